@@ -1,0 +1,185 @@
+//! What a dataset is: tables, a file-name rule, a parser that writes rows to a sink, SQL files and
+//! a named way of promotion. A dataset is a `const` value; it touches no network, store or database.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow::record_batch::RecordBatch;
+use jiff::civil::Date;
+
+/// The type of a production column, as PostgreSQL names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    Text,
+    TextArray,
+    Date,
+    Timestamp,
+    Numeric,
+    Int,
+    BigInt,
+    Boolean,
+    Real,
+}
+
+/// Where the value of a column comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The identity of the record that the row belongs to.
+    RecordId,
+    /// An element, its path relative to the element of the row; for an array, every such element.
+    Element(&'static str),
+    /// An element of the row's parent row.
+    Parent(&'static str),
+    /// Made by the parser.
+    Made,
+    /// Not in the source: a later step fills it. Not staged.
+    Later,
+}
+
+/// One column of a production table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: ColumnType,
+    pub source: Source,
+}
+
+impl Column {
+    /// A column with its name, type and source.
+    pub const fn new(name: &'static str, kind: ColumnType, source: Source) -> Self {
+        Self { name, kind, source }
+    }
+}
+
+/// One production table; the position of its columns is their order in the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    pub name: &'static str,
+    /// Path of the element that makes a row, relative to the record's element; empty: the record.
+    pub element: &'static str,
+    pub columns: &'static [Column],
+}
+
+impl Table {
+    /// The columns that the parser fills and the pipeline loads.
+    pub fn staged(&self) -> impl Iterator<Item = &'static Column> + use<> {
+        self.columns.iter().filter(|c| c.source != Source::Later)
+    }
+}
+
+/// Rows of one table on their way into the staging store.
+#[derive(Debug)]
+pub struct Batch {
+    pub table: &'static str,
+    pub rows: RecordBatch,
+}
+
+/// A record, or a part of a document, that could not be loaded, with its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedRecord {
+    /// The record's identity, where it could be read.
+    pub record_id: Option<String>,
+    /// Position of the record in the document, from 1; 0: outside any record.
+    pub ordinal: u64,
+    /// Offset of the record's first byte in the unpacked document.
+    pub offset_bytes: u64,
+    pub table: Option<&'static str>,
+    /// The field as the source names it (a path of elements).
+    pub field: Option<String>,
+    /// The offending value, cut to 500 characters.
+    pub value: Option<String>,
+    pub reason: String,
+    /// The record as it came, cut to [`Limits::fragment_bytes`].
+    pub fragment: Option<String>,
+}
+
+/// Where a parser writes to. Errors of a sink end the parse.
+pub trait Sink {
+    /// Takes rows of one table. Batches of one table arrive in document order.
+    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed>;
+    /// Takes a failed record.
+    fn failed(&mut self, record: FailedRecord) -> Result<(), SinkClosed>;
+    /// Told now and then how far the parser is: records seen and document bytes read since the start.
+    fn progress(&mut self, _records: u64, _bytes: u64) {}
+}
+
+/// The receiver of the rows is gone; its own error says why.
+#[derive(Debug, thiserror::Error)]
+#[error("the staging store stopped taking rows")]
+pub struct SinkClosed;
+
+/// Bounds on what a document may ask of us.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one record in the document; a larger one is a failed record.
+    pub record_bytes: usize,
+    /// Depth of elements inside one record.
+    pub depth: usize,
+    /// Unpacked bytes of one archive.
+    pub unpacked_bytes: u64,
+    /// Unpacked bytes for one packed byte.
+    pub unpacked_ratio: u64,
+    /// Bytes of a failed record that are kept; 0 keeps none.
+    pub fragment_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            record_bytes: 16 << 20,
+            depth: 64,
+            unpacked_bytes: 64 << 30,
+            unpacked_ratio: 500,
+            fragment_bytes: 16 << 10,
+        }
+    }
+}
+
+/// One file for a parser.
+#[derive(Clone, Copy, Debug)]
+pub struct ParseInput<'a> {
+    pub path: &'a Path,
+    /// Number of the file within the run. Record number = `file_no << 32 | ordinal`.
+    pub file_no: u32,
+    /// Access level of the feed (the court extract: 2 keeps street lines, 1 drops them).
+    pub level: u8,
+    /// Records that a batch of rows holds.
+    pub batch_records: usize,
+    pub limits: Limits,
+    /// Only these records (by ordinal) are parsed into rows; empty: all.
+    pub only_ordinals: &'a [u64],
+}
+
+/// What a parser found in a file that it could read to its end.
+#[derive(Clone, Debug, Default)]
+pub struct Parsed {
+    pub records_seen: u64,
+    pub records_deleted: u64,
+    pub records_failed: u64,
+    /// The run date that the document states of itself.
+    pub run_date: Option<Date>,
+    /// False: the document broke off; what came before the break is good.
+    pub complete: bool,
+    pub document_bytes: u64,
+    /// Elements that no column names: path below the record -> count and one example.
+    pub unknown: BTreeMap<String, Unknown>,
+}
+
+/// How often an element came that the dataset does not name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Unknown {
+    pub count: u64,
+    pub example: String,
+}
+
+/// Why nothing at all could be taken from a file.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    #[error("cannot read {file}: {source}")]
+    Io { file: String, source: std::io::Error },
+    /// The archive or its document cannot be used; `reason` is a full sentence part.
+    #[error("{file}: {reason}")]
+    Unreadable { file: String, reason: String },
+    #[error(transparent)]
+    Sink(#[from] SinkClosed),
+}

@@ -1,0 +1,3 @@
+//! The closed list of datasets.
+
+pub mod oca;

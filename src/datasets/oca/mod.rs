@@ -1,0 +1,3 @@
+//! New York's housing-court extract.
+
+pub mod tables;

@@ -1,0 +1,4 @@
+//! Merganser: messy public data into PostgreSQL without ever breaking what is already there.
+
+pub mod dataset;
+pub mod datasets;
