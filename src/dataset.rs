@@ -67,6 +67,91 @@ impl Table {
     }
 }
 
+/// What the name of a file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileName {
+    pub run_date: Date,
+    /// Sorts files by the order in which they count; kept in the ledger.
+    pub order_key: String,
+}
+
+/// How the rows of a dataset reach production.
+#[derive(Clone, Copy, Debug)]
+pub enum Promotion {
+    /// A record is one row of the first table, known by `key`, and any number of rows of the others.
+    /// The dataset's `promote` script decides which records are loaded, superseded or deleted.
+    MergeWithChildren { key: &'static str },
+}
+
+/// The SQL of a dataset: files of `sql/<dataset>/`.
+#[derive(Clone, Copy, Debug)]
+pub struct Scripts {
+    /// DuckDB: makes the staging store.
+    pub stage: &'static str,
+    /// DuckDB: adds offending rows to its table `failed`.
+    pub check: &'static str,
+    /// DuckDB: writes the CSVs.
+    pub export: &'static str,
+    /// PostgreSQL: makes the tables, in production or in staging.
+    pub tables: &'static str,
+    /// PostgreSQL: keys, foreign keys and indexes of the production tables.
+    pub keys: &'static str,
+    /// PostgreSQL: plans the merge.
+    pub promote: &'static str,
+    /// PostgreSQL: the newest run date, one row and column.
+    pub newest: &'static str,
+}
+
+/// One CSV that is published after a promotion.
+#[derive(Clone, Copy, Debug)]
+pub struct Published {
+    /// Key in the store; what does not start with `public/` is private.
+    pub object: &'static str,
+    pub table: &'static str,
+    pub columns: PublishedColumns,
+}
+
+/// Which columns of a table are published.
+#[derive(Clone, Copy, Debug)]
+pub enum PublishedColumns {
+    /// Those that the dataset names: one that somebody added in production stays there.
+    Named,
+    /// These, in this order.
+    Only(&'static [&'static str]),
+    /// All that the table has; for private objects.
+    All,
+}
+
+/// One source of data: all that the engine must know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Dataset {
+    pub name: &'static str,
+    /// What a record is called where people read it.
+    pub record: &'static str,
+    /// The tables that the parser fills, the parent first.
+    pub tables: &'static [Table],
+    /// The tables that the promotion keeps itself.
+    pub kept: &'static [Table],
+    /// What a file's name says; `None`: not a file of this dataset.
+    pub file_name: fn(&str) -> Option<FileName>,
+    pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
+    pub promotion: Promotion,
+    pub scripts: Scripts,
+    pub published: &'static [Published],
+}
+
+impl Dataset {
+    /// Every production table, by name, in the order of loading.
+    pub fn table_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.tables.iter().chain(self.kept).map(|table| table.name)
+    }
+
+    /// The staging table (and CSV) that has one row for each good record.
+    pub fn records_table(&self) -> String {
+        format!("{}_records", self.name)
+    }
+}
+
 /// Rows of one table on their way into the staging store.
 #[derive(Debug)]
 pub struct Batch {

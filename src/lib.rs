@@ -1,4 +1,23 @@
 //! Merganser: messy public data into PostgreSQL without ever breaking what is already there.
+//!
+//! [`etl`] tells one run as a story; [`stages`] has a file for each of its steps; [`dataset`] says what is
+//! special to one source of data, [`datasets`] lists them.
 
+pub mod cli;
+pub mod clients;
+pub mod command;
+pub mod config;
 pub mod dataset;
 pub mod datasets;
+pub mod demo;
+pub mod embedded;
+pub mod error;
+pub mod etl;
+pub mod machine;
+pub mod manifest;
+pub mod report;
+pub mod run;
+pub mod sql;
+pub mod stages;
+pub mod summary;
+pub mod workspace;

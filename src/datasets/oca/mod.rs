@@ -1,3 +1,53 @@
-//! New York's housing-court extract.
+//! New York's housing-court extract: zipped XML, some dozen rows a case, weekly.
 
 pub mod tables;
+
+use crate::dataset::{Dataset, Promotion, Published, PublishedColumns, Scripts};
+
+/// The dataset `oca`.
+pub const OCA: Dataset = Dataset {
+    name: "oca",
+    record: "case",
+    tables: tables::TABLES,
+    kept: &[tables::METADATA],
+    file_name: |_| None,
+    parse: |_, _| unimplemented!(),
+    promotion: Promotion::MergeWithChildren { key: "indexnumberid" },
+    scripts: Scripts {
+        stage: include_str!("../../../sql/oca/1_stage.duckdb.sql"),
+        check: include_str!("../../../sql/oca/2_check.duckdb.sql"),
+        export: include_str!("../../../sql/oca/3_export.duckdb.sql"),
+        tables: include_str!("../../../sql/oca/4_tables.pg.sql"),
+        keys: include_str!("../../../sql/oca/5_keys.pg.sql"),
+        promote: include_str!("../../../sql/oca/6_promote.pg.sql"),
+        newest: include_str!("../../../sql/oca/7_newest.pg.sql"),
+    },
+    published: &[
+        whole("public/oca_index.csv", "oca_index"),
+        whole("public/oca_causes.csv", "oca_causes"),
+        // Street lines, coordinates and building numbers never reach a public path.
+        Published {
+            object: "public/oca_addresses.csv",
+            table: "oca_addresses",
+            columns: PublishedColumns::Only(&["indexnumberid", "city", "state", "postalcode"]),
+        },
+        whole("public/oca_parties.csv", "oca_parties"),
+        whole("public/oca_events.csv", "oca_events"),
+        whole("public/oca_appearances.csv", "oca_appearances"),
+        whole("public/oca_appearance_outcomes.csv", "oca_appearance_outcomes"),
+        whole("public/oca_motions.csv", "oca_motions"),
+        whole("public/oca_decisions.csv", "oca_decisions"),
+        whole("public/oca_judgments.csv", "oca_judgments"),
+        whole("public/oca_warrants.csv", "oca_warrants"),
+        whole("public/oca_metadata.csv", "oca_metadata"),
+        Published {
+            object: "private/oca_addresses_private.csv",
+            table: "oca_addresses",
+            columns: PublishedColumns::All,
+        },
+    ],
+};
+
+const fn whole(object: &'static str, table: &'static str) -> Published {
+    Published { object, table, columns: PublishedColumns::Named }
+}

@@ -202,3 +202,15 @@ pub const TABLES: &[Table] = &[
         ],
     },
 ];
+
+/// One row for every case ever seen, deleted ones too; the promotion keeps it (rule 3).
+pub const METADATA: Table = Table {
+    name: "oca_metadata",
+    element: "",
+    columns: &[
+        Column::new("indexnumberid", Text, Later),
+        Column::new("initialdate", Date, Later),
+        Column::new("updatedate", Date, Later),
+        Column::new("deletedate", Date, Later),
+    ],
+};

@@ -1,0 +1,14 @@
+-- Purpose: the staging table with one row for each good record of the batch, live or delete.
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  :"staging".:"table".
+-- Outputs: the table.
+create unlogged table :"staging".:"table" (
+    record_id text not null,
+    file_id bigint not null,
+    run_date date not null,
+    order_key text not null,
+    ordinal bigint not null,
+    is_delete boolean not null,
+    -- The last word of the batch on a case that it does not delete; only winners have rows in other tables.
+    is_winner boolean not null
+);

@@ -1,0 +1,5 @@
+-- Purpose: tell the planner what a table holds.
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  :"schema".:"table".
+-- Outputs: statistics.
+analyze :"schema".:"table";

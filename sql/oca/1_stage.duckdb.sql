@@ -1,0 +1,171 @@
+-- Purpose: the local staging store of one run of the court extract.
+-- Engine:  DuckDB
+-- Inputs:  none; the parser appends rows to these tables, the columns in this order.
+-- Outputs: files, records, failed and one table for each production table.
+-- A record number is file_no << 32 | position in the document, and files are numbered in the order
+-- in which they count (rule 4), so a higher number is a later word on the same case.
+-- Numerics are text: they keep the digits and the scale that they came with (rule 6).
+
+create table files (
+    file_no bigint primary key,
+    file_id bigint not null,
+    run_date varchar not null,
+    order_key varchar not null
+);
+
+-- One row for each good record, live or delete.
+create table records (
+    record_no bigint not null,
+    record_id varchar not null,
+    is_delete boolean not null,
+    offset_bytes bigint not null
+);
+
+-- What could not be loaded, and why. A record number that is not in records: the parser refused it.
+create table failed (
+    record_no bigint not null,
+    record_id varchar,
+    offset_bytes bigint not null,
+    table_name varchar,
+    field varchar,
+    value varchar,
+    reason varchar not null,
+    fragment varchar
+);
+
+create table oca_index (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    court varchar,
+    fileddate date,
+    propertytype varchar,
+    classification varchar,
+    specialtydesignationtypes varchar[],
+    status varchar,
+    disposeddate date,
+    disposedreason varchar,
+    firstpaper varchar,
+    primaryclaimtotal varchar,
+    dateofjurydemand date
+);
+
+create table oca_causes (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    causeofactiontype varchar,
+    interestfromdate date,
+    amount varchar
+);
+
+create table oca_addresses (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    street1 varchar,
+    street2 varchar,
+    city varchar,
+    state varchar,
+    postalcode varchar
+);
+
+create table oca_parties (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    role varchar,
+    partytype varchar,
+    representationtype varchar,
+    undertenant varchar
+);
+
+create table oca_events (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    eventname varchar,
+    fileddate date,
+    feetype varchar,
+    filingpartiesroles varchar[],
+    answertype varchar
+);
+
+create table oca_appearances (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    appearanceid bigint,
+    appearancedatetime timestamp,
+    appearancepurpose varchar,
+    appearancereason varchar,
+    appearancepart varchar,
+    motionsequence integer
+);
+
+create table oca_appearance_outcomes (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    appearanceid bigint,
+    appearanceoutcometype varchar,
+    outcomebasedontype varchar
+);
+
+create table oca_motions (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    sequence integer,
+    motiontype varchar,
+    primaryrelief varchar,
+    fileddate date,
+    filingpartiesroles varchar[],
+    motiondecision varchar,
+    motiondecisiondate date
+);
+
+create table oca_decisions (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    sequence integer,
+    resultof varchar,
+    highlight varchar
+);
+
+create table oca_judgments (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    sequence integer,
+    amendedfromjudgmentsequence integer,
+    judgmenttype varchar,
+    fileddate date,
+    entereddatetime timestamp,
+    withpossession boolean,
+    latestjudgmentstatus varchar,
+    latestjudgmentstatusdate date,
+    totaljudgmentamount varchar,
+    creditorsroles varchar[],
+    debtorsroles varchar[]
+);
+
+create table oca_warrants (
+    record_no bigint not null,
+    indexnumberid varchar not null,
+    judgmentsequence integer,
+    sequence varchar,
+    createdreason varchar,
+    ordereddate date,
+    issuancetype varchar,
+    issuancestayeddate date,
+    issuancestayeddays integer,
+    issueddate date,
+    executiontype varchar,
+    executionstayeddate date,
+    executionstayeddays integer,
+    marshalrequestdate date,
+    marshalrequestrevieweddate date,
+    enforcementagency varchar,
+    enforcementofficerdocketnumber varchar,
+    propertiesonwarrantcities varchar[],
+    propertiesonwarrantstates varchar[],
+    propertiesonwarrantpostalcodes varchar[],
+    amendeddate date,
+    vacateddate date,
+    adultprotectiveservicesnumber varchar,
+    returneddate date,
+    returnedreason varchar,
+    executiondate date
+);

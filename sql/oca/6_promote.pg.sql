@@ -1,0 +1,99 @@
+-- Purpose: decide what becomes of every case of this batch, and keep oca_metadata (rules 2 to 5).
+-- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Inputs:  :"staging".oca_records, one row for each good record: record_id, file_id, run_date, order_key,
+--          ordinal, is_delete, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
+--          :'overwrite_newer', true only when the operator asks for it; :'run_id', :batch.
+-- Outputs: pg_temp.plan, one row a case: record_id, action (load, superseded or delete), file_id, ordinal
+--          and order_key of the winning record; oca_metadata up to date; its row of table_changes.
+
+create temp table plan on commit drop as
+with seen as (
+    select
+        record_id,
+        min(run_date) as first_seen,
+        max(run_date) filter (where not is_delete) as last_live,
+        min(run_date) filter (where is_delete) as first_delete,
+        max(order_key) filter (where is_winner) as order_key,
+        max(file_id) filter (where is_winner) as file_id,
+        max(ordinal) filter (where is_winner) as ordinal
+    from :"staging".oca_records
+    group by record_id
+),
+known as (
+    select
+        seen.*,
+        metadata.updatedate as known_live,
+        least(metadata.deletedate, seen.first_delete) as deletedate,
+        file.order_key as known_order_key
+    from seen
+    left join :"schema".oca_metadata as metadata on metadata.indexnumberid = seen.record_id
+    left join :"ledger".record_origins as origin
+        on origin.dataset = 'oca'
+        and origin.target_schema = :'schema'
+        and origin.record_id = seen.record_id
+    left join :"ledger".files as file on file.file_id = origin.file_id
+)
+select
+    record_id,
+    file_id,
+    ordinal,
+    order_key,
+    first_seen,
+    last_live,
+    first_delete,
+    case
+        when deletedate is not null then 'delete'
+        when :'overwrite_newer'::boolean then 'load'
+        -- Order safety; on one run date an initial extract is older than an incremental one.
+        when known_live > last_live or known_order_key > order_key then 'superseded'
+        else 'load'
+    end as action
+from known;
+
+analyze pg_temp.plan;
+
+-- Not "on conflict": a database that was taken over may lack the key.
+with rows_before as materialized (
+    select coalesce(
+        (
+            select rows_after
+            from :"ledger".table_changes join :"ledger".runs using (run_id)
+            where dataset = 'oca' and target_schema = :'schema' and table_name = 'oca_metadata' and not dry_run
+            order by started_at desc, batch desc
+            limit 1
+        ),
+        (select count(*) from :"schema".oca_metadata)
+    ) as rows
+),
+updated as (
+    update :"schema".oca_metadata as metadata
+    set initialdate = least(metadata.initialdate, plan.first_seen),
+        updatedate = greatest(metadata.updatedate, plan.last_live),
+        deletedate = least(metadata.deletedate, plan.first_delete)
+    from pg_temp.plan
+    where metadata.indexnumberid = plan.record_id
+        and (metadata.initialdate, metadata.updatedate, metadata.deletedate) is distinct from (
+            least(metadata.initialdate, plan.first_seen),
+            greatest(metadata.updatedate, plan.last_live),
+            least(metadata.deletedate, plan.first_delete)
+        )
+    returning 1
+),
+inserted as (
+    insert into :"schema".oca_metadata (indexnumberid, initialdate, updatedate, deletedate)
+    select record_id, first_seen, last_live, first_delete
+    from pg_temp.plan
+    where not exists (
+        select from :"schema".oca_metadata as metadata where metadata.indexnumberid = plan.record_id
+    )
+    order by first_seen, file_id, ordinal
+    returning 1
+)
+insert into :"ledger".table_changes (
+    run_id, batch, table_name, rows_before, inserted, replaced, deleted, rows_after
+)
+select
+    :'run_id', :batch, 'oca_metadata', rows_before.rows,
+    (select count(*) from inserted), (select count(*) from updated), 0,
+    rows_before.rows + (select count(*) from inserted)
+from rows_before;

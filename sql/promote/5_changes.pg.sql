@@ -1,0 +1,27 @@
+-- Purpose: the exact change of one table, for the ledger.
+-- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Inputs:  :"staging".:"table" (the rows that were loaded), :"key", pg_temp.before, pg_temp.removed.
+-- Outputs: one row of :"ledger".table_changes. Per record, as many new rows as there were old ones
+--          count as replaced; more are inserted, fewer are deleted.
+
+with loaded as (
+    select :"key" as record_id, count(*) as rows from :"staging".:"table" group by :"key"
+),
+change as (
+    select coalesce(loaded.rows, 0) as new, coalesce(removed.rows, 0) as old
+    from loaded
+    full join (select * from pg_temp.removed where table_name = :'table') as removed using (record_id)
+),
+total as (
+    select
+        coalesce(sum(greatest(new - old, 0)), 0) as inserted,
+        coalesce(sum(least(new, old)), 0) as replaced,
+        coalesce(sum(greatest(old - new, 0)), 0) as deleted
+    from change
+)
+insert into :"ledger".table_changes (
+    run_id, batch, table_name, rows_before, inserted, replaced, deleted, rows_after
+)
+select :'run_id', :batch, :'table', rows, inserted, replaced, deleted, rows + inserted - deleted
+from total, pg_temp.before
+where table_name = :'table';

@@ -1,0 +1,5 @@
+-- Purpose: one published CSV.
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  :"schema".:"table", :columns.
+-- Outputs: the CSV on standard output.
+copy :"schema".:"table" (:columns) to stdout with (format csv, header true)

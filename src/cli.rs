@@ -1,0 +1,191 @@
+//! The command line: definitions only. What they mean together is decided in `config`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Messy public data into PostgreSQL, without ever breaking what is already there.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load what is new: select, fetch, parse, check, export, upload, load, promote, publish
+    Run(Box<Run>),
+    /// Write a made-up extract that looks like the real one
+    Sample(Sample),
+    /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
+    Demo(Demo),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The datasets that this program knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DatasetName {
+    /// New York's housing-court extract
+    Oca,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The dataset
+    pub dataset: DatasetName,
+    /// Where new files come from: dir:PATH or s3://BUCKET/PREFIX
+    #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL")]
+    pub source: Option<String>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
+pub struct DatabaseArgs {
+    /// PostgreSQL: a URL, or `embedded` for a private one that this tool starts and stops [embedded:DIR]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Schema of the production tables
+    #[arg(long, env = "DB_SCHEMA", default_value = "public", value_name = "NAME")]
+    pub schema: String,
+    /// Schema of the ledger; staging tables are in the schema of this name with `_staging` behind it
+    #[arg(long, env = "MERGANSER_LEDGER_SCHEMA", default_value = "etl", value_name = "NAME")]
+    pub ledger_schema: String,
+}
+
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    /// Where raw files, staging CSVs and public CSVs go: file:PATH or s3://BUCKET/PREFIX
+    #[arg(long, env = "MERGANSER_STORE", value_name = "URL")]
+    pub store: Option<String>,
+    /// Bucket of the store, if --store is not given
+    #[arg(long, env = "AWS_S3_BUCKET_NAME", value_name = "NAME")]
+    pub s3_bucket: Option<String>,
+    /// Prefix in that bucket
+    #[arg(long, env = "S3_PREFIX", value_name = "PREFIX")]
+    pub s3_prefix: Option<String>,
+    /// Server-side encryption of what is written to S3: AES256, aws:kms or aws:kms:KEY-ID
+    #[arg(long, env = "MERGANSER_S3_ENCRYPTION", value_name = "KIND")]
+    pub s3_encryption: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Processing {
+    /// Access level of the feed: 2 has street addresses, 1 has not
+    #[arg(long, env = "MODE", default_value = "1", value_name = "1|2")]
+    pub level: String,
+    /// Records in one batch that is appended to the staging store
+    #[arg(long, env = "MERGANSER_BATCH_RECORDS", default_value_t = 2000, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub batch_records: u32,
+    /// Packed MiB of files that are promoted together; the rest follows in further transactions
+    #[arg(long, env = "MERGANSER_BATCH_MIB", default_value_t = 256, value_name = "MIB",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch_mib: u64,
+    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
+    /// MiB that DuckDB may use before it spills to disk [default: by the memory there is]
+    #[arg(long, env = "MERGANSER_DUCKDB_MEMORY_MIB", value_name = "MIB")]
+    pub duckdb_memory_mib: Option<u64>,
+    /// Stop before any promotion at the first record or file that fails
+    #[arg(long, env = "MERGANSER_FAIL_FAST")]
+    pub fail_fast: bool,
+    /// Failed records that a run may have: a number, or per cent of its records
+    #[arg(long, env = "MERGANSER_MAX_FAILURES", default_value = "5%", value_name = "N|P%")]
+    pub max_failures: String,
+    /// Per cent of its rows that a table may lose in one run
+    #[arg(long, env = "MERGANSER_MAX_DROP", default_value = "10%", value_name = "P%")]
+    pub max_drop: String,
+    /// Let a named guard through, this time; the ledger keeps who did
+    #[arg(long, value_name = "GUARD", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    /// Do everything, the real promotion included, show the exact change, and roll back
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Compare the tables with the CSVs in DIR before the commit; a difference rolls back
+    #[arg(long, value_name = "DIR")]
+    pub golden: Option<PathBuf>,
+    /// Do not write the public files
+    #[arg(long, env = "MERGANSER_SKIP_PUBLISH")]
+    pub skip_publish: bool,
+    /// Keep no copy of failed records in the ledger
+    #[arg(long, env = "MERGANSER_NO_FRAGMENTS")]
+    pub no_fragments: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Sample {
+    /// The dataset
+    pub dataset: DatasetName,
+    /// Cases, deletes not counted
+    #[arg(long, value_name = "N")]
+    pub cases: u64,
+    /// Folder for the file
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The same seed makes the same file
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub seed: u64,
+    /// Run date of the extract [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub run_date: Option<jiff::civil::Date>,
+    /// An initial extract: every case filed in this year [default: an incremental one]
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1970..=2200))]
+    pub initial: Option<i16>,
+    /// 2 has street addresses, 1 has not
+    #[arg(long, default_value_t = 1, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub level: u8,
+    /// Deleted cases at the end
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub deletes: u64,
+    /// Cases that are broken in one field
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub malformed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Cases in the sample
+    #[arg(long, default_value_t = 5_000, value_name = "N")]
+    pub cases: u64,
+    /// Folder for all that the demo makes
+    #[arg(long, default_value = "merganser-demo", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// PostgreSQL; `embedded` is a private one
+    #[arg(long, default_value = "embedded", value_name = "URL", hide_env_values = true)]
+    pub database_url: String,
+}
+
+/// How events are written to standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Output {
+    /// How events are written [default: text with progress bars on a terminal, else json]
+    #[arg(long, env = "MERGANSER_LOG_FORMAT", global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Only warnings, errors and the result
+    #[arg(short, long, env = "MERGANSER_QUIET", global = true)]
+    pub quiet: bool,
+    /// More detail; twice: the libraries' too
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}

@@ -1,0 +1,136 @@
+//! The local staging store: a DuckDB file in the run's working folder.
+//!
+//! The connection is owned by one blocking task at a time and is handed on by value.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use arrow::record_batch::RecordBatch;
+use duckdb::{Config, Connection};
+
+use crate::sql;
+
+/// Something that DuckDB refused.
+#[derive(Debug, thiserror::Error)]
+pub enum DuckError {
+    #[error("staging store: cannot {operation}")]
+    Statement { operation: String, source: duckdb::Error },
+    /// A chunk of rows was not taken.
+    #[error("staging store: cannot append to {table}")]
+    Append { table: String, source: duckdb::Error },
+}
+
+/// What the store may use of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct DuckLimits {
+    pub memory_mib: u64,
+    pub threads: usize,
+}
+
+/// A staging store and its file.
+pub struct Staging {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Staging {
+    /// Makes an empty store in `folder` (its file, its spill folder). Nothing is ever fetched: extensions are
+    /// neither installed nor loaded.
+    pub fn create(folder: &Path, limits: DuckLimits) -> Result<Self, DuckError> {
+        let path = folder.join("staging.duckdb");
+        let open = || {
+            let config = Config::default()
+                .with("memory_limit", format!("{}MiB", limits.memory_mib))?
+                .with("threads", limits.threads.to_string())?
+                .with("temp_directory", folder.join("spill").to_string_lossy())?
+                .with("autoinstall_known_extensions", "false")?
+                .with("autoload_known_extensions", "false")?;
+            Connection::open_with_flags(&path, config)
+        };
+        let connection =
+            open().map_err(|source| DuckError::Statement { operation: "open its file".into(), source })?;
+        Ok(Self { connection, path })
+    }
+
+    /// Bytes of the store's file.
+    pub fn size_bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |file| file.len())
+    }
+
+    /// Closes the store and removes its file; its space is free then.
+    pub fn remove(self) {
+        drop(self.connection);
+        // Whatever is left goes with the working folder.
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    /// Runs a script; `operation` completes the sentence "cannot …".
+    pub fn execute(&self, operation: &str, script: &str, variables: &[(&str, &str)]) -> Result<(), DuckError> {
+        self.connection
+            .execute_batch(&sql::render(script, variables))
+            .map_err(|source| DuckError::Statement { operation: operation.into(), source })
+    }
+
+    /// Runs a query and takes each row by `read`.
+    pub fn query<T>(
+        &self,
+        operation: &str,
+        query: &str,
+        read: impl FnMut(&duckdb::Row<'_>) -> duckdb::Result<T>,
+    ) -> Result<Vec<T>, DuckError> {
+        let rows = || self.connection.prepare(query)?.query_map([], read)?.collect();
+        rows().map_err(|source| DuckError::Statement { operation: operation.into(), source })
+    }
+
+    /// Opens a transaction that takes rows; it is undone unless [`Load::commit`] is called.
+    pub fn load(&mut self) -> Result<Load<'_>, DuckError> {
+        self.execute("begin a transaction", "begin transaction", &[])?;
+        Ok(Load { connection: &self.connection, appenders: HashMap::new(), rows: 0, open: true })
+    }
+}
+
+/// A transaction of appends.
+pub struct Load<'a> {
+    connection: &'a Connection,
+    appenders: HashMap<String, duckdb::Appender<'a>>,
+    rows: u64,
+    open: bool,
+}
+
+impl Load<'_> {
+    /// Appends a chunk of rows, in order, to a table with the same columns.
+    pub fn append(&mut self, table: &str, rows: RecordBatch) -> Result<(), DuckError> {
+        let failed = |source| DuckError::Append { table: table.into(), source };
+        if !self.appenders.contains_key(table) {
+            let appender = self.connection.appender(table).map_err(failed)?;
+            self.appenders.insert(table.into(), appender);
+        }
+        let appender = self.appenders.get_mut(table).expect("an appender was just put in");
+        self.rows += rows.num_rows() as u64;
+        appender.append_record_batch(rows).map_err(failed)
+    }
+
+    /// Flushes what is buffered and commits; gives the number of rows.
+    pub fn commit(mut self) -> Result<u64, DuckError> {
+        // An appender that is only dropped loses its error.
+        for (table, appender) in &mut self.appenders {
+            appender.flush().map_err(|source| DuckError::Append { table: table.clone(), source })?;
+        }
+        self.appenders.clear();
+        self.connection
+            .execute_batch("commit")
+            .map_err(|source| DuckError::Statement { operation: "commit".into(), source })?;
+        self.open = false;
+        Ok(self.rows)
+    }
+}
+
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.appenders.clear();
+        if self.open {
+            // Nothing is lost when this fails: the store is dropped with the run.
+            let _ = self.connection.execute_batch("rollback");
+        }
+    }
+}

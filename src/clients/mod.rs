@@ -1,0 +1,3 @@
+//! Connections to the outside: they know no dataset.
+
+pub mod duckdb;

@@ -1,0 +1,253 @@
+//! Flags and environment become one validated configuration, before any I/O.
+
+use std::path::PathBuf;
+
+use crate::cli;
+use crate::clients::duckdb::DuckLimits;
+use crate::clients::postgres::PgUrl;
+use crate::clients::store::{Encryption, StoreUrl};
+use crate::dataset::{Dataset, Limits};
+use crate::datasets::oca::OCA;
+use crate::error::Cause;
+use crate::machine;
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    Server(Box<PgUrl>),
+    /// A private cluster in a folder (`None`: the default one).
+    Embedded(Option<PathBuf>),
+}
+
+impl std::str::FromStr for DatabaseUrl {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        match text.split_once(':') {
+            None if text == "embedded" => Ok(Self::Embedded(None)),
+            Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(Some(dir.into()))),
+            _ => Ok(Self::Server(Box::new(text.parse()?))),
+        }
+    }
+}
+
+/// How many failed records a run may have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FailureBudget {
+    Records(u64),
+    Percent(f64),
+}
+
+impl std::str::FromStr for FailureBudget {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        let bad = || Cause::usage(format!("--max-failures takes a number or per cent (20, 5%), not `{text}`"));
+        match text.trim().strip_suffix('%') {
+            Some(_) => percent(text).map(Self::Percent).ok_or_else(bad),
+            None => text.trim().parse().map(Self::Records).map_err(|_| bad()),
+        }
+    }
+}
+
+/// `12.5%` or `12.5` as a number from 0 to 100.
+fn percent(text: &str) -> Option<f64> {
+    let value: f64 = text.trim().trim_end_matches('%').trim().parse().ok()?;
+    (0.0..=100.0).contains(&value).then_some(value)
+}
+
+/// The database and the schemas in it.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    pub url: DatabaseUrl,
+    pub schema: String,
+    pub ledger_schema: String,
+    pub staging_schema: String,
+}
+
+/// All that one run needs to know.
+#[derive(Clone, Debug)]
+pub struct RunConfig {
+    pub dataset: &'static Dataset,
+    pub source: StoreUrl,
+    pub store: StoreUrl,
+    pub encryption: Encryption,
+    pub database: DatabaseConfig,
+    pub level: u8,
+    pub batch_records: usize,
+    pub batch_bytes: u64,
+    pub work_dir: PathBuf,
+    pub duckdb: DuckLimits,
+    pub limits: Limits,
+    pub fail_fast: bool,
+    pub max_failures: FailureBudget,
+    /// Per cent of its rows that a table may lose.
+    pub max_drop: f64,
+    pub allow: Vec<String>,
+    pub overwrite_newer: bool,
+    pub dry_run: bool,
+    pub golden: Option<PathBuf>,
+    pub skip_publish: bool,
+}
+
+impl RunConfig {
+    /// Validates the arguments of `merganser run`.
+    pub fn from_run(args: &cli::Run) -> Result<Self, Cause> {
+        let source = args.source.as_deref().ok_or_else(|| {
+            missing("where new files come from", "--source dir:PATH (or s3://BUCKET/PREFIX)", "MERGANSER_SOURCE")
+        })?;
+        Self::new(dataset(args.dataset), source.parse()?, &args.database, &args.store, &args.processing)
+    }
+
+    /// Validates what the commands that process files have in common.
+    pub fn new(
+        dataset: &'static Dataset,
+        source: StoreUrl,
+        database: &cli::DatabaseArgs,
+        store: &cli::StoreArgs,
+        args: &cli::Processing,
+    ) -> Result<Self, Cause> {
+        let store_url = store_url(store)?;
+        let encryption = match &store.s3_encryption {
+            Some(text) => text.parse()?,
+            None => Encryption::default(),
+        };
+        let mut limits = Limits::default();
+        if args.no_fragments {
+            limits.fragment_bytes = 0;
+        }
+        let max_drop = percent(&args.max_drop).ok_or_else(|| {
+            Cause::usage(format!("--max-drop takes per cent from 0 to 100, not `{}`", args.max_drop))
+        })?;
+        Ok(Self {
+            dataset,
+            source,
+            store: store_url,
+            encryption,
+            database: DatabaseConfig::new(database)?,
+            level: level(&args.level)?,
+            batch_records: args.batch_records as usize,
+            batch_bytes: args.batch_mib << 20,
+            work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
+            duckdb: duck_limits(args.duckdb_memory_mib),
+            limits,
+            fail_fast: args.fail_fast,
+            max_failures: args.max_failures.parse()?,
+            max_drop,
+            allow: args.allow.clone(),
+            overwrite_newer: false,
+            dry_run: args.dry_run,
+            golden: args.golden.clone(),
+            skip_publish: args.skip_publish,
+        })
+    }
+
+    /// The options as the ledger keeps them: no secrets.
+    pub fn for_ledger(&self) -> serde_json::Value {
+        serde_json::json!({
+            "source": self.source.to_string(),
+            "store": self.store.to_string(),
+            "level": self.level,
+            "batch_records": self.batch_records,
+            "batch_bytes": self.batch_bytes,
+            "fail_fast": self.fail_fast,
+            "max_failures": format!("{:?}", self.max_failures),
+            "max_drop_percent": self.max_drop,
+            "allow": self.allow,
+            "overwrite_newer": self.overwrite_newer,
+            "skip_publish": self.skip_publish,
+        })
+    }
+}
+
+impl DatabaseConfig {
+    /// Validates where the database is.
+    pub fn new(args: &cli::DatabaseArgs) -> Result<Self, Cause> {
+        let url = args.database_url.as_deref().ok_or_else(|| {
+            missing("the database", "--database-url postgresql://… (or `embedded`)", "DATABASE_URL")
+        })?;
+        for (name, option) in [(&args.schema, "--schema"), (&args.ledger_schema, "--ledger-schema")] {
+            // PostgreSQL would cut a longer name without a word, and then not find it; the staging schema's name
+            // is the ledger's with a suffix.
+            if name.is_empty() || name.len() > 55 || name.contains('\0') || name.starts_with("pg_") {
+                return Err(Cause::usage(format!("{option}: `{name}` cannot be the name of a schema")));
+            }
+        }
+        if args.schema == args.ledger_schema {
+            return Err(Cause::usage("--schema and --ledger-schema must differ"));
+        }
+        Ok(Self {
+            url: url.parse()?,
+            schema: args.schema.clone(),
+            ledger_schema: args.ledger_schema.clone(),
+            staging_schema: format!("{}_staging", args.ledger_schema),
+        })
+    }
+}
+
+/// The dataset of that name.
+pub fn dataset(name: cli::DatasetName) -> &'static Dataset {
+    match name {
+        cli::DatasetName::Oca => &OCA,
+    }
+}
+
+fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
+    let url = match (&args.store, &args.s3_bucket) {
+        (Some(url), _) => url.clone(),
+        (None, Some(bucket)) => format!("s3://{bucket}/{}", args.s3_prefix.as_deref().unwrap_or("")),
+        (None, None) => {
+            return Err(missing(
+                "the store",
+                "--store file:PATH (or s3://BUCKET/PREFIX)",
+                "MERGANSER_STORE or AWS_S3_BUCKET_NAME",
+            ));
+        }
+    };
+    let url: StoreUrl = url.parse()?;
+    if url.is_read_only() {
+        return Err(Cause::usage(format!("{url} can be read only; a store is file:PATH or s3://BUCKET/PREFIX")));
+    }
+    Ok(url)
+}
+
+fn level(text: &str) -> Result<u8, Cause> {
+    match text.trim().to_ascii_lowercase().trim_start_matches("level").trim_matches([' ', '-', '_', '=']) {
+        "1" => Ok(1),
+        "2" => Ok(2),
+        _ => Err(Cause::usage(format!("the level (--level, MODE) is 1 or 2, not `{text}`"))),
+    }
+}
+
+/// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
+fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
+    let memory_mib = memory_mib.unwrap_or_else(|| (machine::memory_bytes() / 4 >> 20).clamp(96, 192));
+    DuckLimits { memory_mib, threads: machine::cpus().min(4) }
+}
+
+fn missing(what: &str, option: &str, variable: &str) -> Cause {
+    Cause::Usage {
+        message: format!("{what} is not given"),
+        hint: Some(format!("{option}, or the environment variable {variable}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_as_people_write_them() {
+        for (text, expected) in [("1", 1), ("2", 2), ("level2", 2), ("Level 1", 1), ("level-2", 2)] {
+            assert_eq!(level(text).ok(), Some(expected), "{text}");
+        }
+        assert!(level("3").is_err() && level("").is_err());
+    }
+
+    #[test]
+    fn a_failure_budget_is_a_number_or_per_cent() {
+        assert_eq!("20".parse::<FailureBudget>().ok(), Some(FailureBudget::Records(20)));
+        assert_eq!("2.5%".parse::<FailureBudget>().ok(), Some(FailureBudget::Percent(2.5)));
+        assert!("-1".parse::<FailureBudget>().is_err() && "101%".parse::<FailureBudget>().is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! The demo: a sample extract through every stage into a private PostgreSQL, with nothing to set up.
+
+use std::path::Path;
+
+use crate::cli::{DatasetName, Demo};
+use crate::clients::duckdb::DuckLimits;
+use crate::clients::postgres;
+use crate::config::{DatabaseConfig, FailureBudget, RunConfig};
+use crate::dataset::Limits;
+use crate::datasets::oca::sample::{SampleOptions, write_sample};
+use crate::error::{Cause, Exit, Failure};
+use crate::report::{Report, count};
+use crate::run::Server;
+use crate::{config, machine, run, sql, summary};
+
+const INITIAL_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 7);
+const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
+
+/// Makes two extracts, loads them, and shows what is there now and what to try next.
+pub async fn demo(args: Demo, report: &Report) -> Result<Exit, Failure> {
+    let dir = std::path::absolute(&args.dir).map_err(Cause::io("find the folder of the demo"))?;
+    let source = dir.join("source");
+    println!("1. A sample: one year of made-up court cases and a weekly update, three of them broken.");
+    let weekly = (args.cases / 10).max(10);
+    for (cases, run_date, initial, deletes, malformed) in
+        [(args.cases, INITIAL_RUN_DATE, Some(2026), 0, 0), (weekly, WEEKLY_RUN_DATE, None, weekly / 20, 3)]
+    {
+        let options = SampleOptions {
+            cases, out: source.clone(), seed: 1, run_date, initial, level: 1, deletes, malformed,
+        };
+        let sample = write_sample(&options).map_err(Cause::from)?;
+        println!("   {} ({} cases)", sample.path.display(), count(sample.cases));
+    }
+    let run_config = run_config(&args, &dir)?;
+    println!("\n2. The run: select, fetch, parse, check, export, upload, load, promote, publish.");
+    // One server for the run and the look at its result.
+    let server = Server::open(&run_config.database.url).await?;
+    let result = run_and_show(run_config, report, &server).await;
+    server.close().await;
+    let done = result?;
+    next_steps(&args, &dir, done.has_failures());
+    Ok(Exit::Done)
+}
+
+async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Result<run::Summary, Failure> {
+    let schema = config.database.schema.clone();
+    let done = run::run(config, report).await?;
+    println!("\n{}", summary::render(&done));
+    println!("3. In PostgreSQL now:");
+    println!("{}", rows(server, &schema).await?);
+    Ok(done)
+}
+
+fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
+    Ok(RunConfig {
+        dataset: config::dataset(DatasetName::Oca),
+        source: format!("dir:{}", dir.join("source").display()).parse()?,
+        store: format!("file:{}", dir.join("store").display()).parse()?,
+        encryption: Default::default(),
+        database: DatabaseConfig {
+            url: args.database_url.parse()?,
+            schema: "public".into(),
+            ledger_schema: "etl".into(),
+            staging_schema: "etl_staging".into(),
+        },
+        level: 1,
+        batch_records: 2000,
+        batch_bytes: 256 << 20,
+        work_dir: std::env::temp_dir(),
+        duckdb: DuckLimits { memory_mib: 128, threads: machine::cpus().min(4) },
+        limits: Limits::default(),
+        fail_fast: false,
+        max_failures: FailureBudget::Percent(5.0),
+        max_drop: 10.0,
+        allow: Vec::new(),
+        overwrite_newer: false,
+        dry_run: false,
+        golden: None,
+        skip_publish: false,
+    })
+}
+
+/// A few real rows, as a person would ask for them.
+async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
+    let failed = |e| postgres::classify(e, "look at the result");
+    let connection = postgres::connect(&server.url, "demo").await?;
+    let query = sql::render(sql::DEMO, &[("schema", schema)]);
+    let mut text = format!("   {:<34} {:>7} {:>10} {:>22}\n", "court", "cases", "judgments", "largest claim ($)");
+    for row in connection.query(&query, &[]).await.map_err(failed)? {
+        let court: String = row.try_get(0).map_err(failed)?;
+        let (cases, judgments): (i64, i64) =
+            (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
+        let largest: Option<String> = row.try_get(3).map_err(failed)?;
+        text += &format!("   {court:<34} {cases:>7} {judgments:>10} {:>22}\n", largest.unwrap_or_default());
+    }
+    Ok(text)
+}
+
+fn next_steps(args: &Demo, dir: &Path, has_failures: bool) {
+    let dir = dir.display();
+    println!("4. What to try next:");
+    println!("   ls {dir}/store/public");
+    if has_failures {
+        println!("   less {dir}/store/public/manifest.json");
+    }
+    println!(
+        "   merganser run oca --source dir:{dir}/source --store file:{dir}/store --database-url {}   (nothing new)",
+        args.database_url
+    );
+    println!("   merganser sample oca --cases 50000 --out {dir}/source --initial 2025 --run-date 2026-11-07   (then run again)");
+    println!("   merganser run --help");
+}

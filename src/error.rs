@@ -1,0 +1,195 @@
+//! Errors as a person reads them: what failed, where, whether the database changed, what to do next.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use crate::clients::duckdb::DuckError;
+use crate::clients::postgres::PgError;
+use crate::clients::store::StoreError;
+use crate::dataset::ParseError;
+use crate::embedded::EmbeddedError;
+
+/// How a command ended; the process' exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing new.
+    Done = 0,
+    /// The run failed; the database is unchanged.
+    Failed = 1,
+    /// Wrong usage or configuration; nothing was tried.
+    Usage = 2,
+    /// Committed, but some records or files failed.
+    SomeFailed = 3,
+    /// Committed, but the public files are not all written; the next run writes them.
+    NotPublished = 4,
+    /// Another run of the same dataset holds the lock.
+    Locked = 75,
+    /// Interrupted by SIGTERM or SIGINT; the database is unchanged.
+    Interrupted = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// What is known of the database after a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    Unchanged,
+    /// Batches of this run that were committed before the failure.
+    Committed { batches: usize },
+    /// The connection broke while COMMIT was under way and the ledger cannot be asked.
+    Unknown,
+}
+
+/// Why something failed, split by who can do something about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Duck(#[from] DuckError),
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    #[error("{operation}: {source}")]
+    Io { operation: String, source: std::io::Error },
+    #[error("{message}")]
+    Usage { message: String, hint: Option<String> },
+    #[error("{message}")]
+    Refused { message: String, hint: Option<String> },
+    #[error("another run of {dataset} is under way: {holder}")]
+    Locked { dataset: String, holder: String },
+    #[error("interrupted")]
+    Interrupted,
+    #[error("the connection broke while COMMIT was under way, and the ledger cannot be asked")]
+    CommitUnknown { source: PgError },
+}
+
+impl Cause {
+    /// A failed operation of the operating system.
+    pub fn io(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> Cause {
+        let operation = operation.into();
+        move |source| Cause::Io { operation, source }
+    }
+
+    /// The caller asked for something that cannot be.
+    pub fn usage(message: impl Into<String>) -> Cause {
+        Cause::Usage { message: message.into(), hint: None }
+    }
+
+    /// What to do about it, where we know.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Cause::Postgres(error) => error.hint(),
+            Cause::Store(error) => error.hint(),
+            Cause::Embedded(error) => error.hint(),
+            Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
+            Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
+            Cause::Locked { .. } => Some("wait for it; its lock goes when its process ends".into()),
+            Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some("free some space, or name another folder with --work-dir".into())
+            }
+            Cause::Parse(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => None,
+        }
+    }
+}
+
+/// A failure as the outside sees it.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct Failure {
+    /// The step that failed, if a run had begun.
+    pub step: Option<&'static str>,
+    pub run_id: Option<uuid::Uuid>,
+    #[source]
+    pub cause: Cause,
+    pub database: Database,
+}
+
+impl<C: Into<Cause>> From<C> for Failure {
+    /// A failure before any run began.
+    fn from(cause: C) -> Self {
+        Failure { step: None, run_id: None, cause: cause.into(), database: Database::Unchanged }
+    }
+}
+
+impl Failure {
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> Exit {
+        match (&self.cause, &self.database) {
+            (Cause::Locked { .. }, _) => Exit::Locked,
+            (Cause::Usage { .. }, _) => Exit::Usage,
+            (Cause::Interrupted, _) => Exit::Interrupted,
+            (_, Database::Committed { .. }) if self.step == Some("publish") => Exit::NotPublished,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// The causes from the outermost to the innermost, each once.
+    pub fn chain(&self) -> Vec<String> {
+        let mut chain = vec![self.cause.to_string()];
+        let mut source = std::error::Error::source(&self.cause);
+        while let Some(error) = source {
+            let text = error.to_string();
+            if chain.last().is_none_or(|last| !last.ends_with(&text)) {
+                chain.push(text);
+            }
+            source = error.source();
+        }
+        chain
+    }
+
+    /// The text for a person, several lines.
+    pub fn render(&self) -> String {
+        let mut text = String::from("error: ");
+        if let Some(step) = self.step {
+            let _ = write!(text, "{step} failed: ");
+        }
+        let chain = self.chain();
+        let _ = writeln!(text, "{}", chain[0]);
+        for cause in &chain[1..] {
+            let _ = writeln!(text, "  because: {cause}");
+        }
+        if let Some(run_id) = self.run_id {
+            let _ = writeln!(text, "  where: run {run_id}");
+        }
+        if !matches!(self.cause, Cause::Usage { .. }) {
+            let _ = writeln!(text, "{}", self.database_sentence());
+        }
+        match (self.cause.hint(), self.run_id) {
+            (Some(hint), _) => {
+                let _ = writeln!(text, "hint: {hint}");
+            }
+            (None, Some(run_id)) => {
+                let _ = writeln!(text, "hint: merganser status {run_id}");
+            }
+            (None, None) => {}
+        }
+        text
+    }
+
+    /// Whether the database changed, in one sentence.
+    pub fn database_sentence(&self) -> String {
+        match &self.database {
+            Database::Unchanged => "The database is unchanged.".into(),
+            Database::Committed { .. } if self.step == Some("publish") => {
+                "The data is committed; the public files are still those of an earlier run, or some of them. \
+                 The next run publishes again."
+                    .into()
+            }
+            Database::Committed { batches } => format!(
+                "{batches} earlier batch(es) of this run are committed and whole; the failed one changed nothing. \
+                 The next run goes on there."
+            ),
+            Database::Unknown => "It is not known whether the database committed: it could not be asked. It holds \
+                 either all of this batch or nothing of it; the next run finds out."
+                .into(),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What this process may use: the container's limits, not the host's.
+
+use std::path::Path;
+
+/// Memory in bytes that this process may use: the smallest limit of its cgroups (version 2, then 1), else the
+/// machine's memory.
+pub fn memory_bytes() -> u64 {
+    let total = rustix::system::sysinfo();
+    let total = (total.totalram as u64).saturating_mul(u64::from(total.mem_unit).max(1));
+    cgroup_values("memory.max")
+        .chain(read_number(Path::new("/sys/fs/cgroup/memory/memory.limit_in_bytes")))
+        .fold(total, u64::min)
+}
+
+/// Processors that this process may use, at least one.
+pub fn cpus() -> usize {
+    // Knows affinity and cgroup quotas.
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Peak resident size of this process in bytes, where the system tells.
+pub fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// This machine's name, as the ledger shows it.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// A limit of this process' cgroup and of all above it.
+fn cgroup_values(file: &'static str) -> impl Iterator<Item = u64> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let path = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or("").to_owned();
+    let root = Path::new("/sys/fs/cgroup");
+    let folders: Vec<_> =
+        root.join(path).ancestors().take_while(|p| p.starts_with(root)).map(Path::to_owned).collect();
+    folders.into_iter().filter_map(move |folder| read_number(&folder.join(file)))
+}
+
+fn read_number(path: &Path) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}

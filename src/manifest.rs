@@ -1,0 +1,387 @@
+//! The ledger: every run, step, file and failed record, in PostgreSQL.
+//!
+//! It has a connection of its own, which also holds the dataset's lock, so that what it writes survives a
+//! promotion that is rolled back. What must commit with the data is written by the promotion itself.
+
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use crate::clients::postgres::{self, Connection, PgError, PgUrl};
+use crate::config::DatabaseConfig;
+use crate::error::Cause;
+use crate::{machine, sql};
+
+/// What a run does; the ledger's word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Run,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Kind::Run => "run",
+        }
+    }
+}
+
+/// How a run ended; the ledger's word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Completed,
+    CompletedWithFailures,
+    Failed,
+    Interrupted,
+    RolledBack,
+}
+
+impl Status {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Completed => "completed",
+            Status::CompletedWithFailures => "completed_with_failures",
+            Status::Failed => "failed",
+            Status::Interrupted => "interrupted",
+            Status::RolledBack => "rolled_back",
+        }
+    }
+}
+
+/// A run as it begins.
+#[derive(Debug)]
+pub struct NewRun {
+    pub run_id: Uuid,
+    pub kind: Kind,
+    pub dry_run: bool,
+    pub options: Value,
+}
+
+/// A file as it is taken up.
+#[derive(Debug)]
+pub struct NewFile<'a> {
+    pub batch: i32,
+    pub name: &'a str,
+    pub source: &'a str,
+    pub sha256: &'a str,
+    pub size_bytes: u64,
+    pub run_date: Date,
+    pub order_key: &'a str,
+}
+
+/// What parser and checks found in a file.
+#[derive(Debug)]
+pub struct FileFindings {
+    /// False: nothing of it can be used.
+    pub readable: bool,
+    pub records_seen: u64,
+    pub records_failed: u64,
+    pub unknown: Value,
+    pub error: Option<String>,
+}
+
+/// A failed record as the ledger keeps it.
+#[derive(Debug)]
+pub struct NewFailure {
+    pub file_id: i64,
+    pub record_id: Option<String>,
+    pub ordinal: i64,
+    pub offset_bytes: i64,
+    pub table: Option<String>,
+    pub field: Option<String>,
+    pub value: Option<String>,
+    pub reason: String,
+    pub fragment: Option<String>,
+}
+
+/// The ledger of one dataset in one database.
+pub struct Ledger {
+    connection: Connection,
+    dataset: &'static str,
+    database: DatabaseConfig,
+    run_id: Uuid,
+}
+
+impl Ledger {
+    /// Connects, brings the ledger's tables up to date and takes the dataset's lock for as long as it lives.
+    ///
+    /// # Errors
+    /// [`Cause::Locked`] if another run holds it; a ledger made by a newer version; any database error.
+    pub async fn open(url: &PgUrl, database: &DatabaseConfig, dataset: &'static str) -> Result<Self, Cause> {
+        let mut connection = postgres::connect(url, "ledger").await?;
+        migrate(&mut connection, &database.ledger_schema).await?;
+        let ledger = Self { connection, dataset, database: database.clone(), run_id: Uuid::nil() };
+        let lock = ledger.lock_name();
+        let free: bool =
+            ledger.one("take the lock", sql::LEDGER_LOCK, &[&lock]).await?.try_get(0).map_err(decode)?;
+        if !free {
+            return Err(Cause::Locked { dataset: dataset.into(), holder: ledger.holder().await? });
+        }
+        Ok(ledger)
+    }
+
+    /// The name of the dataset's lock.
+    pub fn lock_name(&self) -> String {
+        format!("merganser/{}/{}", self.database.ledger_schema, self.dataset)
+    }
+
+    /// The run that this ledger writes for.
+    pub fn run_id(&self) -> Uuid {
+        self.run_id
+    }
+
+    /// Has the server gone?
+    pub fn is_closed(&self) -> bool {
+        self.connection.is_closed()
+    }
+
+    /// Marks runs that died without a word, then begins a new one. Gives the runs that were marked.
+    pub async fn begin_run(&mut self, run: &NewRun) -> Result<Vec<Uuid>, Cause> {
+        let rows = self.all("mark abandoned runs", sql::LEDGER_ABANDON, &[&self.dataset]).await?;
+        let abandoned = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?;
+        self.execute(
+            "begin the run",
+            sql::LEDGER_BEGIN_RUN,
+            &[
+                &run.run_id,
+                &self.dataset,
+                &self.database.schema,
+                &run.kind.as_str(),
+                &run.dry_run,
+                &run.options,
+                &json!({ "merganser": env!("CARGO_PKG_VERSION") }),
+                &machine::host(),
+            ],
+        )
+        .await?;
+        self.run_id = run.run_id;
+        Ok(abandoned)
+    }
+
+    /// Ends the run.
+    pub async fn finish_run(
+        &self,
+        status: Status,
+        counts: &Value,
+        error: Option<&str>,
+        chain: &[String],
+    ) -> Result<(), Cause> {
+        if status != Status::Completed && status != Status::CompletedWithFailures {
+            self.execute("end the steps", sql::LEDGER_FAIL_STEPS, &[&self.run_id]).await?;
+        }
+        let chain = error.map(|_| chain);
+        self.execute(
+            "end the run",
+            sql::LEDGER_FINISH_RUN,
+            &[&self.run_id, &status.as_str(), counts, &error, &chain],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// A step begins.
+    pub async fn start_step(&self, batch: i32, step: &str) -> Result<(), Cause> {
+        self.execute("begin a step", sql::LEDGER_START_STEP, &[&self.run_id, &batch, &step]).await?;
+        Ok(())
+    }
+
+    /// A step ends; `status` is completed or skipped.
+    pub async fn finish_step(
+        &self,
+        batch: i32,
+        step: &str,
+        status: &str,
+        rows: u64,
+        bytes: u64,
+        details: &Value,
+    ) -> Result<(), Cause> {
+        self.execute(
+            "end a step",
+            sql::LEDGER_FINISH_STEP,
+            &[&self.run_id, &batch, &step, &status, &(rows as i64), &(bytes as i64), details],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Name and size of the files that are done.
+    pub async fn known_files(&self) -> Result<std::collections::HashSet<(String, u64)>, Cause> {
+        let rows = self
+            .all("read the known files", sql::LEDGER_KNOWN_FILES, &[&self.dataset, &self.database.schema])
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)? as u64)))
+            .collect::<Result<_, tokio_postgres::Error>>()
+            .map_err(decode)
+    }
+
+    /// Takes a file up; gives its file_id.
+    pub async fn add_file(&self, file: &NewFile<'_>) -> Result<i64, Cause> {
+        let row = self
+            .one(
+                "take up a file",
+                sql::LEDGER_ADD_FILE,
+                &[
+                    &self.run_id,
+                    &file.batch,
+                    &file.name,
+                    &file.source,
+                    &file.sha256,
+                    &(file.size_bytes as i64),
+                    &file.run_date.to_string(),
+                    &file.order_key,
+                ],
+            )
+            .await?;
+        row.try_get(0).map_err(decode)
+    }
+
+    /// Notes what was found in a file.
+    pub async fn file_parsed(&self, file_id: i64, findings: &FileFindings) -> Result<(), Cause> {
+        let status = if findings.readable { "pending" } else { "failed" };
+        self.execute(
+            "note a file",
+            sql::LEDGER_FILE_PARSED,
+            &[
+                &file_id,
+                &status,
+                &(findings.records_seen as i64),
+                &(findings.records_failed as i64),
+                &findings.unknown,
+                &findings.error,
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Notes failed records: they stay, whatever becomes of the run.
+    pub async fn add_failures(&self, failures: &[NewFailure]) -> Result<(), Cause> {
+        let rows = failures.iter().map(|f| {
+            json!({
+                "file_id": f.file_id, "record_id": f.record_id, "ordinal": f.ordinal,
+                "offset_bytes": f.offset_bytes, "table_name": f.table, "field": f.field, "value": f.value,
+                "reason": f.reason, "fragment": f.fragment,
+            })
+        });
+        // PostgreSQL's jsonb cannot hold a NUL, nor can its text.
+        let rows = Value::Array(rows.collect()).to_string().replace("\\u0000", "\\ufffd");
+        self.execute("note failed records", sql::LEDGER_ADD_FAILURES, &[&self.run_id, &rows]).await?;
+        Ok(())
+    }
+
+    /// Closes older failures of the records of this file that failed again.
+    pub async fn close_failed_again(&self, file_id: i64) -> Result<(), Cause> {
+        self.execute("note failed records", sql::LEDGER_FAILED_AGAIN, &[&file_id, &self.run_id]).await?;
+        Ok(())
+    }
+
+    /// Is there a promotion that was not published?
+    pub async fn publish_pending(&self) -> Result<bool, Cause> {
+        let row = self
+            .one("look for unpublished data", sql::LEDGER_PUBLISHED, &[&self.dataset, &self.database.schema])
+            .await?;
+        row.try_get(0).map_err(decode)
+    }
+
+    async fn holder(&self) -> Result<String, Cause> {
+        let rows = self.all("find the holder of the lock", sql::LEDGER_HOLDER, &[&self.dataset]).await?;
+        let Some(row) = rows.first() else {
+            return Ok("it has just begun".into());
+        };
+        let describe = || {
+            Ok::<_, tokio_postgres::Error>(format!(
+                "{} {} from host {} as {} since {}",
+                row.try_get::<_, String>(1)?,
+                row.try_get::<_, Uuid>(0)?,
+                row.try_get::<_, String>(2)?,
+                row.try_get::<_, String>(3)?,
+                row.try_get::<_, String>(4)?
+            ))
+        };
+        Ok(describe().map_err(decode)?)
+    }
+
+    fn text(&self, script: &str) -> String {
+        sql::render(script, &[("ledger", &self.database.ledger_schema)])
+    }
+
+    async fn execute(&self, what: &str, script: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, PgError> {
+        let text = self.text(script);
+        self.connection.execute(&text, values).await.map_err(|e| postgres::classify(e, what))
+    }
+
+    async fn all(
+        &self,
+        what: &str,
+        script: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<tokio_postgres::Row>, PgError> {
+        let text = self.text(script);
+        self.connection.query(&text, values).await.map_err(|e| postgres::classify(e, what))
+    }
+
+    async fn one(
+        &self,
+        what: &str,
+        script: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<tokio_postgres::Row, PgError> {
+        let text = self.text(script);
+        self.connection.query_one(&text, values).await.map_err(|e| postgres::classify(e, what))
+    }
+}
+
+/// An answer of another shape than our own statement asks for.
+fn decode(error: tokio_postgres::Error) -> PgError {
+    postgres::classify(error, "read an answer of the ledger")
+}
+
+/// Brings the ledger's tables to this version; safe when several processes start at once.
+///
+/// # Errors
+/// A ledger of a newer version is refused; nothing is changed then.
+pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Cause> {
+    let failed = |e| postgres::classify(e, "bring the ledger up to date");
+    let variables = [("ledger", ledger)];
+    let transaction = connection.transaction().await.map_err(failed)?;
+    let lock = format!("merganser/{ledger}/migrations");
+    transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(failed)?;
+    for schema in [ledger.to_owned(), format!("{ledger}_staging")] {
+        // "create schema if not exists" would ask for the right to create even where it exists.
+        let exists = transaction.query_one(sql::LEDGER_SCHEMA_EXISTS, &[&schema]).await.map_err(failed)?;
+        if !exists.try_get::<_, bool>(0).map_err(failed)? {
+            let text = sql::render(sql::LEDGER_CREATE_SCHEMA, &[("name", &schema)]);
+            transaction.batch_execute(&text).await.map_err(failed)?;
+        }
+    }
+    transaction.batch_execute(&sql::render(sql::MIGRATIONS_TABLE, &variables)).await.map_err(failed)?;
+    let row = transaction
+        .query_one(&sql::render(sql::LEDGER_VERSION, &variables), &[])
+        .await
+        .map_err(failed)?;
+    let version: i32 = row.try_get(0).map_err(failed)?;
+    if version as usize > sql::MIGRATIONS.len() {
+        return Err(Cause::Refused {
+            message: format!(
+                "the ledger `{ledger}` is of version {version}; this merganser {} knows {} at most",
+                env!("CARGO_PKG_VERSION"),
+                sql::MIGRATIONS.len()
+            ),
+            hint: Some("use the newer merganser that made it".into()),
+        });
+    }
+    for (index, (name, script)) in sql::MIGRATIONS.iter().enumerate().skip(version as usize) {
+        transaction.batch_execute(&sql::render(script, &variables)).await.map_err(failed)?;
+        let applied = sql::render(sql::LEDGER_APPLIED, &variables);
+        let number = index as i32 + 1;
+        transaction
+            .execute(&applied, &[&number, name, &env!("CARGO_PKG_VERSION")])
+            .await
+            .map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! What people and machines see of a run while it goes on: progress bars and lines on a terminal, one JSON
+//! object per event elsewhere. Always on standard error; standard output is for data.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::cli::{LogFormat, Output};
+use crate::run::Summary;
+
+/// Where progress is shown.
+#[derive(Clone, Debug)]
+pub struct Report {
+    bars: MultiProgress,
+    json: bool,
+}
+
+/// Writes whole lines above the bars.
+#[derive(Clone)]
+struct AboveBars(MultiProgress);
+
+impl std::io::Write for AboveBars {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.suspend(|| std::io::stderr().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for AboveBars {
+    type Writer = AboveBars;
+
+    fn make_writer(&'a self) -> AboveBars {
+        self.clone()
+    }
+}
+
+impl Report {
+    /// Sets the process' log up. Call it once.
+    pub fn start(output: &Output) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let format = output.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
+        let bars = MultiProgress::new();
+        let shows_bars = terminal && format == LogFormat::Text && !output.quiet;
+        if !shows_bars {
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let level = match (output.quiet, output.verbose) {
+            (true, _) => "warn",
+            (_, 0) => "warn,merganser=info",
+            (_, 1) => "info,merganser=debug",
+            _ => "debug,merganser=trace",
+        };
+        let filter = EnvFilter::try_from_env("MERGANSER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+        let builder =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars(bars.clone()));
+        let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        // A second start (tests) keeps the first.
+        let _ = match format {
+            LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+            LogFormat::Text => builder.with_ansi(color).with_target(false).without_time().event_format(Lines { color }).try_init(),
+        };
+        Self { bars, json: format == LogFormat::Json }
+    }
+
+    /// A report that shows nothing.
+    pub fn silent() -> Self {
+        Self { bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), json: false }
+    }
+
+    /// Is every event one JSON object?
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// The last event of a run that did not fail.
+    pub fn finished(&self, summary: &Summary) {
+        if !self.json {
+            return;
+        }
+        tracing::info!(
+            run_id = %summary.run_id,
+            dataset = summary.dataset,
+            dry_run = summary.dry_run,
+            files = summary.files,
+            records_seen = summary.records.seen,
+            records_loaded = summary.records.loaded,
+            records_superseded = summary.records.superseded,
+            records_deleted = summary.records.deleted,
+            records_failed = summary.failures.records,
+            files_unreadable = summary.failures.files,
+            files_incomplete = summary.failures.incomplete_files,
+            duration_ms = summary.duration.as_millis() as u64,
+            peak_memory_bytes = summary.peak_memory_bytes,
+            exit_code = summary.exit() as u8,
+            "run finished"
+        );
+    }
+
+    /// A bar for one file that is read or written, in bytes; `total` 0: unknown.
+    pub fn bytes_bar(&self, what: &str, total: u64) -> ProgressBar {
+        self.bar(what, total, "{bytes}/{total_bytes} {bytes_per_sec}")
+    }
+
+    /// A bar for one document that is parsed, in bytes of the document; the message counts records.
+    pub fn records_bar(&self, what: &str, total: u64) -> ProgressBar {
+        self.bar(what, total, "{msg}")
+    }
+
+    fn bar(&self, what: &str, total: u64, tail: &str) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new(total));
+        let template = format!("  {{prefix:<46!}} {{wide_bar}} {tail} {{eta}}");
+        bar.set_style(ProgressStyle::with_template(&template).expect("the template is ours"));
+        bar.set_prefix(what.to_owned());
+        bar
+    }
+}
+
+/// One line per event for people: `warning:` and `error:` where it matters, else the message alone.
+struct Lines {
+    color: bool,
+}
+
+impl<S, N> tracing_subscriber::fmt::FormatEvent<S, N> for Lines
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    N: for<'a> tracing_subscriber::fmt::FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _context: &tracing_subscriber::fmt::FmtContext<'_, S, N>,
+        mut writer: tracing_subscriber::fmt::format::Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        let (word, code) = match *event.metadata().level() {
+            tracing::Level::ERROR => ("error: ", "31"),
+            tracing::Level::WARN => ("warning: ", "33"),
+            _ => ("", ""),
+        };
+        if self.color && !code.is_empty() {
+            write!(writer, "\x1b[{code}m{word}\x1b[0m")?;
+        } else {
+            write!(writer, "{word}")?;
+        }
+        let mut message = Message::default();
+        event.record(&mut message);
+        writeln!(writer, "{}", message.0)
+    }
+}
+
+/// The message of an event without its fields.
+#[derive(Default)]
+struct Message(String);
+
+impl tracing::field::Visit for Message {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+/// A duration as people read it: `840 ms`, `12.3 s`, `4 min 05 s`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {:02} s", time.as_secs() / 60, time.as_secs() % 60)
+    }
+}
+
+/// A number with separators: `1,300,000`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A size as people read it: `3.4 MB`.
+pub fn size(bytes: u64) -> String {
+    indicatif::DecimalBytes(bytes).to_string()
+}
+
+/// Milliseconds since `start`.
+pub fn millis(start: Instant) -> u64 {
+    start.elapsed().as_millis() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_durations_read_well() {
+        assert_eq!((count(0), count(999), count(1_300_000)), ("0".into(), "999".into(), "1,300,000".into()));
+        assert_eq!(duration(Duration::from_millis(840)), "840 ms");
+        assert_eq!(duration(Duration::from_secs(245)), "4 min 05 s");
+    }
+}

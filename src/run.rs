@@ -1,0 +1,263 @@
+//! Around a run: what it needs is opened, what it did is entered in the ledger, what it leaves is removed.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::clients::postgres::{self, PgUrl};
+use crate::clients::store::Store;
+use crate::config::{DatabaseUrl, RunConfig};
+use crate::embedded::{self, Embedded};
+use crate::error::{Cause, Database, Exit, Failure};
+use crate::manifest::{Kind, Ledger, NewRun, Status};
+use crate::report::Report;
+use crate::stages::check::{Checked, Failures};
+use crate::stages::promote::{Promoted, Records, TableChange};
+use crate::stages::publish::Published;
+use crate::stages::{Context, load};
+use crate::workspace::Workspace;
+use crate::{etl, machine};
+
+/// How a run that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunOutcome {
+    NothingNew,
+    Loaded,
+}
+
+/// What a run has done so far.
+#[derive(Debug, Default)]
+pub struct Progress {
+    step: Option<&'static str>,
+    files: usize,
+    failures: Failures,
+    records: Records,
+    changes: Vec<TableChange>,
+    batches: usize,
+    published: Option<Published>,
+}
+
+impl Progress {
+    /// The step that begins now.
+    pub fn step(&mut self, step: &'static str) {
+        self.step = Some(step);
+    }
+
+    /// A batch was checked.
+    pub fn checked(&mut self, checked: &Checked) {
+        let failures = checked.failures();
+        self.files += checked.readable_files() + failures.files;
+        self.failures.records += failures.records;
+        self.failures.files += failures.files;
+        self.failures.incomplete_files += failures.incomplete_files;
+    }
+
+    /// A batch was promoted (or rolled back by a dry run).
+    pub fn add(&mut self, promoted: Promoted) {
+        self.batches += 1;
+        self.records.add(promoted.records());
+        for change in promoted.changes() {
+            match self.changes.iter_mut().find(|known| known.table == change.table) {
+                Some(known) => known.add(change),
+                None => self.changes.push(change.clone()),
+            }
+        }
+    }
+
+    /// The public files were written.
+    pub fn published(&mut self, published: Published) {
+        self.published = Some(published);
+    }
+
+    /// Was any batch promoted?
+    pub fn promoted(&self) -> bool {
+        self.batches > 0
+    }
+
+    /// Were there files, and not one of them could be read?
+    pub fn nothing_readable(&self) -> bool {
+        self.files > 0 && self.failures.files == self.files
+    }
+}
+
+/// A run that is over, for whoever asked for it.
+#[derive(Debug)]
+pub struct Summary {
+    pub run_id: Uuid,
+    pub dataset: &'static str,
+    pub outcome: RunOutcome,
+    pub dry_run: bool,
+    pub files: usize,
+    pub failures: Failures,
+    pub records: Records,
+    pub changes: Vec<TableChange>,
+    pub published: Option<Published>,
+    pub duration: Duration,
+    pub peak_memory_bytes: Option<u64>,
+}
+
+impl Summary {
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> Exit {
+        match self.has_failures() {
+            true => Exit::SomeFailed,
+            false => Exit::Done,
+        }
+    }
+
+    /// Is there something to put right?
+    pub fn has_failures(&self) -> bool {
+        self.failures != Failures::default()
+    }
+}
+
+/// Runs a dataset from its source into production.
+///
+/// # Errors
+/// [`Failure`] says what failed, where, and whether the database changed; the ledger has it too.
+pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure> {
+    let server = Server::open(&config.database.url).await?;
+    let result = with_database(config, report, server.url.clone()).await;
+    server.close().await;
+    result
+}
+
+/// A database to work with; an embedded one is running for as long as this lives.
+pub struct Server {
+    pub url: PgUrl,
+    embedded: Option<Embedded>,
+}
+
+impl Server {
+    /// Starts the embedded cluster if one is asked for.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, Cause> {
+        match url {
+            DatabaseUrl::Server(url) => Ok(Self { url: (**url).clone(), embedded: None }),
+            DatabaseUrl::Embedded(folder) => {
+                let folder = folder.clone().unwrap_or_else(embedded::default_dir);
+                let embedded = Embedded::start(&folder).await?;
+                Ok(Self { url: embedded.url().parse()?, embedded: Some(embedded) })
+            }
+        }
+    }
+
+    /// Stops the embedded cluster unless somebody else uses it.
+    pub async fn close(self) {
+        if let Some(embedded) = self.embedded
+            && let Err(error) = embedded.stop().await
+        {
+            tracing::warn!("the private PostgreSQL did not stop: {error}");
+        }
+    }
+}
+
+async fn with_database(config: RunConfig, report: &Report, database: PgUrl) -> Result<Summary, Failure> {
+    let started = Instant::now();
+    let ledger = Ledger::open(&database, &config.database, config.dataset.name).await?;
+    let mut context = Context {
+        source: Store::open(&config.source, config.encryption.clone()).await.map_err(Cause::from)?,
+        store: Store::open(&config.store, config.encryption.clone()).await.map_err(Cause::from)?,
+        workspace: Workspace::create(&config.work_dir)?,
+        run_id: Uuid::now_v7(),
+        report: report.clone(),
+        database,
+        ledger,
+        config,
+    };
+    let new = NewRun {
+        run_id: context.run_id,
+        kind: Kind::Run,
+        dry_run: context.config.dry_run,
+        options: context.config.for_ledger(),
+    };
+    for abandoned in context.ledger.begin_run(&new).await? {
+        tracing::warn!("run {abandoned} ended without a word; it is marked as abandoned");
+    }
+    let mut progress = Progress::default();
+    let result = tokio::select! {
+        result = etl::run(&context, &mut progress) => result,
+        () = interrupted() => Err(Cause::Interrupted),
+    };
+    match result {
+        Ok(outcome) => finish(&context, progress, outcome, started).await,
+        Err(cause) => Err(fail(&context, &progress, cause).await),
+    }
+}
+
+async fn finish(
+    context: &Context,
+    progress: Progress,
+    outcome: RunOutcome,
+    started: Instant,
+) -> Result<Summary, Failure> {
+    let summary = Summary {
+        run_id: context.run_id,
+        dataset: context.dataset().name,
+        outcome,
+        dry_run: context.config.dry_run,
+        files: progress.files,
+        failures: progress.failures,
+        records: progress.records,
+        changes: progress.changes,
+        published: progress.published,
+        duration: started.elapsed(),
+        peak_memory_bytes: machine::peak_memory_bytes(),
+    };
+    let status = match (summary.dry_run, summary.has_failures()) {
+        (true, _) => Status::RolledBack,
+        (false, true) => Status::CompletedWithFailures,
+        (false, false) => Status::Completed,
+    };
+    let counts = json!({
+        "files": summary.files,
+        "failures": summary.failures,
+        "records": summary.records,
+        "duration_ms": summary.duration.as_millis() as u64,
+        "peak_memory_bytes": summary.peak_memory_bytes,
+    });
+    context.ledger.finish_run(status, &counts, None, &[]).await?;
+    Ok(summary)
+}
+
+/// Enters a failure in the ledger and clears up; neither may hide the failure itself.
+async fn fail(context: &Context, progress: &Progress, cause: Cause) -> Failure {
+    let database = match (&cause, progress.batches) {
+        (Cause::CommitUnknown { .. }, _) => Database::Unknown,
+        (_, 0) if progress.step != Some("publish") => Database::Unchanged,
+        (_, _) if context.config.dry_run => Database::Unchanged,
+        (_, batches) => Database::Committed { batches },
+    };
+    let failure = Failure { step: progress.step, run_id: Some(context.run_id), cause, database };
+    let status = match failure.cause {
+        Cause::Interrupted => Status::Interrupted,
+        _ => Status::Failed,
+    };
+    let counts = json!({ "failures": progress.failures, "records": progress.records });
+    let text = failure.cause.to_string();
+    let noted = async {
+        context.ledger.finish_run(status, &counts, Some(&text), &failure.chain()).await?;
+        let connection = postgres::connect(&context.database, "clear up").await?;
+        load::drop_tables(context, &connection).await
+    };
+    match tokio::time::timeout(Duration::from_secs(15), noted).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("the ledger could not be told: {error}"),
+        Err(_) => tracing::warn!("the ledger could not be told in time; the next run marks this one as abandoned"),
+    }
+    failure
+}
+
+/// Completes when the process is told to stop.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,159 @@
+//! The SQL of the engine, and the one place where a name or a value becomes part of SQL text.
+//!
+//! Scripts use psql's own variables, so each runs by hand too: `:"name"` is a quoted identifier,
+//! `:'name'` a quoted literal, `:name` text as it is (a list of quoted columns, a number).
+
+use crate::dataset::Table;
+
+pub const MIGRATIONS_TABLE: &str = include_str!("../sql/manifest/migrations.pg.sql");
+/// Numbered migrations of the ledger, in order; append-only.
+pub const MIGRATIONS: &[(&str, &str)] =
+    &[("0001_ledger", include_str!("../sql/manifest/0001_ledger.pg.sql"))];
+
+// The ledger's statements; their parameters are PostgreSQL's own ($1, …).
+pub const LEDGER_LOCK: &str = include_str!("../sql/ledger/lock.pg.sql");
+pub const LEDGER_LOCK_PROMOTION: &str = include_str!("../sql/ledger/lock_promotion.pg.sql");
+pub const LEDGER_FENCE: &str = include_str!("../sql/ledger/fence.pg.sql");
+pub const LEDGER_HOLDER: &str = include_str!("../sql/ledger/holder.pg.sql");
+pub const LEDGER_ABANDON: &str = include_str!("../sql/ledger/abandon.pg.sql");
+pub const LEDGER_BEGIN_RUN: &str = include_str!("../sql/ledger/begin_run.pg.sql");
+pub const LEDGER_FINISH_RUN: &str = include_str!("../sql/ledger/finish_run.pg.sql");
+pub const LEDGER_START_STEP: &str = include_str!("../sql/ledger/start_step.pg.sql");
+pub const LEDGER_FINISH_STEP: &str = include_str!("../sql/ledger/finish_step.pg.sql");
+pub const LEDGER_FAIL_STEPS: &str = include_str!("../sql/ledger/fail_steps.pg.sql");
+pub const LEDGER_KNOWN_FILES: &str = include_str!("../sql/ledger/known_files.pg.sql");
+pub const LEDGER_ADD_FILE: &str = include_str!("../sql/ledger/add_file.pg.sql");
+pub const LEDGER_FILE_PARSED: &str = include_str!("../sql/ledger/file_parsed.pg.sql");
+pub const LEDGER_FAILED_AGAIN: &str = include_str!("../sql/ledger/failed_again.pg.sql");
+pub const LEDGER_PUBLISHED: &str = include_str!("../sql/ledger/published.pg.sql");
+pub const LEDGER_COMMITTED: &str = include_str!("../sql/ledger/committed.pg.sql");
+pub const LEDGER_ADD_FAILURES: &str = include_str!("../sql/ledger/add_failures.pg.sql");
+pub const LEDGER_SCHEMA_EXISTS: &str = include_str!("../sql/ledger/schema_exists.pg.sql");
+pub const LEDGER_CREATE_SCHEMA: &str = include_str!("../sql/ledger/create_schema.pg.sql");
+pub const LEDGER_VERSION: &str = include_str!("../sql/ledger/version.pg.sql");
+pub const LEDGER_APPLIED: &str = include_str!("../sql/ledger/applied.pg.sql");
+
+/// DuckDB; the tables `records` and `failed` are the same in every dataset's staging store.
+pub const STAGED_COUNTS: &str = include_str!("../sql/staged/counts.duckdb.sql");
+pub const STAGED_FAILURES: &str = include_str!("../sql/staged/failures.duckdb.sql");
+
+pub const LOAD_RECORDS_TABLE: &str = include_str!("../sql/load/1_records.pg.sql");
+pub const LOAD_DROP: &str = include_str!("../sql/load/0_drop.pg.sql");
+pub const LOAD_UNLOGGED: &str = include_str!("../sql/load/2_unlogged.pg.sql");
+pub const LOAD_COPY: &str = include_str!("../sql/load/3_copy.pg.sql");
+pub const LOAD_ANALYZE: &str = include_str!("../sql/load/4_analyze.pg.sql");
+
+pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
+
+pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
+pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
+
+pub const PROMOTE_MISSING: &str = include_str!("../sql/promote/0_missing.pg.sql");
+pub const PROMOTE_READ_CHANGES: &str = include_str!("../sql/promote/7_read_changes.pg.sql");
+pub const PROMOTE_READ_RECORDS: &str = include_str!("../sql/promote/8_read_records.pg.sql");
+pub const PROMOTE_BEGIN: &str = include_str!("../sql/promote/1_begin.pg.sql");
+pub const PROMOTE_REMOVE: &str = include_str!("../sql/promote/2_remove.pg.sql");
+pub const PROMOTE_PARENT: &str = include_str!("../sql/promote/3_parent.pg.sql");
+pub const PROMOTE_INSERT: &str = include_str!("../sql/promote/4_insert.pg.sql");
+pub const PROMOTE_CHANGES: &str = include_str!("../sql/promote/5_changes.pg.sql");
+pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/6_ledger.pg.sql");
+
+/// A name as a quoted SQL identifier, for PostgreSQL and DuckDB alike.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as an SQL literal, for PostgreSQL (with `standard_conforming_strings`) and DuckDB alike.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The staged columns of a table as a list of identifiers.
+pub fn columns(table: &Table) -> String {
+    table.staged().map(|c| identifier(c.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// `column = staged.column` for each staged column of a table but `key`.
+pub fn assignments(table: &Table, key: &str) -> String {
+    table
+        .staged()
+        .filter(|c| c.name != key)
+        .map(|c| format!("{0} = staged.{0}", identifier(c.name)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A script with its variables put in, as psql would: not inside literals, quoted identifiers, comments or
+/// dollar-quoted bodies, and `::` is a cast.
+///
+/// # Panics
+/// When the script names a variable that is not given: our own scripts are tested for it.
+pub fn render(script: &str, variables: &[(&str, &str)]) -> String {
+    let value = |name: &str| {
+        variables
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
+            .unwrap_or_else(|| panic!("the script needs the variable {name}"))
+    };
+    let mut out = String::with_capacity(script.len() + 256);
+    let mut rest = script;
+    while let Some(at) = rest.find([':', '\'', '"', '-', '$']) {
+        let (before, tail) = rest.split_at(at);
+        out.push_str(before);
+        let skip = match tail.as_bytes() {
+            [b'-', b'-', ..] => tail.find('\n').unwrap_or(tail.len()),
+            [b'\'', ..] => quoted_end(tail, '\''),
+            [b'"', ..] => quoted_end(tail, '"'),
+            [b'$', b'$', ..] => tail[2..].find("$$").map_or(tail.len(), |end| end + 4),
+            [b':', b':', ..] => 2,
+            [b':', quote @ (b'"' | b'\''), ..] => {
+                let quote = *quote as char;
+                let end = 1 + quoted_end(&tail[1..], quote);
+                let text = value(&tail[2..end - 1]);
+                out.push_str(&if quote == '"' { identifier(text) } else { literal(text) });
+                rest = &tail[end..];
+                continue;
+            }
+            [b':', first, ..] if first.is_ascii_lowercase() => {
+                let end = tail[1..]
+                    .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                    .map_or(tail.len(), |end| end + 1);
+                out.push_str(value(&tail[1..end]));
+                rest = &tail[end..];
+                continue;
+            }
+            _ => 1,
+        };
+        out.push_str(&tail[..skip]);
+        rest = &tail[skip..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where a quoted text that opens `text` ends; a doubled quote reads as the end and the next start.
+fn quoted_end(text: &str, quote: char) -> usize {
+    text[1..].find(quote).map_or(text.len(), |end| end + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_put_in_as_psql_does() {
+        let script = "-- :\"no\" :'no'\nselect ':no', \":no\", a::text, :'lit', :\"id\".:\"id\", :raw, $$ :no $$";
+        let text = render(script, &[("lit", "it's"), ("id", "a\"b"), ("raw", "1, 2")]);
+        assert_eq!(
+            text,
+            "-- :\"no\" :'no'\nselect ':no', \":no\", a::text, 'it''s', \"a\"\"b\".\"a\"\"b\", 1, 2, $$ :no $$"
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_its_quotes() {
+        assert_eq!(identifier("x\"; drop table y; --"), "\"x\"\"; drop table y; --\"");
+        assert_eq!(literal("x'; drop table y; --"), "'x''; drop table y; --'");
+    }
+}

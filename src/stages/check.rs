@@ -1,0 +1,202 @@
+//! Check: what only SQL over all staged rows can see; then the ledger learns what failed.
+//!
+//! In: [`Staged`]. Out: [`Checked`]. A failure changes nothing but the ledger: failed records are noted on its own
+//! connection and stay noted whatever becomes of the run.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::fetch::FetchedFile;
+use super::parse::{Staged, StagedFile};
+use super::{Context, blocking};
+use crate::clients::duckdb::{DuckError, Staging};
+use crate::error::Cause;
+use crate::manifest::{FileFindings, NewFailure};
+use crate::report;
+use crate::sql;
+
+/// Failed records that go to the ledger in one statement.
+const CHUNK: usize = 200;
+
+/// Staged rows that passed; what failed is in the ledger.
+pub struct Checked {
+    pub(super) batch: i32,
+    pub(super) folder: PathBuf,
+    /// The files that could be read.
+    pub(super) files: Vec<FetchedFile>,
+    /// The files that could not.
+    pub(super) unreadable: Vec<FetchedFile>,
+    pub(super) staging: Staging,
+    failures: Failures,
+}
+
+/// What cannot be loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Failures {
+    pub records: u64,
+    pub files: usize,
+    pub incomplete_files: usize,
+}
+
+impl Checked {
+    /// Can nothing of the batch be loaded?
+    pub fn is_unreadable(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// How many files can be loaded, wholly or in part.
+    pub fn readable_files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// What cannot be loaded.
+    pub fn failures(&self) -> Failures {
+        self.failures
+    }
+}
+
+/// Records of one file.
+struct Counts {
+    file_no: i64,
+    good: u64,
+    failed: u64,
+}
+
+/// Runs the dataset's checks and enters failed records and each file's counts in the ledger.
+pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> {
+    let step = context.begin(staged.batch, "check").await?;
+    let Staged { batch, folder, files, staging } = staged;
+    let script = context.dataset().scripts.check;
+    let (mut staging, counts) = blocking(move || {
+        staging.execute("run the checks", script, &[])?;
+        let counts = counts(&staging)?;
+        Ok::<_, DuckError>((staging, counts))
+    })
+    .await??;
+
+    let mut noted = 0;
+    loop {
+        let (same, rows) = blocking(move || failed_rows(&staging, noted).map(|rows| (staging, rows))).await??;
+        staging = same;
+        if rows.is_empty() {
+            break;
+        }
+        noted += rows.len();
+        let rows: Vec<_> = rows.into_iter().map(|(file_no, row)| with_file(&files, file_no, row)).collect();
+        context.ledger.add_failures(&rows).await?;
+        if context.config.fail_fast {
+            return Err(Cause::Refused {
+                message: format!("record {}: {}", rows[0].ordinal, rows[0].reason),
+                hint: Some("without --fail-fast the rest is loaded and the ledger lists what failed".into()),
+            });
+        }
+    }
+    let mut failures = Failures::default();
+    for file in &files {
+        let count = counts.iter().find(|count| count.file_no == i64::from(file.fetched.file_no));
+        let (good, failed) = count.map_or((0, 0), |count| (count.good, count.failed));
+        note_file(context, file, good, failed).await?;
+        failures.records += failed;
+        match &file.parsed {
+            Err(_) => failures.files += 1,
+            Ok(parsed) if !parsed.complete => failures.incomplete_files += 1,
+            Ok(_) => {}
+        }
+    }
+    let what =
+        format!("{} failed record(s), {} unreadable file(s)", report::count(failures.records), failures.files);
+    let details = json!({
+        "failed_records": failures.records,
+        "unreadable_files": failures.files,
+        "incomplete_files": failures.incomplete_files,
+    });
+    step.done(&what, failures.records, 0, details).await?;
+    let (files, unreadable): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.parsed.is_ok());
+    let fetched = |files: Vec<StagedFile>| files.into_iter().map(|file| file.fetched).collect();
+    Ok(Checked { batch, folder, files: fetched(files), unreadable: fetched(unreadable), staging, failures })
+}
+
+fn counts(staging: &Staging) -> Result<Vec<Counts>, DuckError> {
+    staging.query("count the records", sql::STAGED_COUNTS, |row| {
+        Ok(Counts {
+            file_no: row.get(0)?,
+            good: row.get::<_, i64>(1)? as u64,
+            failed: row.get::<_, i64>(2)? as u64,
+        })
+    })
+}
+
+/// Some failed records with the number of their file, beginning after the first `skip`.
+fn failed_rows(staging: &Staging, skip: usize) -> Result<Vec<(i64, NewFailure)>, DuckError> {
+    let query = sql::render(
+        sql::STAGED_FAILURES,
+        &[("limit", &CHUNK.to_string()), ("offset", &skip.to_string())],
+    );
+    staging.query("read the failed records", &query, |row| {
+        let failure = NewFailure {
+            file_id: 0,
+            record_id: row.get(1)?,
+            ordinal: row.get(2)?,
+            offset_bytes: row.get(3)?,
+            table: row.get(4)?,
+            field: row.get(5)?,
+            value: row.get(6)?,
+            reason: row.get(7)?,
+            fragment: row.get(8)?,
+        };
+        Ok((row.get(0)?, failure))
+    })
+}
+
+fn with_file(files: &[StagedFile], file_no: i64, failure: NewFailure) -> NewFailure {
+    let file = files.iter().find(|file| i64::from(file.fetched.file_no) == file_no);
+    let file_id = file.expect("a failed record is of a file of its batch").fetched.file_id;
+    NewFailure { file_id, ..failure }
+}
+
+async fn note_file(context: &Context, file: &StagedFile, good: u64, failed: u64) -> Result<(), Cause> {
+    let name = &file.fetched.name;
+    let findings = match &file.parsed {
+        Err(reason) => FileFindings {
+            readable: false,
+            records_seen: 0,
+            records_failed: 0,
+            unknown: json!({}),
+            error: Some(reason.clone()),
+        },
+        Ok(parsed) => {
+            warn_of(context, file);
+            FileFindings {
+                readable: true,
+                records_seen: good + failed,
+                records_failed: failed,
+                unknown: json!(parsed.unknown),
+                error: (!parsed.complete)
+                    .then(|| format!("{name}: the document breaks off; what came before is loaded")),
+            }
+        }
+    };
+    context.ledger.file_parsed(file.fetched.file_id, &findings).await?;
+    context.ledger.close_failed_again(file.fetched.file_id).await
+}
+
+/// What a person should know of a file although it can be loaded.
+fn warn_of(context: &Context, file: &StagedFile) {
+    let Ok(parsed) = &file.parsed else { return };
+    let (run_id, name) = (context.run_id, &file.fetched.name);
+    if let Some(date) = parsed.run_date.filter(|date| *date != file.fetched.meaning.run_date) {
+        tracing::warn!(%run_id, file = name, "{name} says of itself that its run date is {date}; its name counts");
+    }
+    if !parsed.unknown.is_empty() {
+        let paths: Vec<_> =
+            parsed.unknown.iter().take(10).map(|(path, seen)| format!("{path} ({})", seen.count)).collect();
+        tracing::warn!(
+            %run_id,
+            file = name,
+            paths = parsed.unknown.len(),
+            "{name} has elements that no column takes: {}",
+            paths.join(", ")
+        );
+    }
+}

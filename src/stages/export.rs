@@ -1,0 +1,59 @@
+//! Export: the staged rows as CSVs that PostgreSQL can load, written by DuckDB's SQL alone.
+//!
+//! In: [`Checked`]. Out: [`Exported`]. A failure changes nothing but the ledger. Staging store and downloads stay
+//! until the run ends; the CSVs go with them.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::check::Checked;
+use super::fetch::FetchedFile;
+use super::{Context, blocking};
+use crate::error::Cause;
+use crate::report;
+
+/// The CSVs of a batch on the local disk.
+#[derive(Debug)]
+pub struct Exported {
+    pub(super) batch: i32,
+    pub(super) files: Vec<FetchedFile>,
+    pub(super) csvs: Vec<Csv>,
+}
+
+/// One staging CSV.
+#[derive(Clone, Debug)]
+pub(super) struct Csv {
+    /// The staging table that it fills.
+    pub table: String,
+    pub path: PathBuf,
+    pub size_bytes: u64,
+}
+
+/// Runs the dataset's export script and drops the staging store.
+pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cause> {
+    let step = context.begin(checked.batch, "export").await?;
+    let Checked { batch, folder, files, staging, .. } = checked;
+    let dataset = context.dataset();
+    let csvs = blocking(move || {
+        let target = folder.join("csv");
+        std::fs::create_dir(&target).map_err(Cause::io("make the folder of the CSVs"))?;
+        staging.execute("export", dataset.scripts.export, &[("dir", &target.to_string_lossy())])?;
+        // Its space is wanted before PostgreSQL's share of the disk is, where both are one.
+        staging.remove();
+        let tables = dataset.tables.iter().map(|table| table.name.to_owned());
+        tables
+            .chain([dataset.records_table()])
+            .map(|table| {
+                let path = target.join(format!("{table}.csv"));
+                let file = std::fs::metadata(&path).map_err(Cause::io(format!("find {table}.csv")))?;
+                Ok(Csv { table, path, size_bytes: file.len() })
+            })
+            .collect::<Result<Vec<_>, Cause>>()
+    })
+    .await??;
+    let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
+    let what = format!("{} CSVs, {}", csvs.len(), report::size(bytes));
+    step.done(&what, csvs.len() as u64, bytes, json!({})).await?;
+    Ok(Exported { batch, files, csvs })
+}

@@ -1,0 +1,65 @@
+//! Fetch: the files of a batch onto the local disk, with their checksums.
+//!
+//! In: a batch of selected files. Out: [`Fetched`]. A failure changes nothing but the ledger.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::Context;
+use super::select::Batch;
+use crate::dataset::FileName;
+use crate::error::Cause;
+use crate::manifest::NewFile;
+use crate::report;
+
+/// The files of a batch on the local disk.
+#[derive(Debug)]
+pub struct Fetched {
+    pub(super) batch: i32,
+    pub(super) folder: PathBuf,
+    pub(super) files: Vec<FetchedFile>,
+}
+
+/// One file on the local disk.
+#[derive(Clone, Debug)]
+pub(super) struct FetchedFile {
+    /// Number in the batch, from 1, in the order in which files count.
+    pub file_no: u32,
+    pub file_id: i64,
+    pub name: String,
+    pub path: PathBuf,
+    pub size_bytes: u64,
+    pub meaning: FileName,
+}
+
+/// Downloads the files one after the other and enters them in the ledger.
+pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
+    let step = context.begin(batch.number, "fetch").await?;
+    let folder = context.workspace.batch(batch.number)?;
+    let source = context.config.source.to_string();
+    let mut files = Vec::with_capacity(batch.files.len());
+    for (file, file_no) in batch.files.into_iter().zip(1..) {
+        // The name comes from outside and never becomes a path.
+        let path = folder.join(format!("{file_no}.raw"));
+        let bar = context.report.bytes_bar(&file.name, file.size_bytes);
+        let fetched = context.source.download(&file.name, &path, &|bytes| bar.set_position(bytes)).await?;
+        bar.finish_and_clear();
+        let new = NewFile {
+            batch: batch.number,
+            name: &file.name,
+            source: &source,
+            sha256: &fetched.sha256,
+            size_bytes: fetched.size_bytes,
+            run_date: file.meaning.run_date,
+            order_key: &file.meaning.order_key,
+        };
+        let file_id = context.ledger.add_file(&new).await?;
+        let size_bytes = fetched.size_bytes;
+        files.push(FetchedFile { file_no, file_id, name: file.name, path, size_bytes, meaning: file.meaning });
+    }
+    let bytes = files.iter().map(|file| file.size_bytes).sum();
+    let what = format!("{} file(s), {}", files.len(), report::size(bytes));
+    step.done(&what, files.len() as u64, bytes, json!({})).await?;
+    Ok(Fetched { batch: batch.number, folder, files })
+}

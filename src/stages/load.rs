@@ -1,0 +1,127 @@
+//! Load: the CSVs into unlogged staging tables, over a few connections at once.
+//!
+//! In: [`Uploaded`]. Out: [`Loaded`]. A failure leaves production unchanged; staging tables that stay behind
+//! are dropped by the next run, and nobody else reads them.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+
+use super::Context;
+use super::export::Csv;
+use super::fetch::FetchedFile;
+use super::upload::Uploaded;
+use crate::clients::postgres::{self, Connection};
+use crate::dataset::Dataset;
+use crate::error::Cause;
+use crate::{report, sql};
+
+const CONNECTIONS: usize = 2;
+/// Bytes that go to the server in one message.
+const CHUNK: usize = 256 << 10;
+
+/// A batch in the staging tables.
+#[derive(Debug)]
+pub struct Loaded {
+    pub(super) batch: i32,
+    pub(super) files: Vec<FetchedFile>,
+}
+
+/// Makes the staging tables afresh and copies every CSV into its table.
+pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause> {
+    let step = context.begin(uploaded.batch, "load").await?;
+    let Uploaded { batch, files, mut csvs } = uploaded;
+    make_tables(context).await?;
+    csvs.sort_by_key(|csv| csv.size_bytes);
+    let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
+    let queue: Mutex<VecDeque<Csv>> = Mutex::new(csvs.into());
+    let workers = (0..CONNECTIONS).map(|_| copy_all(context, &queue));
+    let rows: u64 = futures_util::future::try_join_all(workers).await?.into_iter().sum();
+    let what = format!("{} rows", report::count(rows));
+    step.done(&what, rows, bytes, json!({ "via": "copy" })).await?;
+    Ok(Loaded { batch, files })
+}
+
+/// Drops the staging tables of the dataset; for the end of a failed run, and the start of every load.
+pub async fn drop_tables(context: &Context, connection: &Connection) -> Result<(), Cause> {
+    let dataset = context.dataset();
+    let records = dataset.records_table();
+    let mut script = String::new();
+    for table in dataset.table_names().chain([records.as_str()]) {
+        script += &sql::render(sql::LOAD_DROP, &variables(context, table));
+    }
+    run(connection, "drop the staging tables", &script).await
+}
+
+async fn make_tables(context: &Context) -> Result<(), Cause> {
+    let connection = postgres::connect(&context.database, "load").await?;
+    let dataset = context.dataset();
+    drop_tables(context, &connection).await?;
+    let records = dataset.records_table();
+    let mut script =
+        sql::render(dataset.scripts.tables, &[("schema", &context.config.database.staging_schema)]);
+    for table in dataset.table_names() {
+        script += &sql::render(sql::LOAD_UNLOGGED, &variables(context, table));
+    }
+    script += &sql::render(sql::LOAD_RECORDS_TABLE, &variables(context, &records));
+    run(&connection, "make the staging tables", &script).await
+}
+
+fn variables<'a>(context: &'a Context, table: &'a str) -> [(&'a str, &'a str); 2] {
+    [("staging", &context.config.database.staging_schema), ("table", table)]
+}
+
+async fn run(connection: &Connection, operation: &str, script: &str) -> Result<(), Cause> {
+    connection.batch_execute(script).await.map_err(|e| postgres::classify(e, operation).into())
+}
+
+/// One worker: takes the largest CSV that is left until none is.
+async fn copy_all(context: &Context, queue: &Mutex<VecDeque<Csv>>) -> Result<u64, Cause> {
+    let connection = postgres::connect(&context.database, "load").await?;
+    let mut rows = 0;
+    loop {
+        let next = queue.lock().expect("no worker panics with the queue").pop_back();
+        let Some(csv) = next else { return Ok(rows) };
+        rows += copy(context, &connection, &csv).await?;
+    }
+}
+
+async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u64, Cause> {
+    let operation = format!("load {}", csv.table);
+    let failed = |e| postgres::classify(e, operation.clone());
+    let unread = || Cause::io(format!("read {}.csv", csv.table));
+    let staging = &context.config.database.staging_schema;
+    let columns = columns(context.dataset(), &csv.table);
+    let statement = sql::render(
+        sql::LOAD_COPY,
+        &[("staging", staging), ("table", &csv.table), ("columns", &columns)],
+    );
+    let bar = context.report.bytes_bar(&operation, csv.size_bytes);
+    let mut file = tokio::fs::File::open(&csv.path).await.map_err(unread())?;
+    let sink = connection.copy_in::<_, Bytes>(&statement).await.map_err(failed)?;
+    let mut sink = std::pin::pin!(sink);
+    loop {
+        let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
+        if file.read_buf(&mut chunk).await.map_err(unread())? == 0 {
+            break;
+        }
+        bar.inc(chunk.len() as u64);
+        sink.send(chunk.freeze()).await.map_err(failed)?;
+    }
+    let rows = sink.finish().await.map_err(failed)?;
+    bar.finish_and_clear();
+    let analyze = sql::render(sql::LOAD_ANALYZE, &[("schema", staging), ("table", &csv.table)]);
+    run(connection, &operation, &analyze).await?;
+    Ok(rows)
+}
+
+fn columns(dataset: &Dataset, table: &str) -> String {
+    match dataset.tables.iter().find(|known| known.name == table) {
+        Some(table) => sql::columns(table),
+        None => "record_id, file_id, run_date, order_key, ordinal, is_delete, is_winner".into(),
+    }
+}

@@ -1,0 +1,103 @@
+//! The stages of a run, one file each. Each takes the receipt of the one before by value and returns its own, so
+//! nothing can be promoted that was not exported: the compiler says so. A stage names no dataset and no
+//! other stage.
+
+pub mod check;
+pub mod export;
+pub mod fetch;
+pub mod load;
+pub mod parse;
+pub mod promote;
+pub mod publish;
+pub mod select;
+pub mod upload;
+
+use std::time::Instant;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::clients::postgres::PgUrl;
+use crate::clients::store::Store;
+use crate::config::RunConfig;
+use crate::dataset::Dataset;
+use crate::error::Cause;
+use crate::manifest::Ledger;
+use crate::report::{self, Report};
+use crate::workspace::Workspace;
+
+/// What every stage of a run has at hand.
+pub struct Context {
+    pub config: RunConfig,
+    pub run_id: Uuid,
+    pub database: PgUrl,
+    pub ledger: Ledger,
+    pub source: Store,
+    pub store: Store,
+    pub workspace: Workspace,
+    pub report: Report,
+}
+
+impl Context {
+    /// The dataset of the run.
+    pub fn dataset(&self) -> &'static Dataset {
+        self.config.dataset
+    }
+
+    /// Where the run's staging CSVs are in the store.
+    pub fn staging_prefix(&self, batch: i32) -> String {
+        match batch {
+            1 => format!("private/runs/{}", self.run_id),
+            _ => format!("private/runs/{}/batch-{batch}", self.run_id),
+        }
+    }
+
+    /// Begins a step in the ledger; `batch` 0 is the run as a whole.
+    pub async fn begin(&self, batch: i32, name: &'static str) -> Result<Step<'_>, Cause> {
+        self.ledger.start_step(batch, name).await?;
+        Ok(Step { context: self, batch, name, started: Instant::now() })
+    }
+}
+
+/// Runs `work`, which blocks, on a thread that may.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|panic| Cause::Io { operation: "work in the background".into(), source: std::io::Error::other(panic) })
+}
+
+/// A step under way.
+pub struct Step<'a> {
+    context: &'a Context,
+    batch: i32,
+    name: &'static str,
+    started: Instant,
+}
+
+impl Step<'_> {
+    /// The step is done: `what` says in a few words what it did; `rows` and `bytes` count what it moved.
+    pub async fn done(self, what: &str, rows: u64, bytes: u64, details: Value) -> Result<(), Cause> {
+        self.say(what, rows, bytes);
+        self.context.ledger.finish_step(self.batch, self.name, "completed", rows, bytes, &details).await
+    }
+
+    /// The step committed its own ledger row; only say so.
+    pub fn say(&self, what: &str, rows: u64, bytes: u64) {
+        tracing::info!(
+            run_id = %self.context.run_id,
+            batch = self.batch,
+            step = self.name,
+            rows,
+            bytes,
+            duration_ms = report::millis(self.started),
+            "{:<8} {what} ({})",
+            self.name,
+            report::duration(self.started.elapsed())
+        );
+    }
+
+    /// Milliseconds so far.
+    pub fn millis(&self) -> u64 {
+        report::millis(self.started)
+    }
+}

@@ -1,0 +1,225 @@
+//! Parse: every file of a batch as a stream into the local staging store.
+//!
+//! In: [`Fetched`]. Out: [`Staged`]. The parser runs on a thread of its own and hands chunks of rows over a bounded
+//! channel to the thread that owns the store. A file is one transaction there: one that cannot be read
+//! leaves no row. A failure changes nothing but the ledger.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::record_batch::RecordBatch;
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::fetch::{Fetched, FetchedFile};
+use super::{Context, Step, blocking};
+use crate::clients::duckdb::{Load, Staging};
+use crate::config::RunConfig;
+use crate::dataset::{Batch, FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
+use crate::error::Cause;
+use crate::report::{self, Report};
+
+/// Chunks of rows under way between parser and store.
+const QUEUE: usize = 4;
+/// Bytes of failed records that are kept of one file; those beyond keep their place only.
+const FRAGMENTS_BYTES: usize = 64 << 20;
+
+/// The rows of a batch of files in the staging store.
+pub struct Staged {
+    pub(super) batch: i32,
+    pub(super) folder: PathBuf,
+    pub(super) files: Vec<StagedFile>,
+    pub(super) staging: Staging,
+}
+
+/// What the parser made of one file.
+#[derive(Debug)]
+pub(super) struct StagedFile {
+    pub fetched: FetchedFile,
+    /// Why it could not be read at all, else what was found.
+    pub parsed: Result<Parsed, String>,
+}
+
+/// Parses the files one after the other.
+pub async fn parse(context: &Context, fetched: Fetched) -> Result<Staged, Cause> {
+    let step = context.begin(fetched.batch, "parse").await?;
+    let config = context.config.clone();
+    let report = context.report.clone();
+    let staged = blocking(move || stage_files(&config, &report, fetched)).await??;
+    finish(step, &staged, context).await?;
+    Ok(staged)
+}
+
+async fn finish(step: Step<'_>, staged: &Staged, context: &Context) -> Result<(), Cause> {
+    let readable = || staged.files.iter().filter_map(|file| file.parsed.as_ref().ok());
+    let records = readable().map(|parsed| parsed.records_seen).sum();
+    let bytes: u64 = readable().map(|parsed| parsed.document_bytes).sum();
+    let seconds = (step.millis() as f64 / 1000.0).max(0.001);
+    let what = format!(
+        "{} {}s, {} of XML, {} {}s/s",
+        report::count(records),
+        context.dataset().record,
+        report::size(bytes),
+        report::count((records as f64 / seconds) as u64),
+        context.dataset().record,
+    );
+    let details = json!({ "staging_bytes": staged.staging.size_bytes() });
+    step.done(&what, records, bytes, details).await
+}
+
+fn stage_files(config: &RunConfig, report: &Report, fetched: Fetched) -> Result<Staged, Cause> {
+    let mut staging = Staging::create(&fetched.folder, config.duckdb)?;
+    staging.execute("make its tables", config.dataset.scripts.stage, &[])?;
+    let mut files = Vec::with_capacity(fetched.files.len());
+    for file in fetched.files {
+        let bar = report.records_bar(&file.name, 0);
+        let parsed = stage_file(config, &bar, &mut staging, &file)?;
+        bar.finish_and_clear();
+        if let Err(reason) = &parsed {
+            tracing::warn!(file = file.name, "{reason}: nothing of this file is loaded");
+            if config.fail_fast {
+                return Err(Cause::Refused { message: reason.clone(), hint: Some(fail_fast_hint()) });
+            }
+        }
+        files.push(StagedFile { fetched: file, parsed });
+    }
+    Ok(Staged { batch: fetched.batch, folder: fetched.folder, files, staging })
+}
+
+fn fail_fast_hint() -> String {
+    "without --fail-fast the rest is loaded and the ledger lists what failed".into()
+}
+
+/// Parses one file; the inner result is `Err` with a reason if nothing of it can be used.
+fn stage_file(
+    config: &RunConfig,
+    bar: &ProgressBar,
+    staging: &mut Staging,
+    file: &FetchedFile,
+) -> Result<Result<Parsed, String>, Cause> {
+    let input = ParseInput {
+        path: &file.path,
+        file_no: file.file_no,
+        level: config.level,
+        batch_records: config.batch_records,
+        limits: config.limits,
+        only_ordinals: &[],
+    };
+    let (sender, receiver) = sync_channel(QUEUE);
+    let mut load = staging.load()?;
+    load.append("files", file_row(file))?;
+    let (parsed, taken) = std::thread::scope(|scope| {
+        let parser = scope.spawn(|| (config.dataset.parse)(&input, &mut Queue { sender, bar, fragments: 0 }));
+        let taken = take(&mut load, receiver, file, config.fail_fast);
+        (parser.join(), taken)
+    });
+    taken?;
+    match parsed {
+        Ok(Ok(parsed)) => {
+            load.commit()?;
+            Ok(Ok(parsed))
+        }
+        Ok(Err(ParseError::Unreadable { reason, .. })) => Ok(Err(format!("{}: {reason}", file.name))),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_panic) => Ok(Err(format!("{}: the parser failed, which is a defect of merganser", file.name))),
+    }
+}
+
+/// The store's side: takes what the parser sends until it is done.
+fn take(
+    load: &mut Load<'_>,
+    receiver: Receiver<Message>,
+    file: &FetchedFile,
+    fail_fast: bool,
+) -> Result<(), Cause> {
+    for message in receiver {
+        match message {
+            Message::Rows(batch) => load.append(batch.table, batch.rows)?,
+            Message::Failed(record) if fail_fast => {
+                return Err(Cause::Refused {
+                    message: format!("{}: {}", file.name, describe(&record)),
+                    hint: Some(fail_fast_hint()),
+                });
+            }
+            Message::Failed(record) => load.append("failed", failed_row(file, &record))?,
+        }
+    }
+    Ok(())
+}
+
+fn describe(record: &FailedRecord) -> String {
+    let id = record.record_id.as_deref().unwrap_or("without id");
+    let field = record.field.as_deref().map_or(String::new(), |field| format!(", {field}"));
+    format!("record {} ({id}) at byte {}{field}: {}", record.ordinal, record.offset_bytes, record.reason)
+}
+
+/// What goes from the parser to the store.
+enum Message {
+    Rows(Batch),
+    Failed(FailedRecord),
+}
+
+/// The parser's side of the queue.
+struct Queue<'a> {
+    sender: SyncSender<Message>,
+    bar: &'a ProgressBar,
+    fragments: usize,
+}
+
+impl Sink for Queue<'_> {
+    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+        self.sender.send(Message::Rows(batch)).map_err(|_| SinkClosed)
+    }
+
+    fn failed(&mut self, mut record: FailedRecord) -> Result<(), SinkClosed> {
+        self.fragments += record.fragment.as_ref().map_or(0, String::len);
+        if self.fragments > FRAGMENTS_BYTES {
+            record.fragment = None;
+        }
+        self.sender.send(Message::Failed(record)).map_err(|_| SinkClosed)
+    }
+
+    fn progress(&mut self, records: u64, bytes: u64) {
+        let rate = records as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
+        self.bar.set_position(bytes);
+        self.bar.set_message(format!("{} cases, {}/s", report::count(records), report::count(rate as u64)));
+    }
+}
+
+fn row(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+        .expect("every column has one row")
+}
+
+fn number(value: i64) -> ArrayRef {
+    Arc::new(Int64Array::from(vec![value]))
+}
+
+fn text(value: Option<&str>) -> ArrayRef {
+    Arc::new(StringArray::from(vec![value]))
+}
+
+fn file_row(file: &FetchedFile) -> RecordBatch {
+    row(vec![
+        ("file_no", number(file.file_no.into())),
+        ("file_id", number(file.file_id)),
+        ("run_date", text(Some(&file.meaning.run_date.to_string()))),
+        ("order_key", text(Some(&file.meaning.order_key))),
+    ])
+}
+
+fn failed_row(file: &FetchedFile, record: &FailedRecord) -> RecordBatch {
+    row(vec![
+        ("record_no", number(i64::from(file.file_no) << 32 | record.ordinal as i64)),
+        ("record_id", text(record.record_id.as_deref())),
+        ("offset_bytes", number(record.offset_bytes as i64)),
+        ("table_name", text(record.table)),
+        ("field", text(record.field.as_deref())),
+        ("value", text(record.value.as_deref())),
+        ("reason", text(Some(&record.reason))),
+        ("fragment", text(record.fragment.as_deref())),
+    ])
+}
+

@@ -1,0 +1,302 @@
+//! Promote: every production table and the ledger's rows in one transaction, which rolls back on any failure.
+//!
+//! In: [`Loaded`]. Out: [`Promoted`]. After a failure production is as it was. Only rows are locked, never a table
+//! that exists, so readers see the old state or the new and do not wait. This is the only place that commits
+//! to production.
+
+use serde_json::json;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
+
+use super::Context;
+use super::load::Loaded;
+use crate::clients::postgres::{self, PgError};
+use crate::dataset::{Promotion, Table};
+use crate::error::Cause;
+use crate::{report, sql};
+
+/// How long a statement waits for somebody else's lock.
+const LOCK_TIMEOUT: &str = "30s";
+
+/// A batch in production.
+#[derive(Debug)]
+pub struct Promoted {
+    batch: i32,
+    changes: Vec<TableChange>,
+    records: Records,
+}
+
+/// What became of the records of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Records {
+    pub seen: u64,
+    pub loaded: u64,
+    pub superseded: u64,
+    pub deleted: u64,
+    pub failed: u64,
+}
+
+/// The exact change of one table.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TableChange {
+    pub table: String,
+    pub before: i64,
+    pub inserted: i64,
+    pub replaced: i64,
+    pub deleted: i64,
+    pub after: i64,
+}
+
+impl Records {
+    /// Adds those of another batch.
+    pub fn add(&mut self, other: Records) {
+        self.seen += other.seen;
+        self.loaded += other.loaded;
+        self.superseded += other.superseded;
+        self.deleted += other.deleted;
+        self.failed += other.failed;
+    }
+}
+
+impl TableChange {
+    /// Adds the change that a later batch made to the same table.
+    pub fn add(&mut self, later: &TableChange) {
+        self.inserted += later.inserted;
+        self.replaced += later.replaced;
+        self.deleted += later.deleted;
+        self.after = later.after;
+    }
+}
+
+impl Promoted {
+    /// Each table's change, in the order of loading.
+    pub fn changes(&self) -> &[TableChange] {
+        &self.changes
+    }
+
+    /// What became of the records.
+    pub fn records(&self) -> Records {
+        self.records
+    }
+
+    /// The batch.
+    pub fn batch(&self) -> i32 {
+        self.batch
+    }
+}
+
+/// Promotes what is staged.
+pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Cause> {
+    let step = context.begin(loaded.batch, "promote").await?;
+    let batch = loaded.batch;
+    let mut connection = postgres::connect(&context.database, "promote").await?;
+    let transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
+    let promotion = Transfer { context, batch, transaction: &transaction };
+    promotion.fence().await?;
+    promotion.make_missing_tables().await?;
+    promotion.merge().await?;
+    let changes = promotion.changes().await?;
+    let records = promotion.records().await?;
+    let what = format!(
+        "{} loaded, {} superseded, {} deleted",
+        report::count(records.loaded),
+        report::count(records.superseded),
+        report::count(records.deleted)
+    );
+    let rows: i64 = changes.iter().map(|change| change.inserted + change.replaced + change.deleted).sum();
+    if context.config.dry_run {
+        transaction.rollback().await.map_err(|e| failed(e, "roll back"))?;
+        step.done(&format!("{what}; rolled back: a dry run"), rows as u64, 0, json!({})).await?;
+    } else {
+        promotion.note_step(rows).await?;
+        if let Err(error) = transaction.commit().await {
+            settle(context, batch, failed(error, "commit")).await?;
+        }
+        step.say(&what, rows as u64, 0);
+    }
+    Ok(Promoted { batch, changes, records })
+}
+
+/// COMMIT failed. A lost connection does not say whether it took place: the ledger, which is part of it, does.
+async fn settle(context: &Context, batch: i32, error: PgError) -> Result<(), Cause> {
+    if !error.is_connection_lost() {
+        return Err(error.into());
+    }
+    tracing::warn!(run_id = %context.run_id, "the connection broke while COMMIT was under way; asking the ledger");
+    for wait in [0, 1, 2, 5, 10, 20, 30] {
+        tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
+        match ask_ledger(context, batch).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => return Err(error.into()),
+            Err(unanswered) => tracing::warn!(run_id = %context.run_id, "the ledger cannot be asked: {unanswered}"),
+        }
+    }
+    Err(Cause::CommitUnknown { source: error })
+}
+
+async fn ask_ledger(context: &Context, batch: i32) -> Result<bool, PgError> {
+    let mut connection = postgres::connect(&context.database, "settle").await?;
+    let transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
+    let lock = context.ledger.lock_name();
+    transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(|e| failed(e, "wait"))?;
+    let query = sql::render(sql::LEDGER_COMMITTED, &[("ledger", &context.config.database.ledger_schema)]);
+    let row = transaction.query_one(&query, &[&context.run_id, &batch]).await.map_err(|e| failed(e, "ask"))?;
+    row.try_get(0).map_err(|e| failed(e, "ask"))
+}
+
+fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
+    postgres::classify(error, operation)
+}
+
+/// The transaction of one promotion.
+struct Transfer<'a> {
+    context: &'a Context,
+    batch: i32,
+    transaction: &'a Transaction<'a>,
+}
+
+impl Transfer<'_> {
+    /// Waits for no other promotion to be under way and proves that this run may promote.
+    async fn fence(&self) -> Result<(), Cause> {
+        let timeout = format!("set local lock_timeout = '{LOCK_TIMEOUT}'");
+        self.transaction.batch_execute(&timeout).await.map_err(|e| failed(e, "begin"))?;
+        let lock = self.context.ledger.lock_name();
+        self.query(sql::LEDGER_LOCK_PROMOTION, "", &[&lock], "take the promotion's lock").await?;
+        let runs = self.query(sql::LEDGER_FENCE, "", &[&self.context.run_id], "find the run").await?;
+        if runs.is_empty() {
+            return Err(Cause::Refused {
+                message: "another process has taken over: this run is no longer marked as running".into(),
+                hint: Some("merganser status".into()),
+            });
+        }
+        Ok(())
+    }
+
+    async fn make_missing_tables(&self) -> Result<(), Cause> {
+        let dataset = self.context.dataset();
+        let names: Vec<_> = dataset.table_names().collect();
+        let schema = &self.context.config.database.schema;
+        let exists = self.query(sql::LEDGER_SCHEMA_EXISTS, "", &[schema], "look for the schema").await?;
+        if !exists[0].try_get::<_, bool>(0).map_err(|e| failed(e, "look for the schema"))? {
+            let script = sql::render(sql::LEDGER_CREATE_SCHEMA, &[("name", schema)]);
+            self.transaction.batch_execute(&script).await.map_err(|e| failed(e, "make the schema"))?;
+        }
+        let missing = self.query(sql::PROMOTE_MISSING, "", &[&names, schema], "look for the tables").await?;
+        if missing.len() == names.len() {
+            self.run(dataset.scripts.tables, "", "make the production tables").await?;
+            self.run(dataset.scripts.keys, "", "make their keys").await?;
+        } else if let Some(row) = missing.first() {
+            let table: String = row.try_get(0).map_err(|e| failed(e, "look for the tables"))?;
+            return Err(Cause::Refused {
+                message: format!("schema {schema} has some tables of {} but not {table}", dataset.name),
+                hint: Some("restore it, or name another schema with --schema".into()),
+            });
+        }
+        Ok(())
+    }
+
+    async fn merge(&self) -> Result<(), Cause> {
+        let dataset = self.context.dataset();
+        let Promotion::MergeWithChildren { .. } = dataset.promotion;
+        let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
+        self.run(dataset.scripts.promote, "", "plan the merge").await?;
+        self.run(sql::PROMOTE_BEGIN, parent.name, "find what is replaced").await?;
+        for table in children {
+            self.run(sql::PROMOTE_REMOVE, table.name, &format!("replace rows of {}", table.name)).await?;
+        }
+        self.run(sql::PROMOTE_PARENT, parent.name, &format!("merge {}", parent.name)).await?;
+        for table in children {
+            self.run(sql::PROMOTE_INSERT, table.name, &format!("insert into {}", table.name)).await?;
+        }
+        for table in dataset.tables {
+            self.run(sql::PROMOTE_CHANGES, table.name, &format!("count the change of {}", table.name)).await?;
+        }
+        self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await
+    }
+
+    async fn changes(&self) -> Result<Vec<TableChange>, Cause> {
+        let run_id = self.context.run_id;
+        let rows = self.query(sql::PROMOTE_READ_CHANGES, "", &[&run_id, &self.batch], "read the change").await?;
+        let read = |row: &tokio_postgres::Row| {
+            Ok(TableChange {
+                table: row.try_get(0)?,
+                before: row.try_get(1)?,
+                inserted: row.try_get(2)?,
+                replaced: row.try_get(3)?,
+                deleted: row.try_get(4)?,
+                after: row.try_get(5)?,
+            })
+        };
+        let mut changes: Vec<_> = rows
+            .iter()
+            .map(read)
+            .collect::<Result<_, tokio_postgres::Error>>()
+            .map_err(|e| failed(e, "read the change"))?;
+        let order: Vec<_> = self.context.dataset().table_names().collect();
+        changes.sort_by_key(|change: &TableChange| order.iter().position(|name| *name == change.table));
+        Ok(changes)
+    }
+
+    async fn records(&self) -> Result<Records, Cause> {
+        let run_id = self.context.run_id;
+        let rows = self.query(sql::PROMOTE_READ_RECORDS, "", &[&run_id, &self.batch], "count the records").await?;
+        let read = |column: usize| rows[0].try_get::<_, i64>(column).map(|count| count as u64);
+        let records = || {
+            Ok(Records {
+                seen: read(0)?,
+                loaded: read(1)?,
+                superseded: read(2)?,
+                deleted: read(3)?,
+                failed: read(4)?,
+            })
+        };
+        records().map_err(|e| failed(e, "count the records").into())
+    }
+
+    /// The step's own row commits with the data: it is what tells later whether the commit took place.
+    async fn note_step(&self, rows: i64) -> Result<(), Cause> {
+        let values: [&(dyn ToSql + Sync); 7] =
+            [&self.context.run_id, &self.batch, &"promote", &"completed", &rows, &0_i64, &json!({})];
+        self.query(sql::LEDGER_FINISH_STEP, "", &values, "write the ledger").await?;
+        Ok(())
+    }
+
+    async fn run(&self, script: &str, table: &str, operation: &str) -> Result<(), Cause> {
+        let text = self.render(script, table);
+        self.transaction.batch_execute(&text).await.map_err(|e| failed(e, operation).into())
+    }
+
+    async fn query(
+        &self,
+        script: &str,
+        table: &str,
+        values: &[&(dyn ToSql + Sync)],
+        operation: &str,
+    ) -> Result<Vec<tokio_postgres::Row>, PgError> {
+        let text = self.render(script, table);
+        self.transaction.query(&text, values).await.map_err(|e| failed(e, operation))
+    }
+
+    fn render(&self, script: &str, table: &str) -> String {
+        let (context, database) = (self.context, &self.context.config.database);
+        let dataset = context.dataset();
+        let Promotion::MergeWithChildren { key } = dataset.promotion;
+        let known: Option<&Table> = dataset.tables.iter().find(|known| known.name == table);
+        let overwrite = context.config.overwrite_newer.to_string();
+        let variables = [
+            ("schema", database.schema.as_str()),
+            ("staging", &database.staging_schema),
+            ("ledger", &database.ledger_schema),
+            ("dataset", dataset.name),
+            ("records", &dataset.records_table()),
+            ("run_id", &context.run_id.to_string()),
+            ("batch", &self.batch.to_string()),
+            ("overwrite_newer", &overwrite),
+            ("table", table),
+            ("key", key),
+            ("columns", &known.map(sql::columns).unwrap_or_default()),
+            ("assignments", &known.map(|table| sql::assignments(table, key)).unwrap_or_default()),
+        ];
+        sql::render(script, &variables)
+    }
+}
