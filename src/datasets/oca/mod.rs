@@ -1,3 +1,4 @@
 //! New York's housing-court extract.
 
+pub mod sample;
 pub mod tables;
