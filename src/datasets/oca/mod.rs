@@ -1,5 +1,6 @@
 //! New York's housing-court extract: zipped XML, some dozen rows a case, weekly.
 
+pub mod sample;
 pub mod tables;
 
 use crate::dataset::{Dataset, Promotion, Published, PublishedColumns, Scripts};

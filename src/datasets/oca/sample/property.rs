@@ -1,0 +1,96 @@
+//! The address of a made case, as it is written in different ways.
+
+use super::places::{Area, PLACES, Place};
+use super::values::{Draw, MISSING, STREET2};
+use super::xml::{Xml, digits, two_digits};
+
+/// Where the property is.
+pub(super) struct Property {
+    pub(super) place: &'static Place,
+    area: &'static Area,
+    /// The address names the county as its city, or as well as its city.
+    city_is_county: bool,
+    city_and_county: bool,
+    /// The last four digits of a postal code of nine.
+    extension: Option<u32>,
+}
+
+impl Property {
+    /// A property in one of the courts' districts.
+    pub(super) fn new(facts: &mut Draw) -> Self {
+        let place = facts.pick(&PLACES);
+        let area = facts.of(place.areas);
+        let written = facts.below(100);
+        let (city_is_county, city_and_county) = (written < 12, written == 99);
+        let extension = facts.chance(10).then(|| facts.between(1001, 9999));
+        Self { place, area, city_is_county, city_and_county, extension }
+    }
+
+    /// Writes what an address and a warrant have in common.
+    pub(super) fn city_state_and_postal_code(&self, xml: &mut Xml) {
+        xml.element("City", |out, _| {
+            let city = if self.city_is_county { self.place.county } else { self.area.city };
+            out.extend_from_slice(city.as_bytes());
+            if self.city_and_county {
+                out.extend_from_slice(b", ");
+                out.extend_from_slice(self.place.county.as_bytes());
+            }
+        });
+        xml.text("State", "New York");
+        xml.element("PostalCode", |out, _| {
+            out.extend_from_slice(self.area.postal_code.as_bytes());
+            if let Some(extension) = self.extension {
+                out.push(b'-');
+                digits(out, u64::from(extension));
+            }
+        });
+    }
+
+    /// Draws the street lines whether they are written or not: the rest of the case is the same.
+    pub(super) fn street_lines(&self, xml: &mut Xml, facts: &mut Draw, written: bool) {
+        let (name, low, high) = *facts.of(self.area.streets);
+        let house = facts.between(u32::from(low), u32::from(high));
+        let in_block = facts.between(1, 59);
+        let short = facts.chance(15);
+        let second = facts.pick(&STREET2);
+        let (floor, door) = (facts.between(1, 14), facts.below(12));
+        if !written {
+            return;
+        }
+        xml.element("Street1", |out, _| {
+            digits(out, u64::from(house));
+            if self.place.hyphenated {
+                out.push(b'-');
+                two_digits(out, u64::from(in_block));
+            }
+            out.push(b' ');
+            let shortened = SUFFIXES.iter().find_map(|(long, abbreviation)| {
+                name.strip_suffix(long).filter(|_| short).map(|stem| (stem, *abbreviation))
+            });
+            let (stem, suffix) = shortened.unwrap_or((name, ""));
+            out.extend_from_slice(stem.as_bytes());
+            out.extend_from_slice(suffix.as_bytes());
+        });
+        if second == MISSING {
+            // Not by way of `Xml::text`, whose count of missing values is the same at either level.
+            return;
+        }
+        xml.element("Street2", |out, _| {
+            out.extend_from_slice(second.as_bytes());
+            if second.ends_with([' ', '#']) {
+                digits(out, u64::from(floor));
+                out.extend(b"ABCDEFGH".get(door as usize));
+            }
+        });
+    }
+}
+
+/// How one address in seven shortens the last word of its street.
+const SUFFIXES: &[(&str, &str)] = &[
+    ("AVENUE", "AVE"),
+    ("STREET", "ST"),
+    ("BOULEVARD", "BLVD"),
+    ("PARKWAY", "PKWY"),
+    ("ROAD", "RD"),
+    ("PLACE", "PL"),
+];
