@@ -1,0 +1,4 @@
+//! Connections to what is outside: databases and stores. They know no dataset.
+
+pub mod postgres;
+pub mod store;
