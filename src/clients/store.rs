@@ -162,7 +162,7 @@ impl Store {
     }
 
     /// Size and time of an object; `None`: there is none. Without the right to list a bucket, S3
-    /// answers `Denied` for an object that is not there.
+    /// answers `Denied` for an object that is not there. A bucket that is not there gives `None` too.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
         let at = self.place("look at", key)?;
         match self {

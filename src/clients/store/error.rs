@@ -98,6 +98,13 @@ impl StoreError {
             Self::Denied { detail, .. } if detail.contains("RequestTimeTooSkewed") => {
                 "the clock of this machine is wrong: set it"
             }
+            Self::Denied { detail, .. }
+                if ["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "Invalid signature"]
+                    .iter()
+                    .any(|code| detail.contains(code)) =>
+            {
+                "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN: they do not fit together"
+            }
             Self::Denied { .. } if s3 => {
                 "give the credentials s3:ListBucket on the bucket and s3:GetObject, s3:PutObject, \
                  s3:DeleteObject and s3:AbortMultipartUpload below the prefix"
@@ -112,7 +119,7 @@ impl StoreError {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is given"
             }
             Self::Network { .. } | Self::Timeout { .. } => {
-                "check the network, AWS_ENDPOINT_URL_S3 and the proxy; running again is safe"
+                "check the network and AWS_ENDPOINT_URL_S3, then run again"
             }
             Self::DiskFull { .. } => "make room on the disk, then run again",
             Self::Changed { .. } | Self::Checksum { .. } => "run again",

@@ -360,3 +360,6 @@ fn size(bytes: Option<i64>) -> u64 {
 fn timestamp(time: &DateTime) -> Option<jiff::Timestamp> {
     jiff::Timestamp::new(time.secs(), time.subsec_nanos().try_into().ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests;
