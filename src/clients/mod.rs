@@ -1,3 +1,5 @@
-//! Connections to the outside: they know no dataset.
+//! Connections to what is outside: databases and stores. They know no dataset.
 
 pub mod duckdb;
+pub mod postgres;
+pub mod store;

@@ -1,0 +1,271 @@
+//! The object store: a directory or an S3 bucket behind the same few operations.
+//!
+//! Keys are relative to the store's location and `/`-separated. Whatever is written appears whole
+//! or not at all; whatever is read is checked against the length and the checksum that the other
+//! side gives. Lists are sorted by key.
+
+mod error;
+mod file;
+mod s3;
+mod url;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+use tokio::io::BufWriter;
+
+pub use error::{Cause, Place, StoreError};
+pub use file::FileStore;
+pub use s3::{Encryption, Keys, S3Options, S3OptionsError, S3Store};
+pub use url::{KeyProblem, StoreUrl, StoreUrlError};
+
+/// An object as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// Relative to the store; every operation takes it as it is.
+    pub key: String,
+    pub size_bytes: u64,
+    pub modified: Option<jiff::Timestamp>,
+}
+
+/// What a download brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    pub size_bytes: u64,
+    /// SHA-256 of the content, 64 hex digits.
+    pub sha256: String,
+}
+
+/// What an [`ObjectWriter`] wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub size_bytes: u64,
+    /// SHA-256 of the content, 64 hex digits.
+    pub sha256: String,
+}
+
+/// A place for objects. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Store {
+    File(FileStore, StoreUrl),
+    S3(S3Store, StoreUrl),
+}
+
+impl Store {
+    /// Opens the store at a location. A directory is not looked at yet, a bucket not asked; the
+    /// AWS configuration is read (environment, profile). `options` matter to S3 only.
+    pub async fn open(url: &StoreUrl, options: &S3Options) -> Result<Self, StoreError> {
+        match url {
+            StoreUrl::Directory { path, read_only } => {
+                Ok(Self::File(FileStore::new(path.clone(), *read_only), url.clone()))
+            }
+            StoreUrl::S3 { bucket, prefix } => {
+                let at = Place { operation: "open", url: url.to_string() };
+                Ok(Self::S3(S3Store::open(&at, bucket, prefix, options).await?, url.clone()))
+            }
+        }
+    }
+
+    /// The location that the store was opened with.
+    pub fn url(&self) -> &StoreUrl {
+        match self {
+            Self::File(_, url) | Self::S3(_, url) => url,
+        }
+    }
+
+    /// All objects below a folder, however deep; `""`: of the whole store. A folder that is not
+    /// there has none. A `dir:` store whose directory is missing is `NotFound`.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
+        self.listing(prefix, true).await
+    }
+
+    /// The objects directly in a folder, without those of its subfolders.
+    pub async fn list_names(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
+        self.listing(prefix, false).await
+    }
+
+    async fn listing(&self, prefix: &str, deep: bool) -> Result<Vec<ObjectInfo>, StoreError> {
+        let at = Place { operation: "list", url: self.url().object(prefix) };
+        let folder = match url::check_prefix(prefix) {
+            Ok(folder) => folder,
+            Err(problem) => return Err(StoreError::BadKey { at, problem }),
+        };
+        match self {
+            Self::File(store, _) => store.list(&at, folder, deep).await,
+            Self::S3(store, _) => store.list(&at, folder, deep).await,
+        }
+    }
+
+    /// Copies an object to the local file `to`, which appears (readable by its owner only) when
+    /// its length and checksum are known to be right. A connection that breaks off is taken up
+    /// where it broke, a few times. `progress` is given the bytes that have come so far; they go
+    /// back to 0 if the download starts again.
+    pub async fn download(
+        &self,
+        key: &str,
+        to: &Path,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Fetched, StoreError> {
+        let at = self.place("download", key)?;
+        let io = |e| StoreError::from_io(at.clone(), e);
+        // Creating and renaming a file are quick enough to be done here.
+        let temp =
+            NamedTempFile::new_in(to.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new(".")))
+                .map_err(io)?;
+        let (file, temp) = temp.into_parts();
+        // Chunks of the network are small, and each write is a trip to another thread.
+        let mut file = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
+        let fetched = match self {
+            Self::File(store, _) => store.download(&at, key, &mut file, progress).await?,
+            Self::S3(store, _) => store.download(&at, key, &mut file, progress).await?,
+        };
+        temp.persist(to).map_err(|e| io(e.error))?;
+        Ok(fetched)
+    }
+
+    /// Reads a small object; `TooLarge` if it has more than `max_bytes`.
+    pub async fn read_bytes(&self, key: &str, max_bytes: u64) -> Result<Bytes, StoreError> {
+        let at = self.place("read", key)?;
+        match self {
+            Self::File(store, _) => store.read(&at, key, max_bytes).await,
+            Self::S3(store, _) => store.read(&at, key, max_bytes).await,
+        }
+    }
+
+    /// Copies a local file to an object and gives its size in bytes. An object of that key is
+    /// replaced at the end, at once.
+    pub async fn upload(&self, key: &str, from: &Path) -> Result<u64, StoreError> {
+        let at = self.place("upload", key)?;
+        match self {
+            Self::File(store, _) => store.upload(&at, key, from).await,
+            Self::S3(store, _) => store.upload(&at, key, from).await,
+        }
+    }
+
+    /// Writes a small object.
+    pub async fn upload_bytes(&self, key: &str, bytes: Bytes) -> Result<u64, StoreError> {
+        let mut writer = self.writer(key).await?;
+        writer.write(bytes).await?;
+        Ok(writer.finish().await?.size_bytes)
+    }
+
+    /// Removes an object; one that is not there is no error.
+    pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let at = self.place("delete", key)?;
+        match self {
+            Self::File(store, _) => store.delete(&at, key).await,
+            Self::S3(store, _) => store.delete(&at, key).await,
+        }
+    }
+
+    /// Size and time of an object; `None`: there is none. Without the right to list a bucket, S3
+    /// answers `Denied` for an object that is not there. A bucket that is not there gives `None` too.
+    pub async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
+        let at = self.place("look at", key)?;
+        match self {
+            Self::File(store, _) => store.head(&at, key).await,
+            Self::S3(store, _) => store.head(&at, key).await,
+        }
+    }
+
+    /// Starts an object whose content comes piece by piece; holds at most 32 MiB of it.
+    pub async fn writer(&self, key: &str) -> Result<ObjectWriter, StoreError> {
+        let at = self.place("write", key)?;
+        let inner = match self {
+            Self::File(store, _) => Inner::File(store.writer(&at, key).await?),
+            Self::S3(store, _) => Inner::S3(store.writer(&at, key)),
+        };
+        Ok(ObjectWriter { at, inner, hash: Sha256::new(), size_bytes: 0, broken: false })
+    }
+
+    fn place(&self, operation: &'static str, key: &str) -> Result<Place, StoreError> {
+        match url::check_key(key) {
+            Ok(()) => Ok(Place { operation, url: self.url().object(key) }),
+            // The key may hold anything: it is shown as a literal.
+            Err(problem) => {
+                let at = Place { operation, url: format!("{} (key {key:?})", self.url()) };
+                Err(StoreError::BadKey { at, problem })
+            }
+        }
+    }
+}
+
+/// An object in the making. Nothing is visible before [`finish`](Self::finish), nor ever when it is
+/// dropped, when [`abort`](Self::abort) is called or when a write has failed.
+#[derive(Debug)]
+#[must_use = "an object that is not finished never appears"]
+pub struct ObjectWriter {
+    at: Place,
+    inner: Inner,
+    hash: Sha256,
+    size_bytes: u64,
+    broken: bool,
+}
+
+#[derive(Debug)]
+enum Inner {
+    File(file::FileWriter),
+    S3(s3::Upload),
+}
+
+impl ObjectWriter {
+    /// Adds to the object. Waits when the store is slower than the caller. After an error the
+    /// object cannot be finished.
+    pub async fn write(&mut self, data: Bytes) -> Result<(), StoreError> {
+        // Stays set when this future fails or is dropped half-way: a gap must not be published.
+        if std::mem::replace(&mut self.broken, true) {
+            return Err(self.gap());
+        }
+        match &mut self.inner {
+            Inner::File(file) => {
+                file.write(&data).await.map_err(|e| StoreError::from_io(self.at.clone(), e))?;
+            }
+            Inner::S3(upload) => upload.write(&data).await?,
+        }
+        self.hash.update(&data);
+        self.size_bytes += data.len() as u64;
+        self.broken = false;
+        Ok(())
+    }
+
+    /// Makes the object appear, in the place of an older one of its key.
+    pub async fn finish(self) -> Result<Written, StoreError> {
+        if self.broken {
+            let gap = self.gap();
+            self.abort().await;
+            return Err(gap);
+        }
+        match self.inner {
+            Inner::File(file) => file.finish().await.map_err(|e| StoreError::from_io(self.at, e))?,
+            Inner::S3(upload) => upload.finish().await?,
+        }
+        Ok(Written { size_bytes: self.size_bytes, sha256: hex(&self.hash.finalize()) })
+    }
+
+    /// Gives the object up and removes what had been sent of it. A drop does the same, for S3 in
+    /// the background.
+    pub async fn abort(self) {
+        match self.inner {
+            Inner::File(file) => drop(file),
+            Inner::S3(upload) => upload.abort().await,
+        }
+    }
+
+    fn gap(&self) -> StoreError {
+        StoreError::refused(self.at.clone(), "an earlier write to the object did not succeed")
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! What can go wrong with a store, split by what a caller can do about it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use super::url::KeyProblem;
+
+/// The cause of an error, kept for its chain. Raw responses of a service are not kept: they may
+/// repeat a session token.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// What was being done, and to which object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub operation: &'static str,
+    /// URL of the object or of the store; never with a secret.
+    pub url: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} failed", self.operation, self.url)
+    }
+}
+
+/// An operation on a store that failed. `detail` is the cause in words, for a reader who sees one
+/// line only.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such object, bucket or directory.
+    #[error("{at}: {detail}")]
+    NotFound { at: Place, detail: String, source: Option<Cause> },
+    /// The credentials (or the user) may not do this, or are not known.
+    #[error("{at}: access denied: {detail}")]
+    Denied { at: Place, detail: String, source: Option<Cause> },
+    /// The bucket is in another region: `region`, where S3 tells it.
+    #[error("{at}: the bucket is in {}", .region.as_deref().unwrap_or("another region"))]
+    WrongRegion { at: Place, region: Option<String>, source: Option<Cause> },
+    #[error("{at}: the credentials have expired: {detail}")]
+    ExpiredCredentials { at: Place, detail: String, source: Option<Cause> },
+    #[error("{at}: no usable credentials: {detail}")]
+    NoCredentials { at: Place, detail: String, source: Option<Cause> },
+    /// The service could not be reached, or broke off more often than it is asked again.
+    #[error("{at}: {detail}")]
+    Network { at: Place, detail: String, source: Option<Cause> },
+    #[error("{at}: timed out: {detail}")]
+    Timeout { at: Place, detail: String, source: Option<Cause> },
+    /// This machine's disk (or quota) is full.
+    #[error("{at}: no space left on the disk: {detail}")]
+    DiskFull { at: Place, detail: String, source: Option<Cause> },
+    /// Another error of this machine's files.
+    #[error("{at}: {detail}")]
+    Local { at: Place, detail: String, source: Option<Cause> },
+    /// The service, or the store itself, does not do this.
+    #[error("{at}: refused: {detail}")]
+    Refused { at: Place, detail: String, source: Option<Cause> },
+    #[error("{at}: the key is not usable: {problem}")]
+    BadKey { at: Place, problem: KeyProblem },
+    /// The object became another one while it was read.
+    #[error("{at}: the object changed while it was read")]
+    Changed { at: Place, source: Option<Cause> },
+    /// What arrived is not what was sent.
+    #[error("{at}: what arrived is not what was sent: {detail}")]
+    Checksum { at: Place, detail: String, source: Option<Cause> },
+    /// The object is larger than the caller takes.
+    #[error("{at}: the object is larger than {max_bytes} bytes")]
+    TooLarge { at: Place, max_bytes: u64 },
+}
+
+impl StoreError {
+    /// What was being done, and to which object.
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::NotFound { at, .. }
+            | Self::Denied { at, .. }
+            | Self::WrongRegion { at, .. }
+            | Self::ExpiredCredentials { at, .. }
+            | Self::NoCredentials { at, .. }
+            | Self::Network { at, .. }
+            | Self::Timeout { at, .. }
+            | Self::DiskFull { at, .. }
+            | Self::Local { at, .. }
+            | Self::Refused { at, .. }
+            | Self::BadKey { at, .. }
+            | Self::Changed { at, .. }
+            | Self::Checksum { at, .. }
+            | Self::TooLarge { at, .. } => at,
+        }
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let s3 = self.place().url.starts_with("s3:");
+        let hint = match self {
+            Self::NotFound { .. } if s3 => "check the bucket's name and the prefix",
+            Self::NotFound { .. } => "check the path",
+            Self::Denied { detail, .. } if detail.contains("RequestTimeTooSkewed") => {
+                "the clock of this machine is wrong: set it"
+            }
+            Self::Denied { detail, .. }
+                if ["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "Invalid signature"]
+                    .iter()
+                    .any(|code| detail.contains(code)) =>
+            {
+                "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN: they do not fit together"
+            }
+            Self::Denied { .. } if s3 => {
+                "give the credentials s3:ListBucket on the bucket and s3:GetObject, s3:PutObject, \
+                 s3:DeleteObject and s3:AbortMultipartUpload below the prefix"
+            }
+            Self::Denied { .. } => "give this user the right to read and write there",
+            Self::WrongRegion { region: Some(region), .. } => {
+                return Some(format!("set AWS_REGION={region}"));
+            }
+            Self::WrongRegion { region: None, .. } => "set AWS_REGION to the bucket's region",
+            Self::ExpiredCredentials { .. } => "renew the credentials, then run again",
+            Self::NoCredentials { .. } => {
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is given"
+            }
+            Self::Network { .. } | Self::Timeout { .. } => {
+                "check the network and AWS_ENDPOINT_URL_S3, then run again"
+            }
+            Self::DiskFull { .. } => "make room on the disk, then run again",
+            Self::Changed { .. } | Self::Checksum { .. } => "run again",
+            Self::Local { .. } | Self::Refused { .. } | Self::BadKey { .. } | Self::TooLarge { .. } => {
+                return None;
+            }
+        };
+        Some(hint.to_owned())
+    }
+
+    /// True: the same call may succeed when made again later.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Network { .. } | Self::Timeout { .. } | Self::Changed { .. } | Self::Checksum { .. }
+        )
+    }
+
+    pub(super) fn from_io(at: Place, error: io::Error) -> Self {
+        use io::ErrorKind as K;
+        let detail = error.to_string();
+        let kind = error.kind();
+        let source: Option<Cause> = Some(Box::new(error));
+        match kind {
+            K::NotFound => Self::NotFound { at, detail, source },
+            K::PermissionDenied | K::ReadOnlyFilesystem => Self::Denied { at, detail, source },
+            K::StorageFull | K::QuotaExceeded | K::FileTooLarge => Self::DiskFull { at, detail, source },
+            _ => Self::Local { at, detail, source },
+        }
+    }
+
+    pub(super) fn refused(at: Place, detail: impl Into<String>) -> Self {
+        Self::Refused { at, detail: detail.into(), source: None }
+    }
+}
+
+/// An error and its causes in one line; a cause that repeats the one before it is left out.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at() -> Place {
+        Place { operation: "upload", url: "file:/out/a.csv".into() }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_missing_right() {
+        let full = StoreError::from_io(at(), io::Error::from(io::ErrorKind::StorageFull));
+        assert!(matches!(full, StoreError::DiskFull { .. }));
+        assert!(full.hint().unwrap().contains("room"));
+        assert!(full.source().is_some(), "the source is kept");
+        assert!(full.to_string().starts_with("upload file:/out/a.csv failed: no space left"), "{full}");
+        let denied = StoreError::from_io(at(), io::Error::from(io::ErrorKind::PermissionDenied));
+        assert!(matches!(denied, StoreError::Denied { .. }));
+        assert!(!denied.is_transient());
+    }
+
+    #[test]
+    fn the_right_region_is_in_the_hint() {
+        let error = StoreError::WrongRegion { at: at(), region: Some("eu-west-1".into()), source: None };
+        assert_eq!(error.hint().unwrap(), "set AWS_REGION=eu-west-1");
+        assert!(error.to_string().ends_with("the bucket is in eu-west-1"));
+    }
+}

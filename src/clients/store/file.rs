@@ -1,0 +1,324 @@
+//! A store in a directory. An object is written to a temporary file beside it, brought to the disk
+//! and renamed: who reads sees the old object or the new one, never a part.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+use tempfile::TempPath;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
+
+use super::error::{Place, StoreError};
+use super::{Fetched, ObjectInfo, hex};
+
+/// Bytes read or written at once.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Names of files that are not finished; a listing leaves them out.
+const TEMP_PREFIX: &str = ".merganser-";
+const TEMP_SUFFIX: &str = ".part";
+
+/// A store in a directory.
+#[derive(Clone, Debug)]
+pub struct FileStore {
+    root: PathBuf,
+    read_only: bool,
+}
+
+/// An object of a directory on its way; removed when dropped.
+#[derive(Debug)]
+pub(super) struct FileWriter {
+    file: BufWriter<tokio::fs::File>,
+    temp: TempPath,
+    path: PathBuf,
+}
+
+/// Runs file operations where they may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(join) => Err(io::Error::other(join)),
+    }
+}
+
+impl FileStore {
+    pub(super) fn new(root: PathBuf, read_only: bool) -> Self {
+        Self { root, read_only }
+    }
+
+    pub(super) async fn list(
+        &self,
+        at: &Place,
+        folder: &str,
+        deep: bool,
+    ) -> Result<Vec<ObjectInfo>, StoreError> {
+        let (root, folder, must_exist) = (self.root.clone(), folder.to_owned(), self.read_only);
+        blocking(move || list(&root, &folder, deep, must_exist))
+            .await
+            .map_err(|e| StoreError::from_io(at.clone(), e))
+    }
+
+    pub(super) async fn head(&self, at: &Place, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
+        let (root, key) = (self.root.clone(), key.to_owned());
+        let found = blocking(move || {
+            let path = locate(&root, &key, false)?;
+            let data = fs::metadata(path)?;
+            Ok(data.is_file().then(|| info(key, &data)))
+        })
+        .await;
+        match found {
+            Ok(found) => Ok(found),
+            Err(e) if is_missing(&e) => Ok(None),
+            Err(e) => Err(StoreError::from_io(at.clone(), e)),
+        }
+    }
+
+    /// Copies an object to a local file, and tells whether it changed meanwhile.
+    pub(super) async fn download(
+        &self,
+        at: &Place,
+        key: &str,
+        to: &mut BufWriter<tokio::fs::File>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Fetched, StoreError> {
+        let io = |e| StoreError::from_io(at.clone(), e);
+        let (mut from, before) = self.open(key).await.map_err(io)?;
+        let mut hash = Sha256::new();
+        let mut size_bytes = 0u64;
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let n = from.read(&mut chunk).await.map_err(io)?;
+            if n == 0 {
+                break;
+            }
+            hash.update(&chunk[..n]);
+            to.write_all(&chunk[..n]).await.map_err(io)?;
+            size_bytes += n as u64;
+            progress(size_bytes);
+        }
+        to.flush().await.map_err(io)?;
+        // A file that is still being copied in by somebody else would otherwise be taken as whole.
+        let after = from.metadata().await.map_err(io)?;
+        if size_bytes != before.len() || after.modified().ok() != before.modified().ok() {
+            return Err(StoreError::Changed { at: at.clone(), source: None });
+        }
+        Ok(Fetched { size_bytes, sha256: hex(&hash.finalize()) })
+    }
+
+    pub(super) async fn read(&self, at: &Place, key: &str, max_bytes: u64) -> Result<Bytes, StoreError> {
+        let io = |e| StoreError::from_io(at.clone(), e);
+        let (from, _) = self.open(key).await.map_err(io)?;
+        let mut bytes = Vec::new();
+        from.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).await.map_err(io)?;
+        if bytes.len() as u64 > max_bytes {
+            return Err(StoreError::TooLarge { at: at.clone(), max_bytes });
+        }
+        Ok(bytes.into())
+    }
+
+    async fn open(&self, key: &str) -> io::Result<(tokio::fs::File, fs::Metadata)> {
+        let (root, key) = (self.root.clone(), key.to_owned());
+        let (file, data) = blocking(move || {
+            let path = locate(&root, &key, false)?;
+            // Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
+            let file =
+                fs::OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+            let data = file.metadata()?;
+            if !data.is_file() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "not a regular file"));
+            }
+            Ok((file, data))
+        })
+        .await?;
+        let mut file = tokio::fs::File::from_std(file);
+        file.set_max_buf_size(CHUNK_BYTES);
+        Ok((file, data))
+    }
+
+    pub(super) async fn upload(&self, at: &Place, key: &str, from: &Path) -> Result<u64, StoreError> {
+        let io = |e| StoreError::from_io(at.clone(), e);
+        let (root, key, from) = (self.writable(at)?, key.to_owned(), from.to_owned());
+        let (temp, path, size_bytes) = blocking(move || {
+            let mut source = fs::File::open(from)?;
+            let path = locate(&root, &key, true)?;
+            let (mut file, temp) = create_temp(&path)?;
+            let size_bytes = io::copy(&mut source, &mut file)?;
+            file.sync_all()?;
+            Ok((temp, path, size_bytes))
+        })
+        .await
+        .map_err(io)?;
+        // A step of its own: when this future is dropped before it, the object does not appear.
+        blocking(move || publish(temp, &path)).await.map_err(io)?;
+        Ok(size_bytes)
+    }
+
+    pub(super) async fn delete(&self, at: &Place, key: &str) -> Result<(), StoreError> {
+        let (root, key) = (self.writable(at)?, key.to_owned());
+        let removed = blocking(move || {
+            let path = locate(&root, &key, false)?;
+            fs::remove_file(&path)?;
+            sync_directory(&path)
+        })
+        .await;
+        match removed {
+            Err(e) if !is_missing(&e) => Err(StoreError::from_io(at.clone(), e)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn writer(&self, at: &Place, key: &str) -> Result<FileWriter, StoreError> {
+        let (root, key) = (self.writable(at)?, key.to_owned());
+        let (file, temp, path) = blocking(move || {
+            let path = locate(&root, &key, true)?;
+            let (file, temp) = create_temp(&path)?;
+            Ok((file, temp, path))
+        })
+        .await
+        .map_err(|e| StoreError::from_io(at.clone(), e))?;
+        let mut file = tokio::fs::File::from_std(file);
+        file.set_max_buf_size(CHUNK_BYTES);
+        Ok(FileWriter { file: BufWriter::with_capacity(CHUNK_BYTES, file), temp, path })
+    }
+
+    fn writable(&self, at: &Place) -> Result<PathBuf, StoreError> {
+        if self.read_only {
+            return Err(StoreError::refused(at.clone(), "a `dir:` location is only read; use `file:`"));
+        }
+        Ok(self.root.clone())
+    }
+}
+
+impl FileWriter {
+    pub(super) async fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        self.file.write_all(data).await
+    }
+
+    pub(super) async fn finish(mut self) -> io::Result<()> {
+        self.file.flush().await?;
+        self.file.get_ref().sync_all().await?;
+        let (temp, path) = (self.temp, self.path);
+        blocking(move || publish(temp, &path)).await
+    }
+}
+
+fn create_temp(path: &Path) -> io::Result<(fs::File, TempPath)> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let temp = tempfile::Builder::new()
+        .prefix(TEMP_PREFIX)
+        .suffix(TEMP_SUFFIX)
+        // As any file that a program makes: what the umask leaves, so that a web server can read it.
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(directory)?;
+    Ok(temp.into_parts())
+}
+
+fn publish(temp: TempPath, path: &Path) -> io::Result<()> {
+    temp.persist(path).map_err(|e| e.error)?;
+    sync_directory(path)
+}
+
+/// Without this a rename may be lost when the machine stops.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    match fs::File::open(directory)?.sync_all() {
+        // Some network file systems cannot do it for a directory.
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
+/// The path of a (checked) key below the root, every directory on the way being inside the root;
+/// `create` makes what is missing of them.
+fn locate(root: &Path, key: &str, create: bool) -> io::Result<PathBuf> {
+    if create {
+        fs::create_dir_all(root)?;
+    }
+    let root = root.canonicalize()?;
+    let (folder, name) = key.rsplit_once('/').map_or((None, key), |(folder, name)| (Some(folder), name));
+    let mut path = root.clone();
+    for segment in folder.into_iter().flat_map(|folder| folder.split('/')) {
+        path.push(segment);
+        match fs::symlink_metadata(&path) {
+            Ok(data) if data.is_symlink() => path = inside(&root, &path)?,
+            Ok(_) => {}
+            Err(e) if create && e.kind() == io::ErrorKind::NotFound => match fs::create_dir(&path) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+                _ => {}
+            },
+            Err(e) => return Err(e),
+        }
+    }
+    path.push(name);
+    Ok(path)
+}
+
+fn inside(root: &Path, link: &Path) -> io::Result<PathBuf> {
+    let target = link.canonicalize()?;
+    if target.starts_with(root) {
+        return Ok(target);
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "a link on the way leads out of the directory"))
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn info(key: String, data: &fs::Metadata) -> ObjectInfo {
+    let modified = data.modified().ok().and_then(|t| jiff::Timestamp::try_from(t).ok());
+    ObjectInfo { key, size_bytes: data.len(), modified }
+}
+
+/// The files below a folder, by key. Links to files count as files; links to directories are not
+/// followed (they may lead out, or round in a circle); pipes, sockets and devices are left out.
+fn list(root: &Path, folder: &str, deep: bool, must_exist: bool) -> io::Result<Vec<ObjectInfo>> {
+    let mut found = Vec::new();
+    let root = match root.canonicalize() {
+        Err(e) if !must_exist && is_missing(&e) => return Ok(found),
+        root => root?,
+    };
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = if folder.is_empty() {
+            fs::read_dir(&root)?
+        } else {
+            let found = locate(&root, &folder, false).and_then(|path| inside(&root, &path));
+            match found.and_then(fs::read_dir) {
+                // A folder without objects is no error in S3 either; and it may go while we look.
+                Err(e) if is_missing(&e) => continue,
+                entries => entries?,
+            }
+        };
+        for entry in entries {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else {
+                tracing::warn!(folder, "a file whose name is not UTF-8 is left out");
+                continue;
+            };
+            if name.starts_with(TEMP_PREFIX) && name.ends_with(TEMP_SUFFIX) {
+                continue;
+            }
+            let key = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            if entry.file_type()?.is_dir() {
+                if deep {
+                    folders.push(key);
+                }
+                continue;
+            }
+            match fs::metadata(entry.path()) {
+                Ok(data) if data.is_file() => found.push(info(key, &data)),
+                Ok(_) => {}
+                // A link to nothing, or a file that has just gone.
+                Err(e) if is_missing(&e) || e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    Ok(found)
+}

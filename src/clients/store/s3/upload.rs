@@ -1,0 +1,316 @@
+//! Writing an object to S3: one request if it is small, else a multipart upload whose parts go out
+//! while the next one is filled. An upload that is dropped is aborted: S3 shows nothing of it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::RequestChecksumCalculation;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinSet;
+
+use super::{Encryption, MIB, S3Store, failure};
+use crate::clients::store::error::{Place, StoreError};
+
+/// S3 takes no more parts of one object.
+const PARTS_MAX: u64 = 10_000;
+/// Part size of an upload from a file; a file up to this goes out in one request.
+const FILE_PART_BYTES: usize = 16 * MIB;
+const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An object on its way to S3. Holds `parts in flight + 1` parts in memory.
+#[derive(Debug)]
+pub(in crate::clients::store) struct Upload {
+    target: Target,
+    part_bytes: usize,
+    in_flight_max: usize,
+    buffer: BytesMut,
+    /// Set when the first part goes out.
+    multipart: Option<Multipart>,
+}
+
+#[derive(Clone, Debug)]
+struct Target {
+    client: Client,
+    bucket: String,
+    key: String,
+    at: Place,
+    content_type: &'static str,
+    cache_control: Option<String>,
+    encryption: Encryption,
+    /// Checksum of the parts. The SDK adds one to each part by itself, but S3 wants to be told when
+    /// the upload is created: else it (or Garage, at the end) takes the parts' checksums for wrong.
+    checksum: Option<ChecksumAlgorithm>,
+}
+
+#[derive(Debug)]
+struct Multipart {
+    id: String,
+    parts_sent: i32,
+    in_flight: JoinSet<Result<CompletedPart, StoreError>>,
+    done: Vec<CompletedPart>,
+}
+
+/// The size of parts in which a file of this size fits: 16 MiB, more for files past 156 GiB.
+pub(super) fn part_bytes_for(file_bytes: u64) -> usize {
+    let least = usize::try_from(file_bytes.div_ceil(PARTS_MAX)).unwrap_or(usize::MAX);
+    least.div_ceil(MIB).saturating_mul(MIB).max(FILE_PART_BYTES)
+}
+
+impl Upload {
+    pub(super) fn new(
+        store: &S3Store,
+        at: Place,
+        key: &str,
+        part_bytes: usize,
+        in_flight_max: usize,
+    ) -> Self {
+        let target = Target {
+            client: store.client.clone(),
+            bucket: store.bucket.clone(),
+            key: store.full_key(key),
+            at,
+            content_type: content_type(key),
+            cache_control: store.cache_control.clone(),
+            encryption: store.encryption.clone(),
+            checksum: match store.client.config().request_checksum_calculation() {
+                Some(RequestChecksumCalculation::WhenRequired) => None,
+                _ => Some(ChecksumAlgorithm::Crc32),
+            },
+        };
+        Self { target, part_bytes, in_flight_max, buffer: BytesMut::new(), multipart: None }
+    }
+
+    pub(in crate::clients::store) async fn write(&mut self, mut data: &[u8]) -> Result<(), StoreError> {
+        while !data.is_empty() {
+            // Only when more comes: an object of just one part goes out in one request.
+            if self.buffer.len() >= self.part_bytes {
+                self.send_part().await?;
+            }
+            let n = data.len().min(self.part_bytes - self.buffer.len());
+            self.buffer.extend_from_slice(&data[..n]);
+            data = &data[n..];
+        }
+        Ok(())
+    }
+
+    async fn send_part(&mut self) -> Result<(), StoreError> {
+        let upload = match &mut self.multipart {
+            Some(upload) => upload,
+            none => none.insert(Multipart {
+                id: self.target.create().await?,
+                parts_sent: 0,
+                in_flight: JoinSet::new(),
+                done: Vec::new(),
+            }),
+        };
+        while upload.in_flight.len() >= self.in_flight_max {
+            upload.join_next(&self.target).await?;
+        }
+        if upload.parts_sent as u64 >= PARTS_MAX {
+            return Err(StoreError::refused(self.target.at.clone(), "the object has more than 10,000 parts"));
+        }
+        upload.parts_sent += 1;
+        let part = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(self.part_bytes)).freeze();
+        upload.in_flight.spawn(self.target.clone().part(upload.id.clone(), upload.parts_sent, part));
+        Ok(())
+    }
+
+    pub(in crate::clients::store) async fn finish(mut self) -> Result<(), StoreError> {
+        if self.multipart.is_none() {
+            return self.target.put(std::mem::take(&mut self.buffer).freeze()).await;
+        }
+        let result = self.complete().await;
+        match result {
+            Ok(()) => self.multipart = None,
+            Err(_) => self.abort().await,
+        }
+        result
+    }
+
+    async fn complete(&mut self) -> Result<(), StoreError> {
+        if !self.buffer.is_empty() {
+            self.send_part().await?;
+        }
+        let Some(upload) = &mut self.multipart else { return Ok(()) };
+        while !upload.in_flight.is_empty() {
+            upload.join_next(&self.target).await?;
+        }
+        upload.done.sort_unstable_by_key(CompletedPart::part_number);
+        self.target.complete(&upload.id, std::mem::take(&mut upload.done)).await
+    }
+
+    /// Stops what is on its way and has S3 forget it. A failure is logged: all that it leaves is
+    /// parts that nobody sees, which a rule of the bucket should clear away.
+    pub(in crate::clients::store) async fn abort(mut self) {
+        if let Some(upload) = self.multipart.take() {
+            upload.abort(self.target.clone()).await;
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let (Some(upload), Ok(runtime)) = (self.multipart.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        runtime.spawn(upload.abort(self.target.clone()));
+    }
+}
+
+impl Multipart {
+    async fn join_next(&mut self, target: &Target) -> Result<(), StoreError> {
+        match self.in_flight.join_next().await {
+            None => Ok(()),
+            Some(Ok(part)) => {
+                self.done.push(part?);
+                Ok(())
+            }
+            Some(Err(join)) => Err(StoreError::refused(target.at.clone(), join.to_string())),
+        }
+    }
+
+    async fn abort(mut self, target: Target) {
+        // A part that arrives after the abort would be kept, and paid for.
+        self.in_flight.shutdown().await;
+        let request = target
+            .client
+            .abort_multipart_upload()
+            .bucket(&target.bucket)
+            .key(&target.key)
+            .upload_id(&self.id);
+        let failed = match tokio::time::timeout(ABORT_TIMEOUT, request.send()).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => failure::classify(target.at.clone(), error).to_string(),
+            Err(_) => "timed out".to_owned(),
+        };
+        tracing::warn!(object = target.at.url, cause = failed, "an unfinished upload could not be aborted");
+    }
+}
+
+impl Target {
+    fn kms_key(&self) -> Option<String> {
+        match &self.encryption {
+            Encryption::Kms(key) => key.clone(),
+            _ => None,
+        }
+    }
+
+    fn sse(&self) -> Option<ServerSideEncryption> {
+        match &self.encryption {
+            Encryption::None => None,
+            Encryption::Aes256 => Some(ServerSideEncryption::Aes256),
+            Encryption::Kms(_) => Some(ServerSideEncryption::AwsKms),
+        }
+    }
+
+    async fn put(&self, content: Bytes) -> Result<(), StoreError> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .content_type(self.content_type)
+            .set_cache_control(self.cache_control.clone())
+            .set_server_side_encryption(self.sse())
+            .set_ssekms_key_id(self.kms_key())
+            .body(ByteStream::from(content))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| failure::classify(self.at.clone(), e))
+    }
+
+    async fn create(&self) -> Result<String, StoreError> {
+        let created = self
+            .client
+            .create_multipart_upload()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .content_type(self.content_type)
+            .set_cache_control(self.cache_control.clone())
+            .set_server_side_encryption(self.sse())
+            .set_ssekms_key_id(self.kms_key())
+            .set_checksum_algorithm(self.checksum.clone())
+            .send()
+            .await
+            .map_err(|e| failure::classify(self.at.clone(), e))?;
+        created.upload_id.ok_or_else(|| StoreError::refused(self.at.clone(), "S3 gave no upload id"))
+    }
+
+    fn part(
+        self,
+        id: String,
+        number: i32,
+        content: Bytes,
+    ) -> impl Future<Output = Result<CompletedPart, StoreError>> + Send {
+        async move {
+            let sent = self
+                .client
+                .upload_part()
+                .bucket(&self.bucket)
+                .key(&self.key)
+                .upload_id(id)
+                .part_number(number)
+                .set_checksum_algorithm(self.checksum.clone())
+                .body(ByteStream::from(content))
+                .send()
+                .await
+                .map_err(|e| failure::classify(self.at.clone(), e))?;
+            Ok(CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(sent.e_tag)
+                .set_checksum_crc32(sent.checksum_crc32)
+                .build())
+        }
+    }
+
+    async fn complete(&self, id: &str, parts: Vec<CompletedPart>) -> Result<(), StoreError> {
+        self.client
+            .complete_multipart_upload()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .upload_id(id)
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| failure::classify(self.at.clone(), e))
+    }
+}
+
+/// What browsers are told about an object, by its extension.
+fn content_type(key: &str) -> &'static str {
+    match key.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "csv" => "text/csv; charset=utf-8",
+        "txt" | "log" | "sql" => "text/plain; charset=utf-8",
+        "json" => "application/json",
+        "svg" => "image/svg+xml",
+        "zip" => "application/zip",
+        "gz" => "application/gzip",
+        "xml" => "application/xml",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_by_extension() {
+        assert_eq!(content_type("a/oca_index.csv"), "text/csv; charset=utf-8");
+        assert_eq!(content_type("last-updated-shield.svg"), "image/svg+xml");
+        assert_eq!(content_type("a.b/none"), "application/octet-stream");
+    }
+
+    #[test]
+    fn any_file_fits_in_ten_thousand_parts() {
+        assert_eq!(part_bytes_for(0), 16 << 20);
+        assert_eq!(part_bytes_for(100 << 30), 16 << 20);
+        let large = 5u64 << 40;
+        assert!(large.div_ceil(part_bytes_for(large) as u64) <= PARTS_MAX);
+    }
+}
