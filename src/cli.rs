@@ -102,12 +102,12 @@ pub struct Processing {
     /// Stop before any promotion at the first record or file that fails
     #[arg(long, env = "MERGANSER_FAIL_FAST")]
     pub fail_fast: bool,
-    /// Failed records that a run may have: a number, or per cent of its records
-    #[arg(long, env = "MERGANSER_MAX_FAILURES", default_value = "5%", value_name = "N|P%")]
-    pub max_failures: String,
-    /// Per cent of its rows that a table may lose in one run
-    #[arg(long, env = "MERGANSER_MAX_DROP", default_value = "10%", value_name = "P%")]
-    pub max_drop: String,
+    /// Failed records that a run may have: a number, or per cent of its records [default: 5%, at least 10]
+    #[arg(long, env = "MERGANSER_MAX_FAILURES", value_name = "N|P%")]
+    pub max_failures: Option<String>,
+    /// Per cent of its rows that a table may lose in one batch [default: 10%, at least 10 rows]
+    #[arg(long, env = "MERGANSER_MAX_DROP", value_name = "P%")]
+    pub max_drop: Option<String>,
     /// Let a named guard through, this time; the ledger keeps who did
     #[arg(long, value_name = "GUARD", value_delimiter = ',')]
     pub allow: Vec<String>,

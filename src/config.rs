@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli;
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres::PgUrl;
-use crate::clients::store::{Encryption, StoreUrl};
+use crate::clients::store::{S3Options, StoreUrl};
 use crate::dataset::{Dataset, Limits};
 use crate::datasets::oca::OCA;
 use crate::error::Cause;
@@ -31,22 +31,54 @@ impl std::str::FromStr for DatabaseUrl {
     }
 }
 
-/// How many failed records a run may have.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum FailureBudget {
-    Records(u64),
-    Percent(f64),
+/// How many failed records a run may have: the larger of both.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct FailureBudget {
+    pub percent: f64,
+    pub records: u64,
+}
+
+impl Default for FailureBudget {
+    /// Five in a hundred; a handful in a small file does not stop it.
+    fn default() -> Self {
+        Self { percent: 5.0, records: 10 }
+    }
 }
 
 impl std::str::FromStr for FailureBudget {
     type Err = Cause;
 
     fn from_str(text: &str) -> Result<Self, Cause> {
-        let bad = || Cause::usage(format!("--max-failures takes a number or per cent (20, 5%), not `{text}`"));
-        match text.trim().strip_suffix('%') {
-            Some(_) => percent(text).map(Self::Percent).ok_or_else(bad),
-            None => text.trim().parse().map(Self::Records).map_err(|_| bad()),
-        }
+        let budget = match text.trim().strip_suffix('%') {
+            Some(_) => percent(text).map(|percent| Self { percent, records: 0 }),
+            None => text.trim().parse().ok().map(|records| Self { percent: 0.0, records }),
+        };
+        budget.ok_or_else(|| {
+            Cause::usage(format!("--max-failures takes a number or per cent (20, 5%), not `{text}`"))
+        })
+    }
+}
+
+/// What a table may lose in one batch: so many per cent of its rows, and fewer rows than this whatever the per cent.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct DropLimit {
+    pub percent: f64,
+    pub rows: u64,
+}
+
+impl Default for DropLimit {
+    /// One in ten; a handful of a small table is not a drop.
+    fn default() -> Self {
+        Self { percent: 10.0, rows: 10 }
+    }
+}
+
+impl std::str::FromStr for DropLimit {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        let limit = percent(text).map(|percent| Self { percent, rows: 0 });
+        limit.ok_or_else(|| Cause::usage(format!("--max-drop takes per cent from 0 to 100, not `{text}`")))
     }
 }
 
@@ -71,7 +103,7 @@ pub struct RunConfig {
     pub dataset: &'static Dataset,
     pub source: StoreUrl,
     pub store: StoreUrl,
-    pub encryption: Encryption,
+    pub s3: S3Options,
     pub database: DatabaseConfig,
     pub level: u8,
     pub batch_records: usize,
@@ -81,8 +113,7 @@ pub struct RunConfig {
     pub limits: Limits,
     pub fail_fast: bool,
     pub max_failures: FailureBudget,
-    /// Per cent of its rows that a table may lose.
-    pub max_drop: f64,
+    pub max_drop: DropLimit,
     pub allow: Vec<String>,
     pub overwrite_newer: bool,
     pub dry_run: bool,
@@ -108,22 +139,19 @@ impl RunConfig {
         args: &cli::Processing,
     ) -> Result<Self, Cause> {
         let store_url = store_url(store)?;
-        let encryption = match &store.s3_encryption {
-            Some(text) => text.parse()?,
-            None => Encryption::default(),
-        };
+        let mut s3 = S3Options::from_env(environment)?;
+        if let Some(encryption) = &store.s3_encryption {
+            s3.encryption = encryption.parse()?;
+        }
         let mut limits = Limits::default();
         if args.no_fragments {
             limits.fragment_bytes = 0;
         }
-        let max_drop = percent(&args.max_drop).ok_or_else(|| {
-            Cause::usage(format!("--max-drop takes per cent from 0 to 100, not `{}`", args.max_drop))
-        })?;
         Ok(Self {
             dataset,
             source,
             store: store_url,
-            encryption,
+            s3,
             database: DatabaseConfig::new(database)?,
             level: level(&args.level)?,
             batch_records: args.batch_records as usize,
@@ -132,8 +160,8 @@ impl RunConfig {
             duckdb: duck_limits(args.duckdb_memory_mib),
             limits,
             fail_fast: args.fail_fast,
-            max_failures: args.max_failures.parse()?,
-            max_drop,
+            max_failures: args.max_failures.as_deref().map_or(Ok(FailureBudget::default()), str::parse)?,
+            max_drop: args.max_drop.as_deref().map_or(Ok(DropLimit::default()), str::parse)?,
             allow: args.allow.clone(),
             overwrite_newer: false,
             dry_run: args.dry_run,
@@ -151,8 +179,8 @@ impl RunConfig {
             "batch_records": self.batch_records,
             "batch_bytes": self.batch_bytes,
             "fail_fast": self.fail_fast,
-            "max_failures": format!("{:?}", self.max_failures),
-            "max_drop_percent": self.max_drop,
+            "max_failures": self.max_failures,
+            "max_drop": self.max_drop,
             "allow": self.allow,
             "overwrite_newer": self.overwrite_newer,
             "skip_publish": self.skip_publish,
@@ -183,6 +211,11 @@ impl DatabaseConfig {
             staging_schema: format!("{}_staging", args.ledger_schema),
         })
     }
+}
+
+/// A variable of the environment, for what is not an option.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// The dataset of that name.
@@ -246,8 +279,8 @@ mod tests {
 
     #[test]
     fn a_failure_budget_is_a_number_or_per_cent() {
-        assert_eq!("20".parse::<FailureBudget>().ok(), Some(FailureBudget::Records(20)));
-        assert_eq!("2.5%".parse::<FailureBudget>().ok(), Some(FailureBudget::Percent(2.5)));
+        assert_eq!("20".parse::<FailureBudget>().ok(), Some(FailureBudget { percent: 0.0, records: 20 }));
+        assert_eq!("2.5%".parse::<FailureBudget>().ok(), Some(FailureBudget { percent: 2.5, records: 0 }));
         assert!("-1".parse::<FailureBudget>().is_err() && "101%".parse::<FailureBudget>().is_err());
     }
 }

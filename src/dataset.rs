@@ -98,6 +98,8 @@ pub struct Scripts {
     pub keys: &'static str,
     /// PostgreSQL: plans the merge.
     pub promote: &'static str,
+    /// PostgreSQL: guards before the commit.
+    pub guards: &'static str,
     /// PostgreSQL: the newest run date, one row and column.
     pub newest: &'static str,
 }
@@ -136,6 +138,8 @@ pub struct Dataset {
     pub file_name: fn(&str) -> Option<FileName>,
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
     pub promotion: Promotion,
+    /// For how many days the sender's server keeps a file; one that is older cannot come from there.
+    pub feed_days: u32,
     pub scripts: Scripts,
     pub published: &'static [Published],
 }

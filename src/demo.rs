@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::{DatasetName, Demo};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
-use crate::config::{DatabaseConfig, FailureBudget, RunConfig};
+use crate::config::{DatabaseConfig, DropLimit, FailureBudget, RunConfig};
 use crate::dataset::Limits;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
@@ -56,7 +56,7 @@ fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
         dataset: config::dataset(DatasetName::Oca),
         source: format!("dir:{}", dir.join("source").display()).parse()?,
         store: format!("file:{}", dir.join("store").display()).parse()?,
-        encryption: Default::default(),
+        s3: Default::default(),
         database: DatabaseConfig {
             url: args.database_url.parse()?,
             schema: "public".into(),
@@ -70,8 +70,8 @@ fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
         duckdb: DuckLimits { memory_mib: 128, threads: machine::cpus().min(4) },
         limits: Limits::default(),
         fail_fast: false,
-        max_failures: FailureBudget::Percent(5.0),
-        max_drop: 10.0,
+        max_failures: FailureBudget::default(),
+        max_drop: DropLimit::default(),
         allow: Vec::new(),
         overwrite_newer: false,
         dry_run: false,

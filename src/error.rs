@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use crate::clients::duckdb::DuckError;
 use crate::clients::postgres::PgError;
-use crate::clients::store::StoreError;
+use crate::clients::store::{S3OptionsError, StoreError, StoreUrlError};
+use crate::datasets::oca::sample::SampleError;
 use crate::dataset::ParseError;
 use crate::embedded::EmbeddedError;
 
@@ -57,6 +58,8 @@ pub enum Cause {
     Parse(#[from] ParseError),
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
+    #[error(transparent)]
+    Sample(#[from] SampleError),
     #[error("{operation}: {source}")]
     Io { operation: String, source: std::io::Error },
     #[error("{message}")]
@@ -83,6 +86,11 @@ impl Cause {
         Cause::Usage { message: message.into(), hint: None }
     }
 
+    /// A text that a setting cannot take.
+    fn setting(error: impl std::fmt::Display) -> Cause {
+        Cause::Usage { message: error.to_string(), hint: None }
+    }
+
     /// What to do about it, where we know.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -95,8 +103,20 @@ impl Cause {
             Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("free some space, or name another folder with --work-dir".into())
             }
-            Cause::Parse(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => None,
+            Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => None,
         }
+    }
+}
+
+impl From<StoreUrlError> for Cause {
+    fn from(error: StoreUrlError) -> Self {
+        Self::setting(error)
+    }
+}
+
+impl From<S3OptionsError> for Cause {
+    fn from(error: S3OptionsError) -> Self {
+        Self::setting(error)
     }
 }
 

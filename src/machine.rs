@@ -31,6 +31,13 @@ pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// Who runs this process, as far as the environment tells, else the number of the user.
+pub fn user() -> String {
+    std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| format!("user {}", rustix::process::getuid().as_raw()))
+}
+
 /// A limit of this process' cgroup and of all above it.
 fn cgroup_values(file: &'static str) -> impl Iterator<Item = u64> {
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();

@@ -272,6 +272,20 @@ impl Ledger {
         Ok(())
     }
 
+    /// Keeps what the guards found although the promotion was rolled back.
+    pub async fn add_guards(&self, batch: i32, guards: &Value) -> Result<(), Cause> {
+        let values: [&(dyn ToSql + Sync); 3] = [&self.run_id, &batch, &guards.to_string()];
+        self.execute("note the guards", sql::LEDGER_ADD_GUARDS, &values).await?;
+        Ok(())
+    }
+
+    /// Keeps what a dry run would have changed.
+    pub async fn add_changes(&self, batch: i32, changes: &Value) -> Result<(), Cause> {
+        let values: [&(dyn ToSql + Sync); 3] = [&self.run_id, &batch, &changes.to_string()];
+        self.execute("note the change", sql::LEDGER_ADD_CHANGES, &values).await?;
+        Ok(())
+    }
+
     /// Closes older failures of the records of this file that failed again.
     pub async fn close_failed_again(&self, file_id: i64) -> Result<(), Cause> {
         self.execute("note failed records", sql::LEDGER_FAILED_AGAIN, &[&file_id, &self.run_id]).await?;

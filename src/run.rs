@@ -156,8 +156,8 @@ async fn with_database(config: RunConfig, report: &Report, database: PgUrl) -> R
     let started = Instant::now();
     let ledger = Ledger::open(&database, &config.database, config.dataset.name).await?;
     let mut context = Context {
-        source: Store::open(&config.source, config.encryption.clone()).await.map_err(Cause::from)?,
-        store: Store::open(&config.store, config.encryption.clone()).await.map_err(Cause::from)?,
+        source: Store::open(&config.source, &config.s3).await.map_err(Cause::from)?,
+        store: Store::open(&config.store, &config.s3).await.map_err(Cause::from)?,
         workspace: Workspace::create(&config.work_dir)?,
         run_id: Uuid::now_v7(),
         report: report.clone(),

@@ -27,6 +27,8 @@ pub const LEDGER_FILE_PARSED: &str = include_str!("../sql/ledger/file_parsed.pg.
 pub const LEDGER_FAILED_AGAIN: &str = include_str!("../sql/ledger/failed_again.pg.sql");
 pub const LEDGER_PUBLISHED: &str = include_str!("../sql/ledger/published.pg.sql");
 pub const LEDGER_COMMITTED: &str = include_str!("../sql/ledger/committed.pg.sql");
+pub const LEDGER_ADD_GUARDS: &str = include_str!("../sql/ledger/add_guards.pg.sql");
+pub const LEDGER_ADD_CHANGES: &str = include_str!("../sql/ledger/add_changes.pg.sql");
 pub const LEDGER_ADD_FAILURES: &str = include_str!("../sql/ledger/add_failures.pg.sql");
 pub const LEDGER_SCHEMA_EXISTS: &str = include_str!("../sql/ledger/schema_exists.pg.sql");
 pub const LEDGER_CREATE_SCHEMA: &str = include_str!("../sql/ledger/create_schema.pg.sql");
@@ -49,6 +51,7 @@ pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
 pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
 
 pub const PROMOTE_MISSING: &str = include_str!("../sql/promote/0_missing.pg.sql");
+pub const PROMOTE_READ_GUARDS: &str = include_str!("../sql/promote/9_read_guards.pg.sql");
 pub const PROMOTE_READ_CHANGES: &str = include_str!("../sql/promote/7_read_changes.pg.sql");
 pub const PROMOTE_READ_RECORDS: &str = include_str!("../sql/promote/8_read_records.pg.sql");
 pub const PROMOTE_BEGIN: &str = include_str!("../sql/promote/1_begin.pg.sql");

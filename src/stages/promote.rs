@@ -13,7 +13,7 @@ use super::load::Loaded;
 use crate::clients::postgres::{self, PgError};
 use crate::dataset::{Promotion, Table};
 use crate::error::Cause;
-use crate::{report, sql};
+use crate::{machine, report, sql};
 
 /// How long a statement waits for somebody else's lock.
 const LOCK_TIMEOUT: &str = "30s";
@@ -21,9 +21,9 @@ const LOCK_TIMEOUT: &str = "30s";
 /// A batch in production.
 #[derive(Debug)]
 pub struct Promoted {
-    batch: i32,
     changes: Vec<TableChange>,
     records: Records,
+    guards: Vec<Guard>,
 }
 
 /// What became of the records of a batch.
@@ -68,6 +68,34 @@ impl TableChange {
     }
 }
 
+/// What one guard found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Guard {
+    pub name: String,
+    /// The table or file that it looked at.
+    pub subject: String,
+    pub threshold: String,
+    pub found: String,
+    pub passed: bool,
+    /// Who let a breach through.
+    pub allowed_by: Option<String>,
+}
+
+impl Guard {
+    /// A breach that nobody let through?
+    pub fn stops(&self) -> bool {
+        !self.passed && self.allowed_by.is_none()
+    }
+
+    fn refusal(&self) -> Cause {
+        let subject = if self.subject.is_empty() { String::new() } else { format!(" ({})", self.subject) };
+        Cause::Refused {
+            message: format!("guard {}{subject}: {}; allowed: {}", self.name, self.found, self.threshold),
+            hint: Some(format!("look at it with --dry-run; if it is right: --allow {}", self.name)),
+        }
+    }
+}
+
 impl Promoted {
     /// Each table's change, in the order of loading.
     pub fn changes(&self) -> &[TableChange] {
@@ -79,9 +107,9 @@ impl Promoted {
         self.records
     }
 
-    /// The batch.
-    pub fn batch(&self) -> i32 {
-        self.batch
+    /// What the guards found.
+    pub fn guards(&self) -> &[Guard] {
+        &self.guards
     }
 }
 
@@ -97,6 +125,12 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
     promotion.merge().await?;
     let changes = promotion.changes().await?;
     let records = promotion.records().await?;
+    let guards = promotion.guard().await?;
+    if let Some(breach) = guards.iter().find(|guard| guard.stops()) {
+        transaction.rollback().await.map_err(|e| failed(e, "roll back"))?;
+        context.ledger.add_guards(batch, &json!(guards)).await?;
+        return Err(breach.refusal());
+    }
     let what = format!(
         "{} loaded, {} superseded, {} deleted",
         report::count(records.loaded),
@@ -106,6 +140,8 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
     let rows: i64 = changes.iter().map(|change| change.inserted + change.replaced + change.deleted).sum();
     if context.config.dry_run {
         transaction.rollback().await.map_err(|e| failed(e, "roll back"))?;
+        context.ledger.add_guards(batch, &json!(guards)).await?;
+        context.ledger.add_changes(batch, &json!(changes)).await?;
         step.done(&format!("{what}; rolled back: a dry run"), rows as u64, 0, json!({})).await?;
     } else {
         promotion.note_step(rows).await?;
@@ -114,7 +150,7 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
         }
         step.say(&what, rows as u64, 0);
     }
-    Ok(Promoted { batch, changes, records })
+    Ok(Promoted { changes, records, guards })
 }
 
 /// COMMIT failed. A lost connection does not say whether it took place: the ledger, which is part of it, does.
@@ -253,6 +289,25 @@ impl Transfer<'_> {
         records().map_err(|e| failed(e, "count the records").into())
     }
 
+    /// Runs the dataset's guards and gives what they found.
+    async fn guard(&self) -> Result<Vec<Guard>, Cause> {
+        self.run(self.context.dataset().scripts.guards, "", "run the guards").await?;
+        let run_id = self.context.run_id;
+        let rows = self.query(sql::PROMOTE_READ_GUARDS, "", &[&run_id, &self.batch], "read the guards").await?;
+        let read = |row: &tokio_postgres::Row| {
+            Ok(Guard {
+                name: row.try_get(0)?,
+                subject: row.try_get(1)?,
+                threshold: row.try_get(2)?,
+                found: row.try_get(3)?,
+                passed: row.try_get(4)?,
+                allowed_by: row.try_get(5)?,
+            })
+        };
+        let guards = rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>();
+        guards.map_err(|e| failed(e, "read the guards").into())
+    }
+
     /// The step's own row commits with the data: it is what tells later whether the commit took place.
     async fn note_step(&self, rows: i64) -> Result<(), Cause> {
         let values: [&(dyn ToSql + Sync); 7] =
@@ -283,6 +338,13 @@ impl Transfer<'_> {
         let Promotion::MergeWithChildren { key } = dataset.promotion;
         let known: Option<&Table> = dataset.tables.iter().find(|known| known.name == table);
         let overwrite = context.config.overwrite_newer.to_string();
+        let failures_percent = context.config.max_failures.percent.to_string();
+        let failures_records = context.config.max_failures.records.to_string();
+        let feed_days = match context.config.source.is_feed() {
+            true => dataset.feed_days.to_string(),
+            false => "null".into(),
+        };
+        let allowed_by = format!("{} at {}", machine::user(), machine::host());
         let variables = [
             ("schema", database.schema.as_str()),
             ("staging", &database.staging_schema),
@@ -292,6 +354,13 @@ impl Transfer<'_> {
             ("run_id", &context.run_id.to_string()),
             ("batch", &self.batch.to_string()),
             ("overwrite_newer", &overwrite),
+            ("max_failures_percent", &failures_percent),
+            ("max_failures_records", &failures_records),
+            ("max_drop_percent", &context.config.max_drop.percent.to_string()),
+            ("max_drop_rows", &context.config.max_drop.rows.to_string()),
+            ("feed_days", &feed_days),
+            ("allow", &context.config.allow.join(",")),
+            ("allowed_by", &allowed_by),
             ("table", table),
             ("key", key),
             ("columns", &known.map(sql::columns).unwrap_or_default()),

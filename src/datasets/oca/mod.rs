@@ -14,6 +14,7 @@ pub const OCA: Dataset = Dataset {
     file_name: |_| None,
     parse: |_, _| unimplemented!(),
     promotion: Promotion::MergeWithChildren { key: "indexnumberid" },
+    feed_days: 60,
     scripts: Scripts {
         stage: include_str!("../../../sql/oca/1_stage.duckdb.sql"),
         check: include_str!("../../../sql/oca/2_check.duckdb.sql"),
@@ -21,6 +22,7 @@ pub const OCA: Dataset = Dataset {
         tables: include_str!("../../../sql/oca/4_tables.pg.sql"),
         keys: include_str!("../../../sql/oca/5_keys.pg.sql"),
         promote: include_str!("../../../sql/oca/6_promote.pg.sql"),
+        guards: include_str!("../../../sql/oca/8_guards.pg.sql"),
         newest: include_str!("../../../sql/oca/7_newest.pg.sql"),
     },
     published: &[

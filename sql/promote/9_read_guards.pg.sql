@@ -1,0 +1,8 @@
+-- Purpose: what the guards of a batch found.
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  $1 run_id, $2 batch.
+-- Outputs: one row for each guard and subject.
+select name, subject, threshold, found, passed, allowed_by
+from :"ledger".guards
+where run_id = $1 and batch = $2
+order by name, subject;
