@@ -1,0 +1,5 @@
+//! The integration tests: one binary, so that the real servers are started once for all of them.
+
+mod embedded;
+mod smoke;
+mod support;

@@ -1,0 +1,74 @@
+//! The real servers that the tests use, each started once per test process, and the real binary.
+
+pub mod postgres;
+pub mod s3;
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
+
+/// Runs the merganser binary with these arguments and, apart from PATH and HOME, only these
+/// environment variables.
+pub fn merganser<A, K, V>(args: impl IntoIterator<Item = A>, envs: impl IntoIterator<Item = (K, V)>) -> Output
+where
+    A: AsRef<OsStr>,
+    K: AsRef<OsStr>,
+    V: AsRef<OsStr>,
+{
+    let mut command = Command::new(env!("CARGO_BIN_EXE_merganser"));
+    command.args(args).env_clear().stdin(Stdio::null());
+    for name in ["PATH", "HOME"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
+    command.envs(envs).output().expect("the merganser binary runs")
+}
+
+/// A folder for a server, removed by its [`Janitor`], or, when the start fails, by the TempDir.
+fn server_dir() -> TempDir {
+    tempfile::Builder::new().prefix("merganser-test-").tempdir().expect("a temporary folder")
+}
+
+/// A name that no other test of this process has: the hint and a number.
+fn unique(hint: &str, separator: char) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let hint: String =
+        hint.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { separator }).collect();
+    format!("t{separator}{}{separator}{number}", &hint[..hint.len().min(40)])
+}
+
+/// Cleans up behind a server once this process is gone, however it ended: statics are never dropped,
+/// and a killed process runs no code at all. A shell that waits for the end of a pipe does; the
+/// pipe ends when this process does.
+struct Janitor {
+    _shell: Child,
+    _pipe: ChildStdin,
+}
+
+impl Janitor {
+    /// Then ends the process whose number is the first line of `pid_file` and removes `dir`.
+    /// `signal` is the one that makes the server stop at once.
+    fn watch(dir: &Path, pid_file: &Path, signal: &str) -> Self {
+        const SCRIPT: &str = r#"
+            cat >/dev/null
+            read -r pid <"$2" && kill -s "$3" "$pid" && for _ in $(seq 100); do
+                kill -s 0 "$pid" || break
+                sleep 0.1
+            done
+            rm -rf -- "$1"
+        "#;
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", SCRIPT, "merganser-test-janitor"]).arg(dir).arg(pid_file).arg(signal);
+        // Away from the terminal's signals and from the pipes of whoever reads the tests' output.
+        shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut shell = shell.current_dir("/").spawn().expect("sh runs");
+        let mut pipe = shell.stdin.take().expect("its standard input is a pipe");
+        pipe.flush().expect("the pipe is open");
+        Self { _shell: shell, _pipe: pipe }
+    }
+}
