@@ -102,6 +102,8 @@ pub struct DatabaseConfig {
 pub struct RunConfig {
     pub dataset: &'static Dataset,
     pub source: StoreUrl,
+    /// The sender's own server, which keeps files for a while only.
+    pub source_is_feed: bool,
     pub store: StoreUrl,
     pub s3: S3Options,
     pub database: DatabaseConfig,
@@ -150,6 +152,7 @@ impl RunConfig {
         Ok(Self {
             dataset,
             source,
+            source_is_feed: false,
             store: store_url,
             s3,
             database: DatabaseConfig::new(database)?,

@@ -55,6 +55,7 @@ fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
     Ok(RunConfig {
         dataset: config::dataset(DatasetName::Oca),
         source: format!("dir:{}", dir.join("source").display()).parse()?,
+        source_is_feed: false,
         store: format!("file:{}", dir.join("store").display()).parse()?,
         s3: Default::default(),
         database: DatabaseConfig {

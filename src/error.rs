@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::clients::duckdb::DuckError;
-use crate::clients::postgres::PgError;
+use crate::clients::postgres::{PgError, PgUrlError};
 use crate::clients::store::{S3OptionsError, StoreError, StoreUrlError};
 use crate::datasets::oca::sample::SampleError;
 use crate::dataset::ParseError;
@@ -105,6 +105,12 @@ impl Cause {
             }
             Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => None,
         }
+    }
+}
+
+impl From<PgUrlError> for Cause {
+    fn from(error: PgUrlError) -> Self {
+        Self::setting(error)
     }
 }
 

@@ -211,10 +211,8 @@ impl Ledger {
         let rows = self
             .all("read the known files", sql::LEDGER_KNOWN_FILES, &[&self.dataset, &self.database.schema])
             .await?;
-        rows.iter()
-            .map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)? as u64)))
-            .collect::<Result<_, tokio_postgres::Error>>()
-            .map_err(decode)
+        let known = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)? as u64)));
+        Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
     /// Takes a file up; gives its file_id.
@@ -235,7 +233,7 @@ impl Ledger {
                 ],
             )
             .await?;
-        row.try_get(0).map_err(decode)
+        Ok(row.try_get(0).map_err(decode)?)
     }
 
     /// Notes what was found in a file.
@@ -297,7 +295,7 @@ impl Ledger {
         let row = self
             .one("look for unpublished data", sql::LEDGER_PUBLISHED, &[&self.dataset, &self.database.schema])
             .await?;
-        row.try_get(0).map_err(decode)
+        Ok(row.try_get(0).map_err(decode)?)
     }
 
     async fn holder(&self) -> Result<String, Cause> {

@@ -78,7 +78,9 @@ impl Staging {
         query: &str,
         read: impl FnMut(&duckdb::Row<'_>) -> duckdb::Result<T>,
     ) -> Result<Vec<T>, DuckError> {
-        let rows = || self.connection.prepare(query)?.query_map([], read)?.collect();
+        let rows = || -> duckdb::Result<Vec<T>> {
+            self.connection.prepare(query)?.query_map([], read)?.collect()
+        };
         rows().map_err(|source| DuckError::Statement { operation: operation.into(), source })
     }
 

@@ -13,7 +13,6 @@ use tokio::io::AsyncReadExt;
 
 use super::Context;
 use super::export::Csv;
-use super::fetch::FetchedFile;
 use super::upload::Uploaded;
 use crate::clients::postgres::{self, Connection};
 use crate::dataset::Dataset;
@@ -28,13 +27,12 @@ const CHUNK: usize = 256 << 10;
 #[derive(Debug)]
 pub struct Loaded {
     pub(super) batch: i32,
-    pub(super) files: Vec<FetchedFile>,
 }
 
 /// Makes the staging tables afresh and copies every CSV into its table.
 pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause> {
     let step = context.begin(uploaded.batch, "load").await?;
-    let Uploaded { batch, files, mut csvs } = uploaded;
+    let Uploaded { batch, mut csvs } = uploaded;
     make_tables(context).await?;
     csvs.sort_by_key(|csv| csv.size_bytes);
     let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
@@ -43,16 +41,15 @@ pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause
     let rows: u64 = futures_util::future::try_join_all(workers).await?.into_iter().sum();
     let what = format!("{} rows", report::count(rows));
     step.done(&what, rows, bytes, json!({ "via": "copy" })).await?;
-    Ok(Loaded { batch, files })
+    Ok(Loaded { batch })
 }
 
 /// Drops the staging tables of the dataset; for the end of a failed run, and the start of every load.
 pub async fn drop_tables(context: &Context, connection: &Connection) -> Result<(), Cause> {
     let dataset = context.dataset();
-    let records = dataset.records_table();
     let mut script = String::new();
-    for table in dataset.table_names().chain([records.as_str()]) {
-        script += &sql::render(sql::LOAD_DROP, &variables(context, table));
+    for table in dataset.table_names().map(str::to_owned).chain([dataset.records_table()]) {
+        script += &sql::render(sql::LOAD_DROP, &variables(context, &table));
     }
     run(connection, "drop the staging tables", &script).await
 }

@@ -155,7 +155,7 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
 
 /// COMMIT failed. A lost connection does not say whether it took place: the ledger, which is part of it, does.
 async fn settle(context: &Context, batch: i32, error: PgError) -> Result<(), Cause> {
-    if !error.is_connection_lost() {
+    if !matches!(error, PgError::ConnectionLost(_)) {
         return Err(error.into());
     }
     tracing::warn!(run_id = %context.run_id, "the connection broke while COMMIT was under way; asking the ledger");
@@ -340,7 +340,7 @@ impl Transfer<'_> {
         let overwrite = context.config.overwrite_newer.to_string();
         let failures_percent = context.config.max_failures.percent.to_string();
         let failures_records = context.config.max_failures.records.to_string();
-        let feed_days = match context.config.source.is_feed() {
+        let feed_days = match context.config.source_is_feed {
             true => dataset.feed_days.to_string(),
             false => "null".into(),
         };

@@ -16,7 +16,6 @@ use crate::report;
 #[derive(Debug)]
 pub struct Uploaded {
     pub(super) batch: i32,
-    pub(super) files: Vec<FetchedFile>,
     pub(super) csvs: Vec<Csv>,
 }
 
@@ -26,7 +25,7 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
     let Exported { batch, files, csvs } = exported;
     if context.config.dry_run {
         step.done("nothing: a dry run", 0, 0, json!({ "skipped": "dry run" })).await?;
-        return Ok(Uploaded { batch, files, csvs });
+        return Ok(Uploaded { batch, csvs });
     }
     let mut bytes = 0;
     for file in &files {
@@ -39,7 +38,7 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
     let objects = (files.len() + csvs.len()) as u64;
     let what = format!("{objects} objects, {} to {}", report::size(bytes), context.config.store);
     step.done(&what, objects, bytes, json!({})).await?;
-    Ok(Uploaded { batch, files, csvs })
+    Ok(Uploaded { batch, csvs })
 }
 
 /// Keeps files that could not be read apart from the archive: the sender deletes its own after a while.
