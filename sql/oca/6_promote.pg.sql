@@ -13,7 +13,7 @@ with seen as (
         min(run_date) as first_seen,
         max(run_date) filter (where not is_delete) as last_live,
         min(run_date) filter (where is_delete) as first_delete,
-        max(order_key) filter (where is_winner) as order_key,
+        max(order_key collate "C") filter (where is_winner) as order_key,
         max(file_id) filter (where is_winner) as file_id,
         max(ordinal) filter (where is_winner) as ordinal
     from :"staging".oca_records
@@ -45,7 +45,7 @@ select
         when deletedate is not null then 'delete'
         when :'overwrite_newer'::boolean then 'load'
         -- Order safety; on one run date an initial extract is older than an incremental one.
-        when known_live > last_live or known_order_key > order_key then 'superseded'
+        when known_live > last_live or known_order_key collate "C" > order_key then 'superseded'
         else 'load'
     end as action
 from known;

@@ -1,7 +1,19 @@
 //! New York's housing-court extract: zipped XML, some dozen rows a case, weekly.
 
+mod archive;
+mod cells;
+mod document;
+mod file_name;
+mod flatten;
+mod parse;
+mod plan;
+mod rescue;
+mod rows;
 pub mod sample;
+mod scan;
 pub mod tables;
+mod value;
+mod window;
 
 use crate::dataset::{Dataset, Promotion, Published, PublishedColumns, Scripts};
 
@@ -11,8 +23,8 @@ pub const OCA: Dataset = Dataset {
     record: "case",
     tables: tables::TABLES,
     kept: &[tables::METADATA],
-    file_name: |_| None,
-    parse: |_, _| unimplemented!(),
+    file_name: file_name::file_name,
+    parse: parse::parse,
     promotion: Promotion::MergeWithChildren { key: "indexnumberid" },
     feed_days: 60,
     scripts: Scripts {

@@ -1,0 +1,122 @@
+//! The ZIP around a document: exactly one XML file, as large as the archive says, with the right
+//! checksum. Whatever else is true of an archive makes it unreadable as a whole.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use crate::dataset::{Limits, ParseError};
+
+/// Opens the archive and gives its document to `read`, which must read it to its end: only then
+/// are size and checksum known to be right. Names in the archive are compared, never used as paths.
+///
+/// Fails with [`ParseError::Io`] when the disk fails and with [`ParseError::Unreadable`] when the
+/// archive is not what it should be.
+pub(super) fn with_document<T>(
+    path: &Path,
+    limits: &Limits,
+    read: impl FnOnce(Document<'_>) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    let file = File::open(path).map_err(|source| ParseError::Io { file: shown(path), source })?;
+    let mut archive = ZipArchive::new(BufReader::new(file))
+        .map_err(|error| zip_error(path, "is not a ZIP archive that can be read", error))?;
+    let index = only_document(&archive).map_err(|reason| unreadable(path, reason))?;
+    let entry =
+        archive.by_index(index).map_err(|error| zip_error(path, "its XML file cannot be unpacked", error))?;
+    use zip::CompressionMethod::{Deflate64, Deflated, Stored};
+    if !matches!(entry.compression(), Stored | Deflated | Deflate64) {
+        let method = entry.compression();
+        return Err(unreadable(path, format!("its XML file is packed as {method}, which is not read here")));
+    }
+    let (declared, packed) = (entry.size(), entry.compressed_size());
+    let most = limits.unpacked_bytes.min(limits.unpacked_ratio.saturating_mul(packed));
+    if declared > most {
+        let reason = format!(
+            "its XML file declares {declared} bytes unpacked from {packed}; at most {} bytes and {} for one \
+             packed byte are accepted",
+            limits.unpacked_bytes, limits.unpacked_ratio
+        );
+        return Err(unreadable(path, reason));
+    }
+    read(Document { entry: Box::new(entry), declared, unpacked: 0 })
+}
+
+/// The error for a document whose stream failed.
+pub(super) fn stream_error(path: &Path, source: io::Error) -> ParseError {
+    if source.raw_os_error().is_some() {
+        return ParseError::Io { file: shown(path), source };
+    }
+    unreadable(path, format!("the archive is damaged: {source}"))
+}
+
+/// The error for a file of which nothing can be used.
+pub(super) fn unreadable(path: &Path, reason: impl Into<String>) -> ParseError {
+    ParseError::Unreadable { file: shown(path), reason: reason.into() }
+}
+
+/// The document's bytes, checked against what the archive declares.
+pub(super) struct Document<'a> {
+    entry: Box<dyn Read + 'a>,
+    declared: u64,
+    unpacked: u64,
+}
+
+impl Read for Document<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.entry.read(into)?;
+        self.unpacked += bytes as u64;
+        // The declared size was held against the limits, so it stands for all of them.
+        if self.unpacked > self.declared {
+            return Err(invalid(format!("its XML file is larger than the declared {} bytes", self.declared)));
+        }
+        if bytes == 0 && !into.is_empty() && self.unpacked < self.declared {
+            let Self { declared, unpacked, .. } = self;
+            return Err(invalid(format!("its XML file has {unpacked} bytes and declares {declared}")));
+        }
+        Ok(bytes)
+    }
+}
+
+fn invalid(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+/// The position of the one XML file.
+fn only_document<R: Read + io::Seek>(archive: &ZipArchive<R>) -> Result<usize, String> {
+    // The archive's list keeps one of several entries with the same name: which, is not for us to guess.
+    if archive.has_duplicate_names() {
+        return Err("holds several files of the same name".to_owned());
+    }
+    let mut document = None;
+    for index in 0..archive.len() {
+        let entry = archive.by_index_data(index).map_err(|error| error.to_string())?;
+        if entry.is_dir() || !entry.name_raw().to_ascii_lowercase().ends_with(b".xml") {
+            continue;
+        }
+        if document.is_some() {
+            return Err("holds more than one XML file".to_owned());
+        }
+        if entry.encrypted() {
+            return Err("is encrypted".to_owned());
+        }
+        document = Some(index);
+    }
+    document.ok_or_else(|| "holds no XML file".to_owned())
+}
+
+fn zip_error(path: &Path, what: &str, error: ZipError) -> ParseError {
+    match error {
+        ZipError::Io(source) if source.raw_os_error().is_some() => {
+            ParseError::Io { file: shown(path), source }
+        }
+        error => unreadable(path, format!("{what}: {error}")),
+    }
+}
+
+/// The file's name without its directories.
+fn shown(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}

@@ -1,0 +1,514 @@
+//! One case becomes rows: its bytes are read as XML once, and every element that a column names
+//! puts its value into a cell.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use quick_xml::Reader;
+use quick_xml::errors::Error as XmlError;
+use quick_xml::events::Event;
+
+use super::cells::{Case, Cell};
+use super::plan::{Child, Field, Plan, RECORD_ID, join};
+use super::rescue::{MAX_ID_BYTES, rescue};
+use super::value::{self, TextFault};
+use crate::dataset::{ColumnType, Limits, Unknown};
+
+/// Rows that one case may make; the largest real ones have some hundred.
+const MAX_ROWS: usize = 100_000;
+/// Paths of unknown elements that are told apart; the rest is counted under [`OTHER_PATHS`].
+const MAX_UNKNOWN: usize = 1_000;
+const OTHER_PATHS: &str = "(other elements)";
+/// Characters of a path in a report.
+const MAX_PATH_CHARS: usize = 300;
+/// Stands for a byte that is not UTF-8 while a case is read. XML does not allow it, so that text
+/// which has one is refused.
+const NOT_UTF8: u8 = 0x01;
+const DECLARATION: &str = "malformed XML: a declaration inside the record";
+const NO_END: &str = "malformed XML: the record ends too early";
+
+/// What a case turned out to be.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Its rows are in the [`Case`].
+    Live,
+    /// Its identity is in the [`Case`]; it has no rows.
+    Delete,
+    Failed(Fault),
+}
+
+/// Why a case failed; its identity is in the [`Case`] if it could be read.
+#[derive(Debug, Default)]
+pub(super) struct Fault {
+    pub table: Option<&'static str>,
+    pub field: Option<String>,
+    pub value: Option<String>,
+    pub reason: String,
+}
+
+impl Fault {
+    /// A fault of the case as a whole.
+    pub fn of_case(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), ..Self::default() }
+    }
+}
+
+/// Reads cases; remembers only what elements were not known.
+pub(super) struct Flattener<'p> {
+    pub unknown: BTreeMap<String, Unknown>,
+    plan: &'p Plan,
+    limits: Limits,
+    path: String,
+}
+
+/// Why reading stops before the case's end.
+enum Stop {
+    Xml(XmlError),
+    Reason(String),
+}
+
+impl From<XmlError> for Stop {
+    fn from(error: XmlError) -> Self {
+        Stop::Xml(error)
+    }
+}
+
+impl<'p> Flattener<'p> {
+    /// Reads cases by a plan.
+    pub fn new(plan: &'p Plan, limits: Limits) -> Self {
+        Self { unknown: BTreeMap::new(), plan, limits, path: String::new() }
+    }
+
+    /// Reads the bytes of one case, from its start tag to its end tag, into `case`. `then` gets the
+    /// result; the rows are gone after it.
+    pub fn read<'a, T>(
+        &mut self,
+        bytes: &'a [u8],
+        case: &mut Case<'a>,
+        then: impl FnOnce(&Verdict, &Case<'_>) -> T,
+    ) -> T {
+        if std::str::from_utf8(bytes).is_ok() {
+            let verdict = self.verdict(bytes, false, case);
+            return then(&verdict, case);
+        }
+        // Bad bytes in elements that nobody uses must not fail the case, and a used field with
+        // them must be named: so the case is read with a mark in their places.
+        let marked = mark_bad_bytes(bytes);
+        let mut case = Case::new(self.plan);
+        let verdict = self.verdict(&marked, true, &mut case);
+        then(&verdict, &case)
+    }
+
+    fn verdict<'a>(&mut self, bytes: &'a [u8], is_marked: bool, case: &mut Case<'a>) -> Verdict {
+        case.clear();
+        let mut walk =
+            Walk { plan: self.plan, case, is_marked, is_delete: false, has_id: false, fault: None };
+        let mut reader = Reader::from_reader(bytes);
+        if let Err(stop) = self.walk(&mut reader, &mut walk) {
+            let (error, at) = match stop {
+                Stop::Xml(error) => {
+                    (format!("malformed XML: {}", value::xml_reason(&error)), reader.error_position())
+                }
+                Stop::Reason(reason) => (reason, reader.buffer_position()),
+            };
+            let field = Some(&self.path).filter(|path| !path.is_empty()).cloned();
+            let reason = format!("{error} (byte {at} of the record)");
+            walk.fault.get_or_insert(Fault { field, ..Fault::of_case(reason) });
+            // What decides the case's fate may come after the place where reading stopped.
+            let rescued = rescue(bytes);
+            walk.is_delete |= rescued.is_delete;
+            if walk.case.record_id.is_empty() {
+                walk.case.record_id = rescued.record_id.unwrap_or_default();
+            }
+        }
+        let Walk { is_delete, fault, .. } = walk;
+        match fault {
+            _ if is_delete && !case.record_id.is_empty() => Verdict::Delete,
+            Some(fault) => Verdict::Failed(fault),
+            None if case.record_id.is_empty() => {
+                let reason = format!("no {RECORD_ID}");
+                Verdict::Failed(Fault { field: Some(RECORD_ID.to_owned()), ..Fault::of_case(reason) })
+            }
+            None => Verdict::Live,
+        }
+    }
+
+    /// Reads the case element by element. When it fails, `self.path` is where.
+    fn walk<'a>(&mut self, reader: &mut Reader<&'a [u8]>, walk: &mut Walk<'_, 'a>) -> Result<(), Stop> {
+        let plan = self.plan;
+        let mut open: Vec<Frame> = Vec::with_capacity(8);
+        loop {
+            let event = match reader.read_event() {
+                Ok(event) => event,
+                Err(error) => {
+                    self.set_path(open.last().map_or("", |frame| &plan.nodes[frame.node].path), "");
+                    return Err(error.into());
+                }
+            };
+            let (tag, is_empty) = match event {
+                Event::Start(tag) => (tag, false),
+                Event::Empty(tag) => (tag, true),
+                Event::End(_) => {
+                    open.pop();
+                    if open.is_empty() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => continue,
+                Event::Comment(_) | Event::PI(_) => continue,
+                Event::DocType(_) | Event::Decl(_) => {
+                    return Err(Stop::Reason(DECLARATION.to_owned()));
+                }
+                Event::Eof => return Err(Stop::Reason(NO_END.to_owned())),
+            };
+            let Some(frame) = open.last_mut() else {
+                // The case itself.
+                let row = walk.case.start_row(0, 0);
+                if is_empty {
+                    return Ok(());
+                }
+                open.push(Frame { node: 0, row, hint: 0 });
+                continue;
+            };
+            let name = tag.local_name();
+            let name = name.as_ref();
+            let (holder, row) = (frame.node, frame.row);
+            let found = plan.child(holder, name, &mut frame.hint);
+            let node = &plan.nodes[holder];
+            let depth = open.len();
+            if depth > self.limits.depth {
+                self.set_path(&node.path, name);
+                return Err(self.too_deep());
+            }
+            match found {
+                Some(Child::Node(inner)) => {
+                    let child = &plan.nodes[inner];
+                    let row = if child.is_row { walk.case.start_row(child.table, row) } else { row };
+                    if walk.case.row_count > MAX_ROWS {
+                        self.set_path(&child.path, "");
+                        let reason = format!("the case has more than {MAX_ROWS} rows");
+                        return Err(Stop::Reason(reason));
+                    }
+                    if !is_empty {
+                        open.push(Frame { node: inner, row, hint: 0 });
+                    }
+                }
+                Some(Child::Field(field)) => {
+                    let is_array = field.kind == ColumnType::TextArray;
+                    if !is_array && *walk.case.cell(node.table, row, field.cell) != Cell::Unset {
+                        self.unknown(reader, &node.path, name, " (repeated)", is_empty, depth)?;
+                        continue;
+                    }
+                    let text = match is_empty {
+                        true => Ok(Cell::Null),
+                        false => self.text(reader, walk.case, &node.path, field.element, depth)?,
+                    };
+                    walk.store(node.table, row, &node.path, field, text);
+                }
+                Some(Child::RecordId) => {
+                    if walk.has_id {
+                        self.unknown(reader, &node.path, name, " (repeated)", is_empty, depth)?;
+                        continue;
+                    }
+                    walk.has_id = true;
+                    if !is_empty {
+                        let text = self.text(reader, walk.case, &node.path, RECORD_ID, depth)?;
+                        walk.store_id(text);
+                    }
+                }
+                Some(Child::Delete) => {
+                    walk.is_delete = true;
+                    self.skip(reader, &node.path, name, is_empty, depth)?;
+                }
+                Some(Child::Dropped) => {
+                    self.skip(reader, &node.path, name, is_empty, depth)?;
+                }
+                None => self.unknown(reader, &node.path, name, "", is_empty, depth)?,
+            }
+        }
+    }
+
+    /// The text of the element whose start tag was just read: the document's own where it can be
+    /// used as it is, else put together in the arena. Text that cannot be taken is the inner error.
+    #[inline]
+    fn text<'a>(
+        &mut self,
+        reader: &mut Reader<&'a [u8]>,
+        case: &mut Case<'a>,
+        holder: &str,
+        name: &str,
+        depth: usize,
+    ) -> Result<Result<Cell<'a>, (TextFault, String)>, Stop> {
+        let start = case.arena.len();
+        let mut whole: Option<&'a str> = None;
+        let mut fault = None;
+        loop {
+            let event = reader.read_event().inspect_err(|_| self.set_path(holder, name))?;
+            let result = match event {
+                Event::Text(text) => match text.into_inner() {
+                    Cow::Borrowed(text)
+                        if whole.is_none() && case.arena.len() == start && value::is_plain(text) =>
+                    {
+                        whole = Some(text);
+                        continue;
+                    }
+                    text => {
+                        case.arena.push_str(whole.take().unwrap_or_default());
+                        value::push_text(&mut case.arena, &text).map_err(|fault| (fault, text.into_owned()))
+                    }
+                },
+                Event::CData(text) => {
+                    case.arena.push_str(whole.take().unwrap_or_default());
+                    value::push_text(&mut case.arena, &text)
+                        .map_err(|fault| (fault, text.into_inner().into_owned()))
+                }
+                Event::GeneralRef(name) => {
+                    case.arena.push_str(whole.take().unwrap_or_default());
+                    value::push_reference(&mut case.arena, &name)
+                        .map_err(|fault| (fault, format!("&{};", &*name)))
+                }
+                Event::End(_) => break,
+                Event::Comment(_) | Event::PI(_) => continue,
+                Event::Start(inner) => {
+                    let path = join(holder, name);
+                    self.unknown(reader, &path, inner.local_name().as_ref(), "", false, depth + 1)?;
+                    continue;
+                }
+                Event::Empty(inner) => {
+                    let path = join(holder, name);
+                    self.unknown(reader, &path, inner.local_name().as_ref(), "", true, depth + 1)?;
+                    continue;
+                }
+                Event::DocType(_) | Event::Decl(_) => {
+                    self.set_path(holder, name);
+                    return Err(Stop::Reason(DECLARATION.to_owned()));
+                }
+                Event::Eof => {
+                    self.set_path(holder, name);
+                    return Err(Stop::Reason(NO_END.to_owned()));
+                }
+            };
+            if let Err(error) = result {
+                fault.get_or_insert(error);
+            }
+        }
+        Ok(match (fault, whole) {
+            (Some(fault), _) => Err(fault),
+            (None, Some("")) => Ok(Cell::Null),
+            (None, Some(text)) => Ok(Cell::Text(text)),
+            (None, None) if case.arena.len() == start => Ok(Cell::Null),
+            (None, None) => Ok(Cell::Arena(start, case.arena.len())),
+        })
+    }
+
+    /// Counts an element that no column takes, and skips it.
+    fn unknown(
+        &mut self,
+        reader: &mut Reader<&[u8]>,
+        holder: &str,
+        name: &str,
+        suffix: &str,
+        is_empty: bool,
+        depth: usize,
+    ) -> Result<(), Stop> {
+        let example = self.skip(reader, holder, name, is_empty, depth)?;
+        self.set_path(holder, name);
+        self.path.push_str(suffix);
+        if !self.unknown.contains_key(&self.path) && self.unknown.len() + 1 >= MAX_UNKNOWN {
+            OTHER_PATHS.clone_into(&mut self.path);
+        }
+        match self.unknown.get_mut(&self.path) {
+            Some(unknown) => {
+                unknown.count += 1;
+                if unknown.example.is_empty() {
+                    unknown.example = value::cut(&example, 100);
+                }
+            }
+            None => {
+                let unknown = Unknown { count: 1, example: value::cut(&example, 100) };
+                self.unknown.insert(self.path.clone(), unknown);
+            }
+        }
+        Ok(())
+    }
+
+    /// Skips the element whose tag was just read, and gives the first text in it that is not blank.
+    fn skip<'a>(
+        &mut self,
+        reader: &mut Reader<&'a [u8]>,
+        holder: &str,
+        name: &str,
+        is_empty: bool,
+        depth: usize,
+    ) -> Result<Cow<'a, str>, Stop> {
+        let mut example = Cow::Borrowed("");
+        let mut inside = usize::from(!is_empty);
+        if depth > self.limits.depth {
+            self.set_path(holder, name);
+            return Err(self.too_deep());
+        }
+        while inside > 0 {
+            match reader.read_event().inspect_err(|_| self.set_path(holder, name))? {
+                Event::Start(_) | Event::Empty(_) if depth + inside > self.limits.depth => {
+                    self.set_path(holder, name);
+                    return Err(self.too_deep());
+                }
+                Event::Start(_) => inside += 1,
+                Event::End(_) => inside -= 1,
+                Event::Text(text) if example.is_empty() && !value::trim(&text).is_empty() => {
+                    example = text.into_inner();
+                }
+                Event::CData(text) if example.is_empty() => example = text.into_inner(),
+                Event::DocType(_) | Event::Decl(_) => {
+                    self.set_path(holder, name);
+                    return Err(Stop::Reason(DECLARATION.to_owned()));
+                }
+                Event::Eof => {
+                    self.set_path(holder, name);
+                    return Err(Stop::Reason(NO_END.to_owned()));
+                }
+                _ => {}
+            }
+        }
+        Ok(example)
+    }
+
+    fn too_deep(&self) -> Stop {
+        let reason = format!("elements are nested deeper than {}", self.limits.depth);
+        Stop::Reason(reason)
+    }
+
+    fn set_path(&mut self, holder: &str, name: &str) {
+        self.path.clear();
+        self.path.push_str(holder);
+        if !holder.is_empty() && !name.is_empty() {
+            self.path.push('/');
+        }
+        self.path.push_str(name);
+        if self.path.len() > MAX_PATH_CHARS {
+            self.path = value::cut(&self.path, MAX_PATH_CHARS);
+        }
+    }
+}
+
+/// An open element that holds others.
+struct Frame {
+    node: usize,
+    row: usize,
+    hint: usize,
+}
+
+/// A case while it is read.
+struct Walk<'c, 'a> {
+    plan: &'c Plan,
+    case: &'c mut Case<'a>,
+    is_marked: bool,
+    is_delete: bool,
+    has_id: bool,
+    /// The first thing that was wrong. Reading goes on after it: the identity or a delete may follow.
+    fault: Option<Fault>,
+}
+
+type TextResult<'a> = Result<Cell<'a>, (TextFault, String)>;
+
+impl<'a> Walk<'_, 'a> {
+    /// Puts a field's text into its cell as a value of the column's type.
+    #[inline]
+    fn store(&mut self, table: usize, row: usize, holder: &str, field: Field, text: TextResult<'a>) {
+        let text = match text {
+            Ok(text) => text,
+            Err((fault, shown)) => {
+                return self.fail(table, join(holder, field.element), &shown, fault);
+            }
+        };
+        if field.kind == ColumnType::TextArray {
+            return self.case.push_item(table, row, field.cell, text);
+        }
+        match typed(self.case, field.kind, text) {
+            Ok(value) => *self.case.cell(table, row, field.cell) = value,
+            Err(reason) => {
+                *self.case.cell(table, row, field.cell) = Cell::Null;
+                let shown = self.case.text(text).unwrap_or_default().to_owned();
+                self.fail(table, join(holder, field.element), &shown, reason);
+            }
+        }
+    }
+
+    fn store_id(&mut self, text: TextResult<'a>) {
+        match text {
+            Ok(text) => {
+                let id = value::trim(self.case.text(text).unwrap_or_default());
+                if id.len() <= MAX_ID_BYTES {
+                    self.case.record_id = id.to_owned();
+                } else {
+                    let (id, reason) = (id.to_owned(), format!("longer than {MAX_ID_BYTES} bytes"));
+                    self.fail(0, RECORD_ID.to_owned(), &id, reason);
+                }
+            }
+            Err((fault, shown)) => self.fail(0, RECORD_ID.to_owned(), &shown, fault),
+        }
+    }
+
+    /// Notes what is wrong, if it is the first.
+    #[cold]
+    fn fail(&mut self, table: usize, field: String, value: &str, reason: impl ToString) {
+        if self.fault.is_some() {
+            return;
+        }
+        let is_mark = self.is_marked && value.as_bytes().contains(&NOT_UTF8);
+        let reason = if is_mark { TextFault::Utf8.to_string() } else { reason.to_string() };
+        let mut value = value::cut(value, 500);
+        if is_mark {
+            value = value.replace(char::from(NOT_UTF8), "\u{FFFD}");
+        }
+        self.fault = Some(Fault {
+            table: Some(self.plan.tables[table].name),
+            field: Some(field),
+            value: Some(value),
+            reason,
+        });
+    }
+}
+
+/// The value that a text stands for in a column of this type.
+#[inline]
+fn typed<'a>(case: &Case<'a>, kind: ColumnType, text: Cell<'a>) -> Result<Cell<'a>, &'static str> {
+    if kind == ColumnType::Text {
+        return Ok(text);
+    }
+    let Some(whole) = case.text(text) else { return Ok(Cell::Null) };
+    let trimmed = value::trim(whole);
+    if trimmed.is_empty() {
+        return Ok(Cell::Null);
+    }
+    match kind {
+        ColumnType::Date => value::date(trimmed).map(Cell::Date).ok_or("not a date (YYYY-MM-DD)"),
+        ColumnType::Timestamp => {
+            value::timestamp(trimmed).map(Cell::Timestamp).ok_or("not a date-time (YYYY-MM-DDTHH:MM:SS)")
+        }
+        ColumnType::Int => trimmed.parse().map(Cell::Int).map_err(|_| "not a whole number of 32 bits"),
+        ColumnType::BigInt => trimmed.parse().map(Cell::BigInt).map_err(|_| "not a whole number of 64 bits"),
+        ColumnType::Boolean => value::boolean(trimmed).map(Cell::Boolean).ok_or("not true or false"),
+        ColumnType::Numeric if value::is_numeric(trimmed) => Ok(match text {
+            Cell::Text(text) => Cell::Text(value::trim(text)),
+            Cell::Arena(start, _) => {
+                let start = start + (trimmed.as_ptr() as usize - whole.as_ptr() as usize);
+                Cell::Arena(start, start + trimmed.len())
+            }
+            other => other,
+        }),
+        ColumnType::Numeric => Err("not a number (digits and an optional fraction)"),
+        ColumnType::Text | ColumnType::TextArray | ColumnType::Real => Err("not of a type that is read"),
+    }
+}
+
+/// A copy with [`NOT_UTF8`] in the place of every byte that is not UTF-8.
+fn mark_bad_bytes(bytes: &[u8]) -> Vec<u8> {
+    let mut marked = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        marked.extend_from_slice(chunk.valid().as_bytes());
+        marked.extend(chunk.invalid().iter().map(|_| NOT_UTF8));
+    }
+    marked
+}

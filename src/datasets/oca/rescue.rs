@@ -1,0 +1,136 @@
+//! What can still be read from a case that is not well formed: its identity, and whether it is a
+//! delete. A malformed case must be named in the report, and a delete must never be missed.
+
+use super::plan::{DELETE, RECORD_ID};
+use super::value;
+
+/// Bytes of an identity that are still one; the feed's have 64.
+pub(super) const MAX_ID_BYTES: usize = 500;
+
+/// What was found in a broken case.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Rescued {
+    pub record_id: Option<String>,
+    pub is_delete: bool,
+}
+
+/// Looks through the bytes of a case, from its start tag on, however broken they are. Only direct
+/// children of the case count, by the tags as far as they match each other.
+pub(super) fn rescue(case: &[u8]) -> Rescued {
+    let mut found = Rescued::default();
+    let mut open: Vec<&[u8]> = Vec::new();
+    let mut rest = case;
+    while let Some(at) = memchr::memchr(b'<', rest) {
+        rest = &rest[at..];
+        if let Some(after) = skip_special(rest) {
+            rest = after;
+            continue;
+        }
+        // A tag without an end holds nothing that can be read.
+        let Some(end) = tag_end(rest) else { break };
+        let tag = &rest[1..end - 1];
+        rest = &rest[end..];
+        if let Some(name) = tag.strip_prefix(b"/") {
+            // A tag that closes nothing is passed over; one that was left open is closed by its parent's.
+            if let Some(level) = open.iter().rposition(|opened| *opened == name.trim_ascii_end()) {
+                open.truncate(level);
+            }
+        } else {
+            let name = tag_name(tag);
+            if open.len() == 1 {
+                let local = local_name(name);
+                found.is_delete |= local == DELETE.as_bytes();
+                if local == RECORD_ID.as_bytes() && found.record_id.is_none() {
+                    found.record_id = identity(rest);
+                }
+            }
+            if !tag.ends_with(b"/") {
+                open.push(name);
+            }
+        }
+        if open.is_empty() || open.len() > 10_000 {
+            break;
+        }
+    }
+    found
+}
+
+/// The plain text up to the next tag, if it can be an identity.
+fn identity(text: &[u8]) -> Option<String> {
+    let end = memchr::memchr(b'<', text)?;
+    let text = value::trim(std::str::from_utf8(&text[..end]).ok()?);
+    let usable = !text.is_empty()
+        && text.len() <= MAX_ID_BYTES
+        && !text.contains(|c: char| c.is_control() || c == '&' || c == '\u{FFFD}');
+    usable.then(|| text.to_owned())
+}
+
+/// What follows a comment, CDATA section or processing instruction, if the bytes start with one.
+/// Nothing follows one without an end.
+fn skip_special(bytes: &[u8]) -> Option<&[u8]> {
+    let (start, end): (&[u8], &[u8]) = match bytes.get(1) {
+        Some(b'?') => (b"<?", b"?>"),
+        Some(b'!') if bytes.starts_with(b"<!--") => (b"<!--", b"-->"),
+        Some(b'!') if bytes.starts_with(b"<![CDATA[") => (b"<![CDATA[", b"]]>"),
+        _ => return None,
+    };
+    let inside = &bytes[start.len()..];
+    Some(memchr::memmem::find(inside, end).map_or(&[], |at| &inside[at + end.len()..]))
+}
+
+/// Length of the tag that the bytes start with, `>` included; quoted attribute values may hold a `>`.
+pub(super) fn tag_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr3(b'>', b'"', b'\'', &bytes[at..])?;
+        match bytes[at] {
+            b'>' => return Some(at + 1),
+            quote => at += 2 + memchr::memchr(quote, &bytes[at + 1..])?,
+        }
+    }
+}
+
+/// The name in a tag's content.
+fn tag_name(tag: &[u8]) -> &[u8] {
+    let end = tag.iter().position(|b| b.is_ascii_whitespace() || *b == b'/').unwrap_or(tag.len());
+    &tag[..end]
+}
+
+/// A name without its prefix.
+pub(super) fn local_name(name: &[u8]) -> &[u8] {
+    memchr::memchr(b':', name).map_or(name, |at| &name[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(case: &str, id: Option<&str>, is_delete: bool) {
+        let expected = Rescued { record_id: id.map(str::to_owned), is_delete };
+        assert_eq!(rescue(case.as_bytes()), expected, "{case}");
+    }
+
+    #[test]
+    fn identity_and_delete_are_found_in_broken_cases() {
+        check("<Index><IndexNumberId> a1 </IndexNumberId><Delete/>", Some("a1"), true);
+        check("<i:Index><i:Court>A & B</i:Court><i:IndexNumberId>a1<", Some("a1"), false);
+        check("<Index x='>'><Parties><Party></Parties><Delete></Delete><IndexNumberId>b</", Some("b"), true);
+        check(
+            "<Index></x><IndexNumberId>1</IndexNumberId><IndexNumberId>2</IndexNumberId>",
+            Some("1"),
+            false,
+        );
+    }
+
+    #[test]
+    fn nothing_is_taken_from_elsewhere() {
+        check("<Index><!-- <Delete/><IndexNumberId>1</IndexNumberId> -->", None, false);
+        check("<Index><![CDATA[<Delete/>]]><IndexNumberId>1</IndexNumberId>", Some("1"), false);
+        check("<Index><Notes><Delete/><IndexNumberId>1</IndexNumberId></Notes>", None, false);
+        check("<Index><IndexNumberId>&#65;</IndexNumberId>", None, false);
+        check("<Index></Index><Delete/>", None, false);
+        check("<Index><IndexNumberId>cut of", None, false);
+        check("<Index><IndexNumberId", None, false);
+        check("<Index a=\"", None, false);
+    }
+}
