@@ -1,0 +1,289 @@
+//! What can go wrong with a database, split by what a caller can do about it.
+//!
+//! A server's DETAIL may hold a whole row, its CONTEXT a line of a file, and the message of a data
+//! error the value: none of them is kept, so that no log can show them. For the same reason the
+//! server's error is not kept as a source but copied without them.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use tokio_postgres::error::{DbError, SqlState};
+
+use super::url::PgUrlError;
+
+/// The cause of an error that did not come from the server.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// An operation on a database that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PgError {
+    /// The URL cannot be used.
+    #[error(transparent)]
+    Url(#[from] PgUrlError),
+    /// No server answers there: the name is unknown, the port is closed or nothing comes back.
+    #[error(transparent)]
+    Unreachable(Failure),
+    /// The server does not let this user in.
+    #[error(transparent)]
+    Auth(Failure),
+    /// TLS cannot be spoken, or the server's certificate is not trusted.
+    #[error(transparent)]
+    Tls(Failure),
+    /// The database does not exist.
+    #[error(transparent)]
+    NoDatabase(Failure),
+    /// The user lacks a right.
+    #[error(transparent)]
+    Rights(Failure),
+    /// The connection broke, or the server ended it.
+    #[error(transparent)]
+    ConnectionLost(Failure),
+    /// A lock or a statement took longer than its limit, or was cancelled.
+    #[error(transparent)]
+    Timeout(Failure),
+    /// The server's disk is full.
+    #[error(transparent)]
+    DiskFull(Failure),
+    /// The server has no connection left.
+    #[error(transparent)]
+    TooMany(Failure),
+    /// The server or the session only reads.
+    #[error(transparent)]
+    ReadOnly(Failure),
+    /// Any other error, with its SQLSTATE if it is the server's.
+    #[error(transparent)]
+    Other(Failure),
+}
+
+/// What was being done, and what went wrong.
+#[derive(Debug)]
+pub struct Failure {
+    operation: String,
+    server: Option<Box<ServerError>>,
+    cause: Option<Cause>,
+}
+
+/// The server's error, without what could be a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerError {
+    /// SQLSTATE, five characters.
+    pub code: String,
+    pub severity: String,
+    pub message: String,
+    pub schema: Option<String>,
+    pub table: Option<String>,
+    pub column: Option<String>,
+    pub constraint: Option<String>,
+    /// Of a COPY: table, line and column (`COPY oca_index, line 3, column fileddate`).
+    pub copy_at: Option<String>,
+    /// What the server advises.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(operation: impl Into<String>, cause: Cause) -> Self {
+        Self { operation: operation.into(), server: None, cause: Some(cause) }
+    }
+
+    /// What was being done.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// What the server said, if it said something.
+    pub fn server(&self) -> Option<&ServerError> {
+        self.server.as_deref()
+    }
+
+    fn io_kind(&self) -> Option<io::ErrorKind> {
+        let mut next: Option<&(dyn Error + 'static)> = self.source();
+        while let Some(error) = next {
+            if let Some(io) = error.downcast_ref::<io::Error>() {
+                return Some(io.kind());
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed", self.operation)?;
+        if let Some(server) = &self.server {
+            return write!(f, ": {server}");
+        }
+        let mut next = self.source();
+        while let Some(error) = next {
+            write!(f, ": {error}")?;
+            next = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.code)?;
+        for (what, name) in
+            [("table", &self.table), ("column", &self.column), ("constraint", &self.constraint)]
+        {
+            if let Some(name) = name {
+                write!(f, ", {what} {name}")?;
+            }
+        }
+        if let Some(place) = &self.copy_at {
+            write!(f, ", {place}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<&DbError> for ServerError {
+    fn from(error: &DbError) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Self {
+            code: error.code().code().to_owned(),
+            severity: error.severity().to_owned(),
+            message: without_values(error.code().code(), error.message()),
+            schema: owned(error.schema()),
+            table: owned(error.table()),
+            column: owned(error.column()),
+            constraint: owned(error.constraint()),
+            copy_at: error.where_().and_then(copy_place),
+            hint: owned(error.hint()),
+        }
+    }
+}
+
+/// Messages of class 22 (data exceptions) quote the value, after a colon or the word `value`; all
+/// others quote names only.
+fn without_values(code: &str, message: &str) -> String {
+    if !code.starts_with("22") {
+        return message.to_owned();
+    }
+    let cut = [": \"", "value \""].into_iter().filter_map(|mark| message.find(mark).map(|i| (i, mark))).min();
+    let Some((start, mark)) = cut else { return message.to_owned() };
+    // The value may hold quotes itself: it goes up to the last one.
+    let end = message.rfind('"').unwrap_or(message.len() - 1);
+    let rest = if end > start + mark.len() { &message[end + 1..] } else { "" };
+    format!("{}{}…\"{rest}", &message[..start], mark)
+}
+
+/// `COPY table, line 3, column name: "value"` without the value, which may also be a whole line.
+fn copy_place(context: &str) -> Option<String> {
+    let line = context.lines().next()?;
+    let place = line.split(": ").next()?;
+    (place.starts_with("COPY ") && !place.contains('"')).then(|| place.to_owned())
+}
+
+/// Sorts an error of tokio-postgres; `operation` says in a word or two what was being done.
+pub fn classify(error: tokio_postgres::Error, operation: impl Into<String>) -> PgError {
+    let operation = operation.into();
+    if let Some(db) = error.as_db_error() {
+        let sort = sort(db.code());
+        return sort(Failure { operation, server: Some(Box::new(db.into())), cause: None });
+    }
+    let closed = error.is_closed();
+    // The kind of an error is told by its text alone; these texts have no parameters.
+    let words = error.to_string();
+    let failure = Failure::new(operation, Box::new(error));
+    match words.as_str() {
+        _ if closed => PgError::ConnectionLost(failure),
+        // Said when `target_session_attrs=read-write` finds no such server.
+        "error connecting to server" if failure.io_kind() == Some(io::ErrorKind::PermissionDenied) => {
+            PgError::ReadOnly(failure)
+        }
+        "error connecting to server" => PgError::Unreachable(failure),
+        "error performing TLS handshake" => PgError::Tls(failure),
+        // `invalid configuration` is what a missing password gives.
+        "authentication error" | "invalid configuration" => PgError::Auth(failure),
+        "error communicating with the server" => PgError::ConnectionLost(failure),
+        "timeout waiting for server" => PgError::Timeout(failure),
+        _ => PgError::Other(failure),
+    }
+}
+
+fn sort(code: &SqlState) -> fn(Failure) -> PgError {
+    match code.code() {
+        "3D000" => PgError::NoDatabase,
+        "42501" => PgError::Rights,
+        "55P03" | "57014" | "25P03" | "25P04" => PgError::Timeout,
+        "53100" => PgError::DiskFull,
+        "53300" => PgError::TooMany,
+        "25006" => PgError::ReadOnly,
+        // The server is starting or stopping, or a database was dropped under us.
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => PgError::ConnectionLost,
+        code if code.starts_with("28") => PgError::Auth,
+        code if code.starts_with("08") => PgError::ConnectionLost,
+        _ => PgError::Other,
+    }
+}
+
+impl PgError {
+    /// What was being done and what went wrong; none for a URL that cannot be used.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Url(_) => None,
+            Self::Unreachable(f)
+            | Self::Auth(f)
+            | Self::Tls(f)
+            | Self::NoDatabase(f)
+            | Self::Rights(f)
+            | Self::ConnectionLost(f)
+            | Self::Timeout(f)
+            | Self::DiskFull(f)
+            | Self::TooMany(f)
+            | Self::ReadOnly(f)
+            | Self::Other(f) => Some(f),
+        }
+    }
+
+    /// SQLSTATE of the server's error.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.failure()?.server().map(|server| server.code.as_str())
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Url(_) => {
+                "write it as postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full, the password in PGPASSWORD"
+            }
+            Self::Unreachable(f) => match f.io_kind() {
+                Some(io::ErrorKind::ConnectionRefused) => {
+                    "nothing listens there: check host and port, and that the server runs"
+                }
+                Some(io::ErrorKind::NotFound) => "there is no such socket: check its directory and the port",
+                Some(io::ErrorKind::TimedOut) => {
+                    "check the network and the firewall, or raise connect_timeout"
+                }
+                _ => "check the host's name and the network",
+            },
+            Self::Auth(_) if self.sqlstate() == Some("28000") => {
+                "check the user's name, sslmode, and the server's pg_hba.conf"
+            }
+            Self::Auth(_) => "check user and password; PGPASSWORD is used when the URL has none",
+            Self::Tls(_) => "check sslmode and sslrootcert",
+            Self::NoDatabase(_) => "create the database, or check its name in the URL",
+            Self::Rights(_) => "grant the right to the user, or use another user",
+            Self::ConnectionLost(_) => "look into the server's log, then run again",
+            Self::Timeout(_) => "another session may hold a lock: look into pg_stat_activity, then run again",
+            Self::DiskFull(_) => "make room on the database server, then run again",
+            Self::TooMany(_) => "end other sessions or raise max_connections, then run again",
+            Self::ReadOnly(_) => "connect to the primary server (target_session_attrs=read-write finds it)",
+            Self::Other(f) => return f.server()?.hint.clone(),
+        };
+        Some(hint.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,448 @@
+//! Where a database is ([`PgUrl`]): a URL or libpq's `key=value` text, with libpq's TLS modes, which
+//! tokio-postgres knows only in part. Nothing here repeats a password, or a piece of a text that
+//! could hold one.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+
+/// Options that tokio-postgres takes as libpq does.
+const TAKEN: &[&str] = &[
+    "user",
+    "password",
+    "dbname",
+    "options",
+    "application_name",
+    "sslnegotiation",
+    "host",
+    "hostaddr",
+    "port",
+    "connect_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "target_session_attrs",
+    "channel_binding",
+    "load_balance_hosts",
+];
+/// Options that change nothing here, whatever their value.
+const IGNORED: &[&str] = &["sslcompression", "sslsni", "client_encoding", "fallback_application_name"];
+/// Options of libpq that must not be passed over in silence.
+const UNSUPPORTED: &[&str] = &[
+    "gssencmode",
+    "krbsrvname",
+    "passfile",
+    "require_auth",
+    "requirepeer",
+    "replication",
+    "service",
+    "sslcert",
+    "sslcertmode",
+    "sslcrl",
+    "sslcrldir",
+    "sslkey",
+    "sslpassword",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+];
+/// Options that a message may show.
+const SHOWN: &[&str] = &["application_name", "connect_timeout", "target_session_attrs"];
+
+/// How far TLS is asked for, as libpq's `sslmode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SslMode {
+    Disable,
+    /// Without TLS, unless the server wants it.
+    Allow,
+    /// With TLS, unless the server has none. The default.
+    Prefer,
+    /// TLS; the server's certificate is not looked at, unless there is an `sslrootcert`.
+    Require,
+    /// The certificate must come from an authority of `sslrootcert`.
+    VerifyCa,
+    /// As `VerifyCa`, and be made out to the host's name or address. Without `sslrootcert` the
+    /// system's authorities are taken.
+    VerifyFull,
+}
+
+/// The authorities that may have signed the server's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RootCert {
+    Unset,
+    /// Those that this system trusts (`sslrootcert=system`).
+    System,
+    File(PathBuf),
+}
+
+/// Where a database is and how to get in. `Display` and `Debug` show `***` for the password.
+///
+/// The default of `sslmode` is libpq's, `prefer`, for every host: it works with any server and
+/// protects from nobody who can change the traffic. Set `verify-full` for a database that is
+/// reached over a network. As in libpq, `require` with an `sslrootcert` checks like `verify-ca`,
+/// and `sslrootcert=system` means `verify-full`. Other than in libpq, `prefer` and `allow` with an
+/// `sslrootcert` do not go on in the clear when the certificate is wrong; no file is read from the
+/// home directory; and a certificate needs a subject alternative name for `verify-full`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PgUrl {
+    config: Config,
+    ssl_mode: SslMode,
+    root_cert: RootCert,
+    given: Vec<&'static str>,
+    shown: String,
+}
+
+/// Why a text is not the URL of a database. The text is never repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum PgUrlError {
+    #[error("the URL of the database cannot be read: {0}")]
+    Syntax(&'static str),
+    #[error("the URL of the database names no host")]
+    NoHost,
+    #[error("the URL of the database has an option that is not supported: {0}")]
+    Unsupported(&'static str),
+    #[error("the URL of the database has an option that is not known: check their spelling")]
+    Unknown,
+    #[error(
+        "the URL of the database has an unknown sslmode: write disable, allow, prefer, require, verify-ca or verify-full"
+    )]
+    SslMode,
+    #[error("sslmode=verify-ca needs sslrootcert, the file of the authorities that are trusted")]
+    NoRootCert,
+    #[error("sslrootcert=system needs sslmode=verify-full: with less, any certificate of the web would do")]
+    WeakSystem,
+    #[error("the URL of the database has a value that cannot be used")]
+    Value(#[source] tokio_postgres::Error),
+}
+
+impl PgUrl {
+    /// Reads a URL (`postgresql://…`, `postgres://…`) or a `key=value` text. `env` gives what the URL
+    /// leaves open: `PGPASSWORD`, `PGSSLMODE`, `PGSSLROOTCERT`.
+    pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, PgUrlError> {
+        let text = text.trim();
+        let url = text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://"));
+        let mut pairs = match url {
+            Some(rest) => url_pairs(rest)?,
+            None if text.contains("://") => {
+                return Err(PgUrlError::Syntax("it starts with neither postgresql:// nor postgres://"));
+            }
+            None => key_value_pairs(text)?,
+        };
+        // As libpq has it, an option set to nothing is not set.
+        pairs.retain(|(_, value)| !value.is_empty());
+        for (name, key) in
+            [("PGPASSWORD", "password"), ("PGSSLMODE", "sslmode"), ("PGSSLROOTCERT", "sslrootcert")]
+        {
+            if let Some(value) = env(name).filter(|value| !value.is_empty())
+                && !pairs.iter().any(|(k, _)| k == key)
+            {
+                pairs.push((key.to_owned(), value));
+            }
+        }
+        from_pairs(pairs)
+    }
+
+    /// `host:port/database`, for messages; several hosts with commas.
+    pub fn target(&self) -> String {
+        format!("{}/{}", self.hosts().join(","), self.database())
+    }
+
+    /// The effective TLS mode: with `sslrootcert`, `require` has become `verify-ca`.
+    pub fn ssl_mode(&self) -> SslMode {
+        self.ssl_mode
+    }
+
+    /// The authorities to trust.
+    pub fn root_cert(&self) -> &RootCert {
+        &self.root_cert
+    }
+
+    /// The settings that tokio-postgres knows, as given, without its TLS mode.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// True: the option was in the URL.
+    pub(super) fn gives(&self, option: &str) -> bool {
+        self.given.contains(&option)
+    }
+
+    /// True: all servers are behind Unix sockets, where there is no TLS.
+    pub(super) fn is_local(&self) -> bool {
+        self.config.get_hostaddrs().is_empty()
+            && self.config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)))
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        let ports = self.config.get_ports();
+        let name = |i: usize, host: &Host| {
+            let port = ports.get(i).or(ports.first()).copied().unwrap_or(5432);
+            match host {
+                Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
+                Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Unix(path) => format!("{}:{port}", path.display()),
+            }
+        };
+        self.config.get_hosts().iter().enumerate().map(|(i, host)| name(i, host)).collect()
+    }
+
+    fn database(&self) -> &str {
+        self.config.get_dbname().or(self.config.get_user()).unwrap_or_default()
+    }
+}
+
+impl FromStr for PgUrl {
+    type Err = PgUrlError;
+
+    /// Reads the text alone, without the environment.
+    fn from_str(text: &str) -> Result<Self, PgUrlError> {
+        Self::parse(text, &|_| None)
+    }
+}
+
+impl fmt::Display for PgUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgresql://")?;
+        match (self.config.get_user(), self.config.get_password()) {
+            (Some(user), Some(_)) => write!(f, "{user}:***@")?,
+            (Some(user), None) => write!(f, "{user}@")?,
+            (None, Some(_)) => f.write_str(":***@")?,
+            (None, None) => {}
+        }
+        let mode = match self.ssl_mode {
+            SslMode::Disable => "disable",
+            SslMode::Allow => "allow",
+            SslMode::Prefer => "prefer",
+            SslMode::Require => "require",
+            SslMode::VerifyCa => "verify-ca",
+            SslMode::VerifyFull => "verify-full",
+        };
+        write!(f, "{}?sslmode={mode}", self.target())?;
+        match &self.root_cert {
+            RootCert::Unset => {}
+            RootCert::System => f.write_str("&sslrootcert=system")?,
+            RootCert::File(path) => write!(f, "&sslrootcert={}", path.display())?,
+        }
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for PgUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PgUrl({self})")
+    }
+}
+
+fn from_pairs(pairs: Vec<(String, String)>) -> Result<PgUrl, PgUrlError> {
+    let (mut mode, mut root_cert) = (None, RootCert::Unset);
+    let (mut text, mut given, mut shown) = (String::new(), Vec::new(), String::new());
+    let mut tcp_user_timeout = None;
+    for (key, value) in &pairs {
+        // libpq's name of an option that tokio-postgres calls differently.
+        let key = if key == "keepalives_count" { "keepalives_retries" } else { key.as_str() };
+        match key {
+            "sslmode" => mode = Some(ssl_mode(value)?),
+            "ssl" if value == "true" => mode = Some(SslMode::Require),
+            "sslrootcert" if value == "system" => root_cert = RootCert::System,
+            "sslrootcert" => root_cert = RootCert::File(value.into()),
+            "gssencmode" if value != "require" => {}
+            // TLS 1.2 is the least that is spoken here.
+            "ssl_min_protocol_version" if matches!(value.as_str(), "TLSv1" | "TLSv1.1" | "TLSv1.2") => {}
+            // libpq counts milliseconds, tokio-postgres' parser seconds.
+            "tcp_user_timeout" => {
+                let ms = value.parse().map_err(|_| PgUrlError::Syntax("tcp_user_timeout is not a number"))?;
+                tcp_user_timeout = Some(Duration::from_millis(ms)).filter(|limit| !limit.is_zero());
+                given.push("tcp_user_timeout");
+            }
+            key if IGNORED.contains(&key) => {}
+            key => {
+                let known = |list: &[&'static str]| list.iter().copied().find(|name| *name == key);
+                let Some(name) = known(TAKEN) else {
+                    // An unknown name may be a piece of a password that was not quoted.
+                    return Err(known(UNSUPPORTED).map_or(PgUrlError::Unknown, PgUrlError::Unsupported));
+                };
+                given.push(name);
+                text.push_str(name);
+                text.push_str("='");
+                for c in value.chars() {
+                    if matches!(c, '\'' | '\\') {
+                        text.push('\\');
+                    }
+                    text.push(c);
+                }
+                text.push_str("' ");
+                if SHOWN.contains(&name) {
+                    shown.push_str(&format!("&{name}={value}"));
+                }
+            }
+        }
+    }
+    let mut config: Config = text.parse().map_err(PgUrlError::Value)?;
+    if let Some(limit) = tcp_user_timeout {
+        config.tcp_user_timeout(limit);
+    }
+    if config.get_hosts().is_empty() {
+        // A certificate made out to the address can then be checked too.
+        for address in config.get_hostaddrs().to_vec() {
+            config.host(address.to_string());
+        }
+    }
+    if config.get_hosts().is_empty() || config.get_hosts().contains(&Host::Tcp(String::new())) {
+        return Err(PgUrlError::NoHost);
+    }
+    let (ssl_mode, root_cert) = settle(mode, root_cert)?;
+    Ok(PgUrl { config, ssl_mode, root_cert, given, shown })
+}
+
+/// What a mode and an authority mean together, where libpq has a rule for it.
+fn settle(mode: Option<SslMode>, root_cert: RootCert) -> Result<(SslMode, RootCert), PgUrlError> {
+    use SslMode as M;
+    match (mode, root_cert) {
+        (None | Some(M::VerifyFull), RootCert::System) => Ok((M::VerifyFull, RootCert::System)),
+        (Some(_), RootCert::System) => Err(PgUrlError::WeakSystem),
+        (Some(M::VerifyCa), RootCert::Unset) => Err(PgUrlError::NoRootCert),
+        (Some(M::VerifyFull), RootCert::Unset) => Ok((M::VerifyFull, RootCert::System)),
+        (Some(M::Require), RootCert::File(path)) => Ok((M::VerifyCa, RootCert::File(path))),
+        (mode, root_cert) => Ok((mode.unwrap_or(M::Prefer), root_cert)),
+    }
+}
+
+fn ssl_mode(text: &str) -> Result<SslMode, PgUrlError> {
+    Ok(match text {
+        "disable" => SslMode::Disable,
+        "allow" => SslMode::Allow,
+        "prefer" => SslMode::Prefer,
+        "require" => SslMode::Require,
+        "verify-ca" => SslMode::VerifyCa,
+        "verify-full" => SslMode::VerifyFull,
+        _ => return Err(PgUrlError::SslMode),
+    })
+}
+
+/// Sets an option; a later value takes the place of an earlier one, as in libpq.
+fn set(pairs: &mut Vec<(String, String)>, key: String, value: String) {
+    match pairs.iter_mut().find(|(k, _)| *k == key) {
+        Some(pair) => pair.1 = value,
+        None => pairs.push((key, value)),
+    }
+}
+
+fn url_pairs(rest: &str) -> Result<Vec<(String, String)>, PgUrlError> {
+    const AT: PgUrlError = PgUrlError::Syntax(
+        "it has more than one @; in a user name or password write %40 for @ and %2F for /",
+    );
+    let mut pairs = Vec::new();
+    let (credentials, rest) = match rest.find(['@', '/']) {
+        Some(at) if rest[at..].starts_with('@') => (Some(&rest[..at]), &rest[at + 1..]),
+        _ => (None, rest),
+    };
+    if let Some(credentials) = credentials {
+        let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+        set(&mut pairs, "user".into(), decode(user)?);
+        set(&mut pairs, "password".into(), decode(password)?);
+    }
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // What looks like a host may be the end of a password: it must not get into a message.
+    if place.contains('@') {
+        return Err(AT);
+    }
+    let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
+    if !hosts.is_empty() {
+        let (mut names, mut ports) = (Vec::new(), Vec::new());
+        for host in hosts.split(',') {
+            let (name, port) = host_and_port(host)?;
+            names.push(name);
+            ports.push(port);
+        }
+        set(&mut pairs, "host".into(), names.join(","));
+        set(&mut pairs, "port".into(), ports.join(","));
+    }
+    set(&mut pairs, "dbname".into(), decode(database)?);
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        let (key, value) = option.split_once('=').ok_or(PgUrlError::Syntax("an option has no `=`"))?;
+        set(&mut pairs, decode(key)?, decode(value)?);
+    }
+    Ok(pairs)
+}
+
+fn host_and_port(text: &str) -> Result<(String, String), PgUrlError> {
+    const BAD_HOST: PgUrlError =
+        PgUrlError::Syntax("the host is not `name:port`, `address:port` or `[IPv6]:port`");
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (name, rest) = rest.split_once(']').ok_or(BAD_HOST)?;
+            (name, if rest.is_empty() { "" } else { rest.strip_prefix(':').ok_or(BAD_HOST)? })
+        }
+        None => text.split_once(':').unwrap_or((text, "")),
+    };
+    if !port.is_empty() && port.parse::<u16>().is_err() {
+        return Err(PgUrlError::Syntax("the port is not a number up to 65535"));
+    }
+    let name = decode(name)?;
+    if name.contains(',') {
+        return Err(BAD_HOST);
+    }
+    Ok((name, if port.is_empty() { "5432".to_owned() } else { port.to_owned() }))
+}
+
+fn decode(text: &str) -> Result<String, PgUrlError> {
+    const BAD: PgUrlError = PgUrlError::Syntax("a % is not followed by two hex digits of UTF-8 text");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2).ok_or(BAD)?;
+        let digit = |d: u8| char::from(d).to_digit(16).ok_or(BAD);
+        // Two hex digits fit in a byte.
+        bytes.push((digit(digits[0])? * 16 + digit(digits[1])?) as u8);
+        rest = after;
+    }
+    let text = String::from_utf8(bytes).map_err(|_| BAD)?;
+    if text.contains('\0') {
+        return Err(PgUrlError::Syntax("it holds a NUL character"));
+    }
+    Ok(text)
+}
+
+/// libpq's other form: `key = value` with blanks between; a value may stand in single quotes, and a
+/// backslash takes the next character as it is.
+fn key_value_pairs(text: &str) -> Result<Vec<(String, String)>, PgUrlError> {
+    let mut pairs = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let (key, after) =
+            rest.split_once('=').ok_or(PgUrlError::Syntax("it is neither a URL nor a list of key=value"))?;
+        let key = key.trim();
+        if key.is_empty() || key.contains(char::is_whitespace) {
+            return Err(PgUrlError::Syntax("it is neither a URL nor a list of key=value"));
+        }
+        let mut value = String::new();
+        let after = after.trim_start();
+        let quoted = after.starts_with('\'');
+        let mut chars = after.char_indices().skip(usize::from(quoted));
+        let end = loop {
+            match chars.next() {
+                Some((_, '\\')) => value.extend(chars.next().map(|(_, c)| c)),
+                Some((i, '\'')) if quoted => break i + 1,
+                Some((i, c)) if !quoted && c.is_whitespace() => break i,
+                Some((_, c)) => value.push(c),
+                None if quoted => return Err(PgUrlError::Syntax("a quoted value does not end")),
+                None => break after.len(),
+            }
+        };
+        set(&mut pairs, key.to_owned(), value);
+        rest = after[end..].trim_start();
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests;
