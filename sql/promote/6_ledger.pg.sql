@@ -18,8 +18,8 @@ set records_loaded = coalesce(outcome.loaded, 0),
     records_deleted = coalesce(outcome.deleted, 0),
     records_superseded = coalesce(outcome.good - outcome.loaded - outcome.deleted, 0),
     status = case
-        when error is not null then 'incomplete'
-        when records_failed > 0 then 'done_with_failures'
+        when file.error is not null then 'incomplete'
+        when file.records_failed > 0 then 'done_with_failures'
         else 'done'
     end
 from :"ledger".files as same left join outcome using (file_id)

@@ -12,11 +12,10 @@ use super::document::{Block, Item, ItemKind, Split, SplitError, split};
 use super::flatten::{Fault, Flattener, Verdict};
 use super::plan::Plan;
 use super::rescue::rescue;
-use super::rows::Writer;
+use super::rows::{Place, Writer};
 use super::tables::TABLES;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
 
-pub use super::rows::RECORDS;
 
 /// Blocks that wait between the two threads, some 0.5 MiB each.
 const WAITING_BLOCKS: usize = 4;
@@ -100,13 +99,16 @@ impl<'p> Intake<'p> {
         sink: &mut dyn Sink,
     ) -> Result<(), SinkClosed> {
         // An ordinal beyond 32 bits needs a document of more than 30 GB of empty cases.
-        let record_no = i64::from(self.input.file_no) << 32 | (item.ordinal & 0xFFFF_FFFF) as i64;
+        let place = Place {
+            record_no: i64::from(self.input.file_no) << 32 | (item.ordinal & 0xFFFF_FFFF) as i64,
+            offset_bytes: item.offset_bytes as i64,
+        };
         let Self { flattener, writer, deleted, failed, input, .. } = self;
         flattener.read(bytes, case, |verdict, case| match verdict {
-            Verdict::Live => writer.live(record_no, case, sink),
+            Verdict::Live => writer.live(place, case, sink),
             Verdict::Delete => {
                 *deleted += 1;
-                writer.delete(record_no, &case.record_id, sink)
+                writer.delete(place, &case.record_id, sink)
             }
             Verdict::Failed(fault) => {
                 *failed += 1;

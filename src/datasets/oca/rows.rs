@@ -38,11 +38,21 @@ struct TableWriter {
     rows: usize,
 }
 
+/// Where a record is.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// `file_no << 32 | ordinal`.
+    pub record_no: i64,
+    /// Its first byte in the unpacked document.
+    pub offset_bytes: i64,
+}
+
 struct RecordsWriter {
     schema: SchemaRef,
     record_no: Int64Builder,
     record_id: StringBuilder,
     is_delete: BooleanBuilder,
+    offset_bytes: Int64Builder,
     rows: usize,
 }
 
@@ -73,12 +83,14 @@ impl<'p> Writer<'p> {
             record_no(),
             Field::new("record_id", DataType::Utf8, true),
             Field::new("is_delete", DataType::Boolean, true),
+            Field::new("offset_bytes", DataType::Int64, true),
         ]);
         let records = RecordsWriter {
             schema: Arc::new(schema),
             record_no: Int64Builder::new(),
             record_id: StringBuilder::new(),
             is_delete: BooleanBuilder::new(),
+            offset_bytes: Int64Builder::new(),
             rows: 0,
         };
         Self {
@@ -92,14 +104,14 @@ impl<'p> Writer<'p> {
     }
 
     /// Adds a record that deletes its case: it has no rows of its own.
-    pub fn delete(&mut self, record_no: i64, record_id: &str, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
-        self.record(record_no, record_id, true);
+    pub fn delete(&mut self, place: Place, record_id: &str, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
+        self.record(place, record_id, true);
         self.flush_if_full(sink)
     }
 
     /// Adds the rows of a live case.
-    pub fn live(&mut self, record_no: i64, case: &Case<'_>, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
-        self.record(record_no, &case.record_id, false);
+    pub fn live(&mut self, place: Place, case: &Case<'_>, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
+        self.record(place, &case.record_id, false);
         for (index, planned) in self.plan.tables.iter().enumerate() {
             let rows = &case.tables[index];
             let count = rows.parents.len();
@@ -112,7 +124,7 @@ impl<'p> Writer<'p> {
             }
             let writer = &mut self.tables[index];
             writer.rows += count;
-            writer.record_no.append_value_n(record_no, count);
+            writer.record_no.append_value_n(place.record_no, count);
             for ((_, slot), column) in planned.columns.iter().zip(&mut writer.columns) {
                 let parent = planned.parent.unwrap_or_default();
                 let bytes = match *slot {
@@ -149,12 +161,13 @@ impl<'p> Writer<'p> {
         Ok(())
     }
 
-    fn record(&mut self, record_no: i64, record_id: &str, is_delete: bool) {
-        self.records.record_no.append_value(record_no);
+    fn record(&mut self, place: Place, record_id: &str, is_delete: bool) {
+        self.records.record_no.append_value(place.record_no);
+        self.records.offset_bytes.append_value(place.offset_bytes);
         self.records.record_id.append_value(record_id);
         self.records.is_delete.append_value(is_delete);
         self.records.rows += 1;
-        self.bytes += record_id.len() + 16;
+        self.bytes += record_id.len() + 24;
     }
 
     fn flush_if_full(&mut self, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
@@ -181,6 +194,7 @@ impl RecordsWriter {
             Arc::new(self.record_no.finish()),
             Arc::new(self.record_id.finish()),
             Arc::new(self.is_delete.finish()),
+            Arc::new(self.offset_bytes.finish()),
         ];
         batch(&self.schema, columns)
     }
