@@ -10,10 +10,24 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::postgres::connect;
+use crate::support::{Janitor, server_dir};
 
-fn folder() -> TempDir {
-    let private = fs::Permissions::from_mode(0o700);
-    tempfile::Builder::new().prefix("merganser-test-").permissions(private).tempdir().unwrap()
+/// A folder for one cluster, which is stopped and removed even if this process is killed.
+struct Folder {
+    dir: TempDir,
+    _janitor: Janitor,
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+fn folder() -> Folder {
+    let dir = server_dir();
+    let janitor = Janitor::watch(dir.path(), &pid_file(dir.path()), "QUIT");
+    Folder { dir, _janitor: janitor }
 }
 
 /// Lets root's server, which runs as another user, through to a cluster deeper in the folder.

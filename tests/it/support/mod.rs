@@ -4,7 +4,8 @@ pub mod postgres;
 pub mod s3;
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
@@ -28,9 +29,11 @@ where
     command.envs(envs).output().expect("the merganser binary runs")
 }
 
-/// A folder for a server, removed by its [`Janitor`], or, when the start fails, by the TempDir.
-fn server_dir() -> TempDir {
-    tempfile::Builder::new().prefix("merganser-test-").tempdir().expect("a temporary folder")
+/// A private folder for a server, removed by its [`Janitor`] or when the TempDir is dropped.
+pub fn server_dir() -> TempDir {
+    let private = Permissions::from_mode(0o700);
+    let mut dir = tempfile::Builder::new();
+    dir.prefix("merganser-test-").permissions(private).tempdir().expect("a temporary folder")
 }
 
 /// A name that no other test of this process has: the hint and a number.
@@ -45,7 +48,7 @@ fn unique(hint: &str, separator: char) -> String {
 /// Cleans up behind a server once this process is gone, however it ended: statics are never dropped,
 /// and a killed process runs no code at all. A shell that waits for the end of a pipe does; the
 /// pipe ends when this process does.
-struct Janitor {
+pub struct Janitor {
     _shell: Child,
     _pipe: ChildStdin,
 }
@@ -53,7 +56,7 @@ struct Janitor {
 impl Janitor {
     /// Then ends the process whose number is the first line of `pid_file` and removes `dir`.
     /// `signal` is the one that makes the server stop at once.
-    fn watch(dir: &Path, pid_file: &Path, signal: &str) -> Self {
+    pub fn watch(dir: &Path, pid_file: &Path, signal: &str) -> Self {
         const SCRIPT: &str = r#"
             cat >/dev/null
             read -r pid <"$2" && kill -s "$3" "$pid" && for _ in $(seq 100); do
@@ -67,8 +70,7 @@ impl Janitor {
         // Away from the terminal's signals and from the pipes of whoever reads the tests' output.
         shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut shell = shell.current_dir("/").spawn().expect("sh runs");
-        let mut pipe = shell.stdin.take().expect("its standard input is a pipe");
-        pipe.flush().expect("the pipe is open");
+        let pipe = shell.stdin.take().expect("its standard input is a pipe");
         Self { _shell: shell, _pipe: pipe }
     }
 }

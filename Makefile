@@ -1,0 +1,29 @@
+# The words a person types; `make` alone lists them.
+
+# Kept outside of the checkout, so that a second clone builds nothing again but the crate itself.
+MERGANSER_CACHE ?= $(HOME)/.cache/merganser
+DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
+CARGO_TARGET_DIR ?= $(MERGANSER_CACHE)/target
+export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR
+
+.PHONY: help build demo test
+
+help: ## list these words
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+build: ## install what is missing, build target/release/merganser
+	@scripts/setup build
+	cargo build --release --locked
+	@mkdir -p target/release
+	@for file in "$(CARGO_TARGET_DIR)/release/merganser" "$(DUCKDB_LIB_DIR)/libduckdb.so"; do \
+		cmp -s "$$file" "target/release/$${file##*/}" || install -m 755 "$$file" target/release/ || exit 1; \
+	done
+
+demo: build ## run the whole pipeline on made-up data, on a private database
+	@target/release/merganser demo
+
+test: ## install what is missing, check format and lints, run every test
+	@scripts/setup test
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo test --locked
