@@ -198,7 +198,7 @@ pub fn classify(error: tokio_postgres::Error, operation: impl Into<String>) -> P
     match words.as_str() {
         _ if closed => PgError::ConnectionLost(failure),
         // Said when `target_session_attrs=read-write` finds no such server.
-        "error connecting to server" if failure.io_kind() == Some(io::ErrorKind::PermissionDenied) => {
+        "error connecting to server" if failure.to_string().ends_with("does not allow writes") => {
             PgError::ReadOnly(failure)
         }
         "error connecting to server" => PgError::Unreachable(failure),

@@ -1,7 +1,6 @@
 //! Writing an object to S3: one request if it is small, else a multipart upload whose parts go out
 //! while the next one is filled. An upload that is dropped is aborted: S3 shows nothing of it.
 
-use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -240,31 +239,24 @@ impl Target {
         created.upload_id.ok_or_else(|| StoreError::refused(self.at.clone(), "S3 gave no upload id"))
     }
 
-    fn part(
-        self,
-        id: String,
-        number: i32,
-        content: Bytes,
-    ) -> impl Future<Output = Result<CompletedPart, StoreError>> + Send {
-        async move {
-            let sent = self
-                .client
-                .upload_part()
-                .bucket(&self.bucket)
-                .key(&self.key)
-                .upload_id(id)
-                .part_number(number)
-                .set_checksum_algorithm(self.checksum.clone())
-                .body(ByteStream::from(content))
-                .send()
-                .await
-                .map_err(|e| failure::classify(self.at.clone(), e))?;
-            Ok(CompletedPart::builder()
-                .part_number(number)
-                .set_e_tag(sent.e_tag)
-                .set_checksum_crc32(sent.checksum_crc32)
-                .build())
-        }
+    async fn part(self, id: String, number: i32, content: Bytes) -> Result<CompletedPart, StoreError> {
+        let sent = self
+            .client
+            .upload_part()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .upload_id(id)
+            .part_number(number)
+            .set_checksum_algorithm(self.checksum.clone())
+            .body(ByteStream::from(content))
+            .send()
+            .await
+            .map_err(|e| failure::classify(self.at.clone(), e))?;
+        Ok(CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(sent.e_tag)
+            .set_checksum_crc32(sent.checksum_crc32)
+            .build())
     }
 
     async fn complete(&self, id: &str, parts: Vec<CompletedPart>) -> Result<(), StoreError> {
