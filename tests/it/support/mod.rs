@@ -1,5 +1,8 @@
 //! The real servers that the tests use, each started once per test process, and the real binary.
 
+pub mod csv;
+pub mod extract;
+pub mod pipeline;
 pub mod postgres;
 pub mod s3;
 
