@@ -1,14 +1,17 @@
 //! The integration tests: one binary, so that the real servers are started once for all of them.
 
 mod embedded;
+mod environment;
 mod golden;
 mod level2;
 mod quoting;
 mod readers;
+mod refusals;
 mod rules;
 mod runs;
 mod s3;
 mod smoke;
 mod support;
 mod takeover;
+mod tls;
 mod values;

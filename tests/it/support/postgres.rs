@@ -60,14 +60,19 @@ async fn copy_of(template: &str, name_hint: &str) -> TestDatabase {
     let admin = connect(&cluster.embedded.database_url("postgres")).await;
     let create = format!("create database {name} template {template}");
     admin.batch_execute(&create).await.expect("a database can be made");
-    TestDatabase {
-        url: cluster.embedded.database_url(&name),
-        tcp_url: cluster.embedded.tcp_url(&name).expect("the cluster listens on TCP"),
-        name,
-    }
+    TestDatabase::of(&cluster.embedded, &name)
 }
 
 impl TestDatabase {
+    /// A database of a cluster that listens on TCP too.
+    pub fn of(cluster: &Embedded, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            url: cluster.database_url(name),
+            tcp_url: cluster.tcp_url(name).expect("the cluster listens on TCP"),
+        }
+    }
+
     /// The database's name.
     pub fn name(&self) -> &str {
         &self.name
