@@ -3,6 +3,7 @@
 mod archive;
 mod cells;
 mod document;
+mod fields;
 pub mod file_name;
 mod flatten;
 pub mod parse;
