@@ -18,6 +18,10 @@ pub struct Cli {
 pub enum Command {
     /// Load what is new: select, fetch, parse, check, export, upload, load, promote, publish
     Run(Box<Run>),
+    /// Process files of the archive again; newer data in the database stays
+    Reprocess(Box<Reprocess>),
+    /// Process the failed records again, and only those, with today's parser
+    Retry(Box<Retry>),
     /// Write a made-up extract that looks like the real one
     Sample(Sample),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
@@ -43,6 +47,45 @@ pub struct Run {
     /// Where new files come from: dir:PATH or s3://BUCKET/PREFIX
     #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL")]
     pub source: Option<String>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
+pub struct Reprocess {
+    /// The dataset
+    pub dataset: DatasetName,
+    /// Names of files in the archive, with * and ?
+    #[arg(env = "REPROCESS_GLOB")]
+    pub glob: String,
+    /// Files that are done without a failure, too
+    #[arg(long, env = "FORCE_REPROCESS")]
+    pub force: bool,
+    /// Give up order safety: what these files say replaces newer data
+    #[arg(long)]
+    pub overwrite_newer: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// The dataset
+    pub dataset: DatasetName,
+    /// Only the failed records of this run
+    #[arg(long, value_name = "RUN", conflicts_with = "record")]
+    pub run: Option<uuid::Uuid>,
+    /// Only this failed record, by its number in `merganser failures`
+    #[arg(long, value_name = "ID")]
+    pub record: Option<i64>,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command, Run, Sample};
+use crate::cli::{Cli, Command, Sample};
 use crate::config::RunConfig;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
@@ -15,7 +15,9 @@ use crate::{demo, run, summary};
 pub fn run(cli: Cli) -> Exit {
     let report = Report::start(&cli.output);
     let result = match cli.command {
-        Command::Run(args) => start(run_dataset(*args, &report)),
+        Command::Run(args) => process(RunConfig::from_run(&args), &report),
+        Command::Reprocess(args) => process(RunConfig::from_reprocess(&args), &report),
+        Command::Retry(args) => process(RunConfig::from_retry(&args), &report),
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Sample(args) => sample(args),
         Command::Completions { shell } => {
@@ -62,12 +64,15 @@ fn start(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Fail
     result
 }
 
-async fn run_dataset(args: Run, report: &Report) -> Result<Exit, Failure> {
-    let config = RunConfig::from_run(&args)?;
-    let done = run::run(config, report).await?;
-    report.finished(&done);
-    print!("{}", summary::render(&done));
-    Ok(done.exit())
+/// A run of any kind.
+fn process(config: Result<RunConfig, Cause>, report: &Report) -> Result<Exit, Failure> {
+    let config = config?;
+    start(async {
+        let done = run::run(config, report).await?;
+        report.finished(&done);
+        print!("{}", summary::render(&done));
+        Ok(done.exit())
+    })
 }
 
 fn sample(args: Sample) -> Result<Exit, Failure> {

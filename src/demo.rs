@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::{DatasetName, Demo};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
-use crate::config::{DatabaseConfig, DropLimit, FailureBudget, RunConfig};
+use crate::config::{DatabaseConfig, DropLimit, FailureBudget, RunConfig, Selection};
 use crate::dataset::Limits;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
@@ -54,6 +54,7 @@ async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Re
 fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
     Ok(RunConfig {
         dataset: config::dataset(DatasetName::Oca),
+        selection: Selection::New,
         source: format!("dir:{}", dir.join("source").display()).parse()?,
         source_is_feed: false,
         store: format!("file:{}", dir.join("store").display()).parse()?,

@@ -17,12 +17,18 @@ use crate::{machine, sql};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Run,
+    Reprocess,
+    Retry,
+    Purge,
 }
 
 impl Kind {
     fn as_str(self) -> &'static str {
         match self {
             Kind::Run => "run",
+            Kind::Reprocess => "reprocess",
+            Kind::Retry => "retry",
+            Kind::Purge => "purge",
         }
     }
 }
@@ -69,6 +75,15 @@ pub struct NewFile<'a> {
     pub size_bytes: u64,
     pub run_date: Date,
     pub order_key: &'a str,
+}
+
+/// A file that is done.
+#[derive(Debug)]
+pub struct KnownFile {
+    pub name: String,
+    pub size_bytes: u64,
+    /// Some of its records failed and are not put right.
+    pub has_failures: bool,
 }
 
 /// What parser and checks found in a file.
@@ -206,13 +221,27 @@ impl Ledger {
         Ok(())
     }
 
-    /// Name and size of the files that are done.
-    pub async fn known_files(&self) -> Result<std::collections::HashSet<(String, u64)>, Cause> {
+    /// The files that are done.
+    pub async fn known_files(&self) -> Result<Vec<KnownFile>, Cause> {
         let rows = self
             .all("read the known files", sql::LEDGER_KNOWN_FILES, &[&self.dataset, &self.database.schema])
             .await?;
-        let known = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)? as u64)));
+        let known = rows.iter().map(|row| {
+            Ok(KnownFile {
+                name: row.try_get(0)?,
+                size_bytes: row.try_get::<_, i64>(1)? as u64,
+                has_failures: row.try_get(2)?,
+            })
+        });
         Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
+    }
+
+    /// Places of the records that failed and are not put right: file name and ordinal.
+    pub async fn unresolved(&self, run: Option<Uuid>, record: Option<i64>) -> Result<Vec<(String, u64)>, Cause> {
+        let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &run, &record];
+        let rows = self.all("find the failed records", sql::LEDGER_UNRESOLVED, &values).await?;
+        let places = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)? as u64)));
+        Ok(places.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
     /// Takes a file up; gives its file_id.

@@ -10,7 +10,7 @@ use crate::clients::store::Store;
 use crate::config::{DatabaseUrl, RunConfig};
 use crate::embedded::{self, Embedded};
 use crate::error::{Cause, Database, Exit, Failure};
-use crate::manifest::{Kind, Ledger, NewRun, Status};
+use crate::manifest::{Ledger, NewRun, Status};
 use crate::report::Report;
 use crate::stages::check::{Checked, Failures};
 use crate::stages::promote::{Promoted, Records, TableChange};
@@ -167,7 +167,7 @@ async fn with_database(config: RunConfig, report: &Report, database: PgUrl) -> R
     };
     let new = NewRun {
         run_id: context.run_id,
-        kind: Kind::Run,
+        kind: context.config.selection.kind(),
         dry_run: context.config.dry_run,
         options: context.config.for_ledger(),
     };

@@ -24,8 +24,10 @@ known as (
         seen.*,
         metadata.updatedate as known_live,
         least(metadata.deletedate, seen.first_delete) as deletedate,
-        file.order_key as known_order_key
+        file.order_key as known_order_key,
+        file.name = own.name and origin.ordinal > seen.ordinal as is_later_in_file
     from seen
+    left join :"ledger".files as own on own.file_id = seen.file_id
     left join :"schema".oca_metadata as metadata on metadata.indexnumberid = seen.record_id
     left join :"ledger".record_origins as origin
         on origin.dataset = 'oca'
@@ -46,6 +48,8 @@ select
         when :'overwrite_newer'::boolean then 'load'
         -- Order safety; on one run date an initial extract is older than an incremental one.
         when known_live > last_live or known_order_key collate "C" > order_key then 'superseded'
+        -- A record that is tried again, and a later one of the same file was good.
+        when is_later_in_file then 'superseded'
         else 'load'
     end as action
 from known;

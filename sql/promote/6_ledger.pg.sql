@@ -18,11 +18,12 @@ set records_loaded = coalesce(outcome.loaded, 0),
     records_deleted = coalesce(outcome.deleted, 0),
     records_superseded = coalesce(outcome.good - outcome.loaded - outcome.deleted, 0),
     status = case
+        when run.kind = 'retry' then 'retried'
         when file.error is not null then 'incomplete'
         when file.records_failed > 0 then 'done_with_failures'
         else 'done'
     end
-from :"ledger".files as same left join outcome using (file_id)
+from :"ledger".files as same left join outcome using (file_id) join :"ledger".runs as run using (run_id)
 where same.file_id = file.file_id
     and file.run_id = :'run_id'
     and file.batch = :batch
@@ -42,7 +43,8 @@ order by file_id, ordinal
 on conflict (dataset, target_schema, record_id) do update
 set file_id = excluded.file_id, ordinal = excluded.ordinal, loaded_at = excluded.loaded_at;
 
--- A failed record is put right when its case is loaded from that file or a later one, or is deleted.
+-- A failed record is settled when its case is loaded from that file or a later one, when production
+-- holds something newer, or when the case is deleted.
 -- One without an identity is known by its place in the file.
 update :"ledger".failed_records as failed
 set resolved_by = :'run_id',
@@ -55,7 +57,13 @@ where failed.resolved_at is null
     and failed_run.dataset = :'dataset'
     and failed_run.target_schema = :'schema'
     and failed.record_id = plan.record_id
-    and (plan.action = 'delete' or plan.action = 'load' and plan.order_key >= failed_file.order_key);
+    and (plan.action = 'delete' or plan.order_key collate "C" >= failed_file.order_key);
+
+-- Of a deleted case nothing stays, what was kept of its failed records included.
+update :"ledger".failed_records as failed
+set fragment = null, value = null
+from pg_temp.plan
+where plan.action = 'delete' and failed.record_id = plan.record_id;
 
 update :"ledger".failed_records as failed
 set resolved_by = :'run_id', resolved_at = now(), resolution = 'loaded'

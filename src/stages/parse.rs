@@ -105,7 +105,7 @@ fn stage_file(
         level: config.level,
         batch_records: config.batch_records,
         limits: config.limits,
-        only_ordinals: &[],
+        only_ordinals: &file.only_ordinals,
     };
     let (sender, receiver) = sync_channel(QUEUE);
     let mut load = staging.load()?;

@@ -2,9 +2,14 @@
 //!
 //! In: the source's listing and the ledger's done files. Out: [`Selected`]. A failure changes nothing.
 
+use std::collections::{BTreeMap, HashSet};
+
+use globset::GlobMatcher;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Context;
+use crate::config::Selection;
 use crate::dataset::FileName;
 use crate::error::Cause;
 use crate::report;
@@ -21,6 +26,8 @@ pub struct SelectedFile {
     pub name: String,
     pub size_bytes: u64,
     pub meaning: FileName,
+    /// Only these records of it; empty: all.
+    pub only_ordinals: Vec<u64>,
 }
 
 /// Files that are promoted together.
@@ -61,35 +68,126 @@ impl Selected {
     }
 }
 
-/// Lists the source and leaves out what the ledger knows as done. A file of a known name with another size was
-/// posted again: it is taken, and order safety decides about its records.
+/// Lists the source and takes what the run is to process.
 pub async fn select(context: &Context) -> Result<Selected, Cause> {
     let step = context.begin(0, "select").await?;
     let listing = context.source.list_names("").await?;
-    let known = context.ledger.known_files().await?;
-    let total = listing.len();
+    let names = listing.len();
     let mut files: Vec<_> = listing
         .into_iter()
         .filter_map(|object| {
             let meaning = (context.dataset().file_name)(&object.key)?;
-            Some(SelectedFile { name: object.key, size_bytes: object.size_bytes, meaning })
+            let (name, size_bytes) = (object.key, object.size_bytes);
+            Some(SelectedFile { name, size_bytes, meaning, only_ordinals: Vec::new() })
         })
         .collect();
-    let ours = files.len();
-    files.retain(|file| !known.contains(&(file.name.clone(), file.size_bytes)));
     files.sort_by(|a, b| (&a.meaning.order_key, &a.name).cmp(&(&b.meaning.order_key, &b.name)));
+    let ours = files.len();
+    match &context.config.selection {
+        Selection::New => only_new(context, &mut files, names).await?,
+        Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
+        Selection::Failed { run, record } => only_failed(context, &mut files, *run, *record).await?,
+    }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
-    if ours == 0 {
+    let what = format!("{} of {} files at {}", files.len(), ours, context.config.source);
+    let details = json!({ "names": names, "files": ours, "selected": files.len() });
+    step.done(&what, files.len() as u64, bytes, details).await?;
+    Ok(Selected { files })
+}
+
+/// Leaves out what is done. A file of a known name with another size was posted again: it is taken, and order
+/// safety decides about its records.
+async fn only_new(context: &Context, files: &mut Vec<SelectedFile>, names: usize) -> Result<(), Cause> {
+    if files.is_empty() {
         tracing::warn!(
             run_id = %context.run_id,
             "{} has no file of {} among {} names",
-            context.config.source, context.dataset().name, report::count(total as u64)
+            context.config.source, context.dataset().name, report::count(names as u64)
         );
     }
-    let what = format!("{} new of {} files at {}", files.len(), ours, context.config.source);
-    let details = json!({ "names": total, "files": ours, "new": files.len() });
-    step.done(&what, files.len() as u64, bytes, details).await?;
-    Ok(Selected { files })
+    let known = context.ledger.known_files().await?;
+    let known: HashSet<_> = known.into_iter().map(|file| (file.name, file.size_bytes)).collect();
+    files.retain(|file| !known.contains(&(file.name.clone(), file.size_bytes)));
+    Ok(())
+}
+
+/// Takes the files whose names match, those without a failure only if `force`.
+async fn only_matching(
+    context: &Context,
+    files: &mut Vec<SelectedFile>,
+    glob: &GlobMatcher,
+    force: bool,
+) -> Result<(), Cause> {
+    let all: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+    files.retain(|file| glob.is_match(&file.name));
+    if files.is_empty() {
+        return Err(Cause::Refused {
+            message: format!("no file of {} matches {}", context.config.source, glob.glob()),
+            hint: Some(match all.len() {
+                0 => "the archive has no files yet".into(),
+                count => format!("there are {count}: {}", shorten(&all)),
+            }),
+        });
+    }
+    if force {
+        return Ok(());
+    }
+    let known = context.ledger.known_files().await?;
+    let clean = known.into_iter().filter(|file| !file.has_failures);
+    let clean: HashSet<_> = clean.map(|file| (file.name, file.size_bytes)).collect();
+    let is_clean = |file: &SelectedFile| clean.contains(&(file.name.clone(), file.size_bytes));
+    let skipped: Vec<_> = files.iter().filter(|file| is_clean(file)).map(|file| file.name.clone()).collect();
+    if !skipped.is_empty() {
+        tracing::info!(
+            run_id = %context.run_id,
+            "{} file(s) are done without a failure and skipped, see --force: {}",
+            skipped.len(),
+            shorten(&skipped)
+        );
+    }
+    files.retain(|file| !is_clean(file));
+    Ok(())
+}
+
+/// Takes the failed records that are not put right.
+async fn only_failed(
+    context: &Context,
+    files: &mut Vec<SelectedFile>,
+    run: Option<Uuid>,
+    record: Option<i64>,
+) -> Result<(), Cause> {
+    let mut places: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for (name, ordinal) in context.ledger.unresolved(run, record).await? {
+        places.entry(name).or_default().push(ordinal);
+    }
+    if places.is_empty() && (run.is_some() || record.is_some()) {
+        return Err(Cause::Refused {
+            message: "there is no such failed record that is not put right yet".into(),
+            hint: Some("merganser failures".into()),
+        });
+    }
+    files.retain_mut(|file| match places.remove(&file.name) {
+        Some(ordinals) => {
+            file.only_ordinals = ordinals;
+            true
+        }
+        None => false,
+    });
+    let missing: Vec<_> = places.into_keys().collect();
+    if !missing.is_empty() {
+        let what = format!("{} is no longer in the archive {}", shorten(&missing), context.config.source);
+        if files.is_empty() {
+            return Err(Cause::Refused { message: what, hint: Some("put the file back there, then retry".into()) });
+        }
+        tracing::warn!(run_id = %context.run_id, "{what}: its failed records stay as they are");
+    }
+    Ok(())
+}
+
+/// Some of the names.
+fn shorten(names: &[String]) -> String {
+    let shown = names.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > 10 { format!("{shown}, …") } else { shown }
 }
 
 #[cfg(test)]
@@ -101,6 +199,7 @@ mod tests {
             name: number.to_string(),
             size_bytes: *size,
             meaning: FileName { run_date: jiff::civil::date(2026, 1, 1), order_key: number.to_string() },
+            only_ordinals: Vec::new(),
         });
         Selected { files: files.collect() }
     }

@@ -3,6 +3,7 @@
 mod archive;
 mod cells;
 mod document;
+mod fields;
 mod file_name;
 mod flatten;
 mod parse;

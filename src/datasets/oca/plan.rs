@@ -104,16 +104,23 @@ impl Plan {
         plan
     }
 
-    /// Finds a child element by its local name. `hint` is where the last one was found: elements
-    /// come in the order of the columns, so the next one is near.
+    /// Finds a child element by its local name. `hint` is where to look first: elements come in the
+    /// order of the columns, so the next one is behind the last one.
     #[inline]
     pub fn child(&self, node: usize, name: &str, hint: &mut usize) -> Option<Child> {
         let children = &self.nodes[node].children;
         let (before, after) = children.split_at((*hint).min(children.len()));
         let found = after.iter().position(|(known, _)| *known == name).map(|at| before.len() + at);
         let at = found.or_else(|| before.iter().position(|(known, _)| *known == name))?;
-        *hint = at;
-        Some(children[at].1)
+        let child = children[at].1;
+        // Containers and arrays repeat, single values do not.
+        let repeats = match child {
+            Child::Node(_) => true,
+            Child::Field(field) => field.kind == ColumnType::TextArray,
+            _ => false,
+        };
+        *hint = if repeats { at } else { at + 1 };
+        Some(child)
     }
 
     fn table(
