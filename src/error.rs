@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::clients::duckdb::DuckError;
 use crate::clients::postgres::{PgError, PgUrlError};
 use crate::clients::store::{S3OptionsError, StoreError, StoreUrlError};
-use crate::datasets::oca::sample::SampleError;
 use crate::dataset::ParseError;
+use crate::datasets::oca::sample::SampleError;
 use crate::embedded::EmbeddedError;
 
 /// How a command ended; the process' exit code.
@@ -40,7 +40,9 @@ impl From<Exit> for ExitCode {
 pub enum Database {
     Unchanged,
     /// Batches of this run that were committed before the failure.
-    Committed { batches: usize },
+    Committed {
+        batches: usize,
+    },
     /// The connection broke while COMMIT was under way and the ledger cannot be asked.
     Unknown,
 }
@@ -103,7 +105,9 @@ impl Cause {
             Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("free some space, or name another folder with --work-dir".into())
             }
-            Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => None,
+            Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => {
+                None
+            }
         }
     }
 }
@@ -213,9 +217,11 @@ impl Failure {
                 "{batches} earlier batch(es) of this run are committed and whole; the failed one changed nothing. \
                  The next run goes on there."
             ),
-            Database::Unknown => "It is not known whether the database committed: it could not be asked. It holds \
+            Database::Unknown => {
+                "It is not known whether the database committed: it could not be asked. It holds \
                  either all of this batch or nothing of it; the next run finds out."
-                .into(),
+                    .into()
+            }
         }
     }
 }
