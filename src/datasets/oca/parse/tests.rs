@@ -7,6 +7,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use super::super::rows::RECORDS;
 use super::*;
 use crate::dataset::{Batch, Limits};
 
@@ -276,7 +277,7 @@ fn the_schema_is_the_tables_and_types_are_exact() {
     assert_eq!(type_of("oca_judgments", "withpossession"), "Boolean");
     assert_eq!(type_of("oca_judgments", "sequence"), "Int32");
     assert_eq!(type_of("oca_appearances", "appearanceid"), "Int64");
-    assert_eq!(schemas.0[RECORDS].len(), 3);
+    assert_eq!(schemas.0[RECORDS].len(), 4);
 }
 
 #[test]
