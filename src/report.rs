@@ -62,9 +62,13 @@ impl Report {
         let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         // A second start (tests) keeps the first.
         let _ = match format {
-            LogFormat::Json => {
-                builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
-            }
+            LogFormat::Json => builder
+                .json()
+                .with_target(false)
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .try_init(),
             LogFormat::Text => builder
                 .with_ansi(color)
                 .with_target(false)
