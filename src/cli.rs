@@ -23,6 +23,12 @@ pub enum Command {
     Reprocess(Box<Reprocess>),
     /// Process the failed records again, and only those, with today's parser
     Retry(Box<Retry>),
+    /// What ran: the last runs, or all about one run, file or record
+    Status(Status),
+    /// The failed records: where they are and why they failed
+    Failures(Failures),
+    /// Take out what is left of cases that the court deleted, and prove it
+    Purge(Box<Purge>),
     /// Write a made-up extract that looks like the real one
     Sample(Sample),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
@@ -98,6 +104,60 @@ pub struct Retry {
     pub store: StoreArgs,
     #[command(flatten)]
     pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
+pub struct Purge {
+    /// The dataset
+    pub dataset: DatasetName,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// A run (its id, the start or end of that, or `last`), a file's name, or a record's id [default: the last runs]
+    #[arg(value_name = "RUN|FILE|RECORD")]
+    pub subject: Option<String>,
+    /// How many runs
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub last: u32,
+    /// As JSON, on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct Failures {
+    /// Only those of this run (its id, the start or end of that, or `last`)
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// Only those of this file
+    #[arg(long, value_name = "NAME")]
+    pub file: Option<String>,
+    /// Only those of this dataset
+    #[arg(long)]
+    pub dataset: Option<DatasetName>,
+    /// One failed record, with what was kept of it
+    #[arg(long, value_name = "ID")]
+    pub show: Option<i64>,
+    /// Those that are put right, too
+    #[arg(long)]
+    pub all: bool,
+    /// As JSON, on standard output
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// As CSV, on standard output
+    #[arg(long)]
+    pub csv: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 #[derive(Debug, Args)]

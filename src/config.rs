@@ -109,21 +109,12 @@ pub enum Selection {
     Failed { run: Option<uuid::Uuid>, record: Option<i64> },
 }
 
-impl Selection {
-    /// The ledger's word for a run that takes these.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::New => Kind::Run,
-            Self::Archived { .. } => Kind::Reprocess,
-            Self::Failed { .. } => Kind::Retry,
-        }
-    }
-}
-
 /// All that one run needs to know.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
     pub dataset: &'static Dataset,
+    /// The ledger's word for what the run does.
+    pub kind: Kind,
     pub selection: Selection,
     pub source: StoreUrl,
     /// The sender's own server, which keeps files for a while only.
@@ -151,11 +142,15 @@ impl RunConfig {
     /// Validates the arguments of `merganser run`.
     pub fn from_run(args: &cli::Run) -> Result<Self, Cause> {
         let source = args.source.as_deref().ok_or_else(|| {
-            missing("where new files come from", "--source dir:PATH (or s3://BUCKET/PREFIX)", "MERGANSER_SOURCE")
+            missing(
+                "where new files come from",
+                "--source dir:PATH (or s3://BUCKET/PREFIX)",
+                "MERGANSER_SOURCE",
+            )
         })?;
         Self::new(
             dataset(args.dataset),
-            Selection::New,
+            (Kind::Run, Selection::New),
             source.parse()?,
             &args.database,
             &args.store,
@@ -169,25 +164,34 @@ impl RunConfig {
             .literal_separator(true)
             .build()
             .map_err(|error| Cause::usage(format!("`{}` is not a glob: {}", args.glob, error.kind())))?;
-        let selection = Selection::Archived { glob: glob.compile_matcher(), force: args.force };
-        let mut config = Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
+        let selection =
+            (Kind::Reprocess, Selection::Archived { glob: glob.compile_matcher(), force: args.force });
+        let mut config =
+            Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
         config.overwrite_newer = args.overwrite_newer;
         Ok(config)
     }
 
     /// Validates the arguments of `merganser retry`.
     pub fn from_retry(args: &cli::Retry) -> Result<Self, Cause> {
-        let selection = Selection::Failed { run: args.run, record: args.record };
-        let mut config = Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
+        let selection = (Kind::Retry, Selection::Failed { run: args.run, record: args.record });
+        let mut config =
+            Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
         // Records that fail again were known to fail: they are no reason to hold back the others.
         config.max_failures = FailureBudget { percent: 100.0, records: 0 };
         Ok(config)
     }
 
+    /// Validates the arguments of `merganser purge`.
+    pub fn from_purge(args: &cli::Purge) -> Result<Self, Cause> {
+        let selection = (Kind::Purge, Selection::New);
+        Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)
+    }
+
     /// A run whose source is the store's own archive.
     fn archived(
         name: cli::DatasetName,
-        selection: Selection,
+        selection: (Kind, Selection),
         database: &cli::DatabaseArgs,
         store: &cli::StoreArgs,
         processing: &cli::Processing,
@@ -199,7 +203,7 @@ impl RunConfig {
     /// Validates what the commands that process files have in common.
     pub fn new(
         dataset: &'static Dataset,
-        selection: Selection,
+        (kind, selection): (Kind, Selection),
         source: StoreUrl,
         database: &cli::DatabaseArgs,
         store: &cli::StoreArgs,
@@ -216,6 +220,7 @@ impl RunConfig {
         }
         Ok(Self {
             dataset,
+            kind,
             selection,
             source,
             source_is_feed: false,
@@ -308,7 +313,9 @@ fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
     };
     let url: StoreUrl = url.parse()?;
     if url.is_read_only() {
-        return Err(Cause::usage(format!("{url} can be read only; a store is file:PATH or s3://BUCKET/PREFIX")));
+        return Err(Cause::usage(format!(
+            "{url} can be read only; a store is file:PATH or s3://BUCKET/PREFIX"
+        )));
     }
     Ok(url)
 }
@@ -323,7 +330,7 @@ fn level(text: &str) -> Result<u8, Cause> {
 
 /// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
 fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
-    let memory_mib = memory_mib.unwrap_or_else(|| (machine::memory_bytes() / 4 >> 20).clamp(96, 192));
+    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 192));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }
 }
 

@@ -100,6 +100,10 @@ pub struct Scripts {
     pub promote: &'static str,
     /// PostgreSQL: guards before the commit.
     pub guards: &'static str,
+    /// PostgreSQL: takes out what is left of deleted records.
+    pub purge: &'static str,
+    /// PostgreSQL: what is left of deleted records; no row is a pass.
+    pub verify: &'static str,
     /// PostgreSQL: the newest run date, one row and column.
     pub newest: &'static str,
 }

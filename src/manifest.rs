@@ -237,7 +237,11 @@ impl Ledger {
     }
 
     /// Places of the records that failed and are not put right: file name and ordinal.
-    pub async fn unresolved(&self, run: Option<Uuid>, record: Option<i64>) -> Result<Vec<(String, u64)>, Cause> {
+    pub async fn unresolved(
+        &self,
+        run: Option<Uuid>,
+        record: Option<i64>,
+    ) -> Result<Vec<(String, u64)>, Cause> {
         let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &run, &record];
         let rows = self.all("find the failed records", sql::LEDGER_UNRESOLVED, &values).await?;
         let places = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)? as u64)));
@@ -349,7 +353,12 @@ impl Ledger {
         sql::render(script, &[("ledger", &self.database.ledger_schema)])
     }
 
-    async fn execute(&self, what: &str, script: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, PgError> {
+    async fn execute(
+        &self,
+        what: &str,
+        script: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, PgError> {
         let text = self.text(script);
         self.connection.execute(&text, values).await.map_err(|e| postgres::classify(e, what))
     }
@@ -399,10 +408,8 @@ pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Ca
         }
     }
     transaction.batch_execute(&sql::render(sql::MIGRATIONS_TABLE, &variables)).await.map_err(failed)?;
-    let row = transaction
-        .query_one(&sql::render(sql::LEDGER_VERSION, &variables), &[])
-        .await
-        .map_err(failed)?;
+    let row =
+        transaction.query_one(&sql::render(sql::LEDGER_VERSION, &variables), &[]).await.map_err(failed)?;
     let version: i32 = row.try_get(0).map_err(failed)?;
     if version as usize > sql::MIGRATIONS.len() {
         return Err(Cause::Refused {
@@ -418,10 +425,7 @@ pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Ca
         transaction.batch_execute(&sql::render(script, &variables)).await.map_err(failed)?;
         let applied = sql::render(sql::LEDGER_APPLIED, &variables);
         let number = index as i32 + 1;
-        transaction
-            .execute(&applied, &[&number, name, &env!("CARGO_PKG_VERSION")])
-            .await
-            .map_err(failed)?;
+        transaction.execute(&applied, &[&number, name, &env!("CARGO_PKG_VERSION")]).await.map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)?;
     Ok(())

@@ -65,7 +65,12 @@ impl Staging {
     }
 
     /// Runs a script; `operation` completes the sentence "cannot …".
-    pub fn execute(&self, operation: &str, script: &str, variables: &[(&str, &str)]) -> Result<(), DuckError> {
+    pub fn execute(
+        &self,
+        operation: &str,
+        script: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<(), DuckError> {
         self.connection
             .execute_batch(&sql::render(script, variables))
             .map_err(|source| DuckError::Statement { operation: operation.into(), source })
@@ -78,9 +83,8 @@ impl Staging {
         query: &str,
         read: impl FnMut(&duckdb::Row<'_>) -> duckdb::Result<T>,
     ) -> Result<Vec<T>, DuckError> {
-        let rows = || -> duckdb::Result<Vec<T>> {
-            self.connection.prepare(query)?.query_map([], read)?.collect()
-        };
+        let rows =
+            || -> duckdb::Result<Vec<T>> { self.connection.prepare(query)?.query_map([], read)?.collect() };
         rows().map_err(|source| DuckError::Statement { operation: operation.into(), source })
     }
 

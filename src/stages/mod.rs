@@ -60,10 +60,13 @@ impl Context {
 }
 
 /// Runs `work`, which blocks, on a thread that may.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|panic| Cause::Io { operation: "work in the background".into(), source: std::io::Error::other(panic) })
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Cause> {
+    tokio::task::spawn_blocking(work).await.map_err(|panic| Cause::Io {
+        operation: "work in the background".into(),
+        source: std::io::Error::other(panic),
+    })
 }
 
 /// A step under way.

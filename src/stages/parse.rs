@@ -222,4 +222,3 @@ fn failed_row(file: &FetchedFile, record: &FailedRecord) -> RecordBatch {
         ("fragment", text(record.fragment.as_deref())),
     ])
 }
-

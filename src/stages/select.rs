@@ -177,7 +177,10 @@ async fn only_failed(
     if !missing.is_empty() {
         let what = format!("{} is no longer in the archive {}", shorten(&missing), context.config.source);
         if files.is_empty() {
-            return Err(Cause::Refused { message: what, hint: Some("put the file back there, then retry".into()) });
+            return Err(Cause::Refused {
+                message: what,
+                hint: Some("put the file back there, then retry".into()),
+            });
         }
         tracing::warn!(run_id = %context.run_id, "{what}: its failed records stay as they are");
     }

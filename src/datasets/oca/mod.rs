@@ -36,6 +36,8 @@ pub const OCA: Dataset = Dataset {
         keys: include_str!("../../../sql/oca/5_keys.pg.sql"),
         promote: include_str!("../../../sql/oca/6_promote.pg.sql"),
         guards: include_str!("../../../sql/oca/8_guards.pg.sql"),
+        purge: include_str!("../../../sql/oca/9_purge.pg.sql"),
+        verify: include_str!("../../../sql/oca/9_verify.pg.sql"),
         newest: include_str!("../../../sql/oca/7_newest.pg.sql"),
     },
     published: &[

@@ -17,7 +17,6 @@ use super::rows::{Place, Writer};
 use super::tables::TABLES;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
 
-
 /// Blocks that wait between the two threads, some 0.5 MiB each.
 const WAITING_BLOCKS: usize = 4;
 
