@@ -42,10 +42,11 @@ impl<'a> MakeWriter<'a> for AboveBars {
 }
 
 impl Report {
-    /// Sets the process' log up. Call it once.
-    pub fn start(output: &Output) -> Self {
+    /// Sets the process' log up; `for_people`: text wherever it goes. Call it once.
+    pub fn start(output: &Output, for_people: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let format = output.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
+        let usual = if terminal || for_people { LogFormat::Text } else { LogFormat::Json };
+        let format = output.log_format.unwrap_or(usual);
         let bars = MultiProgress::new();
         let shows_bars = terminal && format == LogFormat::Text && !output.quiet;
         if !shows_bars {

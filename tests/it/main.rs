@@ -2,5 +2,10 @@
 
 mod docs;
 mod embedded;
+mod golden;
+mod level2;
+mod quoting;
+mod rules;
 mod smoke;
 mod support;
+mod values;
