@@ -1,5 +1,8 @@
 //! The real servers that the tests use, each started once per test process, and the real binary.
 
+pub mod csv;
+pub mod extract;
+pub mod pipeline;
 pub mod postgres;
 pub mod s3;
 
@@ -21,12 +24,23 @@ where
     K: AsRef<OsStr>,
     V: AsRef<OsStr>,
 {
+    command(args, envs).output().expect("the merganser binary runs")
+}
+
+/// The same, to be started.
+pub fn command<A, K, V>(args: impl IntoIterator<Item = A>, envs: impl IntoIterator<Item = (K, V)>) -> Command
+where
+    A: AsRef<OsStr>,
+    K: AsRef<OsStr>,
+    V: AsRef<OsStr>,
+{
     let mut command = Command::new(env!("CARGO_BIN_EXE_merganser"));
     command.args(args).env_clear().stdin(Stdio::null());
     for name in ["PATH", "HOME"] {
         command.envs(std::env::var_os(name).map(|value| (name, value)));
     }
-    command.envs(envs).output().expect("the merganser binary runs")
+    command.envs(envs);
+    command
 }
 
 /// A private folder for a server, removed by its [`Janitor`] or when the TempDir is dropped.

@@ -1,0 +1,117 @@
+//! The two access levels: street lines are for the private side alone.
+
+use crate::support::extract::Extract;
+use crate::support::pipeline::Pipeline;
+
+/// Texts that occur in street lines and nowhere else.
+const STREETS: [&str; 4] = ["742 EVERGREEN TERRACE", "APT \"9Q\"", "1060 W ADDISON", "BASEMENT, REAR"];
+
+fn extract() -> Extract {
+    let address = |street1: &str, street2: &str, city: &str| {
+        format!(
+            "<PropertyAddress><Street1>{street1}</Street1><Street2>{street2}</Street2><City>{city}</City>\
+             <State>New York</State><PostalCode>11201</PostalCode></PropertyAddress>"
+        )
+    };
+    let addresses = |inside: String| format!("<PropertyAddresses>{inside}</PropertyAddresses>");
+    let one = address(STREETS[0], STREETS[1], "Brooklyn");
+    let two = address(STREETS[2], STREETS[3], "Bronx") + &address("", "", "Jamaica");
+    Extract::weekly("2024-05-06").case("a", &addresses(one)).case("b", &addresses(two))
+}
+
+/// Objects of the store that hold any of the street lines.
+fn objects_with_streets(pipeline: &Pipeline) -> Vec<String> {
+    let holds = |bytes: &[u8], street: &str| {
+        // As it is, and as CSV quotes it.
+        [street.to_owned(), street.replace('"', "\"\"")]
+            .iter()
+            .any(|text| bytes.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes())))
+    };
+    let objects = pipeline.objects().into_iter();
+    objects
+        .filter(|(_, bytes)| STREETS.iter().any(|street| holds(bytes, street)))
+        .map(|(key, _)| key)
+        .collect()
+}
+
+/// Columns of any table, the ledger's and the staging tables too, that hold any of the street lines.
+async fn columns_with_streets(pipeline: &Pipeline) -> Vec<String> {
+    let tables = "select format('%I.%I', nspname, relname)
+        from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+        where relkind = 'r' and nspname not in ('pg_catalog', 'information_schema') order by 1";
+    let mut found = Vec::new();
+    for table in pipeline.column(tables).await {
+        let pattern = STREETS.map(|street| street.split(['"', ',']).next().unwrap()).join("|");
+        let query = format!("select count(*) from {table} as t where t::text ~* '{pattern}'");
+        if pipeline.one(&query).await != "0" {
+            found.push(table);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn level_2_keeps_street_lines_on_the_private_side() {
+    let pipeline = Pipeline::new("level 2").await.with("--level", "2");
+    pipeline.put(extract());
+    pipeline.run().await.exits(0);
+    let rows =
+        pipeline.column("select concat_ws('|', street1, street2, city) from oca_addresses order by 1").await;
+    assert_eq!(
+        rows,
+        ["1060 W ADDISON|BASEMENT, REAR|Bronx", "742 EVERGREEN TERRACE|APT \"9Q\"|Brooklyn", "Jamaica"]
+    );
+    let private = pipeline.csv("private/oca_addresses_private.csv");
+    let mut streets = [private.column("street1"), private.column("street2")].concat();
+    streets.retain(Option::is_some);
+    streets.sort();
+    let mut expected = STREETS.map(|street| Some(street.to_owned()));
+    expected.sort();
+    assert_eq!(streets, expected);
+    let public = pipeline.csv("public/oca_addresses.csv");
+    assert_eq!(public.columns, ["indexnumberid", "city", "state", "postalcode"]);
+    assert_eq!(public.rows.len(), 3);
+
+    let mut found = objects_with_streets(&pipeline);
+    found.retain(|key| !key.starts_with("private/runs/"));
+    assert_eq!(found, ["private/oca_addresses_private.csv"], "and not in any public object");
+}
+
+#[tokio::test]
+async fn level_1_keeps_no_street_line_of_a_level_2_file() {
+    let pipeline = Pipeline::new("level 1").await;
+    pipeline.put(extract());
+    let ran = pipeline.run().await.exits(0);
+    assert_eq!(pipeline.one("select count(*) from oca_addresses").await, "3");
+    let streets = "select count(street1) + count(street2) from oca_addresses";
+    assert_eq!(pipeline.one(streets).await, "0");
+    assert_eq!(objects_with_streets(&pipeline), Vec::<String>::new());
+    assert_eq!(columns_with_streets(&pipeline).await, Vec::<String>::new());
+    // It is no surprise either: nothing warns of elements that no column takes.
+    assert!(!ran.stderr.contains("Street1") && !ran.stdout.contains("Street1"), "{}", ran.stderr);
+}
+
+/// What geocoding adds is private, too: the columns are there before it is.
+#[tokio::test]
+async fn what_identifies_a_building_is_not_published() {
+    let pipeline = Pipeline::new("geocoded").await.with("--level", "2");
+    pipeline.put(extract());
+    pipeline.run().await.exits(0);
+    pipeline
+        .execute(
+            "update oca_addresses set house_number = '742', street_name = 'EVERGREEN TERRACE', bin = '3999111',
+                 bbl = '3001230045', lat = 40.690712, lon = -73.990111, geom = st_setsrid(st_point(-73.990111, 40.690712), 4326)",
+        )
+        .await;
+    pipeline.put(Extract::weekly("2024-05-13").case("c", ""));
+    pipeline.run().await.exits(0);
+    let private = pipeline.csv("private/oca_addresses_private.csv");
+    assert_eq!(private.column("bbl"), vec![Some("3001230045".to_owned()); 3]);
+    assert!(private.column("geom").iter().all(Option::is_some));
+    for (key, bytes) in pipeline.objects() {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let holds =
+            ["EVERGREEN", "3999111", "3001230045", "40.69", "-73.99"].iter().any(|part| text.contains(part));
+        assert!(!key.starts_with("public/") || !holds, "{key}:\n{text}");
+    }
+}
