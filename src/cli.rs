@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
@@ -39,6 +40,11 @@ pub enum Command {
     },
 }
 
+/// What the variable of a switch takes: true, yes, on or 1, and their contraries, in any case. People write all of these.
+fn switch() -> BoolishValueParser {
+    BoolishValueParser::new()
+}
+
 /// The datasets that this program knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DatasetName {
@@ -69,7 +75,7 @@ pub struct Reprocess {
     #[arg(env = "REPROCESS_GLOB")]
     pub glob: String,
     /// Files that are done without a failure, too
-    #[arg(long, env = "FORCE_REPROCESS")]
+    #[arg(long, env = "FORCE_REPROCESS", value_parser = switch())]
     pub force: bool,
     /// Give up order safety: what these files say replaces newer data
     #[arg(long)]
@@ -203,7 +209,7 @@ pub struct Processing {
     #[arg(long, env = "MERGANSER_DUCKDB_MEMORY_MIB", value_name = "MIB")]
     pub duckdb_memory_mib: Option<u64>,
     /// Stop before any promotion at the first record or file that fails
-    #[arg(long, env = "MERGANSER_FAIL_FAST")]
+    #[arg(long, env = "MERGANSER_FAIL_FAST", value_parser = switch())]
     pub fail_fast: bool,
     /// Failed records that a run may have: a number, or per cent of its records [default: 5%, at least 10]
     #[arg(long, env = "MERGANSER_MAX_FAILURES", value_name = "N|P%")]
@@ -221,10 +227,10 @@ pub struct Processing {
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,
     /// Do not write the public files
-    #[arg(long, env = "MERGANSER_SKIP_PUBLISH")]
+    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
     /// Keep no copy of failed records in the ledger
-    #[arg(long, env = "MERGANSER_NO_FRAGMENTS")]
+    #[arg(long, env = "MERGANSER_NO_FRAGMENTS", value_parser = switch())]
     pub no_fragments: bool,
 }
 
@@ -286,7 +292,7 @@ pub struct Output {
     #[arg(long, env = "MERGANSER_LOG_FORMAT", global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
     /// Only warnings, errors and the result
-    #[arg(short, long, env = "MERGANSER_QUIET", global = true)]
+    #[arg(short, long, env = "MERGANSER_QUIET", value_parser = switch(), global = true)]
     pub quiet: bool,
     /// More detail; twice: the libraries' too
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]

@@ -16,7 +16,7 @@ use crate::{demo, purge, run, show, summary};
 
 /// Carries a command out; errors are shown.
 pub fn run(cli: Cli) -> Exit {
-    let report = Report::start(&cli.output);
+    let report = Report::start(&cli.output, matches!(cli.command, Command::Demo(_)));
     let result = match cli.command {
         Command::Run(args) => process(RunConfig::from_run(&args), &report),
         Command::Reprocess(args) => process(RunConfig::from_reprocess(&args), &report),

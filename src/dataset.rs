@@ -192,8 +192,9 @@ pub trait Sink {
     fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed>;
     /// Takes a failed record.
     fn failed(&mut self, record: FailedRecord) -> Result<(), SinkClosed>;
-    /// Told now and then how far the parser is: records seen and document bytes read since the start.
-    fn progress(&mut self, _records: u64, _bytes: u64) {}
+    /// Told now and then how far the parser is: records seen, document bytes read since the start, and the
+    /// document's size in bytes (0: not known).
+    fn progress(&mut self, _records: u64, _bytes: u64, _total_bytes: u64) {}
 }
 
 /// The receiver of the rows is gone; its own error says why.
@@ -210,8 +211,10 @@ pub struct Limits {
     pub depth: usize,
     /// Unpacked bytes of one archive.
     pub unpacked_bytes: u64,
-    /// Unpacked bytes for one packed byte.
+    /// Unpacked bytes for one packed byte, of an archive that unpacks to more than `ratio_free_bytes`.
     pub unpacked_ratio: u64,
+    /// A document of so many bytes may be packed as tightly as it likes: reading it costs little.
+    pub ratio_free_bytes: u64,
     /// Bytes of a failed record that are kept; 0 keeps none.
     pub fragment_bytes: usize,
 }
@@ -222,7 +225,8 @@ impl Default for Limits {
             record_bytes: 16 << 20,
             depth: 64,
             unpacked_bytes: 64 << 30,
-            unpacked_ratio: 500,
+            unpacked_ratio: 250,
+            ratio_free_bytes: 1 << 30,
             fragment_bytes: 16 << 10,
         }
     }

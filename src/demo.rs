@@ -109,18 +109,20 @@ async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
 }
 
 fn next_steps(args: &Demo, dir: &Path, has_failures: bool) {
-    let dir = dir.display();
+    let tool = std::env::args().next().unwrap_or_else(|| "merganser".into());
+    let (dir, database) = (dir.display(), &args.database_url);
+    let places = format!("--store file:{dir}/store --database-url {database}");
     println!("4. What to try next:");
     println!("   ls {dir}/store/public");
+    println!("   {tool} status last --database-url {database}");
     if has_failures {
-        println!("   less {dir}/store/public/manifest.json");
+        println!("   {tool} failures --database-url {database}");
     }
+    println!("   {tool} run oca --source dir:{dir}/source {places}");
+    println!("      (nothing new; make some with the next line and run again, first with --dry-run)");
     println!(
-        "   merganser run oca --source dir:{dir}/source --store file:{dir}/store --database-url {}   (nothing new)",
-        args.database_url
+        "   {tool} sample oca --cases 50000 --initial 2025 --run-date {INITIAL_RUN_DATE} --out {dir}/source"
     );
-    println!(
-        "   merganser sample oca --cases 50000 --out {dir}/source --initial 2025 --run-date 2026-11-07   (then run again)"
-    );
-    println!("   merganser run --help");
+    println!("   {tool} reprocess oca '*Initial*' --force {places}");
+    println!("   {tool} --help");
 }

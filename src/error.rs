@@ -138,21 +138,21 @@ pub struct Failure {
     pub step: Option<&'static str>,
     pub run_id: Option<uuid::Uuid>,
     #[source]
-    pub cause: Cause,
+    pub cause: Box<Cause>,
     pub database: Database,
 }
 
 impl<C: Into<Cause>> From<C> for Failure {
     /// A failure before any run began.
     fn from(cause: C) -> Self {
-        Failure { step: None, run_id: None, cause: cause.into(), database: Database::Unchanged }
+        Failure { step: None, run_id: None, cause: Box::new(cause.into()), database: Database::Unchanged }
     }
 }
 
 impl Failure {
     /// The exit code that goes with it.
     pub fn exit(&self) -> Exit {
-        match (&self.cause, &self.database) {
+        match (&*self.cause, &self.database) {
             (Cause::Locked { .. }, _) => Exit::Locked,
             (Cause::Usage { .. }, _) => Exit::Usage,
             (Cause::Interrupted, _) => Exit::Interrupted,
@@ -164,7 +164,7 @@ impl Failure {
     /// The causes from the outermost to the innermost, each once.
     pub fn chain(&self) -> Vec<String> {
         let mut chain = vec![self.cause.to_string()];
-        let mut source = std::error::Error::source(&self.cause);
+        let mut source = std::error::Error::source(&*self.cause);
         while let Some(error) = source {
             let text = error.to_string();
             if chain.last().is_none_or(|last| !last.ends_with(&text)) {
@@ -189,7 +189,7 @@ impl Failure {
         if let Some(run_id) = self.run_id {
             let _ = writeln!(text, "  where: run {run_id}");
         }
-        if !matches!(self.cause, Cause::Usage { .. }) {
+        if !matches!(*self.cause, Cause::Usage { .. }) {
             let _ = writeln!(text, "{}", self.database_sentence());
         }
         match (self.cause.hint(), self.run_id) {

@@ -272,8 +272,9 @@ async fn fail(context: &Context, progress: &Progress, cause: Cause) -> Failure {
         (_, _) if context.config.dry_run => Database::Unchanged,
         (_, batches) => Database::Committed { batches },
     };
-    let failure = Failure { step: progress.step, run_id: Some(context.run_id), cause, database };
-    let status = match failure.cause {
+    let failure =
+        Failure { step: progress.step, run_id: Some(context.run_id), cause: Box::new(cause), database };
+    let status = match *failure.cause {
         Cause::Interrupted => Status::Interrupted,
         _ => Status::Failed,
     };

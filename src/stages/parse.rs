@@ -181,7 +181,8 @@ impl Sink for Queue<'_> {
         self.sender.send(Message::Failed(record)).map_err(|_| SinkClosed)
     }
 
-    fn progress(&mut self, records: u64, bytes: u64) {
+    fn progress(&mut self, records: u64, bytes: u64, total_bytes: u64) {
+        self.bar.set_length(total_bytes);
         let rate = records as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
         self.bar.set_position(bytes);
         self.bar.set_message(format!("{} cases, {}/s", report::count(records), report::count(rate as u64)));

@@ -138,8 +138,12 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
     let transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
     let promotion = Transfer { context, batch, transaction: &transaction };
     promotion.fence().await?;
-    promotion.make_missing_tables().await?;
+    let new = promotion.make_missing_tables().await?;
     promotion.merge().await?;
+    if new {
+        // Built over the rows at once, which is several times faster than row by row.
+        promotion.run(context.dataset().scripts.keys, "", "make the keys of the production tables").await?;
+    }
     let changes = promotion.changes().await?;
     let records = promotion.records().await?;
     if let Some(folder) = &context.config.golden {
@@ -233,7 +237,8 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    async fn make_missing_tables(&self) -> Result<(), Cause> {
+    /// Makes the tables, without keys, where there are none; true if it did.
+    async fn make_missing_tables(&self) -> Result<bool, Cause> {
         let dataset = self.context.dataset();
         let names: Vec<_> = dataset.table_names().collect();
         let schema = &self.context.config.database.schema;
@@ -245,15 +250,16 @@ impl Transfer<'_> {
         let missing = self.query(sql::PROMOTE_MISSING, "", &[&names, schema], "look for the tables").await?;
         if missing.len() == names.len() {
             self.run(dataset.scripts.tables, "", "make the production tables").await?;
-            self.run(dataset.scripts.keys, "", "make their keys").await?;
-        } else if let Some(row) = missing.first() {
+            return Ok(true);
+        }
+        if let Some(row) = missing.first() {
             let table: String = row.try_get(0).map_err(|e| failed(e, "look for the tables"))?;
             return Err(Cause::Refused {
                 message: format!("schema {schema} has some tables of {} but not {table}", dataset.name),
                 hint: Some("restore it, or name another schema with --schema".into()),
             });
         }
-        Ok(())
+        Ok(false)
     }
 
     async fn merge(&self) -> Result<(), Cause> {

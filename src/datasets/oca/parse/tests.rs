@@ -85,6 +85,7 @@ const LIMITS: Limits = Limits {
     depth: 64,
     unpacked_bytes: 1 << 30,
     unpacked_ratio: 1100,
+    ratio_free_bytes: 0,
     fragment_bytes: 200,
 };
 
