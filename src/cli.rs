@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
@@ -18,6 +19,16 @@ pub struct Cli {
 pub enum Command {
     /// Load what is new: select, fetch, parse, check, export, upload, load, promote, publish
     Run(Box<Run>),
+    /// Process files of the archive again; newer data in the database stays
+    Reprocess(Box<Reprocess>),
+    /// Process the failed records again, and only those, with today's parser
+    Retry(Box<Retry>),
+    /// What ran: the last runs, or all about one run, file or record
+    Status(Status),
+    /// The failed records: where they are and why they failed
+    Failures(Failures),
+    /// Take out what is left of cases that the court deleted, and prove it
+    Purge(Box<Purge>),
     /// Write a made-up extract that looks like the real one
     Sample(Sample),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
@@ -27,6 +38,11 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// What the variable of a switch takes: true, yes, on or 1, and their contraries, in any case. People write all of these.
+fn switch() -> BoolishValueParser {
+    BoolishValueParser::new()
 }
 
 /// The datasets that this program knows.
@@ -49,6 +65,99 @@ pub struct Run {
     pub store: StoreArgs,
     #[command(flatten)]
     pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
+pub struct Reprocess {
+    /// The dataset
+    pub dataset: DatasetName,
+    /// Names of files in the archive, with * and ?
+    #[arg(env = "REPROCESS_GLOB")]
+    pub glob: String,
+    /// Files that are done without a failure, too
+    #[arg(long, env = "FORCE_REPROCESS", value_parser = switch())]
+    pub force: bool,
+    /// Give up order safety: what these files say replaces newer data
+    #[arg(long)]
+    pub overwrite_newer: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// The dataset
+    pub dataset: DatasetName,
+    /// Only the failed records of this run (its id, the start or end of that, or `last`)
+    #[arg(long, value_name = "RUN", conflicts_with = "record")]
+    pub run: Option<String>,
+    /// Only this failed record, by its number in `merganser failures`
+    #[arg(long, value_name = "ID")]
+    pub record: Option<i64>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
+pub struct Purge {
+    /// The dataset
+    pub dataset: DatasetName,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// A run (its id, the start or end of that, or `last`), a file's name, or a record's id [default: the last runs]
+    #[arg(value_name = "RUN|FILE|RECORD")]
+    pub subject: Option<String>,
+    /// How many runs
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub last: u32,
+    /// As JSON, on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct Failures {
+    /// Only those of this run (its id, the start or end of that, or `last`)
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// Only those of this file
+    #[arg(long, value_name = "NAME")]
+    pub file: Option<String>,
+    /// Only those of this dataset
+    #[arg(long)]
+    pub dataset: Option<DatasetName>,
+    /// One failed record, with what was kept of it
+    #[arg(long, value_name = "ID")]
+    pub show: Option<i64>,
+    /// Those that are put right, too
+    #[arg(long)]
+    pub all: bool,
+    /// As JSON, on standard output
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// As CSV, on standard output
+    #[arg(long)]
+    pub csv: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 #[derive(Debug, Args)]
@@ -100,7 +209,7 @@ pub struct Processing {
     #[arg(long, env = "MERGANSER_DUCKDB_MEMORY_MIB", value_name = "MIB")]
     pub duckdb_memory_mib: Option<u64>,
     /// Stop before any promotion at the first record or file that fails
-    #[arg(long, env = "MERGANSER_FAIL_FAST")]
+    #[arg(long, env = "MERGANSER_FAIL_FAST", value_parser = switch())]
     pub fail_fast: bool,
     /// Failed records that a run may have: a number, or per cent of its records [default: 5%, at least 10]
     #[arg(long, env = "MERGANSER_MAX_FAILURES", value_name = "N|P%")]
@@ -118,10 +227,10 @@ pub struct Processing {
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,
     /// Do not write the public files
-    #[arg(long, env = "MERGANSER_SKIP_PUBLISH")]
+    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
     /// Keep no copy of failed records in the ledger
-    #[arg(long, env = "MERGANSER_NO_FRAGMENTS")]
+    #[arg(long, env = "MERGANSER_NO_FRAGMENTS", value_parser = switch())]
     pub no_fragments: bool,
 }
 
@@ -183,7 +292,7 @@ pub struct Output {
     #[arg(long, env = "MERGANSER_LOG_FORMAT", global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
     /// Only warnings, errors and the result
-    #[arg(short, long, env = "MERGANSER_QUIET", global = true)]
+    #[arg(short, long, env = "MERGANSER_QUIET", value_parser = switch(), global = true)]
     pub quiet: bool,
     /// More detail; twice: the libraries' too
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]

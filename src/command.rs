@@ -3,19 +3,28 @@
 use std::future::Future;
 
 use clap::CommandFactory;
+use serde_json::json;
 
-use crate::cli::{Cli, Command, Run, Sample};
-use crate::config::RunConfig;
+use crate::cli::{Cli, Command, Failures, Purge, Sample, Status};
+use crate::config::{self, DatabaseConfig, RunConfig};
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
+use crate::inspect::{FailureFilter, Reader};
+use crate::manifest::unknown_run;
 use crate::report::{self, Report};
-use crate::{demo, run, summary};
+use crate::run::Server;
+use crate::{demo, purge, run, show, summary};
 
 /// Carries a command out; errors are shown.
 pub fn run(cli: Cli) -> Exit {
-    let report = Report::start(&cli.output);
+    let report = Report::start(&cli.output, matches!(cli.command, Command::Demo(_)));
     let result = match cli.command {
-        Command::Run(args) => start(run_dataset(*args, &report)),
+        Command::Run(args) => process(RunConfig::from_run(&args), &report),
+        Command::Reprocess(args) => process(RunConfig::from_reprocess(&args), &report),
+        Command::Retry(args) => process(RunConfig::from_retry(&args), &report),
+        Command::Status(args) => start(status(args)),
+        Command::Failures(args) => start(failures(args)),
+        Command::Purge(args) => start(purge_dataset(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Sample(args) => sample(args),
         Command::Completions { shell } => {
@@ -62,12 +71,97 @@ fn start(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Fail
     result
 }
 
-async fn run_dataset(args: Run, report: &Report) -> Result<Exit, Failure> {
-    let config = RunConfig::from_run(&args)?;
-    let done = run::run(config, report).await?;
-    report.finished(&done);
-    print!("{}", summary::render(&done));
-    Ok(done.exit())
+/// A run of any kind.
+fn process(config: Result<RunConfig, Cause>, report: &Report) -> Result<Exit, Failure> {
+    let config = config?;
+    start(async {
+        let done = run::run(config, report).await?;
+        report.finished(&done);
+        print!("{}", summary::render(&done));
+        Ok(done.exit())
+    })
+}
+
+async fn status(args: Status) -> Result<Exit, Failure> {
+    let config = DatabaseConfig::new(&args.database)?;
+    let server = Server::open(&config.url).await?;
+    let shown = async {
+        let reader = Reader::open(&server.url, &config.ledger_schema).await?;
+        let Some(subject) = &args.subject else {
+            let runs = reader.runs(args.last.into()).await?;
+            return Ok(if args.json { pretty(&json!(runs)) } else { show::runs(&runs) });
+        };
+        if let Some(run) = reader.run(subject).await? {
+            return Ok(if args.json { pretty(&run) } else { show::run(&run) });
+        }
+        let files = reader.file(subject).await?;
+        if !files.is_empty() {
+            return Ok(if args.json { pretty(&json!(files)) } else { show::file(&files) });
+        }
+        let origins = reader.origin(subject).await?;
+        if !origins.is_empty() {
+            return Ok(if args.json { pretty(&json!(origins)) } else { show::origin(&origins) });
+        }
+        Err(Cause::Usage {
+            message: format!("the ledger knows no run, file or record `{subject}`"),
+            hint: Some("merganser status lists the runs".into()),
+        })
+    }
+    .await;
+    server.close().await;
+    print!("{}", shown?);
+    Ok(Exit::Done)
+}
+
+async fn failures(args: Failures) -> Result<Exit, Failure> {
+    let config = DatabaseConfig::new(&args.database)?;
+    let server = Server::open(&config.url).await?;
+    let shown = async {
+        let reader = Reader::open(&server.url, &config.ledger_schema).await?;
+        let run = match &args.run {
+            None => None,
+            Some(name) => {
+                let run = reader.run(name).await?;
+                let id = run.and_then(|run| run["run_id"].as_str().and_then(|id| id.parse().ok()));
+                Some(id.ok_or_else(|| unknown_run(name))?)
+            }
+        };
+        let filter = FailureFilter {
+            run,
+            file: args.file.clone(),
+            dataset: args.dataset.map(|name| config::dataset(name).name.to_owned()),
+            record: args.show,
+            settled: args.all || args.run.is_some() || args.file.is_some(),
+        };
+        let rows = reader.failures(&filter).await?;
+        Ok::<_, Cause>(match (args.show, rows.first()) {
+            _ if args.json => pretty(&json!(rows)),
+            _ if args.csv => show::failures_csv(&rows),
+            (Some(id), None) => return Err(Cause::usage(format!("there is no failed record {id}"))),
+            (Some(_), Some(row)) => show::failure(row),
+            (None, _) => show::failures(&rows),
+        })
+    }
+    .await;
+    server.close().await;
+    print!("{}", shown?);
+    Ok(Exit::Done)
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+async fn purge_dataset(args: Purge, report: &Report) -> Result<Exit, Failure> {
+    let purged = purge::purge(RunConfig::from_purge(&args)?, report).await?;
+    for (table, rows) in &purged.rows {
+        println!("{table}: {rows} row(s) of deleted cases taken out");
+    }
+    println!("Verified: nothing of a deleted case is left in the tables or in the ledger.");
+    if purged.published {
+        println!("The public files are written anew.");
+    }
+    Ok(Exit::Done)
 }
 
 fn sample(args: Sample) -> Result<Exit, Failure> {

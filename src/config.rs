@@ -10,6 +10,7 @@ use crate::dataset::{Dataset, Limits};
 use crate::datasets::oca::OCA;
 use crate::error::Cause;
 use crate::machine;
+use crate::manifest::Kind;
 
 /// Where the database is.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ impl std::str::FromStr for DatabaseUrl {
         match text.split_once(':') {
             None if text == "embedded" => Ok(Self::Embedded(None)),
             Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(Some(dir.into()))),
-            _ => Ok(Self::Server(Box::new(text.parse()?))),
+            _ => Ok(Self::Server(Box::new(PgUrl::parse(text, &environment)?))),
         }
     }
 }
@@ -97,10 +98,24 @@ pub struct DatabaseConfig {
     pub staging_schema: String,
 }
 
+/// Which files and records a run takes.
+#[derive(Clone, Debug)]
+pub enum Selection {
+    /// Files of the source that the ledger does not know as done.
+    New,
+    /// Files of the archive whose names match; those that are done without a failure only if `force`.
+    Archived { glob: globset::GlobMatcher, force: bool },
+    /// Records that failed and are not put right: of one run, one of them, or all.
+    Failed { run: Option<String>, record: Option<i64> },
+}
+
 /// All that one run needs to know.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
     pub dataset: &'static Dataset,
+    /// The ledger's word for what the run does.
+    pub kind: Kind,
+    pub selection: Selection,
     pub source: StoreUrl,
     /// The sender's own server, which keeps files for a while only.
     pub source_is_feed: bool,
@@ -127,14 +142,68 @@ impl RunConfig {
     /// Validates the arguments of `merganser run`.
     pub fn from_run(args: &cli::Run) -> Result<Self, Cause> {
         let source = args.source.as_deref().ok_or_else(|| {
-            missing("where new files come from", "--source dir:PATH (or s3://BUCKET/PREFIX)", "MERGANSER_SOURCE")
+            missing(
+                "where new files come from",
+                "--source dir:PATH (or s3://BUCKET/PREFIX)",
+                "MERGANSER_SOURCE",
+            )
         })?;
-        Self::new(dataset(args.dataset), source.parse()?, &args.database, &args.store, &args.processing)
+        Self::new(
+            dataset(args.dataset),
+            (Kind::Run, Selection::New),
+            source.parse()?,
+            &args.database,
+            &args.store,
+            &args.processing,
+        )
+    }
+
+    /// Validates the arguments of `merganser reprocess`.
+    pub fn from_reprocess(args: &cli::Reprocess) -> Result<Self, Cause> {
+        let glob = globset::GlobBuilder::new(&args.glob)
+            .literal_separator(true)
+            .build()
+            .map_err(|error| Cause::usage(format!("`{}` is not a glob: {}", args.glob, error.kind())))?;
+        let selection =
+            (Kind::Reprocess, Selection::Archived { glob: glob.compile_matcher(), force: args.force });
+        let mut config =
+            Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
+        config.overwrite_newer = args.overwrite_newer;
+        Ok(config)
+    }
+
+    /// Validates the arguments of `merganser retry`.
+    pub fn from_retry(args: &cli::Retry) -> Result<Self, Cause> {
+        let selection = (Kind::Retry, Selection::Failed { run: args.run.clone(), record: args.record });
+        let mut config =
+            Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
+        // Records that fail again were known to fail: they are no reason to hold back the others.
+        config.max_failures = FailureBudget { percent: 100.0, records: 0 };
+        Ok(config)
+    }
+
+    /// Validates the arguments of `merganser purge`.
+    pub fn from_purge(args: &cli::Purge) -> Result<Self, Cause> {
+        let selection = (Kind::Purge, Selection::New);
+        Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)
+    }
+
+    /// A run whose source is the store's own archive.
+    fn archived(
+        name: cli::DatasetName,
+        selection: (Kind, Selection),
+        database: &cli::DatabaseArgs,
+        store: &cli::StoreArgs,
+        processing: &cli::Processing,
+    ) -> Result<Self, Cause> {
+        let archive = format!("{}/private", store_url(store)?);
+        Self::new(dataset(name), selection, archive.parse()?, database, store, processing)
     }
 
     /// Validates what the commands that process files have in common.
     pub fn new(
         dataset: &'static Dataset,
+        (kind, selection): (Kind, Selection),
         source: StoreUrl,
         database: &cli::DatabaseArgs,
         store: &cli::StoreArgs,
@@ -151,6 +220,8 @@ impl RunConfig {
         }
         Ok(Self {
             dataset,
+            kind,
+            selection,
             source,
             source_is_feed: false,
             store: store_url,
@@ -242,7 +313,9 @@ fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
     };
     let url: StoreUrl = url.parse()?;
     if url.is_read_only() {
-        return Err(Cause::usage(format!("{url} can be read only; a store is file:PATH or s3://BUCKET/PREFIX")));
+        return Err(Cause::usage(format!(
+            "{url} can be read only; a store is file:PATH or s3://BUCKET/PREFIX"
+        )));
     }
     Ok(url)
 }
@@ -257,7 +330,7 @@ fn level(text: &str) -> Result<u8, Cause> {
 
 /// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
 fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
-    let memory_mib = memory_mib.unwrap_or_else(|| (machine::memory_bytes() / 4 >> 20).clamp(96, 192));
+    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 128));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }
 }
 

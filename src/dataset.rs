@@ -57,6 +57,8 @@ pub struct Table {
     pub name: &'static str,
     /// Path of the element that makes a row, relative to the record's element; empty: the record.
     pub element: &'static str,
+    /// Columns that together occur once in a record, where none of them is null; none: no such rule.
+    pub unique: &'static [&'static str],
     pub columns: &'static [Column],
 }
 
@@ -100,6 +102,10 @@ pub struct Scripts {
     pub promote: &'static str,
     /// PostgreSQL: guards before the commit.
     pub guards: &'static str,
+    /// PostgreSQL: takes out what is left of deleted records.
+    pub purge: &'static str,
+    /// PostgreSQL: what is left of deleted records; no row is a pass.
+    pub verify: &'static str,
     /// PostgreSQL: the newest run date, one row and column.
     pub newest: &'static str,
 }
@@ -188,8 +194,9 @@ pub trait Sink {
     fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed>;
     /// Takes a failed record.
     fn failed(&mut self, record: FailedRecord) -> Result<(), SinkClosed>;
-    /// Told now and then how far the parser is: records seen and document bytes read since the start.
-    fn progress(&mut self, _records: u64, _bytes: u64) {}
+    /// Told now and then how far the parser is: records seen, document bytes read since the start, and the
+    /// document's size in bytes (0: not known).
+    fn progress(&mut self, _records: u64, _bytes: u64, _total_bytes: u64) {}
 }
 
 /// The receiver of the rows is gone; its own error says why.
@@ -206,8 +213,10 @@ pub struct Limits {
     pub depth: usize,
     /// Unpacked bytes of one archive.
     pub unpacked_bytes: u64,
-    /// Unpacked bytes for one packed byte.
+    /// Unpacked bytes for one packed byte, of an archive that unpacks to more than `ratio_free_bytes`.
     pub unpacked_ratio: u64,
+    /// A document of so many bytes may be packed as tightly as it likes: reading it costs little.
+    pub ratio_free_bytes: u64,
     /// Bytes of a failed record that are kept; 0 keeps none.
     pub fragment_bytes: usize,
 }
@@ -218,7 +227,8 @@ impl Default for Limits {
             record_bytes: 16 << 20,
             depth: 64,
             unpacked_bytes: 64 << 30,
-            unpacked_ratio: 500,
+            unpacked_ratio: 250,
+            ratio_free_bytes: 1 << 30,
             fragment_bytes: 16 << 10,
         }
     }

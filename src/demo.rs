@@ -5,10 +5,11 @@ use std::path::Path;
 use crate::cli::{DatasetName, Demo};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
-use crate::config::{DatabaseConfig, DropLimit, FailureBudget, RunConfig};
+use crate::config::{DatabaseConfig, DropLimit, FailureBudget, RunConfig, Selection};
 use crate::dataset::Limits;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
+use crate::manifest::Kind;
 use crate::report::{Report, count};
 use crate::run::Server;
 use crate::{config, machine, run, sql, summary};
@@ -26,7 +27,14 @@ pub async fn demo(args: Demo, report: &Report) -> Result<Exit, Failure> {
         [(args.cases, INITIAL_RUN_DATE, Some(2026), 0, 0), (weekly, WEEKLY_RUN_DATE, None, weekly / 20, 3)]
     {
         let options = SampleOptions {
-            cases, out: source.clone(), seed: 1, run_date, initial, level: 1, deletes, malformed,
+            cases,
+            out: source.clone(),
+            seed: 1,
+            run_date,
+            initial,
+            level: 1,
+            deletes,
+            malformed,
         };
         let sample = write_sample(&options).map_err(Cause::from)?;
         println!("   {} ({} cases)", sample.path.display(), count(sample.cases));
@@ -54,6 +62,8 @@ async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Re
 fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
     Ok(RunConfig {
         dataset: config::dataset(DatasetName::Oca),
+        kind: Kind::Run,
+        selection: Selection::New,
         source: format!("dir:{}", dir.join("source").display()).parse()?,
         source_is_feed: false,
         store: format!("file:{}", dir.join("store").display()).parse()?,
@@ -86,7 +96,8 @@ async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
     let failed = |e| postgres::classify(e, "look at the result");
     let connection = postgres::connect(&server.url, "demo").await?;
     let query = sql::render(sql::DEMO, &[("schema", schema)]);
-    let mut text = format!("   {:<34} {:>7} {:>10} {:>22}\n", "court", "cases", "judgments", "largest claim ($)");
+    let mut text =
+        format!("   {:<34} {:>7} {:>10} {:>22}\n", "court", "cases", "judgments", "largest claim ($)");
     for row in connection.query(&query, &[]).await.map_err(failed)? {
         let court: String = row.try_get(0).map_err(failed)?;
         let (cases, judgments): (i64, i64) =
@@ -98,16 +109,20 @@ async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
 }
 
 fn next_steps(args: &Demo, dir: &Path, has_failures: bool) {
-    let dir = dir.display();
+    let tool = std::env::args().next().unwrap_or_else(|| "merganser".into());
+    let (dir, database) = (dir.display(), &args.database_url);
+    let places = format!("--store file:{dir}/store --database-url {database}");
     println!("4. What to try next:");
     println!("   ls {dir}/store/public");
+    println!("   {tool} status last --database-url {database}");
     if has_failures {
-        println!("   less {dir}/store/public/manifest.json");
+        println!("   {tool} failures --database-url {database}");
     }
+    println!("   {tool} run oca --source dir:{dir}/source {places}");
+    println!("      (nothing new; make some with the next line and run again, first with --dry-run)");
     println!(
-        "   merganser run oca --source dir:{dir}/source --store file:{dir}/store --database-url {}   (nothing new)",
-        args.database_url
+        "   {tool} sample oca --cases 50000 --initial 2025 --run-date {INITIAL_RUN_DATE} --out {dir}/source"
     );
-    println!("   merganser sample oca --cases 50000 --out {dir}/source --initial 2025 --run-date 2026-11-07   (then run again)");
-    println!("   merganser run --help");
+    println!("   {tool} reprocess oca '*Initial*' --force {places}");
+    println!("   {tool} --help");
 }

@@ -11,6 +11,7 @@
 mod account;
 mod binaries;
 mod error;
+mod postmaster;
 mod server;
 mod settings;
 
@@ -27,7 +28,8 @@ use tokio_postgres::{Client, NoTls};
 
 use account::Account;
 pub use error::EmbeddedError;
-use server::{Running, Server, StopMode};
+use postmaster::Running;
+use server::{Server, StopMode};
 
 /// Oldest major version of PostgreSQL that the pipeline's SQL is written for.
 const OLDEST_MAJOR: u32 = 14;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::clients::duckdb::DuckError;
 use crate::clients::postgres::{PgError, PgUrlError};
 use crate::clients::store::{S3OptionsError, StoreError, StoreUrlError};
-use crate::datasets::oca::sample::SampleError;
 use crate::dataset::ParseError;
+use crate::datasets::oca::sample::SampleError;
 use crate::embedded::EmbeddedError;
 
 /// How a command ended; the process' exit code.
@@ -40,7 +40,9 @@ impl From<Exit> for ExitCode {
 pub enum Database {
     Unchanged,
     /// Batches of this run that were committed before the failure.
-    Committed { batches: usize },
+    Committed {
+        batches: usize,
+    },
     /// The connection broke while COMMIT was under way and the ledger cannot be asked.
     Unknown,
 }
@@ -103,7 +105,9 @@ impl Cause {
             Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("free some space, or name another folder with --work-dir".into())
             }
-            Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => None,
+            Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => {
+                None
+            }
         }
     }
 }
@@ -134,21 +138,21 @@ pub struct Failure {
     pub step: Option<&'static str>,
     pub run_id: Option<uuid::Uuid>,
     #[source]
-    pub cause: Cause,
+    pub cause: Box<Cause>,
     pub database: Database,
 }
 
 impl<C: Into<Cause>> From<C> for Failure {
     /// A failure before any run began.
     fn from(cause: C) -> Self {
-        Failure { step: None, run_id: None, cause: cause.into(), database: Database::Unchanged }
+        Failure { step: None, run_id: None, cause: Box::new(cause.into()), database: Database::Unchanged }
     }
 }
 
 impl Failure {
     /// The exit code that goes with it.
     pub fn exit(&self) -> Exit {
-        match (&self.cause, &self.database) {
+        match (&*self.cause, &self.database) {
             (Cause::Locked { .. }, _) => Exit::Locked,
             (Cause::Usage { .. }, _) => Exit::Usage,
             (Cause::Interrupted, _) => Exit::Interrupted,
@@ -160,7 +164,7 @@ impl Failure {
     /// The causes from the outermost to the innermost, each once.
     pub fn chain(&self) -> Vec<String> {
         let mut chain = vec![self.cause.to_string()];
-        let mut source = std::error::Error::source(&self.cause);
+        let mut source = std::error::Error::source(&*self.cause);
         while let Some(error) = source {
             let text = error.to_string();
             if chain.last().is_none_or(|last| !last.ends_with(&text)) {
@@ -185,7 +189,7 @@ impl Failure {
         if let Some(run_id) = self.run_id {
             let _ = writeln!(text, "  where: run {run_id}");
         }
-        if !matches!(self.cause, Cause::Usage { .. }) {
+        if !matches!(*self.cause, Cause::Usage { .. }) {
             let _ = writeln!(text, "{}", self.database_sentence());
         }
         match (self.cause.hint(), self.run_id) {
@@ -213,9 +217,11 @@ impl Failure {
                 "{batches} earlier batch(es) of this run are committed and whole; the failed one changed nothing. \
                  The next run goes on there."
             ),
-            Database::Unknown => "It is not known whether the database committed: it could not be asked. It holds \
+            Database::Unknown => {
+                "It is not known whether the database committed: it could not be asked. It holds \
                  either all of this batch or nothing of it; the next run finds out."
-                .into(),
+                    .into()
+            }
         }
     }
 }

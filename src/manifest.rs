@@ -17,12 +17,18 @@ use crate::{machine, sql};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Run,
+    Reprocess,
+    Retry,
+    Purge,
 }
 
 impl Kind {
     fn as_str(self) -> &'static str {
         match self {
             Kind::Run => "run",
+            Kind::Reprocess => "reprocess",
+            Kind::Retry => "retry",
+            Kind::Purge => "purge",
         }
     }
 }
@@ -69,6 +75,34 @@ pub struct NewFile<'a> {
     pub size_bytes: u64,
     pub run_date: Date,
     pub order_key: &'a str,
+}
+
+/// A file that is done.
+#[derive(Debug)]
+pub struct KnownFile {
+    pub name: String,
+    pub size_bytes: u64,
+    /// Some of its records failed and are not put right.
+    pub has_failures: bool,
+}
+
+/// A failed record that may be tried again: its place in a file of that name and size.
+#[derive(Debug)]
+pub struct Place {
+    pub file: String,
+    pub size_bytes: u64,
+    pub ordinal: u64,
+}
+
+/// What the ledger knows of one failed record.
+#[derive(Debug)]
+pub struct KnownFailure {
+    pub file: String,
+    pub target_schema: String,
+    /// 0: outside any record.
+    pub ordinal: u64,
+    /// How it was settled, if it is.
+    pub resolution: Option<String>,
 }
 
 /// What parser and checks found in a file.
@@ -206,13 +240,58 @@ impl Ledger {
         Ok(())
     }
 
-    /// Name and size of the files that are done.
-    pub async fn known_files(&self) -> Result<std::collections::HashSet<(String, u64)>, Cause> {
+    /// The files that are done.
+    pub async fn known_files(&self) -> Result<Vec<KnownFile>, Cause> {
         let rows = self
             .all("read the known files", sql::LEDGER_KNOWN_FILES, &[&self.dataset, &self.database.schema])
             .await?;
-        let known = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)? as u64)));
+        let known = rows.iter().map(|row| {
+            Ok(KnownFile {
+                name: row.try_get(0)?,
+                size_bytes: row.try_get::<_, i64>(1)? as u64,
+                has_failures: row.try_get(2)?,
+            })
+        });
         Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
+    }
+
+    /// Places of the records that failed and are not put right.
+    pub async fn unresolved(&self, run: Option<Uuid>, record: Option<i64>) -> Result<Vec<Place>, Cause> {
+        let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &run, &record];
+        let rows = self.all("find the failed records", sql::LEDGER_UNRESOLVED, &values).await?;
+        let places = rows.iter().map(|row| {
+            Ok(Place {
+                file: row.try_get(0)?,
+                size_bytes: row.try_get::<_, i64>(1)? as u64,
+                ordinal: row.try_get::<_, i64>(2)? as u64,
+            })
+        });
+        Ok(places.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
+    }
+
+    /// One failed record of the dataset; `None` if there is no such.
+    pub async fn failed_record(&self, id: i64) -> Result<Option<KnownFailure>, Cause> {
+        let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &id];
+        let rows = self.all("find the failed record", sql::LEDGER_FAILED_RECORD, &values).await?;
+        let known = rows.first().map(|row| {
+            Ok(KnownFailure {
+                file: row.try_get(0)?,
+                target_schema: row.try_get(1)?,
+                ordinal: row.try_get::<_, i64>(2)? as u64,
+                resolution: row.try_get(3)?,
+            })
+        });
+        Ok(known.transpose().map_err(decode)?)
+    }
+
+    /// The run that a person means: its id, the start or end of that, or `last` (the one before this).
+    ///
+    /// # Errors
+    /// [`Cause::Usage`] if none fits, or several do.
+    pub async fn run_named(&self, name: &str) -> Result<Uuid, Cause> {
+        let rows = self.all("find the run", sql::LEDGER_FIND_RUN, &[&name, &self.run_id]).await?;
+        let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?;
+        only_run(name, ids)?.ok_or_else(|| unknown_run(name))
     }
 
     /// Takes a file up; gives its file_id.
@@ -320,7 +399,12 @@ impl Ledger {
         sql::render(script, &[("ledger", &self.database.ledger_schema)])
     }
 
-    async fn execute(&self, what: &str, script: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, PgError> {
+    async fn execute(
+        &self,
+        what: &str,
+        script: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, PgError> {
         let text = self.text(script);
         self.connection.execute(&text, values).await.map_err(|e| postgres::classify(e, what))
     }
@@ -343,6 +427,32 @@ impl Ledger {
     ) -> Result<tokio_postgres::Row, PgError> {
         let text = self.text(script);
         self.connection.query_one(&text, values).await.map_err(|e| postgres::classify(e, what))
+    }
+}
+
+/// The one run among those that fit a name.
+///
+/// # Errors
+/// [`Cause::Usage`] if there are several.
+pub fn only_run(name: &str, ids: Vec<Uuid>) -> Result<Option<Uuid>, Cause> {
+    match ids.as_slice() {
+        [] => Ok(None),
+        [run_id] => Ok(Some(*run_id)),
+        several => Err(Cause::Usage {
+            message: format!("`{name}` fits several runs"),
+            hint: Some(format!(
+                "such as {}",
+                several.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ")
+            )),
+        }),
+    }
+}
+
+/// The error for a name that no run fits.
+pub fn unknown_run(name: &str) -> Cause {
+    Cause::Usage {
+        message: format!("the ledger knows no run `{name}`"),
+        hint: Some("merganser status lists the runs".into()),
     }
 }
 
@@ -370,10 +480,8 @@ pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Ca
         }
     }
     transaction.batch_execute(&sql::render(sql::MIGRATIONS_TABLE, &variables)).await.map_err(failed)?;
-    let row = transaction
-        .query_one(&sql::render(sql::LEDGER_VERSION, &variables), &[])
-        .await
-        .map_err(failed)?;
+    let row =
+        transaction.query_one(&sql::render(sql::LEDGER_VERSION, &variables), &[]).await.map_err(failed)?;
     let version: i32 = row.try_get(0).map_err(failed)?;
     if version as usize > sql::MIGRATIONS.len() {
         return Err(Cause::Refused {
@@ -389,10 +497,7 @@ pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Ca
         transaction.batch_execute(&sql::render(script, &variables)).await.map_err(failed)?;
         let applied = sql::render(sql::LEDGER_APPLIED, &variables);
         let number = index as i32 + 1;
-        transaction
-            .execute(&applied, &[&number, name, &env!("CARGO_PKG_VERSION")])
-            .await
-            .map_err(failed)?;
+        transaction.execute(&applied, &[&number, name, &env!("CARGO_PKG_VERSION")]).await.map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)?;
     Ok(())

@@ -42,10 +42,11 @@ impl<'a> MakeWriter<'a> for AboveBars {
 }
 
 impl Report {
-    /// Sets the process' log up. Call it once.
-    pub fn start(output: &Output) -> Self {
+    /// Sets the process' log up; `for_people`: text wherever it goes. Call it once.
+    pub fn start(output: &Output, for_people: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let format = output.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
+        let usual = if terminal || for_people { LogFormat::Text } else { LogFormat::Json };
+        let format = output.log_format.unwrap_or(usual);
         let bars = MultiProgress::new();
         let shows_bars = terminal && format == LogFormat::Text && !output.quiet;
         if !shows_bars {
@@ -58,13 +59,23 @@ impl Report {
             _ => "debug,merganser=trace",
         };
         let filter = EnvFilter::try_from_env("MERGANSER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-        let builder =
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars(bars.clone()));
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars(bars.clone()));
         let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         // A second start (tests) keeps the first.
         let _ = match format {
-            LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
-            LogFormat::Text => builder.with_ansi(color).with_target(false).without_time().event_format(Lines { color }).try_init(),
+            LogFormat::Json => builder
+                .json()
+                .with_target(false)
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .try_init(),
+            LogFormat::Text => builder
+                .with_ansi(color)
+                .with_target(false)
+                .without_time()
+                .event_format(Lines { color })
+                .try_init(),
         };
         Self { bars, json: format == LogFormat::Json }
     }
@@ -183,7 +194,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

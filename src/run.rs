@@ -10,10 +10,10 @@ use crate::clients::store::Store;
 use crate::config::{DatabaseUrl, RunConfig};
 use crate::embedded::{self, Embedded};
 use crate::error::{Cause, Database, Exit, Failure};
-use crate::manifest::{Kind, Ledger, NewRun, Status};
+use crate::manifest::{Ledger, NewRun, Status};
 use crate::report::Report;
 use crate::stages::check::{Checked, Failures};
-use crate::stages::promote::{Promoted, Records, TableChange};
+use crate::stages::promote::{Guard, Promoted, Records, Sample, TableChange};
 use crate::stages::publish::Published;
 use crate::stages::{Context, load};
 use crate::workspace::Workspace;
@@ -34,6 +34,8 @@ pub struct Progress {
     failures: Failures,
     records: Records,
     changes: Vec<TableChange>,
+    guards: Vec<Guard>,
+    samples: Vec<Sample>,
     batches: usize,
     published: Option<Published>,
 }
@@ -57,6 +59,8 @@ impl Progress {
     pub fn add(&mut self, promoted: Promoted) {
         self.batches += 1;
         self.records.add(promoted.records());
+        self.guards.extend_from_slice(promoted.guards());
+        self.samples.extend_from_slice(promoted.samples());
         for change in promoted.changes() {
             match self.changes.iter_mut().find(|known| known.table == change.table) {
                 Some(known) => known.add(change),
@@ -86,12 +90,17 @@ impl Progress {
 pub struct Summary {
     pub run_id: Uuid,
     pub dataset: &'static str,
+    /// What a record is called where people read it.
+    pub record: &'static str,
     pub outcome: RunOutcome,
     pub dry_run: bool,
     pub files: usize,
     pub failures: Failures,
     pub records: Records,
     pub changes: Vec<TableChange>,
+    pub guards: Vec<Guard>,
+    /// Of a dry run.
+    pub samples: Vec<Sample>,
     pub published: Option<Published>,
     pub duration: Duration,
     pub peak_memory_bytes: Option<u64>,
@@ -117,10 +126,29 @@ impl Summary {
 /// # Errors
 /// [`Failure`] says what failed, where, and whether the database changed; the ledger has it too.
 pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure> {
-    let server = Server::open(&config.database.url).await?;
-    let result = with_database(config, report, server.url.clone()).await;
-    server.close().await;
-    result
+    let started = Instant::now();
+    let opened = Opened::open(config, report).await?;
+    let (run_id, dry_run, dataset) =
+        (opened.context.run_id, opened.context.config.dry_run, opened.context.dataset());
+    let (outcome, progress) = opened
+        .run(async |context: &Context, progress: &mut Progress| etl::run(context, progress).await)
+        .await?;
+    Ok(Summary {
+        run_id,
+        dataset: dataset.name,
+        record: dataset.record,
+        outcome,
+        dry_run,
+        files: progress.files,
+        failures: progress.failures,
+        records: progress.records,
+        changes: progress.changes,
+        guards: progress.guards,
+        samples: progress.samples,
+        published: progress.published,
+        duration: started.elapsed(),
+        peak_memory_bytes: machine::peak_memory_bytes(),
+    })
 }
 
 /// A database to work with; an embedded one is running for as long as this lives.
@@ -152,12 +180,55 @@ impl Server {
     }
 }
 
-async fn with_database(config: RunConfig, report: &Report, database: PgUrl) -> Result<Summary, Failure> {
-    let started = Instant::now();
+/// A run that has begun: it holds the dataset's lock, and the ledger knows it.
+pub struct Opened {
+    server: Server,
+    context: Context,
+    started: Instant,
+}
+
+impl Opened {
+    /// Takes the lock, opens the stores and enters the run in the ledger.
+    pub async fn open(config: RunConfig, report: &Report) -> Result<Self, Failure> {
+        let server = Server::open(&config.database.url).await?;
+        match open_context(config, report, server.url.clone()).await {
+            Ok(context) => Ok(Self { server, context, started: Instant::now() }),
+            Err(cause) => {
+                server.close().await;
+                Err(cause.into())
+            }
+        }
+    }
+
+    /// Does the work of the run until it is done, fails or is interrupted, and enters the end in the ledger.
+    pub async fn run<T>(
+        self,
+        work: impl AsyncFnOnce(&Context, &mut Progress) -> Result<T, Cause>,
+    ) -> Result<(T, Progress), Failure> {
+        let Self { server, context, started } = self;
+        let mut progress = Progress::default();
+        let result = tokio::select! {
+            result = work(&context, &mut progress) => result,
+            () = interrupted() => Err(Cause::Interrupted),
+        };
+        let ended = match result {
+            Ok(value) => match finish(&context, &progress, started).await {
+                Ok(()) => Ok(value),
+                Err(cause) => Err(fail(&context, &progress, cause).await),
+            },
+            Err(cause) => Err(fail(&context, &progress, cause).await),
+        };
+        drop(context);
+        server.close().await;
+        Ok((ended?, progress))
+    }
+}
+
+async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Result<Context, Cause> {
     let ledger = Ledger::open(&database, &config.database, config.dataset.name).await?;
     let mut context = Context {
-        source: Store::open(&config.source, &config.s3).await.map_err(Cause::from)?,
-        store: Store::open(&config.store, &config.s3).await.map_err(Cause::from)?,
+        source: Store::open(&config.source, &config.s3).await?,
+        store: Store::open(&config.store, &config.s3).await?,
         workspace: Workspace::create(&config.work_dir)?,
         run_id: Uuid::now_v7(),
         report: report.clone(),
@@ -167,57 +238,30 @@ async fn with_database(config: RunConfig, report: &Report, database: PgUrl) -> R
     };
     let new = NewRun {
         run_id: context.run_id,
-        kind: Kind::Run,
+        kind: context.config.kind,
         dry_run: context.config.dry_run,
         options: context.config.for_ledger(),
     };
     for abandoned in context.ledger.begin_run(&new).await? {
         tracing::warn!("run {abandoned} ended without a word; it is marked as abandoned");
     }
-    let mut progress = Progress::default();
-    let result = tokio::select! {
-        result = etl::run(&context, &mut progress) => result,
-        () = interrupted() => Err(Cause::Interrupted),
-    };
-    match result {
-        Ok(outcome) => finish(&context, progress, outcome, started).await,
-        Err(cause) => Err(fail(&context, &progress, cause).await),
-    }
+    Ok(context)
 }
 
-async fn finish(
-    context: &Context,
-    progress: Progress,
-    outcome: RunOutcome,
-    started: Instant,
-) -> Result<Summary, Failure> {
-    let summary = Summary {
-        run_id: context.run_id,
-        dataset: context.dataset().name,
-        outcome,
-        dry_run: context.config.dry_run,
-        files: progress.files,
-        failures: progress.failures,
-        records: progress.records,
-        changes: progress.changes,
-        published: progress.published,
-        duration: started.elapsed(),
-        peak_memory_bytes: machine::peak_memory_bytes(),
-    };
-    let status = match (summary.dry_run, summary.has_failures()) {
+async fn finish(context: &Context, progress: &Progress, started: Instant) -> Result<(), Cause> {
+    let status = match (context.config.dry_run, progress.failures != Failures::default()) {
         (true, _) => Status::RolledBack,
         (false, true) => Status::CompletedWithFailures,
         (false, false) => Status::Completed,
     };
     let counts = json!({
-        "files": summary.files,
-        "failures": summary.failures,
-        "records": summary.records,
-        "duration_ms": summary.duration.as_millis() as u64,
-        "peak_memory_bytes": summary.peak_memory_bytes,
+        "files": progress.files,
+        "failures": progress.failures,
+        "records": progress.records,
+        "duration_ms": started.elapsed().as_millis() as u64,
+        "peak_memory_bytes": machine::peak_memory_bytes(),
     });
-    context.ledger.finish_run(status, &counts, None, &[]).await?;
-    Ok(summary)
+    context.ledger.finish_run(status, &counts, None, &[]).await
 }
 
 /// Enters a failure in the ledger and clears up; neither may hide the failure itself.
@@ -228,8 +272,9 @@ async fn fail(context: &Context, progress: &Progress, cause: Cause) -> Failure {
         (_, _) if context.config.dry_run => Database::Unchanged,
         (_, batches) => Database::Committed { batches },
     };
-    let failure = Failure { step: progress.step, run_id: Some(context.run_id), cause, database };
-    let status = match failure.cause {
+    let failure =
+        Failure { step: progress.step, run_id: Some(context.run_id), cause: Box::new(cause), database };
+    let status = match *failure.cause {
         Cause::Interrupted => Status::Interrupted,
         _ => Status::Failed,
     };
@@ -243,7 +288,9 @@ async fn fail(context: &Context, progress: &Progress, cause: Cause) -> Failure {
     match tokio::time::timeout(Duration::from_secs(15), noted).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!("the ledger could not be told: {error}"),
-        Err(_) => tracing::warn!("the ledger could not be told in time; the next run marks this one as abandoned"),
+        Err(_) => {
+            tracing::warn!("the ledger could not be told in time; the next run marks this one as abandoned")
+        }
     }
     failure
 }

@@ -22,11 +22,20 @@ pub const LEDGER_START_STEP: &str = include_str!("../sql/ledger/start_step.pg.sq
 pub const LEDGER_FINISH_STEP: &str = include_str!("../sql/ledger/finish_step.pg.sql");
 pub const LEDGER_FAIL_STEPS: &str = include_str!("../sql/ledger/fail_steps.pg.sql");
 pub const LEDGER_KNOWN_FILES: &str = include_str!("../sql/ledger/known_files.pg.sql");
+pub const LEDGER_UNRESOLVED: &str = include_str!("../sql/ledger/unresolved.pg.sql");
+pub const LEDGER_FAILED_RECORD: &str = include_str!("../sql/ledger/failed_record.pg.sql");
 pub const LEDGER_ADD_FILE: &str = include_str!("../sql/ledger/add_file.pg.sql");
 pub const LEDGER_FILE_PARSED: &str = include_str!("../sql/ledger/file_parsed.pg.sql");
 pub const LEDGER_FAILED_AGAIN: &str = include_str!("../sql/ledger/failed_again.pg.sql");
 pub const LEDGER_PUBLISHED: &str = include_str!("../sql/ledger/published.pg.sql");
 pub const LEDGER_COMMITTED: &str = include_str!("../sql/ledger/committed.pg.sql");
+pub const LEDGER_EXISTS: &str = include_str!("../sql/ledger/exists.pg.sql");
+pub const LEDGER_VIEW_RUNS: &str = include_str!("../sql/ledger/view_runs.pg.sql");
+pub const LEDGER_VIEW_RUN: &str = include_str!("../sql/ledger/view_run.pg.sql");
+pub const LEDGER_VIEW_FILE: &str = include_str!("../sql/ledger/view_file.pg.sql");
+pub const LEDGER_VIEW_FAILURES: &str = include_str!("../sql/ledger/view_failures.pg.sql");
+pub const LEDGER_VIEW_ORIGIN: &str = include_str!("../sql/ledger/view_origin.pg.sql");
+pub const LEDGER_FIND_RUN: &str = include_str!("../sql/ledger/find_run.pg.sql");
 pub const LEDGER_ADD_GUARDS: &str = include_str!("../sql/ledger/add_guards.pg.sql");
 pub const LEDGER_ADD_CHANGES: &str = include_str!("../sql/ledger/add_changes.pg.sql");
 pub const LEDGER_ADD_FAILURES: &str = include_str!("../sql/ledger/add_failures.pg.sql");
@@ -34,6 +43,13 @@ pub const LEDGER_SCHEMA_EXISTS: &str = include_str!("../sql/ledger/schema_exists
 pub const LEDGER_CREATE_SCHEMA: &str = include_str!("../sql/ledger/create_schema.pg.sql");
 pub const LEDGER_VERSION: &str = include_str!("../sql/ledger/version.pg.sql");
 pub const LEDGER_APPLIED: &str = include_str!("../sql/ledger/applied.pg.sql");
+
+pub const PROMOTE_SAMPLES: &str = include_str!("../sql/promote/samples.pg.sql");
+pub const PURGED: &str = include_str!("../sql/purge/purged.pg.sql");
+pub const PURGE_CHANGES: &str = include_str!("../sql/purge/changes.pg.sql");
+pub const GOLDEN_TABLE: &str = include_str!("../sql/golden/1_table.pg.sql");
+pub const GOLDEN_COPY: &str = include_str!("../sql/golden/2_copy.pg.sql");
+pub const GOLDEN_COMPARE: &str = include_str!("../sql/golden/3_compare.pg.sql");
 
 /// DuckDB; the tables `records` and `failed` are the same in every dataset's staging store.
 pub const STAGED_COUNTS: &str = include_str!("../sql/staged/counts.duckdb.sql");
@@ -51,6 +67,7 @@ pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
 pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
 
 pub const PROMOTE_MISSING: &str = include_str!("../sql/promote/0_missing.pg.sql");
+pub const PROMOTE_IDENTIFY: &str = include_str!("../sql/promote/0_identify.pg.sql");
 pub const PROMOTE_READ_GUARDS: &str = include_str!("../sql/promote/9_read_guards.pg.sql");
 pub const PROMOTE_READ_CHANGES: &str = include_str!("../sql/promote/7_read_changes.pg.sql");
 pub const PROMOTE_READ_RECORDS: &str = include_str!("../sql/promote/8_read_records.pg.sql");
@@ -146,7 +163,8 @@ mod tests {
 
     #[test]
     fn variables_are_put_in_as_psql_does() {
-        let script = "-- :\"no\" :'no'\nselect ':no', \":no\", a::text, :'lit', :\"id\".:\"id\", :raw, $$ :no $$";
+        let script =
+            "-- :\"no\" :'no'\nselect ':no', \":no\", a::text, :'lit', :\"id\".:\"id\", :raw, $$ :no $$";
         let text = render(script, &[("lit", "it's"), ("id", "a\"b"), ("raw", "1, 2")]);
         assert_eq!(
             text,

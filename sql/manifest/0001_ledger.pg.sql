@@ -50,9 +50,10 @@ create table :"ledger".files (
     -- Sorts files by the order in which they count; the dataset makes it.
     order_key text not null,
     -- done: read to its end, its good records committed. incomplete: its document breaks off, what
-    -- came before is committed. failed: nothing could be read. pending: not committed (yet).
+    -- came before is committed. failed: nothing could be read. retried: only some of its records were
+    -- read again. pending: not committed (yet).
     status text not null default 'pending' check (status in (
-        'pending', 'done', 'done_with_failures', 'incomplete', 'failed'
+        'pending', 'done', 'done_with_failures', 'incomplete', 'failed', 'retried'
     )),
     -- seen = loaded + failed + superseded + deleted, once committed.
     records_seen bigint,

@@ -8,13 +8,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::account::{Account, run};
 use super::binaries::Binaries;
+use super::postmaster::{Running, process_exists};
 use super::{Cluster, EmbeddedError, LIMIT, USER, io_error, settings};
 
 /// Longest path of a Unix socket, in bytes: what the systems' address structure has room for.
@@ -33,17 +33,6 @@ pub(super) struct Server {
     dir: PathBuf,
     account: Account,
     binaries: Binaries,
-}
-
-/// What the running server says of itself in postmaster.pid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Running {
-    pid: i32,
-    pub port: u16,
-    pub socket_dir: PathBuf,
-    /// Listens on 127.0.0.1 too.
-    pub tcp: bool,
-    ready: bool,
 }
 
 /// How pg_ctl ends the server.
@@ -135,7 +124,7 @@ impl Server {
             text => text.map_err(io_error("read", &file))?,
         };
         // The server itself deals with a file that it cannot read.
-        let Some(running) = parse_postmaster(&text) else { return Ok(None) };
+        let Some(running) = Running::parse(&text) else { return Ok(None) };
         // Asked first: a server in another container that shares the folder has no process here.
         if running.answers() || self.is_server(running.pid) {
             return Ok(Some(running));
@@ -356,16 +345,6 @@ impl Server {
     }
 }
 
-impl Running {
-    fn socket(&self) -> PathBuf {
-        self.socket_dir.join(format!(".s.PGSQL.{}", self.port))
-    }
-
-    fn answers(&self) -> bool {
-        UnixStream::connect(self.socket()).is_ok()
-    }
-}
-
 /// The major version that made the cluster in `data`; none if there is no cluster.
 fn made_by(data: &Path) -> Result<Option<u32>, EmbeddedError> {
     // Only the server's user can look into data/, and root.
@@ -383,24 +362,6 @@ fn locale() -> &'static str {
     if known.lines().any(|name| name == "c.utf8") { "C.UTF-8" } else { "C" }
 }
 
-fn parse_postmaster(text: &str) -> Option<Running> {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let line = |number: usize| lines.get(number - 1).copied().unwrap_or_default();
-    Some(Running {
-        pid: line(1).parse::<i32>().ok()?.abs(),
-        port: line(4).parse().unwrap_or_default(),
-        socket_dir: PathBuf::from(line(5)),
-        tcp: !line(6).is_empty(),
-        ready: line(8) == "ready",
-    })
-}
-
-fn process_exists(pid: i32) -> bool {
-    // Not being allowed to send it a signal means that it is there.
-    rustix::process::Pid::from_raw(pid)
-        .is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
-}
-
 fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
@@ -413,17 +374,6 @@ fn last_lines(text: &str, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_the_pid_file_whole_and_cut_off() {
-        let text = "4711\n/d/data\n1700000000\n5433\n/d/socket\n127.0.0.1\n  1 2\nready   \n";
-        let running = parse_postmaster(text).unwrap();
-        assert_eq!((running.pid, running.port, running.tcp, running.ready), (4711, 5433, true, true));
-        assert_eq!(running.socket(), Path::new("/d/socket/.s.PGSQL.5433"));
-        let starting = parse_postmaster("4711\n/d/data\n1700000000\n5432\n/d/socket\n\n").unwrap();
-        assert!(!starting.ready && !starting.tcp);
-        assert_eq!(parse_postmaster(""), None);
-    }
 
     #[test]
     fn an_error_quotes_the_end_of_the_log() {

@@ -77,7 +77,8 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
 
     let mut noted = 0;
     loop {
-        let (same, rows) = blocking(move || failed_rows(&staging, noted).map(|rows| (staging, rows))).await??;
+        let (same, rows) =
+            blocking(move || failed_rows(&staging, noted).map(|rows| (staging, rows))).await??;
         staging = same;
         if rows.is_empty() {
             break;
@@ -104,8 +105,11 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
             Ok(_) => {}
         }
     }
-    let what =
-        format!("{} failed record(s), {} unreadable file(s)", report::count(failures.records), failures.files);
+    let what = format!(
+        "{} failed record(s), {} unreadable file(s)",
+        report::count(failures.records),
+        failures.files
+    );
     let details = json!({
         "failed_records": failures.records,
         "unreadable_files": failures.files,
@@ -129,10 +133,8 @@ fn counts(staging: &Staging) -> Result<Vec<Counts>, DuckError> {
 
 /// Some failed records with the number of their file, beginning after the first `skip`.
 fn failed_rows(staging: &Staging, skip: usize) -> Result<Vec<(i64, NewFailure)>, DuckError> {
-    let query = sql::render(
-        sql::STAGED_FAILURES,
-        &[("limit", &CHUNK.to_string()), ("offset", &skip.to_string())],
-    );
+    let query =
+        sql::render(sql::STAGED_FAILURES, &[("limit", &CHUNK.to_string()), ("offset", &skip.to_string())]);
     staging.query("read the failed records", &query, |row| {
         let failure = NewFailure {
             file_id: 0,

@@ -31,6 +31,8 @@ pub(super) struct FetchedFile {
     pub path: PathBuf,
     pub size_bytes: u64,
     pub meaning: FileName,
+    /// Only these records of it; empty: all.
+    pub only_ordinals: Vec<u64>,
 }
 
 /// Downloads the files one after the other and enters them in the ledger.
@@ -55,8 +57,15 @@ pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
             order_key: &file.meaning.order_key,
         };
         let file_id = context.ledger.add_file(&new).await?;
-        let size_bytes = fetched.size_bytes;
-        files.push(FetchedFile { file_no, file_id, name: file.name, path, size_bytes, meaning: file.meaning });
+        files.push(FetchedFile {
+            file_no,
+            file_id,
+            name: file.name,
+            path,
+            size_bytes: fetched.size_bytes,
+            meaning: file.meaning,
+            only_ordinals: file.only_ordinals,
+        });
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
     let what = format!("{} file(s), {}", files.len(), report::size(bytes));

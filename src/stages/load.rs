@@ -93,10 +93,8 @@ async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u
     let unread = || Cause::io(format!("read {}.csv", csv.table));
     let staging = &context.config.database.staging_schema;
     let columns = columns(context.dataset(), &csv.table);
-    let statement = sql::render(
-        sql::LOAD_COPY,
-        &[("staging", staging), ("table", &csv.table), ("columns", &columns)],
-    );
+    let statement =
+        sql::render(sql::LOAD_COPY, &[("staging", staging), ("table", &csv.table), ("columns", &columns)]);
     let bar = context.report.bytes_bar(&operation, csv.size_bytes);
     let mut file = tokio::fs::File::open(&csv.path).await.map_err(unread())?;
     let sink = connection.copy_in::<_, Bytes>(&statement).await.map_err(failed)?;

@@ -22,6 +22,7 @@ use crate::clients::store::Store;
 use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::error::Cause;
+use crate::machine;
 use crate::manifest::Ledger;
 use crate::report::{self, Report};
 use crate::workspace::Workspace;
@@ -60,10 +61,13 @@ impl Context {
 }
 
 /// Runs `work`, which blocks, on a thread that may.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|panic| Cause::Io { operation: "work in the background".into(), source: std::io::Error::other(panic) })
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Cause> {
+    tokio::task::spawn_blocking(work).await.map_err(|panic| Cause::Io {
+        operation: "work in the background".into(),
+        source: std::io::Error::other(panic),
+    })
 }
 
 /// A step under way.
@@ -90,6 +94,7 @@ impl Step<'_> {
             rows,
             bytes,
             duration_ms = report::millis(self.started),
+            peak_memory_bytes = machine::peak_memory_bytes(),
             "{:<8} {what} ({})",
             self.name,
             report::duration(self.started.elapsed())

@@ -105,7 +105,7 @@ fn stage_file(
         level: config.level,
         batch_records: config.batch_records,
         limits: config.limits,
-        only_ordinals: &[],
+        only_ordinals: &file.only_ordinals,
     };
     let (sender, receiver) = sync_channel(QUEUE);
     let mut load = staging.load()?;
@@ -181,7 +181,8 @@ impl Sink for Queue<'_> {
         self.sender.send(Message::Failed(record)).map_err(|_| SinkClosed)
     }
 
-    fn progress(&mut self, records: u64, bytes: u64) {
+    fn progress(&mut self, records: u64, bytes: u64, total_bytes: u64) {
+        self.bar.set_length(total_bytes);
         let rate = records as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
         self.bar.set_position(bytes);
         self.bar.set_message(format!("{} cases, {}/s", report::count(records), report::count(rate as u64)));
@@ -222,4 +223,3 @@ fn failed_row(file: &FetchedFile, record: &FailedRecord) -> RecordBatch {
         ("fragment", text(record.fragment.as_deref())),
     ])
 }
-

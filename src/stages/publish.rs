@@ -82,7 +82,8 @@ fn statement(context: &Context, table: &str, columns: PublishedColumns) -> Strin
     let dataset = context.dataset();
     let named = || {
         let mut tables = dataset.tables.iter().chain(dataset.kept);
-        let table = tables.find(|known| known.name == table).expect("a published table is one of the dataset");
+        let table =
+            tables.find(|known| known.name == table).expect("a published table is one of the dataset");
         table.columns.iter().map(|column| column.name).collect::<Vec<_>>()
     };
     let (script, names) = match columns {

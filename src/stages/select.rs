@@ -2,9 +2,13 @@
 //!
 //! In: the source's listing and the ledger's done files. Out: [`Selected`]. A failure changes nothing.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use globset::GlobMatcher;
 use serde_json::json;
 
 use super::Context;
+use crate::config::Selection;
 use crate::dataset::FileName;
 use crate::error::Cause;
 use crate::report;
@@ -21,6 +25,8 @@ pub struct SelectedFile {
     pub name: String,
     pub size_bytes: u64,
     pub meaning: FileName,
+    /// Only these records of it; empty: all.
+    pub only_ordinals: Vec<u64>,
 }
 
 /// Files that are promoted together.
@@ -61,35 +67,174 @@ impl Selected {
     }
 }
 
-/// Lists the source and leaves out what the ledger knows as done. A file of a known name with another size was
-/// posted again: it is taken, and order safety decides about its records.
+/// Lists the source and takes what the run is to process.
 pub async fn select(context: &Context) -> Result<Selected, Cause> {
     let step = context.begin(0, "select").await?;
     let listing = context.source.list_names("").await?;
-    let known = context.ledger.known_files().await?;
-    let total = listing.len();
+    let names = listing.len();
     let mut files: Vec<_> = listing
         .into_iter()
         .filter_map(|object| {
             let meaning = (context.dataset().file_name)(&object.key)?;
-            Some(SelectedFile { name: object.key, size_bytes: object.size_bytes, meaning })
+            let (name, size_bytes) = (object.key, object.size_bytes);
+            Some(SelectedFile { name, size_bytes, meaning, only_ordinals: Vec::new() })
         })
         .collect();
-    let ours = files.len();
-    files.retain(|file| !known.contains(&(file.name.clone(), file.size_bytes)));
     files.sort_by(|a, b| (&a.meaning.order_key, &a.name).cmp(&(&b.meaning.order_key, &b.name)));
+    let ours = files.len();
+    match &context.config.selection {
+        Selection::New => only_new(context, &mut files, names).await?,
+        Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
+        Selection::Failed { run, record } => {
+            only_failed(context, &mut files, run.as_deref(), *record).await?
+        }
+    }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
-    if ours == 0 {
+    let what = format!("{} of {} files at {}", files.len(), ours, context.config.source);
+    let details = json!({ "names": names, "files": ours, "selected": files.len() });
+    step.done(&what, files.len() as u64, bytes, details).await?;
+    Ok(Selected { files })
+}
+
+/// Leaves out what is done. A file of a known name with another size was posted again: it is taken, and order
+/// safety decides about its records.
+async fn only_new(context: &Context, files: &mut Vec<SelectedFile>, names: usize) -> Result<(), Cause> {
+    if files.is_empty() {
         tracing::warn!(
             run_id = %context.run_id,
             "{} has no file of {} among {} names",
-            context.config.source, context.dataset().name, report::count(total as u64)
+            context.config.source, context.dataset().name, report::count(names as u64)
         );
     }
-    let what = format!("{} new of {} files at {}", files.len(), ours, context.config.source);
-    let details = json!({ "names": total, "files": ours, "new": files.len() });
-    step.done(&what, files.len() as u64, bytes, details).await?;
-    Ok(Selected { files })
+    let known = context.ledger.known_files().await?;
+    let known: HashSet<_> = known.into_iter().map(|file| (file.name, file.size_bytes)).collect();
+    files.retain(|file| !known.contains(&(file.name.clone(), file.size_bytes)));
+    Ok(())
+}
+
+/// Takes the files whose names match, those without a failure only if `force`.
+async fn only_matching(
+    context: &Context,
+    files: &mut Vec<SelectedFile>,
+    glob: &GlobMatcher,
+    force: bool,
+) -> Result<(), Cause> {
+    let all: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+    let known = context.ledger.known_files().await?;
+    let gone: BTreeSet<_> = known.iter().map(|file| file.name.clone()).collect();
+    let gone = gone.into_iter().filter(|name| glob.is_match(name) && !all.contains(name));
+    let gone: Vec<_> = gone.collect();
+    files.retain(|file| glob.is_match(&file.name));
+    if !gone.is_empty() {
+        no_longer_there(context, &gone, files.is_empty(), "it is not processed again")?;
+    }
+    if files.is_empty() {
+        return Err(Cause::Refused {
+            message: format!("no file of {} matches {}", context.config.source, glob.glob()),
+            hint: Some(match all.len() {
+                0 => "the archive has no files yet".into(),
+                count => format!("there are {count}: {}", shorten(&all)),
+            }),
+        });
+    }
+    if force {
+        return Ok(());
+    }
+    let clean = known.into_iter().filter(|file| !file.has_failures);
+    let clean: HashSet<_> = clean.map(|file| (file.name, file.size_bytes)).collect();
+    let is_clean = |file: &SelectedFile| clean.contains(&(file.name.clone(), file.size_bytes));
+    let skipped: Vec<_> = files.iter().filter(|file| is_clean(file)).map(|file| file.name.clone()).collect();
+    if !skipped.is_empty() {
+        tracing::info!(
+            run_id = %context.run_id,
+            "{} file(s) are done without a failure and skipped, see --force: {}",
+            skipped.len(),
+            shorten(&skipped)
+        );
+    }
+    files.retain(|file| !is_clean(file));
+    Ok(())
+}
+
+/// Takes the failed records that are not put right.
+async fn only_failed(
+    context: &Context,
+    files: &mut Vec<SelectedFile>,
+    run: Option<&str>,
+    record: Option<i64>,
+) -> Result<(), Cause> {
+    let run = match run {
+        Some(name) => Some(context.ledger.run_named(name).await?),
+        None => None,
+    };
+    if let Some(record) = record {
+        may_be_retried(context, record).await?;
+    }
+    // A place is one in certain bytes: those of that name and size.
+    let mut places: BTreeMap<(String, u64), Vec<u64>> = BTreeMap::new();
+    for place in context.ledger.unresolved(run, record).await? {
+        places.entry((place.file, place.size_bytes)).or_default().push(place.ordinal);
+    }
+    files.retain_mut(|file| match places.remove(&(file.name.clone(), file.size_bytes)) {
+        Some(ordinals) => {
+            file.only_ordinals = ordinals;
+            true
+        }
+        None => false,
+    });
+    let missing: Vec<_> = places.into_keys().map(|(name, _)| name).collect();
+    if !missing.is_empty() {
+        no_longer_there(context, &missing, files.is_empty(), "its failed records stay as they are")?;
+    }
+    Ok(())
+}
+
+/// Refuses a failed record that is none, or cannot be read on its own; says so if it is settled already.
+async fn may_be_retried(context: &Context, record: i64) -> Result<(), Cause> {
+    let Some(known) = context.ledger.failed_record(record).await? else {
+        return Err(Cause::Usage {
+            message: format!("the ledger knows no failed record {record} of {}", context.dataset().name),
+            hint: Some("merganser failures lists them".into()),
+        });
+    };
+    let schema = &context.config.database.schema;
+    if let Some(resolution) = &known.resolution {
+        tracing::info!(run_id = %context.run_id, "failed record {record} is settled already: {resolution}");
+    } else if known.target_schema != *schema {
+        return Err(Cause::Usage {
+            message: format!("failed record {record} is of schema {}, not of {schema}", known.target_schema),
+            hint: Some(format!("--schema {}", known.target_schema)),
+        });
+    } else if known.ordinal == 0 {
+        return Err(Cause::Refused {
+            message: format!(
+                "failed record {record} is where {} breaks off: no record to try again",
+                known.file
+            ),
+            hint: Some(format!("merganser reprocess {} {}", context.dataset().name, known.file)),
+        });
+    }
+    Ok(())
+}
+
+/// Files that the ledger knows and the archive has not, or not with those bytes: an error if they are all there is.
+fn no_longer_there(context: &Context, names: &[String], all: bool, meanwhile: &str) -> Result<(), Cause> {
+    let message = format!(
+        "{} is in the ledger, but no longer as it was in the archive {}",
+        shorten(names),
+        context.config.source
+    );
+    if all {
+        return Err(Cause::Refused { message, hint: Some("put it back there, then try again".into()) });
+    }
+    tracing::warn!(run_id = %context.run_id, "{message}: {meanwhile}");
+    Ok(())
+}
+
+/// Some of the names.
+fn shorten(names: &[String]) -> String {
+    let shown = names.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > 10 { format!("{shown}, …") } else { shown }
 }
 
 #[cfg(test)]
@@ -101,6 +246,7 @@ mod tests {
             name: number.to_string(),
             size_bytes: *size,
             meaning: FileName { run_date: jiff::civil::date(2026, 1, 1), order_key: number.to_string() },
+            only_ordinals: Vec::new(),
         });
         Selected { files: files.collect() }
     }

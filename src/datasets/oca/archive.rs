@@ -11,14 +11,14 @@ use zip::result::ZipError;
 use crate::dataset::{Limits, ParseError};
 
 /// Opens the archive and gives its document to `read`, which must read it to its end: only then
-/// are size and checksum known to be right. Names in the archive are compared, never used as paths.
+/// are size and checksum known to be right. `read` also gets the document's size in bytes. Names in the archive are compared, never used as paths.
 ///
 /// Fails with [`ParseError::Io`] when the disk fails and with [`ParseError::Unreadable`] when the
 /// archive is not what it should be.
 pub(super) fn with_document<T>(
     path: &Path,
     limits: &Limits,
-    read: impl FnOnce(Document<'_>) -> Result<T, ParseError>,
+    read: impl FnOnce(Document<'_>, u64) -> Result<T, ParseError>,
 ) -> Result<T, ParseError> {
     let file = File::open(path).map_err(|source| ParseError::Io { file: shown(path), source })?;
     let mut archive = ZipArchive::new(BufReader::new(file))
@@ -32,7 +32,9 @@ pub(super) fn with_document<T>(
         return Err(unreadable(path, format!("its XML file is packed as {method}, which is not read here")));
     }
     let (declared, packed) = (entry.size(), entry.compressed_size());
-    let most = limits.unpacked_bytes.min(limits.unpacked_ratio.saturating_mul(packed));
+    // A small document may be as repetitive as it likes: reading it costs little.
+    let most =
+        limits.unpacked_ratio.saturating_mul(packed).max(limits.ratio_free_bytes).min(limits.unpacked_bytes);
     if declared > most {
         let reason = format!(
             "its XML file declares {declared} bytes unpacked from {packed}; at most {} bytes and {} for one \
@@ -41,7 +43,7 @@ pub(super) fn with_document<T>(
         );
         return Err(unreadable(path, reason));
     }
-    read(Document { entry: Box::new(entry), declared, unpacked: 0 })
+    read(Document { entry: Box::new(entry), declared, unpacked: 0 }, declared)
 }
 
 /// The error for a document whose stream failed.

@@ -3,6 +3,7 @@
 mod archive;
 mod cells;
 mod document;
+mod fields;
 mod file_name;
 mod flatten;
 mod parse;
@@ -12,6 +13,7 @@ mod rows;
 pub mod sample;
 mod scan;
 pub mod tables;
+mod unique;
 mod value;
 mod window;
 
@@ -35,6 +37,8 @@ pub const OCA: Dataset = Dataset {
         keys: include_str!("../../../sql/oca/5_keys.pg.sql"),
         promote: include_str!("../../../sql/oca/6_promote.pg.sql"),
         guards: include_str!("../../../sql/oca/8_guards.pg.sql"),
+        purge: include_str!("../../../sql/oca/9_purge.pg.sql"),
+        verify: include_str!("../../../sql/oca/9_verify.pg.sql"),
         newest: include_str!("../../../sql/oca/7_newest.pg.sql"),
     },
     published: &[

@@ -3,19 +3,20 @@
 //! One thread unpacks the document and cuts it into cases, the calling thread turns the cases into
 //! rows. After an error nothing of the file may be used; a document that only breaks off is no error.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::archive;
 use super::cells::Case;
 use super::document::{Block, Item, ItemKind, Split, SplitError, split};
-use super::flatten::{Fault, Flattener, Verdict};
+use super::fields::Fault;
+use super::flatten::{Flattener, Verdict};
 use super::plan::Plan;
 use super::rescue::rescue;
 use super::rows::{Place, Writer};
 use super::tables::TABLES;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
-
 
 /// Blocks that wait between the two threads, some 0.5 MiB each.
 const WAITING_BLOCKS: usize = 4;
@@ -29,12 +30,15 @@ pub fn parse(input: &ParseInput, sink: &mut dyn Sink) -> Result<Parsed, ParseErr
     let mut only = input.only_ordinals.to_vec();
     only.sort_unstable();
     let plan = Plan::new(TABLES, input.level);
-    let mut intake = Intake::new(input, &plan);
+    let total_bytes = AtomicU64::new(0);
+    let mut intake = Intake::new(input, &plan, &total_bytes);
     thread::scope(|scope| {
         let (sender, blocks) = sync_channel::<Block>(WAITING_BLOCKS);
+        let (total_bytes, only) = (&total_bytes, &only);
         let splitter = scope.spawn(move || {
-            archive::with_document(input.path, &input.limits, |document| {
-                split(document, &input.limits, &only, |block| sender.send(block).is_ok()).map_err(|error| {
+            archive::with_document(input.path, &input.limits, |document, bytes| {
+                total_bytes.store(bytes, Relaxed);
+                split(document, &input.limits, only, |block| sender.send(block).is_ok()).map_err(|error| {
                     match error {
                         SplitError::Unusable(reason) => archive::unreadable(input.path, reason),
                         SplitError::Stream(source) => archive::stream_error(input.path, source),
@@ -57,14 +61,22 @@ struct Intake<'p> {
     plan: &'p Plan,
     flattener: Flattener<'p>,
     writer: Writer<'p>,
+    total_bytes: &'p AtomicU64,
     deleted: u64,
     failed: u64,
 }
 
 impl<'p> Intake<'p> {
-    fn new(input: &'p ParseInput<'p>, plan: &'p Plan) -> Self {
-        let flattener = Flattener::new(plan, input.limits);
-        Self { input, plan, flattener, writer: Writer::new(plan, input.batch_records), deleted: 0, failed: 0 }
+    fn new(input: &'p ParseInput<'p>, plan: &'p Plan, total_bytes: &'p AtomicU64) -> Self {
+        Self {
+            input,
+            plan,
+            flattener: Flattener::new(plan, input.limits),
+            writer: Writer::new(plan, input.batch_records),
+            total_bytes,
+            deleted: 0,
+            failed: 0,
+        }
     }
 
     fn block(&mut self, block: &Block, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
@@ -87,7 +99,7 @@ impl<'p> Intake<'p> {
                 }
             }
         }
-        sink.progress(block.records_seen, block.document_bytes);
+        sink.progress(block.records_seen, block.document_bytes, self.total_bytes.load(Relaxed));
         Ok(())
     }
 

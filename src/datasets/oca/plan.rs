@@ -24,6 +24,10 @@ pub(super) struct TablePlan {
     pub cells: usize,
     /// The table of the row that holds this table's rows.
     pub parent: Option<usize>,
+    /// The element that makes a row.
+    pub node: usize,
+    /// The columns that together occur once in a case.
+    pub unique: Vec<Slot>,
 }
 
 /// Where the value of a column is found.
@@ -104,16 +108,23 @@ impl Plan {
         plan
     }
 
-    /// Finds a child element by its local name. `hint` is where the last one was found: elements
-    /// come in the order of the columns, so the next one is near.
+    /// Finds a child element by its local name. `hint` is where to look first: elements come in the
+    /// order of the columns, so the next one is behind the last one.
     #[inline]
     pub fn child(&self, node: usize, name: &str, hint: &mut usize) -> Option<Child> {
         let children = &self.nodes[node].children;
         let (before, after) = children.split_at((*hint).min(children.len()));
         let found = after.iter().position(|(known, _)| *known == name).map(|at| before.len() + at);
         let at = found.or_else(|| before.iter().position(|(known, _)| *known == name))?;
-        *hint = at;
-        Some(children[at].1)
+        let child = children[at].1;
+        // Containers and arrays repeat, single values do not.
+        let repeats = match child {
+            Child::Node(_) => true,
+            Child::Field(field) => field.kind == ColumnType::TextArray,
+            _ => false,
+        };
+        *hint = if repeats { at } else { at + 1 };
+        Some(child)
     }
 
     fn table(
@@ -156,7 +167,10 @@ impl Plan {
             columns.push((column, slot));
         }
         debug_assert_eq!(self.tables.len(), index);
-        TablePlan { name: table.name, columns, cells, parent }
+        let slot_of =
+            |name: &&str| columns.iter().find(|c| c.0.name == *name).expect("a unique column is staged").1;
+        let unique = table.unique.iter().map(slot_of).collect();
+        TablePlan { name: table.name, columns, cells, parent, node, unique }
     }
 
     /// The planned table whose row is nearest around the element.

@@ -7,6 +7,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use super::super::rows::RECORDS;
 use super::*;
 use crate::dataset::{Batch, Limits};
 
@@ -84,6 +85,7 @@ const LIMITS: Limits = Limits {
     depth: 64,
     unpacked_bytes: 1 << 30,
     unpacked_ratio: 1100,
+    ratio_free_bytes: 0,
     fragment_bytes: 200,
 };
 
@@ -276,7 +278,7 @@ fn the_schema_is_the_tables_and_types_are_exact() {
     assert_eq!(type_of("oca_judgments", "withpossession"), "Boolean");
     assert_eq!(type_of("oca_judgments", "sequence"), "Int32");
     assert_eq!(type_of("oca_appearances", "appearanceid"), "Int64");
-    assert_eq!(schemas.0[RECORDS].len(), 3);
+    assert_eq!(schemas.0[RECORDS].len(), 4);
 }
 
 #[test]
@@ -559,6 +561,13 @@ fn limits_hold() {
     assert_eq!(failed[1].0, Some("2"));
     assert!(failed[1].1.starts_with("elements are nested deeper than 4"));
     assert_eq!(sink.column(RECORDS, "record_id"), ["3"]);
+    let full = Options { limits: Limits { depth: 7, ..LIMITS }, ..OPTIONS };
+    assert!(parse_with(document(FULL), &full).0.failed.is_empty());
+    let (sink, _) = parse_with(document(FULL), &Options { limits: Limits { depth: 6, ..LIMITS }, ..OPTIONS });
+    assert_eq!(
+        sink.failed[0].field.as_deref(),
+        Some("Judgments/Judgment/Warrants/Warrant/PropertiesOnWarrant/PropertyOnWarrant/City")
+    );
     let warrants = "<Warrant/>".repeat(100_000);
     let failed =
         failure(format!("<Judgments><Judgment><Warrants>{warrants}</Warrants></Judgment></Judgments>"));
@@ -681,4 +690,108 @@ fn errors_say_which_kind_they_are() {
         ParseInput { path, file_no: 1, level: 2, batch_records: 1, limits: LIMITS, only_ordinals: &[] };
     let missing = parse(&input, &mut Collected::default());
     assert!(matches!(missing, Err(ParseError::Io { file, .. }) if file == "file.zip"));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    /// Whatever happens to a document's bytes, every case that began is good or failed, and only
+    /// good ones have rows.
+    #[test]
+    fn damaged_documents_lose_nothing_silently(
+        edits in proptest::collection::vec((0..3_usize, 0..10_000_usize, 0..PIECES.len()), 1..6)
+    ) {
+        let mut text = document(&FULL.replace("a1", "a2").repeat(2)).into_bytes();
+        for (kind, at, piece) in edits {
+            let at = at % text.len();
+            let end = if kind == 0 { at } else { (at + kind * 3).min(text.len()) };
+            text.splice(at..end, PIECES[piece].iter().copied());
+        }
+        let mut sink = Collected::default();
+        match parse_zip(&zipped(&text), &OPTIONS, &mut sink) {
+            Ok(parsed) => {
+                let good = sink.count(RECORDS) as u64;
+                let accounted = good + sink.failed.len() as u64;
+                proptest::prop_assert_eq!(parsed.records_failed, sink.failed.len() as u64);
+                // A break between two cases is a failure without a case.
+                let between = u64::from(!parsed.complete && accounted == parsed.records_seen + 1);
+                proptest::prop_assert_eq!(parsed.records_seen + between, accounted);
+                let live = good - parsed.records_deleted;
+                proptest::prop_assert_eq!(sink.count("oca_index") as u64, live);
+                let numbers = sink.column("oca_index", "record_no");
+                for rows in sink.rows.iter().filter(|(table, _)| *table != RECORDS).flat_map(|(_, rows)| rows) {
+                    proptest::prop_assert!(numbers.contains(&rows["record_no"].as_str()));
+                }
+            }
+            Err(ParseError::Unreadable { .. }) => proptest::prop_assert!(true),
+            Err(error) => proptest::prop_assert!(false, "{}", error),
+        }
+    }
+}
+
+const PIECES: &[&[u8]] = &[
+    b"",
+    b"<",
+    b">",
+    b"&",
+    b";",
+    b"\"",
+    b"'",
+    b"/",
+    b"</",
+    b"\0",
+    b"\xFF",
+    b"<!--",
+    b"-->",
+    b"<![CDATA[",
+    b"]]>",
+    b"<?",
+    b"?>",
+    b"<Index>",
+    b"</Index>",
+    b"<Index/>",
+    b"<Delete/>",
+    b"<IndexNumberId>",
+    b"</IndexNumberId>",
+    b"</Indexes>",
+    b"<Party>",
+    b"</Party>",
+    b"&#0;",
+    b"&amp;",
+    b"<!DOCTYPE x>",
+    b"<Index><IndexNumberId>9</IndexNumberId>",
+    b"<Parties/>",
+    b"\r\n",
+];
+
+#[test]
+fn values_that_must_occur_once_in_a_case_do() {
+    let judgment = |sequence: &str, warrants: &str| {
+        format!("<Judgment><Sequence>{sequence}</Sequence><Warrants>{warrants}</Warrants></Judgment>")
+    };
+    let warrant = |sequence: &str| format!("<Warrant><Sequence>{sequence}</Sequence></Warrant>");
+    let decision = "<Decision><Sequence>1</Sequence></Decision>";
+    let unnumbered = "<Decision/><Decision/>";
+    let cases = [
+        ("a", format!("<Decisions>{decision}{decision}</Decisions>")),
+        ("b", format!("<Judgments>{}{}</Judgments>", judgment("1", ""), judgment("1", ""))),
+        ("c", format!("<Judgments>{}</Judgments>", judgment("1", &(warrant("A") + &warrant("A"))))),
+        // The same warrant number under two judgments, and numbers that are missing, are fine.
+        ("d", format!("<Judgments>{}{}</Judgments>", judgment("1", &warrant("A")), judgment("2", &warrant("A")))),
+        ("e", format!("<Decisions>{unnumbered}</Decisions>")),
+        ("f", "<Motions><Motion><Sequence>1</Sequence></Motion><Motion><Sequence>1</Sequence></Motion></Motions>".into()),
+    ];
+    let cases = cases.map(|(id, rows)| format!("<Index><IndexNumberId>{id}</IndexNumberId>{rows}</Index>"));
+    let (sink, _) = parsed(&cases.concat());
+    let failed: Vec<_> =
+        sink.failed.iter().map(|f| (f.record_id.as_deref(), f.table, f.value.as_deref())).collect();
+    assert_eq!(
+        failed,
+        [
+            (Some("a"), Some("oca_decisions"), Some("1")),
+            (Some("b"), Some("oca_judgments"), Some("1")),
+            (Some("c"), Some("oca_warrants"), Some("1/A")),
+        ]
+    );
+    assert_eq!(sink.column(RECORDS, "record_id"), ["d", "e", "f"]);
 }

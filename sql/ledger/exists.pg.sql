@@ -1,0 +1,8 @@
+-- Purpose: is there a ledger?
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  $1 the schema.
+-- Outputs: true or false.
+select exists (
+    select from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+    where nspname = $1 and relname = 'runs'
+);

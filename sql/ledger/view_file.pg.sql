@@ -1,0 +1,17 @@
+-- Purpose: what became of a file, in every run that took it up.
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  $1 its name.
+-- Outputs: one JSON object a run, the newest first.
+select to_jsonb(files) || jsonb_build_object(
+    'kind', runs.kind,
+    'run_status', runs.status,
+    'dry_run', runs.dry_run,
+    'started_at', runs.started_at,
+    'failures_open', (
+        select count(*) from :"ledger".failed_records as failed
+        where failed.file_id = files.file_id and failed.resolved_at is null
+    )
+)
+from :"ledger".files join :"ledger".runs using (run_id)
+where files.name = $1
+order by runs.started_at desc;

@@ -1,0 +1,36 @@
+-- Purpose: everything about one run.
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  $1 run_id.
+-- Outputs: one JSON object, if there is such a run.
+select to_jsonb(runs) || jsonb_build_object(
+    'duration_ms', round(extract(epoch from finished_at - started_at) * 1000),
+    'steps', (
+        select coalesce(jsonb_agg(
+            to_jsonb(steps) - 'run_id'
+                || jsonb_build_object('duration_ms', round(extract(epoch from steps.finished_at - steps.started_at) * 1000))
+            order by steps.started_at
+        ), '[]')
+        from :"ledger".steps where steps.run_id = runs.run_id
+    ),
+    'files', (
+        select coalesce(jsonb_agg(to_jsonb(files) - 'run_id' order by file_id), '[]')
+        from :"ledger".files where files.run_id = runs.run_id
+    ),
+    'table_changes', (
+        select coalesce(jsonb_agg(to_jsonb(change) - 'run_id' order by batch, table_name), '[]')
+        from :"ledger".table_changes as change where change.run_id = runs.run_id
+    ),
+    'guards', (
+        select coalesce(jsonb_agg(to_jsonb(guards) - 'run_id' order by batch, name, subject), '[]')
+        from :"ledger".guards where guards.run_id = runs.run_id
+    ),
+    'failures', (
+        select jsonb_build_object(
+            'open', count(*) filter (where resolved_at is null),
+            'settled', count(*) filter (where resolved_at is not null)
+        )
+        from :"ledger".failed_records as failed where failed.run_id = runs.run_id
+    )
+)
+from :"ledger".runs
+where run_id = $1;

@@ -1,0 +1,94 @@
+-- Purpose: take out what should have been gone: rows of cases that the court deleted (rule 2).
+-- Engine:  PostgreSQL 14 and later, in one transaction
+-- Inputs:  :"schema", :"ledger".
+-- Outputs: pg_temp.purged: table_name, rows.
+
+create temp table sealed on commit drop as
+select indexnumberid from :"schema".oca_metadata where deletedate is not null;
+
+analyze pg_temp.sealed;
+
+create temp table purged (table_name text, rows bigint) on commit drop;
+
+with gone as (
+    delete from :"schema".oca_causes as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_causes', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_addresses as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_addresses', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_parties as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_parties', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_events as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_events', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_appearance_outcomes as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_appearance_outcomes', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_appearances as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_appearances', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_motions as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_motions', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_decisions as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_decisions', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_warrants as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_warrants', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_judgments as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_judgments', count(*) from gone;
+
+with gone as (
+    delete from :"schema".oca_index as t using pg_temp.sealed where t.indexnumberid = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'oca_index', count(*) from gone;
+
+with gone as (
+    update :"ledger".failed_records as failed
+    set fragment = null, value = null
+    from pg_temp.sealed
+    where failed.record_id = sealed.indexnumberid and (failed.fragment is not null or failed.value is not null)
+    returning 1
+)
+insert into pg_temp.purged select 'failed_records', count(*) from gone;
+
+with gone as (
+    delete from :"ledger".record_origins as origin
+    using pg_temp.sealed
+    where origin.dataset = 'oca' and origin.target_schema = :'schema' and origin.record_id = sealed.indexnumberid
+    returning 1
+)
+insert into pg_temp.purged select 'record_origins', count(*) from gone;

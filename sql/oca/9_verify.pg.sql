@@ -1,0 +1,46 @@
+-- Purpose: prove that nothing of a deleted case is left.
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  :"schema", :"ledger".
+-- Outputs: table_name and rows that are left; none is a pass.
+with sealed as (
+    select indexnumberid from :"schema".oca_metadata where deletedate is not null
+),
+remains as (
+    select 'oca_index' as table_name, count(*) as rows
+    from :"schema".oca_index join sealed using (indexnumberid)
+    union all
+    select 'oca_causes' as table_name, count(*) as rows
+    from :"schema".oca_causes join sealed using (indexnumberid)
+    union all
+    select 'oca_addresses' as table_name, count(*) as rows
+    from :"schema".oca_addresses join sealed using (indexnumberid)
+    union all
+    select 'oca_parties' as table_name, count(*) as rows
+    from :"schema".oca_parties join sealed using (indexnumberid)
+    union all
+    select 'oca_events' as table_name, count(*) as rows
+    from :"schema".oca_events join sealed using (indexnumberid)
+    union all
+    select 'oca_appearances' as table_name, count(*) as rows
+    from :"schema".oca_appearances join sealed using (indexnumberid)
+    union all
+    select 'oca_appearance_outcomes' as table_name, count(*) as rows
+    from :"schema".oca_appearance_outcomes join sealed using (indexnumberid)
+    union all
+    select 'oca_motions' as table_name, count(*) as rows
+    from :"schema".oca_motions join sealed using (indexnumberid)
+    union all
+    select 'oca_decisions' as table_name, count(*) as rows
+    from :"schema".oca_decisions join sealed using (indexnumberid)
+    union all
+    select 'oca_judgments' as table_name, count(*) as rows
+    from :"schema".oca_judgments join sealed using (indexnumberid)
+    union all
+    select 'oca_warrants' as table_name, count(*) as rows
+    from :"schema".oca_warrants join sealed using (indexnumberid)
+    union all
+    select 'failed_records', count(*)
+    from :"ledger".failed_records join sealed on record_id = indexnumberid
+    where fragment is not null or value is not null
+)
+select table_name, rows from remains where rows > 0 order by table_name;

@@ -1,0 +1,95 @@
+//! Reading the ledger: what `status` and `failures` show. Nothing is written, no lock is taken.
+
+use serde_json::Value;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use crate::clients::postgres::{self, Connection, PgError, PgUrl};
+use crate::error::Cause;
+use crate::manifest::only_run;
+use crate::sql;
+
+/// A ledger that is only read.
+pub struct Reader {
+    connection: Connection,
+    ledger: String,
+}
+
+/// Which failed records are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct FailureFilter {
+    pub run: Option<Uuid>,
+    pub file: Option<String>,
+    pub dataset: Option<String>,
+    /// One record, with what was kept of it.
+    pub record: Option<i64>,
+    /// Those that are put right, too.
+    pub settled: bool,
+}
+
+impl Reader {
+    /// Connects; a database without a ledger is refused with a hint.
+    pub async fn open(url: &PgUrl, ledger: &str) -> Result<Self, Cause> {
+        let connection = postgres::connect(url, "status").await?;
+        let reader = Self { connection, ledger: ledger.into() };
+        let exists = reader.connection.query_one(sql::LEDGER_EXISTS, &[&ledger]).await;
+        let exists: bool = exists
+            .and_then(|row| row.try_get(0))
+            .map_err(|e| postgres::classify(e, "look for the ledger"))?;
+        if !exists {
+            return Err(Cause::Refused {
+                message: format!("there is no ledger `{ledger}` in this database yet"),
+                hint: Some("merganser run oca … makes it; another name: --ledger-schema".into()),
+            });
+        }
+        Ok(reader)
+    }
+
+    /// The last runs, the newest first.
+    pub async fn runs(&self, limit: i64) -> Result<Vec<Value>, Cause> {
+        self.objects(sql::LEDGER_VIEW_RUNS, &[&limit]).await
+    }
+
+    /// Everything about a run that is named by its id, the start or end of that, or `last`.
+    ///
+    /// `None` if no run fits.
+    ///
+    /// # Errors
+    /// [`Cause::Usage`] if several fit.
+    pub async fn run(&self, name: &str) -> Result<Option<Value>, Cause> {
+        let text = sql::render(sql::LEDGER_FIND_RUN, &[("ledger", &self.ledger)]);
+        let none: Option<Uuid> = None;
+        let rows = self.connection.query(&text, &[&name, &none]).await.map_err(failed)?;
+        let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+        match only_run(name, ids)? {
+            None => Ok(None),
+            Some(run_id) => Ok(self.objects(sql::LEDGER_VIEW_RUN, &[&run_id]).await?.pop()),
+        }
+    }
+
+    /// What became of a file, in every run that took it up.
+    pub async fn file(&self, name: &str) -> Result<Vec<Value>, Cause> {
+        self.objects(sql::LEDGER_VIEW_FILE, &[&name]).await
+    }
+
+    /// Where a record in production came from.
+    pub async fn origin(&self, record_id: &str) -> Result<Vec<Value>, Cause> {
+        self.objects(sql::LEDGER_VIEW_ORIGIN, &[&record_id]).await
+    }
+
+    /// Failed records, those that are not put right first.
+    pub async fn failures(&self, filter: &FailureFilter) -> Result<Vec<Value>, Cause> {
+        let FailureFilter { run, file, dataset, record, settled } = filter;
+        self.objects(sql::LEDGER_VIEW_FAILURES, &[run, file, dataset, record, settled]).await
+    }
+
+    async fn objects(&self, script: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Value>, Cause> {
+        let text = sql::render(script, &[("ledger", &self.ledger)]);
+        let rows = self.connection.query(&text, values).await.map_err(failed)?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?)
+    }
+}
+
+fn failed(error: tokio_postgres::Error) -> PgError {
+    postgres::classify(error, "read the ledger")
+}
