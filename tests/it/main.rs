@@ -1,10 +1,12 @@
 //! The integration tests: one binary, so that the real servers are started once for all of them.
 
 mod bad_input;
+mod catalogue;
 mod docs;
 mod embedded;
 mod environment;
 mod golden;
+mod layers;
 mod level2;
 mod quoting;
 mod readers;
