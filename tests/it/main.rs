@@ -6,6 +6,7 @@ mod embedded;
 mod golden;
 mod level2;
 mod quoting;
+mod rights;
 mod rules;
 mod runs;
 mod smoke;
