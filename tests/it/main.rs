@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod catalogue;
+mod deploy;
 mod docs;
 mod embedded;
 mod environment;
@@ -11,6 +12,7 @@ mod level2;
 mod quoting;
 mod readers;
 mod refusals;
+mod rights;
 mod rules;
 mod runs;
 mod s3;

@@ -41,3 +41,18 @@ fn the_binary_runs() {
     let said = support::merganser(["--help"], none);
     assert!(said.status.success(), "{said:?}");
 }
+
+/// A machine that vanishes must not hold the lock for as long as the server's system is patient.
+#[tokio::test]
+async fn the_server_looks_for_clients_that_are_gone() {
+    let database = postgres::database("keepalives").await;
+    let asked =
+        "select current_setting('tcp_keepalives_idle') || '/' || current_setting('tcp_keepalives_interval')
+        || '/' || current_setting('tcp_keepalives_count')";
+    for (url, expected) in [(database.tcp_url(), "30/10/3"), (database.url(), "0/0/0")] {
+        let url = url.parse().expect("the URL is one");
+        let connection = merganser::clients::postgres::connect(&url, "test").await.expect("a connection");
+        let row = connection.query_one(asked, &[]).await.expect("an answer");
+        assert_eq!(row.get::<_, String>(0), expected);
+    }
+}

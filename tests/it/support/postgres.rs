@@ -83,6 +83,11 @@ impl TestDatabase {
         self.url.clone()
     }
 
+    /// URL over the Unix socket, as another role.
+    pub fn url_as(&self, role: &str) -> String {
+        self.url.replace("user=merganser", &format!("user={role}"))
+    }
+
     /// URL over 127.0.0.1, with the password.
     pub fn tcp_url(&self) -> String {
         self.tcp_url.clone()
