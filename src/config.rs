@@ -178,7 +178,9 @@ impl RunConfig {
         let mut config =
             Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
         // Records that fail again were known to fail: they are no reason to hold back the others.
-        config.max_failures = FailureBudget { percent: 100.0, records: 0 };
+        if args.processing.max_failures.is_none() {
+            config.max_failures = FailureBudget { percent: 100.0, records: 0 };
+        }
         Ok(config)
     }
 
@@ -213,6 +215,12 @@ impl RunConfig {
         let mut s3 = S3Options::from_env(environment)?;
         if let Some(encryption) = &store.s3_encryption {
             s3.encryption = encryption.parse()?;
+        }
+        if let Some(unknown) = args.allow.iter().find(|name| !dataset.guards.contains(&name.as_str())) {
+            return Err(Cause::Usage {
+                message: format!("--allow: {} has no guard `{unknown}`", dataset.name),
+                hint: Some(format!("its guards: {}", dataset.guards.join(", "))),
+            });
         }
         let mut limits = Limits::default();
         if args.no_fragments {
