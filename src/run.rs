@@ -13,7 +13,7 @@ use crate::error::{Cause, Database, Exit, Failure};
 use crate::manifest::{Kind, Ledger, NewRun, Status};
 use crate::report::Report;
 use crate::stages::check::{Checked, Failures};
-use crate::stages::promote::{Guard, Promoted, Records, Sample, TableChange};
+use crate::stages::promote::{self, Guard, Promoted, Records, Sample, TableChange};
 use crate::stages::publish::Published;
 use crate::stages::{Context, load};
 use crate::workspace::Workspace;
@@ -234,6 +234,10 @@ impl Opened {
 }
 
 async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Result<Context, Cause> {
+    if let Some(folder) = &config.golden {
+        // Not only when all the work is done.
+        promote::truths(config.dataset, folder)?;
+    }
     let ledger = Ledger::open(&database, &config.database, config.dataset.name).await?;
     let mut context = Context {
         source: Store::open(&config.source, &config.s3).await?,

@@ -6,6 +6,8 @@
 
 mod golden;
 
+pub use golden::truths;
+
 use serde_json::json;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
