@@ -45,6 +45,11 @@ fn switch() -> BoolishValueParser {
     BoolishValueParser::new()
 }
 
+/// A switch in the environment: 1, yes, on and true, or their opposites.
+fn flag() -> clap::builder::BoolishValueParser {
+    clap::builder::BoolishValueParser::new()
+}
+
 /// The datasets that this program knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DatasetName {
@@ -114,8 +119,12 @@ pub struct Purge {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    #[command(flatten)]
-    pub processing: Processing,
+    /// Show what would go, and roll back
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not write the public files
+    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = flag())]
+    pub skip_publish: bool,
 }
 
 #[derive(Debug, Args)]
@@ -124,7 +133,7 @@ pub struct Status {
     #[arg(value_name = "RUN|FILE|RECORD")]
     pub subject: Option<String>,
     /// How many runs
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub last: u32,
     /// As JSON, on standard output
     #[arg(long)]

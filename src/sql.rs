@@ -46,7 +46,7 @@ pub const LEDGER_APPLIED: &str = include_str!("../sql/ledger/applied.pg.sql");
 
 pub const PROMOTE_SAMPLES: &str = include_str!("../sql/promote/samples.pg.sql");
 pub const PURGED: &str = include_str!("../sql/purge/purged.pg.sql");
-pub const PURGE_CHANGES: &str = include_str!("../sql/purge/changes.pg.sql");
+pub const PURGE_CHANGE: &str = include_str!("../sql/purge/change.pg.sql");
 pub const GOLDEN_TABLE: &str = include_str!("../sql/golden/1_table.pg.sql");
 pub const GOLDEN_COPY: &str = include_str!("../sql/golden/2_copy.pg.sql");
 pub const GOLDEN_COMPARE: &str = include_str!("../sql/golden/3_compare.pg.sql");
