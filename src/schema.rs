@@ -53,6 +53,8 @@ struct Column {
     is_out_of_order: bool,
     is_computed: bool,
     needs_value: bool,
+    /// Adds it.
+    statement: String,
 }
 
 /// Compares the tables of the dataset in a schema with what it makes itself. Nothing is changed.
@@ -128,6 +130,7 @@ async fn read_columns(
             is_out_of_order: row.try_get(5)?,
             is_computed: row.try_get(6)?,
             needs_value: row.try_get(7)?,
+            statement: row.try_get(8)?,
         })
     };
     rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, what))
@@ -195,12 +198,7 @@ impl Comparison {
             (Some(wanted), None) => self.additions.push(Addition {
                 table: table.clone(),
                 what: format!("column {name} ({wanted})"),
-                statement: format!(
-                    "alter table {}.{} add column {} {wanted};",
-                    sql::identifier(&self.schema),
-                    sql::identifier(table),
-                    sql::identifier(name)
-                ),
+                statement: column.statement.clone(),
                 key: Key::Nothing,
             }),
             (Some(wanted), Some(found)) if wanted != found => {

@@ -4,7 +4,8 @@
 -- Outputs: one row a table and column, wanted ones in their order, then others: table_name; relation_kind, null
 --          if there is nothing of that name; column_name; wanted_type and found_type, null where there is no such
 --          column; is_out_of_order, other columns of the table come before it that should not; is_computed, the
---          server makes its value and takes none; needs_value, a row that does not give it is refused.
+--          server makes its value and takes none; needs_value, a row that does not give it is refused; statement that
+--          adds a wanted column.
 with wanted as (
     select
         class.relname as table_name,
@@ -58,6 +59,7 @@ select
         false
     ) as is_out_of_order,
     coalesce(is_computed, false) as is_computed,
-    coalesce(needs_value, false) as needs_value
+    coalesce(needs_value, false) as needs_value,
+    format('alter table %I.%I add column %I %s;', $1, both_sides.table_name, both_sides.column_name, wanted_type) as statement
 from both_sides left join relation using (table_name)
 order by array_position($2::text[], both_sides.table_name::text), wanted_position, found_position;

@@ -20,7 +20,7 @@ constraint_columns as (
     select
         con.oid,
         array_agg(attribute.attname::text order by key.position) as names,
-        string_agg(format('%I', attribute.attname), ', ' order by key.position) as list
+        string_agg(quote_ident(attribute.attname), ', ' order by key.position) as list
     from pg_constraint as con
         cross join unnest(con.conkey) with ordinality as key (attnum, position)
         join pg_attribute as attribute on attribute.attrelid = con.conrelid and attribute.attnum = key.attnum
@@ -31,7 +31,7 @@ referred_columns as (
     select
         con.oid,
         array_agg(attribute.attname::text order by key.position) as names,
-        string_agg(format('%I', attribute.attname), ', ' order by key.position) as list
+        string_agg(quote_ident(attribute.attname), ', ' order by key.position) as list
     from pg_constraint as con
         cross join unnest(con.confkey) with ordinality as key (attnum, position)
         join pg_attribute as attribute on attribute.attrelid = con.confrelid and attribute.attnum = key.attnum
@@ -43,7 +43,7 @@ index_columns as (
     select
         index.indexrelid as oid,
         array_agg(attribute.attname::text order by key.position) as names,
-        string_agg(format('%I', attribute.attname), ', ' order by key.position) as list,
+        string_agg(quote_ident(attribute.attname), ', ' order by key.position) as list,
         bool_and(attribute.attnotnull) as has_no_null
     from pg_index as index
         cross join unnest(index.indkey::int2[]) with ordinality as key (attnum, position)
@@ -90,10 +90,10 @@ foreign_key as (
         there.flaw,
         case
             when there.is_only_unproven then
-                format('alter table %I.%I validate constraint %I;', $1, tables.name, there.name)
+                format('alter table %I.%I validate constraint ', $1, tables.name) || quote_ident(there.name) || ';'
             else
                 format('alter table %I.%I ', $1, tables.name)
-                || coalesce(format('drop constraint %I, ', there.name), '')
+                || coalesce('drop constraint ' || quote_ident(there.name) || ', ', '')
                 || format(
                     'add foreign key (%s) references %I.%I (%s) on delete cascade;',
                     columns.list, $1, parent.name, referred.list
