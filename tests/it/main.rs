@@ -8,6 +8,7 @@ mod level2;
 mod quoting;
 mod rules;
 mod runs;
+mod signals;
 mod smoke;
 mod support;
 mod takeover;
