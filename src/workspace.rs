@@ -42,9 +42,17 @@ impl Workspace {
         self.folder.path()
     }
 
-    /// A fresh folder for one batch.
+    /// A fresh folder for one batch. That of the batch before goes: a long backlog takes no more space than its
+    /// largest batch.
     pub fn batch(&self, batch: i32) -> Result<PathBuf, Cause> {
-        let path = self.folder.path().join(format!("batch-{batch}"));
+        let of = |batch: i32| self.folder.path().join(format!("batch-{batch}"));
+        match fs::remove_dir_all(of(batch - 1)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Cause::io(format!("remove the folder {}", of(batch - 1).display()))(error));
+            }
+            _ => {}
+        }
+        let path = of(batch);
         fs::create_dir(&path).map_err(Cause::io(format!("make the folder {}", path.display())))?;
         Ok(path)
     }
@@ -77,6 +85,18 @@ fn is_dead(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_batch_takes_space_at_a_time() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let workspace = Workspace::create(parent.path()).expect("a workspace");
+        for batch in 1..=3 {
+            let folder = workspace.batch(batch).expect("a folder");
+            fs::write(folder.join("1.raw"), "x").expect("a file");
+            let folders = fs::read_dir(workspace.path()).expect("a folder").flatten();
+            assert_eq!(folders.filter(|entry| entry.path().is_dir()).count(), 1);
+        }
+    }
 
     #[test]
     fn leftovers_go_and_live_folders_stay() {

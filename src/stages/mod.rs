@@ -12,6 +12,8 @@ pub mod publish;
 pub mod select;
 pub mod upload;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -22,6 +24,7 @@ use crate::clients::store::Store;
 use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::error::Cause;
+use crate::machine;
 use crate::manifest::Ledger;
 use crate::report::{self, Report};
 use crate::workspace::Workspace;
@@ -69,6 +72,34 @@ pub(crate) async fn blocking<T: Send + 'static>(
     })
 }
 
+/// Tells work in the background that nobody waits for it any more: the future that holds this was dropped.
+#[derive(Default)]
+pub(crate) struct Awaited(Arc<AtomicBool>);
+
+/// The side of the work.
+#[derive(Clone)]
+pub(crate) struct Abandoned(Arc<AtomicBool>);
+
+impl Awaited {
+    /// What the work looks at now and then.
+    pub fn watch(&self) -> Abandoned {
+        Abandoned(self.0.clone())
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Abandoned {
+    /// Should the work end?
+    pub fn is_true(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A step under way.
 pub struct Step<'a> {
     context: &'a Context,
@@ -93,6 +124,7 @@ impl Step<'_> {
             rows,
             bytes,
             duration_ms = report::millis(self.started),
+            peak_memory_bytes = machine::peak_memory_bytes(),
             "{:<8} {what} ({})",
             self.name,
             report::duration(self.started.elapsed())

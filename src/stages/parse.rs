@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::fetch::{Fetched, FetchedFile};
-use super::{Context, Step, blocking};
+use super::{Abandoned, Awaited, Context, Step, blocking};
 use crate::clients::duckdb::{Load, Staging};
 use crate::config::RunConfig;
 use crate::dataset::{Batch, FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
@@ -47,7 +47,10 @@ pub async fn parse(context: &Context, fetched: Fetched) -> Result<Staged, Cause>
     let step = context.begin(fetched.batch, "parse").await?;
     let config = context.config.clone();
     let report = context.report.clone();
-    let staged = blocking(move || stage_files(&config, &report, fetched)).await??;
+    // A run that is interrupted must not write into its folder while that is removed.
+    let awaited = Awaited::default();
+    let abandoned = awaited.watch();
+    let staged = blocking(move || stage_files(&config, &report, fetched, &abandoned)).await??;
     finish(step, &staged, context).await?;
     Ok(staged)
 }
@@ -69,13 +72,18 @@ async fn finish(step: Step<'_>, staged: &Staged, context: &Context) -> Result<()
     step.done(&what, records, bytes, details).await
 }
 
-fn stage_files(config: &RunConfig, report: &Report, fetched: Fetched) -> Result<Staged, Cause> {
+fn stage_files(
+    config: &RunConfig,
+    report: &Report,
+    fetched: Fetched,
+    abandoned: &Abandoned,
+) -> Result<Staged, Cause> {
     let mut staging = Staging::create(&fetched.folder, config.duckdb)?;
     staging.execute("make its tables", config.dataset.scripts.stage, &[])?;
     let mut files = Vec::with_capacity(fetched.files.len());
     for file in fetched.files {
         let bar = report.records_bar(&file.name, 0);
-        let parsed = stage_file(config, &bar, &mut staging, &file)?;
+        let parsed = stage_file(config, &bar, &mut staging, &file, abandoned)?;
         bar.finish_and_clear();
         if let Err(reason) = &parsed {
             tracing::warn!(file = file.name, "{reason}: nothing of this file is loaded");
@@ -98,6 +106,7 @@ fn stage_file(
     bar: &ProgressBar,
     staging: &mut Staging,
     file: &FetchedFile,
+    abandoned: &Abandoned,
 ) -> Result<Result<Parsed, String>, Cause> {
     let input = ParseInput {
         path: &file.path,
@@ -112,7 +121,7 @@ fn stage_file(
     load.append("files", file_row(file))?;
     let (parsed, taken) = std::thread::scope(|scope| {
         let parser = scope.spawn(|| (config.dataset.parse)(&input, &mut Queue { sender, bar, fragments: 0 }));
-        let taken = take(&mut load, receiver, file, config.fail_fast);
+        let taken = take(&mut load, receiver, file, config.fail_fast, abandoned);
         (parser.join(), taken)
     });
     taken?;
@@ -133,8 +142,12 @@ fn take(
     receiver: Receiver<Message>,
     file: &FetchedFile,
     fail_fast: bool,
+    abandoned: &Abandoned,
 ) -> Result<(), Cause> {
     for message in receiver {
+        if abandoned.is_true() {
+            return Err(Cause::Interrupted);
+        }
         match message {
             Message::Rows(batch) => load.append(batch.table, batch.rows)?,
             Message::Failed(record) if fail_fast => {
