@@ -88,6 +88,10 @@ pub struct RunConfig {
 impl RunConfig {
     /// Validates the arguments of `merganser run`.
     pub fn from_run(args: &cli::Run) -> Result<Self, Cause> {
+        if let Some(glob) = &args.reprocess {
+            let selection = archived(glob, args.force)?;
+            return Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing);
+        }
         let source = args.source.as_deref().ok_or_else(|| {
             missing(
                 "where new files come from",
@@ -107,12 +111,7 @@ impl RunConfig {
 
     /// Validates the arguments of `merganser reprocess`.
     pub fn from_reprocess(args: &cli::Reprocess) -> Result<Self, Cause> {
-        let glob = globset::GlobBuilder::new(&args.glob)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| Cause::usage(format!("`{}` is not a glob: {}", args.glob, error.kind())))?;
-        let selection =
-            (Kind::Reprocess, Selection::Archived { glob: glob.compile_matcher(), force: args.force });
+        let selection = archived(&args.glob, args.force)?;
         let mut config =
             Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
         config.overwrite_newer = args.overwrite_newer;
@@ -129,6 +128,12 @@ impl RunConfig {
             config.max_failures = FailureBudget { percent: 100.0, records: 0 };
         }
         Ok(config)
+    }
+
+    /// Validates the arguments of `merganser adopt`.
+    pub fn from_adopt(args: &cli::Adopt) -> Result<Self, Cause> {
+        let selection = (Kind::Adopt, Selection::New);
+        Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)
     }
 
     /// Validates the arguments of `merganser purge`.
@@ -286,6 +291,14 @@ impl DatabaseConfig {
             staging_schema: format!("{}_staging", args.ledger_schema),
         })
     }
+}
+
+/// The selection of files of the archive.
+fn archived(glob: &str, force: bool) -> Result<(Kind, Selection), Cause> {
+    let glob = globset::GlobBuilder::new(glob).literal_separator(true).build().map_err(|error| {
+        Cause::usage(format!("`{glob}` (REPROCESS_GLOB) is not a glob: {}", error.kind()))
+    })?;
+    Ok((Kind::Reprocess, Selection::Archived { glob: glob.compile_matcher(), force }))
 }
 
 /// A variable of the environment, for what is not an option.

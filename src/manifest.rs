@@ -19,6 +19,7 @@ pub enum Kind {
     Run,
     Reprocess,
     Retry,
+    Adopt,
     Purge,
 }
 
@@ -28,6 +29,7 @@ impl Kind {
             Kind::Run => "run",
             Kind::Reprocess => "reprocess",
             Kind::Retry => "retry",
+            Kind::Adopt => "adopt",
             Kind::Purge => "purge",
         }
     }

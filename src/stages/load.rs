@@ -20,6 +20,8 @@ use crate::error::Cause;
 use crate::{report, sql};
 
 const CONNECTIONS: usize = 2;
+/// How long it is waited for somebody who looks into a staging table.
+const LOCK_TIMEOUT: &str = "30s";
 /// Bytes that go to the server in one message.
 const CHUNK: usize = 256 << 10;
 
@@ -47,7 +49,7 @@ pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause
 /// Drops the staging tables of the dataset; for the end of a failed run, and the start of every load.
 pub async fn drop_tables(context: &Context, connection: &Connection) -> Result<(), Cause> {
     let dataset = context.dataset();
-    let mut script = String::new();
+    let mut script = format!("set lock_timeout = '{LOCK_TIMEOUT}';");
     for table in dataset.table_names().map(str::to_owned).chain([dataset.records_table()]) {
         script += &sql::render(sql::LOAD_DROP, &variables(context, &table));
     }

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that the real servers are started once for all of them.
 
+mod adopt;
 mod bad_input;
 mod catalogue;
 mod deploy;
@@ -16,6 +17,7 @@ mod rights;
 mod rules;
 mod runs;
 mod s3;
+mod signals;
 mod smoke;
 mod support;
 mod takeover;

@@ -138,6 +138,16 @@ impl Pipeline {
         begin.chain(options).chain(extra.iter().map(|arg| (*arg).to_owned())).collect()
     }
 
+    /// Runs another command than `run`, with the options of a run but the source.
+    pub async fn other(&self, words: &[&str]) -> Ran {
+        let options = self.options.iter().filter(|(name, _)| *name != "--source");
+        let options = options.flat_map(|(name, value)| [name.clone(), value.clone()]);
+        let args: Vec<_> = words.iter().map(|word| (*word).to_owned()).chain(options).collect();
+        let envs = self.envs.clone();
+        let ran = tokio::task::spawn_blocking(move || Ran::new(super::merganser(args, envs)));
+        ran.await.expect("the command is over")
+    }
+
     /// The answer to a query, every cell as PostgreSQL's text.
     pub async fn rows(&self, query: &str) -> Vec<Vec<Cell>> {
         rows(&self.database.client().await, query).await
