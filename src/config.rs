@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli;
+use crate::cli::{self, LoadVia};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres::PgUrl;
 use crate::clients::store::{S3Options, StoreUrl};
@@ -123,6 +123,8 @@ pub struct RunConfig {
     pub s3: S3Options,
     pub database: DatabaseConfig,
     pub level: u8,
+    /// How CSVs get from the store into the database and back.
+    pub load_via: LoadVia,
     pub batch_records: usize,
     pub batch_bytes: u64,
     pub work_dir: PathBuf,
@@ -210,6 +212,12 @@ impl RunConfig {
         args: &cli::Processing,
     ) -> Result<Self, Cause> {
         let store_url = store_url(store)?;
+        if args.load_via == LoadVia::AwsS3 && !matches!(store_url, StoreUrl::S3 { .. }) {
+            return Err(Cause::Usage {
+                message: format!("--load-via aws_s3 is for a store in S3, and this one is {store_url}"),
+                hint: Some("--store s3://BUCKET/PREFIX, or --load-via copy".into()),
+            });
+        }
         let mut s3 = S3Options::from_env(environment)?;
         if let Some(encryption) = &store.s3_encryption {
             s3.encryption = encryption.parse()?;
@@ -228,6 +236,7 @@ impl RunConfig {
             s3,
             database: DatabaseConfig::new(database)?,
             level: level(&args.level)?,
+            load_via: args.load_via,
             batch_records: args.batch_records as usize,
             batch_bytes: args.batch_mib << 20,
             work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
@@ -250,6 +259,7 @@ impl RunConfig {
             "source": self.source.to_string(),
             "store": self.store.to_string(),
             "level": self.level,
+            "load_via": self.load_via,
             "batch_records": self.batch_records,
             "batch_bytes": self.batch_bytes,
             "fail_fast": self.fail_fast,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::{DatasetName, Demo};
+use crate::cli::{DatasetName, Demo, LoadVia};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
 use crate::config::{DatabaseConfig, DropLimit, FailureBudget, RunConfig, Selection};
@@ -75,6 +75,7 @@ fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
             staging_schema: "etl_staging".into(),
         },
         level: 1,
+        load_via: LoadVia::Auto,
         batch_records: 2000,
         batch_bytes: 256 << 20,
         work_dir: std::env::temp_dir(),

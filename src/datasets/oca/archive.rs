@@ -33,7 +33,8 @@ pub(super) fn with_document<T>(
     }
     let (declared, packed) = (entry.size(), entry.compressed_size());
     // A small document may be as repetitive as it likes: reading it costs little.
-    let most = limits.unpacked_ratio.saturating_mul(packed).max(limits.ratio_free_bytes).min(limits.unpacked_bytes);
+    let most =
+        limits.unpacked_ratio.saturating_mul(packed).max(limits.ratio_free_bytes).min(limits.unpacked_bytes);
     if declared > most {
         let reason = format!(
             "its XML file declares {declared} bytes unpacked from {packed}; at most {} bytes and {} for one \
