@@ -92,9 +92,9 @@ pub struct Reprocess {
 pub struct Retry {
     /// The dataset
     pub dataset: DatasetName,
-    /// Only the failed records of this run
+    /// Only the failed records of this run (its id, the start or end of that, or `last`)
     #[arg(long, value_name = "RUN", conflicts_with = "record")]
-    pub run: Option<uuid::Uuid>,
+    pub run: Option<String>,
     /// Only this failed record, by its number in `merganser failures`
     #[arg(long, value_name = "ID")]
     pub record: Option<i64>,

@@ -10,6 +10,7 @@ use crate::config::{self, DatabaseConfig, RunConfig};
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
 use crate::inspect::{FailureFilter, Reader};
+use crate::manifest::unknown_run;
 use crate::report::{self, Report};
 use crate::run::Server;
 use crate::{demo, purge, run, show, summary};
@@ -122,7 +123,7 @@ async fn failures(args: Failures) -> Result<Exit, Failure> {
             Some(name) => {
                 let run = reader.run(name).await?;
                 let id = run.and_then(|run| run["run_id"].as_str().and_then(|id| id.parse().ok()));
-                Some(id.ok_or_else(|| Cause::usage(format!("the ledger knows no run `{name}`")))?)
+                Some(id.ok_or_else(|| unknown_run(name))?)
             }
         };
         let filter = FailureFilter {

@@ -106,7 +106,7 @@ pub enum Selection {
     /// Files of the archive whose names match; those that are done without a failure only if `force`.
     Archived { glob: globset::GlobMatcher, force: bool },
     /// Records that failed and are not put right: of one run, one of them, or all.
-    Failed { run: Option<uuid::Uuid>, record: Option<i64> },
+    Failed { run: Option<String>, record: Option<i64> },
 }
 
 /// All that one run needs to know.
@@ -176,7 +176,7 @@ impl RunConfig {
 
     /// Validates the arguments of `merganser retry`.
     pub fn from_retry(args: &cli::Retry) -> Result<Self, Cause> {
-        let selection = (Kind::Retry, Selection::Failed { run: args.run, record: args.record });
+        let selection = (Kind::Retry, Selection::Failed { run: args.run.clone(), record: args.record });
         let mut config =
             Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
         // Records that fail again were known to fail: they are no reason to hold back the others.
@@ -340,7 +340,7 @@ fn level(text: &str) -> Result<u8, Cause> {
 
 /// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
 fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
-    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 192));
+    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 128));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }
 }
 

@@ -57,6 +57,8 @@ pub struct Table {
     pub name: &'static str,
     /// Path of the element that makes a row, relative to the record's element; empty: the record.
     pub element: &'static str,
+    /// Columns that together occur once in a record, where none of them is null; none: no such rule.
+    pub unique: &'static [&'static str],
     pub columns: &'static [Column],
 }
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::error::Cause;
+use crate::manifest::only_run;
 use crate::sql;
 
 /// A ledger that is only read.
@@ -57,16 +58,12 @@ impl Reader {
     /// [`Cause::Usage`] if several fit.
     pub async fn run(&self, name: &str) -> Result<Option<Value>, Cause> {
         let text = sql::render(sql::LEDGER_FIND_RUN, &[("ledger", &self.ledger)]);
-        let rows = self.connection.query(&text, &[&name]).await.map_err(failed)?;
-        let ids: Vec<Uuid> =
-            rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
-        match ids.as_slice() {
-            [] => Ok(None),
-            [run_id] => Ok(self.objects(sql::LEDGER_VIEW_RUN, &[run_id]).await?.pop()),
-            several => {
-                let names = several.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ");
-                Err(Cause::usage(format!("`{name}` fits several runs: {names}")))
-            }
+        let none: Option<Uuid> = None;
+        let rows = self.connection.query(&text, &[&name, &none]).await.map_err(failed)?;
+        let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+        match only_run(name, ids)? {
+            None => Ok(None),
+            Some(run_id) => Ok(self.objects(sql::LEDGER_VIEW_RUN, &[&run_id]).await?.pop()),
         }
     }
 

@@ -86,6 +86,25 @@ pub struct KnownFile {
     pub has_failures: bool,
 }
 
+/// A failed record that may be tried again: its place in a file of that name and size.
+#[derive(Debug)]
+pub struct Place {
+    pub file: String,
+    pub size_bytes: u64,
+    pub ordinal: u64,
+}
+
+/// What the ledger knows of one failed record.
+#[derive(Debug)]
+pub struct KnownFailure {
+    pub file: String,
+    pub target_schema: String,
+    /// 0: outside any record.
+    pub ordinal: u64,
+    /// How it was settled, if it is.
+    pub resolution: Option<String>,
+}
+
 /// What parser and checks found in a file.
 #[derive(Debug)]
 pub struct FileFindings {
@@ -236,16 +255,43 @@ impl Ledger {
         Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
-    /// Places of the records that failed and are not put right: file name and ordinal.
-    pub async fn unresolved(
-        &self,
-        run: Option<Uuid>,
-        record: Option<i64>,
-    ) -> Result<Vec<(String, u64)>, Cause> {
+    /// Places of the records that failed and are not put right.
+    pub async fn unresolved(&self, run: Option<Uuid>, record: Option<i64>) -> Result<Vec<Place>, Cause> {
         let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &run, &record];
         let rows = self.all("find the failed records", sql::LEDGER_UNRESOLVED, &values).await?;
-        let places = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)? as u64)));
+        let places = rows.iter().map(|row| {
+            Ok(Place {
+                file: row.try_get(0)?,
+                size_bytes: row.try_get::<_, i64>(1)? as u64,
+                ordinal: row.try_get::<_, i64>(2)? as u64,
+            })
+        });
         Ok(places.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
+    }
+
+    /// One failed record of the dataset; `None` if there is no such.
+    pub async fn failed_record(&self, id: i64) -> Result<Option<KnownFailure>, Cause> {
+        let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &id];
+        let rows = self.all("find the failed record", sql::LEDGER_FAILED_RECORD, &values).await?;
+        let known = rows.first().map(|row| {
+            Ok(KnownFailure {
+                file: row.try_get(0)?,
+                target_schema: row.try_get(1)?,
+                ordinal: row.try_get::<_, i64>(2)? as u64,
+                resolution: row.try_get(3)?,
+            })
+        });
+        Ok(known.transpose().map_err(decode)?)
+    }
+
+    /// The run that a person means: its id, the start or end of that, or `last` (the one before this).
+    ///
+    /// # Errors
+    /// [`Cause::Usage`] if none fits, or several do.
+    pub async fn run_named(&self, name: &str) -> Result<Uuid, Cause> {
+        let rows = self.all("find the run", sql::LEDGER_FIND_RUN, &[&name, &self.run_id]).await?;
+        let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?;
+        only_run(name, ids)?.ok_or_else(|| unknown_run(name))
     }
 
     /// Takes a file up; gives its file_id.
@@ -381,6 +427,32 @@ impl Ledger {
     ) -> Result<tokio_postgres::Row, PgError> {
         let text = self.text(script);
         self.connection.query_one(&text, values).await.map_err(|e| postgres::classify(e, what))
+    }
+}
+
+/// The one run among those that fit a name.
+///
+/// # Errors
+/// [`Cause::Usage`] if there are several.
+pub fn only_run(name: &str, ids: Vec<Uuid>) -> Result<Option<Uuid>, Cause> {
+    match ids.as_slice() {
+        [] => Ok(None),
+        [run_id] => Ok(Some(*run_id)),
+        several => Err(Cause::Usage {
+            message: format!("`{name}` fits several runs"),
+            hint: Some(format!(
+                "such as {}",
+                several.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ")
+            )),
+        }),
+    }
+}
+
+/// The error for a name that no run fits.
+pub fn unknown_run(name: &str) -> Cause {
+    Cause::Usage {
+        message: format!("the ledger knows no run `{name}`"),
+        hint: Some("merganser status lists the runs".into()),
     }
 }
 

@@ -23,6 +23,7 @@ pub const LEDGER_FINISH_STEP: &str = include_str!("../sql/ledger/finish_step.pg.
 pub const LEDGER_FAIL_STEPS: &str = include_str!("../sql/ledger/fail_steps.pg.sql");
 pub const LEDGER_KNOWN_FILES: &str = include_str!("../sql/ledger/known_files.pg.sql");
 pub const LEDGER_UNRESOLVED: &str = include_str!("../sql/ledger/unresolved.pg.sql");
+pub const LEDGER_FAILED_RECORD: &str = include_str!("../sql/ledger/failed_record.pg.sql");
 pub const LEDGER_ADD_FILE: &str = include_str!("../sql/ledger/add_file.pg.sql");
 pub const LEDGER_FILE_PARSED: &str = include_str!("../sql/ledger/file_parsed.pg.sql");
 pub const LEDGER_FAILED_AGAIN: &str = include_str!("../sql/ledger/failed_again.pg.sql");
@@ -73,6 +74,7 @@ pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
 pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
 
 pub const PROMOTE_MISSING: &str = include_str!("../sql/promote/0_missing.pg.sql");
+pub const PROMOTE_IDENTIFY: &str = include_str!("../sql/promote/0_identify.pg.sql");
 pub const PROMOTE_READ_GUARDS: &str = include_str!("../sql/promote/9_read_guards.pg.sql");
 pub const PROMOTE_READ_CHANGES: &str = include_str!("../sql/promote/7_read_changes.pg.sql");
 pub const PROMOTE_READ_RECORDS: &str = include_str!("../sql/promote/8_read_records.pg.sql");

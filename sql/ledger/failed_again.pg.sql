@@ -13,6 +13,8 @@ where new_file.file_id = $1
     and old_run.target_schema = new_run.target_schema
     and old_file.file_id = failed.file_id
     and old_file.name = new_file.name
+    -- In other bytes a place is another record.
+    and old_file.sha256 = new_file.sha256
     and failed.resolved_at is null
     and failed.run_id <> $2
     and exists (

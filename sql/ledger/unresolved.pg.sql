@@ -1,8 +1,8 @@
 -- Purpose: where the records are that failed and are not put right.
 -- Engine:  PostgreSQL 14 and later
 -- Inputs:  $1 dataset, $2 target schema, $3 run_id or null, $4 failed_record_id or null.
--- Outputs: file name and ordinal of each. A break of a document has no record to try again.
-select distinct files.name, failed.ordinal
+-- Outputs: file name, its size, ordinal of each. A break of a document has no record to try again.
+select distinct files.name, files.size_bytes, failed.ordinal
 from :"ledger".failed_records as failed
     join :"ledger".files using (file_id)
     join :"ledger".runs on runs.run_id = failed.run_id
@@ -13,4 +13,4 @@ where runs.dataset = $1
     and failed.ordinal > 0
     and ($3::uuid is null or failed.run_id = $3)
     and ($4::bigint is null or failed.failed_record_id = $4)
-order by files.name, failed.ordinal;
+order by files.name, files.size_bytes, failed.ordinal;

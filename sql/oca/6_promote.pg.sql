@@ -4,7 +4,8 @@
 --          ordinal, is_delete, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
 --          :'overwrite_newer', true only when the operator asks for it; :'run_id', :batch.
 -- Outputs: pg_temp.plan, one row a case: record_id, action (load, superseded or delete), file_id, ordinal
---          and order_key of the winning record; oca_metadata up to date; its row of table_changes.
+--          and order_key of the winning record; oca_metadata up to date; its row of table_changes;
+--          failed records of deleted cases settled and cleared.
 
 create temp table plan on commit drop as
 with seen as (
@@ -25,7 +26,8 @@ known as (
         metadata.updatedate as known_live,
         least(metadata.deletedate, seen.first_delete) as deletedate,
         file.order_key as known_order_key,
-        file.name = own.name and origin.ordinal > seen.ordinal as is_later_in_file
+        file.name = own.name and file.sha256 = own.sha256 and origin.ordinal > seen.ordinal
+            as is_later_in_file
     from seen
     left join :"ledger".files as own on own.file_id = seen.file_id
     left join :"schema".oca_metadata as metadata on metadata.indexnumberid = seen.record_id
@@ -101,3 +103,19 @@ select
     (select count(*) from inserted), (select count(*) from updated), 0,
     rows_before.rows + (select count(*) from inserted)
 from rows_before;
+
+-- Of a deleted case nothing is kept and nothing is to be put right: that goes for one of its records that
+-- failed in this batch, too, which the plan does not know.
+update :"ledger".failed_records as failed
+set fragment = null,
+    value = null,
+    resolved_by = case when failed.resolved_at is null then :'run_id' else failed.resolved_by end,
+    resolution = coalesce(failed.resolution, 'deleted'),
+    resolved_at = coalesce(failed.resolved_at, now())
+from :"ledger".runs as failed_run, :"schema".oca_metadata as metadata
+where failed_run.run_id = failed.run_id
+    and failed_run.dataset = 'oca'
+    and failed_run.target_schema = :'schema'
+    and metadata.indexnumberid = failed.record_id
+    and metadata.deletedate is not null
+    and (failed.resolved_at is null or failed.fragment is not null or failed.value is not null);

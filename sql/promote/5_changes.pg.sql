@@ -1,20 +1,24 @@
 -- Purpose: the exact change of one table, for the ledger.
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
--- Inputs:  :"staging".:"table" (the rows that were loaded), :"key", pg_temp.before, pg_temp.removed.
+-- Inputs:  :"staging".:"table" (the rows that were loaded), :"key", pg_temp.before, touched and removed.
 -- Outputs: one row of :"ledger".table_changes. Per record, as many new rows as there were old ones
 --          count as replaced; more are inserted, fewer are deleted.
 
-with loaded as (
-    select :"key" as record_id, count(*) as rows from :"staging".:"table" group by :"key"
+with again as (
+    select touched.record_id, count(*) as rows
+    from :"staging".:"table" as staged join pg_temp.touched on touched.record_id = staged.:"key"
+    group by touched.record_id
 ),
 change as (
-    select coalesce(loaded.rows, 0) as new, coalesce(removed.rows, 0) as old
-    from loaded
-    full join (select * from pg_temp.removed where table_name = :'table') as removed using (record_id)
+    select coalesce(again.rows, 0) as new, coalesce(gone.rows, 0) as old
+    from again
+    full join (select * from pg_temp.removed where table_name = :'table') as gone using (record_id)
 ),
 total as (
     select
-        coalesce(sum(greatest(new - old, 0)), 0) as inserted,
+        -- What is not of a touched record is all new.
+        (select count(*) from :"staging".:"table") - coalesce(sum(new), 0)
+            + coalesce(sum(greatest(new - old, 0)), 0) as inserted,
         coalesce(sum(least(new, old)), 0) as replaced,
         coalesce(sum(greatest(old - new, 0)), 0) as deleted
     from change

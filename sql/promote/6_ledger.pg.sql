@@ -43,39 +43,57 @@ order by file_id, ordinal
 on conflict (dataset, target_schema, record_id) do update
 set file_id = excluded.file_id, ordinal = excluded.ordinal, loaded_at = excluded.loaded_at;
 
--- A failed record is settled when its case is loaded from that file or a later one, when production
--- holds something newer, or when the case is deleted.
--- One without an identity is known by its place in the file.
+-- A failed record is settled when its case is loaded from that place or a later one, when production
+-- holds something newer, or when the case is deleted. An earlier good record of the same file does
+-- not settle it: the failed one was the later word. Another posting of the file replaces it.
 update :"ledger".failed_records as failed
 set resolved_by = :'run_id',
     resolved_at = now(),
     resolution = case plan.action when 'delete' then 'deleted' when 'load' then 'loaded' else 'superseded' end
-from :"ledger".files as failed_file, :"ledger".runs as failed_run, pg_temp.plan
+from :"ledger".files as failed_file, :"ledger".runs as failed_run,
+    pg_temp.plan left join :"ledger".files as plan_file on plan_file.file_id = plan.file_id
 where failed.resolved_at is null
     and failed_file.file_id = failed.file_id
     and failed_run.run_id = failed.run_id
     and failed_run.dataset = :'dataset'
     and failed_run.target_schema = :'schema'
     and failed.record_id = plan.record_id
-    and (plan.action = 'delete' or plan.order_key collate "C" >= failed_file.order_key);
+    and (
+        plan.action = 'delete'
+        or case
+            when plan_file.name <> failed_file.name then
+                (plan.order_key collate "C", plan_file.name collate "C")
+                    > (failed_file.order_key, failed_file.name)
+            else plan_file.sha256 <> failed_file.sha256 or plan.ordinal >= failed.ordinal
+        end
+    );
+
+-- A file that was read as a whole says all there is to say about it: what failed in it before, did not fail
+-- again and is not settled by now was its break, which is mended, or stood in another posting, which
+-- the archive has no more.
+update :"ledger".failed_records as failed
+set resolved_by = :'run_id',
+    resolved_at = now(),
+    resolution = case when new_file.sha256 = old_file.sha256 then 'loaded' else 'superseded' end
+from :"ledger".files as new_file, :"ledger".files as old_file, :"ledger".runs as old_run
+where new_file.run_id = :'run_id'
+    and new_file.batch = :batch
+    and new_file.status in ('done', 'done_with_failures', 'incomplete')
+    and old_file.name = new_file.name
+    and old_run.run_id = old_file.run_id
+    and old_run.dataset = :'dataset'
+    and old_run.target_schema = :'schema'
+    and failed.file_id = old_file.file_id
+    and failed.run_id <> :'run_id'
+    and failed.resolved_at is null;
 
 -- Of a deleted case nothing stays, what was kept of its failed records included.
 update :"ledger".failed_records as failed
 set fragment = null, value = null
-from pg_temp.plan
-where plan.action = 'delete' and failed.record_id = plan.record_id;
-
-update :"ledger".failed_records as failed
-set resolved_by = :'run_id', resolved_at = now(), resolution = 'loaded'
-from :"ledger".files as failed_file, :"ledger".runs as failed_run,
-    :"ledger".files as loaded_file, :"staging".:"records" as record
-where failed.resolved_at is null
-    and failed_file.file_id = failed.file_id
-    and failed_run.run_id = failed.run_id
+from :"ledger".runs as failed_run, pg_temp.plan
+where failed_run.run_id = failed.run_id
     and failed_run.dataset = :'dataset'
     and failed_run.target_schema = :'schema'
-    and failed.record_id is null
-    and failed.ordinal > 0
-    and loaded_file.file_id = record.file_id
-    and loaded_file.name = failed_file.name
-    and record.ordinal = failed.ordinal;
+    and plan.action = 'delete'
+    and failed.record_id = plan.record_id
+    and (failed.fragment is not null or failed.value is not null);

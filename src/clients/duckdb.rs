@@ -10,6 +10,9 @@ use duckdb::{Config, Connection};
 
 use crate::sql;
 
+/// Rows that an appender gathers, outside of the store's memory limit, before they go to its table.
+const HELD_ROWS: usize = 20_000;
+
 /// Something that DuckDB refused.
 #[derive(Debug, thiserror::Error)]
 pub enum DuckError {
@@ -43,13 +46,17 @@ impl Staging {
                 .with("memory_limit", format!("{}MiB", limits.memory_mib))?
                 .with("threads", limits.threads.to_string())?
                 .with("temp_directory", folder.join("spill").to_string_lossy())?
+                // The store lives as long as the run: nothing is ever read back after a crash.
+                .with("checkpoint_threshold", "1TiB")?
                 .with("autoinstall_known_extensions", "false")?
                 .with("autoload_known_extensions", "false")?;
             Connection::open_with_flags(&path, config)
         };
         let connection =
             open().map_err(|source| DuckError::Statement { operation: "open its file".into(), source })?;
-        Ok(Self { connection, path })
+        let staging = Self { connection, path };
+        staging.execute("set itself up", "pragma disable_checkpoint_on_shutdown", &[])?;
+        Ok(staging)
     }
 
     /// Bytes of the store's file.
@@ -98,7 +105,8 @@ impl Staging {
 /// A transaction of appends.
 pub struct Load<'a> {
     connection: &'a Connection,
-    appenders: HashMap<String, duckdb::Appender<'a>>,
+    /// By table, with the rows that the appender holds.
+    appenders: HashMap<String, (duckdb::Appender<'a>, usize)>,
     rows: u64,
     open: bool,
 }
@@ -109,17 +117,23 @@ impl Load<'_> {
         let failed = |source| DuckError::Append { table: table.into(), source };
         if !self.appenders.contains_key(table) {
             let appender = self.connection.appender(table).map_err(failed)?;
-            self.appenders.insert(table.into(), appender);
+            self.appenders.insert(table.into(), (appender, 0));
         }
-        let appender = self.appenders.get_mut(table).expect("an appender was just put in");
+        let (appender, held) = self.appenders.get_mut(table).expect("an appender was just put in");
         self.rows += rows.num_rows() as u64;
-        appender.append_record_batch(rows).map_err(failed)
+        *held += rows.num_rows();
+        appender.append_record_batch(rows).map_err(failed)?;
+        if *held >= HELD_ROWS {
+            *held = 0;
+            appender.flush().map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Flushes what is buffered and commits; gives the number of rows.
     pub fn commit(mut self) -> Result<u64, DuckError> {
         // An appender that is only dropped loses its error.
-        for (table, appender) in &mut self.appenders {
+        for (table, (appender, _)) in &mut self.appenders {
             appender.flush().map_err(|source| DuckError::Append { table: table.clone(), source })?;
         }
         self.appenders.clear();

@@ -25,7 +25,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Texts that leave the server are the same everywhere, and names are always qualified: nothing is
 /// found by a search path that somebody else could put an object into. A run may take hours in one
-/// transaction; the statements that need a limit set it themselves.
+/// transaction; the statements that need a limit set it themselves. But a statement whose process is
+/// gone must not go on, with its locks, for as long as it takes; not every system can tell.
 const SESSION: &str = "
     set timezone = 'UTC';
     set datestyle = 'ISO, YMD';
@@ -36,6 +37,7 @@ const SESSION: &str = "
     set search_path = pg_catalog, pg_temp;
     set idle_in_transaction_session_timeout = 0;
     set statement_timeout = 0;
+    do $$ begin set client_connection_check_interval = '1s'; exception when others then null; end $$;
 ";
 
 /// A connection to a database; use it as a [`Client`]. Dropping it ends the connection at once, and

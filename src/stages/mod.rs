@@ -23,6 +23,7 @@ use crate::clients::store::Store;
 use crate::config::RunConfig;
 use crate::dataset::Dataset;
 use crate::error::Cause;
+use crate::machine;
 use crate::manifest::Ledger;
 use crate::report::{self, Report};
 use crate::workspace::Workspace;
@@ -102,6 +103,7 @@ impl Step<'_> {
             rows,
             bytes,
             duration_ms = report::millis(self.started),
+            peak_memory_bytes = machine::peak_memory_bytes(),
             "{:<8} {what} ({})",
             self.name,
             report::duration(self.started.elapsed())

@@ -266,6 +266,7 @@ impl Transfer<'_> {
         let dataset = self.context.dataset();
         let Promotion::MergeWithChildren { .. } = dataset.promotion;
         let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
+        self.run(sql::PROMOTE_IDENTIFY, "", "find failed records again").await?;
         self.run(dataset.scripts.promote, "", "plan the merge").await?;
         self.run(sql::PROMOTE_BEGIN, parent.name, "find what is replaced").await?;
         for table in children {

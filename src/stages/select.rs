@@ -2,11 +2,10 @@
 //!
 //! In: the source's listing and the ledger's done files. Out: [`Selected`]. A failure changes nothing.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use globset::GlobMatcher;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::Context;
 use crate::config::Selection;
@@ -86,7 +85,9 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
     match &context.config.selection {
         Selection::New => only_new(context, &mut files, names).await?,
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
-        Selection::Failed { run, record } => only_failed(context, &mut files, *run, *record).await?,
+        Selection::Failed { run, record } => {
+            only_failed(context, &mut files, run.as_deref(), *record).await?
+        }
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
     let what = format!("{} of {} files at {}", files.len(), ours, context.config.source);
@@ -119,7 +120,14 @@ async fn only_matching(
     force: bool,
 ) -> Result<(), Cause> {
     let all: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+    let known = context.ledger.known_files().await?;
+    let gone: BTreeSet<_> = known.iter().map(|file| file.name.clone()).collect();
+    let gone = gone.into_iter().filter(|name| glob.is_match(name) && !all.contains(name));
+    let gone: Vec<_> = gone.collect();
     files.retain(|file| glob.is_match(&file.name));
+    if !gone.is_empty() {
+        no_longer_there(context, &gone, files.is_empty(), "it is not processed again")?;
+    }
     if files.is_empty() {
         return Err(Cause::Refused {
             message: format!("no file of {} matches {}", context.config.source, glob.glob()),
@@ -132,7 +140,6 @@ async fn only_matching(
     if force {
         return Ok(());
     }
-    let known = context.ledger.known_files().await?;
     let clean = known.into_iter().filter(|file| !file.has_failures);
     let clean: HashSet<_> = clean.map(|file| (file.name, file.size_bytes)).collect();
     let is_clean = |file: &SelectedFile| clean.contains(&(file.name.clone(), file.size_bytes));
@@ -153,37 +160,74 @@ async fn only_matching(
 async fn only_failed(
     context: &Context,
     files: &mut Vec<SelectedFile>,
-    run: Option<Uuid>,
+    run: Option<&str>,
     record: Option<i64>,
 ) -> Result<(), Cause> {
-    let mut places: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for (name, ordinal) in context.ledger.unresolved(run, record).await? {
-        places.entry(name).or_default().push(ordinal);
+    let run = match run {
+        Some(name) => Some(context.ledger.run_named(name).await?),
+        None => None,
+    };
+    if let Some(record) = record {
+        may_be_retried(context, record).await?;
     }
-    if places.is_empty() && (run.is_some() || record.is_some()) {
-        return Err(Cause::Refused {
-            message: "there is no such failed record that is not put right yet".into(),
-            hint: Some("merganser failures".into()),
-        });
+    // A place is one in certain bytes: those of that name and size.
+    let mut places: BTreeMap<(String, u64), Vec<u64>> = BTreeMap::new();
+    for place in context.ledger.unresolved(run, record).await? {
+        places.entry((place.file, place.size_bytes)).or_default().push(place.ordinal);
     }
-    files.retain_mut(|file| match places.remove(&file.name) {
+    files.retain_mut(|file| match places.remove(&(file.name.clone(), file.size_bytes)) {
         Some(ordinals) => {
             file.only_ordinals = ordinals;
             true
         }
         None => false,
     });
-    let missing: Vec<_> = places.into_keys().collect();
+    let missing: Vec<_> = places.into_keys().map(|(name, _)| name).collect();
     if !missing.is_empty() {
-        let what = format!("{} is no longer in the archive {}", shorten(&missing), context.config.source);
-        if files.is_empty() {
-            return Err(Cause::Refused {
-                message: what,
-                hint: Some("put the file back there, then retry".into()),
-            });
-        }
-        tracing::warn!(run_id = %context.run_id, "{what}: its failed records stay as they are");
+        no_longer_there(context, &missing, files.is_empty(), "its failed records stay as they are")?;
     }
+    Ok(())
+}
+
+/// Refuses a failed record that is none, or cannot be read on its own; says so if it is settled already.
+async fn may_be_retried(context: &Context, record: i64) -> Result<(), Cause> {
+    let Some(known) = context.ledger.failed_record(record).await? else {
+        return Err(Cause::Usage {
+            message: format!("the ledger knows no failed record {record} of {}", context.dataset().name),
+            hint: Some("merganser failures lists them".into()),
+        });
+    };
+    let schema = &context.config.database.schema;
+    if let Some(resolution) = &known.resolution {
+        tracing::info!(run_id = %context.run_id, "failed record {record} is settled already: {resolution}");
+    } else if known.target_schema != *schema {
+        return Err(Cause::Usage {
+            message: format!("failed record {record} is of schema {}, not of {schema}", known.target_schema),
+            hint: Some(format!("--schema {}", known.target_schema)),
+        });
+    } else if known.ordinal == 0 {
+        return Err(Cause::Refused {
+            message: format!(
+                "failed record {record} is where {} breaks off: no record to try again",
+                known.file
+            ),
+            hint: Some(format!("merganser reprocess {} {}", context.dataset().name, known.file)),
+        });
+    }
+    Ok(())
+}
+
+/// Files that the ledger knows and the archive has not, or not with those bytes: an error if they are all there is.
+fn no_longer_there(context: &Context, names: &[String], all: bool, meanwhile: &str) -> Result<(), Cause> {
+    let message = format!(
+        "{} is in the ledger, but no longer as it was in the archive {}",
+        shorten(names),
+        context.config.source
+    );
+    if all {
+        return Err(Cause::Refused { message, hint: Some("put it back there, then try again".into()) });
+    }
+    tracing::warn!(run_id = %context.run_id, "{message}: {meanwhile}");
     Ok(())
 }
 

@@ -6,6 +6,8 @@ mod golden;
 mod level2;
 mod quoting;
 mod rules;
+mod runs;
 mod smoke;
 mod support;
+mod takeover;
 mod values;

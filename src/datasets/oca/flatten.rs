@@ -12,6 +12,7 @@ use super::cells::{Case, Cell};
 use super::fields::{Fault, TextResult, Walk, mark_bad_bytes};
 use super::plan::{Child, Plan, RECORD_ID, join};
 use super::rescue::rescue;
+use super::unique::repeated;
 use super::value;
 use crate::dataset::{ColumnType, Limits, Unknown};
 
@@ -111,7 +112,7 @@ impl<'p> Flattener<'p> {
                 let reason = format!("no {RECORD_ID}");
                 Verdict::Failed(Fault { field: Some(RECORD_ID.to_owned()), ..Fault::of_case(reason) })
             }
-            None => Verdict::Live,
+            None => repeated(self.plan, case).map_or(Verdict::Live, Verdict::Failed),
         }
     }
 

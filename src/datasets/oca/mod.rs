@@ -13,6 +13,7 @@ mod rows;
 pub mod sample;
 mod scan;
 pub mod tables;
+mod unique;
 mod value;
 mod window;
 

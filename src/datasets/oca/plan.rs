@@ -24,6 +24,10 @@ pub(super) struct TablePlan {
     pub cells: usize,
     /// The table of the row that holds this table's rows.
     pub parent: Option<usize>,
+    /// The element that makes a row.
+    pub node: usize,
+    /// The columns that together occur once in a case.
+    pub unique: Vec<Slot>,
 }
 
 /// Where the value of a column is found.
@@ -163,7 +167,10 @@ impl Plan {
             columns.push((column, slot));
         }
         debug_assert_eq!(self.tables.len(), index);
-        TablePlan { name: table.name, columns, cells, parent }
+        let slot_of =
+            |name: &&str| columns.iter().find(|c| c.0.name == *name).expect("a unique column is staged").1;
+        let unique = table.unique.iter().map(slot_of).collect();
+        TablePlan { name: table.name, columns, cells, parent, node, unique }
     }
 
     /// The planned table whose row is nearest around the element.

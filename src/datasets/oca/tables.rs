@@ -9,6 +9,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_index",
         element: "",
+        unique: &[],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("court", Text, Element("Court")),
@@ -31,6 +32,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_causes",
         element: "PrimaryClaimCauseOfActions/PrimaryClaimCauseOfAction",
+        unique: &[],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("causeofactiontype", Text, Element("CauseOfActionType")),
@@ -41,6 +43,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_addresses",
         element: "PropertyAddresses/PropertyAddress",
+        unique: &[],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("street1", Text, Element("Street1")),
@@ -73,6 +76,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_parties",
         element: "Parties/Party",
+        unique: &[],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("role", Text, Element("Role")),
@@ -84,6 +88,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_events",
         element: "Events/Event",
+        unique: &[],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("eventname", Text, Element("EventName")),
@@ -96,6 +101,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_appearances",
         element: "Appearances/Appearance",
+        unique: &[],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("appearanceid", BigInt, Made),
@@ -109,6 +115,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_appearance_outcomes",
         element: "Appearances/Appearance/AppearanceOutcomes/AppearanceOutcome",
+        unique: &[],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("appearanceid", BigInt, Made),
@@ -119,6 +126,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_motions",
         element: "Motions/Motion",
+        unique: &[],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("sequence", Int, Element("Sequence")),
@@ -133,6 +141,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_decisions",
         element: "Decisions/Decision",
+        unique: &["sequence"],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("sequence", Int, Element("Sequence")),
@@ -143,6 +152,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_judgments",
         element: "Judgments/Judgment",
+        unique: &["sequence"],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("sequence", Int, Element("Sequence")),
@@ -161,6 +171,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "oca_warrants",
         element: "Judgments/Judgment/Warrants/Warrant",
+        unique: &["judgmentsequence", "sequence"],
         columns: &[
             Column::new("indexnumberid", Text, RecordId),
             Column::new("judgmentsequence", Int, Parent("Sequence")),
@@ -207,6 +218,7 @@ pub const TABLES: &[Table] = &[
 pub const METADATA: Table = Table {
     name: "oca_metadata",
     element: "",
+    unique: &[],
     columns: &[
         Column::new("indexnumberid", Text, Later),
         Column::new("initialdate", Date, Later),

@@ -763,3 +763,35 @@ const PIECES: &[&[u8]] = &[
     b"<Parties/>",
     b"\r\n",
 ];
+
+#[test]
+fn values_that_must_occur_once_in_a_case_do() {
+    let judgment = |sequence: &str, warrants: &str| {
+        format!("<Judgment><Sequence>{sequence}</Sequence><Warrants>{warrants}</Warrants></Judgment>")
+    };
+    let warrant = |sequence: &str| format!("<Warrant><Sequence>{sequence}</Sequence></Warrant>");
+    let decision = "<Decision><Sequence>1</Sequence></Decision>";
+    let unnumbered = "<Decision/><Decision/>";
+    let cases = [
+        ("a", format!("<Decisions>{decision}{decision}</Decisions>")),
+        ("b", format!("<Judgments>{}{}</Judgments>", judgment("1", ""), judgment("1", ""))),
+        ("c", format!("<Judgments>{}</Judgments>", judgment("1", &(warrant("A") + &warrant("A"))))),
+        // The same warrant number under two judgments, and numbers that are missing, are fine.
+        ("d", format!("<Judgments>{}{}</Judgments>", judgment("1", &warrant("A")), judgment("2", &warrant("A")))),
+        ("e", format!("<Decisions>{unnumbered}</Decisions>")),
+        ("f", "<Motions><Motion><Sequence>1</Sequence></Motion><Motion><Sequence>1</Sequence></Motion></Motions>".into()),
+    ];
+    let cases = cases.map(|(id, rows)| format!("<Index><IndexNumberId>{id}</IndexNumberId>{rows}</Index>"));
+    let (sink, _) = parsed(&cases.concat());
+    let failed: Vec<_> =
+        sink.failed.iter().map(|f| (f.record_id.as_deref(), f.table, f.value.as_deref())).collect();
+    assert_eq!(
+        failed,
+        [
+            (Some("a"), Some("oca_decisions"), Some("1")),
+            (Some("b"), Some("oca_judgments"), Some("1")),
+            (Some("c"), Some("oca_warrants"), Some("1/A")),
+        ]
+    );
+    assert_eq!(sink.column(RECORDS, "record_id"), ["d", "e", "f"]);
+}
