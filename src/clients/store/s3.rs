@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -76,15 +78,20 @@ impl S3Store {
             .tls_context(context)
             .build_https();
 
-        // The default chain would ask a metadata service last. With an endpoint of one's own there
-        // is none, and S3-compatible servers take us-east-1 unless told otherwise.
+        let environment = || {
+            RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+                .or_else(ProfileFileRegionProvider::new())
+        };
         let region = match &options.region {
             Some(region) => RegionProviderChain::first_try(Region::new(region.clone())),
-            None if options.endpoint_url.is_some() => {
-                RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-                    .or_else(ProfileFileRegionProvider::new())
+            // Where there is an endpoint of one's own there is no metadata service, and S3-compatible
+            // servers take us-east-1 unless told otherwise.
+            None if options.endpoint_url.is_some() => environment(),
+            // The SDK's own default chain, of the same three, cannot be given our HTTP client, and panics.
+            None => {
+                let with_client = ProviderConfig::without_region().with_http_client(http.clone());
+                environment().or_else(ImdsRegionProvider::builder().configure(&with_client).build())
             }
-            None => RegionProviderChain::default_provider(),
         }
         // A wrong guess is answered with the right region.
         .or_else(Region::new("us-east-1"));
