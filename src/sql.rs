@@ -63,9 +63,8 @@ pub const LOAD_ANALYZE: &str = include_str!("../sql/load/4_analyze.pg.sql");
 
 /// Their parameters are PostgreSQL's own ($1, …).
 pub const AWS_S3_FUNCTIONS: &str = include_str!("../sql/aws_s3/0_functions.pg.sql");
-pub const AWS_S3_BEGIN: &str = include_str!("../sql/aws_s3/1_begin.pg.sql");
-pub const AWS_S3_IMPORT: &str = include_str!("../sql/aws_s3/2_import.pg.sql");
-pub const AWS_S3_EXPORT: &str = include_str!("../sql/aws_s3/3_export.pg.sql");
+pub const AWS_S3_IMPORT: &str = include_str!("../sql/aws_s3/1_import.pg.sql");
+pub const AWS_S3_EXPORT: &str = include_str!("../sql/aws_s3/2_export.pg.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that the real servers are started once for all of them.
 
+mod aws_s3;
 mod docs;
 mod embedded;
 mod golden;

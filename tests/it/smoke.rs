@@ -25,7 +25,7 @@ async fn each_test_has_a_database_of_its_own() {
 async fn each_test_has_a_bucket_of_its_own() {
     let one = s3::bucket("Smoke_one").await;
     let other = s3::bucket("Smoke_one").await;
-    let client = client(&one);
+    let client = one.client();
     let body = b"case number\n".to_vec();
     client.put_object().bucket(&one.name).key("a/b.csv").body(body.clone().into()).send().await.unwrap();
     let got = client.get_object().bucket(&one.name).key("a/b.csv").send().await.unwrap();
@@ -33,21 +33,6 @@ async fn each_test_has_a_bucket_of_its_own() {
     assert!(one.env().contains(&("AWS_ENDPOINT_URL_S3".to_owned(), one.endpoint.clone())));
     let listed = client.list_objects_v2().bucket(&other.name).send().await.unwrap();
     assert_eq!(listed.key_count(), Some(0));
-}
-
-fn client(bucket: &s3::Bucket) -> aws_sdk_s3::Client {
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let credentials =
-        aws_sdk_s3::config::Credentials::new(&bucket.access_key, &bucket.secret_key, None, None, "test");
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-        .http_client(http)
-        .credentials_provider(credentials)
-        .region(aws_sdk_s3::config::Region::new(bucket.region.clone()))
-        .endpoint_url(&bucket.endpoint)
-        .force_path_style(true)
-        .build();
-    aws_sdk_s3::Client::from_conf(config)
 }
 
 #[test]

@@ -73,7 +73,6 @@ pub async fn import(
     operation: &str,
 ) -> Result<u64, AwsS3Error> {
     let failed = |e| classify(e, operation);
-    transaction.batch_execute(sql::AWS_S3_BEGIN).await.map_err(failed)?;
     let row = transaction
         .query_one(
             sql::AWS_S3_IMPORT,
@@ -95,7 +94,6 @@ pub async fn export(
     operation: &str,
 ) -> Result<Exported, AwsS3Error> {
     let failed = |e| classify(e, operation);
-    transaction.batch_execute(sql::AWS_S3_BEGIN).await.map_err(failed)?;
     let row = transaction
         .query_one(
             sql::AWS_S3_EXPORT,

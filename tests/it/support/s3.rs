@@ -1,5 +1,6 @@
 //! One real S3 server (Garage) for all tests of this process, and a fresh bucket for each.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -75,6 +76,39 @@ impl Bucket {
         ]
         .map(|(name, value)| (name.to_owned(), value.clone()))
         .into()
+    }
+
+    /// A client of the server, apart from the program's own.
+    pub fn client(&self) -> aws_sdk_s3::Client {
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let credentials =
+            aws_sdk_s3::config::Credentials::new(&self.access_key, &self.secret_key, None, None, "test");
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+            .http_client(http)
+            .credentials_provider(credentials)
+            .region(aws_sdk_s3::config::Region::new(self.region.clone()))
+            .endpoint_url(&self.endpoint)
+            .force_path_style(true)
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// Every object: key, type and bytes.
+    pub async fn objects(&self) -> BTreeMap<String, (String, Vec<u8>)> {
+        let client = self.client();
+        let mut objects = BTreeMap::new();
+        let mut pages = client.list_objects_v2().bucket(&self.name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for object in page.expect("the bucket can be listed").contents() {
+                let key = object.key().expect("an object has a key");
+                let got = client.get_object().bucket(&self.name).key(key).send().await.expect("an object");
+                let kind = got.content_type().unwrap_or_default().to_owned();
+                let bytes = got.body.collect().await.expect("its bytes").to_vec();
+                objects.insert(key.to_owned(), (kind, bytes));
+            }
+        }
+        objects
     }
 }
 
