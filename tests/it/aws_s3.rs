@@ -210,6 +210,12 @@ async fn a_missing_object_is_named_and_nothing_changes() {
     pipeline.put(Extract::weekly("2024-04-15").case("late", "<Status>Active</Status>"));
     let ran = pipeline.run().await.exits(4);
     ran.says("export oca_warrants to").says("committed");
+    assert_eq!(published(&bucket).await, files);
+    let left = objects(&bucket, "private/runs/").await;
+    assert!(left.keys().all(|key| !key.contains("/exports/")), "{:?}", left.keys());
+    pipeline.execute(&lookup("s3_key")).await;
+    pipeline.run().await.exits(0);
+    assert_ne!(published(&bucket).await, files);
 }
 
 /// A configuration file in which an endpoint looks to us as if it were Amazon's.
