@@ -4,7 +4,7 @@ mod budget;
 
 use std::path::PathBuf;
 
-use crate::cli;
+use crate::cli::{self, LoadVia};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres::PgUrl;
 use crate::clients::store::{S3Options, StoreUrl};
@@ -70,6 +70,8 @@ pub struct RunConfig {
     pub s3: S3Options,
     pub database: DatabaseConfig,
     pub level: u8,
+    /// How CSVs get from the store into the database and back.
+    pub load_via: LoadVia,
     pub batch_records: usize,
     pub batch_bytes: u64,
     pub work_dir: PathBuf,
@@ -167,6 +169,7 @@ impl RunConfig {
             s3: S3Options::default(),
             database,
             level: 1,
+            load_via: LoadVia::Auto,
             batch_records: 2000,
             batch_bytes: 256 << 20,
             work_dir: std::env::temp_dir(),
@@ -211,6 +214,12 @@ impl RunConfig {
                 hint: Some(format!("its guards: {}", dataset.guards.join(", "))),
             });
         }
+        if args.load_via == LoadVia::AwsS3 && !matches!(store_url, StoreUrl::S3 { .. }) {
+            return Err(Cause::Usage {
+                message: format!("--load-via aws_s3 is for a store in S3, and this one is {store_url}"),
+                hint: Some("--store s3://BUCKET/PREFIX, or --load-via copy".into()),
+            });
+        }
         let mut limits = Limits::default();
         if args.no_fragments {
             limits.fragment_bytes = 0;
@@ -225,6 +234,7 @@ impl RunConfig {
             s3: s3_options(store)?,
             database: DatabaseConfig::new(database)?,
             level: level(&args.level)?,
+            load_via: args.load_via,
             batch_records: args.batch_records as usize,
             batch_bytes: args.batch_mib << 20,
             work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
@@ -256,6 +266,7 @@ impl RunConfig {
             "source": self.source.to_string(),
             "store": self.store.to_string(),
             "level": self.level,
+            "load_via": self.load_via,
             "batch_records": self.batch_records,
             "batch_bytes": self.batch_bytes,
             "fail_fast": self.fail_fast,

@@ -12,6 +12,7 @@ use crate::embedded::{self, Embedded};
 use crate::error::{Cause, Database, Exit, Failure};
 use crate::manifest::{Kind, Ledger, NewRun, Status};
 use crate::report::Report;
+use crate::stages::aws_s3::AwsS3;
 use crate::stages::check::{Checked, Failures};
 use crate::stages::promote::{self, Guard, Promoted, Records, Sample, TableChange};
 use crate::stages::publish::Published;
@@ -243,7 +244,9 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
         promote::truths(config.dataset, folder)?;
     }
     let ledger = Ledger::open(&database, &config.database, config.dataset.name).await?;
+    let aws_s3 = AwsS3::choose(&config, &database).await?;
     let mut context = Context {
+        aws_s3,
         source: Store::open(&config.source, &config.s3).await?,
         store: Store::open(&config.store, &config.s3).await?,
         workspace: Workspace::create(&config.work_dir)?,

@@ -1,6 +1,7 @@
 //! Connecting to PostgreSQL: every connection has limits in time, TLS as its URL asks for it, and
 //! the same session settings, whatever the server's defaults are.
 
+pub mod aws_s3;
 mod error;
 mod tls;
 mod url;

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, so that the real servers are started once for all of them.
 
 mod adopt;
+mod aws_s3;
 mod bad_input;
 mod catalogue;
 mod deploy;

@@ -34,6 +34,12 @@ pub async fn cluster() -> &'static TestCluster {
         .await
 }
 
+/// What the server has logged so far, of every database.
+pub async fn log() -> String {
+    let path = cluster().await.embedded.log_file();
+    String::from_utf8_lossy(&std::fs::read(path).expect("the log can be read")).into_owned()
+}
+
 /// A database that only one test uses. It goes with the cluster.
 #[derive(Debug)]
 pub struct TestDatabase {

@@ -114,6 +114,23 @@ impl Bucket {
         }
         objects
     }
+
+    /// Every object: key, type and bytes.
+    pub async fn typed_objects(&self) -> BTreeMap<String, (String, Vec<u8>)> {
+        let client = self.client();
+        let mut objects = BTreeMap::new();
+        let mut pages = client.list_objects_v2().bucket(&self.name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for object in page.expect("the bucket can be listed").contents() {
+                let key = object.key().expect("an object has a key");
+                let got = client.get_object().bucket(&self.name).key(key).send().await.expect("an object");
+                let kind = got.content_type().unwrap_or_default().to_owned();
+                let bytes = got.body.collect().await.expect("its bytes").to_vec();
+                objects.insert(key.to_owned(), (kind, bytes));
+            }
+        }
+        objects
+    }
 }
 
 impl Garage {
