@@ -65,7 +65,7 @@ fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
         kind: Kind::Run,
         selection: Selection::New,
         source: format!("dir:{}", dir.join("source").display()).parse()?,
-        source_is_feed: false,
+        sftp: Default::default(),
         store: format!("file:{}", dir.join("store").display()).parse()?,
         s3: Default::default(),
         database: DatabaseConfig {

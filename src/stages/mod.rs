@@ -18,6 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clients::postgres::PgUrl;
+use crate::clients::source::Source;
 use crate::clients::store::Store;
 use crate::config::RunConfig;
 use crate::dataset::Dataset;
@@ -33,7 +34,7 @@ pub struct Context {
     pub run_id: Uuid,
     pub database: PgUrl,
     pub ledger: Ledger,
-    pub source: Store,
+    pub source: Source,
     pub store: Store,
     pub workspace: Workspace,
     pub report: Report,

@@ -7,6 +7,7 @@ mod level2;
 mod quoting;
 mod rules;
 mod runs;
+mod sftp;
 mod smoke;
 mod support;
 mod takeover;
