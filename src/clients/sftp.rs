@@ -154,7 +154,9 @@ impl Sftp {
                 Err(Stop::Broken(broken)) => return Err(broken_error(&at, broken)),
                 Err(Stop::Changed(detail)) => return Err(SftpError::Changed { at, detail }),
                 Err(Stop::NotAFile) => return Err(protocol_error(at, "it is not a file")),
-                Err(Stop::NoSize) => return Err(protocol_error(at, "the server does not tell the file's size")),
+                Err(Stop::NoSize) => {
+                    return Err(protocol_error(at, "the server does not tell the file's size"));
+                }
                 Err(Stop::Local(error)) => return Err(io(error)),
             }
         }

@@ -194,7 +194,13 @@ impl Identity {
         }
     }
 
-    fn refused(&self, tried: &[MethodKind], allowed: &[MethodKind], at: &Place, note: Option<&'static str>) -> LoginFailure {
+    fn refused(
+        &self,
+        tried: &[MethodKind],
+        allowed: &[MethodKind],
+        at: &Place,
+        note: Option<&'static str>,
+    ) -> LoginFailure {
         let names = |methods: &[MethodKind], none: &str| {
             let names: Vec<&str> = methods.iter().map(|method| method.into()).collect();
             if names.is_empty() { none.to_owned() } else { names.join(", ") }

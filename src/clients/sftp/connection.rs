@@ -116,7 +116,10 @@ pub(super) async fn connect(
                     return Err(plain(&at, "the server ends the SFTP session at once"));
                 }
                 None => {
-                    return Err(SftpError::Lost { at: at.clone(), detail: ended(&mut handle, &farewell).await });
+                    return Err(SftpError::Lost {
+                        at: at.clone(),
+                        detail: ended(&mut handle, &farewell).await,
+                    });
                 }
                 Some(_) => {}
             }
@@ -163,7 +166,9 @@ async fn handshake(
         let guard = Guard { keys: keys.clone(), refused: refused.clone(), farewell: farewell.clone() };
         let config = Arc::new(config(limits, algorithms));
         let step = "keys were not agreed on";
-        let result = within(limits.connect, step, at, async { Ok(client::connect_stream(config, stream, guard).await) });
+        let result = within(limits.connect, step, at, async {
+            Ok(client::connect_stream(config, stream, guard).await)
+        });
         let error = match result.await? {
             Ok(handle) => return Ok((handle, farewell)),
             Err(error) => error,

@@ -147,7 +147,8 @@ fn shorter() -> Stop {
 fn same(before: Attributes, after: Attributes) -> Result<(), Stop> {
     match (before.size_bytes, after.size_bytes) {
         (before, after) if before != after => {
-            let bytes = |size: Option<u64>| size.map_or("an unknown number of".into(), |size| size.to_string());
+            let bytes =
+                |size: Option<u64>| size.map_or("an unknown number of".into(), |size| size.to_string());
             Err(Stop::Changed(format!("from {} to {} bytes", bytes(before), bytes(after))))
         }
         _ if before.modified != after.modified => Err(Stop::Changed("its time of change is another".into())),

@@ -229,8 +229,9 @@ pub(super) fn said(text: &str) -> String {
 /// What may be wrong with a password that a server refuses, without a word of it.
 pub(super) fn password_note(password: &Secret) -> Option<&'static str> {
     let text = password.reveal();
-    (text.trim() != text)
-        .then_some("the password begins or ends with a blank or a line break: a secret made from a file often does")
+    (text.trim() != text).then_some(
+        "the password begins or ends with a blank or a line break: a secret made from a file often does",
+    )
 }
 
 #[cfg(test)]

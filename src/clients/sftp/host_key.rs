@@ -59,7 +59,8 @@ impl HostKeys {
             (None, None) => vec![SYSTEM_FILE.into()],
         };
         // A file that is named and not there is a mistake, unless it is about to be made.
-        let may_miss = options.known_hosts.is_none() || options.trust_on_first_use || !options.host_keys.is_empty();
+        let may_miss =
+            options.known_hosts.is_none() || options.trust_on_first_use || !options.host_keys.is_empty();
         let mut known = Vec::new();
         for path in &files {
             match fs::read(path) {
@@ -183,7 +184,9 @@ fn read_lines(path: &Path, text: &str, name: &str, known: &mut Vec<Known>) {
     for (line, number) in text.lines().zip(1..) {
         let mut words = line.split_whitespace().peekable();
         let marker = words.next_if(|word| word.starts_with('@'));
-        let (Some(hosts), Some(kind), Some(key)) = (words.next(), words.next(), words.next()) else { continue };
+        let (Some(hosts), Some(kind), Some(key)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
         // A line of an authority would need certificates, which are not asked for.
         if hosts.starts_with('#') || !matches!(marker, None | Some("@revoked")) || !names(hosts, name) {
             continue;

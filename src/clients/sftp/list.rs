@@ -20,7 +20,11 @@ enum Kind {
 
 /// The regular files of a folder, by name; links count as what they lead to. `prefix` comes before
 /// each name.
-pub(super) async fn list(session: &mut Session, folder: &str, prefix: &str) -> Result<Vec<ObjectInfo>, Broken> {
+pub(super) async fn list(
+    session: &mut Session,
+    folder: &str,
+    prefix: &str,
+) -> Result<Vec<ObjectInfo>, Broken> {
     let handle = session.open_folder(folder).await?;
     let mut found = Vec::new();
     let mut links = Vec::new();
@@ -101,7 +105,11 @@ mod tests {
     fn the_type_is_told_by_the_mode_else_by_the_line() {
         let of = |mode, long_name: &'static str| {
             let attributes = Attributes { mode, ..Attributes::default() };
-            kind(&Name { name: Bytes::new(), long_name: Bytes::from_static(long_name.as_bytes()), attributes })
+            kind(&Name {
+                name: Bytes::new(),
+                long_name: Bytes::from_static(long_name.as_bytes()),
+                attributes,
+            })
         };
         assert_eq!(of(Some(0o100_644), "drwx"), Kind::File);
         assert_eq!(of(Some(0o120_777), ""), Kind::Link);

@@ -207,7 +207,10 @@ mod tests {
         let refused = |pairs: &[(&str, &str)]| of(pairs).unwrap_err();
         assert_eq!(refused(&[("SFTP_PSWD", "a"), ("MERGANSER_SFTP_PASSWORD", "b")]), E::TwoPasswords);
         assert_eq!(refused(&[("SFTP_PSWD", "")]), E::NoCredentials);
-        assert_eq!(refused(&[("SFTP_PSWD", "a"), ("MERGANSER_SFTP_KEY_PASSPHRASE", "b")]), E::PassphraseAlone);
+        assert_eq!(
+            refused(&[("SFTP_PSWD", "a"), ("MERGANSER_SFTP_KEY_PASSPHRASE", "b")]),
+            E::PassphraseAlone
+        );
         for bad in ["sesame", "SHA256:short", "MD5:b6:61:34:ff:dd:81:4b:9d:fd:7c:b0:11:c4:a2:8c:2f"] {
             assert_eq!(refused(&[("SFTP_PSWD", "a"), ("MERGANSER_SFTP_HOST_KEY", bad)]), E::HostKey, "{bad}");
         }

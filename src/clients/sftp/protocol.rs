@@ -26,15 +26,33 @@ pub(super) mod status {
 
 /// What a client asks for.
 pub(super) enum Request<'a> {
-    Open { path: &'a str },
-    Read { handle: &'a [u8], offset: u64, size_bytes: u32 },
-    FileAttributes { handle: &'a [u8] },
+    Open {
+        path: &'a str,
+    },
+    Read {
+        handle: &'a [u8],
+        offset: u64,
+        size_bytes: u32,
+    },
+    FileAttributes {
+        handle: &'a [u8],
+    },
     /// Of what a path leads to, through links.
-    Attributes { path: &'a str },
-    OpenFolder { path: &'a str },
-    ReadFolder { handle: &'a [u8] },
-    RealPath { path: &'a str },
-    Close { handle: &'a [u8] },
+    Attributes {
+        path: &'a str,
+    },
+    OpenFolder {
+        path: &'a str,
+    },
+    ReadFolder {
+        handle: &'a [u8],
+    },
+    RealPath {
+        path: &'a str,
+    },
+    Close {
+        handle: &'a [u8],
+    },
 }
 
 /// What a server answers.

@@ -30,7 +30,10 @@ pub(super) enum Broken {
     /// Nothing came for this long.
     Idle(Duration),
     /// The server said no.
-    Status { code: u32, message: String },
+    Status {
+        code: u32,
+        message: String,
+    },
     Malformed(Malformed),
     /// An answer to something else, or of another kind.
     Unexpected,

@@ -30,7 +30,9 @@ pub enum SftpUrlError {
     Scheme,
     #[error("a password must not be in the URL of an SFTP source: {PASSWORD_PLACE}")]
     Password,
-    #[error("the URL of the SFTP source has an @ in the wrong place; in a user name or folder write %40 for it")]
+    #[error(
+        "the URL of the SFTP source has an @ in the wrong place; in a user name or folder write %40 for it"
+    )]
     At,
     #[error("the URL of the SFTP source names no user: write sftp://USER@HOST/DIR, or set SFTP_USER")]
     NoUser,
@@ -93,7 +95,8 @@ impl SftpUrl {
     pub fn from_env(env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, SftpUrlError> {
         let Some(host) = filled(env, "SFTP_HOST") else { return Ok(None) };
         let (host, port) = host_and_port(host.trim(), "the value of SFTP_HOST")?;
-        let user = check_user(filled(env, "SFTP_USER").ok_or(SftpUrlError::NoUser)?, "the value of SFTP_USER")?;
+        let user =
+            check_user(filled(env, "SFTP_USER").ok_or(SftpUrlError::NoUser)?, "the value of SFTP_USER")?;
         let folder = check_folder(filled(env, "SFTP_DIR").unwrap_or_default(), "the value of SFTP_DIR")?;
         Ok(Some(Self { user, host, port, folder }))
     }
@@ -281,9 +284,15 @@ mod tests {
             assert_eq!(shown.parse(), Ok(url), "{shown}");
         }
         let url: SftpUrl = "sftp://u@host".parse().unwrap();
-        assert_eq!((url.file_path("a.zip"), url.object("a.zip").as_str()), ("a.zip".into(), "sftp://u@host/~/a.zip"));
+        assert_eq!(
+            (url.file_path("a.zip"), url.object("a.zip").as_str()),
+            ("a.zip".into(), "sftp://u@host/~/a.zip")
+        );
         let url: SftpUrl = "sftp://u@host/".parse().unwrap();
-        assert_eq!((url.file_path("a.zip"), url.object("a.zip").as_str()), ("/a.zip".into(), "sftp://u@host/a.zip"));
+        assert_eq!(
+            (url.file_path("a.zip"), url.object("a.zip").as_str()),
+            ("/a.zip".into(), "sftp://u@host/a.zip")
+        );
         let url: SftpUrl = "sftp://u@[::1]:2022/d".parse().unwrap();
         assert_eq!((url.known_hosts_name().as_str(), url.host()), ("[::1]:2022", "::1"));
     }
@@ -323,7 +332,8 @@ mod tests {
     fn the_older_job_s_variables_name_a_source() {
         let of = |pairs: &[(&str, &str)]| SftpUrl::from_env(&env(pairs));
         assert_eq!(of(&[("SFTP_HOST", ""), ("SFTP_USER", "u")]), Ok(None));
-        let all = of(&[("SFTP_HOST", "Host:2222"), ("SFTP_USER", "u"), ("SFTP_DIR", "in/new/")]).unwrap().unwrap();
+        let all =
+            of(&[("SFTP_HOST", "Host:2222"), ("SFTP_USER", "u"), ("SFTP_DIR", "in/new/")]).unwrap().unwrap();
         assert_eq!((all.to_string().as_str(), all.folder_path()), ("sftp://u@host:2222/~/in/new", "in/new"));
         let few = of(&[("SFTP_HOST", "host"), ("SFTP_USER", "u"), ("SFTP_DIR", "")]).unwrap().unwrap();
         assert_eq!(few.to_string(), "sftp://u@host");

@@ -185,7 +185,8 @@ async fn the_time_of_a_round_trip_is_not_paid_for_each_request() {
 #[ignore = "a measurement"]
 async fn speed_of_a_download() {
     let server = ssh::server();
-    let size = std::env::var("MERGANSER_TEST_SFTP_MIB").ok().and_then(|text| text.parse().ok()).unwrap_or(256);
+    let size =
+        std::env::var("MERGANSER_TEST_SFTP_MIB").ok().and_then(|text| text.parse().ok()).unwrap_or(256);
     server.put("a.zip", &noise(size * MIB));
     let sftp = open(&server);
     sftp.list_names("").await.unwrap();

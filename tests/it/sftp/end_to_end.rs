@@ -72,7 +72,9 @@ async fn a_run_takes_what_is_new_at_an_sftp_source() {
     let in_url = url.replacen('@', ":sesame@", 1);
     let refused = run(&["--source", &in_url], &with_key);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(said(&refused).contains("a password must not be in the URL") && !said(&refused).contains("sesame"));
+    assert!(
+        said(&refused).contains("a password must not be in the URL") && !said(&refused).contains("sesame")
+    );
 
     let unknown = run(&["--source", &url], &with_key);
     let (text, offered) = (said(&unknown), server.fingerprint("ed25519"));
@@ -124,7 +126,10 @@ async fn the_older_jobs_environment_is_enough() {
         let wrong = run(&[], &and(envs.clone(), &[("SFTP_PSWD", "open sesame")]));
         assert_eq!(wrong.status.code(), Some(1), "{}", said(&wrong));
         let text = said(&wrong);
-        assert!(text.contains("the server refuses the login: tried password") && !text.contains("sesame"), "{text}");
+        assert!(
+            text.contains("the server refuses the login: tried password") && !text.contains("sesame"),
+            "{text}"
+        );
         envs = and(envs, &[("SFTP_PSWD", ssh::PASSWORD)]);
     } else {
         let key = server.dir.join("user_key").display().to_string();

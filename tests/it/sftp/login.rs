@@ -25,7 +25,9 @@ fn problem(error: &SftpError) -> &HostKeyProblem {
 async fn keys_of_all_kinds_and_with_a_passphrase_get_in() {
     let server = ssh::server();
     let mut allowed = String::new();
-    for (name, kind, passphrase) in [("rsa", "rsa", ""), ("ecdsa", "ecdsa", ""), ("locked", "ed25519", "sesame")] {
+    for (name, kind, passphrase) in
+        [("rsa", "rsa", ""), ("ecdsa", "ecdsa", ""), ("locked", "ed25519", "sesame")]
+    {
         ssh::keygen(&server.dir.join(name), kind, passphrase);
         allowed += &fs::read_to_string(server.dir.join(name).with_extension("pub")).unwrap();
     }
@@ -43,7 +45,8 @@ async fn keys_of_all_kinds_and_with_a_passphrase_get_in() {
     }
     let text = fs::read_to_string(server.dir.join("locked")).unwrap();
     // As a file of environment variables may hold it, in one line.
-    for text in [text.clone(), text.replace('\n', "\\n"), text.replace('\n', " "), text.replace('\n', "\r\n")] {
+    for text in [text.clone(), text.replace('\n', "\\n"), text.replace('\n', " "), text.replace('\n', "\r\n")]
+    {
         let key = Some(KeySource::Text(text.as_str().into()));
         let options = SftpOptions { key, passphrase: Some("sesame".into()), ..server.options() };
         open_with(&server, &options).list_names("").await.unwrap();
@@ -127,7 +130,10 @@ async fn a_key_that_changed_stops_with_both_fingerprints() {
     let error = failure(open_with(&server, &trusting)).await;
     assert!(matches!(problem(&error), HostKeyProblem::Changed { .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains(&format!("expected is {before}")) && text.contains(&format!("offered is {after}")), "{text}");
+    assert!(
+        text.contains(&format!("expected is {before}")) && text.contains(&format!("offered is {after}")),
+        "{text}"
+    );
     let (hint, line) = (error.hint().unwrap(), server.known_hosts_at(server.port));
     assert!(hint.contains(":1 and add this line") && hint.contains(line.trim()), "{hint}");
 }
@@ -148,7 +154,10 @@ async fn a_pinned_fingerprint_may_be_of_any_of_the_servers_keys() {
     let error = failure(open_with(&server, &pinned(std::slice::from_ref(&wrong)))).await;
     assert!(matches!(problem(&error), HostKeyProblem::NotPinned { .. }), "{error}");
     let (text, offered) = (error.to_string(), server.fingerprint("ed25519"));
-    assert!(text.contains(&format!("expected is {wrong}")) && text.contains(&format!("offered is {offered}")), "{text}");
+    assert!(
+        text.contains(&format!("expected is {wrong}")) && text.contains(&format!("offered is {offered}")),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -158,7 +167,8 @@ async fn the_kind_of_key_that_is_known_is_asked_for() {
         let key = fs::read_to_string(server.dir.join(format!("host_{kind}.pub"))).unwrap();
         let known_hosts = server.dir.join(format!("knows_{kind}"));
         fs::write(&known_hosts, format!("[127.0.0.1]:{} {key}", server.port)).unwrap();
-        let hashed = std::process::Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&known_hosts).output();
+        let hashed =
+            std::process::Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&known_hosts).output();
         assert!(hashed.unwrap().status.success());
         assert!(fs::read_to_string(&known_hosts).unwrap().starts_with("|1|"));
         let options = SftpOptions { known_hosts: Some(known_hosts), ..server.options() };
@@ -232,7 +242,8 @@ async fn a_password_gets_in_whichever_way_the_server_asks_for_it() {
             let password = Some(password.into());
             open_with(&server, &SftpOptions { key: None, password, ..server.options() })
         };
-        let listed = with(ssh::PASSWORD).list_names("").await.unwrap_or_else(|error| panic!("{login:?}: {error}"));
+        let listed =
+            with(ssh::PASSWORD).list_names("").await.unwrap_or_else(|error| panic!("{login:?}: {error}"));
         assert_eq!(listed.len(), 1);
         let error = failure(with("open sesame\n")).await;
         let SftpError::Auth { tried, allowed, .. } = &error else { panic!("{login:?}: {error}") };

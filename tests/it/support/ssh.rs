@@ -105,11 +105,12 @@ pub fn start(setup: Setup) -> Option<SshServer> {
     // A port is free when it is chosen and may be taken when the server asks for it.
     for attempt in 1.. {
         let port = free_port();
-        fs::write(path.join("config"), config(&setup, &path, port)).expect("the configuration can be written");
+        fs::write(path.join("config"), config(&setup, &path, port))
+            .expect("the configuration can be written");
         give(&path, account);
         let mut command = match as_root {
             true => unshared(&path, account.expect("root has one")),
-            false => Command::new("/usr/sbin/sshd"),
+            false => Command::new(program()),
         };
         command.arg("-D").arg("-f").arg(path.join("config")).arg("-E").arg(path.join("log"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
@@ -180,8 +181,10 @@ impl SshServer {
             let name = entry.file_name().into_string().unwrap_or_default();
             name.starts_with("host_") && name.ends_with(".pub")
         });
-        keys.map(|entry| format!("[127.0.0.1]:{port} {}", fs::read_to_string(entry.path()).unwrap_or_default()))
-            .collect()
+        keys.map(|entry| {
+            format!("[127.0.0.1]:{port} {}", fs::read_to_string(entry.path()).unwrap_or_default())
+        })
+        .collect()
     }
 
     /// The fingerprint of one of its keys, by kind.
@@ -260,19 +263,30 @@ fn unshared(dir: &Path, (uid, gid): (u32, u32)) -> Command {
         mount -t tmpfs tmpfs /run
         mkdir -m 755 /run/sshd
         shift
-        exec /usr/sbin/sshd "$@"
+        exec "$@"
     "#;
     let passwd = fs::read_to_string("/etc/passwd").expect("users can be read");
     fs::write(dir.join("passwd"), format!("{passwd}{PASSWORD_USER}:x:{uid}:{gid}::/:/bin/sh\n"))
-        .and_then(|()| fs::write(dir.join("shadow"), format!("{PASSWORD_USER}:{PASSWORD_HASH}:19000::::::\n")))
         .and_then(|()| {
-            let rules = "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
+            fs::write(dir.join("shadow"), format!("{PASSWORD_USER}:{PASSWORD_HASH}:19000::::::\n"))
+        })
+        .and_then(|()| {
+            let rules =
+                "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
             fs::write(dir.join("pam"), rules)
         })
         .expect("users can be written");
     let mut command = Command::new("unshare");
-    command.args(["--mount", "/bin/sh", "-c", SCRIPT, "sh"]).arg(dir);
+    command.args(["--mount", "/bin/sh", "-c", SCRIPT, "sh"]).arg(dir).arg(program());
     command
+}
+
+/// sshd, by its whole path: it starts itself again for each connection.
+fn program() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(PathBuf::from("/usr/sbin")).chain(std::env::split_paths(&path));
+    let mut programs = folders.map(|folder| folder.join("sshd")).filter(|program| program.is_absolute());
+    programs.find(|program| program.is_file()).expect("sshd: run scripts/setup test")
 }
 
 fn can_unshare() -> bool {

@@ -79,7 +79,9 @@ fn a_known_key_is_accepted_and_another_is_not() {
 fn a_revoked_key_is_refused_even_if_it_is_known_or_pinned() {
     let lines = format!("* {ED25519}\n@revoked * {ED25519}\n@cert-authority * {OTHER}\n");
     for pins in [&[][..], &[ED25519_PRINT]] {
-        let HostKeyProblem::Revoked { place, .. } = problem(&with("host", &lines, pins), ED25519) else { panic!() };
+        let HostKeyProblem::Revoked { place, .. } = problem(&with("host", &lines, pins), ED25519) else {
+            panic!()
+        };
         assert_eq!(place, "/kh:2");
     }
     // The key of an authority is no key of the server.
