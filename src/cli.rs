@@ -54,8 +54,8 @@ pub enum DatasetName {
 pub struct Run {
     /// The dataset
     pub dataset: DatasetName,
-    /// Where new files come from: dir:PATH or s3://BUCKET/PREFIX
-    #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL")]
+    /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX
+    #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL", hide_env_values = true)]
     pub source: Option<String>,
     /// Instead of what is new, files of the archive whose names match, as `merganser reprocess` takes them
     #[arg(long, env = "REPROCESS_GLOB", value_name = "GLOB")]
@@ -63,6 +63,9 @@ pub struct Run {
     /// With --reprocess: files that are done without a failure, too
     #[arg(long, env = "FORCE_REPROCESS", value_parser = switch())]
     pub force: bool,
+    /// Enter the key of an SFTP server that is not known in the file of known hosts, and go on
+    #[arg(long, env = "MERGANSER_SFTP_TRUST_ON_FIRST_USE", value_parser = switch())]
+    pub sftp_trust_on_first_use: bool,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use crate::cli::{self, LoadVia};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres::PgUrl;
+use crate::clients::sftp::{SftpOptions, SftpUrl};
+use crate::clients::source::SourceUrl;
 use crate::clients::store::{S3Options, StoreUrl};
 use crate::dataset::{Dataset, Limits};
 use crate::datasets::oca::OCA;
@@ -63,9 +65,9 @@ pub struct RunConfig {
     /// The ledger's word for what the run does.
     pub kind: Kind,
     pub selection: Selection,
-    pub source: StoreUrl,
-    /// The sender's own server, which keeps files for a while only.
-    pub source_is_feed: bool,
+    pub source: SourceUrl,
+    /// Of an SFTP source.
+    pub sftp: SftpOptions,
     pub store: StoreUrl,
     pub s3: S3Options,
     pub database: DatabaseConfig,
@@ -94,21 +96,28 @@ impl RunConfig {
             let selection = archived(glob, args.force)?;
             return Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing);
         }
-        let source = args.source.as_deref().ok_or_else(|| {
-            missing(
-                "where new files come from",
-                "--source dir:PATH (or s3://BUCKET/PREFIX)",
-                "MERGANSER_SOURCE",
-            )
-        })?;
-        Self::new(
+        let source = match &args.source {
+            Some(text) => SourceUrl::parse(text, &environment)?,
+            None => SftpUrl::from_env(&environment)?.map(SourceUrl::Sftp).ok_or_else(|| {
+                missing(
+                    "where new files come from",
+                    "--source sftp://USER@HOST/DIR (or dir:PATH, s3://BUCKET/PREFIX)",
+                    "MERGANSER_SOURCE, or SFTP_HOST with SFTP_USER and SFTP_DIR",
+                )
+            })?,
+        };
+        let mut config = Self::new(
             dataset(args.dataset),
             (Kind::Run, Selection::New),
-            source.parse()?,
+            source,
             &args.database,
             &args.store,
             &args.processing,
-        )
+        )?;
+        if config.source.is_feed() {
+            config.sftp = SftpOptions::from_env(&environment, args.sftp_trust_on_first_use)?;
+        }
+        Ok(config)
     }
 
     /// Validates the arguments of `merganser reprocess`.
@@ -155,7 +164,7 @@ impl RunConfig {
     /// A run of what is new, everything else as it is by default.
     pub fn plain(
         dataset: &'static Dataset,
-        source: StoreUrl,
+        source: SourceUrl,
         store: StoreUrl,
         database: DatabaseConfig,
     ) -> Self {
@@ -164,7 +173,7 @@ impl RunConfig {
             kind: Kind::Run,
             selection: Selection::New,
             source,
-            source_is_feed: false,
+            sftp: SftpOptions::default(),
             store,
             s3: S3Options::default(),
             database,
@@ -202,7 +211,7 @@ impl RunConfig {
     pub fn new(
         dataset: &'static Dataset,
         (kind, selection): (Kind, Selection),
-        source: StoreUrl,
+        source: SourceUrl,
         database: &cli::DatabaseArgs,
         store: &cli::StoreArgs,
         args: &cli::Processing,
@@ -229,7 +238,7 @@ impl RunConfig {
             kind,
             selection,
             source,
-            source_is_feed: false,
+            sftp: SftpOptions::default(),
             store: store_url,
             s3: s3_options(store)?,
             database: DatabaseConfig::new(database)?,

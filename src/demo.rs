@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::cli::{DatasetName, Demo};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
+use crate::clients::source::SourceUrl;
 use crate::config::{DatabaseConfig, RunConfig};
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
@@ -58,7 +59,7 @@ async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Re
 }
 
 fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
-    let source = format!("dir:{}", dir.join("source").display()).parse()?;
+    let source = SourceUrl::Store(format!("dir:{}", dir.join("source").display()).parse()?);
     let store = format!("file:{}", dir.join("store").display()).parse()?;
     let database = DatabaseConfig {
         url: args.database_url.parse()?,

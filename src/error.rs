@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use crate::clients::duckdb::DuckError;
 use crate::clients::postgres::aws_s3::AwsS3Error;
 use crate::clients::postgres::{PgError, PgUrlError};
+use crate::clients::sftp::{SftpError, SftpOptionsError, SftpUrlError};
+use crate::clients::source::{SourceError, SourceUrlError};
 use crate::clients::store::{S3OptionsError, StoreError, StoreUrlError};
 use crate::dataset::ParseError;
 use crate::datasets::oca::sample::SampleError;
@@ -59,6 +61,8 @@ pub enum Cause {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Sftp(#[from] SftpError),
+    #[error(transparent)]
     Duck(#[from] DuckError),
     #[error(transparent)]
     Parse(#[from] ParseError),
@@ -107,6 +111,7 @@ impl Cause {
                     .into(),
             ),
             Cause::Store(error) => error.hint(),
+            Cause::Sftp(error) => error.hint(),
             Cause::Embedded(error) => error.hint(),
             Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
             Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
@@ -138,6 +143,33 @@ impl From<PgUrlError> for Cause {
 
 impl From<StoreUrlError> for Cause {
     fn from(error: StoreUrlError) -> Self {
+        Self::setting(error)
+    }
+}
+
+impl From<SourceError> for Cause {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Store(error) => error.into(),
+            SourceError::Sftp(error) => error.into(),
+        }
+    }
+}
+
+impl From<SourceUrlError> for Cause {
+    fn from(error: SourceUrlError) -> Self {
+        Self::setting(error)
+    }
+}
+
+impl From<SftpUrlError> for Cause {
+    fn from(error: SftpUrlError) -> Self {
+        Self::setting(error)
+    }
+}
+
+impl From<SftpOptionsError> for Cause {
+    fn from(error: SftpOptionsError) -> Self {
         Self::setting(error)
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::clients::postgres::{self, PgUrl};
+use crate::clients::source::Source;
 use crate::clients::store::Store;
 use crate::config::{DatabaseUrl, RunConfig};
 use crate::embedded::{self, Embedded};
@@ -247,7 +248,7 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
     let aws_s3 = AwsS3::choose(&config, &database).await?;
     let mut context = Context {
         aws_s3,
-        source: Store::open(&config.source, &config.s3).await?,
+        source: Source::open(&config.source, &config.s3, &config.sftp).await?,
         store: Store::open(&config.store, &config.s3).await?,
         workspace: Workspace::create(&config.work_dir)?,
         run_id: Uuid::now_v7(),

@@ -2,4 +2,6 @@
 
 pub mod duckdb;
 pub mod postgres;
+pub mod sftp;
+pub mod source;
 pub mod store;

@@ -21,6 +21,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clients::postgres::PgUrl;
+use crate::clients::source::Source;
 use crate::clients::store::Store;
 use crate::config::RunConfig;
 use crate::dataset::Dataset;
@@ -37,7 +38,7 @@ pub struct Context {
     pub run_id: Uuid,
     pub database: PgUrl,
     pub ledger: Ledger,
-    pub source: Store,
+    pub source: Source,
     pub store: Store,
     /// The database reads and writes the store itself; `None`: its rows go through us.
     pub aws_s3: Option<AwsS3>,

@@ -407,7 +407,7 @@ impl Transfer<'_> {
         let overwrite = context.config.overwrite_newer.to_string();
         let failures_percent = context.config.max_failures.percent.to_string();
         let failures_records = context.config.max_failures.records.to_string();
-        let feed_days = match context.config.source_is_feed {
+        let feed_days = match context.config.source.is_feed() {
             true => dataset.feed_days.to_string(),
             false => "null".into(),
         };

@@ -18,6 +18,7 @@ mod rights;
 mod rules;
 mod runs;
 mod s3;
+mod sftp;
 mod signals;
 mod smoke;
 mod support;

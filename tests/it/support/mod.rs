@@ -4,7 +4,9 @@ pub mod csv;
 pub mod extract;
 pub mod pipeline;
 pub mod postgres;
+pub mod proxy;
 pub mod s3;
+pub mod ssh;
 
 use std::ffi::OsStr;
 use std::fs::Permissions;

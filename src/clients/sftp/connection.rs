@@ -1,0 +1,277 @@
+//! From nothing to a logged-in SFTP session: TCP, SSH and the server's key, login, subsystem; each
+//! with its time limit.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use russh::client::{self, Config, DisconnectReason, Handle, Handler};
+use russh::keys::{Algorithm, PublicKeyOrCertificate};
+use russh::{AlgorithmKind, ChannelMsg, Preferred};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::auth::{self, Identity, LoginFailure};
+use super::error::{SftpError, said};
+use super::host_key::{HostKeys, Refusal};
+use super::options::SftpLimits;
+use super::protocol;
+use super::session::Session;
+use super::url::SftpUrl;
+use crate::clients::store::Place;
+
+/// Bytes that the server may send ahead: more than all requests on their way ask for, so that it
+/// never waits for us.
+const WINDOW_BYTES: u32 = 8 << 20;
+/// Messages of a session that wait to be read: more than the answers on their way, so that the
+/// connection is never kept from reading.
+const MESSAGES: usize = 1024;
+const PACKET_BYTES: u32 = 65_535;
+
+/// What the end of a connection was, for those who find it closed.
+pub(super) type Farewell = Arc<Mutex<Option<String>>>;
+
+/// Why a connection ends before it is one.
+#[derive(Debug)]
+pub(super) enum GuardError {
+    Ssh(russh::Error),
+    Refused(Refusal),
+}
+
+impl From<russh::Error> for GuardError {
+    fn from(error: russh::Error) -> Self {
+        Self::Ssh(error)
+    }
+}
+
+/// Looks at the server's key, and remembers how the connection ended.
+pub(super) struct Guard {
+    keys: Arc<HostKeys>,
+    /// The kind of the key that was refused, to ask for another one.
+    refused: Arc<Mutex<Option<Algorithm>>>,
+    farewell: Farewell,
+}
+
+impl Handler for Guard {
+    type Error = GuardError;
+
+    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, GuardError> {
+        let key = key.public_key();
+        self.keys.check(&key).map(|()| true).map_err(|refusal| {
+            *self.refused.lock().expect("no panic while it is held") = Some(key.algorithm());
+            GuardError::Refused(refusal)
+        })
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<GuardError>) -> Result<(), GuardError> {
+        let words = match reason {
+            DisconnectReason::ReceivedDisconnect(info) => {
+                format!("the server ended it: {}", said(&info.message))
+            }
+            DisconnectReason::Error(GuardError::Ssh(error)) => words(&error),
+            DisconnectReason::Error(GuardError::Refused(_)) => "the server changed its key".into(),
+        };
+        *self.farewell.lock().expect("no panic while it is held") = Some(words);
+        Ok(())
+    }
+}
+
+/// Connects and logs in.
+pub(super) async fn connect(
+    url: &SftpUrl,
+    keys: &Arc<HostKeys>,
+    identity: &Identity,
+    limits: &SftpLimits,
+) -> Result<Session, SftpError> {
+    let at = Place { operation: "connect to", url: url.to_string() };
+    let (mut handle, farewell) = handshake(url, keys, limits, &at).await?;
+    let at = Place { operation: "log in to", url: url.to_string() };
+    within(limits.login, "no answer to the login came", &at, async {
+        match auth::login(&mut handle, url.user(), identity, &at).await {
+            Ok(()) => Ok(()),
+            Err(LoginFailure::Refused(error)) => Err(error),
+            Err(LoginFailure::Broken) => {
+                Err(SftpError::Lost { at: at.clone(), detail: ended(&mut handle, &farewell).await })
+            }
+        }
+    })
+    .await?;
+    let at = Place { operation: "open the SFTP session of", url: url.to_string() };
+    within(limits.login, "no SFTP session was opened", &at, async {
+        let broken = |e: russh::Error| protocol_error(&at, "the server opens no channel", e);
+        let mut channel = handle.channel_open_session().await.map_err(broken)?;
+        channel.request_subsystem(true, "sftp").await.map_err(broken)?;
+        let mut incoming = BytesMut::new();
+        let version = loop {
+            match channel.wait().await {
+                Some(ChannelMsg::Data { data }) => incoming.extend_from_slice(&data),
+                // Before this, the server may take no data at all.
+                Some(ChannelMsg::Success) => channel.data_bytes(protocol::init()).await.map_err(broken)?,
+                Some(ChannelMsg::Failure) => {
+                    return Err(plain(&at, "the server has no SFTP: it may allow only other uses of SSH"));
+                }
+                Some(ChannelMsg::Close | ChannelMsg::Eof) => {
+                    return Err(plain(&at, "the server ends the SFTP session at once"));
+                }
+                None => {
+                    return Err(SftpError::Lost {
+                        at: at.clone(),
+                        detail: ended(&mut handle, &farewell).await,
+                    });
+                }
+                Some(_) => {}
+            }
+            match protocol::take_version(&mut incoming) {
+                Ok(None) => {}
+                Ok(Some(version)) => break version,
+                // A shell that greets, most likely.
+                Err(e) => return Err(protocol_error(&at, "the server does not speak SFTP", e)),
+            }
+        };
+        if version != protocol::VERSION {
+            return Err(plain(&at, &format!("the server speaks version {version} of SFTP, and not 3")));
+        }
+        Ok(Session::new(handle, channel, incoming, limits.idle, farewell.clone()))
+    })
+    .await
+}
+
+/// Connects and takes the server's key for right. Where fingerprints are pinned, a server with several
+/// keys may show one after the other.
+async fn handshake(
+    url: &SftpUrl,
+    keys: &Arc<HostKeys>,
+    limits: &SftpLimits,
+    at: &Place,
+) -> Result<(Handle<Guard>, Farewell), SftpError> {
+    let mut first_refusal = None;
+    let mut refused_kinds: Vec<Algorithm> = Vec::new();
+    loop {
+        let algorithms = keys.algorithms(&refused_kinds);
+        if let Some(refusal) = first_refusal.take_if(|_| algorithms.is_empty()) {
+            return Err(refusal);
+        }
+        let stream = within(limits.connect, "no connection came about", at, async {
+            TcpStream::connect((url.host(), url.port()))
+                .await
+                .map_err(|source| SftpError::Unreachable { at: at.clone(), source })
+        })
+        .await?;
+        // Requests are small: each would wait for the answer to the one before.
+        stream.set_nodelay(true).map_err(|source| SftpError::Unreachable { at: at.clone(), source })?;
+        let farewell = Farewell::default();
+        let refused = Arc::new(Mutex::new(None));
+        let guard = Guard { keys: keys.clone(), refused: refused.clone(), farewell: farewell.clone() };
+        let config = Arc::new(config(limits, algorithms));
+        let step = "keys were not agreed on";
+        let result = within(limits.connect, step, at, async {
+            Ok(client::connect_stream(config, stream, guard).await)
+        });
+        let error = match result.await? {
+            Ok(handle) => return Ok((handle, farewell)),
+            Err(error) => error,
+        };
+        let error = match error {
+            GuardError::Refused(Refusal::NotEntered(error)) => return Err(error),
+            GuardError::Refused(Refusal::Key(problem)) => SftpError::HostKey { at: at.clone(), problem },
+            // It has no further key.
+            GuardError::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. })
+                if first_refusal.is_some() =>
+            {
+                return Err(first_refusal.take().expect("just seen"));
+            }
+            GuardError::Ssh(error) => return Err(handshake_error(at, error)),
+        };
+        let kind = refused.lock().expect("no panic while it is held").take();
+        match kind.filter(|_| keys.may_have_another()) {
+            Some(kind) => refused_kinds.push(kind),
+            None => return Err(error),
+        }
+        first_refusal.get_or_insert(error);
+    }
+}
+
+/// How a connection that is closed ended, in words. To be asked once.
+pub(super) async fn ended(handle: &mut Handle<Guard>, farewell: &Farewell) -> String {
+    // Closed is not over: the reason is known a moment later.
+    let _ = timeout(Duration::from_secs(1), handle).await;
+    let reason = farewell.lock().expect("no panic while it is held").clone();
+    reason.unwrap_or("the server closed it".into())
+}
+
+fn config(limits: &SftpLimits, algorithms: Vec<Algorithm>) -> Config {
+    Config {
+        window_size: WINDOW_BYTES,
+        maximum_packet_size: PACKET_BYTES,
+        channel_buffer_size: MESSAGES,
+        preferred: Preferred { key: Cow::Owned(algorithms), ..Preferred::DEFAULT },
+        keepalive_interval: Some(limits.keepalive),
+        keepalive_max: limits.keepalive_max,
+        // The last resort, for a connection that nobody waits for any more.
+        inactivity_timeout: Some(limits.idle.max(limits.keepalive) * 2),
+        nodelay: true,
+        ..Config::default()
+    }
+}
+
+/// Runs a step with its limit.
+async fn within<T>(
+    limit: Duration,
+    step: &'static str,
+    at: &Place,
+    work: impl Future<Output = Result<T, SftpError>>,
+) -> Result<T, SftpError> {
+    match timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => Err(SftpError::Timeout { at: at.clone(), step, limit }),
+    }
+}
+
+fn handshake_error(at: &Place, error: russh::Error) -> SftpError {
+    use russh::Error as E;
+    match error {
+        E::IO(_) | E::HUP | E::Disconnect => SftpError::Lost {
+            at: at.clone(),
+            detail: "closed before any login: the server may be busy, let in known addresses only, or be none of SSH"
+                .into(),
+        },
+        E::Version => protocol_error(at, "what answers there is no SSH server", error),
+        E::NoCommonAlgo { kind, ref theirs, .. } => {
+            let kind = match kind {
+                AlgorithmKind::Kex => "key exchange",
+                AlgorithmKind::Key => "host key",
+                AlgorithmKind::Cipher => "cipher",
+                AlgorithmKind::Compression => "compression",
+                AlgorithmKind::Mac => "MAC",
+            };
+            let detail = format!("no {kind} algorithm in common; the server has {}", said(&theirs.join(", ")));
+            plain(at, &detail)
+        }
+        error => protocol_error(at, "SSH cannot be spoken with the server", error),
+    }
+}
+
+/// The end of a connection in words.
+fn words(error: &russh::Error) -> String {
+    use russh::Error as E;
+    match error {
+        E::HUP | E::Disconnect => "the server closed it".into(),
+        E::IO(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => "the server closed it".into(),
+        E::KeepaliveTimeout | E::InactivityTimeout => "the server shows no sign of life".into(),
+        error => said(&error.to_string()),
+    }
+}
+
+fn plain(at: &Place, detail: &str) -> SftpError {
+    SftpError::Protocol { at: at.clone(), detail: detail.into(), source: None }
+}
+
+fn protocol_error(
+    at: &Place,
+    detail: &str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> SftpError {
+    SftpError::Protocol { at: at.clone(), detail: detail.into(), source: Some(Box::new(source)) }
+}

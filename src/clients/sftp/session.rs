@@ -1,0 +1,187 @@
+//! Requests and answers of one SFTP session. Requests may be on their way together; whoever sends
+//! several reads their answers before anything else is asked.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use russh::client::{Handle, Msg};
+use russh::{Channel, ChannelMsg};
+use tokio::time::timeout;
+
+use super::connection::{self, Farewell, Guard};
+use super::protocol::{self, Attributes, Malformed, Name, Reply, Request, status};
+
+/// A logged-in session.
+pub(super) struct Session {
+    handle: Handle<Guard>,
+    channel: Channel<Msg>,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    next_id: u32,
+    idle: Duration,
+    farewell: Farewell,
+}
+
+/// Why a request has no answer, or not the one that it is about.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The connection has ended.
+    Lost(String),
+    /// Nothing came for this long.
+    Idle(Duration),
+    /// The server said no.
+    Status {
+        code: u32,
+        message: String,
+    },
+    Malformed(Malformed),
+    /// An answer to something else, or of another kind.
+    Unexpected,
+}
+
+impl Broken {
+    /// True: a new connection may do better.
+    pub fn is_transport(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::Idle(_) => true,
+            Self::Status { code, .. } => matches!(*code, status::NO_CONNECTION | status::CONNECTION_LOST),
+            Self::Malformed(_) | Self::Unexpected => false,
+        }
+    }
+}
+
+impl Session {
+    pub fn new(
+        handle: Handle<Guard>,
+        channel: Channel<Msg>,
+        incoming: BytesMut,
+        idle: Duration,
+        farewell: Farewell,
+    ) -> Self {
+        Self { handle, channel, incoming, outgoing: BytesMut::new(), next_id: 0, idle, farewell }
+    }
+
+    /// Is the connection, as far as is known, still there?
+    pub fn is_open(&self) -> bool {
+        !self.handle.is_closed()
+    }
+
+    /// Opens a file to read; gives its handle.
+    pub async fn open(&mut self, path: &str) -> Result<Bytes, Broken> {
+        self.ask_for_handle(&Request::Open { path }).await
+    }
+
+    /// Opens a folder to list; gives its handle.
+    pub async fn open_folder(&mut self, path: &str) -> Result<Bytes, Broken> {
+        self.ask_for_handle(&Request::OpenFolder { path }).await
+    }
+
+    /// What the server tells about an open file; about what its path leads to where it tells nothing
+    /// about open files.
+    pub async fn file_attributes(&mut self, handle: &[u8], path: &str) -> Result<Attributes, Broken> {
+        match self.ask(&Request::FileAttributes { handle }).await? {
+            Reply::Attributes(attributes) => Ok(attributes),
+            Reply::Status { code: status::UNSUPPORTED, .. } => self.attributes(path).await,
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// What the server tells about the file that a path leads to.
+    pub async fn attributes(&mut self, path: &str) -> Result<Attributes, Broken> {
+        match self.ask(&Request::Attributes { path }).await? {
+            Reply::Attributes(attributes) => Ok(attributes),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// The next entries of a folder; `None` after the last.
+    pub async fn read_folder(&mut self, handle: &[u8]) -> Result<Option<Vec<Name>>, Broken> {
+        match self.ask(&Request::ReadFolder { handle }).await? {
+            Reply::Names(names) => Ok(Some(names)),
+            Reply::Status { code: status::EOF, .. } => Ok(None),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// The full path of a folder.
+    pub async fn real_path(&mut self, path: &str) -> Result<String, Broken> {
+        match self.ask(&Request::RealPath { path }).await? {
+            Reply::Names(names) if names.len() == 1 => {
+                Ok(String::from_utf8_lossy(&names[0].name).into_owned())
+            }
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Closes a handle. That it cannot be closed changes nothing for a reader.
+    pub async fn close(&mut self, handle: &[u8]) -> Result<(), Broken> {
+        match self.ask(&Request::Close { handle }).await? {
+            Reply::Status { .. } => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Puts a request into the queue; gives the number that its answer will have.
+    pub fn queue(&mut self, request: &Request<'_>) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        request.put(id, &mut self.outgoing);
+        id
+    }
+
+    /// Sends what is in the queue.
+    pub async fn flush(&mut self) -> Result<(), Broken> {
+        let packets = self.outgoing.split().freeze();
+        match timeout(self.idle, self.channel.data_bytes(packets)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(self.lost().await),
+            Err(_) => Err(Broken::Idle(self.idle)),
+        }
+    }
+
+    /// The next answer, whichever request it is to.
+    pub async fn receive(&mut self) -> Result<(u32, Reply), Broken> {
+        loop {
+            if let Some(reply) = protocol::take_reply(&mut self.incoming).map_err(Broken::Malformed)? {
+                return Ok(reply);
+            }
+            match timeout(self.idle, self.channel.wait()).await {
+                Ok(Some(ChannelMsg::Data { data })) => self.incoming.extend_from_slice(&data),
+                Ok(Some(ChannelMsg::Eof | ChannelMsg::Close)) => {
+                    return Err(Broken::Lost("the server ended the session".into()));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(self.lost().await),
+                Err(_) => return Err(Broken::Idle(self.idle)),
+            }
+        }
+    }
+
+    async fn ask_for_handle(&mut self, request: &Request<'_>) -> Result<Bytes, Broken> {
+        match self.ask(request).await? {
+            Reply::Handle(handle) => Ok(handle),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn ask(&mut self, request: &Request<'_>) -> Result<Reply, Broken> {
+        let expected = self.queue(request);
+        self.flush().await?;
+        match self.receive().await? {
+            (id, reply) if id == expected => Ok(reply),
+            _ => Err(Broken::Unexpected),
+        }
+    }
+
+    async fn lost(&mut self) -> Broken {
+        Broken::Lost(connection::ended(&mut self.handle, &self.farewell).await)
+    }
+}
+
+/// A refusal, or an answer of another kind than the request asks for.
+pub(super) fn unexpected(reply: Reply) -> Broken {
+    match reply {
+        Reply::Status { code, message } if code != status::OK => Broken::Status { code, message },
+        _ => Broken::Unexpected,
+    }
+}

@@ -1,0 +1,144 @@
+//! Where new files come from: a store, or an SFTP server, behind the same two operations.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use super::sftp::{Sftp, SftpError, SftpOptions, SftpUrl, SftpUrlError};
+use super::store::{Fetched, ObjectInfo, S3Options, Store, StoreError, StoreUrl, StoreUrlError};
+
+/// The location of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceUrl {
+    Store(StoreUrl),
+    Sftp(SftpUrl),
+}
+
+/// Why a text is not the location of a source. The text itself is never repeated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceUrlError {
+    #[error("the location of a source starts with `sftp://`, `dir:`, `file:` or `s3://`")]
+    Scheme,
+    #[error(transparent)]
+    Store(#[from] StoreUrlError),
+    #[error(transparent)]
+    Sftp(#[from] SftpUrlError),
+}
+
+/// An operation on a source that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sftp(#[from] SftpError),
+}
+
+/// A source of files. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Source {
+    Store(Store),
+    Sftp(Sftp),
+}
+
+impl SourceUrl {
+    /// Reads a location; `env` gives what it may leave open (`SFTP_USER`).
+    pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, SourceUrlError> {
+        if text.trim_start().starts_with("sftp:") {
+            return Ok(Self::Sftp(SftpUrl::parse(text, env)?));
+        }
+        match text.parse() {
+            Ok(url) => Ok(Self::Store(url)),
+            Err(StoreUrlError::Scheme) => Err(SourceUrlError::Scheme),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// True: the sender's own server, which keeps files for a while only.
+    pub fn is_feed(&self) -> bool {
+        matches!(self, Self::Sftp(_))
+    }
+}
+
+impl FromStr for SourceUrl {
+    type Err = SourceUrlError;
+
+    /// Reads the text alone, without the environment.
+    fn from_str(text: &str) -> Result<Self, SourceUrlError> {
+        Self::parse(text, &|_| None)
+    }
+}
+
+impl From<StoreUrl> for SourceUrl {
+    fn from(url: StoreUrl) -> Self {
+        Self::Store(url)
+    }
+}
+
+impl fmt::Display for SourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(url) => url.fmt(f),
+            Self::Sftp(url) => url.fmt(f),
+        }
+    }
+}
+
+impl SourceError {
+    /// What a person can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Sftp(error) => error.hint(),
+        }
+    }
+}
+
+impl Source {
+    /// Opens a source. Neither a server nor a bucket is asked yet; keys, profiles and files of known
+    /// hosts are read.
+    pub async fn open(url: &SourceUrl, s3: &S3Options, sftp: &SftpOptions) -> Result<Self, SourceError> {
+        Ok(match url {
+            SourceUrl::Store(url) => Self::Store(Store::open(url, s3).await?),
+            SourceUrl::Sftp(url) => Self::Sftp(Sftp::open(url, sftp)?),
+        })
+    }
+
+    /// The files directly in a folder (`""`: in the source itself), by name.
+    pub async fn list_names(&self, folder: &str) -> Result<Vec<ObjectInfo>, SourceError> {
+        Ok(match self {
+            Self::Store(store) => store.list_names(folder).await?,
+            Self::Sftp(sftp) => sftp.list_names(folder).await?,
+        })
+    }
+
+    /// Copies a file to the local file `to`, which appears when it is known to be whole. `progress` is
+    /// given the bytes that have come so far; they go back to 0 if the download starts again.
+    pub async fn download(
+        &self,
+        name: &str,
+        to: &Path,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Fetched, SourceError> {
+        Ok(match self {
+            Self::Store(store) => store.download(name, to, progress).await?,
+            Self::Sftp(sftp) => sftp.download(name, to, progress).await?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_says_what_a_source_is() {
+        for (text, is_feed) in [("dir:/in", false), ("s3://bucket/x", false), ("sftp://u@host/d", true)] {
+            let url: SourceUrl = text.parse().unwrap();
+            assert_eq!((url.to_string().as_str(), url.is_feed()), (text, is_feed));
+        }
+        assert_eq!("ftp://host".parse::<SourceUrl>(), Err(SourceUrlError::Scheme));
+        assert_eq!("sftp:host".parse::<SourceUrl>(), Err(SftpUrlError::Scheme.into()));
+        assert_eq!("dir:".parse::<SourceUrl>(), Err(StoreUrlError::NoPath.into()));
+    }
+}
