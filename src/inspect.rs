@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::error::Cause;
-use crate::manifest::only_run;
+use crate::manifest::{is_usable, only_run};
 use crate::sql;
 
 /// A ledger that is only read.
@@ -28,20 +28,11 @@ pub struct FailureFilter {
 }
 
 impl Reader {
-    /// Connects; a database without a ledger is refused with a hint.
+    /// Connects; a database without a ledger, or with one of another version, is refused with a hint.
     pub async fn open(url: &PgUrl, ledger: &str) -> Result<Self, Cause> {
         let connection = postgres::connect(url, "status").await?;
         let reader = Self { connection, ledger: ledger.into() };
-        let exists = reader.connection.query_one(sql::LEDGER_EXISTS, &[&ledger]).await;
-        let exists: bool = exists
-            .and_then(|row| row.try_get(0))
-            .map_err(|e| postgres::classify(e, "look for the ledger"))?;
-        if !exists {
-            return Err(Cause::Refused {
-                message: format!("there is no ledger `{ledger}` in this database yet"),
-                hint: Some("merganser run oca … makes it; another name: --ledger-schema".into()),
-            });
-        }
+        is_usable(&reader.connection, ledger).await?;
         Ok(reader)
     }
 

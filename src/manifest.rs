@@ -3,6 +3,8 @@
 //! It has a connection of its own, which also holds the dataset's lock, so that what it writes survives a
 //! promotion that is rolled back. What must commit with the data is written by the promotion itself.
 
+mod migrations;
+
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
@@ -12,6 +14,8 @@ use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::config::DatabaseConfig;
 use crate::error::Cause;
 use crate::{machine, sql};
+
+pub use migrations::{is_usable, migrate};
 
 /// What a run does; the ledger's word for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -378,18 +382,21 @@ impl Ledger {
     }
 
     async fn holder(&self) -> Result<String, Cause> {
-        let rows = self.all("find the holder of the lock", sql::LEDGER_HOLDER, &[&self.dataset]).await?;
+        let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &self.lock_name()];
+        let rows = self.all("find the holder of the lock", sql::LEDGER_HOLDER, &values).await?;
         let Some(row) = rows.first() else {
-            return Ok("it has just begun".into());
+            return Ok("it ended just now".into());
         };
         let describe = || {
+            let (user, address, since): (String, String, String) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let Some(kind) = row.try_get::<_, Option<String>>(3)? else {
+                return Ok(format!("it is starting, from {address} as {user} since {since}"));
+            };
+            let (run_id, host, started): (Uuid, String, String) =
+                (row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
             Ok::<_, tokio_postgres::Error>(format!(
-                "{} {} from host {} as {} since {}",
-                row.try_get::<_, String>(1)?,
-                row.try_get::<_, Uuid>(0)?,
-                row.try_get::<_, String>(2)?,
-                row.try_get::<_, String>(3)?,
-                row.try_get::<_, String>(4)?
+                "{kind} {run_id} from host {host} as {user} since {started}"
             ))
         };
         Ok(describe().map_err(decode)?)
@@ -459,46 +466,4 @@ pub fn unknown_run(name: &str) -> Cause {
 /// An answer of another shape than our own statement asks for.
 fn decode(error: tokio_postgres::Error) -> PgError {
     postgres::classify(error, "read an answer of the ledger")
-}
-
-/// Brings the ledger's tables to this version; safe when several processes start at once.
-///
-/// # Errors
-/// A ledger of a newer version is refused; nothing is changed then.
-pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Cause> {
-    let failed = |e| postgres::classify(e, "bring the ledger up to date");
-    let variables = [("ledger", ledger)];
-    let transaction = connection.transaction().await.map_err(failed)?;
-    let lock = format!("merganser/{ledger}/migrations");
-    transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(failed)?;
-    for schema in [ledger.to_owned(), format!("{ledger}_staging")] {
-        // "create schema if not exists" would ask for the right to create even where it exists.
-        let exists = transaction.query_one(sql::LEDGER_SCHEMA_EXISTS, &[&schema]).await.map_err(failed)?;
-        if !exists.try_get::<_, bool>(0).map_err(failed)? {
-            let text = sql::render(sql::LEDGER_CREATE_SCHEMA, &[("name", &schema)]);
-            transaction.batch_execute(&text).await.map_err(failed)?;
-        }
-    }
-    transaction.batch_execute(&sql::render(sql::MIGRATIONS_TABLE, &variables)).await.map_err(failed)?;
-    let row =
-        transaction.query_one(&sql::render(sql::LEDGER_VERSION, &variables), &[]).await.map_err(failed)?;
-    let version: i32 = row.try_get(0).map_err(failed)?;
-    if version as usize > sql::MIGRATIONS.len() {
-        return Err(Cause::Refused {
-            message: format!(
-                "the ledger `{ledger}` is of version {version}; this merganser {} knows {} at most",
-                env!("CARGO_PKG_VERSION"),
-                sql::MIGRATIONS.len()
-            ),
-            hint: Some("use the newer merganser that made it".into()),
-        });
-    }
-    for (index, (name, script)) in sql::MIGRATIONS.iter().enumerate().skip(version as usize) {
-        transaction.batch_execute(&sql::render(script, &variables)).await.map_err(failed)?;
-        let applied = sql::render(sql::LEDGER_APPLIED, &variables);
-        let number = index as i32 + 1;
-        transaction.execute(&applied, &[&number, name, &env!("CARGO_PKG_VERSION")]).await.map_err(failed)?;
-    }
-    transaction.commit().await.map_err(failed)?;
-    Ok(())
 }
