@@ -23,6 +23,8 @@ pub struct FailureFilter {
     pub dataset: Option<String>,
     /// One record, with what was kept of it.
     pub record: Option<i64>,
+    /// Those of the record with this identity.
+    pub record_id: Option<String>,
     /// Those that are put right, too.
     pub settled: bool,
 }
@@ -39,6 +41,13 @@ impl Reader {
     /// The last runs, the newest first.
     pub async fn runs(&self, limit: i64) -> Result<Vec<Value>, Cause> {
         self.objects(sql::LEDGER_VIEW_RUNS, &[&limit]).await
+    }
+
+    /// How many failed records are not put right.
+    pub async fn open_failures(&self) -> Result<u64, Cause> {
+        let text = sql::render(sql::LEDGER_OPEN, &[("ledger", &self.ledger)]);
+        let row = self.connection.query_one(&text, &[]).await.map_err(failed)?;
+        Ok(row.try_get::<_, i64>(0).map_err(failed)? as u64)
     }
 
     /// Everything about a run that is named by its id, the start or end of that, or `last`.
@@ -70,8 +79,8 @@ impl Reader {
 
     /// Failed records, those that are not put right first.
     pub async fn failures(&self, filter: &FailureFilter) -> Result<Vec<Value>, Cause> {
-        let FailureFilter { run, file, dataset, record, settled } = filter;
-        self.objects(sql::LEDGER_VIEW_FAILURES, &[run, file, dataset, record, settled]).await
+        let FailureFilter { run, file, dataset, record, record_id, settled } = filter;
+        self.objects(sql::LEDGER_VIEW_FAILURES, &[run, file, dataset, record, settled, record_id]).await
     }
 
     async fn objects(&self, script: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Value>, Cause> {

@@ -3,9 +3,9 @@
 //! It has a connection of its own, which also holds the dataset's lock, so that what it writes survives a
 //! promotion that is rolled back. What must commit with the data is written by the promotion itself.
 
+mod entries;
 mod migrations;
 
-use jiff::civil::Date;
 use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -15,124 +15,8 @@ use crate::config::DatabaseConfig;
 use crate::error::Cause;
 use crate::{machine, sql};
 
+pub use entries::{FileFindings, Kind, KnownFailure, KnownFile, NewFailure, NewFile, NewRun, Place, Status};
 pub use migrations::{is_usable, migrate};
-
-/// What a run does; the ledger's word for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Run,
-    Reprocess,
-    Retry,
-    Purge,
-}
-
-impl Kind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Kind::Run => "run",
-            Kind::Reprocess => "reprocess",
-            Kind::Retry => "retry",
-            Kind::Purge => "purge",
-        }
-    }
-}
-
-/// How a run ended; the ledger's word for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Completed,
-    CompletedWithFailures,
-    Failed,
-    Interrupted,
-    RolledBack,
-}
-
-impl Status {
-    /// The word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Completed => "completed",
-            Status::CompletedWithFailures => "completed_with_failures",
-            Status::Failed => "failed",
-            Status::Interrupted => "interrupted",
-            Status::RolledBack => "rolled_back",
-        }
-    }
-}
-
-/// A run as it begins.
-#[derive(Debug)]
-pub struct NewRun {
-    pub run_id: Uuid,
-    pub kind: Kind,
-    pub dry_run: bool,
-    pub options: Value,
-}
-
-/// A file as it is taken up.
-#[derive(Debug)]
-pub struct NewFile<'a> {
-    pub batch: i32,
-    pub name: &'a str,
-    pub source: &'a str,
-    pub sha256: &'a str,
-    pub size_bytes: u64,
-    pub run_date: Date,
-    pub order_key: &'a str,
-}
-
-/// A file that is done.
-#[derive(Debug)]
-pub struct KnownFile {
-    pub name: String,
-    pub size_bytes: u64,
-    /// Some of its records failed and are not put right.
-    pub has_failures: bool,
-}
-
-/// A failed record that may be tried again: its place in a file of that name and size.
-#[derive(Debug)]
-pub struct Place {
-    pub file: String,
-    pub size_bytes: u64,
-    pub ordinal: u64,
-}
-
-/// What the ledger knows of one failed record.
-#[derive(Debug)]
-pub struct KnownFailure {
-    pub file: String,
-    pub target_schema: String,
-    /// 0: outside any record.
-    pub ordinal: u64,
-    /// How it was settled, if it is.
-    pub resolution: Option<String>,
-}
-
-/// What parser and checks found in a file.
-#[derive(Debug)]
-pub struct FileFindings {
-    /// False: nothing of it can be used.
-    pub readable: bool,
-    pub records_seen: u64,
-    pub records_failed: u64,
-    pub unknown: Value,
-    pub error: Option<String>,
-}
-
-/// A failed record as the ledger keeps it.
-#[derive(Debug)]
-pub struct NewFailure {
-    pub file_id: i64,
-    pub record_id: Option<String>,
-    pub ordinal: i64,
-    pub offset_bytes: i64,
-    pub table: Option<String>,
-    pub field: Option<String>,
-    pub value: Option<String>,
-    pub reason: String,
-    pub fragment: Option<String>,
-}
 
 /// The ledger of one dataset in one database.
 pub struct Ledger {
@@ -371,6 +255,13 @@ impl Ledger {
     pub async fn close_failed_again(&self, file_id: i64) -> Result<(), Cause> {
         self.execute("note failed records", sql::LEDGER_FAILED_AGAIN, &[&file_id, &self.run_id]).await?;
         Ok(())
+    }
+
+    /// Those of these elements that no earlier run saw.
+    pub async fn new_elements(&self, paths: Vec<String>) -> Result<Vec<String>, Cause> {
+        let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &self.run_id, &paths];
+        let rows = self.all("look for new elements", sql::LEDGER_NEW_ELEMENTS, &values).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
     }
 
     /// Is there a promotion that was not published?
