@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::environment::switch;
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
 #[derive(Debug, Parser)]
@@ -27,6 +28,8 @@ pub enum Command {
     Status(Status),
     /// The failed records: where they are and why they failed
     Failures(Failures),
+    /// Take over tables and an archive that another program has filled
+    Adopt(Box<Adopt>),
     /// Take out what is left of cases that the court deleted, and prove it
     Purge(Box<Purge>),
     /// Write a made-up extract that looks like the real one
@@ -38,16 +41,6 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-}
-
-/// What the variable of a switch takes: true, yes, on or 1, and their contraries, in any case. People write all of these.
-fn switch() -> BoolishValueParser {
-    BoolishValueParser::new()
-}
-
-/// A switch in the environment: 1, yes, on and true, or their opposites.
-fn flag() -> clap::builder::BoolishValueParser {
-    clap::builder::BoolishValueParser::new()
 }
 
 /// The datasets that this program knows.
@@ -64,6 +57,12 @@ pub struct Run {
     /// Where new files come from: dir:PATH or s3://BUCKET/PREFIX
     #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL")]
     pub source: Option<String>,
+    /// Instead of what is new, files of the archive whose names match, as `merganser reprocess` takes them
+    #[arg(long, env = "REPROCESS_GLOB", value_name = "GLOB")]
+    pub reprocess: Option<String>,
+    /// With --reprocess: files that are done without a failure, too
+    #[arg(long, env = "FORCE_REPROCESS", value_parser = switch())]
+    pub force: bool,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
@@ -112,6 +111,24 @@ pub struct Retry {
 }
 
 #[derive(Debug, Args)]
+pub struct Adopt {
+    /// The dataset
+    pub dataset: DatasetName,
+    /// Add the tables, keys, foreign keys and indexes that are missing; without it they are listed, with the SQL
+    #[arg(long)]
+    pub fix: bool,
+    /// Files of the archive up to this run date are done [default: the newest run date in the database]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub until: Option<jiff::civil::Date>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub processing: Processing,
+}
+
+#[derive(Debug, Args)]
 pub struct Purge {
     /// The dataset
     pub dataset: DatasetName,
@@ -123,7 +140,7 @@ pub struct Purge {
     #[arg(long)]
     pub dry_run: bool,
     /// Do not write the public files
-    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = flag())]
+    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
 }
 
@@ -203,10 +220,13 @@ pub struct Processing {
     /// Access level of the feed: 2 has street addresses, 1 has not
     #[arg(long, env = "MODE", default_value = "1", value_name = "1|2")]
     pub level: String,
-    /// Records in one batch that is appended to the staging store
+    /// Records in one batch that is appended to the staging store (also: PARSE_WRITE_FLUSH_EVERY_N_CASES)
     #[arg(long, env = "MERGANSER_BATCH_RECORDS", default_value_t = 2000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub batch_records: u32,
+    /// How CSVs get from the store into the database, and public ones back
+    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
+    pub load_via: LoadVia,
     /// Packed MiB of files that are promoted together; the rest follows in further transactions
     #[arg(long, env = "MERGANSER_BATCH_MIB", default_value_t = 256, value_name = "MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -217,7 +237,7 @@ pub struct Processing {
     /// MiB that DuckDB may use before it spills to disk [default: by the memory there is]
     #[arg(long, env = "MERGANSER_DUCKDB_MEMORY_MIB", value_name = "MIB")]
     pub duckdb_memory_mib: Option<u64>,
-    /// Stop before any promotion at the first record or file that fails
+    /// Stop before any promotion at the first record or file that fails (also: PARSE_FAIL_FAST)
     #[arg(long, env = "MERGANSER_FAIL_FAST", value_parser = switch())]
     pub fail_fast: bool,
     /// Failed records that a run may have: a number, or per cent of its records [default: 5%, at least 10]
@@ -235,7 +255,7 @@ pub struct Processing {
     /// Compare the tables with the CSVs in DIR before the commit; a difference rolls back
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,
-    /// Do not write the public files
+    /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
     /// Keep no copy of failed records in the ledger
@@ -284,6 +304,19 @@ pub struct Demo {
     /// PostgreSQL; `embedded` is a private one
     #[arg(long, default_value = "embedded", value_name = "URL", hide_env_values = true)]
     pub database_url: String,
+}
+
+/// How rows get from the store into the database and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum LoadVia {
+    /// aws_s3 where the database has it and the store is in Amazon's S3, else copy
+    Auto,
+    /// Through this program and its connection
+    Copy,
+    /// Directly, by the database's extension of that name, in the database's own role
+    AwsS3,
 }
 
 /// How events are written to standard error.

@@ -5,7 +5,7 @@ use std::future::Future;
 use clap::CommandFactory;
 use serde_json::json;
 
-use crate::cli::{Cli, Command, Failures, Purge, Sample, Status};
+use crate::cli::{Adopt, Cli, Command, Failures, Purge, Sample, Status};
 use crate::config::{self, DatabaseConfig, RunConfig};
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
@@ -13,7 +13,7 @@ use crate::inspect::{FailureFilter, Reader};
 use crate::manifest::unknown_run;
 use crate::report::{self, Report};
 use crate::run::Server;
-use crate::{demo, purge, run, show, summary};
+use crate::{adopt, demo, purge, run, show, summary};
 
 /// Carries a command out; errors are shown.
 pub fn run(cli: Cli) -> Exit {
@@ -24,6 +24,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Retry(args) => process(RunConfig::from_retry(&args), &report),
         Command::Status(args) => start(status(args)),
         Command::Failures(args) => start(failures(args)),
+        Command::Adopt(args) => start(adopt_dataset(*args, &report)),
         Command::Purge(args) => start(purge_dataset(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Sample(args) => sample(args),
@@ -163,6 +164,13 @@ async fn failures(args: Failures) -> Result<Exit, Failure> {
 
 fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
+}
+
+async fn adopt_dataset(args: Adopt, report: &Report) -> Result<Exit, Failure> {
+    let options = adopt::Options { fix: args.fix, until: args.until };
+    let adopted = adopt::adopt(RunConfig::from_adopt(&args)?, options, report).await?;
+    print!("{}", adopted.render(config::dataset(args.dataset).name));
+    Ok(Exit::Done)
 }
 
 async fn purge_dataset(args: Purge, report: &Report) -> Result<Exit, Failure> {

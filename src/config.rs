@@ -4,7 +4,7 @@ mod budget;
 
 use std::path::PathBuf;
 
-use crate::cli;
+use crate::cli::{self, LoadVia};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres::PgUrl;
 use crate::clients::store::{S3Options, StoreUrl};
@@ -70,6 +70,8 @@ pub struct RunConfig {
     pub s3: S3Options,
     pub database: DatabaseConfig,
     pub level: u8,
+    /// How CSVs get from the store into the database and back.
+    pub load_via: LoadVia,
     pub batch_records: usize,
     pub batch_bytes: u64,
     pub work_dir: PathBuf,
@@ -88,6 +90,10 @@ pub struct RunConfig {
 impl RunConfig {
     /// Validates the arguments of `merganser run`.
     pub fn from_run(args: &cli::Run) -> Result<Self, Cause> {
+        if let Some(glob) = &args.reprocess {
+            let selection = archived(glob, args.force)?;
+            return Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing);
+        }
         let source = args.source.as_deref().ok_or_else(|| {
             missing(
                 "where new files come from",
@@ -107,12 +113,7 @@ impl RunConfig {
 
     /// Validates the arguments of `merganser reprocess`.
     pub fn from_reprocess(args: &cli::Reprocess) -> Result<Self, Cause> {
-        let glob = globset::GlobBuilder::new(&args.glob)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| Cause::usage(format!("`{}` is not a glob: {}", args.glob, error.kind())))?;
-        let selection =
-            (Kind::Reprocess, Selection::Archived { glob: glob.compile_matcher(), force: args.force });
+        let selection = archived(&args.glob, args.force)?;
         let mut config =
             Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
         config.overwrite_newer = args.overwrite_newer;
@@ -129,6 +130,12 @@ impl RunConfig {
             config.max_failures = FailureBudget { percent: 100.0, records: 0 };
         }
         Ok(config)
+    }
+
+    /// Validates the arguments of `merganser adopt`.
+    pub fn from_adopt(args: &cli::Adopt) -> Result<Self, Cause> {
+        let selection = (Kind::Adopt, Selection::New);
+        Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)
     }
 
     /// Validates the arguments of `merganser purge`.
@@ -162,6 +169,7 @@ impl RunConfig {
             s3: S3Options::default(),
             database,
             level: 1,
+            load_via: LoadVia::Auto,
             batch_records: 2000,
             batch_bytes: 256 << 20,
             work_dir: std::env::temp_dir(),
@@ -206,6 +214,12 @@ impl RunConfig {
                 hint: Some(format!("its guards: {}", dataset.guards.join(", "))),
             });
         }
+        if args.load_via == LoadVia::AwsS3 && !matches!(store_url, StoreUrl::S3 { .. }) {
+            return Err(Cause::Usage {
+                message: format!("--load-via aws_s3 is for a store in S3, and this one is {store_url}"),
+                hint: Some("--store s3://BUCKET/PREFIX, or --load-via copy".into()),
+            });
+        }
         let mut limits = Limits::default();
         if args.no_fragments {
             limits.fragment_bytes = 0;
@@ -220,6 +234,7 @@ impl RunConfig {
             s3: s3_options(store)?,
             database: DatabaseConfig::new(database)?,
             level: level(&args.level)?,
+            load_via: args.load_via,
             batch_records: args.batch_records as usize,
             batch_bytes: args.batch_mib << 20,
             work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
@@ -251,6 +266,7 @@ impl RunConfig {
             "source": self.source.to_string(),
             "store": self.store.to_string(),
             "level": self.level,
+            "load_via": self.load_via,
             "batch_records": self.batch_records,
             "batch_bytes": self.batch_bytes,
             "fail_fast": self.fail_fast,
@@ -286,6 +302,14 @@ impl DatabaseConfig {
             staging_schema: format!("{}_staging", args.ledger_schema),
         })
     }
+}
+
+/// The selection of files of the archive.
+fn archived(glob: &str, force: bool) -> Result<(Kind, Selection), Cause> {
+    let glob = globset::GlobBuilder::new(glob).literal_separator(true).build().map_err(|error| {
+        Cause::usage(format!("`{glob}` (REPROCESS_GLOB) is not a glob: {}", error.kind()))
+    })?;
+    Ok((Kind::Reprocess, Selection::Archived { glob: glob.compile_matcher(), force }))
 }
 
 /// A variable of the environment, for what is not an option.

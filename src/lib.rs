@@ -3,6 +3,7 @@
 //! [`etl`] tells one run as a story; [`stages`] has a file for each of its steps; [`dataset`] says what is
 //! special to one source of data, [`datasets`] lists them.
 
+pub mod adopt;
 pub mod cli;
 pub mod clients;
 pub mod command;
@@ -11,6 +12,7 @@ pub mod dataset;
 pub mod datasets;
 pub mod demo;
 pub mod embedded;
+pub mod environment;
 pub mod error;
 pub mod etl;
 pub mod inspect;
@@ -19,6 +21,7 @@ pub mod manifest;
 pub mod purge;
 pub mod report;
 pub mod run;
+pub mod schema;
 pub mod show;
 pub mod sql;
 pub mod stages;

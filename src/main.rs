@@ -2,17 +2,18 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use merganser::cli::Cli;
-use merganser::command;
+use merganser::{command, environment};
 
 fn main() -> ExitCode {
     // An empty variable means unset, here and for the libraries that read the environment themselves.
     for (name, value) in std::env::vars_os() {
-        if value.is_empty() {
+        if value.as_encoded_bytes().trim_ascii().is_empty() {
             // SAFETY: no other thread runs yet.
             unsafe { std::env::remove_var(name) };
         }
     }
-    command::run(Cli::parse()).into()
+    match environment::parse(std::env::args_os()) {
+        Ok(cli) => command::run(cli).into(),
+        Err(error) => error.exit(),
+    }
 }

@@ -88,8 +88,7 @@ async fn delete_and_verify(
     let lock = context.ledger.lock_name();
     transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(failed)?;
     let names: Vec<_> = dataset.table_names().collect();
-    let missing =
-        transaction.query(sql::PROMOTE_MISSING, &[&names, &database.schema]).await.map_err(failed)?;
+    let missing = transaction.query(sql::PURGE_MISSING, &[&names, &database.schema]).await.map_err(failed)?;
     if let Some(row) = missing.first() {
         let table: String = row.try_get(0).map_err(failed)?;
         return Err(Cause::Refused {

@@ -13,12 +13,17 @@ use crate::embedded::{self, Embedded};
 use crate::error::{Cause, Database, Exit, Failure};
 use crate::manifest::{Kind, Ledger, NewRun, Status};
 use crate::report::Report;
+use crate::stages::aws_s3::AwsS3;
 use crate::stages::check::{Checked, Failures};
 use crate::stages::promote::{self, Guard, Promoted, Records, Sample, TableChange};
 use crate::stages::publish::Published;
 use crate::stages::{Context, load};
 use crate::workspace::Workspace;
 use crate::{etl, machine};
+
+/// How long a run that failed or was interrupted may take to say so and to clear up: who tells a process to stop
+/// kills it if it does not.
+const CLEAR_UP_LIMIT: Duration = Duration::from_secs(7);
 
 /// How a run that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,7 +252,9 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
         promote::truths(config.dataset, folder)?;
     }
     let ledger = Ledger::open(&database, &config.database, config.dataset.name).await?;
+    let aws_s3 = AwsS3::choose(&config, &database).await?;
     let mut context = Context {
+        aws_s3,
         source: Store::open(&config.source, &config.s3).await?,
         store: Store::open(&config.store, &config.s3).await?,
         workspace: Workspace::create(&config.work_dir)?,
@@ -263,10 +270,22 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
         dry_run: context.config.dry_run,
         options: context.config.for_ledger(),
     };
-    for abandoned in context.ledger.begin_run(&new).await? {
-        tracing::warn!("run {abandoned} ended without a word; it is marked as abandoned");
+    let abandoned = context.ledger.begin_run(&new).await?;
+    for run_id in &abandoned {
+        tracing::warn!("run {run_id} ended without a word; it is marked as abandoned");
+    }
+    if !abandoned.is_empty()
+        && let Err(error) = clear_staging(&context).await
+    {
+        tracing::warn!("its staging tables could not be removed: {error}; the next load does it");
     }
     Ok(context)
+}
+
+/// Removes what a run has put into the staging schema.
+async fn clear_staging(context: &Context) -> Result<(), Cause> {
+    let connection = postgres::connect(&context.database, "clear up").await?;
+    load::drop_tables(context, &connection).await
 }
 
 async fn finish(context: &Context, progress: &Progress, started: Instant) -> Result<(), Cause> {
@@ -303,15 +322,14 @@ async fn fail(context: &Context, progress: &Progress, cause: Cause) -> Failure {
     let text = failure.cause.to_string();
     let noted = async {
         context.ledger.finish_run(status, &counts, Some(&text), &failure.chain()).await?;
-        let connection = postgres::connect(&context.database, "clear up").await?;
-        load::drop_tables(context, &connection).await
+        clear_staging(context).await
     };
-    match tokio::time::timeout(Duration::from_secs(15), noted).await {
+    match tokio::time::timeout(CLEAR_UP_LIMIT, noted).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!("the ledger could not be told: {error}"),
-        Err(_) => {
-            tracing::warn!("the ledger could not be told in time; the next run marks this one as abandoned")
+        Ok(Err(error)) => {
+            tracing::warn!("the run could not clear up behind itself: {error}; the next load does")
         }
+        Err(_) => tracing::warn!("the run could not clear up behind itself in time; the next load does"),
     }
     failure
 }

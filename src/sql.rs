@@ -25,6 +25,7 @@ pub const LEDGER_KNOWN_FILES: &str = include_str!("../sql/ledger/known_files.pg.
 pub const LEDGER_UNRESOLVED: &str = include_str!("../sql/ledger/unresolved.pg.sql");
 pub const LEDGER_FAILED_RECORD: &str = include_str!("../sql/ledger/failed_record.pg.sql");
 pub const LEDGER_ADD_FILE: &str = include_str!("../sql/ledger/add_file.pg.sql");
+pub const LEDGER_ADOPT_FILES: &str = include_str!("../sql/ledger/adopt_files.pg.sql");
 pub const LEDGER_FILE_PARSED: &str = include_str!("../sql/ledger/file_parsed.pg.sql");
 pub const LEDGER_FAILED_AGAIN: &str = include_str!("../sql/ledger/failed_again.pg.sql");
 pub const LEDGER_PUBLISHED: &str = include_str!("../sql/ledger/published.pg.sql");
@@ -47,6 +48,7 @@ pub const LEDGER_VERSION: &str = include_str!("../sql/ledger/version.pg.sql");
 pub const LEDGER_APPLIED: &str = include_str!("../sql/ledger/applied.pg.sql");
 
 pub const PROMOTE_SAMPLES: &str = include_str!("../sql/promote/samples.pg.sql");
+pub const PURGE_MISSING: &str = include_str!("../sql/purge/missing.pg.sql");
 pub const PURGED: &str = include_str!("../sql/purge/purged.pg.sql");
 pub const PURGE_CHANGE: &str = include_str!("../sql/purge/change.pg.sql");
 pub const GOLDEN_TABLE: &str = include_str!("../sql/golden/1_table.pg.sql");
@@ -63,12 +65,22 @@ pub const LOAD_UNLOGGED: &str = include_str!("../sql/load/2_unlogged.pg.sql");
 pub const LOAD_COPY: &str = include_str!("../sql/load/3_copy.pg.sql");
 pub const LOAD_ANALYZE: &str = include_str!("../sql/load/4_analyze.pg.sql");
 
+pub const SCHEMA_COLUMNS: &str = include_str!("../sql/schema/1_columns.pg.sql");
+pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/2_keys.pg.sql");
+pub const SCHEMA_DUPLICATES: &str = include_str!("../sql/schema/3_duplicates.pg.sql");
+pub const SCHEMA_ORPHANS: &str = include_str!("../sql/schema/4_orphans.pg.sql");
+
+/// Their parameters are PostgreSQL's own ($1, …).
+pub const AWS_S3_FUNCTIONS: &str = include_str!("../sql/aws_s3/0_functions.pg.sql");
+pub const AWS_S3_IMPORT: &str = include_str!("../sql/aws_s3/1_import.pg.sql");
+pub const AWS_S3_EXPORT: &str = include_str!("../sql/aws_s3/2_export.pg.sql");
+
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 
+pub const PUBLISH_ORDER: &str = include_str!("../sql/publish/order.pg.sql");
 pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
 pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
 
-pub const PROMOTE_MISSING: &str = include_str!("../sql/promote/0_missing.pg.sql");
 pub const PROMOTE_IDENTIFY: &str = include_str!("../sql/promote/0_identify.pg.sql");
 pub const PROMOTE_READ_GUARDS: &str = include_str!("../sql/promote/9_read_guards.pg.sql");
 pub const PROMOTE_READ_CHANGES: &str = include_str!("../sql/promote/7_read_changes.pg.sql");

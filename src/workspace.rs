@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs4::fs_std::FileExt;
 
@@ -10,6 +11,8 @@ use crate::error::Cause;
 
 const PREFIX: &str = "merganser-";
 const LOCK: &str = "lock";
+/// A folder gets its lock at once.
+const WITHOUT_LOCK_MAX: Duration = Duration::from_secs(600);
 
 /// The folder; removed when dropped.
 #[derive(Debug)]
@@ -39,9 +42,17 @@ impl Workspace {
         self.folder.path()
     }
 
-    /// A fresh folder for one batch.
+    /// A fresh folder for one batch. That of the batch before goes: a long backlog takes no more space than its
+    /// largest batch.
     pub fn batch(&self, batch: i32) -> Result<PathBuf, Cause> {
-        let path = self.folder.path().join(format!("batch-{batch}"));
+        let of = |batch: i32| self.folder.path().join(format!("batch-{batch}"));
+        match fs::remove_dir_all(of(batch - 1)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Cause::io(format!("remove the folder {}", of(batch - 1).display()))(error));
+            }
+            _ => {}
+        }
+        let path = of(batch);
         fs::create_dir(&path).map_err(Cause::io(format!("make the folder {}", path.display())))?;
         Ok(path)
     }
@@ -52,11 +63,22 @@ fn remove_leftovers(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
-        if is_ours && lock.try_lock_exclusive().unwrap_or(false) {
+        if is_ours && is_dead(&entry.path()) {
             tracing::info!("removing {}, left behind by a run that is gone", entry.path().display());
             let _ = fs::remove_dir_all(entry.path());
         }
+    }
+}
+
+/// Nobody holds the folder's lock. One without a lock is being made, or was not removed as a whole.
+fn is_dead(folder: &Path) -> bool {
+    match File::open(folder.join(LOCK)) {
+        Ok(lock) => lock.try_lock_exclusive().unwrap_or(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let made = fs::metadata(folder).and_then(|folder| folder.modified());
+            made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > WITHOUT_LOCK_MAX))
+        }
+        Err(_) => false,
     }
 }
 
@@ -65,13 +87,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_batch_takes_space_at_a_time() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let workspace = Workspace::create(parent.path()).expect("a workspace");
+        for batch in 1..=3 {
+            let folder = workspace.batch(batch).expect("a folder");
+            fs::write(folder.join("1.raw"), "x").expect("a file");
+            let folders = fs::read_dir(workspace.path()).expect("a folder").flatten();
+            assert_eq!(folders.filter(|entry| entry.path().is_dir()).count(), 1);
+        }
+    }
+
+    #[test]
     fn leftovers_go_and_live_folders_stay() {
         let parent = tempfile::tempdir().expect("a temporary folder");
         let live = Workspace::create(parent.path()).expect("a workspace");
         let dead = parent.path().join("merganser-dead");
         fs::create_dir(&dead).expect("a folder");
         fs::write(dead.join(LOCK), "").expect("a file");
+        let [new, old] = ["merganser-new", "merganser-old"].map(|name| parent.path().join(name));
+        for folder in [&new, &old] {
+            fs::create_dir(folder).expect("a folder");
+        }
+        let long_ago = std::time::SystemTime::now() - 2 * WITHOUT_LOCK_MAX;
+        File::open(&old).and_then(|folder| folder.set_modified(long_ago)).expect("a date");
         let _next = Workspace::create(parent.path()).expect("a workspace");
         assert!(live.path().exists() && !dead.exists());
+        assert!(new.exists() && !old.exists(), "one without a lock may be in the making, for a while");
     }
 }

@@ -26,7 +26,7 @@ select jsonb_build_object(
     'batches_committed', (
         select count(*) from :"ledger".steps
         where steps.run_id = runs.run_id
-            and step in ('promote', 'purge')
+            and step in ('promote', 'purge', 'adopt')
             and steps.status = 'completed'
             and not runs.dry_run
     ),

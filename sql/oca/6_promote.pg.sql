@@ -30,7 +30,13 @@ known as (
             as is_later_in_file
     from seen
     left join :"ledger".files as own on own.file_id = seen.file_id
-    left join :"schema".oca_metadata as metadata on metadata.indexnumberid = seen.record_id
+    -- Not the table itself: one that was taken over without its key may hold a case twice.
+    left join (
+        select indexnumberid, max(updatedate) as updatedate, min(deletedate) as deletedate
+        from :"schema".oca_metadata
+        where indexnumberid in (select record_id from seen)
+        group by indexnumberid
+    ) as metadata on metadata.indexnumberid = seen.record_id
     left join :"ledger".record_origins as origin
         on origin.dataset = 'oca'
         and origin.target_schema = :'schema'

@@ -10,6 +10,7 @@ pub enum Kind {
     Run,
     Reprocess,
     Retry,
+    Adopt,
     Purge,
 }
 
@@ -20,6 +21,7 @@ impl Kind {
             Kind::Run => "run",
             Kind::Reprocess => "reprocess",
             Kind::Retry => "retry",
+            Kind::Adopt => "adopt",
             Kind::Purge => "purge",
         }
     }

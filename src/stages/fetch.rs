@@ -3,6 +3,7 @@
 //! In: a batch of selected files. Out: [`Fetched`]. A failure changes nothing but the ledger.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -44,9 +45,20 @@ pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
     for (file, file_no) in batch.files.into_iter().zip(1..) {
         // The name comes from outside and never becomes a path.
         let path = folder.join(format!("{file_no}.raw"));
+        let started = Instant::now();
         let bar = context.report.bytes_bar(&file.name, file.size_bytes);
         let fetched = context.source.download(&file.name, &path, &|bytes| bar.set_position(bytes)).await?;
         bar.finish_and_clear();
+        tracing::info!(
+            run_id = %context.run_id,
+            step = "fetch",
+            file = file.name,
+            bytes = fetched.size_bytes,
+            duration_ms = report::millis(started),
+            "         {}: {}",
+            file.name,
+            report::size(fetched.size_bytes)
+        );
         let new = NewFile {
             batch: batch.number,
             name: &file.name,

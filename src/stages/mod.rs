@@ -2,6 +2,7 @@
 //! nothing can be promoted that was not exported: the compiler says so. A stage names no dataset and no
 //! other stage.
 
+pub mod aws_s3;
 pub mod check;
 pub mod export;
 pub mod fetch;
@@ -12,6 +13,8 @@ pub mod publish;
 pub mod select;
 pub mod upload;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -26,6 +29,7 @@ use crate::machine;
 use crate::manifest::Ledger;
 use crate::report::{self, Report};
 use crate::workspace::Workspace;
+use aws_s3::AwsS3;
 
 /// What every stage of a run has at hand.
 pub struct Context {
@@ -35,6 +39,8 @@ pub struct Context {
     pub ledger: Ledger,
     pub source: Store,
     pub store: Store,
+    /// The database reads and writes the store itself; `None`: its rows go through us.
+    pub aws_s3: Option<AwsS3>,
     pub workspace: Workspace,
     pub report: Report,
 }
@@ -53,6 +59,11 @@ impl Context {
         }
     }
 
+    /// The key of a staging CSV in the store.
+    pub fn staging_csv(&self, batch: i32, table: &str) -> String {
+        format!("{}/{table}.csv", self.staging_prefix(batch))
+    }
+
     /// Begins a step in the ledger; `batch` 0 is the run as a whole.
     pub async fn begin(&self, batch: i32, name: &'static str) -> Result<Step<'_>, Cause> {
         self.ledger.start_step(batch, name).await?;
@@ -68,6 +79,34 @@ pub(crate) async fn blocking<T: Send + 'static>(
         operation: "work in the background".into(),
         source: std::io::Error::other(panic),
     })
+}
+
+/// Tells work in the background that nobody waits for it any more: the future that holds this was dropped.
+#[derive(Default)]
+pub(crate) struct Awaited(Arc<AtomicBool>);
+
+/// The side of the work.
+#[derive(Clone)]
+pub(crate) struct Abandoned(Arc<AtomicBool>);
+
+impl Awaited {
+    /// What the work looks at now and then.
+    pub fn watch(&self) -> Abandoned {
+        Abandoned(self.0.clone())
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Abandoned {
+    /// Should the work end?
+    pub fn is_true(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// A step under way.

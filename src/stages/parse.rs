@@ -7,14 +7,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
 use indicatif::ProgressBar;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::fetch::{Fetched, FetchedFile};
-use super::{Context, Step, blocking};
+use super::{Abandoned, Awaited, Context, Step, blocking};
 use crate::clients::duckdb::{Load, Staging};
 use crate::config::RunConfig;
 use crate::dataset::{Batch, FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
@@ -45,9 +47,15 @@ pub(super) struct StagedFile {
 /// Parses the files one after the other.
 pub async fn parse(context: &Context, fetched: Fetched) -> Result<Staged, Cause> {
     let step = context.begin(fetched.batch, "parse").await?;
-    let config = context.config.clone();
-    let report = context.report.clone();
-    let staged = blocking(move || stage_files(&config, &report, fetched)).await??;
+    // A run that is interrupted must not write into its folder while that is removed.
+    let awaited = Awaited::default();
+    let work = Work {
+        run_id: context.run_id,
+        config: context.config.clone(),
+        report: context.report.clone(),
+        abandoned: awaited.watch(),
+    };
+    let staged = blocking(move || work.files(fetched)).await??;
     finish(step, &staged, context).await?;
     Ok(staged)
 }
@@ -69,84 +77,123 @@ async fn finish(step: Step<'_>, staged: &Staged, context: &Context) -> Result<()
     step.done(&what, records, bytes, details).await
 }
 
-fn stage_files(config: &RunConfig, report: &Report, fetched: Fetched) -> Result<Staged, Cause> {
-    let mut staging = Staging::create(&fetched.folder, config.duckdb)?;
-    staging.execute("make its tables", config.dataset.scripts.stage, &[])?;
-    let mut files = Vec::with_capacity(fetched.files.len());
-    for file in fetched.files {
-        let bar = report.records_bar(&file.name, 0);
-        let parsed = stage_file(config, &bar, &mut staging, &file)?;
-        bar.finish_and_clear();
-        if let Err(reason) = &parsed {
-            tracing::warn!(file = file.name, "{reason}: nothing of this file is loaded");
-            if config.fail_fast {
-                return Err(Cause::Refused { message: reason.clone(), hint: Some(fail_fast_hint()) });
+/// What the thread of the parse has at hand.
+struct Work {
+    run_id: Uuid,
+    config: RunConfig,
+    report: Report,
+    abandoned: Abandoned,
+}
+
+impl Work {
+    fn files(&self, fetched: Fetched) -> Result<Staged, Cause> {
+        let config = &self.config;
+        let mut staging = Staging::create(&fetched.folder, config.duckdb)?;
+        staging.execute("make its tables", config.dataset.scripts.stage, &[])?;
+        let mut files = Vec::with_capacity(fetched.files.len());
+        for file in fetched.files {
+            let started = Instant::now();
+            let bar = self.report.records_bar(&file.name, 0);
+            let parsed = self.file(&bar, &mut staging, &file)?;
+            bar.finish_and_clear();
+            match &parsed {
+                Ok(parsed) => self.say(&file, parsed, started),
+                Err(reason) => {
+                    tracing::warn!(run_id = %self.run_id, file = file.name, "{reason}: nothing of this file is loaded");
+                    if config.fail_fast {
+                        return Err(Cause::Refused { message: reason.clone(), hint: Some(fail_fast_hint()) });
+                    }
+                }
+            }
+            files.push(StagedFile { fetched: file, parsed });
+        }
+        Ok(Staged { batch: fetched.batch, folder: fetched.folder, files, staging })
+    }
+
+    fn say(&self, file: &FetchedFile, parsed: &Parsed, started: Instant) {
+        tracing::info!(
+            run_id = %self.run_id,
+            step = "parse",
+            file = file.name,
+            records_seen = parsed.records_seen,
+            records_deleted = parsed.records_deleted,
+            records_failed = parsed.records_failed,
+            bytes = parsed.document_bytes,
+            duration_ms = report::millis(started),
+            "         {}: {} {}s",
+            file.name,
+            report::count(parsed.records_seen),
+            self.config.dataset.record
+        );
+    }
+
+    /// Parses one file; the inner result is `Err` with a reason if nothing of it can be used.
+    fn file(
+        &self,
+        bar: &ProgressBar,
+        staging: &mut Staging,
+        file: &FetchedFile,
+    ) -> Result<Result<Parsed, String>, Cause> {
+        let config = &self.config;
+        let input = ParseInput {
+            path: &file.path,
+            file_no: file.file_no,
+            level: config.level,
+            batch_records: config.batch_records,
+            limits: config.limits,
+            only_ordinals: &file.only_ordinals,
+        };
+        let (sender, receiver) = sync_channel(QUEUE);
+        let mut load = staging.load()?;
+        load.append("files", file_row(file))?;
+        let (parsed, taken) = std::thread::scope(|scope| {
+            let parser =
+                scope.spawn(|| (config.dataset.parse)(&input, &mut Queue { sender, bar, fragments: 0 }));
+            let taken = self.take(&mut load, receiver, file);
+            (parser.join(), taken)
+        });
+        taken?;
+        match parsed {
+            Ok(Ok(parsed)) => {
+                load.commit()?;
+                Ok(Ok(parsed))
+            }
+            Ok(Err(ParseError::Unreadable { reason, .. })) => Ok(Err(format!("{}: {reason}", file.name))),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_panic) => {
+                Ok(Err(format!("{}: the parser failed, which is a defect of merganser", file.name)))
             }
         }
-        files.push(StagedFile { fetched: file, parsed });
     }
-    Ok(Staged { batch: fetched.batch, folder: fetched.folder, files, staging })
+
+    /// The store's side: takes what the parser sends until it is done.
+    fn take(
+        &self,
+        load: &mut Load<'_>,
+        receiver: Receiver<Message>,
+        file: &FetchedFile,
+    ) -> Result<(), Cause> {
+        for message in receiver {
+            if self.abandoned.is_true() {
+                return Err(Cause::Interrupted);
+            }
+            match message {
+                Message::Rows(batch) => load.append(batch.table, batch.rows)?,
+                Message::Failed(record) if self.config.fail_fast => {
+                    return Err(Cause::Refused {
+                        message: format!("{}: {}", file.name, describe(&record)),
+                        hint: Some(fail_fast_hint()),
+                    });
+                }
+                Message::Failed(record) => load.append("failed", failed_row(file, &record))?,
+            }
+        }
+        Ok(())
+    }
 }
 
 fn fail_fast_hint() -> String {
     "without --fail-fast the rest is loaded and the ledger lists what failed".into()
-}
-
-/// Parses one file; the inner result is `Err` with a reason if nothing of it can be used.
-fn stage_file(
-    config: &RunConfig,
-    bar: &ProgressBar,
-    staging: &mut Staging,
-    file: &FetchedFile,
-) -> Result<Result<Parsed, String>, Cause> {
-    let input = ParseInput {
-        path: &file.path,
-        file_no: file.file_no,
-        level: config.level,
-        batch_records: config.batch_records,
-        limits: config.limits,
-        only_ordinals: &file.only_ordinals,
-    };
-    let (sender, receiver) = sync_channel(QUEUE);
-    let mut load = staging.load()?;
-    load.append("files", file_row(file))?;
-    let (parsed, taken) = std::thread::scope(|scope| {
-        let parser = scope.spawn(|| (config.dataset.parse)(&input, &mut Queue { sender, bar, fragments: 0 }));
-        let taken = take(&mut load, receiver, file, config.fail_fast);
-        (parser.join(), taken)
-    });
-    taken?;
-    match parsed {
-        Ok(Ok(parsed)) => {
-            load.commit()?;
-            Ok(Ok(parsed))
-        }
-        Ok(Err(ParseError::Unreadable { reason, .. })) => Ok(Err(format!("{}: {reason}", file.name))),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_panic) => Ok(Err(format!("{}: the parser failed, which is a defect of merganser", file.name))),
-    }
-}
-
-/// The store's side: takes what the parser sends until it is done.
-fn take(
-    load: &mut Load<'_>,
-    receiver: Receiver<Message>,
-    file: &FetchedFile,
-    fail_fast: bool,
-) -> Result<(), Cause> {
-    for message in receiver {
-        match message {
-            Message::Rows(batch) => load.append(batch.table, batch.rows)?,
-            Message::Failed(record) if fail_fast => {
-                return Err(Cause::Refused {
-                    message: format!("{}: {}", file.name, describe(&record)),
-                    hint: Some(fail_fast_hint()),
-                });
-            }
-            Message::Failed(record) => load.append("failed", failed_row(file, &record))?,
-        }
-    }
-    Ok(())
 }
 
 fn describe(record: &FailedRecord) -> String {

@@ -19,6 +19,7 @@ use super::load::Loaded;
 use crate::clients::postgres::{self, PgError};
 use crate::dataset::{Promotion, Table};
 use crate::error::Cause;
+use crate::schema::{self, Comparison};
 use crate::{machine, report, sql};
 
 /// How long a statement waits for somebody else's lock.
@@ -111,10 +112,11 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
     let step = context.begin(loaded.batch, "promote").await?;
     let batch = loaded.batch;
     let mut connection = postgres::connect(&context.database, "promote").await?;
-    let transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
+    let mut transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
+    let found = schema::compare(&mut transaction, context.dataset(), &context.config.database.schema).await?;
     let promotion = Transfer { context, batch, transaction: &transaction };
     promotion.fence().await?;
-    let new = promotion.make_missing_tables().await?;
+    let new = promotion.make_missing_tables(&found).await?;
     promotion.merge().await?;
     if new {
         // Built over the rows at once, which is several times faster than row by row.
@@ -215,29 +217,27 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    /// Makes the tables, without keys, where there are none; true if it did.
-    async fn make_missing_tables(&self) -> Result<bool, Cause> {
-        let dataset = self.context.dataset();
-        let names: Vec<_> = dataset.table_names().collect();
+    /// Makes the tables, without keys, where there are none; true if it did. Tables of another shape are refused.
+    async fn make_missing_tables(&self, found: &Comparison) -> Result<bool, Cause> {
+        found.admit()?;
+        if let Some(what) = found.lacks().filter(|_| self.batch == 1) {
+            let dataset = self.context.dataset().name;
+            tracing::warn!(
+                run_id = %self.context.run_id,
+                "the production tables lack {what}; the run goes on; merganser adopt {dataset} --fix adds it"
+            );
+        }
+        if !found.is_empty() {
+            return Ok(false);
+        }
         let schema = &self.context.config.database.schema;
         let exists = self.query(sql::LEDGER_SCHEMA_EXISTS, "", &[schema], "look for the schema").await?;
         if !exists[0].try_get::<_, bool>(0).map_err(|e| failed(e, "look for the schema"))? {
             let script = sql::render(sql::LEDGER_CREATE_SCHEMA, &[("name", schema)]);
             self.transaction.batch_execute(&script).await.map_err(|e| failed(e, "make the schema"))?;
         }
-        let missing = self.query(sql::PROMOTE_MISSING, "", &[&names, schema], "look for the tables").await?;
-        if missing.len() == names.len() {
-            self.run(dataset.scripts.tables, "", "make the production tables").await?;
-            return Ok(true);
-        }
-        if let Some(row) = missing.first() {
-            let table: String = row.try_get(0).map_err(|e| failed(e, "look for the tables"))?;
-            return Err(Cause::Refused {
-                message: format!("schema {schema} has some tables of {} but not {table}", dataset.name),
-                hint: Some("restore it, or name another schema with --schema".into()),
-            });
-        }
-        Ok(false)
+        self.run(self.context.dataset().scripts.tables, "", "make the production tables").await?;
+        Ok(true)
     }
 
     async fn merge(&self) -> Result<(), Cause> {

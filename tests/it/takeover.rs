@@ -6,9 +6,11 @@ use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, TABLES};
 use crate::support::postgres;
 
-const PRODUCTION: &str = include_str!("fixtures/production.sql");
+/// Production as other hands have made it.
+pub const PRODUCTION: &str = include_str!("fixtures/production.sql");
 
-async fn production(hint: &str) -> Pipeline {
+/// A pipeline into that.
+pub async fn production(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
     pipeline.execute(PRODUCTION).await;
     pipeline

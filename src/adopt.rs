@@ -1,0 +1,356 @@
+//! Adopt: a database and a store that another program has filled become ours. What the tables lack is listed, and
+//! added if asked for; raw files in the archive are entered in the ledger as done.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use jiff::civil::Date;
+use serde_json::json;
+use tokio_postgres::Transaction;
+
+use crate::clients::postgres::{self, PgError};
+use crate::clients::store::{ObjectInfo, Store, StoreError};
+use crate::config::RunConfig;
+use crate::dataset::{Dataset, FileName};
+use crate::error::{Cause, Failure};
+use crate::report::{Report, count};
+use crate::run::{Opened, Progress};
+use crate::schema::{self, Addition, Comparison};
+use crate::sql;
+use crate::stages::Context;
+
+/// How long a statement waits for somebody else's lock. Who waits for us waits as long at most, and a little.
+const LOCK_TIMEOUT: &str = "10s";
+/// Names that are shown of a long list.
+const SHOWN: usize = 10;
+
+/// How to adopt.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Add what the tables lack.
+    pub fix: bool,
+    /// Files up to this run date count as done; `None`: up to the newest one that the database knows.
+    pub until: Option<Date>,
+}
+
+/// What was found and done.
+#[derive(Debug)]
+pub struct Adopted {
+    schema: String,
+    archive: String,
+    dry_run: bool,
+    fixed: bool,
+    tables: usize,
+    /// There are no tables at all.
+    is_empty: bool,
+    tables_made: Vec<&'static str>,
+    additions: Vec<(Addition, Option<String>)>,
+    remarks: Vec<String>,
+    until: Option<Date>,
+    known: usize,
+    entered: Vec<String>,
+    newer: Vec<String>,
+    strangers: Vec<String>,
+}
+
+/// A raw file of the archive.
+struct Archived {
+    name: String,
+    size_bytes: u64,
+    meaning: FileName,
+}
+
+/// Compares the schema, adds what it lacks if asked for, and enters the archive's files in the ledger, in one transaction.
+///
+/// # Errors
+/// Columns that differ; tables of which only some are there, unless `fix`; rows that stand in the way of a key.
+pub async fn adopt(config: RunConfig, options: Options, report: &Report) -> Result<Adopted, Failure> {
+    let opened = Opened::open(config, report).await?;
+    let (adopted, _) = opened
+        .run(async |context: &Context, progress: &mut Progress| {
+            progress.step("adopt");
+            let step = context.begin(0, "adopt").await?;
+            let adopted = take_over(context, options).await?;
+            let what = format!(
+                "{} file(s) entered as done, {} known; the tables {} {} thing(s)",
+                adopted.entered.len(),
+                adopted.known,
+                if adopted.fixed { "got" } else { "lack" },
+                adopted.additions.len() + adopted.tables_made.len()
+            );
+            let details = json!({
+                "known": adopted.known,
+                "newer": adopted.newer,
+                "tables_made": adopted.tables_made,
+                "statements": adopted.additions.iter().map(|(a, _)| &a.statement).collect::<Vec<_>>(),
+                "fixed": adopted.fixed,
+            });
+            step.done(&what, adopted.entered.len() as u64, 0, details).await?;
+            Ok(adopted)
+        })
+        .await?;
+    Ok(adopted)
+}
+
+async fn take_over(context: &Context, options: Options) -> Result<Adopted, Cause> {
+    let dataset = context.dataset();
+    let files = archived(dataset, context.source.list_names("").await?);
+    let strangers = strangers(&context.store, dataset).await?;
+    let mut connection = postgres::connect(&context.database, "adopt").await?;
+    let mut transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
+    let limit = format!("set local lock_timeout = '{LOCK_TIMEOUT}'");
+    transaction.batch_execute(&limit).await.map_err(|e| failed(e, "begin"))?;
+    let lock = context.ledger.lock_name();
+    let taken = transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await;
+    taken.map_err(|e| failed(e, "take the promotion's lock"))?;
+
+    let (found, tables_made) = tables(context, &mut transaction, options.fix).await?;
+    let additions = additions(context, &transaction, &found, options.fix).await?;
+    let until = match (options.until, found.is_empty()) {
+        (Some(until), _) => Some(until),
+        (None, true) => None,
+        (None, false) => newest(context, &transaction).await?,
+    };
+    let (old, newer): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| until.is_some_and(|until| file.meaning.run_date <= until));
+    let entered = enter(context, &transaction, &old).await?;
+    let dry_run = context.config.dry_run;
+    match dry_run {
+        true => transaction.rollback().await.map_err(|e| failed(e, "roll back"))?,
+        false => transaction.commit().await.map_err(|e| failed(e, "commit"))?,
+    }
+    Ok(Adopted {
+        schema: context.config.database.schema.clone(),
+        archive: context.config.source.to_string(),
+        dry_run,
+        fixed: options.fix,
+        tables: dataset.table_names().count(),
+        is_empty: found.is_empty(),
+        tables_made,
+        remarks: found.remarks().to_vec(),
+        additions,
+        until,
+        known: old.len() - entered.len(),
+        entered,
+        newer: newer.into_iter().map(|file| file.name).collect(),
+        strangers,
+    })
+}
+
+/// The files of the dataset among the objects of the archive, in the order in which they count.
+fn archived(dataset: &Dataset, objects: Vec<ObjectInfo>) -> Vec<Archived> {
+    let file = |object: ObjectInfo| {
+        let meaning = (dataset.file_name)(&object.key)?;
+        Some(Archived { name: object.key, size_bytes: object.size_bytes, meaning })
+    };
+    let mut files: Vec<_> = objects.into_iter().filter_map(file).collect();
+    files.sort_by(|a, b| (&a.meaning.order_key, &a.name).cmp(&(&b.meaning.order_key, &b.name)));
+    files
+}
+
+/// CSVs on the public side that are named like this dataset's and that it does not write: nobody keeps them up
+/// to date, and nobody has looked whether they may be public.
+pub async fn strangers(store: &Store, dataset: &Dataset) -> Result<Vec<String>, StoreError> {
+    let ours: HashSet<_> = dataset.published.iter().map(|published| published.object).collect();
+    let prefix = format!("public/{}_", dataset.name);
+    let objects = store.list("public").await?.into_iter().map(|object| object.key);
+    Ok(objects
+        .filter(|key| key.starts_with(&prefix) && key.ends_with(".csv") && !ours.contains(key.as_str()))
+        .collect())
+}
+
+/// Compares the tables; those that are missing are made if `fix`.
+async fn tables(
+    context: &Context,
+    transaction: &mut Transaction<'_>,
+    fix: bool,
+) -> Result<(Comparison, Vec<&'static str>), Cause> {
+    let (dataset, schema) = (context.dataset(), &context.config.database.schema);
+    let found = schema::compare(transaction, dataset, schema).await?;
+    if !found.differences().is_empty() || found.missing().is_empty() || !fix {
+        found.admit()?;
+        return Ok((found, Vec::new()));
+    }
+    let missing = found.missing().to_vec();
+    let what = "make the tables that are missing";
+    let exists = transaction.query_one(sql::LEDGER_SCHEMA_EXISTS, &[schema]).await;
+    if !exists.and_then(|row| row.try_get::<_, bool>(0)).map_err(|e| failed(e, what))? {
+        let text = sql::render(sql::LEDGER_CREATE_SCHEMA, &[("name", schema)]);
+        transaction.batch_execute(&text).await.map_err(|e| failed(e, what))?;
+    }
+    let text = sql::render(dataset.scripts.tables, &[("schema", schema)]);
+    transaction.batch_execute(&text).await.map_err(|e| failed(e, what))?;
+    let now = schema::compare(transaction, dataset, schema).await?;
+    now.admit()?;
+    Ok((now, missing))
+}
+
+/// What the tables lack, each with what stands in its way; added if `fix`.
+async fn additions(
+    context: &Context,
+    transaction: &Transaction<'_>,
+    found: &Comparison,
+    fix: bool,
+) -> Result<Vec<(Addition, Option<String>)>, Cause> {
+    let schema = &context.config.database.schema;
+    let mut additions = Vec::new();
+    for addition in found.additions() {
+        let obstacle = schema::obstacle(transaction, schema, addition).await?;
+        additions.push((addition.clone(), obstacle));
+    }
+    if !fix {
+        return Ok(additions);
+    }
+    let obstacles: Vec<_> = additions
+        .iter()
+        .filter_map(|(addition, obstacle)| {
+            Some(format!("{} {}: {}", addition.table, addition.what, obstacle.as_ref()?))
+        })
+        .collect();
+    if !obstacles.is_empty() {
+        return Err(Cause::Refused {
+            message: format!(
+                "rows stand in the way of what is to be added:\n    {}",
+                obstacles.join("\n    ")
+            ),
+            hint: Some(
+                "put these rows right by hand; without --fix nothing is added, and runs go on as before"
+                    .into(),
+            ),
+        });
+    }
+    for (addition, _) in &additions {
+        let what = format!("add to {} its {}", addition.table, addition.what);
+        tracing::info!(run_id = %context.run_id, table = addition.table, "{}", addition.statement);
+        transaction.batch_execute(&addition.statement).await.map_err(|e| failed(e, &what))?;
+    }
+    Ok(additions)
+}
+
+/// The newest run date that production holds.
+async fn newest(context: &Context, transaction: &Transaction<'_>) -> Result<Option<Date>, Cause> {
+    let what = "read the newest run date";
+    let database = &context.config.database;
+    let variables = [("schema", database.schema.as_str()), ("ledger", &database.ledger_schema)];
+    let query = sql::render(context.dataset().scripts.newest, &variables);
+    let row = transaction.query_one(&query, &[]).await.map_err(|e| failed(e, what))?;
+    let text: Option<String> = row.try_get(0).map_err(|e| failed(e, what))?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// Enters files in the ledger that it does not know; gives their names.
+async fn enter(
+    context: &Context,
+    transaction: &Transaction<'_>,
+    files: &[Archived],
+) -> Result<Vec<String>, Cause> {
+    let what = "enter files in the ledger";
+    let rows = files.iter().map(|file| {
+        json!({
+            "name": file.name,
+            "size_bytes": file.size_bytes,
+            "run_date": file.meaning.run_date,
+            "order_key": file.meaning.order_key,
+        })
+    });
+    let rows = serde_json::Value::Array(rows.collect()).to_string();
+    let text = sql::render(sql::LEDGER_ADOPT_FILES, &[("ledger", &context.config.database.ledger_schema)]);
+    let source = context.config.source.to_string();
+    let entered =
+        transaction.query(&text, &[&context.run_id, &source, &rows]).await.map_err(|e| failed(e, what))?;
+    let names = entered.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
+    names.map_err(|e| failed(e, what).into())
+}
+
+fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
+    postgres::classify(error, operation)
+}
+
+impl Adopted {
+    /// For a person, several lines: what was found, what was done, what to type next.
+    pub fn render(&self, dataset: &str) -> String {
+        let mut text = String::new();
+        self.render_schema(&mut text, dataset);
+        self.render_files(&mut text, dataset);
+        if !self.strangers.is_empty() {
+            let _ = writeln!(
+                text,
+                "Look at {}: merganser does not write them, so they grow old, and what an older program put on the \
+                 public side may hold street lines. Remove what nobody needs.",
+                shorten(&self.strangers)
+            );
+        }
+        if self.dry_run {
+            text += "A dry run, rolled back. The database is unchanged.\n";
+        }
+        text
+    }
+
+    fn render_schema(&self, text: &mut String, dataset: &str) {
+        let schema = &self.schema;
+        if !self.tables_made.is_empty() {
+            let _ = writeln!(text, "Made in schema {schema}: {}.", self.tables_made.join(", "));
+        }
+        for remark in &self.remarks {
+            let _ = writeln!(text, "{remark}; nothing depends on it.");
+        }
+        if self.is_empty {
+            let _ = writeln!(text, "Schema {schema} has no table of {dataset}: the first run makes them.");
+            return;
+        }
+        let given = match (self.additions.is_empty(), self.fixed) {
+            (true, _) => {
+                let _ = writeln!(text, "Schema {schema}: {} tables, nothing is missing.", self.tables);
+                return;
+            }
+            (false, true) => "Added:",
+            (false, false) => "The tables lack:",
+        };
+        let _ = writeln!(text, "{given}");
+        for (addition, obstacle) in &self.additions {
+            let _ = writeln!(text, "  {} {}", addition.table, addition.what);
+            if let Some(obstacle) = obstacle {
+                let _ = writeln!(text, "    in its way: {obstacle}");
+            }
+        }
+        if !self.fixed {
+            let _ = writeln!(text, "This adds it, and so does merganser adopt {dataset} --fix:");
+            for (addition, _) in &self.additions {
+                let _ = writeln!(text, "  {}", addition.statement);
+            }
+            text.push_str("Runs go on without it, slower, and nothing but them keeps the rows together.\n");
+        }
+    }
+
+    fn render_files(&self, text: &mut String, dataset: &str) {
+        let total = self.known + self.entered.len() + self.newer.len();
+        let _ = write!(text, "{}: {} file(s) of {dataset}", self.archive, count(total as u64));
+        let _ = match (&self.until, total) {
+            (_, 0) => writeln!(text, "."),
+            (Some(until), _) => writeln!(
+                text,
+                "; up to {until}, {} are entered as done and {} were known before.",
+                count(self.entered.len() as u64),
+                count(self.known as u64)
+            ),
+            (None, _) => writeln!(text, "; the database holds no case, so none of them is done."),
+        };
+        if !self.newer.is_empty() {
+            let _ = writeln!(
+                text,
+                "Left alone, as newer than anything in the database: {}. The next run takes them from its source; \
+                 merganser reprocess {dataset} GLOB takes them from here.",
+                shorten(&self.newer)
+            );
+        }
+    }
+}
+
+/// Some of the names.
+fn shorten(names: &[String]) -> String {
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

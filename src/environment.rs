@@ -1,0 +1,163 @@
+//! The environment as the command line sees it: some options have an older name besides their own, and a value that
+//! cannot be used is an error that names its variable.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
+
+use crate::cli::Cli;
+
+/// Names of the job that this program takes over from, and the variable that each of them stands for. Its
+/// other variables are those of the options themselves.
+pub const OLDER_NAMES: &[(&str, &str)] = &[
+    ("PARSE_FAIL_FAST", "MERGANSER_FAIL_FAST"),
+    ("PARSE_WRITE_FLUSH_EVERY_N_CASES", "MERGANSER_BATCH_RECORDS"),
+    ("SKIP_PUBLIC_PUBLISH", "MERGANSER_SKIP_PUBLISH"),
+];
+
+/// Variables of that job that change nothing here.
+pub const UNUSED_NAMES: &[&str] = &[
+    "CLONED_DATABASE_URL",
+    "CSV_ROW_CHECK_CHUNK_SIZE",
+    "DB_KEEPALIVES",
+    "DB_KEEPALIVES_COUNT",
+    "DB_KEEPALIVES_IDLE",
+    "DB_KEEPALIVES_INTERVAL",
+    "PARSE_WRITE_BATCH_ENABLED",
+    "PARSE_WRITE_BATCH_SIZE",
+];
+
+/// What the variable of a switch takes: true, yes, on or 1, and their contraries, in any case. People write all of these.
+pub fn switch() -> BoolishValueParser {
+    BoolishValueParser::new()
+}
+
+/// Reads the command line and, for what it leaves open, the environment.
+///
+/// # Errors
+/// What clap finds wrong; asking for help or the version is such an error, too. A value of the environment is never shown.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
+    let words: Vec<_> = words.into_iter().collect();
+    let older = older_names(&|name| std::env::var_os(name))?;
+    let mut command = Cli::command().mut_subcommands(|command| with_older_names(command, &older));
+    let matches = command
+        .try_get_matches_from_mut(&words)
+        .map_err(|error| name_the_variable(&mut command, &words, error))?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// The older names that are in use.
+fn older_names(
+    env: &dyn Fn(&'static str) -> Option<OsString>,
+) -> Result<Vec<(&'static str, &'static str)>, Error> {
+    let set = |name| env(name).filter(|value| !value.is_empty());
+    let mut used = Vec::new();
+    for &(older, own) in OLDER_NAMES {
+        match (set(older), set(own)) {
+            (None, _) => {}
+            (Some(older_value), Some(value)) if older_value != value => {
+                let message = format!("{older} and {own} are the same setting and differ: unset one of them");
+                return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+            }
+            (Some(_), _) => used.push((older, own)),
+        }
+    }
+    Ok(used)
+}
+
+fn with_older_names(command: Command, used: &[(&'static str, &'static str)]) -> Command {
+    command.mut_args(|arg| match used.iter().find(|(_, own)| arg.get_env() == Some(OsStr::new(own))) {
+        Some((older, _)) => arg.env(older),
+        None => arg,
+    })
+}
+
+/// A value of the environment is complained about by the name of its variable; the value may be a secret.
+fn name_the_variable(command: &mut Command, words: &[OsString], error: Error) -> Error {
+    match complaint(command, words, &error) {
+        Some(message) => command.error(ErrorKind::ValueValidation, message),
+        None => error,
+    }
+}
+
+fn complaint(command: &Command, words: &[OsString], error: &Error) -> Option<String> {
+    if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
+        return None;
+    }
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (name, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let subcommand = command.get_subcommands().find(|sub| words.iter().any(|word| word == sub.get_name()));
+    let mut args = subcommand.into_iter().flat_map(Command::get_arguments).chain(command.get_arguments());
+    let arg = args.find(|arg| arg.to_string() == name && !is_typed(arg, words))?;
+    let variable = arg.get_env()?;
+    let allowed: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let reason = match std::error::Error::source(error) {
+        _ if !arg.get_action().takes_values() => "write true, yes, on or 1, or false, no, off or 0".into(),
+        _ if !allowed.is_empty() => format!("write {}", allowed.join(" or ")),
+        Some(source) => source.to_string().replace(value, "it"),
+        None => "its value is of no use there".into(),
+    };
+    Some(format!("the variable {}, for {name}: {reason}", variable.to_string_lossy()))
+}
+
+/// Is the option on the command line itself?
+fn is_typed(arg: &Arg, words: &[OsString]) -> bool {
+    let Some(long) = arg.get_long() else { return true };
+    let long = format!("--{long}");
+    words.iter().any(|word| {
+        let word = word.to_string_lossy();
+        word == long || word.strip_prefix(&long).is_some_and(|rest| rest.starts_with('='))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_name_stands_for_an_option_of_every_command_that_has_it() {
+        let mut own: Vec<_> = OLDER_NAMES.iter().map(|(_, own)| *own).collect();
+        let command = Cli::command().mut_subcommands(|command| with_older_names(command, OLDER_NAMES));
+        for sub in command.get_subcommands() {
+            for variable in sub.get_arguments().filter_map(Arg::get_env).map(OsStr::to_string_lossy) {
+                assert!(!OLDER_NAMES.iter().any(|(_, own)| *own == variable), "{variable}");
+                own.retain(|own| !OLDER_NAMES.contains(&(&variable, own)));
+            }
+        }
+        assert!(own.is_empty(), "{own:?} is of no option");
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn two_names_of_one_setting_must_agree() {
+        let env = |value: &'static str| {
+            move |name: &'static str| match name {
+                "PARSE_FAIL_FAST" => Some(OsString::from("true")),
+                "MERGANSER_FAIL_FAST" => Some(OsString::from(value)),
+                _ => None,
+            }
+        };
+        assert_eq!(older_names(&env("true")).unwrap(), [("PARSE_FAIL_FAST", "MERGANSER_FAIL_FAST")]);
+        assert_eq!(older_names(&env("")).unwrap(), [("PARSE_FAIL_FAST", "MERGANSER_FAIL_FAST")]);
+        let error = older_names(&env("false")).unwrap_err().to_string();
+        assert!(error.contains("PARSE_FAIL_FAST and MERGANSER_FAIL_FAST"), "{error}");
+        assert_eq!(older_names(&|_| None).unwrap(), []);
+    }
+
+    #[test]
+    fn help_names_the_older_names() {
+        for (older, own) in OLDER_NAMES {
+            for sub in Cli::command().get_subcommands() {
+                for arg in sub.get_arguments().filter(|arg| arg.get_env() == Some(OsStr::new(own))) {
+                    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                    assert!(help.contains(older), "{}: {help}", sub.get_name());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The production tables as they are, held against what the dataset makes of them.
+//!
+//! The dataset's own scripts make its tables in `pg_temp`, inside a transaction that is rolled back; both sides
+//! are then compared in the server's catalogue. So there is one definition of the tables, and nobody sees
+//! anything of the comparison.
+
+use tokio_postgres::Transaction;
+
+use crate::clients::postgres::{self, PgError};
+use crate::dataset::Dataset;
+use crate::error::Cause;
+use crate::sql;
+
+/// What the comparison found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    schema: String,
+    dataset: &'static str,
+    tables: usize,
+    missing: Vec<&'static str>,
+    differences: Vec<String>,
+    remarks: Vec<String>,
+    additions: Vec<Addition>,
+}
+
+/// Something that a table lacks and that can be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addition {
+    pub table: String,
+    /// In words: `primary key (indexnumberid)`.
+    pub what: String,
+    /// The statement that adds it.
+    pub statement: String,
+    key: Key,
+}
+
+/// What a key that is to be added asks of the rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Key {
+    Unique { columns: String },
+    HasParent { columns: String, parent: String },
+    Nothing,
+}
+
+/// One column on both sides.
+struct Column {
+    table: String,
+    /// `None`: there is nothing of that name.
+    relation_kind: Option<String>,
+    name: String,
+    wanted: Option<String>,
+    found: Option<String>,
+    is_out_of_order: bool,
+    is_computed: bool,
+    needs_value: bool,
+    /// Adds it.
+    statement: String,
+}
+
+/// Compares the tables of the dataset in a schema with what it makes itself. Nothing is changed.
+pub async fn compare(
+    transaction: &mut Transaction<'_>,
+    dataset: &'static Dataset,
+    schema: &str,
+) -> Result<Comparison, PgError> {
+    // What is made for the comparison goes with the savepoint.
+    let savepoint = transaction.savepoint("schema").await.map_err(|e| failed(e, "compare the schema"))?;
+    for script in [dataset.scripts.tables, dataset.scripts.keys] {
+        let text = sql::render(script, &[("schema", "pg_temp")]);
+        savepoint.batch_execute(&text).await.map_err(|e| failed(e, "make the tables to compare with"))?;
+    }
+    let names: Vec<_> = dataset.table_names().collect();
+    let columns = read_columns(&savepoint, schema, &names).await?;
+    let additions = read_additions(&savepoint, schema, &names).await?;
+    savepoint.rollback().await.map_err(|e| failed(e, "compare the schema"))?;
+    Ok(Comparison::new(dataset, schema, &columns, additions))
+}
+
+/// Rows that stand in the way of an addition, in words; `None`: it can be added. Reads the whole table.
+pub async fn obstacle(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    addition: &Addition,
+) -> Result<Option<String>, PgError> {
+    let operation = format!("look for rows of {} that have no place in a key", addition.table);
+    let table = addition.table.as_str();
+    let (text, words): (String, &[&str]) = match &addition.key {
+        Key::Nothing => return Ok(None),
+        Key::Unique { columns } => (
+            sql::render(
+                sql::SCHEMA_DUPLICATES,
+                &[("schema", schema), ("table", table), ("columns", columns)],
+            ),
+            &["value(s) that occur more than once", "row(s) without a value"],
+        ),
+        Key::HasParent { columns, parent } => (
+            sql::render(
+                sql::SCHEMA_ORPHANS,
+                &[("schema", schema), ("table", table), ("columns", columns), ("parent", parent)],
+            ),
+            &["row(s) whose parent is not there"],
+        ),
+    };
+    let row = transaction.query_one(&text, &[]).await.map_err(|e| failed(e, &operation))?;
+    let mut found = Vec::new();
+    for (column, words) in words.iter().enumerate() {
+        let count: i64 = row.try_get(column).map_err(|e| failed(e, &operation))?;
+        if count > 0 {
+            found.push(format!("{count} {words}"));
+        }
+    }
+    Ok((!found.is_empty()).then(|| found.join(", ")))
+}
+
+async fn read_columns(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    names: &[&str],
+) -> Result<Vec<Column>, PgError> {
+    let what = "compare the columns";
+    let rows =
+        transaction.query(sql::SCHEMA_COLUMNS, &[&schema, &names]).await.map_err(|e| failed(e, what))?;
+    let read = |row: &tokio_postgres::Row| {
+        Ok(Column {
+            table: row.try_get(0)?,
+            relation_kind: row.try_get(1)?,
+            name: row.try_get(2)?,
+            wanted: row.try_get(3)?,
+            found: row.try_get(4)?,
+            is_out_of_order: row.try_get(5)?,
+            is_computed: row.try_get(6)?,
+            needs_value: row.try_get(7)?,
+            statement: row.try_get(8)?,
+        })
+    };
+    rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, what))
+}
+
+async fn read_additions(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    names: &[&str],
+) -> Result<Vec<Addition>, PgError> {
+    let what = "compare the keys";
+    let rows = transaction.query(sql::SCHEMA_KEYS, &[&schema, &names]).await.map_err(|e| failed(e, what))?;
+    let read = |row: &tokio_postgres::Row| {
+        let (table, kind, columns): (String, String, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let (parent, flaw): (Option<String>, Option<String>) = (row.try_get(3)?, row.try_get(4)?);
+        let to = parent.as_ref().map_or(String::new(), |parent| format!(" to {parent}"));
+        let but = flaw.map_or(String::new(), |flaw| format!(": {flaw}"));
+        Ok(Addition {
+            what: format!("{kind} ({columns}){to}{but}"),
+            key: match (kind.as_str(), parent) {
+                (_, Some(parent)) => Key::HasParent { columns, parent },
+                ("primary key", None) => Key::Unique { columns },
+                _ => Key::Nothing,
+            },
+            table,
+            statement: row.try_get(5)?,
+        })
+    };
+    rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, what))
+}
+
+fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
+    postgres::classify(error, operation)
+}
+
+impl Comparison {
+    fn new(dataset: &'static Dataset, schema: &str, columns: &[Column], keys: Vec<Addition>) -> Self {
+        let mut found = Self { schema: schema.into(), dataset: dataset.name, ..Self::default() };
+        for table in dataset.tables.iter().chain(dataset.kept) {
+            found.tables += 1;
+            let columns: Vec<_> = columns.iter().filter(|column| column.table == table.name).collect();
+            match columns.first().and_then(|column| column.relation_kind.as_deref()) {
+                None => found.missing.push(table.name),
+                Some("r" | "p") => {
+                    // A column that the dataset does not name (a geometry) is only wished for.
+                    let is_named = |name: &str| table.columns.iter().any(|column| column.name == name);
+                    for column in columns {
+                        found.column(column, is_named(&column.name));
+                    }
+                }
+                Some(kind) => found.differences.push(format!("{} is {}", table.name, relation(kind))),
+            }
+        }
+        found.additions.extend(keys);
+        found
+    }
+
+    fn column(&mut self, column: &Column, is_named: bool) {
+        let Column { table, name, .. } = column;
+        match (&column.wanted, &column.found) {
+            (Some(wanted), None) if is_named => {
+                self.differences.push(format!("{table}.{name} ({wanted}) is not there"));
+            }
+            (Some(wanted), None) => self.additions.push(Addition {
+                table: table.clone(),
+                what: format!("column {name} ({wanted})"),
+                statement: column.statement.clone(),
+                key: Key::Nothing,
+            }),
+            (Some(wanted), Some(found)) if wanted != found => {
+                self.differences.push(format!("{table}.{name} is {found}, expected {wanted}"));
+            }
+            (Some(_), Some(_)) if column.is_computed => {
+                self.differences.push(format!("{table}.{name} takes no value: the server makes it"));
+            }
+            (Some(_), Some(_)) if column.is_out_of_order => {
+                self.remarks.push(format!("{table}.{name} stands at another place"));
+            }
+            (None, Some(found)) if column.needs_value => self.differences.push(format!(
+                "{table}.{name} ({found}) is not one of ours and has no default: no row without it is taken"
+            )),
+            _ => {}
+        }
+    }
+
+    /// Are there none of the tables?
+    pub fn is_empty(&self) -> bool {
+        self.missing.len() == self.tables
+    }
+
+    /// Tables that are not there.
+    pub fn missing(&self) -> &[&'static str] {
+        &self.missing
+    }
+
+    /// What forbids to write to the tables, in words.
+    pub fn differences(&self) -> &[String] {
+        &self.differences
+    }
+
+    /// What differs and does not matter, in words.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// What is missing and can be added, in an order in which it can.
+    pub fn additions(&self) -> &[Addition] {
+        &self.additions
+    }
+
+    /// May the tables be written to? All that forbids it is in one message.
+    pub fn admit(&self) -> Result<(), Cause> {
+        let (schema, dataset) = (&self.schema, self.dataset);
+        if !self.differences.is_empty() {
+            return Err(Cause::Refused {
+                message: format!(
+                    "the tables of schema {schema} are not those of {dataset}:\n    {}",
+                    self.differences.join("\n    ")
+                ),
+                hint: Some("change the columns, or name another schema with --schema".into()),
+            });
+        }
+        if !self.missing.is_empty() && !self.is_empty() {
+            return Err(Cause::Refused {
+                message: format!(
+                    "schema {schema} has some tables of {dataset} but not {}",
+                    self.missing.join(", ")
+                ),
+                hint: Some(format!(
+                    "restore them; merganser adopt {dataset} --fix makes empty ones; or name another schema with --schema"
+                )),
+            });
+        }
+        Ok(())
+    }
+
+    /// What the tables lack, in one line; `None`: nothing.
+    pub fn lacks(&self) -> Option<String> {
+        let what = self.additions.iter().map(|addition| format!("{} {}", addition.table, addition.what));
+        let what: Vec<_> = what.collect();
+        (!what.is_empty() && !self.is_empty()).then(|| what.join("; "))
+    }
+}
+
+/// What something in a schema is, in words.
+fn relation(kind: &str) -> &'static str {
+    match kind {
+        "v" => "a view, not a table",
+        "m" => "a materialized view, not a table",
+        "f" => "a foreign table",
+        "i" | "I" => "an index, not a table",
+        "S" => "a sequence, not a table",
+        _ => "something else than a table",
+    }
+}
