@@ -90,7 +90,8 @@ async fn status(args: Status) -> Result<Exit, Failure> {
         let reader = Reader::open(&server.url, &config.ledger_schema).await?;
         let Some(subject) = &args.subject else {
             let runs = reader.runs(args.last.into()).await?;
-            return Ok(if args.json { pretty(&json!(runs)) } else { show::runs(&runs) });
+            let open = reader.open_failures().await?;
+            return Ok(if args.json { pretty(&json!(runs)) } else { show::runs(&runs, open) });
         };
         if let Some(run) = reader.run(subject).await? {
             return Ok(if args.json { pretty(&run) } else { show::run(&run) });
@@ -103,9 +104,15 @@ async fn status(args: Status) -> Result<Exit, Failure> {
         if !origins.is_empty() {
             return Ok(if args.json { pretty(&json!(origins)) } else { show::origin(&origins) });
         }
+        let filter =
+            FailureFilter { record_id: Some(subject.clone()), settled: true, ..FailureFilter::default() };
+        let failures = reader.failures(&filter).await?;
+        if !failures.is_empty() {
+            return Ok(if args.json { pretty(&json!(failures)) } else { show::failures(&failures) });
+        }
         Err(Cause::Usage {
             message: format!("the ledger knows no run, file or record `{subject}`"),
-            hint: Some("merganser status lists the runs".into()),
+            hint: Some("merganser status lists the runs; of a deleted record nothing is kept".into()),
         })
     }
     .await;
@@ -132,13 +139,19 @@ async fn failures(args: Failures) -> Result<Exit, Failure> {
             file: args.file.clone(),
             dataset: args.dataset.map(|name| config::dataset(name).name.to_owned()),
             record: args.show,
+            record_id: None,
             settled: args.all || args.run.is_some() || args.file.is_some(),
         };
         let rows = reader.failures(&filter).await?;
         Ok::<_, Cause>(match (args.show, rows.first()) {
             _ if args.json => pretty(&json!(rows)),
             _ if args.csv => show::failures_csv(&rows),
-            (Some(id), None) => return Err(Cause::usage(format!("there is no failed record {id}"))),
+            (Some(id), None) => {
+                return Err(Cause::Usage {
+                    message: format!("the ledger knows no failed record {id}"),
+                    hint: Some("merganser failures --all lists them".into()),
+                });
+            }
             (Some(_), Some(row)) => show::failure(row),
             (None, _) => show::failures(&rows),
         })

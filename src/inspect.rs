@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::error::Cause;
-use crate::manifest::only_run;
+use crate::manifest::{is_usable, only_run};
 use crate::sql;
 
 /// A ledger that is only read.
@@ -23,31 +23,31 @@ pub struct FailureFilter {
     pub dataset: Option<String>,
     /// One record, with what was kept of it.
     pub record: Option<i64>,
+    /// Those of the record with this identity.
+    pub record_id: Option<String>,
     /// Those that are put right, too.
     pub settled: bool,
 }
 
 impl Reader {
-    /// Connects; a database without a ledger is refused with a hint.
+    /// Connects; a database without a ledger, or with one of another version, is refused with a hint.
     pub async fn open(url: &PgUrl, ledger: &str) -> Result<Self, Cause> {
         let connection = postgres::connect(url, "status").await?;
         let reader = Self { connection, ledger: ledger.into() };
-        let exists = reader.connection.query_one(sql::LEDGER_EXISTS, &[&ledger]).await;
-        let exists: bool = exists
-            .and_then(|row| row.try_get(0))
-            .map_err(|e| postgres::classify(e, "look for the ledger"))?;
-        if !exists {
-            return Err(Cause::Refused {
-                message: format!("there is no ledger `{ledger}` in this database yet"),
-                hint: Some("merganser run oca … makes it; another name: --ledger-schema".into()),
-            });
-        }
+        is_usable(&reader.connection, ledger).await?;
         Ok(reader)
     }
 
     /// The last runs, the newest first.
     pub async fn runs(&self, limit: i64) -> Result<Vec<Value>, Cause> {
         self.objects(sql::LEDGER_VIEW_RUNS, &[&limit]).await
+    }
+
+    /// How many failed records are not put right.
+    pub async fn open_failures(&self) -> Result<u64, Cause> {
+        let text = sql::render(sql::LEDGER_OPEN, &[("ledger", &self.ledger)]);
+        let row = self.connection.query_one(&text, &[]).await.map_err(failed)?;
+        Ok(row.try_get::<_, i64>(0).map_err(failed)? as u64)
     }
 
     /// Everything about a run that is named by its id, the start or end of that, or `last`.
@@ -79,8 +79,8 @@ impl Reader {
 
     /// Failed records, those that are not put right first.
     pub async fn failures(&self, filter: &FailureFilter) -> Result<Vec<Value>, Cause> {
-        let FailureFilter { run, file, dataset, record, settled } = filter;
-        self.objects(sql::LEDGER_VIEW_FAILURES, &[run, file, dataset, record, settled]).await
+        let FailureFilter { run, file, dataset, record, record_id, settled } = filter;
+        self.objects(sql::LEDGER_VIEW_FAILURES, &[run, file, dataset, record, settled, record_id]).await
     }
 
     async fn objects(&self, script: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Value>, Cause> {

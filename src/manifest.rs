@@ -3,7 +3,9 @@
 //! It has a connection of its own, which also holds the dataset's lock, so that what it writes survives a
 //! promotion that is rolled back. What must commit with the data is written by the promotion itself.
 
-use jiff::civil::Date;
+mod entries;
+mod migrations;
+
 use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -13,124 +15,8 @@ use crate::config::DatabaseConfig;
 use crate::error::Cause;
 use crate::{machine, sql};
 
-/// What a run does; the ledger's word for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Run,
-    Reprocess,
-    Retry,
-    Adopt,
-    Purge,
-}
-
-impl Kind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Kind::Run => "run",
-            Kind::Reprocess => "reprocess",
-            Kind::Retry => "retry",
-            Kind::Adopt => "adopt",
-            Kind::Purge => "purge",
-        }
-    }
-}
-
-/// How a run ended; the ledger's word for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Completed,
-    CompletedWithFailures,
-    Failed,
-    Interrupted,
-    RolledBack,
-}
-
-impl Status {
-    /// The word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Completed => "completed",
-            Status::CompletedWithFailures => "completed_with_failures",
-            Status::Failed => "failed",
-            Status::Interrupted => "interrupted",
-            Status::RolledBack => "rolled_back",
-        }
-    }
-}
-
-/// A run as it begins.
-#[derive(Debug)]
-pub struct NewRun {
-    pub run_id: Uuid,
-    pub kind: Kind,
-    pub dry_run: bool,
-    pub options: Value,
-}
-
-/// A file as it is taken up.
-#[derive(Debug)]
-pub struct NewFile<'a> {
-    pub batch: i32,
-    pub name: &'a str,
-    pub source: &'a str,
-    pub sha256: &'a str,
-    pub size_bytes: u64,
-    pub run_date: Date,
-    pub order_key: &'a str,
-}
-
-/// A file that is done.
-#[derive(Debug)]
-pub struct KnownFile {
-    pub name: String,
-    pub size_bytes: u64,
-    /// Some of its records failed and are not put right.
-    pub has_failures: bool,
-}
-
-/// A failed record that may be tried again: its place in a file of that name and size.
-#[derive(Debug)]
-pub struct Place {
-    pub file: String,
-    pub size_bytes: u64,
-    pub ordinal: u64,
-}
-
-/// What the ledger knows of one failed record.
-#[derive(Debug)]
-pub struct KnownFailure {
-    pub file: String,
-    pub target_schema: String,
-    /// 0: outside any record.
-    pub ordinal: u64,
-    /// How it was settled, if it is.
-    pub resolution: Option<String>,
-}
-
-/// What parser and checks found in a file.
-#[derive(Debug)]
-pub struct FileFindings {
-    /// False: nothing of it can be used.
-    pub readable: bool,
-    pub records_seen: u64,
-    pub records_failed: u64,
-    pub unknown: Value,
-    pub error: Option<String>,
-}
-
-/// A failed record as the ledger keeps it.
-#[derive(Debug)]
-pub struct NewFailure {
-    pub file_id: i64,
-    pub record_id: Option<String>,
-    pub ordinal: i64,
-    pub offset_bytes: i64,
-    pub table: Option<String>,
-    pub field: Option<String>,
-    pub value: Option<String>,
-    pub reason: String,
-    pub fragment: Option<String>,
-}
+pub use entries::{FileFindings, Kind, KnownFailure, KnownFile, NewFailure, NewFile, NewRun, Place, Status};
+pub use migrations::{is_usable, migrate};
 
 /// The ledger of one dataset in one database.
 pub struct Ledger {
@@ -371,6 +257,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// Those of these elements that no earlier run saw.
+    pub async fn new_elements(&self, paths: Vec<String>) -> Result<Vec<String>, Cause> {
+        let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &self.run_id, &paths];
+        let rows = self.all("look for new elements", sql::LEDGER_NEW_ELEMENTS, &values).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
+    }
+
     /// Is there a promotion that was not published?
     pub async fn publish_pending(&self) -> Result<bool, Cause> {
         let row = self
@@ -380,18 +273,21 @@ impl Ledger {
     }
 
     async fn holder(&self) -> Result<String, Cause> {
-        let rows = self.all("find the holder of the lock", sql::LEDGER_HOLDER, &[&self.dataset]).await?;
+        let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &self.lock_name()];
+        let rows = self.all("find the holder of the lock", sql::LEDGER_HOLDER, &values).await?;
         let Some(row) = rows.first() else {
-            return Ok("it has just begun".into());
+            return Ok("it ended just now".into());
         };
         let describe = || {
+            let (user, address, since): (String, String, String) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let Some(kind) = row.try_get::<_, Option<String>>(3)? else {
+                return Ok(format!("it is starting, from {address} as {user} since {since}"));
+            };
+            let (run_id, host, started): (Uuid, String, String) =
+                (row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
             Ok::<_, tokio_postgres::Error>(format!(
-                "{} {} from host {} as {} since {}",
-                row.try_get::<_, String>(1)?,
-                row.try_get::<_, Uuid>(0)?,
-                row.try_get::<_, String>(2)?,
-                row.try_get::<_, String>(3)?,
-                row.try_get::<_, String>(4)?
+                "{kind} {run_id} from host {host} as {user} since {started}"
             ))
         };
         Ok(describe().map_err(decode)?)
@@ -461,46 +357,4 @@ pub fn unknown_run(name: &str) -> Cause {
 /// An answer of another shape than our own statement asks for.
 fn decode(error: tokio_postgres::Error) -> PgError {
     postgres::classify(error, "read an answer of the ledger")
-}
-
-/// Brings the ledger's tables to this version; safe when several processes start at once.
-///
-/// # Errors
-/// A ledger of a newer version is refused; nothing is changed then.
-pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Cause> {
-    let failed = |e| postgres::classify(e, "bring the ledger up to date");
-    let variables = [("ledger", ledger)];
-    let transaction = connection.transaction().await.map_err(failed)?;
-    let lock = format!("merganser/{ledger}/migrations");
-    transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(failed)?;
-    for schema in [ledger.to_owned(), format!("{ledger}_staging")] {
-        // "create schema if not exists" would ask for the right to create even where it exists.
-        let exists = transaction.query_one(sql::LEDGER_SCHEMA_EXISTS, &[&schema]).await.map_err(failed)?;
-        if !exists.try_get::<_, bool>(0).map_err(failed)? {
-            let text = sql::render(sql::LEDGER_CREATE_SCHEMA, &[("name", &schema)]);
-            transaction.batch_execute(&text).await.map_err(failed)?;
-        }
-    }
-    transaction.batch_execute(&sql::render(sql::MIGRATIONS_TABLE, &variables)).await.map_err(failed)?;
-    let row =
-        transaction.query_one(&sql::render(sql::LEDGER_VERSION, &variables), &[]).await.map_err(failed)?;
-    let version: i32 = row.try_get(0).map_err(failed)?;
-    if version as usize > sql::MIGRATIONS.len() {
-        return Err(Cause::Refused {
-            message: format!(
-                "the ledger `{ledger}` is of version {version}; this merganser {} knows {} at most",
-                env!("CARGO_PKG_VERSION"),
-                sql::MIGRATIONS.len()
-            ),
-            hint: Some("use the newer merganser that made it".into()),
-        });
-    }
-    for (index, (name, script)) in sql::MIGRATIONS.iter().enumerate().skip(version as usize) {
-        transaction.batch_execute(&sql::render(script, &variables)).await.map_err(failed)?;
-        let applied = sql::render(sql::LEDGER_APPLIED, &variables);
-        let number = index as i32 + 1;
-        transaction.execute(&applied, &[&number, name, &env!("CARGO_PKG_VERSION")]).await.map_err(failed)?;
-    }
-    transaction.commit().await.map_err(failed)?;
-    Ok(())
 }

@@ -93,8 +93,19 @@ impl Report {
         self.json
     }
 
-    /// The last event of a run that did not fail.
+    /// The last events of a run that did not fail.
     pub fn finished(&self, summary: &Summary) {
+        if !summary.new_elements.is_empty() {
+            let elements = summary.new_elements.iter().take(10);
+            let elements: Vec<_> = elements.map(|(path, count)| format!("{path} ({count})")).collect();
+            tracing::warn!(
+                run_id = %summary.run_id,
+                elements = summary.new_elements.len(),
+                "elements that no column takes and no earlier run saw: {}; merganser status {} has examples",
+                elements.join(", "),
+                summary.run_id
+            );
+        }
         if !self.json {
             return;
         }

@@ -1,5 +1,6 @@
 //! Around a run: what it needs is opened, what it did is entered in the ledger, what it leaves is removed.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -43,6 +44,7 @@ pub struct Progress {
     guards: Vec<Guard>,
     samples: Vec<Sample>,
     batches: usize,
+    new_elements: BTreeMap<String, u64>,
     published: Option<Published>,
 }
 
@@ -56,6 +58,9 @@ impl Progress {
     pub fn checked(&mut self, checked: &Checked) {
         let failures = checked.failures();
         self.files += checked.readable_files() + failures.files;
+        for (path, count) in checked.new_elements() {
+            *self.new_elements.entry(path.clone()).or_default() += count;
+        }
         self.failures.records += failures.records;
         self.failures.files += failures.files;
         self.failures.incomplete_files += failures.incomplete_files;
@@ -108,6 +113,8 @@ pub struct Summary {
     pub guards: Vec<Guard>,
     /// Of a dry run.
     pub samples: Vec<Sample>,
+    /// Elements that no column takes and no earlier run saw: how often each came.
+    pub new_elements: BTreeMap<String, u64>,
     pub published: Option<Published>,
     pub duration: Duration,
     pub peak_memory_bytes: Option<u64>,
@@ -160,6 +167,7 @@ pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure>
         changes: progress.changes,
         guards: progress.guards,
         samples: progress.samples,
+        new_elements: progress.new_elements,
         published: progress.published,
         duration: started.elapsed(),
         peak_memory_bytes: machine::peak_memory_bytes(),

@@ -1,24 +1,24 @@
 //! The ledger in words: what happened, and what to type next.
 
-use std::collections::BTreeMap;
+mod failures;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
 
+pub use failures::{failure, failures, failures_csv};
+
 use crate::report::{count, duration};
 
-/// The last runs, a line each.
-pub fn runs(runs: &[Value]) -> String {
+/// The last runs, a line each, and what to do about them; `open` failed records are not put right, of any run.
+pub fn runs(runs: &[Value], open: u64) -> String {
     let mut text = format!(
         "{:<36}  {:<9} {:<24} {:<20} {:>9} {:>10} {:>8}\n",
-        "run", "kind", "status", "started", "took", "loaded", "failed"
+        "run", "kind", "status", "started (UTC)", "took", "loaded", "open"
     );
     for run in runs {
-        let status = match run["dry_run"].as_bool() {
-            Some(true) => format!("{} (dry run)", word(run, "status")),
-            _ => word(run, "status").to_owned(),
-        };
+        let status = status_of(run, "status");
         let _ = writeln!(
             text,
             "{:<36}  {:<9} {:<24} {:<20} {:>9} {:>10} {:>8}",
@@ -33,7 +33,7 @@ pub fn runs(runs: &[Value]) -> String {
     }
     match runs.first() {
         None => text += "No run yet.\n",
-        Some(run) => text += &next(run, number(run, "failures_open")),
+        Some(run) => text += &next(run, number(run, "failures_open"), open, true),
     }
     text
 }
@@ -41,12 +41,12 @@ pub fn runs(runs: &[Value]) -> String {
 /// One run with its steps, files, changes, guards and failures.
 pub fn run(run: &Value) -> String {
     let mut text = format!(
-        "Run {} of {} ({}), schema {}\n  {}, started {} on {} as {}, took {}\n",
+        "Run {} of {} ({}), schema {}\n  {}, started {} UTC on {} as {}, took {}\n",
         word(run, "run_id"),
         word(run, "dataset"),
         word(run, "kind"),
         word(run, "target_schema"),
-        word(run, "status"),
+        status_of(run, "status"),
         moment(run, "started_at"),
         word(run, "host"),
         word(run, "db_user"),
@@ -112,14 +112,19 @@ pub fn run(run: &Value) -> String {
         );
     }
     text += &drift(list(run, "files"));
-    let open = number(&run["failures"], "open");
-    let _ = writeln!(
+    let failures = &run["failures"];
+    let open = number(failures, "open");
+    let _ = write!(
         text,
         "\nFailed records: {} open, {} settled",
         count(open),
-        count(number(&run["failures"], "settled"))
+        count(number(failures, "settled"))
     );
-    text + &next(run, open)
+    text += &match number(failures, "failed_again") {
+        0 => "\n".to_owned(),
+        again => format!(", {} failed again later and are listed there\n", count(again)),
+    };
+    text + &next(run, open, open, false)
 }
 
 /// A file in every run that took it up.
@@ -128,11 +133,12 @@ pub fn file(rows: &[Value]) -> String {
     for row in rows {
         let _ = writeln!(
             text,
-            "{} {} run {} ({})",
+            "{} {} {} into schema {}: {}",
             moment(row, "started_at"),
             word(row, "kind"),
             word(row, "run_id"),
-            word(row, "run_status")
+            word(row, "target_schema"),
+            status_of(row, "run_status")
         );
         text += &file_line(row);
     }
@@ -166,107 +172,12 @@ pub fn origin(rows: &[Value]) -> String {
     text
 }
 
-/// Failed records, grouped by reason.
-pub fn failures(rows: &[Value]) -> String {
-    let mut groups: BTreeMap<(bool, String), Vec<&Value>> = BTreeMap::new();
-    for row in rows {
-        let settled = !row["resolved_at"].is_null();
-        groups.entry((settled, word(row, "reason").to_owned())).or_default().push(row);
+/// The status of a run; that of a dry run says so.
+fn status_of(run: &Value, name: &str) -> String {
+    match run["dry_run"].as_bool() {
+        Some(true) => format!("{} (dry run)", word(run, name)),
+        _ => word(run, name).to_owned(),
     }
-    let mut text = String::new();
-    for ((settled, reason), rows) in &groups {
-        let state = if *settled { "settled" } else { "open" };
-        let _ = writeln!(text, "{} {state}: {reason}", count(rows.len() as u64));
-        for row in rows {
-            let field = match (row["table_name"].as_str(), row["field"].as_str()) {
-                (Some(table), Some(field)) => format!(" {table} {field}"),
-                (None, Some(field)) => format!(" {field}"),
-                _ => String::new(),
-            };
-            let value = row["value"].as_str().map_or(String::new(), |value| format!(" = {value:?}"));
-            let how = row["resolution"].as_str().map_or(String::new(), |how| format!(" [{how}]"));
-            let _ = writeln!(
-                text,
-                "  {:>6}  {} record {} at byte {}, {}{field}{value}{how}",
-                number(row, "failed_record_id"),
-                word(row, "file"),
-                number(row, "ordinal"),
-                number(row, "offset_bytes"),
-                row["record_id"].as_str().unwrap_or("without id")
-            );
-        }
-    }
-    match rows.iter().filter(|row| row["resolved_at"].is_null()).count() {
-        0 if rows.is_empty() => text += "No failed records.\n",
-        0 => text += "All of these are settled.\n",
-        _ => {
-            text += "Next: merganser failures --show ID; when the cause is mended: merganser retry oca\n";
-        }
-    }
-    text
-}
-
-/// Failed records as CSV with a header row.
-pub fn failures_csv(rows: &[Value]) -> String {
-    const COLUMNS: [&str; 13] = [
-        "failed_record_id",
-        "run_id",
-        "file",
-        "run_date",
-        "record_id",
-        "ordinal",
-        "offset_bytes",
-        "table_name",
-        "field",
-        "value",
-        "reason",
-        "failed_at",
-        "resolution",
-    ];
-    let field = |value: &Value| match value {
-        Value::Null => String::new(),
-        Value::String(text) => format!("\"{}\"", text.replace('"', "\"\"")),
-        value => value.to_string(),
-    };
-    let mut text = COLUMNS.join(",") + "\n";
-    for row in rows {
-        text += &COLUMNS.map(|column| field(&row[column])).join(",");
-        text.push('\n');
-    }
-    text
-}
-
-/// One failed record, with what was kept of it.
-pub fn failure(row: &Value) -> String {
-    let mut text = String::new();
-    for name in [
-        "failed_record_id",
-        "dataset",
-        "file",
-        "run_date",
-        "run_id",
-        "record_id",
-        "ordinal",
-        "offset_bytes",
-        "table_name",
-        "field",
-        "value",
-        "reason",
-        "failed_at",
-        "resolution",
-        "resolved_by",
-        "resolved_at",
-    ] {
-        match &row[name] {
-            Value::Null => {}
-            Value::String(value) => drop(writeln!(text, "{name:<17} {value}")),
-            value => drop(writeln!(text, "{name:<17} {value}")),
-        }
-    }
-    if let Some(fragment) = row["fragment"].as_str() {
-        let _ = writeln!(text, "\n{fragment}");
-    }
-    text
 }
 
 fn file_line(file: &Value) -> String {
@@ -303,20 +214,49 @@ fn drift(files: &[Value]) -> String {
     if text.is_empty() { text } else { format!("\nElements that no column takes\n{text}") }
 }
 
-/// What to do about a run.
-fn next(run: &Value, open: u64) -> String {
+/// What became of the database where that is not plain, and what to do. `open` failed records are of this run,
+/// `all` of any; a `list` of runs does not show the error of a run yet.
+fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
     let (id, dataset) = (word(run, "run_id"), word(run, "dataset"));
+    let changed = match number(run, "batches_committed") {
+        0 => "It left the database unchanged.".to_owned(),
+        batches => format!("{batches} batch(es) of it are committed and whole."),
+    };
+    let failures = match (open, all) {
+        (0, 0) => None,
+        (0, all) => Some(format!("Next: merganser failures lists {} that are open.\n", count(all))),
+        (open, _) => {
+            Some(format!("Next: merganser failures --run {id} lists {} that are open.\n", count(open)))
+        }
+    };
     match word(run, "status") {
         "running" => "It is still running.\n".into(),
-        "failed" => format!(
-            "The database is as the run found it, or as its last whole batch left it.\nNext: merganser status {id}; mend the cause, then run again.\n"
-        ),
+        "failed" if list => format!("{changed}\nNext: merganser status {id}\n"),
+        "failed" => format!("{changed}\nNext: mend the cause, then {}.\n", again(run)),
         "interrupted" | "abandoned" => {
-            format!("Next: run {dataset} again; it goes on where this one stopped.\n")
+            format!("{changed}\nNext: {}; it goes on where this one stopped.\n", again(run))
         }
-        _ if open > 0 => format!("Next: merganser failures --run {id}\n"),
-        "rolled_back" => "A dry run: nothing was changed.\n".into(),
-        _ => "Nothing to do.\n".into(),
+        "rolled_back" => {
+            format!("A dry run: the database is unchanged.\n{}", failures.unwrap_or_default())
+        }
+        _ if number(run, "files_failed") > 0 && list => format!("Next: merganser status {id}\n"),
+        _ if number(run, "files_failed") > 0 => {
+            format!(
+                "{}Files that could not be read to their end: ask the sender for them again; the next run takes them up.\n",
+                failures.unwrap_or_default()
+            )
+        }
+        _ => failures.unwrap_or_else(|| format!("Nothing to do for {dataset}.\n")),
+    }
+}
+
+/// How a run of that kind is started again.
+fn again(run: &Value) -> String {
+    let (kind, dataset) = (word(run, "kind"), word(run, "dataset"));
+    let asked = &run["options"]["asked_for"];
+    match asked["glob"].as_str() {
+        Some(glob) => format!("merganser {kind} {dataset} '{glob}'"),
+        None => format!("merganser {kind} {dataset}"),
     }
 }
 

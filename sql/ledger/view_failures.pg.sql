@@ -1,10 +1,16 @@
 -- Purpose: the failed records, those that are not put right first.
 -- Engine:  PostgreSQL 14 and later
 -- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 one failed record or null,
---          $5 settled ones too?
--- Outputs: one JSON object a record; the fragment only for one record.
+--          $5 settled ones too?, $6 the identity of a record or null.
+-- Outputs: one JSON object a record; the fragment only for one record. Those of dry runs only when asked for.
 select to_jsonb(failed) - case when $4::bigint is null then 'fragment' else '' end
-    || jsonb_build_object('file', files.name, 'run_date', files.run_date, 'dataset', runs.dataset)
+    || jsonb_build_object(
+        'file', files.name,
+        'run_date', files.run_date,
+        'dataset', runs.dataset,
+        'target_schema', runs.target_schema,
+        'dry_run', runs.dry_run
+    )
 from :"ledger".failed_records as failed
     join :"ledger".files using (file_id)
     join :"ledger".runs on runs.run_id = failed.run_id
@@ -13,5 +19,6 @@ where ($1::uuid is null or failed.run_id = $1)
     and ($3::text is null or runs.dataset = $3)
     and ($4::bigint is null or failed.failed_record_id = $4)
     and ($5::boolean or $4 is not null or failed.resolved_at is null)
-    and ($1 is not null or not runs.dry_run)
-order by failed.resolved_at is not null, failed.reason, failed.failed_record_id;
+    and ($6::text is null or failed.record_id = $6)
+    and ($1 is not null or $4 is not null or not runs.dry_run)
+order by failed.resolved_at is not null, failed.reason, files.run_date, files.name, failed.failed_record_id;

@@ -4,11 +4,13 @@
 -- Outputs: one JSON object a run, the newest first.
 select to_jsonb(files) || jsonb_build_object(
     'kind', runs.kind,
+    'dataset', runs.dataset,
+    'target_schema', runs.target_schema,
     'run_status', runs.status,
     'dry_run', runs.dry_run,
     'started_at', runs.started_at,
     'failures_open', (
-        select count(*) from :"ledger".failed_records as failed
+        select count(distinct ordinal) from :"ledger".failed_records as failed
         where failed.file_id = files.file_id and failed.resolved_at is null
     )
 )

@@ -25,11 +25,24 @@ select to_jsonb(runs) || jsonb_build_object(
         from :"ledger".guards where guards.run_id = runs.run_id
     ),
     'failures', (
+        -- A record can have failed for several reasons.
         select jsonb_build_object(
-            'open', count(*) filter (where resolved_at is null),
-            'settled', count(*) filter (where resolved_at is not null)
+            'open', count(distinct (file_id, ordinal)) filter (where resolved_at is null),
+            'settled', count(distinct (file_id, ordinal)) filter (where resolution <> 'failed_again'),
+            'failed_again', count(distinct (file_id, ordinal)) filter (where resolution = 'failed_again')
         )
         from :"ledger".failed_records as failed where failed.run_id = runs.run_id
+    ),
+    'files_failed', (
+        select count(*) from :"ledger".files
+        where files.run_id = runs.run_id and files.status in ('failed', 'incomplete')
+    ),
+    'batches_committed', (
+        select count(*) from :"ledger".steps
+        where steps.run_id = runs.run_id
+            and step in ('promote', 'purge', 'adopt')
+            and steps.status = 'completed'
+            and not runs.dry_run
     )
 )
 from :"ledger".runs

@@ -16,8 +16,19 @@ select jsonb_build_object(
     'files', (select count(*) from :"ledger".files where files.run_id = runs.run_id),
     'records_loaded', (select coalesce(sum(records_loaded), 0) from :"ledger".files where files.run_id = runs.run_id),
     'failures_open', (
-        select count(*) from :"ledger".failed_records as failed
+        select count(distinct (failed.file_id, failed.ordinal)) from :"ledger".failed_records as failed
         where failed.run_id = runs.run_id and failed.resolved_at is null
+    ),
+    'files_failed', (
+        select count(*) from :"ledger".files
+        where files.run_id = runs.run_id and files.status in ('failed', 'incomplete')
+    ),
+    'batches_committed', (
+        select count(*) from :"ledger".steps
+        where steps.run_id = runs.run_id
+            and step in ('promote', 'purge', 'adopt')
+            and steps.status = 'completed'
+            and not runs.dry_run
     ),
     'error', error
 )

@@ -3,6 +3,7 @@
 //! In: [`Staged`]. Out: [`Checked`]. A failure changes nothing but the ledger: failed records are noted on its own
 //! connection and stay noted whatever becomes of the run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -29,6 +30,7 @@ pub struct Checked {
     pub(super) unreadable: Vec<FetchedFile>,
     pub(super) staging: Staging,
     failures: Failures,
+    new_elements: BTreeMap<String, u64>,
 }
 
 /// What cannot be loaded.
@@ -48,6 +50,11 @@ impl Checked {
     /// How many files can be loaded, wholly or in part.
     pub fn readable_files(&self) -> usize {
         self.files.len()
+    }
+
+    /// Elements that no column takes and no earlier run saw: how often each came.
+    pub fn new_elements(&self) -> &BTreeMap<String, u64> {
+        &self.new_elements
     }
 
     /// What cannot be loaded.
@@ -116,9 +123,33 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
         "incomplete_files": failures.incomplete_files,
     });
     step.done(&what, failures.records, 0, details).await?;
+    let new_elements = new_elements(context, &files).await?;
     let (files, unreadable): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.parsed.is_ok());
     let fetched = |files: Vec<StagedFile>| files.into_iter().map(|file| file.fetched).collect();
-    Ok(Checked { batch, folder, files: fetched(files), unreadable: fetched(unreadable), staging, failures })
+    Ok(Checked {
+        batch,
+        folder,
+        files: fetched(files),
+        unreadable: fetched(unreadable),
+        staging,
+        failures,
+        new_elements,
+    })
+}
+
+/// Elements of these files that no column takes and no earlier run saw.
+async fn new_elements(context: &Context, files: &[StagedFile]) -> Result<BTreeMap<String, u64>, Cause> {
+    let mut seen = BTreeMap::new();
+    for parsed in files.iter().filter_map(|file| file.parsed.as_ref().ok()) {
+        for (path, unknown) in &parsed.unknown {
+            *seen.entry(path.clone()).or_default() += unknown.count;
+        }
+    }
+    if !seen.is_empty() {
+        let new = context.ledger.new_elements(seen.keys().cloned().collect()).await?;
+        seen.retain(|path, _| new.contains(path));
+    }
+    Ok(seen)
 }
 
 fn counts(staging: &Staging) -> Result<Vec<Counts>, DuckError> {
@@ -189,16 +220,5 @@ fn warn_of(context: &Context, file: &StagedFile) {
     let (run_id, name) = (context.run_id, &file.fetched.name);
     if let Some(date) = parsed.run_date.filter(|date| *date != file.fetched.meaning.run_date) {
         tracing::warn!(%run_id, file = name, "{name} says of itself that its run date is {date}; its name counts");
-    }
-    if !parsed.unknown.is_empty() {
-        let paths: Vec<_> =
-            parsed.unknown.iter().take(10).map(|(path, seen)| format!("{path} ({})", seen.count)).collect();
-        tracing::warn!(
-            %run_id,
-            file = name,
-            paths = parsed.unknown.len(),
-            "{name} has elements that no column takes: {}",
-            paths.join(", ")
-        );
     }
 }

@@ -5,8 +5,10 @@
 //! to production.
 
 mod golden;
+mod guards;
 
 pub use golden::truths;
+pub use guards::Guard;
 
 use serde_json::json;
 use tokio_postgres::Transaction;
@@ -83,44 +85,6 @@ impl TableChange {
     }
 }
 
-/// What one guard found.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Guard {
-    pub name: String,
-    /// The table or file that it looked at.
-    pub subject: String,
-    pub threshold: String,
-    pub found: String,
-    pub passed: bool,
-    /// Who let a breach through.
-    pub allowed_by: Option<String>,
-}
-
-impl Guard {
-    /// A breach that nobody let through?
-    pub fn stops(&self) -> bool {
-        !self.passed && self.allowed_by.is_none()
-    }
-
-    /// Its name and what it looked at.
-    pub fn label(&self) -> String {
-        format!("{} {}", self.name, self.subject).trim_end().to_owned()
-    }
-}
-
-/// Every breach that nobody let through, so that one look is enough.
-fn refusal(breaches: &[&Guard]) -> Cause {
-    let lines = breaches
-        .iter()
-        .map(|guard| format!("guard {}: {} (allowed: {})", guard.label(), guard.found, guard.threshold));
-    let mut names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
-    names.dedup();
-    Cause::Refused {
-        message: lines.collect::<Vec<_>>().join("\n    "),
-        hint: Some(format!("look at it with --dry-run; if it is right: --allow {}", names.join(","))),
-    }
-}
-
 impl Promoted {
     /// Each table's change, in the order of loading.
     pub fn changes(&self) -> &[TableChange] {
@@ -169,7 +133,7 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
     if !breaches.is_empty() && !context.config.dry_run {
         transaction.rollback().await.map_err(|e| failed(e, "roll back"))?;
         context.ledger.add_guards(batch, &json!(guards)).await?;
-        return Err(refusal(&breaches));
+        return Err(guards::refusal(&breaches));
     }
     let what = format!(
         "{} loaded, {} superseded, {} deleted",
@@ -348,26 +312,6 @@ impl Transfer<'_> {
             }
         }
         Ok(samples)
-    }
-
-    /// Runs the dataset's guards and gives what they found.
-    async fn guard(&self) -> Result<Vec<Guard>, Cause> {
-        self.run(self.context.dataset().scripts.guards, "", "run the guards").await?;
-        let run_id = self.context.run_id;
-        let rows =
-            self.query(sql::PROMOTE_READ_GUARDS, "", &[&run_id, &self.batch], "read the guards").await?;
-        let read = |row: &tokio_postgres::Row| {
-            Ok(Guard {
-                name: row.try_get(0)?,
-                subject: row.try_get(1)?,
-                threshold: row.try_get(2)?,
-                found: row.try_get(3)?,
-                passed: row.try_get(4)?,
-                allowed_by: row.try_get(5)?,
-            })
-        };
-        let guards = rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>();
-        guards.map_err(|e| failed(e, "read the guards").into())
     }
 
     /// The step's own row commits with the data: it is what tells later whether the commit took place.

@@ -1,0 +1,125 @@
+//! What goes into the ledger, and what comes out of it.
+
+use jiff::civil::Date;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// What a run does; the ledger's word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Run,
+    Reprocess,
+    Retry,
+    Adopt,
+    Purge,
+}
+
+impl Kind {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Run => "run",
+            Kind::Reprocess => "reprocess",
+            Kind::Retry => "retry",
+            Kind::Adopt => "adopt",
+            Kind::Purge => "purge",
+        }
+    }
+}
+
+/// How a run ended; the ledger's word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Completed,
+    CompletedWithFailures,
+    Failed,
+    Interrupted,
+    RolledBack,
+}
+
+impl Status {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Completed => "completed",
+            Status::CompletedWithFailures => "completed_with_failures",
+            Status::Failed => "failed",
+            Status::Interrupted => "interrupted",
+            Status::RolledBack => "rolled_back",
+        }
+    }
+}
+
+/// A run as it begins.
+#[derive(Debug)]
+pub struct NewRun {
+    pub run_id: Uuid,
+    pub kind: Kind,
+    pub dry_run: bool,
+    pub options: Value,
+}
+
+/// A file as it is taken up.
+#[derive(Debug)]
+pub struct NewFile<'a> {
+    pub batch: i32,
+    pub name: &'a str,
+    pub source: &'a str,
+    pub sha256: &'a str,
+    pub size_bytes: u64,
+    pub run_date: Date,
+    pub order_key: &'a str,
+}
+
+/// A file that is done.
+#[derive(Debug)]
+pub struct KnownFile {
+    pub name: String,
+    pub size_bytes: u64,
+    /// Some of its records failed and are not put right.
+    pub has_failures: bool,
+}
+
+/// A failed record that may be tried again: its place in a file of that name and size.
+#[derive(Debug)]
+pub struct Place {
+    pub file: String,
+    pub size_bytes: u64,
+    pub ordinal: u64,
+}
+
+/// What the ledger knows of one failed record.
+#[derive(Debug)]
+pub struct KnownFailure {
+    pub file: String,
+    pub target_schema: String,
+    /// 0: outside any record.
+    pub ordinal: u64,
+    /// How it was settled, if it is.
+    pub resolution: Option<String>,
+}
+
+/// What parser and checks found in a file.
+#[derive(Debug)]
+pub struct FileFindings {
+    /// False: nothing of it can be used.
+    pub readable: bool,
+    pub records_seen: u64,
+    pub records_failed: u64,
+    pub unknown: Value,
+    pub error: Option<String>,
+}
+
+/// A failed record as the ledger keeps it.
+#[derive(Debug)]
+pub struct NewFailure {
+    pub file_id: i64,
+    pub record_id: Option<String>,
+    pub ordinal: i64,
+    pub offset_bytes: i64,
+    pub table: Option<String>,
+    pub field: Option<String>,
+    pub value: Option<String>,
+    pub reason: String,
+    pub fragment: Option<String>,
+}

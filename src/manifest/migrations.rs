@@ -1,0 +1,100 @@
+//! The ledger's tables, made and brought up to date by numbered scripts.
+
+use tokio_postgres::Transaction;
+
+use crate::clients::postgres::{self, Connection, PgError};
+use crate::error::Cause;
+use crate::sql;
+
+/// Brings the ledger's tables to this version; safe when several processes start at once. One that is up to date
+/// asks for no right to create anything.
+///
+/// # Errors
+/// A ledger of a newer version is refused; nothing is changed then.
+pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Cause> {
+    let transaction = connection.transaction().await.map_err(failed)?;
+    let lock = format!("merganser/{ledger}/migrations");
+    transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(failed)?;
+    for schema in [ledger.to_owned(), format!("{ledger}_staging")] {
+        // "create schema if not exists" would ask for the right to create even where it exists.
+        let exists = transaction.query_one(sql::LEDGER_SCHEMA_EXISTS, &[&schema]).await.map_err(failed)?;
+        if !exists.try_get::<_, bool>(0).map_err(failed)? {
+            let text = sql::render(sql::LEDGER_CREATE_SCHEMA, &[("name", &schema)]);
+            transaction.batch_execute(&text).await.map_err(failed)?;
+        }
+    }
+    // The same goes for "create table if not exists".
+    let exists = transaction.query_one(sql::LEDGER_EXISTS, &[&ledger, &TABLE]).await.map_err(failed)?;
+    if !exists.try_get::<_, bool>(0).map_err(failed)? {
+        run(&transaction, sql::MIGRATIONS_TABLE, ledger).await?;
+    }
+    let row = transaction.query_one(&render(sql::LEDGER_VERSION, ledger), &[]).await.map_err(failed)?;
+    let version: i32 = row.try_get(0).map_err(failed)?;
+    refuse_newer(version, ledger)?;
+    for (index, (name, script)) in sql::MIGRATIONS.iter().enumerate().skip(version as usize) {
+        run(&transaction, script, ledger).await?;
+        let number = index as i32 + 1;
+        transaction
+            .execute(&render(sql::LEDGER_APPLIED, ledger), &[&number, name, &env!("CARGO_PKG_VERSION")])
+            .await
+            .map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    Ok(())
+}
+
+/// Is there a ledger, and of a version that can be read? Changes nothing.
+///
+/// # Errors
+/// [`Cause::Refused`] with what to do about it.
+pub async fn is_usable(connection: &Connection, ledger: &str) -> Result<(), Cause> {
+    let failed = |e| postgres::classify(e, "look for the ledger");
+    let exists = connection.query_one(sql::LEDGER_EXISTS, &[&ledger, &TABLE]).await.map_err(failed)?;
+    if !exists.try_get::<_, bool>(0).map_err(failed)? {
+        return Err(Cause::Refused {
+            message: format!("there is no ledger `{ledger}` in this database yet"),
+            hint: Some("merganser run oca … makes it; another name: --ledger-schema".into()),
+        });
+    }
+    let row = connection.query_one(&render(sql::LEDGER_VERSION, ledger), &[]).await.map_err(failed)?;
+    let version: i32 = row.try_get(0).map_err(failed)?;
+    refuse_newer(version, ledger)?;
+    if (version as usize) < sql::MIGRATIONS.len() {
+        return Err(Cause::Refused {
+            message: format!(
+                "the ledger `{ledger}` is of version {version}, which is older than this merganser"
+            ),
+            hint: Some("the next run brings it up to date".into()),
+        });
+    }
+    Ok(())
+}
+
+/// The table that says which migrations were applied.
+const TABLE: &str = "migrations";
+
+fn refuse_newer(version: i32, ledger: &str) -> Result<(), Cause> {
+    if version as usize <= sql::MIGRATIONS.len() {
+        return Ok(());
+    }
+    Err(Cause::Refused {
+        message: format!(
+            "the ledger `{ledger}` is of version {version}; this merganser {} knows {} at most",
+            env!("CARGO_PKG_VERSION"),
+            sql::MIGRATIONS.len()
+        ),
+        hint: Some("use the newer merganser that made it".into()),
+    })
+}
+
+fn render(script: &str, ledger: &str) -> String {
+    sql::render(script, &[("ledger", ledger)])
+}
+
+async fn run(transaction: &Transaction<'_>, script: &str, ledger: &str) -> Result<(), PgError> {
+    transaction.batch_execute(&render(script, ledger)).await.map_err(failed)
+}
+
+fn failed(error: tokio_postgres::Error) -> PgError {
+    postgres::classify(error, "bring the ledger up to date")
+}

@@ -1,0 +1,146 @@
+//! Failed records in words, and as CSV.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{number, word};
+use crate::report::count;
+
+/// Rows of one reason that are shown.
+const SHOWN: usize = 20;
+
+/// Failed records, grouped by reason: those that are not put right first, then the most frequent.
+pub fn failures(rows: &[Value]) -> String {
+    let mut groups: BTreeMap<(bool, &str), Vec<&Value>> = BTreeMap::new();
+    for row in rows {
+        groups.entry((is_settled(row), word(row, "reason"))).or_default().push(row);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|((settled, _), rows)| (*settled, Reverse(rows.len())));
+    let several = rows.iter().any(|row| row["target_schema"] != rows[0]["target_schema"]);
+    let mut text = String::new();
+    for ((settled, reason), rows) in &groups {
+        let state = if *settled { "settled" } else { "open" };
+        let _ = writeln!(text, "{} {state}: {reason}", count(rows.len() as u64));
+        for row in rows.iter().take(SHOWN) {
+            let field = match (row["table_name"].as_str(), row["field"].as_str()) {
+                (Some(table), Some(field)) => format!(" {table} {field}"),
+                (None, Some(field)) => format!(" {field}"),
+                _ => String::new(),
+            };
+            let value = row["value"].as_str().map_or(String::new(), |value| format!(" = {value:?}"));
+            let how = row["resolution"].as_str().map_or(String::new(), |how| format!(" [{how}]"));
+            let schema =
+                if several { format!(", schema {}", word(row, "target_schema")) } else { String::new() };
+            let _ = writeln!(
+                text,
+                "  {:>6}  {} record {} at byte {}{schema}, {}{field}{value}{how}",
+                number(row, "failed_record_id"),
+                word(row, "file"),
+                number(row, "ordinal"),
+                number(row, "offset_bytes"),
+                row["record_id"].as_str().unwrap_or("without id")
+            );
+        }
+        if rows.len() > SHOWN {
+            let _ = writeln!(
+                text,
+                "          … and {} more: --csv and --json have all",
+                count((rows.len() - SHOWN) as u64)
+            );
+        }
+    }
+    text + &next(rows)
+}
+
+fn is_settled(row: &Value) -> bool {
+    !row["resolved_at"].is_null()
+}
+
+/// What to do about failed records.
+fn next(rows: &[Value]) -> String {
+    let Some(open) = rows.iter().find(|row| !is_settled(row)) else {
+        return match rows {
+            [] => "No failed records.\n",
+            _ => "All of these are settled.\n",
+        }
+        .into();
+    };
+    let look = "Next: merganser failures --show ID";
+    match (open["dry_run"].as_bool(), word(open, "dataset")) {
+        (Some(true), _) => {
+            format!("{look}; they failed in a dry run, and a real run will list them again.\n")
+        }
+        (_, dataset) => format!("{look}; when the cause is mended: merganser retry {dataset}\n"),
+    }
+}
+
+/// Failed records as CSV with a header row.
+pub fn failures_csv(rows: &[Value]) -> String {
+    const COLUMNS: [&str; 16] = [
+        "failed_record_id",
+        "target_schema",
+        "run_id",
+        "file",
+        "run_date",
+        "record_id",
+        "ordinal",
+        "offset_bytes",
+        "table_name",
+        "field",
+        "value",
+        "reason",
+        "failed_at",
+        "resolution",
+        "resolved_by",
+        "resolved_at",
+    ];
+    let field = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+        value => value.to_string(),
+    };
+    let mut text = COLUMNS.join(",") + "\n";
+    for row in rows {
+        text += &COLUMNS.map(|column| field(&row[column])).join(",");
+        text.push('\n');
+    }
+    text
+}
+
+/// One failed record, with what was kept of it.
+pub fn failure(row: &Value) -> String {
+    let mut text = String::new();
+    for name in [
+        "failed_record_id",
+        "dataset",
+        "target_schema",
+        "file",
+        "run_date",
+        "run_id",
+        "record_id",
+        "ordinal",
+        "offset_bytes",
+        "table_name",
+        "field",
+        "value",
+        "reason",
+        "failed_at",
+        "resolution",
+        "resolved_by",
+        "resolved_at",
+    ] {
+        match &row[name] {
+            Value::Null => {}
+            Value::String(value) => drop(writeln!(text, "{name:<17} {value}")),
+            value => drop(writeln!(text, "{name:<17} {value}")),
+        }
+    }
+    if let Some(fragment) = row["fragment"].as_str() {
+        let _ = writeln!(text, "\n{fragment}");
+    }
+    text
+}
