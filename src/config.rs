@@ -55,7 +55,9 @@ impl std::str::FromStr for FailureBudget {
             None => text.trim().parse().ok().map(|records| Self { percent: 0.0, records }),
         };
         budget.ok_or_else(|| {
-            Cause::usage(format!("--max-failures takes a number or per cent (20, 5%), not `{text}`"))
+            Cause::usage(format!(
+                "--max-failures (MERGANSER_MAX_FAILURES) takes a number or per cent (20, 5%), not `{text}`"
+            ))
         })
     }
 }
@@ -79,7 +81,11 @@ impl std::str::FromStr for DropLimit {
 
     fn from_str(text: &str) -> Result<Self, Cause> {
         let limit = percent(text).map(|percent| Self { percent, rows: 0 });
-        limit.ok_or_else(|| Cause::usage(format!("--max-drop takes per cent from 0 to 100, not `{text}`")))
+        limit.ok_or_else(|| {
+            Cause::usage(format!(
+                "--max-drop (MERGANSER_MAX_DROP) takes per cent from 0 to 100, not `{text}`"
+            ))
+        })
     }
 }
 
@@ -217,7 +223,9 @@ impl RunConfig {
         let store_url = store_url(store)?;
         let mut s3 = S3Options::from_env(environment)?;
         if let Some(encryption) = &store.s3_encryption {
-            s3.encryption = encryption.parse()?;
+            s3.encryption = encryption
+                .parse()
+                .map_err(|error| refused("--s3-encryption (MERGANSER_S3_ENCRYPTION)", error))?;
         }
         let mut limits = Limits::default();
         if args.no_fragments {
@@ -273,7 +281,11 @@ impl DatabaseConfig {
         let url = args.database_url.as_deref().ok_or_else(|| {
             missing("the database", "--database-url postgresql://… (or `embedded`)", "DATABASE_URL")
         })?;
-        for (name, option) in [(&args.schema, "--schema"), (&args.ledger_schema, "--ledger-schema")] {
+        let names = [
+            (&args.schema, "--schema (DB_SCHEMA)"),
+            (&args.ledger_schema, "--ledger-schema (MERGANSER_LEDGER_SCHEMA)"),
+        ];
+        for (name, option) in names {
             // PostgreSQL would cut a longer name without a word, and then not find it; the staging schema's name
             // is the ledger's with a suffix.
             if name.is_empty() || name.len() > 55 || name.contains('\0') || name.starts_with("pg_") {
@@ -284,7 +296,7 @@ impl DatabaseConfig {
             return Err(Cause::usage("--schema and --ledger-schema must differ"));
         }
         Ok(Self {
-            url: url.parse()?,
+            url: url.parse().map_err(|error| refused("--database-url (DATABASE_URL)", error))?,
             schema: args.schema.clone(),
             ledger_schema: args.ledger_schema.clone(),
             staging_schema: format!("{}_staging", args.ledger_schema),
@@ -315,7 +327,10 @@ pub fn dataset(name: cli::DatasetName) -> &'static Dataset {
 fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
     let url = match (&args.store, &args.s3_bucket) {
         (Some(url), _) => url.clone(),
-        (None, Some(bucket)) => format!("s3://{bucket}/{}", args.s3_prefix.as_deref().unwrap_or("")),
+        // Prefixes are written with slashes around them and without.
+        (None, Some(bucket)) => {
+            format!("s3://{bucket}/{}", args.s3_prefix.as_deref().unwrap_or("").trim_matches('/'))
+        }
         (None, None) => {
             return Err(missing(
                 "the store",
@@ -324,7 +339,11 @@ fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
             ));
         }
     };
-    let url: StoreUrl = url.parse()?;
+    let variables = match args.store {
+        Some(_) => "--store (MERGANSER_STORE)",
+        None => "AWS_S3_BUCKET_NAME with S3_PREFIX",
+    };
+    let url: StoreUrl = url.parse().map_err(|error| refused(variables, error))?;
     if url.is_read_only() {
         return Err(Cause::usage(format!(
             "{url} can be read only; a store is file:PATH or s3://BUCKET/PREFIX"
@@ -345,6 +364,11 @@ fn level(text: &str) -> Result<u8, Cause> {
 fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
     let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 128));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }
+}
+
+/// A setting that cannot be used; the value is not repeated, unless the error does.
+fn refused(setting: &str, error: impl std::fmt::Display) -> Cause {
+    Cause::usage(format!("{setting}: {error}"))
 }
 
 fn missing(what: &str, option: &str, variable: &str) -> Cause {

@@ -5,6 +5,7 @@ mod docs;
 mod embedded;
 mod golden;
 mod level2;
+mod older_job;
 mod quoting;
 mod rules;
 mod runs;
