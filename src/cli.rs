@@ -120,12 +120,13 @@ pub struct Adopt {
     /// Files of the archive up to this run date are done [default: the newest run date in the database]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub until: Option<jiff::civil::Date>,
+    /// Show what would be done, and roll back
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    #[command(flatten)]
-    pub processing: Processing,
 }
 
 #[derive(Debug, Args)]
@@ -136,8 +137,12 @@ pub struct Purge {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    #[command(flatten)]
-    pub processing: Processing,
+    /// Show what would go, and roll back
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not write the public files
+    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
+    pub skip_publish: bool,
 }
 
 #[derive(Debug, Args)]
@@ -146,7 +151,7 @@ pub struct Status {
     #[arg(value_name = "RUN|FILE|RECORD")]
     pub subject: Option<String>,
     /// How many runs
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub last: u32,
     /// As JSON, on standard output
     #[arg(long)]
@@ -220,6 +225,9 @@ pub struct Processing {
     #[arg(long, env = "MERGANSER_BATCH_RECORDS", default_value_t = 2000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub batch_records: u32,
+    /// How CSVs get from the store into the database, and public ones back
+    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
+    pub load_via: LoadVia,
     /// Packed MiB of files that are promoted together; the rest follows in further transactions
     #[arg(long, env = "MERGANSER_BATCH_MIB", default_value_t = 256, value_name = "MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -297,6 +305,19 @@ pub struct Demo {
     /// PostgreSQL; `embedded` is a private one
     #[arg(long, default_value = "embedded", value_name = "URL", hide_env_values = true)]
     pub database_url: String,
+}
+
+/// How rows get from the store into the database and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum LoadVia {
+    /// aws_s3 where the database has it and the store is in Amazon's S3, else copy
+    Auto,
+    /// Through this program and its connection
+    Copy,
+    /// Directly, by the database's extension of that name, in the database's own role
+    AwsS3,
 }
 
 /// How events are written to standard error.

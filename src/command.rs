@@ -174,10 +174,18 @@ async fn adopt_dataset(args: Adopt, report: &Report) -> Result<Exit, Failure> {
 
 async fn purge_dataset(args: Purge, report: &Report) -> Result<Exit, Failure> {
     let purged = purge::purge(RunConfig::from_purge(&args)?, report).await?;
+    let went = if purged.dry_run { "would go" } else { "taken out" };
     for (table, rows) in &purged.rows {
-        println!("{table}: {rows} row(s) of deleted cases taken out");
+        println!("{table}: {rows} row(s) of deleted cases {went}");
     }
-    println!("Verified: nothing of a deleted case is left in the tables or in the ledger.");
+    if purged.rows.is_empty() {
+        println!("Nothing was left of deleted cases.");
+    }
+    if purged.dry_run {
+        println!("A dry run, rolled back. The database is unchanged.");
+    } else {
+        println!("Verified: nothing of a deleted case is left in the tables or in the ledger.");
+    }
     if purged.published {
         println!("The public files are written anew.");
     }

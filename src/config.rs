@@ -1,8 +1,10 @@
 //! Flags and environment become one validated configuration, before any I/O.
 
+mod budget;
+
 use std::path::PathBuf;
 
-use crate::cli;
+use crate::cli::{self, LoadVia};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres::PgUrl;
 use crate::clients::store::{S3Options, StoreUrl};
@@ -11,6 +13,8 @@ use crate::datasets::oca::OCA;
 use crate::error::Cause;
 use crate::machine;
 use crate::manifest::Kind;
+
+pub use budget::{DropLimit, FailureBudget};
 
 /// Where the database is.
 #[derive(Clone, Debug)]
@@ -30,69 +34,6 @@ impl std::str::FromStr for DatabaseUrl {
             _ => Ok(Self::Server(Box::new(PgUrl::parse(text, &environment)?))),
         }
     }
-}
-
-/// How many failed records a run may have: the larger of both.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct FailureBudget {
-    pub percent: f64,
-    pub records: u64,
-}
-
-impl Default for FailureBudget {
-    /// Five in a hundred; a handful in a small file does not stop it.
-    fn default() -> Self {
-        Self { percent: 5.0, records: 10 }
-    }
-}
-
-impl std::str::FromStr for FailureBudget {
-    type Err = Cause;
-
-    fn from_str(text: &str) -> Result<Self, Cause> {
-        let budget = match text.trim().strip_suffix('%') {
-            Some(_) => percent(text).map(|percent| Self { percent, records: 0 }),
-            None => text.trim().parse().ok().map(|records| Self { percent: 0.0, records }),
-        };
-        budget.ok_or_else(|| {
-            Cause::usage(format!(
-                "--max-failures (MERGANSER_MAX_FAILURES) takes a number or per cent (20, 5%), not `{text}`"
-            ))
-        })
-    }
-}
-
-/// What a table may lose in one batch: so many per cent of its rows, and fewer rows than this whatever the per cent.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct DropLimit {
-    pub percent: f64,
-    pub rows: u64,
-}
-
-impl Default for DropLimit {
-    /// One in ten; a handful of a small table is not a drop.
-    fn default() -> Self {
-        Self { percent: 10.0, rows: 10 }
-    }
-}
-
-impl std::str::FromStr for DropLimit {
-    type Err = Cause;
-
-    fn from_str(text: &str) -> Result<Self, Cause> {
-        let limit = percent(text).map(|percent| Self { percent, rows: 0 });
-        limit.ok_or_else(|| {
-            Cause::usage(format!(
-                "--max-drop (MERGANSER_MAX_DROP) takes per cent from 0 to 100, not `{text}`"
-            ))
-        })
-    }
-}
-
-/// `12.5%` or `12.5` as a number from 0 to 100.
-fn percent(text: &str) -> Option<f64> {
-    let value: f64 = text.trim().trim_end_matches('%').trim().parse().ok()?;
-    (0.0..=100.0).contains(&value).then_some(value)
 }
 
 /// The database and the schemas in it.
@@ -129,6 +70,8 @@ pub struct RunConfig {
     pub s3: S3Options,
     pub database: DatabaseConfig,
     pub level: u8,
+    /// How CSVs get from the store into the database and back.
+    pub load_via: LoadVia,
     pub batch_records: usize,
     pub batch_bytes: u64,
     pub work_dir: PathBuf,
@@ -183,20 +126,71 @@ impl RunConfig {
         let mut config =
             Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
         // Records that fail again were known to fail: they are no reason to hold back the others.
-        config.max_failures = FailureBudget { percent: 100.0, records: 0 };
+        if args.processing.max_failures.is_none() {
+            config.max_failures = FailureBudget { percent: 100.0, records: 0 };
+        }
         Ok(config)
     }
 
     /// Validates the arguments of `merganser adopt`.
     pub fn from_adopt(args: &cli::Adopt) -> Result<Self, Cause> {
-        let selection = (Kind::Adopt, Selection::New);
-        Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)
+        let store = store_url(&args.store)?;
+        let source = format!("{store}/private").parse()?;
+        let database = DatabaseConfig::new(&args.database)?;
+        Ok(Self {
+            kind: Kind::Adopt,
+            s3: s3_options(&args.store)?,
+            dry_run: args.dry_run,
+            ..Self::plain(dataset(args.dataset), source, store, database)
+        })
     }
 
     /// Validates the arguments of `merganser purge`.
     pub fn from_purge(args: &cli::Purge) -> Result<Self, Cause> {
-        let selection = (Kind::Purge, Selection::New);
-        Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)
+        let store = store_url(&args.store)?;
+        let source = format!("{store}/private").parse()?;
+        let database = DatabaseConfig::new(&args.database)?;
+        Ok(Self {
+            kind: Kind::Purge,
+            s3: s3_options(&args.store)?,
+            dry_run: args.dry_run,
+            skip_publish: args.skip_publish,
+            ..Self::plain(dataset(args.dataset), source, store, database)
+        })
+    }
+
+    /// A run of what is new, everything else as it is by default.
+    pub fn plain(
+        dataset: &'static Dataset,
+        source: StoreUrl,
+        store: StoreUrl,
+        database: DatabaseConfig,
+    ) -> Self {
+        Self {
+            dataset,
+            kind: Kind::Run,
+            selection: Selection::New,
+            source,
+            source_is_feed: false,
+            store,
+            s3: S3Options::default(),
+            database,
+            level: 1,
+            load_via: LoadVia::Auto,
+            batch_records: 2000,
+            batch_bytes: 256 << 20,
+            work_dir: std::env::temp_dir(),
+            duckdb: duck_limits(None),
+            limits: Limits::default(),
+            fail_fast: false,
+            max_failures: FailureBudget::default(),
+            max_drop: DropLimit::default(),
+            allow: Vec::new(),
+            overwrite_newer: false,
+            dry_run: false,
+            golden: None,
+            skip_publish: false,
+        }
     }
 
     /// A run whose source is the store's own archive.
@@ -221,11 +215,17 @@ impl RunConfig {
         args: &cli::Processing,
     ) -> Result<Self, Cause> {
         let store_url = store_url(store)?;
-        let mut s3 = S3Options::from_env(environment)?;
-        if let Some(encryption) = &store.s3_encryption {
-            s3.encryption = encryption
-                .parse()
-                .map_err(|error| refused("--s3-encryption (MERGANSER_S3_ENCRYPTION)", error))?;
+        if let Some(unknown) = args.allow.iter().find(|name| !dataset.guards.contains(&name.as_str())) {
+            return Err(Cause::Usage {
+                message: format!("--allow: {} has no guard `{unknown}`", dataset.name),
+                hint: Some(format!("its guards: {}", dataset.guards.join(", "))),
+            });
+        }
+        if args.load_via == LoadVia::AwsS3 && !matches!(store_url, StoreUrl::S3 { .. }) {
+            return Err(Cause::Usage {
+                message: format!("--load-via aws_s3 is for a store in S3, and this one is {store_url}"),
+                hint: Some("--store s3://BUCKET/PREFIX, or --load-via copy".into()),
+            });
         }
         let mut limits = Limits::default();
         if args.no_fragments {
@@ -238,9 +238,10 @@ impl RunConfig {
             source,
             source_is_feed: false,
             store: store_url,
-            s3,
+            s3: s3_options(store)?,
             database: DatabaseConfig::new(database)?,
             level: level(&args.level)?,
+            load_via: args.load_via,
             batch_records: args.batch_records as usize,
             batch_bytes: args.batch_mib << 20,
             work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
@@ -259,10 +260,20 @@ impl RunConfig {
 
     /// The options as the ledger keeps them: no secrets.
     pub fn for_ledger(&self) -> serde_json::Value {
+        let asked = match &self.selection {
+            Selection::New => serde_json::Value::Null,
+            Selection::Archived { glob, force } => {
+                serde_json::json!({ "glob": glob.glob().glob(), "force": force })
+            }
+            Selection::Failed { run, record } => serde_json::json!({ "run": run, "record": record }),
+        };
         serde_json::json!({
+            "asked_for": asked,
+            "golden": self.golden,
             "source": self.source.to_string(),
             "store": self.store.to_string(),
             "level": self.level,
+            "load_via": self.load_via,
             "batch_records": self.batch_records,
             "batch_bytes": self.batch_bytes,
             "fail_fast": self.fail_fast,
@@ -352,6 +363,16 @@ fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
     Ok(url)
 }
 
+fn s3_options(args: &cli::StoreArgs) -> Result<S3Options, Cause> {
+    let mut s3 = S3Options::from_env(environment)?;
+    if let Some(encryption) = &args.s3_encryption {
+        s3.encryption = encryption
+            .parse()
+            .map_err(|error| refused("--s3-encryption (MERGANSER_S3_ENCRYPTION)", error))?;
+    }
+    Ok(s3)
+}
+
 fn level(text: &str) -> Result<u8, Cause> {
     match text.trim().to_ascii_lowercase().trim_start_matches("level").trim_matches([' ', '-', '_', '=']) {
         "1" => Ok(1),
@@ -388,12 +409,5 @@ mod tests {
             assert_eq!(level(text).ok(), Some(expected), "{text}");
         }
         assert!(level("3").is_err() && level("").is_err());
-    }
-
-    #[test]
-    fn a_failure_budget_is_a_number_or_per_cent() {
-        assert_eq!("20".parse::<FailureBudget>().ok(), Some(FailureBudget { percent: 0.0, records: 20 }));
-        assert_eq!("2.5%".parse::<FailureBudget>().ok(), Some(FailureBudget { percent: 2.5, records: 0 }));
-        assert!("-1".parse::<FailureBudget>().is_err() && "101%".parse::<FailureBudget>().is_err());
     }
 }

@@ -146,6 +146,8 @@ pub struct Dataset {
     pub promotion: Promotion,
     /// For how many days the sender's server keeps a file; one that is older cannot come from there.
     pub feed_days: u32,
+    /// The names of its guards, in order: those that can be let through.
+    pub guards: &'static [&'static str],
     pub scripts: Scripts,
     pub published: &'static [Published],
 }

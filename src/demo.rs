@@ -5,14 +5,12 @@ use std::path::Path;
 use crate::cli::{DatasetName, Demo};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
-use crate::config::{DatabaseConfig, DropLimit, FailureBudget, RunConfig, Selection};
-use crate::dataset::Limits;
+use crate::config::{DatabaseConfig, RunConfig};
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
-use crate::manifest::Kind;
 use crate::report::{Report, count};
 use crate::run::Server;
-use crate::{config, machine, run, sql, summary};
+use crate::{config, run, sql, summary};
 
 const INITIAL_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 7);
 const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
@@ -60,35 +58,16 @@ async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Re
 }
 
 fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
-    Ok(RunConfig {
-        dataset: config::dataset(DatasetName::Oca),
-        kind: Kind::Run,
-        selection: Selection::New,
-        source: format!("dir:{}", dir.join("source").display()).parse()?,
-        source_is_feed: false,
-        store: format!("file:{}", dir.join("store").display()).parse()?,
-        s3: Default::default(),
-        database: DatabaseConfig {
-            url: args.database_url.parse()?,
-            schema: "public".into(),
-            ledger_schema: "etl".into(),
-            staging_schema: "etl_staging".into(),
-        },
-        level: 1,
-        batch_records: 2000,
-        batch_bytes: 256 << 20,
-        work_dir: std::env::temp_dir(),
-        duckdb: DuckLimits { memory_mib: 128, threads: machine::cpus().min(4) },
-        limits: Limits::default(),
-        fail_fast: false,
-        max_failures: FailureBudget::default(),
-        max_drop: DropLimit::default(),
-        allow: Vec::new(),
-        overwrite_newer: false,
-        dry_run: false,
-        golden: None,
-        skip_publish: false,
-    })
+    let source = format!("dir:{}", dir.join("source").display()).parse()?;
+    let store = format!("file:{}", dir.join("store").display()).parse()?;
+    let database = DatabaseConfig {
+        url: args.database_url.parse()?,
+        schema: "public".into(),
+        ledger_schema: "etl".into(),
+        staging_schema: "etl_staging".into(),
+    };
+    let plain = RunConfig::plain(config::dataset(DatasetName::Oca), source, store, database);
+    Ok(RunConfig { duckdb: DuckLimits { memory_mib: 128, ..plain.duckdb }, ..plain })
 }
 
 /// A few real rows, as a person would ask for them.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::clients::duckdb::DuckError;
+use crate::clients::postgres::aws_s3::AwsS3Error;
 use crate::clients::postgres::{PgError, PgUrlError};
 use crate::clients::store::{S3OptionsError, StoreError, StoreUrlError};
 use crate::dataset::ParseError;
@@ -52,6 +53,9 @@ pub enum Database {
 pub enum Cause {
     #[error(transparent)]
     Postgres(#[from] PgError),
+    /// The server's own way to S3.
+    #[error(transparent)]
+    AwsS3(AwsS3Error),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -97,6 +101,11 @@ impl Cause {
     pub fn hint(&self) -> Option<String> {
         match self {
             Cause::Postgres(error) => error.hint(),
+            Cause::AwsS3(_) => Some(
+                "the database reaches S3 with a role of its own: see that it has one that may read and write \
+                 there (docs/aws_s3.md), or take --load-via copy"
+                    .into(),
+            ),
             Cause::Store(error) => error.hint(),
             Cause::Embedded(error) => error.hint(),
             Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
@@ -108,6 +117,15 @@ impl Cause {
             Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => {
                 None
             }
+        }
+    }
+}
+
+impl From<AwsS3Error> for Cause {
+    fn from(error: AwsS3Error) -> Self {
+        match error {
+            AwsS3Error::Other(error) => Self::Postgres(error),
+            error => Self::AwsS3(error),
         }
     }
 }

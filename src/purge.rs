@@ -1,8 +1,10 @@
 //! Purge: whatever is left of cases that the court deleted goes, and the proof is shown.
 
 use serde_json::json;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 
-use crate::clients::postgres;
+use crate::clients::postgres::{self, PgError};
 use crate::error::{Cause, Failure};
 use crate::report::Report;
 use crate::run::{Opened, Progress};
@@ -16,6 +18,8 @@ pub struct Purged {
     pub rows: Vec<(String, i64)>,
     /// Were the public files written anew?
     pub published: bool,
+    /// Was it all rolled back?
+    pub dry_run: bool,
 }
 
 /// Deletes in one transaction, verifies that nothing is left before the commit, then writes the public files anew.
@@ -27,35 +31,76 @@ pub async fn purge(config: RunConfig, report: &Report) -> Result<Purged, Failure
     let (purged, _) = opened
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("purge");
-            let step = context.begin(0, "purge").await?;
             let rows = delete(context).await?;
-            let total = rows.iter().map(|(_, rows)| *rows as u64).sum();
-            step.done(&format!("{total} rows of deleted cases"), total, 0, json!({ "rows": rows })).await?;
-            progress.step("publish");
-            let wanted = !context.config.skip_publish;
-            if wanted {
+            let dry_run = context.config.dry_run;
+            let published = !dry_run && !context.config.skip_publish;
+            if published {
+                progress.step("publish");
                 publish::publish(context).await?;
             }
-            Ok(Purged { rows, published: wanted })
+            Ok(Purged { rows, published, dry_run })
         })
         .await?;
     Ok(purged)
 }
 
 async fn delete(context: &Context) -> Result<Vec<(String, i64)>, Cause> {
-    let failed = |e| postgres::classify(e, "purge");
-    let database = &context.config.database;
-    let variables = [("schema", database.schema.as_str()), ("ledger", &database.ledger_schema)];
+    let step = context.begin(0, "purge").await?;
     let mut connection = postgres::connect(&context.database, "purge").await?;
     let transaction = connection.transaction().await.map_err(failed)?;
+    let rows = delete_and_verify(context, &transaction).await?;
+    let total = rows.iter().map(|(_, rows)| *rows).sum::<i64>();
+    let (what, details) = (format!("{total} rows of deleted cases"), json!({ "rows": rows }));
+    if context.config.dry_run {
+        transaction.rollback().await.map_err(failed)?;
+        step.done(&format!("{what}; rolled back: a dry run"), total as u64, 0, details).await?;
+        return Ok(rows);
+    }
+    // The step's own row commits with the deletion: it is what makes the next run publish if this one cannot.
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&context.run_id, &0, &"purge", &"completed", &total, &0_i64, &details];
+    let database = &context.config.database;
+    let note = sql::render(sql::LEDGER_FINISH_STEP, &[("ledger", &database.ledger_schema)]);
+    transaction.execute(&note, &values).await.map_err(failed)?;
+    transaction.commit().await.map_err(|error| match failed(error) {
+        source @ PgError::ConnectionLost(_) => Cause::CommitUnknown { source },
+        error => error.into(),
+    })?;
+    step.say(&what, total as u64, 0);
+    Ok(rows)
+}
+
+async fn delete_and_verify(
+    context: &Context,
+    transaction: &Transaction<'_>,
+) -> Result<Vec<(String, i64)>, Cause> {
+    let (dataset, database, run_id) =
+        (context.dataset(), &context.config.database, context.run_id.to_string());
+    let render = |script: &str, table: &str| {
+        let variables = [
+            ("schema", database.schema.as_str()),
+            ("ledger", &database.ledger_schema),
+            ("run_id", &run_id),
+            ("table", table),
+        ];
+        sql::render(script, &variables)
+    };
     let lock = context.ledger.lock_name();
     transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(failed)?;
-    let scripts = context.dataset().scripts;
-    transaction.batch_execute(&sql::render(scripts.purge, &variables)).await.map_err(failed)?;
+    let names: Vec<_> = dataset.table_names().collect();
+    let missing = transaction.query(sql::PURGE_MISSING, &[&names, &database.schema]).await.map_err(failed)?;
+    if let Some(row) = missing.first() {
+        let table: String = row.try_get(0).map_err(failed)?;
+        return Err(Cause::Refused {
+            message: format!("schema {} has no table {table}: nothing to purge there", database.schema),
+            hint: Some("merganser run makes the tables; another schema: --schema".into()),
+        });
+    }
+    transaction.batch_execute(&render(dataset.scripts.purge, "")).await.map_err(failed)?;
     let rows = transaction.query(sql::PURGED, &[]).await.map_err(failed)?;
     let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
     let rows = rows.collect::<Result<Vec<_>, tokio_postgres::Error>>().map_err(failed)?;
-    let left = transaction.query(&sql::render(scripts.verify, &variables), &[]).await.map_err(failed)?;
+    let left = transaction.query(&render(dataset.scripts.verify, ""), &[]).await.map_err(failed)?;
     if let Some(row) = left.first() {
         let (table, rows): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
         return Err(Cause::Refused {
@@ -63,11 +108,14 @@ async fn delete(context: &Context) -> Result<Vec<(String, i64)>, Cause> {
             hint: None,
         });
     }
-    let changes = sql::render(sql::PURGE_CHANGES, &variables);
-    transaction
-        .execute(&changes, &[&context.run_id, &context.dataset().name, &database.schema])
-        .await
-        .map_err(failed)?;
-    transaction.commit().await.map_err(failed)?;
+    if !context.config.dry_run {
+        for table in &names {
+            transaction.batch_execute(&render(sql::PURGE_CHANGE, table)).await.map_err(failed)?;
+        }
+    }
     Ok(rows)
+}
+
+fn failed(error: tokio_postgres::Error) -> PgError {
+    postgres::classify(error, "purge")
 }

@@ -58,7 +58,10 @@ impl Report {
             (_, 1) => "info,merganser=debug",
             _ => "debug,merganser=trace",
         };
+        // This library's `debug` shows the parameters of statements: failed records, with all that is in them.
+        let quiet = "tokio_postgres=info".parse().expect("it is a directive");
         let filter = EnvFilter::try_from_env("MERGANSER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+        let filter = filter.add_directive(quiet);
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars(bars.clone()));
         let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         // A second start (tests) keeps the first.

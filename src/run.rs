@@ -10,10 +10,11 @@ use crate::clients::store::Store;
 use crate::config::{DatabaseUrl, RunConfig};
 use crate::embedded::{self, Embedded};
 use crate::error::{Cause, Database, Exit, Failure};
-use crate::manifest::{Ledger, NewRun, Status};
+use crate::manifest::{Kind, Ledger, NewRun, Status};
 use crate::report::Report;
+use crate::stages::aws_s3::AwsS3;
 use crate::stages::check::{Checked, Failures};
-use crate::stages::promote::{Guard, Promoted, Records, Sample, TableChange};
+use crate::stages::promote::{self, Guard, Promoted, Records, Sample, TableChange};
 use crate::stages::publish::Published;
 use crate::stages::{Context, load};
 use crate::workspace::Workspace;
@@ -94,6 +95,7 @@ impl Progress {
 pub struct Summary {
     pub run_id: Uuid,
     pub dataset: &'static str,
+    pub kind: Kind,
     /// What a record is called where people read it.
     pub record: &'static str,
     pub outcome: RunOutcome,
@@ -111,12 +113,18 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The exit code that goes with it.
+    /// The exit code that goes with it: of a dry run, the one that the real run would have.
     pub fn exit(&self) -> Exit {
         match self.has_failures() {
+            _ if self.breaches().next().is_some() => Exit::Failed,
             true => Exit::SomeFailed,
             false => Exit::Done,
         }
+    }
+
+    /// The guards that would stop the real run; only a dry run gets past them.
+    pub fn breaches(&self) -> impl Iterator<Item = &Guard> {
+        self.guards.iter().filter(|guard| guard.stops())
     }
 
     /// Is there something to put right?
@@ -134,12 +142,14 @@ pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure>
     let opened = Opened::open(config, report).await?;
     let (run_id, dry_run, dataset) =
         (opened.context.run_id, opened.context.config.dry_run, opened.context.dataset());
+    let kind = opened.context.config.kind;
     let (outcome, progress) = opened
         .run(async |context: &Context, progress: &mut Progress| etl::run(context, progress).await)
         .await?;
     Ok(Summary {
         run_id,
         dataset: dataset.name,
+        kind,
         record: dataset.record,
         outcome,
         dry_run,
@@ -229,8 +239,14 @@ impl Opened {
 }
 
 async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Result<Context, Cause> {
+    if let Some(folder) = &config.golden {
+        // Not only when all the work is done.
+        promote::truths(config.dataset, folder)?;
+    }
     let ledger = Ledger::open(&database, &config.database, config.dataset.name).await?;
+    let aws_s3 = AwsS3::choose(&config, &database).await?;
     let mut context = Context {
+        aws_s3,
         source: Store::open(&config.source, &config.s3).await?,
         store: Store::open(&config.store, &config.s3).await?,
         workspace: Workspace::create(&config.work_dir)?,

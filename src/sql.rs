@@ -46,8 +46,9 @@ pub const LEDGER_VERSION: &str = include_str!("../sql/ledger/version.pg.sql");
 pub const LEDGER_APPLIED: &str = include_str!("../sql/ledger/applied.pg.sql");
 
 pub const PROMOTE_SAMPLES: &str = include_str!("../sql/promote/samples.pg.sql");
+pub const PURGE_MISSING: &str = include_str!("../sql/purge/missing.pg.sql");
 pub const PURGED: &str = include_str!("../sql/purge/purged.pg.sql");
-pub const PURGE_CHANGES: &str = include_str!("../sql/purge/changes.pg.sql");
+pub const PURGE_CHANGE: &str = include_str!("../sql/purge/change.pg.sql");
 pub const GOLDEN_TABLE: &str = include_str!("../sql/golden/1_table.pg.sql");
 pub const GOLDEN_COPY: &str = include_str!("../sql/golden/2_copy.pg.sql");
 pub const GOLDEN_COMPARE: &str = include_str!("../sql/golden/3_compare.pg.sql");
@@ -67,8 +68,14 @@ pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/2_keys.pg.sql");
 pub const SCHEMA_DUPLICATES: &str = include_str!("../sql/schema/3_duplicates.pg.sql");
 pub const SCHEMA_ORPHANS: &str = include_str!("../sql/schema/4_orphans.pg.sql");
 
+/// Their parameters are PostgreSQL's own ($1, …).
+pub const AWS_S3_FUNCTIONS: &str = include_str!("../sql/aws_s3/0_functions.pg.sql");
+pub const AWS_S3_IMPORT: &str = include_str!("../sql/aws_s3/1_import.pg.sql");
+pub const AWS_S3_EXPORT: &str = include_str!("../sql/aws_s3/2_export.pg.sql");
+
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 
+pub const PUBLISH_ORDER: &str = include_str!("../sql/publish/order.pg.sql");
 pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
 pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
 

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use crate::manifest::Kind;
 use crate::report::{count, duration, size};
 use crate::run::{RunOutcome, Summary};
+use crate::stages::promote::Guard;
 
 /// The summary for a person, several lines.
 pub fn render(summary: &Summary) -> String {
@@ -11,19 +13,10 @@ pub fn render(summary: &Summary) -> String {
     if !summary.changes.is_empty() {
         text += &table(summary);
     }
-    for sample in &summary.samples {
-        let _ = writeln!(text, "{} {}, for example: {}", sample.table, sample.change, sample.keys.join(" "));
-    }
     if summary.dry_run {
+        text += &samples(summary);
         for guard in &summary.guards {
-            let verdict = if guard.passed { "passed" } else { "let through" };
-            let subject =
-                if guard.subject.is_empty() { String::new() } else { format!(" {}", guard.subject) };
-            let _ = writeln!(
-                text,
-                "guard {}{subject}: {verdict}: {} ({})",
-                guard.name, guard.found, guard.threshold
-            );
+            text += &check(guard);
         }
     }
     let _ = writeln!(text, "{}", outcome(summary));
@@ -41,17 +34,43 @@ pub fn render(summary: &Summary) -> String {
         );
     }
     if summary.has_failures() {
-        let failures = summary.failures;
-        let _ = writeln!(
-            text,
-            "{} record(s) failed, {} file(s) could not be read, {} broke off.\nNext: merganser failures --run {}",
-            count(failures.records),
-            failures.files,
-            failures.incomplete_files,
-            summary.run_id
-        );
+        text += &failures(summary);
     }
     text
+}
+
+/// What failed, and the command that shows it: unreadable files are not among the failed records.
+fn failures(summary: &Summary) -> String {
+    let failures = summary.failures;
+    let command = match failures.records {
+        0 => format!("merganser status {}", summary.run_id),
+        _ => format!("merganser failures --run {}", summary.run_id),
+    };
+    format!(
+        "{} record(s) failed, {} file(s) could not be read, {} broke off.\nNext: {command}\n",
+        count(failures.records),
+        failures.files,
+        failures.incomplete_files
+    )
+}
+
+/// What a dry run would change, by some keys.
+fn samples(summary: &Summary) -> String {
+    let mut text = String::new();
+    for sample in &summary.samples {
+        let _ = writeln!(text, "{} {}, such as {}", sample.table, sample.change, sample.keys.join(" "));
+    }
+    text
+}
+
+/// One guard of a dry run.
+fn check(guard: &Guard) -> String {
+    let Guard { found, threshold, .. } = guard;
+    match (guard.stops(), guard.passed) {
+        (true, _) => format!("guard {}: STOPS the real run: {found} (allowed: {threshold})\n", guard.label()),
+        (_, true) => format!("guard {}: passed, {found}\n", guard.label()),
+        (_, false) => format!("guard {}: let through: {found} (allowed: {threshold})\n", guard.label()),
+    }
 }
 
 fn outcome(summary: &Summary) -> String {
@@ -66,9 +85,27 @@ fn outcome(summary: &Summary) -> String {
     );
     match (summary.outcome, summary.dry_run) {
         (RunOutcome::NothingNew, _) => {
-            "Nothing new: every file of the source is done. The database is unchanged.".into()
+            let why = match summary.kind {
+                Kind::Reprocess => {
+                    "Nothing to do: these files are done without a failure (--force takes them too)"
+                }
+                Kind::Retry => "Nothing to retry: no such failed record is open",
+                _ => "Nothing new: every file of the source is done",
+            };
+            format!("{why}. The database is unchanged.")
         }
-        (RunOutcome::Loaded, true) => format!("A dry run, rolled back: {counts}. The database is unchanged."),
+        (RunOutcome::Loaded, true) => {
+            let mut names: Vec<_> = summary.breaches().map(|guard| guard.name.as_str()).collect();
+            names.dedup();
+            let refused = match names.as_slice() {
+                [] => String::new(),
+                names => format!(
+                    "\nThe real run would be refused; if the change is right: --allow {}",
+                    names.join(",")
+                ),
+            };
+            format!("A dry run, rolled back: {counts}. The database is unchanged.{refused}")
+        }
         (RunOutcome::Loaded, false) => format!("Committed: {counts}."),
     }
 }

@@ -1,19 +1,33 @@
 -- Purpose: compare a table with its CSV of truth, rows as often as they occur.
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
--- Inputs:  :"schema".:"table", pg_temp.golden, :columns, :"key".
--- Outputs: side (missing in the table, or unexpected in it), key, the row; the first of all by key.
-with missing as (
-    select :columns from pg_temp.golden except all select :columns from :"schema".:"table"
+-- Inputs:  :"schema".:"table", pg_temp.golden, :texts (the columns of the CSV, each as text: 800.0 is not
+--          800.00 here), :"key".
+-- Outputs: side (missing in the table, or unexpected in it), key, the row, and how many rows differ in all;
+--          the first by key.
+with truth as (
+    select :texts from pg_temp.golden
+),
+found as (
+    select :texts from :"schema".:"table"
+),
+missing as (
+    select * from truth except all select * from found
 ),
 unexpected as (
-    select :columns from :"schema".:"table" except all select :columns from pg_temp.golden
+    select * from found except all select * from truth
 ),
 differences as (
-    select 'missing' as side, missing.:"key" as key, to_jsonb(missing) as row from missing
+    select 'missing' as side, coalesce(missing.:"key", '(no key)') as key, to_jsonb(missing) as row from missing
     union all
-    select 'unexpected', unexpected.:"key", to_jsonb(unexpected) from unexpected
+    select 'unexpected', coalesce(unexpected.:"key", '(no key)'), to_jsonb(unexpected) from unexpected
+),
+-- A row that is there with another value is missing and unexpected, and one difference.
+keys as (
+    select greatest(count(*) filter (where side = 'missing'), count(*) filter (where side = 'unexpected')) as rows
+    from differences
+    group by key
 )
-select side, key, row, count(*) over () as total
+select side, key, row, (select sum(rows)::bigint from keys) as total
 from differences
 order by key, row::text, side
 limit 40;

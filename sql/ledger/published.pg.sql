@@ -1,9 +1,9 @@
--- Purpose: does production hold a promotion that was not published?
+-- Purpose: does production hold a promotion or a purge that was not published?
 -- Engine:  PostgreSQL 14 and later
 -- Inputs:  $1 dataset, $2 target schema.
--- Outputs: true if the newest promotion is newer than the newest complete publication.
+-- Outputs: true if the newest of them is newer than the newest complete publication.
 select coalesce(
-    max(steps.finished_at) filter (where step = 'promote')
+    max(steps.finished_at) filter (where step in ('promote', 'purge'))
         > coalesce(max(steps.finished_at) filter (where step = 'publish'), '-infinity'),
     false
 ) as pending

@@ -41,6 +41,8 @@ known as (
         on origin.dataset = 'oca'
         and origin.target_schema = :'schema'
         and origin.record_id = seen.record_id
+        -- Where production was made anew, the ledger remembers what is no longer there.
+        and metadata.indexnumberid is not null
     left join :"ledger".files as file on file.file_id = origin.file_id
 )
 select
@@ -66,16 +68,19 @@ analyze pg_temp.plan;
 
 -- Not "on conflict": a database that was taken over may lack the key.
 with rows_before as materialized (
-    select coalesce(
-        (
-            select rows_after
-            from :"ledger".table_changes join :"ledger".runs using (run_id)
-            where dataset = 'oca' and target_schema = :'schema' and table_name = 'oca_metadata' and not dry_run
-            order by started_at desc, batch desc
-            limit 1
-        ),
-        (select count(*) from :"schema".oca_metadata)
-    ) as rows
+    select case
+        when not exists (select from :"schema".oca_metadata) then 0
+        else coalesce(
+            (
+                select rows_after
+                from :"ledger".table_changes join :"ledger".runs using (run_id)
+                where dataset = 'oca' and target_schema = :'schema' and table_name = 'oca_metadata' and not dry_run
+                order by started_at desc, batch desc
+                limit 1
+            ),
+            (select count(*) from :"schema".oca_metadata)
+        )
+    end as rows
 ),
 updated as (
     update :"schema".oca_metadata as metadata

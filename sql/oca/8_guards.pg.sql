@@ -23,7 +23,7 @@ drops as (
         table_name as subject,
         rows_before,
         rows_after,
-        round(100.0 * (rows_before - rows_after) / rows_before, 1) as percent
+        100.0 * (rows_before - rows_after) / rows_before as percent
     from :"ledger".table_changes
     where run_id = :'run_id' and batch = :batch and rows_before > 0
 ),
@@ -37,8 +37,8 @@ ratios as (
     select
         'short' as name,
         change.table_name as subject,
-        round(1.0 * (change.inserted + change.replaced) / cases.loaded, 3) as found,
-        round(1.0 * change.rows_before / cases.rows_before, 3) as expected
+        1.0 * (change.inserted + change.replaced) / cases.loaded as found,
+        1.0 * change.rows_before / cases.rows_before as expected
     from :"ledger".table_changes as change, cases
     where change.run_id = :'run_id'
         and change.batch = :batch
@@ -109,21 +109,47 @@ orphans as (
     )
     group by child.subject
 ),
+-- A primary key sees to it by itself where there is one. An appearance's number is made from its case and
+-- position (rule 8) and has no key in production.
+duplicates as (
+    select 'duplicates' as name, 'oca_index' as subject, count(*) as rows
+    from (
+        select indexnumberid
+        from :"schema".oca_index join :"staging".oca_index using (indexnumberid)
+        where not exists (
+            select
+            from pg_constraint
+                join pg_class on pg_class.oid = conrelid
+                join pg_namespace on pg_namespace.oid = relnamespace
+            where nspname = :'schema' and relname = 'oca_index' and contype in ('p', 'u')
+        )
+        group by indexnumberid
+        having count(*) > 1
+    ) as twice
+    union all
+    select 'duplicates', 'oca_appearances', count(*)
+    from :"schema".oca_appearances as known
+        join :"staging".oca_appearances as staged using (appearanceid)
+    where known.indexnumberid <> staged.indexnumberid
+),
 findings as (
     select name, subject, 'at most ' || budget || ' failed records' as threshold,
         failed || ' of ' || seen || ' records failed' as found, failed <= budget as passed
     from failures
     union all
     select name, subject, 'loses at most ' || :max_drop_percent || ' % of its rows',
-        rows_before || ' -> ' || rows_after || ' rows (' || -percent || ' %)',
+        rows_before || ' -> ' || rows_after || ' rows (' || round(-percent, 1) || ' %)',
         percent <= :max_drop_percent or rows_before - rows_after < :max_drop_rows
     from drops
     union all
-    select name, subject, 'between a fifth and five times production''s ' || expected || ' rows a case',
-        found || ' rows a case', found between expected / 5 and expected * 5
+    select name, subject,
+        'between a fifth and five times production''s ' || round(expected, 3) || ' rows a case',
+        round(found, 3) || ' rows a case', found between expected / 5 and expected * 5
     from ratios
     union all
-    select name, subject, 'not in the future; not older than the newest by more than the feed keeps files',
+    select name, subject,
+        'not in the future'
+            || coalesce('; at most ' || :feed_days::int || ' days, for which the feed keeps files, before the newest', ''),
         run_date || case when newest is null then '' else ', newest ' || newest end,
         run_date <= current_date + 1
         and (:feed_days::int is null or newest is null or run_date >= newest - :feed_days::int)
@@ -131,6 +157,12 @@ findings as (
     union all
     select name, subject, 'no row without its case', rows || ' rows', false
     from orphans
+    union all
+    select 'orphans', '', 'no row without its case', '0 rows', true
+    where not exists (select from orphans)
+    union all
+    select name, subject, 'no key twice', rows || ' keys', rows = 0
+    from duplicates
 )
 insert into :"ledger".guards (run_id, batch, name, subject, threshold, found, passed, allowed_by)
 select

@@ -1,7 +1,7 @@
 -- Purpose: take out what should have been gone: rows of cases that the court deleted (rule 2).
 -- Engine:  PostgreSQL 14 and later, in one transaction
--- Inputs:  :"schema", :"ledger".
--- Outputs: pg_temp.purged: table_name, rows.
+-- Inputs:  :"schema", :"ledger", :'run_id'.
+-- Outputs: pg_temp.purged: table_name, rows; open failed records of such cases settled.
 
 create temp table sealed on commit drop as
 select indexnumberid from :"schema".oca_metadata where deletedate is not null;
@@ -79,11 +79,25 @@ insert into pg_temp.purged select 'oca_index', count(*) from gone;
 with gone as (
     update :"ledger".failed_records as failed
     set fragment = null, value = null
-    from pg_temp.sealed
-    where failed.record_id = sealed.indexnumberid and (failed.fragment is not null or failed.value is not null)
+    from pg_temp.sealed, :"ledger".runs
+    where failed.record_id = sealed.indexnumberid
+        and (failed.fragment is not null or failed.value is not null)
+        and runs.run_id = failed.run_id
+        and runs.dataset = 'oca'
+        and runs.target_schema = :'schema'
     returning 1
 )
 insert into pg_temp.purged select 'failed_records', count(*) from gone;
+
+-- There is nothing to put right of such a case.
+update :"ledger".failed_records as failed
+set resolved_by = :'run_id', resolved_at = now(), resolution = 'deleted'
+from pg_temp.sealed, :"ledger".runs
+where failed.record_id = sealed.indexnumberid
+    and failed.resolved_at is null
+    and runs.run_id = failed.run_id
+    and runs.dataset = 'oca'
+    and runs.target_schema = :'schema';
 
 with gone as (
     delete from :"ledger".record_origins as origin

@@ -40,7 +40,15 @@ remains as (
     from :"schema".oca_warrants join sealed using (indexnumberid)
     union all
     select 'failed_records', count(*)
-    from :"ledger".failed_records join sealed on record_id = indexnumberid
-    where fragment is not null or value is not null
+    from :"ledger".failed_records as failed
+        join sealed on record_id = indexnumberid
+        join :"ledger".runs on runs.run_id = failed.run_id
+    where (fragment is not null or value is not null)
+        and runs.dataset = 'oca'
+        and runs.target_schema = :'schema'
+    union all
+    select 'record_origins', count(*)
+    from :"ledger".record_origins join sealed on record_id = indexnumberid
+    where dataset = 'oca' and target_schema = :'schema'
 )
 select table_name, rows from remains where rows > 0 order by table_name;

@@ -6,16 +6,20 @@
 -- Outputs: the parent table; pg_temp.before and pg_temp.removed filled for it.
 
 insert into pg_temp.before (table_name, rows)
-select :'table', coalesce(
-    (
-        select rows_after
-        from :"ledger".table_changes join :"ledger".runs using (run_id)
-        where dataset = :'dataset' and target_schema = :'schema' and table_name = :'table' and not dry_run
-        order by started_at desc, batch desc
-        limit 1
-    ),
-    (select count(*) from :"schema".:"table")
-);
+select :'table', case
+    -- Made anew, or emptied by hand.
+    when not exists (select from :"schema".:"table") then 0
+    else coalesce(
+        (
+            select rows_after
+            from :"ledger".table_changes join :"ledger".runs using (run_id)
+            where dataset = :'dataset' and target_schema = :'schema' and table_name = :'table' and not dry_run
+            order by started_at desc, batch desc
+            limit 1
+        ),
+        (select count(*) from :"schema".:"table")
+    )
+end;
 
 with gone as (
     delete from :"schema".:"table" as parent

@@ -1,6 +1,7 @@
 //! Connecting to PostgreSQL: every connection has limits in time, TLS as its URL asks for it, and
 //! the same session settings, whatever the server's defaults are.
 
+pub mod aws_s3;
 mod error;
 mod tls;
 mod url;
@@ -25,7 +26,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Texts that leave the server are the same everywhere, and names are always qualified: nothing is
 /// found by a search path that somebody else could put an object into. A run may take hours in one
 /// transaction; the statements that need a limit set it themselves. But a statement whose process is
-/// gone must not go on, with its locks, for as long as it takes; not every system can tell.
+/// gone must not go on, with its locks, for as long as it takes; not every system can tell. And a
+/// machine that has vanished without a word must not keep the lock for the hours that a server waits.
 const SESSION: &str = "
     set timezone = 'UTC';
     set datestyle = 'ISO, YMD';
@@ -36,6 +38,9 @@ const SESSION: &str = "
     set search_path = pg_catalog, pg_temp;
     set idle_in_transaction_session_timeout = 0;
     set statement_timeout = 0;
+    set tcp_keepalives_idle = 30;
+    set tcp_keepalives_interval = 10;
+    set tcp_keepalives_count = 3;
     do $$ begin set client_connection_check_interval = '1s'; exception when others then null; end $$;
 ";
 

@@ -47,6 +47,15 @@ pub struct Written {
     pub sha256: String,
 }
 
+/// Where an object is in S3, for somebody else who reads or writes it there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Location {
+    pub bucket: String,
+    /// The whole key, the store's prefix included.
+    pub key: String,
+    pub region: String,
+}
+
 /// A place for objects. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Store {
@@ -119,11 +128,39 @@ impl Store {
         // Chunks of the network are small, and each write is a trip to another thread.
         let mut file = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
         let fetched = match self {
-            Self::File(store, _) => store.download(&at, key, &mut file, progress).await?,
-            Self::S3(store, _) => store.download(&at, key, &mut file, progress).await?,
+            Self::File(store, _) => store.download(&at, key, Some(&mut file), progress).await?,
+            Self::S3(store, _) => store.download(&at, key, Some(&mut file), progress).await?,
         };
         temp.persist(to).map_err(|e| io(e.error))?;
         Ok(fetched)
+    }
+
+    /// Reads an object for its size and checksum, as [`download`](Self::download) does, and keeps nothing of it.
+    pub async fn checksum(&self, key: &str) -> Result<Fetched, StoreError> {
+        let at = self.place("read", key)?;
+        match self {
+            Self::File(store, _) => store.download(&at, key, None, &|_| ()).await,
+            Self::S3(store, _) => store.download(&at, key, None, &|_| ()).await,
+        }
+    }
+
+    /// Copies an object to another key, which appears or is replaced at once; in S3, of at most 5 GB, and without
+    /// its bytes coming here.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        self.place("copy", from)?;
+        let at = self.place("copy to", to)?;
+        match self {
+            Self::File(store, _) => store.copy(&at, from, to).await,
+            Self::S3(store, _) => store.copy(&at, from, to).await,
+        }
+    }
+
+    /// Where an object is in S3; `None`: the store is a directory.
+    pub fn s3_location(&self, key: &str) -> Option<S3Location> {
+        match self {
+            Self::File(..) => None,
+            Self::S3(store, _) => Some(store.location(key)),
+        }
     }
 
     /// Reads a small object; `TooLarge` if it has more than `max_bytes`.

@@ -1,4 +1,5 @@
-//! Load: the CSVs into unlogged staging tables, over a few connections at once.
+//! Load: the CSVs into unlogged staging tables, over a few connections at once: through them, or from the store by
+//! the database itself.
 //!
 //! In: [`Uploaded`]. Out: [`Loaded`]. A failure leaves production unchanged; staging tables that stay behind
 //! are dropped by the next run, and nobody else reads them.
@@ -12,8 +13,10 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use super::Context;
+use super::aws_s3::{AwsS3, Direction};
 use super::export::Csv;
 use super::upload::Uploaded;
+use crate::clients::postgres::aws_s3::{self, AwsS3Error, Columns};
 use crate::clients::postgres::{self, Connection};
 use crate::dataset::Dataset;
 use crate::error::Cause;
@@ -24,6 +27,9 @@ const CONNECTIONS: usize = 2;
 const LOCK_TIMEOUT: &str = "30s";
 /// Bytes that go to the server in one message.
 const CHUNK: usize = 256 << 10;
+/// Columns of the staging table that has one row for each good record.
+const RECORDS_COLUMNS: [&str; 7] =
+    ["record_id", "file_id", "run_date", "order_key", "ordinal", "is_delete", "is_winner"];
 
 /// A batch in the staging tables.
 #[derive(Debug)]
@@ -39,10 +45,16 @@ pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause
     csvs.sort_by_key(|csv| csv.size_bytes);
     let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
     let queue: Mutex<VecDeque<Csv>> = Mutex::new(csvs.into());
-    let workers = (0..CONNECTIONS).map(|_| copy_all(context, &queue));
-    let rows: u64 = futures_util::future::try_join_all(workers).await?.into_iter().sum();
-    let what = format!("{} rows", report::count(rows));
-    step.done(&what, rows, bytes, json!({ "via": "copy" })).await?;
+    let workers = (0..CONNECTIONS).map(|_| load_all(context, batch, &queue));
+    let loaded = futures_util::future::try_join_all(workers).await?;
+    let rows = loaded.iter().map(|(rows, _)| rows).sum();
+    let imported: usize = loaded.iter().map(|(_, imported)| imported).sum();
+    let (how, via) = match imported {
+        0 => ("", "copy"),
+        _ => (", by the database itself", "aws_s3"),
+    };
+    let what = format!("{} rows{how}", report::count(rows));
+    step.done(&what, rows, bytes, json!({ "via": via, "imported_csvs": imported })).await?;
     Ok(Loaded { batch })
 }
 
@@ -78,14 +90,58 @@ async fn run(connection: &Connection, operation: &str, script: &str) -> Result<(
     connection.batch_execute(script).await.map_err(|e| postgres::classify(e, operation).into())
 }
 
-/// One worker: takes the largest CSV that is left until none is.
-async fn copy_all(context: &Context, queue: &Mutex<VecDeque<Csv>>) -> Result<u64, Cause> {
-    let connection = postgres::connect(&context.database, "load").await?;
-    let mut rows = 0;
+/// One worker: takes the largest CSV that is left until none is. Gives the rows, and how many CSVs the database took
+/// from the store itself.
+async fn load_all(
+    context: &Context,
+    batch: i32,
+    queue: &Mutex<VecDeque<Csv>>,
+) -> Result<(u64, usize), Cause> {
+    let mut connection = postgres::connect(&context.database, "load").await?;
+    let staging = &context.config.database.staging_schema;
+    // A dry run uploads nothing that the database could read.
+    let aws_s3 = context.aws_s3.as_ref().filter(|_| !context.config.dry_run);
+    let (mut rows, mut imported) = (0, 0);
     loop {
         let next = queue.lock().expect("no worker panics with the queue").pop_back();
-        let Some(csv) = next else { return Ok(rows) };
-        rows += copy(context, &connection, &csv).await?;
+        let Some(csv) = next else { return Ok((rows, imported)) };
+        match import(context, aws_s3, &mut connection, batch, &csv).await? {
+            Some(found) => {
+                rows += found;
+                imported += 1;
+            }
+            None => rows += copy(context, &connection, &csv).await?,
+        }
+        let analyze = sql::render(sql::LOAD_ANALYZE, &[("schema", staging), ("table", &csv.table)]);
+        run(&connection, &format!("load {}", csv.table), &analyze).await?;
+    }
+}
+
+/// Has the database read the CSV from the store; `None`: the table is empty still, and the caller copies.
+async fn import(
+    context: &Context,
+    aws_s3: Option<&AwsS3>,
+    connection: &mut Connection,
+    batch: i32,
+    csv: &Csv,
+) -> Result<Option<u64>, Cause> {
+    let Some(aws_s3) = aws_s3.filter(|aws_s3| aws_s3.works(Direction::Import)) else { return Ok(None) };
+    let key = context.staging_csv(batch, &csv.table);
+    let Some(from) = context.store.s3_location(&key) else { return Ok(None) };
+    let operation = format!("load {} from {}", csv.table, context.store.url().object(&key));
+    let failed = |e| AwsS3Error::Other(postgres::classify(e, operation.as_str()));
+    let names = columns(context.dataset(), &csv.table);
+    let schema = &context.config.database.staging_schema;
+    let into = Columns { schema, table: &csv.table, names: Some(&names) };
+    let imported = async {
+        let transaction = connection.transaction().await.map_err(failed)?;
+        let rows = aws_s3::import(&transaction, into, &from, &operation).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(rows)
+    };
+    match imported.await {
+        Ok(rows) => Ok(Some(rows)),
+        Err(error) => aws_s3.give_up(Direction::Import, error).map(|()| None),
     }
 }
 
@@ -95,6 +151,7 @@ async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u
     let unread = || Cause::io(format!("read {}.csv", csv.table));
     let staging = &context.config.database.staging_schema;
     let columns = columns(context.dataset(), &csv.table);
+    let columns = columns.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", ");
     let statement =
         sql::render(sql::LOAD_COPY, &[("staging", staging), ("table", &csv.table), ("columns", &columns)]);
     let bar = context.report.bytes_bar(&operation, csv.size_bytes);
@@ -111,14 +168,13 @@ async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u
     }
     let rows = sink.finish().await.map_err(failed)?;
     bar.finish_and_clear();
-    let analyze = sql::render(sql::LOAD_ANALYZE, &[("schema", staging), ("table", &csv.table)]);
-    run(connection, &operation, &analyze).await?;
     Ok(rows)
 }
 
-fn columns(dataset: &Dataset, table: &str) -> String {
+/// The columns of a CSV, in their order.
+fn columns(dataset: &Dataset, table: &str) -> Vec<&'static str> {
     match dataset.tables.iter().find(|known| known.name == table) {
-        Some(table) => sql::columns(table),
-        None => "record_id, file_id, run_date, order_key, ordinal, is_delete, is_winner".into(),
+        Some(table) => table.staged().map(|column| column.name).collect(),
+        None => RECORDS_COLUMNS.into(),
     }
 }

@@ -2,6 +2,7 @@
 //! nothing can be promoted that was not exported: the compiler says so. A stage names no dataset and no
 //! other stage.
 
+pub mod aws_s3;
 pub mod check;
 pub mod export;
 pub mod fetch;
@@ -28,6 +29,7 @@ use crate::machine;
 use crate::manifest::Ledger;
 use crate::report::{self, Report};
 use crate::workspace::Workspace;
+use aws_s3::AwsS3;
 
 /// What every stage of a run has at hand.
 pub struct Context {
@@ -37,6 +39,8 @@ pub struct Context {
     pub ledger: Ledger,
     pub source: Store,
     pub store: Store,
+    /// The database reads and writes the store itself; `None`: its rows go through us.
+    pub aws_s3: Option<AwsS3>,
     pub workspace: Workspace,
     pub report: Report,
 }
@@ -53,6 +57,11 @@ impl Context {
             1 => format!("private/runs/{}", self.run_id),
             _ => format!("private/runs/{}/batch-{batch}", self.run_id),
         }
+    }
+
+    /// The key of a staging CSV in the store.
+    pub fn staging_csv(&self, batch: i32, table: &str) -> String {
+        format!("{}/{table}.csv", self.staging_prefix(batch))
     }
 
     /// Begins a step in the ledger; `batch` 0 is the run as a whole.

@@ -6,6 +6,8 @@
 
 mod golden;
 
+pub use golden::truths;
+
 use serde_json::json;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
@@ -100,12 +102,22 @@ impl Guard {
         !self.passed && self.allowed_by.is_none()
     }
 
-    fn refusal(&self) -> Cause {
-        let subject = if self.subject.is_empty() { String::new() } else { format!(" ({})", self.subject) };
-        Cause::Refused {
-            message: format!("guard {}{subject}: {}; allowed: {}", self.name, self.found, self.threshold),
-            hint: Some(format!("look at it with --dry-run; if it is right: --allow {}", self.name)),
-        }
+    /// Its name and what it looked at.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.name, self.subject).trim_end().to_owned()
+    }
+}
+
+/// Every breach that nobody let through, so that one look is enough.
+fn refusal(breaches: &[&Guard]) -> Cause {
+    let lines = breaches
+        .iter()
+        .map(|guard| format!("guard {}: {} (allowed: {})", guard.label(), guard.found, guard.threshold));
+    let mut names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
+    names.dedup();
+    Cause::Refused {
+        message: lines.collect::<Vec<_>>().join("\n    "),
+        hint: Some(format!("look at it with --dry-run; if it is right: --allow {}", names.join(","))),
     }
 }
 
@@ -152,10 +164,12 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
         promotion.compare_with(folder).await?;
     }
     let guards = promotion.guard().await?;
-    if let Some(breach) = guards.iter().find(|guard| guard.stops()) {
+    let breaches: Vec<_> = guards.iter().filter(|guard| guard.stops()).collect();
+    // A dry run is there to show them.
+    if !breaches.is_empty() && !context.config.dry_run {
         transaction.rollback().await.map_err(|e| failed(e, "roll back"))?;
         context.ledger.add_guards(batch, &json!(guards)).await?;
-        return Err(breach.refusal());
+        return Err(refusal(&breaches));
     }
     let what = format!(
         "{} loaded, {} superseded, {} deleted",

@@ -3,21 +3,30 @@
 //! In: the database as it is after the promotions. Out: [`Published`]. A failure leaves the database committed
 //! and some objects old; `public/manifest.json`, written last, still describes the older set, and the
 //! next run publishes again.
+//!
+//! A database that writes to the store itself writes into the run's own private folder. From there S3 copies the
+//! objects to their places when all of them are whole: so they get the headers and the encryption of everything else
+//! (what the database writes is encrypted with a key that the public has not), and the database's role needs no
+//! right on a public path.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio_postgres::Transaction;
+use tokio_postgres::{IsolationLevel, Transaction};
 
 use super::Context;
+use super::aws_s3::Direction;
 use crate::clients::postgres;
-use crate::dataset::PublishedColumns;
+use crate::clients::postgres::aws_s3::{self, Columns};
+use crate::dataset::{Published as Csv, PublishedColumns};
 use crate::error::Cause;
 use crate::{report, sql};
 
 /// Bytes that are collected before they go to the store.
 const CHUNK: usize = 1 << 20;
+/// S3 copies no larger object at once.
+const S3_COPY_BYTES_MAX: u64 = 5 << 30;
 
 /// What was published.
 #[derive(Debug)]
@@ -43,27 +52,20 @@ struct Object {
     key: &'static str,
     rows: u64,
     size_bytes: u64,
-    sha256: String,
+    /// Of all public ones in the end.
+    sha256: Option<String>,
+    /// Where the database has put it; its place is still to be taken.
+    exported: Option<String>,
 }
 
 /// Streams every published table into the store, then the date, the badge and the manifest.
 pub async fn publish(context: &Context) -> Result<Published, Cause> {
     let step = context.begin(0, "publish").await?;
-    let mut connection = postgres::connect(&context.database, "publish").await?;
-    let snapshot = connection
-        .build_transaction()
-        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await
-        .map_err(|e| postgres::classify(e, "open a snapshot"))?;
-    let mut objects = Vec::new();
-    for published in context.dataset().published {
-        let statement = statement(context, published.table, published.columns);
-        objects.push(copy(context, &snapshot, published.object, &statement).await?);
+    let written = write(context).await;
+    if context.aws_s3.is_some() {
+        remove_exports(context).await;
     }
-    let newest = newest(context, &snapshot).await?;
-    snapshot.rollback().await.map_err(|e| postgres::classify(e, "close the snapshot"))?;
+    let (objects, newest) = written?;
     if let Some(newest) = &newest {
         context.store.upload_bytes("public/last-updated-date.txt", newest.clone().into()).await?;
         context.store.upload_bytes("public/last-updated-shield.svg", shield(newest).into()).await?;
@@ -73,27 +75,146 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
 
     let rows = objects.iter().map(|object| object.rows).sum();
     let bytes = objects.iter().map(|object| object.size_bytes).sum();
-    let what = format!("{} CSVs, {} to {}", objects.len(), report::size(bytes), context.config.store);
-    step.done(&what, rows, bytes, json!({ "newest": newest })).await?;
+    let exported = objects.iter().filter(|object| object.exported.is_some()).count();
+    let (how, via) = match exported {
+        0 => ("", "copy"),
+        _ => (", by the database itself", "aws_s3"),
+    };
+    let what = format!("{} CSVs, {} to {}{how}", objects.len(), report::size(bytes), context.config.store);
+    let details = json!({ "newest": newest, "via": via, "exported_csvs": exported });
+    step.done(&what, rows, bytes, details).await?;
     Ok(Published { objects: objects.len(), newest })
 }
 
-fn statement(context: &Context, table: &str, columns: PublishedColumns) -> String {
+/// Writes the CSVs; gives them and the newest run date.
+async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause> {
+    let mut connection = postgres::connect(&context.database, "publish").await?;
+    let mut snapshot = connection
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        // Amazon does not say that its function works in a transaction that only reads.
+        .read_only(context.aws_s3.is_none())
+        .start()
+        .await
+        .map_err(|e| postgres::classify(e, "open a snapshot"))?;
+    let set = snapshot.batch_execute(sql::PUBLISH_ORDER).await;
+    set.map_err(|e| postgres::classify(e, "open a snapshot"))?;
+    let mut objects = Vec::new();
+    for csv in context.dataset().published {
+        objects.push(match export(context, &mut snapshot, csv).await? {
+            Some(object) => object,
+            None => copy(context, &snapshot, csv.object, &statement(context, csv)).await?,
+        });
+    }
+    let newest = newest(context, &snapshot).await?;
+    snapshot.rollback().await.map_err(|e| postgres::classify(e, "close the snapshot"))?;
+    put_into_place(context, &mut objects).await?;
+    Ok((objects, newest))
+}
+
+/// The columns of a CSV; `None`: all that the table has.
+fn names(context: &Context, csv: &Csv) -> Option<Vec<&'static str>> {
     let dataset = context.dataset();
-    let named = || {
-        let mut tables = dataset.tables.iter().chain(dataset.kept);
-        let table =
-            tables.find(|known| known.name == table).expect("a published table is one of the dataset");
-        table.columns.iter().map(|column| column.name).collect::<Vec<_>>()
-    };
-    let (script, names) = match columns {
-        PublishedColumns::Named => (sql::PUBLISH_COPY, named()),
-        PublishedColumns::Only(names) => (sql::PUBLISH_COPY, names.to_vec()),
-        PublishedColumns::All => (sql::PUBLISH_COPY_ALL, Vec::new()),
-    };
-    let columns = names.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", ");
+    match csv.columns {
+        PublishedColumns::Named => {
+            let mut tables = dataset.tables.iter().chain(dataset.kept);
+            let table = tables.find(|known| known.name == csv.table);
+            let table = table.expect("a published table is one of the dataset");
+            Some(table.columns.iter().map(|column| column.name).collect())
+        }
+        PublishedColumns::Only(names) => Some(names.to_vec()),
+        PublishedColumns::All => None,
+    }
+}
+
+fn statement(context: &Context, csv: &Csv) -> String {
     let schema = &context.config.database.schema;
-    sql::render(script, &[("schema", schema), ("table", table), ("columns", &columns)])
+    match names(context, csv) {
+        None => sql::render(sql::PUBLISH_COPY_ALL, &[("schema", schema), ("table", csv.table)]),
+        Some(names) => {
+            let columns = names.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", ");
+            let variables = [("schema", schema.as_str()), ("table", csv.table), ("columns", &columns)];
+            sql::render(sql::PUBLISH_COPY, &variables)
+        }
+    }
+}
+
+/// Where the database puts its CSVs first.
+fn exports_folder(context: &Context) -> String {
+    format!("{}/exports", context.staging_prefix(1))
+}
+
+/// Has the database write a CSV; `None`: it cannot, or it wrote what S3 cannot put into place, and the caller copies.
+async fn export(
+    context: &Context,
+    snapshot: &mut Transaction<'_>,
+    csv: &Csv,
+) -> Result<Option<Object>, Cause> {
+    let Some(aws_s3) = context.aws_s3.as_ref().filter(|aws_s3| aws_s3.works(Direction::Export)) else {
+        return Ok(None);
+    };
+    let key = format!("{}/{}", exports_folder(context), csv.object.replace('/', "-"));
+    let Some(to) = context.store.s3_location(&key) else { return Ok(None) };
+    let operation = format!("export {} to {}", csv.table, context.store.url().object(&key));
+    let failed = |e| postgres::classify(e, operation.as_str());
+    let names = names(context, csv);
+    let schema = &context.config.database.schema;
+    let from = Columns { schema, table: csv.table, names: names.as_deref() };
+    // A failure must not end the snapshot, from which the rows are taken the other way then.
+    let savepoint = snapshot.savepoint("export").await.map_err(failed)?;
+    let exported = match aws_s3::export(&savepoint, from, &to, &operation).await {
+        Ok(exported) => exported,
+        Err(error) => {
+            aws_s3.give_up(Direction::Export, error)?;
+            savepoint.rollback().await.map_err(failed)?;
+            return Ok(None);
+        }
+    };
+    savepoint.commit().await.map_err(failed)?;
+    if exported.objects != 1 || exported.size_bytes > S3_COPY_BYTES_MAX {
+        tracing::info!(
+            object = csv.object,
+            exported.objects,
+            exported.size_bytes,
+            "{} is too large to be one object of the database's; its rows go through the connection",
+            csv.object
+        );
+        return Ok(None);
+    }
+    let aws_s3::Exported { rows, size_bytes, .. } = exported;
+    Ok(Some(Object { key: csv.object, rows, size_bytes, sha256: None, exported: Some(key) }))
+}
+
+/// Takes the checksums of what the database has written and will be public (from the objects as they are: the
+/// database gives none), then has S3 copy all of it to its places.
+async fn put_into_place(context: &Context, objects: &mut [Object]) -> Result<(), Cause> {
+    for object in objects.iter_mut().filter(|object| object.key.starts_with("public/")) {
+        if let Some(exported) = &object.exported {
+            let read = context.store.checksum(exported).await?;
+            (object.size_bytes, object.sha256) = (read.size_bytes, Some(read.sha256));
+        }
+    }
+    for object in objects {
+        if let Some(exported) = &object.exported {
+            context.store.copy(exported, object.key).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what the database has written, parts of split objects too. What cannot be removed is private, as all of
+/// the run's folder.
+async fn remove_exports(context: &Context) {
+    let folder = exports_folder(context);
+    let removed = async {
+        for object in context.store.list(&folder).await? {
+            context.store.delete(&object.key).await?;
+        }
+        Ok::<_, Cause>(())
+    };
+    if let Err(error) = removed.await {
+        tracing::warn!("{} could not be cleared: {error}", context.store.url().object(&folder));
+    }
 }
 
 async fn copy(
@@ -121,7 +242,13 @@ async fn copy(
     writer.write(chunk.freeze()).await?;
     let written = writer.finish().await?;
     bar.finish_and_clear();
-    Ok(Object { key, rows: lines.saturating_sub(1), size_bytes: written.size_bytes, sha256: written.sha256 })
+    Ok(Object {
+        key,
+        rows: lines.saturating_sub(1),
+        size_bytes: written.size_bytes,
+        sha256: Some(written.sha256),
+        exported: None,
+    })
 }
 
 async fn newest(context: &Context, snapshot: &Transaction<'_>) -> Result<Option<String>, Cause> {

@@ -31,9 +31,8 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
     for file in &files {
         bytes += archive(context, file, "private").await?;
     }
-    let prefix = context.staging_prefix(batch);
     for csv in &csvs {
-        bytes += context.store.upload(&format!("{prefix}/{}.csv", csv.table), &csv.path).await?;
+        bytes += context.store.upload(&context.staging_csv(batch, &csv.table), &csv.path).await?;
     }
     let objects = (files.len() + csvs.len()) as u64;
     let what = format!("{objects} objects, {} to {}", report::size(bytes), context.config.store);

@@ -47,7 +47,11 @@ fn the_reference_names_every_command_option_and_variable() {
     if std::env::var_os(WRITE).is_some() {
         fs::write(root().join(REFERENCE), whole).expect("the reference can be written");
     } else {
-        assert_eq!(whole, text, "{REFERENCE} is not up to date: {WRITE}=1 cargo test --test it docs");
+        let differs = whole.lines().zip(text.lines()).find(|(made, there)| made != there);
+        assert!(
+            whole == text,
+            "{REFERENCE} is not up to date: {WRITE}=1 cargo test --test it docs\n{differs:#?}"
+        );
     }
 }
 
@@ -187,6 +191,22 @@ fn command_lines_parse() {
     assert!(seen > 3, "only {seen} command lines were found");
 }
 
+/// What is there to be pasted can be pasted. (SQL is run by `rights`.)
+#[test]
+fn json_is_json() {
+    let mut seen = 0;
+    for document in documents() {
+        let text = read(&document);
+        for block in text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("json\n")) {
+            if let Err(error) = serde_json::from_str::<serde_json::Value>(block.trim()) {
+                panic!("{}: {error} in\n{block}", document.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 2, "only {seen} blocks were found");
+}
+
 /// The words of `make` that documents name are in the Makefile.
 #[test]
 fn words_of_make_exist() {
@@ -254,7 +274,11 @@ fn shell_words(line: &str) -> Vec<String> {
             }
             (None, '\\') => word.get_or_insert_default().extend(chars.next()),
             (None, '#') if word.is_none() => break,
-            (None, '|' | '>' | '<' | ';' | '&') => break,
+            (None, '|' | '>' | '<' | ';' | '&') => {
+                // `2>` is no word.
+                word = word.filter(|word| !word.bytes().all(|b| b.is_ascii_digit()));
+                break;
+            }
             (None, c) if c.is_whitespace() => words.extend(word.take()),
             (None, c) => word.get_or_insert_default().push(c),
         }

@@ -115,3 +115,22 @@ async fn what_identifies_a_building_is_not_published() {
         assert!(!key.starts_with("public/") || !holds, "{key}:\n{text}");
     }
 }
+
+/// Not even to somebody who asks for every detail.
+#[tokio::test]
+async fn a_failed_record_is_not_in_the_log() {
+    let pipeline = Pipeline::new("details").await.with("--level", "2");
+    let address = format!(
+        "<PropertyAddresses><PropertyAddress><Street1>{}</Street1></PropertyAddress></PropertyAddresses>",
+        STREETS[0]
+    );
+    pipeline
+        .put(Extract::weekly("2024-05-06").case("a", &format!("<FiledDate>2024-02-30</FiledDate>{address}")));
+    let ran = pipeline.run_with(&["-vv"]).await.exits(3);
+    assert!(!ran.stderr.contains(STREETS[0]), "{}", ran.stderr);
+    let pipeline = pipeline.env([("MERGANSER_LOG".into(), "trace".into())]);
+    pipeline
+        .put(Extract::weekly("2024-05-07").case("b", &format!("<FiledDate>2024-02-30</FiledDate>{address}")));
+    let ran = pipeline.run().await.exits(3);
+    assert!(!ran.stderr.contains(STREETS[0]), "{}", ran.stderr);
+}

@@ -6,7 +6,7 @@ use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 
 /// Texts, by a name, that break naive CSV, array literals or COPY.
-fn texts() -> BTreeMap<&'static str, String> {
+pub fn texts() -> BTreeMap<&'static str, String> {
     [
         ("comma", "a,b,,c,"),
         ("quote", "\"a\" \"\" b\""),
@@ -41,7 +41,7 @@ fn texts() -> BTreeMap<&'static str, String> {
 }
 
 /// The text as an element's content: a parser must give it back exactly.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     // Literal carriage returns are line ends; as references they are kept.
     text.replace('\r', "&#13;")

@@ -33,7 +33,7 @@ async fn a_second_run_changes_nothing() {
     assert_eq!(pipeline.tables("public").await, tables);
     assert_eq!(pipeline.column(versions).await, versions_before);
     assert_eq!(pipeline.objects(), objects);
-    let runs = "select concat_ws(' ', status, (select details ->> 'new' from etl.steps
+    let runs = "select concat_ws(' ', status, (select rows from etl.steps
                     where steps.run_id = runs.run_id and step = 'select'),
                     (select count(*) from etl.files where files.run_id = runs.run_id),
                     (select count(*) from etl.steps where steps.run_id = runs.run_id and step = 'promote'))

@@ -25,7 +25,7 @@ async fn each_test_has_a_database_of_its_own() {
 async fn each_test_has_a_bucket_of_its_own() {
     let one = s3::bucket("Smoke_one").await;
     let other = s3::bucket("Smoke_one").await;
-    let client = client(&one);
+    let client = one.client();
     let body = b"case number\n".to_vec();
     client.put_object().bucket(&one.name).key("a/b.csv").body(body.clone().into()).send().await.unwrap();
     let got = client.get_object().bucket(&one.name).key("a/b.csv").send().await.unwrap();
@@ -35,24 +35,24 @@ async fn each_test_has_a_bucket_of_its_own() {
     assert_eq!(listed.key_count(), Some(0));
 }
 
-fn client(bucket: &s3::Bucket) -> aws_sdk_s3::Client {
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let credentials =
-        aws_sdk_s3::config::Credentials::new(&bucket.access_key, &bucket.secret_key, None, None, "test");
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-        .http_client(http)
-        .credentials_provider(credentials)
-        .region(aws_sdk_s3::config::Region::new(bucket.region.clone()))
-        .endpoint_url(&bucket.endpoint)
-        .force_path_style(true)
-        .build();
-    aws_sdk_s3::Client::from_conf(config)
-}
-
 #[test]
 fn the_binary_runs() {
     let none: [(&str, &str); 0] = [];
     let said = support::merganser(["--help"], none);
     assert!(said.status.success(), "{said:?}");
+}
+
+/// A machine that vanishes must not hold the lock for as long as the server's system is patient.
+#[tokio::test]
+async fn the_server_looks_for_clients_that_are_gone() {
+    let database = postgres::database("keepalives").await;
+    let asked =
+        "select current_setting('tcp_keepalives_idle') || '/' || current_setting('tcp_keepalives_interval')
+        || '/' || current_setting('tcp_keepalives_count')";
+    for (url, expected) in [(database.tcp_url(), "30/10/3"), (database.url(), "0/0/0")] {
+        let url = url.parse().expect("the URL is one");
+        let connection = merganser::clients::postgres::connect(&url, "test").await.expect("a connection");
+        let row = connection.query_one(asked, &[]).await.expect("an answer");
+        assert_eq!(row.get::<_, String>(0), expected);
+    }
 }

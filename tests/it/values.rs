@@ -251,7 +251,6 @@ async fn a_case_that_repeats_a_sequence_is_a_failed_record() {
         "judgments|oca_judgments|2",
         "warrants|oca_warrants|1/1",
         "both|oca_decisions|3",
-        "both|oca_judgments|4",
     ];
     assert_eq!(pipeline.column(failed).await, expected);
     assert_eq!(pipeline.one("select status from etl.files").await, "done_with_failures");

@@ -105,6 +105,11 @@ impl StoreError {
             {
                 "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN: they do not fit together"
             }
+            // The answer to a HEAD has no body that could say why.
+            Self::Denied { detail, .. } if s3 && detail.starts_with("HTTP status") => {
+                "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; if they are right, they lack \
+                 s3:ListBucket on the bucket or s3:GetObject below the prefix"
+            }
             Self::Denied { .. } if s3 => {
                 "give the credentials s3:ListBucket on the bucket and s3:GetObject, s3:PutObject, \
                  s3:DeleteObject and s3:AbortMultipartUpload below the prefix"

@@ -77,12 +77,12 @@ impl FileStore {
         }
     }
 
-    /// Copies an object to a local file, and tells whether it changed meanwhile.
+    /// Reads an object, into a local file if one is given, and tells whether it changed meanwhile.
     pub(super) async fn download(
         &self,
         at: &Place,
         key: &str,
-        to: &mut BufWriter<tokio::fs::File>,
+        mut to: Option<&mut BufWriter<tokio::fs::File>>,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Fetched, StoreError> {
         let io = |e| StoreError::from_io(at.clone(), e);
@@ -96,11 +96,15 @@ impl FileStore {
                 break;
             }
             hash.update(&chunk[..n]);
-            to.write_all(&chunk[..n]).await.map_err(io)?;
+            if let Some(to) = &mut to {
+                to.write_all(&chunk[..n]).await.map_err(io)?;
+            }
             size_bytes += n as u64;
             progress(size_bytes);
         }
-        to.flush().await.map_err(io)?;
+        if let Some(to) = &mut to {
+            to.flush().await.map_err(io)?;
+        }
         // A file that is still being copied in by somebody else would otherwise be taken as whole.
         let after = from.metadata().await.map_err(io)?;
         if size_bytes != before.len() || after.modified().ok() != before.modified().ok() {
@@ -155,6 +159,13 @@ impl FileStore {
         // A step of its own: when this future is dropped before it, the object does not appear.
         blocking(move || publish(temp, &path)).await.map_err(io)?;
         Ok(size_bytes)
+    }
+
+    pub(super) async fn copy(&self, at: &Place, from: &str, to: &str) -> Result<(), StoreError> {
+        let (root, from) = (self.root.clone(), from.to_owned());
+        let path = blocking(move || locate(&root, &from, false)).await;
+        let path = path.map_err(|e| StoreError::from_io(at.clone(), e))?;
+        self.upload(at, to, &path).await.map(drop)
     }
 
     pub(super) async fn delete(&self, at: &Place, key: &str) -> Result<(), StoreError> {

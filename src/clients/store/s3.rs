@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -29,7 +31,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use super::error::{Place, StoreError};
-use super::{Fetched, ObjectInfo, hex};
+use super::{Fetched, ObjectInfo, S3Location, hex};
 pub use options::{Encryption, Keys, S3Options, S3OptionsError};
 pub(super) use upload::Upload;
 
@@ -76,15 +78,20 @@ impl S3Store {
             .tls_context(context)
             .build_https();
 
-        // The default chain would ask a metadata service last. With an endpoint of one's own there
-        // is none, and S3-compatible servers take us-east-1 unless told otherwise.
+        let environment = || {
+            RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+                .or_else(ProfileFileRegionProvider::new())
+        };
         let region = match &options.region {
             Some(region) => RegionProviderChain::first_try(Region::new(region.clone())),
-            None if options.endpoint_url.is_some() => {
-                RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-                    .or_else(ProfileFileRegionProvider::new())
+            // Where there is an endpoint of one's own there is no metadata service, and S3-compatible
+            // servers take us-east-1 unless told otherwise.
+            None if options.endpoint_url.is_some() => environment(),
+            // The SDK's own default chain, of the same three, cannot be given our HTTP client, and panics.
+            None => {
+                let with_client = ProviderConfig::without_region().with_http_client(http.clone());
+                environment().or_else(ImdsRegionProvider::builder().configure(&with_client).build())
             }
-            None => RegionProviderChain::default_provider(),
         }
         // A wrong guess is answered with the right region.
         .or_else(Region::new("us-east-1"));
@@ -202,7 +209,7 @@ impl S3Store {
         &self,
         at: &Place,
         key: &str,
-        to: &mut BufWriter<tokio::fs::File>,
+        mut to: Option<&mut BufWriter<tokio::fs::File>>,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Fetched, StoreError> {
         let io = |e| StoreError::from_io(at.clone(), e);
@@ -221,7 +228,7 @@ impl S3Store {
                 answer.content_range().is_some_and(|r| r.starts_with(&format!("bytes {size_bytes}-")));
             if size_bytes > 0 && !resumed {
                 // The server sends the whole again.
-                rewind(to).await.map_err(io)?;
+                rewind(&mut to).await.map_err(io)?;
                 (hash, size_bytes, counted) = (Sha256::new(), 0, 0);
             }
             if size_bytes == 0 {
@@ -235,12 +242,16 @@ impl S3Store {
                     Ok(Some(Err(error))) => break failure::body(at.clone(), error),
                     Ok(Some(Ok(chunk))) => {
                         hash.update(&chunk);
-                        to.write_all(&chunk).await.map_err(io)?;
+                        if let Some(to) = &mut to {
+                            to.write_all(&chunk).await.map_err(io)?;
+                        }
                         size_bytes += chunk.len() as u64;
                         progress(size_bytes);
                     }
                     Ok(None) if total.is_none_or(|total| total == size_bytes) => {
-                        to.flush().await.map_err(io)?;
+                        if let Some(to) = &mut to {
+                            to.flush().await.map_err(io)?;
+                        }
                         return Ok(Fetched { size_bytes, sha256: hex(&hash.finalize()) });
                     }
                     Ok(None) => break failure::short(at.clone(), size_bytes, total.unwrap_or_default()),
@@ -254,7 +265,7 @@ impl S3Store {
             tracing::warn!(object = at.url, size_bytes, breaks, cause = %broken, "a download broke off and is taken up again");
             if matches!(broken, StoreError::Checksum { .. }) || total.is_some_and(|total| size_bytes >= total)
             {
-                rewind(to).await.map_err(io)?;
+                rewind(&mut to).await.map_err(io)?;
                 (hash, size_bytes, counted) = (Sha256::new(), 0, 0);
                 progress(0);
             }
@@ -326,6 +337,17 @@ impl S3Store {
         Ok(size_bytes)
     }
 
+    pub(super) async fn copy(&self, at: &Place, from: &str, to: &str) -> Result<(), StoreError> {
+        upload::copy(self, at, from, to).await
+    }
+
+    pub(super) fn location(&self, key: &str) -> S3Location {
+        let region = self.client.config().region().map(ToString::to_string);
+        // Opened with one, if only a guess.
+        let region = region.unwrap_or_default();
+        S3Location { bucket: self.bucket.clone(), key: self.full_key(key), region }
+    }
+
     pub(super) async fn delete(&self, at: &Place, key: &str) -> Result<(), StoreError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.full_key(key));
         match request.send().await.map_err(|e| failure::classify(at.clone(), e)) {
@@ -341,7 +363,8 @@ impl S3Store {
     }
 }
 
-async fn rewind(file: &mut BufWriter<tokio::fs::File>) -> std::io::Result<()> {
+async fn rewind(file: &mut Option<&mut BufWriter<tokio::fs::File>>) -> std::io::Result<()> {
+    let Some(file) = file else { return Ok(()) };
     file.seek(SeekFrom::Start(0)).await?;
     file.get_ref().set_len(0).await
 }

@@ -29,6 +29,7 @@ pub const OCA: Dataset = Dataset {
     parse: parse::parse,
     promotion: Promotion::MergeWithChildren { key: "indexnumberid" },
     feed_days: 60,
+    guards: &["drop", "duplicates", "failures", "orphans", "run_date", "short"],
     scripts: Scripts {
         stage: include_str!("../../../sql/oca/1_stage.duckdb.sql"),
         check: include_str!("../../../sql/oca/2_check.duckdb.sql"),

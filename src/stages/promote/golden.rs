@@ -1,7 +1,7 @@
 //! Compare with truth, inside the transaction: the tables as they would be committed against CSVs in a folder.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -9,11 +9,28 @@ use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use super::{Transfer, failed};
+use crate::dataset::{Dataset, Promotion};
 use crate::error::Cause;
 use crate::sql;
 
 /// Differences that are shown.
 const SHOWN: usize = 10;
+
+/// The CSVs of truth in a folder: table and path of each.
+///
+/// # Errors
+/// [`Cause::Usage`] if there is none: a comparison with nothing would always pass.
+pub fn truths(dataset: &Dataset, folder: &Path) -> Result<Vec<(&'static str, PathBuf)>, Cause> {
+    let truths = dataset.table_names().map(|table| (table, folder.join(format!("{table}.csv"))));
+    let truths: Vec<_> = truths.filter(|(_, path)| path.exists()).collect();
+    if truths.is_empty() {
+        return Err(Cause::Usage {
+            message: format!("--golden: {} has no CSV that is named like a table", folder.display()),
+            hint: Some("TABLE.csv: any of the published ones will do".into()),
+        });
+    }
+    Ok(truths)
+}
 
 impl Transfer<'_> {
     /// Compares every table that has a CSV in `folder` (`TABLE.csv`, with a header row that names its columns).
@@ -21,19 +38,12 @@ impl Transfer<'_> {
     /// # Errors
     /// [`Cause::Refused`] with the first differences, by key and column; the caller rolls back.
     pub(super) async fn compare_with(&self, folder: &Path) -> Result<(), Cause> {
-        let (mut compared, mut differences, mut total) = (0, Vec::new(), 0);
-        for table in self.context.dataset().table_names() {
-            let path = folder.join(format!("{table}.csv"));
-            if !path.exists() {
-                continue;
-            }
-            compared += 1;
-            let (found, shown) = self.compare_table(table, &path).await?;
+        let (mut differences, mut total) = (Vec::new(), 0);
+        let truths = truths(self.context.dataset(), folder)?;
+        for (table, path) in &truths {
+            let (found, shown) = self.compare_table(table, path).await?;
             total += found;
             differences.extend(shown);
-        }
-        if compared == 0 {
-            return Err(Cause::usage(format!("{} has no CSV that is named like a table", folder.display())));
         }
         if total > 0 {
             differences.truncate(SHOWN);
@@ -46,6 +56,7 @@ impl Transfer<'_> {
                 hint: Some("rolled back; mend the parser or the truth".into()),
             });
         }
+        let compared = truths.len();
         tracing::info!(run_id = %self.context.run_id, "{compared} table(s) are as in {}", folder.display());
         Ok(())
     }
@@ -58,9 +69,18 @@ impl Transfer<'_> {
         let mut file = BufReader::with_capacity(1 << 18, tokio::fs::File::open(path).await.map_err(io())?);
         let mut header = String::new();
         file.read_line(&mut header).await.map_err(io())?;
-        let columns: Vec<_> =
-            header.trim().split(',').map(|name| sql::identifier(name.trim_matches('"'))).collect();
-        let columns = columns.join(", ");
+        let names: Vec<_> = header.trim().split(',').map(|name| name.trim_matches('"')).collect();
+        let Promotion::MergeWithChildren { key } = self.context.dataset().promotion;
+        if !names.contains(&key) {
+            return Err(Cause::Usage {
+                message: format!("{} has no column {key} in its first line", path.display()),
+                hint: Some("a CSV of truth has a header row, as the published ones have".into()),
+            });
+        }
+        let list = |column: fn(String) -> String| {
+            names.iter().map(|name| column(sql::identifier(name))).collect::<Vec<_>>().join(", ")
+        };
+        let (columns, texts) = (list(|name| name), list(|name| format!("{name}::text as {name}")));
         let copy = sql::render(sql::GOLDEN_COPY, &[("columns", &columns)]);
         let sink = self.transaction.copy_in::<_, Bytes>(&copy).await.map_err(pg)?;
         let mut sink = std::pin::pin!(sink);
@@ -73,7 +93,7 @@ impl Transfer<'_> {
             sink.send(chunk.freeze()).await.map_err(pg)?;
         }
         sink.finish().await.map_err(pg)?;
-        let text = self.render_with(sql::GOLDEN_COMPARE, table, &[("columns", &columns)]);
+        let text = self.render_with(sql::GOLDEN_COMPARE, table, &[("texts", &texts)]);
         let rows = self.transaction.query(&text, &[]).await.map_err(pg)?;
         let mut sides: BTreeMap<String, [Vec<Map<String, Value>>; 2]> = BTreeMap::new();
         let mut total = 0;

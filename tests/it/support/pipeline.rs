@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use clap::CommandFactory;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_postgres::SimpleQueryMessage;
@@ -12,6 +14,9 @@ use tokio_postgres::SimpleQueryMessage;
 use super::csv::{Cell, Csv};
 use super::extract::Extract;
 use super::postgres::{self, TestDatabase};
+
+/// Time that a run may take; on two cores, with other tests beside it, it needs a second or two.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A database and folders that only one test uses.
 pub struct Pipeline {
@@ -115,22 +120,31 @@ impl Pipeline {
         ran
     }
 
-    /// Starts the pipeline and does not wait for it.
+    /// Starts the pipeline and does not wait for it. It is killed when the test ends, and when it takes
+    /// unreasonably long.
     pub fn start(&self, extra: &[&str]) -> tokio::task::JoinHandle<Ran> {
-        let (args, envs) = (self.args(extra), self.envs.clone());
-        tokio::task::spawn_blocking(move || Ran::new(super::merganser(args, envs)))
+        let mut command = tokio::process::Command::from(super::command(self.args(extra), self.envs.clone()));
+        command.kill_on_drop(true);
+        tokio::spawn(async move {
+            let output = tokio::time::timeout(LIMIT, command.output()).await;
+            Ran::new(output.expect("the run ends in time").expect("the merganser binary runs"))
+        })
     }
 
-    /// The arguments of a run.
+    /// The arguments of a run; an option in `extra` takes the place of the one that is set.
     pub fn args(&self, extra: &[&str]) -> Vec<String> {
-        let options = self.options.iter().flat_map(|(name, value)| [name.clone(), value.clone()]);
+        let options = self.options.iter().filter(|(name, _)| !extra.contains(&name.as_str()));
+        let options = options.flat_map(|(name, value)| [name.clone(), value.clone()]);
         let begin = ["run", "oca"].map(str::to_owned).into_iter();
         begin.chain(options).chain(extra.iter().map(|arg| (*arg).to_owned())).collect()
     }
 
-    /// Runs another command than `run`, with the options of a run but the source.
+    /// Runs another command than `run`, with those options of a run that it has.
     pub async fn other(&self, words: &[&str]) -> Ran {
-        let options = self.options.iter().filter(|(name, _)| *name != "--source");
+        let command = merganser::cli::Cli::command();
+        let command = command.find_subcommand(words[0]).expect("there is such a command");
+        let has = |name: &str| command.get_arguments().any(|arg| arg.get_long() == name.strip_prefix("--"));
+        let options = self.options.iter().filter(|(name, _)| has(name));
         let options = options.flat_map(|(name, value)| [name.clone(), value.clone()]);
         let args: Vec<_> = words.iter().map(|word| (*word).to_owned()).chain(options).collect();
         let envs = self.envs.clone();

@@ -34,6 +34,12 @@ pub async fn cluster() -> &'static TestCluster {
         .await
 }
 
+/// What the server has logged so far, of every database.
+pub async fn log() -> String {
+    let path = cluster().await.embedded.log_file();
+    String::from_utf8_lossy(&std::fs::read(path).expect("the log can be read")).into_owned()
+}
+
 /// A database that only one test uses. It goes with the cluster.
 #[derive(Debug)]
 pub struct TestDatabase {
@@ -60,14 +66,19 @@ async fn copy_of(template: &str, name_hint: &str) -> TestDatabase {
     let admin = connect(&cluster.embedded.database_url("postgres")).await;
     let create = format!("create database {name} template {template}");
     admin.batch_execute(&create).await.expect("a database can be made");
-    TestDatabase {
-        url: cluster.embedded.database_url(&name),
-        tcp_url: cluster.embedded.tcp_url(&name).expect("the cluster listens on TCP"),
-        name,
-    }
+    TestDatabase::of(&cluster.embedded, &name)
 }
 
 impl TestDatabase {
+    /// A database of a cluster that listens on TCP too.
+    pub fn of(cluster: &Embedded, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            url: cluster.database_url(name),
+            tcp_url: cluster.tcp_url(name).expect("the cluster listens on TCP"),
+        }
+    }
+
     /// The database's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -76,6 +87,11 @@ impl TestDatabase {
     /// URL over the Unix socket.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// URL over the Unix socket, as another role.
+    pub fn url_as(&self, role: &str) -> String {
+        self.url.replace("user=merganser", &format!("user={role}"))
     }
 
     /// URL over 127.0.0.1, with the password.

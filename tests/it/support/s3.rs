@@ -1,5 +1,6 @@
 //! One real S3 server (Garage) for all tests of this process, and a fresh bucket for each.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -9,6 +10,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use tokio::sync::OnceCell;
 
 use super::Janitor;
@@ -75,6 +78,58 @@ impl Bucket {
         ]
         .map(|(name, value)| (name.to_owned(), value.clone()))
         .into()
+    }
+
+    /// A client of the server.
+    pub fn client(&self) -> Client {
+        let credentials = Credentials::new(&self.access_key, &self.secret_key, None, None, "test");
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .credentials_provider(credentials)
+            .region(Region::new(self.region.clone()))
+            .endpoint_url(&self.endpoint)
+            .force_path_style(true)
+            .build();
+        Client::from_conf(config)
+    }
+
+    /// Puts an object into the bucket.
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) {
+        let put = self.client().put_object().bucket(&self.name).key(key).body(bytes.into());
+        put.send().await.expect("an object can be put");
+    }
+
+    /// Every object of the bucket: key and bytes.
+    pub async fn objects(&self) -> BTreeMap<String, Vec<u8>> {
+        let client = self.client();
+        let listed =
+            client.list_objects_v2().bucket(&self.name).send().await.expect("the bucket can be listed");
+        assert_eq!(listed.is_truncated(), Some(false), "more objects than one answer lists");
+        let mut objects = BTreeMap::new();
+        for key in listed.contents().iter().filter_map(|object| object.key()) {
+            let got = client.get_object().bucket(&self.name).key(key).send().await.expect("it can be read");
+            let bytes = got.body.collect().await.expect("it can be read to its end").to_vec();
+            objects.insert(key.to_owned(), bytes);
+        }
+        objects
+    }
+
+    /// Every object: key, type and bytes.
+    pub async fn typed_objects(&self) -> BTreeMap<String, (String, Vec<u8>)> {
+        let client = self.client();
+        let mut objects = BTreeMap::new();
+        let mut pages = client.list_objects_v2().bucket(&self.name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for object in page.expect("the bucket can be listed").contents() {
+                let key = object.key().expect("an object has a key");
+                let got = client.get_object().bucket(&self.name).key(key).send().await.expect("an object");
+                let kind = got.content_type().unwrap_or_default().to_owned();
+                let bytes = got.body.collect().await.expect("its bytes").to_vec();
+                objects.insert(key.to_owned(), (kind, bytes));
+            }
+        }
+        objects
     }
 }
 

@@ -1,12 +1,17 @@
 //! Writing an object to S3: one request if it is small, else a multipart upload whose parts go out
 //! while the next one is filled. An upload that is dropped is aborted: S3 shows nothing of it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, MetadataDirective, ServerSideEncryption,
+};
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinSet;
 
@@ -18,6 +23,8 @@ const PARTS_MAX: u64 = 10_000;
 /// Part size of an upload from a file; a file up to this goes out in one request.
 const FILE_PART_BYTES: usize = 16 * MIB;
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A copy is at most 5 GB.
+const COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// An object on its way to S3. Holds `parts in flight + 1` parts in memory.
 #[derive(Debug)]
@@ -66,19 +73,7 @@ impl Upload {
         part_bytes: usize,
         in_flight_max: usize,
     ) -> Self {
-        let target = Target {
-            client: store.client.clone(),
-            bucket: store.bucket.clone(),
-            key: store.full_key(key),
-            at,
-            content_type: content_type(key),
-            cache_control: store.cache_control.clone(),
-            encryption: store.encryption.clone(),
-            checksum: match store.client.config().request_checksum_calculation() {
-                Some(RequestChecksumCalculation::WhenRequired) => None,
-                _ => Some(ChecksumAlgorithm::Crc32),
-            },
-        };
+        let target = Target::new(store, at, key);
         Self { target, part_bytes, in_flight_max, buffer: BytesMut::new(), multipart: None }
     }
 
@@ -190,7 +185,70 @@ impl Multipart {
     }
 }
 
+/// Copies an object inside the bucket: its bytes stay with S3, and the copy gets the headers and the encryption of
+/// everything else that is written here.
+pub(super) async fn copy(store: &S3Store, at: &Place, from: &str, to: &str) -> Result<(), StoreError> {
+    let target = Target::new(store, at.clone(), to);
+    let source = format!("{}/{}", target.bucket, encoded(&store.full_key(from)));
+    // The answer comes when the copy is whole; it may take minutes, in which S3 says little.
+    let patience = aws_sdk_s3::config::Config::builder()
+        .timeout_config(
+            TimeoutConfig::builder()
+                .read_timeout(COPY_TIMEOUT)
+                .operation_attempt_timeout(COPY_TIMEOUT)
+                .build(),
+        )
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    target
+        .client
+        .copy_object()
+        .copy_source(source)
+        .bucket(&target.bucket)
+        .key(&target.key)
+        .metadata_directive(MetadataDirective::Replace)
+        .content_type(target.content_type)
+        .set_cache_control(target.cache_control.clone())
+        .set_server_side_encryption(target.sse())
+        .set_ssekms_key_id(target.kms_key())
+        .customize()
+        .config_override(patience)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|e| failure::classify(target.at.clone(), e))
+}
+
+/// A key as part of a URL's path.
+fn encoded(key: &str) -> String {
+    key.bytes().fold(String::with_capacity(key.len()), |mut text, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                text.push(byte.into());
+            }
+            // Writing to a String cannot fail.
+            _ => drop(write!(text, "%{byte:02X}")),
+        }
+        text
+    })
+}
+
 impl Target {
+    fn new(store: &S3Store, at: Place, key: &str) -> Self {
+        Self {
+            client: store.client.clone(),
+            bucket: store.bucket.clone(),
+            key: store.full_key(key),
+            at,
+            content_type: content_type(key),
+            cache_control: store.cache_control.clone(),
+            encryption: store.encryption.clone(),
+            checksum: match store.client.config().request_checksum_calculation() {
+                Some(RequestChecksumCalculation::WhenRequired) => None,
+                _ => Some(ChecksumAlgorithm::Crc32),
+            },
+        }
+    }
+
     fn kms_key(&self) -> Option<String> {
         match &self.encryption {
             Encryption::Kms(key) => key.clone(),
@@ -296,6 +354,11 @@ mod tests {
         assert_eq!(content_type("a/oca_index.csv"), "text/csv; charset=utf-8");
         assert_eq!(content_type("last-updated-shield.svg"), "image/svg+xml");
         assert_eq!(content_type("a.b/none"), "application/octet-stream");
+    }
+
+    #[test]
+    fn keys_survive_a_url() {
+        assert_eq!(encoded("a-b_c.d~/e f+g%ä"), "a-b_c.d~/e%20f%2Bg%25%C3%A4");
     }
 
     #[test]

@@ -1,0 +1,6 @@
+-- Purpose: rows in the order in which the table has them, so that two publications of the same rows compare.
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  none; in the transaction that then publishes.
+-- Outputs: none.
+set local synchronize_seqscans = off;
+set local max_parallel_workers_per_gather = 0;

@@ -1,0 +1,85 @@
+//! What a run may lose: records that fail, rows of a table.
+
+use crate::error::Cause;
+
+/// How many failed records a run may have: the larger of both.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct FailureBudget {
+    pub percent: f64,
+    pub records: u64,
+}
+
+impl Default for FailureBudget {
+    /// Five in a hundred; a handful in a small file does not stop it.
+    fn default() -> Self {
+        Self { percent: 5.0, records: 10 }
+    }
+}
+
+impl std::str::FromStr for FailureBudget {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        let budget = match text.trim().strip_suffix('%') {
+            Some(_) => percent(text).map(|percent| Self { percent, records: 0 }),
+            None => text.trim().parse().ok().map(|records| Self { percent: 0.0, records }),
+        };
+        budget.ok_or_else(|| {
+            Cause::usage(format!(
+                "--max-failures (MERGANSER_MAX_FAILURES) takes a number or per cent (20, 5%), not `{text}`"
+            ))
+        })
+    }
+}
+
+/// What a table may lose in one batch: so many per cent of its rows, and fewer rows than this whatever the per cent.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct DropLimit {
+    pub percent: f64,
+    pub rows: u64,
+}
+
+impl Default for DropLimit {
+    /// One in ten; a handful of a small table is not a drop.
+    fn default() -> Self {
+        Self { percent: 10.0, rows: 10 }
+    }
+}
+
+impl std::str::FromStr for DropLimit {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        let limit = percent(text).map(|percent| Self { percent, rows: 0 });
+        limit.ok_or_else(|| {
+            Cause::usage(format!(
+                "--max-drop (MERGANSER_MAX_DROP) takes per cent from 0 to 100, not `{text}`"
+            ))
+        })
+    }
+}
+
+/// `12.5%` or `12.5` as a number from 0 to 100.
+fn percent(text: &str) -> Option<f64> {
+    let value: f64 = text.trim().trim_end_matches('%').trim().parse().ok()?;
+    (0.0..=100.0).contains(&value).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_budget_is_a_number_or_per_cent() {
+        assert_eq!("20".parse::<FailureBudget>().ok(), Some(FailureBudget { percent: 0.0, records: 20 }));
+        assert_eq!("2.5%".parse::<FailureBudget>().ok(), Some(FailureBudget { percent: 2.5, records: 0 }));
+        assert!("-1".parse::<FailureBudget>().is_err() && "101%".parse::<FailureBudget>().is_err());
+    }
+
+    #[test]
+    fn a_drop_limit_is_per_cent() {
+        assert_eq!("2.5%".parse::<DropLimit>().ok(), Some(DropLimit { percent: 2.5, rows: 0 }));
+        assert_eq!("0".parse::<DropLimit>().ok(), Some(DropLimit { percent: 0.0, rows: 0 }));
+        assert!("-1".parse::<DropLimit>().is_err() && "NaN".parse::<DropLimit>().is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! What the code says of the tables is what both engines' catalogues say.
+
+use std::fs;
+
+use duckdb::Connection;
+use merganser::dataset::{ColumnType, Table};
+use merganser::datasets::oca::OCA;
+use merganser::sql;
+
+use crate::support::pipeline::rows;
+use crate::support::postgres;
+
+/// Every dataset that has tables of this kind.
+const DATASETS: [&merganser::dataset::Dataset; 1] = [&OCA];
+
+fn postgres_type(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Text => "text",
+        ColumnType::TextArray => "text[]",
+        ColumnType::Date => "date",
+        ColumnType::Timestamp => "timestamp without time zone",
+        ColumnType::Numeric => "numeric",
+        ColumnType::Int => "integer",
+        ColumnType::BigInt => "bigint",
+        ColumnType::Boolean => "boolean",
+        ColumnType::Real => "real",
+    }
+}
+
+fn duckdb_type(kind: ColumnType) -> &'static str {
+    match kind {
+        // Numerics keep the digits that they came with.
+        ColumnType::Text | ColumnType::Numeric => "VARCHAR",
+        ColumnType::TextArray => "VARCHAR[]",
+        ColumnType::Date => "DATE",
+        ColumnType::Timestamp => "TIMESTAMP",
+        ColumnType::Int => "INTEGER",
+        ColumnType::BigInt => "BIGINT",
+        ColumnType::Boolean => "BOOLEAN",
+        ColumnType::Real => "FLOAT",
+    }
+}
+
+#[tokio::test]
+async fn the_columns_are_those_of_postgresql() {
+    let database = postgres::database("catalogue").await;
+    let client = database.client().await;
+    for dataset in DATASETS {
+        client.batch_execute(&format!("create schema {}", dataset.name)).await.unwrap();
+        let variables = [("schema", dataset.name)];
+        client.batch_execute(&sql::render(dataset.scripts.tables, &variables)).await.unwrap();
+        let columns = format!(
+            "select relname, attname, format_type(atttypid, atttypmod)
+             from pg_attribute join pg_class on pg_class.oid = attrelid
+             where relnamespace = '{}'::regnamespace and relkind = 'r' and attnum > 0 order by relname, attnum",
+            dataset.name
+        );
+        let tables = dataset.tables.iter().chain(dataset.kept);
+        let mut expected: Vec<_> = tables.collect();
+        expected.sort_by_key(|table| table.name);
+        let expected: Vec<_> = expected
+            .into_iter()
+            .flat_map(|table| {
+                let columns = table.columns.iter();
+                columns.map(|column| {
+                    [table.name, column.name, postgres_type(column.kind)].map(|cell| Some(cell.to_owned()))
+                })
+            })
+            .collect();
+        assert_eq!(rows(&client, &columns).await, expected);
+    }
+}
+
+/// The columns of a table in DuckDB, with their types.
+fn duckdb_columns(connection: &Connection, table: &str) -> Vec<(String, String)> {
+    let query = "select column_name, data_type from information_schema.columns
+                 where table_name = ? order by ordinal_position";
+    let mut statement = connection.prepare(query).unwrap();
+    let columns = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    columns.collect::<Result<_, _>>().unwrap()
+}
+
+fn staging(dataset: &merganser::dataset::Dataset) -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(&sql::render(dataset.scripts.stage, &[])).unwrap();
+    connection
+}
+
+#[test]
+fn the_staged_columns_are_those_of_duckdb() {
+    for dataset in DATASETS {
+        let connection = staging(dataset);
+        for table in dataset.tables {
+            let columns = table.staged().map(|column| (column.name, duckdb_type(column.kind)));
+            let expected: Vec<_> = [("record_no", "BIGINT")]
+                .into_iter()
+                .chain(columns)
+                .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+                .collect();
+            assert_eq!(duckdb_columns(&connection, table.name), expected, "{}", table.name);
+        }
+    }
+}
+
+/// COPY goes by position, so a header in another order would put values into the wrong columns.
+#[test]
+fn the_exported_columns_are_the_staged_ones() {
+    for dataset in DATASETS {
+        let connection = staging(dataset);
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().to_str().unwrap();
+        connection.execute_batch(&sql::render(dataset.scripts.export, &[("dir", dir)])).unwrap();
+        let header = |table: &str| fs::read_to_string(folder.path().join(format!("{table}.csv"))).unwrap();
+        for table in dataset.tables {
+            let expected: Vec<_> = table.staged().map(|column| column.name).collect();
+            assert_eq!(header(table.name), expected.join(",") + "\n", "{}", table.name);
+        }
+        let records = "record_id,file_id,run_date,order_key,ordinal,is_delete,is_winner\n";
+        assert_eq!(header(&dataset.records_table()), records);
+    }
+}
+
+#[test]
+fn what_is_published_names_columns_of_its_table() {
+    for dataset in DATASETS {
+        let tables: Vec<&Table> = dataset.tables.iter().chain(dataset.kept).collect();
+        for published in dataset.published {
+            let table = tables.iter().find(|table| table.name == published.table);
+            let table = table.unwrap_or_else(|| panic!("{} is of no table", published.object));
+            if let merganser::dataset::PublishedColumns::Only(names) = published.columns {
+                let known = |name: &&str| table.columns.iter().any(|column| column.name == *name);
+                assert!(names.iter().all(known), "{}", published.object);
+            }
+        }
+    }
+}

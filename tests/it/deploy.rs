@@ -1,0 +1,384 @@
+//! The manifests of `deploy/` are what Kubernetes takes, and fit the program: names of variables, arguments, exit
+//! codes, folders. What Kubernetes would drop as unknown is found by writing each object out again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, Parser};
+use k8s_openapi::api::batch::v1::{CronJob, Job, JobSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, Namespace, PodSpec, Secret, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use merganser::cli::Cli;
+use merganser::error::Exit;
+use serde::Deserialize;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// One object of a manifest.
+enum Object {
+    CronJob(Box<CronJob>),
+    Job(Box<Job>),
+    ConfigMap(ConfigMap),
+    Secret(Secret),
+    ServiceAccount(ServiceAccount),
+    Namespace(Namespace),
+    NetworkPolicy(NetworkPolicy),
+    Kustomization(Kustomization),
+}
+
+/// As far as we use it.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Kustomization {
+    #[serde(rename = "apiVersion")]
+    api_version: String,
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<Value>,
+    resources: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    images: Vec<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    patches: Vec<BTreeMap<String, String>>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder can be read") {
+        let path = entry.expect("a folder can be read").path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false if path.extension().is_some_and(|extension| extension == "yaml") => found.push(path),
+            false => {}
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Every object of every manifest, with its file.
+fn objects() -> Vec<(PathBuf, Object)> {
+    let mut found = Vec::new();
+    for path in files(&root()) {
+        let text = fs::read_to_string(&path).expect("a manifest can be read");
+        for document in serde_norway::Deserializer::from_str(&text) {
+            let value = Value::deserialize(document).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            found.push((path.clone(), object(&path, value)));
+        }
+    }
+    assert!(found.len() > 10);
+    found
+}
+
+fn object(path: &Path, value: Value) -> Object {
+    let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    match (text("apiVersion").as_str(), text("kind").as_str()) {
+        ("batch/v1", "CronJob") => Object::CronJob(Box::new(typed(path, value))),
+        ("batch/v1", "Job") => Object::Job(Box::new(typed(path, value))),
+        ("v1", "ConfigMap") => Object::ConfigMap(typed(path, value)),
+        ("v1", "Secret") => Object::Secret(typed(path, value)),
+        ("v1", "ServiceAccount") => Object::ServiceAccount(typed(path, value)),
+        ("v1", "Namespace") => Object::Namespace(typed(path, value)),
+        ("networking.k8s.io/v1", "NetworkPolicy") => Object::NetworkPolicy(typed(path, value)),
+        ("kustomize.config.k8s.io/v1beta1", "Kustomization") => Object::Kustomization(typed(path, value)),
+        (version, kind) => panic!("{}: no type for {version} {kind}", path.display()),
+    }
+}
+
+/// The value as an object of its type, none of it lost.
+fn typed<T: DeserializeOwned + Serialize>(path: &Path, value: Value) -> T {
+    let object: T =
+        serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let again = serde_json::to_value(&object).expect("an object can be written");
+    assert_kept(&value, &again, &path.display().to_string());
+    object
+}
+
+/// Fails if something of `given` is not in `kept`.
+fn assert_kept(given: &Value, kept: &Value, at: &str) {
+    match (given, kept) {
+        (Value::Object(given), Value::Object(kept)) => {
+            for (name, value) in given {
+                let at = format!("{at}: {name}");
+                assert_kept(value, kept.get(name).unwrap_or_else(|| panic!("{at} is not known")), &at);
+            }
+        }
+        (Value::Array(given), Value::Array(kept)) => {
+            assert_eq!(given.len(), kept.len(), "{at}");
+            given.iter().zip(kept).for_each(|(given, kept)| assert_kept(given, kept, at));
+        }
+        _ => assert_eq!(given, kept, "{at}"),
+    }
+}
+
+fn base_cron_job() -> CronJob {
+    let found = objects().into_iter().find_map(|(path, object)| match object {
+        Object::CronJob(job) if path.ends_with("base/cronjob.yaml") => Some(*job),
+        _ => None,
+    });
+    found.expect("the base has a CronJob")
+}
+
+fn one_off_job() -> Job {
+    let found = objects().into_iter().find_map(|(_, object)| match object {
+        Object::Job(job) => Some(*job),
+        _ => None,
+    });
+    found.expect("there is a Job")
+}
+
+/// The specs of the jobs that the manifests make.
+fn job_specs() -> [JobSpec; 2] {
+    let weekly = base_cron_job().spec.job_template.spec;
+    [weekly.expect("a job has a spec"), one_off_job().spec.expect("a job has a spec")]
+}
+
+fn pod(job: &JobSpec) -> PodSpec {
+    job.template.spec.clone().expect("a job has a pod")
+}
+
+fn container(pod: &PodSpec) -> &Container {
+    let [container] = pod.containers.as_slice() else { panic!("one container: {:?}", pod.containers) };
+    container
+}
+
+#[test]
+fn every_manifest_is_an_object_of_its_type() {
+    objects();
+}
+
+#[test]
+#[should_panic(expected = "concurrencyPolcy is not known")]
+fn a_name_that_kubernetes_would_drop_is_found() {
+    let text =
+        "{apiVersion: batch/v1, kind: CronJob, spec: {schedule: '* * * * *', concurrencyPolcy: Forbid}}";
+    object(Path::new("x"), serde_norway::from_str(text).expect("the text is YAML"));
+}
+
+#[test]
+fn kustomizations_name_files_that_exist_and_leave_none_out() {
+    let mut used = BTreeSet::new();
+    for (path, object) in objects() {
+        let Object::Kustomization(kustomization) = object else { continue };
+        let folder = path.parent().expect("a file is in a folder");
+        let patches = kustomization.patches.iter().map(|patch| &patch["path"]);
+        for name in kustomization.resources.iter().chain(patches) {
+            let file = folder.join(name);
+            assert!(file.exists(), "{}: {name} does not exist", path.display());
+            used.insert(fs::canonicalize(file).expect("it exists"));
+        }
+        used.insert(fs::canonicalize(path).expect("it exists"));
+    }
+    let is_single =
+        |path: &PathBuf| path.ends_with("secret.example.yaml") || path.ends_with("jobs/reprocess.yaml");
+    let unused: Vec<_> = files(&root())
+        .into_iter()
+        .map(|path| fs::canonicalize(path).expect("it exists"))
+        .filter(|path| !used.contains(path) && !is_single(path))
+        .collect();
+    assert!(unused.is_empty(), "no kustomization uses {unused:?}");
+}
+
+/// Names of variables in the manifests against those that options take, and AWS's own.
+#[test]
+fn variables_are_ones_that_the_program_knows() {
+    const AWS: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"];
+    let reference =
+        fs::read_to_string(root().join("../docs/reference.md")).expect("the reference can be read");
+    let mut known: BTreeSet<String> = AWS.iter().map(|name| (*name).to_owned()).collect();
+    for command in Cli::command().get_subcommands() {
+        known.extend(
+            command.get_arguments().filter_map(|arg| arg.get_env()).map(|name| name.to_string_lossy().into()),
+        );
+    }
+    known.extend(
+        Cli::command()
+            .get_arguments()
+            .filter_map(|arg| arg.get_env())
+            .map(|name| name.to_string_lossy().into()),
+    );
+    let mut seen = BTreeSet::new();
+    for (path, object) in objects() {
+        let names: Vec<String> = match object {
+            Object::ConfigMap(map) => map.data.unwrap_or_default().into_keys().collect(),
+            Object::Secret(secret) => {
+                assert!(secret.data.is_none(), "{}: an example has no real values", path.display());
+                secret.string_data.unwrap_or_default().into_keys().collect()
+            }
+            _ => continue,
+        };
+        for name in names {
+            // A test of its own holds the reference against the sources.
+            let is_known = known.contains(&name) || reference.contains(&format!("| `{name}` |"));
+            assert!(is_known, "{}: nothing reads {name}", path.display());
+            seen.insert(name);
+        }
+    }
+    for job in job_specs() {
+        let pod = pod(&job);
+        for variable in container(&pod).env.iter().flatten() {
+            assert!(known.contains(&variable.name), "nothing reads {}", variable.name);
+            seen.insert(variable.name.clone());
+        }
+    }
+    for needed in ["DATABASE_URL", "AWS_S3_BUCKET_NAME", "MODE", "DB_SCHEMA", "S3_PREFIX", "REPROCESS_GLOB"] {
+        assert!(seen.contains(needed), "{needed} is missing");
+    }
+}
+
+#[test]
+fn values_come_from_objects_that_exist() {
+    let (mut maps, mut secrets, mut accounts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (_, object) in objects() {
+        match object {
+            Object::ConfigMap(map) => maps.extend(map.metadata.name),
+            Object::Secret(secret) => secrets.extend(secret.metadata.name),
+            Object::ServiceAccount(account) => accounts.extend(account.metadata.name),
+            _ => {}
+        }
+    }
+    for job in job_specs() {
+        let pod = pod(&job);
+        assert!(accounts.contains(pod.service_account_name.as_deref().unwrap_or_default()));
+        for from in container(&pod).env_from.iter().flatten() {
+            let known = match (&from.config_map_ref, &from.secret_ref) {
+                (Some(map), _) => maps.contains(&map.name),
+                (_, Some(secret)) => secrets.contains(&secret.name),
+                _ => false,
+            };
+            assert!(known, "{from:?}");
+        }
+    }
+}
+
+#[test]
+fn arguments_parse_and_both_jobs_have_the_same_pod() {
+    let [weekly, once] = job_specs().map(|job| {
+        let pod = pod(&job);
+        let args = container(&pod).args.clone().expect("there are arguments");
+        let words = ["merganser".to_owned()].into_iter().chain(args.clone());
+        Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{args:?}: {error}"));
+        (job, pod)
+    });
+    assert_eq!(weekly.0.pod_failure_policy, once.0.pod_failure_policy);
+    let bare = |pod: &PodSpec| {
+        let mut pod = pod.clone();
+        let container = &mut pod.containers[0];
+        (container.args, container.image) = (None, None);
+        container.env = container
+            .env
+            .take()
+            .map(|all| all.into_iter().filter(|variable| !variable.name.contains("REPROCESS")).collect());
+        pod
+    };
+    assert_eq!(bare(&weekly.1), bare(&once.1));
+}
+
+/// A second try must not hide that records failed; one that was evicted must be made.
+#[test]
+fn the_failure_policy_fits_the_exit_codes() {
+    let [job, _] = job_specs();
+    let rules = job.pod_failure_policy.as_ref().expect("there is a policy").rules.clone();
+    let [first, second] = rules.as_slice() else { panic!("{rules:?}") };
+    assert_eq!(first.action, "Ignore");
+    assert_eq!(first.on_pod_conditions.as_ref().expect("it is of conditions")[0].type_, "DisruptionTarget");
+    assert_eq!(second.action, "FailJob");
+    let codes = second.on_exit_codes.as_ref().expect("it is of codes");
+    let expected = [Exit::Usage, Exit::SomeFailed, Exit::NotPublished, Exit::Locked].map(|exit| exit as i32);
+    assert_eq!((codes.operator.as_str(), codes.values.as_slice()), ("In", expected.as_slice()));
+    let pod = pod(&job);
+    assert_eq!(codes.container_name.as_ref(), Some(&container(&pod).name));
+    assert_eq!(pod.restart_policy.as_deref(), Some("Never"), "a policy of failures needs it");
+    assert!(pod.termination_grace_period_seconds > Some(15), "clearing up takes as long");
+}
+
+#[test]
+fn the_weekly_run_is_alone_and_has_a_time_zone() {
+    let spec = base_cron_job().spec;
+    assert_eq!(spec.concurrency_policy.as_deref(), Some("Forbid"));
+    assert_eq!(spec.time_zone.as_deref(), Some("America/New_York"));
+    assert_eq!(spec.schedule.split(' ').count(), 5);
+    assert_eq!(spec.schedule.split(' ').skip(2).take(2).collect::<Vec<_>>(), ["*", "*"], "every week");
+}
+
+/// What the namespace's policy `restricted` asks for, and no more places to write to than staging.
+#[test]
+fn the_pod_has_no_rights_that_it_does_not_need() {
+    let namespace = objects().into_iter().find_map(|(_, object)| match object {
+        Object::Namespace(namespace) => namespace.metadata.labels,
+        _ => None,
+    });
+    let labels = namespace.expect("the namespace has labels");
+    assert_eq!(labels.get("pod-security.kubernetes.io/enforce").map(String::as_str), Some("restricted"));
+    for job in job_specs() {
+        let pod = pod(&job);
+        let all = pod.security_context.as_ref().expect("there is a security context");
+        assert!(all.run_as_non_root == Some(true) && all.run_as_user > Some(0));
+        assert_eq!(all.seccomp_profile.as_ref().expect("there is a profile").type_, "RuntimeDefault");
+        assert_eq!(pod.automount_service_account_token, Some(false));
+        let container = container(&pod);
+        let own = container.security_context.as_ref().expect("there is a security context");
+        assert_eq!(own.allow_privilege_escalation, Some(false));
+        assert_eq!(own.read_only_root_filesystem, Some(true));
+        let drops = own.capabilities.as_ref().expect("there are capabilities").drop.clone();
+        assert_eq!(drops, Some(vec!["ALL".to_owned()]));
+        let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
+        assert!(limits.is_some_and(|limits| limits.contains_key("memory")));
+        let writable: Vec<_> = container
+            .volume_mounts
+            .iter()
+            .flatten()
+            .filter(|mount| mount.read_only != Some(true))
+            .map(|mount| mount.mount_path.as_str())
+            .collect();
+        let work_dir = container.env.iter().flatten().find(|variable| variable.name == "MERGANSER_WORK_DIR");
+        let work_dir = work_dir.and_then(|variable| variable.value.as_deref()).expect("there is a folder");
+        assert_eq!(writable, [work_dir]);
+        let staging = pod.volumes.iter().flatten().find_map(|volume| volume.empty_dir.as_ref());
+        assert!(staging.expect("staging is an empty folder").size_limit.is_some());
+    }
+}
+
+#[test]
+fn the_network_policy_lets_out_what_is_needed() {
+    let found = objects().into_iter().find_map(|(_, object)| match object {
+        Object::NetworkPolicy(policy) => policy.spec,
+        _ => None,
+    });
+    let policy = found.expect("there is a policy");
+    assert_eq!(policy.ingress, None);
+    let labels =
+        policy.pod_selector.and_then(|selector| selector.match_labels).expect("it selects by labels");
+    let ports: BTreeSet<_> = policy
+        .egress
+        .iter()
+        .flatten()
+        .flat_map(|rule| rule.ports.iter().flatten())
+        .map(|port| match &port.port {
+            Some(k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int(number)) => *number,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(ports.into_iter().collect::<Vec<_>>(), [22, 53, 443, 5432]);
+    // The kustomization puts the label on the CronJob's pods; the one-off job has it itself.
+    let base = objects().into_iter().find_map(|(path, object)| match object {
+        Object::Kustomization(base) if path.ends_with("base/kustomization.yaml") => Some(base),
+        _ => None,
+    });
+    let label = &base.expect("there is a base").labels[0];
+    assert_eq!(label["includeTemplates"], true);
+    for (name, value) in &labels {
+        assert_eq!(label["pairs"][name], value.as_str());
+        let own =
+            one_off_job().spec.expect("a job has a spec").template.metadata.and_then(|meta| meta.labels);
+        assert_eq!(own.expect("it has labels").get(name), Some(value));
+    }
+}

@@ -1,0 +1,192 @@
+//! The arrows between the rooms of the code point down only.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The stages in the order of a run: one may take what an earlier one gives.
+const STAGES: [&str; 10] =
+    ["select", "fetch", "parse", "geocode", "check", "export", "upload", "load", "promote", "publish"];
+
+/// A source file and the paths that it names, each from the crate's root: `stages::fetch::Fetched`.
+struct Room {
+    file: String,
+    named: Vec<String>,
+}
+
+/// The files below a folder (or the file) of src/, without their tests.
+fn rooms(place: &str) -> Vec<Room> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&src.join(place), &mut files);
+    assert!(!files.is_empty(), "nothing at src/{place}");
+    files.sort();
+    let rooms = files.into_iter().filter(|path| !path.ends_with("tests.rs")).map(|path| {
+        let file = path.strip_prefix(&src).unwrap().display().to_string();
+        let text = fs::read_to_string(&path).unwrap();
+        let named = names(&text, &modules(&file));
+        Room { file, named }
+    });
+    rooms.collect()
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) {
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().flatten().for_each(|entry| collect(&entry.path(), files));
+    } else if path.extension().is_some_and(|extension| extension == "rs") {
+        files.push(path.to_owned());
+    }
+}
+
+/// The modules that lead to a file: `stages/promote/golden.rs` is `[stages, promote, golden]`.
+fn modules(file: &str) -> Vec<String> {
+    let mut modules: Vec<_> = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    modules.pop_if(|last| ["mod", "lib", "main"].contains(&last.as_str()));
+    modules
+}
+
+/// The paths of the crate that a text names, in `use` lines and elsewhere; neither in comments nor in its tests.
+fn names(text: &str, modules: &[String]) -> Vec<String> {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let code =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut named = Vec::new();
+    let (mut rest, mut before) = (code.as_str(), ' ');
+    while let Some(at) = rest.find(['c', 's']) {
+        let tail = &rest[at..];
+        before = rest[..at].chars().next_back().unwrap_or(before);
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+        let start =
+            ["crate::", "super::"].into_iter().find(|start| tail.starts_with(start) && !is_word(before));
+        if start.is_some() {
+            for path in expand(tail) {
+                named.push(from_root(&path, modules));
+            }
+        }
+        let step = start.map_or(1, str::len);
+        before = tail[..step].chars().next_back().unwrap();
+        rest = &tail[step..];
+    }
+    named
+}
+
+/// The path that opens the text; with braces, all of them: `a::{b::C, d}` is `a::b::C` and `a::d`.
+fn expand(text: &str) -> Vec<String> {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
+    let (path, rest) = text.split_at(end);
+    let Some(inside) = rest.strip_prefix('{').filter(|_| path.ends_with("::")) else {
+        return vec![path.trim_end_matches(':').to_owned()];
+    };
+    let (mut depth, mut start, mut paths) = (0, 0, Vec::new());
+    for (at, c) in inside.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                let part = inside[start..at].trim();
+                if !part.is_empty() {
+                    paths.extend(expand(part).into_iter().map(|inner| format!("{path}{inner}")));
+                }
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    paths
+}
+
+/// `super::x` in the module a::b is `a::x`, `crate::x` is `x`.
+fn from_root(path: &str, modules: &[String]) -> String {
+    let mut at = modules.to_vec();
+    let mut parts = path.split("::").peekable();
+    if parts.next_if_eq(&"crate").is_some() {
+        at.clear();
+    }
+    while parts.next_if_eq(&"super").is_some() {
+        at.pop().expect("a module above");
+    }
+    at.extend(parts.map(str::to_owned));
+    at.join("::")
+}
+
+/// The first module of every path that a room names.
+fn roots(room: &Room) -> impl Iterator<Item = &str> {
+    room.named.iter().map(|path| path.split("::").next().unwrap())
+}
+
+#[test]
+fn paths_are_found_wherever_they_are_named() {
+    let modules = ["stages".to_owned(), "load".to_owned()];
+    let text = "//! crate::no\nuse crate::{a, b::{C, self}};\nuse super::export::Csv;\n\
+                fn x() -> crate::d::E { super::y() }\n#[cfg(test)]\nmod tests { use crate::z; }";
+    let expected = ["a", "b::C", "b::self", "stages::export::Csv", "d::E", "stages::y"];
+    assert_eq!(names(text, &modules), expected);
+}
+
+#[test]
+fn a_stage_names_no_dataset_and_of_other_stages_only_what_earlier_ones_give() {
+    for room in rooms("stages") {
+        let above = ["datasets", "etl", "run", "cli", "command", "demo", "summary", "main"];
+        let bad: Vec<_> = roots(&room).filter(|root| above.contains(root)).collect();
+        assert!(bad.is_empty(), "{} names {bad:?}", room.file);
+        let Some(own) = modules(&room.file).get(1).cloned() else { continue };
+        let place = STAGES.iter().position(|stage| *stage == own);
+        let place = place.unwrap_or_else(|| panic!("{} is not in this test's list of stages", room.file));
+        for path in &room.named {
+            let mut parts = path.split("::").skip(1);
+            let (other, what) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let is_stage = path.starts_with("stages::") && STAGES.contains(&other) && other != own;
+            let is_earlier = STAGES[..place].contains(&other);
+            let is_type = what.starts_with(|c: char| c.is_ascii_uppercase());
+            assert!(!is_stage || is_earlier && is_type, "{} names {path}", room.file);
+        }
+    }
+}
+
+#[test]
+fn a_dataset_touches_neither_network_nor_store_nor_database() {
+    for room in rooms("datasets") {
+        let bad: Vec<_> = roots(&room).filter(|root| !["dataset", "datasets"].contains(root)).collect();
+        assert!(bad.is_empty(), "{} names {bad:?}", room.file);
+        let text =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&room.file)).unwrap();
+        for package in ["tokio", "reqwest", "aws_", "duckdb", "std::net"] {
+            let named = text.lines().any(|line| line.trim_start().starts_with(&format!("use {package}")));
+            assert!(!named, "{} uses {package}", room.file);
+        }
+    }
+    for room in rooms("dataset.rs") {
+        assert_eq!(room.named, Vec::<String>::new(), "{}", room.file);
+    }
+}
+
+#[test]
+fn what_lies_below_knows_nothing_of_what_lies_above() {
+    let above = ["stages", "etl", "run", "cli", "command", "demo", "summary"];
+    let rules = [
+        ("clients", [above.as_slice(), &["dataset", "datasets", "manifest", "config"]].concat()),
+        ("sql.rs", [above.as_slice(), &["datasets", "manifest", "config", "clients"]].concat()),
+        ("manifest.rs", [above.as_slice(), &["datasets"]].concat()),
+        (
+            "embedded.rs",
+            [above.as_slice(), &["dataset", "datasets", "manifest", "config", "clients"]].concat(),
+        ),
+        ("etl.rs", ["datasets", "clients", "sql", "manifest", "cli"].to_vec()),
+    ];
+    for (place, forbidden) in rules {
+        for room in rooms(place) {
+            let bad: Vec<_> = roots(&room).filter(|root| forbidden.contains(root)).collect();
+            assert!(bad.is_empty(), "{} names {bad:?}", room.file);
+        }
+    }
+}
+
+#[test]
+fn one_run_can_be_read_at_a_glance() {
+    let etl = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/etl.rs")).unwrap();
+    assert!(etl.lines().count() <= 150, "src/etl.rs has {} lines", etl.lines().count());
+    let main = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/main.rs")).unwrap();
+    assert!(main.lines().count() <= 40, "src/main.rs has {} lines", main.lines().count());
+}

@@ -1,0 +1,151 @@
+//! The rights that docs/operations.md gives are enough, and they are needed: its statements are run as they are,
+//! but for the names of database and roles.
+
+use std::fs;
+use std::path::Path;
+
+use merganser::sql;
+
+use crate::support::extract::Extract;
+use crate::support::pipeline::{Pipeline, Ran};
+use crate::support::{self, postgres};
+
+/// The statements of the document whose first line is this comment.
+fn statements(heading: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
+    let text = fs::read_to_string(path).expect("the document can be read");
+    let blocks = text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sql\n"));
+    let mut found = blocks.filter(|block| block.starts_with(&format!("-- {heading}")));
+    found.next().unwrap_or_else(|| panic!("the document has no statements {heading}")).to_owned()
+}
+
+/// A database that gives nobody anything, and a pipeline that works in it as the program's role.
+struct Court {
+    pipeline: Pipeline,
+    role: String,
+    oncall: String,
+}
+
+impl Court {
+    async fn new(hint: &str) -> Self {
+        let pipeline = Pipeline::new(hint).await;
+        let name = pipeline.database.name().to_owned();
+        let closed =
+            format!("revoke all on database {name} from public; revoke all on schema public from public;");
+        pipeline.execute(&closed).await;
+        let (role, oncall) = (format!("{name}_role"), format!("{name}_oncall"));
+        let url = pipeline.database.url_as(&role);
+        let court = Self { pipeline: pipeline.with("--database-url", url), role, oncall };
+        court.grant("1. ").await;
+        court
+    }
+
+    /// Runs statements of the document.
+    async fn grant(&self, heading: &str) {
+        let text = statements(heading)
+            .replace("on database court", &format!("on database {}", self.pipeline.database.name()));
+        let words = |text: &str, from: &str, to: &str| {
+            text.split_inclusive([' ', ';', '\n'])
+                .map(|word| match word.trim_end_matches([' ', ';', '\n']) == from {
+                    true => word.replace(from, to),
+                    false => word.to_owned(),
+                })
+                .collect::<String>()
+        };
+        let text = words(&words(&text, "merganser", &self.role), "oncall", &self.oncall);
+        self.pipeline.execute(&text).await;
+    }
+
+    /// A whole life: new rows, a replacement, a delete, a failed record; then each other command.
+    async fn live(&self) {
+        let pipeline = &self.pipeline;
+        let court = "<Court>Bronx County Civil Court</Court><Parties><Party><Role>Petitioner</Role></Party></Parties>";
+        pipeline.put(Extract::weekly("2024-03-04").case("a", court).case("b", court));
+        pipeline.run_with(&["--dry-run"]).await.exits(0);
+        pipeline.run().await.exits(0);
+        let bad = "<FiledDate>2024-02-30</FiledDate>";
+        pipeline.put(Extract::weekly("2024-03-11").case("a", court).case("c", bad).delete("b"));
+        pipeline.run_with(&["--max-drop", "100"]).await.exits(3);
+        assert_eq!(pipeline.column("select indexnumberid from oca_index").await, ["a"]);
+        self.command(&["reprocess", "oca", "*", "--force", "--max-drop", "100"], 3).await;
+        self.command(&["retry", "oca"], 3).await;
+        self.command(&["purge", "oca"], 0).await;
+    }
+
+    /// A run that must fail for want of a right, and say so.
+    async fn refused(&self, without: &str, back: &str) {
+        self.pipeline.execute(&without.replace("ROLE", &self.role)).await;
+        let ran = self.command(&["reprocess", "oca", "*", "--force", "--max-drop", "100"], 1).await;
+        assert!(ran.stderr.contains("SQLSTATE 42501"), "{without}: {}", ran.stderr);
+        self.pipeline.execute(&back.replace("ROLE", &self.role)).await;
+    }
+
+    async fn command(&self, words: &[&str], code: i32) -> Ran {
+        let folder =
+            |kind: &str, name: &str| format!("{kind}{}", self.pipeline.folder().join(name).display());
+        let url = self.pipeline.database.url_as(&self.role);
+        let options = [
+            ("--database-url", url),
+            ("--store", folder("file:", "store")),
+            ("--work-dir", folder("", "work")),
+        ];
+        let mut args: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        args.extend(options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+        let none: [(&str, &str); 0] = [];
+        let ran = tokio::task::spawn_blocking(move || Ran::new(support::merganser(args, none)));
+        ran.await.expect("the command is over").exits(code)
+    }
+}
+
+#[tokio::test]
+async fn the_rights_for_new_tables_are_enough() {
+    let court = Court::new("rights_new").await;
+    court.grant("2a. ").await;
+    court.live().await;
+}
+
+#[tokio::test]
+async fn the_rights_for_existing_tables_are_enough_and_needed() {
+    let court = Court::new("rights_old").await;
+    let client = court.pipeline.database.client().await;
+    let dataset = merganser::datasets::oca::OCA;
+    for script in [dataset.scripts.tables, dataset.scripts.keys] {
+        let text = format!("begin; {} commit;", sql::render(script, &[("schema", "public")]));
+        client.batch_execute(&text).await.expect("the tables can be made");
+    }
+    court.grant("2b. ").await;
+    court.live().await;
+    let name = court.pipeline.database.name();
+    for (right, object) in [
+        ("temporary", format!("database {name}")),
+        ("delete", "public.oca_parties".into()),
+        ("insert", "public.oca_parties".into()),
+        ("update", "public.oca_index".into()),
+        ("update", "public.oca_metadata".into()),
+        ("usage", "schema public".into()),
+    ] {
+        let (without, back) =
+            (format!("revoke {right} on {object} from ROLE"), format!("grant {right} on {object} to ROLE"));
+        court.refused(&without, &back).await;
+    }
+    court.command(&["reprocess", "oca", "*", "--force", "--max-drop", "100"], 3).await;
+}
+
+#[tokio::test]
+async fn people_who_look_can_look_and_no_more() {
+    let court = Court::new("rights_look").await;
+    court.grant("2a. ").await;
+    court.live().await;
+    court.grant("3. ").await;
+    let url = court.pipeline.database.url_as(&court.oncall);
+    let none: [(&str, &str); 0] = [];
+    for words in [vec!["status"], vec!["status", "last"], vec!["failures"]] {
+        let args = [words.clone(), vec!["--database-url", &url]].concat();
+        assert_eq!(support::merganser(args, none).status.code(), Some(0), "{words:?}");
+    }
+    let store = format!("file:{}", court.pipeline.store().display());
+    let retry = ["retry", "oca", "--database-url", &url, "--store", &store];
+    assert_eq!(support::merganser(retry, none).status.code(), Some(1));
+    let client = postgres::connect(&url).await;
+    assert!(client.batch_execute("select from public.oca_index").await.is_err());
+}
