@@ -123,12 +123,13 @@ pub struct Adopt {
     /// Files of the archive up to this run date are done [default: the newest run date in the database]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub until: Option<jiff::civil::Date>,
+    /// Show what would be done, and roll back
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    #[command(flatten)]
-    pub processing: Processing,
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,10 @@ use crate::{adopt, demo, purge, run, show, summary};
 pub fn run(cli: Cli) -> Exit {
     let report = Report::start(&cli.output, matches!(cli.command, Command::Demo(_)));
     let result = match cli.command {
-        Command::Run(args) => process(RunConfig::from_run(&args), &report),
+        Command::Run(args) => {
+            warn_of_reprocessing(args.reprocess.as_deref());
+            process(RunConfig::from_run(&args), &report)
+        }
         Command::Reprocess(args) => process(RunConfig::from_reprocess(&args), &report),
         Command::Retry(args) => process(RunConfig::from_retry(&args), &report),
         Command::Status(args) => start(status(args)),
@@ -70,6 +73,15 @@ fn start(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Fail
     // A blocking task of an interrupted run is not waited for.
     runtime.shutdown_background();
     result
+}
+
+/// A variable that was set once and forgotten would keep what is new out, week after week.
+fn warn_of_reprocessing(glob: Option<&str>) {
+    if let Some(glob) = glob {
+        tracing::warn!(
+            "--reprocess (REPROCESS_GLOB) is set: only files of the archive like {glob} are taken, nothing new"
+        );
+    }
 }
 
 /// A run of any kind.

@@ -143,8 +143,15 @@ impl RunConfig {
 
     /// Validates the arguments of `merganser adopt`.
     pub fn from_adopt(args: &cli::Adopt) -> Result<Self, Cause> {
-        let selection = (Kind::Adopt, Selection::New);
-        Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)
+        let store = store_url(&args.store)?;
+        let source = format!("{store}/private").parse()?;
+        let database = DatabaseConfig::new(&args.database)?;
+        Ok(Self {
+            kind: Kind::Adopt,
+            s3: s3_options(&args.store)?,
+            dry_run: args.dry_run,
+            ..Self::plain(dataset(args.dataset), source, store, database)
+        })
     }
 
     /// Validates the arguments of `merganser purge`.
@@ -294,7 +301,11 @@ impl DatabaseConfig {
         let url = args.database_url.as_deref().ok_or_else(|| {
             missing("the database", "--database-url postgresql://… (or `embedded`)", "DATABASE_URL")
         })?;
-        for (name, option) in [(&args.schema, "--schema"), (&args.ledger_schema, "--ledger-schema")] {
+        let names = [
+            (&args.schema, "--schema (DB_SCHEMA)"),
+            (&args.ledger_schema, "--ledger-schema (MERGANSER_LEDGER_SCHEMA)"),
+        ];
+        for (name, option) in names {
             // PostgreSQL would cut a longer name without a word, and then not find it; the staging schema's name
             // is the ledger's with a suffix.
             if name.is_empty() || name.len() > 55 || name.contains('\0') || name.starts_with("pg_") {
@@ -305,7 +316,7 @@ impl DatabaseConfig {
             return Err(Cause::usage("--schema and --ledger-schema must differ"));
         }
         Ok(Self {
-            url: url.parse()?,
+            url: url.parse().map_err(|error| refused("--database-url (DATABASE_URL)", error))?,
             schema: args.schema.clone(),
             ledger_schema: args.ledger_schema.clone(),
             staging_schema: format!("{}_staging", args.ledger_schema),
@@ -336,7 +347,10 @@ pub fn dataset(name: cli::DatasetName) -> &'static Dataset {
 fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
     let url = match (&args.store, &args.s3_bucket) {
         (Some(url), _) => url.clone(),
-        (None, Some(bucket)) => format!("s3://{bucket}/{}", args.s3_prefix.as_deref().unwrap_or("")),
+        // Prefixes are written with slashes around them and without.
+        (None, Some(bucket)) => {
+            format!("s3://{bucket}/{}", args.s3_prefix.as_deref().unwrap_or("").trim_matches('/'))
+        }
         (None, None) => {
             return Err(missing(
                 "the store",
@@ -345,7 +359,11 @@ fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
             ));
         }
     };
-    let url: StoreUrl = url.parse()?;
+    let variables = match args.store {
+        Some(_) => "--store (MERGANSER_STORE)",
+        None => "AWS_S3_BUCKET_NAME with S3_PREFIX",
+    };
+    let url: StoreUrl = url.parse().map_err(|error| refused(variables, error))?;
     if url.is_read_only() {
         return Err(Cause::usage(format!(
             "{url} can be read only; a store is file:PATH or s3://BUCKET/PREFIX"
@@ -357,7 +375,9 @@ fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
 fn s3_options(args: &cli::StoreArgs) -> Result<S3Options, Cause> {
     let mut s3 = S3Options::from_env(environment)?;
     if let Some(encryption) = &args.s3_encryption {
-        s3.encryption = encryption.parse()?;
+        s3.encryption = encryption
+            .parse()
+            .map_err(|error| refused("--s3-encryption (MERGANSER_S3_ENCRYPTION)", error))?;
     }
     Ok(s3)
 }
@@ -374,6 +394,11 @@ fn level(text: &str) -> Result<u8, Cause> {
 fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
     let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 128));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }
+}
+
+/// A setting that cannot be used; the value is not repeated, unless the error does.
+fn refused(setting: &str, error: impl std::fmt::Display) -> Cause {
+    Cause::usage(format!("{setting}: {error}"))
 }
 
 fn missing(what: &str, option: &str, variable: &str) -> Cause {

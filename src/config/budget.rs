@@ -25,7 +25,9 @@ impl std::str::FromStr for FailureBudget {
             None => text.trim().parse().ok().map(|records| Self { percent: 0.0, records }),
         };
         budget.ok_or_else(|| {
-            Cause::usage(format!("--max-failures takes a number or per cent (20, 5%), not `{text}`"))
+            Cause::usage(format!(
+                "--max-failures (MERGANSER_MAX_FAILURES) takes a number or per cent (20, 5%), not `{text}`"
+            ))
         })
     }
 }
@@ -49,7 +51,11 @@ impl std::str::FromStr for DropLimit {
 
     fn from_str(text: &str) -> Result<Self, Cause> {
         let limit = percent(text).map(|percent| Self { percent, rows: 0 });
-        limit.ok_or_else(|| Cause::usage(format!("--max-drop takes per cent from 0 to 100, not `{text}`")))
+        limit.ok_or_else(|| {
+            Cause::usage(format!(
+                "--max-drop (MERGANSER_MAX_DROP) takes per cent from 0 to 100, not `{text}`"
+            ))
+        })
     }
 }
 

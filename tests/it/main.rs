@@ -11,6 +11,7 @@ mod environment;
 mod golden;
 mod layers;
 mod level2;
+mod older_job;
 mod quoting;
 mod readers;
 mod refusals;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::CommandFactory;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_postgres::SimpleQueryMessage;
@@ -138,9 +139,12 @@ impl Pipeline {
         begin.chain(options).chain(extra.iter().map(|arg| (*arg).to_owned())).collect()
     }
 
-    /// Runs another command than `run`, with the options of a run but the source.
+    /// Runs another command than `run`, with those options of a run that it has.
     pub async fn other(&self, words: &[&str]) -> Ran {
-        let options = self.options.iter().filter(|(name, _)| *name != "--source");
+        let command = merganser::cli::Cli::command();
+        let command = command.find_subcommand(words[0]).expect("there is such a command");
+        let has = |name: &str| command.get_arguments().any(|arg| arg.get_long() == name.strip_prefix("--"));
+        let options = self.options.iter().filter(|(name, _)| has(name));
         let options = options.flat_map(|(name, value)| [name.clone(), value.clone()]);
         let args: Vec<_> = words.iter().map(|word| (*word).to_owned()).chain(options).collect();
         let envs = self.envs.clone();

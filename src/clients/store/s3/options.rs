@@ -52,7 +52,9 @@ pub enum Encryption {
 pub enum S3OptionsError {
     #[error("{0} is `true` or `false`")]
     NotBoolean(&'static str),
-    #[error("the endpoint of S3 is an http:// or https:// URL without user, password, query or fragment")]
+    #[error(
+        "the endpoint of S3 (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL) is an http:// or https:// URL without user, password, query or fragment"
+    )]
     Endpoint,
     #[error("the encryption is `none`, `AES256`, `aws:kms` or `aws:kms:KEY-ID`")]
     Encryption,
@@ -72,10 +74,11 @@ impl S3Options {
         if let Some(endpoint) = &endpoint_url {
             check_endpoint(endpoint)?;
         }
-        let path_style = match env("MERGANSER_S3_PATH_STYLE").as_deref() {
+        let path_style = match env("MERGANSER_S3_PATH_STYLE").map(|text| text.to_ascii_lowercase()).as_deref()
+        {
             None => None,
-            Some("true") => Some(true),
-            Some("false") => Some(false),
+            Some("true" | "yes" | "on" | "1") => Some(true),
+            Some("false" | "no" | "off" | "0") => Some(false),
             Some(_) => return Err(S3OptionsError::NotBoolean("MERGANSER_S3_PATH_STYLE")),
         };
         let ca_bundle = env("AWS_CA_BUNDLE").map(PathBuf::from);
@@ -131,7 +134,8 @@ mod tests {
         assert_eq!(from(&both).unwrap().endpoint_url.as_deref(), Some("http://b"));
         let off = [("AWS_ENDPOINT_URL_S3", "http://b"), ("MERGANSER_S3_PATH_STYLE", "false")];
         assert!(!from(&off).unwrap().uses_path_style());
-        let not = [("MERGANSER_S3_PATH_STYLE", "yes")];
+        assert!(from(&[("MERGANSER_S3_PATH_STYLE", "Yes")]).unwrap().uses_path_style());
+        let not = [("MERGANSER_S3_PATH_STYLE", "maybe")];
         assert_eq!(from(&not).unwrap_err(), S3OptionsError::NotBoolean("MERGANSER_S3_PATH_STYLE"));
     }
 
