@@ -143,7 +143,7 @@ pub struct Purge {
     /// Show what would go, and roll back
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not write the public files
+    /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
 }

@@ -4,7 +4,8 @@ mod budget;
 
 use std::path::PathBuf;
 
-use crate::cli::{self, LoadVia};
+use crate::cli;
+pub use crate::cli::LoadVia;
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres::PgUrl;
 use crate::clients::sftp::{SftpOptions, SftpUrl};

@@ -4,6 +4,7 @@
 //! special to one source of data, [`datasets`] lists them.
 
 pub mod adopt;
+pub mod aws_s3;
 pub mod cli;
 pub mod clients;
 pub mod command;

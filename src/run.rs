@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::aws_s3::AwsS3;
 use crate::clients::postgres::{self, PgUrl};
 use crate::clients::source::Source;
 use crate::clients::store::Store;
@@ -14,7 +15,6 @@ use crate::embedded::{self, Embedded};
 use crate::error::{Cause, Database, Exit, Failure};
 use crate::manifest::{Kind, Ledger, NewRun, Status};
 use crate::report::Report;
-use crate::stages::aws_s3::AwsS3;
 use crate::stages::check::{Checked, Failures};
 use crate::stages::promote::{self, Guard, Promoted, Records, Sample, TableChange};
 use crate::stages::publish::Published;

@@ -13,9 +13,9 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use super::Context;
-use super::aws_s3::{AwsS3, Direction};
 use super::export::Csv;
 use super::upload::Uploaded;
+use crate::aws_s3::{AwsS3, Direction};
 use crate::clients::postgres::aws_s3::{self, AwsS3Error, Columns};
 use crate::clients::postgres::{self, Connection};
 use crate::dataset::Dataset;

@@ -2,7 +2,6 @@
 //! nothing can be promoted that was not exported: the compiler says so. A stage names no dataset and no
 //! other stage.
 
-pub mod aws_s3;
 pub mod check;
 pub mod export;
 pub mod fetch;
@@ -20,6 +19,7 @@ use std::time::Instant;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::aws_s3::AwsS3;
 use crate::clients::postgres::PgUrl;
 use crate::clients::source::Source;
 use crate::clients::store::Store;
@@ -30,7 +30,6 @@ use crate::machine;
 use crate::manifest::Ledger;
 use crate::report::{self, Report};
 use crate::workspace::Workspace;
-use aws_s3::AwsS3;
 
 /// What every stage of a run has at hand.
 pub struct Context {

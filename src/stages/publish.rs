@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use super::Context;
-use super::aws_s3::Direction;
+use crate::aws_s3::Direction;
 use crate::clients::postgres;
 use crate::clients::postgres::aws_s3::{self, Columns};
 use crate::dataset::{Published as Csv, PublishedColumns};

@@ -89,8 +89,10 @@ impl Court {
             ("--store", folder("file:", "store")),
             ("--work-dir", folder("", "work")),
         ];
+        // A purge works on nothing local.
+        let taken = if words[0] == "purge" { 2 } else { 3 };
         let mut args: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        args.extend(options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+        args.extend(options.into_iter().take(taken).flat_map(|(name, value)| [name.to_owned(), value]));
         let none: [(&str, &str); 0] = [];
         let ran = tokio::task::spawn_blocking(move || Ran::new(support::merganser(args, none)));
         ran.await.expect("the command is over").exits(code)

@@ -6,11 +6,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::LoadVia;
 use crate::clients::postgres::aws_s3::{self, AwsS3Error, Functions};
 use crate::clients::postgres::{self, PgUrl};
 use crate::clients::store::StoreUrl;
-use crate::config::RunConfig;
+use crate::config::{LoadVia, RunConfig};
 use crate::error::Cause;
 
 /// The rows of a run go directly, for as long as that works.
