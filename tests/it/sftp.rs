@@ -130,7 +130,7 @@ async fn a_folder_that_is_missing_or_closed_is_told_apart() {
     server.put("secret.zip", b"1");
     server.own_files();
     for name in ["closed", "secret.zip"] {
-        fs::set_permissions(server.files.join(name), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(server.files.join(name), fs::Permissions::from_mode(0o000)).unwrap();
     }
     let sftp = open(&server);
     let missing = sftp.list_names("missing").await.unwrap_err();

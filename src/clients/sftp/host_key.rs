@@ -119,7 +119,7 @@ impl HostKeys {
             };
         }
         let valid: Vec<&Known> = known.iter().filter(|known| !known.revoked).collect();
-        if valid.iter().any(|known| same(known)) {
+        if valid.iter().any(same) {
             return Ok(());
         }
         let looked_in = self.files.clone();

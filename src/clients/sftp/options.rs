@@ -198,7 +198,7 @@ mod tests {
         assert!(matches!(keyed.key, Some(KeySource::Text(_))) && keyed.password.is_none());
         assert!(!format!("{options:?}{keyed:?}").contains("sesame"));
         let file = of(&[("MERGANSER_SFTP_KEY", "/keys/id")]).unwrap();
-        assert!(matches!(file.key, Some(KeySource::File(path)) if path == PathBuf::from("/keys/id")));
+        assert!(matches!(file.key, Some(KeySource::File(path)) if path.ends_with("keys/id")));
     }
 
     #[test]

@@ -1,104 +1,80 @@
 //! `merganser run` with an SFTP source: the real binary, a real server, a real database.
 
-use std::fs;
-use std::path::Path;
-use std::process::Output;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
+use crate::support::extract::Extract;
+use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::ssh::{self, Login, Setup, SshServer};
-use crate::support::{self, postgres};
 
-/// The variables that a run needs beside those of the source.
-fn environment(home: &Path, database_url: &str) -> Vec<(String, String)> {
-    let path = |name: &str| home.join(name).display().to_string();
-    [
-        ("HOME", home.display().to_string()),
-        ("DATABASE_URL", database_url.to_owned()),
-        ("MERGANSER_STORE", format!("file:{}", path("store"))),
-        ("MERGANSER_WORK_DIR", home.display().to_string()),
-        ("MODE", "1".to_owned()),
-        // Secrets of a cluster are often there, and empty.
-        ("SFTP_PSWD", String::new()),
-        ("REPROCESS_GLOB", String::new()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+const UNCHANGED: &str = "The database is unchanged.";
+
+/// A pipeline whose source has to be given, with a home folder of its own and these variables.
+async fn pipeline(hint: &str, envs: &[(&str, &str)]) -> Pipeline {
+    let pipeline = Pipeline::new(hint).await.without("--source");
+    let home = pipeline.folder().join("home");
+    fs::create_dir(&home).unwrap();
+    let envs = envs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let home = [("HOME".to_owned(), home.display().to_string())];
+    pipeline.env(home.into_iter().chain(envs))
 }
 
-fn and(mut envs: Vec<(String, String)>, more: &[(&str, &str)]) -> Vec<(String, String)> {
-    envs.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    envs
-}
-
-fn run(args: &[&str], envs: &[(String, String)]) -> Output {
-    let envs = envs.iter().map(|(name, value)| (name, value));
-    support::merganser(["run", "oca"].into_iter().chain(args.iter().copied()), envs)
-}
-
-fn sample(into: &Path) {
-    let none: [(&str, &str); 0] = [];
-    let out = into.display().to_string();
-    let args = ["sample", "oca", "--cases", "40", "--run-date", "2026-11-14", "--out", &out];
-    assert!(support::merganser(args, none).status.success());
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-async fn cases(database: &postgres::TestDatabase) -> i64 {
-    let row = database.client().await.query_one("select count(*) from oca_index", &[]).await.unwrap();
-    row.get(0)
-}
-
+/// Offers an extract of two cases, and something else.
 fn offer(server: &SshServer) {
-    sample(&server.files);
+    Extract::weekly("2026-11-14").case(&"a".repeat(64), "").case(&"b".repeat(64), "").put(&server.files);
     server.put("readme.txt", b"not ours");
+}
+
+fn said(ran: &Ran) -> String {
+    format!("{}{}", ran.stdout, ran.stderr)
 }
 
 #[tokio::test]
 async fn a_run_takes_what_is_new_at_an_sftp_source() {
     let server = ssh::server();
     offer(&server);
-    let database = postgres::database("sftp run").await;
-    let home = tempfile::tempdir().unwrap();
     let key = fs::read_to_string(server.dir.join("user_key")).unwrap();
-    let base = environment(home.path(), &database.url());
-    let with_key = and(base.clone(), &[("MERGANSER_SFTP_KEY", &key)]);
-    let url = server.url();
+    let pipeline = pipeline("sftp run", &[("MERGANSER_SFTP_KEY", &key)]).await.with("--source", server.url());
+    let offered = server.fingerprint("ed25519");
+    let unknown = pipeline.run().await.exits(1).says(&offered).says(UNCHANGED).says("add this line to");
+    let mut all = said(&unknown);
 
-    let refused = run(&["--source", &url], &base);
-    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
-    assert!(said(&refused).contains("set SFTP_PSWD to the password"), "{}", said(&refused));
-    let in_url = url.replacen('@', ":sesame@", 1);
-    let refused = run(&["--source", &in_url], &with_key);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(
-        said(&refused).contains("a password must not be in the URL") && !said(&refused).contains("sesame")
-    );
+    let pipeline = pipeline.env([("MERGANSER_SFTP_HOST_KEY".into(), offered)]);
+    let done = pipeline.run().await.exits(0);
+    assert_eq!(done.count("records_loaded"), 2);
+    all += &said(&done);
+    assert!(pipeline.objects().contains_key("private/LandlordTenant.Incr.2026-11-14.zip"));
 
-    let unknown = run(&["--source", &url], &with_key);
-    let (text, offered) = (said(&unknown), server.fingerprint("ed25519"));
-    assert_eq!(unknown.status.code(), Some(1), "{text}");
-    assert!(text.contains(&offered) && text.contains("The database is unchanged."), "{text}");
-    println!("{text}");
+    let pipeline = pipeline.env([("MERGANSER_SFTP_HOST_KEY".into(), String::new())]);
+    let trusting = pipeline.run_with(&["--sftp-trust-on-first-use"]).await.exits(0);
+    assert_eq!((trusting.count("files"), trusting.stderr.contains("it is trusted because of")), (0, true));
+    let entered = fs::read_to_string(pipeline.folder().join("home/.ssh/known_hosts")).unwrap();
+    assert_eq!(entered.trim(), server.known_hosts_at(server.port).trim());
+    let verbose = pipeline.run_with(&["-vv"]).await.exits(0);
+    all += &said(&verbose);
 
-    let pinned = and(with_key.clone(), &[("MERGANSER_SFTP_HOST_KEY", &offered)]);
-    let done = run(&["--source", &url], &pinned);
-    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
-    assert_eq!(cases(&database).await, 40);
-    let archived = fs::read_dir(home.path().join("store/private")).unwrap().flatten();
-    assert!(archived.into_iter().any(|entry| entry.file_name() == "LandlordTenant.Incr.2026-11-14.zip"));
-    let again = run(&["--source", &url, "--sftp-trust-on-first-use"], &with_key);
-    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
-    assert!(said(&again).contains("--sftp-trust-on-first-use"), "{}", said(&again));
-    assert!(fs::read_to_string(home.path().join(".ssh/known_hosts")).unwrap().starts_with("[127.0.0.1]:"));
-    for output in [done, again, unknown] {
-        assert!(!said(&output).contains(&key[60..100]), "the key is shown");
+    all += &pipeline.column("select r::text from etl.runs r").await.join("\n");
+    assert!(all.contains("sftp://"));
+    for line in key.lines().filter(|line| !line.starts_with("-----")) {
+        assert!(!all.contains(line), "the key is shown");
     }
-    let ledger = database.client().await;
-    let row = ledger.query_one("select string_agg(r::text, ' ') from etl.runs r", &[]).await.unwrap();
-    let rows: String = row.get(0);
-    assert!(rows.contains("sftp://") && !rows.contains(&key[60..100]), "{rows}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_honoured_is_refused_before_anything_is_tried() {
+    let none = pipeline("sftp usage", &[("SFTP_PSWD", ""), ("SFTP_HOST", "")]).await;
+    none.run().await.exits(2).says("SFTP_HOST with SFTP_USER and SFTP_DIR");
+    let url = |url: &str| ["--source".to_owned(), url.to_owned()];
+    let refused = async |url: [String; 2]| none.run_with(&[&url[0], &url[1]]).await.exits(2);
+    refused(url("sftp://u@127.0.0.1:1/d")).await.says("set SFTP_PSWD to the password");
+    let ran =
+        refused(url("sftp://u:sesame@127.0.0.1:1/d")).await.says("set the environment variable SFTP_PSWD");
+    assert!(!said(&ran).contains("sesame"));
+    refused(url("sftp://127.0.0.1:1/d")).await.says("set SFTP_USER");
+    let bad =
+        pipeline("sftp usage", &[("SFTP_HOST", "h:port"), ("SFTP_USER", "u"), ("SFTP_PSWD", "sesame")]).await;
+    let ran = bad.run().await.exits(2).says("the value of SFTP_HOST has a port that is not a number");
+    assert!(!said(&ran).contains("sesame"));
 }
 
 #[tokio::test]
@@ -111,32 +87,53 @@ async fn the_older_jobs_environment_is_enough() {
         }
     };
     offer(&server);
-    let database = postgres::database("sftp older job").await;
-    let home = tempfile::tempdir().unwrap();
-    let known_hosts = home.path().join(".ssh/known_hosts");
-    fs::create_dir(known_hosts.parent().unwrap()).unwrap();
-    fs::write(&known_hosts, server.known_hosts_at(server.port)).unwrap();
-    let mut envs = environment(home.path(), &database.url());
     let host = format!("127.0.0.1:{}", server.port);
     let folder = server.files.display().to_string();
-    envs.retain(|(name, _)| name != "SFTP_PSWD");
-    let more = [("SFTP_HOST", host.as_str()), ("SFTP_USER", &server.user), ("SFTP_DIR", &folder)];
-    let mut envs = and(envs, &more);
-    if server.user == ssh::PASSWORD_USER {
-        let wrong = run(&[], &and(envs.clone(), &[("SFTP_PSWD", "open sesame")]));
-        assert_eq!(wrong.status.code(), Some(1), "{}", said(&wrong));
-        let text = said(&wrong);
-        assert!(
-            text.contains("the server refuses the login: tried password") && !text.contains("sesame"),
-            "{text}"
-        );
-        envs = and(envs, &[("SFTP_PSWD", ssh::PASSWORD)]);
-    } else {
-        let key = server.dir.join("user_key").display().to_string();
-        envs = and(envs, &[("MERGANSER_SFTP_KEY", &key)]);
+    let key = server.dir.join("user_key").display().to_string();
+    let knows_passwords = server.user == ssh::PASSWORD_USER;
+    let envs = [
+        ("SFTP_HOST", host.as_str()),
+        ("SFTP_USER", &server.user),
+        ("SFTP_DIR", &folder),
+        ("SFTP_PSWD", if knows_passwords { "open sesame" } else { "" }),
+        ("MERGANSER_SFTP_KEY", if knows_passwords { "" } else { &key }),
+        ("MODE", "1"),
+    ];
+    let mut pipeline = pipeline("sftp older job", &envs).await;
+    let known_hosts = pipeline.folder().join("home/.ssh/known_hosts");
+    fs::create_dir(known_hosts.parent().unwrap()).unwrap();
+    fs::write(&known_hosts, server.known_hosts_at(server.port)).unwrap();
+    if knows_passwords {
+        let wrong = pipeline
+            .run()
+            .await
+            .exits(1)
+            .says("the server refuses the login: tried password")
+            .says(UNCHANGED);
+        assert!(!said(&wrong).contains("sesame"));
+        pipeline = pipeline.env([("SFTP_PSWD".into(), ssh::PASSWORD.into())]);
     }
-    let done = run(&["-vv"], &envs);
-    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
-    assert!(!said(&done).contains(ssh::PASSWORD), "the password is shown");
-    assert_eq!(cases(&database).await, 40);
+    let done = pipeline.run_with(&["-vv"]).await.exits(0);
+    assert_eq!(done.count("records_loaded"), 2);
+    let ledger = pipeline.column("select r::text from etl.runs r").await.join("\n");
+    assert!(!(said(&done) + &ledger).contains(ssh::PASSWORD), "the password is shown");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_stops_the_run_and_not_the_next_one() {
+    let server = ssh::server();
+    offer(&server);
+    Extract::weekly("2026-11-21").case(&"c".repeat(64), "").put(&server.files);
+    server.own_files();
+    let closed = server.files.join("LandlordTenant.Incr.2026-11-21.zip");
+    fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
+    let key = server.dir.join("user_key").display().to_string();
+    let known_hosts = server.dir.join("known");
+    fs::write(&known_hosts, server.known_hosts_at(server.port)).unwrap();
+    let envs =
+        [("MERGANSER_SFTP_KEY", key.as_str()), ("MERGANSER_SFTP_KNOWN_HOSTS", known_hosts.to_str().unwrap())];
+    let pipeline = pipeline("sftp denied", &envs).await.with("--source", server.url());
+    pipeline.run().await.exits(1).says("access denied: Permission denied").says(UNCHANGED);
+    fs::set_permissions(&closed, Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(pipeline.run().await.exits(0).count("records_loaded"), 3);
 }

@@ -65,6 +65,8 @@ impl Drop for SshServer {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        // The number may soon be somebody else's: the janitor must not find it.
+        let _ = fs::remove_file(self.dir.join("sshd.pid"));
     }
 }
 
