@@ -80,8 +80,18 @@ async fn level_2_keeps_street_lines_on_the_private_side() {
 #[tokio::test]
 async fn level_1_keeps_no_street_line_of_a_level_2_file() {
     let pipeline = Pipeline::new("level 1").await;
-    pipeline.put(extract());
-    let ran = pipeline.run().await.exits(0);
+    // Failed records, which the ledger keeps a copy of, hold street lines too.
+    let street = format!("<PropertyAddresses><PropertyAddress><Street1>{}</Street1>", STREETS[0]);
+    let rest = "<City>Queens</City></PropertyAddress></PropertyAddresses>";
+    let bad_date = format!("<FiledDate>soon</FiledDate>{street}{rest}");
+    let malformed = format!("{street}<Street2>{}</City></PropertyAddresses>", STREETS[3]);
+    let extract = extract().case("bad date", &bad_date).case("malformed", &malformed);
+    pipeline.put(extract.raw(&format!("<Index>{street}{rest}</Index>")));
+    let ran = pipeline.run().await.exits(3);
+    assert_eq!(ran.count("records_failed"), 3);
+    let fragment = "select fragment from etl.failed_records where record_id = 'bad date'";
+    let fragment = pipeline.one(fragment).await;
+    assert!(fragment.contains("<Street1></Street1><City>Queens</City>"), "{fragment}");
     assert_eq!(pipeline.one("select count(*) from oca_addresses").await, "3");
     let streets = "select count(street1) + count(street2) from oca_addresses";
     assert_eq!(pipeline.one(streets).await, "0");

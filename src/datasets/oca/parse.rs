@@ -3,6 +3,7 @@
 //! One thread unpacks the document and cuts it into cases, the calling thread turns the cases into
 //! rows. After an error nothing of the file may be used; a document that only breaks off is no error.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -13,7 +14,7 @@ use super::document::{Block, Item, ItemKind, Split, SplitError, split};
 use super::fields::Fault;
 use super::flatten::{Flattener, Verdict};
 use super::plan::Plan;
-use super::rescue::rescue;
+use super::rescue::{rescue, without};
 use super::rows::{Place, Writer};
 use super::tables::TABLES;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
@@ -62,6 +63,8 @@ struct Intake<'p> {
     flattener: Flattener<'p>,
     writer: Writer<'p>,
     total_bytes: &'p AtomicU64,
+    /// Elements whose texts must not be kept anywhere.
+    dropped: Vec<&'static str>,
     deleted: u64,
     failed: u64,
 }
@@ -73,6 +76,7 @@ impl<'p> Intake<'p> {
             plan,
             flattener: Flattener::new(plan, input.limits),
             writer: Writer::new(plan, input.batch_records),
+            dropped: plan.dropped(),
             total_bytes,
             deleted: 0,
             failed: 0,
@@ -115,7 +119,7 @@ impl<'p> Intake<'p> {
             record_no: i64::from(self.input.file_no) << 32 | (item.ordinal & 0xFFFF_FFFF) as i64,
             offset_bytes: item.offset_bytes as i64,
         };
-        let Self { flattener, writer, deleted, failed, input, .. } = self;
+        let Self { flattener, writer, deleted, failed, input, dropped, .. } = self;
         flattener.read(bytes, case, |verdict, case| match verdict {
             Verdict::Live => writer.live(place, case, sink),
             Verdict::Delete => {
@@ -124,7 +128,7 @@ impl<'p> Intake<'p> {
             }
             Verdict::Failed(fault) => {
                 *failed += 1;
-                sink.failed(failed_record(input, item, bytes, Some(case.record_id.clone()), fault))
+                sink.failed(failed_record(input, dropped, item, bytes, Some(case.record_id.clone()), fault))
             }
         })
     }
@@ -139,7 +143,7 @@ impl<'p> Intake<'p> {
     ) -> Result<(), SinkClosed> {
         self.failed += 1;
         let record_id = rescue(bytes).record_id;
-        sink.failed(failed_record(self.input, item, bytes, record_id, &Fault::of_case(reason)))
+        sink.failed(failed_record(self.input, &self.dropped, item, bytes, record_id, &Fault::of_case(reason)))
     }
 
     fn finish(mut self, split: Split, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
@@ -158,6 +162,7 @@ impl<'p> Intake<'p> {
 
 fn failed_record(
     input: &ParseInput,
+    dropped: &[&str],
     item: &Item,
     bytes: &[u8],
     record_id: Option<String>,
@@ -171,16 +176,18 @@ fn failed_record(
         field: fault.field.clone(),
         value: fault.value.clone(),
         reason: fault.reason.clone(),
-        fragment: fragment(bytes, input.limits.fragment_bytes),
+        fragment: fragment(bytes, dropped, input.limits.fragment_bytes),
     }
 }
 
-/// The start of a record as text, cut between characters.
-fn fragment(bytes: &[u8], limit_bytes: usize) -> Option<String> {
+/// The start of a record as text, cut between characters, without the texts of `dropped` elements.
+fn fragment(bytes: &[u8], dropped: &[&str], limit_bytes: usize) -> Option<String> {
     if limit_bytes == 0 || bytes.is_empty() {
         return None;
     }
-    let mut text = String::from_utf8_lossy(&bytes[..bytes.len().min(limit_bytes + 3)]).into_owned();
+    let start = &bytes[..bytes.len().min(limit_bytes + 3)];
+    let start = if dropped.is_empty() { Cow::Borrowed(start) } else { Cow::Owned(without(start, dropped)) };
+    let mut text = String::from_utf8_lossy(&start).into_owned();
     let end = (0..=limit_bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.truncate(end.unwrap_or(0));
     Some(text)

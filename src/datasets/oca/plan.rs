@@ -108,6 +108,12 @@ impl Plan {
         plan
     }
 
+    /// Elements that are known and not wanted.
+    pub fn dropped(&self) -> Vec<&'static str> {
+        let children = self.nodes.iter().flat_map(|node| &node.children);
+        children.filter(|(_, child)| matches!(child, Child::Dropped)).map(|(name, _)| *name).collect()
+    }
+
     /// Finds a child element by its local name. `hint` is where to look first: elements come in the
     /// order of the columns, so the next one is behind the last one.
     #[inline]

@@ -55,6 +55,40 @@ pub(super) fn rescue(case: &[u8]) -> Rescued {
     found
 }
 
+/// The bytes of a case, however broken, without what is inside of elements of these local names. Where a tag has no
+/// end, nobody can tell what the rest is, and it goes too.
+pub(super) fn without(case: &[u8], names: &[&str]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(case.len());
+    // The element whose inside is left out.
+    let mut inside: Option<&[u8]> = None;
+    let mut rest = case;
+    while let Some(at) = memchr::memchr(b'<', rest) {
+        let end = match skip_special(&rest[at..]) {
+            Some(after) => rest.len() - after.len(),
+            None => match tag_end(&rest[at..]) {
+                Some(length) => at + length,
+                None => {
+                    kept.extend_from_slice(if inside.is_none() { &rest[..at] } else { &[] });
+                    return kept;
+                }
+            },
+        };
+        let tag = &rest[at + 1..end - 1];
+        if inside.is_some_and(|name| tag.strip_prefix(b"/").is_some_and(|tag| tag.trim_ascii_end() == name)) {
+            inside = None;
+            kept.extend_from_slice(&rest[at..end]);
+        } else if inside.is_none() {
+            kept.extend_from_slice(&rest[..end]);
+            let name = tag_name(tag);
+            let is_named = names.iter().any(|wanted| local_name(name) == wanted.as_bytes());
+            inside = (is_named && !tag.ends_with(b"/")).then_some(name);
+        }
+        rest = &rest[end..];
+    }
+    kept.extend_from_slice(if inside.is_none() { rest } else { &[] });
+    kept
+}
+
 /// The plain text up to the next tag, if it can be an identity.
 fn identity(text: &[u8]) -> Option<String> {
     let end = memchr::memchr(b'<', text)?;
@@ -120,6 +154,23 @@ mod tests {
             Some("1"),
             false,
         );
+    }
+
+    #[test]
+    fn what_must_not_be_kept_is_left_out() {
+        let without = |case: &str| String::from_utf8(without(case.as_bytes(), &["S1", "S2"])).unwrap();
+        assert_eq!(
+            without("<I><S1>a</S1><C>b</C><x:S2 y='>'>c</x:S2 ></I>"),
+            "<I><S1></S1><C>b</C><x:S2 y='>'></x:S2 ></I>"
+        );
+        assert_eq!(without("<I><S1>a<b>c</b><![CDATA[</S1>d]]>e</S1>f<S2/>g</I>"), "<I><S1></S1>f<S2/>g</I>");
+        assert_eq!(without("<I><!-- <S1> --><C>b"), "<I><!-- <S1> --><C>b");
+        for broken in
+            ["<I><S1>a", "<I><S1>a</I><C>b</C>", "<I><S1>a</S2>b", "<I><S1>a</S1", "<I><S1>a<!-- </S1>"]
+        {
+            assert_eq!(without(broken), "<I><S1>", "{broken}");
+        }
+        assert_eq!(without("<I>a<C \"><S1>b</S1>"), "<I>a");
     }
 
     #[test]
