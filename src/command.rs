@@ -1,6 +1,7 @@
 //! What each command does with its arguments, and how its result is shown.
 
 use std::future::Future;
+use std::io::Write;
 
 use clap::CommandFactory;
 use serde_json::json;
@@ -32,7 +33,9 @@ pub fn run(cli: Cli) -> Exit {
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Sample(args) => sample(args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "merganser", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "merganser", &mut script);
+            say(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
     };
@@ -43,6 +46,11 @@ pub fn run(cli: Cli) -> Exit {
             failure.exit()
         }
     }
+}
+
+/// Writes a result to standard output. A reader that has gone (`| head`) has seen enough.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// A failure, for a person or as one event.
@@ -90,7 +98,7 @@ fn process(config: Result<RunConfig, Cause>, report: &Report) -> Result<Exit, Fa
     start(async {
         let done = run::run(config, report).await?;
         report.finished(&done);
-        print!("{}", summary::render(&done));
+        say(&summary::render(&done));
         Ok(done.exit())
     })
 }
@@ -129,7 +137,7 @@ async fn status(args: Status) -> Result<Exit, Failure> {
     }
     .await;
     server.close().await;
-    print!("{}", shown?);
+    say(&shown?);
     Ok(Exit::Done)
 }
 
@@ -170,7 +178,7 @@ async fn failures(args: Failures) -> Result<Exit, Failure> {
     }
     .await;
     server.close().await;
-    print!("{}", shown?);
+    say(&shown?);
     Ok(Exit::Done)
 }
 
@@ -181,7 +189,7 @@ fn pretty(value: &serde_json::Value) -> String {
 async fn adopt_dataset(args: Adopt, report: &Report) -> Result<Exit, Failure> {
     let options = adopt::Options { fix: args.fix, until: args.until };
     let adopted = adopt::adopt(RunConfig::from_adopt(&args)?, options, report).await?;
-    print!("{}", adopted.render(config::dataset(args.dataset).name));
+    say(&adopted.render(config::dataset(args.dataset).name));
     Ok(Exit::Done)
 }
 
@@ -217,7 +225,7 @@ fn sample(args: Sample) -> Result<Exit, Failure> {
         malformed: args.malformed,
     };
     let sample = write_sample(&options).map_err(Cause::from)?;
-    println!("{}", sample.path.display());
+    say(&format!("{}\n", sample.path.display()));
     tracing::info!(
         cases = sample.cases,
         deletes = sample.deletes,

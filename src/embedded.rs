@@ -234,7 +234,7 @@ impl Started {
             let client = connect_to(&self.embedded.url()).await.map_err(database(connect))?;
             let known = "select from pg_catalog.pg_available_extensions where name = 'postgis'";
             if client.query_opt(known, &[]).await.map_err(database("list extensions"))?.is_some() {
-                let create = "create extension if not exists postgis";
+                let create = "set client_min_messages = warning; create extension if not exists postgis";
                 client.batch_execute(create).await.map_err(database("create the extension postgis"))?;
             }
             Ok(())
