@@ -11,7 +11,7 @@ use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
 use crate::report::{Report, count};
 use crate::run::Server;
-use crate::{config, run, sql, summary};
+use crate::{config, embedded, run, sql, summary};
 
 const INITIAL_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 7);
 const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
@@ -38,6 +38,7 @@ pub async fn demo(args: Demo, report: &Report) -> Result<Exit, Failure> {
         let sample = write_sample(&options).map_err(Cause::from)?;
         println!("   {} ({} cases)", sample.path.display(), count(sample.cases));
     }
+    let args = Demo { database_url: database_url(&args.database_url, &dir)?, ..args };
     let run_config = run_config(&args, &dir)?;
     println!("\n2. The run: select, fetch, parse, check, export, upload, load, promote, publish.");
     // One server for the run and the look at its result.
@@ -56,6 +57,22 @@ async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Re
     println!("3. In PostgreSQL now:");
     println!("{}", rows(server, &schema).await?);
     Ok(done)
+}
+
+/// A demo in a new folder begins with an empty database: with the ledger of an earlier one, nothing would be new.
+fn database_url(asked: &str, dir: &Path) -> Result<String, Cause> {
+    if asked != "embedded" || std::env::var_os("MERGANSER_EMBEDDED_DIR").is_some() {
+        return Ok(asked.to_owned());
+    }
+    let note = dir.join("database-url.txt");
+    if let Ok(url) = std::fs::read_to_string(&note) {
+        return Ok(url.trim().to_owned());
+    }
+    // Not in the demo's folder: PostgreSQL's user may not get there.
+    let folder = embedded::default_dir().with_file_name(format!("demo-{}", uuid::Uuid::now_v7().simple()));
+    let url = format!("embedded:{}", folder.display());
+    std::fs::write(&note, format!("{url}\n")).map_err(Cause::io(format!("write {}", note.display())))?;
+    Ok(url)
 }
 
 fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
