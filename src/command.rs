@@ -22,10 +22,10 @@ pub fn run(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Run(args) => {
             warn_of_reprocessing(args.reprocess.as_deref());
-            process(RunConfig::from_run(&args), &report)
+            return process(RunConfig::from_run(&args), &report);
         }
-        Command::Reprocess(args) => process(RunConfig::from_reprocess(&args), &report),
-        Command::Retry(args) => process(RunConfig::from_retry(&args), &report),
+        Command::Reprocess(args) => return process(RunConfig::from_reprocess(&args), &report),
+        Command::Retry(args) => return process(RunConfig::from_retry(&args), &report),
         Command::Status(args) => start(status(args)),
         Command::Failures(args) => start(failures(args)),
         Command::Adopt(args) => start(adopt_dataset(*args, &report)),
@@ -39,13 +39,15 @@ pub fn run(cli: Cli) -> Exit {
             Ok(Exit::Done)
         }
     };
-    match result {
-        Ok(exit) => exit,
-        Err(failure) => {
-            show(&failure, &report);
-            failure.exit()
-        }
-    }
+    end(result, &report)
+}
+
+/// The exit code; an error is shown.
+fn end(result: Result<Exit, Failure>, report: &Report) -> Exit {
+    result.unwrap_or_else(|failure| {
+        show(&failure, report);
+        failure.exit()
+    })
 }
 
 /// Writes a result to standard output. A reader that has gone (`| head`) has seen enough.
@@ -92,15 +94,17 @@ fn warn_of_reprocessing(glob: Option<&str>) {
     }
 }
 
-/// A run of any kind.
-fn process(config: Result<RunConfig, Cause>, report: &Report) -> Result<Exit, Failure> {
-    let config = config?;
-    start(async {
-        let done = run::run(config, report).await?;
-        report.finished(&done);
-        say(&summary::render(&done));
-        Ok(done.exit())
-    })
+/// A run of any kind; errors are shown.
+pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
+    let run = |config| {
+        start(async {
+            let done = run::run(config, report).await?;
+            report.finished(&done);
+            say(&summary::render(&done));
+            Ok(done.exit())
+        })
+    };
+    end(config.map_err(Failure::from).and_then(run), report)
 }
 
 async fn status(args: Status) -> Result<Exit, Failure> {

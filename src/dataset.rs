@@ -240,6 +240,8 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug)]
 pub struct ParseInput<'a> {
     pub path: &'a Path,
+    /// What to fill: the dataset's own tables.
+    pub tables: &'static [Table],
     /// Number of the file within the run. Record number = `file_no << 32 | ordinal`.
     pub file_no: u32,
     /// Access level of the feed (the court extract: 2 keeps street lines, 1 drops them).

@@ -137,6 +137,7 @@ impl Work {
         let config = &self.config;
         let input = ParseInput {
             path: &file.path,
+            tables: config.dataset.tables,
             file_no: file.file_no,
             level: config.level,
             batch_records: config.batch_records,

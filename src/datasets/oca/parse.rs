@@ -16,13 +16,12 @@ use super::flatten::{Flattener, Verdict};
 use super::plan::Plan;
 use super::rescue::{rescue, without};
 use super::rows::{Place, Writer};
-use super::tables::TABLES;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
 
 /// Blocks that wait between the two threads, some 0.5 MiB each.
 const WAITING_BLOCKS: usize = 4;
 
-/// Reads one file of the feed and writes its cases to the sink: rows of [`TABLES`] and of
+/// Reads one file of the feed and writes its cases to the sink: rows of its tables and of
 /// [`RECORDS`], and failed records, in document order. Blocks until the file is read.
 ///
 /// Fails when the file cannot be read, when the archive or its document is not what the feed sends,
@@ -30,7 +29,7 @@ const WAITING_BLOCKS: usize = 4;
 pub fn parse(input: &ParseInput, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let mut only = input.only_ordinals.to_vec();
     only.sort_unstable();
-    let plan = Plan::new(TABLES, input.level);
+    let plan = Plan::new(input.tables, input.level);
     let total_bytes = AtomicU64::new(0);
     let mut intake = Intake::new(input, &plan, &total_bytes);
     thread::scope(|scope| {

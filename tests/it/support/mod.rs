@@ -12,9 +12,10 @@ use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use tempfile::TempDir;
 
@@ -43,6 +44,33 @@ where
     }
     command.envs(envs);
     command
+}
+
+/// The program whose parser has a rule that was wrong (examples/older-merganser.rs).
+///
+/// # Panics
+/// If it is not up to date: `cargo test` builds it, `cargo test --test it` does not.
+pub fn older_merganser() -> PathBuf {
+    let programs = Path::new(env!("CARGO_BIN_EXE_merganser")).parent().expect("a program is in a folder");
+    let program = programs.join("examples/older-merganser");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let newest = newest(&root.join("src")).max(newest(&root.join("examples")));
+    let built = std::fs::metadata(&program).and_then(|file| file.modified());
+    assert!(
+        built.is_ok_and(|built| built >= newest),
+        "it is not up to date: cargo build --example older-merganser"
+    );
+    program
+}
+
+/// When the newest file in a folder was changed.
+fn newest(folder: &Path) -> SystemTime {
+    let entries = std::fs::read_dir(folder).expect("a folder can be read").flatten();
+    let times = entries.map(|entry| match entry.path() {
+        path if path.is_dir() => newest(&path),
+        path => std::fs::metadata(path).and_then(|file| file.modified()).expect("a file can be looked at"),
+    });
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// A private folder for a server, removed by its [`Janitor`] or when the TempDir is dropped.

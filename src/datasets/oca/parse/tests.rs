@@ -8,6 +8,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::super::rows::RECORDS;
+use super::super::tables::TABLES;
 use super::*;
 use crate::dataset::{Batch, Limits};
 
@@ -104,6 +105,7 @@ fn parse_zip(archive: &[u8], options: &Options, sink: &mut dyn Sink) -> Result<P
     std::fs::write(&path, archive).unwrap();
     let input = ParseInput {
         path: &path,
+        tables: TABLES,
         file_no: 7,
         level: options.level,
         batch_records: options.batch_records,
@@ -686,8 +688,15 @@ fn errors_say_which_kind_they_are() {
     );
     assert!(matches!(closed, Err(ParseError::Sink(SinkClosed))));
     let path = std::path::Path::new("/nowhere/file.zip");
-    let input =
-        ParseInput { path, file_no: 1, level: 2, batch_records: 1, limits: LIMITS, only_ordinals: &[] };
+    let input = ParseInput {
+        path,
+        tables: TABLES,
+        file_no: 1,
+        level: 2,
+        batch_records: 1,
+        limits: LIMITS,
+        only_ordinals: &[],
+    };
     let missing = parse(&input, &mut Collected::default());
     assert!(matches!(missing, Err(ParseError::Io { file, .. }) if file == "file.zip"));
 }

@@ -1,0 +1,37 @@
+//! The program as it was when a rule of its parser was wrong, for docs/session.md: it took the `sequence` of a motion
+//! for unique within a case, which it should be and in the source is not. Everything else is today's.
+//!
+//! Only `run` is there.
+
+use std::process::ExitCode;
+
+use merganser::cli::Command;
+use merganser::config::RunConfig;
+use merganser::dataset::{Dataset, Table};
+use merganser::report::Report;
+use merganser::{command, environment};
+
+fn main() -> ExitCode {
+    let cli = match environment::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let Command::Run(args) = &cli.command else {
+        eprintln!("error: older-merganser knows `run` only\nhint: merganser has all commands");
+        return ExitCode::from(2);
+    };
+    let report = Report::start(&cli.output, false);
+    let config =
+        RunConfig::from_run(args).map(|config| RunConfig { dataset: older(config.dataset), ..config });
+    command::process(config, &report).into()
+}
+
+/// The dataset with the rule that was wrong. What is made here is needed until the process ends.
+fn older(dataset: &Dataset) -> &'static Dataset {
+    let rule = |table: &Table| match table.name {
+        "oca_motions" => Table { unique: &["sequence"], ..*table },
+        _ => *table,
+    };
+    let tables = dataset.tables.iter().map(rule).collect::<Vec<_>>().leak();
+    Box::leak(Box::new(Dataset { tables, ..*dataset }))
+}
