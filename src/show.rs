@@ -231,10 +231,11 @@ fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
     };
     match word(run, "status") {
         "running" => "It is still running.\n".into(),
-        "failed" if list => format!("{changed}\nNext: merganser status {id}\n"),
+        "failed" if list => format!("{changed}\nNext: merganser status {id}\n{}", also(all)),
         "failed" => format!("{changed}\nNext: mend the cause, then {}.\n", again(run)),
         "interrupted" | "abandoned" => {
-            format!("{changed}\nNext: {}; it goes on where this one stopped.\n", again(run))
+            let also = if list { also(all) } else { String::new() };
+            format!("{changed}\nNext: {}; it goes on where this one stopped.\n{also}", again(run))
         }
         "rolled_back" => {
             format!("A dry run: the database is unchanged.\n{}", failures.unwrap_or_default())
@@ -247,6 +248,14 @@ fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
             )
         }
         _ => failures.unwrap_or_else(|| format!("Nothing to do for {dataset}.\n")),
+    }
+}
+
+/// Failed records that are open although there is something more urgent.
+fn also(open: u64) -> String {
+    match open {
+        0 => String::new(),
+        open => format!("Open failed records: {}; merganser failures lists them.\n", count(open)),
     }
 }
 
