@@ -6,7 +6,7 @@ DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
 CARGO_TARGET_DIR ?= $(MERGANSER_CACHE)/target
 export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR
 
-.PHONY: help build demo test
+.PHONY: help build demo session test
 
 help: ## list these words
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -21,6 +21,10 @@ build: ## install what is missing, build target/release/merganser
 
 demo: build ## run the whole pipeline on made-up data, on a private database
 	@target/release/merganser demo
+
+session: build ## build the second program that docs/session.md plays with
+	cargo build --release --locked --example older-merganser
+	@install -m 755 "$(CARGO_TARGET_DIR)/release/examples/older-merganser" target/release/
 
 test: ## install what is missing, check format and lints, run every test
 	@scripts/setup test

@@ -19,6 +19,7 @@ mod rights;
 mod rules;
 mod runs;
 mod s3;
+mod session;
 mod sftp;
 mod signals;
 mod smoke;
