@@ -203,13 +203,18 @@ async fn purge_dataset(args: Purge, report: &Report) -> Result<Exit, Failure> {
     for (table, rows) in &purged.rows {
         println!("{table}: {rows} row(s) of deleted cases {went}");
     }
+    if purged.objects > 0 {
+        println!("private/runs: {} object(s) of earlier runs, as cases were then, {went}", purged.objects);
+    }
     if purged.rows.is_empty() {
-        println!("Nothing was left of deleted cases.");
+        println!("Nothing was left of deleted cases in tables and ledger.");
     }
     if purged.dry_run {
         println!("A dry run, rolled back. The database is unchanged.");
     } else {
-        println!("Verified: nothing of a deleted case is left in the tables or in the ledger.");
+        println!(
+            "Verified: nothing of a deleted case is left in the tables, in the ledger or in private/runs."
+        );
     }
     if purged.published {
         println!("The public files are written anew.");

@@ -16,13 +16,18 @@ use crate::{config::RunConfig, sql};
 pub struct Purged {
     /// Rows by table.
     pub rows: Vec<(String, i64)>,
+    /// Objects of earlier runs in the store.
+    pub objects: usize,
     /// Were the public files written anew?
     pub published: bool,
     /// Was it all rolled back?
     pub dry_run: bool,
 }
 
-/// Deletes in one transaction, verifies that nothing is left before the commit, then writes the public files anew.
+/// Where runs put their staging CSVs.
+const RUNS: &str = "private/runs";
+
+/// Takes staging CSVs out of the store, deletes in one transaction, verifies that nothing is left before the commit, then writes the public files anew.
 ///
 /// # Errors
 /// Anything that is left after the deletion rolls it back.
@@ -31,26 +36,47 @@ pub async fn purge(config: RunConfig, report: &Report) -> Result<Purged, Failure
     let (purged, _) = opened
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("purge");
-            let rows = delete(context).await?;
+            let objects = clear_store(context).await?;
+            let rows = delete(context, objects).await?;
             let dry_run = context.config.dry_run;
             let published = !dry_run && !context.config.skip_publish;
             if published {
                 progress.step("publish");
                 publish::publish(context).await?;
             }
-            Ok(Purged { rows, published, dry_run })
+            Ok(Purged { rows, objects, published, dry_run })
         })
         .await?;
     Ok(purged)
 }
 
-async fn delete(context: &Context) -> Result<Vec<(String, i64)>, Cause> {
+/// Removes what earlier runs have left in the store beside the archive, and gives the number of objects: it holds cases
+/// as they were then. Nobody needs it: runs of the dataset are over, since this one has its lock.
+async fn clear_store(context: &Context) -> Result<usize, Cause> {
+    let objects = context.store.list(RUNS).await?;
+    if context.config.dry_run {
+        return Ok(objects.len());
+    }
+    for object in &objects {
+        context.store.delete(&object.key).await?;
+    }
+    match context.store.list(RUNS).await?.first() {
+        None => Ok(objects.len()),
+        Some(left) => Err(Cause::Refused {
+            message: format!("{} is still there", context.store.url().object(&left.key)),
+            hint: Some("is another program writing to this store?".into()),
+        }),
+    }
+}
+
+async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>, Cause> {
     let step = context.begin(0, "purge").await?;
     let mut connection = postgres::connect(&context.database, "purge").await?;
     let transaction = connection.transaction().await.map_err(failed)?;
     let rows = delete_and_verify(context, &transaction).await?;
     let total = rows.iter().map(|(_, rows)| *rows).sum::<i64>();
-    let (what, details) = (format!("{total} rows of deleted cases"), json!({ "rows": rows }));
+    let (what, details) =
+        (format!("{total} rows of deleted cases"), json!({ "rows": rows, "objects": objects }));
     if context.config.dry_run {
         transaction.rollback().await.map_err(failed)?;
         step.done(&format!("{what}; rolled back: a dry run"), total as u64, 0, details).await?;
