@@ -149,7 +149,17 @@ impl Pipeline {
         let args: Vec<_> = words.iter().map(|word| (*word).to_owned()).chain(options).collect();
         let envs = self.envs.clone();
         let ran = tokio::task::spawn_blocking(move || Ran::new(super::merganser(args, envs)));
-        ran.await.expect("the command is over")
+        let ran = ran.await.expect("the command is over");
+        self.check_ledger().await;
+        ran
+    }
+
+    /// Runs the pipeline with a parser that takes the sequence of a motion for unique within a case.
+    pub async fn run_older(&self, extra: &[&str]) -> Ran {
+        let mut command = std::process::Command::new(super::older_merganser());
+        command.args(self.args(extra)).env_clear().envs(self.envs.clone());
+        let ran = tokio::task::spawn_blocking(move || Ran::new(command.output().expect("it runs")));
+        ran.await.expect("the run is over")
     }
 
     /// The answer to a query, every cell as PostgreSQL's text.
