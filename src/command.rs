@@ -212,9 +212,7 @@ async fn purge_dataset(args: Purge, report: &Report) -> Result<Exit, Failure> {
     if purged.dry_run {
         println!("A dry run, rolled back. The database is unchanged.");
     } else {
-        println!(
-            "Verified: nothing of a deleted case is left in the tables, in the ledger or in private/runs."
-        );
+        println!("Verified: nothing of a deleted case is left in the tables, in staging or in the ledger.");
     }
     if purged.published {
         println!("The public files are written anew.");

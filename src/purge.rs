@@ -8,7 +8,7 @@ use crate::clients::postgres::{self, PgError};
 use crate::error::{Cause, Failure};
 use crate::report::Report;
 use crate::run::{Opened, Progress};
-use crate::stages::{Context, publish};
+use crate::stages::{Context, load, publish};
 use crate::{config::RunConfig, sql};
 
 /// What a purge took out.
@@ -27,7 +27,7 @@ pub struct Purged {
 /// Where runs put their staging CSVs.
 const RUNS: &str = "private/runs";
 
-/// Takes staging CSVs out of the store, deletes in one transaction, verifies that nothing is left before the commit, then writes the public files anew.
+/// Takes out what earlier runs have staged, deletes in one transaction, verifies that nothing is left before the commit, then writes the public files anew.
 ///
 /// # Errors
 /// Anything that is left after the deletion rolls it back.
@@ -36,7 +36,7 @@ pub async fn purge(config: RunConfig, report: &Report) -> Result<Purged, Failure
     let (purged, _) = opened
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("purge");
-            let objects = clear_store(context).await?;
+            let objects = clear_runs(context).await?;
             let rows = delete(context, objects).await?;
             let dry_run = context.config.dry_run;
             let published = !dry_run && !context.config.skip_publish;
@@ -50,9 +50,9 @@ pub async fn purge(config: RunConfig, report: &Report) -> Result<Purged, Failure
     Ok(purged)
 }
 
-/// Removes what earlier runs have left in the store beside the archive, and gives the number of objects: it holds cases
-/// as they were then. Nobody needs it: runs of the dataset are over, since this one has its lock.
-async fn clear_store(context: &Context) -> Result<usize, Cause> {
+/// Removes what earlier runs have staged, in the database and in the store, and gives the number of objects: it holds
+/// cases as they were then. Nobody needs it: runs of the dataset are over, since this one has its lock.
+async fn clear_runs(context: &Context) -> Result<usize, Cause> {
     let objects = context.store.list(RUNS).await?;
     if context.config.dry_run {
         return Ok(objects.len());
@@ -60,6 +60,7 @@ async fn clear_store(context: &Context) -> Result<usize, Cause> {
     for object in &objects {
         context.store.delete(&object.key).await?;
     }
+    load::drop_tables(context, &postgres::connect(&context.database, "purge").await?).await?;
     match context.store.list(RUNS).await?.first() {
         None => Ok(objects.len()),
         Some(left) => Err(Cause::Refused {

@@ -276,3 +276,35 @@ async fn a_break_of_the_document_is_in_the_ledger() {
         from etl.failed_records";
     assert_eq!(pipeline.one(settled).await, "loaded t");
 }
+
+/// Who comes second is told who is at it, since when and from where, whatever he wanted; looking is always possible.
+#[tokio::test]
+async fn two_operators_at_once() {
+    let pipeline = Pipeline::new("two operators").await;
+    pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")));
+    pipeline.run().await.exits(0);
+    pipeline.put(Extract::weekly("2024-01-08").case("a", &marked("2")).case("bad", BAD));
+    let holder = pipeline.database.client().await;
+    holder.batch_execute("begin; lock table oca_parties in share mode").await.unwrap();
+    let first = pipeline.start(&[]);
+    let running = "select run_id || ' from host ' || host || ' as ' || db_user || ' since '
+            || to_char(runs.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"')
+        from etl.runs join etl.steps using (run_id) where runs.status = 'running' and step = 'promote'";
+    let who = loop {
+        match pipeline.column(running).await.pop() {
+            Some(who) => break who,
+            None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+        }
+    };
+    for words in [&["retry", "oca"][..], &["reprocess", "oca", "*"], &["purge", "oca"], &["adopt", "oca"]] {
+        let ran = pipeline.other(words).await.exits(75).says(&format!("run {who}"));
+        ran.says("another run of oca is under way").says("wait for it").says("The database is unchanged.");
+    }
+    pipeline.other(&["status"]).await.exits(0).says("It is still running.");
+    pipeline.other(&["failures"]).await.exits(0).says("1 open");
+    holder.batch_execute("commit").await.unwrap();
+    first.await.unwrap().exits(3);
+    assert_eq!(marks(&pipeline, "a").await, "2");
+    let kinds = "select string_agg(kind, ' ') from etl.runs";
+    assert_eq!(pipeline.one(kinds).await, "run run", "who is sent away leaves no trace");
+}

@@ -26,6 +26,13 @@ async fn places(pipeline: &Pipeline) -> Vec<String> {
             places.push(format!("{table}.{column}"));
         }
     }
+    let staged = "select tablename from pg_tables where schemaname = 'etl_staging' order by 1";
+    for table in pipeline.column(staged).await {
+        let count = format!("select count(*) from etl_staging.{table} as t where t::text like '%{SEALED}%'");
+        if pipeline.one(&count).await != "0" {
+            places.push(format!("etl_staging.{table}"));
+        }
+    }
     // The archive keeps the zips as they came; they are packed here.
     let objects = pipeline.objects().into_iter().filter(|(key, _)| !key.ends_with("oca_metadata.csv"));
     places.extend(objects.filter(|(_, bytes)| String::from_utf8_lossy(bytes).contains(SEALED)).map(
@@ -74,7 +81,10 @@ async fn haunted(hint: &str) -> Pipeline {
     pipeline.put(Extract::weekly("2024-01-15").case("new", ""));
     pipeline.run().await.exits(0);
     pipeline
-        .execute(&format!("update etl.failed_records set record_id = '{SEALED}' where record_id = 'bad'"))
+        .execute(&format!(
+            "update etl.failed_records set record_id = '{SEALED}' where record_id = 'bad';
+             update etl_staging.oca_index set indexnumberid = '{SEALED}'"
+        ))
         .await;
     pipeline
 }
@@ -88,6 +98,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     expected.extend(expected.clone().iter().map(|table| format!("public/{table}.csv")));
     expected.extend(
         [
+            "etl_staging.oca_index",
             "failed_records.fragment",
             "failed_records.value",
             "record_origins.record_id",
