@@ -28,6 +28,8 @@ pub enum Command {
     Status(Status),
     /// The failed records: where they are and why they failed
     Failures(Failures),
+    /// Would tonight's run work? Tries everything that it needs, and changes nothing
+    Check(Box<Check>),
     /// Take over tables and an archive that another program has filled
     Adopt(Box<Adopt>),
     /// Take out what is left of cases that the court deleted, and prove it
@@ -111,6 +113,19 @@ pub struct Retry {
     pub store: StoreArgs,
     #[command(flatten)]
     pub processing: Processing,
+}
+
+/// The same command line and environment as the run that is asked about.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub run: Run,
+    /// As JSON, on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Seconds that each probe may take
+    #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: u64,
 }
 
 #[derive(Debug, Args)]

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::io::Write;
+use std::time::Duration;
 
 use clap::CommandFactory;
 use serde_json::json;
 
-use crate::cli::{Adopt, Cli, Command, Failures, Purge, Sample, Status};
+use crate::cli::{Adopt, Check, Cli, Command, Failures, Purge, Sample, Status};
 use crate::config::{self, DatabaseConfig, RunConfig};
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
@@ -14,7 +15,7 @@ use crate::inspect::{FailureFilter, Reader};
 use crate::manifest::unknown_run;
 use crate::report::{self, Report};
 use crate::run::Server;
-use crate::{adopt, demo, purge, run, show, summary};
+use crate::{adopt, demo, preflight, purge, run, show, summary};
 
 /// Carries a command out; errors are shown.
 pub fn run(cli: Cli) -> Exit {
@@ -28,6 +29,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Retry(args) => return process(RunConfig::from_retry(&args), &report),
         Command::Status(args) => start(status(args)),
         Command::Failures(args) => start(failures(args)),
+        Command::Check(args) => start(check(*args)),
         Command::Adopt(args) => start(adopt_dataset(*args, &report)),
         Command::Purge(args) => start(purge_dataset(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),
@@ -188,6 +190,14 @@ async fn failures(args: Failures) -> Result<Exit, Failure> {
 
 fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
+}
+
+async fn check(args: Check) -> Result<Exit, Failure> {
+    let (config, trusts) = (RunConfig::from_run(&args.run), args.run.sftp_trust_on_first_use);
+    let dataset = config::dataset(args.run.dataset).name;
+    let checked = preflight::check(dataset, config, trusts, Duration::from_secs(args.timeout)).await;
+    say(&if args.json { pretty(&json!(checked)) } else { checked.render() });
+    Ok(checked.exit())
 }
 
 async fn adopt_dataset(args: Adopt, report: &Report) -> Result<Exit, Failure> {

@@ -268,6 +268,11 @@ impl RunConfig {
         })
     }
 
+    /// Are all files promoted together, however many they are?
+    pub fn is_one_batch(&self) -> bool {
+        self.fail_fast || self.dry_run || self.golden.is_some()
+    }
+
     /// The options as the ledger keeps them: no secrets.
     pub fn for_ledger(&self) -> serde_json::Value {
         let asked = match &self.selection {

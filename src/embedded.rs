@@ -175,6 +175,11 @@ pub fn default_dir() -> PathBuf {
         .map_or_else(|| "merganser-demo/postgres".into(), |data| data.join("merganser/postgres"))
 }
 
+/// Is there a cluster in the folder, running or not?
+pub fn exists(dir: &Path) -> bool {
+    dir.join("data/PG_VERSION").exists()
+}
+
 /// A server that runs but whose database may be missing. The lock is declared first, to be let go
 /// first: `Embedded` takes it again when it is dropped.
 struct Started {

@@ -13,8 +13,7 @@ pub async fn run(context: &Context, progress: &mut Progress) -> Result<RunOutcom
     progress.step("select");
     let selected = select::select(context).await?;
     let nothing_new = selected.is_empty();
-    let single = config.fail_fast || config.dry_run || config.golden.is_some();
-    for batch in selected.into_batches(config.batch_bytes, single) {
+    for batch in selected.into_batches(config.batch_bytes, config.is_one_batch()) {
         one_batch(context, progress, batch).await?;
     }
     if progress.nothing_readable() {

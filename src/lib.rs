@@ -19,6 +19,7 @@ pub mod etl;
 pub mod inspect;
 pub mod machine;
 pub mod manifest;
+pub mod preflight;
 pub mod purge;
 pub mod report;
 pub mod run;

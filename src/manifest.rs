@@ -16,7 +16,7 @@ use crate::error::Cause;
 use crate::{machine, sql};
 
 pub use entries::{FileFindings, Kind, KnownFailure, KnownFile, NewFailure, NewFile, NewRun, Place, Status};
-pub use migrations::{is_usable, migrate};
+pub use migrations::{NEWEST, is_usable, migrate};
 
 /// The ledger of one dataset in one database.
 pub struct Ledger {
@@ -39,9 +39,33 @@ impl Ledger {
         let free: bool =
             ledger.one("take the lock", sql::LEDGER_LOCK, &[&lock]).await?.try_get(0).map_err(decode)?;
         if !free {
-            return Err(Cause::Locked { dataset: dataset.into(), holder: ledger.holder().await? });
+            let holder = ledger.holder().await?.unwrap_or_else(|| "it ended just now".into());
+            return Err(Cause::Locked { dataset: dataset.into(), holder });
         }
         Ok(ledger)
+    }
+
+    /// A ledger to look into: nothing is made, no lock is taken, and the server refuses to write. With its version;
+    /// `None`: there is none yet.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] if a newer merganser has made it; any database error.
+    pub async fn look(
+        url: &PgUrl,
+        database: &DatabaseConfig,
+        dataset: &'static str,
+    ) -> Result<Option<(Self, i32)>, Cause> {
+        let connection = postgres::connect(url, "check").await?;
+        let only_read = "set default_transaction_read_only = on";
+        connection
+            .batch_execute(only_read)
+            .await
+            .map_err(|e| postgres::classify(e, "look for the ledger"))?;
+        let version = migrations::version(&connection, &database.ledger_schema).await?;
+        Ok(version.map(|version| {
+            let ledger = Self { connection, dataset, database: database.clone(), run_id: Uuid::nil() };
+            (ledger, version)
+        }))
     }
 
     /// The name of the dataset's lock.
@@ -272,12 +296,11 @@ impl Ledger {
         Ok(row.try_get(0).map_err(decode)?)
     }
 
-    async fn holder(&self) -> Result<String, Cause> {
+    /// Who holds the dataset's lock, from where and since when; `None`: nobody.
+    pub async fn holder(&self) -> Result<Option<String>, Cause> {
         let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &self.lock_name()];
         let rows = self.all("find the holder of the lock", sql::LEDGER_HOLDER, &values).await?;
-        let Some(row) = rows.first() else {
-            return Ok("it ended just now".into());
-        };
+        let Some(row) = rows.first() else { return Ok(None) };
         let describe = || {
             let (user, address, since): (String, String, String) =
                 (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
@@ -290,7 +313,7 @@ impl Ledger {
                 "{kind} {run_id} from host {host} as {user} since {started}"
             ))
         };
-        Ok(describe().map_err(decode)?)
+        Ok(Some(describe().map_err(decode)?))
     }
 
     fn text(&self, script: &str) -> String {

@@ -70,6 +70,12 @@ pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/2_keys.pg.sql");
 pub const SCHEMA_DUPLICATES: &str = include_str!("../sql/schema/3_duplicates.pg.sql");
 pub const SCHEMA_ORPHANS: &str = include_str!("../sql/schema/4_orphans.pg.sql");
 
+// The preflight; its parameters are PostgreSQL's own, but for a setting's value.
+pub const CHECK_SESSION: &str = include_str!("../sql/check/1_session.pg.sql");
+pub const CHECK_SETTINGS: &str = include_str!("../sql/check/2_settings.pg.sql");
+pub const CHECK_RIGHTS: &str = include_str!("../sql/check/3_rights.pg.sql");
+pub const CHECK_OWNERS: &str = include_str!("../sql/check/4_owners.pg.sql");
+
 /// Their parameters are PostgreSQL's own ($1, …).
 pub const AWS_S3_FUNCTIONS: &str = include_str!("../sql/aws_s3/0_functions.pg.sql");
 pub const AWS_S3_IMPORT: &str = include_str!("../sql/aws_s3/1_import.pg.sql");

@@ -48,40 +48,51 @@ pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Ca
 /// # Errors
 /// [`Cause::Refused`] with what to do about it.
 pub async fn is_usable(connection: &Connection, ledger: &str) -> Result<(), Cause> {
+    let (message, hint) = match version(connection, ledger).await? {
+        None => (
+            format!("there is no ledger `{ledger}` in this database yet"),
+            "merganser run oca … makes it; another name: --ledger-schema",
+        ),
+        Some(version) if version < NEWEST => (
+            format!("the ledger `{ledger}` is of version {version}, which is older than this merganser"),
+            "the next run brings it up to date",
+        ),
+        Some(_) => return Ok(()),
+    };
+    Err(Cause::Refused { message, hint: Some(hint.into()) })
+}
+
+/// The version of the ledger; `None`: there is none yet. Changes nothing.
+///
+/// # Errors
+/// [`Cause::Refused`] if a newer merganser has made it.
+pub async fn version(connection: &Connection, ledger: &str) -> Result<Option<i32>, Cause> {
     let failed = |e| postgres::classify(e, "look for the ledger");
     let exists = connection.query_one(sql::LEDGER_EXISTS, &[&ledger, &TABLE]).await.map_err(failed)?;
     if !exists.try_get::<_, bool>(0).map_err(failed)? {
-        return Err(Cause::Refused {
-            message: format!("there is no ledger `{ledger}` in this database yet"),
-            hint: Some("merganser run oca … makes it; another name: --ledger-schema".into()),
-        });
+        return Ok(None);
     }
     let row = connection.query_one(&render(sql::LEDGER_VERSION, ledger), &[]).await.map_err(failed)?;
     let version: i32 = row.try_get(0).map_err(failed)?;
     refuse_newer(version, ledger)?;
-    if (version as usize) < sql::MIGRATIONS.len() {
-        return Err(Cause::Refused {
-            message: format!(
-                "the ledger `{ledger}` is of version {version}, which is older than this merganser"
-            ),
-            hint: Some("the next run brings it up to date".into()),
-        });
-    }
-    Ok(())
+    Ok(Some(version))
 }
+
+/// The version that this program makes.
+pub const NEWEST: i32 = sql::MIGRATIONS.len() as i32;
 
 /// The table that says which migrations were applied.
 const TABLE: &str = "migrations";
 
 fn refuse_newer(version: i32, ledger: &str) -> Result<(), Cause> {
-    if version as usize <= sql::MIGRATIONS.len() {
+    if version <= NEWEST {
         return Ok(());
     }
     Err(Cause::Refused {
         message: format!(
             "the ledger `{ledger}` is of version {version}; this merganser {} knows {} at most",
             env!("CARGO_PKG_VERSION"),
-            sql::MIGRATIONS.len()
+            NEWEST
         ),
         hint: Some("use the newer merganser that made it".into()),
     })

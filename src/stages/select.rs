@@ -8,9 +8,11 @@ use globset::GlobMatcher;
 use serde_json::json;
 
 use super::Context;
+use crate::clients::store::ObjectInfo;
 use crate::config::Selection;
-use crate::dataset::FileName;
+use crate::dataset::{Dataset, FileName};
 use crate::error::Cause;
+use crate::manifest::KnownFile;
 use crate::report;
 
 /// The files to process, in the order in which they count.
@@ -51,20 +53,25 @@ impl Selected {
     /// Splits the files into batches of at most `bytes` (a larger file is a batch of its own). A run
     /// that must stop at the first failure, or show its whole change, is one batch.
     pub fn into_batches(self, bytes: u64, single: bool) -> Vec<Batch> {
-        let mut batches: Vec<Batch> = Vec::new();
-        let mut filled = 0;
-        for file in self.files {
-            filled += file.size_bytes;
-            match batches.last_mut() {
-                Some(batch) if single || filled <= bytes => batch.files.push(file),
-                _ => {
-                    filled = file.size_bytes;
-                    batches.push(Batch { number: batches.len() as i32 + 1, files: vec![file] });
-                }
+        into_batches(self.files, bytes, single)
+    }
+}
+
+/// Splits files as [`Selected::into_batches`] does.
+pub fn into_batches(files: Vec<SelectedFile>, bytes: u64, single: bool) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    let mut filled = 0;
+    for file in files {
+        filled += file.size_bytes;
+        match batches.last_mut() {
+            Some(batch) if single || filled <= bytes => batch.files.push(file),
+            _ => {
+                filled = file.size_bytes;
+                batches.push(Batch { number: batches.len() as i32 + 1, files: vec![file] });
             }
         }
-        batches
     }
+    batches
 }
 
 /// Lists the source and takes what the run is to process.
@@ -72,15 +79,7 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
     let step = context.begin(0, "select").await?;
     let listing = context.source.list_names("").await?;
     let names = listing.len();
-    let mut files: Vec<_> = listing
-        .into_iter()
-        .filter_map(|object| {
-            let meaning = (context.dataset().file_name)(&object.key)?;
-            let (name, size_bytes) = (object.key, object.size_bytes);
-            Some(SelectedFile { name, size_bytes, meaning, only_ordinals: Vec::new() })
-        })
-        .collect();
-    files.sort_by(|a, b| (&a.meaning.order_key, &a.name).cmp(&(&b.meaning.order_key, &b.name)));
+    let mut files = of_dataset(context.dataset(), listing);
     let ours = files.len();
     match &context.config.selection {
         Selection::New => only_new(context, &mut files, names).await?,
@@ -96,8 +95,26 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
     Ok(Selected { files })
 }
 
+/// The files of the dataset in a listing, in the order in which they count.
+pub fn of_dataset(dataset: &Dataset, listing: Vec<ObjectInfo>) -> Vec<SelectedFile> {
+    let file = |object: ObjectInfo| {
+        let meaning = (dataset.file_name)(&object.key)?;
+        let (name, size_bytes) = (object.key, object.size_bytes);
+        Some(SelectedFile { name, size_bytes, meaning, only_ordinals: Vec::new() })
+    };
+    let mut files: Vec<_> = listing.into_iter().filter_map(file).collect();
+    files.sort_by(|a, b| (&a.meaning.order_key, &a.name).cmp(&(&b.meaning.order_key, &b.name)));
+    files
+}
+
 /// Leaves out what is done. A file of a known name with another size was posted again: it is taken, and order
 /// safety decides about its records.
+pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownFile>) {
+    let known: HashSet<_> = known.into_iter().map(|file| (file.name, file.size_bytes)).collect();
+    files.retain(|file| !known.contains(&(file.name.clone(), file.size_bytes)));
+}
+
+/// Leaves out what is done, and says so if there is nothing at all.
 async fn only_new(context: &Context, files: &mut Vec<SelectedFile>, names: usize) -> Result<(), Cause> {
     if files.is_empty() {
         tracing::warn!(
@@ -106,9 +123,7 @@ async fn only_new(context: &Context, files: &mut Vec<SelectedFile>, names: usize
             context.config.source, context.dataset().name, report::count(names as u64)
         );
     }
-    let known = context.ledger.known_files().await?;
-    let known: HashSet<_> = known.into_iter().map(|file| (file.name, file.size_bytes)).collect();
-    files.retain(|file| !known.contains(&(file.name.clone(), file.size_bytes)));
+    leave_out_done(files, context.ledger.known_files().await?);
     Ok(())
 }
 

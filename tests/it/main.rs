@@ -4,6 +4,7 @@ mod adopt;
 mod aws_s3;
 mod bad_input;
 mod catalogue;
+mod check;
 mod deploy;
 mod docs;
 mod dry_run;

@@ -177,6 +177,23 @@ impl PgUrl {
             && self.config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)))
     }
 
+    /// Names (or addresses) of the servers that are reached over a network, with their ports; none where the URL
+    /// gives addresses beside the names.
+    pub fn network_hosts(&self) -> Vec<(&str, u16)> {
+        if !self.config.get_hostaddrs().is_empty() {
+            return Vec::new();
+        }
+        let ports = self.config.get_ports();
+        let port = |i: usize| ports.get(i).or(ports.first()).copied().unwrap_or(5432);
+        let hosts = self.config.get_hosts().iter().enumerate();
+        hosts
+            .filter_map(|(i, host)| match host {
+                Host::Tcp(name) => Some((name.as_str(), port(i))),
+                Host::Unix(_) => None,
+            })
+            .collect()
+    }
+
     fn hosts(&self) -> Vec<String> {
         let ports = self.config.get_ports();
         let name = |i: usize, host: &Host| {

@@ -95,7 +95,10 @@ impl StoreError {
         let hint = match self {
             Self::NotFound { .. } if s3 => "check the bucket's name and the prefix",
             Self::NotFound { .. } => "check the path",
-            Self::Denied { detail, .. } if detail.contains("RequestTimeTooSkewed") => {
+            // Amazon's words, and Garage's.
+            Self::Denied { detail, .. } | Self::Refused { detail, .. }
+                if ["RequestTimeTooSkewed", "Date is too old"].iter().any(|word| detail.contains(word)) =>
+            {
                 "the clock of this machine is wrong: set it"
             }
             Self::Denied { detail, .. }
@@ -108,7 +111,10 @@ impl StoreError {
             // The answer to a HEAD has no body that could say why.
             Self::Denied { detail, .. } if s3 && detail.starts_with("HTTP status") => {
                 "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; if they are right, they lack \
-                 s3:ListBucket on the bucket or s3:GetObject below the prefix"
+                 s3:ListBucket on the bucket or s3:GetObject below the prefix, or the clock of this machine is wrong"
+            }
+            Self::Refused { detail, .. } if s3 && detail.starts_with("HTTP status") => {
+                "the clock of this machine may be wrong, or AWS_REGION: merganser check tells which"
             }
             Self::Denied { .. } if s3 => {
                 "give the credentials s3:ListBucket on the bucket and s3:GetObject, s3:PutObject, \

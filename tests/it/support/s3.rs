@@ -67,6 +67,20 @@ pub async fn bucket(hint: &str) -> Bucket {
     }
 }
 
+/// Makes a key that may only read the bucket; gives its id and its secret.
+pub async fn read_only_key(bucket: &Bucket) -> (String, String) {
+    let (garage, name) = (garage().await, bucket.name.clone());
+    let (id, secret) = (format!("GK{}", random_hex(12)), random_hex(32));
+    let key = (id.clone(), secret.clone());
+    tokio::task::spawn_blocking(move || {
+        garage.cli(&["key", "import", "--yes", &id, &secret]);
+        garage.cli(&["bucket", "allow", "--read", &name, "--key", &id]);
+    })
+    .await
+    .expect("a key can be made");
+    key
+}
+
 impl Bucket {
     /// The environment that leads the AWS SDK to the server. Addresses must be path-style.
     pub fn env(&self) -> Vec<(String, String)> {

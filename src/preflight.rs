@@ -1,0 +1,252 @@
+//! Preflight: would a run work? Everything that a run needs is tried, and nothing is changed: the database is asked in
+//! transactions that only read (or are rolled back), and of the store only objects of our own are touched, which are
+//! gone afterwards.
+//!
+//! Each probe has a time limit and one result. One that depends on another that failed is skipped: a server that
+//! cannot be reached is one fault, not seven.
+
+mod database;
+mod host;
+mod machine;
+mod source;
+mod store;
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::config::{RunConfig, Selection};
+use crate::error::{Cause, Exit};
+use crate::report;
+
+/// What became of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Ok,
+    /// A run works, but somebody should look.
+    Warn,
+    /// A run would not work.
+    Fail,
+    /// Not tried, because another probe failed.
+    Skipped,
+}
+
+/// One thing that a run needs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Probe {
+    pub name: &'static str,
+    pub state: State,
+    /// What was found, in words.
+    pub found: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    pub duration_ms: u64,
+}
+
+/// What a probe found.
+#[derive(Clone, Debug)]
+struct Finding {
+    state: State,
+    found: String,
+    hint: Option<String>,
+}
+
+impl Finding {
+    fn ok(found: impl Into<String>) -> Self {
+        Self { state: State::Ok, found: found.into(), hint: None }
+    }
+
+    fn warn(found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { state: State::Warn, found: found.into(), hint: Some(hint.into()) }
+    }
+
+    fn fail(found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { state: State::Fail, found: found.into(), hint: Some(hint.into()) }
+    }
+
+    fn skipped(why: impl Into<String>) -> Self {
+        Self { state: State::Skipped, found: why.into(), hint: None }
+    }
+}
+
+impl From<Cause> for Finding {
+    fn from(cause: Cause) -> Self {
+        // A message may list things, one a line.
+        let found = cause.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        Self { state: State::Fail, found, hint: cause.hint() }
+    }
+}
+
+/// Probes that run one after the other.
+struct Probes {
+    limit: Duration,
+    list: Vec<Probe>,
+}
+
+impl Probes {
+    fn new(limit: Duration) -> Self {
+        Self { limit, list: Vec::new() }
+    }
+
+    /// Tries something within the limit. What it gives is for the probes that depend on it; `None`: they are to be
+    /// skipped. `waits_for` says who does not answer when time is up.
+    async fn run<T>(
+        &mut self,
+        name: &'static str,
+        waits_for: &str,
+        work: impl Future<Output = Result<(T, Finding), Cause>>,
+    ) -> Option<T> {
+        let started = Instant::now();
+        let (value, finding) = match tokio::time::timeout(self.limit, work).await {
+            Ok(Ok((value, finding))) => (Some(value), finding),
+            Ok(Err(cause)) => (None, cause.into()),
+            Err(_) => (
+                None,
+                Finding::fail(
+                    format!("no answer from {waits_for} within {} s", self.limit.as_secs_f64()),
+                    "check the network and the firewall, and whether it answers others; --timeout waits longer",
+                ),
+            ),
+        };
+        self.add(name, finding, started);
+        value
+    }
+
+    fn add(&mut self, name: &'static str, finding: Finding, started: Instant) {
+        let Finding { state, found, hint } = finding;
+        let hint = match state {
+            // What the error itself has no advice for.
+            State::Fail => hint.or_else(|| Some(format!("see `{name}` in docs/operations.md"))),
+            _ => hint,
+        };
+        self.list.push(Probe { name, state, found, hint, duration_ms: report::millis(started) });
+    }
+
+    /// What takes no time.
+    fn note(&mut self, name: &'static str, finding: Finding) {
+        self.add(name, finding, Instant::now());
+    }
+
+    /// Names what was not tried.
+    fn skip(&mut self, names: &[&'static str], because: &str) {
+        for name in names {
+            self.note(name, Finding::skipped(format!("not tried: {because}")));
+        }
+    }
+}
+
+/// All probes, in order.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    dataset: &'static str,
+    /// Would a run work?
+    works: bool,
+    probes: Vec<Probe>,
+    #[serde(skip)]
+    is_configured: bool,
+}
+
+/// Looks whether a run with this configuration would work. `trusts_new_host`: it would enter the key of an SFTP
+/// server that is not known. Never fails: what is wrong is a probe that says so.
+pub async fn check(
+    dataset: &'static str,
+    config: Result<RunConfig, Cause>,
+    trusts_new_host: bool,
+    limit: Duration,
+) -> Checked {
+    let mut probes = Probes::new(limit);
+    let mut config = match config {
+        Ok(config) => config,
+        Err(cause) => {
+            probes.note("configuration", cause.into());
+            return Checked { dataset, works: false, probes: probes.list, is_configured: false };
+        }
+    };
+    // A look must not enter it, nor take up the time of the probe with attempts.
+    config.sftp.trust_on_first_use = false;
+    config.sftp.limits.retries = 0;
+    probes.note("configuration", configuration(&config));
+    let (source, store, database) = tokio::join!(
+        source::probe(&config, trusts_new_host, limit),
+        store::probe(&config, limit),
+        database::probe(&config, limit),
+    );
+    let known = database.known;
+    probes.list.extend(source.probes);
+    probes.list.extend(store.probes);
+    probes.list.extend(database.probes);
+    let files = source::files(&mut probes, &config, source.listing, known);
+    machine::probe(
+        &mut probes,
+        &config,
+        files.as_deref(),
+        &[("database", database.clock_ahead_seconds), ("store", store.clock_ahead_seconds)],
+    );
+    let works = probes.list.iter().all(|probe| probe.state != State::Fail);
+    Checked { dataset, works, probes: probes.list, is_configured: true }
+}
+
+/// What is to be done, and what in it may not be meant.
+fn configuration(config: &RunConfig) -> Finding {
+    let database = &config.database;
+    let found = format!(
+        "from {} to {} and schema {} (ledger {}), level {}, batches of {} MiB",
+        config.source,
+        config.store,
+        database.schema,
+        database.ledger_schema,
+        config.level,
+        config.batch_bytes >> 20
+    );
+    let mut remarks = Vec::new();
+    if let Selection::Archived { glob, .. } = &config.selection {
+        remarks.push(format!("only files of the archive like {} are taken, nothing new", glob.glob().glob()));
+    }
+    if config.skip_publish {
+        remarks.push("no public file is written".into());
+    }
+    if remarks.is_empty() {
+        return Finding::ok(found);
+    }
+    Finding::warn(
+        format!("{found}; {}", remarks.join("; ")),
+        "if that is not meant, unset REPROCESS_GLOB, and SKIP_PUBLIC_PUBLISH or MERGANSER_SKIP_PUBLISH",
+    )
+}
+
+impl Checked {
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> Exit {
+        match (self.is_configured, self.works) {
+            (false, _) => Exit::Usage,
+            (true, false) => Exit::Failed,
+            (true, true) => Exit::Done,
+        }
+    }
+
+    /// For a person: a line for each probe, a line with what to do where there is something to do, and the answer.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        for probe in &self.probes {
+            let state = match probe.state {
+                State::Ok => "ok",
+                State::Warn => "warn",
+                State::Fail => "FAIL",
+                State::Skipped => "skip",
+            };
+            let _ = writeln!(text, "{state:<4}  {:<15} {}", probe.name, probe.found);
+            if let Some(hint) = &probe.hint {
+                let _ = writeln!(text, "      hint: {}", hint.replace('\n', "\n      "));
+            }
+        }
+        let failed: Vec<_> = self.probes.iter().filter(|p| p.state == State::Fail).map(|p| p.name).collect();
+        let _ = match failed.as_slice() {
+            [] => writeln!(text, "A run of {} would work.", self.dataset),
+            names => writeln!(text, "A run of {} would not work: {}.", self.dataset, names.join(", ")),
+        };
+        text
+    }
+}

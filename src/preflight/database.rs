@@ -1,0 +1,283 @@
+//! The database: can we get in, may we do what a run does, are the tables what they should be, is the lock free?
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::{Finding, Probe, Probes, host};
+use crate::aws_s3::AwsS3;
+use crate::clients::postgres::{self, Connection, PgError, PgUrl, SslMode};
+use crate::config::{DatabaseUrl, LoadVia, RunConfig};
+use crate::embedded;
+use crate::error::Cause;
+use crate::manifest::{KnownFile, Ledger, NEWEST};
+use crate::run::Server;
+use crate::schema;
+use crate::sql;
+
+/// Oldest version that the pipeline's SQL is written for.
+const OLDEST_VERSION: i32 = 140_000;
+/// All that needs a session.
+const LATER: [&str; 5] = ["ledger", "lock", "rights", "tables", "extensions"];
+
+/// What the probes of the database give.
+pub(super) struct Found {
+    pub probes: Vec<Probe>,
+    /// So far is the server's clock ahead of ours.
+    pub clock_ahead_seconds: Option<f64>,
+    /// The files that are done; `None`: the ledger could not be read.
+    pub known: Option<Vec<KnownFile>>,
+}
+
+/// A session, and what the server says of itself.
+struct Session {
+    connection: Connection,
+    postgis: Option<String>,
+    aws_s3: Option<String>,
+    clock_ahead_seconds: f64,
+}
+
+/// What the ledger is.
+struct Look {
+    /// `None`: there is none yet.
+    ledger: Option<Ledger>,
+    known: Vec<KnownFile>,
+    needs_work: bool,
+}
+
+/// Logs in and looks around.
+pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
+    let mut probes = Probes::new(limit);
+    let mut found = Found { probes: Vec::new(), clock_ahead_seconds: None, known: None };
+    if let DatabaseUrl::Embedded(folder) = &config.database.url {
+        let folder = folder.clone().unwrap_or_else(embedded::default_dir);
+        if !embedded::exists(&folder) {
+            probes.note(
+                "database",
+                Finding::ok(format!("a private one, which a run makes in {}", folder.display())),
+            );
+            found.known = Some(Vec::new());
+            return Found { probes: probes.list, ..found };
+        }
+    }
+    match Server::open(&config.database.url).await {
+        Ok(server) => {
+            look_around(&mut probes, config, &server.url, &mut found).await;
+            server.close().await;
+        }
+        Err(cause) => {
+            probes.note("database", cause.into());
+            probes.skip(&LATER, "the private database did not start");
+        }
+    }
+    Found { probes: probes.list, ..found }
+}
+
+async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found: &mut Found) {
+    let hosts: Vec<_> = url.network_hosts().into_iter().map(|(host, port)| (host.to_owned(), port)).collect();
+    if host::resolve(probes, "database host", &hosts, "DATABASE_URL").await.is_none() {
+        probes.skip(&["database"], "its host is not known");
+        probes.skip(&LATER, "its host is not known");
+        return;
+    }
+    let target = url.target();
+    let Some(mut session) = probes.run("database", &target, log_in(url, probes.limit)).await else {
+        probes.skip(&LATER, "nobody can log in to the database");
+        return;
+    };
+    found.clock_ahead_seconds = Some(session.clock_ahead_seconds);
+
+    let look = probes.run("ledger", &target, ledger(config, url)).await;
+    match look.as_ref().map(|look| &look.ledger) {
+        None => probes.skip(&["lock"], "the ledger could not be read"),
+        Some(None) => probes.note("lock", Finding::ok("free: nothing has run yet")),
+        Some(Some(ledger)) => {
+            probes.run("lock", &target, lock(ledger)).await;
+        }
+    }
+    let needs_work = look.as_ref().is_none_or(|look| look.needs_work);
+    found.known = look.map(|look| look.known);
+
+    let may_compare = probes.run("rights", &target, rights(config, &session.connection, needs_work)).await;
+    match may_compare {
+        Some(true) => {
+            probes.run("tables", &target, tables(config, &mut session.connection)).await;
+        }
+        Some(false) => probes.skip(&["tables"], "the right to make temporary tables is missing"),
+        None => probes.skip(&["tables"], "the rights are not known"),
+    }
+    probes.run("extensions", &target, extensions(config, url, &session)).await;
+}
+
+/// Who we are there, over what, and whether it takes what is written.
+async fn log_in(url: &PgUrl, limit: Duration) -> Result<(Session, Finding), Cause> {
+    let failed = |e| postgres::classify(e, "look at the session");
+    let connection = postgres::connect(url, "check").await?;
+    let before = Timestamp::now();
+    let row = connection.query_one(sql::CHECK_SESSION, &[]).await.map_err(failed)?;
+    let after = Timestamp::now();
+    let millis = limit.as_millis().to_string();
+    let settings = sql::render(sql::CHECK_SETTINGS, &[("limit_ms", &millis)]);
+    connection.batch_execute(&settings).await.map_err(failed)?;
+
+    let (version, number, user): (String, i32, String) = (get(&row, 0)?, get(&row, 1)?, get(&row, 2)?);
+    let tls: Option<String> = get(&row, 3)?;
+    let (is_standby, is_read_only): (bool, bool) = (get(&row, 4)?, get(&row, 5)?);
+    let server: f64 = get(&row, 6)?;
+    let ours = (before.as_millisecond() + after.as_millisecond()) as f64 / 2000.0;
+    let (postgis, aws_s3) = (get(&row, 7)?, get(&row, 8)?);
+    let session = Session { connection, postgis, aws_s3, clock_ahead_seconds: server - ours };
+
+    let is_verified = url.ssl_mode() >= SslMode::VerifyCa;
+    let encryption = match (&tls, is_verified) {
+        (Some(tls), true) => format!("{tls}, the server's certificate is verified"),
+        (Some(tls), false) => format!("{tls}, the server's certificate is not verified"),
+        (None, _) => "no TLS".into(),
+    };
+    let words = format!("PostgreSQL {version} at {} lets {user} in; {encryption}", url.target());
+    let finding = if is_standby || is_read_only {
+        let what = if is_standby { "it is a standby and only reads" } else { "its transactions only read" };
+        Finding::fail(
+            format!("{words}; {what}"),
+            "connect to the primary server (target_session_attrs=read-write finds it); RDS also makes a database \
+             that has no room left read only",
+        )
+    } else if number < OLDEST_VERSION {
+        Finding::fail(format!("{words}; that is too old"), "PostgreSQL 14 or later is needed")
+    } else if is_far(url) && !(tls.is_some() && is_verified) {
+        Finding::warn(
+            words,
+            "sslmode=verify-full with sslrootcert keeps the password and the rows from others",
+        )
+    } else {
+        Finding::ok(words)
+    };
+    Ok((session, finding))
+}
+
+/// Is there a network between us and a server?
+fn is_far(url: &PgUrl) -> bool {
+    let is_loopback = |host: &str| {
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    url.network_hosts().iter().any(|(host, _)| !is_loopback(host))
+}
+
+async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Cause> {
+    let name = &config.database.ledger_schema;
+    let Some((ledger, version)) = Ledger::look(url, &config.database, config.dataset.name).await? else {
+        let finding = Finding::ok(format!("none in schema {name} yet: the first run makes it"));
+        return Ok((Look { ledger: None, known: Vec::new(), needs_work: true }, finding));
+    };
+    let known = ledger.known_files().await?;
+    let done = crate::report::count(known.len() as u64);
+    let needs_work = version < NEWEST;
+    let finding = Finding::ok(match needs_work {
+        true => {
+            format!("{name}, version {version}, which the next run brings to {NEWEST}; {done} file(s) done")
+        }
+        false => format!("{name}, version {version}; {done} file(s) done"),
+    });
+    Ok((Look { ledger: Some(ledger), known, needs_work }, finding))
+}
+
+async fn lock(ledger: &Ledger) -> Result<((), Finding), Cause> {
+    let finding = match ledger.holder().await? {
+        None => Finding::ok("free"),
+        Some(holder) => Finding::warn(
+            format!("held by {holder}"),
+            "a run that starts before that one ends exits with 75; merganser status shows it",
+        ),
+    };
+    Ok(((), finding))
+}
+
+/// Gives whether temporary tables may be made, which the comparison of the tables needs.
+async fn rights(
+    config: &RunConfig,
+    connection: &Connection,
+    ledger_needs_work: bool,
+) -> Result<(bool, Finding), Cause> {
+    let failed = |e| postgres::classify(e, "look at the rights");
+    let (database, dataset) = (&config.database, config.dataset);
+    let names = |tables: &[crate::dataset::Table]| tables.iter().map(|t| t.name).collect::<Vec<_>>();
+    let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
+    let (children, kept) = (names(children), names(dataset.kept));
+    let staged: Vec<_> = dataset.table_names().map(str::to_owned).chain([dataset.records_table()]).collect();
+    let values: [&(dyn ToSql + Sync); 8] = [
+        &database.schema,
+        &database.ledger_schema,
+        &database.staging_schema,
+        &parent.name,
+        &children,
+        &kept,
+        &ledger_needs_work,
+        &staged,
+    ];
+    let rows = connection.query(sql::CHECK_RIGHTS, &values).await.map_err(failed)?;
+    let all: Vec<_> = dataset.table_names().collect();
+    let row = connection.query_one(sql::CHECK_OWNERS, &[&database.schema, &all]).await.map_err(failed)?;
+    let owners: Option<String> = get(&row, 0)?;
+    let whose = owners.map_or(String::new(), |owners| format!("; the tables belong to {owners}"));
+    let missing = rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?)));
+    let missing: Vec<(String, String)> = missing.collect::<Result<_, PgError>>()?;
+    if missing.is_empty() {
+        return Ok((true, Finding::ok(format!("all that a run needs{whose}"))));
+    }
+    let (names, statements): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+    let may_compare = !names.iter().any(|name| name.starts_with("temporary "));
+    let hint = format!("have somebody run who may:\n{}", statements.join("\n"));
+    Ok((may_compare, Finding::fail(format!("not there: {}{whose}", names.join(", ")), hint)))
+}
+
+/// The comparison makes its own tables in the session, and takes them back.
+async fn tables(config: &RunConfig, connection: &mut Connection) -> Result<((), Finding), Cause> {
+    let failed = |e| postgres::classify(e, "compare the tables");
+    let (schema, dataset) = (&config.database.schema, config.dataset);
+    let mut transaction = connection.build_transaction().read_only(false).start().await.map_err(failed)?;
+    let found = schema::compare(&mut transaction, dataset, schema).await?;
+    transaction.rollback().await.map_err(failed)?;
+    found.admit()?;
+    let count = dataset.table_names().count();
+    Ok((
+        (),
+        match (found.is_empty(), found.lacks()) {
+            (true, _) => Finding::ok(format!("none in schema {schema} yet: the first run makes them")),
+            (false, None) => Finding::ok(format!("the {count} of schema {schema} are as expected")),
+            (false, Some(lacks)) => Finding::warn(
+                format!("the {count} of schema {schema} can be used, but lack {lacks}"),
+                format!("merganser adopt {} shows the SQL that adds it, and --fix runs it", dataset.name),
+            ),
+        },
+    ))
+}
+
+/// What is installed, and which way the rows would go.
+async fn extensions(config: &RunConfig, url: &PgUrl, session: &Session) -> Result<((), Finding), Cause> {
+    let direct = AwsS3::choose(config, url).await?.is_some();
+    let version = |name: &str, version: &Option<String>| match version {
+        Some(version) => format!("{name} {version}"),
+        None => format!("no {name}"),
+    };
+    let asked = match config.load_via {
+        LoadVia::Auto => "auto",
+        LoadVia::Copy => "copy",
+        LoadVia::AwsS3 => "aws_s3",
+    };
+    let way = match direct {
+        true => "the database reads and writes S3 itself",
+        false => "rows go through the connection",
+    };
+    let found = format!(
+        "{}, {}; --load-via {asked}: {way}",
+        version("postgis", &session.postgis),
+        version("aws_s3", &session.aws_s3)
+    );
+    Ok(((), Finding::ok(found)))
+}
+
+fn get<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, PgError> {
+    row.try_get(at).map_err(|e| postgres::classify(e, "read the server's answer"))
+}

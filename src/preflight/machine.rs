@@ -1,0 +1,121 @@
+//! This machine: room for staging, memory, the clock.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use super::{Finding, Probes};
+use crate::config::RunConfig;
+use crate::error::Cause;
+use crate::machine;
+use crate::report::size;
+use crate::stages::select::{self, SelectedFile};
+
+/// Staging takes so many times the size of the zips of a batch: the zips, the local store and the CSVs. Measured, see
+/// docs/operations.md.
+const STAGING_FACTOR: u64 = 8;
+/// What a run takes besides DuckDB, generously.
+const OWN_MEMORY_BYTES: u64 = 128 << 20;
+/// Beyond this S3 refuses signatures.
+const CLOCK_FAIL_SECONDS: f64 = 300.0;
+const CLOCK_WARN_SECONDS: f64 = 60.0;
+
+/// `clocks`: names of others, and how far theirs is ahead of ours, where that is known.
+pub(super) fn probe(
+    probes: &mut Probes,
+    config: &RunConfig,
+    files: Option<&[SelectedFile]>,
+    clocks: &[(&str, Option<f64>)],
+) {
+    let disk = disk(config, files).unwrap_or_else(Finding::from);
+    probes.note("disk", disk);
+    probes.note("memory", memory(config));
+    match clock(clocks) {
+        Some(finding) => probes.note("clock", finding),
+        None => probes.skip(&["clock"], "neither the database nor the store told the time"),
+    }
+}
+
+fn disk(config: &RunConfig, files: Option<&[SelectedFile]>) -> Result<Finding, Cause> {
+    let folder = &config.work_dir;
+    let io = |what: &'static str| Cause::io(format!("{what} {}", folder.display()));
+    // A run makes the folder; a look does not.
+    let nearest = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let nearest = if nearest.as_os_str().is_empty() { Path::new(".") } else { nearest };
+    let hint = |finding: Finding| Finding {
+        hint: finding.hint.or_else(|| Some("name a folder that this user can write to: --work-dir".into())),
+        ..finding
+    };
+    let written = tempfile::tempfile_in(nearest).and_then(|mut file| file.write_all(&[0; 64 << 10]));
+    if let Err(error) = written.and_then(|()| fs::read_dir(nearest).map(drop)) {
+        return Ok(hint(io("write to")(error).into()));
+    }
+    let free = rustix::fs::statvfs(nearest).map_err(|error| io("look at")(error.into()))?;
+    let free = free.f_bavail.saturating_mul(free.f_frsize);
+    let place = format!("{} can be written to and has {} free", folder.display(), size(free));
+    let Some(files) = files else {
+        return Ok(Finding::ok(format!("{place}; what is needed is not known")));
+    };
+    let batches = select::into_batches(files.to_vec(), config.batch_bytes, config.is_one_batch());
+    let sizes = batches.iter().map(|batch| batch.files.iter().map(|file| file.size_bytes).sum::<u64>());
+    let need = sizes.max().unwrap_or(0).saturating_mul(STAGING_FACTOR);
+    if need > free {
+        return Ok(Finding::fail(
+            format!("{place}; the largest batch needs some {}", size(need)),
+            "make room, name another folder with --work-dir, or make batches smaller with --batch-mib (a single \
+             file is never split)",
+        ));
+    }
+    Ok(Finding::ok(match need {
+        0 => place,
+        need => format!("{place}; the largest batch needs some {}", size(need)),
+    }))
+}
+
+fn memory(config: &RunConfig) -> Finding {
+    let there = machine::memory_bytes();
+    let need = (config.duckdb.memory_mib << 20) + OWN_MEMORY_BYTES;
+    let found = format!("{} may be used, some {} of it are needed", size(there), size(need));
+    match there < need {
+        true => Finding::warn(found, "raise the container's limit, or lower --duckdb-memory-mib"),
+        false => Finding::ok(found),
+    }
+}
+
+/// `None`: nobody told the time.
+fn clock(clocks: &[(&str, Option<f64>)]) -> Option<Finding> {
+    let known: Vec<_> = clocks.iter().filter_map(|(name, ahead)| Some((*name, (*ahead)?))).collect();
+    let worst = known.iter().map(|(_, ahead)| ahead.abs()).reduce(f64::max)?;
+    let words = known.iter().map(|(name, ahead)| match ahead.abs() < 1.0 {
+        true => format!("the {name}'s is the same within a second"),
+        false => format!(
+            "the {name}'s is {:.0} s {}",
+            ahead.abs(),
+            if *ahead > 0.0 { "ahead of ours" } else { "behind ours" }
+        ),
+    });
+    let found = words.collect::<Vec<_>>().join(", ");
+    let hint = "set this machine's clock (or the other's, whichever is wrong): beyond 5 min S3 refuses every request";
+    Some(match worst {
+        worst if worst > CLOCK_FAIL_SECONDS => Finding::fail(found, hint),
+        worst if worst > CLOCK_WARN_SECONDS => Finding::warn(found, hint),
+        _ => Finding::ok(found),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn the_worst_clock_counts() {
+        let state = |clocks: &[(&str, Option<f64>)]| clock(clocks).map(|finding| finding.state);
+        assert_eq!(state(&[("database", None), ("store", None)]), None);
+        assert_eq!(state(&[("database", Some(0.2)), ("store", None)]), Some(State::Ok));
+        assert_eq!(state(&[("database", Some(0.2)), ("store", Some(-61.0))]), Some(State::Warn));
+        assert_eq!(state(&[("database", Some(-301.0)), ("store", Some(0.0))]), Some(State::Fail));
+        let found = clock(&[("database", Some(-400.0))]).unwrap().found;
+        assert_eq!(found, "the database's is 400 s behind ours");
+    }
+}

@@ -1,0 +1,131 @@
+//! The source: can it be reached and listed, and what of it is new?
+
+use std::time::Duration;
+
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+
+use super::{Finding, Probe, Probes, host};
+use crate::clients::sftp::{HostKeyProblem, SftpError};
+use crate::clients::source::{Source, SourceError, SourceUrl};
+use crate::clients::store::ObjectInfo;
+use crate::config::{RunConfig, Selection};
+use crate::error::Cause;
+use crate::manifest::KnownFile;
+use crate::report::{count, size};
+use crate::stages::select::{self, SelectedFile};
+
+/// What the probes of the source give.
+pub(super) struct Found {
+    pub probes: Vec<Probe>,
+    /// `None`: it could not be listed.
+    pub listing: Option<Vec<ObjectInfo>>,
+}
+
+/// Logs in and lists.
+pub(super) async fn probe(config: &RunConfig, trusts_new_host: bool, limit: Duration) -> Found {
+    let mut probes = Probes::new(limit);
+    // In S3 it is behind the store's host, or behind one of Amazon's that its listing tells about.
+    let hosts = match &config.source {
+        SourceUrl::Sftp(url) => vec![(url.host().to_owned(), url.port())],
+        SourceUrl::Store(_) => Vec::new(),
+    };
+    let variables = "--source, MERGANSER_SOURCE or SFTP_HOST";
+    if host::resolve(&mut probes, "source host", &hosts, variables).await.is_none() {
+        probes.skip(&["source"], "its host is not known");
+        return Found { probes: probes.list, listing: None };
+    }
+    let place = config.source.to_string();
+    let listing = probes.run("source", &place, list(config, trusts_new_host)).await.flatten();
+    Found { probes: probes.list, listing }
+}
+
+async fn list(
+    config: &RunConfig,
+    trusts_new_host: bool,
+) -> Result<(Option<Vec<ObjectInfo>>, Finding), Cause> {
+    let source = Source::open(&config.source, &config.s3, &config.sftp).await?;
+    match source.list_names("").await {
+        Ok(listing) => {
+            let how = match &config.source {
+                SourceUrl::Sftp(url) => {
+                    format!("the key of {} is known, {} is let in", url.known_hosts_name(), url.user())
+                }
+                SourceUrl::Store(url) => format!("{url} can be listed"),
+            };
+            let finding = Finding::ok(format!("{how}, {} file(s) there", count(listing.len() as u64)));
+            Ok((Some(listing), finding))
+        }
+        Err(SourceError::Sftp(SftpError::HostKey { at, problem }))
+            if trusts_new_host && matches!(*problem, HostKeyProblem::Unknown { .. }) =>
+        {
+            Ok((None, Finding::warn(format!("{at}: {problem}"), "a run would trust it and enter it")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a run would take; `None`: that is not known.
+pub(super) fn files(
+    probes: &mut Probes,
+    config: &RunConfig,
+    listing: Option<Vec<ObjectInfo>>,
+    known: Option<Vec<KnownFile>>,
+) -> Option<Vec<SelectedFile>> {
+    let (listing, known) = match (listing, known) {
+        (Some(listing), Some(known)) => (listing, known),
+        (None, _) => {
+            probes.skip(&["files"], "the source could not be listed");
+            return None;
+        }
+        (_, None) => {
+            probes.skip(&["files"], "the ledger could not be read");
+            return None;
+        }
+    };
+    let names = listing.len();
+    let mut files = select::of_dataset(config.dataset, listing);
+    let ours = files.len();
+    match &config.selection {
+        Selection::Archived { glob, force } => {
+            files.retain(|file| glob.is_match(&file.name));
+            if !force {
+                let clean = known.into_iter().filter(|file| !file.has_failures).collect();
+                select::leave_out_done(&mut files, clean);
+            }
+        }
+        _ => select::leave_out_done(&mut files, known),
+    }
+    probes.note("files", finding(config, &files, ours, names));
+    Some(files)
+}
+
+fn finding(config: &RunConfig, files: &[SelectedFile], ours: usize, names: usize) -> Finding {
+    let dataset = config.dataset.name;
+    // A day of grace, as the guard of the promotion gives: midnight is not everywhere at once.
+    let tomorrow = Timestamp::now().to_zoned(TimeZone::UTC).date().saturating_add(1.day());
+    let future = files.iter().find(|file| file.meaning.run_date > tomorrow);
+    if let Some(file) = future.filter(|_| !config.allow.iter().any(|guard| guard == "run_date")) {
+        return Finding::fail(
+            format!("{} has a run date in the future, {}", file.name, file.meaning.run_date),
+            "the guard run_date would stop the run: check this machine's date, then ask the sender; \
+             --allow run_date lets it through once",
+        );
+    }
+    if ours == 0 {
+        return Finding::warn(
+            format!("no file of {dataset} among {} name(s)", count(names as u64)),
+            "check the folder (--source, MERGANSER_SOURCE or SFTP_DIR), or ask the sender why nothing was posted",
+        );
+    }
+    let bytes: u64 = files.iter().map(|file| file.size_bytes).sum();
+    Finding::ok(match files.last() {
+        None => format!("none of {} is to be taken: all are done", count(ours as u64)),
+        Some(last) => format!(
+            "{} of {} to be taken, {}; the last is {}",
+            count(files.len() as u64),
+            count(ours as u64),
+            size(bytes),
+            last.name
+        ),
+    })
+}

@@ -1,0 +1,159 @@
+//! The store: can it be listed, written, read and cleared?
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Finding, Probe, Probes, State, host};
+use crate::clients::store::{Store, StoreUrl};
+use crate::config::RunConfig;
+use crate::error::Cause;
+
+/// What the objects of the probe hold: nothing that matters, should one stay behind in a public place.
+const CONTENT: &str = "merganser check: this may be removed\n";
+
+/// What the probes of the store give.
+pub(super) struct Found {
+    pub probes: Vec<Probe>,
+    /// So far is the store's clock ahead of ours, where it has one of its own.
+    pub clock_ahead_seconds: Option<f64>,
+}
+
+/// Lists, then puts, gets and deletes an object of its own.
+pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
+    let mut probes = Probes::new(limit);
+    let store = match tokio::time::timeout(limit, Store::open(&config.store, &config.s3)).await {
+        Ok(Ok(store)) => Some(store),
+        Ok(Err(error)) => {
+            probes.note("store", Cause::from(error).into());
+            None
+        }
+        Err(_) => {
+            let hint = "check AWS_PROFILE and the machine's role, or set AWS_REGION";
+            probes.note("store", Finding::fail("AWS's settings could not be read in time", hint));
+            None
+        }
+    };
+    let Some(store) = store else {
+        probes.skip(&["store writes"], "the store could not be opened");
+        return Found { probes: probes.list, clock_ahead_seconds: None };
+    };
+    let hosts = hosts(config, &store);
+    let variables = "AWS_REGION, AWS_ENDPOINT_URL_S3";
+    if host::resolve(&mut probes, "store host", &hosts, variables).await.is_none() {
+        probes.skip(&["store", "store writes"], "its host is not known");
+        return Found { probes: probes.list, clock_ahead_seconds: None };
+    }
+    let place = config.store.to_string();
+    let listed = probes.run("store", &place, async {
+        store.list_names("private").await?;
+        Ok(((), Finding::ok(format!("{place} can be listed"))))
+    });
+    if listed.await.is_none() {
+        probes.skip(&["store writes"], "the store cannot be listed");
+        return Found { probes: probes.list, clock_ahead_seconds: None };
+    }
+    let clock_ahead_seconds = write(&mut probes, config, &store).await;
+    Found { probes: probes.list, clock_ahead_seconds }
+}
+
+/// The host behind a store in S3.
+fn hosts(config: &RunConfig, store: &Store) -> Vec<(String, u16)> {
+    let Some(location) = store.s3_location("") else { return Vec::new() };
+    let Some(endpoint) = &config.s3.endpoint_url else {
+        let domain = if location.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        return vec![(format!("s3.{}.{domain}", location.region), 443)];
+    };
+    let url = url::Url::parse(endpoint).ok();
+    let host = url.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+    // An address of version 6 is in brackets there.
+    host.map(|(host, port)| (host.trim_matches(['[', ']']).to_owned(), port)).into_iter().collect()
+}
+
+/// Puts, gets and deletes an object in each place that a run writes to. Each of these has the time limit for itself,
+/// so that the object is removed whatever went wrong before. Gives how far the store's clock is ahead.
+async fn write(probes: &mut Probes, config: &RunConfig, store: &Store) -> Option<f64> {
+    let started = Instant::now();
+    let folders = if config.skip_publish { &["private"][..] } else { &["private", "public"] };
+    let (mut ahead, mut done) =
+        (None, Finding::ok(format!("put, get and delete work in {}", folders.join(" and "))));
+    for folder in folders {
+        let key = format!("{folder}/merganser-check-{}", Uuid::now_v7());
+        let made = missing_folders(&config.store, folder);
+        let tried = round_trip(probes.limit, store, &key).await;
+        let removed = within(probes.limit, store, "delete", async { Ok(store.delete(&key).await?) }).await;
+        for folder in made {
+            // Only if it is empty: somebody else may use it by now.
+            let _ = std::fs::remove_dir(folder);
+        }
+        match (tried, removed) {
+            (Err(finding), _) => {
+                done = finding;
+                break;
+            }
+            (Ok(seconds), Ok(())) => ahead = seconds.or(ahead),
+            (Ok(seconds), Err(refused)) => {
+                ahead = seconds.or(ahead);
+                done = Finding {
+                    state: State::Warn,
+                    found: format!("{}; the probe's object stays there", refused.found),
+                    hint: Some(format!(
+                        "a run works without this right; grant it, and remove {}",
+                        store.url().object(&key)
+                    )),
+                };
+            }
+        }
+    }
+    probes.add("store writes", done, started);
+    ahead
+}
+
+/// Puts an object and gets it again. Gives how far the store's clock is ahead, if it is not our own.
+async fn round_trip(limit: Duration, store: &Store, key: &str) -> Result<Option<f64>, Finding> {
+    let before = Timestamp::now();
+    within(limit, store, "put", async { Ok(store.upload_bytes(key, CONTENT.into()).await?) }).await?;
+    let after = Timestamp::now();
+    let bytes = within(limit, store, "get", async { Ok(store.read_bytes(key, 1000).await?) }).await?;
+    if bytes != CONTENT {
+        return Err(Finding::fail(
+            format!("{} gives back something else than was put", store.url().object(key)),
+            "something between us and the store changes objects: a proxy, or a rule of the bucket",
+        ));
+    }
+    let head = within(limit, store, "look at", async { Ok(store.head(key).await?) }).await?;
+    let modified = head.and_then(|object| object.modified);
+    Ok(modified.filter(|_| matches!(store.url(), StoreUrl::S3 { .. })).map(|modified| {
+        // The store's clock shows whole seconds here.
+        let seconds = |time: Timestamp| time.as_millisecond() as f64 / 1000.0;
+        seconds(modified) + 0.5 - (seconds(before) + seconds(after)) / 2.0
+    }))
+}
+
+async fn within<T>(
+    limit: Duration,
+    store: &Store,
+    what: &str,
+    work: impl Future<Output = Result<T, Cause>>,
+) -> Result<T, Finding> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result.map_err(Finding::from),
+        Err(_) => Err(Finding::fail(
+            format!("{what}: no answer from {} within {} s", store.url(), limit.as_secs_f64()),
+            "check the network and AWS_ENDPOINT_URL_S3; --timeout waits longer",
+        )),
+    }
+}
+
+/// Folders that a first write makes, the innermost first.
+fn missing_folders(store: &StoreUrl, folder: &str) -> Vec<PathBuf> {
+    let StoreUrl::Directory { path, .. } = store else { return Vec::new() };
+    let folder = path.join(folder);
+    folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .map(PathBuf::from)
+        .collect()
+}
