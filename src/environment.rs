@@ -1,6 +1,7 @@
 //! The environment as the command line sees it: some options have an older name besides their own, and a value that
 //! cannot be used is an error that names its variable.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::BoolishValueParser;
@@ -42,10 +43,32 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
     let words: Vec<_> = words.into_iter().collect();
     let older = older_names(&|name| std::env::var_os(name))?;
     let mut command = Cli::command().mut_subcommands(|command| with_older_names(command, &older));
-    let matches = command
-        .try_get_matches_from_mut(&words)
-        .map_err(|error| name_the_variable(&mut command, &words, error))?;
+    let matches = command.try_get_matches_from_mut(&words);
+    // Whoever asks for help gets it.
+    if !matches.as_ref().is_err_and(|error| !error.use_stderr())
+        && let Some(name) = not_text(&command, std::env::vars_os())
+    {
+        let message = format!("the variable {name} is not UTF-8 text");
+        return Err(command.error(ErrorKind::InvalidUtf8, message));
+    }
+    let matches = matches.map_err(|error| name_the_variable(&mut command, &words, error))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// A variable that we, or the libraries for us, read as text, and that holds something else: it would be passed over
+/// as if it were unset. A folder's name may be what it likes.
+fn not_text(command: &Command, variables: impl Iterator<Item = (OsString, OsString)>) -> Option<String> {
+    const PREFIXES: [&str; 4] = ["MERGANSER_", "SFTP_", "AWS_", "PG"];
+    const FOLDERS: [&str; 2] = ["MERGANSER_WORK_DIR", "MERGANSER_EMBEDDED_DIR"];
+    let options = command.get_subcommands().chain([command]).flat_map(Command::get_arguments);
+    let options: HashSet<_> = options.filter_map(Arg::get_env).collect();
+    let read = |name: &OsStr| {
+        let text = name.to_string_lossy();
+        let is_ours = options.contains(name) || PREFIXES.iter().any(|prefix| text.starts_with(prefix));
+        is_ours && !FOLDERS.contains(&text.as_ref())
+    };
+    let mut wrong = variables.filter(|(name, value)| value.to_str().is_none() && read(name));
+    wrong.next().map(|(name, _)| name.to_string_lossy().into_owned())
 }
 
 /// The older names that are in use.

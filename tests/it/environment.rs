@@ -119,6 +119,27 @@ fn wrong_values_are_refused_before_anything_is_tried() {
     }
 }
 
+/// Passed over, a password or a pinned key would be missing without a word.
+#[test]
+fn a_value_that_is_not_text_is_named_by_its_variable() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let base =
+        "run oca --source dir:/nowhere --store file:/tmp/x --database-url postgresql://me@127.0.0.1:1/db";
+    let bad = OsStr::from_bytes(b"sesame\xff");
+    for name in
+        ["SFTP_PSWD", "MERGANSER_SFTP_HOST_KEY", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "MODE", "DB_SCHEMA"]
+    {
+        let ran = Ran::new(support::merganser(base.split_whitespace(), [(name, bad)])).exits(2);
+        assert!(ran.stderr.contains(&format!("the variable {name} is not UTF-8")), "{name}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("sesame"), "{}", ran.stderr);
+    }
+    Ran::new(support::merganser(["run", "--help"], [("SFTP_PSWD", bad)])).exits(0);
+    let elsewhere = [("SOMEBODY_ELSES", bad), ("MERGANSER_WORK_DIR", bad)];
+    let ran = Ran::new(support::merganser(base.split_whitespace(), elsewhere)).exits(1);
+    assert!(!ran.stderr.contains("UTF-8"), "{}", ran.stderr);
+}
+
 #[test]
 fn the_help_names_every_variable_and_shows_no_value() {
     let set = [("DATABASE_URL", "postgresql://me:sesame@host/db"), ("MERGANSER_SOURCE", "dir:/x")];
