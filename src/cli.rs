@@ -155,6 +155,9 @@ pub struct Purge {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
+    /// How public CSVs get from the database into the store
+    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
+    pub load_via: LoadVia,
     /// Show what would go, and roll back
     #[arg(long)]
     pub dry_run: bool,

@@ -158,10 +158,12 @@ impl RunConfig {
     /// Validates the arguments of `merganser purge`.
     pub fn from_purge(args: &cli::Purge) -> Result<Self, Cause> {
         let store = store_url(&args.store)?;
+        check_way(args.load_via, &store)?;
         let source = format!("{store}/private").parse()?;
         let database = DatabaseConfig::new(&args.database)?;
         Ok(Self {
             kind: Kind::Purge,
+            load_via: args.load_via,
             s3: s3_options(&args.store)?,
             dry_run: args.dry_run,
             skip_publish: args.skip_publish,
@@ -231,12 +233,7 @@ impl RunConfig {
                 hint: Some(format!("its guards: {}", dataset.guards.join(", "))),
             });
         }
-        if args.load_via == LoadVia::AwsS3 && !matches!(store_url, StoreUrl::S3 { .. }) {
-            return Err(Cause::Usage {
-                message: format!("--load-via aws_s3 is for a store in S3, and this one is {store_url}"),
-                hint: Some("--store s3://BUCKET/PREFIX, or --load-via copy".into()),
-            });
-        }
+        check_way(args.load_via, &store_url)?;
         let mut limits = Limits::default();
         if args.no_fragments {
             limits.fragment_bytes = 0;
@@ -338,7 +335,7 @@ fn archived(glob: &str, force: bool) -> Result<(Kind, Selection), Cause> {
     Ok((Kind::Reprocess, Selection::Archived { glob: glob.compile_matcher(), force }))
 }
 
-/// A variable of the environment, for what is not an option.
+/// A variable of the environment, for what is not an option. That it is text was seen when the command line was read.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -376,6 +373,17 @@ fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
         )));
     }
     Ok(url)
+}
+
+/// The database reads and writes nothing but S3 by itself.
+fn check_way(load_via: LoadVia, store: &StoreUrl) -> Result<(), Cause> {
+    if load_via != LoadVia::AwsS3 || matches!(store, StoreUrl::S3 { .. }) {
+        return Ok(());
+    }
+    Err(Cause::Usage {
+        message: format!("--load-via aws_s3 is for a store in S3, and this one is {store}"),
+        hint: Some("--store s3://BUCKET/PREFIX, or --load-via copy".into()),
+    })
 }
 
 fn s3_options(args: &cli::StoreArgs) -> Result<S3Options, Cause> {

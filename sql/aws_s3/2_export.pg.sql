@@ -1,7 +1,7 @@
 -- Purpose: one published CSV, which the server itself writes to S3 in its own role.
 -- Engine:  PostgreSQL with the extension aws_s3 (Amazon RDS)
 -- Inputs:  $1 schema, $2 table, $3 columns (null: what COPY takes by itself, all but generated ones);
---          $4 bucket, $5 key, $6 region.
+--          $4 bucket, $5 key, $6 region; :kms_key nothing, or `, kms_key := $7::text` for a key to encrypt with.
 -- Outputs: the object (past some 6 GB several), and one row: rows, objects, bytes.
 with columns (name, place) as (
     select name, place
@@ -28,5 +28,5 @@ from query
 cross join lateral aws_s3.query_export_to_s3(
     query.text,
     aws_commons.create_s3_uri($4::text, $5::text, $6::text),
-    options := 'format csv, header true'
+    options := 'format csv, header true' :kms_key
 ) as exported

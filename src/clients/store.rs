@@ -54,6 +54,8 @@ pub struct S3Location {
     /// The whole key, the store's prefix included.
     pub key: String,
     pub region: String,
+    /// The key of the key management service that objects there are to be encrypted with, if one was named.
+    pub kms_key: Option<String>,
 }
 
 /// A place for objects. Cheap to clone.

@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::quoting::{escaped, texts};
+use crate::support;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres;
@@ -290,6 +291,45 @@ async fn a_dry_run_copies_for_it_uploads_nothing() {
     pipeline.run_with(&["--load-via", "aws_s3", "--dry-run"]).await.exits(0);
     assert_eq!(via(&pipeline, "load").await, "copy");
     assert_eq!(objects(&bucket, "").await.len(), 0);
+}
+
+#[tokio::test]
+async fn the_key_to_encrypt_with_is_the_database_s_too() {
+    let (pipeline, bucket) = pipeline("aws_s3 kms").await;
+    let pipeline = pipeline.with("--load-via", "aws_s3");
+    install(&pipeline, &bucket).await;
+    pipeline.put(first_week());
+    let key = format!("key-of-{}", bucket.name);
+    pipeline.run().await.exits(0);
+    assert!(!postgres::log().await.contains(&key));
+    pipeline.put(second_week());
+    pipeline.run_with(&["--s3-encryption", &format!("aws:kms:{key}")]).await.exits(0);
+    assert_eq!(via(&pipeline, "publish").await, "aws_s3");
+    assert!(postgres::log().await.contains(&format!("exported with the key {key}")));
+}
+
+#[tokio::test]
+async fn a_purge_publishes_the_same_way() {
+    let (pipeline, bucket) = pipeline("aws_s3 purge").await;
+    install(&pipeline, &bucket).await;
+    pipeline.put(first_week());
+    pipeline.run().await.exits(0);
+    let store = format!("s3://{}/{PREFIX}", bucket.name);
+    for way in ["copy", "aws_s3"] {
+        let before = published(&bucket).await;
+        let mut envs = bucket.env();
+        envs.push(("MERGANSER_LOAD_VIA".into(), way.into()));
+        let url = pipeline.database.url();
+        let words = ["purge", "oca", "--database-url", &url, "--store", &store].map(str::to_owned);
+        let purged = tokio::task::spawn_blocking(move || Ran::new(support::merganser(words, envs)));
+        purged.await.unwrap().exits(0);
+        assert_eq!(via(&pipeline, "publish").await, way);
+        assert_eq!(published(&bucket).await, before);
+    }
+    let folder = format!("file:{}", pipeline.store().display());
+    let words = ["purge", "oca", "--load-via", "aws_s3", "--store", &folder, "--database-url", "embedded"];
+    let none: [(&str, &str); 0] = [];
+    Ran::new(support::merganser(words, none)).exits(2).says("is for a store in S3");
 }
 
 #[tokio::test]

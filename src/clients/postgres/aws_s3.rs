@@ -2,6 +2,7 @@
 //! role of its own. What goes over the connection is where the object is; never a key, never the rows.
 
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 
 use super::{PgError, classify};
 use crate::clients::store::S3Location;
@@ -94,13 +95,18 @@ pub async fn export(
     operation: &str,
 ) -> Result<Exported, AwsS3Error> {
     let failed = |e| classify(e, operation);
-    let row = transaction
-        .query_one(
-            sql::AWS_S3_EXPORT,
-            &[&from.schema, &from.table, &from.names, &to.bucket, &to.key, &to.region],
-        )
-        .await
-        .map_err(failed)?;
+    let mut values: Vec<&(dyn ToSql + Sync)> =
+        vec![&from.schema, &from.table, &from.names, &to.bucket, &to.key, &to.region];
+    // Without one, the server's own default is not touched.
+    let argument = match &to.kms_key {
+        None => "",
+        Some(key) => {
+            values.push(key);
+            ", kms_key := $7::text"
+        }
+    };
+    let text = sql::render(sql::AWS_S3_EXPORT, &[("kms_key", argument)]);
+    let row = transaction.query_one(&text, &values).await.map_err(failed)?;
     let mut numbers = [0; 3];
     for (at, number) in numbers.iter_mut().enumerate() {
         let found: Option<i64> = row.try_get(at).map_err(failed)?;

@@ -345,7 +345,11 @@ impl S3Store {
         let region = self.client.config().region().map(ToString::to_string);
         // Opened with one, if only a guess.
         let region = region.unwrap_or_default();
-        S3Location { bucket: self.bucket.clone(), key: self.full_key(key), region }
+        let kms_key = match &self.encryption {
+            Encryption::Kms(key) => key.clone(),
+            Encryption::None | Encryption::Aes256 => None,
+        };
+        S3Location { bucket: self.bucket.clone(), key: self.full_key(key), region, kms_key }
     }
 
     pub(super) async fn delete(&self, at: &Place, key: &str) -> Result<(), StoreError> {

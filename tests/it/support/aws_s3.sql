@@ -100,6 +100,8 @@ create function aws_s3.query_export_to_s3(
 language plpython3u as $$
     import tempfile
 
+    if kms_key is not None:
+        plpy.log(f"exported with the key {kms_key}")
     put = plpy.prepare("select aws_stand_in.request('PUT', $1, $2)", ["aws_commons._s3_uri_1", "bytea"])
     part_bytes = plpy.execute("select part_bytes from aws_stand_in.role")[0]["part_bytes"]
     with tempfile.TemporaryDirectory() as folder:
