@@ -84,6 +84,14 @@ pub enum Cause {
     CommitUnknown { source: PgError },
 }
 
+const SPACE: &str =
+    "free some space, name another folder with --work-dir, or make batches smaller with --batch-mib";
+
+/// Does an error or one of its causes say this?
+fn says(error: &(dyn std::error::Error + 'static), words: &str) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.to_string().contains(words))
+}
+
 impl Cause {
     /// A failed operation of the operating system.
     pub fn io(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> Cause {
@@ -117,8 +125,10 @@ impl Cause {
             Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
             Cause::Locked { .. } => Some("wait for it; its lock goes when its process ends".into()),
             Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-                Some("free some space, or name another folder with --work-dir".into())
+                Some(SPACE.into())
             }
+            // DuckDB tells it in words alone.
+            Cause::Duck(error) if says(error, "No space left on device") => Some(SPACE.into()),
             Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => {
                 None
             }

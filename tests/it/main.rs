@@ -17,6 +17,7 @@ mod layers;
 mod ledger;
 mod level2;
 mod older_job;
+mod outages;
 mod purge;
 mod quoting;
 mod readers;

@@ -135,3 +135,40 @@ async fn a_wrong_key_and_a_missing_bucket_change_nothing() {
     no_keys.put(Extract::weekly("2024-01-01").case("a", ""));
     no_keys.run_with(&["--store", &store]).await.exits(1).says("AWS_ACCESS_KEY_ID");
 }
+
+#[tokio::test]
+async fn a_bucket_in_another_region_is_told_with_its_region() {
+    let bucket = s3::bucket("region").await;
+    let region = ("AWS_REGION".to_owned(), "eu-north-1".to_owned());
+    let pipeline = Pipeline::new("s3 region").await.env(bucket.env()).env([region]);
+    pipeline.put(Extract::weekly("2024-01-01").case("a", ""));
+    let store = format!("s3://{}/oca", bucket.name);
+    let ran = pipeline.run_with(&["--store", &store]).await.exits(1);
+    ran.says("the bucket is in garage").says("set AWS_REGION=garage").says("The database is unchanged.");
+    assert_eq!(bucket.objects().await, BTreeMap::new());
+}
+
+#[tokio::test]
+async fn files_are_found_among_thousands_of_other_names() {
+    let bucket = s3::bucket("thousands").await;
+    // More than one answer lists, before and after ours.
+    let names = (0..1_200)
+        .map(|number| format!("oca/incoming/{}{number:05}.log", if number % 2 == 0 { "A" } else { "Z" }));
+    let puts = names.map(|name| async {
+        let name = name;
+        bucket.put(&name, b"x".to_vec()).await
+    });
+    futures_util::StreamExt::collect::<Vec<_>>(futures_util::StreamExt::buffer_unordered(
+        futures_util::stream::iter(puts),
+        16,
+    ))
+    .await;
+    for date in ["2024-01-01", "2024-01-08"] {
+        let extract = Extract::weekly(date).case(date, "");
+        bucket.put(&format!("oca/incoming/{}", extract.file_name()), extract.bytes()).await;
+    }
+    let source = format!("s3://{}/oca/incoming", bucket.name);
+    let pipeline = Pipeline::new("s3 thousands").await.env(bucket.env()).with("--source", source);
+    let ran = pipeline.run().await.exits(0);
+    assert_eq!((ran.count("files"), ran.count("records_loaded")), (2, 2));
+}

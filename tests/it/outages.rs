@@ -1,0 +1,121 @@
+//! Things break in the middle of a run: a database that restarts, a disk that is full. The run says so, nothing is
+//! half done, and the next one is fine.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use merganser::embedded::Cluster;
+
+use crate::support::extract::Extract;
+use crate::support::pipeline::{Pipeline, Ran};
+use crate::support::postgres::{self, TestDatabase};
+use crate::support::{self, Janitor};
+
+/// A year of cases, enough that a run takes a while.
+fn offer_many(pipeline: &Pipeline, cases: &str) {
+    let out = pipeline.source().display().to_string();
+    let words =
+        ["sample", "oca", "--cases", cases, "--run-date", "2026-11-14", "--level", "2", "--out", &out];
+    let none: [(&str, &str); 0] = [];
+    Ran::new(support::merganser(words, none)).exits(0);
+}
+
+#[tokio::test]
+async fn a_database_that_restarts_in_the_middle() {
+    let dir = support::server_dir();
+    let _janitor = Janitor::watch(dir.path(), &dir.path().join("data/postmaster.pid"), "QUIT");
+    let start = || Cluster::at(dir.path()).setting("fsync", "off").tcp(true).start();
+    let mut cluster = start().await.expect("the cluster starts");
+    let mut pipeline = Pipeline::on(TestDatabase::of(&cluster, "merganser"));
+    pipeline.put(Extract::weekly("2026-11-07").case("a", ""));
+    pipeline.run().await.exits(0);
+    let before = pipeline.tables("public").await;
+    offer_many(&pipeline, "8000");
+    for step in ["parse", "load", "promote"] {
+        let run = pipeline.start(&[]);
+        let under_way = format!(
+            "select count(*) from etl.steps join etl.runs using (run_id)
+             where step = '{step}' and steps.status = 'running' and runs.status = 'running'"
+        );
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let watcher = pipeline.database.client().await;
+        while watcher.query_one(&under_way, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            assert!(Instant::now() < deadline && !run.is_finished(), "{step} never came");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(watcher);
+        assert!(cluster.stop().await.expect("the cluster stops"));
+        cluster = start().await.expect("the cluster starts again");
+        // Elsewhere, as it happens: a run finds nothing at the old address.
+        pipeline.database = TestDatabase::of(&cluster, "merganser");
+        pipeline = pipeline.with("--database-url", TestDatabase::of(&cluster, "merganser").url());
+        let ran = run.await.expect("the run is over").exits(1);
+        let ran = ran.says("The database is unchanged.");
+        println!("{step}: {}", ran.failure());
+        assert!(!ran.failure().contains("panicked"), "{}", ran.stderr);
+        assert_eq!(pipeline.tables("public").await, before, "{step}");
+    }
+    let ran = pipeline.run().await.exits(0);
+    assert_eq!(ran.count("records_loaded"), 8000);
+    let ended = "select string_agg(distinct status, ' ' order by status) from etl.runs";
+    assert!(!pipeline.one(ended).await.contains("running"));
+    cluster.stop().await.expect("the cluster stops");
+}
+
+/// Runs merganser with a small disk as its folder for staging, which only it sees; `None`: only root can make one.
+async fn on_a_small_disk(pipeline: &Pipeline, size: &str) -> Option<Ran> {
+    let can = |command: &mut Command| {
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    };
+    if !can(Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/run"])) {
+        println!("only root can make a small disk");
+        return None;
+    }
+    let script = r#"mount -t tmpfs -o "size=$1" tmpfs "$2" && shift 2 && exec "$@""#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "/bin/sh", "-c", script, "sh", size]).arg(pipeline.folder().join("work"));
+    command.arg(env!("CARGO_BIN_EXE_merganser")).args(pipeline.args(&[]));
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    Some(Ran::new(output.expect("unshare runs")))
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full() {
+    let pipeline = Pipeline::new("outages disk").await;
+    offer_many(&pipeline, "2000");
+    let packed: u64 =
+        fs::read_dir(pipeline.source()).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
+    // Not enough for the zip itself; for the zip and not the local store; for both and not the CSVs.
+    for (what, size) in [("fetch", packed / 2), ("parse", packed + packed / 2), ("export", packed * 5)] {
+        let Some(ran) = on_a_small_disk(&pipeline, &size.to_string()).await else { return };
+        let ran = ran.exits(1).says("The database is unchanged.");
+        println!("{what}: {}", ran.failure());
+        let said = ran.failure();
+        assert!(said.to_lowercase().contains("no space left"), "{what}: {said}");
+        assert!(said.contains("make room on the disk") || said.contains("--work-dir"), "{what}: {said}");
+        assert!(pipeline.objects().keys().all(|key| !key.starts_with("public/")), "{what}");
+        assert_eq!(pipeline.one("select to_regclass('oca_index')").await, "NULL");
+    }
+    pipeline.run().await.exits(0);
+    assert_eq!(pipeline.one("select count(*) from oca_index").await, "2000");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_ends() {
+    let pipeline = Pipeline::new("outages ended").await;
+    offer_many(&pipeline, "4000");
+    let admin =
+        postgres::connect(&pipeline.database.url().replace(pipeline.database.name(), "postgres")).await;
+    let run = pipeline.start(&[]);
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = $1 and application_name = 'merganser promote'";
+    let mut ended = 0;
+    while ended == 0 && !run.is_finished() {
+        ended = admin.query_one(end, &[&pipeline.database.name()]).await.unwrap().get::<_, i64>(0);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(ended > 0, "the promotion was never seen");
+    run.await.unwrap().exits(1).says("The database is unchanged.").says("look into the server's log");
+    assert_eq!(pipeline.run().await.exits(0).count("records_loaded"), 4000);
+}
