@@ -127,18 +127,21 @@ fn base_cron_job() -> CronJob {
     found.expect("the base has a CronJob")
 }
 
-fn one_off_job() -> Job {
-    let found = objects().into_iter().find_map(|(_, object)| match object {
+fn one_off_jobs() -> Vec<Job> {
+    let jobs = objects().into_iter().filter_map(|(_, object)| match object {
         Object::Job(job) => Some(*job),
         _ => None,
     });
-    found.expect("there is a Job")
+    jobs.collect()
 }
 
-/// The specs of the jobs that the manifests make.
-fn job_specs() -> [JobSpec; 2] {
+/// The specs of the jobs that the manifests make, the weekly one first.
+fn job_specs() -> Vec<JobSpec> {
     let weekly = base_cron_job().spec.job_template.spec;
-    [weekly.expect("a job has a spec"), one_off_job().spec.expect("a job has a spec")]
+    let all = std::iter::once(weekly).chain(one_off_jobs().into_iter().map(|job| job.spec));
+    let all: Vec<_> = all.map(|spec| spec.expect("a job has a spec")).collect();
+    assert!(all.len() > 2, "{}", all.len());
+    all
 }
 
 fn pod(job: &JobSpec) -> PodSpec {
@@ -178,7 +181,7 @@ fn kustomizations_name_files_that_exist_and_leave_none_out() {
         used.insert(fs::canonicalize(path).expect("it exists"));
     }
     let is_single =
-        |path: &PathBuf| path.ends_with("secret.example.yaml") || path.ends_with("jobs/reprocess.yaml");
+        |path: &PathBuf| path.ends_with("secret.example.yaml") || path.parent().unwrap().ends_with("jobs");
     let unused: Vec<_> = files(&root())
         .into_iter()
         .map(|path| fs::canonicalize(path).expect("it exists"))
@@ -217,7 +220,8 @@ fn variables_are_ones_that_the_program_knows() {
         };
         for name in names {
             // A test of its own holds the reference against the sources.
-            let is_known = known.contains(&name) || reference.contains(&format!("| `{name}` |"));
+            let mut rows = reference.lines().filter(|line| line.starts_with("| "));
+            let is_known = known.contains(&name) || rows.any(|row| row.contains(&format!("`{name}`")));
             assert!(is_known, "{}: nothing reads {name}", path.display());
             seen.insert(name);
         }
@@ -229,7 +233,19 @@ fn variables_are_ones_that_the_program_knows() {
             seen.insert(variable.name.clone());
         }
     }
-    for needed in ["DATABASE_URL", "AWS_S3_BUCKET_NAME", "MODE", "DB_SCHEMA", "S3_PREFIX", "REPROCESS_GLOB"] {
+    for needed in [
+        "DATABASE_URL",
+        "AWS_S3_BUCKET_NAME",
+        "MODE",
+        "DB_SCHEMA",
+        "S3_PREFIX",
+        "REPROCESS_GLOB",
+        "SFTP_HOST",
+        "SFTP_USER",
+        "SFTP_DIR",
+        "SFTP_PSWD",
+        "MERGANSER_SFTP_HOST_KEY",
+    ] {
         assert!(seen.contains(needed), "{needed} is missing");
     }
 }
@@ -260,15 +276,15 @@ fn values_come_from_objects_that_exist() {
 }
 
 #[test]
-fn arguments_parse_and_both_jobs_have_the_same_pod() {
-    let [weekly, once] = job_specs().map(|job| {
+fn arguments_parse_and_all_jobs_have_the_same_pod() {
+    let jobs = job_specs().into_iter().map(|job| {
         let pod = pod(&job);
         let args = container(&pod).args.clone().expect("there are arguments");
         let words = ["merganser".to_owned()].into_iter().chain(args.clone());
         Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{args:?}: {error}"));
         (job, pod)
     });
-    assert_eq!(weekly.0.pod_failure_policy, once.0.pod_failure_policy);
+    let jobs: Vec<_> = jobs.collect();
     let bare = |pod: &PodSpec| {
         let mut pod = pod.clone();
         let container = &mut pod.containers[0];
@@ -279,13 +295,17 @@ fn arguments_parse_and_both_jobs_have_the_same_pod() {
             .map(|all| all.into_iter().filter(|variable| !variable.name.contains("REPROCESS")).collect());
         pod
     };
-    assert_eq!(bare(&weekly.1), bare(&once.1));
+    let (weekly, others) = jobs.split_first().expect("there is the weekly one");
+    for once in others {
+        assert_eq!(weekly.0.pod_failure_policy, once.0.pod_failure_policy);
+        assert_eq!(bare(&weekly.1), bare(&once.1));
+    }
 }
 
 /// A second try must not hide that records failed; one that was evicted must be made.
 #[test]
 fn the_failure_policy_fits_the_exit_codes() {
-    let [job, _] = job_specs();
+    let job = &job_specs()[0];
     let rules = job.pod_failure_policy.as_ref().expect("there is a policy").rules.clone();
     let [first, second] = rules.as_slice() else { panic!("{rules:?}") };
     assert_eq!(first.action, "Ignore");
@@ -294,7 +314,7 @@ fn the_failure_policy_fits_the_exit_codes() {
     let codes = second.on_exit_codes.as_ref().expect("it is of codes");
     let expected = [Exit::Usage, Exit::SomeFailed, Exit::NotPublished, Exit::Locked].map(|exit| exit as i32);
     assert_eq!((codes.operator.as_str(), codes.values.as_slice()), ("In", expected.as_slice()));
-    let pod = pod(&job);
+    let pod = pod(job);
     assert_eq!(codes.container_name.as_ref(), Some(&container(&pod).name));
     assert_eq!(pod.restart_policy.as_deref(), Some("Never"), "a policy of failures needs it");
     assert!(pod.termination_grace_period_seconds > Some(15), "clearing up takes as long");
@@ -368,7 +388,7 @@ fn the_network_policy_lets_out_what_is_needed() {
         })
         .collect();
     assert_eq!(ports.into_iter().collect::<Vec<_>>(), [22, 53, 443, 5432]);
-    // The kustomization puts the label on the CronJob's pods; the one-off job has it itself.
+    // The kustomization puts the label on the CronJob's pods; one-off jobs have it themselves.
     let base = objects().into_iter().find_map(|(path, object)| match object {
         Object::Kustomization(base) if path.ends_with("base/kustomization.yaml") => Some(base),
         _ => None,
@@ -377,8 +397,9 @@ fn the_network_policy_lets_out_what_is_needed() {
     assert_eq!(label["includeTemplates"], true);
     for (name, value) in &labels {
         assert_eq!(label["pairs"][name], value.as_str());
-        let own =
-            one_off_job().spec.expect("a job has a spec").template.metadata.and_then(|meta| meta.labels);
-        assert_eq!(own.expect("it has labels").get(name), Some(value));
+        for job in one_off_jobs() {
+            let own = job.spec.expect("a job has a spec").template.metadata.and_then(|meta| meta.labels);
+            assert_eq!(own.expect("it has labels").get(name), Some(value));
+        }
     }
 }
