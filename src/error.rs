@@ -273,6 +273,10 @@ impl Failure {
                  The next run publishes again."
                     .into()
             }
+            Database::Committed { .. } if self.step == Some("end") => {
+                "The data is committed, and the public files are written; only the ledger does not say so of the run."
+                    .into()
+            }
             Database::Committed { batches } => format!(
                 "{batches} earlier batch(es) of this run are committed and whole; the failed one changed nothing. \
                  The next run goes on there."

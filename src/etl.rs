@@ -1,6 +1,7 @@
 //! One run, at a glance.
 
 use crate::error::Cause;
+use crate::fault;
 use crate::run::{Progress, RunOutcome};
 use crate::stages::{
     Context, check, export, fetch, load, parse, promote, publish, select, select::Batch, upload,
@@ -53,5 +54,6 @@ async fn one_batch(context: &Context, progress: &mut Progress, batch: Batch) -> 
     progress.step("promote");
     let promoted = promote::promote(context, loaded).await?;
     progress.add(promoted);
+    fault::point!("promote.after_commit");
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod embedded;
 pub mod environment;
 pub mod error;
 pub mod etl;
+pub mod fault;
 pub mod inspect;
 pub mod machine;
 pub mod manifest;

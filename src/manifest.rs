@@ -33,7 +33,10 @@ impl Ledger {
     /// [`Cause::Locked`] if another run holds it; a ledger made by a newer version; any database error.
     pub async fn open(url: &PgUrl, database: &DatabaseConfig, dataset: &'static str) -> Result<Self, Cause> {
         let mut connection = postgres::connect(url, "ledger").await?;
-        migrate(&mut connection, &database.ledger_schema).await?;
+        let watch = connection.watch();
+        watch
+            .answers("bring the ledger up to date", migrate(&mut connection, &database.ledger_schema))
+            .await?;
         let ledger = Self { connection, dataset, database: database.clone(), run_id: Uuid::nil() };
         let lock = ledger.lock_name();
         let free: bool =
@@ -81,6 +84,15 @@ impl Ledger {
     /// Has the server gone?
     pub fn is_closed(&self) -> bool {
         self.connection.is_closed()
+    }
+
+    /// Proves that the lock is held still: its connection lives, and no other run has declared this one dead.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] if one has; a connection that is lost, and the lock with it.
+    pub async fn confirm(&self) -> Result<(), Cause> {
+        let row = self.one("confirm the lock", sql::LEDGER_CONFIRM, &[&self.run_id]).await?;
+        if row.try_get(0).map_err(decode)? { Ok(()) } else { Err(taken_over()) }
     }
 
     /// Marks runs that died without a word, then begins a new one. Gives the runs that were marked.
@@ -327,7 +339,7 @@ impl Ledger {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, PgError> {
         let text = self.text(script);
-        self.connection.execute(&text, values).await.map_err(|e| postgres::classify(e, what))
+        self.connection.watch().answer(what, self.connection.execute(&text, values)).await
     }
 
     async fn all(
@@ -337,7 +349,7 @@ impl Ledger {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<tokio_postgres::Row>, PgError> {
         let text = self.text(script);
-        self.connection.query(&text, values).await.map_err(|e| postgres::classify(e, what))
+        self.connection.watch().answer(what, self.connection.query(&text, values)).await
     }
 
     async fn one(
@@ -347,7 +359,7 @@ impl Ledger {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<tokio_postgres::Row, PgError> {
         let text = self.text(script);
-        self.connection.query_one(&text, values).await.map_err(|e| postgres::classify(e, what))
+        self.connection.watch().answer(what, self.connection.query_one(&text, values)).await
     }
 }
 
@@ -374,6 +386,14 @@ pub fn unknown_run(name: &str) -> Cause {
     Cause::Usage {
         message: format!("the ledger knows no run `{name}`"),
         hint: Some("merganser status lists the runs".into()),
+    }
+}
+
+/// The error of a run that another one has declared dead.
+pub fn taken_over() -> Cause {
+    Cause::Refused {
+        message: "another process has taken over: this run is no longer marked as running".into(),
+        hint: Some("merganser status".into()),
     }
 }
 

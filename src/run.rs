@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 use crate::aws_s3::AwsS3;
@@ -20,11 +21,16 @@ use crate::stages::promote::{self, Guard, Promoted, Records, Sample, TableChange
 use crate::stages::publish::Published;
 use crate::stages::{Context, load};
 use crate::workspace::Workspace;
-use crate::{etl, machine};
+use crate::{etl, fault, machine};
 
 /// How long a run that failed or was interrupted may take to say so and to clear up: who tells a process to stop
 /// kills it if it does not.
 const CLEAR_UP_LIMIT: Duration = Duration::from_secs(7);
+/// How long a run that is interrupted waits for a COMMIT that is under way.
+const COMMIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The step of a run that has done its work and has only to say so in the ledger.
+pub const END: &str = "end";
 
 /// How a run that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +89,7 @@ impl Progress {
     /// The public files were written.
     pub fn published(&mut self, published: Published) {
         self.published = Some(published);
+        self.step = Some(END);
     }
 
     /// Was any batch promoted?
@@ -208,14 +215,20 @@ pub struct Opened {
     server: Server,
     context: Context,
     started: Instant,
+    interrupt: Interrupt,
 }
 
 impl Opened {
     /// Takes the lock, opens the stores and enters the run in the ledger.
     pub async fn open(config: RunConfig, report: &Report) -> Result<Self, Failure> {
+        let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
         let server = Server::open(&config.database.url).await?;
-        match open_context(config, report, server.url.clone()).await {
-            Ok(context) => Ok(Self { server, context, started: Instant::now() }),
+        let opened = tokio::select! {
+            opened = open_context(config, report, server.url.clone()) => opened,
+            () = interrupt.arrives() => Err(Cause::Interrupted),
+        };
+        match opened {
+            Ok(context) => Ok(Self { server, context, started: Instant::now(), interrupt }),
             Err(cause) => {
                 server.close().await;
                 Err(cause.into())
@@ -228,18 +241,29 @@ impl Opened {
         self,
         work: impl AsyncFnOnce(&Context, &mut Progress) -> Result<T, Cause>,
     ) -> Result<(T, Progress), Failure> {
-        let Self { server, context, started } = self;
+        let Self { server, context, started, mut interrupt } = self;
         let mut progress = Progress::default();
+        let mut committing = false;
         let result = tokio::select! {
             result = work(&context, &mut progress) => result,
-            () = interrupted() => Err(Cause::Interrupted),
+            () = async {
+                interrupt.arrives().await;
+                // Its outcome is known then, and what is said of the database is true.
+                committing = tokio::time::timeout(COMMIT_LIMIT, context.committing.lock()).await.is_err();
+            } => Err(Cause::Interrupted),
         };
         let ended = match result {
-            Ok(value) => match finish(&context, &progress, started).await {
-                Ok(()) => Ok(value),
-                Err(cause) => Err(fail(&context, &progress, cause).await),
-            },
-            Err(cause) => Err(fail(&context, &progress, cause).await),
+            Ok(value) => {
+                let finished = tokio::select! {
+                    finished = finish(&context, &progress, started) => finished,
+                    () = interrupt.arrives() => Err(Cause::Interrupted),
+                };
+                match finished {
+                    Ok(()) => Ok(value),
+                    Err(cause) => Err(fail(&context, &progress, cause, false).await),
+                }
+            }
+            Err(cause) => Err(fail(&context, &progress, cause, committing).await),
         };
         drop(context);
         server.close().await;
@@ -264,7 +288,9 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
         database,
         ledger,
         config,
+        committing: tokio::sync::Mutex::default(),
     };
+    fault::point!("run.open");
     let new = NewRun {
         run_id: context.run_id,
         kind: context.config.kind,
@@ -280,6 +306,7 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
     {
         tracing::warn!("its staging tables could not be removed: {error}; the next load does it");
     }
+    fault::point!("run.begin");
     Ok(context)
 }
 
@@ -290,6 +317,7 @@ async fn clear_staging(context: &Context) -> Result<(), Cause> {
 }
 
 async fn finish(context: &Context, progress: &Progress, started: Instant) -> Result<(), Cause> {
+    fault::point!("run.end");
     let status = match (context.config.dry_run, progress.failures != Failures::default()) {
         (true, _) => Status::RolledBack,
         (false, true) => Status::CompletedWithFailures,
@@ -306,10 +334,11 @@ async fn finish(context: &Context, progress: &Progress, started: Instant) -> Res
 }
 
 /// Enters a failure in the ledger and clears up; neither may hide the failure itself.
-async fn fail(context: &Context, progress: &Progress, cause: Cause) -> Failure {
+async fn fail(context: &Context, progress: &Progress, cause: Cause, committing: bool) -> Failure {
     let database = match (&cause, progress.batches) {
+        _ if committing => Database::Unknown,
         (Cause::CommitUnknown { .. }, _) => Database::Unknown,
-        (_, 0) if progress.step != Some("publish") => Database::Unchanged,
+        (_, 0) if ![Some("publish"), Some(END)].contains(&progress.step) => Database::Unchanged,
         (_, _) if context.config.dry_run => Database::Unchanged,
         (_, batches) => Database::Committed { batches },
     };
@@ -335,16 +364,23 @@ async fn fail(context: &Context, progress: &Progress, cause: Cause) -> Failure {
     failure
 }
 
-/// Completes when the process is told to stop.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, which end a run in order from its beginning on.
+struct Interrupt {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Interrupt {
+    fn listen() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Completes when the process is told to stop.
+    async fn arrives(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

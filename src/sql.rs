@@ -14,6 +14,7 @@ pub const MIGRATIONS: &[(&str, &str)] =
 pub const LEDGER_LOCK: &str = include_str!("../sql/ledger/lock.pg.sql");
 pub const LEDGER_LOCK_PROMOTION: &str = include_str!("../sql/ledger/lock_promotion.pg.sql");
 pub const LEDGER_FENCE: &str = include_str!("../sql/ledger/fence.pg.sql");
+pub const LEDGER_CONFIRM: &str = include_str!("../sql/ledger/confirm.pg.sql");
 pub const LEDGER_HOLDER: &str = include_str!("../sql/ledger/holder.pg.sql");
 pub const LEDGER_ABANDON: &str = include_str!("../sql/ledger/abandon.pg.sql");
 pub const LEDGER_BEGIN_RUN: &str = include_str!("../sql/ledger/begin_run.pg.sql");
@@ -81,12 +82,18 @@ pub const AWS_S3_FUNCTIONS: &str = include_str!("../sql/aws_s3/0_functions.pg.sq
 pub const AWS_S3_IMPORT: &str = include_str!("../sql/aws_s3/1_import.pg.sql");
 pub const AWS_S3_EXPORT: &str = include_str!("../sql/aws_s3/2_export.pg.sql");
 
+/// Their parameters are PostgreSQL's own ($1, …).
+pub const SESSION_END: &str = include_str!("../sql/session/end.pg.sql");
+pub const SESSION_LOOK: &str = include_str!("../sql/session/look.pg.sql");
+
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 
 pub const PUBLISH_ORDER: &str = include_str!("../sql/publish/order.pg.sql");
 pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
 pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
 
+pub const PROMOTE_STAGED_LOCK: &str = include_str!("../sql/promote/staged_lock.pg.sql");
+pub const PROMOTE_STAGED_COUNT: &str = include_str!("../sql/promote/staged_count.pg.sql");
 pub const PROMOTE_IDENTIFY: &str = include_str!("../sql/promote/0_identify.pg.sql");
 pub const PROMOTE_READ_GUARDS: &str = include_str!("../sql/promote/9_read_guards.pg.sql");
 pub const PROMOTE_READ_CHANGES: &str = include_str!("../sql/promote/7_read_changes.pg.sql");
@@ -170,6 +177,11 @@ pub fn render(script: &str, variables: &[(&str, &str)]) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The statements of one of our own scripts: each ends in a `;` at the end of a line, and nothing else has one there.
+pub fn statements(script: &str) -> impl Iterator<Item = &str> {
+    script.split_inclusive(";\n").filter(|statement| !statement.trim().is_empty())
 }
 
 /// Where a quoted text that opens `text` ends; a doubled quote reads as the end and the next start.

@@ -5,6 +5,7 @@ pub mod aws_s3;
 mod error;
 mod tls;
 mod url;
+mod watch;
 
 use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
@@ -14,14 +15,17 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode as Tls;
-use tokio_postgres::{AsyncMessage, Client, Config, Socket};
+use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use error::{Failure, PgError, ServerError, classify};
 pub use url::{PgUrl, PgUrlError, RootCert, SslMode};
+use watch::Session;
+pub use watch::Watch;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Texts that leave the server are the same everywhere, and names are always qualified: nothing is
 /// found by a search path that somebody else could put an object into. A run may take hours in one
@@ -38,10 +42,14 @@ const SESSION: &str = "
     set search_path = pg_catalog, pg_temp;
     set idle_in_transaction_session_timeout = 0;
     set statement_timeout = 0;
+    set idle_session_timeout = 0;
+    set lock_timeout = 0;
     set tcp_keepalives_idle = 30;
     set tcp_keepalives_interval = 10;
     set tcp_keepalives_count = 3;
     do $$ begin set client_connection_check_interval = '1s'; exception when others then null; end $$;
+    do $$ begin set transaction_timeout = 0; exception when others then null; end $$;
+    select pid, backend_start from pg_stat_activity where pid = pg_backend_pid();
 ";
 
 /// A connection to a database; use it as a [`Client`]. Dropping it ends the connection at once, and
@@ -52,6 +60,7 @@ pub struct Connection {
     task: Task,
     end: End,
     tls: Shown<MakeRustlsConnect>,
+    watch: Watch,
 }
 
 /// Why the connection ended, once it has.
@@ -93,11 +102,20 @@ pub async fn connect(url: &PgUrl, purpose: &str) -> Result<Connection, PgError> 
             Ok(Ok((client, connection))) => {
                 let end = End::default();
                 let task = Task(tokio::spawn(drive(connection, end.clone())));
-                let connection = Connection { client, task, end, tls: Shown(tls) };
-                return match timeout(limit, connection.batch_execute(SESSION)).await {
+                let mut connection = Connection {
+                    client,
+                    task,
+                    end,
+                    tls: Shown(tls),
+                    watch: Watch::new(url, Session::default()),
+                };
+                return match timeout(limit, connection.simple_query(SESSION)).await {
                     Err(_) => Err(too_slow(operation, limit)),
                     Ok(Err(error)) => Err(connection.error(error, operation)),
-                    Ok(Ok(())) => Ok(connection),
+                    Ok(Ok(answer)) => {
+                        connection.watch = Watch::new(url, session(&answer));
+                        Ok(connection)
+                    }
                 };
             }
             Ok(Err(error)) => classify(error, operation.as_str()),
@@ -110,6 +128,22 @@ pub async fn connect(url: &PgUrl, purpose: &str) -> Result<Connection, PgError> 
         tracing::debug!(target = url.target(), cause = %error, "trying again with the other half of sslmode");
     }
     unreachable!("every mode has at least one way to connect")
+}
+
+/// What the server calls the session; one that is none if the answer is not what was asked for.
+fn session(answer: &[SimpleQueryMessage]) -> Session {
+    let session = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => {
+            Some(Session { pid: row.get(0)?.parse().ok()?, begin: row.get(1)?.to_owned() })
+        }
+        _ => None,
+    });
+    session.unwrap_or_default()
+}
+
+/// For how long a server may be silent that ought to speak.
+fn pg_timeout(url: &PgUrl) -> Duration {
+    url.config().get_tcp_user_timeout().copied().unwrap_or(USER_TIMEOUT)
 }
 
 fn too_slow(operation: String, limit: Duration) -> PgError {
@@ -138,7 +172,7 @@ fn settings(url: &PgUrl, purpose: &str) -> Config {
         config.keepalives_retries(3);
     }
     if !url.gives("tcp_user_timeout") {
-        config.tcp_user_timeout(Duration::from_secs(60));
+        config.tcp_user_timeout(USER_TIMEOUT);
     }
     config
 }
@@ -183,6 +217,11 @@ impl Connection {
     /// True: the connection has ended; whatever is asked of it fails.
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Looks after the session while an answer is waited for.
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
     }
 
     /// Sorts an error of this connection. Where the client knows only that the connection is

@@ -14,8 +14,7 @@ use super::{Context, blocking};
 use crate::clients::duckdb::{DuckError, Staging};
 use crate::error::Cause;
 use crate::manifest::{FileFindings, NewFailure};
-use crate::report;
-use crate::sql;
+use crate::{fault, report, sql};
 
 /// Failed records that go to the ledger in one statement.
 const CHUNK: usize = 200;
@@ -73,6 +72,7 @@ struct Counts {
 /// Runs the dataset's checks and enters failed records and each file's counts in the ledger.
 pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> {
     let step = context.begin(staged.batch, "check").await?;
+    fault::point!("check.begin");
     let Staged { batch, folder, files, staging } = staged;
     let script = context.dataset().scripts.check;
     let (mut staging, counts) = blocking(move || {
@@ -93,6 +93,7 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
         noted += rows.len();
         let rows: Vec<_> = rows.into_iter().map(|(file_no, row)| with_file(&files, file_no, row)).collect();
         context.ledger.add_failures(&rows).await?;
+        fault::point!("check.failures");
         if context.config.fail_fast {
             return Err(Cause::Refused {
                 message: format!("record {}: {}", rows[0].ordinal, rows[0].reason),
@@ -105,6 +106,7 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
         let count = counts.iter().find(|count| count.file_no == i64::from(file.fetched.file_no));
         let (good, failed) = count.map_or((0, 0), |count| (count.good, count.failed));
         note_file(context, file, good, failed).await?;
+        fault::point!("check.file");
         failures.records += failed;
         match &file.parsed {
             Err(_) => failures.files += 1,
@@ -123,6 +125,7 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
         "incomplete_files": failures.incomplete_files,
     });
     step.done(&what, failures.records, 0, details).await?;
+    fault::point!("check.end");
     let new_elements = new_elements(context, &files).await?;
     let (files, unreadable): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.parsed.is_ok());
     let fetched = |files: Vec<StagedFile>| files.into_iter().map(|file| file.fetched).collect();

@@ -11,7 +11,7 @@ use super::check::Checked;
 use super::fetch::FetchedFile;
 use super::{Context, blocking};
 use crate::error::Cause;
-use crate::report;
+use crate::{fault, report, sql};
 
 /// The CSVs of a batch on the local disk.
 #[derive(Debug)]
@@ -33,12 +33,16 @@ pub(super) struct Csv {
 /// Runs the dataset's export script and drops the staging store.
 pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cause> {
     let step = context.begin(checked.batch, "export").await?;
+    fault::point!("export.begin");
     let Checked { batch, folder, files, staging, .. } = checked;
     let dataset = context.dataset();
     let csvs = blocking(move || {
         let target = folder.join("csv");
         std::fs::create_dir(&target).map_err(Cause::io("make the folder of the CSVs"))?;
-        staging.execute("export", dataset.scripts.export, &[("dir", &target.to_string_lossy())])?;
+        for statement in sql::statements(dataset.scripts.export) {
+            staging.execute("export", statement, &[("dir", &target.to_string_lossy())])?;
+            fault::blocking_point!("export.table");
+        }
         // Its space is wanted before PostgreSQL's share of the disk is, where both are one.
         staging.remove();
         let tables = dataset.tables.iter().map(|table| table.name.to_owned());
@@ -55,5 +59,6 @@ pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cau
     let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
     let what = format!("{} CSVs, {}", csvs.len(), report::size(bytes));
     step.done(&what, csvs.len() as u64, bytes, json!({})).await?;
+    fault::point!("export.end");
     Ok(Exported { batch, files, csvs })
 }

@@ -12,7 +12,7 @@ use super::select::Batch;
 use crate::dataset::FileName;
 use crate::error::Cause;
 use crate::manifest::NewFile;
-use crate::report;
+use crate::{fault, report};
 
 /// The files of a batch on the local disk.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub(super) struct FetchedFile {
 /// Downloads the files one after the other and enters them in the ledger.
 pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
     let step = context.begin(batch.number, "fetch").await?;
+    fault::point!("fetch.begin");
     let folder = context.workspace.batch(batch.number)?;
     let source = context.config.source.to_string();
     let mut files = Vec::with_capacity(batch.files.len());
@@ -78,9 +79,11 @@ pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
             meaning: file.meaning,
             only_ordinals: file.only_ordinals,
         });
+        fault::point!("fetch.file");
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
     let what = format!("{} file(s), {}", files.len(), report::size(bytes));
     step.done(&what, files.len() as u64, bytes, json!({})).await?;
+    fault::point!("fetch.end");
     Ok(Fetched { batch: batch.number, folder, files })
 }

@@ -20,7 +20,7 @@ use crate::clients::postgres::aws_s3::{self, AwsS3Error, Columns};
 use crate::clients::postgres::{self, Connection};
 use crate::dataset::Dataset;
 use crate::error::Cause;
-use crate::{report, sql};
+use crate::{fault, report, sql};
 
 const CONNECTIONS: usize = 2;
 /// How long it is waited for somebody who looks into a staging table.
@@ -35,27 +35,33 @@ const RECORDS_COLUMNS: [&str; 7] =
 #[derive(Debug)]
 pub struct Loaded {
     pub(super) batch: i32,
+    /// Of each staging table.
+    pub(super) rows: Vec<(String, u64)>,
 }
 
 /// Makes the staging tables afresh and copies every CSV into its table.
 pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause> {
     let step = context.begin(uploaded.batch, "load").await?;
+    fault::point!("load.begin");
     let Uploaded { batch, mut csvs } = uploaded;
     make_tables(context).await?;
+    fault::point!("load.tables");
     csvs.sort_by_key(|csv| csv.size_bytes);
     let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
     let queue: Mutex<VecDeque<Csv>> = Mutex::new(csvs.into());
     let workers = (0..CONNECTIONS).map(|_| load_all(context, batch, &queue));
     let loaded = futures_util::future::try_join_all(workers).await?;
-    let rows = loaded.iter().map(|(rows, _)| rows).sum();
     let imported: usize = loaded.iter().map(|(_, imported)| imported).sum();
+    let by_table: Vec<_> = loaded.into_iter().flat_map(|(tables, _)| tables).collect();
+    let rows = by_table.iter().map(|(_, rows)| rows).sum();
     let (how, via) = match imported {
         0 => ("", "copy"),
         _ => (", by the database itself", "aws_s3"),
     };
     let what = format!("{} rows{how}", report::count(rows));
     step.done(&what, rows, bytes, json!({ "via": via, "imported_csvs": imported })).await?;
-    Ok(Loaded { batch })
+    fault::point!("load.end");
+    Ok(Loaded { batch, rows: by_table })
 }
 
 /// Drops the staging tables of the dataset; for the end of a failed run, and the start of every load.
@@ -87,33 +93,35 @@ fn variables<'a>(context: &'a Context, table: &'a str) -> [(&'a str, &'a str); 2
 }
 
 async fn run(connection: &Connection, operation: &str, script: &str) -> Result<(), Cause> {
-    connection.batch_execute(script).await.map_err(|e| postgres::classify(e, operation).into())
+    Ok(connection.watch().answer(operation, connection.batch_execute(script)).await?)
 }
 
-/// One worker: takes the largest CSV that is left until none is. Gives the rows, and how many CSVs the database took
-/// from the store itself.
+/// One worker: takes the largest CSV that is left until none is. Gives the rows of its tables, and how many CSVs the
+/// database took from the store itself.
 async fn load_all(
     context: &Context,
     batch: i32,
     queue: &Mutex<VecDeque<Csv>>,
-) -> Result<(u64, usize), Cause> {
+) -> Result<(Vec<(String, u64)>, usize), Cause> {
     let mut connection = postgres::connect(&context.database, "load").await?;
     let staging = &context.config.database.staging_schema;
     // A dry run uploads nothing that the database could read.
     let aws_s3 = context.aws_s3.as_ref().filter(|_| !context.config.dry_run);
-    let (mut rows, mut imported) = (0, 0);
+    let (mut tables, mut imported) = (Vec::new(), 0);
     loop {
         let next = queue.lock().expect("no worker panics with the queue").pop_back();
-        let Some(csv) = next else { return Ok((rows, imported)) };
-        match import(context, aws_s3, &mut connection, batch, &csv).await? {
-            Some(found) => {
-                rows += found;
+        let Some(csv) = next else { return Ok((tables, imported)) };
+        let rows = match import(context, aws_s3, &mut connection, batch, &csv).await? {
+            Some(rows) => {
                 imported += 1;
+                rows
             }
-            None => rows += copy(context, &connection, &csv).await?,
-        }
+            None => copy(context, &connection, &csv).await?,
+        };
         let analyze = sql::render(sql::LOAD_ANALYZE, &[("schema", staging), ("table", &csv.table)]);
         run(&connection, &format!("load {}", csv.table), &analyze).await?;
+        tables.push((csv.table, rows));
+        fault::point!("load.table");
     }
 }
 
@@ -147,7 +155,7 @@ async fn import(
 
 async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u64, Cause> {
     let operation = format!("load {}", csv.table);
-    let failed = |e| postgres::classify(e, operation.clone());
+    let watch = connection.watch();
     let unread = || Cause::io(format!("read {}.csv", csv.table));
     let staging = &context.config.database.staging_schema;
     let columns = columns(context.dataset(), &csv.table);
@@ -156,7 +164,7 @@ async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u
         sql::render(sql::LOAD_COPY, &[("staging", staging), ("table", &csv.table), ("columns", &columns)]);
     let bar = context.report.bytes_bar(&operation, csv.size_bytes);
     let mut file = tokio::fs::File::open(&csv.path).await.map_err(unread())?;
-    let sink = connection.copy_in::<_, Bytes>(&statement).await.map_err(failed)?;
+    let sink = watch.answer(&operation, connection.copy_in::<_, Bytes>(&statement)).await?;
     let mut sink = std::pin::pin!(sink);
     loop {
         let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
@@ -164,9 +172,10 @@ async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u
             break;
         }
         bar.inc(chunk.len() as u64);
-        sink.send(chunk.freeze()).await.map_err(failed)?;
+        watch.answer(&operation, sink.send(chunk.freeze())).await?;
+        fault::point!("load.mid_copy");
     }
-    let rows = sink.finish().await.map_err(failed)?;
+    let rows = watch.answer(&operation, sink.finish()).await?;
     bar.finish_and_clear();
     Ok(rows)
 }

@@ -43,6 +43,8 @@ pub struct Context {
     pub aws_s3: Option<AwsS3>,
     pub workspace: Workspace,
     pub report: Report,
+    /// Held while a COMMIT is under way: who interrupts the run lets it come to its end.
+    pub committing: tokio::sync::Mutex<()>,
 }
 
 impl Context {

@@ -21,6 +21,7 @@ use crate::clients::duckdb::{Load, Staging};
 use crate::config::RunConfig;
 use crate::dataset::{Batch, FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
 use crate::error::Cause;
+use crate::fault;
 use crate::report::{self, Report};
 
 /// Chunks of rows under way between parser and store.
@@ -47,6 +48,7 @@ pub(super) struct StagedFile {
 /// Parses the files one after the other.
 pub async fn parse(context: &Context, fetched: Fetched) -> Result<Staged, Cause> {
     let step = context.begin(fetched.batch, "parse").await?;
+    fault::point!("parse.begin");
     // A run that is interrupted must not write into its folder while that is removed.
     let awaited = Awaited::default();
     let work = Work {
@@ -57,6 +59,7 @@ pub async fn parse(context: &Context, fetched: Fetched) -> Result<Staged, Cause>
     };
     let staged = blocking(move || work.files(fetched)).await??;
     finish(step, &staged, context).await?;
+    fault::point!("parse.end");
     Ok(staged)
 }
 
@@ -106,6 +109,7 @@ impl Work {
                 }
             }
             files.push(StagedFile { fetched: file, parsed });
+            fault::blocking_point!("parse.file");
         }
         Ok(Staged { batch: fetched.batch, folder: fetched.folder, files, staging })
     }
@@ -156,6 +160,7 @@ impl Work {
         taken?;
         match parsed {
             Ok(Ok(parsed)) => {
+                fault::blocking_point!("parse.before_commit");
                 load.commit()?;
                 Ok(Ok(parsed))
             }
@@ -179,7 +184,10 @@ impl Work {
                 return Err(Cause::Interrupted);
             }
             match message {
-                Message::Rows(batch) => load.append(batch.table, batch.rows)?,
+                Message::Rows(batch) => {
+                    load.append(batch.table, batch.rows)?;
+                    fault::blocking_point!("parse.rows");
+                }
                 Message::Failed(record) if self.config.fail_fast => {
                     return Err(Cause::Refused {
                         message: format!("{}: {}", file.name, describe(&record)),

@@ -6,6 +6,7 @@
 
 mod golden;
 mod guards;
+mod settle;
 
 pub use golden::truths;
 pub use guards::Guard;
@@ -16,11 +17,11 @@ use tokio_postgres::types::ToSql;
 
 use super::Context;
 use super::load::Loaded;
-use crate::clients::postgres::{self, PgError};
+use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::{Promotion, Table};
 use crate::error::Cause;
 use crate::schema::{self, Comparison};
-use crate::{machine, report, sql};
+use crate::{fault, machine, manifest, report, sql};
 
 /// How long a statement waits for somebody else's lock.
 const LOCK_TIMEOUT: &str = "30s";
@@ -110,12 +111,18 @@ impl Promoted {
 /// Promotes what is staged.
 pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Cause> {
     let step = context.begin(loaded.batch, "promote").await?;
-    let batch = loaded.batch;
+    fault::point!("promote.begin");
+    let Loaded { batch, rows: staged } = loaded;
     let mut connection = postgres::connect(&context.database, "promote").await?;
-    let mut transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
-    let found = schema::compare(&mut transaction, context.dataset(), &context.config.database.schema).await?;
-    let promotion = Transfer { context, batch, transaction: &transaction };
+    let watch = connection.watch();
+    let mut transaction = watch.answer("begin", connection.transaction()).await?;
+    let schema = &context.config.database.schema;
+    let compared = schema::compare(&mut transaction, context.dataset(), schema);
+    let found = watch.answers("compare the columns", compared).await?;
+    let promotion = Transfer { context, batch, transaction: &transaction, watch: &watch };
     promotion.fence().await?;
+    promotion.verify_staged(&staged).await?;
+    fault::point!("promote.fenced");
     let new = promotion.make_missing_tables(&found).await?;
     promotion.merge().await?;
     if new {
@@ -131,7 +138,7 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
     let breaches: Vec<_> = guards.iter().filter(|guard| guard.stops()).collect();
     // A dry run is there to show them.
     if !breaches.is_empty() && !context.config.dry_run {
-        transaction.rollback().await.map_err(|e| failed(e, "roll back"))?;
+        watch.answer("roll back", transaction.rollback()).await?;
         context.ledger.add_guards(batch, &json!(guards)).await?;
         return Err(guards::refusal(&breaches));
     }
@@ -145,48 +152,20 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
     let mut samples = Vec::new();
     if context.config.dry_run {
         samples = promotion.samples().await?;
-        transaction.rollback().await.map_err(|e| failed(e, "roll back"))?;
+        watch.answer("roll back", transaction.rollback()).await?;
         context.ledger.add_guards(batch, &json!(guards)).await?;
         context.ledger.add_changes(batch, &json!(changes)).await?;
         step.done(&format!("{what}; rolled back: a dry run"), rows as u64, 0, json!({})).await?;
     } else {
         promotion.note_step(rows).await?;
-        if let Err(error) = transaction.commit().await {
-            settle(context, batch, failed(error, "commit")).await?;
+        fault::point!("promote.before_commit");
+        let _committing = context.committing.lock().await;
+        if let Err(error) = watch.answer("commit", transaction.commit()).await {
+            settle::settle(context, batch, &watch, error).await?;
         }
         step.say(&what, rows as u64, 0);
     }
     Ok(Promoted { changes, records, guards, samples })
-}
-
-/// COMMIT failed. A lost connection does not say whether it took place: the ledger, which is part of it, does.
-async fn settle(context: &Context, batch: i32, error: PgError) -> Result<(), Cause> {
-    if !matches!(error, PgError::ConnectionLost(_)) {
-        return Err(error.into());
-    }
-    tracing::warn!(run_id = %context.run_id, "the connection broke while COMMIT was under way; asking the ledger");
-    for wait in [0, 1, 2, 5, 10, 20, 30] {
-        tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
-        match ask_ledger(context, batch).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => return Err(error.into()),
-            Err(unanswered) => {
-                tracing::warn!(run_id = %context.run_id, "the ledger cannot be asked: {unanswered}")
-            }
-        }
-    }
-    Err(Cause::CommitUnknown { source: error })
-}
-
-async fn ask_ledger(context: &Context, batch: i32) -> Result<bool, PgError> {
-    let mut connection = postgres::connect(&context.database, "settle").await?;
-    let transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
-    let lock = context.ledger.lock_name();
-    transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(|e| failed(e, "wait"))?;
-    let query = sql::render(sql::LEDGER_COMMITTED, &[("ledger", &context.config.database.ledger_schema)]);
-    let row =
-        transaction.query_one(&query, &[&context.run_id, &batch]).await.map_err(|e| failed(e, "ask"))?;
-    row.try_get(0).map_err(|e| failed(e, "ask"))
 }
 
 fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
@@ -198,6 +177,7 @@ struct Transfer<'a> {
     context: &'a Context,
     batch: i32,
     transaction: &'a Transaction<'a>,
+    watch: &'a Watch,
 }
 
 impl Transfer<'_> {
@@ -205,14 +185,34 @@ impl Transfer<'_> {
     async fn fence(&self) -> Result<(), Cause> {
         let timeout = format!("set local lock_timeout = '{LOCK_TIMEOUT}'");
         self.transaction.batch_execute(&timeout).await.map_err(|e| failed(e, "begin"))?;
+        // Its connection holds the lock that keeps other runs out.
+        self.context.ledger.confirm().await?;
         let lock = self.context.ledger.lock_name();
         self.query(sql::LEDGER_LOCK_PROMOTION, "", &[&lock], "take the promotion's lock").await?;
         let runs = self.query(sql::LEDGER_FENCE, "", &[&self.context.run_id], "find the run").await?;
         if runs.is_empty() {
-            return Err(Cause::Refused {
-                message: "another process has taken over: this run is no longer marked as running".into(),
-                hint: Some("merganser status".into()),
-            });
+            return Err(manifest::taken_over());
+        }
+        Ok(())
+    }
+
+    /// Proves that the staging tables hold what was loaded into them, and keeps others from writing to them: a server
+    /// that crashed meanwhile has emptied them, and a run that was declared dead may not know it yet.
+    async fn verify_staged(&self, staged: &[(String, u64)]) -> Result<(), Cause> {
+        for (table, loaded) in staged {
+            let operation = format!("look at the staging table {table}");
+            self.run(sql::PROMOTE_STAGED_LOCK, table, &operation).await?;
+            let rows = self.query(sql::PROMOTE_STAGED_COUNT, table, &[], &operation).await?;
+            let found: i64 = rows[0].try_get(0).map_err(|e| failed(e, &operation))?;
+            if found as u64 != *loaded {
+                return Err(Cause::Refused {
+                    message: format!(
+                        "the staging table {table} has {found} row(s), and {loaded} were loaded: the server crashed \
+                         meanwhile, or another run was at work there"
+                    ),
+                    hint: Some("run again".into()),
+                });
+            }
         }
         Ok(())
     }
@@ -246,19 +246,26 @@ impl Transfer<'_> {
         let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
         self.run(sql::PROMOTE_IDENTIFY, "", "find failed records again").await?;
         self.run(dataset.scripts.promote, "", "plan the merge").await?;
+        fault::point!("promote.planned");
         self.run(sql::PROMOTE_BEGIN, parent.name, "find what is replaced").await?;
         for table in children {
             self.run(sql::PROMOTE_REMOVE, table.name, &format!("replace rows of {}", table.name)).await?;
+            fault::point!("promote.removed");
         }
         self.run(sql::PROMOTE_PARENT, parent.name, &format!("merge {}", parent.name)).await?;
+        fault::point!("promote.parent");
         for table in children {
             self.run(sql::PROMOTE_INSERT, table.name, &format!("insert into {}", table.name)).await?;
+            fault::point!("promote.inserted");
         }
         for table in dataset.tables {
             self.run(sql::PROMOTE_CHANGES, table.name, &format!("count the change of {}", table.name))
                 .await?;
         }
-        self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await
+        fault::point!("promote.before_ledger");
+        self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
+        fault::point!("promote.after_ledger");
+        Ok(())
     }
 
     async fn changes(&self) -> Result<Vec<TableChange>, Cause> {
@@ -324,7 +331,7 @@ impl Transfer<'_> {
 
     async fn run(&self, script: &str, table: &str, operation: &str) -> Result<(), Cause> {
         let text = self.render(script, table);
-        self.transaction.batch_execute(&text).await.map_err(|e| failed(e, operation).into())
+        Ok(self.watch.answer(operation, self.transaction.batch_execute(&text)).await?)
     }
 
     async fn query(
@@ -335,7 +342,7 @@ impl Transfer<'_> {
         operation: &str,
     ) -> Result<Vec<tokio_postgres::Row>, PgError> {
         let text = self.render(script, table);
-        self.transaction.query(&text, values).await.map_err(|e| failed(e, operation))
+        self.watch.answer(operation, self.transaction.query(&text, values)).await
     }
 
     fn render(&self, script: &str, table: &str) -> String {

@@ -9,19 +9,19 @@
 //! (what the database writes is encrypted with a key that the public has not), and the database's role needs no
 //! right on a public path.
 
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::BytesMut;
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use super::Context;
 use crate::aws_s3::Direction;
-use crate::clients::postgres;
 use crate::clients::postgres::aws_s3::{self, Columns};
+use crate::clients::postgres::{self, Watch};
 use crate::dataset::{Published as Csv, PublishedColumns};
 use crate::error::Cause;
-use crate::{report, sql};
+use crate::{fault, report, sql};
 
 /// Bytes that are collected before they go to the store.
 const CHUNK: usize = 1 << 20;
@@ -61,17 +61,22 @@ struct Object {
 /// Streams every published table into the store, then the date, the badge and the manifest.
 pub async fn publish(context: &Context) -> Result<Published, Cause> {
     let step = context.begin(0, "publish").await?;
+    fault::point!("publish.begin");
     let written = write(context).await;
     if context.aws_s3.is_some() {
         remove_exports(context).await;
     }
     let (objects, newest) = written?;
+    context.ledger.confirm().await?;
     if let Some(newest) = &newest {
         context.store.upload_bytes("public/last-updated-date.txt", newest.clone().into()).await?;
         context.store.upload_bytes("public/last-updated-shield.svg", shield(newest).into()).await?;
     }
+    fault::point!("publish.before_manifest");
+    context.ledger.confirm().await?;
     let manifest = manifest(context, newest.as_deref(), &objects);
     context.store.upload_bytes("public/manifest.json", format!("{manifest:#}\n").into()).await?;
+    fault::point!("publish.after_manifest");
 
     let rows = objects.iter().map(|object| object.rows).sum();
     let bytes = objects.iter().map(|object| object.size_bytes).sum();
@@ -83,31 +88,33 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
     let what = format!("{} CSVs, {} to {}{how}", objects.len(), report::size(bytes), context.config.store);
     let details = json!({ "newest": newest, "via": via, "exported_csvs": exported });
     step.done(&what, rows, bytes, details).await?;
+    fault::point!("publish.end");
     Ok(Published { objects: objects.len(), newest })
 }
 
 /// Writes the CSVs; gives them and the newest run date.
 async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause> {
     let mut connection = postgres::connect(&context.database, "publish").await?;
-    let mut snapshot = connection
+    let watch = connection.watch();
+    let begun = connection
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)
         // Amazon does not say that its function works in a transaction that only reads.
-        .read_only(context.aws_s3.is_none())
-        .start()
-        .await
-        .map_err(|e| postgres::classify(e, "open a snapshot"))?;
-    let set = snapshot.batch_execute(sql::PUBLISH_ORDER).await;
-    set.map_err(|e| postgres::classify(e, "open a snapshot"))?;
+        .read_only(context.aws_s3.is_none());
+    let mut snapshot = watch.answer("open a snapshot", begun.start()).await?;
+    watch.answer("open a snapshot", snapshot.batch_execute(sql::PUBLISH_ORDER)).await?;
     let mut objects = Vec::new();
     for csv in context.dataset().published {
+        // One that lost the lock while it stood still must not put old objects over those of another run.
+        context.ledger.confirm().await?;
         objects.push(match export(context, &mut snapshot, csv).await? {
             Some(object) => object,
-            None => copy(context, &snapshot, csv.object, &statement(context, csv)).await?,
+            None => copy(context, &snapshot, &watch, csv.object, &statement(context, csv)).await?,
         });
+        fault::point!("publish.object");
     }
-    let newest = newest(context, &snapshot).await?;
-    snapshot.rollback().await.map_err(|e| postgres::classify(e, "close the snapshot"))?;
+    let newest = watch.answers("read the newest run date", newest(context, &snapshot)).await?;
+    watch.answer("close the snapshot", snapshot.rollback()).await?;
     put_into_place(context, &mut objects).await?;
     Ok((objects, newest))
 }
@@ -220,18 +227,18 @@ async fn remove_exports(context: &Context) {
 async fn copy(
     context: &Context,
     snapshot: &Transaction<'_>,
+    watch: &Watch,
     key: &'static str,
     statement: &str,
 ) -> Result<Object, Cause> {
-    let failed = |e| postgres::classify(e, format!("publish {key}"));
+    let operation = format!("publish {key}");
     let bar = context.report.bytes_bar(key, 0);
     let mut writer = context.store.writer(key).await?;
-    let stream = snapshot.copy_out(statement).await.map_err(failed)?;
+    let stream = watch.answer(&operation, snapshot.copy_out(statement)).await?;
     let mut stream = std::pin::pin!(stream);
     let (mut lines, mut chunk) = (0_u64, BytesMut::with_capacity(CHUNK + (CHUNK >> 2)));
-    while let Some(line) = stream.next().await {
-        // The server sends one message a row, the header included.
-        let line: Bytes = line.map_err(failed)?;
+    // The server sends one message a row, the header included.
+    while let Some(line) = watch.answer(&operation, stream.try_next()).await? {
         lines += 1;
         chunk.extend_from_slice(&line);
         if chunk.len() >= CHUNK {
@@ -240,6 +247,7 @@ async fn copy(
         }
     }
     writer.write(chunk.freeze()).await?;
+    fault::point!("publish.mid_object");
     let written = writer.finish().await?;
     bar.finish_and_clear();
     Ok(Object {

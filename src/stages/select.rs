@@ -13,7 +13,7 @@ use crate::config::Selection;
 use crate::dataset::{Dataset, FileName};
 use crate::error::Cause;
 use crate::manifest::KnownFile;
-use crate::report;
+use crate::{fault, report};
 
 /// The files to process, in the order in which they count.
 #[derive(Debug)]
@@ -77,6 +77,7 @@ pub fn into_batches(files: Vec<SelectedFile>, bytes: u64, single: bool) -> Vec<B
 /// Lists the source and takes what the run is to process.
 pub async fn select(context: &Context) -> Result<Selected, Cause> {
     let step = context.begin(0, "select").await?;
+    fault::point!("select.begin");
     let listing = context.source.list_names("").await?;
     let names = listing.len();
     let mut files = of_dataset(context.dataset(), listing);
@@ -92,6 +93,7 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
     let what = format!("{} of {} files at {}", files.len(), ours, context.config.source);
     let details = json!({ "names": names, "files": ours, "selected": files.len() });
     step.done(&what, files.len() as u64, bytes, details).await?;
+    fault::point!("select.end");
     Ok(Selected { files })
 }
 

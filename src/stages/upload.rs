@@ -10,7 +10,7 @@ use super::check::Checked;
 use super::export::{Csv, Exported};
 use super::fetch::FetchedFile;
 use crate::error::Cause;
-use crate::report;
+use crate::{fault, report};
 
 /// The CSVs of a batch in the store, and still on the local disk.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Uploaded {
 /// Archives the raw files and uploads the CSVs; a dry run writes nothing to the store.
 pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, Cause> {
     let step = context.begin(exported.batch, "upload").await?;
+    fault::point!("upload.begin");
     let Exported { batch, files, csvs } = exported;
     if context.config.dry_run {
         step.done("nothing: a dry run", 0, 0, json!({ "skipped": "dry run" })).await?;
@@ -30,13 +31,16 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
     let mut bytes = 0;
     for file in &files {
         bytes += archive(context, file, "private").await?;
+        fault::point!("upload.archived");
     }
     for csv in &csvs {
         bytes += context.store.upload(&context.staging_csv(batch, &csv.table), &csv.path).await?;
+        fault::point!("upload.csv");
     }
     let objects = (files.len() + csvs.len()) as u64;
     let what = format!("{objects} objects, {} to {}", report::size(bytes), context.config.store);
     step.done(&what, objects, bytes, json!({})).await?;
+    fault::point!("upload.end");
     Ok(Uploaded { batch, csvs })
 }
 

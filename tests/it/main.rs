@@ -10,6 +10,8 @@ mod docs;
 mod dry_run;
 mod embedded;
 mod environment;
+#[cfg(feature = "failpoints")]
+mod faults;
 mod golden;
 mod guards;
 mod inspect;
@@ -36,3 +38,8 @@ mod support;
 mod takeover;
 mod tls;
 mod values;
+
+#[cfg(not(feature = "failpoints"))]
+#[test]
+#[ignore = "breaking runs at fault points needs --features failpoints, as make test has it"]
+fn faults() {}

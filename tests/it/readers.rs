@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const HOLD_UP: Duration = Duration::from_secs(2);
 
 /// So many rows in every table, all with the same mark.
-fn case(mark: &str, rows: usize) -> String {
+pub fn case(mark: &str, rows: usize) -> String {
     let several = |list: &str, row: &str, inside: &str| {
         let rows: String =
             (1..=rows).map(|n| format!("<{row}><Sequence>{n}</Sequence>{inside}</{row}>")).collect();

@@ -62,6 +62,8 @@ pub struct Failure {
     operation: String,
     server: Option<Box<ServerError>>,
     cause: Option<Cause>,
+    /// Who held the lock that was waited for.
+    holder: Option<String>,
 }
 
 /// The server's error, without what could be a value.
@@ -83,7 +85,7 @@ pub struct ServerError {
 
 impl Failure {
     pub(super) fn new(operation: impl Into<String>, cause: Cause) -> Self {
-        Self { operation: operation.into(), server: None, cause: Some(cause) }
+        Self { operation: operation.into(), server: None, cause: Some(cause), holder: None }
     }
 
     /// What was being done.
@@ -112,7 +114,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed", self.operation)?;
         if let Some(server) = &self.server {
-            return write!(f, ": {server}");
+            write!(f, ": {server}")?;
+            return match &self.holder {
+                Some(holder) => write!(f, ", held up by {holder}"),
+                None => Ok(()),
+            };
         }
         let mut next = self.source();
         while let Some(error) = next {
@@ -189,7 +195,7 @@ pub fn classify(error: tokio_postgres::Error, operation: impl Into<String>) -> P
     let operation = operation.into();
     if let Some(db) = error.as_db_error() {
         let sort = sort(db.code());
-        return sort(Failure { operation, server: Some(Box::new(db.into())), cause: None });
+        return sort(Failure { operation, server: Some(Box::new(db.into())), cause: None, holder: None });
     }
     let closed = error.is_closed();
     // The kind of an error is told by its text alone; these texts have no parameters.
@@ -243,6 +249,21 @@ impl PgError {
             | Self::TooMany(f)
             | Self::ReadOnly(f)
             | Self::Other(f) => Some(f),
+        }
+    }
+
+    /// An answer that did not come in time.
+    pub fn no_answer(operation: &str, limit: std::time::Duration) -> Self {
+        let words = format!("no answer within {} s", limit.as_secs());
+        let cause = io::Error::new(io::ErrorKind::TimedOut, words);
+        Self::ConnectionLost(Failure::new(operation, Box::new(cause)))
+    }
+
+    /// Adds who held the lock that was waited for, if that is what went wrong.
+    pub(super) fn held_up_by(self, holder: Option<String>) -> Self {
+        match self {
+            Self::Timeout(failure) => Self::Timeout(Failure { holder, ..failure }),
+            other => other,
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 
 use super::error::{Place, StoreError};
 use super::{Fetched, ObjectInfo, hex};
+use crate::fault;
 
 /// Bytes read or written at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -98,6 +99,7 @@ impl FileStore {
             hash.update(&chunk[..n]);
             if let Some(to) = &mut to {
                 to.write_all(&chunk[..n]).await.map_err(io)?;
+                fault::point!("fetch.mid_file", io);
             }
             size_bytes += n as u64;
             progress(size_bytes);
@@ -156,6 +158,7 @@ impl FileStore {
         })
         .await
         .map_err(io)?;
+        fault::point!("upload.mid_object", io);
         // A step of its own: when this future is dropped before it, the object does not appear.
         blocking(move || publish(temp, &path)).await.map_err(io)?;
         Ok(size_bytes)
@@ -219,13 +222,29 @@ impl FileWriter {
 
 fn create_temp(path: &Path) -> io::Result<(fs::File, TempPath)> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let prefix = format!("{TEMP_PREFIX}{}-", &hex(&Sha256::digest(name.as_encoded_bytes()))[..16]);
+    remove_dead_parts(directory, &prefix)?;
     let temp = tempfile::Builder::new()
-        .prefix(TEMP_PREFIX)
+        .prefix(&prefix)
         .suffix(TEMP_SUFFIX)
         // As any file that a program makes: what the umask leaves, so that a web server can read it.
         .permissions(fs::Permissions::from_mode(0o666))
         .tempfile_in(directory)?;
+    // Tells the living from the dead. Where the file system has no locks, what is dead stays.
+    let _ = temp.as_file().try_lock();
     Ok(temp.into_parts())
+}
+
+/// Removes what processes that were killed have left of an object that they were writing.
+fn remove_dead_parts(directory: &Path, prefix: &str) -> io::Result<()> {
+    for entry in fs::read_dir(directory)?.flatten() {
+        let is_part = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+        if is_part && fs::File::open(entry.path()).is_ok_and(|part| part.try_lock().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 fn publish(temp: TempPath, path: &Path) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! The real servers that the tests use, each started once per test process, and the real binary.
 
+#[cfg(feature = "failpoints")]
+pub mod commit_proxy;
 pub mod csv;
 pub mod extract;
 pub mod pipeline;

@@ -123,7 +123,14 @@ impl Pipeline {
     /// Starts the pipeline and does not wait for it. It is killed when the test ends, and when it takes
     /// unreasonably long.
     pub fn start(&self, extra: &[&str]) -> tokio::task::JoinHandle<Ran> {
-        let mut command = tokio::process::Command::from(super::command(self.args(extra), self.envs.clone()));
+        self.start_with(extra, &[])
+    }
+
+    /// The same with more variables of the environment.
+    pub fn start_with(&self, extra: &[&str], envs: &[(&str, &str)]) -> tokio::task::JoinHandle<Ran> {
+        let envs = envs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let command = super::command(self.args(extra), self.envs.iter().cloned().chain(envs));
+        let mut command = tokio::process::Command::from(command);
         command.kill_on_drop(true);
         tokio::spawn(async move {
             let output = tokio::time::timeout(LIMIT, command.output()).await;

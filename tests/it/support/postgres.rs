@@ -45,7 +45,8 @@ pub async fn log() -> String {
 pub struct TestDatabase {
     name: String,
     url: String,
-    tcp_url: String,
+    /// If the cluster listens on TCP.
+    tcp_url: Option<String>,
 }
 
 /// Makes an empty database with PostGIS, if the system has that. `name_hint` helps to find it in logs.
@@ -55,28 +56,40 @@ pub async fn database(name_hint: &str) -> TestDatabase {
     copy_of("merganser", name_hint).await
 }
 
+/// The private cluster of this process, for what one database is not enough for.
+pub async fn shared() -> &'static Embedded {
+    &cluster().await.embedded
+}
+
 /// Makes an empty database without PostGIS.
 pub async fn plain_database(name_hint: &str) -> TestDatabase {
     copy_of("template0", name_hint).await
 }
 
 async fn copy_of(template: &str, name_hint: &str) -> TestDatabase {
-    let cluster = cluster().await;
-    let name = super::unique(name_hint, '_');
-    let admin = connect(&cluster.embedded.database_url("postgres")).await;
-    let create = format!("create database {name} template {template}");
-    admin.batch_execute(&create).await.expect("a database can be made");
-    TestDatabase::of(&cluster.embedded, &name)
+    TestDatabase::copy(shared().await, template, name_hint).await
 }
 
 impl TestDatabase {
-    /// A database of a cluster that listens on TCP too.
+    /// A database of a cluster.
     pub fn of(cluster: &Embedded, name: &str) -> Self {
-        Self {
-            name: name.into(),
-            url: cluster.database_url(name),
-            tcp_url: cluster.tcp_url(name).expect("the cluster listens on TCP"),
-        }
+        Self { name: name.into(), url: cluster.database_url(name), tcp_url: cluster.tcp_url(name) }
+    }
+
+    /// Makes a copy of a database of a cluster; nobody may be connected to it.
+    pub async fn copy(cluster: &Embedded, template: &str, name_hint: &str) -> Self {
+        let name = super::unique(name_hint, '_');
+        let admin = connect(&cluster.database_url("postgres")).await;
+        let create = format!("create database {name} template {template}");
+        admin.batch_execute(&create).await.expect("a database can be made");
+        Self::of(cluster, &name)
+    }
+
+    /// Removes the database: many of them would fill the disk.
+    pub async fn discard(self, cluster: &Embedded) {
+        let admin = connect(&cluster.database_url("postgres")).await;
+        let drop = format!("drop database {} with (force)", self.name);
+        admin.batch_execute(&drop).await.expect("a database can be removed");
     }
 
     /// The database's name.
@@ -96,7 +109,7 @@ impl TestDatabase {
 
     /// URL over 127.0.0.1, with the password.
     pub fn tcp_url(&self) -> String {
-        self.tcp_url.clone()
+        self.tcp_url.clone().expect("the cluster listens on TCP")
     }
 
     /// A new connection over the Unix socket.

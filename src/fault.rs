@@ -1,0 +1,202 @@
+//! Fault points: named places at which a test breaks a run. They are there with the feature `failpoints` alone, which
+//! `make test` switches on; without it [`point!`] is nothing at all, and with it no release can be built.
+//!
+//! `FAULTS` says what happens where: `promote.inserted@3=kill` kills the process when it comes by there for the third
+//! time. The words are those of [`Action`]; several are separated by line breaks; `*` is every point at every time.
+//! (The crate `fail` does such things, too, and brings a generator of random numbers with it, whose features would
+//! have TLS and all above it compiled a second time for the tests.)
+
+#[cfg(all(feature = "failpoints", not(debug_assertions)))]
+compile_error!("fault points are for tests: a release has none");
+
+/// Every point, in the order in which a run comes by; a test breaks a run at each of them.
+pub const POINTS: &[&str] = &[
+    // The lock is held, the ledger does not know the run yet.
+    "run.open",
+    "run.begin",
+    "select.begin",
+    "select.end",
+    "fetch.begin",
+    "fetch.mid_file",
+    "fetch.file",
+    "fetch.end",
+    "parse.begin",
+    // After a chunk of rows, inside a file.
+    "parse.rows",
+    "parse.before_commit",
+    "parse.file",
+    "parse.end",
+    "check.begin",
+    // After some failed records have gone to the ledger.
+    "check.failures",
+    "check.file",
+    "check.end",
+    "export.begin",
+    "export.table",
+    "export.end",
+    "upload.begin",
+    // The object is written and has not got its name.
+    "upload.mid_object",
+    "upload.archived",
+    "upload.csv",
+    "upload.end",
+    "load.begin",
+    "load.tables",
+    "load.mid_copy",
+    "load.table",
+    "load.end",
+    "promote.begin",
+    "promote.fenced",
+    "promote.planned",
+    "promote.removed",
+    "promote.parent",
+    "promote.inserted",
+    "promote.before_ledger",
+    "promote.after_ledger",
+    "promote.before_commit",
+    "promote.after_commit",
+    "publish.begin",
+    "publish.mid_object",
+    "publish.object",
+    "publish.before_manifest",
+    "publish.after_manifest",
+    "publish.end",
+    // All is done but the ledger's last word.
+    "run.end",
+];
+
+/// Comes by a point of the list, in asynchronous code that may fail with what `failed` makes of an `io::Error`; as
+/// it stands, with a `Cause`.
+#[cfg(feature = "failpoints")]
+macro_rules! point {
+    ($name:literal) => {
+        crate::fault::point!($name, crate::error::Cause::io("go on"))
+    };
+    ($name:literal, $failed:expr) => {
+        crate::fault::reach($name).await.map_err($failed)?
+    };
+}
+
+/// The same on a thread that may block.
+#[cfg(feature = "failpoints")]
+macro_rules! blocking_point {
+    ($name:literal) => {
+        crate::fault::reach_blocking($name).map_err(crate::error::Cause::io("go on"))?
+    };
+}
+
+#[cfg(not(feature = "failpoints"))]
+macro_rules! point {
+    ($($nothing:tt)*) => {};
+}
+#[cfg(not(feature = "failpoints"))]
+macro_rules! blocking_point {
+    ($($nothing:tt)*) => {};
+}
+
+pub(crate) use {blocking_point, point};
+
+#[cfg(feature = "failpoints")]
+pub(crate) use armed::{reach, reach_blocking};
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::collections::HashMap;
+    use std::fs::{self, File, OpenOptions};
+    use std::io::{self, Write};
+    use std::path::PathBuf;
+    use std::sync::{LazyLock, Mutex, PoisonError};
+    use std::time::Duration;
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    /// How often somebody who is held looks whether he may go on.
+    const LOOK: Duration = Duration::from_millis(2);
+
+    /// What a test may ask for at a point.
+    #[derive(Clone, Debug)]
+    enum Action {
+        /// `fail`: an error.
+        Fail,
+        /// `kill`: SIGKILL to the own process.
+        Kill,
+        /// `hold FILE`: the file is made, with the own process' id in it; when somebody removes it, the run goes on.
+        Hold(PathBuf),
+        /// `trace FILE`: the point's name is added to the file.
+        Trace(PathBuf),
+    }
+
+    pub async fn reach(name: &str) -> io::Result<()> {
+        let held = act(name)?;
+        while held.as_ref().is_some_and(|file| file.exists()) {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    pub fn reach_blocking(name: &str) -> io::Result<()> {
+        let held = act(name)?;
+        while held.as_ref().is_some_and(|file| file.exists()) {
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Does what is asked for at a point; gives the file whose end is to be waited for.
+    fn act(name: &str) -> io::Result<Option<PathBuf>> {
+        match asked(name) {
+            None => {}
+            Some(Action::Fail) => return Err(io::Error::other(format!("fault point {name}"))),
+            Some(Action::Kill) => {
+                kill_process(getpid(), Signal::KILL)?;
+                std::thread::sleep(Duration::from_secs(60));
+            }
+            Some(Action::Hold(file)) => {
+                let unready = file.with_extension("unready");
+                write!(File::create(&unready)?, "{}", getpid().as_raw_nonzero())?;
+                fs::rename(unready, &file)?;
+                return Ok(Some(file));
+            }
+            Some(Action::Trace(file)) => {
+                let mut file = OpenOptions::new().create(true).append(true).open(file)?;
+                file.write_all(format!("{name}\n").as_bytes())?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is asked for at this point, this time.
+    fn asked(name: &str) -> Option<Action> {
+        static FAULTS: LazyLock<Vec<(String, Action)>> =
+            LazyLock::new(|| parse(&std::env::var("FAULTS").unwrap_or_default()));
+        static TIMES: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
+        assert!(super::POINTS.contains(&name), "{name} is not in the list of points");
+        let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = times.get_or_insert_default().entry(name.into()).or_default();
+        *time += 1;
+        let this = format!("{name}@{time}");
+        FAULTS.iter().find(|(at, _)| at == "*" || *at == this).map(|(_, action)| action.clone())
+    }
+
+    fn parse(faults: &str) -> Vec<(String, Action)> {
+        let read = |line: &str| {
+            let (at, words) = line.split_once('=')?;
+            let name = at.split_once('@').map_or(at, |(name, _)| name);
+            let at = if at == "*" || at != name { at.to_owned() } else { format!("{at}@1") };
+            (at == "*" || super::POINTS.contains(&name)).then_some(())?;
+            let (word, file) = words.split_once(' ').unwrap_or((words, ""));
+            let action = match word {
+                "fail" => Action::Fail,
+                "kill" => Action::Kill,
+                "hold" => Action::Hold(file.into()),
+                "trace" => Action::Trace(file.into()),
+                _ => return None,
+            };
+            Some((at, action))
+        };
+        faults
+            .lines()
+            .map(|line| read(line).unwrap_or_else(|| panic!("FAULTS: nobody knows {line}")))
+            .collect()
+    }
+}

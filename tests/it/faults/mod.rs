@@ -1,0 +1,11 @@
+//! Attacks on the promise: production is always the last good state or the next one, whatever happens.
+
+mod attack;
+mod commit;
+mod concurrency;
+mod disk;
+mod matrix;
+mod network;
+mod report;
+mod soak;
+mod world;
