@@ -183,6 +183,22 @@ fn what_lies_below_knows_nothing_of_what_lies_above() {
     }
 }
 
+/// Fault points are for tests. Without debug assertions they do not even compile, and nothing that is not a test asks
+/// for them.
+#[test]
+fn a_release_has_no_fault_points() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let fault = read("src/fault.rs");
+    assert!(fault.contains("#[cfg(all(feature = \"failpoints\", not(debug_assertions)))]\ncompile_error!("));
+    let manifest = read("Cargo.toml");
+    assert!(!manifest.contains("default =") && !manifest.contains("debug-assertions"));
+    for file in ["Makefile", "deploy/Containerfile"] {
+        for line in read(file).lines().filter(|line| line.contains("cargo build")) {
+            assert!(line.contains("--release") && !line.contains("--features f"), "{file}: {line}");
+        }
+    }
+}
+
 #[test]
 fn one_run_can_be_read_at_a_glance() {
     let etl = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/etl.rs")).unwrap();

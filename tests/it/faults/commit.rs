@@ -34,20 +34,20 @@ async fn through(pipeline: &Pipeline, fate: Fate) -> (String, CommitProxy) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_is_lost_took_place() {
     let world = Arc::new(World::make(cluster().await).await);
-    for fate in [Fate::Unanswered, Fate::Late(Duration::from_millis(1500))] {
-        let (pipeline, ran, state) = broken(&world, fate).await;
-        assert_eq!((ran.code, state), (3, 2), "{fate:?}\n{}", ran.stderr);
-        ran.says("asking the ledger");
-        world.is_whole(&pipeline).await;
-        assert_eq!(pipeline.one("select count(*) from etl.runs").await, "2");
-    }
+    let (pipeline, ran, state) = broken(&world, Fate::Unanswered).await;
+    assert_eq!((ran.code, state), (3, 2), "{}", ran.stderr);
+    ran.says("asking the ledger");
+    world.is_whole(&pipeline).await;
+    assert_eq!(pipeline.one("select count(*) from etl.runs").await, "2");
 }
 
-/// It did not: the run says so, and the next one does the work.
+/// It did not: the run says so, and the next one does the work. One that is still under way when the ledger is asked does
+/// not arrive any more: the session is ended first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_never_arrived_did_not_take_place() {
     let world = Arc::new(World::make(cluster().await).await);
-    for fate in [Fate::Lost, Fate::LateAndLost(Duration::from_millis(1500))] {
+    let late = Duration::from_millis(1500);
+    for fate in [Fate::Lost, Fate::Late(late), Fate::LateAndLost(late)] {
         let (pipeline, ran, state) = broken(&world, fate).await;
         assert_eq!((ran.code, state), (1, 0), "{fate:?}\n{}", ran.stderr);
         ran.says("asking the ledger").says("The database is unchanged.");

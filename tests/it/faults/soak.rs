@@ -77,6 +77,7 @@ async fn soak(world: Arc<World>, seed: u64, until: Instant, limit: usize) -> Soa
 }
 
 async fn soak_all(seconds: u64, limit: usize) -> String {
+    // A seed says when the kills come, not where the run is then.
     let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_secs());
     let seed = std::env::var("MERGANSER_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(seed);
     println!("soak: MERGANSER_TEST_SEED={seed}");
@@ -116,5 +117,6 @@ async fn random_kills() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes some minutes: make soak"]
 async fn random_kills_for_long() {
-    report::note("soak", &soak_all(600, 600).await);
+    let seconds = std::env::var("MERGANSER_TEST_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
+    report::note("soak", &soak_all(seconds.unwrap_or(600), 2000).await);
 }
