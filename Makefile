@@ -6,10 +6,10 @@ DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
 CARGO_TARGET_DIR ?= $(MERGANSER_CACHE)/target
 export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR
 
-.PHONY: help build demo session test soak
+.PHONY: help build demo session test soak bench bench-full
 
 help: ## list these words
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 build: ## install what is missing, build target/release/merganser
 	@scripts/setup build
@@ -35,3 +35,10 @@ test: ## install what is missing, check format and lints, run every test
 soak: ## kill runs at random times for ten minutes, look that nothing is lost or half-done
 	@scripts/setup test
 	MERGANSER_TEST_WRITE_DOCS=1 cargo test --locked --features failpoints --test it random_kills_for_long -- --ignored --nocapture
+
+bench: build ## measure the pipeline against its floors (some minutes), write docs/performance.md
+	cargo bench --locked --bench inner
+	cargo bench --locked --bench ratios
+
+bench-full: build ## the same with the whole history: 1.3 million cases (an hour, 40 GB of disk)
+	cargo bench --locked --bench ratios -- --full

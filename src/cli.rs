@@ -174,6 +174,9 @@ pub struct Status {
     /// How many runs
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub last: u32,
+    /// What the steps cost: time, processor time, rows and bytes a second, memory
+    #[arg(long)]
+    pub timings: bool,
     /// As JSON, on standard output
     #[arg(long)]
     pub json: bool,

@@ -12,7 +12,6 @@ use crate::config::{self, DatabaseConfig, RunConfig};
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
 use crate::inspect::{FailureFilter, Reader};
-use crate::manifest::unknown_run;
 use crate::report::{self, Report};
 use crate::run::Server;
 use crate::{adopt, demo, preflight, purge, run, show, summary};
@@ -114,6 +113,9 @@ async fn status(args: Status) -> Result<Exit, Failure> {
     let server = Server::open(&config.url).await?;
     let shown = async {
         let reader = Reader::open(&server.url, &config.ledger_schema).await?;
+        if args.timings {
+            return timings(&reader, &args).await;
+        }
         let Some(subject) = &args.subject else {
             let runs = reader.runs(args.last.into()).await?;
             let open = reader.open_failures().await?;
@@ -147,6 +149,21 @@ async fn status(args: Status) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What the steps of one run, or of the last ones, cost.
+async fn timings(reader: &Reader, args: &Status) -> Result<String, Cause> {
+    let run = match &args.subject {
+        None => None,
+        Some(name) => Some(reader.run_id(name).await?),
+    };
+    let runs = reader.timings(args.last.into(), run).await?;
+    Ok(match (run.and(runs.first()), args.json) {
+        (Some(run), true) => pretty(run),
+        (Some(run), false) => show::timing(run),
+        (None, true) => pretty(&json!(runs)),
+        (None, false) => show::timings(&runs),
+    })
+}
+
 async fn failures(args: Failures) -> Result<Exit, Failure> {
     let config = DatabaseConfig::new(&args.database)?;
     let server = Server::open(&config.url).await?;
@@ -154,11 +171,7 @@ async fn failures(args: Failures) -> Result<Exit, Failure> {
         let reader = Reader::open(&server.url, &config.ledger_schema).await?;
         let run = match &args.run {
             None => None,
-            Some(name) => {
-                let run = reader.run(name).await?;
-                let id = run.and_then(|run| run["run_id"].as_str().and_then(|id| id.parse().ok()));
-                Some(id.ok_or_else(|| unknown_run(name))?)
-            }
+            Some(name) => Some(reader.run_id(name).await?),
         };
         let filter = FailureFilter {
             run,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::error::Cause;
-use crate::manifest::{is_usable, only_run};
+use crate::manifest::{is_usable, only_run, unknown_run};
 use crate::sql;
 
 /// A ledger that is only read.
@@ -43,6 +43,11 @@ impl Reader {
         self.objects(sql::LEDGER_VIEW_RUNS, &[&limit]).await
     }
 
+    /// What the steps of the last runs cost, the newest run first; of only one run where it is named.
+    pub async fn timings(&self, limit: i64, run: Option<Uuid>) -> Result<Vec<Value>, Cause> {
+        self.objects(sql::LEDGER_VIEW_TIMINGS, &[&limit, &run]).await
+    }
+
     /// How many failed records are not put right.
     pub async fn open_failures(&self) -> Result<u64, Cause> {
         let text = sql::render(sql::LEDGER_OPEN, &[("ledger", &self.ledger)]);
@@ -57,14 +62,26 @@ impl Reader {
     /// # Errors
     /// [`Cause::Usage`] if several fit.
     pub async fn run(&self, name: &str) -> Result<Option<Value>, Cause> {
+        match self.find_run(name).await? {
+            None => Ok(None),
+            Some(run_id) => Ok(self.objects(sql::LEDGER_VIEW_RUN, &[&run_id]).await?.pop()),
+        }
+    }
+
+    /// The id of the run that is named so.
+    ///
+    /// # Errors
+    /// [`Cause::Usage`] if none fits, or several do.
+    pub async fn run_id(&self, name: &str) -> Result<Uuid, Cause> {
+        self.find_run(name).await?.ok_or_else(|| unknown_run(name))
+    }
+
+    async fn find_run(&self, name: &str) -> Result<Option<Uuid>, Cause> {
         let text = sql::render(sql::LEDGER_FIND_RUN, &[("ledger", &self.ledger)]);
         let none: Option<Uuid> = None;
         let rows = self.connection.query(&text, &[&name, &none]).await.map_err(failed)?;
         let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
-        match only_run(name, ids)? {
-            None => Ok(None),
-            Some(run_id) => Ok(self.objects(sql::LEDGER_VIEW_RUN, &[&run_id]).await?.pop()),
-        }
+        only_run(name, ids)
     }
 
     /// What became of a file, in every run that took it up.

@@ -1,6 +1,7 @@
 //! What this process may use: the container's limits, not the host's.
 
 use std::path::Path;
+use std::time::Duration;
 
 /// Memory in bytes that this process may use: the smallest limit of its cgroups (version 2, then 1), else the
 /// machine's memory.
@@ -24,6 +25,12 @@ pub fn peak_memory_bytes() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Processor time that this process has used so far, of all its threads, the system's on its behalf included.
+pub fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// This machine's name, as the ledger shows it.

@@ -139,6 +139,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// What the steps of this run cost.
+    pub async fn timings(&self) -> Result<Value, Cause> {
+        let values: [&(dyn ToSql + Sync); 2] = [&1_i64, &Some(self.run_id)];
+        let row = self.one("read the timings", sql::LEDGER_VIEW_TIMINGS, &values).await?;
+        Ok(row.try_get(0).map_err(decode)?)
+    }
+
     /// A step begins.
     pub async fn start_step(&self, batch: i32, step: &str) -> Result<(), Cause> {
         self.execute("begin a step", sql::LEDGER_START_STEP, &[&self.run_id, &batch, &step]).await?;

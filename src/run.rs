@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
@@ -52,6 +52,7 @@ pub struct Progress {
     batches: usize,
     new_elements: BTreeMap<String, u64>,
     published: Option<Published>,
+    timings: Option<Value>,
 }
 
 impl Progress {
@@ -123,6 +124,8 @@ pub struct Summary {
     /// Elements that no column takes and no earlier run saw: how often each came.
     pub new_elements: BTreeMap<String, u64>,
     pub published: Option<Published>,
+    /// What the steps cost, as the ledger has it.
+    pub timings: Option<Value>,
     pub duration: Duration,
     pub peak_memory_bytes: Option<u64>,
 }
@@ -176,6 +179,7 @@ pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure>
         samples: progress.samples,
         new_elements: progress.new_elements,
         published: progress.published,
+        timings: progress.timings,
         duration: started.elapsed(),
         peak_memory_bytes: machine::peak_memory_bytes(),
     })
@@ -259,7 +263,11 @@ impl Opened {
                     () = interrupt.arrives() => Err(Cause::Interrupted),
                 };
                 match finished {
-                    Ok(()) => Ok(value),
+                    Ok(()) => {
+                        // Only to be shown: a run that is over does not fail for want of it.
+                        progress.timings = context.ledger.timings().await.ok();
+                        Ok(value)
+                    }
                     Err(cause) => Err(fail(&context, &progress, cause, false).await),
                 }
             }

@@ -1,6 +1,7 @@
 //! The ledger in words: what happened, and what to type next.
 
 mod failures;
+mod timings;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use failures::{failure, failures, failures_csv};
+pub use timings::{shares, timing, timings};
 
 use crate::report::{count, duration};
 

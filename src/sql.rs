@@ -36,6 +36,7 @@ pub const LEDGER_OPEN: &str = include_str!("../sql/ledger/open.pg.sql");
 pub const LEDGER_NEW_ELEMENTS: &str = include_str!("../sql/ledger/new_elements.pg.sql");
 pub const LEDGER_VIEW_RUNS: &str = include_str!("../sql/ledger/view_runs.pg.sql");
 pub const LEDGER_VIEW_RUN: &str = include_str!("../sql/ledger/view_run.pg.sql");
+pub const LEDGER_VIEW_TIMINGS: &str = include_str!("../sql/ledger/view_timings.pg.sql");
 pub const LEDGER_VIEW_FILE: &str = include_str!("../sql/ledger/view_file.pg.sql");
 pub const LEDGER_VIEW_FAILURES: &str = include_str!("../sql/ledger/view_failures.pg.sql");
 pub const LEDGER_VIEW_ORIGIN: &str = include_str!("../sql/ledger/view_origin.pg.sql");

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::manifest::Kind;
-use crate::report::{count, duration, size};
+use crate::report::{count, duration};
 use crate::run::{RunOutcome, Summary};
+use crate::show;
 use crate::stages::promote::Guard;
 
 /// The summary for a person, several lines.
@@ -24,14 +25,9 @@ pub fn render(summary: &Summary) -> String {
         let newest = published.newest().unwrap_or("none");
         let _ = writeln!(text, "Published {} CSVs; the newest run date is {newest}.", published.objects());
     }
-    if let Some(peak) = summary.peak_memory_bytes {
-        let _ = writeln!(
-            text,
-            "Run {} took {} and {} of memory.",
-            summary.run_id,
-            duration(summary.duration),
-            size(peak)
-        );
+    let _ = writeln!(text, "Run {} took {}.", summary.run_id, duration(summary.duration));
+    if let Some(timings) = &summary.timings {
+        let _ = writeln!(text, "{}", show::shares(timings));
     }
     if summary.has_failures() {
         text += &failures(summary);

@@ -14,9 +14,9 @@ pub mod upload;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::aws_s3::AwsS3;
@@ -69,7 +69,7 @@ impl Context {
     /// Begins a step in the ledger; `batch` 0 is the run as a whole.
     pub async fn begin(&self, batch: i32, name: &'static str) -> Result<Step<'_>, Cause> {
         self.ledger.start_step(batch, name).await?;
-        Ok(Step { context: self, batch, name, started: Instant::now() })
+        Ok(Step { context: self, batch, name, started: Instant::now(), cpu_before: machine::cpu_time() })
     }
 }
 
@@ -117,12 +117,14 @@ pub struct Step<'a> {
     batch: i32,
     name: &'static str,
     started: Instant,
+    cpu_before: Duration,
 }
 
 impl Step<'_> {
     /// The step is done: `what` says in a few words what it did; `rows` and `bytes` count what it moved.
     pub async fn done(self, what: &str, rows: u64, bytes: u64, details: Value) -> Result<(), Cause> {
         self.say(what, rows, bytes);
+        let details = self.details(details);
         self.context.ledger.finish_step(self.batch, self.name, "completed", rows, bytes, &details).await
     }
 
@@ -140,6 +142,18 @@ impl Step<'_> {
             self.name,
             report::duration(self.started.elapsed())
         );
+    }
+
+    /// What the ledger keeps of the step: its cost beside what is special to it.
+    pub fn details(&self, special: Value) -> Value {
+        let mut details = json!({
+            "cpu_ms": (machine::cpu_time() - self.cpu_before).as_millis() as u64,
+            "peak_memory_bytes": machine::peak_memory_bytes(),
+        });
+        if let (Value::Object(details), Value::Object(special)) = (&mut details, special) {
+            details.extend(special);
+        }
+        details
     }
 
     /// Milliseconds so far.

@@ -11,7 +11,7 @@ mod settle;
 pub use golden::truths;
 pub use guards::Guard;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
@@ -157,7 +157,7 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
         context.ledger.add_changes(batch, &json!(changes)).await?;
         step.done(&format!("{what}; rolled back: a dry run"), rows as u64, 0, json!({})).await?;
     } else {
-        promotion.note_step(rows).await?;
+        promotion.note_step(rows, &step.details(json!({}))).await?;
         fault::point!("promote.before_commit");
         let _committing = context.committing.lock().await;
         if let Err(error) = watch.answer("commit", transaction.commit()).await {
@@ -322,9 +322,9 @@ impl Transfer<'_> {
     }
 
     /// The step's own row commits with the data: it is what tells later whether the commit took place.
-    async fn note_step(&self, rows: i64) -> Result<(), Cause> {
+    async fn note_step(&self, rows: i64, details: &Value) -> Result<(), Cause> {
         let values: [&(dyn ToSql + Sync); 7] =
-            [&self.context.run_id, &self.batch, &"promote", &"completed", &rows, &0_i64, &json!({})];
+            [&self.context.run_id, &self.batch, &"promote", &"completed", &rows, &0_i64, details];
         self.query(sql::LEDGER_FINISH_STEP, "", &values, "write the ledger").await?;
         Ok(())
     }

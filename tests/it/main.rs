@@ -36,6 +36,7 @@ mod signals;
 mod smoke;
 mod support;
 mod takeover;
+mod timings;
 mod tls;
 mod values;
 

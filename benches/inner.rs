@@ -1,0 +1,165 @@
+//! The inner loops alone, on one small extract: tokenise, parse into nothing, append, export.
+//!
+//! `cargo bench --bench inner`; the bytes counted are those of the XML document.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use divan::Bencher;
+use divan::counter::BytesCount;
+use merganser::cli::DatasetName;
+use merganser::clients::duckdb::{DuckLimits, Staging};
+use merganser::config;
+use merganser::dataset::{Batch, Dataset, FailedRecord, Limits, ParseInput, Sink, SinkClosed};
+use merganser::datasets::oca::sample::{Sample, SampleOptions, write_sample};
+use tempfile::TempDir;
+
+fn main() {
+    divan::main();
+}
+
+/// A sample of 5,000 cases.
+fn sample() -> &'static Sample {
+    static SAMPLE: OnceLock<(TempDir, Sample)> = OnceLock::new();
+    let (_, sample) = SAMPLE.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = SampleOptions {
+            cases: 5_000,
+            out: folder.path().to_owned(),
+            seed: 1,
+            run_date: jiff::civil::date(2026, 9, 26),
+            initial: Some(2026),
+            level: 1,
+            deletes: 0,
+            malformed: 0,
+        };
+        let sample = write_sample(&options).expect("a sample can be written");
+        (folder, sample)
+    });
+    sample
+}
+
+fn dataset() -> &'static Dataset {
+    config::dataset(DatasetName::Oca)
+}
+
+fn parse(sink: &mut dyn Sink) {
+    let input = ParseInput {
+        path: &sample().path,
+        tables: dataset().tables,
+        file_no: 1,
+        level: 1,
+        batch_records: 2000,
+        limits: Limits::default(),
+        only_ordinals: &[],
+    };
+    (dataset().parse)(&input, sink).expect("the sample can be parsed");
+}
+
+/// Takes everything and keeps nothing.
+struct Null;
+
+impl Sink for Null {
+    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+        divan::black_box(batch);
+        Ok(())
+    }
+
+    fn failed(&mut self, _: FailedRecord) -> Result<(), SinkClosed> {
+        panic!("the sample has no broken record");
+    }
+}
+
+/// Keeps the rows, so that what comes after the parser can be measured without it.
+#[derive(Default)]
+struct Keep(Vec<Batch>);
+
+impl Sink for Keep {
+    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+        self.0.push(batch);
+        Ok(())
+    }
+
+    fn failed(&mut self, _: FailedRecord) -> Result<(), SinkClosed> {
+        panic!("the sample has no broken record");
+    }
+}
+
+fn batches() -> &'static [Batch] {
+    static BATCHES: OnceLock<Vec<Batch>> = OnceLock::new();
+    BATCHES.get_or_init(|| {
+        let mut keep = Keep::default();
+        parse(&mut keep);
+        keep.0
+    })
+}
+
+/// A store with the tables of the dataset, and its folder.
+fn store() -> (TempDir, Staging) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let limits = DuckLimits { memory_mib: 128, threads: 2 };
+    let staging = Staging::create(folder.path(), limits).expect("a store can be made");
+    staging.execute("make its tables", dataset().scripts.stage, &[]).expect("the script is good");
+    (folder, staging)
+}
+
+fn append(staging: &mut Staging) -> u64 {
+    let mut load = staging.load().expect("a transaction begins");
+    for batch in batches() {
+        load.append(batch.table, batch.rows.clone()).expect("the rows fit");
+    }
+    load.commit().expect("the transaction commits")
+}
+
+#[divan::bench]
+fn tokenise(bencher: Bencher) {
+    let path: PathBuf = sample().path.clone();
+    bencher.counter(BytesCount::new(sample().xml_bytes)).bench(|| {
+        let file = std::fs::File::open(&path).expect("the sample is there");
+        let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).expect("it is a zip");
+        let document = archive.by_index(0).expect("it holds a document");
+        let mut reader =
+            quick_xml::Reader::from_reader(std::io::BufReader::with_capacity(256 << 10, document));
+        let (mut buffer, mut events) = (Vec::new(), 0_u64);
+        while !matches!(
+            reader.read_event_into(&mut buffer).expect("it is XML"),
+            quick_xml::events::Event::Eof
+        ) {
+            events += 1;
+            buffer.clear();
+        }
+        events
+    });
+}
+
+#[divan::bench]
+fn parse_into_nothing(bencher: Bencher) {
+    bencher.counter(BytesCount::new(sample().xml_bytes)).bench(|| parse(&mut Null));
+}
+
+#[divan::bench]
+fn append_to_the_store(bencher: Bencher) {
+    batches();
+    bencher
+        .counter(BytesCount::new(sample().xml_bytes))
+        .with_inputs(store)
+        .bench_local_values(|(folder, mut staging)| (append(&mut staging), staging, folder));
+}
+
+#[divan::bench]
+fn export_to_csv(bencher: Bencher) {
+    let with_rows = || {
+        let (folder, mut staging) = store();
+        append(&mut staging);
+        (folder, staging)
+    };
+    bencher.counter(BytesCount::new(sample().xml_bytes)).with_inputs(with_rows).bench_local_values(
+        |(folder, staging)| {
+            let target = folder.path().join("csv");
+            std::fs::create_dir(&target).expect("a folder can be made");
+            let variables = [("dir", target.to_str().expect("it is UTF-8"))];
+            staging.execute("export", dataset().scripts.export, &variables).expect("the script is good");
+            (folder, staging)
+        },
+    );
+}

@@ -1,0 +1,126 @@
+//! The pipeline against the speed of its parts, as ratios within one run on one machine.
+//!
+//! Every round measures the floors and the pipeline in turn, on the same files and the same private PostgreSQL, and
+//! compares what both loaded: nothing is measured that is not right. `make bench` writes the table into
+//! docs/performance.md; `make bench-full` adds the whole history.
+
+mod floors;
+mod inputs;
+mod pipeline;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use inputs::Inputs;
+use merganser::embedded::Cluster;
+use pipeline::Bench;
+use tables::{Ratio, Report};
+
+/// What is measured.
+struct Plan {
+    /// Heading in docs/performance.md, between whose marks the tables stand.
+    name: &'static str,
+    rounds: usize,
+    /// Cases of the file for the inner ratios.
+    cases: u64,
+    /// Cases of the small and of the large production that weekly files meet.
+    productions: [Inputs; 2],
+}
+
+fn main() {
+    let full = std::env::args().any(|arg| arg == "--full");
+    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+    let plan = match full {
+        true => Plan {
+            name: "full",
+            rounds: 3,
+            cases: 50_000,
+            productions: [Inputs::history(130_000, 1), Inputs::history(1_300_000, 10)],
+        },
+        false => Plan {
+            name: "quick",
+            rounds: 5,
+            cases: 50_000,
+            productions: [Inputs::history(20_000, 1), Inputs::history(200_000, 2)],
+        },
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let report = runtime.block_on(measure(&plan));
+    print!("{}", report.render());
+    report.write(&out, plan.name);
+    println!("written to {}", out.display());
+}
+
+/// Where inputs are kept between benchmarks.
+fn cache() -> PathBuf {
+    let cache = std::env::var_os("MERGANSER_CACHE").map(PathBuf::from);
+    let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/merganser");
+    cache.unwrap_or_else(home).join("bench")
+}
+
+async fn measure(plan: &Plan) -> Report {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cluster = Cluster::at(folder.path().join("postgres"))
+        .setting("shared_buffers", "512MB")
+        .setting("max_wal_size", "4GB")
+        // A checkpoint in the middle of one measurement and not of the next says nothing about either.
+        .setting("checkpoint_timeout", "30min");
+    let server = cluster.start().await.expect("the private PostgreSQL starts");
+    let bench = Bench::new(&server, folder.path());
+    let mut report = Report::new(&bench);
+
+    let input = Inputs::history(plan.cases, 1);
+    let mut ratios: [Vec<Ratio>; 3] = Default::default();
+    for round in 1..=plan.rounds {
+        eprintln!("round {round} of {}: {} cases into new tables, into empty ones", plan.rounds, plan.cases);
+        let tokens = floors::tokenise(&input);
+        let fresh = bench.first_load(&input, "fresh");
+        let copied = floors::copy_in(&bench, &fresh);
+        let empty = bench.load_empty_tables(&input, "empty");
+        for run in [&fresh, &empty] {
+            bench.compare(run, &copied);
+        }
+        let read = floors::copy_out(&bench, &fresh);
+        ratios[0].push(Ratio { value: fresh.cpu("parse") + fresh.cpu("export"), floor: tokens });
+        ratios[1].push(Ratio { value: empty.wall("load") + empty.wall("promote"), floor: copied.took });
+        ratios[2].push(Ratio { value: fresh.wall("publish"), floor: read });
+        report.stages(&format!("{} cases into new tables", plan.cases), &fresh);
+        bench.drop_all(&[fresh, empty], &[copied]);
+    }
+    let [parse, load, publish] = ratios;
+    report.ratio("1. parse + stage + export, CPU time / unzip and tokenise", 3.0, &parse);
+    report.ratio("2. load + promote into empty tables with keys / `\\copy` into the same", 1.5, &load);
+    report.ratio("6. publish / `COPY … TO STDOUT` of the same tables", 1.3, &publish);
+
+    let mut weekly: Vec<Vec<f64>> = Vec::new();
+    for production in &plan.productions {
+        eprintln!("a production of {} cases, then {} weekly files", production.cases, plan.rounds);
+        let first = bench.first_load(production, "production");
+        if production.files > 1 {
+            let copied = floors::copy_in(&bench, &first);
+            bench.compare(&first, &copied);
+            let ratio = Ratio { value: first.total(), floor: copied.took };
+            report.ratio(&format!("4. end to end, {} cases / `\\copy`", production.cases), 2.0, &[ratio]);
+            bench.drop_all(&[], &[copied]);
+        }
+        report
+            .stages(&format!("{} cases in {} files, first load", production.cases, production.files), &first);
+        report.memory(production.cases, first.peak_memory_bytes());
+        let mut took = Vec::new();
+        for week in 1..=plan.rounds {
+            let run = bench.again(&first, &Inputs::week(week));
+            took.push(run.wall("load") + run.wall("promote"));
+            report.stages(&format!("a week of 5,000 cases into {}", production.cases), &run);
+        }
+        weekly.push(took);
+        bench.drop_all(&[first], &[]);
+    }
+    let weeks: Vec<_> = weekly[1]
+        .iter()
+        .zip(&weekly[0])
+        .map(|(large, small)| Ratio { value: *large, floor: *small })
+        .collect();
+    report.ratio("3. load + promote of a week, production of ten times the size / of the size", 2.0, &weeks);
+    server.stop().await.expect("the private PostgreSQL stops");
+    report
+}

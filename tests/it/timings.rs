@@ -1,0 +1,53 @@
+//! What every step cost is in the ledger, and `status --timings` shows it.
+
+use serde_json::Value;
+
+use crate::support::extract::Extract;
+use crate::support::pipeline::Pipeline;
+
+#[tokio::test]
+async fn every_step_of_a_run_has_its_figures() {
+    let pipeline = Pipeline::new("timings").await;
+    pipeline.put(Extract::weekly("2024-11-02").case("A-1", "<Status>Active</Status>"));
+    let ran = pipeline.run_with(&["--log-format", "text"]).await.exits(0);
+    assert!(ran.stdout.contains("1 records, "), "the run's end has a rate: {}", ran.stdout);
+    assert!(ran.stdout.contains("Most of it: "), "and the largest shares: {}", ran.stdout);
+
+    let one = pipeline.other(&["status", "last", "--timings", "--json"]).await.exits(0);
+    let one: Value = serde_json::from_str(&one.stdout).unwrap();
+    let steps = one["steps"].as_array().unwrap();
+    let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["select", "fetch", "parse", "check", "upload", "export", "load", "promote", "publish"],
+        "in the order in which they began"
+    );
+    for step in steps {
+        assert!(step["cpu_ms"].is_u64(), "{step}");
+        assert!(step["peak_memory_bytes"].as_u64().unwrap() > 1 << 20, "{step}");
+        assert!(step["duration_ms"].as_u64().unwrap() <= one["duration_ms"].as_u64().unwrap(), "{step}");
+    }
+    assert_eq!(one["records_seen"], 1);
+    assert_eq!(one["peak_memory_bytes"], steps.last().unwrap()["peak_memory_bytes"], "the highest of all");
+}
+
+#[tokio::test]
+async fn runs_are_shown_beside_each_other() {
+    let pipeline = Pipeline::new("timings").await;
+    for (date, case) in [("2024-11-02", "A-1"), ("2024-11-09", "A-2")] {
+        pipeline.put(Extract::weekly(date).case(case, "<Status>Active</Status>"));
+        pipeline.run().await.exits(0);
+    }
+    let all = pipeline.other(&["status", "--timings"]).await.exits(0);
+    let lines: Vec<_> = all.stdout.lines().collect();
+    assert!(lines[0].contains("parse") && lines[0].contains("publish") && lines[0].contains("memory"));
+    let ids = pipeline.column("select run_id from etl.runs order by started_at desc").await;
+    for (line, id) in lines[1..].iter().zip(&ids) {
+        assert!(line.starts_with(id.as_str()) && line.contains(" MB"), "the newest first: {line}");
+    }
+    all.says(&format!("merganser status {} --timings", ids[0]));
+
+    let one = pipeline.other(&["status", &ids[1], "--timings"]).await.exits(0);
+    assert!(one.stdout.contains(&ids[1]) && one.stdout.contains("promote"), "{}", one.stdout);
+    pipeline.other(&["status", "none", "--timings"]).await.exits(2).says("no run `none`");
+}
