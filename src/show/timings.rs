@@ -101,11 +101,14 @@ pub fn shares(run: &Value) -> String {
     format!("{} Most of it: {}.", rate(run), steps.join(", "))
 }
 
-/// Records a second over the whole run, and its peak memory.
+/// Records a second over the whole run, where there were enough of them to say so, and its peak memory.
 fn rate(run: &Value) -> String {
     let (records, millis) = (number(run, "records_seen"), number(run, "duration_ms").max(1));
-    let per_second = records as f64 * 1000.0 / millis as f64;
-    format!("{} records, {}/s, {} of memory.", count(records), count(per_second as u64), memory(run))
+    let rate = match records * 1000 / millis {
+        ..10 => String::new(),
+        per_second => format!(" {}/s,", count(per_second)),
+    };
+    format!("{} record(s),{rate} {} of memory.", count(records), memory(run))
 }
 
 /// Per cent of the run's time.
