@@ -96,7 +96,7 @@ impl Bench {
         let script = |name: &str| scripts.join(name).display().to_string();
         self.psql(&["-c", &format!("create schema {schema}")]);
         let set = format!("schema={schema}");
-        self.psql(&["-v", &set, "-f", &script("4_tables.pg.sql"), "-f", &script("5_keys.pg.sql")]);
+        self.psql(&["-1", "-v", &set, "-f", &script("4_tables.pg.sql"), "-f", &script("5_keys.pg.sql")]);
     }
 
     fn run(&self, input: &Inputs, schema: &str) -> Figures {
