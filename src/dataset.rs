@@ -92,7 +92,9 @@ pub struct Scripts {
     pub stage: &'static str,
     /// DuckDB: adds offending rows to its table `failed`.
     pub check: &'static str,
-    /// DuckDB: writes the CSVs.
+    /// DuckDB: decides which records are exported.
+    pub winners: &'static str,
+    /// DuckDB: writes the CSVs, in statements that run beside each other.
     pub export: &'static str,
     /// PostgreSQL: makes the tables, in production or in staging.
     pub tables: &'static str,

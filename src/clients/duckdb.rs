@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::record_batch::RecordBatch;
 use duckdb::{Config, Connection};
@@ -33,6 +34,7 @@ pub struct DuckLimits {
 /// A staging store and its file.
 pub struct Staging {
     connection: Connection,
+    threads: usize,
     path: PathBuf,
 }
 
@@ -44,7 +46,9 @@ impl Staging {
         let open = || {
             let config = Config::default()
                 .with("memory_limit", format!("{}MiB", limits.memory_mib))?
-                .with("threads", limits.threads.to_string())?
+                // Each statement runs on the thread that asks for it, several beside each other: while its own
+                // threads work on one statement, the one that asked spends as much time on waiting for them.
+                .with("threads", "1")?
                 .with("temp_directory", folder.join("spill").to_string_lossy())?
                 // The store lives as long as the run: nothing is ever read back after a crash.
                 .with("checkpoint_threshold", "1TiB")?
@@ -54,7 +58,7 @@ impl Staging {
         };
         let connection =
             open().map_err(|source| DuckError::Statement { operation: "open its file".into(), source })?;
-        let staging = Self { connection, path };
+        let staging = Self { connection, threads: limits.threads, path };
         staging.execute("set itself up", "pragma disable_checkpoint_on_shutdown", &[])?;
         Ok(staging)
     }
@@ -78,9 +82,40 @@ impl Staging {
         script: &str,
         variables: &[(&str, &str)],
     ) -> Result<(), DuckError> {
-        self.connection
-            .execute_batch(&sql::render(script, variables))
-            .map_err(|source| DuckError::Statement { operation: operation.into(), source })
+        execute(&self.connection, operation, script, variables)
+    }
+
+    /// Runs statements of which none needs another, on as many threads as the store may use, and `after` behind each.
+    pub fn execute_each<E: From<DuckError> + Send>(
+        &self,
+        operation: &str,
+        statements: &[&str],
+        variables: &[(&str, &str)],
+        after: impl Fn() -> Result<(), E> + Sync,
+    ) -> Result<(), E> {
+        let next = AtomicUsize::new(0);
+        let work = |connection: &Connection| -> Result<(), E> {
+            while let Some(statement) = statements.get(next.fetch_add(1, Ordering::Relaxed)) {
+                execute(connection, operation, statement, variables)?;
+                after()?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let mut others = Vec::new();
+            for _ in 1..self.threads {
+                let connection = self
+                    .connection
+                    .try_clone()
+                    .map_err(|source| DuckError::Statement { operation: operation.into(), source })?;
+                others.push(scope.spawn(move || work(&connection)));
+            }
+            let mine = work(&self.connection);
+            others
+                .into_iter()
+                .map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .fold(mine, Result::and)
+        })
     }
 
     /// Runs a query and takes each row by `read`.
@@ -100,6 +135,17 @@ impl Staging {
         self.execute("begin a transaction", "begin transaction", &[])?;
         Ok(Load { connection: &self.connection, appenders: HashMap::new(), rows: 0, open: true })
     }
+}
+
+fn execute(
+    connection: &Connection,
+    operation: &str,
+    script: &str,
+    variables: &[(&str, &str)],
+) -> Result<(), DuckError> {
+    connection
+        .execute_batch(&sql::render(script, variables))
+        .map_err(|source| DuckError::Statement { operation: operation.into(), source })
 }
 
 /// A transaction of appends.

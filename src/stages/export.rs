@@ -39,10 +39,12 @@ pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cau
     let csvs = blocking(move || {
         let target = folder.join("csv");
         std::fs::create_dir(&target).map_err(Cause::io("make the folder of the CSVs"))?;
-        for statement in sql::statements(dataset.scripts.export) {
-            staging.execute("export", statement, &[("dir", &target.to_string_lossy())])?;
+        staging.execute("find the winners", dataset.scripts.winners, &[])?;
+        let statements: Vec<_> = sql::statements(dataset.scripts.export).collect();
+        staging.execute_each("export", &statements, &[("dir", &target.to_string_lossy())], || {
             fault::blocking_point!("export.table");
-        }
+            Ok::<_, Cause>(())
+        })?;
         // Its space is wanted before PostgreSQL's share of the disk is, where both are one.
         staging.remove();
         let tables = dataset.tables.iter().map(|table| table.name.to_owned());

@@ -109,6 +109,7 @@ fn the_exported_columns_are_the_staged_ones() {
         let connection = staging(dataset);
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().to_str().unwrap();
+        connection.execute_batch(dataset.scripts.winners).unwrap();
         connection.execute_batch(&sql::render(dataset.scripts.export, &[("dir", dir)])).unwrap();
         let header = |table: &str| fs::read_to_string(folder.path().join(format!("{table}.csv"))).unwrap();
         for table in dataset.tables {

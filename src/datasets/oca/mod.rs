@@ -33,6 +33,7 @@ pub const OCA: Dataset = Dataset {
     scripts: Scripts {
         stage: include_str!("../../../sql/oca/1_stage.duckdb.sql"),
         check: include_str!("../../../sql/oca/2_check.duckdb.sql"),
+        winners: include_str!("../../../sql/oca/2_winners.duckdb.sql"),
         export: include_str!("../../../sql/oca/3_export.duckdb.sql"),
         tables: include_str!("../../../sql/oca/4_tables.pg.sql"),
         keys: include_str!("../../../sql/oca/5_keys.pg.sql"),
