@@ -1,9 +1,12 @@
-//! The local staging store: a DuckDB file in the run's working folder.
+//! The local staging store: DuckDB in a bounded memory, which spills into the run's working folder.
+//!
+//! It has no file of its own: nothing is ever read back after a crash, and a write-ahead log would cost as much as the
+//! rows do.
 //!
 //! The connection is owned by one blocking task at a time and is handed on by value.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::record_batch::RecordBatch;
@@ -31,18 +34,16 @@ pub struct DuckLimits {
     pub threads: usize,
 }
 
-/// A staging store and its file.
+/// A staging store.
 pub struct Staging {
     connection: Connection,
     threads: usize,
-    path: PathBuf,
 }
 
 impl Staging {
-    /// Makes an empty store in `folder` (its file, its spill folder). Nothing is ever fetched: extensions are
-    /// neither installed nor loaded.
+    /// Makes an empty store that spills into `folder`. Nothing is ever fetched: extensions are neither installed nor
+    /// loaded.
     pub fn create(folder: &Path, limits: DuckLimits) -> Result<Self, DuckError> {
-        let path = folder.join("staging.duckdb");
         let open = || {
             let config = Config::default()
                 .with("memory_limit", format!("{}MiB", limits.memory_mib))?
@@ -50,29 +51,13 @@ impl Staging {
                 // threads work on one statement, the one that asked spends as much time on waiting for them.
                 .with("threads", "1")?
                 .with("temp_directory", folder.join("spill").to_string_lossy())?
-                // The store lives as long as the run: nothing is ever read back after a crash.
-                .with("checkpoint_threshold", "1TiB")?
                 .with("autoinstall_known_extensions", "false")?
                 .with("autoload_known_extensions", "false")?;
-            Connection::open_with_flags(&path, config)
+            Connection::open_in_memory_with_flags(config)
         };
         let connection =
-            open().map_err(|source| DuckError::Statement { operation: "open its file".into(), source })?;
-        let staging = Self { connection, threads: limits.threads, path };
-        staging.execute("set itself up", "pragma disable_checkpoint_on_shutdown", &[])?;
-        Ok(staging)
-    }
-
-    /// Bytes of the store's file.
-    pub fn size_bytes(&self) -> u64 {
-        std::fs::metadata(&self.path).map_or(0, |file| file.len())
-    }
-
-    /// Closes the store and removes its file; its space is free then.
-    pub fn remove(self) {
-        drop(self.connection);
-        // Whatever is left goes with the working folder.
-        let _ = std::fs::remove_file(&self.path);
+            open().map_err(|source| DuckError::Statement { operation: "open".into(), source })?;
+        Ok(Self { connection, threads: limits.threads })
     }
 
     /// Runs a script; `operation` completes the sentence "cannot …".

@@ -46,7 +46,7 @@ pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cau
             Ok::<_, Cause>(())
         })?;
         // Its space is wanted before PostgreSQL's share of the disk is, where both are one.
-        staging.remove();
+        drop(staging);
         let tables = dataset.tables.iter().map(|table| table.name.to_owned());
         tables
             .chain([dataset.records_table()])

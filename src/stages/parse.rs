@@ -76,8 +76,7 @@ async fn finish(step: Step<'_>, staged: &Staged, context: &Context) -> Result<()
         report::count((records as f64 / seconds) as u64),
         context.dataset().record,
     );
-    let details = json!({ "staging_bytes": staged.staging.size_bytes() });
-    step.done(&what, records, bytes, details).await
+    step.done(&what, records, bytes, json!({})).await
 }
 
 /// What the thread of the parse has at hand.
