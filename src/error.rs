@@ -87,11 +87,6 @@ pub enum Cause {
 const SPACE: &str =
     "free some space, name another folder with --work-dir, or make batches smaller with --batch-mib";
 
-/// Does an error or one of its causes say this?
-fn says(error: &(dyn std::error::Error + 'static), words: &str) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.to_string().contains(words))
-}
-
 impl Cause {
     /// A failed operation of the operating system.
     pub fn io(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> Cause {
@@ -127,8 +122,10 @@ impl Cause {
             Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some(SPACE.into())
             }
-            // DuckDB tells it in words alone.
-            Cause::Duck(error) if says(error, "No space left on device") => Some(SPACE.into()),
+            Cause::Duck(DuckError::DiskFull { .. }) => Some(SPACE.into()),
+            Cause::Duck(DuckError::OutOfMemory { .. }) => {
+                Some("--duckdb-memory-mib N gives it more than it took by itself".into())
+            }
             Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => {
                 None
             }

@@ -17,14 +17,30 @@ use crate::sql;
 /// Rows that an appender gathers, outside of the store's memory limit, before they go to its table.
 const HELD_ROWS: usize = 20_000;
 
-/// Something that DuckDB refused.
+/// Something that DuckDB refused; `operation` completes the sentence "cannot …".
 #[derive(Debug, thiserror::Error)]
 pub enum DuckError {
     #[error("staging store: cannot {operation}")]
-    Statement { operation: String, source: duckdb::Error },
-    /// A chunk of rows was not taken.
-    #[error("staging store: cannot append to {table}")]
-    Append { table: String, source: duckdb::Error },
+    Refused { operation: String, source: duckdb::Error },
+    /// Its memory is full, and so is the disk that it spills to.
+    #[error("staging store: cannot {operation}: no space left on the disk of the working folder")]
+    DiskFull { operation: String },
+    /// Its memory is full, and what is in it cannot be spilled.
+    #[error("staging store: cannot {operation}: its memory is too small")]
+    OutOfMemory { operation: String },
+}
+
+/// What DuckDB says is told apart by its words alone.
+fn cannot(operation: &str, source: duckdb::Error) -> DuckError {
+    let operation = operation.to_owned();
+    let said = source.to_string();
+    if said.contains("max_temp_directory_size") || said.contains("No space left on device") {
+        DuckError::DiskFull { operation }
+    } else if said.contains("memory_limit") || said.contains("Out of Memory") {
+        DuckError::OutOfMemory { operation }
+    } else {
+        DuckError::Refused { operation, source }
+    }
 }
 
 /// What the store may use of the machine.
@@ -55,8 +71,7 @@ impl Staging {
                 .with("autoload_known_extensions", "false")?;
             Connection::open_in_memory_with_flags(config)
         };
-        let connection =
-            open().map_err(|source| DuckError::Statement { operation: "open".into(), source })?;
+        let connection = open().map_err(|source| cannot("open", source))?;
         Ok(Self { connection, threads: limits.threads })
     }
 
@@ -89,10 +104,7 @@ impl Staging {
         std::thread::scope(|scope| {
             let mut others = Vec::new();
             for _ in 1..self.threads {
-                let connection = self
-                    .connection
-                    .try_clone()
-                    .map_err(|source| DuckError::Statement { operation: operation.into(), source })?;
+                let connection = self.connection.try_clone().map_err(|source| cannot(operation, source))?;
                 others.push(scope.spawn(move || work(&connection)));
             }
             let mine = work(&self.connection);
@@ -112,7 +124,7 @@ impl Staging {
     ) -> Result<Vec<T>, DuckError> {
         let rows =
             || -> duckdb::Result<Vec<T>> { self.connection.prepare(query)?.query_map([], read)?.collect() };
-        rows().map_err(|source| DuckError::Statement { operation: operation.into(), source })
+        rows().map_err(|source| cannot(operation, source))
     }
 
     /// Opens a transaction that takes rows; it is undone unless [`Load::commit`] is called.
@@ -128,9 +140,7 @@ fn execute(
     script: &str,
     variables: &[(&str, &str)],
 ) -> Result<(), DuckError> {
-    connection
-        .execute_batch(&sql::render(script, variables))
-        .map_err(|source| DuckError::Statement { operation: operation.into(), source })
+    connection.execute_batch(&sql::render(script, variables)).map_err(|source| cannot(operation, source))
 }
 
 /// A transaction of appends.
@@ -145,7 +155,7 @@ pub struct Load<'a> {
 impl Load<'_> {
     /// Appends a chunk of rows, in order, to a table with the same columns.
     pub fn append(&mut self, table: &str, rows: RecordBatch) -> Result<(), DuckError> {
-        let failed = |source| DuckError::Append { table: table.into(), source };
+        let failed = |source| cannot(&format!("append to {table}"), source);
         if !self.appenders.contains_key(table) {
             let appender = self.connection.appender(table).map_err(failed)?;
             self.appenders.insert(table.into(), (appender, 0));
@@ -165,12 +175,10 @@ impl Load<'_> {
     pub fn commit(mut self) -> Result<u64, DuckError> {
         // An appender that is only dropped loses its error.
         for (table, (appender, _)) in &mut self.appenders {
-            appender.flush().map_err(|source| DuckError::Append { table: table.clone(), source })?;
+            appender.flush().map_err(|source| cannot(&format!("append to {table}"), source))?;
         }
         self.appenders.clear();
-        self.connection
-            .execute_batch("commit")
-            .map_err(|source| DuckError::Statement { operation: "commit".into(), source })?;
+        self.connection.execute_batch("commit").map_err(|source| cannot("commit", source))?;
         self.open = false;
         Ok(self.rows)
     }
