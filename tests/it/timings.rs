@@ -1,9 +1,12 @@
 //! What every step cost is in the ledger, and `status --timings` shows it.
 
+use std::process::Command;
+
 use serde_json::Value;
 
+use crate::support;
 use crate::support::extract::Extract;
-use crate::support::pipeline::Pipeline;
+use crate::support::pipeline::{Pipeline, Ran};
 
 #[tokio::test]
 async fn every_step_of_a_run_has_its_figures() {
@@ -50,4 +53,23 @@ async fn runs_are_shown_beside_each_other() {
     let one = pipeline.other(&["status", &ids[1], "--timings"]).await.exits(0);
     assert!(one.stdout.contains(&ids[1]) && one.stdout.contains("promote"), "{}", one.stdout);
     pipeline.other(&["status", "none", "--timings"]).await.exits(2).says("no run `none`");
+}
+
+/// The memory of a run does not follow the cases, and half a gigabyte is a wall that it never meets.
+#[tokio::test]
+async fn half_a_gigabyte_is_enough() {
+    const LIMIT_KIB: &str = "524288";
+    let pipeline = Pipeline::new("memory").await;
+    let out = pipeline.source().display().to_string();
+    let words = ["sample", "oca", "--cases", "20000", "--run-date", "2024-11-02", "--out", &out];
+    let none: [(&str, &str); 0] = [];
+    assert!(support::merganser(words, none).status.success());
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "ulimit -d \"$1\" && shift && exec \"$@\"", "sh", LIMIT_KIB]);
+    command.arg(env!("CARGO_BIN_EXE_merganser")).args(pipeline.args(&[]));
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let ran = Ran::new(output.expect("sh runs")).exits(0);
+    assert_eq!(ran.count("records_loaded"), 20_000);
+    let peak = ran.finished()["peak_memory_bytes"].as_u64().unwrap();
+    assert!(peak <= 384 << 20, "{peak} bytes");
 }
