@@ -1,7 +1,7 @@
 -- Purpose: take out what should have been gone: rows of cases that the court deleted (rule 2).
 -- Engine:  PostgreSQL 14 and later, in one transaction
 -- Inputs:  :"schema", :"ledger", :'run_id'.
--- Outputs: pg_temp.purged: table_name, rows; open failed records of such cases settled.
+-- Outputs: pg_temp.purged: table_name (or table.column of the ledger), rows; open failed records of such cases settled.
 
 create temp table sealed on commit drop as
 select indexnumberid from :"schema".oca_metadata where deletedate is not null;
@@ -106,3 +106,35 @@ with gone as (
     returning 1
 )
 insert into pg_temp.purged select 'record_origins', count(*) from gone;
+
+-- An example text of an unknown element is of a case that nobody knows any more.
+with gone as (
+    update :"ledger".files as files
+    set unknown_elements = (
+        select jsonb_object_agg(path, element || '{"example": ""}')
+        from jsonb_each(files.unknown_elements) as each (path, element)
+    )
+    from :"ledger".runs
+    where files.unknown_elements @? '$.* ? (@.example != "")'
+        and exists (select from pg_temp.sealed)
+        and runs.run_id = files.run_id
+        and runs.dataset = 'oca'
+        and runs.target_schema = :'schema'
+    returning 1
+)
+insert into pg_temp.purged select 'files.unknown_elements', count(*) from gone;
+
+-- A comparison with golden files names keys and values that differ.
+with gone as (
+    update :"ledger".runs as runs
+    set error = '(purged: it named a deleted case)', error_chain = null
+    where (runs.error is not null or runs.error_chain is not null)
+        and exists (
+            select from pg_temp.sealed
+            where strpos(concat_ws(' ', runs.error, runs.error_chain::text), indexnumberid) > 0
+        )
+        and runs.dataset = 'oca'
+        and runs.target_schema = :'schema'
+    returning 1
+)
+insert into pg_temp.purged select 'runs.error', count(*) from gone;

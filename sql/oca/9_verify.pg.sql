@@ -50,5 +50,20 @@ remains as (
     select 'record_origins', count(*)
     from :"ledger".record_origins join sealed on record_id = indexnumberid
     where dataset = 'oca' and target_schema = :'schema'
+    union all
+    select 'files.unknown_elements', count(*)
+    from :"ledger".files join :"ledger".runs using (run_id)
+    where unknown_elements @? '$.* ? (@.example != "")'
+        and exists (select from sealed)
+        and runs.dataset = 'oca'
+        and runs.target_schema = :'schema'
+    union all
+    select 'runs.error', count(*)
+    from :"ledger".runs
+    where dataset = 'oca'
+        and target_schema = :'schema'
+        and exists (
+            select from sealed where strpos(concat_ws(' ', error, error_chain::text), indexnumberid) > 0
+        )
 )
 select table_name, rows from remains where rows > 0 order by table_name;

@@ -18,10 +18,15 @@ async fn places(pipeline: &Pipeline) -> Vec<String> {
         .filter(|(table, rows)| table != "oca_metadata" && format!("{rows:?}").contains(SEALED))
         .map(|(table, _)| table)
         .collect();
-    for (column, table) in
-        [("fragment", "failed_records"), ("value", "failed_records"), ("record_id", "record_origins")]
-    {
-        let count = format!("select count(*) from etl.{table} where {column} like '%{SEALED}%'");
+    for (column, table) in [
+        ("fragment", "failed_records"),
+        ("value", "failed_records"),
+        ("record_id", "record_origins"),
+        ("unknown_elements", "files"),
+        ("error", "runs"),
+        ("error_chain", "runs"),
+    ] {
+        let count = format!("select count(*) from etl.{table} where {column}::text like '%{SEALED}%'");
         if pipeline.one(&count).await != "0" {
             places.push(format!("{table}.{column}"));
         }
@@ -83,7 +88,11 @@ async fn haunted(hint: &str) -> Pipeline {
     pipeline
         .execute(&format!(
             "update etl.failed_records set record_id = '{SEALED}' where record_id = 'bad';
-             update etl_staging.oca_index set indexnumberid = '{SEALED}'"
+             update etl_staging.oca_index set indexnumberid = '{SEALED}';
+             update etl.files set unknown_elements = '{{\"Name\": {{\"count\": 2, \"example\": \"{SEALED}\"}}}}'
+             where name like '%2024-01-01.zip';
+             update etl.runs set error = '{SEALED}: 1, 2', error_chain = '{{{SEALED}}}'
+             where run_id = (select run_id from etl.files where name like '%2024-01-08.zip')"
         ))
         .await;
     pipeline
@@ -102,6 +111,9 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
             "failed_records.fragment",
             "failed_records.value",
             "record_origins.record_id",
+            "files.unknown_elements",
+            "runs.error",
+            "runs.error_chain",
             "private/runs",
             "private/oca_addresses_private.csv",
         ]
@@ -118,9 +130,8 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     assert_eq!(places(&pipeline).await, before);
 
     let ran = pipeline.other(&["purge", "oca"]).await.exits(0);
-    for table in
-        TABLES.iter().filter(|table| **table != "oca_metadata").chain(&["failed_records", "record_origins"])
-    {
+    let kept = ["failed_records", "record_origins", "files.unknown_elements", "runs.error"];
+    for table in TABLES.iter().filter(|table| **table != "oca_metadata").chain(&kept) {
         let line = format!("{table}: 1 row(s) of deleted cases taken out\n");
         assert!(ran.stdout.contains(&line), "{line}{}", ran.stdout);
     }
@@ -132,6 +143,9 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
         "the archive stays"
     );
     assert_eq!(rows_of(&pipeline, "kept").await, 14 - 3);
+    let counted =
+        "select unknown_elements -> 'Name' ->> 'count' from etl.files where name like '%2024-01-01.zip'";
+    assert_eq!(pipeline.one(counted).await, "2", "the count stays");
     let metadata = format!(
         "select concat_ws(' ', initialdate, deletedate) from oca_metadata where indexnumberid = '{SEALED}'"
     );
