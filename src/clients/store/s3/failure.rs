@@ -77,7 +77,11 @@ fn answered(at: Place, answer: Answer, source: Cause) -> StoreError {
         ("InvalidToken" | "InvalidAccessKeyId" | "SignatureDoesNotMatch", _) | (_, 401 | 403) => {
             StoreError::Denied { at, detail, source }
         }
-        ("SlowDown" | "RequestTimeout" | "Throttling", _) | (_, 429 | 500..=599) => {
+        // S3 may begin its answer before it knows the end: then the status is 200, and the body holds the error.
+        ("SlowDown" | "RequestTimeout" | "Throttling" | "InternalError" | "ServiceUnavailable", _)
+        | (_, 429 | 500..=599) => StoreError::Network { at, detail, source },
+        ("", 200..=299) => {
+            let detail = format!("the answer ({detail}) cannot be read");
             StoreError::Network { at, detail, source }
         }
         _ => StoreError::Refused { at, detail, source },
@@ -176,6 +180,8 @@ mod tests {
         assert!(matches!(error(412, "PreconditionFailed", "", None), E::Changed { .. }));
         assert!(matches!(error(400, "BadDigest", "", None), E::Checksum { .. }));
         assert!(matches!(error(503, "SlowDown", "", None), E::Network { .. }));
+        assert!(matches!(error(200, "InternalError", "", None), E::Network { .. }));
+        assert!(matches!(error(200, "", "", None), E::Network { .. }));
         assert!(matches!(error(400, "InvalidArgument", "", None), E::Refused { .. }));
         let denied = error(403, "AccessDenied", "Access Denied.", None);
         assert_eq!(

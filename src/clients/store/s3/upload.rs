@@ -20,6 +20,8 @@ use crate::clients::store::error::{Place, StoreError};
 
 /// S3 takes no more parts of one object.
 const PARTS_MAX: u64 = 10_000;
+/// Metadata of an object that came in parts: which upload made it.
+const MADE_BY: &str = "merganser-upload";
 /// Part size of an upload from a file; a file up to this goes out in one request.
 const FILE_PART_BYTES: usize = 16 * MIB;
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,6 +56,8 @@ struct Target {
 #[derive(Debug)]
 struct Multipart {
     id: String,
+    /// Ours, to know the object by: S3's own id is gone when the object is there.
+    made_by: String,
     parts_sent: i32,
     in_flight: JoinSet<Result<CompletedPart, StoreError>>,
     done: Vec<CompletedPart>,
@@ -93,12 +97,12 @@ impl Upload {
     async fn send_part(&mut self) -> Result<(), StoreError> {
         let upload = match &mut self.multipart {
             Some(upload) => upload,
-            none => none.insert(Multipart {
-                id: self.target.create().await?,
-                parts_sent: 0,
-                in_flight: JoinSet::new(),
-                done: Vec::new(),
-            }),
+            none => {
+                let made_by = uuid::Uuid::now_v7().to_string();
+                let id = self.target.create(&made_by).await?;
+                let (in_flight, done) = (JoinSet::new(), Vec::new());
+                none.insert(Multipart { id, made_by, parts_sent: 0, in_flight, done })
+            }
         };
         while upload.in_flight.len() >= self.in_flight_max {
             upload.join_next(&self.target).await?;
@@ -133,7 +137,12 @@ impl Upload {
             upload.join_next(&self.target).await?;
         }
         upload.done.sort_unstable_by_key(CompletedPart::part_number);
-        self.target.complete(&upload.id, std::mem::take(&mut upload.done)).await
+        let completed = self.target.complete(&upload.id, std::mem::take(&mut upload.done)).await;
+        match completed {
+            // It is asked again when its answer was lost on the way; by then there is no upload any more.
+            Err(StoreError::NotFound { .. }) if self.target.is_made_by(&upload.made_by).await => Ok(()),
+            completed => completed,
+        }
     }
 
     /// Stops what is on its way and has S3 forget it. A failure is logged: all that it leaves is
@@ -280,7 +289,7 @@ impl Target {
             .map_err(|e| failure::classify(self.at.clone(), e))
     }
 
-    async fn create(&self) -> Result<String, StoreError> {
+    async fn create(&self, made_by: &str) -> Result<String, StoreError> {
         let created = self
             .client
             .create_multipart_upload()
@@ -291,6 +300,7 @@ impl Target {
             .set_server_side_encryption(self.sse())
             .set_ssekms_key_id(self.kms_key())
             .set_checksum_algorithm(self.checksum.clone())
+            .metadata(MADE_BY, made_by)
             .send()
             .await
             .map_err(|e| failure::classify(self.at.clone(), e))?;
@@ -328,6 +338,14 @@ impl Target {
             .await
             .map(drop)
             .map_err(|e| failure::classify(self.at.clone(), e))
+    }
+
+    /// Is the object that is there now the one of this upload?
+    async fn is_made_by(&self, made_by: &str) -> bool {
+        let asked = self.client.head_object().bucket(&self.bucket).key(&self.key).send().await;
+        asked.is_ok_and(|head| {
+            head.metadata().and_then(|known| known.get(MADE_BY)).is_some_and(|known| known == made_by)
+        })
     }
 }
 
