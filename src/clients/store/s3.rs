@@ -164,6 +164,18 @@ impl S3Store {
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| failure::classify(at.clone(), e))?;
+            // Nothing else vouches for a list, and half of one is still XML to the SDK: files would be missing without
+            // a word.
+            let entries = page.contents().len() + page.common_prefixes().len();
+            let promised =
+                page.key_count().map_or(entries, |count| usize::try_from(count).unwrap_or_default());
+            let goes_on = page.is_truncated() == Some(true);
+            if page.is_truncated().is_none()
+                || entries < promised
+                || goes_on && page.next_continuation_token().is_none()
+            {
+                return Err(failure::cut(at.clone(), entries, promised));
+            }
             for object in page.contents() {
                 let key = object.key().and_then(|key| key.get(cut..)).unwrap_or_default();
                 // Consoles make "folders" as empty objects whose key ends in a slash.

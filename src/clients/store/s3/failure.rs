@@ -158,6 +158,12 @@ pub(super) fn short(at: Place, size_bytes: u64, total_bytes: u64) -> StoreError 
     }
 }
 
+/// The error for a list that is not all of what it says it is.
+pub(super) fn cut(at: Place, entries: usize, promised: usize) -> StoreError {
+    let detail = format!("the answer is cut: {entries} of {promised} entries, or no word of what follows");
+    StoreError::Network { at, detail, source: None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
