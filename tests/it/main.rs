@@ -34,6 +34,7 @@ mod session;
 mod sftp;
 mod signals;
 mod smoke;
+mod store_fire;
 mod support;
 mod takeover;
 mod timings;

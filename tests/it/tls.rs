@@ -1,15 +1,21 @@
-//! TLS to PostgreSQL: the certificate is looked at as sslmode asks for it.
+//! TLS to PostgreSQL: the certificate is looked at as sslmode asks for it. TLS to S3: always.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use merganser::embedded::Cluster;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
 
 use crate::support::Janitor;
 use crate::support::extract::Extract;
+use crate::support::fire::Fire;
 use crate::support::pipeline::Pipeline;
 use crate::support::postgres::TestDatabase;
+use crate::support::s3;
 
 fn openssl(dir: &Path, args: &str) {
     let said = Command::new("openssl").args(args.split_whitespace()).current_dir(dir).output();
@@ -108,4 +114,46 @@ async fn a_server_without_tls_is_refused_when_tls_is_asked_for() {
         .says("The database is unchanged.");
     let url = format!("{}?sslmode=prefer", pipeline.database.tcp_url());
     pipeline.run_with(&["--database-url", &url]).await.exits(0);
+}
+
+#[tokio::test]
+async fn a_store_whose_certificate_nobody_vouches_for_is_refused() {
+    let folder = crate::support::server_dir();
+    let (ours, theirs) = (authority(folder.path(), "ours"), authority(folder.path(), "theirs"));
+    let (certificate, key) = certificate(folder.path(), "ours");
+    let certificates: Vec<_> =
+        CertificateDer::pem_file_iter(certificate).unwrap().collect::<Result<_, _>>().unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates, PrivateKeyDer::from_pem_file(key).unwrap())
+        .unwrap();
+    let bucket = s3::bucket("tls").await;
+    let fire = Fire::start_tls(&bucket.endpoint, TlsAcceptor::from(Arc::new(config))).await;
+    let by_address = fire.endpoint.replace("localhost", "127.0.0.1");
+    let pipeline = Pipeline::new("s3 tls").await.env(bucket.env());
+    let pipeline = pipeline.with("--store", format!("s3://{}/oca", bucket.name));
+    pipeline.put(Extract::weekly("2024-01-01").case("a", ""));
+    // (address, authority, is it let through)
+    let cases = [
+        (&fire.endpoint, None, false),
+        (&fire.endpoint, Some(&theirs), false),
+        (&by_address, Some(&ours), false),
+        (&fire.endpoint, Some(&ours), true),
+    ];
+    for (endpoint, authority, good) in cases {
+        let mut envs = vec![("AWS_ENDPOINT_URL_S3".to_owned(), endpoint.clone())];
+        envs.extend(authority.map(|file| ("AWS_CA_BUNDLE".to_owned(), file.display().to_string())));
+        let ran = pipeline.run_in(envs).await;
+        match good {
+            true => drop(ran.exits(0)),
+            false => {
+                ran.exits(1).says("certificate").says("The database is unchanged.");
+                assert_eq!(fire.seen().len(), 0, "{endpoint}: nothing was sent");
+            }
+        }
+    }
+    assert!(bucket.objects().await.contains_key("oca/public/manifest.json"));
 }

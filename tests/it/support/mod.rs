@@ -4,6 +4,7 @@
 pub mod commit_proxy;
 pub mod csv;
 pub mod extract;
+pub mod fire;
 pub mod pipeline;
 pub mod postgres;
 pub mod proxy;

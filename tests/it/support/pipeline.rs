@@ -120,6 +120,13 @@ impl Pipeline {
         ran
     }
 
+    /// Runs the pipeline with more variables of the environment.
+    pub async fn run_in(&self, envs: Vec<(String, String)>) -> Ran {
+        let (args, all) = (self.args(&[]), [self.envs.clone(), envs].concat());
+        let ran = tokio::task::spawn_blocking(move || Ran::new(super::merganser(args, all)));
+        ran.await.expect("the run is over")
+    }
+
     /// Starts the pipeline and does not wait for it. It is killed when the test ends, and when it takes
     /// unreasonably long.
     pub fn start(&self, extra: &[&str]) -> tokio::task::JoinHandle<Ran> {
