@@ -58,10 +58,14 @@ impl Report {
             (_, 1) => "info,merganser=debug",
             _ => "debug,merganser=trace",
         };
-        // This library's `debug` shows the parameters of statements: failed records, with all that is in them.
-        let quiet = "tokio_postgres=info".parse().expect("it is a directive");
+        // What nobody may ask for. PostgreSQL's library shows at `debug` the parameters of statements: failed records,
+        // with all that is in them. S3's shows at `trace` whole bodies: what is uploaded, and the answer to a token that
+        // has expired, which repeats the token.
+        let quiet = ["tokio_postgres=info", "aws_smithy_runtime::client::orchestrator=info"];
         let filter = EnvFilter::try_from_env("MERGANSER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-        let filter = filter.add_directive(quiet);
+        let filter = quiet.into_iter().fold(filter, |filter, directive| {
+            filter.add_directive(directive.parse().expect("it is a directive"))
+        });
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars(bars.clone()));
         let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         // A second start (tests) keeps the first.
