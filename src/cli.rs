@@ -1,4 +1,6 @@
 //! The command line: definitions only. What they mean together is decided in `config`.
+//!
+//! None of this is `Debug`: a URL as it was typed may hold a password, which `config` knows to hide.
 
 use std::path::PathBuf;
 
@@ -7,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::environment::switch;
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
     #[command(subcommand)]
@@ -16,7 +18,7 @@ pub struct Cli {
     pub output: Output,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum Command {
     /// Load what is new: select, fetch, parse, check, export, upload, load, promote, publish
     Run(Box<Run>),
@@ -52,7 +54,7 @@ pub enum DatasetName {
     Oca,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Run {
     /// The dataset
     pub dataset: DatasetName,
@@ -76,7 +78,7 @@ pub struct Run {
     pub processing: Processing,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Reprocess {
     /// The dataset
     pub dataset: DatasetName,
@@ -97,7 +99,7 @@ pub struct Reprocess {
     pub processing: Processing,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Retry {
     /// The dataset
     pub dataset: DatasetName,
@@ -116,7 +118,7 @@ pub struct Retry {
 }
 
 /// The same command line and environment as the run that is asked about.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Check {
     #[command(flatten)]
     pub run: Run,
@@ -128,7 +130,7 @@ pub struct Check {
     pub timeout: u64,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Adopt {
     /// The dataset
     pub dataset: DatasetName,
@@ -147,7 +149,7 @@ pub struct Adopt {
     pub store: StoreArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Purge {
     /// The dataset
     pub dataset: DatasetName,
@@ -166,7 +168,7 @@ pub struct Purge {
     pub skip_publish: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Status {
     /// A run (its id, the start or end of that, or `last`), a file's name, or a record's id [default: the last runs]
     #[arg(value_name = "RUN|FILE|RECORD")]
@@ -184,7 +186,7 @@ pub struct Status {
     pub database: DatabaseArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Failures {
     /// Only those of this run (its id, the start or end of that, or `last`)
     #[arg(long, value_name = "RUN")]
@@ -211,7 +213,7 @@ pub struct Failures {
     pub database: DatabaseArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct DatabaseArgs {
     /// PostgreSQL: a URL, or `embedded` for a private one that this tool starts and stops [embedded:DIR]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
@@ -224,10 +226,10 @@ pub struct DatabaseArgs {
     pub ledger_schema: String,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct StoreArgs {
     /// Where raw files, staging CSVs and public CSVs go: file:PATH or s3://BUCKET/PREFIX
-    #[arg(long, env = "MERGANSER_STORE", value_name = "URL")]
+    #[arg(long, env = "MERGANSER_STORE", value_name = "URL", hide_env_values = true)]
     pub store: Option<String>,
     /// Bucket of the store, if --store is not given
     #[arg(long, env = "AWS_S3_BUCKET_NAME", value_name = "NAME")]
@@ -240,7 +242,7 @@ pub struct StoreArgs {
     pub s3_encryption: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Processing {
     /// Access level of the feed: 2 has street addresses, 1 has not
     #[arg(long, env = "MODE", default_value = "1", value_name = "1|2")]
@@ -288,7 +290,7 @@ pub struct Processing {
     pub no_fragments: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Sample {
     /// The dataset
     pub dataset: DatasetName,
@@ -318,7 +320,7 @@ pub struct Sample {
     pub malformed: u64,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Demo {
     /// Cases in the sample
     #[arg(long, default_value_t = 5_000, value_name = "N")]
@@ -353,7 +355,7 @@ pub enum LogFormat {
     Json,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Output {
     /// How events are written [default: text with progress bars on a terminal, else json]
     #[arg(long, env = "MERGANSER_LOG_FORMAT", global = true, value_name = "FORMAT")]
