@@ -42,11 +42,11 @@ const ALL: [&str; 17] = [
 const OF_DATABASE: [&str; 6] = ["ledger", "lock", "rights", "tables", "extensions", "files"];
 
 /// The environment of a weekly run, as the older job's secret has it, and the servers behind it.
-struct Tonight {
-    pipeline: Pipeline,
-    server: SshServer,
-    bucket: Bucket,
-    env: BTreeMap<String, String>,
+pub struct Tonight {
+    pub pipeline: Pipeline,
+    pub server: SshServer,
+    pub bucket: Bucket,
+    pub env: BTreeMap<String, String>,
 }
 
 /// What a check said.
@@ -57,7 +57,7 @@ struct Seen {
 }
 
 impl Tonight {
-    async fn new(hint: &str) -> Self {
+    pub async fn new(hint: &str) -> Self {
         // Only root can start a server that checks passwords.
         let setup = Setup { login: Login::Password, ..Setup::default() };
         let server = ssh::start(setup).unwrap_or_else(ssh::server);
@@ -95,7 +95,7 @@ impl Tonight {
         tonight
     }
 
-    async fn command(&self, words: &[&str], changed: &[(&str, &str)]) -> Ran {
+    pub async fn command(&self, words: &[&str], changed: &[(&str, &str)]) -> Ran {
         let mut env = self.env.clone();
         env.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();

@@ -30,6 +30,7 @@ mod rights;
 mod rules;
 mod runs;
 mod s3;
+mod secrets;
 mod session;
 mod sftp;
 mod signals;
