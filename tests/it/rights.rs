@@ -56,20 +56,37 @@ impl Court {
         self.pipeline.execute(&text).await;
     }
 
-    /// A whole life: new rows, a replacement, a delete, a failed record; then each other command.
+    /// A whole life: new rows, a replacement, a delete, a failed record; and every other command.
     async fn live(&self) {
         let pipeline = &self.pipeline;
         let court = "<Court>Bronx County Civil Court</Court><Parties><Party><Role>Petitioner</Role></Party></Parties>";
         pipeline.put(Extract::weekly("2024-03-04").case("a", court).case("b", court));
-        pipeline.run_with(&["--dry-run"]).await.exits(0);
-        pipeline.run().await.exits(0);
+        self.command(&["check", "oca"], 0).await;
+        self.command(&["run", "oca", "--dry-run"], 0).await;
+        self.command(&["run", "oca"], 0).await;
+        self.command(&["check", "oca"], 0).await;
         let bad = "<FiledDate>2024-02-30</FiledDate>";
         pipeline.put(Extract::weekly("2024-03-11").case("a", court).case("c", bad).delete("b"));
-        pipeline.run_with(&["--max-drop", "100"]).await.exits(3);
+        self.command(&["run", "oca", "--max-drop", "100"], 3).await;
         assert_eq!(pipeline.column("select indexnumberid from oca_index").await, ["a"]);
-        self.command(&["reprocess", "oca", "*", "--force", "--max-drop", "100"], 3).await;
-        self.command(&["retry", "oca"], 3).await;
-        self.command(&["purge", "oca"], 0).await;
+        let every: [(&[&str], i32); 13] = [
+            (&["status"], 0),
+            (&["status", "last"], 0),
+            (&["failures"], 0),
+            (&["failures", "--show", "1"], 0),
+            (&["reprocess", "oca", "*", "--force", "--max-drop", "100", "--dry-run"], 3),
+            (&["reprocess", "oca", "*", "--force", "--max-drop", "100"], 3),
+            (&["retry", "oca", "--dry-run"], 3),
+            (&["retry", "oca"], 3),
+            (&["adopt", "oca", "--dry-run"], 0),
+            (&["adopt", "oca"], 0),
+            (&["adopt", "oca", "--fix"], 0),
+            (&["purge", "oca", "--dry-run"], 0),
+            (&["purge", "oca"], 0),
+        ];
+        for (words, code) in every {
+            self.command(words, code).await;
+        }
     }
 
     /// A run that must fail for want of a right, and say so.
@@ -81,21 +98,7 @@ impl Court {
     }
 
     async fn command(&self, words: &[&str], code: i32) -> Ran {
-        let folder =
-            |kind: &str, name: &str| format!("{kind}{}", self.pipeline.folder().join(name).display());
-        let url = self.pipeline.database.url_as(&self.role);
-        let options = [
-            ("--database-url", url),
-            ("--store", folder("file:", "store")),
-            ("--work-dir", folder("", "work")),
-        ];
-        // A purge works on nothing local.
-        let taken = if words[0] == "purge" { 2 } else { 3 };
-        let mut args: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        args.extend(options.into_iter().take(taken).flat_map(|(name, value)| [name.to_owned(), value]));
-        let none: [(&str, &str); 0] = [];
-        let ran = tokio::task::spawn_blocking(move || Ran::new(support::merganser(args, none)));
-        ran.await.expect("the command is over").exits(code)
+        self.pipeline.other(words).await.exits(code)
     }
 }
 
