@@ -120,6 +120,10 @@ async fn the_rights_for_existing_tables_are_enough_and_needed() {
     }
     court.grant("2b. ").await;
     court.live().await;
+    // Only who owns a table can add a key to it.
+    court.pipeline.execute("alter table public.oca_metadata drop constraint oca_metadata_pkey").await;
+    court.command(&["adopt", "oca", "--fix"], 1).await.says("must be owner").says("is unchanged");
+    court.pipeline.execute("alter table public.oca_metadata add primary key (indexnumberid)").await;
     let name = court.pipeline.database.name();
     for (right, object) in [
         ("temporary", format!("database {name}")),
