@@ -4,6 +4,7 @@
 //! profile. Every request is tried a few times with growing, jittered pauses; connecting, waiting
 //! for an answer and a stream that stands still each have a limit.
 
+mod copy;
 mod failure;
 mod options;
 mod upload;
@@ -103,8 +104,8 @@ impl S3Store {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(10))
-                    // Both count from the request on, so a part of 16 MiB must get through a slow line.
-                    .read_timeout(Duration::from_secs(180))
+                    // To the answer's head; who sends a body has more, see `upload`.
+                    .read_timeout(Duration::from_secs(60))
                     .operation_attempt_timeout(Duration::from_secs(240))
                     .build(),
             )
@@ -350,7 +351,7 @@ impl S3Store {
     }
 
     pub(super) async fn copy(&self, at: &Place, from: &str, to: &str) -> Result<(), StoreError> {
-        upload::copy(self, at, from, to).await
+        copy::copy(self, at, from, to).await
     }
 
     pub(super) fn location(&self, key: &str) -> S3Location {

@@ -184,6 +184,34 @@ async fn what_is_damaged_or_cut_on_the_way_here_is_read_again_and_never_taken() 
 }
 
 #[tokio::test]
+async fn what_stands_still_is_given_up_and_done_again() {
+    let place = Place::new("fire still").await;
+    place.upload("zip", 300_000).await.unwrap();
+    place.fire.strike("GET", "court/zip", Fault::HangBody(200_000), 1);
+    place.fire.strike("PUT", "court/a", Fault::HangRequest(500), 1);
+    place.fire.strike("PUT", "court/b", Fault::Delay(Duration::from_secs(45)), 1);
+    let file = place.file(1000);
+    let started = Instant::now();
+    let get = async {
+        assert!(place.download("zip").await.unwrap() == content(300_000));
+        started.elapsed()
+    };
+    let put = async |key: &'static str| {
+        place.store.upload(key, &file).await.unwrap();
+        started.elapsed()
+    };
+    let took = futures_util::join!(get, put("a"), put("b"));
+    println!("{took:?}");
+    for took in [took.0, took.1, took.2] {
+        assert!((15..45).contains(&took.as_secs()), "{took:?}");
+    }
+    for (method, key) in [("GET", "court/zip"), ("PUT", "court/a"), ("PUT", "court/b")] {
+        assert_eq!(place.fire.asked(method, key).len(), 2, "{method} {key}");
+    }
+    assert!(place.bucket.objects().await["court/a"] == content(1000));
+}
+
+#[tokio::test]
 async fn a_list_that_is_cut_is_asked_for_again() {
     let place = Place::new("fire list").await;
     place.upload("a/b", 10).await.unwrap();

@@ -10,6 +10,7 @@ use crate::readers::case;
 use crate::support::extract::Extract;
 use crate::support::fire::Fault;
 
+const MANIFEST: &str = "public/manifest.json";
 const SLOW_DOWN: Fault = Fault::Answer(503, "SlowDown");
 const BROKEN: Fault = Fault::Answer(500, "InternalError");
 
@@ -47,8 +48,28 @@ async fn when_every_request_goes_wrong_once_the_run_does_not() {
         Fault::LoseAnswer,
         Fault::Delay(Duration::from_secs(2)),
     ]);
+    let old = place.public().await;
     let started = Instant::now();
-    let ran = place.pipeline.run().await.exits(0);
+    let run = place.pipeline.start(&[]);
+    let mut looks = Vec::new();
+    while !run.is_finished() {
+        looks.push(place.public().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ran = run.await.unwrap().exits(0);
+    let new = place.public().await;
+    for look in &looks {
+        // The manifest comes before the tables in a look. When it is the new one, they are.
+        let is_new = look[MANIFEST] == new[MANIFEST];
+        for (key, bytes) in look.iter().filter(|(key, _)| key.ends_with(".csv")) {
+            assert!(
+                *bytes == new[key] || !is_new && *bytes == old[key],
+                "{key} is neither the old nor the new one"
+            );
+        }
+    }
+    let mixed = looks.iter().filter(|look| look.values().ne(old.values()) && look.values().ne(new.values()));
+    assert!(mixed.count() > 3, "nobody looked while it was published");
     let seen = place.fire.seen();
     let struck: Vec<_> = seen.iter().filter_map(|seen| seen.fault).collect();
     println!("{} of {} requests struck, {:?}", struck.len(), seen.len(), started.elapsed());

@@ -28,6 +28,10 @@ pub enum Fault {
     FlipBody(usize),
     /// The answer comes so much later.
     Delay(Duration),
+    /// After so many bytes of what is sent nothing is taken any more.
+    HangRequest(usize),
+    /// After so many bytes of the answer's body nothing comes any more.
+    HangBody(usize),
 }
 
 /// A request that came by.
@@ -142,8 +146,12 @@ impl Seen {
 impl Fault {
     fn can_befall(self, seen: &Seen) -> bool {
         match self {
-            Self::CutRequest(place) | Self::FlipRequest(place) => seen.body_bytes > place,
-            Self::CutBody(_) | Self::ShortBody(_) | Self::FlipBody(_) => seen.method == "GET",
+            Self::CutRequest(place) | Self::FlipRequest(place) | Self::HangRequest(place) => {
+                seen.body_bytes > place
+            }
+            Self::CutBody(_) | Self::ShortBody(_) | Self::FlipBody(_) | Self::HangBody(_) => {
+                seen.method == "GET"
+            }
             Self::Answer(..) | Self::LoseAnswer | Self::Delay(_) => true,
         }
     }
@@ -198,7 +206,11 @@ async fn pass<C: AsyncRead + AsyncWrite + Unpin>(
     if expects {
         client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     }
-    let mut body = vec![0; if let Some(Fault::CutRequest(place)) = fault { place } else { body_bytes }];
+    let taken = match fault {
+        Some(Fault::CutRequest(place) | Fault::HangRequest(place)) => place,
+        _ => body_bytes,
+    };
+    let mut body = vec![0; taken];
     client.read_exact(&mut body).await?;
     match fault {
         Some(Fault::Answer(status, code)) => {
@@ -216,6 +228,7 @@ async fn pass<C: AsyncRead + AsyncWrite + Unpin>(
             return client.shutdown().await;
         }
         Some(Fault::FlipRequest(place)) => body[place] ^= 0x20,
+        Some(Fault::HangRequest(_)) => return hang(client).await,
         _ => {}
     }
     let mut upstream = TcpStream::connect(server).await?;
@@ -236,7 +249,7 @@ async fn pass<C: AsyncRead + AsyncWrite + Unpin>(
     upstream.read_to_end(&mut body).await?;
     match fault {
         Some(Fault::LoseAnswer) => return Ok(()),
-        Some(Fault::CutBody(place)) => body.truncate(place),
+        Some(Fault::CutBody(place) | Fault::HangBody(place)) => body.truncate(place),
         Some(Fault::FlipBody(place)) => body[place] ^= 0x20,
         Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
         Some(Fault::ShortBody(place)) if body.len() > place => {
@@ -250,7 +263,17 @@ async fn pass<C: AsyncRead + AsyncWrite + Unpin>(
     }
     client.write_all(head.as_bytes()).await?;
     client.write_all(&body).await?;
+    if let Some(Fault::HangBody(_)) = fault {
+        return hang(client).await;
+    }
     client.shutdown().await
+}
+
+/// The connection stays open, and nothing moves on it.
+async fn hang<C>(client: C) -> std::io::Result<()> {
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    drop(client);
+    Ok(())
 }
 
 /// The lines before a body, with the empty one.
