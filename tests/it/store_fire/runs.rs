@@ -93,7 +93,7 @@ async fn when_every_request_goes_wrong_once_the_run_does_not() {
 /// What goes wrong for good: (method, part of the target, fault, exit code, what the message says).
 const FOR_GOOD: [(&str, &str, Fault, i32, &str); 9] = [
     ("GET", "list-type=2", SLOW_DOWN, 1, "list s3://"),
-    ("GET", "list-type=2", Fault::ShortBody(150), 1, "the answer"),
+    ("GET", "list-type=2", Fault::ShortBody(150), 1, "the answer is cut"),
     ("GET", "weekly/LandlordTenant", BROKEN, 1, "InternalError"),
     ("GET", "weekly/LandlordTenant", Fault::FlipBody(150), 1, "what arrived is not what was sent"),
     ("GET", "weekly/LandlordTenant", Fault::ShortBody(150), 1, "what arrived is not what was sent"),

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::types::MetadataDirective;
 
-use super::upload::{Target, patience};
+use super::upload::Target;
 use super::{S3Store, failure};
 use crate::clients::store::error::{Place, StoreError};
 
@@ -19,8 +20,11 @@ pub(super) async fn copy(store: &S3Store, at: &Place, from: &str, to: &str) -> R
     let target = Target::new(store, at.clone(), to);
     let source = format!("{}/{}", target.bucket, encoded(&store.full_key(from)));
     // The answer comes when the copy is whole; it may take minutes, in which S3 says little.
-    let patience =
-        patience(COPY_TIMEOUT).stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    let timeouts =
+        TimeoutConfig::builder().read_timeout(COPY_TIMEOUT).operation_attempt_timeout(COPY_TIMEOUT);
+    let patience = aws_sdk_s3::config::Config::builder()
+        .timeout_config(timeouts.build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     target
         .client
         .copy_object()

@@ -9,6 +9,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStreamError;
 
+use super::whole::Cut;
 use crate::clients::store::error::{Cause, Place, StoreError, chain};
 
 /// What S3 said: HTTP status, error code and message, and the region from its header.
@@ -113,6 +114,9 @@ fn unanswered(at: Place, timed_out: bool, status: Option<u16>, source: Cause) ->
     if timed_out {
         return StoreError::Timeout { at, detail, source: Some(source) };
     }
+    if let Some(cut) = find::<Cut>(source.as_ref()) {
+        return StoreError::Network { at, detail: cut.to_string(), source: Some(source) };
+    }
     match status {
         // An answer that is not S3's, such as a proxy's page.
         Some(status) => {
@@ -156,12 +160,6 @@ pub(super) fn short(at: Place, size_bytes: u64, total_bytes: u64) -> StoreError 
         detail: format!("it ended after {size_bytes} of {total_bytes} bytes"),
         source: None,
     }
-}
-
-/// The error for a list that is not all of what it says it is.
-pub(super) fn cut(at: Place, entries: usize, promised: usize) -> StoreError {
-    let detail = format!("the answer is cut: {entries} of {promised} entries, or no word of what follows");
-    StoreError::Network { at, detail, source: None }
 }
 
 #[cfg(test)]

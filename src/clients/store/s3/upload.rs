@@ -195,8 +195,8 @@ impl Multipart {
 }
 
 /// What a request may take until its answer begins.
-pub(super) fn patience(limit: Duration) -> Builder {
-    let timeouts = TimeoutConfig::builder().read_timeout(limit).operation_attempt_timeout(limit).build();
+fn patience(limit: Duration) -> Builder {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limit).build();
     aws_sdk_s3::config::Config::builder().timeout_config(timeouts)
 }
 
