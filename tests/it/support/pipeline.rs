@@ -120,13 +120,6 @@ impl Pipeline {
         ran
     }
 
-    /// Runs the pipeline with more variables of the environment.
-    pub async fn run_in(&self, envs: Vec<(String, String)>) -> Ran {
-        let (args, all) = (self.args(&[]), [self.envs.clone(), envs].concat());
-        let ran = tokio::task::spawn_blocking(move || Ran::new(super::merganser(args, all)));
-        ran.await.expect("the run is over")
-    }
-
     /// Starts the pipeline and does not wait for it. It is killed when the test ends, and when it takes
     /// unreasonably long.
     pub fn start(&self, extra: &[&str]) -> tokio::task::JoinHandle<Ran> {
@@ -166,6 +159,13 @@ impl Pipeline {
         let ran = ran.await.expect("the command is over");
         self.check_ledger().await;
         ran
+    }
+
+    /// Runs the pipeline with more variables of the environment.
+    pub async fn run_in(&self, envs: Vec<(String, String)>) -> Ran {
+        let (args, all) = (self.args(&[]), [self.envs.clone(), envs].concat());
+        let ran = tokio::task::spawn_blocking(move || Ran::new(super::merganser(args, all)));
+        ran.await.expect("the run is over")
     }
 
     /// Runs the pipeline with a parser that takes the sequence of a motion for unique within a case.
