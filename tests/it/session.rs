@@ -97,6 +97,10 @@ fn play(blocks: &[&str]) -> Vec<String> {
 /// Without what may differ from one time to the next: run ids (the same one stays the same), durations, memory, moments.
 fn plain(text: &str, runs: &mut BTreeMap<String, usize>) -> Vec<String> {
     let lines = text.lines().map(|line| {
+        // How fast it was, and what took the most of it.
+        let line = line
+            .split_once(" Most of it: ")
+            .map_or(line, |(rate, _)| rate.split_inclusive("record(s),").next().unwrap_or_default());
         let mut words: Vec<String> = Vec::new();
         for word in line.split_whitespace() {
             let bare = word.trim_end_matches([',', ';', '.', ':']);
