@@ -14,6 +14,7 @@ mod environment;
 mod faults;
 mod golden;
 mod guards;
+mod histories;
 mod inspect;
 mod layers;
 mod ledger;
