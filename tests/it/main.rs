@@ -28,6 +28,7 @@ mod refusals;
 mod reprocess;
 mod retry;
 mod rights;
+mod roundtrip;
 mod rules;
 mod runs;
 mod s3;

@@ -216,6 +216,40 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+        /// Every point in time, written with every number of digits.
+        #[test]
+        fn date_times_agree_with_jiff(
+            seconds in -62_135_596_800_i64..253_402_300_800, micros in 0..1_000_000_i64, digits in 0..7_usize
+        ) {
+            let point = jiff::Timestamp::new(seconds, (micros * 1000) as i32).unwrap();
+            let point = jiff::tz::TimeZone::UTC.to_datetime(point);
+            let fraction = format!("{micros:06}");
+            let micros = micros - micros % 10_i64.pow(6 - digits as u32);
+            let text = match digits {
+                0 => point.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+                _ => format!("{}.{}", point.strftime("%Y-%m-%dT%H:%M:%S"), &fraction[..digits]),
+            };
+            proptest::prop_assert_eq!(timestamp(&text), Some(seconds * 1_000_000 + micros), "{}", text);
+        }
+
+        /// What is taken is what others read, too; whatever it is, it does not panic.
+        #[test]
+        fn what_is_taken_has_one_meaning(text in "[0-9T:.+Z -]{0,30}|[0-9]{4}-[01][0-9]-[0-3][0-9]|\\PC{0,20}") {
+            if let Some(days) = date(&text) {
+                let read: jiff::civil::Date = text.parse().unwrap();
+                let epoch = jiff::civil::date(1970, 1, 1);
+                proptest::prop_assert_eq!(epoch.until(read).unwrap().get_days(), days);
+            }
+            proptest::prop_assert!(timestamp(&text).is_none() || text.contains('T'));
+            if is_numeric(&text) {
+                proptest::prop_assert!(text.parse::<f64>().is_ok_and(f64::is_finite), "{}", text);
+            }
+        }
+    }
+
     #[test]
     fn date_times_have_no_zone() {
         assert_eq!(timestamp("1970-01-01T00:00:01"), Some(1_000_000));

@@ -1,3 +1,5 @@
+mod texts;
+
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 
