@@ -213,8 +213,14 @@ pub struct SinkClosed;
 pub struct Limits {
     /// Bytes of one record in the document; a larger one is a failed record.
     pub record_bytes: usize,
+    /// Bytes of the text of one field; a longer one fails its record.
+    pub text_bytes: usize,
     /// Depth of elements inside one record.
     pub depth: usize,
+    /// Rows that one record may make, over all tables.
+    pub rows: usize,
+    /// Bytes that are read to find out what an archive holds: its list of files.
+    pub list_bytes: u64,
     /// Unpacked bytes of one archive.
     pub unpacked_bytes: u64,
     /// Unpacked bytes for one packed byte, of an archive that unpacks to more than `ratio_free_bytes`.
@@ -229,7 +235,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             record_bytes: 16 << 20,
+            text_bytes: 1 << 20,
             depth: 64,
+            rows: 100_000,
+            list_bytes: 4 << 20,
             unpacked_bytes: 64 << 30,
             unpacked_ratio: 250,
             ratio_free_bytes: 1 << 30,

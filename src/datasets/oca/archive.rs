@@ -1,9 +1,11 @@
 //! The ZIP around a document: exactly one XML file, as large as the archive says, with the right
 //! checksum. Whatever else is true of an archive makes it unreadable as a whole.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::rc::Rc;
 
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -11,7 +13,8 @@ use zip::result::ZipError;
 use crate::dataset::{Limits, ParseError};
 
 /// Opens the archive and gives its document to `read`, which must read it to its end: only then
-/// are size and checksum known to be right. `read` also gets the document's size in bytes. Names in the archive are compared, never used as paths.
+/// are size and checksum known to be right. `read` also gets the document's size in bytes. Names in the archive are
+/// compared, never used as paths.
 ///
 /// Fails with [`ParseError::Io`] when the disk fails and with [`ParseError::Unreadable`] when the
 /// archive is not what it should be.
@@ -21,8 +24,12 @@ pub(super) fn with_document<T>(
     read: impl FnOnce(Document<'_>, u64) -> Result<T, ParseError>,
 ) -> Result<T, ParseError> {
     let file = File::open(path).map_err(|source| ParseError::Io { file: shown(path), source })?;
-    let mut archive = ZipArchive::new(BufReader::new(file))
+    // Each file that the list names takes memory before it can be refused.
+    let left = Rc::new(Cell::new(limits.list_bytes));
+    let bounded = Bounded { file: BufReader::new(file), left: left.clone() };
+    let mut archive = ZipArchive::new(bounded)
         .map_err(|error| zip_error(path, "is not a ZIP archive that can be read", error))?;
+    left.set(u64::MAX);
     let index = only_document(&archive).map_err(|reason| unreadable(path, reason))?;
     let entry =
         archive.by_index(index).map_err(|error| zip_error(path, "its XML file cannot be unpacked", error))?;
@@ -79,6 +86,28 @@ impl Read for Document<'_> {
             return Err(invalid(format!("its XML file has {unpacked} bytes and declares {declared}")));
         }
         Ok(bytes)
+    }
+}
+
+/// A file of which only so many bytes may be read.
+struct Bounded {
+    file: BufReader<File>,
+    left: Rc<Cell<u64>>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(into)?;
+        let left = self.left.get().checked_sub(bytes as u64);
+        self.left
+            .set(left.ok_or_else(|| invalid("its list of files is too long, or has no end".to_owned()))?);
+        Ok(bytes)
+    }
+}
+
+impl Seek for Bounded {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

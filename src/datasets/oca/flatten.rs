@@ -13,11 +13,9 @@ use super::fields::{Fault, TextResult, Walk, mark_bad_bytes};
 use super::plan::{Child, Plan, RECORD_ID, join};
 use super::rescue::rescue;
 use super::unique::repeated;
-use super::value;
+use super::value::{self, TextFault};
 use crate::dataset::{ColumnType, Limits, Unknown};
 
-/// Rows that one case may make; the largest real ones have some hundred.
-const MAX_ROWS: usize = 100_000;
 /// Paths of unknown elements that are told apart; the rest is counted under [`OTHER_PATHS`].
 const MAX_UNKNOWN: usize = 1_000;
 const OTHER_PATHS: &str = "(other elements)";
@@ -168,9 +166,9 @@ impl<'p> Flattener<'p> {
                 Some(Child::Node(inner)) => {
                     let child = &plan.nodes[inner];
                     let row = if child.is_row { walk.case.start_row(child.table, row) } else { row };
-                    if walk.case.row_count > MAX_ROWS {
+                    if walk.case.row_count > self.limits.rows {
                         self.set_path(&child.path, "");
-                        let reason = format!("the case has more than {MAX_ROWS} rows");
+                        let reason = format!("the case has more than {} rows", self.limits.rows);
                         return Err(Stop::Reason(reason));
                     }
                     if !is_empty {
@@ -275,6 +273,10 @@ impl<'p> Flattener<'p> {
             if let Err(error) = result {
                 fault.get_or_insert(error);
             }
+        }
+        let text = whole.unwrap_or(&case.arena[start..]);
+        if text.len() > self.limits.text_bytes && fault.is_none() {
+            fault = Some((TextFault::TooLong(self.limits.text_bytes), value::cut(text, 500)));
         }
         Ok(match (fault, whole) {
             (Some(fault), _) => Err(fault),

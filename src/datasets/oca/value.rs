@@ -16,6 +16,8 @@ pub(super) enum TextFault {
     Reference(String),
     #[error("not valid UTF-8")]
     Utf8,
+    #[error("longer than {0} bytes")]
+    TooLong(usize),
 }
 
 /// The blanks of XML.

@@ -85,7 +85,10 @@ fn zipped(document: &[u8]) -> Vec<u8> {
 
 const LIMITS: Limits = Limits {
     record_bytes: 16 << 20,
+    text_bytes: 1 << 20,
     depth: 64,
+    rows: 100_000,
+    list_bytes: 1 << 20,
     unpacked_bytes: 1 << 30,
     unpacked_ratio: 1100,
     ratio_free_bytes: 0,
@@ -549,7 +552,8 @@ fn batches_hold_so_many_records_in_document_order() {
     // Large cases are not gathered until there are many.
     let large =
         format!("<Index><IndexNumberId>1</IndexNumberId><Court>{}</Court></Index>", "x".repeat(3 << 20));
-    let (sink, _) = parse_with(document(&large.repeat(4)), &OPTIONS);
+    let limits = Limits { text_bytes: 4 << 20, ..LIMITS };
+    let (sink, _) = parse_with(document(&large.repeat(4)), &Options { limits, ..OPTIONS });
     assert_eq!(sink.batches, 2 * 2);
 }
 
@@ -576,6 +580,28 @@ fn limits_hold() {
     let failed =
         failure(format!("<Judgments><Judgment><Warrants>{warrants}</Warrants></Judgment></Judgments>"));
     assert!(failed.reason.starts_with("the case has more than 100000 rows"));
+}
+
+#[test]
+fn a_text_may_be_so_long_however_it_is_written() {
+    let limits = Options { limits: Limits { text_bytes: 100, ..LIMITS }, ..OPTIONS };
+    let court = |id: &str, xml: &str| {
+        format!("<Index><IndexNumberId>{id}</IndexNumberId><Court>{xml}</Court><X>{xml}</X></Index>")
+    };
+    let cases = [
+        court("just", &"x".repeat(100)),
+        court("one more", &"x".repeat(101)),
+        court("references", &"&#xE9;".repeat(51)),
+        court("sections", &"<![CDATA[0123456789]]>".repeat(11)),
+        // What is passed over is no text.
+        court("comments", &"<!-- 0123456789 -->".repeat(11)),
+    ];
+    let (sink, _) = parse_with(document(&cases.concat()), &limits);
+    assert_eq!(sink.column(RECORDS, "record_id"), ["just", "comments"]);
+    let failed: Vec<_> = sink.failed.iter().map(|f| (f.record_id.as_deref(), f.reason.as_str())).collect();
+    let reason = "longer than 100 bytes";
+    assert_eq!(failed, ["one more", "references", "sections"].map(|id| (Some(id), reason)));
+    assert!(sink.failed.iter().all(|failed| failed.field.as_deref() == Some("Court")));
 }
 
 #[test]
@@ -622,6 +648,38 @@ fn the_archive_holds_one_xml_file() {
         }
     }
     assert_eq!(unreadable(&same), "holds several files of the same name");
+}
+
+#[test]
+fn names_in_an_archive_are_only_compared() {
+    let text = document(FULL);
+    let long = "../".repeat(20_000) + ".xml";
+    for name in ["/etc/passwd.xml", "..\\..\\a.xml", "a\0/b.xml", "\u{202E}lmx.xml", "C:\\a.XML", &long] {
+        let archive = zip(&[(name, text.as_bytes())], CompressionMethod::Deflated);
+        let mut sink = Collected::default();
+        assert_eq!(parse_zip(&archive, &OPTIONS, &mut sink).unwrap().records_seen, 1, "{name:?}");
+    }
+    // An archive in an archive is not opened.
+    let inner = zipped(text.as_bytes());
+    assert_eq!(unreadable(&zip(&[("a.zip", &inner)], CompressionMethod::Stored)), "holds no XML file");
+    assert!(unreadable(&zipped(&inner)).contains("not XML"));
+}
+
+#[test]
+fn a_long_list_of_files_is_not_read() {
+    let names: Vec<_> = (0..2000).map(|n| format!("{n}.txt")).collect();
+    let mut files: Vec<_> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    files.push(("a.xml", b"<Extract><Indexes/></Extract>"));
+    let archive = zip(&files, CompressionMethod::Stored);
+    assert!(parse_zip(&archive, &OPTIONS, &mut Collected::default()).unwrap().complete);
+    let limits = Limits { list_bytes: 64 << 10, ..LIMITS };
+    let parsed = parse_zip(&archive, &Options { limits, ..OPTIONS }, &mut Collected::default());
+    let Err(ParseError::Unreadable { reason, .. }) = parsed else { panic!("{parsed:?}") };
+    assert!(reason.ends_with("its list of files is too long, or has no end"), "{reason}");
+    // What is no archive is not searched for a list from one end to the other.
+    let limits = Limits { list_bytes: 64 << 10, ..LIMITS };
+    let mut sink = Collected::default();
+    assert!(parse_zip(&vec![b'P'; 10 << 20], &Options { limits, ..OPTIONS }, &mut sink).is_err());
 }
 
 /// The place of the central directory's entry.
