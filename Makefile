@@ -6,7 +6,7 @@ DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
 CARGO_TARGET_DIR ?= $(MERGANSER_CACHE)/target
 export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR
 
-.PHONY: help build demo session test soak bench bench-full
+.PHONY: help build demo session test soak fuzz deny bench bench-full
 
 help: ## list these words
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -28,13 +28,23 @@ session: build ## build the second program that docs/session.md plays with
 
 test: ## install what is missing, check format and lints, run every test
 	@scripts/setup test
-	cargo fmt --check
-	cargo clippy --all-targets --locked --features failpoints -- -D warnings
-	cargo test --locked --features failpoints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --features failpoints -- -D warnings
+	cargo test --workspace --locked --features failpoints
+	FUZZ_SECONDS=20 scripts/fuzz
+	scripts/deny licenses bans sources
 
 soak: ## kill runs at random times for ten minutes, look that nothing is lost or half-done
 	@scripts/setup test
 	MERGANSER_TEST_WRITE_DOCS=1 cargo test --locked --features failpoints --test it random_kills_for_long -- --ignored --nocapture
+
+fuzz: ## fuzz what reads bytes from outside, five minutes or FUZZ_SECONDS
+	@scripts/setup test
+	scripts/fuzz
+
+deny: ## check the dependencies for known weaknesses too; needs the network
+	@scripts/setup test
+	scripts/deny advisories licenses bans sources
 
 bench: build ## measure the pipeline against its floors (some minutes), write docs/performance.md
 	cargo bench --locked --bench inner

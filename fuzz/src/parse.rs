@@ -1,0 +1,76 @@
+//! One file through the parser, from memory, with bounds that a small input can reach.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use merganser::dataset::{Batch, FailedRecord, Limits, ParseError, ParseInput, Parsed, Sink, SinkClosed};
+use merganser::datasets::oca::OCA;
+use rustix::fs::{MemfdFlags, memfd_create};
+
+pub const LIMITS: Limits = Limits {
+    record_bytes: 2 << 10,
+    text_bytes: 200,
+    depth: 12,
+    rows: 20,
+    list_bytes: 4 << 10,
+    unpacked_bytes: 1 << 20,
+    unpacked_ratio: 20,
+    ratio_free_bytes: 64 << 10,
+    fragment_bytes: 200,
+};
+
+/// What the parser wrote.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// The numbers of the records that the rows of a table belong to, as they came.
+    pub rows: BTreeMap<&'static str, Vec<i64>>,
+    pub failed: Vec<FailedRecord>,
+    /// Rows of the level that must not be stored which are there all the same.
+    pub streets: usize,
+}
+
+impl Written {
+    pub fn of(&self, table: &str) -> &[i64] {
+        self.rows.get(table).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Sink for Written {
+    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+        let numbers = batch.rows.column_by_name("record_no").expect("every table has it");
+        self.rows.entry(batch.table).or_default().extend(numbers.as_primitive::<Int64Type>().values());
+        for column in ["street1", "street2"].iter().filter_map(|name| batch.rows.column_by_name(name)) {
+            self.streets += column.len() - column.null_count();
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, record: FailedRecord) -> Result<(), SinkClosed> {
+        self.failed.push(record);
+        Ok(())
+    }
+}
+
+/// Parses the bytes of a file.
+pub fn parse(bytes: &[u8], level: u8, batch_records: usize) -> (Written, Result<Parsed, ParseError>) {
+    // A file that is nowhere: nothing is left behind by a process that libFuzzer ends.
+    let mut file = File::from(memfd_create("fuzz", MemfdFlags::CLOEXEC).expect("memory"));
+    file.write_all(bytes).expect("memory");
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let input = ParseInput {
+        path: path.as_ref(),
+        tables: OCA.tables,
+        file_no: 0,
+        level,
+        batch_records,
+        limits: LIMITS,
+        only_ordinals: &[],
+    };
+    let mut written = Written::default();
+    let parsed = (OCA.parse)(&input, &mut written);
+    (written, parsed)
+}
