@@ -7,6 +7,7 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 use merganser::clients::duckdb::{DuckLimits, Staging};
 use merganser::datasets::oca::OCA;
+use merganser::sql;
 use tempfile::TempDir;
 
 #[allow(dead_code)]
@@ -70,9 +71,7 @@ impl Store {
         let limits = DuckLimits { memory_mib: 256, threads: 1 };
         let staging = Staging::create(folder.path(), limits).expect("a store");
         staging.execute("make its tables", OCA.scripts.stage, &[]).expect("tables");
-        staging
-            .execute("prepare", &script(|part| !part.contains("\ncopy (")), &[])
-            .expect("a macro and a table");
+        staging.execute("prepare", OCA.scripts.winners, &[]).expect("a macro and a table");
         Self { staging, folder, uses: 0 }
     }
 
@@ -83,16 +82,11 @@ impl Store {
         load.append("oca_events", events(rows)).expect("rows");
         load.commit().expect("a commit");
         let dir = self.folder.path().to_string_lossy();
-        let copy = script(|part| part.contains("/oca_events.csv"));
-        self.staging.execute("export", &copy, &[("dir", &dir)]).expect("an export");
+        // All twelve tables for each input would take ten times as long.
+        let copy = sql::statements(OCA.scripts.export).find(|part| part.contains("/oca_events.csv"));
+        self.staging.execute("export", copy.expect("it is there"), &[("dir", &dir)]).expect("an export");
         fs::read_to_string(self.folder.path().join("oca_events.csv")).expect("UTF-8")
     }
-}
-
-/// The statements of the export that are wanted: all twelve tables for each input would take ten times as long.
-fn script(is_wanted: impl Fn(&str) -> bool) -> String {
-    let parts = OCA.scripts.export.split_inclusive(";\n").filter(|part| is_wanted(part));
-    parts.collect()
 }
 
 fn events(rows: &[[Option<&str>; 3]]) -> RecordBatch {

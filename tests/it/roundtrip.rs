@@ -126,6 +126,7 @@ fn exported(rows: &[Row]) -> Vec<u8> {
     load.append("oca_judgments", batch(rows)).expect("rows");
     load.commit().expect("a commit");
     let dir = folder.path().to_string_lossy();
+    staging.execute("find the winners", OCA.scripts.winners, &[]).expect("a macro and a table");
     staging.execute("export", OCA.scripts.export, &[("dir", &dir)]).expect("an export");
     std::fs::read(folder.path().join("oca_judgments.csv")).expect("a CSV")
 }

@@ -202,7 +202,10 @@ async fn no_secret_is_in_anything_that_is_printed_stored_or_to_be_seen() {
     over.store(true, Ordering::Relaxed);
     let (processes, files) = watcher.join().expect("it looked");
     assert!(processes.contains("reprocess oca"), "the commands were seen while they ran");
-    assert!(files.iter().any(|text| text.contains("Index")), "the folder for work was seen while they ran");
+    assert!(
+        files.iter().any(|text| text.contains("indexnumberid")),
+        "the folder for work was seen while they ran"
+    );
     planted.search("the list of processes", &processes);
     files.iter().for_each(|text| planted.search("the folder for work", text));
     planted.search_stored().await;
