@@ -301,7 +301,9 @@ mod tests {
     #[test]
     fn only_weak_modes_may_go_on_without_tls() {
         let ways = |options: &str| modes(&url(&format!("postgresql://h/db?{options}")));
-        assert_eq!(ways(""), [Tls::Prefer, Tls::Disable]);
+        assert_eq!(ways(""), [Tls::Require]);
+        assert_eq!(modes(&url("postgresql://localhost/db")), [Tls::Prefer, Tls::Disable]);
+        assert_eq!(ways("sslmode=prefer"), [Tls::Prefer, Tls::Disable]);
         assert_eq!(ways("sslmode=allow"), [Tls::Disable, Tls::Require]);
         assert_eq!(ways("sslmode=disable"), [Tls::Disable]);
         assert_eq!(ways("sslmode=prefer&sslrootcert=/ca.pem"), [Tls::Prefer]);

@@ -292,7 +292,11 @@ impl PgError {
                 "check the user's name, sslmode, and the server's pg_hba.conf"
             }
             Self::Auth(_) => "check user and password; PGPASSWORD is used when the URL has none",
-            Self::Tls(_) => "check sslmode and sslrootcert",
+            Self::Tls(_) => {
+                "a server that is not on this machine has to prove who it is: name the authorities of its certificate \
+                 in the URL (sslrootcert=FILE), or say how far you trust the network (sslmode=require: encrypted, \
+                 not checked; sslmode=prefer: as the server likes)"
+            }
             Self::NoDatabase(_) => "create the database, or check its name in the URL",
             Self::Rights(_) => "grant the right to the user, or use another user",
             Self::ConnectionLost(_) => "look into the server's log, then run again",

@@ -3,6 +3,7 @@
 //! could hold one.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -59,14 +60,14 @@ pub enum SslMode {
     Disable,
     /// Without TLS, unless the server wants it.
     Allow,
-    /// With TLS, unless the server has none. The default.
+    /// With TLS, unless the server has none. The default for a server on this machine.
     Prefer,
     /// TLS; the server's certificate is not looked at, unless there is an `sslrootcert`.
     Require,
     /// The certificate must come from an authority of `sslrootcert`.
     VerifyCa,
     /// As `VerifyCa`, and be made out to the host's name or address. Without `sslrootcert` the
-    /// system's authorities are taken.
+    /// system's authorities are taken. The default for a server that is reached over a network.
     VerifyFull,
 }
 
@@ -81,10 +82,9 @@ pub enum RootCert {
 
 /// Where a database is and how to get in. `Display` and `Debug` show `***` for the password.
 ///
-/// The default of `sslmode` is libpq's, `prefer`, for every host: it works with any server and
-/// protects from nobody who can change the traffic. Set `verify-full` for a database that is
-/// reached over a network. As in libpq, `require` with an `sslrootcert` checks like `verify-ca`,
-/// and `sslrootcert=system` means `verify-full`. Other than in libpq, `prefer` and `allow` with an
+/// Other than in libpq, whose default protects from nobody who can change the traffic, a server that is not on this
+/// machine must prove who it is unless `sslmode` says otherwise. As in libpq, `require` with an `sslrootcert`
+/// checks like `verify-ca`, and `sslrootcert=system` means `verify-full`. Other than in libpq, `prefer` and `allow` with an
 /// `sslrootcert` do not go on in the clear when the certificate is wrong; no file is read from the
 /// home directory; and a certificate needs a subject alternative name for `verify-full`.
 #[derive(Clone, PartialEq, Eq)]
@@ -311,13 +311,19 @@ fn from_pairs(pairs: Vec<(String, String)>) -> Result<PgUrl, PgUrlError> {
     if config.get_hosts().is_empty() || config.get_hosts().contains(&Host::Tcp(String::new())) {
         return Err(PgUrlError::NoHost);
     }
-    let (ssl_mode, root_cert) = settle(mode, root_cert)?;
+    let is_local = config.get_hosts().iter().all(is_local);
+    let (ssl_mode, root_cert) = settle(mode, root_cert, is_local)?;
     Ok(PgUrl { config, ssl_mode, root_cert, given, shown })
 }
 
 /// What a mode and an authority mean together, where libpq has a rule for it.
-fn settle(mode: Option<SslMode>, root_cert: RootCert) -> Result<(SslMode, RootCert), PgUrlError> {
+fn settle(
+    mode: Option<SslMode>,
+    root_cert: RootCert,
+    is_local: bool,
+) -> Result<(SslMode, RootCert), PgUrlError> {
     use SslMode as M;
+    let mode = mode.or_else(|| (!is_local).then_some(M::VerifyFull));
     match (mode, root_cert) {
         (None | Some(M::VerifyFull), RootCert::System) => Ok((M::VerifyFull, RootCert::System)),
         (Some(_), RootCert::System) => Err(PgUrlError::WeakSystem),
@@ -325,6 +331,16 @@ fn settle(mode: Option<SslMode>, root_cert: RootCert) -> Result<(SslMode, RootCe
         (Some(M::VerifyFull), RootCert::Unset) => Ok((M::VerifyFull, RootCert::System)),
         (Some(M::Require), RootCert::File(path)) => Ok((M::VerifyCa, RootCert::File(path))),
         (mode, root_cert) => Ok((mode.unwrap_or(M::Prefer), root_cert)),
+    }
+}
+
+/// Is the server on this machine?
+fn is_local(host: &Host) -> bool {
+    match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
     }
 }
 

@@ -68,7 +68,9 @@ fn modes_and_authorities_together_mean_what_libpq_says() {
     use SslMode as M;
     let file = || RootCert::File("/ca.pem".into());
     for (options, mode, root) in [
-        ("", M::Prefer, RootCert::Unset),
+        ("", M::VerifyFull, RootCert::System),
+        ("sslrootcert=/ca.pem", M::VerifyFull, file()),
+        ("sslmode=prefer", M::Prefer, RootCert::Unset),
         ("sslmode=disable", M::Disable, RootCert::Unset),
         ("sslmode=allow", M::Allow, RootCert::Unset),
         ("sslmode=require", M::Require, RootCert::Unset),
@@ -84,6 +86,11 @@ fn modes_and_authorities_together_mean_what_libpq_says() {
         let parsed = url(&format!("postgresql://h/db?{options}"));
         assert_eq!((parsed.ssl_mode(), parsed.root_cert()), (mode, &root), "{options}");
     }
+    // Between this machine and itself there is nobody.
+    for local in ["localhost", "127.0.0.1", "[::1]", "%2Frun%2Fpostgresql", "localhost,127.0.0.2"] {
+        assert_eq!(url(&format!("postgresql://{local}/db")).ssl_mode(), M::Prefer, "{local}");
+    }
+    assert_eq!(url("postgresql://localhost,h/db").ssl_mode(), M::VerifyFull);
     let error = |options: &str| format!("postgresql://h/db?{options}").parse::<PgUrl>().unwrap_err();
     assert!(matches!(error("sslmode=verify-ca"), PgUrlError::NoRootCert));
     assert!(matches!(error("sslmode=require&sslrootcert=system"), PgUrlError::WeakSystem));
