@@ -3,6 +3,7 @@
 use std::fs;
 
 use duckdb::Connection;
+use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::dataset::{ColumnType, Table};
 use merganser::datasets::oca::OCA;
 use merganser::sql;
@@ -119,6 +120,25 @@ fn the_exported_columns_are_the_staged_ones() {
         let records = "record_id,file_id,run_date,order_key,ordinal,is_delete,is_winner\n";
         assert_eq!(header(&dataset.records_table()), records);
     }
+}
+
+/// The rows of a CSV are in the order in which they were staged, without the rows of losers; however many they are.
+#[test]
+fn exported_rows_keep_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let staging = Staging::create(folder.path(), DuckLimits { memory_mib: 64, threads: 2 }).unwrap();
+    staging.execute("stage", OCA.scripts.stage, &[]).unwrap();
+    let rows = "insert into oca_causes (record_no, indexnumberid, amount)
+                    select n // 3, 'case ' || n // 3, n::varchar from range(600000) as r(n);
+                insert into failed (record_no, offset_bytes, reason) select n, 0, '' from range(0, 200000, 7) as r(n);";
+    staging.execute("stage rows", rows, &[]).unwrap();
+    staging.execute("find the winners", OCA.scripts.winners, &[]).unwrap();
+    let statements: Vec<_> = sql::statements(OCA.scripts.export).collect();
+    let dir = folder.path().to_str().unwrap();
+    staging.execute_each("export", &statements, &[("dir", dir)], || Ok::<_, DuckError>(())).unwrap();
+    let csv = fs::read_to_string(folder.path().join("oca_causes.csv")).unwrap();
+    let amounts = csv.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse::<u64>().unwrap());
+    assert!(amounts.eq((0..600_000_u64).filter(|n| !(n / 3).is_multiple_of(7))));
 }
 
 #[test]
