@@ -2,17 +2,12 @@
 //! left behind is removed by the next one.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use fs4::fs_std::FileExt;
 
 use crate::error::Cause;
 
 const PREFIX: &str = "merganser-";
-const LOCK: &str = "lock";
-/// A folder gets its lock at once.
-const WITHOUT_LOCK_MAX: Duration = Duration::from_secs(600);
 
 /// The folder; removed when dropped.
 #[derive(Debug)]
@@ -28,13 +23,20 @@ impl Workspace {
         let describe = |what: &str| format!("{what} a working folder in {}", parent.display());
         fs::create_dir_all(parent).map_err(Cause::io(describe("make")))?;
         remove_leftovers(parent);
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(parent)
-            .map_err(Cause::io(describe("make")))?;
-        let lock = File::create(folder.path().join(LOCK)).map_err(Cause::io(describe("lock")))?;
-        lock.lock_exclusive().map_err(Cause::io(describe("lock")))?;
-        Ok(Self { folder, _lock: lock })
+        loop {
+            let folder = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .tempdir_in(parent)
+                .map_err(Cause::io(describe("make")))?;
+            let lock = match lock(folder.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                lock => lock.map_err(Cause::io(describe("lock")))?,
+            };
+            // Before it had its lock, another run may have taken it for a dead one's.
+            if folder.path().exists() {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
     }
 
     /// The folder.
@@ -58,28 +60,29 @@ impl Workspace {
     }
 }
 
+/// Waits for a folder's lock, which is held for as long as the file is open.
+fn lock(folder: &Path) -> io::Result<File> {
+    let folder = File::open(folder)?;
+    folder.lock()?;
+    Ok(folder)
+}
+
 /// Best effort: a folder that cannot be removed does not stop a run.
 fn remove_leftovers(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if is_ours && is_dead(&entry.path()) {
+        if is_ours && let Some(_lock) = lock_of_dead(&entry.path()) {
             tracing::info!("removing {}, left behind by a run that is gone", entry.path().display());
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// Nobody holds the folder's lock. One without a lock is being made, or was not removed as a whole.
-fn is_dead(folder: &Path) -> bool {
-    match File::open(folder.join(LOCK)) {
-        Ok(lock) => lock.try_lock_exclusive().unwrap_or(false),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let made = fs::metadata(folder).and_then(|folder| folder.modified());
-            made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > WITHOUT_LOCK_MAX))
-        }
-        Err(_) => false,
-    }
+/// The lock of a folder that nobody holds.
+fn lock_of_dead(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    folder.try_lock().is_ok().then_some(folder)
 }
 
 #[cfg(test)]
@@ -104,15 +107,10 @@ mod tests {
         let live = Workspace::create(parent.path()).expect("a workspace");
         let dead = parent.path().join("merganser-dead");
         fs::create_dir(&dead).expect("a folder");
-        fs::write(dead.join(LOCK), "").expect("a file");
-        let [new, old] = ["merganser-new", "merganser-old"].map(|name| parent.path().join(name));
-        for folder in [&new, &old] {
-            fs::create_dir(folder).expect("a folder");
-        }
-        let long_ago = std::time::SystemTime::now() - 2 * WITHOUT_LOCK_MAX;
-        File::open(&old).and_then(|folder| folder.set_modified(long_ago)).expect("a date");
-        let _next = Workspace::create(parent.path()).expect("a workspace");
-        assert!(live.path().exists() && !dead.exists());
-        assert!(new.exists() && !old.exists(), "one without a lock may be in the making, for a while");
+        fs::write(dead.join("1.raw"), "").expect("a file");
+        let other = parent.path().join("other");
+        fs::create_dir(&other).expect("a folder");
+        let next = Workspace::create(parent.path()).expect("a workspace");
+        assert!(live.path().exists() && next.path().exists() && other.exists() && !dead.exists());
     }
 }

@@ -15,7 +15,7 @@ use crate::stages::select::{self, SelectedFile};
 /// docs/operations.md.
 const STAGING_FACTOR: u64 = 8;
 /// What a run takes besides DuckDB, generously.
-const OWN_MEMORY_BYTES: u64 = 128 << 20;
+const OWN_MEMORY_BYTES: u64 = 224 << 20;
 /// Beyond this S3 refuses signatures.
 const CLOCK_FAIL_SECONDS: f64 = 300.0;
 const CLOCK_WARN_SECONDS: f64 = 60.0;
