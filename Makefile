@@ -32,7 +32,7 @@ test: ## install what is missing, check format and lints, run every test
 	cargo clippy --workspace --all-targets --locked --features failpoints -- -D warnings
 	cargo test --workspace --locked --features failpoints
 	FUZZ_SECONDS=20 scripts/fuzz
-	scripts/deny licenses bans sources
+	scripts/deny
 
 soak: ## kill runs at random times for ten minutes, look that nothing is lost or half-done
 	@scripts/setup test
@@ -44,7 +44,7 @@ fuzz: ## fuzz what reads bytes from outside, five minutes or FUZZ_SECONDS
 
 deny: ## check the dependencies for known weaknesses too; needs the network
 	@scripts/setup test
-	scripts/deny advisories licenses bans sources
+	scripts/deny --fetch
 
 bench: build ## measure the pipeline against its floors (some minutes), write docs/performance.md
 	cargo bench --locked --bench inner
