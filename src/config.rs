@@ -406,7 +406,7 @@ fn level(text: &str) -> Result<u8, Cause> {
 
 /// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
 fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
-    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 128));
+    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 112));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }
 }
 

@@ -15,7 +15,7 @@ use duckdb::{Config, Connection};
 use crate::sql;
 
 /// Rows that an appender gathers, outside of the store's memory limit, before they go to its table.
-const HELD_ROWS: usize = 20_000;
+const HELD_ROWS: usize = 10_000;
 
 /// Something that DuckDB refused; `operation` completes the sentence "cannot …".
 #[derive(Debug, thiserror::Error)]

@@ -77,6 +77,11 @@ impl Records {
 }
 
 impl TableChange {
+    /// More than a tenth of the table changed, which is when the server looks at it anew.
+    fn is_large(&self) -> bool {
+        (self.inserted + self.replaced + self.deleted) * 10 > self.before
+    }
+
     /// Adds the change that a later batch made to the same table.
     pub fn add(&mut self, later: &TableChange) {
         self.inserted += later.inserted;
@@ -157,6 +162,10 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
         context.ledger.add_changes(batch, &json!(changes)).await?;
         step.done(&format!("{what}; rolled back: a dry run"), rows as u64, 0, json!({})).await?;
     } else {
+        for change in changes.iter().filter(|change| change.is_large()) {
+            // The next batch comes before the server would do so by itself.
+            promotion.run(sql::LOAD_ANALYZE, &change.table, &format!("analyze {}", change.table)).await?;
+        }
         promotion.note_step(rows, &step.details(json!({}))).await?;
         fault::point!("promote.before_commit");
         let _committing = context.committing.lock().await;
@@ -183,8 +192,10 @@ struct Transfer<'a> {
 impl Transfer<'_> {
     /// Waits for no other promotion to be under way and proves that this run may promote.
     async fn fence(&self) -> Result<(), Cause> {
-        let timeout = format!("set local lock_timeout = '{LOCK_TIMEOUT}'");
-        self.transaction.batch_execute(&timeout).await.map_err(|e| failed(e, "begin"))?;
+        // Of large tables few rows are wanted, and the disks of today seek: with the server's default, whole tables are
+        // read for them.
+        let settings = format!("set local lock_timeout = '{LOCK_TIMEOUT}'; set local random_page_cost = 1.1");
+        self.transaction.batch_execute(&settings).await.map_err(|e| failed(e, "begin"))?;
         // Its connection holds the lock that keeps other runs out.
         self.context.ledger.confirm().await?;
         let lock = self.context.ledger.lock_name();
