@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Cause;
 
-const PREFIX: &str = "merganser-";
+/// Nobody else makes folders of such a name: those that nobody holds are removed.
+const PREFIX: &str = "merganser-run-";
 
 /// The folder; removed when dropped.
 #[derive(Debug)]
@@ -105,10 +106,10 @@ mod tests {
     fn leftovers_go_and_live_folders_stay() {
         let parent = tempfile::tempdir().expect("a temporary folder");
         let live = Workspace::create(parent.path()).expect("a workspace");
-        let dead = parent.path().join("merganser-dead");
+        let dead = parent.path().join("merganser-run-dead");
         fs::create_dir(&dead).expect("a folder");
         fs::write(dead.join("1.raw"), "").expect("a file");
-        let other = parent.path().join("other");
+        let other = parent.path().join("merganser-demo");
         fs::create_dir(&other).expect("a folder");
         let next = Workspace::create(parent.path()).expect("a workspace");
         assert!(live.path().exists() && next.path().exists() && other.exists() && !dead.exists());
