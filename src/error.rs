@@ -84,6 +84,9 @@ pub enum Cause {
     CommitUnknown { source: PgError },
 }
 
+/// The step of a run that has done its work and has only to say so in the ledger.
+pub const END: &str = "end";
+
 const SPACE: &str =
     "free some space, name another folder with --work-dir, or make batches smaller with --batch-mib";
 
@@ -270,7 +273,7 @@ impl Failure {
                  The next run publishes again."
                     .into()
             }
-            Database::Committed { .. } if self.step == Some("end") => {
+            Database::Committed { .. } if self.step == Some(END) => {
                 "The data is committed, and the public files are written; only the ledger does not say so of the run."
                     .into()
             }

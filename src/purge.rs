@@ -27,7 +27,8 @@ pub struct Purged {
 /// Where runs put their staging CSVs.
 const RUNS: &str = "private/runs";
 
-/// Takes out what earlier runs have staged, deletes in one transaction, verifies that nothing is left before the commit, then writes the public files anew.
+/// Takes out what earlier runs have staged, deletes in one transaction, verifies that nothing is left before the commit,
+/// then writes the public files anew.
 ///
 /// # Errors
 /// Anything that is left after the deletion rolls it back.

@@ -13,7 +13,7 @@ use crate::clients::source::Source;
 use crate::clients::store::Store;
 use crate::config::{DatabaseUrl, RunConfig};
 use crate::embedded::{self, Embedded};
-use crate::error::{Cause, Database, Exit, Failure};
+use crate::error::{Cause, Database, END, Exit, Failure};
 use crate::manifest::{Kind, Ledger, NewRun, Status};
 use crate::report::Report;
 use crate::stages::check::{Checked, Failures};
@@ -28,9 +28,6 @@ use crate::{etl, fault, machine};
 const CLEAR_UP_LIMIT: Duration = Duration::from_secs(7);
 /// How long a run that is interrupted waits for a COMMIT that is under way.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
-
-/// The step of a run that has done its work and has only to say so in the ledger.
-pub const END: &str = "end";
 
 /// How a run that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

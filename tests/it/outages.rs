@@ -2,11 +2,11 @@
 //! half done, and the next one is fine.
 
 use std::fs;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use merganser::embedded::Cluster;
 
+use crate::support::disk::run_mounted;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres::{self, TestDatabase};
@@ -63,23 +63,6 @@ async fn a_database_that_restarts_in_the_middle() {
     cluster.stop().await.expect("the cluster stops");
 }
 
-/// Runs merganser with a small disk as its folder for staging, which only it sees; `None`: only root can make one.
-async fn on_a_small_disk(pipeline: &Pipeline, size: &str, more: &[&str]) -> Option<Ran> {
-    let can = |command: &mut Command| {
-        command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-    };
-    if !can(Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/run"])) {
-        println!("only root can make a small disk");
-        return None;
-    }
-    let script = r#"mount -t tmpfs -o "size=$1" tmpfs "$2" && shift 2 && exec "$@""#;
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "/bin/sh", "-c", script, "sh", size]).arg(pipeline.folder().join("work"));
-    command.arg(env!("CARGO_BIN_EXE_merganser")).args(pipeline.args(more));
-    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
-    Some(Ran::new(output.expect("unshare runs")))
-}
-
 #[tokio::test]
 async fn a_disk_that_is_full() {
     let pipeline = Pipeline::new("outages disk").await;
@@ -91,7 +74,8 @@ async fn a_disk_that_is_full() {
     for (what, size, more) in
         [("fetch", packed / 2, &[][..]), ("parse", packed + packed / 2, small), ("export", packed * 2, &[])]
     {
-        let Some(ran) = on_a_small_disk(&pipeline, &size.to_string(), more).await else { return };
+        let work = pipeline.folder().join("work");
+        let Some(ran) = run_mounted(&pipeline, &work, &format!("size={size}"), more).await else { return };
         let ran = ran.exits(1).says("The database is unchanged.");
         println!("{what}: {}", ran.failure());
         let said = ran.failure();

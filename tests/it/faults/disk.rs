@@ -1,43 +1,13 @@
 //! Disks that are full or only readable, and memory that is short.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::attack::cluster;
 use super::world::{World, run_again};
 use crate::support;
-use crate::support::pipeline::{Pipeline, Ran};
-
-/// What a file system of a test's own takes: a private view of what is mounted, which goes with the process.
-fn namespace() -> Option<Vec<&'static str>> {
-    [vec!["unshare", "--mount"], vec!["unshare", "--map-root-user", "--mount"]].into_iter().find(|words| {
-        let mut probe = Command::new(words[0]);
-        probe.args(&words[1..]).args(["sh", "-c", "mount -t tmpfs -o size=1m none /mnt"]);
-        probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-    })
-}
-
-/// Runs the pipeline where `folder` is a file system of its own, with these options; `None`: this machine cannot.
-async fn run_mounted(pipeline: &Pipeline, folder: &Path, options: &str) -> Option<Ran> {
-    let Some(words) = namespace() else {
-        eprintln!("skipped: no file system can be mounted here (it takes root, or user namespaces)");
-        return None;
-    };
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]).args([
-        "sh",
-        "-c",
-        "mount -t tmpfs -o \"$1\" none \"$2\" && shift 2 && exec \"$@\"",
-    ]);
-    command.args(["sh", options]).arg(folder).arg(env!("CARGO_BIN_EXE_merganser")).args(pipeline.args(&[]));
-    command.env_clear().stdin(Stdio::null());
-    for name in ["PATH", "HOME"] {
-        command.envs(std::env::var_os(name).map(|value| (name, value)));
-    }
-    let ran = tokio::task::spawn_blocking(move || Ran::new(command.output().expect("it runs")));
-    Some(ran.await.expect("no panic"))
-}
+use crate::support::disk::run_mounted;
+use crate::support::pipeline::Pipeline;
 
 async fn world() -> Arc<World> {
     Arc::new(World::make(cluster().await).await)
@@ -54,7 +24,7 @@ async fn the_disk_for_staging_is_full() {
     for size in ["16k", "256k", "1300k"] {
         let pipeline = world.copy(cluster().await, "disk full").await;
         let options = format!("size={size}");
-        let Some(ran) = run_mounted(&pipeline, &work(&pipeline), &options).await else { return };
+        let Some(ran) = run_mounted(&pipeline, &work(&pipeline), &options, &[]).await else { return };
         let state = world.state(&pipeline).await;
         assert_eq!(ran.code, 1, "{size}\n{}", ran.stderr);
         let says = ["The database is unchanged.", "1 earlier batch"][state];
@@ -72,7 +42,7 @@ async fn the_disk_for_staging_is_full() {
 async fn the_disk_for_staging_is_only_readable() {
     let world = world().await;
     let pipeline = world.copy(cluster().await, "read only").await;
-    let Some(ran) = run_mounted(&pipeline, &work(&pipeline), "ro").await else { return };
+    let Some(ran) = run_mounted(&pipeline, &work(&pipeline), "ro", &[]).await else { return };
     let ran = ran.exits(1).says("The database is unchanged.").says("a working folder in");
     ran.says("Read-only file system");
     assert_eq!(world.state(&pipeline).await, 0);
@@ -87,11 +57,11 @@ async fn the_disk_of_the_store_is_full() {
     let world = world().await;
     let pipeline = world.copy(cluster().await, "store full").await;
     let store = pipeline.store().join("private");
-    let Some(ran) = run_mounted(&pipeline, &store, "size=40k").await else { return };
+    let Some(ran) = run_mounted(&pipeline, &store, "size=40k", &[]).await else { return };
     ran.exits(1).says("The database is unchanged.").says("No space left");
     assert_eq!(world.state(&pipeline).await, 0);
     let public = pipeline.store().join("public");
-    let ran = run_mounted(&pipeline, &public, "size=8k").await.expect("it could before");
+    let ran = run_mounted(&pipeline, &public, "size=8k", &[]).await.expect("it could before");
     ran.exits(4).says("The data is committed").says("No space left");
     assert_eq!(world.state(&pipeline).await, 2);
     run_again(&pipeline).await.exits(0);

@@ -3,6 +3,7 @@
 #[cfg(feature = "failpoints")]
 pub mod commit_proxy;
 pub mod csv;
+pub mod disk;
 pub mod extract;
 pub mod fire;
 pub mod pipeline;
