@@ -76,6 +76,9 @@ pub enum Cause {
     Usage { message: String, hint: Option<String> },
     #[error("{message}")]
     Refused { message: String, hint: Option<String> },
+    /// Somebody else's foreign key refers to rows of ours that must go.
+    #[error("the database refuses to delete rows: the foreign key {constraint} of {table} refers to them")]
+    DeleteRefused { constraint: String, table: String, source: PgError },
     #[error("another run of {dataset} is under way: {holder}")]
     Locked { dataset: String, holder: String },
     #[error("interrupted")]
@@ -121,6 +124,10 @@ impl Cause {
             Cause::Embedded(error) => error.hint(),
             Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
             Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
+            Cause::DeleteRefused { constraint, table, .. } => Some(format!(
+                "what the source deleted stays visible until then: delete the rows of {table} that refer to it, or make \
+                 {constraint} `on delete cascade`; then run again"
+            )),
             Cause::Locked { .. } => Some("wait for it; its lock goes when its process ends".into()),
             Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some(SPACE.into())

@@ -53,6 +53,12 @@ pub const POINTS: &[&str] = &[
     "promote.inserted",
     "promote.before_ledger",
     "promote.after_ledger",
+    // It was rolled back: the database refuses a record.
+    "promote.refused",
+    // In the middle of the search for it.
+    "promote.attempt",
+    // The ledger has it as a failed record.
+    "promote.found",
     "promote.before_commit",
     "promote.after_commit",
     "publish.begin",

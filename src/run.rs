@@ -17,7 +17,7 @@ use crate::error::{Cause, Database, END, Exit, Failure};
 use crate::manifest::{Kind, Ledger, NewRun, Status};
 use crate::report::Report;
 use crate::stages::check::{Checked, Failures};
-use crate::stages::promote::{self, Guard, Promoted, Records, Sample, TableChange};
+use crate::stages::promote::{self, Guard, Promoted, Records, Refused, Sample, TableChange};
 use crate::stages::publish::Published;
 use crate::stages::{Context, load};
 use crate::workspace::Workspace;
@@ -68,6 +68,11 @@ impl Progress {
         self.failures.records += failures.records;
         self.failures.files += failures.files;
         self.failures.incomplete_files += failures.incomplete_files;
+    }
+
+    /// The database refuses records of a batch that were good when it was checked.
+    pub fn refused(&mut self, refused: &Refused) {
+        self.failures.records += refused.records();
     }
 
     /// A batch was promoted (or rolled back by a dry run).

@@ -8,6 +8,8 @@ create unlogged table :"staging".:"table" (
     run_date date not null,
     order_key text not null,
     ordinal bigint not null,
+    -- Its first byte in the document: for the ledger, should the database refuse it.
+    offset_bytes bigint not null,
     is_delete boolean not null,
     -- The last word of the batch on a case that it does not delete; only winners have rows in other tables.
     is_winner boolean not null

@@ -13,6 +13,7 @@ copy (
         run_date,
         order_key,
         record_no & 4294967295 as ordinal,
+        offset_bytes,
         is_delete,
         not is_delete and record_no not in (select record_no from losers) as is_winner
     from records join files on file_no = record_no >> 32

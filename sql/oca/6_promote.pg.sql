@@ -1,7 +1,7 @@
 -- Purpose: decide what becomes of every case of this batch, and keep oca_metadata (rules 2 to 5).
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
 -- Inputs:  :"staging".oca_records, one row for each good record: record_id, file_id, run_date, order_key,
---          ordinal, is_delete, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
+--          ordinal, offset_bytes, is_delete, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
 --          :'overwrite_newer', true only when the operator asks for it; :'run_id', :batch.
 -- Outputs: pg_temp.plan, one row a case: record_id, action (load, superseded or delete), file_id, ordinal
 --          and order_key of the winning record; oca_metadata up to date; its row of table_changes;

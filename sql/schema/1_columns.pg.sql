@@ -27,11 +27,23 @@ found as (
     select
         relation.table_name,
         attribute.attname as column_name,
-        format_type(attribute.atttypid, attribute.atttypmod) as type,
+        coalesce(base.type, format_type(attribute.atttypid, attribute.atttypmod)) as type,
         attribute.attnum as position,
         attribute.attgenerated <> '' or attribute.attidentity = 'a' as is_computed,
         attribute.attnotnull and not attribute.atthasdef and attribute.attidentity = '' as needs_value
     from relation join pg_attribute as attribute on attribute.attrelid = relation.oid
+        -- A domain takes what its base type takes, or refuses a value; it may be one over another.
+        left join lateral (
+            with recursive line as (
+                select typtype, typbasetype, typtypmod from pg_type where pg_type.oid = attribute.atttypid
+                union all
+                select pg_type.typtype, pg_type.typbasetype, pg_type.typtypmod
+                from line join pg_type on pg_type.oid = line.typbasetype
+            )
+            select format_type(line.typbasetype, line.typtypmod) as type
+            from line join pg_type on pg_type.oid = line.typbasetype
+            where pg_type.typtype <> 'd'
+        ) as base on true
     where attribute.attnum > 0 and not attribute.attisdropped
 ),
 both_sides as (

@@ -4,11 +4,10 @@
 //! connection and stay noted whatever becomes of the run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::fetch::FetchedFile;
+use super::fetch::{Fetched, FetchedFile};
 use super::parse::{Staged, StagedFile};
 use super::{Context, blocking};
 use crate::clients::duckdb::{DuckError, Staging};
@@ -21,10 +20,8 @@ const CHUNK: usize = 200;
 
 /// Staged rows that passed; what failed is in the ledger.
 pub struct Checked {
-    pub(super) batch: i32,
-    pub(super) folder: PathBuf,
     /// The files that could be read.
-    pub(super) files: Vec<FetchedFile>,
+    pub(super) fetched: Fetched,
     /// The files that could not.
     pub(super) unreadable: Vec<FetchedFile>,
     pub(super) staging: Staging,
@@ -43,12 +40,12 @@ pub struct Failures {
 impl Checked {
     /// Can nothing of the batch be loaded?
     pub fn is_unreadable(&self) -> bool {
-        self.files.is_empty()
+        self.fetched.files.is_empty()
     }
 
     /// How many files can be loaded, wholly or in part.
     pub fn readable_files(&self) -> usize {
-        self.files.len()
+        self.fetched.files.len()
     }
 
     /// Elements that no column takes and no earlier run saw: how often each came.
@@ -73,7 +70,7 @@ struct Counts {
 pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> {
     let step = context.begin(staged.batch, "check").await?;
     fault::point!("check.begin");
-    let Staged { batch, folder, files, staging } = staged;
+    let Staged { batch, folder, files, staging, is_again } = staged;
     let script = context.dataset().scripts.check;
     let (mut staging, counts) = blocking(move || {
         staging.execute("run the checks", script, &[])?;
@@ -83,7 +80,8 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
     .await??;
 
     let mut noted = 0;
-    loop {
+    // The second time, the ledger has them all.
+    while !is_again {
         let (same, rows) =
             blocking(move || failed_rows(&staging, noted).map(|rows| (staging, rows))).await??;
         staging = same;
@@ -106,6 +104,9 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
         let count = counts.iter().find(|count| count.file_no == i64::from(file.fetched.file_no));
         let (good, failed) = count.map_or((0, 0), |count| (count.good, count.failed));
         note_file(context, file, good, failed).await?;
+        if !is_again {
+            warn_of(context, file);
+        }
         fault::point!("check.file");
         failures.records += failed;
         match &file.parsed {
@@ -130,9 +131,7 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
     let (files, unreadable): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.parsed.is_ok());
     let fetched = |files: Vec<StagedFile>| files.into_iter().map(|file| file.fetched).collect();
     Ok(Checked {
-        batch,
-        folder,
-        files: fetched(files),
+        fetched: Fetched { batch, folder, files: fetched(files) },
         unreadable: fetched(unreadable),
         staging,
         failures,
@@ -201,17 +200,14 @@ async fn note_file(context: &Context, file: &StagedFile, good: u64, failed: u64)
             unknown: json!({}),
             error: Some(reason.clone()),
         },
-        Ok(parsed) => {
-            warn_of(context, file);
-            FileFindings {
-                readable: true,
-                records_seen: good + failed,
-                records_failed: failed,
-                unknown: json!(parsed.unknown),
-                error: (!parsed.complete)
-                    .then(|| format!("{name}: the document breaks off; what came before is loaded")),
-            }
-        }
+        Ok(parsed) => FileFindings {
+            readable: true,
+            records_seen: good + failed,
+            records_failed: failed,
+            unknown: json!(parsed.unknown),
+            error: (!parsed.complete)
+                .then(|| format!("{name}: the document breaks off; what came before is loaded")),
+        },
     };
     context.ledger.file_parsed(file.fetched.file_id, &findings).await?;
     context.ledger.close_failed_again(file.fetched.file_id).await

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::check::Checked;
-use super::fetch::FetchedFile;
+use super::fetch::Fetched;
 use super::{Context, blocking};
 use crate::error::Cause;
 use crate::{fault, report, sql};
@@ -16,8 +16,7 @@ use crate::{fault, report, sql};
 /// The CSVs of a batch on the local disk.
 #[derive(Debug)]
 pub struct Exported {
-    pub(super) batch: i32,
-    pub(super) files: Vec<FetchedFile>,
+    pub(super) fetched: Fetched,
     pub(super) csvs: Vec<Csv>,
 }
 
@@ -32,12 +31,16 @@ pub(super) struct Csv {
 
 /// Runs the dataset's export script and drops the staging store.
 pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cause> {
-    let step = context.begin(checked.batch, "export").await?;
+    let step = context.begin(checked.fetched.batch, "export").await?;
     fault::point!("export.begin");
-    let Checked { batch, folder, files, staging, .. } = checked;
+    let Checked { fetched, staging, .. } = checked;
     let dataset = context.dataset();
+    let target = fetched.folder.join("csv");
     let csvs = blocking(move || {
-        let target = folder.join("csv");
+        if target.exists() {
+            // From before the database refused a record.
+            std::fs::remove_dir_all(&target).map_err(Cause::io("remove the CSVs"))?;
+        }
         std::fs::create_dir(&target).map_err(Cause::io("make the folder of the CSVs"))?;
         staging.execute("find the winners", dataset.scripts.winners, &[])?;
         let statements: Vec<_> = sql::statements(dataset.scripts.export).collect();
@@ -62,5 +65,5 @@ pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cau
     let what = format!("{} CSVs, {}", csvs.len(), report::size(bytes));
     step.done(&what, csvs.len() as u64, bytes, json!({})).await?;
     fault::point!("export.end");
-    Ok(Exported { batch, files, csvs })
+    Ok(Exported { fetched, csvs })
 }

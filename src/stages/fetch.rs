@@ -22,6 +22,22 @@ pub struct Fetched {
     pub(super) files: Vec<FetchedFile>,
 }
 
+impl Fetched {
+    /// The same files, to be taken once more without some records, each known by the id of its file and its ordinal.
+    pub(super) fn without(mut self, refused: &[(i64, i64)]) -> Self {
+        for file in &mut self.files {
+            let own = refused.iter().filter(|(file_id, _)| *file_id == file.file_id);
+            file.refused.extend(own.map(|(_, ordinal)| ordinal));
+        }
+        self
+    }
+
+    /// Are they taken once more, without what the database refused?
+    pub(super) fn is_again(&self) -> bool {
+        self.files.iter().any(|file| !file.refused.is_empty())
+    }
+}
+
 /// One file on the local disk.
 #[derive(Clone, Debug)]
 pub(super) struct FetchedFile {
@@ -34,6 +50,8 @@ pub(super) struct FetchedFile {
     pub meaning: FileName,
     /// Only these records of it; empty: all.
     pub only_ordinals: Vec<u64>,
+    /// Records that the database refuses: they stay out, and the ledger has them.
+    pub refused: Vec<i64>,
 }
 
 /// Downloads the files one after the other and enters them in the ledger.
@@ -78,6 +96,7 @@ pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
             size_bytes: fetched.size_bytes,
             meaning: file.meaning,
             only_ordinals: file.only_ordinals,
+            refused: Vec::new(),
         });
         fault::point!("fetch.file");
     }

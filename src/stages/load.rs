@@ -14,6 +14,7 @@ use tokio::io::AsyncReadExt;
 
 use super::Context;
 use super::export::Csv;
+use super::fetch::Fetched;
 use super::upload::Uploaded;
 use crate::aws_s3::{AwsS3, Direction};
 use crate::clients::postgres::aws_s3::{self, AwsS3Error, Columns};
@@ -28,28 +29,29 @@ const LOCK_TIMEOUT: &str = "30s";
 /// Bytes that go to the server in one message.
 const CHUNK: usize = 256 << 10;
 /// Columns of the staging table that has one row for each good record.
-const RECORDS_COLUMNS: [&str; 7] =
-    ["record_id", "file_id", "run_date", "order_key", "ordinal", "is_delete", "is_winner"];
+const RECORDS_COLUMNS: [&str; 8] =
+    ["record_id", "file_id", "run_date", "order_key", "ordinal", "offset_bytes", "is_delete", "is_winner"];
 
 /// A batch in the staging tables.
 #[derive(Debug)]
 pub struct Loaded {
-    pub(super) batch: i32,
+    /// The files on the local disk, should the database refuse a record of them.
+    pub(super) fetched: Fetched,
     /// Of each staging table.
     pub(super) rows: Vec<(String, u64)>,
 }
 
 /// Makes the staging tables afresh and copies every CSV into its table.
 pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause> {
-    let step = context.begin(uploaded.batch, "load").await?;
+    let step = context.begin(uploaded.fetched.batch, "load").await?;
     fault::point!("load.begin");
-    let Uploaded { batch, mut csvs } = uploaded;
+    let Uploaded { fetched, mut csvs } = uploaded;
     make_tables(context).await?;
     fault::point!("load.tables");
     csvs.sort_by_key(|csv| csv.size_bytes);
     let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
     let queue: Mutex<VecDeque<Csv>> = Mutex::new(csvs.into());
-    let workers = (0..CONNECTIONS).map(|_| load_all(context, batch, &queue));
+    let workers = (0..CONNECTIONS).map(|_| load_all(context, fetched.batch, &queue));
     let loaded = futures_util::future::try_join_all(workers).await?;
     let imported: usize = loaded.iter().map(|(_, imported)| imported).sum();
     let by_table: Vec<_> = loaded.into_iter().flat_map(|(tables, _)| tables).collect();
@@ -61,7 +63,7 @@ pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause
     let what = format!("{} rows{how}", report::count(rows));
     step.done(&what, rows, bytes, json!({ "via": via, "imported_csvs": imported })).await?;
     fault::point!("load.end");
-    Ok(Loaded { batch, rows: by_table })
+    Ok(Loaded { fetched, rows: by_table })
 }
 
 /// Drops the staging tables of the dataset; for the end of a failed run, and the start of every load.

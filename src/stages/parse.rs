@@ -35,6 +35,8 @@ pub struct Staged {
     pub(super) folder: PathBuf,
     pub(super) files: Vec<StagedFile>,
     pub(super) staging: Staging,
+    /// For the second time or more: without what the database refused.
+    pub(super) is_again: bool,
 }
 
 /// What the parser made of one file.
@@ -92,6 +94,7 @@ impl Work {
         let config = &self.config;
         let mut staging = Staging::create(&fetched.folder, config.duckdb)?;
         staging.execute("make its tables", config.dataset.scripts.stage, &[])?;
+        let is_again = fetched.is_again();
         let mut files = Vec::with_capacity(fetched.files.len());
         for file in fetched.files {
             let started = Instant::now();
@@ -110,7 +113,7 @@ impl Work {
             files.push(StagedFile { fetched: file, parsed });
             fault::blocking_point!("parse.file");
         }
-        Ok(Staged { batch: fetched.batch, folder: fetched.folder, files, staging })
+        Ok(Staged { batch: fetched.batch, folder: fetched.folder, files, staging, is_again })
     }
 
     fn say(&self, file: &FetchedFile, parsed: &Parsed, started: Instant) {
@@ -159,6 +162,9 @@ impl Work {
         taken?;
         match parsed {
             Ok(Ok(parsed)) => {
+                for ordinal in &file.refused {
+                    load.append("failed", refused_row(file, *ordinal))?;
+                }
                 fault::blocking_point!("parse.before_commit");
                 load.commit()?;
                 Ok(Ok(parsed))
@@ -264,6 +270,12 @@ fn file_row(file: &FetchedFile) -> RecordBatch {
         ("run_date", text(Some(&file.meaning.run_date.to_string()))),
         ("order_key", text(Some(&file.meaning.order_key))),
     ])
+}
+
+/// That a record is out is all that the store must know: the ledger has the rest.
+fn refused_row(file: &FetchedFile, ordinal: i64) -> RecordBatch {
+    let reason = "the database refuses it".to_owned();
+    failed_row(file, &FailedRecord { ordinal: ordinal as u64, reason, ..FailedRecord::default() })
 }
 
 fn failed_row(file: &FetchedFile, record: &FailedRecord) -> RecordBatch {

@@ -6,10 +6,12 @@
 
 mod golden;
 mod guards;
+mod refused;
 mod settle;
 
 pub use golden::truths;
 pub use guards::Guard;
+pub use refused::Refused;
 
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
@@ -25,6 +27,14 @@ use crate::{fault, machine, manifest, report, sql};
 
 /// How long a statement waits for somebody else's lock.
 const LOCK_TIMEOUT: &str = "30s";
+
+/// What became of a promotion that did not fail.
+#[derive(Debug)]
+pub enum Outcome {
+    Promoted(Promoted),
+    /// Rolled back: the database refuses some records, which are entered as failed ones.
+    Refused(Refused),
+}
 
 /// A batch in production.
 #[derive(Debug)]
@@ -114,10 +124,10 @@ impl Promoted {
 }
 
 /// Promotes what is staged.
-pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Cause> {
-    let step = context.begin(loaded.batch, "promote").await?;
+pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause> {
+    let batch = loaded.fetched.batch;
+    let step = context.begin(batch, "promote").await?;
     fault::point!("promote.begin");
-    let Loaded { batch, rows: staged } = loaded;
     let mut connection = postgres::connect(&context.database, "promote").await?;
     let watch = connection.watch();
     let mut transaction = watch.answer("begin", connection.transaction()).await?;
@@ -126,13 +136,15 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
     let found = watch.answers("compare the columns", compared).await?;
     let promotion = Transfer { context, batch, transaction: &transaction, watch: &watch };
     promotion.fence().await?;
-    promotion.verify_staged(&staged).await?;
+    promotion.verify_staged(&loaded.rows).await?;
     fault::point!("promote.fenced");
     let new = promotion.make_missing_tables(&found).await?;
-    promotion.merge().await?;
-    if new {
-        // Built over the rows at once, which is several times faster than row by row.
-        promotion.run(context.dataset().scripts.keys, "", "make the keys of the production tables").await?;
+    if let Err(cause) = promotion.merge(new).await {
+        if !refused::is_refusal(context, &cause) {
+            return Err(cause);
+        }
+        watch.answer("roll back", transaction.rollback()).await?;
+        return refused::find(context, &mut connection, loaded, &found, cause).await.map(Outcome::Refused);
     }
     let changes = promotion.changes().await?;
     let records = promotion.records().await?;
@@ -174,7 +186,7 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Promoted, Caus
         }
         step.say(&what, rows as u64, 0);
     }
-    Ok(Promoted { changes, records, guards, samples })
+    Ok(Outcome::Promoted(Promoted { changes, records, guards, samples }))
 }
 
 fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
@@ -251,7 +263,8 @@ impl Transfer<'_> {
         Ok(true)
     }
 
-    async fn merge(&self) -> Result<(), Cause> {
+    /// Merges what is staged; `new` tables have no keys yet.
+    async fn merge(&self, new: bool) -> Result<(), Cause> {
         let dataset = self.context.dataset();
         let Promotion::MergeWithChildren { .. } = dataset.promotion;
         let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
@@ -276,7 +289,11 @@ impl Transfer<'_> {
         fault::point!("promote.before_ledger");
         self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
         fault::point!("promote.after_ledger");
-        Ok(())
+        if new {
+            // Built over the rows at once, which is several times faster than row by row.
+            self.run(dataset.scripts.keys, "", "make the keys of the production tables").await?;
+        }
+        self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
     }
 
     async fn changes(&self) -> Result<Vec<TableChange>, Cause> {

@@ -8,40 +8,40 @@ use serde_json::json;
 use super::Context;
 use super::check::Checked;
 use super::export::{Csv, Exported};
-use super::fetch::FetchedFile;
+use super::fetch::{Fetched, FetchedFile};
 use crate::error::Cause;
 use crate::{fault, report};
 
 /// The CSVs of a batch in the store, and still on the local disk.
 #[derive(Debug)]
 pub struct Uploaded {
-    pub(super) batch: i32,
+    pub(super) fetched: Fetched,
     pub(super) csvs: Vec<Csv>,
 }
 
 /// Archives the raw files and uploads the CSVs; a dry run writes nothing to the store.
 pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, Cause> {
-    let step = context.begin(exported.batch, "upload").await?;
+    let step = context.begin(exported.fetched.batch, "upload").await?;
     fault::point!("upload.begin");
-    let Exported { batch, files, csvs } = exported;
+    let Exported { fetched, csvs } = exported;
     if context.config.dry_run {
         step.done("nothing: a dry run", 0, 0, json!({ "skipped": "dry run" })).await?;
-        return Ok(Uploaded { batch, csvs });
+        return Ok(Uploaded { fetched, csvs });
     }
     let mut bytes = 0;
-    for file in &files {
+    for file in &fetched.files {
         bytes += archive(context, file, "private").await?;
         fault::point!("upload.archived");
     }
     for csv in &csvs {
-        bytes += context.store.upload(&context.staging_csv(batch, &csv.table), &csv.path).await?;
+        bytes += context.store.upload(&context.staging_csv(fetched.batch, &csv.table), &csv.path).await?;
         fault::point!("upload.csv");
     }
-    let objects = (files.len() + csvs.len()) as u64;
+    let objects = (fetched.files.len() + csvs.len()) as u64;
     let what = format!("{objects} objects, {} to {}", report::size(bytes), context.config.store);
     step.done(&what, objects, bytes, json!({})).await?;
     fault::point!("upload.end");
-    Ok(Uploaded { batch, csvs })
+    Ok(Uploaded { fetched, csvs })
 }
 
 /// Keeps files that could not be read apart from the archive: the sender deletes its own after a while.

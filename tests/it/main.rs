@@ -25,6 +25,7 @@ mod purge;
 mod quoting;
 mod readers;
 mod refusals;
+mod refused;
 mod reprocess;
 mod retry;
 mod rights;

@@ -1,0 +1,86 @@
+//! What refuses a record: a table and its constraint, and nothing of the record's values.
+
+use super::super::{Transfer, failed};
+use crate::clients::postgres::{PgError, ServerError};
+use crate::error::Cause;
+use crate::sql;
+
+/// Of foreign keys; the second where it says `restrict`, from PostgreSQL 18 on.
+const FOREIGN_KEY: [&str; 2] = ["23503", "23001"];
+
+/// A constraint that is broken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Breach {
+    /// The production table; `None`: the server does not say.
+    pub ours: Option<String>,
+    /// The table that the server names: a partition, perhaps, or one that a trigger writes to.
+    pub table: Option<String>,
+    pub constraint: Option<String>,
+    /// Of a NOT NULL.
+    pub column: Option<String>,
+    pub code: String,
+}
+
+impl Breach {
+    /// In words.
+    pub fn reason(&self) -> String {
+        let of = self.table.as_ref().map_or(String::new(), |table| format!(" of {table}"));
+        match (&self.constraint, &self.column, &self.table) {
+            (Some(constraint), _, _) => format!("constraint {constraint}{of} refuses it"),
+            (None, Some(column), _) => format!("column {column}{of} takes no NULL"),
+            (None, None, Some(table)) if self.code == "23514" => format!("no partition of {table} takes it"),
+            (None, None, Some(table)) => format!("{table} refuses it (SQLSTATE {})", self.code),
+            (None, None, None) => format!("the database refuses it (SQLSTATE {})", self.code),
+        }
+    }
+}
+
+/// What the server says, if it says that a constraint is broken.
+pub(super) fn server(error: &PgError) -> Option<&ServerError> {
+    error.failure()?.server().filter(|server| server.code.starts_with("23"))
+}
+
+impl Transfer<'_> {
+    /// The production table that the error is about.
+    async fn owner(&self, server: &ServerError) -> Result<Option<String>, Cause> {
+        let (Some(schema), Some(table)) = (&server.schema, &server.table) else { return Ok(None) };
+        let operation = "find the table that refuses a record";
+        let names: Vec<_> = self.context.dataset().table_names().collect();
+        let production = &self.context.config.database.schema;
+        let rows =
+            self.query(sql::REFUSED_OWNER, "", &[schema, table, production, &names], operation).await?;
+        let name = rows.first().map(|row| row.try_get(0)).transpose();
+        Ok(name.map_err(|e| failed(e, operation))?)
+    }
+
+    /// The constraint that an error names.
+    pub(super) async fn breach(&self, server: &ServerError) -> Result<Breach, Cause> {
+        Ok(Breach {
+            ours: self.owner(server).await?,
+            table: server.table.clone(),
+            constraint: server.constraint.clone(),
+            column: server.column.clone(),
+            code: server.code.clone(),
+        })
+    }
+
+    /// Gives the error back, unless somebody else's foreign key refers to rows that must go: that is never the fault of
+    /// a record, for which it would be left out, and stay in production.
+    ///
+    /// # Errors
+    /// [`Cause::DeleteRefused`] then. The server names the table that has the foreign key in both cases.
+    pub(super) async fn unless_delete(&self, error: PgError) -> Result<PgError, Cause> {
+        let Some(server) = server(&error).filter(|server| FOREIGN_KEY.contains(&server.code.as_str())) else {
+            return Ok(error);
+        };
+        if server.table.is_none() || self.owner(server).await?.is_some() {
+            return Ok(error);
+        }
+        let name = |name: &Option<String>| name.clone().unwrap_or_default();
+        Err(Cause::DeleteRefused {
+            constraint: name(&server.constraint),
+            table: format!("{}.{}", name(&server.schema), name(&server.table)),
+            source: error,
+        })
+    }
+}

@@ -1,0 +1,278 @@
+//! The search: what one expression can tell is asked of all rows at once; for the rest the merge is tried with ever smaller
+//! parts of the batch. All of it is rolled back.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::super::{Transfer, failed};
+use super::Offender;
+use super::breach::{self, Breach};
+use crate::clients::postgres::PgError;
+use crate::dataset::Table;
+use crate::error::Cause;
+use crate::schema::Comparison;
+use crate::{fault, sql};
+
+const SEARCH: &str = "look for the records that the database refuses";
+
+/// What is tried with a part of the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    /// The dataset's plan, which writes to tables of its own; undone each time.
+    Plan,
+    /// The merge; what passes stays, so that the next part is held against it.
+    Merge,
+}
+
+/// A search under way, in a transaction of its own.
+pub(super) struct Probe<'a> {
+    transfer: &'a Transfer<'a>,
+    /// Records of the batch; there are no more cases than that.
+    records: u64,
+    /// How many offenders are enough.
+    limit: usize,
+}
+
+/// Positions of cases, in the order in which they count.
+type Part = Range<u64>;
+
+impl<'a> Probe<'a> {
+    pub fn new(transfer: &'a Transfer<'a>, records: u64, limit: usize) -> Self {
+        Self { transfer, records, limit }
+    }
+
+    /// The records that the database refuses, in their order, and no more than are enough. Not always all: one that
+    /// counts when a later one is out is found the next time. None: no record explains the refusal.
+    pub async fn offenders(&self, tables: &Comparison) -> Result<Vec<Offender>, Cause> {
+        let Self { transfer, .. } = self;
+        let scripts = transfer.context.dataset().scripts;
+        if tables.is_empty() && transfer.make_missing_tables(tables).await? {
+            transfer.run(scripts.keys, "", "make the keys of the production tables").await?;
+        }
+        transfer.run(sql::REFUSED_CASES, "", SEARCH).await?;
+        if self.attempt(&transfer.render(scripts.promote, ""), true).await?.is_some() {
+            return self.by_halves(Attempt::Plan).await;
+        }
+        let found = self.by_expressions().await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        self.remove_old_rows().await?;
+        self.by_halves(Attempt::Merge).await
+    }
+
+    /// What a row's own values decide, in one statement a table.
+    async fn by_expressions(&self) -> Result<Vec<Offender>, Cause> {
+        let mut found = BTreeMap::new();
+        for table in self.transfer.context.dataset().tables {
+            for (position, breach) in self.broken_in(table).await? {
+                found.entry(position).or_insert(breach);
+            }
+        }
+        let mut offenders = Vec::new();
+        for (position, breach) in found.into_iter().take(self.limit) {
+            offenders.extend(self.offender(position, breach).await?);
+        }
+        Ok(offenders)
+    }
+
+    /// The cases with a row of this table that breaks a constraint which asks for its staged columns alone.
+    async fn broken_in(&self, table: &Table) -> Result<Vec<(u64, Breach)>, Cause> {
+        let (transfer, schema) = (self.transfer, &self.transfer.context.config.database.schema);
+        let columns: Vec<_> = table.staged().map(|column| column.name).collect();
+        let rows =
+            transfer.query(sql::REFUSED_EXPRESSIONS, "", &[schema, &table.name, &columns], SEARCH).await?;
+        let (mut breaches, mut conditions) = (Vec::new(), Vec::new());
+        for (row, number) in rows.iter().zip(1..) {
+            let read =
+                |column: usize| row.try_get::<_, Option<String>>(column).map_err(|e| failed(e, SEARCH));
+            let (ours, name) = (Some(table.name.to_owned()), Some(table.name.to_owned()));
+            breaches.push(Breach {
+                ours,
+                table: name,
+                constraint: read(0)?,
+                column: read(1)?,
+                ..Breach::default()
+            });
+            conditions.push(format!("({number}, {})", read(2)?.unwrap_or_default()));
+        }
+        if breaches.is_empty() {
+            return Ok(Vec::new());
+        }
+        // One that is enough may be each in another table.
+        let limit = self.limit.min(i64::MAX as usize).to_string();
+        let special = [("conditions", conditions.join(", ")), ("limit", limit)];
+        let special = special.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let text = transfer.render_with(sql::REFUSED_FIND, table.name, &special);
+        self.execute("savepoint expressions").await?;
+        let rows = match transfer.watch.answer(SEARCH, transfer.transaction.query(&text, &[])).await {
+            Ok(rows) => rows,
+            // An expression that fails says nothing of a record: the merge itself will tell.
+            Err(error) if error.failure().is_some_and(|failure| failure.server().is_some()) => {
+                tracing::debug!(
+                    table = table.name,
+                    "its constraints cannot be tried on staged rows: {error}"
+                );
+                self.execute("rollback to savepoint expressions").await?;
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.execute("release savepoint expressions").await?;
+        let read = |row: &tokio_postgres::Row| {
+            let (position, number): (i64, i32) = (row.try_get(0)?, row.try_get(1)?);
+            Ok((position as u64, breaches[number as usize - 1].clone()))
+        };
+        let found = rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>();
+        found.map_err(|e| failed(e, SEARCH).into())
+    }
+
+    /// The merge begins with it: a row that goes must not stand in the way of another record's.
+    async fn remove_old_rows(&self) -> Result<(), Cause> {
+        let transfer = self.transfer;
+        let (parent, children) = self.tables();
+        let mut text = transfer.render(sql::PROMOTE_BEGIN, parent.name);
+        for child in children {
+            text += &transfer.render(sql::PROMOTE_REMOVE, child.name);
+        }
+        text += &transfer.render(sql::REFUSED_REMOVE_PARENTS, parent.name);
+        for table in transfer.context.dataset().tables {
+            text += &transfer.render(sql::REFUSED_INDEX, table.name);
+        }
+        match self.attempt(&(text + sql::REFUSED_LOOK), true).await? {
+            None => Ok(()),
+            // A delete that is refused is never a failed record.
+            Some(error) => Err(error.into()),
+        }
+    }
+
+    /// Tries halves of halves until each record that is refused stands alone. Parts come in the order of the files, so
+    /// that of two records that exclude each other the later fails.
+    async fn by_halves(&self, attempt: Attempt) -> Result<Vec<Offender>, Cause> {
+        let mut found: Vec<(u64, Offender)> = Vec::new();
+        let mut parts = halves(1..self.records + 1);
+        while let Some(part) = parts.pop() {
+            let Some(error) = self.attempt_part(attempt, &part).await? else { continue };
+            if part.end - part.start > 1 {
+                parts.extend(halves(part));
+                continue;
+            }
+            let server = breach::server(&error).expect("an attempt gives no other errors back");
+            let breach = self.transfer.breach(server).await?;
+            match self.offender(part.start, breach).await? {
+                Some(offender) if offender.is_winner || attempt == Attempt::Merge => {
+                    found.push((part.start, offender));
+                }
+                // Of a case that is deleted, or of none: nothing that could be left out.
+                _ => return Err(error.into()),
+            }
+            if found.len() >= self.limit {
+                break;
+            }
+        }
+        if attempt == Attempt::Merge && found.len() < self.limit {
+            found = self.still_refused(found).await?;
+        }
+        Ok(found.into_iter().map(|(_, offender)| offender).collect())
+    }
+
+    /// Of these, the ones that do not pass either when all others have: one may have stood against a value that a later
+    /// record gives up. If all pass now, the order of the merge is what refuses them, and it stays as it is.
+    async fn still_refused(&self, mut found: Vec<(u64, Offender)>) -> Result<Vec<(u64, Offender)>, Cause> {
+        let mut still = Vec::new();
+        for (position, _) in &found {
+            if self.attempt_part(Attempt::Merge, &(*position..position + 1)).await?.is_some() {
+                still.push(*position);
+            }
+        }
+        if !still.is_empty() {
+            found.retain(|(position, _)| still.contains(position));
+        }
+        Ok(found)
+    }
+
+    async fn attempt_part(&self, attempt: Attempt, part: &Part) -> Result<Option<PgError>, Cause> {
+        let transfer = self.transfer;
+        let (first, end) = (part.start.to_string(), part.end.to_string());
+        let render = |script: &str, table: &str| {
+            transfer.render_with(script, table, &[("first", first.as_str()), ("end", end.as_str())])
+        };
+        let text = match attempt {
+            Attempt::Plan => {
+                render(sql::REFUSED_PLAN_SOME, "") + &render(transfer.context.dataset().scripts.promote, "")
+            }
+            Attempt::Merge => {
+                let (parent, children) = self.tables();
+                let parent = render(sql::REFUSED_PARENT, parent.name);
+                children.iter().fold(parent, |text, child| text + &render(sql::REFUSED_CHILD, child.name))
+            }
+        };
+        self.attempt(&(text + sql::REFUSED_LOOK), attempt == Attempt::Merge).await
+    }
+
+    /// Tries a script in a savepoint, and keeps what it did if it passes and is to be kept. Gives the error of a constraint
+    /// that is broken.
+    async fn attempt(&self, script: &str, is_kept: bool) -> Result<Option<PgError>, Cause> {
+        let transfer = self.transfer;
+        self.execute("savepoint attempt").await?;
+        let refusal = match self.execute(script).await {
+            Ok(()) => None,
+            Err(error) if breach::server(&error).is_some() => Some(error),
+            Err(error) => return Err(error.into()),
+        };
+        fault::point!("promote.attempt");
+        if refusal.is_none() && is_kept {
+            self.execute("release savepoint attempt").await?;
+        } else {
+            self.execute("rollback to savepoint attempt; release savepoint attempt").await?;
+        }
+        match refusal {
+            Some(error) => Ok(Some(transfer.unless_delete(error).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn execute(&self, script: &str) -> Result<(), PgError> {
+        self.transfer.watch.answer(SEARCH, self.transfer.transaction.batch_execute(script)).await
+    }
+
+    /// The last record of the case at a position.
+    async fn offender(&self, position: u64, breach: Breach) -> Result<Option<Offender>, Cause> {
+        let rows = self.transfer.query(sql::REFUSED_PLACE, "", &[&(position as i64)], SEARCH).await?;
+        let read = |row: &tokio_postgres::Row| {
+            Ok::<_, tokio_postgres::Error>(Offender {
+                record_id: row.try_get(0)?,
+                file_id: row.try_get(1)?,
+                ordinal: row.try_get(2)?,
+                offset_bytes: row.try_get(3)?,
+                is_winner: row.try_get(4)?,
+                breach,
+            })
+        };
+        Ok(rows.first().map(read).transpose().map_err(|e| failed(e, SEARCH))?)
+    }
+
+    fn tables(&self) -> (&'static Table, &'static [Table]) {
+        self.transfer.context.dataset().tables.split_first().expect("a dataset has tables")
+    }
+}
+
+/// Both halves, the first one last: it is taken first. Of one case, itself.
+fn halves(part: Part) -> Vec<Part> {
+    match (part.end - part.start) / 2 {
+        0 => vec![part],
+        half => vec![part.start + half..part.end, part.start..part.start + half],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_its_halves_in_their_order() {
+        assert_eq!(halves(1..8), [4..8, 1..4]);
+        assert_eq!(halves(1..3), [2..3, 1..2]);
+        assert_eq!(halves(7..8), [7..8]);
+    }
+}
