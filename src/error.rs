@@ -77,7 +77,9 @@ pub enum Cause {
     #[error("{message}")]
     Refused { message: String, hint: Option<String> },
     /// Somebody else's foreign key refers to rows of ours that must go.
-    #[error("the database refuses to delete rows: the foreign key {constraint} of {table} refers to them")]
+    #[error(
+        "the database refuses to delete or replace rows: the foreign key {constraint} of {table} refers to them"
+    )]
     DeleteRefused { constraint: String, table: String, source: PgError },
     #[error("another run of {dataset} is under way: {holder}")]
     Locked { dataset: String, holder: String },

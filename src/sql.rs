@@ -109,16 +109,17 @@ pub const PROMOTE_CONSTRAINTS: &str = include_str!("../sql/promote/constraints.p
 
 pub const REFUSED_BUDGET: &str = include_str!("../sql/refused/1_budget.pg.sql");
 pub const REFUSED_OWNER: &str = include_str!("../sql/refused/2_owner.pg.sql");
-pub const REFUSED_CASES: &str = include_str!("../sql/refused/3_cases.pg.sql");
-pub const REFUSED_EXPRESSIONS: &str = include_str!("../sql/refused/4_expressions.pg.sql");
-pub const REFUSED_FIND: &str = include_str!("../sql/refused/5_find.pg.sql");
-pub const REFUSED_PLAN_SOME: &str = include_str!("../sql/refused/6_plan_some.pg.sql");
-pub const REFUSED_REMOVE_PARENTS: &str = include_str!("../sql/refused/7_remove_parents.pg.sql");
-pub const REFUSED_INDEX: &str = include_str!("../sql/refused/8_index.pg.sql");
-pub const REFUSED_PARENT: &str = include_str!("../sql/refused/9_parent.pg.sql");
-pub const REFUSED_CHILD: &str = include_str!("../sql/refused/10_child.pg.sql");
-pub const REFUSED_LOOK: &str = include_str!("../sql/refused/11_look.pg.sql");
-pub const REFUSED_PLACE: &str = include_str!("../sql/refused/12_place.pg.sql");
+pub const REFUSED_REFERRED: &str = include_str!("../sql/refused/3_referred.pg.sql");
+pub const REFUSED_CASES: &str = include_str!("../sql/refused/4_cases.pg.sql");
+pub const REFUSED_EXPRESSIONS: &str = include_str!("../sql/refused/5_expressions.pg.sql");
+pub const REFUSED_FIND: &str = include_str!("../sql/refused/6_find.pg.sql");
+pub const REFUSED_PLAN_SOME: &str = include_str!("../sql/refused/7_plan_some.pg.sql");
+pub const REFUSED_REMOVE_PARENTS: &str = include_str!("../sql/refused/8_remove_parents.pg.sql");
+pub const REFUSED_INDEX: &str = include_str!("../sql/refused/9_index.pg.sql");
+pub const REFUSED_PARENT: &str = include_str!("../sql/refused/10_parent.pg.sql");
+pub const REFUSED_CHILD: &str = include_str!("../sql/refused/11_child.pg.sql");
+pub const REFUSED_LOOK: &str = include_str!("../sql/refused/12_look.pg.sql");
+pub const REFUSED_PLACE: &str = include_str!("../sql/refused/13_place.pg.sql");
 
 /// A name as a quoted SQL identifier, for PostgreSQL and DuckDB alike.
 pub fn identifier(name: &str) -> String {

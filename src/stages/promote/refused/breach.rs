@@ -1,5 +1,7 @@
 //! What refuses a record: a table and its constraint, and nothing of the record's values.
 
+use tokio_postgres::types::ToSql;
+
 use super::super::{Transfer, failed};
 use crate::clients::postgres::{PgError, ServerError};
 use crate::error::Cause;
@@ -41,14 +43,29 @@ pub(super) fn server(error: &PgError) -> Option<&ServerError> {
 }
 
 impl Transfer<'_> {
-    /// The production table that the error is about.
+    /// The production table that has the constraint of an error.
     async fn owner(&self, server: &ServerError) -> Result<Option<String>, Cause> {
         let (Some(schema), Some(table)) = (&server.schema, &server.table) else { return Ok(None) };
-        let operation = "find the table that refuses a record";
+        let names: Vec<_> = self.context.dataset().table_names().collect();
+        self.name(sql::REFUSED_OWNER, &[schema, table, &self.context.config.database.schema, &names]).await
+    }
+
+    /// The production table that the foreign key of an error refers to.
+    async fn referred(&self, server: &ServerError) -> Result<Option<String>, Cause> {
+        let (Some(schema), Some(table), Some(constraint)) =
+            (&server.schema, &server.table, &server.constraint)
+        else {
+            return Ok(None);
+        };
         let names: Vec<_> = self.context.dataset().table_names().collect();
         let production = &self.context.config.database.schema;
-        let rows =
-            self.query(sql::REFUSED_OWNER, "", &[schema, table, production, &names], operation).await?;
+        self.name(sql::REFUSED_REFERRED, &[schema, table, constraint, production, &names]).await
+    }
+
+    /// The answer to a query for a name, if there is one.
+    async fn name(&self, query: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Option<String>, Cause> {
+        let operation = "find the table that refuses a record";
+        let rows = self.query(query, "", values, operation).await?;
         let name = rows.first().map(|row| row.try_get(0)).transpose();
         Ok(name.map_err(|e| failed(e, operation))?)
     }
@@ -73,7 +90,7 @@ impl Transfer<'_> {
         let Some(server) = server(&error).filter(|server| FOREIGN_KEY.contains(&server.code.as_str())) else {
             return Ok(error);
         };
-        if server.table.is_none() || self.owner(server).await?.is_some() {
+        if self.owner(server).await?.is_some() || self.referred(server).await?.is_none() {
             return Ok(error);
         }
         let name = |name: &Option<String>| name.clone().unwrap_or_default();
