@@ -80,7 +80,7 @@ pub enum Cause {
     #[error(
         "the database refuses to delete or replace rows: the foreign key {constraint} of {table} refers to them"
     )]
-    DeleteRefused { constraint: String, table: String, source: PgError },
+    DeleteRefused { constraint: String, table: String, source: Box<PgError> },
     #[error("another run of {dataset} is under way: {holder}")]
     Locked { dataset: String, holder: String },
     #[error("interrupted")]

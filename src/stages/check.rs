@@ -79,25 +79,9 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
     })
     .await??;
 
-    let mut noted = 0;
     // The second time, the ledger has them all.
-    while !is_again {
-        let (same, rows) =
-            blocking(move || failed_rows(&staging, noted).map(|rows| (staging, rows))).await??;
-        staging = same;
-        if rows.is_empty() {
-            break;
-        }
-        noted += rows.len();
-        let rows: Vec<_> = rows.into_iter().map(|(file_no, row)| with_file(&files, file_no, row)).collect();
-        context.ledger.add_failures(&rows).await?;
-        fault::point!("check.failures");
-        if context.config.fail_fast {
-            return Err(Cause::Refused {
-                message: format!("record {}: {}", rows[0].ordinal, rows[0].reason),
-                hint: Some("without --fail-fast the rest is loaded and the ledger lists what failed".into()),
-            });
-        }
+    if !is_again {
+        staging = note_failures(context, &files, staging).await?;
     }
     let mut failures = Failures::default();
     for file in &files {
@@ -137,6 +121,33 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
         failures,
         new_elements,
     })
+}
+
+/// Enters what failed in the ledger.
+async fn note_failures(
+    context: &Context,
+    files: &[StagedFile],
+    mut staging: Staging,
+) -> Result<Staging, Cause> {
+    let mut noted = 0;
+    loop {
+        let (same, rows) =
+            blocking(move || failed_rows(&staging, noted).map(|rows| (staging, rows))).await??;
+        staging = same;
+        if rows.is_empty() {
+            return Ok(staging);
+        }
+        noted += rows.len();
+        let rows: Vec<_> = rows.into_iter().map(|(file_no, row)| with_file(files, file_no, row)).collect();
+        context.ledger.add_failures(&rows).await?;
+        fault::point!("check.failures");
+        if context.config.fail_fast {
+            return Err(Cause::Refused {
+                message: format!("record {}: {}", rows[0].ordinal, rows[0].reason),
+                hint: Some("without --fail-fast the rest is loaded and the ledger lists what failed".into()),
+            });
+        }
+    }
 }
 
 /// Elements of these files that no column takes and no earlier run saw.

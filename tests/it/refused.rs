@@ -1,7 +1,8 @@
 //! Records that the database refuses: each kind of constraint that somebody may have put on our tables fails the record
 //! that breaks it, and no other.
 
-use std::time::{Duration, Instant};
+mod kinds;
+mod search;
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
@@ -108,213 +109,6 @@ async fn a_check_fails_its_record_and_the_older_good_one_counts() {
     assert_eq!(pipeline.one(roles).await, a);
 }
 
-/// Each with the statement that makes it, and the words of the failed record. Of these three, the first two cases pass.
-#[tokio::test]
-async fn each_kind_of_constraint_on_a_rows_own_values() {
-    for (hint, constraint, inside, table, reason) in [
-        (
-            "not null",
-            "alter table oca_parties alter column role set not null",
-            "<Parties><Party><PartyType>x</PartyType></Party></Parties>".to_owned(),
-            "oca_parties",
-            "column role of oca_parties takes no NULL",
-        ),
-        (
-            "domain",
-            "create domain base_role as text;
-             create domain short_role as base_role constraint short check (length(value) < 10);
-             alter table oca_parties alter column role type short_role",
-            party(PRIVATE),
-            "oca_parties",
-            "constraint short of oca_parties refuses it",
-        ),
-        (
-            "two columns",
-            "alter table oca_index add constraint \"Odd, one\" check (court is not null or status <> 'it''s : $1')",
-            status("it's : $1"),
-            "oca_index",
-            "constraint Odd, one of oca_index refuses it",
-        ),
-        (
-            "not valid",
-            "alter table oca_index add constraint late check (status = 'kept') not valid",
-            status("other"),
-            "oca_index",
-            "constraint late of oca_index refuses it",
-        ),
-        (
-            // Its value is known to the server alone.
-            "their own column",
-            "alter table oca_index add owner text default 'us', add constraint theirs check (owner || status <> 'usbad')",
-            status("bad"),
-            "oca_index",
-            "constraint theirs of oca_index refuses it",
-        ),
-        (
-            // The trigger mends one of them before the constraint looks.
-            "a trigger before",
-            "create function mend() returns trigger language plpgsql as $$
-                 begin if new.indexnumberid = 'b' then new.status := 'kept'; end if; return new; end $$;
-             create trigger mend before insert or update on oca_index for each row execute function mend();
-             alter table oca_index add constraint late check (status = 'kept')",
-            status("bad"),
-            "oca_index",
-            "constraint late of oca_index refuses it",
-        ),
-    ] {
-        let pipeline = pipeline(&format!("refused {hint}"), constraint).await;
-        let other = if hint == "a trigger before" { status("bad") } else { status("kept") };
-        let extract = Extract::weekly("2024-01-08").case("b", &other).case("old", &status("kept"));
-        pipeline.put(extract.case("bad", &inside));
-        let ran = pipeline.run().await.exits(3);
-        is_discreet(&pipeline, &ran).await;
-        assert_eq!(open(&pipeline).await, [format!("bad|3|{table}|{reason}")], "{hint}");
-        assert_eq!(cases(&pipeline).await, ["b", "old"], "{hint}");
-    }
-}
-
-/// A row that is not loaded at all breaks the expression itself.
-#[tokio::test]
-async fn an_expression_that_cannot_be_tried_on_all_rows() {
-    let constraint = "alter table oca_index add constraint fraught check (1 / (length(status) - 6) <> 1)";
-    let pipeline = pipeline("refused fraught", constraint).await;
-    pipeline.put(Extract::weekly("2023-12-01").case("old", &status("sixsix")));
-    pipeline.put(Extract::weekly("2024-01-08").case("a", &status("kept")).case("bad", &status("seven77")));
-    pipeline.run().await.exits(3);
-    assert_eq!(open(&pipeline).await, ["bad|2|oca_index|constraint fraught of oca_index refuses it"]);
-    assert_eq!(cases(&pipeline).await, ["a", "old"]);
-}
-
-#[tokio::test]
-async fn of_two_cases_with_one_value_the_later_fails() {
-    let unique = "alter table oca_index add constraint one_status unique (status)";
-    let pipeline = pipeline("refused unique", unique).await;
-    // Against production, within a file, and across files of a batch; the one that has it may take it anew.
-    pipeline.put(
-        Extract::weekly("2024-01-08")
-            .case("production", &status("kept"))
-            .case("a", &status("a"))
-            .case("b", &status("b"))
-            .case("twice", &status("a"))
-            .case("old", &status("kept")),
-    );
-    pipeline.put(Extract::weekly("2024-01-15").case("across", &status("b")).case("d", &status("d")));
-    let ran = pipeline.run().await.exits(3).says("constraint one_status of oca_index refuses it (3)");
-    assert_eq!((ran.count("records_loaded"), ran.count("records_failed")), (4, 3));
-    assert_eq!(cases(&pipeline).await, ["a", "b", "d", "old"]);
-    let reason = "oca_index|constraint one_status of oca_index refuses it";
-    let expected = ["production|1", "twice|4", "across|1"].map(|place| format!("{place}|{reason}"));
-    assert_eq!(open(&pipeline).await, expected);
-    // Its value is free when the other one is deleted.
-    pipeline.put(Extract::weekly("2024-01-22").delete("a").case("again", &status("a")));
-    pipeline.run_with(&["--allow", "drop"]).await.exits(0);
-    assert_eq!(cases(&pipeline).await, ["again", "b", "d", "old"]);
-}
-
-/// A row that goes in the same batch does not stand in the way of another record's.
-#[tokio::test]
-async fn a_value_that_another_record_gives_up_is_free() {
-    let unique = "alter table oca_parties add constraint one_role unique (role);
-        alter table oca_parties add constraint odd check (role <> 'odd' or random() < 0)";
-    let pipeline = pipeline("refused moved", unique).await;
-    pipeline.put(
-        Extract::weekly("2024-01-08")
-            .case("takes", &party("kept"))
-            .case("old", &party("moved"))
-            .case("also", &party("moved"))
-            .case("fine", &party("fine")),
-    );
-    pipeline.run().await.exits(3);
-    let reason = "oca_parties|constraint one_role of oca_parties refuses it";
-    assert_eq!(open(&pipeline).await, [format!("also|3|{reason}")]);
-    assert_eq!(cases(&pipeline).await, ["fine", "old", "takes"]);
-}
-
-#[tokio::test]
-async fn exclusion_foreign_keys_partitions_triggers_and_deferred_constraints() {
-    for (hint, constraint, reason) in [
-        (
-            "exclude",
-            "alter table oca_parties add constraint alone exclude (role with =) where (role = 'bad')
-                deferrable initially deferred;
-             insert into oca_index (indexnumberid) values ('there');
-             insert into oca_parties (indexnumberid, role) values ('there', 'bad')",
-            "constraint alone of oca_parties refuses it",
-        ),
-        (
-            "foreign key",
-            "create table roles (role text primary key); insert into roles values ('kept'), ('good'), ('newer');
-             alter table oca_parties add constraint known foreign key (role) references roles",
-            "constraint known of oca_parties refuses it",
-        ),
-        (
-            "deferred",
-            "create table roles (role text primary key); insert into roles values ('kept'), ('good'), ('newer');
-             alter table oca_parties add constraint known foreign key (role) references roles
-                deferrable initially deferred",
-            "constraint known of oca_parties refuses it",
-        ),
-        (
-            "partition",
-            "drop table oca_parties;
-             create table oca_parties (indexnumberid text references oca_index on delete cascade, role text,
-                 partytype text, representationtype text, undertenant text) partition by list (role);
-             create table of_kept partition of oca_parties for values in ('kept', 'good', 'newer');
-             insert into oca_parties values ('old', 'kept', 'x')",
-            "no partition of oca_parties takes it",
-        ),
-        (
-            "trigger",
-            "create function refuse() returns trigger language plpgsql as $$
-                 begin
-                     if new.role = 'bad' then
-                         raise 'no % here, 4 Hidden Lane', new.role using errcode = 'integrity_constraint_violation';
-                     end if;
-                     return new;
-                 end $$;
-             create trigger refuse after insert on oca_parties for each row execute function refuse()",
-            "the database refuses it (SQLSTATE 23000)",
-        ),
-        (
-            // It is no delete that is refused, although the key is not on a table of ours.
-            "trigger with a key",
-            "create table roles (role text primary key); insert into roles values ('kept'), ('good'), ('newer');
-             create table audit (role text constraint known references roles);
-             create function note() returns trigger language plpgsql as $$
-                 begin insert into public.audit values (new.role); return new; end $$;
-             create trigger note after insert on oca_parties for each row execute function note()",
-            "constraint known of audit refuses it",
-        ),
-    ] {
-        let pipeline = pipeline(&format!("refused {hint}"), constraint).await;
-        let extract = Extract::weekly("2024-01-08").case("a", &party("good")).case("bad", &party("bad"));
-        pipeline.put(extract.case("old", &party("newer")));
-        let ran = pipeline.run_with(&["--skip-publish"]).await.exits(3).says(reason);
-        is_discreet(&pipeline, &ran).await;
-        let open = open(&pipeline).await;
-        assert!(open.len() == 1 && open[0].starts_with("bad|2|") && open[0].ends_with(reason), "{hint} {open:?}");
-        let cases = cases(&pipeline).await;
-        assert!(!cases.contains(&"bad".to_owned()) && cases.contains(&"a".to_owned()), "{hint} {cases:?}");
-        let newer = "select role from oca_parties where indexnumberid = 'old'";
-        assert_eq!(pipeline.one(newer).await, "newer", "{hint}");
-    }
-}
-
-/// Tables that the plan keeps itself are no exception.
-#[tokio::test]
-async fn a_constraint_on_the_metadata() {
-    let constraint = "alter table oca_metadata add constraint odd check (indexnumberid <> 'bad')";
-    let pipeline = pipeline("refused metadata", constraint).await;
-    pipeline.put(Extract::weekly("2024-01-08").case("a", "").case("bad", "").case("c", ""));
-    pipeline.run().await.exits(3);
-    assert_eq!(open(&pipeline).await, ["bad|2|oca_metadata|constraint odd of oca_metadata refuses it"]);
-    assert_eq!(cases(&pipeline).await, ["a", "c", "old"]);
-    // Here it is a delete that is refused.
-    pipeline.put(Extract::weekly("2024-01-15").delete("bad").case("d", ""));
-    pipeline.run().await.exits(1).says("constraint odd").says("The database is unchanged.");
-    assert_eq!(cases(&pipeline).await, ["a", "c", "old"]);
-}
-
 #[tokio::test]
 async fn a_delete_that_is_refused_stops_the_run() {
     for deferred in ["", " deferrable initially deferred"] {
@@ -356,7 +150,7 @@ async fn more_than_may_fail_is_a_breach_that_names_the_constraint() {
     ] {
         let pipeline = pipeline(&format!("refused budget {hint}"), constraint).await;
         let before = pipeline.tables("public").await;
-        let bad = |number: usize| (number % 10 == 0).then(|| "bad".to_owned());
+        let bad = |number: usize| number.is_multiple_of(10).then(|| "bad".to_owned());
         pipeline.put(many(Extract::weekly("2024-01-08"), 60, bad));
         let ran =
             pipeline.run_with(&["--max-failures", "3"]).await.exits(1).says("The database is unchanged.");
@@ -405,22 +199,6 @@ async fn fail_fast_stops_at_the_first_and_a_dry_run_says_what_the_real_one_does(
     assert_eq!(open(&pipeline).await.len(), 2);
 }
 
-/// When the later record is out, an older one of its case counts, which may be refused, too; and there may be two kinds.
-#[tokio::test]
-async fn what_is_refused_the_second_time_is_left_out_then() {
-    let constraint = "alter table oca_parties add constraint odd check (role not like 'bad%');
-        alter table oca_parties add constraint one unique (role)";
-    let pipeline = pipeline("refused twice", constraint).await;
-    let extract = Extract::weekly("2024-01-08").case("a", &party("good")).case("b", &party("x"));
-    let extract = extract.case("a", &party("bad 1")).case("a", &party("bad 2")).case("a", &party("bad 3"));
-    pipeline.put(extract.case("c", &party("x")).case("d", &party("d")));
-    let ran = pipeline.run().await.exits(3);
-    assert_eq!((ran.count("records_loaded"), ran.count("records_failed")), (3, 4));
-    let roles =
-        "select string_agg(indexnumberid || ' ' || role, ', ' order by indexnumberid) from oca_parties";
-    assert_eq!(pipeline.one(roles).await, "a good, b x, d d, old kept");
-}
-
 /// The first run of all, whose tables are made by it, and a batch of which nothing is left.
 #[tokio::test]
 async fn the_first_run_and_a_batch_without_a_good_record() {
@@ -443,74 +221,4 @@ async fn the_first_run_and_a_batch_without_a_good_record() {
     pipeline.put(Extract::weekly("2024-01-08").case("a", &party("a")));
     pipeline.run().await.exits(0);
     assert_eq!(cases(&pipeline).await, ["a"]);
-}
-
-/// However many there are: one statement a table.
-#[cfg(feature = "failpoints")]
-#[tokio::test]
-async fn what_a_rows_own_values_decide_is_not_searched_for() {
-    let constraint = "alter table oca_parties add constraint odd check (role <> 'bad')";
-    let pipeline = pipeline("refused at once", constraint).await;
-    pipeline
-        .put(many(Extract::weekly("2024-01-08"), 100, |number| (number % 2 == 0).then(|| "bad".to_owned())));
-    let trace = pipeline.folder().join("trace");
-    let faults = format!("*=trace {}", trace.display());
-    let ran = pipeline.start_with(&["--max-failures", "50%"], &[("FAULTS", &faults)]).await.unwrap().exits(3);
-    assert_eq!(ran.count("records_failed"), 50);
-    let trace = std::fs::read_to_string(trace).unwrap();
-    assert_eq!(trace.lines().filter(|point| *point == "promote.attempt").count(), 1);
-}
-
-#[tokio::test]
-async fn thousands_of_cases_with_a_handful_of_offenders() {
-    let constraint = "alter table oca_parties add constraint one unique (role)";
-    let pipeline = pipeline("refused many", constraint).await;
-    let bad = |number: usize| (number % 997 == 5).then(|| "kept".to_owned());
-    pipeline.put(many(Extract::weekly("2024-01-08"), 6000, bad));
-    let began = Instant::now();
-    let ran = pipeline.run().await.exits(3);
-    let duration = began.elapsed();
-    assert_eq!(ran.count("records_failed"), 7);
-    println!("7 of 6000 refused: {duration:?}");
-    assert!(duration < Duration::from_secs(60), "{duration:?}");
-}
-
-/// Killed, or broken, in the middle of the search: nothing of it stays, and the next run does it again.
-#[cfg(feature = "failpoints")]
-#[tokio::test]
-async fn a_search_that_is_broken_leaves_nothing() {
-    let constraint = "alter table oca_parties add constraint one unique (role)";
-    let pipeline = pipeline("refused broken", constraint).await;
-    let before = pipeline.tables("public").await;
-    let bad = |number: usize| (number == 7).then(|| "kept".to_owned());
-    pipeline.put(many(Extract::weekly("2024-01-08"), 16, bad));
-    for point in [
-        "promote.refused",
-        "promote.attempt@1",
-        "promote.attempt@2",
-        "promote.attempt@5",
-        "promote.found",
-        "parse.begin@2",
-        "promote.before_commit",
-    ] {
-        for action in ["kill", "fail"] {
-            let ran = pipeline.start_with(&[], &[("FAULTS", &format!("{point}={action}"))]).await.unwrap();
-            assert!([1, -1].contains(&ran.code), "{point} {action}: {}", ran.stderr);
-            assert_eq!(pipeline.tables("public").await, before, "{point} {action}");
-            let left = "select count(*) from pg_tables where schemaname like 'pg_temp%'";
-            let start = Instant::now();
-            while pipeline.one(left).await != "0" && start.elapsed() < Duration::from_secs(10) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            assert_eq!(pipeline.one(left).await, "0", "{point} {action}");
-        }
-    }
-    // The sessions of a process that was killed go a moment later.
-    let mut code = 75;
-    while code == 75 {
-        code = pipeline.start(&[]).await.unwrap().code;
-    }
-    assert_eq!(code, 3);
-    assert_eq!(open(&pipeline).await, ["case 7|8|oca_parties|constraint one of oca_parties refuses it"]);
-    assert_eq!(cases(&pipeline).await.len(), 16);
 }

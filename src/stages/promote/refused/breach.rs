@@ -97,7 +97,7 @@ impl Transfer<'_> {
         Err(Cause::DeleteRefused {
             constraint: name(&server.constraint),
             table: format!("{}.{}", name(&server.schema), name(&server.table)),
-            source: error,
+            source: Box::new(error),
         })
     }
 }

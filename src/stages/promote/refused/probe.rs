@@ -273,6 +273,6 @@ mod tests {
     fn a_part_is_its_halves_in_their_order() {
         assert_eq!(halves(1..8), [4..8, 1..4]);
         assert_eq!(halves(1..3), [2..3, 1..2]);
-        assert_eq!(halves(7..8), [7..8]);
+        assert!(halves(7..8).into_iter().eq(std::iter::once(7..8)));
     }
 }
