@@ -102,6 +102,8 @@ pub struct Scripts {
     pub keys: &'static str,
     /// PostgreSQL: plans the merge.
     pub promote: &'static str,
+    /// PostgreSQL: what a batch's plan says otherwise than the tables that the promotion keeps itself; no row is a pass.
+    pub kept: &'static str,
     /// PostgreSQL: guards before the commit.
     pub guards: &'static str,
     /// PostgreSQL: takes out what is left of deleted records.

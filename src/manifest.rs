@@ -6,6 +6,8 @@
 mod entries;
 mod migrations;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -15,7 +17,9 @@ use crate::config::DatabaseConfig;
 use crate::error::Cause;
 use crate::{machine, sql};
 
-pub use entries::{FileFindings, Kind, KnownFailure, KnownFile, NewFailure, NewFile, NewRun, Place, Status};
+pub use entries::{
+    FileFindings, Kind, KnownFailure, KnownFile, NewFailure, NewFile, NewRun, Place, Status, confirm_written,
+};
 pub use migrations::{NEWEST, is_usable, migrate};
 
 /// The ledger of one dataset in one database.
@@ -148,8 +152,9 @@ impl Ledger {
 
     /// A step begins.
     pub async fn start_step(&self, batch: i32, step: &str) -> Result<(), Cause> {
-        self.execute("begin a step", sql::LEDGER_START_STEP, &[&self.run_id, &batch, &step]).await?;
-        Ok(())
+        let values: [&(dyn ToSql + Sync); 3] = [&self.run_id, &batch, &step];
+        let written = self.execute("begin a step", sql::LEDGER_START_STEP, &values).await?;
+        confirm_written("steps", 1, written)
     }
 
     /// A step ends; `status` is completed or skipped.
@@ -162,13 +167,14 @@ impl Ledger {
         bytes: u64,
         details: &Value,
     ) -> Result<(), Cause> {
-        self.execute(
-            "end a step",
-            sql::LEDGER_FINISH_STEP,
-            &[&self.run_id, &batch, &step, &status, &(rows as i64), &(bytes as i64), details],
-        )
-        .await?;
-        Ok(())
+        let written = self
+            .execute(
+                "end a step",
+                sql::LEDGER_FINISH_STEP,
+                &[&self.run_id, &batch, &step, &status, &(rows as i64), &(bytes as i64), details],
+            )
+            .await?;
+        confirm_written("steps", 1, written)
     }
 
     /// The files that are done.
@@ -249,20 +255,21 @@ impl Ledger {
     /// Notes what was found in a file.
     pub async fn file_parsed(&self, file_id: i64, findings: &FileFindings) -> Result<(), Cause> {
         let status = if findings.readable { "pending" } else { "failed" };
-        self.execute(
-            "note a file",
-            sql::LEDGER_FILE_PARSED,
-            &[
-                &file_id,
-                &status,
-                &(findings.records_seen as i64),
-                &(findings.records_failed as i64),
-                &findings.unknown,
-                &findings.error,
-            ],
-        )
-        .await?;
-        Ok(())
+        let written = self
+            .execute(
+                "note a file",
+                sql::LEDGER_FILE_PARSED,
+                &[
+                    &file_id,
+                    &status,
+                    &(findings.records_seen as i64),
+                    &(findings.records_failed as i64),
+                    &findings.unknown,
+                    &findings.error,
+                ],
+            )
+            .await?;
+        confirm_written("files", 1, written)
     }
 
     /// Notes failed records: they stay, whatever becomes of the run.
@@ -276,8 +283,9 @@ impl Ledger {
         });
         // PostgreSQL's jsonb cannot hold a NUL, nor can its text.
         let rows = Value::Array(rows.collect()).to_string().replace("\\u0000", "\\ufffd");
-        self.execute("note failed records", sql::LEDGER_ADD_FAILURES, &[&self.run_id, &rows]).await?;
-        Ok(())
+        let values: [&(dyn ToSql + Sync); 2] = [&self.run_id, &rows];
+        let written = self.execute("note failed records", sql::LEDGER_ADD_FAILURES, &values).await?;
+        confirm_written("failed_records", failures.len() as u64, written)
     }
 
     /// Keeps what the guards found although the promotion was rolled back.
@@ -305,6 +313,14 @@ impl Ledger {
         let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &self.run_id, &paths];
         let rows = self.all("look for new elements", sql::LEDGER_NEW_ELEMENTS, &values).await?;
         Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
+    }
+
+    /// How many rows each table had when it was last counted, or changed by us; what it knows nothing of is not there.
+    pub async fn remembered_rows(&self) -> Result<BTreeMap<String, i64>, Cause> {
+        let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &self.database.schema];
+        let rows = self.all("look up the numbers of rows", sql::LEDGER_REMEMBERED, &values).await?;
+        let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        Ok(rows.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
     /// Is there a promotion that was not published?

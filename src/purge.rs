@@ -6,10 +6,11 @@ use tokio_postgres::types::ToSql;
 
 use crate::clients::postgres::{self, PgError};
 use crate::error::{Cause, Failure};
+use crate::manifest::confirm_written;
 use crate::report::Report;
 use crate::run::{Opened, Progress};
 use crate::stages::{Context, load, publish};
-use crate::{config::RunConfig, sql};
+use crate::{config::RunConfig, schema, sql};
 
 /// What a purge took out.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Purged {
 
 /// Where runs put their staging CSVs.
 const RUNS: &str = "private/runs";
+/// The tables of the ledger that a purge writes to.
+const LEDGER: [&str; 4] = ["failed_records", "files", "record_origins", "runs"];
 
 /// Takes out what earlier runs have staged, deletes in one transaction, verifies that nothing is left before the commit,
 /// then writes the public files anew.
@@ -89,7 +92,7 @@ async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>,
         [&context.run_id, &0, &"purge", &"completed", &total, &0_i64, &details];
     let database = &context.config.database;
     let note = sql::render(sql::LEDGER_FINISH_STEP, &[("ledger", &database.ledger_schema)]);
-    transaction.execute(&note, &values).await.map_err(failed)?;
+    confirm_written("steps", 1, transaction.execute(&note, &values).await.map_err(failed)?)?;
     transaction.commit().await.map_err(|error| match failed(error) {
         source @ PgError::ConnectionLost(_) => Cause::CommitUnknown { source },
         error => error.into(),
@@ -124,16 +127,31 @@ async fn delete_and_verify(
             hint: Some("merganser run makes the tables; another schema: --schema".into()),
         });
     }
-    transaction.batch_execute(&render(dataset.scripts.purge, "")).await.map_err(failed)?;
+    // What stands on the tables may swallow a delete, or put a row back: nothing is believed that was not read again.
+    let mut attached = schema::attached(transaction, &database.schema, &names).await?;
+    attached.extend(schema::attached(transaction, &database.ledger_schema, &LEDGER).await?);
+    let purged = transaction.batch_execute(&render(dataset.scripts.purge, "")).await;
+    purged.map_err(|error| schema::explain(failed(error), &attached))?;
+    // Deferred triggers come now and not behind the proof.
+    transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;
     let rows = transaction.query(sql::PURGED, &[]).await.map_err(failed)?;
     let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
     let rows = rows.collect::<Result<Vec<_>, tokio_postgres::Error>>().map_err(failed)?;
     let left = transaction.query(&render(dataset.scripts.verify, ""), &[]).await.map_err(failed)?;
-    if let Some(row) = left.first() {
-        let (table, rows): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    let mut lines = Vec::new();
+    for row in &left {
+        let (place, rows): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        // Of the ledger, the column is named, too.
+        let table = place.split('.').next().unwrap_or(&place);
+        lines.push(format!(
+            "{place} still has {rows} row(s) of deleted cases; {}",
+            schema::describe(&attached, table)
+        ));
+    }
+    if !lines.is_empty() {
         return Err(Cause::Refused {
-            message: format!("{table} still has {rows} row(s) of deleted cases"),
-            hint: None,
+            message: lines.join("\n    "),
+            hint: Some("take it off, or have it let these rows go, then purge again".into()),
         });
     }
     if !context.config.dry_run {

@@ -4,12 +4,16 @@
 //! are then compared in the server's catalogue. So there is one definition of the tables, and nobody sees
 //! anything of the comparison.
 
+mod attached;
+
 use tokio_postgres::Transaction;
 
 use crate::clients::postgres::{self, PgError};
 use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::sql;
+
+pub use attached::{Attachment, attached, describe, explain};
 
 /// What the comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Scripts use psql's own variables, so each runs by hand too: `:"name"` is a quoted identifier,
 //! `:'name'` a quoted literal, `:name` text as it is (a list of quoted columns, a number).
 
-use crate::dataset::Table;
+use crate::dataset::{ColumnType, Table};
 
 pub const MIGRATIONS_TABLE: &str = include_str!("../sql/manifest/migrations.pg.sql");
 /// Numbered migrations of the ledger, in order; append-only.
@@ -29,6 +29,7 @@ pub const LEDGER_ADD_FILE: &str = include_str!("../sql/ledger/add_file.pg.sql");
 pub const LEDGER_ADOPT_FILES: &str = include_str!("../sql/ledger/adopt_files.pg.sql");
 pub const LEDGER_FILE_PARSED: &str = include_str!("../sql/ledger/file_parsed.pg.sql");
 pub const LEDGER_FAILED_AGAIN: &str = include_str!("../sql/ledger/failed_again.pg.sql");
+pub const LEDGER_REMEMBERED: &str = include_str!("../sql/ledger/remembered.pg.sql");
 pub const LEDGER_PUBLISHED: &str = include_str!("../sql/ledger/published.pg.sql");
 pub const LEDGER_COMMITTED: &str = include_str!("../sql/ledger/committed.pg.sql");
 pub const LEDGER_EXISTS: &str = include_str!("../sql/ledger/exists.pg.sql");
@@ -71,6 +72,7 @@ pub const SCHEMA_COLUMNS: &str = include_str!("../sql/schema/1_columns.pg.sql");
 pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/2_keys.pg.sql");
 pub const SCHEMA_DUPLICATES: &str = include_str!("../sql/schema/3_duplicates.pg.sql");
 pub const SCHEMA_ORPHANS: &str = include_str!("../sql/schema/4_orphans.pg.sql");
+pub const SCHEMA_ATTACHED: &str = include_str!("../sql/schema/5_attached.pg.sql");
 
 // The preflight; its parameters are PostgreSQL's own, but for a setting's value.
 pub const CHECK_SESSION: &str = include_str!("../sql/check/1_session.pg.sql");
@@ -95,6 +97,7 @@ pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql"
 
 pub const PROMOTE_STAGED_LOCK: &str = include_str!("../sql/promote/staged_lock.pg.sql");
 pub const PROMOTE_STAGED_COUNT: &str = include_str!("../sql/promote/staged_count.pg.sql");
+pub const PROMOTE_BEFORE: &str = include_str!("../sql/promote/0_before.pg.sql");
 pub const PROMOTE_IDENTIFY: &str = include_str!("../sql/promote/0_identify.pg.sql");
 pub const PROMOTE_READ_GUARDS: &str = include_str!("../sql/promote/9_read_guards.pg.sql");
 pub const PROMOTE_READ_CHANGES: &str = include_str!("../sql/promote/7_read_changes.pg.sql");
@@ -102,8 +105,15 @@ pub const PROMOTE_READ_RECORDS: &str = include_str!("../sql/promote/8_read_recor
 pub const PROMOTE_BEGIN: &str = include_str!("../sql/promote/1_begin.pg.sql");
 pub const PROMOTE_REMOVE: &str = include_str!("../sql/promote/2_remove.pg.sql");
 pub const PROMOTE_PARENT: &str = include_str!("../sql/promote/3_parent.pg.sql");
+pub const PROMOTE_PARENT_UPDATE: &str = include_str!("../sql/promote/3_update.pg.sql");
+pub const PROMOTE_PARENT_INSERT: &str = include_str!("../sql/promote/3_insert.pg.sql");
+pub const PROMOTE_PARENT_COUNTED: &str = include_str!("../sql/promote/3_counted.pg.sql");
 pub const PROMOTE_INSERT: &str = include_str!("../sql/promote/4_insert.pg.sql");
 pub const PROMOTE_CHANGES: &str = include_str!("../sql/promote/5_changes.pg.sql");
+pub const PROMOTE_KEPT: &str = include_str!("../sql/promote/5_kept.pg.sql");
+pub const PROMOTE_COUNTED: &str = include_str!("../sql/promote/7_counted.pg.sql");
+pub const PROMOTE_VERIFY: &str = include_str!("../sql/promote/7_verify.pg.sql");
+pub const PROMOTE_VERIFY_LEDGER: &str = include_str!("../sql/promote/7_verify_ledger.pg.sql");
 pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/6_ledger.pg.sql");
 pub const PROMOTE_CONSTRAINTS: &str = include_str!("../sql/promote/constraints.pg.sql");
 
@@ -144,6 +154,15 @@ pub fn assignments(table: &Table, key: &str) -> String {
         .map(|c| format!("{0} = staged.{0}", identifier(c.name)))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// The staged columns of a table, to compare rows by: texts byte by byte, whatever the collation of a column is.
+pub fn compared(table: &Table) -> String {
+    let column = |name: &str, kind: ColumnType| match kind {
+        ColumnType::Text | ColumnType::TextArray => format!("{0} collate \"C\" as {0}", identifier(name)),
+        _ => identifier(name),
+    };
+    table.staged().map(|c| column(c.name, c.kind)).collect::<Vec<_>>().join(", ")
 }
 
 /// A script with its variables put in, as psql would: not inside literals, quoted identifiers, comments or

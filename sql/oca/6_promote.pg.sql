@@ -2,10 +2,11 @@
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
 -- Inputs:  :"staging".oca_records, one row for each good record: record_id, file_id, run_date, order_key,
 --          ordinal, offset_bytes, is_delete, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
---          :'overwrite_newer', true only when the operator asks for it; :'run_id', :batch.
+--          :'overwrite_newer', true only when the operator asks for it; :'run_id'.
 -- Outputs: pg_temp.plan, one row a case: record_id, action (load, superseded or delete), file_id, ordinal
---          and order_key of the winning record; oca_metadata up to date; its row of table_changes;
---          failed records of deleted cases settled and cleared.
+--          and order_key of the winning record, and what oca_metadata has to say of it (is_known and is_changed: it says
+--          something, and something else, before); oca_metadata up to date; failed records of deleted cases settled
+--          and cleared; pg_temp.counted, how many rows of each table had to change (expected), and did (found).
 
 create temp table plan on commit drop as
 with seen as (
@@ -23,7 +24,12 @@ with seen as (
 known as (
     select
         seen.*,
+        metadata.indexnumberid is not null as is_known,
+        metadata.initialdate as known_initialdate,
         metadata.updatedate as known_live,
+        metadata.deletedate as known_deletedate,
+        least(metadata.initialdate, seen.first_seen) as initialdate,
+        greatest(metadata.updatedate, seen.last_live) as updatedate,
         least(metadata.deletedate, seen.first_delete) as deletedate,
         file.order_key as known_order_key,
         file.name = own.name and file.sha256 = own.sha256 and origin.ordinal > seen.ordinal
@@ -32,7 +38,11 @@ known as (
     left join :"ledger".files as own on own.file_id = seen.file_id
     -- Not the table itself: one that was taken over without its key may hold a case twice.
     left join (
-        select indexnumberid, max(updatedate) as updatedate, min(deletedate) as deletedate
+        select
+            indexnumberid,
+            min(initialdate) as initialdate,
+            max(updatedate) as updatedate,
+            min(deletedate) as deletedate
         from :"schema".oca_metadata
         where indexnumberid in (select record_id from seen)
         group by indexnumberid
@@ -53,6 +63,12 @@ select
     first_seen,
     last_live,
     first_delete,
+    is_known,
+    is_known and (known_initialdate, known_live, known_deletedate)
+        is distinct from (initialdate, updatedate, deletedate) as is_changed,
+    initialdate,
+    updatedate,
+    deletedate,
     case
         when deletedate is not null then 'delete'
         when :'overwrite_newer'::boolean then 'load'
@@ -66,23 +82,10 @@ from known;
 
 analyze pg_temp.plan;
 
+create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
+
 -- Not "on conflict": a database that was taken over may lack the key.
-with rows_before as materialized (
-    select case
-        when not exists (select from :"schema".oca_metadata) then 0
-        else coalesce(
-            (
-                select rows_after
-                from :"ledger".table_changes join :"ledger".runs using (run_id)
-                where dataset = 'oca' and target_schema = :'schema' and table_name = 'oca_metadata' and not dry_run
-                order by started_at desc, batch desc
-                limit 1
-            ),
-            (select count(*) from :"schema".oca_metadata)
-        )
-    end as rows
-),
-updated as (
+with updated as (
     update :"schema".oca_metadata as metadata
     set initialdate = least(metadata.initialdate, plan.first_seen),
         updatedate = greatest(metadata.updatedate, plan.last_live),
@@ -98,35 +101,47 @@ updated as (
 ),
 inserted as (
     insert into :"schema".oca_metadata (indexnumberid, initialdate, updatedate, deletedate)
-    select record_id, first_seen, last_live, first_delete
+    select record_id, initialdate, updatedate, deletedate
     from pg_temp.plan
-    where not exists (
-        select from :"schema".oca_metadata as metadata where metadata.indexnumberid = plan.record_id
-    )
+    where not is_known
     order by first_seen, file_id, ordinal
     returning 1
 )
-insert into :"ledger".table_changes (
-    run_id, batch, table_name, rows_before, inserted, replaced, deleted, rows_after
-)
+insert into pg_temp.counted (table_name, change, expected, found)
 select
-    :'run_id', :batch, 'oca_metadata', rows_before.rows,
-    (select count(*) from inserted), (select count(*) from updated), 0,
-    rows_before.rows + (select count(*) from inserted)
-from rows_before;
+    'oca_metadata',
+    'update',
+    (select count(*) from pg_temp.plan where is_changed),
+    (select count(*) from updated)
+union all
+select
+    'oca_metadata',
+    'insert',
+    (select count(*) from pg_temp.plan where not is_known),
+    (select count(*) from inserted);
 
 -- Of a deleted case nothing is kept and nothing is to be put right: that goes for one of its records that
 -- failed in this batch, too, which the plan does not know.
-update :"ledger".failed_records as failed
-set fragment = null,
-    value = null,
-    resolved_by = case when failed.resolved_at is null then :'run_id' else failed.resolved_by end,
-    resolution = coalesce(failed.resolution, 'deleted'),
-    resolved_at = coalesce(failed.resolved_at, now())
-from :"ledger".runs as failed_run, :"schema".oca_metadata as metadata
-where failed_run.run_id = failed.run_id
-    and failed_run.dataset = 'oca'
-    and failed_run.target_schema = :'schema'
-    and metadata.indexnumberid = failed.record_id
-    and metadata.deletedate is not null
-    and (failed.resolved_at is null or failed.fragment is not null or failed.value is not null);
+with settled as materialized (
+    select distinct failed.failed_record_id
+    from :"ledger".failed_records as failed
+        join :"ledger".runs as failed_run on failed_run.run_id = failed.run_id
+        join :"schema".oca_metadata as metadata on metadata.indexnumberid = failed.record_id
+    where failed_run.dataset = 'oca'
+        and failed_run.target_schema = :'schema'
+        and metadata.deletedate is not null
+        and (failed.resolved_at is null or failed.fragment is not null or failed.value is not null)
+),
+written as (
+    update :"ledger".failed_records as failed
+    set fragment = null,
+        value = null,
+        resolved_by = case when failed.resolved_at is null then :'run_id' else failed.resolved_by end,
+        resolution = coalesce(failed.resolution, 'deleted'),
+        resolved_at = coalesce(failed.resolved_at, now())
+    from settled
+    where failed.failed_record_id = settled.failed_record_id
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'failed_records', 'update', (select count(*) from settled), (select count(*) from written);

@@ -1,8 +1,8 @@
--- Purpose: count what production holds and find the records whose rows must go.
+-- Purpose: find the records whose rows must go.
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
 -- Inputs:  pg_temp.plan (made by the dataset), :"schema".:"table" (the parent), :"key".
 -- Outputs: pg_temp.touched: records with rows in production that are replaced or deleted;
---          pg_temp.blocked: staged records that stay out; pg_temp.removed, pg_temp.before: empty.
+--          pg_temp.blocked: staged records that stay out; pg_temp.removed: empty.
 
 create temp table touched on commit drop as
 select record_id, action
@@ -16,6 +16,5 @@ create temp table blocked on commit drop as
 select record_id from pg_temp.plan where action <> 'load' and file_id is not null;
 
 create temp table removed (table_name text, record_id text, rows bigint) on commit drop;
-create temp table before (table_name text, rows bigint) on commit drop;
 
 analyze pg_temp.touched, pg_temp.blocked;

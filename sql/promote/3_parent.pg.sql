@@ -1,25 +1,8 @@
--- Purpose: bring the parent table up to date: deleted records go, known ones are updated in place (so
---          that no foreign key has to look at their children), new ones are inserted.
+-- Purpose: begin with the parent table: deleted records go, and what is staged of records that stay out.
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
--- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :columns, :assignments, pg_temp.touched,
---          pg_temp.blocked.
--- Outputs: the parent table; pg_temp.before and pg_temp.removed filled for it.
-
-insert into pg_temp.before (table_name, rows)
-select :'table', case
-    -- Made anew, or emptied by hand.
-    when not exists (select from :"schema".:"table") then 0
-    else coalesce(
-        (
-            select rows_after
-            from :"ledger".table_changes join :"ledger".runs using (run_id)
-            where dataset = :'dataset' and target_schema = :'schema' and table_name = :'table' and not dry_run
-            order by started_at desc, batch desc
-            limit 1
-        ),
-        (select count(*) from :"schema".:"table")
-    )
-end;
+-- Inputs:  :"schema".:"table", :"staging".:"table", :"key", pg_temp.touched, pg_temp.blocked.
+-- Outputs: the parent table without deleted records; pg_temp.removed filled for it; staging without blocked records. The
+--          number of the last statement, of blocked rows, is what update and insert are held against.
 
 with gone as (
     delete from :"schema".:"table" as parent
@@ -35,13 +18,3 @@ select :'table', record_id, 1 from pg_temp.touched where action = 'load';
 delete from :"staging".:"table" as staged
 using pg_temp.blocked
 where staged.:"key" = blocked.record_id;
-
-update :"schema".:"table" as parent
-set :assignments
-from :"staging".:"table" as staged
-where parent.:"key" = staged.:"key";
-
-insert into :"schema".:"table" (:columns)
-select :columns
-from :"staging".:"table" as staged
-where not exists (select from pg_temp.touched where touched.record_id = staged.:"key");

@@ -1,6 +1,7 @@
 -- Purpose: the exact change of one table, for the ledger.
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
--- Inputs:  :"staging".:"table" (the rows that were loaded), :"key", pg_temp.before, touched and removed.
+-- Inputs:  :"staging".:"table" (the rows that were loaded), :"key", pg_temp.touched and removed;
+--          :rows_before.
 -- Outputs: one row of :"ledger".table_changes. Per record, as many new rows as there were old ones
 --          count as replaced; more are inserted, fewer are deleted.
 
@@ -26,6 +27,5 @@ total as (
 insert into :"ledger".table_changes (
     run_id, batch, table_name, rows_before, inserted, replaced, deleted, rows_after
 )
-select :'run_id', :batch, :'table', rows, inserted, replaced, deleted, rows + inserted - deleted
-from total, pg_temp.before
-where table_name = :'table';
+select :'run_id', :batch, :'table', :rows_before, inserted, replaced, deleted, :rows_before + inserted - deleted
+from total;

@@ -2,7 +2,8 @@
 --          failed records are put right.
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, :"staging".:"records".
--- Outputs: :"ledger".files, record_origins and failed_records up to date.
+-- Outputs: :"ledger".files, record_origins and failed_records up to date; pg_temp.counted, how many rows of each had to
+--          change, and did.
 
 with outcome as (
     select
@@ -12,22 +13,29 @@ with outcome as (
         count(*) as good
     from :"staging".:"records" as record join pg_temp.plan using (record_id)
     group by record.file_id
+),
+ended as materialized (
+    select file.file_id, outcome.loaded, outcome.deleted, outcome.good, run.kind
+    from :"ledger".files as file left join outcome using (file_id) join :"ledger".runs as run using (run_id)
+    where file.run_id = :'run_id' and file.batch = :batch and file.status = 'pending'
+),
+written as (
+    update :"ledger".files as file
+    set records_loaded = coalesce(ended.loaded, 0),
+        records_deleted = coalesce(ended.deleted, 0),
+        records_superseded = coalesce(ended.good - ended.loaded - ended.deleted, 0),
+        status = case
+            when ended.kind = 'retry' then 'retried'
+            when file.error is not null then 'incomplete'
+            when file.records_failed > 0 then 'done_with_failures'
+            else 'done'
+        end
+    from ended
+    where ended.file_id = file.file_id
+    returning file.status
 )
-update :"ledger".files as file
-set records_loaded = coalesce(outcome.loaded, 0),
-    records_deleted = coalesce(outcome.deleted, 0),
-    records_superseded = coalesce(outcome.good - outcome.loaded - outcome.deleted, 0),
-    status = case
-        when run.kind = 'retry' then 'retried'
-        when file.error is not null then 'incomplete'
-        when file.records_failed > 0 then 'done_with_failures'
-        else 'done'
-    end
-from :"ledger".files as same left join outcome using (file_id) join :"ledger".runs as run using (run_id)
-where same.file_id = file.file_id
-    and file.run_id = :'run_id'
-    and file.batch = :batch
-    and file.status = 'pending';
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'files', 'update', (select count(*) from ended), (select count(*) from written where status <> 'pending');
 
 delete from :"ledger".record_origins as origin
 using pg_temp.touched
@@ -35,65 +43,110 @@ where origin.dataset = :'dataset'
     and origin.target_schema = :'schema'
     and origin.record_id = touched.record_id;
 
-insert into :"ledger".record_origins (dataset, target_schema, record_id, file_id, ordinal)
-select :'dataset', :'schema', record_id, file_id, ordinal
-from pg_temp.plan
-where action = 'load'
-order by file_id, ordinal
-on conflict (dataset, target_schema, record_id) do update
-set file_id = excluded.file_id, ordinal = excluded.ordinal, loaded_at = excluded.loaded_at;
+-- Of a deleted record, the ledger must not say that production holds it.
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'record_origins', 'left', 0, count(*)
+from :"ledger".record_origins as origin
+where origin.dataset = :'dataset'
+    and origin.target_schema = :'schema'
+    and origin.record_id in (select record_id from pg_temp.touched where action = 'delete');
+
+with loaded as materialized (
+    select record_id, file_id, ordinal from pg_temp.plan where action = 'load' order by file_id, ordinal
+),
+written as (
+    insert into :"ledger".record_origins (dataset, target_schema, record_id, file_id, ordinal)
+    select :'dataset', :'schema', record_id, file_id, ordinal from loaded
+    on conflict (dataset, target_schema, record_id) do update
+    set file_id = excluded.file_id, ordinal = excluded.ordinal, loaded_at = excluded.loaded_at
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'record_origins', 'insert', (select count(*) from loaded), (select count(*) from written);
 
 -- A failed record is settled when its case is loaded from that place or a later one, when production
 -- holds something newer, or when the case is deleted. An earlier good record of the same file does
 -- not settle it: the failed one was the later word. Another posting of the file replaces it.
-update :"ledger".failed_records as failed
-set resolved_by = :'run_id',
-    resolved_at = now(),
-    resolution = case plan.action when 'delete' then 'deleted' when 'load' then 'loaded' else 'superseded' end
-from :"ledger".files as failed_file, :"ledger".runs as failed_run,
-    pg_temp.plan left join :"ledger".files as plan_file on plan_file.file_id = plan.file_id
-where failed.resolved_at is null
-    and failed_file.file_id = failed.file_id
-    and failed_run.run_id = failed.run_id
-    and failed_run.dataset = :'dataset'
-    and failed_run.target_schema = :'schema'
-    and failed.record_id = plan.record_id
-    and (
-        plan.action = 'delete'
-        or case
-            when plan_file.name <> failed_file.name then
-                (plan.order_key collate "C", plan_file.name collate "C")
-                    > (failed_file.order_key, failed_file.name)
-            else plan_file.sha256 <> failed_file.sha256 or plan.ordinal >= failed.ordinal
-        end
-    );
+with settled as materialized (
+    select distinct on (failed.failed_record_id)
+        failed.failed_record_id,
+        case plan.action when 'delete' then 'deleted' when 'load' then 'loaded' else 'superseded' end as resolution
+    from :"ledger".failed_records as failed
+        join pg_temp.plan on plan.record_id = failed.record_id
+        join :"ledger".files as failed_file on failed_file.file_id = failed.file_id
+        join :"ledger".runs as failed_run on failed_run.run_id = failed.run_id
+        left join :"ledger".files as plan_file on plan_file.file_id = plan.file_id
+    where failed.resolved_at is null
+        and failed_run.dataset = :'dataset'
+        and failed_run.target_schema = :'schema'
+        and (
+            plan.action = 'delete'
+            or case
+                when plan_file.name <> failed_file.name then
+                    (plan.order_key collate "C", plan_file.name collate "C")
+                        > (failed_file.order_key, failed_file.name)
+                else plan_file.sha256 <> failed_file.sha256 or plan.ordinal >= failed.ordinal
+            end
+        )
+    order by failed.failed_record_id
+),
+written as (
+    update :"ledger".failed_records as failed
+    set resolved_by = :'run_id', resolved_at = now(), resolution = settled.resolution
+    from settled
+    where failed.failed_record_id = settled.failed_record_id
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'failed_records', 'update', (select count(*) from settled), (select count(*) from written);
 
 -- A file that was read as a whole says all there is to say about it: what failed in it before, did not fail
 -- again and is not settled by now was its break, which is mended, or stood in another posting, which
 -- the archive has no more.
-update :"ledger".failed_records as failed
-set resolved_by = :'run_id',
-    resolved_at = now(),
-    resolution = case when new_file.sha256 = old_file.sha256 then 'loaded' else 'superseded' end
-from :"ledger".files as new_file, :"ledger".files as old_file, :"ledger".runs as old_run
-where new_file.run_id = :'run_id'
-    and new_file.batch = :batch
-    and new_file.status in ('done', 'done_with_failures', 'incomplete')
-    and old_file.name = new_file.name
-    and old_run.run_id = old_file.run_id
-    and old_run.dataset = :'dataset'
-    and old_run.target_schema = :'schema'
-    and failed.file_id = old_file.file_id
-    and failed.run_id <> :'run_id'
-    and failed.resolved_at is null;
+with settled as materialized (
+    select distinct on (failed.failed_record_id)
+        failed.failed_record_id,
+        case when new_file.sha256 = old_file.sha256 then 'loaded' else 'superseded' end as resolution
+    from :"ledger".files as new_file
+        join :"ledger".files as old_file on old_file.name = new_file.name
+        join :"ledger".runs as old_run on old_run.run_id = old_file.run_id
+        join :"ledger".failed_records as failed on failed.file_id = old_file.file_id
+    where new_file.run_id = :'run_id'
+        and new_file.batch = :batch
+        and new_file.status in ('done', 'done_with_failures', 'incomplete')
+        and old_run.dataset = :'dataset'
+        and old_run.target_schema = :'schema'
+        and failed.run_id <> :'run_id'
+        and failed.resolved_at is null
+    order by failed.failed_record_id
+),
+written as (
+    update :"ledger".failed_records as failed
+    set resolved_by = :'run_id', resolved_at = now(), resolution = settled.resolution
+    from settled
+    where failed.failed_record_id = settled.failed_record_id
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'failed_records', 'update', (select count(*) from settled), (select count(*) from written);
 
 -- Of a deleted case nothing stays, what was kept of its failed records included.
-update :"ledger".failed_records as failed
-set fragment = null, value = null
-from :"ledger".runs as failed_run, pg_temp.plan
-where failed_run.run_id = failed.run_id
-    and failed_run.dataset = :'dataset'
-    and failed_run.target_schema = :'schema'
-    and plan.action = 'delete'
-    and failed.record_id = plan.record_id
-    and (failed.fragment is not null or failed.value is not null);
+with cleared as materialized (
+    select distinct failed.failed_record_id
+    from :"ledger".failed_records as failed
+        join pg_temp.plan on plan.record_id = failed.record_id
+        join :"ledger".runs as failed_run on failed_run.run_id = failed.run_id
+    where failed_run.dataset = :'dataset'
+        and failed_run.target_schema = :'schema'
+        and plan.action = 'delete'
+        and (failed.fragment is not null or failed.value is not null)
+),
+written as (
+    update :"ledger".failed_records as failed
+    set fragment = null, value = null
+    from cleared
+    where failed.failed_record_id = cleared.failed_record_id
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'failed_records', 'update', (select count(*) from cleared), (select count(*) from written);

@@ -32,6 +32,12 @@ const USER_TIMEOUT: Duration = Duration::from_secs(60);
 /// transaction; the statements that need a limit set it themselves. But a statement whose process is
 /// gone must not go on, with its locks, for as long as it takes; not every system can tell. And a
 /// machine that has vanished without a word must not keep the lock for the hours that a server waits.
+///
+/// The second group is what a role, a database or a server may have set so that a statement means something else: rows
+/// that a policy hides are an error and no empty answer, an empty text in an array is no NULL, `= NULL` is not true, an index
+/// answers with all that it has, an error leaves the session alive, names are quoted where they need it, and what is
+/// committed is on the server's disk (more than that, a standby's, is for its administrator to say).
+/// `default_transaction_read_only` is somebody's intention and stays.
 const SESSION: &str = "
     set timezone = 'UTC';
     set datestyle = 'ISO, YMD';
@@ -40,6 +46,17 @@ const SESSION: &str = "
     set bytea_output = 'hex';
     set standard_conforming_strings = on;
     set search_path = pg_catalog, pg_temp;
+    set row_security = off;
+    set array_nulls = on;
+    set transform_null_equals = off;
+    set backslash_quote = safe_encoding;
+    set quote_all_identifiers = off;
+    set gin_fuzzy_search_limit = 0;
+    set xmloption = content;
+    set exit_on_error = off;
+    set default_transaction_isolation = 'read committed';
+    set default_transaction_deferrable = off;
+    select set_config('synchronous_commit', 'local', false) where current_setting('synchronous_commit') = 'off';
     set idle_in_transaction_session_timeout = 0;
     set statement_timeout = 0;
     set idle_session_timeout = 0;

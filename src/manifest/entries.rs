@@ -4,6 +4,8 @@ use jiff::civil::Date;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::error::Cause;
+
 /// What a run does; the ledger's word for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -122,4 +124,22 @@ pub struct NewFailure {
     pub value: Option<String>,
     pub reason: String,
     pub fragment: Option<String>,
+}
+
+/// Proves that as many rows were written into a table of the ledger as had to be: a trigger or a rule that somebody put
+/// there may swallow them.
+///
+/// # Errors
+/// [`Cause::Refused`] with both numbers.
+pub fn confirm_written(table: &str, expected: u64, found: u64) -> Result<(), Cause> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Cause::Refused {
+        message: format!(
+            "the database did something else than it was told: of {expected} row(s) that were written into the \
+             ledger's {table}, the server reports {found}"
+        ),
+        hint: Some("look for a trigger or a rule on that table, take it off, then run again".into()),
+    })
 }

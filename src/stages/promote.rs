@@ -6,6 +6,8 @@
 
 mod golden;
 mod guards;
+mod merge;
+mod proof;
 mod refused;
 mod settle;
 
@@ -14,8 +16,8 @@ pub use guards::Guard;
 pub use refused::Refused;
 
 use serde_json::{Value, json};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{SimpleQueryMessage, Transaction};
 
 use super::Context;
 use super::load::Loaded;
@@ -139,7 +141,7 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause
     promotion.verify_staged(&loaded.rows).await?;
     fault::point!("promote.fenced");
     let new = promotion.make_missing_tables(&found).await?;
-    if let Err(cause) = promotion.merge(new).await {
+    if let Err(cause) = promotion.merge(&loaded.rows, new).await {
         if !refused::is_refusal(context, &cause) {
             return Err(cause);
         }
@@ -263,39 +265,6 @@ impl Transfer<'_> {
         Ok(true)
     }
 
-    /// Merges what is staged; `new` tables have no keys yet.
-    async fn merge(&self, new: bool) -> Result<(), Cause> {
-        let dataset = self.context.dataset();
-        let Promotion::MergeWithChildren { .. } = dataset.promotion;
-        let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
-        self.run(sql::PROMOTE_IDENTIFY, "", "find failed records again").await?;
-        self.run(dataset.scripts.promote, "", "plan the merge").await?;
-        fault::point!("promote.planned");
-        self.run(sql::PROMOTE_BEGIN, parent.name, "find what is replaced").await?;
-        for table in children {
-            self.run(sql::PROMOTE_REMOVE, table.name, &format!("replace rows of {}", table.name)).await?;
-            fault::point!("promote.removed");
-        }
-        self.run(sql::PROMOTE_PARENT, parent.name, &format!("merge {}", parent.name)).await?;
-        fault::point!("promote.parent");
-        for table in children {
-            self.run(sql::PROMOTE_INSERT, table.name, &format!("insert into {}", table.name)).await?;
-            fault::point!("promote.inserted");
-        }
-        for table in dataset.tables {
-            self.run(sql::PROMOTE_CHANGES, table.name, &format!("count the change of {}", table.name))
-                .await?;
-        }
-        fault::point!("promote.before_ledger");
-        self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
-        fault::point!("promote.after_ledger");
-        if new {
-            // Built over the rows at once, which is several times faster than row by row.
-            self.run(dataset.scripts.keys, "", "make the keys of the production tables").await?;
-        }
-        self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
-    }
-
     async fn changes(&self) -> Result<Vec<TableChange>, Cause> {
         let run_id = self.context.run_id;
         let rows =
@@ -316,6 +285,7 @@ impl Transfer<'_> {
             .collect::<Result<_, tokio_postgres::Error>>()
             .map_err(|e| failed(e, "read the change"))?;
         let order: Vec<_> = self.context.dataset().table_names().collect();
+        manifest::confirm_written("table_changes", order.len() as u64, changes.len() as u64)?;
         changes.sort_by_key(|change: &TableChange| order.iter().position(|name| *name == change.table));
         Ok(changes)
     }
@@ -353,13 +323,25 @@ impl Transfer<'_> {
     async fn note_step(&self, rows: i64, details: &Value) -> Result<(), Cause> {
         let values: [&(dyn ToSql + Sync); 7] =
             [&self.context.run_id, &self.batch, &"promote", &"completed", &rows, &0_i64, details];
-        self.query(sql::LEDGER_FINISH_STEP, "", &values, "write the ledger").await?;
-        Ok(())
+        let text = self.render(sql::LEDGER_FINISH_STEP, "");
+        let written = self.transaction.execute(&text, &values);
+        let written = self.watch.answer("write the ledger", written).await?;
+        manifest::confirm_written("steps", 1, written)
     }
 
     async fn run(&self, script: &str, table: &str, operation: &str) -> Result<(), Cause> {
         let text = self.render(script, table);
         Ok(self.watch.answer(operation, self.transaction.batch_execute(&text)).await?)
+    }
+
+    /// Runs a script; gives the number of rows that its last statement changed, as the server says.
+    async fn change(&self, text: &str, operation: &str) -> Result<i64, Cause> {
+        let answer = self.watch.answer(operation, self.transaction.simple_query(text)).await?;
+        let rows = answer.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::CommandComplete(rows) => Some(*rows as i64),
+            _ => None,
+        });
+        Ok(rows.unwrap_or_default())
     }
 
     async fn query(
@@ -410,6 +392,7 @@ impl Transfer<'_> {
             ("table", table),
             ("key", key),
             ("columns", &known.map(sql::columns).unwrap_or_default()),
+            ("compared", &known.map(sql::compared).unwrap_or_default()),
             ("assignments", &known.map(|table| sql::assignments(table, key)).unwrap_or_default()),
         ];
         sql::render(script, &[special, &variables].concat())

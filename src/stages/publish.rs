@@ -9,6 +9,8 @@
 //! (what the database writes is encrypted with a key that the public has not), and the database's role needs no
 //! right on a public path.
 
+use std::collections::BTreeMap;
+
 use bytes::BytesMut;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
@@ -50,6 +52,7 @@ impl Published {
 /// One published object, as the manifest names it.
 struct Object {
     key: &'static str,
+    table: &'static str,
     rows: u64,
     size_bytes: u64,
     /// Of all public ones in the end.
@@ -78,6 +81,8 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
     context.store.upload_bytes("public/manifest.json", format!("{manifest:#}\n").into()).await?;
     fault::point!("publish.after_manifest");
 
+    let counted: BTreeMap<_, _> = objects.iter().map(|object| (object.table, object.rows)).collect();
+    warn_of_others(context, &counted).await?;
     let rows = objects.iter().map(|object| object.rows).sum();
     let bytes = objects.iter().map(|object| object.size_bytes).sum();
     let exported = objects.iter().filter(|object| object.exported.is_some()).count();
@@ -86,7 +91,8 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
         _ => (", by the database itself", "aws_s3"),
     };
     let what = format!("{} CSVs, {} to {}{how}", objects.len(), report::size(bytes), context.config.store);
-    let details = json!({ "newest": newest, "via": via, "exported_csvs": exported });
+    // Every row was read: the ledger reckons from these numbers on.
+    let details = json!({ "newest": newest, "via": via, "exported_csvs": exported, "rows": counted });
     step.done(&what, rows, bytes, details).await?;
     fault::point!("publish.end");
     Ok(Published { objects: objects.len(), newest })
@@ -109,7 +115,7 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
         context.ledger.confirm().await?;
         objects.push(match export(context, &mut snapshot, csv).await? {
             Some(object) => object,
-            None => copy(context, &snapshot, &watch, csv.object, &statement(context, csv)).await?,
+            None => copy(context, &snapshot, &watch, csv, &statement(context, csv)).await?,
         });
         fault::point!("publish.object");
     }
@@ -117,6 +123,27 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
     watch.answer("close the snapshot", snapshot.rollback()).await?;
     put_into_place(context, &mut objects).await?;
     Ok((objects, newest))
+}
+
+/// Says which tables hold another number of rows than the ledger remembers: somebody else wrote to them.
+async fn warn_of_others(context: &Context, counted: &BTreeMap<&str, u64>) -> Result<(), Cause> {
+    let remembered = context.ledger.remembered_rows().await?;
+    for (table, found) in counted {
+        let Some(expected) = remembered.get(*table).filter(|expected| **expected as u64 != *found) else {
+            continue;
+        };
+        tracing::warn!(
+            run_id = %context.run_id,
+            table,
+            rows = found,
+            rows_remembered = expected,
+            "{table} has {} row(s), and the ledger reckoned with {}: somebody else wrote to it; from now on the ledger \
+             reckons with what is there",
+            report::count(*found),
+            report::count(*expected as u64)
+        );
+    }
+    Ok(())
 }
 
 /// The columns of a CSV; `None`: all that the table has.
@@ -189,7 +216,8 @@ async fn export(
         return Ok(None);
     }
     let aws_s3::Exported { rows, size_bytes, .. } = exported;
-    Ok(Some(Object { key: csv.object, rows, size_bytes, sha256: None, exported: Some(key) }))
+    let (object, table) = (csv.object, csv.table);
+    Ok(Some(Object { key: object, table, rows, size_bytes, sha256: None, exported: Some(key) }))
 }
 
 /// Takes the checksums of what the database has written and will be public (from the objects as they are: the
@@ -228,9 +256,10 @@ async fn copy(
     context: &Context,
     snapshot: &Transaction<'_>,
     watch: &Watch,
-    key: &'static str,
+    csv: &Csv,
     statement: &str,
 ) -> Result<Object, Cause> {
+    let (key, table) = (csv.object, csv.table);
     let operation = format!("publish {key}");
     let bar = context.report.bytes_bar(key, 0);
     let mut writer = context.store.writer(key).await?;
@@ -252,6 +281,7 @@ async fn copy(
     bar.finish_and_clear();
     Ok(Object {
         key,
+        table,
         rows: lines.saturating_sub(1),
         size_bytes: written.size_bytes,
         sha256: Some(written.sha256),

@@ -40,6 +40,7 @@ mod signals;
 mod smoke;
 mod store_fire;
 mod support;
+mod swallowed;
 mod takeover;
 mod timings;
 mod tls;

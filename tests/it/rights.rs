@@ -20,14 +20,14 @@ fn statements(heading: &str) -> String {
 }
 
 /// A database that gives nobody anything, and a pipeline that works in it as the program's role.
-struct Court {
-    pipeline: Pipeline,
-    role: String,
+pub struct Court {
+    pub pipeline: Pipeline,
+    pub role: String,
     oncall: String,
 }
 
 impl Court {
-    async fn new(hint: &str) -> Self {
+    pub async fn new(hint: &str) -> Self {
         let pipeline = Pipeline::new(hint).await;
         let name = pipeline.database.name().to_owned();
         let closed =
@@ -37,6 +37,19 @@ impl Court {
         let url = pipeline.database.url_as(&role);
         let court = Self { pipeline: pipeline.with("--database-url", url), role, oncall };
         court.grant("1. ").await;
+        court
+    }
+
+    /// One with tables that somebody else owns, and with the rights in them.
+    pub async fn with_tables(hint: &str) -> Self {
+        let court = Self::new(hint).await;
+        let client = court.pipeline.database.client().await;
+        let dataset = merganser::datasets::oca::OCA;
+        for script in [dataset.scripts.tables, dataset.scripts.keys] {
+            let text = format!("begin; {} commit;", sql::render(script, &[("schema", "public")]));
+            client.batch_execute(&text).await.expect("the tables can be made");
+        }
+        court.grant("2b. ").await;
         court
     }
 
@@ -111,14 +124,7 @@ async fn the_rights_for_new_tables_are_enough() {
 
 #[tokio::test]
 async fn the_rights_for_existing_tables_are_enough_and_needed() {
-    let court = Court::new("rights_old").await;
-    let client = court.pipeline.database.client().await;
-    let dataset = merganser::datasets::oca::OCA;
-    for script in [dataset.scripts.tables, dataset.scripts.keys] {
-        let text = format!("begin; {} commit;", sql::render(script, &[("schema", "public")]));
-        client.batch_execute(&text).await.expect("the tables can be made");
-    }
-    court.grant("2b. ").await;
+    let court = Court::with_tables("rights_old").await;
     court.live().await;
     // Only who owns a table can add a key to it.
     court.pipeline.execute("alter table public.oca_metadata drop constraint oca_metadata_pkey").await;

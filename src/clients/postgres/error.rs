@@ -298,6 +298,13 @@ impl PgError {
                  not checked; sslmode=prefer: as the server likes)"
             }
             Self::NoDatabase(_) => "create the database, or check its name in the URL",
+            // The session asks for an error where a policy would hide rows.
+            Self::Rights(f)
+                if f.server().is_some_and(|server| server.message.contains("row-level security")) =>
+            {
+                "rows that a policy hides would be missing everywhere: let the user own the tables, or have an \
+                 administrator run: alter role … bypassrls"
+            }
             Self::Rights(_) => "grant the right to the user, or use another user",
             Self::ConnectionLost(_) => "look into the server's log, then run again",
             Self::Timeout(_) => "another session may hold a lock: look into pg_stat_activity, then run again",

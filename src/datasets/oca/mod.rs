@@ -38,6 +38,7 @@ pub const OCA: Dataset = Dataset {
         tables: include_str!("../../../sql/oca/4_tables.pg.sql"),
         keys: include_str!("../../../sql/oca/5_keys.pg.sql"),
         promote: include_str!("../../../sql/oca/6_promote.pg.sql"),
+        kept: include_str!("../../../sql/oca/6_kept.pg.sql"),
         guards: include_str!("../../../sql/oca/8_guards.pg.sql"),
         purge: include_str!("../../../sql/oca/9_purge.pg.sql"),
         verify: include_str!("../../../sql/oca/9_verify.pg.sql"),

@@ -1,0 +1,74 @@
+//! What somebody else put on tables of ours: with a trigger, a rule, a row policy or a child table, a statement may do
+//! more or less than it says, and its own count is no proof.
+
+use tokio_postgres::GenericClient;
+
+use crate::clients::postgres::{self, PgError};
+use crate::error::Cause;
+use crate::sql;
+
+/// What the server says of a rule that it cannot combine with a statement of ours: `feature_not_supported`.
+const NOT_SUPPORTED: &str = "0A000";
+/// Of a definition, so many characters are shown.
+const SHOWN: usize = 200;
+
+/// One thing that stands on a table and is in force.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Attachment {
+    pub table: String,
+    /// trigger, rule, policy or child
+    pub kind: String,
+    pub name: String,
+    /// As the server gives it.
+    pub definition: String,
+}
+
+/// Looks what stands on tables of a schema, those that are not there left out. Reads the catalogue alone.
+pub async fn attached(
+    client: &impl GenericClient,
+    schema: &str,
+    tables: &[&str],
+) -> Result<Vec<Attachment>, PgError> {
+    let failed = |e| postgres::classify(e, "look what stands on the tables");
+    let rows = client.query(sql::SCHEMA_ATTACHED, &[&schema, &tables]).await.map_err(failed)?;
+    let read = |row: &tokio_postgres::Row| {
+        Ok(Attachment {
+            table: row.try_get(0)?,
+            kind: row.try_get(1)?,
+            name: row.try_get(2)?,
+            definition: row.try_get(3)?,
+        })
+    };
+    rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(failed)
+}
+
+/// What stands on one table, in words.
+pub fn describe(attachments: &[Attachment], table: &str) -> String {
+    let on_it = attachments.iter().filter(|attachment| attachment.table == table);
+    let words = on_it.map(|Attachment { kind, name, definition, .. }| {
+        let definition: String = definition.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown: String = definition.chars().take(SHOWN).collect();
+        let more = if shown.len() < definition.len() { "…" } else { "" };
+        format!("{kind} {name} ({shown}{more})")
+    });
+    let words: Vec<_> = words.collect();
+    match words.is_empty() {
+        true => format!("nothing stands on {table} that is not ours"),
+        false => format!("on {table} stands {}", words.join("; ")),
+    }
+}
+
+/// An error as a caller shows it: of a statement that a rule does not let through, with the name of that rule.
+pub fn explain(error: PgError, attachments: &[Attachment]) -> Cause {
+    let rules = attachments.iter().filter(|attachment| attachment.kind == "rule");
+    let mut tables: Vec<_> = rules.map(|rule| rule.table.as_str()).collect();
+    tables.dedup();
+    if error.sqlstate() != Some(NOT_SUPPORTED) || tables.is_empty() {
+        return error.into();
+    }
+    let found: Vec<_> = tables.iter().map(|table| describe(attachments, table)).collect();
+    Cause::Refused {
+        message: format!("{error}\n    {}", found.join("\n    ")),
+        hint: Some("drop the rule, then run again; a trigger can do the same".into()),
+    }
+}

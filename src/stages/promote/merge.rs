@@ -1,0 +1,93 @@
+//! The merge by key with children: old rows go, known parents are updated, new rows come, and each number of rows is held
+//! against the plan.
+
+use std::collections::BTreeMap;
+
+use super::Transfer;
+use super::proof::{Attached, Count};
+use crate::dataset::{Promotion, Table};
+use crate::error::Cause;
+use crate::{fault, sql};
+
+impl Transfer<'_> {
+    /// Merges what is staged, so many rows of each table; `new` tables have no keys yet.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] if production is not what was meant then; any error of the database.
+    pub(super) async fn merge(&self, staged: &[(String, u64)], new: bool) -> Result<(), Cause> {
+        let attached = self.look_for_attached().await?;
+        self.write(staged, new, &attached).await.map_err(|cause| attached.explain(cause))?;
+        self.verify(&attached).await
+    }
+
+    async fn write(&self, staged: &[(String, u64)], new: bool, attached: &Attached) -> Result<(), Cause> {
+        let dataset = self.context.dataset();
+        let Promotion::MergeWithChildren { .. } = dataset.promotion;
+        let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
+        let before = self.rows_before().await?;
+        self.run(sql::PROMOTE_IDENTIFY, "", "find failed records again").await?;
+        self.run(dataset.scripts.promote, "", "plan the merge").await?;
+        fault::point!("promote.planned");
+        self.run(sql::PROMOTE_BEGIN, parent.name, "find what is replaced").await?;
+        // What is staged and is to be loaded.
+        let mut wanted: BTreeMap<_, _> =
+            staged.iter().map(|(table, rows)| (table.as_str(), *rows as i64)).collect();
+        let mut block = |table: &Table, blocked: i64| {
+            if let Some(rows) = wanted.get_mut(table.name) {
+                *rows -= blocked;
+            }
+        };
+        for table in children {
+            let operation = format!("replace rows of {}", table.name);
+            block(table, self.change(&self.render(sql::PROMOTE_REMOVE, table.name), &operation).await?);
+            fault::point!("promote.removed");
+        }
+        let operation = format!("merge {}", parent.name);
+        block(parent, self.change(&self.render(sql::PROMOTE_PARENT, parent.name), &operation).await?);
+        let updated = self.change(&self.render(sql::PROMOTE_PARENT_UPDATE, parent.name), &operation).await?;
+        let inserted = self.change(&self.render(sql::PROMOTE_PARENT_INSERT, parent.name), &operation).await?;
+        let numbers = [("staged", wanted[parent.name]), ("updated", updated), ("inserted", inserted)];
+        self.run_with(sql::PROMOTE_PARENT_COUNTED, parent, &numbers, &operation).await?;
+        // A parent that is not there would be taken for a fault of its children.
+        self.hold_counts(attached, Vec::new()).await?;
+        fault::point!("promote.parent");
+        let mut counts = Vec::new();
+        for table in children {
+            let operation = format!("insert into {}", table.name);
+            let found = self.change(&self.render(sql::PROMOTE_INSERT, table.name), &operation).await?;
+            let (name, expected) = (table.name.to_owned(), wanted[table.name]);
+            counts.push(Count { table: name, change: "insert".into(), expected, found });
+            fault::point!("promote.inserted");
+        }
+        for (script, tables) in [(sql::PROMOTE_CHANGES, dataset.tables), (sql::PROMOTE_KEPT, dataset.kept)] {
+            for table in tables {
+                let operation = format!("count the change of {}", table.name);
+                let rows_before = [("rows_before", before[table.name])];
+                self.run_with(script, table, &rows_before, &operation).await?;
+            }
+        }
+        fault::point!("promote.before_ledger");
+        self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
+        fault::point!("promote.after_ledger");
+        self.hold_counts(attached, counts).await?;
+        if new {
+            // Built over the rows at once, which is several times faster than row by row.
+            self.run(dataset.scripts.keys, "", "make the keys of the production tables").await?;
+        }
+        self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
+    }
+
+    /// Runs a script with numbers of its own.
+    async fn run_with(
+        &self,
+        script: &str,
+        table: &Table,
+        numbers: &[(&str, i64)],
+        operation: &str,
+    ) -> Result<(), Cause> {
+        let numbers: Vec<_> = numbers.iter().map(|(name, number)| (*name, number.to_string())).collect();
+        let special: Vec<_> = numbers.iter().map(|(name, number)| (*name, number.as_str())).collect();
+        let text = self.render_with(script, table.name, &special);
+        Ok(self.watch.answer(operation, self.transaction.batch_execute(&text)).await?)
+    }
+}

@@ -1,0 +1,192 @@
+//! What the server did is held against what was meant: each insert, update and delete by its number of rows and, where
+//! somebody else put a trigger, a rule, a row policy or a child table on a table, by the rows themselves.
+//!
+//! A table with nothing of that kind cannot do anything else than what a statement says, so it costs no look at rows.
+
+use std::collections::BTreeMap;
+
+use super::{Transfer, failed};
+use crate::clients::postgres::PgError;
+use crate::error::Cause;
+use crate::schema::{self, Attachment};
+use crate::sql;
+
+/// The tables of the ledger that the promotion writes to.
+const LEDGER: [&str; 6] = ["files", "failed_records", "record_origins", "table_changes", "guards", "steps"];
+
+const HINT: &str = "take it off, or have it leave alone what merganser writes, then run again; nothing was kept of this batch";
+
+/// What stands on the tables that the promotion writes to.
+#[derive(Debug)]
+pub(super) struct Attached {
+    production: Vec<Attachment>,
+    ledger: Vec<Attachment>,
+}
+
+/// How many rows a statement had to change, and did.
+#[derive(Debug)]
+pub(super) struct Count {
+    pub table: String,
+    /// insert, update, delete, or left: rows of deleted records that are still there.
+    pub change: String,
+    pub expected: i64,
+    pub found: i64,
+}
+
+impl Attached {
+    /// An error of the server, with the names of rules if they are the reason.
+    pub fn explain(&self, cause: Cause) -> Cause {
+        match cause {
+            Cause::Postgres(error) => {
+                schema::explain(error, &[&self.production[..], &self.ledger[..]].concat())
+            }
+            cause => cause,
+        }
+    }
+
+    fn describe(&self, table: &str) -> String {
+        let things = if LEDGER.contains(&table) { &self.ledger } else { &self.production };
+        schema::describe(things, table)
+    }
+
+    /// The tables of production on which something stands.
+    fn tables(&self) -> Vec<&str> {
+        let mut tables: Vec<_> = self.production.iter().map(|thing| thing.table.as_str()).collect();
+        tables.dedup();
+        tables
+    }
+
+    /// What differs, and what stands there.
+    fn refusal(&self, differences: &[(String, String)]) -> Cause {
+        let lines =
+            differences.iter().map(|(table, what)| format!("{table}: {what}; {}", self.describe(table)));
+        Cause::Refused {
+            message: format!(
+                "the database did something else than it was told:\n    {}",
+                lines.collect::<Vec<_>>().join("\n    ")
+            ),
+            hint: Some(HINT.into()),
+        }
+    }
+}
+
+impl Count {
+    fn words(&self) -> String {
+        let Self { expected, found, .. } = self;
+        match self.change.as_str() {
+            "left" => format!("{found} row(s) of deleted records are still there"),
+            change => format!("{expected} row(s) to {change}, and the server reports {found}"),
+        }
+    }
+}
+
+impl Transfer<'_> {
+    /// Looks what stands on the tables, before anything is written.
+    pub(super) async fn look_for_attached(&self) -> Result<Attached, Cause> {
+        let database = &self.context.config.database;
+        let names: Vec<_> = self.context.dataset().table_names().collect();
+        let look = |schema, tables| schema::attached(self.transaction, schema, tables);
+        let looked = async {
+            let production = look(&database.schema, &names).await?;
+            Ok::<_, PgError>(Attached { production, ledger: look(&database.ledger_schema, &LEDGER).await? })
+        };
+        Ok(self.watch.answers("look what stands on the tables", looked).await?)
+    }
+
+    /// How many rows each table has before anything is changed.
+    pub(super) async fn rows_before(&self) -> Result<BTreeMap<&'static str, i64>, Cause> {
+        let operation = "find out how many rows there are";
+        let (dataset, schema) = (self.context.dataset(), &self.context.config.database.schema);
+        let rows = self.query(sql::LEDGER_REMEMBERED, "", &[&dataset.name, schema], operation).await?;
+        let remembered = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let remembered: BTreeMap<String, i64> =
+            remembered.collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, operation))?;
+        let mut before = BTreeMap::new();
+        for table in dataset.table_names() {
+            let rows = remembered.get(table).map_or_else(|| "null".into(), i64::to_string);
+            let text = self.render_with(sql::PROMOTE_BEFORE, table, &[("remembered", &rows)]);
+            let answer = self.watch.answer(operation, self.transaction.query_one(&text, &[])).await?;
+            before.insert(table, answer.try_get(0).map_err(|e| failed(e, operation))?);
+        }
+        Ok(before)
+    }
+
+    /// Holds the numbers of rows against the plan: these, and those that the scripts have noted.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`], which names each table, both numbers and what stands on it; the caller rolls back.
+    pub(super) async fn hold_counts(&self, attached: &Attached, counts: Vec<Count>) -> Result<(), Cause> {
+        let operation = "hold the numbers of rows against the plan";
+        let mut different = counts;
+        different.retain(|count| count.expected != count.found);
+        for row in self.query(sql::PROMOTE_COUNTED, "", &[], operation).await? {
+            let read = || {
+                Ok(Count {
+                    table: row.try_get(0)?,
+                    change: row.try_get(1)?,
+                    expected: row.try_get(2)?,
+                    found: row.try_get(3)?,
+                })
+            };
+            different.push(read().map_err(|e| failed(e, operation))?);
+        }
+        if different.is_empty() {
+            return Ok(());
+        }
+        let different = different.into_iter().map(|count| (count.words(), count.table));
+        let different: Vec<_> = different.map(|(words, table)| (table, words)).collect();
+        Err(attached.refusal(&different))
+    }
+
+    /// Compares our own columns of the batch's records with what was staged, in the tables on which something stands. Deferred
+    /// triggers must have been called.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`], which names each table that differs and what stands on it; the caller rolls back.
+    pub(super) async fn verify(&self, attached: &Attached) -> Result<(), Cause> {
+        let dataset = self.context.dataset();
+        let mut different = Vec::new();
+        for table in attached.tables() {
+            let (script, name) = match dataset.tables.iter().any(|known| known.name == table) {
+                true => (sql::PROMOTE_VERIFY, Some(table)),
+                false => (dataset.scripts.kept, None),
+            };
+            different.extend(self.differences(script, name.unwrap_or_default(), table).await?);
+        }
+        if !attached.ledger.is_empty() {
+            different.extend(self.differences(sql::PROMOTE_VERIFY_LEDGER, "", "the ledger").await?);
+        }
+        match different.is_empty() {
+            true => Ok(()),
+            false => Err(attached.refusal(&different)),
+        }
+    }
+
+    /// Table and difference, in words; of a script that looks at one table, or names those that it looked at.
+    async fn differences(
+        &self,
+        script: &str,
+        table: &str,
+        subject: &str,
+    ) -> Result<Vec<(String, String)>, Cause> {
+        let operation = format!("compare {subject} with what was staged");
+        let mut different = Vec::new();
+        for row in self.query(script, table, &[], &operation).await? {
+            let first = usize::from(table.is_empty());
+            let read = || {
+                let name = if table.is_empty() { row.try_get(0)? } else { table.to_owned() };
+                Ok::<_, tokio_postgres::Error>((name, row.try_get(first)?, row.try_get(first + 1)?))
+            };
+            let (name, missing, unexpected): (String, i64, i64) =
+                read().map_err(|e| failed(e, &operation))?;
+            if missing > 0 || unexpected > 0 {
+                let what = format!(
+                    "{missing} row(s) of this batch are not there as they were staged, and {unexpected} are there \
+                     that were not"
+                );
+                different.push((name, what));
+            }
+        }
+        Ok(different)
+    }
+}
