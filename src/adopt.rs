@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use serde_json::json;
 use tokio_postgres::Transaction;
 
+use crate::catalogue;
 use crate::clients::postgres::{self, PgError};
 use crate::clients::store::{ObjectInfo, Store, StoreError};
 use crate::config::RunConfig;
@@ -106,6 +107,10 @@ async fn take_over(context: &Context, options: Options) -> Result<Adopted, Cause
 
     let (found, tables_made) = tables(context, &mut transaction, options.fix).await?;
     let additions = additions(context, &transaction, &found, options.fix).await?;
+    if !tables_made.is_empty() {
+        // With their keys, if they have some.
+        catalogue::identify_those(&transaction, dataset, &context.config.database, &tables_made).await?;
+    }
     let until = match (options.until, found.is_empty()) {
         (Some(until), _) => Some(until),
         (None, true) => None,
@@ -292,7 +297,7 @@ impl Adopted {
             let _ = writeln!(text, "Made in schema {schema}: {}.", self.tables_made.join(", "));
         }
         for remark in &self.remarks {
-            let _ = writeln!(text, "{remark}; nothing depends on it.");
+            let _ = writeln!(text, "{remark}.");
         }
         if self.is_empty {
             let _ = writeln!(text, "Schema {schema} has no table of {dataset}: the first run makes them.");

@@ -5,6 +5,7 @@
 
 pub mod adopt;
 pub mod aws_s3;
+pub mod catalogue;
 pub mod cli;
 pub mod clients;
 pub mod command;

@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::config::DatabaseConfig;
+use crate::dataset::Dataset;
 use crate::error::Cause;
-use crate::{machine, sql};
+use crate::{catalogue, machine, sql};
 
 pub use entries::{
     FileFindings, Kind, KnownFailure, KnownFile, NewFailure, NewFile, NewRun, Place, Status, confirm_written,
@@ -34,10 +35,12 @@ impl Ledger {
     /// Connects, brings the ledger's tables up to date and takes the dataset's lock for as long as it lives.
     ///
     /// # Errors
-    /// [`Cause::Locked`] if another run holds it; a ledger made by a newer version; any database error.
+    /// [`Cause::Refused`] on a server on which no run can end; [`Cause::Locked`] if another run holds the lock; a
+    /// ledger made by a newer version; any database error.
     pub async fn open(url: &PgUrl, database: &DatabaseConfig, dataset: &'static str) -> Result<Self, Cause> {
         let mut connection = postgres::connect(url, "ledger").await?;
         let watch = connection.watch();
+        watch.answers("look at the server", catalogue::admit_server(&*connection)).await?;
         watch
             .answers("bring the ledger up to date", migrate(&mut connection, &database.ledger_schema))
             .await?;
@@ -78,6 +81,15 @@ impl Ledger {
     /// The name of the dataset's lock.
     pub fn lock_name(&self) -> String {
         format!("merganser/{}/{}", self.database.ledger_schema, self.dataset)
+    }
+
+    /// Would the server take what a run writes to the tables of the dataset, where they are there?
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] with all that forbids it.
+    pub async fn admit_tables(&self, dataset: &'static Dataset) -> Result<(), Cause> {
+        let admitted = catalogue::admit_tables(&*self.connection, &self.database, dataset);
+        self.connection.watch().answers("look at the tables", admitted).await
     }
 
     /// The run that this ledger writes for.

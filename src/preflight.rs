@@ -5,6 +5,7 @@
 //! Each probe has a time limit and one result. One that depends on another that failed is skipped: a server that
 //! cannot be reached is one fault, not seven.
 
+mod catalogue;
 mod database;
 mod host;
 mod machine;

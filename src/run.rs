@@ -287,6 +287,10 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
         promote::truths(config.dataset, folder)?;
     }
     let ledger = Ledger::open(&database, &config.database, config.dataset.name).await?;
+    if config.kind != Kind::Adopt {
+        // Only who takes tables over may be there to put them right.
+        ledger.admit_tables(config.dataset).await?;
+    }
     let aws_s3 = AwsS3::choose(&config, &database).await?;
     let mut context = Context {
         aws_s3,

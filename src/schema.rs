@@ -67,17 +67,57 @@ pub async fn compare(
     dataset: &'static Dataset,
     schema: &str,
 ) -> Result<Comparison, PgError> {
-    // What is made for the comparison goes with the savepoint.
+    let savepoint = make_wanted(transaction, dataset).await?;
+    let names: Vec<_> = dataset.table_names().collect();
+    let columns = read_columns(&savepoint, schema, &names).await?;
+    let (additions, impossible) = read_additions(&savepoint, schema, &names).await?;
+    savepoint.rollback().await.map_err(|e| failed(e, "compare the schema"))?;
+    let mut found = Comparison::new(dataset, schema, &columns, additions);
+    found.remarks.extend(impossible);
+    Ok(found)
+}
+
+/// Makes the tables of the dataset in `pg_temp`; they go with the savepoint.
+async fn make_wanted<'a>(
+    transaction: &'a mut Transaction<'_>,
+    dataset: &'static Dataset,
+) -> Result<Transaction<'a>, PgError> {
     let savepoint = transaction.savepoint("schema").await.map_err(|e| failed(e, "compare the schema"))?;
     for script in [dataset.scripts.tables, dataset.scripts.keys] {
         let text = sql::render(script, &[("schema", "pg_temp")]);
         savepoint.batch_execute(&text).await.map_err(|e| failed(e, "make the tables to compare with"))?;
     }
+    Ok(savepoint)
+}
+
+/// A rule on our columns that the dataset does not make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub table: String,
+    /// In words: `not null on court`.
+    pub what: String,
+    /// The statement that takes it away.
+    pub statement: String,
+}
+
+/// What others demand of the rows: a row that breaks such a rule is refused. Nothing is changed.
+pub async fn rules(
+    transaction: &mut Transaction<'_>,
+    dataset: &'static Dataset,
+    schema: &str,
+) -> Result<Vec<Rule>, PgError> {
+    let what = "look for rules of others";
+    let savepoint = make_wanted(transaction, dataset).await?;
     let names: Vec<_> = dataset.table_names().collect();
-    let columns = read_columns(&savepoint, schema, &names).await?;
-    let additions = read_additions(&savepoint, schema, &names).await?;
-    savepoint.rollback().await.map_err(|e| failed(e, "compare the schema"))?;
-    Ok(Comparison::new(dataset, schema, &columns, additions))
+    let rows = savepoint.query(sql::SCHEMA_CONSTRAINTS, &[&schema, &names]).await;
+    let rows = rows.map_err(|e| failed(e, what))?;
+    let read = |row: &tokio_postgres::Row| {
+        Ok(Rule { table: row.try_get(0)?, what: row.try_get(1)?, statement: row.try_get(2)? })
+    };
+    let rules = rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>();
+    let rules = rules.map_err(|e| failed(e, what))?;
+    savepoint.rollback().await.map_err(|e| failed(e, what))?;
+    Ok(rules)
 }
 
 /// Rows that stand in the way of an addition, in words; `None`: it can be added. Reads the whole table.
@@ -140,20 +180,22 @@ async fn read_columns(
     rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, what))
 }
 
+/// What can be added; and what cannot, in words.
 async fn read_additions(
     transaction: &Transaction<'_>,
     schema: &str,
     names: &[&str],
-) -> Result<Vec<Addition>, PgError> {
+) -> Result<(Vec<Addition>, Vec<String>), PgError> {
     let what = "compare the keys";
     let rows = transaction.query(sql::SCHEMA_KEYS, &[&schema, &names]).await.map_err(|e| failed(e, what))?;
     let read = |row: &tokio_postgres::Row| {
+        let obstacle: Option<String> = row.try_get(6)?;
         let (table, kind, columns): (String, String, String) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let (parent, flaw): (Option<String>, Option<String>) = (row.try_get(3)?, row.try_get(4)?);
         let to = parent.as_ref().map_or(String::new(), |parent| format!(" to {parent}"));
         let but = flaw.map_or(String::new(), |flaw| format!(": {flaw}"));
-        Ok(Addition {
+        let addition = Addition {
             what: format!("{kind} ({columns}){to}{but}"),
             key: match (kind.as_str(), parent) {
                 (_, Some(parent)) => Key::HasParent { columns, parent },
@@ -162,9 +204,19 @@ async fn read_additions(
             },
             table,
             statement: row.try_get(5)?,
-        })
+        };
+        Ok((addition, obstacle))
     };
-    rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, what))
+    let (mut additions, mut impossible) = (Vec::new(), Vec::new());
+    for row in &rows {
+        match read(row).map_err(|e: tokio_postgres::Error| failed(e, what))? {
+            (addition, None) => additions.push(addition),
+            (Addition { table, what, .. }, Some(obstacle)) => {
+                impossible.push(format!("{table} can have no {what}: {obstacle}; runs go on without it"));
+            }
+        }
+    }
+    Ok((additions, impossible))
 }
 
 fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
@@ -212,7 +264,7 @@ impl Comparison {
                 self.differences.push(format!("{table}.{name} takes no value: the server makes it"));
             }
             (Some(_), Some(_)) if column.is_out_of_order => {
-                self.remarks.push(format!("{table}.{name} stands at another place"));
+                self.remarks.push(format!("{table}.{name} stands at another place; nothing depends on it"));
             }
             (None, Some(found)) if column.needs_value => self.differences.push(format!(
                 "{table}.{name} ({found}) is not one of ours and has no default: no row without it is taken"

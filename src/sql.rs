@@ -73,12 +73,19 @@ pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/2_keys.pg.sql");
 pub const SCHEMA_DUPLICATES: &str = include_str!("../sql/schema/3_duplicates.pg.sql");
 pub const SCHEMA_ORPHANS: &str = include_str!("../sql/schema/4_orphans.pg.sql");
 pub const SCHEMA_ATTACHED: &str = include_str!("../sql/schema/5_attached.pg.sql");
+pub const SCHEMA_CONSTRAINTS: &str = include_str!("../sql/schema/6_constraints.pg.sql");
+pub const SCHEMA_KEYED: &str = include_str!("../sql/schema/7_keyed.pg.sql");
 
 // The preflight; its parameters are PostgreSQL's own, but for a setting's value.
 pub const CHECK_SESSION: &str = include_str!("../sql/check/1_session.pg.sql");
 pub const CHECK_SETTINGS: &str = include_str!("../sql/check/2_settings.pg.sql");
 pub const CHECK_RIGHTS: &str = include_str!("../sql/check/3_rights.pg.sql");
 pub const CHECK_OWNERS: &str = include_str!("../sql/check/4_owners.pg.sql");
+pub const CHECK_SERVER: &str = include_str!("../sql/check/5_server.pg.sql");
+pub const CHECK_PUBLICATIONS: &str = include_str!("../sql/check/6_publications.pg.sql");
+pub const CHECK_FOREIGN_KEYS: &str = include_str!("../sql/check/7_foreign_keys.pg.sql");
+pub const CHECK_ROW_SECURITY: &str = include_str!("../sql/check/9_row_security.pg.sql");
+pub const CHECK_PARTS: &str = include_str!("../sql/check/8_parts.pg.sql");
 
 /// Their parameters are PostgreSQL's own ($1, …).
 pub const AWS_S3_FUNCTIONS: &str = include_str!("../sql/aws_s3/0_functions.pg.sql");
@@ -94,6 +101,9 @@ pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 pub const PUBLISH_ORDER: &str = include_str!("../sql/publish/order.pg.sql");
 pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
 pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
+/// Its parameters are PostgreSQL's own ($1, …).
+pub const PUBLISH_PARTS: &str = include_str!("../sql/publish/parts.pg.sql");
+pub const PUBLISH_COPY_PARTS: &str = include_str!("../sql/publish/copy_parts.pg.sql");
 
 pub const PROMOTE_STAGED_LOCK: &str = include_str!("../sql/promote/staged_lock.pg.sql");
 pub const PROMOTE_STAGED_COUNT: &str = include_str!("../sql/promote/staged_count.pg.sql");

@@ -121,7 +121,17 @@ duplicates as (
             from pg_constraint
                 join pg_class on pg_class.oid = conrelid
                 join pg_namespace on pg_namespace.oid = relnamespace
-            where nspname = :'schema' and relname = 'oca_index' and contype in ('p', 'u')
+            where nspname = :'schema'
+                and relname = 'oca_index'
+                and contype in ('p', 'u')
+                -- One that has further columns (of a partitioned table) lets a case be there twice, and so does
+                -- one of a table from which others inherit.
+                and (relkind = 'p' or not relhassubclass)
+                and conkey = (
+                    select array_agg(attnum)
+                    from pg_attribute
+                    where attrelid = conrelid and attname = 'indexnumberid'
+                )
         )
         group by indexnumberid
         having count(*) > 1

@@ -3,8 +3,9 @@
 -- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset makes them.
 -- Outputs: what is missing of tables that exist: table_name; kind (primary key, foreign key, index); columns, as
 --          a list of identifiers; parent (of a foreign key); flaw (null: there is none at all); statement that
---          adds it. In an order in which the statements can run: what foreign keys refer to comes first,
---          keys that nothing refers to come last, because adding them shuts readers out.
+--          adds it; obstacle (null: it can be added), why the server has no such key. In an order in which the
+--          statements can run: what foreign keys refer to comes first, keys that nothing refers to come last, because
+--          adding them shuts readers out.
 with tables as (
     select wanted.oid as wanted_oid, found.oid as found_oid, wanted.relname as name
     from pg_class as wanted
@@ -59,6 +60,20 @@ whole_index as (
     from pg_index as index join index_columns as columns on columns.oid = index.indexrelid
     where index.indisvalid and index.indpred is null and array_position(columns.names, null) is null
 ),
+-- A key of a partitioned table has all columns by which it is partitioned, and no expression.
+partitioning as (
+    select
+        part.partrelid as oid,
+        coalesce(array_agg(attribute.attname::text) filter (where attribute.attname is not null), '{}') as names,
+        bool_or(key.attnum = 0) as has_expression,
+        pg_get_partkeydef(part.partrelid) as definition
+    from pg_partitioned_table as part
+        cross join unnest(part.partattrs::int2[]) as key (attnum)
+        left join pg_attribute as attribute
+            on attribute.attrelid = part.partrelid and attribute.attnum = key.attnum
+    where part.partrelid in (select found_oid from tables)
+    group by part.partrelid
+),
 primary_key as (
     select
         tables.name as table_name,
@@ -67,10 +82,15 @@ primary_key as (
         null::text as parent,
         null::text as flaw,
         format('alter table %I.%I add primary key (%s);', $1, tables.name, columns.list) as statement,
-        con.conrelid
+        con.conrelid,
+        case
+            when partitioning.has_expression or not partitioning.names <@ columns.names
+                then 'it is partitioned by ' || partitioning.definition
+        end as obstacle
     from tables
         join pg_constraint as con on con.conrelid = tables.wanted_oid and con.contype = 'p'
-        join constraint_columns as columns using (oid)
+        join constraint_columns as columns on columns.oid = con.oid
+        left join partitioning on partitioning.oid = tables.found_oid
     where not exists (
         select
         from whole_index as there
@@ -98,12 +118,23 @@ foreign_key as (
                     'add foreign key (%s) references %I.%I (%s) on delete cascade;',
                     columns.list, $1, parent.name, referred.list
                 )
-        end as statement
+        end as statement,
+        case
+            when partitioning.has_expression or not partitioning.names <@ referred.names
+                then parent.name || ' is partitioned by ' || partitioning.definition
+            when exists (
+                select
+                from pg_inherits join pg_class as class on class.oid = pg_inherits.inhparent
+                where class.oid = parent.found_oid and class.relkind = 'r'
+            )
+                then 'tables inherit from ' || parent.name || ', and it would not find their rows'
+        end as obstacle
     from tables
         join pg_constraint as con on con.conrelid = tables.wanted_oid and con.contype = 'f'
         join constraint_columns as columns on columns.oid = con.oid
         join referred_columns as referred on referred.oid = con.oid
         join tables as parent on parent.wanted_oid = con.confrelid
+        left join partitioning on partitioning.oid = parent.found_oid
         left join lateral (
             select
                 found.conname as name,
@@ -143,17 +174,17 @@ missing_index as (
 ),
 missing as (
     select
-        table_name, kind, columns, parent, flaw, statement,
+        table_name, kind, columns, parent, flaw, statement, obstacle,
         case
             when exists (select from pg_constraint where contype = 'f' and confrelid = primary_key.conrelid) then 1
             else 4
         end as rank
     from primary_key
     union all
-    select table_name, kind, columns, null, null, statement, 2 from missing_index
+    select table_name, kind, columns, null, null, statement, null, 2 from missing_index
     union all
-    select table_name, kind, columns, parent, flaw, statement, 3 from foreign_key
+    select table_name, kind, columns, parent, flaw, statement, obstacle, 3 from foreign_key
 )
-select table_name::text, kind, columns, parent::text, flaw, statement
+select table_name::text, kind, columns, parent::text, flaw, statement, obstacle
 from missing
 order by rank, array_position($2::text[], table_name::text), columns;

@@ -6,21 +6,35 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{Finding, Probe, Probes, host};
+use super::{Finding, Probe, Probes, catalogue, host};
 use crate::aws_s3::AwsS3;
+use crate::catalogue::{Server, server};
 use crate::clients::postgres::{self, Connection, PgError, PgUrl, SslMode};
 use crate::config::{DatabaseUrl, LoadVia, RunConfig};
 use crate::embedded;
 use crate::error::Cause;
 use crate::manifest::{KnownFile, Ledger, NEWEST};
-use crate::run::Server;
+use crate::run;
 use crate::schema;
 use crate::sql;
 
 /// Oldest version that the pipeline's SQL is written for.
 const OLDEST_VERSION: i32 = 140_000;
 /// All that needs a session.
-const LATER: [&str; 5] = ["ledger", "lock", "rights", "tables", "extensions"];
+const LATER: [&str; 12] = [
+    "server",
+    "ledger",
+    "lock",
+    "rights",
+    "tables",
+    "constraints",
+    "policies",
+    "triggers",
+    "partitions",
+    "publications",
+    "foreign keys",
+    "extensions",
+];
 
 /// What the probes of the database give.
 pub(super) struct Found {
@@ -34,6 +48,7 @@ pub(super) struct Found {
 /// A session, and what the server says of itself.
 struct Session {
     connection: Connection,
+    server: Server,
     postgis: Option<String>,
     aws_s3: Option<String>,
     clock_ahead_seconds: f64,
@@ -62,7 +77,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
             return Found { probes: probes.list, ..found };
         }
     }
-    match Server::open(&config.database.url).await {
+    match run::Server::open(&config.database.url).await {
         Ok(server) => {
             look_around(&mut probes, config, &server.url, &mut found).await;
             server.close().await;
@@ -89,6 +104,7 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
     };
     found.clock_ahead_seconds = Some(session.clock_ahead_seconds);
 
+    catalogue::server(probes, &session.server);
     let look = probes.run("ledger", &target, ledger(config, url)).await;
     match look.as_ref().map(|look| &look.ledger) {
         None => probes.skip(&["lock"], "the ledger could not be read"),
@@ -104,10 +120,15 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
     match may_compare {
         Some(true) => {
             probes.run("tables", &target, tables(config, &mut session.connection)).await;
+            let rules = catalogue::rules(config, &mut session.connection);
+            probes.run("constraints", &target, rules).await;
         }
-        Some(false) => probes.skip(&["tables"], "the right to make temporary tables is missing"),
-        None => probes.skip(&["tables"], "the rights are not known"),
+        Some(false) => {
+            probes.skip(&["tables", "constraints"], "the right to make temporary tables is missing")
+        }
+        None => probes.skip(&["tables", "constraints"], "the rights are not known"),
     }
+    catalogue::tables(probes, config, &session.connection, &target).await;
     probes.run("extensions", &target, extensions(config, url, &session)).await;
 }
 
@@ -115,6 +136,7 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
 async fn log_in(url: &PgUrl, limit: Duration) -> Result<(Session, Finding), Cause> {
     let failed = |e| postgres::classify(e, "look at the session");
     let connection = postgres::connect(url, "check").await?;
+    let of_server = server(&*connection).await?;
     let before = Timestamp::now();
     let row = connection.query_one(sql::CHECK_SESSION, &[]).await.map_err(failed)?;
     let after = Timestamp::now();
@@ -128,7 +150,9 @@ async fn log_in(url: &PgUrl, limit: Duration) -> Result<(Session, Finding), Caus
     let server: f64 = get(&row, 6)?;
     let ours = (before.as_millisecond() + after.as_millisecond()) as f64 / 2000.0;
     let (postgis, aws_s3) = (get(&row, 7)?, get(&row, 8)?);
-    let session = Session { connection, postgis, aws_s3, clock_ahead_seconds: server - ours };
+    let read_only = of_server.read_only();
+    let session =
+        Session { connection, server: of_server, postgis, aws_s3, clock_ahead_seconds: server - ours };
 
     let is_verified = url.ssl_mode() >= SslMode::VerifyCa;
     let encryption = match (&tls, is_verified) {
@@ -137,12 +161,13 @@ async fn log_in(url: &PgUrl, limit: Duration) -> Result<(Session, Finding), Caus
         (None, _) => "no TLS".into(),
     };
     let words = format!("PostgreSQL {version} at {} lets {user} in; {encryption}", url.target());
-    let finding = if is_standby || is_read_only {
+    let finding = if let Some(remark) = read_only {
+        Finding::fail(format!("{words}; {}", remark.found), remark.hint)
+    } else if is_standby || is_read_only {
         let what = if is_standby { "it is a standby and only reads" } else { "its transactions only read" };
         Finding::fail(
             format!("{words}; {what}"),
-            "connect to the primary server (target_session_attrs=read-write finds it); RDS also makes a database \
-             that has no room left read only",
+            "connect to the primary server: target_session_attrs=read-write finds it",
         )
     } else if number < OLDEST_VERSION {
         Finding::fail(format!("{words}; that is too old"), "PostgreSQL 14 or later is needed")

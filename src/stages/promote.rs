@@ -25,7 +25,7 @@ use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::{Promotion, Table};
 use crate::error::Cause;
 use crate::schema::{self, Comparison};
-use crate::{fault, machine, manifest, report, sql};
+use crate::{catalogue, fault, machine, manifest, report, sql};
 
 /// How long a statement waits for somebody else's lock.
 const LOCK_TIMEOUT: &str = "30s";
@@ -262,6 +262,10 @@ impl Transfer<'_> {
             self.transaction.batch_execute(&script).await.map_err(|e| failed(e, "make the schema"))?;
         }
         self.run(self.context.dataset().scripts.tables, "", "make the production tables").await?;
+        // Before the first update: there are no keys yet.
+        let identified =
+            catalogue::identify(self.transaction, self.context.dataset(), &self.context.config.database);
+        self.watch.answers("give the tables an identity", identified).await?;
         Ok(true)
     }
 

@@ -9,7 +9,7 @@
 //! (what the database writes is encrypted with a key that the public has not), and the database's role needs no
 //! right on a public path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::BytesMut;
 use futures_util::TryStreamExt;
@@ -20,7 +20,7 @@ use tokio_postgres::{IsolationLevel, Transaction};
 use super::Context;
 use crate::aws_s3::Direction;
 use crate::clients::postgres::aws_s3::{self, Columns};
-use crate::clients::postgres::{self, Watch};
+use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::{Published as Csv, PublishedColumns};
 use crate::error::Cause;
 use crate::{fault, report, sql};
@@ -109,13 +109,14 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
         .read_only(context.aws_s3.is_none());
     let mut snapshot = watch.answer("open a snapshot", begun.start()).await?;
     watch.answer("open a snapshot", snapshot.batch_execute(sql::PUBLISH_ORDER)).await?;
+    let parted = watch.answers("look at the tables", parted(context, &snapshot)).await?;
     let mut objects = Vec::new();
     for csv in context.dataset().published {
         // One that lost the lock while it stood still must not put old objects over those of another run.
         context.ledger.confirm().await?;
         objects.push(match export(context, &mut snapshot, csv).await? {
             Some(object) => object,
-            None => copy(context, &snapshot, &watch, csv, &statement(context, csv)).await?,
+            None => copy(context, &snapshot, &watch, csv, &statement(context, csv, &parted)).await?,
         });
         fault::point!("publish.object");
     }
@@ -161,16 +162,27 @@ fn names(context: &Context, csv: &Csv) -> Option<Vec<&'static str>> {
     }
 }
 
-fn statement(context: &Context, csv: &Csv) -> String {
+/// Tables with their rows in others, and the columns of each, as a list of identifiers.
+async fn parted(context: &Context, snapshot: &Transaction<'_>) -> Result<HashMap<String, String>, PgError> {
+    let failed = |e| postgres::classify(e, "look at the tables");
+    let names: Vec<_> = context.dataset().table_names().collect();
     let schema = &context.config.database.schema;
-    match names(context, csv) {
-        None => sql::render(sql::PUBLISH_COPY_ALL, &[("schema", schema), ("table", csv.table)]),
-        Some(names) => {
-            let columns = names.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", ");
-            let variables = [("schema", schema.as_str()), ("table", csv.table), ("columns", &columns)];
-            sql::render(sql::PUBLISH_COPY, &variables)
-        }
-    }
+    let rows = snapshot.query(sql::PUBLISH_PARTS, &[schema, &names]).await.map_err(failed)?;
+    let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Plain COPY is faster; a query is only for what it cannot take whole.
+fn statement(context: &Context, csv: &Csv, parted: &HashMap<String, String>) -> String {
+    let schema = &context.config.database.schema;
+    let named = names(context, csv)
+        .map(|names| names.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", "));
+    let (script, columns) = match (parted.get(csv.table), named) {
+        (None, None) => (sql::PUBLISH_COPY_ALL, String::new()),
+        (None, Some(columns)) => (sql::PUBLISH_COPY, columns),
+        (Some(all), named) => (sql::PUBLISH_COPY_PARTS, named.unwrap_or_else(|| all.clone())),
+    };
+    sql::render(script, &[("schema", schema), ("table", csv.table), ("columns", &columns)])
 }
 
 /// Where the database puts its CSVs first.

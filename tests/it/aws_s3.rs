@@ -132,6 +132,24 @@ async fn the_result_is_that_of_copy() {
 }
 
 #[tokio::test]
+async fn tables_in_parts_are_exported_whole() {
+    let (direct, direct_bucket) = pipeline("aws_s3 parts").await;
+    let direct = direct.with("--load-via", "aws_s3");
+    install(&direct, &direct_bucket).await;
+    let (copied, copied_bucket) = pipeline("copy parts").await;
+    for pipeline in [&direct, &copied] {
+        pipeline.execute(&crate::partitioned::by_hash()).await;
+        two_weeks(pipeline).await;
+    }
+    assert_eq!(
+        (via(&direct, "publish").await, via(&copied, "publish").await),
+        ("aws_s3".into(), "copy".into())
+    );
+    let (ours, theirs) = (published(&direct_bucket).await, published(&copied_bucket).await);
+    assert!(ours["public/oca_index.csv"].1.len() > 200 && ours == theirs);
+}
+
+#[tokio::test]
 async fn no_key_is_in_a_statement_or_a_log() {
     let (pipeline, bucket) = pipeline("aws_s3 secrets").await;
     let pipeline = pipeline.with("--load-via", "aws_s3");

@@ -1,5 +1,6 @@
 //! `merganser check`: the real binary against real servers, one of which is wrong at a time.
 
+mod catalogue;
 mod database;
 mod machine;
 mod source;
@@ -19,7 +20,7 @@ use crate::support::s3::{self, Bucket};
 use crate::support::ssh::{self, Login, Setup, SshServer};
 
 /// All probes, in the order in which they are shown.
-const ALL: [&str; 17] = [
+const ALL: [&str; 24] = [
     "configuration",
     "source host",
     "source",
@@ -28,10 +29,17 @@ const ALL: [&str; 17] = [
     "store writes",
     "database host",
     "database",
+    "server",
     "ledger",
     "lock",
     "rights",
     "tables",
+    "constraints",
+    "policies",
+    "triggers",
+    "partitions",
+    "publications",
+    "foreign keys",
     "extensions",
     "files",
     "disk",
@@ -39,7 +47,21 @@ const ALL: [&str; 17] = [
     "clock",
 ];
 /// Those that depend on the database.
-const OF_DATABASE: [&str; 6] = ["ledger", "lock", "rights", "tables", "extensions", "files"];
+const OF_DATABASE: [&str; 13] = [
+    "server",
+    "ledger",
+    "lock",
+    "rights",
+    "tables",
+    "constraints",
+    "policies",
+    "triggers",
+    "partitions",
+    "publications",
+    "foreign keys",
+    "extensions",
+    "files",
+];
 
 /// The environment of a weekly run, as the older job's secret has it, and the servers behind it.
 pub struct Tonight {

@@ -21,6 +21,7 @@ mod ledger;
 mod level2;
 mod older_job;
 mod outages;
+mod partitioned;
 mod purge;
 mod quoting;
 mod readers;

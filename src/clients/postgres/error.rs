@@ -233,6 +233,9 @@ fn sort(code: &SqlState) -> fn(Failure) -> PgError {
     }
 }
 
+/// How a server calls a language that somebody has dropped.
+const PLPGSQL: &str = "language \"plpgsql\" does not exist";
+
 impl PgError {
     /// What was being done and what went wrong; none for a URL that cannot be used.
     pub fn failure(&self) -> Option<&Failure> {
@@ -311,6 +314,10 @@ impl PgError {
             Self::DiskFull(_) => "make room on the database server, then run again",
             Self::TooMany(_) => "end other sessions or raise max_connections, then run again",
             Self::ReadOnly(_) => "connect to the primary server (target_session_attrs=read-write finds it)",
+            Self::Other(f) if f.server().is_some_and(|server| server.message.contains(PLPGSQL)) => {
+                "the database has no PL/pgSQL, which every session needs; have its owner run there: create extension \
+                 plpgsql;"
+            }
             Self::Other(f) => return f.server()?.hint.clone(),
         };
         Some(hint.to_owned())

@@ -7,7 +7,7 @@ use super::Transfer;
 use super::proof::{Attached, Count};
 use crate::dataset::{Promotion, Table};
 use crate::error::Cause;
-use crate::{fault, sql};
+use crate::{catalogue, fault, sql};
 
 impl Transfer<'_> {
     /// Merges what is staged, so many rows of each table; `new` tables have no keys yet.
@@ -72,9 +72,18 @@ impl Transfer<'_> {
         self.hold_counts(attached, counts).await?;
         if new {
             // Built over the rows at once, which is several times faster than row by row.
-            self.run(dataset.scripts.keys, "", "make the keys of the production tables").await?;
+            self.make_keys().await?;
         }
         self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
+    }
+
+    /// The keys and indexes of new tables; what a publication tells of a row is its key from then on.
+    pub(super) async fn make_keys(&self) -> Result<(), Cause> {
+        let dataset = self.context.dataset();
+        self.run(dataset.scripts.keys, "", "make the keys of the production tables").await?;
+        let schema = &self.context.config.database.schema;
+        let keyed = catalogue::identify_by_key(self.transaction, dataset, schema);
+        Ok(self.watch.answers("give the tables their identity", keyed).await?)
     }
 
     /// Runs a script with numbers of its own.

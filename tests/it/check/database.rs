@@ -114,15 +114,6 @@ async fn a_lock_that_is_held_is_told_with_its_holder() {
 }
 
 #[tokio::test]
-async fn a_database_that_only_reads() {
-    let tonight = Tonight::with_weeks("check only reads").await;
-    let name = tonight.pipeline.database.name();
-    tonight.pipeline.execute(&format!("alter database {name} set default_transaction_read_only = on")).await;
-    let seen = tonight.check(&[]).await.exits(1);
-    seen.is("database", "fail", &["its transactions only read", "connect to the primary"]);
-}
-
-#[tokio::test]
 async fn the_way_of_the_rows_is_told() {
     let tonight = Tonight::with_weeks("check way").await;
     let seen = tonight.check(&[]).await.exits(0);

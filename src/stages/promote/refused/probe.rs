@@ -47,7 +47,7 @@ impl<'a> Probe<'a> {
         let Self { transfer, .. } = self;
         let scripts = transfer.context.dataset().scripts;
         if tables.is_empty() && transfer.make_missing_tables(tables).await? {
-            transfer.run(scripts.keys, "", "make the keys of the production tables").await?;
+            transfer.make_keys().await?;
         }
         transfer.run(sql::REFUSED_CASES, "", SEARCH).await?;
         if self.attempt(&transfer.render(scripts.promote, ""), true).await?.is_some() {
