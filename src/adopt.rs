@@ -98,48 +98,52 @@ async fn take_over(context: &Context, options: Options) -> Result<Adopted, Cause
     let files = archived(dataset, context.source.list_names("").await?);
     let strangers = strangers(&context.store, dataset).await?;
     let mut connection = postgres::connect(&context.database, "adopt").await?;
-    let mut transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
-    let limit = format!("set local lock_timeout = '{LOCK_TIMEOUT}'");
-    transaction.batch_execute(&limit).await.map_err(|e| failed(e, "begin"))?;
-    let lock = context.ledger.lock_name();
-    let taken = transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await;
-    taken.map_err(|e| failed(e, "take the promotion's lock"))?;
+    let watch = connection.watch();
+    let work = async {
+        let mut transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
+        let limit = format!("set local lock_timeout = '{LOCK_TIMEOUT}'");
+        transaction.batch_execute(&limit).await.map_err(|e| failed(e, "begin"))?;
+        let lock = context.ledger.lock_name();
+        let taken = transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await;
+        taken.map_err(|e| failed(e, "take the promotion's lock"))?;
 
-    let (found, tables_made) = tables(context, &mut transaction, options.fix).await?;
-    let additions = additions(context, &transaction, &found, options.fix).await?;
-    if !tables_made.is_empty() {
-        // With their keys, if they have some.
-        catalogue::identify_those(&transaction, dataset, &context.config.database, &tables_made).await?;
-    }
-    let until = match (options.until, found.is_empty()) {
-        (Some(until), _) => Some(until),
-        (None, true) => None,
-        (None, false) => newest(context, &transaction).await?,
+        let (found, tables_made) = tables(context, &mut transaction, options.fix).await?;
+        let additions = additions(context, &transaction, &found, options.fix).await?;
+        if !tables_made.is_empty() {
+            // With their keys, if they have some.
+            catalogue::identify_those(&transaction, dataset, &context.config.database, &tables_made).await?;
+        }
+        let until = match (options.until, found.is_empty()) {
+            (Some(until), _) => Some(until),
+            (None, true) => None,
+            (None, false) => newest(context, &transaction).await?,
+        };
+        let (old, newer): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| until.is_some_and(|until| file.meaning.run_date <= until));
+        let entered = enter(context, &transaction, &old).await?;
+        let dry_run = context.config.dry_run;
+        match dry_run {
+            true => transaction.rollback().await.map_err(|e| failed(e, "roll back"))?,
+            false => transaction.commit().await.map_err(|e| failed(e, "commit"))?,
+        }
+        Ok::<_, Cause>(Adopted {
+            schema: context.config.database.schema.clone(),
+            archive: context.config.source.to_string(),
+            dry_run,
+            fixed: options.fix,
+            tables: dataset.table_names().count(),
+            is_empty: found.is_empty(),
+            tables_made,
+            remarks: found.remarks().to_vec(),
+            additions,
+            until,
+            known: old.len() - entered.len(),
+            entered,
+            newer: newer.into_iter().map(|file| file.name).collect(),
+            strangers,
+        })
     };
-    let (old, newer): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|file| until.is_some_and(|until| file.meaning.run_date <= until));
-    let entered = enter(context, &transaction, &old).await?;
-    let dry_run = context.config.dry_run;
-    match dry_run {
-        true => transaction.rollback().await.map_err(|e| failed(e, "roll back"))?,
-        false => transaction.commit().await.map_err(|e| failed(e, "commit"))?,
-    }
-    Ok(Adopted {
-        schema: context.config.database.schema.clone(),
-        archive: context.config.source.to_string(),
-        dry_run,
-        fixed: options.fix,
-        tables: dataset.table_names().count(),
-        is_empty: found.is_empty(),
-        tables_made,
-        remarks: found.remarks().to_vec(),
-        additions,
-        until,
-        known: old.len() - entered.len(),
-        entered,
-        newer: newer.into_iter().map(|file| file.name).collect(),
-        strangers,
-    })
+    watch.answers("adopt", work).await
 }
 
 /// The files of the dataset among the objects of the archive, in the order in which they count.

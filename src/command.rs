@@ -8,6 +8,7 @@ use clap::CommandFactory;
 use serde_json::json;
 
 use crate::cli::{Adopt, Check, Cli, Command, Failures, Purge, Sample, Status};
+use crate::clients::postgres;
 use crate::config::{self, DatabaseConfig, RunConfig};
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
@@ -80,7 +81,11 @@ fn start(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Fail
         .enable_all()
         .build()
         .map_err(Cause::io("start the runtime"))?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(async {
+        let result = work.await;
+        postgres::farewell().await;
+        result
+    });
     // A blocking task of an interrupted run is not waited for.
     runtime.shutdown_background();
     result
@@ -206,9 +211,9 @@ fn pretty(value: &serde_json::Value) -> String {
 }
 
 async fn check(args: Check) -> Result<Exit, Failure> {
-    let (config, trusts) = (RunConfig::from_run(&args.run), args.run.sftp_trust_on_first_use);
+    let config = RunConfig::from_run(&args.run);
     let dataset = config::dataset(args.run.dataset).name;
-    let checked = preflight::check(dataset, config, trusts, Duration::from_secs(args.timeout)).await;
+    let checked = preflight::check(dataset, config, Duration::from_secs(args.timeout)).await;
     say(&if args.json { pretty(&json!(checked)) } else { checked.render() });
     Ok(checked.exit())
 }

@@ -18,7 +18,8 @@ use crate::embedded::EmbeddedError;
 pub enum Exit {
     /// Done, or nothing new.
     Done = 0,
-    /// The run failed; the database is unchanged.
+    /// The run failed. The database is unchanged but for batches that were committed before, or it is not known
+    /// ([`Failure::database_sentence`] says which).
     Failed = 1,
     /// Wrong usage or configuration; nothing was tried.
     Usage = 2,
@@ -28,7 +29,7 @@ pub enum Exit {
     NotPublished = 4,
     /// Another run of the same dataset holds the lock.
     Locked = 75,
-    /// Interrupted by SIGTERM or SIGINT; the database is unchanged.
+    /// Interrupted by SIGTERM or SIGINT; of the database the same is true as of `Failed`.
     Interrupted = 143,
 }
 

@@ -20,6 +20,8 @@ pub async fn run(context: &Context, progress: &mut Progress) -> Result<RunOutcom
         one_batch(context, progress, batch).await?;
     }
     if progress.nothing_readable() {
+        // Not in the step that kept them for later.
+        progress.step("parse");
         return Err(Cause::Refused {
             message: "no file could be read".into(),
             hint: Some(format!("merganser status {}", context.run_id)),

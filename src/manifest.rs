@@ -66,9 +66,9 @@ impl Ledger {
         dataset: &'static str,
     ) -> Result<Option<(Self, i32)>, Cause> {
         let connection = postgres::connect(url, "check").await?;
-        let only_read = "set default_transaction_read_only = on";
+        // It stays open for as long as the connection: a setting could stay in a session of a pool.
         connection
-            .batch_execute(only_read)
+            .batch_execute("begin read only")
             .await
             .map_err(|e| postgres::classify(e, "look for the ledger"))?;
         let version = migrations::version(&connection, &database.ledger_schema).await?;

@@ -150,14 +150,8 @@ pub struct Checked {
     is_configured: bool,
 }
 
-/// Looks whether a run with this configuration would work. `trusts_new_host`: it would enter the key of an SFTP
-/// server that is not known. Never fails: what is wrong is a probe that says so.
-pub async fn check(
-    dataset: &'static str,
-    config: Result<RunConfig, Cause>,
-    trusts_new_host: bool,
-    limit: Duration,
-) -> Checked {
+/// Looks whether a run with this configuration would work. Never fails: what is wrong is a probe that says so.
+pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limit: Duration) -> Checked {
     let mut probes = Probes::new(limit);
     let mut config = match config {
         Ok(config) => config,
@@ -166,12 +160,12 @@ pub async fn check(
             return Checked { dataset, works: false, probes: probes.list, is_configured: false };
         }
     };
-    // A look must not enter it, nor take up the time of the probe with attempts.
-    config.sftp.trust_on_first_use = false;
+    // A look must not enter a server's key, nor take up the time of the probe with attempts.
+    config.sftp.only_looks = true;
     config.sftp.limits.retries = 0;
     probes.note("configuration", configuration(&config));
     let (source, store, database) = tokio::join!(
-        source::probe(&config, trusts_new_host, limit),
+        source::probe(&config, limit),
         store::probe(&config, limit),
         database::probe(&config, limit),
     );

@@ -77,8 +77,10 @@ async fn clear_runs(context: &Context) -> Result<usize, Cause> {
 async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>, Cause> {
     let step = context.begin(0, "purge").await?;
     let mut connection = postgres::connect(&context.database, "purge").await?;
+    let doing = context.report.doing("purge", Vec::new());
+    let watch = connection.watch().showing(doing.shower());
     let transaction = connection.transaction().await.map_err(failed)?;
-    let rows = delete_and_verify(context, &transaction).await?;
+    let rows = watch.answers("purge", delete_and_verify(context, &transaction)).await?;
     let total = rows.iter().map(|(_, rows)| *rows).sum::<i64>();
     let (what, details) =
         (format!("{total} rows of deleted cases"), json!({ "rows": rows, "objects": objects }));
@@ -93,7 +95,7 @@ async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>,
     let database = &context.config.database;
     let note = sql::render(sql::LEDGER_FINISH_STEP, &[("ledger", &database.ledger_schema)]);
     confirm_written("steps", 1, transaction.execute(&note, &values).await.map_err(failed)?)?;
-    transaction.commit().await.map_err(|error| match failed(error) {
+    watch.answer("commit the purge", transaction.commit()).await.map_err(|error| match error {
         source @ PgError::ConnectionLost(_) => Cause::CommitUnknown { source },
         error => error.into(),
     })?;

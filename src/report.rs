@@ -142,6 +142,19 @@ impl Report {
         self.bar(what, total, "{msg}")
     }
 
+    /// A line for a step that has no bytes to count: it shows what is done now, and for how long the step has been at it. A
+    /// name from `tables` at the end of the words is numbered.
+    pub fn doing(&self, step: &str, tables: Vec<&'static str>) -> Doing {
+        let bar = self.bars.add(ProgressBar::new_spinner());
+        let template = "  {prefix:<8} {wide_msg} {elapsed}";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is ours"));
+        bar.set_prefix(step.to_owned());
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(500));
+        }
+        Doing { bar, tables }
+    }
+
     fn bar(&self, what: &str, total: u64, tail: &str) -> ProgressBar {
         let bar = self.bars.add(ProgressBar::new(total));
         let template = format!("  {{prefix:<46!}} {{wide_bar}} {tail} {{eta}}");
@@ -149,6 +162,46 @@ impl Report {
         bar.set_prefix(what.to_owned());
         bar
     }
+}
+
+/// The line of a step; it goes when this is dropped.
+#[derive(Debug)]
+pub struct Doing {
+    bar: ProgressBar,
+    tables: Vec<&'static str>,
+}
+
+impl Doing {
+    /// Shows what is done now.
+    pub fn show(&self, words: &str) {
+        self.bar.set_message(numbered(words, &self.tables));
+    }
+
+    /// What shows it for somebody else; after the end of the line it shows nothing.
+    pub fn shower(&self) -> impl Fn(&str) + Send + Sync + use<> {
+        let (bar, tables) = (self.bar.clone(), self.tables.clone());
+        move |words| bar.set_message(numbered(words, &tables))
+    }
+}
+
+impl Drop for Doing {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// `insert into oca_parties (4 of 11)`: how many of the tables there are, and which this one is.
+fn numbered(words: &str, tables: &[&str]) -> String {
+    let (operation, rest) = words.split_once(": ").map_or((words, None), |(op, rest)| (op, Some(rest)));
+    let last = operation.rsplit(' ').next().unwrap_or_default();
+    let mut text = operation.to_owned();
+    if let Some(at) = tables.iter().position(|table| *table == last) {
+        text += &format!(" ({} of {})", at + 1, tables.len());
+    }
+    if let Some(rest) = rest {
+        text += &format!(": {rest}");
+    }
+    text
 }
 
 /// One line per event for people: `warning:` and `error:` where it matters, else the message alone.
@@ -239,5 +292,14 @@ mod tests {
         assert_eq!((count(0), count(999), count(1_300_000)), ("0".into(), "999".into(), "1,300,000".into()));
         assert_eq!(duration(Duration::from_millis(840)), "840 ms");
         assert_eq!(duration(Duration::from_secs(245)), "4 min 05 s");
+    }
+
+    #[test]
+    fn the_table_that_is_at_work_is_numbered() {
+        let tables = ["oca_index", "oca_parties"];
+        assert_eq!(numbered("insert into oca_parties", &tables), "insert into oca_parties (2 of 2)");
+        let waits = numbered("merge oca_index: waiting for a lock on oca_index", &tables);
+        assert_eq!(waits, "merge oca_index (1 of 2): waiting for a lock on oca_index");
+        assert_eq!(numbered("plan the merge", &tables), "plan the merge");
     }
 }

@@ -184,7 +184,7 @@ fn status_of(run: &Value, name: &str) -> String {
 
 fn file_line(file: &Value) -> String {
     let mut text = format!(
-        "  {:<52} {:<19} {} seen, {} loaded, {} failed, {} superseded, {} deleted\n",
+        "  {:<52} {:<19} {} records: {} loaded, {} failed, {} superseded, {} deleted\n",
         word(file, "name"),
         word(file, "status"),
         count(number(file, "records_seen")),

@@ -95,6 +95,7 @@ pub const AWS_S3_EXPORT: &str = include_str!("../sql/aws_s3/2_export.pg.sql");
 /// Their parameters are PostgreSQL's own ($1, …).
 pub const SESSION_END: &str = include_str!("../sql/session/end.pg.sql");
 pub const SESSION_LOOK: &str = include_str!("../sql/session/look.pg.sql");
+pub const SESSION_WHO: &str = include_str!("../sql/session/who.pg.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 

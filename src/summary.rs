@@ -72,12 +72,13 @@ fn check(guard: &Guard) -> String {
 fn outcome(summary: &Summary) -> String {
     let records = summary.records;
     let counts = format!(
-        "{} {}s loaded from {} file(s), {} superseded, {} deleted",
+        "{} {}s loaded from {} file(s); {} record(s) superseded, {} record(s) of deleted {}s",
         count(records.loaded),
         summary.record,
         summary.files,
         count(records.superseded),
-        count(records.deleted)
+        count(records.deleted),
+        summary.record
     );
     match (summary.outcome, summary.dry_run) {
         (RunOutcome::NothingNew, _) => {

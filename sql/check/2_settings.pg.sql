@@ -1,7 +1,6 @@
--- Purpose: keep the preflight's session from writing, and from waiting for others.
--- Engine:  PostgreSQL 14 and later
+-- Purpose: keep the preflight from waiting for others.
+-- Engine:  PostgreSQL 14 and later, inside a transaction, with which the settings end: the session may be a pool's
 -- Inputs:  :limit_ms, for how long a statement may run.
--- Outputs: the settings of the session.
-set default_transaction_read_only = on;
-set statement_timeout = :limit_ms;
-set lock_timeout = :limit_ms;
+-- Outputs: the settings of the transaction.
+set local statement_timeout = :limit_ms;
+set local lock_timeout = :limit_ms;

@@ -3,6 +3,7 @@
 
 pub mod aws_s3;
 mod error;
+mod pooler;
 mod tls;
 mod url;
 mod watch;
@@ -19,6 +20,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use error::{Failure, PgError, ServerError, classify};
+pub use pooler::farewell;
 pub use url::{PgUrl, PgUrlError, RootCert, SslMode};
 use watch::Session;
 pub use watch::Watch;
@@ -70,14 +72,23 @@ const SESSION: &str = "
 ";
 
 /// A connection to a database; use it as a [`Client`]. Dropping it ends the connection at once, and
-/// the server rolls back what was not committed.
+/// the server rolls back what was not committed; a session of a pool is given back as it was.
 #[derive(Debug)]
 pub struct Connection {
-    client: Client,
-    task: Task,
+    /// `None` while it is dropped.
+    link: Option<Link>,
     end: End,
     tls: Shown<MakeRustlsConnect>,
     watch: Watch,
+    /// The session belongs to a pooler, which gives it to somebody else afterwards.
+    is_pooled: bool,
+}
+
+/// The client, and what moves its bytes.
+#[derive(Debug)]
+struct Link {
+    client: Client,
+    task: Task,
 }
 
 /// Why the connection ended, once it has.
@@ -103,39 +114,50 @@ impl<T> std::fmt::Debug for Shown<T> {
 
 /// Connects, as `merganser PURPOSE` unless the URL gives an `application_name`. Takes at most
 /// `connect_timeout` (15 s) for each host and once more for all that follows.
+///
+/// # Errors
+/// [`PgError::Pooled`] if a pooler is between that keeps no session for its client.
 pub async fn connect(url: &PgUrl, purpose: &str) -> Result<Connection, PgError> {
     let operation = format!("connecting to {}", url.target());
     let tls = tls::connector(url)?;
-    let mut config = settings(url, purpose);
+    let config = settings(url, purpose);
     let each = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
     let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
     let limit = each.saturating_mul(hosts.saturating_add(1));
 
+    let mut connection = open(url, &config, &tls, &operation, limit).await?;
+    match timeout(limit, connection.begin(url, &config, &operation, limit)).await {
+        Err(_) => Err(too_slow(operation, limit)),
+        Ok(begun) => begun.map(|()| connection),
+    }
+}
+
+/// A connection whose session is as the server, or a pooler, gives it.
+async fn open(
+    url: &PgUrl,
+    config: &Config,
+    tls: &MakeRustlsConnect,
+    operation: &str,
+    limit: Duration,
+) -> Result<Connection, PgError> {
+    let mut config = config.clone();
     let mut modes = modes(url).iter().peekable();
     while let Some(mode) = modes.next() {
         config.ssl_mode(*mode);
         let error = match timeout(limit, config.connect(tls.clone())).await {
-            Err(_) => return Err(too_slow(operation, limit)),
+            Err(_) => return Err(too_slow(operation.to_owned(), limit)),
             Ok(Ok((client, connection))) => {
                 let end = End::default();
                 let task = Task(tokio::spawn(drive(connection, end.clone())));
-                let mut connection = Connection {
-                    client,
-                    task,
+                return Ok(Connection {
+                    link: Some(Link { client, task }),
                     end,
-                    tls: Shown(tls),
+                    tls: Shown(tls.clone()),
                     watch: Watch::new(url, Session::default()),
-                };
-                return match timeout(limit, connection.simple_query(SESSION)).await {
-                    Err(_) => Err(too_slow(operation, limit)),
-                    Ok(Err(error)) => Err(connection.error(error, operation)),
-                    Ok(Ok(answer)) => {
-                        connection.watch = Watch::new(url, session(&answer));
-                        Ok(connection)
-                    }
-                };
+                    is_pooled: false,
+                });
             }
-            Ok(Err(error)) => classify(error, operation.as_str()),
+            Ok(Err(error)) => classify(error, operation),
         };
         // `prefer` and `allow`: the other way round, if it is the way that did not please.
         let other_way = matches!(error, PgError::Tls(_)) || error.sqlstate() == Some("28000");
@@ -231,9 +253,37 @@ where
 }
 
 impl Connection {
+    /// Sets the session up, once it is known to be ours for as long as the connection lives.
+    async fn begin(
+        &mut self,
+        url: &PgUrl,
+        config: &Config,
+        operation: &str,
+        limit: Duration,
+    ) -> Result<(), PgError> {
+        let failed = |error| self.error(error, operation);
+        if let Some(process) = pooler::behind(self).await.map_err(failed)? {
+            if url.keeps_sessions().get().is_none() {
+                let second = open(url, config, &self.tls.0, operation, limit);
+                pooler::keeps_sessions(self, process, second, operation).await?;
+                // Not asked again for each connection.
+                let _ = url.keeps_sessions().set(());
+            }
+            self.is_pooled = true;
+        }
+        let answer = self.simple_query(SESSION).await.map_err(|error| self.error(error, operation))?;
+        self.watch = Watch::new(url, session(&answer));
+        Ok(())
+    }
+
     /// True: the connection has ended; whatever is asked of it fails.
     pub fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.deref().is_closed()
+    }
+
+    /// True: the session belongs to a pooler, which keeps it for us.
+    pub fn is_pooled(&self) -> bool {
+        self.is_pooled
     }
 
     /// Looks after the session while an answer is waited for.
@@ -255,7 +305,7 @@ impl Connection {
     /// it ended, is seen by the statement only.
     pub async fn cancel(&self) -> Result<(), PgError> {
         let operation = "cancelling a statement";
-        let token = self.client.cancel_token();
+        let token = self.cancel_token();
         match timeout(CONNECT_TIMEOUT, token.cancel_query(self.tls.0.clone())).await {
             Ok(result) => result.map_err(|e| classify(e, operation)),
             Err(_) => Err(too_slow(operation.to_owned(), CONNECT_TIMEOUT)),
@@ -264,11 +314,29 @@ impl Connection {
 
     /// Says goodbye to the server. A drop ends the connection too, but the server's log then tells
     /// of a client that went away.
-    pub async fn close(self) {
-        let Self { client, mut task, .. } = self;
+    pub async fn close(mut self) {
+        let Some(link) = self.link.take() else { return };
+        if self.is_pooled {
+            return pooler::give_back(link).await;
+        }
+        let Link { client, mut task } = link;
         drop(client);
         // Past the limit the task is aborted by its drop.
         let _ = timeout(CLOSE_TIMEOUT, &mut task.0).await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take_if(|_| self.is_pooled) {
+            pooler::give_back_later(link);
+        }
+    }
+}
+
+impl AsRef<Client> for Connection {
+    fn as_ref(&self) -> &Client {
+        self
     }
 }
 
@@ -276,102 +344,15 @@ impl Deref for Connection {
     type Target = Client;
 
     fn deref(&self) -> &Client {
-        &self.client
+        &self.link.as_ref().expect("it is there until the drop").client
     }
 }
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Client {
-        &mut self.client
+        &mut self.link.as_mut().expect("it is there until the drop").client
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    fn url(text: &str) -> PgUrl {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn what_the_url_gives_is_kept_and_the_rest_is_set() {
-        let config = settings(&url("postgresql://h/db"), "load");
-        assert_eq!(config.get_application_name(), Some("merganser load"));
-        assert_eq!(config.get_connect_timeout(), Some(&Duration::from_secs(15)));
-        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(30));
-        assert_eq!(config.get_keepalives_interval(), Some(Duration::from_secs(10)));
-        assert_eq!(config.get_keepalives_retries(), Some(3));
-        assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(60)));
-        let given =
-            "postgresql://h/db?application_name=x&connect_timeout=3&keepalives_idle=5&tcp_user_timeout=9000";
-        let config = settings(&url(given), "load");
-        assert_eq!(config.get_application_name(), Some("x"));
-        assert_eq!(config.get_connect_timeout(), Some(&Duration::from_secs(3)));
-        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(5));
-        assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(9)));
-    }
-
-    #[test]
-    fn only_weak_modes_may_go_on_without_tls() {
-        let ways = |options: &str| modes(&url(&format!("postgresql://h/db?{options}")));
-        assert_eq!(ways(""), [Tls::Require]);
-        assert_eq!(modes(&url("postgresql://localhost/db")), [Tls::Prefer, Tls::Disable]);
-        assert_eq!(ways("sslmode=prefer"), [Tls::Prefer, Tls::Disable]);
-        assert_eq!(ways("sslmode=allow"), [Tls::Disable, Tls::Require]);
-        assert_eq!(ways("sslmode=disable"), [Tls::Disable]);
-        assert_eq!(ways("sslmode=prefer&sslrootcert=/ca.pem"), [Tls::Prefer]);
-        for strict in ["require", "verify-full", "verify-ca&sslrootcert=/ca.pem"] {
-            assert_eq!(ways(&format!("sslmode={strict}")), [Tls::Require]);
-        }
-        assert_eq!(
-            modes(&url("host=/run/pg sslmode=verify-full")),
-            [Tls::Disable],
-            "no TLS over a Unix socket"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_closed_port_and_a_missing_socket_are_unreachable() {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let error =
-            connect(&url(&format!("postgresql://me:sesame@127.0.0.1:{port}/db")), "test").await.unwrap_err();
-        assert!(matches!(error, PgError::Unreachable(_)), "{error:?}");
-        assert!(
-            error.to_string().starts_with(&format!("connecting to 127.0.0.1:{port}/db failed: ")),
-            "{error}"
-        );
-        assert!(error.hint().unwrap().contains("nothing listens"));
-        assert!(!format!("{error} {error:?}").contains("sesame"));
-        let error = connect(&url("host=/nonexistent dbname=db"), "test").await.unwrap_err();
-        assert!(error.hint().unwrap().contains("no such socket"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_server_without_tls_is_refused_when_tls_is_required() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut request = [0; 8];
-            socket.read_exact(&mut request).await.unwrap();
-            socket.write_all(b"N").await.unwrap();
-        });
-        let error = connect(&url(&format!("postgresql://127.0.0.1:{port}/db?sslmode=require")), "test").await;
-        assert!(matches!(error, Err(PgError::Tls(_))), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn a_server_that_says_nothing_is_given_up() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let silent = format!("postgresql://127.0.0.1:{port}/db?connect_timeout=1");
-        let error = connect(&url(&silent), "test").await.unwrap_err();
-        assert!(matches!(error, PgError::Unreachable(_)), "{error:?}");
-        assert!(error.to_string().contains("no answer within 2 s"), "{error}");
-        drop(listener);
-    }
-}
+mod tests;

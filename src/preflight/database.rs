@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Transaction};
 
 use super::{Finding, Probe, Probes, catalogue, host};
 use crate::aws_s3::AwsS3;
@@ -98,7 +98,7 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
         return;
     }
     let target = url.target();
-    let Some(mut session) = probes.run("database", &target, log_in(url, probes.limit)).await else {
+    let Some(mut session) = probes.run("database", &target, log_in(url)).await else {
         probes.skip(&LATER, "nobody can log in to the database");
         return;
     };
@@ -116,10 +116,12 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
     let needs_work = look.as_ref().is_none_or(|look| look.needs_work);
     found.known = look.map(|look| look.known);
 
-    let may_compare = probes.run("rights", &target, rights(config, &session.connection, needs_work)).await;
+    let limit = probes.limit;
+    let may_compare =
+        probes.run("rights", &target, rights(config, &mut session.connection, needs_work, limit)).await;
     match may_compare {
         Some(true) => {
-            probes.run("tables", &target, tables(config, &mut session.connection)).await;
+            probes.run("tables", &target, tables(config, &mut session.connection, limit)).await;
             let rules = catalogue::rules(config, &mut session.connection);
             probes.run("constraints", &target, rules).await;
         }
@@ -133,16 +135,13 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
 }
 
 /// Who we are there, over what, and whether it takes what is written.
-async fn log_in(url: &PgUrl, limit: Duration) -> Result<(Session, Finding), Cause> {
+async fn log_in(url: &PgUrl) -> Result<(Session, Finding), Cause> {
     let failed = |e| postgres::classify(e, "look at the session");
     let connection = postgres::connect(url, "check").await?;
     let of_server = server(&*connection).await?;
     let before = Timestamp::now();
     let row = connection.query_one(sql::CHECK_SESSION, &[]).await.map_err(failed)?;
     let after = Timestamp::now();
-    let millis = limit.as_millis().to_string();
-    let settings = sql::render(sql::CHECK_SETTINGS, &[("limit_ms", &millis)]);
-    connection.batch_execute(&settings).await.map_err(failed)?;
 
     let (version, number, user): (String, i32, String) = (get(&row, 0)?, get(&row, 1)?, get(&row, 2)?);
     let tls: Option<String> = get(&row, 3)?;
@@ -150,6 +149,7 @@ async fn log_in(url: &PgUrl, limit: Duration) -> Result<(Session, Finding), Caus
     let server: f64 = get(&row, 6)?;
     let ours = (before.as_millisecond() + after.as_millisecond()) as f64 / 2000.0;
     let (postgis, aws_s3) = (get(&row, 7)?, get(&row, 8)?);
+    let way = if connection.is_pooled() { ", by way of a pooler that keeps sessions," } else { "" };
     let read_only = of_server.read_only();
     let session =
         Session { connection, server: of_server, postgis, aws_s3, clock_ahead_seconds: server - ours };
@@ -160,7 +160,7 @@ async fn log_in(url: &PgUrl, limit: Duration) -> Result<(Session, Finding), Caus
         (Some(tls), false) => format!("{tls}, the server's certificate is not verified"),
         (None, _) => "no TLS".into(),
     };
-    let words = format!("PostgreSQL {version} at {} lets {user} in; {encryption}", url.target());
+    let words = format!("PostgreSQL {version} at {}{way} lets {user} in; {encryption}", url.target());
     let finding = if let Some(remark) = read_only {
         Finding::fail(format!("{words}; {}", remark.found), remark.hint)
     } else if is_standby || is_read_only {
@@ -222,10 +222,12 @@ async fn lock(ledger: &Ledger) -> Result<((), Finding), Cause> {
 /// Gives whether temporary tables may be made, which the comparison of the tables needs.
 async fn rights(
     config: &RunConfig,
-    connection: &Connection,
+    connection: &mut Connection,
     ledger_needs_work: bool,
+    limit: Duration,
 ) -> Result<(bool, Finding), Cause> {
     let failed = |e| postgres::classify(e, "look at the rights");
+    let transaction = begin(connection, true, limit).await.map_err(failed)?;
     let (database, dataset) = (&config.database, config.dataset);
     let names = |tables: &[crate::dataset::Table]| tables.iter().map(|t| t.name).collect::<Vec<_>>();
     let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
@@ -241,9 +243,10 @@ async fn rights(
         &ledger_needs_work,
         &staged,
     ];
-    let rows = connection.query(sql::CHECK_RIGHTS, &values).await.map_err(failed)?;
+    let rows = transaction.query(sql::CHECK_RIGHTS, &values).await.map_err(failed)?;
     let all: Vec<_> = dataset.table_names().collect();
-    let row = connection.query_one(sql::CHECK_OWNERS, &[&database.schema, &all]).await.map_err(failed)?;
+    let row = transaction.query_one(sql::CHECK_OWNERS, &[&database.schema, &all]).await.map_err(failed)?;
+    transaction.rollback().await.map_err(failed)?;
     let owners: Option<String> = get(&row, 0)?;
     let whose = owners.map_or(String::new(), |owners| format!("; the tables belong to {owners}"));
     let missing = rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?)));
@@ -257,11 +260,27 @@ async fn rights(
     Ok((may_compare, Finding::fail(format!("not there: {}{whose}", names.join(", ")), hint)))
 }
 
+/// A transaction with which the limits of its statements end, so that nothing of them stays in a session of a pool.
+async fn begin(
+    connection: &mut Connection,
+    only_reads: bool,
+    limit: Duration,
+) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let transaction = connection.build_transaction().read_only(only_reads).start().await?;
+    let millis = limit.as_millis().to_string();
+    transaction.batch_execute(&sql::render(sql::CHECK_SETTINGS, &[("limit_ms", &millis)])).await?;
+    Ok(transaction)
+}
+
 /// The comparison makes its own tables in the session, and takes them back.
-async fn tables(config: &RunConfig, connection: &mut Connection) -> Result<((), Finding), Cause> {
+async fn tables(
+    config: &RunConfig,
+    connection: &mut Connection,
+    limit: Duration,
+) -> Result<((), Finding), Cause> {
     let failed = |e| postgres::classify(e, "compare the tables");
     let (schema, dataset) = (&config.database.schema, config.dataset);
-    let mut transaction = connection.build_transaction().read_only(false).start().await.map_err(failed)?;
+    let mut transaction = begin(connection, false, limit).await.map_err(failed)?;
     let found = schema::compare(&mut transaction, dataset, schema).await?;
     transaction.rollback().await.map_err(failed)?;
     found.admit()?;

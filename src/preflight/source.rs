@@ -22,7 +22,7 @@ pub(super) struct Found {
 }
 
 /// Logs in and lists.
-pub(super) async fn probe(config: &RunConfig, trusts_new_host: bool, limit: Duration) -> Found {
+pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
     let mut probes = Probes::new(limit);
     // In S3 it is behind the store's host, or behind one of Amazon's that its listing tells about.
     let hosts = match &config.source {
@@ -35,14 +35,11 @@ pub(super) async fn probe(config: &RunConfig, trusts_new_host: bool, limit: Dura
         return Found { probes: probes.list, listing: None };
     }
     let place = config.source.to_string();
-    let listing = probes.run("source", &place, list(config, trusts_new_host)).await.flatten();
+    let listing = probes.run("source", &place, list(config)).await.flatten();
     Found { probes: probes.list, listing }
 }
 
-async fn list(
-    config: &RunConfig,
-    trusts_new_host: bool,
-) -> Result<(Option<Vec<ObjectInfo>>, Finding), Cause> {
+async fn list(config: &RunConfig) -> Result<(Option<Vec<ObjectInfo>>, Finding), Cause> {
     let source = Source::open(&config.source, &config.s3, &config.sftp).await?;
     match source.list_names("").await {
         Ok(listing) => {
@@ -56,7 +53,7 @@ async fn list(
             Ok((Some(listing), finding))
         }
         Err(SourceError::Sftp(SftpError::HostKey { at, problem }))
-            if trusts_new_host && matches!(*problem, HostKeyProblem::Unknown { .. }) =>
+            if config.sftp.trust_on_first_use && matches!(*problem, HostKeyProblem::Unknown { .. }) =>
         {
             Ok((None, Finding::warn(format!("{at}: {problem}"), "a run would trust it and enter it")))
         }

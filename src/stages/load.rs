@@ -143,13 +143,15 @@ async fn import(
     let names = columns(context.dataset(), &csv.table);
     let schema = &context.config.database.staging_schema;
     let into = Columns { schema, table: &csv.table, names: Some(&names) };
+    let doing = context.report.doing("load", Vec::new());
+    let watch = connection.watch().showing(doing.shower());
     let imported = async {
         let transaction = connection.transaction().await.map_err(failed)?;
         let rows = aws_s3::import(&transaction, into, &from, &operation).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(rows)
     };
-    match imported.await {
+    match watch.answers(&operation, imported).await {
         Ok(rows) => Ok(Some(rows)),
         Err(error) => aws_s3.give_up(Direction::Import, error).map(|()| None),
     }

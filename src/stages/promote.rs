@@ -62,6 +62,7 @@ pub struct Records {
     pub seen: u64,
     pub loaded: u64,
     pub superseded: u64,
+    /// Those that delete, and all others of what is deleted.
     pub deleted: u64,
     pub failed: u64,
 }
@@ -131,7 +132,8 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause
     let step = context.begin(batch, "promote").await?;
     fault::point!("promote.begin");
     let mut connection = postgres::connect(&context.database, "promote").await?;
-    let watch = connection.watch();
+    let doing = context.report.doing("promote", context.dataset().table_names().collect());
+    let watch = connection.watch().showing(doing.shower());
     let mut transaction = watch.answer("begin", connection.transaction()).await?;
     let schema = &context.config.database.schema;
     let compared = schema::compare(&mut transaction, context.dataset(), schema);
@@ -162,10 +164,11 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause
         return Err(guards::refusal(&breaches));
     }
     let what = format!(
-        "{} loaded, {} superseded, {} deleted",
+        "{} {record}s loaded, {} record(s) superseded, {} record(s) of deleted {record}s",
         report::count(records.loaded),
         report::count(records.superseded),
-        report::count(records.deleted)
+        report::count(records.deleted),
+        record = context.dataset().record
     );
     let rows: i64 = changes.iter().map(|change| change.inserted + change.replaced + change.deleted).sum();
     let mut samples = Vec::new();

@@ -114,7 +114,7 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
     for csv in context.dataset().published {
         // One that lost the lock while it stood still must not put old objects over those of another run.
         context.ledger.confirm().await?;
-        objects.push(match export(context, &mut snapshot, csv).await? {
+        objects.push(match export(context, &mut snapshot, &watch, csv).await? {
             Some(object) => object,
             None => copy(context, &snapshot, &watch, csv, &statement(context, csv, &parted)).await?,
         });
@@ -194,6 +194,7 @@ fn exports_folder(context: &Context) -> String {
 async fn export(
     context: &Context,
     snapshot: &mut Transaction<'_>,
+    watch: &Watch,
     csv: &Csv,
 ) -> Result<Option<Object>, Cause> {
     let Some(aws_s3) = context.aws_s3.as_ref().filter(|aws_s3| aws_s3.works(Direction::Export)) else {
@@ -208,7 +209,10 @@ async fn export(
     let from = Columns { schema, table: csv.table, names: names.as_deref() };
     // A failure must not end the snapshot, from which the rows are taken the other way then.
     let savepoint = snapshot.savepoint("export").await.map_err(failed)?;
-    let exported = match aws_s3::export(&savepoint, from, &to, &operation).await {
+    let doing = context.report.doing("publish", Vec::new());
+    let watch = watch.clone().showing(doing.shower());
+    let written = watch.answers(&operation, aws_s3::export(&savepoint, from, &to, &operation)).await;
+    let exported = match written {
         Ok(exported) => exported,
         Err(error) => {
             aws_s3.give_up(Direction::Export, error)?;

@@ -136,6 +136,8 @@ async fn a_run_of_nothing_but_unreadable_files_has_failed() {
     let pipeline = Pipeline::new("all unreadable").await;
     let name = pipeline.put_bytes("2024-01-01", b"not a zip");
     let ran = pipeline.run().await.exits(1).says("no file could be read").says("The database is unchanged.");
+    let error = ran.events.iter().rfind(|event| event["level"] == "ERROR").expect("an error");
+    assert_eq!(error["step"], "parse", "the step that could not read them");
     assert!(ran.stderr.contains(&name), "{}", ran.stderr);
     assert_eq!(pipeline.one("select to_regclass('oca_index')").await, "NULL");
     assert_eq!(

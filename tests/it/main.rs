@@ -22,6 +22,7 @@ mod level2;
 mod older_job;
 mod outages;
 mod partitioned;
+mod pooler;
 mod purge;
 mod quoting;
 mod readers;
@@ -36,6 +37,7 @@ mod runs;
 mod s3;
 mod secrets;
 mod session;
+mod setup;
 mod sftp;
 mod signals;
 mod smoke;
@@ -46,6 +48,7 @@ mod takeover;
 mod timings;
 mod tls;
 mod values;
+mod waits;
 
 #[cfg(not(feature = "failpoints"))]
 #[test]

@@ -62,6 +62,28 @@ async fn a_file_that_is_posted_again_changes_nothing() {
     assert_eq!(pipeline.column(change).await, ["2 0 0", "0 2 0"]);
 }
 
+/// A case may be deleted by several records: what is said of it counts one thing, and says which.
+#[tokio::test]
+async fn what_is_deleted_is_counted_as_what_it_is() {
+    let pipeline = Pipeline::new("counted").await;
+    pipeline.put(Extract::weekly("2024-01-01").case("a", "").case("b", ""));
+    pipeline.run().await.exits(0);
+    pipeline.put(Extract::weekly("2024-01-08").case("b", "").delete("a").delete("a"));
+    let ran = pipeline.run().await.exits(0);
+    let ran = ran.says(
+        "Committed: 1 cases loaded from 1 file(s); 0 record(s) superseded, 2 record(s) of deleted cases.",
+    );
+    let ran = ran.says("promote  1 cases loaded, 0 record(s) superseded, 2 record(s) of deleted cases (");
+    let index: Vec<_> =
+        ran.stdout.lines().find(|line| line.starts_with("oca_index")).unwrap().split_whitespace().collect();
+    assert_eq!(index, ["oca_index", "2", "0", "1", "1", "1"], "one case is deleted");
+    pipeline
+        .other(&["status", "last"])
+        .await
+        .exits(0)
+        .says("3 records: 1 loaded, 0 failed, 0 superseded, 2 deleted");
+}
+
 /// A pipeline whose next run waits in its promotion, and what holds it up.
 async fn held_up(hint: &str) -> (Pipeline, Client) {
     let pipeline = Pipeline::new(hint).await;

@@ -51,6 +51,9 @@ pub enum PgError {
     /// The server or the session only reads.
     #[error(transparent)]
     ReadOnly(Failure),
+    /// A pooler is between, and does not keep a session for us.
+    #[error(transparent)]
+    Pooled(Failure),
     /// Any other error, with its SQLSTATE if it is the server's.
     #[error(transparent)]
     Other(Failure),
@@ -251,6 +254,7 @@ impl PgError {
             | Self::DiskFull(f)
             | Self::TooMany(f)
             | Self::ReadOnly(f)
+            | Self::Pooled(f)
             | Self::Other(f) => Some(f),
         }
     }
@@ -317,6 +321,10 @@ impl PgError {
             Self::Other(f) if f.server().is_some_and(|server| server.message.contains(PLPGSQL)) => {
                 "the database has no PL/pgSQL, which every session needs; have its owner run there: create extension \
                  plpgsql;"
+            }
+            Self::Pooled(_) => {
+                "connect to the server itself, at its own port (not the pooler's), or to a pool with pool_mode = session \
+                 and room for six sessions of ours"
             }
             Self::Other(f) => return f.server()?.hint.clone(),
         };

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_postgres::Config;
@@ -94,6 +95,8 @@ pub struct PgUrl {
     root_cert: RootCert,
     given: Vec<&'static str>,
     shown: String,
+    /// Shared with all clones: set when a pooler was found to keep a session for each client.
+    keeps_sessions: Arc<OnceLock<()>>,
 }
 
 /// Why a text is not the URL of a database. The text is never repeated.
@@ -164,6 +167,11 @@ impl PgUrl {
     /// The settings that tokio-postgres knows, as given, without its TLS mode.
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether the pooler that is there was found to be fit.
+    pub(super) fn keeps_sessions(&self) -> &OnceLock<()> {
+        &self.keeps_sessions
     }
 
     /// True: the option was in the URL.
@@ -313,7 +321,7 @@ fn from_pairs(pairs: Vec<(String, String)>) -> Result<PgUrl, PgUrlError> {
     }
     let is_local = config.get_hosts().iter().all(is_local);
     let (ssl_mode, root_cert) = settle(mode, root_cert, is_local)?;
-    Ok(PgUrl { config, ssl_mode, root_cert, given, shown })
+    Ok(PgUrl { config, ssl_mode, root_cert, given, shown, keeps_sessions: Arc::default() })
 }
 
 /// What a mode and an authority mean together, where libpq has a rule for it.

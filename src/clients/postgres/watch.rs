@@ -2,9 +2,14 @@
 //! something between that swallows bytes and keeps the connection up), and TCP does not notice all of it. A
 //! statement may take hours, so the time says nothing. Another connection asks the server what the session does.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::error::{Failure, PgError, classify};
 use super::url::PgUrl;
@@ -13,13 +18,19 @@ use crate::sql;
 
 /// So many looks in a row must find that no answer can come.
 const LOOKS: u32 = 3;
+/// After so long somebody wants to know what a statement waits for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looks after one session.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Watch {
     url: PgUrl,
     session: Session,
+    show: Option<Show>,
 }
+
+/// Is told what the session does, in words.
+type Show = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A session as the server knows it.
 #[derive(Clone, Debug, Default)]
@@ -31,15 +42,52 @@ pub(super) struct Session {
 /// What a look finds.
 enum Sight {
     AtWork,
-    /// It waits for somebody's lock.
-    HeldUp(String),
+    /// It waits for somebody else.
+    HeldUp(Wait),
     /// It waits for us, who wait for it; or it is gone, or cannot be asked for.
     Silent(String),
 }
 
+/// What a statement waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wait {
+    what: String,
+    /// Whose lock it is.
+    holder: Option<String>,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.holder {
+            Some(holder) => write!(f, "waiting for {}, held by {holder}", self.what),
+            None => write!(f, "waiting for {}", self.what),
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("url", &self.url)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Watch {
     pub(super) fn new(url: &PgUrl, session: Session) -> Self {
-        Self { url: url.clone(), session }
+        Self { url: url.clone(), session, show: None }
+    }
+
+    /// Has `show` told which operation begins, and what it waits for when it does not go on; for a progress bar.
+    pub fn showing(self, show: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { show: Some(Arc::new(show)), ..self }
+    }
+
+    fn show(&self, words: &str) {
+        if let Some(show) = &self.show {
+            show(words);
+        }
     }
 
     /// Ends the session, which is lost: when this is done, its transaction is over, one way or the other. Nothing to do
@@ -80,9 +128,13 @@ impl Watch {
         work: impl Future<Output = T>,
         holder: &mut Option<String>,
     ) -> Result<T, PgError> {
+        self.show(operation);
         let mut work = pin!(work);
-        let mut silent = 0;
-        let interval = pg_timeout(&self.url) / LOOKS;
+        let limit = pg_timeout(&self.url);
+        let interval = interval(limit);
+        // Since when, and for how many looks, nothing was heard of the session.
+        let (mut unheard_since, mut silent) = (Instant::now(), 0);
+        let mut last: Option<Wait> = None;
         loop {
             let sight = tokio::select! {
                 biased;
@@ -93,16 +145,24 @@ impl Watch {
                 } => sight,
             };
             match sight {
-                Sight::AtWork => (silent, *holder) = (0, None),
-                Sight::HeldUp(by) => {
-                    if holder.as_ref() != Some(&by) {
-                        tracing::warn!(operation, "waiting for a lock that {by} holds");
+                Sight::AtWork => {
+                    if last.take().is_some() {
+                        self.show(operation);
                     }
-                    (silent, *holder) = (0, Some(by));
+                    (unheard_since, silent, *holder) = (Instant::now(), 0, None);
+                }
+                Sight::HeldUp(wait) => {
+                    if last.as_ref() != Some(&wait) {
+                        tracing::warn!(operation, "{operation}: {wait}");
+                        self.show(&format!("{operation}: {wait}"));
+                    }
+                    (unheard_since, silent, *holder) = (Instant::now(), 0, wait.holder.clone());
+                    last = Some(wait);
                 }
                 Sight::Silent(words) => {
                     silent += 1;
-                    if silent == LOOKS {
+                    // The time of a look is at its end: one look more or less does not matter.
+                    if silent >= LOOKS && unheard_since.elapsed() + interval / 2 >= limit {
                         let cause = io::Error::new(io::ErrorKind::TimedOut, words);
                         return Err(PgError::ConnectionLost(Failure::new(operation, Box::new(cause))));
                     }
@@ -121,10 +181,11 @@ impl Watch {
                 return Ok(Sight::Silent("the server has ended the session".into()));
             };
             let waits_for_us: bool = row.try_get(0).map_err(failed)?;
-            let held_up_by: Option<String> = row.try_get(1).map_err(failed)?;
-            Ok::<_, PgError>(match (waits_for_us, held_up_by) {
+            let what: Option<String> = row.try_get(1).map_err(failed)?;
+            let holder: Option<String> = row.try_get(2).map_err(failed)?;
+            Ok::<_, PgError>(match (waits_for_us, what) {
                 (true, _) => Sight::Silent("the server waits for us, and we for it: bytes were lost".into()),
-                (false, Some(by)) => Sight::HeldUp(by),
+                (false, Some(what)) => Sight::HeldUp(Wait { what, holder }),
                 (false, None) => Sight::AtWork,
             })
         };
@@ -133,5 +194,36 @@ impl Watch {
             Ok(Err(error)) => Sight::Silent(error.to_string()),
             Err(_) => Sight::Silent("the server does not answer any more".into()),
         }
+    }
+}
+
+/// How long after the last word, or the last look, it is looked at what a session does. `limit`: for how long a server
+/// may be silent that ought to speak.
+fn interval(limit: Duration) -> Duration {
+    PATIENCE.min(limit / LOOKS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_statement_waits_for_is_looked_at_after_ten_seconds() {
+        let seconds = Duration::from_secs;
+        assert_eq!(interval(seconds(60)), seconds(10));
+        assert_eq!(interval(seconds(600)), seconds(10));
+        assert_eq!(
+            interval(seconds(3)),
+            seconds(1),
+            "a server that may be silent for less is looked at sooner"
+        );
+    }
+
+    #[test]
+    fn a_wait_is_told_in_words() {
+        let lock = Wait { what: "a lock on oca_index".into(), holder: Some("session 7 of bob".into()) };
+        assert_eq!(lock.to_string(), "waiting for a lock on oca_index, held by session 7 of bob");
+        let standby = Wait { what: "a standby".into(), holder: None };
+        assert_eq!(standby.to_string(), "waiting for a standby");
     }
 }

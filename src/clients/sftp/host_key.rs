@@ -29,7 +29,7 @@ pub(super) struct HostKeys {
     known: Mutex<Vec<Known>>,
     /// Where it was looked for; the first one takes a key that is new.
     files: Vec<PathBuf>,
-    trust_on_first_use: bool,
+    enters_new: bool,
 }
 
 /// A line that is about the server.
@@ -73,8 +73,8 @@ impl HostKeys {
             }
         }
         let pins = options.host_keys.clone();
-        let trust_on_first_use = options.trust_on_first_use;
-        Ok(Self { name, pins, known: Mutex::new(known), files, trust_on_first_use })
+        let enters_new = options.trust_on_first_use && !options.only_looks;
+        Ok(Self { name, pins, known: Mutex::new(known), files, enters_new })
     }
 
     /// True: another key of the same server may be the one that is pinned.
@@ -127,7 +127,7 @@ impl HostKeys {
             let expected = valid.iter().map(|known| known.describe()).collect();
             return Err(HostKeyProblem::Changed { offered, expected, looked_in }.into());
         }
-        let Some(path) = self.files.first().filter(|_| self.trust_on_first_use) else {
+        let Some(path) = self.files.first().filter(|_| self.enters_new) else {
             return Err(HostKeyProblem::Unknown { offered, looked_in }.into());
         };
         append(path, &offered.line).map_err(|source| {

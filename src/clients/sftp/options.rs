@@ -22,6 +22,8 @@ pub struct SftpOptions {
     pub host_keys: Vec<Fingerprint>,
     /// Enter the key of a server that is not known in the file of known hosts and go on.
     pub trust_on_first_use: bool,
+    /// Only to see what would happen: such a key is not entered, and the server is refused as unknown.
+    pub only_looks: bool,
     pub limits: SftpLimits,
 }
 
@@ -130,6 +132,7 @@ impl SftpOptions {
             home: env("HOME").map(PathBuf::from),
             host_keys,
             trust_on_first_use,
+            only_looks: false,
             limits: SftpLimits::default(),
         })
     }

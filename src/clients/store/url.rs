@@ -62,7 +62,10 @@ impl StoreUrl {
     pub fn object(&self, key: &str) -> String {
         match (self, key) {
             (url, "") => url.to_string(),
-            (Self::Directory { path, .. }, key) => format!("file:{}", path.join(key).display()),
+            (Self::Directory { path, read_only }, key) => {
+                let scheme = if *read_only { "dir" } else { "file" };
+                format!("{scheme}:{}", path.join(key).display())
+            }
             (url, key) => format!("{url}/{key}"),
         }
     }
@@ -187,7 +190,7 @@ mod tests {
         }
         let url: StoreUrl = "s3://buck/a".parse().unwrap();
         assert_eq!(url.object("x/y.csv"), "s3://buck/a/x/y.csv");
-        assert_eq!("dir:/in".parse::<StoreUrl>().unwrap().object("a.zip"), "file:/in/a.zip");
+        assert_eq!("dir:/in".parse::<StoreUrl>().unwrap().object("a.zip"), "dir:/in/a.zip");
     }
 
     #[test]

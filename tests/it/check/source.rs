@@ -51,6 +51,16 @@ async fn a_host_key_that_is_not_known_or_another_one() {
     seen.only("source", "warn", &[&offered, "a run would trust it"], &["files"]);
     assert!(!tonight.pipeline.folder().join("home/.ssh").exists());
 
+    // A file that is named and is to be made: what works in a run must not fail in a look.
+    let known_hosts = tonight.pipeline.folder().join("keys/known_hosts");
+    let named = [unknown, ("MERGANSER_SFTP_KNOWN_HOSTS", known_hosts.to_str().unwrap())];
+    let seen = tonight.check_with(&["--sftp-trust-on-first-use"], &named).await.exits(0);
+    seen.only("source", "warn", &[&offered, "a run would trust it"], &["files"]);
+    assert!(!known_hosts.exists());
+    tonight.command(&["run", "oca", "--sftp-trust-on-first-use"], &named).await.exits(0);
+    assert!(known_hosts.exists());
+    tonight.check(&named).await.exits(0).others("ok", &[]);
+
     tonight.server.change_host_key();
     let seen = tonight.check(&[]).await.exits(1);
     let now = tonight.server.fingerprint("ed25519");
