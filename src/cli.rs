@@ -270,6 +270,9 @@ pub struct Processing {
     /// Failed records that a run may have: a number, or per cent of its records [default: 5%, at least 10]
     #[arg(long, env = "MERGANSER_MAX_FAILURES", value_name = "N|P%")]
     pub max_failures: Option<String>,
+    /// Cases of a batch that may be newly sealed and lose something: a number, or per cent [default: 10%, at least 9]
+    #[arg(long, env = "MERGANSER_MAX_DELETES", value_name = "N|P%")]
+    pub max_deletes: Option<String>,
     /// Per cent of its rows that a table may lose in one batch [default: 10%, at least 10 rows]
     #[arg(long, env = "MERGANSER_MAX_DROP", value_name = "P%")]
     pub max_drop: Option<String>,

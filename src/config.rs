@@ -17,7 +17,7 @@ use crate::error::Cause;
 use crate::machine;
 use crate::manifest::Kind;
 
-pub use budget::{DropLimit, FailureBudget};
+pub use budget::{DeleteLimit, DropLimit, FailureBudget};
 
 /// Where the database is.
 #[derive(Clone, Debug)]
@@ -82,6 +82,7 @@ pub struct RunConfig {
     pub limits: Limits,
     pub fail_fast: bool,
     pub max_failures: FailureBudget,
+    pub max_deletes: DeleteLimit,
     pub max_drop: DropLimit,
     pub allow: Vec<String>,
     pub overwrite_newer: bool,
@@ -196,6 +197,7 @@ impl RunConfig {
             limits: Limits::default(),
             fail_fast: false,
             max_failures: FailureBudget::default(),
+            max_deletes: DeleteLimit::default(),
             max_drop: DropLimit::default(),
             allow: Vec::new(),
             overwrite_newer: false,
@@ -256,6 +258,7 @@ impl RunConfig {
             limits,
             fail_fast: args.fail_fast,
             max_failures: args.max_failures.as_deref().map_or(Ok(FailureBudget::default()), str::parse)?,
+            max_deletes: args.max_deletes.as_deref().map_or(Ok(DeleteLimit::default()), str::parse)?,
             max_drop: args.max_drop.as_deref().map_or(Ok(DropLimit::default()), str::parse)?,
             allow: args.allow.clone(),
             overwrite_newer: false,
@@ -290,6 +293,7 @@ impl RunConfig {
             "batch_bytes": self.batch_bytes,
             "fail_fast": self.fail_fast,
             "max_failures": self.max_failures,
+            "max_deletes": self.max_deletes,
             "max_drop": self.max_drop,
             "allow": self.allow,
             "overwrite_newer": self.overwrite_newer,

@@ -146,6 +146,8 @@ pub struct Dataset {
     pub kept: &'static [Table],
     /// What a file's name says; `None`: not a file of this dataset.
     pub file_name: fn(&str) -> Option<FileName>,
+    /// Why a name that looks like one of the feed's is none; `None`: it does not look like one.
+    pub near_name: fn(&str) -> Option<&'static str>,
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
     pub promotion: Promotion,
     /// For how many days the sender's server keeps a file; one that is older cannot come from there.
@@ -271,17 +273,19 @@ pub struct ParseInput<'a> {
 pub struct Parsed {
     pub records_seen: u64,
     pub records_deleted: u64,
+    /// How many of the deleted ones came with data beside their delete, which is not loaded.
+    pub deleted_with_data: u64,
     pub records_failed: u64,
     /// The run date that the document states of itself.
     pub run_date: Option<Date>,
     /// False: the document broke off; what came before the break is good.
     pub complete: bool,
     pub document_bytes: u64,
-    /// Elements that no column names: path below the record -> count and one example.
+    /// Elements, attributes and texts that no column names: path below the record -> count and one example.
     pub unknown: BTreeMap<String, Unknown>,
 }
 
-/// How often an element came that the dataset does not name.
+/// How often something came that the dataset does not name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Unknown {
     pub count: u64,

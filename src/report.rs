@@ -110,6 +110,16 @@ impl Report {
                 summary.run_id
             );
         }
+        if summary.deleted_with_data > 0 {
+            tracing::warn!(
+                run_id = %summary.run_id,
+                records = summary.deleted_with_data,
+                "{} {}(s) came as a delete and with data beside it: the delete counts; an ordinary one carries \
+                 nothing else, so ask the sender if they are meant",
+                count(summary.deleted_with_data),
+                summary.record
+            );
+        }
         if !self.json {
             return;
         }

@@ -48,6 +48,7 @@ pub struct Progress {
     samples: Vec<Sample>,
     batches: usize,
     new_elements: BTreeMap<String, u64>,
+    deleted_with_data: u64,
     published: Option<Published>,
     timings: Option<Value>,
 }
@@ -62,6 +63,7 @@ impl Progress {
     pub fn checked(&mut self, checked: &Checked) {
         let failures = checked.failures();
         self.files += checked.readable_files() + failures.files;
+        self.deleted_with_data += checked.deleted_with_data();
         for (path, count) in checked.new_elements() {
             *self.new_elements.entry(path.clone()).or_default() += count;
         }
@@ -125,6 +127,8 @@ pub struct Summary {
     pub samples: Vec<Sample>,
     /// Elements that no column takes and no earlier run saw: how often each came.
     pub new_elements: BTreeMap<String, u64>,
+    /// Deleted records that came with data beside their delete, which is not loaded.
+    pub deleted_with_data: u64,
     pub published: Option<Published>,
     /// What the steps cost, as the ledger has it.
     pub timings: Option<Value>,
@@ -180,6 +184,7 @@ pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure>
         guards: progress.guards,
         samples: progress.samples,
         new_elements: progress.new_elements,
+        deleted_with_data: progress.deleted_with_data,
         published: progress.published,
         timings: progress.timings,
         duration: started.elapsed(),

@@ -67,6 +67,7 @@ pub const LOAD_DROP: &str = include_str!("../sql/load/0_drop.pg.sql");
 pub const LOAD_UNLOGGED: &str = include_str!("../sql/load/2_unlogged.pg.sql");
 pub const LOAD_COPY: &str = include_str!("../sql/load/3_copy.pg.sql");
 pub const LOAD_ANALYZE: &str = include_str!("../sql/load/4_analyze.pg.sql");
+pub const LOAD_HAS_ROWS: &str = include_str!("../sql/load/6_has_rows.pg.sql");
 
 pub const SCHEMA_COLUMNS: &str = include_str!("../sql/schema/1_columns.pg.sql");
 pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/2_keys.pg.sql");

@@ -11,6 +11,8 @@ create unlogged table :"staging".:"table" (
     -- Its first byte in the document: for the ledger, should the database refuse it.
     offset_bytes bigint not null,
     is_delete boolean not null,
+    -- Of a delete: data stood beside it, and is not loaded.
+    has_data boolean not null,
     -- The last word of the batch on a case that it does not delete; only winners have rows in other tables.
     is_winner boolean not null
 );

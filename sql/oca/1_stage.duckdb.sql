@@ -18,6 +18,8 @@ create table records (
     record_no bigint not null,
     record_id varchar not null,
     is_delete boolean not null,
+    -- Of a delete: data stood beside it, and is not loaded.
+    has_data boolean not null,
     offset_bytes bigint not null
 );
 

@@ -15,6 +15,7 @@ copy (
         record_no & 4294967295 as ordinal,
         offset_bytes,
         is_delete,
+        has_data,
         not is_delete and record_no not in (select record_no from losers) as is_winner
     from records join files on file_no = record_no >> 32
     where record_no not in (select record_no from failed)

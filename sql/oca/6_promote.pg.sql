@@ -1,10 +1,10 @@
 -- Purpose: decide what becomes of every case of this batch, and keep oca_metadata (rules 2 to 5).
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
 -- Inputs:  :"staging".oca_records, one row for each good record: record_id, file_id, run_date, order_key,
---          ordinal, offset_bytes, is_delete, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
+--          ordinal, offset_bytes, is_delete, has_data, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
 --          :'overwrite_newer', true only when the operator asks for it; :'run_id'.
 -- Outputs: pg_temp.plan, one row a case: record_id, action (load, superseded or delete), file_id, ordinal
---          and order_key of the winning record, and what oca_metadata has to say of it (is_known and is_changed: it says
+--          and order_key of the winning record, is_newly_sealed, has_data (beside its delete), and what oca_metadata has to say of it (is_known and is_changed: it says
 --          something, and something else, before); oca_metadata up to date; failed records of deleted cases settled
 --          and cleared; pg_temp.counted, how many rows of each table had to change (expected), and did (found).
 
@@ -15,6 +15,7 @@ with seen as (
         min(run_date) as first_seen,
         max(run_date) filter (where not is_delete) as last_live,
         min(run_date) filter (where is_delete) as first_delete,
+        bool_or(is_delete and has_data) as has_data,
         max(order_key collate "C") filter (where is_winner) as order_key,
         max(file_id) filter (where is_winner) as file_id,
         max(ordinal) filter (where is_winner) as ordinal
@@ -31,6 +32,7 @@ known as (
         least(metadata.initialdate, seen.first_seen) as initialdate,
         greatest(metadata.updatedate, seen.last_live) as updatedate,
         least(metadata.deletedate, seen.first_delete) as deletedate,
+        seen.first_delete is not null and metadata.deletedate is null as is_newly_sealed,
         file.order_key as known_order_key,
         file.name = own.name and file.sha256 = own.sha256 and origin.ordinal > seen.ordinal
             as is_later_in_file
@@ -69,6 +71,8 @@ select
     initialdate,
     updatedate,
     deletedate,
+    is_newly_sealed,
+    has_data,
     case
         when deletedate is not null then 'delete'
         when :'overwrite_newer'::boolean then 'load'

@@ -1,7 +1,9 @@
 -- Purpose: the last look before the commit: what would make a person ask "wait, what?".
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion, after the merge
 -- Inputs:  :'run_id', :batch, :"ledger".files and table_changes, :"staging" (what was loaded), :"schema";
+--          pg_temp.plan; pg_temp.removed, what left production by record;
 --          :max_failures_percent, :max_failures_records (the larger of both is the budget);
+--          :max_deletes_percent, :max_deletes_records (likewise, of the batch's cases);
 --          :max_drop_percent, :max_drop_rows (a smaller loss is never a breach); :feed_days, for how long the
 --          source keeps a file (null: for ever); :'allow', names that are let through, with commas;
 --          :'allowed_by', who lets them through.
@@ -16,6 +18,23 @@ with failures as (
         greatest(floor(sum(records_seen) * :max_failures_percent / 100.0), :max_failures_records) as budget
     from :"ledger".files
     where run_id = :'run_id' and records_seen is not null
+),
+-- A sealed case never comes back. One that had nothing to lose, and says nothing but that, is the ordinary one.
+losing as (
+    select record_id from pg_temp.plan where is_newly_sealed and has_data
+    union
+    select plan.record_id
+    from pg_temp.plan join pg_temp.removed using (record_id)
+    where plan.is_newly_sealed
+),
+deletes as (
+    select
+        'deletes' as name,
+        '' as subject,
+        (select count(*) from losing) as sealed,
+        count(*) as cases,
+        greatest(floor(count(*) * :max_deletes_percent / 100.0), :max_deletes_records) as budget
+    from pg_temp.plan
 ),
 drops as (
     select
@@ -146,6 +165,12 @@ findings as (
     select name, subject, 'at most ' || budget || ' failed records' as threshold,
         failed || ' of ' || seen || ' records failed' as found, failed <= budget as passed
     from failures
+    union all
+    select name, subject, 'at most ' || budget || ' of them',
+        sealed || ' of ' || cases || ' cases are newly sealed and lose rows, or data beside their delete'
+            || case when sealed > budget then '; until that is let through they stay visible' else '' end,
+        sealed <= budget
+    from deletes
     union all
     select name, subject, 'loses at most ' || :max_drop_percent || ' % of its rows',
         rows_before || ' -> ' || rows_after || ' rows (' || round(-percent, 1) || ' %)',

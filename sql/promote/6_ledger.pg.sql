@@ -26,7 +26,8 @@ written as (
         records_superseded = coalesce(ended.good - ended.loaded - ended.deleted, 0),
         status = case
             when ended.kind = 'retry' then 'retried'
-            when file.error is not null then 'incomplete'
+            -- What is said of a file of which nothing failed is a warning.
+            when file.error is not null and file.records_failed > 0 then 'incomplete'
             when file.records_failed > 0 then 'done_with_failures'
             else 'done'
         end

@@ -1,4 +1,4 @@
-//! What a run may lose: records that fail, rows of a table.
+//! What a run may lose: records that fail, records that are deleted, rows of a table.
 
 use crate::error::Cause;
 
@@ -27,6 +27,36 @@ impl std::str::FromStr for FailureBudget {
         budget.ok_or_else(|| {
             Cause::usage(format!(
                 "--max-failures (MERGANSER_MAX_FAILURES) takes a number or per cent (20, 5%), not `{text}`"
+            ))
+        })
+    }
+}
+
+/// How many records of a batch may be newly deleted and lose something by it: the larger of both.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct DeleteLimit {
+    pub percent: f64,
+    pub records: u64,
+}
+
+impl Default for DeleteLimit {
+    /// One in ten; fewer than ten are no flood.
+    fn default() -> Self {
+        Self { percent: 10.0, records: 9 }
+    }
+}
+
+impl std::str::FromStr for DeleteLimit {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        let limit = match text.trim().strip_suffix('%') {
+            Some(_) => percent(text).map(|percent| Self { percent, records: 0 }),
+            None => text.trim().parse().ok().map(|records| Self { percent: 0.0, records }),
+        };
+        limit.ok_or_else(|| {
+            Cause::usage(format!(
+                "--max-deletes (MERGANSER_MAX_DELETES) takes a number or per cent (200, 15%), not `{text}`"
             ))
         })
     }
@@ -74,6 +104,13 @@ mod tests {
         assert_eq!("20".parse::<FailureBudget>().ok(), Some(FailureBudget { percent: 0.0, records: 20 }));
         assert_eq!("2.5%".parse::<FailureBudget>().ok(), Some(FailureBudget { percent: 2.5, records: 0 }));
         assert!("-1".parse::<FailureBudget>().is_err() && "101%".parse::<FailureBudget>().is_err());
+    }
+
+    #[test]
+    fn a_delete_limit_is_a_number_or_per_cent() {
+        assert_eq!("200".parse::<DeleteLimit>().ok(), Some(DeleteLimit { percent: 0.0, records: 200 }));
+        assert_eq!("15%".parse::<DeleteLimit>().ok(), Some(DeleteLimit { percent: 15.0, records: 0 }));
+        assert!("-1".parse::<DeleteLimit>().is_err() && "101%".parse::<DeleteLimit>().is_err());
     }
 
     #[test]

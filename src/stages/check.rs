@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use tokio_postgres::types::ToSql;
 
 use super::fetch::{Fetched, FetchedFile};
 use super::parse::{Staged, StagedFile};
 use super::{Context, blocking};
 use crate::clients::duckdb::{DuckError, Staging};
+use crate::clients::postgres;
 use crate::error::Cause;
 use crate::manifest::{FileFindings, NewFailure};
 use crate::{fault, report, sql};
@@ -27,6 +29,7 @@ pub struct Checked {
     pub(super) staging: Staging,
     failures: Failures,
     new_elements: BTreeMap<String, u64>,
+    deleted_with_data: u64,
 }
 
 /// What cannot be loaded.
@@ -51,6 +54,11 @@ impl Checked {
     /// Elements that no column takes and no earlier run saw: how often each came.
     pub fn new_elements(&self) -> &BTreeMap<String, u64> {
         &self.new_elements
+    }
+
+    /// How many deleted records came with data beside their delete, which is not loaded.
+    pub fn deleted_with_data(&self) -> u64 {
+        self.deleted_with_data
     }
 
     /// What cannot be loaded.
@@ -83,14 +91,12 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
     if !is_again {
         staging = note_failures(context, &files, staging).await?;
     }
+    let is_full = files.iter().any(holds_nothing) && production_is_full(context).await?;
     let mut failures = Failures::default();
     for file in &files {
         let count = counts.iter().find(|count| count.file_no == i64::from(file.fetched.file_no));
         let (good, failed) = count.map_or((0, 0), |count| (count.good, count.failed));
-        note_file(context, file, good, failed).await?;
-        if !is_again {
-            warn_of(context, file);
-        }
+        note_file(context, file, good, failed, is_full, is_again).await?;
         fault::point!("check.file");
         failures.records += failed;
         match &file.parsed {
@@ -112,6 +118,9 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
     step.done(&what, failures.records, 0, details).await?;
     fault::point!("check.end");
     let new_elements = new_elements(context, &files).await?;
+    let deleted_with_data =
+        |file: &StagedFile| file.parsed.as_ref().map_or(0, |parsed| parsed.deleted_with_data);
+    let deleted_with_data = files.iter().map(deleted_with_data).sum();
     let (files, unreadable): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.parsed.is_ok());
     let fetched = |files: Vec<StagedFile>| files.into_iter().map(|file| file.fetched).collect();
     Ok(Checked {
@@ -120,6 +129,7 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
         staging,
         failures,
         new_elements,
+        deleted_with_data,
     })
 }
 
@@ -201,7 +211,37 @@ fn with_file(files: &[StagedFile], file_no: i64, failure: NewFailure) -> NewFail
     NewFailure { file_id, ..failure }
 }
 
-async fn note_file(context: &Context, file: &StagedFile, good: u64, failed: u64) -> Result<(), Cause> {
+/// Was a file read to its end, and held no record?
+fn holds_nothing(file: &StagedFile) -> bool {
+    file.parsed.as_ref().is_ok_and(|parsed| parsed.complete && parsed.records_seen == 0)
+}
+
+/// Does production hold any record?
+async fn production_is_full(context: &Context) -> Result<bool, Cause> {
+    let operation = "look whether production holds anything";
+    let failed = |error| postgres::classify(error, operation);
+    let connection = postgres::connect(&context.database, "check").await?;
+    let (schema, table) = (&context.config.database.schema, context.dataset().tables[0].name);
+    let watch = connection.watch();
+    let values: [&(dyn ToSql + Sync); 2] = [schema, &table];
+    let exists = connection.query_one(sql::LEDGER_EXISTS, &values);
+    if !watch.answer(operation, exists).await?.try_get::<_, bool>(0).map_err(failed)? {
+        return Ok(false);
+    }
+    let has_rows = sql::render(sql::LOAD_HAS_ROWS, &[("schema", schema), ("table", table)]);
+    let has_rows = watch.answer(operation, connection.query_one(&has_rows, &[])).await?;
+    Ok(has_rows.try_get(0).map_err(failed)?)
+}
+
+/// Enters what was found in a file. `is_full`: production holds records.
+async fn note_file(
+    context: &Context,
+    file: &StagedFile,
+    good: u64,
+    failed: u64,
+    is_full: bool,
+    is_again: bool,
+) -> Result<(), Cause> {
     let name = &file.fetched.name;
     let findings = match &file.parsed {
         Err(reason) => FileFindings {
@@ -211,14 +251,28 @@ async fn note_file(context: &Context, file: &StagedFile, good: u64, failed: u64)
             unknown: json!({}),
             error: Some(reason.clone()),
         },
-        Ok(parsed) => FileFindings {
-            readable: true,
-            records_seen: good + failed,
-            records_failed: failed,
-            unknown: json!(parsed.unknown),
-            error: (!parsed.complete)
-                .then(|| format!("{name}: the document breaks off; what came before is loaded")),
-        },
+        Ok(parsed) => {
+            if !is_again {
+                warn_of(context, file);
+            }
+            let record = context.dataset().record;
+            let empty = (is_full && holds_nothing(file)).then(|| {
+                let warning =
+                    format!("{name} holds no {record}, and production does: ask the sender if that is right");
+                if !is_again {
+                    tracing::warn!(run_id = %context.run_id, file = name, "{warning}");
+                }
+                warning
+            });
+            let breaks_off = || format!("{name}: the document breaks off; what came before is loaded");
+            FileFindings {
+                readable: true,
+                records_seen: good + failed,
+                records_failed: failed,
+                unknown: json!(parsed.unknown),
+                error: if parsed.complete { empty } else { Some(breaks_off()) },
+            }
+        }
     };
     context.ledger.file_parsed(file.fetched.file_id, &findings).await?;
     context.ledger.close_failed_again(file.fetched.file_id).await

@@ -29,8 +29,8 @@ const LOCK_TIMEOUT: &str = "30s";
 /// Bytes that go to the server in one message.
 const CHUNK: usize = 256 << 10;
 /// Columns of the staging table that has one row for each good record.
-const RECORDS_COLUMNS: [&str; 8] =
-    ["record_id", "file_id", "run_date", "order_key", "ordinal", "offset_bytes", "is_delete", "is_winner"];
+const RECORDS_COLUMNS: [&str; 9] =
+    ["record_id", "file_id", "run_date", "order_key", "ordinal", "offset_bytes", "is_delete", "has_data", "is_winner"];
 
 /// A batch in the staging tables.
 #[derive(Debug)]

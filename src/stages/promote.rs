@@ -391,6 +391,8 @@ impl Transfer<'_> {
             ("overwrite_newer", &overwrite),
             ("max_failures_percent", &failures_percent),
             ("max_failures_records", &failures_records),
+            ("max_deletes_percent", &context.config.max_deletes.percent.to_string()),
+            ("max_deletes_records", &context.config.max_deletes.records.to_string()),
             ("max_drop_percent", &context.config.max_drop.percent.to_string()),
             ("max_drop_rows", &context.config.max_drop.rows.to_string()),
             ("feed_days", &feed_days),

@@ -80,10 +80,14 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
     fault::point!("select.begin");
     let listing = context.source.list_names("").await?;
     let names = listing.len();
+    let near = near_names(context.dataset(), &listing);
     let mut files = of_dataset(context.dataset(), listing);
     let ours = files.len();
     match &context.config.selection {
-        Selection::New => only_new(context, &mut files, names).await?,
+        Selection::New => {
+            say_not_taken(context, &near);
+            only_new(context, &mut files, names).await?;
+        }
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
         Selection::Failed { run, record } => {
             only_failed(context, &mut files, run.as_deref(), *record).await?
@@ -107,6 +111,27 @@ pub fn of_dataset(dataset: &Dataset, listing: Vec<ObjectInfo>) -> Vec<SelectedFi
     let mut files: Vec<_> = listing.into_iter().filter_map(file).collect();
     files.sort_by(|a, b| (&a.meaning.order_key, &a.name).cmp(&(&b.meaning.order_key, &b.name)));
     files
+}
+
+/// Names that look like those of the dataset's files and are none, each with why.
+fn near_names(dataset: &Dataset, listing: &[ObjectInfo]) -> Vec<String> {
+    let near = |object: &ObjectInfo| {
+        let why = (dataset.near_name)(&object.key)?;
+        Some(format!("{} ({why})", object.key.escape_debug()))
+    };
+    listing.iter().filter_map(near).collect()
+}
+
+/// A copy or a correction under a name of its own is not processed, and somebody may wait for it.
+fn say_not_taken(context: &Context, near: &[String]) {
+    if !near.is_empty() {
+        tracing::warn!(
+            run_id = %context.run_id,
+            names = near.len(),
+            "not taken: {}; a file that is wanted must be put there under a name of the feed",
+            shorten(near)
+        );
+    }
 }
 
 /// Leaves out what is done. A file of a known name with another size was posted again: it is taken, and order

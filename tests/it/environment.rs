@@ -59,6 +59,7 @@ async fn an_empty_variable_is_an_unset_one() {
         "MERGANSER_DUCKDB_MEMORY_MIB",
         "MERGANSER_FAIL_FAST",
         "MERGANSER_MAX_FAILURES",
+        "MERGANSER_MAX_DELETES",
         "MERGANSER_MAX_DROP",
         "MERGANSER_SKIP_PUBLISH",
         "MERGANSER_NO_FRAGMENTS",
@@ -100,9 +101,15 @@ fn what_is_missing_is_named_with_both_ways_to_give_it() {
 fn wrong_values_are_refused_before_anything_is_tried() {
     let base =
         "run oca --source dir:/nowhere --store file:/tmp/x --database-url postgresql://me@127.0.0.1:1/db";
-    for wrong in
-        ["--level 3", "--max-failures 101%", "--max-drop x", "--batch-records 0", "--schema etl", "--no-such"]
-    {
+    for wrong in [
+        "--level 3",
+        "--max-failures 101%",
+        "--max-deletes -1",
+        "--max-drop x",
+        "--batch-records 0",
+        "--schema etl",
+        "--no-such",
+    ] {
         run(&format!("{base} {wrong}"), &[]).exits(2);
     }
     run(base, &[("MODE", "three")]).exits(2).says("MODE");

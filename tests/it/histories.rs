@@ -125,6 +125,7 @@ impl World {
     async fn new() -> Self {
         let pipeline = Pipeline::on(postgres::plain_database("histories").await)
             .with("--max-failures", "100%")
+            .with("--max-deletes", "100%")
             .with("--max-drop", "100%")
             .with("--batch-mib", "1");
         Self {

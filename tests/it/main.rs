@@ -49,6 +49,7 @@ mod timings;
 mod tls;
 mod values;
 mod waits;
+mod writers;
 
 #[cfg(not(feature = "failpoints"))]
 #[test]

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::value;
 use crate::dataset::{Limits, ParseError};
 
 /// Opens the archive and gives its document to `read`, which must read it to its end: only then
@@ -121,21 +122,40 @@ fn only_document<R: Read + io::Seek>(archive: &ZipArchive<R>) -> Result<usize, S
     if archive.has_duplicate_names() {
         return Err("holds several files of the same name".to_owned());
     }
-    let mut document = None;
+    let (mut documents, mut is_encrypted) = (Vec::new(), false);
     for index in 0..archive.len() {
         let entry = archive.by_index_data(index).map_err(|error| error.to_string())?;
-        if entry.is_dir() || !entry.name_raw().to_ascii_lowercase().ends_with(b".xml") {
+        let name = entry.name_raw();
+        if entry.is_dir() || !name.to_ascii_lowercase().ends_with(b".xml") || is_of_the_packer(name) {
             continue;
         }
-        if document.is_some() {
-            return Err("holds more than one XML file".to_owned());
-        }
-        if entry.encrypted() {
-            return Err("is encrypted".to_owned());
-        }
-        document = Some(index);
+        is_encrypted |= entry.encrypted();
+        documents.push((index, name.to_vec()));
     }
-    document.ok_or_else(|| "holds no XML file".to_owned())
+    match documents.as_slice() {
+        [] => Err("holds no XML file".to_owned()),
+        [_] if is_encrypted => Err("is encrypted".to_owned()),
+        [(index, _)] => Ok(*index),
+        several => {
+            let names =
+                several.iter().take(5).map(|(_, name)| printable(name)).collect::<Vec<_>>().join(", ");
+            let more = if several.len() > 5 { ", …" } else { "" };
+            Err(format!("holds more than one XML file: {names}{more}"))
+        }
+    }
+}
+
+/// Whether an entry describes another one and is no file of its own: macOS adds such.
+fn is_of_the_packer(name: &[u8]) -> bool {
+    let mut parts = name.split(|byte| matches!(byte, b'/' | b'\\'));
+    let is_own = |part: &[u8]| part.starts_with(b"._");
+    parts.next() == Some(b"__MACOSX")
+        || name.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().is_some_and(is_own)
+}
+
+/// A name as it can be shown: it may hold anything.
+fn printable(name: &[u8]) -> String {
+    value::cut(&String::from_utf8_lossy(name).escape_debug().to_string(), 100)
 }
 
 fn zip_error(path: &Path, what: &str, error: ZipError) -> ParseError {

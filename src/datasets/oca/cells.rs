@@ -68,6 +68,13 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Whether anything was read but its identity: a value, or a row of another table.
+    pub fn has_data(&self) -> bool {
+        let Some((own, others)) = self.tables.split_first() else { return false };
+        own.cells.iter().any(|cell| !matches!(cell, Cell::Unset | Cell::Null))
+            || others.iter().any(|rows| !rows.parents.is_empty())
+    }
+
     /// Starts a row and gives its number.
     pub fn start_row(&mut self, table: usize, parent: usize) -> usize {
         let rows = &mut self.tables[table];

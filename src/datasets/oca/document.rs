@@ -3,15 +3,16 @@
 //! nor with a case.
 
 use std::io::{self, Read};
-use std::ops::Range;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::block::{Block, Closed, ItemKind, Out};
 use super::file_name::date_of;
-use super::rescue::local_name;
-use super::scan::{CaseEnd, Keep, scan_case};
+use super::names::{Namespace, Owned, Scope, local_name};
+use super::scan::{CaseEnd, scan_case};
 use super::value;
 use super::window::Window;
 use crate::dataset::Limits;
@@ -24,47 +25,8 @@ const RUN_DATE: &str = "RunDate";
 /// What an extract has directly below its root; a document with none of them is something else.
 const BELOW_ROOT: &[&str] =
     &["Sender", "Recipient", "ExtractType", "FilingDateFrom", "FilingDateTo", RUN_DATE, CASES, CASE];
-/// Bytes of cases in a block.
-const BLOCK_BYTES: usize = 512 << 10;
-/// Bytes of the document after which a block is sent even if it holds little.
-const BLOCK_EVERY_BYTES: u64 = 8 << 20;
 /// Bytes of one tag or text around the cases.
 const TOKEN_BYTES: u64 = 1 << 20;
-/// Bytes of a case that is too large which are kept to find its identity in.
-const HEAD_BYTES: usize = 64 << 10;
-
-/// Cases that follow each other in the document.
-#[derive(Debug, Default)]
-pub(super) struct Block {
-    pub data: Vec<u8>,
-    pub items: Vec<Item>,
-    /// Cases and bytes of the document up to the end of this block.
-    pub records_seen: u64,
-    pub document_bytes: u64,
-}
-
-/// A case, or the place where the document breaks off.
-#[derive(Debug)]
-pub(super) struct Item {
-    /// Its bytes in [`Block::data`].
-    pub range: Range<usize>,
-    pub ordinal: u64,
-    /// Offset of its first byte in the document.
-    pub offset_bytes: u64,
-    pub kind: ItemKind,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum ItemKind {
-    /// A case from its start tag to its end tag.
-    Case,
-    /// A case over the limit, of which only the start is here.
-    TooLarge,
-    /// A case without an end tag: the next one starts inside it.
-    Unclosed,
-    /// Nothing good follows.
-    Break(String),
-}
 
 /// What a document was, once it is read.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -86,6 +48,12 @@ pub(super) enum SplitError {
     Closed,
 }
 
+impl From<Closed> for SplitError {
+    fn from(_: Closed) -> Self {
+        SplitError::Closed
+    }
+}
+
 /// Reads the document to its end and sends its cases on, block by block, in document order. `send`
 /// says whether blocks are still wanted. `only` (sorted) restricts the cases that are sent; empty: all.
 pub(super) fn split<R: Read>(
@@ -105,8 +73,28 @@ pub(super) fn split<R: Read>(
     // which the reader does not see for broken cases, must not confuse it.
     reader.config_mut().check_end_names = false;
     reader.config_mut().allow_unmatched_ends = true;
-    let out = Out { block: Block::default(), limits, only, send, ordinal: 0, sent_bytes: 0 };
-    let mut splitter = Splitter { reader, out, open: Vec::new(), root: None, known: false, run_date: None };
+    let scope = Arc::default();
+    let out = Out {
+        block: Block::default(),
+        limits,
+        only,
+        send,
+        ordinal: 0,
+        sent_bytes: 0,
+        scope,
+        scope_changed: false,
+    };
+    let mut splitter = Splitter {
+        reader,
+        out,
+        open: Vec::new(),
+        scope: Scope::default(),
+        cases: None,
+        root: None,
+        root_namespace: Owned::None,
+        known: false,
+        run_date: None,
+    };
     let end = splitter.document()?;
     splitter.finish(end)
 }
@@ -125,9 +113,13 @@ enum End {
 struct Splitter<'l, R, F> {
     reader: Reader<Window<R>>,
     out: Out<'l, F>,
-    /// Names, as written, of the open elements around the cases.
-    open: Vec<String>,
+    /// Names, as written, of the open elements around the cases, and the declarations before each.
+    open: Vec<(String, usize)>,
+    scope: Scope,
+    /// The namespace of the cases, once it is known; one in none counts whatever it is.
+    cases: Option<Owned>,
     root: Option<String>,
+    root_namespace: Owned,
     /// Something that belongs to an extract was seen below the root.
     known: bool,
     /// Text of the first run date.
@@ -140,6 +132,10 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
         let mut in_run_date = false;
         loop {
             buffer.clear();
+            if self.open.is_empty() && self.root.is_some() {
+                let window = self.reader.get_mut();
+                window.skip(is_padding).map_err(|e| SplitError::Stream(window.take_fault().unwrap_or(e)))?;
+            }
             let before = self.reader.get_ref().position();
             self.reader.get_mut().set_fence(TOKEN_BYTES);
             let broken = |reason: String| Ok(End::Break { reason, offset_bytes: before });
@@ -158,35 +154,50 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
                 }
                 Event::Start(tag) => {
                     let name = tag.local_name();
+                    let mark = self.scope.mark();
+                    let is_declared = match self.scope.declare(tag.attributes_raw().as_bytes()) {
+                        Ok(is_declared) => is_declared,
+                        Err(error) => return broken(error.to_string()),
+                    };
                     self.known |= self.open.len() == 1 && BELOW_ROOT.contains(&name.as_ref());
                     if self.is_case(name.as_ref()) {
-                        if !self.case(&tag)? {
+                        let is_foreign = self.is_foreign(tag.name().as_ref());
+                        self.scope.leave(mark);
+                        if !self.case(&tag, is_foreign)? {
                             return Ok(End::BreakInCase);
                         }
                         continue;
                     }
-                    in_run_date =
-                        self.open.len() == 1 && name.as_ref() == RUN_DATE && self.run_date.is_none();
+                    let namespace = self.scope.of_name(tag.name().0.as_bytes());
+                    if self.root.is_none() {
+                        self.root_namespace = namespace.owned();
+                    }
+                    in_run_date = self.open.len() == 1
+                        && name.as_ref() == RUN_DATE
+                        && namespace.counts_in(&self.root_namespace)
+                        && self.run_date.is_none();
                     if in_run_date {
                         self.run_date = Some(String::new());
                     }
                     if self.open.len() > self.out.limits.depth {
                         return broken(format!("elements are nested deeper than {}", self.out.limits.depth));
                     }
-                    self.open.push(tag.name().as_ref().to_owned());
+                    self.out.scope_changed |= is_declared;
+                    self.open.push((tag.name().as_ref().to_owned(), mark));
                     self.root.get_or_insert_with(|| tag.name().as_ref().to_owned());
                 }
                 Event::Empty(tag) => {
                     let name = tag.local_name();
                     self.known |= self.open.len() == 1 && BELOW_ROOT.contains(&name.as_ref());
                     if self.is_case(name.as_ref()) {
+                        // It has no identity and fails, whatever namespace it is in.
                         let start = self.reader.get_ref().position() - tag.len() as u64 - 3;
                         let mut keep = self.out.start_case();
                         for part in ["<", &tag, "/>"] {
                             keep.bytes(part.as_bytes());
                         }
                         let at = keep.start;
-                        self.out.item(at, start, ItemKind::Case);
+                        self.out.item(at, start, ItemKind::Case, &self.scope);
                         self.out.send_if_full(self.reader.get_ref().position())?;
                     }
                     self.root.get_or_insert_with(|| tag.name().as_ref().to_owned());
@@ -194,8 +205,11 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
                 Event::End(tag) => {
                     in_run_date = false;
                     match self.open.pop() {
-                        Some(open) if open == tag.name().as_ref() => {}
-                        Some(open) => {
+                        Some((open, mark)) if open == tag.name().as_ref() => {
+                            self.out.scope_changed |= self.scope.mark() > mark;
+                            self.scope.leave(mark);
+                        }
+                        Some((open, _)) => {
                             let (open, name) = (shown(&open), shown(tag.name().as_ref()));
                             return broken(format!("</{name}> stands where </{open}> should"));
                         }
@@ -235,7 +249,7 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
                 }
                 Event::Eof => {
                     return match self.open.last() {
-                        Some(open) => broken(format!("it ends inside <{}>", shown(open))),
+                        Some((open, _)) => broken(format!("it ends inside <{}>", shown(open))),
                         None => Ok(End::Complete),
                     };
                 }
@@ -252,14 +266,28 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
     fn is_case(&self, local: &str) -> bool {
         let place = match self.open.as_slice() {
             [_root] => true,
-            [_root, cases] => local_name(cases.as_bytes()) == CASES.as_bytes(),
+            [_root, (cases, _)] => local_name(cases.as_bytes()) == CASES.as_bytes(),
             _ => false,
         };
         place && local == CASE
     }
 
+    /// Whether an element with a case's name is somebody else's: its namespace is not that of the element `Indexes`
+    /// around it, or, where there is none, not that of the first case. The root's says nothing: it may be an envelope.
+    fn is_foreign(&mut self, name: &str) -> bool {
+        let namespace = self.scope.of_name(name.as_bytes());
+        if namespace == Namespace::None {
+            return false;
+        }
+        let cases = self.cases.get_or_insert_with(|| {
+            let around = self.open.get(1).map(|(cases, _)| self.scope.of_name(cases.as_bytes()));
+            around.filter(|around| *around != Namespace::None).unwrap_or(namespace).owned()
+        });
+        !namespace.counts_in(cases)
+    }
+
     /// Cuts out the case whose start tag was just read; false when the document breaks off in it.
-    fn case(&mut self, tag: &BytesStart<'_>) -> Result<bool, SplitError> {
+    fn case(&mut self, tag: &BytesStart<'_>, is_foreign: bool) -> Result<bool, SplitError> {
         let offset_bytes = self.reader.get_ref().position() - tag.len() as u64 - 2;
         let qualified = tag.name();
         let name = qualified.as_ref();
@@ -297,11 +325,12 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
         let kind = match broken {
             Some(reason) => ItemKind::Break(reason),
             None if end == CaseEnd::NextCase => ItemKind::Unclosed,
+            None if is_foreign => ItemKind::Foreign,
             None if keep.is_over => ItemKind::TooLarge,
             None => ItemKind::Case,
         };
         let start = keep.start;
-        self.out.item(start, offset_bytes, kind);
+        self.out.item(start, offset_bytes, kind, &self.scope);
         self.out.send_if_full(self.reader.get_ref().position())?;
         Ok(goes_on)
     }
@@ -330,7 +359,7 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
             // The break takes the place of the case that would have come.
             self.out.ordinal += 1;
             let at = self.out.block.data.len();
-            self.out.item(at, offset_bytes, ItemKind::Break(reason));
+            self.out.item(at, offset_bytes, ItemKind::Break(reason), &self.scope);
         }
         self.out.send(records_seen, document_bytes)?;
         let run_date = self.run_date.as_deref().map(value::trim).and_then(date_of);
@@ -338,60 +367,14 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
     }
 }
 
+/// What writers leave behind the end of a file: blanks, and what fills its last block.
+fn is_padding(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, 0 | 0x1A)
+}
+
 /// A name that is shown in a reason.
 fn shown(name: &str) -> String {
     value::cut(name, 100)
-}
-
-/// The block that is being filled.
-struct Out<'l, F> {
-    block: Block,
-    limits: &'l Limits,
-    only: &'l [u64],
-    send: F,
-    /// Ordinal of the last case that began.
-    ordinal: u64,
-    /// Position in the document when the last block was sent.
-    sent_bytes: u64,
-}
-
-impl<F: FnMut(Block) -> bool> Out<'_, F> {
-    /// Counts a case that begins, and gives the place where it is kept if it is wanted.
-    fn start_case(&mut self) -> Keep<'_> {
-        self.ordinal += 1;
-        let head = self.limits.fragment_bytes.max(HEAD_BYTES).min(self.limits.record_bytes);
-        let (is_wanted, start) = (self.is_wanted(), self.block.data.len());
-        let limit = self.limits.record_bytes;
-        Keep { data: &mut self.block.data, start, limit, head, is_wanted, is_over: false }
-    }
-
-    /// Whether the current ordinal is one to send.
-    fn is_wanted(&self) -> bool {
-        self.only.is_empty() || self.only.binary_search(&self.ordinal).is_ok()
-    }
-
-    /// Adds the current case, or the break in its place, if it is wanted.
-    fn item(&mut self, start: usize, offset_bytes: u64, kind: ItemKind) {
-        if self.is_wanted() {
-            let range = start..self.block.data.len();
-            self.block.items.push(Item { range, ordinal: self.ordinal, offset_bytes, kind });
-        }
-    }
-
-    fn send_if_full(&mut self, position: u64) -> Result<(), SplitError> {
-        if self.block.data.len() >= BLOCK_BYTES || position - self.sent_bytes >= BLOCK_EVERY_BYTES {
-            self.sent_bytes = position;
-            return self.send(self.ordinal, position);
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, records_seen: u64, document_bytes: u64) -> Result<(), SplitError> {
-        let next = Block { data: Vec::with_capacity(BLOCK_BYTES + HEAD_BYTES), ..Block::default() };
-        let block = std::mem::replace(&mut self.block, next);
-        let is_taken = (self.send)(Block { records_seen, document_bytes, ..block });
-        if is_taken { Ok(()) } else { Err(SplitError::Closed) }
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,28 @@ pub fn file_name(name: &str) -> Option<FileName> {
     Some(FileName { run_date, order_key: format!("{run_date}/{rank}") })
 }
 
+/// Why a name that looks like one of the feed's is none: a copy, a correction, another spelling. `None` for the feed's
+/// own names, and for those of something else.
+pub fn near_name(name: &str) -> Option<&'static str> {
+    let letters: String = name.chars().filter(char::is_ascii_alphabetic).collect();
+    if file_name(name).is_some() || !letters.to_ascii_lowercase().contains("landlordtenant") {
+        return None;
+    }
+    let stem = name.strip_suffix(".zip");
+    let begins = |stem: &str| {
+        (1..stem.len())
+            .any(|end| stem.get(..end).is_some_and(|start| file_name(&format!("{start}.zip")).is_some()))
+    };
+    Some(match stem {
+        None if name.to_ascii_lowercase().ends_with(".zip") => "it does not end in .zip, in small letters",
+        None => "it does not end in .zip",
+        Some(stem) if begins(stem) => "something follows its run date",
+        Some(_) => {
+            "it is neither LandlordTenant.Incr.YYYY-MM-DD.zip nor LandlordTenant.Initial.FiledInYYYY.YYYY-MM-DD.zip"
+        }
+    })
+}
+
 /// `YYYY-MM-DD` and nothing else; a real date of the years 1 to 9999.
 pub(super) fn date_of(text: &str) -> Option<Date> {
     let mut parts = text.split('-');
@@ -68,6 +90,29 @@ mod tests {
             "LandlordTenant.Initial.FiledIn2023.x.2023-02-03.zip",
         ] {
             assert_eq!(file_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_nearly_match_are_known() {
+        for (name, why) in [
+            ("LandlordTenant.Incr.2023-02-09.ZIP", "small letters"),
+            ("LandlordTenant.Incr.2023-02-09.zip.part", "does not end in .zip"),
+            ("LandlordTenantExtract.xml", "does not end in .zip"),
+            ("LandlordTenant.Incr.2023-02-09 (1).zip", "follows its run date"),
+            ("LandlordTenant.Initial.FiledIn2020.2023-02-09-corrected.zip", "follows its run date"),
+            ("LandlordTenant.Level2.Incr.2023-02-09.zip", "neither"),
+            ("landlord_tenant.incr.2023-02-09.zip", "neither"),
+            ("LandlordTenant.Incr.2023-02-30.zip", "neither"),
+            ("é LandlordTenant.zip", "neither"),
+        ] {
+            let near = near_name(name);
+            assert!(near.is_some_and(|near| near.contains(why)), "{name}: {near:?}");
+        }
+        for name in
+            ["LandlordTenant.Incr.2023-02-09.zip", "", "readme.txt", "Landlord.zip", "last-updated-date.txt"]
+        {
+            assert_eq!(near_name(name), None, "{name}");
         }
     }
 

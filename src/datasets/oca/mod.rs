@@ -1,17 +1,21 @@
 //! New York's housing-court extract: zipped XML, some dozen rows a case, weekly.
 
 mod archive;
+mod block;
 mod cells;
 mod document;
 mod fields;
 mod file_name;
 mod flatten;
+mod leftovers;
+mod names;
 mod parse;
 mod plan;
 mod rescue;
 mod rows;
 pub mod sample;
 mod scan;
+mod stop;
 pub mod tables;
 mod unique;
 mod value;
@@ -26,10 +30,11 @@ pub const OCA: Dataset = Dataset {
     tables: tables::TABLES,
     kept: &[tables::METADATA],
     file_name: file_name::file_name,
+    near_name: file_name::near_name,
     parse: parse::parse,
     promotion: Promotion::MergeWithChildren { key: "indexnumberid" },
     feed_days: 60,
-    guards: &["drop", "duplicates", "failures", "orphans", "run_date", "short"],
+    guards: &["deletes", "drop", "duplicates", "failures", "orphans", "run_date", "short"],
     scripts: Scripts {
         stage: include_str!("../../../sql/oca/1_stage.duckdb.sql"),
         check: include_str!("../../../sql/oca/2_check.duckdb.sql"),

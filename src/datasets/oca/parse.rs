@@ -9,8 +9,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::archive;
+use super::block::{Block, Item, ItemKind};
 use super::cells::Case;
-use super::document::{Block, Item, ItemKind, Split, SplitError, split};
+use super::document::{Split, SplitError, split};
 use super::fields::Fault;
 use super::flatten::{Flattener, Verdict};
 use super::plan::Plan;
@@ -65,6 +66,7 @@ struct Intake<'p> {
     /// Elements whose texts must not be kept anywhere.
     dropped: Vec<&'static str>,
     deleted: u64,
+    deleted_with_data: u64,
     failed: u64,
 }
 
@@ -78,6 +80,7 @@ impl<'p> Intake<'p> {
             dropped: plan.dropped(),
             total_bytes,
             deleted: 0,
+            deleted_with_data: 0,
             failed: 0,
         }
     }
@@ -88,6 +91,11 @@ impl<'p> Intake<'p> {
             let bytes = &block.data[item.range.clone()];
             match &item.kind {
                 ItemKind::Case => self.case(item, bytes, &mut case, sink)?,
+                ItemKind::Foreign => {
+                    let reason =
+                        "its element is in another namespace than those of the other cases".to_owned();
+                    self.broken(item, bytes, reason, sink)?;
+                }
                 ItemKind::TooLarge => {
                     let reason =
                         format!("the record is larger than {} bytes", self.input.limits.record_bytes);
@@ -118,12 +126,13 @@ impl<'p> Intake<'p> {
             record_no: i64::from(self.input.file_no) << 32 | (item.ordinal & 0xFFFF_FFFF) as i64,
             offset_bytes: item.offset_bytes as i64,
         };
-        let Self { flattener, writer, deleted, failed, input, dropped, .. } = self;
-        flattener.read(bytes, case, |verdict, case| match verdict {
+        let Self { flattener, writer, deleted, deleted_with_data, failed, input, dropped, .. } = self;
+        flattener.read(bytes, &item.scope, case, |verdict, case| match verdict {
             Verdict::Live => writer.live(place, case, sink),
-            Verdict::Delete => {
+            Verdict::Delete { has_data } => {
                 *deleted += 1;
-                writer.delete(place, &case.record_id, sink)
+                *deleted_with_data += u64::from(*has_data);
+                writer.delete(place, &case.record_id, *has_data, sink)
             }
             Verdict::Failed(fault) => {
                 *failed += 1;
@@ -141,7 +150,7 @@ impl<'p> Intake<'p> {
         sink: &mut dyn Sink,
     ) -> Result<(), SinkClosed> {
         self.failed += 1;
-        let record_id = rescue(bytes).record_id;
+        let record_id = rescue(bytes, &item.scope).record_id;
         sink.failed(failed_record(self.input, &self.dropped, item, bytes, record_id, &Fault::of_case(reason)))
     }
 
@@ -150,11 +159,12 @@ impl<'p> Intake<'p> {
         Ok(Parsed {
             records_seen: split.records_seen,
             records_deleted: self.deleted,
+            deleted_with_data: self.deleted_with_data,
             records_failed: self.failed,
             run_date: split.run_date,
             complete: split.complete,
             document_bytes: split.document_bytes,
-            unknown: self.flattener.unknown,
+            unknown: self.flattener.unknown(),
         })
     }
 }

@@ -67,6 +67,17 @@ pub(super) enum Child {
     Dropped,
 }
 
+impl Child {
+    /// Whether what stands in the element itself may be of a kind that is not wanted.
+    pub fn is_private(self, plan: &Plan) -> bool {
+        match self {
+            Self::Dropped => true,
+            Self::Node(node) => plan.is_private(node),
+            Self::Field(_) | Self::RecordId | Self::Delete => false,
+        }
+    }
+}
+
 /// An element that holds a value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field {
@@ -112,6 +123,11 @@ impl Plan {
     pub fn dropped(&self) -> Vec<&'static str> {
         let children = self.nodes.iter().flat_map(|node| &node.children);
         children.filter(|(_, child)| matches!(child, Child::Dropped)).map(|(name, _)| *name).collect()
+    }
+
+    /// Whether texts directly in this node may be of a kind that is not wanted.
+    pub fn is_private(&self, node: usize) -> bool {
+        self.nodes[node].children.iter().any(|(_, child)| matches!(child, Child::Dropped))
     }
 
     /// Finds a child element by its local name. `hint` is where to look first: elements come in the

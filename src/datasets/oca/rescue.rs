@@ -1,6 +1,9 @@
 //! What can still be read from a case that is not well formed: its identity, and whether it is a
 //! delete. A malformed case must be named in the report, and a delete must never be missed.
 
+use std::sync::Arc;
+
+use super::names::{Names, Scope, attribute_names, local_name};
 use super::plan::{DELETE, RECORD_ID};
 use super::value;
 
@@ -15,8 +18,11 @@ pub(super) struct Rescued {
 }
 
 /// Looks through the bytes of a case, from its start tag on, however broken they are. Only direct
-/// children of the case count, by the tags as far as they match each other.
-pub(super) fn rescue(case: &[u8]) -> Rescued {
+/// children of the case count, by the tags as far as they match each other, and by their namespaces.
+/// `around` is what is declared around the case.
+pub(super) fn rescue(case: &[u8], around: &Arc<Scope>) -> Rescued {
+    let mut names = Names::default();
+    names.begin(around);
     let mut found = Rescued::default();
     let mut open: Vec<&[u8]> = Vec::new();
     let mut rest = case;
@@ -37,12 +43,21 @@ pub(super) fn rescue(case: &[u8]) -> Rescued {
             }
         } else {
             let name = tag_name(tag);
-            if open.len() == 1 {
+            let (attributes, mark) = (&tag[name.len()..], names.mark());
+            if open.len() < 2 && names.declare(attributes).is_err() {
+                break;
+            }
+            if open.is_empty() {
+                names.enter(name);
+            } else if open.len() == 1 {
                 let local = local_name(name);
-                found.is_delete |= local == DELETE.as_bytes();
-                if local == RECORD_ID.as_bytes() && found.record_id.is_none() {
-                    found.record_id = identity(rest);
+                let counts = names.counts(name, local) && !names.scope().is_nil(attributes);
+                let inside = if tag.ends_with(b"/") { b"" } else { rest };
+                found.is_delete |= counts && local == DELETE.as_bytes();
+                if counts && local == RECORD_ID.as_bytes() && found.record_id.is_none() {
+                    found.record_id = identity(inside);
                 }
+                names.leave(mark);
             }
             if !tag.ends_with(b"/") {
                 open.push(name);
@@ -55,8 +70,9 @@ pub(super) fn rescue(case: &[u8]) -> Rescued {
     found
 }
 
-/// The bytes of a case, however broken, without what is inside of elements of these local names. Where a tag has no
-/// end, nobody can tell what the rest is, and it goes too.
+/// The bytes of a case, however broken, without what is inside of elements of these local names, or in their
+/// attributes, or in attributes of these names. Where a tag has no end, nobody can tell what the rest is, and it goes
+/// too.
 pub(super) fn without(case: &[u8], names: &[&str]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(case.len());
     // The element whose inside is left out.
@@ -78,10 +94,18 @@ pub(super) fn without(case: &[u8], names: &[&str]) -> Vec<u8> {
             inside = None;
             kept.extend_from_slice(&rest[at..end]);
         } else if inside.is_none() {
-            kept.extend_from_slice(&rest[..end]);
             let name = tag_name(tag);
-            let is_named = names.iter().any(|wanted| local_name(name) == wanted.as_bytes());
-            inside = (is_named && !tag.ends_with(b"/")).then_some(name);
+            let is_wanted = |name: &[u8]| !names.iter().any(|no| local_name(name) == no.as_bytes());
+            let is_tag = !matches!(tag.first(), Some(b'!' | b'?'));
+            let is_empty = tag.ends_with(b"/");
+            if is_tag && !(is_wanted(name) && attribute_names(&tag[name.len()..]).all(is_wanted)) {
+                kept.extend_from_slice(&rest[..=at]);
+                kept.extend_from_slice(name);
+                kept.extend_from_slice(if is_empty { b"/>" } else { b">" });
+            } else {
+                kept.extend_from_slice(&rest[..end]);
+            }
+            inside = (is_tag && !is_wanted(name) && !is_empty).then_some(name);
         }
         rest = &rest[end..];
     }
@@ -130,18 +154,13 @@ fn tag_name(tag: &[u8]) -> &[u8] {
     &tag[..end]
 }
 
-/// A name without its prefix.
-pub(super) fn local_name(name: &[u8]) -> &[u8] {
-    memchr::memchr(b':', name).map_or(name, |at| &name[at + 1..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(case: &str, id: Option<&str>, is_delete: bool) {
         let expected = Rescued { record_id: id.map(str::to_owned), is_delete };
-        assert_eq!(rescue(case.as_bytes()), expected, "{case}");
+        assert_eq!(rescue(case.as_bytes(), &Arc::default()), expected, "{case}");
     }
 
     #[test]
@@ -157,12 +176,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_the_cases_own_is_not_taken() {
+        check(
+            "<Index><a:Delete/><a:IndexNumberId>1</a:IndexNumberId><IndexNumberId>2</IndexNumberId>",
+            Some("2"),
+            false,
+        );
+        check(
+            "<i:Index><a:Delete xmlns:a='u'/><i:IndexNumberId>1</i:IndexNumberId><Delete/>",
+            Some("1"),
+            true,
+        );
+        check("<Index><IndexNumberId>1</IndexNumberId><Delete xsi:nil='true'/>", Some("1"), false);
+        check("<Index><Delete xmlns='urn:a'/><IndexNumberId>1</IndexNumberId>", Some("1"), false);
+        let (mut around, case) = (Scope::default(), b"<Index><a:Delete/><b:Delete xmlns:b='urn:c'/>");
+        around.declare(b" xmlns='urn:c' xmlns:a='urn:a'").unwrap();
+        assert!(rescue(case, &Arc::new(around.clone())).is_delete);
+        assert!(!rescue(&case[..18], &Arc::new(around)).is_delete);
+    }
+
+    #[test]
     fn what_must_not_be_kept_is_left_out() {
         let without = |case: &str| String::from_utf8(without(case.as_bytes(), &["S1", "S2"])).unwrap();
         assert_eq!(
-            without("<I><S1>a</S1><C>b</C><x:S2 y='>'>c</x:S2 ></I>"),
-            "<I><S1></S1><C>b</C><x:S2 y='>'></x:S2 ></I>"
+            without("<I><S1>a</S1><C d='e'>b</C><x:S2 y='>'>c</x:S2 ></I>"),
+            "<I><S1></S1><C d='e'>b</C><x:S2></x:S2 ></I>"
         );
+        assert_eq!(without("<I><A a='1' S1='b'>c</A><S2 v='d'/></I>"), "<I><A>c</A><S2/></I>");
         assert_eq!(without("<I><S1>a<b>c</b><![CDATA[</S1>d]]>e</S1>f<S2/>g</I>"), "<I><S1></S1>f<S2/>g</I>");
         assert_eq!(without("<I><!-- <S1> --><C>b"), "<I><!-- <S1> --><C>b");
         for broken in

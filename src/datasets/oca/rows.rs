@@ -52,6 +52,7 @@ struct RecordsWriter {
     record_no: Int64Builder,
     record_id: StringBuilder,
     is_delete: BooleanBuilder,
+    has_data: BooleanBuilder,
     offset_bytes: Int64Builder,
     rows: usize,
 }
@@ -83,6 +84,7 @@ impl<'p> Writer<'p> {
             record_no(),
             Field::new("record_id", DataType::Utf8, true),
             Field::new("is_delete", DataType::Boolean, true),
+            Field::new("has_data", DataType::Boolean, true),
             Field::new("offset_bytes", DataType::Int64, true),
         ]);
         let records = RecordsWriter {
@@ -90,6 +92,7 @@ impl<'p> Writer<'p> {
             record_no: Int64Builder::new(),
             record_id: StringBuilder::new(),
             is_delete: BooleanBuilder::new(),
+            has_data: BooleanBuilder::new(),
             offset_bytes: Int64Builder::new(),
             rows: 0,
         };
@@ -103,15 +106,21 @@ impl<'p> Writer<'p> {
         }
     }
 
-    /// Adds a record that deletes its case: it has no rows of its own.
-    pub fn delete(&mut self, place: Place, record_id: &str, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
-        self.record(place, record_id, true);
+    /// Adds a record that deletes its case: it has no rows of its own. `has_data`: they were left out.
+    pub fn delete(
+        &mut self,
+        place: Place,
+        record_id: &str,
+        has_data: bool,
+        sink: &mut dyn Sink,
+    ) -> Result<(), SinkClosed> {
+        self.record(place, record_id, true, has_data);
         self.flush_if_full(sink)
     }
 
     /// Adds the rows of a live case.
     pub fn live(&mut self, place: Place, case: &Case<'_>, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
-        self.record(place, &case.record_id, false);
+        self.record(place, &case.record_id, false, true);
         for (index, planned) in self.plan.tables.iter().enumerate() {
             let rows = &case.tables[index];
             let count = rows.parents.len();
@@ -161,11 +170,12 @@ impl<'p> Writer<'p> {
         Ok(())
     }
 
-    fn record(&mut self, place: Place, record_id: &str, is_delete: bool) {
+    fn record(&mut self, place: Place, record_id: &str, is_delete: bool, has_data: bool) {
         self.records.record_no.append_value(place.record_no);
         self.records.offset_bytes.append_value(place.offset_bytes);
         self.records.record_id.append_value(record_id);
         self.records.is_delete.append_value(is_delete);
+        self.records.has_data.append_value(has_data);
         self.records.rows += 1;
         self.bytes += record_id.len() + 24;
     }
@@ -194,6 +204,7 @@ impl RecordsWriter {
             Arc::new(self.record_no.finish()),
             Arc::new(self.record_id.finish()),
             Arc::new(self.is_delete.finish()),
+            Arc::new(self.has_data.finish()),
             Arc::new(self.offset_bytes.finish()),
         ];
         batch(&self.schema, columns)

@@ -5,8 +5,9 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memmem};
 
+use super::names::local_name;
 use super::plan::RECORD_ID;
-use super::rescue::{local_name, tag_end};
+use super::rescue::tag_end;
 use super::window::Window;
 
 /// Bytes looked at for the end of a start tag, and after it.

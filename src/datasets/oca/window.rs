@@ -62,6 +62,18 @@ impl<R: Read> Window<R> {
         self.position += bytes as u64;
     }
 
+    /// Drops bytes for as long as they are of this kind.
+    pub fn skip(&mut self, is_such: fn(u8) -> bool) -> io::Result<()> {
+        loop {
+            let bytes = self.peek(1)?;
+            let count = bytes.iter().take_while(|byte| is_such(**byte)).count();
+            if count == 0 {
+                return Ok(());
+            }
+            self.consume(count);
+        }
+    }
+
     /// Reads the stream to its end.
     pub fn drain(&mut self) -> io::Result<()> {
         loop {

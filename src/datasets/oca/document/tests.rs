@@ -1,3 +1,4 @@
+use super::super::block::{BLOCK_BYTES, HEAD_BYTES};
 use super::*;
 
 fn limits() -> Limits {

@@ -1,4 +1,5 @@
 mod texts;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
@@ -12,7 +13,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::super::rows::RECORDS;
 use super::super::tables::TABLES;
 use super::*;
-use crate::dataset::{Batch, Limits};
+use crate::dataset::{Batch, Limits, Unknown};
 
 /// Keeps everything as text: table -> rows -> column -> value (`∅` for null).
 #[derive(Default)]
@@ -285,7 +286,7 @@ fn the_schema_is_the_tables_and_types_are_exact() {
     assert_eq!(type_of("oca_judgments", "withpossession"), "Boolean");
     assert_eq!(type_of("oca_judgments", "sequence"), "Int32");
     assert_eq!(type_of("oca_appearances", "appearanceid"), "Int64");
-    assert_eq!(schemas.0[RECORDS].len(), 4);
+    assert_eq!(schemas.0[RECORDS].len(), 5);
 }
 
 #[test]
@@ -294,7 +295,8 @@ fn prefixes_and_namespaces_do_not_matter() {
     let (plain, _) = parsed(FULL);
     let (sink, parsed) = parsed(&prefixed.replace("<p:Index>", "<p:Index xmlns:p='urn:x' note='a > b'>"));
     assert_eq!(sink.rows, plain.rows);
-    assert!(parsed.unknown.is_empty());
+    let unknown: Vec<_> = parsed.unknown.iter().map(|(path, unknown)| (path.as_str(), unknown)).collect();
+    assert_eq!(unknown, [("@note", &Unknown { count: 1, example: "a > b".into() })]);
 }
 
 #[test]
@@ -507,6 +509,9 @@ fn deletes_need_only_their_identity() {
     assert_eq!(sink.column("oca_index", "indexnumberid"), ["live"]);
     assert_eq!(sink.count("oca_parties"), 0);
     assert_eq!((parsed.records_deleted, parsed.records_failed), (3, 1));
+    // Two of them carry more than that.
+    assert_eq!(sink.column(RECORDS, "has_data"), ["false", "true", "true", "true"]);
+    assert_eq!(parsed.deleted_with_data, 2);
     assert_eq!(sink.failed[0].reason, "no IndexNumberId");
 }
 
@@ -635,7 +640,7 @@ fn the_archive_holds_one_xml_file() {
     let xml = text.as_bytes();
     let deflated = CompressionMethod::Deflated;
     let two = zip(&[("a.xml", xml), ("b.XML", xml)], deflated);
-    assert_eq!(unreadable(&two), "holds more than one XML file");
+    assert_eq!(unreadable(&two), "holds more than one XML file: a.xml, b.XML");
     assert_eq!(unreadable(&zip(&[("a.txt", xml)], deflated)), "holds no XML file");
     assert_eq!(unreadable(&zip(&[], deflated)), "holds no XML file");
     let others = zip(&[("x.xml/", b""), ("read.me", b"x"), ("../../a.xml", xml)], CompressionMethod::Stored);

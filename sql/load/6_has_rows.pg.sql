@@ -1,0 +1,5 @@
+-- Purpose: does a table hold anything?
+-- Engine:  PostgreSQL 14 and later
+-- Inputs:  :"schema".:"table".
+-- Outputs: true or false.
+select exists (select from :"schema".:"table");
