@@ -15,10 +15,14 @@ use crate::error::{Cause, Exit, Failure};
 use crate::inspect::{FailureFilter, Reader};
 use crate::report::{self, Report};
 use crate::run::Server;
-use crate::{adopt, demo, preflight, purge, run, show, summary};
+use crate::{adopt, demo, preflight, private, purge, run, show, summary};
 
 /// Carries a command out; errors are shown.
 pub fn run(cli: Cli) -> Exit {
+    // The sample is for others to see; all else holds names and addresses.
+    if !matches!(cli.command, Command::Sample(_) | Command::Completions { .. }) {
+        private::by_default();
+    }
     let report = Report::start(&cli.output, matches!(cli.command, Command::Demo(_)));
     let result = match cli.command {
         Command::Run(args) => {
@@ -233,6 +237,17 @@ async fn purge_dataset(args: Purge, report: &Report) -> Result<Exit, Failure> {
     }
     if purged.objects > 0 {
         println!("private/runs: {} object(s) of earlier runs, as cases were then, {went}", purged.objects);
+    }
+    if !purged.foreign.is_empty() {
+        let objects: usize = purged.foreign.values().sum();
+        println!(
+            "private/runs: {objects} object(s) stay, of {} run(s) that this ledger does not know for this schema; remove \
+             them when no such run is under way:",
+            purged.foreign.len()
+        );
+        for folder in purged.foreign.keys() {
+            println!("  {folder}");
+        }
     }
     if purged.rows.is_empty() {
         println!("Nothing was left of deleted cases in tables and ledger.");

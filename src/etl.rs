@@ -1,29 +1,34 @@
 //! One run, at a glance.
 
 use crate::error::Cause;
-use crate::fault;
 use crate::run::{Progress, RunOutcome};
 use crate::stages::check::{self, Checked};
 use crate::stages::fetch::{self, Fetched};
-use crate::stages::promote::{self, Outcome};
+use crate::stages::promote::{self, Outcome, Refused};
 use crate::stages::select::{self, Batch};
 use crate::stages::{Context, export, load, parse, publish, upload};
+use crate::{archive, fault};
 
 /// Loads what is new, batch by batch, then publishes. `progress` is kept up to date, so that the caller knows what was
 /// committed when this fails half-way.
 pub async fn run(context: &Context, progress: &mut Progress) -> Result<RunOutcome, Cause> {
     let config = &context.config;
     progress.step("select");
+    if !config.dry_run {
+        archive::repair(&context.store, &context.ledger).await;
+    }
     let selected = select::select(context).await?;
-    let nothing_new = selected.is_empty();
     for batch in selected.into_batches(config.batch_bytes, config.is_one_batch()) {
         one_batch(context, progress, batch).await?;
+    }
+    if progress.promoted() {
+        load::clear(context).await;
     }
     if progress.nothing_readable() {
         // Not in the step that kept them for later.
         progress.step("parse");
         return Err(Cause::Refused {
-            message: "no file could be read".into(),
+            message: progress.no_file(),
             hint: Some(format!("merganser status {}", context.run_id)),
         });
     }
@@ -32,13 +37,17 @@ pub async fn run(context: &Context, progress: &mut Progress) -> Result<RunOutcom
         progress.step("publish");
         progress.published(publish::publish(context).await?);
     }
-    Ok(if nothing_new { RunOutcome::NothingNew } else { RunOutcome::Loaded })
+    Ok(if progress.has_files() { RunOutcome::Loaded } else { RunOutcome::NothingNew })
 }
 
 /// Takes the files of one batch from the source into production.
 async fn one_batch(context: &Context, progress: &mut Progress, batch: Batch) -> Result<(), Cause> {
     progress.step("fetch");
     let fetched = fetch::fetch(context, batch).await?;
+    progress.fetched(&fetched);
+    if fetched.is_empty() {
+        return Ok(());
+    }
     let checked = to_local_store(context, progress, fetched).await?;
     progress.checked(&checked);
     progress.step("upload");
@@ -46,17 +55,13 @@ async fn one_batch(context: &Context, progress: &mut Progress, batch: Batch) -> 
     if checked.is_unreadable() {
         return Ok(());
     }
-    let mut outcome = to_production(context, progress, checked).await?;
+    let mut refused = to_production(context, progress, checked).await?;
     // The others come once more, from the files on the local disk, without those that the database refuses.
-    while let Outcome::Refused(refused) = outcome {
-        progress.refused(&refused);
-        let checked = to_local_store(context, progress, refused.into_rest()).await?;
-        outcome = to_production(context, progress, checked).await?;
+    while let Some(records) = refused {
+        progress.refused(&records);
+        let checked = to_local_store(context, progress, records.into_rest()).await?;
+        refused = to_production(context, progress, checked).await?;
     }
-    if let Outcome::Promoted(promoted) = outcome {
-        progress.add(promoted);
-    }
-    fault::point!("promote.after_commit");
     Ok(())
 }
 
@@ -71,17 +76,27 @@ async fn to_local_store(
     check::check(context, staged).await
 }
 
+/// What the database refuses is out of production, and of the rest nothing is in it yet.
 async fn to_production(
     context: &Context,
     progress: &mut Progress,
     checked: Checked,
-) -> Result<Outcome, Cause> {
+) -> Result<Option<Refused>, Cause> {
     progress.step("export");
     let exported = export::export(context, checked).await?;
     progress.step("upload");
     let uploaded = upload::upload(context, exported).await?;
+    let replacing = uploaded.replacing();
     progress.step("load");
     let loaded = load::load(context, uploaded).await?;
     progress.step("promote");
-    promote::promote(context, loaded).await
+    match promote::promote(context, loaded).await? {
+        Outcome::Refused(refused) => Ok(Some(refused)),
+        Outcome::Promoted(promoted) => {
+            progress.add(promoted);
+            fault::point!("promote.after_commit");
+            archive::replace(&context.store, &replacing).await;
+            Ok(None)
+        }
+    }
 }

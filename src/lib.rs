@@ -4,6 +4,7 @@
 //! special to one source of data, [`datasets`] lists them.
 
 pub mod adopt;
+pub mod archive;
 pub mod aws_s3;
 pub mod catalogue;
 pub mod cli;
@@ -22,6 +23,7 @@ pub mod inspect;
 pub mod machine;
 pub mod manifest;
 pub mod preflight;
+pub mod private;
 pub mod purge;
 pub mod report;
 pub mod run;

@@ -4,6 +4,7 @@
 //! promotion that is rolled back. What must commit with the data is written by the promotion itself.
 
 mod entries;
+mod files;
 mod migrations;
 
 use std::collections::BTreeMap;
@@ -189,21 +190,6 @@ impl Ledger {
         confirm_written("steps", 1, written)
     }
 
-    /// The files that are done.
-    pub async fn known_files(&self) -> Result<Vec<KnownFile>, Cause> {
-        let rows = self
-            .all("read the known files", sql::LEDGER_KNOWN_FILES, &[&self.dataset, &self.database.schema])
-            .await?;
-        let known = rows.iter().map(|row| {
-            Ok(KnownFile {
-                name: row.try_get(0)?,
-                size_bytes: row.try_get::<_, i64>(1)? as u64,
-                has_failures: row.try_get(2)?,
-            })
-        });
-        Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
-    }
-
     /// Places of the records that failed and are not put right.
     pub async fn unresolved(&self, run: Option<Uuid>, record: Option<i64>) -> Result<Vec<Place>, Cause> {
         let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &run, &record];
@@ -241,27 +227,6 @@ impl Ledger {
         let rows = self.all("find the run", sql::LEDGER_FIND_RUN, &[&name, &self.run_id]).await?;
         let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?;
         only_run(name, ids)?.ok_or_else(|| unknown_run(name))
-    }
-
-    /// Takes a file up; gives its file_id.
-    pub async fn add_file(&self, file: &NewFile<'_>) -> Result<i64, Cause> {
-        let row = self
-            .one(
-                "take up a file",
-                sql::LEDGER_ADD_FILE,
-                &[
-                    &self.run_id,
-                    &file.batch,
-                    &file.name,
-                    &file.source,
-                    &file.sha256,
-                    &(file.size_bytes as i64),
-                    &file.run_date.to_string(),
-                    &file.order_key,
-                ],
-            )
-            .await?;
-        Ok(row.try_get(0).map_err(decode)?)
     }
 
     /// Notes what was found in a file.

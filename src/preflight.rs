@@ -174,6 +174,7 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
     probes.list.extend(store.probes);
     probes.list.extend(database.probes);
     let files = source::files(&mut probes, &config, source.listing, known);
+    source::open(&mut probes, &config, files.as_deref()).await;
     machine::probe(
         &mut probes,
         &config,

@@ -1,5 +1,7 @@
 //! Purge: whatever is left of cases that the court deleted goes, and the proof is shown.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::json;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
@@ -19,6 +21,8 @@ pub struct Purged {
     pub rows: Vec<(String, i64)>,
     /// Objects of earlier runs in the store.
     pub objects: usize,
+    /// Objects there of runs that this ledger does not know, by the folder of the run.
+    pub foreign: BTreeMap<String, usize>,
     /// Were the public files written anew?
     pub published: bool,
     /// Was it all rolled back?
@@ -40,7 +44,7 @@ pub async fn purge(config: RunConfig, report: &Report) -> Result<Purged, Failure
     let (purged, _) = opened
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("purge");
-            let objects = clear_runs(context).await?;
+            let (objects, foreign) = clear_runs(context).await?;
             let rows = delete(context, objects).await?;
             let dry_run = context.config.dry_run;
             let published = !dry_run && !context.config.skip_publish;
@@ -48,30 +52,45 @@ pub async fn purge(config: RunConfig, report: &Report) -> Result<Purged, Failure
                 progress.step("publish");
                 publish::publish(context).await?;
             }
-            Ok(Purged { rows, objects, published, dry_run })
+            Ok(Purged { rows, objects, foreign, published, dry_run })
         })
         .await?;
     Ok(purged)
 }
 
-/// Removes what earlier runs have staged, in the database and in the store, and gives the number of objects: it holds
-/// cases as they were then. Nobody needs it: runs of the dataset are over, since this one has its lock.
-async fn clear_runs(context: &Context) -> Result<usize, Cause> {
-    let objects = context.store.list(RUNS).await?;
+/// Removes what earlier runs have staged, in the database and in the store: it holds cases as they were then. Gives the
+/// number of objects, and those that stay: runs of the dataset are over, since this one has its lock, but a run that
+/// another ledger knows may be under way in the same store.
+async fn clear_runs(context: &Context) -> Result<(usize, BTreeMap<String, usize>), Cause> {
+    let (own, foreign) = staged(context).await?;
     if context.config.dry_run {
-        return Ok(objects.len());
+        return Ok((own.len(), foreign));
     }
-    for object in &objects {
-        context.store.delete(&object.key).await?;
+    for key in &own {
+        context.store.delete(key).await?;
     }
     load::drop_tables(context, &postgres::connect(&context.database, "purge").await?).await?;
-    match context.store.list(RUNS).await?.first() {
-        None => Ok(objects.len()),
+    match staged(context).await?.0.first() {
+        None => Ok((own.len(), foreign)),
         Some(left) => Err(Cause::Refused {
-            message: format!("{} is still there", context.store.url().object(&left.key)),
+            message: format!("{} is still there", context.store.url().object(left)),
             hint: Some("is another program writing to this store?".into()),
         }),
     }
+}
+
+/// Keys that runs of this ledger have staged, and the number of others by folder.
+async fn staged(context: &Context) -> Result<(Vec<String>, BTreeMap<String, usize>), Cause> {
+    let keys: Vec<_> = context.store.list(RUNS).await?.into_iter().map(|object| object.key).collect();
+    let run = |key: &str| key.split('/').nth(2).unwrap_or_default().to_owned();
+    let runs: BTreeSet<_> = keys.iter().map(|key| run(key)).collect();
+    let known = context.ledger.own_runs(&runs.into_iter().collect::<Vec<_>>()).await?;
+    let (own, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| known.contains(&run(key)));
+    let mut foreign = BTreeMap::new();
+    for key in others {
+        *foreign.entry(context.store.url().object(&format!("{RUNS}/{}", run(&key)))).or_default() += 1;
+    }
+    Ok((own, foreign))
 }
 
 async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>, Cause> {

@@ -17,6 +17,7 @@ use crate::error::{Cause, Database, END, Exit, Failure};
 use crate::manifest::{Kind, Ledger, NewRun, Status};
 use crate::report::Report;
 use crate::stages::check::{Checked, Failures};
+use crate::stages::fetch::Fetched;
 use crate::stages::promote::{self, Guard, Promoted, Records, Refused, Sample, TableChange};
 use crate::stages::publish::Published;
 use crate::stages::{Context, load};
@@ -42,6 +43,8 @@ pub struct Progress {
     step: Option<&'static str>,
     files: usize,
     failures: Failures,
+    /// Why the first file that could not be fetched could not.
+    unfetched: Option<String>,
     records: Records,
     changes: Vec<TableChange>,
     guards: Vec<Guard>,
@@ -57,6 +60,22 @@ impl Progress {
     /// The step that begins now.
     pub fn step(&mut self, step: &'static str) {
         self.step = Some(step);
+    }
+
+    /// A batch was fetched.
+    pub fn fetched(&mut self, fetched: &Fetched) {
+        let unfetched = fetched.unfetched();
+        self.files += unfetched.len();
+        self.failures.files += unfetched.len();
+        self.unfetched = self.unfetched.take().or_else(|| unfetched.first().cloned());
+    }
+
+    /// What a run says that has [`nothing_readable`](Self::nothing_readable).
+    pub fn no_file(&self) -> String {
+        match &self.unfetched {
+            None => "no file could be read".into(),
+            Some(reason) => format!("no file could be read: {reason}"),
+        }
     }
 
     /// A batch was checked.
@@ -100,6 +119,11 @@ impl Progress {
     /// Was any batch promoted?
     pub fn promoted(&self) -> bool {
         self.batches > 0
+    }
+
+    /// Was there any file to load?
+    pub fn has_files(&self) -> bool {
+        self.files > 0
     }
 
     /// Were there files, and not one of them could be read?
@@ -320,10 +344,23 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
     for run_id in &abandoned {
         tracing::warn!("run {run_id} ended without a word; it is marked as abandoned");
     }
-    if !abandoned.is_empty()
-        && let Err(error) = clear_staging(&context).await
-    {
-        tracing::warn!("its staging tables could not be removed: {error}; the next load does it");
+    match abandoned.is_empty() {
+        // One that could not clear up behind itself may have left some, too.
+        true => load::clear(&context).await,
+        // Its session may not be over yet.
+        false => {
+            if let Err(error) = clear_staging(&context).await {
+                tracing::warn!("its staging tables could not be removed: {error}; the next load does it");
+            }
+        }
+    }
+    if let Some(folder) = context.store.open_folder("private") {
+        tracing::warn!(
+            run_id = %context.run_id,
+            "other users of this machine can get into {}: chmod -R go= {}",
+            folder.display(),
+            folder.display()
+        );
     }
     fault::point!("run.begin");
     Ok(context)

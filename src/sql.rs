@@ -7,8 +7,10 @@ use crate::dataset::{ColumnType, Table};
 
 pub const MIGRATIONS_TABLE: &str = include_str!("../sql/manifest/migrations.pg.sql");
 /// Numbered migrations of the ledger, in order; append-only.
-pub const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_ledger", include_str!("../sql/manifest/0001_ledger.pg.sql"))];
+pub const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_ledger", include_str!("../sql/manifest/0001_ledger.pg.sql")),
+    ("0002_posted", include_str!("../sql/manifest/0002_posted.pg.sql")),
+];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
 pub const LEDGER_LOCK: &str = include_str!("../sql/ledger/lock.pg.sql");
@@ -23,6 +25,8 @@ pub const LEDGER_START_STEP: &str = include_str!("../sql/ledger/start_step.pg.sq
 pub const LEDGER_FINISH_STEP: &str = include_str!("../sql/ledger/finish_step.pg.sql");
 pub const LEDGER_FAIL_STEPS: &str = include_str!("../sql/ledger/fail_steps.pg.sql");
 pub const LEDGER_KNOWN_FILES: &str = include_str!("../sql/ledger/known_files.pg.sql");
+pub const LEDGER_COMPARED: &str = include_str!("../sql/ledger/compared.pg.sql");
+pub const LEDGER_OWN_RUNS: &str = include_str!("../sql/ledger/own_runs.pg.sql");
 pub const LEDGER_UNRESOLVED: &str = include_str!("../sql/ledger/unresolved.pg.sql");
 pub const LEDGER_FAILED_RECORD: &str = include_str!("../sql/ledger/failed_record.pg.sql");
 pub const LEDGER_ADD_FILE: &str = include_str!("../sql/ledger/add_file.pg.sql");

@@ -42,8 +42,16 @@ fn failures(summary: &Summary) -> String {
         0 => format!("merganser status {}", summary.run_id),
         _ => format!("merganser failures --run {}", summary.run_id),
     };
+    let outstanding = match failures.files {
+        0 => String::new(),
+        _ => format!(
+            "What these files delete is outstanding: such {}s stay visible until a run has loaded them; the next one \
+             tries.\n",
+            summary.record
+        ),
+    };
     format!(
-        "{} record(s) failed, {} file(s) could not be read, {} broke off.\nNext: {command}\n",
+        "{} record(s) failed, {} file(s) could not be read, {} broke off.\n{outstanding}Next: {command}\n",
         count(failures.records),
         failures.files,
         failures.incomplete_files

@@ -1,11 +1,13 @@
 //! A run's own folder on the local disk: downloads, the staging store, CSVs. It goes with the run; what a dead run
-//! left behind is removed by the next one.
+//! left behind is removed by the next one. Nobody else gets into it: it holds street lines.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Cause;
+use crate::private;
 
 /// Nobody else makes folders of such a name: those that nobody holds are removed.
 const PREFIX: &str = "merganser-run-";
@@ -22,11 +24,12 @@ impl Workspace {
     /// Makes a folder in `parent` (made if missing) and removes those of runs that are gone.
     pub fn create(parent: &Path) -> Result<Self, Cause> {
         let describe = |what: &str| format!("{what} a working folder in {}", parent.display());
-        fs::create_dir_all(parent).map_err(Cause::io(describe("make")))?;
+        private::make_folders(parent).map_err(Cause::io(describe("make")))?;
         remove_leftovers(parent);
         loop {
             let folder = tempfile::Builder::new()
                 .prefix(PREFIX)
+                .permissions(Permissions::from_mode(private::FOLDER))
                 .tempdir_in(parent)
                 .map_err(Cause::io(describe("make")))?;
             let lock = match lock(folder.path()) {
@@ -56,7 +59,7 @@ impl Workspace {
             _ => {}
         }
         let path = of(batch);
-        fs::create_dir(&path).map_err(Cause::io(format!("make the folder {}", path.display())))?;
+        private::make_folder(&path).map_err(Cause::io(format!("make the folder {}", path.display())))?;
         Ok(path)
     }
 }
@@ -99,6 +102,17 @@ mod tests {
             fs::write(folder.join("1.raw"), "x").expect("a file");
             let folders = fs::read_dir(workspace.path()).expect("a folder").flatten();
             assert_eq!(folders.filter(|entry| entry.path().is_dir()).count(), 1);
+        }
+    }
+
+    #[test]
+    fn nobody_else_gets_in() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let workspace = Workspace::create(&parent.path().join("a/b")).expect("a workspace");
+        let batch = workspace.batch(1).expect("a folder");
+        for folder in [&parent.path().join("a"), &parent.path().join("a/b"), workspace.path(), &batch] {
+            let mode = fs::metadata(folder).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
         }
     }
 

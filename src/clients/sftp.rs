@@ -26,7 +26,7 @@ pub use error::{HostKey, HostKeyProblem, KnownKey, SftpError};
 pub use options::{KeySource, Secret, SftpLimits, SftpOptions, SftpOptionsError};
 pub use url::{SftpUrl, SftpUrlError};
 
-use super::store::{Fetched, ObjectInfo, Place, hex};
+use super::store::{Fetched, Listing, ObjectInfo, Place, hex};
 use auth::Identity;
 use download::{Download, Stop};
 use host_key::HostKeys;
@@ -79,6 +79,11 @@ impl Sftp {
     /// The regular files directly in a folder below the location (`""`: in the location itself), by
     /// name; links count as what they lead to. A folder that is not there is `NoSuchDirectory`.
     pub async fn list_names(&self, folder: &str) -> Result<Vec<ObjectInfo>, SftpError> {
+        Ok(self.listing(folder).await?.files)
+    }
+
+    /// The same with the names there by which no file can be read.
+    pub async fn listing(&self, folder: &str) -> Result<Listing, SftpError> {
         let url = &self.inner.url;
         let at = Place { operation: "list", url: url.object(folder) };
         let (path, prefix) = match folder {
@@ -148,14 +153,14 @@ impl Sftp {
                     breaks.got_to(download.size_bytes());
                     breaks.pause(broken_error(&at, broken)).await?;
                 }
-                Err(Stop::Broken(Broken::Status { code: status::NO_SUCH_FILE, .. })) => {
-                    return Err(SftpError::NoSuchFile { at });
-                }
-                Err(Stop::Broken(broken)) => return Err(broken_error(&at, broken)),
+                Err(Stop::Broken(broken)) => return Err(file_error(at, broken)),
                 Err(Stop::Changed(detail)) => return Err(SftpError::Changed { at, detail }),
-                Err(Stop::NotAFile) => return Err(protocol_error(at, "it is not a file")),
+                Err(Stop::NotAFile) => {
+                    return Err(SftpError::Unreadable { at, detail: "it is not a file".into() });
+                }
                 Err(Stop::NoSize) => {
-                    return Err(protocol_error(at, "the server does not tell the file's size"));
+                    let detail = "the server does not tell the file's size".into();
+                    return Err(SftpError::Unreadable { at, detail });
                 }
                 Err(Stop::Local(error)) => return Err(io(error)),
             }
@@ -163,6 +168,21 @@ impl Sftp {
         temp.persist(to).map_err(|e| io(e.error))?;
         let size_bytes = download.size_bytes();
         Ok(Fetched { size_bytes, sha256: hex(download.finish().as_ref()) })
+    }
+
+    /// Opens a file of the location and reads its first byte, if it has one.
+    pub async fn try_open(&self, name: &str) -> Result<(), SftpError> {
+        let at = Place { operation: "open", url: self.inner.url.object(name) };
+        let mut session = self.session().await?;
+        match session.first_byte(&self.inner.url.file_path(name)).await {
+            Ok(true) => {
+                self.keep(session);
+                Ok(())
+            }
+            Ok(false) => Err(SftpError::Unreadable { at, detail: "it is not a file".into() }),
+            Err(broken) if broken.is_transport() => Err(broken_error(&at, broken)),
+            Err(broken) => Err(file_error(at, broken)),
+        }
     }
 
     /// The connection that is open, else a new one.
@@ -226,6 +246,21 @@ impl<'a> Breaks<'a> {
         );
         tokio::time::sleep(pause).await;
         Ok(())
+    }
+}
+
+/// What a server says of one file, over a connection that is in order.
+fn file_error(at: Place, broken: Broken) -> SftpError {
+    match broken {
+        Broken::Status { code: status::NO_SUCH_FILE, .. } => SftpError::NoSuchFile { at },
+        Broken::Status { code: status::PERMISSION_DENIED, message } => {
+            SftpError::Denied { at, detail: error::said(&message) }
+        }
+        Broken::Status { code, message } => {
+            let detail = format!("the server answers: {} (code {code})", error::said(&message));
+            SftpError::Unreadable { at, detail }
+        }
+        broken => broken_error(&at, broken),
     }
 }
 

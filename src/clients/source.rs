@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::sftp::{Sftp, SftpError, SftpOptions, SftpUrl, SftpUrlError};
-use super::store::{Fetched, ObjectInfo, S3Options, Store, StoreError, StoreUrl, StoreUrlError};
+use super::store::{Fetched, Listing, ObjectInfo, S3Options, Store, StoreError, StoreUrl, StoreUrlError};
 
 /// The location of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +94,17 @@ impl SourceError {
     }
 }
 
+impl SourceError {
+    /// True: what was said is about one file alone, and others may well come. Everything else (a connection, a login, this
+    /// machine's disk) would befall them, too.
+    pub fn is_about_file(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_about_object(),
+            Self::Sftp(error) => error.is_about_file(),
+        }
+    }
+}
+
 impl Source {
     /// Opens a source. Neither a server nor a bucket is asked yet; keys, profiles and files of known
     /// hosts are read.
@@ -102,6 +113,23 @@ impl Source {
             SourceUrl::Store(url) => Self::Store(Store::open(url, s3).await?),
             SourceUrl::Sftp(url) => Self::Sftp(Sftp::open(url, sftp)?),
         })
+    }
+
+    /// The same as [`list_names`](Self::list_names), with the names there by which no file can be read.
+    pub async fn listing(&self, folder: &str) -> Result<Listing, SourceError> {
+        Ok(match self {
+            Self::Store(store) => store.listing(folder).await?,
+            Self::Sftp(sftp) => sftp.listing(folder).await?,
+        })
+    }
+
+    /// Opens a file and reads its first byte, if it has one.
+    pub async fn try_open(&self, name: &str) -> Result<(), SourceError> {
+        match self {
+            Self::Store(store) => store.try_open(name).await?,
+            Self::Sftp(sftp) => sftp.try_open(name).await?,
+        }
+        Ok(())
     }
 
     /// The files directly in a folder (`""`: in the source itself), by name.

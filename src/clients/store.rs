@@ -10,13 +10,14 @@ mod s3;
 mod url;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::BufWriter;
 
+use crate::private;
 pub use error::{Cause, Place, StoreError};
 pub use file::FileStore;
 pub use s3::{Encryption, Keys, S3Options, S3OptionsError, S3Store};
@@ -29,6 +30,15 @@ pub struct ObjectInfo {
     pub key: String,
     pub size_bytes: u64,
     pub modified: Option<jiff::Timestamp>,
+}
+
+/// What is in a folder of a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The files, by name.
+    pub files: Vec<ObjectInfo>,
+    /// Names that no file can be read by, and what stands there.
+    pub odd: Vec<(String, &'static str)>,
 }
 
 /// What a download brought.
@@ -87,18 +97,29 @@ impl Store {
         }
     }
 
+    /// The folder of a directory store if it is there and open to other users of this machine.
+    pub fn open_folder(&self, folder: &str) -> Option<PathBuf> {
+        let Self::File(_, StoreUrl::Directory { path, .. }) = self else { return None };
+        Some(path.join(folder)).filter(|folder| private::is_open(folder))
+    }
+
     /// All objects below a folder, however deep; `""`: of the whole store. A folder that is not
     /// there has none. A `dir:` store whose directory is missing is `NotFound`.
     pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
-        self.listing(prefix, true).await
+        Ok(self.look(prefix, true).await?.files)
     }
 
     /// The objects directly in a folder, without those of its subfolders.
     pub async fn list_names(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {
-        self.listing(prefix, false).await
+        Ok(self.look(prefix, false).await?.files)
     }
 
-    async fn listing(&self, prefix: &str, deep: bool) -> Result<Vec<ObjectInfo>, StoreError> {
+    /// The same with the names there by which no object can be read: folders, links that lead nowhere.
+    pub async fn listing(&self, prefix: &str) -> Result<Listing, StoreError> {
+        self.look(prefix, false).await
+    }
+
+    async fn look(&self, prefix: &str, deep: bool) -> Result<Listing, StoreError> {
         let at = Place { operation: "list", url: self.url().object(prefix) };
         let folder = match url::check_prefix(prefix) {
             Ok(folder) => folder,
@@ -120,8 +141,8 @@ impl Store {
         to: &Path,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Fetched, StoreError> {
-        let at = self.place("download", key)?;
-        let io = |e| StoreError::from_io(at.clone(), e);
+        let at = self.place(error::DOWNLOAD, key)?;
+        let io = |e| StoreError::from_io(at.kept(), e);
         // Creating and renaming a file are quick enough to be done here.
         let temp =
             NamedTempFile::new_in(to.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new(".")))
@@ -135,6 +156,15 @@ impl Store {
         };
         temp.persist(to).map_err(|e| io(e.error))?;
         Ok(fetched)
+    }
+
+    /// Opens an object and reads its first byte, if it has one.
+    pub async fn try_open(&self, key: &str) -> Result<(), StoreError> {
+        let at = self.place(error::OPEN, key)?;
+        match self {
+            Self::File(store, _) => store.try_open(&at, key).await,
+            Self::S3(store, _) => store.try_open(&at, key).await,
+        }
     }
 
     /// Reads an object for its size and checksum, as [`download`](Self::download) does, and keeps nothing of it.
@@ -177,10 +207,34 @@ impl Store {
     /// Copies a local file to an object and gives its size in bytes. An object of that key is
     /// replaced at the end, at once.
     pub async fn upload(&self, key: &str, from: &Path) -> Result<u64, StoreError> {
+        self.put(key, from, None).await
+    }
+
+    /// The same for a file whose SHA-256 is known: another content is `Checksum`, and nothing is replaced. S3 keeps the
+    /// checksum with the object, so that [`sha256`](Self::sha256) need not read it.
+    pub async fn upload_checked(&self, key: &str, from: &Path, sha256: &str) -> Result<u64, StoreError> {
+        self.put(key, from, Some(sha256)).await
+    }
+
+    async fn put(&self, key: &str, from: &Path, sha256: Option<&str>) -> Result<u64, StoreError> {
         let at = self.place("upload", key)?;
         match self {
-            Self::File(store, _) => store.upload(&at, key, from).await,
-            Self::S3(store, _) => store.upload(&at, key, from).await,
+            Self::File(store, _) => store.upload(&at, key, from, sha256).await,
+            Self::S3(store, _) => store.upload(&at, key, from, sha256).await,
+        }
+    }
+
+    /// The SHA-256 of an object's content; `None`: there is no such object. What S3 was told when the object was made is
+    /// believed, since it took the bytes with checksums of their own; all else is read.
+    pub async fn sha256(&self, key: &str) -> Result<Option<String>, StoreError> {
+        if let Self::S3(store, _) = self
+            && let Some(known) = store.known_sha256(&self.place("look at", key)?, key).await?
+        {
+            return Ok(Some(known));
+        }
+        match self.head(key).await? {
+            None => Ok(None),
+            Some(_) => Ok(Some(self.checksum(key).await?.sha256)),
         }
     }
 

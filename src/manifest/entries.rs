@@ -1,5 +1,6 @@
 //! What goes into the ledger, and what comes out of it.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
 use uuid::Uuid;
@@ -67,17 +68,27 @@ pub struct NewFile<'a> {
     pub batch: i32,
     pub name: &'a str,
     pub source: &'a str,
-    pub sha256: &'a str,
+    /// `None`: it could not be fetched.
+    pub sha256: Option<&'a str>,
     pub size_bytes: u64,
     pub run_date: Date,
     pub order_key: &'a str,
+    /// When it was last changed at its source, where that counts.
+    pub modified: Option<Timestamp>,
 }
 
-/// A file that is done.
-#[derive(Debug)]
+/// The newest posting of a file whose records went into production.
+#[derive(Clone, Debug)]
 pub struct KnownFile {
+    pub file_id: i64,
     pub name: String,
     pub size_bytes: u64,
+    /// `None`: nobody has read it, it was adopted.
+    pub sha256: Option<String>,
+    /// When it was last changed at its source; `None`: not known.
+    pub modified: Option<Timestamp>,
+    /// It was read to its end.
+    pub is_done: bool,
     /// Some of its records failed and are not put right.
     pub has_failures: bool,
 }

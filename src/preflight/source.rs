@@ -7,18 +7,21 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use super::{Finding, Probe, Probes, host};
 use crate::clients::sftp::{HostKeyProblem, SftpError};
 use crate::clients::source::{Source, SourceError, SourceUrl};
-use crate::clients::store::ObjectInfo;
+use crate::clients::store::Listing;
 use crate::config::{RunConfig, Selection};
 use crate::error::Cause;
 use crate::manifest::KnownFile;
 use crate::report::{count, size};
 use crate::stages::select::{self, SelectedFile};
 
+/// So many files are opened: each costs a round trip or two.
+const OPENED_MAX: usize = 30;
+
 /// What the probes of the source give.
 pub(super) struct Found {
     pub probes: Vec<Probe>,
     /// `None`: it could not be listed.
-    pub listing: Option<Vec<ObjectInfo>>,
+    pub listing: Option<Listing>,
 }
 
 /// Logs in and lists.
@@ -39,9 +42,9 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
     Found { probes: probes.list, listing }
 }
 
-async fn list(config: &RunConfig) -> Result<(Option<Vec<ObjectInfo>>, Finding), Cause> {
+async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {
     let source = Source::open(&config.source, &config.s3, &config.sftp).await?;
-    match source.list_names("").await {
+    match source.listing("").await {
         Ok(listing) => {
             let how = match &config.source {
                 SourceUrl::Sftp(url) => {
@@ -49,7 +52,7 @@ async fn list(config: &RunConfig) -> Result<(Option<Vec<ObjectInfo>>, Finding), 
                 }
                 SourceUrl::Store(url) => format!("{url} can be listed"),
             };
-            let finding = Finding::ok(format!("{how}, {} file(s) there", count(listing.len() as u64)));
+            let finding = Finding::ok(format!("{how}, {} file(s) there", count(listing.files.len() as u64)));
             Ok((Some(listing), finding))
         }
         Err(SourceError::Sftp(SftpError::HostKey { at, problem }))
@@ -65,7 +68,7 @@ async fn list(config: &RunConfig) -> Result<(Option<Vec<ObjectInfo>>, Finding), 
 pub(super) fn files(
     probes: &mut Probes,
     config: &RunConfig,
-    listing: Option<Vec<ObjectInfo>>,
+    listing: Option<Listing>,
     known: Option<Vec<KnownFile>>,
 ) -> Option<Vec<SelectedFile>> {
     let (listing, known) = match (listing, known) {
@@ -79,21 +82,68 @@ pub(super) fn files(
             return None;
         }
     };
-    let names = listing.len();
-    let mut files = select::of_dataset(config.dataset, listing);
+    let names = listing.files.len();
+    let mut files = select::of_dataset(config.dataset, listing.files);
     let ours = files.len();
     match &config.selection {
         Selection::Archived { glob, force } => {
             files.retain(|file| glob.is_match(&file.name));
             if !force {
-                let clean = known.into_iter().filter(|file| !file.has_failures).collect();
-                select::leave_out_done(&mut files, clean);
+                let clean: Vec<_> = known.into_iter().filter(|file| !file.has_failures).collect();
+                select::leave_out_archived(&mut files, &clean);
             }
         }
-        _ => select::leave_out_done(&mut files, known),
+        _ => {
+            select::add_odd(config.dataset, &mut files, listing.odd);
+            select::leave_out_done(&mut files, known);
+        }
     }
     probes.note("files", finding(config, &files, ours, names));
     Some(files)
+}
+
+/// Opens what a run would take, without fetching it: the newest files, if there are many.
+pub(super) async fn open(probes: &mut Probes, config: &RunConfig, files: Option<&[SelectedFile]>) {
+    let Some(files) = files else {
+        probes.skip(&["files open"], "it is not known which files a run would take");
+        return;
+    };
+    let place = config.source.to_string();
+    let work = async { Ok(((), opened(config, files).await?)) };
+    probes.run("files open", &place, work).await;
+}
+
+async fn opened(config: &RunConfig, files: &[SelectedFile]) -> Result<Finding, Cause> {
+    let tried = &files[files.len().saturating_sub(OPENED_MAX)..];
+    let source = Source::open(&config.source, &config.s3, &config.sftp).await?;
+    let mut closed = Vec::new();
+    for file in tried {
+        if let Some(problem) = file.problem {
+            closed.push(format!("{}: {problem}", file.name));
+            continue;
+        }
+        match source.try_open(&file.name).await {
+            Ok(()) => {}
+            Err(error) if error.is_about_file() => closed.push(error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let of = match tried.len() == files.len() {
+        true => format!("{} to be taken", count(files.len() as u64)),
+        false => format!("the last {} of {} to be taken", tried.len(), count(files.len() as u64)),
+    };
+    let Some(first) = closed.first() else {
+        return Ok(Finding::ok(format!("{of} can be opened")));
+    };
+    let found = format!("{} of {of} cannot be opened: {first}", closed.len());
+    let hint = "ask the sender for the right to read it, or for the file; what it deletes stays visible until a run has \
+                loaded it";
+    Ok(match closed.len() == files.len() {
+        true => Finding::fail(found, hint),
+        false => {
+            Finding::warn(found, format!("a run loads the others and fails in part (exit code 3): {hint}"))
+        }
+    })
 }
 
 fn finding(config: &RunConfig, files: &[SelectedFile], ours: usize, names: usize) -> Finding {

@@ -49,7 +49,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
     let place = config.store.to_string();
     let listed = probes.run("store", &place, async {
         store.list_names("private").await?;
-        Ok(((), Finding::ok(format!("{place} can be listed"))))
+        Ok(((), listed(&place, store.open_folder("private"))))
     });
     if listed.await.is_none() {
         probes.skip(&["store writes"], "the store cannot be listed");
@@ -57,6 +57,16 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
     }
     let clock_ahead_seconds = write(&mut probes, config, &store).await;
     Found { probes: probes.list, clock_ahead_seconds }
+}
+
+fn listed(place: &str, open: Option<PathBuf>) -> Finding {
+    match open {
+        None => Finding::ok(format!("{place} can be listed")),
+        Some(folder) => Finding::warn(
+            format!("{place} can be listed; other users of this machine can get into its private folder"),
+            format!("chmod -R go= {}; what a run makes there is closed to them", folder.display()),
+        ),
+    }
 }
 
 /// The host behind a store in S3.

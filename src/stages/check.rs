@@ -124,7 +124,7 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
     let (files, unreadable): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.parsed.is_ok());
     let fetched = |files: Vec<StagedFile>| files.into_iter().map(|file| file.fetched).collect();
     Ok(Checked {
-        fetched: Fetched { batch, folder, files: fetched(files) },
+        fetched: Fetched::readable(batch, folder, fetched(files)),
         unreadable: fetched(unreadable),
         staging,
         failures,

@@ -11,7 +11,7 @@ use super::check::Checked;
 use super::fetch::Fetched;
 use super::{Context, blocking};
 use crate::error::Cause;
-use crate::{fault, report, sql};
+use crate::{fault, private, report, sql};
 
 /// The CSVs of a batch on the local disk.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cau
             // From before the database refused a record.
             std::fs::remove_dir_all(&target).map_err(Cause::io("remove the CSVs"))?;
         }
-        std::fs::create_dir(&target).map_err(Cause::io("make the folder of the CSVs"))?;
+        private::make_folder(&target).map_err(Cause::io("make the folder of the CSVs"))?;
         staging.execute("find the winners", dataset.scripts.winners, &[])?;
         let statements: Vec<_> = sql::statements(dataset.scripts.export).collect();
         staging.execute_each("export", &statements, &[("dir", &target.to_string_lossy())], || {

@@ -1,17 +1,19 @@
 //! Fetch: the files of a batch onto the local disk, with their checksums.
 //!
-//! In: a batch of selected files. Out: [`Fetched`]. A failure changes nothing but the ledger.
+//! In: a batch of selected files. Out: [`Fetched`]. A failure changes nothing but the ledger. What a source says of one
+//! file (it is gone, closed to us, still being written) makes that a failed file, and the others go on.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
 
 use super::Context;
-use super::select::Batch;
+use super::select::{Batch, SelectedFile};
 use crate::dataset::FileName;
 use crate::error::Cause;
-use crate::manifest::NewFile;
+use crate::manifest::{FileFindings, NewFile};
 use crate::{fault, report};
 
 /// The files of a batch on the local disk.
@@ -20,9 +22,28 @@ pub struct Fetched {
     pub(super) batch: i32,
     pub(super) folder: PathBuf,
     pub(super) files: Vec<FetchedFile>,
+    /// Why files could not be fetched.
+    unfetched: Vec<String>,
 }
 
 impl Fetched {
+    /// Is there nothing to load?
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Why files could not be fetched, one reason each.
+    pub fn unfetched(&self) -> &[String] {
+        &self.unfetched
+    }
+}
+
+impl Fetched {
+    /// Those files of a batch that could be read.
+    pub(super) fn readable(batch: i32, folder: PathBuf, files: Vec<FetchedFile>) -> Self {
+        Self { batch, folder, files, unfetched: Vec::new() }
+    }
+
     /// The same files, to be taken once more without some records, each known by the id of its file and its ordinal.
     pub(super) fn without(mut self, refused: &[(i64, i64)]) -> Self {
         for file in &mut self.files {
@@ -47,6 +68,7 @@ pub(super) struct FetchedFile {
     pub name: String,
     pub path: PathBuf,
     pub size_bytes: u64,
+    pub sha256: String,
     pub meaning: FileName,
     /// Only these records of it; empty: all.
     pub only_ordinals: Vec<u64>,
@@ -54,55 +76,146 @@ pub(super) struct FetchedFile {
     pub refused: Vec<i64>,
 }
 
-/// Downloads the files one after the other and enters them in the ledger.
+/// Downloads the files one after the other and enters them in the ledger. One that cannot be had does not stop the
+/// others; one that was posted again and is the same goes no further.
+///
+/// # Errors
+/// What would befall every file: the connection, the login, this machine's disk.
 pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
     let step = context.begin(batch.number, "fetch").await?;
     fault::point!("fetch.begin");
     let folder = context.workspace.batch(batch.number)?;
-    let source = context.config.source.to_string();
-    let mut files = Vec::with_capacity(batch.files.len());
+    let mut fetched = Fetched { batch: batch.number, folder, files: Vec::new(), unfetched: Vec::new() };
+    let mut same = 0_usize;
     for (file, file_no) in batch.files.into_iter().zip(1..) {
-        // The name comes from outside and never becomes a path.
-        let path = folder.join(format!("{file_no}.raw"));
-        let started = Instant::now();
-        let bar = context.report.bytes_bar(&file.name, file.size_bytes);
-        let fetched = context.source.download(&file.name, &path, &|bytes| bar.set_position(bytes)).await?;
-        bar.finish_and_clear();
-        tracing::info!(
-            run_id = %context.run_id,
-            step = "fetch",
-            file = file.name,
-            bytes = fetched.size_bytes,
-            duration_ms = report::millis(started),
-            "         {}: {}",
-            file.name,
-            report::size(fetched.size_bytes)
-        );
-        let new = NewFile {
-            batch: batch.number,
-            name: &file.name,
-            source: &source,
-            sha256: &fetched.sha256,
-            size_bytes: fetched.size_bytes,
-            run_date: file.meaning.run_date,
-            order_key: &file.meaning.order_key,
-        };
-        let file_id = context.ledger.add_file(&new).await?;
-        files.push(FetchedFile {
-            file_no,
-            file_id,
-            name: file.name,
-            path,
-            size_bytes: fetched.size_bytes,
-            meaning: file.meaning,
-            only_ordinals: file.only_ordinals,
-            refused: Vec::new(),
-        });
+        match one_file(context, &fetched.folder, batch.number, file, file_no).await? {
+            Outcome::Fetched(file) => fetched.files.push(file),
+            Outcome::Same => same += 1,
+            Outcome::Unfetched(reason) => fetched.unfetched.push(reason),
+        }
         fault::point!("fetch.file");
     }
-    let bytes = files.iter().map(|file| file.size_bytes).sum();
-    let what = format!("{} file(s), {}", files.len(), report::size(bytes));
-    step.done(&what, files.len() as u64, bytes, json!({})).await?;
+    let bytes = fetched.files.iter().map(|file| file.size_bytes).sum();
+    let mut what = format!("{} file(s), {}", fetched.files.len(), report::size(bytes));
+    if same > 0 {
+        what += &format!("; {same} posted again and the same");
+    }
+    if !fetched.unfetched.is_empty() {
+        what += &format!("; {} could not be fetched", fetched.unfetched.len());
+    }
+    let details = json!({ "same_files": same, "unfetched_files": fetched.unfetched.len() });
+    step.done(&what, fetched.files.len() as u64, bytes, details).await?;
     fault::point!("fetch.end");
-    Ok(Fetched { batch: batch.number, folder, files })
+    Ok(fetched)
+}
+
+/// What became of a file.
+enum Outcome {
+    Fetched(FetchedFile),
+    /// It is known with this very content.
+    Same,
+    Unfetched(String),
+}
+
+async fn one_file(
+    context: &Context,
+    folder: &Path,
+    batch: i32,
+    file: SelectedFile,
+    file_no: u32,
+) -> Result<Outcome, Cause> {
+    if let Some(problem) = file.problem {
+        let cause = Cause::Refused { message: format!("{}: {problem}", file.name), hint: None };
+        return cannot_fetch(context, batch, &file, cause).await;
+    }
+    // The name comes from outside and never becomes a path.
+    let path = folder.join(format!("{file_no}.raw"));
+    let started = Instant::now();
+    let bar = context.report.bytes_bar(&file.name, file.size_bytes);
+    let downloaded = context.source.download(&file.name, &path, &|bytes| bar.set_position(bytes)).await;
+    bar.finish_and_clear();
+    let fetched = match downloaded {
+        Ok(fetched) => fetched,
+        Err(error) if error.is_about_file() => {
+            return cannot_fetch(context, batch, &file, error.into()).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    tracing::info!(
+        run_id = %context.run_id,
+        step = "fetch",
+        file = file.name,
+        bytes = fetched.size_bytes,
+        duration_ms = report::millis(started),
+        "         {}: {}",
+        file.name,
+        report::size(fetched.size_bytes)
+    );
+    if let Some(known) = file.known.as_ref().filter(|known| known.sha256 == fetched.sha256) {
+        context.ledger.compared(known.file_id, file.modified).await?;
+        tracing::info!(run_id = %context.run_id, file = file.name, "         {}: posted again, and the same", file.name);
+        fs::remove_file(&path).map_err(Cause::io(format!("remove {}", path.display())))?;
+        return Ok(Outcome::Same);
+    }
+    let file_id = add(context, batch, &file, Some(&fetched.sha256), fetched.size_bytes).await?;
+    Ok(Outcome::Fetched(FetchedFile {
+        file_no,
+        file_id,
+        name: file.name,
+        path,
+        size_bytes: fetched.size_bytes,
+        sha256: fetched.sha256,
+        meaning: file.meaning,
+        only_ordinals: file.only_ordinals,
+        refused: Vec::new(),
+    }))
+}
+
+/// Enters a file that cannot be had as failed. The next run takes it, since it is not done.
+async fn cannot_fetch(
+    context: &Context,
+    batch: i32,
+    file: &SelectedFile,
+    cause: Cause,
+) -> Result<Outcome, Cause> {
+    if context.config.fail_fast {
+        return Err(cause);
+    }
+    let reason = format!("{} cannot be fetched: {cause}", file.name);
+    tracing::warn!(
+        run_id = %context.run_id,
+        file = file.name,
+        hint = cause.hint(),
+        "{reason}: nothing of it is loaded, and what it deletes stays visible; the next run tries again"
+    );
+    let file_id = add(context, batch, file, None, file.size_bytes).await?;
+    let findings = FileFindings {
+        readable: false,
+        records_seen: 0,
+        records_failed: 0,
+        unknown: json!({}),
+        error: Some(reason.clone()),
+    };
+    context.ledger.file_parsed(file_id, &findings).await?;
+    Ok(Outcome::Unfetched(reason))
+}
+
+async fn add(
+    context: &Context,
+    batch: i32,
+    file: &SelectedFile,
+    sha256: Option<&str>,
+    size_bytes: u64,
+) -> Result<i64, Cause> {
+    let new = NewFile {
+        batch,
+        name: &file.name,
+        source: &context.config.source.to_string(),
+        sha256,
+        size_bytes,
+        run_date: file.meaning.run_date,
+        order_key: &file.meaning.order_key,
+        modified: file.modified,
+    };
+    context.ledger.add_file(&new).await
 }

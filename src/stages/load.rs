@@ -1,8 +1,8 @@
 //! Load: the CSVs into unlogged staging tables, over a few connections at once: through them, or from the store by
 //! the database itself.
 //!
-//! In: [`Uploaded`]. Out: [`Loaded`]. A failure leaves production unchanged; staging tables that stay behind
-//! are dropped by the next run, and nobody else reads them.
+//! In: [`Uploaded`]. Out: [`Loaded`]. A failure leaves production unchanged. The staging tables go when the run has
+//! committed; those that stay behind are dropped when the next one begins.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -26,11 +26,22 @@ use crate::{fault, report, sql};
 const CONNECTIONS: usize = 2;
 /// How long it is waited for somebody who looks into a staging table.
 const LOCK_TIMEOUT: &str = "30s";
+/// The same where nothing depends on it.
+const SHORT_LOCK_TIMEOUT: &str = "5s";
 /// Bytes that go to the server in one message.
 const CHUNK: usize = 256 << 10;
 /// Columns of the staging table that has one row for each good record.
-const RECORDS_COLUMNS: [&str; 9] =
-    ["record_id", "file_id", "run_date", "order_key", "ordinal", "offset_bytes", "is_delete", "has_data", "is_winner"];
+const RECORDS_COLUMNS: [&str; 9] = [
+    "record_id",
+    "file_id",
+    "run_date",
+    "order_key",
+    "ordinal",
+    "offset_bytes",
+    "is_delete",
+    "has_data",
+    "is_winner",
+];
 
 /// A batch in the staging tables.
 #[derive(Debug)]
@@ -45,7 +56,7 @@ pub struct Loaded {
 pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause> {
     let step = context.begin(uploaded.fetched.batch, "load").await?;
     fault::point!("load.begin");
-    let Uploaded { fetched, mut csvs } = uploaded;
+    let Uploaded { fetched, mut csvs, .. } = uploaded;
     make_tables(context).await?;
     fault::point!("load.tables");
     csvs.sort_by_key(|csv| csv.size_bytes);
@@ -68,8 +79,32 @@ pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause
 
 /// Drops the staging tables of the dataset; for the end of a failed run, and the start of every load.
 pub async fn drop_tables(context: &Context, connection: &Connection) -> Result<(), Cause> {
+    drop_tables_within(context, connection, LOCK_TIMEOUT).await
+}
+
+/// Drops the staging tables when all that was in them is committed, or when a run begins: they hold what nobody else
+/// may read. Never fails; what could not be dropped goes before the next load.
+pub async fn clear(context: &Context) {
+    let dropped = async {
+        let connection = postgres::connect(&context.database, "clear up").await?;
+        drop_tables_within(context, &connection, SHORT_LOCK_TIMEOUT).await
+    };
+    if let Err(error) = dropped.await {
+        tracing::warn!(
+            run_id = %context.run_id,
+            "the staging tables in {} could not be removed, and hold street lines: {error}; the next run removes them",
+            context.config.database.staging_schema
+        );
+    }
+}
+
+async fn drop_tables_within(
+    context: &Context,
+    connection: &Connection,
+    lock_timeout: &str,
+) -> Result<(), Cause> {
     let dataset = context.dataset();
-    let mut script = format!("set lock_timeout = '{LOCK_TIMEOUT}';");
+    let mut script = format!("set lock_timeout = '{lock_timeout}';");
     for table in dataset.table_names().map(str::to_owned).chain([dataset.records_table()]) {
         script += &sql::render(sql::LOAD_DROP, &variables(context, &table));
     }

@@ -2,13 +2,14 @@
 //!
 //! In: the source's listing and the ledger's done files. Out: [`Selected`]. A failure changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use globset::GlobMatcher;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::Context;
-use crate::clients::store::ObjectInfo;
+use crate::clients::store::{Listing, ObjectInfo};
 use crate::config::Selection;
 use crate::dataset::{Dataset, FileName};
 use crate::error::Cause;
@@ -27,8 +28,21 @@ pub struct SelectedFile {
     pub name: String,
     pub size_bytes: u64,
     pub meaning: FileName,
+    /// When it was last changed at its source, where that says something of a posting.
+    pub modified: Option<Timestamp>,
     /// Only these records of it; empty: all.
     pub only_ordinals: Vec<u64>,
+    /// The posting that is done and has its size: it may be the same, and is compared.
+    pub known: Option<Posting>,
+    /// Why it cannot even be asked for.
+    pub problem: Option<&'static str>,
+}
+
+/// A posting of a file that is done.
+#[derive(Clone, Debug)]
+pub struct Posting {
+    pub file_id: i64,
+    pub sha256: String,
 }
 
 /// Files that are promoted together.
@@ -78,7 +92,7 @@ pub fn into_batches(files: Vec<SelectedFile>, bytes: u64, single: bool) -> Vec<B
 pub async fn select(context: &Context) -> Result<Selected, Cause> {
     let step = context.begin(0, "select").await?;
     fault::point!("select.begin");
-    let listing = context.source.list_names("").await?;
+    let Listing { files: listing, odd } = context.source.listing("").await?;
     let names = listing.len();
     let near = near_names(context.dataset(), &listing);
     let mut files = of_dataset(context.dataset(), listing);
@@ -86,12 +100,17 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
     match &context.config.selection {
         Selection::New => {
             say_not_taken(context, &near);
+            add_odd(context.dataset(), &mut files, odd);
             only_new(context, &mut files, names).await?;
         }
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
         Selection::Failed { run, record } => {
             only_failed(context, &mut files, run.as_deref(), *record).await?
         }
+    }
+    if !matches!(context.config.selection, Selection::New) {
+        // The archive's own times say nothing of when the sender posted them.
+        files.iter_mut().for_each(|file| file.modified = None);
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
     let what = format!("{} of {} files at {}", files.len(), ours, context.config.source);
@@ -105,11 +124,18 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
 pub fn of_dataset(dataset: &Dataset, listing: Vec<ObjectInfo>) -> Vec<SelectedFile> {
     let file = |object: ObjectInfo| {
         let meaning = (dataset.file_name)(&object.key)?;
-        let (name, size_bytes) = (object.key, object.size_bytes);
-        Some(SelectedFile { name, size_bytes, meaning, only_ordinals: Vec::new() })
+        Some(SelectedFile {
+            name: object.key,
+            size_bytes: object.size_bytes,
+            meaning,
+            modified: object.modified,
+            only_ordinals: Vec::new(),
+            known: None,
+            problem: None,
+        })
     };
     let mut files: Vec<_> = listing.into_iter().filter_map(file).collect();
-    files.sort_by(|a, b| (&a.meaning.order_key, &a.name).cmp(&(&b.meaning.order_key, &b.name)));
+    sort(&mut files);
     files
 }
 
@@ -134,11 +160,60 @@ fn say_not_taken(context: &Context, near: &[String]) {
     }
 }
 
-/// Leaves out what is done. A file of a known name with another size was posted again: it is taken, and order
-/// safety decides about its records.
+fn sort(files: &mut [SelectedFile]) {
+    files.sort_by(|a, b| (&a.meaning.order_key, &a.name).cmp(&(&b.meaning.order_key, &b.name)));
+}
+
+/// Names of the dataset behind which there is no file, each in its place: what should be there is missing.
+pub fn add_odd(dataset: &Dataset, files: &mut Vec<SelectedFile>, odd: Vec<(String, &'static str)>) {
+    let file = |(name, problem): (String, &'static str)| {
+        let meaning = (dataset.file_name)(&name)?;
+        Some(SelectedFile {
+            name,
+            size_bytes: 0,
+            meaning,
+            modified: None,
+            only_ordinals: Vec::new(),
+            known: None,
+            problem: Some(problem),
+        })
+    };
+    files.extend(odd.into_iter().filter_map(file));
+    sort(files);
+}
+
+/// Leaves out what is done: of each name the newest posting counts. One of another size was posted again, and is taken;
+/// order safety decides about its records. One of the same size that was changed at another time may have been: it is
+/// fetched and compared.
 pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownFile>) {
-    let known: HashSet<_> = known.into_iter().map(|file| (file.name, file.size_bytes)).collect();
-    files.retain(|file| !known.contains(&(file.name.clone(), file.size_bytes)));
+    let known: HashMap<_, _> = known.into_iter().map(|file| (file.name.clone(), file)).collect();
+    files.retain_mut(|file| {
+        let Some(known) = known.get(&file.name).filter(|known| known.is_done) else { return true };
+        if file.problem.is_some() {
+            return false;
+        }
+        if known.size_bytes != file.size_bytes {
+            return true;
+        }
+        let (Some(before), Some(now), Some(sha256)) = (known.modified, file.modified, &known.sha256) else {
+            return false;
+        };
+        // The ledger keeps microseconds.
+        if before.as_microsecond() == now.as_microsecond() {
+            return false;
+        }
+        file.known = Some(Posting { file_id: known.file_id, sha256: sha256.clone() });
+        true
+    });
+}
+
+/// Leaves out what is done in the archive, where times are those of the archive.
+pub fn leave_out_archived(files: &mut Vec<SelectedFile>, known: &[KnownFile]) {
+    files.retain(|file| {
+        !known
+            .iter()
+            .any(|known| known.is_done && known.name == file.name && known.size_bytes == file.size_bytes)
+    });
 }
 
 /// Leaves out what is done, and says so if there is nothing at all.
@@ -162,7 +237,7 @@ async fn only_matching(
     force: bool,
 ) -> Result<(), Cause> {
     let all: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
-    let known = context.ledger.known_files().await?;
+    let known: Vec<_> = context.ledger.known_files().await?.into_iter().filter(|file| file.is_done).collect();
     let gone: BTreeSet<_> = known.iter().map(|file| file.name.clone()).collect();
     let gone = gone.into_iter().filter(|name| glob.is_match(name) && !all.contains(name));
     let gone: Vec<_> = gone.collect();
@@ -182,10 +257,11 @@ async fn only_matching(
     if force {
         return Ok(());
     }
-    let clean = known.into_iter().filter(|file| !file.has_failures);
-    let clean: HashSet<_> = clean.map(|file| (file.name, file.size_bytes)).collect();
-    let is_clean = |file: &SelectedFile| clean.contains(&(file.name.clone(), file.size_bytes));
-    let skipped: Vec<_> = files.iter().filter(|file| is_clean(file)).map(|file| file.name.clone()).collect();
+    let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+    let clean: Vec<_> = known.into_iter().filter(|file| !file.has_failures).collect();
+    leave_out_archived(files, &clean);
+    let taken: HashSet<_> = files.iter().map(|file| &file.name).collect();
+    let skipped: Vec<_> = names.into_iter().filter(|name| !taken.contains(name)).collect();
     if !skipped.is_empty() {
         tracing::info!(
             run_id = %context.run_id,
@@ -194,7 +270,6 @@ async fn only_matching(
             shorten(&skipped)
         );
     }
-    files.retain(|file| !is_clean(file));
     Ok(())
 }
 
@@ -288,9 +363,44 @@ mod tests {
             name: number.to_string(),
             size_bytes: *size,
             meaning: FileName { run_date: jiff::civil::date(2026, 1, 1), order_key: number.to_string() },
+            modified: None,
             only_ordinals: Vec::new(),
+            known: None,
+            problem: None,
         });
         Selected { files: files.collect() }
+    }
+
+    #[test]
+    fn the_newest_posting_is_compared_when_its_time_is_another() {
+        let time = |microsecond| Timestamp::from_microsecond(microsecond).ok();
+        let file =
+            |size_bytes, modified| SelectedFile { modified, ..selected(&[size_bytes]).files.remove(0) };
+        let known = |is_done, modified, sha256: Option<&str>| KnownFile {
+            file_id: 7,
+            name: "0".into(),
+            size_bytes: 10,
+            sha256: sha256.map(str::to_owned),
+            modified,
+            is_done,
+            has_failures: false,
+        };
+        let taken = |file: SelectedFile, known: KnownFile| {
+            let mut files = vec![file];
+            leave_out_done(&mut files, vec![known]);
+            files.pop().map(|file| file.known.map(|posting| posting.file_id))
+        };
+        let done = || known(true, time(5), Some("a"));
+        assert_eq!(taken(file(10, time(5)), done()), None);
+        assert_eq!(taken(file(10, None), done()), None, "the source tells no time");
+        assert_eq!(taken(file(10, time(6)), known(true, None, Some("a"))), None, "an older ledger");
+        assert_eq!(taken(file(10, time(6)), known(true, time(5), None)), None, "nobody has read it");
+        assert_eq!(taken(file(10, time(6)), done()), Some(Some(7)));
+        assert_eq!(taken(file(11, time(5)), done()), Some(None));
+        assert_eq!(taken(file(10, time(5)), known(false, time(5), Some("a"))), Some(None), "it broke off");
+        let odd = SelectedFile { problem: Some("it is a folder"), ..file(0, None) };
+        assert_eq!(taken(odd.clone(), known(false, None, None)), Some(None));
+        assert_eq!(taken(odd, done()), None, "it is done: nothing is missing");
     }
 
     #[test]

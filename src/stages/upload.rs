@@ -1,7 +1,7 @@
 //! Upload: the raw files into the archive, the staging CSVs beside the run.
 //!
-//! In: [`Exported`]. Out: [`Uploaded`]. A failure leaves the database unchanged; objects that are there
-//! already are replaced by the next run.
+//! In: [`Exported`]. Out: [`Uploaded`]. A failure leaves the database unchanged, and in the archive what production was
+//! made of; objects that are there already are replaced by the next run.
 
 use serde_json::json;
 
@@ -9,6 +9,8 @@ use super::Context;
 use super::check::Checked;
 use super::export::{Csv, Exported};
 use super::fetch::{Fetched, FetchedFile};
+use crate::archive::{self, RawFile};
+use crate::config::Selection;
 use crate::error::Cause;
 use crate::{fault, report};
 
@@ -17,6 +19,15 @@ use crate::{fault, report};
 pub struct Uploaded {
     pub(super) fetched: Fetched,
     pub(super) csvs: Vec<Csv>,
+    /// Raw files that take the place of other postings when the batch is committed.
+    replacing: Vec<RawFile>,
+}
+
+impl Uploaded {
+    /// Raw files that take the place of other postings when the batch is committed.
+    pub fn replacing(&self) -> Vec<RawFile> {
+        self.replacing.clone()
+    }
 }
 
 /// Archives the raw files and uploads the CSVs; a dry run writes nothing to the store.
@@ -26,11 +37,19 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
     let Exported { fetched, csvs } = exported;
     if context.config.dry_run {
         step.done("nothing: a dry run", 0, 0, json!({ "skipped": "dry run" })).await?;
-        return Ok(Uploaded { fetched, csvs });
+        return Ok(Uploaded { fetched, csvs, replacing: Vec::new() });
     }
     let mut bytes = 0;
-    for file in &fetched.files {
-        bytes += archive(context, file, "private").await?;
+    let mut replacing = Vec::new();
+    // What is read from the archive is there.
+    let archived =
+        if matches!(context.config.selection, Selection::New) { fetched.files.as_slice() } else { &[] };
+    for file in archived {
+        let kept = archive::keep(&context.store, &raw(file)).await?;
+        bytes += kept.bytes_written;
+        if kept.waits {
+            replacing.push(raw(file));
+        }
         fault::point!("upload.archived");
     }
     for csv in &csvs {
@@ -41,25 +60,19 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
     let what = format!("{objects} objects, {} to {}", report::size(bytes), context.config.store);
     step.done(&what, objects, bytes, json!({})).await?;
     fault::point!("upload.end");
-    Ok(Uploaded { fetched, csvs })
+    Ok(Uploaded { fetched, csvs, replacing })
 }
 
 /// Keeps files that could not be read apart from the archive: the sender deletes its own after a while.
 pub async fn keep_unreadable(context: &Context, checked: &Checked) -> Result<(), Cause> {
     for file in &checked.unreadable {
         if !context.config.dry_run {
-            archive(context, file, "private/unreadable").await?;
+            archive::keep_unreadable(&context.store, &raw(file)).await?;
         }
     }
     Ok(())
 }
 
-/// Puts a raw file into a folder of the store unless it is there; gives the bytes written.
-async fn archive(context: &Context, file: &FetchedFile, folder: &str) -> Result<u64, Cause> {
-    let key = format!("{folder}/{}", file.name);
-    let there = context.store.head(&key).await?;
-    if there.is_some_and(|object| object.size_bytes == file.size_bytes) {
-        return Ok(0);
-    }
-    Ok(context.store.upload(&key, &file.path).await?)
+fn raw(file: &FetchedFile) -> RawFile {
+    RawFile { name: file.name.clone(), sha256: file.sha256.clone(), path: file.path.clone() }
 }

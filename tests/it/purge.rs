@@ -88,7 +88,7 @@ async fn haunted(hint: &str) -> Pipeline {
     pipeline
         .execute(&format!(
             "update etl.failed_records set record_id = '{SEALED}' where record_id = 'bad';
-             update etl_staging.oca_index set indexnumberid = '{SEALED}';
+             create table etl_staging.oca_index as select '{SEALED}'::text as indexnumberid;
              update etl.files set unknown_elements = '{{\"Name\": {{\"count\": 2, \"example\": \"{SEALED}\"}}}}'
              where name like '%2024-01-01.zip';
              update etl.runs set error = '{SEALED}: 1, 2', error_chain = '{{{SEALED}}}'
@@ -127,7 +127,12 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     dry.says("oca_warrants: 1 row(s)").says("private/runs: ").says("The database is unchanged.");
     assert_eq!(pipeline.tables("public").await, tables);
     assert_eq!(pipeline.objects(), objects);
-    assert_eq!(places(&pipeline).await, before);
+    // What dead runs have left in the staging schema goes when any run begins.
+    let staged = |place: &String| place.starts_with("etl_staging.");
+    assert_eq!(
+        places(&pipeline).await,
+        before.into_iter().filter(|place| !staged(place)).collect::<Vec<_>>()
+    );
 
     let ran = pipeline.other(&["purge", "oca"]).await.exits(0);
     let kept = ["failed_records", "record_origins", "files.unknown_elements", "runs.error"];

@@ -118,7 +118,7 @@ async fn told_to_stop_while_the_staging_tables_are_filled() {
     pipeline.put(Extract::weekly("2024-01-08").case("a", &marked("new")));
     let holder = pipeline.database.client().await;
     // The name is taken until this transaction ends, and it is the last but one of the tables.
-    holder.batch_execute("drop table etl_staging.oca_warrants").await.unwrap();
+    holder.batch_execute("drop table if exists etl_staging.oca_warrants").await.unwrap();
     holder.batch_execute("begin; create table etl_staging.oca_warrants ()").await.unwrap();
     let child = spawn(&pipeline);
     held_up(&pipeline, "load").await;

@@ -1,6 +1,7 @@
 //! The store under fire: a proxy in front of the S3 server answers that it is busy, cuts, shortens, damages, delays.
 
 mod client;
+mod one_file;
 mod publish;
 mod runs;
 
@@ -88,7 +89,8 @@ async fn unfinished(bucket: &Bucket) -> Vec<String> {
     listed.unwrap().uploads().iter().filter_map(|upload| upload.key().map(str::to_owned)).collect()
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// 64 hex digits.
+pub fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -38,6 +38,9 @@ pub enum SftpError {
     NoSuchFile { at: Place },
     #[error("{at}: access denied: {detail}")]
     Denied { at: Place, detail: String },
+    /// The server says that it cannot give this file.
+    #[error("{at}: {detail}")]
+    Unreadable { at: Place, detail: String },
     /// The file became another one while it was read.
     #[error("{at}: the file changed while it was read ({detail}): it is still being written")]
     Changed { at: Place, detail: String },
@@ -114,9 +117,19 @@ impl SftpError {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "make room on the disk, or name another folder with --work-dir"
             }
+            Self::Unreadable { .. } => "ask the sender about this file",
             Self::Protocol { .. } | Self::Io { .. } => return None,
         };
         Some(hint.to_owned())
+    }
+
+    /// True: it is about one file alone, and others may well come.
+    pub fn is_about_file(&self) -> bool {
+        match self {
+            Self::NoSuchFile { .. } | Self::Unreadable { .. } | Self::Changed { .. } => true,
+            Self::Denied { at, .. } => at.operation != "list",
+            _ => false,
+        }
     }
 
     /// True: the same call may succeed when made again later.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::protocol::{Attributes, Name};
 use super::session::{Broken, Session};
-use crate::clients::store::ObjectInfo;
+use crate::clients::store::{Listing, ObjectInfo};
 
 const TYPE_MASK: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
@@ -18,15 +18,11 @@ enum Kind {
     Other,
 }
 
-/// The regular files of a folder, by name; links count as what they lead to. `prefix` comes before
-/// each name.
-pub(super) async fn list(
-    session: &mut Session,
-    folder: &str,
-    prefix: &str,
-) -> Result<Vec<ObjectInfo>, Broken> {
+/// The regular files of a folder, by name; links count as what they lead to. What else is there is listed apart.
+/// `prefix` comes before each name.
+pub(super) async fn list(session: &mut Session, folder: &str, prefix: &str) -> Result<Listing, Broken> {
     let handle = session.open_folder(folder).await?;
-    let mut found = Vec::new();
+    let mut found = Listing::default();
     let mut links = Vec::new();
     let mut odd = 0u64;
     while let Some(names) = session.read_folder(&handle).await? {
@@ -36,10 +32,10 @@ pub(super) async fn list(
                 continue;
             };
             match (kind(entry), entry.attributes.size_bytes) {
-                (Kind::File, Some(_)) => found.push(info(prefix, name, entry.attributes)),
+                (Kind::File, Some(_)) => found.files.push(info(prefix, name, entry.attributes)),
                 // Of a link the server gives the link's own size here.
                 (Kind::Link, _) | (Kind::File, None) => links.push(name.to_owned()),
-                (Kind::Other, _) => {}
+                (Kind::Other, _) => found.odd.push((format!("{prefix}{name}"), "it is not a regular file")),
             }
         }
     }
@@ -47,17 +43,20 @@ pub(super) async fn list(
     for name in links {
         let path = if folder.ends_with('/') { format!("{folder}{name}") } else { format!("{folder}/{name}") };
         match session.attributes(&path).await {
-            Ok(attributes) if is_file(attributes) => found.push(info(prefix, &name, attributes)),
-            Ok(_) => {}
-            // It leads nowhere, or where we may not go; or has just gone.
-            Err(Broken::Status { .. }) => {}
+            Ok(attributes) if is_file(attributes) => found.files.push(info(prefix, &name, attributes)),
+            Ok(_) => found.odd.push((format!("{prefix}{name}"), "it is a link to no regular file")),
+            // Or it has just gone.
+            Err(Broken::Status { .. }) => {
+                let what = "it is a link that leads nowhere, or where this user may not go";
+                found.odd.push((format!("{prefix}{name}"), what));
+            }
             Err(broken) => return Err(broken),
         }
     }
     if odd > 0 {
         tracing::warn!(odd, "{odd} names that are not UTF-8, or have control characters, are left out");
     }
-    found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    found.files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     Ok(found)
 }
 

@@ -113,6 +113,21 @@ impl Session {
         }
     }
 
+    /// Opens a file, reads its first byte, if it has one, and closes it. False: it is no regular file.
+    pub async fn first_byte(&mut self, path: &str) -> Result<bool, Broken> {
+        let handle = self.open(path).await?;
+        let attributes = self.file_attributes(&handle, path).await?;
+        if attributes.mode.is_some_and(|mode| !matches!(mode & 0o170_000, 0o100_000 | 0)) {
+            return Ok(false);
+        }
+        match self.ask(&Request::Read { handle: &handle, offset: 0, size_bytes: 1 }).await? {
+            Reply::Data(_) | Reply::Status { code: status::EOF, .. } => {}
+            other => return Err(unexpected(other)),
+        }
+        self.close(&handle).await?;
+        Ok(true)
+    }
+
     /// Closes a handle. That it cannot be closed changes nothing for a reader.
     pub async fn close(&mut self, handle: &[u8]) -> Result<(), Broken> {
         match self.ask(&Request::Close { handle }).await? {

@@ -4,7 +4,14 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use rustix::io::Errno;
+
 use super::url::KeyProblem;
+
+/// The operation of a place at which an object is read for a caller who keeps it.
+pub(super) const DOWNLOAD: &str = "download";
+/// The operation of a place at which it is only tried whether an object can be read.
+pub(super) const OPEN: &str = "open";
 
 /// The cause of an error, kept for its chain. Raw responses of a service are not kept: they may
 /// repeat a session token.
@@ -16,6 +23,13 @@ pub struct Place {
     pub operation: &'static str,
     /// URL of the object or of the store; never with a secret.
     pub url: String,
+}
+
+impl Place {
+    /// The same object, where its copy is written to this machine's disk.
+    pub(super) fn kept(&self) -> Self {
+        Self { operation: "keep a copy of", url: self.url.clone() }
+    }
 }
 
 impl fmt::Display for Place {
@@ -149,6 +163,29 @@ impl StoreError {
         )
     }
 
+    /// True: what the answer to a download says is about the object alone, and others may well come.
+    pub fn is_about_object(&self) -> bool {
+        if ![DOWNLOAD, OPEN].contains(&self.place().operation) {
+            return false;
+        }
+        let s3 = self.place().url.starts_with("s3:");
+        match self {
+            Self::NotFound { detail, .. } => !detail.contains("NoSuchBucket"),
+            // Keys that are wrong, a clock that is: these are denied everything.
+            Self::Denied { detail, .. } if s3 => {
+                ["AccessDenied", "InvalidObjectState"].iter().any(|code| detail.contains(code))
+                    && !detail.contains("Date is too old")
+            }
+            Self::Denied { .. } | Self::Changed { .. } | Self::Checksum { .. } => true,
+            Self::Local { source: Some(source), .. } => {
+                let error = source.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+                let about_file = [Errno::LOOP, Errno::ISDIR, Errno::IO, Errno::STALE];
+                about_file.iter().any(|errno| error == Some(errno.raw_os_error()))
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn from_io(at: Place, error: io::Error) -> Self {
         use io::ErrorKind as K;
         let detail = error.to_string();
@@ -160,6 +197,11 @@ impl StoreError {
             K::StorageFull | K::QuotaExceeded | K::FileTooLarge => Self::DiskFull { at, detail, source },
             _ => Self::Local { at, detail, source },
         }
+    }
+
+    pub(super) fn other_content(at: Place, sha256: &str, expected: &str) -> Self {
+        let detail = format!("its SHA-256 is {sha256}, and {expected} was read before");
+        Self::Checksum { at, detail, source: None }
     }
 
     pub(super) fn refused(at: Place, detail: impl Into<String>) -> Self {
@@ -200,6 +242,27 @@ mod tests {
         let denied = StoreError::from_io(at(), io::Error::from(io::ErrorKind::PermissionDenied));
         assert!(matches!(denied, StoreError::Denied { .. }));
         assert!(!denied.is_transient());
+    }
+
+    #[test]
+    fn what_is_said_of_one_object_is_told_from_what_is_said_of_all() {
+        let place = |url: &str| Place { operation: DOWNLOAD, url: url.into() };
+        let io = |errno: Errno| {
+            StoreError::from_io(place("dir:/in/a.zip"), io::Error::from_raw_os_error(errno.raw_os_error()))
+        };
+        for errno in [Errno::NOENT, Errno::ACCESS, Errno::LOOP, Errno::ISDIR, Errno::IO] {
+            assert!(io(errno).is_about_object(), "{errno}");
+        }
+        for errno in [Errno::NOSPC, Errno::NOTCONN, Errno::MFILE] {
+            assert!(!io(errno).is_about_object(), "{errno}");
+        }
+        let denied = |detail: &str| {
+            let at = place("s3://bucket/a.zip");
+            StoreError::Denied { at, detail: detail.into(), source: None }.is_about_object()
+        };
+        assert!(denied("Access Denied. (AccessDenied)") && denied("archived (InvalidObjectState)"));
+        assert!(!denied("who are you? (InvalidAccessKeyId)") && !denied("HTTP status 403"));
+        assert!(!StoreError::from_io(at(), io::Error::from(io::ErrorKind::NotFound)).is_about_object());
     }
 
     #[test]

@@ -2,20 +2,23 @@
 //! and renamed: who reads sees the old object or the new one, never a part.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use rustix::fs::OFlags;
-use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 
 use super::error::{Place, StoreError};
-use super::{Fetched, ObjectInfo, hex};
-use crate::fault;
+use super::{Fetched, Listing, ObjectInfo, hex};
+use crate::{fault, private};
+
+mod tree;
+
+use tree::{info, is_missing, is_public, list, locate};
 
 /// Bytes read or written at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -51,12 +54,7 @@ impl FileStore {
         Self { root, read_only }
     }
 
-    pub(super) async fn list(
-        &self,
-        at: &Place,
-        folder: &str,
-        deep: bool,
-    ) -> Result<Vec<ObjectInfo>, StoreError> {
+    pub(super) async fn list(&self, at: &Place, folder: &str, deep: bool) -> Result<Listing, StoreError> {
         let (root, folder, must_exist) = (self.root.clone(), folder.to_owned(), self.read_only);
         blocking(move || list(&root, &folder, deep, must_exist))
             .await
@@ -87,6 +85,7 @@ impl FileStore {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Fetched, StoreError> {
         let io = |e| StoreError::from_io(at.clone(), e);
+        let here = |e| StoreError::from_io(at.kept(), e);
         let (mut from, before) = self.open(key).await.map_err(io)?;
         let mut hash = Sha256::new();
         let mut size_bytes = 0u64;
@@ -98,14 +97,14 @@ impl FileStore {
             }
             hash.update(&chunk[..n]);
             if let Some(to) = &mut to {
-                to.write_all(&chunk[..n]).await.map_err(io)?;
-                fault::point!("fetch.mid_file", io);
+                to.write_all(&chunk[..n]).await.map_err(here)?;
+                fault::point!("fetch.mid_file", here);
             }
             size_bytes += n as u64;
             progress(size_bytes);
         }
         if let Some(to) = &mut to {
-            to.flush().await.map_err(io)?;
+            to.flush().await.map_err(here)?;
         }
         // A file that is still being copied in by somebody else would otherwise be taken as whole.
         let after = from.metadata().await.map_err(io)?;
@@ -113,6 +112,14 @@ impl FileStore {
             return Err(StoreError::Changed { at: at.clone(), source: None });
         }
         Ok(Fetched { size_bytes, sha256: hex(&hash.finalize()) })
+    }
+
+    /// Reads the first byte.
+    pub(super) async fn try_open(&self, at: &Place, key: &str) -> Result<(), StoreError> {
+        let io = |e| StoreError::from_io(at.clone(), e);
+        let (mut from, _) = self.open(key).await.map_err(io)?;
+        from.read(&mut [0]).await.map_err(io)?;
+        Ok(())
     }
 
     pub(super) async fn read(&self, at: &Place, key: &str, max_bytes: u64) -> Result<Bytes, StoreError> {
@@ -129,7 +136,9 @@ impl FileStore {
     async fn open(&self, key: &str) -> io::Result<(tokio::fs::File, fs::Metadata)> {
         let (root, key) = (self.root.clone(), key.to_owned());
         let (file, data) = blocking(move || {
-            let path = locate(&root, &key, false)?;
+            // A folder that is gone says nothing about one file.
+            let path =
+                locate(&root, &key, false).map_err(|e| if root.exists() { e } else { gone(&root, &e) })?;
             // Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
             let file =
                 fs::OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
@@ -145,19 +154,35 @@ impl FileStore {
         Ok((file, data))
     }
 
-    pub(super) async fn upload(&self, at: &Place, key: &str, from: &Path) -> Result<u64, StoreError> {
+    pub(super) async fn upload(
+        &self,
+        at: &Place,
+        key: &str,
+        from: &Path,
+        sha256: Option<&str>,
+    ) -> Result<u64, StoreError> {
         let io = |e| StoreError::from_io(at.clone(), e);
+        let hashes = sha256.is_some();
         let (root, key, from) = (self.writable(at)?, key.to_owned(), from.to_owned());
-        let (temp, path, size_bytes) = blocking(move || {
+        let (temp, path, size_bytes, copied) = blocking(move || {
             let mut source = fs::File::open(from)?;
             let path = locate(&root, &key, true)?;
-            let (mut file, temp) = create_temp(&path)?;
-            let size_bytes = io::copy(&mut source, &mut file)?;
+            let (mut file, temp) = create_temp(&path, is_public(&key))?;
+            let (size_bytes, copied) = match hashes {
+                // As the system does it best.
+                false => (io::copy(&mut source, &mut file)?, None),
+                true => copy_and_hash(&mut source, &mut file)?,
+            };
             file.sync_all()?;
-            Ok((temp, path, size_bytes))
+            Ok((temp, path, size_bytes, copied))
         })
         .await
         .map_err(io)?;
+        if let (Some(expected), Some(copied)) = (sha256, copied)
+            && copied != expected
+        {
+            return Err(StoreError::other_content(at.clone(), &copied, expected));
+        }
         fault::point!("upload.mid_object", io);
         // A step of its own: when this future is dropped before it, the object does not appear.
         blocking(move || publish(temp, &path)).await.map_err(io)?;
@@ -168,7 +193,7 @@ impl FileStore {
         let (root, from) = (self.root.clone(), from.to_owned());
         let path = blocking(move || locate(&root, &from, false)).await;
         let path = path.map_err(|e| StoreError::from_io(at.clone(), e))?;
-        self.upload(at, to, &path).await.map(drop)
+        self.upload(at, to, &path, None).await.map(drop)
     }
 
     pub(super) async fn delete(&self, at: &Place, key: &str) -> Result<(), StoreError> {
@@ -189,7 +214,7 @@ impl FileStore {
         let (root, key) = (self.writable(at)?, key.to_owned());
         let (file, temp, path) = blocking(move || {
             let path = locate(&root, &key, true)?;
-            let (file, temp) = create_temp(&path)?;
+            let (file, temp) = create_temp(&path, is_public(&key))?;
             Ok((file, temp, path))
         })
         .await
@@ -220,7 +245,7 @@ impl FileWriter {
     }
 }
 
-fn create_temp(path: &Path) -> io::Result<(fs::File, TempPath)> {
+fn create_temp(path: &Path, is_public: bool) -> io::Result<(fs::File, TempPath)> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let prefix = format!("{TEMP_PREFIX}{}-", &hex(&Sha256::digest(name.as_encoded_bytes()))[..16]);
@@ -228,9 +253,13 @@ fn create_temp(path: &Path) -> io::Result<(fs::File, TempPath)> {
     let temp = tempfile::Builder::new()
         .prefix(&prefix)
         .suffix(TEMP_SUFFIX)
-        // As any file that a program makes: what the umask leaves, so that a web server can read it.
-        .permissions(fs::Permissions::from_mode(0o666))
+        // What is public is as any file that a program makes: what the umask leaves, so that a web server can read it.
+        .permissions(fs::Permissions::from_mode(if is_public { 0o666 } else { private::FILE }))
         .tempfile_in(directory)?;
+    match is_public {
+        true => private::publish(temp.as_file())?,
+        false => temp.as_file().set_permissions(fs::Permissions::from_mode(private::FILE))?,
+    }
     // Tells the living from the dead. Where the file system has no locks, what is dead stays.
     let _ = temp.as_file().try_lock();
     Ok(temp.into_parts())
@@ -247,6 +276,23 @@ fn remove_dead_parts(directory: &Path, prefix: &str) -> io::Result<()> {
     Ok(())
 }
 
+fn copy_and_hash(from: &mut fs::File, to: &mut fs::File) -> io::Result<(u64, Option<String>)> {
+    let (mut hash, mut size_bytes, mut chunk) = (Sha256::new(), 0, vec![0; CHUNK_BYTES]);
+    loop {
+        let n = from.read(&mut chunk)?;
+        if n == 0 {
+            return Ok((size_bytes, Some(hex(&hash.finalize()))));
+        }
+        hash.update(&chunk[..n]);
+        to.write_all(&chunk[..n])?;
+        size_bytes += n as u64;
+    }
+}
+
+fn gone(root: &Path, error: &io::Error) -> io::Error {
+    io::Error::other(format!("the folder {} cannot be reached: {error}", root.display()))
+}
+
 fn publish(temp: TempPath, path: &Path) -> io::Result<()> {
     temp.persist(path).map_err(|e| e.error)?;
     sync_directory(path)
@@ -260,95 +306,4 @@ fn sync_directory(path: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
         result => result,
     }
-}
-
-/// The path of a (checked) key below the root, every directory on the way being inside the root;
-/// `create` makes what is missing of them.
-fn locate(root: &Path, key: &str, create: bool) -> io::Result<PathBuf> {
-    if create {
-        fs::create_dir_all(root)?;
-    }
-    let root = root.canonicalize()?;
-    let (folder, name) = key.rsplit_once('/').map_or((None, key), |(folder, name)| (Some(folder), name));
-    let mut path = root.clone();
-    for segment in folder.into_iter().flat_map(|folder| folder.split('/')) {
-        path.push(segment);
-        match fs::symlink_metadata(&path) {
-            Ok(data) if data.is_symlink() => path = inside(&root, &path)?,
-            Ok(_) => {}
-            Err(e) if create && e.kind() == io::ErrorKind::NotFound => match fs::create_dir(&path) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-                _ => {}
-            },
-            Err(e) => return Err(e),
-        }
-    }
-    path.push(name);
-    Ok(path)
-}
-
-fn inside(root: &Path, link: &Path) -> io::Result<PathBuf> {
-    let target = link.canonicalize()?;
-    if target.starts_with(root) {
-        return Ok(target);
-    }
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "a link on the way leads out of the directory"))
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-fn info(key: String, data: &fs::Metadata) -> ObjectInfo {
-    let modified = data.modified().ok().and_then(|t| jiff::Timestamp::try_from(t).ok());
-    ObjectInfo { key, size_bytes: data.len(), modified }
-}
-
-/// The files below a folder, by key. Links to files count as files; links to directories are not
-/// followed (they may lead out, or round in a circle); pipes, sockets and devices are left out.
-fn list(root: &Path, folder: &str, deep: bool, must_exist: bool) -> io::Result<Vec<ObjectInfo>> {
-    let mut found = Vec::new();
-    let root = match root.canonicalize() {
-        Err(e) if !must_exist && is_missing(&e) => return Ok(found),
-        root => root?,
-    };
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries = if folder.is_empty() {
-            fs::read_dir(&root)?
-        } else {
-            let found = locate(&root, &folder, false).and_then(|path| inside(&root, &path));
-            match found.and_then(fs::read_dir) {
-                // A folder without objects is no error in S3 either; and it may go while we look.
-                Err(e) if is_missing(&e) => continue,
-                entries => entries?,
-            }
-        };
-        for entry in entries {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else {
-                tracing::warn!(folder, "a file whose name is not UTF-8 is left out");
-                continue;
-            };
-            if name.starts_with(TEMP_PREFIX) && name.ends_with(TEMP_SUFFIX) {
-                continue;
-            }
-            let key = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-            if entry.file_type()?.is_dir() {
-                if deep {
-                    folders.push(key);
-                }
-                continue;
-            }
-            match fs::metadata(entry.path()) {
-                Ok(data) if data.is_file() => found.push(info(key, &data)),
-                Ok(_) => {}
-                // A link to nothing, or a file that has just gone.
-                Err(e) if is_missing(&e) || e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
-    found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    Ok(found)
 }

@@ -5,13 +5,12 @@
 //! for an answer and a stream that stands still each have a limit.
 
 mod copy;
+mod download;
 mod failure;
 mod options;
 mod upload;
 mod whole;
 
-use std::hash::{BuildHasher, RandomState};
-use std::io::SeekFrom;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,23 +27,18 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials, IntoShared, Region};
 use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
+use tokio::io::AsyncReadExt;
 
 use super::error::{Place, StoreError};
-use super::{Fetched, ObjectInfo, S3Location, hex};
+use super::{Listing, ObjectInfo, S3Location, hex};
 pub use options::{Encryption, Keys, S3Options, S3OptionsError};
 pub(super) use upload::Upload;
 
 const MIB: usize = 1 << 20;
 /// Times that one request is made.
 const ATTEMPTS: u32 = 5;
-/// Times in a row that a download may break without [`PROGRESS_BYTES`] having come.
-const BREAKS: u32 = 5;
-const PROGRESS_BYTES: u64 = 8 << 20;
-/// A body that gives nothing for so long is broken, whatever the SDK thinks.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A bucket, or the part of it below a prefix.
 #[derive(Clone, Debug)]
@@ -143,12 +137,7 @@ impl S3Store {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }
     }
 
-    pub(super) async fn list(
-        &self,
-        at: &Place,
-        folder: &str,
-        deep: bool,
-    ) -> Result<Vec<ObjectInfo>, StoreError> {
+    pub(super) async fn list(&self, at: &Place, folder: &str, deep: bool) -> Result<Listing, StoreError> {
         let mut below = match folder {
             "" => self.prefix.clone(),
             folder => self.full_key(folder),
@@ -165,16 +154,20 @@ impl S3Store {
             .set_delimiter((!deep).then(|| "/".to_owned()))
             .into_paginator()
             .send();
-        let mut found = Vec::new();
+        let mut found = Listing::default();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| failure::classify(at.clone(), e))?;
+            for folder in page.common_prefixes() {
+                let key = folder.prefix().and_then(|key| key.get(cut..)).unwrap_or_default();
+                found.odd.push((key.trim_end_matches('/').to_owned(), "it is a folder"));
+            }
             for object in page.contents() {
                 let key = object.key().and_then(|key| key.get(cut..)).unwrap_or_default();
                 // Consoles make "folders" as empty objects whose key ends in a slash.
                 if key.is_empty() || key.ends_with('/') {
                     continue;
                 }
-                found.push(ObjectInfo {
+                found.files.push(ObjectInfo {
                     key: key.to_owned(),
                     size_bytes: size(object.size()),
                     modified: object.last_modified().and_then(timestamp),
@@ -182,7 +175,7 @@ impl S3Store {
             }
         }
         // Directory buckets of S3 do not sort.
-        found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        found.files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(found)
     }
 
@@ -209,133 +202,41 @@ impl S3Store {
         }
     }
 
-    pub(super) async fn download(
+    pub(super) async fn upload(
         &self,
         at: &Place,
         key: &str,
-        mut to: Option<&mut BufWriter<tokio::fs::File>>,
-        progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Fetched, StoreError> {
-        let io = |e| StoreError::from_io(at.clone(), e);
-        let mut etag: Option<String> = None;
-        let mut total: Option<u64> = None;
-        let (mut hash, mut size_bytes, mut counted, mut breaks) = (Sha256::new(), 0u64, 0u64, 0u32);
-        loop {
-            let request = self.client.get_object().bucket(&self.bucket).key(self.full_key(key));
-            let answer = request
-                .set_if_match(etag.clone())
-                .set_range((size_bytes > 0).then(|| format!("bytes={size_bytes}-")))
-                .send()
-                .await
-                .map_err(|e| failure::classify(at.clone(), e))?;
-            let resumed =
-                answer.content_range().is_some_and(|r| r.starts_with(&format!("bytes {size_bytes}-")));
-            if size_bytes > 0 && !resumed {
-                // The server sends the whole again.
-                rewind(&mut to).await.map_err(io)?;
-                (hash, size_bytes, counted) = (Sha256::new(), 0, 0);
-            }
-            if size_bytes == 0 {
-                total = answer.content_length().and_then(|n| u64::try_from(n).ok());
-                etag = answer.e_tag().map(str::to_owned);
-            }
-            let mut body = answer.body;
-            let broken = loop {
-                match tokio::time::timeout(BODY_TIMEOUT, body.next()).await {
-                    Err(_) => break failure::stalled(at.clone(), BODY_TIMEOUT),
-                    Ok(Some(Err(error))) => break failure::body(at.clone(), error),
-                    Ok(Some(Ok(chunk))) => {
-                        hash.update(&chunk);
-                        if let Some(to) = &mut to {
-                            to.write_all(&chunk).await.map_err(io)?;
-                        }
-                        size_bytes += chunk.len() as u64;
-                        progress(size_bytes);
-                    }
-                    Ok(None) if total.is_none_or(|total| total == size_bytes) => {
-                        if let Some(to) = &mut to {
-                            to.flush().await.map_err(io)?;
-                        }
-                        return Ok(Fetched { size_bytes, sha256: hex(&hash.finalize()) });
-                    }
-                    Ok(None) => break failure::short(at.clone(), size_bytes, total.unwrap_or_default()),
-                }
-            };
-            breaks = if size_bytes >= counted + PROGRESS_BYTES { 1 } else { breaks + 1 };
-            counted = size_bytes;
-            if breaks > BREAKS {
-                return Err(broken);
-            }
-            tracing::warn!(object = at.url, size_bytes, breaks, cause = %broken, "a download broke off and is taken up again");
-            if matches!(broken, StoreError::Checksum { .. }) || total.is_some_and(|total| size_bytes >= total)
-            {
-                rewind(&mut to).await.map_err(io)?;
-                (hash, size_bytes, counted) = (Sha256::new(), 0, 0);
-                progress(0);
-            }
-            pause(breaks).await;
-        }
-    }
-
-    pub(super) async fn read(&self, at: &Place, key: &str, max_bytes: u64) -> Result<Bytes, StoreError> {
-        let mut breaks = 0;
-        loop {
-            let answer = self
-                .client
-                .get_object()
-                .bucket(&self.bucket)
-                .key(self.full_key(key))
-                .send()
-                .await
-                .map_err(|e| failure::classify(at.clone(), e))?;
-            let total = answer.content_length().and_then(|n| u64::try_from(n).ok());
-            if total.is_some_and(|total| total > max_bytes) {
-                return Err(StoreError::TooLarge { at: at.clone(), max_bytes });
-            }
-            let mut body = answer.body;
-            let mut bytes = BytesMut::new();
-            let broken = loop {
-                match tokio::time::timeout(BODY_TIMEOUT, body.next()).await {
-                    Err(_) => break failure::stalled(at.clone(), BODY_TIMEOUT),
-                    Ok(Some(Err(error))) => break failure::body(at.clone(), error),
-                    Ok(Some(Ok(chunk))) => bytes.extend_from_slice(&chunk),
-                    Ok(None) if total.is_none_or(|total| total == bytes.len() as u64) => {
-                        return Ok(bytes.freeze());
-                    }
-                    Ok(None) => {
-                        break failure::short(at.clone(), bytes.len() as u64, total.unwrap_or_default());
-                    }
-                }
-                if bytes.len() as u64 > max_bytes {
-                    return Err(StoreError::TooLarge { at: at.clone(), max_bytes });
-                }
-            };
-            breaks += 1;
-            if breaks > BREAKS {
-                return Err(broken);
-            }
-            pause(breaks).await;
-        }
-    }
-
-    pub(super) async fn upload(&self, at: &Place, key: &str, from: &Path) -> Result<u64, StoreError> {
+        from: &Path,
+        sha256: Option<&str>,
+    ) -> Result<u64, StoreError> {
         let io = |e| StoreError::from_io(Place { operation: "read", url: from.display().to_string() }, e);
         let mut file = tokio::fs::File::open(from).await.map_err(io)?;
         let expected = file.metadata().await.map_err(io)?.len();
         file.set_max_buf_size(MIB);
         let part_bytes = upload::part_bytes_for(expected);
-        let mut upload = Upload::new(self, at.clone(), key, part_bytes, 3);
+        let mut upload = Upload::new(self, at.clone(), key, part_bytes, 3).with_sha256(sha256);
+        let mut hash = sha256.map(|_| Sha256::new());
         let mut chunk = BytesMut::with_capacity(MIB);
         let mut size_bytes = 0u64;
         // A dropped upload is aborted, so an error can simply be returned.
         while file.read_buf(&mut chunk).await.map_err(io)? > 0 {
             upload.write(&chunk).await?;
+            if let Some(hash) = &mut hash {
+                hash.update(&chunk);
+            }
             size_bytes += chunk.len() as u64;
             chunk.clear();
         }
         if size_bytes != expected {
             upload.abort().await;
             return Err(StoreError::Changed { at: at.clone(), source: None });
+        }
+        if let (Some(expected), Some(hash)) = (sha256, hash) {
+            let read = hex(&hash.finalize());
+            if read != expected {
+                upload.abort().await;
+                return Err(StoreError::other_content(at.clone(), &read, expected));
+            }
         }
         upload.finish().await?;
         Ok(size_bytes)
@@ -369,19 +270,6 @@ impl S3Store {
     pub(super) fn writer(&self, at: &Place, key: &str) -> Upload {
         Upload::new(self, at.clone(), key, 8 * MIB, 2)
     }
-}
-
-async fn rewind(file: &mut Option<&mut BufWriter<tokio::fs::File>>) -> std::io::Result<()> {
-    let Some(file) = file else { return Ok(()) };
-    file.seek(SeekFrom::Start(0)).await?;
-    file.get_ref().set_len(0).await
-}
-
-/// Half a second, doubled each time, give or take a half: many clients must not come back at once.
-async fn pause(breaks: u32) {
-    let base_ms = 500u64 << breaks.saturating_sub(1).min(5);
-    let jitter = RandomState::new().hash_one(breaks) % base_ms;
-    tokio::time::sleep(Duration::from_millis(base_ms / 2 + jitter)).await;
 }
 
 fn size(bytes: Option<i64>) -> u64 {

@@ -99,7 +99,7 @@ async fn a_ledger_of_a_newer_version() {
     let newer = "insert into etl.migrations (version, name, applied_by) values (99, '0099_later', '9.0.0')";
     tonight.pipeline.execute(newer).await;
     let seen = tonight.check(&[]).await.exits(1);
-    seen.only("ledger", "fail", &["version 99", "use the newer merganser"], &["lock", "files"]);
+    seen.only("ledger", "fail", &["version 99", "use the newer merganser"], &["lock", "files", "files open"]);
 }
 
 #[tokio::test]

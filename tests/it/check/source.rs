@@ -20,12 +20,12 @@ async fn a_login_that_is_refused() {
         }
     };
     let seen = tonight.check(&[(wrong.0, &wrong.1)]).await.exits(1);
-    seen.only("source", "fail", &["refuses the login", "SFTP_PSWD"], &["files"]);
+    seen.only("source", "fail", &["refuses the login", "SFTP_PSWD"], &["files", "files open"]);
     let nowhere = format!("127.0.0.1:{}", ssh::free_port());
     let seen = tonight.check(&[("SFTP_HOST", &nowhere)]).await.exits(1);
-    seen.only("source", "fail", &["cannot be reached", "firewall"], &["files"]);
+    seen.only("source", "fail", &["cannot be reached", "firewall"], &["files", "files open"]);
     let seen = tonight.check(&[("SFTP_DIR", "/no/such/folder")]).await.exits(1);
-    seen.only("source", "fail", &["no such folder", "SFTP_DIR"], &["files"]);
+    seen.only("source", "fail", &["no such folder", "SFTP_DIR"], &["files", "files open"]);
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_host_key_that_is_not_known_or_another_one() {
     let line = tonight.server.known_hosts_at(tonight.server.port);
     let seen = tonight.check(&[unknown]).await.exits(1);
     let words = ["is not known", &offered, line.trim(), "MERGANSER_SFTP_HOST_KEY="];
-    seen.only("source", "fail", &words, &["files"]);
+    seen.only("source", "fail", &words, &["files", "files open"]);
     let text = tonight.command(&["check", "oca"], &[unknown]).await.exits(1);
     assert!(
         text.stdout.contains("\nFAIL  source ") && text.stdout.contains("\n      hint: ask"),
@@ -48,7 +48,7 @@ async fn a_host_key_that_is_not_known_or_another_one() {
 
     // A run would enter it; a look does not.
     let seen = tonight.check_with(&["--sftp-trust-on-first-use"], &[unknown]).await.exits(0);
-    seen.only("source", "warn", &[&offered, "a run would trust it"], &["files"]);
+    seen.only("source", "warn", &[&offered, "a run would trust it"], &["files", "files open"]);
     assert!(!tonight.pipeline.folder().join("home/.ssh").exists());
 
     // A file that is named and is to be made: what works in a run must not fail in a look.
@@ -64,7 +64,7 @@ async fn a_host_key_that_is_not_known_or_another_one() {
     tonight.server.change_host_key();
     let seen = tonight.check(&[]).await.exits(1);
     let now = tonight.server.fingerprint("ed25519");
-    seen.only("source", "fail", &["not the pinned one", &offered, &now], &["files"]);
+    seen.only("source", "fail", &["not the pinned one", &offered, &now], &["files", "files open"]);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_name_that_leads_nowhere() {
     // A label of more than 63 letters is refused without asking anybody.
     let name = format!("{}.invalid", "x".repeat(64));
     let seen = tonight.check(&[("SFTP_HOST", &name)]).await.exits(1);
-    seen.only("source host", "fail", &[&name, "SFTP_HOST"], &["source", "files"]);
+    seen.only("source host", "fail", &[&name, "SFTP_HOST"], &["source", "files", "files open"]);
     let endpoint = format!("http://{name}:1");
     let seen = tonight.check(&[("AWS_ENDPOINT_URL_S3", &endpoint)]).await.exits(1);
     seen.only("store host", "fail", &[&name, "AWS_ENDPOINT_URL_S3"], &["store", "store writes"]);
@@ -91,7 +91,7 @@ async fn a_server_that_hangs_is_given_up() {
         let proxy = Proxy::start(tonight.server.port, Fault::Hang, after_bytes, u32::MAX).await;
         let host = format!("127.0.0.1:{}", proxy.port);
         let seen = ends_in_time(&tonight, &[("SFTP_HOST", &host)], 10).await.exits(1);
-        seen.only("source", "fail", &["within 1 s"], &["files"]);
+        seen.only("source", "fail", &["within 1 s"], &["files", "files open"]);
     }
     // One that breaks is not asked again and again.
     let proxy = Proxy::start(tonight.server.port, Fault::Cut, 2_500, u32::MAX).await;
@@ -129,7 +129,7 @@ async fn a_folder_and_a_bucket_are_sources_too() {
         "folders that a first write makes are taken back"
     );
     let seen = tonight.check(&[("MERGANSER_SOURCE", "dir:/no/such/folder")]).await.exits(1);
-    seen.only("source", "fail", &["/no/such/folder", "check the path"], &["files"]);
+    seen.only("source", "fail", &["/no/such/folder", "check the path"], &["files", "files open"]);
     let name = Extract::weekly("2026-11-14").file_name();
     let bytes = fs::read(folder.join(&name)).unwrap();
     tonight.bucket.put(&format!("incoming/{name}"), bytes).await;

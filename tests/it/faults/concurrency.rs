@@ -126,7 +126,7 @@ async fn first_runs_at_once_make_one_ledger() {
     }
     assert!(codes.contains(&0) && codes.iter().all(|code| [0, 75].contains(code)), "{codes:?}");
     assert_eq!(pipeline.one("select count(*) from oca_index").await, "1");
-    assert_eq!(pipeline.one("select count(*) from etl.migrations").await, "1");
+    assert_eq!(pipeline.one("select count(*) - max(version) from etl.migrations").await, "0");
 }
 
 /// A migration of the ledger waits for nobody's run, and a run for no longer than the migration.

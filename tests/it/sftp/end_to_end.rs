@@ -1,7 +1,6 @@
 //! `merganser run` with an SFTP source: the real binary, a real server, a real database.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
@@ -117,23 +116,4 @@ async fn the_older_jobs_environment_is_enough() {
     assert_eq!(done.count("records_loaded"), 2);
     let ledger = pipeline.column("select r::text from etl.runs r").await.join("\n");
     assert!(!(said(&done) + &ledger).contains(ssh::PASSWORD), "the password is shown");
-}
-
-#[tokio::test]
-async fn a_file_that_cannot_be_read_stops_the_run_and_not_the_next_one() {
-    let server = ssh::server();
-    offer(&server);
-    Extract::weekly("2026-11-21").case(&"c".repeat(64), "").put(&server.files);
-    server.own_files();
-    let closed = server.files.join("LandlordTenant.Incr.2026-11-21.zip");
-    fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
-    let key = server.dir.join("user_key").display().to_string();
-    let known_hosts = server.dir.join("known");
-    fs::write(&known_hosts, server.known_hosts_at(server.port)).unwrap();
-    let envs =
-        [("MERGANSER_SFTP_KEY", key.as_str()), ("MERGANSER_SFTP_KNOWN_HOSTS", known_hosts.to_str().unwrap())];
-    let pipeline = pipeline("sftp denied", &envs).await.with("--source", server.url());
-    pipeline.run().await.exits(1).says("access denied: Permission denied").says(UNCHANGED);
-    fs::set_permissions(&closed, Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(pipeline.run().await.exits(0).count("records_loaded"), 3);
 }

@@ -21,7 +21,7 @@ fn with(name: &str, lines: &str, pins: &[&str]) -> HostKeys {
         pins: pins.iter().map(|pin| pin.parse().unwrap()).collect(),
         known: Mutex::new(known),
         files: vec!["/kh".into()],
-        trust_on_first_use: false,
+        enters_new: false,
     }
 }
 
@@ -113,7 +113,7 @@ fn on_first_use_the_key_is_entered_once_and_then_expected() {
     fs::write(&path, "other ssh-ed25519 AAAA").unwrap();
     let mut keys = with("host", "", &[]);
     keys.files = vec![path.clone()];
-    keys.trust_on_first_use = true;
+    keys.enters_new = true;
     assert!(keys.check(&key(&format!("{ED25519} root@x"))).is_ok());
     assert!(keys.check(&key(ED25519)).is_ok());
     assert!(matches!(problem(&keys, OTHER), HostKeyProblem::Changed { .. }));

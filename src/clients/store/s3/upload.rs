@@ -18,6 +18,8 @@ use crate::clients::store::error::{Place, StoreError};
 const PARTS_MAX: u64 = 10_000;
 /// Metadata of an object that came in parts: which upload made it.
 const MADE_BY: &str = "merganser-upload";
+/// Metadata of an object whose content was known when it was made: its SHA-256, 64 hex digits.
+pub(super) const SHA256: &str = "merganser-sha256";
 /// Part size of an upload from a file; a file up to this goes out in one request.
 const FILE_PART_BYTES: usize = 16 * MIB;
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,6 +53,7 @@ pub(super) struct Target {
     /// Checksum of the parts. The SDK adds one to each part by itself, but S3 wants to be told when
     /// the upload is created: else it (or Garage, at the end) takes the parts' checksums for wrong.
     checksum: Option<ChecksumAlgorithm>,
+    sha256: Option<String>,
 }
 
 #[derive(Debug)]
@@ -79,6 +82,12 @@ impl Upload {
     ) -> Self {
         let target = Target::new(store, at, key);
         Self { target, part_bytes, in_flight_max, buffer: BytesMut::new(), multipart: None }
+    }
+
+    /// Has S3 keep the checksum of the whole content with the object.
+    pub(super) fn with_sha256(mut self, sha256: Option<&str>) -> Self {
+        self.target.sha256 = sha256.map(str::to_owned);
+        self
     }
 
     pub(in crate::clients::store) async fn write(&mut self, mut data: &[u8]) -> Result<(), StoreError> {
@@ -219,6 +228,7 @@ impl Target {
                 Some(RequestChecksumCalculation::WhenRequired) => None,
                 _ => Some(ChecksumAlgorithm::Crc32),
             },
+            sha256: None,
         }
     }
 
@@ -247,6 +257,7 @@ impl Target {
             .set_cache_control(self.cache_control.clone())
             .set_server_side_encryption(self.sse())
             .set_ssekms_key_id(self.kms_key())
+            .set_metadata(self.sha256.clone().map(|sha256| [(SHA256.to_owned(), sha256)].into()))
             .body(ByteStream::from(content))
             .customize()
             .config_override(patience)
@@ -257,6 +268,8 @@ impl Target {
     }
 
     async fn create(&self, made_by: &str) -> Result<String, StoreError> {
+        let known = self.sha256.clone().map(|sha256| (SHA256.to_owned(), sha256));
+        let metadata = known.into_iter().chain([(MADE_BY.to_owned(), made_by.to_owned())]).collect();
         let created = self
             .client
             .create_multipart_upload()
@@ -267,7 +280,7 @@ impl Target {
             .set_server_side_encryption(self.sse())
             .set_ssekms_key_id(self.kms_key())
             .set_checksum_algorithm(self.checksum.clone())
-            .metadata(MADE_BY, made_by)
+            .set_metadata(Some(metadata))
             .send()
             .await
             .map_err(|e| failure::classify(self.at.clone(), e))?;

@@ -1,0 +1,156 @@
+//! The archive of raw files: under each name the posting that the ledger calls done, and beside it all others that came
+//! under that name.
+//!
+//! A posting that takes the place of another one waits in `private/postings/` until its batch is committed. So a run
+//! that fails, or is killed, leaves in the archive what production was made of; and if it is killed right after the
+//! commit, the next run puts the new one in its place. The glob of `reprocess` looks into `private/` alone.
+
+use std::path::{Path, PathBuf};
+
+use crate::clients::store::{Store, StoreError};
+use crate::error::Cause;
+use crate::manifest::Ledger;
+
+/// Where raw files are.
+const ARCHIVE: &str = "private";
+/// Files of which nothing could be read: the sender deletes its own after a while.
+const UNREADABLE: &str = "private/unreadable";
+/// Other postings of files than the one in the archive, each with its checksum behind its name.
+const POSTINGS: &str = "private/postings";
+
+/// A raw file on the local disk.
+#[derive(Clone, Debug)]
+pub struct RawFile {
+    pub name: String,
+    pub sha256: String,
+    pub path: PathBuf,
+}
+
+/// What became of a raw file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub bytes_written: u64,
+    /// Another posting is in its place until the batch is committed.
+    pub waits: bool,
+}
+
+/// Puts a raw file into the archive unless it is there; beside it if another posting of that name is.
+pub async fn keep(store: &Store, file: &RawFile) -> Result<Kept, StoreError> {
+    let key = format!("{ARCHIVE}/{}", file.name);
+    match store.sha256(&key).await? {
+        Some(there) if there == file.sha256 => Ok(Kept { bytes_written: 0, waits: false }),
+        None => {
+            let bytes_written = store.upload_checked(&key, &file.path, &file.sha256).await?;
+            Ok(Kept { bytes_written, waits: false })
+        }
+        Some(_) => {
+            let aside = posting(&file.name, &file.sha256);
+            let bytes_written = match store.sha256(&aside).await? {
+                Some(there) if there == file.sha256 => 0,
+                _ => store.upload_checked(&aside, &file.path, &file.sha256).await?,
+            };
+            Ok(Kept { bytes_written, waits: true })
+        }
+    }
+}
+
+/// Keeps a file of which nothing could be read.
+pub async fn keep_unreadable(store: &Store, file: &RawFile) -> Result<(), StoreError> {
+    let key = format!("{UNREADABLE}/{}", file.name);
+    match store.sha256(&key).await? {
+        Some(there) if there == file.sha256 => return Ok(()),
+        Some(there) => store.copy(&key, &posting(&file.name, &there)).await?,
+        None => {}
+    }
+    store.upload_checked(&key, &file.path, &file.sha256).await.map(drop)
+}
+
+/// Puts postings that are committed now into their places. Never fails: the next run does what is left.
+pub async fn replace(store: &Store, files: &[RawFile]) {
+    for file in files {
+        if let Err(error) = put_in_place(store, &file.name, &file.sha256, Some(&file.path)).await {
+            warn(&file.name, &error);
+        }
+    }
+}
+
+/// Puts postings in their places that were committed by a run that came no further. Never fails.
+pub async fn repair(store: &Store, ledger: &Ledger) {
+    if let Err(error) = try_repair(store, ledger).await {
+        tracing::warn!(
+            "it could not be seen whether the archive is up to date: {error}; the next run looks again"
+        );
+    }
+}
+
+async fn try_repair(store: &Store, ledger: &Ledger) -> Result<(), Cause> {
+    let postings = store.list_names(POSTINGS).await?;
+    if postings.is_empty() {
+        return Ok(());
+    }
+    let known = ledger.known_files().await?;
+    for object in postings {
+        let Some((name, sha256)) = named(&object.key) else { continue };
+        if !known.iter().any(|known| known.name == name && known.sha256.as_deref() == Some(sha256)) {
+            continue;
+        }
+        match put_in_place(store, name, sha256, None).await {
+            Ok(()) => tracing::info!("the archive has the posting of {name} now that was loaded last"),
+            Err(error) => warn(name, &error),
+        }
+    }
+    Ok(())
+}
+
+/// Moves what is in the place of a posting aside, then the posting there. Each step may be done twice.
+async fn put_in_place(
+    store: &Store,
+    name: &str,
+    sha256: &str,
+    local: Option<&Path>,
+) -> Result<(), StoreError> {
+    let (key, aside) = (format!("{ARCHIVE}/{name}"), posting(name, sha256));
+    let there = store.sha256(&key).await?;
+    if there.as_deref() != Some(sha256) {
+        if let Some(there) = there {
+            store.copy(&key, &posting(name, &there)).await?;
+        }
+        match local {
+            Some(local) => store.upload_checked(&key, local, sha256).await.map(drop)?,
+            None => store.copy(&aside, &key).await?,
+        }
+    }
+    if let Err(error) = store.delete(&aside).await {
+        // The same bytes twice do no harm, and not everybody may delete.
+        tracing::info!(file = name, "{aside} is in its place now, and could not be removed: {error}");
+    }
+    Ok(())
+}
+
+fn warn(name: &str, error: &StoreError) {
+    tracing::warn!(
+        file = name,
+        "the archive has another posting of {name} than the one that was loaded, which is in {POSTINGS}: {error}; the \
+         next run puts it in its place"
+    );
+}
+
+fn posting(name: &str, sha256: &str) -> String {
+    format!("{POSTINGS}/{name}.{sha256}")
+}
+
+/// Name and checksum of the posting behind a key.
+fn named(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix(POSTINGS)?.strip_prefix('/')?.rsplit_once('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_posting_is_found_by_its_key() {
+        assert_eq!(named(&posting("a.b.zip", "0af")), Some(("a.b.zip", "0af")));
+        assert_eq!(named("private/a.zip"), None);
+    }
+}

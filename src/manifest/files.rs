@@ -1,0 +1,72 @@
+//! Files in the ledger: which are known, what is taken up, whose runs they are of.
+
+use jiff::Timestamp;
+use tokio_postgres::types::ToSql;
+
+use super::{KnownFile, Ledger, NewFile, decode};
+use crate::error::Cause;
+use crate::sql;
+
+impl Ledger {
+    /// Of each file the posting that counts.
+    pub async fn known_files(&self) -> Result<Vec<KnownFile>, Cause> {
+        let rows = self
+            .all("read the known files", sql::LEDGER_KNOWN_FILES, &[&self.dataset, &self.database.schema])
+            .await?;
+        let known = rows.iter().map(|row| {
+            Ok(KnownFile {
+                name: row.try_get(0)?,
+                file_id: row.try_get(1)?,
+                size_bytes: row.try_get::<_, i64>(2)? as u64,
+                sha256: row.try_get(3)?,
+                modified: row
+                    .try_get::<_, Option<i64>>(4)?
+                    .and_then(|modified| Timestamp::from_microsecond(modified).ok()),
+                is_done: row.try_get(5)?,
+                has_failures: row.try_get(6)?,
+            })
+        });
+        Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
+    }
+
+    /// Takes a file up; gives its file_id.
+    pub async fn add_file(&self, file: &NewFile<'_>) -> Result<i64, Cause> {
+        let row = self
+            .one(
+                "take up a file",
+                sql::LEDGER_ADD_FILE,
+                &[
+                    &self.run_id,
+                    &file.batch,
+                    &file.name,
+                    &file.source,
+                    &file.sha256,
+                    &(file.size_bytes as i64),
+                    &file.run_date.to_string(),
+                    &file.order_key,
+                    &file.modified.map(microseconds),
+                ],
+            )
+            .await?;
+        Ok(row.try_get(0).map_err(decode)?)
+    }
+
+    /// A file that was posted again is the one that is known: its new time is entered.
+    pub async fn compared(&self, file_id: i64, modified: Option<Timestamp>) -> Result<(), Cause> {
+        let modified = modified.map(microseconds);
+        self.execute("note a file", sql::LEDGER_COMPARED, &[&file_id, &modified]).await?;
+        Ok(())
+    }
+
+    /// Those of these runs that this ledger knows as runs of its dataset into its target schema.
+    pub async fn own_runs(&self, run_ids: &[String]) -> Result<Vec<String>, Cause> {
+        let values: [&(dyn ToSql + Sync); 3] = [&self.dataset, &self.database.schema, &run_ids];
+        let rows = self.all("look for runs", sql::LEDGER_OWN_RUNS, &values).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
+    }
+}
+
+/// A time as PostgreSQL keeps it: it would round what is finer.
+fn microseconds(time: Timestamp) -> String {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time).to_string()
+}
