@@ -74,16 +74,12 @@ pub async fn replace(store: &Store, files: &[RawFile]) {
     }
 }
 
-/// Puts postings in their places that were committed by a run that came no further. Never fails.
-pub async fn repair(store: &Store, ledger: &Ledger) {
-    if let Err(error) = try_repair(store, ledger).await {
-        tracing::warn!(
-            "it could not be seen whether the archive is up to date: {error}; the next run looks again"
-        );
-    }
-}
-
-async fn try_repair(store: &Store, ledger: &Ledger) -> Result<(), Cause> {
+/// Puts postings in their places that were committed by a run that came no further; what cannot be put there now is said,
+/// and the next run does it.
+///
+/// # Errors
+/// A store that cannot be listed: a run would not get far with it.
+pub async fn repair(store: &Store, ledger: &Ledger) -> Result<(), Cause> {
     let postings = store.list_names(POSTINGS).await?;
     if postings.is_empty() {
         return Ok(());

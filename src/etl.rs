@@ -15,7 +15,7 @@ pub async fn run(context: &Context, progress: &mut Progress) -> Result<RunOutcom
     let config = &context.config;
     progress.step("select");
     if !config.dry_run {
-        archive::repair(&context.store, &context.ledger).await;
+        archive::repair(&context.store, &context.ledger).await?;
     }
     let selected = select::select(context).await?;
     for batch in selected.into_batches(config.batch_bytes, config.is_one_batch()) {

@@ -18,6 +18,8 @@ columns as (
         tables.name as table_name,
         attribute.attnum,
         attribute.attname,
+        attribute.atttypid,
+        format_type(wanted.atttypid, wanted.atttypmod) as wanted_type,
         wanted.attnum is not null as is_ours,
         attribute.attnotnull and not coalesce(wanted.attnotnull, false) as is_filled,
         attribute.attgenerated <> '' as is_generated
@@ -86,6 +88,15 @@ rules as (
     select table_name, rank, rule, statement from checks
     union all
     select table_name, rank, rule, statement from uniques
+    union all
+    -- A domain has rules of its own.
+    select
+        table_name,
+        5,
+        format('type %s on %I, a domain', format_type(atttypid, null), attname),
+        format('alter table %I.%I alter %I type %s;', $1, table_name, attname, wanted_type)
+    from columns join pg_type as type on type.oid = atttypid
+    where is_ours and type.typtype = 'd'
     union all
     -- It cannot be computed from every value that the source may bring.
     select

@@ -337,7 +337,7 @@ async fn files_that_the_ledger_knows_are_left_to_it() {
     // This one is archived, and then its promotion fails.
     pipeline.execute("alter table oca_index add constraint no_b check (indexnumberid <> 'b')").await;
     pipeline.put(Extract::weekly("2024-02-26").case("b", &marked("1")));
-    pipeline.run().await.exits(1);
+    pipeline.run_with(&["--fail-fast"]).await.exits(1);
     assert!(pipeline.objects().contains_key("private/LandlordTenant.Incr.2024-02-26.zip"));
     let files = "select string_agg(status, ' ' order by file_id) from etl.files";
     assert_eq!(pipeline.one(files).await, "done pending");

@@ -46,7 +46,7 @@ async fn of_a_folder_on_this_machine() {
     let closed = !rustix::process::geteuid().is_root();
     if closed {
         pipeline.put(week("2024-01-29", "late"));
-        fs::set_permissions(path("2024-01-29"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path("2024-01-29"), Permissions::from_mode(0o000)).unwrap();
     }
     let failed = 3 + usize::from(closed);
     let check = pipeline.other(&["check", "oca"]).await.exits(0).says("warn  files open");
@@ -135,7 +135,7 @@ async fn of_an_sftp_server() {
     let path = |date: &str| server.files.join(format!("LandlordTenant.Incr.{date}.zip"));
     week("2024-01-15", "late").put(&server.files);
     server.own_files();
-    fs::set_permissions(path("2024-01-15"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path("2024-01-15"), Permissions::from_mode(0o000)).unwrap();
     fs::create_dir(path("2024-01-01")).unwrap();
     symlink("nowhere", path("2024-01-22")).unwrap();
     symlink(path("2024-01-29"), path("2024-01-29")).unwrap();

@@ -34,13 +34,29 @@ async fn held_up(hint: &str) -> (Pipeline, Client, String) {
     (pipeline, holder, format!("held by session {pid} of merganser (a report)"))
 }
 
+/// Waits until a session of a run waits for this, and then for so long that it was looked at several times.
+async fn looked_at(pipeline: &Pipeline, wait_event: &str) {
+    let waits = format!(
+        "select count(*) from pg_stat_activity where datname = current_database() and {wait_event}
+            and application_name like 'merganser %'"
+    );
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while pipeline.one(&waits).await == "0" {
+        assert!(Instant::now() < deadline, "nobody waits");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_ne!(pipeline.one(&waits).await, "0", "it waits still");
+}
+
+const LOCK: &str = "wait_event_type = 'Lock'";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_that_waits_for_a_lock_names_who_holds_it() {
     let (pipeline, holder, named) = held_up("waits for a lock").await;
     let url = hasty(&pipeline);
     let run = pipeline.start(&["--database-url", &url]);
-    tokio::time::sleep(Duration::from_secs(9)).await;
-    assert!(!run.is_finished(), "it waits");
+    looked_at(&pipeline, LOCK).await;
     holder.batch_execute("commit").await.expect("it lets go");
     let ran = run.await.expect("the run is over").exits(0);
     let waits: Vec<_> = ran.events.iter().filter(|event| event["level"] == "WARN").collect();
@@ -60,7 +76,7 @@ async fn a_statement_that_waits_for_a_row_names_its_table() {
     holder.batch_execute("rollback; begin; update oca_index set court = 'elsewhere'").await.expect("a row");
     let url = hasty(&pipeline);
     let run = pipeline.start(&["--database-url", &url]);
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    looked_at(&pipeline, LOCK).await;
     holder.batch_execute("rollback").await.expect("it lets go");
     let ran = run.await.expect("the run is over").exits(0);
     ran.says("waiting for a row of public.oca_index, ").says(&named);
@@ -77,8 +93,7 @@ async fn a_commit_that_waits_for_a_standby_says_so() {
     pipeline.execute("select pg_reload_conf()").await;
     let url = hasty(&pipeline);
     let run = pipeline.start(&["--database-url", &url]);
-    tokio::time::sleep(Duration::from_secs(6)).await;
-    assert!(!run.is_finished(), "it waits");
+    looked_at(&pipeline, "wait_event = 'SyncRep'").await;
     pipeline.execute("alter system reset synchronous_standby_names").await;
     pipeline.execute("select pg_reload_conf()").await;
     let ran = run.await.expect("the run is over").exits(0);
@@ -102,11 +117,9 @@ async fn a_promotion_shows_on_a_terminal_what_it_does() {
     command.args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"]);
     command.env("TERM", "xterm").env("SHELL", "/bin/sh").stdin(Stdio::null()).kill_on_drop(true);
     let run = tokio::spawn(async move { command.output().await.expect("script runs") });
-    let began = Instant::now();
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    looked_at(&pipeline, LOCK).await;
     holder.batch_execute("commit").await.expect("it lets go");
     let ran = Ran::new(run.await.expect("the run is over")).exits(0);
-    assert!(began.elapsed() >= Duration::from_secs(7), "it waited");
     // The line stands there while the statement waits, is drawn anew with the time, and tells the reason.
     let shown = "replace rows of oca_parties (4 of 12)";
     assert!(ran.stdout.matches(shown).count() > 3, "{}", ran.stdout);

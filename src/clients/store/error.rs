@@ -176,7 +176,8 @@ impl StoreError {
                 ["AccessDenied", "InvalidObjectState"].iter().any(|code| detail.contains(code))
                     && !detail.contains("Date is too old")
             }
-            Self::Denied { .. } | Self::Changed { .. } | Self::Checksum { .. } => true,
+            // What is damaged on the way would be with others, too.
+            Self::Denied { .. } | Self::Changed { .. } => true,
             Self::Local { source: Some(source), .. } => {
                 let error = source.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
                 let about_file = [Errno::LOOP, Errno::ISDIR, Errno::IO, Errno::STALE];

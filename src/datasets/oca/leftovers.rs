@@ -71,7 +71,7 @@ impl<'p> Leftovers<'p> {
     #[inline]
     pub fn stray(&mut self, holder: Option<usize>, text: &str) {
         // Nearly always: an indented document.
-        if text.bytes().all(|byte| byte.is_ascii_whitespace()) {
+        if value::are_blanks(text) {
             return;
         }
         if let Some(holder) = holder {

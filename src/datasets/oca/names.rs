@@ -134,6 +134,8 @@ pub(super) struct Names {
     scope: Scope,
     /// The namespace of the case.
     case: Owned,
+    /// The name of the last case, if all that is known of it is true of the next one of that name, too.
+    entered: Option<Vec<u8>>,
     /// Whether names without a prefix count.
     plain: bool,
     /// The last prefix that was looked for, and whether it counts.
@@ -144,16 +146,25 @@ impl Names {
     /// Begins a case that stands in this scope.
     pub fn begin(&mut self, around: &Arc<Scope>) {
         if Arc::ptr_eq(&self.around, around) {
-            self.scope.leave(around.mark());
+            // Those of a case that was not read to its end.
+            if self.scope.mark() > around.mark() {
+                self.scope.leave(around.mark());
+                self.entered = None;
+            }
         } else {
             self.scope.clone_from(around);
             self.around = around.clone();
+            self.entered = None;
         }
-        self.case = Owned::None;
     }
 
     /// Takes the namespace of the case's own element, whose attributes are declared.
     pub fn enter(&mut self, name: &[u8]) {
+        let has_own = self.scope.mark() > self.around.mark();
+        if !has_own && self.entered.as_deref() == Some(name) {
+            return;
+        }
+        self.entered = (!has_own).then(|| name.to_vec());
         self.case = self.scope.of_name(name).owned();
         self.refresh();
     }
@@ -341,6 +352,19 @@ mod tests {
         assert!(counts(&mut names, "Court"));
         names.leave(mark);
         assert!(counts(&mut names, "Court") && !counts(&mut names, "a:Court"));
+        // What a case that breaks off has declared is forgotten with it.
+        names.declare(b" xmlns:a='urn:c' xmlns=''").unwrap();
+        names.begin(&around);
+        names.enter(b"Index");
+        assert!(counts(&mut names, "Court") && !counts(&mut names, "a:Court"));
+        // One that declares its own namespace says nothing of the next.
+        names.declare(b" xmlns='urn:a'").unwrap();
+        names.enter(b"Index");
+        assert!(counts(&mut names, "a:Court") && !counts(&mut names, "c:Court"));
+        names.leave(mark);
+        names.begin(&around);
+        names.enter(b"Index");
+        assert!(counts(&mut names, "c:Court") && !counts(&mut names, "a:Court"));
         // A case with a prefix that nobody declares.
         names.begin(&Arc::default());
         names.enter(b"p:Index");

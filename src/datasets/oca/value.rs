@@ -30,6 +30,16 @@ pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_ascii() && is_blank(c as u8))
 }
 
+/// Whether a text is of XML's blanks alone. Quick for a line break and what indents the next line.
+#[inline]
+pub(super) fn are_blanks(text: &str) -> bool {
+    const INDENT: [u8; 8] = [b' '; 8];
+    let is_blank = |byte: &u8| is_blank(*byte);
+    let bytes = text.strip_prefix('\n').unwrap_or(text).as_bytes();
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().all(|word| *word == INDENT || word.iter().all(is_blank)) && rest.iter().all(is_blank)
+}
+
 /// Whether the text can be used as it came: no carriage return to normalise and nothing that XML
 /// forbids. It may say no to harmless text, then [`push_text`] decides.
 pub(super) fn is_plain(text: &str) -> bool {
@@ -313,5 +323,11 @@ mod tests {
     fn only_xml_blanks_are_trimmed() {
         assert_eq!(trim(" \t\r\n5\n "), "5");
         assert_eq!(trim("\u{A0}5\u{B}"), "\u{A0}5\u{B}");
+        for text in ["", "\n", "\n          ", "\n\t\t\t\t\t\t\t\t\t", "\r\n         \r", " \n \n"] {
+            assert!(are_blanks(text), "{text:?}");
+            for other in ["x", "\u{B}", "\u{A0}"] {
+                assert!(!are_blanks(&format!("{text}{other}")) && !are_blanks(&format!("{other}{text}")));
+            }
+        }
     }
 }

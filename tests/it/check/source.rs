@@ -55,7 +55,7 @@ async fn a_host_key_that_is_not_known_or_another_one() {
     let known_hosts = tonight.pipeline.folder().join("keys/known_hosts");
     let named = [unknown, ("MERGANSER_SFTP_KNOWN_HOSTS", known_hosts.to_str().unwrap())];
     let seen = tonight.check_with(&["--sftp-trust-on-first-use"], &named).await.exits(0);
-    seen.only("source", "warn", &[&offered, "a run would trust it"], &["files"]);
+    seen.only("source", "warn", &[&offered, "a run would trust it"], &["files", "files open"]);
     assert!(!known_hosts.exists());
     tonight.command(&["run", "oca", "--sftp-trust-on-first-use"], &named).await.exits(0);
     assert!(known_hosts.exists());

@@ -75,7 +75,7 @@ async fn rows_that_a_trigger_swallows() {
         thing(
             "create trigger no before delete on oca_parties for each row execute function swallow()",
             "drop trigger no on oca_parties",
-            &["oca_parties: 0 row(s) of this batch", "and 2 are there", "on oca_parties stands trigger no ("],
+            &["oca_parties: 0 row(s) of this batch", "and 3 are there", "on oca_parties stands trigger no ("],
         ),
         thing(
             "create trigger no before insert on oca_metadata for each row execute function swallow()",

@@ -13,7 +13,7 @@ async fn rows_that_a_policy_hides_stop_run_and_purge() {
     for table in ["oca_index", "oca_parties", "oca_metadata"] {
         let policy = format!(
             "alter table public.{table} enable row level security;
-             create policy some on public.{table} using (indexnumberid <> 'b');"
+             create policy part on public.{table} using (indexnumberid <> 'b');"
         );
         pipeline.execute(&policy).await;
         refused(pipeline, &[table, HINT, "row-level security"]).await;
@@ -21,7 +21,7 @@ async fn rows_that_a_policy_hides_stop_run_and_purge() {
         assert!(!ran.stdout.contains("Verified"), "{}", ran.stdout);
         pipeline
             .execute(&format!(
-                "drop policy some on public.{table}; alter table public.{table} disable row level security;"
+                "drop policy part on public.{table}; alter table public.{table} disable row level security;"
             ))
             .await;
     }

@@ -257,8 +257,13 @@ fn what_packers_add_is_passed_over() {
         files.push(("LandlordTenantExtract.xml", xml));
         zip(&files, CompressionMethod::Deflated)
     };
-    let others =
-        ["__MACOSX/", "__MACOSX/._LandlordTenantExtract.xml", "._LandlordTenantExtract.xml", "a/._b.XML"];
+    let others = [
+        "__MACOSX/",
+        "__MACOSX/x.xml",
+        "__MACOSX/._LandlordTenantExtract.xml",
+        "._LandlordTenantExtract.xml",
+        "a/._b.XML",
+    ];
     let seen = parse_zip(&packed(&others), &OPTIONS, &mut Collected::default()).unwrap().records_seen;
     assert_eq!(seen, 1);
     let several = unreadable(&packed(&["old/a\0.xml", "b.xml", "__MACOSX.xml"]));
