@@ -6,10 +6,11 @@
 use std::process::ExitCode;
 
 use merganser::cli::Command;
+use merganser::cli::environment;
+use merganser::commands::run;
 use merganser::config::RunConfig;
 use merganser::dataset::{Dataset, Table};
-use merganser::report::Report;
-use merganser::{command, environment};
+use merganser::log::Report;
 
 fn main() -> ExitCode {
     let cli = match environment::parse(std::env::args_os()) {
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     let report = Report::start(&cli.output, false);
     let config =
         RunConfig::from_run(args).map(|config| RunConfig { dataset: older(config.dataset), ..config });
-    command::process(config, &report).into()
+    run::process(config, &report).into()
 }
 
 /// The dataset with the rule that was wrong. What is made here is needed until the process ends.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clients::store::{Store, StoreError};
 use crate::error::Cause;
-use crate::manifest::Ledger;
+use crate::ledger::Ledger;
 
 /// Where raw files are.
 const ARCHIVE: &str = "private";

@@ -90,6 +90,13 @@ pub enum Cause {
     CommitUnknown { source: PgError },
 }
 
+#[cfg(feature = "failpoints")]
+impl From<crate::fault::Struck> for Cause {
+    fn from(struck: crate::fault::Struck) -> Self {
+        Cause::io("go on")(struck.0)
+    }
+}
+
 /// The step of a run that has done its work and has only to say so in the ledger.
 pub const END: &str = "end";
 

@@ -1,12 +1,13 @@
 //! One run, at a glance.
 
 use crate::error::Cause;
-use crate::run::{Progress, RunOutcome};
+use crate::run::context::Context;
+use crate::run::progress::{Progress, RunOutcome};
 use crate::stages::check::{self, Checked};
 use crate::stages::fetch::{self, Fetched};
 use crate::stages::promote::{self, Outcome, Refused};
 use crate::stages::select::{self, Batch};
-use crate::stages::{Context, export, load, parse, publish, upload};
+use crate::stages::{export, load, parse, publish, upload};
 use crate::{archive, fault};
 
 /// Loads what is new, batch by batch, then publishes. `progress` is kept up to date, so that the caller knows what was

@@ -71,12 +71,17 @@ pub const POINTS: &[&str] = &[
     "run.end",
 ];
 
+/// A test has a run fail at a point.
+#[cfg(feature = "failpoints")]
+#[derive(Debug)]
+pub struct Struck(pub std::io::Error);
+
 /// Comes by a point of the list, in asynchronous code that may fail with what `failed` makes of an `io::Error`; as
-/// it stands, with a `Cause`.
+/// it stands, with an error that can be made of [`Struck`].
 #[cfg(feature = "failpoints")]
 macro_rules! point {
     ($name:literal) => {
-        crate::fault::point!($name, crate::error::Cause::io("go on"))
+        crate::fault::reach($name).await.map_err(crate::fault::Struck)?
     };
     ($name:literal, $failed:expr) => {
         crate::fault::reach($name).await.map_err($failed)?
@@ -87,7 +92,7 @@ macro_rules! point {
 #[cfg(feature = "failpoints")]
 macro_rules! blocking_point {
     ($name:literal) => {
-        crate::fault::reach_blocking($name).map_err(crate::error::Cause::io("go on"))?
+        crate::fault::reach_blocking($name).map_err(crate::fault::Struck)?
     };
 }
 

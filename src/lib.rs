@@ -3,33 +3,23 @@
 //! [`etl`] tells one run as a story; [`stages`] has a file for each of its steps; [`dataset`] says what is
 //! special to one source of data, [`datasets`] lists them.
 
-pub mod adopt;
 pub mod archive;
-pub mod aws_s3;
 pub mod catalogue;
 pub mod cli;
 pub mod clients;
-pub mod command;
+pub mod commands;
 pub mod config;
 pub mod dataset;
 pub mod datasets;
-pub mod demo;
 pub mod embedded;
-pub mod environment;
 pub mod error;
 pub mod etl;
 pub mod fault;
-pub mod inspect;
-pub mod machine;
-pub mod manifest;
-pub mod preflight;
-pub mod private;
-pub mod purge;
-pub mod report;
+pub mod ledger;
+pub mod log;
 pub mod run;
 pub mod schema;
-pub mod show;
 pub mod sql;
 pub mod stages;
-pub mod summary;
-pub mod workspace;
+pub mod system;
+pub mod words;

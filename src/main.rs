@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use merganser::{command, environment};
+use merganser::cli::environment;
+use merganser::commands;
 
 fn main() -> ExitCode {
     // An empty variable means unset, here and for the libraries that read the environment themselves.
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
         }
     }
     match environment::parse(std::env::args_os()) {
-        Ok(cli) => command::run(cli).into(),
+        Ok(cli) => commands::run(cli).into(),
         Err(error) => error.exit(),
     }
 }

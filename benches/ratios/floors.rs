@@ -10,18 +10,11 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use crate::Inputs;
-use crate::pipeline::{Bench, Figures, TABLES};
-
-/// What `\copy` loaded.
-pub struct Copied {
-    pub schema: String,
-    /// Seconds.
-    pub took: f64,
-}
+use crate::pipeline::{Bench, Copied, Figures, TABLES};
 
 /// CPU seconds that it takes to unzip the files and to read every token of their documents, on one thread.
 pub fn tokenise(input: &Inputs) -> f64 {
-    let before = merganser::machine::cpu_time();
+    let before = merganser::system::machine::cpu_time();
     let mut events = 0_u64;
     for path in input.paths() {
         let file = File::open(path).expect("the input can be opened");
@@ -35,7 +28,7 @@ pub fn tokenise(input: &Inputs) -> f64 {
         }
     }
     assert!(events > input.cases, "there are more tokens than cases");
-    (merganser::machine::cpu_time() - before).as_secs_f64()
+    (merganser::system::machine::cpu_time() - before).as_secs_f64()
 }
 
 /// Seconds that `\copy` takes for the CSVs of a run, one after the other, into empty tables with the same keys

@@ -9,7 +9,6 @@ use merganser::embedded::Embedded;
 use serde_json::Value;
 
 use crate::Inputs;
-use crate::floors::Copied;
 
 /// The tables that the staging CSVs fill.
 pub const TABLES: [&str; 11] = [
@@ -30,6 +29,13 @@ pub const TABLES: [&str; 11] = [
 pub struct Bench {
     url: String,
     pub folder: PathBuf,
+}
+
+/// What `\copy` loaded.
+pub struct Copied {
+    pub schema: String,
+    /// Seconds.
+    pub took: f64,
 }
 
 /// A run that is over.

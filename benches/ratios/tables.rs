@@ -36,9 +36,13 @@ impl Report {
     pub fn new(bench: &Bench) -> Self {
         let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
-        let memory = merganser::machine::memory_bytes();
+        let memory = merganser::system::machine::memory_bytes();
         let machine = vec![
-            format!("{} x {}", merganser::machine::cpus(), model.trim_start_matches(['\t', ' ', ':'])),
+            format!(
+                "{} x {}",
+                merganser::system::machine::cpus(),
+                model.trim_start_matches(['\t', ' ', ':'])
+            ),
             format!("{:.0} GiB of memory", memory as f64 / f64::from(1 << 30)),
             format!("Linux {}", said("uname", &["-r"])),
             bench.psql(&["-At", "-c", "select 'PostgreSQL ' || current_setting('server_version')"]),

@@ -9,6 +9,7 @@ mod auth;
 mod connection;
 mod download;
 mod error;
+mod guard;
 mod host_key;
 mod list;
 mod options;
@@ -31,7 +32,7 @@ use auth::Identity;
 use download::{Download, Stop};
 use host_key::HostKeys;
 use protocol::status;
-use session::{Broken, Session};
+use session::{Broken, SftpSession};
 
 /// So much further a download must get for its breaks to be forgotten.
 const PROGRESS_BYTES: u64 = 1 << 20;
@@ -49,7 +50,7 @@ struct Inner {
     keys: Arc<HostKeys>,
     identity: Identity,
     /// The connection of the last operation.
-    session: Mutex<Option<Session>>,
+    session: Mutex<Option<SftpSession>>,
 }
 
 impl fmt::Debug for Sftp {
@@ -186,10 +187,10 @@ impl Sftp {
     }
 
     /// The connection that is open, else a new one.
-    async fn session(&self) -> Result<Session, SftpError> {
+    async fn session(&self) -> Result<SftpSession, SftpError> {
         let inner = &self.inner;
         let kept = inner.session.lock().expect("no panic while it is held").take();
-        match kept.filter(Session::is_open) {
+        match kept.filter(SftpSession::is_open) {
             Some(session) => Ok(session),
             None => connection::connect(&inner.url, &inner.keys, &inner.identity, &inner.limits).await,
         }
@@ -197,7 +198,7 @@ impl Sftp {
 
     /// Keeps a connection for the next operation. One on which something failed is not kept: answers
     /// may still be on their way.
-    fn keep(&self, session: Session) {
+    fn keep(&self, session: SftpSession) {
         *self.inner.session.lock().expect("no panic while it is held") = Some(session);
     }
 }

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::BufWriter;
 
-use crate::private;
+use crate::system::private;
 pub use error::{Cause, Place, StoreError};
 pub use file::FileStore;
 pub use s3::{Encryption, Keys, S3Options, S3OptionsError, S3Store};

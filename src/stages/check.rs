@@ -10,12 +10,14 @@ use tokio_postgres::types::ToSql;
 
 use super::fetch::{Fetched, FetchedFile};
 use super::parse::{Staged, StagedFile};
-use super::{Context, blocking};
 use crate::clients::duckdb::{DuckError, Staging};
 use crate::clients::postgres;
 use crate::error::Cause;
-use crate::manifest::{FileFindings, NewFailure};
-use crate::{fault, report, sql};
+use crate::ledger::{FileFindings, NewFailure};
+use crate::run::context::Context;
+use crate::system::background::blocking;
+use crate::words;
+use crate::{fault, sql};
 
 /// Failed records that go to the ledger in one statement.
 const CHUNK: usize = 200;
@@ -105,11 +107,8 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
             Ok(_) => {}
         }
     }
-    let what = format!(
-        "{} failed record(s), {} unreadable file(s)",
-        report::count(failures.records),
-        failures.files
-    );
+    let what =
+        format!("{} failed record(s), {} unreadable file(s)", words::count(failures.records), failures.files);
     let details = json!({
         "failed_records": failures.records,
         "unreadable_files": failures.files,

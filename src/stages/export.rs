@@ -9,9 +9,11 @@ use serde_json::json;
 
 use super::check::Checked;
 use super::fetch::Fetched;
-use super::{Context, blocking};
 use crate::error::Cause;
-use crate::{fault, private, report, sql};
+use crate::run::context::Context;
+use crate::system::background::blocking;
+use crate::system::private;
+use crate::{fault, sql, words};
 
 /// The CSVs of a batch on the local disk.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cau
     })
     .await??;
     let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
-    let what = format!("{} CSVs, {}", csvs.len(), report::size(bytes));
+    let what = format!("{} CSVs, {}", csvs.len(), words::size(bytes));
     step.done(&what, csvs.len() as u64, bytes, json!({})).await?;
     fault::point!("export.end");
     Ok(Exported { fetched, csvs })

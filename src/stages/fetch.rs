@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::Context;
 use super::select::{Batch, SelectedFile};
 use crate::dataset::FileName;
 use crate::error::Cause;
-use crate::manifest::{FileFindings, NewFile};
-use crate::{fault, report};
+use crate::ledger::{FileFindings, NewFile};
+use crate::run::context::Context;
+use crate::{fault, words};
 
 /// The files of a batch on the local disk.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
         fault::point!("fetch.file");
     }
     let bytes = fetched.files.iter().map(|file| file.size_bytes).sum();
-    let mut what = format!("{} file(s), {}", fetched.files.len(), report::size(bytes));
+    let mut what = format!("{} file(s), {}", fetched.files.len(), words::size(bytes));
     if same > 0 {
         what += &format!("; {same} posted again and the same");
     }
@@ -146,10 +146,10 @@ async fn one_file(
         step = "fetch",
         file = file.name,
         bytes = fetched.size_bytes,
-        duration_ms = report::millis(started),
+        duration_ms = words::millis(started),
         "         {}: {}",
         file.name,
-        report::size(fetched.size_bytes)
+        words::size(fetched.size_bytes)
     );
     if let Some(known) = file.known.as_ref().filter(|known| known.sha256 == fetched.sha256) {
         context.ledger.compared(known.file_id, file.modified).await?;

@@ -12,16 +12,17 @@ use futures_util::SinkExt;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
-use super::Context;
 use super::export::Csv;
 use super::fetch::Fetched;
 use super::upload::Uploaded;
-use crate::aws_s3::{AwsS3, Direction};
 use crate::clients::postgres::aws_s3::{self, AwsS3Error, Columns};
 use crate::clients::postgres::{self, Connection};
 use crate::dataset::Dataset;
 use crate::error::Cause;
-use crate::{fault, report, sql};
+use crate::run::aws_s3::{AwsS3, Direction};
+use crate::run::context::Context;
+use crate::words;
+use crate::{fault, sql};
 
 const CONNECTIONS: usize = 2;
 /// How long it is waited for somebody who looks into a staging table.
@@ -71,7 +72,7 @@ pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause
         0 => ("", "copy"),
         _ => (", by the database itself", "aws_s3"),
     };
-    let what = format!("{} rows{how}", report::count(rows));
+    let what = format!("{} rows{how}", words::count(rows));
     step.done(&what, rows, bytes, json!({ "via": via, "imported_csvs": imported })).await?;
     fault::point!("load.end");
     Ok(Loaded { fetched, rows: by_table })

@@ -16,13 +16,15 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::fetch::{Fetched, FetchedFile};
-use super::{Abandoned, Awaited, Context, Step, blocking};
 use crate::clients::duckdb::{Load, Staging};
 use crate::config::RunConfig;
 use crate::dataset::{Batch, FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
 use crate::error::Cause;
 use crate::fault;
-use crate::report::{self, Report};
+use crate::log::Report;
+use crate::run::context::{Context, Step};
+use crate::system::background::{Abandoned, Awaited, blocking};
+use crate::words;
 
 /// Chunks of rows under way between parser and store.
 const QUEUE: usize = 4;
@@ -72,10 +74,10 @@ async fn finish(step: Step<'_>, staged: &Staged, context: &Context) -> Result<()
     let seconds = (step.millis() as f64 / 1000.0).max(0.001);
     let what = format!(
         "{} {}s, {} of XML, {} {}s/s",
-        report::count(records),
+        words::count(records),
         context.dataset().record,
-        report::size(bytes),
-        report::count((records as f64 / seconds) as u64),
+        words::size(bytes),
+        words::count((records as f64 / seconds) as u64),
         context.dataset().record,
     );
     step.done(&what, records, bytes, json!({})).await
@@ -125,10 +127,10 @@ impl Work {
             records_deleted = parsed.records_deleted,
             records_failed = parsed.records_failed,
             bytes = parsed.document_bytes,
-            duration_ms = report::millis(started),
+            duration_ms = words::millis(started),
             "         {}: {} {}s",
             file.name,
-            report::count(parsed.records_seen),
+            words::count(parsed.records_seen),
             self.config.dataset.record
         );
     }
@@ -246,7 +248,7 @@ impl Sink for Queue<'_> {
         self.bar.set_length(total_bytes);
         let rate = records as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
         self.bar.set_position(bytes);
-        self.bar.set_message(format!("{} cases, {}/s", report::count(records), report::count(rate as u64)));
+        self.bar.set_message(format!("{} cases, {}/s", words::count(records), words::count(rate as u64)));
     }
 }
 

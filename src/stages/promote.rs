@@ -19,13 +19,16 @@ use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{SimpleQueryMessage, Transaction};
 
-use super::Context;
 use super::load::Loaded;
+use crate::catalogue;
 use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::{Promotion, Table};
 use crate::error::Cause;
+use crate::run::context::Context;
 use crate::schema::{self, Comparison};
-use crate::{catalogue, fault, machine, manifest, report, sql};
+use crate::system::machine;
+use crate::words;
+use crate::{fault, ledger, sql};
 
 /// How long a statement waits for somebody else's lock.
 const LOCK_TIMEOUT: &str = "30s";
@@ -165,9 +168,9 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause
     }
     let what = format!(
         "{} {record}s loaded, {} record(s) superseded, {} record(s) of deleted {record}s",
-        report::count(records.loaded),
-        report::count(records.superseded),
-        report::count(records.deleted),
+        words::count(records.loaded),
+        words::count(records.superseded),
+        words::count(records.deleted),
         record = context.dataset().record
     );
     let rows: i64 = changes.iter().map(|change| change.inserted + change.replaced + change.deleted).sum();
@@ -219,7 +222,7 @@ impl Transfer<'_> {
         self.query(sql::LEDGER_LOCK_PROMOTION, "", &[&lock], "take the promotion's lock").await?;
         let runs = self.query(sql::LEDGER_FENCE, "", &[&self.context.run_id], "find the run").await?;
         if runs.is_empty() {
-            return Err(manifest::taken_over());
+            return Err(ledger::taken_over());
         }
         Ok(())
     }
@@ -292,7 +295,7 @@ impl Transfer<'_> {
             .collect::<Result<_, tokio_postgres::Error>>()
             .map_err(|e| failed(e, "read the change"))?;
         let order: Vec<_> = self.context.dataset().table_names().collect();
-        manifest::confirm_written("table_changes", order.len() as u64, changes.len() as u64)?;
+        ledger::confirm_written("table_changes", order.len() as u64, changes.len() as u64)?;
         changes.sort_by_key(|change: &TableChange| order.iter().position(|name| *name == change.table));
         Ok(changes)
     }
@@ -333,7 +336,7 @@ impl Transfer<'_> {
         let text = self.render(sql::LEDGER_FINISH_STEP, "");
         let written = self.transaction.execute(&text, &values);
         let written = self.watch.answer("write the ledger", written).await?;
-        manifest::confirm_written("steps", 1, written)
+        ledger::confirm_written("steps", 1, written)
     }
 
     async fn run(&self, script: &str, table: &str, operation: &str) -> Result<(), Cause> {

@@ -17,13 +17,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_postgres::{IsolationLevel, Transaction};
 
-use super::Context;
-use crate::aws_s3::Direction;
 use crate::clients::postgres::aws_s3::{self, Columns};
 use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::{Published as Csv, PublishedColumns};
 use crate::error::Cause;
-use crate::{fault, report, sql};
+use crate::run::aws_s3::Direction;
+use crate::run::context::Context;
+use crate::words;
+use crate::{fault, sql};
 
 /// Bytes that are collected before they go to the store.
 const CHUNK: usize = 1 << 20;
@@ -90,7 +91,7 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
         0 => ("", "copy"),
         _ => (", by the database itself", "aws_s3"),
     };
-    let what = format!("{} CSVs, {} to {}{how}", objects.len(), report::size(bytes), context.config.store);
+    let what = format!("{} CSVs, {} to {}{how}", objects.len(), words::size(bytes), context.config.store);
     // Every row was read: the ledger reckons from these numbers on.
     let details = json!({ "newest": newest, "via": via, "exported_csvs": exported, "rows": counted });
     step.done(&what, rows, bytes, details).await?;
@@ -140,8 +141,8 @@ async fn warn_of_others(context: &Context, counted: &BTreeMap<&str, u64>) -> Res
             rows_remembered = expected,
             "{table} has {} row(s), and the ledger reckoned with {}: somebody else wrote to it; from now on the ledger \
              reckons with what is there",
-            report::count(*found),
-            report::count(*expected as u64)
+            words::count(*found),
+            words::count(*expected as u64)
         );
     }
     Ok(())

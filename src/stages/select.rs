@@ -8,13 +8,13 @@ use globset::GlobMatcher;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Context;
 use crate::clients::store::{Listing, ObjectInfo};
 use crate::config::Selection;
 use crate::dataset::{Dataset, FileName};
 use crate::error::Cause;
-use crate::manifest::KnownFile;
-use crate::{fault, report};
+use crate::ledger::KnownFile;
+use crate::run::context::Context;
+use crate::{fault, words};
 
 /// The files to process, in the order in which they count.
 #[derive(Debug)]
@@ -222,7 +222,7 @@ async fn only_new(context: &Context, files: &mut Vec<SelectedFile>, names: usize
         tracing::warn!(
             run_id = %context.run_id,
             "{} has no file of {} among {} names",
-            context.config.source, context.dataset().name, report::count(names as u64)
+            context.config.source, context.dataset().name, words::count(names as u64)
         );
     }
     leave_out_done(files, context.ledger.known_files().await?);

@@ -5,14 +5,15 @@
 
 use serde_json::json;
 
-use super::Context;
 use super::check::Checked;
 use super::export::{Csv, Exported};
 use super::fetch::{Fetched, FetchedFile};
 use crate::archive::{self, RawFile};
 use crate::config::Selection;
 use crate::error::Cause;
-use crate::{fault, report};
+use crate::fault;
+use crate::run::context::Context;
+use crate::words;
 
 /// The CSVs of a batch in the store, and still on the local disk.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
         fault::point!("upload.csv");
     }
     let objects = (fetched.files.len() + csvs.len()) as u64;
-    let what = format!("{objects} objects, {} to {}", report::size(bytes), context.config.store);
+    let what = format!("{objects} objects, {} to {}", words::size(bytes), context.config.store);
     step.done(&what, objects, bytes, json!({})).await?;
     fault::point!("upload.end");
     Ok(Uploaded { fetched, csvs, replacing })

@@ -259,7 +259,7 @@ async fn all_is_well_before_the_first_run_and_after_it() {
     let seen = tonight.check(&[]).await.exits(0).others("ok", &[]);
     let seen =
         seen.is("files", "ok", &["1 of 2 to be taken"]).is("tables", "ok", &["the 12 of schema public"]);
-    let version = format!("version {}; 1 file(s) done", merganser::manifest::NEWEST);
+    let version = format!("version {}; 1 file(s) done", merganser::ledger::NEWEST);
     seen.is("ledger", "ok", &[&version]).is("rights", "ok", &["belong to merganser"]);
     let text = tonight.command(&["check", "oca"], &[]).await.exits(0);
     assert_eq!(text.stdout.lines().count(), ALL.len() + 1, "{}", text.stdout);

@@ -52,7 +52,7 @@ async fn more_failures_than_the_budget() {
     refused(&pipeline, &["--max-failures", "0", "--allow", "drop"], "failures").await;
     let allowed = pipeline.run_with(&["--max-failures", "0", "--allow", "failures"]).await.exits(3);
     assert_eq!(allowed.count("records_loaded"), 18);
-    let host = merganser::machine::host();
+    let host = merganser::system::machine::host();
     assert_eq!(
         breaches(&pipeline).await,
         [format!("failures||2 of 20 records failed|at most 0 failed records|ada at {host}")]

@@ -33,7 +33,7 @@ async fn every_column_of_a_run_a_step_and_a_file_is_true() {
             (counts ->> 'duration_ms')::int > 0, options ->> 'source', options ->> 'store', options ->> 'level',
             substr(run_id::text, 15, 1))
         from etl.runs order by started_at desc limit 1";
-    let run = run.replace("HOST", &merganser::machine::host());
+    let run = run.replace("HOST", &merganser::system::machine::host());
     let records = r#"{"seen": 8, "failed": 1, "loaded": 3, "deleted": 2, "superseded": 2}"#;
     let failures = r#"{"files": 0, "records": 1, "incomplete_files": 0}"#;
     let version = env!("CARGO_PKG_VERSION");

@@ -87,7 +87,7 @@ fn play(blocks: &[&str]) -> Vec<String> {
     shell.envs(std::env::var_os("HOME").map(|home| ("HOME", home)));
     let said = String::from_utf8(shell.output().unwrap().stdout).unwrap();
     let host = |name: &str| format!(" on {name} as ");
-    let said = said.replace(&host(&merganser::machine::host()), &host(HOST));
+    let said = said.replace(&host(&merganser::system::machine::host()), &host(HOST));
     let said = said.replace(&place.display().to_string(), PLACE);
     let mut outputs: Vec<_> = said.split(&format!("\n{MARK}\n")).map(str::to_owned).collect();
     assert_eq!(outputs.pop().as_deref(), Some(""), "the shell gave up");

@@ -7,18 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use russh::client::{self, Config, DisconnectReason, Handle, Handler};
-use russh::keys::{Algorithm, PublicKeyOrCertificate};
+use russh::client::{self, Config, Handle};
+use russh::keys::Algorithm;
 use russh::{AlgorithmKind, ChannelMsg, Preferred};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::auth::{self, Identity, LoginFailure};
 use super::error::{SftpError, said};
+use super::guard::{Farewell, GuardError, HostGuard, ended};
 use super::host_key::{HostKeys, Refusal};
 use super::options::SftpLimits;
 use super::protocol;
-use super::session::Session;
+use super::session::SftpSession;
 use super::url::SftpUrl;
 use crate::clients::store::Place;
 
@@ -30,61 +31,13 @@ const WINDOW_BYTES: u32 = 8 << 20;
 const MESSAGES: usize = 1024;
 const PACKET_BYTES: u32 = 65_535;
 
-/// What the end of a connection was, for those who find it closed.
-pub(super) type Farewell = Arc<Mutex<Option<String>>>;
-
-/// Why a connection ends before it is one.
-#[derive(Debug)]
-pub(super) enum GuardError {
-    Ssh(russh::Error),
-    Refused(Refusal),
-}
-
-impl From<russh::Error> for GuardError {
-    fn from(error: russh::Error) -> Self {
-        Self::Ssh(error)
-    }
-}
-
-/// Looks at the server's key, and remembers how the connection ended.
-pub(super) struct Guard {
-    keys: Arc<HostKeys>,
-    /// The kind of the key that was refused, to ask for another one.
-    refused: Arc<Mutex<Option<Algorithm>>>,
-    farewell: Farewell,
-}
-
-impl Handler for Guard {
-    type Error = GuardError;
-
-    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, GuardError> {
-        let key = key.public_key();
-        self.keys.check(&key).map(|()| true).map_err(|refusal| {
-            *self.refused.lock().expect("no panic while it is held") = Some(key.algorithm());
-            GuardError::Refused(refusal)
-        })
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<GuardError>) -> Result<(), GuardError> {
-        let words = match reason {
-            DisconnectReason::ReceivedDisconnect(info) => {
-                format!("the server ended it: {}", said(&info.message))
-            }
-            DisconnectReason::Error(GuardError::Ssh(error)) => words(&error),
-            DisconnectReason::Error(GuardError::Refused(_)) => "the server changed its key".into(),
-        };
-        *self.farewell.lock().expect("no panic while it is held") = Some(words);
-        Ok(())
-    }
-}
-
 /// Connects and logs in.
 pub(super) async fn connect(
     url: &SftpUrl,
     keys: &Arc<HostKeys>,
     identity: &Identity,
     limits: &SftpLimits,
-) -> Result<Session, SftpError> {
+) -> Result<SftpSession, SftpError> {
     let at = Place { operation: "connect to", url: url.to_string() };
     let (mut handle, farewell) = handshake(url, keys, limits, &at).await?;
     let at = Place { operation: "log in to", url: url.to_string() };
@@ -133,7 +86,7 @@ pub(super) async fn connect(
         if version != protocol::VERSION {
             return Err(plain(&at, &format!("the server speaks version {version} of SFTP, and not 3")));
         }
-        Ok(Session::new(handle, channel, incoming, limits.idle, farewell.clone()))
+        Ok(SftpSession::new(handle, channel, incoming, limits.idle, farewell.clone()))
     })
     .await
 }
@@ -145,7 +98,7 @@ async fn handshake(
     keys: &Arc<HostKeys>,
     limits: &SftpLimits,
     at: &Place,
-) -> Result<(Handle<Guard>, Farewell), SftpError> {
+) -> Result<(Handle<HostGuard>, Farewell), SftpError> {
     let mut first_refusal = None;
     let mut refused_kinds: Vec<Algorithm> = Vec::new();
     loop {
@@ -163,7 +116,7 @@ async fn handshake(
         stream.set_nodelay(true).map_err(|source| SftpError::Unreachable { at: at.clone(), source })?;
         let farewell = Farewell::default();
         let refused = Arc::new(Mutex::new(None));
-        let guard = Guard { keys: keys.clone(), refused: refused.clone(), farewell: farewell.clone() };
+        let guard = HostGuard { keys: keys.clone(), refused: refused.clone(), farewell: farewell.clone() };
         let config = Arc::new(config(limits, algorithms));
         let step = "keys were not agreed on";
         let result = within(limits.connect, step, at, async {
@@ -191,14 +144,6 @@ async fn handshake(
         }
         first_refusal.get_or_insert(error);
     }
-}
-
-/// How a connection that is closed ended, in words. To be asked once.
-pub(super) async fn ended(handle: &mut Handle<Guard>, farewell: &Farewell) -> String {
-    // Closed is not over: the reason is known a moment later.
-    let _ = timeout(Duration::from_secs(1), handle).await;
-    let reason = farewell.lock().expect("no panic while it is held").clone();
-    reason.unwrap_or("the server closed it".into())
 }
 
 fn config(limits: &SftpLimits, algorithms: Vec<Algorithm>) -> Config {
@@ -250,17 +195,6 @@ fn handshake_error(at: &Place, error: russh::Error) -> SftpError {
             plain(at, &detail)
         }
         error => protocol_error(at, "SSH cannot be spoken with the server", error),
-    }
-}
-
-/// The end of a connection in words.
-fn words(error: &russh::Error) -> String {
-    use russh::Error as E;
-    match error {
-        E::HUP | E::Disconnect => "the server closed it".into(),
-        E::IO(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => "the server closed it".into(),
-        E::KeepaliveTimeout | E::InactivityTimeout => "the server shows no sign of life".into(),
-        error => said(&error.to_string()),
     }
 }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
 use super::protocol::{Attributes, Reply, Request, status};
-use super::session::{Broken, Session, unexpected};
+use super::session::{Broken, SftpSession, unexpected};
 
 /// Bytes of one request. All servers give so much at once; a longer answer is cut by many.
 const CHUNK_BYTES: u64 = 32 << 10;
@@ -75,7 +75,7 @@ impl<'a> Download<'a> {
     }
 
     /// Reads the rest of the file.
-    pub async fn run(&mut self, session: &mut Session) -> Result<(), Stop> {
+    pub async fn run(&mut self, session: &mut SftpSession) -> Result<(), Stop> {
         let handle = session.open(&self.path).await?;
         let now = session.file_attributes(&handle, &self.path).await?;
         let size_bytes = now.size_bytes.ok_or(Stop::NoSize)?;
@@ -91,10 +91,10 @@ impl<'a> Download<'a> {
         Ok(())
     }
 
-    async fn read(&mut self, session: &mut Session, handle: &[u8], end: u64) -> Result<(), Stop> {
+    async fn read(&mut self, session: &mut SftpSession, handle: &[u8], end: u64) -> Result<(), Stop> {
         let mut parts: VecDeque<Part> = VecDeque::with_capacity(REQUESTS + 1);
         let mut next = self.size_bytes;
-        let ask = |session: &mut Session, offset: u64, size_bytes: u64| {
+        let ask = |session: &mut SftpSession, offset: u64, size_bytes: u64| {
             let id = session.queue(&Request::Read { handle, offset, size_bytes: size_bytes as u32 });
             Part { id, offset, size_bytes, data: None }
         };

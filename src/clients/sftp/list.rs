@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::protocol::{Attributes, Name};
-use super::session::{Broken, Session};
+use super::session::{Broken, SftpSession};
 use crate::clients::store::{Listing, ObjectInfo};
 
 const TYPE_MASK: u32 = 0o170_000;
@@ -20,7 +20,7 @@ enum Kind {
 
 /// The regular files of a folder, by name; links count as what they lead to. What else is there is listed apart.
 /// `prefix` comes before each name.
-pub(super) async fn list(session: &mut Session, folder: &str, prefix: &str) -> Result<Listing, Broken> {
+pub(super) async fn list(session: &mut SftpSession, folder: &str, prefix: &str) -> Result<Listing, Broken> {
     let handle = session.open_folder(folder).await?;
     let mut found = Listing::default();
     let mut links = Vec::new();

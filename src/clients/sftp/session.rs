@@ -8,12 +8,12 @@ use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg};
 use tokio::time::timeout;
 
-use super::connection::{self, Farewell, Guard};
+use super::guard::{self, Farewell, HostGuard};
 use super::protocol::{self, Attributes, Malformed, Name, Reply, Request, status};
 
 /// A logged-in session.
-pub(super) struct Session {
-    handle: Handle<Guard>,
+pub(super) struct SftpSession {
+    handle: Handle<HostGuard>,
     channel: Channel<Msg>,
     incoming: BytesMut,
     outgoing: BytesMut,
@@ -50,9 +50,9 @@ impl Broken {
     }
 }
 
-impl Session {
+impl SftpSession {
     pub fn new(
-        handle: Handle<Guard>,
+        handle: Handle<HostGuard>,
         channel: Channel<Msg>,
         incoming: BytesMut,
         idle: Duration,
@@ -189,7 +189,7 @@ impl Session {
     }
 
     async fn lost(&mut self) -> Broken {
-        Broken::Lost(connection::ended(&mut self.handle, &self.farewell).await)
+        Broken::Lost(guard::ended(&mut self.handle, &self.farewell).await)
     }
 }
 

@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 
 use super::error::{Place, StoreError};
 use super::{Fetched, Listing, ObjectInfo, hex};
-use crate::{fault, private};
+use crate::fault;
+use crate::system::private;
 
 mod tree;
 

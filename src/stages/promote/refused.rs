@@ -15,12 +15,13 @@ use super::guards::{self, Guard};
 use super::{Transfer, failed};
 use crate::clients::postgres::Connection;
 use crate::error::Cause;
-use crate::manifest::NewFailure;
+use crate::ledger::NewFailure;
+use crate::run::context::Context;
 use crate::schema::Comparison;
-use crate::stages::Context;
 use crate::stages::fetch::Fetched;
 use crate::stages::load::Loaded;
-use crate::{fault, report, sql};
+use crate::words;
+use crate::{fault, sql};
 use breach::Breach;
 use probe::Probe;
 
@@ -145,7 +146,7 @@ pub(super) async fn find(
         run_id = %context.run_id,
         batch,
         "the database refuses {} record(s), which are failed records: {reasons}; the others are taken once more",
-        report::count(records)
+        words::count(records)
     );
     let places: Vec<_> = offenders.iter().map(|offender| (offender.file_id, offender.ordinal)).collect();
     Ok(Refused { rest: fetched.without(&places), records })

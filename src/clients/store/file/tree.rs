@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::{TEMP_PREFIX, TEMP_SUFFIX};
 use crate::clients::store::{Listing, ObjectInfo};
-use crate::private;
+use crate::system::private;
 
 /// Is an object there for everybody? All others are their owner's alone.
 pub(super) fn is_public(key: &str) -> bool {

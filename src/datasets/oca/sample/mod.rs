@@ -22,6 +22,7 @@
 //! Broken cases are among the cases, spread evenly, their ways of being broken in turn.
 
 mod case;
+mod flaw;
 mod places;
 mod property;
 mod story;
@@ -39,7 +40,8 @@ use jiff::civil::{Date, date};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use self::case::{CaseWriter, Flaw, Numbering};
+use self::case::{CaseWriter, Numbering};
+use self::flaw::Flaw;
 use self::values::Draw;
 use self::xml::{Calendar, Xml};
 

@@ -1,7 +1,7 @@
 //! What happened in a made case since its filing: events, appearances, motions, decisions,
 //! judgments and their warrants, each not before what it follows from.
 
-use super::case::Flaw;
+use super::flaw::Flaw;
 use super::property::Property;
 use super::values::*;
 use super::xml::{Day, Week, Xml, american, dollars};

@@ -6,13 +6,18 @@ use serde_json::json;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
-use crate::clients::postgres::{self, PgError};
-use crate::error::{Cause, Failure};
-use crate::manifest::confirm_written;
-use crate::report::Report;
-use crate::run::{Opened, Progress};
-use crate::stages::{Context, load, publish};
-use crate::{config::RunConfig, schema, sql};
+use crate::cli::Purge;
+use crate::clients::postgres;
+use crate::clients::postgres::PgError;
+use crate::config::RunConfig;
+use crate::error::{Cause, Exit, Failure};
+use crate::ledger::confirm_written;
+use crate::log::Report;
+use crate::run::context::Context;
+use crate::run::opened::Opened;
+use crate::run::progress::Progress;
+use crate::stages::{load, publish};
+use crate::{schema, sql};
 
 /// What a purge took out.
 #[derive(Debug)]
@@ -185,4 +190,39 @@ async fn delete_and_verify(
 
 fn failed(error: tokio_postgres::Error) -> PgError {
     postgres::classify(error, "purge")
+}
+
+/// `merganser purge`.
+pub async fn run(args: Purge, report: &Report) -> Result<Exit, Failure> {
+    let purged = purge(RunConfig::from_purge(&args)?, report).await?;
+    let went = if purged.dry_run { "would go" } else { "taken out" };
+    for (table, rows) in &purged.rows {
+        println!("{table}: {rows} row(s) of deleted cases {went}");
+    }
+    if purged.objects > 0 {
+        println!("private/runs: {} object(s) of earlier runs, as cases were then, {went}", purged.objects);
+    }
+    if !purged.foreign.is_empty() {
+        let objects: usize = purged.foreign.values().sum();
+        println!(
+            "private/runs: {objects} object(s) stay, of {} run(s) that this ledger does not know for this schema; remove \
+             them when no such run is under way:",
+            purged.foreign.len()
+        );
+        for folder in purged.foreign.keys() {
+            println!("  {folder}");
+        }
+    }
+    if purged.rows.is_empty() {
+        println!("Nothing was left of deleted cases in tables and ledger.");
+    }
+    if purged.dry_run {
+        println!("A dry run, rolled back. The database is unchanged.");
+    } else {
+        println!("Verified: nothing of a deleted case is left in the tables, in staging or in the ledger.");
+    }
+    if purged.published {
+        println!("The public files are written anew.");
+    }
+    Ok(Exit::Done)
 }

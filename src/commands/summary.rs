@@ -1,12 +1,71 @@
 //! The closing words of a run: what happened, whether the database changed, what to type next.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use crate::manifest::Kind;
-use crate::report::{count, duration};
-use crate::run::{RunOutcome, Summary};
-use crate::show;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::Exit;
+use crate::stages::check::Failures;
+use crate::stages::promote::{Records, Sample, TableChange};
+use crate::stages::publish::Published;
+
+use crate::commands::show;
+use crate::ledger::Kind;
+use crate::run::progress::RunOutcome;
 use crate::stages::promote::Guard;
+use crate::words::{count, duration};
+
+/// A run that is over, for whoever asked for it.
+#[derive(Debug)]
+pub struct Summary {
+    pub run_id: Uuid,
+    pub dataset: &'static str,
+    pub kind: Kind,
+    /// What a record is called where people read it.
+    pub record: &'static str,
+    pub outcome: RunOutcome,
+    pub dry_run: bool,
+    pub files: usize,
+    pub failures: Failures,
+    pub records: Records,
+    pub changes: Vec<TableChange>,
+    pub guards: Vec<Guard>,
+    /// Of a dry run.
+    pub samples: Vec<Sample>,
+    /// Elements that no column takes and no earlier run saw: how often each came.
+    pub new_elements: BTreeMap<String, u64>,
+    /// Deleted records that came with data beside their delete, which is not loaded.
+    pub deleted_with_data: u64,
+    pub published: Option<Published>,
+    /// What the steps cost, as the ledger has it.
+    pub timings: Option<Value>,
+    pub duration: Duration,
+    pub peak_memory_bytes: Option<u64>,
+}
+
+impl Summary {
+    /// The exit code that goes with it: of a dry run, the one that the real run would have.
+    pub fn exit(&self) -> Exit {
+        match self.has_failures() {
+            _ if self.breaches().next().is_some() => Exit::Failed,
+            true => Exit::SomeFailed,
+            false => Exit::Done,
+        }
+    }
+
+    /// The guards that would stop the real run; only a dry run gets past them.
+    pub fn breaches(&self) -> impl Iterator<Item = &Guard> {
+        self.guards.iter().filter(|guard| guard.stops())
+    }
+
+    /// Is there something to put right?
+    pub fn has_failures(&self) -> bool {
+        self.failures != Failures::default()
+    }
+}
 
 /// The summary for a person, several lines.
 pub fn render(summary: &Summary) -> String {

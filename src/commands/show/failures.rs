@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{number, word};
-use crate::report::count;
+use crate::words::count;
 
 /// Rows of one reason that are shown.
 const SHOWN: usize = 20;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::error::Cause;
-use crate::manifest::{is_usable, only_run, unknown_run};
+use crate::ledger::{is_usable, only_run, unknown_run};
 use crate::sql;
 
 /// A ledger that is only read.

@@ -7,9 +7,9 @@ use std::path::Path;
 use super::{Finding, Probes};
 use crate::config::RunConfig;
 use crate::error::Cause;
-use crate::machine;
-use crate::report::size;
 use crate::stages::select::{self, SelectedFile};
+use crate::system::machine;
+use crate::words::size;
 
 /// Staging takes so many times the size of the zips of a batch: the zips, the local store and the CSVs. Measured, see
 /// docs/operations.md.
@@ -105,8 +105,8 @@ fn clock(clocks: &[(&str, Option<f64>)]) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
     use super::*;
+    use crate::commands::check::State;
 
     #[test]
     fn the_worst_clock_counts() {

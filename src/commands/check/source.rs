@@ -10,9 +10,9 @@ use crate::clients::source::{Source, SourceError, SourceUrl};
 use crate::clients::store::Listing;
 use crate::config::{RunConfig, Selection};
 use crate::error::Cause;
-use crate::manifest::KnownFile;
-use crate::report::{count, size};
+use crate::ledger::KnownFile;
 use crate::stages::select::{self, SelectedFile};
+use crate::words::{count, size};
 
 /// So many files are opened: each costs a round trip or two.
 const OPENED_MAX: usize = 30;

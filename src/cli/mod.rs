@@ -2,11 +2,12 @@
 //!
 //! None of this is `Debug`: a URL as it was typed may hold a password, which `config` knows to hide.
 
+pub mod environment;
+
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::environment::switch;
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
 #[derive(Parser)]
@@ -369,4 +370,9 @@ pub struct Output {
     /// More detail; twice: the libraries' too
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
+}
+
+/// What the variable of a switch takes: true, yes, on or 1, and their contraries, in any case. People write all of these.
+fn switch() -> BoolishValueParser {
+    BoolishValueParser::new()
 }

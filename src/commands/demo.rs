@@ -6,12 +6,16 @@ use crate::cli::{DatasetName, Demo};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
 use crate::clients::source::SourceUrl;
+use crate::commands::run;
+use crate::commands::summary;
+use crate::commands::summary::Summary;
 use crate::config::{DatabaseConfig, RunConfig};
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
-use crate::report::{Report, count};
-use crate::run::Server;
-use crate::{config, embedded, run, sql, summary};
+use crate::log::Report;
+use crate::run::server::Server;
+use crate::words::count;
+use crate::{config, embedded, sql};
 
 const INITIAL_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 7);
 const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
@@ -50,7 +54,7 @@ pub async fn demo(args: Demo, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Result<run::Summary, Failure> {
+async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Result<Summary, Failure> {
     let schema = config.database.schema.clone();
     let done = run::run(config, report).await?;
     println!("\n{}", summary::render(&done));

@@ -7,16 +7,14 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use super::{Finding, Probe, Probes, catalogue, host};
-use crate::aws_s3::AwsS3;
 use crate::catalogue::{Server, server};
-use crate::clients::postgres::{self, Connection, PgError, PgUrl, SslMode};
+use crate::clients::postgres;
+use crate::clients::postgres::{Connection, PgError, PgUrl, SslMode};
 use crate::config::{DatabaseUrl, LoadVia, RunConfig};
-use crate::embedded;
 use crate::error::Cause;
-use crate::manifest::{KnownFile, Ledger, NEWEST};
-use crate::run;
-use crate::schema;
-use crate::sql;
+use crate::ledger::{KnownFile, Ledger, NEWEST};
+use crate::run::aws_s3::AwsS3;
+use crate::{embedded, run, schema, sql};
 
 /// Oldest version that the pipeline's SQL is written for.
 const OLDEST_VERSION: i32 = 140_000;
@@ -77,7 +75,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
             return Found { probes: probes.list, ..found };
         }
     }
-    match run::Server::open(&config.database.url).await {
+    match run::server::Server::open(&config.database.url).await {
         Ok(server) => {
             look_around(&mut probes, config, &server.url, &mut found).await;
             server.close().await;
@@ -197,7 +195,7 @@ async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Caus
         return Ok((Look { ledger: None, known: Vec::new(), needs_work: true }, finding));
     };
     let known = ledger.known_files().await?;
-    let done = crate::report::count(known.len() as u64);
+    let done = crate::words::count(known.len() as u64);
     let needs_work = version < NEWEST;
     let finding = Finding::ok(match needs_work {
         true => {

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 
-use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
 
@@ -29,11 +28,6 @@ pub const UNUSED_NAMES: &[&str] = &[
     "PARSE_WRITE_BATCH_ENABLED",
     "PARSE_WRITE_BATCH_SIZE",
 ];
-
-/// What the variable of a switch takes: true, yes, on or 1, and their contraries, in any case. People write all of these.
-pub fn switch() -> BoolishValueParser {
-    BoolishValueParser::new()
-}
 
 /// Reads the command line and, for what it leaves open, the environment.
 ///

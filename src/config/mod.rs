@@ -14,8 +14,8 @@ use crate::clients::store::{S3Options, StoreUrl};
 use crate::dataset::{Dataset, Limits};
 use crate::datasets::oca::OCA;
 use crate::error::Cause;
-use crate::machine;
-use crate::manifest::Kind;
+use crate::ledger::entries::Kind;
+use crate::system::machine;
 
 pub use budget::{DeleteLimit, DropLimit, FailureBudget};
 

@@ -2,14 +2,13 @@
 //! object per event elsewhere. Always on standard error; standard output is for data.
 
 use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::{LogFormat, Output};
-use crate::run::Summary;
 
 /// Where progress is shown.
 #[derive(Clone, Debug)]
@@ -95,51 +94,6 @@ impl Report {
     /// Is every event one JSON object?
     pub fn is_json(&self) -> bool {
         self.json
-    }
-
-    /// The last events of a run that did not fail.
-    pub fn finished(&self, summary: &Summary) {
-        if !summary.new_elements.is_empty() {
-            let elements = summary.new_elements.iter().take(10);
-            let elements: Vec<_> = elements.map(|(path, count)| format!("{path} ({count})")).collect();
-            tracing::warn!(
-                run_id = %summary.run_id,
-                elements = summary.new_elements.len(),
-                "elements that no column takes and no earlier run saw: {}; merganser status {} has examples",
-                elements.join(", "),
-                summary.run_id
-            );
-        }
-        if summary.deleted_with_data > 0 {
-            tracing::warn!(
-                run_id = %summary.run_id,
-                records = summary.deleted_with_data,
-                "{} {}(s) came as a delete and with data beside it: the delete counts; an ordinary one carries \
-                 nothing else, so ask the sender if they are meant",
-                count(summary.deleted_with_data),
-                summary.record
-            );
-        }
-        if !self.json {
-            return;
-        }
-        tracing::info!(
-            run_id = %summary.run_id,
-            dataset = summary.dataset,
-            dry_run = summary.dry_run,
-            files = summary.files,
-            records_seen = summary.records.seen,
-            records_loaded = summary.records.loaded,
-            records_superseded = summary.records.superseded,
-            records_deleted = summary.records.deleted,
-            records_failed = summary.failures.records,
-            files_unreadable = summary.failures.files,
-            files_incomplete = summary.failures.incomplete_files,
-            duration_ms = summary.duration.as_millis() as u64,
-            peak_memory_bytes = summary.peak_memory_bytes,
-            exit_code = summary.exit() as u8,
-            "run finished"
-        );
     }
 
     /// A bar for one file that is read or written, in bytes; `total` 0: unknown.
@@ -258,51 +212,9 @@ impl tracing::field::Visit for Message {
     }
 }
 
-/// A duration as people read it: `840 ms`, `12.3 s`, `4 min 05 s`.
-pub fn duration(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if seconds < 1.0 {
-        format!("{:.0} ms", seconds * 1000.0)
-    } else if seconds < 60.0 {
-        format!("{seconds:.1} s")
-    } else {
-        format!("{} min {:02} s", time.as_secs() / 60, time.as_secs() % 60)
-    }
-}
-
-/// A number with separators: `1,300,000`.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A size as people read it: `3.4 MB`.
-pub fn size(bytes: u64) -> String {
-    indicatif::DecimalBytes(bytes).to_string()
-}
-
-/// Milliseconds since `start`.
-pub fn millis(start: Instant) -> u64 {
-    start.elapsed().as_millis() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_and_durations_read_well() {
-        assert_eq!((count(0), count(999), count(1_300_000)), ("0".into(), "999".into(), "1,300,000".into()));
-        assert_eq!(duration(Duration::from_millis(840)), "840 ms");
-        assert_eq!(duration(Duration::from_secs(245)), "4 min 05 s");
-    }
 
     #[test]
     fn the_table_that_is_at_work_is_numbered() {

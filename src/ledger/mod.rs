@@ -3,8 +3,9 @@
 //! It has a connection of its own, which also holds the dataset's lock, so that what it writes survives a
 //! promotion that is rolled back. What must commit with the data is written by the promotion itself.
 
-mod entries;
+pub mod entries;
 mod files;
+pub mod inspect;
 mod migrations;
 
 use std::collections::BTreeMap;
@@ -13,11 +14,13 @@ use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use crate::catalogue;
 use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::config::DatabaseConfig;
 use crate::dataset::Dataset;
 use crate::error::Cause;
-use crate::{catalogue, machine, sql};
+use crate::sql;
+use crate::system::machine;
 
 pub use entries::{
     FileFindings, Kind, KnownFailure, KnownFile, NewFailure, NewFile, NewRun, Place, Status, confirm_written,

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Cause;
-use crate::private;
+use crate::system::private;
 
 /// Nobody else makes folders of such a name: those that nobody holds are removed.
 const PREFIX: &str = "merganser-run-";

@@ -8,17 +8,21 @@ use jiff::civil::Date;
 use serde_json::json;
 use tokio_postgres::Transaction;
 
+use super::terminal::say;
 use crate::catalogue;
+use crate::cli::Adopt;
 use crate::clients::postgres::{self, PgError};
 use crate::clients::store::{ObjectInfo, Store, StoreError};
 use crate::config::RunConfig;
 use crate::dataset::{Dataset, FileName};
-use crate::error::{Cause, Failure};
-use crate::report::{Report, count};
-use crate::run::{Opened, Progress};
+use crate::error::{Cause, Exit, Failure};
+use crate::log::Report;
+use crate::run::context::Context;
+use crate::run::opened::Opened;
+use crate::run::progress::Progress;
 use crate::schema::{self, Addition, Comparison};
 use crate::sql;
-use crate::stages::Context;
+use crate::words::count;
 
 /// How long a statement waits for somebody else's lock. Who waits for us waits as long at most, and a little.
 const LOCK_TIMEOUT: &str = "10s";
@@ -362,4 +366,12 @@ fn shorten(names: &[String]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+/// `merganser adopt`.
+pub async fn run(args: Adopt, report: &Report) -> Result<Exit, Failure> {
+    let options = Options { fix: args.fix, until: args.until };
+    let adopted = adopt(RunConfig::from_adopt(&args)?, options, report).await?;
+    say(&adopted.render(crate::config::dataset(args.dataset).name));
+    Ok(Exit::Done)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{list, moment, number, status_of, took, word};
-use crate::report::{count, duration, size};
+use crate::words::{count, duration, size};
 
 /// The steps of a run in the order in which they come.
 const STEPS: [&str; 9] =

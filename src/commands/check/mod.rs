@@ -17,10 +17,13 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::json;
 
-use crate::config::{RunConfig, Selection};
-use crate::error::{Cause, Exit};
-use crate::report;
+use super::terminal::{pretty, say};
+use crate::cli::Check;
+use crate::config::{self, RunConfig, Selection};
+use crate::error::{Cause, Exit, Failure};
+use crate::words;
 
 /// What became of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -123,7 +126,7 @@ impl Probes {
             State::Fail => hint.or_else(|| Some(format!("see `{name}` in docs/operations.md"))),
             _ => hint,
         };
-        self.list.push(Probe { name, state, found, hint, duration_ms: report::millis(started) });
+        self.list.push(Probe { name, state, found, hint, duration_ms: words::millis(started) });
     }
 
     /// What takes no time.
@@ -148,6 +151,14 @@ pub struct Checked {
     probes: Vec<Probe>,
     #[serde(skip)]
     is_configured: bool,
+}
+
+/// `merganser check`.
+pub async fn run(args: Check) -> Result<Exit, Failure> {
+    let dataset = config::dataset(args.run.dataset).name;
+    let checked = check(dataset, RunConfig::from_run(&args.run), Duration::from_secs(args.timeout)).await;
+    say(&if args.json { pretty(&json!(checked)) } else { checked.render() });
+    Ok(checked.exit())
 }
 
 /// Looks whether a run with this configuration would work. Never fails: what is wrong is a probe that says so.

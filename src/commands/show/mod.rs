@@ -11,7 +11,7 @@ use serde_json::Value;
 pub use failures::{failure, failures, failures_csv};
 pub use timings::{shares, timing, timings};
 
-use crate::report::{count, duration};
+use crate::words::{count, duration};
 
 /// The last runs, a line each, and what to do about them; `open` failed records are not put right, of any run.
 pub fn runs(runs: &[Value], open: u64) -> String {

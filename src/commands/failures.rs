@@ -1,0 +1,49 @@
+//! `merganser failures`: the records that failed, from the ledger.
+
+use serde_json::json;
+
+use super::show;
+use super::terminal::{pretty, say};
+use crate::cli::Failures;
+use crate::config::{self, DatabaseConfig};
+use crate::error::{Cause, Exit, Failure};
+use crate::ledger::inspect::{FailureFilter, Reader};
+use crate::run::server::Server;
+
+/// Lists failed records, or shows one.
+pub async fn failures(args: Failures) -> Result<Exit, Failure> {
+    let config = DatabaseConfig::new(&args.database)?;
+    let server = Server::open(&config.url).await?;
+    let shown = async {
+        let reader = Reader::open(&server.url, &config.ledger_schema).await?;
+        let run = match &args.run {
+            None => None,
+            Some(name) => Some(reader.run_id(name).await?),
+        };
+        let filter = FailureFilter {
+            run,
+            file: args.file.clone(),
+            dataset: args.dataset.map(|name| config::dataset(name).name.to_owned()),
+            record: args.show,
+            record_id: None,
+            settled: args.all || args.run.is_some() || args.file.is_some(),
+        };
+        let rows = reader.failures(&filter).await?;
+        Ok::<_, Cause>(match (args.show, rows.first()) {
+            _ if args.json => pretty(&json!(rows)),
+            _ if args.csv => show::failures_csv(&rows),
+            (Some(id), None) => {
+                return Err(Cause::Usage {
+                    message: format!("the ledger knows no failed record {id}"),
+                    hint: Some("merganser failures --all lists them".into()),
+                });
+            }
+            (Some(_), Some(row)) => show::failure(row),
+            (None, _) => show::failures(&rows),
+        })
+    }
+    .await;
+    server.close().await;
+    say(&shown?);
+    Ok(Exit::Done)
+}

@@ -1,0 +1,53 @@
+//! What each command does with its arguments, and how its result is shown.
+
+pub mod adopt;
+pub mod check;
+pub mod demo;
+mod failures;
+pub mod purge;
+pub mod run;
+mod sample;
+pub mod show;
+mod status;
+pub mod summary;
+mod terminal;
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::config::RunConfig;
+use crate::error::Exit;
+use crate::log::Report;
+use crate::system::private;
+use terminal::{end, say, start};
+
+/// Carries a command out; errors are shown.
+pub fn run(cli: Cli) -> Exit {
+    // The sample is for others to see; all else holds names and addresses.
+    if !matches!(cli.command, Command::Sample(_) | Command::Completions { .. }) {
+        private::by_default();
+    }
+    let report = Report::start(&cli.output, matches!(cli.command, Command::Demo(_)));
+    let result = match cli.command {
+        Command::Run(args) => {
+            run::warn_of_reprocessing(args.reprocess.as_deref());
+            return run::process(RunConfig::from_run(&args), &report);
+        }
+        Command::Reprocess(args) => return run::process(RunConfig::from_reprocess(&args), &report),
+        Command::Retry(args) => return run::process(RunConfig::from_retry(&args), &report),
+        Command::Status(args) => start(status::status(args)),
+        Command::Failures(args) => start(failures::failures(args)),
+        Command::Check(args) => start(check::run(*args)),
+        Command::Adopt(args) => start(adopt::run(*args, &report)),
+        Command::Purge(args) => start(purge::run(*args, &report)),
+        Command::Demo(args) => start(demo::demo(args, &report)),
+        Command::Sample(args) => sample::run(args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "merganser", &mut script);
+            say(&String::from_utf8_lossy(&script));
+            Ok(Exit::Done)
+        }
+    };
+    end(result, &report)
+}

@@ -1,0 +1,117 @@
+//! `merganser run`, `reprocess` and `retry`.
+
+use std::time::Instant;
+
+use super::summary::{self, Summary};
+use super::terminal::{end, say, start};
+use crate::config::RunConfig;
+use crate::error::{Cause, Exit, Failure};
+use crate::etl;
+use crate::log::Report;
+use crate::run::context::Context;
+use crate::run::opened::Opened;
+use crate::run::progress::Progress;
+use crate::system::machine;
+use crate::words;
+
+/// Runs a dataset from its source into production.
+///
+/// # Errors
+/// [`Failure`] says what failed, where, and whether the database changed; the ledger has it too.
+pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure> {
+    let started = Instant::now();
+    let opened = Opened::open(config, report).await?;
+    let (run_id, dry_run, dataset) =
+        (opened.context().run_id, opened.context().config.dry_run, opened.context().dataset());
+    let kind = opened.context().config.kind;
+    let (outcome, progress) = opened
+        .run(async |context: &Context, progress: &mut Progress| etl::run(context, progress).await)
+        .await?;
+    Ok(Summary {
+        run_id,
+        dataset: dataset.name,
+        kind,
+        record: dataset.record,
+        outcome,
+        dry_run,
+        files: progress.files,
+        failures: progress.failures,
+        records: progress.records,
+        changes: progress.changes,
+        guards: progress.guards,
+        samples: progress.samples,
+        new_elements: progress.new_elements,
+        deleted_with_data: progress.deleted_with_data,
+        published: progress.published,
+        timings: progress.timings,
+        duration: started.elapsed(),
+        peak_memory_bytes: machine::peak_memory_bytes(),
+    })
+}
+
+/// A variable that was set once and forgotten would keep what is new out, week after week.
+pub fn warn_of_reprocessing(glob: Option<&str>) {
+    if let Some(glob) = glob {
+        tracing::warn!(
+            "--reprocess (REPROCESS_GLOB) is set: only files of the archive like {glob} are taken, nothing new"
+        );
+    }
+}
+
+/// A run of any kind; errors are shown.
+pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
+    let work = |config| {
+        start(async {
+            let done = self::run(config, report).await?;
+            finished(report, &done);
+            say(&summary::render(&done));
+            Ok(done.exit())
+        })
+    };
+    end(config.map_err(Failure::from).and_then(work), report)
+}
+
+/// The last events of a run that did not fail.
+fn finished(report: &Report, summary: &Summary) {
+    if !summary.new_elements.is_empty() {
+        let elements = summary.new_elements.iter().take(10);
+        let elements: Vec<_> = elements.map(|(path, count)| format!("{path} ({count})")).collect();
+        tracing::warn!(
+            run_id = %summary.run_id,
+            elements = summary.new_elements.len(),
+            "elements that no column takes and no earlier run saw: {}; merganser status {} has examples",
+            elements.join(", "),
+            summary.run_id
+        );
+    }
+    if summary.deleted_with_data > 0 {
+        tracing::warn!(
+            run_id = %summary.run_id,
+            records = summary.deleted_with_data,
+            "{} {}(s) came as a delete and with data beside it: the delete counts; an ordinary one carries \
+             nothing else, so ask the sender if they are meant",
+            words::count(summary.deleted_with_data),
+            summary.record
+        );
+    }
+    if !report.is_json() {
+        return;
+    }
+    tracing::info!(
+        run_id = %summary.run_id,
+        dataset = summary.dataset,
+        dry_run = summary.dry_run,
+        files = summary.files,
+        records_seen = summary.records.seen,
+        records_loaded = summary.records.loaded,
+        records_superseded = summary.records.superseded,
+        records_deleted = summary.records.deleted,
+        records_failed = summary.failures.records,
+        files_unreadable = summary.failures.files,
+        files_incomplete = summary.failures.incomplete_files,
+        duration_ms = summary.duration.as_millis() as u64,
+        peak_memory_bytes = summary.peak_memory_bytes,
+        exit_code = summary.exit() as u8,
+        "run finished"
+    );
+}

@@ -1,0 +1,37 @@
+//! `merganser sample`: made-up data to try things with.
+
+use super::terminal::say;
+use crate::cli::Sample;
+use crate::datasets::oca::sample::{SampleOptions, write_sample};
+use crate::error::{Cause, Exit, Failure};
+use crate::words;
+
+/// Writes a file like those of the feed.
+pub fn run(args: Sample) -> Result<Exit, Failure> {
+    let options = SampleOptions {
+        cases: args.cases,
+        out: args.out,
+        seed: args.seed,
+        run_date: args.run_date.unwrap_or_else(|| jiff::Zoned::now().date()),
+        initial: args.initial,
+        level: args.level,
+        deletes: args.deletes,
+        malformed: args.malformed,
+    };
+    let sample = write_sample(&options).map_err(Cause::from)?;
+    say(&format!("{}\n", sample.path.display()));
+    tracing::info!(
+        cases = sample.cases,
+        deletes = sample.deletes,
+        malformed = sample.malformed,
+        xml_bytes = sample.xml_bytes,
+        zip_bytes = sample.zip_bytes,
+        "{} cases, {} deletes, {} malformed; {} of XML, {} zipped",
+        words::count(sample.cases),
+        words::count(sample.deletes),
+        words::count(sample.malformed),
+        words::size(sample.xml_bytes),
+        words::size(sample.zip_bytes)
+    );
+    Ok(Exit::Done)
+}

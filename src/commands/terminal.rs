@@ -1,0 +1,61 @@
+//! The ends of every command: its result on standard output, its failure on standard error, its exit code.
+
+use std::future::Future;
+use std::io::Write;
+
+use crate::clients::postgres;
+use crate::error::{Cause, Exit, Failure};
+use crate::log::Report;
+
+/// The exit code; an error is shown.
+pub fn end(result: Result<Exit, Failure>, report: &Report) -> Exit {
+    result.unwrap_or_else(|failure| {
+        show(&failure, report);
+        failure.exit()
+    })
+}
+
+/// Writes a result to standard output. A reader that has gone (`| head`) has seen enough.
+pub fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// A failure, for a person or as one event.
+fn show(failure: &Failure, report: &Report) {
+    if report.is_json() {
+        tracing::error!(
+            run_id = failure.run_id.map(|id| id.to_string()),
+            step = failure.step,
+            exit_code = failure.exit() as u8,
+            database = failure.database_sentence(),
+            hint = failure.cause.hint(),
+            causes = failure.chain().join(": "),
+            "{}",
+            failure.cause
+        );
+    } else {
+        eprint!("{}", failure.render());
+    }
+}
+
+/// Does the work of a command on a runtime of its own.
+pub fn start(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Cause::io("start the runtime"))?;
+    let result = runtime.block_on(async {
+        let result = work.await;
+        postgres::farewell().await;
+        result
+    });
+    // A blocking task of an interrupted run is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+/// JSON for a reader.
+pub fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}

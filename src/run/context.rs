@@ -1,0 +1,112 @@
+//! What every stage of a run has at hand, and a step of it under way.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::clients::postgres::PgUrl;
+use crate::clients::source::Source;
+use crate::clients::store::Store;
+use crate::config::RunConfig;
+use crate::dataset::Dataset;
+use crate::error::Cause;
+use crate::ledger::Ledger;
+use crate::log::Report;
+use crate::run::aws_s3::AwsS3;
+use crate::system::machine;
+use crate::system::workspace::Workspace;
+use crate::words;
+
+/// What every stage of a run has at hand.
+pub struct Context {
+    pub config: RunConfig,
+    pub run_id: Uuid,
+    pub database: PgUrl,
+    pub ledger: Ledger,
+    pub source: Source,
+    pub store: Store,
+    /// The database reads and writes the store itself; `None`: its rows go through us.
+    pub aws_s3: Option<AwsS3>,
+    pub workspace: Workspace,
+    pub report: Report,
+    /// Held while a COMMIT is under way: who interrupts the run lets it come to its end.
+    pub committing: tokio::sync::Mutex<()>,
+}
+
+impl Context {
+    /// The dataset of the run.
+    pub fn dataset(&self) -> &'static Dataset {
+        self.config.dataset
+    }
+
+    /// Where the run's staging CSVs are in the store.
+    pub fn staging_prefix(&self, batch: i32) -> String {
+        match batch {
+            1 => format!("private/runs/{}", self.run_id),
+            _ => format!("private/runs/{}/batch-{batch}", self.run_id),
+        }
+    }
+
+    /// The key of a staging CSV in the store.
+    pub fn staging_csv(&self, batch: i32, table: &str) -> String {
+        format!("{}/{table}.csv", self.staging_prefix(batch))
+    }
+
+    /// Begins a step in the ledger; `batch` 0 is the run as a whole.
+    pub async fn begin(&self, batch: i32, name: &'static str) -> Result<Step<'_>, Cause> {
+        self.ledger.start_step(batch, name).await?;
+        Ok(Step { context: self, batch, name, started: Instant::now(), cpu_before: machine::cpu_time() })
+    }
+}
+
+/// A step under way.
+pub struct Step<'a> {
+    context: &'a Context,
+    batch: i32,
+    name: &'static str,
+    started: Instant,
+    cpu_before: Duration,
+}
+
+impl Step<'_> {
+    /// The step is done: `what` says in a few words what it did; `rows` and `bytes` count what it moved.
+    pub async fn done(self, what: &str, rows: u64, bytes: u64, details: Value) -> Result<(), Cause> {
+        self.say(what, rows, bytes);
+        let details = self.details(details);
+        self.context.ledger.finish_step(self.batch, self.name, "completed", rows, bytes, &details).await
+    }
+
+    /// The step committed its own ledger row; only say so.
+    pub fn say(&self, what: &str, rows: u64, bytes: u64) {
+        tracing::info!(
+            run_id = %self.context.run_id,
+            batch = self.batch,
+            step = self.name,
+            rows,
+            bytes,
+            duration_ms = words::millis(self.started),
+            peak_memory_bytes = machine::peak_memory_bytes(),
+            "{:<8} {what} ({})",
+            self.name,
+            words::duration(self.started.elapsed())
+        );
+    }
+
+    /// What the ledger keeps of the step: its cost beside what is special to it.
+    pub fn details(&self, special: Value) -> Value {
+        let mut details = json!({
+            "cpu_ms": (machine::cpu_time() - self.cpu_before).as_millis() as u64,
+            "peak_memory_bytes": machine::peak_memory_bytes(),
+        });
+        if let (Value::Object(details), Value::Object(special)) = (&mut details, special) {
+            details.extend(special);
+        }
+        details
+    }
+
+    /// Milliseconds so far.
+    pub fn millis(&self) -> u64 {
+        words::millis(self.started)
+    }
+}

@@ -1,0 +1,113 @@
+//! What a run has done so far.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::error::END;
+use crate::stages::check::{Checked, Failures};
+use crate::stages::fetch::Fetched;
+use crate::stages::promote::{Guard, Promoted, Records, Refused, Sample, TableChange};
+use crate::stages::publish::Published;
+
+/// How a run that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunOutcome {
+    NothingNew,
+    Loaded,
+}
+
+/// What a run has done so far.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub step: Option<&'static str>,
+    pub files: usize,
+    pub failures: Failures,
+    /// Why the first file that could not be fetched could not.
+    pub unfetched: Option<String>,
+    pub records: Records,
+    pub changes: Vec<TableChange>,
+    pub guards: Vec<Guard>,
+    pub samples: Vec<Sample>,
+    pub batches: usize,
+    pub new_elements: BTreeMap<String, u64>,
+    pub deleted_with_data: u64,
+    pub published: Option<Published>,
+    pub timings: Option<Value>,
+}
+
+impl Progress {
+    /// The step that begins now.
+    pub fn step(&mut self, step: &'static str) {
+        self.step = Some(step);
+    }
+
+    /// A batch was fetched.
+    pub fn fetched(&mut self, fetched: &Fetched) {
+        let unfetched = fetched.unfetched();
+        self.files += unfetched.len();
+        self.failures.files += unfetched.len();
+        self.unfetched = self.unfetched.take().or_else(|| unfetched.first().cloned());
+    }
+
+    /// What a run says that has [`nothing_readable`](Self::nothing_readable).
+    pub fn no_file(&self) -> String {
+        match &self.unfetched {
+            None => "no file could be read".into(),
+            Some(reason) => format!("no file could be read: {reason}"),
+        }
+    }
+
+    /// A batch was checked.
+    pub fn checked(&mut self, checked: &Checked) {
+        let failures = checked.failures();
+        self.files += checked.readable_files() + failures.files;
+        self.deleted_with_data += checked.deleted_with_data();
+        for (path, count) in checked.new_elements() {
+            *self.new_elements.entry(path.clone()).or_default() += count;
+        }
+        self.failures.records += failures.records;
+        self.failures.files += failures.files;
+        self.failures.incomplete_files += failures.incomplete_files;
+    }
+
+    /// The database refuses records of a batch that were good when it was checked.
+    pub fn refused(&mut self, refused: &Refused) {
+        self.failures.records += refused.records();
+    }
+
+    /// A batch was promoted (or rolled back by a dry run).
+    pub fn add(&mut self, promoted: Promoted) {
+        self.batches += 1;
+        self.records.add(promoted.records());
+        self.guards.extend_from_slice(promoted.guards());
+        self.samples.extend_from_slice(promoted.samples());
+        for change in promoted.changes() {
+            match self.changes.iter_mut().find(|known| known.table == change.table) {
+                Some(known) => known.add(change),
+                None => self.changes.push(change.clone()),
+            }
+        }
+    }
+
+    /// The public files were written.
+    pub fn published(&mut self, published: Published) {
+        self.published = Some(published);
+        self.step = Some(END);
+    }
+
+    /// Was any batch promoted?
+    pub fn promoted(&self) -> bool {
+        self.batches > 0
+    }
+
+    /// Was there any file to load?
+    pub fn has_files(&self) -> bool {
+        self.files > 0
+    }
+
+    /// Were there files, and not one of them could be read?
+    pub fn nothing_readable(&self) -> bool {
+        self.files > 0 && self.failures.files == self.files
+    }
+}

@@ -1,0 +1,44 @@
+//! Work that blocks, on threads that may.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::Cause;
+
+/// Runs `work`, which blocks, on a thread that may.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Cause> {
+    tokio::task::spawn_blocking(work).await.map_err(|panic| Cause::Io {
+        operation: "work in the background".into(),
+        source: std::io::Error::other(panic),
+    })
+}
+
+/// Tells work in the background that nobody waits for it any more: the future that holds this was dropped.
+#[derive(Default)]
+pub(crate) struct Awaited(Arc<AtomicBool>);
+
+/// The side of the work.
+#[derive(Clone)]
+pub(crate) struct Abandoned(Arc<AtomicBool>);
+
+impl Awaited {
+    /// What the work looks at now and then.
+    pub fn watch(&self) -> Abandoned {
+        Abandoned(self.0.clone())
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Abandoned {
+    /// Should the work end?
+    pub fn is_true(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
