@@ -10,8 +10,8 @@ use divan::counter::BytesCount;
 use merganser::cli::DatasetName;
 use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::config;
-use merganser::dataset::{Batch, Dataset, FailedRecord, Limits, ParseInput, Sink, SinkClosed};
-use merganser::datasets::oca::sample::{Sample, SampleOptions, write_sample};
+use merganser::dataset::{RowBatch, Dataset, FailedRecord, Limits, ParseInput, Sink, SinkClosed};
+use merganser::datasets::oca::sample::{SampleFile, SampleOptions, write_sample};
 use tempfile::TempDir;
 
 fn main() {
@@ -19,8 +19,8 @@ fn main() {
 }
 
 /// A sample of 5,000 cases.
-fn sample() -> &'static Sample {
-    static SAMPLE: OnceLock<(TempDir, Sample)> = OnceLock::new();
+fn sample() -> &'static SampleFile {
+    static SAMPLE: OnceLock<(TempDir, SampleFile)> = OnceLock::new();
     let (_, sample) = SAMPLE.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let options = SampleOptions {
@@ -60,7 +60,7 @@ fn parse(sink: &mut dyn Sink) {
 struct Null;
 
 impl Sink for Null {
-    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+    fn rows(&mut self, batch: RowBatch) -> Result<(), SinkClosed> {
         divan::black_box(batch);
         Ok(())
     }
@@ -72,10 +72,10 @@ impl Sink for Null {
 
 /// Keeps the rows, so that what comes after the parser can be measured without it.
 #[derive(Default)]
-struct Keep(Vec<Batch>);
+struct Keep(Vec<RowBatch>);
 
 impl Sink for Keep {
-    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+    fn rows(&mut self, batch: RowBatch) -> Result<(), SinkClosed> {
         self.0.push(batch);
         Ok(())
     }
@@ -85,8 +85,8 @@ impl Sink for Keep {
     }
 }
 
-fn batches() -> &'static [Batch] {
-    static BATCHES: OnceLock<Vec<Batch>> = OnceLock::new();
+fn batches() -> &'static [RowBatch] {
+    static BATCHES: OnceLock<Vec<RowBatch>> = OnceLock::new();
     BATCHES.get_or_init(|| {
         let mut keep = Keep::default();
         parse(&mut keep);

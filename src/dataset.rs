@@ -23,7 +23,7 @@ pub enum ColumnType {
 
 /// Where the value of a column comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum CellSource {
     /// The identity of the record that the row belongs to.
     RecordId,
     /// An element, its path relative to the element of the row; for an array, every such element.
@@ -41,12 +41,12 @@ pub enum Source {
 pub struct Column {
     pub name: &'static str,
     pub kind: ColumnType,
-    pub source: Source,
+    pub source: CellSource,
 }
 
 impl Column {
     /// A column with its name, type and source.
-    pub const fn new(name: &'static str, kind: ColumnType, source: Source) -> Self {
+    pub const fn new(name: &'static str, kind: ColumnType, source: CellSource) -> Self {
         Self { name, kind, source }
     }
 }
@@ -65,7 +65,7 @@ pub struct Table {
 impl Table {
     /// The columns that the parser fills and the pipeline loads.
     pub fn staged(&self) -> impl Iterator<Item = &'static Column> + use<> {
-        self.columns.iter().filter(|c| c.source != Source::Later)
+        self.columns.iter().filter(|c| c.source != CellSource::Later)
     }
 }
 
@@ -116,7 +116,7 @@ pub struct Scripts {
 
 /// One CSV that is published after a promotion.
 #[derive(Clone, Copy, Debug)]
-pub struct Published {
+pub struct PublishedTable {
     /// Key in the store; what does not start with `public/` is private.
     pub object: &'static str,
     pub table: &'static str,
@@ -155,7 +155,7 @@ pub struct Dataset {
     /// The names of its guards, in order: those that can be let through.
     pub guards: &'static [&'static str],
     pub scripts: Scripts,
-    pub published: &'static [Published],
+    pub published: &'static [PublishedTable],
 }
 
 impl Dataset {
@@ -172,7 +172,7 @@ impl Dataset {
 
 /// Rows of one table on their way into the staging store.
 #[derive(Debug)]
-pub struct Batch {
+pub struct RowBatch {
     pub table: &'static str,
     pub rows: RecordBatch,
 }
@@ -199,7 +199,7 @@ pub struct FailedRecord {
 /// Where a parser writes to. Errors of a sink end the parse.
 pub trait Sink {
     /// Takes rows of one table. Batches of one table arrive in document order.
-    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed>;
+    fn rows(&mut self, batch: RowBatch) -> Result<(), SinkClosed>;
     /// Takes a failed record.
     fn failed(&mut self, record: FailedRecord) -> Result<(), SinkClosed>;
     /// Told now and then how far the parser is: records seen, document bytes read since the start, and the

@@ -194,7 +194,7 @@ where
         } else {
             write!(writer, "{word}")?;
         }
-        let mut message = Message::default();
+        let mut message = MessageText::default();
         event.record(&mut message);
         writeln!(writer, "{}", message.0)
     }
@@ -202,9 +202,9 @@ where
 
 /// The message of an event without its fields.
 #[derive(Default)]
-struct Message(String);
+struct MessageText(String);
 
-impl tracing::field::Visit for Message {
+impl tracing::field::Visit for MessageText {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
         if field.name() == "message" {
             self.0 = format!("{value:?}");

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use merganser::dataset::{Batch, FailedRecord, Limits, ParseError, ParseInput, Parsed, Sink, SinkClosed};
+use merganser::dataset::{RowBatch, FailedRecord, Limits, ParseError, ParseInput, Parsed, Sink, SinkClosed};
 use merganser::datasets::oca::OCA;
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -40,7 +40,7 @@ impl Written {
 }
 
 impl Sink for Written {
-    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+    fn rows(&mut self, batch: RowBatch) -> Result<(), SinkClosed> {
         let numbers = batch.rows.column_by_name("record_no").expect("every table has it");
         self.rows.entry(batch.table).or_default().extend(numbers.as_primitive::<Int64Type>().values());
         for column in ["street1", "street2"].iter().filter_map(|name| batch.rows.column_by_name(name)) {

@@ -15,7 +15,7 @@ use crate::dataset::Dataset;
 use crate::error::Cause;
 
 pub use identity::{identify, identify_by_key, identify_those};
-pub use server::{Server, server};
+pub use server::{ServerState, server};
 pub use tables::{tables, unidentified};
 
 /// What a remark is about; each is a line of the preflight.

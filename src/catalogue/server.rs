@@ -8,7 +8,7 @@ use crate::sql;
 
 /// What the server says of itself and of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerState {
     database: String,
     role: String,
     encoding: String,
@@ -19,10 +19,10 @@ pub struct Server {
 }
 
 /// Asks the server; before anything is set in the session.
-pub async fn server(client: &impl GenericClient) -> Result<Server, PgError> {
+pub async fn server(client: &impl GenericClient) -> Result<ServerState, PgError> {
     let row = client.query_one(sql::CHECK_SERVER, &[]).await.map_err(failed)?;
     let read = || {
-        Ok(Server {
+        Ok(ServerState {
             database: row.try_get(0)?,
             role: row.try_get(1)?,
             encoding: row.try_get(2)?,
@@ -35,7 +35,7 @@ pub async fn server(client: &impl GenericClient) -> Result<Server, PgError> {
     read().map_err(failed)
 }
 
-impl Server {
+impl ServerState {
     /// All that is not as a run needs it.
     pub fn remarks(&self) -> Vec<Remark> {
         [self.read_only(), self.encoding(), self.standby(), self.replication_role()]

@@ -22,25 +22,25 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Load what is new: select, fetch, parse, check, export, upload, load, promote, publish
-    Run(Box<Run>),
+    Run(Box<RunArgs>),
     /// Process files of the archive again; newer data in the database stays
-    Reprocess(Box<Reprocess>),
+    Reprocess(Box<ReprocessArgs>),
     /// Process the failed records again, and only those, with today's parser
-    Retry(Box<Retry>),
+    Retry(Box<RetryArgs>),
     /// What ran: the last runs, or all about one run, file or record
-    Status(Status),
+    Status(StatusArgs),
     /// The failed records: where they are and why they failed
-    Failures(Failures),
+    Failures(FailuresArgs),
     /// Would tonight's run work? Tries everything that it needs, and changes nothing
-    Check(Box<Check>),
+    Check(Box<CheckArgs>),
     /// Take over tables and an archive that another program has filled
-    Adopt(Box<Adopt>),
+    Adopt(Box<AdoptArgs>),
     /// Take out what is left of cases that the court deleted, and prove it
-    Purge(Box<Purge>),
+    Purge(Box<PurgeArgs>),
     /// Write a made-up extract that looks like the real one
-    Sample(Sample),
+    Sample(SampleArgs),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -56,7 +56,7 @@ pub enum DatasetName {
 }
 
 #[derive(Args)]
-pub struct Run {
+pub struct RunArgs {
     /// The dataset
     pub dataset: DatasetName,
     /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX
@@ -80,7 +80,7 @@ pub struct Run {
 }
 
 #[derive(Args)]
-pub struct Reprocess {
+pub struct ReprocessArgs {
     /// The dataset
     pub dataset: DatasetName,
     /// Names of files in the archive, with * and ?
@@ -101,7 +101,7 @@ pub struct Reprocess {
 }
 
 #[derive(Args)]
-pub struct Retry {
+pub struct RetryArgs {
     /// The dataset
     pub dataset: DatasetName,
     /// Only the failed records of this run (its id, the start or end of that, or `last`)
@@ -120,9 +120,9 @@ pub struct Retry {
 
 /// The same command line and environment as the run that is asked about.
 #[derive(Args)]
-pub struct Check {
+pub struct CheckArgs {
     #[command(flatten)]
-    pub run: Run,
+    pub run: RunArgs,
     /// As JSON, on standard output
     #[arg(long)]
     pub json: bool,
@@ -132,7 +132,7 @@ pub struct Check {
 }
 
 #[derive(Args)]
-pub struct Adopt {
+pub struct AdoptArgs {
     /// The dataset
     pub dataset: DatasetName,
     /// Add the tables, keys, foreign keys and indexes that are missing; without it they are listed, with the SQL
@@ -151,7 +151,7 @@ pub struct Adopt {
 }
 
 #[derive(Args)]
-pub struct Purge {
+pub struct PurgeArgs {
     /// The dataset
     pub dataset: DatasetName,
     #[command(flatten)]
@@ -170,7 +170,7 @@ pub struct Purge {
 }
 
 #[derive(Args)]
-pub struct Status {
+pub struct StatusArgs {
     /// A run (its id, the start or end of that, or `last`), a file's name, or a record's id [default: the last runs]
     #[arg(value_name = "RUN|FILE|RECORD")]
     pub subject: Option<String>,
@@ -188,7 +188,7 @@ pub struct Status {
 }
 
 #[derive(Args)]
-pub struct Failures {
+pub struct FailuresArgs {
     /// Only those of this run (its id, the start or end of that, or `last`)
     #[arg(long, value_name = "RUN")]
     pub run: Option<String>,
@@ -295,7 +295,7 @@ pub struct Processing {
 }
 
 #[derive(Args)]
-pub struct Sample {
+pub struct SampleArgs {
     /// The dataset
     pub dataset: DatasetName,
     /// Cases, deletes not counted
@@ -325,7 +325,7 @@ pub struct Sample {
 }
 
 #[derive(Args)]
-pub struct Demo {
+pub struct DemoArgs {
     /// Cases in the sample
     #[arg(long, default_value_t = 5_000, value_name = "N")]
     pub cases: u64,

@@ -19,10 +19,10 @@ use tokio_postgres::config::SslMode as Tls;
 use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use error::{Failure, PgError, ServerError, classify};
+pub use error::{FailedOperation, PgError, ServerError, classify};
 pub use pooler::farewell;
 pub use url::{PgUrl, PgUrlError, RootCert, SslMode};
-use watch::Session;
+use watch::SessionId;
 pub use watch::Watch;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -77,7 +77,7 @@ const SESSION: &str = "
 pub struct Connection {
     /// `None` while it is dropped.
     link: Option<Link>,
-    end: End,
+    end: EndReason,
     tls: Shown<MakeRustlsConnect>,
     watch: Watch,
     /// The session belongs to a pooler, which gives it to somebody else afterwards.
@@ -92,7 +92,7 @@ struct Link {
 }
 
 /// Why the connection ended, once it has.
-type End = Arc<Mutex<Option<tokio_postgres::Error>>>;
+type EndReason = Arc<Mutex<Option<tokio_postgres::Error>>>;
 
 #[derive(Debug)]
 struct Task(JoinHandle<()>);
@@ -147,13 +147,13 @@ async fn open(
         let error = match timeout(limit, config.connect(tls.clone())).await {
             Err(_) => return Err(too_slow(operation.to_owned(), limit)),
             Ok(Ok((client, connection))) => {
-                let end = End::default();
+                let end = EndReason::default();
                 let task = Task(tokio::spawn(drive(connection, end.clone())));
                 return Ok(Connection {
                     link: Some(Link { client, task }),
                     end,
                     tls: Shown(tls.clone()),
-                    watch: Watch::new(url, Session::default()),
+                    watch: Watch::new(url, SessionId::default()),
                     is_pooled: false,
                 });
             }
@@ -170,10 +170,10 @@ async fn open(
 }
 
 /// What the server calls the session; one that is none if the answer is not what was asked for.
-fn session(answer: &[SimpleQueryMessage]) -> Session {
+fn session(answer: &[SimpleQueryMessage]) -> SessionId {
     let session = answer.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => {
-            Some(Session { pid: row.get(0)?.parse().ok()?, begin: row.get(1)?.to_owned() })
+            Some(SessionId { pid: row.get(0)?.parse().ok()?, begin: row.get(1)?.to_owned() })
         }
         _ => None,
     });
@@ -188,7 +188,7 @@ fn pg_timeout(url: &PgUrl) -> Duration {
 fn too_slow(operation: String, limit: Duration) -> PgError {
     let words = format!("no answer within {} s", limit.as_secs());
     let cause = std::io::Error::new(std::io::ErrorKind::TimedOut, words);
-    PgError::Unreachable(Failure::new(operation, Box::new(cause)))
+    PgError::Unreachable(FailedOperation::new(operation, Box::new(cause)))
 }
 
 /// What the URL leaves open is set here.
@@ -232,7 +232,7 @@ fn modes(url: &PgUrl) -> &'static [Tls] {
 }
 
 /// Moves the bytes of a connection until it ends.
-async fn drive<S>(mut connection: tokio_postgres::Connection<Socket, S>, end: End)
+async fn drive<S>(mut connection: tokio_postgres::Connection<Socket, S>, end: EndReason)
 where
     S: tokio_postgres::tls::TlsStream + Unpin,
 {

@@ -27,9 +27,9 @@ pub use error::{HostKey, HostKeyProblem, KnownKey, SftpError};
 pub use options::{KeySource, Secret, SftpLimits, SftpOptions, SftpOptionsError};
 pub use url::{SftpUrl, SftpUrlError};
 
-use super::store::{Fetched, Listing, ObjectInfo, Place, hex};
+use super::store::{Downloaded, Listing, ObjectInfo, ObjectPlace, hex};
 use auth::Identity;
-use download::{Download, Stop};
+use download::{Download, Halt};
 use host_key::HostKeys;
 use protocol::status;
 use session::{Broken, SftpSession};
@@ -41,10 +41,10 @@ const PROGRESS_BYTES: u64 = 1 << 20;
 /// each, those one after the other share one.
 #[derive(Clone)]
 pub struct Sftp {
-    inner: Arc<Inner>,
+    inner: Arc<SftpInner>,
 }
 
-struct Inner {
+struct SftpInner {
     url: SftpUrl,
     limits: SftpLimits,
     keys: Arc<HostKeys>,
@@ -62,7 +62,7 @@ impl fmt::Debug for Sftp {
 impl Sftp {
     /// Reads the private key and the files of known hosts. The server is not asked yet.
     pub fn open(url: &SftpUrl, options: &SftpOptions) -> Result<Self, SftpError> {
-        let inner = Inner {
+        let inner = SftpInner {
             url: url.clone(),
             limits: options.limits,
             keys: Arc::new(HostKeys::load(url, options)?),
@@ -86,7 +86,7 @@ impl Sftp {
     /// The same with the names there by which no file can be read.
     pub async fn listing(&self, folder: &str) -> Result<Listing, SftpError> {
         let url = &self.inner.url;
-        let at = Place { operation: "list", url: url.object(folder) };
+        let at = ObjectPlace { operation: "list", url: url.object(folder) };
         let (path, prefix) = match folder {
             "" => (url.folder_path().to_owned(), String::new()),
             folder => (url.file_path(folder), format!("{folder}/")),
@@ -129,8 +129,8 @@ impl Sftp {
         name: &str,
         to: &Path,
         progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Fetched, SftpError> {
-        let at = Place { operation: "download", url: self.inner.url.object(name) };
+    ) -> Result<Downloaded, SftpError> {
+        let at = ObjectPlace { operation: "download", url: self.inner.url.object(name) };
         let io = |source| SftpError::Io { operation: "write", path: to.to_owned(), source };
         let folder = to.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
         let (file, temp) = NamedTempFile::new_in(folder).map_err(io)?.into_parts();
@@ -150,30 +150,30 @@ impl Sftp {
                     self.keep(session);
                     break;
                 }
-                Err(Stop::Broken(broken)) if broken.is_transport() => {
+                Err(Halt::Broken(broken)) if broken.is_transport() => {
                     breaks.got_to(download.size_bytes());
                     breaks.pause(broken_error(&at, broken)).await?;
                 }
-                Err(Stop::Broken(broken)) => return Err(file_error(at, broken)),
-                Err(Stop::Changed(detail)) => return Err(SftpError::Changed { at, detail }),
-                Err(Stop::NotAFile) => {
+                Err(Halt::Broken(broken)) => return Err(file_error(at, broken)),
+                Err(Halt::Changed(detail)) => return Err(SftpError::Changed { at, detail }),
+                Err(Halt::NotAFile) => {
                     return Err(SftpError::Unreadable { at, detail: "it is not a file".into() });
                 }
-                Err(Stop::NoSize) => {
+                Err(Halt::NoSize) => {
                     let detail = "the server does not tell the file's size".into();
                     return Err(SftpError::Unreadable { at, detail });
                 }
-                Err(Stop::Local(error)) => return Err(io(error)),
+                Err(Halt::Local(error)) => return Err(io(error)),
             }
         }
         temp.persist(to).map_err(|e| io(e.error))?;
         let size_bytes = download.size_bytes();
-        Ok(Fetched { size_bytes, sha256: hex(download.finish().as_ref()) })
+        Ok(Downloaded { size_bytes, sha256: hex(download.finish().as_ref()) })
     }
 
     /// Opens a file of the location and reads its first byte, if it has one.
     pub async fn try_open(&self, name: &str) -> Result<(), SftpError> {
-        let at = Place { operation: "open", url: self.inner.url.object(name) };
+        let at = ObjectPlace { operation: "open", url: self.inner.url.object(name) };
         let mut session = self.session().await?;
         match session.first_byte(&self.inner.url.file_path(name)).await {
             Ok(true) => {
@@ -251,7 +251,7 @@ impl<'a> Breaks<'a> {
 }
 
 /// What a server says of one file, over a connection that is in order.
-fn file_error(at: Place, broken: Broken) -> SftpError {
+fn file_error(at: ObjectPlace, broken: Broken) -> SftpError {
     match broken {
         Broken::Status { code: status::NO_SUCH_FILE, .. } => SftpError::NoSuchFile { at },
         Broken::Status { code: status::PERMISSION_DENIED, message } => {
@@ -265,7 +265,7 @@ fn file_error(at: Place, broken: Broken) -> SftpError {
     }
 }
 
-fn broken_error(at: &Place, broken: Broken) -> SftpError {
+fn broken_error(at: &ObjectPlace, broken: Broken) -> SftpError {
     let at = at.clone();
     match broken {
         Broken::Lost(detail) => SftpError::Lost { at, detail },
@@ -289,6 +289,6 @@ fn broken_error(at: &Place, broken: Broken) -> SftpError {
     }
 }
 
-fn protocol_error(at: Place, detail: &str) -> SftpError {
+fn protocol_error(at: ObjectPlace, detail: &str) -> SftpError {
     SftpError::Protocol { at, detail: detail.into(), source: None }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::sftp::{Sftp, SftpError, SftpOptions, SftpUrl, SftpUrlError};
-use super::store::{Fetched, Listing, ObjectInfo, S3Options, Store, StoreError, StoreUrl, StoreUrlError};
+use super::store::{Downloaded, Listing, ObjectInfo, S3Options, Store, StoreError, StoreUrl, StoreUrlError};
 
 /// The location of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Source {
         name: &str,
         to: &Path,
         progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Fetched, SourceError> {
+    ) -> Result<Downloaded, SourceError> {
         Ok(match self {
             Self::Store(store) => store.download(name, to, progress).await?,
             Self::Sftp(sftp) => sftp.download(name, to, progress).await?,

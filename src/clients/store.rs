@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 use tokio::io::BufWriter;
 
 use crate::system::private;
-pub use error::{Cause, Place, StoreError};
+pub use error::{ObjectPlace, StoreError};
 pub use file::FileStore;
 pub use s3::{Encryption, Keys, S3Options, S3OptionsError, S3Store};
 pub use url::{KeyProblem, StoreUrl, StoreUrlError};
@@ -43,7 +43,7 @@ pub struct Listing {
 
 /// What a download brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
+pub struct Downloaded {
     pub size_bytes: u64,
     /// SHA-256 of the content, 64 hex digits.
     pub sha256: String,
@@ -84,7 +84,7 @@ impl Store {
                 Ok(Self::File(FileStore::new(path.clone(), *read_only), url.clone()))
             }
             StoreUrl::S3 { bucket, prefix } => {
-                let at = Place { operation: "open", url: url.to_string() };
+                let at = ObjectPlace { operation: "open", url: url.to_string() };
                 Ok(Self::S3(S3Store::open(&at, bucket, prefix, options).await?, url.clone()))
             }
         }
@@ -120,7 +120,7 @@ impl Store {
     }
 
     async fn look(&self, prefix: &str, deep: bool) -> Result<Listing, StoreError> {
-        let at = Place { operation: "list", url: self.url().object(prefix) };
+        let at = ObjectPlace { operation: "list", url: self.url().object(prefix) };
         let folder = match url::check_prefix(prefix) {
             Ok(folder) => folder,
             Err(problem) => return Err(StoreError::BadKey { at, problem }),
@@ -140,7 +140,7 @@ impl Store {
         key: &str,
         to: &Path,
         progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Fetched, StoreError> {
+    ) -> Result<Downloaded, StoreError> {
         let at = self.place(error::DOWNLOAD, key)?;
         let io = |e| StoreError::from_io(at.kept(), e);
         // Creating and renaming a file are quick enough to be done here.
@@ -168,7 +168,7 @@ impl Store {
     }
 
     /// Reads an object for its size and checksum, as [`download`](Self::download) does, and keeps nothing of it.
-    pub async fn checksum(&self, key: &str) -> Result<Fetched, StoreError> {
+    pub async fn checksum(&self, key: &str) -> Result<Downloaded, StoreError> {
         let at = self.place("read", key)?;
         match self {
             Self::File(store, _) => store.download(&at, key, None, &|_| ()).await,
@@ -268,18 +268,18 @@ impl Store {
     pub async fn writer(&self, key: &str) -> Result<ObjectWriter, StoreError> {
         let at = self.place("write", key)?;
         let inner = match self {
-            Self::File(store, _) => Inner::File(store.writer(&at, key).await?),
-            Self::S3(store, _) => Inner::S3(store.writer(&at, key)),
+            Self::File(store, _) => Backend::File(store.writer(&at, key).await?),
+            Self::S3(store, _) => Backend::S3(store.writer(&at, key)),
         };
         Ok(ObjectWriter { at, inner, hash: Sha256::new(), size_bytes: 0, broken: false })
     }
 
-    fn place(&self, operation: &'static str, key: &str) -> Result<Place, StoreError> {
+    fn place(&self, operation: &'static str, key: &str) -> Result<ObjectPlace, StoreError> {
         match url::check_key(key) {
-            Ok(()) => Ok(Place { operation, url: self.url().object(key) }),
+            Ok(()) => Ok(ObjectPlace { operation, url: self.url().object(key) }),
             // The key may hold anything: it is shown as a literal.
             Err(problem) => {
-                let at = Place { operation, url: format!("{} (key {key:?})", self.url()) };
+                let at = ObjectPlace { operation, url: format!("{} (key {key:?})", self.url()) };
                 Err(StoreError::BadKey { at, problem })
             }
         }
@@ -291,15 +291,15 @@ impl Store {
 #[derive(Debug)]
 #[must_use = "an object that is not finished never appears"]
 pub struct ObjectWriter {
-    at: Place,
-    inner: Inner,
+    at: ObjectPlace,
+    inner: Backend,
     hash: Sha256,
     size_bytes: u64,
     broken: bool,
 }
 
 #[derive(Debug)]
-enum Inner {
+enum Backend {
     File(file::FileWriter),
     S3(s3::Upload),
 }
@@ -313,10 +313,10 @@ impl ObjectWriter {
             return Err(self.gap());
         }
         match &mut self.inner {
-            Inner::File(file) => {
+            Backend::File(file) => {
                 file.write(&data).await.map_err(|e| StoreError::from_io(self.at.clone(), e))?;
             }
-            Inner::S3(upload) => upload.write(&data).await?,
+            Backend::S3(upload) => upload.write(&data).await?,
         }
         self.hash.update(&data);
         self.size_bytes += data.len() as u64;
@@ -332,8 +332,8 @@ impl ObjectWriter {
             return Err(gap);
         }
         match self.inner {
-            Inner::File(file) => file.finish().await.map_err(|e| StoreError::from_io(self.at, e))?,
-            Inner::S3(upload) => upload.finish().await?,
+            Backend::File(file) => file.finish().await.map_err(|e| StoreError::from_io(self.at, e))?,
+            Backend::S3(upload) => upload.finish().await?,
         }
         Ok(Written { size_bytes: self.size_bytes, sha256: hex(&self.hash.finalize()) })
     }
@@ -342,8 +342,8 @@ impl ObjectWriter {
     /// the background.
     pub async fn abort(self) {
         match self.inner {
-            Inner::File(file) => drop(file),
-            Inner::S3(upload) => upload.abort().await,
+            Backend::File(file) => drop(file),
+            Backend::S3(upload) => upload.abort().await,
         }
     }
 

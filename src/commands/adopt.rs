@@ -10,7 +10,7 @@ use tokio_postgres::Transaction;
 
 use super::terminal::say;
 use crate::catalogue;
-use crate::cli::Adopt;
+use crate::cli::AdoptArgs;
 use crate::clients::postgres::{self, PgError};
 use crate::clients::store::{ObjectInfo, Store, StoreError};
 use crate::config::RunConfig;
@@ -369,7 +369,7 @@ fn shorten(names: &[String]) -> String {
 }
 
 /// `merganser adopt`.
-pub async fn run(args: Adopt, report: &Report) -> Result<Exit, Failure> {
+pub async fn run(args: AdoptArgs, report: &Report) -> Result<Exit, Failure> {
     let options = Options { fix: args.fix, until: args.until };
     let adopted = adopt(RunConfig::from_adopt(&args)?, options, report).await?;
     say(&adopted.render(crate::config::dataset(args.dataset).name));

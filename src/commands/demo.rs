@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::{DatasetName, Demo};
+use crate::cli::{DatasetName, DemoArgs};
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
 use crate::clients::source::SourceUrl;
@@ -21,7 +21,7 @@ const INITIAL_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 7);
 const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
 
 /// Makes two extracts, loads them, and shows what is there now and what to try next.
-pub async fn demo(args: Demo, report: &Report) -> Result<Exit, Failure> {
+pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = std::path::absolute(&args.dir).map_err(Cause::io("find the folder of the demo"))?;
     let source = dir.join("source");
     println!("1. A sample: one year of made-up court cases and a weekly update, three of them broken.");
@@ -42,7 +42,7 @@ pub async fn demo(args: Demo, report: &Report) -> Result<Exit, Failure> {
         let sample = write_sample(&options).map_err(Cause::from)?;
         println!("   {} ({} cases)", sample.path.display(), count(sample.cases));
     }
-    let args = Demo { database_url: database_url(&args.database_url, &dir)?, ..args };
+    let args = DemoArgs { database_url: database_url(&args.database_url, &dir)?, ..args };
     let run_config = run_config(&args, &dir)?;
     println!("\n2. The run: select, fetch, parse, check, export, upload, load, promote, publish.");
     // One server for the run and the look at its result.
@@ -79,7 +79,7 @@ fn database_url(asked: &str, dir: &Path) -> Result<String, Cause> {
     Ok(url)
 }
 
-fn run_config(args: &Demo, dir: &Path) -> Result<RunConfig, Cause> {
+fn run_config(args: &DemoArgs, dir: &Path) -> Result<RunConfig, Cause> {
     let source = SourceUrl::Store(format!("dir:{}", dir.join("source").display()).parse()?);
     let store = format!("file:{}", dir.join("store").display()).parse()?;
     let database = DatabaseConfig {
@@ -109,7 +109,7 @@ async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
     Ok(text)
 }
 
-fn next_steps(args: &Demo, dir: &Path, has_failures: bool) {
+fn next_steps(args: &DemoArgs, dir: &Path, has_failures: bool) {
     let tool = std::env::args().next().unwrap_or_else(|| "merganser".into());
     let (dir, database) = (dir.display(), &args.database_url);
     let places = format!("--store file:{dir}/store --database-url {database}");

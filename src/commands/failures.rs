@@ -4,14 +4,14 @@ use serde_json::json;
 
 use super::show;
 use super::terminal::{pretty, say};
-use crate::cli::Failures;
+use crate::cli::FailuresArgs;
 use crate::config::{self, DatabaseConfig};
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::inspect::{FailureFilter, Reader};
 use crate::run::server::Server;
 
 /// Lists failed records, or shows one.
-pub async fn failures(args: Failures) -> Result<Exit, Failure> {
+pub async fn failures(args: FailuresArgs) -> Result<Exit, Failure> {
     let config = DatabaseConfig::new(&args.database)?;
     let server = Server::open(&config.url).await?;
     let shown = async {

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
-use crate::cli::Purge;
+use crate::cli::PurgeArgs;
 use crate::clients::postgres;
 use crate::clients::postgres::PgError;
 use crate::config::RunConfig;
@@ -193,7 +193,7 @@ fn failed(error: tokio_postgres::Error) -> PgError {
 }
 
 /// `merganser purge`.
-pub async fn run(args: Purge, report: &Report) -> Result<Exit, Failure> {
+pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
     let purged = purge(RunConfig::from_purge(&args)?, report).await?;
     let went = if purged.dry_run { "would go" } else { "taken out" };
     for (table, rows) in &purged.rows {

@@ -1,13 +1,13 @@
 //! `merganser sample`: made-up data to try things with.
 
 use super::terminal::say;
-use crate::cli::Sample;
+use crate::cli::SampleArgs;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
 use crate::words;
 
 /// Writes a file like those of the feed.
-pub fn run(args: Sample) -> Result<Exit, Failure> {
+pub fn run(args: SampleArgs) -> Result<Exit, Failure> {
     let options = SampleOptions {
         cases: args.cases,
         out: args.out,

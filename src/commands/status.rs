@@ -4,14 +4,14 @@ use serde_json::json;
 
 use super::show;
 use super::terminal::{pretty, say};
-use crate::cli::Status;
+use crate::cli::StatusArgs;
 use crate::config::DatabaseConfig;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::inspect::{FailureFilter, Reader};
 use crate::run::server::Server;
 
 /// Shows the last runs, or all about one run, file or record.
-pub async fn status(args: Status) -> Result<Exit, Failure> {
+pub async fn status(args: StatusArgs) -> Result<Exit, Failure> {
     let config = DatabaseConfig::new(&args.database)?;
     let server = Server::open(&config.url).await?;
     let shown = async {
@@ -53,7 +53,7 @@ pub async fn status(args: Status) -> Result<Exit, Failure> {
 }
 
 /// What the steps of one run, or of the last ones, cost.
-async fn timings(reader: &Reader, args: &Status) -> Result<String, Cause> {
+async fn timings(reader: &Reader, args: &StatusArgs) -> Result<String, Cause> {
     let run = match &args.subject {
         None => None,
         Some(name) => Some(reader.run_id(name).await?),

@@ -93,7 +93,7 @@ pub struct RunConfig {
 
 impl RunConfig {
     /// Validates the arguments of `merganser run`.
-    pub fn from_run(args: &cli::Run) -> Result<Self, Cause> {
+    pub fn from_run(args: &cli::RunArgs) -> Result<Self, Cause> {
         if let Some(glob) = &args.reprocess {
             let selection = archived(glob, args.force)?;
             return Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing);
@@ -123,7 +123,7 @@ impl RunConfig {
     }
 
     /// Validates the arguments of `merganser reprocess`.
-    pub fn from_reprocess(args: &cli::Reprocess) -> Result<Self, Cause> {
+    pub fn from_reprocess(args: &cli::ReprocessArgs) -> Result<Self, Cause> {
         let selection = archived(&args.glob, args.force)?;
         let mut config =
             Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
@@ -132,7 +132,7 @@ impl RunConfig {
     }
 
     /// Validates the arguments of `merganser retry`.
-    pub fn from_retry(args: &cli::Retry) -> Result<Self, Cause> {
+    pub fn from_retry(args: &cli::RetryArgs) -> Result<Self, Cause> {
         let selection = (Kind::Retry, Selection::Failed { run: args.run.clone(), record: args.record });
         let mut config =
             Self::archived(args.dataset, selection, &args.database, &args.store, &args.processing)?;
@@ -144,7 +144,7 @@ impl RunConfig {
     }
 
     /// Validates the arguments of `merganser adopt`.
-    pub fn from_adopt(args: &cli::Adopt) -> Result<Self, Cause> {
+    pub fn from_adopt(args: &cli::AdoptArgs) -> Result<Self, Cause> {
         let store = store_url(&args.store)?;
         let source = format!("{store}/private").parse()?;
         let database = DatabaseConfig::new(&args.database)?;
@@ -157,7 +157,7 @@ impl RunConfig {
     }
 
     /// Validates the arguments of `merganser purge`.
-    pub fn from_purge(args: &cli::Purge) -> Result<Self, Cause> {
+    pub fn from_purge(args: &cli::PurgeArgs) -> Result<Self, Cause> {
         let store = store_url(&args.store)?;
         check_way(args.load_via, &store)?;
         let source = format!("{store}/private").parse()?;

@@ -29,7 +29,7 @@ use tokio_postgres::{Client, NoTls};
 use account::Account;
 pub use error::EmbeddedError;
 use postmaster::Running;
-use server::{Server, StopMode};
+use server::{ServerProcess, StopMode};
 
 /// Oldest major version of PostgreSQL that the pipeline's SQL is written for.
 const OLDEST_MAJOR: u32 = 14;
@@ -88,7 +88,7 @@ impl Cluster {
 /// A private cluster in use. Call [`Embedded::stop`] when done; dropping it stops the server at
 /// once and blocks meanwhile, which suits tests and errors.
 pub struct Embedded {
-    server: Server,
+    server: ServerProcess,
     running: Running,
     /// Of the TCP listener, if there is one.
     password: Option<String>,
@@ -202,7 +202,7 @@ fn start(cluster: &Cluster) -> Result<Started, EmbeddedError> {
     user.lock_shared().map_err(io_error("lock", &dir.join("users.lock")))?;
 
     let sync = !cluster.settings.iter().any(|(name, value)| name == "fsync" && value == "off");
-    let server = Server::open(&dir, account, sync)?;
+    let server = ServerProcess::open(&dir, account, sync)?;
     let password = if cluster.tcp { Some(server.password()?) } else { None };
     let running = match server.running()? {
         Some(running) => running,

@@ -28,7 +28,7 @@ const LOG_LINES: usize = 12;
 
 /// One folder and what it takes to run its server.
 #[derive(Clone, Debug)]
-pub(super) struct Server {
+pub(super) struct ServerProcess {
     /// Absolute, without links.
     dir: PathBuf,
     account: Account,
@@ -44,7 +44,7 @@ pub(super) enum StopMode {
     Immediate,
 }
 
-impl Server {
+impl ServerProcess {
     /// Takes over a folder, which exists; makes the cluster in it unless there is one.
     pub fn open(dir: &Path, account: Account, sync: bool) -> Result<Self, EmbeddedError> {
         account.check_can_enter(dir)?;

@@ -47,7 +47,7 @@ enum Key {
 }
 
 /// One column on both sides.
-struct Column {
+struct ColumnPair {
     table: String,
     /// `None`: there is nothing of that name.
     relation_kind: Option<String>,
@@ -160,12 +160,12 @@ async fn read_columns(
     transaction: &Transaction<'_>,
     schema: &str,
     names: &[&str],
-) -> Result<Vec<Column>, PgError> {
+) -> Result<Vec<ColumnPair>, PgError> {
     let what = "compare the columns";
     let rows =
         transaction.query(sql::SCHEMA_COLUMNS, &[&schema, &names]).await.map_err(|e| failed(e, what))?;
     let read = |row: &tokio_postgres::Row| {
-        Ok(Column {
+        Ok(ColumnPair {
             table: row.try_get(0)?,
             relation_kind: row.try_get(1)?,
             name: row.try_get(2)?,
@@ -224,7 +224,7 @@ fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
 }
 
 impl Comparison {
-    fn new(dataset: &'static Dataset, schema: &str, columns: &[Column], keys: Vec<Addition>) -> Self {
+    fn new(dataset: &'static Dataset, schema: &str, columns: &[ColumnPair], keys: Vec<Addition>) -> Self {
         let mut found = Self { schema: schema.into(), dataset: dataset.name, ..Self::default() };
         for table in dataset.tables.iter().chain(dataset.kept) {
             found.tables += 1;
@@ -245,8 +245,8 @@ impl Comparison {
         found
     }
 
-    fn column(&mut self, column: &Column, is_named: bool) {
-        let Column { table, name, .. } = column;
+    fn column(&mut self, column: &ColumnPair, is_named: bool) {
+        let ColumnPair { table, name, .. } = column;
         match (&column.wanted, &column.found) {
             (Some(wanted), None) if is_named => {
                 self.differences.push(format!("{table}.{name} ({wanted}) is not there"));

@@ -70,7 +70,7 @@ impl Checked {
 }
 
 /// Records of one file.
-struct Counts {
+struct StagedCounts {
     file_no: i64,
     good: u64,
     failed: u64,
@@ -174,9 +174,9 @@ async fn new_elements(context: &Context, files: &[StagedFile]) -> Result<BTreeMa
     Ok(seen)
 }
 
-fn counts(staging: &Staging) -> Result<Vec<Counts>, DuckError> {
+fn counts(staging: &Staging) -> Result<Vec<StagedCounts>, DuckError> {
     staging.query("count the records", sql::STAGED_COUNTS, |row| {
-        Ok(Counts {
+        Ok(StagedCounts {
             file_no: row.get(0)?,
             good: row.get::<_, i64>(1)? as u64,
             failed: row.get::<_, i64>(2)? as u64,

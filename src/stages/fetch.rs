@@ -89,9 +89,9 @@ pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
     let mut same = 0_usize;
     for (file, file_no) in batch.files.into_iter().zip(1..) {
         match one_file(context, &fetched.folder, batch.number, file, file_no).await? {
-            Outcome::Fetched(file) => fetched.files.push(file),
-            Outcome::Same => same += 1,
-            Outcome::Unfetched(reason) => fetched.unfetched.push(reason),
+            FetchOutcome::Fetched(file) => fetched.files.push(file),
+            FetchOutcome::Same => same += 1,
+            FetchOutcome::Unfetched(reason) => fetched.unfetched.push(reason),
         }
         fault::point!("fetch.file");
     }
@@ -110,7 +110,7 @@ pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
 }
 
 /// What became of a file.
-enum Outcome {
+enum FetchOutcome {
     Fetched(FetchedFile),
     /// It is known with this very content.
     Same,
@@ -123,7 +123,7 @@ async fn one_file(
     batch: i32,
     file: SelectedFile,
     file_no: u32,
-) -> Result<Outcome, Cause> {
+) -> Result<FetchOutcome, Cause> {
     if let Some(problem) = file.problem {
         let cause = Cause::Refused { message: format!("{}: {problem}", file.name), hint: None };
         return cannot_fetch(context, batch, &file, cause).await;
@@ -155,10 +155,10 @@ async fn one_file(
         context.ledger.compared(known.file_id, file.modified).await?;
         tracing::info!(run_id = %context.run_id, file = file.name, "         {}: posted again, and the same", file.name);
         fs::remove_file(&path).map_err(Cause::io(format!("remove {}", path.display())))?;
-        return Ok(Outcome::Same);
+        return Ok(FetchOutcome::Same);
     }
     let file_id = add(context, batch, &file, Some(&fetched.sha256), fetched.size_bytes).await?;
-    Ok(Outcome::Fetched(FetchedFile {
+    Ok(FetchOutcome::Fetched(FetchedFile {
         file_no,
         file_id,
         name: file.name,
@@ -177,7 +177,7 @@ async fn cannot_fetch(
     batch: i32,
     file: &SelectedFile,
     cause: Cause,
-) -> Result<Outcome, Cause> {
+) -> Result<FetchOutcome, Cause> {
     if context.config.fail_fast {
         return Err(cause);
     }
@@ -197,7 +197,7 @@ async fn cannot_fetch(
         error: Some(reason.clone()),
     };
     context.ledger.file_parsed(file_id, &findings).await?;
-    Ok(Outcome::Unfetched(reason))
+    Ok(FetchOutcome::Unfetched(reason))
 }
 
 async fn add(

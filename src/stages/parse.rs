@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::fetch::{Fetched, FetchedFile};
 use crate::clients::duckdb::{Load, Staging};
 use crate::config::RunConfig;
-use crate::dataset::{Batch, FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
+use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
 use crate::error::Cause;
 use crate::fault;
 use crate::log::Report;
@@ -220,7 +220,7 @@ fn describe(record: &FailedRecord) -> String {
 
 /// What goes from the parser to the store.
 enum Message {
-    Rows(Batch),
+    Rows(RowBatch),
     Failed(FailedRecord),
 }
 
@@ -232,7 +232,7 @@ struct Queue<'a> {
 }
 
 impl Sink for Queue<'_> {
-    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+    fn rows(&mut self, batch: RowBatch) -> Result<(), SinkClosed> {
         self.sender.send(Message::Rows(batch)).map_err(|_| SinkClosed)
     }
 

@@ -19,7 +19,7 @@ use tokio_postgres::{IsolationLevel, Transaction};
 
 use crate::clients::postgres::aws_s3::{self, Columns};
 use crate::clients::postgres::{self, PgError, Watch};
-use crate::dataset::{Published as Csv, PublishedColumns};
+use crate::dataset::{PublishedColumns, PublishedTable};
 use crate::error::Cause;
 use crate::run::aws_s3::Direction;
 use crate::run::context::Context;
@@ -149,7 +149,7 @@ async fn warn_of_others(context: &Context, counted: &BTreeMap<&str, u64>) -> Res
 }
 
 /// The columns of a CSV; `None`: all that the table has.
-fn names(context: &Context, csv: &Csv) -> Option<Vec<&'static str>> {
+fn names(context: &Context, csv: &PublishedTable) -> Option<Vec<&'static str>> {
     let dataset = context.dataset();
     match csv.columns {
         PublishedColumns::Named => {
@@ -174,7 +174,7 @@ async fn parted(context: &Context, snapshot: &Transaction<'_>) -> Result<HashMap
 }
 
 /// Plain COPY is faster; a query is only for what it cannot take whole.
-fn statement(context: &Context, csv: &Csv, parted: &HashMap<String, String>) -> String {
+fn statement(context: &Context, csv: &PublishedTable, parted: &HashMap<String, String>) -> String {
     let schema = &context.config.database.schema;
     let named = names(context, csv)
         .map(|names| names.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", "));
@@ -196,7 +196,7 @@ async fn export(
     context: &Context,
     snapshot: &mut Transaction<'_>,
     watch: &Watch,
-    csv: &Csv,
+    csv: &PublishedTable,
 ) -> Result<Option<Object>, Cause> {
     let Some(aws_s3) = context.aws_s3.as_ref().filter(|aws_s3| aws_s3.works(Direction::Export)) else {
         return Ok(None);
@@ -232,7 +232,7 @@ async fn export(
         );
         return Ok(None);
     }
-    let aws_s3::Exported { rows, size_bytes, .. } = exported;
+    let aws_s3::ExportedObjects { rows, size_bytes, .. } = exported;
     let (object, table) = (csv.object, csv.table);
     Ok(Some(Object { key: object, table, rows, size_bytes, sha256: None, exported: Some(key) }))
 }
@@ -273,7 +273,7 @@ async fn copy(
     context: &Context,
     snapshot: &Transaction<'_>,
     watch: &Watch,
-    csv: &Csv,
+    csv: &PublishedTable,
     statement: &str,
 ) -> Result<Object, Cause> {
     let (key, table) = (csv.object, csv.table);

@@ -28,7 +28,7 @@ pub enum AwsS3Error {
 
 /// What an export wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exported {
+pub struct ExportedObjects {
     pub rows: u64,
     /// More than one: the server split it.
     pub objects: u64,
@@ -93,7 +93,7 @@ pub async fn export(
     from: Columns<'_>,
     to: &S3Location,
     operation: &str,
-) -> Result<Exported, AwsS3Error> {
+) -> Result<ExportedObjects, AwsS3Error> {
     let failed = |e| classify(e, operation);
     let mut values: Vec<&(dyn ToSql + Sync)> =
         vec![&from.schema, &from.table, &from.names, &to.bucket, &to.key, &to.region];
@@ -116,7 +116,7 @@ pub async fn export(
         })?;
     }
     let [rows, objects, size_bytes] = numbers;
-    Ok(Exported { rows, objects, size_bytes })
+    Ok(ExportedObjects { rows, objects, size_bytes })
 }
 
 /// The number that a text begins with.

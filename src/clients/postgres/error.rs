@@ -12,8 +12,7 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use super::url::PgUrlError;
 
-/// The cause of an error that did not come from the server.
-type Cause = Box<dyn Error + Send + Sync>;
+use crate::clients::BoxedError;
 
 /// An operation on a database that failed.
 #[derive(Debug, thiserror::Error)]
@@ -23,48 +22,48 @@ pub enum PgError {
     Url(#[from] PgUrlError),
     /// No server answers there: the name is unknown, the port is closed or nothing comes back.
     #[error(transparent)]
-    Unreachable(Failure),
+    Unreachable(FailedOperation),
     /// The server does not let this user in.
     #[error(transparent)]
-    Auth(Failure),
+    Auth(FailedOperation),
     /// TLS cannot be spoken, or the server's certificate is not trusted.
     #[error(transparent)]
-    Tls(Failure),
+    Tls(FailedOperation),
     /// The database does not exist.
     #[error(transparent)]
-    NoDatabase(Failure),
+    NoDatabase(FailedOperation),
     /// The user lacks a right.
     #[error(transparent)]
-    Rights(Failure),
+    Rights(FailedOperation),
     /// The connection broke, or the server ended it.
     #[error(transparent)]
-    ConnectionLost(Failure),
+    ConnectionLost(FailedOperation),
     /// A lock or a statement took longer than its limit, or was cancelled.
     #[error(transparent)]
-    Timeout(Failure),
+    Timeout(FailedOperation),
     /// The server's disk is full.
     #[error(transparent)]
-    DiskFull(Failure),
+    DiskFull(FailedOperation),
     /// The server has no connection left.
     #[error(transparent)]
-    TooMany(Failure),
+    TooMany(FailedOperation),
     /// The server or the session only reads.
     #[error(transparent)]
-    ReadOnly(Failure),
+    ReadOnly(FailedOperation),
     /// A pooler is between, and does not keep a session for us.
     #[error(transparent)]
-    Pooled(Failure),
+    Pooled(FailedOperation),
     /// Any other error, with its SQLSTATE if it is the server's.
     #[error(transparent)]
-    Other(Failure),
+    Other(FailedOperation),
 }
 
 /// What was being done, and what went wrong.
 #[derive(Debug)]
-pub struct Failure {
+pub struct FailedOperation {
     operation: String,
     server: Option<Box<ServerError>>,
-    cause: Option<Cause>,
+    cause: Option<BoxedError>,
     /// Who held the lock that was waited for.
     holder: Option<String>,
 }
@@ -86,8 +85,8 @@ pub struct ServerError {
     pub hint: Option<String>,
 }
 
-impl Failure {
-    pub(super) fn new(operation: impl Into<String>, cause: Cause) -> Self {
+impl FailedOperation {
+    pub(super) fn new(operation: impl Into<String>, cause: BoxedError) -> Self {
         Self { operation: operation.into(), server: None, cause: Some(cause), holder: None }
     }
 
@@ -113,7 +112,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FailedOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed", self.operation)?;
         if let Some(server) = &self.server {
@@ -132,7 +131,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl Error for Failure {
+impl Error for FailedOperation {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.cause.as_deref().map(|cause| cause as _)
     }
@@ -198,12 +197,17 @@ pub fn classify(error: tokio_postgres::Error, operation: impl Into<String>) -> P
     let operation = operation.into();
     if let Some(db) = error.as_db_error() {
         let sort = sort(db.code());
-        return sort(Failure { operation, server: Some(Box::new(db.into())), cause: None, holder: None });
+        return sort(FailedOperation {
+            operation,
+            server: Some(Box::new(db.into())),
+            cause: None,
+            holder: None,
+        });
     }
     let closed = error.is_closed();
     // The kind of an error is told by its text alone; these texts have no parameters.
     let words = error.to_string();
-    let failure = Failure::new(operation, Box::new(error));
+    let failure = FailedOperation::new(operation, Box::new(error));
     match words.as_str() {
         _ if closed => PgError::ConnectionLost(failure),
         // Said when `target_session_attrs=read-write` finds no such server.
@@ -220,7 +224,7 @@ pub fn classify(error: tokio_postgres::Error, operation: impl Into<String>) -> P
     }
 }
 
-fn sort(code: &SqlState) -> fn(Failure) -> PgError {
+fn sort(code: &SqlState) -> fn(FailedOperation) -> PgError {
     match code.code() {
         "3D000" => PgError::NoDatabase,
         "42501" => PgError::Rights,
@@ -241,7 +245,7 @@ const PLPGSQL: &str = "language \"plpgsql\" does not exist";
 
 impl PgError {
     /// What was being done and what went wrong; none for a URL that cannot be used.
-    pub fn failure(&self) -> Option<&Failure> {
+    pub fn failure(&self) -> Option<&FailedOperation> {
         match self {
             Self::Url(_) => None,
             Self::Unreachable(f)
@@ -263,13 +267,13 @@ impl PgError {
     pub fn no_answer(operation: &str, limit: std::time::Duration) -> Self {
         let words = format!("no answer within {} s", limit.as_secs());
         let cause = io::Error::new(io::ErrorKind::TimedOut, words);
-        Self::ConnectionLost(Failure::new(operation, Box::new(cause)))
+        Self::ConnectionLost(FailedOperation::new(operation, Box::new(cause)))
     }
 
     /// Adds who held the lock that was waited for, if that is what went wrong.
     pub(super) fn held_up_by(self, holder: Option<String>) -> Self {
         match self {
-            Self::Timeout(failure) => Self::Timeout(Failure { holder, ..failure }),
+            Self::Timeout(failure) => Self::Timeout(FailedOperation { holder, ..failure }),
             other => other,
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::error::{Failure, PgError, classify};
+use super::error::{FailedOperation, PgError, classify};
 use super::{CLOSE_TIMEOUT, Link};
 use crate::sql;
 
@@ -56,7 +56,7 @@ pub(super) async fn keeps_sessions<S: AsRef<Client>>(
     second: impl Future<Output = Result<S, PgError>>,
     operation: &str,
 ) -> Result<(), PgError> {
-    let unfit = |unfit: Unfit| PgError::Pooled(Failure::new(operation, Box::new(unfit)));
+    let unfit = |unfit: Unfit| PgError::Pooled(FailedOperation::new(operation, Box::new(unfit)));
     let failed = |e| classify(e, operation);
     let opened = async {
         let second = second.await?;

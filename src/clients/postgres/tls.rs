@@ -13,25 +13,25 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::{Failure, PgError};
+use super::error::{FailedOperation, PgError};
 use super::url::{PgUrl, RootCert, SslMode};
 
 /// The TLS side of connections to a database. Reads the file of authorities.
 pub(super) fn connector(url: &PgUrl) -> Result<MakeRustlsConnect, PgError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let check = match (url.ssl_mode(), url.root_cert()) {
-        (SslMode::Disable, _) => Check::Nothing,
-        (SslMode::VerifyFull, _) => Check::ChainAndName,
-        (_, RootCert::Unset) => Check::Nothing,
-        _ => Check::Chain,
+        (SslMode::Disable, _) => CertificateCheck::Nothing,
+        (SslMode::VerifyFull, _) => CertificateCheck::ChainAndName,
+        (_, RootCert::Unset) => CertificateCheck::Nothing,
+        _ => CertificateCheck::Chain,
     };
     let trusted = match check {
-        Check::Nothing => Vec::new(),
+        CertificateCheck::Nothing => Vec::new(),
         _ => authorities(url.root_cert())?,
     };
     let mut roots = RootCertStore::empty();
     let (usable, _) = roots.add_parsable_certificates(trusted.iter().cloned());
-    if check != Check::Nothing && usable == 0 {
+    if check != CertificateCheck::Nothing && usable == 0 {
         return Err(tls_error(url, "no certificate of an authority can be used".into()));
     }
     let verifier = Verifier { check, roots, trusted, provider: provider.clone() };
@@ -53,7 +53,7 @@ fn tls_error(url: &PgUrl, cause: Box<dyn std::error::Error + Send + Sync>) -> Pg
         RootCert::File(path) => format!("reading sslrootcert {}", path.display()),
         _ => "preparing TLS with the system's authorities".to_owned(),
     };
-    PgError::Tls(Failure::new(from, cause))
+    PgError::Tls(FailedOperation::new(from, cause))
 }
 
 fn authorities(from: &RootCert) -> Result<Vec<CertificateDer<'static>>, PgError> {
@@ -61,13 +61,14 @@ fn authorities(from: &RootCert) -> Result<Vec<CertificateDer<'static>>, PgError>
         // Single unreadable files are passed over; none at all is found out by the caller.
         return Ok(rustls_native_certs::load_native_certs().certs);
     };
-    let failed = |cause| PgError::Tls(Failure::new(format!("reading sslrootcert {}", path.display()), cause));
+    let failed =
+        |cause| PgError::Tls(FailedOperation::new(format!("reading sslrootcert {}", path.display()), cause));
     let pem = std::fs::read(path).map_err(|e| failed(e.into()))?;
     CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|e| failed(e.into()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Check {
+enum CertificateCheck {
     Nothing,
     Chain,
     ChainAndName,
@@ -75,7 +76,7 @@ enum Check {
 
 #[derive(Debug)]
 struct Verifier {
-    check: Check,
+    check: CertificateCheck,
     roots: RootCertStore,
     trusted: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
@@ -90,7 +91,7 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.check == Check::Nothing {
+        if self.check == CertificateCheck::Nothing {
             return Ok(ServerCertVerified::assertion());
         }
         let certificate = ParsedCertificate::try_from(end_entity)?;
@@ -106,7 +107,7 @@ impl ServerCertVerifier for Verifier {
                 self.provider.signature_verification_algorithms.all,
             )?;
         }
-        if self.check == Check::ChainAndName {
+        if self.check == CertificateCheck::ChainAndName {
             verify_server_name(&certificate, server_name)?;
         }
         Ok(ServerCertVerified::assertion())
@@ -118,7 +119,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        if self.check == Check::Nothing {
+        if self.check == CertificateCheck::Nothing {
             // Anybody may be the server; and certificates of the old version 1, which are still
             // made for databases, could not even be read.
             return Ok(HandshakeSignatureValid::assertion());
@@ -132,7 +133,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        if self.check == Check::Nothing {
+        if self.check == CertificateCheck::Nothing {
             return Ok(HandshakeSignatureValid::assertion());
         }
         verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)

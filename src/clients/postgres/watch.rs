@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::error::{Failure, PgError, classify};
+use super::error::{FailedOperation, PgError, classify};
 use super::url::PgUrl;
 use super::{Connection, connect, pg_timeout};
 use crate::sql;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Watch {
     url: PgUrl,
-    session: Session,
+    session: SessionId,
     show: Option<Show>,
 }
 
@@ -34,7 +34,7 @@ type Show = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A session as the server knows it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Session {
+pub(super) struct SessionId {
     pub pid: i32,
     pub begin: String,
 }
@@ -75,7 +75,7 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    pub(super) fn new(url: &PgUrl, session: Session) -> Self {
+    pub(super) fn new(url: &PgUrl, session: SessionId) -> Self {
         Self { url: url.clone(), session, show: None }
     }
 
@@ -93,7 +93,7 @@ impl Watch {
     /// Ends the session, which is lost: when this is done, its transaction is over, one way or the other. Nothing to do
     /// if it is gone.
     pub async fn end_session(&self, connection: &Connection) -> Result<(), PgError> {
-        let Session { pid, begin } = &self.session;
+        let SessionId { pid, begin } = &self.session;
         let ended = connection.execute(sql::SESSION_END, &[pid, begin]).await;
         ended.map(drop).map_err(|e| classify(e, "end a session that is lost"))
     }
@@ -164,7 +164,10 @@ impl Watch {
                     // The time of a look is at its end: one look more or less does not matter.
                     if silent >= LOOKS && unheard_since.elapsed() + interval / 2 >= limit {
                         let cause = io::Error::new(io::ErrorKind::TimedOut, words);
-                        return Err(PgError::ConnectionLost(Failure::new(operation, Box::new(cause))));
+                        return Err(PgError::ConnectionLost(FailedOperation::new(
+                            operation,
+                            Box::new(cause),
+                        )));
                     }
                 }
             }
@@ -175,7 +178,7 @@ impl Watch {
         let look = async {
             let connection = connect(&self.url, "watch").await?;
             let failed = |e| classify(e, "look after a session");
-            let Session { pid, begin } = &self.session;
+            let SessionId { pid, begin } = &self.session;
             let row = connection.query_opt(sql::SESSION_LOOK, &[pid, begin]).await.map_err(failed)?;
             let Some(row) = row else {
                 return Ok(Sight::Silent("the server has ended the session".into()));

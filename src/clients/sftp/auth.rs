@@ -9,7 +9,7 @@ use russh::{MethodKind, MethodSet};
 
 use super::error::{SftpError, password_note};
 use super::options::{KeySource, Secret, SftpOptions};
-use crate::clients::store::Place;
+use crate::clients::store::ObjectPlace;
 
 /// Rounds of questions that a server may ask before it is given up.
 const ROUNDS_MAX: u32 = 8;
@@ -92,7 +92,7 @@ pub(super) async fn login<H: Handler>(
     handle: &mut Handle<H>,
     user: &str,
     identity: &Identity,
-    at: &Place,
+    at: &ObjectPlace,
 ) -> Result<(), LoginFailure> {
     let mut tried: Vec<MethodKind> = Vec::new();
     // Asks which methods there are.
@@ -198,7 +198,7 @@ impl Identity {
         &self,
         tried: &[MethodKind],
         allowed: &[MethodKind],
-        at: &Place,
+        at: &ObjectPlace,
         note: Option<&'static str>,
     ) -> LoginFailure {
         let names = |methods: &[MethodKind], none: &str| {

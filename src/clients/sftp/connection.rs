@@ -21,7 +21,7 @@ use super::options::SftpLimits;
 use super::protocol;
 use super::session::SftpSession;
 use super::url::SftpUrl;
-use crate::clients::store::Place;
+use crate::clients::store::ObjectPlace;
 
 /// Bytes that the server may send ahead: more than all requests on their way ask for, so that it
 /// never waits for us.
@@ -38,9 +38,9 @@ pub(super) async fn connect(
     identity: &Identity,
     limits: &SftpLimits,
 ) -> Result<SftpSession, SftpError> {
-    let at = Place { operation: "connect to", url: url.to_string() };
+    let at = ObjectPlace { operation: "connect to", url: url.to_string() };
     let (mut handle, farewell) = handshake(url, keys, limits, &at).await?;
-    let at = Place { operation: "log in to", url: url.to_string() };
+    let at = ObjectPlace { operation: "log in to", url: url.to_string() };
     within(limits.login, "no answer to the login came", &at, async {
         match auth::login(&mut handle, url.user(), identity, &at).await {
             Ok(()) => Ok(()),
@@ -51,7 +51,7 @@ pub(super) async fn connect(
         }
     })
     .await?;
-    let at = Place { operation: "open the SFTP session of", url: url.to_string() };
+    let at = ObjectPlace { operation: "open the SFTP session of", url: url.to_string() };
     within(limits.login, "no SFTP session was opened", &at, async {
         let broken = |e: russh::Error| protocol_error(&at, "the server opens no channel", e);
         let mut channel = handle.channel_open_session().await.map_err(broken)?;
@@ -97,7 +97,7 @@ async fn handshake(
     url: &SftpUrl,
     keys: &Arc<HostKeys>,
     limits: &SftpLimits,
-    at: &Place,
+    at: &ObjectPlace,
 ) -> Result<(Handle<HostGuard>, Farewell), SftpError> {
     let mut first_refusal = None;
     let mut refused_kinds: Vec<Algorithm> = Vec::new();
@@ -165,7 +165,7 @@ fn config(limits: &SftpLimits, algorithms: Vec<Algorithm>) -> Config {
 async fn within<T>(
     limit: Duration,
     step: &'static str,
-    at: &Place,
+    at: &ObjectPlace,
     work: impl Future<Output = Result<T, SftpError>>,
 ) -> Result<T, SftpError> {
     match timeout(limit, work).await {
@@ -174,7 +174,7 @@ async fn within<T>(
     }
 }
 
-fn handshake_error(at: &Place, error: russh::Error) -> SftpError {
+fn handshake_error(at: &ObjectPlace, error: russh::Error) -> SftpError {
     use russh::Error as E;
     match error {
         E::IO(_) | E::HUP | E::Disconnect => SftpError::Lost {
@@ -198,12 +198,12 @@ fn handshake_error(at: &Place, error: russh::Error) -> SftpError {
     }
 }
 
-fn plain(at: &Place, detail: &str) -> SftpError {
+fn plain(at: &ObjectPlace, detail: &str) -> SftpError {
     SftpError::Protocol { at: at.clone(), detail: detail.into(), source: None }
 }
 
 fn protocol_error(
-    at: &Place,
+    at: &ObjectPlace,
     detail: &str,
     source: impl std::error::Error + Send + Sync + 'static,
 ) -> SftpError {

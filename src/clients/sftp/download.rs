@@ -33,7 +33,7 @@ pub(super) struct Download<'a> {
 
 /// Why a download does not go on.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum Halt {
     Broken(Broken),
     /// The file is not the one that was opened first, or changed since.
     Changed(String),
@@ -43,7 +43,7 @@ pub(super) enum Stop {
     Local(io::Error),
 }
 
-impl From<Broken> for Stop {
+impl From<Broken> for Halt {
     fn from(broken: Broken) -> Self {
         Self::Broken(broken)
     }
@@ -75,23 +75,23 @@ impl<'a> Download<'a> {
     }
 
     /// Reads the rest of the file.
-    pub async fn run(&mut self, session: &mut SftpSession) -> Result<(), Stop> {
+    pub async fn run(&mut self, session: &mut SftpSession) -> Result<(), Halt> {
         let handle = session.open(&self.path).await?;
         let now = session.file_attributes(&handle, &self.path).await?;
-        let size_bytes = now.size_bytes.ok_or(Stop::NoSize)?;
+        let size_bytes = now.size_bytes.ok_or(Halt::NoSize)?;
         if now.mode.is_some_and(|mode| !matches!(mode & 0o170_000, 0o100_000 | 0)) {
-            return Err(Stop::NotAFile);
+            return Err(Halt::NotAFile);
         }
         same(*self.first.get_or_insert(now), now)?;
         self.read(session, &handle, size_bytes).await?;
-        self.file.flush().await.map_err(Stop::Local)?;
+        self.file.flush().await.map_err(Halt::Local)?;
         // What is still being written would otherwise be taken for whole.
         same(now, session.file_attributes(&handle, &self.path).await?)?;
         session.close(&handle).await?;
         Ok(())
     }
 
-    async fn read(&mut self, session: &mut SftpSession, handle: &[u8], end: u64) -> Result<(), Stop> {
+    async fn read(&mut self, session: &mut SftpSession, handle: &[u8], end: u64) -> Result<(), Halt> {
         let mut parts: VecDeque<Part> = VecDeque::with_capacity(REQUESTS + 1);
         let mut next = self.size_bytes;
         let ask = |session: &mut SftpSession, offset: u64, size_bytes: u64| {
@@ -130,7 +130,7 @@ impl<'a> Download<'a> {
             while let Some(data) = parts.front_mut().and_then(|part| part.data.take()) {
                 parts.pop_front();
                 self.hash.update(&data);
-                self.file.write_all(&data).await.map_err(Stop::Local)?;
+                self.file.write_all(&data).await.map_err(Halt::Local)?;
                 self.size_bytes += data.len() as u64;
             }
             (self.progress)(self.size_bytes);
@@ -139,19 +139,19 @@ impl<'a> Download<'a> {
     }
 }
 
-fn shorter() -> Stop {
-    Stop::Changed("it is shorter than it was".into())
+fn shorter() -> Halt {
+    Halt::Changed("it is shorter than it was".into())
 }
 
 /// Is it still the same file, as far as the server tells?
-fn same(before: Attributes, after: Attributes) -> Result<(), Stop> {
+fn same(before: Attributes, after: Attributes) -> Result<(), Halt> {
     match (before.size_bytes, after.size_bytes) {
         (before, after) if before != after => {
             let bytes =
                 |size: Option<u64>| size.map_or("an unknown number of".into(), |size| size.to_string());
-            Err(Stop::Changed(format!("from {} to {} bytes", bytes(before), bytes(after))))
+            Err(Halt::Changed(format!("from {} to {} bytes", bytes(before), bytes(after))))
         }
-        _ if before.modified != after.modified => Err(Stop::Changed("its time of change is another".into())),
+        _ if before.modified != after.modified => Err(Halt::Changed("its time of change is another".into())),
         _ => Ok(()),
     }
 }

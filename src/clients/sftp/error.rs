@@ -1,16 +1,14 @@
 //! What can go wrong with an SFTP source, split by what a caller can do about it.
 
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::options::Secret;
-use crate::clients::store::Place;
+use crate::clients::store::ObjectPlace;
 
-/// The cause of an error, kept for its chain.
-type Cause = Box<dyn Error + Send + Sync>;
+use crate::clients::BoxedError;
 
 /// An operation on an SFTP source that failed. What a server says is repeated without control
 /// characters and cut; no password, key or passphrase is.
@@ -18,37 +16,37 @@ type Cause = Box<dyn Error + Send + Sync>;
 pub enum SftpError {
     /// No server answers there: the name is unknown, the port is closed, nothing comes back.
     #[error("{at}: the server cannot be reached: {source}")]
-    Unreachable { at: Place, source: io::Error },
+    Unreachable { at: ObjectPlace, source: io::Error },
     /// The connection broke more often than it is made again.
     #[error("{at}: the connection broke: {detail}")]
-    Lost { at: Place, detail: String },
+    Lost { at: ObjectPlace, detail: String },
     /// The server's key is not the expected one. Nothing secret was sent.
     #[error("{at}: {problem}")]
-    HostKey { at: Place, problem: Box<HostKeyProblem> },
+    HostKey { at: ObjectPlace, problem: Box<HostKeyProblem> },
     /// The private key cannot be used. Nothing was sent.
     #[error("the private key of MERGANSER_SFTP_KEY {detail}")]
-    PrivateKey { detail: String, source: Option<Cause> },
+    PrivateKey { detail: String, source: Option<BoxedError> },
     /// The server does not let this user in.
     #[error("{at}: the server refuses the login: tried {tried}; it allows {allowed}")]
-    Auth { at: Place, tried: String, allowed: String, note: Option<&'static str> },
+    Auth { at: ObjectPlace, tried: String, allowed: String, note: Option<&'static str> },
     #[error("{at}: there is no such folder{}", LoginFolder(.login_folder))]
-    NoSuchDirectory { at: Place, login_folder: Option<String> },
+    NoSuchDirectory { at: ObjectPlace, login_folder: Option<String> },
     /// A file that was listed, most likely, and has gone.
     #[error("{at}: there is no such file")]
-    NoSuchFile { at: Place },
+    NoSuchFile { at: ObjectPlace },
     #[error("{at}: access denied: {detail}")]
-    Denied { at: Place, detail: String },
+    Denied { at: ObjectPlace, detail: String },
     /// The server says that it cannot give this file.
     #[error("{at}: {detail}")]
-    Unreadable { at: Place, detail: String },
+    Unreadable { at: ObjectPlace, detail: String },
     /// The file became another one while it was read.
     #[error("{at}: the file changed while it was read ({detail}): it is still being written")]
-    Changed { at: Place, detail: String },
+    Changed { at: ObjectPlace, detail: String },
     #[error("{at}: timed out: {step} within {}", seconds(.limit))]
-    Timeout { at: Place, step: &'static str, limit: Duration },
+    Timeout { at: ObjectPlace, step: &'static str, limit: Duration },
     /// The server does something else than SSH and SFTP say, or shares no algorithm with us.
     #[error("{at}: {detail}")]
-    Protocol { at: Place, detail: String, source: Option<Cause> },
+    Protocol { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     /// This machine's files.
     #[error("cannot {operation} {}: {source}", path.display())]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
@@ -251,8 +249,8 @@ pub(super) fn password_note(password: &Secret) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn at() -> Place {
-        Place { operation: "list", url: "sftp://u@host/d".into() }
+    fn at() -> ObjectPlace {
+        ObjectPlace { operation: "list", url: "sftp://u@host/d".into() }
     }
 
     fn offered() -> HostKey {

@@ -12,7 +12,7 @@ const LINK: u32 = 0o120_000;
 
 /// What an entry is, as far as the server says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     File,
     Link,
     Other,
@@ -32,10 +32,12 @@ pub(super) async fn list(session: &mut SftpSession, folder: &str, prefix: &str) 
                 continue;
             };
             match (kind(entry), entry.attributes.size_bytes) {
-                (Kind::File, Some(_)) => found.files.push(info(prefix, name, entry.attributes)),
+                (EntryKind::File, Some(_)) => found.files.push(info(prefix, name, entry.attributes)),
                 // Of a link the server gives the link's own size here.
-                (Kind::Link, _) | (Kind::File, None) => links.push(name.to_owned()),
-                (Kind::Other, _) => found.odd.push((format!("{prefix}{name}"), "it is not a regular file")),
+                (EntryKind::Link, _) | (EntryKind::File, None) => links.push(name.to_owned()),
+                (EntryKind::Other, _) => {
+                    found.odd.push((format!("{prefix}{name}"), "it is not a regular file"))
+                }
             }
         }
     }
@@ -67,17 +69,17 @@ fn usable(name: &[u8]) -> Option<&str> {
     (!bad).then_some(name)
 }
 
-fn kind(entry: &Name) -> Kind {
+fn kind(entry: &Name) -> EntryKind {
     match entry.attributes.mode.map_or(0, |mode| mode & TYPE_MASK) {
-        REGULAR => Kind::File,
-        LINK => Kind::Link,
+        REGULAR => EntryKind::File,
+        LINK => EntryKind::Link,
         // Servers that know no modes still show a line as `ls -l` does, or nothing but a size.
         0 => match entry.long_name.first() {
-            Some(b'l') => Kind::Link,
-            Some(b'd' | b'p' | b's' | b'c' | b'b') => Kind::Other,
-            _ => Kind::File,
+            Some(b'l') => EntryKind::Link,
+            Some(b'd' | b'p' | b's' | b'c' | b'b') => EntryKind::Other,
+            _ => EntryKind::File,
         },
-        _ => Kind::Other,
+        _ => EntryKind::Other,
     }
 }
 
@@ -110,13 +112,13 @@ mod tests {
                 attributes,
             })
         };
-        assert_eq!(of(Some(0o100_644), "drwx"), Kind::File);
-        assert_eq!(of(Some(0o120_777), ""), Kind::Link);
-        assert_eq!(of(Some(0o040_755), ""), Kind::Other);
-        assert_eq!(of(Some(0o644), "drwxr-xr-x 1 u g"), Kind::Other);
-        assert_eq!(of(None, "-rw-r--r-- 1 u g"), Kind::File);
-        assert_eq!(of(None, "lrwxrwxrwx 1 u g"), Kind::Link);
-        assert_eq!(of(None, "a.zip"), Kind::File);
+        assert_eq!(of(Some(0o100_644), "drwx"), EntryKind::File);
+        assert_eq!(of(Some(0o120_777), ""), EntryKind::Link);
+        assert_eq!(of(Some(0o040_755), ""), EntryKind::Other);
+        assert_eq!(of(Some(0o644), "drwxr-xr-x 1 u g"), EntryKind::Other);
+        assert_eq!(of(None, "-rw-r--r-- 1 u g"), EntryKind::File);
+        assert_eq!(of(None, "lrwxrwxrwx 1 u g"), EntryKind::Link);
+        assert_eq!(of(None, "a.zip"), EntryKind::File);
     }
 
     #[test]

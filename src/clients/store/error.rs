@@ -13,26 +13,24 @@ pub(super) const DOWNLOAD: &str = "download";
 /// The operation of a place at which it is only tried whether an object can be read.
 pub(super) const OPEN: &str = "open";
 
-/// The cause of an error, kept for its chain. Raw responses of a service are not kept: they may
-/// repeat a session token.
-pub type Cause = Box<dyn Error + Send + Sync>;
+use crate::clients::BoxedError;
 
 /// What was being done, and to which object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ObjectPlace {
     pub operation: &'static str,
     /// URL of the object or of the store; never with a secret.
     pub url: String,
 }
 
-impl Place {
+impl ObjectPlace {
     /// The same object, where its copy is written to this machine's disk.
     pub(super) fn kept(&self) -> Self {
         Self { operation: "keep a copy of", url: self.url.clone() }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ObjectPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} failed", self.operation, self.url)
     }
@@ -44,47 +42,47 @@ impl fmt::Display for Place {
 pub enum StoreError {
     /// No such object, bucket or directory.
     #[error("{at}: {detail}")]
-    NotFound { at: Place, detail: String, source: Option<Cause> },
+    NotFound { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     /// The credentials (or the user) may not do this, or are not known.
     #[error("{at}: access denied: {detail}")]
-    Denied { at: Place, detail: String, source: Option<Cause> },
+    Denied { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     /// The bucket is in another region: `region`, where S3 tells it.
     #[error("{at}: the bucket is in {}", .region.as_deref().unwrap_or("another region"))]
-    WrongRegion { at: Place, region: Option<String>, source: Option<Cause> },
+    WrongRegion { at: ObjectPlace, region: Option<String>, source: Option<BoxedError> },
     #[error("{at}: the credentials have expired: {detail}")]
-    ExpiredCredentials { at: Place, detail: String, source: Option<Cause> },
+    ExpiredCredentials { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     #[error("{at}: no usable credentials: {detail}")]
-    NoCredentials { at: Place, detail: String, source: Option<Cause> },
+    NoCredentials { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     /// The service could not be reached, or broke off more often than it is asked again.
     #[error("{at}: {detail}")]
-    Network { at: Place, detail: String, source: Option<Cause> },
+    Network { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     #[error("{at}: timed out: {detail}")]
-    Timeout { at: Place, detail: String, source: Option<Cause> },
+    Timeout { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     /// This machine's disk (or quota) is full.
     #[error("{at}: no space left on the disk: {detail}")]
-    DiskFull { at: Place, detail: String, source: Option<Cause> },
+    DiskFull { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     /// Another error of this machine's files.
     #[error("{at}: {detail}")]
-    Local { at: Place, detail: String, source: Option<Cause> },
+    Local { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     /// The service, or the store itself, does not do this.
     #[error("{at}: refused: {detail}")]
-    Refused { at: Place, detail: String, source: Option<Cause> },
+    Refused { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     #[error("{at}: the key is not usable: {problem}")]
-    BadKey { at: Place, problem: KeyProblem },
+    BadKey { at: ObjectPlace, problem: KeyProblem },
     /// The object became another one while it was read.
     #[error("{at}: the object changed while it was read")]
-    Changed { at: Place, source: Option<Cause> },
+    Changed { at: ObjectPlace, source: Option<BoxedError> },
     /// What arrived is not what was sent.
     #[error("{at}: what arrived is not what was sent: {detail}")]
-    Checksum { at: Place, detail: String, source: Option<Cause> },
+    Checksum { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     /// The object is larger than the caller takes.
     #[error("{at}: the object is larger than {max_bytes} bytes")]
-    TooLarge { at: Place, max_bytes: u64 },
+    TooLarge { at: ObjectPlace, max_bytes: u64 },
 }
 
 impl StoreError {
     /// What was being done, and to which object.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &ObjectPlace {
         match self {
             Self::NotFound { at, .. }
             | Self::Denied { at, .. }
@@ -187,11 +185,11 @@ impl StoreError {
         }
     }
 
-    pub(super) fn from_io(at: Place, error: io::Error) -> Self {
+    pub(super) fn from_io(at: ObjectPlace, error: io::Error) -> Self {
         use io::ErrorKind as K;
         let detail = error.to_string();
         let kind = error.kind();
-        let source: Option<Cause> = Some(Box::new(error));
+        let source: Option<BoxedError> = Some(Box::new(error));
         match kind {
             K::NotFound => Self::NotFound { at, detail, source },
             K::PermissionDenied | K::ReadOnlyFilesystem => Self::Denied { at, detail, source },
@@ -200,12 +198,12 @@ impl StoreError {
         }
     }
 
-    pub(super) fn other_content(at: Place, sha256: &str, expected: &str) -> Self {
+    pub(super) fn other_content(at: ObjectPlace, sha256: &str, expected: &str) -> Self {
         let detail = format!("its SHA-256 is {sha256}, and {expected} was read before");
         Self::Checksum { at, detail, source: None }
     }
 
-    pub(super) fn refused(at: Place, detail: impl Into<String>) -> Self {
+    pub(super) fn refused(at: ObjectPlace, detail: impl Into<String>) -> Self {
         Self::Refused { at, detail: detail.into(), source: None }
     }
 }
@@ -229,8 +227,8 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 mod tests {
     use super::*;
 
-    fn at() -> Place {
-        Place { operation: "upload", url: "file:/out/a.csv".into() }
+    fn at() -> ObjectPlace {
+        ObjectPlace { operation: "upload", url: "file:/out/a.csv".into() }
     }
 
     #[test]
@@ -247,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_is_said_of_one_object_is_told_from_what_is_said_of_all() {
-        let place = |url: &str| Place { operation: DOWNLOAD, url: url.into() };
+        let place = |url: &str| ObjectPlace { operation: DOWNLOAD, url: url.into() };
         let io = |errno: Errno| {
             StoreError::from_io(place("dir:/in/a.zip"), io::Error::from_raw_os_error(errno.raw_os_error()))
         };

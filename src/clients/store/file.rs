@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 
-use super::error::{Place, StoreError};
-use super::{Fetched, Listing, ObjectInfo, hex};
+use super::error::{ObjectPlace, StoreError};
+use super::{Downloaded, Listing, ObjectInfo, hex};
 use crate::fault;
 use crate::system::private;
 
@@ -55,14 +55,19 @@ impl FileStore {
         Self { root, read_only }
     }
 
-    pub(super) async fn list(&self, at: &Place, folder: &str, deep: bool) -> Result<Listing, StoreError> {
+    pub(super) async fn list(
+        &self,
+        at: &ObjectPlace,
+        folder: &str,
+        deep: bool,
+    ) -> Result<Listing, StoreError> {
         let (root, folder, must_exist) = (self.root.clone(), folder.to_owned(), self.read_only);
         blocking(move || list(&root, &folder, deep, must_exist))
             .await
             .map_err(|e| StoreError::from_io(at.clone(), e))
     }
 
-    pub(super) async fn head(&self, at: &Place, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
+    pub(super) async fn head(&self, at: &ObjectPlace, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
         let (root, key) = (self.root.clone(), key.to_owned());
         let found = blocking(move || {
             let path = locate(&root, &key, false)?;
@@ -80,11 +85,11 @@ impl FileStore {
     /// Reads an object, into a local file if one is given, and tells whether it changed meanwhile.
     pub(super) async fn download(
         &self,
-        at: &Place,
+        at: &ObjectPlace,
         key: &str,
         mut to: Option<&mut BufWriter<tokio::fs::File>>,
         progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Fetched, StoreError> {
+    ) -> Result<Downloaded, StoreError> {
         let io = |e| StoreError::from_io(at.clone(), e);
         let here = |e| StoreError::from_io(at.kept(), e);
         let (mut from, before) = self.open(key).await.map_err(io)?;
@@ -112,18 +117,23 @@ impl FileStore {
         if size_bytes != before.len() || after.modified().ok() != before.modified().ok() {
             return Err(StoreError::Changed { at: at.clone(), source: None });
         }
-        Ok(Fetched { size_bytes, sha256: hex(&hash.finalize()) })
+        Ok(Downloaded { size_bytes, sha256: hex(&hash.finalize()) })
     }
 
     /// Reads the first byte.
-    pub(super) async fn try_open(&self, at: &Place, key: &str) -> Result<(), StoreError> {
+    pub(super) async fn try_open(&self, at: &ObjectPlace, key: &str) -> Result<(), StoreError> {
         let io = |e| StoreError::from_io(at.clone(), e);
         let (mut from, _) = self.open(key).await.map_err(io)?;
         from.read(&mut [0]).await.map_err(io)?;
         Ok(())
     }
 
-    pub(super) async fn read(&self, at: &Place, key: &str, max_bytes: u64) -> Result<Bytes, StoreError> {
+    pub(super) async fn read(
+        &self,
+        at: &ObjectPlace,
+        key: &str,
+        max_bytes: u64,
+    ) -> Result<Bytes, StoreError> {
         let io = |e| StoreError::from_io(at.clone(), e);
         let (from, _) = self.open(key).await.map_err(io)?;
         let mut bytes = Vec::new();
@@ -157,7 +167,7 @@ impl FileStore {
 
     pub(super) async fn upload(
         &self,
-        at: &Place,
+        at: &ObjectPlace,
         key: &str,
         from: &Path,
         sha256: Option<&str>,
@@ -190,14 +200,14 @@ impl FileStore {
         Ok(size_bytes)
     }
 
-    pub(super) async fn copy(&self, at: &Place, from: &str, to: &str) -> Result<(), StoreError> {
+    pub(super) async fn copy(&self, at: &ObjectPlace, from: &str, to: &str) -> Result<(), StoreError> {
         let (root, from) = (self.root.clone(), from.to_owned());
         let path = blocking(move || locate(&root, &from, false)).await;
         let path = path.map_err(|e| StoreError::from_io(at.clone(), e))?;
         self.upload(at, to, &path, None).await.map(drop)
     }
 
-    pub(super) async fn delete(&self, at: &Place, key: &str) -> Result<(), StoreError> {
+    pub(super) async fn delete(&self, at: &ObjectPlace, key: &str) -> Result<(), StoreError> {
         let (root, key) = (self.writable(at)?, key.to_owned());
         let removed = blocking(move || {
             let path = locate(&root, &key, false)?;
@@ -211,7 +221,7 @@ impl FileStore {
         }
     }
 
-    pub(super) async fn writer(&self, at: &Place, key: &str) -> Result<FileWriter, StoreError> {
+    pub(super) async fn writer(&self, at: &ObjectPlace, key: &str) -> Result<FileWriter, StoreError> {
         let (root, key) = (self.writable(at)?, key.to_owned());
         let (file, temp, path) = blocking(move || {
             let path = locate(&root, &key, true)?;
@@ -225,7 +235,7 @@ impl FileStore {
         Ok(FileWriter { file: BufWriter::with_capacity(CHUNK_BYTES, file), temp, path })
     }
 
-    fn writable(&self, at: &Place) -> Result<PathBuf, StoreError> {
+    fn writable(&self, at: &ObjectPlace) -> Result<PathBuf, StoreError> {
         if self.read_only {
             return Err(StoreError::refused(at.clone(), "a `dir:` location is only read; use `file:`"));
         }

@@ -31,7 +31,7 @@ use bytes::BytesMut;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
-use super::error::{Place, StoreError};
+use super::error::{ObjectPlace, StoreError};
 use super::{Listing, ObjectInfo, S3Location, hex};
 pub use options::{Encryption, Keys, S3Options, S3OptionsError};
 pub(super) use upload::Upload;
@@ -52,7 +52,7 @@ pub struct S3Store {
 
 impl S3Store {
     pub(super) async fn open(
-        at: &Place,
+        at: &ObjectPlace,
         bucket: &str,
         prefix: &str,
         options: &S3Options,
@@ -60,7 +60,7 @@ impl S3Store {
         let mut trust = TrustStore::default();
         if let Some(path) = &options.ca_bundle {
             let pem = tokio::fs::read(path).await.map_err(|e| {
-                let at = Place { operation: "read the CA bundle", url: path.display().to_string() };
+                let at = ObjectPlace { operation: "read the CA bundle", url: path.display().to_string() };
                 StoreError::from_io(at, e)
             })?;
             trust = trust.with_pem_certificate(pem);
@@ -137,7 +137,12 @@ impl S3Store {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }
     }
 
-    pub(super) async fn list(&self, at: &Place, folder: &str, deep: bool) -> Result<Listing, StoreError> {
+    pub(super) async fn list(
+        &self,
+        at: &ObjectPlace,
+        folder: &str,
+        deep: bool,
+    ) -> Result<Listing, StoreError> {
         let mut below = match folder {
             "" => self.prefix.clone(),
             folder => self.full_key(folder),
@@ -179,7 +184,7 @@ impl S3Store {
         Ok(found)
     }
 
-    pub(super) async fn head(&self, at: &Place, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
+    pub(super) async fn head(&self, at: &ObjectPlace, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
         let asked = self.client.head_object().bucket(&self.bucket).key(self.full_key(key)).send().await;
         match asked {
             Ok(head) => Ok(Some(ObjectInfo {
@@ -204,12 +209,13 @@ impl S3Store {
 
     pub(super) async fn upload(
         &self,
-        at: &Place,
+        at: &ObjectPlace,
         key: &str,
         from: &Path,
         sha256: Option<&str>,
     ) -> Result<u64, StoreError> {
-        let io = |e| StoreError::from_io(Place { operation: "read", url: from.display().to_string() }, e);
+        let io =
+            |e| StoreError::from_io(ObjectPlace { operation: "read", url: from.display().to_string() }, e);
         let mut file = tokio::fs::File::open(from).await.map_err(io)?;
         let expected = file.metadata().await.map_err(io)?.len();
         file.set_max_buf_size(MIB);
@@ -242,7 +248,7 @@ impl S3Store {
         Ok(size_bytes)
     }
 
-    pub(super) async fn copy(&self, at: &Place, from: &str, to: &str) -> Result<(), StoreError> {
+    pub(super) async fn copy(&self, at: &ObjectPlace, from: &str, to: &str) -> Result<(), StoreError> {
         copy::copy(self, at, from, to).await
     }
 
@@ -257,7 +263,7 @@ impl S3Store {
         S3Location { bucket: self.bucket.clone(), key: self.full_key(key), region, kms_key }
     }
 
-    pub(super) async fn delete(&self, at: &Place, key: &str) -> Result<(), StoreError> {
+    pub(super) async fn delete(&self, at: &ObjectPlace, key: &str) -> Result<(), StoreError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.full_key(key));
         match request.send().await.map_err(|e| failure::classify(at.clone(), e)) {
             // AWS answers so only when the bucket is missing; compatible servers may for the object.
@@ -267,7 +273,7 @@ impl S3Store {
     }
 
     /// An object that is written piece by piece: 8 MiB being filled, two of them on their way.
-    pub(super) fn writer(&self, at: &Place, key: &str) -> Upload {
+    pub(super) fn writer(&self, at: &ObjectPlace, key: &str) -> Upload {
         Upload::new(self, at.clone(), key, 8 * MIB, 2)
     }
 }

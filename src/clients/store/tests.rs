@@ -45,7 +45,7 @@ async fn an_object_goes_there_and_back() {
     let told = AtomicU64::new(0);
     let to = dir.path().join("copy");
     let fetched = store.download("a/b.txt", &to, &|n| told.store(n, Ordering::Relaxed)).await.unwrap();
-    assert_eq!(fetched, Fetched { size_bytes: 5, sha256: HELLO_SHA256.into() });
+    assert_eq!(fetched, Downloaded { size_bytes: 5, sha256: HELLO_SHA256.into() });
     assert_eq!(told.into_inner(), 5);
     assert_eq!(fs::read(&to).unwrap(), b"hello");
 

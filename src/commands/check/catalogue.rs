@@ -1,7 +1,7 @@
 //! What stands in the database's catalogue: a line for each kind of thing, with what to do about it.
 
 use super::{Finding, Probes};
-use crate::catalogue::{self, Remark, Server, Topic, Weight};
+use crate::catalogue::{self, Remark, ServerState, Topic, Weight};
 use crate::clients::postgres::{self, Connection};
 use crate::config::RunConfig;
 use crate::error::Cause;
@@ -17,7 +17,7 @@ const OF_TABLES: [(Topic, &str); 5] = [
 ];
 
 /// Settings under which a run cannot end. That it only reads is told of the login.
-pub(super) fn server(probes: &mut Probes, server: &Server) {
+pub(super) fn server(probes: &mut Probes, server: &ServerState) {
     let read_only = server.read_only();
     let remarks = server.remarks().into_iter().filter(|remark| Some(remark) != read_only.as_ref());
     let well = format!("{}, and a COMMIT waits for nobody who is not there", server.encoding_name());

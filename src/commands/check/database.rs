@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use super::{Finding, Probe, Probes, catalogue, host};
-use crate::catalogue::{Server, server};
+use crate::catalogue::{ServerState, server};
 use crate::clients::postgres;
 use crate::clients::postgres::{Connection, PgError, PgUrl, SslMode};
 use crate::config::{DatabaseUrl, LoadVia, RunConfig};
@@ -35,7 +35,7 @@ const LATER: [&str; 12] = [
 ];
 
 /// What the probes of the database give.
-pub(super) struct Found {
+pub(super) struct DatabaseFound {
     pub probes: Vec<Probe>,
     /// So far is the server's clock ahead of ours.
     pub clock_ahead_seconds: Option<f64>,
@@ -44,9 +44,9 @@ pub(super) struct Found {
 }
 
 /// A session, and what the server says of itself.
-struct Session {
+struct ProbedServer {
     connection: Connection,
-    server: Server,
+    server: ServerState,
     postgis: Option<String>,
     aws_s3: Option<String>,
     clock_ahead_seconds: f64,
@@ -61,9 +61,9 @@ struct Look {
 }
 
 /// Logs in and looks around.
-pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
+pub(super) async fn probe(config: &RunConfig, limit: Duration) -> DatabaseFound {
     let mut probes = Probes::new(limit);
-    let mut found = Found { probes: Vec::new(), clock_ahead_seconds: None, known: None };
+    let mut found = DatabaseFound { probes: Vec::new(), clock_ahead_seconds: None, known: None };
     if let DatabaseUrl::Embedded(folder) = &config.database.url {
         let folder = folder.clone().unwrap_or_else(embedded::default_dir);
         if !embedded::exists(&folder) {
@@ -72,7 +72,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
                 Finding::ok(format!("a private one, which a run makes in {}", folder.display())),
             );
             found.known = Some(Vec::new());
-            return Found { probes: probes.list, ..found };
+            return DatabaseFound { probes: probes.list, ..found };
         }
     }
     match run::server::Server::open(&config.database.url).await {
@@ -85,10 +85,10 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
             probes.skip(&LATER, "the private database did not start");
         }
     }
-    Found { probes: probes.list, ..found }
+    DatabaseFound { probes: probes.list, ..found }
 }
 
-async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found: &mut Found) {
+async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found: &mut DatabaseFound) {
     let hosts: Vec<_> = url.network_hosts().into_iter().map(|(host, port)| (host.to_owned(), port)).collect();
     if host::resolve(probes, "database host", &hosts, "DATABASE_URL").await.is_none() {
         probes.skip(&["database"], "its host is not known");
@@ -133,7 +133,7 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
 }
 
 /// Who we are there, over what, and whether it takes what is written.
-async fn log_in(url: &PgUrl) -> Result<(Session, Finding), Cause> {
+async fn log_in(url: &PgUrl) -> Result<(ProbedServer, Finding), Cause> {
     let failed = |e| postgres::classify(e, "look at the session");
     let connection = postgres::connect(url, "check").await?;
     let of_server = server(&*connection).await?;
@@ -150,7 +150,7 @@ async fn log_in(url: &PgUrl) -> Result<(Session, Finding), Cause> {
     let way = if connection.is_pooled() { ", by way of a pooler that keeps sessions," } else { "" };
     let read_only = of_server.read_only();
     let session =
-        Session { connection, server: of_server, postgis, aws_s3, clock_ahead_seconds: server - ours };
+        ProbedServer { connection, server: of_server, postgis, aws_s3, clock_ahead_seconds: server - ours };
 
     let is_verified = url.ssl_mode() >= SslMode::VerifyCa;
     let encryption = match (&tls, is_verified) {
@@ -297,7 +297,7 @@ async fn tables(
 }
 
 /// What is installed, and which way the rows would go.
-async fn extensions(config: &RunConfig, url: &PgUrl, session: &Session) -> Result<((), Finding), Cause> {
+async fn extensions(config: &RunConfig, url: &PgUrl, session: &ProbedServer) -> Result<((), Finding), Cause> {
     let direct = AwsS3::choose(config, url).await?.is_some();
     let version = |name: &str, version: &Option<String>| match version {
         Some(version) => format!("{name} {version}"),

@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::terminal::{pretty, say};
-use crate::cli::Check;
+use crate::cli::CheckArgs;
 use crate::config::{self, RunConfig, Selection};
 use crate::error::{Cause, Exit, Failure};
 use crate::words;
@@ -144,7 +144,7 @@ impl Probes {
 
 /// All probes, in order.
 #[derive(Clone, Debug, Serialize)]
-pub struct Checked {
+pub struct Preflight {
     dataset: &'static str,
     /// Would a run work?
     works: bool,
@@ -154,7 +154,7 @@ pub struct Checked {
 }
 
 /// `merganser check`.
-pub async fn run(args: Check) -> Result<Exit, Failure> {
+pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let dataset = config::dataset(args.run.dataset).name;
     let checked = check(dataset, RunConfig::from_run(&args.run), Duration::from_secs(args.timeout)).await;
     say(&if args.json { pretty(&json!(checked)) } else { checked.render() });
@@ -162,13 +162,13 @@ pub async fn run(args: Check) -> Result<Exit, Failure> {
 }
 
 /// Looks whether a run with this configuration would work. Never fails: what is wrong is a probe that says so.
-pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limit: Duration) -> Checked {
+pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limit: Duration) -> Preflight {
     let mut probes = Probes::new(limit);
     let mut config = match config {
         Ok(config) => config,
         Err(cause) => {
             probes.note("configuration", cause.into());
-            return Checked { dataset, works: false, probes: probes.list, is_configured: false };
+            return Preflight { dataset, works: false, probes: probes.list, is_configured: false };
         }
     };
     // A look must not enter a server's key, nor take up the time of the probe with attempts.
@@ -193,7 +193,7 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
         &[("database", database.clock_ahead_seconds), ("store", store.clock_ahead_seconds)],
     );
     let works = probes.list.iter().all(|probe| probe.state != State::Fail);
-    Checked { dataset, works, probes: probes.list, is_configured: true }
+    Preflight { dataset, works, probes: probes.list, is_configured: true }
 }
 
 /// What is to be done, and what in it may not be meant.
@@ -224,7 +224,7 @@ fn configuration(config: &RunConfig) -> Finding {
     )
 }
 
-impl Checked {
+impl Preflight {
     /// The exit code that goes with it.
     pub fn exit(&self) -> Exit {
         match (self.is_configured, self.works) {

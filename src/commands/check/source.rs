@@ -18,14 +18,14 @@ use crate::words::{count, size};
 const OPENED_MAX: usize = 30;
 
 /// What the probes of the source give.
-pub(super) struct Found {
+pub(super) struct SourceFound {
     pub probes: Vec<Probe>,
     /// `None`: it could not be listed.
     pub listing: Option<Listing>,
 }
 
 /// Logs in and lists.
-pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
+pub(super) async fn probe(config: &RunConfig, limit: Duration) -> SourceFound {
     let mut probes = Probes::new(limit);
     // In S3 it is behind the store's host, or behind one of Amazon's that its listing tells about.
     let hosts = match &config.source {
@@ -35,11 +35,11 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
     let variables = "--source, MERGANSER_SOURCE or SFTP_HOST";
     if host::resolve(&mut probes, "source host", &hosts, variables).await.is_none() {
         probes.skip(&["source"], "its host is not known");
-        return Found { probes: probes.list, listing: None };
+        return SourceFound { probes: probes.list, listing: None };
     }
     let place = config.source.to_string();
     let listing = probes.run("source", &place, list(config)).await.flatten();
-    Found { probes: probes.list, listing }
+    SourceFound { probes: probes.list, listing }
 }
 
 async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {

@@ -15,14 +15,14 @@ use crate::error::Cause;
 const CONTENT: &str = "merganser check: this may be removed\n";
 
 /// What the probes of the store give.
-pub(super) struct Found {
+pub(super) struct StoreFound {
     pub probes: Vec<Probe>,
     /// So far is the store's clock ahead of ours, where it has one of its own.
     pub clock_ahead_seconds: Option<f64>,
 }
 
 /// Lists, then puts, gets and deletes an object of its own.
-pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
+pub(super) async fn probe(config: &RunConfig, limit: Duration) -> StoreFound {
     let mut probes = Probes::new(limit);
     let store = match tokio::time::timeout(limit, Store::open(&config.store, &config.s3)).await {
         Ok(Ok(store)) => Some(store),
@@ -38,13 +38,13 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
     };
     let Some(store) = store else {
         probes.skip(&["store writes"], "the store could not be opened");
-        return Found { probes: probes.list, clock_ahead_seconds: None };
+        return StoreFound { probes: probes.list, clock_ahead_seconds: None };
     };
     let hosts = hosts(config, &store);
     let variables = "AWS_REGION, AWS_ENDPOINT_URL_S3";
     if host::resolve(&mut probes, "store host", &hosts, variables).await.is_none() {
         probes.skip(&["store", "store writes"], "its host is not known");
-        return Found { probes: probes.list, clock_ahead_seconds: None };
+        return StoreFound { probes: probes.list, clock_ahead_seconds: None };
     }
     let place = config.store.to_string();
     let listed = probes.run("store", &place, async {
@@ -53,10 +53,10 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Found {
     });
     if listed.await.is_none() {
         probes.skip(&["store writes"], "the store cannot be listed");
-        return Found { probes: probes.list, clock_ahead_seconds: None };
+        return StoreFound { probes: probes.list, clock_ahead_seconds: None };
     }
     let clock_ahead_seconds = write(&mut probes, config, &store).await;
-    Found { probes: probes.list, clock_ahead_seconds }
+    StoreFound { probes: probes.list, clock_ahead_seconds }
 }
 
 fn listed(place: &str, open: Option<PathBuf>) -> Finding {

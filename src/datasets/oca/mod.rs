@@ -21,7 +21,7 @@ mod unique;
 mod value;
 mod window;
 
-use crate::dataset::{Dataset, Promotion, Published, PublishedColumns, Scripts};
+use crate::dataset::{Dataset, Promotion, PublishedColumns, PublishedTable, Scripts};
 
 /// The dataset `oca`.
 pub const OCA: Dataset = Dataset {
@@ -53,7 +53,7 @@ pub const OCA: Dataset = Dataset {
         whole("public/oca_index.csv", "oca_index"),
         whole("public/oca_causes.csv", "oca_causes"),
         // Street lines, coordinates and building numbers never reach a public path.
-        Published {
+        PublishedTable {
             object: "public/oca_addresses.csv",
             table: "oca_addresses",
             columns: PublishedColumns::Only(&["indexnumberid", "city", "state", "postalcode"]),
@@ -67,7 +67,7 @@ pub const OCA: Dataset = Dataset {
         whole("public/oca_judgments.csv", "oca_judgments"),
         whole("public/oca_warrants.csv", "oca_warrants"),
         whole("public/oca_metadata.csv", "oca_metadata"),
-        Published {
+        PublishedTable {
             object: "private/oca_addresses_private.csv",
             table: "oca_addresses",
             columns: PublishedColumns::All,
@@ -75,6 +75,6 @@ pub const OCA: Dataset = Dataset {
     ],
 };
 
-const fn whole(object: &'static str, table: &'static str) -> Published {
-    Published { object, table, columns: PublishedColumns::Named }
+const fn whole(object: &'static str, table: &'static str) -> PublishedTable {
+    PublishedTable { object, table, columns: PublishedColumns::Named }
 }

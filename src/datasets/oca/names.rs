@@ -74,7 +74,7 @@ impl Scope {
     /// Adds what a tag declares; true if it declares anything.
     pub fn declare(&mut self, attributes: &[u8]) -> Result<bool, TooMany> {
         let before = self.mark();
-        for (name, uri) in Attributes(attributes) {
+        for (name, uri) in TagAttributes(attributes) {
             let Some(prefix) = declared_prefix(name) else { continue };
             if self.mark() >= MAX_DECLARATIONS {
                 return Err(TooMany);
@@ -101,7 +101,7 @@ impl Scope {
 
     /// Whether a tag with these attributes, which are declared, says that its element has no value.
     pub fn is_nil(&self, attributes: &[u8]) -> bool {
-        Attributes(attributes).any(|(name, value)| {
+        TagAttributes(attributes).any(|(name, value)| {
             local_name(name) == b"nil"
                 && self.is_instance(prefix_of(name))
                 && matches!(value.trim_ascii(), b"true" | b"1")
@@ -110,7 +110,7 @@ impl Scope {
 
     /// The attributes that are not XML's or a schema's own: names as written, and values.
     pub fn values<'t>(&self, attributes: &'t [u8]) -> impl Iterator<Item = (&'t [u8], &'t [u8])> {
-        Attributes(attributes).filter(|(name, _)| {
+        TagAttributes(attributes).filter(|(name, _)| {
             let prefix = prefix_of(name);
             declared_prefix(name).is_none() && prefix != b"xml" && !self.is_instance(prefix)
         })
@@ -223,13 +223,13 @@ impl Names {
 
 /// The names of the attributes in a tag.
 pub(super) fn attribute_names(attributes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    Attributes(attributes).map(|(name, _)| name)
+    TagAttributes(attributes).map(|(name, _)| name)
 }
 
 /// The attributes in a tag, as far as they can be told apart: names and values as written.
-struct Attributes<'t>(&'t [u8]);
+struct TagAttributes<'t>(&'t [u8]);
 
-impl<'t> Iterator for Attributes<'t> {
+impl<'t> Iterator for TagAttributes<'t> {
     type Item = (&'t [u8], &'t [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -282,7 +282,7 @@ mod tests {
 
     fn pairs(attributes: &str) -> Vec<(&str, &str)> {
         let text = |bytes| std::str::from_utf8(bytes).unwrap();
-        Attributes(attributes.as_bytes()).map(|(name, value)| (text(name), text(value))).collect()
+        TagAttributes(attributes.as_bytes()).map(|(name, value)| (text(name), text(value))).collect()
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::fields::Fault;
 use super::flatten::{Flattener, Verdict};
 use super::plan::Plan;
 use super::rescue::{rescue, without};
-use super::rows::{Place, Writer};
+use super::rows::{RowPlace, Writer};
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
 
 /// Blocks that wait between the two threads, some 0.5 MiB each.
@@ -122,7 +122,7 @@ impl<'p> Intake<'p> {
         sink: &mut dyn Sink,
     ) -> Result<(), SinkClosed> {
         // An ordinal beyond 32 bits needs a document of more than 30 GB of empty cases.
-        let place = Place {
+        let place = RowPlace {
             record_no: i64::from(self.input.file_no) << 32 | (item.ordinal & 0xFFFF_FFFF) as i64,
             offset_bytes: item.offset_bytes as i64,
         };

@@ -1,6 +1,6 @@
 //! Which element goes where: the tables turned into a tree of elements, made once per file.
 
-use crate::dataset::{Column, ColumnType, Source, Table};
+use crate::dataset::{CellSource, Column, ColumnType, Table};
 
 /// Element that holds the case's identity, directly below the case.
 pub(super) const RECORD_ID: &str = "IndexNumberId";
@@ -159,10 +159,10 @@ impl Plan {
     ) -> TablePlan {
         let mut cells = 0;
         let mut columns = Vec::new();
-        for column in table.columns.iter().filter(|column| column.source != Source::Later) {
+        for column in table.columns.iter().filter(|column| column.source != CellSource::Later) {
             let slot = match column.source {
-                Source::RecordId => Slot::RecordId,
-                Source::Element(path) => {
+                CellSource::RecordId => Slot::RecordId,
+                CellSource::Element(path) => {
                     let (group, element) = path.rsplit_once('/').unwrap_or(("", path));
                     let holder = self.add_path(node, group.split('/'));
                     let field = Field { element, kind: column.kind, cell: cells };
@@ -175,16 +175,16 @@ impl Plan {
                     cells += 1;
                     Slot::Cell(cells - 1)
                 }
-                Source::Parent(path) => {
+                CellSource::Parent(path) => {
                     let parent = &self.tables[parent.expect("the table has a parent")];
-                    let same = |c: &&(&Column, Slot)| c.0.source == Source::Element(path);
+                    let same = |c: &&(&Column, Slot)| c.0.source == CellSource::Element(path);
                     parent.columns.iter().find(same).map(|c| parent_cell(c.1)).expect("the parent has it")
                 }
-                Source::Made => match parent {
+                CellSource::Made => match parent {
                     Some(p) if self.tables[p].columns.iter().any(|c| c.1 == Slot::Made) => Slot::ParentMade,
                     _ => Slot::Made,
                 },
-                Source::Later => unreachable!("filtered above"),
+                CellSource::Later => unreachable!("filtered above"),
             };
             columns.push((column, slot));
         }
@@ -257,7 +257,7 @@ mod tests {
         let plan = Plan::new(TABLES, 2);
         for table in TABLES {
             for column in table.columns {
-                let Source::Element(element) = column.source else { continue };
+                let CellSource::Element(element) = column.source else { continue };
                 let path = join(table.element, element);
                 match find(&plan, &path) {
                     Some(Child::Field(field)) => assert_eq!(field.kind, column.kind, "{path}"),

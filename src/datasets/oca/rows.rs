@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::cells::{Case, Cell, NO_ITEM};
 use super::plan::{Plan, Slot};
-use crate::dataset::{Batch, ColumnType, Sink, SinkClosed};
+use crate::dataset::{ColumnType, RowBatch, Sink, SinkClosed};
 
 /// The table of all good records, live or deleted.
 pub const RECORDS: &str = "records";
@@ -40,7 +40,7 @@ struct TableWriter {
 
 /// Where a record is.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct RowPlace {
     /// `file_no << 32 | ordinal`.
     pub record_no: i64,
     /// Its first byte in the unpacked document.
@@ -109,7 +109,7 @@ impl<'p> Writer<'p> {
     /// Adds a record that deletes its case: it has no rows of its own. `has_data`: they were left out.
     pub fn delete(
         &mut self,
-        place: Place,
+        place: RowPlace,
         record_id: &str,
         has_data: bool,
         sink: &mut dyn Sink,
@@ -119,7 +119,7 @@ impl<'p> Writer<'p> {
     }
 
     /// Adds the rows of a live case.
-    pub fn live(&mut self, place: Place, case: &Case<'_>, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
+    pub fn live(&mut self, place: RowPlace, case: &Case<'_>, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
         self.record(place, &case.record_id, false, true);
         for (index, planned) in self.plan.tables.iter().enumerate() {
             let rows = &case.tables[index];
@@ -161,16 +161,16 @@ impl<'p> Writer<'p> {
         self.bytes = 0;
         for (table, planned) in self.tables.iter_mut().zip(&self.plan.tables) {
             if table.rows > 0 {
-                sink.rows(Batch { table: planned.name, rows: table.finish() })?;
+                sink.rows(RowBatch { table: planned.name, rows: table.finish() })?;
             }
         }
         if self.records.rows > 0 {
-            sink.rows(Batch { table: RECORDS, rows: self.records.finish() })?;
+            sink.rows(RowBatch { table: RECORDS, rows: self.records.finish() })?;
         }
         Ok(())
     }
 
-    fn record(&mut self, place: Place, record_id: &str, is_delete: bool, has_data: bool) {
+    fn record(&mut self, place: RowPlace, record_id: &str, is_delete: bool, has_data: bool) {
         self.records.record_no.append_value(place.record_no);
         self.records.offset_bytes.append_value(place.offset_bytes);
         self.records.record_id.append_value(record_id);

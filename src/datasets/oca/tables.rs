@@ -1,7 +1,7 @@
 //! The twelve tables of the court extract, as production has them: names, columns, order, types.
 
+use crate::dataset::CellSource::*;
 use crate::dataset::ColumnType::*;
-use crate::dataset::Source::*;
 use crate::dataset::{Column, Table};
 
 /// In the order in which rows are loaded: the case first, then its children.

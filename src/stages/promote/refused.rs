@@ -23,7 +23,7 @@ use crate::stages::load::Loaded;
 use crate::words;
 use crate::{fault, sql};
 use breach::Breach;
-use probe::Probe;
+use probe::Search;
 
 /// Failed records that go to the ledger in one statement.
 const CHUNK: usize = 200;
@@ -121,7 +121,7 @@ pub(super) async fn find(
     let limit = if context.config.fail_fast { 1 } else { budget.limit() };
     let records = context.dataset().records_table();
     let records = rows.iter().find(|(table, _)| *table == records).map_or(0, |(_, rows)| *rows);
-    let offenders = Probe::new(&transfer, records, limit).offenders(tables).await?;
+    let offenders = Search::new(&transfer, records, limit).offenders(tables).await?;
     watch.answer("roll back", transaction.rollback()).await?;
     if offenders.is_empty() {
         return Err(cause);

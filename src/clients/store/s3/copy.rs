@@ -9,14 +9,14 @@ use aws_sdk_s3::types::MetadataDirective;
 
 use super::upload::Target;
 use super::{S3Store, failure};
-use crate::clients::store::error::{Place, StoreError};
+use crate::clients::store::error::{ObjectPlace, StoreError};
 
 /// A copy is at most 5 GB.
 const COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// Copies an object inside the bucket: its bytes stay with S3, and the copy gets the headers and the encryption of
 /// everything else that is written here.
-pub(super) async fn copy(store: &S3Store, at: &Place, from: &str, to: &str) -> Result<(), StoreError> {
+pub(super) async fn copy(store: &S3Store, at: &ObjectPlace, from: &str, to: &str) -> Result<(), StoreError> {
     let target = Target::new(store, at.clone(), to);
     let source = format!("{}/{}", target.bucket, encoded(&store.full_key(from)));
     // The answer comes when the copy is whole; it may take minutes, in which S3 says little.

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use super::{S3Store, failure, upload};
-use crate::clients::store::error::{Place, StoreError};
-use crate::clients::store::{Fetched, hex};
+use crate::clients::store::error::{ObjectPlace, StoreError};
+use crate::clients::store::{Downloaded, hex};
 
 /// Times in a row that a download may break without [`PROGRESS_BYTES`] having come.
 const BREAKS: u32 = 5;
@@ -21,11 +21,11 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 impl S3Store {
     pub(in crate::clients::store) async fn download(
         &self,
-        at: &Place,
+        at: &ObjectPlace,
         key: &str,
         mut to: Option<&mut BufWriter<tokio::fs::File>>,
         progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<Fetched, StoreError> {
+    ) -> Result<Downloaded, StoreError> {
         let here = |e| StoreError::from_io(at.kept(), e);
         let mut etag: Option<String> = None;
         let mut total: Option<u64> = None;
@@ -66,7 +66,7 @@ impl S3Store {
                         if let Some(to) = &mut to {
                             to.flush().await.map_err(here)?;
                         }
-                        return Ok(Fetched { size_bytes, sha256: hex(&hash.finalize()) });
+                        return Ok(Downloaded { size_bytes, sha256: hex(&hash.finalize()) });
                     }
                     Ok(None) => break failure::short(at.clone(), size_bytes, total.unwrap_or_default()),
                 }
@@ -88,7 +88,11 @@ impl S3Store {
     }
 
     /// Reads the first byte.
-    pub(in crate::clients::store) async fn try_open(&self, at: &Place, key: &str) -> Result<(), StoreError> {
+    pub(in crate::clients::store) async fn try_open(
+        &self,
+        at: &ObjectPlace,
+        key: &str,
+    ) -> Result<(), StoreError> {
         let request = self.client.get_object().bucket(&self.bucket).key(self.full_key(key));
         match request.range("bytes=0-0").send().await.map_err(|e| failure::classify(at.clone(), e)) {
             // An empty object has no first byte.
@@ -100,7 +104,7 @@ impl S3Store {
     /// What was noted of an object's content when it was made.
     pub(in crate::clients::store) async fn known_sha256(
         &self,
-        at: &Place,
+        at: &ObjectPlace,
         key: &str,
     ) -> Result<Option<String>, StoreError> {
         let asked = self.client.head_object().bucket(&self.bucket).key(self.full_key(key)).send().await;
@@ -114,7 +118,7 @@ impl S3Store {
 
     pub(in crate::clients::store) async fn read(
         &self,
-        at: &Place,
+        at: &ObjectPlace,
         key: &str,
         max_bytes: u64,
     ) -> Result<Bytes, StoreError> {

@@ -10,7 +10,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStreamError;
 
 use super::whole::Cut;
-use crate::clients::store::error::{Cause, Place, StoreError, chain};
+use crate::clients::BoxedError;
+use crate::clients::store::error::{ObjectPlace, StoreError, chain};
 
 /// What S3 said: HTTP status, error code and message, and the region from its header.
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ struct Answer {
 }
 
 /// The store's error for an error of an operation.
-pub(super) fn classify<E>(at: Place, error: SdkError<E, HttpResponse>) -> StoreError
+pub(super) fn classify<E>(at: ObjectPlace, error: SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -51,7 +52,7 @@ where
     }
 }
 
-fn answered(at: Place, answer: Answer, source: Cause) -> StoreError {
+fn answered(at: ObjectPlace, answer: Answer, source: BoxedError) -> StoreError {
     let Answer { status, code, message, region } = answer;
     let detail = match (code.as_str(), message.as_str()) {
         ("", _) => format!("HTTP status {status}"),
@@ -101,7 +102,7 @@ fn region_in(message: &str) -> Option<String> {
     parts.next().map(str::to_owned)
 }
 
-fn unanswered(at: Place, timed_out: bool, status: Option<u16>, source: Cause) -> StoreError {
+fn unanswered(at: ObjectPlace, timed_out: bool, status: Option<u16>, source: BoxedError) -> StoreError {
     let detail = chain(source.as_ref());
     if let Some(error) = find::<CredentialsError>(source.as_ref()) {
         let expired = detail.contains("ExpiredToken") || detail.contains("expired");
@@ -139,7 +140,7 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 }
 
 /// The store's error for a body that broke while it was read.
-pub(super) fn body(at: Place, error: ByteStreamError) -> StoreError {
+pub(super) fn body(at: ObjectPlace, error: ByteStreamError) -> StoreError {
     let detail = chain(&error);
     // The type of this error belongs to a crate that the SDK does not show.
     if detail.contains("checksum mismatch") {
@@ -149,12 +150,12 @@ pub(super) fn body(at: Place, error: ByteStreamError) -> StoreError {
 }
 
 /// The error for a body that gives nothing.
-pub(super) fn stalled(at: Place, after: Duration) -> StoreError {
+pub(super) fn stalled(at: ObjectPlace, after: Duration) -> StoreError {
     StoreError::Timeout { at, detail: format!("nothing came for {} s", after.as_secs()), source: None }
 }
 
 /// The error for a body that ends before its length.
-pub(super) fn short(at: Place, size_bytes: u64, total_bytes: u64) -> StoreError {
+pub(super) fn short(at: ObjectPlace, size_bytes: u64, total_bytes: u64) -> StoreError {
     StoreError::Network {
         at,
         detail: format!("it ended after {size_bytes} of {total_bytes} bytes"),
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
 
     fn error(status: u16, code: &str, message: &str, region: Option<&str>) -> StoreError {
-        let at = Place { operation: "download", url: "s3://bucket/key".into() };
+        let at = ObjectPlace { operation: "download", url: "s3://bucket/key".into() };
         let answer =
             Answer { status, code: code.into(), message: message.into(), region: region.map(str::to_owned) };
         answered(at, answer, "the service's error".into())

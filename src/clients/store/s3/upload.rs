@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::JoinSet;
 
 use super::{Encryption, MIB, S3Store, failure};
-use crate::clients::store::error::{Place, StoreError};
+use crate::clients::store::error::{ObjectPlace, StoreError};
 
 /// S3 takes no more parts of one object.
 const PARTS_MAX: u64 = 10_000;
@@ -46,7 +46,7 @@ pub(super) struct Target {
     pub(super) client: Client,
     pub(super) bucket: String,
     pub(super) key: String,
-    pub(super) at: Place,
+    pub(super) at: ObjectPlace,
     pub(super) content_type: &'static str,
     pub(super) cache_control: Option<String>,
     encryption: Encryption,
@@ -75,7 +75,7 @@ pub(super) fn part_bytes_for(file_bytes: u64) -> usize {
 impl Upload {
     pub(super) fn new(
         store: &S3Store,
-        at: Place,
+        at: ObjectPlace,
         key: &str,
         part_bytes: usize,
         in_flight_max: usize,
@@ -215,7 +215,7 @@ fn patience_for(content: &Bytes) -> Builder {
 }
 
 impl Target {
-    pub(super) fn new(store: &S3Store, at: Place, key: &str) -> Self {
+    pub(super) fn new(store: &S3Store, at: ObjectPlace, key: &str) -> Self {
         Self {
             client: store.client.clone(),
             bucket: store.bucket.clone(),

@@ -13,7 +13,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::super::rows::RECORDS;
 use super::super::tables::TABLES;
 use super::*;
-use crate::dataset::{Batch, Limits, Unknown};
+use crate::dataset::{Limits, RowBatch, Unknown};
 
 /// Keeps everything as text: table -> rows -> column -> value (`∅` for null).
 #[derive(Default)]
@@ -25,7 +25,7 @@ struct Collected {
 }
 
 impl Sink for Collected {
-    fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+    fn rows(&mut self, batch: RowBatch) -> Result<(), SinkClosed> {
         if self.is_closed {
             return Err(SinkClosed);
         }
@@ -249,7 +249,7 @@ fn appearance_ids_join_outcomes_and_stay_the_same() {
 fn the_schema_is_the_tables_and_types_are_exact() {
     struct Schemas(BTreeMap<&'static str, Vec<(String, String)>>);
     impl Sink for Schemas {
-        fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+        fn rows(&mut self, batch: RowBatch) -> Result<(), SinkClosed> {
             let fields = batch.rows.schema();
             let fields = fields.fields().iter().map(|f| (f.name().clone(), f.data_type().to_string()));
             self.0.insert(batch.table, fields.collect());
@@ -428,7 +428,7 @@ fn arrays_keep_order_duplicates_and_odd_texts() {
         .collect();
     struct Array(Vec<Option<String>>);
     impl Sink for Array {
-        fn rows(&mut self, batch: Batch) -> Result<(), SinkClosed> {
+        fn rows(&mut self, batch: RowBatch) -> Result<(), SinkClosed> {
             if let Some(column) = batch.rows.column_by_name("specialtydesignationtypes") {
                 let texts = column.as_list::<i32>().value(0);
                 self.0.extend(texts.as_string::<i32>().iter().map(|text| text.map(str::to_owned)));

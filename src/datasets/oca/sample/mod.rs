@@ -68,7 +68,7 @@ pub struct SampleOptions {
 
 /// An extract that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
+pub struct SampleFile {
     pub path: PathBuf,
     pub cases: u64,
     pub deletes: u64,
@@ -95,7 +95,7 @@ pub enum SampleError {
 ///
 /// Fails when the options make no sense or the directory or file cannot be written; then no file has
 /// appeared or changed. Takes two threads and a few megabytes, however many the cases.
-pub fn write_sample(options: &SampleOptions) -> Result<Sample, SampleError> {
+pub fn write_sample(options: &SampleOptions) -> Result<SampleFile, SampleError> {
     check(options)?;
     let path = options.out.join(file_name(options));
     let failed = |source| SampleError::Io { path: path.clone(), source };
@@ -106,7 +106,7 @@ pub fn write_sample(options: &SampleOptions) -> Result<Sample, SampleError> {
     let zip_bytes = part.as_file().metadata().map_err(failed)?.len();
     part.persist(&path).map_err(|error| failed(error.error))?;
     let SampleOptions { cases, deletes, malformed, .. } = *options;
-    Ok(Sample { path, cases, deletes, malformed, xml_bytes, zip_bytes })
+    Ok(SampleFile { path, cases, deletes, malformed, xml_bytes, zip_bytes })
 }
 
 fn check(options: &SampleOptions) -> Result<(), SampleError> {
@@ -186,21 +186,21 @@ struct Outlet {
 }
 
 /// The packing thread has ended; its own error says why.
-struct Closed;
+struct SampleClosed;
 
 impl Outlet {
     /// Hands over what has been written once it has reached `least` bytes.
-    fn pass(&self, out: &mut Vec<u8>, least: usize) -> Result<(), Closed> {
+    fn pass(&self, out: &mut Vec<u8>, least: usize) -> Result<(), SampleClosed> {
         if out.len() < least {
             return Ok(());
         }
         let next = self.emptied.try_recv().unwrap_or_else(|_| Vec::with_capacity(CHUNK_BYTES * 5 / 4));
-        self.full.send(std::mem::replace(out, next)).map_err(|_| Closed)
+        self.full.send(std::mem::replace(out, next)).map_err(|_| SampleClosed)
     }
 }
 
 /// Makes the document.
-fn make(options: &SampleOptions, outlet: &Outlet) -> Result<(), Closed> {
+fn make(options: &SampleOptions, outlet: &Outlet) -> Result<(), SampleClosed> {
     let SampleOptions { cases, seed, run_date, deletes, malformed, .. } = *options;
     let year = options.initial.unwrap_or(run_date.year());
     let new_year = date(year, 1, 1);
@@ -255,7 +255,7 @@ fn open_document(xml: &mut Xml, options: &SampleOptions) {
     xml.line(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
     xml.line(r#"<Extract xmlns="http://www.example.org/LandlordTenantExtractSchema">"#);
     xml.text("Sender", "Office of Court Administration");
-    xml.text("Recipient", "Sample");
+    xml.text("Recipient", "SampleFile");
     match options.initial {
         Some(year) => {
             let last = date(year, 12, 31).min(options.run_date);

@@ -4,7 +4,7 @@
 use super::values::Weighted;
 
 /// A court and what lies in its district.
-pub(super) struct Place {
+pub(super) struct Locality {
     pub(super) court: &'static str,
     /// The county or borough, which some of its addresses give as their city.
     pub(super) county: &'static str,
@@ -29,14 +29,14 @@ const fn area(
     Area { postal_code, city, streets }
 }
 
-const fn place(court: &'static str, county: &'static str, areas: &'static [Area]) -> Place {
-    Place { court, county, hyphenated: false, areas }
+const fn place(court: &'static str, county: &'static str, areas: &'static [Area]) -> Locality {
+    Locality { court, county, hyphenated: false, areas }
 }
 
-pub(super) const PLACES: Weighted<&Place> = Weighted::new(&[
+pub(super) const PLACES: Weighted<&Locality> = Weighted::new(&[
     (31, &place("Bronx County Civil Court", "Bronx", BRONX)),
     (27, &place("Kings County Civil Court", "Kings", BROOKLYN)),
-    (16, &Place { hyphenated: true, ..place("Queens County Civil Court", "Queens", QUEENS) }),
+    (16, &Locality { hyphenated: true, ..place("Queens County Civil Court", "Queens", QUEENS) }),
     (15, &place("New York County Civil Court", "New York", MANHATTAN)),
     (3, &place("Richmond County Civil Court", "Richmond", STATEN_ISLAND)),
     (2, &place("Harlem Community Justice Center", "New York", HARLEM)),

@@ -1,12 +1,12 @@
 //! The address of a made case, as it is written in different ways.
 
-use super::places::{Area, PLACES, Place};
+use super::places::{Area, Locality, PLACES};
 use super::values::{Draw, MISSING, STREET2};
 use super::xml::{Xml, digits, two_digits};
 
 /// Where the property is.
 pub(super) struct Property {
-    pub(super) place: &'static Place,
+    pub(super) place: &'static Locality,
     area: &'static Area,
     /// The address names the county as its city, or as well as its city.
     city_is_county: bool,

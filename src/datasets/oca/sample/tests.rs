@@ -20,7 +20,7 @@ fn options(cases: u64, out: &Path) -> SampleOptions {
     }
 }
 
-fn unpacked(sample: &Sample) -> String {
+fn unpacked(sample: &SampleFile) -> String {
     let mut zip = zip::ZipArchive::new(File::open(&sample.path).unwrap()).unwrap();
     assert_eq!(zip.len(), 1);
     let mut xml = String::new();
@@ -92,7 +92,7 @@ fn cases(xml: &str) -> Vec<Case> {
     cases
 }
 
-fn made(options: &SampleOptions) -> (Sample, Vec<Case>) {
+fn made(options: &SampleOptions) -> (SampleFile, Vec<Case>) {
     let sample = write_sample(options).unwrap();
     let cases = cases(&unpacked(&sample));
     assert_eq!(cases.len() as u64, sample.cases + sample.deletes);
@@ -165,7 +165,7 @@ fn every_element_is_one_of_the_feeds_and_every_column_has_values() {
     let mut named = BTreeSet::from(["IndexNumberId".to_owned()]);
     for table in TABLES {
         for column in table.columns {
-            if let crate::dataset::Source::Element(path) = column.source {
+            if let crate::dataset::CellSource::Element(path) = column.source {
                 named.insert([table.element, path].join("/").trim_start_matches('/').to_owned());
             }
         }

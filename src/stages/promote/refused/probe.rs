@@ -25,7 +25,7 @@ enum Attempt {
 }
 
 /// A search under way, in a transaction of its own.
-pub(super) struct Probe<'a> {
+pub(super) struct Search<'a> {
     transfer: &'a Transfer<'a>,
     /// Records of the batch; there are no more cases than that.
     records: u64,
@@ -34,9 +34,9 @@ pub(super) struct Probe<'a> {
 }
 
 /// Positions of cases, in the order in which they count.
-type Part = Range<u64>;
+type Span = Range<u64>;
 
-impl<'a> Probe<'a> {
+impl<'a> Search<'a> {
     pub fn new(transfer: &'a Transfer<'a>, records: u64, limit: usize) -> Self {
         Self { transfer, records, limit }
     }
@@ -191,7 +191,7 @@ impl<'a> Probe<'a> {
         Ok(found)
     }
 
-    async fn attempt_part(&self, attempt: Attempt, part: &Part) -> Result<Option<PgError>, Cause> {
+    async fn attempt_part(&self, attempt: Attempt, part: &Span) -> Result<Option<PgError>, Cause> {
         let transfer = self.transfer;
         let (first, end) = (part.start.to_string(), part.end.to_string());
         let render = |script: &str, table: &str| {
@@ -258,7 +258,7 @@ impl<'a> Probe<'a> {
 }
 
 /// Both halves, the first one last: it is taken first. Of one case, itself.
-fn halves(part: Part) -> Vec<Part> {
+fn halves(part: Span) -> Vec<Span> {
     match (part.end - part.start) / 2 {
         0 => vec![part],
         half => vec![part.start + half..part.end, part.start..part.start + half],
