@@ -10,7 +10,7 @@ use divan::counter::BytesCount;
 use merganser::cli::DatasetName;
 use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::config;
-use merganser::dataset::{RowBatch, Dataset, FailedRecord, Limits, ParseInput, Sink, SinkClosed};
+use merganser::dataset::{Dataset, FailedRecord, Limits, ParseInput, RowBatch, Sink, SinkClosed};
 use merganser::datasets::oca::sample::{SampleFile, SampleOptions, write_sample};
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use merganser::dataset::{RowBatch, FailedRecord, Limits, ParseError, ParseInput, Parsed, Sink, SinkClosed};
+use merganser::dataset::{FailedRecord, Limits, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
 use merganser::datasets::oca::OCA;
 use rustix::fs::{MemfdFlags, memfd_create};
 

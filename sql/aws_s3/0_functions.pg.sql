@@ -1,6 +1,6 @@
 -- Purpose: whether the server can read and write S3 by itself, and whether this role may ask it to. The catalogues
 --          are read because to_regprocedure() fails, instead of giving null, without the right to use the schema.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  none.
 -- Outputs: a row for each function that is needed: its name, is it there, may it be called.
 with needed (schema_name, function_name) as (

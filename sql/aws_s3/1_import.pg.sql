@@ -1,5 +1,5 @@
 -- Purpose: load one staging CSV, which the server itself reads from S3 in its own role.
--- Engine:  PostgreSQL with the extension aws_s3 (Amazon RDS)
+-- Engine:  PostgreSQL with the extension aws_s3 (Amazon RDS); a statement (prepare)
 -- Inputs:  $1 schema, $2 table, $3 columns in the CSV's order; $4 bucket, $5 key, $6 region.
 -- Outputs: the rows, and what the server says of them: `7 rows imported into relation …`.
 select

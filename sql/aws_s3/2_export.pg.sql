@@ -1,5 +1,5 @@
 -- Purpose: one published CSV, which the server itself writes to S3 in its own role.
--- Engine:  PostgreSQL with the extension aws_s3 (Amazon RDS)
+-- Engine:  PostgreSQL with the extension aws_s3 (Amazon RDS); a statement (prepare)
 -- Inputs:  $1 schema, $2 table, $3 columns (null: what COPY takes by itself, all but generated ones);
 --          $4 bucket, $5 key, $6 region; :kms_key nothing, or `, kms_key := $7::text` for a key to encrypt with.
 -- Outputs: the object (past some 6 GB several), and one row: rows, objects, bytes.

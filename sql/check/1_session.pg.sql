@@ -1,5 +1,5 @@
 -- Purpose: who and where we are, for the preflight.
--- Engine:  PostgreSQL 14 and later; an older server answers it too
+-- Engine:  PostgreSQL 14 and later; an older server answers it too; a script (psql -v)
 -- Inputs:  none.
 -- Outputs: one row: version, version_number, db_user, tls (null: the connection has none), is_standby, is_read_only
 --          (by the settings of server, database or role), epoch_seconds of the server's clock, postgis and aws_s3 (the

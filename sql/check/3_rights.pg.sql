@@ -1,5 +1,5 @@
 -- Purpose: which rights a run lacks.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema of the tables, $2 schema of the ledger, $3 schema for staging; $4 the parent table, $5 tables of
 --          its rows, $6 tables that are kept beside them; $7 does the ledger have to be made or brought up to date?
 --          $8 all tables that a load makes in the schema for staging.

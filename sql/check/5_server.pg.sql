@@ -1,6 +1,6 @@
 -- Purpose: what of the server and of the session stops a run or makes its statements mean something else.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  none; before the session is set otherwise.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
+-- Inputs:  none; before the session is set otherwise; :any.
 -- Outputs: one row: database_name, role_name; encoding of the database; read_only_from, where the setting comes from that
 --          transactions only read (null: they write, or the server is a standby); standbys_wanted and standbys_there, for
 --          which a COMMIT waits (0: for none); replication_role (origin: triggers and foreign keys work).

@@ -1,6 +1,6 @@
 -- Purpose: which of our tables are published to others in a way that forbids to update or to delete? What is published
 --          must be found again by the subscriber: by a primary key, or by the identity that was set.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schemas and $2 names of tables, and $3 what is done with their rows (update, delete, both), beside each
 --          other.
 -- Outputs: a row for each table, or partition, that has no identity, with its place in the order of $2: schema_name,

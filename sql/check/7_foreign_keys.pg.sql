@@ -1,5 +1,5 @@
 -- Purpose: which tables of others refer to ours? They have a say when a row of ours is deleted.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 names of our tables.
 -- Outputs: a row for each foreign key: its table, its name, our table, on_delete (as the catalogue has it: a, r, c, n, d),
 --          is_indexed: can the referring rows be found without reading the whole table?

@@ -1,5 +1,5 @@
 -- Purpose: which of our tables have their rows in others, or are themselves a part of another?
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 names of tables.
 -- Outputs: a row for each such table: table_name; kind (partitioned, parent, part); definition (by what it is
 --          partitioned, or of which table it is a part); parts, how many tables hold its rows; gap, a partitioned table

@@ -1,5 +1,5 @@
 -- Purpose: on which of our tables do row policies apply to this role? They hide rows, or refuse them.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schemas and $2 names of tables, beside each other.
 -- Outputs: a row for each such table, in the order of $2: the table with its schema, the policies (an empty text: none, and
 --          then no row is seen), our role, the table's owner, is_forced (they apply to the owner, too).

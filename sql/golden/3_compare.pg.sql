@@ -1,5 +1,5 @@
 -- Purpose: compare a table with its CSV of truth, rows as often as they occur.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :"schema".:"table", pg_temp.golden, :texts (the columns of the CSV, each as text: 800.0 is not
 --          800.00 here), :"key".
 -- Outputs: side (missing in the table, or unexpected in it), key, the row, and how many rows differ in all;

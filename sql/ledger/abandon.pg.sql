@@ -1,6 +1,6 @@
 -- Purpose: mark runs that died without a word. Only the holder of the lock may say so.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 dataset.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 dataset; :"ledger".
 -- Outputs: the runs that were marked.
 update :"ledger".runs
 set status = 'abandoned',

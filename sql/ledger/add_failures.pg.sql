@@ -1,6 +1,6 @@
 -- Purpose: note failed records.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 run_id, $2 a JSON array of records, as text.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 run_id, $2 a JSON array of records, as text; :"ledger".
 -- Outputs: rows of failed_records.
 insert into :"ledger".failed_records (
     run_id, file_id, record_id, ordinal, offset_bytes, table_name, field, value, reason, fragment

@@ -1,6 +1,6 @@
 -- Purpose: enter files that were processed before the ledger was there.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 run_id, $2 where they are, $3 a JSON array of files, as text.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 run_id, $2 where they are, $3 a JSON array of files, as text; :"ledger".
 -- Outputs: rows of files, done, without counts; the names of those that were not known before. A file that a
 --          run has taken up is known, whatever became of it; a dry run takes up nothing.
 insert into :"ledger".files (run_id, batch, name, source, size_bytes, run_date, order_key, status)

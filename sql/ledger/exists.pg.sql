@@ -1,5 +1,5 @@
 -- Purpose: is there a table of that name?
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 the schema, $2 the table.
 -- Outputs: true or false.
 select exists (

@@ -1,6 +1,6 @@
 -- Purpose: a record that fails again is listed once, with its newest failure.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 file_id of the file that is being read again, $2 run_id.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 file_id of the file that is being read again, $2 run_id; :"ledger".
 -- Outputs: older unresolved rows of failed_records for the same file, closed.
 update :"ledger".failed_records as failed
 set resolved_by = $2, resolved_at = clock_timestamp(), resolution = 'failed_again'

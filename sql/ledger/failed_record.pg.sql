@@ -1,6 +1,6 @@
 -- Purpose: can this failed record be tried again?
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 dataset, $2 failed_record_id.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 dataset, $2 failed_record_id; :"ledger".
 -- Outputs: file name, target schema, ordinal, and how it was settled, if it is.
 select
     files.name,

@@ -1,6 +1,7 @@
 -- Purpose: the run that a person means.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 a run_id, its beginning or its end, or `last`; $2 a run that is not meant, or null.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 a run_id, its beginning or its end, or `last`; $2 a run that is not meant, or null;
+--          :"ledger".
 -- Outputs: the run_ids that fit, the newest first; three say that it fits too many.
 select run_id
 from :"ledger".runs

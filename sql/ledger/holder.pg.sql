@@ -1,6 +1,6 @@
 -- Purpose: who holds the lock of a dataset.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 dataset, $2 the lock's name (see lock.pg.sql).
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 dataset, $2 the lock's name (see lock.pg.sql); :"ledger".
 -- Outputs: one row if somebody does: database user, address and start of the session, and its run if it has
 --          got as far as the ledger (kind, run_id, host, start). Another user's session shows its user only.
 with key as (

@@ -1,6 +1,6 @@
 -- Purpose: the postings of files that count: of each name the newest one whose records went into production.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 dataset, $2 target schema.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 dataset, $2 target schema; :"ledger".
 -- Outputs: name, file_id, size, checksum (null: adopted), when it was last changed at its source (microseconds since
 --          1970, null: not known), whether it is done (read to its end), and whether a record of the name is still
 --          failed. What is read from the archive has no time of its own: that of the same bytes counts.

@@ -1,6 +1,6 @@
 -- Purpose: which of these elements, that no column takes, did no earlier run see?
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 dataset, $2 target schema, $3 run_id, $4 paths.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 dataset, $2 target schema, $3 run_id, $4 paths; :"ledger".
 -- Outputs: the paths that are new.
 select path
 from unnest($4::text[]) as path

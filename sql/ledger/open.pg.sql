@@ -1,5 +1,5 @@
 -- Purpose: how much is there to put right?
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"ledger".
 -- Outputs: the number of failed records that are not settled, those of dry runs left out.
 select count(distinct (failed.file_id, failed.ordinal))

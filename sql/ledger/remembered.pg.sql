@@ -1,6 +1,6 @@
 -- Purpose: how many rows the production tables had when they were last counted, or changed by us.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 dataset, $2 target schema.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 dataset, $2 target schema; :"ledger".
 -- Outputs: table_name and rows; none of a table that the ledger knows nothing of. A publication reads every row, so its
 --          count is true; what a batch or a purge changed since is reckoned from there.
 with counts as (

@@ -1,6 +1,6 @@
 -- Purpose: where the records are that failed and are not put right.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 dataset, $2 target schema, $3 run_id or null, $4 failed_record_id or null.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 dataset, $2 target schema, $3 run_id or null, $4 failed_record_id or null; :"ledger".
 -- Outputs: file name, its size, ordinal of each. A break of a document has no record to try again.
 select distinct files.name, files.size_bytes, failed.ordinal
 from :"ledger".failed_records as failed

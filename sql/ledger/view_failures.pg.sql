@@ -1,7 +1,7 @@
 -- Purpose: the failed records, those that are not put right first.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 one failed record or null,
---          $5 settled ones too?, $6 the identity of a record or null.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 one failed record or null, $5
+--          settled ones too?, $6 the identity of a record or null; :"ledger".
 -- Outputs: one JSON object a record; the fragment only for one record. Those of dry runs only when asked for.
 select to_jsonb(failed) - case when $4::bigint is null then 'fragment' else '' end
     || jsonb_build_object(

@@ -1,6 +1,6 @@
 -- Purpose: what became of a file, in every run that took it up.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 its name.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 its name; :"ledger".
 -- Outputs: one JSON object a run, the newest first.
 select to_jsonb(files) || jsonb_build_object(
     'kind', runs.kind,

@@ -1,6 +1,6 @@
 -- Purpose: where a record in production came from.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 its identity.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 its identity; :"ledger".
 -- Outputs: one JSON object for each dataset and schema that has it.
 select to_jsonb(origin) || jsonb_build_object(
     'file', files.name, 'run_id', files.run_id, 'run_date', files.run_date, 'sha256', files.sha256

@@ -1,6 +1,6 @@
 -- Purpose: everything about one run.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 run_id.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 run_id; :"ledger".
 -- Outputs: one JSON object, if there is such a run.
 select to_jsonb(runs) || jsonb_build_object(
     'duration_ms', round(extract(epoch from finished_at - started_at) * 1000),

@@ -1,6 +1,6 @@
 -- Purpose: the last runs, for people and machines.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 how many.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 how many; :"ledger".
 -- Outputs: one JSON object a run, the newest first.
 select jsonb_build_object(
     'run_id', run_id,

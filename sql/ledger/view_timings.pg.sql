@@ -1,6 +1,6 @@
 -- Purpose: what the steps of the last runs cost, batches added up.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 how many runs; $2 run_id of the only one wanted, or null.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 how many runs; $2 run_id of the only one wanted, or null; :"ledger".
 -- Outputs: one JSON object a run that did something, the newest first.
 with run as (
     select *

@@ -1,5 +1,5 @@
 -- Purpose: the staging table with one row for each good record of the batch, live or delete.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"staging".:"table".
 -- Outputs: the table.
 create unlogged table :"staging".:"table" (

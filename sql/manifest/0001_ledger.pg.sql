@@ -1,5 +1,5 @@
 -- Purpose: the ledger: what ran, with which files, what it changed and what failed.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"ledger", an existing schema.
 -- Outputs: the manifest tables. Append-only: a later change is a later migration.
 

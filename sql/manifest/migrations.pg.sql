@@ -1,5 +1,5 @@
 -- Purpose: the list of applied migrations.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"ledger", an existing schema.
 -- Outputs: the table, if it is not there.
 

@@ -1,5 +1,5 @@
 -- Purpose: the tables of the court extract, in production and, without keys, in staging.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
 -- Outputs: the twelve tables; existing ones are left as they are. Keys and indexes: 5_keys.pg.sql.
 

@@ -1,5 +1,5 @@
 -- Purpose: keys, foreign keys and indexes of the court extract's tables.
--- Engine:  PostgreSQL 14 and later, in one transaction (psql -1)
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction (psql -1)
 -- Inputs:  :"schema", the tables of 4_tables.pg.sql, just made.
 -- Outputs: the primary keys, the foreign keys and the indexes; with PostGIS also oca_addresses.geom.
 

@@ -1,5 +1,5 @@
 -- Purpose: does oca_metadata say of this batch's cases what the plan says?
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion, last: only if something stands on it that is
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, last: only if something stands on it that is
 --          not ours
 -- Inputs:  :"schema".oca_metadata, pg_temp.plan.
 -- Outputs: one row a table with a difference: table_name; missing, cases of which it does not say it; unexpected, none.

@@ -1,5 +1,5 @@
 -- Purpose: decide what becomes of every case of this batch, and keep oca_metadata (rules 2 to 5).
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :"staging".oca_records, one row for each good record: record_id, file_id, run_date, order_key,
 --          ordinal, offset_bytes, is_delete, has_data, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
 --          :'overwrite_newer', true only when the operator asks for it; :'run_id'.

@@ -1,5 +1,5 @@
 -- Purpose: the newest run date that production holds, for people who download the public files.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".oca_metadata, :"ledger".files and runs.
 -- Outputs: one row with one date, as text; null when there is nothing yet.
 

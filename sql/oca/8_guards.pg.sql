@@ -1,5 +1,5 @@
 -- Purpose: the last look before the commit: what would make a person ask "wait, what?".
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion, after the merge
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :'run_id', :batch, :"ledger".files and table_changes, :"staging" (what was loaded), :"schema";
 --          pg_temp.plan; pg_temp.removed, what left production by record;
 --          :max_failures_percent, :max_failures_records (the larger of both is the budget);
@@ -13,8 +13,8 @@ with failures as (
     select
         'failures' as name,
         '' as subject,
-        sum(records_failed) as failed,
-        sum(records_seen) as seen,
+        coalesce(sum(records_failed), 0) as failed,
+        coalesce(sum(records_seen), 0) as seen,
         greatest(floor(sum(records_seen) * :max_failures_percent / 100.0), :max_failures_records) as budget
     from :"ledger".files
     where run_id = :'run_id' and records_seen is not null

@@ -1,5 +1,5 @@
 -- Purpose: take out what should have been gone: rows of cases that the court deleted (rule 2).
--- Engine:  PostgreSQL 14 and later, in one transaction
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction
 -- Inputs:  :"schema", :"ledger", :'run_id'.
 -- Outputs: pg_temp.purged: table_name (or table.column of the ledger), rows; open failed records of such cases settled.
 

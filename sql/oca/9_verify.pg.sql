@@ -1,5 +1,5 @@
 -- Purpose: prove that nothing of a deleted case is left.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema", :"ledger".
 -- Outputs: table_name and rows that are left; none is a pass.
 with sealed as (

@@ -1,5 +1,5 @@
 -- Purpose: find the records whose rows must go.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  pg_temp.plan (made by the dataset), :"schema".:"table" (the parent), :"key".
 -- Outputs: pg_temp.touched: records with rows in production that are replaced or deleted;
 --          pg_temp.blocked: staged records that stay out; pg_temp.removed: empty.

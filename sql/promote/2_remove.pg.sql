@@ -1,5 +1,5 @@
 -- Purpose: take the old rows of the touched records out of a child table.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", pg_temp.touched, pg_temp.blocked.
 -- Outputs: pg_temp.removed filled for the table; staging without blocked records. The number of the last statement, of
 --          blocked rows, is what the insert is held against.

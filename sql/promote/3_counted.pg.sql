@@ -1,5 +1,5 @@
 -- Purpose: hold what the server did to the parent table against the plan.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion, after 3_insert.pg.sql
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after 3_insert.pg.sql
 -- Inputs:  :"schema".:"table", :"key", pg_temp.touched; :staged, rows that were to be loaded; :updated and :inserted, what
 --          the server says it did.
 -- Outputs: rows of pg_temp.counted.

@@ -1,5 +1,5 @@
 -- Purpose: insert the parents that are new.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion, after 3_parent.pg.sql
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after 3_parent.pg.sql
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :columns, pg_temp.touched.
 -- Outputs: the parent table.
 

@@ -1,5 +1,5 @@
 -- Purpose: begin with the parent table: deleted records go, and what is staged of records that stay out.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", pg_temp.touched, pg_temp.blocked.
 -- Outputs: the parent table without deleted records; pg_temp.removed filled for it; staging without blocked records. The
 --          number of the last statement, of blocked rows, is what update and insert are held against.

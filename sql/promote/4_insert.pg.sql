@@ -1,5 +1,5 @@
 -- Purpose: put the staged rows into a child table.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :"schema".:"table", :"staging".:"table", :columns; only rows that are to be loaded are left.
 -- Outputs: the child table.
 

@@ -1,7 +1,7 @@
 -- Purpose: the exact change of one table, for the ledger.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :"staging".:"table" (the rows that were loaded), :"key", pg_temp.touched and removed;
---          :rows_before.
+--          :rows_before; :"ledger", :'run_id', :batch.
 -- Outputs: one row of :"ledger".table_changes. Per record, as many new rows as there were old ones
 --          count as replaced; more are inserted, fewer are deleted.
 

@@ -1,6 +1,7 @@
 -- Purpose: the exact change of a table that the dataset's plan keeps itself, for the ledger.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
--- Inputs:  :'table', :rows_before, pg_temp.counted (filled by the dataset's plan).
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
+-- Inputs:  :'table', :rows_before, pg_temp.counted (filled by the dataset's plan); :"ledger", :'run_id',
+--          :batch.
 -- Outputs: one row of :"ledger".table_changes.
 with total as (
     select

@@ -1,7 +1,7 @@
 -- Purpose: the ledger's side of the commit: which files are done, where each record came from, which
 --          failed records are put right.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
--- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, :"staging".:"records".
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
+-- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, :"staging".:"records"; :"ledger".
 -- Outputs: :"ledger".files, record_origins and failed_records up to date; pg_temp.counted, how many rows of each had to
 --          change, and did.
 

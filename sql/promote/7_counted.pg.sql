@@ -1,5 +1,5 @@
 -- Purpose: where did the server do something else than the plan says?
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  pg_temp.counted: table_name, change (insert, update, delete, or left: rows of deleted records that are still
 --          there), expected and found, numbers of rows.
 -- Outputs: those that differ. Of a key that a table holds twice, an update finds more rows than records.

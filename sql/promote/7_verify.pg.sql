@@ -1,5 +1,5 @@
 -- Purpose: does a table hold of this batch's records what was staged, and nothing else?
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion, last: only of tables on which something
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, last: only of tables on which something
 --          stands that is not ours
 -- Inputs:  :"schema".:"table", :"staging".:"table" (without blocked records), :"key", :compared (our columns), pg_temp.plan.
 -- Outputs: one row: missing, staged rows that are not there; unexpected, rows that are there and were not staged.

@@ -1,5 +1,5 @@
 -- Purpose: does the ledger say of this batch what was written into it?
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion, last: only if something stands on the ledger's
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, last: only if something stands on the ledger's
 --          tables that is not ours
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan; :"ledger".files and record_origins.
 -- Outputs: one row a table with a difference: table_name; missing and unexpected, numbers of rows.

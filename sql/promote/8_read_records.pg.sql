@@ -1,6 +1,6 @@
 -- Purpose: what became of the records of a batch, to show it.
--- Engine:  PostgreSQL 14 and later
--- Inputs:  $1 run_id, $2 batch.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 run_id, $2 batch; :"ledger".
 -- Outputs: one row: seen, loaded, superseded, deleted, failed.
 select
     coalesce(sum(records_seen), 0)::bigint,

@@ -1,5 +1,5 @@
 -- Purpose: some keys of what a dry run would change in one table.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :"staging".:"table" (the rows that were loaded), :"key", pg_temp.removed.
 -- Outputs: change (inserted, replaced, deleted: what 5_changes.pg.sql counts as such) and up to three keys of each.
 with loaded as (

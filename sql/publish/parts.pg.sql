@@ -1,6 +1,6 @@
 -- Purpose: which tables have their rows in others: partitioned ones, and those with tables that inherit from them? Of the
 --          former COPY takes nothing, of the latter only the table's own rows.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 names of tables.
 -- Outputs: a row for each such table: its name, and the columns that COPY would take (all but generated ones), as a
 --          list of identifiers in their order.

@@ -1,6 +1,6 @@
 -- Purpose: the change that a purge made in one table, for the ledger.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the purge
--- Inputs:  :'run_id', :"schema".:"table", pg_temp.purged.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the purge
+-- Inputs:  :'run_id', :"schema".:"table", pg_temp.purged; :"ledger".
 -- Outputs: one row of :"ledger".table_changes. Counted, not taken from the last count: what a purge
 --          finds is there because somebody else wrote it, so that the last count was not right.
 insert into :"ledger".table_changes (

@@ -1,5 +1,5 @@
 -- Purpose: which production tables are not there?
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 names, $2 schema.
 -- Outputs: the names that are missing.
 select name

@@ -1,5 +1,5 @@
 -- Purpose: merge the parents of some cases as promote/3_parent.pg.sql merges all.
--- Engine:  PostgreSQL 14 and later, inside a savepoint of the probe
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside a savepoint of the probe
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :columns, :assignments, pg_temp.touched, pg_temp.cases;
 --          :first and :end, the positions from one to before the other.
 -- Outputs: the parent table.

@@ -1,5 +1,5 @@
 -- Purpose: put the staged rows of some cases into a child table.
--- Engine:  PostgreSQL 14 and later, inside a savepoint of the probe, after 10_parent.pg.sql
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside a savepoint of the probe, after 10_parent.pg.sql
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :columns, pg_temp.cases; :first and :end, the positions
 --          from one to before the other.
 -- Outputs: the child table.

@@ -1,5 +1,5 @@
 -- Purpose: have deferred constraints looked at now, and deferred again behind that.
--- Engine:  PostgreSQL 14 and later, inside a savepoint of the probe
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside a savepoint of the probe
 -- Inputs:  none.
 -- Outputs: none; an error if one is broken.
 savepoint look;

@@ -1,5 +1,5 @@
 -- Purpose: how many records of the run may still fail.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :'run_id', :"ledger".files; :max_failures_percent, :max_failures_records (the larger of both is the budget).
 -- Outputs: one row: budget, failed so far, seen so far; reckoned as the guard `failures` does.
 select

@@ -1,5 +1,5 @@
 -- Purpose: the table of ours that a table is, or is a partition or a child of.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 its schema, $2 its name, $3 the schema of the production tables, $4 their names.
 -- Outputs: the name of the production table; no row if it is somebody else's.
 with recursive line as (

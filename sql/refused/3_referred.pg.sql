@@ -1,5 +1,5 @@
 -- Purpose: the table of ours that somebody's foreign key refers to.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema and $2 name of the table that has the key, $3 the key's name, $4 the schema of the production
 --          tables, $5 their names.
 -- Outputs: the name of the production table; no row if the key refers to something else.

@@ -1,5 +1,5 @@
 -- Purpose: number the cases of a batch in the order in which they count.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the probe, which is always rolled back
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the probe, which is always rolled back
 -- Inputs:  :"staging".:"records".
 -- Outputs: pg_temp.cases, one row a case with the place of its last record: position from 1, record_id, file_id,
 --          ordinal, offset_bytes, is_winner (false: the case is deleted).

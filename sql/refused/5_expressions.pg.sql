@@ -1,5 +1,5 @@
 -- Purpose: the constraints of a production table that can be tried on staged rows alone.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 table, $3 the columns that are staged.
 -- Outputs: one row each: constraint_name (null: a NOT NULL), column_name (null: not of one column), condition (SQL that
 --          is true of a staged row that breaks it). None if a trigger may change a row before it is looked at. What

@@ -1,5 +1,5 @@
 -- Purpose: the staged records that break a constraint which can be tried on staged rows alone.
--- Engine:  PostgreSQL 14 and later, inside the transaction of the probe
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the probe
 -- Inputs:  :"staging".:"table", :"key", :columns; :conditions, a list of (number, condition) made of
 --          5_expressions.pg.sql; pg_temp.plan, pg_temp.cases; :limit.
 -- Outputs: position of each case that would be loaded, in their order, and the number of the first condition that is true.

@@ -1,5 +1,5 @@
 -- Purpose: compare the columns of the tables of a schema with those that the dataset makes.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset makes them.
 -- Outputs: one row a table and column, wanted ones in their order, then others: table_name; relation_kind, null
 --          if there is nothing of that name; column_name; wanted_type and found_type, null where there is no such

@@ -1,5 +1,5 @@
 -- Purpose: which keys, foreign keys and indexes that the dataset makes do the tables of a schema lack?
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset makes them.
 -- Outputs: what is missing of tables that exist: table_name; kind (primary key, foreign key, index); columns, as
 --          a list of identifiers; parent (of a foreign key); flaw (null: there is none at all); statement that

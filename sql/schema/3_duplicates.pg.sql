@@ -1,5 +1,5 @@
 -- Purpose: what stands in the way of a primary key?
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".:"table", :columns, the columns of the key.
 -- Outputs: one row: duplicates, values that occur more than once; nulls, rows without a value.
 with key as (

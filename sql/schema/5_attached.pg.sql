@@ -1,5 +1,5 @@
 -- Purpose: what did somebody else put on tables of ours, so that a statement may do more or less than it says?
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 names of tables.
 -- Outputs: one row a thing that is in force: table_name; kind (trigger, rule, policy, child: a table that inherits); name;
 --          definition as the server gives it. What keys and foreign keys do by themselves is not among them.

@@ -1,5 +1,5 @@
 -- Purpose: which rules that the dataset does not make do others have put on its columns? A row that breaks one is refused.
--- Engine:  PostgreSQL 14 and later
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset makes them.
 -- Outputs: a row for each rule: table_name, what it is in words, statement that takes it away.
 with tables as (

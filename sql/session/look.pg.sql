@@ -1,5 +1,5 @@
 -- Purpose: what a session of ours is doing, when it has not answered for a while.
--- Engine:  PostgreSQL 14 and later, on another connection
+-- Engine:  PostgreSQL 14 and later; a statement (prepare), on another connection
 -- Inputs:  $1 its process id, $2 when it began, as text: process ids are used again.
 -- Outputs: one row if the server knows it: waits_for_us; waits_for, what else it waits for, in words (null: it is at
 --          work); held_by, whose lock that is. Of another user's session the server shows process id, user and

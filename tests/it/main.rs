@@ -43,6 +43,7 @@ mod setup;
 mod sftp;
 mod signals;
 mod smoke;
+mod sql_files;
 mod store_fire;
 mod support;
 mod swallowed;
