@@ -6,7 +6,7 @@ DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
 CARGO_TARGET_DIR ?= $(MERGANSER_CACHE)/target
 export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR
 
-.PHONY: help build demo session test soak fuzz deny bench bench-full
+.PHONY: help build demo session test compare soak fuzz deny bench bench-full
 
 help: ## list these words
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -33,6 +33,11 @@ test: ## install what is missing, check format and lints, run every test
 	cargo test --workspace --locked --features failpoints
 	FUZZ_SECONDS=20 scripts/fuzz
 	scripts/deny
+
+# The build of this checkout, unless NEW names another program.
+compare: $(if $(NEW),,build) ## hold OLD=program against this build: outputs, tables, ledger, objects (some minutes)
+	@test -n "$(OLD)" || { echo 'make compare OLD=path of an older merganser [NEW=path]' >&2; exit 2; }
+	scripts/compare "$(OLD)" "$(or $(NEW),target/release/merganser)"
 
 soak: ## kill runs at random times for ten minutes, look that nothing is lost or half-done
 	@scripts/setup test

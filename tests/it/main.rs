@@ -48,6 +48,7 @@ mod store_fire;
 mod support;
 mod swallowed;
 mod takeover;
+mod takeover_ledger;
 mod timings;
 mod tls;
 mod unfetched;
