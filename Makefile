@@ -30,6 +30,7 @@ test: ## install what is missing, check format and lints, run every test
 	@scripts/setup test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --features failpoints -- -D warnings
+	cargo doc --no-deps --document-private-items --locked --quiet
 	cargo test --workspace --locked --features failpoints
 	FUZZ_SECONDS=20 scripts/fuzz
 	scripts/deny

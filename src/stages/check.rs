@@ -25,10 +25,10 @@ const CHUNK: usize = 200;
 /// Staged rows that passed; what failed is in the ledger.
 pub struct Checked {
     /// The files that could be read.
-    pub(super) fetched: Fetched,
+    fetched: Fetched,
     /// The files that could not.
-    pub(super) unreadable: Vec<FetchedFile>,
-    pub(super) staging: Staging,
+    unreadable: Vec<FetchedFile>,
+    staging: Staging,
     failures: Failures,
     new_elements: BTreeMap<String, u64>,
     deleted_with_data: u64,
@@ -43,14 +43,29 @@ pub struct Failures {
 }
 
 impl Checked {
+    /// Of which batch it is.
+    pub(super) fn batch(&self) -> i32 {
+        self.fetched.batch()
+    }
+
+    /// Files that could not be read.
+    pub(super) fn unreadable(&self) -> &[FetchedFile] {
+        &self.unreadable
+    }
+
+    /// The files that could be read, and what is staged of them.
+    pub(super) fn into_parts(self) -> (Fetched, Staging) {
+        (self.fetched, self.staging)
+    }
+
     /// Can nothing of the batch be loaded?
     pub fn is_unreadable(&self) -> bool {
-        self.fetched.files.is_empty()
+        self.fetched.files().is_empty()
     }
 
     /// How many files can be loaded, wholly or in part.
     pub fn readable_files(&self) -> usize {
-        self.fetched.files.len()
+        self.fetched.files().len()
     }
 
     /// Elements that no column takes and no earlier run saw: how often each came.
@@ -78,9 +93,9 @@ struct StagedCounts {
 
 /// Runs the dataset's checks and enters failed records and each file's counts in the ledger.
 pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> {
-    let step = context.begin(staged.batch, "check").await?;
+    let step = context.begin(staged.batch(), "check").await?;
     fault::point!("check.begin");
-    let Staged { batch, folder, files, staging, is_again } = staged;
+    let (batch, folder, files, staging, is_again) = staged.into_parts();
     let script = context.dataset().scripts.check;
     let (mut staging, counts) = blocking(move || {
         staging.execute("run the checks", script, &[])?;

@@ -18,8 +18,20 @@ use crate::{fault, sql, words};
 /// The CSVs of a batch on the local disk.
 #[derive(Debug)]
 pub struct Exported {
-    pub(super) fetched: Fetched,
-    pub(super) csvs: Vec<Csv>,
+    fetched: Fetched,
+    csvs: Vec<Csv>,
+}
+
+impl Exported {
+    /// Of which batch it is.
+    pub(super) fn batch(&self) -> i32 {
+        self.fetched.batch()
+    }
+
+    /// The files, and the CSVs made of them.
+    pub(super) fn into_parts(self) -> (Fetched, Vec<Csv>) {
+        (self.fetched, self.csvs)
+    }
 }
 
 /// One staging CSV.
@@ -33,11 +45,11 @@ pub(super) struct Csv {
 
 /// Runs the dataset's export script and drops the staging store.
 pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cause> {
-    let step = context.begin(checked.fetched.batch, "export").await?;
+    let step = context.begin(checked.batch(), "export").await?;
     fault::point!("export.begin");
-    let Checked { fetched, staging, .. } = checked;
+    let (fetched, staging) = checked.into_parts();
     let dataset = context.dataset();
-    let target = fetched.folder.join("csv");
+    let target = fetched.folder().join("csv");
     let csvs = blocking(move || {
         if target.exists() {
             // From before the database refused a record.

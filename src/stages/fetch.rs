@@ -19,14 +19,34 @@ use crate::{fault, words};
 /// The files of a batch on the local disk.
 #[derive(Debug)]
 pub struct Fetched {
-    pub(super) batch: i32,
-    pub(super) folder: PathBuf,
-    pub(super) files: Vec<FetchedFile>,
+    batch: i32,
+    folder: PathBuf,
+    files: Vec<FetchedFile>,
     /// Why files could not be fetched.
     unfetched: Vec<String>,
 }
 
 impl Fetched {
+    /// Of which batch they are.
+    pub(super) fn batch(&self) -> i32 {
+        self.batch
+    }
+
+    /// The batch's own folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The files, in the order in which they count.
+    pub(super) fn files(&self) -> &[FetchedFile] {
+        &self.files
+    }
+
+    /// The batch, its folder and its files.
+    pub(super) fn into_parts(self) -> (i32, PathBuf, Vec<FetchedFile>) {
+        (self.batch, self.folder, self.files)
+    }
+
     /// Is there nothing to load?
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()

@@ -48,22 +48,39 @@ const RECORDS_COLUMNS: [&str; 9] = [
 #[derive(Debug)]
 pub struct Loaded {
     /// The files on the local disk, should the database refuse a record of them.
-    pub(super) fetched: Fetched,
+    fetched: Fetched,
     /// Of each staging table.
-    pub(super) rows: Vec<(String, u64)>,
+    rows: Vec<(String, u64)>,
+}
+
+impl Loaded {
+    /// Of which batch it is.
+    pub(super) fn batch(&self) -> i32 {
+        self.fetched.batch()
+    }
+
+    /// How many rows each staging table got.
+    pub(super) fn rows(&self) -> &[(String, u64)] {
+        &self.rows
+    }
+
+    /// The files they are of, and the rows of each staging table.
+    pub(super) fn into_parts(self) -> (Fetched, Vec<(String, u64)>) {
+        (self.fetched, self.rows)
+    }
 }
 
 /// Makes the staging tables afresh and copies every CSV into its table.
 pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause> {
-    let step = context.begin(uploaded.fetched.batch, "load").await?;
+    let step = context.begin(uploaded.batch(), "load").await?;
     fault::point!("load.begin");
-    let Uploaded { fetched, mut csvs, .. } = uploaded;
+    let (fetched, mut csvs) = uploaded.into_parts();
     make_tables(context).await?;
     fault::point!("load.tables");
     csvs.sort_by_key(|csv| csv.size_bytes);
     let bytes = csvs.iter().map(|csv| csv.size_bytes).sum();
     let queue: Mutex<VecDeque<Csv>> = Mutex::new(csvs.into());
-    let workers = (0..CONNECTIONS).map(|_| load_all(context, fetched.batch, &queue));
+    let workers = (0..CONNECTIONS).map(|_| load_all(context, fetched.batch(), &queue));
     let loaded = futures_util::future::try_join_all(workers).await?;
     let imported: usize = loaded.iter().map(|(_, imported)| imported).sum();
     let by_table: Vec<_> = loaded.into_iter().flat_map(|(tables, _)| tables).collect();

@@ -33,12 +33,24 @@ const FRAGMENTS_BYTES: usize = 64 << 20;
 
 /// The rows of a batch of files in the staging store.
 pub struct Staged {
-    pub(super) batch: i32,
-    pub(super) folder: PathBuf,
-    pub(super) files: Vec<StagedFile>,
-    pub(super) staging: Staging,
+    batch: i32,
+    folder: PathBuf,
+    files: Vec<StagedFile>,
+    staging: Staging,
     /// For the second time or more: without what the database refused.
-    pub(super) is_again: bool,
+    is_again: bool,
+}
+
+impl Staged {
+    /// Of which batch it is.
+    pub(super) fn batch(&self) -> i32 {
+        self.batch
+    }
+
+    /// The batch, its folder, its files, the staging store, and whether they are taken once more.
+    pub(super) fn into_parts(self) -> (i32, PathBuf, Vec<StagedFile>, Staging, bool) {
+        (self.batch, self.folder, self.files, self.staging, self.is_again)
+    }
 }
 
 /// What the parser made of one file.
@@ -51,7 +63,7 @@ pub(super) struct StagedFile {
 
 /// Parses the files one after the other.
 pub async fn parse(context: &Context, fetched: Fetched) -> Result<Staged, Cause> {
-    let step = context.begin(fetched.batch, "parse").await?;
+    let step = context.begin(fetched.batch(), "parse").await?;
     fault::point!("parse.begin");
     // A run that is interrupted must not write into its folder while that is removed.
     let awaited = Awaited::default();
@@ -94,11 +106,12 @@ struct Work {
 impl Work {
     fn files(&self, fetched: Fetched) -> Result<Staged, Cause> {
         let config = &self.config;
-        let mut staging = Staging::create(&fetched.folder, config.duckdb)?;
+        let mut staging = Staging::create(fetched.folder(), config.duckdb)?;
         staging.execute("make its tables", config.dataset.scripts.stage, &[])?;
         let is_again = fetched.is_again();
-        let mut files = Vec::with_capacity(fetched.files.len());
-        for file in fetched.files {
+        let mut files = Vec::with_capacity(fetched.files().len());
+        let (batch, folder, fetched) = fetched.into_parts();
+        for file in fetched {
             let started = Instant::now();
             let bar = self.report.records_bar(&file.name, 0);
             let parsed = self.file(&bar, &mut staging, &file)?;
@@ -115,7 +128,7 @@ impl Work {
             files.push(StagedFile { fetched: file, parsed });
             fault::blocking_point!("parse.file");
         }
-        Ok(Staged { batch: fetched.batch, folder: fetched.folder, files, staging, is_again })
+        Ok(Staged { batch, folder, files, staging, is_again })
     }
 
     fn say(&self, file: &FetchedFile, parsed: &Parsed, started: Instant) {

@@ -131,7 +131,7 @@ impl Promoted {
 
 /// Promotes what is staged.
 pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause> {
-    let batch = loaded.fetched.batch;
+    let batch = loaded.batch();
     let step = context.begin(batch, "promote").await?;
     fault::point!("promote.begin");
     let mut connection = postgres::connect(&context.database, "promote").await?;
@@ -143,10 +143,10 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause
     let found = watch.answers("compare the columns", compared).await?;
     let promotion = Transfer { context, batch, transaction: &transaction, watch: &watch };
     promotion.fence().await?;
-    promotion.verify_staged(&loaded.rows).await?;
+    promotion.verify_staged(loaded.rows()).await?;
     fault::point!("promote.fenced");
     let new = promotion.make_missing_tables(&found).await?;
-    if let Err(cause) = promotion.merge(&loaded.rows, new).await {
+    if let Err(cause) = promotion.merge(loaded.rows(), new).await {
         if !refused::is_refusal(context, &cause) {
             return Err(cause);
         }

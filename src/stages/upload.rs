@@ -18,13 +18,23 @@ use crate::words;
 /// The CSVs of a batch in the store, and still on the local disk.
 #[derive(Debug)]
 pub struct Uploaded {
-    pub(super) fetched: Fetched,
-    pub(super) csvs: Vec<Csv>,
+    fetched: Fetched,
+    csvs: Vec<Csv>,
     /// Raw files that take the place of other postings when the batch is committed.
     replacing: Vec<RawFile>,
 }
 
 impl Uploaded {
+    /// Of which batch it is.
+    pub(super) fn batch(&self) -> i32 {
+        self.fetched.batch()
+    }
+
+    /// The files, and the CSVs made of them.
+    pub(super) fn into_parts(self) -> (Fetched, Vec<Csv>) {
+        (self.fetched, self.csvs)
+    }
+
     /// Raw files that take the place of other postings when the batch is committed.
     pub fn replacing(&self) -> Vec<RawFile> {
         self.replacing.clone()
@@ -33,9 +43,9 @@ impl Uploaded {
 
 /// Archives the raw files and uploads the CSVs; a dry run writes nothing to the store.
 pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, Cause> {
-    let step = context.begin(exported.fetched.batch, "upload").await?;
+    let step = context.begin(exported.batch(), "upload").await?;
     fault::point!("upload.begin");
-    let Exported { fetched, csvs } = exported;
+    let (fetched, csvs) = exported.into_parts();
     if context.config.dry_run {
         step.done("nothing: a dry run", 0, 0, json!({ "skipped": "dry run" })).await?;
         return Ok(Uploaded { fetched, csvs, replacing: Vec::new() });
@@ -43,8 +53,7 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
     let mut bytes = 0;
     let mut replacing = Vec::new();
     // What is read from the archive is there.
-    let archived =
-        if matches!(context.config.selection, Selection::New) { fetched.files.as_slice() } else { &[] };
+    let archived = if matches!(context.config.selection, Selection::New) { fetched.files() } else { &[] };
     for file in archived {
         let kept = archive::keep(&context.store, &raw(file)).await?;
         bytes += kept.bytes_written;
@@ -54,10 +63,10 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
         fault::point!("upload.archived");
     }
     for csv in &csvs {
-        bytes += context.store.upload(&context.staging_csv(fetched.batch, &csv.table), &csv.path).await?;
+        bytes += context.store.upload(&context.staging_csv(fetched.batch(), &csv.table), &csv.path).await?;
         fault::point!("upload.csv");
     }
-    let objects = (fetched.files.len() + csvs.len()) as u64;
+    let objects = (fetched.files().len() + csvs.len()) as u64;
     let what = format!("{objects} objects, {} to {}", words::size(bytes), context.config.store);
     step.done(&what, objects, bytes, json!({})).await?;
     fault::point!("upload.end");
@@ -66,7 +75,7 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
 
 /// Keeps files that could not be read apart from the archive: the sender deletes its own after a while.
 pub async fn keep_unreadable(context: &Context, checked: &Checked) -> Result<(), Cause> {
-    for file in &checked.unreadable {
+    for file in checked.unreadable() {
         if !context.config.dry_run {
             archive::keep_unreadable(&context.store, &raw(file)).await?;
         }

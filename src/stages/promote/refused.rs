@@ -104,8 +104,8 @@ pub(super) async fn find(
     cause: Cause,
 ) -> Result<Refused, Cause> {
     fault::point!("promote.refused");
-    let Loaded { fetched, rows } = loaded;
-    let batch = fetched.batch;
+    let (fetched, rows) = loaded.into_parts();
+    let batch = fetched.batch();
     let watch = connection.watch();
     let transaction = watch.answer("begin", connection.transaction()).await?;
     let transfer = Transfer { context, batch, transaction: &transaction, watch: &watch };
