@@ -2,7 +2,7 @@
 //! `make test` switches on; without it [`point!`] is nothing at all, and with it no release can be built.
 //!
 //! `FAULTS` says what happens where: `promote.inserted@3=kill` kills the process when it comes by there for the third
-//! time. The words are those of [`Action`]; several are separated by line breaks; `*` is every point at every time.
+//! time. The words are those of `Action`; several are separated by line breaks; `*` is every point at every time.
 //! (The crate `fail` does such things, too, and brings a generator of random numbers with it, whose features would
 //! have TLS and all above it compiled a second time for the tests.)
 

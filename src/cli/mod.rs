@@ -2,6 +2,9 @@
 //!
 //! None of this is `Debug`: a URL as it was typed may hold a password, which `config` knows to hide.
 
+// What is shown as help has words in brackets that are no links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 pub mod environment;
 
 use std::path::PathBuf;

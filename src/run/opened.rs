@@ -203,7 +203,7 @@ async fn fail(context: &Context, progress: &Progress, cause: Cause, committing: 
     match tokio::time::timeout(CLEAR_UP_LIMIT, noted).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!("the run could not clear up behind itself: {error}; the next load does")
+            tracing::warn!("the run could not clear up behind itself: {error}; the next load does");
         }
         Err(_) => tracing::warn!("the run could not clear up behind itself in time; the next load does"),
     }

@@ -105,7 +105,7 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
         }
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
         Selection::Failed { run, record } => {
-            only_failed(context, &mut files, run.as_deref(), *record).await?
+            only_failed(context, &mut files, run.as_deref(), *record).await?;
         }
     }
     if !matches!(context.config.selection, Selection::New) {

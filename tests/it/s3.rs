@@ -156,7 +156,7 @@ async fn files_are_found_among_thousands_of_other_names() {
         .map(|number| format!("oca/incoming/{}{number:05}.log", if number % 2 == 0 { "A" } else { "Z" }));
     let puts = names.map(|name| async {
         let name = name;
-        bucket.put(&name, b"x".to_vec()).await
+        bucket.put(&name, b"x".to_vec()).await;
     });
     futures_util::StreamExt::collect::<Vec<_>>(futures_util::StreamExt::buffer_unordered(
         futures_util::stream::iter(puts),

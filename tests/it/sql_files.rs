@@ -59,10 +59,10 @@ impl File {
             for (at, _) in line.char_indices() {
                 let rest = &line[at..];
                 let before = at.checked_sub(1).map(|at| bytes[at]);
-                if rest.starts_with('$') {
-                    let end = rest[1..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |end| end + 1);
-                    if end > 1 {
-                        inputs.insert(rest[..end].to_owned());
+                if let Some(number) = rest.strip_prefix('$') {
+                    let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+                    if end > 0 {
+                        inputs.insert(format!("${}", &number[..end]));
                     }
                 } else if rest.starts_with(':')
                     && before != Some(b':')

@@ -202,7 +202,7 @@ impl Identity {
         note: Option<&'static str>,
     ) -> LoginFailure {
         let names = |methods: &[MethodKind], none: &str| {
-            let names: Vec<&str> = methods.iter().map(|method| method.into()).collect();
+            let names: Vec<&str> = methods.iter().map(std::convert::Into::into).collect();
             if names.is_empty() { none.to_owned() } else { names.join(", ") }
         };
         let password_tried = tried.iter().any(|method| *method != MethodKind::PublicKey);

@@ -36,7 +36,7 @@ pub(super) async fn list(session: &mut SftpSession, folder: &str, prefix: &str) 
                 // Of a link the server gives the link's own size here.
                 (EntryKind::Link, _) | (EntryKind::File, None) => links.push(name.to_owned()),
                 (EntryKind::Other, _) => {
-                    found.odd.push((format!("{prefix}{name}"), "it is not a regular file"))
+                    found.odd.push((format!("{prefix}{name}"), "it is not a regular file"));
                 }
             }
         }

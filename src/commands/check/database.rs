@@ -124,7 +124,7 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
             probes.run("constraints", &target, rules).await;
         }
         Some(false) => {
-            probes.skip(&["tables", "constraints"], "the right to make temporary tables is missing")
+            probes.skip(&["tables", "constraints"], "the right to make temporary tables is missing");
         }
         None => probes.skip(&["tables", "constraints"], "the rights are not known"),
     }

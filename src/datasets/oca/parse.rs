@@ -23,7 +23,7 @@ use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClo
 const WAITING_BLOCKS: usize = 4;
 
 /// Reads one file of the feed and writes its cases to the sink: rows of its tables and of
-/// [`RECORDS`], and failed records, in document order. Blocks until the file is read.
+/// `records`, and failed records, in document order. Blocks until the file is read.
 ///
 /// Fails when the file cannot be read, when the archive or its document is not what the feed sends,
 /// and when the sink is closed. The sink may have got rows before: none of them may be used.

@@ -23,7 +23,7 @@ pub(super) async fn settle(context: &Context, batch: i32, lost: &Watch, error: P
             Ok(true) => return Ok(()),
             Ok(false) => return Err(error.into()),
             Err(unanswered) => {
-                tracing::warn!(run_id = %context.run_id, "the ledger cannot be asked: {unanswered}")
+                tracing::warn!(run_id = %context.run_id, "the ledger cannot be asked: {unanswered}");
             }
         }
     }

@@ -43,7 +43,7 @@ fn other_clock(tonight: &Tonight) -> Option<String> {
     fs::write(&source, include_str!("../support/clock.c")).unwrap();
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source);
-    compiler.status().ok().filter(|status| status.success())?;
+    compiler.status().ok().filter(std::process::ExitStatus::success)?;
     Some(library.display().to_string())
 }
 
