@@ -16,7 +16,7 @@ async fn rows_that_a_policy_hides_stop_run_and_purge() {
              create policy part on public.{table} using (indexnumberid <> 'b');"
         );
         pipeline.execute(&policy).await;
-        refused(pipeline, &[table, HINT, "row-level security"]).await;
+        refused(pipeline, &[table, HINT, "row security"]).await;
         let ran = pipeline.other(&["purge", "oca"]).await.exits(1).says(table).says(HINT);
         assert!(!ran.stdout.contains("Verified"), "{}", ran.stdout);
         pipeline

@@ -56,5 +56,5 @@ async fn settings_of_others_do_not_count() {
     let client = pipeline.database.client().await;
     let count = client.query_one("select count(*) from public.oca_index", &[]).await.unwrap();
     assert_eq!(count.get::<_, i64>(0), 1);
-    pipeline.start(&[]).await.unwrap().exits(1).says("SQLSTATE 25006");
+    pipeline.start(&[]).await.unwrap().exits(1).says("default_transaction_read_only is set for the database");
 }
