@@ -44,13 +44,20 @@ where origin.dataset = :'dataset'
     and origin.target_schema = :'schema'
     and origin.record_id = touched.record_id;
 
--- Of a deleted record, the ledger must not say that production holds it.
+-- Of a deleted record, the ledger must not say that production holds it. Looked for record by record: a planner that has
+-- no statistics of record_origins yet would read all of it for each.
 insert into pg_temp.counted (table_name, change, expected, found)
 select 'record_origins', 'left', 0, count(*)
-from :"ledger".record_origins as origin
-where origin.dataset = :'dataset'
-    and origin.target_schema = :'schema'
-    and origin.record_id in (select record_id from pg_temp.touched where action = 'delete');
+from pg_temp.touched
+cross join lateral (
+    select
+    from :"ledger".record_origins as origin
+    where origin.dataset = :'dataset'
+        and origin.target_schema = :'schema'
+        and origin.record_id = touched.record_id
+    limit 1
+) as kept
+where touched.action = 'delete';
 
 with loaded as materialized (
     select record_id, file_id, ordinal from pg_temp.plan where action = 'load' order by file_id, ordinal

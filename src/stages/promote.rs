@@ -186,6 +186,9 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause
             // The next batch comes before the server would do so by itself.
             promotion.run(sql::LOAD_ANALYZE, &change.table, &format!("analyze {}", change.table)).await?;
         }
+        if changes.iter().any(TableChange::is_large) {
+            promotion.analyze_origins().await?;
+        }
         promotion.note_step(rows, &step.details(json!({}))).await?;
         fault::point!("promote.before_commit");
         let _committing = context.committing.lock().await;
@@ -327,6 +330,13 @@ impl Transfer<'_> {
             }
         }
         Ok(samples)
+    }
+
+    /// The ledger's own large table grows with the production tables.
+    async fn analyze_origins(&self) -> Result<(), Cause> {
+        let ledger = &self.context.config.database.ledger_schema;
+        let text = sql::render(sql::LOAD_ANALYZE, &[("schema", ledger), ("table", "record_origins")]);
+        Ok(self.watch.answer("analyze record_origins", self.transaction.batch_execute(&text)).await?)
     }
 
     /// The step's own row commits with the data: it is what tells later whether the commit took place.

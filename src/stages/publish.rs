@@ -12,7 +12,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::BytesMut;
-use futures_util::TryStreamExt;
+use futures_util::stream::TryReadyChunksError;
+use futures_util::{TryFutureExt, TryStreamExt};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_postgres::{IsolationLevel, Transaction};
@@ -28,6 +29,8 @@ use crate::{fault, sql};
 
 /// Bytes that are collected before they go to the store.
 const CHUNK: usize = 1 << 20;
+/// Rows that are taken from the connection in one go; it waits for none of them.
+const MESSAGES: usize = 256;
 /// S3 copies no larger object at once.
 const S3_COPY_BYTES_MAX: u64 = 5 << 30;
 
@@ -280,13 +283,15 @@ async fn copy(
     let operation = format!("publish {key}");
     let bar = context.report.bytes_bar(key, 0);
     let mut writer = context.store.writer(key).await?;
-    let stream = watch.answer(&operation, snapshot.copy_out(statement)).await?;
+    // The server sends one message a row, the header included: what has come is taken at once.
+    let stream = watch.answer(&operation, snapshot.copy_out(statement)).await?.try_ready_chunks(MESSAGES);
     let mut stream = std::pin::pin!(stream);
     let (mut lines, mut chunk) = (0_u64, BytesMut::with_capacity(CHUNK + (CHUNK >> 2)));
-    // The server sends one message a row, the header included.
-    while let Some(line) = watch.answer(&operation, stream.try_next()).await? {
-        lines += 1;
-        chunk.extend_from_slice(&line);
+    while let Some(messages) =
+        watch.answer(&operation, stream.try_next().map_err(|TryReadyChunksError(_, error)| error)).await?
+    {
+        lines += messages.len() as u64;
+        messages.iter().for_each(|line| chunk.extend_from_slice(line));
         if chunk.len() >= CHUNK {
             bar.inc(chunk.len() as u64);
             writer.write(chunk.split().freeze()).await?;

@@ -159,9 +159,8 @@ impl<'p> Flattener<'p> {
                 }
                 Event::Eof => return Err(Stop::Reason(NO_END.to_owned())),
             };
-            let (name, attributes, mark) = (tag.local_name(), tag.attributes_raw(), self.names.mark());
-            let name = name.as_ref();
-            let (qualified, depth) = (tag.name().0, open.len());
+            let (qualified, attributes) = (tag.name().0, tag.attributes_raw());
+            let (mark, depth) = (self.names.mark(), open.len());
             let Some(frame) = open.last_mut() else {
                 // The case itself.
                 if !attributes.is_empty() {
@@ -181,14 +180,23 @@ impl<'p> Flattener<'p> {
             let (holder, row) = (frame.node, frame.row);
             let node = &plan.nodes[holder];
             if depth > self.limits.depth {
-                self.left.set_path(&node.path, name);
+                self.left.set_path(&node.path, tag.local_name().as_ref());
                 return Err(self.left.too_deep());
             }
             if !attributes.is_empty() {
                 self.names.declare(attributes.as_bytes())?;
             }
-            let counts = self.names.counts(qualified.as_bytes(), name.as_bytes());
-            let found = if counts { plan.child(holder, name, &mut frame.hint) } else { None };
+            // Nearly always a name without a prefix, and one that is known: there is no colon to look for then.
+            let whole = self.names.plain().then(|| plan.child(holder, qualified, &mut frame.hint)).flatten();
+            let (name, counts, found) = match whole {
+                Some(child) => (qualified, true, Some(child)),
+                None => {
+                    let name = tag.local_name().into_inner();
+                    let counts = self.names.counts(qualified.as_bytes(), name.as_bytes());
+                    let found = if counts { plan.child(holder, name, &mut frame.hint) } else { None };
+                    (name, counts, found)
+                }
+            };
             let is_nil = !attributes.is_empty()
                 && found.is_some_and(|child| {
                     let is_private = plan.is_private(holder) || child.is_private(plan);

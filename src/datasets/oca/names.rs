@@ -193,6 +193,12 @@ impl Names {
         }
     }
 
+    /// Whether elements without a prefix count.
+    #[inline]
+    pub fn plain(&self) -> bool {
+        self.plain
+    }
+
     /// Whether an element counts; `local` is the end of its name.
     #[inline]
     pub fn counts(&mut self, name: &[u8], local: &[u8]) -> bool {
