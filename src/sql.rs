@@ -5,11 +5,11 @@
 
 use crate::dataset::{ColumnType, Table};
 
-pub const MIGRATIONS_TABLE: &str = include_str!("../sql/manifest/migrations.pg.sql");
+pub const MIGRATIONS_TABLE: &str = include_str!("../sql/ledger/migrations/table.pg.sql");
 /// Numbered migrations of the ledger, in order; append-only.
 pub const MIGRATIONS: &[(&str, &str)] = &[
-    ("0001_ledger", include_str!("../sql/manifest/0001_ledger.pg.sql")),
-    ("0002_posted", include_str!("../sql/manifest/0002_posted.pg.sql")),
+    ("0001_ledger", include_str!("../sql/ledger/migrations/0001_ledger.pg.sql")),
+    ("0002_posted", include_str!("../sql/ledger/migrations/0002_posted.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).

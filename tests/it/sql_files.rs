@@ -225,8 +225,8 @@ async fn each_file_runs_as_its_header_says() {
         session.set("name", schema);
         run(&mut session, "ledger/create_schema.pg.sql", "");
     }
-    run(&mut session, "manifest/migrations.pg.sql", "");
-    for file in files.iter().filter(|file| file.name.starts_with("manifest/0")) {
+    run(&mut session, "ledger/migrations/table.pg.sql", "");
+    for file in files.iter().filter(|file| file.name.starts_with("ledger/migrations/0")) {
         run(&mut session, &file.name, "");
     }
     session.0 += "begin;\n";
