@@ -1,5 +1,5 @@
 //! Every SQL file says what it takes, and runs as its header says: a script by psql with its variables, a statement by
-//! `prepare`. So a person can run what the program runs.
+//! `prepare`, and what DuckDB takes in its library. So a person can run what the program runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::datasets::oca::OCA;
 use merganser::sql;
 
@@ -40,6 +41,10 @@ impl File {
 
     fn is_postgres(&self) -> bool {
         self.name.ends_with(".pg.sql")
+    }
+
+    fn is_duckdb(&self) -> bool {
+        self.name.ends_with(".duckdb.sql")
     }
 
     fn is_statement(&self) -> bool {
@@ -314,4 +319,47 @@ async fn each_file_runs_as_its_header_says() {
     let said = String::from_utf8_lossy(&output.stdout);
     let wrong = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "after {:?}:\n{wrong}", said.lines().last());
+}
+
+/// The DuckDB files, in the order in which a run takes them.
+const IN_DUCKDB: [&str; 6] = [
+    "oca/1_stage.duckdb.sql",
+    "oca/2_check.duckdb.sql",
+    "staged/counts.duckdb.sql",
+    "staged/failures.duckdb.sql",
+    "oca/2_winners.duckdb.sql",
+    "oca/3_export.duckdb.sql",
+];
+
+/// As the program runs them: scripts, queries that give rows, and the statements of the export beside each other.
+#[test]
+fn each_duckdb_file_runs_on_an_empty_store() {
+    let files = files();
+    let known: BTreeSet<_> = files.iter().filter(|file| file.is_duckdb()).map(|f| f.name.as_str()).collect();
+    assert_eq!(
+        known,
+        BTreeSet::from(IN_DUCKDB),
+        "a DuckDB file that is not run here, or one that is not there"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("csv");
+    fs::create_dir(&dir).unwrap();
+    let staging = Staging::create(folder.path(), DuckLimits { memory_mib: 256, threads: 2 }).unwrap();
+    let variables = [("dir", dir.to_str().unwrap()), ("limit", "10"), ("offset", "0")];
+    for name in IN_DUCKDB {
+        let text = &files.iter().find(|file| file.name == name).unwrap().text;
+        if name.starts_with("staged/") {
+            let rows = staging.query(name, &sql::render(text, &variables), |_| Ok(())).unwrap();
+            assert!(rows.is_empty(), "{name} gives {} rows of nothing", rows.len());
+        } else if name.ends_with("_export.duckdb.sql") {
+            let statements: Vec<_> = sql::statements(text).collect();
+            staging.execute_each(name, &statements, &variables, || Ok::<_, DuckError>(())).unwrap();
+        } else {
+            staging.execute(name, text, &variables).unwrap();
+        }
+    }
+    for table in OCA.tables.iter().map(|table| table.name).chain(["oca_records"]) {
+        let csv = fs::read_to_string(dir.join(format!("{table}.csv"))).unwrap();
+        assert_eq!(csv.lines().count(), 1, "{table}: {csv}");
+    }
 }
