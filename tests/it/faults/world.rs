@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::readers::case;
+use crate::engine::readers::case;
 use crate::support;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran, TABLES};

@@ -1,0 +1,12 @@
+//! What a person types beside a plain run: the commands, their options and variables, and what they print.
+
+mod adopt;
+pub mod check;
+mod dry_run;
+mod environment;
+mod inspect;
+mod older_job;
+mod purge;
+mod reprocess;
+mod retry;
+mod secrets;

@@ -1,0 +1,3 @@
+//! What is special to one source of data, a folder each.
+
+pub mod oca;

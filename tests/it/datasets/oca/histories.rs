@@ -1,0 +1,284 @@
+//! Rules 1 to 5, 8 and 9 of the court extract, over random histories: files in any order, posted again, broken off, taken
+//! from the archive again, alone or several at once, tried again. After each step every table is what a plain model in memory says.
+//!
+//! `PROPTEST_CASES=500` takes more histories, `PROPTEST_RNG_SEED` those of another time. A history that failed is kept in
+//! `histories.regressions` and tried first from then on.
+
+mod model;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestRunner};
+use zip::CompressionMethod::{Deflated, Stored};
+
+use crate::engine::readers::case;
+use crate::support::extract::{DOCUMENT, Extract, zip};
+use crate::support::pipeline::Pipeline;
+use crate::support::postgres;
+use model::{File, Model, Order, Record, Word};
+
+/// Histories of a usual run of the tests.
+const HISTORIES: u32 = 40;
+/// Two files that are so much larger do not fit into one batch of 1 MiB.
+const PADDING_BYTES: usize = 700 << 10;
+
+/// What happens between two looks at the tables.
+#[derive(Clone, Debug)]
+enum Step {
+    /// The sender posts files, and a run takes what is new; `apart`: each is a batch of its own.
+    Post { files: Vec<File>, apart: bool },
+    /// One file of the archive (or all) is taken again.
+    Again { file: Option<Index>, overwrite_newer: bool },
+    /// Something that must change no table: failed records fail again, a dry run is rolled back.
+    Idle(&'static [&'static str]),
+}
+
+const RETRY: &[&str] = &["retry", "oca", "--skip-publish"];
+const DRY_RUN: &[&str] = &["reprocess", "oca", "*", "--force", "--overwrite-newer", "--dry-run"];
+
+fn record() -> impl Strategy<Value = Record> {
+    let word = prop_oneof![
+        8 => (0..3_usize).prop_map(|rows| Word::Live { rows }),
+        2 => Just(Word::Delete),
+        1 => Just(Word::BadDelete),
+        2 => Just(Word::Bad),
+    ];
+    prop_oneof![
+        12 => (0..5_u8, word).prop_map(|(case, word)| Record { case: Some(case), word }),
+        1 => Just(Record { case: None, word: Word::Live { rows: 1 } }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let order = (1..5_u8, prop::bool::weighted(0.7));
+    let file = (order, prop::collection::vec(record(), 0..6), prop::bool::weighted(0.1)).prop_map(
+        |((week, is_weekly), records, breaks_off)| File {
+            order: Order { week, is_weekly },
+            records,
+            breaks_off,
+        },
+    );
+    prop_oneof![
+        8 => (prop::collection::vec(file, 1..4), prop::bool::weighted(0.2))
+            .prop_map(|(files, apart)| Step::Post { files, apart }),
+        2 => (any::<Option<Index>>(), prop::bool::weighted(0.3))
+            .prop_map(|(file, overwrite_newer)| Step::Again { file, overwrite_newer }),
+        1 => prop::sample::select(vec![RETRY, DRY_RUN]).prop_map(Step::Idle),
+    ]
+}
+
+/// A file as it was posted: its place in the history makes what its cases say unlike all others.
+#[derive(Clone)]
+struct Posted {
+    file: File,
+    mark: String,
+    size_bytes: usize,
+}
+
+impl Posted {
+    fn new(file: File, mark: String, apart: bool) -> (Self, String, Vec<u8>) {
+        let date = file.order.run_date();
+        let extract =
+            if file.order.is_weekly { Extract::weekly(&date) } else { Extract::initial(2024, &date) };
+        let extract = file.records.iter().enumerate().fold(extract, |extract, (number, record)| {
+            let inside = match record.word {
+                Word::Live { rows } => case(&format!("{mark}.{number}"), rows),
+                Word::Delete => "<Delete/>".into(),
+                Word::BadDelete => "<FiledDate>soon</FiledDate><Delete/>".into(),
+                Word::Bad => format!("{}<FiledDate>soon</FiledDate>", case("bad", 1)),
+            };
+            match record.case {
+                Some(case) => extract.case(&name(case), &inside),
+                None => extract.raw(&format!("<Index>{inside}</Index>")),
+            }
+        });
+        let document = extract.document();
+        let end = if file.breaks_off { document.find("</Indexes>").expect("an end") } else { document.len() };
+        let document = (DOCUMENT, &document.as_bytes()[..end]);
+        let bytes = match apart {
+            true => zip(&[document, ("padding.txt", &vec![b' '; PADDING_BYTES])], Stored),
+            false => zip(&[document], Deflated),
+        };
+        (Self { file, mark, size_bytes: bytes.len() }, extract.file_name(), bytes)
+    }
+}
+
+fn name(case: u8) -> String {
+    format!("case {case}")
+}
+
+/// The pipeline and, beside it, what must be true of it.
+struct World {
+    pipeline: Pipeline,
+    model: Model,
+    source: BTreeMap<String, Posted>,
+    archive: BTreeMap<String, Posted>,
+    /// Names and sizes of the files that are not taken again.
+    done: BTreeSet<(String, usize)>,
+    /// The numbers of a case's appearances, by case and how many there are.
+    numbers: BTreeMap<(String, usize), String>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let pipeline = Pipeline::on(postgres::plain_database("histories").await)
+            .with("--max-failures", "100%")
+            .with("--max-deletes", "100%")
+            .with("--max-drop", "100%")
+            .with("--batch-mib", "1");
+        Self {
+            pipeline,
+            model: Model::default(),
+            source: BTreeMap::new(),
+            archive: BTreeMap::new(),
+            done: BTreeSet::new(),
+            numbers: BTreeMap::new(),
+        }
+    }
+
+    async fn step(&mut self, number: usize, step: &Step) {
+        match step {
+            Step::Post { files, apart } => {
+                for (place, file) in files.iter().enumerate() {
+                    let (posted, name, bytes) =
+                        Posted::new(file.clone(), format!("{number}.{place}"), *apart);
+                    std::fs::write(self.pipeline.source().join(&name), bytes).expect("a file can be written");
+                    self.source.insert(name, posted);
+                }
+                let mut taken = self.source.clone();
+                taken.retain(|name, posted| !self.done.contains(&(name.clone(), posted.size_bytes)));
+                let ran = self.pipeline.run_with(&["--skip-publish"]).await.exits(exit_code(&taken));
+                assert_eq!(ran.count("files"), taken.len() as u64, "{:?}", taken.keys());
+                self.took(&taken, false);
+                self.archive.append(&mut taken);
+            }
+            // Before the first run there is no archive.
+            _ if self.archive.is_empty() => {}
+            Step::Again { file, overwrite_newer } => {
+                let mut taken = self.archive.clone();
+                let glob = match file {
+                    Some(index) => index.get(&taken.keys().collect::<Vec<_>>()).to_string(),
+                    None => "*".into(),
+                };
+                taken.retain(|name, _| glob == "*" || *name == glob);
+                let words = ["reprocess", "oca", &glob, "--force", "--skip-publish", "--overwrite-newer"];
+                let words = &words[..if *overwrite_newer { 6 } else { 5 }];
+                self.pipeline.other(words).await.exits(exit_code(&taken));
+                self.took(&taken, *overwrite_newer);
+            }
+            Step::Idle(words) => {
+                let ran = self.pipeline.other(words).await;
+                assert!([0, 3].contains(&ran.code), "{}\n{}", ran.stdout, ran.stderr);
+            }
+        }
+        self.compare().await;
+    }
+
+    fn took(&mut self, taken: &BTreeMap<String, Posted>, overwrite_newer: bool) {
+        let files: Vec<_> = taken.values().map(|posted| (&posted.file, posted.mark.as_str())).collect();
+        self.model.take(&files, overwrite_newer);
+        let whole = taken.iter().filter(|(_, posted)| !posted.file.breaks_off);
+        self.done.extend(whole.map(|(name, posted)| (name.clone(), posted.size_bytes)));
+    }
+
+    /// Every table is what the model says.
+    async fn compare(&mut self) {
+        if self.pipeline.one("select to_regclass('oca_index')").await == "NULL" {
+            assert_eq!(self.model.metadata(), Vec::<String>::new());
+            return;
+        }
+        let metadata = "select concat_ws(' ', indexnumberid, initialdate, coalesce(updatedate::text, '-'),
+            coalesce(deletedate::text, '-')) from oca_metadata order by 1";
+        assert_eq!(self.pipeline.column(metadata).await, self.model.metadata());
+        let marks = [
+            ("oca_index", "status"),
+            ("oca_causes", "causeofactiontype"),
+            ("oca_addresses", "city"),
+            ("oca_parties", "role"),
+            ("oca_events", "eventname"),
+            ("oca_appearances", "appearancepart"),
+            ("oca_appearance_outcomes", "appearanceoutcometype"),
+            ("oca_motions", "motiontype"),
+            ("oca_decisions", "resultof"),
+            ("oca_judgments", "judgmenttype"),
+            ("oca_warrants", "returnedreason"),
+        ];
+        let table = |(table, mark): (&str, &str)| {
+            format!(
+                "select concat_ws(' ', '{table}', indexnumberid, {mark}, count(*)) from {table}
+                 group by indexnumberid, {mark}"
+            )
+        };
+        let mut rows = self.pipeline.column(&marks.map(table).join("\nunion all ")).await;
+        rows.sort();
+        assert_eq!(rows, self.model.rows(&marks.map(|(table, _)| table)));
+        self.compare_numbers().await;
+    }
+
+    /// Rule 8.
+    async fn compare_numbers(&mut self) {
+        let of = |table: &str| {
+            format!(
+                "select indexnumberid, string_agg(appearanceid::text, ' ' order by appearanceid), count(*)
+                 from {table} group by indexnumberid order by 1"
+            )
+        };
+        let appearances = self.pipeline.rows(&of("oca_appearances")).await;
+        assert_eq!(self.pipeline.rows(&of("oca_appearance_outcomes")).await, appearances);
+        let all = "select (count(*) = count(distinct appearanceid) and coalesce(min(appearanceid) > 0, true))
+            from oca_appearances";
+        assert_eq!(self.pipeline.one(all).await, "t");
+        for row in appearances {
+            let [Some(case), Some(found), Some(count)] = &row[..] else { panic!("{row:?}") };
+            let known = self.numbers.entry((case.clone(), count.parse().expect("a number")));
+            assert_eq!(known.or_insert_with(|| found.clone()), found, "the numbers of {case}");
+        }
+    }
+}
+
+/// Whatever is new in the files, what failed in them is said.
+fn exit_code(taken: &BTreeMap<String, Posted>) -> i32 {
+    if taken.values().any(|posted| posted.file.has_failures()) { 3 } else { 0 }
+}
+
+#[test]
+fn every_history_ends_as_the_rules_say() {
+    let asked = std::env::var("PROPTEST_CASES").is_ok();
+    let mut config = Config {
+        // A step takes a second: what is found must not be made smaller for hours.
+        max_shrink_time: 180_000,
+        max_shrink_iters: u32::MAX,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/it/datasets/oca/histories.regressions",
+        ))),
+        ..Config::default()
+    };
+    if !asked {
+        config.cases = HISTORIES;
+    }
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(uuid::Uuid::now_v7().as_u64_pair().1);
+    }
+    let RngSeed::Fixed(seed) = config.rng_seed else { unreachable!("it was just set") };
+    println!("{} histories of PROPTEST_RNG_SEED={seed}", config.cases);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let admin = runtime.block_on(async { postgres::plain_database("histories").await.client().await });
+    let result = TestRunner::new(config).run(&prop::collection::vec(step(), 1..6), |steps| {
+        runtime.block_on(async {
+            let mut world = World::new().await;
+            for (number, step) in steps.iter().enumerate() {
+                world.step(number, step).await;
+            }
+            // Hundreds of them would fill the disk.
+            let drop = format!("drop database {} with (force)", world.pipeline.database.name());
+            admin.batch_execute(&drop).await.expect("nobody else uses it");
+        });
+        Ok(())
+    });
+    if let Err(failure) = result {
+        panic!("PROPTEST_RNG_SEED={seed}: {failure}");
+    }
+}

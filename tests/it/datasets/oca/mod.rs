@@ -1,0 +1,9 @@
+//! The court extract: its rules, its feed, its golden files, the levels of access to it.
+
+mod bad_input;
+mod golden;
+mod histories;
+mod level2;
+pub mod rules;
+mod values;
+mod writers;

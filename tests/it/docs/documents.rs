@@ -1,0 +1,339 @@
+//! The documents say what the program does: every command, option and variable is named, command lines parse,
+//! links lead somewhere.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, Command, CommandFactory, Parser};
+use merganser::cli::Cli;
+
+/// Set: the reference is written, not compared.
+const WRITE: &str = "MERGANSER_TEST_WRITE_DOCS";
+const REFERENCE: &str = "docs/reference.md";
+const BEGIN: &str = "<!-- begin: made from the program's own definitions by tests/it/docs/documents.rs -->\n";
+const END: &str = "<!-- end -->\n";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Markdown documents, relative to the root.
+fn documents() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in ["", "docs", "docs/datasets", "deploy"] {
+        let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
+        let names =
+            entries.map(|entry| Path::new(folder).join(entry.expect("a folder can be read").file_name()));
+        found.extend(names.filter(|name| name.extension().is_some_and(|extension| extension == "md")));
+    }
+    found.sort();
+    assert!(found.len() > 5, "{found:?}");
+    found
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_reference_names_every_command_option_and_variable() {
+    let text = read(REFERENCE);
+    let (before, rest) = text.split_once(BEGIN).expect("the reference has the mark of its made part");
+    let (_, after) = rest.split_once(END).expect("the reference has the mark of the end of its made part");
+    let whole = format!("{before}{BEGIN}{}{END}{after}", reference());
+    if std::env::var_os(WRITE).is_some() {
+        fs::write(root().join(REFERENCE), whole).expect("the reference can be written");
+    } else {
+        let differs = whole.lines().zip(text.lines()).find(|(made, there)| made != there);
+        assert!(
+            whole == text,
+            "{REFERENCE} is not up to date: {WRITE}=1 cargo test --test it documents\n{differs:#?}"
+        );
+    }
+}
+
+/// The made part of the reference.
+fn reference() -> String {
+    let mut cli = Cli::command();
+    cli.build();
+    let mut text = String::new();
+    for command in
+        cli.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
+    {
+        let _ = writeln!(text, "\n## `merganser {}`\n\n{}.\n", command.get_name(), about(command));
+        text += &table(command.get_arguments().filter(|arg| !arg.is_global_set()));
+    }
+    let _ = writeln!(text, "\n## Every command\n");
+    text += &table(cli.get_arguments());
+    text.push('\n');
+    text
+}
+
+fn about(command: &Command) -> String {
+    command.get_about().map(ToString::to_string).unwrap_or_default()
+}
+
+fn table<'a>(args: impl Iterator<Item = &'a Arg>) -> String {
+    let mut text = String::from("| | variable | default | |\n|---|---|---|---|\n");
+    for arg in args.filter(|arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str()))
+    {
+        let value = match arg.get_action().takes_values() {
+            true => arg.get_value_names().map(|names| names.join(" ")).unwrap_or_default(),
+            false => String::new(),
+        };
+        let name = match arg.get_long() {
+            Some(long) => format!("--{long} {value}"),
+            None => value,
+        };
+        let code = |text: &str| match text {
+            "" => String::new(),
+            text => format!("`{}`", text.replace('|', "\\|")),
+        };
+        let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let defaults = match arg.get_action().takes_values() {
+            true => arg
+                .get_default_values()
+                .iter()
+                .map(|value| value.to_string_lossy())
+                .collect::<Vec<_>>()
+                .join(" "),
+            false => String::new(),
+        };
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+        let values = match arg.get_possible_values() {
+            values if values.is_empty() || !arg.get_action().takes_values() => String::new(),
+            values => format!(
+                ": {}",
+                values.iter().map(|value| code(value.get_name())).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let short = arg.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "| {short}{} | {} | {} | {help}{values} |",
+            code(name.trim()),
+            code(&variable),
+            code(&defaults)
+        );
+    }
+    text
+}
+
+/// Variables that are no options: found in the sources as literals, and named in the reference.
+#[test]
+fn the_reference_names_every_other_variable() {
+    const PREFIXES: &[&str] =
+        &["MERGANSER_", "AWS_", "PGP", "PGSSL", "XDG_", "NO_COLOR", "SFTP_", "KUBERNETES_"];
+    let mut names = BTreeSet::new();
+    for path in sources(&root().join("src")) {
+        let text = read(&path);
+        // What follows the unit tests of a file is not the program.
+        let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+        names.extend(program.split('"').filter(|part| is_variable(part)).map(str::to_owned));
+    }
+    // What ends so is itself the beginning of names.
+    names.retain(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !name.ends_with('_'));
+    assert!(names.contains("MERGANSER_EMBEDDED_DIR") && names.contains("AWS_CA_BUNDLE"), "{names:?}");
+    let reference = read(REFERENCE);
+    let missing: Vec<_> = names.iter().filter(|name| !reference.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{REFERENCE} does not name {missing:?}");
+}
+
+/// The other way round: a variable of ours that a document names is one that something reads.
+#[test]
+fn documents_name_no_variable_that_nobody_reads() {
+    let mut readers: Vec<_> = sources(&root().join("src"));
+    readers.extend(sources(&root().join("tests")));
+    readers.extend(["Makefile", "scripts/setup"].map(|name| root().join(name)));
+    let code: String = readers.iter().map(read).collect();
+    for document in documents() {
+        let text = read(&document);
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        for name in words.filter(|word| word.starts_with("MERGANSER_") && word.len() > "MERGANSER_".len()) {
+            assert!(code.contains(name), "{}: nothing reads {name}", document.display());
+        }
+    }
+}
+
+fn is_variable(text: &str) -> bool {
+    text.len() > 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder can be read") {
+        let path = entry.expect("a folder can be read").path();
+        match path.is_dir() {
+            true => found.extend(sources(&path)),
+            false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
+            false => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn command_lines_parse() {
+    let mut seen = 0;
+    for document in documents() {
+        for line in fenced_lines(&read(&document)) {
+            let Some(words) = command_line(&line) else { continue };
+            if let Err(error) = Cli::try_parse_from(&words)
+                && error.use_stderr()
+            {
+                panic!("{}: {line}\n{error}", document.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 3, "only {seen} command lines were found");
+}
+
+/// What is there to be pasted can be pasted. (SQL is run by `rights`.)
+#[test]
+fn json_is_json() {
+    let mut seen = 0;
+    for document in documents() {
+        let text = read(&document);
+        for block in text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("json\n")) {
+            if let Err(error) = serde_json::from_str::<serde_json::Value>(block.trim()) {
+                panic!("{}: {error} in\n{block}", document.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 2, "only {seen} blocks were found");
+}
+
+/// The words of `make` that documents name are in the Makefile.
+#[test]
+fn words_of_make_exist() {
+    let makefile = read("Makefile");
+    for document in documents() {
+        for line in fenced_lines(&read(&document)) {
+            let Some(words) = line.trim().strip_prefix("make ") else { continue };
+            for word in words.split_whitespace().take_while(|word| !word.starts_with('#')) {
+                assert!(makefile.contains(&format!("\n{word}:")), "{}: make {word}", document.display());
+            }
+        }
+    }
+}
+
+/// Lines inside fences, those that end in a backslash joined with the next.
+fn fenced_lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let (mut inside, mut joins) = (false, false);
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            inside = !inside;
+            continue;
+        }
+        if !inside {
+            continue;
+        }
+        let (part, goes_on) = match line.trim().strip_suffix('\\') {
+            Some(part) => (part, true),
+            None => (line.trim(), false),
+        };
+        match lines.last_mut() {
+            Some(last) if joins => *last += part,
+            _ => lines.push(part.to_owned()),
+        }
+        joins = goes_on;
+    }
+    assert!(!inside, "a fence is not closed");
+    lines
+}
+
+/// The words of a line that runs merganser, as a shell would split it; `None`: it runs something else.
+fn command_line(line: &str) -> Option<Vec<String>> {
+    let line = line.strip_prefix("$ ").unwrap_or(line);
+    let mut words = shell_words(line);
+    let is_assignment = |word: &String| {
+        word.split_once('=').is_some_and(|(name, _)| !name.is_empty() && is_variable(&format!("{name}____")))
+    };
+    let assignments = words.iter().take_while(|word| is_assignment(word)).count();
+    words.drain(..assignments);
+    let program = words.first()?;
+    (program == "merganser" || program.ends_with("/merganser")).then_some(words)
+}
+
+/// Splits at blanks; quotes and a backslash as in a shell; ends at a comment, pipe, redirection or list.
+fn shell_words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '\\') => word.get_or_insert_default().extend(chars.next()),
+            (None, '#') if word.is_none() => break,
+            (None, '|' | '>' | '<' | ';' | '&') => {
+                // `2>` is no word.
+                word = word.filter(|word| !word.bytes().all(|b| b.is_ascii_digit()));
+                break;
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut seen = 0;
+    for document in documents() {
+        let text = read(&document);
+        for target in links(&text) {
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            seen += 1;
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let folder = document.parent().expect("a document is in a folder");
+            let linked = if path.is_empty() { document.clone() } else { folder.join(path) };
+            assert!(root().join(&linked).exists(), "{}: {target} leads nowhere", document.display());
+            if !anchor.is_empty() {
+                let found = read(&linked).lines().any(|line| line.starts_with('#') && slug(line) == anchor);
+                assert!(found, "{}: {target}: no such heading", document.display());
+            }
+        }
+    }
+    assert!(seen > 10, "only {seen} links were found");
+}
+
+/// Targets of `[text](target)` outside fences.
+fn links(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            inside = !inside;
+        }
+        if !inside {
+            found.extend(
+                line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target),
+            );
+        }
+    }
+    found
+}
+
+/// A heading as an anchor.
+fn slug(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    words
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .collect::<String>()
+        .replace(' ', "-")
+}

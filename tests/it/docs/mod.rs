@@ -1,0 +1,7 @@
+//! What is written beside the code is true: documents, `deploy/`, `scripts/`.
+
+mod deploy;
+mod documents;
+pub mod rights;
+mod session;
+mod setup;

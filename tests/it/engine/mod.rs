@@ -1,0 +1,22 @@
+//! What a run does with any dataset, held against the court extract: selection to publication, ledger, code and SQL.
+
+mod catalogue;
+mod guards;
+mod layers;
+mod ledger;
+pub mod partitioned;
+mod postings;
+mod private;
+pub mod quoting;
+pub mod readers;
+mod refused;
+mod roundtrip;
+mod runs;
+mod signals;
+mod sql_files;
+mod swallowed;
+pub mod takeover;
+mod takeover_ledger;
+mod timings;
+mod unfetched;
+mod waits;

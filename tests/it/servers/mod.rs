@@ -1,0 +1,12 @@
+//! The servers that a run talks to, real ones: getting in, what they refuse, how they break.
+
+mod aws_s3;
+mod embedded;
+mod outages;
+mod pooler;
+mod refusals;
+mod s3;
+mod sftp;
+mod smoke;
+pub mod store_fire;
+mod tls;
