@@ -51,22 +51,25 @@ pub fn case(mark: &str, rows: usize) -> String {
         + &several("Judgments", "Judgment", &warrants)
 }
 
+/// In which column each table has the mark of a [`case`].
+pub const MARKS: [(&str, &str); 11] = [
+    ("oca_index", "status"),
+    ("oca_causes", "causeofactiontype"),
+    ("oca_addresses", "city"),
+    ("oca_parties", "role"),
+    ("oca_events", "eventname"),
+    ("oca_appearances", "appearancepart"),
+    ("oca_appearance_outcomes", "appearanceoutcometype"),
+    ("oca_motions", "motiontype"),
+    ("oca_decisions", "resultof"),
+    ("oca_judgments", "judgmenttype"),
+    ("oca_warrants", "returnedreason"),
+];
+
 /// One statement over all tables: rows and marks of each.
 fn question() -> String {
-    let marks = BTreeMap::from([
-        ("oca_index", "status"),
-        ("oca_causes", "causeofactiontype"),
-        ("oca_addresses", "city"),
-        ("oca_parties", "role"),
-        ("oca_events", "eventname"),
-        ("oca_appearances", "appearancepart"),
-        ("oca_appearance_outcomes", "appearanceoutcometype"),
-        ("oca_motions", "motiontype"),
-        ("oca_decisions", "resultof"),
-        ("oca_judgments", "judgmenttype"),
-        ("oca_warrants", "returnedreason"),
-        ("oca_metadata", "updatedate::text"),
-    ]);
+    let mut marks = BTreeMap::from(MARKS);
+    marks.insert("oca_metadata", "updatedate::text");
     let mut query = String::from("select concat_ws(' '");
     for table in TABLES {
         let mark = marks[table];

@@ -111,17 +111,17 @@ async fn told_to_stop_in_the_middle_of_a_file() {
     assert_eq!(ran.count("records_loaded"), 20_001);
 }
 
-#[tokio::test]
-async fn told_to_stop_while_the_staging_tables_are_filled() {
-    let pipeline = started("stop load").await;
+/// A run that is told to stop while a step waits for what the last of these statements, an open transaction, holds.
+async fn stopped_while_held_up(hint: &str, statements: &[&str], step: &str) {
+    let pipeline = started(hint).await;
     let before = pipeline.tables("public").await;
     pipeline.put(Extract::weekly("2024-01-08").case("a", &marked("new")));
     let holder = pipeline.database.client().await;
-    // The name is taken until this transaction ends, and it is the last but one of the tables.
-    holder.batch_execute("drop table if exists etl_staging.oca_warrants").await.unwrap();
-    holder.batch_execute("begin; create table etl_staging.oca_warrants ()").await.unwrap();
+    for statement in statements {
+        holder.batch_execute(statement).await.unwrap();
+    }
     let child = spawn(&pipeline);
-    held_up(&pipeline, "load").await;
+    held_up(&pipeline, step).await;
     stop(&pipeline, child, Signal::TERM).await.says("The database is unchanged.");
     holder.batch_execute("rollback").await.unwrap();
     assert_eq!(pipeline.tables("public").await, before);
@@ -130,20 +130,18 @@ async fn told_to_stop_while_the_staging_tables_are_filled() {
 }
 
 #[tokio::test]
+async fn told_to_stop_while_the_staging_tables_are_filled() {
+    // The name is taken until this transaction ends, and it is the last but one of the tables.
+    let drop = "drop table if exists etl_staging.oca_warrants";
+    let take = "begin; create table etl_staging.oca_warrants ()";
+    stopped_while_held_up("stop load", &[drop, take], "load").await;
+}
+
+#[tokio::test]
 async fn told_to_stop_while_the_promotion_waits_for_somebody() {
-    let pipeline = started("stop promote").await;
-    let before = pipeline.tables("public").await;
-    pipeline.put(Extract::weekly("2024-01-08").case("a", &marked("new")));
-    let holder = pipeline.database.client().await;
-    holder.batch_execute("begin; lock table oca_warrants in share mode").await.unwrap();
-    let child = spawn(&pipeline);
-    held_up(&pipeline, "promote").await;
     // The staging tables go although the promotion had them.
-    stop(&pipeline, child, Signal::TERM).await.says("The database is unchanged.");
-    holder.batch_execute("rollback").await.unwrap();
-    assert_eq!(pipeline.tables("public").await, before);
-    pipeline.run().await.exits(0);
-    assert_eq!(marks(&pipeline, "a").await, "new");
+    let lock = "begin; lock table oca_warrants in share mode";
+    stopped_while_held_up("stop promote", &[lock], "promote").await;
 }
 
 #[tokio::test]

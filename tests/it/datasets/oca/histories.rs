@@ -13,7 +13,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestRunner};
 use zip::CompressionMethod::{Deflated, Stored};
 
-use crate::engine::readers::case;
+use crate::engine::readers::{MARKS, case};
 use crate::support::extract::{DOCUMENT, Extract, zip};
 use crate::support::pipeline::Pipeline;
 use crate::support::postgres;
@@ -192,28 +192,15 @@ impl World {
         let metadata = "select concat_ws(' ', indexnumberid, initialdate, coalesce(updatedate::text, '-'),
             coalesce(deletedate::text, '-')) from oca_metadata order by 1";
         assert_eq!(self.pipeline.column(metadata).await, self.model.metadata());
-        let marks = [
-            ("oca_index", "status"),
-            ("oca_causes", "causeofactiontype"),
-            ("oca_addresses", "city"),
-            ("oca_parties", "role"),
-            ("oca_events", "eventname"),
-            ("oca_appearances", "appearancepart"),
-            ("oca_appearance_outcomes", "appearanceoutcometype"),
-            ("oca_motions", "motiontype"),
-            ("oca_decisions", "resultof"),
-            ("oca_judgments", "judgmenttype"),
-            ("oca_warrants", "returnedreason"),
-        ];
         let table = |(table, mark): (&str, &str)| {
             format!(
                 "select concat_ws(' ', '{table}', indexnumberid, {mark}, count(*)) from {table}
                  group by indexnumberid, {mark}"
             )
         };
-        let mut rows = self.pipeline.column(&marks.map(table).join("\nunion all ")).await;
+        let mut rows = self.pipeline.column(&MARKS.map(table).join("\nunion all ")).await;
         rows.sort();
-        assert_eq!(rows, self.model.rows(&marks.map(|(table, _)| table)));
+        assert_eq!(rows, self.model.rows(&MARKS.map(|(table, _)| table)));
         self.compare_numbers().await;
     }
 
