@@ -51,7 +51,7 @@ where
     command
 }
 
-/// The program whose parser has a rule that was wrong (examples/older-merganser.rs).
+/// The program whose parser has a rule that was wrong (tests/it/docs/props/older-merganser.rs).
 ///
 /// # Panics
 /// If it is not up to date: `cargo test` builds it, `cargo test --test it` does not.
@@ -59,7 +59,7 @@ pub fn older_merganser() -> PathBuf {
     let programs = Path::new(env!("CARGO_BIN_EXE_merganser")).parent().expect("a program is in a folder");
     let program = programs.join("examples/older-merganser");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let newest = newest(&root.join("src")).max(newest(&root.join("examples")));
+    let newest = newest(&root.join("src")).max(newest(&root.join("tests/it/docs/props")));
     let built = std::fs::metadata(&program).and_then(|file| file.modified());
     assert!(
         built.is_ok_and(|built| built >= newest),
