@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use merganser::cli::DatasetName;
 use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
-use merganser::config;
 use merganser::dataset::{Dataset, FailedRecord, Limits, ParseInput, RowBatch, Sink, SinkClosed};
+use merganser::datasets::oca::OCA;
 use merganser::datasets::oca::sample::{SampleFile, SampleOptions, write_sample};
+use merganser::stages::{export, parse};
 use tempfile::TempDir;
 
 fn main() {
@@ -40,10 +40,10 @@ fn sample() -> &'static SampleFile {
 }
 
 fn dataset() -> &'static Dataset {
-    config::dataset(DatasetName::Oca)
+    &OCA
 }
 
-fn parse(sink: &mut dyn Sink) {
+fn parse_all(sink: &mut dyn Sink) {
     let input = ParseInput {
         path: &sample().path,
         tables: dataset().tables,
@@ -89,7 +89,7 @@ fn batches() -> &'static [RowBatch] {
     static BATCHES: OnceLock<Vec<RowBatch>> = OnceLock::new();
     BATCHES.get_or_init(|| {
         let mut keep = Keep::default();
-        parse(&mut keep);
+        parse_all(&mut keep);
         keep.0
     })
 }
@@ -99,7 +99,7 @@ fn store() -> (TempDir, Staging) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let limits = DuckLimits { memory_mib: 128, threads: 2 };
     let staging = Staging::create(folder.path(), limits).expect("a store can be made");
-    staging.execute("make its tables", dataset().scripts.stage, &[]).expect("the script is good");
+    parse::make_tables(&staging, dataset()).expect("the scripts are good");
     (folder, staging)
 }
 
@@ -134,7 +134,7 @@ fn tokenise(bencher: Bencher) {
 
 #[divan::bench]
 fn parse_into_nothing(bencher: Bencher) {
-    bencher.counter(BytesCount::new(sample().xml_bytes)).bench(|| parse(&mut Null));
+    bencher.counter(BytesCount::new(sample().xml_bytes)).bench(|| parse_all(&mut Null));
 }
 
 #[divan::bench]
@@ -157,12 +157,9 @@ fn export_to_csv(bencher: Bencher) {
         |(folder, staging)| {
             let target = folder.path().join("csv");
             std::fs::create_dir(&target).expect("a folder can be made");
-            let variables = [("dir", target.to_str().expect("it is UTF-8"))];
-            staging.execute("find the winners", dataset().scripts.winners, &[]).expect("the script is good");
-            let statements: Vec<_> = merganser::sql::statements(dataset().scripts.export).collect();
-            staging
-                .execute_each("export", &statements, &variables, || Ok::<_, DuckError>(()))
-                .expect("the script is good");
+            export::find_winners(&staging, dataset()).expect("the scripts are good");
+            export::write(&staging, dataset(), &target, || Ok::<_, DuckError>(()))
+                .expect("the scripts are good");
             (folder, staging)
         },
     );

@@ -10,13 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::clients::store::{Store, StoreError};
 use crate::error::Cause;
 use crate::ledger::Ledger;
-
-/// Where raw files are.
-const ARCHIVE: &str = "private";
-/// Files of which nothing could be read: the sender deletes its own after a while.
-const UNREADABLE: &str = "private/unreadable";
-/// Other postings of files than the one in the archive, each with its checksum behind its name.
-const POSTINGS: &str = "private/postings";
+use crate::objects::Objects;
 
 /// A raw file on the local disk.
 #[derive(Clone, Debug)]
@@ -35,8 +29,8 @@ pub struct Kept {
 }
 
 /// Puts a raw file into the archive unless it is there; beside it if another posting of that name is.
-pub async fn keep(store: &Store, file: &RawFile) -> Result<Kept, StoreError> {
-    let key = format!("{ARCHIVE}/{}", file.name);
+pub async fn keep(store: &Store, objects: Objects, file: &RawFile) -> Result<Kept, StoreError> {
+    let key = objects.raw(&file.name);
     match store.sha256(&key).await? {
         Some(there) if there == file.sha256 => Ok(Kept { bytes_written: 0, waits: false }),
         None => {
@@ -44,7 +38,7 @@ pub async fn keep(store: &Store, file: &RawFile) -> Result<Kept, StoreError> {
             Ok(Kept { bytes_written, waits: false })
         }
         Some(_) => {
-            let aside = posting(&file.name, &file.sha256);
+            let aside = objects.posting(&file.name, &file.sha256);
             let bytes_written = match store.sha256(&aside).await? {
                 Some(there) if there == file.sha256 => 0,
                 _ => store.upload_checked(&aside, &file.path, &file.sha256).await?,
@@ -55,21 +49,21 @@ pub async fn keep(store: &Store, file: &RawFile) -> Result<Kept, StoreError> {
 }
 
 /// Keeps a file of which nothing could be read.
-pub async fn keep_unreadable(store: &Store, file: &RawFile) -> Result<(), StoreError> {
-    let key = format!("{UNREADABLE}/{}", file.name);
+pub async fn keep_unreadable(store: &Store, objects: Objects, file: &RawFile) -> Result<(), StoreError> {
+    let key = objects.unreadable(&file.name);
     match store.sha256(&key).await? {
         Some(there) if there == file.sha256 => return Ok(()),
-        Some(there) => store.copy(&key, &posting(&file.name, &there)).await?,
+        Some(there) => store.copy(&key, &objects.posting(&file.name, &there)).await?,
         None => {}
     }
     store.upload_checked(&key, &file.path, &file.sha256).await.map(drop)
 }
 
 /// Puts postings that are committed now into their places. Never fails: the next run does what is left.
-pub async fn replace(store: &Store, files: &[RawFile]) {
+pub async fn replace(store: &Store, objects: Objects, files: &[RawFile]) {
     for file in files {
-        if let Err(error) = put_in_place(store, &file.name, &file.sha256, Some(&file.path)).await {
-            warn(&file.name, &error);
+        if let Err(error) = put_in_place(store, objects, &file.name, &file.sha256, Some(&file.path)).await {
+            warn(objects, &file.name, &error);
         }
     }
 }
@@ -79,20 +73,20 @@ pub async fn replace(store: &Store, files: &[RawFile]) {
 ///
 /// # Errors
 /// A store that cannot be listed: a run would not get far with it.
-pub async fn repair(store: &Store, ledger: &Ledger) -> Result<(), Cause> {
-    let postings = store.list_names(POSTINGS).await?;
+pub async fn repair(store: &Store, objects: Objects, ledger: &Ledger) -> Result<(), Cause> {
+    let postings = store.list_names(&objects.postings()).await?;
     if postings.is_empty() {
         return Ok(());
     }
     let known = ledger.known_files().await?;
     for object in postings {
-        let Some((name, sha256)) = named(&object.key) else { continue };
+        let Some((name, sha256)) = objects.posted(&object.key) else { continue };
         if !known.iter().any(|known| known.name == name && known.sha256.as_deref() == Some(sha256)) {
             continue;
         }
-        match put_in_place(store, name, sha256, None).await {
+        match put_in_place(store, objects, name, sha256, None).await {
             Ok(()) => tracing::info!("the archive has the posting of {name} now that was loaded last"),
-            Err(error) => warn(name, &error),
+            Err(error) => warn(objects, name, &error),
         }
     }
     Ok(())
@@ -101,15 +95,16 @@ pub async fn repair(store: &Store, ledger: &Ledger) -> Result<(), Cause> {
 /// Moves what is in the place of a posting aside, then the posting there. Each step may be done twice.
 async fn put_in_place(
     store: &Store,
+    objects: Objects,
     name: &str,
     sha256: &str,
     local: Option<&Path>,
 ) -> Result<(), StoreError> {
-    let (key, aside) = (format!("{ARCHIVE}/{name}"), posting(name, sha256));
+    let (key, aside) = (objects.raw(name), objects.posting(name, sha256));
     let there = store.sha256(&key).await?;
     if there.as_deref() != Some(sha256) {
         if let Some(there) = there {
-            store.copy(&key, &posting(name, &there)).await?;
+            store.copy(&key, &objects.posting(name, &there)).await?;
         }
         match local {
             Some(local) => store.upload_checked(&key, local, sha256).await.map(drop)?,
@@ -123,30 +118,11 @@ async fn put_in_place(
     Ok(())
 }
 
-fn warn(name: &str, error: &StoreError) {
+fn warn(objects: Objects, name: &str, error: &StoreError) {
     tracing::warn!(
         file = name,
-        "the archive has another posting of {name} than the one that was loaded, which is in {POSTINGS}: {error}; the \
-         next run puts it in its place"
+        "the archive has another posting of {name} than the one that was loaded, which is in {}: {error}; the \
+         next run puts it in its place",
+        objects.postings()
     );
-}
-
-fn posting(name: &str, sha256: &str) -> String {
-    format!("{POSTINGS}/{name}.{sha256}")
-}
-
-/// Name and checksum of the posting behind a key.
-fn named(key: &str) -> Option<(&str, &str)> {
-    key.strip_prefix(POSTINGS)?.strip_prefix('/')?.rsplit_once('.')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_posting_is_found_by_its_key() {
-        assert_eq!(named(&posting("a.b.zip", "0af")), Some(("a.b.zip", "0af")));
-        assert_eq!(named("private/a.zip"), None);
-    }
 }

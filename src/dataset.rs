@@ -1,6 +1,8 @@
 //! What a dataset is: tables, a file-name rule, a parser that writes rows to a sink, SQL files and
 //! a named way of promotion. A dataset is a `const` value; it touches no network, store or database.
 
+pub mod records;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -72,7 +74,8 @@ impl Table {
 /// What the name of a file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName {
-    pub run_date: Date,
+    /// The day of which it tells; none: the name does not say.
+    pub run_date: Option<Date>,
     /// Sorts files by the order in which they count; kept in the ledger.
     pub order_key: String,
 }
@@ -80,47 +83,63 @@ pub struct FileName {
 /// How the rows of a dataset reach production.
 #[derive(Clone, Copy, Debug)]
 pub enum Promotion {
-    /// A record is one row of the first table, known by `key`, and any number of rows of the others.
-    /// The dataset's `promote` script decides which records are loaded, superseded or deleted.
-    MergeWithChildren { key: &'static str },
+    /// A record is one row of the first table, known by `key`, and any number of rows of the others. The dataset's plan
+    /// decides which records are loaded, superseded or deleted; the ledger knows of each where it came from.
+    Merge { key: &'static str, plan: &'static str, tombstones: Tombstones },
+    /// The one table holds what the newest part says, a record a row, known by `key`: rows that the part does not name
+    /// go, rows that are the same are not touched, and the row of a failed record stays. A part that cannot be read to
+    /// its end, or is older than what the table came from, changes nothing.
+    Replace { key: &'static str },
 }
 
-/// The SQL of a dataset: files of `sql/<dataset>/`.
+/// Deletions that hold for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Tombstones {
+    /// The tables that the plan keeps itself: what is known of a record, its deletion among it.
+    pub tables: &'static [Table],
+    /// PostgreSQL: what a batch's plan says otherwise than these tables; no row is a pass.
+    pub check: &'static str,
+    /// PostgreSQL: takes out what is left of deleted records.
+    pub purge: &'static str,
+    /// PostgreSQL: what is left of deleted records; no row is a pass.
+    pub proof: &'static str,
+}
+
+/// The SQL of a dataset: files of `sql/<dataset>/`. The tables `files`, `records` and `failed` of the staging store, and
+/// the staging table of the records, are the engine's.
 #[derive(Clone, Copy, Debug)]
 pub struct Scripts {
-    /// DuckDB: makes the staging store.
+    /// DuckDB: makes a table in the staging store for each table that the parser fills.
     pub stage: &'static str,
-    /// DuckDB: adds offending rows to its table `failed`.
-    pub check: &'static str,
-    /// DuckDB: decides which records are exported.
-    pub winners: &'static str,
+    /// DuckDB: adds offending rows to the table `failed`.
+    pub check: Option<&'static str>,
     /// DuckDB: writes the CSVs, in statements that run beside each other.
     pub export: &'static str,
     /// PostgreSQL: makes the tables, in production or in staging.
     pub tables: &'static str,
     /// PostgreSQL: keys, foreign keys and indexes of the production tables.
     pub keys: &'static str,
-    /// PostgreSQL: plans the merge.
-    pub promote: &'static str,
-    /// PostgreSQL: what a batch's plan says otherwise than the tables that the promotion keeps itself; no row is a pass.
-    pub kept: &'static str,
-    /// PostgreSQL: guards before the commit.
-    pub guards: &'static str,
-    /// PostgreSQL: takes out what is left of deleted records.
-    pub purge: &'static str,
-    /// PostgreSQL: what is left of deleted records; no row is a pass.
-    pub verify: &'static str,
-    /// PostgreSQL: the newest run date, one row and column.
-    pub newest: &'static str,
+    /// PostgreSQL: guards of the dataset's own, before the commit.
+    pub guards: Option<&'static str>,
+    /// PostgreSQL: the newest date that production tells of, one row and column; none: the ledger knows it.
+    pub newest: Option<&'static str>,
 }
 
 /// One CSV that is published after a promotion.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedTable {
-    /// Key in the store; what does not start with `public/` is private.
-    pub object: &'static str,
+    /// Its name in the dataset's folder of public or private objects.
+    pub name: &'static str,
+    pub reach: Reach,
     pub table: &'static str,
     pub columns: PublishedColumns,
+}
+
+/// Who may read a published object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Public,
+    Private,
 }
 
 /// Which columns of a table are published.
@@ -138,12 +157,19 @@ pub enum PublishedColumns {
 #[derive(Clone, Copy, Debug)]
 pub struct Dataset {
     pub name: &'static str,
+    /// What it is, in a few words for the help.
+    pub about: &'static str,
     /// What a record is called where people read it.
     pub record: &'static str,
+    /// What a document is written in, where people read it: `XML`.
+    pub format: &'static str,
+    /// What nobody else may read of it, as it completes "and hold …": `street lines`.
+    pub private: Option<&'static str>,
+    /// Where its objects are, below `public/` and `private/` of the store: its name with a slash. Empty: it was there
+    /// first.
+    pub folder: &'static str,
     /// The tables that the parser fills, the parent first.
     pub tables: &'static [Table],
-    /// The tables that the promotion keeps itself.
-    pub kept: &'static [Table],
     /// What a file's name says; `None`: not a file of this dataset.
     pub file_name: fn(&str) -> Option<FileName>,
     /// Why a name that looks like one of the feed's is none; `None`: it does not look like one.
@@ -151,24 +177,64 @@ pub struct Dataset {
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
     pub promotion: Promotion,
     /// For how many days the sender's server keeps a file; one that is older cannot come from there.
-    pub feed_days: u32,
-    /// The names of its guards, in order: those that can be let through.
+    pub feed_days: Option<u32>,
+    /// The names of its own guards, beside those of every dataset.
     pub guards: &'static [&'static str],
     pub scripts: Scripts,
     pub published: &'static [PublishedTable],
 }
 
 impl Dataset {
+    /// The parent of the others, or the only table.
+    pub fn parent(&self) -> &'static Table {
+        self.tables.first().expect("a dataset has tables")
+    }
+
+    /// The column of the parent by which a record is known.
+    pub fn key(&self) -> &'static str {
+        match self.promotion {
+            Promotion::Merge { key, .. } | Promotion::Replace { key } => key,
+        }
+    }
+
+    /// What it says of deletions; `None`: nothing is deleted for ever.
+    pub fn tombstones(&self) -> Option<Tombstones> {
+        match self.promotion {
+            Promotion::Merge { tombstones, .. } => Some(tombstones),
+            Promotion::Replace { .. } => None,
+        }
+    }
+
+    /// The tables that the promotion keeps itself.
+    pub fn kept(&self) -> &'static [Table] {
+        self.tombstones().map_or(&[], |tombstones| tombstones.tables)
+    }
+
+    /// Does each part take the place of all that was there?
+    pub fn is_replaced(&self) -> bool {
+        matches!(self.promotion, Promotion::Replace { .. })
+    }
+
     /// Every production table, by name, in the order of loading.
     pub fn table_names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.tables.iter().chain(self.kept).map(|table| table.name)
+        self.tables.iter().chain(self.kept()).map(|table| table.name)
     }
 
     /// The staging table (and CSV) that has one row for each good record.
     pub fn records_table(&self) -> String {
         format!("{}_records", self.name)
     }
+
+    /// The names of all its guards, in order: those that can be let through.
+    pub fn guard_names(&self) -> Vec<&'static str> {
+        let mut names = [GUARDS, self.guards].concat();
+        names.sort_unstable();
+        names
+    }
 }
+
+/// The guards of every dataset; see `sql/promote/guards.pg.sql`.
+const GUARDS: &[&str] = &["deletes", "drop", "failures", "run_date", "short"];
 
 /// Rows of one table on their way into the staging store.
 #[derive(Debug)]
@@ -259,7 +325,7 @@ pub struct ParseInput<'a> {
     pub tables: &'static [Table],
     /// Number of the file within the run. Record number = `file_no << 32 | ordinal`.
     pub file_no: u32,
-    /// Access level of the feed (the court extract: 2 keeps street lines, 1 drops them).
+    /// Access level of the feed: 1 is the least.
     pub level: u8,
     /// Records that a batch of rows holds.
     pub batch_records: usize,

@@ -16,7 +16,7 @@ pub async fn run(context: &Context, progress: &mut Progress) -> Result<RunOutcom
     let config = &context.config;
     progress.step("select");
     if !config.dry_run {
-        archive::repair(&context.store, &context.ledger).await?;
+        archive::repair(&context.store, context.objects(), &context.ledger).await?;
     }
     let selected = select::select(context).await?;
     for batch in selected.into_batches(config.batch_bytes, config.is_one_batch()) {
@@ -96,7 +96,7 @@ async fn to_production(
         Outcome::Promoted(promoted) => {
             progress.add(promoted);
             fault::point!("promote.after_commit");
-            archive::replace(&context.store, &replacing).await;
+            archive::replace(&context.store, context.objects(), &replacing).await;
             Ok(None)
         }
     }

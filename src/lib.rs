@@ -17,6 +17,7 @@ pub mod etl;
 pub mod fault;
 pub mod ledger;
 pub mod log;
+pub mod objects;
 pub mod run;
 pub mod schema;
 pub mod sql;

@@ -63,6 +63,11 @@ pub const GOLDEN_COPY: &str = include_str!("../sql/golden/2_copy.pg.sql");
 pub const GOLDEN_COMPARE: &str = include_str!("../sql/golden/3_compare.pg.sql");
 
 /// DuckDB; the tables `records` and `failed` are the same in every dataset's staging store.
+pub const STAGED_TABLES: &str = include_str!("../sql/staged/1_tables.duckdb.sql");
+pub const STAGED_MERGE: &str = include_str!("../sql/staged/2_merge.duckdb.sql");
+pub const STAGED_REPLACE: &str = include_str!("../sql/staged/2_replace.duckdb.sql");
+pub const STAGED_ARRAY_LITERAL: &str = include_str!("../sql/staged/3_array_literal.duckdb.sql");
+pub const STAGED_RECORDS: &str = include_str!("../sql/staged/4_records.duckdb.sql");
 pub const STAGED_COUNTS: &str = include_str!("../sql/staged/counts.duckdb.sql");
 pub const STAGED_FAILURES: &str = include_str!("../sql/staged/failures.duckdb.sql");
 
@@ -104,6 +109,7 @@ pub const SESSION_WHO: &str = include_str!("../sql/session/who.pg.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 
+pub const PUBLISH_NEWEST: &str = include_str!("../sql/publish/newest.pg.sql");
 pub const PUBLISH_ORDER: &str = include_str!("../sql/publish/order.pg.sql");
 pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
 pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
@@ -131,6 +137,9 @@ pub const PROMOTE_COUNTED: &str = include_str!("../sql/promote/7_counted.pg.sql"
 pub const PROMOTE_VERIFY: &str = include_str!("../sql/promote/7_verify.pg.sql");
 pub const PROMOTE_VERIFY_LEDGER: &str = include_str!("../sql/promote/7_verify_ledger.pg.sql");
 pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/6_ledger.pg.sql");
+pub const PROMOTE_REPLACE: &str = include_str!("../sql/promote/replace.pg.sql");
+pub const PROMOTE_SLICE_ORIGIN: &str = include_str!("../sql/promote/slice_origin.pg.sql");
+pub const PROMOTE_GUARDS: &str = include_str!("../sql/promote/guards.pg.sql");
 pub const PROMOTE_CONSTRAINTS: &str = include_str!("../sql/promote/constraints.pg.sql");
 
 pub const REFUSED_BUDGET: &str = include_str!("../sql/refused/1_budget.pg.sql");

@@ -8,6 +8,7 @@ use arrow::datatypes::DataType;
 use merganser::clients::duckdb::{DuckLimits, Staging};
 use merganser::datasets::oca::OCA;
 use merganser::sql;
+use merganser::stages::{export, parse};
 use tempfile::TempDir;
 
 #[allow(dead_code)]
@@ -70,8 +71,8 @@ impl Store {
         let folder = tempfile::tempdir().expect("a folder");
         let limits = DuckLimits { memory_mib: 256, threads: 1 };
         let staging = Staging::create(folder.path(), limits).expect("a store");
-        staging.execute("make its tables", OCA.scripts.stage, &[]).expect("tables");
-        staging.execute("prepare", OCA.scripts.winners, &[]).expect("a macro and a table");
+        parse::make_tables(&staging, &OCA).expect("tables");
+        export::find_winners(&staging, &OCA).expect("a macro and a table");
         Self { staging, folder, uses: 0 }
     }
 

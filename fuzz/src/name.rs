@@ -13,7 +13,7 @@ pub fn name(data: &[u8]) {
         text.split('\n').map(|name| ObjectInfo { key: name.to_owned(), size_bytes: 1, modified: None });
     let files = of_dataset(&OCA, objects.collect());
     for file in &files {
-        let date = file.meaning.run_date.to_string();
+        let date = file.meaning.run_date.expect("a name of the feed has a date").to_string();
         let year: String = file.name.chars().skip("LandlordTenant.Initial.FiledIn".len()).take(4).collect();
         let (form, key) = match file.name.starts_with("LandlordTenant.Incr.") {
             true => (format!("LandlordTenant.Incr.{date}.zip"), format!("{date}/1")),

@@ -5,7 +5,8 @@
 create unlogged table :"staging".:"table" (
     record_id text not null,
     file_id bigint not null,
-    run_date date not null,
+    -- Null: the part tells of no day.
+    run_date date,
     order_key text not null,
     ordinal bigint not null,
     -- Its first byte in the document: for the ledger, should the database refuse it.
@@ -13,6 +14,6 @@ create unlogged table :"staging".:"table" (
     is_delete boolean not null,
     -- Of a delete: data stood beside it, and is not loaded.
     has_data boolean not null,
-    -- The last word of the batch on a case that it does not delete; only winners have rows in other tables.
+    -- The last word of the batch on a record that it does not delete; only winners have rows in other tables.
     is_winner boolean not null
 );

@@ -1,39 +1,8 @@
--- Purpose: the local staging store of one run of the court extract.
+-- Purpose: the tables of the court extract in the local staging store of one run.
 -- Engine:  DuckDB
 -- Inputs:  none; the parser appends rows to these tables, the columns in this order.
--- Outputs: files, records, failed and one table for each production table.
--- A record number is file_no << 32 | position in the document, and files are numbered in the order
--- in which they count (rule 4), so a higher number is a later word on the same case.
+-- Outputs: one table for each production table that the parser fills; files, records and failed are in staged/1_tables.duckdb.sql.
 -- Numerics are text: they keep the digits and the scale that they came with (rule 6).
-
-create table files (
-    file_no bigint primary key,
-    file_id bigint not null,
-    run_date varchar not null,
-    order_key varchar not null
-);
-
--- One row for each good record, live or delete.
-create table records (
-    record_no bigint not null,
-    record_id varchar not null,
-    is_delete boolean not null,
-    -- Of a delete: data stood beside it, and is not loaded.
-    has_data boolean not null,
-    offset_bytes bigint not null
-);
-
--- What could not be loaded, and why. A record number that is not in records: the parser refused it.
-create table failed (
-    record_no bigint not null,
-    record_id varchar,
-    offset_bytes bigint not null,
-    table_name varchar,
-    field varchar,
-    value varchar,
-    reason varchar not null,
-    fragment varchar
-);
 
 create table oca_index (
     record_no bigint not null,

@@ -1,26 +1,10 @@
 -- Purpose: write what PostgreSQL will load, as CSV: NULL is nothing between the commas, empty text
 --          is "", an array is a PostgreSQL array literal, made here and nowhere else.
 -- Engine:  DuckDB
--- Inputs:  the staging tables, what 2_winners.duckdb.sql made; :'dir', the folder that takes the files.
+-- Inputs:  the staging tables, losers and array_literal() of sql/staged; :'dir', the folder that takes the files.
 -- Outputs: one CSV a table with a header row. The rows keep the order in which they were staged, the document's:
 --          DuckDB promises it for a COPY of one table with a WHERE, and a sort would cost a sixth of the export.
 --          The statements run beside each other: none needs another.
-
-copy (
-    select
-        record_id,
-        file_id,
-        run_date,
-        order_key,
-        record_no & 4294967295 as ordinal,
-        offset_bytes,
-        is_delete,
-        has_data,
-        not is_delete and record_no not in (select record_no from losers) as is_winner
-    from records join files on file_no = record_no >> 32
-    where record_no not in (select record_no from failed)
-    order by record_no
-) to (:'dir' || '/oca_records.csv') (format csv, header, nullstr '');
 
 copy (
     select

@@ -1,90 +1,10 @@
--- Purpose: the last look before the commit: what would make a person ask "wait, what?".
--- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
--- Inputs:  :'run_id', :batch, :"ledger".files and table_changes, :"staging" (what was loaded), :"schema";
---          pg_temp.plan; pg_temp.removed, what left production by record;
---          :max_failures_percent, :max_failures_records (the larger of both is the budget);
---          :max_deletes_percent, :max_deletes_records (likewise, of the batch's cases);
---          :max_drop_percent, :max_drop_rows (a smaller loss is never a breach); :feed_days, for how long the
---          source keeps a file (null: for ever); :'allow', names that are let through, with commas;
---          :'allowed_by', who lets them through.
+-- Purpose: the guards of the court extract alone: rows without their case, and keys that are there twice.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after promote/guards.pg.sql
+-- Inputs:  :'run_id', :batch, :"ledger"; :"staging" (what was loaded), :"schema"; :'allow', names that are let through, with
+--          commas; :'allowed_by', who lets them through.
 -- Outputs: :"ledger".guards, one row for each guard and table that was looked at.
 
-with failures as (
-    select
-        'failures' as name,
-        '' as subject,
-        coalesce(sum(records_failed), 0) as failed,
-        coalesce(sum(records_seen), 0) as seen,
-        greatest(floor(sum(records_seen) * :max_failures_percent / 100.0), :max_failures_records) as budget
-    from :"ledger".files
-    where run_id = :'run_id' and records_seen is not null
-),
--- A sealed case never comes back. One that had nothing to lose, and says nothing but that, is the ordinary one.
-losing as (
-    select record_id from pg_temp.plan where is_newly_sealed and has_data
-    union
-    select plan.record_id
-    from pg_temp.plan join pg_temp.removed using (record_id)
-    where plan.is_newly_sealed
-),
-deletes as (
-    select
-        'deletes' as name,
-        '' as subject,
-        (select count(*) from losing) as sealed,
-        count(*) as cases,
-        greatest(floor(count(*) * :max_deletes_percent / 100.0), :max_deletes_records) as budget
-    from pg_temp.plan
-),
-drops as (
-    select
-        'drop' as name,
-        table_name as subject,
-        rows_before,
-        rows_after,
-        100.0 * (rows_before - rows_after) / rows_before as percent
-    from :"ledger".table_changes
-    where run_id = :'run_id' and batch = :batch and rows_before > 0
-),
-cases as (
-    select rows_before, inserted + replaced as loaded
-    from :"ledger".table_changes
-    where run_id = :'run_id' and batch = :batch and table_name = 'oca_index'
-),
--- An extract that carries cases but has lost a kind of their rows is silently short.
-ratios as (
-    select
-        'short' as name,
-        change.table_name as subject,
-        1.0 * (change.inserted + change.replaced) / cases.loaded as found,
-        1.0 * change.rows_before / cases.rows_before as expected
-    from :"ledger".table_changes as change, cases
-    where change.run_id = :'run_id'
-        and change.batch = :batch
-        and change.table_name not in ('oca_index', 'oca_metadata')
-        -- Fewer say nothing.
-        and cases.loaded >= 100
-        and cases.rows_before >= 100
-        and change.rows_before * cases.loaded >= 20 * cases.rows_before
-),
-dates as (
-    select
-        'run_date' as name,
-        file.name as subject,
-        file.run_date,
-        (
-            select max(done.run_date)
-            from :"ledger".files as done join :"ledger".runs using (run_id)
-            where runs.dataset = 'oca'
-                and runs.target_schema = :'schema'
-                and done.status in ('done', 'done_with_failures', 'incomplete')
-                and done.run_id <> :'run_id'
-        ) as newest
-    from :"ledger".files as file
-    where file.run_id = :'run_id' and file.batch = :batch
-),
--- A foreign key sees to it by itself; a database that was taken over may lack one.
-unkeyed as (
+with unkeyed as (
     select relname as subject
     from pg_class join pg_namespace on pg_namespace.oid = relnamespace
     where nspname = :'schema'
@@ -162,35 +82,7 @@ duplicates as (
     where known.indexnumberid <> staged.indexnumberid
 ),
 findings as (
-    select name, subject, 'at most ' || budget || ' failed records' as threshold,
-        failed || ' of ' || seen || ' records failed' as found, failed <= budget as passed
-    from failures
-    union all
-    select name, subject, 'at most ' || budget || ' of them',
-        sealed || ' of ' || cases || ' cases are newly sealed and lose rows, or data beside their delete'
-            || case when sealed > budget then '; until that is let through they stay visible' else '' end,
-        sealed <= budget
-    from deletes
-    union all
-    select name, subject, 'loses at most ' || :max_drop_percent || ' % of its rows',
-        rows_before || ' -> ' || rows_after || ' rows (' || round(-percent, 1) || ' %)',
-        percent <= :max_drop_percent or rows_before - rows_after < :max_drop_rows
-    from drops
-    union all
-    select name, subject,
-        'between a fifth and five times production''s ' || round(expected, 3) || ' rows a case',
-        round(found, 3) || ' rows a case', found between expected / 5 and expected * 5
-    from ratios
-    union all
-    select name, subject,
-        'not in the future'
-            || coalesce('; at most ' || :feed_days::int || ' days, for which the feed keeps files, before the newest', ''),
-        run_date || case when newest is null then '' else ', newest ' || newest end,
-        run_date <= current_date + 1
-        and (:feed_days::int is null or newest is null or run_date >= newest - :feed_days::int)
-    from dates
-    union all
-    select name, subject, 'no row without its case', rows || ' rows', false
+    select name, subject, 'no row without its case' as threshold, rows || ' rows' as found, false as passed
     from orphans
     union all
     select 'orphans', '', 'no row without its case', '0 rows', true

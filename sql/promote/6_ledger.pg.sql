@@ -1,7 +1,8 @@
 -- Purpose: the ledger's side of the commit: which files are done, where each record came from, which
 --          failed records are put right.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
--- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, :"staging".:"records"; :"ledger".
+-- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, :"staging".:"records"; :"ledger"; :is_replaced: the
+--          records come from one part, which slice_origin.pg.sql names, and none has an origin of its own.
 -- Outputs: :"ledger".files, record_origins and failed_records up to date; pg_temp.counted, how many rows of each had to
 --          change, and did.
 
@@ -9,7 +10,7 @@ with outcome as (
     select
         record.file_id,
         count(*) filter (where record.is_delete or plan.action = 'delete') as deleted,
-        count(*) filter (where record.is_winner and plan.action = 'load') as loaded,
+        count(*) filter (where record.is_winner and plan.action in ('load', 'same')) as loaded,
         count(*) as good
     from :"staging".:"records" as record join pg_temp.plan using (record_id)
     group by record.file_id
@@ -60,7 +61,10 @@ cross join lateral (
 where touched.action = 'delete';
 
 with loaded as materialized (
-    select record_id, file_id, ordinal from pg_temp.plan where action = 'load' order by file_id, ordinal
+    select record_id, file_id, ordinal
+    from pg_temp.plan
+    where action = 'load' and not :is_replaced
+    order by file_id, ordinal
 ),
 written as (
     insert into :"ledger".record_origins (dataset, target_schema, record_id, file_id, ordinal)
@@ -78,7 +82,11 @@ select 'record_origins', 'insert', (select count(*) from loaded), (select count(
 with settled as materialized (
     select distinct on (failed.failed_record_id)
         failed.failed_record_id,
-        case plan.action when 'delete' then 'deleted' when 'load' then 'loaded' else 'superseded' end as resolution
+        case
+            when plan.action = 'delete' then 'deleted'
+            when plan.action in ('load', 'same') then 'loaded'
+            else 'superseded'
+        end as resolution
     from :"ledger".failed_records as failed
         join pg_temp.plan on plan.record_id = failed.record_id
         join :"ledger".files as failed_file on failed_file.file_id = failed.file_id

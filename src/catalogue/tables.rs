@@ -5,7 +5,7 @@ use tokio_postgres::{GenericClient, Row};
 use super::{Remark, Topic, Weight, failed};
 use crate::clients::postgres::PgError;
 use crate::config::DatabaseConfig;
-use crate::dataset::{Dataset, Promotion};
+use crate::dataset::Dataset;
 use crate::schema::{Attachment, attached};
 use crate::sql;
 
@@ -199,13 +199,12 @@ async fn published(
     database: &DatabaseConfig,
     dataset: &'static Dataset,
 ) -> Result<Vec<Row>, PgError> {
-    let Promotion::MergeWithChildren { .. } = dataset.promotion;
     let schema = database.schema.as_str();
     let ours = dataset.tables.iter().enumerate().map(|(at, table)| {
         // The parent's rows are updated in place, those of the others are put in anew.
         (schema, table.name, if at == 0 { "both" } else { "delete" })
     });
-    let kept = dataset.kept.iter().map(|table| (schema, table.name, "update"));
+    let kept = dataset.kept().iter().map(|table| (schema, table.name, "update"));
     let ledger = LEDGER.map(|(table, operation)| (database.ledger_schema.as_str(), table, operation));
     let all: Vec<_> = ours.chain(kept).chain(ledger).collect();
     let schemas: Vec<_> = all.iter().map(|(schema, _, _)| *schema).collect();

@@ -9,8 +9,11 @@ pub mod environment;
 
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::dataset::Dataset;
+use crate::datasets;
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
 #[derive(Parser)]
@@ -51,17 +54,18 @@ pub enum Command {
     },
 }
 
-/// The datasets that this program knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DatasetName {
-    /// New York's housing-court extract
-    Oca,
+/// The datasets that this program knows, by name.
+fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
+    let names = datasets::ALL.iter().map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
+    PossibleValuesParser::new(names)
+        .map(|name| datasets::named(&name).expect("a possible value is the name of a dataset"))
 }
 
 #[derive(Args)]
 pub struct RunArgs {
     /// The dataset
-    pub dataset: DatasetName,
+    #[arg(value_parser = dataset())]
+    pub dataset: &'static Dataset,
     /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX
     #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL", hide_env_values = true)]
     pub source: Option<String>,
@@ -85,7 +89,8 @@ pub struct RunArgs {
 #[derive(Args)]
 pub struct ReprocessArgs {
     /// The dataset
-    pub dataset: DatasetName,
+    #[arg(value_parser = dataset())]
+    pub dataset: &'static Dataset,
     /// Names of files in the archive, with * and ?
     #[arg(env = "REPROCESS_GLOB")]
     pub glob: String,
@@ -106,7 +111,8 @@ pub struct ReprocessArgs {
 #[derive(Args)]
 pub struct RetryArgs {
     /// The dataset
-    pub dataset: DatasetName,
+    #[arg(value_parser = dataset())]
+    pub dataset: &'static Dataset,
     /// Only the failed records of this run (its id, the start or end of that, or `last`)
     #[arg(long, value_name = "RUN", conflicts_with = "record")]
     pub run: Option<String>,
@@ -137,7 +143,8 @@ pub struct CheckArgs {
 #[derive(Args)]
 pub struct AdoptArgs {
     /// The dataset
-    pub dataset: DatasetName,
+    #[arg(value_parser = dataset())]
+    pub dataset: &'static Dataset,
     /// Add the tables, keys, foreign keys and indexes that are missing; without it they are listed, with the SQL
     #[arg(long)]
     pub fix: bool,
@@ -156,7 +163,8 @@ pub struct AdoptArgs {
 #[derive(Args)]
 pub struct PurgeArgs {
     /// The dataset
-    pub dataset: DatasetName,
+    #[arg(value_parser = dataset())]
+    pub dataset: &'static Dataset,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
@@ -199,8 +207,8 @@ pub struct FailuresArgs {
     #[arg(long, value_name = "NAME")]
     pub file: Option<String>,
     /// Only those of this dataset
-    #[arg(long)]
-    pub dataset: Option<DatasetName>,
+    #[arg(long, value_parser = dataset())]
+    pub dataset: Option<&'static Dataset>,
     /// One failed record, with what was kept of it
     #[arg(long, value_name = "ID")]
     pub show: Option<i64>,
@@ -300,7 +308,8 @@ pub struct Processing {
 #[derive(Args)]
 pub struct SampleArgs {
     /// The dataset
-    pub dataset: DatasetName,
+    #[arg(value_parser = dataset())]
+    pub dataset: &'static Dataset,
     /// Cases, deletes not counted
     #[arg(long, value_name = "N")]
     pub cases: u64,

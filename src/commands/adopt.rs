@@ -17,6 +17,7 @@ use crate::config::RunConfig;
 use crate::dataset::{Dataset, FileName};
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
+use crate::objects::{self, Objects};
 use crate::run::context::Context;
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
@@ -122,8 +123,9 @@ async fn take_over(context: &Context, options: Options) -> Result<Adopted, Cause
             (None, true) => None,
             (None, false) => newest(context, &transaction).await?,
         };
-        let (old, newer): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|file| until.is_some_and(|until| file.meaning.run_date <= until));
+        let (old, newer): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
+            until.is_some_and(|until| file.meaning.run_date.is_none_or(|date| date <= until))
+        });
         let entered = enter(context, &transaction, &old).await?;
         let dry_run = context.config.dry_run;
         match dry_run {
@@ -164,12 +166,11 @@ fn archived(dataset: &Dataset, objects: Vec<ObjectInfo>) -> Vec<Archived> {
 /// CSVs on the public side that are named like this dataset's and that it does not write: nobody keeps them up
 /// to date, and nobody has looked whether they may be public.
 pub async fn strangers(store: &Store, dataset: &Dataset) -> Result<Vec<String>, StoreError> {
-    let ours: HashSet<_> = dataset.published.iter().map(|published| published.object).collect();
-    let prefix = format!("public/{}_", dataset.name);
-    let objects = store.list("public").await?.into_iter().map(|object| object.key);
-    Ok(objects
-        .filter(|key| key.starts_with(&prefix) && key.ends_with(".csv") && !ours.contains(key.as_str()))
-        .collect())
+    let objects = Objects::of(dataset);
+    let ours: HashSet<_> = dataset.published.iter().map(|csv| objects.published(csv)).collect();
+    let prefix = objects.public(&format!("{}_", dataset.name));
+    let keys = store.list(objects::PUBLIC).await?.into_iter().map(|object| object.key);
+    Ok(keys.filter(|key| key.starts_with(&prefix) && key.ends_with(".csv") && !ours.contains(key)).collect())
 }
 
 /// Compares the tables; those that are missing are made if `fix`.
@@ -244,8 +245,12 @@ async fn additions(
 async fn newest(context: &Context, transaction: &Transaction<'_>) -> Result<Option<Date>, Cause> {
     let what = "read the newest run date";
     let database = &context.config.database;
-    let variables = [("schema", database.schema.as_str()), ("ledger", &database.ledger_schema)];
-    let query = sql::render(context.dataset().scripts.newest, &variables);
+    let variables = [
+        ("schema", database.schema.as_str()),
+        ("ledger", &database.ledger_schema),
+        ("dataset", context.dataset().name),
+    ];
+    let query = sql::render(context.dataset().scripts.newest.unwrap_or(sql::PUBLISH_NEWEST), &variables);
     let row = transaction.query_one(&query, &[]).await.map_err(|e| failed(e, what))?;
     let text: Option<String> = row.try_get(0).map_err(|e| failed(e, what))?;
     Ok(text.and_then(|text| text.parse().ok()))
@@ -372,6 +377,6 @@ fn shorten(names: &[String]) -> String {
 pub async fn run(args: AdoptArgs, report: &Report) -> Result<Exit, Failure> {
     let options = Options { fix: args.fix, until: args.until };
     let adopted = adopt(RunConfig::from_adopt(&args)?, options, report).await?;
-    say(&adopted.render(crate::config::dataset(args.dataset).name));
+    say(&adopted.render(args.dataset.name));
     Ok(Exit::Done)
 }

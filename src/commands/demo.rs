@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::{DatasetName, DemoArgs};
+use crate::cli::DemoArgs;
 use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
 use crate::clients::source::SourceUrl;
@@ -10,12 +10,13 @@ use crate::commands::run;
 use crate::commands::summary;
 use crate::commands::summary::Summary;
 use crate::config::{DatabaseConfig, RunConfig};
+use crate::datasets::oca::OCA;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 use crate::run::server::Server;
 use crate::words::count;
-use crate::{config, embedded, sql};
+use crate::{embedded, sql};
 
 const INITIAL_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 7);
 const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
@@ -88,7 +89,7 @@ fn run_config(args: &DemoArgs, dir: &Path) -> Result<RunConfig, Cause> {
         ledger_schema: "etl".into(),
         staging_schema: "etl_staging".into(),
     };
-    let plain = RunConfig::plain(config::dataset(DatasetName::Oca), source, store, database);
+    let plain = RunConfig::plain(&OCA, source, store, database);
     Ok(RunConfig { duckdb: DuckLimits { memory_mib: 128, ..plain.duckdb }, ..plain })
 }
 

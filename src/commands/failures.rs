@@ -5,7 +5,7 @@ use serde_json::json;
 use super::show;
 use super::terminal::{pretty, say};
 use crate::cli::FailuresArgs;
-use crate::config::{self, DatabaseConfig};
+use crate::config::DatabaseConfig;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::inspect::{FailureFilter, Reader};
 use crate::run::server::Server;
@@ -23,7 +23,7 @@ pub async fn failures(args: FailuresArgs) -> Result<Exit, Failure> {
         let filter = FailureFilter {
             run,
             file: args.file.clone(),
-            dataset: args.dataset.map(|name| config::dataset(name).name.to_owned()),
+            dataset: args.dataset.map(|dataset| dataset.name.to_owned()),
             record: args.show,
             record_id: None,
             settled: args.all || args.run.is_some() || args.file.is_some(),

@@ -1,4 +1,4 @@
-//! Purge: whatever is left of cases that the court deleted goes, and the proof is shown.
+//! Purge: whatever is left of records that were deleted for ever goes, and the proof is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +10,11 @@ use crate::cli::PurgeArgs;
 use crate::clients::postgres;
 use crate::clients::postgres::PgError;
 use crate::config::RunConfig;
+use crate::dataset::Dataset;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::confirm_written;
 use crate::log::Report;
+use crate::objects::Objects;
 use crate::run::context::Context;
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
@@ -34,10 +36,12 @@ pub struct Purged {
     pub dry_run: bool,
 }
 
-/// Where runs put their staging CSVs.
-const RUNS: &str = "private/runs";
 /// The tables of the ledger that a purge writes to.
 const LEDGER: [&str; 4] = ["failed_records", "files", "record_origins", "runs"];
+
+fn nothing_is_deleted(dataset: &Dataset) -> Cause {
+    Cause::usage(format!("{} knows no deletion that holds for ever: there is nothing to purge", dataset.name))
+}
 
 /// Takes out what earlier runs have staged, deletes in one transaction, verifies that nothing is left before the commit,
 /// then writes the public files anew.
@@ -63,7 +67,7 @@ pub async fn purge(config: RunConfig, report: &Report) -> Result<Purged, Failure
     Ok(purged)
 }
 
-/// Removes what earlier runs have staged, in the database and in the store: it holds cases as they were then. Gives the
+/// Removes what earlier runs have staged, in the database and in the store: it holds records as they were then. Gives the
 /// number of objects, and those that stay: runs of the dataset are over, since this one has its lock, but a run that
 /// another ledger knows may be under way in the same store.
 async fn clear_runs(context: &Context) -> Result<(usize, BTreeMap<String, usize>), Cause> {
@@ -86,14 +90,18 @@ async fn clear_runs(context: &Context) -> Result<(usize, BTreeMap<String, usize>
 
 /// Keys that runs of this ledger have staged, and the number of others by folder.
 async fn staged(context: &Context) -> Result<(Vec<String>, BTreeMap<String, usize>), Cause> {
-    let keys: Vec<_> = context.store.list(RUNS).await?.into_iter().map(|object| object.key).collect();
-    let run = |key: &str| key.split('/').nth(2).unwrap_or_default().to_owned();
+    let objects = context.objects();
+    let keys: Vec<_> =
+        context.store.list(&objects.runs()).await?.into_iter().map(|object| object.key).collect();
+    let run = |key: &str| objects.run_of(key).unwrap_or_default().to_owned();
     let runs: BTreeSet<_> = keys.iter().map(|key| run(key)).collect();
     let known = context.ledger.own_runs(&runs.into_iter().collect::<Vec<_>>()).await?;
     let (own, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| known.contains(&run(key)));
     let mut foreign = BTreeMap::new();
     for key in others {
-        *foreign.entry(context.store.url().object(&format!("{RUNS}/{}", run(&key)))).or_default() += 1;
+        *foreign
+            .entry(context.store.url().object(&format!("{}/{}", objects.runs(), run(&key))))
+            .or_default() += 1;
     }
     Ok((own, foreign))
 }
@@ -106,8 +114,10 @@ async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>,
     let transaction = connection.transaction().await.map_err(failed)?;
     let rows = watch.answers("purge", delete_and_verify(context, &transaction)).await?;
     let total = rows.iter().map(|(_, rows)| *rows).sum::<i64>();
-    let (what, details) =
-        (format!("{total} rows of deleted cases"), json!({ "rows": rows, "objects": objects }));
+    let (what, details) = (
+        format!("{total} rows of deleted {}s", context.dataset().record),
+        json!({ "rows": rows, "objects": objects }),
+    );
     if context.config.dry_run {
         transaction.rollback().await.map_err(failed)?;
         step.done(&format!("{what}; rolled back: a dry run"), total as u64, 0, details).await?;
@@ -156,21 +166,23 @@ async fn delete_and_verify(
     // What stands on the tables may swallow a delete, or put a row back: nothing is believed that was not read again.
     let mut attached = schema::attached(transaction, &database.schema, &names).await?;
     attached.extend(schema::attached(transaction, &database.ledger_schema, &LEDGER).await?);
-    let purged = transaction.batch_execute(&render(dataset.scripts.purge, "")).await;
+    let Some(tombstones) = dataset.tombstones() else { return Err(nothing_is_deleted(dataset)) };
+    let purged = transaction.batch_execute(&render(tombstones.purge, "")).await;
     purged.map_err(|error| schema::explain(failed(error), &attached))?;
     // Deferred triggers come now and not behind the proof.
     transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;
     let rows = transaction.query(sql::PURGED, &[]).await.map_err(failed)?;
     let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
     let rows = rows.collect::<Result<Vec<_>, tokio_postgres::Error>>().map_err(failed)?;
-    let left = transaction.query(&render(dataset.scripts.verify, ""), &[]).await.map_err(failed)?;
+    let left = transaction.query(&render(tombstones.proof, ""), &[]).await.map_err(failed)?;
     let mut lines = Vec::new();
     for row in &left {
         let (place, rows): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
         // Of the ledger, the column is named, too.
         let table = place.split('.').next().unwrap_or(&place);
         lines.push(format!(
-            "{place} still has {rows} row(s) of deleted cases; {}",
+            "{place} still has {rows} row(s) of deleted {}s; {}",
+            dataset.record,
             schema::describe(&attached, table)
         ));
     }
@@ -194,18 +206,23 @@ fn failed(error: tokio_postgres::Error) -> PgError {
 
 /// `merganser purge`.
 pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
+    let dataset = args.dataset;
+    if dataset.tombstones().is_none() {
+        return Err(nothing_is_deleted(dataset).into());
+    }
     let purged = purge(RunConfig::from_purge(&args)?, report).await?;
     let went = if purged.dry_run { "would go" } else { "taken out" };
+    let (record, runs) = (dataset.record, Objects::of(dataset).runs());
     for (table, rows) in &purged.rows {
-        println!("{table}: {rows} row(s) of deleted cases {went}");
+        println!("{table}: {rows} row(s) of deleted {record}s {went}");
     }
     if purged.objects > 0 {
-        println!("private/runs: {} object(s) of earlier runs, as cases were then, {went}", purged.objects);
+        println!("{runs}: {} object(s) of earlier runs, as {record}s were then, {went}", purged.objects);
     }
     if !purged.foreign.is_empty() {
         let objects: usize = purged.foreign.values().sum();
         println!(
-            "private/runs: {objects} object(s) stay, of {} run(s) that this ledger does not know for this schema; remove \
+            "{runs}: {objects} object(s) stay, of {} run(s) that this ledger does not know for this schema; remove \
              them when no such run is under way:",
             purged.foreign.len()
         );
@@ -214,12 +231,14 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
         }
     }
     if purged.rows.is_empty() {
-        println!("Nothing was left of deleted cases in tables and ledger.");
+        println!("Nothing was left of deleted {record}s in tables and ledger.");
     }
     if purged.dry_run {
         println!("A dry run, rolled back. The database is unchanged.");
     } else {
-        println!("Verified: nothing of a deleted case is left in the tables, in staging or in the ledger.");
+        println!(
+            "Verified: nothing of a deleted {record} is left in the tables, in staging or in the ledger."
+        );
     }
     if purged.published {
         println!("The public files are written anew.");

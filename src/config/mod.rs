@@ -12,9 +12,9 @@ use crate::clients::sftp::{SftpOptions, SftpUrl};
 use crate::clients::source::SourceUrl;
 use crate::clients::store::{S3Options, StoreUrl};
 use crate::dataset::{Dataset, Limits};
-use crate::datasets::oca::OCA;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
+use crate::objects::Objects;
 use crate::system::machine;
 
 pub use budget::{DeleteLimit, DropLimit, FailureBudget};
@@ -109,7 +109,7 @@ impl RunConfig {
             })?,
         };
         let mut config = Self::new(
-            dataset(args.dataset),
+            args.dataset,
             (Kind::Run, Selection::New),
             source,
             &args.database,
@@ -146,13 +146,13 @@ impl RunConfig {
     /// Validates the arguments of `merganser adopt`.
     pub fn from_adopt(args: &cli::AdoptArgs) -> Result<Self, Cause> {
         let store = store_url(&args.store)?;
-        let source = format!("{store}/private").parse()?;
+        let source = archive(&store, args.dataset).parse()?;
         let database = DatabaseConfig::new(&args.database)?;
         Ok(Self {
             kind: Kind::Adopt,
             s3: s3_options(&args.store)?,
             dry_run: args.dry_run,
-            ..Self::plain(dataset(args.dataset), source, store, database)
+            ..Self::plain(args.dataset, source, store, database)
         })
     }
 
@@ -160,7 +160,7 @@ impl RunConfig {
     pub fn from_purge(args: &cli::PurgeArgs) -> Result<Self, Cause> {
         let store = store_url(&args.store)?;
         check_way(args.load_via, &store)?;
-        let source = format!("{store}/private").parse()?;
+        let source = archive(&store, args.dataset).parse()?;
         let database = DatabaseConfig::new(&args.database)?;
         Ok(Self {
             kind: Kind::Purge,
@@ -168,7 +168,7 @@ impl RunConfig {
             s3: s3_options(&args.store)?,
             dry_run: args.dry_run,
             skip_publish: args.skip_publish,
-            ..Self::plain(dataset(args.dataset), source, store, database)
+            ..Self::plain(args.dataset, source, store, database)
         })
     }
 
@@ -209,14 +209,14 @@ impl RunConfig {
 
     /// A run whose source is the store's own archive.
     fn archived(
-        name: cli::DatasetName,
+        dataset: &'static Dataset,
         selection: (Kind, Selection),
         database: &cli::DatabaseArgs,
         store: &cli::StoreArgs,
         processing: &cli::Processing,
     ) -> Result<Self, Cause> {
-        let archive = format!("{}/private", store_url(store)?);
-        Self::new(dataset(name), selection, archive.parse()?, database, store, processing)
+        let source = archive(&store_url(store)?, dataset).parse()?;
+        Self::new(dataset, selection, source, database, store, processing)
     }
 
     /// Validates what the commands that process files have in common.
@@ -229,10 +229,11 @@ impl RunConfig {
         args: &cli::Processing,
     ) -> Result<Self, Cause> {
         let store_url = store_url(store)?;
-        if let Some(unknown) = args.allow.iter().find(|name| !dataset.guards.contains(&name.as_str())) {
+        let guards = dataset.guard_names();
+        if let Some(unknown) = args.allow.iter().find(|name| !guards.contains(&name.as_str())) {
             return Err(Cause::Usage {
                 message: format!("--allow: {} has no guard `{unknown}`", dataset.name),
-                hint: Some(format!("its guards: {}", dataset.guards.join(", "))),
+                hint: Some(format!("its guards: {}", guards.join(", "))),
             });
         }
         check_way(args.load_via, &store_url)?;
@@ -270,7 +271,7 @@ impl RunConfig {
 
     /// Are all files promoted together, however many they are?
     pub fn is_one_batch(&self) -> bool {
-        self.fail_fast || self.dry_run || self.golden.is_some()
+        self.fail_fast || self.dry_run || self.golden.is_some() || self.dataset.is_replaced()
     }
 
     /// The options as the ledger keeps them: no secrets.
@@ -344,11 +345,9 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The dataset of that name.
-pub fn dataset(name: cli::DatasetName) -> &'static Dataset {
-    match name {
-        cli::DatasetName::Oca => &OCA,
-    }
+/// Where the raw files of a dataset are in a store, as a URL.
+fn archive(store: &StoreUrl, dataset: &Dataset) -> String {
+    format!("{store}/{}", Objects::of(dataset).archive())
 }
 
 fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
@@ -410,7 +409,7 @@ fn level(text: &str) -> Result<u8, Cause> {
 
 /// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
 fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
-    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 112));
+    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 136));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }
 }
 

@@ -71,7 +71,7 @@ pub struct NewFile<'a> {
     /// `None`: it could not be fetched.
     pub sha256: Option<&'a str>,
     pub size_bytes: u64,
-    pub run_date: Date,
+    pub run_date: Option<Date>,
     pub order_key: &'a str,
     /// When it was last changed at its source, where that counts.
     pub modified: Option<Timestamp>,

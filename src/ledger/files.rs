@@ -42,7 +42,7 @@ impl Ledger {
                     &file.source,
                     &file.sha256,
                     &(file.size_bytes as i64),
-                    &file.run_date.to_string(),
+                    &file.run_date.map(|date| date.to_string()),
                     &file.order_key,
                     &file.modified.map(microseconds),
                 ],

@@ -13,6 +13,7 @@ use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::ledger::Ledger;
 use crate::log::Report;
+use crate::objects::Objects;
 use crate::run::aws_s3::AwsS3;
 use crate::system::machine;
 use crate::system::workspace::Workspace;
@@ -40,12 +41,14 @@ impl Context {
         self.config.dataset
     }
 
+    /// The names of the dataset's objects in the store.
+    pub fn objects(&self) -> Objects {
+        Objects::of(self.dataset())
+    }
+
     /// Where the run's staging CSVs are in the store.
     pub fn staging_prefix(&self, batch: i32) -> String {
-        match batch {
-            1 => format!("private/runs/{}", self.run_id),
-            _ => format!("private/runs/{}/batch-{batch}", self.run_id),
-        }
+        self.objects().staged(self.run_id, batch)
     }
 
     /// The key of a staging CSV in the store.

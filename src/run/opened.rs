@@ -13,6 +13,7 @@ use crate::error::{Cause, Database, END, Failure};
 use crate::fault;
 use crate::ledger::{Kind, Ledger, NewRun, Status};
 use crate::log::Report;
+use crate::objects;
 use crate::run::aws_s3::AwsS3;
 use crate::run::context::Context;
 use crate::run::progress::Progress;
@@ -144,7 +145,7 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
             }
         }
     }
-    if let Some(folder) = context.store.open_folder("private") {
+    if let Some(folder) = context.store.open_folder(objects::PRIVATE) {
         tracing::warn!(
             run_id = %context.run_id,
             "other users of this machine can get into {}: chmod -R go= {}",

@@ -226,7 +226,7 @@ fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
 impl Comparison {
     fn new(dataset: &'static Dataset, schema: &str, columns: &[ColumnPair], keys: Vec<Addition>) -> Self {
         let mut found = Self { schema: schema.into(), dataset: dataset.name, ..Self::default() };
-        for table in dataset.tables.iter().chain(dataset.kept) {
+        for table in dataset.tables.iter().chain(dataset.kept()) {
             found.tables += 1;
             let columns: Vec<_> = columns.iter().filter(|column| column.table == table.name).collect();
             match columns.first().and_then(|column| column.relation_kind.as_deref()) {

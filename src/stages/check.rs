@@ -98,7 +98,9 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
     let (batch, folder, files, staging, is_again) = staged.into_parts();
     let script = context.dataset().scripts.check;
     let (mut staging, counts) = blocking(move || {
-        staging.execute("run the checks", script, &[])?;
+        if let Some(script) = script {
+            staging.execute("run the checks", script, &[])?;
+        }
         let counts = counts(&staging)?;
         Ok::<_, DuckError>((staging, counts))
     })
@@ -113,6 +115,9 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
     for file in &files {
         let count = counts.iter().find(|count| count.file_no == i64::from(file.fetched.file_no));
         let (good, failed) = count.map_or((0, 0), |count| (count.good, count.failed));
+        if context.dataset().is_replaced() {
+            confirm_staged(file, good + failed)?;
+        }
         note_file(context, file, good, failed, is_full, is_again).await?;
         fault::point!("check.file");
         failures.records += failed;
@@ -225,6 +230,21 @@ fn with_file(files: &[StagedFile], file_no: i64, failure: NewFailure) -> NewFail
     NewFailure { file_id, ..failure }
 }
 
+/// Holds what is staged of a part that takes the place of all that was there against what the parser has seen: a record that
+/// was lost on the way would be deleted.
+fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
+    match &file.parsed {
+        Ok(parsed) if parsed.records_seen != staged => Err(Cause::Refused {
+            message: format!(
+                "{} has {} record(s), and {staged} are staged or failed: nothing of it is loaded",
+                file.fetched.name, parsed.records_seen
+            ),
+            hint: None,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Was a file read to its end, and held no record?
 fn holds_nothing(file: &StagedFile) -> bool {
     file.parsed.as_ref().is_ok_and(|parsed| parsed.complete && parsed.records_seen == 0)
@@ -296,7 +316,8 @@ async fn note_file(
 fn warn_of(context: &Context, file: &StagedFile) {
     let Ok(parsed) = &file.parsed else { return };
     let (run_id, name) = (context.run_id, &file.fetched.name);
-    if let Some(date) = parsed.run_date.filter(|date| *date != file.fetched.meaning.run_date) {
+    let named = file.fetched.meaning.run_date;
+    if let Some(date) = parsed.run_date.filter(|date| named.is_some_and(|named| named != *date)) {
         tracing::warn!(%run_id, file = name, "{name} says of itself that its run date is {date}; its name counts");
     }
 }

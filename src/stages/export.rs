@@ -3,12 +3,14 @@
 //! In: [`Checked`]. Out: [`Exported`]. A failure changes nothing but the ledger. Staging store and downloads stay
 //! until the run ends; the CSVs go with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::check::Checked;
 use super::fetch::Fetched;
+use crate::clients::duckdb::{DuckError, Staging};
+use crate::dataset::{Dataset, Promotion};
 use crate::error::Cause;
 use crate::run::context::Context;
 use crate::system::background::blocking;
@@ -56,9 +58,8 @@ pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cau
             std::fs::remove_dir_all(&target).map_err(Cause::io("remove the CSVs"))?;
         }
         private::make_folder(&target).map_err(Cause::io("make the folder of the CSVs"))?;
-        staging.execute("find the winners", dataset.scripts.winners, &[])?;
-        let statements: Vec<_> = sql::statements(dataset.scripts.export).collect();
-        staging.execute_each("export", &statements, &[("dir", &target.to_string_lossy())], || {
+        find_winners(&staging, dataset)?;
+        write(&staging, dataset, &target, || {
             fault::blocking_point!("export.table");
             Ok::<_, Cause>(())
         })?;
@@ -80,4 +81,27 @@ pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cau
     step.done(&what, csvs.len() as u64, bytes, json!({})).await?;
     fault::point!("export.end");
     Ok(Exported { fetched, csvs })
+}
+
+/// Decides which records are exported.
+pub fn find_winners(staging: &Staging, dataset: &Dataset) -> Result<(), DuckError> {
+    let script = match dataset.promotion {
+        Promotion::Merge { .. } => sql::STAGED_MERGE,
+        Promotion::Replace { .. } => sql::STAGED_REPLACE,
+    };
+    staging.execute("find the winners", script, &[])?;
+    staging.execute("find the winners", sql::STAGED_ARRAY_LITERAL, &[])
+}
+
+/// Writes a CSV for each table of the dataset and one for the records into a folder; `after` is called behind each.
+pub fn write<E: From<DuckError> + Send>(
+    staging: &Staging,
+    dataset: &Dataset,
+    folder: &Path,
+    after: impl Fn() -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let statements: Vec<_> =
+        sql::statements(sql::STAGED_RECORDS).chain(sql::statements(dataset.scripts.export)).collect();
+    let (dir, records) = (folder.to_string_lossy(), dataset.records_table());
+    staging.execute_each("export", &statements, &[("dir", &dir), ("records", &records)], after)
 }

@@ -108,9 +108,10 @@ pub async fn clear(context: &Context) {
         drop_tables_within(context, &connection, SHORT_LOCK_TIMEOUT).await
     };
     if let Err(error) = dropped.await {
+        let private = context.dataset().private.map(|what| format!(", and hold {what}")).unwrap_or_default();
         tracing::warn!(
             run_id = %context.run_id,
-            "the staging tables in {} could not be removed, and hold street lines: {error}; the next run removes them",
+            "the staging tables in {} could not be removed{private}: {error}; the next run removes them",
             context.config.database.staging_schema
         );
     }

@@ -16,15 +16,15 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::fetch::{Fetched, FetchedFile};
-use crate::clients::duckdb::{Load, Staging};
+use crate::clients::duckdb::{DuckError, Load, Staging};
 use crate::config::RunConfig;
-use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
+use crate::dataset::{Dataset, FailedRecord, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
 use crate::error::Cause;
 use crate::fault;
 use crate::log::Report;
 use crate::run::context::{Context, Step};
 use crate::system::background::{Abandoned, Awaited, blocking};
-use crate::words;
+use crate::{sql, words};
 
 /// Chunks of rows under way between parser and store.
 const QUEUE: usize = 4;
@@ -85,10 +85,11 @@ async fn finish(step: Step<'_>, staged: &Staged, context: &Context) -> Result<()
     let bytes: u64 = readable().map(|parsed| parsed.document_bytes).sum();
     let seconds = (step.millis() as f64 / 1000.0).max(0.001);
     let what = format!(
-        "{} {}s, {} of XML, {} {}s/s",
+        "{} {}s, {} of {}, {} {}s/s",
         words::count(records),
         context.dataset().record,
         words::size(bytes),
+        context.dataset().format,
         words::count((records as f64 / seconds) as u64),
         context.dataset().record,
     );
@@ -107,7 +108,7 @@ impl Work {
     fn files(&self, fetched: Fetched) -> Result<Staged, Cause> {
         let config = &self.config;
         let mut staging = Staging::create(fetched.folder(), config.duckdb)?;
-        staging.execute("make its tables", config.dataset.scripts.stage, &[])?;
+        make_tables(&staging, config.dataset)?;
         let is_again = fetched.is_again();
         let mut files = Vec::with_capacity(fetched.files().len());
         let (batch, folder, fetched) = fetched.into_parts();
@@ -169,13 +170,21 @@ impl Work {
         let mut load = staging.load()?;
         load.append("files", file_row(file))?;
         let (parsed, taken) = std::thread::scope(|scope| {
-            let parser =
-                scope.spawn(|| (config.dataset.parse)(&input, &mut Queue { sender, bar, fragments: 0 }));
+            let parser = scope.spawn(|| {
+                (config.dataset.parse)(
+                    &input,
+                    &mut Queue { sender, bar, record: config.dataset.record, fragments: 0 },
+                )
+            });
             let taken = self.take(&mut load, receiver, file);
             (parser.join(), taken)
         });
         taken?;
         match parsed {
+            // What is missing would be taken for what is gone.
+            Ok(Ok(parsed)) if config.dataset.is_replaced() && !parsed.complete => {
+                Ok(Err(format!("{}: it breaks off, and the table must not lose what is missing", file.name)))
+            }
             Ok(Ok(parsed)) => {
                 for ordinal in &file.refused {
                     load.append("failed", refused_row(file, *ordinal))?;
@@ -221,6 +230,12 @@ impl Work {
     }
 }
 
+/// Makes the tables of a staging store.
+pub fn make_tables(staging: &Staging, dataset: &Dataset) -> Result<(), DuckError> {
+    staging.execute("make its tables", sql::STAGED_TABLES, &[])?;
+    staging.execute("make its tables", dataset.scripts.stage, &[])
+}
+
 fn fail_fast_hint() -> String {
     "without --fail-fast the rest is loaded and the ledger lists what failed".into()
 }
@@ -241,6 +256,7 @@ enum Message {
 struct Queue<'a> {
     sender: SyncSender<Message>,
     bar: &'a ProgressBar,
+    record: &'static str,
     fragments: usize,
 }
 
@@ -261,7 +277,8 @@ impl Sink for Queue<'_> {
         self.bar.set_length(total_bytes);
         let rate = records as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
         self.bar.set_position(bytes);
-        self.bar.set_message(format!("{} cases, {}/s", words::count(records), words::count(rate as u64)));
+        let (records, rate) = (words::count(records), words::count(rate as u64));
+        self.bar.set_message(format!("{records} {}s, {rate}/s", self.record));
     }
 }
 
@@ -282,7 +299,7 @@ fn file_row(file: &FetchedFile) -> RecordBatch {
     row(vec![
         ("file_no", number(file.file_no.into())),
         ("file_id", number(file.file_id)),
-        ("run_date", text(Some(&file.meaning.run_date.to_string()))),
+        ("run_date", text(file.meaning.run_date.map(|date| date.to_string()).as_deref())),
         ("order_key", text(Some(&file.meaning.order_key))),
     ])
 }

@@ -22,7 +22,7 @@ use tokio_postgres::{SimpleQueryMessage, Transaction};
 use super::load::Loaded;
 use crate::catalogue;
 use crate::clients::postgres::{self, PgError, Watch};
-use crate::dataset::{Promotion, Table};
+use crate::dataset::Table;
 use crate::error::Cause;
 use crate::run::context::Context;
 use crate::schema::{self, Comparison};
@@ -383,22 +383,25 @@ impl Transfer<'_> {
     fn render_with(&self, script: &str, table: &str, special: &[(&str, &str)]) -> String {
         let (context, database) = (self.context, &self.context.config.database);
         let dataset = context.dataset();
-        let Promotion::MergeWithChildren { key } = dataset.promotion;
+        let key = dataset.key();
         let known: Option<&Table> = dataset.tables.iter().find(|known| known.name == table);
         let overwrite = context.config.overwrite_newer.to_string();
         let failures_percent = context.config.max_failures.percent.to_string();
         let failures_records = context.config.max_failures.records.to_string();
-        let feed_days = match context.config.source.is_feed() {
-            true => dataset.feed_days.to_string(),
-            false => "null".into(),
-        };
+        let feed_days = dataset.feed_days.filter(|_| context.config.source.is_feed());
+        let feed_days = feed_days.map_or_else(|| "null".into(), |days| days.to_string());
+        let kept: Vec<_> = dataset.kept().iter().map(|table| table.name).collect();
         let allowed_by = format!("{} at {}", machine::user(), machine::host());
         let variables = [
             ("schema", database.schema.as_str()),
             ("staging", &database.staging_schema),
             ("ledger", &database.ledger_schema),
             ("dataset", dataset.name),
+            ("record", dataset.record),
             ("records", &dataset.records_table()),
+            ("parent", dataset.parent().name),
+            ("kept", &kept.join(",")),
+            ("is_replaced", &dataset.is_replaced().to_string()),
             ("run_id", &context.run_id.to_string()),
             ("batch", &self.batch.to_string()),
             ("overwrite_newer", &overwrite),

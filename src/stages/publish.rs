@@ -20,7 +20,7 @@ use tokio_postgres::{IsolationLevel, Transaction};
 
 use crate::clients::postgres::aws_s3::{self, Columns};
 use crate::clients::postgres::{self, PgError, Watch};
-use crate::dataset::{PublishedColumns, PublishedTable};
+use crate::dataset::{PublishedColumns, PublishedTable, Reach};
 use crate::error::Cause;
 use crate::run::aws_s3::Direction;
 use crate::run::context::Context;
@@ -55,8 +55,8 @@ impl Published {
 
 /// One published object, as the manifest names it.
 struct Object {
-    key: &'static str,
-    table: &'static str,
+    csv: &'static PublishedTable,
+    key: String,
     rows: u64,
     size_bytes: u64,
     /// Of all public ones in the end.
@@ -76,16 +76,20 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
     let (objects, newest) = written?;
     context.ledger.confirm().await?;
     if let Some(newest) = &newest {
-        context.store.upload_bytes("public/last-updated-date.txt", newest.clone().into()).await?;
-        context.store.upload_bytes("public/last-updated-shield.svg", shield(newest).into()).await?;
+        let objects = context.objects();
+        context.store.upload_bytes(&objects.public("last-updated-date.txt"), newest.clone().into()).await?;
+        context.store.upload_bytes(&objects.public("last-updated-shield.svg"), shield(newest).into()).await?;
     }
     fault::point!("publish.before_manifest");
     context.ledger.confirm().await?;
     let manifest = manifest(context, newest.as_deref(), &objects);
-    context.store.upload_bytes("public/manifest.json", format!("{manifest:#}\n").into()).await?;
+    context
+        .store
+        .upload_bytes(&context.objects().public("manifest.json"), format!("{manifest:#}\n").into())
+        .await?;
     fault::point!("publish.after_manifest");
 
-    let counted: BTreeMap<_, _> = objects.iter().map(|object| (object.table, object.rows)).collect();
+    let counted: BTreeMap<_, _> = objects.iter().map(|object| (object.csv.table, object.rows)).collect();
     warn_of_others(context, &counted).await?;
     let rows = objects.iter().map(|object| object.rows).sum();
     let bytes = objects.iter().map(|object| object.size_bytes).sum();
@@ -156,7 +160,7 @@ fn names(context: &Context, csv: &PublishedTable) -> Option<Vec<&'static str>> {
     let dataset = context.dataset();
     match csv.columns {
         PublishedColumns::Named => {
-            let mut tables = dataset.tables.iter().chain(dataset.kept);
+            let mut tables = dataset.tables.iter().chain(dataset.kept());
             let table = tables.find(|known| known.name == csv.table);
             let table = table.expect("a published table is one of the dataset");
             Some(table.columns.iter().map(|column| column.name).collect())
@@ -199,12 +203,12 @@ async fn export(
     context: &Context,
     snapshot: &mut Transaction<'_>,
     watch: &Watch,
-    csv: &PublishedTable,
+    csv: &'static PublishedTable,
 ) -> Result<Option<Object>, Cause> {
     let Some(aws_s3) = context.aws_s3.as_ref().filter(|aws_s3| aws_s3.works(Direction::Export)) else {
         return Ok(None);
     };
-    let key = format!("{}/{}", exports_folder(context), csv.object.replace('/', "-"));
+    let key = format!("{}/{}", exports_folder(context), context.objects().published(csv).replace('/', "-"));
     let Some(to) = context.store.s3_location(&key) else { return Ok(None) };
     let operation = format!("export {} to {}", csv.table, context.store.url().object(&key));
     let failed = |e| postgres::classify(e, operation.as_str());
@@ -227,23 +231,23 @@ async fn export(
     savepoint.commit().await.map_err(failed)?;
     if exported.objects != 1 || exported.size_bytes > S3_COPY_BYTES_MAX {
         tracing::info!(
-            object = csv.object,
+            object = csv.name,
             exported.objects,
             exported.size_bytes,
             "{} is too large to be one object of the database's; its rows go through the connection",
-            csv.object
+            csv.name
         );
         return Ok(None);
     }
     let aws_s3::ExportedObjects { rows, size_bytes, .. } = exported;
-    let (object, table) = (csv.object, csv.table);
-    Ok(Some(Object { key: object, table, rows, size_bytes, sha256: None, exported: Some(key) }))
+    let place = context.objects().published(csv);
+    Ok(Some(Object { csv, key: place, rows, size_bytes, sha256: None, exported: Some(key) }))
 }
 
 /// Takes the checksums of what the database has written and will be public (from the objects as they are: the
 /// database gives none), then has S3 copy all of it to its places.
 async fn put_into_place(context: &Context, objects: &mut [Object]) -> Result<(), Cause> {
-    for object in objects.iter_mut().filter(|object| object.key.starts_with("public/")) {
+    for object in objects.iter_mut().filter(|object| object.csv.reach == Reach::Public) {
         if let Some(exported) = &object.exported {
             let read = context.store.checksum(exported).await?;
             (object.size_bytes, object.sha256) = (read.size_bytes, Some(read.sha256));
@@ -251,7 +255,7 @@ async fn put_into_place(context: &Context, objects: &mut [Object]) -> Result<(),
     }
     for object in objects {
         if let Some(exported) = &object.exported {
-            context.store.copy(exported, object.key).await?;
+            context.store.copy(exported, &object.key).await?;
         }
     }
     Ok(())
@@ -276,13 +280,13 @@ async fn copy(
     context: &Context,
     snapshot: &Transaction<'_>,
     watch: &Watch,
-    csv: &PublishedTable,
+    csv: &'static PublishedTable,
     statement: &str,
 ) -> Result<Object, Cause> {
-    let (key, table) = (csv.object, csv.table);
+    let key = context.objects().published(csv);
     let operation = format!("publish {key}");
-    let bar = context.report.bytes_bar(key, 0);
-    let mut writer = context.store.writer(key).await?;
+    let bar = context.report.bytes_bar(&key, 0);
+    let mut writer = context.store.writer(&key).await?;
     // The server sends one message a row, the header included: what has come is taken at once.
     let stream = watch.answer(&operation, snapshot.copy_out(statement)).await?.try_ready_chunks(MESSAGES);
     let mut stream = std::pin::pin!(stream);
@@ -302,8 +306,8 @@ async fn copy(
     let written = writer.finish().await?;
     bar.finish_and_clear();
     Ok(Object {
+        csv,
         key,
-        table,
         rows: lines.saturating_sub(1),
         size_bytes: written.size_bytes,
         sha256: Some(written.sha256),
@@ -314,22 +318,26 @@ async fn copy(
 async fn newest(context: &Context, snapshot: &Transaction<'_>) -> Result<Option<String>, Cause> {
     let failed = |e| postgres::classify(e, "read the newest run date");
     let database = &context.config.database;
-    let variables = [("schema", database.schema.as_str()), ("ledger", &database.ledger_schema)];
-    let query = sql::render(context.dataset().scripts.newest, &variables);
+    let variables = [
+        ("schema", database.schema.as_str()),
+        ("ledger", &database.ledger_schema),
+        ("dataset", context.dataset().name),
+    ];
+    let query = sql::render(context.dataset().scripts.newest.unwrap_or(sql::PUBLISH_NEWEST), &variables);
     let row = snapshot.query_one(&query, &[]).await.map_err(failed)?;
     Ok(row.try_get(0).map_err(failed)?)
 }
 
 /// What a reader needs to tell a consistent set of files: it names only public ones.
 fn manifest(context: &Context, newest: Option<&str>, objects: &[Object]) -> Value {
-    let files = objects.iter().filter_map(|object| {
-        let name = object.key.strip_prefix("public/")?;
-        Some(json!({
-            "name": name,
+    let public = objects.iter().filter(|object| object.csv.reach == Reach::Public);
+    let files = public.map(|object| {
+        json!({
+            "name": object.csv.name,
             "rows": object.rows,
             "size_bytes": object.size_bytes,
             "sha256": object.sha256,
-        }))
+        })
     });
     json!({
         "dataset": context.dataset().name,

@@ -294,7 +294,10 @@ async fn only_failed(
     }
     files.retain_mut(|file| match places.remove(&(file.name.clone(), file.size_bytes)) {
         Some(ordinals) => {
-            file.only_ordinals = ordinals;
+            // Some records alone would take the place of all.
+            if !context.dataset().is_replaced() {
+                file.only_ordinals = ordinals;
+            }
             true
         }
         None => false,
@@ -362,7 +365,7 @@ mod tests {
         let files = sizes.iter().enumerate().map(|(number, size)| SelectedFile {
             name: number.to_string(),
             size_bytes: *size,
-            meaning: FileName { run_date: jiff::civil::date(2026, 1, 1), order_key: number.to_string() },
+            meaning: FileName { run_date: None, order_key: number.to_string() },
             modified: None,
             only_ordinals: Vec::new(),
             known: None,

@@ -55,7 +55,7 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
     // What is read from the archive is there.
     let archived = if matches!(context.config.selection, Selection::New) { fetched.files() } else { &[] };
     for file in archived {
-        let kept = archive::keep(&context.store, &raw(file)).await?;
+        let kept = archive::keep(&context.store, context.objects(), &raw(file)).await?;
         bytes += kept.bytes_written;
         if kept.waits {
             replacing.push(raw(file));
@@ -77,7 +77,7 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
 pub async fn keep_unreadable(context: &Context, checked: &Checked) -> Result<(), Cause> {
     for file in checked.unreadable() {
         if !context.config.dry_run {
-            archive::keep_unreadable(&context.store, &raw(file)).await?;
+            archive::keep_unreadable(&context.store, context.objects(), &raw(file)).await?;
         }
     }
     Ok(())

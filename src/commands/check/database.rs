@@ -229,7 +229,7 @@ async fn rights(
     let (database, dataset) = (&config.database, config.dataset);
     let names = |tables: &[crate::dataset::Table]| tables.iter().map(|t| t.name).collect::<Vec<_>>();
     let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
-    let (children, kept) = (names(children), names(dataset.kept));
+    let (children, kept) = (names(children), names(dataset.kept()));
     let staged: Vec<_> = dataset.table_names().map(str::to_owned).chain([dataset.records_table()]).collect();
     let values: [&(dyn ToSql + Sync); 8] = [
         &database.schema,

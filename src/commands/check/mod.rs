@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::terminal::{pretty, say};
 use crate::cli::CheckArgs;
-use crate::config::{self, RunConfig, Selection};
+use crate::config::{RunConfig, Selection};
 use crate::error::{Cause, Exit, Failure};
 use crate::words;
 
@@ -155,7 +155,7 @@ pub struct Preflight {
 
 /// `merganser check`.
 pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
-    let dataset = config::dataset(args.run.dataset).name;
+    let dataset = args.run.dataset.name;
     let checked = check(dataset, RunConfig::from_run(&args.run), Duration::from_secs(args.timeout)).await;
     say(&if args.json { pretty(&json!(checked)) } else { checked.render() });
     Ok(checked.exit())

@@ -150,10 +150,11 @@ fn finding(config: &RunConfig, files: &[SelectedFile], ours: usize, names: usize
     let dataset = config.dataset.name;
     // A day of grace, as the guard of the promotion gives: midnight is not everywhere at once.
     let tomorrow = Timestamp::now().to_zoned(TimeZone::UTC).date().saturating_add(1.day());
-    let future = files.iter().find(|file| file.meaning.run_date > tomorrow);
-    if let Some(file) = future.filter(|_| !config.allow.iter().any(|guard| guard == "run_date")) {
+    let dated = files.iter().filter_map(|file| Some((&file.name, file.meaning.run_date?)));
+    let future = dated.into_iter().find(|(_, date)| *date > tomorrow);
+    if let Some((name, date)) = future.filter(|_| !config.allow.iter().any(|guard| guard == "run_date")) {
         return Finding::fail(
-            format!("{} has a run date in the future, {}", file.name, file.meaning.run_date),
+            format!("{name} has a run date in the future, {date}"),
             "the guard run_date would stop the run: check this machine's date, then ask the sender; \
              --allow run_date lets it through once",
         );

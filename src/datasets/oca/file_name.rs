@@ -18,7 +18,7 @@ pub fn file_name(name: &str) -> Option<FileName> {
         }
     };
     let run_date = date_of(date)?;
-    Some(FileName { run_date, order_key: format!("{run_date}/{rank}") })
+    Some(FileName { run_date: Some(run_date), order_key: format!("{run_date}/{rank}") })
 }
 
 /// Why a name that looks like one of the feed's is none: a copy, a correction, another spelling. `None` for the feed's
@@ -67,9 +67,12 @@ mod tests {
     #[test]
     fn both_kinds_are_read() {
         let initial = file_name("LandlordTenant.Initial.FiledIn2019.2026-11-14.zip").unwrap();
-        assert_eq!((initial.run_date, initial.order_key.as_str()), (date(2026, 11, 14), "2026-11-14/0"));
+        assert_eq!(
+            (initial.run_date, initial.order_key.as_str()),
+            (Some(date(2026, 11, 14)), "2026-11-14/0")
+        );
         let weekly = file_name("LandlordTenant.Incr.2024-02-29.zip").unwrap();
-        assert_eq!((weekly.run_date, weekly.order_key.as_str()), (date(2024, 2, 29), "2024-02-29/1"));
+        assert_eq!((weekly.run_date, weekly.order_key.as_str()), (Some(date(2024, 2, 29)), "2024-02-29/1"));
     }
 
     #[test]

@@ -21,60 +21,69 @@ mod unique;
 mod value;
 mod window;
 
-use crate::dataset::{Dataset, Promotion, PublishedColumns, PublishedTable, Scripts};
+use crate::dataset::{Dataset, Promotion, PublishedColumns, PublishedTable, Reach, Scripts, Tombstones};
 
 /// The dataset `oca`.
 pub const OCA: Dataset = Dataset {
     name: "oca",
+    about: "New York's housing-court extract",
     record: "case",
+    format: "XML",
+    private: Some("street lines"),
+    folder: "",
     tables: tables::TABLES,
-    kept: &[tables::METADATA],
     file_name: file_name::file_name,
     near_name: file_name::near_name,
     parse: parse::parse,
-    promotion: Promotion::MergeWithChildren { key: "indexnumberid" },
-    feed_days: 60,
-    guards: &["deletes", "drop", "duplicates", "failures", "orphans", "run_date", "short"],
+    promotion: Promotion::Merge {
+        key: "indexnumberid",
+        plan: include_str!("../../../sql/oca/6_promote.pg.sql"),
+        tombstones: Tombstones {
+            tables: &[tables::METADATA],
+            check: include_str!("../../../sql/oca/6_kept.pg.sql"),
+            purge: include_str!("../../../sql/oca/9_purge.pg.sql"),
+            proof: include_str!("../../../sql/oca/9_verify.pg.sql"),
+        },
+    },
+    feed_days: Some(60),
+    guards: &["duplicates", "orphans"],
     scripts: Scripts {
         stage: include_str!("../../../sql/oca/1_stage.duckdb.sql"),
-        check: include_str!("../../../sql/oca/2_check.duckdb.sql"),
-        winners: include_str!("../../../sql/oca/2_winners.duckdb.sql"),
+        check: Some(include_str!("../../../sql/oca/2_check.duckdb.sql")),
         export: include_str!("../../../sql/oca/3_export.duckdb.sql"),
         tables: include_str!("../../../sql/oca/4_tables.pg.sql"),
         keys: include_str!("../../../sql/oca/5_keys.pg.sql"),
-        promote: include_str!("../../../sql/oca/6_promote.pg.sql"),
-        kept: include_str!("../../../sql/oca/6_kept.pg.sql"),
-        guards: include_str!("../../../sql/oca/8_guards.pg.sql"),
-        purge: include_str!("../../../sql/oca/9_purge.pg.sql"),
-        verify: include_str!("../../../sql/oca/9_verify.pg.sql"),
-        newest: include_str!("../../../sql/oca/7_newest.pg.sql"),
+        guards: Some(include_str!("../../../sql/oca/8_guards.pg.sql")),
+        newest: Some(include_str!("../../../sql/oca/7_newest.pg.sql")),
     },
     published: &[
-        whole("public/oca_index.csv", "oca_index"),
-        whole("public/oca_causes.csv", "oca_causes"),
-        // Street lines, coordinates and building numbers never reach a public path.
+        whole("oca_index.csv", "oca_index"),
+        whole("oca_causes.csv", "oca_causes"),
+        // Street lines, coordinates and building numbers never become public.
         PublishedTable {
-            object: "public/oca_addresses.csv",
+            name: "oca_addresses.csv",
+            reach: Reach::Public,
             table: "oca_addresses",
             columns: PublishedColumns::Only(&["indexnumberid", "city", "state", "postalcode"]),
         },
-        whole("public/oca_parties.csv", "oca_parties"),
-        whole("public/oca_events.csv", "oca_events"),
-        whole("public/oca_appearances.csv", "oca_appearances"),
-        whole("public/oca_appearance_outcomes.csv", "oca_appearance_outcomes"),
-        whole("public/oca_motions.csv", "oca_motions"),
-        whole("public/oca_decisions.csv", "oca_decisions"),
-        whole("public/oca_judgments.csv", "oca_judgments"),
-        whole("public/oca_warrants.csv", "oca_warrants"),
-        whole("public/oca_metadata.csv", "oca_metadata"),
+        whole("oca_parties.csv", "oca_parties"),
+        whole("oca_events.csv", "oca_events"),
+        whole("oca_appearances.csv", "oca_appearances"),
+        whole("oca_appearance_outcomes.csv", "oca_appearance_outcomes"),
+        whole("oca_motions.csv", "oca_motions"),
+        whole("oca_decisions.csv", "oca_decisions"),
+        whole("oca_judgments.csv", "oca_judgments"),
+        whole("oca_warrants.csv", "oca_warrants"),
+        whole("oca_metadata.csv", "oca_metadata"),
         PublishedTable {
-            object: "private/oca_addresses_private.csv",
+            name: "oca_addresses_private.csv",
+            reach: Reach::Private,
             table: "oca_addresses",
             columns: PublishedColumns::All,
         },
     ],
 };
 
-const fn whole(object: &'static str, table: &'static str) -> PublishedTable {
-    PublishedTable { object, table, columns: PublishedColumns::Named }
+const fn whole(name: &'static str, table: &'static str) -> PublishedTable {
+    PublishedTable { name, reach: Reach::Public, table, columns: PublishedColumns::Named }
 }

@@ -16,7 +16,8 @@ use super::fields::Fault;
 use super::flatten::{Flattener, Verdict};
 use super::plan::Plan;
 use super::rescue::{rescue, without};
-use super::rows::{RowPlace, Writer};
+use super::rows::Writer;
+use crate::dataset::records::RecordPlace;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, SinkClosed};
 
 /// Blocks that wait between the two threads, some 0.5 MiB each.
@@ -122,10 +123,7 @@ impl<'p> Intake<'p> {
         sink: &mut dyn Sink,
     ) -> Result<(), SinkClosed> {
         // An ordinal beyond 32 bits needs a document of more than 30 GB of empty cases.
-        let place = RowPlace {
-            record_no: i64::from(self.input.file_no) << 32 | (item.ordinal & 0xFFFF_FFFF) as i64,
-            offset_bytes: item.offset_bytes as i64,
-        };
+        let place = RecordPlace::new(self.input.file_no, item.ordinal, item.offset_bytes);
         let Self { flattener, writer, deleted, deleted_with_data, failed, input, dropped, .. } = self;
         flattener.read(bytes, &item.scope, case, |verdict, case| match verdict {
             Verdict::Live => writer.live(place, case, sink),

@@ -12,10 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::cells::{Case, Cell, NO_ITEM};
 use super::plan::{Plan, Slot};
+use crate::dataset::records::{RecordPlace, RecordsWriter};
 use crate::dataset::{ColumnType, RowBatch, Sink, SinkClosed};
 
-/// The table of all good records, live or deleted.
-pub const RECORDS: &str = "records";
 /// Bytes, roughly, that the batches may hold before they are handed on.
 const FLUSH_BYTES: usize = 8 << 20;
 
@@ -35,25 +34,6 @@ struct TableWriter {
     schema: SchemaRef,
     record_no: Int64Builder,
     columns: Vec<ColumnWriter>,
-    rows: usize,
-}
-
-/// Where a record is.
-#[derive(Clone, Copy, Debug)]
-pub struct RowPlace {
-    /// `file_no << 32 | ordinal`.
-    pub record_no: i64,
-    /// Its first byte in the unpacked document.
-    pub offset_bytes: i64,
-}
-
-struct RecordsWriter {
-    schema: SchemaRef,
-    record_no: Int64Builder,
-    record_id: StringBuilder,
-    is_delete: BooleanBuilder,
-    has_data: BooleanBuilder,
-    offset_bytes: Int64Builder,
     rows: usize,
 }
 
@@ -80,26 +60,10 @@ impl<'p> Writer<'p> {
                 rows: 0,
             }
         });
-        let schema = Schema::new(vec![
-            record_no(),
-            Field::new("record_id", DataType::Utf8, true),
-            Field::new("is_delete", DataType::Boolean, true),
-            Field::new("has_data", DataType::Boolean, true),
-            Field::new("offset_bytes", DataType::Int64, true),
-        ]);
-        let records = RecordsWriter {
-            schema: Arc::new(schema),
-            record_no: Int64Builder::new(),
-            record_id: StringBuilder::new(),
-            is_delete: BooleanBuilder::new(),
-            has_data: BooleanBuilder::new(),
-            offset_bytes: Int64Builder::new(),
-            rows: 0,
-        };
         Self {
             plan,
             tables: tables.collect(),
-            records,
+            records: RecordsWriter::default(),
             batch_records: batch_records.max(1),
             bytes: 0,
             made: vec![Vec::new(); plan.tables.len()],
@@ -109,18 +73,25 @@ impl<'p> Writer<'p> {
     /// Adds a record that deletes its case: it has no rows of its own. `has_data`: they were left out.
     pub fn delete(
         &mut self,
-        place: RowPlace,
+        place: RecordPlace,
         record_id: &str,
         has_data: bool,
         sink: &mut dyn Sink,
     ) -> Result<(), SinkClosed> {
-        self.record(place, record_id, true, has_data);
+        self.records.delete(place, record_id, has_data);
+        self.bytes += record_id.len() + 24;
         self.flush_if_full(sink)
     }
 
     /// Adds the rows of a live case.
-    pub fn live(&mut self, place: RowPlace, case: &Case<'_>, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
-        self.record(place, &case.record_id, false, true);
+    pub fn live(
+        &mut self,
+        place: RecordPlace,
+        case: &Case<'_>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), SinkClosed> {
+        self.records.live(place, &case.record_id);
+        self.bytes += case.record_id.len() + 24;
         for (index, planned) in self.plan.tables.iter().enumerate() {
             let rows = &case.tables[index];
             let count = rows.parents.len();
@@ -164,24 +135,14 @@ impl<'p> Writer<'p> {
                 sink.rows(RowBatch { table: planned.name, rows: table.finish() })?;
             }
         }
-        if self.records.rows > 0 {
-            sink.rows(RowBatch { table: RECORDS, rows: self.records.finish() })?;
+        if self.records.rows() > 0 {
+            sink.rows(self.records.finish())?;
         }
         Ok(())
     }
 
-    fn record(&mut self, place: RowPlace, record_id: &str, is_delete: bool, has_data: bool) {
-        self.records.record_no.append_value(place.record_no);
-        self.records.offset_bytes.append_value(place.offset_bytes);
-        self.records.record_id.append_value(record_id);
-        self.records.is_delete.append_value(is_delete);
-        self.records.has_data.append_value(has_data);
-        self.records.rows += 1;
-        self.bytes += record_id.len() + 24;
-    }
-
     fn flush_if_full(&mut self, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
-        if self.records.rows >= self.batch_records || self.bytes >= FLUSH_BYTES {
+        if self.records.rows() >= self.batch_records || self.bytes >= FLUSH_BYTES {
             return self.flush(sink);
         }
         Ok(())
@@ -193,20 +154,6 @@ impl TableWriter {
         self.rows = 0;
         let mut columns: Vec<ArrayRef> = vec![Arc::new(self.record_no.finish())];
         columns.extend(self.columns.iter_mut().map(ColumnWriter::finish));
-        batch(&self.schema, columns)
-    }
-}
-
-impl RecordsWriter {
-    fn finish(&mut self) -> RecordBatch {
-        self.rows = 0;
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.record_no.finish()),
-            Arc::new(self.record_id.finish()),
-            Arc::new(self.is_delete.finish()),
-            Arc::new(self.has_data.finish()),
-            Arc::new(self.offset_bytes.finish()),
-        ];
         batch(&self.schema, columns)
     }
 }

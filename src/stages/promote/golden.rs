@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use super::{Transfer, failed};
-use crate::dataset::{Dataset, Promotion};
+use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::sql;
 
@@ -70,7 +70,7 @@ impl Transfer<'_> {
         let mut header = String::new();
         file.read_line(&mut header).await.map_err(io())?;
         let names: Vec<_> = header.trim().split(',').map(|name| name.trim_matches('"')).collect();
-        let Promotion::MergeWithChildren { key } = self.context.dataset().promotion;
+        let key = self.context.dataset().key();
         if !names.contains(&key) {
             return Err(Cause::Usage {
                 message: format!("{} has no column {key} in its first line", path.display()),

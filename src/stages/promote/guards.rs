@@ -45,7 +45,10 @@ pub(super) fn refusal(breaches: &[&Guard]) -> Cause {
 impl Transfer<'_> {
     /// Runs the dataset's guards and gives what they found.
     pub(super) async fn guard(&self) -> Result<Vec<Guard>, Cause> {
-        self.run(self.context.dataset().scripts.guards, "", "run the guards").await?;
+        self.run(sql::PROMOTE_GUARDS, "", "run the guards").await?;
+        if let Some(script) = self.context.dataset().scripts.guards {
+            self.run(script, "", "run the guards").await?;
+        }
         let run_id = self.context.run_id;
         let rows =
             self.query(sql::PROMOTE_READ_GUARDS, "", &[&run_id, &self.batch], "read the guards").await?;

@@ -1,5 +1,5 @@
-//! The merge by key with children: old rows go, known parents are updated, new rows come, and each number of rows is held
-//! against the plan.
+//! The merge by key, with children where there are some: old rows go, known parents are updated, new rows come, and each
+//! number of rows is held against the plan. A replacement is a merge whose plan deletes what is no longer named.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +22,10 @@ impl Transfer<'_> {
 
     async fn write(&self, staged: &[(String, u64)], new: bool, attached: &Attached) -> Result<(), Cause> {
         let dataset = self.context.dataset();
-        let Promotion::MergeWithChildren { .. } = dataset.promotion;
         let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
         let before = self.rows_before().await?;
         self.run(sql::PROMOTE_IDENTIFY, "", "find failed records again").await?;
-        self.run(dataset.scripts.promote, "", "plan the merge").await?;
+        self.run(self.plan(), parent.name, "plan the merge").await?;
         fault::point!("promote.planned");
         self.run(sql::PROMOTE_BEGIN, parent.name, "find what is replaced").await?;
         // What is staged and is to be loaded.
@@ -59,7 +58,8 @@ impl Transfer<'_> {
             counts.push(Count { table: name, change: "insert".into(), expected, found });
             fault::point!("promote.inserted");
         }
-        for (script, tables) in [(sql::PROMOTE_CHANGES, dataset.tables), (sql::PROMOTE_KEPT, dataset.kept)] {
+        for (script, tables) in [(sql::PROMOTE_CHANGES, dataset.tables), (sql::PROMOTE_KEPT, dataset.kept())]
+        {
             for table in tables {
                 let operation = format!("count the change of {}", table.name);
                 let rows_before = [("rows_before", before[table.name])];
@@ -68,6 +68,9 @@ impl Transfer<'_> {
         }
         fault::point!("promote.before_ledger");
         self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
+        if dataset.is_replaced() {
+            self.run(sql::PROMOTE_SLICE_ORIGIN, "", "write the ledger").await?;
+        }
         fault::point!("promote.after_ledger");
         self.hold_counts(attached, counts).await?;
         if new {
@@ -75,6 +78,14 @@ impl Transfer<'_> {
             self.make_keys().await?;
         }
         self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
+    }
+
+    /// What decides what becomes of each record.
+    pub(super) fn plan(&self) -> &'static str {
+        match self.context.dataset().promotion {
+            Promotion::Merge { plan, .. } => plan,
+            Promotion::Replace { .. } => sql::PROMOTE_REPLACE,
+        }
     }
 
     /// The keys and indexes of new tables; what a publication tells of a row is its key from then on.

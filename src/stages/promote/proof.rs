@@ -149,7 +149,10 @@ impl Transfer<'_> {
         for table in attached.tables() {
             let (script, name) = match dataset.tables.iter().any(|known| known.name == table) {
                 true => (sql::PROMOTE_VERIFY, Some(table)),
-                false => (dataset.scripts.kept, None),
+                false => match dataset.tombstones() {
+                    Some(tombstones) => (tombstones.check, None),
+                    None => continue,
+                },
             };
             different.extend(self.differences(script, name.unwrap_or_default(), table).await?);
         }

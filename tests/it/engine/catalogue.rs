@@ -6,13 +6,13 @@ use duckdb::Connection;
 use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::dataset::{ColumnType, Table};
 use merganser::datasets::oca::OCA;
-use merganser::sql;
+use merganser::stages::{export, parse};
+use merganser::{datasets, sql};
 
 use crate::support::pipeline::rows;
 use crate::support::postgres;
 
-/// Every dataset that has tables of this kind.
-const DATASETS: [&merganser::dataset::Dataset; 1] = [&OCA];
+const DATASETS: &[&merganser::dataset::Dataset] = datasets::ALL;
 
 fn postgres_type(kind: ColumnType) -> &'static str {
     match kind {
@@ -56,7 +56,7 @@ async fn the_columns_are_those_of_postgresql() {
              where relnamespace = '{}'::regnamespace and relkind = 'r' and attnum > 0 order by relname, attnum",
             dataset.name
         );
-        let tables = dataset.tables.iter().chain(dataset.kept);
+        let tables = dataset.tables.iter().chain(dataset.kept());
         let mut expected: Vec<_> = tables.collect();
         expected.sort_by_key(|table| table.name);
         let expected: Vec<_> = expected
@@ -83,7 +83,9 @@ fn duckdb_columns(connection: &Connection, table: &str) -> Vec<(String, String)>
 
 fn staging(dataset: &merganser::dataset::Dataset) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
-    connection.execute_batch(&sql::render(dataset.scripts.stage, &[])).unwrap();
+    for script in [sql::STAGED_TABLES, dataset.scripts.stage] {
+        connection.execute_batch(&sql::render(script, &[])).unwrap();
+    }
     connection
 }
 
@@ -110,8 +112,12 @@ fn the_exported_columns_are_the_staged_ones() {
         let connection = staging(dataset);
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().to_str().unwrap();
-        connection.execute_batch(dataset.scripts.winners).unwrap();
-        connection.execute_batch(&sql::render(dataset.scripts.export, &[("dir", dir)])).unwrap();
+        let records = dataset.records_table();
+        for script in
+            [sql::STAGED_MERGE, sql::STAGED_ARRAY_LITERAL, sql::STAGED_RECORDS, dataset.scripts.export]
+        {
+            connection.execute_batch(&sql::render(script, &[("dir", dir), ("records", &records)])).unwrap();
+        }
         let header = |table: &str| fs::read_to_string(folder.path().join(format!("{table}.csv"))).unwrap();
         for table in dataset.tables {
             let expected: Vec<_> = table.staged().map(|column| column.name).collect();
@@ -128,15 +134,13 @@ fn the_exported_columns_are_the_staged_ones() {
 fn exported_rows_keep_their_order() {
     let folder = tempfile::tempdir().unwrap();
     let staging = Staging::create(folder.path(), DuckLimits { memory_mib: 64, threads: 2 }).unwrap();
-    staging.execute("stage", OCA.scripts.stage, &[]).unwrap();
+    parse::make_tables(&staging, &OCA).unwrap();
     let rows = "insert into oca_causes (record_no, indexnumberid, amount)
                     select n // 3, 'case ' || n // 3, n::varchar from range(600000) as r(n);
                 insert into failed (record_no, offset_bytes, reason) select n, 0, '' from range(0, 200000, 7) as r(n);";
     staging.execute("stage rows", rows, &[]).unwrap();
-    staging.execute("find the winners", OCA.scripts.winners, &[]).unwrap();
-    let statements: Vec<_> = sql::statements(OCA.scripts.export).collect();
-    let dir = folder.path().to_str().unwrap();
-    staging.execute_each("export", &statements, &[("dir", dir)], || Ok::<_, DuckError>(())).unwrap();
+    export::find_winners(&staging, &OCA).unwrap();
+    export::write(&staging, &OCA, folder.path(), || Ok::<_, DuckError>(())).unwrap();
     let csv = fs::read_to_string(folder.path().join("oca_causes.csv")).unwrap();
     let amounts = csv.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse::<u64>().unwrap());
     assert!(amounts.eq((0..600_000_u64).filter(|n| !(n / 3).is_multiple_of(7))));
@@ -145,13 +149,13 @@ fn exported_rows_keep_their_order() {
 #[test]
 fn what_is_published_names_columns_of_its_table() {
     for dataset in DATASETS {
-        let tables: Vec<&Table> = dataset.tables.iter().chain(dataset.kept).collect();
+        let tables: Vec<&Table> = dataset.tables.iter().chain(dataset.kept()).collect();
         for published in dataset.published {
             let table = tables.iter().find(|table| table.name == published.table);
-            let table = table.unwrap_or_else(|| panic!("{} is of no table", published.object));
+            let table = table.unwrap_or_else(|| panic!("{} is of no table", published.name));
             if let merganser::dataset::PublishedColumns::Only(names) = published.columns {
                 let known = |name: &&str| table.columns.iter().any(|column| column.name == *name);
-                assert!(names.iter().all(known), "{}", published.object);
+                assert!(names.iter().all(known), "{}", published.name);
             }
         }
     }

@@ -18,5 +18,6 @@ mod swallowed;
 pub mod takeover;
 mod takeover_ledger;
 mod timings;
+mod toy;
 mod unfetched;
 mod waits;

@@ -10,9 +10,10 @@ use arrow::array::{
 use bytes::Bytes;
 use futures_util::SinkExt;
 use jiff::civil::{Date, DateTime, date};
-use merganser::clients::duckdb::{DuckLimits, Staging};
+use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::datasets::oca::OCA;
 use merganser::sql;
+use merganser::stages::{export, parse};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio_postgres::Client;
@@ -121,13 +122,12 @@ fn exported(rows: &[Row]) -> Vec<u8> {
     let folder = server_dir();
     let mut staging =
         Staging::create(folder.path(), DuckLimits { memory_mib: 256, threads: 1 }).expect("a store");
-    staging.execute("make its tables", OCA.scripts.stage, &[]).expect("tables");
+    parse::make_tables(&staging, &OCA).expect("tables");
     let mut load = staging.load().expect("a transaction");
     load.append("oca_judgments", batch(rows)).expect("rows");
     load.commit().expect("a commit");
-    let dir = folder.path().to_string_lossy();
-    staging.execute("find the winners", OCA.scripts.winners, &[]).expect("a macro and a table");
-    staging.execute("export", OCA.scripts.export, &[("dir", &dir)]).expect("an export");
+    export::find_winners(&staging, &OCA).expect("a macro and a table");
+    export::write(&staging, &OCA, folder.path(), || Ok::<_, DuckError>(())).expect("an export");
     std::fs::read(folder.path().join("oca_judgments.csv")).expect("a CSV")
 }
 

@@ -149,7 +149,10 @@ const VARIABLES: &[(&str, &str)] = &[
     ("staging", "by_hand_staging"),
     ("key", "indexnumberid"),
     ("dataset", "oca"),
+    ("record", "case"),
     ("records", "oca_records"),
+    ("is_replaced", "false"),
+    ("kept", "oca_metadata"),
     ("run_id", "00000000-0000-7000-8000-000000000000"),
     ("batch", "1"),
     ("overwrite_newer", "false"),
@@ -252,6 +255,10 @@ async fn each_file_runs_as_its_header_says() {
     let (parent, children) = OCA.tables.split_first().unwrap();
     run(&mut session, "promote/0_before.pg.sql", parent.name);
     run(&mut session, "promote/0_identify.pg.sql", "");
+    // The other way of promotion plans in the same places.
+    run(&mut session, "promote/replace.pg.sql", parent.name);
+    run(&mut session, "promote/slice_origin.pg.sql", "");
+    session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
     run(&mut session, "oca/6_promote.pg.sql", "");
     run(&mut session, "promote/1_begin.pg.sql", parent.name);
     for table in children {
@@ -272,6 +279,7 @@ async fn each_file_runs_as_its_header_says() {
     }
     run(&mut session, "promote/5_kept.pg.sql", "oca_metadata");
     run(&mut session, "promote/6_ledger.pg.sql", "");
+    run(&mut session, "promote/guards.pg.sql", "");
     run(&mut session, "oca/8_guards.pg.sql", "");
     // The search for records that the database refuses.
     run(&mut session, "refused/4_cases.pg.sql", "");

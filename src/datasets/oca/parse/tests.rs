@@ -10,9 +10,9 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::super::rows::RECORDS;
 use super::super::tables::TABLES;
 use super::*;
+use crate::dataset::records::RECORDS;
 use crate::dataset::{Limits, RowBatch, Unknown};
 
 /// Keeps everything as text: table -> rows -> column -> value (`∅` for null).

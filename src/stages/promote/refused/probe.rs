@@ -45,12 +45,12 @@ impl<'a> Search<'a> {
     /// counts when a later one is out is found the next time. None: no record explains the refusal.
     pub async fn offenders(&self, tables: &Comparison) -> Result<Vec<Offender>, Cause> {
         let Self { transfer, .. } = self;
-        let scripts = transfer.context.dataset().scripts;
+        let table = transfer.context.dataset().parent().name;
         if tables.is_empty() && transfer.make_missing_tables(tables).await? {
             transfer.make_keys().await?;
         }
         transfer.run(sql::REFUSED_CASES, "", SEARCH).await?;
-        if self.attempt(&transfer.render(scripts.promote, ""), true).await?.is_some() {
+        if self.attempt(&transfer.render(transfer.plan(), table), true).await?.is_some() {
             return self.by_halves(Attempt::Plan).await;
         }
         let found = self.by_expressions().await?;
@@ -199,7 +199,8 @@ impl<'a> Search<'a> {
         };
         let text = match attempt {
             Attempt::Plan => {
-                render(sql::REFUSED_PLAN_SOME, "") + &render(transfer.context.dataset().scripts.promote, "")
+                let table = transfer.context.dataset().parent().name;
+                render(sql::REFUSED_PLAN_SOME, "") + &render(transfer.plan(), table)
             }
             Attempt::Merge => {
                 let (parent, children) = self.tables();

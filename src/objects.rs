@@ -1,0 +1,121 @@
+//! Every name in the store, and who may read what: below `public/` everybody, below `private/` the operator alone. Each
+//! dataset has a folder of its own in both, but for the one that was there first.
+//!
+//! ```text
+//! public/[FOLDER/]manifest.json             what a reader needs to tell a consistent set of files; written last
+//! public/[FOLDER/]TABLE.csv
+//! private/[FOLDER/]NAME                     the archive: under each name the posting that the ledger calls done
+//! private/[FOLDER/]postings/NAME.SHA256     other postings that came under that name
+//! private/[FOLDER/]unreadable/NAME          files of which nothing could be read
+//! private/[FOLDER/]runs/RUN/…               what a run stages
+//! ```
+
+use uuid::Uuid;
+
+use crate::dataset::{Dataset, PublishedTable, Reach};
+
+/// What is private, whatever the dataset.
+pub const PRIVATE: &str = "private";
+/// What everybody may read.
+pub const PUBLIC: &str = "public";
+
+/// The names of one dataset.
+#[derive(Clone, Copy, Debug)]
+pub struct Objects {
+    folder: &'static str,
+}
+
+impl Objects {
+    /// The names of a dataset.
+    pub fn of(dataset: &Dataset) -> Self {
+        Self { folder: dataset.folder }
+    }
+
+    /// A public object.
+    pub fn public(self, name: &str) -> String {
+        format!("{PUBLIC}/{}{name}", self.folder)
+    }
+
+    fn private(self, name: &str) -> String {
+        format!("{PRIVATE}/{}{name}", self.folder)
+    }
+
+    /// A published table.
+    pub fn published(self, csv: &PublishedTable) -> String {
+        match csv.reach {
+            Reach::Public => self.public(csv.name),
+            Reach::Private => self.private(csv.name),
+        }
+    }
+
+    /// The folder of the archive, without a slash at its end. The glob of `reprocess` looks into it alone.
+    pub fn archive(self) -> String {
+        self.private("").trim_end_matches('/').to_owned()
+    }
+
+    /// A raw file in the archive.
+    pub fn raw(self, name: &str) -> String {
+        self.private(name)
+    }
+
+    /// A file of which nothing could be read: the sender deletes its own after a while.
+    pub fn unreadable(self, name: &str) -> String {
+        self.private(&format!("unreadable/{name}"))
+    }
+
+    /// The folder of other postings of files than the one in the archive.
+    pub fn postings(self) -> String {
+        self.private("postings")
+    }
+
+    /// Another posting of a file, with its checksum behind its name.
+    pub fn posting(self, name: &str, sha256: &str) -> String {
+        format!("{}/{name}.{sha256}", self.postings())
+    }
+
+    /// Name and checksum of the posting behind a key.
+    pub fn posted(self, key: &str) -> Option<(&str, &str)> {
+        key.strip_prefix(&self.postings())?.strip_prefix('/')?.rsplit_once('.')
+    }
+
+    /// The folder in which runs put what they stage.
+    pub fn runs(self) -> String {
+        self.private("runs")
+    }
+
+    /// Where a batch of a run puts what it stages.
+    pub fn staged(self, run_id: Uuid, batch: i32) -> String {
+        match batch {
+            1 => format!("{}/{run_id}", self.runs()),
+            _ => format!("{}/{run_id}/batch-{batch}", self.runs()),
+        }
+    }
+
+    /// The run to which a key below [`Objects::runs`] belongs.
+    pub fn run_of(self, key: &str) -> Option<&str> {
+        key.strip_prefix(&self.runs())?.strip_prefix('/')?.split('/').next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_dataset_has_names_of_its_own() {
+        let (first, other) = (Objects { folder: "" }, Objects { folder: "sheet/" });
+        assert_eq!((first.archive(), other.archive()), ("private".into(), "private/sheet".into()));
+        assert_eq!(first.public("manifest.json"), "public/manifest.json");
+        assert_eq!(other.public("manifest.json"), "public/sheet/manifest.json");
+        assert_eq!(first.staged(Uuid::nil(), 2), format!("private/runs/{}/batch-2", Uuid::nil()));
+        assert_eq!(other.run_of("private/sheet/runs/7/batch-2/a.csv"), Some("7"));
+        assert_eq!(other.run_of("private/runs/7/a.csv"), None);
+    }
+
+    #[test]
+    fn a_posting_is_found_by_its_key() {
+        let objects = Objects { folder: "" };
+        assert_eq!(objects.posted(&objects.posting("a.b.zip", "0af")), Some(("a.b.zip", "0af")));
+        assert_eq!(objects.posted("private/a.zip"), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! A second dataset on the engine, which names none: a sheet that is replaced whole, through a list of its own. Every test
+//! runs it against a real database, by the functions that the commands call.
+
+mod rates;
+
+use std::fs;
+
+use merganser::commands::run::run;
+use merganser::commands::summary::Summary;
+use merganser::config::{DatabaseConfig, FailureBudget, RunConfig};
+use merganser::error::Failure;
+use merganser::log::Report;
+
+use self::rates::RATES;
+use crate::support::pipeline::Pipeline;
+
+/// The sheet in the source as it is now.
+fn put(pipeline: &Pipeline, lines: &str) {
+    fs::write(pipeline.source().join("rates.csv"), format!("code,title,amount\n{lines}")).unwrap();
+}
+
+fn config(pipeline: &Pipeline) -> RunConfig {
+    let database = DatabaseConfig {
+        url: pipeline.database.url().parse().unwrap_or_else(|_| panic!("a good URL")),
+        schema: "public".into(),
+        ledger_schema: "etl".into(),
+        staging_schema: "etl_staging".into(),
+    };
+    let source = format!("dir:{}", pipeline.source().display()).parse().unwrap();
+    let store = format!("file:{}", pipeline.store().display()).parse().unwrap();
+    let mut config = RunConfig::plain(&RATES, source, store, database);
+    config.work_dir = pipeline.folder().join("work");
+    config
+}
+
+async fn load(pipeline: &Pipeline) -> Result<Summary, Failure> {
+    run(config(pipeline), &Report::silent()).await
+}
+
+async fn rows(pipeline: &Pipeline) -> String {
+    pipeline.one("select string_agg(concat_ws(':', code, title, amount), ' ' order by code) from rates").await
+}
+
+/// The last change of the table: inserted, replaced, deleted.
+async fn change(pipeline: &Pipeline) -> String {
+    let query = "select concat_ws(' ', inserted, replaced, deleted)
+                 from etl.table_changes join etl.runs using (run_id) order by started_at desc limit 1";
+    pipeline.one(query).await
+}
+
+#[tokio::test]
+async fn a_sheet_becomes_a_table_and_only_what_differs_is_touched() {
+    let pipeline = Pipeline::new("toy replace").await;
+    put(&pipeline, "a,one,1.50\nb,two,2\nc,three,3\n");
+    let summary = load(&pipeline).await.unwrap();
+    assert_eq!((summary.files, summary.records.loaded), (1, 3));
+    assert_eq!(rows(&pipeline).await, "a:one:1.50 b:two:2 c:three:3");
+    assert_eq!(change(&pipeline).await, "3 0 0");
+    let versions = "select string_agg(xmin::text, ' ' order by code) from rates where code in ('a', 'c')";
+    let before = pipeline.one(versions).await;
+
+    put(&pipeline, "a,one,1.50\nb,two,22\nc,three,3\nd,four,4\n");
+    load(&pipeline).await.unwrap();
+    assert_eq!(rows(&pipeline).await, "a:one:1.50 b:two:22 c:three:3 d:four:4");
+    assert_eq!(change(&pipeline).await, "1 1 0");
+    assert_eq!(pipeline.one(versions).await, before, "rows that are the same are not written");
+    let origins =
+        "select (select count(*) from etl.record_origins) || ' ' || (select count(*) from etl.slice_origins)";
+    assert_eq!(pipeline.one(origins).await, "0 1", "the part is the origin, not each record");
+}
+
+#[tokio::test]
+async fn what_the_sheet_does_not_name_goes_and_a_failed_row_stays() {
+    let pipeline = Pipeline::new("toy failed").await;
+    put(&pipeline, "a,one,1\nb,two,2\nc,three,3\n");
+    load(&pipeline).await.unwrap();
+    put(&pipeline, "a,one,1\nb,two,many\n");
+    let summary = load(&pipeline).await.unwrap();
+    assert_eq!(summary.failures.records, 1);
+    assert_eq!(rows(&pipeline).await, "a:one:1 b:two:2", "c is gone, b stays as it was");
+    let open =
+        "select string_agg(concat_ws(' ', record_id, resolution), ',' order by 1) from etl.failed_records";
+    assert_eq!(pipeline.one(open).await, "b");
+    put(&pipeline, "a,one,1\nb,two,5\n");
+    load(&pipeline).await.unwrap();
+    assert_eq!(rows(&pipeline).await, "a:one:1 b:two:5");
+    assert_eq!(pipeline.one(open).await, "b loaded");
+}
+
+#[tokio::test]
+async fn an_empty_or_unreadable_sheet_loses_nothing() {
+    let pipeline = Pipeline::new("toy empty").await;
+    let lines: String = (10..60).map(|n| format!("{n},rate,{n}\n")).collect();
+    put(&pipeline, &lines);
+    load(&pipeline).await.unwrap();
+    put(&pipeline, "");
+    let error = load(&pipeline).await.expect_err("a guard stops it").to_string();
+    assert!(error.contains("guard drop rates"), "{error}");
+    fs::write(pipeline.source().join("rates.csv"), "<html>log in</html>\n").unwrap();
+    let error = load(&pipeline).await.expect_err("nothing can be read").to_string();
+    assert!(error.contains("no file could be read"), "{error}");
+    assert_eq!(pipeline.one("select count(*) from rates").await, "50");
+    let mut config = config(&pipeline);
+    put(&pipeline, "10,rate,10\n");
+    config.allow = vec!["drop".into()];
+    run(config, &Report::silent()).await.unwrap();
+    assert_eq!(pipeline.one("select count(*) from rates").await, "1");
+}
+
+/// A CHECK that somebody put on the table: the record fails, its row stays, and the others are taken.
+#[tokio::test]
+async fn a_record_that_the_database_refuses_is_a_failed_one_here_too() {
+    let pipeline = Pipeline::new("toy refused").await;
+    put(&pipeline, "a,one,1\nb,two,2\n");
+    load(&pipeline).await.unwrap();
+    pipeline.execute("alter table rates add check (amount < 100)").await;
+    put(&pipeline, "a,one,11\nb,two,200\nc,three,3\n");
+    let mut config = config(&pipeline);
+    config.max_failures = FailureBudget { percent: 0.0, records: 1 };
+    let summary = run(config, &Report::silent()).await.unwrap();
+    assert_eq!(summary.failures.records, 1);
+    assert_eq!(rows(&pipeline).await, "a:one:11 b:two:2 c:three:3");
+}
+
+#[tokio::test]
+async fn its_objects_are_its_own() {
+    let pipeline = Pipeline::new("toy objects").await;
+    put(&pipeline, "a,one,1\n");
+    load(&pipeline).await.unwrap();
+    let names = |folder: &str| {
+        let mut names: Vec<_> = fs::read_dir(pipeline.store().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("public"), ["rates"]);
+    assert_eq!(names("public/rates"), ["manifest.json", "rates.csv"]);
+    assert_eq!(names("private/rates"), ["rates.csv", "runs"]);
+    let csv = fs::read_to_string(pipeline.store().join("public/rates/rates.csv")).unwrap();
+    assert_eq!(csv, "code,title,amount\na,one,1\n");
+}
