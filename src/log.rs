@@ -154,7 +154,7 @@ impl Drop for Doing {
     }
 }
 
-/// `insert into oca_parties (4 of 11)`: how many of the tables there are, and which this one is.
+/// `insert into parties (4 of 11)`: how many of the tables there are, and which this one is.
 fn numbered(words: &str, tables: &[&str]) -> String {
     let (operation, rest) = words.split_once(": ").map_or((words, None), |(op, rest)| (op, Some(rest)));
     let last = operation.rsplit(' ').next().unwrap_or_default();

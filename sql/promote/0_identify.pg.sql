@@ -2,7 +2,7 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, before the merge is planned
 -- Inputs:  :'dataset', :'schema', :"staging".:"records"; :"ledger".
 -- Outputs: record_id of rows of :"ledger".failed_records. Such a record is known by its place in the
---          same bytes: from now on it is settled, and cleared when its case is deleted, like any other.
+--          same bytes: from now on it is settled, and cleared when it is deleted, like any other.
 update :"ledger".failed_records as failed
 set record_id = record.record_id
 from :"ledger".files as failed_file, :"ledger".runs as failed_run,

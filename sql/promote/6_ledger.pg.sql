@@ -76,8 +76,8 @@ written as (
 insert into pg_temp.counted (table_name, change, expected, found)
 select 'record_origins', 'insert', (select count(*) from loaded), (select count(*) from written);
 
--- A failed record is settled when its case is loaded from that place or a later one, when production
--- holds something newer, or when the case is deleted. An earlier good record of the same file does
+-- A failed record is settled when it is loaded from that place or a later one, when production
+-- holds something newer, or when it is deleted. An earlier good record of the same file does
 -- not settle it: the failed one was the later word. Another posting of the file replaces it.
 with settled as materialized (
     select distinct on (failed.failed_record_id)
@@ -146,7 +146,7 @@ written as (
 insert into pg_temp.counted (table_name, change, expected, found)
 select 'failed_records', 'update', (select count(*) from settled), (select count(*) from written);
 
--- Of a deleted case nothing stays, what was kept of its failed records included.
+-- Of a deleted record nothing stays, what was kept of its failed records included.
 with cleared as materialized (
     select distinct failed.failed_record_id
     from :"ledger".failed_records as failed

@@ -1,7 +1,7 @@
--- Purpose: have the dataset's plan see some cases of the batch and no others.
+-- Purpose: have the dataset's plan see some records of the batch and no others.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside a savepoint of the probe, which is rolled back
--- Inputs:  :"staging".:"records", pg_temp.cases; :first and :end, the positions from one to before the other.
--- Outputs: :"staging".:"records" with the records of these cases alone.
+-- Inputs:  :"staging".:"records", pg_temp.numbered; :first and :end, the positions from one to before the other.
+-- Outputs: :"staging".:"records" with what is staged of these alone.
 delete from :"staging".:"records" as record
-using pg_temp.cases
-where cases.record_id = record.record_id and not (cases.position >= :first and cases.position < :end);
+using pg_temp.numbered
+where numbered.record_id = record.record_id and not (numbered.position >= :first and numbered.position < :end);

@@ -286,16 +286,17 @@ fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
 
 impl Adopted {
     /// For a person, several lines: what was found, what was done, what to type next.
-    pub fn render(&self, dataset: &str) -> String {
+    pub fn render(&self, dataset: &Dataset) -> String {
         let mut text = String::new();
-        self.render_schema(&mut text, dataset);
+        self.render_schema(&mut text, dataset.name);
         self.render_files(&mut text, dataset);
         if !self.strangers.is_empty() {
             let _ = writeln!(
                 text,
                 "Look at {}: merganser does not write them, so they grow old, and what an older program put on the \
-                 public side may hold street lines. Remove what nobody needs.",
-                shorten(&self.strangers)
+                 public side may hold {}. Remove what nobody needs.",
+                shorten(&self.strangers),
+                dataset.private.unwrap_or("what nobody has looked at")
             );
         }
         if self.dry_run {
@@ -340,9 +341,9 @@ impl Adopted {
         }
     }
 
-    fn render_files(&self, text: &mut String, dataset: &str) {
+    fn render_files(&self, text: &mut String, dataset: &Dataset) {
         let total = self.known + self.entered.len() + self.newer.len();
-        let _ = write!(text, "{}: {} file(s) of {dataset}", self.archive, count(total as u64));
+        let _ = write!(text, "{}: {} file(s) of {}", self.archive, count(total as u64), dataset.name);
         let _ = match (&self.until, total) {
             (_, 0) => writeln!(text, "."),
             (Some(until), _) => writeln!(
@@ -351,14 +352,17 @@ impl Adopted {
                 count(self.entered.len() as u64),
                 count(self.known as u64)
             ),
-            (None, _) => writeln!(text, "; the database holds no case, so none of them is done."),
+            (None, _) => {
+                writeln!(text, "; the database holds no {}, so none of them is done.", dataset.record)
+            }
         };
         if !self.newer.is_empty() {
             let _ = writeln!(
                 text,
                 "Left alone, as newer than anything in the database: {}. The next run takes them from its source; \
-                 merganser reprocess {dataset} GLOB takes them from here.",
-                shorten(&self.newer)
+                 merganser reprocess {} GLOB takes them from here.",
+                shorten(&self.newer),
+                dataset.name
             );
         }
     }
@@ -377,6 +381,6 @@ fn shorten(names: &[String]) -> String {
 pub async fn run(args: AdoptArgs, report: &Report) -> Result<Exit, Failure> {
     let options = Options { fix: args.fix, until: args.until };
     let adopted = adopt(RunConfig::from_adopt(&args)?, options, report).await?;
-    say(&adopted.render(args.dataset.name));
+    say(&adopted.render(args.dataset));
     Ok(Exit::Done)
 }

@@ -31,7 +31,7 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addition {
     pub table: String,
-    /// In words: `primary key (indexnumberid)`.
+    /// In words: `primary key (id)`.
     pub what: String,
     /// The statement that adds it.
     pub statement: String,
@@ -94,7 +94,7 @@ async fn make_wanted<'a>(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     pub table: String,
-    /// In words: `not null on court`.
+    /// In words: `not null on name`.
     pub what: String,
     /// The statement that takes it away.
     pub statement: String,

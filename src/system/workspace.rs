@@ -1,5 +1,5 @@
 //! A run's own folder on the local disk: downloads, the staging store, CSVs. It goes with the run; what a dead run
-//! left behind is removed by the next one. Nobody else gets into it: it holds street lines.
+//! left behind is removed by the next one. Nobody else gets into it: it holds what is private.
 
 use std::fs::{self, File, Permissions};
 use std::io;

@@ -79,7 +79,7 @@ pub struct ServerError {
     pub table: Option<String>,
     pub column: Option<String>,
     pub constraint: Option<String>,
-    /// Of a COPY: table, line and column (`COPY oca_index, line 3, column fileddate`).
+    /// Of a COPY: table, line and column (`COPY people, line 3, column born`).
     pub copy_at: Option<String>,
     /// What the server advises.
     pub hint: Option<String>,

@@ -11,7 +11,7 @@ use crate::stages::select::{self, SelectedFile};
 use crate::system::machine;
 use crate::words::size;
 
-/// Staging takes so many times the size of the zips of a batch: the zips, the local store and the CSVs. Measured, see
+/// Staging takes so many times the size of the files of a batch: these, the local store and the CSVs. Measured, see
 /// docs/operations.md.
 const STAGING_FACTOR: u64 = 8;
 /// What a run takes besides DuckDB, generously.

@@ -54,7 +54,7 @@ struct Offender {
     file_id: i64,
     ordinal: i64,
     offset_bytes: i64,
-    /// False: its case is deleted.
+    /// False: it is deleted.
     is_winner: bool,
     breach: Breach,
 }

@@ -17,6 +17,7 @@ mod sql_files;
 mod swallowed;
 pub mod takeover;
 mod takeover_ledger;
+mod tenants;
 mod timings;
 mod toy;
 mod unfetched;

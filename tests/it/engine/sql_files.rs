@@ -282,7 +282,7 @@ async fn each_file_runs_as_its_header_says() {
     run(&mut session, "promote/guards.pg.sql", "");
     run(&mut session, "oca/8_guards.pg.sql", "");
     // The search for records that the database refuses.
-    run(&mut session, "refused/4_cases.pg.sql", "");
+    run(&mut session, "refused/4_numbered.pg.sql", "");
     for part in ["6_find", "7_plan_some", "8_remove_parents", "9_index", "10_parent"] {
         run(&mut session, &format!("refused/{part}.pg.sql"), parent.name);
     }

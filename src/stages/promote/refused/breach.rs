@@ -85,7 +85,7 @@ impl Transfer<'_> {
     /// a record, for which it would be left out, and stay in production.
     ///
     /// # Errors
-    /// [`Cause::DeleteRefused`] then. The server names the table that has the foreign key in both cases.
+    /// [`Cause::DeleteRefused`] then. Either way, the server names the table that has the foreign key.
     pub(super) async fn unless_delete(&self, error: PgError) -> Result<PgError, Cause> {
         let Some(server) = server(&error).filter(|server| FOREIGN_KEY.contains(&server.code.as_str())) else {
             return Ok(error);

@@ -27,13 +27,13 @@ enum Attempt {
 /// A search under way, in a transaction of its own.
 pub(super) struct Search<'a> {
     transfer: &'a Transfer<'a>,
-    /// Records of the batch; there are no more cases than that.
+    /// Records of the batch; there are no more identities than that.
     records: u64,
     /// How many offenders are enough.
     limit: usize,
 }
 
-/// Positions of cases, in the order in which they count.
+/// Positions of records, in the order in which they count.
 type Span = Range<u64>;
 
 impl<'a> Search<'a> {
@@ -49,7 +49,7 @@ impl<'a> Search<'a> {
         if tables.is_empty() && transfer.make_missing_tables(tables).await? {
             transfer.make_keys().await?;
         }
-        transfer.run(sql::REFUSED_CASES, "", SEARCH).await?;
+        transfer.run(sql::REFUSED_NUMBERED, "", SEARCH).await?;
         if self.attempt(&transfer.render(transfer.plan(), table), true).await?.is_some() {
             return self.by_halves(Attempt::Plan).await;
         }
@@ -76,7 +76,7 @@ impl<'a> Search<'a> {
         Ok(offenders)
     }
 
-    /// The cases with a row of this table that breaks a constraint which asks for its staged columns alone.
+    /// The records with a row of this table that breaks a constraint which asks for its staged columns alone.
     async fn broken_in(&self, table: &Table) -> Result<Vec<(u64, Breach)>, Cause> {
         let (transfer, schema) = (self.transfer, &self.transfer.context.config.database.schema);
         let columns: Vec<_> = table.staged().map(|column| column.name).collect();
@@ -163,7 +163,7 @@ impl<'a> Search<'a> {
                 Some(offender) if offender.is_winner || attempt == Attempt::Merge => {
                     found.push((part.start, offender));
                 }
-                // Of a case that is deleted, or of none: nothing that could be left out.
+                // Of a record that is deleted, or of none: nothing that could be left out.
                 _ => return Err(error.into()),
             }
             if found.len() >= self.limit {
@@ -237,7 +237,7 @@ impl<'a> Search<'a> {
         self.transfer.watch.answer(SEARCH, self.transfer.transaction.batch_execute(script)).await
     }
 
-    /// The last record of the case at a position.
+    /// The place of the record at a position.
     async fn offender(&self, position: u64, breach: Breach) -> Result<Option<Offender>, Cause> {
         let rows = self.transfer.query(sql::REFUSED_PLACE, "", &[&(position as i64)], SEARCH).await?;
         let read = |row: &tokio_postgres::Row| {
@@ -258,7 +258,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Both halves, the first one last: it is taken first. Of one case, itself.
+/// Both halves, the first one last: it is taken first. Of one record, itself.
 fn halves(part: Span) -> Vec<Span> {
     match (part.end - part.start) / 2 {
         0 => vec![part],

@@ -1,0 +1,84 @@
+//! The engine knows no dataset: it names none, and speaks of records and parts, not of what one dataset calls them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use merganser::datasets;
+
+/// What belongs to one dataset alone, beside the names of the datasets, of their tables and keys.
+const WORDS: &[&str] =
+    &["case", "cases", "court", "courts", "street", "xml", "zip", "zips"];
+
+/// Files that may say such words, and why.
+const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
+    ("src/cli/mod.rs", &["case", "cases", "court", "street"], "options of the one dataset that has a sample"),
+    ("src/cli/environment.rs", &["cases"], "names of the variables of the job that was taken over"),
+    ("src/dataset.rs", &["xml", "street"], "examples of what a dataset says of itself"),
+    ("src/commands/demo.rs", &["oca", "case", "cases", "court"], "the demo shows one dataset"),
+    ("sql/demo/", &["court", "cases", "indexnumberid", "oca_index", "oca_judgments"], "the demo's table"),
+    ("src/commands/sample.rs", &["oca", "cases", "xml", "zip"], "the one dataset that has a sample"),
+    ("src/error.rs", &["oca"], "an error of that sample"),
+    ("src/clients/store/s3/", &["xml", "zip"], "S3 answers in XML; types of objects by their names"),
+];
+
+fn collect(folder: &Path, ending: &str, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, ending, files);
+        } else if path.to_string_lossy().ends_with(ending) {
+            files.push(path);
+        }
+    }
+}
+
+/// The words of a text, in lower case; an identifier is one word.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).map(str::to_lowercase)
+}
+
+/// `case` is SQL's word, too, English has letters in upper and lower case, and Rust's iterators zip.
+fn is_plain(line: &str, word: &str) -> bool {
+    let line = line.to_lowercase();
+    let others = ["case when", "case plan", "case current", "case class", "case session", "lower case", "in any case"];
+    match word {
+        "case" => line.trim_end().ends_with("case") || others.iter().any(|said| line.contains(said)),
+        "zip" => line.contains(".zip("),
+        _ => false,
+    }
+}
+
+#[test]
+fn the_engine_speaks_of_no_dataset() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names: Vec<String> = WORDS.iter().map(|word| (*word).to_owned()).collect();
+    for dataset in datasets::ALL {
+        names.extend(dataset.table_names().chain([dataset.name, dataset.key()]).map(str::to_owned));
+    }
+    let mut files = Vec::new();
+    collect(&root.join("src"), ".rs", &mut files);
+    collect(&root.join("sql"), ".sql", &mut files);
+    let mut found = Vec::new();
+    for path in files {
+        let name = path.strip_prefix(root).unwrap().display().to_string();
+        let own = datasets::ALL.iter().any(|dataset| name.starts_with(&format!("sql/{}/", dataset.name)));
+        if own || name.starts_with("src/datasets/") || name.ends_with("tests.rs") {
+            continue;
+        }
+        let allowed: Vec<_> = EXCEPTIONS
+            .iter()
+            .filter(|(file, _, _)| name.starts_with(file))
+            .flat_map(|(_, words, _)| words.iter().copied())
+            .collect();
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for (line, number) in text.lines().zip(1..) {
+            for word in words(line) {
+                if names.contains(&word) && !allowed.contains(&word.as_str()) && !is_plain(line, &word) {
+                    found.push(format!("{name}:{number}: {word}: {}", line.trim()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}\n{}", found.len(), found.join("\n"));
+}
