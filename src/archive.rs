@@ -78,7 +78,7 @@ pub async fn repair(store: &Store, objects: Objects, ledger: &Ledger) -> Result<
     if postings.is_empty() {
         return Ok(());
     }
-    let known = ledger.known_files().await?;
+    let known = ledger.known_parts().await?;
     for object in postings {
         let Some((name, sha256)) = objects.posted(&object.key) else { continue };
         if !known.iter().any(|known| known.name == name && known.sha256.as_deref() == Some(sha256)) {

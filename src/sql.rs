@@ -10,6 +10,7 @@ pub const MIGRATIONS_TABLE: &str = include_str!("../sql/ledger/migrations/table.
 pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_ledger", include_str!("../sql/ledger/migrations/0001_ledger.pg.sql")),
     ("0002_posted", include_str!("../sql/ledger/migrations/0002_posted.pg.sql")),
+    ("0003_parts", include_str!("../sql/ledger/migrations/0003_parts.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -24,14 +25,15 @@ pub const LEDGER_FINISH_RUN: &str = include_str!("../sql/ledger/finish_run.pg.sq
 pub const LEDGER_START_STEP: &str = include_str!("../sql/ledger/start_step.pg.sql");
 pub const LEDGER_FINISH_STEP: &str = include_str!("../sql/ledger/finish_step.pg.sql");
 pub const LEDGER_FAIL_STEPS: &str = include_str!("../sql/ledger/fail_steps.pg.sql");
-pub const LEDGER_KNOWN_FILES: &str = include_str!("../sql/ledger/known_files.pg.sql");
+pub const LEDGER_KNOWN_PARTS: &str = include_str!("../sql/ledger/known_parts.pg.sql");
+pub const LEDGER_KNOWN_FILES_UNTIL_2: &str = include_str!("../sql/ledger/known_files_until_2.pg.sql");
 pub const LEDGER_COMPARED: &str = include_str!("../sql/ledger/compared.pg.sql");
 pub const LEDGER_OWN_RUNS: &str = include_str!("../sql/ledger/own_runs.pg.sql");
 pub const LEDGER_UNRESOLVED: &str = include_str!("../sql/ledger/unresolved.pg.sql");
 pub const LEDGER_FAILED_RECORD: &str = include_str!("../sql/ledger/failed_record.pg.sql");
-pub const LEDGER_ADD_FILE: &str = include_str!("../sql/ledger/add_file.pg.sql");
-pub const LEDGER_ADOPT_FILES: &str = include_str!("../sql/ledger/adopt_files.pg.sql");
-pub const LEDGER_FILE_PARSED: &str = include_str!("../sql/ledger/file_parsed.pg.sql");
+pub const LEDGER_ADD_PART: &str = include_str!("../sql/ledger/add_part.pg.sql");
+pub const LEDGER_ADOPT_PARTS: &str = include_str!("../sql/ledger/adopt_parts.pg.sql");
+pub const LEDGER_PART_PARSED: &str = include_str!("../sql/ledger/part_parsed.pg.sql");
 pub const LEDGER_FAILED_AGAIN: &str = include_str!("../sql/ledger/failed_again.pg.sql");
 pub const LEDGER_REMEMBERED: &str = include_str!("../sql/ledger/remembered.pg.sql");
 pub const LEDGER_PUBLISHED: &str = include_str!("../sql/ledger/published.pg.sql");
@@ -42,7 +44,7 @@ pub const LEDGER_NEW_ELEMENTS: &str = include_str!("../sql/ledger/new_elements.p
 pub const LEDGER_VIEW_RUNS: &str = include_str!("../sql/ledger/view_runs.pg.sql");
 pub const LEDGER_VIEW_RUN: &str = include_str!("../sql/ledger/view_run.pg.sql");
 pub const LEDGER_VIEW_TIMINGS: &str = include_str!("../sql/ledger/view_timings.pg.sql");
-pub const LEDGER_VIEW_FILE: &str = include_str!("../sql/ledger/view_file.pg.sql");
+pub const LEDGER_VIEW_PART: &str = include_str!("../sql/ledger/view_part.pg.sql");
 pub const LEDGER_VIEW_FAILURES: &str = include_str!("../sql/ledger/view_failures.pg.sql");
 pub const LEDGER_VIEW_ORIGIN: &str = include_str!("../sql/ledger/view_origin.pg.sql");
 pub const LEDGER_FIND_RUN: &str = include_str!("../sql/ledger/find_run.pg.sql");

@@ -3,12 +3,12 @@
 -- Inputs:  $1 dataset, $2 failed_record_id; :"ledger".
 -- Outputs: file name, target schema, ordinal, and how it was settled, if it is.
 select
-    files.name,
+    parts.name,
     runs.target_schema,
     failed.ordinal,
     failed.resolution || ' by run ' || coalesce(failed.resolved_by::text, '-') as resolution
 from :"ledger".failed_records as failed
-    join :"ledger".files using (file_id)
+    join :"ledger".parts using (part_id)
     join :"ledger".runs on runs.run_id = failed.run_id
 where runs.dataset = $1
     and not runs.dry_run

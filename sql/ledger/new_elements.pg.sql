@@ -6,7 +6,7 @@ select path
 from unnest($4::text[]) as path
 where not exists (
     select
-    from :"ledger".files join :"ledger".runs using (run_id)
+    from :"ledger".parts join :"ledger".runs using (run_id)
     where dataset = $1
         and target_schema = $2
         and not dry_run

@@ -2,6 +2,6 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"ledger".
 -- Outputs: the number of failed records that are not settled, those of dry runs left out.
-select count(distinct (failed.file_id, failed.ordinal))
+select count(distinct (failed.part_id, failed.ordinal))
 from :"ledger".failed_records as failed join :"ledger".runs using (run_id)
 where failed.resolved_at is null and not runs.dry_run;

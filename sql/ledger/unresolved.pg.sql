@@ -2,9 +2,9 @@
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 dataset, $2 target schema, $3 run_id or null, $4 failed_record_id or null; :"ledger".
 -- Outputs: file name, its size, ordinal of each. A break of a document has no record to try again.
-select distinct files.name, files.size_bytes, failed.ordinal
+select distinct parts.name, parts.size_bytes, failed.ordinal
 from :"ledger".failed_records as failed
-    join :"ledger".files using (file_id)
+    join :"ledger".parts using (part_id)
     join :"ledger".runs on runs.run_id = failed.run_id
 where runs.dataset = $1
     and runs.target_schema = $2
@@ -13,4 +13,4 @@ where runs.dataset = $1
     and failed.ordinal > 0
     and ($3::uuid is null or failed.run_id = $3)
     and ($4::bigint is null or failed.failed_record_id = $4)
-order by files.name, files.size_bytes, failed.ordinal;
+order by parts.name, parts.size_bytes, failed.ordinal;

@@ -3,7 +3,7 @@
 -- Inputs:  $1 its identity; :"ledger".
 -- Outputs: one JSON object for each dataset and schema that has it.
 select to_jsonb(origin) || jsonb_build_object(
-    'file', files.name, 'run_id', files.run_id, 'run_date', files.run_date, 'sha256', files.sha256
+    'file', parts.name, 'run_id', parts.run_id, 'run_date', parts.as_of, 'sha256', parts.sha256
 )
-from :"ledger".record_origins as origin join :"ledger".files using (file_id)
+from :"ledger".record_origins as origin join :"ledger".parts using (part_id)
 where origin.record_id = $1;

@@ -13,8 +13,12 @@ select to_jsonb(runs) || jsonb_build_object(
         from :"ledger".steps where steps.run_id = runs.run_id
     ),
     'files', (
-        select coalesce(jsonb_agg(to_jsonb(files) - 'run_id' order by file_id), '[]')
-        from :"ledger".files where files.run_id = runs.run_id
+        select coalesce(jsonb_agg(
+            to_jsonb(parts) - '{run_id,part_id,as_of}'::text[]
+                || jsonb_build_object('file_id', part_id, 'run_date', as_of)
+            order by part_id
+        ), '[]')
+        from :"ledger".parts where parts.run_id = runs.run_id
     ),
     'table_changes', (
         select coalesce(jsonb_agg(to_jsonb(change) - 'run_id' order by batch, table_name), '[]')
@@ -27,15 +31,15 @@ select to_jsonb(runs) || jsonb_build_object(
     'failures', (
         -- A record can have failed for several reasons.
         select jsonb_build_object(
-            'open', count(distinct (file_id, ordinal)) filter (where resolved_at is null),
-            'settled', count(distinct (file_id, ordinal)) filter (where resolution <> 'failed_again'),
-            'failed_again', count(distinct (file_id, ordinal)) filter (where resolution = 'failed_again')
+            'open', count(distinct (part_id, ordinal)) filter (where resolved_at is null),
+            'settled', count(distinct (part_id, ordinal)) filter (where resolution <> 'failed_again'),
+            'failed_again', count(distinct (part_id, ordinal)) filter (where resolution = 'failed_again')
         )
         from :"ledger".failed_records as failed where failed.run_id = runs.run_id
     ),
     'files_failed', (
-        select count(*) from :"ledger".files
-        where files.run_id = runs.run_id and files.status in ('failed', 'incomplete')
+        select count(*) from :"ledger".parts
+        where parts.run_id = runs.run_id and parts.status in ('failed', 'incomplete')
     ),
     'batches_committed', (
         select count(*) from :"ledger".steps

@@ -13,15 +13,15 @@ select jsonb_build_object(
     'finished_at', finished_at,
     'duration_ms', round(extract(epoch from finished_at - started_at) * 1000),
     'host', host,
-    'files', (select count(*) from :"ledger".files where files.run_id = runs.run_id),
-    'records_loaded', (select coalesce(sum(records_loaded), 0) from :"ledger".files where files.run_id = runs.run_id),
+    'files', (select count(*) from :"ledger".parts where parts.run_id = runs.run_id),
+    'records_loaded', (select coalesce(sum(records_loaded), 0) from :"ledger".parts where parts.run_id = runs.run_id),
     'failures_open', (
-        select count(distinct (failed.file_id, failed.ordinal)) from :"ledger".failed_records as failed
+        select count(distinct (failed.part_id, failed.ordinal)) from :"ledger".failed_records as failed
         where failed.run_id = runs.run_id and failed.resolved_at is null
     ),
     'files_failed', (
-        select count(*) from :"ledger".files
-        where files.run_id = runs.run_id and files.status in ('failed', 'incomplete')
+        select count(*) from :"ledger".parts
+        where parts.run_id = runs.run_id and parts.status in ('failed', 'incomplete')
     ),
     'batches_committed', (
         select count(*) from :"ledger".steps

@@ -31,7 +31,7 @@ select jsonb_build_object(
     'status', status,
     'started_at', started_at,
     'duration_ms', round(extract(epoch from finished_at - started_at) * 1000),
-    'records_seen', (select coalesce(sum(records_seen), 0) from :"ledger".files where files.run_id = run.run_id),
+    'records_seen', (select coalesce(sum(records_seen), 0) from :"ledger".parts where parts.run_id = run.run_id),
     'peak_memory_bytes', (select max(peak_memory_bytes) from cost where cost.run_id = run.run_id),
     'steps', (
         select coalesce(jsonb_agg(to_jsonb(cost) - 'run_id' - 'started_at' order by started_at), '[]')

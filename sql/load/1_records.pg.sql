@@ -4,9 +4,9 @@
 -- Outputs: the table.
 create unlogged table :"staging".:"table" (
     record_id text not null,
-    file_id bigint not null,
+    part_id bigint not null,
     -- Null: the part tells of no day.
-    run_date date,
+    as_of date,
     order_key text not null,
     ordinal bigint not null,
     -- Its first byte in the document: for the ledger, should the database refuse it.

@@ -1,9 +1,9 @@
 -- Purpose: decide what becomes of every case of this batch, and keep oca_metadata (rules 2 to 5).
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
--- Inputs:  :"staging".oca_records, one row for each good record: record_id, file_id, run_date, order_key,
+-- Inputs:  :"staging".oca_records, one row for each good record: record_id, part_id, as_of, order_key,
 --          ordinal, offset_bytes, is_delete, has_data, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
 --          :'overwrite_newer', true only when the operator asks for it; :'run_id'.
--- Outputs: pg_temp.plan, one row a case: record_id, action (load, superseded or delete), file_id, ordinal
+-- Outputs: pg_temp.plan, one row a case: record_id, action (load, superseded or delete), part_id, ordinal
 --          and order_key of the winning record, is_newly_sealed, has_data (beside its delete), and what oca_metadata has to say of it (is_known and is_changed: it says
 --          something, and something else, before); oca_metadata up to date; failed records of deleted cases settled
 --          and cleared; pg_temp.counted, how many rows of each table had to change (expected), and did (found).
@@ -12,12 +12,12 @@ create temp table plan on commit drop as
 with seen as (
     select
         record_id,
-        min(run_date) as first_seen,
-        max(run_date) filter (where not is_delete) as last_live,
-        min(run_date) filter (where is_delete) as first_delete,
+        min(as_of) as first_seen,
+        max(as_of) filter (where not is_delete) as last_live,
+        min(as_of) filter (where is_delete) as first_delete,
         bool_or(is_delete and has_data) as has_data,
         max(order_key collate "C") filter (where is_winner) as order_key,
-        max(file_id) filter (where is_winner) as file_id,
+        max(part_id) filter (where is_winner) as part_id,
         max(ordinal) filter (where is_winner) as ordinal
     from :"staging".oca_records
     group by record_id
@@ -37,7 +37,7 @@ known as (
         file.name = own.name and file.sha256 = own.sha256 and origin.ordinal > seen.ordinal
             as is_later_in_file
     from seen
-    left join :"ledger".files as own on own.file_id = seen.file_id
+    left join :"ledger".parts as own on own.part_id = seen.part_id
     -- Not the table itself: one that was taken over without its key may hold a case twice.
     left join (
         select
@@ -55,11 +55,11 @@ known as (
         and origin.record_id = seen.record_id
         -- Where production was made anew, the ledger remembers what is no longer there.
         and metadata.indexnumberid is not null
-    left join :"ledger".files as file on file.file_id = origin.file_id
+    left join :"ledger".parts as file on file.part_id = origin.part_id
 )
 select
     record_id,
-    file_id,
+    part_id,
     ordinal,
     order_key,
     first_seen,
@@ -108,7 +108,7 @@ inserted as (
     select record_id, initialdate, updatedate, deletedate
     from pg_temp.plan
     where not is_known
-    order by first_seen, file_id, ordinal
+    order by first_seen, part_id, ordinal
     returning 1
 )
 insert into pg_temp.counted (table_name, change, expected, found)

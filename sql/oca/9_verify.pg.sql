@@ -51,8 +51,8 @@ remains as (
     from :"ledger".record_origins join sealed on record_id = indexnumberid
     where dataset = 'oca' and target_schema = :'schema'
     union all
-    select 'files.unknown_elements', count(*)
-    from :"ledger".files join :"ledger".runs using (run_id)
+    select 'parts.unknown_elements', count(*)
+    from :"ledger".parts join :"ledger".runs using (run_id)
     where unknown_elements @? '$.* ? (@.example != "")'
         and exists (select from sealed)
         and runs.dataset = 'oca'

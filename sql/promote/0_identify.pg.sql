@@ -5,15 +5,15 @@
 --          same bytes: from now on it is settled, and cleared when it is deleted, like any other.
 update :"ledger".failed_records as failed
 set record_id = record.record_id
-from :"ledger".files as failed_file, :"ledger".runs as failed_run,
-    :"ledger".files as good_file, :"staging".:"records" as record
+from :"ledger".parts as failed_file, :"ledger".runs as failed_run,
+    :"ledger".parts as good_file, :"staging".:"records" as record
 where failed.record_id is null
     and failed.ordinal > 0
-    and failed_file.file_id = failed.file_id
+    and failed_file.part_id = failed.part_id
     and failed_run.run_id = failed.run_id
     and failed_run.dataset = :'dataset'
     and failed_run.target_schema = :'schema'
-    and good_file.file_id = record.file_id
+    and good_file.part_id = record.part_id
     and good_file.name = failed_file.name
     and good_file.sha256 = failed_file.sha256
     and record.ordinal = failed.ordinal;

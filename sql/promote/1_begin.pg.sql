@@ -13,7 +13,7 @@ where action = 'delete'
     );
 
 create temp table blocked on commit drop as
-select record_id from pg_temp.plan where action <> 'load' and file_id is not null;
+select record_id from pg_temp.plan where action <> 'load' and part_id is not null;
 
 create temp table removed (table_name text, record_id text, rows bigint) on commit drop;
 

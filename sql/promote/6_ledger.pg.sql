@@ -1,27 +1,27 @@
--- Purpose: the ledger's side of the commit: which files are done, where each record came from, which
+-- Purpose: the ledger's side of the commit: which parts are done, where each record came from, which
 --          failed records are put right.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, :"staging".:"records"; :"ledger"; :is_replaced: the
 --          records come from one part, which slice_origin.pg.sql names, and none has an origin of its own.
--- Outputs: :"ledger".files, record_origins and failed_records up to date; pg_temp.counted, how many rows of each had to
+-- Outputs: :"ledger".parts, record_origins and failed_records up to date; pg_temp.counted, how many rows of each had to
 --          change, and did.
 
 with outcome as (
     select
-        record.file_id,
+        record.part_id,
         count(*) filter (where record.is_delete or plan.action = 'delete') as deleted,
         count(*) filter (where record.is_winner and plan.action in ('load', 'same')) as loaded,
         count(*) as good
     from :"staging".:"records" as record join pg_temp.plan using (record_id)
-    group by record.file_id
+    group by record.part_id
 ),
 ended as materialized (
-    select file.file_id, outcome.loaded, outcome.deleted, outcome.good, run.kind
-    from :"ledger".files as file left join outcome using (file_id) join :"ledger".runs as run using (run_id)
+    select file.part_id, outcome.loaded, outcome.deleted, outcome.good, run.kind
+    from :"ledger".parts as file left join outcome using (part_id) join :"ledger".runs as run using (run_id)
     where file.run_id = :'run_id' and file.batch = :batch and file.status = 'pending'
 ),
 written as (
-    update :"ledger".files as file
+    update :"ledger".parts as file
     set records_loaded = coalesce(ended.loaded, 0),
         records_deleted = coalesce(ended.deleted, 0),
         records_superseded = coalesce(ended.good - ended.loaded - ended.deleted, 0),
@@ -33,11 +33,11 @@ written as (
             else 'done'
         end
     from ended
-    where ended.file_id = file.file_id
+    where ended.part_id = file.part_id
     returning file.status
 )
 insert into pg_temp.counted (table_name, change, expected, found)
-select 'files', 'update', (select count(*) from ended), (select count(*) from written where status <> 'pending');
+select 'parts', 'update', (select count(*) from ended), (select count(*) from written where status <> 'pending');
 
 delete from :"ledger".record_origins as origin
 using pg_temp.touched
@@ -61,16 +61,16 @@ cross join lateral (
 where touched.action = 'delete';
 
 with loaded as materialized (
-    select record_id, file_id, ordinal
+    select record_id, part_id, ordinal
     from pg_temp.plan
     where action = 'load' and not :is_replaced
-    order by file_id, ordinal
+    order by part_id, ordinal
 ),
 written as (
-    insert into :"ledger".record_origins (dataset, target_schema, record_id, file_id, ordinal)
-    select :'dataset', :'schema', record_id, file_id, ordinal from loaded
+    insert into :"ledger".record_origins (dataset, target_schema, record_id, part_id, ordinal)
+    select :'dataset', :'schema', record_id, part_id, ordinal from loaded
     on conflict (dataset, target_schema, record_id) do update
-    set file_id = excluded.file_id, ordinal = excluded.ordinal, loaded_at = excluded.loaded_at
+    set part_id = excluded.part_id, ordinal = excluded.ordinal, loaded_at = excluded.loaded_at
     returning 1
 )
 insert into pg_temp.counted (table_name, change, expected, found)
@@ -89,9 +89,9 @@ with settled as materialized (
         end as resolution
     from :"ledger".failed_records as failed
         join pg_temp.plan on plan.record_id = failed.record_id
-        join :"ledger".files as failed_file on failed_file.file_id = failed.file_id
+        join :"ledger".parts as failed_file on failed_file.part_id = failed.part_id
         join :"ledger".runs as failed_run on failed_run.run_id = failed.run_id
-        left join :"ledger".files as plan_file on plan_file.file_id = plan.file_id
+        left join :"ledger".parts as plan_file on plan_file.part_id = plan.part_id
     where failed.resolved_at is null
         and failed_run.dataset = :'dataset'
         and failed_run.target_schema = :'schema'
@@ -123,10 +123,10 @@ with settled as materialized (
     select distinct on (failed.failed_record_id)
         failed.failed_record_id,
         case when new_file.sha256 = old_file.sha256 then 'loaded' else 'superseded' end as resolution
-    from :"ledger".files as new_file
-        join :"ledger".files as old_file on old_file.name = new_file.name
+    from :"ledger".parts as new_file
+        join :"ledger".parts as old_file on old_file.name = new_file.name
         join :"ledger".runs as old_run on old_run.run_id = old_file.run_id
-        join :"ledger".failed_records as failed on failed.file_id = old_file.file_id
+        join :"ledger".failed_records as failed on failed.part_id = old_file.part_id
     where new_file.run_id = :'run_id'
         and new_file.batch = :batch
         and new_file.status in ('done', 'done_with_failures', 'incomplete')

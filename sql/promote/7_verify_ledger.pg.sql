@@ -1,7 +1,7 @@
 -- Purpose: does the ledger say of this batch what was written into it?
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, last: only if something stands on the ledger's
 --          tables that is not ours
--- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan; :"ledger".files and record_origins.
+-- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan; :"ledger".parts and record_origins.
 -- Outputs: one row a table with a difference: table_name; missing and unexpected, numbers of rows.
 with origins as (
     select
@@ -16,18 +16,18 @@ with origins as (
             on origin.dataset = known.dataset
             and origin.target_schema = known.target_schema
             and origin.record_id = known.record_id
-            and origin.file_id = plan.file_id
+            and origin.part_id = plan.part_id
             and origin.ordinal = plan.ordinal
 ),
 pending as (
     select count(*) as missing
-    from :"ledger".files
+    from :"ledger".parts
     where run_id = :'run_id' and batch = :batch and status = 'pending'
 ),
 differences as (
     select 'record_origins' as table_name, missing, unexpected from origins
     union all
-    select 'files', missing, 0 from pending
+    select 'parts', missing, 0 from pending
 )
 select table_name, missing, unexpected
 from differences

@@ -8,5 +8,5 @@ select
     coalesce(sum(records_superseded), 0)::bigint,
     coalesce(sum(records_deleted), 0)::bigint,
     coalesce(sum(records_failed), 0)::bigint
-from :"ledger".files
+from :"ledger".parts
 where run_id = $1 and batch = $2;

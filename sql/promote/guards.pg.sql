@@ -1,6 +1,6 @@
 -- Purpose: the last look before the commit, for every dataset: what would make a person ask "wait, what?".
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
--- Inputs:  :'run_id', :batch, :'dataset', :'schema', :"ledger".files and table_changes; pg_temp.plan;
+-- Inputs:  :'run_id', :batch, :'dataset', :'schema', :"ledger".parts and table_changes; pg_temp.plan;
 --          pg_temp.removed, what left production by record; :'parent', the first table; :'kept', the tables that the
 --          promotion keeps itself, with commas; :'record', what a record is called;
 --          :max_failures_percent, :max_failures_records (the larger of both is the budget);
@@ -17,7 +17,7 @@ with failures as (
         coalesce(sum(records_failed), 0) as failed,
         coalesce(sum(records_seen), 0) as seen,
         greatest(floor(sum(records_seen) * :max_failures_percent / 100.0), :max_failures_records) as budget
-    from :"ledger".files
+    from :"ledger".parts
     where run_id = :'run_id' and records_seen is not null
 ),
 -- A deletion holds for ever. One of a record that had nothing to lose, and that says nothing else, is the ordinary one.
@@ -73,17 +73,17 @@ dates as (
     select
         'run_date' as name,
         file.name as subject,
-        file.run_date,
+        file.as_of,
         (
-            select max(done.run_date)
-            from :"ledger".files as done join :"ledger".runs using (run_id)
+            select max(done.as_of)
+            from :"ledger".parts as done join :"ledger".runs using (run_id)
             where runs.dataset = :'dataset'
                 and runs.target_schema = :'schema'
                 and done.status in ('done', 'done_with_failures', 'incomplete')
                 and done.run_id <> :'run_id'
         ) as newest
-    from :"ledger".files as file
-    where file.run_id = :'run_id' and file.batch = :batch and file.run_date is not null
+    from :"ledger".parts as file
+    where file.run_id = :'run_id' and file.batch = :batch and file.as_of is not null
 ),
 findings as (
     select name, subject, 'at most ' || budget || ' failed records' as threshold,
@@ -109,9 +109,9 @@ findings as (
     select name, subject,
         'not in the future'
             || coalesce('; at most ' || :feed_days::int || ' days, for which the feed keeps files, before the newest', ''),
-        run_date || case when newest is null then '' else ', newest ' || newest end,
-        run_date <= current_date + 1
-        and (:feed_days::int is null or newest is null or run_date >= newest - :feed_days::int)
+        as_of || case when newest is null then '' else ', newest ' || newest end,
+        as_of <= current_date + 1
+        and (:feed_days::int is null or newest is null or as_of >= newest - :feed_days::int)
     from dates
 )
 insert into :"ledger".guards (run_id, batch, name, subject, threshold, found, passed, allowed_by)

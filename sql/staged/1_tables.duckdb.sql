@@ -7,8 +7,8 @@
 
 create table files (
     file_no bigint primary key,
-    file_id bigint not null,
-    run_date varchar,
+    part_id bigint not null,
+    as_of varchar,
     order_key varchar not null
 );
 

@@ -5,8 +5,8 @@
 copy (
     select
         record_id,
-        file_id,
-        run_date,
+        part_id,
+        as_of,
         order_key,
         record_no & 4294967295 as ordinal,
         offset_bytes,

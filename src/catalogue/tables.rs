@@ -13,7 +13,7 @@ use crate::sql;
 const LEDGER: [(&str, &str); 5] = [
     ("runs", "update"),
     ("steps", "update"),
-    ("files", "update"),
+    ("parts", "update"),
     ("failed_records", "update"),
     ("record_origins", "both"),
 ];

@@ -267,12 +267,12 @@ async fn enter(
         json!({
             "name": file.name,
             "size_bytes": file.size_bytes,
-            "run_date": file.meaning.run_date,
+            "as_of": file.meaning.run_date,
             "order_key": file.meaning.order_key,
         })
     });
     let rows = serde_json::Value::Array(rows.collect()).to_string();
-    let text = sql::render(sql::LEDGER_ADOPT_FILES, &[("ledger", &context.config.database.ledger_schema)]);
+    let text = sql::render(sql::LEDGER_ADOPT_PARTS, &[("ledger", &context.config.database.ledger_schema)]);
     let source = context.config.source.to_string();
     let entered =
         transaction.query(&text, &[&context.run_id, &source, &rows]).await.map_err(|e| failed(e, what))?;

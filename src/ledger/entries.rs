@@ -64,14 +64,14 @@ pub struct NewRun {
 
 /// A file as it is taken up.
 #[derive(Debug)]
-pub struct NewFile<'a> {
+pub struct NewPart<'a> {
     pub batch: i32,
     pub name: &'a str,
     pub source: &'a str,
     /// `None`: it could not be fetched.
     pub sha256: Option<&'a str>,
     pub size_bytes: u64,
-    pub run_date: Option<Date>,
+    pub as_of: Option<Date>,
     pub order_key: &'a str,
     /// When it was last changed at its source, where that counts.
     pub modified: Option<Timestamp>,
@@ -79,8 +79,8 @@ pub struct NewFile<'a> {
 
 /// The newest posting of a file whose records went into production.
 #[derive(Clone, Debug)]
-pub struct KnownFile {
-    pub file_id: i64,
+pub struct KnownPart {
+    pub part_id: i64,
     pub name: String,
     pub size_bytes: u64,
     /// `None`: nobody has read it, it was adopted.
@@ -114,7 +114,7 @@ pub struct KnownFailure {
 
 /// What parser and checks found in a file.
 #[derive(Debug)]
-pub struct FileFindings {
+pub struct PartFindings {
     /// False: nothing of it can be used.
     pub readable: bool,
     pub records_seen: u64,
@@ -126,7 +126,7 @@ pub struct FileFindings {
 /// A failed record as the ledger keeps it.
 #[derive(Debug)]
 pub struct NewFailure {
-    pub file_id: i64,
+    pub part_id: i64,
     pub record_id: Option<String>,
     pub ordinal: i64,
     pub offset_bytes: i64,

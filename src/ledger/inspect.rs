@@ -86,7 +86,7 @@ impl Reader {
 
     /// What became of a file, in every run that took it up.
     pub async fn file(&self, name: &str) -> Result<Vec<Value>, Cause> {
-        self.objects(sql::LEDGER_VIEW_FILE, &[&name]).await
+        self.objects(sql::LEDGER_VIEW_PART, &[&name]).await
     }
 
     /// Where a record in production came from.

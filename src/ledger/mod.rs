@@ -4,9 +4,9 @@
 //! promotion that is rolled back. What must commit with the data is written by the promotion itself.
 
 pub mod entries;
-mod files;
 pub mod inspect;
 mod migrations;
+mod parts;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::sql;
 use crate::system::machine;
 
 pub use entries::{
-    FileFindings, Kind, KnownFailure, KnownFile, NewFailure, NewFile, NewRun, Place, Status, confirm_written,
+    Kind, KnownFailure, KnownPart, NewFailure, NewPart, NewRun, PartFindings, Place, Status, confirm_written,
 };
 pub use migrations::{NEWEST, is_usable, migrate};
 
@@ -233,14 +233,14 @@ impl Ledger {
     }
 
     /// Notes what was found in a file.
-    pub async fn file_parsed(&self, file_id: i64, findings: &FileFindings) -> Result<(), Cause> {
+    pub async fn part_parsed(&self, part_id: i64, findings: &PartFindings) -> Result<(), Cause> {
         let status = if findings.readable { "pending" } else { "failed" };
         let written = self
             .execute(
                 "note a file",
-                sql::LEDGER_FILE_PARSED,
+                sql::LEDGER_PART_PARSED,
                 &[
-                    &file_id,
+                    &part_id,
                     &status,
                     &(findings.records_seen as i64),
                     &(findings.records_failed as i64),
@@ -249,14 +249,14 @@ impl Ledger {
                 ],
             )
             .await?;
-        confirm_written("files", 1, written)
+        confirm_written("parts", 1, written)
     }
 
     /// Notes failed records: they stay, whatever becomes of the run.
     pub async fn add_failures(&self, failures: &[NewFailure]) -> Result<(), Cause> {
         let rows = failures.iter().map(|f| {
             json!({
-                "file_id": f.file_id, "record_id": f.record_id, "ordinal": f.ordinal,
+                "part_id": f.part_id, "record_id": f.record_id, "ordinal": f.ordinal,
                 "offset_bytes": f.offset_bytes, "table_name": f.table, "field": f.field, "value": f.value,
                 "reason": f.reason, "fragment": f.fragment,
             })
@@ -283,8 +283,8 @@ impl Ledger {
     }
 
     /// Closes older failures of the records of this file that failed again.
-    pub async fn close_failed_again(&self, file_id: i64) -> Result<(), Cause> {
-        self.execute("note failed records", sql::LEDGER_FAILED_AGAIN, &[&file_id, &self.run_id]).await?;
+    pub async fn close_failed_again(&self, part_id: i64) -> Result<(), Cause> {
+        self.execute("note failed records", sql::LEDGER_FAILED_AGAIN, &[&part_id, &self.run_id]).await?;
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::parse::{Staged, StagedFile};
 use crate::clients::duckdb::{DuckError, Staging};
 use crate::clients::postgres;
 use crate::error::Cause;
-use crate::ledger::{FileFindings, NewFailure};
+use crate::ledger::{NewFailure, PartFindings};
 use crate::run::context::Context;
 use crate::system::background::blocking;
 use crate::words;
@@ -210,7 +210,7 @@ fn failed_rows(staging: &Staging, skip: usize) -> Result<Vec<(i64, NewFailure)>,
         sql::render(sql::STAGED_FAILURES, &[("limit", &CHUNK.to_string()), ("offset", &skip.to_string())]);
     staging.query("read the failed records", &query, |row| {
         let failure = NewFailure {
-            file_id: 0,
+            part_id: 0,
             record_id: row.get(1)?,
             ordinal: row.get(2)?,
             offset_bytes: row.get(3)?,
@@ -226,8 +226,8 @@ fn failed_rows(staging: &Staging, skip: usize) -> Result<Vec<(i64, NewFailure)>,
 
 fn with_file(files: &[StagedFile], file_no: i64, failure: NewFailure) -> NewFailure {
     let file = files.iter().find(|file| i64::from(file.fetched.file_no) == file_no);
-    let file_id = file.expect("a failed record is of a file of its batch").fetched.file_id;
-    NewFailure { file_id, ..failure }
+    let part_id = file.expect("a failed record is of a file of its batch").fetched.part_id;
+    NewFailure { part_id, ..failure }
 }
 
 /// Holds what is staged of a part that takes the place of all that was there against what the parser has seen: a record that
@@ -278,7 +278,7 @@ async fn note_file(
 ) -> Result<(), Cause> {
     let name = &file.fetched.name;
     let findings = match &file.parsed {
-        Err(reason) => FileFindings {
+        Err(reason) => PartFindings {
             readable: false,
             records_seen: 0,
             records_failed: 0,
@@ -299,7 +299,7 @@ async fn note_file(
                 warning
             });
             let breaks_off = || format!("{name}: the document breaks off; what came before is loaded");
-            FileFindings {
+            PartFindings {
                 readable: true,
                 records_seen: good + failed,
                 records_failed: failed,
@@ -308,8 +308,8 @@ async fn note_file(
             }
         }
     };
-    context.ledger.file_parsed(file.fetched.file_id, &findings).await?;
-    context.ledger.close_failed_again(file.fetched.file_id).await
+    context.ledger.part_parsed(file.fetched.part_id, &findings).await?;
+    context.ledger.close_failed_again(file.fetched.part_id).await
 }
 
 /// What a person should know of a file although it can be loaded.

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::select::{Batch, SelectedFile};
 use crate::dataset::FileName;
 use crate::error::Cause;
-use crate::ledger::{FileFindings, NewFile};
+use crate::ledger::{NewPart, PartFindings};
 use crate::run::context::Context;
 use crate::{fault, words};
 
@@ -67,7 +67,7 @@ impl Fetched {
     /// The same files, to be taken once more without some records, each known by the id of its file and its ordinal.
     pub(super) fn without(mut self, refused: &[(i64, i64)]) -> Self {
         for file in &mut self.files {
-            let own = refused.iter().filter(|(file_id, _)| *file_id == file.file_id);
+            let own = refused.iter().filter(|(part_id, _)| *part_id == file.part_id);
             file.refused.extend(own.map(|(_, ordinal)| ordinal));
         }
         self
@@ -84,7 +84,7 @@ impl Fetched {
 pub(super) struct FetchedFile {
     /// Number in the batch, from 1, in the order in which files count.
     pub file_no: u32,
-    pub file_id: i64,
+    pub part_id: i64,
     pub name: String,
     pub path: PathBuf,
     pub size_bytes: u64,
@@ -172,15 +172,15 @@ async fn one_file(
         words::size(fetched.size_bytes)
     );
     if let Some(known) = file.known.as_ref().filter(|known| known.sha256 == fetched.sha256) {
-        context.ledger.compared(known.file_id, file.modified).await?;
+        context.ledger.compared(known.part_id, file.modified).await?;
         tracing::info!(run_id = %context.run_id, file = file.name, "         {}: posted again, and the same", file.name);
         fs::remove_file(&path).map_err(Cause::io(format!("remove {}", path.display())))?;
         return Ok(FetchOutcome::Same);
     }
-    let file_id = add(context, batch, &file, Some(&fetched.sha256), fetched.size_bytes).await?;
+    let part_id = add(context, batch, &file, Some(&fetched.sha256), fetched.size_bytes).await?;
     Ok(FetchOutcome::Fetched(FetchedFile {
         file_no,
-        file_id,
+        part_id,
         name: file.name,
         path,
         size_bytes: fetched.size_bytes,
@@ -208,15 +208,15 @@ async fn cannot_fetch(
         hint = cause.hint(),
         "{reason}: nothing of it is loaded, and what it deletes stays visible; the next run tries again"
     );
-    let file_id = add(context, batch, file, None, file.size_bytes).await?;
-    let findings = FileFindings {
+    let part_id = add(context, batch, file, None, file.size_bytes).await?;
+    let findings = PartFindings {
         readable: false,
         records_seen: 0,
         records_failed: 0,
         unknown: json!({}),
         error: Some(reason.clone()),
     };
-    context.ledger.file_parsed(file_id, &findings).await?;
+    context.ledger.part_parsed(part_id, &findings).await?;
     Ok(FetchOutcome::Unfetched(reason))
 }
 
@@ -227,15 +227,15 @@ async fn add(
     sha256: Option<&str>,
     size_bytes: u64,
 ) -> Result<i64, Cause> {
-    let new = NewFile {
+    let new = NewPart {
         batch,
         name: &file.name,
         source: &context.config.source.to_string(),
         sha256,
         size_bytes,
-        run_date: file.meaning.run_date,
+        as_of: file.meaning.run_date,
         order_key: &file.meaning.order_key,
         modified: file.modified,
     };
-    context.ledger.add_file(&new).await
+    context.ledger.add_part(&new).await
 }

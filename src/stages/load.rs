@@ -34,8 +34,8 @@ const CHUNK: usize = 256 << 10;
 /// Columns of the staging table that has one row for each good record.
 const RECORDS_COLUMNS: [&str; 9] = [
     "record_id",
-    "file_id",
-    "run_date",
+    "part_id",
+    "as_of",
     "order_key",
     "ordinal",
     "offset_bytes",

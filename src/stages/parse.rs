@@ -298,8 +298,8 @@ fn text(value: Option<&str>) -> ArrayRef {
 fn file_row(file: &FetchedFile) -> RecordBatch {
     row(vec![
         ("file_no", number(file.file_no.into())),
-        ("file_id", number(file.file_id)),
-        ("run_date", text(file.meaning.run_date.map(|date| date.to_string()).as_deref())),
+        ("part_id", number(file.part_id)),
+        ("as_of", text(file.meaning.run_date.map(|date| date.to_string()).as_deref())),
         ("order_key", text(Some(&file.meaning.order_key))),
     ])
 }

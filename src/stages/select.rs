@@ -12,7 +12,7 @@ use crate::clients::store::{Listing, ObjectInfo};
 use crate::config::Selection;
 use crate::dataset::{Dataset, FileName};
 use crate::error::Cause;
-use crate::ledger::KnownFile;
+use crate::ledger::KnownPart;
 use crate::run::context::Context;
 use crate::{fault, words};
 
@@ -41,7 +41,7 @@ pub struct SelectedFile {
 /// A posting of a file that is done.
 #[derive(Clone, Debug)]
 pub struct Posting {
-    pub file_id: i64,
+    pub part_id: i64,
     pub sha256: String,
 }
 
@@ -185,7 +185,7 @@ pub fn add_odd(dataset: &Dataset, files: &mut Vec<SelectedFile>, odd: Vec<(Strin
 /// Leaves out what is done: of each name the newest posting counts. One of another size was posted again, and is taken;
 /// order safety decides about its records. One of the same size that was changed at another time may have been: it is
 /// fetched and compared.
-pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownFile>) {
+pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownPart>) {
     let known: HashMap<_, _> = known.into_iter().map(|file| (file.name.clone(), file)).collect();
     files.retain_mut(|file| {
         let Some(known) = known.get(&file.name).filter(|known| known.is_done) else { return true };
@@ -202,13 +202,13 @@ pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownFile>) {
         if before.as_microsecond() == now.as_microsecond() {
             return false;
         }
-        file.known = Some(Posting { file_id: known.file_id, sha256: sha256.clone() });
+        file.known = Some(Posting { part_id: known.part_id, sha256: sha256.clone() });
         true
     });
 }
 
 /// Leaves out what is done in the archive, where times are those of the archive.
-pub fn leave_out_archived(files: &mut Vec<SelectedFile>, known: &[KnownFile]) {
+pub fn leave_out_archived(files: &mut Vec<SelectedFile>, known: &[KnownPart]) {
     files.retain(|file| {
         !known
             .iter()
@@ -225,7 +225,7 @@ async fn only_new(context: &Context, files: &mut Vec<SelectedFile>, names: usize
             context.config.source, context.dataset().name, words::count(names as u64)
         );
     }
-    leave_out_done(files, context.ledger.known_files().await?);
+    leave_out_done(files, context.ledger.known_parts().await?);
     Ok(())
 }
 
@@ -237,7 +237,7 @@ async fn only_matching(
     force: bool,
 ) -> Result<(), Cause> {
     let all: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
-    let known: Vec<_> = context.ledger.known_files().await?.into_iter().filter(|file| file.is_done).collect();
+    let known: Vec<_> = context.ledger.known_parts().await?.into_iter().filter(|file| file.is_done).collect();
     let gone: BTreeSet<_> = known.iter().map(|file| file.name.clone()).collect();
     let gone = gone.into_iter().filter(|name| glob.is_match(name) && !all.contains(name));
     let gone: Vec<_> = gone.collect();
@@ -379,8 +379,8 @@ mod tests {
         let time = |microsecond| Timestamp::from_microsecond(microsecond).ok();
         let file =
             |size_bytes, modified| SelectedFile { modified, ..selected(&[size_bytes]).files.remove(0) };
-        let known = |is_done, modified, sha256: Option<&str>| KnownFile {
-            file_id: 7,
+        let known = |is_done, modified, sha256: Option<&str>| KnownPart {
+            part_id: 7,
             name: "0".into(),
             size_bytes: 10,
             sha256: sha256.map(str::to_owned),
@@ -388,10 +388,10 @@ mod tests {
             is_done,
             has_failures: false,
         };
-        let taken = |file: SelectedFile, known: KnownFile| {
+        let taken = |file: SelectedFile, known: KnownPart| {
             let mut files = vec![file];
             leave_out_done(&mut files, vec![known]);
-            files.pop().map(|file| file.known.map(|posting| posting.file_id))
+            files.pop().map(|file| file.known.map(|posting| posting.part_id))
         };
         let done = || known(true, time(5), Some("a"));
         assert_eq!(taken(file(10, time(5)), done()), None);

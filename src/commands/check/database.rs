@@ -12,7 +12,7 @@ use crate::clients::postgres;
 use crate::clients::postgres::{Connection, PgError, PgUrl, SslMode};
 use crate::config::{DatabaseUrl, LoadVia, RunConfig};
 use crate::error::Cause;
-use crate::ledger::{KnownFile, Ledger, NEWEST};
+use crate::ledger::{KnownPart, Ledger, NEWEST};
 use crate::run::aws_s3::AwsS3;
 use crate::{embedded, run, schema, sql};
 
@@ -40,7 +40,7 @@ pub(super) struct DatabaseFound {
     /// So far is the server's clock ahead of ours.
     pub clock_ahead_seconds: Option<f64>,
     /// The files that are done; `None`: the ledger could not be read.
-    pub known: Option<Vec<KnownFile>>,
+    pub known: Option<Vec<KnownPart>>,
 }
 
 /// A session, and what the server says of itself.
@@ -56,7 +56,7 @@ struct ProbedServer {
 struct Look {
     /// `None`: there is none yet.
     ledger: Option<Ledger>,
-    known: Vec<KnownFile>,
+    known: Vec<KnownPart>,
     needs_work: bool,
 }
 
@@ -194,7 +194,7 @@ async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Caus
         let finding = Finding::ok(format!("none in schema {name} yet: the first run makes it"));
         return Ok((Look { ledger: None, known: Vec::new(), needs_work: true }, finding));
     };
-    let known = ledger.known_files().await?;
+    let known = ledger.known_parts_in(version).await?;
     let done = crate::words::count(known.len() as u64);
     let needs_work = version < NEWEST;
     let finding = Finding::ok(match needs_work {

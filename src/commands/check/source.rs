@@ -10,7 +10,7 @@ use crate::clients::source::{Source, SourceError, SourceUrl};
 use crate::clients::store::Listing;
 use crate::config::{RunConfig, Selection};
 use crate::error::Cause;
-use crate::ledger::KnownFile;
+use crate::ledger::KnownPart;
 use crate::stages::select::{self, SelectedFile};
 use crate::words::{count, size};
 
@@ -69,7 +69,7 @@ pub(super) fn files(
     probes: &mut Probes,
     config: &RunConfig,
     listing: Option<Listing>,
-    known: Option<Vec<KnownFile>>,
+    known: Option<Vec<KnownPart>>,
 ) -> Option<Vec<SelectedFile>> {
     let (listing, known) = match (listing, known) {
         (Some(listing), Some(known)) => (listing, known),

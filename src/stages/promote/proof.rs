@@ -12,7 +12,8 @@ use crate::schema::{self, Attachment};
 use crate::sql;
 
 /// The tables of the ledger that the promotion writes to.
-const LEDGER: [&str; 6] = ["files", "failed_records", "record_origins", "table_changes", "guards", "steps"];
+const LEDGER: [&str; 7] =
+    ["parts", "failed_records", "record_origins", "slice_origins", "table_changes", "guards", "steps"];
 
 const HINT: &str = "take it off, or have it leave alone what merganser writes, then run again; nothing was kept of this batch";
 

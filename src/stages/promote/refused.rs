@@ -51,7 +51,7 @@ impl Refused {
 #[derive(Debug)]
 struct Offender {
     record_id: String,
-    file_id: i64,
+    part_id: i64,
     ordinal: i64,
     offset_bytes: i64,
     /// False: it is deleted.
@@ -148,7 +148,7 @@ pub(super) async fn find(
         "the database refuses {} record(s), which are failed records: {reasons}; the others are taken once more",
         words::count(records)
     );
-    let places: Vec<_> = offenders.iter().map(|offender| (offender.file_id, offender.ordinal)).collect();
+    let places: Vec<_> = offenders.iter().map(|offender| (offender.part_id, offender.ordinal)).collect();
     Ok(Refused { rest: fetched.without(&places), records })
 }
 
@@ -181,7 +181,7 @@ async fn enter(context: &Context, offenders: &[Offender]) -> Result<(), Cause> {
     let rows: Vec<_> = offenders
         .iter()
         .map(|offender| NewFailure {
-            file_id: offender.file_id,
+            part_id: offender.part_id,
             record_id: Some(offender.record_id.clone()),
             ordinal: offender.ordinal,
             offset_bytes: offender.offset_bytes,

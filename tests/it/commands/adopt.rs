@@ -65,7 +65,7 @@ async fn every_column_that_differs_is_named_and_nothing_is_changed() {
         assert!(!ran.failure().contains("filed_by"), "{}", ran.failure());
     }
     assert_eq!(pipeline.tables("public").await, before);
-    assert_eq!(pipeline.one("select count(*) from etl.files where status = 'done'").await, "0");
+    assert_eq!(pipeline.one("select count(*) from etl.parts where status = 'done'").await, "0");
 }
 
 #[tokio::test]
@@ -274,8 +274,8 @@ async fn what_lies_in_the_archive_is_done() {
     for other in ["notes.txt", "LandlordTenant.Incr.2023-06-31.zip"] {
         fs::write(pipeline.store().join("private").join(other), "").unwrap();
     }
-    let files = "select concat_ws(' ', name, status, run_date, order_key, coalesce(records_seen::text, '-'))
-        from etl.files order by file_id";
+    let files = "select concat_ws(' ', name, status, as_of, order_key, coalesce(records_seen::text, '-'))
+        from etl.parts order by part_id";
     // A rehearsal changes nothing.
     let dry = pipeline.other(&["adopt", "oca", "--dry-run"]).await.exits(0);
     assert!(dry.stdout.contains("A dry run, rolled back."), "{}", dry.stdout);
@@ -339,7 +339,7 @@ async fn files_that_the_ledger_knows_are_left_to_it() {
     pipeline.put(Extract::weekly("2024-02-26").case("b", &marked("1")));
     pipeline.run_with(&["--fail-fast"]).await.exits(1);
     assert!(pipeline.objects().contains_key("private/LandlordTenant.Incr.2024-02-26.zip"));
-    let files = "select string_agg(status, ' ' order by file_id) from etl.files";
+    let files = "select string_agg(status, ' ' order by part_id) from etl.parts";
     assert_eq!(pipeline.one(files).await, "done pending");
     let adopted = pipeline.other(&["adopt", "oca"]).await.exits(0);
     assert!(adopted.stdout.contains("0 are entered as done and 2 were known"), "{}", adopted.stdout);

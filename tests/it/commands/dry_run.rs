@@ -34,7 +34,7 @@ async fn a_dry_run_says_what_the_real_run_does_and_does_nothing() {
     pipeline.put(extract.delete("never seen"));
     let (tables, objects) = (pipeline.tables("public").await, pipeline.objects());
     let origins =
-        "select string_agg(record_id || ' ' || file_id, ', ' order by record_id) from etl.record_origins";
+        "select string_agg(record_id || ' ' || part_id, ', ' order by record_id) from etl.record_origins";
     let origins_before = pipeline.one(origins).await;
     let dry = pipeline.run_with(&["--dry-run"]).await.exits(3);
     let dry = dry.says("A dry run, rolled back: 2 cases loaded").says("The database is unchanged.");
@@ -52,7 +52,7 @@ async fn a_dry_run_says_what_the_real_run_does_and_does_nothing() {
     assert_eq!(pipeline.tables("public").await, tables);
     assert_eq!(pipeline.objects(), objects, "the store is as it was");
     assert_eq!(pipeline.one(origins).await, origins_before);
-    let run = "select concat_ws(' ', status, dry_run, (select string_agg(status, ' ') from etl.files f where f.run_id = r.run_id),
+    let run = "select concat_ws(' ', status, dry_run, (select string_agg(status, ' ') from etl.parts f where f.run_id = r.run_id),
             (select count(*) from etl.guards g where g.run_id = r.run_id and name = 'drop'))
         from etl.runs r order by started_at desc limit 1";
     assert_eq!(pipeline.one(run).await, "rolled_back t pending 7");

@@ -22,7 +22,7 @@ async fn places(pipeline: &Pipeline) -> Vec<String> {
         ("fragment", "failed_records"),
         ("value", "failed_records"),
         ("record_id", "record_origins"),
-        ("unknown_elements", "files"),
+        ("unknown_elements", "parts"),
         ("error", "runs"),
         ("error_chain", "runs"),
     ] {
@@ -78,8 +78,8 @@ async fn haunted(hint: &str) -> Pipeline {
     }
     pipeline
         .execute(&format!(
-            "insert into etl.record_origins (dataset, target_schema, record_id, file_id, ordinal)
-             select dataset, target_schema, '{SEALED}', file_id, ordinal from etl.record_origins where record_id = 'kept'"
+            "insert into etl.record_origins (dataset, target_schema, record_id, part_id, ordinal)
+             select dataset, target_schema, '{SEALED}', part_id, ordinal from etl.record_origins where record_id = 'kept'"
         ))
         .await;
     // It is published again.
@@ -89,10 +89,10 @@ async fn haunted(hint: &str) -> Pipeline {
         .execute(&format!(
             "update etl.failed_records set record_id = '{SEALED}' where record_id = 'bad';
              create table etl_staging.oca_index as select '{SEALED}'::text as indexnumberid;
-             update etl.files set unknown_elements = '{{\"Name\": {{\"count\": 2, \"example\": \"{SEALED}\"}}}}'
+             update etl.parts set unknown_elements = '{{\"Name\": {{\"count\": 2, \"example\": \"{SEALED}\"}}}}'
              where name like '%2024-01-01.zip';
              update etl.runs set error = '{SEALED}: 1, 2', error_chain = '{{{SEALED}}}'
-             where run_id = (select run_id from etl.files where name like '%2024-01-08.zip')"
+             where run_id = (select run_id from etl.parts where name like '%2024-01-08.zip')"
         ))
         .await;
     pipeline
@@ -111,7 +111,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
             "failed_records.fragment",
             "failed_records.value",
             "record_origins.record_id",
-            "files.unknown_elements",
+            "parts.unknown_elements",
             "runs.error",
             "runs.error_chain",
             "private/runs",
@@ -135,7 +135,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     );
 
     let ran = pipeline.other(&["purge", "oca"]).await.exits(0);
-    let kept = ["failed_records", "record_origins", "files.unknown_elements", "runs.error"];
+    let kept = ["failed_records", "record_origins", "parts.unknown_elements", "runs.error"];
     for table in TABLES.iter().filter(|table| **table != "oca_metadata").chain(&kept) {
         let line = format!("{table}: 1 row(s) of deleted cases taken out\n");
         assert!(ran.stdout.contains(&line), "{line}{}", ran.stdout);
@@ -149,7 +149,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     );
     assert_eq!(rows_of(&pipeline, "kept").await, 14 - 3);
     let counted =
-        "select unknown_elements -> 'Name' ->> 'count' from etl.files where name like '%2024-01-01.zip'";
+        "select unknown_elements -> 'Name' ->> 'count' from etl.parts where name like '%2024-01-01.zip'";
     assert_eq!(pipeline.one(counted).await, "2", "the count stays");
     let metadata = format!(
         "select concat_ws(' ', initialdate, deletedate) from oca_metadata where indexnumberid = '{SEALED}'"

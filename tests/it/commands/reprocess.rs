@@ -34,8 +34,8 @@ async fn an_old_file_changes_nothing_that_is_newer() {
     assert_eq!((forced.count("records_superseded"), forced.count("records_deleted")), (1, 1));
     assert_eq!(pipeline.tables("public").await, before);
     let file =
-        "select concat_ws(' ', kind, name, files.status, records_seen, records_loaded, records_superseded,
-        records_deleted) from etl.files join etl.runs using (run_id) order by file_id desc limit 1";
+        "select concat_ws(' ', kind, name, parts.status, records_seen, records_loaded, records_superseded,
+        records_deleted) from etl.parts join etl.runs using (run_id) order by part_id desc limit 1";
     assert_eq!(pipeline.one(file).await, format!("reprocess {OLD} done 3 1 1 1"));
     let asked = "select concat_ws(' ', options -> 'asked_for' ->> 'glob', options -> 'asked_for' ->> 'force',
         options ->> 'overwrite_newer') from etl.runs order by started_at desc limit 1";

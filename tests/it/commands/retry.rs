@@ -63,11 +63,11 @@ async fn a_retry_reads_the_failed_records_and_no_other() {
     pipeline.other(&["retry", "oca", "--run", &first]).await.exits(0).says("Nothing to retry");
     pipeline.other(&["retry", "oca", "--record", "2"]).await.exits(0).says("settled already: loaded");
     let files =
-        "select concat_ws(' ', files.status, records_seen, records_loaded, records_failed) from etl.files
-        order by file_id";
+        "select concat_ws(' ', parts.status, records_seen, records_loaded, records_failed) from etl.parts
+        order by part_id";
     assert_eq!(pipeline.column(files).await, ["done_with_failures 5 1 4", "retried 1 1 0", "retried 3 1 2"]);
-    let origin = "select concat_ws(' ', files.status, kind, ordinal) from etl.record_origins
-        join etl.files using (file_id) join etl.runs using (run_id) where record_id in ('a', 'good') order by record_id";
+    let origin = "select concat_ws(' ', parts.status, kind, ordinal) from etl.record_origins
+        join etl.parts using (part_id) join etl.runs using (run_id) where record_id in ('a', 'good') order by record_id";
     assert_eq!(pipeline.column(origin).await, ["retried retry 2", "done_with_failures run 1"]);
     pipeline.run().await.exits(0).says("Nothing new");
 }
@@ -171,6 +171,6 @@ async fn what_cannot_be_retried_is_refused_with_a_reason() {
     let ran = retry(&[]).await.exits(3);
     assert_eq!((ran.count("records_loaded"), ran.count("records_failed")), (1, 1));
     assert_eq!(rows_of(&pipeline, "a").await, 3);
-    let open = "select name || ' ' || reason from etl.failed_records join etl.files using (file_id) where resolved_at is null";
+    let open = "select name || ' ' || reason from etl.failed_records join etl.parts using (part_id) where resolved_at is null";
     assert!(pipeline.one(open).await.starts_with(&format!("{incomplete} the document breaks off: ")));
 }

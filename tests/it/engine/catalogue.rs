@@ -123,8 +123,7 @@ fn the_exported_columns_are_the_staged_ones() {
             let expected: Vec<_> = table.staged().map(|column| column.name).collect();
             assert_eq!(header(table.name), expected.join(",") + "\n", "{}", table.name);
         }
-        let records =
-            "record_id,file_id,run_date,order_key,ordinal,offset_bytes,is_delete,has_data,is_winner\n";
+        let records = "record_id,part_id,as_of,order_key,ordinal,offset_bytes,is_delete,has_data,is_winner\n";
         assert_eq!(header(&dataset.records_table()), records);
     }
 }

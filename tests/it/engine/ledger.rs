@@ -59,8 +59,8 @@ async fn every_column_of_a_run_a_step_and_a_file_is_true() {
     let rest: Vec<_> = steps[6..].iter().map(|step| step.split('|').nth(1).unwrap()).collect();
     assert_eq!(rest, ["load", "promote", "publish"]);
 
-    let files = "select concat_ws('|', name, source, sha256, size_bytes, run_date, status, records_seen, records_loaded,
-        records_failed, records_superseded, records_deleted, coalesce(error, '-')) from etl.files order by file_id desc limit 2";
+    let files = "select concat_ws('|', name, source, sha256, size_bytes, as_of, status, records_seen, records_loaded,
+        records_failed, records_superseded, records_deleted, coalesce(error, '-')) from etl.parts order by part_id desc limit 2";
     let line = |name: &str, counts: &str| {
         let bytes = fs::read(pipeline.source().join(name)).unwrap();
         let date = name.trim_start_matches("LandlordTenant.Incr.").trim_end_matches(".zip");
@@ -72,7 +72,7 @@ async fn every_column_of_a_run_a_step_and_a_file_is_true() {
         line("LandlordTenant.Incr.2023-12-01.zip", "done|2|1|0|1|0"),
     ];
     assert_eq!(pipeline.column(files).await, expected);
-    let unknown = "select unknown_elements from etl.files order by file_id desc limit 1";
+    let unknown = "select unknown_elements from etl.parts order by part_id desc limit 1";
     let unknown: serde_json::Value = serde_json::from_str(&pipeline.one(unknown).await).unwrap();
     let expected =
         serde_json::json!({ "Judge": {"count": 2, "example": "A"}, "Mood": {"count": 1, "example": "good"} });
@@ -94,7 +94,7 @@ async fn every_column_of_a_failed_record_is_true() {
     let failed = "select concat_ws('|', run_id = (select run_id from etl.runs order by started_at desc limit 1), name,
             record_id, ordinal, offset_bytes, table_name, field, value, reason, fragment,
             failed_at between started_at and finished_at, coalesce(resolved_by::text, '-'), coalesce(resolved_at::text, '-'))
-        from etl.failed_records join etl.files using (file_id, run_id) join etl.runs using (run_id)";
+        from etl.failed_records join etl.parts using (part_id, run_id) join etl.runs using (run_id)";
     let fragment = format!("<Index><IndexNumberId>bad</IndexNumberId>{BAD}</Index>");
     assert_eq!(
         pipeline.one(failed).await,
@@ -153,7 +153,7 @@ async fn every_case_in_production_can_be_traced() {
         where record_id is null or indexnumberid is null";
     assert_eq!(pipeline.column(untraced).await, Vec::<String>::new());
     let origins = "select concat_ws('|', record_id, name, ordinal, sha256 is not null, kind, loaded_at between started_at and finished_at)
-        from etl.record_origins join etl.files using (file_id) join etl.runs using (run_id) order by record_id";
+        from etl.record_origins join etl.parts using (part_id) join etl.runs using (run_id) order by record_id";
     let expected = [
         "a|LandlordTenant.Incr.2024-01-08.zip|2|t|run|t",
         "c|LandlordTenant.Incr.2024-01-08.zip|3|t|run|t",
@@ -185,7 +185,7 @@ async fn several_processes_that_start_at_once_make_one_ledger() {
     let made = pipeline.one(migrations).await;
     assert!(made.starts_with("1 0001_ledger"), "{made}");
     assert_eq!(marks(&pipeline, "a").await, "1");
-    assert_eq!(pipeline.one("select count(*) from etl.files").await, "1");
+    assert_eq!(pipeline.one("select count(*) from etl.parts").await, "1");
 }
 
 #[tokio::test]
@@ -237,7 +237,7 @@ async fn two_schemas_share_a_ledger() {
         pipeline.column("select status from one.oca_index union all select status from two.oca_index").await,
         ["new", "old"]
     );
-    let origins = "select target_schema || ' ' || name from etl.record_origins join etl.files using (file_id) order by 1";
+    let origins = "select target_schema || ' ' || name from etl.record_origins join etl.parts using (part_id) order by 1";
     let expected = ["one LandlordTenant.Incr.2024-01-08.zip", "two LandlordTenant.Incr.2024-01-01.zip"];
     assert_eq!(pipeline.column(origins).await, expected);
     pipeline.other(&["retry", "oca", "--schema", "two"]).await.exits(0).says("Nothing to retry");
@@ -264,7 +264,7 @@ async fn a_break_of_the_document_is_in_the_ledger() {
     let archive = zip(&[(DOCUMENT, broken.as_bytes())], Stored);
     let name = pipeline.put_bytes("2024-01-01", &archive);
     pipeline.run().await.exits(3);
-    let file = "select concat_ws('|', name, files.status, records_seen, records_loaded, records_failed, error) from etl.files";
+    let file = "select concat_ws('|', name, parts.status, records_seen, records_loaded, records_failed, error) from etl.parts";
     let expected =
         format!("{name}|incomplete|2|1|1|{name}: the document breaks off; what came before is loaded");
     assert_eq!(pipeline.one(file).await, expected);

@@ -60,7 +60,7 @@ async fn the_archive_has_the_whole_file_that_came_after_a_broken_one() {
     pipeline.run().await.exits(0);
     assert!(archived(&pipeline) == whole("1"), "the archive keeps the broken bytes");
     assert!(aside(&pipeline) == [with_sum(&broken())]);
-    let sums = "select sha256 from etl.files where status = 'done'";
+    let sums = "select sha256 from etl.parts where status = 'done'";
     assert_eq!(pipeline.one(sums).await, crate::servers::store_fire::sha256(&archived(&pipeline)));
 
     // A rebuild from the archive alone, when the sender's file is gone; no glob finds the broken one.
@@ -128,7 +128,7 @@ async fn the_newest_posting_of_a_name_counts() {
     assert_eq!((ran.count("files"), pipeline.one(FETCHED).await), (0, "1".into()));
     pipeline.run().await.exits(0).says("Nothing new");
     assert_eq!(pipeline.one(FETCHED).await, "0");
-    assert_eq!(pipeline.column("select status from etl.files").await, ["done"]);
+    assert_eq!(pipeline.column("select status from etl.parts").await, ["done"]);
     // Other bytes of the same size.
     put(&pipeline, &whole("2"));
     touch(&path, 20);
@@ -151,7 +151,7 @@ async fn the_newest_posting_of_a_name_counts() {
     pipeline.run().await.exits(0).says("Nothing new");
     assert_eq!(pipeline.one(FETCHED).await, "0");
     // An older ledger knows no times: what has the size is known.
-    pipeline.execute("update etl.files set modified_at = null").await;
+    pipeline.execute("update etl.parts set modified_at = null").await;
     touch(&path, 40);
     pipeline.run().await.exits(0).says("Nothing new");
     assert_eq!(pipeline.one(FETCHED).await, "0");

@@ -78,7 +78,7 @@ async fn a_check_fails_its_record_and_the_older_good_one_counts() {
     );
     let counts =
         "select concat_ws(' ', status, records_seen, records_loaded, records_failed, records_superseded)
-        from etl.files order by file_id desc limit 1";
+        from etl.parts order by part_id desc limit 1";
     assert_eq!(pipeline.one(counts).await, "done_with_failures 6 3 3 0");
     // Where it is in the document, as for a record that could not be read.
     let document = Extract::weekly("2024-01-08")

@@ -35,7 +35,7 @@ async fn a_second_run_changes_nothing() {
     assert_eq!(pipeline.objects(), objects);
     let runs = "select concat_ws(' ', status, (select rows from etl.steps
                     where steps.run_id = runs.run_id and step = 'select'),
-                    (select count(*) from etl.files where files.run_id = runs.run_id),
+                    (select count(*) from etl.parts where parts.run_id = runs.run_id),
                     (select count(*) from etl.steps where steps.run_id = runs.run_id and step = 'promote'))
                 from etl.runs order by started_at";
     assert_eq!(pipeline.column(runs).await, ["completed 2 2 1", "completed 0 0 0"]);
@@ -183,7 +183,7 @@ async fn several_batches_are_several_transactions_of_one_run() {
     put_three(&pipeline);
     let ran = pipeline.run().await.exits(0);
     assert_eq!((ran.count("files"), ran.count("records_loaded")), (3, 6));
-    assert_eq!(pipeline.column("select batch from etl.files order by name").await, ["1", "2", "3"]);
+    assert_eq!(pipeline.column("select batch from etl.parts order by name").await, ["1", "2", "3"]);
     let steps = "select string_agg(batch::text, ' ' order by batch) from etl.steps where step = 'promote'";
     assert_eq!(pipeline.one(steps).await, "1 2 3");
     let versions = "select count(distinct xmin::text) from oca_index where indexnumberid in ('a', 'b', 'c')";
@@ -224,7 +224,7 @@ async fn a_batch_that_fails_leaves_the_batches_before_it() {
     let ran = pipeline.run().await.exits(1).says("1 earlier batch").says("oca_warrants").says("P0123");
     assert!(!ran.failure().contains("unchanged"), "{}", ran.failure());
     assert_eq!(marks(&pipeline, "all").await, "2024-01-01");
-    let files = "select string_agg(status, ' ' order by file_id) from etl.files";
+    let files = "select string_agg(status, ' ' order by part_id) from etl.parts";
     assert_eq!(pipeline.one(files).await, "done done pending");
     assert_eq!(pipeline.objects().remove("public/oca_index.csv"), published, "nothing is published half-way");
     // What stopped it is gone: the next run goes on where this one stopped.
@@ -248,7 +248,7 @@ async fn a_promotion_that_fails_changes_nothing() {
     let run_id = pipeline.one("select run_id from etl.runs where status = 'failed'").await;
     ran.says(&run_id);
     assert_eq!(pipeline.tables("public").await, before);
-    assert_eq!(pipeline.one("select status from etl.files order by file_id desc limit 1").await, "pending");
+    assert_eq!(pipeline.one("select status from etl.parts order by part_id desc limit 1").await, "pending");
     assert_eq!(pipeline.one("select count(*) from etl.table_changes where rows_before > 0").await, "0");
     let steps = format!("select step from etl.steps where run_id = '{run_id}' and status = 'failed'");
     assert_eq!(pipeline.column(&steps).await, ["promote"]);

@@ -297,6 +297,9 @@ async fn each_file_runs_as_its_header_says() {
         session.0 += &format!("\\echo {}\n", file.name);
         if file.is_script() {
             session.script(&file.text, parent.name);
+        } else if file.name == "ledger/known_files_until_2.pg.sql" {
+            // Of an older ledger; takeover_ledger runs it there.
+            continue;
         } else if file.name.starts_with("aws_s3/") {
             // Amazon's functions are not there; its other half is tested with functions that stand in for them.
             continue;
@@ -330,12 +333,16 @@ async fn each_file_runs_as_its_header_says() {
 }
 
 /// The DuckDB files, in the order in which a run takes them.
-const IN_DUCKDB: [&str; 6] = [
+const IN_DUCKDB: [&str; 10] = [
+    "staged/1_tables.duckdb.sql",
     "oca/1_stage.duckdb.sql",
     "oca/2_check.duckdb.sql",
     "staged/counts.duckdb.sql",
     "staged/failures.duckdb.sql",
-    "oca/2_winners.duckdb.sql",
+    "staged/2_replace.duckdb.sql",
+    "staged/2_merge.duckdb.sql",
+    "staged/3_array_literal.duckdb.sql",
+    "staged/4_records.duckdb.sql",
     "oca/3_export.duckdb.sql",
 ];
 
@@ -353,10 +360,11 @@ fn each_duckdb_file_runs_on_an_empty_store() {
     let dir = folder.path().join("csv");
     fs::create_dir(&dir).unwrap();
     let staging = Staging::create(folder.path(), DuckLimits { memory_mib: 256, threads: 2 }).unwrap();
-    let variables = [("dir", dir.to_str().unwrap()), ("limit", "10"), ("offset", "0")];
+    let variables =
+        [("dir", dir.to_str().unwrap()), ("records", "oca_records"), ("limit", "10"), ("offset", "0")];
     for name in IN_DUCKDB {
         let text = &files.iter().find(|file| file.name == name).unwrap().text;
-        if name.starts_with("staged/") {
+        if ["staged/counts.duckdb.sql", "staged/failures.duckdb.sql"].contains(&name) {
             let rows = staging.query(name, &sql::render(text, &variables), |_| Ok(())).unwrap();
             assert!(rows.is_empty(), "{name} gives {} rows of nothing", rows.len());
         } else if name.ends_with("_export.duckdb.sql") {

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use merganser::datasets;
 
 /// What belongs to one dataset alone, beside the names of the datasets, of their tables and keys.
-const WORDS: &[&str] =
-    &["case", "cases", "court", "courts", "street", "xml", "zip", "zips"];
+const WORDS: &[&str] = &["case", "cases", "court", "courts", "street", "xml", "zip", "zips"];
 
 /// Files that may say such words, and why.
 const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
@@ -40,7 +39,8 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 /// `case` is SQL's word, too, English has letters in upper and lower case, and Rust's iterators zip.
 fn is_plain(line: &str, word: &str) -> bool {
     let line = line.to_lowercase();
-    let others = ["case when", "case plan", "case current", "case class", "case session", "lower case", "in any case"];
+    let others =
+        ["case when", "case plan", "case current", "case class", "case session", "lower case", "in any case"];
     match word {
         "case" => line.trim_end().ends_with("case") || others.iter().any(|said| line.contains(said)),
         "zip" => line.contains(".zip("),

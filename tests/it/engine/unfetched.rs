@@ -17,8 +17,8 @@ fn week(date: &str, id: &str) -> Extract {
 async fn statuses(pipeline: &Pipeline) -> Vec<String> {
     pipeline
         .column(
-            "select run_date || ' ' || status || case when sha256 is null then ' ' || error else '' end from etl.files
-             where run_id = (select run_id from etl.runs order by started_at desc limit 1) order by file_id",
+            "select as_of || ' ' || status || case when sha256 is null then ' ' || error else '' end from etl.parts
+             where run_id = (select run_id from etl.runs order by started_at desc limit 1) order by part_id",
         )
         .await
 }

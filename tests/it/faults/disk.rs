@@ -80,7 +80,7 @@ async fn memory_is_short() {
     for memory in ["1", "4"] {
         let ran = pipeline.run_with(&["--duckdb-memory-mib", memory]).await.exits(1);
         ran.says("The database is unchanged.").says("staging store: cannot").says("emory");
-        assert_eq!(pipeline.one("select count(*) from etl.files where status like 'done%'").await, "0");
+        assert_eq!(pipeline.one("select count(*) from etl.parts where status like 'done%'").await, "0");
     }
     let ran = pipeline.run_with(&["--duckdb-memory-mib", "48"]).await.exits(0);
     assert_eq!(ran.count("records_loaded"), 4000);

@@ -144,7 +144,7 @@ impl World {
             assert_eq!(one(&client, &counted).await, "t", "the ledger's count of {table}");
         }
         let open = "select string_agg(distinct concat_ws(' ', files.name, record_id, ordinal, reason), ', ')
-            from etl.failed_records join etl.files using (file_id) where resolved_at is null";
+            from etl.failed_records join etl.parts using (part_id) where resolved_at is null";
         let open = one(&client, open).await;
         let open: Vec<_> = open.split(", ").collect();
         assert!(
@@ -249,9 +249,9 @@ fn question() -> String {
         + ",
         (select 'files ' || string_agg(concat_ws(' ', name, status, records_seen, records_loaded,
                 records_failed, records_superseded, records_deleted), ', ' order by name, status)
-            from etl.files where status not in ('pending', 'failed')),
+            from etl.parts where status not in ('pending', 'failed')),
         (select 'origins ' || md5(string_agg(concat_ws(' ', record_id, name, ordinal), ', ' order by record_id))
-            from etl.record_origins join etl.files using (file_id)),
+            from etl.record_origins join etl.parts using (part_id)),
         (select 'promotions ' || count(*) from etl.steps where step = 'promote' and status = 'completed'))"
 }
 

@@ -85,7 +85,7 @@ async fn several_batches_and_large_objects() {
     }
     let ran = pipeline.run().await.exits(0);
     assert_eq!((ran.count("files"), ran.count("records_loaded")), (3, 6));
-    assert_eq!(pipeline.column("select batch from etl.files order by name").await, ["1", "2", "3"]);
+    assert_eq!(pipeline.column("select batch from etl.parts order by name").await, ["1", "2", "3"]);
     assert_eq!(marks(&pipeline, "all").await, "2024-01-15");
     let objects = bucket.objects().await;
     for (date, _) in files {

@@ -226,13 +226,13 @@ impl Pipeline {
 
     async fn check_ledger(&self) {
         let client = self.database.client().await;
-        let there = rows(&client, "select to_regclass('etl.files')").await;
+        let there = rows(&client, "select to_regclass('etl.parts')").await;
         if there[0][0].is_none() {
             return;
         }
         let odd =
             "select name, records_seen, records_loaded, records_failed, records_superseded, records_deleted
-            from etl.files
+            from etl.parts
             where status in ('done', 'done_with_failures', 'incomplete') and records_seen is distinct from
                 records_loaded + records_failed + records_superseded + records_deleted";
         assert_eq!(rows(&client, odd).await, Vec::<Vec<Cell>>::new());

@@ -243,7 +243,7 @@ impl<'a> Search<'a> {
         let read = |row: &tokio_postgres::Row| {
             Ok::<_, tokio_postgres::Error>(Offender {
                 record_id: row.try_get(0)?,
-                file_id: row.try_get(1)?,
+                part_id: row.try_get(1)?,
                 ordinal: row.try_get(2)?,
                 offset_bytes: row.try_get(3)?,
                 is_winner: row.try_get(4)?,

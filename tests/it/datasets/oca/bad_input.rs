@@ -109,7 +109,7 @@ async fn an_unreadable_file_gives_nothing_and_the_others_go_on() {
     assert_eq!(pipeline.column("select indexnumberid from oca_index order by 1").await, ["good 1", "good 2"]);
     for (number, (what, bytes, reason)) in files.iter().enumerate() {
         let name = format!("LandlordTenant.Incr.{}.zip", date(number));
-        let query = format!("select status || '|' || error from etl.files where name = '{name}'");
+        let query = format!("select status || '|' || error from etl.parts where name = '{name}'");
         let row = pipeline.one(&query).await;
         let (status, error) = row.split_once('|').unwrap();
         assert_eq!(status, "failed", "{what}");
@@ -142,7 +142,7 @@ async fn a_run_of_nothing_but_unreadable_files_has_failed() {
     assert_eq!(pipeline.one("select to_regclass('oca_index')").await, "NULL");
     assert_eq!(
         pipeline
-            .one("select runs.status || ' ' || files.status from etl.runs join etl.files using (run_id)")
+            .one("select runs.status || ' ' || parts.status from etl.runs join etl.parts using (run_id)")
             .await,
         "failed failed"
     );
@@ -183,7 +183,7 @@ async fn a_broken_case_fails_alone() {
     let ran = pipeline.run().await.exits(3);
     assert_eq!((ran.count("records_loaded"), ran.count("records_failed")), (2, 5));
     assert_eq!(pipeline.column("select indexnumberid from oca_index order by 1").await, ["first", "last"]);
-    let failed = "select concat_ws('|', name, ordinal, record_id, field) from etl.failed_records join etl.files using (file_id) order by ordinal";
+    let failed = "select concat_ws('|', name, ordinal, record_id, field) from etl.failed_records join etl.parts using (part_id) order by ordinal";
     let expected = ["2|mismatched|Court", "3|entity|Court", "4|control|Court", "5|bytes|Court", "6|unclosed"]
         .map(|line| format!("{name}|{line}"));
     assert_eq!(pipeline.column(failed).await, expected);
@@ -255,7 +255,7 @@ async fn fail_fast_stops_before_any_promotion() {
     let ran = pipeline.run_with(&fast).await.exits(1).says("The database is unchanged.");
     ran.says("LandlordTenant.Incr.2024-01-15.zip").says("bad date").says("FiledDate").says("not a date");
     assert_eq!(pipeline.one("select to_regclass('oca_index')").await, "NULL");
-    assert_eq!(pipeline.one("select string_agg(distinct status, ' ') from etl.files").await, "pending");
+    assert_eq!(pipeline.one("select string_agg(distinct status, ' ') from etl.parts").await, "pending");
     // A file that cannot be read.
     let name = pipeline.put_bytes("2024-01-15", b"not a zip");
     pipeline.run_with(&fast).await.exits(1).says(&name).says("The database is unchanged.");

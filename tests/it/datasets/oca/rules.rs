@@ -186,7 +186,7 @@ async fn the_last_word_of_a_run_wins() {
         assert_eq!(marks(&pipeline, id).await, mark, "{id}");
     }
     let files =
-        "select name || ' ' || records_loaded || ' ' || records_superseded from etl.files order by file_id";
+        "select name || ' ' || records_loaded || ' ' || records_superseded from etl.parts order by part_id";
     let expected = [
         "LandlordTenant.Incr.2024-01-01.zip 2 1",
         "LandlordTenant.Incr.2024-01-08.zip 0 2",

@@ -72,7 +72,7 @@ async fn a_bad_value_fails_its_whole_case_and_no_other() {
     assert_eq!(marks(&pipeline, "known").await, "old");
     assert_eq!(dates(&pipeline, "known").await, "2024-03-04 2024-03-04 -");
     let failed = "select concat_ws('|', record_id, ordinal, table_name, field, value, name)
-                  from etl.failed_records join etl.files using (file_id) order by ordinal";
+                  from etl.failed_records join etl.parts using (part_id) order by ordinal";
     let name = "LandlordTenant.Incr.2024-03-11.zip";
     let expected = [
         "date|2|oca_index|FiledDate|2024-02-30",
@@ -197,7 +197,7 @@ async fn a_case_without_id_and_xml_that_breaks_off_are_failed_records() {
     let ran = pipeline.run().await.exits(3);
     assert_eq!((ran.count("files_incomplete"), ran.count("records_failed")), (1, 3));
     assert_eq!(pipeline.column("select indexnumberid from oca_index order by 1").await, ["a", "b"]);
-    let file = pipeline.one("select status || ': ' || error from etl.files").await;
+    let file = pipeline.one("select status || ': ' || error from etl.parts").await;
     assert!(file.starts_with(&format!("incomplete: {name}: ")), "{file}");
     let failed =
         "select concat_ws('|', ordinal, coalesce(record_id, '-'), reason) from etl.failed_records order by 1";
@@ -253,5 +253,5 @@ async fn a_case_that_repeats_a_sequence_is_a_failed_record() {
         "both|oca_decisions|3",
     ];
     assert_eq!(pipeline.column(failed).await, expected);
-    assert_eq!(pipeline.one("select status from etl.files").await, "done_with_failures");
+    assert_eq!(pipeline.one("select status from etl.parts").await, "done_with_failures");
 }

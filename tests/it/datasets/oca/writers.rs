@@ -37,7 +37,7 @@ async fn nothing_but_a_delete_seals_a_case() {
     let failed = "select concat_ws('|', record_id, field, reason like '%nil%') from etl.failed_records";
     assert_eq!(pipeline.column(failed).await, ["nil|Delete|t"]);
     let unknown =
-        "select string_agg(key, ' ' order by key collate \"C\") from etl.files, jsonb_each(unknown_elements)";
+        "select string_agg(key, ' ' order by key collate \"C\") from etl.parts, jsonb_each(unknown_elements)";
     assert_eq!(pipeline.one(unknown).await, "Court/@code a:Delete a:Status text()");
     assert!(warnings(&ran).iter().any(|warning| warning.contains("Court/@code (1)")), "{:?}", ran.stderr);
 }
@@ -50,7 +50,7 @@ async fn data_beside_a_delete_is_a_warning_once_a_run() {
         pipeline.put(extract.delete(&format!("{date} b")).padded(3 << 18));
     }
     let ran = pipeline.run().await.exits(0);
-    assert_eq!(pipeline.one("select count(distinct batch) from etl.files").await, "2");
+    assert_eq!(pipeline.one("select count(distinct batch) from etl.parts").await, "2");
     let said: Vec<_> = warnings(&ran).into_iter().filter(|warning| warning.contains("beside it")).collect();
     assert_eq!(said.len(), 1, "{}", ran.stderr);
     assert!(said[0].starts_with("2 case(s) came as a delete and with data beside it"), "{said:?}");
@@ -131,7 +131,7 @@ async fn a_file_without_a_case_is_a_warning_where_production_is_full() {
     let ran = pipeline.run().await.exits(0);
     let warning = format!("{name} holds no case, and production does: ask the sender if that is right");
     assert!(warnings(&ran).contains(&warning.as_str()), "{}", ran.stderr);
-    let file = "select status || '|' || error from etl.files order by file_id desc limit 1";
+    let file = "select status || '|' || error from etl.parts order by part_id desc limit 1";
     assert_eq!(pipeline.one(file).await, format!("done|{warning}"));
     pipeline.other(&["status", "last"]).await.exits(0).says("holds no case");
     // It is done: the next run does not take it again.
@@ -157,7 +157,7 @@ async fn names_that_nearly_match_are_listed_once() {
     assert_eq!(said.len(), 1, "{}", ran.stderr);
     assert!(near.iter().all(|name| said[0].contains(name)), "{said:?}");
     assert!(!said[0].contains("readme") && !said[0].contains("other.zip"), "{said:?}");
-    assert_eq!(pipeline.one("select count(*) from etl.files").await, "1");
+    assert_eq!(pipeline.one("select count(*) from etl.parts").await, "1");
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn what_packers_and_old_writers_add_does_no_harm() {
     ];
     pipeline.put_bytes("2024-01-01", &zip(&files, Deflated));
     pipeline.run().await.exits(0);
-    assert_eq!(pipeline.one("select status from etl.files").await, "done");
+    assert_eq!(pipeline.one("select status from etl.parts").await, "done");
     assert!(!marks(&pipeline, "a").await.is_empty());
     let two = zip(&[("old.xml", document.as_bytes()), ("new.xml", document.as_bytes())], Deflated);
     pipeline.put_bytes("2024-01-08", &two);

@@ -14,7 +14,7 @@ const FUNCTIONS: &str = "
     create function public.take_out() returns trigger language plpgsql as
         $$ begin delete from public.oca_index where indexnumberid = 'c'; return null; end $$;
     create function public.again() returns trigger language plpgsql as
-        $$ begin update etl.files set status = 'pending' where file_id = new.file_id; return null; end $$;
+        $$ begin update etl.parts set status = 'pending' where part_id = new.part_id; return null; end $$;
     create table public.log (what text);
     create function public.log() returns trigger language plpgsql as
         $$ begin insert into public.log values (tg_op); return coalesce(new, old); end $$;";
@@ -186,15 +186,15 @@ async fn what_the_ledger_does_not_keep() {
     pipeline.execute(FUNCTIONS).await;
     let things = [
         thing(
-            "create trigger no before update on etl.files for each row when (new.status = 'done')
+            "create trigger no before update on etl.parts for each row when (new.status = 'done')
                 execute function swallow()",
-            "drop trigger no on etl.files",
+            "drop trigger no on etl.parts",
             &["files: 1 row(s) to update, and the server reports 0; on files stands trigger no ("],
         ),
         thing(
-            "create constraint trigger late after update on etl.files deferrable initially deferred
+            "create constraint trigger late after update on etl.parts deferrable initially deferred
                 for each row when (new.status = 'done') execute function again()",
-            "drop trigger late on etl.files",
+            "drop trigger late on etl.parts",
             &["files: 1 row(s)", "on files stands trigger late ("],
         ),
         thing(

@@ -26,7 +26,7 @@ async fn two_weeks(pipeline: &Pipeline) {
 async fn refused(pipeline: &Pipeline, says: &[&str]) -> Ran {
     let ledger = "select string_agg(name || ' ' || status, ', ' order by name)
             filter (where status in ('done', 'done_with_failures', 'incomplete', 'retried'))
-        || (select count(*) from etl.record_origins) || (select count(*) from etl.table_changes) from etl.files";
+        || (select count(*) from etl.record_origins) || (select count(*) from etl.table_changes) from etl.parts";
     let before = (pipeline.tables("public").await, pipeline.one(ledger).await);
     let ran = pipeline.run_with(&["--max-drop", "100"]).await.exits(1).says("The database is unchanged.");
     let after = (pipeline.tables("public").await, pipeline.one(ledger).await);

@@ -5,7 +5,7 @@ mod rates;
 
 use std::fs;
 
-use merganser::commands::run::run;
+use merganser::commands;
 use merganser::commands::summary::Summary;
 use merganser::config::{DatabaseConfig, FailureBudget, RunConfig};
 use merganser::error::Failure;
@@ -33,8 +33,17 @@ fn config(pipeline: &Pipeline) -> RunConfig {
     config
 }
 
-async fn load(pipeline: &Pipeline) -> Result<Summary, Failure> {
-    run(config(pipeline), &Report::silent()).await
+fn load(pipeline: &Pipeline) -> Result<Summary, Failure> {
+    run(config(pipeline))
+}
+
+/// A run in this process, on a stack as large as a process' own.
+fn run(config: RunConfig) -> Result<Summary, Failure> {
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(commands::run::run(config, &Report::silent()))
+    };
+    std::thread::Builder::new().stack_size(16 << 20).spawn(work).unwrap().join().unwrap()
 }
 
 async fn rows(pipeline: &Pipeline) -> String {
@@ -52,7 +61,7 @@ async fn change(pipeline: &Pipeline) -> String {
 async fn a_sheet_becomes_a_table_and_only_what_differs_is_touched() {
     let pipeline = Pipeline::new("toy replace").await;
     put(&pipeline, "a,one,1.50\nb,two,2\nc,three,3\n");
-    let summary = load(&pipeline).await.unwrap();
+    let summary = load(&pipeline).unwrap();
     assert_eq!((summary.files, summary.records.loaded), (1, 3));
     assert_eq!(rows(&pipeline).await, "a:one:1.50 b:two:2 c:three:3");
     assert_eq!(change(&pipeline).await, "3 0 0");
@@ -60,7 +69,7 @@ async fn a_sheet_becomes_a_table_and_only_what_differs_is_touched() {
     let before = pipeline.one(versions).await;
 
     put(&pipeline, "a,one,1.50\nb,two,22\nc,three,3\nd,four,4\n");
-    load(&pipeline).await.unwrap();
+    load(&pipeline).unwrap();
     assert_eq!(rows(&pipeline).await, "a:one:1.50 b:two:22 c:three:3 d:four:4");
     assert_eq!(change(&pipeline).await, "1 1 0");
     assert_eq!(pipeline.one(versions).await, before, "rows that are the same are not written");
@@ -73,16 +82,16 @@ async fn a_sheet_becomes_a_table_and_only_what_differs_is_touched() {
 async fn what_the_sheet_does_not_name_goes_and_a_failed_row_stays() {
     let pipeline = Pipeline::new("toy failed").await;
     put(&pipeline, "a,one,1\nb,two,2\nc,three,3\n");
-    load(&pipeline).await.unwrap();
+    load(&pipeline).unwrap();
     put(&pipeline, "a,one,1\nb,two,many\n");
-    let summary = load(&pipeline).await.unwrap();
+    let summary = load(&pipeline).unwrap();
     assert_eq!(summary.failures.records, 1);
     assert_eq!(rows(&pipeline).await, "a:one:1 b:two:2", "c is gone, b stays as it was");
     let open =
         "select string_agg(concat_ws(' ', record_id, resolution), ',' order by 1) from etl.failed_records";
     assert_eq!(pipeline.one(open).await, "b");
     put(&pipeline, "a,one,1\nb,two,5\n");
-    load(&pipeline).await.unwrap();
+    load(&pipeline).unwrap();
     assert_eq!(rows(&pipeline).await, "a:one:1 b:two:5");
     assert_eq!(pipeline.one(open).await, "b loaded");
 }
@@ -92,18 +101,18 @@ async fn an_empty_or_unreadable_sheet_loses_nothing() {
     let pipeline = Pipeline::new("toy empty").await;
     let lines: String = (10..60).map(|n| format!("{n},rate,{n}\n")).collect();
     put(&pipeline, &lines);
-    load(&pipeline).await.unwrap();
+    load(&pipeline).unwrap();
     put(&pipeline, "");
-    let error = load(&pipeline).await.expect_err("a guard stops it").to_string();
+    let error = load(&pipeline).expect_err("a guard stops it").to_string();
     assert!(error.contains("guard drop rates"), "{error}");
     fs::write(pipeline.source().join("rates.csv"), "<html>log in</html>\n").unwrap();
-    let error = load(&pipeline).await.expect_err("nothing can be read").to_string();
+    let error = load(&pipeline).expect_err("nothing can be read").to_string();
     assert!(error.contains("no file could be read"), "{error}");
     assert_eq!(pipeline.one("select count(*) from rates").await, "50");
     let mut config = config(&pipeline);
     put(&pipeline, "10,rate,10\n");
     config.allow = vec!["drop".into()];
-    run(config, &Report::silent()).await.unwrap();
+    run(config).unwrap();
     assert_eq!(pipeline.one("select count(*) from rates").await, "1");
 }
 
@@ -112,12 +121,12 @@ async fn an_empty_or_unreadable_sheet_loses_nothing() {
 async fn a_record_that_the_database_refuses_is_a_failed_one_here_too() {
     let pipeline = Pipeline::new("toy refused").await;
     put(&pipeline, "a,one,1\nb,two,2\n");
-    load(&pipeline).await.unwrap();
+    load(&pipeline).unwrap();
     pipeline.execute("alter table rates add check (amount < 100)").await;
     put(&pipeline, "a,one,11\nb,two,200\nc,three,3\n");
     let mut config = config(&pipeline);
     config.max_failures = FailureBudget { percent: 0.0, records: 1 };
-    let summary = run(config, &Report::silent()).await.unwrap();
+    let summary = run(config).unwrap();
     assert_eq!(summary.failures.records, 1);
     assert_eq!(rows(&pipeline).await, "a:one:11 b:two:2 c:three:3");
 }
@@ -126,7 +135,7 @@ async fn a_record_that_the_database_refuses_is_a_failed_one_here_too() {
 async fn its_objects_are_its_own() {
     let pipeline = Pipeline::new("toy objects").await;
     put(&pipeline, "a,one,1\n");
-    load(&pipeline).await.unwrap();
+    load(&pipeline).unwrap();
     let names = |folder: &str| {
         let mut names: Vec<_> = fs::read_dir(pipeline.store().join(folder))
             .unwrap()

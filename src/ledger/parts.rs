@@ -3,20 +3,28 @@
 use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
-use super::{KnownFile, Ledger, NewFile, decode};
+use super::{KnownPart, Ledger, NEWEST, NewPart, decode};
 use crate::error::Cause;
 use crate::sql;
 
 impl Ledger {
     /// Of each file the posting that counts.
-    pub async fn known_files(&self) -> Result<Vec<KnownFile>, Cause> {
-        let rows = self
-            .all("read the known files", sql::LEDGER_KNOWN_FILES, &[&self.dataset, &self.database.schema])
-            .await?;
+    pub async fn known_parts(&self) -> Result<Vec<KnownPart>, Cause> {
+        self.known_parts_in(NEWEST).await
+    }
+
+    /// The same in a ledger of this version, which may be an older one.
+    pub async fn known_parts_in(&self, version: i32) -> Result<Vec<KnownPart>, Cause> {
+        let statement = match version {
+            ..3 => sql::LEDGER_KNOWN_FILES_UNTIL_2,
+            _ => sql::LEDGER_KNOWN_PARTS,
+        };
+        let rows =
+            self.all("read the known files", statement, &[&self.dataset, &self.database.schema]).await?;
         let known = rows.iter().map(|row| {
-            Ok(KnownFile {
+            Ok(KnownPart {
                 name: row.try_get(0)?,
-                file_id: row.try_get(1)?,
+                part_id: row.try_get(1)?,
                 size_bytes: row.try_get::<_, i64>(2)? as u64,
                 sha256: row.try_get(3)?,
                 modified: row
@@ -29,12 +37,12 @@ impl Ledger {
         Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
-    /// Takes a file up; gives its file_id.
-    pub async fn add_file(&self, file: &NewFile<'_>) -> Result<i64, Cause> {
+    /// Takes a file up; gives its part_id.
+    pub async fn add_part(&self, file: &NewPart<'_>) -> Result<i64, Cause> {
         let row = self
             .one(
                 "take up a file",
-                sql::LEDGER_ADD_FILE,
+                sql::LEDGER_ADD_PART,
                 &[
                     &self.run_id,
                     &file.batch,
@@ -42,7 +50,7 @@ impl Ledger {
                     &file.source,
                     &file.sha256,
                     &(file.size_bytes as i64),
-                    &file.run_date.map(|date| date.to_string()),
+                    &file.as_of.map(|date| date.to_string()),
                     &file.order_key,
                     &file.modified.map(microseconds),
                 ],
@@ -52,9 +60,9 @@ impl Ledger {
     }
 
     /// A file that was posted again is the one that is known: its new time is entered.
-    pub async fn compared(&self, file_id: i64, modified: Option<Timestamp>) -> Result<(), Cause> {
+    pub async fn compared(&self, part_id: i64, modified: Option<Timestamp>) -> Result<(), Cause> {
         let modified = modified.map(microseconds);
-        self.execute("note a file", sql::LEDGER_COMPARED, &[&file_id, &modified]).await?;
+        self.execute("note a file", sql::LEDGER_COMPARED, &[&part_id, &modified]).await?;
         Ok(())
     }
 

@@ -1,32 +1,31 @@
 -- Purpose: the postings of files that count: of each name the newest one whose records went into production.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
--- Outputs: name, file_id, size, checksum (null: adopted), when it was last changed at its source (microseconds since
+-- Outputs: name, part_id, size, checksum (null: adopted), when it was last changed at its source (microseconds since
 --          1970, null: not known), whether it is done (read to its end), and whether a record of the name is still
 --          failed. What is read from the archive has no time of its own: that of the same bytes counts.
 with posting as (
-    select files.*
-    from :"ledger".files join :"ledger".runs using (run_id)
+    select parts.*
+    from :"ledger".parts join :"ledger".runs using (run_id)
     where dataset = $1
         and target_schema = $2
         and not dry_run
-        and files.status in ('done', 'done_with_failures', 'incomplete')
+        and parts.status in ('done', 'done_with_failures', 'incomplete')
 ),
 newest as (
     select distinct on (name) *
     from posting
-    order by name, file_id desc
+    order by name, part_id desc
 ),
 posted as (
-    -- `check` looks into ledgers that have no such column yet, too.
-    select distinct on (name, sha256) name, sha256, (to_jsonb(posting) ->> 'modified_at')::timestamptz as modified_at
+    select distinct on (name, sha256) name, sha256, modified_at
     from posting
-    where to_jsonb(posting) ->> 'modified_at' is not null
-    order by name, sha256, file_id desc
+    where modified_at is not null
+    order by name, sha256, part_id desc
 )
 select
     name,
-    file_id,
+    part_id,
     size_bytes,
     sha256,
     (extract(epoch from posted.modified_at) * 1000000)::bigint as modified_us,
@@ -34,7 +33,7 @@ select
     exists (
         select
         from :"ledger".failed_records as failed
-            join :"ledger".files as failed_file on failed_file.file_id = failed.file_id
+            join :"ledger".parts as failed_file on failed_file.part_id = failed.part_id
             join :"ledger".runs as failed_run on failed_run.run_id = failed.run_id
         where failed_file.name = newest.name
             and failed_run.dataset = $1

@@ -2,7 +2,9 @@
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 its name; :"ledger".
 -- Outputs: one JSON object a run, the newest first.
-select to_jsonb(files) || jsonb_build_object(
+select to_jsonb(parts) - '{part_id,as_of}'::text[] || jsonb_build_object(
+    'file_id', parts.part_id,
+    'run_date', parts.as_of,
     'kind', runs.kind,
     'dataset', runs.dataset,
     'target_schema', runs.target_schema,
@@ -11,9 +13,9 @@ select to_jsonb(files) || jsonb_build_object(
     'started_at', runs.started_at,
     'failures_open', (
         select count(distinct ordinal) from :"ledger".failed_records as failed
-        where failed.file_id = files.file_id and failed.resolved_at is null
+        where failed.part_id = parts.part_id and failed.resolved_at is null
     )
 )
-from :"ledger".files join :"ledger".runs using (run_id)
-where files.name = $1
+from :"ledger".parts join :"ledger".runs using (run_id)
+where parts.name = $1
 order by runs.started_at desc;
