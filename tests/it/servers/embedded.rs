@@ -96,7 +96,7 @@ async fn a_server_left_by_a_killed_process_is_used_and_then_stopped() {
         kill_process(rustix::process::getpid(), Signal::KILL).unwrap();
     }
     let folder = folder();
-    let this = "embedded::a_server_left_by_a_killed_process_is_used_and_then_stopped";
+    let this = "servers::embedded::a_server_left_by_a_killed_process_is_used_and_then_stopped";
     let mut child = Command::new(std::env::current_exe().unwrap());
     let killed = child.args([this, "--exact"]).env(FOLDER, folder.path()).output().unwrap();
     assert_eq!(killed.status.code(), None, "it was to be killed: {killed:?}");
