@@ -10,6 +10,7 @@ use divan::counter::BytesCount;
 use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::dataset::{Dataset, FailedRecord, Limits, ParseInput, RowBatch, Sink, SinkClosed};
 use merganser::datasets::oca::OCA;
+use merganser::datasets::oca::options::of_level;
 use merganser::datasets::oca::sample::{SampleFile, SampleOptions, write_sample};
 use merganser::stages::{export, parse};
 use tempfile::TempDir;
@@ -48,7 +49,7 @@ fn parse_all(sink: &mut dyn Sink) {
         path: &sample().path,
         tables: dataset().tables,
         file_no: 1,
-        level: 1,
+        options: &of_level(1),
         batch_records: 2000,
         limits: Limits::default(),
         only_ordinals: &[],

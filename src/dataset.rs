@@ -317,6 +317,9 @@ impl Default for Limits {
     }
 }
 
+/// A dataset's own options, as the ledger keeps them: names and values.
+pub type Options = serde_json::Map<String, serde_json::Value>;
+
 /// One file for a parser.
 #[derive(Clone, Copy, Debug)]
 pub struct ParseInput<'a> {
@@ -325,8 +328,8 @@ pub struct ParseInput<'a> {
     pub tables: &'static [Table],
     /// Number of the file within the run. Record number = `file_no << 32 | ordinal`.
     pub file_no: u32,
-    /// Access level of the feed: 1 is the least.
-    pub level: u8,
+    /// The dataset's own options.
+    pub options: &'a Options,
     /// Records that a batch of rows holds.
     pub batch_records: usize,
     pub limits: Limits,

@@ -9,6 +9,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use merganser::dataset::{FailedRecord, Limits, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
 use merganser::datasets::oca::OCA;
+use merganser::datasets::oca::options::of_level;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 pub const LIMITS: Limits = Limits {
@@ -65,7 +66,7 @@ pub fn parse(bytes: &[u8], level: u8, batch_records: usize) -> (Written, Result<
         path: path.as_ref(),
         tables: OCA.tables,
         file_no: 0,
-        level,
+        options: &of_level(level),
         batch_records,
         limits: LIMITS,
         only_ordinals: &[],

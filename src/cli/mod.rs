@@ -256,9 +256,8 @@ pub struct StoreArgs {
 
 #[derive(Args)]
 pub struct Processing {
-    /// Access level of the feed: 2 has street addresses, 1 has not
-    #[arg(long, env = "MODE", default_value = "1", value_name = "1|2")]
-    pub level: String,
+    #[command(flatten)]
+    pub own: datasets::OwnOptions,
     /// Records in one batch that is appended to the staging store (also: PARSE_WRITE_FLUSH_EVERY_N_CASES)
     #[arg(long, env = "MERGANSER_BATCH_RECORDS", default_value_t = 2000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

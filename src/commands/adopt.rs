@@ -32,7 +32,7 @@ const SHOWN: usize = 10;
 
 /// How to adopt.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct AdoptOptions {
     /// Add what the tables lack.
     pub fix: bool,
     /// Files up to this run date count as done; `None`: up to the newest one that the database knows.
@@ -70,7 +70,7 @@ struct Archived {
 ///
 /// # Errors
 /// Columns that differ; tables of which only some are there, unless `fix`; rows that stand in the way of a key.
-pub async fn adopt(config: RunConfig, options: Options, report: &Report) -> Result<Adopted, Failure> {
+pub async fn adopt(config: RunConfig, options: AdoptOptions, report: &Report) -> Result<Adopted, Failure> {
     let opened = Opened::open(config, report).await?;
     let (adopted, _) = opened
         .run(async |context: &Context, progress: &mut Progress| {
@@ -98,7 +98,7 @@ pub async fn adopt(config: RunConfig, options: Options, report: &Report) -> Resu
     Ok(adopted)
 }
 
-async fn take_over(context: &Context, options: Options) -> Result<Adopted, Cause> {
+async fn take_over(context: &Context, options: AdoptOptions) -> Result<Adopted, Cause> {
     let dataset = context.dataset();
     let files = archived(dataset, context.source.list_names("").await?);
     let strangers = strangers(&context.store, dataset).await?;
@@ -379,7 +379,7 @@ fn shorten(names: &[String]) -> String {
 
 /// `merganser adopt`.
 pub async fn run(args: AdoptArgs, report: &Report) -> Result<Exit, Failure> {
-    let options = Options { fix: args.fix, until: args.until };
+    let options = AdoptOptions { fix: args.fix, until: args.until };
     let adopted = adopt(RunConfig::from_adopt(&args)?, options, report).await?;
     say(&adopted.render(args.dataset));
     Ok(Exit::Done)

@@ -11,6 +11,7 @@ use crate::commands::summary;
 use crate::commands::summary::Summary;
 use crate::config::{DatabaseConfig, RunConfig};
 use crate::datasets::oca::OCA;
+use crate::datasets::oca::options::of_level;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
@@ -90,7 +91,8 @@ fn run_config(args: &DemoArgs, dir: &Path) -> Result<RunConfig, Cause> {
         staging_schema: "etl_staging".into(),
     };
     let plain = RunConfig::plain(&OCA, source, store, database);
-    Ok(RunConfig { duckdb: DuckLimits { memory_mib: 128, ..plain.duckdb }, ..plain })
+    let duckdb = DuckLimits { memory_mib: 128, ..plain.duckdb };
+    Ok(RunConfig { options: of_level(1), duckdb, ..plain })
 }
 
 /// A few real rows, as a person would ask for them.

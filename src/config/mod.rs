@@ -11,7 +11,7 @@ use crate::clients::postgres::PgUrl;
 use crate::clients::sftp::{SftpOptions, SftpUrl};
 use crate::clients::source::SourceUrl;
 use crate::clients::store::{S3Options, StoreUrl};
-use crate::dataset::{Dataset, Limits};
+use crate::dataset::{Dataset, Limits, Options};
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 use crate::objects::Objects;
@@ -72,7 +72,8 @@ pub struct RunConfig {
     pub store: StoreUrl,
     pub s3: S3Options,
     pub database: DatabaseConfig,
-    pub level: u8,
+    /// The dataset's own.
+    pub options: Options,
     /// How CSVs get from the store into the database and back.
     pub load_via: LoadVia,
     pub batch_records: usize,
@@ -188,7 +189,7 @@ impl RunConfig {
             store,
             s3: S3Options::default(),
             database,
-            level: 1,
+            options: Options::new(),
             load_via: LoadVia::Auto,
             batch_records: 2000,
             batch_bytes: 256 << 20,
@@ -250,7 +251,7 @@ impl RunConfig {
             store: store_url,
             s3: s3_options(store)?,
             database: DatabaseConfig::new(database)?,
-            level: level(&args.level)?,
+            options: args.own.of(dataset).map_err(Cause::usage)?,
             load_via: args.load_via,
             batch_records: args.batch_records as usize,
             batch_bytes: args.batch_mib << 20,
@@ -283,12 +284,11 @@ impl RunConfig {
             }
             Selection::Failed { run, record } => serde_json::json!({ "run": run, "record": record }),
         };
-        serde_json::json!({
+        let mut options = serde_json::json!({
             "asked_for": asked,
             "golden": self.golden,
             "source": self.source.to_string(),
             "store": self.store.to_string(),
-            "level": self.level,
             "load_via": self.load_via,
             "batch_records": self.batch_records,
             "batch_bytes": self.batch_bytes,
@@ -299,7 +299,11 @@ impl RunConfig {
             "allow": self.allow,
             "overwrite_newer": self.overwrite_newer,
             "skip_publish": self.skip_publish,
-        })
+        });
+        if let Some(all) = options.as_object_mut() {
+            all.extend(self.options.clone());
+        }
+        options
     }
 }
 
@@ -399,14 +403,6 @@ fn s3_options(args: &cli::StoreArgs) -> Result<S3Options, Cause> {
     Ok(s3)
 }
 
-fn level(text: &str) -> Result<u8, Cause> {
-    match text.trim().to_ascii_lowercase().trim_start_matches("level").trim_matches([' ', '-', '_', '=']) {
-        "1" => Ok(1),
-        "2" => Ok(2),
-        _ => Err(Cause::usage(format!("the level (--level, MODE) is 1 or 2, not `{text}`"))),
-    }
-}
-
 /// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
 fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
     let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 136));
@@ -422,18 +418,5 @@ fn missing(what: &str, option: &str, variable: &str) -> Cause {
     Cause::Usage {
         message: format!("{what} is not given"),
         hint: Some(format!("{option}, or the environment variable {variable}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_are_read_as_people_write_them() {
-        for (text, expected) in [("1", 1), ("2", 2), ("level2", 2), ("Level 1", 1), ("level-2", 2)] {
-            assert_eq!(level(text).ok(), Some(expected), "{text}");
-        }
-        assert!(level("3").is_err() && level("").is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 pub mod oca;
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Options};
 
 /// Every dataset of this program: command line, help, tests and benchmarks go by this list.
 pub const ALL: &[&Dataset] = &[&oca::OCA];
@@ -10,4 +10,24 @@ pub const ALL: &[&Dataset] = &[&oca::OCA];
 /// The dataset of a name.
 pub fn named(name: &str) -> Option<&'static Dataset> {
     ALL.iter().copied().find(|dataset| dataset.name == name)
+}
+
+/// The options of the datasets' own, on every command that processes files.
+#[derive(clap::Args, Clone, Debug)]
+pub struct OwnOptions {
+    #[command(flatten)]
+    pub oca: oca::options::OcaOptions,
+}
+
+impl OwnOptions {
+    /// What they mean to a dataset; those of others are not looked at.
+    ///
+    /// # Errors
+    /// What is wrong, for the person who typed it.
+    pub fn of(&self, dataset: &Dataset) -> Result<Options, String> {
+        match dataset.name {
+            "oca" => self.oca.read(),
+            _ => Ok(Options::new()),
+        }
+    }
 }

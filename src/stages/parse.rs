@@ -161,7 +161,7 @@ impl Work {
             path: &file.path,
             tables: config.dataset.tables,
             file_no: file.file_no,
-            level: config.level,
+            options: &config.options,
             batch_records: config.batch_records,
             limits: config.limits,
             only_ordinals: &file.only_ordinals,

@@ -199,13 +199,13 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
 /// What is to be done, and what in it may not be meant.
 fn configuration(config: &RunConfig) -> Finding {
     let database = &config.database;
+    let own: String = config.options.iter().map(|(name, value)| format!(", {name} {value}")).collect();
     let found = format!(
-        "from {} to {} and schema {} (ledger {}), level {}, batches of {} MiB",
+        "from {} to {} and schema {} (ledger {}){own}, batches of {} MiB",
         config.source,
         config.store,
         database.schema,
         database.ledger_schema,
-        config.level,
         config.batch_bytes >> 20
     );
     let mut remarks = Vec::new();

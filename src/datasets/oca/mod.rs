@@ -9,6 +9,7 @@ mod file_name;
 mod flatten;
 mod leftovers;
 mod names;
+pub mod options;
 mod parse;
 mod plan;
 mod rescue;

@@ -14,6 +14,7 @@ use super::cells::Case;
 use super::document::{Split, SplitError, split};
 use super::fields::Fault;
 use super::flatten::{Flattener, Verdict};
+use super::options::level;
 use super::plan::Plan;
 use super::rescue::{rescue, without};
 use super::rows::Writer;
@@ -31,7 +32,7 @@ const WAITING_BLOCKS: usize = 4;
 pub fn parse(input: &ParseInput, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let mut only = input.only_ordinals.to_vec();
     only.sort_unstable();
-    let plan = Plan::new(input.tables, input.level);
+    let plan = Plan::new(input.tables, level(input.options));
     let total_bytes = AtomicU64::new(0);
     let mut intake = Intake::new(input, &plan, &total_bytes);
     thread::scope(|scope| {

@@ -10,6 +10,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use super::super::options::of_level;
 use super::super::tables::TABLES;
 use super::*;
 use crate::dataset::records::RECORDS;
@@ -113,7 +114,7 @@ fn parse_zip(archive: &[u8], options: &Options, sink: &mut dyn Sink) -> Result<P
         path: &path,
         tables: TABLES,
         file_no: 7,
-        level: options.level,
+        options: &of_level(options.level),
         batch_records: options.batch_records,
         limits: options.limits,
         only_ordinals: &options.only,
@@ -758,7 +759,7 @@ fn errors_say_which_kind_they_are() {
         path,
         tables: TABLES,
         file_no: 1,
-        level: 2,
+        options: &of_level(2),
         batch_records: 1,
         limits: LIMITS,
         only_ordinals: &[],
