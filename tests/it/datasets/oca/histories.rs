@@ -6,7 +6,7 @@
 
 mod model;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -14,6 +14,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestRunner}
 use zip::CompressionMethod::{Deflated, Stored};
 
 use crate::engine::readers::{MARKS, case};
+use crate::servers::store_fire::sha256;
 use crate::support::extract::{DOCUMENT, Extract, zip};
 use crate::support::pipeline::Pipeline;
 use crate::support::postgres;
@@ -74,7 +75,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Posted {
     file: File,
     mark: String,
-    size_bytes: usize,
+    sha256: String,
 }
 
 impl Posted {
@@ -101,7 +102,7 @@ impl Posted {
             true => zip(&[document, ("padding.txt", &vec![b' '; PADDING_BYTES])], Stored),
             false => zip(&[document], Deflated),
         };
-        (Self { file, mark, size_bytes: bytes.len() }, extract.file_name(), bytes)
+        (Self { file, mark, sha256: sha256(&bytes) }, extract.file_name(), bytes)
     }
 }
 
@@ -115,8 +116,8 @@ struct World {
     model: Model,
     source: BTreeMap<String, Posted>,
     archive: BTreeMap<String, Posted>,
-    /// Names and sizes of the files that are not taken again.
-    done: BTreeSet<(String, usize)>,
+    /// Names and content (SHA-256) of the files that are not taken again: of each name the newest posting counts.
+    done: BTreeMap<String, String>,
     /// The numbers of a case's appearances, by case and how many there are.
     numbers: BTreeMap<(String, usize), String>,
 }
@@ -133,7 +134,7 @@ impl World {
             model: Model::default(),
             source: BTreeMap::new(),
             archive: BTreeMap::new(),
-            done: BTreeSet::new(),
+            done: BTreeMap::new(),
             numbers: BTreeMap::new(),
         }
     }
@@ -148,7 +149,7 @@ impl World {
                     self.source.insert(name, posted);
                 }
                 let mut taken = self.source.clone();
-                taken.retain(|name, posted| !self.done.contains(&(name.clone(), posted.size_bytes)));
+                taken.retain(|name, posted| self.done.get(name) != Some(&posted.sha256));
                 let ran = self.pipeline.run_with(&["--skip-publish"]).await.exits(exit_code(&taken));
                 assert_eq!(ran.count("files"), taken.len() as u64, "{:?}", taken.keys());
                 self.took(&taken, false);
@@ -179,8 +180,12 @@ impl World {
     fn took(&mut self, taken: &BTreeMap<String, Posted>, overwrite_newer: bool) {
         let files: Vec<_> = taken.values().map(|posted| (&posted.file, posted.mark.as_str())).collect();
         self.model.take(&files, overwrite_newer);
-        let whole = taken.iter().filter(|(_, posted)| !posted.file.breaks_off);
-        self.done.extend(whole.map(|(name, posted)| (name.clone(), posted.size_bytes)));
+        for (name, posted) in taken {
+            match posted.file.breaks_off {
+                true => self.done.remove(name),
+                false => self.done.insert(name.clone(), posted.sha256.clone()),
+            };
+        }
     }
 
     /// Every table is what the model says.
