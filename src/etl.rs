@@ -1,25 +1,25 @@
 //! One run, at a glance.
 
 use crate::error::Cause;
-use crate::run::context::Context;
+use crate::run::context::RunContext;
 use crate::run::progress::{Progress, RunOutcome};
 use crate::stages::check::{self, Checked};
 use crate::stages::fetch::{self, Fetched};
 use crate::stages::promote::{self, Outcome, Refused};
 use crate::stages::select::{self, Batch};
 use crate::stages::{export, load, parse, publish, upload};
-use crate::{archive, fault};
+use crate::{archive, config, fault};
 
 /// Loads what is new, batch by batch, then publishes. `progress` is kept up to date, so that the caller knows what was
 /// committed when this fails half-way.
-pub async fn run(context: &Context, progress: &mut Progress) -> Result<RunOutcome, Cause> {
-    let config = &context.config;
+pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOutcome, Cause> {
+    let (target, processing) = (&context.target, &context.processing);
     progress.step("select");
-    if !config.dry_run {
+    if !target.dry_run {
         archive::repair(&context.store, context.objects(), &context.ledger).await?;
     }
     let selected = select::select(context).await?;
-    for batch in selected.into_batches(config.batch_bytes, config.is_one_batch()) {
+    for batch in selected.into_batches(processing.batch_bytes, config::is_one_batch(target, processing)) {
         one_batch(context, progress, batch).await?;
     }
     if progress.promoted() {
@@ -33,7 +33,7 @@ pub async fn run(context: &Context, progress: &mut Progress) -> Result<RunOutcom
             hint: Some(format!("merganser status {}", context.run_id)),
         });
     }
-    let wanted = !config.dry_run && !config.skip_publish;
+    let wanted = !target.dry_run && !target.skip_publish;
     if wanted && (progress.promoted() || context.ledger.publish_pending().await?) {
         progress.step("publish");
         progress.published(publish::publish(context).await?);
@@ -42,7 +42,7 @@ pub async fn run(context: &Context, progress: &mut Progress) -> Result<RunOutcom
 }
 
 /// Takes the files of one batch from the source into production.
-async fn one_batch(context: &Context, progress: &mut Progress, batch: Batch) -> Result<(), Cause> {
+async fn one_batch(context: &RunContext, progress: &mut Progress, batch: Batch) -> Result<(), Cause> {
     progress.step("fetch");
     let fetched = fetch::fetch(context, batch).await?;
     progress.fetched(&fetched);
@@ -67,7 +67,7 @@ async fn one_batch(context: &Context, progress: &mut Progress, batch: Batch) -> 
 }
 
 async fn to_local_store(
-    context: &Context,
+    context: &RunContext,
     progress: &mut Progress,
     fetched: Fetched,
 ) -> Result<Checked, Cause> {
@@ -79,7 +79,7 @@ async fn to_local_store(
 
 /// What the database refuses is out of production, and of the rest nothing is in it yet.
 async fn to_production(
-    context: &Context,
+    context: &RunContext,
     progress: &mut Progress,
     checked: Checked,
 ) -> Result<Option<Refused>, Cause> {

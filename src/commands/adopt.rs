@@ -12,8 +12,8 @@ use super::terminal::say;
 use crate::catalogue;
 use crate::cli::AdoptArgs;
 use crate::clients::postgres::{self, PgError};
-use crate::clients::store::{ObjectInfo, Store, StoreError};
-use crate::config::RunConfig;
+use crate::clients::store::{ObjectInfo, Store, StoreError, StoreUrl};
+use crate::config::AdoptConfig;
 use crate::dataset::{Dataset, FileName};
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
@@ -29,15 +29,6 @@ use crate::words::count;
 const LOCK_TIMEOUT: &str = "10s";
 /// Names that are shown of a long list.
 const SHOWN: usize = 10;
-
-/// How to adopt.
-#[derive(Clone, Copy, Debug)]
-pub struct AdoptOptions {
-    /// Add what the tables lack.
-    pub fix: bool,
-    /// Files up to this run date count as done; `None`: up to the newest one that the database knows.
-    pub until: Option<Date>,
-}
 
 /// What was found and done.
 #[derive(Debug)]
@@ -70,13 +61,14 @@ struct Archived {
 ///
 /// # Errors
 /// Columns that differ; tables of which only some are there, unless `fix`; rows that stand in the way of a key.
-pub async fn adopt(config: RunConfig, options: AdoptOptions, report: &Report) -> Result<Adopted, Failure> {
-    let opened = Opened::open(config, report).await?;
+pub async fn adopt(config: AdoptConfig, report: &Report) -> Result<Adopted, Failure> {
+    let target = config.target.clone();
+    let opened = Opened::open(target, config.for_ledger(), async |context| Ok(context), report).await?;
     let (adopted, _) = opened
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("adopt");
             let step = context.begin(0, "adopt").await?;
-            let adopted = take_over(context, options).await?;
+            let adopted = take_over(context, &config).await?;
             let what = format!(
                 "{} file(s) entered as done, {} known; the tables {} {} thing(s)",
                 adopted.entered.len(),
@@ -98,9 +90,10 @@ pub async fn adopt(config: RunConfig, options: AdoptOptions, report: &Report) ->
     Ok(adopted)
 }
 
-async fn take_over(context: &Context, options: AdoptOptions) -> Result<Adopted, Cause> {
+async fn take_over(context: &Context, config: &AdoptConfig) -> Result<Adopted, Cause> {
     let dataset = context.dataset();
-    let files = archived(dataset, context.source.list_names("").await?);
+    let archive = Store::open(&config.archive, &config.target.s3).await?;
+    let files = archived(dataset, archive.list_names("").await?);
     let strangers = strangers(&context.store, dataset).await?;
     let mut connection = postgres::connect(&context.database, "adopt").await?;
     let watch = connection.watch();
@@ -112,13 +105,13 @@ async fn take_over(context: &Context, options: AdoptOptions) -> Result<Adopted, 
         let taken = transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await;
         taken.map_err(|e| failed(e, "take the promotion's lock"))?;
 
-        let (found, tables_made) = tables(context, &mut transaction, options.fix).await?;
-        let additions = additions(context, &transaction, &found, options.fix).await?;
+        let (found, tables_made) = tables(context, &mut transaction, config.fix).await?;
+        let additions = additions(context, &transaction, &found, config.fix).await?;
         if !tables_made.is_empty() {
             // With their keys, if they have some.
-            catalogue::identify_those(&transaction, dataset, &context.config.database, &tables_made).await?;
+            catalogue::identify_those(&transaction, dataset, &context.target.database, &tables_made).await?;
         }
-        let until = match (options.until, found.is_empty()) {
+        let until = match (config.until, found.is_empty()) {
             (Some(until), _) => Some(until),
             (None, true) => None,
             (None, false) => newest(context, &transaction).await?,
@@ -126,17 +119,17 @@ async fn take_over(context: &Context, options: AdoptOptions) -> Result<Adopted, 
         let (old, newer): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
             until.is_some_and(|until| file.meaning.run_date.is_none_or(|date| date <= until))
         });
-        let entered = enter(context, &transaction, &old).await?;
-        let dry_run = context.config.dry_run;
+        let entered = enter(context, &config.archive, &transaction, &old).await?;
+        let dry_run = context.target.dry_run;
         match dry_run {
             true => transaction.rollback().await.map_err(|e| failed(e, "roll back"))?,
             false => transaction.commit().await.map_err(|e| failed(e, "commit"))?,
         }
         Ok::<_, Cause>(Adopted {
-            schema: context.config.database.schema.clone(),
-            archive: context.config.source.to_string(),
+            schema: context.target.database.schema.clone(),
+            archive: config.archive.to_string(),
             dry_run,
-            fixed: options.fix,
+            fixed: config.fix,
             tables: dataset.table_names().count(),
             is_empty: found.is_empty(),
             tables_made,
@@ -179,7 +172,7 @@ async fn tables(
     transaction: &mut Transaction<'_>,
     fix: bool,
 ) -> Result<(Comparison, Vec<&'static str>), Cause> {
-    let (dataset, schema) = (context.dataset(), &context.config.database.schema);
+    let (dataset, schema) = (context.dataset(), &context.target.database.schema);
     let found = schema::compare(transaction, dataset, schema).await?;
     if !found.differences().is_empty() || found.missing().is_empty() || !fix {
         found.admit()?;
@@ -206,7 +199,7 @@ async fn additions(
     found: &Comparison,
     fix: bool,
 ) -> Result<Vec<(Addition, Option<String>)>, Cause> {
-    let schema = &context.config.database.schema;
+    let schema = &context.target.database.schema;
     let mut additions = Vec::new();
     for addition in found.additions() {
         let obstacle = schema::obstacle(transaction, schema, addition).await?;
@@ -244,7 +237,7 @@ async fn additions(
 /// The newest run date that production holds.
 async fn newest(context: &Context, transaction: &Transaction<'_>) -> Result<Option<Date>, Cause> {
     let what = "read the newest run date";
-    let database = &context.config.database;
+    let database = &context.target.database;
     let variables = [
         ("schema", database.schema.as_str()),
         ("ledger", &database.ledger_schema),
@@ -259,6 +252,7 @@ async fn newest(context: &Context, transaction: &Transaction<'_>) -> Result<Opti
 /// Enters files in the ledger that it does not know; gives their names.
 async fn enter(
     context: &Context,
+    archive: &StoreUrl,
     transaction: &Transaction<'_>,
     files: &[Archived],
 ) -> Result<Vec<String>, Cause> {
@@ -272,8 +266,8 @@ async fn enter(
         })
     });
     let rows = serde_json::Value::Array(rows.collect()).to_string();
-    let text = sql::render(sql::LEDGER_ADOPT_PARTS, &[("ledger", &context.config.database.ledger_schema)]);
-    let source = context.config.source.to_string();
+    let text = sql::render(sql::LEDGER_ADOPT_PARTS, &[("ledger", &context.target.database.ledger_schema)]);
+    let source = archive.to_string();
     let entered =
         transaction.query(&text, &[&context.run_id, &source, &rows]).await.map_err(|e| failed(e, what))?;
     let names = entered.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
@@ -379,8 +373,7 @@ fn shorten(names: &[String]) -> String {
 
 /// `merganser adopt`.
 pub async fn run(args: AdoptArgs, report: &Report) -> Result<Exit, Failure> {
-    let options = AdoptOptions { fix: args.fix, until: args.until };
-    let adopted = adopt(RunConfig::from_adopt(&args)?, options, report).await?;
+    let adopted = adopt(AdoptConfig::from_adopt(&args)?, report).await?;
     say(&adopted.render(args.dataset));
     Ok(Exit::Done)
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use crate::cli::DemoArgs;
-use crate::clients::duckdb::DuckLimits;
 use crate::clients::postgres;
 use crate::clients::source::SourceUrl;
 use crate::commands::run;
@@ -48,7 +47,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let run_config = run_config(&args, &dir)?;
     println!("\n2. The run: select, fetch, parse, check, export, upload, load, promote, publish.");
     // One server for the run and the look at its result.
-    let server = Server::open(&run_config.database.url).await?;
+    let server = Server::open(&run_config.target.database.url).await?;
     let result = run_and_show(run_config, report, &server).await;
     server.close().await;
     let done = result?;
@@ -57,7 +56,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
 }
 
 async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Result<Summary, Failure> {
-    let schema = config.database.schema.clone();
+    let schema = config.target.database.schema.clone();
     let done = run::run(config, report).await?;
     println!("\n{}", summary::render(&done));
     println!("3. In PostgreSQL now:");
@@ -90,9 +89,10 @@ fn run_config(args: &DemoArgs, dir: &Path) -> Result<RunConfig, Cause> {
         ledger_schema: "etl".into(),
         staging_schema: "etl_staging".into(),
     };
-    let plain = RunConfig::plain(&OCA, source, store, database);
-    let duckdb = DuckLimits { memory_mib: 128, ..plain.duckdb };
-    Ok(RunConfig { options: of_level(1), duckdb, ..plain })
+    let mut config = RunConfig::plain(&OCA, source, store, database);
+    config.processing.duckdb.memory_mib = 128;
+    config.processing.options = of_level(1);
+    Ok(config)
 }
 
 /// A few real rows, as a person would ask for them.

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use crate::cli::PurgeArgs;
 use crate::clients::postgres;
 use crate::clients::postgres::PgError;
-use crate::config::RunConfig;
+use crate::config::PurgeConfig;
 use crate::dataset::Dataset;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::confirm_written;
@@ -48,15 +48,16 @@ fn nothing_is_deleted(dataset: &Dataset) -> Cause {
 ///
 /// # Errors
 /// Anything that is left after the deletion rolls it back.
-pub async fn purge(config: RunConfig, report: &Report) -> Result<Purged, Failure> {
-    let opened = Opened::open(config, report).await?;
+pub async fn purge(config: PurgeConfig, report: &Report) -> Result<Purged, Failure> {
+    let options = config.for_ledger();
+    let opened = Opened::open(config.target, options, async |context| Ok(context), report).await?;
     let (purged, _) = opened
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("purge");
             let (objects, foreign) = clear_runs(context).await?;
             let rows = delete(context, objects).await?;
-            let dry_run = context.config.dry_run;
-            let published = !dry_run && !context.config.skip_publish;
+            let dry_run = context.target.dry_run;
+            let published = !dry_run && !context.target.skip_publish;
             if published {
                 progress.step("publish");
                 publish::publish(context).await?;
@@ -72,7 +73,7 @@ pub async fn purge(config: RunConfig, report: &Report) -> Result<Purged, Failure
 /// another ledger knows may be under way in the same store.
 async fn clear_runs(context: &Context) -> Result<(usize, BTreeMap<String, usize>), Cause> {
     let (own, foreign) = staged(context).await?;
-    if context.config.dry_run {
+    if context.target.dry_run {
         return Ok((own.len(), foreign));
     }
     for key in &own {
@@ -118,7 +119,7 @@ async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>,
         format!("{total} rows of deleted {}s", context.dataset().record),
         json!({ "rows": rows, "objects": objects }),
     );
-    if context.config.dry_run {
+    if context.target.dry_run {
         transaction.rollback().await.map_err(failed)?;
         step.done(&format!("{what}; rolled back: a dry run"), total as u64, 0, details).await?;
         return Ok(rows);
@@ -126,7 +127,7 @@ async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>,
     // The step's own row commits with the deletion: it is what makes the next run publish if this one cannot.
     let values: [&(dyn ToSql + Sync); 7] =
         [&context.run_id, &0, &"purge", &"completed", &total, &0_i64, &details];
-    let database = &context.config.database;
+    let database = &context.target.database;
     let note = sql::render(sql::LEDGER_FINISH_STEP, &[("ledger", &database.ledger_schema)]);
     confirm_written("steps", 1, transaction.execute(&note, &values).await.map_err(failed)?)?;
     watch.answer("commit the purge", transaction.commit()).await.map_err(|error| match error {
@@ -142,7 +143,7 @@ async fn delete_and_verify(
     transaction: &Transaction<'_>,
 ) -> Result<Vec<(String, i64)>, Cause> {
     let (dataset, database, run_id) =
-        (context.dataset(), &context.config.database, context.run_id.to_string());
+        (context.dataset(), &context.target.database, context.run_id.to_string());
     let render = |script: &str, table: &str| {
         let variables = [
             ("schema", database.schema.as_str()),
@@ -192,7 +193,7 @@ async fn delete_and_verify(
             hint: Some("take it off, or have it let these rows go, then purge again".into()),
         });
     }
-    if !context.config.dry_run {
+    if !context.target.dry_run {
         for table in &names {
             transaction.batch_execute(&render(sql::PURGE_CHANGE, table)).await.map_err(failed)?;
         }
@@ -210,7 +211,7 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
     if dataset.tombstones().is_none() {
         return Err(nothing_is_deleted(dataset).into());
     }
-    let purged = purge(RunConfig::from_purge(&args)?, report).await?;
+    let purged = purge(PurgeConfig::from_purge(&args)?, report).await?;
     let went = if purged.dry_run { "would go" } else { "taken out" };
     let (record, runs) = (dataset.record, Objects::of(dataset).runs());
     for (table, rows) in &purged.rows {

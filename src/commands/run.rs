@@ -8,9 +8,10 @@ use crate::config::RunConfig;
 use crate::error::{Cause, Exit, Failure};
 use crate::etl;
 use crate::log::Report;
-use crate::run::context::Context;
+use crate::run::context::{Context, RunContext};
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
+use crate::stages::promote;
 use crate::system::machine;
 use crate::words;
 
@@ -20,12 +21,19 @@ use crate::words;
 /// [`Failure`] says what failed, where, and whether the database changed; the ledger has it too.
 pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure> {
     let started = Instant::now();
-    let opened = Opened::open(config, report).await?;
+    if let Some(folder) = &config.processing.golden {
+        // Not only when all the work is done.
+        promote::truths(config.target.dataset, folder)?;
+    }
+    let options = config.for_ledger();
+    let RunConfig { target, from, processing } = config;
+    let more = async |context: Context| RunContext::open(context, from, processing).await;
+    let opened = Opened::open(target, options, more, report).await?;
     let (run_id, dry_run, dataset) =
-        (opened.context().run_id, opened.context().config.dry_run, opened.context().dataset());
-    let kind = opened.context().config.kind;
+        (opened.context().run_id, opened.context().target.dry_run, opened.context().dataset());
+    let kind = opened.context().target.kind;
     let (outcome, progress) = opened
-        .run(async |context: &Context, progress: &mut Progress| etl::run(context, progress).await)
+        .run(async |context: &RunContext, progress: &mut Progress| etl::run(context, progress).await)
         .await?;
     Ok(Summary {
         run_id,

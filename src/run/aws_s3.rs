@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::clients::postgres::aws_s3::{self, AwsS3Error, Functions};
 use crate::clients::postgres::{self, PgUrl};
 use crate::clients::store::StoreUrl;
-use crate::config::{LoadVia, RunConfig};
+use crate::config::{LoadVia, TargetConfig};
 use crate::error::Cause;
 
 /// The rows of a run go directly, for as long as that works.
@@ -32,12 +32,12 @@ impl AwsS3 {
     ///
     /// # Errors
     /// It was asked for by name, and the database has not the functions or the user may not call them.
-    pub async fn choose(config: &RunConfig, database: &PgUrl) -> Result<Option<Self>, Cause> {
-        let in_s3 = matches!(config.store, StoreUrl::S3 { .. });
-        let forced = match config.load_via {
+    pub async fn choose(target: &TargetConfig, database: &PgUrl) -> Result<Option<Self>, Cause> {
+        let in_s3 = matches!(target.store, StoreUrl::S3 { .. });
+        let forced = match target.load_via {
             LoadVia::Copy => return Ok(None),
             // A database of Amazon's knows no other servers than Amazon's.
-            LoadVia::Auto if !in_s3 || config.s3.endpoint_url.is_some() => return Ok(None),
+            LoadVia::Auto if !in_s3 || target.s3.endpoint_url.is_some() => return Ok(None),
             LoadVia::Auto => false,
             LoadVia::AwsS3 => true,
         };

@@ -1,5 +1,7 @@
-//! What every stage of a run has at hand, and a step of it under way.
+//! What a run has at hand, and a step of it under way.
 
+use std::borrow::{Borrow, BorrowMut};
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use uuid::Uuid;
 use crate::clients::postgres::PgUrl;
 use crate::clients::source::Source;
 use crate::clients::store::Store;
-use crate::config::RunConfig;
+use crate::config::{ProcessingConfig, SourceConfig, TargetConfig};
 use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::ledger::Ledger;
@@ -19,17 +21,15 @@ use crate::system::machine;
 use crate::system::workspace::Workspace;
 use crate::words;
 
-/// What every stage of a run has at hand.
+/// What a run of any kind has at hand: it can write to the database and to the store, and publish.
 pub struct Context {
-    pub config: RunConfig,
+    pub target: TargetConfig,
     pub run_id: Uuid,
     pub database: PgUrl,
     pub ledger: Ledger,
-    pub source: Source,
     pub store: Store,
     /// The database reads and writes the store itself; `None`: its rows go through us.
     pub aws_s3: Option<AwsS3>,
-    pub workspace: Workspace,
     pub report: Report,
     /// Held while a COMMIT is under way: who interrupts the run lets it come to its end.
     pub committing: tokio::sync::Mutex<()>,
@@ -38,7 +38,7 @@ pub struct Context {
 impl Context {
     /// The dataset of the run.
     pub fn dataset(&self) -> &'static Dataset {
-        self.config.dataset
+        self.target.dataset
     }
 
     /// The names of the dataset's objects in the store.
@@ -60,6 +60,50 @@ impl Context {
     pub async fn begin(&self, batch: i32, name: &'static str) -> Result<Step<'_>, Cause> {
         self.ledger.start_step(batch, name).await?;
         Ok(Step { context: self, batch, name, started: Instant::now(), cpu_before: machine::cpu_time() })
+    }
+}
+
+/// What every stage of a run that takes files has at hand: where they come from and how they are processed, beside what
+/// a run of any kind has.
+pub struct RunContext {
+    context: Context,
+    pub from: SourceConfig,
+    pub processing: ProcessingConfig,
+    pub source: Source,
+    pub workspace: Workspace,
+}
+
+impl RunContext {
+    /// Opens the source and makes a folder to work in.
+    pub async fn open(
+        context: Context,
+        from: SourceConfig,
+        processing: ProcessingConfig,
+    ) -> Result<Self, Cause> {
+        let source = Source::open(&from.url, &context.target.s3, &from.sftp).await?;
+        let workspace = Workspace::create(&processing.work_dir)?;
+        Ok(Self { context, from, processing, source, workspace })
+    }
+}
+
+// A stage that takes files asks for the run's ledger and store as one that takes none does.
+impl Deref for RunContext {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl Borrow<Context> for RunContext {
+    fn borrow(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl BorrowMut<Context> for RunContext {
+    fn borrow_mut(&mut self) -> &mut Context {
+        &mut self.context
     }
 }
 

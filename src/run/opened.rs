@@ -1,14 +1,14 @@
 //! Around a run: what it needs is opened, what it did is entered in the ledger, what it leaves is removed.
 
+use std::borrow::BorrowMut;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clients::postgres::{self, PgUrl};
-use crate::clients::source::Source;
 use crate::clients::store::Store;
-use crate::config::RunConfig;
+use crate::config::TargetConfig;
 use crate::error::{Cause, Database, END, Failure};
 use crate::fault;
 use crate::ledger::{Kind, Ledger, NewRun, Status};
@@ -20,10 +20,8 @@ use crate::run::progress::Progress;
 use crate::run::server::Server;
 use crate::stages::check::Failures;
 use crate::stages::load;
-use crate::stages::promote::{self};
 use crate::system::machine;
 use crate::system::signals::Interrupt;
-use crate::system::workspace::Workspace;
 
 /// How long a run that failed or was interrupted may take to say so and to clear up: who tells a process to stop
 /// kills it if it does not.
@@ -32,20 +30,29 @@ const CLEAR_UP_LIMIT: Duration = Duration::from_secs(7);
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// A run that has begun: it holds the dataset's lock, and the ledger knows it.
-pub struct Opened {
+pub struct Opened<C> {
     server: Server,
-    context: Context,
+    context: C,
     started: Instant,
     interrupt: Interrupt,
 }
 
-impl Opened {
-    /// Takes the lock, opens the stores and enters the run in the ledger.
-    pub async fn open(config: RunConfig, report: &Report) -> Result<Self, Failure> {
+impl<C: BorrowMut<Context>> Opened<C> {
+    /// Takes the lock, opens the store and what `more` opens for this kind of run, and enters the run in the ledger, with
+    /// these options.
+    pub async fn open(
+        target: TargetConfig,
+        options: Value,
+        more: impl AsyncFnOnce(Context) -> Result<C, Cause>,
+        report: &Report,
+    ) -> Result<Self, Failure> {
         let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
-        let server = Server::open(&config.database.url).await?;
+        let server = Server::open(&target.database.url).await?;
         let opened = tokio::select! {
-            opened = open_context(config, report, server.url.clone()) => opened,
+            opened = async {
+                let context = more(open_context(target, report, server.url.clone()).await?).await?;
+                begin(context, options).await
+            } => opened,
             () = interrupt.arrives() => Err(Cause::Interrupted),
         };
         match opened {
@@ -58,14 +65,14 @@ impl Opened {
     }
 
     /// What the run has at hand.
-    pub fn context(&self) -> &Context {
+    pub fn context(&self) -> &C {
         &self.context
     }
 
     /// Does the work of the run until it is done, fails or is interrupted, and enters the end in the ledger.
     pub async fn run<T>(
         self,
-        work: impl AsyncFnOnce(&Context, &mut Progress) -> Result<T, Cause>,
+        work: impl AsyncFnOnce(&C, &mut Progress) -> Result<T, Cause>,
     ) -> Result<(T, Progress), Failure> {
         let Self { server, context, started, mut interrupt } = self;
         let mut progress = Progress::default();
@@ -75,25 +82,25 @@ impl Opened {
             () = async {
                 interrupt.arrives().await;
                 // Its outcome is known then, and what is said of the database is true.
-                committing = tokio::time::timeout(COMMIT_LIMIT, context.committing.lock()).await.is_err();
+                committing = tokio::time::timeout(COMMIT_LIMIT, context.borrow().committing.lock()).await.is_err();
             } => Err(Cause::Interrupted),
         };
         let ended = match result {
             Ok(value) => {
                 let finished = tokio::select! {
-                    finished = finish(&context, &progress, started) => finished,
+                    finished = finish(context.borrow(), &progress, started) => finished,
                     () = interrupt.arrives() => Err(Cause::Interrupted),
                 };
                 match finished {
                     Ok(()) => {
                         // Only to be shown: a run that is over does not fail for want of it.
-                        progress.timings = context.ledger.timings().await.ok();
+                        progress.timings = context.borrow().ledger.timings().await.ok();
                         Ok(value)
                     }
-                    Err(cause) => Err(fail(&context, &progress, cause, false).await),
+                    Err(cause) => Err(fail(context.borrow(), &progress, cause, false).await),
                 }
             }
-            Err(cause) => Err(fail(&context, &progress, cause, committing).await),
+            Err(cause) => Err(fail(context.borrow(), &progress, cause, committing).await),
         };
         drop(context);
         server.close().await;
@@ -101,35 +108,33 @@ impl Opened {
     }
 }
 
-async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Result<Context, Cause> {
-    if let Some(folder) = &config.golden {
-        // Not only when all the work is done.
-        promote::truths(config.dataset, folder)?;
-    }
-    let ledger = Ledger::open(&database, &config.database, config.dataset.name).await?;
-    if config.kind != Kind::Adopt {
+async fn open_context(target: TargetConfig, report: &Report, database: PgUrl) -> Result<Context, Cause> {
+    let ledger = Ledger::open(&database, &target.database, target.dataset.name).await?;
+    if target.kind != Kind::Adopt {
         // Only who takes tables over may be there to put them right.
-        ledger.admit_tables(config.dataset).await?;
+        ledger.admit_tables(target.dataset).await?;
     }
-    let aws_s3 = AwsS3::choose(&config, &database).await?;
-    let mut context = Context {
-        aws_s3,
-        source: Source::open(&config.source, &config.s3, &config.sftp).await?,
-        store: Store::open(&config.store, &config.s3).await?,
-        workspace: Workspace::create(&config.work_dir)?,
+    Ok(Context {
+        aws_s3: AwsS3::choose(&target, &database).await?,
+        store: Store::open(&target.store, &target.s3).await?,
         run_id: Uuid::now_v7(),
         report: report.clone(),
         database,
         ledger,
-        config,
+        target,
         committing: tokio::sync::Mutex::default(),
-    };
+    })
+}
+
+/// Enters the run in the ledger, and removes what an earlier one may have left.
+async fn begin<C: BorrowMut<Context>>(mut opened: C, options: Value) -> Result<C, Cause> {
+    let context: &mut Context = opened.borrow_mut();
     fault::point!("run.open");
     let new = NewRun {
         run_id: context.run_id,
-        kind: context.config.kind,
-        dry_run: context.config.dry_run,
-        options: context.config.for_ledger(),
+        kind: context.target.kind,
+        dry_run: context.target.dry_run,
+        options,
     };
     let abandoned = context.ledger.begin_run(&new).await?;
     for run_id in &abandoned {
@@ -137,10 +142,10 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
     }
     match abandoned.is_empty() {
         // One that could not clear up behind itself may have left some, too.
-        true => load::clear(&context).await,
+        true => load::clear(context).await,
         // Its session may not be over yet.
         false => {
-            if let Err(error) = clear_staging(&context).await {
+            if let Err(error) = clear_staging(context).await {
                 tracing::warn!("its staging tables could not be removed: {error}; the next load does it");
             }
         }
@@ -154,7 +159,7 @@ async fn open_context(config: RunConfig, report: &Report, database: PgUrl) -> Re
         );
     }
     fault::point!("run.begin");
-    Ok(context)
+    Ok(opened)
 }
 
 /// Removes what a run has put into the staging schema.
@@ -165,7 +170,7 @@ async fn clear_staging(context: &Context) -> Result<(), Cause> {
 
 async fn finish(context: &Context, progress: &Progress, started: Instant) -> Result<(), Cause> {
     fault::point!("run.end");
-    let status = match (context.config.dry_run, progress.failures != Failures::default()) {
+    let status = match (context.target.dry_run, progress.failures != Failures::default()) {
         (true, _) => Status::RolledBack,
         (false, true) => Status::CompletedWithFailures,
         (false, false) => Status::Completed,
@@ -186,7 +191,7 @@ async fn fail(context: &Context, progress: &Progress, cause: Cause, committing: 
         _ if committing => Database::Unknown,
         (Cause::CommitUnknown { .. }, _) => Database::Unknown,
         (_, 0) if ![Some("publish"), Some(END)].contains(&progress.step) => Database::Unchanged,
-        (_, _) if context.config.dry_run => Database::Unchanged,
+        (_, _) if context.target.dry_run => Database::Unchanged,
         (_, batches) => Database::Committed { batches },
     };
     let failure =

@@ -14,7 +14,7 @@ use crate::clients::duckdb::{DuckError, Staging};
 use crate::clients::postgres;
 use crate::error::Cause;
 use crate::ledger::{NewFailure, PartFindings};
-use crate::run::context::Context;
+use crate::run::context::RunContext;
 use crate::system::background::blocking;
 use crate::words;
 use crate::{fault, sql};
@@ -92,7 +92,7 @@ struct StagedCounts {
 }
 
 /// Runs the dataset's checks and enters failed records and each file's counts in the ledger.
-pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> {
+pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Cause> {
     let step = context.begin(staged.batch(), "check").await?;
     fault::point!("check.begin");
     let (batch, folder, files, staging, is_again) = staged.into_parts();
@@ -154,7 +154,7 @@ pub async fn check(context: &Context, staged: Staged) -> Result<Checked, Cause> 
 
 /// Enters what failed in the ledger.
 async fn note_failures(
-    context: &Context,
+    context: &RunContext,
     files: &[StagedFile],
     mut staging: Staging,
 ) -> Result<Staging, Cause> {
@@ -170,7 +170,7 @@ async fn note_failures(
         let rows: Vec<_> = rows.into_iter().map(|(file_no, row)| with_file(files, file_no, row)).collect();
         context.ledger.add_failures(&rows).await?;
         fault::point!("check.failures");
-        if context.config.fail_fast {
+        if context.processing.fail_fast {
             return Err(Cause::Refused {
                 message: format!("record {}: {}", rows[0].ordinal, rows[0].reason),
                 hint: Some("without --fail-fast the rest is loaded and the ledger lists what failed".into()),
@@ -180,7 +180,7 @@ async fn note_failures(
 }
 
 /// Elements of these files that no column takes and no earlier run saw.
-async fn new_elements(context: &Context, files: &[StagedFile]) -> Result<BTreeMap<String, u64>, Cause> {
+async fn new_elements(context: &RunContext, files: &[StagedFile]) -> Result<BTreeMap<String, u64>, Cause> {
     let mut seen = BTreeMap::new();
     for parsed in files.iter().filter_map(|file| file.parsed.as_ref().ok()) {
         for (path, unknown) in &parsed.unknown {
@@ -251,11 +251,11 @@ fn holds_nothing(file: &StagedFile) -> bool {
 }
 
 /// Does production hold any record?
-async fn production_is_full(context: &Context) -> Result<bool, Cause> {
+async fn production_is_full(context: &RunContext) -> Result<bool, Cause> {
     let operation = "look whether production holds anything";
     let failed = |error| postgres::classify(error, operation);
     let connection = postgres::connect(&context.database, "check").await?;
-    let (schema, table) = (&context.config.database.schema, context.dataset().tables[0].name);
+    let (schema, table) = (&context.target.database.schema, context.dataset().tables[0].name);
     let watch = connection.watch();
     let values: [&(dyn ToSql + Sync); 2] = [schema, &table];
     let exists = connection.query_one(sql::LEDGER_EXISTS, &values);
@@ -269,7 +269,7 @@ async fn production_is_full(context: &Context) -> Result<bool, Cause> {
 
 /// Enters what was found in a file. `is_full`: production holds records.
 async fn note_file(
-    context: &Context,
+    context: &RunContext,
     file: &StagedFile,
     good: u64,
     failed: u64,
@@ -313,7 +313,7 @@ async fn note_file(
 }
 
 /// What a person should know of a file although it can be loaded.
-fn warn_of(context: &Context, file: &StagedFile) {
+fn warn_of(context: &RunContext, file: &StagedFile) {
     let Ok(parsed) = &file.parsed else { return };
     let (run_id, name) = (context.run_id, &file.fetched.name);
     let named = file.fetched.meaning.run_date;

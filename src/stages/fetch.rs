@@ -13,7 +13,7 @@ use super::select::{Batch, SelectedFile};
 use crate::dataset::FileName;
 use crate::error::Cause;
 use crate::ledger::{NewPart, PartFindings};
-use crate::run::context::Context;
+use crate::run::context::RunContext;
 use crate::{fault, words};
 
 /// The files of a batch on the local disk.
@@ -101,7 +101,7 @@ pub(super) struct FetchedFile {
 ///
 /// # Errors
 /// What would befall every file: the connection, the login, this machine's disk.
-pub async fn fetch(context: &Context, batch: Batch) -> Result<Fetched, Cause> {
+pub async fn fetch(context: &RunContext, batch: Batch) -> Result<Fetched, Cause> {
     let step = context.begin(batch.number, "fetch").await?;
     fault::point!("fetch.begin");
     let folder = context.workspace.batch(batch.number)?;
@@ -138,7 +138,7 @@ enum FetchOutcome {
 }
 
 async fn one_file(
-    context: &Context,
+    context: &RunContext,
     folder: &Path,
     batch: i32,
     file: SelectedFile,
@@ -193,12 +193,12 @@ async fn one_file(
 
 /// Enters a file that cannot be had as failed. The next run takes it, since it is not done.
 async fn cannot_fetch(
-    context: &Context,
+    context: &RunContext,
     batch: i32,
     file: &SelectedFile,
     cause: Cause,
 ) -> Result<FetchOutcome, Cause> {
-    if context.config.fail_fast {
+    if context.processing.fail_fast {
         return Err(cause);
     }
     let reason = format!("{} cannot be fetched: {cause}", file.name);
@@ -221,7 +221,7 @@ async fn cannot_fetch(
 }
 
 async fn add(
-    context: &Context,
+    context: &RunContext,
     batch: i32,
     file: &SelectedFile,
     sha256: Option<&str>,
@@ -230,7 +230,7 @@ async fn add(
     let new = NewPart {
         batch,
         name: &file.name,
-        source: &context.config.source.to_string(),
+        source: &context.from.url.to_string(),
         sha256,
         size_bytes,
         as_of: file.meaning.run_date,

@@ -112,7 +112,7 @@ pub async fn clear(context: &Context) {
         tracing::warn!(
             run_id = %context.run_id,
             "the staging tables in {} could not be removed{private}: {error}; the next run removes them",
-            context.config.database.staging_schema
+            context.target.database.staging_schema
         );
     }
 }
@@ -136,7 +136,7 @@ async fn make_tables(context: &Context) -> Result<(), Cause> {
     drop_tables(context, &connection).await?;
     let records = dataset.records_table();
     let mut script =
-        sql::render(dataset.scripts.tables, &[("schema", &context.config.database.staging_schema)]);
+        sql::render(dataset.scripts.tables, &[("schema", &context.target.database.staging_schema)]);
     for table in dataset.table_names() {
         script += &sql::render(sql::LOAD_UNLOGGED, &variables(context, table));
     }
@@ -145,7 +145,7 @@ async fn make_tables(context: &Context) -> Result<(), Cause> {
 }
 
 fn variables<'a>(context: &'a Context, table: &'a str) -> [(&'a str, &'a str); 2] {
-    [("staging", &context.config.database.staging_schema), ("table", table)]
+    [("staging", &context.target.database.staging_schema), ("table", table)]
 }
 
 async fn run(connection: &Connection, operation: &str, script: &str) -> Result<(), Cause> {
@@ -160,9 +160,9 @@ async fn load_all(
     queue: &Mutex<VecDeque<Csv>>,
 ) -> Result<(Vec<(String, u64)>, usize), Cause> {
     let mut connection = postgres::connect(&context.database, "load").await?;
-    let staging = &context.config.database.staging_schema;
+    let staging = &context.target.database.staging_schema;
     // A dry run uploads nothing that the database could read.
-    let aws_s3 = context.aws_s3.as_ref().filter(|_| !context.config.dry_run);
+    let aws_s3 = context.aws_s3.as_ref().filter(|_| !context.target.dry_run);
     let (mut tables, mut imported) = (Vec::new(), 0);
     loop {
         let next = queue.lock().expect("no worker panics with the queue").pop_back();
@@ -195,7 +195,7 @@ async fn import(
     let operation = format!("load {} from {}", csv.table, context.store.url().object(&key));
     let failed = |e| AwsS3Error::Other(postgres::classify(e, operation.as_str()));
     let names = columns(context.dataset(), &csv.table);
-    let schema = &context.config.database.staging_schema;
+    let schema = &context.target.database.staging_schema;
     let into = Columns { schema, table: &csv.table, names: Some(&names) };
     let doing = context.report.doing("load", Vec::new());
     let watch = connection.watch().showing(doing.shower());
@@ -215,7 +215,7 @@ async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u
     let operation = format!("load {}", csv.table);
     let watch = connection.watch();
     let unread = || Cause::io(format!("read {}.csv", csv.table));
-    let staging = &context.config.database.staging_schema;
+    let staging = &context.target.database.staging_schema;
     let columns = columns(context.dataset(), &csv.table);
     let columns = columns.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", ");
     let statement =

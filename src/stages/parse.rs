@@ -17,12 +17,12 @@ use uuid::Uuid;
 
 use super::fetch::{Fetched, FetchedFile};
 use crate::clients::duckdb::{DuckError, Load, Staging};
-use crate::config::RunConfig;
+use crate::config::ProcessingConfig;
 use crate::dataset::{Dataset, FailedRecord, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
 use crate::error::Cause;
 use crate::fault;
 use crate::log::Report;
-use crate::run::context::{Context, Step};
+use crate::run::context::{RunContext, Step};
 use crate::system::background::{Abandoned, Awaited, blocking};
 use crate::{sql, words};
 
@@ -62,14 +62,15 @@ pub(super) struct StagedFile {
 }
 
 /// Parses the files one after the other.
-pub async fn parse(context: &Context, fetched: Fetched) -> Result<Staged, Cause> {
+pub async fn parse(context: &RunContext, fetched: Fetched) -> Result<Staged, Cause> {
     let step = context.begin(fetched.batch(), "parse").await?;
     fault::point!("parse.begin");
     // A run that is interrupted must not write into its folder while that is removed.
     let awaited = Awaited::default();
     let work = Work {
         run_id: context.run_id,
-        config: context.config.clone(),
+        dataset: context.dataset(),
+        processing: context.processing.clone(),
         report: context.report.clone(),
         abandoned: awaited.watch(),
     };
@@ -79,7 +80,7 @@ pub async fn parse(context: &Context, fetched: Fetched) -> Result<Staged, Cause>
     Ok(staged)
 }
 
-async fn finish(step: Step<'_>, staged: &Staged, context: &Context) -> Result<(), Cause> {
+async fn finish(step: Step<'_>, staged: &Staged, context: &RunContext) -> Result<(), Cause> {
     let readable = || staged.files.iter().filter_map(|file| file.parsed.as_ref().ok());
     let records = readable().map(|parsed| parsed.records_seen).sum();
     let bytes: u64 = readable().map(|parsed| parsed.document_bytes).sum();
@@ -99,16 +100,17 @@ async fn finish(step: Step<'_>, staged: &Staged, context: &Context) -> Result<()
 /// What the thread of the parse has at hand.
 struct Work {
     run_id: Uuid,
-    config: RunConfig,
+    dataset: &'static Dataset,
+    processing: ProcessingConfig,
     report: Report,
     abandoned: Abandoned,
 }
 
 impl Work {
     fn files(&self, fetched: Fetched) -> Result<Staged, Cause> {
-        let config = &self.config;
-        let mut staging = Staging::create(fetched.folder(), config.duckdb)?;
-        make_tables(&staging, config.dataset)?;
+        let processing = &self.processing;
+        let mut staging = Staging::create(fetched.folder(), processing.duckdb)?;
+        make_tables(&staging, self.dataset)?;
         let is_again = fetched.is_again();
         let mut files = Vec::with_capacity(fetched.files().len());
         let (batch, folder, fetched) = fetched.into_parts();
@@ -121,7 +123,7 @@ impl Work {
                 Ok(parsed) => self.say(&file, parsed, started),
                 Err(reason) => {
                     tracing::warn!(run_id = %self.run_id, file = file.name, "{reason}: nothing of this file is loaded");
-                    if config.fail_fast {
+                    if processing.fail_fast {
                         return Err(Cause::Refused { message: reason.clone(), hint: Some(fail_fast_hint()) });
                     }
                 }
@@ -145,7 +147,7 @@ impl Work {
             "         {}: {} {}s",
             file.name,
             words::count(parsed.records_seen),
-            self.config.dataset.record
+            self.dataset.record
         );
     }
 
@@ -156,14 +158,14 @@ impl Work {
         staging: &mut Staging,
         file: &FetchedFile,
     ) -> Result<Result<Parsed, String>, Cause> {
-        let config = &self.config;
+        let processing = &self.processing;
         let input = ParseInput {
             path: &file.path,
-            tables: config.dataset.tables,
+            tables: self.dataset.tables,
             file_no: file.file_no,
-            options: &config.options,
-            batch_records: config.batch_records,
-            limits: config.limits,
+            options: &processing.options,
+            batch_records: processing.batch_records,
+            limits: processing.limits,
             only_ordinals: &file.only_ordinals,
         };
         let (sender, receiver) = sync_channel(QUEUE);
@@ -171,9 +173,9 @@ impl Work {
         load.append("files", file_row(file))?;
         let (parsed, taken) = std::thread::scope(|scope| {
             let parser = scope.spawn(|| {
-                (config.dataset.parse)(
+                (self.dataset.parse)(
                     &input,
-                    &mut Queue { sender, bar, record: config.dataset.record, fragments: 0 },
+                    &mut Queue { sender, bar, record: self.dataset.record, fragments: 0 },
                 )
             });
             let taken = self.take(&mut load, receiver, file);
@@ -182,7 +184,7 @@ impl Work {
         taken?;
         match parsed {
             // What is missing would be taken for what is gone.
-            Ok(Ok(parsed)) if config.dataset.is_replaced() && !parsed.complete => {
+            Ok(Ok(parsed)) if self.dataset.is_replaced() && !parsed.complete => {
                 Ok(Err(format!("{}: it breaks off, and the table must not lose what is missing", file.name)))
             }
             Ok(Ok(parsed)) => {
@@ -217,7 +219,7 @@ impl Work {
                     load.append(batch.table, batch.rows)?;
                     fault::blocking_point!("parse.rows");
                 }
-                Message::Failed(record) if self.config.fail_fast => {
+                Message::Failed(record) if self.processing.fail_fast => {
                     return Err(Cause::Refused {
                         message: format!("{}: {}", file.name, describe(&record)),
                         hint: Some(fail_fast_hint()),

@@ -24,7 +24,7 @@ use crate::catalogue;
 use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::Table;
 use crate::error::Cause;
-use crate::run::context::Context;
+use crate::run::context::RunContext;
 use crate::schema::{self, Comparison};
 use crate::system::machine;
 use crate::words;
@@ -130,7 +130,7 @@ impl Promoted {
 }
 
 /// Promotes what is staged.
-pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause> {
+pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Cause> {
     let batch = loaded.batch();
     let step = context.begin(batch, "promote").await?;
     fault::point!("promote.begin");
@@ -138,7 +138,7 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause
     let doing = context.report.doing("promote", context.dataset().table_names().collect());
     let watch = connection.watch().showing(doing.shower());
     let mut transaction = watch.answer("begin", connection.transaction()).await?;
-    let schema = &context.config.database.schema;
+    let schema = &context.target.database.schema;
     let compared = schema::compare(&mut transaction, context.dataset(), schema);
     let found = watch.answers("compare the columns", compared).await?;
     let promotion = Transfer { context, batch, transaction: &transaction, watch: &watch };
@@ -155,13 +155,13 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause
     }
     let changes = promotion.changes().await?;
     let records = promotion.records().await?;
-    if let Some(folder) = &context.config.golden {
+    if let Some(folder) = &context.processing.golden {
         promotion.compare_with(folder).await?;
     }
     let guards = promotion.guard().await?;
     let breaches: Vec<_> = guards.iter().filter(|guard| guard.stops()).collect();
     // A dry run is there to show them.
-    if !breaches.is_empty() && !context.config.dry_run {
+    if !breaches.is_empty() && !context.target.dry_run {
         watch.answer("roll back", transaction.rollback()).await?;
         context.ledger.add_guards(batch, &json!(guards)).await?;
         return Err(guards::refusal(&breaches));
@@ -175,7 +175,7 @@ pub async fn promote(context: &Context, loaded: Loaded) -> Result<Outcome, Cause
     );
     let rows: i64 = changes.iter().map(|change| change.inserted + change.replaced + change.deleted).sum();
     let mut samples = Vec::new();
-    if context.config.dry_run {
+    if context.target.dry_run {
         samples = promotion.samples().await?;
         watch.answer("roll back", transaction.rollback()).await?;
         context.ledger.add_guards(batch, &json!(guards)).await?;
@@ -206,7 +206,7 @@ fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
 
 /// The transaction of one promotion.
 struct Transfer<'a> {
-    context: &'a Context,
+    context: &'a RunContext,
     batch: i32,
     transaction: &'a Transaction<'a>,
     watch: &'a Watch,
@@ -264,7 +264,7 @@ impl Transfer<'_> {
         if !found.is_empty() {
             return Ok(false);
         }
-        let schema = &self.context.config.database.schema;
+        let schema = &self.context.target.database.schema;
         let exists = self.query(sql::LEDGER_SCHEMA_EXISTS, "", &[schema], "look for the schema").await?;
         if !exists[0].try_get::<_, bool>(0).map_err(|e| failed(e, "look for the schema"))? {
             let script = sql::render(sql::LEDGER_CREATE_SCHEMA, &[("name", schema)]);
@@ -273,7 +273,7 @@ impl Transfer<'_> {
         self.run(self.context.dataset().scripts.tables, "", "make the production tables").await?;
         // Before the first update: there are no keys yet.
         let identified =
-            catalogue::identify(self.transaction, self.context.dataset(), &self.context.config.database);
+            catalogue::identify(self.transaction, self.context.dataset(), &self.context.target.database);
         self.watch.answers("give the tables an identity", identified).await?;
         Ok(true)
     }
@@ -334,7 +334,7 @@ impl Transfer<'_> {
 
     /// The ledger's own large table grows with the production tables.
     async fn analyze_origins(&self) -> Result<(), Cause> {
-        let ledger = &self.context.config.database.ledger_schema;
+        let ledger = &self.context.target.database.ledger_schema;
         let text = sql::render(sql::LOAD_ANALYZE, &[("schema", ledger), ("table", "record_origins")]);
         Ok(self.watch.answer("analyze record_origins", self.transaction.batch_execute(&text)).await?)
     }
@@ -381,14 +381,14 @@ impl Transfer<'_> {
 
     /// `special` variables come before those that every script may use.
     fn render_with(&self, script: &str, table: &str, special: &[(&str, &str)]) -> String {
-        let (context, database) = (self.context, &self.context.config.database);
+        let (context, database) = (self.context, &self.context.target.database);
         let dataset = context.dataset();
         let key = dataset.key();
         let known: Option<&Table> = dataset.tables.iter().find(|known| known.name == table);
-        let overwrite = context.config.overwrite_newer.to_string();
-        let failures_percent = context.config.max_failures.percent.to_string();
-        let failures_records = context.config.max_failures.records.to_string();
-        let feed_days = dataset.feed_days.filter(|_| context.config.source.is_feed());
+        let overwrite = context.processing.overwrite_newer.to_string();
+        let failures_percent = context.processing.max_failures.percent.to_string();
+        let failures_records = context.processing.max_failures.records.to_string();
+        let feed_days = dataset.feed_days.filter(|_| context.from.url.is_feed());
         let feed_days = feed_days.map_or_else(|| "null".into(), |days| days.to_string());
         let kept: Vec<_> = dataset.kept().iter().map(|table| table.name).collect();
         let allowed_by = format!("{} at {}", machine::user(), machine::host());
@@ -407,12 +407,12 @@ impl Transfer<'_> {
             ("overwrite_newer", &overwrite),
             ("max_failures_percent", &failures_percent),
             ("max_failures_records", &failures_records),
-            ("max_deletes_percent", &context.config.max_deletes.percent.to_string()),
-            ("max_deletes_records", &context.config.max_deletes.records.to_string()),
-            ("max_drop_percent", &context.config.max_drop.percent.to_string()),
-            ("max_drop_rows", &context.config.max_drop.rows.to_string()),
+            ("max_deletes_percent", &context.processing.max_deletes.percent.to_string()),
+            ("max_deletes_records", &context.processing.max_deletes.records.to_string()),
+            ("max_drop_percent", &context.processing.max_drop.percent.to_string()),
+            ("max_drop_rows", &context.processing.max_drop.rows.to_string()),
             ("feed_days", &feed_days),
-            ("allow", &context.config.allow.join(",")),
+            ("allow", &context.processing.allow.join(",")),
             ("allowed_by", &allowed_by),
             ("table", table),
             ("key", key),

@@ -98,7 +98,7 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
         0 => ("", "copy"),
         _ => (", by the database itself", "aws_s3"),
     };
-    let what = format!("{} CSVs, {} to {}{how}", objects.len(), words::size(bytes), context.config.store);
+    let what = format!("{} CSVs, {} to {}{how}", objects.len(), words::size(bytes), context.target.store);
     // Every row was read: the ledger reckons from these numbers on.
     let details = json!({ "newest": newest, "via": via, "exported_csvs": exported, "rows": counted });
     step.done(&what, rows, bytes, details).await?;
@@ -174,7 +174,7 @@ fn names(context: &Context, csv: &PublishedTable) -> Option<Vec<&'static str>> {
 async fn parted(context: &Context, snapshot: &Transaction<'_>) -> Result<HashMap<String, String>, PgError> {
     let failed = |e| postgres::classify(e, "look at the tables");
     let names: Vec<_> = context.dataset().table_names().collect();
-    let schema = &context.config.database.schema;
+    let schema = &context.target.database.schema;
     let rows = snapshot.query(sql::PUBLISH_PARTS, &[schema, &names]).await.map_err(failed)?;
     let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
     rows.collect::<Result<_, _>>().map_err(failed)
@@ -182,7 +182,7 @@ async fn parted(context: &Context, snapshot: &Transaction<'_>) -> Result<HashMap
 
 /// Plain COPY is faster; a query is only for what it cannot take whole.
 fn statement(context: &Context, csv: &PublishedTable, parted: &HashMap<String, String>) -> String {
-    let schema = &context.config.database.schema;
+    let schema = &context.target.database.schema;
     let named = names(context, csv)
         .map(|names| names.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", "));
     let (script, columns) = match (parted.get(csv.table), named) {
@@ -213,7 +213,7 @@ async fn export(
     let operation = format!("export {} to {}", csv.table, context.store.url().object(&key));
     let failed = |e| postgres::classify(e, operation.as_str());
     let names = names(context, csv);
-    let schema = &context.config.database.schema;
+    let schema = &context.target.database.schema;
     let from = Columns { schema, table: csv.table, names: names.as_deref() };
     // A failure must not end the snapshot, from which the rows are taken the other way then.
     let savepoint = snapshot.savepoint("export").await.map_err(failed)?;
@@ -317,7 +317,7 @@ async fn copy(
 
 async fn newest(context: &Context, snapshot: &Transaction<'_>) -> Result<Option<String>, Cause> {
     let failed = |e| postgres::classify(e, "read the newest run date");
-    let database = &context.config.database;
+    let database = &context.target.database;
     let variables = [
         ("schema", database.schema.as_str()),
         ("ledger", &database.ledger_schema),

@@ -13,7 +13,7 @@ use crate::config::Selection;
 use crate::dataset::{Dataset, FileName};
 use crate::error::Cause;
 use crate::ledger::KnownPart;
-use crate::run::context::Context;
+use crate::run::context::RunContext;
 use crate::{fault, words};
 
 /// The files to process, in the order in which they count.
@@ -89,7 +89,7 @@ pub fn into_batches(files: Vec<SelectedFile>, bytes: u64, single: bool) -> Vec<B
 }
 
 /// Lists the source and takes what the run is to process.
-pub async fn select(context: &Context) -> Result<Selected, Cause> {
+pub async fn select(context: &RunContext) -> Result<Selected, Cause> {
     let step = context.begin(0, "select").await?;
     fault::point!("select.begin");
     let Listing { files: listing, odd } = context.source.listing("").await?;
@@ -97,7 +97,7 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
     let near = near_names(context.dataset(), &listing);
     let mut files = of_dataset(context.dataset(), listing);
     let ours = files.len();
-    match &context.config.selection {
+    match &context.from.selection {
         Selection::New => {
             say_not_taken(context, &near);
             add_odd(context.dataset(), &mut files, odd);
@@ -108,12 +108,12 @@ pub async fn select(context: &Context) -> Result<Selected, Cause> {
             only_failed(context, &mut files, run.as_deref(), *record).await?;
         }
     }
-    if !matches!(context.config.selection, Selection::New) {
+    if !matches!(context.from.selection, Selection::New) {
         // The archive's own times say nothing of when the sender posted them.
         files.iter_mut().for_each(|file| file.modified = None);
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
-    let what = format!("{} of {} files at {}", files.len(), ours, context.config.source);
+    let what = format!("{} of {} files at {}", files.len(), ours, context.from.url);
     let details = json!({ "names": names, "files": ours, "selected": files.len() });
     step.done(&what, files.len() as u64, bytes, details).await?;
     fault::point!("select.end");
@@ -149,7 +149,7 @@ fn near_names(dataset: &Dataset, listing: &[ObjectInfo]) -> Vec<String> {
 }
 
 /// A copy or a correction under a name of its own is not processed, and somebody may wait for it.
-fn say_not_taken(context: &Context, near: &[String]) {
+fn say_not_taken(context: &RunContext, near: &[String]) {
     if !near.is_empty() {
         tracing::warn!(
             run_id = %context.run_id,
@@ -217,12 +217,12 @@ pub fn leave_out_archived(files: &mut Vec<SelectedFile>, known: &[KnownPart]) {
 }
 
 /// Leaves out what is done, and says so if there is nothing at all.
-async fn only_new(context: &Context, files: &mut Vec<SelectedFile>, names: usize) -> Result<(), Cause> {
+async fn only_new(context: &RunContext, files: &mut Vec<SelectedFile>, names: usize) -> Result<(), Cause> {
     if files.is_empty() {
         tracing::warn!(
             run_id = %context.run_id,
             "{} has no file of {} among {} names",
-            context.config.source, context.dataset().name, words::count(names as u64)
+            context.from.url, context.dataset().name, words::count(names as u64)
         );
     }
     leave_out_done(files, context.ledger.known_parts().await?);
@@ -231,7 +231,7 @@ async fn only_new(context: &Context, files: &mut Vec<SelectedFile>, names: usize
 
 /// Takes the files whose names match, those without a failure only if `force`.
 async fn only_matching(
-    context: &Context,
+    context: &RunContext,
     files: &mut Vec<SelectedFile>,
     glob: &GlobMatcher,
     force: bool,
@@ -247,7 +247,7 @@ async fn only_matching(
     }
     if files.is_empty() {
         return Err(Cause::Refused {
-            message: format!("no file of {} matches {}", context.config.source, glob.glob()),
+            message: format!("no file of {} matches {}", context.from.url, glob.glob()),
             hint: Some(match all.len() {
                 0 => "the archive has no files yet".into(),
                 count => format!("there are {count}: {}", shorten(&all)),
@@ -275,7 +275,7 @@ async fn only_matching(
 
 /// Takes the failed records that are not put right.
 async fn only_failed(
-    context: &Context,
+    context: &RunContext,
     files: &mut Vec<SelectedFile>,
     run: Option<&str>,
     record: Option<i64>,
@@ -310,14 +310,14 @@ async fn only_failed(
 }
 
 /// Refuses a failed record that is none, or cannot be read on its own; says so if it is settled already.
-async fn may_be_retried(context: &Context, record: i64) -> Result<(), Cause> {
+async fn may_be_retried(context: &RunContext, record: i64) -> Result<(), Cause> {
     let Some(known) = context.ledger.failed_record(record).await? else {
         return Err(Cause::Usage {
             message: format!("the ledger knows no failed record {record} of {}", context.dataset().name),
             hint: Some("merganser failures lists them".into()),
         });
     };
-    let schema = &context.config.database.schema;
+    let schema = &context.target.database.schema;
     if let Some(resolution) = &known.resolution {
         tracing::info!(run_id = %context.run_id, "failed record {record} is settled already: {resolution}");
     } else if known.target_schema != *schema {
@@ -338,11 +338,11 @@ async fn may_be_retried(context: &Context, record: i64) -> Result<(), Cause> {
 }
 
 /// Files that the ledger knows and the archive has not, or not with those bytes: an error if they are all there is.
-fn no_longer_there(context: &Context, names: &[String], all: bool, meanwhile: &str) -> Result<(), Cause> {
+fn no_longer_there(context: &RunContext, names: &[String], all: bool, meanwhile: &str) -> Result<(), Cause> {
     let message = format!(
         "{} is in the ledger, but no longer as it was in the archive {}",
         shorten(names),
-        context.config.source
+        context.from.url
     );
     if all {
         return Err(Cause::Refused { message, hint: Some("put it back there, then try again".into()) });

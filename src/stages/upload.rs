@@ -12,7 +12,7 @@ use crate::archive::{self, RawFile};
 use crate::config::Selection;
 use crate::error::Cause;
 use crate::fault;
-use crate::run::context::Context;
+use crate::run::context::RunContext;
 use crate::words;
 
 /// The CSVs of a batch in the store, and still on the local disk.
@@ -42,18 +42,18 @@ impl Uploaded {
 }
 
 /// Archives the raw files and uploads the CSVs; a dry run writes nothing to the store.
-pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, Cause> {
+pub async fn upload(context: &RunContext, exported: Exported) -> Result<Uploaded, Cause> {
     let step = context.begin(exported.batch(), "upload").await?;
     fault::point!("upload.begin");
     let (fetched, csvs) = exported.into_parts();
-    if context.config.dry_run {
+    if context.target.dry_run {
         step.done("nothing: a dry run", 0, 0, json!({ "skipped": "dry run" })).await?;
         return Ok(Uploaded { fetched, csvs, replacing: Vec::new() });
     }
     let mut bytes = 0;
     let mut replacing = Vec::new();
     // What is read from the archive is there.
-    let archived = if matches!(context.config.selection, Selection::New) { fetched.files() } else { &[] };
+    let archived = if matches!(context.from.selection, Selection::New) { fetched.files() } else { &[] };
     for file in archived {
         let kept = archive::keep(&context.store, context.objects(), &raw(file)).await?;
         bytes += kept.bytes_written;
@@ -67,16 +67,16 @@ pub async fn upload(context: &Context, exported: Exported) -> Result<Uploaded, C
         fault::point!("upload.csv");
     }
     let objects = (fetched.files().len() + csvs.len()) as u64;
-    let what = format!("{objects} objects, {} to {}", words::size(bytes), context.config.store);
+    let what = format!("{objects} objects, {} to {}", words::size(bytes), context.target.store);
     step.done(&what, objects, bytes, json!({})).await?;
     fault::point!("upload.end");
     Ok(Uploaded { fetched, csvs, replacing })
 }
 
 /// Keeps files that could not be read apart from the archive: the sender deletes its own after a while.
-pub async fn keep_unreadable(context: &Context, checked: &Checked) -> Result<(), Cause> {
+pub async fn keep_unreadable(context: &RunContext, checked: &Checked) -> Result<(), Cause> {
     for file in checked.unreadable() {
-        if !context.config.dry_run {
+        if !context.target.dry_run {
             archive::keep_unreadable(&context.store, context.objects(), &raw(file)).await?;
         }
     }

@@ -27,7 +27,8 @@ pub(super) fn server(probes: &mut Probes, server: &ServerState) {
 /// What others have done with the tables.
 pub(super) async fn tables(probes: &mut Probes, config: &RunConfig, connection: &Connection, target: &str) {
     let looked = async {
-        let remarks = catalogue::tables(&**connection, &config.database, config.dataset).await?;
+        let remarks =
+            catalogue::tables(&**connection, &config.target.database, config.target.dataset).await?;
         Ok::<_, Cause>(remarks)
     };
     let (first, rest) = OF_TABLES.split_first().expect("there are some");
@@ -56,7 +57,8 @@ pub(super) async fn tables(probes: &mut Probes, config: &RunConfig, connection: 
 pub(super) async fn rules(config: &RunConfig, connection: &mut Connection) -> Result<((), Finding), Cause> {
     let failed = |e| postgres::classify(e, "look for rules of others");
     let mut transaction = connection.build_transaction().read_only(false).start().await.map_err(failed)?;
-    let rules = schema::rules(&mut transaction, config.dataset, &config.database.schema).await?;
+    let rules =
+        schema::rules(&mut transaction, config.target.dataset, &config.target.database.schema).await?;
     transaction.rollback().await.map_err(failed)?;
     if rules.is_empty() {
         return Ok(((), Finding::ok("nobody but us demands anything of the rows")));

@@ -64,7 +64,7 @@ struct Look {
 pub(super) async fn probe(config: &RunConfig, limit: Duration) -> DatabaseFound {
     let mut probes = Probes::new(limit);
     let mut found = DatabaseFound { probes: Vec::new(), clock_ahead_seconds: None, known: None };
-    if let DatabaseUrl::Embedded(folder) = &config.database.url {
+    if let DatabaseUrl::Embedded(folder) = &config.target.database.url {
         let folder = folder.clone().unwrap_or_else(embedded::default_dir);
         if !embedded::exists(&folder) {
             probes.note(
@@ -75,7 +75,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> DatabaseFound 
             return DatabaseFound { probes: probes.list, ..found };
         }
     }
-    match run::server::Server::open(&config.database.url).await {
+    match run::server::Server::open(&config.target.database.url).await {
         Ok(server) => {
             look_around(&mut probes, config, &server.url, &mut found).await;
             server.close().await;
@@ -189,8 +189,10 @@ fn is_far(url: &PgUrl) -> bool {
 }
 
 async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Cause> {
-    let name = &config.database.ledger_schema;
-    let Some((ledger, version)) = Ledger::look(url, &config.database, config.dataset.name).await? else {
+    let name = &config.target.database.ledger_schema;
+    let Some((ledger, version)) =
+        Ledger::look(url, &config.target.database, config.target.dataset.name).await?
+    else {
         let finding = Finding::ok(format!("none in schema {name} yet: the first run makes it"));
         return Ok((Look { ledger: None, known: Vec::new(), needs_work: true }, finding));
     };
@@ -226,7 +228,7 @@ async fn rights(
 ) -> Result<(bool, Finding), Cause> {
     let failed = |e| postgres::classify(e, "look at the rights");
     let transaction = begin(connection, true, limit).await.map_err(failed)?;
-    let (database, dataset) = (&config.database, config.dataset);
+    let (database, dataset) = (&config.target.database, config.target.dataset);
     let names = |tables: &[crate::dataset::Table]| tables.iter().map(|t| t.name).collect::<Vec<_>>();
     let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
     let (children, kept) = (names(children), names(dataset.kept()));
@@ -277,7 +279,7 @@ async fn tables(
     limit: Duration,
 ) -> Result<((), Finding), Cause> {
     let failed = |e| postgres::classify(e, "compare the tables");
-    let (schema, dataset) = (&config.database.schema, config.dataset);
+    let (schema, dataset) = (&config.target.database.schema, config.target.dataset);
     let mut transaction = begin(connection, false, limit).await.map_err(failed)?;
     let found = schema::compare(&mut transaction, dataset, schema).await?;
     transaction.rollback().await.map_err(failed)?;
@@ -298,12 +300,12 @@ async fn tables(
 
 /// What is installed, and which way the rows would go.
 async fn extensions(config: &RunConfig, url: &PgUrl, session: &ProbedServer) -> Result<((), Finding), Cause> {
-    let direct = AwsS3::choose(config, url).await?.is_some();
+    let direct = AwsS3::choose(&config.target, url).await?.is_some();
     let version = |name: &str, version: &Option<String>| match version {
         Some(version) => format!("{name} {version}"),
         None => format!("no {name}"),
     };
-    let asked = match config.load_via {
+    let asked = match config.target.load_via {
         LoadVia::Auto => "auto",
         LoadVia::Copy => "copy",
         LoadVia::AwsS3 => "aws_s3",

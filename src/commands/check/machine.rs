@@ -37,7 +37,7 @@ pub(super) fn probe(
 }
 
 fn disk(config: &RunConfig, files: Option<&[SelectedFile]>) -> Result<Finding, Cause> {
-    let folder = &config.work_dir;
+    let folder = &config.processing.work_dir;
     let io = |what: &'static str| Cause::io(format!("{what} {}", folder.display()));
     // A run makes the folder; a look does not.
     let nearest = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
@@ -56,7 +56,7 @@ fn disk(config: &RunConfig, files: Option<&[SelectedFile]>) -> Result<Finding, C
     let Some(files) = files else {
         return Ok(Finding::ok(format!("{place}; what is needed is not known")));
     };
-    let batches = select::into_batches(files.to_vec(), config.batch_bytes, config.is_one_batch());
+    let batches = select::into_batches(files.to_vec(), config.processing.batch_bytes, config.is_one_batch());
     let sizes = batches.iter().map(|batch| batch.files.iter().map(|file| file.size_bytes).sum::<u64>());
     let need = sizes.max().unwrap_or(0).saturating_mul(STAGING_FACTOR);
     if need > free {
@@ -74,7 +74,7 @@ fn disk(config: &RunConfig, files: Option<&[SelectedFile]>) -> Result<Finding, C
 
 fn memory(config: &RunConfig) -> Finding {
     let there = machine::memory_bytes();
-    let need = (config.duckdb.memory_mib << 20) + OWN_MEMORY_BYTES;
+    let need = (config.processing.duckdb.memory_mib << 20) + OWN_MEMORY_BYTES;
     let found = format!("{} may be used, some {} of it are needed", size(there), size(need));
     match there < need {
         true => Finding::warn(found, "raise the container's limit, or lower --duckdb-memory-mib"),

@@ -172,8 +172,8 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
         }
     };
     // A look must not enter a server's key, nor take up the time of the probe with attempts.
-    config.sftp.only_looks = true;
-    config.sftp.limits.retries = 0;
+    config.from.sftp.only_looks = true;
+    config.from.sftp.limits.retries = 0;
     probes.note("configuration", configuration(&config));
     let (source, store, database) = tokio::join!(
         source::probe(&config, limit),
@@ -198,21 +198,21 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
 
 /// What is to be done, and what in it may not be meant.
 fn configuration(config: &RunConfig) -> Finding {
-    let database = &config.database;
-    let own: String = config.options.iter().map(|(name, value)| format!(", {name} {value}")).collect();
+    let database = &config.target.database;
+    let own: String = config.processing.options.iter().map(|(name, value)| format!(", {name} {value}")).collect();
     let found = format!(
         "from {} to {} and schema {} (ledger {}){own}, batches of {} MiB",
-        config.source,
-        config.store,
+        config.from.url,
+        config.target.store,
         database.schema,
         database.ledger_schema,
-        config.batch_bytes >> 20
+        config.processing.batch_bytes >> 20
     );
     let mut remarks = Vec::new();
-    if let Selection::Archived { glob, .. } = &config.selection {
+    if let Selection::Archived { glob, .. } = &config.from.selection {
         remarks.push(format!("only files of the archive like {} are taken, nothing new", glob.glob().glob()));
     }
-    if config.skip_publish {
+    if config.target.skip_publish {
         remarks.push("no public file is written".into());
     }
     if remarks.is_empty() {

@@ -28,7 +28,7 @@ pub(super) struct SourceFound {
 pub(super) async fn probe(config: &RunConfig, limit: Duration) -> SourceFound {
     let mut probes = Probes::new(limit);
     // In S3 it is behind the store's host, or behind one of Amazon's that its listing tells about.
-    let hosts = match &config.source {
+    let hosts = match &config.from.url {
         SourceUrl::Sftp(url) => vec![(url.host().to_owned(), url.port())],
         SourceUrl::Store(_) => Vec::new(),
     };
@@ -37,16 +37,16 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> SourceFound {
         probes.skip(&["source"], "its host is not known");
         return SourceFound { probes: probes.list, listing: None };
     }
-    let place = config.source.to_string();
+    let place = config.from.url.to_string();
     let listing = probes.run("source", &place, list(config)).await.flatten();
     SourceFound { probes: probes.list, listing }
 }
 
 async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {
-    let source = Source::open(&config.source, &config.s3, &config.sftp).await?;
+    let source = Source::open(&config.from.url, &config.target.s3, &config.from.sftp).await?;
     match source.listing("").await {
         Ok(listing) => {
-            let how = match &config.source {
+            let how = match &config.from.url {
                 SourceUrl::Sftp(url) => {
                     format!("the key of {} is known, {} is let in", url.known_hosts_name(), url.user())
                 }
@@ -56,7 +56,7 @@ async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {
             Ok((Some(listing), finding))
         }
         Err(SourceError::Sftp(SftpError::HostKey { at, problem }))
-            if config.sftp.trust_on_first_use && matches!(*problem, HostKeyProblem::Unknown { .. }) =>
+            if config.from.sftp.trust_on_first_use && matches!(*problem, HostKeyProblem::Unknown { .. }) =>
         {
             Ok((None, Finding::warn(format!("{at}: {problem}"), "a run would trust it and enter it")))
         }
@@ -83,9 +83,9 @@ pub(super) fn files(
         }
     };
     let names = listing.files.len();
-    let mut files = select::of_dataset(config.dataset, listing.files);
+    let mut files = select::of_dataset(config.target.dataset, listing.files);
     let ours = files.len();
-    match &config.selection {
+    match &config.from.selection {
         Selection::Archived { glob, force } => {
             files.retain(|file| glob.is_match(&file.name));
             if !force {
@@ -94,7 +94,7 @@ pub(super) fn files(
             }
         }
         _ => {
-            select::add_odd(config.dataset, &mut files, listing.odd);
+            select::add_odd(config.target.dataset, &mut files, listing.odd);
             select::leave_out_done(&mut files, known);
         }
     }
@@ -108,14 +108,14 @@ pub(super) async fn open(probes: &mut Probes, config: &RunConfig, files: Option<
         probes.skip(&["files open"], "it is not known which files a run would take");
         return;
     };
-    let place = config.source.to_string();
+    let place = config.from.url.to_string();
     let work = async { Ok(((), opened(config, files).await?)) };
     probes.run("files open", &place, work).await;
 }
 
 async fn opened(config: &RunConfig, files: &[SelectedFile]) -> Result<Finding, Cause> {
     let tried = &files[files.len().saturating_sub(OPENED_MAX)..];
-    let source = Source::open(&config.source, &config.s3, &config.sftp).await?;
+    let source = Source::open(&config.from.url, &config.target.s3, &config.from.sftp).await?;
     let mut closed = Vec::new();
     for file in tried {
         if let Some(problem) = file.problem {
@@ -147,12 +147,12 @@ async fn opened(config: &RunConfig, files: &[SelectedFile]) -> Result<Finding, C
 }
 
 fn finding(config: &RunConfig, files: &[SelectedFile], ours: usize, names: usize) -> Finding {
-    let dataset = config.dataset.name;
+    let dataset = config.target.dataset.name;
     // A day of grace, as the guard of the promotion gives: midnight is not everywhere at once.
     let tomorrow = Timestamp::now().to_zoned(TimeZone::UTC).date().saturating_add(1.day());
     let dated = files.iter().filter_map(|file| Some((&file.name, file.meaning.run_date?)));
     let future = dated.into_iter().find(|(_, date)| *date > tomorrow);
-    if let Some((name, date)) = future.filter(|_| !config.allow.iter().any(|guard| guard == "run_date")) {
+    if let Some((name, date)) = future.filter(|_| !config.processing.allow.iter().any(|guard| guard == "run_date")) {
         return Finding::fail(
             format!("{name} has a run date in the future, {date}"),
             "the guard run_date would stop the run: check this machine's date, then ask the sender; \

@@ -24,7 +24,8 @@ pub(super) struct StoreFound {
 /// Lists, then puts, gets and deletes an object of its own.
 pub(super) async fn probe(config: &RunConfig, limit: Duration) -> StoreFound {
     let mut probes = Probes::new(limit);
-    let store = match tokio::time::timeout(limit, Store::open(&config.store, &config.s3)).await {
+    let store = match tokio::time::timeout(limit, Store::open(&config.target.store, &config.target.s3)).await
+    {
         Ok(Ok(store)) => Some(store),
         Ok(Err(error)) => {
             probes.note("store", Cause::from(error).into());
@@ -46,7 +47,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> StoreFound {
         probes.skip(&["store", "store writes"], "its host is not known");
         return StoreFound { probes: probes.list, clock_ahead_seconds: None };
     }
-    let place = config.store.to_string();
+    let place = config.target.store.to_string();
     let listed = probes.run("store", &place, async {
         store.list_names("private").await?;
         Ok(((), listed(&place, store.open_folder("private"))))
@@ -72,7 +73,7 @@ fn listed(place: &str, open: Option<PathBuf>) -> Finding {
 /// The host behind a store in S3.
 fn hosts(config: &RunConfig, store: &Store) -> Vec<(String, u16)> {
     let Some(location) = store.s3_location("") else { return Vec::new() };
-    let Some(endpoint) = &config.s3.endpoint_url else {
+    let Some(endpoint) = &config.target.s3.endpoint_url else {
         let domain = if location.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         return vec![(format!("s3.{}.{domain}", location.region), 443)];
     };
@@ -86,12 +87,12 @@ fn hosts(config: &RunConfig, store: &Store) -> Vec<(String, u16)> {
 /// so that the object is removed whatever went wrong before. Gives how far the store's clock is ahead.
 async fn write(probes: &mut Probes, config: &RunConfig, store: &Store) -> Option<f64> {
     let started = Instant::now();
-    let folders = if config.skip_publish { &["private"][..] } else { &["private", "public"] };
+    let folders = if config.target.skip_publish { &["private"][..] } else { &["private", "public"] };
     let (mut ahead, mut done) =
         (None, Finding::ok(format!("put, get and delete work in {}", folders.join(" and "))));
     for folder in folders {
         let key = format!("{folder}/merganser-check-{}", Uuid::now_v7());
-        let made = missing_folders(&config.store, folder);
+        let made = missing_folders(&config.target.store, folder);
         let tried = round_trip(probes.limit, store, &key).await;
         let removed = within(probes.limit, store, "delete", async { Ok(store.delete(&key).await?) }).await;
         for folder in made {

@@ -92,7 +92,7 @@ impl Transfer<'_> {
     pub(super) async fn make_keys(&self) -> Result<(), Cause> {
         let dataset = self.context.dataset();
         self.run(dataset.scripts.keys, "", "make the keys of the production tables").await?;
-        let schema = &self.context.config.database.schema;
+        let schema = &self.context.target.database.schema;
         let keyed = catalogue::identify_by_key(self.transaction, dataset, schema);
         Ok(self.watch.answers("give the tables their identity", keyed).await?)
     }

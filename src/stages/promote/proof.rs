@@ -84,7 +84,7 @@ impl Count {
 impl Transfer<'_> {
     /// Looks what stands on the tables, before anything is written.
     pub(super) async fn look_for_attached(&self) -> Result<Attached, Cause> {
-        let database = &self.context.config.database;
+        let database = &self.context.target.database;
         let names: Vec<_> = self.context.dataset().table_names().collect();
         let look = |schema, tables| schema::attached(self.transaction, schema, tables);
         let looked = async {
@@ -97,7 +97,7 @@ impl Transfer<'_> {
     /// How many rows each table has before anything is changed.
     pub(super) async fn rows_before(&self) -> Result<BTreeMap<&'static str, i64>, Cause> {
         let operation = "find out how many rows there are";
-        let (dataset, schema) = (self.context.dataset(), &self.context.config.database.schema);
+        let (dataset, schema) = (self.context.dataset(), &self.context.target.database.schema);
         let rows = self.query(sql::LEDGER_REMEMBERED, "", &[&dataset.name, schema], operation).await?;
         let remembered = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
         let remembered: BTreeMap<String, i64> =

@@ -16,7 +16,7 @@ use super::{Transfer, failed};
 use crate::clients::postgres::Connection;
 use crate::error::Cause;
 use crate::ledger::NewFailure;
-use crate::run::context::Context;
+use crate::run::context::RunContext;
 use crate::schema::Comparison;
 use crate::stages::fetch::Fetched;
 use crate::stages::load::Loaded;
@@ -79,10 +79,10 @@ impl Budget {
 }
 
 /// Is this a promotion that the database refused for what a record holds?
-pub(super) fn is_refusal(context: &Context, cause: &Cause) -> bool {
+pub(super) fn is_refusal(context: &RunContext, cause: &Cause) -> bool {
     let Cause::Postgres(error) = cause else { return false };
     // In the ledger and in the catalogue, it is no record that is wrong.
-    let ledger = &context.config.database.ledger_schema;
+    let ledger = &context.target.database.ledger_schema;
     breach::server(error).is_some_and(|server| {
         let schema = server.schema.as_deref().unwrap_or_default();
         let is_ours = context.dataset().table_names().any(|name| server.table.as_deref() == Some(name));
@@ -97,7 +97,7 @@ pub(super) fn is_refusal(context: &Context, cause: &Cause) -> bool {
 /// `cause` itself if no record explains it; [`Cause::DeleteRefused`]; [`Cause::Refused`] if there are more than may
 /// fail, or with `--fail-fast`.
 pub(super) async fn find(
-    context: &Context,
+    context: &RunContext,
     connection: &mut Connection,
     loaded: Loaded,
     tables: &Comparison,
@@ -118,7 +118,7 @@ pub(super) async fn find(
     let words = "the database refuses a record: looking for it, and for others";
     tracing::info!(run_id = %context.run_id, batch, step = "promote", "         {words}");
     let budget = transfer.budget().await?;
-    let limit = if context.config.fail_fast { 1 } else { budget.limit() };
+    let limit = if context.processing.fail_fast { 1 } else { budget.limit() };
     let records = context.dataset().records_table();
     let records = rows.iter().find(|(table, _)| *table == records).map_or(0, |(_, rows)| *rows);
     let offenders = Search::new(&transfer, records, limit).offenders(tables).await?;
@@ -128,7 +128,7 @@ pub(super) async fn find(
     }
     enter(context, &offenders).await?;
     fault::point!("promote.found");
-    if context.config.fail_fast {
+    if context.processing.fail_fast {
         let Offender { record_id, ordinal, breach, .. } = &offenders[0];
         return Err(Cause::Refused {
             message: format!("record {ordinal} ({record_id}): {}", breach.reason()),
@@ -177,7 +177,7 @@ fn breached(budget: &Budget, offenders: &[Offender], reasons: &str) -> Guard {
 }
 
 /// They stay noted, whatever becomes of the run. What the server tells of a value is not kept: it may be private.
-async fn enter(context: &Context, offenders: &[Offender]) -> Result<(), Cause> {
+async fn enter(context: &RunContext, offenders: &[Offender]) -> Result<(), Cause> {
     let rows: Vec<_> = offenders
         .iter()
         .map(|offender| NewFailure {
@@ -208,7 +208,7 @@ impl Transfer<'_> {
             records: read(0)?,
             failed: read(1)?,
             seen: read(2)?,
-            is_without_end: self.context.config.allow.iter().any(|name| name == "failures"),
+            is_without_end: self.context.processing.allow.iter().any(|name| name == "failures"),
         })
     }
 }

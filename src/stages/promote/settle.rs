@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Context, failed};
+use super::{RunContext, failed};
 use crate::clients::postgres::{self, PgError, Watch};
 use crate::error::Cause;
 use crate::sql;
@@ -11,7 +11,12 @@ use crate::sql;
 const ASK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Good if the batch was committed; else the error of the COMMIT, or [`Cause::CommitUnknown`] if nobody can be asked.
-pub(super) async fn settle(context: &Context, batch: i32, lost: &Watch, error: PgError) -> Result<(), Cause> {
+pub(super) async fn settle(
+    context: &RunContext,
+    batch: i32,
+    lost: &Watch,
+    error: PgError,
+) -> Result<(), Cause> {
     if !matches!(error, PgError::ConnectionLost(_)) {
         return Err(error.into());
     }
@@ -30,14 +35,14 @@ pub(super) async fn settle(context: &Context, batch: i32, lost: &Watch, error: P
     Err(Cause::CommitUnknown { source: error })
 }
 
-async fn ask_ledger(context: &Context, batch: i32, lost: &Watch) -> Result<bool, PgError> {
+async fn ask_ledger(context: &RunContext, batch: i32, lost: &Watch) -> Result<bool, PgError> {
     let mut connection = postgres::connect(&context.database, "settle").await?;
     // The server may not know that nobody listens to it any more, and would keep the transaction open.
     lost.end_session(&connection).await?;
     let transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
     let lock = context.ledger.lock_name();
     transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(|e| failed(e, "wait"))?;
-    let query = sql::render(sql::LEDGER_COMMITTED, &[("ledger", &context.config.database.ledger_schema)]);
+    let query = sql::render(sql::LEDGER_COMMITTED, &[("ledger", &context.target.database.ledger_schema)]);
     let row =
         transaction.query_one(&query, &[&context.run_id, &batch]).await.map_err(|e| failed(e, "ask"))?;
     row.try_get(0).map_err(|e| failed(e, "ask"))

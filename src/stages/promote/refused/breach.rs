@@ -47,7 +47,7 @@ impl Transfer<'_> {
     async fn owner(&self, server: &ServerError) -> Result<Option<String>, Cause> {
         let (Some(schema), Some(table)) = (&server.schema, &server.table) else { return Ok(None) };
         let names: Vec<_> = self.context.dataset().table_names().collect();
-        self.name(sql::REFUSED_OWNER, &[schema, table, &self.context.config.database.schema, &names]).await
+        self.name(sql::REFUSED_OWNER, &[schema, table, &self.context.target.database.schema, &names]).await
     }
 
     /// The production table that the foreign key of an error refers to.
@@ -58,7 +58,7 @@ impl Transfer<'_> {
             return Ok(None);
         };
         let names: Vec<_> = self.context.dataset().table_names().collect();
-        let production = &self.context.config.database.schema;
+        let production = &self.context.target.database.schema;
         self.name(sql::REFUSED_REFERRED, &[schema, table, constraint, production, &names]).await
     }
 

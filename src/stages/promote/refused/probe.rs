@@ -78,7 +78,7 @@ impl<'a> Search<'a> {
 
     /// The records with a row of this table that breaks a constraint which asks for its staged columns alone.
     async fn broken_in(&self, table: &Table) -> Result<Vec<(u64, Breach)>, Cause> {
-        let (transfer, schema) = (self.transfer, &self.transfer.context.config.database.schema);
+        let (transfer, schema) = (self.transfer, &self.transfer.context.target.database.schema);
         let columns: Vec<_> = table.staged().map(|column| column.name).collect();
         let rows =
             transfer.query(sql::REFUSED_EXPRESSIONS, "", &[schema, &table.name, &columns], SEARCH).await?;

@@ -22,8 +22,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let report = Report::start(&cli.output, false);
-    let config =
-        RunConfig::from_run(args).map(|config| RunConfig { dataset: older(config.dataset), ..config });
+    let config = RunConfig::from_run(args).map(|mut config| {
+        config.target.dataset = older(config.target.dataset);
+        config
+    });
     run::process(config, &report).into()
 }
 

@@ -1,0 +1,41 @@
+//! The configuration of `merganser adopt`.
+
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::{LoadVia, TargetConfig};
+use crate::cli;
+use crate::clients::store::StoreUrl;
+use crate::error::Cause;
+use crate::ledger::entries::Kind;
+
+/// All that an adoption needs to know.
+#[derive(Clone, Debug)]
+pub struct AdoptConfig {
+    pub target: TargetConfig,
+    /// Where the raw files are that another program has kept.
+    pub archive: StoreUrl,
+    /// Add what the tables lack.
+    pub fix: bool,
+    /// Files up to this run date count as done; `None`: up to the newest one that the database knows.
+    pub until: Option<Date>,
+}
+
+impl AdoptConfig {
+    /// Validates the arguments of `merganser adopt`.
+    pub fn from_adopt(args: &cli::AdoptArgs) -> Result<Self, Cause> {
+        let what = (Kind::Adopt, args.dataset);
+        let target = TargetConfig::new(what, &args.database, &args.store, LoadVia::Auto)?;
+        Ok(Self {
+            archive: target.archive()?,
+            target: TargetConfig { dry_run: args.dry_run, ..target },
+            fix: args.fix,
+            until: args.until,
+        })
+    }
+
+    /// The options as the ledger keeps them: no secrets.
+    pub fn for_ledger(&self) -> Value {
+        json!({ "source": self.archive.to_string(), "store": self.target.store.to_string() })
+    }
+}

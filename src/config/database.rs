@@ -1,0 +1,66 @@
+//! Where the database is, and the schemas in it.
+
+use std::path::PathBuf;
+
+use super::{environment, missing, refused};
+use crate::cli;
+use crate::clients::postgres::PgUrl;
+use crate::error::Cause;
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    Server(Box<PgUrl>),
+    /// A private cluster in a folder (`None`: the default one).
+    Embedded(Option<PathBuf>),
+}
+
+impl std::str::FromStr for DatabaseUrl {
+    type Err = Cause;
+
+    fn from_str(text: &str) -> Result<Self, Cause> {
+        match text.split_once(':') {
+            None if text == "embedded" => Ok(Self::Embedded(None)),
+            Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(Some(dir.into()))),
+            _ => Ok(Self::Server(Box::new(PgUrl::parse(text, &environment)?))),
+        }
+    }
+}
+
+/// The database and the schemas in it.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    pub url: DatabaseUrl,
+    pub schema: String,
+    pub ledger_schema: String,
+    pub staging_schema: String,
+}
+
+impl DatabaseConfig {
+    /// Validates where the database is.
+    pub fn new(args: &cli::DatabaseArgs) -> Result<Self, Cause> {
+        let url = args.database_url.as_deref().ok_or_else(|| {
+            missing("the database", "--database-url postgresql://… (or `embedded`)", "DATABASE_URL")
+        })?;
+        let names = [
+            (&args.schema, "--schema (DB_SCHEMA)"),
+            (&args.ledger_schema, "--ledger-schema (MERGANSER_LEDGER_SCHEMA)"),
+        ];
+        for (name, option) in names {
+            // PostgreSQL would cut a longer name without a word, and then not find it; the staging schema's name
+            // is the ledger's with a suffix.
+            if name.is_empty() || name.len() > 55 || name.contains('\0') || name.starts_with("pg_") {
+                return Err(Cause::usage(format!("{option}: `{name}` cannot be the name of a schema")));
+            }
+        }
+        if args.schema == args.ledger_schema {
+            return Err(Cause::usage("--schema and --ledger-schema must differ"));
+        }
+        Ok(Self {
+            url: url.parse().map_err(|error| refused("--database-url (DATABASE_URL)", error))?,
+            schema: args.schema.clone(),
+            ledger_schema: args.ledger_schema.clone(),
+            staging_schema: format!("{}_staging", args.ledger_schema),
+        })
+    }
+}

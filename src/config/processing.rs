@@ -1,0 +1,87 @@
+//! How the files of a run are processed.
+
+use std::path::PathBuf;
+
+use super::{DeleteLimit, DropLimit, FailureBudget};
+use crate::cli;
+use crate::clients::duckdb::DuckLimits;
+use crate::dataset::{Dataset, Limits, Options};
+use crate::error::Cause;
+use crate::system::machine;
+
+/// How the files of a run are processed, and what of it is still acceptable.
+#[derive(Clone, Debug)]
+pub struct ProcessingConfig {
+    /// The dataset's own.
+    pub options: Options,
+    pub batch_records: usize,
+    pub batch_bytes: u64,
+    pub work_dir: PathBuf,
+    pub duckdb: DuckLimits,
+    pub limits: Limits,
+    pub fail_fast: bool,
+    pub max_failures: FailureBudget,
+    pub max_deletes: DeleteLimit,
+    pub max_drop: DropLimit,
+    pub allow: Vec<String>,
+    pub overwrite_newer: bool,
+    pub golden: Option<PathBuf>,
+}
+
+impl Default for ProcessingConfig {
+    fn default() -> Self {
+        Self {
+            options: Options::new(),
+            batch_records: 2000,
+            batch_bytes: 256 << 20,
+            work_dir: std::env::temp_dir(),
+            duckdb: duck_limits(None),
+            limits: Limits::default(),
+            fail_fast: false,
+            max_failures: FailureBudget::default(),
+            max_deletes: DeleteLimit::default(),
+            max_drop: DropLimit::default(),
+            allow: Vec::new(),
+            overwrite_newer: false,
+            golden: None,
+        }
+    }
+}
+
+impl ProcessingConfig {
+    /// Validates what the commands that process files have in common.
+    pub(super) fn new(dataset: &Dataset, args: &cli::Processing) -> Result<Self, Cause> {
+        let guards = dataset.guard_names();
+        if let Some(unknown) = args.allow.iter().find(|name| !guards.contains(&name.as_str())) {
+            return Err(Cause::Usage {
+                message: format!("--allow: {} has no guard `{unknown}`", dataset.name),
+                hint: Some(format!("its guards: {}", guards.join(", "))),
+            });
+        }
+        let mut limits = Limits::default();
+        if args.no_fragments {
+            limits.fragment_bytes = 0;
+        }
+        Ok(Self {
+            options: args.own.of(dataset).map_err(Cause::usage)?,
+            batch_records: args.batch_records as usize,
+            batch_bytes: args.batch_mib << 20,
+            work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
+            duckdb: duck_limits(args.duckdb_memory_mib),
+            limits,
+            fail_fast: args.fail_fast,
+            max_failures: args.max_failures.as_deref().map_or(Ok(FailureBudget::default()), str::parse)?,
+            max_deletes: args.max_deletes.as_deref().map_or(Ok(DeleteLimit::default()), str::parse)?,
+            max_drop: args.max_drop.as_deref().map_or(Ok(DropLimit::default()), str::parse)?,
+            allow: args.allow.clone(),
+            overwrite_newer: false,
+            golden: args.golden.clone(),
+        })
+    }
+}
+
+/// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
+fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
+    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 136));
+    DuckLimits { memory_mib, threads: machine::cpus().min(4) }
+}

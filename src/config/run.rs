@@ -1,0 +1,152 @@
+//! The configuration of `merganser run`, `reprocess` and `retry`.
+
+use super::source::archived;
+use super::{
+    DatabaseConfig, FailureBudget, ProcessingConfig, Selection, SourceConfig, TargetConfig,
+    environment, missing,
+};
+use crate::cli;
+use crate::clients::sftp::{SftpOptions, SftpUrl};
+use crate::clients::source::SourceUrl;
+use crate::clients::store::StoreUrl;
+use crate::dataset::Dataset;
+use crate::error::Cause;
+use crate::ledger::entries::Kind;
+
+/// All that a run that takes files needs to know.
+#[derive(Clone, Debug)]
+pub struct RunConfig {
+    pub target: TargetConfig,
+    pub from: SourceConfig,
+    pub processing: ProcessingConfig,
+}
+
+impl RunConfig {
+    /// Validates the arguments of `merganser run`.
+    pub fn from_run(args: &cli::RunArgs) -> Result<Self, Cause> {
+        if let Some(glob) = &args.reprocess {
+            let selection = archived(glob, args.force)?;
+            let what = (Kind::Reprocess, args.dataset);
+            return Self::archived(what, selection, &args.database, &args.store, &args.processing);
+        }
+        let url = match &args.source {
+            Some(text) => SourceUrl::parse(text, &environment)?,
+            None => SftpUrl::from_env(&environment)?.map(SourceUrl::Sftp).ok_or_else(|| {
+                missing(
+                    "where new files come from",
+                    "--source sftp://USER@HOST/DIR (or dir:PATH, s3://BUCKET/PREFIX)",
+                    "MERGANSER_SOURCE, or SFTP_HOST with SFTP_USER and SFTP_DIR",
+                )
+            })?,
+        };
+        let what = (Kind::Run, args.dataset);
+        let target = target(what, &args.database, &args.store, &args.processing)?;
+        let processing = ProcessingConfig::new(target.dataset, &args.processing)?;
+        let mut from = SourceConfig::new(url, Selection::New);
+        if from.url.is_feed() {
+            from.sftp = SftpOptions::from_env(&environment, args.sftp_trust_on_first_use)?;
+        }
+        Ok(Self { target, from, processing })
+    }
+
+    /// Validates the arguments of `merganser reprocess`.
+    pub fn from_reprocess(args: &cli::ReprocessArgs) -> Result<Self, Cause> {
+        let selection = archived(&args.glob, args.force)?;
+        let what = (Kind::Reprocess, args.dataset);
+        let mut config = Self::archived(what, selection, &args.database, &args.store, &args.processing)?;
+        config.processing.overwrite_newer = args.overwrite_newer;
+        Ok(config)
+    }
+
+    /// Validates the arguments of `merganser retry`.
+    pub fn from_retry(args: &cli::RetryArgs) -> Result<Self, Cause> {
+        let selection = Selection::Failed { run: args.run.clone(), record: args.record };
+        let what = (Kind::Retry, args.dataset);
+        let mut config = Self::archived(what, selection, &args.database, &args.store, &args.processing)?;
+        // Records that fail again were known to fail: they are no reason to hold back the others.
+        if args.processing.max_failures.is_none() {
+            config.processing.max_failures = FailureBudget { percent: 100.0, records: 0 };
+        }
+        Ok(config)
+    }
+
+    /// A run of what is new, everything else as it is by default.
+    pub fn plain(
+        dataset: &'static Dataset,
+        source: SourceUrl,
+        store: StoreUrl,
+        database: DatabaseConfig,
+    ) -> Self {
+        Self {
+            target: TargetConfig::plain((Kind::Run, dataset), store, database),
+            from: SourceConfig::new(source, Selection::New),
+            processing: ProcessingConfig::default(),
+        }
+    }
+
+    /// A run whose source is the store's own archive.
+    fn archived(
+        what: (Kind, &'static Dataset),
+        selection: Selection,
+        database: &cli::DatabaseArgs,
+        store: &cli::StoreArgs,
+        processing: &cli::Processing,
+    ) -> Result<Self, Cause> {
+        let target = target(what, database, store, processing)?;
+        let from = SourceConfig::new(SourceUrl::Store(target.archive()?), selection);
+        let processing = ProcessingConfig::new(target.dataset, processing)?;
+        Ok(Self { target, from, processing })
+    }
+
+    /// Are all files promoted together, however many they are?
+    pub fn is_one_batch(&self) -> bool {
+        is_one_batch(&self.target, &self.processing)
+    }
+
+    /// The options as the ledger keeps them: no secrets.
+    pub fn for_ledger(&self) -> serde_json::Value {
+        let asked = match &self.from.selection {
+            Selection::New => serde_json::Value::Null,
+            Selection::Archived { glob, force } => {
+                serde_json::json!({ "glob": glob.glob().glob(), "force": force })
+            }
+            Selection::Failed { run, record } => serde_json::json!({ "run": run, "record": record }),
+        };
+        let mut options = serde_json::json!({
+            "asked_for": asked,
+            "golden": self.processing.golden,
+            "source": self.from.url.to_string(),
+            "store": self.target.store.to_string(),
+            "load_via": self.target.load_via,
+            "batch_records": self.processing.batch_records,
+            "batch_bytes": self.processing.batch_bytes,
+            "fail_fast": self.processing.fail_fast,
+            "max_failures": self.processing.max_failures,
+            "max_deletes": self.processing.max_deletes,
+            "max_drop": self.processing.max_drop,
+            "allow": self.processing.allow,
+            "overwrite_newer": self.processing.overwrite_newer,
+            "skip_publish": self.target.skip_publish,
+        });
+        if let Some(all) = options.as_object_mut() {
+            all.extend(self.processing.options.clone());
+        }
+        options
+    }
+}
+
+/// Are all files promoted together, however many they are?
+pub fn is_one_batch(target: &TargetConfig, processing: &ProcessingConfig) -> bool {
+    processing.fail_fast || target.dry_run || processing.golden.is_some() || target.dataset.is_replaced()
+}
+
+/// What a run works on.
+fn target(
+    what: (Kind, &'static Dataset),
+    database: &cli::DatabaseArgs,
+    store: &cli::StoreArgs,
+    args: &cli::Processing,
+) -> Result<TargetConfig, Cause> {
+    let target = TargetConfig::new(what, database, store, args.load_via)?;
+    Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target })
+}

@@ -1,0 +1,112 @@
+//! What every command that writes works on: the dataset, the database and the store.
+
+use super::{DatabaseConfig, LoadVia, environment, missing, refused};
+use crate::cli;
+use crate::clients::store::{S3Options, StoreUrl};
+use crate::dataset::Dataset;
+use crate::error::Cause;
+use crate::ledger::entries::Kind;
+use crate::objects::Objects;
+
+/// What a run of any kind works on.
+#[derive(Clone, Debug)]
+pub struct TargetConfig {
+    pub dataset: &'static Dataset,
+    /// The ledger's word for what the run does.
+    pub kind: Kind,
+    pub database: DatabaseConfig,
+    pub store: StoreUrl,
+    pub s3: S3Options,
+    /// How CSVs get from the store into the database and back.
+    pub load_via: LoadVia,
+    pub dry_run: bool,
+    pub skip_publish: bool,
+}
+
+impl TargetConfig {
+    /// Validates where the database and the store are; everything else is as it is by default.
+    pub fn new(
+        (kind, dataset): (Kind, &'static Dataset),
+        database: &cli::DatabaseArgs,
+        store: &cli::StoreArgs,
+        load_via: LoadVia,
+    ) -> Result<Self, Cause> {
+        let url = store_url(store)?;
+        check_way(load_via, &url)?;
+        let s3 = s3_options(store)?;
+        let database = DatabaseConfig::new(database)?;
+        Ok(Self { s3, load_via, ..Self::plain((kind, dataset), url, database) })
+    }
+
+    /// This database and this store, everything else as it is by default.
+    pub(super) fn plain(
+        (kind, dataset): (Kind, &'static Dataset),
+        store: StoreUrl,
+        database: DatabaseConfig,
+    ) -> Self {
+        Self {
+            dataset,
+            kind,
+            database,
+            store,
+            s3: S3Options::default(),
+            load_via: LoadVia::Auto,
+            dry_run: false,
+            skip_publish: false,
+        }
+    }
+
+    /// Where the store keeps the files it got.
+    pub(super) fn archive(&self) -> Result<StoreUrl, Cause> {
+        Ok(format!("{}/{}", self.store, Objects::of(self.dataset).archive()).parse()?)
+    }
+}
+
+fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
+    let url = match (&args.store, &args.s3_bucket) {
+        (Some(url), _) => url.clone(),
+        // Prefixes are written with slashes around them and without.
+        (None, Some(bucket)) => {
+            format!("s3://{bucket}/{}", args.s3_prefix.as_deref().unwrap_or("").trim_matches('/'))
+        }
+        (None, None) => {
+            return Err(missing(
+                "the store",
+                "--store file:PATH (or s3://BUCKET/PREFIX)",
+                "MERGANSER_STORE or AWS_S3_BUCKET_NAME",
+            ));
+        }
+    };
+    let variables = match args.store {
+        Some(_) => "--store (MERGANSER_STORE)",
+        None => "AWS_S3_BUCKET_NAME with S3_PREFIX",
+    };
+    let url: StoreUrl = url.parse().map_err(|error| refused(variables, error))?;
+    if url.is_read_only() {
+        return Err(Cause::usage(format!(
+            "{url} can be read only; a store is file:PATH or s3://BUCKET/PREFIX"
+        )));
+    }
+    Ok(url)
+}
+
+/// The database reads and writes nothing but S3 by itself.
+fn check_way(load_via: LoadVia, store: &StoreUrl) -> Result<(), Cause> {
+    if load_via != LoadVia::AwsS3 || matches!(store, StoreUrl::S3 { .. }) {
+        return Ok(());
+    }
+    Err(Cause::Usage {
+        message: format!("--load-via aws_s3 is for a store in S3, and this one is {store}"),
+        hint: Some("--store s3://BUCKET/PREFIX, or --load-via copy".into()),
+    })
+}
+
+fn s3_options(args: &cli::StoreArgs) -> Result<S3Options, Cause> {
+    let mut s3 = S3Options::from_env(environment)?;
+    if let Some(encryption) = &args.s3_encryption {
+        s3.encryption = encryption
+            .parse()
+            .map_err(|error| refused("--s3-encryption (MERGANSER_S3_ENCRYPTION)", error))?;
+    }
+    Ok(s3)
+}
