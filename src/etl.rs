@@ -8,7 +8,7 @@ use crate::stages::fetch::{self, Fetched};
 use crate::stages::promote::{self, Outcome, Refused};
 use crate::stages::select::{self, Batch};
 use crate::stages::{export, load, parse, publish, upload};
-use crate::{archive, config, fault};
+use crate::{archive, fault};
 
 /// Loads what is new, batch by batch, then publishes. `progress` is kept up to date, so that the caller knows what was
 /// committed when this fails half-way.
@@ -19,7 +19,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
         archive::repair(&context.store, context.objects(), &context.ledger).await?;
     }
     let selected = select::select(context).await?;
-    for batch in selected.into_batches(processing.batch_bytes, config::is_one_batch(target, processing)) {
+    for batch in selected.into_batches(processing.batch_bytes, processing.is_one_batch(target)) {
         one_batch(context, progress, batch).await?;
     }
     if progress.promoted() {

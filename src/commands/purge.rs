@@ -19,6 +19,7 @@ use crate::run::context::Context;
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
 use crate::stages::{load, publish};
+use crate::system::workspace;
 use crate::{schema, sql};
 
 /// What a purge took out.
@@ -50,7 +51,12 @@ fn nothing_is_deleted(dataset: &Dataset) -> Cause {
 /// Anything that is left after the deletion rolls it back.
 pub async fn purge(config: PurgeConfig, report: &Report) -> Result<Purged, Failure> {
     let options = config.for_ledger();
-    let opened = Opened::open(config.target, options, async |context| Ok(context), report).await?;
+    let more = async |context| {
+        // They hold files as they came, with records that are deleted since.
+        workspace::remove_leftovers(&std::env::temp_dir());
+        Ok(context)
+    };
+    let opened = Opened::open(config.target, options, more, report).await?;
     let (purged, _) = opened
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("purge");

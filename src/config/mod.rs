@@ -17,7 +17,7 @@ pub use budget::{DeleteLimit, DropLimit, FailureBudget};
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use processing::ProcessingConfig;
 pub use purge::PurgeConfig;
-pub use run::{RunConfig, is_one_batch};
+pub use run::RunConfig;
 pub use source::{Selection, SourceConfig};
 pub use target::TargetConfig;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{DeleteLimit, DropLimit, FailureBudget};
+use super::{DeleteLimit, DropLimit, FailureBudget, TargetConfig};
 use crate::cli;
 use crate::clients::duckdb::DuckLimits;
 use crate::dataset::{Dataset, Limits, Options};
@@ -77,6 +77,11 @@ impl ProcessingConfig {
             overwrite_newer: false,
             golden: args.golden.clone(),
         })
+    }
+
+    /// Are all files promoted together, however many they are?
+    pub fn is_one_batch(&self, target: &TargetConfig) -> bool {
+        self.fail_fast || target.dry_run || self.golden.is_some() || target.dataset.is_replaced()
     }
 }
 

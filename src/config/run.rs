@@ -98,11 +98,6 @@ impl RunConfig {
         Ok(Self { target, from, processing })
     }
 
-    /// Are all files promoted together, however many they are?
-    pub fn is_one_batch(&self) -> bool {
-        is_one_batch(&self.target, &self.processing)
-    }
-
     /// The options as the ledger keeps them: no secrets.
     pub fn for_ledger(&self) -> serde_json::Value {
         let asked = match &self.from.selection {
@@ -133,11 +128,6 @@ impl RunConfig {
         }
         options
     }
-}
-
-/// Are all files promoted together, however many they are?
-pub fn is_one_batch(target: &TargetConfig, processing: &ProcessingConfig) -> bool {
-    processing.fail_fast || target.dry_run || processing.golden.is_some() || target.dataset.is_replaced()
 }
 
 /// What a run works on.

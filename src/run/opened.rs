@@ -82,7 +82,8 @@ impl<C: BorrowMut<Context>> Opened<C> {
             () = async {
                 interrupt.arrives().await;
                 // Its outcome is known then, and what is said of the database is true.
-                committing = tokio::time::timeout(COMMIT_LIMIT, context.borrow().committing.lock()).await.is_err();
+                let committed = context.borrow().committing.lock();
+                committing = tokio::time::timeout(COMMIT_LIMIT, committed).await.is_err();
             } => Err(Cause::Interrupted),
         };
         let ended = match result {

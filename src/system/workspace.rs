@@ -71,8 +71,8 @@ fn lock(folder: &Path) -> io::Result<File> {
     Ok(folder)
 }
 
-/// Best effort: a folder that cannot be removed does not stop a run.
-fn remove_leftovers(parent: &Path) {
+/// Removes the folders of runs that are gone. Best effort: one that cannot be removed does not stop a run.
+pub fn remove_leftovers(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);

@@ -56,7 +56,11 @@ fn disk(config: &RunConfig, files: Option<&[SelectedFile]>) -> Result<Finding, C
     let Some(files) = files else {
         return Ok(Finding::ok(format!("{place}; what is needed is not known")));
     };
-    let batches = select::into_batches(files.to_vec(), config.processing.batch_bytes, config.is_one_batch());
+    let batches = select::into_batches(
+        files.to_vec(),
+        config.processing.batch_bytes,
+        config.processing.is_one_batch(&config.target),
+    );
     let sizes = batches.iter().map(|batch| batch.files.iter().map(|file| file.size_bytes).sum::<u64>());
     let need = sizes.max().unwrap_or(0).saturating_mul(STAGING_FACTOR);
     if need > free {
