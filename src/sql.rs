@@ -15,6 +15,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
 pub const LEDGER_LOCK: &str = include_str!("../sql/ledger/lock.pg.sql");
+pub const LEDGER_LOCK_RUNS: &str = include_str!("../sql/ledger/lock_runs.pg.sql");
 pub const LEDGER_LOCK_PROMOTION: &str = include_str!("../sql/ledger/lock_promotion.pg.sql");
 pub const LEDGER_FENCE: &str = include_str!("../sql/ledger/fence.pg.sql");
 pub const LEDGER_CONFIRM: &str = include_str!("../sql/ledger/confirm.pg.sql");

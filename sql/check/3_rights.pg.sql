@@ -80,6 +80,15 @@ rights (place, name, is_there, statement) as (
     where namespace.nspname = $3
         and class.relkind = 'r'
         and class.relname = any ($8::text[])
+    union all
+    -- What is there is altered when the ledger is brought up to date.
+    select
+        6,
+        format('ownership of %s.%s', $2, class.relname),
+        pg_has_role(class.relowner, 'usage'),
+        format('alter table %I.%I owner to %I;', $2, class.relname, current_user)
+    from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+    where $7 and namespace.nspname = $2 and class.relkind in ('r', 'p')
 )
 select name, statement
 from rights

@@ -11,6 +11,6 @@ where not exists (
         and target_schema = $2
         and not dry_run
         and run_id <> $3
-        and unknown_elements ? path
+        and unknown ? path
 )
 order by path;

@@ -4,5 +4,5 @@
 --          records failed, $5 unknown elements, $6 error; :"ledger".
 -- Outputs: its row of parts.
 update :"ledger".parts
-set status = $2, records_seen = $3, records_failed = $4, unknown_elements = $5, error = $6
+set status = $2, records_seen = $3, records_failed = $4, unknown = $5, error = $6
 where part_id = $1;

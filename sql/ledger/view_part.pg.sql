@@ -2,9 +2,10 @@
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 its name; :"ledger".
 -- Outputs: one JSON object a run, the newest first.
-select to_jsonb(parts) - '{part_id,as_of}'::text[] || jsonb_build_object(
+select to_jsonb(parts) - '{part_id,as_of,unknown}'::text[] || jsonb_build_object(
     'file_id', parts.part_id,
     'run_date', parts.as_of,
+    'unknown_elements', parts.unknown,
     'kind', runs.kind,
     'dataset', runs.dataset,
     'target_schema', runs.target_schema,

@@ -14,8 +14,8 @@ select to_jsonb(runs) || jsonb_build_object(
     ),
     'files', (
         select coalesce(jsonb_agg(
-            to_jsonb(parts) - '{run_id,part_id,as_of}'::text[]
-                || jsonb_build_object('file_id', part_id, 'run_date', as_of)
+            to_jsonb(parts) - '{run_id,part_id,as_of,unknown}'::text[]
+                || jsonb_build_object('file_id', part_id, 'run_date', as_of, 'unknown_elements', unknown)
             order by part_id
         ), '[]')
         from :"ledger".parts where parts.run_id = runs.run_id

@@ -110,19 +110,19 @@ insert into pg_temp.purged select 'record_origins', count(*) from gone;
 -- An example text of an unknown element is of a case that nobody knows any more.
 with gone as (
     update :"ledger".parts as parts
-    set unknown_elements = (
+    set unknown = (
         select jsonb_object_agg(path, element || '{"example": ""}')
-        from jsonb_each(parts.unknown_elements) as each (path, element)
+        from jsonb_each(parts.unknown) as each (path, element)
     )
     from :"ledger".runs
-    where parts.unknown_elements @? '$.* ? (@.example != "")'
+    where parts.unknown @? '$.* ? (@.example != "")'
         and exists (select from pg_temp.sealed)
         and runs.run_id = parts.run_id
         and runs.dataset = 'oca'
         and runs.target_schema = :'schema'
     returning 1
 )
-insert into pg_temp.purged select 'parts.unknown_elements', count(*) from gone;
+insert into pg_temp.purged select 'parts.unknown', count(*) from gone;
 
 -- A comparison with golden files names keys and values that differ.
 with gone as (

@@ -51,9 +51,9 @@ remains as (
     from :"ledger".record_origins join sealed on record_id = indexnumberid
     where dataset = 'oca' and target_schema = :'schema'
     union all
-    select 'parts.unknown_elements', count(*)
+    select 'parts.unknown', count(*)
     from :"ledger".parts join :"ledger".runs using (run_id)
-    where unknown_elements @? '$.* ? (@.example != "")'
+    where unknown @? '$.* ? (@.example != "")'
         and exists (select from sealed)
         and runs.dataset = 'oca'
         and runs.target_schema = :'schema'

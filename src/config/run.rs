@@ -2,8 +2,8 @@
 
 use super::source::archived;
 use super::{
-    DatabaseConfig, FailureBudget, ProcessingConfig, Selection, SourceConfig, TargetConfig,
-    environment, missing,
+    DatabaseConfig, FailureBudget, ProcessingConfig, Selection, SourceConfig, TargetConfig, environment,
+    missing,
 };
 use crate::cli;
 use crate::clients::sftp::{SftpOptions, SftpUrl};

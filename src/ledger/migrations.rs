@@ -31,6 +31,9 @@ pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Ca
     let row = transaction.query_one(&render(sql::LEDGER_VERSION, ledger), &[]).await.map_err(failed)?;
     let version: i32 = row.try_get(0).map_err(failed)?;
     refuse_newer(version, ledger)?;
+    if (1..NEWEST).contains(&version) {
+        wait_for_nobody(&transaction, ledger).await?;
+    }
     for (index, (name, script)) in sql::MIGRATIONS.iter().enumerate().skip(version as usize) {
         run(&transaction, script, ledger).await?;
         let number = index as i32 + 1;
@@ -41,6 +44,20 @@ pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Ca
     }
     transaction.commit().await.map_err(failed)?;
     Ok(())
+}
+
+/// Lets a migration begin only when no run is under way, of whichever dataset: it may be one of an older program, which would
+/// not find the ledger's tables any more, perhaps between its commit and its publication.
+///
+/// # Errors
+/// [`Cause::Locked`]; nothing is changed then.
+async fn wait_for_nobody(transaction: &Transaction<'_>, ledger: &str) -> Result<(), Cause> {
+    let locks = format!("merganser/{ledger}/");
+    let held = transaction.query(&render(sql::LEDGER_LOCK_RUNS, ledger), &[&locks]).await.map_err(failed)?;
+    let Some(row) = held.first() else { return Ok(()) };
+    let holder =
+        "a run that began before this merganser, which would bring the ledger up to date under it".into();
+    Err(Cause::Locked { dataset: row.try_get(0).map_err(failed)?, holder })
 }
 
 /// Is there a ledger, and of a version that can be read? Changes nothing.

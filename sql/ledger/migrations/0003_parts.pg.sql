@@ -2,12 +2,13 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"ledger".
 -- Outputs: parts in the place of files, known by part_id, as_of (the day of which it tells, if it says so) in the place of
---          run_date; slice_origins, which part a replaced slice of production is what it says. Names alone change: no table
+--          run_date, unknown in that of unknown_elements; slice_origins, which part a replaced slice of production is what it says. Names alone change: no table
 --          is written anew.
 alter table :"ledger".files rename to parts;
 alter table :"ledger".parts rename column file_id to part_id;
 alter table :"ledger".parts rename column run_date to as_of;
 alter table :"ledger".parts alter column as_of drop not null;
+alter table :"ledger".parts rename column unknown_elements to unknown;
 alter table :"ledger".failed_records rename column file_id to part_id;
 alter table :"ledger".record_origins rename column file_id to part_id;
 

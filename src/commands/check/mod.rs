@@ -199,7 +199,8 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
 /// What is to be done, and what in it may not be meant.
 fn configuration(config: &RunConfig) -> Finding {
     let database = &config.target.database;
-    let own: String = config.processing.options.iter().map(|(name, value)| format!(", {name} {value}")).collect();
+    let own: String =
+        config.processing.options.iter().map(|(name, value)| format!(", {name} {value}")).collect();
     let found = format!(
         "from {} to {} and schema {} (ledger {}){own}, batches of {} MiB",
         config.from.url,

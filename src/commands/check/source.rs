@@ -152,7 +152,9 @@ fn finding(config: &RunConfig, files: &[SelectedFile], ours: usize, names: usize
     let tomorrow = Timestamp::now().to_zoned(TimeZone::UTC).date().saturating_add(1.day());
     let dated = files.iter().filter_map(|file| Some((&file.name, file.meaning.run_date?)));
     let future = dated.into_iter().find(|(_, date)| *date > tomorrow);
-    if let Some((name, date)) = future.filter(|_| !config.processing.allow.iter().any(|guard| guard == "run_date")) {
+    if let Some((name, date)) =
+        future.filter(|_| !config.processing.allow.iter().any(|guard| guard == "run_date"))
+    {
         return Finding::fail(
             format!("{name} has a run date in the future, {date}"),
             "the guard run_date would stop the run: check this machine's date, then ask the sender; \

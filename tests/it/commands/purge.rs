@@ -22,7 +22,7 @@ async fn places(pipeline: &Pipeline) -> Vec<String> {
         ("fragment", "failed_records"),
         ("value", "failed_records"),
         ("record_id", "record_origins"),
-        ("unknown_elements", "parts"),
+        ("unknown", "parts"),
         ("error", "runs"),
         ("error_chain", "runs"),
     ] {
@@ -89,7 +89,7 @@ async fn haunted(hint: &str) -> Pipeline {
         .execute(&format!(
             "update etl.failed_records set record_id = '{SEALED}' where record_id = 'bad';
              create table etl_staging.oca_index as select '{SEALED}'::text as indexnumberid;
-             update etl.parts set unknown_elements = '{{\"Name\": {{\"count\": 2, \"example\": \"{SEALED}\"}}}}'
+             update etl.parts set unknown = '{{\"Name\": {{\"count\": 2, \"example\": \"{SEALED}\"}}}}'
              where name like '%2024-01-01.zip';
              update etl.runs set error = '{SEALED}: 1, 2', error_chain = '{{{SEALED}}}'
              where run_id = (select run_id from etl.parts where name like '%2024-01-08.zip')"
@@ -111,7 +111,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
             "failed_records.fragment",
             "failed_records.value",
             "record_origins.record_id",
-            "parts.unknown_elements",
+            "parts.unknown",
             "runs.error",
             "runs.error_chain",
             "private/runs",
@@ -135,7 +135,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     );
 
     let ran = pipeline.other(&["purge", "oca"]).await.exits(0);
-    let kept = ["failed_records", "record_origins", "parts.unknown_elements", "runs.error"];
+    let kept = ["failed_records", "record_origins", "parts.unknown", "runs.error"];
     for table in TABLES.iter().filter(|table| **table != "oca_metadata").chain(&kept) {
         let line = format!("{table}: 1 row(s) of deleted cases taken out\n");
         assert!(ran.stdout.contains(&line), "{line}{}", ran.stdout);
@@ -148,8 +148,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
         "the archive stays"
     );
     assert_eq!(rows_of(&pipeline, "kept").await, 14 - 3);
-    let counted =
-        "select unknown_elements -> 'Name' ->> 'count' from etl.parts where name like '%2024-01-01.zip'";
+    let counted = "select unknown -> 'Name' ->> 'count' from etl.parts where name like '%2024-01-01.zip'";
     assert_eq!(pipeline.one(counted).await, "2", "the count stays");
     let metadata = format!(
         "select concat_ws(' ', initialdate, deletedate) from oca_metadata where indexnumberid = '{SEALED}'"

@@ -72,7 +72,7 @@ async fn every_column_of_a_run_a_step_and_a_file_is_true() {
         line("LandlordTenant.Incr.2023-12-01.zip", "done|2|1|0|1|0"),
     ];
     assert_eq!(pipeline.column(files).await, expected);
-    let unknown = "select unknown_elements from etl.parts order by part_id desc limit 1";
+    let unknown = "select unknown from etl.parts order by part_id desc limit 1";
     let unknown: serde_json::Value = serde_json::from_str(&pipeline.one(unknown).await).unwrap();
     let expected =
         serde_json::json!({ "Judge": {"count": 2, "example": "A"}, "Mood": {"count": 1, "example": "good"} });

@@ -1,4 +1,5 @@
-//! A production and a ledger that an older program has left, with the first migration alone: this one goes on with them.
+//! A production and a ledger that an older program has left, with the first migration alone or the first two: this one goes
+//! on with them.
 
 use std::fs;
 use std::path::Path;
@@ -11,11 +12,18 @@ use crate::support::pipeline::Pipeline;
 
 /// What the older program left; the file's header tells the story.
 const LEDGER: &str = include_str!("../fixtures/ledger_of_0001.sql");
+/// The same of the program that knew two migrations.
+const LEDGER_OF_0002: &str = include_str!("../fixtures/ledger_of_0002.sql");
 
 /// That database, with the archive and the source that belong to it.
 async fn left_behind(hint: &str) -> Pipeline {
+    left_with(LEDGER, hint).await
+}
+
+/// The same for one of the ledgers.
+async fn left_with(ledger: &str, hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
-    pipeline.execute(LEDGER).await;
+    pipeline.execute(ledger).await;
     let archive = pipeline.store().join("private");
     fs::create_dir(&archive).unwrap();
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/ledger_of_0001");
@@ -92,7 +100,8 @@ async fn what_an_older_program_entered_is_shown() {
 async fn the_next_weeks_go_on_from_there() {
     let pipeline = left_behind("ledger continued").await;
     let check = pipeline.other(&["check", "oca"]).await.exits(0);
-    check.says("1 of 4 to be taken").says("the last is LandlordTenant.Incr.2024-01-22.zip");
+    let check = check.says("1 of 4 to be taken").says("the last is LandlordTenant.Incr.2024-01-22.zip");
+    check.says("version 1, which the next run brings to 3; 3 file(s) done");
     // The week that was killed, failed and rehearsed is taken up; what was done is not.
     let ran = pipeline.run().await.exits(3);
     assert_eq!((ran.count("files"), ran.count("records_seen"), ran.count("records_loaded")), (1, 2, 1));
@@ -151,4 +160,129 @@ async fn a_run_of_an_older_program_that_died_is_abandoned() {
 /// Every case in production.
 async fn cases(pipeline: &Pipeline) -> Vec<String> {
     pipeline.column("select indexnumberid from oca_index order by 1").await
+}
+
+/// Every row of the tables that 0003_parts renames, with today's names left out: before and after are the same text.
+async fn entered(pipeline: &Pipeline, [table, id, day, unknown]: [&str; 4]) -> Vec<String> {
+    let parts = format!(
+        "select concat_ws('|', {id}, run_id, batch, name, source, sha256, size_bytes, {day}, order_key, status, records_seen,
+         records_loaded, records_failed, records_superseded, records_deleted, {unknown}, error, modified_at) from etl.{table}
+         order by {id}"
+    );
+    let failed = format!(
+        "select concat_ws('|', failed_record_id, run_id, {id}, record_id, ordinal, offset_bytes, table_name, field, value,
+         reason, fragment, failed_at, resolved_by, resolved_at, resolution) from etl.failed_records order by failed_record_id"
+    );
+    let origins = format!(
+        "select concat_ws('|', dataset, target_schema, record_id, {id}, ordinal, loaded_at) from etl.record_origins
+         order by record_id"
+    );
+    let mut all = Vec::new();
+    for query in [parts, failed, origins] {
+        all.extend(pipeline.column(&query).await);
+    }
+    all
+}
+
+#[tokio::test]
+async fn files_become_parts_and_nothing_else_of_them_changes() {
+    let pipeline = left_with(LEDGER_OF_0002, "ledger of files").await;
+    let before = entered(&pipeline, ["files", "file_id", "run_date", "unknown_elements"]).await;
+    assert_eq!(before.len(), 6 + 6 + 3);
+    pipeline.other(&["status"]).await.exits(1).says("the next run brings it up to date");
+    let check = pipeline.other(&["check", "oca"]).await.exits(0);
+    check.says("version 2, which the next run brings to 3; 3 file(s) done");
+    assert_eq!(entered(&pipeline, ["files", "file_id", "run_date", "unknown_elements"]).await, before);
+
+    pipeline.other(&["purge", "oca", "--dry-run"]).await.exits(0);
+    assert_eq!(entered(&pipeline, ["parts", "part_id", "as_of", "unknown"]).await, before);
+    pipeline.other(&["check", "oca"]).await.exits(0).says("version 3; 3 file(s) done");
+
+    // The words of --json stay.
+    let file = json(&pipeline, &["status", "LandlordTenant.Incr.2024-01-15.zip", "--json"]).await;
+    let file = fields(&file, &["file_id", "run_date", "kind", "unknown_elements"]);
+    assert_eq!(file, [r#"3 2024-01-15 run {"Novelty":{"count":1,"example":"x"}}"#]);
+    let open = json(&pipeline, &["failures", "--json"]).await;
+    let mut open = fields(&open, &["failed_record_id", "file_id", "run_date", "record_id"]);
+    open.sort();
+    assert_eq!(
+        open,
+        ["1 2 2024-01-08 mended", "3 2 2024-01-08 null", "4 4 2024-01-08 broken", "5 5 2024-01-22 bad"]
+    );
+}
+
+#[tokio::test]
+async fn run_reprocess_and_retry_go_on_with_a_ledger_of_files() {
+    let pipeline = left_with(LEDGER_OF_0002, "ledger of files continued").await;
+    let ran = pipeline.run().await.exits(3);
+    assert_eq!((ran.count("files"), ran.count("records_seen"), ran.count("records_loaded")), (1, 2, 1));
+    assert_eq!(cases(&pipeline).await, ["good", "kept", "late", "moved"]);
+    let settled = "select concat_ws(' ', failed_record_id, resolution) from etl.failed_records where failed_record_id in (2, 5)
+        order by failed_record_id";
+    assert_eq!(pipeline.column(settled).await, ["2 failed_again", "5 failed_again"]);
+    pipeline.run().await.exits(0).says("Nothing new");
+
+    let ran = pipeline.other(&["reprocess", "oca", "*Initial*", "--force"]).await.exits(0);
+    assert_eq!((ran.count("records_seen"), ran.count("records_loaded")), (3, 1));
+    assert_eq!((ran.count("records_superseded"), ran.count("records_deleted")), (1, 1));
+    let ran = pipeline.other(&["retry", "oca", "--record", "1"]).await.exits(0);
+    assert_eq!((ran.count("records_seen"), ran.count("records_loaded")), (1, 1));
+    pipeline.other(&["retry", "oca", "--record", "2"]).await.exits(0).says("settled already");
+    assert_eq!(cases(&pipeline).await, ["good", "kept", "late", "mended", "moved"]);
+    let origins = "select concat_ws(' ', record_id, name, runs.kind) from etl.record_origins join etl.parts using (part_id)
+        join etl.runs using (run_id) order by record_id";
+    assert_eq!(
+        pipeline.column(origins).await,
+        [
+            "good LandlordTenant.Incr.2024-01-08.zip run",
+            "kept LandlordTenant.Initial.FiledIn2023.2024-01-01.zip reprocess",
+            "late LandlordTenant.Incr.2024-01-22.zip run",
+            "mended LandlordTenant.Incr.2024-01-08.zip retry",
+            "moved LandlordTenant.Incr.2024-01-15.zip run",
+        ]
+    );
+}
+
+/// Tables, columns, constraints, indexes and sequences of a ledger that was taken over are called as those of a new one.
+#[tokio::test]
+async fn no_name_in_the_schema_speaks_of_files() {
+    let names = "select kind || ' ' || name from (
+            select 'table' as kind, table_name as name from information_schema.tables where table_schema = 'etl'
+            union all
+            select 'column', table_name || '.' || column_name from information_schema.columns where table_schema = 'etl'
+            union all
+            select 'constraint', constraint_name from information_schema.table_constraints
+            where constraint_schema = 'etl' and constraint_name not like '%not_null'
+            union all
+            select 'index', indexname from pg_indexes where schemaname = 'etl'
+            union all
+            select 'sequence', sequencename from pg_sequences where schemaname = 'etl'
+        ) as names order by 1";
+    let new = Pipeline::new("ledger new names").await;
+    new.run().await.exits(0);
+    let expected = new.column(names).await;
+    assert!(expected.contains(&"column parts.part_id".to_owned()), "{expected:?}");
+    for (ledger, hint) in [(LEDGER, "ledger names of 1"), (LEDGER_OF_0002, "ledger names of 2")] {
+        let pipeline = left_with(ledger, hint).await;
+        pipeline.other(&["purge", "oca", "--dry-run"]).await.exits(0);
+        let found = pipeline.column(names).await;
+        let old = ["file", "run_date", "unknown_elements"];
+        let left: Vec<_> = found.iter().filter(|name| old.iter().any(|old| name.contains(old))).collect();
+        assert_eq!(left, Vec::<&String>::new());
+        assert_eq!(found, expected);
+    }
+}
+
+/// The older program is at work still: its tables are not renamed under it.
+#[tokio::test]
+async fn a_ledger_is_not_brought_up_to_date_under_a_run() {
+    let pipeline = left_with(LEDGER_OF_0002, "ledger in use").await;
+    let older = pipeline.database.client().await;
+    older.batch_execute("select pg_advisory_lock(hashtextextended('merganser/etl/oca', 0))").await.unwrap();
+    pipeline.start(&[]).await.unwrap().exits(75).says("a run that began before this merganser");
+    assert_eq!(pipeline.one("select max(version) from etl.migrations").await, "2");
+    assert_eq!(pipeline.one("select count(*) from etl.files").await, "6");
+    older.batch_execute("select pg_advisory_unlock_all()").await.unwrap();
+    pipeline.run().await.exits(3);
+    assert_eq!(pipeline.one("select max(version) from etl.migrations").await, "3");
 }

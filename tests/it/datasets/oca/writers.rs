@@ -37,7 +37,7 @@ async fn nothing_but_a_delete_seals_a_case() {
     let failed = "select concat_ws('|', record_id, field, reason like '%nil%') from etl.failed_records";
     assert_eq!(pipeline.column(failed).await, ["nil|Delete|t"]);
     let unknown =
-        "select string_agg(key, ' ' order by key collate \"C\") from etl.parts, jsonb_each(unknown_elements)";
+        "select string_agg(key, ' ' order by key collate \"C\") from etl.parts, jsonb_each(unknown)";
     assert_eq!(pipeline.one(unknown).await, "Court/@code a:Delete a:Status text()");
     assert!(warnings(&ran).iter().any(|warning| warning.contains("Court/@code (1)")), "{:?}", ran.stderr);
 }

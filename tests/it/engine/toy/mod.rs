@@ -29,7 +29,7 @@ fn config(pipeline: &Pipeline) -> RunConfig {
     let source = format!("dir:{}", pipeline.source().display()).parse().unwrap();
     let store = format!("file:{}", pipeline.store().display()).parse().unwrap();
     let mut config = RunConfig::plain(&RATES, source, store, database);
-    config.work_dir = pipeline.folder().join("work");
+    config.processing.work_dir = pipeline.folder().join("work");
     config
 }
 
@@ -111,7 +111,7 @@ async fn an_empty_or_unreadable_sheet_loses_nothing() {
     assert_eq!(pipeline.one("select count(*) from rates").await, "50");
     let mut config = config(&pipeline);
     put(&pipeline, "10,rate,10\n");
-    config.allow = vec!["drop".into()];
+    config.processing.allow = vec!["drop".into()];
     run(config).unwrap();
     assert_eq!(pipeline.one("select count(*) from rates").await, "1");
 }
@@ -125,7 +125,7 @@ async fn a_record_that_the_database_refuses_is_a_failed_one_here_too() {
     pipeline.execute("alter table rates add check (amount < 100)").await;
     put(&pipeline, "a,one,11\nb,two,200\nc,three,3\n");
     let mut config = config(&pipeline);
-    config.max_failures = FailureBudget { percent: 0.0, records: 1 };
+    config.processing.max_failures = FailureBudget { percent: 0.0, records: 1 };
     let summary = run(config).unwrap();
     assert_eq!(summary.failures.records, 1);
     assert_eq!(rows(&pipeline).await, "a:one:11 b:two:2 c:three:3");
