@@ -3,8 +3,9 @@
 -- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 one failed record or null, $5
 --          settled ones too?, $6 the identity of a record or null; :"ledger".
 -- Outputs: one JSON object a record; the fragment only for one record. Those of dry runs only when asked for.
-select to_jsonb(failed) - case when $4::bigint is null then 'fragment' else '' end
+select to_jsonb(failed) - 'part_id' - case when $4::bigint is null then 'fragment' else '' end
     || jsonb_build_object(
+        'file_id', failed.part_id,
         'file', parts.name,
         'run_date', parts.as_of,
         'dataset', runs.dataset,
