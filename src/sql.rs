@@ -3,7 +3,7 @@
 //! Scripts use psql's own variables, so each runs by hand too: `:"name"` is a quoted identifier,
 //! `:'name'` a quoted literal, `:name` text as it is (a list of quoted columns, a number).
 
-use crate::dataset::{ColumnType, Table};
+use crate::dataset::{ColumnType, Dataset, Table};
 
 pub const MIGRATIONS_TABLE: &str = include_str!("../sql/ledger/migrations/table.pg.sql");
 /// Numbered migrations of the ledger, in order; append-only.
@@ -191,6 +191,12 @@ pub fn compared(table: &Table) -> String {
         _ => identifier(name),
     };
     table.staged().map(|c| column(c.name, c.kind)).collect::<Vec<_>>().join(", ")
+}
+
+/// What asks for the newest day of which a dataset's production tells: one row and column, a date as text or null.
+pub fn newest(dataset: &Dataset, schema: &str, ledger: &str) -> String {
+    let variables = [("schema", schema), ("ledger", ledger), ("dataset", dataset.name)];
+    render(dataset.scripts.newest.unwrap_or(PUBLISH_NEWEST), &variables)
 }
 
 /// A script with its variables put in, as psql would: not inside literals, quoted identifiers, comments or

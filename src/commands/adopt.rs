@@ -238,12 +238,7 @@ async fn additions(
 async fn newest(context: &Context, transaction: &Transaction<'_>) -> Result<Option<Date>, Cause> {
     let what = "read the newest run date";
     let database = &context.target.database;
-    let variables = [
-        ("schema", database.schema.as_str()),
-        ("ledger", &database.ledger_schema),
-        ("dataset", context.dataset().name),
-    ];
-    let query = sql::render(context.dataset().scripts.newest.unwrap_or(sql::PUBLISH_NEWEST), &variables);
+    let query = sql::newest(context.dataset(), &database.schema, &database.ledger_schema);
     let row = transaction.query_one(&query, &[]).await.map_err(|e| failed(e, what))?;
     let text: Option<String> = row.try_get(0).map_err(|e| failed(e, what))?;
     Ok(text.and_then(|text| text.parse().ok()))

@@ -318,12 +318,7 @@ async fn copy(
 async fn newest(context: &Context, snapshot: &Transaction<'_>) -> Result<Option<String>, Cause> {
     let failed = |e| postgres::classify(e, "read the newest run date");
     let database = &context.target.database;
-    let variables = [
-        ("schema", database.schema.as_str()),
-        ("ledger", &database.ledger_schema),
-        ("dataset", context.dataset().name),
-    ];
-    let query = sql::render(context.dataset().scripts.newest.unwrap_or(sql::PUBLISH_NEWEST), &variables);
+    let query = sql::newest(context.dataset(), &database.schema, &database.ledger_schema);
     let row = snapshot.query_one(&query, &[]).await.map_err(failed)?;
     Ok(row.try_get(0).map_err(failed)?)
 }

@@ -85,6 +85,8 @@ impl<'p> Flattener<'p> {
         let mut walk =
             Walk { plan: self.plan, case, is_marked, is_delete: false, has_id: false, fault: None };
         let mut reader = Reader::from_reader(bytes);
+        // Between elements nearly every text is a line break and what indents the next line: no event is made of it.
+        reader.config_mut().trim_text_start = true;
         if let Err(stop) = self.walk(&mut reader, &mut walk) {
             let (error, at) = match stop {
                 Stop::Xml(error) => {
@@ -314,6 +316,8 @@ impl<'p> Flattener<'p> {
         let start = case.arena.len();
         let mut whole: Option<&'a str> = None;
         let mut fault = None;
+        // Blanks belong to a value.
+        reader.config_mut().trim_text_start = false;
         loop {
             let event = reader.read_event().inspect_err(|_| self.left.set_path(path, name))?;
             let result = match event {
@@ -362,6 +366,7 @@ impl<'p> Flattener<'p> {
                 fault.get_or_insert(error);
             }
         }
+        reader.config_mut().trim_text_start = true;
         let text = whole.unwrap_or(&case.arena[start..]);
         if text.len() > self.limits.text_bytes && fault.is_none() {
             fault = Some((TextFault::TooLong(self.limits.text_bytes), value::cut(text, 500)));

@@ -130,6 +130,8 @@ impl<'p> Leftovers<'p> {
         let path = &plan.nodes[holder].path;
         let mut example = Cow::Borrowed("");
         let mut inside = usize::from(!is_empty);
+        // An example is shown as it stands.
+        let trims = std::mem::replace(&mut reader.config_mut().trim_text_start, false);
         // How deep the outermost element is whose text must not be kept.
         let local = name.rsplit([':', '/', '}']).next().unwrap_or(name);
         let is_private = plan.is_private(holder) || self.dropped.contains(&local);
@@ -169,6 +171,7 @@ impl<'p> Leftovers<'p> {
                 _ => {}
             }
         }
+        reader.config_mut().trim_text_start = trims;
         Ok(example)
     }
 
