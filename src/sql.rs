@@ -184,6 +184,13 @@ pub fn assignments(table: &Table, key: &str) -> String {
         .join(", ")
 }
 
+/// The staged columns of a table as texts, each compared byte by byte: 1.5 is not 1.50, and no collation or domain of a
+/// column's own has a say.
+pub fn texts(table: &Table) -> String {
+    let column = |name: &str| format!("{}::text collate \"C\"", identifier(name));
+    table.staged().map(|c| column(c.name)).collect::<Vec<_>>().join(", ")
+}
+
 /// The staged columns of a table, to compare rows by: texts byte by byte, whatever the collation of a column is.
 pub fn compared(table: &Table) -> String {
     let column = |name: &str, kind: ColumnType| match kind {

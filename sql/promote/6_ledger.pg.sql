@@ -26,7 +26,7 @@ written as (
         records_deleted = coalesce(ended.deleted, 0),
         records_superseded = coalesce(ended.good - ended.loaded - ended.deleted, 0),
         status = case
-            when ended.kind = 'retry' then 'retried'
+            when ended.kind = 'retry' and not :is_replaced then 'retried'
             -- What is said of a file of which nothing failed is a warning.
             when file.error is not null and file.records_failed > 0 then 'incomplete'
             when file.records_failed > 0 then 'done_with_failures'

@@ -1,11 +1,12 @@
 -- Purpose: does the ledger say of this batch what was written into it?
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, last: only if something stands on the ledger's
 --          tables that is not ours
--- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan; :"ledger".parts and record_origins.
+-- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan; :is_replaced (no record has an origin of its own); :"ledger".parts and
+--          record_origins.
 -- Outputs: one row a table with a difference: table_name; missing and unexpected, numbers of rows.
 with origins as (
     select
-        count(*) filter (where plan.action = 'load' and origin.record_id is null) as missing,
+        count(*) filter (where plan.action = 'load' and origin.record_id is null and not :is_replaced) as missing,
         count(*) filter (where plan.action = 'delete' and known.record_id is not null) as unexpected
     from pg_temp.plan
         left join :"ledger".record_origins as known

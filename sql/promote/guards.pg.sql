@@ -2,7 +2,7 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', :"ledger".parts and table_changes; pg_temp.plan;
 --          pg_temp.removed, what left production by record; :'parent', the first table; :'kept', the tables that the
---          promotion keeps itself, with commas; :'record', what a record is called;
+--          promotion keeps itself, with commas; :'record', what a record is called; :is_replaced;
 --          :max_failures_percent, :max_failures_records (the larger of both is the budget);
 --          :max_deletes_percent, :max_deletes_records (likewise, of the batch's records);
 --          :max_drop_percent, :max_drop_rows (a smaller loss is never a breach); :feed_days, for how long the
@@ -43,8 +43,13 @@ drops as (
         table_name as subject,
         rows_before,
         rows_after,
-        100.0 * (rows_before - rows_after) / rows_before as percent
+        lost,
+        100.0 * lost / rows_before as percent
     from :"ledger".table_changes
+        -- Of a table that is replaced, as many new rows do not make up for those that go.
+        cross join lateral (
+            select case when :is_replaced then deleted else rows_before - rows_after end as lost
+        ) as loss
     where run_id = :'run_id' and batch = :batch and rows_before > 0
 ),
 parents as (
@@ -98,7 +103,7 @@ findings as (
     union all
     select name, subject, 'loses at most ' || :max_drop_percent || ' % of its rows',
         rows_before || ' -> ' || rows_after || ' rows (' || round(-percent, 1) || ' %)',
-        percent <= :max_drop_percent or rows_before - rows_after < :max_drop_rows
+        (percent <= :max_drop_percent or lost < :max_drop_rows) and not (:is_replaced and rows_after = 0)
     from drops
     union all
     select name, subject,

@@ -1,6 +1,6 @@
 -- Purpose: the ledger remembers which part the table is what it says; what failed in older parts is of no account any more.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after 6_ledger.pg.sql
--- Inputs:  :'run_id', :'dataset', :'schema', pg_temp.replacing; :"ledger".
+-- Inputs:  :'run_id' (who settles them), :'dataset', :'schema', pg_temp.replacing; :"ledger".
 -- Outputs: :"ledger".slice_origins and failed_records up to date; pg_temp.counted, how many rows of each had to change, and
 --          did.
 with written as (
@@ -17,7 +17,7 @@ with settled as materialized (
     select failed.failed_record_id
     from :"ledger".failed_records as failed join :"ledger".runs as failed_run on failed_run.run_id = failed.run_id
     where failed.resolved_at is null
-        and failed.run_id <> :'run_id'
+        and failed.part_id not in (select part_id from pg_temp.replacing)
         and failed_run.dataset = :'dataset'
         and failed_run.target_schema = :'schema'
         and not failed_run.dry_run

@@ -2,12 +2,16 @@
 
 use super::terminal::say;
 use crate::cli::SampleArgs;
+use crate::datasets::oca::OCA;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
 use crate::error::{Cause, Exit, Failure};
 use crate::words;
 
 /// Writes a file like those of the feed.
 pub fn run(args: SampleArgs) -> Result<Exit, Failure> {
+    if args.dataset.name != OCA.name {
+        return Err(Cause::usage(format!("there is no sample of {}", args.dataset.name)).into());
+    }
     let options = SampleOptions {
         cases: args.cases,
         out: args.out,

@@ -63,8 +63,9 @@ impl RunConfig {
         let selection = Selection::Failed { run: args.run.clone(), record: args.record };
         let what = (Kind::Retry, args.dataset);
         let mut config = Self::archived(what, selection, &args.database, &args.store, &args.processing)?;
-        // Records that fail again were known to fail: they are no reason to hold back the others.
-        if args.processing.max_failures.is_none() {
+        // Records that fail again were known to fail: they are no reason to hold back the others. What takes the place of
+        // all that was there is taken whole, as by a run.
+        if args.processing.max_failures.is_none() && !args.dataset.is_replaced() {
             config.processing.max_failures = FailureBudget { percent: 100.0, records: 0 };
         }
         Ok(config)

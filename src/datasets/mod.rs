@@ -4,7 +4,7 @@ pub mod oca;
 
 use crate::dataset::{Dataset, Options};
 
-/// Every dataset of this program: command line, help, tests and benchmarks go by this list.
+/// Every dataset of this program: command line, help and tests go by this list.
 pub const ALL: &[&Dataset] = &[&oca::OCA];
 
 /// The dataset of a name.

@@ -234,7 +234,7 @@ fn with_file(files: &[StagedFile], file_no: i64, failure: NewFailure) -> NewFail
 /// was lost on the way would be deleted.
 fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
     match &file.parsed {
-        Ok(parsed) if parsed.records_seen != staged => Err(Cause::Refused {
+        Ok(parsed) if parsed.records_seen > staged => Err(Cause::Refused {
             message: format!(
                 "{} has {} record(s), and {staged} are staged or failed: nothing of it is loaded",
                 file.fetched.name, parsed.records_seen

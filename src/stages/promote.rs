@@ -186,9 +186,6 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
             // The next batch comes before the server would do so by itself.
             promotion.run(sql::LOAD_ANALYZE, &change.table, &format!("analyze {}", change.table)).await?;
         }
-        if changes.iter().any(TableChange::is_large) {
-            promotion.analyze_origins().await?;
-        }
         promotion.note_step(rows, &step.details(json!({}))).await?;
         fault::point!("promote.before_commit");
         let _committing = context.committing.lock().await;
@@ -196,6 +193,9 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
             settle::settle(context, batch, &watch, error).await?;
         }
         step.say(&what, rows as u64, 0);
+        if changes.iter().any(TableChange::is_large) {
+            context.ledger.analyze_origins().await;
+        }
     }
     Ok(Outcome::Promoted(Promoted { changes, records, guards, samples }))
 }
@@ -332,13 +332,6 @@ impl Transfer<'_> {
         Ok(samples)
     }
 
-    /// The ledger's own large table grows with the production tables.
-    async fn analyze_origins(&self) -> Result<(), Cause> {
-        let ledger = &self.context.target.database.ledger_schema;
-        let text = sql::render(sql::LOAD_ANALYZE, &[("schema", ledger), ("table", "record_origins")]);
-        Ok(self.watch.answer("analyze record_origins", self.transaction.batch_execute(&text)).await?)
-    }
-
     /// The step's own row commits with the data: it is what tells later whether the commit took place.
     async fn note_step(&self, rows: i64, details: &Value) -> Result<(), Cause> {
         let values: [&(dyn ToSql + Sync); 7] =
@@ -417,6 +410,7 @@ impl Transfer<'_> {
             ("table", table),
             ("key", key),
             ("columns", &known.map(sql::columns).unwrap_or_default()),
+            ("texts", &known.map(sql::texts).unwrap_or_default()),
             ("compared", &known.map(sql::compared).unwrap_or_default()),
             ("assignments", &known.map(|table| sql::assignments(table, key)).unwrap_or_default()),
         ];

@@ -104,7 +104,9 @@ impl Transfer<'_> {
             remembered.collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, operation))?;
         let mut before = BTreeMap::new();
         for table in dataset.table_names() {
-            let rows = remembered.get(table).map_or_else(|| "null".into(), i64::to_string);
+            // A table that is replaced is read as a whole anyway.
+            let rows = remembered.get(table).filter(|_| !dataset.is_replaced());
+            let rows = rows.map_or_else(|| "null".into(), i64::to_string);
             let text = self.render_with(sql::PROMOTE_BEFORE, table, &[("remembered", &rows)]);
             let answer = self.watch.answer(operation, self.transaction.query_one(&text, &[])).await?;
             before.insert(table, answer.try_get(0).map_err(|e| failed(e, operation))?);

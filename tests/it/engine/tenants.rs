@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use merganser::dataset::{PublishedColumns, Reach};
 use merganser::datasets;
 
-/// What belongs to one dataset alone, beside the names of the datasets, of their tables and keys.
-const WORDS: &[&str] = &["case", "cases", "court", "courts", "street", "xml", "zip", "zips"];
+/// What belongs to one dataset alone, beside the names of the datasets and of their tables.
+const WORDS: &[&str] = &["indexnumberid", "case", "cases", "court", "courts", "street", "xml", "zip", "zips"];
 
 /// Files that may say such words, and why.
 const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
@@ -53,7 +54,7 @@ fn the_engine_speaks_of_no_dataset() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names: Vec<String> = WORDS.iter().map(|word| (*word).to_owned()).collect();
     for dataset in datasets::ALL {
-        names.extend(dataset.table_names().chain([dataset.name, dataset.key()]).map(str::to_owned));
+        names.extend(dataset.table_names().chain([dataset.name]).map(str::to_owned));
     }
     let mut files = Vec::new();
     collect(&root.join("src"), ".rs", &mut files);
@@ -81,4 +82,34 @@ fn the_engine_speaks_of_no_dataset() {
         }
     }
     assert!(found.is_empty(), "{}\n{}", found.len(), found.join("\n"));
+}
+
+/// Datasets share a database and a store, each under a lock of its own: no name may belong to two of them.
+#[test]
+fn datasets_do_not_get_in_each_others_way() {
+    let mut seen = std::collections::BTreeMap::new();
+    for dataset in datasets::ALL {
+        let folder = format!("folder {}", dataset.folder);
+        let tables = dataset.table_names().map(|table| format!("table {table}"));
+        for name in tables.chain([format!("table {}", dataset.records_table()), folder]) {
+            assert_eq!(seen.insert(name.clone(), dataset.name), None, "{name} of {}", dataset.name);
+        }
+        assert!(
+            dataset.folder.is_empty() || dataset.folder == format!("{}/", dataset.name),
+            "{}",
+            dataset.name
+        );
+        assert!(
+            !dataset.is_replaced() || dataset.tables.len() == 1,
+            "{}: one table is replaced",
+            dataset.name
+        );
+        for csv in dataset.published {
+            let is_private = csv.reach == Reach::Private;
+            // It would lie in the place of a raw file.
+            assert!(!is_private || (dataset.file_name)(csv.name).is_none(), "{}", csv.name);
+            let is_all = matches!(csv.columns, PublishedColumns::All);
+            assert!(is_private || !is_all, "{} publishes what somebody may add", csv.name);
+        }
+    }
 }

@@ -143,7 +143,7 @@ impl World {
             );
             assert_eq!(one(&client, &counted).await, "t", "the ledger's count of {table}");
         }
-        let open = "select string_agg(distinct concat_ws(' ', files.name, record_id, ordinal, reason), ', ')
+        let open = "select string_agg(distinct concat_ws(' ', parts.name, record_id, ordinal, reason), ', ')
             from etl.failed_records join etl.parts using (part_id) where resolved_at is null";
         let open = one(&client, open).await;
         let open: Vec<_> = open.split(", ").collect();

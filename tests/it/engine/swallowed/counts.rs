@@ -189,13 +189,13 @@ async fn what_the_ledger_does_not_keep() {
             "create trigger no before update on etl.parts for each row when (new.status = 'done')
                 execute function swallow()",
             "drop trigger no on etl.parts",
-            &["files: 1 row(s) to update, and the server reports 0; on files stands trigger no ("],
+            &["parts: 1 row(s) to update, and the server reports 0; on parts stands trigger no ("],
         ),
         thing(
             "create constraint trigger late after update on etl.parts deferrable initially deferred
                 for each row when (new.status = 'done') execute function again()",
             "drop trigger late on etl.parts",
-            &["files: 1 row(s)", "on files stands trigger late ("],
+            &["parts: 1 row(s)", "on parts stands trigger late ("],
         ),
         thing(
             "create trigger no before insert on etl.record_origins for each row execute function swallow()",

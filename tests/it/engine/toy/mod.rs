@@ -16,7 +16,11 @@ use crate::support::pipeline::Pipeline;
 
 /// The sheet in the source as it is now.
 fn put(pipeline: &Pipeline, lines: &str) {
-    fs::write(pipeline.source().join("rates.csv"), format!("code,title,amount\n{lines}")).unwrap();
+    put_as(pipeline, "rates.csv", lines);
+}
+
+fn put_as(pipeline: &Pipeline, name: &str, lines: &str) {
+    fs::write(pipeline.source().join(name), format!("code,title,amount\n{lines}")).unwrap();
 }
 
 fn config(pipeline: &Pipeline) -> RunConfig {
@@ -94,6 +98,70 @@ async fn what_the_sheet_does_not_name_goes_and_a_failed_row_stays() {
     load(&pipeline).unwrap();
     assert_eq!(rows(&pipeline).await, "a:one:1 b:two:5");
     assert_eq!(pipeline.one(open).await, "b loaded");
+}
+
+/// Nobody knows which row it was: so none goes.
+#[tokio::test]
+async fn while_a_failed_record_has_no_key_no_row_goes() {
+    let pipeline = Pipeline::new("toy keyless").await;
+    put(&pipeline, "a,one,1\nb,two,2\n");
+    load(&pipeline).unwrap();
+    put(&pipeline, "a,one,3\n,garbled\n");
+    load(&pipeline).unwrap();
+    assert_eq!(rows(&pipeline).await, "a:one:3 b:two:2");
+    put(&pipeline, "a,one,3\n");
+    load(&pipeline).unwrap();
+    assert_eq!(rows(&pipeline).await, "a:one:3");
+    let resolved = "select string_agg(resolution, ' ') from etl.failed_records";
+    assert_eq!(pipeline.one(resolved).await, "superseded");
+}
+
+#[tokio::test]
+async fn of_two_lines_with_one_key_of_which_one_fails_neither_counts() {
+    let pipeline = Pipeline::new("toy twice").await;
+    put(&pipeline, "a,one,1\n");
+    load(&pipeline).unwrap();
+    put(&pipeline, "a,one,2\na,one,many\nb,two,2\n");
+    load(&pipeline).unwrap();
+    assert_eq!(rows(&pipeline).await, "a:one:1 b:two:2");
+}
+
+#[tokio::test]
+async fn the_newest_sheet_counts_and_an_older_one_changes_nothing() {
+    let pipeline = Pipeline::new("toy order").await;
+    // Both in one run: what failed in the older one keeps no row of the newer.
+    put_as(&pipeline, "rates-2026-11-01.csv", "a,one,1\nb,two,many\nc,three,3\n");
+    put_as(&pipeline, "rates-2026-11-08.csv", "a,one,2\nd,four,4\n");
+    let summary = load(&pipeline).unwrap();
+    assert_eq!(rows(&pipeline).await, "a:one:2 d:four:4");
+    assert_eq!((summary.records.loaded, summary.records.superseded, summary.records.failed), (2, 2, 1));
+    assert_eq!(
+        pipeline.one("select string_agg(resolution, ' ') from etl.failed_records").await,
+        "superseded"
+    );
+    put_as(&pipeline, "rates-2026-10-25.csv", "a,old,9\ne,five,5\n");
+    let summary = load(&pipeline).unwrap();
+    assert_eq!(rows(&pipeline).await, "a:one:2 d:four:4");
+    assert_eq!((summary.records.loaded, summary.records.superseded), (0, 2));
+    let manifest = fs::read_to_string(pipeline.store().join("public/rates/manifest.json")).unwrap();
+    assert!(manifest.contains(r#""newest_run_date": "2026-11-08""#), "{manifest}");
+}
+
+/// A digit more or less in every key, and all rows are others: as many come as go.
+#[tokio::test]
+async fn rows_that_go_are_counted_whatever_comes_in_their_place() {
+    let pipeline = Pipeline::new("toy drop").await;
+    let lines = |first: u32| (first..first + 50).map(|n| format!("{n},rate,{n}\n")).collect::<String>();
+    put(&pipeline, &lines(100));
+    load(&pipeline).unwrap();
+    put(&pipeline, &lines(1000));
+    let error = load(&pipeline).expect_err("a guard stops it").to_string();
+    assert!(error.contains("guard drop rates"), "{error}");
+    put(&pipeline, &lines(100));
+    pipeline.execute("delete from rates where code > '103'").await;
+    put(&pipeline, "");
+    let error = load(&pipeline).expect_err("few rows, and none would be left").to_string();
+    assert!(error.contains("guard drop rates"), "{error}");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ pub const RATES: Dataset = Dataset {
             Column::new("amount", ColumnType::Numeric, Element("amount")),
         ],
     }],
-    file_name: |name| (name == "rates.csv").then(|| FileName { run_date: None, order_key: name.to_owned() }),
+    file_name,
     near_name: |_| None,
     parse,
     promotion: Promotion::Replace { key: "code" },
@@ -52,6 +52,13 @@ pub const RATES: Dataset = Dataset {
         columns: PublishedColumns::Named,
     }],
 };
+
+/// `rates.csv`, or `rates-2026-11-01.csv`, which counts by its day.
+fn file_name(name: &str) -> Option<FileName> {
+    let day = name.strip_prefix("rates")?.strip_suffix(".csv")?;
+    let run_date = if day.is_empty() { None } else { Some(day.strip_prefix('-')?.parse().ok()?) };
+    Some(FileName { run_date, order_key: day.to_owned() })
+}
 
 /// One line is one record; what has not three cells, or no number, is a failed one.
 fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
@@ -79,7 +86,7 @@ fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseErr
             }
             _ => {
                 parsed.records_failed += 1;
-                let record_id = parts.first().map(|code| (*code).to_owned());
+                let record_id = parts.first().filter(|code| !code.is_empty()).map(|code| (*code).to_owned());
                 let reason = "not a code, a title and a number".to_owned();
                 sink.failed(FailedRecord { record_id, ordinal, reason, ..FailedRecord::default() })?;
             }
