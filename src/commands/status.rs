@@ -43,8 +43,7 @@ pub async fn status(args: StatusArgs) -> Result<Exit, Failure> {
         }
         Err(Cause::Usage {
             message: format!("the ledger knows no run, file or record `{subject}`"),
-            hint: Some("merganser status lists the runs; of a deleted record nothing is kept, and the rows of a table that is replaced \
-                 whole come from its newest file".into()),
+            hint: Some("merganser status lists the runs; of a deleted record nothing is kept".into()),
         })
     }
     .await;
