@@ -229,18 +229,17 @@ async fn export(
         }
     };
     savepoint.commit().await.map_err(failed)?;
+    let place = context.objects().published(csv);
     if exported.objects != 1 || exported.size_bytes > S3_COPY_BYTES_MAX {
         tracing::info!(
-            object = csv.name,
+            object = place,
             exported.objects,
             exported.size_bytes,
-            "{} is too large to be one object of the database's; its rows go through the connection",
-            csv.name
+            "{place} is too large to be one object of the database's; its rows go through the connection"
         );
         return Ok(None);
     }
     let aws_s3::ExportedObjects { rows, size_bytes, .. } = exported;
-    let place = context.objects().published(csv);
     Ok(Some(Object { csv, key: place, rows, size_bytes, sha256: None, exported: Some(key) }))
 }
 
