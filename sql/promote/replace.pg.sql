@@ -102,6 +102,6 @@ create temp table counted (table_name text, change text, expected bigint, found 
 insert into pg_temp.counted (table_name, change, expected, found)
 select
     :'table',
-    'load',
+    'staged',
     (select count(*) from :"staging".:"records" where is_winner),
     (select count(*) from :"staging".:"table");

@@ -239,7 +239,7 @@ fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
                 "{} has {} record(s), and {staged} are staged or failed: nothing of it is loaded",
                 file.fetched.name, parsed.records_seen
             ),
-            hint: None,
+            hint: Some("a record was lost on its way, which is a defect: report it, with the file".into()),
         }),
         _ => Ok(()),
     }

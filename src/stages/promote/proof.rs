@@ -76,6 +76,9 @@ impl Count {
         let Self { expected, found, .. } = self;
         match self.change.as_str() {
             "left" => format!("{found} row(s) of deleted records are still there"),
+            "staged" => {
+                format!("{expected} record(s) are to be loaded, and {found} row(s) of them were staged")
+            }
             change => format!("{expected} row(s) to {change}, and the server reports {found}"),
         }
     }

@@ -8,6 +8,7 @@ use std::fs;
 use merganser::commands;
 use merganser::commands::summary::Summary;
 use merganser::config::{DatabaseConfig, FailureBudget, RunConfig};
+use merganser::dataset::{Dataset, Parsed, Scripts};
 use merganser::error::Failure;
 use merganser::log::Report;
 
@@ -22,6 +23,25 @@ fn put(pipeline: &Pipeline, lines: &str) {
 fn put_as(pipeline: &Pipeline, name: &str, lines: &str) {
     fs::write(pipeline.source().join(name), format!("code,title,amount\n{lines}")).unwrap();
 }
+
+/// Its export loses a row.
+const LOSES_A_ROW: Dataset = Dataset {
+    scripts: Scripts {
+        export: "copy (select code, title, amount from rates where code <> 'b' order by record_no)
+            to (:'dir' || '/rates.csv') (format csv, header, nullstr '');\n",
+        ..RATES.scripts
+    },
+    ..RATES
+};
+
+/// Its parser has seen a record more than it gives.
+const LOSES_A_RECORD: Dataset = Dataset {
+    parse: |input, sink| {
+        let parsed = (RATES.parse)(input, sink)?;
+        Ok(Parsed { records_seen: parsed.records_seen + 1, ..parsed })
+    },
+    ..RATES
+};
 
 fn config(pipeline: &Pipeline) -> RunConfig {
     let database = DatabaseConfig {
@@ -197,6 +217,25 @@ async fn a_record_that_the_database_refuses_is_a_failed_one_here_too() {
     let summary = run(config).unwrap();
     assert_eq!(summary.failures.records, 1);
     assert_eq!(rows(&pipeline).await, "a:one:11 b:two:2 c:three:3");
+}
+
+/// What gets lost between the sheet and the database would be taken for what is gone.
+#[tokio::test]
+async fn what_is_lost_on_the_way_stops_the_run() {
+    let pipeline = Pipeline::new("toy lost").await;
+    put(&pipeline, "a,one,1\nb,two,2\n");
+    load(&pipeline).unwrap();
+    put(&pipeline, "a,one,3\nb,two,2\n");
+    for (dataset, words) in [
+        (&LOSES_A_ROW, "2 record(s) are to be loaded, and 1 row(s) of them were staged"),
+        (&LOSES_A_RECORD, "has 3 record(s), and 2 are staged or failed: nothing of it is loaded"),
+    ] {
+        let mut config = config(&pipeline);
+        config.target.dataset = dataset;
+        let error = run(config).expect_err("something is missing").to_string();
+        assert!(error.contains(words), "{error}");
+        assert_eq!(rows(&pipeline).await, "a:one:1 b:two:2");
+    }
 }
 
 #[tokio::test]
