@@ -24,7 +24,9 @@ pub(super) fn with_document<T>(
     limits: &Limits,
     read: impl FnOnce(Document<'_>, u64) -> Result<T, ParseError>,
 ) -> Result<T, ParseError> {
-    let file = File::open(path).map_err(|source| ParseError::Io { file: shown(path), source })?;
+    let disk_error = |source| ParseError::Io { file: shown(path), source };
+    let file = File::open(path).map_err(disk_error)?;
+    let archive_bytes = file.metadata().map_err(disk_error)?.len();
     // Each file that the list names takes memory before it can be refused.
     let left = Rc::new(Cell::new(limits.list_bytes));
     let bounded = Bounded { file: BufReader::new(file), left: left.clone() };
@@ -40,6 +42,11 @@ pub(super) fn with_document<T>(
         return Err(unreadable(path, format!("its XML file is packed as {method}, which is not read here")));
     }
     let (declared, packed) = (entry.size(), entry.compressed_size());
+    // What an archive says of itself would otherwise be its own limit.
+    if packed > archive_bytes {
+        let reason = format!("its XML file declares {packed} packed bytes in an archive of {archive_bytes}");
+        return Err(unreadable(path, reason));
+    }
     // A small document may be as repetitive as it likes: reading it costs little.
     let most =
         limits.unpacked_ratio.saturating_mul(packed).max(limits.ratio_free_bytes).min(limits.unpacked_bytes);

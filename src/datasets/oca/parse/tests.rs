@@ -741,6 +741,11 @@ fn archives_that_unpack_to_too_much_are_unreadable() {
         };
     assert!(with(Limits { unpacked_ratio: 100, ..LIMITS }).contains("100 for one packed byte"));
     assert!(with(Limits { unpacked_bytes: 1 << 20, ..LIMITS }).contains("at most 1048576 bytes"));
+    // The list declares as many packed bytes as would let the document pass: more than the archive has.
+    let mut swollen = archive.clone();
+    let at = central(&archive) + 20;
+    swollen[at..at + 4].copy_from_slice(&(1_u32 << 20).to_le_bytes());
+    assert!(unreadable(&swollen).contains("1048576 packed bytes in an archive of"));
 }
 
 #[test]
