@@ -1,6 +1,7 @@
 //! What a dataset is: tables, a file-name rule, a parser that writes rows to a sink, SQL files and
 //! a named way of promotion. A dataset is a `const` value; it touches no network, store or database.
 
+pub mod enrichment;
 pub mod records;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,8 @@ use std::path::Path;
 
 use arrow::record_batch::RecordBatch;
 use jiff::civil::Date;
+
+use self::enrichment::Enrichment;
 
 /// The type of a production column, as PostgreSQL names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +37,8 @@ pub enum CellSource {
     Parent(&'static str),
     /// Made by the parser.
     Made,
-    /// Not in the source: a later step fills it. Not staged.
-    Later,
+    /// Not in the source: an enrichment fills it.
+    Enriched,
 }
 
 /// One column of a production table.
@@ -65,9 +68,9 @@ pub struct Table {
 }
 
 impl Table {
-    /// The columns that the parser fills and the pipeline loads.
-    pub fn staged(&self) -> impl Iterator<Item = &'static Column> + use<> {
-        self.columns.iter().filter(|c| c.source != CellSource::Later)
+    /// The columns that the parser fills.
+    pub fn parsed(&self) -> impl Iterator<Item = &'static Column> + use<> {
+        self.columns.iter().filter(|c| c.source != CellSource::Enriched)
     }
 }
 
@@ -175,11 +178,15 @@ pub struct Dataset {
     /// Why a name that looks like one of the feed's is none; `None`: it does not look like one.
     pub near_name: fn(&str) -> Option<&'static str>,
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
+    /// What is added to its rows before they are exported.
+    pub enrichment: Option<Enrichment>,
     pub promotion: Promotion,
     /// For how many days the sender's server keeps a file; one that is older cannot come from there.
     pub feed_days: Option<u32>,
     /// The names of its own guards, beside those of every dataset.
     pub guards: &'static [&'static str],
+    /// What its PostgreSQL scripts may name beside the engine's variables: of its own options.
+    pub variables: fn(&Options) -> Vec<(&'static str, String)>,
     pub scripts: Scripts,
     pub published: &'static [PublishedTable],
 }

@@ -7,7 +7,7 @@ use crate::stages::check::{self, Checked};
 use crate::stages::fetch::{self, Fetched};
 use crate::stages::promote::{self, Outcome, Refused};
 use crate::stages::select::{self, Batch};
-use crate::stages::{export, load, parse, publish, upload};
+use crate::stages::{enrich, export, load, parse, publish, upload};
 use crate::{archive, fault};
 
 /// Loads what is new, batch by batch, then publishes. `progress` is kept up to date, so that the caller knows what was
@@ -83,8 +83,10 @@ async fn to_production(
     progress: &mut Progress,
     checked: Checked,
 ) -> Result<Option<Refused>, Cause> {
+    progress.step("enrich");
+    let enriched = enrich::enrich(context, checked).await?;
     progress.step("export");
-    let exported = export::export(context, checked).await?;
+    let exported = export::export(context, enriched).await?;
     progress.step("upload");
     let uploaded = upload::upload(context, exported).await?;
     let replacing = uploaded.replacing();

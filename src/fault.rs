@@ -31,6 +31,8 @@ pub const POINTS: &[&str] = &[
     "check.failures",
     "check.file",
     "check.end",
+    "enrich.begin",
+    "enrich.end",
     "export.begin",
     "export.table",
     "export.end",

@@ -11,6 +11,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_ledger", include_str!("../sql/ledger/migrations/0001_ledger.pg.sql")),
     ("0002_posted", include_str!("../sql/ledger/migrations/0002_posted.pg.sql")),
     ("0003_parts", include_str!("../sql/ledger/migrations/0003_parts.pg.sql")),
+    ("0004_answers", include_str!("../sql/ledger/migrations/0004_answers.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -55,6 +56,9 @@ pub const LEDGER_ADD_FAILURES: &str = include_str!("../sql/ledger/add_failures.p
 pub const LEDGER_SCHEMA_EXISTS: &str = include_str!("../sql/ledger/schema_exists.pg.sql");
 pub const LEDGER_CREATE_SCHEMA: &str = include_str!("../sql/ledger/create_schema.pg.sql");
 pub const LEDGER_VERSION: &str = include_str!("../sql/ledger/version.pg.sql");
+pub const LEDGER_HAS_ANSWERS: &str = include_str!("../sql/ledger/has_answers.pg.sql");
+pub const LEDGER_KNOWN_ANSWERS: &str = include_str!("../sql/ledger/known_answers.pg.sql");
+pub const LEDGER_REMEMBER_ANSWERS: &str = include_str!("../sql/ledger/remember_answers.pg.sql");
 pub const LEDGER_APPLIED: &str = include_str!("../sql/ledger/applied.pg.sql");
 
 pub const PROMOTE_SAMPLES: &str = include_str!("../sql/promote/samples.pg.sql");
@@ -71,6 +75,9 @@ pub const STAGED_MERGE: &str = include_str!("../sql/staged/2_merge.duckdb.sql");
 pub const STAGED_REPLACE: &str = include_str!("../sql/staged/2_replace.duckdb.sql");
 pub const STAGED_ARRAY_LITERAL: &str = include_str!("../sql/staged/3_array_literal.duckdb.sql");
 pub const STAGED_RECORDS: &str = include_str!("../sql/staged/4_records.duckdb.sql");
+pub const STAGED_QUESTIONS: &str = include_str!("../sql/staged/questions.duckdb.sql");
+pub const STAGED_ANSWERS: &str = include_str!("../sql/staged/answers.duckdb.sql");
+pub const STAGED_ANSWERED: &str = include_str!("../sql/staged/answered.duckdb.sql");
 pub const STAGED_COUNTS: &str = include_str!("../sql/staged/counts.duckdb.sql");
 pub const STAGED_FAILURES: &str = include_str!("../sql/staged/failures.duckdb.sql");
 
@@ -109,6 +116,10 @@ pub const AWS_S3_EXPORT: &str = include_str!("../sql/aws_s3/2_export.pg.sql");
 pub const SESSION_END: &str = include_str!("../sql/session/end.pg.sql");
 pub const SESSION_LOOK: &str = include_str!("../sql/session/look.pg.sql");
 pub const SESSION_WHO: &str = include_str!("../sql/session/who.pg.sql");
+
+pub const BACKFILL_OPEN: &str = include_str!("../sql/backfill/open.pg.sql");
+pub const BACKFILL_NEXT: &str = include_str!("../sql/backfill/next.pg.sql");
+pub const BACKFILL_ANSWERS: &str = include_str!("../sql/backfill/answers.pg.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 
@@ -171,13 +182,14 @@ pub fn literal(text: &str) -> String {
 
 /// The staged columns of a table as a list of identifiers.
 pub fn columns(table: &Table) -> String {
-    table.staged().map(|c| identifier(c.name)).collect::<Vec<_>>().join(", ")
+    table.columns.iter().map(|c| identifier(c.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// `column = staged.column` for each staged column of a table but `key`.
 pub fn assignments(table: &Table, key: &str) -> String {
     table
-        .staged()
+        .columns
+        .iter()
         .filter(|c| c.name != key)
         .map(|c| format!("{0} = staged.{0}", identifier(c.name)))
         .collect::<Vec<_>>()
@@ -188,7 +200,7 @@ pub fn assignments(table: &Table, key: &str) -> String {
 /// column's own has a say.
 pub fn texts(table: &Table) -> String {
     let column = |name: &str| format!("{}::text collate \"C\"", identifier(name));
-    table.staged().map(|c| column(c.name)).collect::<Vec<_>>().join(", ")
+    table.columns.iter().map(|c| column(c.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// The staged columns of a table, to compare rows by: texts byte by byte, whatever the collation of a column is.
@@ -197,7 +209,7 @@ pub fn compared(table: &Table) -> String {
         ColumnType::Text | ColumnType::TextArray => format!("{0} collate \"C\" as {0}", identifier(name)),
         _ => identifier(name),
     };
-    table.staged().map(|c| column(c.name, c.kind)).collect::<Vec<_>>().join(", ")
+    table.columns.iter().map(|c| column(c.name, c.kind)).collect::<Vec<_>>().join(", ")
 }
 
 /// What asks for the newest day of which a dataset's production tells: one row and column, a date as text or null.

@@ -1,7 +1,8 @@
 -- Purpose: the tables of the court extract in the local staging store of one run.
 -- Engine:  DuckDB
 -- Inputs:  none; the parser appends rows to these tables, the columns in this order.
--- Outputs: one table for each production table that the parser fills; files, records and failed are in staged/1_tables.duckdb.sql.
+-- Outputs: one table for each production table that the parser fills, and oca_addresses_geocoded, a view of the addresses with the columns that
+--          geocode/4_apply.duckdb.sql fills; files, records and failed are in staged/1_tables.duckdb.sql.
 -- Numerics are text: they keep the digits and the scale that they came with (rule 6).
 
 create table oca_index (
@@ -140,3 +141,29 @@ create table oca_warrants (
     returnedreason varchar,
     executiondate date
 );
+
+-- Where nobody geocodes.
+create view oca_addresses_geocoded as
+select
+    *,
+    null::varchar as status,
+    null::varchar as house_number,
+    null::varchar as street_name,
+    null::varchar as borough_code,
+    null::varchar as place_name,
+    null::varchar as sname,
+    null::varchar as hnum,
+    null::varchar as boro,
+    null::varchar as lat,
+    null::varchar as bin,
+    null::varchar as bbl,
+    null::varchar as cd,
+    null::varchar as ct,
+    null::varchar as council,
+    null::varchar as grc,
+    null::varchar as grc2,
+    null::varchar as msg,
+    null::varchar as msg2,
+    null::varchar as lon,
+    null::varchar as zip_code
+from oca_addresses;

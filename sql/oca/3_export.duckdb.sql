@@ -41,8 +41,28 @@ copy (
         street2,
         city,
         state,
-        postalcode
-    from oca_addresses
+        postalcode,
+        status,
+        house_number,
+        street_name,
+        borough_code,
+        place_name,
+        sname,
+        hnum,
+        boro,
+        lat,
+        bin,
+        bbl,
+        cd,
+        ct,
+        council,
+        grc,
+        grc2,
+        msg,
+        msg2,
+        lon,
+        zip_code
+    from oca_addresses_geocoded
     where record_no not in (select record_no from losers)
 ) to (:'dir' || '/oca_addresses.csv') (format csv, header, nullstr '');
 

@@ -1,7 +1,8 @@
--- Purpose: the guards of the court extract alone: rows without their case, and keys that are there twice.
+-- Purpose: the guards of the court extract alone: rows without their case, keys that are there
+--          twice, and too few addresses whose building lot is known.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after promote/guards.pg.sql
 -- Inputs:  :'run_id', :batch, :"ledger"; :"staging" (what was loaded), :"schema"; :'allow', names that are let through, with
---          commas; :'allowed_by', who lets them through.
+--          commas; :'allowed_by', who lets them through; :'geocode_required', per cent of the city's addresses, or empty.
 -- Outputs: :"ledger".guards, one row for each guard and table that was looked at.
 
 with unkeyed as (
@@ -81,6 +82,13 @@ duplicates as (
         join :"staging".oca_appearances as staged using (appearanceid)
     where known.indexnumberid <> staged.indexnumberid
 ),
+-- What is outside of the city, or has no street line, cannot have a lot.
+geocoded as (
+    select
+        count(*) filter (where status = 'match') as found,
+        count(*) filter (where coalesce(status, '') not in ('outside', 'no_line')) as wanted
+    from :"staging".oca_addresses
+),
 findings as (
     select name, subject, 'no row without its case' as threshold, rows || ' rows' as found, false as passed
     from orphans
@@ -90,6 +98,15 @@ findings as (
     union all
     select name, subject, 'no key twice', rows || ' keys', rows = 0
     from duplicates
+    union all
+    select
+        'geocode',
+        'oca_addresses',
+        :'geocode_required' || '% of the city''s addresses with a lot',
+        found || ' of ' || wanted,
+        found * 100.0 >= wanted * nullif(:'geocode_required', '')::numeric
+    from geocoded
+    where :'geocode_required' <> ''
 )
 insert into :"ledger".guards (run_id, batch, name, subject, threshold, found, passed, allowed_by)
 select

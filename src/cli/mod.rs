@@ -43,6 +43,8 @@ pub enum Command {
     Adopt(Box<AdoptArgs>),
     /// Take out what is left of cases that the court deleted, and prove it
     Purge(Box<PurgeArgs>),
+    /// Complete rows that are in production already, a batch a transaction
+    Backfill(Box<BackfillArgs>),
     /// Write a made-up extract that looks like the real one
     Sample(SampleArgs),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
@@ -59,6 +61,12 @@ fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
     let names = datasets::ALL.iter().map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
     PossibleValuesParser::new(names)
         .map(|name| datasets::named(&name).expect("a possible value is the name of a dataset"))
+}
+
+/// What a dataset's rows can be completed with, by name.
+fn enrichment() -> PossibleValuesParser {
+    let known = datasets::ALL.iter().filter_map(|dataset| dataset.enrichment);
+    PossibleValuesParser::new(known.map(|known| PossibleValue::new(known.name).help(known.about)))
 }
 
 #[derive(Args)]
@@ -173,6 +181,40 @@ pub struct PurgeArgs {
     #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
     pub load_via: LoadVia,
     /// Show what would go, and roll back
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
+    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
+    pub skip_publish: bool,
+}
+
+#[derive(Args)]
+pub struct BackfillArgs {
+    /// The dataset
+    #[arg(value_parser = dataset())]
+    pub dataset: &'static Dataset,
+    /// What is completed
+    #[arg(value_parser = enrichment())]
+    pub enrichment: String,
+    /// Only records from this day on
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub since: Option<jiff::civil::Date>,
+    /// At most so many different questions; the next backfill goes on with the others
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    #[command(flatten)]
+    pub own: datasets::EnrichmentOptions,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// How public CSVs get from the database into the store
+    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
+    pub load_via: LoadVia,
+    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
+    /// Show what would change, and roll back; nobody outside is asked
     #[arg(long)]
     pub dry_run: bool,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)

@@ -1,6 +1,7 @@
 //! What each command does with its arguments, and how its result is shown.
 
 pub mod adopt;
+pub mod backfill;
 pub mod check;
 pub mod demo;
 mod failures;
@@ -40,6 +41,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Check(args) => start(check::run(*args)),
         Command::Adopt(args) => start(adopt::run(*args, &report)),
         Command::Purge(args) => start(purge::run(*args, &report)),
+        Command::Backfill(args) => start(backfill::run(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Sample(args) => sample::run(args),
         Command::Completions { shell } => {

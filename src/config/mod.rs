@@ -1,6 +1,7 @@
 //! Flags and environment become one validated configuration per command, from shared parts, before any I/O.
 
 mod adopt;
+mod backfill;
 mod budget;
 mod database;
 mod processing;
@@ -13,6 +14,7 @@ pub use crate::cli::LoadVia;
 use crate::error::Cause;
 
 pub use adopt::AdoptConfig;
+pub use backfill::BackfillConfig;
 pub use budget::{DeleteLimit, DropLimit, FailureBudget};
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use processing::ProcessingConfig;

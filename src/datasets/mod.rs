@@ -31,3 +31,23 @@ impl OwnOptions {
         }
     }
 }
+
+/// The options of the datasets' enrichments, where nothing else is processed.
+#[derive(clap::Args, Clone, Debug)]
+pub struct EnrichmentOptions {
+    #[command(flatten)]
+    pub oca: oca::options::GeocodeOptions,
+}
+
+impl EnrichmentOptions {
+    /// What they mean to a dataset; those of others are not looked at.
+    ///
+    /// # Errors
+    /// What is wrong, for the person who typed it.
+    pub fn of(&self, dataset: &Dataset) -> Result<Options, String> {
+        match dataset.name {
+            "oca" => self.oca.read(),
+            _ => Ok(Options::new()),
+        }
+    }
+}

@@ -15,6 +15,7 @@ pub enum Kind {
     Retry,
     Adopt,
     Purge,
+    Backfill,
 }
 
 impl Kind {
@@ -26,6 +27,7 @@ impl Kind {
             Kind::Retry => "retry",
             Kind::Adopt => "adopt",
             Kind::Purge => "purge",
+            Kind::Backfill => "backfill",
         }
     }
 }

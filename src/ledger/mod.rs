@@ -3,6 +3,7 @@
 //! It has a connection of its own, which also holds the dataset's lock, so that what it writes survives a
 //! promotion that is rolled back. What must commit with the data is written by the promotion itself.
 
+mod answers;
 pub mod entries;
 pub mod inspect;
 mod migrations;
@@ -22,6 +23,7 @@ use crate::error::Cause;
 use crate::sql;
 use crate::system::machine;
 
+pub use answers::KnownAnswer;
 pub use entries::{
     Kind, KnownFailure, KnownPart, NewFailure, NewPart, NewRun, PartFindings, Place, Status, confirm_written,
 };

@@ -17,6 +17,7 @@ use crate::ledger::Ledger;
 use crate::log::Report;
 use crate::objects::Objects;
 use crate::run::aws_s3::AwsS3;
+use crate::run::enriching::Enriching;
 use crate::system::machine;
 use crate::system::workspace::Workspace;
 use crate::words;
@@ -71,6 +72,8 @@ pub struct RunContext {
     pub processing: ProcessingConfig,
     pub source: Source,
     pub workspace: Workspace,
+    /// `None`: nothing is added to the dataset's rows from elsewhere.
+    pub enriching: Option<Enriching>,
 }
 
 impl RunContext {
@@ -82,7 +85,13 @@ impl RunContext {
     ) -> Result<Self, Cause> {
         let source = Source::open(&from.url, &context.target.s3, &from.sftp).await?;
         let workspace = Workspace::create(&processing.work_dir)?;
-        Ok(Self { context, from, processing, source, workspace })
+        let enriching = match &context.dataset().enrichment {
+            Some(enrichment) => Some(
+                Enriching::open(&context.ledger, enrichment, &processing.options, workspace.path()).await?,
+            ),
+            None => None,
+        };
+        Ok(Self { context, from, processing, source, workspace, enriching })
     }
 }
 

@@ -2,6 +2,9 @@
 
 pub mod aws_s3;
 pub mod context;
+pub mod enriching;
+pub mod fence;
 pub mod opened;
 pub mod progress;
 pub mod server;
+pub mod settle;

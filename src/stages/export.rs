@@ -1,13 +1,13 @@
 //! Export: the staged rows as CSVs that PostgreSQL can load, written by DuckDB's SQL alone.
 //!
-//! In: [`Checked`]. Out: [`Exported`]. A failure changes nothing but the ledger. Staging store and downloads stay
+//! In: [`Enriched`]. Out: [`Exported`]. A failure changes nothing but the ledger. Staging store and downloads stay
 //! until the run ends; the CSVs go with them.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::check::Checked;
+use super::enrich::Enriched;
 use super::fetch::Fetched;
 use crate::clients::duckdb::{DuckError, Staging};
 use crate::dataset::{Dataset, Promotion};
@@ -46,10 +46,10 @@ pub(super) struct Csv {
 }
 
 /// Runs the dataset's export script and drops the staging store.
-pub async fn export(context: &Context, checked: Checked) -> Result<Exported, Cause> {
-    let step = context.begin(checked.batch(), "export").await?;
+pub async fn export(context: &Context, enriched: Enriched) -> Result<Exported, Cause> {
+    let step = context.begin(enriched.batch(), "export").await?;
     fault::point!("export.begin");
-    let (fetched, staging) = checked.into_parts();
+    let (fetched, staging) = enriched.into_parts();
     let dataset = context.dataset();
     let target = fetched.folder().join("csv");
     let csvs = blocking(move || {

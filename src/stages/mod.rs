@@ -3,6 +3,7 @@
 //! other stage.
 
 pub mod check;
+pub mod enrich;
 pub mod export;
 pub mod fetch;
 pub mod load;

@@ -9,7 +9,6 @@ mod guards;
 mod merge;
 mod proof;
 mod refused;
-mod settle;
 
 pub use golden::truths;
 pub use guards::Guard;
@@ -25,13 +24,12 @@ use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::Table;
 use crate::error::Cause;
 use crate::run::context::RunContext;
+use crate::run::fence::fence;
+use crate::run::settle::settle;
 use crate::schema::{self, Comparison};
 use crate::system::machine;
 use crate::words;
 use crate::{fault, ledger, sql};
-
-/// How long a statement waits for somebody else's lock.
-const LOCK_TIMEOUT: &str = "30s";
 
 /// What became of a promotion that did not fail.
 #[derive(Debug)]
@@ -142,7 +140,7 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
     let compared = schema::compare(&mut transaction, context.dataset(), schema);
     let found = watch.answers("compare the columns", compared).await?;
     let promotion = Transfer { context, batch, transaction: &transaction, watch: &watch };
-    promotion.fence().await?;
+    fence(context, &transaction, &watch).await?;
     promotion.verify_staged(loaded.rows()).await?;
     fault::point!("promote.fenced");
     let new = promotion.make_missing_tables(&found).await?;
@@ -190,7 +188,7 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
         fault::point!("promote.before_commit");
         let _committing = context.committing.lock().await;
         if let Err(error) = watch.answer("commit", transaction.commit()).await {
-            settle::settle(context, batch, &watch, error).await?;
+            settle(context, batch, &watch, error).await?;
         }
         step.say(&what, rows as u64, 0);
         if changes.iter().any(TableChange::is_large) {
@@ -213,23 +211,6 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Waits for no other promotion to be under way and proves that this run may promote.
-    async fn fence(&self) -> Result<(), Cause> {
-        // Of large tables few rows are wanted, and the disks of today seek: with the server's default, whole tables are
-        // read for them.
-        let settings = format!("set local lock_timeout = '{LOCK_TIMEOUT}'; set local random_page_cost = 1.1");
-        self.transaction.batch_execute(&settings).await.map_err(|e| failed(e, "begin"))?;
-        // Its connection holds the lock that keeps other runs out.
-        self.context.ledger.confirm().await?;
-        let lock = self.context.ledger.lock_name();
-        self.query(sql::LEDGER_LOCK_PROMOTION, "", &[&lock], "take the promotion's lock").await?;
-        let runs = self.query(sql::LEDGER_FENCE, "", &[&self.context.run_id], "find the run").await?;
-        if runs.is_empty() {
-            return Err(ledger::taken_over());
-        }
-        Ok(())
-    }
-
     /// Proves that the staging tables hold what was loaded into them, and keeps others from writing to them: a server
     /// that crashed meanwhile has emptied them, and a run that was declared dead may not know it yet.
     async fn verify_staged(&self, staged: &[(String, u64)]) -> Result<(), Cause> {
@@ -385,6 +366,8 @@ impl Transfer<'_> {
         let feed_days = feed_days.map_or_else(|| "null".into(), |days| days.to_string());
         let kept: Vec<_> = dataset.kept().iter().map(|table| table.name).collect();
         let allowed_by = format!("{} at {}", machine::user(), machine::host());
+        let own = (dataset.variables)(&context.processing.options);
+        let own: Vec<_> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let variables = [
             ("schema", database.schema.as_str()),
             ("staging", &database.staging_schema),
@@ -414,6 +397,6 @@ impl Transfer<'_> {
             ("compared", &known.map(sql::compared).unwrap_or_default()),
             ("assignments", &known.map(|table| sql::assignments(table, key)).unwrap_or_default()),
         ];
-        sql::render(script, &[special, &variables].concat())
+        sql::render(script, &[special, &own, &variables].concat())
     }
 }

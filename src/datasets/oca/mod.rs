@@ -7,6 +7,7 @@ mod document;
 mod fields;
 mod file_name;
 mod flatten;
+mod geocode;
 mod leftovers;
 mod names;
 pub mod options;
@@ -36,6 +37,7 @@ pub const OCA: Dataset = Dataset {
     file_name: file_name::file_name,
     near_name: file_name::near_name,
     parse: parse::parse,
+    enrichment: Some(geocode::GEOCODE),
     promotion: Promotion::Merge {
         key: "indexnumberid",
         plan: include_str!("../../../sql/oca/6_promote.pg.sql"),
@@ -47,7 +49,11 @@ pub const OCA: Dataset = Dataset {
         },
     },
     feed_days: Some(60),
-    guards: &["duplicates", "orphans"],
+    guards: &["duplicates", "geocode", "orphans"],
+    variables: |options| {
+        let required = options::geocode_required(options).map(|percent| percent.to_string());
+        vec![("geocode_required", required.unwrap_or_default())]
+    },
     scripts: Scripts {
         stage: include_str!("../../../sql/oca/1_stage.duckdb.sql"),
         check: Some(include_str!("../../../sql/oca/2_check.duckdb.sql")),

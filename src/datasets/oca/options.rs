@@ -1,8 +1,19 @@
 //! The options of the court extract alone.
 
+use serde_json::Value;
+
 use crate::dataset::Options;
 
 const LEVEL: &str = "level";
+const GEOCODE: &str = "geocode";
+const GEOCODE_SECONDS: &str = "geocode_seconds";
+const GEOCODE_REQUIRED: &str = "geocode_required";
+/// Nobody says where an address is.
+const NONE: &str = "none";
+/// Who can.
+pub(super) const GEOCODERS: [&str; 3] = ["pad", "geosearch", "census"];
+/// Seconds that geocoders may be asked in a run.
+const SECONDS: u64 = 600;
 
 /// As they are typed.
 #[derive(clap::Args, Clone, Debug)]
@@ -10,6 +21,23 @@ pub struct OcaOptions {
     /// Access level of the feed: 2 has street addresses, 1 has not
     #[arg(long, env = "MODE", default_value = "1", value_name = "1|2")]
     pub level: String,
+    #[command(flatten)]
+    pub geocode: GeocodeOptions,
+}
+
+/// How addresses get coordinates, as it is typed.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct GeocodeOptions {
+    /// Who says where an address is, in the order of asking: pad, geosearch, census; or none [default: pad if the store has
+    /// a reference]
+    #[arg(long, env = "MERGANSER_GEOCODE", value_name = "WAYS", value_delimiter = ',')]
+    pub geocode: Vec<String>,
+    /// Seconds that geocoders outside may be asked in one run
+    #[arg(long, env = "MERGANSER_GEOCODE_SECONDS", value_name = "SECONDS", default_value_t = SECONDS)]
+    pub geocode_seconds: u64,
+    /// Per cent of the city's addresses of a batch that must get a building lot; fewer stop the promotion
+    #[arg(long, env = "MERGANSER_GEOCODE_REQUIRED", value_name = "P%")]
+    pub geocode_required: Option<String>,
 }
 
 impl OcaOptions {
@@ -19,11 +47,49 @@ impl OcaOptions {
     /// What is wrong, for the person who typed it.
     pub fn read(&self) -> Result<Options, String> {
         let text = self.level.trim().to_ascii_lowercase();
-        match text.trim_start_matches("level").trim_matches([' ', '-', '_', '=']) {
-            "1" => Ok(of_level(1)),
-            "2" => Ok(of_level(2)),
-            _ => Err(format!("the level (--level, MODE) is 1 or 2, not `{}`", self.level)),
+        let mut options = match text.trim_start_matches("level").trim_matches([' ', '-', '_', '=']) {
+            "1" => of_level(1),
+            "2" => of_level(2),
+            _ => return Err(format!("the level (--level, MODE) is 1 or 2, not `{}`", self.level)),
+        };
+        options.extend(self.geocode.read()?);
+        Ok(options)
+    }
+}
+
+impl GeocodeOptions {
+    /// What they mean; what is not typed is left out.
+    ///
+    /// # Errors
+    /// What is wrong, for the person who typed it.
+    pub fn read(&self) -> Result<Options, String> {
+        let mut options = Options::new();
+        let named: Vec<_> = self.geocode.iter().map(|way| way.trim().to_ascii_lowercase()).collect();
+        for (at, way) in named.iter().enumerate() {
+            if named[..at].contains(way) {
+                return Err(format!("--geocode names {way} twice"));
+            }
+            if way != NONE && !GEOCODERS.contains(&way.as_str()) {
+                return Err(format!("--geocode knows {} and none, not `{way}`", GEOCODERS.join(", ")));
+            }
         }
+        if named.len() > 1 && named.iter().any(|way| way == NONE) {
+            return Err("--geocode none stands alone".into());
+        }
+        if !named.is_empty() {
+            options.insert(GEOCODE.to_owned(), named.into());
+        }
+        if self.geocode_seconds != SECONDS {
+            options.insert(GEOCODE_SECONDS.to_owned(), self.geocode_seconds.into());
+        }
+        if let Some(text) = &self.geocode_required {
+            let percent = text.trim().trim_end_matches('%').trim().parse::<f64>();
+            let percent = percent.ok().filter(|percent| (0.0..=100.0).contains(percent));
+            let percent = percent
+                .ok_or_else(|| format!("--geocode-required is per cent from 0 to 100, not `{text}`"))?;
+            options.insert(GEOCODE_REQUIRED.to_owned(), percent.into());
+        }
+        Ok(options)
     }
 }
 
@@ -34,20 +100,71 @@ pub fn of_level(level: u8) -> Options {
 
 /// The access level; 1, which keeps less, if the options do not say.
 pub(super) fn level(options: &Options) -> u8 {
-    if options.get(LEVEL).and_then(serde_json::Value::as_u64) == Some(2) { 2 } else { 1 }
+    if options.get(LEVEL).and_then(Value::as_u64) == Some(2) { 2 } else { 1 }
+}
+
+/// The ways of geocoding that are asked for by name; `None`: no word of it.
+pub(super) fn geocoders(options: &Options) -> Option<Vec<&str>> {
+    Some(options.get(GEOCODE)?.as_array()?.iter().filter_map(Value::as_str).collect())
+}
+
+/// Seconds that geocoders may be asked in a run.
+pub(super) fn geocode_seconds(options: &Options) -> u64 {
+    options.get(GEOCODE_SECONDS).and_then(Value::as_u64).unwrap_or(SECONDS)
+}
+
+/// Per cent of the city's addresses that must get a lot; `None`: as many as do.
+pub(super) fn geocode_required(options: &Options) -> Option<f64> {
+    options.get(GEOCODE_REQUIRED).and_then(Value::as_f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn typed(level: &str) -> OcaOptions {
+        OcaOptions {
+            level: level.into(),
+            geocode: GeocodeOptions { geocode_seconds: SECONDS, ..Default::default() },
+        }
+    }
+
     #[test]
     fn levels_are_read_as_people_write_them() {
-        let read = |text: &str| OcaOptions { level: text.into() }.read().map(|options| level(&options));
+        let read = |text: &str| typed(text).read().map(|options| level(&options));
         for (text, expected) in [("1", 1), ("2", 2), ("level2", 2), ("Level 1", 1), ("level-2", 2)] {
             assert_eq!(read(text).ok(), Some(expected), "{text}");
         }
         assert!(read("3").is_err() && read("").is_err());
         assert_eq!(level(&Options::new()), 1);
+    }
+
+    #[test]
+    fn geocoders_are_named_once_and_none_stands_alone() {
+        let read = |ways: &[&str]| {
+            let mut options = typed("2");
+            options.geocode.geocode = ways.iter().map(|way| (*way).to_owned()).collect();
+            options.read()
+        };
+        assert_eq!(geocoders(&read(&[]).unwrap()), None);
+        assert_eq!(geocoders(&read(&["PAD "]).unwrap()), Some(vec!["pad"]));
+        assert_eq!(geocoders(&read(&["none"]).unwrap()), Some(vec!["none"]));
+        for wrong in [&["pad", "pad"][..], &["none", "pad"], &["google"], &[""]] {
+            assert!(read(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_required_is_per_cent() {
+        let read = |text: &str| {
+            let mut options = typed("2");
+            options.geocode.geocode_required = Some(text.into());
+            options.read().map(|options| geocode_required(&options))
+        };
+        assert_eq!(read("95%"), Ok(Some(95.0)));
+        assert_eq!(read(" 99.5 % "), Ok(Some(99.5)));
+        for wrong in ["", "101", "-1", "NaN", "many"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 }

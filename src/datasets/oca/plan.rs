@@ -159,7 +159,7 @@ impl Plan {
     ) -> TablePlan {
         let mut cells = 0;
         let mut columns = Vec::new();
-        for column in table.columns.iter().filter(|column| column.source != CellSource::Later) {
+        for column in table.parsed() {
             let slot = match column.source {
                 CellSource::RecordId => Slot::RecordId,
                 CellSource::Element(path) => {
@@ -184,7 +184,7 @@ impl Plan {
                     Some(p) if self.tables[p].columns.iter().any(|c| c.1 == Slot::Made) => Slot::ParentMade,
                     _ => Slot::Made,
                 },
-                CellSource::Later => unreachable!("filtered above"),
+                CellSource::Enriched => unreachable!("it is not parsed"),
             };
             columns.push((column, slot));
         }

@@ -17,6 +17,7 @@ use crate::clients::postgres::Connection;
 use crate::error::Cause;
 use crate::ledger::NewFailure;
 use crate::run::context::RunContext;
+use crate::run::fence::fence;
 use crate::schema::Comparison;
 use crate::stages::fetch::Fetched;
 use crate::stages::load::Loaded;
@@ -109,7 +110,7 @@ pub(super) async fn find(
     let watch = connection.watch();
     let transaction = watch.answer("begin", connection.transaction()).await?;
     let transfer = Transfer { context, batch, transaction: &transaction, watch: &watch };
-    transfer.fence().await?;
+    fence(context, &transaction, &watch).await?;
     transfer.verify_staged(&rows).await?;
     let cause = match cause {
         Cause::Postgres(error) => transfer.unless_delete(error).await?.into(),

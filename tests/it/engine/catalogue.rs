@@ -94,7 +94,7 @@ fn the_staged_columns_are_those_of_duckdb() {
     for dataset in DATASETS {
         let connection = staging(dataset);
         for table in dataset.tables {
-            let columns = table.staged().map(|column| (column.name, duckdb_type(column.kind)));
+            let columns = table.parsed().map(|column| (column.name, duckdb_type(column.kind)));
             let expected: Vec<_> = [("record_no", "BIGINT")]
                 .into_iter()
                 .chain(columns)
@@ -120,7 +120,7 @@ fn the_exported_columns_are_the_staged_ones() {
         }
         let header = |table: &str| fs::read_to_string(folder.path().join(format!("{table}.csv"))).unwrap();
         for table in dataset.tables {
-            let expected: Vec<_> = table.staged().map(|column| column.name).collect();
+            let expected: Vec<_> = table.columns.iter().map(|column| column.name).collect();
             assert_eq!(header(table.name), expected.join(",") + "\n", "{}", table.name);
         }
         let records = "record_id,part_id,as_of,order_key,ordinal,offset_bytes,is_delete,has_data,is_winner\n";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The stages in the order of a run: one may take what an earlier one gives.
 const STAGES: [&str; 10] =
-    ["select", "fetch", "parse", "geocode", "check", "export", "upload", "load", "promote", "publish"];
+    ["select", "fetch", "parse", "check", "enrich", "export", "upload", "load", "promote", "publish"];
 
 /// A source file and the paths that it names, each from the crate's root: `stages::fetch::Fetched`.
 struct Room {

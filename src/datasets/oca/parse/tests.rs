@@ -272,7 +272,7 @@ fn the_schema_is_the_tables_and_types_are_exact() {
     parse_zip(&zipped(document(&full).as_bytes()), &OPTIONS, &mut schemas).unwrap();
     for table in TABLES {
         let mut names = vec!["record_no"];
-        names.extend(table.staged().map(|column| column.name));
+        names.extend(table.parsed().map(|column| column.name));
         let schema: Vec<_> = schemas.0[table.name].iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(schema, names, "{}", table.name);
     }

@@ -79,7 +79,7 @@ impl<'a> Search<'a> {
     /// The records with a row of this table that breaks a constraint which asks for its staged columns alone.
     async fn broken_in(&self, table: &Table) -> Result<Vec<(u64, Breach)>, Cause> {
         let (transfer, schema) = (self.transfer, &self.transfer.context.target.database.schema);
-        let columns: Vec<_> = table.staged().map(|column| column.name).collect();
+        let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
         let rows =
             transfer.query(sql::REFUSED_EXPRESSIONS, "", &[schema, &table.name, &columns], SEARCH).await?;
         let (mut breaches, mut conditions) = (Vec::new(), Vec::new());

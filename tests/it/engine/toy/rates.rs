@@ -34,6 +34,8 @@ pub const RATES: Dataset = Dataset {
     near_name: |_| None,
     parse,
     promotion: Promotion::Replace { key: "code" },
+    enrichment: None,
+    variables: |_| Vec::new(),
     feed_days: None,
     guards: &[],
     scripts: Scripts {

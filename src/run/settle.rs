@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use super::{RunContext, failed};
 use crate::clients::postgres::{self, PgError, Watch};
 use crate::error::Cause;
+use crate::run::context::Context;
 use crate::sql;
 
 /// How long the ledger may take to say what became of a COMMIT.
 const ASK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Good if the batch was committed; else the error of the COMMIT, or [`Cause::CommitUnknown`] if nobody can be asked.
-pub(super) async fn settle(
-    context: &RunContext,
-    batch: i32,
-    lost: &Watch,
-    error: PgError,
-) -> Result<(), Cause> {
+pub async fn settle(context: &Context, batch: i32, lost: &Watch, error: PgError) -> Result<(), Cause> {
     if !matches!(error, PgError::ConnectionLost(_)) {
         return Err(error.into());
     }
@@ -35,7 +30,7 @@ pub(super) async fn settle(
     Err(Cause::CommitUnknown { source: error })
 }
 
-async fn ask_ledger(context: &RunContext, batch: i32, lost: &Watch) -> Result<bool, PgError> {
+async fn ask_ledger(context: &Context, batch: i32, lost: &Watch) -> Result<bool, PgError> {
     let mut connection = postgres::connect(&context.database, "settle").await?;
     // The server may not know that nobody listens to it any more, and would keep the transaction open.
     lost.end_session(&connection).await?;
@@ -46,4 +41,8 @@ async fn ask_ledger(context: &RunContext, batch: i32, lost: &Watch) -> Result<bo
     let row =
         transaction.query_one(&query, &[&context.run_id, &batch]).await.map_err(|e| failed(e, "ask"))?;
     row.try_get(0).map_err(|e| failed(e, "ask"))
+}
+
+fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
+    postgres::classify(error, operation)
 }

@@ -1,0 +1,334 @@
+//! Backfill: rows that are in production already are completed by the dataset's enrichment, a batch a transaction. Begun
+//! again, it goes on with what is left.
+
+use std::borrow::{Borrow, BorrowMut};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Field, Schema};
+use jiff::civil::Date;
+use serde_json::Value;
+use tokio_postgres::types::ToSql;
+
+use crate::cli::BackfillArgs;
+use crate::clients::duckdb::{DuckError, DuckLimits, Staging};
+use crate::clients::postgres::{self, Connection, PgError, Watch};
+use crate::config::BackfillConfig;
+use crate::dataset::Dataset;
+use crate::dataset::enrichment::Enrichment;
+use crate::error::{Cause, Exit, Failure};
+use crate::ledger::confirm_written;
+use crate::log::Report;
+use crate::run::context::Context;
+use crate::run::enriching::{Enriching, answers};
+use crate::run::fence::fence;
+use crate::run::opened::Opened;
+use crate::run::progress::Progress;
+use crate::run::settle::settle;
+use crate::stages::{parse, publish};
+use crate::system::background::blocking;
+use crate::system::workspace::Workspace;
+use crate::{fault, schema, sql, words};
+
+/// Questions of one transaction.
+const BATCH: i64 = 20_000;
+
+/// What a backfill did.
+#[derive(Debug, Default)]
+pub struct Backfilled {
+    /// Rows and questions that were there to do.
+    pub open_rows: u64,
+    pub open_questions: u64,
+    pub questions: u64,
+    /// Rows that say something else now.
+    pub rows: u64,
+    /// How often each status came out.
+    pub found: Vec<(String, u64)>,
+    pub published: bool,
+    /// Was it all rolled back?
+    pub dry_run: bool,
+}
+
+/// What a backfill has at hand.
+struct Backfilling {
+    context: Context,
+    workspace: Workspace,
+    enriching: Enriching,
+}
+
+impl Borrow<Context> for Backfilling {
+    fn borrow(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl BorrowMut<Context> for Backfilling {
+    fn borrow_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+}
+
+/// A batch of questions of production: each key with its fields.
+type Questions = Vec<(String, Vec<Option<String>>)>;
+
+/// Asks what production's rows are without, and completes them.
+///
+/// # Errors
+/// Batches that were committed before stay.
+pub async fn backfill(config: BackfillConfig, report: &Report) -> Result<Backfilled, Failure> {
+    let options = config.for_ledger();
+    let BackfillConfig { target, enrichment, options: own, since, limit, work_dir, duckdb } = config;
+    let more = async |context: Context| open(context, enrichment, &own, work_dir).await;
+    let opened = Opened::open(target, options, more, report).await?;
+    let (done, _) = opened
+        .run(async |this: &Backfilling, progress: &mut Progress| {
+            let mut done = Backfilled { dry_run: this.context.target.dry_run, ..Backfilled::default() };
+            progress.step("promote");
+            this.all_batches(since, limit, duckdb, &mut done, progress).await?;
+            let context = &this.context;
+            let wanted = !context.target.dry_run && !context.target.skip_publish;
+            if wanted && (done.rows > 0 || context.ledger.publish_pending().await?) {
+                progress.step("publish");
+                progress.published(publish::publish(context).await?);
+                done.published = true;
+            }
+            Ok(done)
+        })
+        .await?;
+    Ok(done)
+}
+
+async fn open(
+    context: Context,
+    enrichment: &'static Enrichment,
+    options: &crate::dataset::Options,
+    work_dir: PathBuf,
+) -> Result<Backfilling, Cause> {
+    let workspace = Workspace::create(&work_dir)?;
+    let enriching = Enriching::open(&context.ledger, enrichment, options, workspace.path()).await?;
+    if enriching.asks_nobody() {
+        return Err(Cause::Refused {
+            message: format!("nobody is asked for {}: there is nothing to fill in", enrichment.about),
+            hint: Some(enrichment.hint.into()),
+        });
+    }
+    Ok(Backfilling { context, workspace, enriching })
+}
+
+impl Backfilling {
+    fn enrichment(&self) -> &'static Enrichment {
+        self.enriching.enrichment()
+    }
+
+    async fn all_batches(
+        &self,
+        since: Option<Date>,
+        limit: Option<u64>,
+        duckdb: DuckLimits,
+        done: &mut Backfilled,
+        progress: &mut Progress,
+    ) -> Result<(), Cause> {
+        let mut connection = postgres::connect(&self.context.database, "backfill").await?;
+        let doing = self.context.report.doing("promote", vec![self.enrichment().backfill.table]);
+        let watch = connection.watch().showing(doing.shower());
+        watch.answers("find what is open", self.find_open(&connection, since)).await?;
+        let row = watch.answer("count what is open", connection.query_one(sql::BACKFILL_OPEN, &[])).await?;
+        done.open_rows = row.try_get::<_, i64>(0).map_err(failed)? as u64;
+        done.open_questions = row.try_get::<_, i64>(1).map_err(failed)? as u64;
+        let (mut after, mut batch) = (String::new(), 0);
+        loop {
+            let left = limit.map_or(BATCH, |limit| BATCH.min((limit - done.questions) as i64));
+            let questions = self.next(&connection, &watch, &after, left).await?;
+            let Some((key, _)) = questions.last() else { return Ok(()) };
+            after = key.clone();
+            batch += 1;
+            done.questions += questions.len() as u64;
+            let rows = self.one_batch(&mut connection, &watch, batch, questions, duckdb, done).await?;
+            done.rows += rows;
+            progress.batches = batch as usize;
+        }
+    }
+
+    /// Makes the list of open rows, for the session.
+    async fn find_open(&self, connection: &Connection, since: Option<Date>) -> Result<(), PgError> {
+        let (context, enrichment) = (&self.context, self.enrichment());
+        let ways = self.enriching.editions();
+        let since = since.map(|since| since.to_string()).unwrap_or_default();
+        let variables = [
+            ("schema", context.target.database.schema.as_str()),
+            ("ledger", &context.target.database.ledger_schema),
+            ("dataset", context.dataset().name),
+            ("enrichment", enrichment.name),
+            ("ways", &ways),
+            ("since", &since),
+        ];
+        let script = sql::render(enrichment.backfill.open, &variables);
+        connection.batch_execute(&script).await.map_err(failed)
+    }
+
+    async fn next(
+        &self,
+        connection: &Connection,
+        watch: &Watch,
+        after: &str,
+        limit: i64,
+    ) -> Result<Questions, Cause> {
+        let fields = self.enrichment().fields;
+        let names: Vec<_> = fields.iter().map(|name| sql::identifier(name)).collect();
+        let query = sql::render(sql::BACKFILL_NEXT, &[("fields", &names.join(", "))]);
+        let values: [&(dyn ToSql + Sync); 2] = [&after, &limit];
+        let rows = watch.answer("read what is open", connection.query(&query, &values)).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let cells = (1..=fields.len()).map(|at| row.try_get(at)).collect::<Result<_, _>>()?;
+            Ok((row.try_get(0)?, cells))
+        };
+        Ok(rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(failed)?)
+    }
+
+    /// Asks, and writes the answers to production in one transaction; gives the number of rows that say something else now.
+    async fn one_batch(
+        &self,
+        connection: &mut Connection,
+        watch: &Watch,
+        batch: i32,
+        questions: Questions,
+        duckdb: DuckLimits,
+        done: &mut Backfilled,
+    ) -> Result<u64, Cause> {
+        let (context, enrichment) = (&self.context, self.enrichment());
+        let step = context.begin(batch, "promote").await?;
+        fault::point!("promote.begin");
+        let folder = self.workspace.batch(batch)?;
+        let dataset = context.dataset();
+        let staged = move || stage(&folder, duckdb, dataset, enrichment, &questions);
+        let staging = blocking(staged).await??;
+        let (staging, tally) =
+            self.enriching.answer(&context.ledger, context.target.dry_run, staging).await?;
+        let transaction = watch.answer("begin", connection.transaction()).await?;
+        fence(context, &transaction, watch).await?;
+        transaction.batch_execute("truncate pg_temp.answers").await.map_err(failed)?;
+        let (mut staging, mut after) = (staging, String::new());
+        loop {
+            let last = after.clone();
+            let read = blocking(move || answers(&staging, enrichment, "", &last).map(|read| (staging, read)));
+            let rows;
+            (staging, rows) = read.await??;
+            let Some((key, _)) = rows.last() else { break };
+            after = key.clone();
+            let given = rows.into_iter().map(|(key, mut cells)| {
+                cells.insert("key".to_owned(), key.into());
+                Value::Object(cells)
+            });
+            let given = Value::from_iter(given).to_string();
+            let values: [&(dyn ToSql + Sync); 1] = [&given];
+            watch.answer("bring the answers", transaction.execute(sql::BACKFILL_ANSWERS, &values)).await?;
+        }
+        let schema = &context.target.database.schema;
+        let render = |script: &str| sql::render(script, &[("schema", schema)]);
+        let operation = format!("complete {}", enrichment.backfill.table);
+        let take = render(enrichment.backfill.take);
+        let changed = watch.answer(&operation, transaction.execute(&take, &[])).await?;
+        // Deferred triggers come now and not behind the proof.
+        transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;
+        let left = render(enrichment.backfill.left);
+        let row = watch.answer("look at what was written", transaction.query_one(&left, &[])).await?;
+        let (rows, others): (i64, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        if others > 0 {
+            let attached = schema::attached(&transaction, schema, &[enrichment.backfill.table]).await?;
+            return Err(Cause::Refused {
+                message: format!(
+                    "{others} of {rows} row(s) of {} do not say what was written to them; {}",
+                    enrichment.backfill.table,
+                    schema::describe(&attached, enrichment.backfill.table)
+                ),
+                hint: Some("take it off, or have it let these rows be, then run the backfill again".into()),
+            });
+        }
+        fault::point!("promote.before_commit");
+        let what =
+            format!("{} row(s) completed, {} looked at", words::count(changed), words::count(rows as u64));
+        let details = step.details(tally.for_ledger());
+        for (status, count) in tally.found {
+            match done.found.iter_mut().find(|(known, _)| *known == status) {
+                Some((_, sum)) => *sum += count,
+                None => done.found.push((status, count)),
+            }
+        }
+        if context.target.dry_run {
+            watch.answer("roll back", transaction.rollback()).await?;
+            step.done(&format!("{what}; rolled back: a dry run"), changed, 0, details).await?;
+            return Ok(changed);
+        }
+        // The step's own row commits with the data: it is what tells later whether the commit took place.
+        let values: [&(dyn ToSql + Sync); 7] =
+            [&context.run_id, &batch, &"promote", &"completed", &(changed as i64), &0_i64, &details];
+        let note =
+            sql::render(sql::LEDGER_FINISH_STEP, &[("ledger", &context.target.database.ledger_schema)]);
+        let noted = watch.answer("write the ledger", transaction.execute(&note, &values)).await?;
+        confirm_written("steps", 1, noted)?;
+        let _committing = context.committing.lock().await;
+        if let Err(error) = watch.answer("commit", transaction.commit()).await {
+            settle(context, batch, watch, error).await?;
+        }
+        step.say(&what, changed, 0);
+        fault::point!("promote.after_commit");
+        Ok(changed)
+    }
+}
+
+/// A staging store that holds the questions as rows of the table that they are of.
+fn stage(
+    folder: &std::path::Path,
+    limits: DuckLimits,
+    dataset: &'static Dataset,
+    enrichment: &Enrichment,
+    questions: &Questions,
+) -> Result<Staging, DuckError> {
+    let mut staging = Staging::create(folder, limits)?;
+    parse::make_tables(&staging, dataset)?;
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..questions.len() as i64));
+    let keys: ArrayRef = Arc::new(StringArray::from_iter_values(questions.iter().map(|(key, _)| key)));
+    let fields = (0..enrichment.fields.len()).map(|at| -> ArrayRef {
+        Arc::new(questions.iter().map(|(_, fields)| fields[at].as_deref()).collect::<StringArray>())
+    });
+    let arrays: Vec<_> = [numbers, keys].into_iter().chain(fields).collect();
+    let names = ["record_no", dataset.key()].into_iter().chain(enrichment.fields.iter().copied());
+    let columns: Vec<_> =
+        names.zip(&arrays).map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
+    let rows = RecordBatch::try_new(Arc::new(Schema::new(columns)), arrays)
+        .expect("its columns are made of the same rows");
+    let mut load = staging.load()?;
+    load.append(enrichment.backfill.table, rows)?;
+    load.commit()?;
+    Ok(staging)
+}
+
+fn failed(error: tokio_postgres::Error) -> PgError {
+    postgres::classify(error, "backfill")
+}
+
+/// `merganser backfill`.
+pub async fn run(args: BackfillArgs, report: &Report) -> Result<Exit, Failure> {
+    let config = BackfillConfig::from_backfill(&args)?;
+    let (question, table) = (config.enrichment.question, config.enrichment.backfill.table);
+    let done = backfill(config, report).await?;
+    let would = if done.dry_run { " would be" } else { "" };
+    println!(
+        "{} of {} open {question}(es), in {} row(s) of {table}:",
+        words::count(done.questions),
+        words::count(done.open_questions),
+        words::count(done.open_rows)
+    );
+    for (status, count) in &done.found {
+        println!("  {status:<12} {}", words::count(*count));
+    }
+    println!("{table}: {} row(s){would} completed", words::count(done.rows));
+    if done.dry_run {
+        println!("A dry run, rolled back. The database is unchanged.");
+    }
+    if done.published {
+        println!("The public files are written anew.");
+    }
+    Ok(Exit::Done)
+}

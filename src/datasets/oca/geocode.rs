@@ -1,0 +1,73 @@
+//! Where an address is: the questions, who answers them, and what is done with the answers.
+
+use super::options;
+use crate::dataset::Options;
+use crate::dataset::enrichment::{Backfill, Enrichment, EnrichmentPlan, How, Way};
+
+const WAYS: &[Way] =
+    &[Way { name: "pad", how: How::Reference(include_str!("../../../sql/oca/geocode/3_pad.duckdb.sql")) }];
+
+/// Coordinates, building and lot of addresses.
+pub(super) const GEOCODE: Enrichment = Enrichment {
+    name: "geocode",
+    about: "where the addresses are",
+    question: "address",
+    questions: include_str!("../../../sql/oca/geocode/1_questions.duckdb.sql"),
+    fields: &["street1", "street2", "city", "state", "postalcode"],
+    columns: &[
+        "status",
+        "house_number",
+        "street_name",
+        "borough_code",
+        "place_name",
+        "sname",
+        "hnum",
+        "boro",
+        "lat",
+        "lon",
+        "bin",
+        "bbl",
+        "cd",
+        "ct",
+        "council",
+        "grc",
+        "grc2",
+        "msg",
+        "msg2",
+        "zip_code",
+    ],
+    open: include_str!("../../../sql/oca/geocode/2_open.duckdb.sql"),
+    apply: include_str!("../../../sql/oca/geocode/4_apply.duckdb.sql"),
+    ways: WAYS,
+    plan,
+    hint: "merganser reference oca makes a reference for pad; or --geocode census,geosearch, which sends addresses out",
+    backfill: Backfill {
+        table: "oca_addresses",
+        open: include_str!("../../../sql/oca/geocode/backfill_open.pg.sql"),
+        take: include_str!("../../../sql/oca/geocode/backfill_take.pg.sql"),
+        left: include_str!("../../../sql/oca/geocode/backfill_left.pg.sql"),
+    },
+};
+
+/// The way of a name; none of `none`.
+fn way(name: &str) -> Option<&'static Way> {
+    WAYS.iter().find(|way| way.name == name)
+}
+
+fn plan(options: &Options) -> EnrichmentPlan {
+    let named = options::geocoders(options);
+    EnrichmentPlan {
+        ways: named.map(|names| names.into_iter().filter_map(way).collect()),
+        seconds: options::geocode_seconds(options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_geocoder_that_can_be_named_is_a_way() {
+        assert!(options::GEOCODERS.iter().all(|name| way(name).is_some()));
+    }
+}

@@ -1,0 +1,52 @@
+//! Enrich: answers from elsewhere are put to the staged rows. What was answered before comes from the ledger's memory; what
+//! comes in now is remembered at once, on the ledger's connection.
+//!
+//! In: [`Checked`]. Out: [`Enriched`]. A failure changes nothing but the ledger. Whoever is asked and does not answer
+//! fails nothing: its rows go without.
+
+use super::check::Checked;
+use super::fetch::Fetched;
+use crate::clients::duckdb::Staging;
+use crate::error::Cause;
+use crate::fault;
+use crate::run::context::RunContext;
+use crate::run::enriching::Tally;
+use crate::words;
+
+/// Staged rows that passed the checks, with what is known of them from elsewhere.
+pub struct Enriched {
+    fetched: Fetched,
+    staging: Staging,
+}
+
+impl Enriched {
+    /// Of which batch it is.
+    pub(super) fn batch(&self) -> i32 {
+        self.fetched.batch()
+    }
+
+    /// The files, and what is staged of them.
+    pub(super) fn into_parts(self) -> (Fetched, Staging) {
+        (self.fetched, self.staging)
+    }
+}
+
+/// Answers the dataset's questions of a batch, if it has any.
+pub async fn enrich(context: &RunContext, checked: Checked) -> Result<Enriched, Cause> {
+    let batch = checked.batch();
+    let (fetched, staging) = checked.into_parts();
+    let Some(enriching) = &context.enriching else { return Ok(Enriched { fetched, staging }) };
+    let step = context.begin(batch, "enrich").await?;
+    fault::point!("enrich.begin");
+    let (staging, tally) = enriching.answer(&context.ledger, context.target.dry_run, staging).await?;
+    step.done(&said(&tally), tally.questions, 0, tally.for_ledger()).await?;
+    fault::point!("enrich.end");
+    Ok(Enriched { fetched, staging })
+}
+
+/// `5,000 questions: match 4,900, no_street 100`.
+fn said(tally: &Tally) -> String {
+    let found: Vec<_> =
+        tally.found.iter().map(|(status, count)| format!("{status} {}", words::count(*count))).collect();
+    format!("{} question(s): {}", words::count(tally.questions), found.join(", "))
+}
