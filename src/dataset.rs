@@ -2,6 +2,7 @@
 //! a named way of promotion. A dataset is a `const` value; it touches no network, store or database.
 
 pub mod enrichment;
+pub mod enrich;
 pub mod records;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! Connections to what is outside: databases and stores. They know no dataset.
 
 pub mod duckdb;
+pub mod http;
 pub mod postgres;
 pub mod sftp;
 pub mod source;

@@ -1,0 +1,271 @@
+//! One HTTP service that is asked: a request, a whole answer or why there is none. What is asked may be nobody else's
+//! business: no request, and nothing of an answer, is in an error or a log line.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+use rustls::{ClientConfig, RootCertStore};
+use url::{Host, Url};
+
+/// Time to connect.
+const CONNECT: Duration = Duration::from_secs(10);
+const REDIRECTS: usize = 3;
+
+/// The address of a service: HTTPS, or HTTP to this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUrl(Url);
+
+/// Why an address cannot be one of a service.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpUrlError {
+    #[error("not the address of a service: {0}")]
+    Syntax(url::ParseError),
+    #[error(
+        "the address of a service begins with https:// (http:// only on this machine: what is asked is private)"
+    )]
+    Scheme,
+    #[error("the address of a service has no user, password, query or fragment")]
+    Parts,
+}
+
+impl std::str::FromStr for HttpUrl {
+    type Err = HttpUrlError;
+
+    fn from_str(text: &str) -> Result<Self, HttpUrlError> {
+        let url = Url::parse(text.trim()).map_err(HttpUrlError::Syntax)?;
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_here(&url)) {
+            return Err(HttpUrlError::Scheme);
+        }
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        if has_login || url.query().is_some() || url.fragment().is_some() {
+            return Err(HttpUrlError::Parts);
+        }
+        Ok(Self(url))
+    }
+}
+
+impl std::fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+impl HttpUrl {
+    /// The address with a path and a query below it.
+    fn below(&self, path: &str, query: &[(&'static str, String)]) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+}
+
+/// Is it on this machine?
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Why no answer came, split by whether another try is worth it. The words repeat nothing of what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    #[error("the service cannot be reached")]
+    Unreachable,
+    #[error("no answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    #[error("the connection broke")]
+    Broken,
+    #[error("the service answered with HTTP {status}")]
+    Busy {
+        status: u16,
+        /// Nothing is to be asked before that much time has passed.
+        retry_after: Option<Duration>,
+    },
+    /// The same request would be refused again.
+    #[error("the service refused the request with HTTP {status}")]
+    Refused { status: u16 },
+    #[error("the service leads to another place (HTTP {status})")]
+    Elsewhere { status: u16 },
+    #[error("the answer is larger than {} KiB", .max_bytes / 1024)]
+    TooLarge { max_bytes: usize },
+}
+
+/// The TLS side of this client cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("preparing TLS with the system's authorities: {0}")]
+pub struct HttpSetupError(#[source] super::BoxedError);
+
+/// What is posted, and its type.
+pub struct Posted {
+    pub content_type: String,
+    pub bytes: Vec<u8>,
+}
+
+/// A connection to one service. A clone is the same connection.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: Client,
+    base: HttpUrl,
+}
+
+impl Http {
+    /// Prepares a client; opens nothing.
+    ///
+    /// # Errors
+    /// If TLS cannot be prepared.
+    pub fn new(base: HttpUrl) -> Result<Self, HttpSetupError> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| HttpSetupError(e.into()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let home = base.0.clone();
+        // A question belongs to the service that was named: it follows nobody to another.
+        let redirects = Policy::custom(move |attempt| {
+            let to = attempt.url();
+            let is_home = to.scheme() == home.scheme()
+                && to.host() == home.host()
+                && to.port_or_known_default() == home.port_or_known_default();
+            if is_home && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.stop() }
+        });
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .redirect(redirects)
+            .referer(false)
+            .connect_timeout(CONNECT)
+            .user_agent(concat!("merganser/", env!("CARGO_PKG_VERSION")));
+        let client = if is_here(&base.0) { client.no_proxy() } else { client };
+        let client = client.build().map_err(|e| HttpSetupError(e.without_url().into()))?;
+        Ok(Self { client, base })
+    }
+
+    /// Asks once, and reads the whole answer. `timeout` is for all of it.
+    ///
+    /// # Errors
+    /// Everything but an answer with HTTP 200 that came to its end within the limits.
+    pub async fn ask(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+        posted: Option<Posted>,
+        timeout: Duration,
+        max_bytes: usize,
+    ) -> Result<Vec<u8>, HttpError> {
+        let url = self.base.below(path, query);
+        let request = match posted {
+            None => self.client.get(url),
+            Some(posted) => {
+                self.client.post(url).header(CONTENT_TYPE, posted.content_type).body(posted.bytes)
+            }
+        };
+        let answer = async {
+            let response = request.send().await.map_err(|error| failure(&error, timeout))?;
+            match response.status() {
+                StatusCode::OK => body(response, timeout, max_bytes).await,
+                status => Err(refusal(status, retry_after(&response))),
+            }
+        };
+        tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::TimedOut(timeout)))
+    }
+}
+
+async fn body(mut response: Response, timeout: Duration, max_bytes: usize) -> Result<Vec<u8>, HttpError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error, timeout))? {
+        if bytes.len() + chunk.len() > max_bytes {
+            return Err(HttpError::TooLarge { max_bytes });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// What an error of the library is. The error itself is dropped: it repeats the URL, and with it what was asked.
+fn failure(error: &reqwest::Error, timeout: Duration) -> HttpError {
+    match () {
+        () if error.is_connect() => HttpError::Unreachable,
+        () if error.is_timeout() => HttpError::TimedOut(timeout),
+        () => HttpError::Broken,
+    }
+}
+
+fn refusal(status: StatusCode, retry_after: Option<Duration>) -> HttpError {
+    let number = status.as_u16();
+    match number {
+        300..=399 => HttpError::Elsewhere { status: number },
+        408 | 425 | 429 => HttpError::Busy { status: number, retry_after },
+        400..=499 => HttpError::Refused { status: number },
+        _ => HttpError::Busy { status: number, retry_after },
+    }
+}
+
+/// How long the service asks us to wait: a number of seconds, or a date.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    pause(text, SystemTime::now())
+}
+
+fn pause(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let now = Timestamp::try_from(now).ok()?;
+    // A date that has passed asks for nothing.
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_goes_to_https_or_stays_on_this_machine() {
+        for good in
+            ["https://example.org", "http://127.0.0.1:8080/geo/", "http://[::1]:1", "http://localhost:1"]
+        {
+            assert!(good.parse::<HttpUrl>().is_ok(), "{good}");
+        }
+        for bad in [
+            "http://example.org",
+            "ftp://example.org",
+            "https://u:p@example.org",
+            "https://e.org/?k=1",
+            "x",
+            "",
+        ] {
+            assert!(bad.parse::<HttpUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_and_a_query_go_below_the_address() {
+        let base: HttpUrl = "https://example.org/geo/".parse().unwrap();
+        let url = base.below("/v2/search", &[("text", "1 A & B".into())]);
+        assert_eq!(url.as_str(), "https://example.org/geo/v2/search?text=1+A+%26+B");
+    }
+
+    #[test]
+    fn a_service_may_ask_for_seconds_or_name_a_time() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(pause("12", now), Some(Duration::from_secs(12)));
+        assert_eq!(pause("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_secs(60)));
+        assert_eq!(pause("Sun, 06 Nov 1994 08:49:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(pause("soon", now), None);
+        assert_eq!(pause("-5", now), None);
+    }
+}
