@@ -2,8 +2,40 @@
 //!
 //! Scripts use psql's own variables, so each runs by hand too: `:"name"` is a quoted identifier,
 //! `:'name'` a quoted literal, `:name` text as it is (a list of quoted columns, a number).
+//!
+//! Statements of a few lines stand together in a file, each under its line `-- part: NAME  (script)`; `part` takes one out.
 
 use crate::dataset::{ColumnType, Dataset, Table};
+
+/// The files that join several parts.
+mod file {
+    pub const LEDGER_SCHEMA: &str = include_str!("../sql/ledger/schema.pg.sql");
+    pub const LEDGER_LOCKS: &str = include_str!("../sql/ledger/locks.pg.sql");
+    pub const LEDGER_RUNS: &str = include_str!("../sql/ledger/runs.pg.sql");
+    pub const LEDGER_STEPS: &str = include_str!("../sql/ledger/steps.pg.sql");
+    pub const LEDGER_PARTS: &str = include_str!("../sql/ledger/parts.pg.sql");
+    pub const LEDGER_CHANGES: &str = include_str!("../sql/ledger/changes.pg.sql");
+    pub const LEDGER_FAILURES: &str = include_str!("../sql/ledger/failures.pg.sql");
+    pub const LEDGER_VIEWS: &str = include_str!("../sql/ledger/views.pg.sql");
+    pub const LEDGER_ANSWERS: &str = include_str!("../sql/ledger/answers.pg.sql");
+    pub const LOAD: &str = include_str!("../sql/load/load.pg.sql");
+    pub const CHECK: &str = include_str!("../sql/check/check.pg.sql");
+    pub const SCHEMA: &str = include_str!("../sql/schema/schema.pg.sql");
+    pub const AWS_S3: &str = include_str!("../sql/aws_s3/aws_s3.pg.sql");
+    pub const SESSION: &str = include_str!("../sql/session/session.pg.sql");
+    pub const GOLDEN: &str = include_str!("../sql/golden/golden.pg.sql");
+    pub const PURGE: &str = include_str!("../sql/purge/purge.pg.sql");
+    pub const PUBLISH: &str = include_str!("../sql/publish/publish.pg.sql");
+    pub const STAGED: &str = include_str!("../sql/staged/staged.duckdb.sql");
+    pub const ENRICHMENT: &str = include_str!("../sql/staged/enrichment.duckdb.sql");
+    pub const BACKFILL: &str = include_str!("../sql/backfill/backfill.pg.sql");
+    pub const PROMOTE_PREPARE: &str = include_str!("../sql/promote/prepare.pg.sql");
+    pub const PROMOTE_MERGE: &str = include_str!("../sql/promote/merge.pg.sql");
+    pub const PROMOTE_CHANGES: &str = include_str!("../sql/promote/changes.pg.sql");
+    pub const PROMOTE_VERIFY: &str = include_str!("../sql/promote/verify.pg.sql");
+    pub const PROMOTE_READ: &str = include_str!("../sql/promote/read.pg.sql");
+    pub const REFUSED: &str = include_str!("../sql/refused/refused.pg.sql");
+}
 
 pub const MIGRATIONS_TABLE: &str = include_str!("../sql/ledger/migrations/table.pg.sql");
 /// Numbered migrations of the ledger, in order; append-only.
@@ -15,160 +47,205 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
-pub const LEDGER_LOCK: &str = include_str!("../sql/ledger/lock.pg.sql");
-pub const LEDGER_LOCK_RUNS: &str = include_str!("../sql/ledger/lock_runs.pg.sql");
-pub const LEDGER_LOCK_PROMOTION: &str = include_str!("../sql/ledger/lock_promotion.pg.sql");
-pub const LEDGER_FENCE: &str = include_str!("../sql/ledger/fence.pg.sql");
-pub const LEDGER_CONFIRM: &str = include_str!("../sql/ledger/confirm.pg.sql");
-pub const LEDGER_HOLDER: &str = include_str!("../sql/ledger/holder.pg.sql");
-pub const LEDGER_ABANDON: &str = include_str!("../sql/ledger/abandon.pg.sql");
-pub const LEDGER_BEGIN_RUN: &str = include_str!("../sql/ledger/begin_run.pg.sql");
-pub const LEDGER_FINISH_RUN: &str = include_str!("../sql/ledger/finish_run.pg.sql");
-pub const LEDGER_START_STEP: &str = include_str!("../sql/ledger/start_step.pg.sql");
-pub const LEDGER_FINISH_STEP: &str = include_str!("../sql/ledger/finish_step.pg.sql");
-pub const LEDGER_FAIL_STEPS: &str = include_str!("../sql/ledger/fail_steps.pg.sql");
+pub const LEDGER_LOCK: &str = part(file::LEDGER_LOCKS, "lock");
+pub const LEDGER_LOCK_RUNS: &str = part(file::LEDGER_LOCKS, "lock_runs");
+pub const LEDGER_LOCK_PROMOTION: &str = part(file::LEDGER_LOCKS, "lock_promotion");
+pub const LEDGER_FENCE: &str = part(file::LEDGER_LOCKS, "fence");
+pub const LEDGER_CONFIRM: &str = part(file::LEDGER_LOCKS, "confirm");
+pub const LEDGER_HOLDER: &str = part(file::LEDGER_LOCKS, "holder");
+pub const LEDGER_ABANDON: &str = part(file::LEDGER_RUNS, "abandon");
+pub const LEDGER_BEGIN_RUN: &str = part(file::LEDGER_RUNS, "begin_run");
+pub const LEDGER_FINISH_RUN: &str = part(file::LEDGER_RUNS, "finish_run");
+pub const LEDGER_START_STEP: &str = part(file::LEDGER_STEPS, "start_step");
+pub const LEDGER_FINISH_STEP: &str = part(file::LEDGER_STEPS, "finish_step");
+pub const LEDGER_FAIL_STEPS: &str = part(file::LEDGER_STEPS, "fail_steps");
 pub const LEDGER_KNOWN_PARTS: &str = include_str!("../sql/ledger/known_parts.pg.sql");
 pub const LEDGER_KNOWN_FILES_UNTIL_2: &str = include_str!("../sql/ledger/known_files_until_2.pg.sql");
-pub const LEDGER_COMPARED: &str = include_str!("../sql/ledger/compared.pg.sql");
-pub const LEDGER_OWN_RUNS: &str = include_str!("../sql/ledger/own_runs.pg.sql");
-pub const LEDGER_UNRESOLVED: &str = include_str!("../sql/ledger/unresolved.pg.sql");
-pub const LEDGER_FAILED_RECORD: &str = include_str!("../sql/ledger/failed_record.pg.sql");
-pub const LEDGER_ADD_PART: &str = include_str!("../sql/ledger/add_part.pg.sql");
-pub const LEDGER_ADOPT_PARTS: &str = include_str!("../sql/ledger/adopt_parts.pg.sql");
-pub const LEDGER_PART_PARSED: &str = include_str!("../sql/ledger/part_parsed.pg.sql");
-pub const LEDGER_FAILED_AGAIN: &str = include_str!("../sql/ledger/failed_again.pg.sql");
-pub const LEDGER_REMEMBERED: &str = include_str!("../sql/ledger/remembered.pg.sql");
-pub const LEDGER_PUBLISHED: &str = include_str!("../sql/ledger/published.pg.sql");
-pub const LEDGER_COMMITTED: &str = include_str!("../sql/ledger/committed.pg.sql");
-pub const LEDGER_EXISTS: &str = include_str!("../sql/ledger/exists.pg.sql");
-pub const LEDGER_OPEN: &str = include_str!("../sql/ledger/open.pg.sql");
-pub const LEDGER_NEW_ELEMENTS: &str = include_str!("../sql/ledger/new_elements.pg.sql");
-pub const LEDGER_VIEW_RUNS: &str = include_str!("../sql/ledger/view_runs.pg.sql");
+pub const LEDGER_COMPARED: &str = part(file::LEDGER_PARTS, "compared");
+pub const LEDGER_OWN_RUNS: &str = part(file::LEDGER_RUNS, "own_runs");
+pub const LEDGER_UNRESOLVED: &str = part(file::LEDGER_FAILURES, "unresolved");
+pub const LEDGER_FAILED_RECORD: &str = part(file::LEDGER_FAILURES, "failed_record");
+pub const LEDGER_ADD_PART: &str = part(file::LEDGER_PARTS, "add_part");
+pub const LEDGER_ADOPT_PARTS: &str = part(file::LEDGER_PARTS, "adopt_parts");
+pub const LEDGER_PART_PARSED: &str = part(file::LEDGER_PARTS, "part_parsed");
+pub const LEDGER_FAILED_AGAIN: &str = part(file::LEDGER_FAILURES, "failed_again");
+pub const LEDGER_REMEMBERED: &str = part(file::LEDGER_CHANGES, "remembered");
+pub const LEDGER_PUBLISHED: &str = part(file::LEDGER_STEPS, "published");
+pub const LEDGER_COMMITTED: &str = part(file::LEDGER_STEPS, "committed");
+pub const LEDGER_EXISTS: &str = part(file::LEDGER_SCHEMA, "exists");
+pub const LEDGER_OPEN: &str = part(file::LEDGER_FAILURES, "open");
+pub const LEDGER_NEW_ELEMENTS: &str = part(file::LEDGER_PARTS, "new_elements");
+pub const LEDGER_VIEW_RUNS: &str = part(file::LEDGER_VIEWS, "view_runs");
 pub const LEDGER_VIEW_RUN: &str = include_str!("../sql/ledger/view_run.pg.sql");
-pub const LEDGER_VIEW_TIMINGS: &str = include_str!("../sql/ledger/view_timings.pg.sql");
-pub const LEDGER_VIEW_PART: &str = include_str!("../sql/ledger/view_part.pg.sql");
-pub const LEDGER_VIEW_FAILURES: &str = include_str!("../sql/ledger/view_failures.pg.sql");
-pub const LEDGER_VIEW_ORIGIN: &str = include_str!("../sql/ledger/view_origin.pg.sql");
-pub const LEDGER_FIND_RUN: &str = include_str!("../sql/ledger/find_run.pg.sql");
-pub const LEDGER_ADD_GUARDS: &str = include_str!("../sql/ledger/add_guards.pg.sql");
-pub const LEDGER_ADD_CHANGES: &str = include_str!("../sql/ledger/add_changes.pg.sql");
-pub const LEDGER_ADD_FAILURES: &str = include_str!("../sql/ledger/add_failures.pg.sql");
-pub const LEDGER_SCHEMA_EXISTS: &str = include_str!("../sql/ledger/schema_exists.pg.sql");
-pub const LEDGER_CREATE_SCHEMA: &str = include_str!("../sql/ledger/create_schema.pg.sql");
-pub const LEDGER_VERSION: &str = include_str!("../sql/ledger/version.pg.sql");
-pub const LEDGER_HAS_ANSWERS: &str = include_str!("../sql/ledger/has_answers.pg.sql");
-pub const LEDGER_KNOWN_ANSWERS: &str = include_str!("../sql/ledger/known_answers.pg.sql");
-pub const LEDGER_REMEMBER_ANSWERS: &str = include_str!("../sql/ledger/remember_answers.pg.sql");
-pub const LEDGER_APPLIED: &str = include_str!("../sql/ledger/applied.pg.sql");
+pub const LEDGER_VIEW_TIMINGS: &str = part(file::LEDGER_VIEWS, "view_timings");
+pub const LEDGER_VIEW_PART: &str = part(file::LEDGER_VIEWS, "view_part");
+pub const LEDGER_VIEW_FAILURES: &str = part(file::LEDGER_VIEWS, "view_failures");
+pub const LEDGER_VIEW_ORIGIN: &str = part(file::LEDGER_VIEWS, "view_origin");
+pub const LEDGER_FIND_RUN: &str = part(file::LEDGER_RUNS, "find_run");
+pub const LEDGER_ADD_GUARDS: &str = part(file::LEDGER_CHANGES, "add_guards");
+pub const LEDGER_ADD_CHANGES: &str = part(file::LEDGER_CHANGES, "add_changes");
+pub const LEDGER_ADD_FAILURES: &str = part(file::LEDGER_FAILURES, "add_failures");
+pub const LEDGER_SCHEMA_EXISTS: &str = part(file::LEDGER_SCHEMA, "schema_exists");
+pub const LEDGER_CREATE_SCHEMA: &str = part(file::LEDGER_SCHEMA, "create_schema");
+pub const LEDGER_VERSION: &str = part(file::LEDGER_SCHEMA, "version");
+pub const LEDGER_HAS_ANSWERS: &str = part(file::LEDGER_ANSWERS, "has");
+pub const LEDGER_KNOWN_ANSWERS: &str = part(file::LEDGER_ANSWERS, "known");
+pub const LEDGER_REMEMBER_ANSWERS: &str = part(file::LEDGER_ANSWERS, "remember");
+pub const LEDGER_APPLIED: &str = part(file::LEDGER_SCHEMA, "applied");
 
-pub const PROMOTE_SAMPLES: &str = include_str!("../sql/promote/samples.pg.sql");
-pub const PURGE_MISSING: &str = include_str!("../sql/purge/missing.pg.sql");
-pub const PURGED: &str = include_str!("../sql/purge/purged.pg.sql");
-pub const PURGE_CHANGE: &str = include_str!("../sql/purge/change.pg.sql");
-pub const GOLDEN_TABLE: &str = include_str!("../sql/golden/1_table.pg.sql");
-pub const GOLDEN_COPY: &str = include_str!("../sql/golden/2_copy.pg.sql");
-pub const GOLDEN_COMPARE: &str = include_str!("../sql/golden/3_compare.pg.sql");
+pub const PROMOTE_SAMPLES: &str = part(file::PROMOTE_CHANGES, "samples");
+pub const PURGE_MISSING: &str = part(file::PURGE, "missing");
+pub const PURGED: &str = part(file::PURGE, "purged");
+pub const PURGE_CHANGE: &str = part(file::PURGE, "change");
+pub const GOLDEN_TABLE: &str = part(file::GOLDEN, "table");
+pub const GOLDEN_COPY: &str = part(file::GOLDEN, "copy");
+pub const GOLDEN_COMPARE: &str = part(file::GOLDEN, "compare");
 
 /// DuckDB; the tables `records` and `failed` are the same in every dataset's staging store.
-pub const STAGED_TABLES: &str = include_str!("../sql/staged/1_tables.duckdb.sql");
-pub const STAGED_MERGE: &str = include_str!("../sql/staged/2_merge.duckdb.sql");
-pub const STAGED_REPLACE: &str = include_str!("../sql/staged/2_replace.duckdb.sql");
-pub const STAGED_ARRAY_LITERAL: &str = include_str!("../sql/staged/3_array_literal.duckdb.sql");
-pub const STAGED_RECORDS: &str = include_str!("../sql/staged/4_records.duckdb.sql");
-pub const STAGED_QUESTIONS: &str = include_str!("../sql/staged/questions.duckdb.sql");
-pub const STAGED_ANSWERS: &str = include_str!("../sql/staged/answers.duckdb.sql");
-pub const STAGED_ANSWERED: &str = include_str!("../sql/staged/answered.duckdb.sql");
-pub const STAGED_COUNTS: &str = include_str!("../sql/staged/counts.duckdb.sql");
-pub const STAGED_FAILURES: &str = include_str!("../sql/staged/failures.duckdb.sql");
+pub const STAGED_TABLES: &str = part(file::STAGED, "tables");
+pub const STAGED_MERGE: &str = part(file::STAGED, "merge");
+pub const STAGED_REPLACE: &str = part(file::STAGED, "replace");
+pub const STAGED_ARRAY_LITERAL: &str = part(file::STAGED, "array_literal");
+pub const STAGED_RECORDS: &str = part(file::STAGED, "records");
+pub const STAGED_QUESTIONS: &str = part(file::ENRICHMENT, "questions");
+pub const STAGED_ANSWERS: &str = part(file::ENRICHMENT, "answers");
+pub const STAGED_ANSWERED: &str = part(file::ENRICHMENT, "answered");
+pub const STAGED_COUNTS: &str = part(file::STAGED, "counts");
+pub const STAGED_FAILURES: &str = part(file::STAGED, "failures");
 
-pub const LOAD_RECORDS_TABLE: &str = include_str!("../sql/load/1_records.pg.sql");
-pub const LOAD_DROP: &str = include_str!("../sql/load/0_drop.pg.sql");
-pub const LOAD_UNLOGGED: &str = include_str!("../sql/load/2_unlogged.pg.sql");
-pub const LOAD_COPY: &str = include_str!("../sql/load/3_copy.pg.sql");
-pub const LOAD_ANALYZE: &str = include_str!("../sql/load/4_analyze.pg.sql");
-pub const LOAD_HAS_ROWS: &str = include_str!("../sql/load/6_has_rows.pg.sql");
+pub const LOAD_RECORDS_TABLE: &str = part(file::LOAD, "records");
+pub const LOAD_DROP: &str = part(file::LOAD, "drop");
+pub const LOAD_UNLOGGED: &str = part(file::LOAD, "unlogged");
+pub const LOAD_COPY: &str = part(file::LOAD, "copy");
+pub const LOAD_ANALYZE: &str = part(file::LOAD, "analyze");
+pub const LOAD_HAS_ROWS: &str = part(file::LOAD, "has_rows");
 
-pub const SCHEMA_COLUMNS: &str = include_str!("../sql/schema/1_columns.pg.sql");
-pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/2_keys.pg.sql");
-pub const SCHEMA_DUPLICATES: &str = include_str!("../sql/schema/3_duplicates.pg.sql");
-pub const SCHEMA_ORPHANS: &str = include_str!("../sql/schema/4_orphans.pg.sql");
-pub const SCHEMA_ATTACHED: &str = include_str!("../sql/schema/5_attached.pg.sql");
-pub const SCHEMA_CONSTRAINTS: &str = include_str!("../sql/schema/6_constraints.pg.sql");
-pub const SCHEMA_KEYED: &str = include_str!("../sql/schema/7_keyed.pg.sql");
+pub const SCHEMA_COLUMNS: &str = include_str!("../sql/schema/columns.pg.sql");
+pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/keys.pg.sql");
+pub const SCHEMA_DUPLICATES: &str = part(file::SCHEMA, "duplicates");
+pub const SCHEMA_ORPHANS: &str = part(file::SCHEMA, "orphans");
+pub const SCHEMA_ATTACHED: &str = include_str!("../sql/schema/attached.pg.sql");
+pub const SCHEMA_CONSTRAINTS: &str = include_str!("../sql/schema/constraints.pg.sql");
+pub const SCHEMA_KEYED: &str = part(file::SCHEMA, "keyed");
 
 // The preflight; its parameters are PostgreSQL's own, but for a setting's value.
-pub const CHECK_SESSION: &str = include_str!("../sql/check/1_session.pg.sql");
-pub const CHECK_SETTINGS: &str = include_str!("../sql/check/2_settings.pg.sql");
-pub const CHECK_RIGHTS: &str = include_str!("../sql/check/3_rights.pg.sql");
-pub const CHECK_OWNERS: &str = include_str!("../sql/check/4_owners.pg.sql");
-pub const CHECK_SERVER: &str = include_str!("../sql/check/5_server.pg.sql");
-pub const CHECK_PUBLICATIONS: &str = include_str!("../sql/check/6_publications.pg.sql");
-pub const CHECK_FOREIGN_KEYS: &str = include_str!("../sql/check/7_foreign_keys.pg.sql");
-pub const CHECK_ROW_SECURITY: &str = include_str!("../sql/check/9_row_security.pg.sql");
-pub const CHECK_PARTS: &str = include_str!("../sql/check/8_parts.pg.sql");
+pub const CHECK_SESSION: &str = part(file::CHECK, "session");
+pub const CHECK_SETTINGS: &str = part(file::CHECK, "settings");
+pub const CHECK_RIGHTS: &str = include_str!("../sql/check/rights.pg.sql");
+pub const CHECK_OWNERS: &str = part(file::CHECK, "owners");
+pub const CHECK_SERVER: &str = part(file::CHECK, "server");
+pub const CHECK_PUBLICATIONS: &str = include_str!("../sql/check/publications.pg.sql");
+pub const CHECK_FOREIGN_KEYS: &str = part(file::CHECK, "foreign_keys");
+pub const CHECK_ROW_SECURITY: &str = part(file::CHECK, "row_security");
+pub const CHECK_PARTS: &str = include_str!("../sql/check/parts.pg.sql");
 
 /// Their parameters are PostgreSQL's own ($1, …).
-pub const AWS_S3_FUNCTIONS: &str = include_str!("../sql/aws_s3/0_functions.pg.sql");
-pub const AWS_S3_IMPORT: &str = include_str!("../sql/aws_s3/1_import.pg.sql");
-pub const AWS_S3_EXPORT: &str = include_str!("../sql/aws_s3/2_export.pg.sql");
+pub const AWS_S3_FUNCTIONS: &str = part(file::AWS_S3, "functions");
+pub const AWS_S3_IMPORT: &str = part(file::AWS_S3, "import");
+pub const AWS_S3_EXPORT: &str = part(file::AWS_S3, "export");
 
 /// Their parameters are PostgreSQL's own ($1, …).
-pub const SESSION_END: &str = include_str!("../sql/session/end.pg.sql");
-pub const SESSION_LOOK: &str = include_str!("../sql/session/look.pg.sql");
-pub const SESSION_WHO: &str = include_str!("../sql/session/who.pg.sql");
+pub const SESSION_END: &str = part(file::SESSION, "end");
+pub const SESSION_LOOK: &str = part(file::SESSION, "look");
+pub const SESSION_WHO: &str = part(file::SESSION, "who");
 
-pub const BACKFILL_OPEN: &str = include_str!("../sql/backfill/open.pg.sql");
-pub const BACKFILL_NEXT: &str = include_str!("../sql/backfill/next.pg.sql");
-pub const BACKFILL_ANSWERS: &str = include_str!("../sql/backfill/answers.pg.sql");
+pub const BACKFILL_OPEN: &str = part(file::BACKFILL, "open");
+pub const BACKFILL_NEXT: &str = part(file::BACKFILL, "next");
+pub const BACKFILL_ANSWERS: &str = part(file::BACKFILL, "answers");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 
-pub const PUBLISH_NEWEST: &str = include_str!("../sql/publish/newest.pg.sql");
-pub const PUBLISH_ORDER: &str = include_str!("../sql/publish/order.pg.sql");
-pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
-pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
+pub const PUBLISH_NEWEST: &str = part(file::PUBLISH, "newest");
+pub const PUBLISH_ORDER: &str = part(file::PUBLISH, "order");
+pub const PUBLISH_COPY: &str = part(file::PUBLISH, "copy");
+pub const PUBLISH_COPY_ALL: &str = part(file::PUBLISH, "copy_all");
 /// Its parameters are PostgreSQL's own ($1, …).
-pub const PUBLISH_PARTS: &str = include_str!("../sql/publish/parts.pg.sql");
-pub const PUBLISH_COPY_PARTS: &str = include_str!("../sql/publish/copy_parts.pg.sql");
+pub const PUBLISH_PARTS: &str = part(file::PUBLISH, "parts");
+pub const PUBLISH_COPY_PARTS: &str = part(file::PUBLISH, "copy_parts");
 
-pub const PROMOTE_STAGED_LOCK: &str = include_str!("../sql/promote/staged_lock.pg.sql");
-pub const PROMOTE_STAGED_COUNT: &str = include_str!("../sql/promote/staged_count.pg.sql");
-pub const PROMOTE_BEFORE: &str = include_str!("../sql/promote/0_before.pg.sql");
-pub const PROMOTE_IDENTIFY: &str = include_str!("../sql/promote/0_identify.pg.sql");
-pub const PROMOTE_READ_GUARDS: &str = include_str!("../sql/promote/9_read_guards.pg.sql");
-pub const PROMOTE_READ_CHANGES: &str = include_str!("../sql/promote/7_read_changes.pg.sql");
-pub const PROMOTE_READ_RECORDS: &str = include_str!("../sql/promote/8_read_records.pg.sql");
-pub const PROMOTE_BEGIN: &str = include_str!("../sql/promote/1_begin.pg.sql");
-pub const PROMOTE_REMOVE: &str = include_str!("../sql/promote/2_remove.pg.sql");
-pub const PROMOTE_PARENT: &str = include_str!("../sql/promote/3_parent.pg.sql");
-pub const PROMOTE_PARENT_UPDATE: &str = include_str!("../sql/promote/3_update.pg.sql");
-pub const PROMOTE_PARENT_INSERT: &str = include_str!("../sql/promote/3_insert.pg.sql");
-pub const PROMOTE_PARENT_COUNTED: &str = include_str!("../sql/promote/3_counted.pg.sql");
-pub const PROMOTE_INSERT: &str = include_str!("../sql/promote/4_insert.pg.sql");
-pub const PROMOTE_CHANGES: &str = include_str!("../sql/promote/5_changes.pg.sql");
-pub const PROMOTE_KEPT: &str = include_str!("../sql/promote/5_kept.pg.sql");
-pub const PROMOTE_COUNTED: &str = include_str!("../sql/promote/7_counted.pg.sql");
-pub const PROMOTE_VERIFY: &str = include_str!("../sql/promote/7_verify.pg.sql");
-pub const PROMOTE_VERIFY_LEDGER: &str = include_str!("../sql/promote/7_verify_ledger.pg.sql");
-pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/6_ledger.pg.sql");
+pub const PROMOTE_STAGED_LOCK: &str = part(file::PROMOTE_PREPARE, "staged_lock");
+pub const PROMOTE_STAGED_COUNT: &str = part(file::PROMOTE_PREPARE, "staged_count");
+pub const PROMOTE_BEFORE: &str = part(file::PROMOTE_PREPARE, "before");
+pub const PROMOTE_IDENTIFY: &str = part(file::PROMOTE_PREPARE, "identify");
+pub const PROMOTE_READ_GUARDS: &str = part(file::PROMOTE_READ, "read_guards");
+pub const PROMOTE_READ_CHANGES: &str = part(file::PROMOTE_READ, "read_changes");
+pub const PROMOTE_READ_RECORDS: &str = part(file::PROMOTE_READ, "read_records");
+pub const PROMOTE_BEGIN: &str = part(file::PROMOTE_MERGE, "begin");
+pub const PROMOTE_REMOVE: &str = part(file::PROMOTE_MERGE, "remove");
+pub const PROMOTE_PARENT: &str = part(file::PROMOTE_MERGE, "parent");
+pub const PROMOTE_PARENT_UPDATE: &str = part(file::PROMOTE_MERGE, "parent_update");
+pub const PROMOTE_PARENT_INSERT: &str = part(file::PROMOTE_MERGE, "parent_insert");
+pub const PROMOTE_PARENT_COUNTED: &str = part(file::PROMOTE_MERGE, "parent_counted");
+pub const PROMOTE_INSERT: &str = part(file::PROMOTE_MERGE, "insert");
+pub const PROMOTE_CHANGES: &str = part(file::PROMOTE_CHANGES, "changes");
+pub const PROMOTE_KEPT: &str = part(file::PROMOTE_CHANGES, "kept");
+pub const PROMOTE_COUNTED: &str = part(file::PROMOTE_VERIFY, "counted");
+pub const PROMOTE_VERIFY: &str = part(file::PROMOTE_VERIFY, "verify");
+pub const PROMOTE_VERIFY_LEDGER: &str = part(file::PROMOTE_VERIFY, "verify_ledger");
+pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/ledger.pg.sql");
 pub const PROMOTE_REPLACE: &str = include_str!("../sql/promote/replace.pg.sql");
 pub const PROMOTE_SLICE_ORIGIN: &str = include_str!("../sql/promote/slice_origin.pg.sql");
 pub const PROMOTE_GUARDS: &str = include_str!("../sql/promote/guards.pg.sql");
-pub const PROMOTE_CONSTRAINTS: &str = include_str!("../sql/promote/constraints.pg.sql");
+pub const PROMOTE_CONSTRAINTS: &str = part(file::PROMOTE_VERIFY, "constraints");
 
-pub const REFUSED_BUDGET: &str = include_str!("../sql/refused/1_budget.pg.sql");
-pub const REFUSED_OWNER: &str = include_str!("../sql/refused/2_owner.pg.sql");
-pub const REFUSED_REFERRED: &str = include_str!("../sql/refused/3_referred.pg.sql");
-pub const REFUSED_NUMBERED: &str = include_str!("../sql/refused/4_numbered.pg.sql");
-pub const REFUSED_EXPRESSIONS: &str = include_str!("../sql/refused/5_expressions.pg.sql");
-pub const REFUSED_FIND: &str = include_str!("../sql/refused/6_find.pg.sql");
-pub const REFUSED_PLAN_SOME: &str = include_str!("../sql/refused/7_plan_some.pg.sql");
-pub const REFUSED_REMOVE_PARENTS: &str = include_str!("../sql/refused/8_remove_parents.pg.sql");
-pub const REFUSED_INDEX: &str = include_str!("../sql/refused/9_index.pg.sql");
-pub const REFUSED_PARENT: &str = include_str!("../sql/refused/10_parent.pg.sql");
-pub const REFUSED_CHILD: &str = include_str!("../sql/refused/11_child.pg.sql");
-pub const REFUSED_LOOK: &str = include_str!("../sql/refused/12_look.pg.sql");
-pub const REFUSED_PLACE: &str = include_str!("../sql/refused/13_place.pg.sql");
+pub const REFUSED_BUDGET: &str = part(file::REFUSED, "budget");
+pub const REFUSED_OWNER: &str = part(file::REFUSED, "owner");
+pub const REFUSED_REFERRED: &str = part(file::REFUSED, "referred");
+pub const REFUSED_NUMBERED: &str = part(file::REFUSED, "numbered");
+pub const REFUSED_EXPRESSIONS: &str = include_str!("../sql/refused/expressions.pg.sql");
+pub const REFUSED_FIND: &str = part(file::REFUSED, "find");
+pub const REFUSED_PLAN_SOME: &str = part(file::REFUSED, "plan_some");
+pub const REFUSED_REMOVE_PARENTS: &str = part(file::REFUSED, "remove_parents");
+pub const REFUSED_INDEX: &str = part(file::REFUSED, "index");
+pub const REFUSED_PARENT: &str = part(file::REFUSED, "parent");
+pub const REFUSED_CHILD: &str = part(file::REFUSED, "child");
+pub const REFUSED_LOOK: &str = part(file::REFUSED, "look");
+pub const REFUSED_PLACE: &str = part(file::REFUSED, "place");
+
+/// A part of a file that joins several: what is behind its line `-- part: NAME  (…)`, up to the next such line.
+///
+/// # Panics
+/// When the file has no such part. All parts are constants, so that is an error of the compiler.
+const fn part(file: &'static str, name: &str) -> &'static str {
+    const MARK: &[u8] = b"-- part: ";
+    let (bytes, name) = (file.as_bytes(), name.as_bytes());
+    let (mut line, mut start) = (0, 0);
+    while line < bytes.len() {
+        let mut next = line;
+        while next < bytes.len() && bytes[next] != b'\n' {
+            next += 1;
+        }
+        next += 1;
+        if stands_at(bytes, line, MARK) {
+            if start > 0 {
+                break;
+            }
+            let end = line + MARK.len() + name.len();
+            if stands_at(bytes, line + MARK.len(), name) && end < bytes.len() && bytes[end] == b' ' {
+                start = next;
+            }
+        }
+        line = next;
+    }
+    assert!(start > 0, "the file has no part of this name");
+    let mut end = if line < bytes.len() { line } else { bytes.len() };
+    // Without the empty line before the next part.
+    while bytes[end - 1] == b'\n' && bytes[end - 2] == b'\n' {
+        end -= 1;
+    }
+    file.split_at(end).0.split_at(start).1
+}
+
+const fn stands_at(text: &[u8], at: usize, what: &[u8]) -> bool {
+    let mut i = 0;
+    while i < what.len() {
+        if at + i >= text.len() || text[at + i] != what[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
 
 /// A name as a quoted SQL identifier, for PostgreSQL and DuckDB alike.
 pub fn identifier(name: &str) -> String {
@@ -290,6 +367,17 @@ mod tests {
             text,
             "-- :\"no\" :'no'\nselect ':no', \":no\", a::text, 'it''s', \"a\"\"b\".\"a\"\"b\", 1, 2, $$ :no $$"
         );
+    }
+
+    #[test]
+    fn a_part_ends_where_the_next_begins() {
+        const FILE: &str = "-- Purpose: both.\n\n-- part: ab  (script)\n-- Purpose: x.\nselect 1;\n\n\
+            -- part: a  (statement)\nselect '-- part: ab  ';\n";
+        assert_eq!(part(FILE, "ab"), "-- Purpose: x.\nselect 1;\n");
+        assert_eq!(part(FILE, "a"), "select '-- part: ab  ';\n");
+        for missing in ["b", "abc", ""] {
+            std::panic::catch_unwind(|| part(FILE, missing)).unwrap_err();
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 -- Purpose: the ledger remembers which part the table is what it says; what failed in older parts is of no account any more.
--- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after 6_ledger.pg.sql
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after ledger.pg.sql
 -- Inputs:  :'run_id' (who settles them), :'dataset', :'schema', pg_temp.replacing; :"ledger".
 -- Outputs: :"ledger".slice_origins and failed_records up to date; pg_temp.counted, how many rows of each had to change, and
 --          did.

@@ -1,10 +1,11 @@
-//! Every SQL file says what it takes, and runs as its header says: a script by psql with its variables, a statement by
-//! `prepare`, and what DuckDB takes in its library. So a person can run what the program runs.
+//! Every SQL file, and every part of one that joins several, says what it takes, and runs as its header says: a script by
+//! psql with its variables, a statement by `prepare`, and what DuckDB takes in its library. So a person can run what the
+//! program runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
@@ -13,132 +14,50 @@ use merganser::sql;
 
 use crate::support::postgres;
 
-/// An SQL file and its header.
-struct File {
-    /// Below `sql/`.
-    name: String,
-    text: String,
-    /// Key of the header -> its text.
-    header: BTreeMap<String, String>,
-}
+mod pieces;
 
-impl File {
-    fn read(path: &Path, root: &Path) -> Self {
-        let text = fs::read_to_string(path).unwrap();
-        let name = path.strip_prefix(root).unwrap().display().to_string();
-        let mut header: BTreeMap<String, String> = BTreeMap::new();
-        let mut key = String::new();
-        for line in text.lines().map_while(|line| line.strip_prefix("--")) {
-            if let Some((word, rest)) = line.trim_start().split_once(':').filter(|(word, _)| is_key(word)) {
-                key = word.to_owned();
-                header.insert(key.clone(), rest.trim().to_owned());
-            } else if let Some(value) = header.get_mut(&key) {
-                *value = format!("{value} {}", line.trim());
-            }
-        }
-        Self { name, text, header }
-    }
-
-    fn is_postgres(&self) -> bool {
-        self.name.ends_with(".pg.sql")
-    }
-
-    fn is_duckdb(&self) -> bool {
-        self.name.ends_with(".duckdb.sql")
-    }
-
-    fn is_statement(&self) -> bool {
-        self.header["Engine"].contains("a statement (prepare)")
-    }
-
-    fn is_script(&self) -> bool {
-        self.header["Engine"].contains("a script (psql -v)")
-    }
-
-    /// What stands in for the reader: `$1`, `:name`, `:"name"` and `:'name'`.
-    fn inputs(&self) -> BTreeSet<String> {
-        let mut inputs = BTreeSet::new();
-        let code = self.text.lines().filter(|line| !line.trim_start().starts_with("--"));
-        for line in code {
-            let bytes = line.as_bytes();
-            for (at, _) in line.char_indices() {
-                let rest = &line[at..];
-                let before = at.checked_sub(1).map(|at| bytes[at]);
-                if let Some(number) = rest.strip_prefix('$') {
-                    let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
-                    if end > 0 {
-                        inputs.insert(format!("${}", &number[..end]));
-                    }
-                } else if rest.starts_with(':')
-                    && before != Some(b':')
-                    && before.is_none_or(|b| !b.is_ascii_alphanumeric())
-                {
-                    let inner = rest[1..].trim_start_matches(['"', '\'']);
-                    let end =
-                        inner.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(inner.len());
-                    if end > 0 && !rest[1..].starts_with(':') {
-                        inputs.insert(format!(":{}", &inner[..end]));
-                    }
-                }
-            }
-        }
-        inputs
-    }
-}
-
-fn is_key(word: &str) -> bool {
-    ["Purpose", "Engine", "Inputs", "Outputs"].contains(&word.trim())
-}
-
-fn files() -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
-    let mut folders: Vec<PathBuf> = vec![root.clone()];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => files.push(File::read(&path, &root)),
-            }
-        }
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(files.len() > 80, "{}", files.len());
-    files
-}
+use pieces::{Piece, pieces};
 
 #[test]
 fn every_header_says_purpose_engine_inputs_and_outputs() {
-    for file in files() {
-        let keys: Vec<_> = file.header.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["Engine", "Inputs", "Outputs", "Purpose"], "{}", file.name);
-        if file.is_postgres() {
-            assert!(file.is_script() != file.is_statement(), "{}: {}", file.name, file.header["Engine"]);
+    for piece in pieces() {
+        let keys: Vec<_> = piece.header.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["Engine", "Inputs", "Outputs", "Purpose"], "{}", piece.name);
+        if piece.is_postgres() {
+            assert!(piece.is_script() != piece.is_statement(), "{}: {}", piece.name, piece.header["Engine"]);
         }
-        let said = &file.header["Inputs"];
-        for input in file.inputs() {
+        let said = &piece.header["Inputs"];
+        for input in piece.inputs() {
             let named = [input.clone(), format!(":\"{}\"", &input[1..]), format!(":'{}'", &input[1..])];
             assert!(
                 named.iter().any(|name| said.contains(name)),
                 "{}: its inputs do not name {input}",
-                file.name
+                piece.name
             );
             let is_parameter = input.starts_with('$');
-            assert!(!is_parameter || file.is_statement(), "{} has {input} and is no statement", file.name);
+            assert!(!is_parameter || piece.is_statement(), "{} has {input} and is no statement", piece.name);
         }
     }
 }
 
 #[test]
-fn no_file_is_without_a_use() {
+fn no_file_and_no_part_is_without_a_use() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut used = fs::read_to_string(src.join("sql.rs")).unwrap();
     for dataset in fs::read_dir(src.join("datasets")).unwrap().flatten() {
         used += &fs::read_to_string(dataset.path().join("mod.rs")).unwrap_or_default();
     }
-    for file in files() {
-        assert!(used.contains(&format!("sql/{}\"", file.name)), "{} is never included", file.name);
+    let mut names = BTreeSet::new();
+    for piece in pieces() {
+        let included = used.lines().find(|line| line.contains(&format!("sql/{}\"", piece.file)));
+        let included = included.unwrap_or_else(|| panic!("{} is never included", piece.file));
+        if let Some((_, part)) = piece.name.split_once(':') {
+            let (_, constant) = included.split_once("const ").unwrap();
+            let (constant, _) = constant.split_once(':').unwrap();
+            let call = format!("part(file::{constant}, \"{part}\")");
+            assert!(used.contains(&call), "nothing takes {} with {call}", piece.name);
+        }
+        assert!(names.insert(piece.name.clone()), "{} is there twice", piece.name);
     }
 }
 
@@ -212,11 +131,11 @@ impl Session {
 
 /// In the order in which a run takes them, on empty tables. What is not here is a statement of its own.
 #[tokio::test]
-async fn each_file_runs_as_its_header_says() {
-    let files = files();
+async fn each_file_and_part_runs_as_its_header_says() {
+    let pieces = pieces();
     let text = |name: &str| {
-        let file = files.iter().find(|file| file.name == name);
-        file.unwrap_or_else(|| panic!("no {name}")).text.clone()
+        let piece = pieces.iter().find(|piece| piece.name == name);
+        piece.unwrap_or_else(|| panic!("no {name}")).text.clone()
     };
     let mut ran: BTreeSet<String> = BTreeSet::new();
     let mut session =
@@ -231,11 +150,11 @@ async fn each_file_runs_as_its_header_says() {
     };
     for schema in ["by_hand", "by_hand_etl", "by_hand_staging"] {
         session.set("name", schema);
-        run(&mut session, "ledger/create_schema.pg.sql", "");
+        run(&mut session, "ledger/schema:create_schema", "");
     }
     run(&mut session, "ledger/migrations/table.pg.sql", "");
-    for file in files.iter().filter(|file| file.name.starts_with("ledger/migrations/0")) {
-        run(&mut session, &file.name, "");
+    for piece in pieces.iter().filter(|piece| piece.name.starts_with("ledger/migrations/0")) {
+        run(&mut session, &piece.name, "");
     }
     session.0 += "begin;\n";
     run(&mut session, "oca/4_tables.pg.sql", "");
@@ -244,68 +163,68 @@ async fn each_file_runs_as_its_header_says() {
     session.set("schema", "by_hand_staging");
     run(&mut session, "oca/4_tables.pg.sql", "");
     session.set("schema", "by_hand");
-    run(&mut session, "load/1_records.pg.sql", "oca_records");
+    run(&mut session, "load/load:records", "oca_records");
     for table in OCA.tables {
-        run(&mut session, "load/2_unlogged.pg.sql", table.name);
-        run(&mut session, "load/3_copy.pg.sql", table.name);
-        run(&mut session, "load/4_analyze.pg.sql", table.name);
+        run(&mut session, "load/load:unlogged", table.name);
+        run(&mut session, "load/load:copy", table.name);
+        run(&mut session, "load/load:analyze", table.name);
     }
     session.0 += "insert into by_hand_etl.runs (run_id, dataset, target_schema, kind, host)\n\
         values (:'run_id', :'dataset', :'schema', 'run', 'here');\nbegin;\n";
     let (parent, children) = OCA.tables.split_first().unwrap();
-    run(&mut session, "promote/0_before.pg.sql", parent.name);
-    run(&mut session, "promote/0_identify.pg.sql", "");
+    run(&mut session, "promote/prepare:before", parent.name);
+    run(&mut session, "promote/prepare:identify", "");
     // The other way of promotion plans in the same places.
     run(&mut session, "promote/replace.pg.sql", parent.name);
     run(&mut session, "promote/slice_origin.pg.sql", "");
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
     run(&mut session, "oca/6_promote.pg.sql", "");
-    run(&mut session, "promote/1_begin.pg.sql", parent.name);
+    run(&mut session, "promote/merge:begin", parent.name);
     for table in children {
-        run(&mut session, "promote/2_remove.pg.sql", table.name);
+        run(&mut session, "promote/merge:remove", table.name);
     }
-    for part in ["3_parent", "3_update", "3_insert", "3_counted"] {
-        run(&mut session, &format!("promote/{part}.pg.sql"), parent.name);
+    for part in ["parent", "parent_update", "parent_insert", "parent_counted"] {
+        run(&mut session, &format!("promote/merge:{part}"), parent.name);
     }
     for table in children {
-        run(&mut session, "promote/4_insert.pg.sql", table.name);
+        run(&mut session, "promote/merge:insert", table.name);
     }
-    let mut rest: Vec<&File> = files.iter().filter(|file| file.is_postgres()).collect();
+    let mut rest: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_postgres()).collect();
     for table in OCA.tables {
-        run(&mut session, "promote/5_changes.pg.sql", table.name);
-        run(&mut session, "golden/1_table.pg.sql", table.name);
-        run(&mut session, "golden/2_copy.pg.sql", table.name);
-        run(&mut session, "golden/3_compare.pg.sql", table.name);
+        run(&mut session, "promote/changes:changes", table.name);
+        run(&mut session, "golden/golden:table", table.name);
+        run(&mut session, "golden/golden:copy", table.name);
+        run(&mut session, "golden/golden:compare", table.name);
     }
-    run(&mut session, "promote/5_kept.pg.sql", "oca_metadata");
-    run(&mut session, "promote/6_ledger.pg.sql", "");
+    run(&mut session, "promote/changes:kept", "oca_metadata");
+    run(&mut session, "promote/ledger.pg.sql", "");
     run(&mut session, "promote/guards.pg.sql", "");
     run(&mut session, "oca/8_guards.pg.sql", "");
     // The search for records that the database refuses.
-    run(&mut session, "refused/4_numbered.pg.sql", "");
-    for part in ["6_find", "7_plan_some", "8_remove_parents", "9_index", "10_parent"] {
-        run(&mut session, &format!("refused/{part}.pg.sql"), parent.name);
+    run(&mut session, "refused/refused:numbered", "");
+    for part in ["find", "plan_some", "remove_parents", "index", "parent"] {
+        run(&mut session, &format!("refused/refused:{part}"), parent.name);
     }
     for table in children {
-        run(&mut session, "refused/11_child.pg.sql", table.name);
+        run(&mut session, "refused/refused:child", table.name);
     }
     run(&mut session, "oca/9_purge.pg.sql", "");
     session.0 += "delete from by_hand_etl.table_changes;\n";
-    let ends = ["check/2_settings.pg.sql", "load/0_drop.pg.sql"];
-    rest.retain(|file| !ran.contains(&file.name) && !ends.contains(&file.name.as_str()));
-    for (number, file) in rest.iter().enumerate() {
-        session.0 += &format!("\\echo {}\n", file.name);
-        if file.is_script() {
-            session.script(&file.text, parent.name);
-        } else if file.name == "ledger/known_files_until_2.pg.sql" {
+    let ends = ["check/check:settings", "load/load:drop"];
+    rest.retain(|piece| !ran.contains(&piece.name) && !ends.contains(&piece.name.as_str()));
+    for (number, piece) in rest.iter().enumerate() {
+        session.0 += &format!("\\echo {}\n", piece.name);
+        if piece.is_script() {
+            session.script(&piece.text, parent.name);
+        } else if piece.name == "ledger/known_files_until_2.pg.sql" {
             // Of an older ledger; takeover_ledger runs it there.
             continue;
-        } else if file.name.starts_with("aws_s3/") {
+        } else if piece.name.starts_with("aws_s3/") {
             // Amazon's functions are not there; its other half is tested with functions that stand in for them.
             continue;
         } else {
             session.0 +=
-                &format!("prepare statement_{number} as\n{};\n", file.text.trim_end().trim_end_matches(';'));
+                &format!("prepare statement_{number} as\n{};\n", piece.text.trim_end().trim_end_matches(';'));
         }
     }
     session.0 += "rollback;\n";
@@ -332,25 +251,26 @@ async fn each_file_runs_as_its_header_says() {
     assert!(output.status.success(), "after {:?}:\n{wrong}", said.lines().last());
 }
 
-/// The DuckDB files, in the order in which a run takes them.
+/// What DuckDB takes, in the order in which a run takes them.
 const IN_DUCKDB: [&str; 10] = [
-    "staged/1_tables.duckdb.sql",
+    "staged/staged:tables",
     "oca/1_stage.duckdb.sql",
     "oca/2_check.duckdb.sql",
-    "staged/counts.duckdb.sql",
-    "staged/failures.duckdb.sql",
-    "staged/2_replace.duckdb.sql",
-    "staged/2_merge.duckdb.sql",
-    "staged/3_array_literal.duckdb.sql",
-    "staged/4_records.duckdb.sql",
+    "staged/staged:counts",
+    "staged/staged:failures",
+    "staged/staged:replace",
+    "staged/staged:merge",
+    "staged/staged:array_literal",
+    "staged/staged:records",
     "oca/3_export.duckdb.sql",
 ];
 
 /// As the program runs them: scripts, queries that give rows, and the statements of the export beside each other.
 #[test]
-fn each_duckdb_file_runs_on_an_empty_store() {
-    let files = files();
-    let known: BTreeSet<_> = files.iter().filter(|file| file.is_duckdb()).map(|f| f.name.as_str()).collect();
+fn each_duckdb_file_and_part_runs_on_an_empty_store() {
+    let pieces = pieces();
+    let known: BTreeSet<_> =
+        pieces.iter().filter(|piece| piece.is_duckdb()).map(|piece| piece.name.as_str()).collect();
     assert_eq!(
         known,
         BTreeSet::from(IN_DUCKDB),
@@ -363,8 +283,8 @@ fn each_duckdb_file_runs_on_an_empty_store() {
     let variables =
         [("dir", dir.to_str().unwrap()), ("records", "oca_records"), ("limit", "10"), ("offset", "0")];
     for name in IN_DUCKDB {
-        let text = &files.iter().find(|file| file.name == name).unwrap().text;
-        if ["staged/counts.duckdb.sql", "staged/failures.duckdb.sql"].contains(&name) {
+        let text = &pieces.iter().find(|piece| piece.name == name).unwrap().text;
+        if ["staged/staged:counts", "staged/staged:failures"].contains(&name) {
             let rows = staging.query(name, &sql::render(text, &variables), |_| Ok(())).unwrap();
             assert!(rows.is_empty(), "{name} gives {} rows of nothing", rows.len());
         } else if name.ends_with("_export.duckdb.sql") {

@@ -1,0 +1,26 @@
+-- Purpose: a backfill, batch by batch.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/backfill/backfill.pg.sql
+
+-- part: open  (statement)
+-- Purpose: how much a backfill has to do.
+-- Inputs:  pg_temp.open_rows.
+-- Outputs: the number of rows, and of different questions among them.
+select count(*) as rows, count(distinct key) as questions from pg_temp.open_rows;
+
+-- part: next  (statement)
+-- Purpose: the questions of a backfill's next batch.
+-- Inputs:  $1 the last key of the batch before, $2 how many; :fields, a list of quoted columns; pg_temp.open_rows.
+-- Outputs: key and the fields.
+select distinct on (key) key, :fields
+from pg_temp.open_rows
+where key > $1
+order by key
+limit $2;
+
+-- part: answers  (statement)
+-- Purpose: the answers of a backfill's batch on their way into production.
+-- Inputs:  $1 a JSON array of answers by column, key included, as text; pg_temp.answers.
+-- Outputs: rows of pg_temp.answers.
+insert into pg_temp.answers
+select given.* from jsonb_populate_recordset(null::pg_temp.answers, $1::text::jsonb) as given;

@@ -1,0 +1,34 @@
+-- Purpose: the memory of enrichments.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/answers.pg.sql
+
+-- part: has  (statement)
+-- Purpose: is anything remembered of an enrichment?
+-- Inputs:  $1 dataset, $2 enrichment; :"ledger".
+-- Outputs: true if so.
+select exists (select from :"ledger".answers where dataset = $1 and enrichment = $2);
+
+-- part: known  (statement)
+-- Purpose: what is remembered of these questions.
+-- Inputs:  $1 dataset, $2 enrichment, $3 keys, $4 way and $5 version of it, or null: whoever answered; :"ledger".
+-- Outputs: key, way and answer, as text.
+select key, way, answer::text
+from :"ledger".answers
+where dataset = $1
+    and enrichment = $2
+    and key = any($3::text[])
+    and ($4::text is null or (way = $4 and version = $5::text));
+
+-- part: remember  (statement)
+-- Purpose: remember answers; a later one takes the place of an earlier one.
+-- Inputs:  $1 dataset, $2 enrichment, $3 way, $4 its version, $5 run_id, $6 a JSON array of {"key", "answer"}, as text;
+--          :"ledger".
+-- Outputs: rows of answers.
+insert into :"ledger".answers (dataset, enrichment, key, way, version, answer, run_id)
+select $1, $2, given.key, $3, $4, given.answer, $5
+from jsonb_to_recordset($6::text::jsonb) as given (key text, answer jsonb)
+on conflict (dataset, enrichment, key, way) do update
+set version = excluded.version,
+    answer = excluded.answer,
+    run_id = excluded.run_id,
+    answered_at = clock_timestamp();

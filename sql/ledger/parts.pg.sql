@@ -1,0 +1,65 @@
+-- Purpose: the parts that runs take up.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/parts.pg.sql
+
+-- part: add_part  (statement)
+-- Purpose: a part is taken up by a run.
+-- Inputs:  $1 run_id, $2 batch, $3 name, $4 source, $5 sha256 (null: it could not be fetched), $6 size, $7
+--          the day of which it tells, as text, or null, $8 order key, $9 when it was last changed at its source, as text, or null; :"ledger".
+-- Outputs: one row of parts; its part_id.
+insert into :"ledger".parts (run_id, batch, name, source, sha256, size_bytes, as_of, order_key, modified_at)
+values ($1, $2, $3, $4, $5, $6, $7::text::date, $8, $9::text::timestamptz)
+returning part_id;
+
+-- part: adopt_parts  (statement)
+-- Purpose: enter files that were processed before the ledger was there.
+-- Inputs:  $1 run_id, $2 where they are, $3 a JSON array of files, as text; :"ledger".
+-- Outputs: rows of parts, done, without counts; the names of those that were not known before. A file that a
+--          run has taken up is known, whatever became of it; a dry run takes up nothing.
+insert into :"ledger".parts (run_id, batch, name, source, size_bytes, as_of, order_key, status)
+select run.run_id, 0, file.name, $2, file.size_bytes, file.as_of, file.order_key, 'done'
+from jsonb_to_recordset($3::text::jsonb) as file (name text, size_bytes bigint, as_of date, order_key text)
+    join :"ledger".runs as run on run.run_id = $1
+where not exists (
+    select
+    from :"ledger".parts as known join :"ledger".runs as known_run on known_run.run_id = known.run_id
+    where known.name = file.name
+        and known_run.dataset = run.dataset
+        and known_run.target_schema = run.target_schema
+        and not known_run.dry_run
+)
+order by file.order_key collate "C", file.name collate "C"
+returning name;
+
+-- part: part_parsed  (statement)
+-- Purpose: what the parser and the checks found in a part.
+-- Inputs:  $1 part_id, $2 status (pending, or failed: nothing of it can be used), $3 records seen, $4
+--          records failed, $5 unknown elements, $6 error; :"ledger".
+-- Outputs: its row of parts.
+update :"ledger".parts
+set status = $2, records_seen = $3, records_failed = $4, unknown = $5, error = $6
+where part_id = $1;
+
+-- part: compared  (statement)
+-- Purpose: a file that was posted again was compared, and is the one that is known.
+-- Inputs:  $1 part_id of the posting that is known, $2 when the file was last changed at its source, as
+--          text; :"ledger".
+-- Outputs: the time is entered: the next run need not fetch it to compare.
+update :"ledger".parts set modified_at = $2::text::timestamptz where part_id = $1;
+
+-- part: new_elements  (statement)
+-- Purpose: which of these elements, that no column takes, did no earlier run see?
+-- Inputs:  $1 dataset, $2 target schema, $3 run_id, $4 paths; :"ledger".
+-- Outputs: the paths that are new.
+select path
+from unnest($4::text[]) as path
+where not exists (
+    select
+    from :"ledger".parts join :"ledger".runs using (run_id)
+    where dataset = $1
+        and target_schema = $2
+        and not dry_run
+        and run_id <> $3
+        and unknown ? path
+)
+order by path;

@@ -1,0 +1,53 @@
+-- Purpose: staging tables are made, filled and removed.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/load/load.pg.sql
+
+-- part: drop  (script)
+-- Purpose: remove a staging table of this or of a dead run.
+-- Inputs:  :"staging".:"table".
+-- Outputs: none.
+drop table if exists :"staging".:"table";
+
+-- part: records  (script)
+-- Purpose: the staging table with one row for each good record of the batch, live or delete.
+-- Inputs:  :"staging".:"table".
+-- Outputs: the table.
+create unlogged table :"staging".:"table" (
+    record_id text not null,
+    part_id bigint not null,
+    -- Null: the part tells of no day.
+    as_of date,
+    order_key text not null,
+    ordinal bigint not null,
+    -- Its first byte in the document: for the ledger, should the database refuse it.
+    offset_bytes bigint not null,
+    is_delete boolean not null,
+    -- Of a delete: data stood beside it, and is not loaded.
+    has_data boolean not null,
+    -- The last word of the batch on a record that it does not delete; only winners have rows in other tables.
+    is_winner boolean not null
+);
+
+-- part: unlogged  (script)
+-- Purpose: spare the write-ahead log what can be loaded again.
+-- Inputs:  :"staging".:"table", empty.
+-- Outputs: the same table, unlogged.
+alter table :"staging".:"table" set unlogged;
+
+-- part: copy  (script)
+-- Purpose: load one staging CSV.
+-- Inputs:  :"staging".:"table", :columns; the CSV on standard input.
+-- Outputs: the rows.
+copy :"staging".:"table" (:columns) from stdin with (format csv, header true)
+
+-- part: analyze  (script)
+-- Purpose: tell the planner what a table holds.
+-- Inputs:  :"schema".:"table".
+-- Outputs: statistics.
+analyze :"schema".:"table";
+
+-- part: has_rows  (script)
+-- Purpose: does a table hold anything?
+-- Inputs:  :"schema".:"table".
+-- Outputs: true or false.
+select exists (select from :"schema".:"table");

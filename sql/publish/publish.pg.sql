@@ -1,0 +1,69 @@
+-- Purpose: read production for the files that are published.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/publish/publish.pg.sql
+
+-- part: newest  (script)
+-- Purpose: the newest day of which production tells, for people who download the public files.
+-- Inputs:  :'dataset', :'schema'; :"ledger".parts, runs and slice_origins.
+-- Outputs: one row with one date, as text: of a table that is replaced, the day of the part that it is what it says; null
+--          where no part tells of a day, or none is in production yet.
+with origin as (
+    select parts.as_of
+    from :"ledger".slice_origins join :"ledger".parts using (part_id)
+    where slice_origins.dataset = :'dataset' and slice_origins.target_schema = :'schema'
+),
+done as (
+    select parts.as_of
+    from :"ledger".parts join :"ledger".runs using (run_id)
+    where runs.dataset = :'dataset'
+        and runs.target_schema = :'schema'
+        and not runs.dry_run
+        and parts.status in ('done', 'done_with_failures', 'incomplete')
+        and not exists (select from origin)
+)
+select max(as_of)::text as newest
+from (select as_of from origin union all select as_of from done) as told;
+
+-- part: order  (script)
+-- Purpose: rows in the order in which the table has them, so that two publications of the same rows compare.
+-- Inputs:  none; in the transaction that then publishes.
+-- Outputs: none.
+set local synchronize_seqscans = off;
+set local max_parallel_workers_per_gather = 0;
+
+-- part: copy  (script)
+-- Purpose: one published CSV.
+-- Inputs:  :"schema".:"table", :columns.
+-- Outputs: the CSV on standard output.
+copy :"schema".:"table" (:columns) to stdout with (format csv, header true)
+
+-- part: copy_all  (script)
+-- Purpose: one private CSV with every column that the table has.
+-- Inputs:  :"schema".:"table".
+-- Outputs: the CSV on standard output.
+copy :"schema".:"table" to stdout with (format csv, header true)
+
+-- part: parts  (statement)
+-- Purpose: which tables have their rows in others: partitioned ones, and those with tables that inherit from them? Of the
+--          former COPY takes nothing, of the latter only the table's own rows.
+-- Inputs:  $1 schema, $2 names of tables.
+-- Outputs: a row for each such table: its name, and the columns that COPY would take (all but generated ones), as a
+--          list of identifiers in their order.
+select
+    class.relname::text as table_name,
+    (
+        select string_agg(quote_ident(attname), ', ' order by attnum)
+        from pg_attribute
+        where attrelid = class.oid and attnum > 0 and not attisdropped and attgenerated = ''
+    ) as columns
+from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+where namespace.nspname = $1
+    and class.relname = any ($2::text[])
+    and (class.relkind = 'p' or exists (select from pg_inherits where inhparent = class.oid))
+order by table_name;
+
+-- part: copy_parts  (script)
+-- Purpose: one CSV of a table that has its rows in others: partitions, or tables that inherit from it.
+-- Inputs:  :"schema".:"table", :columns.
+-- Outputs: the CSV on standard output.
+copy (select :columns from :"schema".:"table") to stdout with (format csv, header true)

@@ -1,0 +1,35 @@
+-- Purpose: what is the same in the purge of every dataset.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/purge/purge.pg.sql
+
+-- part: missing  (statement)
+-- Purpose: which production tables are not there?
+-- Inputs:  $1 names, $2 schema.
+-- Outputs: the names that are missing.
+select name
+from unnest($1::text[]) as name
+where not exists (
+    select
+    from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+    where nspname = $2 and relname = name and relkind in ('r', 'p')
+)
+order by name;
+
+-- part: purged  (script, inside the transaction of the purge)
+-- Purpose: what a purge took out.
+-- Inputs:  pg_temp.purged.
+-- Outputs: table_name, rows; only where there were any.
+select table_name, rows from pg_temp.purged where rows > 0 order by table_name;
+
+-- part: change  (script, inside the transaction of the purge)
+-- Purpose: the change that a purge made in one table, for the ledger.
+-- Inputs:  :'run_id', :"schema".:"table", pg_temp.purged; :"ledger".
+-- Outputs: one row of :"ledger".table_changes. Counted, not taken from the last count: what a purge
+--          finds is there because somebody else wrote it, so that the last count was not right.
+insert into :"ledger".table_changes (
+    run_id, batch, table_name, rows_before, inserted, replaced, deleted, rows_after
+)
+select :'run_id', 0, :'table', counted.rows + purged.rows, 0, 0, purged.rows, counted.rows
+from
+    (select count(*) as rows from :"schema".:"table") as counted,
+    (select coalesce(sum(rows), 0) as rows from pg_temp.purged where table_name = :'table') as purged;
