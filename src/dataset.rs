@@ -1,7 +1,7 @@
 //! What a dataset is: tables, a file-name rule, a parser that writes rows to a sink, SQL files and
 //! a named way of promotion. A dataset is a `const` value; it touches no network, store or database.
 
-pub mod enrich;
+pub mod ask;
 pub mod enrichment;
 pub mod records;
 

@@ -152,6 +152,11 @@ impl Http {
         Ok(Self { client, base })
     }
 
+    /// Where it is.
+    pub fn base(&self) -> &HttpUrl {
+        &self.base
+    }
+
     /// Asks once, and reads the whole answer. `timeout` is for all of it.
     ///
     /// # Errors

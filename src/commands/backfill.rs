@@ -204,7 +204,7 @@ impl Backfilling {
         let staged = move || stage(&folder, duckdb, dataset, enrichment, &questions);
         let staging = blocking(staged).await??;
         let (staging, tally) =
-            self.enriching.answer(&context.ledger, context.target.dry_run, staging).await?;
+            self.enriching.answer(&context.ledger, context.target.dry_run, &context.report, staging).await?;
         let transaction = watch.answer("begin", connection.transaction()).await?;
         fence(context, &transaction, watch).await?;
         transaction.batch_execute("truncate pg_temp.answers").await.map_err(failed)?;

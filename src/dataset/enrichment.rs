@@ -1,6 +1,7 @@
 //! What is added to staged rows from elsewhere: questions made of them, ways to answer these, and a memory.
 
 use super::Options;
+use super::ask::{GivenAnswer, Ask};
 
 /// Answers that are put to the staged rows of one table before they are exported. Its SQL is DuckDB's, in the staging
 /// store; no script needs more than the ones before it.
@@ -32,6 +33,17 @@ pub struct Enrichment {
     pub backfill: Backfill,
 }
 
+/// What one answer says, by column; what is null is left out.
+pub type Cells = serde_json::Map<String, serde_json::Value>;
+
+impl Enrichment {
+    /// What an answer says.
+    pub fn cells(&self, answer: &GivenAnswer) -> Cells {
+        let cells = self.columns.iter().zip(&answer.cells);
+        cells.filter_map(|(name, cell)| Some(((*name).to_owned(), cell.clone()?.into()))).collect()
+    }
+}
+
 /// A way to answer questions.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
@@ -45,6 +57,8 @@ pub enum How {
     /// By a script over the dataset's reference, whose files are its variables: it reads `questions` and adds a row to
     /// `answers` for each. Asks nobody.
     Reference(&'static str),
+    /// By an outside service.
+    Ask(&'static Ask),
 }
 
 /// What a run's options ask of an enrichment.
@@ -52,8 +66,10 @@ pub enum How {
 pub struct EnrichmentPlan {
     /// The ways in the order of asking; `None`: the reference if there is one.
     pub ways: Option<Vec<&'static Way>>,
-    /// Seconds that all questions of the run to others may take together.
+    /// Seconds that all questions of the run to outside services may take together.
     pub seconds: u64,
+    /// The addresses of services that have another than their own, by the way's name.
+    pub bases: Vec<(&'static str, String)>,
 }
 
 /// An enrichment of what is in production already. PostgreSQL; scripts share one session.

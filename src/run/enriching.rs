@@ -3,32 +3,49 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
 
 use crate::clients::duckdb::{DuckError, Staging};
+use crate::clients::http::Http;
 use crate::dataset::Options;
-use crate::dataset::enrichment::{Enrichment, How, Way};
+use crate::dataset::ask::{Ask, Question};
+use crate::dataset::enrichment::{Cells, Enrichment, EnrichmentPlan, How, Way};
 use crate::error::Cause;
 use crate::ledger::{KnownAnswer, Ledger};
+use crate::log::Report;
+use crate::run::ask::{AskTally, Asking, Patience};
 use crate::sql;
 use crate::system::background::blocking;
 
 /// Questions that are read, looked up and remembered at once.
 const CHUNK: usize = 10_000;
 
-/// What one answer says, by column; what is null is left out.
-type Cells = Map<String, Value>;
+/// Answers of an outside service that are remembered at once: so many are asked again after a crash.
+const REMEMBERED_AT_ONCE: usize = 100;
 
 /// How the questions of a run are answered.
 pub struct Enriching {
     enrichment: &'static Enrichment,
-    /// In the order of asking, each with its edition; none: nobody is asked, and what is remembered counts.
-    ways: Vec<(&'static Way, String)>,
+    /// In the order of asking; none: nobody is asked, and what is remembered counts.
+    ways: Vec<Chosen>,
     /// The paths of the reference's files, as the script names them.
     reference: Vec<(&'static str, String)>,
+    /// What is left of the time for outside services.
+    left: Mutex<Duration>,
+}
+
+/// A way that is asked.
+struct Chosen {
+    way: &'static Way,
+    /// Its edition: what it said in another does not count.
+    version: String,
+    /// The service, if it is one.
+    http: Option<Http>,
 }
 
 /// What an enrichment did.
@@ -37,8 +54,12 @@ pub struct Tally {
     pub questions: u64,
     /// How many were answered from memory.
     pub remembered: u64,
-    /// How many each way was asked.
+    /// How many each way answered.
     pub asked: BTreeMap<&'static str, u64>,
+    /// What asking outside services has cost, and why it ended before its end.
+    pub services: BTreeMap<&'static str, AskTally>,
+    /// Questions to outside services that a dry run did not ask.
+    pub unasked: u64,
     /// How often each status came out, the most frequent first.
     pub found: Vec<(String, u64)>,
 }
@@ -48,7 +69,20 @@ impl Tally {
     pub fn for_ledger(&self) -> Value {
         let found: Map<_, _> =
             self.found.iter().map(|(status, count)| (status.clone(), json!(count))).collect();
-        json!({ "remembered": self.remembered, "asked": self.asked, "found": found })
+        let services = self.services.iter().map(|(name, cost)| {
+            let cost = json!({
+                "requests": cost.requests, "without_answer": cost.misses, "gave_up": cost.gave_up,
+            });
+            ((*name).to_owned(), cost)
+        });
+        let services: Map<_, _> = services.collect();
+        json!({
+            "remembered": self.remembered,
+            "asked": self.asked,
+            "services": services,
+            "unasked": self.unasked,
+            "found": found,
+        })
     }
 }
 
@@ -64,10 +98,19 @@ impl Enriching {
         folder: &Path,
     ) -> Result<Self, Cause> {
         let plan = (enrichment.plan)(options);
-        let wanted = plan.ways.unwrap_or_default();
-        let ways = wanted.into_iter().map(|way| (way, String::new())).collect();
+        let wanted = plan.ways.clone().unwrap_or_default();
+        let ways = wanted.into_iter().map(|way| match way.how {
+            How::Reference(_) => Ok(Chosen { way, version: String::new(), http: None }),
+            How::Ask(ask) => {
+                let http = service(ask, &plan)?;
+                let version = format!("{} at {}", ask.version, http.base());
+                Ok(Chosen { way, version, http: Some(http) })
+            }
+        });
+        let ways = ways.collect::<Result<_, Cause>>()?;
         let _ = (ledger, folder);
-        Ok(Self { enrichment, ways, reference: Vec::new() })
+        let left = Mutex::new(Duration::from_secs(plan.seconds));
+        Ok(Self { enrichment, ways, reference: Vec::new(), left })
     }
 
     /// What it answers.
@@ -82,7 +125,8 @@ impl Enriching {
 
     /// The ways in the order of asking, as a JSON array of `way` and `version`.
     pub fn editions(&self) -> String {
-        let ways = self.ways.iter().map(|(way, version)| json!({ "way": way.name, "version": version }));
+        let ways = self.ways.iter();
+        let ways = ways.map(|chosen| json!({ "way": chosen.way.name, "version": chosen.version }));
         Value::from_iter(ways).to_string()
     }
 
@@ -92,6 +136,7 @@ impl Enriching {
         &self,
         ledger: &Ledger,
         dry_run: bool,
+        report: &Report,
         mut staging: Staging,
     ) -> Result<(Staging, Tally), Cause> {
         let enrichment = self.enrichment;
@@ -103,23 +148,22 @@ impl Enriching {
         if self.ways.is_empty() {
             (staging, tally.remembered) = self.recall(ledger, staging, "all_questions", None).await?;
         }
-        for (way, version) in &self.ways {
-            let open = vec![("way", way.name.to_owned())];
+        for chosen in &self.ways {
+            let open = vec![("way", chosen.way.name.to_owned())];
             staging = run(staging, "find open questions", enrichment.open, open.clone()).await?;
+            let edition = Some((chosen.way.name, chosen.version.as_str()));
             let known;
-            (staging, known) = self.recall(ledger, staging, "questions", Some((way.name, version))).await?;
+            (staging, known) = self.recall(ledger, staging, "questions", edition).await?;
             tally.remembered += known;
             staging = run(staging, "find open questions", enrichment.open, open).await?;
-            match way.how {
+            staging = match chosen.way.how {
                 How::Reference(script) => {
-                    let files: Vec<_> =
-                        self.reference.iter().map(|(name, path)| (*name, path.clone())).collect();
-                    staging = run(staging, &format!("ask {}", way.name), script, files).await?;
+                    self.look_up(ledger, dry_run, staging, (chosen, script), &mut tally).await?
                 }
-            }
-            let asked;
-            (staging, asked) = self.remember(ledger, dry_run, staging, (way.name, version)).await?;
-            tally.asked.insert(way.name, asked);
+                How::Ask(ask) => {
+                    self.ask(ledger, dry_run, staging, (chosen, ask), report, &mut tally).await?
+                }
+            };
         }
         staging = run(staging, "put the answers to their rows", enrichment.apply, Vec::new()).await?;
         let status = enrichment.columns[0];
@@ -132,6 +176,85 @@ impl Enriching {
         tally.questions = found.iter().map(|(_, count)| count).sum();
         tally.found = found;
         Ok((staging, tally))
+    }
+
+    /// Answers the open questions by a script over the reference.
+    async fn look_up(
+        &self,
+        ledger: &Ledger,
+        dry_run: bool,
+        mut staging: Staging,
+        (chosen, script): (&Chosen, &'static str),
+        tally: &mut Tally,
+    ) -> Result<Staging, Cause> {
+        let name = chosen.way.name;
+        staging = run(staging, &format!("ask {name}"), script, self.reference.clone()).await?;
+        let asked;
+        (staging, asked) = self.remember(ledger, dry_run, staging, (name, &chosen.version)).await?;
+        tally.asked.insert(name, asked);
+        Ok(staging)
+    }
+
+    /// Asks an outside service what is open.
+    async fn ask(
+        &self,
+        ledger: &Ledger,
+        dry_run: bool,
+        mut staging: Staging,
+        (chosen, ask): (&Chosen, &'static Ask),
+        report: &Report,
+        tally: &mut Tally,
+    ) -> Result<Staging, Cause> {
+        let (enrichment, name) = (self.enrichment, chosen.way.name);
+        let open;
+        (staging, open) =
+            blocking(move || all_questions(&staging, enrichment).map(|open| (staging, open))).await??;
+        let Some(http) = chosen.http.clone().filter(|_| !dry_run && !open.is_empty()) else {
+            tally.unasked += open.len() as u64;
+            return Ok(staging);
+        };
+        let bar = report.records_bar(&format!("ask {name}"), open.len() as u64);
+        let mut left = self.left.lock().await;
+        let started = Instant::now();
+        let mut asking = Asking::new(ask, http, open, started + *left, Patience::default());
+        let (mut asked, mut waiting) = (0, Vec::new());
+        loop {
+            let next = asking.next().await;
+            let is_over = next.is_none();
+            let answers = next.unwrap_or_default();
+            bar.inc(answers.len() as u64);
+            bar.set_message(format!("{} request(s)", asking.tally().requests));
+            waiting.extend(answers);
+            if !is_over && waiting.len() < REMEMBERED_AT_ONCE {
+                continue;
+            }
+            asked += waiting.len() as u64;
+            let lasting = waiting.iter().filter(|answer| answer.lasting);
+            let lasting: Vec<_> =
+                lasting.map(|answer| (answer.key.clone(), enrichment.cells(answer))).collect();
+            ledger.remember_answers(enrichment.name, (name, &chosen.version), &lasting).await?;
+            let known = std::mem::take(&mut waiting).into_iter().map(|answer| KnownAnswer {
+                way: name.to_owned(),
+                answer: enrichment.cells(&answer),
+                key: answer.key,
+            });
+            let known: Vec<_> = known.collect();
+            staging = blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??;
+            if is_over {
+                break;
+            }
+        }
+        bar.finish_and_clear();
+        *left = left.saturating_sub(started.elapsed());
+        let cost = asking.tally().clone();
+        if let Some(why) = &cost.gave_up {
+            tracing::warn!(
+                "{name} is not asked any more: {why}; what it was not asked stays open, and is asked again"
+            );
+        }
+        tally.asked.insert(name, asked);
+        tally.services.insert(name, cost);
+        Ok(staging)
     }
 
     /// Takes what is remembered of the questions in a table; gives the number of answers.
@@ -213,6 +336,28 @@ fn questions(
     staging.query("read the questions", &query, |row| {
         let fields = (1..=enrichment.fields.len()).map(|at| row.get(at)).collect::<Result<_, _>>()?;
         Ok((row.get(0)?, fields))
+    })
+}
+
+/// All questions that are open.
+fn all_questions(staging: &Staging, enrichment: &Enrichment) -> Result<Vec<Question>, DuckError> {
+    let (mut open, mut after) = (Vec::new(), String::new());
+    loop {
+        let some = questions(staging, enrichment, "questions", &after)?;
+        let Some((key, _)) = some.last() else { return Ok(open) };
+        after = key.clone();
+        open.extend(some.into_iter().map(|(key, fields)| Question { key, fields }));
+    }
+}
+
+/// A connection to a service, at its own address or the one that the options name.
+fn service(ask: &Ask, plan: &EnrichmentPlan) -> Result<Http, Cause> {
+    let named = plan.bases.iter().find(|(name, _)| *name == ask.name);
+    let base = named.map_or(ask.base, |(_, base)| base);
+    let base = base.parse().map_err(|error| Cause::usage(format!("{}: {error}", ask.name)))?;
+    Http::new(base).map_err(|source| Cause::Io {
+        operation: format!("prepare to ask {}", ask.name),
+        source: std::io::Error::other(source),
     })
 }
 

@@ -38,7 +38,8 @@ pub async fn enrich(context: &RunContext, checked: Checked) -> Result<Enriched, 
     let Some(enriching) = &context.enriching else { return Ok(Enriched { fetched, staging }) };
     let step = context.begin(batch, "enrich").await?;
     fault::point!("enrich.begin");
-    let (staging, tally) = enriching.answer(&context.ledger, context.target.dry_run, staging).await?;
+    let (staging, tally) =
+        enriching.answer(&context.ledger, context.target.dry_run, &context.report, staging).await?;
     step.done(&said(&tally), tally.questions, 0, tally.for_ledger()).await?;
     fault::point!("enrich.end");
     Ok(Enriched { fetched, staging })

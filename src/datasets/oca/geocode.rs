@@ -59,6 +59,7 @@ fn plan(options: &Options) -> EnrichmentPlan {
     EnrichmentPlan {
         ways: named.map(|names| names.into_iter().filter_map(way).collect()),
         seconds: options::geocode_seconds(options),
+        bases: options::geocoder_urls(options),
     }
 }
 

@@ -7,6 +7,8 @@ use crate::dataset::Options;
 const LEVEL: &str = "level";
 const GEOCODE: &str = "geocode";
 const GEOCODE_SECONDS: &str = "geocode_seconds";
+const GEOSEARCH_URL: &str = "geosearch_url";
+const CENSUS_URL: &str = "census_url";
 const GEOCODE_REQUIRED: &str = "geocode_required";
 /// Nobody says where an address is.
 const NONE: &str = "none";
@@ -35,6 +37,12 @@ pub struct GeocodeOptions {
     /// Seconds that geocoders outside may be asked in one run
     #[arg(long, env = "MERGANSER_GEOCODE_SECONDS", value_name = "SECONDS", default_value_t = SECONDS)]
     pub geocode_seconds: u64,
+    /// Address of another GeoSearch than New York City's
+    #[arg(long, env = "MERGANSER_GEOSEARCH_URL", value_name = "URL")]
+    pub geosearch_url: Option<String>,
+    /// Address of another geocoder than the Census Bureau's
+    #[arg(long, env = "MERGANSER_CENSUS_URL", value_name = "URL")]
+    pub census_url: Option<String>,
     /// Per cent of the city's addresses of a batch that must get a building lot; fewer stop the promotion
     #[arg(long, env = "MERGANSER_GEOCODE_REQUIRED", value_name = "P%")]
     pub geocode_required: Option<String>,
@@ -82,6 +90,11 @@ impl GeocodeOptions {
         if self.geocode_seconds != SECONDS {
             options.insert(GEOCODE_SECONDS.to_owned(), self.geocode_seconds.into());
         }
+        for (name, url) in [(GEOSEARCH_URL, &self.geosearch_url), (CENSUS_URL, &self.census_url)] {
+            if let Some(url) = url {
+                options.insert(name.to_owned(), url.clone().into());
+            }
+        }
         if let Some(text) = &self.geocode_required {
             let percent = text.trim().trim_end_matches('%').trim().parse::<f64>();
             let percent = percent.ok().filter(|percent| (0.0..=100.0).contains(percent));
@@ -111,6 +124,13 @@ pub(super) fn geocoders(options: &Options) -> Option<Vec<&str>> {
 /// Seconds that geocoders may be asked in a run.
 pub(super) fn geocode_seconds(options: &Options) -> u64 {
     options.get(GEOCODE_SECONDS).and_then(Value::as_u64).unwrap_or(SECONDS)
+}
+
+/// The addresses of geocoders that have another than their own.
+pub(super) fn geocoder_urls(options: &Options) -> Vec<(&'static str, String)> {
+    let url = |name| options.get(name).and_then(Value::as_str).map(str::to_owned);
+    let named = [("geosearch", url(GEOSEARCH_URL)), ("census", url(CENSUS_URL))];
+    named.into_iter().filter_map(|(name, url)| Some((name, url?))).collect()
 }
 
 /// Per cent of the city's addresses that must get a lot; `None`: as many as do.
