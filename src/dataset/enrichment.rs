@@ -1,7 +1,7 @@
 //! What is added to staged rows from elsewhere: questions made of them, ways to answer these, and a memory.
 
 use super::Options;
-use super::ask::{GivenAnswer, Ask};
+use super::ask::{Ask, GivenAnswer};
 
 /// Answers that are put to the staged rows of one table before they are exported. Its SQL is DuckDB's, in the staging
 /// store; no script needs more than the ones before it.

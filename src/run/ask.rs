@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tracing::debug;
 
 use crate::clients::http::{Http, HttpError, Posted};
-use crate::dataset::ask::{GivenAnswer, Ask, Question};
+use crate::dataset::ask::{Ask, GivenAnswer, Question};
 
 /// A request that is under way at the end of the time has so much longer.
 const GRACE: Duration = Duration::from_secs(5);

@@ -1,11 +1,16 @@
 //! Where an address is: the questions, who answers them, and what is done with the answers.
 
+use super::census::CENSUS;
+use super::geosearch::GEOSEARCH;
 use super::options;
 use crate::dataset::Options;
 use crate::dataset::enrichment::{Backfill, Enrichment, EnrichmentPlan, How, Way};
 
-const WAYS: &[Way] =
-    &[Way { name: "pad", how: How::Reference(include_str!("../../../sql/oca/geocode/3_pad.duckdb.sql")) }];
+const WAYS: &[Way] = &[
+    Way { name: "pad", how: How::Reference(include_str!("../../../sql/oca/geocode/3_pad.duckdb.sql")) },
+    Way { name: GEOSEARCH.name, how: How::Ask(&GEOSEARCH) },
+    Way { name: CENSUS.name, how: How::Ask(&CENSUS) },
+];
 
 /// Coordinates, building and lot of addresses.
 pub(super) const GEOCODE: Enrichment = Enrichment {

@@ -1,14 +1,19 @@
 //! New York's housing-court extract: zipped XML, some dozen rows a case, weekly.
 
+mod address;
 mod archive;
 mod block;
 mod cells;
+pub mod census;
 mod document;
 mod fields;
 mod file_name;
 mod flatten;
 mod geocode;
+pub mod geosearch;
 mod leftovers;
+mod locality;
+pub mod located;
 mod names;
 pub mod options;
 mod parse;

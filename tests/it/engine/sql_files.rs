@@ -44,7 +44,8 @@ fn every_header_says_purpose_engine_inputs_and_outputs() {
 fn no_file_and_no_part_is_without_a_use() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut used = fs::read_to_string(src.join("sql.rs")).unwrap();
-    for dataset in fs::read_dir(src.join("datasets")).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+    for dataset in fs::read_dir(src.join("datasets")).unwrap().flatten().filter(|entry| entry.path().is_dir())
+    {
         for file in fs::read_dir(dataset.path()).unwrap().flatten() {
             used += &fs::read_to_string(file.path()).unwrap_or_default();
         }

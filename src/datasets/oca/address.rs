@@ -1,0 +1,432 @@
+//! A street line as people type it, taken apart: house number and street in one spelling, so that two of them can be
+//! compared. What is not understood stays as it is, and then agrees with nothing: better no place than a wrong one.
+
+/// A house number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Number {
+    /// `25`, `35-12`, `111A`, `65 1/2`, `25 REAR`.
+    pub(super) text: String,
+    /// It is two numbers with a hyphen: one number in Queens, elsewhere a range.
+    pub(super) hyphen: Option<usize>,
+}
+
+impl Number {
+    /// Reads what a service writes.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let text = tidy(text);
+        let words: Vec<_> = text.split_whitespace().collect();
+        let (number, rest) = take_number(&words)?;
+        rest.is_empty().then_some(number)
+    }
+
+    /// The low number of a range.
+    pub(super) fn low(&self) -> &str {
+        self.hyphen.map_or(&self.text, |at| &self.text[..at])
+    }
+
+    /// Without a hyphen, as it would be written in Queens: `3512` is `35-12`.
+    pub(super) fn split(&self) -> Option<String> {
+        let is_plain = self.text.chars().all(|c| c.is_ascii_digit()) && (3..=5).contains(&self.text.len());
+        let at = self.text.len().checked_sub(2)?;
+        is_plain.then(|| format!("{}-{}", &self.text[..at], &self.text[at..]))
+    }
+}
+
+/// A street line with a number and a street.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) number: Number,
+    /// The words of the street, spelled out, ordinals as bare numbers: `EAST`, `193`, `STREET`.
+    pub(super) street: Vec<String>,
+}
+
+/// Why there is nothing to look for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoLine {
+    Empty,
+    Box,
+    NoNumber,
+    NoStreet(Number),
+}
+
+/// Letters of a street's name; PAD has at most 32.
+const LONGEST: usize = 60;
+
+impl Line {
+    /// Reads the two lines of an address. The second may be the street where the first is none.
+    ///
+    /// # Errors
+    /// Where they hold no house number with a street.
+    pub(super) fn read(street1: Option<&str>, street2: Option<&str>) -> Result<Self, NoLine> {
+        let (first, second) = (street1.unwrap_or_default(), street2.unwrap_or_default());
+        let found = match one_line(first) {
+            Err(NoLine::NoStreet(number)) => {
+                one_line(&format!("{first} {second}")).or(Err(NoLine::NoStreet(number)))
+            }
+            Err(why) => match (one_line(second), why) {
+                (Ok(line), _) => Ok(line),
+                (Err(second), NoLine::Empty) => Err(second),
+                (Err(_), why) => Err(why),
+            },
+            found => found,
+        };
+        match found {
+            Ok(line) if line.street.join(" ").len() > LONGEST => Err(NoLine::NoStreet(line.number)),
+            found => found,
+        }
+    }
+}
+
+fn one_line(text: &str) -> Result<Line, NoLine> {
+    let text = tidy(text);
+    if text.is_empty() {
+        return Err(NoLine::Empty);
+    }
+    if is_box(&text) {
+        return Err(NoLine::Box);
+    }
+    let words: Vec<_> = text.split_whitespace().collect();
+    let (mut number, rest) = take_number(&words).ok_or(NoLine::NoNumber)?;
+    let mut rest = without_unit(rest);
+    // `25 MAIN STREET REAR` is another building than `25 MAIN STREET`.
+    if let [street @ .., last] = rest
+        && BEHIND.contains(last)
+        && !street.is_empty()
+        && number.hyphen.is_none()
+    {
+        (number.text, rest) = (format!("{} {last}", number.text), street);
+    }
+    let street = street(&rest.join(" "));
+    if street.is_empty() { Err(NoLine::NoStreet(number)) } else { Ok(Line { number, street }) }
+}
+
+/// Capitals, without what is not meant to be read; of several addresses the first.
+fn tidy(text: &str) -> String {
+    let text = text.replace('½', " 1/2 ").replace(['–', '—'], "-").to_uppercase();
+    let text = AKA.iter().fold(text, |text, aka| text.replace(aka, " AKA "));
+    let mut depth = 0u32;
+    let mut tidied = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            '\'' | '’' => {}
+            '#' => tidied.push_str(" #"),
+            ',' | ';' => tidied.push_str(" , "),
+            c if c.is_ascii_alphanumeric() || c == '-' || c == '/' => tidied.push(c),
+            _ => tidied.push(' '),
+        }
+    }
+    let words: Vec<_> = tidied.split_whitespace().collect();
+    let end = words.iter().position(|word| *word == "AKA").unwrap_or(words.len());
+    let mut kept: Vec<String> = Vec::new();
+    for word in &words[..end] {
+        match *word {
+            // A comma ends the line once there is more than a number before it.
+            "," if kept.len() > 1 => break,
+            "," => {}
+            word => {
+                // `35 - 12` is `35-12`.
+                let is_number = kept.len() == 1 && kept[0].starts_with(|c: char| c.is_ascii_digit());
+                if is_number && (word.starts_with('-') || kept[0].ends_with('-')) {
+                    kept[0].push_str(word);
+                } else {
+                    kept.push(word.to_owned());
+                }
+            }
+        }
+    }
+    kept.join(" ")
+}
+
+/// Before another address of the same building.
+const AKA: [&str; 4] = ["(AKA)", "(A/K/A)", "A/K/A", "A.K.A."];
+
+fn is_box(text: &str) -> bool {
+    let joined = text.replace(' ', "");
+    joined.contains("POBOX") || joined.contains("POSTOFFICEBOX") || text.starts_with("BOX ")
+}
+
+const BEHIND: [&str; 3] = ["FRONT", "REAR", "GARAGE"];
+
+/// The number that the words begin with, and what follows it.
+fn take_number<'a, 'w>(words: &'w [&'a str]) -> Option<(Number, &'w [&'a str])> {
+    let (first, mut rest) = words.split_first()?;
+    let (low, high) = first.split_once('-').map_or((*first, None), |(low, high)| (low, Some(high)));
+    let (low, high) = (part(low)?, high.map_or(Some(None), |high| part(high).map(Some))?);
+    if low.starts_with('0') {
+        return None;
+    }
+    let hyphen = high.is_some().then_some(low.len());
+    let mut text = high.map_or(low.clone(), |high| format!("{low}-{high}"));
+    if let [next, after @ ..] = rest
+        // There is a Front Street.
+        && (is_fraction(next) || BEHIND.contains(next) && !after.first().is_some_and(|word| is_kind(word)))
+    {
+        (text, rest) = (format!("{text} {next}"), after);
+    }
+    Some((Number { text, hyphen }, rest))
+}
+
+/// Digits with perhaps one letter behind; an ordinal is none.
+fn part(text: &str) -> Option<String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_uppercase());
+    let is_number = !digits.is_empty() && digits.len() <= 6 && digits.chars().all(|c| c.is_ascii_digit());
+    (is_number && text.len() - digits.len() <= 1).then(|| text.to_owned())
+}
+
+fn is_fraction(text: &str) -> bool {
+    let is_digit = |text: &str| text.len() == 1 && text.starts_with(|c: char| c.is_ascii_digit());
+    text.split_once('/').is_some_and(|(above, below)| is_digit(above) && is_digit(below))
+}
+
+/// Words that begin a part of a building.
+const UNITS: &[&str] = &[
+    "APT",
+    "APTS",
+    "APARTMENT",
+    "UNIT",
+    "SUITE",
+    "STE",
+    "ROOM",
+    "RM",
+    "FLOOR",
+    "FLR",
+    "FL",
+    "BASEMENT",
+    "BSMT",
+    "PENTHOUSE",
+    "PH",
+    "LOBBY",
+    "STORE",
+];
+
+/// Streets end with these; a number behind them is an apartment's. Not a road or a route, which may have a number.
+const ENDS: &[&str] = &[
+    "STREET",
+    "ST",
+    "AVENUE",
+    "AVE",
+    "AV",
+    "PLACE",
+    "PL",
+    "BOULEVARD",
+    "BLVD",
+    "DRIVE",
+    "DR",
+    "LANE",
+    "LN",
+    "COURT",
+    "CT",
+    "TERRACE",
+    "TER",
+    "PARKWAY",
+    "PKWY",
+    "CONCOURSE",
+];
+
+/// The street alone, without apartments.
+fn without_unit<'a, 'w>(words: &'w [&'a str]) -> &'w [&'a str] {
+    let has_digit = |word: &str| word.contains(|c: char| c.is_ascii_digit());
+    let is_unit = |at: &usize| {
+        let word = words[*at];
+        let is_glued = word.strip_prefix("APT").is_some_and(has_digit);
+        let is_behind = |from: usize| words[from.min(*at)..*at].iter().any(|before| ENDS.contains(before));
+        // A street may begin with `ST`, and there may be an `AVENUE 3`.
+        let has_ended =
+            is_behind(1) || words[0] == "BROADWAY" || *at > 1 && ["AVENUE", "AVE"].contains(&words[0]);
+        UNITS.contains(&word) || is_glued || word.starts_with('#') || has_digit(word) && has_ended
+    };
+    let from = match words {
+        // The line is nothing but an apartment.
+        [first, ..] if first.starts_with('#') || *first == "APT" || *first == "APARTMENT" => 0,
+        _ => (1..words.len()).find(is_unit).unwrap_or(words.len()),
+    };
+    // `2ND FLOOR`: the number belongs to the floor, if a street is left without it.
+    let is_floor = words.get(from).is_some_and(|word| ["FLOOR", "FLR", "FL"].contains(word));
+    let before = from.checked_sub(1).map(|at| words[at]).filter(|_| is_floor && from > 2);
+    &words[..if before.is_some_and(has_digit) { from - 1 } else { from }]
+}
+
+/// A street in one spelling, word by word.
+pub(super) fn street(text: &str) -> Vec<String> {
+    let text = text.replace(['\'', '’'], "").to_uppercase();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let count = words.len();
+    let spelled = words.iter().enumerate().map(|(at, word)| {
+        let (is_first, is_last) = (at == 0, at + 1 == count);
+        let next = words.get(at + 1).copied().unwrap_or_default();
+        let before = at.checked_sub(1).map(|at| words[at]).unwrap_or_default();
+        let is_end = is_last || at + 2 == count && direction(next).is_some();
+        if let Some(number) = ordinal(word) {
+            return number;
+        }
+        // `AVENUE N` is a letter, `N 7 STREET` and `PARK AVENUE N` are directions; of `N STREET` nobody knows.
+        let is_before = is_first && count > 1 && (count > 2 || !is_kind(next));
+        let is_after = is_last && count > 2 || is_last && count == 2 && !is_kind(before);
+        if let Some(direction) = direction(word).filter(|_| is_before || is_after) {
+            return direction.to_owned();
+        }
+        match *word {
+            "ST" if is_end && !is_first => "STREET".to_owned(),
+            "ST" => "SAINT".to_owned(),
+            "FT" if !is_end => "FORT".to_owned(),
+            "MT" if !is_end => "MOUNT".to_owned(),
+            "DOCTOR" if is_first => "DR".to_owned(),
+            "DR" if is_first => "DR".to_owned(),
+            "BWAY" | "BDWAY" => "BROADWAY".to_owned(),
+            "AVE" | "AV" => "AVENUE".to_owned(),
+            word if is_first => word.to_owned(),
+            word => suffix(word).to_owned(),
+        }
+    });
+    spelled.collect()
+}
+
+/// Are two streets, each in one spelling, the same?
+pub(super) fn is_same_street(one: &[String], other: &[String]) -> bool {
+    // `MAC DOUGAL` and `MACDOUGAL`; with numbers `1 11 STREET` would be `11 1 STREET`.
+    let has_digit = |words: &[String]| words.iter().any(|word| word.contains(|c: char| c.is_ascii_digit()));
+    one == other || !has_digit(one) && !has_digit(other) && one.concat() == other.concat()
+}
+
+fn direction(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "N" | "NORTH" => "NORTH",
+        "E" | "EAST" => "EAST",
+        "S" | "SOUTH" => "SOUTH",
+        "W" | "WEST" => "WEST",
+        _ => return None,
+    })
+}
+
+/// `193RD` and `FIRST` as bare numbers.
+fn ordinal(word: &str) -> Option<String> {
+    const WORDS: [&str; 12] = [
+        "FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH", "SEVENTH", "EIGHTH", "NINTH", "TENTH",
+        "ELEVENTH", "TWELFTH",
+    ];
+    if let Some(at) = WORDS.iter().position(|other| *other == word) {
+        return Some((at + 1).to_string());
+    }
+    let digits = ["ST", "ND", "RD", "TH"].iter().find_map(|ending| word.strip_suffix(ending)).unwrap_or(word);
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    is_number.then(|| digits.trim_start_matches('0').to_owned()).filter(|digits| !digits.is_empty())
+}
+
+/// A kind of street, spelled out; any other word as it is.
+fn suffix(word: &str) -> &str {
+    match word {
+        "AVE" | "AV" | "AVEN" | "AVN" => "AVENUE",
+        "ST" | "STR" => "STREET",
+        "BLVD" | "BL" | "BLV" | "BOUL" => "BOULEVARD",
+        "RD" => "ROAD",
+        "PL" => "PLACE",
+        "PKWY" | "PKY" | "PWY" => "PARKWAY",
+        "DR" | "DRV" => "DRIVE",
+        "LN" => "LANE",
+        "CT" => "COURT",
+        "TER" | "TERR" => "TERRACE",
+        "SQ" => "SQUARE",
+        "EXPY" | "EXPWY" => "EXPRESSWAY",
+        "TPKE" | "TPK" => "TURNPIKE",
+        "HWY" => "HIGHWAY",
+        "CIR" => "CIRCLE",
+        "CRES" => "CRESCENT",
+        "PLZ" => "PLAZA",
+        "CONC" => "CONCOURSE",
+        "GDNS" => "GARDENS",
+        "HTS" => "HEIGHTS",
+        "ALY" => "ALLEY",
+        "EXT" => "EXTENSION",
+        "RTE" | "RT" => "ROUTE",
+        word => word,
+    }
+}
+
+/// Is it a kind of street, spelled out or not?
+fn is_kind(word: &str) -> bool {
+    suffix(word) != word || ENDS.contains(&word) || ["ROAD", "SQUARE", "ALLEY", "LOOP", "WAY"].contains(&word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> String {
+        Line::read(Some(text), None).map_or_else(
+            |why| format!("{why:?}"),
+            |line| format!("{} | {}", line.number.text, line.street.join(" ")),
+        )
+    }
+
+    #[test]
+    fn typed_lines_come_apart() {
+        for (typed, expected) in [
+            ("65 EAST 193RD STREET", "65 | EAST 193 STREET"),
+            ("65 E. 193rd St., Apt. 3B", "65 | EAST 193 STREET"),
+            ("11-50 44th Road", "11-50 | 44 ROAD"),
+            ("11 - 50 44th Rd", "11-50 | 44 ROAD"),
+            ("388-390 GRAND CONCOURSE (AKA) 160 EAST 144TH STREET", "388-390 | GRAND CONCOURSE"),
+            ("388-390 GRAND CONCOURSE AKA 160 EAST 144TH STREET", "388-390 | GRAND CONCOURSE"),
+            ("388 GRAND CONCOURSE A/K/A 160 EAST 144TH STREET", "388 | GRAND CONCOURSE"),
+            ("1279 37 st 2nd floor", "1279 | 37 STREET"),
+            ("25 Fifth Ave #4", "25 | 5 AVENUE"),
+            ("25 Avenue N 4F", "25 | AVENUE N"),
+            ("25 AVE D", "25 | AVENUE D"),
+            ("25 FRONT ST", "25 | FRONT STREET"),
+            ("950 St Nicholas Ave 12", "950 | SAINT NICHOLAS AVENUE"),
+            ("350 St. John's Pl", "350 | SAINT JOHNS PLACE"),
+            ("20 Ft. Washington Ave", "20 | FORT WASHINGTON AVENUE"),
+            ("3 GRAMERCY PARK W", "3 | GRAMERCY PARK WEST"),
+            ("200 E BROADWAY", "200 | EAST BROADWAY"),
+            ("22999 US HWY 59 N", "22999 | US HIGHWAY 59 NORTH"),
+            ("65 1/2 Main St", "65 1/2 | MAIN STREET"),
+            ("65½ Main St", "65 1/2 | MAIN STREET"),
+            ("111A Main St Rear", "111A REAR | MAIN STREET"),
+            ("25 REAR MAIN STREET", "25 REAR | MAIN STREET"),
+            ("12, Main Street", "12 | MAIN STREET"),
+            ("12 Main\tStreet\u{7}", "12 | MAIN STREET"),
+            ("UNKNOWN", "NoNumber"),
+            ("5TH AVENUE", "NoNumber"),
+            ("0 Main Street", "NoNumber"),
+            ("APT 3B", "NoNumber"),
+            ("P.O. Box 123", "Box"),
+            ("\u{1}\u{2}", "Empty"),
+            ("", "Empty"),
+        ] {
+            assert_eq!(read(typed), expected, "{typed}");
+        }
+        assert!(matches!(Line::read(Some("123 #4"), None), Err(NoLine::NoStreet(_))));
+        assert!(matches!(Line::read(Some(&"12 QWERTY".repeat(30)), None), Err(NoLine::NoStreet(_))));
+    }
+
+    #[test]
+    fn the_second_line_may_be_the_street() {
+        let read =
+            |one, two| Line::read(Some(one), Some(two)).map(|line| (line.number.text, line.street.join(" ")));
+        assert_eq!(read("c/o somebody", "12 Main St"), Ok(("12".into(), "MAIN STREET".into())));
+        assert_eq!(read("12", "Main St"), Ok(("12".into(), "MAIN STREET".into())));
+        assert_eq!(read("", "12 Main St"), Ok(("12".into(), "MAIN STREET".into())));
+        assert_eq!(read("12 Main St", "14 Main St"), Ok(("12".into(), "MAIN STREET".into())));
+        assert_eq!(read("12 Main St", "Apt 4"), Ok(("12".into(), "MAIN STREET".into())));
+    }
+
+    #[test]
+    fn streets_are_the_same_in_every_spelling_and_otherwise_not() {
+        let same = |one: &str, other: &str| is_same_street(&street(one), &street(other));
+        assert!(same("E 37TH ST", "EAST 37 STREET") && same("MacDougal St", "MAC DOUGAL STREET"));
+        for (one, other) in [
+            ("37 STREET", "EAST 37 STREET"),
+            ("37 STREET", "37 AVENUE"),
+            ("AVENUE N", "AVENUE"),
+            ("1 ROAD", "11 ROAD"),
+        ] {
+            assert!(!same(one, other), "{one}, {other}");
+        }
+        assert_eq!(Number::read("1279 GARAGE").unwrap().text, "1279 GARAGE");
+        assert_eq!(Number::read("3512").unwrap().split().as_deref(), Some("35-12"));
+    }
+}

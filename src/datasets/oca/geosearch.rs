@@ -1,0 +1,264 @@
+//! The city's GeoSearch, version 2: one address a request, answered by building lots.
+//!
+//! It never misses: to a street that is none, and to a number that the street has not, it gives a real but wrong lot, with
+//! the same confidence as a true one. So several candidates are asked for, and one counts only if house number, street
+//! and borough are those that were typed, and all that count are one lot.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::address::{Line, Number, is_same_street, street};
+use super::locality::{Borough, Locality, NotInTown};
+use super::located::{CONTRADICTION, Finding, Located};
+use crate::dataset::ask::{Ask, AskRequest, GivenAnswer, Question, Reading, Unreadable};
+
+pub const GEOSEARCH: Ask = Ask {
+    name: "geosearch",
+    base: "https://geosearch.planninglabs.nyc",
+    version: "geosearch v2, rules 1",
+    per_request: 1,
+    in_flight: 4,
+    timeout: Duration::from_secs(20),
+    answer_bytes: 1 << 20,
+    rounds: 2,
+    pass,
+    request,
+    read,
+    failed,
+};
+
+/// Candidates that are asked for.
+const CANDIDATES: usize = 10;
+
+/// Longitudes and latitudes of the city, with some water around it.
+const CITY: [(f64, f64); 2] = [(-74.30, -73.65), (40.45, 40.95)];
+
+/// An address that can be asked for.
+struct Address {
+    line: Line,
+    locality: Locality,
+    boroughs: Vec<Borough>,
+}
+
+fn address(question: &Question) -> Result<Address, Located> {
+    let field = |at: usize| question.fields.get(at).and_then(Option::as_deref);
+    let line = Line::read(field(0), field(1))?;
+    let locality = Locality::read(field(2), field(3), field(4));
+    match locality.boroughs() {
+        Ok(boroughs) => Ok(Address { line, locality, boroughs }),
+        Err(NotInTown::Outside) => {
+            Err(Located::nowhere(Finding::Outside, Some(&line), "outside New York City"))
+        }
+        Err(NotInTown::Contradiction) => Err(Located::nowhere(Finding::NoStreet, Some(&line), CONTRADICTION)),
+    }
+}
+
+fn pass(question: &Question) -> Option<GivenAnswer> {
+    address(question).err().map(|located| located.answer(question))
+}
+
+/// What is asked for: number, street, borough and postal code, and nothing else of the address.
+fn text(address: &Address) -> String {
+    let is_queens = address.boroughs.contains(&Borough::Queens);
+    let number = if is_queens { &address.line.number.text } else { address.line.number.low() };
+    let borough = address.boroughs.first().map_or("", |borough| borough.name());
+    let zip = address.locality.zip.as_ref().map_or(String::new(), |zip| format!(" {zip}"));
+    format!("{number} {}, {borough}, NY{zip}", address.line.street.join(" "))
+}
+
+fn request(questions: &[Question]) -> AskRequest {
+    let text = questions.first().and_then(|question| address(question).ok()).map(|address| text(&address));
+    let query = vec![("text", text.unwrap_or_default()), ("size", CANDIDATES.to_string())];
+    AskRequest { path: "/v2/search", query, body: None }
+}
+
+fn failed(question: &Question, why: &str) -> GivenAnswer {
+    let line = address(question).ok().map(|address| address.line);
+    Located::nowhere(Finding::Failed, line.as_ref(), format!("geosearch: {why}")).answer(question)
+}
+
+#[derive(Deserialize)]
+struct Collection {
+    geocoding: Option<Geocoding>,
+    features: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Geocoding {
+    query: Option<Query>,
+}
+
+#[derive(Deserialize)]
+struct Query {
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Feature {
+    geometry: Geometry,
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+struct Geometry {
+    /// Longitude, latitude.
+    coordinates: [f64; 2],
+}
+
+#[derive(Deserialize)]
+struct Properties {
+    housenumber: String,
+    street: String,
+    borough: String,
+    postalcode: Option<String>,
+    addendum: Addendum,
+}
+
+#[derive(Deserialize)]
+struct Addendum {
+    pad: Pad,
+}
+
+#[derive(Deserialize)]
+struct Pad {
+    bbl: String,
+    bin: Option<String>,
+    version: Option<String>,
+}
+
+/// A building lot at an address, as the service gives it.
+struct Candidate {
+    number: String,
+    feature: Feature,
+    borough: Borough,
+}
+
+impl Candidate {
+    /// `None`: it is no address, or not in the city, or no building lot.
+    fn read(feature: serde_json::Value) -> Option<Self> {
+        let feature: Feature = serde_json::from_value(feature).ok()?;
+        let borough = Borough::of_city(&feature.properties.borough.to_uppercase())?;
+        let number = Number::read(&feature.properties.housenumber)?.text;
+        let bbl = &feature.properties.addendum.pad.bbl;
+        let is_lot =
+            bbl.len() == 10 && bbl.chars().all(|c| c.is_ascii_digit()) && bbl.starts_with(borough.digit());
+        let is_here = feature
+            .geometry
+            .coordinates
+            .iter()
+            .zip(CITY)
+            .all(|(degrees, (low, high))| (low..=high).contains(degrees));
+        (is_lot && is_here).then_some(Self { number, feature, borough })
+    }
+
+    fn bbl(&self) -> &str {
+        &self.feature.properties.addendum.pad.bbl
+    }
+
+    fn zip(&self) -> Option<&str> {
+        self.feature.properties.postalcode.as_deref().filter(|zip| !zip.is_empty())
+    }
+
+    /// The number of the building; none: a placeholder that ends in six zeros.
+    fn bin(&self) -> Option<&str> {
+        let bin = self.feature.properties.addendum.pad.bin.as_deref()?;
+        let is_number = bin.len() == 7 && bin.chars().all(|c| c.is_ascii_digit());
+        (is_number && !bin.ends_with("000000")).then_some(bin)
+    }
+}
+
+fn read(questions: &[Question], bytes: &[u8]) -> Result<Reading, Unreadable> {
+    let Some(question) = questions.first() else { return Ok(Reading::default()) };
+    let collection: Collection = serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        serde_json::error::Category::Eof => Unreadable("breaks off"),
+        serde_json::error::Category::Data => Unreadable("is not one of GeoSearch"),
+        _ => Unreadable("is not JSON"),
+    })?;
+    let address = match address(question) {
+        Ok(address) => address,
+        Err(located) => return Ok(Reading { answers: vec![located.answer(question)], again: Vec::new() }),
+    };
+    let echo = collection.geocoding.and_then(|geocoding| geocoding.query).and_then(|query| query.text);
+    if echo.is_some_and(|echo| bare(&echo) != bare(&text(&address))) {
+        return Err(Unreadable("is to another question"));
+    }
+    let candidates: Vec<_> = collection.features.into_iter().filter_map(Candidate::read).collect();
+    Ok(Reading { answers: vec![decide(&address, &candidates).answer(question)], again: Vec::new() })
+}
+
+/// Letters and digits alone.
+fn bare(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+}
+
+/// What the candidates say of the address.
+fn decide(address: &Address, candidates: &[Candidate]) -> Located {
+    let line = Some(&address.line);
+    let on_street: Vec<_> = candidates
+        .iter()
+        .filter(|candidate| address.boroughs.contains(&candidate.borough))
+        .filter(|candidate| {
+            is_same_street(&street(&candidate.feature.properties.street), &address.line.street)
+        })
+        .collect();
+    if on_street.is_empty() {
+        return Located::nowhere(Finding::NoStreet, line, "geosearch: no candidate is on this street");
+    }
+    let spellings = spellings(&address.line.number);
+    let agreeing = spellings.iter().find_map(|(spelling, is_of)| {
+        let agrees = |candidate: &&&Candidate| candidate.number == *spelling && is_of(candidate.borough);
+        let agreeing: Vec<_> = on_street.iter().filter(agrees).copied().collect();
+        (!agreeing.is_empty()).then_some(agreeing)
+    });
+    let Some(mut agreeing) = agreeing else {
+        return Located::nowhere(Finding::NoNumber, line, "geosearch: no candidate has this number");
+    };
+    let zip = address.locality.zip.as_deref();
+    let is_one_lot =
+        |candidates: &[&Candidate]| candidates.windows(2).all(|pair| pair[0].bbl() == pair[1].bbl());
+    let is_elsewhere = |candidate: &&Candidate| candidate.zip().is_some_and(|other| Some(other) != zip);
+    if !is_one_lot(&agreeing) {
+        agreeing.retain(|candidate| zip.is_some() && candidate.zip() == zip);
+    }
+    let Some(first) = agreeing.first().filter(|_| is_one_lot(&agreeing)) else {
+        return Located::nowhere(Finding::Tie, line, "geosearch: several lots have this address");
+    };
+    // Queens has streets of one name in several places, and a city's name that nobody knows may be another place's.
+    let needs_zip = first.borough == Borough::Queens || address.locality.hangs_on_the_zip();
+    if zip.is_some() && needs_zip && agreeing.iter().all(is_elsewhere) {
+        let why = "geosearch: this address is in another postal code";
+        return Located::nowhere(Finding::NoStreet, line, why);
+    }
+    let [longitude, latitude] = first.feature.geometry.coordinates;
+    let properties = &first.feature.properties;
+    let is_one_building = agreeing.iter().all(|candidate| candidate.bin() == first.bin());
+    Located {
+        finding: Finding::Match,
+        sname: Some(properties.street.clone()),
+        hnum: Some(properties.housenumber.clone()),
+        boro: Some(first.borough),
+        point: Some((longitude, latitude)),
+        bin: first.bin().filter(|_| is_one_building).map(str::to_owned),
+        bbl: Some(first.bbl().to_owned()),
+        msg2: properties.addendum.pad.version.as_ref().map(|version| format!("geosearch {version}")),
+        zip_code: first.zip().map(str::to_owned),
+        ..Located::default()
+    }
+    .of(line)
+}
+
+/// How the number may be written there, in the order of trying, and in which boroughs. As typed first: a hyphen is part of
+/// a number in Queens, and makes a range elsewhere.
+fn spellings(number: &Number) -> Vec<(String, fn(Borough) -> bool)> {
+    let mut spellings: Vec<(String, fn(Borough) -> bool)> = vec![(number.text.clone(), |_| true)];
+    if number.hyphen.is_some() {
+        spellings.push((number.low().to_owned(), |borough| borough != Borough::Queens));
+    }
+    spellings
+        .extend(number.split().map(|split| (split, (|borough| borough == Borough::Queens) as fn(_) -> _)));
+    spellings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! Boroughs and the state: what the city, state and postal code of an address say of where it is.
+
+/// A borough of New York City, by its code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Borough {
+    Manhattan = 1,
+    Bronx,
+    Brooklyn,
+    Queens,
+    StatenIsland,
+}
+
+use Borough::{Bronx, Brooklyn, Manhattan, Queens, StatenIsland};
+
+impl Borough {
+    /// Its name in capitals.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Manhattan => "MANHATTAN",
+            Bronx => "BRONX",
+            Brooklyn => "BROOKLYN",
+            Queens => "QUEENS",
+            StatenIsland => "STATEN ISLAND",
+        }
+    }
+
+    /// The first digit of its lots.
+    pub(super) fn digit(self) -> char {
+        char::from(b'0' + self as u8)
+    }
+
+    /// The borough of a county of the state, by the Census' three digits.
+    pub(super) fn of_county(code: &str) -> Option<Self> {
+        match code {
+            "061" => Some(Manhattan),
+            "005" => Some(Bronx),
+            "047" => Some(Brooklyn),
+            "081" => Some(Queens),
+            "085" => Some(StatenIsland),
+            _ => None,
+        }
+    }
+
+    /// The borough that a city's name means beyond doubt; `NEW YORK` means none: it is used for all five.
+    pub(super) fn of_city(city: &str) -> Option<Self> {
+        let city = city.strip_prefix("THE ").unwrap_or(city);
+        match city {
+            "MANHATTAN" | "HARLEM" | "MARBLE HILL" | "ROOSEVELT ISLAND" | "NEW YORK COUNTY" => {
+                Some(Manhattan)
+            }
+            "BRONX" | "BX" | "BRONX COUNTY" | "RIVERDALE" | "CITY ISLAND" => Some(Bronx),
+            "BROOKLYN" | "KINGS" | "BK" | "BKLYN" | "KINGS COUNTY" => Some(Brooklyn),
+            "STATEN ISLAND" | "SI" | "RICHMOND" | "RICHMOND COUNTY" => Some(StatenIsland),
+            _ if QUEENS_PLACES.contains(&city) => Some(Queens),
+            _ => None,
+        }
+    }
+}
+
+/// What Queens is called in addresses. Places that Nassau County has, too, are not among them.
+const QUEENS_PLACES: &[&str] = &[
+    "QUEENS",
+    "QUEENS COUNTY",
+    "QN",
+    "ARVERNE",
+    "ASTORIA",
+    "BAYSIDE",
+    "BREEZY POINT",
+    "BRIARWOOD",
+    "BROAD CHANNEL",
+    "CAMBRIA HEIGHTS",
+    "COLLEGE POINT",
+    "CORONA",
+    "DOUGLASTON",
+    "EAST ELMHURST",
+    "ELMHURST",
+    "FAR ROCKAWAY",
+    "FLUSHING",
+    "FOREST HILLS",
+    "FRESH MEADOWS",
+    "GLEN OAKS",
+    "GLENDALE",
+    "HOLLIS",
+    "HOWARD BEACH",
+    "JACKSON HEIGHTS",
+    "JAMAICA",
+    "KEW GARDENS",
+    "LAURELTON",
+    "LITTLE NECK",
+    "LONG ISLAND CITY",
+    "MASPETH",
+    "MIDDLE VILLAGE",
+    "OAKLAND GARDENS",
+    "OZONE PARK",
+    "QUEENS VILLAGE",
+    "REGO PARK",
+    "RICHMOND HILL",
+    "RIDGEWOOD",
+    "ROCKAWAY BEACH",
+    "ROCKAWAY PARK",
+    "ROSEDALE",
+    "SAINT ALBANS",
+    "ST ALBANS",
+    "SOUTH OZONE PARK",
+    "SOUTH RICHMOND HILL",
+    "SPRINGFIELD GARDENS",
+    "SUNNYSIDE",
+    "WHITESTONE",
+    "WOODHAVEN",
+    "WOODSIDE",
+];
+
+/// City, state and postal code of an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Locality {
+    /// In capitals; letters, digits and single blanks.
+    pub(super) city: Option<String>,
+    /// Five digits.
+    pub(super) zip: Option<String>,
+    is_other_state: bool,
+}
+
+/// Why an address is in none of the boroughs that it could be looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotInTown {
+    /// Neither the city's name nor the postal code is the city's.
+    Outside,
+    /// The two name different boroughs.
+    Contradiction,
+}
+
+impl Locality {
+    /// What the three fields say.
+    pub(super) fn read(city: Option<&str>, state: Option<&str>, postal_code: Option<&str>) -> Self {
+        let state = state.map(clean).unwrap_or_default();
+        let is_other_state = !matches!(state.as_str(), "" | "NY" | "N Y" | "NEW YORK");
+        let digits: String = postal_code.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+        let zip = matches!(digits.len(), 5 | 9).then(|| digits[..5].to_owned());
+        let city = city.map(clean).filter(|city| !city.is_empty());
+        Self { city, zip, is_other_state }
+    }
+
+    /// Is it in another state, as far as state and postal code say?
+    pub(super) fn is_outside_the_state(&self) -> bool {
+        self.is_other_state || self.zip.as_deref().is_some_and(|zip| !is_of_the_state(zip))
+    }
+
+    /// The boroughs in which an address can be, in the order of trying.
+    ///
+    /// # Errors
+    /// [`NotInTown`]: in none. A postal code outside the city counts, even beside a city's name inside; one inside
+    /// counts beside a name that nobody knows, which may be mistyped.
+    pub(super) fn boroughs(&self) -> Result<Vec<Borough>, NotInTown> {
+        let city = self.city.as_deref().unwrap_or_default();
+        let named = Borough::of_city(city);
+        let is_new_york = matches!(city, "NEW YORK" | "NEW YORK CITY" | "NYC" | "NY");
+        let of_zip = self.zip.as_deref().map(of_zip);
+        match (named, of_zip) {
+            _ if self.is_outside_the_state() => Err(NotInTown::Outside),
+            (_, Some([])) => Err(NotInTown::Outside),
+            (Some(named), Some(of_zip)) if !of_zip.contains(&named) => Err(NotInTown::Contradiction),
+            (Some(named), _) => Ok(vec![named]),
+            (None, Some(of_zip)) => Ok(of_zip.to_vec()),
+            // By custom Manhattan.
+            (None, None) if is_new_york => Ok(vec![Manhattan]),
+            (None, None) => Err(NotInTown::Outside),
+        }
+    }
+
+    /// Could the city's name be that of another place, so that only the postal code speaks for the city?
+    pub(super) fn hangs_on_the_zip(&self) -> bool {
+        self.city
+            .as_deref()
+            .is_some_and(|city| Borough::of_city(city).is_none() && !city.starts_with("NEW YORK"))
+    }
+
+    /// May the city be called so, too?
+    pub(super) fn is_called(&self, other: &str) -> bool {
+        let other = clean(other);
+        let Some(city) = self.city.as_deref() else { return true };
+        let borough = |city: &str| match city {
+            "NEW YORK" => Some(Manhattan),
+            _ => Borough::of_city(city),
+        };
+        let plain = |city: &str| city.replace("SAINT ", "ST ").replace("MOUNT ", "MT ").replace(' ', "");
+        plain(city) == plain(&other)
+            || borough(city).is_some_and(|borough_| borough(&other) == Some(borough_))
+    }
+}
+
+/// Capitals, digits and single blanks.
+fn clean(text: &str) -> String {
+    let text = text.replace(['\'', '’'], "").to_uppercase();
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn is_of_the_state(zip: &str) -> bool {
+    // Holtsville and Fishers Island have codes of their own.
+    matches!(zip, "00501" | "00544" | "06390") || ("100".."150").contains(&&zip[..3])
+}
+
+/// The boroughs of a postal code; none: it is not the city's.
+fn of_zip(zip: &str) -> &'static [Borough] {
+    match zip {
+        // Marble Hill is Manhattan's and has a code of the Bronx.
+        "10463" => &[Bronx, Manhattan],
+        "11004" | "11005" => &[Queens],
+        _ => match &zip[..3] {
+            "100" | "101" | "102" => &[Manhattan],
+            "103" => &[StatenIsland],
+            "104" => &[Bronx],
+            "112" => &[Brooklyn],
+            "111" | "113" | "114" | "116" => &[Queens],
+            _ => &[],
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boroughs(city: &str, zip: &str) -> Result<Vec<Borough>, NotInTown> {
+        Locality::read(Some(city), Some("NY"), Some(zip)).boroughs()
+    }
+
+    #[test]
+    fn city_and_postal_code_say_the_borough() {
+        assert_eq!(boroughs("Brooklyn", ""), Ok(vec![Brooklyn]));
+        assert_eq!(boroughs("", "10458-1234"), Ok(vec![Bronx]));
+        assert_eq!(boroughs("St. Albans", "11412"), Ok(vec![Queens]));
+        assert_eq!(boroughs("NEW YORK", "11201"), Ok(vec![Brooklyn]));
+        assert_eq!(boroughs("New York", ""), Ok(vec![Manhattan]));
+        assert_eq!(boroughs("Brokolyn", "11201"), Ok(vec![Brooklyn]), "mistyped");
+        assert_eq!(boroughs("Marble Hill", "10463"), Ok(vec![Manhattan]));
+        assert_eq!(boroughs("Bronx", "10463"), Ok(vec![Bronx]));
+        assert_eq!(boroughs("Bronx", "11201"), Err(NotInTown::Contradiction));
+        for (city, zip) in [("Yonkers", "10701"), ("Brooklyn", "14213"), ("Buffalo", ""), ("", "1"), ("", "")]
+        {
+            assert_eq!(boroughs(city, zip), Err(NotInTown::Outside), "{city} {zip}");
+        }
+        let jersey = Locality::read(Some("Brooklyn"), Some("NJ"), Some("11201"));
+        assert_eq!(jersey.boroughs(), Err(NotInTown::Outside));
+        assert!(jersey.is_outside_the_state());
+        assert!(Locality::read(None, None, Some("07030")).is_outside_the_state());
+        assert!(!Locality::read(None, Some("N.Y."), Some("14213")).is_outside_the_state());
+    }
+
+    #[test]
+    fn a_place_may_be_called_by_its_borough() {
+        let called = |city: &str, other: &str| Locality::read(Some(city), None, None).is_called(other);
+        assert!(
+            called("Queens", "FLUSHING")
+                && called("Manhattan", "NEW YORK")
+                && called("Mt Vernon", "MOUNT VERNON")
+        );
+        assert!(!called("Kingwood", "HOUSTON") && !called("Brooklyn", "NEW YORK"));
+    }
+}

@@ -1,0 +1,147 @@
+//! What is known of where an address is, as cells of the columns that geocoding fills.
+
+use super::address::{Line, NoLine, Number};
+use super::locality::Borough;
+use crate::dataset::ask::{GivenAnswer, Question};
+
+/// The columns of an answer, in order.
+pub const COLUMNS: [&str; 20] = [
+    "status",
+    "house_number",
+    "street_name",
+    "borough_code",
+    "place_name",
+    "sname",
+    "hnum",
+    "boro",
+    "lat",
+    "lon",
+    "bin",
+    "bbl",
+    "cd",
+    "ct",
+    "council",
+    "grc",
+    "grc2",
+    "msg",
+    "msg2",
+    "zip_code",
+];
+
+/// Why an address is not looked for whose city and postal code do not go together.
+pub(super) const CONTRADICTION: &str = "city and postal code are in different boroughs";
+
+/// What came of looking for an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// One building lot, or one place on a street.
+    Match,
+    /// Several, and nothing decides.
+    Tie,
+    /// No house number, or none that the street has.
+    NoNumber,
+    NoStreet,
+    /// Outside what the service knows, or outside the state.
+    Outside,
+    NoLine,
+    /// The service gave no answer.
+    #[default]
+    Failed,
+}
+
+impl Finding {
+    const fn word(self) -> &'static str {
+        match self {
+            Finding::Match => "match",
+            Finding::Tie => "tie",
+            Finding::NoNumber => "no_number",
+            Finding::NoStreet => "no_street",
+            Finding::Outside => "outside",
+            Finding::NoLine => "no_line",
+            Finding::Failed => "failed",
+        }
+    }
+}
+
+/// What a service gives. The codes of the planning department's own program (`grc`), and `borough_code` and
+/// `place_name`, which the older job left empty, come from none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Located {
+    pub(super) finding: Finding,
+    /// As typed, taken apart.
+    pub(super) house_number: Option<String>,
+    pub(super) street_name: Option<String>,
+    /// As the service writes them.
+    pub(super) sname: Option<String>,
+    pub(super) hnum: Option<String>,
+    pub(super) boro: Option<Borough>,
+    /// Longitude and latitude in degrees.
+    pub(super) point: Option<(f64, f64)>,
+    pub(super) bin: Option<String>,
+    pub(super) bbl: Option<String>,
+    pub(super) ct: Option<String>,
+    pub(super) msg: Option<String>,
+    pub(super) msg2: Option<String>,
+    pub(super) zip_code: Option<String>,
+}
+
+impl Located {
+    /// No place, and why; `line`: the address as far as it could be taken apart.
+    pub(super) fn nowhere(finding: Finding, line: Option<&Line>, why: impl Into<String>) -> Self {
+        Self { finding, msg: Some(why.into()), ..Self::default() }.of(line)
+    }
+
+    /// Of this typed line.
+    pub(super) fn of(self, line: Option<&Line>) -> Self {
+        let house_number = line.map(|line| line.number.text.clone());
+        let street_name = line.map(|line| line.street.join(" "));
+        Self { house_number, street_name, ..self }
+    }
+
+    /// The answer to this question.
+    pub(super) fn answer(self, question: &Question) -> GivenAnswer {
+        let lasting = self.finding != Finding::Failed;
+        let (lon, lat) = self.point.unzip();
+        let degrees = |degrees: f64| degrees.to_string();
+        let cells = vec![
+            Some(self.finding.word().to_owned()),
+            self.house_number,
+            self.street_name,
+            None,
+            None,
+            self.sname,
+            self.hnum,
+            self.boro.map(|borough| borough.name().to_owned()),
+            lat.map(degrees),
+            lon.map(degrees),
+            self.bin,
+            self.bbl,
+            None,
+            self.ct,
+            None,
+            None,
+            None,
+            self.msg,
+            self.msg2,
+            self.zip_code,
+        ];
+        debug_assert_eq!(cells.len(), COLUMNS.len());
+        GivenAnswer { key: question.key.clone(), cells, lasting }
+    }
+}
+
+impl From<NoLine> for Located {
+    fn from(why: NoLine) -> Self {
+        let (finding, words) = match why {
+            NoLine::Empty => (Finding::NoLine, "no street line"),
+            NoLine::Box => (Finding::NoLine, "a post-office box"),
+            NoLine::NoNumber => (Finding::NoNumber, "no house number"),
+            NoLine::NoStreet(_) => (Finding::NoStreet, "no street"),
+        };
+        let house_number = match why {
+            NoLine::NoStreet(Number { text, .. }) => Some(text),
+            _ => None,
+        };
+        Self { house_number, ..Self::nowhere(finding, None, words) }
+    }
+}
