@@ -1,0 +1,209 @@
+-- Purpose: take typed lines apart: several names of one building, house numbers, streets, what is behind them.
+-- Engine:  DuckDB
+-- Inputs:  questioned of 2_places; the macros of 1_words.
+-- Outputs: lines, one an address that a question names: q, part, place, its numbers (up to three, as they are typed),
+--          rest (street or name of a place), beyond (what follows a comma); street_texts: what each rest may mean, the
+--          likelier first; street_names, for 4_keys.
+create or replace table typed_lines as
+with plain as (
+    select
+        q,
+        place,
+        address_text(coalesce(street1, '')) as line1,
+        address_text(coalesce(street2, '')) as line2,
+        length(coalesce(street1, '')) > 300 or length(coalesce(street2, '')) > 300 as is_long
+    from questioned
+    where street1 is not null or street2 is not null
+),
+-- A number alone in the first line, or a name there and the address in the second.
+ordered as (
+    select
+        q,
+        place,
+        case
+            when is_long then ['']
+            when line2 = '' then [line1]
+            when line1 = '' then [line2]
+            when regexp_full_match(line1, '[0-9][0-9/ -]*[A-Z]?') then [line1 || ' ' || line2]
+            when not regexp_matches(line1, '^[0-9]|[ ,#][0-9]') and regexp_matches(line2, '^[0-9]+[A-Z]?(-[0-9]+[A-Z]?)? .*[A-Z]')
+                then [line2]
+            when regexp_matches(line2, '^[0-9]+[A-Z]?(-[0-9]+[A-Z]?)? .*[A-Z]|^\(? ?(AKA|A/K/A)') then [line1, line2]
+            else [line1]
+        end as texts
+    from plain
+),
+listed as (
+    select q, place, unnest(texts) as text from ordered
+)
+select
+    q,
+    place,
+    case
+        when contains(text, 'AKA') or contains(text, 'A/K/A') or contains(text, 'KNOWN AS') or contains(text, 'A K A')
+            then string_split(regexp_replace(text, '\b(AKA|A/K/A|A K A|ALSO KNOWN AS|KNOWN AS)\b', ';', 'g'), ';')
+        else string_split(text, ';')
+    end as texts
+from listed;
+
+create or replace table line_parts as
+with parts as (
+    select q, place, unnest(texts) as text from typed_lines
+),
+-- 65 1/2 is one number. Brackets say nothing.
+fractions as (
+    select
+        q,
+        place,
+        trim(case
+            when contains(text, '/') or contains(text, '(') then
+                regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+                    text,
+                    '[()]', ' ', 'g'),
+                    '([0-9])[ -]*1/2\b', '\1_H', 'g'),
+                    '([0-9])[ -]*1/3\b', '\1_T', 'g'),
+                    '([0-9])[ -]*1/4\b', '\1_Q', 'g'),
+                    '([0-9])[ -]*3/4\b', '\1_R', 'g'),
+                    '([0-9])[ -]*1/5\b', '\1_F', 'g'),
+                    '^[^A-Z0-9]+| {2,}', ' ', 'g')
+            else text
+        end, ' ,-') as text
+    from parts
+),
+-- An apartment in front of the number or right behind it.
+fronts as (
+    select
+        q,
+        place,
+        case
+            when regexp_matches(text, '^(APT|APARTMENT|UNIT|SUITE|STE|ROOM|RM|FLOOR|FL|#)') then
+                regexp_replace(text, '^(?:APT|APARTMENT|UNIT|SUITE|STE|ROOM|RM|FLOOR|FL)? ?#? ?[A-Z0-9-]+ ?,? ([0-9].*)$', '\1')
+            when regexp_matches(text, '^[0-9_A-Z-]+ ?,? ?(APT|APARTMENT|UNIT|#)') then
+                regexp_replace(
+                    text, '^([0-9]+[0-9_A-Z-]*) ?,? ?(?:APT|APARTMENT|UNIT)? ?#? ?([0-9]+[A-Z]?|[A-Z][0-9]*) ?,? (.+)$', '\1 \3')
+            when contains(text, ',') then regexp_replace(text, '^([^0-9,]+), ?([0-9]+[0-9A-Z-]* .*[A-Z].*)$', '\2')
+            else text
+        end as text
+    from fractions
+    where text <> ''
+)
+select q, (row_number() over ())::integer as line, place, text
+from fronts;
+
+create or replace table lines as
+with taken as (
+    select
+        q,
+        line,
+        place,
+        text,
+        regexp_extract(
+            text,
+            '^([0-9]{1,7})-?([A-Z]{1,2})?(?:_([HTQRF]))?'
+            '(?: ?- ?([0-9]{1,7})([A-Z]{1,2})?(?:_([HTQRF]))?)?'
+            '(?:(?: ?[-/&] ?| TO | AND | THRU )([0-9]{1,7})(?:-([0-9]{1,7}))?([A-Z]{1,2})?(?:_([HTQRF]))?)?'
+            '(?: ?, ?| |$)(.*)$',
+            ['n1', 's1', 'f1', 'n2', 's2', 'f2', 'n3', 'm3', 's3', 'f3', 'rest']
+        ) as taken
+    from line_parts
+),
+-- 65TH STREET has no house number.
+numbered as (
+    select
+        * exclude (taken),
+        taken.n1 <> '' and taken.s1 not in ('ST', 'ND', 'RD', 'TH') and taken.s2 not in ('ST', 'ND', 'RD', 'TH')
+        and taken.s3 not in ('ST', 'ND', 'RD', 'TH') and taken.rest <> '' as has_number,
+        taken
+    from taken
+),
+resting as (
+    select
+        q, line, place, has_number, taken,
+        case when has_number then taken.rest else text end as rest
+    from numbered
+),
+-- What is behind a street: an apartment, a floor, a box.
+cut as (
+    select
+        * replace (
+            case
+                when regexp_matches(rest, '[ ,](APT|APA|APR|APP|UNIT|SUI|STE|ROOM|RM|FL|BAS|BSM|PENT|PH|CELL|STORE|DUPL|ENTIRE|ALL|P O|PO |BOX)|#|UNIT')
+                    then trim(regexp_replace(
+                        rest,
+                        '( ?,? \(?-?([0-9]+|[0-9]*(ST|ND|RD|TH)|FIRST|SECOND|THIRD|FOURTH|FIFTH|TOP|GROUND|PARLOR|WHOLE|ENTIRE)? (FLOOR|FLR|FL)\b'
+                        '| ?[ ,]\(?(APT|APTS|APARTMENT|APARTMENTS|APRT|APPT|APRTMENT|UNIT|UNITS|SUITE|STE|ROOM|ROOMS|RM|FLOOR|FLR|FL|BASEMENT|BSMT|BSMNT|BASMENT|PENTHOUSE|PH|CELLAR|STORE|STOREFRONT|DUPLEX|ENTIRE|ALL ROOMS|P O BOX|PO BOX|BOX)\b'
+                        '| ?[ ,](APT|UNIT|FL|FLR|RM|PH|STE)[0-9]'
+                        '| ?#).*$', ''), ' ,-')
+                else rest
+            end as rest
+        )
+    from resting
+),
+split as (
+    select
+        * replace (
+            case
+                when not contains(rest, ',') then rest
+                -- PARK AVENUE, SOUTH is not PARK AVENUE.
+                when regexp_matches(rest, ', ?(N|S|E|W|NO|SO|NORTH|SOUTH|EAST|WEST)\b') then replace(rest, ',', ' ')
+                else trim(split_part(rest, ',', 1))
+            end as rest
+        ),
+        case when contains(rest, ',') then trim(rest[instr(rest, ',') + 1:]) else '' end as beyond
+    from cut
+)
+select
+    q,
+    line,
+    place,
+    has_number,
+    case when has_number then try_cast(taken.n1 as integer) end as n1,
+    case when has_number then taken.n2 else '' end as n2,
+    case when has_number then taken.n3 else '' end as n3,
+    case when has_number then taken.m3 else '' end as m3,
+    case when has_number then taken.n1 else '' end as typed1,
+    case when has_number then taken.s1 || fraction_text(taken.f1) else '' end as s1,
+    case when has_number then taken.s2 || fraction_text(taken.f2) else '' end as s2,
+    case when has_number then taken.s3 || fraction_text(taken.f3) else '' end as s3,
+    rest,
+    beyond
+from split;
+
+drop table typed_lines;
+drop table line_parts;
+
+-- The street as it is typed comes first. Then without what looks like an apartment at its end, once and twice; then with
+-- a word in front that belongs to the number (`111 A BROADWAY`), and with `REAR` behind it, which is a house of its own.
+create or replace table street_texts as
+with typed as (
+    select distinct rest from lines
+),
+without as (
+    select
+        rest,
+        regexp_replace(rest, '[ -]+([0-9]+-?[A-Z]{0,2}|[A-Z]{1,2}-?[0-9]{1,4}[A-Z]?|[A-DF-MO-RT-VX-Z]|[0-9]+ ?(REAR|FRONT|RIGHT|LEFT|[FRL]))$', '')
+            as once,
+        regexp_extract(rest, '^([A-DF-MO-RT-VX-Z]|REAR|FRONT|GARAGE) (.+)$', ['suffix', 'name']) as front,
+        regexp_extract(rest, '^(.+) (REAR|FRONT|GARAGE)$', ['name', 'suffix']) as back
+    from typed
+),
+again as (
+    select
+        *,
+        regexp_replace(once, '[ -]+([0-9]+-?[A-Z]{0,2}|[A-Z]{1,2}-?[0-9]{1,4}[A-Z]?|[A-DF-MO-RT-VX-Z])$', '') as twice,
+        regexp_replace(front.name, '[ -]+([0-9]+-?[A-Z]{0,2}|[A-Z]{1,2}-?[0-9]{1,4}[A-Z]?|[A-DF-MO-RT-VX-Z])$', '') as front_once
+    from without
+)
+select rest, 1 as turn, rest as name, '' as suffix from again where rest <> ''
+union all
+select rest, 2 as turn, once as name, '' as suffix from again where once <> rest and once <> ''
+union all
+select rest, 3 as turn, twice as name, '' as suffix from again where twice <> once and twice <> ''
+union all
+select rest, 4 as turn, back.name as name, back.suffix from again where back.name <> ''
+union all
+select rest, 5 as turn, front.name as name, front.suffix from again where front.name <> ''
+union all
+select rest, 6 as turn, front_once as name, front.suffix from again where front_once <> front.name;
+
+create or replace table street_names as
+select distinct name from street_texts;
