@@ -54,9 +54,9 @@ pub struct Way {
 /// How a way answers.
 #[derive(Clone, Copy, Debug)]
 pub enum How {
-    /// By a script over the dataset's reference, whose files are its variables: it reads `questions` and adds a row to
-    /// `answers` for each. Asks nobody.
-    Reference(&'static str),
+    /// By scripts over the dataset's reference, whose files are their variables: they read `questions` and add a row to
+    /// `answers` for each. Nobody is asked.
+    Reference(&'static [&'static str]),
     /// By an outside service.
     Ask(&'static Ask),
 }

@@ -157,8 +157,8 @@ impl Enriching {
             tally.remembered += known;
             staging = run(staging, "find open questions", enrichment.open, open).await?;
             staging = match chosen.way.how {
-                How::Reference(script) => {
-                    self.look_up(ledger, dry_run, staging, (chosen, script), &mut tally).await?
+                How::Reference(scripts) => {
+                    self.look_up(ledger, dry_run, staging, (chosen, scripts), &mut tally).await?
                 }
                 How::Ask(ask) => {
                     self.ask(ledger, dry_run, staging, (chosen, ask), report, &mut tally).await?
@@ -184,11 +184,13 @@ impl Enriching {
         ledger: &Ledger,
         dry_run: bool,
         mut staging: Staging,
-        (chosen, script): (&Chosen, &'static str),
+        (chosen, scripts): (&Chosen, &'static [&'static str]),
         tally: &mut Tally,
     ) -> Result<Staging, Cause> {
         let name = chosen.way.name;
-        staging = run(staging, &format!("ask {name}"), script, self.reference.clone()).await?;
+        for script in scripts {
+            staging = run(staging, &format!("ask {name}"), script, self.reference.clone()).await?;
+        }
         let asked;
         (staging, asked) = self.remember(ledger, dry_run, staging, (name, &chosen.version)).await?;
         tally.asked.insert(name, asked);

@@ -3,8 +3,8 @@
 -- Inputs:  :"schema" of production, :"ledger", :'dataset' and :'enrichment', their names in the ledger; :'ways', a JSON array of
 --          {"way", "version"} in the order of asking, :'since', a date as text or nothing: cases filed from then on.
 -- Outputs: the temporary tables open_rows (record_id, key and the fields of a question) and answers, which takes those of
---          a batch; the temporary function address_key, which makes the key as 1_questions.duckdb.sql does.
-create or replace function pg_temp.address_text(line text) returns text
+--          a batch; the temporary function address_key, which makes the key as questions.duckdb.sql does.
+create or replace function pg_temp.key_text(line text) returns text
 language sql immutable parallel safe
 as $$
     select translate(
@@ -22,11 +22,11 @@ as $$
     select md5(
         concat_ws(
             chr(31),
-            pg_temp.address_text(street1),
-            pg_temp.address_text(street2),
-            pg_temp.address_text(city),
-            pg_temp.address_text(state),
-            pg_temp.address_text(postalcode)
+            pg_temp.key_text(street1),
+            pg_temp.key_text(street2),
+            pg_temp.key_text(city),
+            pg_temp.key_text(state),
+            pg_temp.key_text(postalcode)
         )
     )
 $$;

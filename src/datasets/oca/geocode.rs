@@ -6,8 +6,19 @@ use super::options;
 use crate::dataset::Options;
 use crate::dataset::enrichment::{Backfill, Enrichment, EnrichmentPlan, How, Way};
 
+/// The city's address directory, script by script.
+const PAD: &[&str] = &[
+    include_str!("../../../sql/oca/geocode/1_words.duckdb.sql"),
+    include_str!("../../../sql/oca/geocode/2_places.duckdb.sql"),
+    include_str!("../../../sql/oca/geocode/3_lines.duckdb.sql"),
+    include_str!("../../../sql/oca/geocode/4_keys.duckdb.sql"),
+    include_str!("../../../sql/oca/geocode/5_match.duckdb.sql"),
+    include_str!("../../../sql/oca/geocode/6_answers.duckdb.sql"),
+    include_str!("../../../sql/oca/geocode/7_take.duckdb.sql"),
+];
+
 const WAYS: &[Way] = &[
-    Way { name: "pad", how: How::Reference(include_str!("../../../sql/oca/geocode/3_pad.duckdb.sql")) },
+    Way { name: "pad", how: How::Reference(PAD) },
     Way { name: GEOSEARCH.name, how: How::Ask(&GEOSEARCH) },
     Way { name: CENSUS.name, how: How::Ask(&CENSUS) },
 ];
@@ -17,7 +28,7 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
     name: "geocode",
     about: "where the addresses are",
     question: "address",
-    questions: include_str!("../../../sql/oca/geocode/1_questions.duckdb.sql"),
+    questions: include_str!("../../../sql/oca/geocode/questions.duckdb.sql"),
     fields: &["street1", "street2", "city", "state", "postalcode"],
     columns: &[
         "status",
@@ -41,8 +52,8 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
         "msg2",
         "zip_code",
     ],
-    open: include_str!("../../../sql/oca/geocode/2_open.duckdb.sql"),
-    apply: include_str!("../../../sql/oca/geocode/4_apply.duckdb.sql"),
+    open: include_str!("../../../sql/oca/geocode/open.duckdb.sql"),
+    apply: include_str!("../../../sql/oca/geocode/apply.duckdb.sql"),
     ways: WAYS,
     plan,
     hint: "merganser reference oca makes a reference for pad; or --geocode census,geosearch, which sends addresses out",

@@ -3,10 +3,10 @@
 -- Inputs:  oca_addresses of the staging store.
 -- Outputs: all_questions (key, street1, street2, city, state, postalcode), an empty table of answers (key, way and
 --          the columns of oca_addresses that are not in the extract, all as text), best_answers (a view of them: one
---          a key), and the macros that make the key. backfill/1_open.pg.sql makes the same key.
+--          a key), and the macros that make the key. backfill_open.pg.sql makes the same key.
 
 -- Small and capital letters of ASCII alone are the same, as are kinds and numbers of blanks: both engines agree on that.
-create macro address_text(line) as translate(
+create macro key_text(line) as translate(
     trim(regexp_replace(coalesce(line, ''), '[\x01-\x20]+', ' ', 'g')),
     'abcdefghijklmnopqrstuvwxyz',
     'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
@@ -14,11 +14,11 @@ create macro address_text(line) as translate(
 create macro address_key(street1, street2, city, state, postalcode) as md5(
     concat_ws(
         chr(31),
-        address_text(street1),
-        address_text(street2),
-        address_text(city),
-        address_text(state),
-        address_text(postalcode)
+        key_text(street1),
+        key_text(street2),
+        key_text(city),
+        key_text(state),
+        key_text(postalcode)
     )
 );
 
