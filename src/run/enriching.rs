@@ -2,28 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
-use crate::clients::duckdb::{DuckError, Staging};
+use crate::clients::duckdb::Staging;
 use crate::clients::http::Http;
 use crate::dataset::Options;
-use crate::dataset::ask::{Ask, Question};
-use crate::dataset::enrichment::{Cells, Enrichment, EnrichmentPlan, How, Way};
+use crate::dataset::ask::Ask;
+use crate::dataset::enrichment::{Enrichment, EnrichmentPlan, How, Way};
 use crate::error::Cause;
 use crate::ledger::{KnownAnswer, Ledger};
 use crate::log::Report;
+use crate::run::answered::{all_questions, answers, append, questions, run_script};
 use crate::run::ask::{AskTally, Asking, Patience};
 use crate::sql;
 use crate::system::background::blocking;
-
-/// Questions that are read, looked up and remembered at once.
-const CHUNK: usize = 10_000;
 
 /// Answers of an outside service that are remembered at once: so many are asked again after a crash.
 const REMEMBERED_AT_ONCE: usize = 100;
@@ -143,19 +138,19 @@ impl Enriching {
         if self.ways.is_empty() && !ledger.has_answers(enrichment.name).await? {
             return Ok((staging, Tally::default()));
         }
-        staging = run(staging, "find the questions", enrichment.questions, Vec::new()).await?;
+        staging = run_script(staging, "find the questions", enrichment.questions, Vec::new()).await?;
         let mut tally = Tally::default();
         if self.ways.is_empty() {
             (staging, tally.remembered) = self.recall(ledger, staging, "all_questions", None).await?;
         }
         for chosen in &self.ways {
             let open = vec![("way", chosen.way.name.to_owned())];
-            staging = run(staging, "find open questions", enrichment.open, open.clone()).await?;
+            staging = run_script(staging, "find open questions", enrichment.open, open.clone()).await?;
             let edition = Some((chosen.way.name, chosen.version.as_str()));
             let known;
             (staging, known) = self.recall(ledger, staging, "questions", edition).await?;
             tally.remembered += known;
-            staging = run(staging, "find open questions", enrichment.open, open).await?;
+            staging = run_script(staging, "find open questions", enrichment.open, open).await?;
             staging = match chosen.way.how {
                 How::Reference(scripts) => {
                     self.look_up(ledger, dry_run, staging, (chosen, scripts), &mut tally).await?
@@ -165,7 +160,7 @@ impl Enriching {
                 }
             };
         }
-        staging = run(staging, "put the answers to their rows", enrichment.apply, Vec::new()).await?;
+        staging = run_script(staging, "put the answers to their rows", enrichment.apply, Vec::new()).await?;
         let status = enrichment.columns[0];
         let (staging, found) = blocking(move || {
             let counts = sql::render(sql::STAGED_ANSWERED, &[("status", status)]);
@@ -189,7 +184,7 @@ impl Enriching {
     ) -> Result<Staging, Cause> {
         let name = chosen.way.name;
         for script in scripts {
-            staging = run(staging, &format!("ask {name}"), script, self.reference.clone()).await?;
+            staging = run_script(staging, &format!("ask {name}"), script, self.reference.clone()).await?;
         }
         let asked;
         (staging, asked) = self.remember(ledger, dry_run, staging, (name, &chosen.version)).await?;
@@ -310,48 +305,6 @@ impl Enriching {
     }
 }
 
-async fn run(
-    staging: Staging,
-    operation: &str,
-    script: &'static str,
-    variables: Vec<(&'static str, String)>,
-) -> Result<Staging, Cause> {
-    let operation = operation.to_owned();
-    let ran = move || {
-        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        staging.execute(&operation, script, &variables).map(|()| staging)
-    };
-    Ok(blocking(ran).await??)
-}
-
-/// Some questions behind a key, with their fields.
-fn questions(
-    staging: &Staging,
-    enrichment: &Enrichment,
-    table: &str,
-    after: &str,
-) -> Result<Vec<(String, Vec<Option<String>>)>, DuckError> {
-    let fields = list(enrichment.fields);
-    let limit = CHUNK.to_string();
-    let variables = [("table", table), ("fields", &fields), ("after", after), ("limit", &limit)];
-    let query = sql::render(sql::STAGED_QUESTIONS, &variables);
-    staging.query("read the questions", &query, |row| {
-        let fields = (1..=enrichment.fields.len()).map(|at| row.get(at)).collect::<Result<_, _>>()?;
-        Ok((row.get(0)?, fields))
-    })
-}
-
-/// All questions that are open.
-fn all_questions(staging: &Staging, enrichment: &Enrichment) -> Result<Vec<Question>, DuckError> {
-    let (mut open, mut after) = (Vec::new(), String::new());
-    loop {
-        let some = questions(staging, enrichment, "questions", &after)?;
-        let Some((key, _)) = some.last() else { return Ok(open) };
-        after = key.clone();
-        open.extend(some.into_iter().map(|(key, fields)| Question { key, fields }));
-    }
-}
-
 /// A connection to a service, at its own address or the one that the options name.
 fn service(ask: &Ask, plan: &EnrichmentPlan) -> Result<Http, Cause> {
     let named = plan.bases.iter().find(|(name, _)| *name == ask.name);
@@ -361,48 +314,4 @@ fn service(ask: &Ask, plan: &EnrichmentPlan) -> Result<Http, Cause> {
         operation: format!("prepare to ask {}", ask.name),
         source: std::io::Error::other(source),
     })
-}
-
-/// Some answers behind a key: what a way said to the open questions, or (no way) the best of all.
-pub fn answers(
-    staging: &Staging,
-    enrichment: &Enrichment,
-    way: &str,
-    after: &str,
-) -> Result<Vec<(String, Cells)>, DuckError> {
-    let columns = list(enrichment.columns);
-    let limit = CHUNK.to_string();
-    let variables = [("columns", columns.as_str()), ("way", way), ("after", after), ("limit", &limit)];
-    let query = sql::render(sql::STAGED_ANSWERS, &variables);
-    staging.query("read the answers", &query, |row| {
-        let mut cells = Cells::new();
-        for (at, column) in enrichment.columns.iter().enumerate() {
-            if let Some(cell) = row.get::<_, Option<String>>(at + 1)? {
-                cells.insert((*column).to_owned(), cell.into());
-            }
-        }
-        Ok((row.get(0)?, cells))
-    })
-}
-
-/// Adds answers to those of the staging store.
-fn append(staging: &mut Staging, enrichment: &Enrichment, known: &[KnownAnswer]) -> Result<(), DuckError> {
-    let column = |name: &str| -> ArrayRef {
-        let cells = known.iter().map(|known| known.answer.get(name).and_then(Value::as_str));
-        Arc::new(cells.collect::<StringArray>())
-    };
-    let key: ArrayRef = Arc::new(known.iter().map(|known| Some(&known.key)).collect::<StringArray>());
-    let way: ArrayRef = Arc::new(known.iter().map(|known| Some(&known.way)).collect::<StringArray>());
-    let arrays = [key, way].into_iter().chain(enrichment.columns.iter().map(|name| column(name)));
-    let names = ["key", "way"].iter().chain(enrichment.columns);
-    let fields: Vec<_> = names.map(|name| Field::new(*name, DataType::Utf8, true)).collect();
-    let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect())
-        .expect("its columns are made of the same rows");
-    let mut load = staging.load()?;
-    load.append("answers", rows)?;
-    load.commit().map(|_| ())
-}
-
-fn list(names: &[&str]) -> String {
-    names.iter().map(|name| sql::identifier(name)).collect::<Vec<_>>().join(", ")
 }

@@ -1,5 +1,6 @@
 //! Around a run: what it needs is opened, what it did is entered in the ledger, what it leaves is removed.
 
+pub mod answered;
 pub mod ask;
 pub mod aws_s3;
 pub mod context;

@@ -1,0 +1,109 @@
+//! The questions and answers of an enrichment in the staging store, some at a time.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use serde_json::Value;
+
+use crate::clients::duckdb::{DuckError, Staging};
+use crate::dataset::ask::Question;
+use crate::dataset::enrichment::{Cells, Enrichment};
+use crate::error::Cause;
+use crate::ledger::KnownAnswer;
+use crate::sql;
+use crate::system::background::blocking;
+
+/// Questions that are read, looked up and remembered at once.
+const CHUNK: usize = 10_000;
+
+/// Runs a script of an enrichment; `operation` completes the sentence "cannot …".
+pub async fn run_script(
+    staging: Staging,
+    operation: &str,
+    script: &'static str,
+    variables: Vec<(&'static str, String)>,
+) -> Result<Staging, Cause> {
+    let operation = operation.to_owned();
+    let ran = move || {
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        staging.execute(&operation, script, &variables).map(|()| staging)
+    };
+    Ok(blocking(ran).await??)
+}
+
+/// Some questions behind a key, with their fields.
+pub fn questions(
+    staging: &Staging,
+    enrichment: &Enrichment,
+    table: &str,
+    after: &str,
+) -> Result<Vec<(String, Vec<Option<String>>)>, DuckError> {
+    let fields = list(enrichment.fields);
+    let limit = CHUNK.to_string();
+    let variables = [("table", table), ("fields", &fields), ("after", after), ("limit", &limit)];
+    let query = sql::render(sql::STAGED_QUESTIONS, &variables);
+    staging.query("read the questions", &query, |row| {
+        let fields = (1..=enrichment.fields.len()).map(|at| row.get(at)).collect::<Result<_, _>>()?;
+        Ok((row.get(0)?, fields))
+    })
+}
+
+/// All questions that are open.
+pub fn all_questions(staging: &Staging, enrichment: &Enrichment) -> Result<Vec<Question>, DuckError> {
+    let (mut open, mut after) = (Vec::new(), String::new());
+    loop {
+        let some = questions(staging, enrichment, "questions", &after)?;
+        let Some((key, _)) = some.last() else { return Ok(open) };
+        after = key.clone();
+        open.extend(some.into_iter().map(|(key, fields)| Question { key, fields }));
+    }
+}
+
+/// Some answers behind a key: what a way said to the open questions, or (no way) the best of all.
+pub fn answers(
+    staging: &Staging,
+    enrichment: &Enrichment,
+    way: &str,
+    after: &str,
+) -> Result<Vec<(String, Cells)>, DuckError> {
+    let columns = list(enrichment.columns);
+    let limit = CHUNK.to_string();
+    let variables = [("columns", columns.as_str()), ("way", way), ("after", after), ("limit", &limit)];
+    let query = sql::render(sql::STAGED_ANSWERS, &variables);
+    staging.query("read the answers", &query, |row| {
+        let mut cells = Cells::new();
+        for (at, column) in enrichment.columns.iter().enumerate() {
+            if let Some(cell) = row.get::<_, Option<String>>(at + 1)? {
+                cells.insert((*column).to_owned(), cell.into());
+            }
+        }
+        Ok((row.get(0)?, cells))
+    })
+}
+
+/// Adds answers to those of the staging store.
+pub fn append(
+    staging: &mut Staging,
+    enrichment: &Enrichment,
+    known: &[KnownAnswer],
+) -> Result<(), DuckError> {
+    let column = |name: &str| -> ArrayRef {
+        let cells = known.iter().map(|known| known.answer.get(name).and_then(Value::as_str));
+        Arc::new(cells.collect::<StringArray>())
+    };
+    let key: ArrayRef = Arc::new(known.iter().map(|known| Some(&known.key)).collect::<StringArray>());
+    let way: ArrayRef = Arc::new(known.iter().map(|known| Some(&known.way)).collect::<StringArray>());
+    let arrays = [key, way].into_iter().chain(enrichment.columns.iter().map(|name| column(name)));
+    let names = ["key", "way"].iter().chain(enrichment.columns);
+    let fields: Vec<_> = names.map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect())
+        .expect("its columns are made of the same rows");
+    let mut load = staging.load()?;
+    load.append("answers", rows)?;
+    load.commit().map(|_| ())
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| sql::identifier(name)).collect::<Vec<_>>().join(", ")
+}
