@@ -21,7 +21,7 @@ pub struct Answer {
 
 /// A request as a value. Its path is appended to that of the service's address.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct WebRequest {
     /// Begins with a slash.
     pub path: &'static str,
     /// Names and values, not yet encoded.
@@ -72,7 +72,7 @@ pub struct Ask {
     pub rounds: u32,
     /// The answer to a question that is not worth asking.
     pub pass: fn(&Question) -> Option<Answer>,
-    pub request: fn(&[Question]) -> Request,
+    pub request: fn(&[Question]) -> WebRequest,
     pub read: fn(&[Question], &[u8]) -> Result<Reading, Unreadable>,
     /// The answer when none came, and why, in words for people.
     pub failed: fn(&Question, &str) -> Answer,

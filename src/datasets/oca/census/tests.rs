@@ -7,7 +7,7 @@ fn question(key: &str, fields: [&str; 5]) -> Question {
 }
 
 fn id(question: &Question) -> String {
-    Address::id(&address(question).unwrap_or_else(|_| panic!("it is asked")).row())
+    StateAddress::id(&address(question).unwrap_or_else(|_| panic!("it is asked")).row())
 }
 
 fn cell(answer: &Answer, column: &str) -> String {
