@@ -12,7 +12,7 @@ pub struct Question {
 
 /// What is known now, in the order of the columns that the dataset fills.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenAnswer {
+pub struct Answer {
     pub key: String,
     pub cells: Vec<Option<String>>,
     /// Asked again it would be the same, so it may be remembered. False: the service did not come to an answer.
@@ -21,18 +21,18 @@ pub struct GivenAnswer {
 
 /// A request as a value. Its path is appended to that of the service's address.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AskRequest {
+pub struct WebRequest {
     /// Begins with a slash.
     pub path: &'static str,
     /// Names and values, not yet encoded.
     pub query: Vec<(&'static str, String)>,
     /// What is posted; `None`: it is a GET.
-    pub body: Option<AskBody>,
+    pub body: Option<RequestBody>,
 }
 
 /// What is posted.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AskBody {
+pub struct RequestBody {
     pub content_type: String,
     pub bytes: Vec<u8>,
 }
@@ -41,9 +41,9 @@ pub struct AskBody {
 /// and is asked again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    pub answers: Vec<GivenAnswer>,
+    pub answers: Vec<Answer>,
     /// Answers that another try may better: the last try's stands.
-    pub again: Vec<GivenAnswer>,
+    pub again: Vec<Answer>,
 }
 
 /// What came is no answer to what was asked. The words complete "the answer …" and repeat nothing of it.
@@ -71,9 +71,9 @@ pub struct Ask {
     /// How often a question is asked at most where an answer came, but not for it, or one that another try may better.
     pub rounds: u32,
     /// The answer to a question that is not worth asking.
-    pub pass: fn(&Question) -> Option<GivenAnswer>,
-    pub request: fn(&[Question]) -> AskRequest,
+    pub pass: fn(&Question) -> Option<Answer>,
+    pub request: fn(&[Question]) -> WebRequest,
     pub read: fn(&[Question], &[u8]) -> Result<Reading, Unreadable>,
     /// The answer when none came, and why, in words for people.
-    pub failed: fn(&Question, &str) -> GivenAnswer,
+    pub failed: fn(&Question, &str) -> Answer,
 }

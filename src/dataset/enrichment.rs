@@ -1,7 +1,7 @@
 //! What is added to staged rows from elsewhere: questions made of them, ways to answer these, and a memory.
 
 use super::Options;
-use super::ask::{Ask, GivenAnswer};
+use super::ask::{Answer, Ask};
 
 /// Answers that are put to the staged rows of one table before they are exported. Its SQL is DuckDB's, in the staging
 /// store; no script needs more than the ones before it.
@@ -38,7 +38,7 @@ pub type Cells = serde_json::Map<String, serde_json::Value>;
 
 impl Enrichment {
     /// What an answer says.
-    pub fn cells(&self, answer: &GivenAnswer) -> Cells {
+    pub fn cells(&self, answer: &Answer) -> Cells {
         let cells = self.columns.iter().zip(&answer.cells);
         cells.filter_map(|(name, cell)| Some(((*name).to_owned(), cell.clone()?.into()))).collect()
     }

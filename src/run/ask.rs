@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tracing::debug;
 
 use crate::clients::http::{Http, HttpError, Posted};
-use crate::dataset::ask::{Ask, GivenAnswer, Question};
+use crate::dataset::ask::{Answer, Ask, Question};
 
 /// A request that is under way at the end of the time has so much longer.
 const GRACE: Duration = Duration::from_secs(5);
@@ -85,12 +85,12 @@ pub struct Asking {
     patience: Patience,
     deadline: Instant,
     /// Answers that needed no request.
-    passed: Vec<GivenAnswer>,
+    passed: Vec<Answer>,
     waiting: VecDeque<Parcel>,
     /// Questions that are to be asked once more, by round.
     once_more: Vec<(u32, Vec<Question>)>,
     /// The latest answers of those.
-    known: HashMap<String, GivenAnswer>,
+    known: HashMap<String, Answer>,
     under_way: JoinSet<Returned>,
     /// Requests that may be under way now.
     width: usize,
@@ -143,7 +143,7 @@ impl Asking {
 
     /// The answers that came next, in no promised order; `None`: every question has had its answer. Who drops the future
     /// loses nothing.
-    pub async fn next(&mut self) -> Option<Vec<GivenAnswer>> {
+    pub async fn next(&mut self) -> Option<Vec<Answer>> {
         if !self.passed.is_empty() {
             return Some(std::mem::take(&mut self.passed));
         }
@@ -204,7 +204,7 @@ impl Asking {
     }
 
     /// Takes in what came back; gives the answers that stand.
-    fn take(&mut self, parcel: Parcel, bytes: Result<Vec<u8>, HttpError>) -> Vec<GivenAnswer> {
+    fn take(&mut self, parcel: Parcel, bytes: Result<Vec<u8>, HttpError>) -> Vec<Answer> {
         let read = match bytes {
             Ok(bytes) => (self.ask.read)(&parcel.questions, &bytes).map_err(|unreadable| Miss {
                 words: format!("the answer {}", unreadable.0),
@@ -253,7 +253,7 @@ impl Asking {
     }
 
     /// Decides what becomes of questions whose request failed; gives the answers of those that are given up.
-    fn missed(&mut self, mut parcel: Parcel, miss: &Miss) -> Vec<GivenAnswer> {
+    fn missed(&mut self, mut parcel: Parcel, miss: &Miss) -> Vec<Answer> {
         debug!(service = self.ask.name, questions = parcel.questions.len(), "no answer: {}", miss.words);
         self.tally.misses += 1;
         self.missed_in_a_row += 1;
@@ -295,7 +295,7 @@ impl Asking {
     }
 
     /// The answers of all that waits, if nothing more is to be sent.
-    fn give_up_if_over(&mut self) -> Option<Vec<GivenAnswer>> {
+    fn give_up_if_over(&mut self) -> Option<Vec<Answer>> {
         if self.waiting.is_empty() && self.once_more.is_empty() {
             return None;
         }
@@ -311,10 +311,10 @@ impl Asking {
     }
 
     /// The answer to a question that is given up: what an earlier try said, or why there is none.
-    fn without(&mut self, question: &Question, why: &str) -> GivenAnswer {
+    fn without(&mut self, question: &Question, why: &str) -> Answer {
         match self.known.remove(&question.key) {
-            Some(known) => GivenAnswer { lasting: false, ..known },
-            None => GivenAnswer { lasting: false, ..(self.ask.failed)(question, why) },
+            Some(known) => Answer { lasting: false, ..known },
+            None => Answer { lasting: false, ..(self.ask.failed)(question, why) },
         }
     }
 }

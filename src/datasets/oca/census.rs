@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::address::{Line, is_same_street};
-use super::locality::{Borough, Locality, NotInTown};
-use super::located::{CONTRADICTION, Finding, Located};
-use crate::dataset::ask::{Ask, AskBody, AskRequest, GivenAnswer, Question, Reading, Unreadable};
+use super::address::StreetLine;
+use super::locality::{Borough, NotInTown, Town};
+use super::located::{CONTRADICTION, GeoStatus, Located};
+use super::street::is_same_street;
+use crate::dataset::ask::{Answer, Ask, Question, Reading, RequestBody, Unreadable, WebRequest};
 
 pub const CENSUS: Ask = Ask {
     name: "census",
@@ -39,38 +40,38 @@ const BOUNDARY: &str = "merganser-part-of-form";
 const STATE: [(f64, f64); 2] = [(-79.8, -71.8), (40.4, 45.1)];
 
 /// An address that can be asked for.
-struct Address {
-    line: Line,
-    locality: Locality,
+struct StateAddress {
+    line: StreetLine,
+    locality: Town,
 }
 
-fn address(question: &Question) -> Result<Address, Located> {
+fn address(question: &Question) -> Result<StateAddress, Located> {
     let field = |at: usize| question.fields.get(at).and_then(Option::as_deref);
-    let line = Line::read(field(0), field(1))?;
-    let locality = Locality::read(field(2), field(3), field(4));
+    let line = StreetLine::read(field(0), field(1))?;
+    let locality = Town::read(field(2), field(3), field(4));
     if locality.is_outside_the_state() {
-        return Err(Located::nowhere(Finding::Outside, Some(&line), "outside the state of New York"));
+        return Err(Located::nowhere(GeoStatus::Outside, Some(&line), "outside the state of New York"));
     }
     if locality.boroughs() == Err(NotInTown::Contradiction) {
-        return Err(Located::nowhere(Finding::NoStreet, Some(&line), CONTRADICTION));
+        return Err(Located::nowhere(GeoStatus::NoStreet, Some(&line), CONTRADICTION));
     }
     if locality.city.is_none() && locality.zip.is_none() {
         let why = "neither a city nor a postal code";
-        return Err(Located::nowhere(Finding::NoStreet, Some(&line), why));
+        return Err(Located::nowhere(GeoStatus::NoStreet, Some(&line), why));
     }
-    Ok(Address { line, locality })
+    Ok(StateAddress { line, locality })
 }
 
-fn pass(question: &Question) -> Option<GivenAnswer> {
+fn pass(question: &Question) -> Option<Answer> {
     address(question).err().map(|located| located.answer(question))
 }
 
-fn failed(question: &Question, why: &str) -> GivenAnswer {
+fn failed(question: &Question, why: &str) -> Answer {
     let line = address(question).ok().map(|address| address.line);
-    Located::nowhere(Finding::Failed, line.as_ref(), format!("census: {why}")).answer(question)
+    Located::nowhere(GeoStatus::Failed, line.as_ref(), format!("census: {why}")).answer(question)
 }
 
-impl Address {
+impl StateAddress {
     /// The number that is asked for: of a range the low one.
     fn number(&self) -> &str {
         let is_queens = self.locality.boroughs().is_ok_and(|boroughs| boroughs.contains(&Borough::Queens));
@@ -92,11 +93,11 @@ impl Address {
     }
 }
 
-fn request(questions: &[Question]) -> AskRequest {
+fn request(questions: &[Question]) -> WebRequest {
     let mut rows = String::new();
     for address in questions.iter().filter_map(|question| address(question).ok()) {
         let row = address.row();
-        rows.push_str(&format!("{},{row}\r\n", Address::id(&row)));
+        rows.push_str(&format!("{},{row}\r\n", StateAddress::id(&row)));
     }
     let mut body = String::new();
     for (name, value) in [("benchmark", BENCHMARK), ("vintage", VINTAGE)] {
@@ -109,21 +110,21 @@ fn request(questions: &[Question]) -> AskRequest {
          Content-Type: text/csv\r\n\r\n{rows}\r\n--{BOUNDARY}--\r\n"
     ));
     let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
-    let body = Some(AskBody { content_type, bytes: body.into_bytes() });
-    AskRequest { path: "/geocoder/geographies/addressbatch", query: Vec::new(), body }
+    let body = Some(RequestBody { content_type, bytes: body.into_bytes() });
+    WebRequest { path: "/geocoder/geographies/addressbatch", query: Vec::new(), body }
 }
 
 fn read(questions: &[Question], bytes: &[u8]) -> Result<Reading, Unreadable> {
-    let mut asked: HashMap<String, Vec<(&Question, Address)>> = HashMap::new();
+    let mut asked: HashMap<String, Vec<(&Question, StateAddress)>> = HashMap::new();
     for question in questions {
         if let Ok(address) = address(question) {
-            asked.entry(Address::id(&address.row())).or_default().push((question, address));
+            asked.entry(StateAddress::id(&address.row())).or_default().push((question, address));
         }
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("is not text"))?;
-    let mut found: HashMap<String, Option<Outcome>> = HashMap::new();
+    let mut found: HashMap<String, Option<RowOutcome>> = HashMap::new();
     for row in text.lines().filter_map(cells) {
-        let Some(outcome) = Outcome::read(&row) else { continue };
+        let Some(outcome) = RowOutcome::read(&row) else { continue };
         if !asked.contains_key(&row[0]) {
             continue;
         }
@@ -141,7 +142,7 @@ fn read(questions: &[Question], bytes: &[u8]) -> Result<Reading, Unreadable> {
         let Some(outcome) = outcome else { continue };
         for (question, address) in &asked[&id] {
             let located = outcome.decide(address);
-            let is_match = located.finding == Finding::Match;
+            let is_match = located.status == GeoStatus::Match;
             let answer = located.answer(question);
             // The same batch can give other answers a minute later.
             if is_match { reading.answers.push(answer) } else { reading.again.push(answer) }
@@ -152,7 +153,7 @@ fn read(questions: &[Question], bytes: &[u8]) -> Result<Reading, Unreadable> {
 
 /// What one row says.
 #[derive(Clone, Debug, PartialEq)]
-enum Outcome {
+enum RowOutcome {
     NoMatch,
     Tie,
     Match(Box<Matched>),
@@ -162,7 +163,7 @@ enum Outcome {
 #[derive(Clone, Debug, PartialEq)]
 struct Matched {
     is_exact: bool,
-    line: Line,
+    line: StreetLine,
     hnum: String,
     sname: String,
     city: String,
@@ -173,23 +174,23 @@ struct Matched {
     tract: Option<String>,
 }
 
-impl Outcome {
+impl RowOutcome {
     /// `None`: it is no whole row of an answer.
     fn read(row: &[String]) -> Option<Self> {
         match (row.len(), row.get(2)?.as_str()) {
-            (3, "No_Match") => Some(Outcome::NoMatch),
-            (3, "Tie") => Some(Outcome::Tie),
-            (8 | 12, "Match") => Matched::read(row).map(|matched| Outcome::Match(Box::new(matched))),
+            (3, "No_Match") => Some(RowOutcome::NoMatch),
+            (3, "Tie") => Some(RowOutcome::Tie),
+            (8 | 12, "Match") => Matched::read(row).map(|matched| RowOutcome::Match(Box::new(matched))),
             _ => None,
         }
     }
 
-    fn decide(&self, address: &Address) -> Located {
+    fn decide(&self, address: &StateAddress) -> Located {
         let line = Some(&address.line);
         match self {
-            Outcome::NoMatch => Located::nowhere(Finding::NoStreet, line, "census: No_Match"),
-            Outcome::Tie => Located::nowhere(Finding::Tie, line, "census: Tie"),
-            Outcome::Match(matched) => matched.decide(address),
+            RowOutcome::NoMatch => Located::nowhere(GeoStatus::NoStreet, line, "census: No_Match"),
+            RowOutcome::Tie => Located::nowhere(GeoStatus::Tie, line, "census: Tie"),
+            RowOutcome::Match(matched) => matched.decide(address),
         }
     }
 }
@@ -205,7 +206,7 @@ impl Matched {
         let parts: Vec<_> = row[4].split(',').map(str::trim).collect();
         let &[line, city, state, zip] = parts.as_slice() else { return None };
         let (hnum, sname) = line.split_once(' ')?;
-        let line = Line::read(Some(line), None).ok()?;
+        let line = StreetLine::read(Some(line), None).ok()?;
         let (longitude, latitude) = row[5].split_once(',')?;
         let point: (f64, f64) = (longitude.trim().parse().ok()?, latitude.trim().parse().ok()?);
         let place = |at: usize, digits: usize| {
@@ -227,12 +228,12 @@ impl Matched {
     }
 
     /// Is it where the address says? Its own word `Exact` is not taken for it.
-    fn decide(&self, address: &Address) -> Located {
+    fn decide(&self, address: &StateAddress) -> Located {
         let (line, locality) = (&address.line, &address.locality);
         let (longitude, latitude) = self.point;
-        let nowhere = |finding, what: &str| {
+        let nowhere = |status, what: &str| {
             let why = format!("census: its match has another {what}");
-            Located::nowhere(finding, Some(line), why)
+            Located::nowhere(status, Some(line), why)
         };
         let is_in_state = self.state == "NY"
             && [longitude, latitude]
@@ -247,26 +248,26 @@ impl Matched {
             _ => true,
         };
         if !is_in_state {
-            return nowhere(Finding::Outside, "state");
+            return nowhere(GeoStatus::Outside, "state");
         }
         if !is_same_street(&self.line.street, &line.street) {
-            return nowhere(Finding::NoStreet, "street");
+            return nowhere(GeoStatus::NoStreet, "street");
         }
         if self.line.number.text != address.number() {
-            return nowhere(Finding::NoNumber, "number");
+            return nowhere(GeoStatus::NoNumber, "number");
         }
         if !locality.zip.as_deref().is_none_or(has_zip) {
-            return nowhere(Finding::NoStreet, "postal code");
+            return nowhere(GeoStatus::NoStreet, "postal code");
         }
         // A place has several names, and one postal code.
         if !is_called && (!self.is_exact || locality.zip.is_none()) {
-            return nowhere(Finding::NoStreet, "city");
+            return nowhere(GeoStatus::NoStreet, "city");
         }
         if !is_in_borough {
-            return nowhere(Finding::NoStreet, "borough");
+            return nowhere(GeoStatus::NoStreet, "borough");
         }
         Located {
-            finding: Finding::Match,
+            status: GeoStatus::Match,
             sname: Some(self.sname.clone()),
             hnum: Some(self.hnum.clone()),
             boro: borough,

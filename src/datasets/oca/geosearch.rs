@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::address::{Line, Number, is_same_street, street};
-use super::locality::{Borough, Locality, NotInTown};
-use super::located::{CONTRADICTION, Finding, Located};
-use crate::dataset::ask::{Ask, AskRequest, GivenAnswer, Question, Reading, Unreadable};
+use super::address::{HouseNumber, StreetLine};
+use super::locality::{Borough, NotInTown, Town};
+use super::located::{CONTRADICTION, GeoStatus, Located};
+use super::street::{is_same_street, street};
+use crate::dataset::ask::{Answer, Ask, Question, Reading, Unreadable, WebRequest};
 
 pub const GEOSEARCH: Ask = Ask {
     name: "geosearch",
@@ -35,31 +36,33 @@ const CANDIDATES: usize = 10;
 const CITY: [(f64, f64); 2] = [(-74.30, -73.65), (40.45, 40.95)];
 
 /// An address that can be asked for.
-struct Address {
-    line: Line,
-    locality: Locality,
+struct CityAddress {
+    line: StreetLine,
+    locality: Town,
     boroughs: Vec<Borough>,
 }
 
-fn address(question: &Question) -> Result<Address, Located> {
+fn address(question: &Question) -> Result<CityAddress, Located> {
     let field = |at: usize| question.fields.get(at).and_then(Option::as_deref);
-    let line = Line::read(field(0), field(1))?;
-    let locality = Locality::read(field(2), field(3), field(4));
+    let line = StreetLine::read(field(0), field(1))?;
+    let locality = Town::read(field(2), field(3), field(4));
     match locality.boroughs() {
-        Ok(boroughs) => Ok(Address { line, locality, boroughs }),
+        Ok(boroughs) => Ok(CityAddress { line, locality, boroughs }),
         Err(NotInTown::Outside) => {
-            Err(Located::nowhere(Finding::Outside, Some(&line), "outside New York City"))
+            Err(Located::nowhere(GeoStatus::Outside, Some(&line), "outside New York City"))
         }
-        Err(NotInTown::Contradiction) => Err(Located::nowhere(Finding::NoStreet, Some(&line), CONTRADICTION)),
+        Err(NotInTown::Contradiction) => {
+            Err(Located::nowhere(GeoStatus::NoStreet, Some(&line), CONTRADICTION))
+        }
     }
 }
 
-fn pass(question: &Question) -> Option<GivenAnswer> {
+fn pass(question: &Question) -> Option<Answer> {
     address(question).err().map(|located| located.answer(question))
 }
 
 /// What is asked for: number, street, borough and postal code, and nothing else of the address.
-fn text(address: &Address) -> String {
+fn text(address: &CityAddress) -> String {
     let is_queens = address.boroughs.contains(&Borough::Queens);
     let number = if is_queens { &address.line.number.text } else { address.line.number.low() };
     let borough = address.boroughs.first().map_or("", |borough| borough.name());
@@ -67,15 +70,15 @@ fn text(address: &Address) -> String {
     format!("{number} {}, {borough}, NY{zip}", address.line.street.join(" "))
 }
 
-fn request(questions: &[Question]) -> AskRequest {
+fn request(questions: &[Question]) -> WebRequest {
     let text = questions.first().and_then(|question| address(question).ok()).map(|address| text(&address));
     let query = vec![("text", text.unwrap_or_default()), ("size", CANDIDATES.to_string())];
-    AskRequest { path: "/v2/search", query, body: None }
+    WebRequest { path: "/v2/search", query, body: None }
 }
 
-fn failed(question: &Question, why: &str) -> GivenAnswer {
+fn failed(question: &Question, why: &str) -> Answer {
     let line = address(question).ok().map(|address| address.line);
-    Located::nowhere(Finding::Failed, line.as_ref(), format!("geosearch: {why}")).answer(question)
+    Located::nowhere(GeoStatus::Failed, line.as_ref(), format!("geosearch: {why}")).answer(question)
 }
 
 #[derive(Deserialize)]
@@ -86,11 +89,11 @@ struct Collection {
 
 #[derive(Deserialize)]
 struct Geocoding {
-    query: Option<Query>,
+    query: Option<SearchQuery>,
 }
 
 #[derive(Deserialize)]
-struct Query {
+struct SearchQuery {
     text: Option<String>,
 }
 
@@ -117,11 +120,11 @@ struct Properties {
 
 #[derive(Deserialize)]
 struct Addendum {
-    pad: Pad,
+    pad: PadAddendum,
 }
 
 #[derive(Deserialize)]
-struct Pad {
+struct PadAddendum {
     bbl: String,
     bin: Option<String>,
     version: Option<String>,
@@ -139,7 +142,7 @@ impl Candidate {
     fn read(feature: serde_json::Value) -> Option<Self> {
         let feature: Feature = serde_json::from_value(feature).ok()?;
         let borough = Borough::of_city(&feature.properties.borough.to_uppercase())?;
-        let number = Number::read(&feature.properties.housenumber)?.text;
+        let number = HouseNumber::read(&feature.properties.housenumber)?.text;
         let bbl = &feature.properties.addendum.pad.bbl;
         let is_lot =
             bbl.len() == 10 && bbl.chars().all(|c| c.is_ascii_digit()) && bbl.starts_with(borough.digit());
@@ -193,7 +196,7 @@ fn bare(text: &str) -> String {
 }
 
 /// What the candidates say of the address.
-fn decide(address: &Address, candidates: &[Candidate]) -> Located {
+fn decide(address: &CityAddress, candidates: &[Candidate]) -> Located {
     let line = Some(&address.line);
     let on_street: Vec<_> = candidates
         .iter()
@@ -203,7 +206,7 @@ fn decide(address: &Address, candidates: &[Candidate]) -> Located {
         })
         .collect();
     if on_street.is_empty() {
-        return Located::nowhere(Finding::NoStreet, line, "geosearch: no candidate is on this street");
+        return Located::nowhere(GeoStatus::NoStreet, line, "geosearch: no candidate is on this street");
     }
     let spellings = spellings(&address.line.number);
     let agreeing = spellings.iter().find_map(|(spelling, is_of)| {
@@ -212,7 +215,7 @@ fn decide(address: &Address, candidates: &[Candidate]) -> Located {
         (!agreeing.is_empty()).then_some(agreeing)
     });
     let Some(mut agreeing) = agreeing else {
-        return Located::nowhere(Finding::NoNumber, line, "geosearch: no candidate has this number");
+        return Located::nowhere(GeoStatus::NoNumber, line, "geosearch: no candidate has this number");
     };
     let zip = address.locality.zip.as_deref();
     let is_one_lot =
@@ -222,19 +225,19 @@ fn decide(address: &Address, candidates: &[Candidate]) -> Located {
         agreeing.retain(|candidate| zip.is_some() && candidate.zip() == zip);
     }
     let Some(first) = agreeing.first().filter(|_| is_one_lot(&agreeing)) else {
-        return Located::nowhere(Finding::Tie, line, "geosearch: several lots have this address");
+        return Located::nowhere(GeoStatus::Tie, line, "geosearch: several lots have this address");
     };
     // Queens has streets of one name in several places, and a city's name that nobody knows may be another place's.
     let needs_zip = first.borough == Borough::Queens || address.locality.hangs_on_the_zip();
     if zip.is_some() && needs_zip && agreeing.iter().all(is_elsewhere) {
         let why = "geosearch: this address is in another postal code";
-        return Located::nowhere(Finding::NoStreet, line, why);
+        return Located::nowhere(GeoStatus::NoStreet, line, why);
     }
     let [longitude, latitude] = first.feature.geometry.coordinates;
     let properties = &first.feature.properties;
     let is_one_building = agreeing.iter().all(|candidate| candidate.bin() == first.bin());
     Located {
-        finding: Finding::Match,
+        status: GeoStatus::Match,
         sname: Some(properties.street.clone()),
         hnum: Some(properties.housenumber.clone()),
         boro: Some(first.borough),
@@ -250,7 +253,7 @@ fn decide(address: &Address, candidates: &[Candidate]) -> Located {
 
 /// How the number may be written there, in the order of trying, and in which boroughs. As typed first: a hyphen is part of
 /// a number in Queens, and makes a range elsewhere.
-fn spellings(number: &Number) -> Vec<(String, fn(Borough) -> bool)> {
+fn spellings(number: &HouseNumber) -> Vec<(String, fn(Borough) -> bool)> {
     let mut spellings: Vec<(String, fn(Borough) -> bool)> = vec![(number.text.clone(), |_| true)];
     if number.hyphen.is_some() {
         spellings.push((number.low().to_owned(), |borough| borough != Borough::Queens));

@@ -112,7 +112,7 @@ const QUEENS_PLACES: &[&str] = &[
 
 /// City, state and postal code of an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Locality {
+pub(super) struct Town {
     /// In capitals; letters, digits and single blanks.
     pub(super) city: Option<String>,
     /// Five digits.
@@ -129,7 +129,7 @@ pub(super) enum NotInTown {
     Contradiction,
 }
 
-impl Locality {
+impl Town {
     /// What the three fields say.
     pub(super) fn read(city: Option<&str>, state: Option<&str>, postal_code: Option<&str>) -> Self {
         let state = state.map(clean).unwrap_or_default();
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     fn boroughs(city: &str, zip: &str) -> Result<Vec<Borough>, NotInTown> {
-        Locality::read(Some(city), Some("NY"), Some(zip)).boroughs()
+        Town::read(Some(city), Some("NY"), Some(zip)).boroughs()
     }
 
     #[test]
@@ -240,16 +240,16 @@ mod tests {
         {
             assert_eq!(boroughs(city, zip), Err(NotInTown::Outside), "{city} {zip}");
         }
-        let jersey = Locality::read(Some("Brooklyn"), Some("NJ"), Some("11201"));
+        let jersey = Town::read(Some("Brooklyn"), Some("NJ"), Some("11201"));
         assert_eq!(jersey.boroughs(), Err(NotInTown::Outside));
         assert!(jersey.is_outside_the_state());
-        assert!(Locality::read(None, None, Some("07030")).is_outside_the_state());
-        assert!(!Locality::read(None, Some("N.Y."), Some("14213")).is_outside_the_state());
+        assert!(Town::read(None, None, Some("07030")).is_outside_the_state());
+        assert!(!Town::read(None, Some("N.Y."), Some("14213")).is_outside_the_state());
     }
 
     #[test]
     fn a_place_may_be_called_by_its_borough() {
-        let called = |city: &str, other: &str| Locality::read(Some(city), None, None).is_called(other);
+        let called = |city: &str, other: &str| Town::read(Some(city), None, None).is_called(other);
         assert!(
             called("Queens", "FLUSHING")
                 && called("Manhattan", "NEW YORK")

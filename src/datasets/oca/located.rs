@@ -1,8 +1,8 @@
 //! What is known of where an address is, as cells of the columns that geocoding fills.
 
-use super::address::{Line, NoLine, Number};
+use super::address::{HouseNumber, NoLine, StreetLine};
 use super::locality::Borough;
-use crate::dataset::ask::{GivenAnswer, Question};
+use crate::dataset::ask::{Answer, Question};
 
 /// The columns of an answer, in order.
 pub const COLUMNS: [&str; 20] = [
@@ -33,7 +33,7 @@ pub(super) const CONTRADICTION: &str = "city and postal code are in different bo
 
 /// What came of looking for an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum GeoStatus {
     /// One building lot, or one place on a street.
     Match,
     /// Several, and nothing decides.
@@ -49,16 +49,16 @@ pub(super) enum Finding {
     Failed,
 }
 
-impl Finding {
+impl GeoStatus {
     const fn word(self) -> &'static str {
         match self {
-            Finding::Match => "match",
-            Finding::Tie => "tie",
-            Finding::NoNumber => "no_number",
-            Finding::NoStreet => "no_street",
-            Finding::Outside => "outside",
-            Finding::NoLine => "no_line",
-            Finding::Failed => "failed",
+            GeoStatus::Match => "match",
+            GeoStatus::Tie => "tie",
+            GeoStatus::NoNumber => "no_number",
+            GeoStatus::NoStreet => "no_street",
+            GeoStatus::Outside => "outside",
+            GeoStatus::NoLine => "no_line",
+            GeoStatus::Failed => "failed",
         }
     }
 }
@@ -67,7 +67,7 @@ impl Finding {
 /// `place_name`, which the older job left empty, come from none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Located {
-    pub(super) finding: Finding,
+    pub(super) status: GeoStatus,
     /// As typed, taken apart.
     pub(super) house_number: Option<String>,
     pub(super) street_name: Option<String>,
@@ -87,24 +87,25 @@ pub(super) struct Located {
 
 impl Located {
     /// No place, and why; `line`: the address as far as it could be taken apart.
-    pub(super) fn nowhere(finding: Finding, line: Option<&Line>, why: impl Into<String>) -> Self {
-        Self { finding, msg: Some(why.into()), ..Self::default() }.of(line)
+    pub(super) fn nowhere(status: GeoStatus, line: Option<&StreetLine>, why: impl Into<String>) -> Self {
+        Self { status, msg: Some(why.into()), ..Self::default() }.of(line)
     }
 
     /// Of this typed line.
-    pub(super) fn of(self, line: Option<&Line>) -> Self {
+    pub(super) fn of(self, line: Option<&StreetLine>) -> Self {
         let house_number = line.map(|line| line.number.text.clone());
         let street_name = line.map(|line| line.street.join(" "));
         Self { house_number, street_name, ..self }
     }
 
     /// The answer to this question.
-    pub(super) fn answer(self, question: &Question) -> GivenAnswer {
-        let lasting = self.finding != Finding::Failed;
+    pub(super) fn answer(self, question: &Question) -> Answer {
+        let lasting = self.status != GeoStatus::Failed;
         let (lon, lat) = self.point.unzip();
-        let degrees = |degrees: f64| degrees.to_string();
+        // To a centimetre: what is behind that is the noise of reading numbers.
+        let degrees = |degrees: f64| ((degrees * 1e7).round() / 1e7).to_string();
         let cells = vec![
-            Some(self.finding.word().to_owned()),
+            Some(self.status.word().to_owned()),
             self.house_number,
             self.street_name,
             None,
@@ -126,22 +127,22 @@ impl Located {
             self.zip_code,
         ];
         debug_assert_eq!(cells.len(), COLUMNS.len());
-        GivenAnswer { key: question.key.clone(), cells, lasting }
+        Answer { key: question.key.clone(), cells, lasting }
     }
 }
 
 impl From<NoLine> for Located {
     fn from(why: NoLine) -> Self {
-        let (finding, words) = match why {
-            NoLine::Empty => (Finding::NoLine, "no street line"),
-            NoLine::Box => (Finding::NoLine, "a post-office box"),
-            NoLine::NoNumber => (Finding::NoNumber, "no house number"),
-            NoLine::NoStreet(_) => (Finding::NoStreet, "no street"),
+        let (status, words) = match why {
+            NoLine::Empty => (GeoStatus::NoLine, "no street line"),
+            NoLine::Box => (GeoStatus::NoLine, "a post-office box"),
+            NoLine::NoNumber => (GeoStatus::NoNumber, "no house number"),
+            NoLine::NoStreet(_) => (GeoStatus::NoStreet, "no street"),
         };
         let house_number = match why {
-            NoLine::NoStreet(Number { text, .. }) => Some(text),
+            NoLine::NoStreet(HouseNumber { text, .. }) => Some(text),
             _ => None,
         };
-        Self { house_number, ..Self::nowhere(finding, None, words) }
+        Self { house_number, ..Self::nowhere(status, None, words) }
     }
 }

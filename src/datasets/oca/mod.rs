@@ -23,6 +23,7 @@ mod rows;
 pub mod sample;
 mod scan;
 mod stop;
+mod street;
 pub mod tables;
 mod unique;
 mod value;

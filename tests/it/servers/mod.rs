@@ -2,6 +2,7 @@
 
 mod aws_s3;
 mod embedded;
+mod geocoders;
 mod outages;
 mod pooler;
 mod refusals;

@@ -6,6 +6,7 @@ pub mod csv;
 pub mod disk;
 pub mod extract;
 pub mod fire;
+pub mod geocoder;
 pub mod pgbouncer;
 pub mod pipeline;
 pub mod postgres;

@@ -15,7 +15,7 @@ use crate::clients::store::error::{ObjectPlace, StoreError, chain};
 
 /// What S3 said: HTTP status, error code and message, and the region from its header.
 #[derive(Debug, Default)]
-struct Answer {
+struct S3Answer {
     status: u16,
     code: String,
     message: String,
@@ -29,7 +29,7 @@ where
 {
     match error {
         SdkError::ServiceError(error) => {
-            let answer = Answer {
+            let answer = S3Answer {
                 status: error.raw().status().as_u16(),
                 code: error.err().code().unwrap_or_default().to_owned(),
                 message: error.err().message().unwrap_or_default().to_owned(),
@@ -52,8 +52,8 @@ where
     }
 }
 
-fn answered(at: ObjectPlace, answer: Answer, source: BoxedError) -> StoreError {
-    let Answer { status, code, message, region } = answer;
+fn answered(at: ObjectPlace, answer: S3Answer, source: BoxedError) -> StoreError {
+    let S3Answer { status, code, message, region } = answer;
     let detail = match (code.as_str(), message.as_str()) {
         ("", _) => format!("HTTP status {status}"),
         (code, "") => format!("{code} (HTTP status {status})"),
@@ -169,8 +169,12 @@ mod tests {
 
     fn error(status: u16, code: &str, message: &str, region: Option<&str>) -> StoreError {
         let at = ObjectPlace { operation: "download", url: "s3://bucket/key".into() };
-        let answer =
-            Answer { status, code: code.into(), message: message.into(), region: region.map(str::to_owned) };
+        let answer = S3Answer {
+            status,
+            code: code.into(),
+            message: message.into(),
+            region: region.map(str::to_owned),
+        };
         answered(at, answer, "the service's error".into())
     }
 

@@ -7,10 +7,10 @@ fn question(key: &str, fields: [&str; 5]) -> Question {
 }
 
 fn id(question: &Question) -> String {
-    Address::id(&address(question).unwrap_or_else(|_| panic!("it is asked")).row())
+    StateAddress::id(&address(question).unwrap_or_else(|_| panic!("it is asked")).row())
 }
 
-fn cell(answer: &GivenAnswer, column: &str) -> String {
+fn cell(answer: &Answer, column: &str) -> String {
     let at = COLUMNS.iter().position(|other| *other == column).unwrap();
     answer.cells[at].clone().unwrap_or_default()
 }

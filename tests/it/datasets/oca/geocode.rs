@@ -164,7 +164,10 @@ async fn a_share_of_lots_can_be_required() {
     ran.says("guard geocode oca_addresses").says("0 of 4");
     server.set(Mode::Good);
     pipeline.run().await.exits(0);
-    assert_eq!(pipeline.one("select found from etl.guards where name = 'geocode' and passed").await, "4 of 4");
+    assert_eq!(
+        pipeline.one("select found from etl.guards where name = 'geocode' and passed").await,
+        "4 of 4"
+    );
 }
 
 /// Nothing finer than the published columns is anywhere but in the private tables.
@@ -192,7 +195,8 @@ async fn street_lines_stay_private() {
         where relkind = 'r' and nspname not in ('pg_catalog', 'information_schema') order by 1";
     let mut found = Vec::new();
     for table in pipeline.column(tables).await {
-        let query = format!("select count(*) from {table} as t where t::text ~* 'evergreen|193 street|193rd'");
+        let query =
+            format!("select count(*) from {table} as t where t::text ~* 'evergreen|193 street|193rd'");
         if pipeline.one(&query).await != "0" {
             found.push(table);
         }
