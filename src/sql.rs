@@ -59,6 +59,8 @@ pub const LEDGER_APPLIED: &str = include_str!("../sql/ledger/applied.pg.sql");
 
 pub const PROMOTE_SAMPLES: &str = include_str!("../sql/promote/samples.pg.sql");
 pub const PURGE_MISSING: &str = include_str!("../sql/purge/missing.pg.sql");
+pub const PURGE_DERIVED: &str = include_str!("../sql/purge/derived.pg.sql");
+pub const PURGE_DERIVED_LEFT: &str = include_str!("../sql/purge/derived_left.pg.sql");
 pub const PURGED: &str = include_str!("../sql/purge/purged.pg.sql");
 pub const PURGE_CHANGE: &str = include_str!("../sql/purge/change.pg.sql");
 pub const GOLDEN_TABLE: &str = include_str!("../sql/golden/1_table.pg.sql");
@@ -88,6 +90,8 @@ pub const SCHEMA_ORPHANS: &str = include_str!("../sql/schema/4_orphans.pg.sql");
 pub const SCHEMA_ATTACHED: &str = include_str!("../sql/schema/5_attached.pg.sql");
 pub const SCHEMA_CONSTRAINTS: &str = include_str!("../sql/schema/6_constraints.pg.sql");
 pub const SCHEMA_KEYED: &str = include_str!("../sql/schema/7_keyed.pg.sql");
+pub const SCHEMA_VIEW: &str = include_str!("../sql/schema/8_view.pg.sql");
+pub const SCHEMA_GRANTS: &str = include_str!("../sql/schema/9_grants.pg.sql");
 
 // The preflight; its parameters are PostgreSQL's own, but for a setting's value.
 pub const CHECK_SESSION: &str = include_str!("../sql/check/1_session.pg.sql");
@@ -118,6 +122,9 @@ pub const PUBLISH_COPY: &str = include_str!("../sql/publish/copy.pg.sql");
 pub const PUBLISH_COPY_ALL: &str = include_str!("../sql/publish/copy_all.pg.sql");
 /// Its parameters are PostgreSQL's own ($1, …).
 pub const PUBLISH_PARTS: &str = include_str!("../sql/publish/parts.pg.sql");
+/// Its parameters are PostgreSQL's own ($1, …).
+pub const PUBLISH_THERE: &str = include_str!("../sql/publish/there.pg.sql");
+pub const PUBLISH_DICTIONARY: &str = include_str!("../sql/publish/dictionary.pg.sql");
 pub const PUBLISH_COPY_PARTS: &str = include_str!("../sql/publish/copy_parts.pg.sql");
 
 pub const PROMOTE_STAGED_LOCK: &str = include_str!("../sql/promote/staged_lock.pg.sql");
@@ -143,6 +150,10 @@ pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/6_ledger.pg.sql");
 pub const PROMOTE_REPLACE: &str = include_str!("../sql/promote/replace.pg.sql");
 pub const PROMOTE_SLICE_ORIGIN: &str = include_str!("../sql/promote/slice_origin.pg.sql");
 pub const PROMOTE_GUARDS: &str = include_str!("../sql/promote/guards.pg.sql");
+pub const PROMOTE_DROP_TABLE: &str = include_str!("../sql/promote/drop_table.pg.sql");
+pub const PROMOTE_DROP_VIEW: &str = include_str!("../sql/promote/drop_view.pg.sql");
+/// Its parameters are PostgreSQL's own ($1, …).
+pub const PROMOTE_COMMENTS: &str = include_str!("../sql/promote/8_comments.pg.sql");
 pub const PROMOTE_CONSTRAINTS: &str = include_str!("../sql/promote/constraints.pg.sql");
 
 pub const REFUSED_BUDGET: &str = include_str!("../sql/refused/1_budget.pg.sql");

@@ -45,6 +45,8 @@ pub const RATES: Dataset = Dataset {
         guards: None,
         newest: None,
     },
+    derived: &[],
+    dictionary: &[],
     published: &[PublishedTable {
         name: "rates.csv",
         reach: Reach::Public,
