@@ -2,8 +2,10 @@
 //! a named way of promotion. A dataset is a `const` value; it touches no network, store or database.
 
 pub mod ask;
+pub mod derived;
 pub mod enrichment;
 pub mod records;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,69 +13,10 @@ use std::path::Path;
 use arrow::record_batch::RecordBatch;
 use jiff::civil::Date;
 
-use self::enrichment::Enrichment;
+use derived::{Derived, Described};
+use enrichment::Enrichment;
 
-/// The type of a production column, as PostgreSQL names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnType {
-    Text,
-    TextArray,
-    Date,
-    Timestamp,
-    Numeric,
-    Int,
-    BigInt,
-    Boolean,
-    Real,
-}
-
-/// Where the value of a column comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CellSource {
-    /// The identity of the record that the row belongs to.
-    RecordId,
-    /// An element, its path relative to the element of the row; for an array, every such element.
-    Element(&'static str),
-    /// An element of the row's parent row.
-    Parent(&'static str),
-    /// Made by the parser.
-    Made,
-    /// Not in the source: an enrichment fills it.
-    Enriched,
-}
-
-/// One column of a production table.
-#[derive(Clone, Copy, Debug)]
-pub struct Column {
-    pub name: &'static str,
-    pub kind: ColumnType,
-    pub source: CellSource,
-}
-
-impl Column {
-    /// A column with its name, type and source.
-    pub const fn new(name: &'static str, kind: ColumnType, source: CellSource) -> Self {
-        Self { name, kind, source }
-    }
-}
-
-/// One production table; the position of its columns is their order in the database.
-#[derive(Clone, Copy, Debug)]
-pub struct Table {
-    pub name: &'static str,
-    /// Path of the element that makes a row, relative to the record's element; empty: the record.
-    pub element: &'static str,
-    /// Columns that together occur once in a record, where none of them is null; none: no such rule.
-    pub unique: &'static [&'static str],
-    pub columns: &'static [Column],
-}
-
-impl Table {
-    /// The columns that the parser fills.
-    pub fn parsed(&self) -> impl Iterator<Item = &'static Column> + use<> {
-        self.columns.iter().filter(|c| c.source != CellSource::Enriched)
-    }
-}
+pub use tables::{CellSource, Column, ColumnType, Table};
 
 /// What the name of a file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +66,8 @@ pub struct Scripts {
     pub tables: &'static str,
     /// PostgreSQL: keys, foreign keys and indexes of the production tables.
     pub keys: &'static str,
+    /// PostgreSQL: fills columns of production rows that follow from others of them, of the records in `pg_temp.completed`.
+    pub complete: Option<&'static str>,
     /// PostgreSQL: guards of the dataset's own, before the commit.
     pub guards: Option<&'static str>,
     /// PostgreSQL: the newest date that production tells of, one row and column; none: the ledger knows it.
@@ -189,6 +134,10 @@ pub struct Dataset {
     /// What its PostgreSQL scripts may name beside the engine's variables: of its own options.
     pub variables: fn(&Options) -> Vec<(&'static str, String)>,
     pub scripts: Scripts,
+    /// What the promotion makes of the tables, each after what it is made of.
+    pub derived: &'static [Derived],
+    /// What tables, views and columns are to people who read them.
+    pub dictionary: &'static [Described],
     pub published: &'static [PublishedTable],
 }
 
@@ -223,9 +172,41 @@ impl Dataset {
         matches!(self.promotion, Promotion::Replace { .. })
     }
 
-    /// Every production table, by name, in the order of loading.
+    /// The production tables without which there is no promotion, in the order of loading.
+    pub fn own_tables(&self) -> impl Iterator<Item = &'static Table> + use<> {
+        self.tables.iter().chain(self.kept())
+    }
+
+    /// The tables of which a batch's rows are replaced: those that the parser fills, and what is derived of them.
+    pub fn replaced_tables(&self) -> impl Iterator<Item = &'static Table> + use<> {
+        self.tables.iter().chain(self.derived_tables().map(|derived| &derived.table))
+    }
+
+    /// Every production table that a promotion writes to, by name, in the order of loading.
     pub fn table_names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.tables.iter().chain(self.kept()).map(|table| table.name)
+        self.own_tables().chain(self.derived_tables().map(|derived| &derived.table)).map(|table| table.name)
+    }
+
+    /// The derived tables that the promotion keeps.
+    pub fn derived_tables(&self) -> impl Iterator<Item = &'static Derived> + use<> {
+        self.derived.iter().filter(|derived| derived.fill().is_some())
+    }
+
+    /// The derived views.
+    pub fn views(&self) -> impl Iterator<Item = &'static Derived> + use<> {
+        self.derived.iter().filter(|derived| derived.is_view())
+    }
+
+    /// What the dictionary says, as a list of objects: `table`, `column` (null: the table itself) and `about`.
+    pub fn said(&self) -> serde_json::Value {
+        let said = self.dictionary.iter().flat_map(|described| {
+            let column = |column: Option<&str>, about: &str| {
+                serde_json::json!({ "table": described.table, "column": column, "about": about })
+            };
+            let columns = described.columns.iter().map(move |(name, about)| column(Some(name), about));
+            std::iter::once(column(None, described.about)).chain(columns)
+        });
+        said.collect()
     }
 
     /// The staging table (and CSV) that has one row for each good record.

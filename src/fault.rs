@@ -49,12 +49,15 @@ pub const POINTS: &[&str] = &[
     "load.end",
     "promote.begin",
     "promote.fenced",
+    "promote.derived",
     "promote.planned",
     "promote.removed",
     "promote.parent",
     "promote.inserted",
+    "promote.filled",
     "promote.before_ledger",
     "promote.after_ledger",
+    "promote.views",
     // It was rolled back: the database refuses a record.
     "promote.refused",
     // In the middle of the search for it.

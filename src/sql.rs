@@ -31,6 +31,7 @@ mod file {
     pub const BACKFILL: &str = include_str!("../sql/backfill/backfill.pg.sql");
     pub const PROMOTE_PREPARE: &str = include_str!("../sql/promote/prepare.pg.sql");
     pub const PROMOTE_MERGE: &str = include_str!("../sql/promote/merge.pg.sql");
+    pub const PROMOTE_DERIVE: &str = include_str!("../sql/promote/derive.pg.sql");
     pub const PROMOTE_CHANGES: &str = include_str!("../sql/promote/changes.pg.sql");
     pub const PROMOTE_VERIFY: &str = include_str!("../sql/promote/verify.pg.sql");
     pub const PROMOTE_READ: &str = include_str!("../sql/promote/read.pg.sql");
@@ -95,6 +96,8 @@ pub const LEDGER_APPLIED: &str = part(file::LEDGER_SCHEMA, "applied");
 
 pub const PROMOTE_SAMPLES: &str = part(file::PROMOTE_CHANGES, "samples");
 pub const PURGE_MISSING: &str = part(file::PURGE, "missing");
+pub const PURGE_DERIVED: &str = part(file::PURGE, "derived");
+pub const PURGE_DERIVED_LEFT: &str = part(file::PURGE, "derived_left");
 pub const PURGED: &str = part(file::PURGE, "purged");
 pub const PURGE_CHANGE: &str = part(file::PURGE, "change");
 pub const GOLDEN_TABLE: &str = part(file::GOLDEN, "table");
@@ -126,6 +129,8 @@ pub const SCHEMA_DUPLICATES: &str = part(file::SCHEMA, "duplicates");
 pub const SCHEMA_ORPHANS: &str = part(file::SCHEMA, "orphans");
 pub const SCHEMA_ATTACHED: &str = include_str!("../sql/schema/attached.pg.sql");
 pub const SCHEMA_CONSTRAINTS: &str = include_str!("../sql/schema/constraints.pg.sql");
+pub const SCHEMA_VIEW: &str = include_str!("../sql/schema/view.pg.sql");
+pub const SCHEMA_GRANTS: &str = include_str!("../sql/schema/grants.pg.sql");
 pub const SCHEMA_KEYED: &str = part(file::SCHEMA, "keyed");
 
 // The preflight; its parameters are PostgreSQL's own, but for a setting's value.
@@ -151,12 +156,15 @@ pub const SESSION_WHO: &str = part(file::SESSION, "who");
 
 pub const BACKFILL_OPEN: &str = part(file::BACKFILL, "open");
 pub const BACKFILL_NEXT: &str = part(file::BACKFILL, "next");
+pub const BACKFILL_COMPLETED: &str = part(file::BACKFILL, "completed");
 pub const BACKFILL_ANSWERS: &str = part(file::BACKFILL, "answers");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 
 pub const PUBLISH_NEWEST: &str = part(file::PUBLISH, "newest");
 pub const PUBLISH_ORDER: &str = part(file::PUBLISH, "order");
+pub const PUBLISH_THERE: &str = part(file::PUBLISH, "there");
+pub const PUBLISH_DICTIONARY: &str = include_str!("../sql/publish/dictionary.pg.sql");
 pub const PUBLISH_COPY: &str = part(file::PUBLISH, "copy");
 pub const PUBLISH_COPY_ALL: &str = part(file::PUBLISH, "copy_all");
 /// Its parameters are PostgreSQL's own ($1, …).
@@ -185,6 +193,10 @@ pub const PROMOTE_VERIFY_LEDGER: &str = part(file::PROMOTE_VERIFY, "verify_ledge
 pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/ledger.pg.sql");
 pub const PROMOTE_REPLACE: &str = include_str!("../sql/promote/replace.pg.sql");
 pub const PROMOTE_SLICE_ORIGIN: &str = include_str!("../sql/promote/slice_origin.pg.sql");
+pub const PROMOTE_DROP_TABLE: &str = part(file::PROMOTE_DERIVE, "drop_table");
+pub const PROMOTE_DROP_VIEW: &str = part(file::PROMOTE_DERIVE, "drop_view");
+pub const PROMOTE_COMPLETED: &str = part(file::PROMOTE_DERIVE, "completed");
+pub const PROMOTE_COMMENTS: &str = include_str!("../sql/promote/comments.pg.sql");
 pub const PROMOTE_GUARDS: &str = include_str!("../sql/promote/guards.pg.sql");
 pub const PROMOTE_CONSTRAINTS: &str = part(file::PROMOTE_VERIFY, "constraints");
 

@@ -24,3 +24,13 @@ limit $2;
 -- Outputs: rows of pg_temp.answers.
 insert into pg_temp.answers
 select given.* from jsonb_populate_recordset(null::pg_temp.answers, $1::text::jsonb) as given;
+
+-- part: completed  (script, inside the transaction of a batch)
+-- Purpose: the records whose rows a dataset may complete.
+-- Inputs:  pg_temp.open_rows, pg_temp.answers.
+-- Outputs: pg_temp.completed: record_id.
+create temp table completed on commit drop as
+select distinct open_rows.record_id
+from pg_temp.open_rows join pg_temp.answers using (key);
+
+analyze pg_temp.completed;

@@ -2,7 +2,8 @@
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema of the tables, $2 schema of the ledger, $3 schema for staging; $4 the parent table, $5 tables of
 --          its rows, $6 tables that are kept beside them; $7 does the ledger have to be made or brought up to date?
---          $8 all tables that a load makes in the schema for staging.
+--          $8 all tables that a load makes in the schema for staging; $9 derived tables and views, which are made where
+--          there are none; $10 those of them that are only read: views, and the tables of theirs that others fill.
 -- Outputs: a row for each right that is missing: what it is, and the statement that grants it.
 with tables (name, rights) as (
     select $4::text, array['select', 'insert', 'update', 'delete']
@@ -10,6 +11,8 @@ with tables (name, rights) as (
     select name, array['select', 'insert', 'delete'] from unnest($5::text[]) as name
     union all
     select name, array['select', 'insert', 'update'] from unnest($6::text[]) as name
+    union all
+    select name, array['select'] from unnest($10::text[]) as name
 ),
 production as (
     select class.oid, class.relname, class.relowner, tables.rights
@@ -30,7 +33,21 @@ ledger as (
     where namespace.nspname = $2 and class.relkind in ('r', 'p')
 ),
 schemas (name, needs_create) as (
-    values ($1::text, not exists (select from production)), ($2::text, $7::boolean), ($3::text, true)
+    values
+        (
+            $1::text,
+            not exists (select from production)
+            or exists (
+                select from unnest($9::text[]) as derived (name)
+                where not exists (
+                    select
+                    from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+                    where namespace.nspname = $1 and class.relname = derived.name
+                )
+            )
+        ),
+        ($2::text, $7::boolean),
+        ($3::text, true)
 ),
 rights (place, name, is_there, statement) as (
     select

@@ -33,3 +33,24 @@ select :'run_id', 0, :'table', counted.rows + purged.rows, 0, 0, purged.rows, co
 from
     (select count(*) as rows from :"schema".:"table") as counted,
     (select coalesce(sum(rows), 0) as rows from pg_temp.purged where table_name = :'table') as purged;
+
+-- part: derived  (script)
+-- Purpose: take out of a derived table what is left of records that are gone.
+-- Inputs:  :"schema".:"table", a derived table; :"schema".:"parent", the table of the records; :"key" of both.
+-- Outputs: the table, with rows of records alone; a row of pg_temp.purged.
+with gone as (
+    delete from :"schema".:"table" as derived
+    where not exists (select from :"schema".:"parent" as parent where parent.:"key" = derived.:"key")
+    returning 1
+)
+insert into pg_temp.purged (table_name, rows)
+select :'table', count(*) from gone;
+
+-- part: derived_left  (statement)
+-- Purpose: prove that a derived table holds nothing of records that are gone.
+-- Inputs:  :"schema".:"table", a derived table; :"schema".:"parent", the table of the records; :"key" of both.
+-- Outputs: table_name and rows that are left; none is a pass.
+select :'table' as table_name, count(*) as rows
+from :"schema".:"table" as derived
+where not exists (select from :"schema".:"parent" as parent where parent.:"key" = derived.:"key")
+having count(*) > 0;

@@ -36,14 +36,13 @@ pub async fn identify_those(
     Ok(())
 }
 
-/// Takes that identity back where there is a key now, which costs subscribers less.
+/// Takes that identity back from those of the tables that have a key now, which costs subscribers less.
 pub async fn identify_by_key(
     transaction: &Transaction<'_>,
-    dataset: &'static Dataset,
+    names: &[&str],
     schema: &str,
 ) -> Result<(), PgError> {
     let what = "give the tables their identity";
-    let names: Vec<_> = dataset.table_names().collect();
     for row in transaction.query(sql::SCHEMA_KEYED, &[&schema, &names]).await.map_err(|e| failed(e, what))? {
         let statement: String = row.try_get(0).map_err(|e| failed(e, what))?;
         transaction.batch_execute(&statement).await.map_err(|e| failed(e, what))?;

@@ -204,6 +204,7 @@ async fn published(
         // The parent's rows are updated in place, those of the others are put in anew.
         (schema, table.name, if at == 0 { "both" } else { "delete" })
     });
+    let ours = ours.chain(dataset.derived_tables().map(|derived| (schema, derived.table.name, "delete")));
     let kept = dataset.kept().iter().map(|table| (schema, table.name, "update"));
     let ledger = LEDGER.map(|(table, operation)| (database.ledger_schema.as_str(), table, operation));
     let all: Vec<_> = ours.chain(kept).chain(ledger).collect();

@@ -230,6 +230,10 @@ impl Backfilling {
         let operation = format!("complete {}", enrichment.backfill.table);
         let take = render(enrichment.backfill.take);
         let changed = watch.answer(&operation, transaction.execute(&take, &[])).await?;
+        if let Some(complete) = dataset.scripts.complete {
+            let script = format!("{}{}", sql::BACKFILL_COMPLETED, render(complete));
+            watch.answer(&operation, transaction.batch_execute(&script)).await?;
+        }
         // Deferred triggers come now and not behind the proof.
         transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;
         let left = render(enrichment.backfill.left);

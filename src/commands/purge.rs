@@ -156,15 +156,21 @@ async fn delete_and_verify(
             ("ledger", &database.ledger_schema),
             ("run_id", &run_id),
             ("table", table),
+            ("parent", dataset.parent().name),
+            ("key", dataset.key()),
         ];
         sql::render(script, &variables)
     };
     let lock = context.ledger.lock_name();
     transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(failed)?;
-    let names: Vec<_> = dataset.table_names().collect();
+    let mut names: Vec<_> = dataset.table_names().collect();
     let missing = transaction.query(sql::PURGE_MISSING, &[&names, &database.schema]).await.map_err(failed)?;
-    if let Some(row) = missing.first() {
-        let table: String = row.try_get(0).map_err(failed)?;
+    let missing = missing.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>();
+    let missing = missing.map_err(failed)?;
+    // A derived table that is not there yet holds nothing of anybody.
+    names.retain(|name| !missing.iter().any(|table| table == name));
+    let derived: Vec<_> = dataset.derived_tables().map(|derived| derived.table.name).collect();
+    if let Some(table) = missing.iter().find(|table| !derived.contains(&table.as_str())) {
         return Err(Cause::Refused {
             message: format!("schema {} has no table {table}: nothing to purge there", database.schema),
             hint: Some("merganser run makes the tables; another schema: --schema".into()),
@@ -176,12 +182,20 @@ async fn delete_and_verify(
     let Some(tombstones) = dataset.tombstones() else { return Err(nothing_is_deleted(dataset)) };
     let purged = transaction.batch_execute(&render(tombstones.purge, "")).await;
     purged.map_err(|error| schema::explain(failed(error), &attached))?;
+    let derived: Vec<_> = names.iter().filter(|name| derived.contains(name)).collect();
+    for table in &derived {
+        let purged = transaction.batch_execute(&render(sql::PURGE_DERIVED, table)).await;
+        purged.map_err(|error| schema::explain(failed(error), &attached))?;
+    }
     // Deferred triggers come now and not behind the proof.
     transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;
     let rows = transaction.query(sql::PURGED, &[]).await.map_err(failed)?;
     let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
     let rows = rows.collect::<Result<Vec<_>, tokio_postgres::Error>>().map_err(failed)?;
-    let left = transaction.query(&render(tombstones.proof, ""), &[]).await.map_err(failed)?;
+    let mut left = transaction.query(&render(tombstones.proof, ""), &[]).await.map_err(failed)?;
+    for table in &derived {
+        left.extend(transaction.query(&render(sql::PURGE_DERIVED_LEFT, table), &[]).await.map_err(failed)?);
+    }
     let mut lines = Vec::new();
     for row in &left {
         let (place, rows): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);

@@ -5,23 +5,30 @@
 //! anything of the comparison.
 
 mod attached;
+mod views;
 
 use tokio_postgres::Transaction;
 
 use crate::clients::postgres::{self, PgError};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Table};
 use crate::error::Cause;
 use crate::sql;
 
 pub use attached::{Attachment, attached, describe, explain};
+pub use views::{Grants, ViewState, definition, ready, view};
 
 /// What the comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     schema: String,
     dataset: &'static str,
-    tables: usize,
+    /// How many there must be.
+    own: usize,
+    /// How many there are.
+    found: usize,
     missing: Vec<&'static str>,
+    unmade: Vec<&'static str>,
+    stale: Vec<&'static str>,
     differences: Vec<String>,
     remarks: Vec<String>,
     additions: Vec<Addition>,
@@ -68,7 +75,7 @@ pub async fn compare(
     schema: &str,
 ) -> Result<Comparison, PgError> {
     let savepoint = make_wanted(transaction, dataset).await?;
-    let names: Vec<_> = dataset.table_names().collect();
+    let names = names(dataset);
     let columns = read_columns(&savepoint, schema, &names).await?;
     let (additions, impossible) = read_additions(&savepoint, schema, &names).await?;
     savepoint.rollback().await.map_err(|e| failed(e, "compare the schema"))?;
@@ -77,13 +84,20 @@ pub async fn compare(
     Ok(found)
 }
 
+/// The tables of the dataset, derived ones too, that are compared.
+fn names(dataset: &'static Dataset) -> Vec<&'static str> {
+    let derived = dataset.derived.iter().filter(|derived| !derived.is_view());
+    dataset.own_tables().chain(derived.map(|derived| &derived.table)).map(|table| table.name).collect()
+}
+
 /// Makes the tables of the dataset in `pg_temp`; they go with the savepoint.
 async fn make_wanted<'a>(
     transaction: &'a mut Transaction<'_>,
     dataset: &'static Dataset,
 ) -> Result<Transaction<'a>, PgError> {
     let savepoint = transaction.savepoint("schema").await.map_err(|e| failed(e, "compare the schema"))?;
-    for script in [dataset.scripts.tables, dataset.scripts.keys] {
+    let derived = dataset.derived.iter().filter_map(|derived| Some([derived.make, derived.keys()?]));
+    for script in [dataset.scripts.tables, dataset.scripts.keys].into_iter().chain(derived.flatten()) {
         let text = sql::render(script, &[("schema", "pg_temp")]);
         savepoint.batch_execute(&text).await.map_err(|e| failed(e, "make the tables to compare with"))?;
     }
@@ -108,8 +122,7 @@ pub async fn rules(
 ) -> Result<Vec<Rule>, PgError> {
     let what = "look for rules of others";
     let savepoint = make_wanted(transaction, dataset).await?;
-    let names: Vec<_> = dataset.table_names().collect();
-    let rows = savepoint.query(sql::SCHEMA_CONSTRAINTS, &[&schema, &names]).await;
+    let rows = savepoint.query(sql::SCHEMA_CONSTRAINTS, &[&schema, &names(dataset)]).await;
     let rows = rows.map_err(|e| failed(e, what))?;
     let read = |row: &tokio_postgres::Row| {
         Ok(Rule { table: row.try_get(0)?, what: row.try_get(1)?, statement: row.try_get(2)? })
@@ -226,23 +239,53 @@ fn failed(error: tokio_postgres::Error, operation: &str) -> PgError {
 impl Comparison {
     fn new(dataset: &'static Dataset, schema: &str, columns: &[ColumnPair], keys: Vec<Addition>) -> Self {
         let mut found = Self { schema: schema.into(), dataset: dataset.name, ..Self::default() };
-        for table in dataset.tables.iter().chain(dataset.kept()) {
-            found.tables += 1;
-            let columns: Vec<_> = columns.iter().filter(|column| column.table == table.name).collect();
-            match columns.first().and_then(|column| column.relation_kind.as_deref()) {
-                None => found.missing.push(table.name),
-                Some("r" | "p") => {
-                    // A column that the dataset does not name (a geometry) is only wished for.
-                    let is_named = |name: &str| table.columns.iter().any(|column| column.name == name);
-                    for column in columns {
-                        found.column(column, is_named(&column.name));
-                    }
-                }
-                Some(kind) => found.differences.push(format!("{} is {}", table.name, relation(kind))),
+        for table in dataset.own_tables() {
+            found.own += 1;
+            if !found.table(table, columns) {
+                found.missing.push(table.name);
+            }
+        }
+        for derived in dataset.derived.iter().filter(|derived| !derived.is_view()) {
+            let before = found.differences.len();
+            let is_table = |name| {
+                let of_it = columns.iter().filter(|column| column.table == name);
+                of_it
+                    .filter_map(|column| column.relation_kind.as_deref())
+                    .any(|kind| ["r", "p"].contains(&kind))
+            };
+            if !found.table(&derived.table, columns) {
+                found.unmade.push(derived.table.name);
+            } else if derived.fill().is_some()
+                && found.differences.len() > before
+                && is_table(derived.table.name)
+            {
+                found.differences.truncate(before);
+                found.stale.push(derived.table.name);
             }
         }
         found.additions.extend(keys);
+        // They get their keys when they are made.
+        let is_made = |table: &str| !found.unmade.iter().chain(&found.stale).any(|name| *name == table);
+        found.additions.retain(|addition| is_made(&addition.table));
         found
+    }
+
+    /// Compares one table; false: there is nothing of that name.
+    fn table(&mut self, table: &Table, columns: &[ColumnPair]) -> bool {
+        let columns: Vec<_> = columns.iter().filter(|column| column.table == table.name).collect();
+        match columns.first().and_then(|column| column.relation_kind.as_deref()) {
+            None => return false,
+            Some("r" | "p") => {
+                // A column that the dataset does not name (a geometry) is only wished for.
+                let is_named = |name: &str| table.columns.iter().any(|column| column.name == name);
+                for column in columns {
+                    self.column(column, is_named(&column.name));
+                }
+            }
+            Some(kind) => self.differences.push(format!("{} is {}", table.name, relation(kind))),
+        }
+        self.found += 1;
+        true
     }
 
     fn column(&mut self, column: &ColumnPair, is_named: bool) {
@@ -275,7 +318,32 @@ impl Comparison {
 
     /// Are there none of the tables?
     pub fn is_empty(&self) -> bool {
-        self.missing.len() == self.tables
+        self.missing.len() == self.own
+    }
+
+    /// How many tables there are.
+    pub fn tables(&self) -> usize {
+        self.found
+    }
+
+    /// Derived tables that are not there: the next promotion makes them.
+    pub fn unmade(&self) -> &[&'static str] {
+        &self.unmade
+    }
+
+    /// Derived tables that have other columns than ours: they are made anew if the ledger knows them, so that nobody else
+    /// has put them there.
+    pub fn stale(&self) -> &[&'static str] {
+        &self.stale
+    }
+
+    /// What the next promotion makes of the tables, in words; `None`: nothing.
+    pub fn to_make(&self) -> Option<String> {
+        let unmade = self.unmade.iter().map(|name| format!("{name} is not there yet"));
+        let stale = self.stale.iter().map(|name| format!("{name} has other columns"));
+        let what: Vec<_> = unmade.chain(stale).collect();
+        (!what.is_empty() && !self.is_empty())
+            .then(|| format!("{}: the next promotion makes it", what.join("; ")))
     }
 
     /// Tables that are not there.

@@ -22,7 +22,7 @@ use crate::error::Cause;
 use crate::run::aws_s3::{AwsS3, Direction};
 use crate::run::context::Context;
 use crate::words;
-use crate::{fault, sql};
+use crate::{fault, schema, sql};
 
 const CONNECTIONS: usize = 2;
 /// How long it is waited for somebody who looks into a staging table.
@@ -137,6 +137,10 @@ async fn make_tables(context: &Context) -> Result<(), Cause> {
     let records = dataset.records_table();
     let mut script =
         sql::render(dataset.scripts.tables, &[("schema", &context.target.database.staging_schema)]);
+    for derived in dataset.derived_tables() {
+        let staging = &context.target.database.staging_schema;
+        script += &schema::definition(derived, staging, staging);
+    }
     for table in dataset.table_names() {
         script += &sql::render(sql::LOAD_UNLOGGED, &variables(context, table));
     }

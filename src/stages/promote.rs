@@ -4,6 +4,7 @@
 //! that exists, so readers see the old state or the new and do not wait. This is the only place that commits
 //! to production.
 
+mod derive;
 mod golden;
 mod guards;
 mod merge;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{SimpleQueryMessage, Transaction};
 
+use self::derive::New;
 use super::load::Loaded;
 use crate::catalogue;
 use crate::clients::postgres::{self, PgError, Watch};
@@ -144,13 +146,15 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
     promotion.verify_staged(loaded.rows()).await?;
     fault::point!("promote.fenced");
     let new = promotion.make_missing_tables(&found).await?;
-    if let Err(cause) = promotion.merge(loaded.rows(), new).await {
+    if let Err(cause) = promotion.merge(loaded.rows(), &new).await {
         if !refused::is_refusal(context, &cause) {
             return Err(cause);
         }
         watch.answer("roll back", transaction.rollback()).await?;
         return refused::find(context, &mut connection, loaded, &found, cause).await.map(Outcome::Refused);
     }
+    promotion.make_views().await?;
+    promotion.comment().await?;
     let changes = promotion.changes().await?;
     let records = promotion.records().await?;
     if let Some(folder) = &context.processing.golden {
@@ -232,8 +236,9 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    /// Makes the tables, without keys, where there are none; true if it did. Tables of another shape are refused.
-    async fn make_missing_tables(&self, found: &Comparison) -> Result<bool, Cause> {
+    /// Makes the tables, without keys, where there are none, and derived ones that are missing; gives what it made. Tables of
+    /// another shape are refused.
+    async fn make_missing_tables(&self, found: &Comparison) -> Result<New, Cause> {
         found.admit()?;
         if let Some(what) = found.lacks().filter(|_| self.batch == 1) {
             let dataset = self.context.dataset().name;
@@ -243,7 +248,11 @@ impl Transfer<'_> {
             );
         }
         if !found.is_empty() {
-            return Ok(false);
+            let new = New { tables: false, derived: self.make_derived(found).await? };
+            let (dataset, database) = (self.context.dataset(), &self.context.target.database);
+            let identified = catalogue::identify_those(self.transaction, dataset, database, &new.derived);
+            self.watch.answers("give the tables an identity", identified).await?;
+            return Ok(new);
         }
         let schema = &self.context.target.database.schema;
         let exists = self.query(sql::LEDGER_SCHEMA_EXISTS, "", &[schema], "look for the schema").await?;
@@ -252,11 +261,12 @@ impl Transfer<'_> {
             self.transaction.batch_execute(&script).await.map_err(|e| failed(e, "make the schema"))?;
         }
         self.run(self.context.dataset().scripts.tables, "", "make the production tables").await?;
+        let derived = self.make_derived(found).await?;
         // Before the first update: there are no keys yet.
         let identified =
             catalogue::identify(self.transaction, self.context.dataset(), &self.context.target.database);
         self.watch.answers("give the tables an identity", identified).await?;
-        Ok(true)
+        Ok(New { tables: true, derived })
     }
 
     async fn changes(&self) -> Result<Vec<TableChange>, Cause> {
@@ -303,7 +313,7 @@ impl Transfer<'_> {
 
     async fn samples(&self) -> Result<Vec<Sample>, Cause> {
         let mut samples = Vec::new();
-        for table in self.context.dataset().tables {
+        for table in self.context.dataset().replaced_tables() {
             for row in self.query(sql::PROMOTE_SAMPLES, table.name, &[], "look at the change").await? {
                 let read =
                     || Ok(Sample { table: table.name, change: row.try_get(0)?, keys: row.try_get(1)? });
@@ -358,7 +368,7 @@ impl Transfer<'_> {
         let (context, database) = (self.context, &self.context.target.database);
         let dataset = context.dataset();
         let key = dataset.key();
-        let known: Option<&Table> = dataset.tables.iter().find(|known| known.name == table);
+        let known: Option<&Table> = dataset.replaced_tables().find(|known| known.name == table);
         let overwrite = context.processing.overwrite_newer.to_string();
         let failures_percent = context.processing.max_failures.percent.to_string();
         let failures_records = context.processing.max_failures.records.to_string();

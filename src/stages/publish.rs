@@ -9,7 +9,7 @@
 //! (what the database writes is encrypted with a key that the public has not), and the database's role needs no
 //! right on a public path.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::BytesMut;
 use futures_util::stream::TryReadyChunksError;
@@ -19,13 +19,13 @@ use serde_json::{Value, json};
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use crate::clients::postgres::aws_s3::{self, Columns};
-use crate::clients::postgres::{self, PgError, Watch};
+use crate::clients::postgres::{self, Connection, PgError, Watch};
 use crate::dataset::{PublishedColumns, PublishedTable, Reach};
 use crate::error::Cause;
 use crate::run::aws_s3::Direction;
 use crate::run::context::Context;
 use crate::words;
-use crate::{fault, sql};
+use crate::{fault, schema, sql};
 
 /// Bytes that are collected before they go to the store.
 const CHUNK: usize = 1 << 20;
@@ -33,6 +33,14 @@ const CHUNK: usize = 1 << 20;
 const MESSAGES: usize = 256;
 /// S3 copies no larger object at once.
 const S3_COPY_BYTES_MAX: u64 = 5 << 30;
+
+/// What the tables, the views and their columns are: an object beside the CSVs of the tables.
+const DICTIONARY: PublishedTable = PublishedTable {
+    name: "data-dictionary.csv",
+    reach: Reach::Public,
+    table: "",
+    columns: PublishedColumns::All,
+};
 
 /// What was published.
 #[derive(Debug)]
@@ -89,7 +97,10 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
         .await?;
     fault::point!("publish.after_manifest");
 
-    let counted: BTreeMap<_, _> = objects.iter().map(|object| (object.csv.table, object.rows)).collect();
+    // A view has no rows of its own that anybody could write.
+    let tables: HashSet<_> = context.dataset().table_names().collect();
+    let counted = objects.iter().filter(|object| tables.contains(object.csv.table));
+    let counted: BTreeMap<_, _> = counted.map(|object| (object.csv.table, object.rows)).collect();
     warn_of_others(context, &counted).await?;
     let rows = objects.iter().map(|object| object.rows).sum();
     let bytes = objects.iter().map(|object| object.size_bytes).sum();
@@ -110,6 +121,8 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
 async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause> {
     let mut connection = postgres::connect(&context.database, "publish").await?;
     let watch = connection.watch();
+    let ready = ready(context, &mut connection);
+    let ready = watch.answers("look at what is derived of the tables", ready).await?;
     let begun = connection
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)
@@ -120,6 +133,15 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
     let parted = watch.answers("look at the tables", parted(context, &snapshot)).await?;
     let mut objects = Vec::new();
     for csv in context.dataset().published {
+        if is_derived(context, csv.table) && !ready.contains(csv.table) {
+            tracing::warn!(
+                run_id = %context.run_id,
+                "{} is not published: {} is not there yet, or not as this program makes it; the next promotion makes it",
+                context.objects().published(csv),
+                csv.table
+            );
+            continue;
+        }
         // One that lost the lock while it stood still must not put old objects over those of another run.
         context.ledger.confirm().await?;
         objects.push(match export(context, &mut snapshot, &watch, csv).await? {
@@ -128,10 +150,29 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
         });
         fault::point!("publish.object");
     }
+    if !context.dataset().dictionary.is_empty() {
+        let said = context.dataset().said().to_string();
+        let variables = [("schema", context.target.database.schema.as_str()), ("dictionary", &said)];
+        let statement = sql::render(sql::PUBLISH_DICTIONARY, &variables);
+        objects.push(copy(context, &snapshot, &watch, &DICTIONARY, &statement).await?);
+    }
     let newest = watch.answers("read the newest run date", newest(context, &snapshot)).await?;
     watch.answer("close the snapshot", snapshot.rollback()).await?;
     put_into_place(context, &mut objects).await?;
     Ok((objects, newest))
+}
+
+fn is_derived(context: &Context, name: &str) -> bool {
+    context.dataset().derived.iter().any(|derived| derived.table.name == name)
+}
+
+/// What is derived of the tables and may be published. Before the snapshot, which only reads.
+async fn ready(context: &Context, connection: &mut Connection) -> Result<HashSet<&'static str>, PgError> {
+    let failed = |e| postgres::classify(e, "look at what is derived of the tables");
+    let transaction = connection.transaction().await.map_err(failed)?;
+    let ready = schema::ready(&transaction, context.dataset(), &context.target.database.schema).await?;
+    transaction.rollback().await.map_err(failed)?;
+    Ok(ready)
 }
 
 /// Says which tables hold another number of rows than the ledger remembers: somebody else wrote to them.
@@ -160,8 +201,8 @@ fn names(context: &Context, csv: &PublishedTable) -> Option<Vec<&'static str>> {
     let dataset = context.dataset();
     match csv.columns {
         PublishedColumns::Named => {
-            let mut tables = dataset.tables.iter().chain(dataset.kept());
-            let table = tables.find(|known| known.name == csv.table);
+            let derived = dataset.derived.iter().map(|derived| &derived.table);
+            let table = dataset.own_tables().chain(derived).find(|known| known.name == csv.table);
             let table = table.expect("a published table is one of the dataset");
             Some(table.columns.iter().map(|column| column.name).collect())
         }
@@ -185,7 +226,9 @@ fn statement(context: &Context, csv: &PublishedTable, parted: &HashMap<String, S
     let schema = &context.target.database.schema;
     let named = names(context, csv)
         .map(|names| names.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", "));
+    let is_view = context.dataset().views().any(|view| view.table.name == csv.table);
     let (script, columns) = match (parted.get(csv.table), named) {
+        (_, Some(columns)) if is_view => (sql::PUBLISH_COPY_PARTS, columns),
         (None, None) => (sql::PUBLISH_COPY_ALL, String::new()),
         (None, Some(columns)) => (sql::PUBLISH_COPY, columns),
         (Some(all), named) => (sql::PUBLISH_COPY_PARTS, named.unwrap_or_else(|| all.clone())),

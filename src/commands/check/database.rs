@@ -231,9 +231,13 @@ async fn rights(
     let (database, dataset) = (&config.target.database, config.target.dataset);
     let names = |tables: &[crate::dataset::Table]| tables.iter().map(|t| t.name).collect::<Vec<_>>();
     let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
-    let (children, kept) = (names(children), names(dataset.kept()));
+    let (mut children, kept) = (names(children), names(dataset.kept()));
+    children.extend(dataset.derived_tables().map(|derived| derived.table.name));
+    let derived: Vec<_> = dataset.derived.iter().map(|derived| derived.table.name).collect();
+    let read: Vec<_> = dataset.derived.iter().filter(|derived| derived.fill().is_none()).collect();
+    let read: Vec<_> = read.iter().map(|derived| derived.table.name).collect();
     let staged: Vec<_> = dataset.table_names().map(str::to_owned).chain([dataset.records_table()]).collect();
-    let values: [&(dyn ToSql + Sync); 8] = [
+    let values: [&(dyn ToSql + Sync); 10] = [
         &database.schema,
         &database.ledger_schema,
         &database.staging_schema,
@@ -242,6 +246,8 @@ async fn rights(
         &kept,
         &ledger_needs_work,
         &staged,
+        &derived,
+        &read,
     ];
     let rows = transaction.query(sql::CHECK_RIGHTS, &values).await.map_err(failed)?;
     let all: Vec<_> = dataset.table_names().collect();
@@ -282,16 +288,22 @@ async fn tables(
     let (schema, dataset) = (&config.target.database.schema, config.target.dataset);
     let mut transaction = begin(connection, false, limit).await.map_err(failed)?;
     let found = schema::compare(&mut transaction, dataset, schema).await?;
-    transaction.rollback().await.map_err(failed)?;
     found.admit()?;
-    let count = dataset.table_names().count();
+    if !found.is_empty() && found.unmade().is_empty() {
+        for derived in dataset.views() {
+            schema::view(&transaction, derived, schema).await?.admit(derived, schema)?;
+        }
+    }
+    transaction.rollback().await.map_err(failed)?;
+    let count = found.tables();
+    let more = found.to_make().map_or(String::new(), |what| format!("; {what}"));
     Ok((
         (),
         match (found.is_empty(), found.lacks()) {
             (true, _) => Finding::ok(format!("none in schema {schema} yet: the first run makes them")),
-            (false, None) => Finding::ok(format!("the {count} of schema {schema} are as expected")),
+            (false, None) => Finding::ok(format!("the {count} of schema {schema} are as expected{more}")),
             (false, Some(lacks)) => Finding::warn(
-                format!("the {count} of schema {schema} can be used, but lack {lacks}"),
+                format!("the {count} of schema {schema} can be used, but lack {lacks}{more}"),
                 format!("merganser adopt {} shows the SQL that adds it, and --fix runs it", dataset.name),
             ),
         },

@@ -5,6 +5,8 @@ mod archive;
 mod block;
 mod cells;
 pub mod census;
+pub mod derived;
+mod dictionary;
 mod document;
 mod fields;
 mod file_name;
@@ -66,9 +68,12 @@ pub const OCA: Dataset = Dataset {
         export: include_str!("../../../sql/oca/3_export.duckdb.sql"),
         tables: include_str!("../../../sql/oca/4_tables.pg.sql"),
         keys: include_str!("../../../sql/oca/5_keys.pg.sql"),
+        complete: Some(include_str!("../../../sql/oca/9_geometry.pg.sql")),
         guards: Some(include_str!("../../../sql/oca/8_guards.pg.sql")),
         newest: Some(include_str!("../../../sql/oca/7_newest.pg.sql")),
     },
+    derived: derived::DERIVED,
+    dictionary: dictionary::DICTIONARY,
     published: &[
         whole("oca_index.csv", "oca_index"),
         whole("oca_causes.csv", "oca_causes"),
@@ -88,6 +93,10 @@ pub const OCA: Dataset = Dataset {
         whole("oca_judgments.csv", "oca_judgments"),
         whole("oca_warrants.csv", "oca_warrants"),
         whole("oca_metadata.csv", "oca_metadata"),
+        whole("oca_case_summary.csv", "oca_case_summary"),
+        whole("oca_addresses_public.csv", "oca_addresses_public"),
+        whole("oca_addresses_with_bbl.csv", "oca_addresses_with_bbl"),
+        whole("oca_addresses_with_ct.csv", "oca_addresses_with_ct"),
         PublishedTable {
             name: "oca_addresses_private.csv",
             reach: Reach::Private,

@@ -4,23 +4,25 @@
 use std::collections::BTreeMap;
 
 use super::Transfer;
+use super::derive::New;
 use super::proof::{Attached, Count};
 use crate::dataset::{Promotion, Table};
 use crate::error::Cause;
 use crate::{catalogue, fault, sql};
 
 impl Transfer<'_> {
-    /// Merges what is staged, so many rows of each table; `new` tables have no keys yet.
+    /// Merges what is staged, so many rows of each table, and makes the rows of derived tables anew; `new` tables have no
+    /// keys yet.
     ///
     /// # Errors
     /// [`Cause::Refused`] if production is not what was meant then; any error of the database.
-    pub(super) async fn merge(&self, staged: &[(String, u64)], new: bool) -> Result<(), Cause> {
+    pub(super) async fn merge(&self, staged: &[(String, u64)], new: &New) -> Result<(), Cause> {
         let attached = self.look_for_attached().await?;
         self.write(staged, new, &attached).await.map_err(|cause| attached.explain(cause))?;
         self.verify(&attached).await
     }
 
-    async fn write(&self, staged: &[(String, u64)], new: bool, attached: &Attached) -> Result<(), Cause> {
+    async fn write(&self, staged: &[(String, u64)], new: &New, attached: &Attached) -> Result<(), Cause> {
         let dataset = self.context.dataset();
         let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
         let before = self.rows_before().await?;
@@ -36,7 +38,7 @@ impl Transfer<'_> {
                 *rows -= blocked;
             }
         };
-        for table in children {
+        for table in dataset.replaced_tables().skip(1) {
             let operation = format!("replace rows of {}", table.name);
             block(table, self.change(&self.render(sql::PROMOTE_REMOVE, table.name), &operation).await?);
             fault::point!("promote.removed");
@@ -58,13 +60,19 @@ impl Transfer<'_> {
             counts.push(Count { table: name, change: "insert".into(), expected, found });
             fault::point!("promote.inserted");
         }
-        for (script, tables) in [(sql::PROMOTE_CHANGES, dataset.tables), (sql::PROMOTE_KEPT, dataset.kept())]
-        {
-            for table in tables {
-                let operation = format!("count the change of {}", table.name);
-                let rows_before = [("rows_before", before[table.name])];
-                self.run_with(script, table, &rows_before, &operation).await?;
-            }
+        for derived in dataset.derived_tables() {
+            let Some(fill) = derived.fill() else { continue };
+            let (expected, found) = self.fill(derived, fill, new).await?;
+            let table = derived.table.name.to_owned();
+            counts.push(Count { table, change: "insert".into(), expected, found });
+            fault::point!("promote.filled");
+        }
+        let replaced = dataset.replaced_tables().map(|table| (sql::PROMOTE_CHANGES, table));
+        let kept = dataset.kept().iter().map(|table| (sql::PROMOTE_KEPT, table));
+        for (script, table) in replaced.chain(kept) {
+            let operation = format!("count the change of {}", table.name);
+            let rows_before = [("rows_before", before[table.name])];
+            self.run_with(script, table, &rows_before, &operation).await?;
         }
         fault::point!("promote.before_ledger");
         self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
@@ -73,9 +81,11 @@ impl Transfer<'_> {
         }
         fault::point!("promote.after_ledger");
         self.hold_counts(attached, counts).await?;
-        if new {
-            // Built over the rows at once, which is several times faster than row by row.
-            self.make_keys().await?;
+        // Built over the rows at once, which is several times faster than row by row.
+        self.make_keys(new).await?;
+        if let Some(script) = dataset.scripts.complete {
+            self.run(sql::PROMOTE_COMPLETED, "", "complete the rows").await?;
+            self.run(script, "", "complete the rows").await?;
         }
         self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
     }
@@ -89,11 +99,24 @@ impl Transfer<'_> {
     }
 
     /// The keys and indexes of new tables; what a publication tells of a row is its key from then on.
-    pub(super) async fn make_keys(&self) -> Result<(), Cause> {
+    pub(super) async fn make_keys(&self, new: &New) -> Result<(), Cause> {
         let dataset = self.context.dataset();
-        self.run(dataset.scripts.keys, "", "make the keys of the production tables").await?;
+        let names: Vec<_> = match new.tables {
+            true => dataset.table_names().collect(),
+            false => new.derived.clone(),
+        };
+        if names.is_empty() {
+            return Ok(());
+        }
+        if new.tables {
+            self.run(dataset.scripts.keys, "", "make the keys of the production tables").await?;
+        }
+        for derived in dataset.derived_tables().filter(|derived| new.derived.contains(&derived.table.name)) {
+            let name = derived.table.name;
+            self.run(derived.keys().unwrap_or_default(), name, &format!("make the keys of {name}")).await?;
+        }
         let schema = &self.context.target.database.schema;
-        let keyed = catalogue::identify_by_key(self.transaction, dataset, schema);
+        let keyed = catalogue::identify_by_key(self.transaction, &names, schema);
         Ok(self.watch.answers("give the tables their identity", keyed).await?)
     }
 

@@ -153,7 +153,7 @@ impl Transfer<'_> {
         let dataset = self.context.dataset();
         let mut different = Vec::new();
         for table in attached.tables() {
-            let (script, name) = match dataset.tables.iter().any(|known| known.name == table) {
+            let (script, name) = match dataset.replaced_tables().any(|known| known.name == table) {
                 true => (sql::PROMOTE_VERIFY, Some(table)),
                 false => match dataset.tombstones() {
                     Some(tombstones) => (tombstones.check, None),

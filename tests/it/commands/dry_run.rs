@@ -55,7 +55,7 @@ async fn a_dry_run_says_what_the_real_run_does_and_does_nothing() {
     let run = "select concat_ws(' ', status, dry_run, (select string_agg(status, ' ') from etl.parts f where f.run_id = r.run_id),
             (select count(*) from etl.guards g where g.run_id = r.run_id and name = 'drop'))
         from etl.runs r order by started_at desc limit 1";
-    assert_eq!(pipeline.one(run).await, "rolled_back t pending 7");
+    assert_eq!(pipeline.one(run).await, "rolled_back t pending 8");
 
     // What the dry run has listed is there for who asks for it, and nobody else.
     let dry_id =

@@ -7,7 +7,7 @@ use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::dataset::{ColumnType, Table};
 use merganser::datasets::oca::OCA;
 use merganser::stages::{export, parse};
-use merganser::{datasets, sql};
+use merganser::{datasets, schema, sql};
 
 use crate::support::pipeline::rows;
 use crate::support::postgres;
@@ -50,13 +50,18 @@ async fn the_columns_are_those_of_postgresql() {
         client.batch_execute(&format!("create schema {}", dataset.name)).await.unwrap();
         let variables = [("schema", dataset.name)];
         client.batch_execute(&sql::render(dataset.scripts.tables, &variables)).await.unwrap();
+        for derived in dataset.derived {
+            let make = schema::definition(derived, dataset.name, dataset.name);
+            client.batch_execute(&format!("begin; {make} commit;")).await.unwrap();
+        }
         let columns = format!(
             "select relname, attname, format_type(atttypid, atttypmod)
              from pg_attribute join pg_class on pg_class.oid = attrelid
-             where relnamespace = '{}'::regnamespace and relkind = 'r' and attnum > 0 order by relname, attnum",
+             where relnamespace = '{}'::regnamespace and relkind in ('r', 'v') and attnum > 0
+             order by relname, attnum",
             dataset.name
         );
-        let tables = dataset.tables.iter().chain(dataset.kept());
+        let tables = dataset.own_tables().chain(dataset.derived.iter().map(|derived| &derived.table));
         let mut expected: Vec<_> = tables.collect();
         expected.sort_by_key(|table| table.name);
         let expected: Vec<_> = expected
@@ -148,13 +153,36 @@ fn exported_rows_keep_their_order() {
 #[test]
 fn what_is_published_names_columns_of_its_table() {
     for dataset in DATASETS {
-        let tables: Vec<&Table> = dataset.tables.iter().chain(dataset.kept()).collect();
+        let tables = dataset.own_tables().chain(dataset.derived.iter().map(|derived| &derived.table));
+        let tables: Vec<&Table> = tables.collect();
         for published in dataset.published {
             let table = tables.iter().find(|table| table.name == published.table);
             let table = table.unwrap_or_else(|| panic!("{} is of no table", published.name));
             if let merganser::dataset::PublishedColumns::Only(names) = published.columns {
                 let known = |name: &&str| table.columns.iter().any(|column| column.name == *name);
                 assert!(names.iter().all(known), "{}", published.name);
+            }
+        }
+    }
+}
+
+/// Who has a dictionary has one of everything.
+#[test]
+fn the_dictionary_names_every_column_once() {
+    for dataset in DATASETS.iter().filter(|dataset| !dataset.dictionary.is_empty()) {
+        let tables = dataset.own_tables().chain(dataset.derived.iter().map(|derived| &derived.table));
+        let expected: Vec<_> = tables.map(|table| table.name).collect();
+        let said: Vec<_> = dataset.dictionary.iter().map(|described| described.table).collect();
+        assert_eq!(said, expected);
+        for (described, name) in dataset.dictionary.iter().zip(expected) {
+            let mut tables = dataset.own_tables().chain(dataset.derived.iter().map(|derived| &derived.table));
+            let table = tables.find(|table| table.name == name).unwrap();
+            // A geometry is no column that the dataset names.
+            let said = described.columns.iter().map(|(name, _)| *name).filter(|name| *name != "geom");
+            assert!(said.eq(table.columns.iter().map(|column| column.name)), "{name}");
+            let texts = described.columns.iter().map(|(_, about)| *about).chain([described.about]);
+            for text in texts {
+                assert!(text.len() > 7 && !text.ends_with('.') && text.trim() == text, "{name}: {text:?}");
             }
         }
     }

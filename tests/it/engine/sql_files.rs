@@ -88,6 +88,9 @@ const VARIABLES: &[(&str, &str)] = &[
     ("limit_ms", "10000"),
     ("parent", "oca_index"),
     ("kms_key", ""),
+    ("source", "by_hand_staging"),
+    ("into", "by_hand"),
+    ("dictionary", "[{\"table\": \"oca_index\", \"column\": null, \"about\": \"a case\"}]"),
     ("remembered", "null::bigint"),
     ("rows_before", "0"),
     ("staged", "0"),
@@ -167,9 +170,17 @@ async fn each_file_and_part_runs_as_its_header_says() {
     session.0 += "begin;\n";
     run(&mut session, "oca/4_tables.pg.sql", "");
     run(&mut session, "oca/5_keys.pg.sql", "");
+    for derived in ["10_summary", "11_lots", "12_tracts"] {
+        run(&mut session, &format!("oca/{derived}.pg.sql"), "");
+        run(&mut session, &format!("oca/{derived}_keys.pg.sql"), "");
+    }
+    for view in ["public", "with_bbl", "with_ct"] {
+        run(&mut session, &format!("oca/13_addresses_{view}.pg.sql"), "");
+    }
     session.0 += "commit;\n";
     session.set("schema", "by_hand_staging");
     run(&mut session, "oca/4_tables.pg.sql", "");
+    run(&mut session, "oca/10_summary.pg.sql", "");
     session.set("schema", "by_hand");
     run(&mut session, "load/load:records", "oca_records");
     for table in OCA.tables {
@@ -198,6 +209,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
         run(&mut session, "promote/merge:insert", table.name);
     }
     let mut rest: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_postgres()).collect();
+    run(&mut session, "oca/10_summary_rows.pg.sql", "");
     for table in OCA.tables {
         run(&mut session, "promote/changes:changes", table.name);
         run(&mut session, "golden/golden:table", table.name);
@@ -219,6 +231,13 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/9_purge.pg.sql", "");
     run(&mut session, "oca/geocode/backfill_open.pg.sql", "");
     run(&mut session, "oca/geocode/backfill_take.pg.sql", "");
+    run(&mut session, "promote/derive:completed", "");
+    run(&mut session, "oca/9_geometry.pg.sql", "");
+    session.0 += "drop table pg_temp.completed;\n";
+    run(&mut session, "purge/purge:derived", "oca_case_summary");
+    run(&mut session, "purge/purge:derived_left", "oca_case_summary");
+    run(&mut session, "promote/derive:drop_view", "oca_addresses_public");
+    run(&mut session, "promote/derive:drop_table", "oca_case_summary");
     session.0 += "delete from by_hand_etl.table_changes;\n";
     let ends = ["check/check:settings", "load/load:drop"];
     rest.retain(|piece| !ran.contains(&piece.name) && !ends.contains(&piece.name.as_str()));

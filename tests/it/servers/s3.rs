@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::datasets::oca::rules::{marked, marks};
 use crate::support::csv::Csv;
 use crate::support::extract::Extract;
-use crate::support::pipeline::{Pipeline, TABLES};
+use crate::support::pipeline::{DERIVED_CSVS, Pipeline, TABLES};
 use crate::support::s3::{self, Bucket};
 
 /// A pipeline whose source and store are in the bucket, below prefixes.
@@ -49,6 +49,7 @@ async fn a_run_from_s3_to_s3() {
         "public/manifest.json".into(),
     ];
     expected.extend(TABLES.iter().map(|table| format!("public/{table}.csv")));
+    expected.extend(DERIVED_CSVS.map(|csv| format!("public/{csv}")));
     let staged = TABLES.iter().filter(|table| **table != "oca_metadata");
     expected.extend(staged.map(|table| format!("private/runs/{run_id}/{table}.csv")));
     expected.sort();

@@ -310,6 +310,15 @@ pub const TABLES: [&str; 12] = [
     "oca_metadata",
 ];
 
+/// What is published beside the tables' CSVs: what is derived of them, and what all of them are.
+pub const DERIVED_CSVS: [&str; 5] = [
+    "oca_case_summary.csv",
+    "oca_addresses_public.csv",
+    "oca_addresses_with_bbl.csv",
+    "oca_addresses_with_ct.csv",
+    "data-dictionary.csv",
+];
+
 /// The answer to a query, every cell as PostgreSQL's text.
 pub async fn rows(client: &tokio_postgres::Client, query: &str) -> Vec<Vec<Cell>> {
     let answer = client.simple_query(query).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));

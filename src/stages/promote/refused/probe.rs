@@ -46,9 +46,8 @@ impl<'a> Search<'a> {
     pub async fn offenders(&self, tables: &Comparison) -> Result<Vec<Offender>, Cause> {
         let Self { transfer, .. } = self;
         let table = transfer.context.dataset().parent().name;
-        if tables.is_empty() && transfer.make_missing_tables(tables).await? {
-            transfer.make_keys().await?;
-        }
+        let new = transfer.make_missing_tables(tables).await?;
+        transfer.make_keys(&new).await?;
         transfer.run(sql::REFUSED_NUMBERED, "", SEARCH).await?;
         if self.attempt(&transfer.render(transfer.plan(), table), true).await?.is_some() {
             return self.by_halves(Attempt::Plan).await;

@@ -220,7 +220,8 @@ async fn everything_is_published_from_the_beginning() {
     line(&pipeline, "publications", 0).await.is("ok", &[]);
     pipeline.put(first_week());
     pipeline.run().await.exits(0);
-    assert_eq!(identities(&pipeline, "d").await, ["oca_index", "oca_metadata"]);
+    let keyed = ["oca_case_summary", "oca_index", "oca_lots", "oca_metadata", "oca_tracts"];
+    assert_eq!(identities(&pipeline, "d").await, keyed);
     assert_eq!(identities(&pipeline, "f").await.len(), 10);
     line(&pipeline, "publications", 0).await.is("ok", &[]);
     runs(&pipeline).await;

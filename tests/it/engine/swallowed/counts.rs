@@ -210,7 +210,7 @@ async fn what_the_ledger_does_not_keep() {
         thing(
             "create trigger no before insert on etl.table_changes for each row execute function swallow()",
             "drop trigger no on etl.table_changes",
-            &["of 12 row(s) that were written into the ledger's table_changes, the server reports 0"],
+            &["of 13 row(s) that were written into the ledger's table_changes, the server reports 0"],
         ),
     ];
     each_is_refused(&pipeline, &things).await;

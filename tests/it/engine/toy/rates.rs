@@ -44,9 +44,12 @@ pub const RATES: Dataset = Dataset {
         export: include_str!("3_export.duckdb.sql"),
         tables: include_str!("4_tables.pg.sql"),
         keys: include_str!("5_keys.pg.sql"),
+        complete: None,
         guards: None,
         newest: None,
     },
+    derived: &[],
+    dictionary: &[],
     published: &[PublishedTable {
         name: "rates.csv",
         reach: Reach::Public,

@@ -1,0 +1,182 @@
+//! What is made of the tables, in the same transaction: derived tables and their rows, views, and the comments of all.
+
+use super::{Transfer, failed};
+use crate::clients::postgres::PgError;
+use crate::dataset::derived::Derived;
+use crate::error::Cause;
+use crate::schema::{self, Comparison, Grants, ViewState};
+use crate::{fault, sql};
+
+/// What the server says when other things depend on one that is dropped: `dependent_objects_still_exist`.
+const DEPENDED_ON: &str = "2BP01";
+
+/// What this promotion has made of tables, which have no keys yet.
+#[derive(Debug, Default)]
+pub(super) struct New {
+    /// All of the dataset's own.
+    pub tables: bool,
+    /// Of the derived ones these, by name.
+    pub derived: Vec<&'static str>,
+}
+
+impl New {
+    /// Does this derived table get the rows of all records, and not of the batch's alone?
+    fn is_whole(&self, derived: &Derived) -> bool {
+        // In new tables there is nothing but the batch.
+        !self.tables && self.derived.contains(&derived.table.name)
+    }
+}
+
+impl Transfer<'_> {
+    /// Makes the derived tables that are not there, without the keys of those that get rows, and makes those anew of
+    /// which the columns are others now; gives the names of all.
+    pub(super) async fn make_derived(&self, found: &Comparison) -> Result<Vec<&'static str>, Cause> {
+        let database = &self.context.target.database;
+        let mut made = Vec::new();
+        for derived in self.context.dataset().derived.iter().filter(|derived| !derived.is_view()) {
+            let name = derived.table.name;
+            let operation = format!("make {name}");
+            let grants = match found.stale().contains(&name) {
+                true => {
+                    self.admit_stale(name).await?;
+                    let grants = self.grants(name).await?;
+                    self.drop_derived(derived).await?;
+                    Some(grants)
+                }
+                false if found.unmade().contains(&name) => None,
+                false => continue,
+            };
+            let make = schema::definition(derived, &database.schema, &database.schema);
+            self.execute(&make, &operation).await?;
+            if let Some(grants) = grants {
+                self.restore(&grants, derived).await?;
+            }
+            if derived.fill().is_none()
+                && let Some(keys) = derived.keys()
+            {
+                self.run(keys, name, &format!("make the keys of {name}")).await?;
+            }
+            made.push(name);
+        }
+        fault::point!("promote.derived");
+        Ok(made)
+    }
+
+    /// A table of that name that the ledger does not know is somebody else's.
+    async fn admit_stale(&self, name: &str) -> Result<(), Cause> {
+        let (context, operation) = (self.context, "find out whose table it is");
+        let schema = &context.target.database.schema;
+        let dataset = context.dataset().name;
+        let rows = self.query(sql::LEDGER_REMEMBERED, "", &[&dataset, schema], operation).await?;
+        let known = rows.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>();
+        if known.map_err(|e| failed(e, operation))?.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        Err(Cause::Refused {
+            message: format!(
+                "schema {schema} has a table {name} with other columns than {dataset}'s, and this ledger has never \
+                 written to it"
+            ),
+            hint: Some(format!(
+                "alter table {schema}.{name} rename to another name; the next run makes its own"
+            )),
+        })
+    }
+
+    /// Makes the rows of a derived table, those of the batch's records or, where it is new, all; gives how many it was to
+    /// take and how many the server put into it.
+    pub(super) async fn fill(&self, derived: &Derived, fill: &str, new: &New) -> Result<(i64, i64), Cause> {
+        let database = &self.context.target.database;
+        let source = if new.is_whole(derived) { &database.schema } else { &database.staging_schema };
+        let name = derived.table.name;
+        let text = self.render_with(fill, name, &[("source", source)]);
+        let rows = self.change(&text, &format!("make the rows of {name}")).await?;
+        let found =
+            self.change(&self.render(sql::PROMOTE_INSERT, name), &format!("insert into {name}")).await?;
+        if new.is_whole(derived) {
+            tracing::info!(run_id = %self.context.run_id, table = name, rows, "{name} is new: it is made of all rows");
+        }
+        Ok((rows, found))
+    }
+
+    /// Makes the views that are not there, and those anew that say something else than ours. One that is as it should be is not
+    /// touched: who reads it is not waited for.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] if something else has the name, or depends on a view that must go.
+    pub(super) async fn make_views(&self) -> Result<(), Cause> {
+        let schema = &self.context.target.database.schema;
+        for derived in self.context.dataset().views() {
+            let name = derived.table.name;
+            let looked = schema::view(self.transaction, derived, schema);
+            let found = self.watch.answers(&format!("compare the view {name}"), looked).await?;
+            found.admit(derived, schema)?;
+            let make = schema::definition(derived, schema, schema);
+            let operation = format!("make the view {name}");
+            let what = match found.state {
+                ViewState::Same | ViewState::NoView => continue,
+                ViewState::Missing => "made",
+                ViewState::Replaceable => "replaced",
+                ViewState::Other => "made anew, with other columns",
+            };
+            if found.state == ViewState::Other {
+                let grants = self.grants(name).await?;
+                self.drop_derived(derived).await?;
+                self.execute(&make, &operation).await?;
+                self.restore(&grants, derived).await?;
+            } else {
+                self.execute(&make, &operation).await?;
+            }
+            tracing::info!(run_id = %self.context.run_id, view = name, "the view {name} is {what}");
+        }
+        fault::point!("promote.views");
+        Ok(())
+    }
+
+    /// Sets the comments that say something else than the dictionary.
+    pub(super) async fn comment(&self) -> Result<(), Cause> {
+        let (schema, dataset) = (&self.context.target.database.schema, self.context.dataset());
+        if dataset.dictionary.is_empty() {
+            return Ok(());
+        }
+        let operation = "set the comments";
+        let rows = self.query(sql::PROMOTE_COMMENTS, "", &[schema, &dataset.said()], operation).await?;
+        let statements = rows.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>();
+        let statements = statements.map_err(|e| failed(e, operation))?;
+        if statements.is_empty() {
+            return Ok(());
+        }
+        self.execute(&statements.join("\n"), operation).await
+    }
+
+    async fn grants(&self, name: &str) -> Result<Grants, PgError> {
+        let read = Grants::of(self.transaction, &self.context.target.database.schema, name);
+        self.watch.answers("read who may read it", read).await
+    }
+
+    /// Lets in those that were let in before.
+    async fn restore(&self, grants: &Grants, derived: &Derived) -> Result<(), Cause> {
+        let name = derived.table.name;
+        let text = grants.restore(&self.grants(name).await?, derived);
+        self.execute(&text, &format!("give back the rights in {name}")).await
+    }
+
+    async fn drop_derived(&self, derived: &Derived) -> Result<(), Cause> {
+        let (schema, name) = (&self.context.target.database.schema, derived.table.name);
+        let script = if derived.is_view() { sql::PROMOTE_DROP_VIEW } else { sql::PROMOTE_DROP_TABLE };
+        match self.run(script, name, &format!("drop {name}, to make it anew")).await {
+            Err(Cause::Postgres(error)) if error.sqlstate() == Some(DEPENDED_ON) => Err(Cause::Refused {
+                message: format!("{schema}.{name} must be made anew, with other columns: {error}"),
+                hint: Some(format!(
+                    "psql's error names what depends on it (begin; drop view {schema}.{name}; rollback;): keep its \
+                     definition, drop it, run again, and make it again"
+                )),
+            }),
+            dropped => dropped,
+        }
+    }
+
+    async fn execute(&self, text: &str, operation: &str) -> Result<(), Cause> {
+        Ok(self.watch.answer(operation, self.transaction.batch_execute(text)).await?)
+    }
+}
