@@ -142,6 +142,7 @@ pub const PROMOTE_PARENT_INSERT: &str = include_str!("../sql/promote/3_insert.pg
 pub const PROMOTE_PARENT_COUNTED: &str = include_str!("../sql/promote/3_counted.pg.sql");
 pub const PROMOTE_INSERT: &str = include_str!("../sql/promote/4_insert.pg.sql");
 pub const PROMOTE_CHANGES: &str = include_str!("../sql/promote/5_changes.pg.sql");
+pub const PROMOTE_WHOLE: &str = include_str!("../sql/promote/5_whole.pg.sql");
 pub const PROMOTE_KEPT: &str = include_str!("../sql/promote/5_kept.pg.sql");
 pub const PROMOTE_COUNTED: &str = include_str!("../sql/promote/7_counted.pg.sql");
 pub const PROMOTE_VERIFY: &str = include_str!("../sql/promote/7_verify.pg.sql");
