@@ -186,6 +186,7 @@ pub const PROMOTE_PARENT_INSERT: &str = part(file::PROMOTE_MERGE, "parent_insert
 pub const PROMOTE_PARENT_COUNTED: &str = part(file::PROMOTE_MERGE, "parent_counted");
 pub const PROMOTE_INSERT: &str = part(file::PROMOTE_MERGE, "insert");
 pub const PROMOTE_CHANGES: &str = part(file::PROMOTE_CHANGES, "changes");
+pub const PROMOTE_WHOLE: &str = part(file::PROMOTE_CHANGES, "whole");
 pub const PROMOTE_KEPT: &str = part(file::PROMOTE_CHANGES, "kept");
 pub const PROMOTE_COUNTED: &str = part(file::PROMOTE_VERIFY, "counted");
 pub const PROMOTE_VERIFY: &str = part(file::PROMOTE_VERIFY, "verify");

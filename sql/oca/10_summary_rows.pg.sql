@@ -1,8 +1,8 @@
 -- Purpose: the summary of every case that a set of tables holds: what is staged, or all of production when the table is new.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :"source", a schema with oca_index, oca_parties, oca_appearances, oca_motions, oca_judgments and oca_warrants;
---          :"staging".oca_case_summary, empty.
--- Outputs: rows of :"staging".oca_case_summary, one a case.
+--          :"into", the schema of an empty oca_case_summary.
+-- Outputs: its rows, one a case.
 
 with parties as (
     select
@@ -63,7 +63,7 @@ warrants as (
     from :"source".oca_warrants
     group by indexnumberid
 )
-insert into :"staging".oca_case_summary (
+insert into :"into".oca_case_summary (
     indexnumberid, fileddate, court, borough, classification, propertytype, firstpaper, status, disposeddate,
     disposedreason, primaryclaimtotal, petitioners, petitioners_with_counsel, respondents, respondents_with_counsel,
     appearances, firstappearancedate, lastappearancedate, motions, lastmotiondate, judgments, judgments_with_possession,

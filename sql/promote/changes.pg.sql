@@ -82,3 +82,12 @@ from numbered
 where n <= 3
 group by place, change
 order by place;
+
+-- part: whole  (script)
+-- Purpose: the change of a derived table that was made as a whole, for the ledger.
+-- Inputs:  :'table'; :inserted, its rows; :rows_before (none); :"ledger", :'run_id', :batch.
+-- Outputs: one row of :"ledger".table_changes.
+insert into :"ledger".table_changes (
+    run_id, batch, table_name, rows_before, inserted, replaced, deleted, rows_after
+)
+values (:'run_id', :batch, :'table', :rows_before, :inserted, 0, 0, :rows_before + :inserted);

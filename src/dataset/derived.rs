@@ -22,7 +22,7 @@ pub enum DerivedKind {
         /// PostgreSQL: the keys of the table, when its rows are there.
         keys: &'static str,
         /// PostgreSQL: makes the rows of every record that the tables in `:"source"` hold, and puts them into the table
-        /// of this name in `:"staging"`. Its last statement is the insert.
+        /// of this name in `:"into"`. Its last statement is the insert.
         fill: &'static str,
     },
     /// Another command fills it, and the promotion makes it, empty, where there is none: a view needs it.

@@ -184,8 +184,11 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
         context.ledger.add_changes(batch, &json!(changes)).await?;
         step.done(&format!("{what}; rolled back: a dry run"), rows as u64, 0, json!({})).await?;
     } else {
-        for change in changes.iter().filter(|change| change.is_large()) {
-            // The next batch comes before the server would do so by itself.
+        let derived: Vec<_> = context.dataset().derived_tables().map(|derived| derived.table.name).collect();
+        let is_derived = |change: &&TableChange| derived.contains(&change.table.as_str());
+        for change in changes.iter().filter(|change| change.is_large() && !is_derived(change)) {
+            // The next batch comes before the server would do so by itself. (Nothing of a batch is looked for in what is
+            // derived but by its key: that can wait for the server.)
             promotion.run(sql::LOAD_ANALYZE, &change.table, &format!("analyze {}", change.table)).await?;
         }
         promotion.note_step(rows, &step.details(json!({}))).await?;

@@ -19,14 +19,6 @@ pub(super) struct New {
     pub derived: Vec<&'static str>,
 }
 
-impl New {
-    /// Does this derived table get the rows of all records, and not of the batch's alone?
-    fn is_whole(&self, derived: &Derived) -> bool {
-        // In new tables there is nothing but the batch.
-        !self.tables && self.derived.contains(&derived.table.name)
-    }
-}
-
 impl Transfer<'_> {
     /// Makes the derived tables that are not there, without the keys of those that get rows, and makes those anew of
     /// which the columns are others now; gives the names of all.
@@ -83,20 +75,27 @@ impl Transfer<'_> {
         })
     }
 
-    /// Makes the rows of a derived table, those of the batch's records or, where it is new, all; gives how many it was to
-    /// take and how many the server put into it.
-    pub(super) async fn fill(&self, derived: &Derived, fill: &str, new: &New) -> Result<(i64, i64), Cause> {
-        let database = &self.context.target.database;
-        let source = if new.is_whole(derived) { &database.schema } else { &database.staging_schema };
-        let name = derived.table.name;
-        let text = self.render_with(fill, name, &[("source", source)]);
+    /// Makes the rows of the batch's records of a derived table; gives how many it was to take and how many the server put
+    /// into it.
+    pub(super) async fn fill(&self, derived: &Derived, fill: &str) -> Result<(i64, i64), Cause> {
+        let (name, staging) = (derived.table.name, &self.context.target.database.staging_schema);
+        let text = self.render_with(fill, name, &[("source", staging), ("into", staging)]);
         let rows = self.change(&text, &format!("make the rows of {name}")).await?;
-        let found =
-            self.change(&self.render(sql::PROMOTE_INSERT, name), &format!("insert into {name}")).await?;
-        if new.is_whole(derived) {
+        let insert = self.render(sql::PROMOTE_INSERT, name);
+        Ok((rows, self.change(&insert, &format!("insert into {name}")).await?))
+    }
+
+    /// Makes all rows of a derived table that is new, where they belong; gives how many.
+    pub(super) async fn fill_whole(&self, derived: &Derived, fill: &str, new: &New) -> Result<i64, Cause> {
+        let (name, database) = (derived.table.name, &self.context.target.database);
+        // In new tables there is nothing but the batch, and the planner knows the staging tables better.
+        let source = if new.tables { &database.staging_schema } else { &database.schema };
+        let text = self.render_with(fill, name, &[("source", source), ("into", &database.schema)]);
+        let rows = self.change(&text, &format!("make the rows of {name}")).await?;
+        if !new.tables {
             tracing::info!(run_id = %self.context.run_id, table = name, rows, "{name} is new: it is made of all rows");
         }
-        Ok((rows, found))
+        Ok(rows)
     }
 
     /// Makes the views that are not there, and those anew that say something else than ours. One that is as it should be is not

@@ -60,19 +60,28 @@ impl Transfer<'_> {
             counts.push(Count { table: name, change: "insert".into(), expected, found });
             fault::point!("promote.inserted");
         }
+        // Of these, how many rows.
+        let mut whole = BTreeMap::new();
         for derived in dataset.derived_tables() {
-            let Some(fill) = derived.fill() else { continue };
-            let (expected, found) = self.fill(derived, fill, new).await?;
-            let table = derived.table.name.to_owned();
-            counts.push(Count { table, change: "insert".into(), expected, found });
+            let (Some(fill), name) = (derived.fill(), derived.table.name) else { continue };
+            if new.derived.contains(&name) {
+                whole.insert(name, self.fill_whole(derived, fill, new).await?);
+            } else {
+                let (expected, found) = self.fill(derived, fill).await?;
+                counts.push(Count { table: name.into(), change: "insert".into(), expected, found });
+            }
             fault::point!("promote.filled");
         }
-        let replaced = dataset.replaced_tables().map(|table| (sql::PROMOTE_CHANGES, table));
+        let replaced = dataset.replaced_tables().map(|table| match whole.contains_key(table.name) {
+            true => (sql::PROMOTE_WHOLE, table),
+            false => (sql::PROMOTE_CHANGES, table),
+        });
         let kept = dataset.kept().iter().map(|table| (sql::PROMOTE_KEPT, table));
         for (script, table) in replaced.chain(kept) {
             let operation = format!("count the change of {}", table.name);
-            let rows_before = [("rows_before", before[table.name])];
-            self.run_with(script, table, &rows_before, &operation).await?;
+            let inserted = whole.get(table.name).copied().unwrap_or_default();
+            let numbers = [("rows_before", before[table.name]), ("inserted", inserted)];
+            self.run_with(script, table, &numbers, &operation).await?;
         }
         fault::point!("promote.before_ledger");
         self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
