@@ -89,7 +89,10 @@ async fn ask(ask: &Ask, server: &GeocoderServer, questions: Vec<Question>, budge
     }
     assert_eq!(answers.len(), keys.len());
     assert!(keys.iter().all(|key| answers.contains_key(key)));
-    assert!(server.most_at_once() as usize <= ask.in_flight, "{} at once", server.most_at_once());
+    // A client that does not wait for the answer is gone a moment before the server knows.
+    let waits = ask.timeout >= Duration::from_secs(1);
+    let most = server.most_at_once();
+    assert!(!waits || most as usize <= ask.in_flight, "{most} at once");
     // The server counts those that it has read, over all of its time.
     assert!(asking.tally().misses <= asking.tally().requests);
     Asked { answers, tally: asking.tally().clone(), time: started.elapsed() }
@@ -207,14 +210,18 @@ async fn what_is_not_found_is_asked_again() {
 
 #[tokio::test]
 async fn a_service_that_asks_for_a_pause_gets_it() {
-    let soon =
-        || (jiff::Zoned::now() + jiff::SignedDuration::from_secs(2)).with_time_zone(jiff::tz::TimeZone::UTC);
-    let date = soon().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    for (after, at_least) in [("1".to_owned(), 1000), (date, 900)] {
-        let server = GeocoderServer::start(Mode::TooMany(4, after));
+    let in_two_seconds = || {
+        let time = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+        time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    };
+    // A date is cut to its second.
+    for (after, at_least_ms) in
+        [(Box::new(|| "1".to_owned()) as Box<dyn Fn() -> String>, 1000), (Box::new(in_two_seconds), 900)]
+    {
+        let server = GeocoderServer::start(Mode::TooMany(4, after()));
         let asked = ask(&GEOSEARCH, &server, bronx(8), LONG).await;
         assert_eq!(asked.count("match"), 8);
-        assert!(asked.time >= Duration::from_millis(at_least), "{:?}", asked.time);
+        assert!(asked.time >= Duration::from_millis(at_least_ms), "{:?}", asked.time);
     }
     // It asks for more time than there is.
     let server = GeocoderServer::start(Mode::TooMany(100, "3600".into()));
@@ -277,8 +284,12 @@ async fn no_address_is_logged_and_no_reason_repeats_one() {
     let writer = kept.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
+        .without_time()
+        .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // While there is one subscriber alone, a test on another thread decides for all whether a line is wanted.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let guard = tracing::subscriber::set_default(subscriber);
     let mut messages = String::new();
     for mode in [Mode::Good, Mode::Failing(500), Mode::Html, Mode::Cut, Mode::HalfJson, Mode::ForeignIds] {
