@@ -18,7 +18,7 @@ use crate::support::geocoder::{GeocoderServer, Mode, truth};
 const LONG: Duration = Duration::from_secs(60);
 /// Pauses for tests: no test waits for half a minute.
 const PATIENCE: Patience = Patience {
-    attempts: 5,
+    attempts: 12,
     in_a_row: 10,
     pause: Duration::from_millis(4),
     longest_pause: Duration::from_millis(40),
@@ -188,6 +188,24 @@ async fn a_batch_that_fails_is_halved_and_asked_again() {
     assert!(asked.tally.misses > 3, "{:?}", asked.tally);
     let server = GeocoderServer::start(Mode::Flaky);
     assert_eq!(ask(&GEOSEARCH, &server, bronx(30), LONG).await.count("match"), 30);
+}
+
+#[tokio::test]
+async fn one_question_that_breaks_the_service_costs_no_other_its_answer() {
+    for status in [500, 400] {
+        let server = GeocoderServer::start(Mode::Poison(status));
+        let mut questions = buffalo(40);
+        let line = "7 POISON STREET";
+        questions.insert(17, question(line.into(), [line.into(), "Buffalo".into(), "14213".into()]));
+        let asked = ask(&SMALL, &server, questions, LONG).await;
+        assert_eq!((asked.count("match"), asked.count("failed")), (40, 1), "{status}");
+        assert!(asked.tally.requests <= 30, "{status}: {:?}", asked.tally);
+        let server = GeocoderServer::start(Mode::Poison(status));
+        let mut questions = bronx(20);
+        questions.insert(3, question(line.into(), [line.into(), "Bronx".into(), "10458".into()]));
+        let asked = ask(&GEOSEARCH, &server, questions, LONG).await;
+        assert_eq!((asked.count("match"), asked.count("failed")), (20, 1), "{status}");
+    }
 }
 
 #[tokio::test]
