@@ -78,7 +78,7 @@ fn is_here(url: &Url) -> bool {
 /// Why no answer came, split by whether another try is worth it. The words repeat nothing of what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
-    #[error("the service cannot be reached")]
+    #[error("the service cannot be reached, or its certificate is not trusted")]
     Unreachable,
     #[error("no answer within {} s", .0.as_secs())]
     TimedOut(Duration),

@@ -31,7 +31,7 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            attempts: 5,
+            attempts: 7,
             in_a_row: 10,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),

@@ -45,19 +45,23 @@ struct StateAddress {
     locality: Town,
 }
 
-fn address(question: &Question) -> Result<StateAddress, Located> {
+fn address(question: &Question) -> Result<StateAddress, Box<Located>> {
     let field = |at: usize| question.fields.get(at).and_then(Option::as_deref);
     let line = StreetLine::read(field(0), field(1))?;
     let locality = Town::read(field(2), field(3), field(4));
     if locality.is_outside_the_state() {
-        return Err(Located::nowhere(GeoStatus::Outside, Some(&line), "outside the state of New York"));
+        return Err(Box::new(Located::nowhere(
+            GeoStatus::Outside,
+            Some(&line),
+            "outside the state of New York",
+        )));
     }
     if locality.boroughs() == Err(NotInTown::Contradiction) {
-        return Err(Located::nowhere(GeoStatus::NoStreet, Some(&line), CONTRADICTION));
+        return Err(Box::new(Located::nowhere(GeoStatus::NoStreet, Some(&line), CONTRADICTION)));
     }
     if locality.city.is_none() && locality.zip.is_none() {
         let why = "neither a city nor a postal code";
-        return Err(Located::nowhere(GeoStatus::NoStreet, Some(&line), why));
+        return Err(Box::new(Located::nowhere(GeoStatus::NoStreet, Some(&line), why)));
     }
     Ok(StateAddress { line, locality })
 }

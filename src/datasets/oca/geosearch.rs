@@ -42,17 +42,17 @@ struct CityAddress {
     boroughs: Vec<Borough>,
 }
 
-fn address(question: &Question) -> Result<CityAddress, Located> {
+fn address(question: &Question) -> Result<CityAddress, Box<Located>> {
     let field = |at: usize| question.fields.get(at).and_then(Option::as_deref);
     let line = StreetLine::read(field(0), field(1))?;
     let locality = Town::read(field(2), field(3), field(4));
     match locality.boroughs() {
         Ok(boroughs) => Ok(CityAddress { line, locality, boroughs }),
         Err(NotInTown::Outside) => {
-            Err(Located::nowhere(GeoStatus::Outside, Some(&line), "outside New York City"))
+            Err(Box::new(Located::nowhere(GeoStatus::Outside, Some(&line), "outside New York City")))
         }
         Err(NotInTown::Contradiction) => {
-            Err(Located::nowhere(GeoStatus::NoStreet, Some(&line), CONTRADICTION))
+            Err(Box::new(Located::nowhere(GeoStatus::NoStreet, Some(&line), CONTRADICTION)))
         }
     }
 }
@@ -209,8 +209,10 @@ fn decide(address: &CityAddress, candidates: &[Candidate]) -> Located {
         return Located::nowhere(GeoStatus::NoStreet, line, "geosearch: no candidate is on this street");
     }
     let spellings = spellings(&address.line.number);
-    let agreeing = spellings.iter().find_map(|(spelling, is_of)| {
-        let agrees = |candidate: &&&Candidate| candidate.number == *spelling && is_of(candidate.borough);
+    let agreeing = spellings.iter().find_map(|spelling| {
+        let agrees = |candidate: &&&Candidate| {
+            candidate.number == spelling.number && (spelling.is_of)(candidate.borough)
+        };
         let agreeing: Vec<_> = on_street.iter().filter(agrees).copied().collect();
         (!agreeing.is_empty()).then_some(agreeing)
     });
@@ -251,15 +253,22 @@ fn decide(address: &CityAddress, candidates: &[Candidate]) -> Located {
     .of(line)
 }
 
-/// How the number may be written there, in the order of trying, and in which boroughs. As typed first: a hyphen is part of
-/// a number in Queens, and makes a range elsewhere.
-fn spellings(number: &HouseNumber) -> Vec<(String, fn(Borough) -> bool)> {
-    let mut spellings: Vec<(String, fn(Borough) -> bool)> = vec![(number.text.clone(), |_| true)];
+/// A house number as it may be written in some boroughs.
+struct Spelling {
+    number: String,
+    is_of: fn(Borough) -> bool,
+}
+
+/// How the number may be written there, in the order of trying. As typed first: a hyphen is part of a number in Queens, and
+/// makes a range elsewhere.
+fn spellings(number: &HouseNumber) -> Vec<Spelling> {
+    let mut spellings = vec![Spelling { number: number.text.clone(), is_of: |_| true }];
     if number.hyphen.is_some() {
-        spellings.push((number.low().to_owned(), |borough| borough != Borough::Queens));
+        let low = number.low().to_owned();
+        spellings.push(Spelling { number: low, is_of: |borough| borough != Borough::Queens });
     }
-    spellings
-        .extend(number.split().map(|split| (split, (|borough| borough == Borough::Queens) as fn(_) -> _)));
+    let is_queens: fn(Borough) -> bool = |borough| borough == Borough::Queens;
+    spellings.extend(number.split().map(|number| Spelling { number, is_of: is_queens }));
     spellings
 }
 

@@ -131,7 +131,7 @@ impl Located {
     }
 }
 
-impl From<NoLine> for Located {
+impl From<NoLine> for Box<Located> {
     fn from(why: NoLine) -> Self {
         let (status, words) = match why {
             NoLine::Empty => (GeoStatus::NoLine, "no street line"),
@@ -143,6 +143,6 @@ impl From<NoLine> for Located {
             NoLine::NoStreet(HouseNumber { text, .. }) => Some(text),
             _ => None,
         };
-        Self { house_number, ..Self::nowhere(status, None, words) }
+        Box::new(Located { house_number, ..Located::nowhere(status, None, words) })
     }
 }

@@ -22,6 +22,8 @@ pub enum Mode {
     Failing(u16),
     /// The first of each three requests fails, as a third of the Census' batches do.
     Flaky,
+    /// Requests with an address in Poison Street fail with this status.
+    Poison(u16),
     /// So many requests are one too many, and get 429 with this `Retry-After`.
     TooMany(u32, String),
     /// The answer ends in its middle, and nothing says so.
@@ -193,6 +195,9 @@ impl State {
         match mode {
             Mode::Slow(time) => wait(client, time),
             Mode::Failing(status) => return send(client, status, "", "text/html", b"<html></html>", 1.0),
+            Mode::Poison(status) if format!("{line}{body}").contains("POISON") => {
+                return send(client, status, "", "text/html", b"<html></html>", 1.0);
+            }
             Mode::Flaky if number % 3 == 1 => {
                 return send(client, 500, "", "text/html", b"<html></html>", 1.0);
             }
@@ -297,9 +302,7 @@ fn lot(number: &str, street: &str, borough: &str, zip: &str) -> Value {
 fn wait(client: &TcpStream, time: Duration) {
     let until = Instant::now() + time;
     let _ = client.set_read_timeout(Some(Duration::from_millis(10)));
-    while Instant::now() < until && !matches!(client.peek(&mut [0]), Ok(0)) {
-        thread::sleep(Duration::from_millis(5));
-    }
+    while Instant::now() < until && !matches!(client.peek(&mut [0]), Ok(0)) {}
 }
 
 /// The path of a request line.
