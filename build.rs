@@ -46,7 +46,7 @@ fn name_the_commit() {
         (None, true) => commit().unwrap_or_else(|| "built outside of git, commit unknown".into()),
         (None, false) => "built for development, commit unknown".into(),
     };
-    println!("cargo:rustc-env=MERGANSER_BUILT_FROM={}", commit.trim());
+    println!("cargo:rustc-env=BUILT_FROM={}", commit.trim());
 }
 
 /// `commit 0123456789ab of 2026-11-25`, and whether the files differ from it; none outside of git.
@@ -58,7 +58,7 @@ fn commit() -> Option<String> {
     };
     // An unpacked archive may lie in somebody's repository, whose commit is not ours.
     if git(&["ls-files", "--error-unmatch", "build.rs"]).is_none()
-        || git(&["rev-parse", "--show-prefix"])? != ""
+        || !git(&["rev-parse", "--show-prefix"])?.is_empty()
     {
         return None;
     }
@@ -76,7 +76,7 @@ fn commit() -> Option<String> {
     let mut text = git(&["show", "--no-patch", "--format=commit %h of %cs", "--abbrev=12", "HEAD"])?;
     let mut status = vec!["status", "--porcelain", "--"];
     status.extend(SOURCES);
-    if git(&status)? != "" {
+    if !git(&status)?.is_empty() {
         text += ", with changes";
     }
     Some(text)
@@ -96,9 +96,9 @@ fn name_the_libraries() {
         let name = value(package, "name")?;
         LIBRARIES.contains(&name.as_str()).then(|| Some(format!("{name} {}", value(package, "version")?)))?
     });
-    println!("cargo:rustc-env=MERGANSER_LIBRARIES={}", packages.collect::<Vec<_>>().join(", "));
-    println!("cargo:rustc-env=MERGANSER_TARGET={}", variable("TARGET"));
-    println!("cargo:rustc-env=MERGANSER_RUSTC={}", compiler().unwrap_or_else(|| "an unknown rustc".into()));
+    println!("cargo:rustc-env=BUILT_WITH={}", packages.collect::<Vec<_>>().join(", "));
+    println!("cargo:rustc-env=BUILT_FOR={}", variable("TARGET"));
+    println!("cargo:rustc-env=BUILT_BY={}", compiler().unwrap_or_else(|| "an unknown rustc".into()));
 }
 
 fn compiler() -> Option<String> {

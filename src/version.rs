@@ -8,9 +8,9 @@ pub fn text() -> String {
     format!(
         "{} ({})\nDuckDB {library}\n{}\n{} for {}",
         env!("CARGO_PKG_VERSION"),
-        env!("MERGANSER_BUILT_FROM"),
-        env!("MERGANSER_LIBRARIES"),
-        env!("MERGANSER_RUSTC"),
-        env!("MERGANSER_TARGET"),
+        env!("BUILT_FROM"),
+        env!("BUILT_WITH"),
+        env!("BUILT_BY"),
+        env!("BUILT_FOR"),
     )
 }

