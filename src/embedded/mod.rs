@@ -12,6 +12,7 @@ mod account;
 mod binaries;
 mod error;
 mod fetch;
+mod missing;
 mod postmaster;
 mod server;
 mod settings;

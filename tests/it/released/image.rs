@@ -1,59 +1,141 @@
-//! The image, with no daemon: its files are mounted, read only, and the weekly job runs in them as Kubernetes would run
-//! it, against a real PostgreSQL, a real S3 server and a real OpenSSH.
+//! The image, with no daemon: buildah makes it, its files are mounted, read only, and the weekly job runs in them as
+//! Kubernetes would run it, against a real PostgreSQL, a real S3 server and a real OpenSSH.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use k8s_openapi::api::batch::v1::CronJob;
+use tempfile::TempDir;
 
-use super::{succeed, words};
-use crate::rules::marked;
+use super::{cache, dist, is_root, not_tested, root, succeed, words};
+use crate::datasets::oca::rules::marked;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
-use crate::support::{s3, ssh};
+use crate::support::{self, s3, ssh};
 
-/// What runs the program, in namespaces of its own: $1 the image's files, $2 the folder for work, $3 a memory group or
-/// nothing, $4 and $5 user and group; then the words. Everything but /staging is read only.
-const RUN: &str = r#"
+const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// What every image of ours is smaller than.
+const MOST_MEGABYTES: u64 = 130;
+
+/// Mounts the files of the image $1 and calls the script $2 with their folder and the words behind.
+const MOUNTED: &str = r#"
     set -e
-    root=$1 staging=$2 group=$3 uid=$4 gid=$5
-    shift 5
-    if [ -n "$group" ]; then echo 0 >"$group/cgroup.procs"; fi
-    mount --make-rprivate /
-    mount --bind "$root" "$root"
-    mount -t proc proc "$root/proc"
-    mount -t tmpfs -o mode=755 none "$root/sys"
-    if [ -n "$group" ]; then
-        mkdir -p "$root/sys/fs/cgroup/memory"
-        mount --bind "$group" "$root/sys/fs/cgroup/memory"
-        mount -o remount,bind,ro "$root/sys/fs/cgroup/memory"
-    fi
-    mount --bind "$staging" "$root/staging"
-    mount -o remount,bind,ro "$root"
-    exec chroot --userspec="$uid:$gid" "$root" "$@"
+    container=$(buildah from "$1")
+    trap 'buildah umount "$container" >/dev/null; buildah rm "$container" >/dev/null' EXIT
+    root=$(buildah mount "$container")
+    script=$2
+    shift 2
+    sh -c "$script" sh "$root" "$@"
 "#;
 
-/// A container of the image whose files are mounted; it goes when this is dropped.
-struct Mounted {
-    container: String,
-    root: PathBuf,
-}
+/// Runs the words in the folder $1: $2 for work, $3 a memory group or nothing, $4 and $5 user and group. Everything but
+/// /staging is read only.
+const JOB: &str = r#"
+    exec unshare --mount --pid --fork sh -c '
+        set -e
+        root=$1 staging=$2 group=$3 uid=$4 gid=$5
+        shift 5
+        if [ -n "$group" ]; then echo 0 >"$group/cgroup.procs"; fi
+        mount --make-rprivate /
+        mount --bind "$root" "$root"
+        mount -t proc proc "$root/proc"
+        mount -t tmpfs -o mode=755 none "$root/sys"
+        if [ -n "$group" ]; then
+            mkdir -p "$root/sys/fs/cgroup/memory"
+            mount --bind "$group" "$root/sys/fs/cgroup/memory"
+            mount -o remount,bind,ro "$root/sys/fs/cgroup/memory"
+        fi
+        chown "$uid:$gid" "$staging"
+        mount --bind "$staging" "$root/staging"
+        mount -o remount,bind,ro "$root"
+        exec env -u HOME -u XDG_RUNTIME_DIR -u CONTAINERS_STORAGE_CONF \
+            setpriv --no-new-privs chroot --userspec="$uid:$gid" "$root" "$@"
+    ' sh "$@"
+"#;
 
-impl Mounted {
-    fn new(image: &str) -> Self {
-        let container = succeed(Command::new("buildah").args(["from", image]));
-        let root = succeed(Command::new("buildah").args(["mount", &container])).into();
-        Self { container, root }
+/// What that takes of this machine.
+const PROBE: &str =
+    "exec unshare --mount --pid --fork sh -c 'mount -t proc proc /proc && mount -t tmpfs none /mnt'";
+
+/// Looks at the files in the folder $1, and says a line of each thing: megabytes, authorities, what may be written.
+const LOOK: &str = r#"
+    du -s --block-size=1000000 "$1" | cut -f 1
+    grep -c 'BEGIN CERTIFICATE' "$1/etc/ssl/certs/ca-certificates.crt"
+    (cd "$1" && find . -xdev ! -type l -perm /022)
+    for absent in bin/sh usr/bin/perl usr/bin/dpkg sbin/ldconfig; do
+        [ ! -e "$1/$absent" ] || echo "$absent is in the image"
+    done
+"#;
+
+/// A place for images of these tests' own; it goes when this is dropped.
+struct Store(TempDir);
+
+impl Store {
+    /// None, and a word about it, where no image can be made or run; but what setup installs has to be there.
+    fn new(what: &str) -> Option<Self> {
+        if Command::new("apt-get").arg("--version").output().is_err() {
+            not_tested(what, "it is made of Debian's packages, and there is no apt here");
+            return None;
+        }
+        assert!(Command::new("buildah").arg("--version").output().is_ok(), "no buildah: scripts/setup test");
+        let store = Self(support::server_dir());
+        let place = |name: &str| store.0.path().join(name).display().to_string();
+        // Plain folders: every file system and every user can have them.
+        let (kept, run) = (place("kept"), place("run"));
+        let text = format!("[storage]\ndriver = \"vfs\"\ngraphroot = {kept:?}\nrunroot = {run:?}\n");
+        fs::write(place("storage.conf"), text).expect("a file can be written");
+        let said = store.as_root("sh").args(["-c", PROBE]).output().expect("it was there before");
+        if !said.status.success() {
+            not_tested(what, &format!("this machine does not let us mount: {}", words(&said)));
+            return None;
+        }
+        Some(store)
+    }
+
+    /// Builds the image under a name; its id.
+    fn build(&self, image: &str) -> String {
+        let mut script = self.command(root().join("scripts/image"));
+        succeed(script.args([dist(), Path::new(image)]).env("MERGANSER_CACHE", cache()));
+        succeed(self.command("buildah").args(["images", "--no-trunc", "--quiet", image]))
+    }
+
+    /// A command that finds the images here.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", SYSTEM).stdin(Stdio::null());
+        for name in ["HOME", "XDG_RUNTIME_DIR"] {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        command.env("CONTAINERS_STORAGE_CONF", self.0.path().join("storage.conf"));
+        command
+    }
+
+    /// A command of somebody who is root, in a namespace of their own at least.
+    fn as_root(&self, program: impl AsRef<OsStr>) -> Command {
+        if is_root() {
+            return self.command(program);
+        }
+        let mut command = self.command("buildah");
+        command.arg("unshare").arg(program);
+        command
+    }
+
+    /// A script that gets the folder of the image's files.
+    fn mounted(&self, image: &str, script: &str) -> Command {
+        let mut command = self.as_root("sh");
+        command.args(["-c", MOUNTED, "sh", image, script]);
+        command
     }
 }
 
-impl Drop for Mounted {
+impl Drop for Store {
     fn drop(&mut self) {
-        for words in [["umount", &self.container], ["rm", &self.container]] {
-            let _ = Command::new("buildah").args(words).stdout(Stdio::null()).status();
-        }
+        // What is in it belongs to users of a namespace.
+        let _ =
+            self.as_root("rm").arg("-rf").args(["kept", "run"].map(|name| self.0.path().join(name))).status();
     }
 }
 
@@ -75,7 +157,15 @@ impl MemoryGroup {
                 return Some(group);
             }
         }
+        not_tested("the memory limit of the weekly job", "this machine makes no memory groups for us");
         None
+    }
+
+    /// The most that was used, in bytes.
+    fn most(&self) -> u64 {
+        let files = ["memory.max_usage_in_bytes", "memory.peak"].map(|file| self.0.join(file));
+        let most = files.iter().find_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
+        most.expect("the group says it")
     }
 }
 
@@ -85,15 +175,10 @@ impl Drop for MemoryGroup {
     }
 }
 
-fn image() -> String {
-    format!("merganser:{}", env!("CARGO_PKG_VERSION"))
-}
-
 /// The weekly job of `deploy/`.
 fn cron_job() -> CronJob {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base/cronjob.yaml");
-    serde_norway::from_str(&fs::read_to_string(file).expect("a manifest can be read"))
-        .expect("it is a CronJob")
+    let text = fs::read_to_string(root().join("deploy/base/cronjob.yaml")).expect("a manifest can be read");
+    serde_norway::from_str(&text).expect("it is a CronJob")
 }
 
 fn bytes(quantity: &str) -> u64 {
@@ -102,21 +187,21 @@ fn bytes(quantity: &str) -> u64 {
 }
 
 #[tokio::test]
-#[ignore = "make test-dist runs it, on what make image has built"]
 async fn the_weekly_job_runs_in_the_image() {
+    let Some(store) = Store::new("the weekly job in the image") else { return };
+    let image = "merganser:tests";
+    store.build(image);
     let pod = cron_job().spec.job_template.spec.and_then(|job| job.template.spec).expect("the job has a pod");
     let (container, user) = (pod.containers[0].clone(), pod.security_context.expect("a pod says who it is"));
     let limit = container.resources.and_then(|resources| resources.limits).expect("there are limits");
-    let group = MemoryGroup::new(bytes(&limit["memory"].0));
-    if group.is_none() {
-        eprintln!("no memory limit: this machine makes no memory groups for us");
-    }
+    let limit = bytes(&limit["memory"].0);
+    let group = MemoryGroup::new(limit);
     let (pipeline, bucket, server) = (Pipeline::new("image").await, s3::bucket("image").await, ssh::server());
     let extract =
         Extract::weekly("2024-01-08").case("a", &marked("1")).case("b", "<FiledDate>soon</FiledDate>");
     server.put(&extract.file_name(), &extract.bytes());
     server.own_files();
-    let mut env: BTreeMap<String, String> = bucket.env().into_iter().collect();
+    let mut variables: BTreeMap<String, String> = bucket.env().into_iter().collect();
     for (name, value) in [
         ("DATABASE_URL", pipeline.database.tcp_url()),
         ("AWS_S3_BUCKET_NAME", bucket.name.clone()),
@@ -126,88 +211,55 @@ async fn the_weekly_job_runs_in_the_image() {
         ("MERGANSER_LOG_FORMAT", "json".into()),
         ("MERGANSER_WORK_DIR", "/staging".into()),
     ] {
-        env.insert(name.into(), value);
+        variables.insert(name.into(), value);
     }
-    let mounted = Mounted::new(&image());
     let staging = pipeline.folder().join("work");
     let number = |id: Option<i64>| id.expect("the pod says it").to_string();
     let (uid, gid) = (number(user.run_as_user), number(user.run_as_group));
-    succeed(Command::new("chown").arg(format!("{uid}:{gid}")).arg(&staging));
-    let in_image = |line: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--pid", "--fork", "sh", "-c", RUN, "sh"]).arg(&mounted.root).arg(&staging);
-        command.arg(group.as_ref().map_or_else(PathBuf::new, |group| group.0.clone())).args([&uid, &gid]);
-        command.args(line).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(&env);
-        command.stdin(Stdio::null());
-        command
-    };
-    let args = container.args.expect("the job has arguments");
-    let entry = "/opt/merganser/merganser";
-    let command_line: Vec<_> = [entry].into_iter().chain(args.iter().map(String::as_str)).collect();
-    let run = || {
-        let mut command = in_image(&command_line);
+    let run = |words: &[String]| {
+        let mut command = store.mounted(image, JOB);
+        command.arg(&staging).arg(group.as_ref().map_or(Path::new(""), |group| &group.0)).args([&uid, &gid]);
+        command.arg("/opt/merganser/merganser").args(words).envs(&variables);
         async move {
-            let ran = tokio::task::spawn_blocking(move || command.output().expect("unshare runs")).await;
+            let ran = tokio::task::spawn_blocking(move || command.output().expect("it runs")).await;
             Ran::new(ran.expect("the run is over"))
         }
     };
     // Before the first: what the pod would be checked with.
-    let check = in_image(&[entry, "check", "oca"]).output().expect("unshare runs");
-    assert!(check.status.success(), "{}", words(&check));
-    let ran = run().await.exits(3);
+    run(&["check".into(), "oca".into()]).await.exits(0);
+    let job = container.args.expect("the job has arguments");
+    let ran = run(&job).await.exits(3);
     assert_eq!(
         (ran.count("records_loaded"), pipeline.one("select count(*) from oca_index").await),
         (1, "1".into())
     );
     assert!(bucket.objects().await.contains_key("public/oca_index.csv"));
     // The next week has nothing new.
-    assert_eq!(run().await.exits(0).count("files"), 0);
+    assert_eq!(run(&job).await.exits(0).count("files"), 0);
     let kept: Vec<_> = fs::read_dir(&staging).expect("a folder").flatten().collect();
     assert!(kept.is_empty(), "left behind: {kept:?}");
     if let Some(group) = &group {
-        let mut most = ["memory.max_usage_in_bytes", "memory.peak"].iter();
-        let most =
-            most.find_map(|file| fs::read_to_string(group.0.join(file)).ok()?.trim().parse::<u64>().ok());
-        let (most, limit) = (most.unwrap_or_default(), bytes(&limit["memory"].0));
+        let most = group.most();
         assert!(most > 0 && most < limit, "{most} of {limit}");
         println!("the weekly job used {} MiB of {} MiB", most >> 20, limit >> 20);
     }
 }
 
 #[test]
-#[ignore = "make test-dist runs it, on what make image has built"]
-fn the_image_is_the_same_when_it_is_built_again() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/image");
-    let id = |image: &str| succeed(Command::new("buildah").args(["images", "--no-trunc", "--quiet", image]));
-    // Both here: the one of `make image` may be of an earlier commit, and so of another time.
-    let [first, second] = ["merganser:built-once", "merganser:built-twice"].map(|image| {
-        succeed(Command::new(&script).arg(image));
-        let built = id(image);
-        succeed(Command::new("buildah").args(["rmi", image]));
-        built
-    });
-    assert_eq!(first, second);
-}
-
-#[test]
-#[ignore = "make test-dist runs it, on what make image has built"]
-fn the_image_holds_what_it_needs_and_no_more() {
-    let said = succeed(Command::new("buildah").args(["inspect", "--type", "image", &image()]));
+fn the_image_holds_what_it_needs_no_more_and_is_the_same_when_it_is_built_again() {
+    let Some(store) = Store::new("what is in the image") else { return };
+    let (image, again) = ("merganser:first", "merganser:second");
+    assert_eq!(store.build(image), store.build(again), "two builds of the same");
+    let said = succeed(store.command("buildah").args(["inspect", "--type", "image", image]));
     let said: serde_json::Value = serde_json::from_str(&said).expect("it is JSON");
     let config = &said["OCIv1"]["config"];
     assert_eq!(config["User"], "10001:10001");
     assert_eq!(config["Entrypoint"][0], "/opt/merganser/merganser");
-    let mounted = Mounted::new(&image());
-    let megabytes = succeed(Command::new("du").args(["-s", "--block-size=1000000"]).arg(&mounted.root));
-    let megabytes: u64 = megabytes.split('\t').next().and_then(|word| word.parse().ok()).expect("a number");
-    assert!(megabytes < 130, "{megabytes} MB");
-    let bundle =
-        fs::read_to_string(mounted.root.join("etc/ssl/certs/ca-certificates.crt")).expect("the authorities");
-    assert!(bundle.matches("BEGIN CERTIFICATE").count() > 100);
-    for absent in ["bin/sh", "usr/bin/perl", "usr/bin/dpkg", "sbin/ldconfig"] {
-        assert!(!mounted.root.join(absent).exists(), "{absent} is in the image");
-    }
-    let writable =
-        succeed(Command::new("find").arg(&mounted.root).args(["-xdev", "!", "-type", "l", "-perm", "/022"]));
-    assert_eq!(writable, mounted.root.join("tmp").display().to_string());
+    let said = succeed(&mut store.mounted(image, LOOK));
+    let lines: Vec<_> = said.lines().collect();
+    let number = |line: &str| line.parse::<u64>().unwrap_or_else(|_| panic!("{said}"));
+    assert!(number(lines[0]) < MOST_MEGABYTES, "{said}");
+    assert!(number(lines[1]) > 100, "the authorities: {said}");
+    // What others than root may write, and nothing of what an image should not have.
+    assert_eq!(lines[2..], ["./tmp"], "{said}");
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{built, succeed, words};
+use super::{built, cache, is_release, is_root, not_tested, root, succeed, words};
 use crate::support;
 
 /// An ordinary user's home with the wheel installed into a virtual environment, and nothing else to run.
@@ -24,23 +24,18 @@ struct Home {
 
 impl Home {
     fn new() -> Self {
-        let is_root = succeed(Command::new("id").arg("-u")) == "0";
         let number =
             |flag: &str| succeed(Command::new("id").args([flag, "nobody"])).parse().expect("a number");
-        let user = is_root.then(|| (number("-u"), number("-g")));
+        let user = is_root().then(|| (number("-u"), number("-g")));
         let home = Self { folder: support::server_dir(), user };
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("a mode can be set");
-        fs::copy(built(".whl"), home.path().join(built(".whl").file_name().expect("a name")))
-            .expect("a copy");
+        let wheel = home.path().join(built(".whl").file_name().expect("a name"));
+        fs::copy(built(".whl"), &wheel).expect("a copy");
         fs::create_dir(home.path().join("bin")).expect("a folder");
         if let Some((uid, gid)) = user {
             chown(home.path(), Some(uid), Some(gid)).expect("root may give a folder away");
         }
-        succeed(
-            home.command("python3").env("PATH", "/usr/local/bin:/usr/bin:/bin").args(["-m", "venv", "venv"]),
-        );
-        let wheel = built(".whl");
-        let wheel = home.path().join(wheel.file_name().expect("a name"));
+        succeed(home.command("python3").env("PATH", SYSTEM).args(["-m", "venv", "venv"]));
         let pip = home.path().join("venv/bin/python");
         succeed(home.command(pip).args(["-m", "pip", "install", "--quiet", "--no-index"]).arg(wheel));
         home
@@ -69,19 +64,28 @@ impl Home {
         self.command(self.path().join("venv/bin/merganser"))
     }
 
-    /// Runs the installed program where the system's PostgreSQL cannot be seen; none where that takes rights that are
-    /// not there.
+    /// Runs the installed program where the system's PostgreSQL cannot be seen. None: this machine gives us no view of
+    /// our own of what is mounted.
     fn without_postgresql(&self, arguments: &[&str]) -> Option<Output> {
-        let (uid, gid) = self.user?;
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", HIDE, "sh", &uid.to_string(), &gid.to_string()]);
-        command.arg(self.path().join("venv/bin/merganser")).args(arguments).env_clear();
-        let path = |name: &str| self.path().join(name).display().to_string();
-        command
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("USER_PATH", path("bin"))
-            .env("HOME", self.path());
-        Some(command.current_dir(self.path()).stdin(Stdio::null()).output().expect("unshare runs"))
+        let unshare: &[&str] = if is_root() { &[] } else { &["--map-root-user"] };
+        let in_view = |script: &str| {
+            let mut command = self.command("/usr/bin/env");
+            command.arg(format!("PATH={SYSTEM}")).arg("unshare").args(unshare);
+            command.args(["--mount", "sh", "-c", script, "sh"]);
+            command.uid(rustix::process::geteuid().as_raw()).gid(rustix::process::getegid().as_raw());
+            command
+        };
+        if !in_view("mount -t tmpfs none /mnt").status().is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let mut command = in_view(HIDE);
+        let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let (uid, gid) = self.user.unwrap_or(own);
+        let path = [self.path().join("venv/bin"), self.path().join("bin")];
+        command.args([uid.to_string(), gid.to_string(), if is_root() { "root" } else { "other" }.into()]);
+        command.arg(std::env::join_paths(path).expect("no colon"));
+        command.arg(self.path().join("venv/bin/merganser")).args(arguments);
+        Some(command.output().expect("unshare runs"))
     }
 
     /// Puts programs of the system into `bin/`.
@@ -93,14 +97,21 @@ impl Home {
     }
 }
 
-/// Hides where Debian and others put PostgreSQL's programs, then becomes the user.
+/// Where the system's programs are.
+const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Hides where Debian and others put PostgreSQL's programs, then becomes the user $1 of the group $2, with the search path $4.
+/// $3: whether root does that, or somebody who is root in a namespace of their own alone.
 const HIDE: &str = r#"
     for folder in /usr/lib/postgresql /usr/pgsql-*; do
         [ ! -d "$folder" ] || mount -t tmpfs none "$folder" || exit 9
     done
-    uid=$1 gid=$2
-    shift 2
-    exec setpriv --reuid "$uid" --regid "$gid" --clear-groups env PATH="$USER_PATH" "$@"
+    uid=$1 gid=$2 who=$3 path=$4
+    shift 4
+    if [ "$who" = root ]; then
+        exec setpriv --reuid "$uid" --regid "$gid" --clear-groups env PATH="$path" "$@"
+    fi
+    exec unshare --user --map-user="$uid" --map-group="$gid" env PATH="$path" "$@"
 "#;
 
 /// The crates that cargo links into the program, `name version`, without our own.
@@ -131,7 +142,6 @@ fn find(folder: &Path, ending: &str) -> PathBuf {
 }
 
 #[test]
-#[ignore = "make test-dist runs it, on what make dist has built"]
 fn an_ordinary_user_installs_the_wheel_and_runs_the_demo() {
     let (wheel, begin) = (built(".whl"), Instant::now());
     let name = wheel.file_name().expect("a name").to_string_lossy().into_owned();
@@ -155,7 +165,6 @@ fn an_ordinary_user_installs_the_wheel_and_runs_the_demo() {
 }
 
 #[test]
-#[ignore = "make test-dist runs it, on what make dist has built"]
 fn the_program_looks_beside_itself_alone_and_says_what_it_was_built_of() {
     let home = Home::new();
     let program = home.path().join("venv/bin/merganser");
@@ -164,10 +173,13 @@ fn the_program_looks_beside_itself_alone_and_says_what_it_was_built_of() {
         dynamic.lines().filter(|line| line.contains("RUNPATH") || line.contains("RPATH")).collect();
     assert!(run_path.len() == 1 && run_path[0].ends_with("[$ORIGIN]"), "{run_path:?}");
     let said = succeed(home.merganser().arg("--version"));
-    let commit = succeed(
-        Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).current_dir(env!("CARGO_MANIFEST_DIR")),
-    );
-    for part in [format!("merganser {}", env!("CARGO_PKG_VERSION")), format!("(commit {commit} of ")] {
+    let build = if is_release() {
+        let git = ["rev-parse", "--short=12", "HEAD"];
+        format!("(commit {} of ", succeed(Command::new("git").args(git).current_dir(root())))
+    } else {
+        "(built for development, commit unknown)".into()
+    };
+    for part in [format!("merganser {}", env!("CARGO_PKG_VERSION")), build] {
         assert!(said.contains(&part), "{part} is not in: {said}");
     }
     for library in ["DuckDB v1.", "aws-sdk-s3 ", "tokio-postgres ", "rustc "] {
@@ -180,11 +192,11 @@ fn the_program_looks_beside_itself_alone_and_says_what_it_was_built_of() {
 }
 
 #[test]
-#[ignore = "make test-dist runs it, on what make dist has built"]
 fn licences_and_bill_of_materials_name_what_is_in_it() {
-    let home = Home::new();
-    let site = home.path().join("venv/lib");
-    let bill = fs::read_to_string(find(&site, "merganser.cdx.json")).expect("a file");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let unpacked = folder.path();
+    succeed(Command::new("unzip").arg("-q").arg(built(".whl")).arg("-d").arg(unpacked));
+    let bill = fs::read_to_string(find(unpacked, "merganser.cdx.json")).expect("a file");
     let bill: Value = serde_json::from_str(&bill).expect("it is JSON");
     let components = bill["components"].as_array().expect("a list");
     let text = |component: &Value, name: &str| component[name].as_str().unwrap_or_default().to_owned();
@@ -199,14 +211,14 @@ fn licences_and_bill_of_materials_name_what_is_in_it() {
             && component["purl"].as_str().is_some_and(|purl| purl.starts_with("pkg:npm/"))
     });
     let duckdb = duckdb.expect("the library is named, too");
-    assert_eq!(duckdb["hashes"][0]["content"], sum(&home.path().join("venv/bin/libduckdb.so")).as_str());
+    assert_eq!(duckdb["hashes"][0]["content"], sum(&find(unpacked, "libduckdb.so")).as_str());
     assert!(
         duckdb["components"].as_array().is_some_and(|parts| parts.iter().any(|part| part["name"] == "icu"))
     );
-    let version = succeed(home.merganser().arg("--version"));
+    let version = merganser::version::text();
     assert!(version.contains(&format!("DuckDB v{}", text(duckdb, "version"))), "{version}");
 
-    let licences = fs::read_to_string(find(&site, "THIRD-PARTY-LICENSES.txt")).expect("a file");
+    let licences = fs::read_to_string(find(unpacked, "THIRD-PARTY-LICENSES.txt")).expect("a file");
     for name in linked_crates() {
         let named = licences.lines().any(|line| {
             line.strip_prefix(&name).is_some_and(|rest| rest.starts_with(" (") || rest.starts_with(": "))
@@ -217,12 +229,11 @@ fn licences_and_bill_of_materials_name_what_is_in_it() {
         licences.contains("Stichting DuckDB Foundation") && licences.contains("mbedtls, in libduckdb.so")
     );
     for own in ["LICENSE-MIT", "LICENSE-APACHE"] {
-        find(&site, own);
+        find(unpacked, own);
     }
 }
 
 #[test]
-#[ignore = "make test-dist runs it, on what make dist has built"]
 fn the_checksums_are_those_of_the_files() {
     let sums = built("SHA256SUMS");
     let folder = sums.parent().expect("it is in a folder");
@@ -232,12 +243,14 @@ fn the_checksums_are_those_of_the_files() {
 }
 
 #[test]
-#[ignore = "make test-dist runs it, on what make dist has built"]
 fn a_user_without_postgresql_is_told_the_command_or_gets_it_from_npm() {
     let home = Home::new();
     home.lend(&["apt-get"]);
     let Some(none) = home.without_postgresql(&["demo", "--dir", "one"]) else {
-        eprintln!("skipped: only root can hide the system's PostgreSQL");
+        not_tested(
+            "the demo without PostgreSQL",
+            "its programs can be hidden by root, or in a user namespace",
+        );
         return;
     };
     let said = words(&none);
@@ -245,7 +258,21 @@ fn a_user_without_postgresql_is_told_the_command_or_gets_it_from_npm() {
     for part in ["sudo apt-get install postgresql", "with npm in the search path"] {
         assert!(said.contains(part), "{part} is not in: {said}");
     }
-    home.lend(&["npm", "node", "tar", "gzip", "sh", "env"]);
+    home.lend(&["tar", "gzip", "sh", "env", "cp"]);
+    if is_release() {
+        home.lend(&["npm", "node"]);
+    } else if let Some(archive) = npm_archive() {
+        // The registry is asked by setup alone: this is what it has given.
+        let copy = home.path().join("package.tgz");
+        fs::copy(archive, &copy).expect("a copy");
+        let npm = home.path().join("bin/npm");
+        fs::write(&npm, format!("#!/bin/sh\n[ \"$1\" = pack ] && cp {} .\n", copy.display()))
+            .expect("a file");
+        fs::set_permissions(&npm, fs::Permissions::from_mode(0o755)).expect("a mode can be set");
+    } else {
+        not_tested("the demo with PostgreSQL out of npm", "setup has no such package for this machine");
+        return;
+    }
     let demo = home.without_postgresql(&["demo", "--dir", "two"]).expect("it could be hidden before");
     let said = words(&demo);
     assert!(demo.status.success(), "{said}");
@@ -255,4 +282,10 @@ fn a_user_without_postgresql_is_told_the_command_or_gets_it_from_npm() {
     // It is fetched once.
     let again = home.without_postgresql(&["demo", "--dir", "three"]).expect("it could be hidden before");
     assert!(again.status.success() && !words(&again).contains("npm package"), "{}", words(&again));
+}
+
+/// PostgreSQL's programs as `scripts/setup test` has fetched them.
+fn npm_archive() -> Option<PathBuf> {
+    let files = fs::read_dir(cache().join("embedded-postgres")).into_iter().flatten().flatten();
+    files.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|extension| extension == "tgz"))
 }
