@@ -82,17 +82,35 @@ impl Store {
         }
         assert!(Command::new("buildah").arg("--version").output().is_ok(), "no buildah: scripts/setup test");
         let store = Self(support::server_dir());
-        let place = |name: &str| store.0.path().join(name).display().to_string();
-        // Plain folders: every file system and every user can have them.
-        let (kept, run) = (place("kept"), place("run"));
-        let text = format!("[storage]\ndriver = \"vfs\"\ngraphroot = {kept:?}\nrunroot = {run:?}\n");
-        fs::write(place("storage.conf"), text).expect("a file can be written");
+        // The first one copies less; the second works on every file system and for every user.
+        let works = |driver: &str| {
+            store.keep_with(driver);
+            store.as_root("buildah").arg("images").output().is_ok_and(|said| said.status.success())
+        };
+        assert!(["overlay", "vfs"].iter().any(|driver| works(driver)), "buildah keeps no images here");
         let said = store.as_root("sh").args(["-c", PROBE]).output().expect("it was there before");
         if !said.status.success() {
             not_tested(what, &format!("this machine does not let us mount: {}", words(&said)));
             return None;
         }
         Some(store)
+    }
+
+    /// Has buildah keep its images here, in this way, and begin with none.
+    fn keep_with(&self, driver: &str) {
+        self.empty();
+        let [kept, run] = self.folders();
+        let text = format!("[storage]\ndriver = \"{driver}\"\ngraphroot = {kept:?}\nrunroot = {run:?}\n");
+        fs::write(self.0.path().join("storage.conf"), text).expect("a file can be written");
+    }
+
+    fn folders(&self) -> [PathBuf; 2] {
+        ["kept", "run"].map(|name| self.0.path().join(name))
+    }
+
+    /// What is in it belongs to users of a namespace.
+    fn empty(&self) {
+        let _ = self.as_root("rm").arg("-rf").args(self.folders()).output();
     }
 
     /// Builds the image under a name; its id.
@@ -133,9 +151,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // What is in it belongs to users of a namespace.
-        let _ =
-            self.as_root("rm").arg("-rf").args(["kept", "run"].map(|name| self.0.path().join(name))).status();
+        self.empty();
     }
 }
 
