@@ -19,10 +19,8 @@ build: ## install what is missing, build target/release/merganser
 		cmp -s "$$file" "target/release/$${file##*/}" || install -m 755 "$$file" target/release/ || exit 1; \
 	done
 
-demo: ## run the whole pipeline on made-up data, on a private database
-	@scripts/setup build
-	cargo build --profile demo --locked
-	@"$(CARGO_TARGET_DIR)/demo/merganser" demo
+demo: build ## run the whole pipeline on made-up data, on a private database
+	@target/release/merganser demo
 
 dist: ## build what is released: a wheel, an archive, their checksums; into dist/
 	@scripts/setup dist
