@@ -6,7 +6,7 @@ DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
 CARGO_TARGET_DIR ?= $(MERGANSER_CACHE)/target
 export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR
 
-.PHONY: help build demo session test compare soak fuzz deny bench bench-full
+.PHONY: help build demo dist image session test test-dist compare soak fuzz deny bench bench-full
 
 help: ## list these words
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -21,6 +21,14 @@ build: ## install what is missing, build target/release/merganser
 
 demo: build ## run the whole pipeline on made-up data, on a private database
 	@target/release/merganser demo
+
+dist: ## build what is released: a wheel, an archive, their checksums; into dist/
+	@scripts/setup dist
+	@scripts/dist
+
+image: dist ## build the container image, without a daemon and without a base image
+	@scripts/setup image
+	@scripts/image
 
 session: build ## build the second program that docs/session.md plays with
 	cargo build --release --locked --example older-merganser
@@ -39,6 +47,10 @@ test: ## install what is missing, check format and lints, run every test
 compare: $(if $(NEW),,build) ## hold OLD=program against this build: outputs, tables, ledger, objects (some minutes)
 	@test -n "$(OLD)" || { echo 'make compare OLD=path of an older merganser [NEW=path]' >&2; exit 2; }
 	scripts/compare "$(OLD)" "$(or $(NEW),target/release/merganser)"
+
+test-dist: dist ## try what make dist has built as make test tries its own build, with the real npm
+	@scripts/setup test
+	MERGANSER_TEST_DIST=dist cargo test --locked --features failpoints --test it released:: -- --nocapture
 
 soak: ## kill runs at random times for ten minutes, look that nothing is lost or half-done
 	@scripts/setup test

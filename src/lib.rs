@@ -23,4 +23,5 @@ pub mod schema;
 pub mod sql;
 pub mod stages;
 pub mod system;
+pub mod version;
 pub mod words;

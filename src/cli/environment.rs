@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory, Error, FromArgMatches};
 
 use crate::cli::Cli;
+use crate::version;
 
 /// Names of the job that this program takes over from, and the variable that each of them stands for. Its
 /// other variables are those of the options themselves.
@@ -37,6 +38,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
     let words: Vec<_> = words.into_iter().collect();
     let older = older_names(&|name| std::env::var_os(name))?;
     let mut command = Cli::command().mut_subcommands(|command| with_older_names(command, &older));
+    // Not for every command: DuckDB is asked for its own.
+    if words.iter().any(|word| word == "--version") {
+        command = command.long_version(&*version::text().leak());
+    }
     let matches = command.try_get_matches_from_mut(&words);
     // Whoever asks for help gets it.
     if !matches.as_ref().is_err_and(|error| !error.use_stderr())

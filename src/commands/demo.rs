@@ -44,6 +44,9 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
         println!("   {} ({} cases)", sample.path.display(), count(sample.cases));
     }
     let args = DemoArgs { database_url: database_url(&args.database_url, &dir)?, ..args };
+    if args.database_url.starts_with("embedded") {
+        embedded::bring_programs(|said| println!("\n{said}")).await.map_err(Cause::from)?;
+    }
     let run_config = run_config(&args, &dir)?;
     println!("\n2. The run: select, fetch, parse, check, export, upload, load, promote, publish.");
     // One server for the run and the look at its result.

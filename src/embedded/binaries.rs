@@ -86,6 +86,7 @@ fn candidates() -> Vec<PathBuf> {
     }
     dirs.extend(PLACES.iter().flat_map(|place| expand(place)));
     dirs.extend(env::var_os("PATH").iter().flat_map(env::split_paths));
+    dirs.extend(super::fetch::programs());
     dirs
 }
 

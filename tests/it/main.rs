@@ -6,6 +6,7 @@ mod docs;
 mod engine;
 #[cfg(feature = "failpoints")]
 mod faults;
+mod released;
 mod servers;
 mod support;
 

@@ -5,3 +5,4 @@ mod documents;
 pub mod rights;
 mod session;
 mod setup;
+mod versions;
