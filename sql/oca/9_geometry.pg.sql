@@ -19,8 +19,21 @@ declare
             and not attisdropped
             and attgenerated = ''
     );
+    has_work boolean := false;
 begin
+    -- Where nothing is geocoded, the right to update is not needed.
     if postgis is not null and has_geom then
+        execute format(
+            'select exists (
+                select
+                from (select distinct record_id from pg_temp.completed) as completed
+                    join %I.oca_addresses as address on completed.record_id = address.indexnumberid
+                where lat is not null or geom is not null
+            )',
+            current_setting('merganser.schema')
+        ) into has_work;
+    end if;
+    if has_work then
         -- Operators of PostGIS may be in another schema: bytes are compared.
         execute format(
             'update %1$I.oca_addresses as address

@@ -84,7 +84,8 @@ async fn status_for_machines_says_the_same() {
     assert_eq!((&run["files"][0]["name"], &run["files"][0]["records_failed"]), (&FILE.into(), &4.into()));
     let steps: Vec<_> =
         run["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
-    let expected = ["select", "fetch", "parse", "check", "export", "upload", "load", "promote", "publish"];
+    let expected =
+        ["select", "fetch", "parse", "check", "enrich", "export", "upload", "load", "promote", "publish"];
     assert_eq!(steps, expected);
     assert_eq!(run["table_changes"].as_array().unwrap().len(), 12);
     assert_eq!(run["failures"]["open"], 4);
