@@ -87,7 +87,7 @@ async fn status_for_machines_says_the_same() {
     let expected =
         ["select", "fetch", "parse", "check", "enrich", "export", "upload", "load", "promote", "publish"];
     assert_eq!(steps, expected);
-    assert_eq!(run["table_changes"].as_array().unwrap().len(), 12);
+    assert_eq!(run["table_changes"].as_array().unwrap().len(), 13);
     assert_eq!(run["failures"]["open"], 4);
     assert!(run["guards"].as_array().unwrap().iter().all(|guard| guard["passed"] == true));
     let file = json(&pipeline, &["status", FILE, "--json"]).await;
