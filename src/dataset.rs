@@ -3,6 +3,7 @@
 
 pub mod ask;
 pub mod enrichment;
+pub mod map;
 pub mod records;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use arrow::record_batch::RecordBatch;
 use jiff::civil::Date;
 
 use self::enrichment::Enrichment;
+use self::map::MapOf;
 
 /// The type of a production column, as PostgreSQL names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +191,8 @@ pub struct Dataset {
     /// What its PostgreSQL scripts may name beside the engine's variables: of its own options.
     pub variables: fn(&Options) -> Vec<(&'static str, String)>,
     pub scripts: Scripts,
+    /// What can be drawn of it.
+    pub map: Option<&'static MapOf>,
     pub published: &'static [PublishedTable],
 }
 

@@ -14,6 +14,7 @@ pub mod geosearch;
 mod leftovers;
 mod locality;
 pub mod located;
+mod map;
 mod names;
 pub mod options;
 mod parse;
@@ -68,6 +69,7 @@ pub const OCA: Dataset = Dataset {
         guards: Some(include_str!("../../../sql/oca/8_guards.pg.sql")),
         newest: Some(include_str!("../../../sql/oca/7_newest.pg.sql")),
     },
+    map: Some(&map::MAP),
     published: &[
         whole("oca_index.csv", "oca_index"),
         whole("oca_causes.csv", "oca_causes"),

@@ -47,6 +47,7 @@ pub const RATES: Dataset = Dataset {
         guards: None,
         newest: None,
     },
+    map: None,
     published: &[PublishedTable {
         name: "rates.csv",
         reach: Reach::Public,
