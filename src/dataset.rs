@@ -4,6 +4,7 @@
 pub mod ask;
 pub mod derived;
 pub mod enrichment;
+pub mod map;
 pub mod records;
 mod tables;
 
@@ -15,6 +16,7 @@ use jiff::civil::Date;
 
 use derived::{Derived, Described};
 use enrichment::Enrichment;
+use map::MapOf;
 
 pub use tables::{CellSource, Column, ColumnType, Table};
 
@@ -138,6 +140,8 @@ pub struct Dataset {
     pub derived: &'static [Derived],
     /// What tables, views and columns are to people who read them.
     pub dictionary: &'static [Described],
+    /// What `merganser map` can draw of it.
+    pub map: Option<&'static MapOf>,
     pub published: &'static [PublishedTable],
 }
 

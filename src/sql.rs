@@ -159,6 +159,9 @@ pub const BACKFILL_NEXT: &str = part(file::BACKFILL, "next");
 pub const BACKFILL_COMPLETED: &str = part(file::BACKFILL, "completed");
 pub const BACKFILL_ANSWERS: &str = part(file::BACKFILL, "answers");
 
+/// Its parameters are PostgreSQL's own ($1, …).
+pub const MAP_RUN: &str = include_str!("../sql/map/run.pg.sql");
+
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 
 pub const PUBLISH_NEWEST: &str = part(file::PUBLISH, "newest");

@@ -45,6 +45,8 @@ pub enum Command {
     Purge(Box<PurgeArgs>),
     /// Complete rows that are in production already, a batch a transaction
     Backfill(Box<BackfillArgs>),
+    /// Draw what is in the database on a map: one page or picture that needs nothing else
+    Map(MapArgs),
     /// Write a made-up extract that looks like the real one
     Sample(SampleArgs),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
@@ -66,6 +68,18 @@ fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
 /// What a dataset's rows can be completed with, by name.
 fn enrichment() -> PossibleValuesParser {
     let known = datasets::ALL.iter().filter_map(|dataset| dataset.enrichment);
+    PossibleValuesParser::new(known.map(|known| PossibleValue::new(known.name).help(known.about)))
+}
+
+/// The ways to divide the land that a dataset's map knows, by name.
+fn division() -> PossibleValuesParser {
+    let known = datasets::ALL.iter().filter_map(|dataset| dataset.map).flat_map(|map| map.divisions);
+    PossibleValuesParser::new(known.map(|known| PossibleValue::new(known.name).help(known.about)))
+}
+
+/// What a dataset's map can count, by name.
+fn measure() -> PossibleValuesParser {
+    let known = datasets::ALL.iter().filter_map(|dataset| dataset.map).flat_map(|map| map.measures);
     PossibleValuesParser::new(known.map(|known| PossibleValue::new(known.name).help(known.about)))
 }
 
@@ -220,6 +234,30 @@ pub struct BackfillArgs {
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
+}
+
+#[derive(Args)]
+pub struct MapArgs {
+    /// The dataset
+    #[arg(value_parser = dataset())]
+    pub dataset: &'static Dataset,
+    /// The areas
+    #[arg(long, value_name = "AREAS", value_parser = division())]
+    pub by: String,
+    /// What is counted [default: the first]
+    #[arg(long, value_name = "MEASURE", value_parser = measure())]
+    pub measure: Option<String>,
+    /// The first day that counts
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub since: Option<jiff::civil::Date>,
+    /// The last day that counts
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub until: Option<jiff::civil::Date>,
+    /// The file to write: a page (.html) or the picture alone (.svg); one that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 #[derive(Args)]

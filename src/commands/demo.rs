@@ -5,10 +5,11 @@ use std::path::Path;
 use crate::cli::DemoArgs;
 use crate::clients::postgres;
 use crate::clients::source::SourceUrl;
+use crate::commands::map;
 use crate::commands::run;
 use crate::commands::summary;
 use crate::commands::summary::Summary;
-use crate::config::{DatabaseConfig, RunConfig};
+use crate::config::{DatabaseConfig, MapConfig, MapFile, RunConfig};
 use crate::datasets::oca::OCA;
 use crate::datasets::oca::options::of_level;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
@@ -51,9 +52,17 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
     println!("\n2. The run: select, fetch, parse, check, export, upload, load, promote, publish.");
     // One server for the run and the look at its result.
     let server = Server::open(&run_config.target.database.url).await?;
+    let map_config = map_config(&run_config.target.database, &dir);
     let result = run_and_show(run_config, report, &server).await;
+    let drawn = match (&result, map_config) {
+        (Ok(_), Some(config)) => map::draw(&config, &server.url).await.map(Some),
+        _ => Ok(None),
+    };
     server.close().await;
     let done = result?;
+    if let Some(place) = drawn? {
+        println!("4. On a map; open it with a browser:\n   {}", place.trim_end().replace('\n', "\n   "));
+    }
     next_steps(&args, &dir, done.has_failures());
     Ok(Exit::Done)
 }
@@ -98,6 +107,23 @@ fn run_config(args: &DemoArgs, dir: &Path) -> Result<RunConfig, Cause> {
     Ok(config)
 }
 
+/// A page with the map of what was loaded, in the demo's folder.
+fn map_config(database: &DatabaseConfig, dir: &Path) -> Option<MapConfig> {
+    let map = OCA.map?;
+    Some(MapConfig {
+        database: database.clone(),
+        dataset: &OCA,
+        map,
+        division: map.divisions.first()?,
+        measure: map.measures.first()?,
+        since: None,
+        until: None,
+        out: dir.join("map.html"),
+        file: MapFile::Page,
+        note: Some("Made-up data of the demo: these cases never were."),
+    })
+}
+
 /// A few real rows, as a person would ask for them.
 async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
     let failed = |e| postgres::classify(e, "look at the result");
@@ -119,7 +145,7 @@ fn next_steps(args: &DemoArgs, dir: &Path, has_failures: bool) {
     let tool = std::env::args().next().unwrap_or_else(|| "merganser".into());
     let (dir, database) = (dir.display(), &args.database_url);
     let places = format!("--store file:{dir}/store --database-url {database}");
-    println!("4. What to try next:");
+    println!("\n5. What to try next:");
     println!("   ls {dir}/store/public");
     println!("   {tool} status last --database-url {database}");
     if has_failures {

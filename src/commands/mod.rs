@@ -5,6 +5,7 @@ pub mod backfill;
 pub mod check;
 pub mod demo;
 mod failures;
+pub mod map;
 pub mod purge;
 pub mod run;
 mod sample;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Purge(args) => start(purge::run(*args, &report)),
         Command::Backfill(args) => start(backfill::run(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),
+        Command::Map(args) => start(map::run(args)),
         Command::Sample(args) => sample::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

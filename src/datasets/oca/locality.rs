@@ -201,7 +201,7 @@ fn is_of_the_state(zip: &str) -> bool {
 }
 
 /// The boroughs of a postal code; none: it is not the city's.
-fn of_zip(zip: &str) -> &'static [Borough] {
+pub(super) fn of_zip(zip: &str) -> &'static [Borough] {
     match zip {
         // Marble Hill is Manhattan's and has a code of the Bronx.
         "10463" => &[Bronx, Manhattan],

@@ -16,6 +16,7 @@ pub mod geosearch;
 mod leftovers;
 mod locality;
 pub mod located;
+mod map;
 mod names;
 pub mod options;
 mod parse;
@@ -74,6 +75,7 @@ pub const OCA: Dataset = Dataset {
     },
     derived: derived::DERIVED,
     dictionary: dictionary::DICTIONARY,
+    map: Some(&map::MAP),
     published: &[
         whole("oca_index.csv", "oca_index"),
         whole("oca_causes.csv", "oca_causes"),

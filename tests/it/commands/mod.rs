@@ -5,6 +5,7 @@ pub mod check;
 mod dry_run;
 mod environment;
 mod inspect;
+mod map;
 mod older_job;
 mod purge;
 mod reprocess;

@@ -50,6 +50,7 @@ pub const RATES: Dataset = Dataset {
     },
     derived: &[],
     dictionary: &[],
+    map: None,
     published: &[PublishedTable {
         name: "rates.csv",
         reach: Reach::Public,

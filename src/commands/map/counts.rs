@@ -1,0 +1,114 @@
+//! What may be shown. A small number is let go here, before anything is drawn, so that nothing behind this knows it.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::classes::Classes;
+use crate::dataset::map::MapArea;
+
+/// Records of one area, as the database counts them.
+pub struct Row {
+    /// The area's key; none: records without an area.
+    pub area: Option<String>,
+    pub records: u64,
+    pub first: Date,
+    pub last: Date,
+}
+
+/// The number of an area; none: it is smaller than any that is shown, or zero, which are not told apart.
+pub type Shown = Option<u64>;
+
+/// Areas with their numbers, and what may be said of all together.
+///
+/// Whatever is made of it is a function of the numbers that are shown, so that no sum gives one away that is not: the total
+/// is that of the shown areas alone, the classes are theirs, and how many records have no area is a rough share.
+pub struct Counts {
+    pub areas: Vec<(MapArea, Shown)>,
+    pub classes: Classes,
+    /// Per cent of the records without an area, in steps of five; none: few or none have none.
+    pub without: Option<u64>,
+    pub fewest: u64,
+}
+
+impl Counts {
+    pub fn new(shapes: Vec<MapArea>, rows: &[Row], fewest: u64) -> Self {
+        let shown = |records: u64| Some(records).filter(|records| *records >= fewest);
+        let found: BTreeMap<_, _> =
+            rows.iter().filter_map(|row| Some((row.area.as_deref()?, row.records))).collect();
+        let areas: Vec<_> = shapes
+            .into_iter()
+            .map(|area| {
+                let records = found.get(area.key.as_str()).copied().unwrap_or(0);
+                (area, shown(records))
+            })
+            .collect();
+        let numbers: Vec<_> = areas.iter().filter_map(|(_, shown)| *shown).collect();
+        let total: u64 = numbers.iter().sum();
+        let without = rows.iter().find(|row| row.area.is_none()).and_then(|row| shown(row.records));
+        let without = without.map(|without| (without * 20).div_ceil(without + total) * 5);
+        Self { areas, classes: Classes::of(&numbers), without, fewest }
+    }
+
+    /// How many areas are shown with their numbers.
+    pub fn shown(&self) -> usize {
+        self.areas.iter().filter(|(_, shown)| shown.is_some()).count()
+    }
+
+    /// The sum of the numbers that are shown.
+    pub fn total(&self) -> u64 {
+        self.areas.iter().filter_map(|(_, shown)| *shown).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::map::Form;
+
+    fn counts(records: &[u64], without: u64) -> Counts {
+        let day = jiff::civil::date(2026, 1, 1);
+        let row = |area: Option<String>, records| Row { area, records, first: day, last: day };
+        let area = |key: usize| MapArea {
+            key: key.to_string(),
+            name: key.to_string(),
+            place: "",
+            codes: Vec::new(),
+            panel: 0,
+            form: Form::Nowhere,
+        };
+        let mut rows: Vec<_> =
+            records.iter().enumerate().map(|(key, records)| row(Some(key.to_string()), *records)).collect();
+        rows.push(row(None, without));
+        Counts::new((0..records.len() + 1).map(area).collect(), &rows, 10)
+    }
+
+    #[test]
+    fn a_small_number_is_let_go_and_is_in_no_sum() {
+        let found = counts(&[9, 10, 1, 1_000], 0);
+        let shown: Vec<_> = found.areas.iter().map(|(_, shown)| *shown).collect();
+        assert_eq!(shown, [None, Some(10), None, Some(1_000), None]);
+        assert_eq!((found.shown(), found.total(), found.without), (2, 1_010, None));
+    }
+
+    #[test]
+    fn what_is_hidden_changes_nothing_that_is_said() {
+        let said = |hidden| {
+            let counts = counts(&[500, hidden, 80], 30);
+            (counts.shown(), counts.total(), counts.without, counts.classes)
+        };
+        for hidden in 1..10 {
+            assert_eq!(said(hidden), said(0), "{hidden}");
+        }
+    }
+
+    #[test]
+    fn records_without_an_area_are_a_rough_share() {
+        for (without, said) in
+            [(0, None), (9, None), (10, Some(5)), (50, Some(5)), (60, Some(10)), (1_000, Some(50))]
+        {
+            assert_eq!(counts(&[1_000], without).without, said, "{without}");
+        }
+        assert_eq!(counts(&[9], 10).without, Some(100));
+    }
+}

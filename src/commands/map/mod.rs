@@ -1,0 +1,174 @@
+//! `merganser map`: what is in production, drawn. It reads, in one snapshot, and writes one file.
+
+mod classes;
+mod counts;
+mod page;
+mod picture;
+
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::terminal::say;
+use crate::cli::MapArgs;
+use crate::clients::postgres::{self, PgUrl};
+use crate::config::{MapConfig, MapFile};
+use crate::error::{Cause, Exit, Failure};
+use crate::ledger;
+use crate::run::server::Server;
+use crate::sql;
+use crate::words::count;
+use counts::{Counts, Row};
+use page::Heading;
+
+/// The run that production is of.
+struct DrawnRun {
+    id: String,
+    at: Timestamp,
+}
+
+/// Draws a map and says where it is.
+pub async fn run(args: MapArgs) -> Result<Exit, Failure> {
+    let config = MapConfig::from_map(&args)?;
+    let server = Server::open(&config.database.url).await?;
+    let drawn = draw(&config, &server.url).await;
+    server.close().await;
+    say(&drawn?);
+    Ok(Exit::Done)
+}
+
+/// Writes the file; gives what there is to say about it.
+///
+/// # Errors
+/// [`Cause::Refused`] where there is nothing to draw; the file is then left as it was.
+pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
+    let run = newest_run(config, url).await;
+    let shapes = (config.division.shapes)();
+    let codes =
+        shapes.iter().flat_map(|area| area.codes.iter().map(move |code| (code.as_str(), area.key.as_str())));
+    let (codes, keys): (Vec<_>, Vec<_>) = codes.unzip();
+    let rows = rows(config, url, &codes, &keys).await?;
+    let Some((first, last)) = days(&rows) else { return Err(nothing(config)) };
+    let counts = Counts::new(shapes, &rows, config.map.fewest);
+    let heading =
+        Heading::new(config, (config.since.unwrap_or(first), config.until.unwrap_or(last)), run.as_ref());
+    let text = match config.file {
+        MapFile::Page => page::page(&heading, config, &counts),
+        MapFile::Picture => page::alone(&heading, config, &counts),
+    };
+    write(&config.out, &text)?;
+    Ok(format!(
+        "{}\n{} {} with {} or more {}, of {}\n",
+        std::path::absolute(&config.out).unwrap_or_else(|_| config.out.clone()).display(),
+        count(counts.shown() as u64),
+        config.division.areas,
+        config.map.fewest,
+        config.map.records,
+        heading.days,
+    ))
+}
+
+/// Who may read the tables alone, or has none of our runs, gets a picture all the same.
+async fn newest_run(config: &MapConfig, url: &PgUrl) -> Option<DrawnRun> {
+    match ask_for_run(config, url).await {
+        Ok(run) => run,
+        Err(error) => {
+            tracing::warn!("the picture names no run: {error}");
+            None
+        }
+    }
+}
+
+async fn ask_for_run(config: &MapConfig, url: &PgUrl) -> Result<Option<DrawnRun>, Cause> {
+    let failed = |e| postgres::classify(e, "read the ledger");
+    let connection = postgres::connect(url, "map").await?;
+    ledger::is_usable(&connection, &config.database.ledger_schema).await?;
+    let text = sql::render(sql::MAP_RUN, &[("ledger", &config.database.ledger_schema)]);
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+        [&config.dataset.name, &config.database.schema];
+    let row = connection.query_opt(&text, &values).await.map_err(failed)?;
+    let run = row.map(|row| Ok(DrawnRun { id: row.try_get(0)?, at: row.try_get(1)? }));
+    let run = run.transpose().map_err(failed)?;
+    connection.close().await;
+    Ok(run)
+}
+
+async fn rows(config: &MapConfig, url: &PgUrl, codes: &[&str], keys: &[&str]) -> Result<Vec<Row>, Cause> {
+    let what = "count for the map";
+    let mut connection = postgres::connect(url, "map").await?;
+    let watch = connection.watch();
+    let begun = connection.build_transaction().read_only(true);
+    let transaction = watch.answer(what, begun.start()).await?;
+    let schema = &config.database.schema;
+    let tables: Vec<_> = config.dataset.table_names().collect();
+    let missing = watch.answer(what, transaction.query(sql::PURGE_MISSING, &[&tables, schema])).await?;
+    if let Some(row) = missing.first() {
+        let table: String = row.try_get(0).map_err(|e| postgres::classify(e, what))?;
+        return Err(Cause::Refused {
+            message: format!("schema {schema} has no table {table}: there is nothing to draw yet"),
+            hint: Some("merganser run loads what there is; another schema: --schema".into()),
+        });
+    }
+    let text = sql::render(config.map.count, &[("schema", schema)]);
+    let (measure, division) = (config.measure.name, config.division.name);
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+        [&measure, &division, &config.since, &config.until, &codes, &keys];
+    let found = watch.answer(what, transaction.query(&text, &values)).await?;
+    watch.answer(what, transaction.rollback()).await?;
+    connection.close().await;
+    let row = |row: &tokio_postgres::Row| {
+        Ok(Row {
+            area: row.try_get(0)?,
+            records: u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or(0),
+            first: row.try_get(2)?,
+            last: row.try_get(3)?,
+        })
+    };
+    found.iter().map(row).collect::<Result<_, _>>().map_err(|e| postgres::classify(e, what).into())
+}
+
+/// The first and the last day of all.
+fn days(rows: &[Row]) -> Option<(Date, Date)> {
+    Some((rows.iter().map(|row| row.first).min()?, rows.iter().map(|row| row.last).max()?))
+}
+
+fn nothing(config: &MapConfig) -> Cause {
+    let days = match (config.since, config.until) {
+        (None, None) => String::new(),
+        (Some(since), None) => format!(" from {since} on"),
+        (None, Some(until)) => format!(" until {until}"),
+        (Some(since), Some(until)) => format!(" from {since} to {until}"),
+    };
+    let hint = match days.is_empty() {
+        true => "merganser run loads what is new; merganser status says what was loaded",
+        false => "leave --since and --until out, and the map shows all days that there are",
+    };
+    Cause::Refused {
+        message: format!(
+            "schema {} has none of these{days}, so there is nothing to draw: {}; {} is as it was",
+            config.database.schema,
+            config.measure.about,
+            config.out.display()
+        ),
+        hint: Some(hint.into()),
+    }
+}
+
+/// The whole file, or none: it takes its place when it is written. Everybody may read it, whatever the umask, as it is made
+/// to be shown.
+fn write(path: &Path, text: &str) -> Result<(), Cause> {
+    let what = format!("write {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    });
+    written.map_err(Cause::io(what))
+}

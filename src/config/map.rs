@@ -1,0 +1,79 @@
+//! The configuration of `merganser map`.
+
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use super::DatabaseConfig;
+use crate::cli;
+use crate::dataset::Dataset;
+use crate::dataset::map::{Division, MapOf, Measure};
+use crate::error::Cause;
+
+/// All that a map needs to know.
+#[derive(Clone, Debug)]
+pub struct MapConfig {
+    pub database: DatabaseConfig,
+    pub dataset: &'static Dataset,
+    pub map: &'static MapOf,
+    pub division: &'static Division,
+    pub measure: &'static Measure,
+    /// The first and the last day that count; none: all that there are.
+    pub since: Option<Date>,
+    pub until: Option<Date>,
+    pub out: PathBuf,
+    pub file: MapFile,
+    /// What a reader must know before anything else; stands under the title.
+    pub note: Option<&'static str>,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapFile {
+    Page,
+    Picture,
+}
+
+impl MapConfig {
+    /// Validates the arguments of `merganser map`.
+    pub fn from_map(args: &cli::MapArgs) -> Result<Self, Cause> {
+        let dataset = args.dataset;
+        let map = dataset.map.ok_or_else(|| Cause::usage(format!("there is no map of {}", dataset.name)))?;
+        let division = map.divisions.iter().find(|known| known.name == args.by);
+        let measure = match &args.measure {
+            None => map.measures.first(),
+            Some(name) => map.measures.iter().find(|known| known.name == *name),
+        };
+        let (Some(division), Some(measure)) = (division, measure) else {
+            return Err(Cause::usage(format!("the map of {} has no such areas or measure", dataset.name)));
+        };
+        if let (Some(since), Some(until)) = (args.since, args.until)
+            && since > until
+        {
+            return Err(Cause::usage(format!("--since {since} is after --until {until}: no day is both")));
+        }
+        let extension = args.out.extension().and_then(|extension| extension.to_str());
+        let file = match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("html") => MapFile::Page,
+            Some("svg") => MapFile::Picture,
+            _ => {
+                return Err(Cause::Usage {
+                    message: format!("--out {}: what should it be?", args.out.display()),
+                    hint: Some("a name that ends in .html is a page, in .svg the picture alone".into()),
+                });
+            }
+        };
+        Ok(Self {
+            database: DatabaseConfig::new(&args.database)?,
+            dataset,
+            map,
+            division,
+            measure,
+            since: args.since,
+            until: args.until,
+            out: args.out.clone(),
+            file,
+            note: None,
+        })
+    }
+}
