@@ -1,7 +1,7 @@
 -- Purpose: take typed lines apart: several names of one building, house numbers, streets, what is behind them.
 -- Engine:  DuckDB
 -- Inputs:  questioned of 2_places; the macros of 1_words.
--- Outputs: lines, one an address that a question names: q, part, place, its numbers (up to three, as they are typed),
+-- Outputs: lines, one an address that a question names: q, part (1 is the first), place, its numbers (up to three, as they are typed),
 --          rest (street or name of a place), beyond (what follows a comma); street_texts: what each rest may mean, the
 --          likelier first; street_names, for 4_keys.
 create or replace table typed_lines as
@@ -15,44 +15,50 @@ with plain as (
     from questioned
     where street1 is not null or street2 is not null
 ),
--- A number alone in the first line, or a name there and the address in the second.
-ordered as (
+-- A number alone in the first line, or a name there and the address in the second. A second address is another name.
+joined as (
     select
         q,
         place,
         case
-            when is_long then ['']
-            when line2 = '' then [line1]
-            when line1 = '' then [line2]
-            when regexp_full_match(line1, '[0-9][0-9/ -]*[A-Z]?') then [line1 || ' ' || line2]
-            when not regexp_matches(line1, '^[0-9]|[ ,#][0-9]') and regexp_matches(line2, '^[0-9]+[A-Z]?(-[0-9]+[A-Z]?)? .*[A-Z]')
-                then [line2]
-            when regexp_matches(line2, '^[0-9]+[A-Z]?(-[0-9]+[A-Z]?)? .*[A-Z]|^\(? ?(AKA|A/K/A)') then [line1, line2]
-            else [line1]
-        end as texts
+            when is_long then 'TOO LONG'
+            when line2 = '' then line1
+            when line1 = '' then line2
+            when regexp_full_match(line1, '[0-9][0-9/ -]*[A-Z]?') then line1 || ' ' || line2
+            when regexp_matches(line2, '^[0-9]+[A-Z]?(-[0-9]+[A-Z]?)? .*[A-Z]') then
+                case when regexp_matches(line1, '^[0-9]|[ ,#][0-9]') then line1 || ';' || line2 else line2 end
+            when regexp_matches(line2, '^\(? ?(AKA|A/K/A)') then line1 || ';' || line2
+            else line1
+        end as text
     from plain
 ),
-listed as (
-    select q, place, unnest(texts) as text from ordered
+known as (
+    select
+        q,
+        place,
+        case
+            when regexp_matches(text, 'AKA|A/K/A|KNOWN AS|A K A')
+                then regexp_replace(text, '\b(AKA|A/K/A|A K A|ALSO KNOWN AS|KNOWN AS)\b', ';', 'g')
+            else text
+        end as text
+    from joined
 )
-select
-    q,
-    place,
-    case
-        when contains(text, 'AKA') or contains(text, 'A/K/A') or contains(text, 'KNOWN AS') or contains(text, 'A K A')
-            then string_split(regexp_replace(text, '\b(AKA|A/K/A|A K A|ALSO KNOWN AS|KNOWN AS)\b', ';', 'g'), ';')
-        else string_split(text, ';')
-    end as texts
-from listed;
+select q, place, 1 as part, text from known where not contains(text, ';') and regexp_matches(text, '[A-Z0-9]')
+union all
+select q, place, generate_subscripts(texts, 1) as part, unnest(texts) as text
+from (
+    select q, place, list_filter(string_split(text, ';'), lambda part: regexp_matches(part, '[A-Z0-9]')) as texts
+    from known
+    where contains(text, ';')
+);
 
 create or replace table line_parts as
-with parts as (
-    select q, place, unnest(texts) as text from typed_lines
-),
+with
 -- 65 1/2 is one number. Brackets say nothing.
 fractions as (
     select
         q,
+        part,
         place,
         trim(case
             when contains(text, '/') or contains(text, '(') then
@@ -67,12 +73,13 @@ fractions as (
                     '^[^A-Z0-9]+| {2,}', ' ', 'g')
             else text
         end, ' ,-') as text
-    from parts
+    from typed_lines
 ),
 -- An apartment in front of the number or right behind it.
 fronts as (
     select
         q,
+        part,
         place,
         case
             when regexp_matches(text, '^(APT|APARTMENT|UNIT|SUITE|STE|ROOM|RM|FLOOR|FL|#)') then
@@ -86,25 +93,35 @@ fronts as (
     from fractions
     where text <> ''
 )
-select q, (row_number() over ())::integer as line, place, text
+select q, part, place, text
 from fronts;
 
 create or replace table lines as
-with taken as (
+with read as (
     select
         q,
-        line,
+        part,
         place,
         text,
-        regexp_extract(
+        -- Most numbers are digits, a blank and what is no other number.
+        regexp_matches(text, '^[0-9]{1,7} [A-Z0-9]') and not regexp_matches(text, '^[0-9]+ (TO|AND|THRU) ') as is_plain
+    from line_parts
+),
+taken as (
+    select
+        * exclude (is_plain),
+        case when is_plain then {
+            'n1': split_part(text, ' ', 1), 's1': '', 'f1': '', 'n2': '', 's2': '', 'f2': '', 'n3': '', 'm3': '', 's3': '',
+            'f3': '', 'rest': ltrim(text[instr(text, ' '):])
+        } else regexp_extract(
             text,
             '^([0-9]{1,7})-?([A-Z]{1,2})?(?:_([HTQRF]))?'
             '(?: ?- ?([0-9]{1,7})([A-Z]{1,2})?(?:_([HTQRF]))?)?'
             '(?:(?: ?[-/&] ?| TO | AND | THRU )([0-9]{1,7})(?:-([0-9]{1,7}))?([A-Z]{1,2})?(?:_([HTQRF]))?)?'
             '(?: ?, ?| |$)(.*)$',
             ['n1', 's1', 'f1', 'n2', 's2', 'f2', 'n3', 'm3', 's3', 'f3', 'rest']
-        ) as taken
-    from line_parts
+        ) end as taken
+    from read
 ),
 -- 65TH STREET has no house number.
 numbered as (
@@ -117,7 +134,7 @@ numbered as (
 ),
 resting as (
     select
-        q, line, place, has_number, taken,
+        q, part, place, has_number, taken,
         case when has_number then taken.rest else text end as rest
     from numbered
 ),
@@ -153,7 +170,7 @@ split as (
 )
 select
     q,
-    line,
+    part,
     place,
     has_number,
     case when has_number then try_cast(taken.n1 as integer) end as n1,
