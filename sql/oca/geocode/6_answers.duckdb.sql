@@ -125,13 +125,15 @@ join known_cities as known on known.city = texts.part
 where known.city not in ('NEW YORK', 'NEW YORK CITY', 'NYC')
 group by texts.q;
 
--- Texts that are streets, and those that are streets or places, of some borough in question.
+-- Of lines without a lot: is the text a street, or a place?
 create or replace table known_texts as
-select boroughs.place, found.rest, bool_or(found.numbered is not null) as is_street
-from line_streets as found
-join place_boroughs as boroughs using (boro)
-semi join lines on lines.rest = found.rest and lines.place = boroughs.place
-group by boroughs.place, found.rest;
+select lines.q, bool_or(streets.numbered is not null) as is_street
+from lines
+anti join found on found.q = lines.q and found.bbl is not null
+join place_boroughs as boroughs on boroughs.place = lines.place
+join line_streets as streets on streets.rest = lines.rest and streets.boro = boroughs.boro
+where lines.part = 1
+group by lines.q;
 
 create or replace table place_answers as
 select
@@ -147,54 +149,68 @@ select
     nullif(zip_borough, 0) as zip_borough
 from places;
 
+-- In steps, numbers first and texts last: a join of few columns needs little memory.
+create or replace table decided as
+select
+    questioned.q,
+    place_answers.verdict,
+    case
+        when heads.q is null then 'no_line'
+        when place_answers.verdict <> 'inside' or beyond.low = 0 then 'outside'
+        when place_answers.is_contradictory and found.q is not null then 'tie'
+        when found.is_tied then 'tie'
+        when found.bbl is not null and (beyond.low <> beyond.high or beyond.low <> found.boro) then 'tie'
+        when found.bbl is not null then 'match'
+        when known_texts.is_street or known_texts.q is not null and not heads.has_number then 'no_number'
+        else 'no_street'
+    end as status,
+    place_answers.is_contradictory,
+    heads.has_number,
+    found.q is not null as is_found,
+    coalesce(found.is_tied, false) as is_tied,
+    found.bbl, found.has_bins, found.bin, found.weight, found.zip, found.street, found.turn,
+    found.part = 1 as is_first,
+    case when heads.q is not null then coalesce(found.boro, place_answers.borough) else place_answers.zip_borough end
+        as borough
+from (select q, place from questioned) as questioned
+join place_answers using (place)
+left join (select q, has_number from lines where part = 1) as heads using (q)
+left join found using (q)
+left join beyond_boroughs as beyond using (q)
+left join known_texts using (q);
+
+drop table found;
+drop table known_texts;
+
+create or replace table located as
+select
+    decided.*,
+    lots.bbl is not null as has_lot,
+    lots.lat, lots.lon, lots.cd, lots.ct2010, lots.council
+from decided
+left join read_parquet(:'lots') as lots on lots.bbl = decided.bbl;
+
+drop table decided;
+
 create or replace table answers_pad as
-with read as (
+with decided as (
     select
-        questioned.q,
+        located.*,
         questioned.key,
-        questioned.place,
-        lines.q is not null as has_line,
-        coalesce(lines.has_number, false) as has_number,
         lines.rest,
         case when lines.has_number then
-            lines.typed1
-            || case when contains(lines.s1, '/') then ' ' || lines.s1 else lines.s1 end
-            || case when lines.n2 <> '' then '-' || lines.n2 || lines.s2 else '' end
-            || case when lines.n3 <> '' then '-' || lines.n3 || lines.s3 else '' end
-            || case when lines.m3 <> '' then '-' || lines.m3 else '' end
+            case
+                when lines.s1 = '' and lines.n2 = '' and lines.n3 = '' then lines.typed1
+                else lines.typed1
+                    || case when contains(lines.s1, '/') then ' ' || lines.s1 else lines.s1 end
+                    || case when lines.n2 <> '' then '-' || lines.n2 || lines.s2 else '' end
+                    || case when lines.n3 <> '' then '-' || lines.n3 || lines.s3 else '' end
+                    || case when lines.m3 <> '' then '-' || lines.m3 else '' end
+            end
         end as house_number
     from questioned
+    join located using (q)
     left join lines on lines.q = questioned.q and lines.part = 1
-),
-decided as (
-    select
-        read.key,
-        read.has_line,
-        read.has_number,
-        read.rest,
-        read.house_number,
-        place_answers.verdict,
-        case
-            when not read.has_line then 'no_line'
-            when place_answers.verdict <> 'inside' or beyond.low = 0 then 'outside'
-            when place_answers.is_contradictory and found.q is not null then 'tie'
-            when found.is_tied then 'tie'
-            when found.bbl is not null and (beyond.low <> beyond.high or beyond.low <> found.boro) then 'tie'
-            when found.bbl is not null then 'match'
-            when known_texts.is_street or known_texts.rest is not null and not read.has_number then 'no_number'
-            else 'no_street'
-        end as status,
-        place_answers.is_contradictory,
-        found.q is not null as is_found,
-        found.is_tied,
-        found.bbl, found.has_bins, found.bin, found.weight, found.zip, found.street, found.turn,
-        found.part = 1 as is_first,
-        case when read.has_line then coalesce(found.boro, place_answers.borough) else place_answers.zip_borough end as borough
-    from read
-    join place_answers using (place)
-    left join found using (q)
-    left join beyond_boroughs as beyond using (q)
-    left join known_texts on known_texts.place = read.place and known_texts.rest = read.rest
 )
 select
     decided.key,
@@ -212,13 +228,13 @@ select
     end as hnum,
     case when decided.status <> 'outside'
         then ['MANHATTAN', 'BRONX', 'BROOKLYN', 'QUEENS', 'STATEN ISLAND'][decided.borough] end as boro,
-    case when decided.status = 'match' then lots.lat end as lat,
-    case when decided.status = 'match' then lots.lon end as lon,
+    case when decided.status = 'match' then decided.lat end as lat,
+    case when decided.status = 'match' then decided.lon end as lon,
     case when decided.status = 'match' and not decided.has_bins then decided.bin::varchar end as bin,
     case when decided.status = 'match' then decided.bbl::varchar end as bbl,
-    case when decided.status = 'match' then lots.cd end as cd,
-    case when decided.status = 'match' then lots.ct2010 end as ct,
-    case when decided.status = 'match' then lots.council end as council,
+    case when decided.status = 'match' then decided.cd end as cd,
+    case when decided.status = 'match' then decided.ct2010 end as ct,
+    case when decided.status = 'match' then decided.council end as council,
     null::varchar as grc,
     null::varchar as grc2,
     case decided.status
@@ -240,10 +256,11 @@ select
     end as msg,
     case
         when decided.status <> 'match' then null
-        when lots.bbl is null then 'PLUTO has no such lot'
+        when not decided.has_lot then 'PLUTO has no such lot'
         when decided.weight = 1 then 'the directory has it under another postal code'
     end as msg2,
     case when decided.status = 'match' then lpad(decided.zip::varchar, 5, '0') end as zip_code
 from decided
-left join streets on streets.street = decided.street
-left join read_parquet(:'lots') as lots on lots.bbl = decided.bbl;
+left join streets on streets.street = decided.street;
+
+drop table located;
