@@ -6,6 +6,7 @@ pub mod derived;
 pub mod enrichment;
 pub mod map;
 pub mod records;
+pub mod reference;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use jiff::civil::Date;
 use derived::{Derived, Described};
 use enrichment::Enrichment;
 use map::MapOf;
+use reference::Reference;
 
 pub use tables::{CellSource, Column, ColumnType, Table};
 
@@ -128,6 +130,8 @@ pub struct Dataset {
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
     /// What is added to its rows before they are exported.
     pub enrichment: Option<Enrichment>,
+    /// What it looks things up in; `None`: it looks nothing up.
+    pub reference: Option<&'static Reference>,
     pub promotion: Promotion,
     /// For how many days the sender's server keeps a file; one that is older cannot come from there.
     pub feed_days: Option<u32>,

@@ -8,6 +8,7 @@
 //! private/[FOLDER/]postings/NAME.SHA256     other postings that came under that name
 //! private/[FOLDER/]unreadable/NAME          files of which nothing could be read
 //! private/[FOLDER/]runs/RUN/…               what a run stages
+//! private/[FOLDER/]reference/VERSION/…      what addresses and the like are looked up in
 //! ```
 
 use uuid::Uuid;
@@ -89,6 +90,11 @@ impl Objects {
             1 => format!("{}/{run_id}", self.runs()),
             _ => format!("{}/{run_id}/batch-{batch}", self.runs()),
         }
+    }
+
+    /// A file of a version of the reference.
+    pub fn reference(self, version: &str, name: &str) -> String {
+        self.private(&format!("reference/{version}/{name}.parquet"))
     }
 
     /// The run to which a key below [`Objects::runs`] belongs.

@@ -45,6 +45,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_posted", include_str!("../sql/ledger/migrations/0002_posted.pg.sql")),
     ("0003_parts", include_str!("../sql/ledger/migrations/0003_parts.pg.sql")),
     ("0004_answers", include_str!("../sql/ledger/migrations/0004_answers.pg.sql")),
+    ("0005_references", include_str!("../sql/ledger/migrations/0005_references.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -86,6 +87,8 @@ pub const LEDGER_FIND_RUN: &str = part(file::LEDGER_RUNS, "find_run");
 pub const LEDGER_ADD_GUARDS: &str = part(file::LEDGER_CHANGES, "add_guards");
 pub const LEDGER_ADD_CHANGES: &str = part(file::LEDGER_CHANGES, "add_changes");
 pub const LEDGER_ADD_FAILURES: &str = part(file::LEDGER_FAILURES, "add_failures");
+pub const LEDGER_ADD_REFERENCE: &str = include_str!("../sql/ledger/add_reference.pg.sql");
+pub const LEDGER_CURRENT_REFERENCE: &str = include_str!("../sql/ledger/current_reference.pg.sql");
 pub const LEDGER_SCHEMA_EXISTS: &str = part(file::LEDGER_SCHEMA, "schema_exists");
 pub const LEDGER_CREATE_SCHEMA: &str = part(file::LEDGER_SCHEMA, "create_schema");
 pub const LEDGER_VERSION: &str = part(file::LEDGER_SCHEMA, "version");
@@ -161,6 +164,9 @@ pub const BACKFILL_ANSWERS: &str = part(file::BACKFILL, "answers");
 
 /// Its parameters are PostgreSQL's own ($1, …).
 pub const MAP_RUN: &str = include_str!("../sql/map/run.pg.sql");
+pub const REFERENCE_CLEAR: &str = include_str!("../sql/reference/clear.pg.sql");
+pub const REFERENCE_COUNT: &str = include_str!("../sql/reference/count.duckdb.sql");
+pub const REFERENCE_EXPORT: &str = include_str!("../sql/reference/export.duckdb.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 

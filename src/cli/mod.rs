@@ -47,6 +47,8 @@ pub enum Command {
     Backfill(Box<BackfillArgs>),
     /// Draw what is in the database on a map: one page or picture that needs nothing else
     Map(MapArgs),
+    /// Take in what rows are looked up in: check it, keep it in the store, say what changed
+    Reference(Box<ReferenceArgs>),
     /// Write a made-up extract that looks like the real one
     Sample(SampleArgs),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
@@ -200,6 +202,26 @@ pub struct PurgeArgs {
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
+}
+
+#[derive(Args)]
+pub struct ReferenceArgs {
+    /// The dataset
+    #[arg(value_parser = dataset())]
+    pub dataset: &'static Dataset,
+    /// The Property Address Directory: its zip, or a folder with bobaadr.txt and bobabbl.txt
+    #[arg(long, value_name = "ZIP|DIR|URL")]
+    pub pad: String,
+    /// PLUTO, as the planning department or the open-data portal has it
+    #[arg(long, value_name = "CSV|ZIP|URL")]
+    pub pluto: String,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
 }
 
 #[derive(Args)]

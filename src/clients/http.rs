@@ -13,6 +13,8 @@ use url::{Host, Url};
 /// Time to connect.
 const CONNECT: Duration = Duration::from_secs(10);
 const REDIRECTS: usize = 3;
+/// How long a download may bring nothing.
+const DOWNLOAD_STALLED: Duration = Duration::from_secs(60);
 
 /// The address of a service: HTTPS, or HTTP to this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +186,30 @@ impl Http {
             }
         };
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::TimedOut(timeout)))
+    }
+}
+
+impl Http {
+    /// Downloads what is at the address itself into a file, which is whole when this succeeds.
+    ///
+    /// # Errors
+    /// The same, and [`HttpError::Broken`] where the file cannot be written.
+    pub async fn download(&self, to: &std::path::Path) -> Result<(), HttpError> {
+        use tokio::io::AsyncWriteExt;
+        let url = self.base.0.clone();
+        let mut response =
+            self.client.get(url).send().await.map_err(|error| failure(&error, DOWNLOAD_STALLED))?;
+        if response.status() != StatusCode::OK {
+            return Err(refusal(response.status(), retry_after(&response)));
+        }
+        let mut file = tokio::fs::File::create(to).await.map_err(|_| HttpError::Broken)?;
+        loop {
+            let next = tokio::time::timeout(DOWNLOAD_STALLED, response.chunk()).await;
+            let next = next.map_err(|_| HttpError::TimedOut(DOWNLOAD_STALLED))?;
+            let Some(chunk) = next.map_err(|error| failure(&error, DOWNLOAD_STALLED))? else { break };
+            file.write_all(&chunk).await.map_err(|_| HttpError::Broken)?;
+        }
+        file.flush().await.map_err(|_| HttpError::Broken)
     }
 }
 

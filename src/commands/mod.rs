@@ -7,6 +7,7 @@ pub mod demo;
 mod failures;
 pub mod map;
 pub mod purge;
+pub mod reference;
 pub mod run;
 mod sample;
 pub mod show;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Check(args) => start(check::run(*args)),
         Command::Adopt(args) => start(adopt::run(*args, &report)),
         Command::Purge(args) => start(purge::run(*args, &report)),
+        Command::Reference(args) => start(reference::run(*args, &report)),
         Command::Backfill(args) => start(backfill::run(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Map(args) => start(map::run(args)),

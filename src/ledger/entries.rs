@@ -16,6 +16,7 @@ pub enum Kind {
     Adopt,
     Purge,
     Backfill,
+    Reference,
 }
 
 impl Kind {
@@ -28,6 +29,7 @@ impl Kind {
             Kind::Adopt => "adopt",
             Kind::Purge => "purge",
             Kind::Backfill => "backfill",
+            Kind::Reference => "reference",
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod entries;
 pub mod inspect;
 mod migrations;
 mod parts;
+mod references;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ pub use entries::{
     Kind, KnownFailure, KnownPart, NewFailure, NewPart, NewRun, PartFindings, Place, Status, confirm_written,
 };
 pub use migrations::{NEWEST, is_usable, migrate};
+pub use references::KnownReference;
 
 /// The ledger of one dataset in one database.
 pub struct Ledger {

@@ -8,5 +8,6 @@ pub mod enriching;
 pub mod fence;
 pub mod opened;
 pub mod progress;
+pub mod reference;
 pub mod server;
 pub mod settle;

@@ -4,11 +4,13 @@
 -- Outputs: the macros address_text() (a typed line in plain capitals), street_word(), direction(), is_direction(),
 --          is_street_type(), suffix_rank(), house_key(), house_hyphen(), house_bucket(), and the table house_suffixes, the directory's codes of what stands behind a house number.
 
--- Control characters, accents and odd punctuation never tell two addresses apart.
-create or replace macro address_text(line) as trim(regexp_replace(
-    upper(strip_accents(replace(replace(replace(left(line, 400), '½', ' 1/2'), '’', ''), '''', ''))),
-    '[^A-Z0-9/,;&()#-]+', ' ', 'g'
-));
+-- Control characters, accents and odd punctuation never tell two addresses apart. Most lines have none.
+create or replace macro address_text(line) as case
+    when regexp_full_match(line, '[A-Za-z0-9/,;&()#-]+( [A-Za-z0-9/,;&()#-]+)*') then upper(line)
+    else trim(regexp_replace(
+        upper(strip_accents(replace(replace(replace(left(line, 400), '½', ' 1/2'), '’', ''), '''', ''))),
+        '[^A-Z0-9/,;&()#-]+', ' ', 'g'))
+end;
 
 -- Words that have several spellings; each stands for itself wherever it is in a name.
 create or replace macro street_word(word) as case

@@ -1,10 +1,10 @@
 -- Purpose: take typed lines apart: several names of one building, house numbers, streets, what is behind them.
 -- Engine:  DuckDB
 -- Inputs:  questioned of 2_places; the macros of 1_words.
--- Outputs: lines, one an address that a question names: q, part, place, its numbers (up to three, as they are typed),
+-- Outputs: lines, one an address that a question names: q, part (1 is the first), place, its numbers (up to three, as they are typed),
 --          rest (street or name of a place), beyond (what follows a comma); street_texts: what each rest may mean, the
 --          likelier first; street_names, for 4_keys.
-create or replace table typed_lines as
+create or replace table lines as
 with plain as (
     select
         q,
@@ -15,46 +15,61 @@ with plain as (
     from questioned
     where street1 is not null or street2 is not null
 ),
--- A number alone in the first line, or a name there and the address in the second.
-ordered as (
+-- A number alone in the first line, or a name there and the address in the second. A second address is another name.
+joined as (
     select
         q,
         place,
         case
-            when is_long then ['']
-            when line2 = '' then [line1]
-            when line1 = '' then [line2]
-            when regexp_full_match(line1, '[0-9][0-9/ -]*[A-Z]?') then [line1 || ' ' || line2]
-            when not regexp_matches(line1, '^[0-9]|[ ,#][0-9]') and regexp_matches(line2, '^[0-9]+[A-Z]?(-[0-9]+[A-Z]?)? .*[A-Z]')
-                then [line2]
-            when regexp_matches(line2, '^[0-9]+[A-Z]?(-[0-9]+[A-Z]?)? .*[A-Z]|^\(? ?(AKA|A/K/A)') then [line1, line2]
-            else [line1]
-        end as texts
+            when is_long then 'TOO LONG'
+            when line2 = '' then line1
+            when line1 = '' then line2
+            when regexp_full_match(line1, '[0-9][0-9/ -]*[A-Z]?') then line1 || ' ' || line2
+            when regexp_matches(line2, '^[0-9]+[A-Z]?(-[0-9]+[A-Z]?)? .*[A-Z]') then
+                case when regexp_matches(line1, '^[0-9]|[ ,#][0-9]') then line1 || ';' || line2 else line2 end
+            when regexp_matches(line2, '^\(? ?(AKA|A/K/A)') then line1 || ';' || line2
+            else line1
+        end as text
     from plain
 ),
-listed as (
-    select q, place, unnest(texts) as text from ordered
-)
-select
-    q,
-    place,
-    case
-        when contains(text, 'AKA') or contains(text, 'A/K/A') or contains(text, 'KNOWN AS') or contains(text, 'A K A')
-            then string_split(regexp_replace(text, '\b(AKA|A/K/A|A K A|ALSO KNOWN AS|KNOWN AS)\b', ';', 'g'), ';')
-        else string_split(text, ';')
-    end as texts
-from listed;
-
-create or replace table line_parts as
-with parts as (
-    select q, place, unnest(texts) as text from typed_lines
+-- Most lines are a number, a blank and the words of a street, and none of those that are looked for below.
+marked as (
+    select
+        q,
+        place,
+        text,
+        regexp_full_match(text, '[0-9]{1,7} [A-Z0-9 ]+')
+        and not regexp_matches(
+            text,
+            ' (TO|AND|THRU|AKA|KNOWN|A K A|APT|APA|APR|APP|UNIT|SUI|STE|ROOM|RM|FL|BAS|BSM|PENT|PH|CELL|STORE|DUPL|ENTIRE|'
+            'ALL|P O|PO |BOX)') as is_plain
+    from joined
+    where regexp_matches(text, '[A-Z0-9]')
+),
+named as (
+    select
+        q,
+        place,
+        is_plain,
+        case
+            when is_plain then [text]
+            when contains(text, ';') or regexp_matches(text, 'AKA|A/K/A|KNOWN AS|A K A')
+                then list_filter(
+                    string_split(regexp_replace(text, '\b(AKA|A/K/A|A K A|ALSO KNOWN AS|KNOWN AS)\b', ';', 'g'), ';'),
+                    lambda part: regexp_matches(part, '[A-Z0-9]'))
+            else [text]
+        end as texts
+    from marked
+),
+parts as (
+    select q, place, is_plain, generate_subscripts(texts, 1)::integer as part, unnest(texts) as text
+    from named
 ),
 -- 65 1/2 is one number. Brackets say nothing.
 fractions as (
     select
-        q,
-        place,
-        trim(case
+        * replace (trim(case
+            when is_plain then text
             when contains(text, '/') or contains(text, '(') then
                 regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
                     text,
@@ -66,15 +81,14 @@ fractions as (
                     '([0-9])[ -]*1/5\b', '\1_F', 'g'),
                     '^[^A-Z0-9]+| {2,}', ' ', 'g')
             else text
-        end, ' ,-') as text
+        end, ' ,-') as text)
     from parts
 ),
 -- An apartment in front of the number or right behind it.
 fronts as (
     select
-        q,
-        place,
-        case
+        * replace (case
+            when is_plain then text
             when regexp_matches(text, '^(APT|APARTMENT|UNIT|SUITE|STE|ROOM|RM|FLOOR|FL|#)') then
                 regexp_replace(text, '^(?:APT|APARTMENT|UNIT|SUITE|STE|ROOM|RM|FLOOR|FL)? ?#? ?[A-Z0-9-]+ ?,? ([0-9].*)$', '\1')
             when regexp_matches(text, '^[0-9_A-Z-]+ ?,? ?(APT|APARTMENT|UNIT|#)') then
@@ -82,42 +96,37 @@ fronts as (
                     text, '^([0-9]+[0-9_A-Z-]*) ?,? ?(?:APT|APARTMENT|UNIT)? ?#? ?([0-9]+[A-Z]?|[A-Z][0-9]*) ?,? (.+)$', '\1 \3')
             when contains(text, ',') then regexp_replace(text, '^([^0-9,]+), ?([0-9]+[0-9A-Z-]* .*[A-Z].*)$', '\2')
             else text
-        end as text
+        end as text)
     from fractions
-    where text <> ''
-)
-select q, (row_number() over ())::integer as line, place, text
-from fronts;
-
-create or replace table lines as
-with taken as (
+),
+taken as (
     select
-        q,
-        line,
-        place,
-        text,
-        regexp_extract(
+        *,
+        case when is_plain then {
+            'n1': split_part(text, ' ', 1), 's1': '', 'f1': '', 'n2': '', 's2': '', 'f2': '', 'n3': '', 'm3': '', 's3': '',
+            'f3': '', 'rest': ltrim(text[instr(text, ' '):])
+        } else regexp_extract(
             text,
             '^([0-9]{1,7})-?([A-Z]{1,2})?(?:_([HTQRF]))?'
             '(?: ?- ?([0-9]{1,7})([A-Z]{1,2})?(?:_([HTQRF]))?)?'
             '(?:(?: ?[-/&] ?| TO | AND | THRU )([0-9]{1,7})(?:-([0-9]{1,7}))?([A-Z]{1,2})?(?:_([HTQRF]))?)?'
             '(?: ?, ?| |$)(.*)$',
             ['n1', 's1', 'f1', 'n2', 's2', 'f2', 'n3', 'm3', 's3', 'f3', 'rest']
-        ) as taken
-    from line_parts
+        ) end as taken
+    from fronts
 ),
 -- 65TH STREET has no house number.
 numbered as (
     select
-        * exclude (taken),
-        taken.n1 <> '' and taken.s1 not in ('ST', 'ND', 'RD', 'TH') and taken.s2 not in ('ST', 'ND', 'RD', 'TH')
-        and taken.s3 not in ('ST', 'ND', 'RD', 'TH') and taken.rest <> '' as has_number,
-        taken
+        q, place, part, is_plain, text, taken,
+        is_plain or taken.n1 <> '' and taken.s1 not in ('ST', 'ND', 'RD', 'TH')
+        and taken.s2 not in ('ST', 'ND', 'RD', 'TH') and taken.s3 not in ('ST', 'ND', 'RD', 'TH')
+        and taken.rest <> '' as has_number
     from taken
 ),
 resting as (
     select
-        q, line, place, has_number, taken,
+        q, part, place, is_plain, has_number, taken,
         case when has_number then taken.rest else text end as rest
     from numbered
 ),
@@ -126,6 +135,7 @@ cut as (
     select
         * replace (
             case
+                when is_plain then rest
                 when regexp_matches(rest, '[ ,](APT|APA|APR|APP|UNIT|SUI|STE|ROOM|RM|FL|BAS|BSM|PENT|PH|CELL|STORE|DUPL|ENTIRE|ALL|P O|PO |BOX)|#|UNIT')
                     then trim(regexp_replace(
                         rest,
@@ -142,7 +152,7 @@ split as (
     select
         * replace (
             case
-                when not contains(rest, ',') then rest
+                when is_plain or not contains(rest, ',') then rest
                 -- PARK AVENUE, SOUTH is not PARK AVENUE.
                 when regexp_matches(rest, ', ?(N|S|E|W|NO|SO|NORTH|SOUTH|EAST|WEST)\b') then replace(rest, ',', ' ')
                 else trim(split_part(rest, ',', 1))
@@ -153,7 +163,7 @@ split as (
 )
 select
     q,
-    line,
+    part,
     place,
     has_number,
     case when has_number then try_cast(taken.n1 as integer) end as n1,
@@ -161,15 +171,12 @@ select
     case when has_number then taken.n3 else '' end as n3,
     case when has_number then taken.m3 else '' end as m3,
     case when has_number then taken.n1 else '' end as typed1,
-    case when has_number then taken.s1 || fraction_text(taken.f1) else '' end as s1,
-    case when has_number then taken.s2 || fraction_text(taken.f2) else '' end as s2,
-    case when has_number then taken.s3 || fraction_text(taken.f3) else '' end as s3,
+    case when has_number and not is_plain then taken.s1 || fraction_text(taken.f1) else '' end as s1,
+    case when has_number and not is_plain then taken.s2 || fraction_text(taken.f2) else '' end as s2,
+    case when has_number and not is_plain then taken.s3 || fraction_text(taken.f3) else '' end as s3,
     rest,
     beyond
 from split;
-
-drop table typed_lines;
-drop table line_parts;
 
 -- The street as it is typed comes first. Then without what looks like an apartment at its end, once and twice; then with
 -- a word in front that belongs to the number (`111 A BROADWAY`), and with `REAR` behind it, which is a house of its own.

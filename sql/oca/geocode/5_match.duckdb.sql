@@ -22,92 +22,99 @@ with meant as (
 )
 select rest, boro, numbered, named from meant;
 
-create or replace table line_ends as
-with met as (
-    select
-        lines.q,
-        lines.line,
-        lines.has_number,
-        found.boro,
-        case when lines.has_number then found.numbered else found.named end as street,
-        lines.n1, lines.n2, lines.n3, lines.m3, lines.typed1,
-        lines.s1, lines.s2, lines.s3
-    from lines
-    join place_boroughs as boroughs using (place)
-    join line_streets as found on found.rest = lines.rest and found.boro = boroughs.boro
-),
--- A hyphen is part of the number in Queens and a range elsewhere; 388-90 is 388-390. A word of the street that belongs to
--- the number belongs to its last piece.
-ended as (
-    select
-        q,
-        line,
-        boro,
-        street.street as street,
-        case
-            when not has_number then [{ 'turn': 1, 'piece': 1, 'hyphen': 0, 'before': -1, 'behind': 0, 'suffix': '' }]
-            when boro = 4 and n2 <> '' and length(n2) <= 3 then list_filter([
-                { 'turn': 1, 'piece': 1, 'hyphen': 1, 'before': n1, 'behind': try_cast(n2 as integer),
-                  'suffix': case when s1 <> '' then '?' else s2 || case when n3 = '' then street.suffix else '' end end },
-                case
-                    when m3 <> '' and length(m3) <= 3
-                        then { 'turn': 1, 'piece': 2, 'hyphen': 1, 'before': try_cast(n3 as integer), 'behind': try_cast(m3 as integer),
-                               'suffix': s3 || street.suffix }
-                    when n3 <> '' then { 'turn': 1, 'piece': 2, 'hyphen': 1, 'before': n1,
-                        'behind': case when m3 = '' and length(n3) <= 3 then try_cast(n3 as integer) else -1 end,
-                        'suffix': s3 || street.suffix }
-                end
-            ], lambda piece: piece is not null)
-            else list_filter([
-                { 'turn': 1, 'piece': 1, 'hyphen': 0, 'before': n1, 'behind': 0,
-                  'suffix': s1 || case when n2 = '' and n3 = '' then street.suffix else '' end },
-                case when n2 <> '' then { 'turn': 1, 'piece': 2, 'hyphen': 0, 'before': range_end(typed1, n2), 'behind': 0,
-                    'suffix': s2 || case when n3 = '' then street.suffix else '' end } end,
-                case when n3 <> '' then { 'turn': 1, 'piece': 3, 'hyphen': 0,
-                    'before': case when m3 = '' then range_end(typed1, n3) else -1 end, 'behind': 0,
-                    'suffix': s3 || street.suffix } end,
-                -- 3512 in Queens, where there is no such number, is 35-12.
-                case when boro = 4 and n2 = '' and n3 = '' and n1 between 100 and 99999
-                    then { 'turn': 2, 'piece': 1, 'hyphen': 1, 'before': (n1 // 100)::integer, 'behind': (n1 % 100)::integer,
-                           'suffix': s1 || street.suffix } end
-            ], lambda piece: piece is not null)
-        end as pieces,
-        has_number
-    from met
-    where street is not null
-),
-spread as (
-    select q, line, boro, street, has_number, unnest(pieces) as piece
-    from ended
-)
+create or replace table met_lines as
 select
-    spread.q,
-    spread.line,
-    spread.boro,
-    spread.street,
-    spread.piece.turn as turn,
-    spread.piece.piece as piece,
-    case when spread.has_number then
-        (case when spread.piece.hyphen = 1 then spread.piece.behind else spread.piece.before end % 2)::tinyint end as odd,
-    case
-        when not spread.has_number then -1
-        when spread.piece.before between 1 and 99999 and spread.piece.behind between 0 and 999
-            then house_key(spread.piece.hyphen, spread.piece.before, spread.piece.behind, suffixes.rank)
-    end as number
-from spread
-left join house_suffixes as suffixes on suffixes.suffix = spread.piece.suffix;
+    lines.q,
+    lines.part,
+    found.boro,
+    lines.has_number,
+    case when lines.has_number then found.numbered.street else found.named.street end as street,
+    coalesce(found.numbered.suffix, '') as suffix,
+    lines.n1, lines.n2, lines.n3, lines.m3, lines.typed1, lines.s1, lines.s2, lines.s3
+from lines
+join place_boroughs as boroughs using (place)
+join line_streets as found on found.rest = lines.rest and found.boro = boroughs.boro
+where case when lines.has_number then found.numbered.street else found.named.street end is not null;
+
+-- A hyphen is part of the number in Queens and a range elsewhere; 388-90 is 388-390. A word of the street that belongs to
+-- the number belongs to its last piece. Numbers are tried as typed (turn 1); 3512 in Queens is 35-12 then (turn 2).
+create or replace table line_ends as
+with pieces as (
+    select
+        q, part, boro, street, 1 as turn, 1 as piece, 1 as pieces,
+        0 as hyphen, case when has_number then n1 else -1 end as before, 0 as behind,
+        case when has_number then s1 || suffix else '' end as suffix
+    from met_lines
+    where not has_number or n2 = '' and n3 = ''
+    union all
+    select
+        q, part, boro, street, 2 as turn, 1 as piece, 1 as pieces,
+        1 as hyphen, n1 // 100 as before, n1 % 100 as behind, s1 || suffix as suffix
+    from met_lines
+    where has_number and boro = 4 and n2 = '' and n3 = '' and n1 between 100 and 99999
+    union all
+    select
+        q, part, boro, street, 1 as turn, 1 as piece, case when n3 = '' then 1 else 2 end as pieces,
+        1 as hyphen, n1 as before, try_cast(n2 as integer) as behind,
+        case when s1 <> '' then '?' when n3 = '' then s2 || suffix else s2 end as suffix
+    from met_lines
+    where has_number and boro = 4 and n2 <> '' and length(n2) <= 3
+    union all
+    -- 35-12 - 35-16, or 35-12/16.
+    select
+        q, part, boro, street, 1 as turn, 2 as piece, 2 as pieces,
+        1 as hyphen,
+        case when m3 <> '' then try_cast(n3 as integer) else n1 end as before,
+        case when m3 <> '' then try_cast(m3 as integer) else try_cast(n3 as integer) end as behind,
+        s3 || suffix as suffix
+    from met_lines
+    where has_number and boro = 4 and n2 <> '' and length(n2) <= 3 and n3 <> ''
+    union all
+    select
+        q, part, boro, street, 1 as turn, 1 as piece,
+        1 + (n2 <> '')::integer + (n3 <> '')::integer as pieces, 0 as hyphen, n1 as before, 0 as behind, s1 as suffix
+    from met_lines
+    where has_number and (n2 <> '' or n3 <> '') and not (boro = 4 and n2 <> '' and length(n2) <= 3)
+    union all
+    select
+        q, part, boro, street, 1 as turn, 2 as piece,
+        1 + (n2 <> '')::integer + (n3 <> '')::integer as pieces, 0 as hyphen, range_end(typed1, n2) as before, 0 as behind,
+        case when n3 = '' then s2 || suffix else s2 end as suffix
+    from met_lines
+    where has_number and n2 <> '' and not (boro = 4 and length(n2) <= 3)
+    union all
+    select
+        q, part, boro, street, 1 as turn, 3 as piece,
+        1 + (n2 <> '')::integer + (n3 <> '')::integer as pieces, 0 as hyphen,
+        case when m3 = '' then range_end(typed1, n3) else -1 end as before, 0 as behind, s3 || suffix as suffix
+    from met_lines
+    where has_number and n3 <> '' and not (boro = 4 and n2 <> '' and length(n2) <= 3)
+),
+keyed as (
+    select
+        pieces.q, pieces.part, pieces.boro, pieces.street, pieces.turn, pieces.piece, pieces.pieces,
+        (case when pieces.hyphen = 1 then pieces.behind else pieces.before end % 2)::tinyint as odd,
+        case
+            when pieces.before = -1 and pieces.hyphen = 0 and pieces.pieces = 1 then -1
+            when pieces.before between 1 and 99999 and pieces.behind between 0 and 999
+                then house_key(pieces.hyphen, pieces.before, pieces.behind, suffixes.rank)
+        end as number
+    from pieces
+    join house_suffixes as suffixes using (suffix)
+)
+select q, part, boro, street, turn, piece, pieces, odd, number, house_bucket(number) as bucket
+from keyed
+where number is not null;
+
+drop table met_lines;
 
 create or replace table candidates as
-with hit as (
-    select
-        ends.q, ends.line, ends.boro, ends.street, ends.turn, ends.piece, ranges.bbl, ranges.bin, ranges.zip
-    from (
-        select *, house_bucket(number) as bucket from line_ends where number is not null
-    ) as ends
-    join read_parquet(:'ranges') as ranges
-        on ranges.street = ends.street and ranges.bucket = ends.bucket
-        and ends.number between ranges.low and ranges.high
-        and (ends.number < 0 or ranges.parity = 0 or ranges.parity % 2 = ends.odd)
-)
-select hit.*, questioned.place
-from hit join questioned using (q);
+select
+    ends.q, ends.part, ends.boro, ends.street, ends.turn, ends.piece, ends.pieces, ranges.bbl, ranges.bin, ranges.zip
+from line_ends as ends
+join read_parquet(:'ranges') as ranges
+    on ranges.street = ends.street and ranges.bucket = ends.bucket
+    and ends.number between ranges.low and ranges.high
+    and (ends.number < 0 or ranges.parity = 0 or ranges.parity % 2 = ends.odd);
+
+drop table line_ends;

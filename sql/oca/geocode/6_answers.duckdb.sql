@@ -1,7 +1,7 @@
 -- Purpose: one answer for each question; only one building lot is a match.
 -- Engine:  DuckDB
--- Inputs:  questioned, places and known_cities of 2_places; lines of 3_lines; line_streets, line_ends and candidates of
---          5_match; :'ranges' and :'lots', Parquet files of the reference.
+-- Inputs:  questioned, places, place_boroughs, known_cities and streets of 2_places; lines of 3_lines; line_streets and
+--          candidates of 5_match; :'ranges' and :'lots', Parquet files of the reference.
 -- Outputs: answers_pad: key, status (match, tie, no_number, no_street, outside, no_line) and what is known of the address.
 
 -- Streets that a postal code has; asked only where a number was found under another code.
@@ -10,17 +10,17 @@ select distinct street, zip
 from read_parquet(:'ranges')
 where zip > 0 and street in (
     select candidates.street
-    from candidates join places using (place)
+    from candidates join questioned using (q) join places using (place)
     where candidates.zip > 0 and places.zip > 0 and candidates.zip <> places.zip
 );
 
--- How a lot agrees with city and postal code. Another code than the typed one is borne only where nothing speaks against
--- it: the city names the borough, the code is of it, and the street has no such code; never in Queens, where one name
--- stands for two streets.
+-- How a lot agrees with city and postal code. Another code than the typed one (weight 1) is borne only where nothing
+-- speaks against it: the city names the borough, the code is of it, and the street has no such code; never in Queens, where
+-- one name stands for two streets.
 create or replace table weighed as
 select
-    candidates.q, candidates.line, candidates.boro, candidates.street, candidates.turn, candidates.piece, candidates.bbl,
-    candidates.bin, candidates.zip,
+    candidates.q, candidates.part, candidates.boro, candidates.street, candidates.turn, candidates.piece, candidates.pieces,
+    candidates.bbl, candidates.bin, candidates.zip,
     case
         when places.is_contradictory then 0
         when candidates.zip > 0 and candidates.zip = places.zip then 3
@@ -35,152 +35,183 @@ select
         else 0
     end as weight
 from candidates
+join questioned using (q)
 join places using (place)
 left join street_zips on street_zips.street = candidates.street and street_zips.zip = places.zip;
 
--- Of a line all typed numbers must be found; a number as typed goes before one that is split.
-create or replace table found_lines as
-with needed as (
-    select q, line, boro, turn, count(*) as pieces from line_ends group by q, line, boro, turn
+-- Of a line all typed numbers must be found, and a number as typed goes before one that is split: which of them are to be
+-- left out.
+create or replace table unfinished as
+with tried as (
+    select q, part, boro, turn, pieces, count(distinct piece) as had
+    from weighed
+    where pieces > 1 or boro = 4
+    group by q, part, boro, turn, pieces
 ),
-had as (
-    select q, line, boro, turn, count(distinct piece) as pieces from weighed group by q, line, boro, turn
-),
-whole as (
-    select had.q, had.line, had.boro, min(had.turn) as turn
-    from had join needed using (q, line, boro, turn)
-    where had.pieces = needed.pieces
-    group by had.q, had.line, had.boro
-),
-kept as (
-    select weighed.*
-    from weighed semi join whole using (q, line, boro, turn)
-),
-best as (
-    select q, line, max(weight) as weight from kept group by q, line
+-- A turn that is whole ends the search.
+first_whole as (
+    select q, part, boro, min(turn) as turn from tried where had = pieces group by q, part, boro
 )
-select kept.q, kept.line, kept.boro, kept.street, kept.turn, kept.bbl, kept.bin, kept.zip, kept.weight
-from kept join best using (q, line)
--- A range without a code stays beside one with the right code: nothing decides between them.
-where kept.weight = best.weight or kept.weight = 2 and best.weight = 3;
+select tried.q, tried.part, tried.boro, tried.turn
+from tried
+left join first_whole using (q, part, boro)
+where tried.turn is distinct from first_whole.turn;
 
-drop table weighed;
+-- Another name of the building that is known under another postal code alone is not outvoted by the first.
+create or replace table heard as
+with best as (
+    select q, part, max(weight) as weight
+    from weighed
+    where q in (select q from weighed where part > 1)
+    group by q, part
+)
+select q, part from best where weight = 1;
 
+-- The postal code decides: what has another one counts only where nothing has the right one or none.
 create or replace table found as
+with counted as (
+    select weighed.* replace (case when heard.q is not null then 2 else weighed.weight end as weight)
+    from weighed
+    anti join unfinished using (q, part, boro, turn)
+    left join heard using (q, part)
+),
+summed as (
+    select
+        q,
+        max(weight) as weight,
+        min(bbl) as any_low,
+        min(bbl) filter (where weight >= 2) as low, max(bbl) filter (where weight >= 2) as high,
+        min(bbl) filter (where weight = 1) as other_low, max(bbl) filter (where weight = 1) as other_high,
+        min(bin) filter (where weight >= 2 and bin > 0) as low_bin, max(bin) filter (where weight >= 2 and bin > 0) as high_bin,
+        min(bin) filter (where weight = 1 and bin > 0) as other_low_bin,
+        max(bin) filter (where weight = 1 and bin > 0) as other_high_bin,
+        min(zip) filter (where weight >= 2 and zip > 0) as zip, min(zip) filter (where weight = 1) as other_zip,
+        -- Of several names the one that comes first is shown.
+        min(part * 8 + boro) filter (where weight > 0) as first,
+        arg_min(street, part * 8 + boro) filter (where weight > 0) as street,
+        min(turn) filter (where weight > 0) as turn
+    from counted
+    group by q
+)
 select
     q,
-    count(distinct bbl) filter (where weight > 0) as lots,
-    min(bbl) filter (where weight > 0) as bbl,
-    count(distinct bin) filter (where weight > 0 and bin > 0) as bins,
-    min(bin) filter (where weight > 0 and bin > 0) as bin,
-    min(weight) filter (where weight > 0) as weight,
-    min(nullif(zip, 0)) filter (where weight > 0) as zip,
-    min(line) filter (where weight > 0) as line,
-    arg_min(boro, line) filter (where weight > 0) as boro,
-    arg_min(street, line) filter (where weight > 0) as street,
-    arg_min(turn, line) filter (where weight > 0) as turn,
-    count(distinct bbl) as all_lots
-from found_lines
-group by q;
+    weight,
+    coalesce(low, other_low) as bbl,
+    case when low is null then other_low <> other_high else low <> high end as is_tied,
+    case when low is null then other_low_bin else low_bin end as bin,
+    case when low is null then other_low_bin <> other_high_bin else low_bin <> high_bin end as has_bins,
+    case when low is null then other_zip else zip end as zip,
+    first // 8 as part,
+    first % 8 as boro,
+    street,
+    turn
+from summed;
+
+drop table weighed;
+drop table candidates;
 
 -- What follows a comma may name another city than the city does.
 create or replace table beyond_boroughs as
 with texts as (
-    select distinct beyond, trim(regexp_replace(part, '( NEW YORK| NY| N Y)?( [0-9]{5})?[ 0-9-]*$', '')) as part
-    from (select beyond, unnest(string_split(beyond, ',')) as part from lines where beyond <> '')
+    select
+        q,
+        trim(regexp_replace(trim(unnest(string_split(beyond, ','))), '( NEW YORK| NY| N Y)?( [0-9]{5})?[ 0-9-]*$', '')) as part
+    from lines
+    where beyond <> ''
 )
-select texts.beyond, min(known.borough) as low, max(known.borough) as high
+select texts.q, min(known.borough) as low, max(known.borough) as high
 from texts
-join known_cities as known on known.city = trim(texts.part)
-where known.city not in ('NEW YORK', 'NEW YORK CITY', 'NYC', 'NY')
-group by texts.beyond;
+join known_cities as known on known.city = texts.part
+where known.city not in ('NEW YORK', 'NEW YORK CITY', 'NYC')
+group by texts.q;
 
-create or replace table first_lines as
-with first as (
-    select q, min(line) as line, max(beyond) as beyond, count(*) as lines from lines group by q
-)
-select
-    lines.q,
-    lines.line,
-    lines.has_number,
-    lines.rest,
-    case when not lines.has_number then null else
-        lines.typed1 || lines.s1[1:case when contains(lines.s1, '/') then 0 else 9 end]
-        || case when contains(lines.s1, '/') then ' ' || lines.s1 else '' end
-        || case when lines.n2 <> '' then '-' || lines.n2 || lines.s2 else '' end
-        || case when lines.n3 <> '' then '-' || lines.n3 || case when lines.m3 <> '' then '-' || lines.m3 else '' end
-            || lines.s3 else '' end
-    end as house_number,
-    beyond.low as beyond_low,
-    beyond.high as beyond_high
-from first
-join lines on lines.line = first.line
-left join beyond_boroughs as beyond on beyond.beyond = first.beyond;
-
--- Lines of which some borough in question knows the street.
-create or replace table known_streets as
-select distinct lines.q
+-- Of lines without a lot: is the text a street, or a place?
+create or replace table known_texts as
+select lines.q, bool_or(streets.numbered is not null) as is_street
 from lines
-join place_boroughs as boroughs using (place)
-join line_streets as found on found.rest = lines.rest and found.boro = boroughs.boro
-where not lines.has_number or found.numbered is not null;
+anti join found on found.q = lines.q and found.bbl is not null
+join place_boroughs as boroughs on boroughs.place = lines.place
+join line_streets as streets on streets.rest = lines.rest and streets.boro = boroughs.boro
+where lines.part = 1
+group by lines.q;
 
+create or replace table place_answers as
+select
+    place,
+    verdict,
+    is_contradictory,
+    case
+        when verdict <> 'inside' or is_contradictory then null
+        when city_borough > 0 then city_borough
+        when zip_borough > 0 then zip_borough
+        when is_wide then 1
+    end as borough,
+    nullif(zip_borough, 0) as zip_borough
+from places;
+
+-- In steps, numbers first and texts last: a join of few columns needs little memory.
 create or replace table decided as
 select
     questioned.q,
-    questioned.key,
+    place_answers.verdict,
     case
-        when first_lines.q is null then 'no_line'
-        when places.verdict <> 'inside' then 'outside'
-        when first_lines.beyond_low = 0 then 'outside'
-        when places.is_contradictory and found.all_lots > 0 then 'tie'
-        when found.lots > 1 then 'tie'
-        when found.lots = 1 and (
-            first_lines.beyond_low <> first_lines.beyond_high or first_lines.beyond_low <> found.boro) then 'tie'
-        when found.lots = 1 then 'match'
-        when known_streets.q is not null then 'no_number'
+        when heads.q is null then 'no_line'
+        when place_answers.verdict <> 'inside' or beyond.low = 0 then 'outside'
+        when place_answers.is_contradictory and found.q is not null then 'tie'
+        when found.is_tied then 'tie'
+        when found.bbl is not null and (beyond.low <> beyond.high or beyond.low <> found.boro) then 'tie'
+        when found.bbl is not null then 'match'
+        when known_texts.is_street or known_texts.q is not null and not heads.has_number then 'no_number'
         else 'no_street'
     end as status,
-    case
-        when first_lines.q is null then null
-        when places.verdict = 'unplaced' then 'neither city nor postal code is one of New York City'
-        when places.verdict <> 'inside' or first_lines.beyond_low = 0 then 'not in New York City'
-        when places.is_contradictory and found.all_lots > 0 then 'city and postal code are of two boroughs'
-        when found.lots > 1 then 'several lots have this address'
-        when found.lots = 1 and (
-            first_lines.beyond_low <> first_lines.beyond_high or first_lines.beyond_low <> found.boro)
-            then 'the line names another borough'
-        when found.lots = 1 and found.bins > 1 then 'several buildings of the lot have this address'
-        when found.lots = 1 and coalesce(found.bins, 0) = 0 then 'the building has no number of its own'
-        when found.lots = 1 then null
-        when found.all_lots > 0 then 'the directory has it under another postal code alone'
-        when known_streets.q is null then 'no such street or place'
-        when not first_lines.has_number then 'no house number'
-        else 'no such house number'
-    end as msg,
-    first_lines.has_number,
-    first_lines.house_number,
-    first_lines.rest,
-    first_lines.line = found.line as is_first,
-    found.bbl, found.bins, found.bin, found.weight, found.zip, found.boro, found.street, found.turn,
-    -- Without a line the postal code alone says the borough.
-    coalesce(
-        found.boro,
-        case when places.verdict = 'inside' or first_lines.q is null and places.zip_borough > 0 then
-            case
-                when places.is_contradictory then null
-                when places.city_borough > 0 and first_lines.q is not null then places.city_borough
-                when places.zip_borough > 0 then places.zip_borough
-                when places.is_wide and first_lines.q is not null then 1
-            end
-        end) as borough
-from questioned
-join places using (place)
-left join first_lines using (q)
+    place_answers.is_contradictory,
+    heads.has_number,
+    found.q is not null as is_found,
+    coalesce(found.is_tied, false) as is_tied,
+    found.bbl, found.has_bins, found.bin, found.weight, found.zip, found.street, found.turn,
+    found.part = 1 as is_first,
+    case when heads.q is not null then coalesce(found.boro, place_answers.borough) else place_answers.zip_borough end
+        as borough
+from (select q, place from questioned) as questioned
+join place_answers using (place)
+left join (select q, has_number from lines where part = 1) as heads using (q)
 left join found using (q)
-left join known_streets using (q);
+left join beyond_boroughs as beyond using (q)
+left join known_texts using (q);
+
+drop table found;
+drop table known_texts;
+
+create or replace table located as
+select
+    decided.*,
+    lots.bbl is not null as has_lot,
+    lots.lat, lots.lon, lots.cd, lots.ct2010, lots.council
+from decided
+left join read_parquet(:'lots') as lots on lots.bbl = decided.bbl;
+
+drop table decided;
 
 create or replace table answers_pad as
+with decided as (
+    select
+        located.*,
+        questioned.key,
+        lines.rest,
+        case when lines.has_number then
+            case
+                when lines.s1 = '' and lines.n2 = '' and lines.n3 = '' then lines.typed1
+                else lines.typed1
+                    || case when contains(lines.s1, '/') then ' ' || lines.s1 else lines.s1 end
+                    || case when lines.n2 <> '' then '-' || lines.n2 || lines.s2 else '' end
+                    || case when lines.n3 <> '' then '-' || lines.n3 || lines.s3 else '' end
+                    || case when lines.m3 <> '' then '-' || lines.m3 else '' end
+            end
+        end as house_number
+    from questioned
+    join located using (q)
+    left join lines on lines.q = questioned.q and lines.part = 1
+)
 select
     decided.key,
     decided.status,
@@ -189,30 +220,47 @@ select
     case when decided.status <> 'outside' then decided.borough::varchar end as borough_code,
     case when decided.status = 'match' and not decided.has_number then streets.shown end as place_name,
     case when decided.status = 'match' and decided.has_number then streets.shown end as sname,
-    case when decided.status = 'match' then case
+    case
+        when decided.status <> 'match' or not decided.is_first then null
         -- A number that was split shows as it is there.
-        when decided.turn = 2 and decided.is_first
-            then regexp_replace(decided.house_number, '^([0-9]+)([0-9]{2})', '\1-\2')
-        when decided.is_first then decided.house_number
-    end end as hnum,
+        when decided.turn = 2 then regexp_replace(decided.house_number, '^([0-9]+)([0-9]{2})', '\1-\2')
+        else decided.house_number
+    end as hnum,
     case when decided.status <> 'outside'
         then ['MANHATTAN', 'BRONX', 'BROOKLYN', 'QUEENS', 'STATEN ISLAND'][decided.borough] end as boro,
-    case when decided.status = 'match' then lots.lat end as lat,
-    case when decided.status = 'match' then lots.lon end as lon,
-    case when decided.status = 'match' and decided.bins = 1 then decided.bin::varchar end as bin,
+    case when decided.status = 'match' then decided.lat end as lat,
+    case when decided.status = 'match' then decided.lon end as lon,
+    case when decided.status = 'match' and not decided.has_bins then decided.bin::varchar end as bin,
     case when decided.status = 'match' then decided.bbl::varchar end as bbl,
-    case when decided.status = 'match' then lots.cd end as cd,
-    case when decided.status = 'match' then lots.ct2010 end as ct,
-    case when decided.status = 'match' then lots.council end as council,
+    case when decided.status = 'match' then decided.cd end as cd,
+    case when decided.status = 'match' then decided.ct2010 end as ct,
+    case when decided.status = 'match' then decided.council end as council,
     null::varchar as grc,
     null::varchar as grc2,
-    decided.msg,
+    case decided.status
+        when 'no_line' then null
+        when 'outside' then case decided.verdict
+            when 'unplaced' then 'neither city nor postal code is one of New York City' else 'not in New York City' end
+        when 'tie' then case
+            when decided.is_contradictory then 'city and postal code are of two boroughs'
+            when decided.is_tied then 'several lots have this address'
+            else 'the line names another borough' end
+        when 'match' then case
+            when decided.has_bins then 'several buildings of the lot have this address'
+            when decided.bin is null then 'the building has no number of its own' end
+        when 'no_street' then 'no such street or place'
+        else case
+            when decided.is_found then 'the directory has it under another postal code'
+            when not decided.has_number then 'no house number'
+            else 'no such house number' end
+    end as msg,
     case
         when decided.status <> 'match' then null
-        when lots.bbl is null then 'PLUTO has no such lot'
+        when not decided.has_lot then 'PLUTO has no such lot'
         when decided.weight = 1 then 'the directory has it under another postal code'
     end as msg2,
     case when decided.status = 'match' then lpad(decided.zip::varchar, 5, '0') end as zip_code
 from decided
-left join streets on streets.street = decided.street
-left join read_parquet(:'lots') as lots on lots.bbl = decided.bbl;
+left join streets on streets.street = decided.street;
+
+drop table located;

@@ -2,8 +2,8 @@
 -- Engine:  DuckDB
 -- Inputs:  directory_rows and billing_lots of 1_directory; street_keys of geocode/2_keys.
 -- Outputs: streets, a borough's street or named place, by number; ranges, each in every bucket of numbers that it
---          touches, so that a typed number meets few of them; zip_boroughs, which boroughs a postal code lies in.
-create or replace table directory_streets as
+--          touches, so that a typed number meets few of them.
+create or replace table streets as
 select row_number() over (order by boro, key)::integer as street, boro, key, shown, has_numbers, has_places
 from (
     select
@@ -48,7 +48,7 @@ select distinct
     placed.zip
 from placed
 join street_keys as keys on keys.name = placed.name
-join directory_streets as streets on streets.boro = placed.street_boro and streets.key = keys.key
+join streets on streets.boro = placed.street_boro and streets.key = keys.key
 left join unit_lots on unit_lots.block = placed.block and unit_lots.lot = placed.lot;
 
 create or replace table ranges as
@@ -57,9 +57,3 @@ select
     unnest(range(house_bucket(low), house_bucket(high) + 1))::integer as bucket,
     low, high, parity, bbl, bin, zip
 from directory_ranges;
-
-create or replace table zip_boroughs as
-select distinct ranges.zip, streets.boro
-from directory_ranges as ranges
-join directory_streets as streets using (street)
-where ranges.zip > 0;

@@ -21,6 +21,7 @@ mod names;
 pub mod options;
 mod parse;
 mod plan;
+mod reference;
 mod rescue;
 mod rows;
 pub mod sample;
@@ -47,6 +48,7 @@ pub const OCA: Dataset = Dataset {
     near_name: file_name::near_name,
     parse: parse::parse,
     enrichment: Some(geocode::GEOCODE),
+    reference: Some(&reference::REFERENCE),
     promotion: Promotion::Merge {
         key: "indexnumberid",
         plan: include_str!("../../../sql/oca/6_promote.pg.sql"),

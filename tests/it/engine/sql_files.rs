@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
+use merganser::dataset::reference::ReferenceColumn;
 use merganser::datasets::oca::OCA;
 use merganser::sql;
 
@@ -289,12 +290,26 @@ const IN_DUCKDB: &[&str] = &[
     "oca/2_check.duckdb.sql",
     "staged/staged:counts",
     "staged/staged:failures",
-    "oca/geocode/1_questions.duckdb.sql",
-    "oca/geocode/2_open.duckdb.sql",
+    "oca/geocode/1_words.duckdb.sql",
+    "oca/reference/1_directory.duckdb.sql",
+    "oca/geocode/4_keys.duckdb.sql",
+    "oca/reference/2_ranges.duckdb.sql",
+    "oca/reference/3_lots.duckdb.sql",
+    "reference/count.duckdb.sql",
+    "reference/export.duckdb.sql",
+    "oca/reference/4_range_changes.duckdb.sql",
+    "oca/reference/4_lot_changes.duckdb.sql",
+    "oca/reference/5_lots_csv.duckdb.sql",
+    "oca/geocode/questions.duckdb.sql",
+    "oca/geocode/open.duckdb.sql",
     "staged/enrichment:questions",
-    "oca/geocode/3_pad.duckdb.sql",
+    "oca/geocode/2_places.duckdb.sql",
+    "oca/geocode/3_lines.duckdb.sql",
+    "oca/geocode/5_match.duckdb.sql",
+    "oca/geocode/6_answers.duckdb.sql",
+    "oca/geocode/7_take.duckdb.sql",
     "staged/enrichment:answers",
-    "oca/geocode/4_apply.duckdb.sql",
+    "oca/geocode/apply.duckdb.sql",
     "staged/enrichment:answered",
     "staged/staged:replace",
     "staged/staged:merge",
@@ -318,7 +333,23 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
     let dir = folder.path().join("csv");
     fs::create_dir(&dir).unwrap();
     let staging = Staging::create(folder.path(), DuckLimits { memory_mib: 256, threads: 2 }).unwrap();
-    let variables = [
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    // The files of a reference, without rows.
+    let header = |columns: &[ReferenceColumn]| {
+        let names: Vec<_> = columns.iter().map(|column| column.names[0]).collect();
+        format!("{}\n", names.join(","))
+    };
+    let reference = OCA.reference.unwrap();
+    let mut given = Vec::new();
+    for file in reference.inputs.iter().flat_map(|input| input.files) {
+        fs::write(path(file.variable), header(file.columns)).unwrap();
+        given.push((file.variable, path(file.variable)));
+        let named = file.columns.iter().filter_map(|column| Some((column.variable?, column.names[0])));
+        given.extend(named.map(|(variable, name)| (variable, sql::identifier(name))));
+    }
+    given.extend(reference.tables.iter().map(|table| (table.name, path(table.name))));
+    given.extend([("before", path("ranges")), ("streets_before", path("streets")), ("csv", path("csv.csv"))]);
+    let mut variables = vec![
         ("dir", dir.to_str().unwrap()),
         ("records", "oca_records"),
         ("limit", "10"),
@@ -330,12 +361,27 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
         ("status", "status"),
         ("after", ""),
     ];
+    variables.extend(given.iter().map(|(name, value)| (*name, value.as_str())));
     for name in IN_DUCKDB.iter().copied() {
         let text = &pieces.iter().find(|piece| piece.name == name).unwrap().text;
         let is_query = ["staged/staged:counts", "staged/staged:failures"].contains(&name);
         if is_query || name.starts_with("staged/enrichment:") {
             let rows = staging.query(name, &sql::render(text, &variables), |_| Ok(())).unwrap();
             assert!(rows.is_empty(), "{name} gives {} rows of nothing", rows.len());
+        } else if name == "reference/count.duckdb.sql" || name.ends_with("_changes.duckdb.sql") {
+            let mut variables = variables.clone();
+            let table = ("table", reference.tables[0].name);
+            variables.retain(|(name, _)| *name != table.0 && !(name == &"before"));
+            let before = path(if name.contains("lot") { "lots" } else { "ranges" });
+            variables.extend([table, ("before", before.as_str())]);
+            let counts = staging.query(name, &sql::render(text, &variables), |row| row.get::<_, i64>(0));
+            assert_eq!(counts.unwrap(), [0], "{name}");
+        } else if name == "reference/export.duckdb.sql" {
+            for table in reference.tables {
+                let file = path(table.name);
+                let variables = [("table", table.name), ("order", table.order), ("file", file.as_str())];
+                staging.execute(name, text, &variables).unwrap();
+            }
         } else if name.ends_with("_export.duckdb.sql") {
             let statements: Vec<_> = sql::statements(text).collect();
             staging.execute_each(name, &statements, &variables, || Ok::<_, DuckError>(())).unwrap();

@@ -6,6 +6,7 @@ mod geocode;
 mod golden;
 mod histories;
 mod level2;
+mod pad;
 pub mod rules;
 mod values;
 mod writers;

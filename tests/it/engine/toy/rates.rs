@@ -35,6 +35,7 @@ pub const RATES: Dataset = Dataset {
     parse,
     promotion: Promotion::Replace { key: "code" },
     enrichment: None,
+    reference: None,
     variables: |_| Vec::new(),
     feed_days: None,
     guards: &[],

@@ -1,0 +1,15 @@
+-- Purpose: the reference that is in use.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 dataset; :"ledger".
+-- Outputs: version, name, object, sha256 and rows of each of its files; no row: there is none.
+select version, name, object, sha256, rows
+from :"ledger".reference_files
+where dataset = $1
+    and version = (
+        select version
+        from :"ledger".reference_files
+        where dataset = $1
+        order by made_at desc, version desc
+        limit 1
+    )
+order by name;

@@ -1,0 +1,5 @@
+-- Purpose: a table of a reference becomes the file that is kept.
+-- Engine:  DuckDB
+-- Inputs:  :"table"; :order, the columns by which its rows are sorted; :'file'.
+-- Outputs: the Parquet file.
+copy (select * from :"table" order by :order) to :'file' (format parquet, compression zstd);

@@ -1,0 +1,210 @@
+//! The files of a reference, brought to the local disk and looked at: each trouble is said before anything is made of them.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use zip::ZipArchive;
+
+use crate::dataset::reference::{ReferenceColumn, ReferenceFile, ReferenceInput};
+use crate::error::Cause;
+
+/// Bytes of a header at most.
+const HEADER_BYTES: u64 = 64 << 10;
+/// Bytes that one file may unpack to.
+const UNPACKED_BYTES: u64 = 8 << 30;
+
+/// A file of a reference on the local disk.
+#[derive(Debug)]
+pub struct Taken {
+    pub sha256: String,
+    /// What the scripts are told: the file's path and its columns' names.
+    pub variables: Vec<(&'static str, String)>,
+}
+
+/// Something is wrong with a file that somebody gave.
+pub fn refused(message: String) -> Cause {
+    let hint = "take the file anew from where it is published; the reference in use stays".to_owned();
+    Cause::Refused { message, hint: Some(hint) }
+}
+
+/// Unpacks the files of an input into a folder, and looks at their headers.
+///
+/// # Errors
+/// [`Cause::Refused`] for what is missing, broken off, empty or not the expected file.
+pub fn take(input: &ReferenceInput, from: &Path, folder: &Path) -> Result<Vec<Taken>, Cause> {
+    let is_folder = from.is_dir();
+    let mut taken = Vec::new();
+    for file in input.files {
+        let path = match is_folder {
+            true => in_folder(file, from)?,
+            false if is_zip(from)? => unpack(file, from, folder)?,
+            false if input.files.len() == 1 => from.to_owned(),
+            false => {
+                return Err(refused(format!(
+                    "--{}: {} is neither a zip nor a folder",
+                    input.name,
+                    from.display()
+                )));
+            }
+        };
+        taken.push(look_at(file, &path)?);
+    }
+    Ok(taken)
+}
+
+fn is_zip(path: &Path) -> Result<bool, Cause> {
+    let mut start = [0; 2];
+    let mut file = File::open(path).map_err(Cause::io(format!("open {}", path.display())))?;
+    let read = file.read(&mut start).map_err(Cause::io(format!("read {}", path.display())))?;
+    if read == 0 {
+        return Err(refused(format!("{} is empty", path.display())));
+    }
+    Ok(&start[..read] == b"PK")
+}
+
+fn in_folder(file: &ReferenceFile, folder: &Path) -> Result<PathBuf, Cause> {
+    let listed = fs::read_dir(folder).map_err(Cause::io(format!("list {}", folder.display())))?;
+    let names: Vec<_> =
+        listed.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let name = choose(file, &names).ok_or_else(|| missing(file, folder))?;
+    Ok(folder.join(name))
+}
+
+/// The file among names: the one of its name, or the one CSV that is there.
+fn choose<'a>(file: &ReferenceFile, names: &'a [String]) -> Option<&'a str> {
+    let base = |name: &str| name.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
+    let fits = |name: &&String| match file.name {
+        Some(wanted) => base(name) == wanted,
+        None => base(name).ends_with(".csv"),
+    };
+    let mut found = names.iter().filter(fits);
+    let first = found.next()?;
+    found.next().is_none().then_some(first.as_str())
+}
+
+fn missing(file: &ReferenceFile, place: &Path) -> Cause {
+    refused(match file.name {
+        Some(name) => format!("there is no {name} in {}", place.display()),
+        None => format!("there is not exactly one CSV in {}", place.display()),
+    })
+}
+
+fn unpack(file: &ReferenceFile, from: &Path, folder: &Path) -> Result<PathBuf, Cause> {
+    let broken = |error: zip::result::ZipError| {
+        refused(format!("{} cannot be read as a zip, it may have broken off: {error}", from.display()))
+    };
+    let opened = File::open(from).map_err(Cause::io(format!("open {}", from.display())))?;
+    let mut archive = ZipArchive::new(BufReader::new(opened)).map_err(broken)?;
+    let names: Vec<_> = archive.file_names().flatten().map(std::borrow::Cow::into_owned).collect();
+    let name = choose(file, &names).ok_or_else(|| missing(file, from))?;
+    let entry = archive.by_name(name).map_err(broken)?;
+    // Never by the name that the zip has for it.
+    let path = folder.join(format!("{}.csv", file.variable));
+    let mut out = File::create(&path).map_err(Cause::io(format!("make {}", path.display())))?;
+    let copied = std::io::copy(&mut entry.take(UNPACKED_BYTES), &mut out)
+        .map_err(|error| refused(format!("{name} in {} cannot be unpacked: {error}", from.display())))?;
+    if copied == UNPACKED_BYTES {
+        return Err(refused(format!("{name} in {} is too large", from.display())));
+    }
+    Ok(path)
+}
+
+fn look_at(file: &ReferenceFile, path: &Path) -> Result<Taken, Cause> {
+    let reading = || Cause::io(format!("read {}", path.display()));
+    let mut reader = BufReader::new(File::open(path).map_err(reading())?);
+    let mut header = String::new();
+    let read = reader.by_ref().take(HEADER_BYTES).read_line(&mut header);
+    read.map_err(|error| refused(format!("the header of {} cannot be read: {error}", path.display())))?;
+    let what = file.name.unwrap_or("the CSV");
+    if header.trim().is_empty() {
+        return Err(refused(format!("{what} is empty")));
+    }
+    let found = columns(&header);
+    let mut variables = vec![(file.variable, path.display().to_string())];
+    let mut lacking = Vec::new();
+    for column in file.columns {
+        let name =
+            found.iter().find(|name| column.names.iter().any(|known| name.eq_ignore_ascii_case(known)));
+        if name.is_none() && !column.is_optional {
+            lacking.push(called(column));
+        }
+        if let Some(variable) = column.variable {
+            let name = name.map_or("null".to_owned(), |name| crate::sql::identifier(name));
+            variables.push((variable, name));
+        }
+    }
+    if !lacking.is_empty() {
+        return Err(refused(format!("{what} has no column {}", lacking.join(", none "))));
+    }
+    // Whoever reads the rest sees whether there are rows.
+    Ok(Taken { sha256: checksum(path).map_err(reading())?, variables })
+}
+
+fn called(column: &ReferenceColumn) -> String {
+    column.names.join(" or ")
+}
+
+/// The names of a header line: fields in quotes or without.
+fn columns(header: &str) -> Vec<String> {
+    let header = header.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
+    header.split(',').map(|name| name.trim_matches('"').to_owned()).collect()
+}
+
+fn checksum(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: ReferenceFile = ReferenceFile {
+        variable: "sheet",
+        name: Some("a.txt"),
+        columns: &[
+            ReferenceColumn { variable: Some("lot"), names: &["lot", "tax lot"], is_optional: false },
+            ReferenceColumn { variable: Some("tract"), names: &["tract"], is_optional: true },
+        ],
+    };
+    const INPUT: ReferenceInput = ReferenceInput { name: "sheet", files: &[FILE] };
+
+    fn said(text: &[u8]) -> Result<Vec<Taken>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("A.TXT"), text).unwrap();
+        take(&INPUT, folder.path(), folder.path()).map_err(|cause| cause.to_string())
+    }
+
+    #[test]
+    fn a_column_is_found_by_either_name_and_one_may_be_missing() {
+        let taken = said(b"\"x\",\"Tax lot\"\r\n1,2\r\n").unwrap();
+        let of = |name: &str| taken[0].variables.iter().find(|(known, _)| *known == name).unwrap().1.clone();
+        assert_eq!((of("lot").as_str(), of("tract").as_str()), ("\"Tax lot\"", "null"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said() {
+        assert_eq!(said(b"").unwrap_err(), "a.txt is empty");
+        assert_eq!(said(b"x,tract\n1,2\n").unwrap_err(), "a.txt has no column lot or tax lot");
+        let folder = tempfile::tempdir().unwrap();
+        let cause = take(&INPUT, folder.path(), folder.path()).unwrap_err().to_string();
+        assert!(cause.starts_with("there is no a.txt in "), "{cause}");
+        let cut = folder.path().join("cut.zip");
+        fs::write(&cut, b"PK\x03\x04 and then nothing").unwrap();
+        let cause = take(&INPUT, &cut, folder.path()).unwrap_err().to_string();
+        assert!(cause.contains("cannot be read as a zip, it may have broken off"), "{cause}");
+    }
+}

@@ -1,0 +1,48 @@
+//! The configuration of `merganser reference`.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{LoadVia, ProcessingConfig, TargetConfig};
+use crate::cli;
+use crate::clients::duckdb::DuckLimits;
+use crate::dataset::reference::Reference;
+use crate::error::Cause;
+use crate::ledger::entries::Kind;
+
+/// All that the load of a reference needs to know.
+#[derive(Clone, Debug)]
+pub struct ReferenceConfig {
+    pub target: TargetConfig,
+    pub reference: &'static Reference,
+    /// By the name of the input: a file, a folder or an address.
+    pub inputs: Vec<(&'static str, String)>,
+    pub work_dir: PathBuf,
+    pub duckdb: DuckLimits,
+}
+
+impl ReferenceConfig {
+    /// Validates the arguments of `merganser reference`.
+    pub fn from_reference(args: &cli::ReferenceArgs) -> Result<Self, Cause> {
+        let reference = args.dataset.reference.ok_or_else(|| {
+            Cause::usage(format!("{} looks nothing up: it needs no reference", args.dataset.name))
+        })?;
+        let what = (Kind::Reference, args.dataset);
+        Ok(Self {
+            target: TargetConfig::new(what, &args.database, &args.store, LoadVia::Copy)?,
+            reference,
+            inputs: vec![("pad", args.pad.clone()), ("pluto", args.pluto.clone())],
+            work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
+            duckdb: ProcessingConfig::default().duckdb,
+        })
+    }
+
+    /// The options as the ledger keeps them. An address may hold a secret behind its question mark.
+    pub fn for_ledger(&self) -> Value {
+        let shown = |text: &str| text.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let inputs: serde_json::Map<_, _> =
+            self.inputs.iter().map(|(name, from)| ((*name).to_owned(), json!(shown(from)))).collect();
+        json!({ "inputs": inputs, "store": self.target.store.to_string() })
+    }
+}

@@ -1,0 +1,47 @@
+//! The reference in use, on the local disk.
+
+use std::path::{Path, PathBuf};
+
+use crate::clients::store::Store;
+use crate::error::Cause;
+use crate::ledger::Ledger;
+use crate::system::private;
+
+/// A reference whose files are here.
+#[derive(Clone, Debug)]
+pub struct LocalReference {
+    pub version: String,
+    /// By the name that scripts have for it.
+    pub files: Vec<(String, PathBuf)>,
+}
+
+/// The dataset's reference in use, its files in `folder`, each with the checksum that the ledger has of it; `None`: it
+/// has none.
+///
+/// # Errors
+/// [`Cause::Refused`] if the store has something else than the ledger says.
+pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Option<LocalReference>, Cause> {
+    let known = ledger.current_reference().await?;
+    let Some(version) = known.first().map(|file| file.version.clone()) else { return Ok(None) };
+    private::make_folders(folder).map_err(Cause::io(format!("make the folder {}", folder.display())))?;
+    let mut files = Vec::new();
+    for file in known {
+        let path = folder.join(format!("{}.{}.parquet", file.name, file.sha256));
+        if !path.exists() {
+            let got = store.download(&file.object, &path, &|_| ()).await?;
+            if got.sha256 != file.sha256 {
+                // It must not be found here by the next who looks.
+                let _ = std::fs::remove_file(&path);
+                return Err(Cause::Refused {
+                    message: format!(
+                        "{} is not the file that the ledger knows: its checksum is another",
+                        store.url().object(&file.object)
+                    ),
+                    hint: Some("merganser reference makes it anew".into()),
+                });
+            }
+        }
+        files.push((file.name, path));
+    }
+    Ok(Some(LocalReference { version, files }))
+}
