@@ -107,7 +107,8 @@ async fn open(
     work_dir: PathBuf,
 ) -> Result<Backfilling, Cause> {
     let workspace = Workspace::create(&work_dir)?;
-    let enriching = Enriching::open(&context.ledger, enrichment, options, workspace.path()).await?;
+    let enriching =
+        Enriching::open((&context.ledger, &context.store), enrichment, options, workspace.path()).await?;
     if enriching.asks_nobody() {
         return Err(Cause::Refused {
             message: format!("nobody is asked for {}: there is nothing to fill in", enrichment.about),

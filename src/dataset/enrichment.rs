@@ -56,7 +56,11 @@ pub struct Way {
 pub enum How {
     /// By scripts over the dataset's reference, whose files are their variables: they read `questions` and add a row to
     /// `answers` for each. Nobody is asked.
-    Reference(&'static [&'static str]),
+    Reference {
+        scripts: &'static [&'static str],
+        /// The edition of the scripts' rules: what was answered by others does not count.
+        rules: &'static str,
+    },
     /// By an outside service.
     Ask(&'static Ask),
 }

@@ -22,11 +22,12 @@ pub async fn run_script(
     staging: Staging,
     operation: &str,
     script: &'static str,
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
 ) -> Result<Staging, Cause> {
     let operation = operation.to_owned();
     let ran = move || {
-        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         staging.execute(&operation, script, &variables).map(|()| staging)
     };
     Ok(blocking(ran).await??)

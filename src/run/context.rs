@@ -87,7 +87,13 @@ impl RunContext {
         let workspace = Workspace::create(&processing.work_dir)?;
         let enriching = match &context.dataset().enrichment {
             Some(enrichment) => Some(
-                Enriching::open(&context.ledger, enrichment, &processing.options, workspace.path()).await?,
+                Enriching::open(
+                    (&context.ledger, &context.store),
+                    enrichment,
+                    &processing.options,
+                    workspace.path(),
+                )
+                .await?,
             ),
             None => None,
         };

@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::clients::duckdb::Staging;
 use crate::clients::http::Http;
+use crate::clients::store::Store;
 use crate::dataset::Options;
 use crate::dataset::ask::Ask;
 use crate::dataset::enrichment::{Enrichment, EnrichmentPlan, How, Way};
@@ -17,6 +18,7 @@ use crate::ledger::{KnownAnswer, Ledger};
 use crate::log::Report;
 use crate::run::answered::{all_questions, answers, append, questions, run_script};
 use crate::run::ask::{AskTally, Asking, Patience};
+use crate::run::reference;
 use crate::sql;
 use crate::system::background::blocking;
 
@@ -29,7 +31,7 @@ pub struct Enriching {
     /// In the order of asking; none: nobody is asked, and what is remembered counts.
     ways: Vec<Chosen>,
     /// The paths of the reference's files, as the script names them.
-    reference: Vec<(&'static str, String)>,
+    reference: Vec<(String, String)>,
     /// What is left of the time for outside services.
     left: Mutex<Duration>,
 }
@@ -82,30 +84,48 @@ impl Tally {
 }
 
 impl Enriching {
-    /// The ways that the options ask for.
+    /// The ways that the options ask for; without a word, the reference if there is one. Its files are brought to `folder`.
     ///
     /// # Errors
     /// [`Cause::Refused`] if the reference is asked for and there is none.
     pub async fn open(
-        ledger: &Ledger,
+        (ledger, store): (&Ledger, &Store),
         enrichment: &'static Enrichment,
         options: &Options,
         folder: &Path,
     ) -> Result<Self, Cause> {
         let plan = (enrichment.plan)(options);
-        let wanted = plan.ways.clone().unwrap_or_default();
-        let ways = wanted.into_iter().map(|way| match way.how {
-            How::Reference(_) => Ok(Chosen { way, version: String::new(), http: None }),
-            How::Ask(ask) => {
+        let is_reference = |way: &&Way| matches!(way.how, How::Reference { .. });
+        let wants_reference = plan.ways.as_ref().is_none_or(|ways| ways.iter().any(|way| is_reference(way)));
+        let reference = match wants_reference {
+            true => reference::current(ledger, store, &folder.join("reference")).await?,
+            false => None,
+        };
+        let wanted = match &plan.ways {
+            Some(ways) => ways.clone(),
+            None if reference.is_some() => enrichment.ways.iter().filter(is_reference).collect(),
+            None => Vec::new(),
+        };
+        let ways = wanted.into_iter().map(|way| match (way.how, &reference) {
+            (How::Reference { rules, .. }, Some(reference)) => {
+                let version = format!("{} by rules {rules}", reference.edition());
+                Ok(Chosen { way, version, http: None })
+            }
+            (How::Reference { .. }, None) => Err(Cause::Refused {
+                message: format!("{} is asked for {}, and has no reference", way.name, enrichment.about),
+                hint: Some(enrichment.hint.into()),
+            }),
+            (How::Ask(ask), _) => {
                 let http = service(ask, &plan)?;
                 let version = format!("{} at {}", ask.version, http.base());
                 Ok(Chosen { way, version, http: Some(http) })
             }
         });
         let ways = ways.collect::<Result<_, Cause>>()?;
-        let _ = (ledger, folder);
+        let files = reference.map(|reference| reference.files).unwrap_or_default();
+        let reference = files.into_iter().map(|(name, path)| (name, path.display().to_string())).collect();
         let left = Mutex::new(Duration::from_secs(plan.seconds));
-        Ok(Self { enrichment, ways, reference: Vec::new(), left })
+        Ok(Self { enrichment, ways, reference, left })
     }
 
     /// What it answers.
@@ -144,7 +164,7 @@ impl Enriching {
             (staging, tally.remembered) = self.recall(ledger, staging, "all_questions", None).await?;
         }
         for chosen in &self.ways {
-            let open = vec![("way", chosen.way.name.to_owned())];
+            let open = vec![("way".to_owned(), chosen.way.name.to_owned())];
             staging = run_script(staging, "find open questions", enrichment.open, open.clone()).await?;
             let edition = Some((chosen.way.name, chosen.version.as_str()));
             let known;
@@ -152,7 +172,7 @@ impl Enriching {
             tally.remembered += known;
             staging = run_script(staging, "find open questions", enrichment.open, open).await?;
             staging = match chosen.way.how {
-                How::Reference(scripts) => {
+                How::Reference { scripts, .. } => {
                     self.look_up(ledger, dry_run, staging, (chosen, scripts), &mut tally).await?
                 }
                 How::Ask(ask) => {

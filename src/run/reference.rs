@@ -15,6 +15,17 @@ pub struct LocalReference {
     pub files: Vec<(String, PathBuf)>,
 }
 
+impl LocalReference {
+    /// Its version and what tells it from another of the same: the checksums of its files, cut.
+    pub fn edition(&self) -> String {
+        let sums = self.files.iter().filter_map(|(_, path)| {
+            let name = path.file_name()?.to_str()?;
+            Some(name.split('.').nth(1)?.chars().take(8).collect::<String>())
+        });
+        format!("{} ({})", self.version, sums.collect::<Vec<_>>().join("."))
+    }
+}
+
 /// The dataset's reference in use, its files in `folder`, each with the checksum that the ledger has of it; `None`: it
 /// has none.
 ///

@@ -10,7 +10,7 @@ use crate::clients::duckdb::Staging;
 use crate::error::Cause;
 use crate::fault;
 use crate::run::context::RunContext;
-use crate::run::enriching::Tally;
+use crate::run::enriching::{Enriching, Tally};
 use crate::words;
 
 /// Staged rows that passed the checks, with what is known of them from elsewhere.
@@ -40,14 +40,18 @@ pub async fn enrich(context: &RunContext, checked: Checked) -> Result<Enriched, 
     fault::point!("enrich.begin");
     let (staging, tally) =
         enriching.answer(&context.ledger, context.target.dry_run, &context.report, staging).await?;
-    step.done(&said(&tally), tally.questions, 0, tally.for_ledger()).await?;
+    step.done(&said(enriching, &tally), tally.questions, 0, tally.for_ledger()).await?;
     fault::point!("enrich.end");
     Ok(Enriched { fetched, staging })
 }
 
-/// `5,000 questions: match 4,900, no_street 100`.
-fn said(tally: &Tally) -> String {
+/// `5,000 addresses: match 4,900, no_street 100`.
+fn said(enriching: &Enriching, tally: &Tally) -> String {
+    let enrichment = enriching.enrichment();
+    if enriching.asks_nobody() && tally.questions == 0 {
+        return format!("nobody is asked {}", enrichment.about);
+    }
     let found: Vec<_> =
         tally.found.iter().map(|(status, count)| format!("{status} {}", words::count(*count))).collect();
-    format!("{} question(s): {}", words::count(tally.questions), found.join(", "))
+    format!("{} different {}(es): {}", words::count(tally.questions), enrichment.question, found.join(", "))
 }
