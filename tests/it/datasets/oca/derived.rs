@@ -352,6 +352,10 @@ async fn an_older_view_is_never_published_and_its_readers_stay() {
              create view mine as select street1 from oca_addresses_with_bbl",
         )
         .await;
+    let ran = pipeline.other(&["purge", "oca"]).await.exits(0);
+    ran.says("public/oca_addresses_with_bbl.csv is not published");
+    let left = pipeline.csv("public/oca_addresses_with_bbl.csv");
+    assert!(!left.columns.contains(&"street1".to_owned()), "{:?}", left.columns);
     pipeline.put(Extract::weekly("2024-03-18").case("untouched", ""));
     let ran = pipeline.run().await.exits(1).says("must be made anew, with other columns");
     ran.says("The database is unchanged.");
