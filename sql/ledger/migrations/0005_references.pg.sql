@@ -1,7 +1,11 @@
 -- Purpose: which reference a dataset looks things up in, and where its files are.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"ledger".
--- Outputs: reference_files. The version that was made last is the one in use.
+-- Outputs: reference_files, of which the version that was made last is the one in use; a run may be of the kind reference.
+alter table :"ledger".runs drop constraint runs_kind_check;
+alter table :"ledger".runs add constraint runs_kind_check
+    check (kind in ('run', 'reprocess', 'retry', 'adopt', 'backfill', 'purge', 'reference'));
+
 create table :"ledger".reference_files (
     dataset text not null,
     version text not null,

@@ -74,11 +74,11 @@ fractions as (
                 regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
                     text,
                     '[()]', ' ', 'g'),
-                    '([0-9])[ -]*1/2\b', '\1_H', 'g'),
-                    '([0-9])[ -]*1/3\b', '\1_T', 'g'),
-                    '([0-9])[ -]*1/4\b', '\1_Q', 'g'),
-                    '([0-9])[ -]*3/4\b', '\1_R', 'g'),
-                    '([0-9])[ -]*1/5\b', '\1_F', 'g'),
+                    '([0-9])[ -]*1/2\b', '\1~H', 'g'),
+                    '([0-9])[ -]*1/3\b', '\1~T', 'g'),
+                    '([0-9])[ -]*1/4\b', '\1~Q', 'g'),
+                    '([0-9])[ -]*3/4\b', '\1~R', 'g'),
+                    '([0-9])[ -]*1/5\b', '\1~F', 'g'),
                     '^[^A-Z0-9]+| {2,}', ' ', 'g')
             else text
         end, ' ,-') as text)
@@ -91,9 +91,9 @@ fronts as (
             when is_plain then text
             when regexp_matches(text, '^(APT|APARTMENT|UNIT|SUITE|STE|ROOM|RM|FLOOR|FL|#)') then
                 regexp_replace(text, '^(?:APT|APARTMENT|UNIT|SUITE|STE|ROOM|RM|FLOOR|FL)? ?#? ?[A-Z0-9-]+ ?,? ([0-9].*)$', '\1')
-            when regexp_matches(text, '^[0-9_A-Z-]+ ?,? ?(APT|APARTMENT|UNIT|#)') then
+            when regexp_matches(text, '^[0-9~A-Z-]+ ?,? ?(APT|APARTMENT|UNIT|#)') then
                 regexp_replace(
-                    text, '^([0-9]+[0-9_A-Z-]*) ?,? ?(?:APT|APARTMENT|UNIT)? ?#? ?([0-9]+[A-Z]?|[A-Z][0-9]*) ?,? (.+)$', '\1 \3')
+                    text, '^([0-9]+[0-9~A-Z-]*) ?,? ?(?:APT|APARTMENT|UNIT)? ?#? ?([0-9]+[A-Z]?|[A-Z][0-9]*) ?,? (.+)$', '\1 \3')
             when contains(text, ',') then regexp_replace(text, '^([^0-9,]+), ?([0-9]+[0-9A-Z-]* .*[A-Z].*)$', '\2')
             else text
         end as text)
@@ -107,9 +107,9 @@ taken as (
             'f3': '', 'rest': ltrim(text[instr(text, ' '):])
         } else regexp_extract(
             text,
-            '^([0-9]{1,7})-?([A-Z]{1,2})?(?:_([HTQRF]))?'
-            '(?: ?- ?([0-9]{1,7})([A-Z]{1,2})?(?:_([HTQRF]))?)?'
-            '(?:(?: ?[-/&] ?| TO | AND | THRU )([0-9]{1,7})(?:-([0-9]{1,7}))?([A-Z]{1,2})?(?:_([HTQRF]))?)?'
+            '^([0-9]{1,7})-?([A-Z]{1,2})?(?:~([HTQRF]))?'
+            '(?: ?- ?([0-9]{1,7})([A-Z]{1,2})?(?:~([HTQRF]))?)?'
+            '(?:(?: ?[-/&] ?| TO | AND | THRU )([0-9]{1,7})(?:-([0-9]{1,7}))?([A-Z]{1,2})?(?:~([HTQRF]))?)?'
             '(?: ?, ?| |$)(.*)$',
             ['n1', 's1', 'f1', 'n2', 's2', 'f2', 'n3', 'm3', 's3', 'f3', 'rest']
         ) end as taken

@@ -65,7 +65,7 @@ impl BorrowMut<Context> for Referencing {
 }
 
 /// A table of the reference as a file.
-struct Kept {
+struct KeptTable {
     table: &'static ReferenceTable,
     path: PathBuf,
     rows: u64,
@@ -74,7 +74,7 @@ struct Kept {
 /// What the scripts made of the files.
 struct Made {
     version: String,
-    kept: Vec<Kept>,
+    kept: Vec<KeptTable>,
     fills: Vec<(&'static ReferenceFill, PathBuf)>,
     left_out: Vec<(String, u64)>,
     changes: Vec<(&'static str, (u64, u64))>,
@@ -313,7 +313,7 @@ fn make(
         if let (Some(query), Some(before)) = (table.changes, before) {
             changes.push((table.name, changed(&staging, query, table.name, before)?));
         }
-        kept.push(Kept { table, path, rows });
+        kept.push(KeptTable { table, path, rows });
     }
     let mut fills = Vec::new();
     for fill in reference.fills {
