@@ -40,9 +40,12 @@ async fn january(hint: &str) -> Pipeline {
         let codes: &[&str] = if number < 5 { &["10451", "10451-1234"] } else { &["10451"] };
         extract = case(extract, &format!("bronx {number}"), codes, 1 + number % 15, warrant);
     }
-    for (place, code, cases) in
-        [("brooklyn", "11226 ", 12), ("manhattan", "10002", 9), ("buffalo", "14201", 25), ("ithaca", "14850", 2)]
-    {
+    for (place, code, cases) in [
+        ("brooklyn", "11226 ", 12),
+        ("manhattan", "10002", 9),
+        ("buffalo", "14201", 25),
+        ("ithaca", "14850", 2),
+    ] {
         for number in 0..cases {
             extract = case(extract, &format!("{place} {number}"), &[code], 20, None);
         }
@@ -96,9 +99,14 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
     assert_eq!(numbers(&text), pairs(&[("10451", "30"), ("14201", "25"), ("11226", "12")]));
     // 176 shapes without a number, of the city; the circles without one share a line.
     assert_eq!(rows(&text).len(), 178);
-    assert!(text.contains("<p>1,611 other ZIP code areas that the map has as small circles: fewer than 10 each.</p>"));
-    assert!(text.contains("67 cases in 3 ZIP code areas with 10 or more each."), "the sum is that of the shown");
-    assert!(text.contains("At most 40 % of the cases have no postal code"));
+    assert!(text.contains(
+        "<p>1,611 other ZIP code areas that the map has as small circles: fewer than 10 each.</p>"
+    ));
+    assert!(
+        text.contains("67 cases in 3 ZIP code areas with 10 or more each."),
+        "the sum is that of the shown"
+    );
+    assert!(text.contains("At most 40% of the cases have no postal code"));
     assert!(text.contains("1 January 2024 to 20 January 2024"));
     let run = pipeline.one("select run_id from etl.runs").await;
     assert!(text.contains(&format!("Data of run {run}")));
@@ -110,16 +118,21 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
 
     let boroughs = map(&pipeline, "map.html", &["--by", "borough"]).await.text;
     assert_eq!(numbers(&boroughs), pairs(&[("Bronx", "30"), ("Outside the city", "27"), ("Brooklyn", "12")]));
+    let out = pipeline.folder().join("map.html").display().to_string();
+    let none = pipeline.other(&["map", "oca", "--by", "tract", "--out", &out]).await.exits(1);
+    none.says("all cases that count here have no geocoded address").says("merganser backfill oca geocode");
     // What a geocoder found counts before the postal code.
     pipeline
         .execute("update oca_addresses set boro = 'BRONX', ct = '63' where postalcode like '10002%'")
         .await;
     let boroughs = map(&pipeline, "map.html", &["--by", "borough"]).await.text;
     assert_eq!(numbers(&boroughs), pairs(&[("Bronx", "39"), ("Outside the city", "27"), ("Brooklyn", "12")]));
-    pipeline.execute("update oca_addresses set boro = 'BROOKLYN', ct = '11' where postalcode like '10451%'").await;
+    pipeline
+        .execute("update oca_addresses set boro = 'BROOKLYN', ct = '11' where postalcode like '10451%'")
+        .await;
     let tracts = map(&pipeline, "map.html", &["--by", "tract"]).await.text;
     assert_eq!(numbers(&tracts), pairs(&[("11", "30")]));
-    assert!(tracts.contains("At most 75 % of the cases have no geocoded address"));
+    assert!(tracts.contains("At most 75% of the cases have no geocoded address"));
 }
 
 #[tokio::test]
@@ -135,9 +148,13 @@ async fn a_map_of_some_days_or_of_another_measure() {
 
     // A person gets to know what there is.
     let out = pipeline.folder().join("map.html").display().to_string();
-    let ran = pipeline.other(&["map", "oca", "--by", "zip", "--measure", "sales", "--out", &out]).await.exits(2);
+    let ran =
+        pipeline.other(&["map", "oca", "--by", "zip", "--measure", "sales", "--out", &out]).await.exits(2);
     ran.says("filings").says("judgments").says("warrants").says("evictions");
-    let ran = pipeline.other(&["map", "oca", "--by", "zip", "--measure", "evictions", "--out", &out]).await.exits(1);
+    let ran = pipeline
+        .other(&["map", "oca", "--by", "zip", "--measure", "evictions", "--out", &out])
+        .await
+        .exits(1);
     ran.says("so there is nothing to draw").says("is as it was").says("merganser status");
     assert!(fs::read_to_string(&out).unwrap().contains("1 February 2024"), "the file stays");
     let late = ["map", "oca", "--by", "zip", "--out", &out, "--since", "2030-01-01"];
@@ -184,7 +201,9 @@ async fn who_may_read_the_tables_alone_gets_a_map_without_a_run() {
     let ran = Ran::new(support::merganser(args, none)).exits(0).says("the picture names no run");
     assert!(ran.stdout.contains("3 ZIP code areas"), "{}", ran.stdout);
     let text = fs::read_to_string(&out).unwrap();
-    assert!(text.starts_with("<?xml") && text.contains("<desc id=\"description\">67 cases in 3 ZIP code areas"));
+    assert!(
+        text.starts_with("<?xml") && text.contains("<desc id=\"description\">67 cases in 3 ZIP code areas")
+    );
     assert!(text.contains("<title>10451, Bronx: 30 cases</title>") && !text.contains("<script"));
     // Well-formed, as any viewer needs it.
     let mut xml = quick_xml::Reader::from_str(&text);
@@ -195,7 +214,8 @@ async fn who_may_read_the_tables_alone_gets_a_map_without_a_run() {
 /// What `scripts/setup test` puts beside the other tools.
 fn modules() -> PathBuf {
     let cache = std::env::var_os("MERGANSER_CACHE").map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".cache/merganser"));
+    let cache =
+        cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".cache/merganser"));
     let setup = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup")).unwrap();
     let version = setup.split_once("readonly playwright_version=").unwrap().1.lines().next().unwrap();
     cache.join(format!("browser-{version}"))
@@ -209,17 +229,26 @@ async fn the_page_is_good_in_a_browser_on_a_phone_and_at_a_desk() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/commands/map/look.mjs");
     let mut command = Command::new("node");
     command.arg(script).arg(modules()).arg("/usr/bin/chromium").arg(&path).arg(folder.path()).arg("10451");
-    let output = tokio::task::spawn_blocking(move || command.output().expect("scripts/setup test installs node"));
+    let output =
+        tokio::task::spawn_blocking(move || command.output().expect("scripts/setup test installs node"));
     let output = output.await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "scripts/setup test?\n{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "scripts/setup test?\n{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let looks: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(looks.len(), 5, "{said}");
     for look in &looks[..4] {
         for nothing in ["said", "requests", "violations"] {
             assert_eq!(look[nothing], Value::Array(Vec::new()), "{nothing}: {look:#}");
         }
-        assert_eq!((&look["scrolls"], &look["tip"]), (&false.into(), &"10451, Bronx: 30 cases".into()), "{look:#}");
+        assert_eq!(
+            (&look["scrolls"], &look["tip"]),
+            (&false.into(), &"10451, Bronx: 30 cases".into()),
+            "{look:#}"
+        );
         assert_eq!(look["found"], "1 of 178 rows");
         let sheet = if look["colorScheme"] == "dark" { "rgb(20, 24, 27)" } else { "rgb(252, 251, 248)" };
         assert_eq!(look["sheet"], sheet);
