@@ -1,5 +1,5 @@
 -- Purpose: the run that production is of, for the foot of a picture.
--- Engine:  PostgreSQL 14 and later; a statement
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 dataset, $2 schema; :"ledger".
 -- Outputs: the id and the last commit's time of the newest run that changed production, or no row.
 select runs.run_id::text as run_id, max(steps.finished_at) as committed_at

@@ -1,5 +1,5 @@
 -- Purpose: how many cases an area has, by what is counted.
--- Engine:  PostgreSQL 14 and later; a statement
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 what is counted (filings, judgments, warrants, evictions); $2 by what (zip, tract, borough); $3 first and $4
 --          last day, or null; $5 codes of areas and $6 the area that each means; the tables of :"schema".
 -- Outputs: area, n, first, last. A case counts once in an area; those that are in none of them stand under null.

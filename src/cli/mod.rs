@@ -209,12 +209,8 @@ pub struct ReferenceArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// The Property Address Directory: its zip, or a folder with bobaadr.txt and bobabbl.txt
-    #[arg(long, value_name = "ZIP|DIR|URL")]
-    pub pad: String,
-    /// PLUTO, as the planning department or the open-data portal has it
-    #[arg(long, value_name = "CSV|ZIP|URL")]
-    pub pluto: String,
+    #[command(flatten)]
+    pub own: datasets::ReferenceOptions,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]

@@ -32,7 +32,7 @@ impl ReferenceConfig {
         Ok(Self {
             target: TargetConfig::new(what, &args.database, &args.store, LoadVia::Copy)?,
             reference,
-            inputs: vec![("pad", args.pad.clone()), ("pluto", args.pluto.clone())],
+            inputs: args.own.of(args.dataset),
             work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
             duckdb: ProcessingConfig::default().duckdb,
         })

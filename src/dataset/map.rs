@@ -40,6 +40,8 @@ pub struct Division {
     pub areas: &'static str,
     /// What is true of records without an area, behind `5 % of the records`: `have no …`.
     pub without: &'static str,
+    /// What to type where that is true of all.
+    pub hint: &'static str,
     pub panels: &'static [Panel],
     pub shapes: fn() -> Vec<MapArea>,
 }

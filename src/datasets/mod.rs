@@ -51,3 +51,20 @@ impl EnrichmentOptions {
         }
     }
 }
+
+/// What the references of datasets are made of.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ReferenceOptions {
+    #[command(flatten)]
+    pub oca: oca::options::OcaReference,
+}
+
+impl ReferenceOptions {
+    /// A dataset's inputs, by name: a file, a folder or an address each.
+    pub fn of(&self, dataset: &Dataset) -> Vec<(&'static str, String)> {
+        match dataset.name {
+            "oca" => self.oca.inputs(),
+            _ => Vec::new(),
+        }
+    }
+}

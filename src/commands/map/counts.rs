@@ -17,21 +17,21 @@ pub struct Row {
 }
 
 /// The number of an area; none: it is smaller than any that is shown, or zero, which are not told apart.
-pub type Shown = Option<u64>;
+pub type ShownNumber = Option<u64>;
 
 /// Areas with their numbers, and what may be said of all together.
 ///
 /// Whatever is made of it is a function of the numbers that are shown, so that no sum gives one away that is not: the total
 /// is that of the shown areas alone, the classes are theirs, and how many records have no area is a rough share.
-pub struct Counts {
-    pub areas: Vec<(MapArea, Shown)>,
+pub struct MapCounts {
+    pub areas: Vec<(MapArea, ShownNumber)>,
     pub classes: Classes,
     /// Per cent of the records without an area, in steps of five; none: few or none have none.
     pub without: Option<u64>,
     pub fewest: u64,
 }
 
-impl Counts {
+impl MapCounts {
     pub fn new(shapes: Vec<MapArea>, rows: &[Row], fewest: u64) -> Self {
         let shown = |records: u64| Some(records).filter(|records| *records >= fewest);
         let found: BTreeMap<_, _> =
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::dataset::map::Form;
 
-    fn counts(records: &[u64], without: u64) -> Counts {
+    fn counts(records: &[u64], without: u64) -> MapCounts {
         let day = jiff::civil::date(2026, 1, 1);
         let row = |area: Option<String>, records| Row { area, records, first: day, last: day };
         let area = |key: usize| MapArea {
@@ -80,7 +80,7 @@ mod tests {
         let mut rows: Vec<_> =
             records.iter().enumerate().map(|(key, records)| row(Some(key.to_string()), *records)).collect();
         rows.push(row(None, without));
-        Counts::new((0..records.len() + 1).map(area).collect(), &rows, 10)
+        MapCounts::new((0..records.len() + 1).map(area).collect(), &rows, 10)
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::ledger;
 use crate::run::server::Server;
 use crate::sql;
 use crate::words::count;
-use counts::{Counts, Row};
+use counts::{MapCounts, Row};
 use page::Heading;
 
 /// The run that production is of.
@@ -53,7 +53,18 @@ pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
     let (codes, keys): (Vec<_>, Vec<_>) = codes.unzip();
     let rows = rows(config, url, &codes, &keys).await?;
     let Some((first, last)) = days(&rows) else { return Err(nothing(config)) };
-    let counts = Counts::new(shapes, &rows, config.map.fewest);
+    if rows.iter().all(|row| row.area.is_none()) {
+        return Err(Cause::Refused {
+            message: format!(
+                "all {} that count here {}, so there is nothing to draw; {} is as it was",
+                config.map.records,
+                config.division.without,
+                config.out.display()
+            ),
+            hint: Some(config.division.hint.into()),
+        });
+    }
+    let counts = MapCounts::new(shapes, &rows, config.map.fewest);
     let heading =
         Heading::new(config, (config.since.unwrap_or(first), config.until.unwrap_or(last)), run.as_ref());
     let text = match config.file {
@@ -62,7 +73,7 @@ pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
     };
     write(&config.out, &text)?;
     Ok(format!(
-        "{}\n{} {} with {} or more {}, of {}\n",
+        "{}\n{} {} with {} or more {} from {}\n",
         std::path::absolute(&config.out).unwrap_or_else(|_| config.out.clone()).display(),
         count(counts.shown() as u64),
         config.division.areas,

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::DrawnRun;
-use super::counts::Counts;
+use super::counts::MapCounts;
 use super::picture::{draw, escape, legend, number};
 use crate::config::MapConfig;
 use crate::dataset::map::Form;
@@ -57,7 +57,7 @@ fn day(date: Date) -> String {
 }
 
 /// The page: pictures, a table, and what a reader must know.
-pub fn page(heading: &Heading, config: &MapConfig, counts: &Counts) -> String {
+pub fn page(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> String {
     let style = format!("{COLOURS}{STYLE}");
     let note = heading.note.map_or(String::new(), |note| format!("<p class=\"note\">{}</p>", escape(note)));
     fill(
@@ -90,7 +90,7 @@ pub fn page(heading: &Heading, config: &MapConfig, counts: &Counts) -> String {
 }
 
 /// The picture alone, with title and legend in it.
-pub fn alone(heading: &Heading, config: &MapConfig, counts: &Counts) -> String {
+pub fn alone(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> String {
     const WIDTH: u32 = 1_000;
     let mut body = String::new();
     let mut y = if heading.note.is_some() { 124 } else { 100 };
@@ -147,7 +147,7 @@ pub fn alone(heading: &Heading, config: &MapConfig, counts: &Counts) -> String {
 }
 
 /// Nothing here depends on a number that is not shown.
-fn sum(config: &MapConfig, counts: &Counts) -> String {
+fn sum(config: &MapConfig, counts: &MapCounts) -> String {
     let (records, areas, fewest) = (config.map.records, config.division.areas, counts.fewest);
     match counts.shown() {
         0 => format!("None of the {areas} has {fewest} {records} or more, so no number is shown."),
@@ -162,14 +162,14 @@ fn sum(config: &MapConfig, counts: &Counts) -> String {
     }
 }
 
-fn about(config: &MapConfig, counts: &Counts) -> String {
+fn about(config: &MapConfig, counts: &MapCounts) -> String {
     let (records, fewest) = (config.map.records, counts.fewest);
     let mut text = format!(
         "An area with fewer than {fewest} {records}, or none, is shown as “fewer than {fewest}” and is in no sum. What has \
          addresses in two areas counts in both."
     );
     if let Some(without) = counts.without {
-        let _ = write!(text, " At most {without} % of the {records} {}.", config.division.without);
+        let _ = write!(text, " At most {without}% of the {records} {}.", config.division.without);
     }
     text
 }
@@ -178,7 +178,7 @@ fn program() -> String {
     format!("Made with merganser {}.", env!("CARGO_PKG_VERSION"))
 }
 
-fn keys(counts: &Counts) -> String {
+fn keys(counts: &MapCounts) -> String {
     let mut markup = String::new();
     for (colour, words) in legend(counts) {
         let _ = writeln!(
@@ -191,7 +191,7 @@ fn keys(counts: &Counts) -> String {
     markup
 }
 
-fn figures(heading: &Heading, config: &MapConfig, counts: &Counts) -> String {
+fn figures(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> String {
     let mut markup = String::new();
     for (number, panel) in config.division.panels.iter().enumerate() {
         let drawing = draw(panel, number, counts, config.map.records);
@@ -211,7 +211,7 @@ fn figures(heading: &Heading, config: &MapConfig, counts: &Counts) -> String {
 }
 
 /// The areas, the largest numbers first. A circle without a number is left to the line below the table.
-fn rows(counts: &Counts) -> String {
+fn rows(counts: &MapCounts) -> String {
     let mut listed: Vec<_> =
         counts.areas.iter().filter(|(area, shown)| shown.is_some() || !is_circle(&area.form)).collect();
     listed.sort_by_key(|(area, shown)| (Reverse(*shown), area.name.len(), area.name.clone()));
@@ -229,7 +229,7 @@ fn rows(counts: &Counts) -> String {
     markup
 }
 
-fn others(config: &MapConfig, counts: &Counts) -> String {
+fn others(config: &MapConfig, counts: &MapCounts) -> String {
     let others = counts.areas.iter().filter(|(area, shown)| shown.is_none() && is_circle(&area.form)).count();
     match others {
         0 => String::new(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::counts::{Counts, Shown};
+use super::counts::{MapCounts, ShownNumber};
 use crate::dataset::map::{Form, MapArea, Panel, Point, Rings};
 use crate::words::count;
 
@@ -11,7 +11,7 @@ const WIDTH: f64 = 6_000.0;
 const MARGIN: f64 = 60.0;
 /// Half the width of a circle in units: of a number that is not shown, and by class.
 const SMALL: u32 = 16;
-const CIRCLES: [u32; 5] = [34, 44, 54, 64, 74];
+const CIRCLES: [u32; 5] = [40, 52, 64, 76, 88];
 
 /// A panel, drawn.
 pub struct Drawing {
@@ -72,7 +72,7 @@ impl Projection {
 }
 
 /// Draws the areas of a panel.
-pub fn draw(panel: &Panel, number: usize, counts: &Counts, records: &str) -> Drawing {
+pub fn draw(panel: &Panel, number: usize, counts: &MapCounts, records: &str) -> Drawing {
     let ground = (panel.ground)();
     let mut areas: Vec<_> = counts.areas.iter().filter(|(area, _)| area.panel == number).collect();
     // A large number is never covered by a smaller one.
@@ -101,7 +101,13 @@ pub fn draw(panel: &Panel, number: usize, counts: &Counts, records: &str) -> Dra
     Drawing { body, width: WIDTH as u32, height: projection.height.round() as u32 }
 }
 
-fn element(projection: &Projection, area: &MapArea, shown: Shown, counts: &Counts, records: &str) -> String {
+fn element(
+    projection: &Projection,
+    area: &MapArea,
+    shown: ShownNumber,
+    counts: &MapCounts,
+    records: &str,
+) -> String {
     let class = shown.map(|number| counts.classes.colour(counts.classes.class(number)));
     let colour = class.map_or("few".to_owned(), |class| format!("q{class}"));
     let says = format!("{}: {} {records}", full_name(area), number(shown, counts.fewest));
@@ -125,12 +131,12 @@ pub fn full_name(area: &MapArea) -> String {
 }
 
 /// A number, or that it is small.
-pub fn number(shown: Shown, fewest: u64) -> String {
+pub fn number(shown: ShownNumber, fewest: u64) -> String {
     shown.map_or_else(|| format!("fewer than {fewest}"), count)
 }
 
 /// The colours with what they mean, the smallest numbers first.
-pub fn legend(counts: &Counts) -> Vec<(String, String)> {
+pub fn legend(counts: &MapCounts) -> Vec<(String, String)> {
     let few = ("few".to_owned(), number(None, counts.fewest));
     let classes = counts.classes.bounds().enumerate().map(|(class, (from, to))| {
         let words = match to {
@@ -153,7 +159,7 @@ pub fn escape(text: &str) -> String {
             '>' => markup += "&gt;",
             '"' => markup += "&quot;",
             '\'' => markup += "&#39;",
-            // XML has no others.
+            // Markup has no others.
             c if c.is_control() && !matches!(c, '\n' | '\t') => markup.push('\u{fffd}'),
             c => markup.push(c),
         }

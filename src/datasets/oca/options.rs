@@ -48,6 +48,24 @@ pub struct GeocodeOptions {
     pub geocode_required: Option<String>,
 }
 
+/// What the reference is made of, as it is typed.
+#[derive(clap::Args, Clone, Debug)]
+pub struct OcaReference {
+    /// The Property Address Directory: its zip, or a folder with bobaadr.txt and bobabbl.txt
+    #[arg(long, value_name = "ZIP|DIR|URL")]
+    pub pad: String,
+    /// PLUTO, as the planning department or the open-data portal has it
+    #[arg(long, value_name = "CSV|ZIP|URL")]
+    pub pluto: String,
+}
+
+impl OcaReference {
+    /// The inputs by name.
+    pub fn inputs(&self) -> Vec<(&'static str, String)> {
+        vec![("pad", self.pad.clone()), ("pluto", self.pluto.clone())]
+    }
+}
+
 impl OcaOptions {
     /// What they mean.
     ///

@@ -106,7 +106,7 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
         text.contains("67 cases in 3 ZIP code areas with 10 or more each."),
         "the sum is that of the shown"
     );
-    assert!(text.contains("At most 40 % of the cases have no postal code"));
+    assert!(text.contains("At most 40% of the cases have no postal code"));
     assert!(text.contains("1 January 2024 to 20 January 2024"));
     let run = pipeline.one("select run_id from etl.runs").await;
     assert!(text.contains(&format!("Data of run {run}")));
@@ -118,6 +118,9 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
 
     let boroughs = map(&pipeline, "map.html", &["--by", "borough"]).await.text;
     assert_eq!(numbers(&boroughs), pairs(&[("Bronx", "30"), ("Outside the city", "27"), ("Brooklyn", "12")]));
+    let out = pipeline.folder().join("map.html").display().to_string();
+    let none = pipeline.other(&["map", "oca", "--by", "tract", "--out", &out]).await.exits(1);
+    none.says("all cases that count here have no geocoded address").says("merganser backfill oca geocode");
     // What a geocoder found counts before the postal code.
     pipeline
         .execute("update oca_addresses set boro = 'BRONX', ct = '63' where postalcode like '10002%'")
@@ -129,7 +132,7 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
         .await;
     let tracts = map(&pipeline, "map.html", &["--by", "tract"]).await.text;
     assert_eq!(numbers(&tracts), pairs(&[("11", "30")]));
-    assert!(tracts.contains("At most 75 % of the cases have no geocoded address"));
+    assert!(tracts.contains("At most 75% of the cases have no geocoded address"));
 }
 
 #[tokio::test]

@@ -173,7 +173,9 @@ fn answers(ranges: &[Range], billing: &[[u64; 5]], lots: &[u64], lines: &[Line])
     // Rendered text is put in as one variable: the lines hold colons and quotes.
     staging.execute("put the questions", ":script", &[("script", &script)]).unwrap();
     let ways = OCA.enrichment.unwrap().ways;
-    let How::Reference { scripts, .. } = ways.iter().find(|way| way.name == "pad").unwrap().how else { panic!() };
+    let How::Reference { scripts, .. } = ways.iter().find(|way| way.name == "pad").unwrap().how else {
+        panic!()
+    };
     let files: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_str())).collect();
     // The last script hands the answers over to the engine.
     for script in &scripts[..scripts.len() - 1] {
