@@ -79,7 +79,8 @@ fn built(ending: &str) -> PathBuf {
 
 /// Says what this machine does not let us try. A test's own output is only seen when it fails; this is always.
 fn not_tested(what: &str, why: &str) {
-    let _ = writeln!(std::io::stderr(), "\n*** NOT TESTED: {what}: {why} ***");
+    let why: Vec<_> = why.split_whitespace().collect();
+    let _ = writeln!(std::io::stderr(), "\n*** NOT TESTED: {what}: {} ***", why.join(" "));
 }
 
 fn is_root() -> bool {
