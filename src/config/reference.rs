@@ -11,6 +11,9 @@ use crate::dataset::reference::Reference;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
+/// MiB that sorting and comparing a reference of a million rows takes at least; what is beyond it is spilled.
+const LEAST_MIB: u64 = 512;
+
 /// All that the load of a reference needs to know.
 #[derive(Clone, Debug)]
 pub struct ReferenceConfig {
@@ -28,13 +31,14 @@ impl ReferenceConfig {
         let reference = args.dataset.reference.ok_or_else(|| {
             Cause::usage(format!("{} looks nothing up: it needs no reference", args.dataset.name))
         })?;
+        let duckdb = ProcessingConfig::default().duckdb;
         let what = (Kind::Reference, args.dataset);
         Ok(Self {
             target: TargetConfig::new(what, &args.database, &args.store, LoadVia::Copy)?,
             reference,
             inputs: args.own.of(args.dataset),
             work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
-            duckdb: ProcessingConfig::default().duckdb,
+            duckdb: DuckLimits { memory_mib: duckdb.memory_mib.max(LEAST_MIB), ..duckdb },
         })
     }
 

@@ -19,7 +19,7 @@ select
     try_cast(trim(:latitude) as double) as lat,
     try_cast(trim(:longitude) as double) as lon,
     nullif(trim(:version), '') as version
-from read_csv(:'pluto', header = true, delim = ',', quote = '"', escape = '"', all_varchar = true, max_line_size = 10000000);
+from read_csv(:'pluto', header = true, delim = ',', quote = '"', escape = '"', all_varchar = true);
 
 -- A pair that is not in the city is none: a wrong coordinate is worse than none.
 create or replace table lots as

@@ -35,6 +35,9 @@ use crate::system::workspace::Workspace;
 use crate::{schema, sql, words};
 use input::{Taken, hex, refused};
 
+/// Rows that are new, and rows that are gone.
+pub type Change = (u64, u64);
+
 /// What became of a reference.
 #[derive(Debug, Default)]
 pub struct Referenced {
@@ -42,7 +45,7 @@ pub struct Referenced {
     /// The one that was in use before.
     pub before: Option<String>,
     /// By table: rows, and what is new and gone, where that is told.
-    pub tables: Vec<(&'static str, u64, Option<(u64, u64)>)>,
+    pub tables: Vec<(&'static str, u64, Option<Change>)>,
     /// Rows that cannot be used, by the reason.
     pub left_out: Vec<(String, u64)>,
 }
@@ -77,7 +80,7 @@ struct Made {
     kept: Vec<KeptTable>,
     fills: Vec<(&'static ReferenceFill, PathBuf)>,
     left_out: Vec<(String, u64)>,
-    changes: Vec<(&'static str, (u64, u64))>,
+    changes: Vec<(&'static str, Change)>,
 }
 
 /// Takes a reference in.
