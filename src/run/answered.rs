@@ -17,6 +17,9 @@ use crate::system::background::blocking;
 /// Questions that are read, looked up and remembered at once.
 const CHUNK: usize = 10_000;
 
+/// A question's key and its fields.
+pub type Keyed = (String, Vec<Option<String>>);
+
 /// Runs a script of an enrichment; `operation` completes the sentence "cannot …".
 pub async fn run_script(
     staging: Staging,
@@ -39,7 +42,7 @@ pub fn questions(
     enrichment: &Enrichment,
     table: &str,
     after: &str,
-) -> Result<Vec<(String, Vec<Option<String>>)>, DuckError> {
+) -> Result<Vec<Keyed>, DuckError> {
     let fields = list(enrichment.fields);
     let limit = CHUNK.to_string();
     let variables = [("table", table), ("fields", &fields), ("after", after), ("limit", &limit)];

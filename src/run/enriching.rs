@@ -96,7 +96,10 @@ impl Enriching {
     ) -> Result<Self, Cause> {
         let plan = (enrichment.plan)(options);
         let is_reference = |way: &&Way| matches!(way.how, How::Reference { .. });
-        let wants_reference = plan.ways.as_ref().is_none_or(|ways| ways.iter().any(|way| is_reference(way)));
+        let wants_reference = plan
+            .ways
+            .as_ref()
+            .is_none_or(|ways| ways.iter().any(|way| matches!(way.how, How::Reference { .. })));
         let reference = match wants_reference {
             true => reference::current(ledger, store, &folder.join("reference")).await?,
             false => None,

@@ -371,7 +371,7 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
         } else if name == "reference/count.duckdb.sql" || name.ends_with("_changes.duckdb.sql") {
             let mut variables = variables.clone();
             let table = ("table", reference.tables[0].name);
-            variables.retain(|(name, _)| *name != table.0 && !(name == &"before"));
+            variables.retain(|(name, _)| *name != table.0 && name != &"before");
             let before = path(if name.contains("lot") { "lots" } else { "ranges" });
             variables.extend([table, ("before", before.as_str())]);
             let counts = staging.query(name, &sql::render(text, &variables), |row| row.get::<_, i64>(0));
