@@ -12,7 +12,7 @@ use merganser::dataset::{Dataset, FailedRecord, Limits, ParseInput, RowBatch, Si
 use merganser::datasets::oca::OCA;
 use merganser::datasets::oca::options::of_level;
 use merganser::datasets::oca::sample::{SampleFile, SampleOptions, write_sample};
-use merganser::stages::{export, parse};
+use merganser::stages::{enrich, export, parse};
 use tempfile::TempDir;
 
 fn main() {
@@ -158,7 +158,7 @@ fn export_to_csv(bencher: Bencher) {
         |(folder, staging)| {
             let target = folder.path().join("csv");
             std::fs::create_dir(&target).expect("a folder can be made");
-            export::find_winners(&staging, dataset()).expect("the scripts are good");
+            enrich::find_winners(&staging, dataset()).expect("the scripts are good");
             export::write(&staging, dataset(), &target, || Ok::<_, DuckError>(()))
                 .expect("the scripts are good");
             (folder, staging)

@@ -8,7 +8,7 @@
 //! private/[FOLDER/]postings/NAME.SHA256     other postings that came under that name
 //! private/[FOLDER/]unreadable/NAME          files of which nothing could be read
 //! private/[FOLDER/]runs/RUN/…               what a run stages
-//! private/[FOLDER/]reference/VERSION/…      what addresses and the like are looked up in
+//! private/[FOLDER/]reference/VERSION/RUN/… what addresses and the like are looked up in
 //! ```
 
 use uuid::Uuid;
@@ -92,9 +92,9 @@ impl Objects {
         }
     }
 
-    /// A file of a version of the reference.
-    pub fn reference(self, version: &str, name: &str) -> String {
-        self.private(&format!("reference/{version}/{name}.parquet"))
+    /// A file of a reference, in the folder of its version and the run that made it.
+    pub fn reference(self, folder: &str, name: &str) -> String {
+        self.private(&format!("reference/{folder}/{name}.parquet"))
     }
 
     /// The run to which a key below [`Objects::runs`] belongs.

@@ -115,6 +115,7 @@ pub const STAGED_ARRAY_LITERAL: &str = part(file::STAGED, "array_literal");
 pub const STAGED_RECORDS: &str = part(file::STAGED, "records");
 pub const STAGED_QUESTIONS: &str = part(file::ENRICHMENT, "questions");
 pub const STAGED_ANSWERS: &str = part(file::ENRICHMENT, "answers");
+pub const STAGED_UNANSWERED: &str = part(file::ENRICHMENT, "unanswered");
 pub const STAGED_ANSWERED: &str = part(file::ENRICHMENT, "answered");
 pub const STAGED_COUNTS: &str = part(file::STAGED, "counts");
 pub const STAGED_FAILURES: &str = part(file::STAGED, "failures");

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use merganser::clients::duckdb::{DuckLimits, Staging};
 use merganser::datasets::oca::OCA;
 use merganser::sql;
-use merganser::stages::{export, parse};
+use merganser::stages::{enrich, parse};
 use tempfile::TempDir;
 
 #[allow(dead_code)]
@@ -72,7 +72,7 @@ impl Store {
         let limits = DuckLimits { memory_mib: 256, threads: 1 };
         let staging = Staging::create(folder.path(), limits).expect("a store");
         parse::make_tables(&staging, &OCA).expect("tables");
-        export::find_winners(&staging, &OCA).expect("a macro and a table");
+        enrich::find_winners(&staging, &OCA).expect("a macro and a table");
         Self { staging, folder, uses: 0 }
     }
 

@@ -17,7 +17,9 @@ from :"ledger".answers
 where dataset = $1
     and enrichment = $2
     and key = any($3::text[])
-    and ($4::text is null or (way = $4 and version = $5::text));
+    and ($4::text is null or (way = $4 and version = $5::text))
+-- Of several as good, the latest counts.
+order by key, answered_at desc, way;
 
 -- part: remember  (statement)
 -- Purpose: remember answers; a later one takes the place of an earlier one.

@@ -45,8 +45,10 @@ select exists (
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
 -- Outputs: true if the newest of them is newer than the newest complete publication.
 select coalesce(
-    max(steps.finished_at) filter (where step in ('promote', 'purge'))
-        > coalesce(max(steps.finished_at) filter (where step = 'publish'), '-infinity'),
+    -- A reference alone leaves nothing to publish; beside a production it changes what views say.
+    bool_or(step in ('promote', 'purge') and runs.kind <> 'reference')
+        and max(steps.finished_at) filter (where step in ('promote', 'purge'))
+            > coalesce(max(steps.finished_at) filter (where step = 'publish'), '-infinity'),
     false
 ) as pending
 from :"ledger".steps join :"ledger".runs using (run_id)

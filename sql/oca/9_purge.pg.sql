@@ -138,3 +138,17 @@ with gone as (
     returning 1
 )
 insert into pg_temp.purged select 'runs.error', count(*) from gone;
+
+-- What was answered of addresses that no case has any more.
+with gone as (
+    delete from :"ledger".answers
+    where dataset = 'oca'
+        and enrichment = 'geocode'
+        and exists (select from pg_temp.sealed)
+        and key not in (
+            select pg_temp.address_key(street1, street2, city, state, postalcode)
+            from :"schema".oca_addresses
+        )
+    returning 1
+)
+insert into pg_temp.purged select 'answers', count(*) from gone having count(*) > 0;

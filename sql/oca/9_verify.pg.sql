@@ -47,6 +47,16 @@ remains as (
         and runs.dataset = 'oca'
         and runs.target_schema = :'schema'
     union all
+    select 'answers', count(*)
+    from :"ledger".answers
+    where dataset = 'oca'
+        and enrichment = 'geocode'
+        and exists (select from sealed)
+        and key not in (
+            select pg_temp.address_key(street1, street2, city, state, postalcode)
+            from :"schema".oca_addresses
+        )
+    union all
     select 'record_origins', count(*)
     from :"ledger".record_origins join sealed on record_id = indexnumberid
     where dataset = 'oca' and target_schema = :'schema'

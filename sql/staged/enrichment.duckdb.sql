@@ -40,3 +40,13 @@ select coalesce(:"status", 'no answer'), count(*)
 from all_questions left join best_answers using (key)
 group by 1
 order by 2 desc, 1;
+
+-- part: unanswered  (script)
+-- Purpose: the questions that a service was asked and did not answer.
+-- Inputs:  all_questions, best_answers; :"status", its first column.
+-- Outputs: questions.
+create or replace table questions as
+select all_questions.*
+from all_questions join best_answers using (key)
+where best_answers.:"status" = 'failed'
+order by key;

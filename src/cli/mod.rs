@@ -27,7 +27,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Load what is new: select, fetch, parse, check, export, upload, load, promote, publish
+    /// Load what is new: select, fetch, parse, check, enrich, export, upload, load, promote, publish
     Run(Box<RunArgs>),
     /// Process files of the archive again; newer data in the database stays
     Reprocess(Box<ReprocessArgs>),

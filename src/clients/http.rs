@@ -197,8 +197,9 @@ impl Http {
     pub async fn download(&self, to: &std::path::Path) -> Result<(), HttpError> {
         use tokio::io::AsyncWriteExt;
         let url = self.base.0.clone();
-        let mut response =
-            self.client.get(url).send().await.map_err(|error| failure(&error, DOWNLOAD_STALLED))?;
+        let sent = tokio::time::timeout(DOWNLOAD_STALLED, self.client.get(url).send()).await;
+        let sent = sent.map_err(|_| HttpError::TimedOut(DOWNLOAD_STALLED))?;
+        let mut response = sent.map_err(|error| failure(&error, DOWNLOAD_STALLED))?;
         if response.status() != StatusCode::OK {
             return Err(refusal(response.status(), retry_after(&response)));
         }
@@ -251,8 +252,9 @@ fn retry_after(response: &Response) -> Option<Duration> {
 
 fn pause(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if let Ok(seconds) = text.parse::<u64>() {
+        // Longer than any run waits.
+        return Some(Duration::from_secs(seconds.min(86_400)));
     }
     let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
     let now = Timestamp::try_from(now).ok()?;

@@ -27,7 +27,7 @@ use crate::run::fence::fence;
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
 use crate::run::settle::settle;
-use crate::stages::{parse, publish};
+use crate::stages::{enrich, parse, publish};
 use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
 use crate::{fault, schema, sql, words};
@@ -46,6 +46,8 @@ pub struct Backfilled {
     pub rows: u64,
     /// How often each status came out.
     pub found: Vec<(String, u64)>,
+    /// Why an outside service is not asked any more; what is left is for the next backfill.
+    pub gave_up: Option<String>,
     pub published: bool,
     /// Was it all rolled back?
     pub dry_run: bool,
@@ -147,6 +149,11 @@ impl Backfilling {
             batch += 1;
             done.questions += questions.len() as u64;
             let rows = self.one_batch(&mut connection, &watch, batch, questions, duckdb, done).await?;
+            if done.gave_up.is_some() {
+                done.rows += rows;
+                progress.batches = batch as usize;
+                return Ok(());
+            }
             done.rows += rows;
             progress.batches = batch as usize;
         }
@@ -255,6 +262,7 @@ impl Backfilling {
         let what =
             format!("{} row(s) completed, {} looked at", words::count(changed), words::count(rows as u64));
         let details = step.details(tally.for_ledger());
+        done.gave_up = tally.services.values().find_map(|cost| cost.gave_up.clone());
         for (status, count) in tally.found {
             match done.found.iter_mut().find(|(known, _)| *known == status) {
                 Some((_, sum)) => *sum += count,
@@ -307,6 +315,7 @@ fn stage(
     let mut load = staging.load()?;
     load.append(enrichment.backfill.table, rows)?;
     load.commit()?;
+    enrich::find_winners(&staging, dataset)?;
     Ok(staging)
 }
 
@@ -329,12 +338,15 @@ pub async fn run(args: BackfillArgs, report: &Report) -> Result<Exit, Failure> {
     for (status, count) in &done.found {
         println!("  {status:<12} {}", words::count(*count));
     }
-    println!("{table}: {} row(s){would} completed", words::count(done.rows));
+    println!("{table}: {} row(s){would} changed", words::count(done.rows));
+    if let Some(why) = &done.gave_up {
+        println!("It stopped there: {why}. Type the same again to go on.");
+    }
     if done.dry_run {
         println!("A dry run, rolled back. The database is unchanged.");
     }
     if done.published {
         println!("The public files are written anew.");
     }
-    Ok(Exit::Done)
+    Ok(if done.gave_up.is_some() { Exit::SomeFailed } else { Exit::Done })
 }

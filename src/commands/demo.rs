@@ -49,7 +49,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
         embedded::bring_programs(|said| println!("\n{said}")).await.map_err(Cause::from)?;
     }
     let run_config = run_config(&args, &dir)?;
-    println!("\n2. The run: select, fetch, parse, check, export, upload, load, promote, publish.");
+    println!("\n2. The run: select, fetch, parse, check, enrich, export, upload, load, promote, publish.");
     // One server for the run and the look at its result.
     let server = Server::open(&run_config.target.database.url).await?;
     let map_config = map_config(&run_config.target.database, &dir);

@@ -38,7 +38,7 @@ pub struct Purged {
 }
 
 /// The tables of the ledger that a purge writes to.
-const LEDGER: [&str; 4] = ["failed_records", "parts", "record_origins", "runs"];
+const LEDGER: [&str; 5] = ["answers", "failed_records", "parts", "record_origins", "runs"];
 
 fn nothing_is_deleted(dataset: &Dataset) -> Cause {
     Cause::usage(format!("{} knows no deletion that holds for ever: there is nothing to purge", dataset.name))

@@ -37,10 +37,13 @@ impl Ledger {
         let rows = self.all("look for answers", sql::LEDGER_KNOWN_ANSWERS, &values).await?;
         let read = |row: &tokio_postgres::Row| {
             let answer: String = row.try_get(2)?;
-            let answer = serde_json::from_str(&answer).unwrap_or_default();
+            let answer: Map<String, Value> = serde_json::from_str(&answer).unwrap_or_default();
             Ok(KnownAnswer { key: row.try_get(0)?, way: row.try_get(1)?, answer })
         };
-        Ok(rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
+        let known: Vec<_> =
+            rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?;
+        // What somebody else has written there and says nothing is no answer: it is asked again.
+        Ok(known.into_iter().filter(|known| !known.answer.is_empty()).collect())
     }
 
     /// Remembers what this way said of these keys, in its version.

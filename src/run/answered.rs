@@ -7,7 +7,6 @@ use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::Value;
 
 use crate::clients::duckdb::{DuckError, Staging};
-use crate::dataset::ask::Question;
 use crate::dataset::enrichment::{Cells, Enrichment};
 use crate::error::Cause;
 use crate::ledger::KnownAnswer;
@@ -51,17 +50,6 @@ pub fn questions(
         let fields = (1..=enrichment.fields.len()).map(|at| row.get(at)).collect::<Result<_, _>>()?;
         Ok((row.get(0)?, fields))
     })
-}
-
-/// All questions that are open.
-pub fn all_questions(staging: &Staging, enrichment: &Enrichment) -> Result<Vec<Question>, DuckError> {
-    let (mut open, mut after) = (Vec::new(), String::new());
-    loop {
-        let some = questions(staging, enrichment, "questions", &after)?;
-        let Some((key, _)) = some.last() else { return Ok(open) };
-        after = key.clone();
-        open.extend(some.into_iter().map(|(key, fields)| Question { key, fields }));
-    }
 }
 
 /// Some answers behind a key: what a way said to the open questions, or (no way) the best of all.

@@ -8,15 +8,15 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
 use crate::clients::duckdb::Staging;
-use crate::clients::http::Http;
+use crate::clients::http::{Http, HttpUrl};
 use crate::clients::store::Store;
 use crate::dataset::Options;
-use crate::dataset::ask::Ask;
+use crate::dataset::ask::{Answer, Ask, Question};
 use crate::dataset::enrichment::{Enrichment, EnrichmentPlan, How, Way};
 use crate::error::Cause;
 use crate::ledger::{KnownAnswer, Ledger};
 use crate::log::Report;
-use crate::run::answered::{all_questions, answers, append, questions, run_script};
+use crate::run::answered::{answers, append, questions, run_script};
 use crate::run::ask::{AskTally, Asking, Patience};
 use crate::run::reference;
 use crate::sql;
@@ -95,6 +95,9 @@ impl Enriching {
         folder: &Path,
     ) -> Result<Self, Cause> {
         let plan = (enrichment.plan)(options);
+        for (name, base) in &plan.bases {
+            base.parse::<HttpUrl>().map_err(|error| Cause::usage(format!("{name}: {error}")))?;
+        }
         let is_reference = |way: &&Way| matches!(way.how, How::Reference { .. });
         let wants_reference = plan
             .ways
@@ -183,6 +186,12 @@ impl Enriching {
                 }
             };
         }
+        // What no service answers now may be known from an earlier edition.
+        if tally.services.values().any(|cost| cost.misses > 0 || cost.gave_up.is_some()) {
+            let status = vec![("status".to_owned(), enrichment.columns[0].to_owned())];
+            staging = run_script(staging, "find open questions", sql::STAGED_UNANSWERED, status).await?;
+            (staging, _) = self.recall(ledger, staging, "questions", None).await?;
+        }
         staging = run_script(staging, "put the answers to their rows", enrichment.apply, Vec::new()).await?;
         let status = enrichment.columns[0];
         let (staging, found) = blocking(move || {
@@ -226,55 +235,84 @@ impl Enriching {
         tally: &mut Tally,
     ) -> Result<Staging, Cause> {
         let (enrichment, name) = (self.enrichment, chosen.way.name);
-        let open;
-        (staging, open) =
-            blocking(move || all_questions(&staging, enrichment).map(|open| (staging, open))).await??;
-        let Some(http) = chosen.http.clone().filter(|_| !dry_run && !open.is_empty()) else {
-            tally.unasked += open.len() as u64;
-            return Ok(staging);
-        };
-        let bar = report.records_bar(&format!("ask {name}"), open.len() as u64);
         let mut left = self.left.lock().await;
         let started = Instant::now();
-        let mut asking = Asking::new(ask, http, open, started + *left, Patience::default());
-        let (mut asked, mut waiting) = (0, Vec::new());
+        let mut deadline = started + *left;
+        let (mut asked, mut cost, mut after) = (0, AskTally::default(), String::new());
         loop {
-            let next = asking.next().await;
-            let is_over = next.is_none();
-            let answers = next.unwrap_or_default();
-            bar.inc(answers.len() as u64);
-            bar.set_message(format!("{} request(s)", asking.tally().requests));
-            waiting.extend(answers);
-            if !is_over && waiting.len() < REMEMBERED_AT_ONCE {
-                continue;
-            }
-            asked += waiting.len() as u64;
-            let lasting = waiting.iter().filter(|answer| answer.lasting);
-            let lasting: Vec<_> =
-                lasting.map(|answer| (answer.key.clone(), enrichment.cells(answer))).collect();
-            ledger.remember_answers(enrichment.name, (name, &chosen.version), &lasting).await?;
-            let known = std::mem::take(&mut waiting).into_iter().map(|answer| KnownAnswer {
-                way: name.to_owned(),
-                answer: enrichment.cells(&answer),
-                key: answer.key,
+            let last = after.clone();
+            let read = blocking(move || {
+                questions(&staging, enrichment, "questions", &last).map(|rows| (staging, rows))
             });
-            let known: Vec<_> = known.collect();
-            staging = blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??;
-            if is_over {
-                break;
+            let rows;
+            (staging, rows) = read.await??;
+            let Some((key, _)) = rows.last() else { break };
+            after = key.clone();
+            let Some(http) = chosen.http.clone().filter(|_| !dry_run) else {
+                tally.unasked += rows.len() as u64;
+                continue;
+            };
+            let open: Vec<_> = rows.into_iter().map(|(key, fields)| Question { key, fields }).collect();
+            asked += open.len() as u64;
+            let bar = report.records_bar(&format!("ask {name}"), open.len() as u64);
+            let mut asking = Asking::new(ask, http, open, deadline, Patience::default());
+            let mut waiting = Vec::new();
+            loop {
+                let next = asking.next().await;
+                let is_over = next.is_none();
+                let answers = next.unwrap_or_default();
+                bar.inc(answers.len() as u64);
+                bar.set_message(format!("{} request(s)", cost.requests + asking.tally().requests));
+                waiting.extend(answers);
+                if !is_over && waiting.len() < REMEMBERED_AT_ONCE {
+                    continue;
+                }
+                staging = self.keep(ledger, staging, chosen, std::mem::take(&mut waiting)).await?;
+                if is_over {
+                    break;
+                }
+            }
+            bar.finish_and_clear();
+            cost.requests += asking.tally().requests;
+            cost.misses += asking.tally().misses;
+            if let Some(why) = &asking.tally().gave_up {
+                cost.gave_up.get_or_insert_with(|| why.clone());
+                // What follows is not asked, either.
+                deadline = Instant::now();
             }
         }
-        bar.finish_and_clear();
         *left = left.saturating_sub(started.elapsed());
-        let cost = asking.tally().clone();
         if let Some(why) = &cost.gave_up {
             tracing::warn!(
                 "{name} is not asked any more: {why}; what it was not asked stays open, and is asked again"
             );
         }
-        tally.asked.insert(name, asked);
-        tally.services.insert(name, cost);
+        if asked > 0 {
+            tally.asked.insert(name, asked);
+            tally.services.insert(name, cost);
+        }
         Ok(staging)
+    }
+
+    /// Remembers what lasts of a service's answers, and adds all of them to those of the staging store.
+    async fn keep(
+        &self,
+        ledger: &Ledger,
+        mut staging: Staging,
+        chosen: &Chosen,
+        answers: Vec<Answer>,
+    ) -> Result<Staging, Cause> {
+        let (enrichment, name) = (self.enrichment, chosen.way.name);
+        let lasting = answers.iter().filter(|answer| answer.lasting);
+        let lasting: Vec<_> = lasting.map(|answer| (answer.key.clone(), enrichment.cells(answer))).collect();
+        ledger.remember_answers(enrichment.name, (name, &chosen.version), &lasting).await?;
+        let known = answers.into_iter().map(|answer| KnownAnswer {
+            way: name.to_owned(),
+            answer: enrichment.cells(&answer),
+            key: answer.key,
+        });
+        let known: Vec<_> = known.collect();
+        Ok(blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??)
     }
 
     /// Takes what is remembered of the questions in a table; gives the number of answers.

@@ -6,12 +6,14 @@
 
 use super::check::Checked;
 use super::fetch::Fetched;
-use crate::clients::duckdb::Staging;
+use crate::clients::duckdb::{DuckError, Staging};
+use crate::dataset::{Dataset, Promotion};
 use crate::error::Cause;
 use crate::fault;
 use crate::run::context::RunContext;
 use crate::run::enriching::{Enriching, Tally};
-use crate::words;
+use crate::system::background::blocking;
+use crate::{sql, words};
 
 /// Staged rows that passed the checks, with what is known of them from elsewhere.
 pub struct Enriched {
@@ -35,6 +37,9 @@ impl Enriched {
 pub async fn enrich(context: &RunContext, checked: Checked) -> Result<Enriched, Cause> {
     let batch = checked.batch();
     let (fetched, staging) = checked.into_parts();
+    let dataset = context.dataset();
+    // Nobody is asked about what is not loaded.
+    let staging = blocking(move || find_winners(&staging, dataset).map(|()| staging)).await??;
     let Some(enriching) = &context.enriching else { return Ok(Enriched { fetched, staging }) };
     let step = context.begin(batch, "enrich").await?;
     fault::point!("enrich.begin");
@@ -43,6 +48,16 @@ pub async fn enrich(context: &RunContext, checked: Checked) -> Result<Enriched, 
     step.done(&said(enriching, &tally), tally.questions, 0, tally.for_ledger()).await?;
     fault::point!("enrich.end");
     Ok(Enriched { fetched, staging })
+}
+
+/// Decides which records are exported.
+pub fn find_winners(staging: &Staging, dataset: &Dataset) -> Result<(), DuckError> {
+    let script = match dataset.promotion {
+        Promotion::Merge { .. } => sql::STAGED_MERGE,
+        Promotion::Replace { .. } => sql::STAGED_REPLACE,
+    };
+    staging.execute("find the winners", script, &[])?;
+    staging.execute("find the winners", sql::STAGED_ARRAY_LITERAL, &[])
 }
 
 /// `5,000 addresses: match 4,900, no_street 100`.

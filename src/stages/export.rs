@@ -10,7 +10,7 @@ use serde_json::json;
 use super::enrich::Enriched;
 use super::fetch::Fetched;
 use crate::clients::duckdb::{DuckError, Staging};
-use crate::dataset::{Dataset, Promotion};
+use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::run::context::Context;
 use crate::system::background::blocking;
@@ -58,7 +58,6 @@ pub async fn export(context: &Context, enriched: Enriched) -> Result<Exported, C
             std::fs::remove_dir_all(&target).map_err(Cause::io("remove the CSVs"))?;
         }
         private::make_folder(&target).map_err(Cause::io("make the folder of the CSVs"))?;
-        find_winners(&staging, dataset)?;
         write(&staging, dataset, &target, || {
             fault::blocking_point!("export.table");
             Ok::<_, Cause>(())
@@ -81,16 +80,6 @@ pub async fn export(context: &Context, enriched: Enriched) -> Result<Exported, C
     step.done(&what, csvs.len() as u64, bytes, json!({})).await?;
     fault::point!("export.end");
     Ok(Exported { fetched, csvs })
-}
-
-/// Decides which records are exported.
-pub fn find_winners(staging: &Staging, dataset: &Dataset) -> Result<(), DuckError> {
-    let script = match dataset.promotion {
-        Promotion::Merge { .. } => sql::STAGED_MERGE,
-        Promotion::Replace { .. } => sql::STAGED_REPLACE,
-    };
-    staging.execute("find the winners", script, &[])?;
-    staging.execute("find the winners", sql::STAGED_ARRAY_LITERAL, &[])
 }
 
 /// Writes a CSV for each table of the dataset and one for the records into a folder; `after` is called behind each.

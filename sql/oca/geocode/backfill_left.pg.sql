@@ -21,4 +21,6 @@ where address.indexnumberid in (
     )
     and pg_temp.address_key(
         address.street1, address.street2, address.city, address.state, address.postalcode
-    ) = answer.key;
+    ) = answer.key
+    and (answer.status = 'match' or address.lat is null)
+    and (answer.status <> 'failed' or coalesce(address.status, 'failed') = 'failed');

@@ -4,33 +4,6 @@
 --          {"way", "version"} in the order of asking, :'since', a date as text or nothing: cases filed from then on.
 -- Outputs: the temporary tables open_rows (record_id, key and the fields of a question) and answers, which takes those of
 --          a batch; the temporary function address_key, which makes the key as questions.duckdb.sql does.
-create or replace function pg_temp.key_text(line text) returns text
-language sql immutable parallel safe
-as $$
-    select translate(
-        trim(both ' ' from regexp_replace(coalesce(line, ''), '[\x01-\x20]+', ' ', 'g')),
-        'abcdefghijklmnopqrstuvwxyz',
-        'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
-    )
-$$;
-
-create or replace function pg_temp.address_key(
-    street1 text, street2 text, city text, state text, postalcode text
-) returns text
-language sql immutable parallel safe
-as $$
-    select md5(
-        concat_ws(
-            chr(31),
-            pg_temp.key_text(street1),
-            pg_temp.key_text(street2),
-            pg_temp.key_text(city),
-            pg_temp.key_text(state),
-            pg_temp.key_text(postalcode)
-        )
-    )
-$$;
-
 -- A way that comes later is asked where no earlier one has settled the address.
 create temporary table open_rows on commit preserve rows as
 with ways as (
@@ -48,17 +21,49 @@ addresses as (
         address.city,
         address.state,
         address.postalcode,
-        address.status
+        address.status,
+        address.bbl,
+        address.bin,
+        address.lat,
+        address.lon
     from :"schema".oca_addresses as address
-    where nullif(:'since', '') is null
-        or address.indexnumberid in (
-            select indexnumberid from :"schema".oca_index where fileddate >= nullif(:'since', '')::date
+    where (
+            nullif(:'since', '') is null
+            or address.indexnumberid in (
+                select indexnumberid from :"schema".oca_index where fileddate >= nullif(:'since', '')::date
+            )
         )
+        -- What is left of a sealed case is for purge, and nobody is told of it.
+        and not exists (
+            select
+            from :"schema".oca_metadata as metadata
+            where metadata.indexnumberid = address.indexnumberid and metadata.deletedate is not null
+        )
+),
+-- What is remembered of these ways in these editions: the best of each address.
+remembered as (
+    select distinct on (answers.key) answers.key, answers.answer
+    from :"ledger".answers join ways on ways.way = answers.way and ways.version = answers.version
+    where answers.dataset = :'dataset' and answers.enrichment = :'enrichment'
+    order by
+        answers.key,
+        case answers.answer ->> 'status' when 'match' then 1 when 'tie' then 2 else 3 end,
+        ways.number
 )
-select record_id, key, street1, street2, city, state, postalcode
-from addresses
+select record_id, addresses.key, street1, street2, city, state, postalcode
+from addresses left join remembered on remembered.key = addresses.key
 where status is null
     or status = 'failed'
+    -- It is remembered, and does not stand there: a run that asked it for another case, a backfill that was killed.
+    or (
+        remembered.answer is not null
+        and (status, bbl, bin, lat, lon) is distinct from (
+            answer ->> 'status', answer ->> 'bbl', answer ->> 'bin', (answer ->> 'lat')::real,
+            (answer ->> 'lon')::real
+        )
+        -- A place that is known is kept where no better one is (backfill_take.pg.sql).
+        and (answer ->> 'status' = 'match' or lat is null)
+    )
     or exists (
         select
         from ways

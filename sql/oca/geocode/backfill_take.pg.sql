@@ -31,6 +31,9 @@ where open_rows.key = answer.key
     and pg_temp.address_key(
         address.street1, address.street2, address.city, address.state, address.postalcode
     ) = answer.key
+    -- A service that does not answer, or knows no better, takes no place away that is known.
+    and (answer.status = 'match' or address.lat is null)
+    and (answer.status <> 'failed' or coalesce(address.status, 'failed') = 'failed')
     and (
         address.status, address.house_number, address.street_name, address.borough_code, address.place_name,
         address.sname, address.hnum, address.boro, address.lat, address.bin, address.bbl, address.cd, address.ct,

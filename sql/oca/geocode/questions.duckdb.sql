@@ -1,13 +1,13 @@
 -- Purpose: the questions of a batch: its addresses, each distinct one once.
 -- Engine:  DuckDB
--- Inputs:  oca_addresses of the staging store.
+-- Inputs:  oca_addresses of the staging store, losers of sql/staged.
 -- Outputs: all_questions (key, street1, street2, city, state, postalcode), an empty table of answers (key, way and
 --          the columns of oca_addresses that are not in the extract, all as text), best_answers (a view of them: one
---          a key), and the macros that make the key. backfill_open.pg.sql makes the same key.
+--          a key), and the macros that make the key. address_key.pg.sql makes the same key.
 
 -- Small and capital letters of ASCII alone are the same, as are kinds and numbers of blanks: both engines agree on that.
 create macro key_text(line) as translate(
-    trim(regexp_replace(coalesce(line, ''), '[\x01-\x20]+', ' ', 'g')),
+    trim(regexp_replace(coalesce(line, ''), '[\x01-\x20]+', ' ', 'g'), ' '),
     'abcdefghijklmnopqrstuvwxyz',
     'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 );
@@ -31,6 +31,8 @@ select
     min(state) as state,
     min(postalcode) as postalcode
 from oca_addresses
+-- What is deleted, or said otherwise by a later record, is not asked for.
+where record_no not in (select record_no from losers)
 group by 1;
 
 create table answers (

@@ -102,7 +102,14 @@ pub async fn take_in(config: ReferenceConfig, report: &Report) -> Result<Referen
             progress.step("check");
             let context = &this.context;
             let folder = this.workspace.path().join("in-use");
-            let before = in_use::current(&context.ledger, &context.store, &folder).await?;
+            // One that is damaged or gone must not keep another from taking its place.
+            let before = match in_use::current(&context.ledger, &context.store, &folder).await {
+                Ok(before) => before,
+                Err(cause) => {
+                    tracing::warn!(run_id = %context.run_id, "not compared with the reference in use: {cause}");
+                    None
+                }
+            };
             let step = context.begin(1, "check").await?;
             let work = this.workspace.path().to_owned();
             let was = before.clone();
@@ -155,7 +162,9 @@ impl Referencing {
         let step = context.begin(1, "promote").await?;
         let mut files = Vec::new();
         for kept in &made.kept {
-            let key = context.objects().reference(&made.version, kept.table.name);
+            // Never over the one in use: the ledger knows its checksum.
+            let folder = format!("{}/{}", made.version, context.run_id);
+            let key = context.objects().reference(&folder, kept.table.name);
             let size_bytes = context.store.upload(&key, &kept.path).await?;
             let sha256 = context.store.checksum(&key).await?.sha256;
             files.push((kept, key, sha256, size_bytes));

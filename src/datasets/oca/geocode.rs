@@ -59,7 +59,10 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
     hint: "merganser reference oca makes a reference for pad; or --geocode census,geosearch, which sends addresses out",
     backfill: Backfill {
         table: "oca_addresses",
-        open: include_str!("../../../sql/oca/geocode/backfill_open.pg.sql"),
+        open: concat!(
+            include_str!("../../../sql/oca/geocode/address_key.pg.sql"),
+            include_str!("../../../sql/oca/geocode/backfill_open.pg.sql")
+        ),
         take: include_str!("../../../sql/oca/geocode/backfill_take.pg.sql"),
         left: include_str!("../../../sql/oca/geocode/backfill_left.pg.sql"),
     },

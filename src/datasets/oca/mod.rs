@@ -55,7 +55,10 @@ pub const OCA: Dataset = Dataset {
         tombstones: Tombstones {
             tables: &[tables::METADATA],
             check: include_str!("../../../sql/oca/6_kept.pg.sql"),
-            purge: include_str!("../../../sql/oca/9_purge.pg.sql"),
+            purge: concat!(
+                include_str!("../../../sql/oca/geocode/address_key.pg.sql"),
+                include_str!("../../../sql/oca/9_purge.pg.sql")
+            ),
             proof: include_str!("../../../sql/oca/9_verify.pg.sql"),
         },
     },

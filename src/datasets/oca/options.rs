@@ -25,6 +25,9 @@ pub struct OcaOptions {
     pub level: String,
     #[command(flatten)]
     pub geocode: GeocodeOptions,
+    /// Per cent of the city's addresses of a batch that must get a building lot; fewer stop the promotion
+    #[arg(long, env = "MERGANSER_GEOCODE_REQUIRED", value_name = "P%")]
+    pub geocode_required: Option<String>,
 }
 
 /// How addresses get coordinates, as it is typed.
@@ -35,7 +38,8 @@ pub struct GeocodeOptions {
     #[arg(long, env = "MERGANSER_GEOCODE", value_name = "WAYS", value_delimiter = ',')]
     pub geocode: Vec<String>,
     /// Seconds that geocoders outside may be asked in one run
-    #[arg(long, env = "MERGANSER_GEOCODE_SECONDS", value_name = "SECONDS", default_value_t = SECONDS)]
+    #[arg(long, env = "MERGANSER_GEOCODE_SECONDS", value_name = "SECONDS", default_value_t = SECONDS,
+          value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub geocode_seconds: u64,
     /// Address of another GeoSearch than New York City's
     #[arg(long, env = "MERGANSER_GEOSEARCH_URL", value_name = "URL")]
@@ -43,9 +47,6 @@ pub struct GeocodeOptions {
     /// Address of another geocoder than the Census Bureau's
     #[arg(long, env = "MERGANSER_CENSUS_URL", value_name = "URL")]
     pub census_url: Option<String>,
-    /// Per cent of the city's addresses of a batch that must get a building lot; fewer stop the promotion
-    #[arg(long, env = "MERGANSER_GEOCODE_REQUIRED", value_name = "P%")]
-    pub geocode_required: Option<String>,
 }
 
 /// What the reference is made of, as it is typed.
@@ -79,6 +80,13 @@ impl OcaOptions {
             _ => return Err(format!("the level (--level, MODE) is 1 or 2, not `{}`", self.level)),
         };
         options.extend(self.geocode.read()?);
+        if let Some(text) = &self.geocode_required {
+            let percent = text.trim().trim_end_matches('%').trim().parse::<f64>();
+            let percent = percent.ok().filter(|percent| (0.0..=100.0).contains(percent));
+            let percent = percent
+                .ok_or_else(|| format!("--geocode-required is per cent from 0 to 100, not `{text}`"))?;
+            options.insert(GEOCODE_REQUIRED.to_owned(), percent.into());
+        }
         Ok(options)
     }
 }
@@ -112,13 +120,6 @@ impl GeocodeOptions {
             if let Some(url) = url {
                 options.insert(name.to_owned(), url.clone().into());
             }
-        }
-        if let Some(text) = &self.geocode_required {
-            let percent = text.trim().trim_end_matches('%').trim().parse::<f64>();
-            let percent = percent.ok().filter(|percent| (0.0..=100.0).contains(percent));
-            let percent = percent
-                .ok_or_else(|| format!("--geocode-required is per cent from 0 to 100, not `{text}`"))?;
-            options.insert(GEOCODE_REQUIRED.to_owned(), percent.into());
         }
         Ok(options)
     }
@@ -164,6 +165,7 @@ mod tests {
         OcaOptions {
             level: level.into(),
             geocode: GeocodeOptions { geocode_seconds: SECONDS, ..Default::default() },
+            geocode_required: None,
         }
     }
 
@@ -196,7 +198,7 @@ mod tests {
     fn what_is_required_is_per_cent() {
         let read = |text: &str| {
             let mut options = typed("2");
-            options.geocode.geocode_required = Some(text.into());
+            options.geocode_required = Some(text.into());
             options.read().map(|options| geocode_required(&options))
         };
         assert_eq!(read("95%"), Ok(Some(95.0)));

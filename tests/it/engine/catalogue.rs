@@ -6,7 +6,7 @@ use duckdb::Connection;
 use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::dataset::{ColumnType, Table};
 use merganser::datasets::oca::OCA;
-use merganser::stages::{export, parse};
+use merganser::stages::{enrich, export, parse};
 use merganser::{datasets, schema, sql};
 
 use crate::support::pipeline::rows;
@@ -143,7 +143,7 @@ fn exported_rows_keep_their_order() {
                     select n // 3, 'case ' || n // 3, n::varchar from range(600000) as r(n);
                 insert into failed (record_no, offset_bytes, reason) select n, 0, '' from range(0, 200000, 7) as r(n);";
     staging.execute("stage rows", rows, &[]).unwrap();
-    export::find_winners(&staging, &OCA).unwrap();
+    enrich::find_winners(&staging, &OCA).unwrap();
     export::write(&staging, &OCA, folder.path(), || Ok::<_, DuckError>(())).unwrap();
     let csv = fs::read_to_string(folder.path().join("oca_causes.csv")).unwrap();
     let amounts = csv.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse::<u64>().unwrap());

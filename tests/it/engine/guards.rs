@@ -208,5 +208,5 @@ async fn rows_without_their_case_and_keys_that_are_there_twice() {
 async fn a_guard_that_is_none_cannot_be_let_through() {
     let pipeline = Pipeline::new("no such guard").await;
     let ran = pipeline.run_with(&["--allow", "everything"]).await.exits(2).says("no guard `everything`");
-    ran.says("deletes, drop, duplicates, failures, orphans, run_date, short");
+    ran.says("deletes, drop, duplicates, failures, geocode, orphans, run_date, short");
 }

@@ -51,12 +51,13 @@ async fn every_column_of_a_run_a_step_and_a_file_is_true() {
         "1|fetch|completed|t|2|t",
         "1|parse|completed|t|8|t",
         "1|check|completed|t|1|f",
+        "1|enrich|completed|t|0|f",
         "1|export|completed|t|12|t",
         "1|upload|completed|t|14|t",
     ];
     let steps = pipeline.column(steps).await;
-    assert_eq!(steps[..6], expected);
-    let rest: Vec<_> = steps[6..].iter().map(|step| step.split('|').nth(1).unwrap()).collect();
+    assert_eq!(steps[..7], expected);
+    let rest: Vec<_> = steps[7..].iter().map(|step| step.split('|').nth(1).unwrap()).collect();
     assert_eq!(rest, ["load", "promote", "publish"]);
 
     let files = "select concat_ws('|', name, source, sha256, size_bytes, as_of, status, records_seen, records_loaded,

@@ -13,7 +13,7 @@ use jiff::civil::{Date, DateTime, date};
 use merganser::clients::duckdb::{DuckError, DuckLimits, Staging};
 use merganser::datasets::oca::OCA;
 use merganser::sql;
-use merganser::stages::{export, parse};
+use merganser::stages::{enrich, export, parse};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio_postgres::Client;
@@ -126,7 +126,7 @@ fn exported(rows: &[Row]) -> Vec<u8> {
     let mut load = staging.load().expect("a transaction");
     load.append("oca_judgments", batch(rows)).expect("rows");
     load.commit().expect("a commit");
-    export::find_winners(&staging, &OCA).expect("a macro and a table");
+    enrich::find_winners(&staging, &OCA).expect("a macro and a table");
     export::write(&staging, &OCA, folder.path(), || Ok::<_, DuckError>(())).expect("an export");
     std::fs::read(folder.path().join("oca_judgments.csv")).expect("a CSV")
 }

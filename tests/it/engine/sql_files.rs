@@ -231,6 +231,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     for table in children {
         run(&mut session, "refused/refused:child", table.name);
     }
+    run(&mut session, "oca/geocode/address_key.pg.sql", "");
     run(&mut session, "oca/9_purge.pg.sql", "");
     run(&mut session, "oca/geocode/backfill_open.pg.sql", "");
     run(&mut session, "oca/geocode/backfill_take.pg.sql", "");
@@ -300,6 +301,8 @@ const IN_DUCKDB: &[&str] = &[
     "oca/reference/4_range_changes.duckdb.sql",
     "oca/reference/4_lot_changes.duckdb.sql",
     "oca/reference/5_lots_csv.duckdb.sql",
+    "staged/staged:replace",
+    "staged/staged:merge",
     "oca/geocode/questions.duckdb.sql",
     "oca/geocode/open.duckdb.sql",
     "staged/enrichment:questions",
@@ -309,10 +312,9 @@ const IN_DUCKDB: &[&str] = &[
     "oca/geocode/6_answers.duckdb.sql",
     "oca/geocode/7_take.duckdb.sql",
     "staged/enrichment:answers",
+    "staged/enrichment:unanswered",
     "oca/geocode/apply.duckdb.sql",
     "staged/enrichment:answered",
-    "staged/staged:replace",
-    "staged/staged:merge",
     "staged/staged:array_literal",
     "staged/staged:records",
     "oca/3_export.duckdb.sql",
@@ -365,7 +367,7 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
     for name in IN_DUCKDB.iter().copied() {
         let text = &pieces.iter().find(|piece| piece.name == name).unwrap().text;
         let is_query = ["staged/staged:counts", "staged/staged:failures"].contains(&name);
-        if is_query || name.starts_with("staged/enrichment:") {
+        if is_query || name.starts_with("staged/enrichment:") && !name.ends_with(":unanswered") {
             let rows = staging.query(name, &sql::render(text, &variables), |_| Ok(())).unwrap();
             assert!(rows.is_empty(), "{name} gives {} rows of nothing", rows.len());
         } else if name == "reference/count.duckdb.sql" || name.ends_with("_changes.duckdb.sql") {

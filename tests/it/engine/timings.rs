@@ -22,7 +22,7 @@ async fn every_step_of_a_run_has_its_figures() {
     let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["select", "fetch", "parse", "check", "export", "upload", "load", "promote", "publish"],
+        ["select", "fetch", "parse", "check", "enrich", "export", "upload", "load", "promote", "publish"],
         "in the order in which they began"
     );
     for step in steps {

@@ -167,6 +167,10 @@ impl World {
             let bytes = &objects[&format!("public/{name}")];
             assert_eq!(file["size_bytes"], bytes.len(), "{name}");
             assert_eq!(file["sha256"], hex(&Sha256::digest(bytes)), "{name}");
+            // It is made of what the program knows, not of a table.
+            if name == "data-dictionary.csv" {
+                continue;
+            }
             let table = format!("select count(*) from public.{}", name.trim_end_matches(".csv"));
             assert_eq!(file["rows"].to_string(), pipeline.one(&table).await, "{name}");
         }

@@ -77,7 +77,7 @@ async fn a_geocoder_that_is_down_costs_no_row() {
     assert_eq!(pipeline.one("select count(*) from oca_addresses where lat is not null").await, "0");
     assert_eq!(pipeline.one("select count(*) from etl.answers").await, "0");
     // Nothing is better where nobody answers.
-    backfill(&pipeline, &[]).await.exits(0).says("failed");
+    backfill(&pipeline, &[]).await.exits(3).says("failed").says("It stopped there");
     server.set(Mode::Good);
     let others = "select md5(string_agg(concat_ws('|', indexnumberid, street1, city, state, postalcode), ',' order by indexnumberid))
         from oca_addresses";
