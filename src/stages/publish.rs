@@ -140,6 +140,7 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
                 context.objects().published(csv),
                 csv.table
             );
+            empty(context, csv).await?;
             continue;
         }
         // One that lost the lock while it stood still must not put old objects over those of another run.
@@ -160,6 +161,22 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
     watch.answer("close the snapshot", snapshot.rollback()).await?;
     put_into_place(context, &mut objects).await?;
     Ok((objects, newest))
+}
+
+/// Takes the rows out of a published object that is not written anew: what is sealed since would stay in it.
+async fn empty(context: &Context, csv: &PublishedTable) -> Result<(), Cause> {
+    let key = context.objects().published(csv);
+    // Who may not list a bucket is not told whether it is there.
+    if matches!(context.store.head(&key).await, Ok(None)) {
+        return Ok(());
+    }
+    context.ledger.confirm().await?;
+    let derived = context.dataset().derived.iter().find(|derived| derived.table.name == csv.table);
+    let columns = derived.map_or(&[][..], |derived| derived.table.columns);
+    let header: Vec<_> = columns.iter().map(|column| column.name).collect();
+    context.store.upload_bytes(&key, (header.join(",") + "\n").into()).await?;
+    tracing::warn!(run_id = %context.run_id, "{key} has no rows until then: what was in it may be sealed by now");
+    Ok(())
 }
 
 fn is_derived(context: &Context, name: &str) -> bool {

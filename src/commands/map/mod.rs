@@ -115,7 +115,7 @@ async fn rows(config: &MapConfig, url: &PgUrl, codes: &[&str], keys: &[&str]) ->
     let begun = connection.build_transaction().read_only(true);
     let transaction = watch.answer(what, begun.start()).await?;
     let schema = &config.database.schema;
-    let tables: Vec<_> = config.dataset.table_names().collect();
+    let tables: Vec<_> = config.dataset.own_tables().map(|table| table.name).collect();
     let missing = watch.answer(what, transaction.query(sql::PURGE_MISSING, &[&tables, schema])).await?;
     if let Some(row) = missing.first() {
         let table: String = row.try_get(0).map_err(|e| postgres::classify(e, what))?;

@@ -31,6 +31,8 @@ async fn a_publication_that_breaks_at_any_object_can_be_told_and_is_made_up_for(
         TABLES.len() + DERIVED_CSVS.len() + 3,
         "each once: {keys:?}"
     );
+    // The dictionary says the same every week.
+    let changing: Vec<_> = keys.iter().filter(|key| !key.ends_with("data-dictionary.csv")).collect();
     // Not tried again, so that the test need not wait.
     for (position, key) in keys.iter().enumerate() {
         let old = place.public().await;
@@ -41,7 +43,7 @@ async fn a_publication_that_breaks_at_any_object_can_be_told_and_is_made_up_for(
         let ran = place.pipeline.run().await.exits(4).says("The data is committed").says(key);
         assert!(ran.failure().contains("The next run publishes again."), "{}", ran.failure());
         let now = place.public().await;
-        for (before, other) in keys.iter().enumerate() {
+        for (before, other) in keys.iter().enumerate().filter(|(_, other)| changing.contains(other)) {
             let is_new = now[other] != old[other];
             assert_eq!(is_new, before < position, "{other}, when {key} broke");
         }
@@ -51,6 +53,7 @@ async fn a_publication_that_breaks_at_any_object_can_be_told_and_is_made_up_for(
         place.pipeline.run().await.exits(0);
         assert!(place.is_consistent().await, "after {key}");
         let new = place.public().await;
-        assert!(keys.iter().all(|key| new[key] != old[key]), "after {key}");
+        let same: Vec<_> = changing.iter().filter(|key| new[**key] == old[**key]).collect();
+        assert!(same.is_empty(), "after {key}: {same:?}");
     }
 }
