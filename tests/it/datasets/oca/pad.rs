@@ -12,7 +12,7 @@ use merganser::datasets::oca::OCA;
 use merganser::sql;
 
 /// Real buildings, where they are at hand.
-const BUILDINGS: &str = "/work/shared/data/geo/hpd_registrations.csv";
+const BUILDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/geo/hpd_registrations.csv");
 
 /// One range of a small directory.
 #[derive(Clone, Debug)]
