@@ -280,9 +280,14 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// Names as a list of identifiers.
+pub fn identifiers<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    names.into_iter().map(identifier).collect::<Vec<_>>().join(", ")
+}
+
 /// The staged columns of a table as a list of identifiers.
 pub fn columns(table: &Table) -> String {
-    table.columns.iter().map(|c| identifier(c.name)).collect::<Vec<_>>().join(", ")
+    identifiers(table.columns.iter().map(|column| column.name))
 }
 
 /// `column = staged.column` for each staged column of a table but `key`.

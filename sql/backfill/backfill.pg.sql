@@ -29,8 +29,6 @@ select given.* from jsonb_populate_recordset(null::pg_temp.answers, $1::text::js
 -- Purpose: the records whose rows a dataset may complete.
 -- Inputs:  pg_temp.open_rows, pg_temp.answers.
 -- Outputs: pg_temp.completed: record_id.
-create temp table completed on commit drop as
-select distinct open_rows.record_id
+create or replace temp view completed as
+select open_rows.record_id
 from pg_temp.open_rows join pg_temp.answers using (key);
-
-analyze pg_temp.completed;

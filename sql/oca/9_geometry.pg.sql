@@ -26,9 +26,9 @@ begin
         execute format(
             'select exists (
                 select
-                from (select distinct record_id from pg_temp.completed) as completed
-                    join %I.oca_addresses as address on completed.record_id = address.indexnumberid
-                where lat is not null or geom is not null
+                from %I.oca_addresses
+                where (lat is not null or geom is not null)
+                    and indexnumberid in (select record_id from pg_temp.completed)
             )',
             current_setting('merganser.schema')
         ) into has_work;
@@ -38,8 +38,7 @@ begin
         execute format(
             'update %1$I.oca_addresses as address
             set geom = %2$I.st_setsrid(%2$I.st_makepoint(lon, lat), 4326)
-            from (select distinct record_id from pg_temp.completed) as completed
-            where completed.record_id = address.indexnumberid
+            where indexnumberid in (select record_id from pg_temp.completed)
                 and (lat is not null or geom is not null)
                 and %2$I.st_asewkb(geom) is distinct from
                     %2$I.st_asewkb(%2$I.st_setsrid(%2$I.st_makepoint(lon, lat), 4326))',

@@ -18,7 +18,5 @@ drop view :"schema".:"table";
 -- Purpose: the records whose rows a dataset may complete.
 -- Inputs:  pg_temp.plan.
 -- Outputs: pg_temp.completed: record_id.
-create temp table completed on commit drop as
+create or replace temp view completed as
 select record_id from pg_temp.plan where action = 'load';
-
-analyze pg_temp.completed;

@@ -2,7 +2,7 @@
 //! again, it goes on with what is left.
 
 use std::borrow::{Borrow, BorrowMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -15,18 +15,18 @@ use crate::cli::BackfillArgs;
 use crate::clients::duckdb::{DuckError, DuckLimits, Staging};
 use crate::clients::postgres::{self, Connection, PgError, Watch};
 use crate::config::BackfillConfig;
-use crate::dataset::Dataset;
+use crate::dataset::ask::Question;
 use crate::dataset::enrichment::Enrichment;
+use crate::dataset::{Dataset, Options};
 use crate::error::{Cause, Exit, Failure};
-use crate::ledger::confirm_written;
 use crate::log::Report;
 use crate::run::answered::answers;
+use crate::run::commit::commit;
 use crate::run::context::Context;
 use crate::run::enriching::Enriching;
 use crate::run::fence::fence;
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
-use crate::run::settle::settle;
 use crate::stages::{enrich, parse, publish};
 use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
@@ -72,9 +72,6 @@ impl BorrowMut<Context> for Backfilling {
     }
 }
 
-/// A batch of questions of production: each key with its fields.
-type Questions = Vec<(String, Vec<Option<String>>)>;
-
 /// Asks what production's rows are without, and completes them.
 ///
 /// # Errors
@@ -105,7 +102,7 @@ pub async fn backfill(config: BackfillConfig, report: &Report) -> Result<Backfil
 async fn open(
     context: Context,
     enrichment: &'static Enrichment,
-    options: &crate::dataset::Options,
+    options: &Options,
     work_dir: PathBuf,
 ) -> Result<Backfilling, Cause> {
     let workspace = Workspace::create(&work_dir)?;
@@ -113,7 +110,7 @@ async fn open(
         Enriching::open((&context.ledger, &context.store), enrichment, options, workspace.path()).await?;
     if enriching.asks_nobody() {
         return Err(Cause::Refused {
-            message: format!("nobody is asked for {}: there is nothing to fill in", enrichment.about),
+            message: format!("nobody is asked {}: there is nothing to fill in", enrichment.about),
             hint: Some(enrichment.hint.into()),
         });
     }
@@ -144,18 +141,15 @@ impl Backfilling {
         loop {
             let left = limit.map_or(BATCH, |limit| BATCH.min((limit - done.questions) as i64));
             let questions = self.next(&connection, &watch, &after, left).await?;
-            let Some((key, _)) = questions.last() else { return Ok(()) };
-            after = key.clone();
+            let Some(question) = questions.last() else { return Ok(()) };
+            after = question.key.clone();
             batch += 1;
             done.questions += questions.len() as u64;
-            let rows = self.one_batch(&mut connection, &watch, batch, questions, duckdb, done).await?;
+            done.rows += self.one_batch(&mut connection, &watch, batch, questions, duckdb, done).await?;
+            progress.batches = batch as usize;
             if done.gave_up.is_some() {
-                done.rows += rows;
-                progress.batches = batch as usize;
                 return Ok(());
             }
-            done.rows += rows;
-            progress.batches = batch as usize;
         }
     }
 
@@ -182,15 +176,15 @@ impl Backfilling {
         watch: &Watch,
         after: &str,
         limit: i64,
-    ) -> Result<Questions, Cause> {
+    ) -> Result<Vec<Question>, Cause> {
         let fields = self.enrichment().fields;
-        let names: Vec<_> = fields.iter().map(|name| sql::identifier(name)).collect();
-        let query = sql::render(sql::BACKFILL_NEXT, &[("fields", &names.join(", "))]);
+        let names = sql::identifiers(fields.iter().copied());
+        let query = sql::render(sql::BACKFILL_NEXT, &[("fields", &names)]);
         let values: [&(dyn ToSql + Sync); 2] = [&after, &limit];
         let rows = watch.answer("read what is open", connection.query(&query, &values)).await?;
         let read = |row: &tokio_postgres::Row| {
-            let cells = (1..=fields.len()).map(|at| row.try_get(at)).collect::<Result<_, _>>()?;
-            Ok((row.try_get(0)?, cells))
+            let fields = (1..=fields.len()).map(|at| row.try_get(at)).collect::<Result<_, _>>()?;
+            Ok(Question { key: row.try_get(0)?, fields })
         };
         Ok(rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(failed)?)
     }
@@ -201,7 +195,7 @@ impl Backfilling {
         connection: &mut Connection,
         watch: &Watch,
         batch: i32,
-        questions: Questions,
+        questions: Vec<Question>,
         duckdb: DuckLimits,
         done: &mut Backfilled,
     ) -> Result<u64, Cause> {
@@ -258,9 +252,8 @@ impl Backfilling {
                 hint: Some("take it off, or have it let these rows be, then run the backfill again".into()),
             });
         }
-        fault::point!("promote.before_commit");
         let what =
-            format!("{} row(s) completed, {} looked at", words::count(changed), words::count(rows as u64));
+            format!("{} row(s) changed, {} looked at", words::count(changed), words::count(rows as u64));
         let details = step.details(tally.for_ledger());
         done.gave_up = tally.services.values().find_map(|cost| cost.gave_up.clone());
         for (status, count) in tally.found {
@@ -274,17 +267,7 @@ impl Backfilling {
             step.done(&format!("{what}; rolled back: a dry run"), changed, 0, details).await?;
             return Ok(changed);
         }
-        // The step's own row commits with the data: it is what tells later whether the commit took place.
-        let values: [&(dyn ToSql + Sync); 7] =
-            [&context.run_id, &batch, &"promote", &"completed", &(changed as i64), &0_i64, &details];
-        let note =
-            sql::render(sql::LEDGER_FINISH_STEP, &[("ledger", &context.target.database.ledger_schema)]);
-        let noted = watch.answer("write the ledger", transaction.execute(&note, &values)).await?;
-        confirm_written("steps", 1, noted)?;
-        let _committing = context.committing.lock().await;
-        if let Err(error) = watch.answer("commit", transaction.commit()).await {
-            settle(context, batch, watch, error).await?;
-        }
+        let _committing = commit(context, (batch, watch), transaction, (changed as i64, &details)).await?;
         step.say(&what, changed, 0);
         fault::point!("promote.after_commit");
         Ok(changed)
@@ -293,18 +276,19 @@ impl Backfilling {
 
 /// A staging store that holds the questions as rows of the table that they are of.
 fn stage(
-    folder: &std::path::Path,
+    folder: &Path,
     limits: DuckLimits,
     dataset: &'static Dataset,
     enrichment: &Enrichment,
-    questions: &Questions,
+    questions: &[Question],
 ) -> Result<Staging, DuckError> {
     let mut staging = Staging::create(folder, limits)?;
     parse::make_tables(&staging, dataset)?;
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..questions.len() as i64));
-    let keys: ArrayRef = Arc::new(StringArray::from_iter_values(questions.iter().map(|(key, _)| key)));
+    let keys: ArrayRef =
+        Arc::new(StringArray::from_iter_values(questions.iter().map(|question| &question.key)));
     let fields = (0..enrichment.fields.len()).map(|at| -> ArrayRef {
-        Arc::new(questions.iter().map(|(_, fields)| fields[at].as_deref()).collect::<StringArray>())
+        Arc::new(questions.iter().map(|question| question.fields[at].as_deref()).collect::<StringArray>())
     });
     let arrays: Vec<_> = [numbers, keys].into_iter().chain(fields).collect();
     let names = ["record_no", dataset.key()].into_iter().chain(enrichment.fields.iter().copied());

@@ -51,6 +51,13 @@ pub struct Way {
     pub how: How,
 }
 
+impl Way {
+    /// Does it look up, and ask nobody?
+    pub fn is_reference(&self) -> bool {
+        matches!(self.how, How::Reference { .. })
+    }
+}
+
 /// How a way answers.
 #[derive(Clone, Copy, Debug)]
 pub enum How {

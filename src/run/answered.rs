@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::Value;
 
 use crate::clients::duckdb::{DuckError, Staging};
+use crate::dataset::ask::Question;
 use crate::dataset::enrichment::{Cells, Enrichment};
 use crate::error::Cause;
 use crate::ledger::KnownAnswer;
@@ -15,9 +16,6 @@ use crate::system::background::blocking;
 
 /// Questions that are read, looked up and remembered at once.
 const CHUNK: usize = 10_000;
-
-/// A question's key and its fields.
-pub type Keyed = (String, Vec<Option<String>>);
 
 /// Runs a script of an enrichment; `operation` completes the sentence "cannot …".
 pub async fn run_script(
@@ -35,20 +33,20 @@ pub async fn run_script(
     Ok(blocking(ran).await??)
 }
 
-/// Some questions behind a key, with their fields.
+/// Some questions behind a key.
 pub fn questions(
     staging: &Staging,
     enrichment: &Enrichment,
     table: &str,
     after: &str,
-) -> Result<Vec<Keyed>, DuckError> {
-    let fields = list(enrichment.fields);
+) -> Result<Vec<Question>, DuckError> {
+    let fields = sql::identifiers(enrichment.fields.iter().copied());
     let limit = CHUNK.to_string();
     let variables = [("table", table), ("fields", &fields), ("after", after), ("limit", &limit)];
     let query = sql::render(sql::STAGED_QUESTIONS, &variables);
     staging.query("read the questions", &query, |row| {
         let fields = (1..=enrichment.fields.len()).map(|at| row.get(at)).collect::<Result<_, _>>()?;
-        Ok((row.get(0)?, fields))
+        Ok(Question { key: row.get(0)?, fields })
     })
 }
 
@@ -59,7 +57,7 @@ pub fn answers(
     way: &str,
     after: &str,
 ) -> Result<Vec<(String, Cells)>, DuckError> {
-    let columns = list(enrichment.columns);
+    let columns = sql::identifiers(enrichment.columns.iter().copied());
     let limit = CHUNK.to_string();
     let variables = [("columns", columns.as_str()), ("way", way), ("after", after), ("limit", &limit)];
     let query = sql::render(sql::STAGED_ANSWERS, &variables);
@@ -94,8 +92,4 @@ pub fn append(
     let mut load = staging.load()?;
     load.append("answers", rows)?;
     load.commit().map(|_| ())
-}
-
-fn list(names: &[&str]) -> String {
-    names.iter().map(|name| sql::identifier(name)).collect::<Vec<_>>().join(", ")
 }

@@ -11,7 +11,7 @@ use crate::clients::duckdb::Staging;
 use crate::clients::http::{Http, HttpUrl};
 use crate::clients::store::Store;
 use crate::dataset::Options;
-use crate::dataset::ask::{Answer, Ask, Question};
+use crate::dataset::ask::{Answer, Ask};
 use crate::dataset::enrichment::{Enrichment, EnrichmentPlan, How, Way};
 use crate::error::Cause;
 use crate::ledger::{KnownAnswer, Ledger};
@@ -98,27 +98,23 @@ impl Enriching {
         for (name, base) in &plan.bases {
             base.parse::<HttpUrl>().map_err(|error| Cause::usage(format!("{name}: {error}")))?;
         }
-        let is_reference = |way: &&Way| matches!(way.how, How::Reference { .. });
-        let wants_reference = plan
-            .ways
-            .as_ref()
-            .is_none_or(|ways| ways.iter().any(|way| matches!(way.how, How::Reference { .. })));
+        let wants_reference = plan.ways.as_ref().is_none_or(|ways| ways.iter().any(|way| way.is_reference()));
         let reference = match wants_reference {
             true => reference::current(ledger, store, &folder.join("reference")).await?,
             false => None,
         };
         let wanted = match &plan.ways {
             Some(ways) => ways.clone(),
-            None if reference.is_some() => enrichment.ways.iter().filter(is_reference).collect(),
+            None if reference.is_some() => enrichment.ways.iter().filter(|way| way.is_reference()).collect(),
             None => Vec::new(),
         };
         let ways = wanted.into_iter().map(|way| match (way.how, &reference) {
             (How::Reference { rules, .. }, Some(reference)) => {
-                let version = format!("{} by rules {rules}", reference.edition());
+                let version = format!("{} by rules {rules}", reference.edition);
                 Ok(Chosen { way, version, http: None })
             }
             (How::Reference { .. }, None) => Err(Cause::Refused {
-                message: format!("{} is asked for {}, and has no reference", way.name, enrichment.about),
+                message: format!("{} has no reference to say {}", way.name, enrichment.about),
                 hint: Some(enrichment.hint.into()),
             }),
             (How::Ask(ask), _) => {
@@ -242,17 +238,16 @@ impl Enriching {
         loop {
             let last = after.clone();
             let read = blocking(move || {
-                questions(&staging, enrichment, "questions", &last).map(|rows| (staging, rows))
+                questions(&staging, enrichment, "questions", &last).map(|open| (staging, open))
             });
-            let rows;
-            (staging, rows) = read.await??;
-            let Some((key, _)) = rows.last() else { break };
-            after = key.clone();
+            let open;
+            (staging, open) = read.await??;
+            let Some(question) = open.last() else { break };
+            after = question.key.clone();
             let Some(http) = chosen.http.clone().filter(|_| !dry_run) else {
-                tally.unasked += rows.len() as u64;
+                tally.unasked += open.len() as u64;
                 continue;
             };
-            let open: Vec<_> = rows.into_iter().map(|(key, fields)| Question { key, fields }).collect();
             asked += open.len() as u64;
             let bar = report.records_bar(&format!("ask {name}"), open.len() as u64);
             let mut asking = Asking::new(ask, http, open, deadline, Patience::default());
@@ -331,9 +326,9 @@ impl Enriching {
                 blocking(move || questions(&staging, enrichment, table, &last).map(|read| (staging, read)));
             let rows;
             (staging, rows) = read.await??;
-            let Some((key, _)) = rows.last() else { return Ok((staging, recalled)) };
-            after = key.clone();
-            let keys: Vec<_> = rows.into_iter().map(|(key, _)| key).collect();
+            let Some(question) = rows.last() else { return Ok((staging, recalled)) };
+            after = question.key.clone();
+            let keys: Vec<_> = rows.into_iter().map(|question| question.key).collect();
             let known = ledger.known_answers(enrichment.name, &keys, way).await?;
             recalled += known.len() as u64;
             staging = blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??;

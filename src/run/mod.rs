@@ -3,6 +3,7 @@
 pub mod answered;
 pub mod ask;
 pub mod aws_s3;
+pub mod commit;
 pub mod context;
 pub mod enriching;
 pub mod fence;
@@ -10,4 +11,3 @@ pub mod opened;
 pub mod progress;
 pub mod reference;
 pub mod server;
-pub mod settle;

@@ -11,19 +11,10 @@ use crate::system::private;
 #[derive(Clone, Debug)]
 pub struct LocalReference {
     pub version: String,
+    /// The version and what tells it from another of the same: the checksums of its files, cut.
+    pub edition: String,
     /// By the name that scripts have for it.
     pub files: Vec<(String, PathBuf)>,
-}
-
-impl LocalReference {
-    /// Its version and what tells it from another of the same: the checksums of its files, cut.
-    pub fn edition(&self) -> String {
-        let sums = self.files.iter().filter_map(|(_, path)| {
-            let name = path.file_name()?.to_str()?;
-            Some(name.split('.').nth(1)?.chars().take(8).collect::<String>())
-        });
-        format!("{} ({})", self.version, sums.collect::<Vec<_>>().join("."))
-    }
 }
 
 /// The dataset's reference in use, its files in `folder`, each with the checksum that the ledger has of it; `None`: it
@@ -35,6 +26,8 @@ pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Op
     let known = ledger.current_reference().await?;
     let Some(version) = known.first().map(|file| file.version.clone()) else { return Ok(None) };
     private::make_folders(folder).map_err(Cause::io(format!("make the folder {}", folder.display())))?;
+    let sums: Vec<_> = known.iter().map(|file| file.sha256.chars().take(8).collect::<String>()).collect();
+    let edition = format!("{version} ({})", sums.join("."));
     let mut files = Vec::new();
     for file in known {
         let path = folder.join(format!("{}.{}.parquet", file.name, file.sha256));
@@ -54,5 +47,5 @@ pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Op
         }
         files.push((file.name, path));
     }
-    Ok(Some(LocalReference { version, files }))
+    Ok(Some(LocalReference { version, edition, files }))
 }

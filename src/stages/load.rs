@@ -220,8 +220,7 @@ async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u
     let watch = connection.watch();
     let unread = || Cause::io(format!("read {}.csv", csv.table));
     let staging = &context.target.database.staging_schema;
-    let columns = columns(context.dataset(), &csv.table);
-    let columns = columns.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", ");
+    let columns = sql::identifiers(columns(context.dataset(), &csv.table));
     let statement =
         sql::render(sql::LOAD_COPY, &[("staging", staging), ("table", &csv.table), ("columns", &columns)]);
     let bar = context.report.bytes_bar(&operation, csv.size_bytes);

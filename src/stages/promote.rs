@@ -15,7 +15,7 @@ pub use golden::truths;
 pub use guards::Guard;
 pub use refused::Refused;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{SimpleQueryMessage, Transaction};
 
@@ -25,9 +25,9 @@ use crate::catalogue;
 use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::Table;
 use crate::error::Cause;
+use crate::run::commit::commit;
 use crate::run::context::RunContext;
 use crate::run::fence::fence;
-use crate::run::settle::settle;
 use crate::schema::{self, Comparison};
 use crate::system::machine;
 use crate::words;
@@ -191,12 +191,8 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
             // derived but by its key: that can wait for the server.)
             promotion.run(sql::LOAD_ANALYZE, &change.table, &format!("analyze {}", change.table)).await?;
         }
-        promotion.note_step(rows, &step.details(json!({}))).await?;
-        fault::point!("promote.before_commit");
-        let _committing = context.committing.lock().await;
-        if let Err(error) = watch.answer("commit", transaction.commit()).await {
-            settle(context, batch, &watch, error).await?;
-        }
+        let _committing =
+            commit(context, (batch, &watch), transaction, (rows, &step.details(json!({})))).await?;
         step.say(&what, rows as u64, 0);
         if changes.iter().any(TableChange::is_large) {
             context.ledger.analyze_origins().await;
@@ -324,16 +320,6 @@ impl Transfer<'_> {
             }
         }
         Ok(samples)
-    }
-
-    /// The step's own row commits with the data: it is what tells later whether the commit took place.
-    async fn note_step(&self, rows: i64, details: &Value) -> Result<(), Cause> {
-        let values: [&(dyn ToSql + Sync); 7] =
-            [&self.context.run_id, &self.batch, &"promote", &"completed", &rows, &0_i64, details];
-        let text = self.render(sql::LEDGER_FINISH_STEP, "");
-        let written = self.transaction.execute(&text, &values);
-        let written = self.watch.answer("write the ledger", written).await?;
-        ledger::confirm_written("steps", 1, written)
     }
 
     async fn run(&self, script: &str, table: &str, operation: &str) -> Result<(), Cause> {

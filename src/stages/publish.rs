@@ -241,8 +241,7 @@ async fn parted(context: &Context, snapshot: &Transaction<'_>) -> Result<HashMap
 /// Plain COPY is faster; a query is only for what it cannot take whole.
 fn statement(context: &Context, csv: &PublishedTable, parted: &HashMap<String, String>) -> String {
     let schema = &context.target.database.schema;
-    let named = names(context, csv)
-        .map(|names| names.into_iter().map(sql::identifier).collect::<Vec<_>>().join(", "));
+    let named = names(context, csv).map(sql::identifiers);
     let is_view = context.dataset().views().any(|view| view.table.name == csv.table);
     let (script, columns) = match (parted.get(csv.table), named) {
         (_, Some(columns)) if is_view => (sql::PUBLISH_COPY_PARTS, columns),

@@ -24,12 +24,12 @@ use crate::dataset::reference::{Reference, ReferenceFill, ReferenceTable};
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::confirm_written;
 use crate::log::Report;
+use crate::run::commit::commit;
 use crate::run::context::Context;
 use crate::run::fence::fence;
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
 use crate::run::reference::{self as in_use, LocalReference};
-use crate::run::settle::settle;
 use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
 use crate::{schema, sql, words};
@@ -178,8 +178,7 @@ impl Referencing {
             self.fill(&transaction, &watch, fill, csv).await?;
         }
         let database = &context.target.database;
-        let ledger = [("ledger", database.ledger_schema.as_str())];
-        let add = sql::render(sql::LEDGER_ADD_REFERENCE, &ledger);
+        let add = sql::render(sql::LEDGER_ADD_REFERENCE, &[("ledger", database.ledger_schema.as_str())]);
         for (kept, key, sha256, size_bytes) in &files {
             let dataset = context.dataset().name;
             let values: [&(dyn ToSql + Sync); 8] = [
@@ -197,15 +196,7 @@ impl Referencing {
         }
         let rows: u64 = made.kept.iter().map(|kept| kept.rows).sum();
         let details = step.details(json!({ "version": made.version }));
-        let values: [&(dyn ToSql + Sync); 7] =
-            [&context.run_id, &1, &"promote", &"completed", &(rows as i64), &0_i64, &details];
-        let note = sql::render(sql::LEDGER_FINISH_STEP, &ledger);
-        let noted = watch.answer("write the ledger", transaction.execute(&note, &values)).await?;
-        confirm_written("steps", 1, noted)?;
-        let _committing = context.committing.lock().await;
-        if let Err(error) = watch.answer("commit", transaction.commit()).await {
-            settle(context, 1, &watch, error).await?;
-        }
+        let _committing = commit(context, (1, &watch), transaction, (rows as i64, &details)).await?;
         step.say(&format!("{} is in use", made.version), rows, 0);
         Ok(())
     }
@@ -229,8 +220,8 @@ impl Referencing {
         }
         let clear = sql::render(sql::REFERENCE_CLEAR, &[("schema", schema), ("table", table)]);
         watch.answer(&operation, transaction.batch_execute(&clear)).await?;
-        let columns: Vec<_> = fill.derived.table.columns.iter().map(|c| sql::identifier(c.name)).collect();
-        let variables = [("staging", schema), ("table", table), ("columns", &columns.join(", "))];
+        let columns = sql::columns(&fill.derived.table);
+        let variables = [("staging", schema), ("table", table), ("columns", &columns)];
         let copy = sql::render(sql::LOAD_COPY, &variables);
         let unread = || Cause::io(format!("read {}", csv.display()));
         let mut file = tokio::fs::File::open(csv).await.map_err(unread())?;

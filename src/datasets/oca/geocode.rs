@@ -2,6 +2,7 @@
 
 use super::census::CENSUS;
 use super::geosearch::GEOSEARCH;
+use super::located::COLUMNS;
 use super::options;
 use crate::dataset::Options;
 use crate::dataset::enrichment::{Backfill, Enrichment, EnrichmentPlan, How, Way};
@@ -30,28 +31,7 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
     question: "address",
     questions: include_str!("../../../sql/oca/geocode/questions.duckdb.sql"),
     fields: &["street1", "street2", "city", "state", "postalcode"],
-    columns: &[
-        "status",
-        "house_number",
-        "street_name",
-        "borough_code",
-        "place_name",
-        "sname",
-        "hnum",
-        "boro",
-        "lat",
-        "lon",
-        "bin",
-        "bbl",
-        "cd",
-        "ct",
-        "council",
-        "grc",
-        "grc2",
-        "msg",
-        "msg2",
-        "zip_code",
-    ],
+    columns: &COLUMNS,
     open: include_str!("../../../sql/oca/geocode/open.duckdb.sql"),
     apply: include_str!("../../../sql/oca/geocode/apply.duckdb.sql"),
     ways: WAYS,

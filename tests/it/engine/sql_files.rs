@@ -237,7 +237,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/geocode/backfill_take.pg.sql", "");
     run(&mut session, "promote/derive:completed", "");
     run(&mut session, "oca/9_geometry.pg.sql", "");
-    session.0 += "drop table pg_temp.completed;\n";
+    session.0 += "drop view pg_temp.completed;\n";
     run(&mut session, "purge/purge:derived", "oca_case_summary");
     run(&mut session, "purge/purge:derived_left", "oca_case_summary");
     run(&mut session, "promote/derive:drop_view", "oca_addresses_public");

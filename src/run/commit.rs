@@ -1,17 +1,50 @@
-//! COMMIT failed: did it take place? A lost connection does not say so; the ledger, which is part of it, does.
+//! The end of a transaction that commits to production. Where COMMIT fails: did it take place? A lost connection does not
+//! say so; the ledger, which is part of it, does.
 
 use std::time::Duration;
 
+use serde_json::Value;
+use tokio::sync::MutexGuard;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
+
 use crate::clients::postgres::{self, PgError, Watch};
 use crate::error::Cause;
+use crate::ledger::confirm_written;
 use crate::run::context::Context;
-use crate::sql;
+use crate::{fault, sql};
 
 /// How long the ledger may take to say what became of a COMMIT.
 const ASK_LIMIT: Duration = Duration::from_secs(30);
 
+/// Enters in the ledger that the promotion of a batch is done, with so many rows and these details, and commits. The row
+/// commits with the data: it is what tells later whether the commit took place. Whoever interrupts the run waits for the
+/// guard: keep it until the run's progress counts the batch, or the end would say that nothing changed.
+///
+/// # Errors
+/// Nothing is committed, but for [`Cause::CommitUnknown`].
+pub async fn commit<'c>(
+    context: &'c Context,
+    (batch, watch): (i32, &Watch),
+    transaction: Transaction<'_>,
+    (rows, details): (i64, &Value),
+) -> Result<MutexGuard<'c, ()>, Cause> {
+    let ledger = [("ledger", context.target.database.ledger_schema.as_str())];
+    let note = sql::render(sql::LEDGER_FINISH_STEP, &ledger);
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&context.run_id, &batch, &"promote", &"completed", &rows, &0_i64, details];
+    let written = watch.answer("write the ledger", transaction.execute(&note, &values)).await?;
+    confirm_written("steps", 1, written)?;
+    fault::point!("promote.before_commit");
+    let committing = context.committing.lock().await;
+    if let Err(error) = watch.answer("commit", transaction.commit()).await {
+        settle(context, batch, watch, error).await?;
+    }
+    Ok(committing)
+}
+
 /// Good if the batch was committed; else the error of the COMMIT, or [`Cause::CommitUnknown`] if nobody can be asked.
-pub async fn settle(context: &Context, batch: i32, lost: &Watch, error: PgError) -> Result<(), Cause> {
+async fn settle(context: &Context, batch: i32, lost: &Watch, error: PgError) -> Result<(), Cause> {
     if !matches!(error, PgError::ConnectionLost(_)) {
         return Err(error.into());
     }
