@@ -20,6 +20,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     }
     let selected = select::select(context).await?;
     for batch in selected.into_batches(processing.batch_bytes, processing.is_one_batch(target)) {
+        load::analyze(context, &std::mem::take(&mut progress.grown)).await;
         one_batch(context, progress, batch).await?;
     }
     if progress.promoted() {
@@ -37,6 +38,9 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     if wanted && (progress.promoted() || context.ledger.publish_pending().await?) {
         progress.step("publish");
         progress.published(publish::publish(context).await?);
+    }
+    if !target.dry_run {
+        load::analyze(context, &progress.grown).await;
     }
     Ok(if progress.has_files() { RunOutcome::Loaded } else { RunOutcome::NothingNew })
 }

@@ -34,6 +34,7 @@ mod file {
     pub const PROMOTE_DERIVE: &str = include_str!("../sql/promote/derive.pg.sql");
     pub const PROMOTE_CHANGES: &str = include_str!("../sql/promote/changes.pg.sql");
     pub const PROMOTE_VERIFY: &str = include_str!("../sql/promote/verify.pg.sql");
+    pub const PROMOTE_COMMENTS: &str = include_str!("../sql/promote/comments.pg.sql");
     pub const PROMOTE_READ: &str = include_str!("../sql/promote/read.pg.sql");
     pub const REFUSED: &str = include_str!("../sql/refused/refused.pg.sql");
 }
@@ -172,6 +173,7 @@ pub const REFERENCE_EXPORT: &str = include_str!("../sql/reference/export.duckdb.
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 
 pub const PUBLISH_NEWEST: &str = part(file::PUBLISH, "newest");
+pub const PUBLISH_READ_ONLY: &str = part(file::PUBLISH, "read_only");
 pub const PUBLISH_ORDER: &str = part(file::PUBLISH, "order");
 pub const PUBLISH_THERE: &str = part(file::PUBLISH, "there");
 pub const PUBLISH_DICTIONARY: &str = include_str!("../sql/publish/dictionary.pg.sql");
@@ -207,7 +209,12 @@ pub const PROMOTE_SLICE_ORIGIN: &str = include_str!("../sql/promote/slice_origin
 pub const PROMOTE_DROP_TABLE: &str = part(file::PROMOTE_DERIVE, "drop_table");
 pub const PROMOTE_DROP_VIEW: &str = part(file::PROMOTE_DERIVE, "drop_view");
 pub const PROMOTE_COMPLETED: &str = part(file::PROMOTE_DERIVE, "completed");
-pub const PROMOTE_COMMENTS: &str = include_str!("../sql/promote/comments.pg.sql");
+pub const PROMOTE_LEFT_BEHIND: &str = part(file::PROMOTE_DERIVE, "left_behind");
+pub const PROMOTE_CLEAR: &str = part(file::PROMOTE_DERIVE, "clear");
+pub const PROMOTE_COMMENTS: &str = part(file::PROMOTE_COMMENTS, "differing");
+pub const PROMOTE_COMMENTS_BEGIN: &str = part(file::PROMOTE_COMMENTS, "begin");
+pub const PROMOTE_COMMENTS_END: &str = part(file::PROMOTE_COMMENTS, "end");
+pub const PROMOTE_COMMENTS_GIVE_UP: &str = part(file::PROMOTE_COMMENTS, "give_up");
 pub const PROMOTE_GUARDS: &str = include_str!("../sql/promote/guards.pg.sql");
 pub const PROMOTE_CONSTRAINTS: &str = part(file::PROMOTE_VERIFY, "constraints");
 

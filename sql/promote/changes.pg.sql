@@ -85,9 +85,12 @@ order by place;
 
 -- part: whole  (script)
 -- Purpose: the change of a derived table that was made as a whole, for the ledger.
--- Inputs:  :'table'; :inserted, its rows; :rows_before (none); :"ledger", :'run_id', :batch.
+-- Inputs:  :'table'; :removed and :inserted, the numbers of its rows before and after; :"ledger", :'run_id', :batch.
 -- Outputs: one row of :"ledger".table_changes.
 insert into :"ledger".table_changes (
     run_id, batch, table_name, rows_before, inserted, replaced, deleted, rows_after
 )
-values (:'run_id', :batch, :'table', :rows_before, :inserted, 0, 0, :rows_before + :inserted);
+values (
+    :'run_id', :batch, :'table', :removed,
+    greatest(:inserted - :removed, 0), least(:inserted, :removed), greatest(:removed - :inserted, 0), :inserted
+);

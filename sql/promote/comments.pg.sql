@@ -1,5 +1,30 @@
--- Purpose: which comments of tables, views and columns say something else than the dataset's dictionary?
--- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Purpose: comments of tables, views and columns, as the dataset's dictionary says.
+-- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/promote/comments.pg.sql
+
+-- part: begin  (script)
+-- Purpose: before comments are set: they may fail, and the promotion may not, nor wait for them.
+-- Inputs:  none.
+-- Outputs: a savepoint; lock_timeout.
+savepoint comments;
+set local lock_timeout = '2s';
+
+-- part: end  (script, after begin)
+-- Purpose: the comments are set.
+-- Inputs:  none.
+-- Outputs: lock_timeout as it was.
+set local lock_timeout = 0;
+release savepoint comments;
+
+-- part: give_up  (script, after begin)
+-- Purpose: somebody holds a table against it.
+-- Inputs:  none.
+-- Outputs: all as it was before.
+rollback to savepoint comments;
+release savepoint comments;
+
+-- part: differing  (statement)
+-- Purpose: which of them say something else?
 -- Inputs:  $1 schema, $2 the dictionary: a JSON list of objects with table, column (null: the table itself) and about.
 -- Outputs: a row for each that differs, of what is there and may be commented by us: the statement that sets it. A comment
 --          that says the same is not written again: that would lock its table against a vacuum.

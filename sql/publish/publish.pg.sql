@@ -24,6 +24,12 @@ done as (
 select max(as_of)::text as newest
 from (select as_of from origin union all select as_of from done) as told;
 
+-- part: read_only  (script)
+-- Purpose: from here on the snapshot cannot write.
+-- Inputs:  none; in the transaction that then publishes.
+-- Outputs: none.
+set transaction read only;
+
 -- part: order  (script)
 -- Purpose: rows in the order in which the table has them, so that two publications of the same rows compare.
 -- Inputs:  none; in the transaction that then publishes.

@@ -1,10 +1,11 @@
--- Purpose: who may do what with a table or a view, so that what is made in its place lets in the same people?
+-- Purpose: who may do what with a table or a view, and with which options, so that what is made in its place lets in the
+--          same people, in the same way?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 name.
--- Outputs: a row for its owner and one for each right of somebody else: column_name (null: the whole), statement that
---          grants it, statement that takes it away. The owner comes first.
+-- Outputs: a row for its owner and one for each right of somebody else and each option of a view: column_name (null: the
+--          whole), statement that grants it, statement that takes it away. The owner comes first.
 with relation as (
-    select class.oid, class.relowner, class.relacl, class.relkind, format('%I.%I', namespace.nspname, class.relname) as place
+    select class.oid, class.relowner, class.relacl, class.reloptions, class.relkind, format('%I.%I', namespace.nspname, class.relname) as place
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
     where namespace.nspname = $1 and class.relname = $2 and class.relkind in ('r', 'p', 'v')
 ),
@@ -43,6 +44,14 @@ statements as (
         format('grant %s on %s to %s%s;', what, place, grantee, case when is_grantable then ' with grant option' else '' end),
         format('revoke %s on %s from %s;', what, place, grantee)
     from named
+    union all
+    select
+        2,
+        null,
+        format('alter view %s set (%I = %L);', place, option_name, option_value),
+        format('alter view %s reset (%I);', place, option_name)
+    from relation cross join pg_options_to_table(reloptions)
+    where relkind = 'v'
 )
 select column_name, grant_it, revoke_it
 from statements

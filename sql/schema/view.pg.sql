@@ -2,14 +2,14 @@
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 name; in pg_temp the view of that name, as the dataset makes it of the same tables.
 -- Outputs: one row: relation_kind, null if there is nothing of that name; is_same; is_replaceable: its columns are the first
---          ones of ours, in name, type and order, so that ours can take its place; owner, null if we may act as it; me, our role.
+--          ones of ours, in name, type and order, so that ours can take its place; owner, null if we may act as it; me, our
+--          role; definition, what a view says now. Its options (security_invoker) are its owner's, and not compared.
 with named as (
     select
         class.oid,
         class.relkind,
         class.relowner,
-        class.relnamespace = pg_my_temp_schema() as is_wanted,
-        class.reloptions
+        class.relnamespace = pg_my_temp_schema() as is_wanted
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
     where class.relname = $2 and (namespace.nspname = $1 or class.relnamespace = pg_my_temp_schema())
 ),
@@ -18,7 +18,6 @@ sides as (
         named.relkind,
         named.is_wanted,
         case when not pg_has_role(named.relowner, 'usage') then pg_get_userbyid(named.relowner)::text end as owner,
-        coalesce(named.reloptions, '{}') as options,
         case when named.relkind = 'v' then pg_get_viewdef(named.oid) end as definition,
         (
             select array_agg(
@@ -31,11 +30,10 @@ sides as (
 )
 select
     found.relkind::text as relation_kind,
-    coalesce(
-        (found.definition, found.options, found.columns) = (wanted.definition, wanted.options, wanted.columns), false
-    ) as is_same,
+    coalesce((found.definition, found.columns) = (wanted.definition, wanted.columns), false) as is_same,
     coalesce(found.columns = wanted.columns[1:cardinality(found.columns)], false) as is_replaceable,
     found.owner,
-    current_user::text as me
+    current_user::text as me,
+    found.definition
 from sides as wanted left join sides as found on not found.is_wanted
 where wanted.is_wanted;

@@ -16,8 +16,8 @@ pub struct Derived {
 /// What something derived is, and how it is kept.
 #[derive(Clone, Copy, Debug)]
 pub enum DerivedKind {
-    /// Rows that follow from a record's rows in the other tables; its key is the dataset's, under the same name. The rows
-    /// of a batch's records are made anew, and all of them when the table is new.
+    /// One row a record, which follows from its rows in the other tables; its key is the dataset's, under the same name. The
+    /// rows of a batch's records are made anew, and all of them when the table is new or does not follow.
     Table {
         /// PostgreSQL: the keys of the table, when its rows are there.
         keys: &'static str,

@@ -272,17 +272,6 @@ impl Ledger {
         confirm_written("failed_records", failures.len() as u64, written)
     }
 
-    /// Tells the planner how large the ledger's largest table is now. Not in a promotion, whose locks last to its end: another
-    /// dataset's would wait for it. Nothing depends on it.
-    pub async fn analyze_origins(&self) {
-        let variables = [("schema", self.database.ledger_schema.as_str()), ("table", "record_origins")];
-        let text = sql::render(sql::LOAD_ANALYZE, &variables);
-        let analyzed = self.connection.batch_execute(&text);
-        if let Err(error) = self.connection.watch().answer("analyze record_origins", analyzed).await {
-            tracing::debug!("record_origins could not be analyzed: {error}");
-        }
-    }
-
     /// Keeps what the guards found although the promotion was rolled back.
     pub async fn add_guards(&self, batch: i32, guards: &Value) -> Result<(), Cause> {
         let values: [&(dyn ToSql + Sync); 3] = [&self.run_id, &batch, &guards.to_string()];

@@ -27,6 +27,8 @@ pub struct Progress {
     pub unfetched: Option<String>,
     pub records: Records,
     pub changes: Vec<TableChange>,
+    /// Tables of which the last batch changed so much that the planner should be told.
+    pub grown: Vec<String>,
     pub guards: Vec<Guard>,
     pub samples: Vec<Sample>,
     pub batches: usize,
@@ -82,6 +84,7 @@ impl Progress {
         self.records.add(promoted.records());
         self.guards.extend_from_slice(promoted.guards());
         self.samples.extend_from_slice(promoted.samples());
+        self.grown = promoted.grown().map(str::to_owned).collect();
         for change in promoted.changes() {
             match self.changes.iter_mut().find(|known| known.table == change.table) {
                 Some(known) => known.add(change),

@@ -15,7 +15,7 @@ use crate::error::Cause;
 use crate::sql;
 
 pub use attached::{Attachment, attached, describe, explain};
-pub use views::{Grants, ViewState, definition, ready, view};
+pub use views::{Grants, View, ViewState, definition, ready, view};
 
 /// What the comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -17,6 +17,8 @@ pub struct View {
     /// Its owner, if our role cannot act as it.
     stranger: Option<String>,
     me: String,
+    /// What it says, if it is a view.
+    pub definition: Option<String>,
 }
 
 /// A view of the schema beside the dataset's own.
@@ -51,7 +53,12 @@ pub async fn view(transaction: &Transaction<'_>, derived: &Derived, schema: &str
         (Some("v"), false, false) => ViewState::Other,
         _ => ViewState::NoView,
     };
-    Ok(View { state, stranger: row.try_get(3).map_err(failed)?, me: row.try_get(4).map_err(failed)? })
+    Ok(View {
+        state,
+        stranger: row.try_get(3).map_err(failed)?,
+        me: row.try_get(4).map_err(failed)?,
+        definition: row.try_get(5).map_err(failed)?,
+    })
 }
 
 impl View {
@@ -109,8 +116,8 @@ pub async fn ready(
     Ok(ready)
 }
 
-/// Who may do what with a table or a view: each right as the statement that grants it, and the one that takes it away.
-/// Rights to single columns are named with their column.
+/// Who may do what with a table or a view, and the options of a view: each as the statement that grants it, and the one
+/// that takes it away. Rights to single columns are named with their column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grants(Vec<Grant>);
 

@@ -117,6 +117,29 @@ pub async fn clear(context: &Context) {
     }
 }
 
+/// Tells the planner of tables that have changed much, and of the ledger's largest: the next batch, or a reader, comes
+/// before the server would look by itself. Not in a promotion, whose locks last to its end. Never fails: nothing depends on it.
+pub async fn analyze(context: &Context, tables: &[String]) {
+    if tables.is_empty() {
+        return;
+    }
+    let database = &context.target.database;
+    let production = tables.iter().map(|table| (database.schema.as_str(), table.as_str()));
+    let analyzed = async {
+        let connection = postgres::connect(&context.database, "analyze").await?;
+        let limit = format!("set lock_timeout = '{SHORT_LOCK_TIMEOUT}'");
+        run(&connection, "analyze", &limit).await?;
+        for (schema, table) in production.chain([(database.ledger_schema.as_str(), "record_origins")]) {
+            let script = sql::render(sql::LOAD_ANALYZE, &[("schema", schema), ("table", table)]);
+            run(&connection, &format!("analyze {table}"), &script).await?;
+        }
+        Ok::<_, Cause>(())
+    };
+    if let Err(error) = analyzed.await {
+        tracing::debug!(run_id = %context.run_id, "the planner could not be told what changed: {error}");
+    }
+}
+
 async fn drop_tables_within(
     context: &Context,
     connection: &Connection,

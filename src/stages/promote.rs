@@ -113,6 +113,11 @@ impl Promoted {
         &self.changes
     }
 
+    /// Tables of which so much changed that the planner should be told.
+    pub fn grown(&self) -> impl Iterator<Item = &str> {
+        self.changes.iter().filter(|change| change.is_large()).map(|change| change.table.as_str())
+    }
+
     /// What became of the records.
     pub fn records(&self) -> Records {
         self.records
@@ -146,6 +151,7 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
     promotion.verify_staged(loaded.rows()).await?;
     fault::point!("promote.fenced");
     let new = promotion.make_missing_tables(&found).await?;
+    let views = promotion.look_at_views().await?;
     if let Err(cause) = promotion.merge(loaded.rows(), &new).await {
         if !refused::is_refusal(context, &cause) {
             return Err(cause);
@@ -153,7 +159,7 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
         watch.answer("roll back", transaction.rollback()).await?;
         return refused::find(context, &mut connection, loaded, &found, cause).await.map(Outcome::Refused);
     }
-    promotion.make_views().await?;
+    let replaced_views = promotion.make_views(&views).await?;
     promotion.comment().await?;
     let changes = promotion.changes().await?;
     let records = promotion.records().await?;
@@ -184,19 +190,13 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
         context.ledger.add_changes(batch, &json!(changes)).await?;
         step.done(&format!("{what}; rolled back: a dry run"), rows as u64, 0, json!({})).await?;
     } else {
-        let derived: Vec<_> = context.dataset().derived_tables().map(|derived| derived.table.name).collect();
-        let is_derived = |change: &&TableChange| derived.contains(&change.table.as_str());
-        for change in changes.iter().filter(|change| change.is_large() && !is_derived(change)) {
-            // The next batch comes before the server would do so by itself. (Nothing of a batch is looked for in what is
-            // derived but by its key: that can wait for the server.)
-            promotion.run(sql::LOAD_ANALYZE, &change.table, &format!("analyze {}", change.table)).await?;
-        }
+        let details = match replaced_views.is_empty() {
+            true => json!({}),
+            false => json!({ "replaced_views": replaced_views }),
+        };
         let _committing =
-            commit(context, (batch, &watch), transaction, (rows, &step.details(json!({})))).await?;
+            commit(context, (batch, &watch), transaction, (rows, &step.details(details))).await?;
         step.say(&what, rows as u64, 0);
-        if changes.iter().any(TableChange::is_large) {
-            context.ledger.analyze_origins().await;
-        }
     }
     Ok(Outcome::Promoted(Promoted { changes, records, guards, samples }))
 }

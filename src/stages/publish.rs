@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use crate::clients::postgres::aws_s3::{self, Columns};
-use crate::clients::postgres::{self, Connection, PgError, Watch};
+use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::{PublishedColumns, PublishedTable, Reach};
 use crate::error::Cause;
 use crate::run::aws_s3::Direction;
@@ -121,14 +121,14 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
 async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause> {
     let mut connection = postgres::connect(&context.database, "publish").await?;
     let watch = connection.watch();
-    let ready = ready(context, &mut connection);
-    let ready = watch.answers("look at what is derived of the tables", ready).await?;
-    let begun = connection
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        // Amazon does not say that its function works in a transaction that only reads.
-        .read_only(context.aws_s3.is_none());
+    let begun = connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
     let mut snapshot = watch.answer("open a snapshot", begun.start()).await?;
+    let ready = schema::ready(&snapshot, context.dataset(), &context.target.database.schema);
+    let ready = watch.answers("look at what is derived of the tables", ready).await?;
+    // Amazon does not say that its function works in a transaction that only reads.
+    if context.aws_s3.is_none() {
+        watch.answer("open a snapshot", snapshot.batch_execute(sql::PUBLISH_READ_ONLY)).await?;
+    }
     watch.answer("open a snapshot", snapshot.batch_execute(sql::PUBLISH_ORDER)).await?;
     let parted = watch.answers("look at the tables", parted(context, &snapshot)).await?;
     let mut objects = Vec::new();
@@ -181,15 +181,6 @@ async fn empty(context: &Context, csv: &PublishedTable) -> Result<(), Cause> {
 
 fn is_derived(context: &Context, name: &str) -> bool {
     context.dataset().derived.iter().any(|derived| derived.table.name == name)
-}
-
-/// What is derived of the tables and may be published. Before the snapshot, which only reads.
-async fn ready(context: &Context, connection: &mut Connection) -> Result<HashSet<&'static str>, PgError> {
-    let failed = |e| postgres::classify(e, "look at what is derived of the tables");
-    let transaction = connection.transaction().await.map_err(failed)?;
-    let ready = schema::ready(&transaction, context.dataset(), &context.target.database.schema).await?;
-    transaction.rollback().await.map_err(failed)?;
-    Ok(ready)
 }
 
 /// Says which tables hold another number of rows than the ledger remembers: somebody else wrote to them.

@@ -1,14 +1,21 @@
 //! What is made of the tables, in the same transaction: derived tables and their rows, views, and the comments of all.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use tokio_postgres::types::ToSql;
+
 use super::{Transfer, failed};
 use crate::clients::postgres::PgError;
 use crate::dataset::derived::Derived;
 use crate::error::Cause;
-use crate::schema::{self, Comparison, Grants, ViewState};
+use crate::schema::{self, Comparison, Grants, View, ViewState};
 use crate::{fault, sql};
 
 /// What the server says when other things depend on one that is dropped: `dependent_objects_still_exist`.
 const DEPENDED_ON: &str = "2BP01";
+/// And when a lock was not to be had in time: `lock_not_available`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// What this promotion has made of tables, which have no keys yet.
 #[derive(Debug, Default)]
@@ -75,6 +82,31 @@ impl Transfer<'_> {
         })
     }
 
+    /// Derived tables that do not follow from what production holds, by name: an older program has promoted without them, or
+    /// somebody took rows out of one, or the tables from under it. They are made as a whole.
+    pub(super) async fn outdated(
+        &self,
+        before: &BTreeMap<&'static str, i64>,
+        new: &New,
+    ) -> Result<Vec<&'static str>, Cause> {
+        let (dataset, operation) = (self.context.dataset(), "look whether what is derived follows");
+        let derived = dataset.derived_tables().map(|derived| derived.table.name);
+        let there: Vec<_> = derived.filter(|name| !new.derived.contains(name)).collect();
+        if there.is_empty() {
+            return Ok(there);
+        }
+        let (schema, parent) = (&self.context.target.database.schema, dataset.parent().name);
+        let values: [&(dyn ToSql + Sync); 4] = [&dataset.name, schema, &parent, &there];
+        let rows = self.query(sql::PROMOTE_LEFT_BEHIND, "", &values, operation).await?;
+        let passed_over = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>();
+        let passed_over = passed_over.map_err(|e| failed(e, operation))?;
+        let is_outdated = |name: &&'static str| {
+            before[name] != before[parent]
+                || before[name] > 0 && passed_over.iter().any(|passed| passed == name)
+        };
+        Ok(there.into_iter().filter(is_outdated).collect())
+    }
+
     /// Makes the rows of the batch's records of a derived table; gives how many it was to take and how many the server put
     /// into it.
     pub(super) async fn fill(&self, derived: &Derived, fill: &str) -> Result<(i64, i64), Cause> {
@@ -88,51 +120,92 @@ impl Transfer<'_> {
     /// Makes all rows of a derived table that is new, where they belong; gives how many.
     pub(super) async fn fill_whole(&self, derived: &Derived, fill: &str, new: &New) -> Result<i64, Cause> {
         let (name, database) = (derived.table.name, &self.context.target.database);
+        if !new.derived.contains(&name) {
+            // What the batch alone comes to is shown by a dry run, and held against the table where something stands on it.
+            let staging = &database.staging_schema;
+            let text = self.render_with(fill, name, &[("source", staging), ("into", staging)]);
+            self.change(&text, &format!("make the rows of {name}")).await?;
+        }
         // In new tables there is nothing but the batch, and the planner knows the staging tables better.
         let source = if new.tables { &database.staging_schema } else { &database.schema };
         let text = self.render_with(fill, name, &[("source", source), ("into", &database.schema)]);
         let rows = self.change(&text, &format!("make the rows of {name}")).await?;
+        let why = match new.derived.contains(&name) {
+            true => "is new",
+            false => {
+                "did not follow from the other tables (an older program promoted without it, or somebody wrote to one)"
+            }
+        };
         if !new.tables {
-            tracing::info!(run_id = %self.context.run_id, table = name, rows, "{name} is new: it is made of all rows");
+            tracing::info!(run_id = %self.context.run_id, table = name, rows, "{name} {why}: it is made of all rows");
         }
         Ok(rows)
     }
 
-    /// Makes the views that are not there, and those anew that say something else than ours. One that is as it should be is not
-    /// touched: who reads it is not waited for.
+    /// Looks at the views as they are; the tables that they read are there.
     ///
     /// # Errors
-    /// [`Cause::Refused`] if something else has the name, or depends on a view that must go.
-    pub(super) async fn make_views(&self) -> Result<(), Cause> {
+    /// [`Cause::Refused`] if ours must come in the place of something that we may not replace.
+    pub(super) async fn look_at_views(&self) -> Result<Vec<(&'static Derived, View)>, Cause> {
         let schema = &self.context.target.database.schema;
+        let mut views = Vec::new();
         for derived in self.context.dataset().views() {
-            let name = derived.table.name;
             let looked = schema::view(self.transaction, derived, schema);
-            let found = self.watch.answers(&format!("compare the view {name}"), looked).await?;
+            let found =
+                self.watch.answers(&format!("compare the view {}", derived.table.name), looked).await?;
             found.admit(derived, schema)?;
-            let make = schema::definition(derived, schema, schema);
-            let operation = format!("make the view {name}");
-            let what = match found.state {
-                ViewState::Same | ViewState::NoView => continue,
-                ViewState::Missing => "made",
-                ViewState::Replaceable => "replaced",
-                ViewState::Other => "made anew, with other columns",
-            };
-            if found.state == ViewState::Other {
-                let grants = self.grants(name).await?;
-                self.drop_derived(derived).await?;
-                self.execute(&make, &operation).await?;
-                self.restore(&grants, derived).await?;
-            } else {
-                self.execute(&make, &operation).await?;
-            }
-            tracing::info!(run_id = %self.context.run_id, view = name, "the view {name} is {what}");
+            views.push((derived, found));
         }
-        fault::point!("promote.views");
-        Ok(())
+        Ok(views)
     }
 
-    /// Sets the comments that say something else than the dictionary.
+    /// Makes the views that are not there, and those anew that say something else than ours; gives what those said. One that is
+    /// as it should be is not touched: who reads it is not waited for.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] if something depends on a view that must go.
+    pub(super) async fn make_views(
+        &self,
+        views: &[(&'static Derived, View)],
+    ) -> Result<Map<String, Value>, Cause> {
+        let schema = &self.context.target.database.schema;
+        let mut replaced = Map::new();
+        for (derived, found) in views {
+            let name = derived.table.name;
+            let make = schema::definition(derived, schema, schema);
+            let operation = format!("make the view {name}");
+            match found.state {
+                ViewState::Same | ViewState::NoView => continue,
+                ViewState::Missing => {
+                    self.execute(&make, &operation).await?;
+                    tracing::info!(run_id = %self.context.run_id, view = name, "the view {name} is made");
+                    continue;
+                }
+                ViewState::Replaceable | ViewState::Other => {}
+            }
+            let grants = self.grants(name).await?;
+            if found.state == ViewState::Other {
+                self.drop_derived(derived).await?;
+            }
+            self.execute(&make, &operation).await?;
+            self.restore(&grants, derived).await?;
+            let definition = found.definition.as_deref().unwrap_or_default();
+            replaced.insert(name.into(), definition.into());
+            tracing::warn!(
+                run_id = %self.context.run_id,
+                view = name,
+                definition,
+                "the view {name} said something else than ours and is {}; what it said is kept in the ledger, in the \
+                 details of this run's step promote",
+                if found.state == ViewState::Other { "made anew, with other columns" } else { "replaced" }
+            );
+        }
+        fault::point!("promote.views");
+        Ok(replaced)
+    }
+
+    /// Sets the comments that say something else than the dictionary. Who holds a table against that, a vacuum for example,
+    /// is not waited for long: the next promotion sets them.
     pub(super) async fn comment(&self) -> Result<(), Cause> {
         let (schema, dataset) = (&self.context.target.database.schema, self.context.dataset());
         if dataset.dictionary.is_empty() {
@@ -145,7 +218,19 @@ impl Transfer<'_> {
         if statements.is_empty() {
             return Ok(());
         }
-        self.execute(&statements.join("\n"), operation).await
+        self.execute(sql::PROMOTE_COMMENTS_BEGIN, operation).await?;
+        match self.execute(&statements.join("\n"), operation).await {
+            Ok(()) => self.execute(sql::PROMOTE_COMMENTS_END, operation).await,
+            Err(Cause::Postgres(error)) if error.sqlstate() == Some(LOCK_NOT_AVAILABLE) => {
+                self.execute(sql::PROMOTE_COMMENTS_GIVE_UP, operation).await?;
+                tracing::info!(
+                    run_id = %self.context.run_id,
+                    "the comments of tables and columns are not set: {error}; the next promotion sets them"
+                );
+                Ok(())
+            }
+            Err(cause) => Err(cause),
+        }
     }
 
     async fn grants(&self, name: &str) -> Result<Grants, PgError> {

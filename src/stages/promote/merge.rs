@@ -26,6 +26,7 @@ impl Transfer<'_> {
         let dataset = self.context.dataset();
         let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
         let before = self.rows_before().await?;
+        let outdated = self.outdated(&before, new).await?;
         self.run(sql::PROMOTE_IDENTIFY, "", "find failed records again").await?;
         self.run(self.plan(), parent.name, "plan the merge").await?;
         fault::point!("promote.planned");
@@ -38,8 +39,15 @@ impl Transfer<'_> {
                 *rows -= blocked;
             }
         };
+        // Of derived tables that are made as a whole, the rows that go.
+        let mut cleared = BTreeMap::new();
         for table in dataset.replaced_tables().skip(1) {
             let operation = format!("replace rows of {}", table.name);
+            if outdated.contains(&table.name) {
+                let rows = self.change(&self.render(sql::PROMOTE_CLEAR, table.name), &operation).await?;
+                cleared.insert(table.name, rows);
+                continue;
+            }
             block(table, self.change(&self.render(sql::PROMOTE_REMOVE, table.name), &operation).await?);
             fault::point!("promote.removed");
         }
@@ -60,11 +68,11 @@ impl Transfer<'_> {
             counts.push(Count { table: name, change: "insert".into(), expected, found });
             fault::point!("promote.inserted");
         }
-        // Of these, how many rows.
+        // Of these, how many rows come.
         let mut whole = BTreeMap::new();
         for derived in dataset.derived_tables() {
             let (Some(fill), name) = (derived.fill(), derived.table.name) else { continue };
-            if new.derived.contains(&name) {
+            if new.derived.contains(&name) || outdated.contains(&name) {
                 whole.insert(name, self.fill_whole(derived, fill, new).await?);
             } else {
                 let (expected, found) = self.fill(derived, fill).await?;
@@ -79,8 +87,9 @@ impl Transfer<'_> {
         let kept = dataset.kept().iter().map(|table| (sql::PROMOTE_KEPT, table));
         for (script, table) in replaced.chain(kept) {
             let operation = format!("count the change of {}", table.name);
-            let inserted = whole.get(table.name).copied().unwrap_or_default();
-            let numbers = [("rows_before", before[table.name]), ("inserted", inserted)];
+            let number = |of: &BTreeMap<_, _>| of.get(table.name).copied().unwrap_or_default();
+            let (inserted, removed) = (number(&whole), number(&cleared));
+            let numbers = [("rows_before", before[table.name]), ("inserted", inserted), ("removed", removed)];
             self.run_with(script, table, &numbers, &operation).await?;
         }
         fault::point!("promote.before_ledger");

@@ -97,6 +97,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("staged", "0"),
     ("updated", "0"),
     ("inserted", "0"),
+    ("removed", "0"),
     ("compared", "indexnumberid"),
     ("max_deletes_percent", "10"),
     ("max_deletes_records", "9"),
@@ -240,10 +241,14 @@ async fn each_file_and_part_runs_as_its_header_says() {
     session.0 += "drop view pg_temp.completed;\n";
     run(&mut session, "purge/purge:derived", "oca_case_summary");
     run(&mut session, "purge/purge:derived_left", "oca_case_summary");
+    for part in ["begin", "end", "begin", "give_up"] {
+        run(&mut session, &format!("promote/comments:{part}"), "");
+    }
+    run(&mut session, "promote/derive:clear", "oca_case_summary");
     run(&mut session, "promote/derive:drop_view", "oca_addresses_public");
     run(&mut session, "promote/derive:drop_table", "oca_case_summary");
     session.0 += "delete from by_hand_etl.table_changes;\n";
-    let ends = ["check/check:settings", "load/load:drop"];
+    let ends = ["check/check:settings", "load/load:drop", "publish/publish:read_only"];
     rest.retain(|piece| !ran.contains(&piece.name) && !ends.contains(&piece.name.as_str()));
     for (number, piece) in rest.iter().enumerate() {
         session.0 += &format!("\\echo {}\n", piece.name);
