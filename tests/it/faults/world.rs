@@ -23,7 +23,7 @@ use crate::support::postgres::TestDatabase;
 /// Cases in production before.
 const CASES: usize = 24;
 /// How often a reader looks.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The state before the run that is attacked, after its first batch and after its second, by content.
 pub const STATES: [&str; 3] = ["before", "batch 1", "after"];
