@@ -49,6 +49,43 @@ impl std::str::FromStr for HttpUrl {
     }
 }
 
+/// An address that is a secret as a whole, a webhook's: who knows it may write there. It is shown nowhere.
+#[derive(Clone)]
+pub struct SecretUrl(HttpUrl);
+
+impl std::str::FromStr for SecretUrl {
+    type Err = HttpUrlError;
+
+    fn from_str(text: &str) -> Result<Self, HttpUrlError> {
+        let url = Url::parse(text.trim()).map_err(HttpUrlError::Syntax)?;
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_here(&url)) {
+            return Err(HttpUrlError::Scheme);
+        }
+        Ok(Self(HttpUrl(url)))
+    }
+}
+
+impl std::fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretUrl")
+    }
+}
+
+impl SecretUrl {
+    /// Where it is: host and port, which are no secret.
+    pub fn host(&self) -> Option<(&str, u16)> {
+        Some((self.0.0.host_str()?, self.0.0.port_or_known_default()?))
+    }
+
+    /// Prepares a client; opens nothing.
+    ///
+    /// # Errors
+    /// If TLS cannot be prepared.
+    pub fn client(&self) -> Result<Http, HttpSetupError> {
+        Http::new(self.0.clone())
+    }
+}
+
 impl std::fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
@@ -190,6 +227,22 @@ impl Http {
 }
 
 impl Http {
+    /// Posts to the address itself; what is answered is not read. `timeout` is for all of it.
+    ///
+    /// # Errors
+    /// Everything but an answer that says it was taken (HTTP 2xx).
+    pub async fn post(&self, posted: Posted, timeout: Duration) -> Result<(), HttpError> {
+        let request = self.client.post(self.base.0.clone());
+        let request = request.header(CONTENT_TYPE, posted.content_type).body(posted.bytes);
+        let sent = tokio::time::timeout(timeout, request.send()).await;
+        let sent = sent.map_err(|_| HttpError::TimedOut(timeout))?;
+        let response = sent.map_err(|error| failure(&error, timeout))?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(refusal(status, retry_after(&response))),
+        }
+    }
+
     /// Downloads what is at the address itself into a file, which is whole when this succeeds.
     ///
     /// # Errors

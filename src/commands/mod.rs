@@ -6,6 +6,7 @@ pub mod check;
 pub mod demo;
 mod failures;
 pub mod map;
+mod notify;
 pub mod purge;
 pub mod reference;
 pub mod run;

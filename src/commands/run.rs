@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::notify::{self, Notice};
 use super::summary::{self, Summary};
 use super::terminal::{end, say, start};
 use crate::config::RunConfig;
@@ -66,17 +67,34 @@ pub fn warn_of_reprocessing(glob: Option<&str>) {
     }
 }
 
-/// A run of any kind; errors are shown.
+/// A run of any kind; errors are shown, and the webhook is told of what did not end well.
 pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
-    let work = |config| {
-        start(async {
-            let done = self::run(config, report).await?;
-            finished(report, &done);
-            say(&summary::render(&done));
-            Ok(done.exit())
-        })
+    let read = config.and_then(|config| Ok((config, notify::webhook()?)));
+    let (config, webhook) = match read {
+        Ok(read) => read,
+        Err(cause) => return end(Err(cause.into()), report),
     };
-    end(config.map_err(Failure::from).and_then(work), report)
+    let dataset = config.target.dataset.name;
+    let mut notice = None;
+    let result = start(async {
+        let done = self::run(config, report).await?;
+        finished(report, &done);
+        say(&summary::render(&done));
+        notice = Notice::of_summary(&done);
+        Ok(done.exit())
+    });
+    if let Err(failure) = &result {
+        notice = Notice::of_failure(dataset, failure);
+    }
+    let exit = end(result, report);
+    if let (Some(webhook), Some(notice)) = (&webhook, &notice) {
+        // What can fail here is that the runtime does not start, of which the run has spoken.
+        let _ = start(async {
+            notice.send(webhook).await;
+            Ok(exit)
+        });
+    }
+    exit
 }
 
 /// The last events of a run that did not fail.

@@ -96,12 +96,7 @@ pub fn render(summary: &Summary) -> String {
 
 /// What failed, and the command that shows it: unreadable files are not among the failed records.
 fn failures(summary: &Summary) -> String {
-    let failures = summary.failures;
-    let command = match failures.records {
-        0 => format!("merganser status {}", summary.run_id),
-        _ => format!("merganser failures --run {}", summary.run_id),
-    };
-    let outstanding = match failures.files {
+    let outstanding = match summary.failures.files {
         0 => String::new(),
         _ => format!(
             "What these files delete is outstanding: such {}s stay visible until a run has loaded them; the next one \
@@ -109,12 +104,24 @@ fn failures(summary: &Summary) -> String {
             summary.record
         ),
     };
-    format!(
-        "{} record(s) failed, {} file(s) could not be read, {} broke off.\n{outstanding}Next: {command}\n",
+    let (what, command) = what_failed(summary);
+    format!("{what}.\n{outstanding}Next: {command}\n")
+}
+
+/// How much failed, in words, and what to type to see it.
+pub fn what_failed(summary: &Summary) -> (String, String) {
+    let failures = summary.failures;
+    let command = match failures.records {
+        0 => format!("merganser status {}", summary.run_id),
+        _ => format!("merganser failures --run {}", summary.run_id),
+    };
+    let what = format!(
+        "{} record(s) failed, {} file(s) could not be read, {} broke off",
         count(failures.records),
         failures.files,
         failures.incomplete_files
-    )
+    );
+    (what, command)
 }
 
 /// What a dry run would change, by some keys.
@@ -136,7 +143,8 @@ fn check(guard: &Guard) -> String {
     }
 }
 
-fn outcome(summary: &Summary) -> String {
+/// What became of the database, in a sentence or two.
+pub fn outcome(summary: &Summary) -> String {
     let records = summary.records;
     let counts = format!(
         "{} {}s loaded from {} file(s); {} record(s) superseded, {} record(s) of deleted {}s",

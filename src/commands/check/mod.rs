@@ -9,6 +9,7 @@ mod catalogue;
 mod database;
 mod host;
 mod machine;
+mod notify;
 mod source;
 mod store;
 
@@ -192,6 +193,7 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
         files.as_deref(),
         &[("database", database.clock_ahead_seconds), ("store", store.clock_ahead_seconds)],
     );
+    notify::probe(&mut probes).await;
     let works = probes.list.iter().all(|probe| probe.state != State::Fail);
     Preflight { dataset, works, probes: probes.list, is_configured: true }
 }

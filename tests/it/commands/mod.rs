@@ -6,6 +6,7 @@ mod dry_run;
 mod environment;
 mod inspect;
 mod map;
+mod notify;
 mod older_job;
 mod purge;
 mod reprocess;

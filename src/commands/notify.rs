@@ -1,0 +1,162 @@
+//! Tells a webhook of a run that did not end well: what happened, whether the database changed, what to type. Nobody looks at
+//! a log on Monday.
+//!
+//! The message has no value of a record, and the webhook's address is in no message. That nobody could be told is a warning: the
+//! exit code is the run's.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::summary::{self, Summary};
+use crate::clients::http::{Http, HttpError, Posted, SecretUrl};
+use crate::config;
+use crate::error::{Cause, Exit, Failure};
+
+/// The variable that holds the webhook's address.
+pub const VARIABLE: &str = "MERGANSER_NOTIFY";
+
+/// How long one try may take.
+const TRY: Duration = Duration::from_secs(5);
+const TRIES: u32 = 3;
+/// How long all of them may take together.
+const ALL: Duration = Duration::from_secs(20);
+/// Between two tries, if the service asks for no other time.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is told of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    dataset: String,
+    run_id: Option<String>,
+    exit: Exit,
+    /// What happened, in a sentence without its full stop.
+    reason: String,
+    /// What is true of the database, in a sentence.
+    database: String,
+    /// What to type next.
+    next: Option<String>,
+}
+
+/// The webhook of the environment; `None`: nobody is told.
+///
+/// # Errors
+/// [`Cause::Usage`] if it is no address; it is not repeated.
+pub fn webhook() -> Result<Option<SecretUrl>, Cause> {
+    let Some(text) = config::environment(VARIABLE) else { return Ok(None) };
+    let refused = |_| Cause::Usage {
+        message: format!("{VARIABLE} is not the address of a webhook"),
+        hint: Some("it begins with https:// (http:// only on this machine)".into()),
+    };
+    text.parse().map(Some).map_err(refused)
+}
+
+impl Notice {
+    /// Of a run that failed; `None`: nobody needs to know.
+    pub fn of_failure(dataset: &str, failure: &Failure) -> Option<Self> {
+        let exit = failure.exit();
+        if !is_told(exit) {
+            return None;
+        }
+        let cause = failure.cause.to_string();
+        // What follows in other lines are examples, by key.
+        let cause = cause.lines().next().unwrap_or_default().trim_end_matches(':');
+        let reason = match failure.step {
+            Some(step) => format!("{step} failed: {cause}"),
+            None => cause.to_owned(),
+        };
+        let status = failure.run_id.map(|run_id| format!("merganser status {run_id}"));
+        Some(Self {
+            dataset: dataset.into(),
+            run_id: failure.run_id.map(|run_id| run_id.to_string()),
+            exit,
+            reason,
+            database: failure.database_sentence(),
+            next: status.or_else(|| failure.cause.hint()),
+        })
+    }
+
+    /// Of a run that came to its end; `None`: all is well, or it was a dry run, which somebody looks at.
+    pub fn of_summary(done: &Summary) -> Option<Self> {
+        if done.dry_run || !is_told(done.exit()) {
+            return None;
+        }
+        let (reason, next) = summary::what_failed(done);
+        Some(Self {
+            dataset: done.dataset.into(),
+            run_id: Some(done.run_id.to_string()),
+            exit: done.exit(),
+            reason,
+            database: summary::outcome(done),
+            next: Some(next),
+        })
+    }
+
+    /// Tells it. That it cannot be told is a warning.
+    pub async fn send(&self, webhook: &SecretUrl) {
+        let sent = tokio::time::timeout(ALL, self.try_to_send(webhook)).await;
+        let why = match sent {
+            Ok(Ok(())) => return,
+            Ok(Err(why)) => why,
+            Err(_) => format!("no answer within {} s", ALL.as_secs()),
+        };
+        tracing::warn!(
+            run_id = self.run_id,
+            "the webhook in {VARIABLE} was not told how this run ended: {why}"
+        );
+    }
+
+    async fn try_to_send(&self, webhook: &SecretUrl) -> Result<(), String> {
+        let http = webhook.client().map_err(|error| error.to_string())?;
+        let mut tried = 1;
+        loop {
+            let error = match self.post(&http).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let pause = match &error {
+                HttpError::Busy { retry_after, .. } => retry_after.unwrap_or(PAUSE),
+                HttpError::Unreachable | HttpError::TimedOut(_) | HttpError::Broken => PAUSE,
+                HttpError::Refused { .. } | HttpError::Elsewhere { .. } | HttpError::TooLarge { .. } => {
+                    return Err(error.to_string());
+                }
+            };
+            if tried == TRIES {
+                return Err(error.to_string());
+            }
+            tried += 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn post(&self, http: &Http) -> Result<(), HttpError> {
+        let bytes = self.message().to_string().into_bytes();
+        http.post(Posted { content_type: "application/json".into(), bytes }, TRY).await
+    }
+
+    /// The message: `text` is what Slack and Mattermost show, the rest is for programs.
+    fn message(&self) -> Value {
+        let (dataset, code, reason) = (&self.dataset, self.exit as u8, &self.reason);
+        let mut text = format!("merganser, {dataset}: {reason} (exit code {code}).\n{}", self.database);
+        if let Some(next) = &self.next {
+            text += &format!("\nNext: {next}");
+        }
+        json!({
+            "text": text,
+            "run_id": self.run_id,
+            "dataset": dataset,
+            "exit_code": code,
+            "database": self.database,
+            "reason": reason,
+            "next": self.next,
+        })
+    }
+}
+
+/// Wrong usage is seen by whoever typed it, and a run that waits for another one is none.
+fn is_told(exit: Exit) -> bool {
+    match exit {
+        Exit::Failed | Exit::SomeFailed | Exit::NotPublished | Exit::Interrupted => true,
+        Exit::Done | Exit::Usage | Exit::Locked => false,
+    }
+}
