@@ -1,6 +1,7 @@
 //! The court extract: its rules, its feed, its golden files, the levels of access to it.
 
 mod bad_input;
+mod city;
 mod derived;
 mod geocode;
 mod golden;
