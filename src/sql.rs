@@ -167,6 +167,8 @@ pub const BACKFILL_ANSWERS: &str = part(file::BACKFILL, "answers");
 pub const MAP_RUN: &str = include_str!("../sql/map/run.pg.sql");
 pub const REFERENCE_CLEAR: &str = include_str!("../sql/reference/clear.pg.sql");
 pub const REFERENCE_COUNT: &str = include_str!("../sql/reference/count.duckdb.sql");
+pub const REFERENCE_FAULTS: &str = include_str!("../sql/reference/faults.pg.sql");
+pub const REFERENCE_ROWS: &str = include_str!("../sql/reference/rows.pg.sql");
 pub const REFERENCE_EXPORT: &str = include_str!("../sql/reference/export.duckdb.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");

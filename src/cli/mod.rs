@@ -215,6 +215,9 @@ pub struct ReferenceArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
+    /// Let a named guard through, this time; the ledger keeps who did. `drop`: a table loses more than a tenth of its rows
+    #[arg(long, value_name = "GUARD", value_delimiter = ',')]
+    pub allow: Vec<String>,
     /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,

@@ -301,6 +301,8 @@ const IN_DUCKDB: &[&str] = &[
     "oca/reference/4_range_changes.duckdb.sql",
     "oca/reference/4_lot_changes.duckdb.sql",
     "oca/reference/5_lots_csv.duckdb.sql",
+    "oca/reference/6_tracts.duckdb.sql",
+    "oca/reference/7_tracts_csv.duckdb.sql",
     "staged/staged:replace",
     "staged/staged:merge",
     "oca/geocode/questions.duckdb.sql",

@@ -46,7 +46,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use self::case::{CaseWriter, Numbering};
-use self::city::{City, Truth, write_city};
+use self::city::{City, Truth, typed, write_city};
 use self::flaw::Flaw;
 use self::values::Draw;
 use self::xml::{Calendar, Xml};
@@ -123,19 +123,42 @@ pub fn write_sample_with_reference(
             "a reference takes level 2: level 1 has no street lines to look up in it",
         ));
     }
+    with_city(reference, options.seed, |city, truth| write_extract(options, Some((city, truth))))
+}
+
+/// Writes a made city as [`write_sample_with_reference`] does, and so many addresses in its five boroughs with what is true of
+/// them, but no extract: the cases in `truth.csv` are numbers.
+///
+/// Fails where a file cannot be written.
+pub fn write_addresses(reference: &SampleReference, seed: u64, addresses: u64) -> Result<(), SampleError> {
+    with_city(reference, seed, |city, mut truth| {
+        let mut draw = Draw::new(seed, addresses);
+        for number in 0..addresses {
+            truth.add(&number.to_string(), &typed(&city, &mut draw, number % 5 + 1));
+        }
+        truth.finish().map_err(|source| SampleError::Io { path: reference.dir.clone(), source })
+    })
+}
+
+/// Writes a city's files, and `truth.csv` when `fill` has filled it.
+fn with_city<T>(
+    reference: &SampleReference,
+    seed: u64,
+    fill: impl FnOnce(City, Truth) -> Result<T, SampleError>,
+) -> Result<T, SampleError> {
     if !(LEAST_LOTS..=MOST_LOTS).contains(&reference.lots) {
         return Err(SampleError::Options("a reference has 4,000 to 1,000,000 lots"));
     }
     let dir = &reference.dir;
     let failed = |source| SampleError::Io { path: dir.clone(), source };
     fs::create_dir_all(dir).map_err(failed)?;
-    let city = City::new(options.seed, reference.lots);
+    let city = City::new(seed, reference.lots);
     write_city(&city, dir).map_err(failed)?;
     let part = part_file(dir).map_err(failed)?;
     let truth = Truth::new(part.as_file().try_clone().map_err(failed)?);
-    let sample = write_extract(options, Some((city, truth)))?;
+    let filled = fill(city, truth)?;
     part.persist(dir.join("truth.csv")).map_err(|error| failed(error.error))?;
-    Ok(sample)
+    Ok(filled)
 }
 
 fn write_extract(options: &SampleOptions, city: Option<(City, Truth)>) -> Result<SampleFile, SampleError> {

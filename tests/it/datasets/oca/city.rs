@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Instant;
 
 use jiff::civil::date;
 use merganser::clients::duckdb::{DuckLimits, Staging};
 use merganser::dataset::enrichment::How;
 use merganser::datasets::oca::OCA;
-use merganser::datasets::oca::sample::{SampleOptions, SampleReference, write_sample_with_reference};
+use merganser::datasets::oca::sample::{
+    SampleOptions, SampleReference, write_addresses, write_sample_with_reference,
+};
 use merganser::sql;
 
 /// PLUTO's columns as the city's planning department names them.
@@ -87,6 +90,19 @@ fn answered(cases: u64, lots: u64, seed: u64) -> Vec<Kind> {
 }
 
 fn ask(staging: &Staging, dir: &Path, truth: &str) {
+    let files = reference(staging, dir);
+    let questions = "
+        create table truth as
+        select row_number() over () as row_no, * from read_csv(:'truth', header = true, all_varchar = true);
+        create table questions as
+        select row_no::varchar as key, street1, street2, city, state, postalcode from truth;";
+    staging.execute("put the questions", questions, &[("truth", truth)]).unwrap();
+    let files: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_str())).collect();
+    look_up(staging, &files);
+}
+
+/// Makes the reference's files of a city's.
+fn reference(staging: &Staging, dir: &Path) -> Vec<(&'static str, String)> {
     let path = |name: &str| dir.join(name).display().to_string();
     let (addresses, billing, pluto) = (path("bobaadr.txt"), path("bobabbl.txt"), path("pluto.csv"));
     let mut variables = LOTS.to_vec();
@@ -102,21 +118,23 @@ fn ask(staging: &Staging, dir: &Path, truth: &str) {
         staging.execute("write the reference", sql::REFERENCE_EXPORT, &variables).unwrap();
         files.push((table.name, file));
     }
-    let questions = "
-        create table truth as
-        select row_number() over () as row_no, * from read_csv(:'truth', header = true, all_varchar = true);
-        create table questions as
-        select row_no::varchar as key, street1, street2, city, state, postalcode from truth;";
-    staging.execute("put the questions", questions, &[("truth", truth)]).unwrap();
+    files
+}
+
+/// Answers `questions`, and tells the seconds of each script.
+fn look_up(staging: &Staging, files: &[(&str, &str)]) -> Vec<f64> {
     let ways = OCA.enrichment.unwrap().ways;
     let How::Reference { scripts, .. } = ways.iter().find(|way| way.name == "pad").unwrap().how else {
         panic!()
     };
-    let files: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_str())).collect();
     // The last script hands the answers over to the engine.
-    for script in &scripts[..scripts.len() - 1] {
-        staging.execute("ask", script, &files).unwrap();
-    }
+    let scripts = scripts[..scripts.len() - 1].iter();
+    let seconds = scripts.map(|script| {
+        let started = Instant::now();
+        staging.execute("ask", script, files).unwrap();
+        started.elapsed().as_secs_f64()
+    });
+    seconds.collect()
 }
 
 /// What is no plain line with one range: told apart.
@@ -172,4 +190,65 @@ fn no_lot_of_a_made_city_is_wrong_and_nearly_all_are_found() {
 #[ignore = "takes a minute; its table is in docs/performance.md"]
 fn the_figures_of_a_hundred_thousand_addresses() {
     println!("{}", figures(&answered(102_000, 100_000, 6)));
+}
+
+/// `cargo test --test it -- --ignored --nocapture a_million_addresses`
+///
+/// In one process: DuckDB reads the directory and the addresses, both CSV, and counts their rows; then the scripts look the
+/// addresses up. Both with the limits of a run: one thread, and memory that spills.
+#[test]
+#[ignore = "takes some minutes; what it tells is in docs/performance.md"]
+fn a_million_addresses_against_a_million_ranges() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("MERGANSER_TEST_CITY").map(std::path::PathBuf::from);
+    let dir = kept.as_deref().unwrap_or(folder.path());
+    let path = |name: &str| dir.join(name).display().to_string();
+    let limits = DuckLimits { memory_mib: 136, threads: 1 };
+    let (addresses, directory) = (path("addresses.csv"), path("bobaadr.txt"));
+    let files = {
+        let reference_of = SampleReference { dir: dir.to_owned(), lots: 800_000 };
+        write_addresses(&reference_of, 6, 1_250_000).unwrap();
+        let staging = Staging::create(dir, DuckLimits { memory_mib: 1024, ..limits }).unwrap();
+        let distinct = "
+            copy (
+                select any_value(indexnumberid) as key, street1, street2, city, state, postalcode
+                from read_csv(:'truth', header = true, all_varchar = true)
+                group by street1, street2, city, state, postalcode order by key limit 1000000
+            ) to :'addresses' (format csv)";
+        let variables = [("truth", path("truth.csv")), ("addresses", addresses.clone())];
+        let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+        staging.execute("take different ones", distinct, &variables).unwrap();
+        reference(&staging, dir)
+    };
+    let files: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_str())).collect();
+    let floor = || {
+        let staging = Staging::create(dir, limits).unwrap();
+        let started = Instant::now();
+        let count = |file: &str| -> i64 {
+            let file = sql::literal(file);
+            let query = format!("select count(*) from read_csv({file}, header = true, all_varchar = true)");
+            staging.query("count", &query, |row| row.get(0)).unwrap()[0]
+        };
+        let counts = (count(&directory), count(&addresses));
+        assert!(counts.0 >= 1_000_000 && counts.1 == 1_000_000, "{counts:?}");
+        started.elapsed().as_secs_f64()
+    };
+    let looked_up = || {
+        let staging = Staging::create(dir, limits).unwrap();
+        let questions = "create table questions as
+            select * from read_csv(:'addresses', header = true, all_varchar = true)";
+        let started = Instant::now();
+        staging.execute("put the questions", questions, &[("addresses", &addresses)]).unwrap();
+        let seconds = look_up(&staging, &files);
+        eprintln!("scripts: {seconds:.2?}");
+        started.elapsed().as_secs_f64()
+    };
+    let mut ratios = Vec::new();
+    for _ in 0..3 {
+        let (floor, time) = (floor(), looked_up());
+        println!("read and counted in {floor:.2} s, looked up in {time:.2} s: {:.1} times", time / floor);
+        ratios.push(time / floor);
+    }
+    ratios.sort_by(f64::total_cmp);
+    assert!(ratios[1] <= 8.0, "{ratios:?}");
 }

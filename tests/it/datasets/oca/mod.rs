@@ -8,6 +8,7 @@ mod golden;
 mod histories;
 mod level2;
 mod pad;
+mod reference;
 pub mod rules;
 mod values;
 mod writers;
