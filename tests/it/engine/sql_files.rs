@@ -308,6 +308,7 @@ const IN_DUCKDB: &[&str] = &[
     "oca/geocode/questions.duckdb.sql",
     "oca/geocode/open.duckdb.sql",
     "staged/enrichment:questions",
+    "staged/enrichment:records",
     "oca/geocode/2_places.duckdb.sql",
     "oca/geocode/3_lines.duckdb.sql",
     "oca/geocode/5_match.duckdb.sql",

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::date;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 
 use crate::support::csv::{Cell, Csv};
+use crate::support::extract::Extract;
 use crate::support::files::FileServer;
 use crate::support::pipeline::{Pipeline, Ran};
 
@@ -82,6 +84,9 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     let reference = SampleReference { dir: city.dir.clone(), lots: LEAST_LOTS };
     write_sample_with_reference(&options, &reference).unwrap();
     let (pad, pluto, tracts) = (city.path(""), city.path("pluto.csv"), city.path("tracts.csv"));
+    let before = pipeline.other(&["check", "oca", "--geocode", "pad,census"]).await;
+    before.says("no reference: pad is asked for").says("merganser reference oca makes a reference");
+    pipeline.other(&["check", "oca"]).await.says("no reference: nobody says where the addresses are");
     let taken = take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
     taken.says("is in use").says("There was none before");
 
@@ -108,6 +113,7 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     );
     assert_eq!(pipeline.one("select count(*) from oca_tracts where st_isvalid(geom)").await, "320");
 
+    pipeline.other(&["check", "oca"]).await.says("reference 26v1-").says("nothing leaves the house");
     pipeline.run().await.exits(0);
     let truth = Csv::parse(&city.text("truth.csv"));
     let place = |name: &str| truth.columns.iter().position(|column| column == name).unwrap();
@@ -176,6 +182,47 @@ fn as_the_portal_has_it(text: &str) -> String {
         made += &(cells.collect::<Vec<_>>().join(",") + "\n");
     }
     made
+}
+
+/// A file that was fetched once is not fetched again, and one that somebody has changed is not used.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_is_fetched_once() {
+    let pipeline = Pipeline::new("reference_cache").await.with("--level", "2");
+    let cache = pipeline.folder().join("cache");
+    let pipeline = pipeline.env([("MERGANSER_CACHE".to_owned(), cache.display().to_string())]);
+    let city = City::new(&pipeline);
+    take(&pipeline, &city.path(""), &city.path("pluto.csv"), &[]).await.exits(0);
+    let address = "<PropertyAddresses><PropertyAddress><Street1>1 NOWHERE ST</Street1><City>Bronx</City>\
+        <PostalCode>10458</PostalCode></PropertyAddress></PropertyAddresses>";
+    pipeline.put(Extract::weekly("2024-05-06").case("a", address));
+    pipeline.run().await.exits(0);
+    let kept = || {
+        let listed = fs::read_dir(cache.join("reference")).unwrap();
+        let mut names: Vec<_> =
+            listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let sums = pipeline.column("select sha256 from etl.reference_files order by sha256").await;
+    assert_eq!(kept(), sums);
+    assert_eq!(fs::metadata(cache.join("reference")).unwrap().permissions().mode() & 0o777, 0o700);
+    // Without the store's files there is the cache.
+    let store = pipeline.store().join("private/reference");
+    let aside = pipeline.folder().join("aside");
+    fs::rename(&store, &aside).unwrap();
+    pipeline.put(Extract::weekly("2024-05-13").case("b", address));
+    pipeline.run().await.exits(0);
+    assert_eq!(pipeline.one("select count(*) from oca_addresses where status = 'no_street'").await, "2");
+    // Where both are gone, or what is in the cache is something else, it is not taken.
+    for name in kept() {
+        fs::remove_file(cache.join("reference").join(&name)).unwrap();
+        fs::write(cache.join("reference").join(&name), b"PAR1 something else PAR1").unwrap();
+    }
+    pipeline.put(Extract::weekly("2024-05-20").case("c", address));
+    assert_ne!(pipeline.run().await.code, 0);
+    fs::rename(&aside, &store).unwrap();
+    pipeline.run().await.exits(0);
+    assert_eq!(kept(), sums);
 }
 
 #[tokio::test(flavor = "multi_thread")]
