@@ -351,8 +351,8 @@ async fn answers(
         }
         Some(ways) => ways.clone(),
         None if reference.is_none() => {
-            let what = format!("nobody says {about}; what is remembered is put to the rows");
-            return Ok(((), Finding { hint: Some(enrichment.hint.into()), ..Finding::ok(found(what)) }));
+            let what = format!("nobody says {about}, but what is remembered counts ({})", enrichment.hint);
+            return Ok(((), Finding::ok(found(what))));
         }
         None => enrichment.ways.iter().filter(|way| way.is_reference()).collect(),
     };
