@@ -115,6 +115,7 @@ pub const STAGED_REPLACE: &str = part(file::STAGED, "replace");
 pub const STAGED_ARRAY_LITERAL: &str = part(file::STAGED, "array_literal");
 pub const STAGED_RECORDS: &str = part(file::STAGED, "records");
 pub const STAGED_QUESTIONS: &str = part(file::ENRICHMENT, "questions");
+pub const STAGED_LIVE_RECORDS: &str = part(file::ENRICHMENT, "records");
 pub const STAGED_ANSWERS: &str = part(file::ENRICHMENT, "answers");
 pub const STAGED_UNANSWERED: &str = part(file::ENRICHMENT, "unanswered");
 pub const STAGED_ANSWERED: &str = part(file::ENRICHMENT, "answered");
@@ -168,6 +169,8 @@ pub const BACKFILL_ANSWERS: &str = part(file::BACKFILL, "answers");
 pub const MAP_RUN: &str = include_str!("../sql/map/run.pg.sql");
 pub const REFERENCE_CLEAR: &str = include_str!("../sql/reference/clear.pg.sql");
 pub const REFERENCE_COUNT: &str = include_str!("../sql/reference/count.duckdb.sql");
+pub const REFERENCE_FAULTS: &str = include_str!("../sql/reference/faults.pg.sql");
+pub const REFERENCE_ROWS: &str = include_str!("../sql/reference/rows.pg.sql");
 pub const REFERENCE_EXPORT: &str = include_str!("../sql/reference/export.duckdb.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");

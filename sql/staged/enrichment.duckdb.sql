@@ -50,3 +50,13 @@ select all_questions.*
 from all_questions join best_answers using (key)
 where best_answers.:"status" = 'failed'
 order by key;
+
+-- part: records  (query)
+-- Purpose: some of the live records that are to be loaded, in the order of their identities.
+-- Inputs:  records, losers; :'after', the last identity that was read; :limit.
+-- Outputs: their identities.
+select distinct record_id
+from records
+where not is_delete and record_id > :'after' and record_no not in (select record_no from losers)
+order by record_id
+limit :limit;

@@ -5,7 +5,7 @@
 -- part: tables  (script)
 -- Purpose: the tables that the local staging store of a run has for every dataset.
 -- Inputs:  none; rows are appended to these tables, the columns in this order.
--- Outputs: files, records, failed.
+-- Outputs: files, records, failed, sealed.
 -- A record number is file_no << 32 | position in the document, and files are numbered in the order
 -- in which they count, so a higher number is a later word on the same record.
 
@@ -24,6 +24,11 @@ create table records (
     -- Of a delete: data stood beside it, and is not loaded.
     has_data boolean not null,
     offset_bytes bigint not null
+);
+
+-- Records that production knows as deleted for ever, as far as somebody has looked.
+create table sealed (
+    record_id varchar not null
 );
 
 -- What could not be loaded, and why. A record number that is not in records: the parser refused it.

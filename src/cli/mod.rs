@@ -215,6 +215,9 @@ pub struct ReferenceArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
+    /// Let a named guard through, this time; the ledger keeps who did. `drop`: a table loses more than a tenth of its rows
+    #[arg(long, value_name = "GUARD", value_delimiter = ',')]
+    pub allow: Vec<String>,
     /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
@@ -431,6 +434,13 @@ pub struct SampleArgs {
     /// Cases that are broken in one field
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub malformed: u64,
+    /// Folder for an address directory, tax lots and census tracts that the addresses are in, and for truth.csv, what is true
+    /// of each [takes --level 2]
+    #[arg(long, value_name = "DIR")]
+    pub reference: Option<PathBuf>,
+    /// Lots of that directory, about; 4,000 to 1,000,000
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    pub lots: u64,
 }
 
 #[derive(Args)]

@@ -3,7 +3,9 @@
 use super::terminal::say;
 use crate::cli::SampleArgs;
 use crate::datasets::oca::OCA;
-use crate::datasets::oca::sample::{SampleOptions, write_sample};
+use crate::datasets::oca::sample::{
+    SampleOptions, SampleReference, write_sample, write_sample_with_reference,
+};
 use crate::error::{Cause, Exit, Failure};
 use crate::words;
 
@@ -22,7 +24,18 @@ pub fn run(args: SampleArgs) -> Result<Exit, Failure> {
         deletes: args.deletes,
         malformed: args.malformed,
     };
-    let sample = write_sample(&options).map_err(Cause::from)?;
+    let sample = match args.reference {
+        Some(dir) => {
+            let reference = SampleReference { dir, lots: args.lots };
+            let sample = write_sample_with_reference(&options, &reference).map_err(Cause::from)?;
+            let dir = reference.dir.display();
+            tracing::info!(
+                "its addresses are in the directory in {dir}; what is true of them is in truth.csv there"
+            );
+            sample
+        }
+        None => write_sample(&options).map_err(Cause::from)?,
+    };
     say(&format!("{}\n", sample.path.display()));
     tracing::info!(
         cases = sample.cases,

@@ -23,6 +23,8 @@ pub struct ReferenceConfig {
     pub inputs: Vec<(&'static str, String)>,
     pub work_dir: PathBuf,
     pub duckdb: DuckLimits,
+    /// Guards that are let through.
+    pub allow: Vec<String>,
 }
 
 impl ReferenceConfig {
@@ -38,6 +40,7 @@ impl ReferenceConfig {
             reference,
             inputs: args.own.of(args.dataset),
             work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
+            allow: allowed(&args.allow)?,
             duckdb: DuckLimits { memory_mib: duckdb.memory_mib.max(LEAST_MIB), ..duckdb },
         })
     }
@@ -47,6 +50,17 @@ impl ReferenceConfig {
         let shown = |text: &str| text.split(['?', '#']).next().unwrap_or_default().to_owned();
         let inputs: serde_json::Map<_, _> =
             self.inputs.iter().map(|(name, from)| ((*name).to_owned(), json!(shown(from)))).collect();
-        json!({ "inputs": inputs, "store": self.target.store.to_string() })
+        json!({ "inputs": inputs, "allow": self.allow, "store": self.target.store.to_string() })
+    }
+}
+
+/// The names of guards that there are.
+fn allowed(names: &[String]) -> Result<Vec<String>, Cause> {
+    const KNOWN: &str = "drop";
+    match names.iter().find(|name| *name != KNOWN) {
+        Some(unknown) => {
+            Err(Cause::usage(format!("--allow: a reference has no guard `{unknown}`, only {KNOWN}")))
+        }
+        None => Ok(names.to_vec()),
     }
 }

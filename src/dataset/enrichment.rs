@@ -16,6 +16,9 @@ pub struct Enrichment {
     /// Makes `all_questions` (`key` and the fields), empty `answers` (`key`, `way` and the columns, all text), and
     /// `best_answers`, a view of them without `way`, one row a key.
     pub questions: &'static str,
+    /// PostgreSQL: which of the records $1 are deleted for ever. They are in the table `sealed` of the staging store before
+    /// `questions` runs, if somebody outside may be asked.
+    pub sealed: &'static str,
     /// The fields of a question, in the order of `all_questions`, behind the key.
     pub fields: &'static [&'static str],
     /// What an answer says, in the order of `answers`, behind `key` and `way`. The first is its status.

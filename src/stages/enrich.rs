@@ -4,9 +4,17 @@
 //! In: [`Checked`]. Out: [`Enriched`]. A failure changes nothing but the ledger. Whoever is asked and does not answer
 //! fails nothing: its rows go without.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use tokio_postgres::types::ToSql;
+
 use super::check::Checked;
 use super::fetch::Fetched;
 use crate::clients::duckdb::{DuckError, Staging};
+use crate::clients::postgres;
+use crate::dataset::enrichment::Enrichment;
 use crate::dataset::{Dataset, Promotion};
 use crate::error::Cause;
 use crate::fault;
@@ -43,11 +51,75 @@ pub async fn enrich(context: &RunContext, checked: Checked) -> Result<Enriched, 
     let Some(enriching) = &context.enriching else { return Ok(Enriched { fetched, staging }) };
     let step = context.begin(batch, "enrich").await?;
     fault::point!("enrich.begin");
+    let staging = match enriching.asks_outside() && !context.target.dry_run {
+        true => leave_out_sealed(context, enriching.enrichment(), staging).await?,
+        false => staging,
+    };
     let (staging, tally) =
         enriching.answer(&context.ledger, context.target.dry_run, &context.report, staging).await?;
     step.done(&said(enriching, &tally), tally.questions, 0, tally.for_ledger()).await?;
     fault::point!("enrich.end");
     Ok(Enriched { fetched, staging })
+}
+
+/// Records that are asked about at once whether they are sealed.
+const CHUNK: usize = 10_000;
+
+/// Looks which records production knows as sealed, before anybody outside is asked about them. The lock of the dataset keeps
+/// that true until the promotion.
+async fn leave_out_sealed(
+    context: &RunContext,
+    enrichment: &Enrichment,
+    mut staging: Staging,
+) -> Result<Staging, Cause> {
+    let Some(tombstones) = context.dataset().tombstones() else { return Ok(staging) };
+    let failed = |e| postgres::classify(e, "look for sealed records");
+    let connection = postgres::connect(&context.database, "enrich").await?;
+    let watch = connection.watch();
+    let schema = context.target.database.schema.as_str();
+    for table in tombstones.tables {
+        let values: [&(dyn ToSql + Sync); 2] = [&schema, &table.name];
+        let looked = connection.query_one(sql::LEDGER_EXISTS, &values);
+        let row = watch.answer("look for sealed records", looked).await?;
+        if !row.try_get::<_, bool>(0).map_err(failed)? {
+            // Nothing was ever loaded, so nothing was sealed.
+            return Ok(staging);
+        }
+    }
+    let statement = sql::render(enrichment.sealed, &[("schema", schema)]);
+    let mut after = String::new();
+    loop {
+        let last = after.clone();
+        let read = blocking(move || live_records(&staging, &last).map(|read| (staging, read)));
+        let records;
+        (staging, records) = read.await??;
+        let Some(last) = records.last() else { return Ok(staging) };
+        after.clone_from(last);
+        let values: [&(dyn ToSql + Sync); 1] = [&records];
+        let rows = watch.answer("look for sealed records", connection.query(&statement, &values)).await?;
+        let sealed = rows.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>();
+        let sealed = sealed.map_err(failed)?;
+        staging = blocking(move || note_sealed(&mut staging, &sealed).map(|()| staging)).await??;
+    }
+}
+
+fn live_records(staging: &Staging, after: &str) -> Result<Vec<String>, DuckError> {
+    let limit = CHUNK.to_string();
+    let query = sql::render(sql::STAGED_LIVE_RECORDS, &[("after", after), ("limit", &limit)]);
+    staging.query("read the records", &query, |row| row.get(0))
+}
+
+fn note_sealed(staging: &mut Staging, sealed: &[String]) -> Result<(), DuckError> {
+    if sealed.is_empty() {
+        return Ok(());
+    }
+    let fields = vec![Field::new("record_id", DataType::Utf8, false)];
+    let column: ArrayRef = Arc::new(StringArray::from_iter_values(sealed));
+    let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![column])
+        .expect("one column has as many rows as itself");
+    let mut load = staging.load()?;
+    load.append("sealed", rows)?;
+    load.commit().map(|_| ())
 }
 
 /// Decides which records are exported.

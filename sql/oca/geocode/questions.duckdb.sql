@@ -1,6 +1,6 @@
 -- Purpose: the questions of a batch: its addresses, each distinct one once.
 -- Engine:  DuckDB
--- Inputs:  oca_addresses of the staging store, losers of sql/staged.
+-- Inputs:  oca_addresses of the staging store, losers, records and sealed of sql/staged.
 -- Outputs: all_questions (key, street1, street2, city, state, postalcode), an empty table of answers (key, way and
 --          the columns of oca_addresses that are not in the extract, all as text), best_answers (a view of them: one
 --          a key), and the macros that make the key. address_key.pg.sql makes the same key.
@@ -33,6 +33,8 @@ select
 from oca_addresses
 -- What is deleted, or said otherwise by a later record, is not asked for.
 where record_no not in (select record_no from losers)
+    -- What was sealed before never comes back, and nobody is told of it.
+    and record_no not in (select record_no from records join sealed using (record_id))
 group by 1;
 
 create table answers (

@@ -11,6 +11,7 @@ use crate::catalogue::{ServerState, server};
 use crate::clients::postgres;
 use crate::clients::postgres::{Connection, PgError, PgUrl, SslMode};
 use crate::config::{DatabaseUrl, LoadVia, RunConfig};
+use crate::dataset::enrichment::{Enrichment, How};
 use crate::error::Cause;
 use crate::ledger::{KnownPart, Ledger, NEWEST};
 use crate::run::aws_s3::AwsS3;
@@ -33,6 +34,12 @@ const LATER: [&str; 12] = [
     "foreign keys",
     "extensions",
 ];
+
+/// The same, with what is special to the dataset.
+fn later(config: &RunConfig) -> Vec<&'static str> {
+    let own = config.target.dataset.enrichment.map(|enrichment| enrichment.name);
+    LATER.into_iter().chain(own).collect()
+}
 
 /// What the probes of the database give.
 pub(super) struct DatabaseFound {
@@ -58,6 +65,8 @@ struct Look {
     ledger: Option<Ledger>,
     known: Vec<KnownPart>,
     needs_work: bool,
+    /// The version of the reference in use.
+    reference: Option<String>,
 }
 
 /// Logs in and looks around.
@@ -82,7 +91,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> DatabaseFound 
         }
         Err(cause) => {
             probes.note("database", cause.into());
-            probes.skip(&LATER, "the private database did not start");
+            probes.skip(&later(config), "the private database did not start");
         }
     }
     DatabaseFound { probes: probes.list, ..found }
@@ -92,12 +101,12 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
     let hosts: Vec<_> = url.network_hosts().into_iter().map(|(host, port)| (host.to_owned(), port)).collect();
     if host::resolve(probes, "database host", &hosts, "DATABASE_URL").await.is_none() {
         probes.skip(&["database"], "its host is not known");
-        probes.skip(&LATER, "its host is not known");
+        probes.skip(&later(config), "its host is not known");
         return;
     }
     let target = url.target();
     let Some(mut session) = probes.run("database", &target, log_in(url)).await else {
-        probes.skip(&LATER, "nobody can log in to the database");
+        probes.skip(&later(config), "nobody can log in to the database");
         return;
     };
     found.clock_ahead_seconds = Some(session.clock_ahead_seconds);
@@ -112,6 +121,7 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
         }
     }
     let needs_work = look.as_ref().is_none_or(|look| look.needs_work);
+    let version = look.as_ref().and_then(|look| look.reference.clone());
     found.known = look.map(|look| look.known);
 
     let limit = probes.limit;
@@ -130,6 +140,9 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
     }
     catalogue::tables(probes, config, &session.connection, &target).await;
     probes.run("extensions", &target, extensions(config, url, &session)).await;
+    if let Some(enrichment) = &config.target.dataset.enrichment {
+        probes.run(enrichment.name, &target, answers(config, enrichment, version.as_deref(), &session)).await;
+    }
 }
 
 /// Who we are there, over what, and whether it takes what is written.
@@ -194,7 +207,8 @@ async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Caus
         Ledger::look(url, &config.target.database, config.target.dataset.name).await?
     else {
         let finding = Finding::ok(format!("none in schema {name} yet: the first run makes it"));
-        return Ok((Look { ledger: None, known: Vec::new(), needs_work: true }, finding));
+        let look = Look { ledger: None, known: Vec::new(), needs_work: true, reference: None };
+        return Ok((look, finding));
     };
     let known = ledger.known_parts_in(version).await?;
     let done = crate::words::count(known.len() as u64);
@@ -205,7 +219,10 @@ async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Caus
         }
         false => format!("{name}, version {version}; {done} file(s) done"),
     });
-    Ok((Look { ledger: Some(ledger), known, needs_work }, finding))
+    // An older ledger has none.
+    let files = if needs_work { Vec::new() } else { ledger.current_reference().await? };
+    let reference = files.first().map(|file| file.version.clone());
+    Ok((Look { ledger: Some(ledger), known, needs_work, reference }, finding))
 }
 
 async fn lock(ledger: &Ledger) -> Result<((), Finding), Cause> {
@@ -308,6 +325,49 @@ async fn tables(
             ),
         },
     ))
+}
+
+/// Who is asked what the rows are completed with, and what leaves the house for it.
+async fn answers(
+    config: &RunConfig,
+    enrichment: &Enrichment,
+    reference: Option<&str>,
+    session: &ProbedServer,
+) -> Result<((), Finding), Cause> {
+    let plan = (enrichment.plan)(&config.processing.options);
+    let has = match reference {
+        Some(version) => format!("reference {version}"),
+        None => "no reference".into(),
+    };
+    let shapes = match &session.postgis {
+        Some(version) => format!("PostGIS {version} makes points of the places"),
+        None => "no PostGIS, so places are numbers alone".into(),
+    };
+    let found = |what: String| format!("{has}: {what}; {shapes}");
+    let about = enrichment.about;
+    let ways = match &plan.ways {
+        Some(ways) if ways.is_empty() => {
+            return Ok(((), Finding::ok(found(format!("nobody is asked {about}, as is typed")))));
+        }
+        Some(ways) => ways.clone(),
+        None if reference.is_none() => {
+            let what = format!("nobody says {about}, but what is remembered counts ({})", enrichment.hint);
+            return Ok(((), Finding::ok(found(what))));
+        }
+        None => enrichment.ways.iter().filter(|way| way.is_reference()).collect(),
+    };
+    if reference.is_none() && ways.iter().any(|way| way.is_reference()) {
+        let what = format!("{} is asked for, and has nothing to say {about}", ways[0].name);
+        return Ok(((), Finding::fail(found(what), enrichment.hint)));
+    }
+    let names = ways.iter().map(|way| match way.how {
+        How::Reference { .. } => format!("{} looks it up, and nothing leaves the house", way.name),
+        How::Ask(ask) => {
+            let base = plan.bases.iter().find(|(name, _)| *name == ask.name).map(|(_, base)| base.as_str());
+            format!("{} is sent what it is asked, at {}", way.name, base.unwrap_or(ask.base))
+        }
+    });
+    Ok(((), Finding::ok(found(names.collect::<Vec<_>>().join(", then ")))))
 }
 
 /// What is installed, and which way the rows would go.

@@ -18,6 +18,8 @@ const UNPACKED_BYTES: u64 = 8 << 30;
 /// A file of a reference on the local disk.
 #[derive(Debug)]
 pub struct Taken {
+    /// The name of its input.
+    pub input: &'static str,
     pub sha256: String,
     /// What the scripts are told: the file's path and its columns' names.
     pub variables: Vec<(&'static str, String)>,
@@ -49,7 +51,7 @@ pub fn take(input: &ReferenceInput, from: &Path, folder: &Path) -> Result<Vec<Ta
                 )));
             }
         };
-        taken.push(look_at(file, &path)?);
+        taken.push(look_at(input, file, &path)?);
     }
     Ok(taken)
 }
@@ -111,7 +113,7 @@ fn unpack(file: &ReferenceFile, from: &Path, folder: &Path) -> Result<PathBuf, C
     Ok(path)
 }
 
-fn look_at(file: &ReferenceFile, path: &Path) -> Result<Taken, Cause> {
+fn look_at(input: &ReferenceInput, file: &ReferenceFile, path: &Path) -> Result<Taken, Cause> {
     let reading = || Cause::io(format!("read {}", path.display()));
     let mut reader = BufReader::new(File::open(path).map_err(reading())?);
     let mut header = String::new();
@@ -139,7 +141,7 @@ fn look_at(file: &ReferenceFile, path: &Path) -> Result<Taken, Cause> {
         return Err(refused(format!("{what} has no column {}", lacking.join(", none "))));
     }
     // Whoever reads the rest sees whether there are rows.
-    Ok(Taken { sha256: checksum(path).map_err(reading())?, variables })
+    Ok(Taken { input: input.name, sha256: checksum(path).map_err(reading())?, variables })
 }
 
 fn called(column: &ReferenceColumn) -> String {
@@ -180,7 +182,7 @@ mod tests {
             ReferenceColumn { variable: Some("tract"), names: &["tract"], is_optional: true },
         ],
     };
-    const INPUT: ReferenceInput = ReferenceInput { name: "sheet", files: &[FILE] };
+    const INPUT: ReferenceInput = ReferenceInput { name: "sheet", is_optional: false, files: &[FILE] };
 
     fn said(text: &[u8]) -> Result<Vec<Taken>, String> {
         let folder = tempfile::tempdir().unwrap();

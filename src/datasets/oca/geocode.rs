@@ -30,6 +30,7 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
     about: "where the addresses are",
     question: "address",
     questions: include_str!("../../../sql/oca/geocode/questions.duckdb.sql"),
+    sealed: include_str!("../../../sql/oca/geocode/sealed.pg.sql"),
     fields: &["street1", "street2", "city", "state", "postalcode"],
     columns: &COLUMNS,
     open: include_str!("../../../sql/oca/geocode/open.duckdb.sql"),

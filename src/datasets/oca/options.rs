@@ -58,12 +58,16 @@ pub struct OcaReference {
     /// PLUTO, as the planning department or the open-data portal has it
     #[arg(long, value_name = "CSV|ZIP|URL")]
     pub pluto: String,
+    /// Census tracts, as the open-data portal has them, for oca_addresses_with_ct; takes PostGIS [default: those that are there]
+    #[arg(long, value_name = "CSV|ZIP|URL")]
+    pub tracts: Option<String>,
 }
 
 impl OcaReference {
     /// The inputs by name.
     pub fn inputs(&self) -> Vec<(&'static str, String)> {
-        vec![("pad", self.pad.clone()), ("pluto", self.pluto.clone())]
+        let needed = [("pad", self.pad.clone()), ("pluto", self.pluto.clone())];
+        needed.into_iter().chain(self.tracts.clone().map(|tracts| ("tracts", tracts))).collect()
     }
 }
 

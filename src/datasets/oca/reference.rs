@@ -1,8 +1,8 @@
-//! The city's address directory and its tax lots, in which addresses are looked up.
+//! The city's address directory and its tax lots, in which addresses are looked up, and its census tracts, in which they lie.
 
 use super::derived;
 use crate::dataset::reference::{
-    Reference, ReferenceColumn, ReferenceFile, ReferenceFill, ReferenceInput, ReferenceTable,
+    Reference, ReferenceColumn, ReferenceExtra, ReferenceFile, ReferenceFill, ReferenceInput, ReferenceTable,
 };
 
 /// PAD and PLUTO.
@@ -11,6 +11,7 @@ pub(super) const REFERENCE: Reference = Reference {
     inputs: &[
         ReferenceInput {
             name: "pad",
+            is_optional: false,
             files: &[
                 ReferenceFile { variable: "addresses", name: Some("bobaadr.txt"), columns: ADDRESSES },
                 ReferenceFile { variable: "billing", name: Some("bobabbl.txt"), columns: BILLING },
@@ -18,7 +19,13 @@ pub(super) const REFERENCE: Reference = Reference {
         },
         ReferenceInput {
             name: "pluto",
+            is_optional: false,
             files: &[ReferenceFile { variable: "pluto", name: None, columns: LOTS }],
+        },
+        ReferenceInput {
+            name: "tracts",
+            is_optional: true,
+            files: &[ReferenceFile { variable: "tracts", name: None, columns: TRACTS }],
         },
     ],
     scripts: &[
@@ -43,10 +50,25 @@ pub(super) const REFERENCE: Reference = Reference {
             changes: Some(include_str!("../../../sql/oca/reference/4_lot_changes.duckdb.sql")),
         },
     ],
-    fills: &[ReferenceFill {
-        derived: &derived::LOTS,
-        export: include_str!("../../../sql/oca/reference/5_lots_csv.duckdb.sql"),
-    }],
+    fills: &[
+        ReferenceFill {
+            derived: &derived::LOTS,
+            extra: None,
+            export: include_str!("../../../sql/oca/reference/5_lots_csv.duckdb.sql"),
+        },
+        ReferenceFill {
+            derived: &derived::TRACTS,
+            extra: Some(ReferenceExtra {
+                input: "tracts",
+                script: include_str!("../../../sql/oca/reference/6_tracts.duckdb.sql"),
+                faults: "select reason, rows from tract_faults",
+                rows: include_str!("../../../sql/oca/reference/8_tracts_rows.pg.sql"),
+                columns: &["geoid", "countyfp", "geom"],
+                take: include_str!("../../../sql/oca/reference/9_tracts_take.pg.sql"),
+            }),
+            export: include_str!("../../../sql/oca/reference/7_tracts_csv.duckdb.sql"),
+        },
+    ],
 };
 
 const fn plain(names: &'static [&'static str]) -> ReferenceColumn {
@@ -85,6 +107,13 @@ const BILLING: &[ReferenceColumn] = &[
     plain(&["billboro"]),
     plain(&["billblock"]),
     plain(&["billlot"]),
+];
+
+/// The city's file of census tracts, of 2020 or of 2010.
+const TRACTS: &[ReferenceColumn] = &[
+    named("geometry", &["the_geom"]),
+    optional("geoid", &["geoid"]),
+    optional("boro_tract", &["boroct2020", "boroct2010"]),
 ];
 
 /// The planning department's names, then the open-data portal's.

@@ -31,7 +31,7 @@ const FIRST: [&str; 8] = [
     "database",
 ];
 /// Those that depend on the database.
-const OF_DATABASE: [&str; 14] = [
+const OF_DATABASE: [&str; 15] = [
     "server",
     "ledger",
     "lock",
@@ -44,6 +44,7 @@ const OF_DATABASE: [&str; 14] = [
     "publications",
     "foreign keys",
     "extensions",
+    "geocode",
     "files",
     "files open",
 ];

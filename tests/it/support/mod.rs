@@ -5,6 +5,7 @@ pub mod commit_proxy;
 pub mod csv;
 pub mod disk;
 pub mod extract;
+pub mod files;
 pub mod fire;
 pub mod geocoder;
 pub mod pgbouncer;

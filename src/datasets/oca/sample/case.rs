@@ -3,8 +3,9 @@
 
 use sha2::{Digest, Sha256};
 
+use super::city::{City, Truth, Typed, typed, typed_outside};
 use super::flaw::Flaw;
-use super::property::Property;
+use super::property::{self, Property};
 use super::story::{self, Story};
 use super::values::*;
 use super::xml::{Day, Xml, digits};
@@ -25,6 +26,8 @@ pub(super) struct CaseWriter {
     pub(super) run_day: Day,
     /// Street lines are written.
     pub(super) streets: bool,
+    /// Addresses are typed in a made city, and what is true of them is written down.
+    pub(super) city: Option<(City, Truth)>,
     /// The text whose hash is the identity at hand; kept for its memory.
     key: Vec<u8>,
 }
@@ -32,7 +35,7 @@ pub(super) struct CaseWriter {
 impl CaseWriter {
     /// A writer of cases as they stand on `run_day`.
     pub(super) fn new(xml: Xml, run_day: Day, streets: bool) -> Self {
-        Self { xml, run_day, streets, key: Vec::new() }
+        Self { xml, run_day, streets, city: None, key: Vec::new() }
     }
 
     fn identity(&mut self, numbering: &Numbering, number: u64) -> [u8; 32] {
@@ -43,11 +46,7 @@ impl CaseWriter {
     }
 
     fn index_number(&mut self, identity: &[u8; 32]) {
-        const HEX: &[u8; 16] = b"0123456789ABCDEF";
-        self.xml.element("IndexNumberId", |out, _| {
-            let digit = |nibble: u8| HEX[usize::from(nibble)];
-            out.extend(identity.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
-        });
+        self.xml.element("IndexNumberId", |out, _| out.extend(hex(identity)));
     }
 
     /// A case that the court has sealed, invalidated or deleted.
@@ -105,8 +104,19 @@ impl CaseWriter {
         if flaw != Some(Flaw::Id) {
             self.index_number(&identity);
         }
+        let mut property = Property::new(&mut facts);
+        let addresses = match &mut self.city {
+            Some((city, truth)) => {
+                // Draws of its own: the rest of the case is the same, whatever is typed here.
+                let mut draw = Draw::new(word(1) ^ 1, word(0));
+                let addresses: Vec<_> =
+                    (0..MOST_ADDRESSES).map(|_| typed_at(city, &mut draw, &property)).collect();
+                property.typed = addresses.first().cloned();
+                Some((addresses, truth))
+            }
+            None => None,
+        };
         let xml = &mut self.xml;
-        let property = Property::new(&mut facts);
         xml.text("Court", property.place.court);
         xml.element("FiledDate", |out, calendar| match flaw {
             Some(Flaw::Date) => {
@@ -139,12 +149,20 @@ impl CaseWriter {
 
         causes(xml, &mut facts, filed, claim);
         let count = u32::from(facts.pick(&ADDRESSES));
-        xml.group("PropertyAddresses", count, |xml, _| {
+        xml.group("PropertyAddresses", count, |xml, i| {
             xml.open("PropertyAddress");
-            property.street_lines(xml, &mut facts, self.streets);
-            property.city_state_and_postal_code(xml);
+            property.street_lines(xml, &mut facts, self.streets && addresses.is_none());
+            match addresses.as_ref().map(|(addresses, _)| &addresses[i as usize]) {
+                Some(typed) => property::typed_address(xml, typed),
+                None => property.city_state_and_postal_code(xml),
+            }
             xml.close("PropertyAddress");
         });
+        // A broken case is not loaded, so nothing is true of its addresses.
+        if let (Some((addresses, truth)), None) = (addresses, flaw) {
+            let case = String::from_utf8_lossy(&hex(&identity).collect::<Vec<_>>()).into_owned();
+            addresses.iter().take(count as usize).for_each(|typed| truth.add(&case, typed));
+        }
         parties(xml, &mut facts);
         story::write_events(xml, &mut story);
         story::write_appearances(xml, &mut story, appearances, self.run_day, motions);
@@ -152,6 +170,23 @@ impl CaseWriter {
         story::write_decisions(xml, &mut story, decisions, flaw);
         story::write_judgments(xml, &mut story, judgments, judged, &property, flaw);
         xml.close("Index");
+    }
+}
+
+fn hex(identity: &[u8; 32]) -> impl Iterator<Item = u8> {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |nibble: u8| HEX[usize::from(nibble)];
+    identity.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
+}
+
+/// An address of the made city, in the borough of the property's court; of another court it is outside.
+fn typed_at(city: &City, draw: &mut Draw, property: &Property) -> Typed {
+    match property.boro() {
+        Some(boro) => typed(city, draw, boro),
+        None => {
+            let (there, postal_code) = property.city_and_postal_code();
+            typed_outside(city, draw, there, postal_code)
+        }
     }
 }
 

@@ -19,9 +19,14 @@
 //! No case is in a file twice. Court, address, parties and claim of a case are the same in every
 //! file; what happened since depends on the run date too.
 //!
+//! # Where they are
+//! With a reference, addresses are typed in a made city in the place of the streets of [`places`]: see [`city`]. All else of a
+//! case is the same, and the files of a seed and of so many lots are of one city.
+//!
 //! Broken cases are among the cases, spread evenly, their ways of being broken in turn.
 
 mod case;
+mod city;
 mod flaw;
 mod places;
 mod property;
@@ -41,9 +46,12 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use self::case::{CaseWriter, Numbering};
+use self::city::{City, Truth, typed, write_city};
 use self::flaw::Flaw;
 use self::values::Draw;
 use self::xml::{Calendar, Xml};
+
+pub use self::city::{LEAST_LOTS, MOST_LOTS, SampleReference};
 
 /// What an extract shall hold.
 #[derive(Clone, Debug)]
@@ -97,12 +105,69 @@ pub enum SampleError {
 /// appeared or changed. Takes two threads and a few megabytes, however many the cases.
 pub fn write_sample(options: &SampleOptions) -> Result<SampleFile, SampleError> {
     check(options)?;
+    write_extract(options, None)
+}
+
+/// Writes a sample whose addresses are typed in a made city, and the city's own files into the reference's folder, in place
+/// of those that are there: `bobaadr.txt` and `bobabbl.txt` (the address directory), `pluto.csv` (its lots), `tracts.csv` (its
+/// census tracts), and `truth.csv`, what is true of each address of the extract's whole cases.
+///
+/// Fails as [`write_sample`] does; then files of the city may be new, and each is whole. Takes no more memory for more lots.
+pub fn write_sample_with_reference(
+    options: &SampleOptions,
+    reference: &SampleReference,
+) -> Result<SampleFile, SampleError> {
+    check(options)?;
+    if options.level != 2 {
+        return Err(SampleError::Options(
+            "a reference takes level 2: level 1 has no street lines to look up in it",
+        ));
+    }
+    with_city(reference, options.seed, |city, truth| write_extract(options, Some((city, truth))))
+}
+
+/// Writes a made city as [`write_sample_with_reference`] does, and so many addresses in its five boroughs with what is true of
+/// them, but no extract: the cases in `truth.csv` are numbers.
+///
+/// Fails where a file cannot be written.
+pub fn write_addresses(reference: &SampleReference, seed: u64, addresses: u64) -> Result<(), SampleError> {
+    with_city(reference, seed, |city, mut truth| {
+        let mut draw = Draw::new(seed, addresses);
+        for number in 0..addresses {
+            truth.add(&number.to_string(), &typed(&city, &mut draw, number % 5 + 1));
+        }
+        truth.finish().map_err(|source| SampleError::Io { path: reference.dir.clone(), source })
+    })
+}
+
+/// Writes a city's files, and `truth.csv` when `fill` has filled it.
+fn with_city<T>(
+    reference: &SampleReference,
+    seed: u64,
+    fill: impl FnOnce(City, Truth) -> Result<T, SampleError>,
+) -> Result<T, SampleError> {
+    if !(LEAST_LOTS..=MOST_LOTS).contains(&reference.lots) {
+        return Err(SampleError::Options("a reference has 4,000 to 1,000,000 lots"));
+    }
+    let dir = &reference.dir;
+    let failed = |source| SampleError::Io { path: dir.clone(), source };
+    fs::create_dir_all(dir).map_err(failed)?;
+    let city = City::new(seed, reference.lots);
+    write_city(&city, dir).map_err(failed)?;
+    let part = part_file(dir).map_err(failed)?;
+    let truth = Truth::new(part.as_file().try_clone().map_err(failed)?);
+    let filled = fill(city, truth)?;
+    part.persist(dir.join("truth.csv")).map_err(|error| failed(error.error))?;
+    Ok(filled)
+}
+
+fn write_extract(options: &SampleOptions, city: Option<(City, Truth)>) -> Result<SampleFile, SampleError> {
     let path = options.out.join(file_name(options));
     let failed = |source| SampleError::Io { path: path.clone(), source };
     fs::create_dir_all(&options.out).map_err(failed)?;
     let part = part_file(&options.out).map_err(failed)?;
-    let xml_bytes =
-        pack(part.as_file(), options).map_err(|source| SampleError::Zip { path: path.clone(), source })?;
+    let xml_bytes = pack(part.as_file(), options, city)
+        .map_err(|source| SampleError::Zip { path: path.clone(), source })?;
     let zip_bytes = part.as_file().metadata().map_err(failed)?.len();
     part.persist(&path).map_err(|error| failed(error.error))?;
     let SampleOptions { cases, deletes, malformed, .. } = *options;
@@ -149,12 +214,12 @@ const CHUNK_BYTES: usize = 256 << 10;
 const CHUNKS: usize = 8;
 
 /// Writes the whole zip and gives the size of its document.
-fn pack(file: &File, options: &SampleOptions) -> zip::result::ZipResult<u64> {
+fn pack(file: &File, options: &SampleOptions, city: Option<(City, Truth)>) -> zip::result::ZipResult<u64> {
     let (full, filled) = sync_channel::<Vec<u8>>(CHUNKS);
     let (empty, emptied) = sync_channel::<Vec<u8>>(CHUNKS);
     // The receiver is moved in, so that a failure here ends the other thread too.
     thread::scope(move |scope| {
-        scope.spawn(move || make(options, &Outlet { full, emptied }));
+        let made = scope.spawn(move || make(options, &Outlet { full, emptied }, city));
         let [month, day] = [options.run_date.month(), options.run_date.day()].map(i8::unsigned_abs);
         let year = options.run_date.year().unsigned_abs();
         let modified = DateTime::from_date_and_time(year, month, day, 0, 0, 0);
@@ -175,6 +240,7 @@ fn pack(file: &File, options: &SampleOptions) -> zip::result::ZipResult<u64> {
             let _ = empty.try_send(chunk);
         }
         zip.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        made.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(xml_bytes)
     })
 }
@@ -199,19 +265,33 @@ impl Outlet {
     }
 }
 
-/// Makes the document.
-fn make(options: &SampleOptions, outlet: &Outlet) -> Result<(), SampleClosed> {
+/// Makes the document, and writes down what is true of it.
+fn make(options: &SampleOptions, outlet: &Outlet, city: Option<(City, Truth)>) -> io::Result<()> {
+    let mut writer = writer(options);
+    writer.city = city;
+    // Where nobody packs it any more, the packing's own error says why.
+    let _ = make_cases(options, outlet, &mut writer);
+    writer.city.map_or(Ok(()), |(_, truth)| truth.finish())
+}
+
+/// What comes before and behind the days of an extract's cases: interest runs from before the filing, appearances are set for
+/// after the run. That the calendar begins with a year gives every run date a day of its own in it, which the stories go by.
+fn writer(options: &SampleOptions) -> CaseWriter {
+    let year = options.initial.unwrap_or(options.run_date.year());
+    let calendar = Calendar::new(date(year - 2, 1, 1), options.run_date.saturating_add(4.months()));
+    let run_day = calendar.day(options.run_date);
+    CaseWriter::new(Xml::new(calendar), run_day, options.level == 2)
+}
+
+fn make_cases(options: &SampleOptions, outlet: &Outlet, writer: &mut CaseWriter) -> Result<(), SampleClosed> {
     let SampleOptions { cases, seed, run_date, deletes, malformed, .. } = *options;
     let year = options.initial.unwrap_or(run_date.year());
     let new_year = date(year, 1, 1);
     let new_from = run_date.saturating_sub(9.days());
-    // Interest runs from before the filing, appearances are set for after the run. That the calendar
-    // begins with a year gives every run date a day of its own in it, which the stories go by.
-    let calendar = Calendar::new(date(year - 2, 1, 1), run_date.saturating_add(4.months()));
-    let run_day = calendar.day(run_date);
+    let run_day = writer.run_day;
     let sequence = |name: &str, first: Date, days: i16| Numbering {
         prefix: format!("sample/{seed}/{name}/"),
-        first: calendar.day(first),
+        first: writer.xml.calendar.day(first),
         days: days.unsigned_abs().into(),
     };
     let of_year = sequence(&year.to_string(), new_year, new_year.days_in_year());
@@ -220,7 +300,6 @@ fn make(options: &SampleOptions, outlet: &Outlet) -> Result<(), SampleClosed> {
     // Which number of a pair is sent again.
     let coin = |pair: u64| u64::from(Draw::new(seed ^ pair, run_day.into()).below(2));
 
-    let mut writer = CaseWriter::new(Xml::new(calendar), run_day, options.level == 2);
     open_document(&mut writer.xml, options);
     let resent = cases / 5 * 3 + cases % 5 * 3 / 5;
     for i in 0..cases {

@@ -1,5 +1,6 @@
 //! The address of a made case, as it is written in different ways.
 
+use super::city::Typed;
 use super::places::{Area, Locality, PLACES};
 use super::values::{Draw, MISSING, STREET2};
 use super::xml::{Xml, digits, two_digits};
@@ -13,6 +14,8 @@ pub(super) struct Property {
     city_and_county: bool,
     /// The last four digits of a postal code of nine.
     extension: Option<u32>,
+    /// Its address in a made city, which counts in the place of the area.
+    pub(super) typed: Option<Typed>,
 }
 
 impl Property {
@@ -23,11 +26,14 @@ impl Property {
         let written = facts.below(100);
         let (city_is_county, city_and_county) = (written < 12, written == 99);
         let extension = facts.chance(10).then(|| facts.between(1001, 9999));
-        Self { place, area, city_is_county, city_and_county, extension }
+        Self { place, area, city_is_county, city_and_county, extension, typed: None }
     }
 
     /// Writes what an address and a warrant have in common.
     pub(super) fn city_state_and_postal_code(&self, xml: &mut Xml) {
+        if let Some(typed) = &self.typed {
+            return typed_place(xml, typed);
+        }
         xml.element("City", |out, _| {
             let city = if self.city_is_county { self.place.county } else { self.area.city };
             out.extend_from_slice(city.as_bytes());
@@ -44,6 +50,17 @@ impl Property {
                 digits(out, u64::from(extension));
             }
         });
+    }
+
+    /// The borough of its court, by its number; none: it is not of the city.
+    pub(super) fn boro(&self) -> Option<u64> {
+        let counties = ["New York", "Bronx", "Kings", "Queens", "Richmond"];
+        counties.iter().position(|county| *county == self.place.county).map(|at| at as u64 + 1)
+    }
+
+    /// City and postal code of its area.
+    pub(super) fn city_and_postal_code(&self) -> (&'static str, &'static str) {
+        (self.area.city, self.area.postal_code)
     }
 
     /// Draws the street lines whether they are written or not: the rest of the case is the same.
@@ -82,6 +99,33 @@ impl Property {
                 out.extend(b"ABCDEFGH".get(door as usize));
             }
         });
+    }
+}
+
+/// Writes an address of a made city.
+pub(super) fn typed_address(xml: &mut Xml, typed: &Typed) {
+    for (name, line) in [("Street1", &typed.street1), ("Street2", &typed.street2)] {
+        if !line.is_empty() {
+            xml.element(name, |out, _| escape(out, line));
+        }
+    }
+    typed_place(xml, typed);
+}
+
+fn typed_place(xml: &mut Xml, typed: &Typed) {
+    xml.text("City", &typed.city);
+    xml.text("State", "New York");
+    xml.text("PostalCode", &typed.postal_code);
+}
+
+fn escape(out: &mut Vec<u8>, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            byte => out.push(byte),
+        }
     }
 }
 

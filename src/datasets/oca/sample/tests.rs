@@ -341,3 +341,70 @@ fn speed() {
         sample.xml_bytes as f64 / sample.zip_bytes as f64
     );
 }
+
+fn reference(dir: &Path) -> SampleReference {
+    SampleReference { dir: dir.to_owned(), lots: LEAST_LOTS }
+}
+
+#[test]
+fn a_reference_changes_the_addresses_alone_and_is_the_same_every_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = unpacked(&write_sample(&options(400, &dir.path().join("plain"))).unwrap());
+    let names = ["bobaadr.txt", "bobabbl.txt", "pluto.csv", "tracts.csv", "truth.csv"];
+    let made = |name: &str| {
+        let dir = dir.path().join(name);
+        let sample = write_sample_with_reference(&options(400, &dir), &reference(&dir)).unwrap();
+        let files = names.map(|name| std::fs::read_to_string(dir.join(name)).unwrap());
+        (unpacked(&sample), files)
+    };
+    let (xml, files) = made("a");
+    assert!((xml.as_str(), &files) == (made("b").0.as_str(), &made("c").1));
+    let others = |xml: &str| -> Vec<String> {
+        let is_address = |line: &str| {
+            ["<Street", "<City", "<PostalCode"].iter().any(|name| line.trim_start().starts_with(name))
+        };
+        xml.lines().filter(|line| !is_address(line)).map(str::to_owned).collect()
+    };
+    let (others, plain) = (others(&xml), others(&plain));
+    // Where a city or a postal code is missing, what else is missing may be an empty element in another place.
+    let filled = |lines: &[String]| -> Vec<String> {
+        let mut lines = lines.to_vec();
+        lines.retain(|line| !line.contains("/>") && !line.contains("></"));
+        lines
+    };
+    assert_eq!(filled(&others), filled(&plain));
+    // One row of truth an address, with the lines that the case has.
+    let cases = cases(&xml);
+    let addresses: usize =
+        cases.iter().filter_map(|case| case.counts.get("PropertyAddresses/PropertyAddress")).sum();
+    assert_eq!(files[4].lines().count(), addresses + 1);
+    for case in &cases[..400] {
+        let id = case.one("IndexNumberId").unwrap();
+        let line = case.one("PropertyAddresses/PropertyAddress/Street1").unwrap_or_default();
+        let told = |row: &str| row.starts_with(id) && row.contains(&line.replace('"', "\"\""));
+        let has_address = case.counts.contains_key("PropertyAddresses/PropertyAddress");
+        assert_eq!(files[4].lines().any(told), has_address, "{id}: {line}");
+    }
+}
+
+#[test]
+fn a_reference_takes_street_lines_and_a_city_of_some_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let good = (options(5, &out), reference(&out));
+    let level_1 = SampleOptions { level: 1, ..good.0.clone() };
+    let small = SampleReference { lots: 10, ..good.1.clone() };
+    for (options, reference) in [(&level_1, &good.1), (&good.0, &small)] {
+        let made = write_sample_with_reference(options, reference);
+        assert!(matches!(made, Err(SampleError::Options(_))));
+    }
+    assert!(!out.exists());
+}
+
+#[test]
+fn the_truth_says_nothing_of_broken_cases() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SampleOptions { malformed: 300, ..options(300, dir.path()) };
+    write_sample_with_reference(&options, &reference(dir.path())).unwrap();
+    assert_eq!(std::fs::read_to_string(dir.path().join("truth.csv")).unwrap().lines().count(), 1);
+}

@@ -80,6 +80,7 @@ type Counts = Weighted<u8>;
 // How many rows of each table a case has. The means are those of the real feed.
 pub(super) const CAUSES: Counts = Weighted::new(&[(5, 0), (91, 1), (3, 2), (1, 3)]);
 pub(super) const ADDRESSES: Counts = Weighted::new(&[(2, 0), (96, 1), (2, 2)]);
+pub(super) const MOST_ADDRESSES: usize = 2;
 pub(super) const PARTIES: Counts = Weighted::new(&[(2, 1), (58, 2), (26, 3), (8, 4), (4, 5), (2, 6)]);
 pub(super) const EVENTS: Counts = Weighted::new(&[(8, 0), (38, 1), (28, 2), (15, 3), (6, 4), (3, 5), (2, 6)]);
 pub(super) const APPEARANCES: Counts = Weighted::new(&[

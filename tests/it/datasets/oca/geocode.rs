@@ -145,6 +145,37 @@ async fn a_backfill_that_is_killed_goes_on() {
     assert_eq!(pipeline.one("select count(*) from oca_addresses where status = 'match'").await, "4");
 }
 
+/// A case that was sealed, in this batch or before, is nobody's business: its addresses leave the house no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_about_a_sealed_case() {
+    let server = GeocoderServer::start(Mode::Good);
+    let pipeline = pipeline(&server).await;
+    pipeline.put(week("2024-05-06", 1, 2).case("early", &address(31)).delete("early"));
+    pipeline.run().await.exits(0);
+    pipeline.put(Extract::weekly("2024-05-13").delete("c1"));
+    pipeline.run_with(&["--max-deletes", "100%"]).await.exits(0);
+    // It comes again, at another address, beside a new case; so does one that this very batch seals in a later file.
+    pipeline.put(
+        Extract::weekly("2024-05-20")
+            .case("c1", &address(41))
+            .case("late", &address(42))
+            .case("new", &address(43)),
+    );
+    pipeline.put(Extract::weekly("2024-05-27").delete("late"));
+    pipeline.run_with(&["--max-deletes", "100%"]).await.exits(0);
+    let asked = server.asked().join("\n");
+    for (number, is_asked) in [(1, true), (2, true), (31, false), (41, false), (42, false), (43, true)] {
+        let line = format!("{number} E");
+        assert_eq!(
+            asked.lines().any(|asked| asked.contains(&line) && !asked.contains(&format!("1{line}"))),
+            is_asked,
+            "{number} in\n{asked}"
+        );
+    }
+    let expected = [(2, "c2"), (43, "new")].map(|(number, name)| format!("{name}|match|{}", lot(number)));
+    assert_eq!(pipeline.column(PLACES).await, expected);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_asks_nobody() {
     let server = GeocoderServer::start(Mode::Good);

@@ -1,12 +1,14 @@
 //! The court extract: its rules, its feed, its golden files, the levels of access to it.
 
 mod bad_input;
+mod city;
 mod derived;
 mod geocode;
 mod golden;
 mod histories;
 mod level2;
 mod pad;
+mod reference;
 pub mod rules;
 mod values;
 mod writers;
