@@ -2,11 +2,13 @@
 //! a named way of promotion. A dataset is a `const` value; it touches no network, store or database.
 
 pub mod ask;
+pub mod asked;
 pub mod derived;
 pub mod enrichment;
 pub mod map;
 pub mod records;
 pub mod reference;
+pub mod slice;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -15,10 +17,12 @@ use std::path::Path;
 use arrow::record_batch::RecordBatch;
 use jiff::civil::Date;
 
+use asked::Asked;
 use derived::{Derived, Described};
 use enrichment::Enrichment;
 use map::MapOf;
 use reference::Reference;
+use slice::Slice;
 
 pub use tables::{CellSource, Column, ColumnType, Table};
 
@@ -41,6 +45,9 @@ pub enum Promotion {
     /// go, rows that are the same are not touched, and the row of a failed record stays. A part that cannot be read to
     /// its end, or is older than what the table came from, changes nothing.
     Replace { key: &'static str },
+    /// Likewise, but of the one table each part replaces its slice alone, and a run what it asked for: no other row is
+    /// touched.
+    ReplaceSlices { key: &'static str },
 }
 
 /// Deletions that hold for ever.
@@ -127,6 +134,8 @@ pub struct Dataset {
     pub file_name: fn(&str) -> Option<FileName>,
     /// Why a name that looks like one of the feed's is none; `None`: it does not look like one.
     pub near_name: fn(&str) -> Option<&'static str>,
+    /// The service that is asked for its parts; `None`: they are files of a source.
+    pub asked: Option<&'static Asked>,
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
     /// What is added to its rows before they are exported.
     pub enrichment: Option<Enrichment>,
@@ -158,7 +167,9 @@ impl Dataset {
     /// The column of the parent by which a record is known.
     pub fn key(&self) -> &'static str {
         match self.promotion {
-            Promotion::Merge { key, .. } | Promotion::Replace { key } => key,
+            Promotion::Merge { key, .. } | Promotion::Replace { key } | Promotion::ReplaceSlices { key } => {
+                key
+            }
         }
     }
 
@@ -166,7 +177,7 @@ impl Dataset {
     pub fn tombstones(&self) -> Option<Tombstones> {
         match self.promotion {
             Promotion::Merge { tombstones, .. } => Some(tombstones),
-            Promotion::Replace { .. } => None,
+            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } => None,
         }
     }
 
@@ -175,9 +186,14 @@ impl Dataset {
         self.tombstones().map_or(&[], |tombstones| tombstones.tables)
     }
 
-    /// Does each part take the place of all that was there?
+    /// Does each part take the place of what was there, of all or of its slice?
     pub fn is_replaced(&self) -> bool {
-        matches!(self.promotion, Promotion::Replace { .. })
+        matches!(self.promotion, Promotion::Replace { .. } | Promotion::ReplaceSlices { .. })
+    }
+
+    /// Does each part take the place of its slice alone?
+    pub fn is_sliced(&self) -> bool {
+        matches!(self.promotion, Promotion::ReplaceSlices { .. })
     }
 
     /// The production tables without which there is no promotion, in the order of loading.
@@ -332,6 +348,8 @@ pub struct ParseInput<'a> {
     pub limits: Limits,
     /// Only these records (by ordinal) are parsed into rows; empty: all.
     pub only_ordinals: &'a [u64],
+    /// What was asked for, which every record must be in; `None`: a file, of which nobody asked anything.
+    pub slice: Option<&'a Slice>,
 }
 
 /// What a parser found in a file that it could read to its end.

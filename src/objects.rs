@@ -6,6 +6,7 @@
 //! public/[FOLDER/]TABLE.csv
 //! private/[FOLDER/]NAME                     the archive: under each name the posting that the ledger calls done
 //! private/[FOLDER/]postings/NAME.SHA256     other postings that came under that name
+//! private/[FOLDER/]asked/NAME.json          what an answer in the archive was asked for
 //! private/[FOLDER/]unreadable/NAME          files of which nothing could be read
 //! private/[FOLDER/]runs/RUN/…               what a run stages
 //! private/[FOLDER/]reference/VERSION/RUN/… what addresses and the like are looked up in
@@ -57,6 +58,16 @@ impl Objects {
     /// A raw file in the archive.
     pub fn raw(self, name: &str) -> String {
         self.private(name)
+    }
+
+    /// The folder that says what the answers in the archive were asked for.
+    pub fn asked(self) -> String {
+        self.private("asked")
+    }
+
+    /// What an answer in the archive was asked for.
+    pub fn asked_for(self, name: &str) -> String {
+        format!("{}/{name}.json", self.asked())
     }
 
     /// A file of which nothing could be read: the sender deletes its own after a while.

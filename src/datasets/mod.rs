@@ -1,11 +1,12 @@
 //! The closed list of datasets.
 
+pub mod nass;
 pub mod oca;
 
 use crate::dataset::{Dataset, Options};
 
 /// Every dataset of this program: command line, help and tests go by this list.
-pub const ALL: &[&Dataset] = &[&oca::OCA];
+pub const ALL: &[&Dataset] = &[&oca::OCA, &nass::NASS];
 
 /// The dataset of a name.
 pub fn named(name: &str) -> Option<&'static Dataset> {
@@ -17,6 +18,8 @@ pub fn named(name: &str) -> Option<&'static Dataset> {
 pub struct OwnOptions {
     #[command(flatten)]
     pub oca: oca::options::OcaOptions,
+    #[command(flatten)]
+    pub nass: nass::options::NassOptions,
 }
 
 impl OwnOptions {
@@ -27,6 +30,7 @@ impl OwnOptions {
     pub fn of(&self, dataset: &Dataset) -> Result<Options, String> {
         match dataset.name {
             "oca" => self.oca.read(),
+            "nass" => self.nass.read(),
             _ => Ok(Options::new()),
         }
     }

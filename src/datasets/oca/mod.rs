@@ -46,6 +46,7 @@ pub const OCA: Dataset = Dataset {
     tables: tables::TABLES,
     file_name: file_name::file_name,
     near_name: file_name::near_name,
+    asked: None,
     parse: parse::parse,
     enrichment: Some(geocode::GEOCODE),
     reference: Some(&reference::REFERENCE),
