@@ -1,5 +1,7 @@
 //! The demo: a sample extract through every stage into a private PostgreSQL, with nothing to set up.
 
+pub mod quickstats;
+
 use std::path::Path;
 
 use crate::cli::DemoArgs;

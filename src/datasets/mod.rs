@@ -1,5 +1,6 @@
 //! The closed list of datasets.
 
+pub mod nass;
 pub mod oca;
 
 use crate::dataset::{Dataset, Options};

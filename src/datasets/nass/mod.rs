@@ -1,0 +1,5 @@
+//! Quick Stats, the statistics of the USDA's National Agricultural Statistics Service.
+
+pub mod bulk;
+pub mod columns;
+pub mod quickstats;

@@ -1,0 +1,3 @@
+//! What is special to Quick Stats.
+
+mod server;
