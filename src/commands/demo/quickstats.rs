@@ -2,7 +2,8 @@
 //! beside them, with ETag and byte ranges. For the demo, and for the tests.
 
 use std::convert::Infallible;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,11 +16,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::get;
+use flate2::read::MultiGzDecoder;
 use futures_util::stream;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::sync::oneshot;
 use tokio_util::io::ReaderStream;
 
+use crate::datasets::nass::bulk::{self, BulkFault};
+use crate::datasets::nass::quickstats::records::StatRecords;
 use crate::datasets::nass::quickstats::{self, ApiAnswer, ApiBody, ApiCall, CallRate, QuickStats};
 
 /// What the server gives out.
@@ -46,6 +50,40 @@ impl Holdings {
         let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         rate.as_mut().is_none_or(|rate| rate.admit(self.began.elapsed()))
     }
+}
+
+/// Why a folder's bulk files could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {path}: {source}")]
+pub struct UnreadableBulk {
+    path: PathBuf,
+    source: BulkFault,
+}
+
+/// The records of a folder: those of the newest file of each sector.
+///
+/// # Errors
+/// [`UnreadableBulk`], which names the file.
+pub fn read_bulk(folder: &Path) -> Result<StatRecords, UnreadableBulk> {
+    let failed = |path: &Path, source| UnreadableBulk { path: path.to_owned(), source };
+    let names = names(folder).map_err(|error| failed(folder, error.into()))?;
+    let mut records = StatRecords::default();
+    for name in bulk::newest(&names) {
+        let path = folder.join(name);
+        let file = File::open(&path).map_err(|error| failed(&path, error.into()))?;
+        let text = BufReader::new(MultiGzDecoder::new(file));
+        bulk::unpack(text, &mut records).map_err(|fault| failed(&path, fault))?;
+    }
+    Ok(records)
+}
+
+/// The names in a folder, sorted, without hidden ones.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let files = std::fs::read_dir(folder)?;
+    let names = files.flatten().filter_map(|file| file.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// The API below `/api`, the bulk files below `/datasets`.
@@ -84,11 +122,8 @@ fn answered(answer: ApiAnswer) -> Response {
 
 /// A page with a link to each file, as a web server shows a folder.
 async fn index(State(holdings): State<Arc<Holdings>>) -> Response {
-    let Some(folder) = &holdings.bulk else { return plain(StatusCode::NOT_FOUND) };
-    let Ok(files) = std::fs::read_dir(folder) else { return plain(StatusCode::NOT_FOUND) };
-    let names = files.flatten().filter_map(|file| file.file_name().into_string().ok());
-    let mut names: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
-    names.sort_unstable();
+    let names = holdings.bulk.as_ref().and_then(|folder| names(folder).ok());
+    let Some(names) = names else { return plain(StatusCode::NOT_FOUND) };
     let links: String =
         names.iter().map(|name| format!("<li><a href=\"{name}\">{name}</a></li>\n")).collect();
     let mut response = Response::new(Body::from(format!(

@@ -62,6 +62,19 @@ pub fn add_line(out: &mut Vec<u8>, fields: &Fields<'_>) {
     out.push(b'\n');
 }
 
+/// The newest file of each sector among these names, in the order of the sectors. Others, such as `qs.census2022…`, repeat
+/// what is in them.
+pub fn newest(names: &[String]) -> Vec<&str> {
+    let newest = |(_, sector): &(&str, &str)| {
+        let day = |name: &&String| {
+            let day = name.strip_prefix(&format!("qs.{sector}_"))?.strip_suffix(".txt.gz")?;
+            (day.len() == 8 && day.bytes().all(|c| c.is_ascii_digit())).then(|| day.to_owned())
+        };
+        names.iter().filter(|name| day(name).is_some()).max_by_key(day)
+    };
+    SECTORS.iter().filter_map(newest).map(String::as_str).collect()
+}
+
 /// Adds the blanks that stand before a code; a number has none.
 pub fn add_blanks(out: &mut Vec<u8>, value: &str) {
     if value.starts_with('(') {
@@ -157,6 +170,14 @@ mod tests {
         unpack(BufReader::new(text.as_bytes()), &mut back).unwrap();
         assert_eq!((back.len(), back.field(1, VALUE)), (2, "(D)"));
         assert_eq!(back.fields(0), record("CROPS", "1,234"));
+    }
+
+    #[test]
+    fn the_newest_file_of_a_sector_counts() {
+        let names = ["qs.crops_20251230.txt.gz", "qs.census2022_20260102.txt.gz", "qs.crops_20260102.txt.gz"];
+        let others = ["qs.crops_2026.txt.gz", "qs.economics_20260101.txt.gz", "qs.crops_20260103.txt", "x"];
+        let names: Vec<_> = names.into_iter().chain(others).map(str::to_owned).collect();
+        assert_eq!(newest(&names), ["qs.crops_20260102.txt.gz", "qs.economics_20260101.txt.gz"]);
     }
 
     #[test]

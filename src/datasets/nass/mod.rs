@@ -2,4 +2,6 @@
 
 pub mod bulk;
 pub mod columns;
+mod counties;
 pub mod quickstats;
+pub mod sample;

@@ -6,12 +6,14 @@ use std::fs;
 use std::io::BufReader;
 use std::time::Duration;
 
+use merganser::commands::demo::quickstats::read_bulk;
 use merganser::datasets::nass::bulk;
 use merganser::datasets::nass::columns::{COLUMNS, Fields, NATURAL_KEY, VALUE, position};
 use merganser::datasets::nass::quickstats::records::StatRecords;
 use merganser::datasets::nass::quickstats::{ApiCall, FieldManners, QuickStats, answer};
 use reqwest::{Client, Response, StatusCode, header};
 
+use crate::support::merganser;
 use crate::support::nass_values::{cells, real, real_values};
 use crate::support::quickstats::{Kind, QuickStatsServer, Trouble};
 
@@ -279,4 +281,37 @@ fn the_real_values_are_records_with_a_key_each() {
     };
     let count = String::from_utf8(answer(&api, &call).body.bytes()).unwrap();
     assert!(count.len() > r#"{"count":1}"#.len(), "{count}");
+}
+
+#[tokio::test]
+async fn a_sample_is_what_the_server_gives_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display().to_string();
+    let words = ["sample", "nass", "--records", "3000", "--from", "2021", "--to", "2022", "--out", &out];
+    let none: [(&str, &str); 0] = [];
+    let ran = merganser([&words[..], &["--day", "2026-01-02"]].concat(), none);
+    let (stdout, stderr) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{stderr}");
+    assert_eq!(stdout.lines().count(), 5, "a file a sector: {stdout}");
+    assert!(stderr.contains("3,000 records; "), "{stderr}");
+    // What repeats others is not counted, and neither is an older file.
+    let crops = folder.path().join("qs.crops_20260102.txt.gz");
+    for name in ["qs.census2022_20260102.txt.gz", "qs.crops_20251231.txt.gz"] {
+        fs::copy(&crops, folder.path().join(name)).unwrap();
+    }
+    let records = read_bulk(folder.path()).unwrap();
+    let server = QuickStatsServer::with(QuickStats::new(records), None, Some(folder.path()));
+    assert_eq!(text(&server, "/get_counts/?").await, r#"{"count":3000}"#);
+    assert_eq!(text(&server, "/get_param_values/?param=year").await, r#"{"year":["2021","2022"]}"#);
+
+    fs::write(&crops, b"no gzip").unwrap();
+    assert!(read_bulk(folder.path()).unwrap_err().to_string().contains("qs.crops_20260102.txt.gz: "));
+    let ran = merganser([&words[..], &["--to", "2020"]].concat(), none);
+    assert_eq!(ran.status.code(), Some(2));
+    let ran = merganser(
+        ["sample", "nass", "--records", "9", "--from", "2023", "--to", "2022", "--out", &out],
+        none,
+    );
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("not from 2023 to 2022"));
 }
