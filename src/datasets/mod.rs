@@ -2,6 +2,7 @@
 
 pub mod nass;
 pub mod oca;
+pub mod samples;
 
 use crate::dataset::{Dataset, Options};
 

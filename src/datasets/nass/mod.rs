@@ -1,5 +1,8 @@
 //! USDA's Quick Stats: figures of farming since 1850, asked from a service that gives so many at a time.
 
+pub mod bulk;
+pub mod columns;
+mod counties;
 mod dictionary;
 mod facts;
 mod feed;
@@ -7,7 +10,9 @@ mod near;
 pub mod options;
 mod parse;
 mod plan;
+pub mod quickstats;
 mod rows;
+pub mod sample;
 mod value;
 
 use crate::dataset::{Dataset, Promotion, PublishedColumns, PublishedTable, Reach, Scripts};

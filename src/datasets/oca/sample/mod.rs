@@ -21,6 +21,7 @@
 //!
 //! Broken cases are among the cases, spread evenly, their ways of being broken in turn.
 
+mod args;
 mod case;
 mod flaw;
 mod places;
@@ -40,6 +41,7 @@ use jiff::civil::{Date, date};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+pub use self::args::ExtractArgs;
 use self::case::{CaseWriter, Numbering};
 use self::flaw::Flaw;
 use self::values::Draw;

@@ -1,0 +1,5 @@
+//! What is special to Quick Stats.
+
+mod runs;
+mod server;
+mod world;
