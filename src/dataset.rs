@@ -10,6 +10,7 @@ pub mod records;
 pub mod reference;
 pub mod slice;
 mod tables;
+mod target;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -128,6 +129,8 @@ pub struct Dataset {
     /// Where its objects are, below `public/` and `private/` of the store: its name with a slash. Empty: it was there
     /// first.
     pub folder: &'static str,
+    /// The folder of its public objects below that, with a slash: of another table than its own. Empty: its own.
+    pub target: &'static str,
     /// The tables that the parser fills, the parent first.
     pub tables: &'static [Table],
     /// What a file's name says; `None`: not a file of this dataset.
@@ -159,6 +162,15 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The dataset that it is, whatever its table is called.
+    pub fn family(&self) -> &'static str {
+        let table = self.target.trim_end_matches('/');
+        match self.name.strip_suffix(table) {
+            Some(family) if !table.is_empty() => family.trim_end_matches('_'),
+            _ => self.name,
+        }
+    }
+
     /// The parent of the others, or the only table.
     pub fn parent(&self) -> &'static Table {
         self.tables.first().expect("a dataset has tables")

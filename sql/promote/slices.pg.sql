@@ -27,7 +27,7 @@ insert into pg_temp.replacing (part_id) select unnest($1::bigint[]);
 -- Purpose: which parts are slices of production what they say?
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
 -- Outputs: slice (JSON), the order key and the name of the part.
-select slice, parts.order_key, parts.name
+select slice_origins.slice, parts.order_key, parts.name
 from :"ledger".slice_origins join :"ledger".parts using (part_id)
 where slice_origins.dataset = $1 and slice_origins.target_schema = $2;
 

@@ -59,6 +59,10 @@ impl RunConfig {
         let mut config =
             Self::archived(what, Selection::Asked, &args.database, &args.store, &args.processing)?;
         config.from.asking = Some(AskingConfig::new(asked, &config.processing.options)?);
+        if let Some(files) = (asked.files)(&config.processing.options) {
+            config.from.url = SourceUrl::parse(&files, &environment)?;
+            config.from.selection = Selection::Bulk;
+        }
         Ok(config)
     }
 
@@ -115,7 +119,7 @@ impl RunConfig {
     /// The options as the ledger keeps them: no secrets.
     pub fn for_ledger(&self) -> serde_json::Value {
         let asked = match &self.from.selection {
-            Selection::New | Selection::Asked => serde_json::Value::Null,
+            Selection::New | Selection::Asked | Selection::Bulk => serde_json::Value::Null,
             Selection::Archived { glob, force } => {
                 serde_json::json!({ "glob": glob.glob().glob(), "force": force })
             }
@@ -151,6 +155,11 @@ fn target(
     store: &cli::StoreArgs,
     args: &cli::Processing,
 ) -> Result<TargetConfig, Cause> {
-    let target = TargetConfig::new(what, database, store, args.load_via)?;
+    let (kind, dataset) = what;
+    let (schema, dataset) = args.own.table(dataset).map_err(Cause::usage)?.unwrap_or((None, dataset));
+    let mut target = TargetConfig::new((kind, dataset), database, store, args.load_via)?;
+    if let Some(schema) = schema {
+        target.database.schema = schema;
+    }
     Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target })
 }

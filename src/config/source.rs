@@ -14,23 +14,24 @@ use crate::error::Cause;
 pub struct AskingConfig {
     /// All that is wanted.
     pub want: Slice,
-    pub secret: Secret,
+    /// `None`: nobody is asked.
+    pub secret: Option<ApiSecret>,
 }
 
 /// What a service knows us by. It is shown nowhere.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct ApiSecret(String);
 
-impl Secret {
+impl ApiSecret {
     /// The secret itself, for the wire alone.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for ApiSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
+        f.write_str("***")
     }
 }
 
@@ -41,6 +42,8 @@ pub enum Selection {
     New,
     /// Answers in the archive to what is asked for.
     Asked,
+    /// Files that hold what could be asked for, and more.
+    Bulk,
     /// Files of the archive whose names match; those that are done without a failure only if `force`.
     Archived { glob: globset::GlobMatcher, force: bool },
     /// Records that failed and are not put right: of one run, one of them, or all.
@@ -81,6 +84,9 @@ impl AskingConfig {
     pub(super) fn new(asked: &Asked, options: &Options) -> Result<Self, Cause> {
         let want = (asked.want)(options)
             .map_err(|misasked| Cause::Usage { message: misasked.message, hint: misasked.hint })?;
+        if (asked.files)(options).is_some() {
+            return Ok(Self { want, secret: None });
+        }
         let base = (asked.manners)(options).base;
         base.parse::<HttpUrl>().map_err(|error| Cause::usage(format!("{base}: {error}")))?;
         let variable = asked.secret.variable;
@@ -92,6 +98,6 @@ impl AskingConfig {
                 hint: Some(format!("{}; then: export {variable}=…", asked.secret.whence)),
             });
         };
-        Ok(Self { want, secret: Secret(secret) })
+        Ok(Self { want, secret: Some(ApiSecret(secret)) })
     }
 }

@@ -23,6 +23,10 @@ pub struct Asked {
     /// # Errors
     /// What is wrong with the options, and what to type instead.
     pub want: fn(&Options) -> Result<Slice, Misasked>,
+    /// Where files are that hold what could be asked for, and more, if the run takes these instead.
+    pub files: fn(&Options) -> Option<String>,
+    /// What such a file holds, by its name: of several of one content the newest counts.
+    pub content: fn(&str) -> Option<&str>,
     /// Begins to plan, or goes on where an earlier run was.
     pub plan: fn(&PlanInput<'_>) -> Box<dyn AskPlan>,
     pub count: fn(&Slice) -> GetRequest,

@@ -81,8 +81,8 @@ pub struct NewPart<'a> {
     pub order_key: &'a str,
     /// When it was last changed at its source, where that counts.
     pub modified: Option<Timestamp>,
-    /// What was asked for and how many records that has, where it is the answer to that.
-    pub asked: Option<(&'a Slice, u64)>,
+    /// What was asked for and how many records that has, if that is known, where it is the answer to that.
+    pub asked: Option<(&'a Slice, Option<u64>)>,
 }
 
 /// An answer in the archive.

@@ -55,7 +55,7 @@ impl Ledger {
                     &file.order_key,
                     &file.modified.map(microseconds),
                     &file.asked.map(|(slice, _)| json!(slice).to_string()),
-                    &file.asked.map(|(_, records)| records as i64),
+                    &file.asked.and_then(|(_, records)| records).map(|records| records as i64),
                 ],
             )
             .await?;

@@ -46,8 +46,8 @@ pub struct SelectedFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskedFor {
     pub slice: Slice,
-    /// Records that it must have.
-    pub records: u64,
+    /// Records that it must have, where that is known.
+    pub records: Option<u64>,
 }
 
 /// A posting of a file that is done.
@@ -116,6 +116,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
             only_new(context, &mut files, names).await?;
         }
         Selection::Asked => only_gathered(gathered, &mut files)?,
+        Selection::Bulk => only_bulk(context, &mut files)?,
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
         Selection::Failed { run, record } => {
             only_failed(context, &mut files, run.as_deref(), *record).await?;
@@ -125,7 +126,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
         // The archive's own times say nothing of when the sender posted them.
         files.iter_mut().for_each(|file| file.modified = None);
     }
-    if context.dataset().is_sliced() && !matches!(context.from.selection, Selection::Asked) {
+    if context.dataset().is_sliced() && context.from.asking.is_none() {
         say_what_was_asked(context, &mut files).await?;
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
@@ -243,7 +244,7 @@ fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<SelectedFile>) -> 
         .collect();
     files.retain_mut(|file| match parts.remove(file.name.as_str()) {
         Some(planned) => {
-            file.asked = Some(AskedFor { slice: planned.slice.clone(), records: planned.records });
+            file.asked = Some(AskedFor { slice: planned.slice.clone(), records: Some(planned.records) });
             true
         }
         None => false,
@@ -253,6 +254,31 @@ fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<SelectedFile>) -> 
         Some(name) => Err(Cause::Refused {
             message: format!("{name} is no longer in the archive"),
             hint: Some("run again: it is asked for anew".into()),
+        }),
+    }
+}
+
+/// Takes the newest file of each content, for what is wanted of it.
+fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
+    let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else { return Ok(()) };
+    let mut seen = BTreeSet::new();
+    let mut taken = Vec::new();
+    // They are sorted by their day.
+    while let Some(mut file) = files.pop() {
+        if let Some(content) = (asked.content)(&file.name)
+            && seen.insert(content.to_owned())
+        {
+            file.asked = Some(AskedFor { slice: asking.want.clone(), records: None });
+            taken.push(file);
+        }
+    }
+    taken.reverse();
+    *files = taken;
+    match files.is_empty() {
+        false => Ok(()),
+        true => Err(Cause::Refused {
+            message: format!("{} has no bulk file of {}", context.from.url, context.dataset().family()),
+            hint: Some("nothing of production is touched; see that the folder is the right one".into()),
         }),
     }
 }
@@ -269,7 +295,7 @@ async fn say_what_was_asked(context: &RunContext, files: &mut Vec<SelectedFile>)
         match known.remove(&file.name) {
             Some(part) if !newer.iter().any(|slice| slice.overlaps(&part.slice)) => {
                 newer.push(part.slice.clone());
-                file.asked = Some(AskedFor { slice: part.slice, records: part.records });
+                file.asked = Some(AskedFor { slice: part.slice, records: Some(part.records) });
             }
             _ => left_out.push(file.name.clone()),
         }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::facts::fields;
-use super::{options, plan};
+use super::plan::Terms;
+use super::{bulk, options, plan};
 use crate::dataset::FileName;
 use crate::dataset::asked::{AskRefusal, Asked, AskedSecret, GetRequest};
 use crate::dataset::slice::{Comparator, Slice};
@@ -22,7 +23,16 @@ pub(super) const QUICK_STATS: Asked = Asked {
     answer_bytes: 512 << 20,
     manners: options::manners,
     want: options::want,
-    plan: plan::plan,
+    files: options::files,
+    content,
+    plan: |input| {
+        let terms = Terms {
+            years: options::years(input.options).map(|year| year.to_string()).collect(),
+            limit: options::limit(input.options),
+            max_age_days: options::max_age_days(input.options),
+        };
+        plan::plan(input, terms)
+    },
     count: |slice| GetRequest { path: "/get_counts/", query: query(slice) },
     data: |slice| {
         let mut query = query(slice);
@@ -142,8 +152,20 @@ fn part_name(slice: &Slice, asked_at: Timestamp) -> String {
     format!("{}-{checksum}.{}.csv.gz", told.join("-"), asked_at.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-/// What the name of a part says.
+/// The sector of a bulk file: `crops` of `qs.crops_20260102.txt.gz`. Those of the census repeat what these hold.
+fn content(name: &str) -> Option<&str> {
+    let (sector, day) = name.strip_prefix("qs.")?.strip_suffix(".txt.gz")?.rsplit_once('_')?;
+    let is_day = day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit());
+    (is_day && bulk::SECTORS.iter().any(|(_, known)| *known == sector)).then_some(sector)
+}
+
+/// What the name of a part, or of a bulk file, says.
 pub(super) fn file_name(name: &str) -> Option<FileName> {
+    if content(name).is_some() {
+        let day = name.strip_suffix(".txt.gz")?.get(name.len() - 15..)?;
+        let run_date = jiff::civil::Date::strptime("%Y%m%d", day).ok()?;
+        return Some(FileName { run_date: Some(run_date), order_key: day.to_owned() });
+    }
     let (what, time) = name.strip_suffix(".csv.gz")?.rsplit_once('.')?;
     let is_time = time.len() == 16 && time.ends_with('Z') && time.as_bytes().get(8) == Some(&b'T');
     let day = time.get(..8)?;
@@ -212,6 +234,12 @@ mod tests {
             assert_eq!(file_name(bad), None, "{bad}");
         }
         assert_ne!(part_name(&Slice::default(), time), name);
+        let bulk = file_name("qs.animals_products_20260102.txt.gz").unwrap();
+        assert_eq!(
+            (bulk.order_key.as_str(), content("qs.animals_products_20260102.txt.gz")),
+            ("20260102", Some("animals_products"))
+        );
+        assert_eq!(file_name("qs.census2022_20260102.txt.gz"), None);
         assert_eq!(query(&slice)[0], ("state_alpha".to_owned(), "AL".to_owned()));
     }
 }

@@ -25,6 +25,7 @@ pub const NASS: Dataset = Dataset {
     format: "CSV",
     private: None,
     folder: "nass/",
+    target: "",
     tables: &[facts::FACTS],
     file_name: feed::file_name,
     near_name: |_| None,

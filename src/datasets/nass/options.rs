@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use serde_json::Value;
+
 use super::facts::filters;
 use super::near::near;
 use super::plan::{LEVELS, SECTORS, SOURCES, STATES};
@@ -34,6 +36,16 @@ pub struct NassOptions {
     /// nass: only this level of aggregation, such as COUNTY; may be given more than once
     #[arg(long = "agg-level", value_name = "LEVEL")]
     pub nass_agg_level: Vec<String>,
+    /// nass: the table, with its schema before a dot if it is another one; it has its own lock and rows of the ledger [default:
+    /// nass_facts]
+    #[arg(long = "table", value_name = "[SCHEMA.]NAME")]
+    pub nass_table: Option<String>,
+    /// nass: api asks the service; bulk reads the files of --bulk-url
+    #[arg(long = "via", value_name = "api|bulk", default_value = "api")]
+    pub nass_via: String,
+    /// nass: the folder in which the bulk files of the sectors lie; the newest of each counts
+    #[arg(long = "bulk-url", value_name = "dir:PATH")]
+    pub nass_bulk_url: Option<String>,
     /// nass: where the service is, without /get_counts/ and /api_GET/ [default: the one of NASS]
     #[arg(long = "api-url", env = "MERGANSER_NASS_API_URL", value_name = "URL")]
     pub nass_api_url: Option<String>,
@@ -61,7 +73,7 @@ impl NassOptions {
             }
         }
         let years = (self.nass_from.as_ref().and(options.get("from")), options.get("to"));
-        if let (Some(from), Some(to)) = (years.0.and_then(|y| y.as_i64()), years.1.and_then(|y| y.as_i64()))
+        if let (Some(from), Some(to)) = (years.0.and_then(Value::as_i64), years.1.and_then(Value::as_i64))
             && from > to
         {
             return Err(format!("--from {from} is after --to {to}"));
@@ -76,6 +88,17 @@ impl NassOptions {
             let levels: Result<Vec<_>, _> =
                 self.nass_agg_level.iter().map(|level| known("agg_level_desc", level)).collect();
             options.insert("agg_level".to_owned(), levels?.into());
+        }
+        match (self.nass_via.trim().to_ascii_lowercase().as_str(), &self.nass_bulk_url) {
+            ("api", _) => {}
+            ("bulk", Some(url)) if url.trim().starts_with("dir:") => {
+                options.insert("bulk_url".to_owned(), url.trim().into());
+            }
+            ("bulk", Some(url)) => return Err(format!("--bulk-url is a folder, dir:PATH, not `{url}`")),
+            ("bulk", None) => {
+                return Err("--via bulk reads a folder of bulk files: --bulk-url dir:PATH".into());
+            }
+            (other, _) => return Err(format!("--via is api or bulk, not `{other}`")),
         }
         if let Some(url) = &self.nass_api_url {
             let url = url.trim().trim_end_matches('/');
@@ -183,7 +206,7 @@ pub(super) fn or_near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 /// All that the run asks for.
 pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
     let misasked = |message: String| Misasked { message, hint: None };
-    let number = |name: &str| options.get(name).and_then(serde_json::Value::as_i64);
+    let number = |name: &str| options.get(name).and_then(Value::as_i64);
     let Some(from) = number("from") else {
         return Err(Misasked {
             message: "which years is not given".into(),
@@ -205,7 +228,7 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
         slice = slice.and(test);
     }
     let texts = |name: &str| {
-        let values = options.get(name).and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        let values = options.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
         values.into_iter().filter_map(|value| value.as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
     let mut tests = Vec::new();
@@ -234,30 +257,35 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
     Ok(slice)
 }
 
+/// Where the bulk files are that the run takes, instead of asking.
+pub(super) fn files(options: &Options) -> Option<String> {
+    options.get("bulk_url").and_then(Value::as_str).map(str::to_owned)
+}
+
 /// The years of a run.
 pub(super) fn years(options: &Options) -> RangeInclusive<i64> {
-    let number = |name: &str| options.get(name).and_then(serde_json::Value::as_i64);
+    let number = |name: &str| options.get(name).and_then(Value::as_i64);
     let from = number("from").unwrap_or_default();
     from..=number("to").unwrap_or(from)
 }
 
 /// How many records an answer has at most.
 pub(super) fn limit(options: &Options) -> u64 {
-    options.get("api_limit").and_then(serde_json::Value::as_u64).unwrap_or(LIMIT)
+    options.get("api_limit").and_then(Value::as_u64).unwrap_or(LIMIT)
 }
 
 /// For how long an answer is as good as a new one.
 pub(super) fn max_age_days(options: &Options) -> u32 {
-    let days = options.get("max_age").and_then(serde_json::Value::as_u64);
+    let days = options.get("max_age").and_then(Value::as_u64);
     days.and_then(|days| u32::try_from(days).ok()).unwrap_or(MAX_AGE_DAYS)
 }
 
 /// Where the service is and how often it may be asked. Beyond the rate that it bears, the window bears as much more.
 pub(super) fn manners(options: &Options) -> Manners {
-    let per_minute = options.get("api_rate").and_then(serde_json::Value::as_f64).unwrap_or(RATE);
+    let per_minute = options.get("api_rate").and_then(Value::as_f64).unwrap_or(RATE);
     let burst = 10;
     Manners {
-        base: options.get("api_url").and_then(serde_json::Value::as_str).unwrap_or(API).to_owned(),
+        base: options.get("api_url").and_then(Value::as_str).unwrap_or(API).to_owned(),
         per_minute,
         burst,
         window: (300, (per_minute * 5.0).floor() as u32 + burst),
@@ -276,6 +304,9 @@ mod tests {
             nass_to: Some(to.into()),
             nass_filter: texts(filters),
             nass_agg_level: texts(levels),
+            nass_table: None,
+            nass_via: "api".into(),
+            nass_bulk_url: None,
             nass_api_url: None,
             nass_api_rate: None,
             nass_api_limit: None,

@@ -53,7 +53,12 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     let mut parser = Parser {
         input,
         header,
-        writer: FactsWriter::new(input.batch_records),
+        key: KEY.iter().filter_map(|name| place(name)).collect(),
+        value: place(VALUE).unwrap_or_default(),
+        cv: place(CV).unwrap_or_default(),
+        is_bulk,
+        lines: 0,
+        writer: FactsWriter::new(input),
         parsed: Parsed { complete: true, unknown, ..Parsed::default() },
     };
     loop {
@@ -67,7 +72,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
             }
         }
         parser.record(&record, sink)?;
-        if parser.parsed.records_seen.is_multiple_of(SAY_EVERY) {
+        if parser.lines.is_multiple_of(SAY_EVERY) {
             sink.progress(parser.parsed.records_seen, reader.position().byte(), 0);
         }
     }
@@ -109,12 +114,19 @@ impl Header {
 struct Parser<'a> {
     input: &'a ParseInput<'a>,
     header: Header,
+    /// The places of the key among the fields.
+    key: Vec<usize>,
+    value: usize,
+    cv: usize,
+    /// A bulk file holds more than what is wanted.
+    is_bulk: bool,
+    lines: u64,
     writer: FactsWriter,
     parsed: Parsed,
 }
 
 /// What is wrong with a record.
-struct Flaw {
+struct FactFlaw {
     field: Option<&'static str>,
     value: Option<String>,
     reason: String,
@@ -122,15 +134,19 @@ struct Flaw {
 
 impl Parser<'_> {
     fn record(&mut self, record: &ByteRecord, sink: &mut dyn Sink) -> Result<(), ParseError> {
+        self.lines += 1;
+        if self.is_bulk && !self.is_wanted(record) {
+            return Ok(());
+        }
         self.parsed.records_seen += 1;
-        let ordinal = self.parsed.records_seen;
+        let ordinal = self.lines;
         let offset_bytes = record.position().map_or(0, csv::Position::byte);
         let place = RecordPlace::new(self.input.file_no, ordinal, offset_bytes);
         let flaw = match self.texts(record) {
             Err(flaw) => (flaw, None),
             Ok(texts) => match self.cells(&texts) {
                 Ok((cells, record_id)) => return Ok(self.writer.add(place, &record_id, &cells, sink)?),
-                Err(flaw) => (flaw, Some(record_id(&texts))),
+                Err(flaw) => (flaw, Some(self.record_id(&texts))),
             },
         };
         self.parsed.records_failed += 1;
@@ -140,7 +156,7 @@ impl Parser<'_> {
             record_id,
             ordinal,
             offset_bytes,
-            table: Some(FACTS.name),
+            table: self.input.tables.first().map(|table| table.name),
             field: flaw.field.map(str::to_owned),
             value: flaw.value,
             reason: flaw.reason,
@@ -149,9 +165,21 @@ impl Parser<'_> {
         Ok(())
     }
 
+    /// Is a line of a bulk file wanted? Where nobody can tell, it is.
+    fn is_wanted(&self, record: &ByteRecord) -> bool {
+        let Some(slice) = self.input.slice.filter(|_| record.len() == self.header.columns) else {
+            return true;
+        };
+        slice.tests.iter().all(|test| {
+            let cell =
+                place(&test.column).and_then(|at| self.header.places.get(at)).and_then(|at| record.get(*at));
+            test.passes(std::str::from_utf8(cell.unwrap_or_default()).unwrap_or_default())
+        })
+    }
+
     /// The cells of a line, in the order of the fields.
-    fn texts<'r>(&self, record: &'r ByteRecord) -> Result<Vec<&'r str>, Flaw> {
-        let flaw = |field, reason: String| Flaw { field, value: None, reason };
+    fn texts<'r>(&self, record: &'r ByteRecord) -> Result<Vec<&'r str>, FactFlaw> {
+        let flaw = |field, reason: String| FactFlaw { field, value: None, reason };
         if record.len() != self.header.columns {
             let reason =
                 format!("it has {} columns, and the header has {}", record.len(), self.header.columns);
@@ -169,23 +197,24 @@ impl Parser<'_> {
     }
 
     /// A cell for each column of the table, and the record's key.
-    fn cells<'r>(&self, texts: &[&'r str]) -> Result<(Vec<Fact<'r>>, String), Flaw> {
+    fn cells<'r>(&self, texts: &[&'r str]) -> Result<(Vec<Fact<'r>>, String), FactFlaw> {
         if let Some(slice) = self.input.slice
             && let Some(test) = slice.broken(|column| of(texts, column))
         {
             let field = fields().find(|name| *name == test.column);
             let value = Some(of(texts, &test.column).to_owned());
-            return Err(Flaw { field, value, reason: format!("it was not asked for: {test}") });
+            return Err(FactFlaw { field, value, reason: format!("it was not asked for: {test}") });
         }
-        let value = self.figure(texts, VALUE)?;
-        let cv = self.figure(texts, CV)?;
-        let id = record_id(texts);
-        let bad = |name: &'static str, what: &str| Flaw {
+        let value = figure(texts[self.value], VALUE)?;
+        let cv = figure(texts[self.cv], CV)?;
+        let id = self.record_id(texts);
+        let bad = |name: &'static str, what: &str| FactFlaw {
             field: Some(name),
             value: Some(of(texts, name).chars().take(VALUE_CHARS).collect()),
             reason: format!("it is no {what}"),
         };
         let mut cells = Vec::with_capacity(FACTS.columns.len());
+        let mut next = texts.iter();
         for column in FACTS.columns {
             let CellSource::Element(name) = column.source else {
                 cells.push(match column.name {
@@ -200,7 +229,8 @@ impl Parser<'_> {
                 });
                 continue;
             };
-            let text = of(texts, name);
+            // The columns that are fields are in the order of these.
+            let text = next.next().copied().unwrap_or_default();
             cells.push(match name {
                 VALUE => number(&value),
                 CV => number(&cv),
@@ -215,14 +245,29 @@ impl Parser<'_> {
         Ok((cells, id))
     }
 
-    fn figure(&self, texts: &[&str], name: &'static str) -> Result<Figure, Flaw> {
-        let text = of(texts, name);
-        value::figure(text).ok_or_else(|| Flaw {
-            field: Some(name),
-            value: Some(text.chars().take(VALUE_CHARS).collect()),
-            reason: "it is neither a number nor a code".into(),
+    /// The key of a record: 16 bytes of a hash of what makes it the one that it is, as 32 hex digits.
+    fn record_id(&self, texts: &[&str]) -> String {
+        let mut hash = Sha256::new();
+        for at in &self.key {
+            hash.update(texts.get(*at).copied().unwrap_or_default().trim_end().as_bytes());
+            hash.update([0x1f]);
+        }
+        let digest = hash.finalize();
+        digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
+            use std::fmt::Write as _;
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
         })
     }
+}
+
+fn figure(text: &str, name: &'static str) -> Result<Figure, FactFlaw> {
+    value::figure(text).ok_or_else(|| FactFlaw {
+        field: Some(name),
+        value: Some(text.chars().take(VALUE_CHARS).collect()),
+        reason: "it is neither a number nor a code".into(),
+    })
 }
 
 fn code<'a>(figure: &Figure) -> Fact<'a> {
@@ -239,25 +284,14 @@ fn number<'a>(figure: &Figure) -> Fact<'a> {
     }
 }
 
-/// The cell of a field.
-fn of<'a>(texts: &[&'a str], name: &str) -> &'a str {
-    fields().position(|field| field == name).and_then(|at| texts.get(at).copied()).unwrap_or_default()
+/// The place of a field among the fields.
+fn place(name: &str) -> Option<usize> {
+    fields().position(|field| field == name)
 }
 
-/// The key of a record: 16 bytes of a hash of what makes it the one that it is, as 32 hex digits.
-fn record_id(texts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for name in KEY {
-        hash.update(of(texts, name).trim_end().as_bytes());
-        hash.update([0x1f]);
-    }
-    let digest = hash.finalize();
-    digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
-        use std::fmt::Write as _;
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// The cell of a field.
+fn of<'a>(texts: &[&'a str], name: &str) -> &'a str {
+    place(name).and_then(|at| texts.get(at).copied()).unwrap_or_default()
 }
 
 fn fragment(record: &ByteRecord, most: usize) -> Option<String> {

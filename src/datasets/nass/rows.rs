@@ -10,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::facts::FACTS;
 use crate::dataset::records::{RecordPlace, RecordsWriter};
-use crate::dataset::{ColumnType, RowBatch, Sink, SinkClosed};
+use crate::dataset::{ColumnType, ParseInput, RowBatch, Sink, SinkClosed};
 
 /// A cell of a good record.
 #[derive(Debug)]
@@ -37,10 +37,12 @@ pub(super) struct FactsWriter {
     columns: Vec<Builder>,
     records: RecordsWriter,
     batch_records: usize,
+    /// The table, by the name that it has in this run.
+    table: &'static str,
 }
 
 impl FactsWriter {
-    pub(super) fn new(batch_records: usize) -> Self {
+    pub(super) fn new(input: &ParseInput<'_>) -> Self {
         let kind = |kind: ColumnType| match kind {
             ColumnType::Int => DataType::Int32,
             ColumnType::Date => DataType::Date32,
@@ -60,7 +62,8 @@ impl FactsWriter {
             record_no: Int64Builder::new(),
             columns: FACTS.columns.iter().map(|column| builder(column.kind)).collect(),
             records: RecordsWriter::default(),
-            batch_records,
+            batch_records: input.batch_records,
+            table: input.tables.first().map_or(FACTS.name, |table| table.name),
         }
     }
 
@@ -110,7 +113,7 @@ impl FactsWriter {
         let arrays = std::iter::once(number).chain(columns).collect();
         let rows = RecordBatch::try_new(self.schema.clone(), arrays);
         let rows = rows.expect("every column got one cell a record");
-        sink.rows(RowBatch { table: FACTS.name, rows })?;
+        sink.rows(RowBatch { table: self.table, rows })?;
         sink.rows(self.records.finish())
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn year(text: &str) -> Option<i32> {
 pub(super) fn day(text: &str) -> Option<i32> {
     let day: jiff::civil::Date = text.trim().parse().ok()?;
     let epoch = jiff::civil::date(1970, 1, 1);
-    i32::try_from(epoch.until(day).ok()?.get_days()).ok()
+    Some(epoch.until(day).ok()?.get_days())
 }
 
 /// Microseconds since 1970 of `2012-12-31 00:00:00`, with a fraction or without.

@@ -43,6 +43,7 @@ pub const OCA: Dataset = Dataset {
     format: "XML",
     private: Some("street lines"),
     folder: "",
+    target: "",
     tables: tables::TABLES,
     file_name: file_name::file_name,
     near_name: file_name::near_name,

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
-use super::asker::Miss;
+use super::asker::Unanswered;
 use crate::clients::http::Answering;
 use crate::clients::store::{ObjectWriter, Store, Written};
 use crate::dataset::asked::{Asked, AskedPart};
@@ -55,12 +55,12 @@ impl Answers<'_> {
     }
 
     /// Puts an answer into the archive as it comes. One that breaks off, or is none, leaves nothing there.
-    pub(super) async fn keep(&self, slice: &Slice, answer: &mut Answering) -> Result<AskedPart, Miss> {
+    pub(super) async fn keep(&self, slice: &Slice, answer: &mut Answering) -> Result<AskedPart, Unanswered> {
         let asked_at = Timestamp::now();
         let name = (self.asked.part_name)(slice, asked_at);
-        let mut packed = self.packed(&name).await.map_err(Miss::Failed)?;
+        let mut packed = self.packed(&name).await.map_err(Unanswered::Failed)?;
         match self.take(answer, &mut packed).await {
-            Ok(()) => self.finish((slice, &name, asked_at), packed).await.map_err(Miss::Failed),
+            Ok(()) => self.finish((slice, &name, asked_at), packed).await.map_err(Unanswered::Failed),
             Err(miss) => {
                 packed.writer.abort().await;
                 Err(miss)
@@ -82,12 +82,12 @@ impl Answers<'_> {
         Ok(Packed {
             writer,
             encoder: GzEncoder::new(Vec::new(), Compression::fast()),
-            lines: Lines::default(),
+            lines: CsvLines::default(),
         })
     }
 
-    async fn take(&self, answer: &mut Answering, packed: &mut Packed) -> Result<(), Miss> {
-        let again = |why: &str| Miss::Again {
+    async fn take(&self, answer: &mut Answering, packed: &mut Packed) -> Result<(), Unanswered> {
+        let again = |why: &str| Unanswered::Again {
             why: format!("the answer {why}"),
             not_before: std::time::Duration::ZERO,
         };
@@ -101,7 +101,7 @@ impl Answers<'_> {
             if bytes > self.asked.answer_bytes {
                 return Err(again("is too long"));
             }
-            packed.add(&chunk).await.map_err(Miss::Failed)?;
+            packed.add(&chunk).await.map_err(Unanswered::Failed)?;
         }
         match begun {
             true => Ok(()),
@@ -134,7 +134,7 @@ impl Answers<'_> {
 struct Packed {
     writer: ObjectWriter,
     encoder: GzEncoder<Vec<u8>>,
-    lines: Lines,
+    lines: CsvLines,
 }
 
 impl Packed {
@@ -157,13 +157,13 @@ impl Packed {
 
 /// Counts the records of a table as it comes: lines, without the first. A line break in quotes is none.
 #[derive(Debug, Default)]
-struct Lines {
+struct CsvLines {
     lines: u64,
     is_quoted: bool,
     is_open: bool,
 }
 
-impl Lines {
+impl CsvLines {
     fn count(&mut self, bytes: &[u8]) {
         for byte in bytes {
             match byte {
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn records_are_counted_whatever_is_in_their_cells() {
         let count = |pieces: &[&str]| {
-            let mut lines = Lines::default();
+            let mut lines = CsvLines::default();
             pieces.iter().for_each(|piece| lines.count(piece.as_bytes()));
             lines.records()
         };

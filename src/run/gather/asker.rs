@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 
 use super::rate::Rate;
 use crate::clients::http::{Answering, Http, HttpError};
-use crate::config::Secret;
+use crate::config::ApiSecret;
 use crate::dataset::asked::{AskRefusal, Asked, GetRequest, Manners};
 use crate::error::Cause;
 
@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Why an answer was not taken.
 #[derive(Debug)]
-pub(super) enum Miss {
+pub(super) enum Unanswered {
     /// Another try may be answered.
     Again {
         why: String,
@@ -34,23 +34,23 @@ pub(super) enum Miss {
     Failed(Cause),
 }
 
-impl From<HttpError> for Miss {
+impl From<HttpError> for Unanswered {
     fn from(error: HttpError) -> Self {
         Self::Again { why: error.to_string(), not_before: Duration::ZERO }
     }
 }
 
 /// A service that is asked.
-pub(super) struct Asker {
+pub(super) struct ServiceAsker {
     asked: &'static Asked,
     http: Http,
-    secret: Secret,
+    secret: ApiSecret,
     rate: Rate,
     pub requests: u64,
 }
 
-impl Asker {
-    pub(super) fn new(asked: &'static Asked, manners: &Manners, secret: Secret) -> Result<Self, Cause> {
+impl ServiceAsker {
+    pub(super) fn new(asked: &'static Asked, manners: &Manners, secret: ApiSecret) -> Result<Self, Cause> {
         let base =
             manners.base.parse().map_err(|error| Cause::usage(format!("{}: {error}", manners.base)))?;
         let refused =
@@ -73,8 +73,10 @@ impl Asker {
     ) -> Result<Result<T, AskRefusal>, Cause> {
         self.patiently(request, what, async |answer: &mut Answering| {
             let bytes = answer.bytes(SMALL_BYTES).await?;
-            let unread =
-                || Miss::Again { why: "the answer says something else".into(), not_before: Duration::ZERO };
+            let unread = || Unanswered::Again {
+                why: "the answer says something else".into(),
+                not_before: Duration::ZERO,
+            };
             read(&bytes).ok_or_else(unread)
         })
         .await
@@ -88,7 +90,7 @@ impl Asker {
         &mut self,
         request: &GetRequest,
         what: &str,
-        mut take: impl AsyncFnMut(&mut Answering) -> Result<T, Miss>,
+        mut take: impl AsyncFnMut(&mut Answering) -> Result<T, Unanswered>,
     ) -> Result<Result<T, AskRefusal>, Cause> {
         let mut tried = 0;
         loop {
@@ -100,10 +102,10 @@ impl Asker {
                 Err(miss) => miss,
             };
             let (why, not_before) = match miss {
-                Miss::Failed(cause) => return Err(cause),
-                Miss::Refused(AskRefusal::Unknown, status) => return Err(self.unknown(status)),
-                Miss::Refused(refusal, _) => return Ok(Err(refusal)),
-                Miss::Again { why, not_before } => (why, not_before),
+                Unanswered::Failed(cause) => return Err(cause),
+                Unanswered::Refused(AskRefusal::Unknown, status) => return Err(self.unknown(status)),
+                Unanswered::Refused(refusal, _) => return Ok(Err(refusal)),
+                Unanswered::Again { why, not_before } => (why, not_before),
             };
             tried += 1;
             if tried >= TRIES {
@@ -132,7 +134,7 @@ impl Asker {
     }
 
     /// Sends a request when its turn has come; gives an answer that is a success.
-    async fn once(&mut self, request: &GetRequest) -> Result<Answering, Miss> {
+    async fn once(&mut self, request: &GetRequest) -> Result<Answering, Unanswered> {
         loop {
             match self.rate.take(Instant::now()) {
                 Duration::ZERO => break,
@@ -150,11 +152,11 @@ impl Asker {
         let status = answer.status;
         let words = answer.bytes(REFUSAL_BYTES).await.unwrap_or_default();
         match (self.asked.refusal)(status, &words) {
-            AskRefusal::Busy => Err(Miss::Again {
+            AskRefusal::Busy => Err(Unanswered::Again {
                 why: format!("the service answered with HTTP {status}"),
                 not_before: answer.retry_after.unwrap_or_default(),
             }),
-            refusal => Err(Miss::Refused(refusal, status)),
+            refusal => Err(Unanswered::Refused(refusal, status)),
         }
     }
 

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use self::answers::Answers;
-use self::asker::{Asker, Miss};
-use crate::config::{AskingConfig, Selection};
+use self::asker::ServiceAsker;
+use crate::config::{ApiSecret, AskingConfig};
 use crate::dataset::asked::{AskPlan, AskRefusal, Asked, AskedPart, PlanInput, PlanStep, PlannedPart};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
@@ -67,8 +67,9 @@ pub async fn gather(context: &RunContext) -> Result<Option<Gathered>, Cause> {
     let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else {
         return Ok(None);
     };
+    let Some(secret) = &asking.secret else { return Ok(None) };
     let step = context.begin(0, "gather").await?;
-    let mut gathering = Gathering::open(context, asked, asking).await?;
+    let mut gathering = Gathering::open(context, asked, asking, secret).await?;
     let parts = gathering.run().await?;
     let unsent = gathering.plan.unsent();
     let plan = GatheredPlan {
@@ -112,9 +113,6 @@ pub async fn forget(context: &RunContext) -> Result<(), Cause> {
 /// What the parts of the archive with these names were asked for; those of which nobody says it are left out.
 pub async fn asked_for(context: &RunContext, names: &[String]) -> Result<Vec<AskedPart>, Cause> {
     let Some(asked) = context.dataset().asked else { return Ok(Vec::new()) };
-    if matches!(context.from.selection, Selection::Asked) {
-        return Ok(Vec::new());
-    }
     let answers = Answers { asked, store: &context.store, objects: context.objects() };
     let mut known = Vec::new();
     for name in names {
@@ -133,7 +131,7 @@ struct Gathering<'a> {
     context: &'a RunContext,
     asked: &'static Asked,
     answers: Answers<'a>,
-    asker: Asker,
+    asker: ServiceAsker,
     plan: Box<dyn AskPlan>,
     key: String,
     data_requests: u64,
@@ -144,6 +142,7 @@ impl<'a> Gathering<'a> {
         context: &'a RunContext,
         asked: &'static Asked,
         asking: &AskingConfig,
+        secret: &ApiSecret,
     ) -> Result<Self, Cause> {
         let answers = Answers { asked, store: &context.store, objects: context.objects() };
         let options = &context.processing.options;
@@ -158,7 +157,7 @@ impl<'a> Gathering<'a> {
             now: Timestamp::now(),
             fetches,
         });
-        let asker = Asker::new(asked, &(asked.manners)(options), asking.secret.clone())?;
+        let asker = ServiceAsker::new(asked, &(asked.manners)(options), secret.clone())?;
         Ok(Self { context, asked, answers, asker, plan, key, data_requests: 0 })
     }
 
@@ -220,10 +219,8 @@ impl<'a> Gathering<'a> {
         let what = format!("{slice}, {records} records");
         let before = self.asker.requests;
         let answers = &self.answers;
-        let kept = self
-            .asker
-            .patiently(&request, &what, async |answer| answers.keep(slice, answer).await.map_err(Miss::from))
-            .await;
+        let kept =
+            self.asker.patiently(&request, &what, async |answer| answers.keep(slice, answer).await).await;
         self.data_requests += self.asker.requests - before;
         match kept? {
             Ok(part) => self.came(part).await,

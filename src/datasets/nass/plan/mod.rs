@@ -11,8 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::walk::Walk;
-use super::options;
+use self::walk::PlanWalk;
 use crate::dataset::asked::{AskPlan, AskedPart, PlanInput, PlanStep};
 use crate::dataset::slice::{Comparator, Slice};
 
@@ -51,8 +50,16 @@ struct CountOf {
     asked: u32,
 }
 
+/// What a plan must know of a run's options.
+pub(super) struct Terms {
+    pub years: Vec<String>,
+    /// Records of one answer.
+    pub limit: u64,
+    pub max_age_days: u32,
+}
+
 /// Begins, or goes on where a run was that did not end.
-pub(super) fn plan(input: &PlanInput<'_>) -> Box<dyn AskPlan> {
+pub(super) fn plan(input: &PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
     let saved = input.saved.and_then(|saved| serde_json::from_value::<CountPlan>(saved.clone()).ok());
     let is_recent = |plan: &CountPlan| {
         let age = input.now.duration_since(plan.began);
@@ -66,10 +73,10 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Box<dyn AskPlan> {
     known.sort_by(|a, b| b.asked_at.cmp(&a.asked_at).then(a.name.cmp(&b.name)));
     Box::new(CountPlan {
         want: input.want.clone(),
-        years: options::years(input.options).map(|year| year.to_string()).collect(),
-        limit: options::limit(input.options),
+        years: terms.years,
+        limit: terms.limit,
         known,
-        max_age_days: options::max_age_days(input.options),
+        max_age_days: terms.max_age_days,
         began: input.now,
         counts: HashMap::new(),
         fetched: HashMap::new(),
@@ -128,7 +135,7 @@ impl CountPlan {
 
 impl AskPlan for CountPlan {
     fn next(&self) -> PlanStep {
-        let mut walk = Walk::new(self);
+        let mut walk = PlanWalk::new(self);
         match walk.all() {
             Ok(()) => PlanStep::Done(walk.parts),
             Err(step) => step,
@@ -163,7 +170,7 @@ impl AskPlan for CountPlan {
     }
 
     fn tree(&self) -> Vec<String> {
-        let mut walk = Walk::new(self);
+        let mut walk = PlanWalk::new(self);
         // Where it ends early, this is as far as it goes.
         let _ = walk.all();
         walk.tree

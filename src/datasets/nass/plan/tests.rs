@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::super::{feed, options};
 use super::*;
 use crate::dataset::Options;
 use crate::dataset::asked::PlannedPart;
@@ -151,7 +152,7 @@ fn begin(
     fetches: bool,
 ) -> Box<dyn AskPlan> {
     let want = options::want(options).unwrap();
-    plan(&PlanInput { options, want: &want, archived, saved, now: now(), fetches })
+    (feed::QUICK_STATS.plan)(&PlanInput { options, want: &want, archived, saved, now: now(), fetches })
 }
 
 /// Every record is in exactly one part, and no part is over the limit.
@@ -213,7 +214,9 @@ fn few_are_asked_and_answers_are_full() {
         println!("{years:?} {a_state} {limit}: {full} full, {fetches} fetched, {calls} calls");
         assert!(full >= 10, "{full}");
         assert!(fetches * 10 <= full * 13, "{fetches} requests for {full} full answers ({years:?})");
-        assert!(calls <= full * 3, "{calls} calls for {full} full answers ({years:?})");
+        // Of a single year nothing is known beforehand.
+        let most = if years.clone().count() == 1 { 33 } else { 30 };
+        assert!(calls * 10 <= full * most, "{calls} calls for {full} full answers ({years:?})");
     }
 }
 

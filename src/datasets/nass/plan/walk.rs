@@ -21,7 +21,7 @@ struct Atom {
     records: u64,
 }
 
-pub(super) struct Walk<'a> {
+pub(super) struct PlanWalk<'a> {
     plan: &'a CountPlan,
     weights: Weights,
     pub(super) parts: Vec<PlannedPart>,
@@ -29,7 +29,7 @@ pub(super) struct Walk<'a> {
     depth: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> PlanWalk<'a> {
     pub(super) fn new(plan: &'a CountPlan) -> Self {
         let mut weights = Weights::default();
         for part in plan.known.iter().rev() {
@@ -180,9 +180,9 @@ impl<'a> Walk<'a> {
                 self.weights.learn(dimension, &within, &values, found);
                 let atom = Atom { values, records: found };
                 if found <= limit {
-                    atoms.push(atom)
+                    atoms.push(atom);
                 } else {
-                    over.push(atom)
+                    over.push(atom);
                 }
                 return Ok(records.saturating_sub(found));
             }

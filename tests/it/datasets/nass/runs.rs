@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use merganser::datasets::nass::bulk;
 use merganser::datasets::nass::columns::position;
+use merganser::datasets::nass::quickstats::records::StatRecords;
 
 use super::world::{KEY, World, records};
 use crate::support::quickstats::{Kind, Trouble};
@@ -38,12 +40,15 @@ async fn what_is_asked_for_becomes_rows_and_a_second_run_asks_for_no_record() {
 async fn a_revision_replaces_what_it_says_and_nothing_else() {
     let world = World::new("nass revision", records(2014..=2015, 600), 2_000).await;
     world.run("2014", "2015", &[]).await.exits(0);
-    world.pipeline.execute("create table other as select record_id, xmin::text as version from nass_facts").await;
+    world
+        .pipeline
+        .execute("create table other as select record_id, xmin::text as version from nass_facts")
+        .await;
     world.server.change(|api| {
         let mut records = (*api.records).clone();
-        let of = |records: &merganser::datasets::nass::quickstats::records::StatRecords, row: usize, name: &str| {
-            records.field(row, position(name).unwrap()).to_owned()
-        };
+        let of = |records: &merganser::datasets::nass::quickstats::records::StatRecords,
+                  row: usize,
+                  name: &str| { records.field(row, position(name).unwrap()).to_owned() };
         let row = (0..records.len()).find(|row| of(&records, *row, "year") == "2015").unwrap();
         records.set(row, position("Value").unwrap(), "77,777");
         records.remove(row + 1);
@@ -51,7 +56,8 @@ async fn a_revision_replaces_what_it_says_and_nothing_else() {
     });
     world.run("2015", "2015", &["--max-age", "0"]).await.exits(0);
     world.holds(2014..=2015).await;
-    let touched = "select count(*) from nass_facts join other using (record_id) where xmin::text <> version";
+    let touched =
+        "select count(*) from nass_facts join other using (record_id) where nass_facts.xmin::text <> version";
     assert_eq!(world.pipeline.one(touched).await, "1");
     let change = "select concat_ws(' ', inserted, replaced, deleted) from etl.table_changes join etl.runs using (run_id)
         order by started_at desc limit 1";
@@ -88,7 +94,11 @@ async fn a_run_that_is_killed_goes_on_where_it_was() {
         world.server.calm();
         for kind in [Kind::Count, Kind::Data] {
             let next = world.server.calls(kind) + 1;
-            world.server.trouble(kind, next + usize::from(kill % 2 == 0)..=usize::MAX, Trouble::Slow(Duration::from_secs(30)));
+            world.server.trouble(
+                kind,
+                next + usize::from(kill % 2 == 0)..=usize::MAX,
+                Trouble::Slow(Duration::from_secs(30)),
+            );
         }
         let mut words = world.words("2014", "2015", &url);
         words.extend(["--database-url"]);
@@ -98,7 +108,8 @@ async fn a_run_that_is_killed_goes_on_where_it_was() {
         words.extend(["--store", &store]);
         let envs = [("NASS_API_KEY".to_owned(), KEY.to_owned())];
         let mut run = crate::support::command(&words, envs);
-        let mut child = run.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut child =
+            run.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
         let held = async {
             while world.server.log().len() == sent && child.try_wait().unwrap().is_none() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -116,7 +127,11 @@ async fn a_run_that_is_killed_goes_on_where_it_was() {
     world.server.calm();
     world.run("2014", "2015", &[]).await.exits(0);
     world.holds(2014..=2015).await;
-    assert!(world.server.log().len() <= requests * 2 + 1, "{} requests, and {requests} are enough", world.server.log().len());
+    assert!(
+        world.server.log().len() <= requests * 2 + 1,
+        "{} requests, and {requests} are enough",
+        world.server.log().len()
+    );
 }
 
 #[tokio::test]
@@ -173,6 +188,90 @@ async fn the_archive_is_processed_again_without_a_request() {
     assert_eq!(world.server.log(), []);
 }
 
+/// Another table is a target of its own: it is not touched by a run into the first, and asks for nothing that is archived.
+#[tokio::test]
+async fn another_table_is_a_target_of_its_own() {
+    let world = World::new("nass table", records(2014..=2015, 300), 2_000).await;
+    world.run("2014", "2014", &[]).await.exits(0);
+    world.pipeline.execute("create schema figures").await;
+    world.run("2014", "2015", &["--table", "figures.facts_data"]).await.exits(0);
+    world.holds(2014..=2014).await;
+    assert_eq!(
+        world.pipeline.one("select count(distinct year) || ' ' || count(*) from figures.facts_data").await,
+        "2 3000"
+    );
+    let datasets = "select string_agg(distinct dataset || ' ' || target_schema, ', ' order by dataset || ' ' || target_schema) from etl.runs";
+    assert_eq!(world.pipeline.one(datasets).await, "nass public, nass_facts_data figures");
+    world.server.forget();
+    world.run("2014", "2015", &["--table", "figures.facts_data"]).await.exits(0);
+    assert_eq!(world.server.calls(Kind::Data), 0);
+    let objects: Vec<_> =
+        world.pipeline.objects().into_keys().filter(|key| key.ends_with("manifest.json")).collect();
+    assert_eq!(objects, ["public/nass/facts_data/manifest.json", "public/nass/manifest.json"]);
+    for (table, words) in
+        [("No Name", "no name of a table"), ("a-b", "no name of a table"), (".x", "no schema before the dot")]
+    {
+        let ran = world.run("2014", "2014", &["--table", table]).await.exits(2);
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+    world
+        .pipeline
+        .execute("create table figures.other (code text); create view figures.seen as select 1 as one")
+        .await;
+    for table in ["figures.other", "figures.seen"] {
+        let ran = world.run("2014", "2014", &["--table", table]).await;
+        assert_ne!(ran.code, 0, "{table}");
+    }
+    assert_eq!(world.pipeline.one("select count(*) from figures.other").await, "0");
+}
+
+/// The same records as bulk files: not one cell differs, and nobody is asked.
+#[tokio::test]
+async fn bulk_files_give_the_same_rows() {
+    let all = records(2013..=2015, 300);
+    let world = World::new("nass bulk", all.clone(), 2_000).await;
+    let folder = world.pipeline.folder().join("bulk");
+    std::fs::create_dir(&folder).unwrap();
+    let day: jiff::civil::Date = "2026-01-02".parse().unwrap();
+    write_bulk(&folder, "crops", day, &all);
+    // An older one, and one that repeats what the sectors have, are not read.
+    write_bulk(&folder, "crops", "2025-01-02".parse().unwrap(), &records(2001..=2014, 10));
+    write_bulk(&folder, "census2022", day, &all);
+    let url = format!("dir:{}", folder.display());
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", "commodity_desc=CORN"];
+    world.run("2014", "2015", &[&bulk[..], &["--table", "from_bulk"]].concat()).await.exits(0);
+    assert_eq!(world.server.log(), []);
+    world.run("2014", "2015", &["--filter", "commodity_desc=CORN"]).await.exits(0);
+    let differs = "select count(*) from ((table nass_facts except all table from_bulk)
+        union all (table from_bulk except all table nass_facts)) as differs";
+    assert_eq!(world.pipeline.one(differs).await, "0");
+    assert_eq!(
+        world
+            .pipeline
+            .one("select count(*) from from_bulk where commodity_desc = 'CORN' and year > 2013")
+            .await,
+        "1500"
+    );
+    // One that breaks off changes nothing.
+    let path = folder.join("qs.crops_20260102.txt.gz");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    assert_ne!(world.run("2014", "2015", &[&bulk[..], &["--table", "from_bulk"]].concat()).await.code, 0);
+    assert_eq!(world.pipeline.one(differs).await, "0");
+}
+
+fn write_bulk(folder: &std::path::Path, sector: &str, day: jiff::civil::Date, records: &StatRecords) {
+    let mut lines = Vec::new();
+    bulk::add_header(&mut lines);
+    for row in 0..records.len() {
+        bulk::add_line(&mut lines, &records.fields(row));
+    }
+    let file = std::fs::File::create(folder.join(bulk::file_name(sector, day))).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &lines).unwrap();
+    packed.finish().unwrap();
+}
+
 /// In no log line, no error, no object and no row of the ledger.
 #[tokio::test]
 async fn the_key_is_shown_nowhere() {
@@ -189,7 +288,10 @@ async fn the_key_is_shown_nowhere() {
         assert!(!String::from_utf8_lossy(&bytes).contains(KEY) && !name.contains(KEY), "{name}");
     }
     for table in ["runs", "steps", "parts", "plans", "failed_records"] {
-        let found = world.pipeline.one(&format!("select count(*) from etl.{table} as t where t::text like '%{KEY}%'")).await;
+        let found = world
+            .pipeline
+            .one(&format!("select count(*) from etl.{table} as t where t::text like '%{KEY}%'"))
+            .await;
         assert_eq!(found, "0", "{table}");
     }
 }

@@ -30,7 +30,20 @@ impl World {
 
     /// The arguments of a run over these years.
     pub fn words<'a>(&'a self, from: &'a str, to: &'a str, url: &'a str) -> Vec<&'a str> {
-        vec!["run", "nass", "--from", from, "--to", to, "--api-url", url, "--api-rate", "60000", "--api-limit", "2000"]
+        vec![
+            "run",
+            "nass",
+            "--from",
+            from,
+            "--to",
+            to,
+            "--api-url",
+            url,
+            "--api-rate",
+            "60000",
+            "--api-limit",
+            "2000",
+        ]
     }
 
     /// A run over these years, with more options.
@@ -56,14 +69,20 @@ impl World {
             "load_time" => "coalesce(to_char(load_time, 'YYYY-MM-DD HH24:MI:SS'), '')".to_owned(),
             name => format!("coalesce({name}::text, '')"),
         };
-        let cells: Vec<_> = COLUMNS.iter().map(|name| cell(name)).collect();
-        let rows = self.pipeline.column(&format!("select concat_ws('|', {}) from nass_facts", cells.join(", "))).await;
+        let cells: Vec<_> = COLUMNS.iter().map(cell).collect();
+        let rows = self
+            .pipeline
+            .column(&format!("select concat_ws('|', {}) from nass_facts", cells.join(", ")))
+            .await;
         let count = rows.len();
         let found: BTreeSet<_> = rows.into_iter().collect();
         assert_eq!(count, found.len(), "no row is there twice");
         let missing: Vec<_> = expected.difference(&found).take(3).collect();
         let unexpected: Vec<_> = found.difference(&expected).take(3).collect();
-        assert!(missing.is_empty() && unexpected.is_empty(), "missing {missing:#?}\nunexpected {unexpected:#?}");
+        assert!(
+            missing.is_empty() && unexpected.is_empty(),
+            "missing {missing:#?}\nunexpected {unexpected:#?}"
+        );
     }
 }
 
@@ -81,7 +100,9 @@ fn line(fields: &Fields<'_>) -> String {
 pub fn records(years: std::ops::RangeInclusive<i32>, a_state: usize) -> StatRecords {
     let mut records = StatRecords::default();
     for year in years {
-        for (number, (state, fips)) in [("AL", "01"), ("CA", "06"), ("IA", "19"), ("TX", "48"), ("VA", "51")].iter().enumerate() {
+        for (number, (state, fips)) in
+            [("AL", "01"), ("CA", "06"), ("IA", "19"), ("TX", "48"), ("VA", "51")].iter().enumerate()
+        {
             let count = a_state * (number + 1) / 3;
             for at in 0..count {
                 let (level, county, ansi) = match at % 10 {
@@ -98,7 +119,8 @@ pub fn records(years: std::ops::RangeInclusive<i32>, a_state: usize) -> StatReco
                     1 => "1,234.50".to_owned(),
                     _ => (at * 3).to_string(),
                 };
-                let (year, class, district) = (year.to_string(), format!("CLASS {at}"), format!("{:02}", at % 9 * 10));
+                let (year, class, district) =
+                    (year.to_string(), format!("CLASS {at}"), format!("{:02}", at % 9 * 10));
                 let cells = [
                     ("source_desc", "SURVEY"),
                     ("sector_desc", "CROPS"),

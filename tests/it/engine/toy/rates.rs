@@ -20,6 +20,7 @@ pub const RATES: Dataset = Dataset {
     format: "CSV",
     private: None,
     folder: "rates/",
+    target: "",
     tables: &[Table {
         name: "rates",
         element: "",
