@@ -3,5 +3,6 @@
 pub mod bulk;
 pub mod columns;
 mod counties;
+pub mod map;
 pub mod quickstats;
 pub mod sample;

@@ -1,3 +1,4 @@
 //! What is special to Quick Stats.
 
+mod map;
 mod server;
