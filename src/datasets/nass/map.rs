@@ -96,11 +96,19 @@ fn shapes() -> Vec<MapArea> {
             panel: 0,
             form: match county.rings {
                 "" => Form::Nowhere,
-                lines => Form::Shape(rings(lines)),
+                lines => form(rings(lines)),
             },
         }
     };
     counties().map(area).collect()
+}
+
+/// A city that is too small for a ring is a circle.
+fn form(rings: Rings) -> Form {
+    match rings.as_slice() {
+        [ring] if ring.len() == 1 => Form::Circle(ring[0]),
+        _ => Form::Shape(rings),
+    }
 }
 
 /// The name of a state, as people read it.
@@ -129,21 +137,24 @@ mod tests {
         let shapes = shapes();
         let codes: BTreeSet<_> = shapes.iter().flat_map(|area| &area.codes).collect();
         assert_eq!((shapes.len(), codes.len()), (3_231, 3_233));
-        let mut nowhere = BTreeSet::new();
+        let (mut nowhere, mut cities) = (BTreeSet::new(), Vec::new());
         for area in &shapes {
             assert!(!area.place.is_empty() && !area.name.is_empty(), "{}", area.key);
             match &area.form {
                 Form::Shape(rings) => {
                     assert!(rings.iter().all(|ring| ring.len() > 2), "{}", area.key);
+                    // The Aleutians reach beyond the edge.
                     let is_there = |(east, north): &(i32, i32)| {
-                        (0..=9_750).contains(east) && (-6_100..=0).contains(north)
+                        (-600..=9_750).contains(east) && (-6_100..=0).contains(north)
                     };
                     assert!(rings.iter().flatten().all(is_there), "{}", area.key);
                 }
-                _ => drop(nowhere.insert(&area.key[..2])),
+                Form::Circle(_) => cities.push(area.name.as_str()),
+                Form::Nowhere => drop(nowhere.insert(&area.key[..2])),
             }
         }
         assert_eq!(nowhere, BTreeSet::from(["60", "66", "69", "72", "78"]), "all else is drawn");
+        assert_eq!(cities, ["Falls Church", "Lexington", "Manassas Park"]);
     }
 
     #[test]

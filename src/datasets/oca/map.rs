@@ -217,6 +217,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::dataset::map::Point;
 
     #[test]
     fn every_line_of_the_files_is_an_area_of_its_own_with_codes_that_no_other_has() {

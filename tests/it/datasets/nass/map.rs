@@ -1,6 +1,6 @@
 //! The map of counties: the figure of each, and none where nothing is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use merganser::commands::demo::quickstats::read_bulk;
@@ -13,6 +13,7 @@ use merganser::datasets::nass::sample::{RecordsSample, write_records};
 use merganser::datasets::oca::OCA;
 use tempfile::TempDir;
 
+use crate::support::nass_values::{real, table};
 use crate::support::postgres::{self, TestDatabase};
 
 const COLUMNS: [&str; 8] = [
@@ -184,4 +185,24 @@ async fn of_several_years_the_median_and_of_two_sources_the_survey() {
     assert!(page.contains("Bushels an acre in one county"));
     config.measure = &MAP.measures[1];
     assert!(draw(&config, &url).await.unwrap_err().to_string().contains("nothing to draw"));
+}
+
+/// Whatever county NASS named in eleven years is on the map, but for what it combines.
+#[test]
+fn every_county_of_the_real_values_is_on_the_map() {
+    let Some(path) = real("counties.csv") else { return };
+    let known: BTreeSet<String> =
+        (MAP.divisions[0].shapes)().into_iter().flat_map(|area| area.codes).collect();
+    let (mut found, mut combined) = (0, 0);
+    for county in table(&path) {
+        let fips = format!("{}{}", county["state_fips_code"], county["county_code"]);
+        match county["county_code"].as_str() {
+            "998" => combined += 1,
+            _ => {
+                assert!(known.contains(&fips), "{fips} {}", county["county_name"]);
+                found += 1;
+            }
+        }
+    }
+    assert_eq!((found, combined), (2_487, 41));
 }

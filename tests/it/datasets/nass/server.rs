@@ -122,25 +122,6 @@ async fn it_fails_in_the_ways_of_the_real_one() {
 
 #[tokio::test]
 async fn too_many_calls_are_refused_with_a_page() {
-    let server =
-        QuickStatsServer::with(QuickStats::new(records(9)), Some((3, Duration::from_millis(400))), None);
-    let mut statuses = Vec::new();
-    for _ in 0..4 {
-        statuses.push(get(&server, "/get_counts/?").await.status().as_u16());
-    }
-    assert_eq!(statuses, [200, 200, 200, 429]);
-    assert!(text(&server, "/get_counts/?").await.starts_with("<!DOCTYPE HTML"));
-    tokio::time::sleep(Duration::from_millis(450)).await;
-    assert_eq!(get(&server, "/get_counts/?").await.status(), StatusCode::OK);
-}
-
-#[tokio::test]
-async fn bulk_files_come_whole_and_in_parts_and_say_which_they_are() {
-    let folder = tempfile::tempdir().unwrap();
-    let name = bulk::file_name("crops", jiff::civil::date(2026, 1, 2));
-    let path = folder.path().join(&name);
-    bulk::pack(&records(5000), "CROPS", fs::File::create(&path).unwrap()).unwrap();
-    let bytes = fs::read(&path).unwrap();
     // Long enough for the slowest machine.
     let rate = Some((3, Duration::from_secs(600)));
     let server = QuickStatsServer::with(QuickStats::new(records(9)), rate, None);
@@ -150,6 +131,61 @@ async fn bulk_files_come_whole_and_in_parts_and_say_which_they_are() {
     }
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
     assert!(text(&server, "/get_counts/?").await.starts_with("<!DOCTYPE HTML"));
+}
+
+#[tokio::test]
+async fn bulk_files_come_whole_and_in_parts_and_say_which_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = bulk::file_name("crops", jiff::civil::date(2026, 1, 2));
+    let path = folder.path().join(&name);
+    bulk::pack(&records(5000), "CROPS", fs::File::create(&path).unwrap()).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let server = QuickStatsServer::with(QuickStats::new(StatRecords::default()), None, Some(folder.path()));
+    let index = client().get(server.bulk_url()).send().await.unwrap().text().await.unwrap();
+    assert!(index.contains("<a href=\"qs.crops_20260102.txt.gz\">"), "{index}");
+
+    let url = format!("{}{name}", server.bulk_url());
+    let ask = |headers: &[(&'static str, &str)]| {
+        let request =
+            headers.iter().fold(client().get(&url), |request, (name, text)| request.header(*name, *text));
+        async move {
+            let response = request.send().await.unwrap();
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            (status, headers, response.bytes().await.unwrap())
+        }
+    };
+    let (status, headers, whole) = ask(&[]).await;
+    let etag = headers["etag"].to_str().unwrap().to_owned();
+    assert_eq!(
+        (status, whole.as_ref(), &headers["accept-ranges"]),
+        (200, &bytes[..], &"bytes".parse().unwrap())
+    );
+    assert_eq!(headers["content-length"], bytes.len().to_string().as_str());
+    let (status, headers, rest) = ask(&[("range", "bytes=1000-"), ("if-range", &etag)]).await;
+    assert_eq!((status, rest.as_ref()), (206, &bytes[1000..]));
+    assert_eq!(headers["content-range"], format!("bytes 1000-{}/{}", bytes.len() - 1, bytes.len()).as_str());
+    let (status, _, some) = ask(&[("range", "bytes=0-0")]).await;
+    assert_eq!((status, some.as_ref()), (206, &bytes[..1]));
+    let (status, _, some) = ask(&[("range", "bytes=-5")]).await;
+    assert_eq!((status, some.as_ref()), (206, &bytes[bytes.len() - 5..]));
+    let (status, _, other) = ask(&[("range", "bytes=1000-"), ("if-range", "\"other\"")]).await;
+    assert_eq!((status, other.as_ref()), (200, &bytes[..]), "of another file all is sent");
+    assert_eq!(ask(&[("range", &format!("bytes={}-", bytes.len()))]).await.0, 416);
+    assert_eq!(ask(&[("if-none-match", &etag)]).await.0, 304);
+    assert_eq!(ask(&[("if-match", "\"other\"")]).await.0, 412);
+    let head = client().head(&url).send().await.unwrap();
+    assert_eq!((head.status(), head.headers()["etag"].to_str().unwrap()), (StatusCode::OK, etag.as_str()));
+    let missing = client().get(format!("{url}.sha256")).send().await.unwrap();
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    assert_eq!(server.log().iter().filter(|asked| asked.range.is_some()).count(), 5);
+
+    // Another content is another file.
+    bulk::pack(&records(100), "CROPS", fs::File::create(&path).unwrap()).unwrap();
+    let (status, headers, _) = ask(&[("if-none-match", &etag)]).await;
+    assert!(status == 200 && headers["etag"].to_str().unwrap() != etag);
+    server.trouble(Kind::Bulk, 1..=100, Trouble::Cut);
+    let broken = client().get(&url).send().await.unwrap();
+    assert!(broken.bytes().await.is_err());
 }
 
 /// The twelve real records of corn in Virginia, from the CSV that the API gave in 2019.
