@@ -6,6 +6,7 @@ mod counties;
 mod dictionary;
 mod facts;
 mod feed;
+pub mod map;
 mod near;
 pub mod options;
 mod parse;
@@ -49,7 +50,7 @@ pub const NASS: Dataset = Dataset {
     },
     derived: &[],
     dictionary: dictionary::DICTIONARY,
-    map: None,
+    map: Some(&map::MAP),
     published: &[PublishedTable {
         name: "nass_facts.csv",
         reach: Reach::Public,
