@@ -10,7 +10,7 @@ use crate::clients::sftp::{SftpError, SftpOptionsError, SftpUrlError};
 use crate::clients::source::{SourceError, SourceUrlError};
 use crate::clients::store::{S3OptionsError, StoreError, StoreUrlError};
 use crate::dataset::ParseError;
-use crate::datasets::oca::sample::SampleError;
+use crate::datasets::samples::SampleFault;
 use crate::embedded::EmbeddedError;
 
 /// How a command ended; the process' exit code.
@@ -70,7 +70,7 @@ pub enum Cause {
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
     #[error(transparent)]
-    Sample(#[from] SampleError),
+    Sample(#[from] SampleFault),
     #[error("{operation}: {source}")]
     Io { operation: String, source: std::io::Error },
     #[error("{message}")]

@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::dataset::Dataset;
 use crate::datasets;
+use crate::datasets::samples::SampleOf;
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
 #[derive(Parser)]
@@ -49,7 +50,7 @@ pub enum Command {
     Map(MapArgs),
     /// Take in what rows are looked up in: check it, keep it in the store, say what changed
     Reference(Box<ReferenceArgs>),
-    /// Write a made-up extract that looks like the real one
+    /// Write made-up data that looks like the real one
     Sample(SampleArgs),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
     Demo(DemoArgs),
@@ -407,40 +408,8 @@ pub struct Processing {
 
 #[derive(Args)]
 pub struct SampleArgs {
-    /// The dataset
-    #[arg(value_parser = dataset())]
-    pub dataset: &'static Dataset,
-    /// Cases, deletes not counted
-    #[arg(long, value_name = "N")]
-    pub cases: u64,
-    /// Folder for the file
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// The same seed makes the same file
-    #[arg(long, default_value_t = 1, value_name = "S")]
-    pub seed: u64,
-    /// Run date of the extract [default: today]
-    #[arg(long, value_name = "YYYY-MM-DD")]
-    pub run_date: Option<jiff::civil::Date>,
-    /// An initial extract: every case filed in this year [default: an incremental one]
-    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1970..=2200))]
-    pub initial: Option<i16>,
-    /// 2 has street addresses, 1 has not
-    #[arg(long, default_value_t = 1, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
-    pub level: u8,
-    /// Deleted cases at the end
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub deletes: u64,
-    /// Cases that are broken in one field
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub malformed: u64,
-    /// Folder for an address directory, tax lots and census tracts that the addresses are in, and for truth.csv, what is true
-    /// of each [takes --level 2]
-    #[arg(long, value_name = "DIR")]
-    pub reference: Option<PathBuf>,
-    /// Lots of that directory, about; 4,000 to 1,000,000
-    #[arg(long, default_value_t = 20_000, value_name = "N")]
-    pub lots: u64,
+    #[command(subcommand)]
+    pub of: SampleOf,
 }
 
 #[derive(Args)]

@@ -1,5 +1,7 @@
 //! The demo: a sample extract through every stage into a private PostgreSQL, with nothing to set up.
 
+pub mod quickstats;
+
 use std::path::Path;
 
 use crate::cli::DemoArgs;
@@ -13,6 +15,7 @@ use crate::config::{DatabaseConfig, MapConfig, MapFile, RunConfig};
 use crate::datasets::oca::OCA;
 use crate::datasets::oca::options::of_level;
 use crate::datasets::oca::sample::{SampleOptions, write_sample};
+use crate::datasets::samples::SampleFault;
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 use crate::run::server::Server;
@@ -41,7 +44,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
             deletes,
             malformed,
         };
-        let sample = write_sample(&options).map_err(Cause::from)?;
+        let sample = write_sample(&options).map_err(SampleFault::from).map_err(Cause::from)?;
         println!("   {} ({} cases)", sample.path.display(), count(sample.cases));
     }
     let args = DemoArgs { database_url: database_url(&args.database_url, &dir)?, ..args };

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::DatabaseConfig;
 use crate::cli;
 use crate::dataset::Dataset;
-use crate::dataset::map::{Division, MapOf, Measure};
+use crate::dataset::map::{Division, MapOf, Measure, Measured};
 use crate::error::Cause;
 
 /// All that a map needs to know.
@@ -35,6 +35,14 @@ pub enum MapFile {
 }
 
 impl MapConfig {
+    /// What the numbers are of: several records, or a unit.
+    pub fn records(&self) -> &'static str {
+        match self.measure.of {
+            Measured::Records => self.map.records,
+            Measured::Figure { unit, .. } => unit,
+        }
+    }
+
     /// Validates the arguments of `merganser map`.
     pub fn from_map(args: &cli::MapArgs) -> Result<Self, Cause> {
         let dataset = args.dataset;

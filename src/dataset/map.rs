@@ -6,12 +6,12 @@ pub struct MapOf {
     /// The ways to divide the land.
     pub divisions: &'static [Division],
     pub measures: &'static [Measure],
-    /// PostgreSQL, a statement that reads production: `area` (null: none that is known), `n` records and the `first` and
-    /// `last` day of them. A record counts once in an area, and among those without one if it has none at all. `$1` the
+    /// PostgreSQL, a statement that reads production: `area` (null: none that is known), `n` records, or the figure of the
+    /// area in tenths, and the `first` and `last` day of them. A record counts once in an area, and among those without one if it has none at all. `$1` the
     /// measure, `$2` the division, `$3` and `$4` the first and the last day or null, `$5` codes as the data has them, `$6`
     /// the key of the area that each of them means.
     pub count: &'static str,
-    /// An area with fewer records is never shown with its number.
+    /// An area with fewer records is never shown with their number.
     pub fewest: u64,
     /// Several records, as people read it.
     pub records: &'static str,
@@ -19,7 +19,7 @@ pub struct MapOf {
     pub credit: &'static str,
 }
 
-/// What is counted.
+/// What is counted or told.
 #[derive(Clone, Copy, Debug)]
 pub struct Measure {
     /// Its name on the command line.
@@ -27,6 +27,17 @@ pub struct Measure {
     pub about: &'static str,
     /// The start of the picture's title: `Permits given`.
     pub title: &'static str,
+    pub of: Measured,
+}
+
+/// What the number of an area is.
+#[derive(Clone, Copy, Debug)]
+pub enum Measured {
+    /// Records: they add up, and a small number is not told.
+    Records,
+    /// A figure that was published of the area, in tenths of this unit: figures add up to nothing, and none is withheld here.
+    /// `about` says what is true of all.
+    Figure { unit: &'static str, about: &'static str },
 }
 
 /// A way to divide the land.
@@ -50,7 +61,7 @@ pub struct Division {
 #[derive(Clone, Copy, Debug)]
 pub struct Panel {
     pub title: &'static str,
-    /// Degrees north, where shapes are as they are on the ground.
+    /// Degrees north, where shapes are as they are on the ground; 0: they are on a plane already.
     pub latitude: f64,
     /// Names on the map, for orientation, and where they stand.
     pub labels: &'static [Label],
@@ -67,7 +78,7 @@ pub struct Label {
     pub at: Point,
 }
 
-/// Ten-thousandths of a degree, east and north.
+/// Ten-thousandths of a degree, or units of a plane, east and north.
 pub type Point = (i32, i32);
 
 /// Closed lines without their last point; what is inside an odd number of them is inside.
@@ -96,4 +107,22 @@ pub enum Form {
     Circle(Point),
     /// In the table alone.
     Nowhere,
+}
+
+/// Rings as the files of shapes have them: `;` between them, and of each its first point and then the steps to the others.
+pub fn rings(lines: &str) -> Rings {
+    let ring = |line: &str| {
+        let steps = points(line).scan((0, 0), |at, step| {
+            *at = (at.0 + step.0, at.1 + step.1);
+            Some(*at)
+        });
+        steps.collect()
+    };
+    lines.split(';').map(ring).collect()
+}
+
+/// Numbers with blanks between them, two and two.
+pub fn points(line: &str) -> impl Iterator<Item = Point> {
+    let mut numbers = line.split(' ').filter_map(|number| number.parse().ok());
+    std::iter::from_fn(move || Some((numbers.next()?, numbers.next()?)))
 }

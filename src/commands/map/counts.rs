@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::classes::Classes;
-use crate::dataset::map::MapArea;
+use crate::dataset::map::{MapArea, Measured};
 
 /// Records of one area, as the database counts them.
 pub struct Row {
     /// The area's key; none: records without an area.
     pub area: Option<String>,
+    /// Or the figure of the area.
     pub records: u64,
     pub first: Date,
     pub last: Date,
@@ -29,25 +30,30 @@ pub struct MapCounts {
     /// Per cent of the records without an area, in steps of five; none: few or none have none.
     pub without: Option<u64>,
     pub fewest: u64,
+    pub measured: Measured,
 }
 
 impl MapCounts {
-    pub fn new(shapes: Vec<MapArea>, rows: &[Row], fewest: u64) -> Self {
+    pub fn new(shapes: Vec<MapArea>, rows: &[Row], measured: Measured, fewest: u64) -> Self {
+        let fewest = match measured {
+            Measured::Records => fewest,
+            Measured::Figure { .. } => 0,
+        };
         let shown = |records: u64| Some(records).filter(|records| *records >= fewest);
         let found: BTreeMap<_, _> =
             rows.iter().filter_map(|row| Some((row.area.as_deref()?, row.records))).collect();
         let areas: Vec<_> = shapes
             .into_iter()
             .map(|area| {
-                let records = found.get(area.key.as_str()).copied().unwrap_or(0);
-                (area, shown(records))
+                let records = found.get(area.key.as_str()).copied();
+                (area, records.and_then(shown))
             })
             .collect();
         let numbers: Vec<_> = areas.iter().filter_map(|(_, shown)| *shown).collect();
         let total: u64 = numbers.iter().sum();
         let without = rows.iter().find(|row| row.area.is_none()).and_then(|row| shown(row.records));
         let without = without.map(|without| (without * 20).div_ceil(without + total) * 5);
-        Self { areas, classes: Classes::of(&numbers), without, fewest }
+        Self { areas, classes: Classes::of(&numbers), without, fewest, measured }
     }
 
     /// How many areas are shown with their numbers.
@@ -67,6 +73,10 @@ mod tests {
     use crate::dataset::map::Form;
 
     fn counts(records: &[u64], without: u64) -> MapCounts {
+        measured(records, without, Measured::Records)
+    }
+
+    fn measured(records: &[u64], without: u64, measured: Measured) -> MapCounts {
         let day = jiff::civil::date(2026, 1, 1);
         let row = |area: Option<String>, records| Row { area, records, first: day, last: day };
         let area = |key: usize| MapArea {
@@ -80,7 +90,7 @@ mod tests {
         let mut rows: Vec<_> =
             records.iter().enumerate().map(|(key, records)| row(Some(key.to_string()), *records)).collect();
         rows.push(row(None, without));
-        MapCounts::new((0..records.len() + 1).map(area).collect(), &rows, 10)
+        MapCounts::new((0..records.len() + 1).map(area).collect(), &rows, measured, 10)
     }
 
     #[test]
@@ -89,6 +99,13 @@ mod tests {
         let shown: Vec<_> = found.areas.iter().map(|(_, shown)| *shown).collect();
         assert_eq!(shown, [None, Some(10), None, Some(1_000), None]);
         assert_eq!((found.shown(), found.total(), found.without), (2, 1_010, None));
+    }
+
+    #[test]
+    fn a_figure_is_shown_however_small_and_none_is_not_zero() {
+        let found = measured(&[0, 9, 1_234], 0, Measured::Figure { unit: "acres", about: "" });
+        let shown: Vec<_> = found.areas.iter().map(|(_, shown)| *shown).collect();
+        assert_eq!(shown, [Some(0), Some(9), Some(1_234), None]);
     }
 
     #[test]

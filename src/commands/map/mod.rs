@@ -17,6 +17,7 @@ use super::terminal::say;
 use crate::cli::MapArgs;
 use crate::clients::postgres::{self, PgUrl};
 use crate::config::{MapConfig, MapFile};
+use crate::dataset::map::Measured;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger;
 use crate::run::server::Server;
@@ -64,7 +65,7 @@ pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
             hint: Some(config.division.hint.into()),
         });
     }
-    let counts = MapCounts::new(shapes, &rows, config.map.fewest);
+    let counts = MapCounts::new(shapes, &rows, config.measure.of, config.map.fewest);
     let heading =
         Heading::new(config, (config.since.unwrap_or(first), config.until.unwrap_or(last)), run.as_ref());
     let text = match config.file {
@@ -72,13 +73,15 @@ pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
         MapFile::Picture => page::alone(&heading, config, &counts),
     };
     write(&config.out, &text)?;
+    let with = match config.measure.of {
+        Measured::Records => format!("{} or more {} from", counts.fewest, config.map.records),
+        Measured::Figure { .. } => "a figure of".to_owned(),
+    };
     Ok(format!(
-        "{}\n{} {} with {} or more {} from {}\n",
+        "{}\n{} {} with {with} {}\n",
         std::path::absolute(&config.out).unwrap_or_else(|_| config.out.clone()).display(),
         count(counts.shown() as u64),
         config.division.areas,
-        config.map.fewest,
-        config.map.records,
         heading.days,
     ))
 }

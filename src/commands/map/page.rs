@@ -12,7 +12,7 @@ use super::DrawnRun;
 use super::counts::MapCounts;
 use super::picture::{draw, escape, legend, number};
 use crate::config::MapConfig;
-use crate::dataset::map::Form;
+use crate::dataset::map::{Form, Measured};
 use crate::words::count;
 
 const PAGE: &str = include_str!("page.html");
@@ -70,12 +70,12 @@ pub fn page(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> String
             ("about", &escape(&about(config, counts))),
             (
                 "legend_title",
-                &escape(&format!("{} in one {}", capital(config.map.records), config.division.area)),
+                &escape(&format!("{} in one {}", capital(config.records()), config.division.area)),
             ),
             ("legend", &keys(counts)),
             ("figures", &figures(heading, config, counts)),
             ("area", &escape(&capital(config.division.area))),
-            ("records", &escape(&capital(config.map.records))),
+            ("records", &escape(&capital(config.records()))),
             ("rows", &rows(counts)),
             ("others", &others(config, counts)),
             ("run", &escape(&heading.run)),
@@ -110,7 +110,7 @@ pub fn alone(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> Strin
     }
     y += 60;
     for (number, panel) in config.division.panels.iter().enumerate() {
-        let drawing = draw(panel, number, counts, config.map.records);
+        let drawing = draw(panel, number, counts, config.records());
         let height = drawing.height * (WIDTH - 40) / drawing.width;
         let _ = writeln!(
             body,
@@ -149,6 +149,9 @@ pub fn alone(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> Strin
 /// Nothing here depends on a number that is not shown.
 fn sum(config: &MapConfig, counts: &MapCounts) -> String {
     let (records, areas, fewest) = (config.map.records, config.division.areas, counts.fewest);
+    if let Measured::Figure { .. } = counts.measured {
+        return format!("{} {areas} have a figure.", count(counts.shown() as u64));
+    }
     match counts.shown() {
         0 => format!("None of the {areas} has {fewest} {records} or more, so no number is shown."),
         shown => format!(
@@ -164,6 +167,9 @@ fn sum(config: &MapConfig, counts: &MapCounts) -> String {
 
 fn about(config: &MapConfig, counts: &MapCounts) -> String {
     let (records, fewest) = (config.map.records, counts.fewest);
+    if let Measured::Figure { about, .. } = counts.measured {
+        return about.to_owned();
+    }
     let mut text = format!(
         "An area with fewer than {fewest} {records}, or none, is shown as “fewer than {fewest}” and is in no sum. What has \
          addresses in two areas counts in both."
@@ -194,7 +200,7 @@ fn keys(counts: &MapCounts) -> String {
 fn figures(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> String {
     let mut markup = String::new();
     for (number, panel) in config.division.panels.iter().enumerate() {
-        let drawing = draw(panel, number, counts, config.map.records);
+        let drawing = draw(panel, number, counts, config.records());
         let title = escape(panel.title);
         let says = escape(&format!(
             "Map of {}: {}, {}. The table has its numbers.",
@@ -223,7 +229,7 @@ fn rows(counts: &MapCounts) -> String {
             escape(&area.key),
             escape(&area.name),
             escape(area.place),
-            number(*shown, counts.fewest)
+            number(*shown, counts)
         );
     }
     markup
@@ -237,7 +243,7 @@ fn others(config: &MapConfig, counts: &MapCounts) -> String {
             "<p>{} other {} that the map has as small circles: {} each.</p>",
             count(others as u64),
             escape(config.division.areas),
-            number(None, counts.fewest)
+            number(None, counts)
         ),
     }
 }

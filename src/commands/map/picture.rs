@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::counts::{MapCounts, ShownNumber};
-use crate::dataset::map::{Form, MapArea, Panel, Point, Rings};
+use crate::dataset::map::{Form, MapArea, Measured, Panel, Point, Rings};
 use crate::words::count;
 
 /// Units that a panel is wide.
@@ -110,7 +110,11 @@ fn element(
 ) -> String {
     let class = shown.map(|number| counts.classes.colour(counts.classes.class(number)));
     let colour = class.map_or("few".to_owned(), |class| format!("q{class}"));
-    let says = format!("{}: {} {records}", full_name(area), number(shown, counts.fewest));
+    let unit = match (shown, counts.measured) {
+        (None, Measured::Figure { .. }) => String::new(),
+        _ => format!(" {records}"),
+    };
+    let says = format!("{}: {}{unit}", full_name(area), number(shown, counts));
     let inside = format!("data-a=\"{}\"><title>{}</title>", escape(&area.key), escape(&says));
     match &area.form {
         Form::Shape(rings) => {
@@ -130,19 +134,24 @@ pub fn full_name(area: &MapArea) -> String {
     format!("{}, {}", area.name, area.place)
 }
 
-/// A number, or that it is small.
-pub fn number(shown: ShownNumber, fewest: u64) -> String {
-    shown.map_or_else(|| format!("fewer than {fewest}"), count)
+/// A number, or that it is small, or that there is none.
+pub fn number(shown: ShownNumber, counts: &MapCounts) -> String {
+    match (shown, counts.measured) {
+        (Some(number), Measured::Records) => count(number),
+        (None, Measured::Records) => format!("fewer than {}", counts.fewest),
+        (Some(tenths), Measured::Figure { .. }) => format!("{}.{}", count(tenths / 10), tenths % 10),
+        (None, Measured::Figure { .. }) => "no figure".to_owned(),
+    }
 }
 
 /// The colours with what they mean, the smallest numbers first.
 pub fn legend(counts: &MapCounts) -> Vec<(String, String)> {
-    let few = ("few".to_owned(), number(None, counts.fewest));
+    let few = ("few".to_owned(), number(None, counts));
     let classes = counts.classes.bounds().enumerate().map(|(class, (from, to))| {
         let words = match to {
-            None => format!("{} or more", count(from)),
-            Some(to) if to == from => count(from),
-            Some(to) => format!("{}–{}", count(from), count(to)),
+            None => format!("{} or more", number(Some(from), counts)),
+            Some(to) if to == from => number(Some(from), counts),
+            Some(to) => format!("{}–{}", number(Some(from), counts), number(Some(to), counts)),
         };
         (format!("q{}", counts.classes.colour(class)), words)
     });

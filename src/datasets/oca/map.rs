@@ -1,7 +1,9 @@
 //! Pictures of the court extract: ZIP areas, census tracts and boroughs of the city, and the rest of the state.
 
 use super::locality::{Borough, of_zip};
-use crate::dataset::map::{Division, Form, Label, MapArea, MapOf, Measure, Panel, Point, Rings};
+use crate::dataset::map::{
+    Division, Form, Label, MapArea, MapOf, Measure, Measured, Panel, Rings, points, rings,
+};
 
 // Made by scripts/shapes; map/README.md says of what.
 const ZIPS: &str = include_str!("map/zip.tsv");
@@ -47,21 +49,29 @@ pub const MAP: MapOf = MapOf {
         },
     ],
     measures: &[
-        Measure { name: "filings", about: "cases, by the day of filing", title: "Housing-court cases filed" },
+        Measure {
+            name: "filings",
+            about: "cases, by the day of filing",
+            title: "Housing-court cases filed",
+            of: Measured::Records,
+        },
         Measure {
             name: "judgments",
             about: "cases with a judgment, by its day",
             title: "Housing-court cases with a judgment",
+            of: Measured::Records,
         },
         Measure {
             name: "warrants",
             about: "cases with a warrant of eviction, by the day it was issued",
             title: "Cases with an eviction warrant issued",
+            of: Measured::Records,
         },
         Measure {
             name: "evictions",
             about: "cases with an executed warrant, by the day of the execution",
             title: "Cases with an eviction carried out",
+            of: Measured::Records,
         },
     ],
     count: include_str!("../../../sql/oca/map.pg.sql"),
@@ -138,7 +148,7 @@ fn zips() -> Vec<MapArea> {
             place: ELSEWHERE,
             codes: vec![key.to_owned()],
             panel: 1,
-            form: Form::Circle(numbers(point).next()?),
+            form: Form::Circle(points(point).next()?),
         })
     });
     city.chain(rest).collect()
@@ -202,28 +212,12 @@ fn cells<const N: usize>(line: &str) -> Option<[&str; N]> {
     line.split('\t').collect::<Vec<_>>().try_into().ok()
 }
 
-/// Each ring: its first point, and then the steps to the others.
-fn rings(lines: &str) -> Rings {
-    let ring = |line: &str| {
-        let steps = numbers(line).scan((0, 0), |at, step| {
-            *at = (at.0 + step.0, at.1 + step.1);
-            Some(*at)
-        });
-        steps.collect()
-    };
-    lines.split(';').map(ring).collect()
-}
-
-fn numbers(line: &str) -> impl Iterator<Item = Point> {
-    let mut numbers = line.split(' ').filter_map(|number| number.parse().ok());
-    std::iter::from_fn(move || Some((numbers.next()?, numbers.next()?)))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::dataset::map::Point;
 
     #[test]
     fn every_line_of_the_files_is_an_area_of_its_own_with_codes_that_no_other_has() {

@@ -1,3 +1,4 @@
 //! What is special to one source of data, a folder each.
 
+pub mod nass;
 pub mod oca;

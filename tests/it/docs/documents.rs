@@ -63,8 +63,19 @@ fn reference() -> String {
     for command in
         cli.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
     {
-        let _ = writeln!(text, "\n## `merganser {}`\n\n{}.\n", command.get_name(), about(command));
-        text += &table(command.get_arguments().filter(|arg| !arg.is_global_set()));
+        let _ = writeln!(text, "\n## `merganser {}`\n\n{}.", command.get_name(), about(command));
+        let own = |command: &Command| {
+            "\n".to_owned() + &table(command.get_arguments().filter(|arg| !arg.is_global_set()))
+        };
+        if !command.has_subcommands() {
+            text += &own(command);
+        }
+        // What can be asked for differs from dataset to dataset.
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            let (outer, name) = (command.get_name(), inner.get_name());
+            let _ = writeln!(text, "\n### `merganser {outer} {name}`\n\n{}.", about(inner));
+            text += &own(inner);
+        }
     }
     let _ = writeln!(text, "\n## Every command\n");
     text += &table(cli.get_arguments());

@@ -18,8 +18,6 @@ const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
     ("src/dataset.rs", &["xml", "street"], "examples of what a dataset says of itself"),
     ("src/commands/demo.rs", &["oca", "case", "cases", "court"], "the demo shows one dataset"),
     ("sql/demo/", &["court", "cases", "indexnumberid", "oca_index", "oca_judgments"], "the demo's table"),
-    ("src/commands/sample.rs", &["oca", "cases", "xml", "zip"], "the one dataset that has a sample"),
-    ("src/error.rs", &["oca"], "an error of that sample"),
     ("src/clients/store/s3/", &["xml", "zip"], "S3 answers in XML; types of objects by their names"),
 ];
 

@@ -8,10 +8,12 @@ pub mod extract;
 pub mod files;
 pub mod fire;
 pub mod geocoder;
+pub mod nass_values;
 pub mod pgbouncer;
 pub mod pipeline;
 pub mod postgres;
 pub mod proxy;
+pub mod quickstats;
 pub mod s3;
 pub mod ssh;
 

@@ -25,6 +25,7 @@
 //!
 //! Broken cases are among the cases, spread evenly, their ways of being broken in turn.
 
+mod args;
 mod case;
 mod city;
 mod flaw;
@@ -45,6 +46,7 @@ use jiff::civil::{Date, date};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+pub use self::args::ExtractArgs;
 use self::case::{CaseWriter, Numbering};
 use self::city::{City, Truth, typed, write_city};
 use self::flaw::Flaw;

@@ -1,0 +1,77 @@
+//! Made-up data of the datasets: what each can be asked for, and what was written.
+
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use super::{nass, oca};
+
+/// A dataset of which there is made-up data, with what it can be asked for.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum SampleOf {
+    /// Housing-court cases: one file, as the court sends it
+    Oca(oca::sample::ExtractArgs),
+    /// Crop statistics: a bulk file a sector, as Quick Stats has them
+    Nass(nass::sample::RecordsArgs),
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleWritten {
+    pub files: Vec<PathBuf>,
+    /// What is in them, as people read it: `cases`, and how many.
+    pub counted: Vec<(&'static str, u64)>,
+    /// What the text in them is written in.
+    pub format: &'static str,
+    pub text_bytes: u64,
+    pub packed_bytes: u64,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleFault {
+    #[error(transparent)]
+    Extract(#[from] oca::sample::SampleError),
+    #[error(transparent)]
+    Records(#[from] nass::sample::RecordsSampleError),
+}
+
+impl SampleOf {
+    /// Writes it; `today` stands for a day that was not asked for.
+    ///
+    /// # Errors
+    /// What is wrong with the options, or why a file cannot be written.
+    pub fn write(self, today: Date) -> Result<SampleWritten, SampleFault> {
+        match self {
+            Self::Oca(args) => {
+                let (options, reference) = args.options(today);
+                let file = match &reference {
+                    Some(reference) => oca::sample::write_sample_with_reference(&options, reference)?,
+                    None => oca::sample::write_sample(&options)?,
+                };
+                let counted =
+                    [("cases", file.cases), ("deletes", file.deletes), ("malformed", file.malformed)];
+                Ok(SampleWritten {
+                    files: std::iter::once(file.path)
+                        .chain(reference.map(|it| it.dir.join("truth.csv")))
+                        .collect(),
+                    counted: counted.to_vec(),
+                    format: "XML",
+                    text_bytes: file.xml_bytes,
+                    packed_bytes: file.zip_bytes,
+                })
+            }
+            Self::Nass(args) => {
+                let files = nass::sample::write_records(&args.options(today))?;
+                let sum = |of: fn(&nass::sample::SectorFile) -> u64| files.iter().map(of).sum();
+                Ok(SampleWritten {
+                    counted: vec![("records", sum(|file| file.records))],
+                    format: "text",
+                    text_bytes: sum(|file| file.text_bytes),
+                    packed_bytes: sum(|file| file.packed_bytes),
+                    files: files.into_iter().map(|file| file.path).collect(),
+                })
+            }
+        }
+    }
+}
