@@ -1,7 +1,7 @@
 -- Purpose: where an address says that it is: which boroughs come into question, or none.
 -- Engine:  DuckDB
 -- Inputs:  the table questions; :'ranges' and :'streets', Parquet files of the reference; the macros of 1_words.
--- Outputs: the table questioned: the questions by number, q, with the number of their place; the table places, one a
+-- Outputs: the view questioned: the questions by number, q, with the number of their place, for one look; the table places, one a
 --          city, state and postal code: zip (0: none that can be read), verdict (inside, outside or unplaced), city_borough
 --          and zip_borough (0: not said), by_city_alone and needs_zip; the table place_boroughs, where to look.
 create or replace table known_cities as
@@ -75,15 +75,13 @@ from (
     from questions
 );
 
-create or replace table questioned as
-with numbered as (
-    select
-        row_number() over ()::integer as q, key, street1, street2,
-        coalesce(city, '') as city, coalesce(state, '') as state, coalesce(postalcode, '') as postalcode
-    from questions
-)
-select numbered.q, place_texts.place, numbered.key, numbered.street1, numbered.street2
-from numbered join place_texts using (city, state, postalcode);
+create or replace view questioned as
+select questions.rowid::integer as q, place_texts.place, questions.key, questions.street1, questions.street2
+from questions
+join place_texts
+    on place_texts.city = coalesce(questions.city, '')
+    and place_texts.state = coalesce(questions.state, '')
+    and place_texts.postalcode = coalesce(questions.postalcode, '');
 
 create or replace table places as
 with typed as (

@@ -1,25 +1,27 @@
 -- Purpose: take typed lines apart: several names of one building, house numbers, streets, what is behind them.
 -- Engine:  DuckDB
 -- Inputs:  questioned of 2_places; the macros of 1_words.
--- Outputs: lines, one an address that a question names: q, part (1 is the first), place, its numbers (up to three, as they are typed),
---          rest (street or name of a place), beyond (what follows a comma); street_texts: what each rest may mean, the
---          likelier first; street_names, for 4_keys.
+-- Outputs: lines, one an address that a question names: q, part (1 is the first, which every question has, with its key), place,
+--          n1 (its number), rest (street or name of a place), beyond (what follows a comma); line_more, of the lines with more
+--          than one plain number: all of it, as it is typed; street_texts: what each rest may mean, the likelier first;
+--          street_names, for 4_keys.
 create or replace table lines as
 with plain as (
     select
         q,
         place,
+        key,
         address_text(coalesce(street1, '')) as line1,
-        address_text(coalesce(street2, '')) as line2,
+        case when street2 is null then '' else address_text(street2) end as line2,
         length(coalesce(street1, '')) > 300 or length(coalesce(street2, '')) > 300 as is_long
     from questioned
-    where street1 is not null or street2 is not null
 ),
 -- A number alone in the first line, or a name there and the address in the second. A second address is another name.
 joined as (
     select
         q,
         place,
+        key,
         case
             when is_long then 'TOO LONG'
             when line2 = '' then line1
@@ -37,6 +39,7 @@ marked as (
     select
         q,
         place,
+        key,
         text,
         regexp_full_match(text, '[0-9]{1,7} [A-Z0-9 ]+')
         and not regexp_matches(
@@ -44,26 +47,28 @@ marked as (
             ' (TO|AND|THRU|AKA|KNOWN|A K A|APT|APA|APR|APP|UNIT|SUI|STE|ROOM|RM|FL|BAS|BSM|PENT|PH|CELL|STORE|DUPL|ENTIRE|'
             'ALL|P O|PO |BOX)') as is_plain
     from joined
-    where regexp_matches(text, '[A-Z0-9]')
 ),
 named as (
     select
         q,
         place,
+        key,
         is_plain,
         case
             when is_plain then [text]
+            -- A line of no letter and no digit is none.
+            when not regexp_matches(text, '[A-Z0-9]') then ['']
             when contains(text, ';') or regexp_matches(text, 'AKA|A/K/A|KNOWN AS|A K A')
                 then list_filter(
                     string_split(regexp_replace(text, '\b(AKA|A/K/A|A K A|ALSO KNOWN AS|KNOWN AS)\b', ';', 'g'), ';'),
                     lambda part: regexp_matches(part, '[A-Z0-9]'))
             else [text]
-        end as texts
+        end as named
     from marked
 ),
 parts as (
-    select q, place, is_plain, generate_subscripts(texts, 1)::integer as part, unnest(texts) as text
-    from named
+    select q, place, key, is_plain, generate_subscripts(texts, 1)::tinyint as part, unnest(texts) as text
+    from (select *, case when named = [] then [''] else named end as texts from named)
 ),
 -- 65 1/2 is one number. Brackets say nothing.
 fractions as (
@@ -118,7 +123,7 @@ taken as (
 -- 65TH STREET has no house number.
 numbered as (
     select
-        q, place, part, is_plain, text, taken,
+        q, place, key, part, is_plain, text, taken,
         is_plain or taken.n1 <> '' and taken.s1 not in ('ST', 'ND', 'RD', 'TH')
         and taken.s2 not in ('ST', 'ND', 'RD', 'TH') and taken.s3 not in ('ST', 'ND', 'RD', 'TH')
         and taken.rest <> '' as has_number
@@ -126,7 +131,7 @@ numbered as (
 ),
 resting as (
     select
-        q, part, place, is_plain, has_number, taken,
+        q, part, place, key, is_plain, has_number, taken, text <> '' as has_line,
         case when has_number then taken.rest else text end as rest
     from numbered
 ),
@@ -165,24 +170,37 @@ select
     q,
     part,
     place,
+    case when part = 1 then key end as key,
+    has_line,
     has_number,
     case when has_number then try_cast(taken.n1 as integer) end as n1,
-    case when has_number then taken.n2 else '' end as n2,
-    case when has_number then taken.n3 else '' end as n3,
-    case when has_number then taken.m3 else '' end as m3,
-    case when has_number then taken.n1 else '' end as typed1,
-    case when has_number and not is_plain then taken.s1 || fraction_text(taken.f1) else '' end as s1,
-    case when has_number and not is_plain then taken.s2 || fraction_text(taken.f2) else '' end as s2,
-    case when has_number and not is_plain then taken.s3 || fraction_text(taken.f3) else '' end as s3,
     rest,
-    beyond
+    -- What few lines have, in one column: a column of a million texts takes sixteen megabytes, empty ones too.
+    case
+        when has_number and (
+            not is_plain and concat(taken.s1, taken.f1, taken.n2, taken.n3) <> '' or starts_with(taken.n1, '0')
+        ) then concat_ws(
+            '|', taken.n1, taken.n2, taken.n3, taken.m3, taken.s1 || fraction_text(taken.f1),
+            taken.s2 || fraction_text(taken.f2), taken.s3 || fraction_text(taken.f3))
+    end as more,
+    nullif(beyond, '') as beyond
 from split;
+
+create or replace table line_more as
+with pieces as (
+    select q, part, string_split(more, '|') as pieces from lines where more is not null
+)
+select
+    q, part,
+    pieces[1] as typed1, pieces[2] as n2, pieces[3] as n3, pieces[4] as m3,
+    pieces[5] as s1, pieces[6] as s2, pieces[7] as s3
+from pieces;
 
 -- The street as it is typed comes first. Then without what looks like an apartment at its end, once and twice; then with
 -- a word in front that belongs to the number (`111 A BROADWAY`), and with `REAR` behind it, which is a house of its own.
 create or replace table street_texts as
 with typed as (
-    select distinct rest from lines
+    select distinct rest from lines where rest <> ''
 ),
 without as (
     select

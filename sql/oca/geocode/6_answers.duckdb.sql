@@ -1,8 +1,8 @@
 -- Purpose: one answer for each question; only one building lot is a match.
 -- Engine:  DuckDB
--- Inputs:  questioned, places, place_boroughs, known_cities and streets of 2_places; lines of 3_lines; line_streets and
+-- Inputs:  places, place_boroughs, known_cities and streets of 2_places; lines and line_more of 3_lines; line_streets and
 --          candidates of 5_match; :'ranges' and :'lots', Parquet files of the reference.
--- Outputs: answers_pad: key, status (match, tie, no_number, no_street, outside, no_line) and what is known of the address.
+-- Outputs: answers_pad, a view for one look: key, status (match, tie, no_number, no_street, outside, no_line) and what is known of the address.
 
 -- Streets that a postal code has; asked only where a number was found under another code.
 create or replace table street_zips as
@@ -10,7 +10,7 @@ select distinct street, zip
 from read_parquet(:'ranges')
 where zip > 0 and street in (
     select candidates.street
-    from candidates join questioned using (q) join places using (place)
+    from candidates join places using (place)
     where candidates.zip > 0 and places.zip > 0 and candidates.zip <> places.zip
 );
 
@@ -35,7 +35,6 @@ select
         else 0
     end as weight
 from candidates
-join questioned using (q)
 join places using (place)
 left join street_zips on street_zips.street = candidates.street and street_zips.zip = places.zip;
 
@@ -149,118 +148,117 @@ select
     nullif(zip_borough, 0) as zip_borough
 from places;
 
--- In steps, numbers first and texts last: a join of few columns needs little memory.
-create or replace table decided as
-select
-    questioned.q,
-    place_answers.verdict,
-    case
-        when heads.q is null then 'no_line'
-        when place_answers.verdict <> 'inside' or beyond.low = 0 then 'outside'
-        when place_answers.is_contradictory and found.q is not null then 'tie'
-        when found.is_tied then 'tie'
-        when found.bbl is not null and (beyond.low <> beyond.high or beyond.low <> found.boro) then 'tie'
-        when found.bbl is not null then 'match'
-        when known_texts.is_street or known_texts.q is not null and not heads.has_number then 'no_number'
-        else 'no_street'
-    end as status,
-    place_answers.is_contradictory,
-    heads.has_number,
-    found.q is not null as is_found,
-    coalesce(found.is_tied, false) as is_tied,
-    found.bbl, found.has_bins, found.bin, found.weight, found.zip, found.street, found.turn,
-    found.part = 1 as is_first,
-    case when heads.q is not null then coalesce(found.boro, place_answers.borough) else place_answers.zip_borough end
-        as borough
-from (select q, place from questioned) as questioned
-join place_answers using (place)
-left join (select q, has_number from lines where part = 1) as heads using (q)
-left join found using (q)
-left join beyond_boroughs as beyond using (q)
-left join known_texts using (q);
+-- A lot's districts as one number: few lots have districts of their own, and a join of few columns needs little memory.
+create or replace table districts as
+select row_number() over ()::integer as district, cd, ct2010, council
+from (select distinct cd, ct2010, council from read_parquet(:'lots'));
 
-drop table found;
-drop table known_texts;
+create or replace table numbered_lots as
+select lots.bbl, lots.lat, lots.lon, districts.district
+from read_parquet(:'lots') as lots
+join districts
+    on districts.cd is not distinct from lots.cd
+    and districts.ct2010 is not distinct from lots.ct2010
+    and districts.council is not distinct from lots.council;
 
-create or replace table located as
-select
-    decided.*,
-    lots.bbl is not null as has_lot,
-    lots.lat, lots.lon, lots.cd, lots.ct2010, lots.council
-from decided
-left join read_parquet(:'lots') as lots on lots.bbl = decided.bbl;
-
-drop table decided;
-
-create or replace table answers_pad as
+create or replace view answers_pad as
 with decided as (
     select
-        located.*,
-        questioned.key,
-        lines.rest,
-        case when lines.has_number then
-            case
-                when lines.s1 = '' and lines.n2 = '' and lines.n3 = '' then lines.typed1
-                else lines.typed1
-                    || case when contains(lines.s1, '/') then ' ' || lines.s1 else lines.s1 end
-                    || case when lines.n2 <> '' then '-' || lines.n2 || lines.s2 else '' end
-                    || case when lines.n3 <> '' then '-' || lines.n3 || lines.s3 else '' end
-                    || case when lines.m3 <> '' then '-' || lines.m3 else '' end
-            end
+        lines.q, lines.key, lines.rest, lines.n1, lines.has_number, more.*,
+        place_answers.verdict,
+        place_answers.is_contradictory,
+        case
+            when not lines.has_line then 'no_line'
+            when place_answers.verdict <> 'inside' or beyond.low = 0 then 'outside'
+            when place_answers.is_contradictory and found.q is not null then 'tie'
+            when found.is_tied then 'tie'
+            when found.bbl is not null and (beyond.low <> beyond.high or beyond.low <> found.boro) then 'tie'
+            when found.bbl is not null then 'match'
+            when known_texts.is_street or known_texts.q is not null and not lines.has_number then 'no_number'
+            else 'no_street'
+        end as status,
+        found.q is not null as is_found,
+        coalesce(found.is_tied, false) as is_tied,
+        found.bbl, found.has_bins, found.bin, found.weight, found.zip, found.street, found.turn,
+        found.part = 1 as is_first,
+        case when lines.has_line then coalesce(found.boro, place_answers.borough) else place_answers.zip_borough end
+            as borough,
+        lots.bbl is not null as has_lot,
+        lots.lat, lots.lon, districts.cd, districts.ct2010, districts.council
+    from lines
+    join place_answers using (place)
+    left join found on found.q = lines.q
+    left join numbered_lots as lots on lots.bbl = found.bbl
+    left join districts on districts.district = lots.district
+    left join beyond_boroughs as beyond on beyond.q = lines.q
+    left join known_texts on known_texts.q = lines.q
+    left join line_more as more on more.q = lines.q and more.part = lines.part
+    where lines.part = 1
+),
+shown as (
+    select
+        decided.* exclude (q, n1, has_number, typed1, n2, n3, m3, s1, s2, s3),
+        has_number,
+        case
+            when not has_number then null
+            when typed1 is null then n1::varchar
+            when s1 = '' and n2 = '' and n3 = '' then typed1
+            else typed1
+                || case when contains(s1, '/') then ' ' || s1 else s1 end
+                || case when n2 <> '' then '-' || n2 || s2 else '' end
+                || case when n3 <> '' then '-' || n3 || s3 else '' end
+                || case when m3 <> '' then '-' || m3 else '' end
         end as house_number
-    from questioned
-    join located using (q)
-    left join lines on lines.q = questioned.q and lines.part = 1
+    from decided
 )
 select
-    decided.key,
-    decided.status,
-    case when decided.status not in ('no_line', 'outside') then decided.house_number end as house_number,
-    case when decided.status not in ('no_line', 'outside') and decided.has_number then decided.rest end as street_name,
-    case when decided.status <> 'outside' then decided.borough::varchar end as borough_code,
-    case when decided.status = 'match' and not decided.has_number then streets.shown end as place_name,
-    case when decided.status = 'match' and decided.has_number then streets.shown end as sname,
+    shown.key,
+    shown.status,
+    case when shown.status not in ('no_line', 'outside') then shown.house_number end as house_number,
+    case when shown.status not in ('no_line', 'outside') and shown.has_number then shown.rest end as street_name,
+    case when shown.status <> 'outside' then shown.borough::varchar end as borough_code,
+    case when shown.status = 'match' and not shown.has_number then streets.shown end as place_name,
+    case when shown.status = 'match' and shown.has_number then streets.shown end as sname,
     case
-        when decided.status <> 'match' or not decided.is_first then null
+        when shown.status <> 'match' or not shown.is_first then null
         -- A number that was split shows as it is there.
-        when decided.turn = 2 then regexp_replace(decided.house_number, '^([0-9]+)([0-9]{2})', '\1-\2')
-        else decided.house_number
+        when shown.turn = 2 then regexp_replace(shown.house_number, '^([0-9]+)([0-9]{2})', '\1-\2')
+        else shown.house_number
     end as hnum,
-    case when decided.status <> 'outside'
-        then ['MANHATTAN', 'BRONX', 'BROOKLYN', 'QUEENS', 'STATEN ISLAND'][decided.borough] end as boro,
-    case when decided.status = 'match' then decided.lat end as lat,
-    case when decided.status = 'match' then decided.lon end as lon,
-    case when decided.status = 'match' and not decided.has_bins then decided.bin::varchar end as bin,
-    case when decided.status = 'match' then decided.bbl::varchar end as bbl,
-    case when decided.status = 'match' then decided.cd end as cd,
-    case when decided.status = 'match' then decided.ct2010 end as ct,
-    case when decided.status = 'match' then decided.council end as council,
+    case when shown.status <> 'outside'
+        then ['MANHATTAN', 'BRONX', 'BROOKLYN', 'QUEENS', 'STATEN ISLAND'][shown.borough] end as boro,
+    case when shown.status = 'match' then shown.lat end as lat,
+    case when shown.status = 'match' then shown.lon end as lon,
+    case when shown.status = 'match' and not shown.has_bins then shown.bin::varchar end as bin,
+    case when shown.status = 'match' then shown.bbl::varchar end as bbl,
+    case when shown.status = 'match' then shown.cd end as cd,
+    case when shown.status = 'match' then shown.ct2010 end as ct,
+    case when shown.status = 'match' then shown.council end as council,
     null::varchar as grc,
     null::varchar as grc2,
-    case decided.status
+    case shown.status
         when 'no_line' then null
-        when 'outside' then case decided.verdict
+        when 'outside' then case shown.verdict
             when 'unplaced' then 'neither city nor postal code is one of New York City' else 'not in New York City' end
         when 'tie' then case
-            when decided.is_contradictory then 'city and postal code are of two boroughs'
-            when decided.is_tied then 'several lots have this address'
+            when shown.is_contradictory then 'city and postal code are of two boroughs'
+            when shown.is_tied then 'several lots have this address'
             else 'the line names another borough' end
         when 'match' then case
-            when decided.has_bins then 'several buildings of the lot have this address'
-            when decided.bin is null then 'the building has no number of its own' end
+            when shown.has_bins then 'several buildings of the lot have this address'
+            when shown.bin is null then 'the building has no number of its own' end
         when 'no_street' then 'no such street or place'
         else case
-            when decided.is_found then 'the directory has it under another postal code'
-            when not decided.has_number then 'no house number'
+            when shown.is_found then 'the directory has it under another postal code'
+            when not shown.has_number then 'no house number'
             else 'no such house number' end
     end as msg,
     case
-        when decided.status <> 'match' then null
-        when not decided.has_lot then 'PLUTO has no such lot'
-        when decided.weight = 1 then 'the directory has it under another postal code'
+        when shown.status <> 'match' then null
+        when not shown.has_lot then 'PLUTO has no such lot'
+        when shown.weight = 1 then 'the directory has it under another postal code'
     end as msg2,
-    case when decided.status = 'match' then lpad(decided.zip::varchar, 5, '0') end as zip_code
-from decided
-left join streets on streets.street = decided.street;
+    case when shown.status = 'match' then lpad(shown.zip::varchar, 5, '0') end as zip_code
+from shown
+left join streets on streets.street = shown.street;
 
-drop table located;

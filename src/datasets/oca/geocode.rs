@@ -19,7 +19,7 @@ const PAD: &[&str] = &[
 ];
 
 const WAYS: &[Way] = &[
-    Way { name: "pad", how: How::Reference { scripts: PAD, rules: "1" } },
+    Way { name: "pad", how: How::Reference { scripts: PAD, rules: "2" } },
     Way { name: GEOSEARCH.name, how: How::Ask(&GEOSEARCH) },
     Way { name: CENSUS.name, how: How::Ask(&CENSUS) },
 ];
