@@ -8,6 +8,7 @@ use merganser::datasets::nass::columns::position;
 use merganser::datasets::nass::quickstats::records::StatRecords;
 
 use super::world::{KEY, World, records};
+use crate::support::nass_values::real_values;
 use crate::support::quickstats::{Kind, Trouble};
 
 #[tokio::test]
@@ -270,6 +271,105 @@ fn write_bulk(folder: &std::path::Path, sector: &str, day: jiff::civil::Date, re
     let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, &lines).unwrap();
     packed.finish().unwrap();
+}
+
+#[tokio::test]
+async fn a_check_tries_the_key_with_one_count() {
+    let world = World::new("nass check", records(2014..=2014, 30), 2_000).await;
+    let url = world.server.api_url();
+    let words = ["check", "nass", "--from", "2014", "--api-url", &url];
+    let ran = world.pipeline.other(&words).await;
+    assert!(ran.stdout.contains("knows the key, and counts 150 records of year = 2014"), "{}", ran.stdout);
+    assert_eq!((world.server.calls(Kind::Count), world.server.log().len()), (1, 1));
+    world.server.change(|api| api.key = Some("another".into()));
+    let ran = world.pipeline.other(&words).await;
+    assert!(
+        ran.stdout.contains("refuses the key in NASS_API_KEY (HTTP 401)") && !ran.stdout.contains(KEY),
+        "{}",
+        ran.stdout
+    );
+    assert_ne!(ran.code, 0);
+}
+
+/// What cannot be read, and what is said in two ways, fails and leaves its old row; what is there twice counts once.
+#[tokio::test]
+async fn bad_and_double_records_are_told_apart() {
+    let world = World::new("nass bad", records(2014..=2014, 100), 2_000).await;
+    world.run("2014", "2014", &[]).await.exits(0);
+    let before = world
+        .pipeline
+        .one(
+            "select count(*) || ' ' || md5(string_agg(t::text, ',' order by record_id)) from nass_facts as t",
+        )
+        .await;
+    world.server.change(|api| {
+        let mut records = (*api.records).clone();
+        let value = position("Value").unwrap();
+        let copy = |records: &mut StatRecords, row: usize, figure: Option<&str>| {
+            let cells: Vec<String> = records.fields(row).iter().map(|cell| (*cell).to_owned()).collect();
+            let mut fields: [&str; 39] = std::array::from_fn(|at| cells[at].as_str());
+            fields[value] = figure.unwrap_or(fields[value]);
+            records.push(&fields);
+        };
+        // The same twice, another figure under the same key, a figure that is none.
+        copy(&mut records, 3, None);
+        copy(&mut records, 5, Some("987,654"));
+        records.set(7, value, "about ten");
+        api.records = Arc::new(records);
+    });
+    world.run("2014", "2014", &["--max-age", "0"]).await.exits(3);
+    let after = world
+        .pipeline
+        .one(
+            "select count(*) || ' ' || md5(string_agg(t::text, ',' order by record_id)) from nass_facts as t",
+        )
+        .await;
+    assert_eq!(after, before);
+    let counted = "select concat_ws(' ', expected_records - records_seen, records_failed, records_duplicated, records_superseded)
+        from etl.parts order by part_id desc limit 1";
+    assert_eq!(world.pipeline.one(counted).await, "0 3 1 1");
+    world.server.change(|api| api.records = Arc::new(records(2014..=2014, 100)));
+    world.run("2014", "2014", &["--max-age", "0"]).await.exits(0);
+    assert_eq!(
+        world.pipeline.one("select count(*) from etl.failed_records where resolved_at is null").await,
+        "0"
+    );
+}
+
+/// A constraint that somebody put on the table: the record fails, its row stays, and the others are taken.
+#[tokio::test]
+async fn a_record_that_the_database_refuses_keeps_its_row() {
+    let world = World::new("nass refusal", records(2014..=2014, 100), 2_000).await;
+    world.run("2014", "2014", &[]).await.exits(0);
+    world.pipeline.execute("alter table nass_facts add check (value < 500000)").await;
+    world.server.change(|api| {
+        let mut records = (*api.records).clone();
+        records.set(7, position("Value").unwrap(), "1");
+        records.set(8, position("Value").unwrap(), "900,000");
+        api.records = Arc::new(records);
+    });
+    world.run("2014", "2014", &["--max-age", "0"]).await.exits(3);
+    assert_eq!(world.pipeline.one("select max(value) < 500000 from nass_facts").await, "t");
+    assert_eq!(world.pipeline.one("select count(*) from nass_facts where value = 1").await, "1");
+    assert_eq!(
+        world.pipeline.one("select count(*) from etl.failed_records where resolved_at is null").await,
+        "1"
+    );
+}
+
+/// Four years of the 308,121 values, with a limit that forces states.
+#[tokio::test]
+async fn the_real_values_come_out_as_they_went_in() {
+    let Some(values) = real_values() else { return };
+    let year = position("year").unwrap();
+    let wanted = (0..values.len()).filter(|row| values.field(*row, year) <= "2008").count();
+    let full = wanted.div_ceil(2_000);
+    let world = World::new("nass real", values, 2_000).await;
+    world.run("2005", "2008", &[]).await.exits(0);
+    world.holds(2005..=2008).await;
+    let (data, all) = (world.server.calls(Kind::Data), world.server.log().len());
+    println!("{data} requests for records and {all} in all, for {full} full answers");
+    assert!(data * 10 <= full * 13 && all <= full * 3, "{data} and {all} requests for {full} full answers");
 }
 
 /// In no log line, no error, no object and no row of the ledger.
