@@ -4,16 +4,19 @@
 -- Outputs: the offending records, added to failed; none is a pass. Nobody knows which of them is right, so none is loaded. What
 --          is the same in every column is no offence: it counts once.
 insert into failed
-with offending as (
+-- First the few keys that are there twice: what is compared must fit into memory, and the rest need not be compared.
+with twice as materialized (
+    select record_id from nass_facts group by record_id having count(*) > 1
+),
+offending as (
     select record_id
-    from nass_facts
+    from nass_facts semi join twice using (record_id)
     group by record_id
-    having count(*) > 1
-        and count(distinct struct_pack(
-            a := short_desc, b := state_ansi, c := state_alpha, d := state_name, e := asd_desc, f := county_ansi,
-            g := county_name, h := watershed_desc, i := country_name, j := location_desc, k := load_time,
-            l := value, m := value_code, n := cv, o := cv_code
-        )) > 1
+    having count(distinct struct_pack(
+        a := short_desc, b := state_ansi, c := state_alpha, d := state_name, e := asd_desc, f := county_ansi,
+        g := county_name, h := watershed_desc, i := country_name, j := location_desc, k := load_time,
+        l := value, m := value_code, n := cv, o := cv_code
+    )) > 1
 )
 select
     records.record_no,
