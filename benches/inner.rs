@@ -53,6 +53,7 @@ fn parse_all(sink: &mut dyn Sink) {
         batch_records: 2000,
         limits: Limits::default(),
         only_ordinals: &[],
+        slice: None,
     };
     (dataset().parse)(&input, sink).expect("the sample can be parsed");
 }

@@ -2,12 +2,15 @@
 //! a named way of promotion. A dataset is a `const` value; it touches no network, store or database.
 
 pub mod ask;
+pub mod asked;
 pub mod derived;
 pub mod enrichment;
 pub mod map;
 pub mod records;
 pub mod reference;
+pub mod slice;
 mod tables;
+mod target;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,10 +18,12 @@ use std::path::Path;
 use arrow::record_batch::RecordBatch;
 use jiff::civil::Date;
 
+use asked::Asked;
 use derived::{Derived, Described};
 use enrichment::Enrichment;
 use map::MapOf;
 use reference::Reference;
+use slice::Slice;
 
 pub use tables::{CellSource, Column, ColumnType, Table};
 
@@ -41,6 +46,9 @@ pub enum Promotion {
     /// go, rows that are the same are not touched, and the row of a failed record stays. A part that cannot be read to
     /// its end, or is older than what the table came from, changes nothing.
     Replace { key: &'static str },
+    /// Likewise, but of the one table each part replaces its slice alone, and a run what it asked for: no other row is
+    /// touched.
+    ReplaceSlices { key: &'static str },
 }
 
 /// Deletions that hold for ever.
@@ -121,12 +129,16 @@ pub struct Dataset {
     /// Where its objects are, below `public/` and `private/` of the store: its name with a slash. Empty: it was there
     /// first.
     pub folder: &'static str,
+    /// The folder of its public objects below that, with a slash: of another table than its own. Empty: its own.
+    pub target: &'static str,
     /// The tables that the parser fills, the parent first.
     pub tables: &'static [Table],
     /// What a file's name says; `None`: not a file of this dataset.
     pub file_name: fn(&str) -> Option<FileName>,
     /// Why a name that looks like one of the feed's is none; `None`: it does not look like one.
     pub near_name: fn(&str) -> Option<&'static str>,
+    /// The service that is asked for its parts; `None`: they are files of a source.
+    pub asked: Option<&'static Asked>,
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
     /// What is added to its rows before they are exported.
     pub enrichment: Option<Enrichment>,
@@ -150,6 +162,15 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The dataset that it is, whatever its table is called.
+    pub fn family(&self) -> &'static str {
+        let table = self.target.trim_end_matches('/');
+        match self.name.strip_suffix(table) {
+            Some(family) if !table.is_empty() => family.trim_end_matches('_'),
+            _ => self.name,
+        }
+    }
+
     /// The parent of the others, or the only table.
     pub fn parent(&self) -> &'static Table {
         self.tables.first().expect("a dataset has tables")
@@ -158,7 +179,9 @@ impl Dataset {
     /// The column of the parent by which a record is known.
     pub fn key(&self) -> &'static str {
         match self.promotion {
-            Promotion::Merge { key, .. } | Promotion::Replace { key } => key,
+            Promotion::Merge { key, .. } | Promotion::Replace { key } | Promotion::ReplaceSlices { key } => {
+                key
+            }
         }
     }
 
@@ -166,7 +189,7 @@ impl Dataset {
     pub fn tombstones(&self) -> Option<Tombstones> {
         match self.promotion {
             Promotion::Merge { tombstones, .. } => Some(tombstones),
-            Promotion::Replace { .. } => None,
+            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } => None,
         }
     }
 
@@ -175,9 +198,14 @@ impl Dataset {
         self.tombstones().map_or(&[], |tombstones| tombstones.tables)
     }
 
-    /// Does each part take the place of all that was there?
+    /// Does each part take the place of what was there, of all or of its slice?
     pub fn is_replaced(&self) -> bool {
-        matches!(self.promotion, Promotion::Replace { .. })
+        matches!(self.promotion, Promotion::Replace { .. } | Promotion::ReplaceSlices { .. })
+    }
+
+    /// Does each part take the place of its slice alone?
+    pub fn is_sliced(&self) -> bool {
+        matches!(self.promotion, Promotion::ReplaceSlices { .. })
     }
 
     /// The production tables without which there is no promotion, in the order of loading.
@@ -332,6 +360,8 @@ pub struct ParseInput<'a> {
     pub limits: Limits,
     /// Only these records (by ordinal) are parsed into rows; empty: all.
     pub only_ordinals: &'a [u64],
+    /// What was asked for, which every record must be in; `None`: a file, of which nobody asked anything.
+    pub slice: Option<&'a Slice>,
 }
 
 /// What a parser found in a file that it could read to its end.

@@ -2,6 +2,7 @@
 
 use crate::error::Cause;
 use crate::run::context::RunContext;
+use crate::run::gather::{self, Gathered};
 use crate::run::progress::{Progress, RunOutcome};
 use crate::stages::check::{self, Checked};
 use crate::stages::fetch::{self, Fetched};
@@ -18,12 +19,20 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     if !target.dry_run {
         archive::repair(&context.store, context.objects(), &context.ledger).await?;
     }
-    let selected = select::select(context).await?;
+    progress.step("gather");
+    let gathered = gather::gather(context).await?;
+    progress.gathered(gathered.as_ref());
+    if gathered.as_ref().is_some_and(Gathered::is_incomplete) {
+        return Ok(RunOutcome::Planned);
+    }
+    progress.step("select");
+    let selected = select::select(context, gathered.as_ref()).await?;
     for batch in selected.into_batches(processing.batch_bytes, processing.is_one_batch(target)) {
         one_batch(context, progress, batch).await?;
     }
     if progress.promoted() {
         load::clear(context).await;
+        gather::forget(context).await?;
     }
     if progress.nothing_readable() {
         // Not in the step that kept them for later.

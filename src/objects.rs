@@ -6,6 +6,7 @@
 //! public/[FOLDER/]TABLE.csv
 //! private/[FOLDER/]NAME                     the archive: under each name the posting that the ledger calls done
 //! private/[FOLDER/]postings/NAME.SHA256     other postings that came under that name
+//! private/[FOLDER/]asked/NAME.json          what an answer in the archive was asked for
 //! private/[FOLDER/]unreadable/NAME          files of which nothing could be read
 //! private/[FOLDER/]runs/RUN/…               what a run stages
 //! private/[FOLDER/]reference/VERSION/RUN/… what addresses and the like are looked up in
@@ -24,17 +25,18 @@ pub const PUBLIC: &str = "public";
 #[derive(Clone, Copy, Debug)]
 pub struct Objects {
     folder: &'static str,
+    target: &'static str,
 }
 
 impl Objects {
     /// The names of a dataset.
     pub fn of(dataset: &Dataset) -> Self {
-        Self { folder: dataset.folder }
+        Self { folder: dataset.folder, target: dataset.target }
     }
 
     /// A public object.
     pub fn public(self, name: &str) -> String {
-        format!("{PUBLIC}/{}{name}", self.folder)
+        format!("{PUBLIC}/{}{}{name}", self.folder, self.target)
     }
 
     fn private(self, name: &str) -> String {
@@ -57,6 +59,16 @@ impl Objects {
     /// A raw file in the archive.
     pub fn raw(self, name: &str) -> String {
         self.private(name)
+    }
+
+    /// The folder that says what the answers in the archive were asked for.
+    pub fn asked(self) -> String {
+        self.private("asked")
+    }
+
+    /// What an answer in the archive was asked for.
+    pub fn asked_for(self, name: &str) -> String {
+        format!("{}/{name}.json", self.asked())
     }
 
     /// A file of which nothing could be read: the sender deletes its own after a while.
@@ -109,7 +121,7 @@ mod tests {
 
     #[test]
     fn each_dataset_has_names_of_its_own() {
-        let (first, other) = (Objects { folder: "" }, Objects { folder: "sheet/" });
+        let (first, other) = (Objects { folder: "", target: "" }, Objects { folder: "sheet/", target: "" });
         assert_eq!((first.archive(), other.archive()), ("private".into(), "private/sheet".into()));
         assert_eq!(first.public("manifest.json"), "public/manifest.json");
         assert_eq!(other.public("manifest.json"), "public/sheet/manifest.json");
@@ -120,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_posting_is_found_by_its_key() {
-        let objects = Objects { folder: "" };
+        let objects = Objects { folder: "", target: "" };
         assert_eq!(objects.posted(&objects.posting("a.b.zip", "0af")), Some(("a.b.zip", "0af")));
         assert_eq!(objects.posted("private/a.zip"), None);
     }

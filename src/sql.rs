@@ -5,6 +5,7 @@
 //!
 //! Statements of a few lines stand together in a file, each under its line `-- part: NAME  (script)`; `part` takes one out.
 
+use crate::dataset::slice::{Comparator, Slice, SliceTest};
 use crate::dataset::{ColumnType, Dataset, Table};
 
 /// The files that join several parts.
@@ -35,6 +36,7 @@ mod file {
     pub const PROMOTE_CHANGES: &str = include_str!("../sql/promote/changes.pg.sql");
     pub const PROMOTE_VERIFY: &str = include_str!("../sql/promote/verify.pg.sql");
     pub const PROMOTE_READ: &str = include_str!("../sql/promote/read.pg.sql");
+    pub const PROMOTE_SLICES: &str = include_str!("../sql/promote/slices.pg.sql");
     pub const REFUSED: &str = include_str!("../sql/refused/refused.pg.sql");
 }
 
@@ -46,6 +48,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_parts", include_str!("../sql/ledger/migrations/0003_parts.pg.sql")),
     ("0004_answers", include_str!("../sql/ledger/migrations/0004_answers.pg.sql")),
     ("0005_references", include_str!("../sql/ledger/migrations/0005_references.pg.sql")),
+    ("0006_asked", include_str!("../sql/ledger/migrations/0006_asked.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -67,6 +70,10 @@ pub const LEDGER_COMPARED: &str = part(file::LEDGER_PARTS, "compared");
 pub const LEDGER_OWN_RUNS: &str = part(file::LEDGER_RUNS, "own_runs");
 pub const LEDGER_UNRESOLVED: &str = part(file::LEDGER_FAILURES, "unresolved");
 pub const LEDGER_FAILED_RECORD: &str = part(file::LEDGER_FAILURES, "failed_record");
+pub const LEDGER_ADD_ARCHIVED: &str = part(file::LEDGER_PARTS, "add_archived");
+pub const LEDGER_SAVE_PLAN: &str = part(file::LEDGER_PARTS, "save_plan");
+pub const LEDGER_SAVED_PLAN: &str = part(file::LEDGER_PARTS, "saved_plan");
+pub const LEDGER_FORGET_PLAN: &str = part(file::LEDGER_PARTS, "forget_plan");
 pub const LEDGER_ADD_PART: &str = part(file::LEDGER_PARTS, "add_part");
 pub const LEDGER_ADOPT_PARTS: &str = part(file::LEDGER_PARTS, "adopt_parts");
 pub const LEDGER_PART_PARSED: &str = part(file::LEDGER_PARTS, "part_parsed");
@@ -110,6 +117,7 @@ pub const GOLDEN_COMPARE: &str = part(file::GOLDEN, "compare");
 /// DuckDB; the tables `records` and `failed` are the same in every dataset's staging store.
 pub const STAGED_TABLES: &str = part(file::STAGED, "tables");
 pub const STAGED_MERGE: &str = part(file::STAGED, "merge");
+pub const STAGED_SLICES: &str = part(file::STAGED, "slices");
 pub const STAGED_REPLACE: &str = part(file::STAGED, "replace");
 pub const STAGED_ARRAY_LITERAL: &str = part(file::STAGED, "array_literal");
 pub const STAGED_RECORDS: &str = part(file::STAGED, "records");
@@ -204,6 +212,17 @@ pub const PROMOTE_VERIFY_LEDGER: &str = part(file::PROMOTE_VERIFY, "verify_ledge
 pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/ledger.pg.sql");
 pub const PROMOTE_REPLACE: &str = include_str!("../sql/promote/replace.pg.sql");
 pub const PROMOTE_SLICE_ORIGIN: &str = include_str!("../sql/promote/slice_origin.pg.sql");
+pub const PROMOTE_SLICE_TABLES: &str = part(file::PROMOTE_SLICES, "slice_tables");
+pub const PROMOTE_SLICE_VALUES: &str = part(file::PROMOTE_SLICES, "slice_values");
+pub const PROMOTE_SLICE_PARTS: &str = part(file::PROMOTE_SLICES, "slice_parts");
+pub const PROMOTE_SLICE_KNOWN: &str = part(file::PROMOTE_SLICES, "slice_known");
+pub const PROMOTE_SLICE_FAILED: &str = part(file::PROMOTE_SLICES, "slice_failed");
+pub const PROMOTE_SLICE_PLAN: &str = part(file::PROMOTE_SLICES, "slice_plan");
+pub const PROMOTE_SLICE_COUNTED: &str = part(file::PROMOTE_SLICES, "slice_counted");
+pub const PROMOTE_SLICE_BEFORE: &str = part(file::PROMOTE_SLICES, "slice_before");
+pub const PROMOTE_SLICE_NOTE: &str = part(file::PROMOTE_SLICES, "slice_note");
+pub const PROMOTE_SLICE_OPEN: &str = part(file::PROMOTE_SLICES, "slice_open");
+pub const PROMOTE_SLICE_SETTLE: &str = part(file::PROMOTE_SLICES, "slice_settle");
 pub const PROMOTE_DROP_TABLE: &str = part(file::PROMOTE_DERIVE, "drop_table");
 pub const PROMOTE_DROP_VIEW: &str = part(file::PROMOTE_DERIVE, "drop_view");
 pub const PROMOTE_COMPLETED: &str = part(file::PROMOTE_DERIVE, "completed");
@@ -315,6 +334,58 @@ pub fn compared(table: &Table) -> String {
         _ => identifier(name),
     };
     table.columns.iter().map(|c| column(c.name, c.kind)).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a row is in one of some slices. The values of their tests are in pg_temp.slice_tests, numbered behind `before`
+/// others.
+pub fn in_slices(slices: &[&Slice], before: usize) -> String {
+    let mut number = before;
+    let mut any = Vec::new();
+    for slice in slices {
+        let mut all = vec!["true".to_owned()];
+        for test in &slice.tests {
+            number += 1;
+            all.push(slice_test(test, number));
+        }
+        any.push(format!("({})", all.join(" and ")));
+    }
+    match any.is_empty() {
+        true => "false".to_owned(),
+        false => format!("coalesce({}, false)", any.join(" or ")),
+    }
+}
+
+fn slice_test(test: &SliceTest, number: usize) -> String {
+    let (cell, kind) = match test.is_number {
+        true => (identifier(&test.column), "bigint"),
+        false => (format!("coalesce({}::text, '') collate \"C\"", identifier(&test.column)), "text"),
+    };
+    let texts = format!("(select texts from pg_temp.slice_tests where test_no = {number})::{kind}[]");
+    let one = format!("({texts})[1]");
+    match test.how {
+        Comparator::In => format!("{cell} = any ({texts})"),
+        Comparator::NotIn => format!("{cell} <> all ({texts})"),
+        Comparator::AtMost => format!("{cell} <= {one}"),
+        Comparator::Below => format!("{cell} < {one}"),
+        Comparator::AtLeast => format!("{cell} >= {one}"),
+        Comparator::Above => format!("{cell} > {one}"),
+        Comparator::Like => format!("{cell} like any ({texts})"),
+        Comparator::NotLike => format!("{cell} not like all ({texts})"),
+    }
+}
+
+/// The values of the tests of some slices, as pg_temp.slice_tests has them.
+pub fn slice_values(slices: &[&Slice]) -> Vec<Vec<String>> {
+    let value = |how: Comparator, value: &str| match how {
+        // Only `%` stands for something.
+        Comparator::Like | Comparator::NotLike => {
+            let pattern = value.replace('\\', "\\\\").replace('_', "\\_");
+            if value.contains('%') { pattern } else { format!("%{pattern}%") }
+        }
+        _ => value.to_owned(),
+    };
+    let tests = slices.iter().flat_map(|slice| &slice.tests);
+    tests.map(|test| test.values.iter().map(|text| value(test.how, text)).collect()).collect()
 }
 
 /// What asks for the newest day of which a dataset's production tells: one row and column, a date as text or null.

@@ -70,6 +70,7 @@ pub fn parse(bytes: &[u8], level: u8, batch_records: usize) -> (Written, Result<
         batch_records,
         limits: LIMITS,
         only_ordinals: &[],
+        slice: None,
     };
     let mut written = Written::default();
     let parsed = (OCA.parse)(&input, &mut written);

@@ -5,11 +5,50 @@
 -- part: add_part  (statement)
 -- Purpose: a part is taken up by a run.
 -- Inputs:  $1 run_id, $2 batch, $3 name, $4 source, $5 sha256 (null: it could not be fetched), $6 size, $7
---          the day of which it tells, as text, or null, $8 order key, $9 when it was last changed at its source, as text, or null; :"ledger".
--- Outputs: one row of parts; its part_id.
-insert into :"ledger".parts (run_id, batch, name, source, sha256, size_bytes, as_of, order_key, modified_at)
-values ($1, $2, $3, $4, $5, $6, $7::text::date, $8, $9::text::timestamptz)
+--          the day of which it tells, as text, or null, $8 order key, $9 when it was last changed at its source, as text, or null,
+--          $10 what was asked for, as JSON text, or null, $11 how many records that has, or null; :"ledger".
+-- Outputs: one row of parts; its part_id. One that the run has put into the archive is the same part.
+insert into :"ledger".parts (
+    run_id, batch, name, source, sha256, size_bytes, as_of, order_key, modified_at, slice, expected_records
+)
+values ($1, $2, $3, $4, $5, $6, $7::text::date, $8, $9::text::timestamptz, $10::text::jsonb, $11)
+on conflict (run_id, name) do update
+set batch = excluded.batch, sha256 = excluded.sha256, size_bytes = excluded.size_bytes, status = 'pending'
+where parts.status = 'archived'
 returning part_id;
+
+-- part: add_archived  (statement)
+-- Purpose: an answer is in the archive, and no run has taken it up yet.
+-- Inputs:  $1 run_id, $2 name, $3 who gave it, $4 sha256, $5 size, $6 the day on which it was given, as text, $7 order key, $8 what
+--          was asked for, as JSON text, $9 how many records it has; :"ledger".
+-- Outputs: one row of parts; archived.
+insert into :"ledger".parts (
+    run_id, batch, name, source, sha256, size_bytes, as_of, order_key, slice, expected_records, status
+)
+values ($1, 0, $2, $3, $4, $5, $6::text::date, $7, $8::text::jsonb, $9, 'archived')
+on conflict (run_id, name) do update
+set sha256 = excluded.sha256, size_bytes = excluded.size_bytes, expected_records = excluded.expected_records;
+
+-- part: save_plan  (statement)
+-- Purpose: what a run has asked so far, so that another one goes on with it.
+-- Inputs:  $1 dataset, $2 target schema, $3 what is wanted, $4 the plan, $5 run_id; :"ledger".
+-- Outputs: one row of plans.
+insert into :"ledger".plans (dataset, target_schema, want, state, run_id)
+values ($1, $2, $3, $4, $5)
+on conflict (dataset, target_schema, want) do update
+set state = excluded.state, run_id = excluded.run_id, saved_at = clock_timestamp();
+
+-- part: saved_plan  (statement)
+-- Purpose: what a run that did not end has asked.
+-- Inputs:  $1 dataset, $2 target schema, $3 what is wanted; :"ledger".
+-- Outputs: the plan, or no row.
+select state from :"ledger".plans where dataset = $1 and target_schema = $2 and want = $3;
+
+-- part: forget_plan  (statement)
+-- Purpose: what was planned is done.
+-- Inputs:  $1 dataset, $2 target schema, $3 what is wanted; :"ledger".
+-- Outputs: none.
+delete from :"ledger".plans where dataset = $1 and target_schema = $2 and want = $3;
 
 -- part: adopt_parts  (statement)
 -- Purpose: enter files that were processed before the ledger was there.

@@ -2,7 +2,8 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', :"ledger".parts and table_changes; pg_temp.plan;
 --          pg_temp.removed, what left production by record; :'parent', the first table; :'kept', the tables that the
---          promotion keeps itself, with commas; :'record', what a record is called; :is_replaced;
+--          promotion keeps itself, with commas; :'record', what a record is called; :is_replaced; :slice_rows, how many rows the slices
+--          had that are replaced (null: the whole table is);
 --          :max_failures_percent, :max_failures_records (the larger of both is the budget);
 --          :max_deletes_percent, :max_deletes_records (likewise, of the batch's records);
 --          :max_drop_percent, :max_drop_rows (a smaller loss is never a breach); :feed_days, for how long the
@@ -41,16 +42,20 @@ drops as (
     select
         'drop' as name,
         table_name as subject,
-        rows_before,
-        rows_after,
+        base.rows_before,
+        base.rows_before + inserted - deleted as rows_after,
         lost,
-        100.0 * lost / rows_before as percent
+        100.0 * lost / base.rows_before as percent
     from :"ledger".table_changes
+        -- What a run replaces of a table is all that it can lose.
+        cross join lateral (
+            select coalesce(:slice_rows::bigint, table_changes.rows_before) as rows_before
+        ) as base
         -- Of a table that is replaced, as many new rows do not make up for those that go.
         cross join lateral (
-            select case when :is_replaced then deleted else rows_before - rows_after end as lost
+            select case when :is_replaced then deleted else table_changes.rows_before - rows_after end as lost
         ) as loss
-    where run_id = :'run_id' and batch = :batch and rows_before > 0
+    where run_id = :'run_id' and batch = :batch and base.rows_before > 0
 ),
 parents as (
     select rows_before, inserted + replaced as loaded

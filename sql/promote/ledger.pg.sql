@@ -3,6 +3,7 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, :"staging".:"records"; :"ledger"; :is_replaced: the
 --          records come from one part, which slice_origin.pg.sql names, and none has an origin of its own.
+--          :is_sliced: each part replaces its slice, and what it says twice is a duplicate.
 -- Outputs: :"ledger".parts, record_origins and failed_records up to date; pg_temp.counted, how many rows of each had to
 --          change, and did.
 
@@ -11,12 +12,13 @@ with outcome as (
         record.part_id,
         count(*) filter (where record.is_delete or plan.action = 'delete') as deleted,
         count(*) filter (where record.is_winner and plan.action in ('load', 'same')) as loaded,
+        count(*) filter (where not record.is_winner and :is_sliced) as duplicated,
         count(*) as good
     from :"staging".:"records" as record join pg_temp.plan using (record_id)
     group by record.part_id
 ),
 ended as materialized (
-    select file.part_id, outcome.loaded, outcome.deleted, outcome.good, run.kind
+    select file.part_id, outcome.loaded, outcome.deleted, outcome.duplicated, outcome.good, run.kind
     from :"ledger".parts as file left join outcome using (part_id) join :"ledger".runs as run using (run_id)
     where file.run_id = :'run_id' and file.batch = :batch and file.status = 'pending'
 ),
@@ -25,6 +27,8 @@ written as (
     set records_loaded = coalesce(ended.loaded, 0),
         records_deleted = coalesce(ended.deleted, 0),
         records_superseded = coalesce(ended.good - ended.loaded - ended.deleted, 0),
+        -- Those among the superseded that are there twice.
+        records_duplicated = coalesce(ended.duplicated, 0),
         status = case
             when ended.kind = 'retry' and not :is_replaced then 'retried'
             -- What is said of a file of which nothing failed is a warning.

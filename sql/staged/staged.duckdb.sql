@@ -78,6 +78,23 @@ where good.record_no < latest.record_no or good.record_no >> 32 < (select max(fi
 union all
 select record_no from failed;
 
+-- part: slices  (script)
+-- Purpose: decide which records of slices are exported: of those that are there twice the last one.
+-- Inputs:  records, failed.
+-- Outputs: losers, the records whose rows are not exported.
+create or replace table losers as
+with good as (
+    select record_no, record_id from records anti join failed using (record_no)
+),
+latest as (
+    select record_id, max(record_no) as record_no from good group by record_id
+)
+select good.record_no
+from good join latest using (record_id)
+where good.record_no < latest.record_no
+union all
+select record_no from failed;
+
 -- part: array_literal  (script)
 -- Purpose: how an array is written for PostgreSQL.
 -- Inputs:  none.

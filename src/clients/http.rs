@@ -101,6 +101,42 @@ pub enum HttpError {
     TooLarge { max_bytes: usize },
 }
 
+/// An answer that begins to come, whatever its status is.
+#[derive(Debug)]
+pub struct Answering {
+    pub status: u16,
+    /// Nothing is to be asked before that much time has passed.
+    pub retry_after: Option<Duration>,
+    response: Response,
+}
+
+impl Answering {
+    /// The next bytes; `None`: that was all, and as much as was announced.
+    ///
+    /// # Errors
+    /// [`HttpError::Broken`] where it breaks off, [`HttpError::TimedOut`] where nothing comes.
+    pub async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, HttpError> {
+        let next = tokio::time::timeout(DOWNLOAD_STALLED, self.response.chunk()).await;
+        let next = next.map_err(|_| HttpError::TimedOut(DOWNLOAD_STALLED))?;
+        next.map_err(|error| failure(&error, DOWNLOAD_STALLED))
+    }
+
+    /// All of it, cut to so many bytes.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn bytes(&mut self, max_bytes: usize) -> Result<Vec<u8>, HttpError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            bytes.extend_from_slice(&chunk[..chunk.len().min(max_bytes - bytes.len())]);
+            if bytes.len() >= max_bytes {
+                break;
+            }
+        }
+        Ok(bytes)
+    }
+}
+
 /// The TLS side of this client cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[error("preparing TLS with the system's authorities: {0}")]
@@ -186,6 +222,29 @@ impl Http {
             }
         };
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::TimedOut(timeout)))
+    }
+}
+
+impl Http {
+    /// Sends a GET and waits until the answer begins. Blanks go as `%20`. `timeout` is for its beginning.
+    ///
+    /// # Errors
+    /// Where no answer begins; a status that is no success is none.
+    pub async fn get(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<Answering, HttpError> {
+        let mut url = self.base.below(path, &[]);
+        url.query_pairs_mut().extend_pairs(query);
+        // A plus that is meant is %2B by now.
+        let encoded = url.query().unwrap_or_default().replace('+', "%20");
+        url.set_query(Some(&encoded));
+        let sent = tokio::time::timeout(timeout, self.client.get(url).send()).await;
+        let sent = sent.map_err(|_| HttpError::TimedOut(timeout))?;
+        let response = sent.map_err(|error| failure(&error, timeout))?;
+        Ok(Answering { status: response.status().as_u16(), retry_after: retry_after(&response), response })
     }
 }
 

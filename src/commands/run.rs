@@ -52,6 +52,7 @@ pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure>
         deleted_with_data: progress.deleted_with_data,
         published: progress.published,
         timings: progress.timings,
+        plan: progress.plan,
         duration: started.elapsed(),
         peak_memory_bytes: machine::peak_memory_bytes(),
     })

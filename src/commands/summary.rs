@@ -14,6 +14,7 @@ use crate::stages::publish::Published;
 
 use crate::commands::show;
 use crate::ledger::Kind;
+use crate::run::gather::GatheredPlan;
 use crate::run::progress::RunOutcome;
 use crate::stages::promote::Guard;
 use crate::words::{count, duration};
@@ -42,6 +43,8 @@ pub struct Summary {
     pub published: Option<Published>,
     /// What the steps cost, as the ledger has it.
     pub timings: Option<Value>,
+    /// What asking a service takes, or took.
+    pub plan: Option<GatheredPlan>,
     pub duration: Duration,
     pub peak_memory_bytes: Option<u64>,
 }
@@ -70,6 +73,9 @@ impl Summary {
 /// The summary for a person, several lines.
 pub fn render(summary: &Summary) -> String {
     let mut text = String::new();
+    if let Some(plan) = summary.plan.as_ref().filter(|_| summary.dry_run) {
+        text += &asking(plan);
+    }
     if !summary.changes.is_empty() {
         text += &table(summary);
     }
@@ -115,6 +121,19 @@ fn failures(summary: &Summary) -> String {
         failures.files,
         failures.incomplete_files
     )
+}
+
+/// The plan of what a service is asked for, as a tree, and what it costs.
+fn asking(plan: &GatheredPlan) -> String {
+    let mut text = plan.tree.join("\n");
+    let _ = writeln!(
+        text,
+        "\n{} request(s) were sent to plan; the run sends {} more for records, which takes at least {}.",
+        plan.requests,
+        plan.unsent,
+        duration(plan.unsent_for)
+    );
+    text
 }
 
 /// What a dry run would change, by some keys.
@@ -171,6 +190,10 @@ fn outcome(summary: &Summary) -> String {
             format!("A dry run, rolled back: {counts}. The database is unchanged.{refused}")
         }
         (RunOutcome::Loaded, false) => format!("Committed: {counts}."),
+        (RunOutcome::Planned, _) => {
+            "A dry run: no records were asked for, and nothing was loaded. The database is unchanged."
+                .to_owned()
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub use processing::ProcessingConfig;
 pub use purge::PurgeConfig;
 pub use reference::ReferenceConfig;
 pub use run::RunConfig;
-pub use source::{Selection, SourceConfig};
+pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig};
 pub use target::TargetConfig;
 
 /// A variable of the environment, for what is not an option. That it is text was seen when the command line was read.

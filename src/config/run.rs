@@ -2,14 +2,15 @@
 
 use super::source::archived;
 use super::{
-    DatabaseConfig, FailureBudget, ProcessingConfig, Selection, SourceConfig, TargetConfig, environment,
-    missing,
+    AskingConfig, DatabaseConfig, FailureBudget, ProcessingConfig, Selection, SourceConfig, TargetConfig,
+    environment, missing,
 };
 use crate::cli;
 use crate::clients::sftp::{SftpOptions, SftpUrl};
 use crate::clients::source::SourceUrl;
 use crate::clients::store::StoreUrl;
 use crate::dataset::Dataset;
+use crate::dataset::asked::Asked;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
@@ -29,6 +30,9 @@ impl RunConfig {
             let what = (Kind::Reprocess, args.dataset);
             return Self::archived(what, selection, &args.database, &args.store, &args.processing);
         }
+        if let Some(asked) = args.dataset.asked {
+            return Self::from_asked(asked, args);
+        }
         let url = match &args.source {
             Some(text) => SourceUrl::parse(text, &environment)?,
             None => SftpUrl::from_env(&environment)?.map(SourceUrl::Sftp).ok_or_else(|| {
@@ -47,6 +51,19 @@ impl RunConfig {
             from.sftp = SftpOptions::from_env(&environment, args.sftp_trust_on_first_use)?;
         }
         Ok(Self { target, from, processing })
+    }
+
+    /// A run that asks a service, and takes the answers from the archive, where they are kept.
+    fn from_asked(asked: &Asked, args: &cli::RunArgs) -> Result<Self, Cause> {
+        let what = (Kind::Run, args.dataset);
+        let mut config =
+            Self::archived(what, Selection::Asked, &args.database, &args.store, &args.processing)?;
+        config.from.asking = Some(AskingConfig::new(asked, &config.processing.options)?);
+        if let Some(files) = (asked.files)(&config.processing.options) {
+            config.from.url = SourceUrl::parse(&files, &environment)?;
+            config.from.selection = Selection::Bulk;
+        }
+        Ok(config)
     }
 
     /// Validates the arguments of `merganser reprocess`.
@@ -102,7 +119,7 @@ impl RunConfig {
     /// The options as the ledger keeps them: no secrets.
     pub fn for_ledger(&self) -> serde_json::Value {
         let asked = match &self.from.selection {
-            Selection::New => serde_json::Value::Null,
+            Selection::New | Selection::Asked | Selection::Bulk => serde_json::Value::Null,
             Selection::Archived { glob, force } => {
                 serde_json::json!({ "glob": glob.glob().glob(), "force": force })
             }
@@ -138,6 +155,11 @@ fn target(
     store: &cli::StoreArgs,
     args: &cli::Processing,
 ) -> Result<TargetConfig, Cause> {
-    let target = TargetConfig::new(what, database, store, args.load_via)?;
+    let (kind, dataset) = what;
+    let (schema, dataset) = args.own.table(dataset).map_err(Cause::usage)?.unwrap_or((None, dataset));
+    let mut target = TargetConfig::new((kind, dataset), database, store, args.load_via)?;
+    if let Some(schema) = schema {
+        target.database.schema = schema;
+    }
     Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target })
 }

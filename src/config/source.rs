@@ -1,14 +1,49 @@
 //! Where the files of a run come from.
 
+use super::environment;
+use crate::clients::http::HttpUrl;
 use crate::clients::sftp::SftpOptions;
 use crate::clients::source::SourceUrl;
+use crate::dataset::Options;
+use crate::dataset::asked::Asked;
+use crate::dataset::slice::Slice;
 use crate::error::Cause;
+
+/// What is asked of a service.
+#[derive(Clone, Debug)]
+pub struct AskingConfig {
+    /// All that is wanted.
+    pub want: Slice,
+    /// `None`: nobody is asked.
+    pub secret: Option<ApiSecret>,
+}
+
+/// What a service knows us by. It is shown nowhere.
+#[derive(Clone)]
+pub struct ApiSecret(String);
+
+impl ApiSecret {
+    /// The secret itself, for the wire alone.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ApiSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
 
 /// Which files and records a run takes.
 #[derive(Clone, Debug)]
 pub enum Selection {
     /// Files of the source that the ledger does not know as done.
     New,
+    /// Answers in the archive to what is asked for.
+    Asked,
+    /// Files that hold what could be asked for, and more.
+    Bulk,
     /// Files of the archive whose names match; those that are done without a failure only if `force`.
     Archived { glob: globset::GlobMatcher, force: bool },
     /// Records that failed and are not put right: of one run, one of them, or all.
@@ -22,12 +57,14 @@ pub struct SourceConfig {
     /// Of an SFTP source.
     pub sftp: SftpOptions,
     pub selection: Selection,
+    /// `None`: nobody is asked.
+    pub asking: Option<AskingConfig>,
 }
 
 impl SourceConfig {
     /// Files of this source, everything else as it is by default.
     pub(super) fn new(url: SourceUrl, selection: Selection) -> Self {
-        Self { url, sftp: SftpOptions::default(), selection }
+        Self { url, sftp: SftpOptions::default(), selection, asking: None }
     }
 }
 
@@ -37,4 +74,30 @@ pub(super) fn archived(glob: &str, force: bool) -> Result<Selection, Cause> {
         Cause::usage(format!("`{glob}` (REPROCESS_GLOB) is not a glob: {}", error.kind()))
     })?;
     Ok(Selection::Archived { glob: glob.compile_matcher(), force })
+}
+
+impl AskingConfig {
+    /// What the options of a run ask a service for, with the secret of the environment.
+    ///
+    /// # Errors
+    /// What is wrong with the options; no secret.
+    pub(super) fn new(asked: &Asked, options: &Options) -> Result<Self, Cause> {
+        let want = (asked.want)(options)
+            .map_err(|misasked| Cause::Usage { message: misasked.message, hint: misasked.hint })?;
+        if (asked.files)(options).is_some() {
+            return Ok(Self { want, secret: None });
+        }
+        let base = (asked.manners)(options).base;
+        base.parse::<HttpUrl>().map_err(|error| Cause::usage(format!("{base}: {error}")))?;
+        let variable = asked.secret.variable;
+        let secret =
+            environment(variable).map(|secret| secret.trim().to_owned()).filter(|secret| !secret.is_empty());
+        let Some(secret) = secret else {
+            return Err(Cause::Usage {
+                message: format!("{} is asked with a key, and {variable} is not set", asked.service),
+                hint: Some(format!("{}; then: export {variable}=…", asked.secret.whence)),
+            });
+        };
+        Ok(Self { want, secret: Some(ApiSecret(secret)) })
+    }
 }

@@ -7,7 +7,7 @@ pub mod samples;
 use crate::dataset::{Dataset, Options};
 
 /// Every dataset of this program: command line, help and tests go by this list.
-pub const ALL: &[&Dataset] = &[&oca::OCA];
+pub const ALL: &[&Dataset] = &[&oca::OCA, &nass::NASS];
 
 /// The dataset of a name.
 pub fn named(name: &str) -> Option<&'static Dataset> {
@@ -19,6 +19,8 @@ pub fn named(name: &str) -> Option<&'static Dataset> {
 pub struct OwnOptions {
     #[command(flatten)]
     pub oca: oca::options::OcaOptions,
+    #[command(flatten)]
+    pub nass: nass::options::NassOptions,
 }
 
 impl OwnOptions {
@@ -27,10 +29,37 @@ impl OwnOptions {
     /// # Errors
     /// What is wrong, for the person who typed it.
     pub fn of(&self, dataset: &Dataset) -> Result<Options, String> {
-        match dataset.name {
+        match dataset.family() {
             "oca" => self.oca.read(),
+            "nass" => self.nass.read(),
             _ => Ok(Options::new()),
         }
+    }
+}
+
+impl OwnOptions {
+    /// The table that a dataset goes into, with its schema, if the options name another one than its own.
+    ///
+    /// # Errors
+    /// What is wrong, for the person who typed it.
+    pub fn table(
+        &self,
+        dataset: &'static Dataset,
+    ) -> Result<Option<(Option<String>, &'static Dataset)>, String> {
+        let named = match dataset.family() {
+            "nass" => self.nass.nass_table.as_deref(),
+            _ => None,
+        };
+        let Some(named) = named else { return Ok(None) };
+        let (schema, table) = match named.split_once('.') {
+            Some((schema, table)) => (Some(schema.to_owned()), table),
+            None => (None, named),
+        };
+        if schema.as_ref().is_some_and(String::is_empty) {
+            return Err(format!("--table {named}: it names no schema before the dot"));
+        }
+        let dataset = dataset.into_table(table).map_err(|error| format!("--table {named}: {error}"))?;
+        Ok(Some((schema, dataset)))
     }
 }
 
@@ -47,7 +76,7 @@ impl EnrichmentOptions {
     /// # Errors
     /// What is wrong, for the person who typed it.
     pub fn of(&self, dataset: &Dataset) -> Result<Options, String> {
-        match dataset.name {
+        match dataset.family() {
             "oca" => self.oca.read(),
             _ => Ok(Options::new()),
         }
@@ -64,7 +93,7 @@ pub struct ReferenceOptions {
 impl ReferenceOptions {
     /// A dataset's inputs, by name: a file, a folder or an address each.
     pub fn of(&self, dataset: &Dataset) -> Vec<(&'static str, String)> {
-        match dataset.name {
+        match dataset.family() {
             "oca" => self.oca.inputs(),
             _ => Vec::new(),
         }

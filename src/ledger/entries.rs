@@ -5,6 +5,8 @@ use jiff::civil::Date;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::dataset::asked::AskedPart;
+use crate::dataset::slice::Slice;
 use crate::error::Cause;
 
 /// What a run does; the ledger's word for it.
@@ -79,6 +81,18 @@ pub struct NewPart<'a> {
     pub order_key: &'a str,
     /// When it was last changed at its source, where that counts.
     pub modified: Option<Timestamp>,
+    /// What was asked for and how many records that has, if that is known, where it is the answer to that.
+    pub asked: Option<(&'a Slice, Option<u64>)>,
+}
+
+/// An answer in the archive.
+#[derive(Debug)]
+pub struct ArchivedPart<'a> {
+    pub part: &'a AskedPart,
+    /// Who gave it.
+    pub source: &'a str,
+    pub as_of: Option<Date>,
+    pub order_key: &'a str,
 }
 
 /// The newest posting of a file whose records went into production.

@@ -8,6 +8,7 @@ pub mod entries;
 pub mod inspect;
 mod migrations;
 mod parts;
+mod plans;
 mod references;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,8 @@ use crate::system::machine;
 
 pub use answers::KnownAnswer;
 pub use entries::{
-    Kind, KnownFailure, KnownPart, NewFailure, NewPart, NewRun, PartFindings, Place, Status, confirm_written,
+    ArchivedPart, Kind, KnownFailure, KnownPart, NewFailure, NewPart, NewRun, PartFindings, Place, Status,
+    confirm_written,
 };
 pub use migrations::{NEWEST, is_usable, migrate};
 pub use references::KnownReference;

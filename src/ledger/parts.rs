@@ -1,6 +1,7 @@
 //! Files in the ledger: which are known, what is taken up, whose runs they are of.
 
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::types::ToSql;
 
 use super::{KnownPart, Ledger, NEWEST, NewPart, decode};
@@ -53,6 +54,8 @@ impl Ledger {
                     &file.as_of.map(|date| date.to_string()),
                     &file.order_key,
                     &file.modified.map(microseconds),
+                    &file.asked.map(|(slice, _)| json!(slice).to_string()),
+                    &file.asked.and_then(|(_, records)| records).map(|records| records as i64),
                 ],
             )
             .await?;

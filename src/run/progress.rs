@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::error::END;
+use crate::run::gather::{Gathered, GatheredPlan};
 use crate::stages::check::{Checked, Failures};
 use crate::stages::fetch::Fetched;
 use crate::stages::promote::{Guard, Promoted, Records, Refused, Sample, TableChange};
@@ -15,6 +16,8 @@ use crate::stages::publish::Published;
 pub enum RunOutcome {
     NothingNew,
     Loaded,
+    /// A dry run that would have to ask for records.
+    Planned,
 }
 
 /// What a run has done so far.
@@ -34,12 +37,19 @@ pub struct Progress {
     pub deleted_with_data: u64,
     pub published: Option<Published>,
     pub timings: Option<Value>,
+    /// What asking a service takes, or took.
+    pub plan: Option<GatheredPlan>,
 }
 
 impl Progress {
     /// The step that begins now.
     pub fn step(&mut self, step: &'static str) {
         self.step = Some(step);
+    }
+
+    /// A service was asked.
+    pub fn gathered(&mut self, gathered: Option<&Gathered>) {
+        self.plan = gathered.map(|gathered| gathered.plan().clone());
     }
 
     /// A batch was fetched.

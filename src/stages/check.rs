@@ -10,6 +10,7 @@ use tokio_postgres::types::ToSql;
 
 use super::fetch::{Fetched, FetchedFile};
 use super::parse::{Staged, StagedFile};
+use super::select::AskedFor;
 use crate::clients::duckdb::{DuckError, Staging};
 use crate::clients::postgres;
 use crate::error::Cause;
@@ -233,8 +234,17 @@ fn with_file(files: &[StagedFile], file_no: i64, failure: NewFailure) -> NewFail
 /// Holds what is staged of a part that takes the place of all that was there against what the parser has seen: a record that
 /// was lost on the way would be deleted.
 fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
-    match &file.parsed {
-        Ok(parsed) if parsed.records_seen > staged => Err(Cause::Refused {
+    match (&file.parsed, &file.fetched.asked) {
+        (Ok(parsed), Some(AskedFor { records: Some(records), .. })) if parsed.records_seen != *records => {
+            Err(Cause::Refused {
+                message: format!(
+                    "{} has {} record(s), and {records} were asked for: nothing of it is loaded",
+                    file.fetched.name, parsed.records_seen
+                ),
+                hint: Some("the archive is damaged: remove the part there, and run again".into()),
+            })
+        }
+        (Ok(parsed), _) if parsed.records_seen > staged => Err(Cause::Refused {
             message: format!(
                 "{} has {} record(s), and {staged} are staged or failed: nothing of it is loaded",
                 file.fetched.name, parsed.records_seen

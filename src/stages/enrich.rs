@@ -55,6 +55,7 @@ pub fn find_winners(staging: &Staging, dataset: &Dataset) -> Result<(), DuckErro
     let script = match dataset.promotion {
         Promotion::Merge { .. } => sql::STAGED_MERGE,
         Promotion::Replace { .. } => sql::STAGED_REPLACE,
+        Promotion::ReplaceSlices { .. } => sql::STAGED_SLICES,
     };
     staging.execute("find the winners", script, &[])?;
     staging.execute("find the winners", sql::STAGED_ARRAY_LITERAL, &[])

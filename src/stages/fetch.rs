@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::select::{Batch, SelectedFile};
+use super::select::{AskedFor, Batch, SelectedFile};
 use crate::dataset::FileName;
 use crate::error::Cause;
 use crate::ledger::{NewPart, PartFindings};
@@ -92,6 +92,8 @@ pub(super) struct FetchedFile {
     pub meaning: FileName,
     /// Only these records of it; empty: all.
     pub only_ordinals: Vec<u64>,
+    /// What was asked for, where it is the answer to that.
+    pub asked: Option<AskedFor>,
     /// Records that the database refuses: they stay out, and the ledger has them.
     pub refused: Vec<i64>,
 }
@@ -187,6 +189,7 @@ async fn one_file(
         sha256: fetched.sha256,
         meaning: file.meaning,
         only_ordinals: file.only_ordinals,
+        asked: file.asked,
         refused: Vec::new(),
     }))
 }
@@ -236,6 +239,7 @@ async fn add(
         as_of: file.meaning.run_date,
         order_key: &file.meaning.order_key,
         modified: file.modified,
+        asked: file.asked.as_ref().map(|asked| (&asked.slice, asked.records)),
     };
     context.ledger.add_part(&new).await
 }

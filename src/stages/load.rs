@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 
 use super::export::Csv;
-use super::fetch::Fetched;
+use super::fetch::{Fetched, FetchedFile};
 use super::upload::Uploaded;
 use crate::clients::postgres::aws_s3::{self, AwsS3Error, Columns};
 use crate::clients::postgres::{self, Connection};
@@ -57,6 +57,11 @@ impl Loaded {
     /// Of which batch it is.
     pub(super) fn batch(&self) -> i32 {
         self.fetched.batch()
+    }
+
+    /// The files that they are of.
+    pub(super) fn files(&self) -> &[FetchedFile] {
+        self.fetched.files()
     }
 
     /// How many rows each staging table got.

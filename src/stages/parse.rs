@@ -167,6 +167,7 @@ impl Work {
             batch_records: processing.batch_records,
             limits: processing.limits,
             only_ordinals: &file.only_ordinals,
+            slice: file.asked.as_ref().map(|asked| &asked.slice),
         };
         let (sender, receiver) = sync_channel(QUEUE);
         let mut load = staging.load()?;

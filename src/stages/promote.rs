@@ -10,6 +10,7 @@ mod guards;
 mod merge;
 mod proof;
 mod refused;
+mod slices;
 
 pub use golden::truths;
 pub use guards::Guard;
@@ -20,6 +21,8 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{SimpleQueryMessage, Transaction};
 
 use self::derive::New;
+use self::slices::Slices;
+use super::fetch::FetchedFile;
 use super::load::Loaded;
 use crate::catalogue;
 use crate::clients::postgres::{self, PgError, Watch};
@@ -141,8 +144,10 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
     let schema = &context.target.database.schema;
     let compared = schema::compare(&mut transaction, context.dataset(), schema);
     let found = watch.answers("compare the columns", compared).await?;
-    let promotion = Transfer { context, batch, transaction: &transaction, watch: &watch };
+    let promotion = Transfer::new(context, batch, &transaction, &watch);
     fence(context, &transaction, &watch).await?;
+    let slices = promotion.slices_of(loaded.files()).await?;
+    let promotion = Transfer { slices: slices.as_ref(), ..promotion };
     promotion.verify_staged(loaded.rows()).await?;
     fault::point!("promote.fenced");
     let new = promotion.make_missing_tables(&found).await?;
@@ -211,9 +216,25 @@ struct Transfer<'a> {
     batch: i32,
     transaction: &'a Transaction<'a>,
     watch: &'a Watch,
+    /// `None`: no slices are replaced.
+    slices: Option<&'a Slices>,
+}
+
+impl<'a> Transfer<'a> {
+    fn new(context: &'a RunContext, batch: i32, transaction: &'a Transaction<'a>, watch: &'a Watch) -> Self {
+        Self { context, batch, transaction, watch, slices: None }
+    }
 }
 
 impl Transfer<'_> {
+    /// The slices that these parts replace; `None`: the dataset has none.
+    async fn slices_of(&self, files: &[FetchedFile]) -> Result<Option<Slices>, Cause> {
+        match self.context.dataset().is_sliced() {
+            true => self.find_slices(files).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Proves that the staging tables hold what was loaded into them, and keeps others from writing to them: a server
     /// that crashed meanwhile has emptied them, and a run that was declared dead may not know it yet.
     async fn verify_staged(&self, staged: &[(String, u64)]) -> Result<(), Cause> {
@@ -377,6 +398,9 @@ impl Transfer<'_> {
             ("parent", dataset.parent().name),
             ("kept", &kept.join(",")),
             ("is_replaced", &dataset.is_replaced().to_string()),
+            ("is_sliced", &dataset.is_sliced().to_string()),
+            ("in_slices", self.slices.map_or("false", |slices| slices.condition.as_str())),
+            ("slice_rows", "null"),
             ("run_id", &context.run_id.to_string()),
             ("batch", &self.batch.to_string()),
             ("overwrite_newer", &overwrite),

@@ -10,10 +10,12 @@ use serde_json::json;
 
 use crate::clients::store::{Listing, ObjectInfo};
 use crate::config::Selection;
+use crate::dataset::slice::Slice;
 use crate::dataset::{Dataset, FileName};
 use crate::error::Cause;
 use crate::ledger::KnownPart;
 use crate::run::context::RunContext;
+use crate::run::gather::{self, Gathered};
 use crate::{fault, words};
 
 /// The files to process, in the order in which they count.
@@ -32,10 +34,20 @@ pub struct SelectedFile {
     pub modified: Option<Timestamp>,
     /// Only these records of it; empty: all.
     pub only_ordinals: Vec<u64>,
+    /// What was asked for, where it is the answer to that.
+    pub asked: Option<AskedFor>,
     /// The posting that is done and has its size: it may be the same, and is compared.
     pub known: Option<Posting>,
     /// Why it cannot even be asked for.
     pub problem: Option<&'static str>,
+}
+
+/// What a part is the answer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedFor {
+    pub slice: Slice,
+    /// Records that it must have, where that is known.
+    pub records: Option<u64>,
 }
 
 /// A posting of a file that is done.
@@ -88,8 +100,8 @@ pub fn into_batches(files: Vec<SelectedFile>, bytes: u64, single: bool) -> Vec<B
     batches
 }
 
-/// Lists the source and takes what the run is to process.
-pub async fn select(context: &RunContext) -> Result<Selected, Cause> {
+/// Lists the source and takes what the run is to process; of a run that asks, what it has `gathered`.
+pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result<Selected, Cause> {
     let step = context.begin(0, "select").await?;
     fault::point!("select.begin");
     let Listing { files: listing, odd } = context.source.listing("").await?;
@@ -103,6 +115,8 @@ pub async fn select(context: &RunContext) -> Result<Selected, Cause> {
             add_odd(context.dataset(), &mut files, odd);
             only_new(context, &mut files, names).await?;
         }
+        Selection::Asked => only_gathered(gathered, &mut files)?,
+        Selection::Bulk => only_bulk(context, &mut files)?,
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
         Selection::Failed { run, record } => {
             only_failed(context, &mut files, run.as_deref(), *record).await?;
@@ -111,6 +125,9 @@ pub async fn select(context: &RunContext) -> Result<Selected, Cause> {
     if !matches!(context.from.selection, Selection::New) {
         // The archive's own times say nothing of when the sender posted them.
         files.iter_mut().for_each(|file| file.modified = None);
+    }
+    if context.dataset().is_sliced() && context.from.asking.is_none() {
+        say_what_was_asked(context, &mut files).await?;
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
     let what = format!("{} of {} files at {}", files.len(), ours, context.from.url);
@@ -130,6 +147,7 @@ pub fn of_dataset(dataset: &Dataset, listing: Vec<ObjectInfo>) -> Vec<SelectedFi
             meaning,
             modified: object.modified,
             only_ordinals: Vec::new(),
+            asked: None,
             known: None,
             problem: None,
         })
@@ -174,6 +192,7 @@ pub fn add_odd(dataset: &Dataset, files: &mut Vec<SelectedFile>, odd: Vec<(Strin
             meaning,
             modified: None,
             only_ordinals: Vec::new(),
+            asked: None,
             known: None,
             problem: Some(problem),
         })
@@ -214,6 +233,82 @@ pub fn leave_out_archived(files: &mut Vec<SelectedFile>, known: &[KnownPart]) {
             .iter()
             .any(|known| known.is_done && known.name == file.name && known.size_bytes == file.size_bytes)
     });
+}
+
+/// Takes the answers that were gathered.
+fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
+    let mut parts: HashMap<_, _> = gathered
+        .into_iter()
+        .flat_map(Gathered::parts)
+        .filter_map(|planned| Some((planned.part.as_ref()?.name.as_str(), planned)))
+        .collect();
+    files.retain_mut(|file| match parts.remove(file.name.as_str()) {
+        Some(planned) => {
+            file.asked = Some(AskedFor { slice: planned.slice.clone(), records: Some(planned.records) });
+            true
+        }
+        None => false,
+    });
+    match parts.into_keys().next() {
+        None => Ok(()),
+        Some(name) => Err(Cause::Refused {
+            message: format!("{name} is no longer in the archive"),
+            hint: Some("run again: it is asked for anew".into()),
+        }),
+    }
+}
+
+/// Takes the newest file of each content, for what is wanted of it.
+fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
+    let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else { return Ok(()) };
+    let mut seen = BTreeSet::new();
+    let mut taken = Vec::new();
+    // They are sorted by their day.
+    while let Some(mut file) = files.pop() {
+        if let Some(content) = (asked.content)(&file.name)
+            && seen.insert(content.to_owned())
+        {
+            file.asked = Some(AskedFor { slice: asking.want.clone(), records: None });
+            taken.push(file);
+        }
+    }
+    taken.reverse();
+    *files = taken;
+    match files.is_empty() {
+        false => Ok(()),
+        true => Err(Cause::Refused {
+            message: format!("{} has no bulk file of {}", context.from.url, context.dataset().family()),
+            hint: Some("nothing of production is touched; see that the folder is the right one".into()),
+        }),
+    }
+}
+
+/// What the parts of the archive were asked for. One of which nobody says it, or of which a newer one tells, too, is not taken.
+async fn say_what_was_asked(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
+    let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+    let known = gather::asked_for(context, &names).await?;
+    let mut known: HashMap<_, _> = known.into_iter().map(|part| (part.name.clone(), part)).collect();
+    let mut newer: Vec<Slice> = Vec::new();
+    let mut left_out = Vec::new();
+    // The newest first, which they are sorted by.
+    for file in files.iter_mut().rev() {
+        match known.remove(&file.name) {
+            Some(part) if !newer.iter().any(|slice| slice.overlaps(&part.slice)) => {
+                newer.push(part.slice.clone());
+                file.asked = Some(AskedFor { slice: part.slice, records: Some(part.records) });
+            }
+            _ => left_out.push(file.name.clone()),
+        }
+    }
+    files.retain(|file| file.asked.is_some());
+    if !left_out.is_empty() {
+        tracing::warn!(
+            run_id = %context.run_id,
+            "not taken, since newer parts tell of the same, or nobody says what they were asked for: {}",
+            shorten(&left_out)
+        );
+    }
+    Ok(())
 }
 
 /// Leaves out what is done, and says so if there is nothing at all.
@@ -368,6 +463,7 @@ mod tests {
             meaning: FileName { run_date: None, order_key: number.to_string() },
             modified: None,
             only_ordinals: Vec::new(),
+            asked: None,
             known: None,
             problem: None,
         });

@@ -1,8 +1,60 @@
-//! Quick Stats, the statistics of the USDA's National Agricultural Statistics Service.
+//! USDA's Quick Stats: figures of farming since 1850, asked from a service that gives so many at a time.
 
 pub mod bulk;
 pub mod columns;
 mod counties;
+mod dictionary;
+mod facts;
+mod feed;
 pub mod map;
+mod near;
+pub mod options;
+mod parse;
+mod plan;
 pub mod quickstats;
+mod rows;
 pub mod sample;
+mod value;
+
+use crate::dataset::{Dataset, Promotion, PublishedColumns, PublishedTable, Reach, Scripts};
+
+/// The dataset `nass`.
+pub const NASS: Dataset = Dataset {
+    name: "nass",
+    about: "USDA's statistics of farming (Quick Stats)",
+    record: "fact",
+    format: "CSV",
+    private: None,
+    folder: "nass/",
+    target: "",
+    tables: &[facts::FACTS],
+    file_name: feed::file_name,
+    near_name: |_| None,
+    asked: Some(&feed::QUICK_STATS),
+    parse: parse::parse,
+    enrichment: None,
+    reference: None,
+    promotion: Promotion::ReplaceSlices { key: "record_id" },
+    feed_days: None,
+    guards: &[],
+    variables: |_| Vec::new(),
+    scripts: Scripts {
+        stage: include_str!("../../../sql/nass/1_stage.duckdb.sql"),
+        check: Some(include_str!("../../../sql/nass/2_check.duckdb.sql")),
+        export: include_str!("../../../sql/nass/3_export.duckdb.sql"),
+        tables: include_str!("../../../sql/nass/4_tables.pg.sql"),
+        keys: include_str!("../../../sql/nass/5_keys.pg.sql"),
+        complete: None,
+        guards: None,
+        newest: None,
+    },
+    derived: &[],
+    dictionary: dictionary::DICTIONARY,
+    map: Some(&map::MAP),
+    published: &[PublishedTable {
+        name: "nass_facts.csv",
+        reach: Reach::Public,
+        table: "nass_facts",
+        columns: PublishedColumns::Named,
+    }],
+};

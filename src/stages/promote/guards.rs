@@ -45,7 +45,12 @@ pub(super) fn refusal(breaches: &[&Guard]) -> Cause {
 impl Transfer<'_> {
     /// Runs the dataset's guards and gives what they found.
     pub(super) async fn guard(&self) -> Result<Vec<Guard>, Cause> {
-        self.run(sql::PROMOTE_GUARDS, "", "run the guards").await?;
+        let rows = match self.slices {
+            Some(_) => self.slice_rows().await?.to_string(),
+            None => "null".to_owned(),
+        };
+        let text = self.render_with(sql::PROMOTE_GUARDS, "", &[("slice_rows", &rows)]);
+        self.watch.answer("run the guards", self.transaction.batch_execute(&text)).await?;
         if let Some(script) = self.context.dataset().scripts.guards {
             self.run(script, "", "run the guards").await?;
         }

@@ -85,8 +85,12 @@ impl Transfer<'_> {
         }
         fault::point!("promote.before_ledger");
         self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
-        if dataset.is_replaced() {
-            self.run(sql::PROMOTE_SLICE_ORIGIN, "", "write the ledger").await?;
+        match self.slices {
+            Some(slices) => self.note_slices(slices).await?,
+            None if dataset.is_replaced() => {
+                self.run(sql::PROMOTE_SLICE_ORIGIN, "", "write the ledger").await?;
+            }
+            None => {}
         }
         fault::point!("promote.after_ledger");
         self.hold_counts(attached, counts).await?;
@@ -104,6 +108,7 @@ impl Transfer<'_> {
         match self.context.dataset().promotion {
             Promotion::Merge { plan, .. } => plan,
             Promotion::Replace { .. } => sql::PROMOTE_REPLACE,
+            Promotion::ReplaceSlices { .. } => sql::PROMOTE_SLICE_PLAN,
         }
     }
 

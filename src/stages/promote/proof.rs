@@ -79,6 +79,7 @@ impl Count {
             "staged" => {
                 format!("{expected} record(s) are to be loaded, and {found} row(s) of them were staged")
             }
+            "asked" => format!("{expected} record(s) were asked for, and {found} are accounted for"),
             change => format!("{expected} row(s) to {change}, and the server reports {found}"),
         }
     }
@@ -107,8 +108,8 @@ impl Transfer<'_> {
             remembered.collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, operation))?;
         let mut before = BTreeMap::new();
         for table in dataset.table_names() {
-            // A table that is replaced is read as a whole anyway.
-            let rows = remembered.get(table).filter(|_| !dataset.is_replaced());
+            // A table that is replaced as a whole is read as a whole anyway.
+            let rows = remembered.get(table).filter(|_| !dataset.is_replaced() || dataset.is_sliced());
             let rows = rows.map_or_else(|| "null".into(), i64::to_string);
             let text = self.render_with(sql::PROMOTE_BEFORE, table, &[("remembered", &rows)]);
             let answer = self.watch.answer(operation, self.transaction.query_one(&text, &[])).await?;

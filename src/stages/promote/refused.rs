@@ -109,7 +109,9 @@ pub(super) async fn find(
     let batch = fetched.batch();
     let watch = connection.watch();
     let transaction = watch.answer("begin", connection.transaction()).await?;
-    let transfer = Transfer { context, batch, transaction: &transaction, watch: &watch };
+    let transfer = Transfer::new(context, batch, &transaction, &watch);
+    let slices = transfer.slices_of(fetched.files()).await?;
+    let transfer = Transfer { slices: slices.as_ref(), ..transfer };
     fence(context, &transaction, &watch).await?;
     transfer.verify_staged(&rows).await?;
     let cause = match cause {

@@ -75,6 +75,9 @@ const VARIABLES: &[(&str, &str)] = &[
     ("record", "case"),
     ("records", "oca_records"),
     ("is_replaced", "false"),
+    ("is_sliced", "false"),
+    ("in_slices", "false"),
+    ("slice_rows", "null"),
     ("kept", "oca_metadata"),
     ("run_id", "00000000-0000-7000-8000-000000000000"),
     ("batch", "1"),
@@ -110,10 +113,6 @@ const VARIABLES: &[(&str, &str)] = &[
     ("fields", "street1, street2, city, state, postalcode"),
     ("geocode_required", "90"),
 ];
-
-/// As far as the map of this dataset reads it.
-const NASS_FACTS: &str = "create table by_hand.nass_facts (source_desc text, short_desc text, domain_desc text, \
-    agg_level_desc text, year int, reference_period_desc text, load_time timestamp, value numeric, fips text);\n";
 
 /// What psql is given: the lines of a session.
 struct Session(String);
@@ -175,6 +174,8 @@ async fn each_file_and_part_runs_as_its_header_says() {
     session.0 += "begin;\n";
     run(&mut session, "oca/4_tables.pg.sql", "");
     run(&mut session, "oca/5_keys.pg.sql", "");
+    run(&mut session, "nass/4_tables.pg.sql", "");
+    run(&mut session, "nass/5_keys.pg.sql", "");
     for derived in ["10_summary", "11_lots", "12_tracts"] {
         run(&mut session, &format!("oca/{derived}.pg.sql"), "");
         run(&mut session, &format!("oca/{derived}_keys.pg.sql"), "");
@@ -202,6 +203,10 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "promote/replace.pg.sql", parent.name);
     run(&mut session, "promote/slice_origin.pg.sql", "");
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
+    for part in ["tables", "plan", "before", "counted"] {
+        run(&mut session, &format!("promote/slices:slice_{part}"), parent.name);
+    }
+    session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.slice_rows;\n";
     run(&mut session, "oca/6_promote.pg.sql", "");
     run(&mut session, "promote/merge:begin", parent.name);
     for table in children {
@@ -213,7 +218,6 @@ async fn each_file_and_part_runs_as_its_header_says() {
     for table in children {
         run(&mut session, "promote/merge:insert", table.name);
     }
-    session.0 += NASS_FACTS;
     let mut rest: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_postgres()).collect();
     run(&mut session, "oca/10_summary_rows.pg.sql", "");
     session.0 += "delete from by_hand_etl.table_changes;\n";
@@ -294,6 +298,8 @@ const IN_DUCKDB: &[&str] = &[
     "staged/staged:tables",
     "oca/1_stage.duckdb.sql",
     "oca/2_check.duckdb.sql",
+    "nass/1_stage.duckdb.sql",
+    "nass/2_check.duckdb.sql",
     "staged/staged:counts",
     "staged/staged:failures",
     "oca/geocode/1_words.duckdb.sql",
@@ -307,6 +313,7 @@ const IN_DUCKDB: &[&str] = &[
     "oca/reference/4_lot_changes.duckdb.sql",
     "oca/reference/5_lots_csv.duckdb.sql",
     "staged/staged:replace",
+    "staged/staged:slices",
     "staged/staged:merge",
     "oca/geocode/questions.duckdb.sql",
     "oca/geocode/open.duckdb.sql",
@@ -323,6 +330,7 @@ const IN_DUCKDB: &[&str] = &[
     "staged/staged:array_literal",
     "staged/staged:records",
     "oca/3_export.duckdb.sql",
+    "nass/3_export.duckdb.sql",
 ];
 
 /// As the program runs them: scripts, queries that give rows, and the statements of the export beside each other.

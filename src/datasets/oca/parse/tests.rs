@@ -118,6 +118,7 @@ fn parse_zip(archive: &[u8], options: &Options, sink: &mut dyn Sink) -> Result<P
         batch_records: options.batch_records,
         limits: options.limits,
         only_ordinals: &options.only,
+        slice: None,
     };
     parse(&input, sink)
 }
@@ -768,6 +769,7 @@ fn errors_say_which_kind_they_are() {
         batch_records: 1,
         limits: LIMITS,
         only_ordinals: &[],
+        slice: None,
     };
     let missing = parse(&input, &mut Collected::default());
     assert!(matches!(missing, Err(ParseError::Io { file, .. }) if file == "file.zip"));

@@ -20,6 +20,7 @@ pub const RATES: Dataset = Dataset {
     format: "CSV",
     private: None,
     folder: "rates/",
+    target: "",
     tables: &[Table {
         name: "rates",
         element: "",
@@ -32,6 +33,7 @@ pub const RATES: Dataset = Dataset {
     }],
     file_name,
     near_name: |_| None,
+    asked: None,
     parse,
     promotion: Promotion::Replace { key: "code" },
     enrichment: None,

@@ -1,0 +1,28 @@
+-- Purpose: find what the parser, which sees one record at a time, cannot: a key under which two records say different things.
+-- Engine:  DuckDB
+-- Inputs:  nass_facts, records, failed.
+-- Outputs: the offending records, added to failed; none is a pass. Nobody knows which of them is right, so none is loaded. What
+--          is the same in every column is no offence: it counts once.
+insert into failed
+with offending as (
+    select record_id
+    from nass_facts
+    group by record_id
+    having count(*) > 1
+        and count(distinct struct_pack(
+            a := short_desc, b := state_ansi, c := state_alpha, d := state_name, e := asd_desc, f := county_ansi,
+            g := county_name, h := watershed_desc, i := country_name, j := location_desc, k := load_time,
+            l := value, m := value_code, n := cv, o := cv_code
+        )) > 1
+)
+select
+    records.record_no,
+    records.record_id,
+    records.offset_bytes,
+    'nass_facts' as table_name,
+    null as field,
+    null as value,
+    'another record has the same key and says something else' as reason,
+    null as fragment
+from records semi join offending using (record_id)
+order by records.record_no;

@@ -1,0 +1,74 @@
+//! A dataset into another table than its own: a target of its own, with its own lock, staging tables, rows of the ledger and
+//! published objects. The archive stays the dataset's.
+
+use super::{Dataset, Promotion, PublishedTable, Scripts, Table};
+use crate::dataset::derived::Described;
+
+/// Letters of a table's name at most: staging tables have longer ones.
+const LONGEST: usize = 40;
+
+impl Dataset {
+    /// The same dataset, with another name of its one table. The copy lives as long as the process.
+    ///
+    /// # Errors
+    /// A name that is none, or a dataset of several tables; in words for people.
+    pub fn into_table(&'static self, name: &str) -> Result<&'static Dataset, String> {
+        let own = match self.tables {
+            [table]
+                if matches!(self.promotion, Promotion::ReplaceSlices { .. }) && self.derived.is_empty() =>
+            {
+                table
+            }
+            _ => return Err(format!("{} has tables of its own", self.name)),
+        };
+        let is_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+            && name.len() <= LONGEST;
+        if !is_name {
+            return Err(format!(
+                "`{name}` is no name of a table here: it has small letters, digits and _, begins with a letter, and is at most \
+                 {LONGEST} long"
+            ));
+        }
+        if name == own.name {
+            return Ok(self);
+        }
+        let name = leaked(name);
+        let script = |text: &str| leaked(&text.replace(own.name, name));
+        let tables = Box::leak(Box::new([Table { name, ..*own }]));
+        let dictionary: Vec<_> =
+            self.dictionary.iter().map(|said| Described { table: name, ..*said }).collect();
+        let published: Vec<_> = self
+            .published
+            .iter()
+            .map(|published| PublishedTable {
+                name: leaked(&published.name.replace(own.name, name)),
+                table: name,
+                ..*published
+            })
+            .collect();
+        let Scripts { stage, check, export, tables: made, keys, complete, guards, newest } = self.scripts;
+        Ok(Box::leak(Box::new(Dataset {
+            name: leaked(&format!("{}_{name}", self.name)),
+            target: leaked(&format!("{name}/")),
+            tables,
+            dictionary: dictionary.leak(),
+            published: published.leak(),
+            scripts: Scripts {
+                stage: script(stage),
+                check: check.map(script),
+                export: script(export),
+                tables: script(made),
+                keys: script(keys),
+                complete: complete.map(script),
+                guards: guards.map(script),
+                newest: newest.map(script),
+            },
+            ..*self
+        })))
+    }
+}
+
+fn leaked(text: &str) -> &'static str {
+    text.to_owned().leak()
+}

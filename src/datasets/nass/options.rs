@@ -1,0 +1,353 @@
+//! The options of the facts alone: which years, which of them, and how the service is asked.
+
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+
+use super::facts::filters;
+use super::near::near;
+use super::plan::{LEVELS, SECTORS, SOURCES, STATES};
+use crate::dataset::Options;
+use crate::dataset::asked::{Manners, Misasked};
+use crate::dataset::slice::{Comparator, Slice, SliceTest};
+
+/// The service.
+const API: &str = "https://quickstats.nass.usda.gov/api";
+/// Records of one answer.
+const LIMIT: u64 = 50_000;
+const RATE: f64 = 16.0;
+const MAX_AGE_DAYS: u32 = 30;
+/// Before that, nobody counted.
+const FIRST_YEAR: i16 = 1850;
+
+/// As they are typed.
+#[derive(clap::Args, Clone, Debug)]
+pub struct NassOptions {
+    /// nass: the first year
+    #[arg(long = "from", value_name = "YEAR")]
+    pub nass_from: Option<String>,
+    /// nass: the last year [default: the first]
+    #[arg(long = "to", value_name = "YEAR")]
+    pub nass_to: Option<String>,
+    /// nass: only records with this in a column, as in commodity_desc=CORN; several of one column are "or"; __LE, __LT, __GT,
+    /// __GE, __NE, __LIKE and __NOT_LIKE behind the column compare otherwise
+    #[arg(long = "filter", value_name = "COLUMN=VALUE")]
+    pub nass_filter: Vec<String>,
+    /// nass: only this level of aggregation, such as COUNTY; may be given more than once
+    #[arg(long = "agg-level", value_name = "LEVEL")]
+    pub nass_agg_level: Vec<String>,
+    /// nass: the table, with its schema before a dot if it is another one; it has its own lock and rows of the ledger [default:
+    /// nass_facts]
+    #[arg(long = "table", value_name = "[SCHEMA.]NAME")]
+    pub nass_table: Option<String>,
+    /// nass: api asks the service; bulk reads the files of --bulk-url
+    #[arg(long = "via", value_name = "api|bulk", default_value = "api")]
+    pub nass_via: String,
+    /// nass: the folder in which the bulk files of the sectors lie; the newest of each counts
+    #[arg(long = "bulk-url", value_name = "dir:PATH")]
+    pub nass_bulk_url: Option<String>,
+    /// nass: where the service is, without /get_counts/ and /api_GET/ [default: the one of NASS]
+    #[arg(long = "api-url", env = "MERGANSER_NASS_API_URL", value_name = "URL")]
+    pub nass_api_url: Option<String>,
+    /// nass: requests a minute, counts and retries among them [default: 16]
+    #[arg(long = "api-rate", value_name = "N")]
+    pub nass_api_rate: Option<String>,
+    /// nass: records of one answer at most [default: 50000]
+    #[arg(long = "api-limit", value_name = "N")]
+    pub nass_api_limit: Option<String>,
+    /// nass: days for which an answer in the archive is as good as a new one, if its count is the same; 0: none is [default: 30]
+    #[arg(long = "max-age", value_name = "DAYS")]
+    pub nass_max_age: Option<String>,
+}
+
+impl NassOptions {
+    /// What they mean; what is not typed is left out.
+    ///
+    /// # Errors
+    /// What is wrong, for the person who typed it.
+    pub fn read(&self) -> Result<Options, String> {
+        let mut options = Options::new();
+        for (name, text) in [("from", &self.nass_from), ("to", &self.nass_to)] {
+            if let Some(text) = text {
+                options.insert(name.to_owned(), year(name, text)?.into());
+            }
+        }
+        let years = (self.nass_from.as_ref().and(options.get("from")), options.get("to"));
+        if let (Some(from), Some(to)) = (years.0.and_then(Value::as_i64), years.1.and_then(Value::as_i64))
+            && from > to
+        {
+            return Err(format!("--from {from} is after --to {to}"));
+        }
+        if !self.nass_filter.is_empty() {
+            for text in &self.nass_filter {
+                test(text)?;
+            }
+            options.insert("filter".to_owned(), self.nass_filter.clone().into());
+        }
+        if !self.nass_agg_level.is_empty() {
+            let levels: Result<Vec<_>, _> =
+                self.nass_agg_level.iter().map(|level| known("agg_level_desc", level)).collect();
+            options.insert("agg_level".to_owned(), levels?.into());
+        }
+        match (self.nass_via.trim().to_ascii_lowercase().as_str(), &self.nass_bulk_url) {
+            ("api", _) => {}
+            ("bulk", Some(url)) if url.trim().starts_with("dir:") => {
+                options.insert("bulk_url".to_owned(), url.trim().into());
+            }
+            ("bulk", Some(url)) => return Err(format!("--bulk-url is a folder, dir:PATH, not `{url}`")),
+            ("bulk", None) => {
+                return Err("--via bulk reads a folder of bulk files: --bulk-url dir:PATH".into());
+            }
+            (other, _) => return Err(format!("--via is api or bulk, not `{other}`")),
+        }
+        if let Some(url) = &self.nass_api_url {
+            let url = url.trim().trim_end_matches('/');
+            options.insert("api_url".to_owned(), url.into());
+        }
+        if let Some(text) = &self.nass_api_rate {
+            let rate = text.trim().parse::<f64>().ok().filter(|rate| (0.01..=100_000.0).contains(rate));
+            let rate =
+                rate.ok_or_else(|| format!("--api-rate is a number of requests a minute, not `{text}`"))?;
+            options.insert("api_rate".to_owned(), rate.into());
+        }
+        if let Some(text) = &self.nass_api_limit {
+            let limit = text.trim().parse::<u64>().ok().filter(|limit| (1..=LIMIT).contains(limit));
+            let limit = limit.ok_or_else(|| {
+                format!("--api-limit is a number of records from 1 to {LIMIT}, not `{text}`")
+            })?;
+            options.insert("api_limit".to_owned(), limit.into());
+        }
+        if let Some(text) = &self.nass_max_age {
+            let days = text.trim().parse::<u32>().ok().filter(|days| *days <= 36_500);
+            let days = days.ok_or_else(|| format!("--max-age is a number of days, not `{text}`"))?;
+            options.insert("max_age".to_owned(), days.into());
+        }
+        Ok(options)
+    }
+}
+
+fn year(option: &str, text: &str) -> Result<i16, String> {
+    let year = text.trim().parse::<i16>().map_err(|_| format!("--{option} is a year, not `{text}`"))?;
+    let this = jiff::Zoned::now().year();
+    match year {
+        ..FIRST_YEAR => Err(format!("--{option} {year}: there is nothing before {FIRST_YEAR}")),
+        _ if year > this => Err(format!("--{option} {year} is in the future")),
+        _ => Ok(year),
+    }
+}
+
+/// A filter as the service writes it, but with one value: `commodity_desc__LIKE=CORN%`.
+fn test(text: &str) -> Result<SliceTest, String> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Err(format!("--filter {text}: it is COLUMN=VALUE, as in commodity_desc=CORN"));
+    };
+    let (column, operator) = match name.trim().split_once("__") {
+        Some((column, operator)) => (column.to_ascii_lowercase(), operator.to_ascii_uppercase()),
+        None => (name.trim().to_ascii_lowercase(), String::new()),
+    };
+    if column == "year" {
+        return Err("--filter year: the years are given by --from and --to".into());
+    }
+    if !filters().any(|known| known == column) {
+        return Err(format!("--filter {text}: there is no column {column}{}", or_near(&column, filters())));
+    }
+    let how = match operator.as_str() {
+        "" => Comparator::In,
+        "NE" => Comparator::NotIn,
+        "LE" => Comparator::AtMost,
+        "LT" => Comparator::Below,
+        "GE" => Comparator::AtLeast,
+        "GT" => Comparator::Above,
+        "LIKE" => Comparator::Like,
+        "NOT_LIKE" => Comparator::NotLike,
+        other => {
+            let known = ["LE", "LT", "GT", "GE", "NE", "LIKE", "NOT_LIKE"];
+            return Err(format!(
+                "--filter {text}: there is no operator __{other}; there are __{}{}",
+                known.join(", __"),
+                or_near(other, known)
+            ));
+        }
+    };
+    let value = match how {
+        Comparator::In | Comparator::NotIn => known(&column, value)?,
+        _ => value.trim().to_uppercase(),
+    };
+    if value.is_empty() {
+        return Err(format!("--filter {text}: it names no value"));
+    }
+    Ok(SliceTest::text(&column, how, vec![value]))
+}
+
+/// A value in the letters of the service; of columns with few values it must be one of them.
+fn known(column: &str, value: &str) -> Result<String, String> {
+    let value = value.trim().to_uppercase();
+    let all = match column {
+        "agg_level_desc" => LEVELS,
+        "source_desc" => SOURCES,
+        "sector_desc" => SECTORS,
+        "state_alpha" => STATES,
+        _ => return Ok(value),
+    };
+    match all.contains(&value.as_str()) {
+        true => Ok(value),
+        false => Err(format!("{column} is never {value}{}", or_near(&value, all.iter().copied()))),
+    }
+}
+
+/// `; near to it: a, b`, or nothing.
+pub(super) fn or_near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    match near(name, known) {
+        near if near.is_empty() => String::new(),
+        near => format!("; near to it: {}", near.join(", ")),
+    }
+}
+
+/// All that the run asks for.
+pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
+    let misasked = |message: String| Misasked { message, hint: None };
+    let number = |name: &str| options.get(name).and_then(Value::as_i64);
+    let Some(from) = number("from") else {
+        return Err(Misasked {
+            message: "which years is not given".into(),
+            hint: Some("--from 2005 --to 2015".into()),
+        });
+    };
+    let to = number("to").unwrap_or(from);
+    if from > to {
+        return Err(misasked(format!("--from {from} is after --to {to}")));
+    }
+    let mut slice = Slice::default();
+    for test in match from == to {
+        true => vec![SliceTest::number("year", Comparator::In, vec![from.to_string()])],
+        false => vec![
+            SliceTest::number("year", Comparator::AtLeast, vec![from.to_string()]),
+            SliceTest::number("year", Comparator::AtMost, vec![to.to_string()]),
+        ],
+    } {
+        slice = slice.and(test);
+    }
+    let texts = |name: &str| {
+        let values = options.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        values.into_iter().filter_map(|value| value.as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let mut tests = Vec::new();
+    for text in texts("filter") {
+        tests.push(test(&text).map_err(misasked)?);
+    }
+    let levels = texts("agg_level");
+    tests.extend(
+        levels.into_iter().map(|level| SliceTest::text("agg_level_desc", Comparator::In, vec![level])),
+    );
+    // Several of one name are "or", as for the service.
+    let mut joined: Vec<SliceTest> = Vec::new();
+    for test in tests {
+        let is_list = [Comparator::In, Comparator::Like].contains(&test.how);
+        match joined.iter_mut().find(|known| is_list && known.column == test.column && known.how == test.how)
+        {
+            Some(known) => known.values.extend(test.values),
+            None => joined.push(test),
+        }
+    }
+    for mut test in joined {
+        test.values.sort();
+        test.values.dedup();
+        slice = slice.and(test);
+    }
+    Ok(slice)
+}
+
+/// Where the bulk files are that the run takes, instead of asking.
+pub(super) fn files(options: &Options) -> Option<String> {
+    options.get("bulk_url").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The years of a run.
+pub(super) fn years(options: &Options) -> RangeInclusive<i64> {
+    let number = |name: &str| options.get(name).and_then(Value::as_i64);
+    let from = number("from").unwrap_or_default();
+    from..=number("to").unwrap_or(from)
+}
+
+/// How many records an answer has at most.
+pub(super) fn limit(options: &Options) -> u64 {
+    options.get("api_limit").and_then(Value::as_u64).unwrap_or(LIMIT)
+}
+
+/// For how long an answer is as good as a new one.
+pub(super) fn max_age_days(options: &Options) -> u32 {
+    let days = options.get("max_age").and_then(Value::as_u64);
+    days.and_then(|days| u32::try_from(days).ok()).unwrap_or(MAX_AGE_DAYS)
+}
+
+/// Where the service is and how often it may be asked. Beyond the rate that it bears, the window bears as much more.
+pub(super) fn manners(options: &Options) -> Manners {
+    let per_minute = options.get("api_rate").and_then(Value::as_f64).unwrap_or(RATE);
+    let burst = 10;
+    Manners {
+        base: options.get("api_url").and_then(Value::as_str).unwrap_or(API).to_owned(),
+        per_minute,
+        burst,
+        window: (300, (per_minute * 5.0).floor() as u32 + burst),
+        max_age_days: max_age_days(options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(from: &str, to: &str, filters: &[&str], levels: &[&str]) -> NassOptions {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        NassOptions {
+            nass_from: Some(from.into()),
+            nass_to: Some(to.into()),
+            nass_filter: texts(filters),
+            nass_agg_level: texts(levels),
+            nass_table: None,
+            nass_via: "api".into(),
+            nass_bulk_url: None,
+            nass_api_url: None,
+            nass_api_rate: None,
+            nass_api_limit: None,
+            nass_max_age: None,
+        }
+    }
+
+    #[test]
+    fn what_is_wanted_is_years_and_filters() {
+        let options = typed(
+            "2005",
+            "2015",
+            &["commodity_desc=corn", "commodity_desc=Oats", "state_alpha__NE=AL"],
+            &["county"],
+        );
+        let slice = want(&options.read().unwrap()).unwrap();
+        assert_eq!(
+            slice.to_string(),
+            "agg_level_desc = COUNTY, commodity_desc in CORN OATS, state_alpha not AL, year <= 2015, year >= 2005"
+        );
+        let one = want(&typed("2012", "2012", &[], &[]).read().unwrap()).unwrap();
+        assert_eq!(one.to_string(), "year = 2012");
+        assert_eq!(manners(&Options::new()).window, (300, 90));
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused_with_what_is_near() {
+        for (options, words) in [
+            (typed("2015", "2005", &[], &[]), "--from 2015 is after --to 2005"),
+            (typed("1700", "2005", &[], &[]), "nothing before 1850"),
+            (typed("2005", "2999", &[], &[]), "in the future"),
+            (typed("now", "2005", &[], &[]), "is a year, not `now`"),
+            (typed("2005", "2005", &["comodity_desc=CORN"], &[]), "near to it: commodity_desc"),
+            (typed("2005", "2005", &["commodity_desc__LIK=CORN"], &[]), "there is no operator __LIK"),
+            (typed("2005", "2005", &["state_alpha=ALA"], &[]), "never ALA; near to it: AL"),
+            (typed("2005", "2005", &["year=2007"], &[]), "--from and --to"),
+            (typed("2005", "2005", &["commodity_desc"], &[]), "COLUMN=VALUE"),
+            (typed("2005", "2005", &[], &["COUNTIES"]), "near to it: COUNTY"),
+        ] {
+            let error = options.read().unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

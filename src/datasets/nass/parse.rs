@@ -1,0 +1,311 @@
+//! One answer of the service, or one bulk file, as a stream of lines into rows.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+
+use csv::{ByteRecord, ReaderBuilder};
+use flate2::bufread::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use super::facts::{CV, FACTS, KEY, VALUE, field, fields};
+use super::rows::{Fact, FactsWriter};
+use super::value::{self, Figure};
+use crate::dataset::records::RecordPlace;
+use crate::dataset::{CellSource, FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown};
+
+/// Records between two words on how far the parser is.
+const SAY_EVERY: u64 = 5_000;
+/// What a failed value is cut to.
+const VALUE_CHARS: usize = 500;
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a file: packed or not, with commas and quotes or tabs and none, with a mark of its encoding or without.
+pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
+    let file = input.path.display().to_string();
+    let io = |source| ParseError::Io { file: file.clone(), source };
+    let mut packed = BufReader::with_capacity(256 << 10, File::open(input.path).map_err(io)?);
+    let is_packed = packed.fill_buf().map_err(io)?.starts_with(&GZIP);
+    let mut plain: Box<dyn BufRead> = match is_packed {
+        true => Box::new(BufReader::with_capacity(256 << 10, MultiGzDecoder::new(packed))),
+        false => Box::new(packed),
+    };
+    let unreadable = |reason: &str| ParseError::Unreadable { file: file.clone(), reason: reason.to_owned() };
+    let start = plain.fill_buf().map_err(|_| unreadable("it is damaged"))?;
+    let bom = if start.starts_with(BOM) { BOM.len() } else { 0 };
+    plain.consume(bom);
+    let first = plain.fill_buf().map_err(|_| unreadable("it is damaged"))?;
+    super::feed::begins(first).map_err(|what| unreadable(&format!("it {what}")))?;
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let is_bulk = line.contains(&b'\t');
+    let mut reader = ReaderBuilder::new()
+        .delimiter(if is_bulk { b'\t' } else { b',' })
+        .quoting(!is_bulk)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(plain.take(input.limits.unpacked_bytes));
+    let mut record = ByteRecord::new();
+    match reader.read_byte_record(&mut record) {
+        Ok(true) => {}
+        _ => return Err(unreadable("it has no header line")),
+    }
+    let (header, unknown) = Header::of(&record).map_err(|reason| unreadable(&reason))?;
+    let mut parser = Parser {
+        input,
+        header,
+        key: KEY.iter().filter_map(|name| place(name)).collect(),
+        value: place(VALUE).unwrap_or_default(),
+        cv: place(CV).unwrap_or_default(),
+        is_bulk,
+        lines: 0,
+        writer: FactsWriter::new(input),
+        parsed: Parsed { complete: true, unknown, ..Parsed::default() },
+    };
+    loop {
+        match reader.read_byte_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            // Packed data that breaks off, or is damaged: what came before is good.
+            Err(_) => {
+                parser.parsed.complete = false;
+                break;
+            }
+        }
+        parser.record(&record, sink)?;
+        if parser.lines.is_multiple_of(SAY_EVERY) {
+            sink.progress(parser.parsed.records_seen, reader.position().byte(), 0);
+        }
+    }
+    parser.writer.flush(sink)?;
+    parser.parsed.document_bytes = reader.position().byte();
+    Ok(parser.parsed)
+}
+
+/// Where each field stands in a line.
+struct Header {
+    columns: usize,
+    /// In the order of `fields`.
+    places: Vec<usize>,
+}
+
+impl Header {
+    /// # Errors
+    /// What is missing of the fields.
+    fn of(record: &ByteRecord) -> Result<(Self, std::collections::BTreeMap<String, Unknown>), String> {
+        let mut unknown = std::collections::BTreeMap::new();
+        let mut found: Vec<Option<&str>> = Vec::new();
+        for cell in record {
+            let name = String::from_utf8_lossy(cell);
+            let known = field(&name).filter(|known| !found.contains(&Some(known)));
+            if known.is_none() {
+                unknown.insert(name.trim().to_owned(), Unknown { count: 1, example: String::new() });
+            }
+            found.push(known);
+        }
+        let place = |name: &'static str| found.iter().position(|known| *known == Some(name)).ok_or(name);
+        let places: Result<Vec<_>, _> = fields().map(place).collect();
+        match places {
+            Ok(places) => Ok((Self { columns: record.len(), places }, unknown)),
+            Err(name) => Err(format!("its first line names no column {name}: it is no table of facts")),
+        }
+    }
+}
+
+struct Parser<'a> {
+    input: &'a ParseInput<'a>,
+    header: Header,
+    /// The places of the key among the fields.
+    key: Vec<usize>,
+    value: usize,
+    cv: usize,
+    /// A bulk file holds more than what is wanted.
+    is_bulk: bool,
+    lines: u64,
+    writer: FactsWriter,
+    parsed: Parsed,
+}
+
+/// What is wrong with a record.
+struct FactFlaw {
+    field: Option<&'static str>,
+    value: Option<String>,
+    reason: String,
+}
+
+impl Parser<'_> {
+    fn record(&mut self, record: &ByteRecord, sink: &mut dyn Sink) -> Result<(), ParseError> {
+        self.lines += 1;
+        if self.is_bulk && !self.is_wanted(record) {
+            return Ok(());
+        }
+        self.parsed.records_seen += 1;
+        let ordinal = self.lines;
+        let offset_bytes = record.position().map_or(0, csv::Position::byte);
+        let place = RecordPlace::new(self.input.file_no, ordinal, offset_bytes);
+        let flaw = match self.texts(record) {
+            Err(flaw) => (flaw, None),
+            Ok(texts) => match self.cells(&texts) {
+                Ok((cells, record_id)) => return Ok(self.writer.add(place, &record_id, &cells, sink)?),
+                Err(flaw) => (flaw, Some(self.record_id(&texts))),
+            },
+        };
+        self.parsed.records_failed += 1;
+        let (flaw, record_id) = flaw;
+        let fragment = fragment(record, self.input.limits.fragment_bytes);
+        sink.failed(FailedRecord {
+            record_id,
+            ordinal,
+            offset_bytes,
+            table: self.input.tables.first().map(|table| table.name),
+            field: flaw.field.map(str::to_owned),
+            value: flaw.value,
+            reason: flaw.reason,
+            fragment,
+        })?;
+        Ok(())
+    }
+
+    /// Is a line of a bulk file wanted? Where nobody can tell, it is.
+    fn is_wanted(&self, record: &ByteRecord) -> bool {
+        let Some(slice) = self.input.slice.filter(|_| record.len() == self.header.columns) else {
+            return true;
+        };
+        slice.tests.iter().all(|test| {
+            let cell =
+                place(&test.column).and_then(|at| self.header.places.get(at)).and_then(|at| record.get(*at));
+            test.passes(std::str::from_utf8(cell.unwrap_or_default()).unwrap_or_default())
+        })
+    }
+
+    /// The cells of a line, in the order of the fields.
+    fn texts<'r>(&self, record: &'r ByteRecord) -> Result<Vec<&'r str>, FactFlaw> {
+        let flaw = |field, reason: String| FactFlaw { field, value: None, reason };
+        if record.len() != self.header.columns {
+            let reason =
+                format!("it has {} columns, and the header has {}", record.len(), self.header.columns);
+            return Err(flaw(None, reason));
+        }
+        if record.as_slice().len() > self.input.limits.record_bytes {
+            return Err(flaw(None, "it is too long".into()));
+        }
+        let cell = |(place, name): (&usize, &'static str)| {
+            let bytes = record.get(*place).unwrap_or_default();
+            let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+            text.ok_or_else(|| flaw(Some(name), "it is not text in UTF-8".into()))
+        };
+        self.header.places.iter().zip(fields()).map(cell).collect()
+    }
+
+    /// A cell for each column of the table, and the record's key.
+    fn cells<'r>(&self, texts: &[&'r str]) -> Result<(Vec<Fact<'r>>, String), FactFlaw> {
+        if let Some(slice) = self.input.slice
+            && let Some(test) = slice.broken(|column| of(texts, column))
+        {
+            let field = fields().find(|name| *name == test.column);
+            let value = Some(of(texts, &test.column).to_owned());
+            return Err(FactFlaw { field, value, reason: format!("it was not asked for: {test}") });
+        }
+        let value = figure(texts[self.value], VALUE)?;
+        let cv = figure(texts[self.cv], CV)?;
+        let id = self.record_id(texts);
+        let bad = |name: &'static str, what: &str| FactFlaw {
+            field: Some(name),
+            value: Some(of(texts, name).chars().take(VALUE_CHARS).collect()),
+            reason: format!("it is no {what}"),
+        };
+        let mut cells = Vec::with_capacity(FACTS.columns.len());
+        let mut next = texts.iter();
+        for column in FACTS.columns {
+            let CellSource::Element(name) = column.source else {
+                cells.push(match column.name {
+                    "value_code" => code(&value),
+                    "cv_code" => code(&cv),
+                    "fips" => {
+                        let made = |name| of(texts, name);
+                        value::fips(made("state_fips_code"), made("county_code"), made("county_ansi"))
+                            .map_or(Fact::None, Fact::Owned)
+                    }
+                    _ => Fact::Owned(id.clone()),
+                });
+                continue;
+            };
+            // The columns that are fields are in the order of these.
+            let text = next.next().copied().unwrap_or_default();
+            cells.push(match name {
+                VALUE => number(&value),
+                CV => number(&cv),
+                "year" => Fact::Year(value::year(text).ok_or_else(|| bad("year", "year"))?),
+                "week_ending" if text.trim().is_empty() => Fact::None,
+                "week_ending" => Fact::Day(value::day(text).ok_or_else(|| bad("week_ending", "day"))?),
+                "load_time" if text.trim().is_empty() => Fact::None,
+                "load_time" => Fact::Time(value::time(text).ok_or_else(|| bad("load_time", "time"))?),
+                _ => Fact::Text(text),
+            });
+        }
+        Ok((cells, id))
+    }
+
+    /// The key of a record: 16 bytes of a hash of what makes it the one that it is, as 32 hex digits.
+    fn record_id(&self, texts: &[&str]) -> String {
+        let mut hash = Sha256::new();
+        for at in &self.key {
+            hash.update(texts.get(*at).copied().unwrap_or_default().trim_end().as_bytes());
+            hash.update([0x1f]);
+        }
+        let digest = hash.finalize();
+        digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
+            use std::fmt::Write as _;
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+fn figure(text: &str, name: &'static str) -> Result<Figure, FactFlaw> {
+    value::figure(text).ok_or_else(|| FactFlaw {
+        field: Some(name),
+        value: Some(text.chars().take(VALUE_CHARS).collect()),
+        reason: "it is neither a number nor a code".into(),
+    })
+}
+
+fn code<'a>(figure: &Figure) -> Fact<'a> {
+    match figure {
+        Figure::Code(code) => Fact::Owned(code.clone()),
+        _ => Fact::None,
+    }
+}
+
+fn number<'a>(figure: &Figure) -> Fact<'a> {
+    match figure {
+        Figure::Number(number) => Fact::Owned(number.clone()),
+        _ => Fact::None,
+    }
+}
+
+/// The place of a field among the fields.
+fn place(name: &str) -> Option<usize> {
+    fields().position(|field| field == name)
+}
+
+/// The cell of a field.
+fn of<'a>(texts: &[&'a str], name: &str) -> &'a str {
+    place(name).and_then(|at| texts.get(at).copied()).unwrap_or_default()
+}
+
+fn fragment(record: &ByteRecord, most: usize) -> Option<String> {
+    if most == 0 {
+        return None;
+    }
+    let cells: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
+    let mut text = cells.join("\t");
+    if text.len() > most {
+        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests;

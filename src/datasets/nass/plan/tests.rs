@@ -1,0 +1,371 @@
+//! The plan against a set of records in memory.
+
+use std::cell::Cell;
+
+use super::super::{feed, options};
+use super::*;
+use crate::dataset::Options;
+use crate::dataset::asked::PlannedPart;
+
+/// So many records of one kind.
+struct Kind {
+    cells: [(&'static str, String); 7],
+    records: u64,
+}
+
+/// A service in memory.
+struct Records {
+    kinds: Vec<Kind>,
+    counts: Cell<u64>,
+    fetches: Cell<u64>,
+    /// What its lists leave out.
+    unlisted: &'static str,
+}
+
+impl Records {
+    fn new(kinds: Vec<Kind>) -> Self {
+        Self { kinds, counts: Cell::new(0), fetches: Cell::new(0), unlisted: "" }
+    }
+
+    fn count(&self, slice: &Slice) -> u64 {
+        let is_in = |kind: &&Kind| {
+            slice
+                .broken(|column| {
+                    kind.cells.iter().find(|(name, _)| *name == column).map_or("", |(_, cell)| cell)
+                })
+                .is_none()
+        };
+        self.kinds.iter().filter(is_in).map(|kind| kind.records).sum()
+    }
+
+    fn list(&self, column: &str) -> Vec<String> {
+        let cells = self.kinds.iter().flat_map(|kind| &kind.cells).filter(|(name, _)| *name == column);
+        let mut values: Vec<_> = cells
+            .map(|(_, cell)| cell.clone())
+            .filter(|cell| !cell.is_empty() && cell != self.unlisted)
+            .collect();
+        values.sort();
+        values.dedup();
+        values
+    }
+
+    /// Does what the plan says.
+    fn run(&self, plan: &mut dyn AskPlan) -> Result<Vec<PlannedPart>, String> {
+        for step in 0..20_000_u64 {
+            match plan.next() {
+                PlanStep::Count(slice) => {
+                    self.counts.set(self.counts.get() + 1);
+                    plan.counted(&slice, self.count(&slice));
+                }
+                PlanStep::List(column) => {
+                    self.counts.set(self.counts.get() + 1);
+                    plan.listed(&column, self.list(&column));
+                }
+                PlanStep::Fetch { slice, .. } => {
+                    self.fetches.set(self.fetches.get() + 1);
+                    plan.fetched(part(&slice, self.count(&slice), now(), step));
+                }
+                PlanStep::Done(parts) => return Ok(parts),
+                PlanStep::Refuse(why) => return Err(why),
+            }
+        }
+        Err("it never ends".into())
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-11-26T12:00:00Z".parse().unwrap()
+}
+
+fn part(slice: &Slice, records: u64, asked_at: Timestamp, number: u64) -> AskedPart {
+    AskedPart {
+        name: format!("part-{number}"),
+        slice: slice.clone(),
+        records,
+        asked_at,
+        sha256: String::new(),
+        size_bytes: 1,
+    }
+}
+
+/// A number that is the same for the same words, from 0 to 1.
+fn noise(words: &str) -> f64 {
+    let hash = words.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let hash = (hash ^ (hash >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let hash = (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = hash ^ (hash >> 32);
+    (hash >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Years of uneven states, three levels, some counties; about `a_state` records a state and year.
+fn uneven(years: std::ops::RangeInclusive<i32>, a_state: f64) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    for year in years {
+        for state in STATES {
+            let trend = 0.9 + 0.2 * noise(&format!("{state}{year}"));
+            let weight = 0.05 + 1.9 * noise(state).powi(2);
+            let census = if values::is_census(&year.to_string()) { 2 } else { 1 };
+            for source in &SOURCES[2 - census..] {
+                for (level, share) in [("STATE", 0.2), ("AGRICULTURAL DISTRICT", 0.15), ("COUNTY", 0.65)] {
+                    let codes: Vec<_> = match level {
+                        "COUNTY" => {
+                            (0..9).map(|n| format!("{:03}", 2 * n + 1)).chain(["998".to_owned()]).collect()
+                        }
+                        _ => vec![String::new()],
+                    };
+                    for (code, groups) in codes.iter().zip(std::iter::repeat(["FIELD CROPS", "LIVESTOCK"])) {
+                        for group in groups {
+                            let cells = [
+                                ("year", year.to_string()),
+                                ("state_alpha", (*state).to_owned()),
+                                ("source_desc", (*source).to_owned()),
+                                ("agg_level_desc", level.to_owned()),
+                                ("county_code", code.clone()),
+                                ("group_desc", group.to_owned()),
+                                (
+                                    "commodity_desc",
+                                    if group == "LIVESTOCK" { "CATTLE" } else { "CORN" }.to_owned(),
+                                ),
+                            ];
+                            let records = a_state * weight * trend * share / codes.len() as f64 / 2.0;
+                            kinds.push(Kind { cells, records: records.round() as u64 });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    kinds
+}
+
+fn options(from: i32, to: i32, limit: u64) -> Options {
+    let options = serde_json::json!({ "from": from, "to": to, "api_limit": limit });
+    options.as_object().unwrap().clone()
+}
+
+fn begin(
+    options: &Options,
+    archived: Vec<AskedPart>,
+    saved: Option<&Value>,
+    fetches: bool,
+) -> Box<dyn AskPlan> {
+    let want = options::want(options).unwrap();
+    (feed::QUICK_STATS.plan)(&PlanInput { options, want: &want, archived, saved, now: now(), fetches })
+}
+
+/// Every record is in exactly one part, and no part is over the limit.
+fn holds_all(records: &Records, want: &Slice, parts: &[PlannedPart], limit: u64) {
+    for kind in records.kinds.iter().filter(|kind| kind.records > 0) {
+        let is_in = |slice: &Slice| {
+            slice
+                .broken(|column| {
+                    kind.cells.iter().find(|(name, _)| *name == column).map_or("", |(_, cell)| cell)
+                })
+                .is_none()
+        };
+        let expected = usize::from(is_in(want));
+        assert_eq!(parts.iter().filter(|part| is_in(&part.slice)).count(), expected, "{:?}", kind.cells);
+    }
+    for part in parts {
+        assert_eq!(part.records, records.count(&part.slice), "{}", part.slice);
+        assert!(part.records <= limit, "{}: {}", part.slice, part.records);
+    }
+    for (at, part) in parts.iter().enumerate() {
+        assert!(!parts[at + 1..].iter().any(|other| other.slice.overlaps(&part.slice)), "{}", part.slice);
+    }
+}
+
+#[test]
+fn what_fits_is_one_request_and_one_count() {
+    let records = Records::new(uneven(2005..=2006, 300.0));
+    let options = options(2005, 2006, 50_000);
+    let parts = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap();
+    assert_eq!((parts.len(), records.counts.get(), records.fetches.get()), (1, 1, 1));
+    holds_all(&records, &options::want(&options).unwrap(), &parts, 50_000);
+}
+
+#[test]
+fn nothing_at_all_is_a_part_without_records() {
+    let records = Records::new(Vec::new());
+    let parts = records.run(&mut *begin(&options(2005, 2006, 100), Vec::new(), None, true)).unwrap();
+    assert_eq!((parts.len(), parts[0].records), (1, 0));
+}
+
+/// Calls at most three times, and requests for records at most 1.3 times what full answers would need.
+#[test]
+fn few_are_asked_and_answers_are_full() {
+    for (years, a_state, limit) in [
+        (2013..=2013, 17_000.0, 50_000),
+        (2013..=2016, 17_000.0, 50_000),
+        (2008..=2011, 900.0, 2_000),
+        (2005..=2015, 17_000.0, 50_000),
+        (2005..=2015, 5_000.0, 50_000),
+        (2010..=2016, 1_500.0, 5_000),
+    ] {
+        let records = Records::new(uneven(years.clone(), a_state));
+        let options = options(*years.start(), *years.end(), limit);
+        let want = options::want(&options).unwrap();
+        let parts = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap();
+        holds_all(&records, &want, &parts, limit);
+        let full = records.count(&want).div_ceil(limit);
+        let (fetches, calls) = (records.fetches.get(), records.fetches.get() + records.counts.get());
+        println!("{years:?} {a_state} {limit}: {full} full, {fetches} fetched, {calls} calls");
+        assert!(full >= 10, "{full}");
+        assert!(fetches * 10 <= full * 13, "{fetches} requests for {full} full answers ({years:?})");
+        // Of a single year nothing is known beforehand.
+        let most = if years.clone().count() == 1 { 33 } else { 30 };
+        assert!(calls * 10 <= full * most, "{calls} calls for {full} full answers ({years:?})");
+    }
+}
+
+#[test]
+fn a_state_that_is_over_is_split_by_level_and_by_county() {
+    let records = Records::new(uneven(2013..=2013, 3_000.0));
+    let options = options(2013, 2013, 700);
+    let parts = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap();
+    holds_all(&records, &options::want(&options).unwrap(), &parts, 700);
+    assert!(parts.iter().any(|part| part.slice.tests.iter().any(|test| test.column == "county_code")));
+}
+
+#[test]
+fn what_cannot_be_split_is_named() {
+    let mut records = Records::new(uneven(2013..=2013, 100.0));
+    records.kinds.iter_mut().find(|kind| kind.cells[4].1 == "003").unwrap().records = 3_000;
+    let options = options(2013, 2013, 700);
+    let error = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap_err();
+    assert!(error.contains("cannot be split further") && error.contains("county_code = 003"), "{error}");
+}
+
+/// A state that no list has, and a year in which it is the rest.
+#[test]
+fn what_the_known_values_do_not_add_up_to_is_a_part() {
+    let mut kinds = uneven(2013..=2013, 600.0);
+    for kind in kinds.iter_mut().filter(|kind| kind.cells[1].1 == "TX") {
+        kind.cells[1].1 = "ZZ".into();
+    }
+    let mut records = Records::new(kinds);
+    let options = options(2013, 2013, 2_000);
+    for unlisted in ["", "ZZ"] {
+        records.unlisted = unlisted;
+        let parts = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap();
+        holds_all(&records, &options::want(&options).unwrap(), &parts, 2_000);
+        let told = |part: &PlannedPart| {
+            part.slice.to_string().contains(if unlisted.is_empty() { "ZZ" } else { "state_alpha > " })
+        };
+        assert!(parts.iter().any(told), "{unlisted}");
+    }
+}
+
+#[test]
+fn what_is_archived_and_young_is_not_asked_for_again() {
+    let records = Records::new(uneven(2005..=2010, 900.0));
+    let first = options(2005, 2008, 2_000);
+    let parts = records.run(&mut *begin(&first, Vec::new(), None, true)).unwrap();
+    let archived: Vec<_> = parts.into_iter().filter_map(|part| part.part).collect();
+    records.counts.set(0);
+    records.fetches.set(0);
+    let again = records.run(&mut *begin(&first, archived.clone(), None, true)).unwrap();
+    assert_eq!((records.counts.get(), records.fetches.get()), (1, 0));
+    holds_all(&records, &options::want(&first).unwrap(), &again, 2_000);
+
+    let wider = options(2007, 2010, 2_000);
+    let parts = records.run(&mut *begin(&wider, archived.clone(), None, true)).unwrap();
+    let is_old = |part: &&PlannedPart| archived.iter().any(|known| Some(known) == part.part.as_ref());
+    assert!(parts.iter().filter(is_old).count() > 20, "two years of it are there");
+    let full = records.count(&options::want(&options(2009, 2010, 2_000)).unwrap()).div_ceil(2_000);
+    assert!(records.fetches.get() * 10 <= full * 13, "{} for {full}", records.fetches.get());
+    holds_all(&records, &options::want(&wider).unwrap(), &parts, 2_000);
+
+    let mut old = first.clone();
+    old.insert("max_age".into(), 0.into());
+    records.fetches.set(0);
+    records.run(&mut *begin(&old, archived.clone(), None, true)).unwrap();
+    assert_eq!(records.fetches.get(), archived.len() as u64, "each is fetched anew");
+}
+
+#[test]
+fn a_revision_that_changes_a_count_is_fetched_and_little_else() {
+    let mut records = Records::new(uneven(2008..=2008, 900.0));
+    let options = options(2008, 2008, 2_000);
+    let parts = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap();
+    let archived: Vec<_> = parts.into_iter().filter_map(|part| part.part).collect();
+    let alabama = records.kinds.iter_mut().find(|kind| kind.cells[1].1 == "AL" && kind.records > 3).unwrap();
+    alabama.records -= 2;
+    records.fetches.set(0);
+    let parts = records.run(&mut *begin(&options, archived, None, true)).unwrap();
+    assert_eq!(records.fetches.get(), 1);
+    holds_all(&records, &options::want(&options).unwrap(), &parts, 2_000);
+}
+
+/// Killed at every step, and gone on with from what was saved: no step is done twice.
+#[test]
+fn a_plan_goes_on_where_it_was_saved() {
+    let records = Records::new(uneven(2008..=2008, 300.0));
+    let options = options(2008, 2008, 2_000);
+    let parts = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap();
+    let calls = (records.counts.get(), records.fetches.get());
+    records.counts.set(0);
+    records.fetches.set(0);
+    let mut saved = None;
+    let resumed = loop {
+        let mut plan = begin(&options, Vec::new(), saved.as_ref(), true);
+        match plan.next() {
+            PlanStep::Count(slice) => {
+                records.counts.set(records.counts.get() + 1);
+                plan.counted(&slice, records.count(&slice));
+            }
+            PlanStep::Fetch { slice, .. } => {
+                records.fetches.set(records.fetches.get() + 1);
+                plan.fetched(part(&slice, records.count(&slice), now(), 0));
+            }
+            PlanStep::Done(parts) => break parts,
+            other => panic!("{other:?}"),
+        }
+        saved = Some(plan.save());
+    };
+    assert_eq!((records.counts.get(), records.fetches.get()), calls);
+    let slices = |parts: &[PlannedPart]| parts.iter().map(|part| part.slice.clone()).collect::<Vec<_>>();
+    assert_eq!(slices(&resumed), slices(&parts));
+}
+
+/// What comes is less than was counted, since a record went meanwhile: the count is asked again, and that is that.
+#[test]
+fn a_count_that_changes_before_the_answer_is_asked_again() {
+    let mut records = Records::new(uneven(2008..=2008, 300.0));
+    let options = options(2008, 2008, 2_000);
+    let mut plan = begin(&options, Vec::new(), None, true);
+    loop {
+        match plan.next() {
+            PlanStep::Count(slice) => plan.counted(&slice, records.count(&slice)),
+            PlanStep::Fetch { .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    for kind in records.kinds.iter_mut().filter(|kind| kind.cells[1].1 == "IA") {
+        kind.records = kind.records.saturating_sub(1);
+    }
+    let parts = records.run(&mut *plan).unwrap();
+    holds_all(&records, &options::want(&options).unwrap(), &parts, 2_000);
+}
+
+#[test]
+fn a_smaller_limit_that_the_service_names_makes_the_plan_anew() {
+    let records = Records::new(uneven(2008..=2008, 300.0));
+    let options = options(2008, 2008, 50_000);
+    let mut plan = begin(&options, Vec::new(), None, true);
+    plan.limited(2_000);
+    let parts = records.run(&mut *plan).unwrap();
+    holds_all(&records, &options::want(&options).unwrap(), &parts, 2_000);
+}
+
+#[test]
+fn a_dry_run_fetches_nothing_and_tells_the_whole_plan() {
+    let records = Records::new(uneven(2008..=2009, 300.0));
+    let mut plan = begin(&options(2008, 2009, 2_000), Vec::new(), None, false);
+    let parts = records.run(&mut *plan).unwrap();
+    assert_eq!(records.fetches.get(), 0);
+    assert_eq!(plan.unsent(), parts.len() as u64);
+    assert!(plan.tree().iter().any(|line| line.starts_with("  year = 2008: ")), "{:#?}", plan.tree());
+}

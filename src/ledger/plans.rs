@@ -1,0 +1,50 @@
+//! What a run asks of a service, in the ledger: the answers that came, and the plan, so that a later run goes on with it.
+
+use serde_json::{Value, json};
+use tokio_postgres::types::ToSql;
+
+use super::{ArchivedPart, Ledger, confirm_written, decode};
+use crate::error::Cause;
+use crate::sql;
+
+impl Ledger {
+    /// Enters an answer that is in the archive now.
+    pub async fn add_archived(&self, archived: &ArchivedPart<'_>) -> Result<(), Cause> {
+        let part = archived.part;
+        let values: [&(dyn ToSql + Sync); 9] = [
+            &self.run_id,
+            &part.name,
+            &archived.source,
+            &part.sha256,
+            &(part.size_bytes as i64),
+            &archived.as_of.map(|date| date.to_string()),
+            &archived.order_key,
+            &json!(part.slice).to_string(),
+            &(part.records as i64),
+        ];
+        let written = self.execute("enter an answer", sql::LEDGER_ADD_ARCHIVED, &values).await?;
+        confirm_written("parts", 1, written)
+    }
+
+    /// Keeps the plan of what is wanted.
+    pub async fn save_plan(&self, want: &str, state: &Value) -> Result<(), Cause> {
+        let values: [&(dyn ToSql + Sync); 5] =
+            [&self.dataset, &self.database.schema, &want, state, &self.run_id];
+        let written = self.execute("keep the plan", sql::LEDGER_SAVE_PLAN, &values).await?;
+        confirm_written("plans", 1, written)
+    }
+
+    /// The plan that a run has left that wanted the same, and did not end.
+    pub async fn saved_plan(&self, want: &str) -> Result<Option<Value>, Cause> {
+        let values: [&(dyn ToSql + Sync); 3] = [&self.dataset, &self.database.schema, &want];
+        let rows = self.all("look for a plan", sql::LEDGER_SAVED_PLAN, &values).await?;
+        Ok(rows.first().map(|row| row.try_get(0)).transpose().map_err(decode)?)
+    }
+
+    /// What is wanted is there: its plan is of no use any more.
+    pub async fn forget_plan(&self, want: &str) -> Result<(), Cause> {
+        let values: [&(dyn ToSql + Sync); 3] = [&self.dataset, &self.database.schema, &want];
+        self.execute("forget the plan", sql::LEDGER_FORGET_PLAN, &values).await?;
+        Ok(())
+    }
+}

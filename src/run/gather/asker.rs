@@ -1,0 +1,179 @@
+//! One request after the other, as often as the service bears, and again where another try may be answered.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use tracing::{debug, warn};
+
+use super::rate::Rate;
+use crate::clients::http::{Answering, Http, HttpError};
+use crate::config::ApiSecret;
+use crate::dataset::asked::{AskRefusal, Asked, GetRequest, Manners};
+use crate::error::Cause;
+
+/// How long it is waited for the beginning of an answer: a large one is put together first.
+const BEGINS: Duration = Duration::from_secs(180);
+const SMALL_BYTES: usize = 8 << 20;
+/// Of what is no success, so much is read to find out what it is.
+const REFUSAL_BYTES: usize = 4 << 10;
+/// Tries of one request.
+const TRIES: u32 = 12;
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Why an answer was not taken.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// Another try may be answered.
+    Again {
+        why: String,
+        not_before: Duration,
+    },
+    /// This cannot be asked, or not in this way.
+    Refused(AskRefusal, u16),
+    Failed(Cause),
+}
+
+impl From<HttpError> for Unanswered {
+    fn from(error: HttpError) -> Self {
+        Self::Again { why: error.to_string(), not_before: Duration::ZERO }
+    }
+}
+
+/// A service that is asked.
+pub(super) struct ServiceAsker {
+    asked: &'static Asked,
+    http: Http,
+    secret: ApiSecret,
+    rate: Rate,
+    pub requests: u64,
+}
+
+impl ServiceAsker {
+    pub(super) fn new(asked: &'static Asked, manners: &Manners, secret: ApiSecret) -> Result<Self, Cause> {
+        let base =
+            manners.base.parse().map_err(|error| Cause::usage(format!("{}: {error}", manners.base)))?;
+        let refused =
+            |error: &dyn std::fmt::Display| Cause::Refused { message: error.to_string(), hint: None };
+        let http = Http::new(base).map_err(|error| refused(&error))?;
+        Ok(Self { asked, http, secret, rate: Rate::new(manners, Instant::now()), requests: 0 })
+    }
+
+    /// How long so many requests take.
+    pub(super) fn duration(&self, requests: u64) -> Duration {
+        self.rate.duration(requests)
+    }
+
+    /// Asks for something small; `read` says what it means, or that it is no such answer.
+    pub(super) async fn small<T>(
+        &mut self,
+        request: &GetRequest,
+        what: &str,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Result<T, AskRefusal>, Cause> {
+        self.patiently(request, what, async |answer: &mut Answering| {
+            let bytes = answer.bytes(SMALL_BYTES).await?;
+            let unread = || Unanswered::Again {
+                why: "the answer says something else".into(),
+                not_before: Duration::ZERO,
+            };
+            read(&bytes).ok_or_else(unread)
+        })
+        .await
+    }
+
+    /// Asks, and has the answer taken by `take`, again and again where that may help.
+    ///
+    /// # Errors
+    /// Where no try was answered, or the service does not know the secret.
+    pub(super) async fn patiently<T>(
+        &mut self,
+        request: &GetRequest,
+        what: &str,
+        mut take: impl AsyncFnMut(&mut Answering) -> Result<T, Unanswered>,
+    ) -> Result<Result<T, AskRefusal>, Cause> {
+        let mut tried = 0;
+        loop {
+            let miss = match self.once(request).await {
+                Ok(mut answer) => match take(&mut answer).await {
+                    Ok(taken) => return Ok(Ok(taken)),
+                    Err(miss) => miss,
+                },
+                Err(miss) => miss,
+            };
+            let (why, not_before) = match miss {
+                Unanswered::Failed(cause) => return Err(cause),
+                Unanswered::Refused(AskRefusal::Unknown, status) => return Err(self.unknown(status)),
+                Unanswered::Refused(refusal, _) => return Ok(Err(refusal)),
+                Unanswered::Again { why, not_before } => (why, not_before),
+            };
+            tried += 1;
+            if tried >= TRIES {
+                return Err(Cause::Refused {
+                    message: format!(
+                        "{} gave no answer to {what}, {TRIES} times; the last time: {why}",
+                        self.asked.service
+                    ),
+                    hint: Some(
+                        "run again later: what came so far is kept, and is not asked for again".into(),
+                    ),
+                });
+            }
+            let wait = not_before.max(pause(tried));
+            debug!(service = self.asked.service, "{what}: {why}");
+            if wait > Duration::from_secs(5) {
+                warn!(
+                    service = self.asked.service,
+                    "{}: {why}; asking again in {} s",
+                    self.asked.service,
+                    wait.as_secs()
+                );
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Sends a request when its turn has come; gives an answer that is a success.
+    async fn once(&mut self, request: &GetRequest) -> Result<Answering, Unanswered> {
+        loop {
+            match self.rate.take(Instant::now()) {
+                Duration::ZERO => break,
+                wait => tokio::time::sleep(wait).await,
+            }
+        }
+        self.requests += 1;
+        let secret = (self.asked.secret.parameter, self.secret.reveal());
+        let query = request.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let query: Vec<_> = std::iter::once(secret).chain(query).collect();
+        let mut answer = self.http.get(request.path, &query, BEGINS).await?;
+        if answer.status == 200 {
+            return Ok(answer);
+        }
+        let status = answer.status;
+        let words = answer.bytes(REFUSAL_BYTES).await.unwrap_or_default();
+        match (self.asked.refusal)(status, &words) {
+            AskRefusal::Busy => Err(Unanswered::Again {
+                why: format!("the service answered with HTTP {status}"),
+                not_before: answer.retry_after.unwrap_or_default(),
+            }),
+            refusal => Err(Unanswered::Refused(refusal, status)),
+        }
+    }
+
+    fn unknown(&self, status: u16) -> Cause {
+        Cause::Refused {
+            message: format!(
+                "{} refuses the key in {} (HTTP {status})",
+                self.asked.service, self.asked.secret.variable
+            ),
+            hint: Some(format!("see that it is written as it came; {}", self.asked.secret.whence)),
+        }
+    }
+}
+
+/// Doubled each time, give or take a half.
+fn pause(tried: u32) -> Duration {
+    let doubled = PAUSE.saturating_mul(1 << (tried - 1).min(16)).min(LONGEST_PAUSE);
+    let jitter = RandomState::new().hash_one(tried) % 1000;
+    doubled / 2 + doubled.mul_f64(jitter as f64 / 1000.0)
+}

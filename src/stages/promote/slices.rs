@@ -1,0 +1,132 @@
+//! What a promotion of slices replaces: what the run asked for, or what its parts are of; without what could not be read, and
+//! without what a newer part has said.
+
+use serde_json::json;
+
+use super::super::fetch::FetchedFile;
+use super::{Transfer, failed};
+use crate::dataset::slice::Slice;
+use crate::error::Cause;
+use crate::sql;
+
+/// The slices of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Slices {
+    /// Whether a row is in what is replaced, as SQL.
+    pub condition: String,
+    /// The parts whose word counts, with their slices.
+    parts: Vec<(i64, Slice)>,
+    /// What is replaced, but for what is kept.
+    replaced: Vec<Slice>,
+    kept: Vec<Slice>,
+}
+
+/// A part that a slice of production came from.
+struct SliceOrigin {
+    text: String,
+    slice: Slice,
+    order: (String, String),
+}
+
+impl Transfer<'_> {
+    /// Decides what is replaced, and enters it in the transaction's own tables.
+    pub(super) async fn find_slices(&self, files: &[FetchedFile]) -> Result<Slices, Cause> {
+        let origins = self.slice_origins().await?;
+        let mut slices = Slices { kept: self.unread_slices().await?, ..Slices::default() };
+        for file in files {
+            // What nobody asked for in particular is of the whole table.
+            let slice = file.asked.as_ref().map(|asked| asked.slice.clone()).unwrap_or_default();
+            let order = (file.meaning.order_key.clone(), file.name.clone());
+            let newer = origins.iter().find(|origin| origin.order > order && origin.slice.overlaps(&slice));
+            match newer.filter(|_| !self.context.processing.overwrite_newer) {
+                Some(newer) => {
+                    tracing::info!(
+                        run_id = %self.context.run_id,
+                        file = file.name,
+                        "{}: what it tells of came from {}, which is newer: nothing of it changes", file.name, newer.order.1
+                    );
+                    slices.kept.push(slice);
+                }
+                None => slices.parts.push((file.part_id, slice)),
+            }
+        }
+        slices.replaced = match &self.context.from.asking {
+            Some(asking) => vec![asking.want.clone()],
+            None => slices.parts.iter().map(|(_, slice)| slice.clone()).collect(),
+        };
+        let (replaced, kept): (Vec<_>, Vec<_>) =
+            (slices.replaced.iter().collect(), slices.kept.iter().collect());
+        let values = [sql::slice_values(&replaced), sql::slice_values(&kept)];
+        slices.condition =
+            format!("({} and not {})", sql::in_slices(&replaced, 0), sql::in_slices(&kept, values[0].len()));
+        let operation = "enter what is replaced";
+        self.run(sql::PROMOTE_SLICE_TABLES, "", operation).await?;
+        let values = json!(values.concat()).to_string();
+        self.query(sql::PROMOTE_SLICE_VALUES, "", &[&values], operation).await?;
+        let parts: Vec<_> = slices.parts.iter().map(|(part_id, _)| *part_id).collect();
+        self.query(sql::PROMOTE_SLICE_PARTS, "", &[&parts], operation).await?;
+        Ok(slices)
+    }
+
+    async fn slice_origins(&self) -> Result<Vec<SliceOrigin>, Cause> {
+        let operation = "find out what production came from";
+        let (dataset, schema) = (self.context.dataset().name, &self.context.target.database.schema);
+        let rows = self.query(sql::PROMOTE_SLICE_KNOWN, "", &[&dataset, schema], operation).await?;
+        let mut origins = Vec::new();
+        for row in rows {
+            let read = || Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?)));
+            let (text, order): (String, _) = read().map_err(|e| failed(e, operation))?;
+            let slice = serde_json::from_str(&text).unwrap_or_default();
+            origins.push(SliceOrigin { text, slice, order });
+        }
+        Ok(origins)
+    }
+
+    async fn unread_slices(&self) -> Result<Vec<Slice>, Cause> {
+        let operation = "look for what could not be read";
+        let rows = self
+            .query(sql::PROMOTE_SLICE_FAILED, "", &[&self.context.run_id, &self.batch], operation)
+            .await?;
+        let slices = rows.iter().map(|row| row.try_get::<_, String>(0));
+        let slices = slices.collect::<Result<Vec<_>, _>>().map_err(|e| failed(e, operation))?;
+        Ok(slices.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+    }
+
+    /// The ledger remembers which parts the slices are what they say, and settles what others said of them before.
+    pub(super) async fn note_slices(&self, slices: &Slices) -> Result<(), Cause> {
+        let operation = "write the ledger";
+        self.run(sql::PROMOTE_SLICE_COUNTED, "", operation).await?;
+        let is_replaced =
+            |slice: &Slice| slices.kept.is_empty() && slices.replaced.iter().any(|all| slice.is_within(all));
+        let (dataset, schema) = (self.context.dataset().name, &self.context.target.database.schema);
+        let gone: Vec<_> =
+            self.slice_origins().await?.into_iter().filter(|known| is_replaced(&known.slice)).collect();
+        let gone: Vec<_> = gone.into_iter().map(|origin| origin.text).collect();
+        let said = slices
+            .parts
+            .iter()
+            .map(|(part_id, slice)| json!({ "slice": json!(slice).to_string(), "part_id": part_id }));
+        let said = json!(said.collect::<Vec<_>>()).to_string();
+        self.query(sql::PROMOTE_SLICE_NOTE, "", &[&dataset, schema, &gone, &said], operation).await?;
+        let rows = self
+            .query(sql::PROMOTE_SLICE_OPEN, "", &[&dataset, schema, &self.context.run_id], operation)
+            .await?;
+        let mut settled = Vec::new();
+        for row in rows {
+            let read = || Ok((row.try_get::<_, i64>(0)?, row.try_get::<_, String>(1)?));
+            let (part_id, slice) = read().map_err(|e| failed(e, operation))?;
+            if serde_json::from_str(&slice).is_ok_and(|slice| is_replaced(&slice)) {
+                settled.push(part_id);
+            }
+        }
+        self.query(sql::PROMOTE_SLICE_SETTLE, "", &[&self.context.run_id, &settled], operation).await?;
+        Ok(())
+    }
+
+    /// How many rows the slices had.
+    pub(super) async fn slice_rows(&self) -> Result<i64, Cause> {
+        let operation = "count the rows that are replaced";
+        let rows = self.query(sql::PROMOTE_SLICE_BEFORE, "", &[], operation).await?;
+        Ok(rows[0].try_get(0).map_err(|e| failed(e, operation))?)
+    }
+}
