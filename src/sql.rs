@@ -178,6 +178,8 @@ pub const REFERENCE_COUNT: &str = include_str!("../sql/reference/count.duckdb.sq
 pub const REFERENCE_EXPORT: &str = include_str!("../sql/reference/export.duckdb.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
+pub const DEMO_CHANGED: &str = include_str!("../sql/demo/changed.pg.sql");
+pub const DEMO_YIELDS: &str = include_str!("../sql/demo/yields.pg.sql");
 
 pub const PUBLISH_NEWEST: &str = part(file::PUBLISH, "newest");
 pub const PUBLISH_ORDER: &str = part(file::PUBLISH, "order");
