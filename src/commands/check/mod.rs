@@ -9,6 +9,7 @@ mod catalogue;
 mod database;
 mod host;
 mod machine;
+mod service;
 mod source;
 mod store;
 
@@ -175,12 +176,14 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
     config.from.sftp.only_looks = true;
     config.from.sftp.limits.retries = 0;
     probes.note("configuration", configuration(&config));
-    let (source, store, database) = tokio::join!(
+    let (service, source, store, database) = tokio::join!(
+        service::probe(&config, limit),
         source::probe(&config, limit),
         store::probe(&config, limit),
         database::probe(&config, limit),
     );
     let known = database.known;
+    probes.list.extend(service);
     probes.list.extend(source.probes);
     probes.list.extend(store.probes);
     probes.list.extend(database.probes);

@@ -46,6 +46,8 @@ pub(super) struct ServiceAsker {
     http: Http,
     secret: ApiSecret,
     rate: Rate,
+    /// How often a request is sent before it is given up.
+    pub tries: u32,
     pub requests: u64,
 }
 
@@ -56,7 +58,7 @@ impl ServiceAsker {
         let refused =
             |error: &dyn std::fmt::Display| Cause::Refused { message: error.to_string(), hint: None };
         let http = Http::new(base).map_err(|error| refused(&error))?;
-        Ok(Self { asked, http, secret, rate: Rate::new(manners, Instant::now()), requests: 0 })
+        Ok(Self { asked, http, secret, rate: Rate::new(manners, Instant::now()), tries: TRIES, requests: 0 })
     }
 
     /// How long so many requests take.
@@ -108,10 +110,10 @@ impl ServiceAsker {
                 Unanswered::Again { why, not_before } => (why, not_before),
             };
             tried += 1;
-            if tried >= TRIES {
+            if tried >= self.tries {
                 return Err(Cause::Refused {
                     message: format!(
-                        "{} gave no answer to {what}, {TRIES} times; the last time: {why}",
+                        "{} gave no answer to {what}, {tried} time(s); the last time: {why}",
                         self.asked.service
                     ),
                     hint: Some(

@@ -16,6 +16,7 @@ use serde_json::json;
 use self::answers::Answers;
 use self::asker::ServiceAsker;
 use crate::config::{ApiSecret, AskingConfig};
+use crate::dataset::Options;
 use crate::dataset::asked::{AskPlan, AskRefusal, Asked, AskedPart, PlanInput, PlanStep, PlannedPart};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
@@ -98,6 +99,29 @@ pub async fn gather(context: &RunContext) -> Result<Option<Gathered>, Cause> {
     });
     step.done(&what, records, bytes, details).await?;
     Ok(Some(Gathered { parts, plan }))
+}
+
+/// Asks once how many records there are of what is wanted, to see whether it can be asked.
+///
+/// # Errors
+/// What a run would meet.
+pub async fn try_count(
+    asked: &'static Asked,
+    asking: &AskingConfig,
+    options: &Options,
+) -> Result<u64, Cause> {
+    let Some(secret) = &asking.secret else { return Ok(0) };
+    let mut asker = ServiceAsker::new(asked, &(asked.manners)(options), secret.clone())?;
+    asker.tries = 1;
+    let what = format!("how many records there are of {}", asking.want);
+    match asker.small(&(asked.count)(&asking.want), &what, asked.read_count).await? {
+        Ok(records) => Ok(records),
+        Err(AskRefusal::Nothing) => Ok(0),
+        Err(refusal) => Err(Cause::Refused {
+            message: format!("{} refuses {what} ({refusal:?})", asked.service),
+            hint: None,
+        }),
+    }
 }
 
 /// What was gathered is in production: the plan is of no use any more.

@@ -11,6 +11,8 @@ use crate::dataset::slice::{Comparator, Slice, SliceTest};
 const FILLED: f64 = 0.95;
 /// One that is less full gets more values, which costs a count.
 const HALF_EMPTY: f64 = 0.4;
+/// The level whose rows are by far the most.
+const COUNTY: &str = "COUNTY";
 /// How often a count may change under our eyes.
 const DOUBTS: u32 = 4;
 
@@ -142,7 +144,19 @@ impl<'a> PlanWalk<'a> {
             // Together, so that what is small in each of them fills a request.
             let together: u64 = over.iter().map(|atom| atom.records).sum();
             let values: Vec<_> = over.iter().flat_map(|atom| atom.values.clone()).collect();
-            sum += self.node(&narrow(slice, dimension, &values), together, rest)?;
+            let all = narrow(slice, dimension, &values);
+            let level = Dimension::Level;
+            let has_counties =
+                values_of(slice, level).is_none_or(|levels| levels.iter().any(|known| known == COUNTY));
+            if has_counties && self.count(&narrow(&all, level, &[COUNTY.to_owned()]))? == together {
+                // Nothing in them is small: each is known already, and goes by its counties.
+                let rest = rest.get(2..).unwrap_or_default();
+                for atom in over {
+                    sum += self.node(&narrow(slice, dimension, &atom.values), atom.records, rest)?;
+                }
+            } else {
+                sum += self.node(&all, together, rest)?;
+            }
         } else {
             for atom in over {
                 let rest = match (dimension, atom.values.as_slice()) {
