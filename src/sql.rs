@@ -182,6 +182,8 @@ pub const REFERENCE_ROWS: &str = include_str!("../sql/reference/rows.pg.sql");
 pub const REFERENCE_EXPORT: &str = include_str!("../sql/reference/export.duckdb.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
+pub const DEMO_CHANGED: &str = include_str!("../sql/demo/changed.pg.sql");
+pub const DEMO_YIELDS: &str = include_str!("../sql/demo/yields.pg.sql");
 
 pub const PUBLISH_NEWEST: &str = part(file::PUBLISH, "newest");
 pub const PUBLISH_READ_ONLY: &str = part(file::PUBLISH, "read_only");

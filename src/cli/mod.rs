@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::dataset::Dataset;
 use crate::datasets;
-use crate::datasets::samples::SampleOf;
+use crate::datasets::samples::{DemoSizes, SampleOf};
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
 #[derive(Parser)]
@@ -414,9 +414,11 @@ pub struct SampleArgs {
 
 #[derive(Args)]
 pub struct DemoArgs {
-    /// Cases in the sample
-    #[arg(long, default_value_t = 5_000, value_name = "N")]
-    pub cases: u64,
+    /// The dataset [default: the first]
+    #[arg(value_parser = dataset())]
+    pub dataset: Option<&'static Dataset>,
+    #[command(flatten)]
+    pub sizes: DemoSizes,
     /// Folder for all that the demo makes
     #[arg(long, default_value = "merganser-demo", value_name = "DIR")]
     pub dir: PathBuf,

@@ -1,164 +1,24 @@
-//! The demo: a sample extract through every stage into a private PostgreSQL, with nothing to set up.
+//! The demo: made-up data of a dataset through every stage into a private PostgreSQL, with nothing to set up.
 
+mod nass;
+mod oca;
+mod place;
 pub mod quickstats;
 
-use std::path::Path;
-
 use crate::cli::DemoArgs;
-use crate::clients::postgres;
-use crate::clients::source::SourceUrl;
-use crate::commands::map;
-use crate::commands::run;
-use crate::commands::summary;
-use crate::commands::summary::Summary;
-use crate::config::{DatabaseConfig, MapConfig, MapFile, RunConfig};
-use crate::datasets::oca::OCA;
-use crate::datasets::oca::options::of_level;
-use crate::datasets::oca::sample::{SampleOptions, write_sample};
-use crate::datasets::samples::SampleFault;
+use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
-use crate::run::server::Server;
-use crate::words::count;
-use crate::{embedded, sql};
 
-const INITIAL_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 7);
-const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
-
-/// Makes two extracts, loads them, and shows what is there now and what to try next.
+/// Shows a dataset, the first one if none is named: what is made, loaded, and there then, and what to try next.
+///
+/// # Errors
+/// What failed, and whether the database changed; a dataset without a demo.
 pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
-    let dir = std::path::absolute(&args.dir).map_err(Cause::io("find the folder of the demo"))?;
-    let source = dir.join("source");
-    println!("1. A sample: one year of made-up court cases and a weekly update, three of them broken.");
-    let weekly = (args.cases / 10).max(10);
-    for (cases, run_date, initial, deletes, malformed) in
-        [(args.cases, INITIAL_RUN_DATE, Some(2026), 0, 0), (weekly, WEEKLY_RUN_DATE, None, weekly / 20, 3)]
-    {
-        let options = SampleOptions {
-            cases,
-            out: source.clone(),
-            seed: 1,
-            run_date,
-            initial,
-            level: 1,
-            deletes,
-            malformed,
-        };
-        let sample = write_sample(&options).map_err(SampleFault::from).map_err(Cause::from)?;
-        println!("   {} ({} cases)", sample.path.display(), count(sample.cases));
+    let dataset = args.dataset.unwrap_or(datasets::ALL[0]);
+    match dataset.name {
+        "oca" => oca::demo(&args, report).await,
+        "nass" => nass::demo(&args, report).await,
+        name => Err(Cause::usage(format!("there is no demo of {name}")).into()),
     }
-    let args = DemoArgs { database_url: database_url(&args.database_url, &dir)?, ..args };
-    if args.database_url.starts_with("embedded") {
-        embedded::bring_programs(|said| println!("\n{said}")).await.map_err(Cause::from)?;
-    }
-    let run_config = run_config(&args, &dir)?;
-    println!("\n2. The run: select, fetch, parse, check, enrich, export, upload, load, promote, publish.");
-    // One server for the run and the look at its result.
-    let server = Server::open(&run_config.target.database.url).await?;
-    let map_config = map_config(&run_config.target.database, &dir);
-    let result = run_and_show(run_config, report, &server).await;
-    let drawn = match (&result, map_config) {
-        (Ok(_), Some(config)) => map::draw(&config, &server.url).await.map(Some),
-        _ => Ok(None),
-    };
-    server.close().await;
-    let done = result?;
-    if let Some(place) = drawn? {
-        println!("4. On a map; open it with a browser:\n   {}", place.trim_end().replace('\n', "\n   "));
-    }
-    next_steps(&args, &dir, done.has_failures());
-    Ok(Exit::Done)
-}
-
-async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Result<Summary, Failure> {
-    let schema = config.target.database.schema.clone();
-    let done = run::run(config, report).await?;
-    println!("\n{}", summary::render(&done));
-    println!("3. In PostgreSQL now:");
-    println!("{}", rows(server, &schema).await?);
-    Ok(done)
-}
-
-/// A demo in a new folder begins with an empty database: with the ledger of an earlier one, nothing would be new.
-fn database_url(asked: &str, dir: &Path) -> Result<String, Cause> {
-    if asked != "embedded" || std::env::var_os("MERGANSER_EMBEDDED_DIR").is_some() {
-        return Ok(asked.to_owned());
-    }
-    let note = dir.join("database-url.txt");
-    if let Ok(url) = std::fs::read_to_string(&note) {
-        return Ok(url.trim().to_owned());
-    }
-    // Not in the demo's folder: PostgreSQL's user may not get there.
-    let folder = embedded::default_dir().with_file_name(format!("demo-{}", uuid::Uuid::now_v7().simple()));
-    let url = format!("embedded:{}", folder.display());
-    std::fs::write(&note, format!("{url}\n")).map_err(Cause::io(format!("write {}", note.display())))?;
-    Ok(url)
-}
-
-fn run_config(args: &DemoArgs, dir: &Path) -> Result<RunConfig, Cause> {
-    let source = SourceUrl::Store(format!("dir:{}", dir.join("source").display()).parse()?);
-    let store = format!("file:{}", dir.join("store").display()).parse()?;
-    let database = DatabaseConfig {
-        url: args.database_url.parse()?,
-        schema: "public".into(),
-        ledger_schema: "etl".into(),
-        staging_schema: "etl_staging".into(),
-    };
-    let mut config = RunConfig::plain(&OCA, source, store, database);
-    config.processing.duckdb.memory_mib = 128;
-    config.processing.options = of_level(1);
-    Ok(config)
-}
-
-/// A page with the map of what was loaded, in the demo's folder.
-fn map_config(database: &DatabaseConfig, dir: &Path) -> Option<MapConfig> {
-    let map = OCA.map?;
-    Some(MapConfig {
-        database: database.clone(),
-        dataset: &OCA,
-        map,
-        division: map.divisions.first()?,
-        measure: map.measures.first()?,
-        since: None,
-        until: None,
-        out: dir.join("map.html"),
-        file: MapFile::Page,
-        note: Some("Made-up data of the demo: these cases never were."),
-    })
-}
-
-/// A few real rows, as a person would ask for them.
-async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
-    let failed = |e| postgres::classify(e, "look at the result");
-    let connection = postgres::connect(&server.url, "demo").await?;
-    let query = sql::render(sql::DEMO, &[("schema", schema)]);
-    let mut text =
-        format!("   {:<34} {:>7} {:>10} {:>22}\n", "court", "cases", "judgments", "largest claim ($)");
-    for row in connection.query(&query, &[]).await.map_err(failed)? {
-        let court: String = row.try_get(0).map_err(failed)?;
-        let (cases, judgments): (i64, i64) =
-            (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
-        let largest: Option<String> = row.try_get(3).map_err(failed)?;
-        text += &format!("   {court:<34} {cases:>7} {judgments:>10} {:>22}\n", largest.unwrap_or_default());
-    }
-    Ok(text)
-}
-
-fn next_steps(args: &DemoArgs, dir: &Path, has_failures: bool) {
-    let tool = std::env::args().next().unwrap_or_else(|| "merganser".into());
-    let (dir, database) = (dir.display(), &args.database_url);
-    let places = format!("--store file:{dir}/store --database-url {database}");
-    println!("\n5. What to try next:");
-    println!("   ls {dir}/store/public");
-    println!("   {tool} status last --database-url {database}");
-    if has_failures {
-        println!("   {tool} failures --database-url {database}");
-    }
-    println!("   {tool} run oca --source dir:{dir}/source {places}");
-    println!("      (nothing new; make some with the next line and run again, first with --dry-run)");
-    println!(
-        "   {tool} sample oca --cases 50000 --initial 2025 --run-date {INITIAL_RUN_DATE} --out {dir}/source"
-    );
-    println!("   {tool} reprocess oca '*Initial*' --force {places}");
-    println!("   {tool} --help");
 }

@@ -2,15 +2,15 @@
 
 use super::source::archived;
 use super::{
-    AskingConfig, DatabaseConfig, FailureBudget, ProcessingConfig, Selection, SourceConfig, TargetConfig,
-    environment, missing,
+    ApiSecret, AskingConfig, DatabaseConfig, FailureBudget, ProcessingConfig, Selection, SourceConfig,
+    TargetConfig, environment, missing,
 };
 use crate::cli;
 use crate::clients::sftp::{SftpOptions, SftpUrl};
 use crate::clients::source::SourceUrl;
 use crate::clients::store::StoreUrl;
-use crate::dataset::Dataset;
 use crate::dataset::asked::Asked;
+use crate::dataset::{Dataset, Options};
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
@@ -100,6 +100,23 @@ impl RunConfig {
             from: SourceConfig::new(source, Selection::New),
             processing: ProcessingConfig::default(),
         }
+    }
+
+    /// A run that asks a service with this secret, everything else as it is by default.
+    ///
+    /// # Errors
+    /// What is wrong with the dataset's options; a dataset that asks nobody.
+    pub fn plainly_asked(
+        dataset: &'static Dataset,
+        (options, secret): (Options, ApiSecret),
+        store: StoreUrl,
+        database: DatabaseConfig,
+    ) -> Result<Self, Cause> {
+        let asked = dataset.asked.ok_or_else(|| Cause::usage(format!("{} asks nobody", dataset.name)))?;
+        let target = TargetConfig::plain((Kind::Run, dataset), store, database);
+        let mut from = SourceConfig::new(SourceUrl::Store(target.archive()?), Selection::Asked);
+        from.asking = Some(AskingConfig::with(asked, &options, secret)?);
+        Ok(Self { target, from, processing: ProcessingConfig { options, ..ProcessingConfig::default() } })
     }
 
     /// A run whose source is the store's own archive.

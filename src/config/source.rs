@@ -23,6 +23,11 @@ pub struct AskingConfig {
 pub struct ApiSecret(String);
 
 impl ApiSecret {
+    /// This secret, which is nobody's: of a service of this machine.
+    pub fn local(secret: &str) -> Self {
+        Self(secret.to_owned())
+    }
+
     /// The secret itself, for the wire alone.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -82,8 +87,7 @@ impl AskingConfig {
     /// # Errors
     /// What is wrong with the options; no secret.
     pub(super) fn new(asked: &Asked, options: &Options) -> Result<Self, Cause> {
-        let want = (asked.want)(options)
-            .map_err(|misasked| Cause::Usage { message: misasked.message, hint: misasked.hint })?;
+        let want = want(asked, options)?;
         if (asked.files)(options).is_some() {
             return Ok(Self { want, secret: None });
         }
@@ -100,4 +104,16 @@ impl AskingConfig {
         };
         Ok(Self { want, secret: Some(ApiSecret(secret)) })
     }
+
+    /// The same with this secret, whatever the environment has.
+    ///
+    /// # Errors
+    /// What is wrong with the options.
+    pub(super) fn with(asked: &Asked, options: &Options, secret: ApiSecret) -> Result<Self, Cause> {
+        Ok(Self { want: want(asked, options)?, secret: Some(secret) })
+    }
+}
+
+fn want(asked: &Asked, options: &Options) -> Result<Slice, Cause> {
+    (asked.want)(options).map_err(|misasked| Cause::Usage { message: misasked.message, hint: misasked.hint })
 }

@@ -15,6 +15,17 @@ pub enum SampleOf {
     Nass(nass::sample::RecordsArgs),
 }
 
+/// How much of each dataset its demo makes up.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct DemoSizes {
+    /// oca: cases in the sample
+    #[arg(long, default_value_t = 5_000, value_name = "N")]
+    pub cases: u64,
+    /// nass: records in the sample
+    #[arg(long, default_value_t = 60_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub records: u64,
+}
+
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SampleWritten {

@@ -16,6 +16,8 @@ const API: &str = "https://quickstats.nass.usda.gov/api";
 /// Records of one answer.
 const LIMIT: u64 = 50_000;
 const RATE: f64 = 16.0;
+/// Requests a minute at most, of a service of one's own.
+const FASTEST: f64 = 100_000.0;
 const MAX_AGE_DAYS: u32 = 30;
 /// Before that, nobody counted.
 const FIRST_YEAR: i16 = 1850;
@@ -105,7 +107,7 @@ impl NassOptions {
             options.insert("api_url".to_owned(), url.into());
         }
         if let Some(text) = &self.nass_api_rate {
-            let rate = text.trim().parse::<f64>().ok().filter(|rate| (0.01..=100_000.0).contains(rate));
+            let rate = text.trim().parse::<f64>().ok().filter(|rate| (0.01..=FASTEST).contains(rate));
             let rate =
                 rate.ok_or_else(|| format!("--api-rate is a number of requests a minute, not `{text}`"))?;
             options.insert("api_rate".to_owned(), rate.into());
@@ -255,6 +257,19 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
         slice = slice.and(test);
     }
     Ok(slice)
+}
+
+/// The options of a run over these years, from a service that gives `limit` records at a time and can be asked as fast as we can;
+/// answers in the archive are good for `max_age` days.
+pub fn of_service((from, to): (i16, i16), url: &str, limit: u64, max_age: u32) -> Options {
+    Options::from_iter([
+        ("from".to_owned(), from.into()),
+        ("to".to_owned(), to.into()),
+        ("api_url".to_owned(), url.into()),
+        ("api_rate".to_owned(), FASTEST.into()),
+        ("api_limit".to_owned(), limit.into()),
+        ("max_age".to_owned(), max_age.into()),
+    ])
 }
 
 /// Where the bulk files are that the run takes, instead of asking.

@@ -16,9 +16,16 @@ const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
     ("src/dataset/reference.rs", &["zip"], "the same"),
     ("src/cli/environment.rs", &["cases"], "names of the variables of the job that was taken over"),
     ("src/dataset.rs", &["xml", "street"], "examples of what a dataset says of itself"),
-    ("src/commands/demo.rs", &["oca", "case", "cases", "court"], "the demo shows one dataset"),
-    ("sql/demo/", &["court", "cases", "indexnumberid", "oca_index", "oca_judgments"], "the demo's table"),
+    ("src/commands/demo.rs", &["oca", "nass"], "which datasets have a demo"),
+    ("src/commands/demo/oca.rs", &["oca", "case", "cases", "court"], "the demo of one dataset"),
+    ("src/commands/demo/nass.rs", &["nass"], "the demo of one dataset"),
     ("src/commands/demo/quickstats.rs", &["nass"], "the service of one dataset, on this machine"),
+    (
+        "sql/demo/rows.pg.sql",
+        &["court", "cases", "indexnumberid", "oca_index", "oca_judgments"],
+        "its tables",
+    ),
+    ("sql/demo/yields.pg.sql", &["nass_facts"], "its table"),
     ("src/clients/store/s3/", &["xml", "zip"], "S3 answers in XML; types of objects by their names"),
 ];
 

@@ -61,6 +61,9 @@ pub enum ApiBody {
     Rows(RowsBody),
 }
 
+/// The longest path and query that is read: what web servers take if nobody sets it otherwise.
+const LONGEST_BYTES: usize = 8_000;
+
 const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=UTF-8";
 
@@ -82,6 +85,9 @@ impl QuickStats {
 pub fn answer(api: &QuickStats, call: &ApiCall<'_>) -> ApiAnswer {
     if call.user_agent.is_none_or(str::is_empty) {
         return page(403, "Forbidden", "You don't have permission to access this resource.");
+    }
+    if call.path.len() + call.query.len() > LONGEST_BYTES {
+        return page(414, "Request-URI Too Long", "The requested URL's length exceeds the capacity limit.");
     }
     let query = StatQuery::read(call.query);
     let asked = call.path.trim_matches('/');

@@ -130,6 +130,9 @@ fn errors_are_the_ones_of_the_api() {
         let answer = answer(&api, &ApiCall { path: "/get_counts/", query, user_agent: Some("test") });
         assert_eq!((answer.status, answer.body.bytes()), (401, error("unauthorized").into_bytes()));
     }
+    let many = "state_alpha=NV&".repeat(600);
+    assert_eq!(ask(&api, &format!("/get_counts/?{many}")).0, 414);
+    assert_eq!(ask(&api, &format!("/get_counts/?{}", &many[..15 * 500])).0, 200);
     for user_agent in [None, Some("")] {
         let answer = answer(&api, &ApiCall { path: "/get_counts/", query: "key=right", user_agent });
         assert_eq!((answer.status, answer.content_type), (403, "text/html; charset=UTF-8"));

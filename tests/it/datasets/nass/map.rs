@@ -4,31 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use merganser::commands::demo::quickstats::read_bulk;
-use merganser::commands::map::draw;
-use merganser::config::{DatabaseConfig, MapConfig, MapFile};
+use merganser::datasets::nass::NASS;
 use merganser::datasets::nass::columns::{VALUE, position};
 use merganser::datasets::nass::map::MAP;
 use merganser::datasets::nass::quickstats::records::StatRecords;
 use merganser::datasets::nass::sample::{RecordsSample, write_records};
-use merganser::datasets::oca::OCA;
+use merganser::sql;
 use tempfile::TempDir;
 
+use super::world::World;
 use crate::support::nass_values::{real, table};
-use crate::support::postgres::{self, TestDatabase};
+use crate::support::pipeline::Pipeline;
 
-const COLUMNS: [&str; 8] = [
-    "source_desc",
-    "short_desc",
-    "domain_desc",
-    "agg_level_desc",
-    "year",
-    "reference_period_desc",
-    "load_time",
-    "Value",
-];
-
-/// Facts of 2021 and 2022, as far as the map reads them.
-async fn facts(folder: &TempDir) -> (TestDatabase, StatRecords) {
+/// A service with a sample of 2021 and 2022.
+async fn world(folder: &TempDir) -> World {
     let options = RecordsSample {
         records: 60_000,
         seed: 1,
@@ -38,61 +27,7 @@ async fn facts(folder: &TempDir) -> (TestDatabase, StatRecords) {
         out: folder.path().to_owned(),
     };
     write_records(&options).unwrap();
-    let records = read_bulk(folder.path()).unwrap();
-    let database = postgres::database("nass map").await;
-    let client = database.client().await;
-    // The drawing looks whether the tables of its dataset are there.
-    for table in OCA.own_tables() {
-        client.batch_execute(&format!("create table {} ()", table.name)).await.unwrap();
-    }
-    let table = "create table nass_facts (source_desc text, short_desc text, domain_desc text, agg_level_desc text,
-        year int, reference_period_desc text, load_time timestamp, value numeric, value_code text, fips text)";
-    client.batch_execute(table).await.unwrap();
-    let [state, county, level] =
-        ["state_fips_code", "county_code", "agg_level_desc"].map(|name| position(name).unwrap());
-    let mut columns = vec![Vec::new(); COLUMNS.len() + 1];
-    for row in (0..records.len()).filter(|row| records.field(*row, level) == "COUNTY") {
-        for (name, texts) in COLUMNS.iter().zip(&mut columns) {
-            texts.push(Some(
-                records
-                    .field(row, position(name).unwrap())
-                    .replace(',', if *name == "Value" { "" } else { "," }),
-            ));
-        }
-        let fips = format!("{}{}", records.field(row, state), records.field(row, county));
-        columns[COLUMNS.len()].push(Some(fips).filter(|fips| !fips.ends_with("998")));
-    }
-    let insert = "insert into nass_facts
-        select source, short, domain, level, year::int, period, load_time::timestamp,
-            case when value not like '(%' then value::numeric end, case when value like '(%' then value end, fips
-        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[]) as fact (source, short, domain, level, year, period, load_time, value, fips)";
-    let values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-        columns.iter().map(|column| column as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
-    client.execute(insert, &values).await.unwrap();
-    (database, records)
-}
-
-fn config(database: &TestDatabase, folder: &TempDir, name: &str, measure: &str) -> MapConfig {
-    let database = DatabaseConfig {
-        url: database.url().parse().unwrap(),
-        schema: "public".into(),
-        ledger_schema: "etl".into(),
-        staging_schema: "etl_staging".into(),
-    };
-    let year = |month, day| Some(jiff::civil::date(2021, month, day));
-    MapConfig {
-        database,
-        dataset: &OCA,
-        map: &MAP,
-        division: &MAP.divisions[0],
-        measure: MAP.measures.iter().find(|known| known.name == measure).unwrap(),
-        since: year(1, 1),
-        until: year(12, 31),
-        out: folder.path().join(name),
-        file: if name.ends_with("svg") { MapFile::Picture } else { MapFile::Page },
-        note: None,
-    }
+    World::new("nass map", read_bulk(folder.path()).unwrap(), 2_000).await
 }
 
 /// What the survey says of a year's corn, by county: value or code.
@@ -119,21 +54,28 @@ fn told(records: &StatRecords) -> BTreeMap<String, String> {
 #[tokio::test]
 async fn a_county_has_its_figure_and_what_is_withheld_is_not_zero() {
     let folder = tempfile::tempdir().unwrap();
-    let (database, records) = facts(&folder).await;
-    let told = told(&records);
+    let world = world(&folder).await;
+    let mut records = None;
+    world.server.change(|api| records = Some(api.records.clone()));
+    let told = told(&records.unwrap());
     let (figures, codes): (Vec<_>, Vec<_>) = told.iter().partition(|(_, value)| !value.starts_with('('));
     assert!(figures.len() > 1_000 && codes.len() > 20, "{} {}", figures.len(), codes.len());
 
-    let config = config(&database, &folder, "map.svg", "corn-yield");
-    let url = database.url().parse().unwrap();
-    let said = draw(&config, &url).await.unwrap();
+    // Forecasts, classes of farms, the census and combined counties are in the table, too.
+    world.run("2021", "2022", &["--filter", "commodity_desc=CORN"]).await.exits(0);
+    let out = folder.path().join("map.svg");
+    let words = ["map", "nass", "--by", "county", "--measure", "corn-yield", "--since", "2021-01-01"];
+    let words = [&words[..], &["--until", "2021-12-31", "--out", out.to_str().unwrap()]].concat();
+    let said = world.pipeline.other(&words).await.exits(0).stdout;
     let counties = merganser::words::count(figures.len() as u64);
     assert!(
         said.ends_with(&format!("{counties} counties with a figure of 1 January 2021 to 31 December 2021\n")),
         "{said}"
     );
-    let svg = fs::read_to_string(&config.out).unwrap();
+    let svg = fs::read_to_string(&out).unwrap();
     assert!(svg.contains("Corn for grain, bushels an acre, by county") && svg.contains("not endorsed"));
+    let run = world.pipeline.one("select run_id from etl.runs").await;
+    assert!(svg.contains(&format!("Data of run {run}")));
     for (fips, value) in &told {
         let title = svg
             .split_once(&format!("data-a=\"{fips}\"><title>"))
@@ -153,12 +95,14 @@ async fn a_county_has_its_figure_and_what_is_withheld_is_not_zero() {
 #[tokio::test]
 async fn of_several_years_the_median_and_of_two_sources_the_survey() {
     let folder = tempfile::tempdir().unwrap();
-    let (database, _) = facts(&folder).await;
-    let client = database.client().await;
-    let rows = "truncate nass_facts;
-        insert into nass_facts (source_desc, short_desc, domain_desc, agg_level_desc, year, reference_period_desc,
-            load_time, value, fips)
-        select source, 'CORN, GRAIN - YIELD, MEASURED IN BU / ACRE', domain, 'COUNTY', year, period, now(), value, fips
+    let pipeline = Pipeline::new("nass map median").await;
+    for script in [NASS.scripts.tables, NASS.scripts.keys] {
+        pipeline.execute(&sql::render(script, &[("schema", "public")])).await;
+    }
+    let rows = "insert into nass_facts (source_desc, short_desc, domain_desc, agg_level_desc, year, reference_period_desc,
+            load_time, value, fips, record_id)
+        select source, 'CORN, GRAIN - YIELD, MEASURED IN BU / ACRE', domain, 'COUNTY', year, period, now(), value, fips,
+            row_number() over ()::text
         from (values
             ('SURVEY', 'TOTAL', 2020, 'YEAR', 100, '19169'),
             ('SURVEY', 'TOTAL', 2021, 'YEAR', 180.5, '19169'),
@@ -170,21 +114,19 @@ async fn of_several_years_the_median_and_of_two_sources_the_survey() {
             ('CENSUS', 'TOTAL', 2022, 'YEAR', 0, '46113'),
             ('SURVEY', 'TOTAL', 2022, 'YEAR', null, '06037')
         ) as fact (source, domain, year, period, value, fips)";
-    client.batch_execute(rows).await.unwrap();
-    let url = database.url().parse().unwrap();
-    let mut config = config(&database, &folder, "map.html", "corn-yield");
-    (config.since, config.until) = (None, None);
-    let said = draw(&config, &url).await.unwrap();
+    pipeline.execute(rows).await;
+    let out = folder.path().join("map.html");
+    let words = ["map", "nass", "--by", "county", "--out", out.to_str().unwrap(), "--measure"];
+    let said = pipeline.other(&[&words[..], &["corn-yield"]].concat()).await.exits(0).stdout;
     assert!(said.ends_with("2 counties with a figure of 1 January 2020 to 31 December 2022\n"), "{said}");
-    let page = fs::read_to_string(&config.out).unwrap();
+    let page = fs::read_to_string(&out).unwrap();
     assert!(page.contains("<title>Story, Iowa: 180.5 bushels an acre</title>"));
     // A name that it had before, and a zero that was published.
     assert!(page.contains("<title>Oglala Lakota, South Dakota: 0.0 bushels an acre</title>"));
     assert!(page.contains("<title>Los Angeles, California: no figure</title>"));
     assert!(page.contains("2 counties have a figure.") && page.contains("the median is shown"));
     assert!(page.contains("Bushels an acre in one county"));
-    config.measure = &MAP.measures[1];
-    assert!(draw(&config, &url).await.unwrap_err().to_string().contains("nothing to draw"));
+    pipeline.other(&[&words[..], &["soybean-yield"]].concat()).await.exits(1).says("nothing to draw");
 }
 
 /// Whatever county NASS named in eleven years is on the map, but for what it combines.

@@ -1,5 +1,6 @@
 //! What is special to Quick Stats.
 
+mod demo;
 mod map;
 mod runs;
 mod server;

@@ -58,32 +58,30 @@ impl World {
         let mut api = None;
         self.server.change(|quick_stats| api = Some(quick_stats.records.clone()));
         let api = api.unwrap();
-        let expected: BTreeSet<String> = (0..api.len())
-            .map(|row| api.fields(row))
-            .filter(|fields| years.contains(&fields[position("year").unwrap()].parse().unwrap()))
-            .map(|fields| line(&fields))
-            .collect();
-        let cell = |name: &&str| match *name {
-            "Value" => "coalesce(value::text, value_code, '')".to_owned(),
-            "CV (%)" => "coalesce(cv::text, cv_code, '')".to_owned(),
-            "load_time" => "coalesce(to_char(load_time, 'YYYY-MM-DD HH24:MI:SS'), '')".to_owned(),
-            name => format!("coalesce({name}::text, '')"),
-        };
-        let cells: Vec<_> = COLUMNS.iter().map(cell).collect();
-        let rows = self
-            .pipeline
-            .column(&format!("select concat_ws('|', {}) from nass_facts", cells.join(", ")))
-            .await;
-        let count = rows.len();
-        let found: BTreeSet<_> = rows.into_iter().collect();
-        assert_eq!(count, found.len(), "no row is there twice");
-        let missing: Vec<_> = expected.difference(&found).take(3).collect();
-        let unexpected: Vec<_> = found.difference(&expected).take(3).collect();
-        assert!(
-            missing.is_empty() && unexpected.is_empty(),
-            "missing {missing:#?}\nunexpected {unexpected:#?}"
-        );
+        let expected = (0..api.len()).map(|row| api.fields(row));
+        let expected =
+            expected.filter(|fields| years.contains(&fields[position("year").unwrap()].parse().unwrap()));
+        holds(&self.pipeline, expected).await;
     }
+}
+
+/// These records are the rows of the table, every cell, and no other row is there.
+pub async fn holds<'a>(pipeline: &Pipeline, records: impl Iterator<Item = Fields<'a>>) {
+    let expected: BTreeSet<String> = records.map(|fields| line(&fields)).collect();
+    let cell = |name: &&str| match *name {
+        "Value" => "coalesce(value::text, value_code, '')".to_owned(),
+        "CV (%)" => "coalesce(cv::text, cv_code, '')".to_owned(),
+        "load_time" => "coalesce(to_char(load_time, 'YYYY-MM-DD HH24:MI:SS'), '')".to_owned(),
+        name => format!("coalesce({name}::text, '')"),
+    };
+    let cells: Vec<_> = COLUMNS.iter().map(cell).collect();
+    let rows = pipeline.column(&format!("select concat_ws('|', {}) from nass_facts", cells.join(", "))).await;
+    let count = rows.len();
+    let found: BTreeSet<_> = rows.into_iter().collect();
+    assert_eq!(count, found.len(), "no row is there twice");
+    let missing: Vec<_> = expected.difference(&found).take(3).collect();
+    let unexpected: Vec<_> = found.difference(&expected).take(3).collect();
+    assert!(missing.is_empty() && unexpected.is_empty(), "missing {missing:#?}\nunexpected {unexpected:#?}");
 }
 
 /// A record as the table has it: figures without separators and blanks.

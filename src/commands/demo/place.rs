@@ -1,0 +1,83 @@
+//! Where a demo works: its folder, its store and its database.
+
+use std::path::{Path, PathBuf};
+
+use crate::clients::store::StoreUrl;
+use crate::config::DatabaseConfig;
+use crate::embedded;
+use crate::error::Cause;
+
+/// A folder for all that a demo makes, and the database that it loads into.
+pub struct DemoPlace {
+    pub dir: PathBuf,
+    pub database_url: String,
+}
+
+impl DemoPlace {
+    /// The folder that was asked for, with its whole path.
+    ///
+    /// # Errors
+    /// The folder in which we are is gone.
+    pub fn folder(dir: &Path) -> Result<PathBuf, Cause> {
+        std::path::absolute(dir).map_err(Cause::io("find the folder of the demo"))
+    }
+
+    /// Notes in the folder, which is there, which database belongs to it; a private one gets its programs if it has none.
+    ///
+    /// # Errors
+    /// The note cannot be written, or the programs cannot be fetched.
+    pub async fn settle(asked: &str, dir: PathBuf) -> Result<Self, Cause> {
+        let database_url = database_url(asked, &dir)?;
+        if database_url.starts_with("embedded") {
+            embedded::bring_programs(|said| println!("\n{said}")).await?;
+        }
+        Ok(Self { dir, database_url })
+    }
+
+    /// Its store.
+    ///
+    /// # Errors
+    /// The folder's name cannot stand in an address.
+    pub fn store(&self) -> Result<StoreUrl, Cause> {
+        Ok(format!("file:{}", self.dir.join("store").display()).parse()?)
+    }
+
+    /// Its database, with schemas that are called as always.
+    ///
+    /// # Errors
+    /// The address that was asked for is none.
+    pub fn database(&self) -> Result<DatabaseConfig, Cause> {
+        Ok(DatabaseConfig {
+            url: self.database_url.parse()?,
+            schema: "public".into(),
+            ledger_schema: "etl".into(),
+            staging_schema: "etl_staging".into(),
+        })
+    }
+
+    /// The options by which another command works here.
+    pub fn options(&self) -> String {
+        format!("--store file:{}/store --database-url {}", self.dir.display(), self.database_url)
+    }
+
+    /// This program, as it was typed.
+    pub fn tool() -> String {
+        std::env::args().next().unwrap_or_else(|| "merganser".into())
+    }
+}
+
+/// A demo in a new folder begins with an empty database: with the ledger of an earlier one, nothing would be new.
+fn database_url(asked: &str, dir: &Path) -> Result<String, Cause> {
+    if asked != "embedded" || std::env::var_os("MERGANSER_EMBEDDED_DIR").is_some() {
+        return Ok(asked.to_owned());
+    }
+    let note = dir.join("database-url.txt");
+    if let Ok(url) = std::fs::read_to_string(&note) {
+        return Ok(url.trim().to_owned());
+    }
+    // Not in the demo's folder: PostgreSQL's user may not get there.
+    let folder = embedded::default_dir().with_file_name(format!("demo-{}", uuid::Uuid::now_v7().simple()));
+    let url = format!("embedded:{}", folder.display());
+    std::fs::write(&note, format!("{url}\n")).map_err(Cause::io(format!("write {}", note.display())))?;
+    Ok(url)
+}
