@@ -21,8 +21,8 @@ pub struct DemoSizes {
     /// oca: cases in the sample
     #[arg(long, default_value_t = 5_000, value_name = "N")]
     pub cases: u64,
-    /// nass: records in the sample
-    #[arg(long, default_value_t = 60_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// nass: records in the sample, 1,000 to 1,000,000
+    #[arg(long, default_value_t = 60_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
     pub records: u64,
 }
 

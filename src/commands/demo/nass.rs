@@ -14,8 +14,8 @@ use crate::commands::{map, run, summary};
 use crate::config::{ApiSecret, MapConfig, MapFile, RunConfig};
 use crate::datasets::nass::NASS;
 use crate::datasets::nass::options::of_service;
-use crate::datasets::nass::quickstats::QuickStats;
 use crate::datasets::nass::quickstats::records::StatRecords;
+use crate::datasets::nass::quickstats::{API_LIMIT, QuickStats};
 use crate::datasets::nass::sample::{RecordsSample, write_records};
 use crate::datasets::samples::SampleFault;
 use crate::error::{Cause, Exit, Failure};
@@ -28,7 +28,7 @@ const FIRST_YEAR: i16 = 2022;
 const LAST_YEAR: i16 = 2024;
 /// The days in the names of the bulk files: as it was, and after the revision.
 const DAYS: [jiff::civil::Date; 2] = [jiff::civil::date(2026, 11, 6), jiff::civil::date(2026, 11, 13)];
-/// The smallest limit of an answer. A place's headlines and one statistic of it cannot be split any further.
+/// The smallest limit of an answer: some records of a place cannot be split any further.
 const SMALLEST_LIMIT: u64 = 500;
 /// So many full answers would hold the sample: enough that years and states must be split.
 const ANSWERS: u64 = 12;
@@ -38,7 +38,7 @@ const KEY: &str = "demo";
 /// Serves a sample, loads it, loads a year of it again, and shows what is there now and what to try next.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
-    let limit = (args.sizes.records / ANSWERS).max(SMALLEST_LIMIT);
+    let limit = (args.sizes.records / ANSWERS).clamp(SMALLEST_LIMIT, API_LIMIT as u64);
     println!("1. A sample: three years of made-up records, one of a census, and the same after a revision.");
     let [records, revised] = samples(&dir, args.sizes.records)?;
     let place = DemoPlace::settle(&args.database_url, dir).await?;
