@@ -61,7 +61,7 @@ impl fmt::Display for House {
     }
 }
 
-/// What is special to a lot. Where two lots are named, the second is [`Lot::other`].
+/// What is special to a lot. Where a shape speaks of another lot, that one is made beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// One number.
