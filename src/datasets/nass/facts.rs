@@ -65,36 +65,6 @@ pub(super) const FACTS: Table = Table {
     ],
 };
 
-/// What makes a fact the one that it is. Too many for an index, so a hash of them is the key.
-pub(super) const KEY: [&str; 26] = [
-    "source_desc",
-    "sector_desc",
-    "group_desc",
-    "commodity_desc",
-    "class_desc",
-    "prodn_practice_desc",
-    "util_practice_desc",
-    "statisticcat_desc",
-    "unit_desc",
-    "domain_desc",
-    "domaincat_desc",
-    "agg_level_desc",
-    "state_fips_code",
-    "asd_code",
-    "county_code",
-    "region_desc",
-    "zip_5",
-    "watershed_code",
-    "congr_district_code",
-    "country_code",
-    "year",
-    "freq_desc",
-    "begin_code",
-    "end_code",
-    "reference_period_desc",
-    "week_ending",
-];
-
 /// The names of the 39 fields, as the service sends them.
 pub(super) fn fields() -> impl Iterator<Item = &'static str> {
     FACTS.columns.iter().filter_map(|column| match column.source {
@@ -120,11 +90,12 @@ pub(super) fn filters() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datasets::nass::columns::NATURAL_KEY;
 
     #[test]
     fn there_are_39_fields_and_a_key_of_26_of_them() {
         assert_eq!(fields().count(), 39);
-        assert!(KEY.iter().all(|name| fields().any(|field| field == *name)));
+        assert!(NATURAL_KEY.iter().all(|name| fields().any(|field| field == *name)));
         assert_eq!(field("CV_%"), Some(CV));
         assert_eq!(field("VALUE"), Some(VALUE));
         assert_eq!(field(" Year "), Some("year"));

@@ -7,7 +7,8 @@ use csv::{ByteRecord, ReaderBuilder};
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::facts::{CV, FACTS, KEY, VALUE, field, fields};
+use super::columns::NATURAL_KEY;
+use super::facts::{CV, FACTS, VALUE, field, fields};
 use super::rows::{Fact, FactsWriter};
 use super::value::{self, Figure};
 use crate::dataset::records::RecordPlace;
@@ -53,7 +54,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     let mut parser = Parser {
         input,
         header,
-        key: KEY.iter().filter_map(|name| place(name)).collect(),
+        key: NATURAL_KEY.iter().filter_map(|name| place(name)).collect(),
         value: place(VALUE).unwrap_or_default(),
         cv: place(CV).unwrap_or_default(),
         is_bulk,
