@@ -66,7 +66,13 @@ pub(super) fn plan(input: &PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
         plan.want == *input.want && age < SignedDuration::from_hours(SAVED_HOURS) && !age.is_negative()
     };
     if let Some(plan) = saved.filter(is_recent) {
-        return Box::new(CountPlan { fetches: input.fetches, ..plan });
+        // What the service has taught of its limit stays; how old an answer may be is what this run says.
+        return Box::new(CountPlan {
+            fetches: input.fetches,
+            limit: plan.limit.min(terms.limit),
+            max_age_days: terms.max_age_days,
+            ..plan
+        });
     }
     let mut known: Vec<_> =
         input.archived.iter().filter(|part| part.slice.overlaps(input.want)).cloned().collect();
