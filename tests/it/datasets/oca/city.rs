@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use jiff::civil::date;
 use merganser::clients::duckdb::{DuckLimits, Staging};
-use merganser::dataset::enrichment::How;
-use merganser::datasets::oca::OCA;
 use merganser::datasets::oca::sample::{
     SampleOptions, SampleReference, write_addresses, write_sample_with_reference,
 };
 use merganser::sql;
+
+use super::lookup::{look_up, pad_scripts, write_reference};
 
 /// PLUTO's columns as the city's planning department names them.
 const LOTS: [(&str, &str); 14] = [
@@ -107,39 +107,7 @@ fn reference(staging: &Staging, dir: &Path) -> Vec<(&'static str, String)> {
     let (addresses, billing, pluto) = (path("bobaadr.txt"), path("bobabbl.txt"), path("pluto.csv"));
     let mut variables = LOTS.to_vec();
     variables.extend([("addresses", addresses.as_str()), ("billing", &billing), ("pluto", &pluto)]);
-    let reference = OCA.reference.unwrap();
-    for script in reference.scripts {
-        staging.execute("make the reference", script, &variables).unwrap();
-    }
-    let mut files = Vec::new();
-    for table in reference.tables {
-        let file = path(&format!("{}.parquet", table.name));
-        let variables = [("table", table.name), ("order", table.order), ("file", file.as_str())];
-        staging.execute("write the reference", sql::REFERENCE_EXPORT, &variables).unwrap();
-        files.push((table.name, file));
-    }
-    files
-}
-
-fn pad_scripts() -> &'static [&'static str] {
-    let ways = OCA.enrichment.unwrap().ways;
-    let How::Reference { scripts, .. } = ways.iter().find(|way| way.name == "pad").unwrap().how else {
-        panic!("it looks up")
-    };
-    scripts
-}
-
-/// Answers `questions`, and tells the seconds of each script.
-fn look_up(staging: &Staging, files: &[(&str, &str)]) -> Vec<f64> {
-    let scripts = pad_scripts();
-    // The last script hands the answers over to the engine.
-    let scripts = scripts[..scripts.len() - 1].iter();
-    let seconds = scripts.map(|script| {
-        let started = Instant::now();
-        staging.execute("ask", script, files).unwrap();
-        started.elapsed().as_secs_f64()
-    });
-    seconds.collect()
+    write_reference(staging, &variables, dir)
 }
 
 /// What is no plain line with one range: told apart.

@@ -7,6 +7,7 @@ mod geocode;
 mod golden;
 mod histories;
 mod level2;
+mod lookup;
 mod pad;
 mod reference;
 pub mod rules;

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use merganser::clients::duckdb::{DuckLimits, Staging};
-use merganser::dataset::enrichment::How;
-use merganser::datasets::oca::OCA;
 use merganser::sql;
+
+use super::lookup::{look_up, write_reference};
 
 /// Real buildings, where they are at hand.
 const BUILDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/geo/hpd_registrations.csv");
@@ -147,17 +147,7 @@ fn answers(ranges: &[Range], billing: &[[u64; 5]], lots: &[u64], lines: &[Line])
         ("longitude", "'-73.9'"),
         ("version", "version"),
     ];
-    let reference = OCA.reference.unwrap();
-    for script in reference.scripts {
-        staging.execute("make the reference", script, &variables).unwrap();
-    }
-    let mut files = Vec::new();
-    for table in reference.tables {
-        let file = path(&format!("{}.parquet", table.name));
-        let variables = [("table", table.name), ("order", table.order), ("file", file.as_str())];
-        staging.execute("write the reference", sql::REFERENCE_EXPORT, &variables).unwrap();
-        files.push((table.name, file));
-    }
+    let files = write_reference(&staging, &variables, folder.path());
     let mut script = String::from(
         "create or replace table questions (key varchar, street1 varchar, street2 varchar, city varchar, \
          state varchar, postalcode varchar);\n",
@@ -172,15 +162,8 @@ fn answers(ranges: &[Range], billing: &[[u64; 5]], lots: &[u64], lines: &[Line])
     }
     // Rendered text is put in as one variable: the lines hold colons and quotes.
     staging.execute("put the questions", ":script", &[("script", &script)]).unwrap();
-    let ways = OCA.enrichment.unwrap().ways;
-    let How::Reference { scripts, .. } = ways.iter().find(|way| way.name == "pad").unwrap().how else {
-        panic!()
-    };
     let files: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_str())).collect();
-    // The last script hands the answers over to the engine.
-    for script in &scripts[..scripts.len() - 1] {
-        staging.execute("ask", script, &files).unwrap();
-    }
+    look_up(&staging, &files);
     let query = "select status, bbl, bin, lat, msg from answers_pad order by key::int";
     let read = |row: &duckdb::Row<'_>| {
         Ok(Found {
