@@ -1,5 +1,6 @@
 //! Numbers, sizes and times as people read them.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 /// A duration as people read it: `840 ms`, `12.3 s`, `4 min 05 s`.
@@ -35,6 +36,15 @@ pub fn size(bytes: u64) -> String {
 /// Milliseconds since `start`.
 pub fn millis(start: Instant) -> u64 {
     start.elapsed().as_millis() as u64
+}
+
+/// Bytes as hexadecimal digits, two each.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -7,8 +7,11 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arrow::array::{ArrayRef, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use duckdb::{Config, Connection};
 
@@ -153,6 +156,15 @@ pub struct Load<'a> {
 }
 
 impl Load<'_> {
+    /// Appends columns of texts, each with a cell a row, to a table that has these columns in this order.
+    pub fn append_texts(&mut self, table: &str, columns: Vec<(&str, StringArray)>) -> Result<(), DuckError> {
+        let field = |(name, _): &(&str, StringArray)| Field::new(*name, DataType::Utf8, true);
+        let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
+        let arrays = columns.into_iter().map(|(_, cells)| Arc::new(cells) as ArrayRef).collect();
+        let rows = RecordBatch::try_new(Arc::new(schema), arrays).expect("each column has a cell a row");
+        self.append(table, rows)
+    }
+
     /// Appends a chunk of rows, in order, to a table with the same columns.
     pub fn append(&mut self, table: &str, rows: RecordBatch) -> Result<(), DuckError> {
         let failed = |source| cannot(&format!("append to {table}"), source);

@@ -3,10 +3,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
@@ -37,10 +38,7 @@ impl std::str::FromStr for HttpUrl {
     type Err = HttpUrlError;
 
     fn from_str(text: &str) -> Result<Self, HttpUrlError> {
-        let url = Url::parse(text.trim()).map_err(HttpUrlError::Syntax)?;
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_here(&url)) {
-            return Err(HttpUrlError::Scheme);
-        }
+        let url = secure(text)?;
         let has_login = !url.username().is_empty() || url.password().is_some();
         if has_login || url.query().is_some() || url.fragment().is_some() {
             return Err(HttpUrlError::Parts);
@@ -57,11 +55,7 @@ impl std::str::FromStr for SecretUrl {
     type Err = HttpUrlError;
 
     fn from_str(text: &str) -> Result<Self, HttpUrlError> {
-        let url = Url::parse(text.trim()).map_err(HttpUrlError::Syntax)?;
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_here(&url)) {
-            return Err(HttpUrlError::Scheme);
-        }
-        Ok(Self(HttpUrl(url)))
+        Ok(Self(HttpUrl(secure(text)?)))
     }
 }
 
@@ -101,6 +95,16 @@ impl HttpUrl {
             url.query_pairs_mut().extend_pairs(query);
         }
         url
+    }
+}
+
+/// An address at which nobody else listens in.
+fn secure(text: &str) -> Result<Url, HttpUrlError> {
+    let url = Url::parse(text.trim()).map_err(HttpUrlError::Syntax)?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_here(&url) => Ok(url),
+        _ => Err(HttpUrlError::Scheme),
     }
 }
 
@@ -152,10 +156,8 @@ impl Answering {
     ///
     /// # Errors
     /// [`HttpError::Broken`] where it breaks off, [`HttpError::TimedOut`] where nothing comes.
-    pub async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, HttpError> {
-        let next = tokio::time::timeout(DOWNLOAD_STALLED, self.response.chunk()).await;
-        let next = next.map_err(|_| HttpError::TimedOut(DOWNLOAD_STALLED))?;
-        next.map_err(|error| failure(&error, DOWNLOAD_STALLED))
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
+        next_chunk(&mut self.response).await
     }
 
     /// All of it, cut to so many bytes.
@@ -252,17 +254,15 @@ impl Http {
             }
         };
         let answer = async {
-            let response = request.send().await.map_err(|error| failure(&error, timeout))?;
+            let response = send(request, timeout).await?;
             match response.status() {
                 StatusCode::OK => body(response, timeout, max_bytes).await,
-                status => Err(refusal(status, retry_after(&response))),
+                _ => Err(refusal(&response)),
             }
         };
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::TimedOut(timeout)))
     }
-}
 
-impl Http {
     /// Posts to the address itself; what is answered is not read. `timeout` is for all of it.
     ///
     /// # Errors
@@ -270,13 +270,8 @@ impl Http {
     pub async fn post(&self, posted: Posted, timeout: Duration) -> Result<(), HttpError> {
         let request = self.client.post(self.base.0.clone());
         let request = request.header(CONTENT_TYPE, posted.content_type).body(posted.bytes);
-        let sent = tokio::time::timeout(timeout, request.send()).await;
-        let sent = sent.map_err(|_| HttpError::TimedOut(timeout))?;
-        let response = sent.map_err(|error| failure(&error, timeout))?;
-        match response.status() {
-            status if status.is_success() => Ok(()),
-            status => Err(refusal(status, retry_after(&response))),
-        }
+        let response = send(request, timeout).await?;
+        if response.status().is_success() { Ok(()) } else { Err(refusal(&response)) }
     }
 
     /// Sends a GET and waits until the answer begins. Blanks go as `%20`. `timeout` is for its beginning.
@@ -294,36 +289,38 @@ impl Http {
         // A plus that is meant is %2B by now.
         let encoded = url.query().unwrap_or_default().replace('+', "%20");
         url.set_query(Some(&encoded));
-        let sent = tokio::time::timeout(timeout, self.client.get(url).send()).await;
-        let sent = sent.map_err(|_| HttpError::TimedOut(timeout))?;
-        let response = sent.map_err(|error| failure(&error, timeout))?;
+        let response = send(self.client.get(url), timeout).await?;
         Ok(Answering { status: response.status().as_u16(), retry_after: retry_after(&response), response })
     }
-}
 
-impl Http {
     /// Downloads what is at the address itself into a file, which is whole when this succeeds.
     ///
     /// # Errors
     /// The same, and [`HttpError::Broken`] where the file cannot be written.
     pub async fn download(&self, to: &std::path::Path) -> Result<(), HttpError> {
         use tokio::io::AsyncWriteExt;
-        let url = self.base.0.clone();
-        let sent = tokio::time::timeout(DOWNLOAD_STALLED, self.client.get(url).send()).await;
-        let sent = sent.map_err(|_| HttpError::TimedOut(DOWNLOAD_STALLED))?;
-        let mut response = sent.map_err(|error| failure(&error, DOWNLOAD_STALLED))?;
+        let mut response = send(self.client.get(self.base.0.clone()), DOWNLOAD_STALLED).await?;
         if response.status() != StatusCode::OK {
-            return Err(refusal(response.status(), retry_after(&response)));
+            return Err(refusal(&response));
         }
         let mut file = tokio::fs::File::create(to).await.map_err(|_| HttpError::Broken)?;
-        loop {
-            let next = tokio::time::timeout(DOWNLOAD_STALLED, response.chunk()).await;
-            let next = next.map_err(|_| HttpError::TimedOut(DOWNLOAD_STALLED))?;
-            let Some(chunk) = next.map_err(|error| failure(&error, DOWNLOAD_STALLED))? else { break };
+        while let Some(chunk) = next_chunk(&mut response).await? {
             file.write_all(&chunk).await.map_err(|_| HttpError::Broken)?;
         }
         file.flush().await.map_err(|_| HttpError::Broken)
     }
+}
+
+/// Sends a request, and waits so long until the answer begins.
+async fn send(request: RequestBuilder, limit: Duration) -> Result<Response, HttpError> {
+    let sent = tokio::time::timeout(limit, request.send()).await;
+    sent.map_err(|_| HttpError::TimedOut(limit))?.map_err(|error| failure(&error, limit))
+}
+
+async fn next_chunk(response: &mut Response) -> Result<Option<Bytes>, HttpError> {
+    let next = tokio::time::timeout(DOWNLOAD_STALLED, response.chunk()).await;
+    next.map_err(|_| HttpError::TimedOut(DOWNLOAD_STALLED))?
+        .map_err(|error| failure(&error, DOWNLOAD_STALLED))
 }
 
 async fn body(mut response: Response, timeout: Duration, max_bytes: usize) -> Result<Vec<u8>, HttpError> {
@@ -346,8 +343,8 @@ fn failure(error: &reqwest::Error, timeout: Duration) -> HttpError {
     }
 }
 
-fn refusal(status: StatusCode, retry_after: Option<Duration>) -> HttpError {
-    let number = status.as_u16();
+fn refusal(response: &Response) -> HttpError {
+    let (number, retry_after) = (response.status().as_u16(), retry_after(response));
     match number {
         300..=399 => HttpError::Elsewhere { status: number },
         408 | 425 | 429 => HttpError::Busy { status: number, retry_after },

@@ -1,5 +1,6 @@
 //! Connections to what is outside: databases and stores. They know no dataset.
 
+pub mod backoff;
 pub mod duckdb;
 pub mod http;
 pub mod postgres;

@@ -27,7 +27,8 @@ pub use error::{HostKey, HostKeyProblem, KnownKey, SftpError};
 pub use options::{KeySource, Secret, SftpLimits, SftpOptions, SftpOptionsError};
 pub use url::{SftpUrl, SftpUrlError};
 
-use super::store::{Downloaded, Listing, ObjectInfo, ObjectPlace, hex};
+use super::store::{Downloaded, Listing, ObjectInfo, ObjectPlace};
+use crate::words::hex;
 use auth::Identity;
 use download::{Download, Halt};
 use host_key::HostKeys;

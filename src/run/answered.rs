@@ -1,9 +1,6 @@
 //! The questions and answers of an enrichment in the staging store, some at a time.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::StringArray;
 use serde_json::Value;
 
 use crate::clients::duckdb::{DuckError, Staging};
@@ -78,18 +75,14 @@ pub fn append(
     enrichment: &Enrichment,
     known: &[KnownAnswer],
 ) -> Result<(), DuckError> {
-    let column = |name: &str| -> ArrayRef {
-        let cells = known.iter().map(|known| known.answer.get(name).and_then(Value::as_str));
-        Arc::new(cells.collect::<StringArray>())
-    };
-    let key: ArrayRef = Arc::new(known.iter().map(|known| Some(&known.key)).collect::<StringArray>());
-    let way: ArrayRef = Arc::new(known.iter().map(|known| Some(&known.way)).collect::<StringArray>());
-    let arrays = [key, way].into_iter().chain(enrichment.columns.iter().map(|name| column(name)));
-    let names = ["key", "way"].iter().chain(enrichment.columns);
-    let fields: Vec<_> = names.map(|name| Field::new(*name, DataType::Utf8, true)).collect();
-    let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect())
-        .expect("its columns are made of the same rows");
+    let key = StringArray::from_iter_values(known.iter().map(|known| &known.key));
+    let way = StringArray::from_iter_values(known.iter().map(|known| &known.way));
+    let said = enrichment.columns.iter().map(|name| {
+        let cells = known.iter().map(|known| known.answer.get(*name).and_then(Value::as_str));
+        (*name, cells.collect::<StringArray>())
+    });
+    let columns = [("key", key), ("way", way)].into_iter().chain(said).collect();
     let mut load = staging.load()?;
-    load.append("answers", rows)?;
+    load.append_texts("answers", columns)?;
     load.commit().map(|_| ())
 }

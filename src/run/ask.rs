@@ -3,12 +3,12 @@
 //! says why. Nothing here fails a run, and dropping it ends the requests under way.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tracing::debug;
 
+use crate::clients::backoff;
 use crate::clients::http::{Http, HttpError, Posted};
 use crate::dataset::ask::{Answer, Ask, Question};
 
@@ -262,7 +262,8 @@ impl Asking {
             Retry::Later(Some(time)) => time,
             _ => Duration::ZERO,
         };
-        self.not_before = self.not_before.max(Instant::now() + asked.max(self.pause()));
+        let pause = backoff::pause(self.patience.pause, self.patience.longest_pause, self.missed_in_a_row);
+        self.not_before = self.not_before.max(Instant::now() + asked.max(pause));
         if self.missed_in_a_row >= self.patience.in_a_row {
             let why =
                 format!("{} requests in a row failed, the last one: {}", self.missed_in_a_row, miss.words);
@@ -283,15 +284,6 @@ impl Asking {
             self.waiting.extend([parcel, second]);
         }
         Vec::new()
-    }
-
-    /// The pause after the failures so far: doubled each time, give or take a half, as many clients must not come back
-    /// at once.
-    fn pause(&self) -> Duration {
-        let doubled = self.patience.pause.saturating_mul(1 << (self.missed_in_a_row - 1).min(16));
-        let pause = doubled.min(self.patience.longest_pause);
-        let jitter = RandomState::new().hash_one(self.missed_in_a_row) % 1000;
-        pause / 2 + pause.mul_f64(jitter as f64 / 1000.0)
     }
 
     /// The answers of all that waits, if nothing more is to be sent.

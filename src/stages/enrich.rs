@@ -4,10 +4,7 @@
 //! In: [`Checked`]. Out: [`Enriched`]. A failure changes nothing but the ledger. Whoever is asked and does not answer
 //! fails nothing: its rows go without.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::StringArray;
 use tokio_postgres::types::ToSql;
 
 use super::check::Checked;
@@ -113,12 +110,8 @@ fn note_sealed(staging: &mut Staging, sealed: &[String]) -> Result<(), DuckError
     if sealed.is_empty() {
         return Ok(());
     }
-    let fields = vec![Field::new("record_id", DataType::Utf8, false)];
-    let column: ArrayRef = Arc::new(StringArray::from_iter_values(sealed));
-    let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![column])
-        .expect("one column has as many rows as itself");
     let mut load = staging.load()?;
-    load.append("sealed", rows)?;
+    load.append_texts("sealed", vec![("record_id", StringArray::from_iter_values(sealed))])?;
     load.commit().map(|_| ())
 }
 

@@ -149,10 +149,7 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
     let schema = &context.target.database.schema;
     let compared = schema::compare(&mut transaction, context.dataset(), schema);
     let found = watch.answers("compare the columns", compared).await?;
-    let promotion = Transfer::new(context, batch, &transaction, &watch);
-    fence(context, &transaction, &watch).await?;
-    let slices = promotion.slices_of(loaded.files()).await?;
-    let promotion = Transfer { slices: slices.as_ref(), ..promotion };
+    let promotion = Transfer::begin(context, (batch, loaded.files()), &transaction, &watch).await?;
     promotion.verify_staged(loaded.rows()).await?;
     fault::point!("promote.fenced");
     let new = promotion.make_missing_tables(&found).await?;
@@ -217,24 +214,27 @@ struct Transfer<'a> {
     transaction: &'a Transaction<'a>,
     watch: &'a Watch,
     /// `None`: no slices are replaced.
-    slices: Option<&'a Slices>,
+    slices: Option<Slices>,
 }
 
 impl<'a> Transfer<'a> {
-    fn new(context: &'a RunContext, batch: i32, transaction: &'a Transaction<'a>, watch: &'a Watch) -> Self {
-        Self { context, batch, transaction, watch, slices: None }
+    /// Sees that the run may still write, and which slices the files of the batch replace.
+    async fn begin(
+        context: &'a RunContext,
+        (batch, files): (i32, &[FetchedFile]),
+        transaction: &'a Transaction<'a>,
+        watch: &'a Watch,
+    ) -> Result<Self, Cause> {
+        fence(context, transaction, watch).await?;
+        let mut transfer = Self { context, batch, transaction, watch, slices: None };
+        if context.dataset().is_sliced() {
+            transfer.slices = Some(transfer.find_slices(files).await?);
+        }
+        Ok(transfer)
     }
 }
 
 impl Transfer<'_> {
-    /// The slices that these parts replace; `None`: the dataset has none.
-    async fn slices_of(&self, files: &[FetchedFile]) -> Result<Option<Slices>, Cause> {
-        match self.context.dataset().is_sliced() {
-            true => self.find_slices(files).await.map(Some),
-            false => Ok(None),
-        }
-    }
-
     /// Proves that the staging tables hold what was loaded into them, and keeps others from writing to them: a server
     /// that crashed meanwhile has emptied them, and a run that was declared dead may not know it yet.
     async fn verify_staged(&self, staged: &[(String, u64)]) -> Result<(), Cause> {
@@ -399,7 +399,7 @@ impl Transfer<'_> {
             ("kept", &kept.join(",")),
             ("is_replaced", &dataset.is_replaced().to_string()),
             ("is_sliced", &dataset.is_sliced().to_string()),
-            ("in_slices", self.slices.map_or("false", |slices| slices.condition.as_str())),
+            ("in_slices", self.slices.as_ref().map_or("false", |slices| slices.condition.as_str())),
             ("slice_rows", "null"),
             ("run_id", &context.run_id.to_string()),
             ("batch", &self.batch.to_string()),

@@ -2,6 +2,8 @@
 //!
 //! In: the source's listing and the ledger's done files. Out: [`Selected`]. A failure changes nothing.
 
+mod asked;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use globset::GlobMatcher;
@@ -15,7 +17,7 @@ use crate::dataset::{Dataset, FileName};
 use crate::error::Cause;
 use crate::ledger::KnownPart;
 use crate::run::context::RunContext;
-use crate::run::gather::{self, Gathered};
+use crate::run::gather::Gathered;
 use crate::{fault, words};
 
 /// The files to process, in the order in which they count.
@@ -115,8 +117,8 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
             add_odd(context.dataset(), &mut files, odd);
             only_new(context, &mut files, names).await?;
         }
-        Selection::Asked => only_gathered(gathered, &mut files)?,
-        Selection::Bulk => only_bulk(context, &mut files)?,
+        Selection::Asked => asked::only_gathered(gathered, &mut files)?,
+        Selection::Bulk => asked::only_bulk(context, &mut files)?,
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
         Selection::Failed { run, record } => {
             only_failed(context, &mut files, run.as_deref(), *record).await?;
@@ -127,7 +129,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
         files.iter_mut().for_each(|file| file.modified = None);
     }
     if context.dataset().is_sliced() && context.from.asking.is_none() {
-        say_what_was_asked(context, &mut files).await?;
+        asked::say_what_was_asked(context, &mut files).await?;
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
     let what = format!("{} of {} files at {}", files.len(), ours, context.from.url);
@@ -233,82 +235,6 @@ pub fn leave_out_archived(files: &mut Vec<SelectedFile>, known: &[KnownPart]) {
             .iter()
             .any(|known| known.is_done && known.name == file.name && known.size_bytes == file.size_bytes)
     });
-}
-
-/// Takes the answers that were gathered.
-fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
-    let mut parts: HashMap<_, _> = gathered
-        .into_iter()
-        .flat_map(Gathered::parts)
-        .filter_map(|planned| Some((planned.part.as_ref()?.name.as_str(), planned)))
-        .collect();
-    files.retain_mut(|file| match parts.remove(file.name.as_str()) {
-        Some(planned) => {
-            file.asked = Some(AskedFor { slice: planned.slice.clone(), records: Some(planned.records) });
-            true
-        }
-        None => false,
-    });
-    match parts.into_keys().next() {
-        None => Ok(()),
-        Some(name) => Err(Cause::Refused {
-            message: format!("{name} is no longer in the archive"),
-            hint: Some("run again: it is asked for anew".into()),
-        }),
-    }
-}
-
-/// Takes the newest file of each content, for what is wanted of it.
-fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
-    let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else { return Ok(()) };
-    let mut seen = BTreeSet::new();
-    let mut taken = Vec::new();
-    // They are sorted by their day.
-    while let Some(mut file) = files.pop() {
-        if let Some(content) = (asked.content)(&file.name)
-            && seen.insert(content.to_owned())
-        {
-            file.asked = Some(AskedFor { slice: asking.want.clone(), records: None });
-            taken.push(file);
-        }
-    }
-    taken.reverse();
-    *files = taken;
-    match files.is_empty() {
-        false => Ok(()),
-        true => Err(Cause::Refused {
-            message: format!("{} has no bulk file of {}", context.from.url, context.dataset().family()),
-            hint: Some("nothing of production is touched; see that the folder is the right one".into()),
-        }),
-    }
-}
-
-/// What the parts of the archive were asked for. One of which nobody says it, or of which a newer one tells, too, is not taken.
-async fn say_what_was_asked(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
-    let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
-    let known = gather::asked_for(context, &names).await?;
-    let mut known: HashMap<_, _> = known.into_iter().map(|part| (part.name.clone(), part)).collect();
-    let mut newer: Vec<Slice> = Vec::new();
-    let mut left_out = Vec::new();
-    // The newest first, which they are sorted by.
-    for file in files.iter_mut().rev() {
-        match known.remove(&file.name) {
-            Some(part) if !newer.iter().any(|slice| slice.overlaps(&part.slice)) => {
-                newer.push(part.slice.clone());
-                file.asked = Some(AskedFor { slice: part.slice, records: Some(part.records) });
-            }
-            _ => left_out.push(file.name.clone()),
-        }
-    }
-    files.retain(|file| file.asked.is_some());
-    if !left_out.is_empty() {
-        tracing::warn!(
-            run_id = %context.run_id,
-            "not taken, since newer parts tell of the same, or nobody says what they were asked for: {}",
-            shorten(&left_out)
-        );
-    }
-    Ok(())
 }
 
 /// Leaves out what is done, and says so if there is nothing at all.

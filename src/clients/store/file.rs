@@ -13,9 +13,10 @@ use tempfile::TempPath;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 
 use super::error::{ObjectPlace, StoreError};
-use super::{Downloaded, Listing, ObjectInfo, hex};
+use super::{Downloaded, Listing, ObjectInfo};
 use crate::fault;
 use crate::system::private;
+use crate::words::hex;
 
 mod tree;
 

@@ -32,7 +32,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
 use super::error::{ObjectPlace, StoreError};
-use super::{Listing, ObjectInfo, S3Location, hex};
+use super::{Listing, ObjectInfo, S3Location};
+use crate::words::hex;
 pub use options::{Encryption, Keys, S3Options, S3OptionsError};
 pub(super) use upload::Upload;
 

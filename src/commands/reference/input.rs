@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use crate::dataset::reference::{ReferenceColumn, ReferenceFile, ReferenceInput};
 use crate::error::Cause;
+use crate::system::cache::checksum;
 
 /// Bytes of a header at most.
 const HEADER_BYTES: u64 = 64 << 10;
@@ -152,22 +152,6 @@ fn called(column: &ReferenceColumn) -> String {
 fn columns(header: &str) -> Vec<String> {
     let header = header.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
     header.split(',').map(|name| name.trim_matches('"').to_owned()).collect()
-}
-
-fn checksum(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hex(&hash.finalize())),
-            read => hash.update(&buffer[..read]),
-        }
-    }
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::input::{Taken, hex, refused};
+use super::input::{Taken, refused};
 use crate::clients::duckdb::{DuckError, DuckLimits, Staging};
 use crate::dataset::reference::{Reference, ReferenceFill, ReferenceTable};
 use crate::error::Cause;
 use crate::run::reference::LocalReference;
+use crate::words::hex;
 use crate::{sql, words};
 
 /// Rows that are new, and rows that are gone.

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::facts::fields;
 use super::plan::Terms;
-use super::{bulk, options, plan};
+use super::{bulk, options, plan, value};
 use crate::dataset::FileName;
 use crate::dataset::asked::{AskRefusal, Asked, AskedSecret, GetRequest};
 use crate::dataset::slice::{Comparator, Slice};
@@ -148,7 +148,7 @@ fn part_name(slice: &Slice, asked_at: Timestamp) -> String {
     let told: Vec<_> =
         told.into_iter().flatten().map(|part| part.chars().take(12).collect::<String>()).collect();
     let digest = Sha256::digest(serde_json::to_vec(slice).unwrap_or_default());
-    let checksum: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let checksum = value::hex(&digest[..6]);
     format!("{}-{checksum}.{}.csv.gz", told.join("-"), asked_at.strftime("%Y%m%dT%H%M%SZ"))
 }
 

@@ -253,13 +253,7 @@ impl Parser<'_> {
             hash.update(texts.get(*at).copied().unwrap_or_default().trim_end().as_bytes());
             hash.update([0x1f]);
         }
-        let digest = hash.finalize();
-        digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
-            use std::fmt::Write as _;
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        value::hex(&hash.finalize()[..16])
     }
 }
 

@@ -1,5 +1,7 @@
 //! The cells of a record that are no plain texts: figures with their codes, days, times, the code of a county.
 
+use std::fmt::Write as _;
+
 /// A figure as it is kept: digits, or the code that stands in their place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Figure {
@@ -82,6 +84,15 @@ pub(super) fn fips(state: &str, county: &str, county_ansi: &str) -> Option<Strin
         && !["00", "98", "99"].contains(&state)
         && !["000", "998", "999"].contains(&county);
     is_real.then(|| format!("{state}{county}"))
+}
+
+/// Bytes as hexadecimal digits, two each.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Answers in the archive: put there as they come, packed, and found again.
 
+use std::collections::HashSet;
 use std::io::Write;
 
 use bytes::Bytes;
@@ -32,9 +33,21 @@ pub(super) struct Answers<'a> {
 impl Answers<'_> {
     /// What the archive has.
     pub(super) async fn known(&self) -> Result<Vec<AskedPart>, Cause> {
-        let names = self.store.list_names(&self.objects.asked()).await?;
+        self.read(|_| true).await
+    }
+
+    /// What parts of the archive were asked for; those of which nobody says it are left out.
+    pub(super) async fn asked_for(&self, names: &[String]) -> Result<Vec<AskedPart>, Cause> {
+        let keys: HashSet<_> = names.iter().map(|name| self.objects.asked_for(name)).collect();
+        self.read(|key| keys.contains(key)).await
+    }
+
+    /// What is said in those objects whose keys are wanted.
+    async fn read(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<AskedPart>, Cause> {
+        let mut objects = self.store.list_names(&self.objects.asked()).await?;
+        objects.retain(|object| is_wanted(&object.key));
         let mut known = Vec::new();
-        for some in names.chunks(AT_ONCE) {
+        for some in objects.chunks(AT_ONCE) {
             let read = some.iter().map(|object| self.store.read_bytes(&object.key, ASKED_BYTES));
             for bytes in try_join_all(read).await? {
                 // What somebody put there is not ours.
@@ -42,16 +55,6 @@ impl Answers<'_> {
             }
         }
         Ok(known)
-    }
-
-    /// What a part of the archive was asked for; `None`: nobody says.
-    pub(super) async fn asked_for(&self, name: &str) -> Result<Option<AskedPart>, Cause> {
-        let key = self.objects.asked_for(name);
-        if self.store.head(&key).await?.is_none() {
-            return Ok(None);
-        }
-        let bytes = self.store.read_bytes(&key, ASKED_BYTES).await?;
-        Ok(serde_json::from_slice(&bytes).ok())
     }
 
     /// Puts an answer into the archive as it comes. One that breaks off, or is none, leaves nothing there.

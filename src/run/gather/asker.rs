@@ -1,14 +1,15 @@
 //! One request after the other, as often as the service bears, and again where another try may be answered.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
 use super::rate::Rate;
+use crate::clients::backoff;
 use crate::clients::http::{Answering, Http, HttpError};
 use crate::config::ApiSecret;
 use crate::dataset::asked::{AskRefusal, Asked, GetRequest, Manners};
+use crate::dataset::slice::Slice;
 use crate::error::Cause;
 
 /// How long it is waited for the beginning of an answer: a large one is put together first.
@@ -66,6 +67,25 @@ impl ServiceAsker {
         self.rate.duration(requests)
     }
 
+    /// How many records there are of something.
+    pub(super) async fn count(&mut self, slice: &Slice) -> Result<u64, Cause> {
+        let what = format!("how many records there are of {slice}");
+        match self.small(&(self.asked.count)(slice), &what, self.asked.read_count).await? {
+            Ok(records) => Ok(records),
+            // It says that there is nothing in the same words as that it does not understand.
+            Err(AskRefusal::Nothing) => Ok(0),
+            Err(refusal) => Err(self.refused(&what, refusal)),
+        }
+    }
+
+    /// The service does not take a request; `what` it was for.
+    pub(super) fn refused(&self, what: &str, refusal: AskRefusal) -> Cause {
+        Cause::Refused {
+            message: format!("{} refuses {what} ({refusal:?})", self.asked.service),
+            hint: Some("look at the filters of this run".into()),
+        }
+    }
+
     /// Asks for something small; `read` says what it means, or that it is no such answer.
     pub(super) async fn small<T>(
         &mut self,
@@ -121,7 +141,7 @@ impl ServiceAsker {
                     ),
                 });
             }
-            let wait = not_before.max(pause(tried));
+            let wait = not_before.max(backoff::pause(PAUSE, LONGEST_PAUSE, tried));
             debug!(service = self.asked.service, "{what}: {why}");
             if wait > Duration::from_secs(5) {
                 warn!(
@@ -171,11 +191,4 @@ impl ServiceAsker {
             hint: Some(format!("see that it is written as it came; {}", self.asked.secret.whence)),
         }
     }
-}
-
-/// Doubled each time, give or take a half.
-fn pause(tried: u32) -> Duration {
-    let doubled = PAUSE.saturating_mul(1 << (tried - 1).min(16)).min(LONGEST_PAUSE);
-    let jitter = RandomState::new().hash_one(tried) % 1000;
-    doubled / 2 + doubled.mul_f64(jitter as f64 / 1000.0)
 }

@@ -113,15 +113,7 @@ pub async fn try_count(
     let Some(secret) = &asking.secret else { return Ok(0) };
     let mut asker = ServiceAsker::new(asked, &(asked.manners)(options), secret.clone())?;
     asker.tries = 1;
-    let what = format!("how many records there are of {}", asking.want);
-    match asker.small(&(asked.count)(&asking.want), &what, asked.read_count).await? {
-        Ok(records) => Ok(records),
-        Err(AskRefusal::Nothing) => Ok(0),
-        Err(refusal) => Err(Cause::Refused {
-            message: format!("{} refuses {what} ({refusal:?})", asked.service),
-            hint: None,
-        }),
-    }
+    asker.count(&asking.want).await
 }
 
 /// What was gathered is in production: the plan is of no use any more.
@@ -138,11 +130,7 @@ pub async fn forget(context: &RunContext) -> Result<(), Cause> {
 pub async fn asked_for(context: &RunContext, names: &[String]) -> Result<Vec<AskedPart>, Cause> {
     let Some(asked) = context.dataset().asked else { return Ok(Vec::new()) };
     let answers = Answers { asked, store: &context.store, objects: context.objects() };
-    let mut known = Vec::new();
-    for name in names {
-        known.extend(answers.asked_for(name).await?);
-    }
-    Ok(known)
+    answers.asked_for(names).await
 }
 
 /// A plan belongs to what is wanted, and to the service that counts.
@@ -209,14 +197,7 @@ impl<'a> Gathering<'a> {
     }
 
     async fn count(&mut self, slice: &Slice) -> Result<(), Cause> {
-        let request = (self.asked.count)(slice);
-        let what = format!("how many records there are of {slice}");
-        let records = match self.asker.small(&request, &what, self.asked.read_count).await? {
-            Ok(records) => records,
-            // It says that there is nothing in the same words as that it does not understand.
-            Err(AskRefusal::Nothing) => 0,
-            Err(refusal) => return Err(self.refused(&what, &refusal)),
-        };
+        let records = self.asker.count(slice).await?;
         tracing::info!(
             run_id = %self.context.run_id,
             step = "gather",
@@ -233,7 +214,7 @@ impl<'a> Gathering<'a> {
         let read = |bytes: &[u8]| (self.asked.read_list)(column, bytes);
         match self.asker.small(&request, &what, read).await? {
             Ok(values) => self.plan.listed(column, values),
-            Err(refusal) => return Err(self.refused(&what, &refusal)),
+            Err(refusal) => return Err(self.asker.refused(&what, refusal)),
         }
         Ok(())
     }
@@ -262,7 +243,7 @@ impl<'a> Gathering<'a> {
                 let part = self.answers.keep_nothing(slice).await?;
                 self.came(part).await
             }
-            Err(refusal) => Err(self.refused(&what, &refusal)),
+            Err(refusal) => Err(self.asker.refused(&what, refusal)),
         }
     }
 
@@ -286,12 +267,5 @@ impl<'a> Gathering<'a> {
         );
         self.plan.fetched(part);
         Ok(())
-    }
-
-    fn refused(&self, what: &str, refusal: &AskRefusal) -> Cause {
-        Cause::Refused {
-            message: format!("{} refuses {what} ({refusal:?})", self.asked.service),
-            hint: Some("look at the filters of this run".into()),
-        }
     }
 }

@@ -94,7 +94,7 @@ impl Transfer<'_> {
         }
         fault::point!("promote.before_ledger");
         self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
-        match self.slices {
+        match &self.slices {
             Some(slices) => self.note_slices(slices).await?,
             None if dataset.is_replaced() => {
                 self.run(sql::PROMOTE_SLICE_ORIGIN, "", "write the ledger").await?;

@@ -17,7 +17,6 @@ use crate::clients::postgres::Connection;
 use crate::error::Cause;
 use crate::ledger::NewFailure;
 use crate::run::context::RunContext;
-use crate::run::fence::fence;
 use crate::schema::Comparison;
 use crate::stages::fetch::Fetched;
 use crate::stages::load::Loaded;
@@ -109,10 +108,7 @@ pub(super) async fn find(
     let batch = fetched.batch();
     let watch = connection.watch();
     let transaction = watch.answer("begin", connection.transaction()).await?;
-    let transfer = Transfer::new(context, batch, &transaction, &watch);
-    let slices = transfer.slices_of(fetched.files()).await?;
-    let transfer = Transfer { slices: slices.as_ref(), ..transfer };
-    fence(context, &transaction, &watch).await?;
+    let transfer = Transfer::begin(context, (batch, fetched.files()), &transaction, &watch).await?;
     transfer.verify_staged(&rows).await?;
     let cause = match cause {
         Cause::Postgres(error) => transfer.unless_delete(error).await?.into(),

@@ -1,6 +1,5 @@
 //! Reading objects of S3. A body that breaks off is taken up where it broke, a few times.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io::SeekFrom;
 use std::time::Duration;
 
@@ -9,12 +8,17 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use super::{S3Store, failure, upload};
+use crate::clients::backoff;
+use crate::clients::store::Downloaded;
 use crate::clients::store::error::{ObjectPlace, StoreError};
-use crate::clients::store::{Downloaded, hex};
+use crate::words::hex;
 
 /// Times in a row that a download may break without [`PROGRESS_BYTES`] having come.
 const BREAKS: u32 = 5;
 const PROGRESS_BYTES: u64 = 8 << 20;
+/// Before the first time that it is taken up again, and at most.
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// A body that gives nothing for so long is broken, whatever the SDK thinks.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -83,7 +87,7 @@ impl S3Store {
                 (hash, size_bytes, counted) = (Sha256::new(), 0, 0);
                 progress(0);
             }
-            pause(breaks).await;
+            tokio::time::sleep(backoff::pause(PAUSE, LONGEST_PAUSE, breaks)).await;
         }
     }
 
@@ -158,7 +162,7 @@ impl S3Store {
             if breaks > BREAKS {
                 return Err(broken);
             }
-            pause(breaks).await;
+            tokio::time::sleep(backoff::pause(PAUSE, LONGEST_PAUSE, breaks)).await;
         }
     }
 }
@@ -167,11 +171,4 @@ async fn rewind(file: &mut Option<&mut BufWriter<tokio::fs::File>>) -> std::io::
     let Some(file) = file else { return Ok(()) };
     file.seek(SeekFrom::Start(0)).await?;
     file.get_ref().set_len(0).await
-}
-
-/// Half a second, doubled each time, give or take a half: many clients must not come back at once.
-async fn pause(breaks: u32) {
-    let base_ms = 500u64 << breaks.saturating_sub(1).min(5);
-    let jitter = RandomState::new().hash_one(breaks) % base_ms;
-    tokio::time::sleep(Duration::from_millis(base_ms / 2 + jitter)).await;
 }

@@ -1,0 +1,89 @@
+//! Of a dataset that asks a service: which answers of the archive, or which bulk files, a run takes, and what each is the answer
+//! to.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{AskedFor, SelectedFile, shorten};
+use crate::dataset::slice::Slice;
+use crate::error::Cause;
+use crate::run::context::RunContext;
+use crate::run::gather::{self, Gathered};
+
+/// Takes the answers that were gathered.
+pub(super) fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
+    let mut parts: HashMap<_, _> = gathered
+        .into_iter()
+        .flat_map(Gathered::parts)
+        .filter_map(|planned| Some((planned.part.as_ref()?.name.as_str(), planned)))
+        .collect();
+    files.retain_mut(|file| match parts.remove(file.name.as_str()) {
+        Some(planned) => {
+            file.asked = Some(AskedFor { slice: planned.slice.clone(), records: Some(planned.records) });
+            true
+        }
+        None => false,
+    });
+    match parts.into_keys().next() {
+        None => Ok(()),
+        Some(name) => Err(Cause::Refused {
+            message: format!("{name} is no longer in the archive"),
+            hint: Some("run again: it is asked for anew".into()),
+        }),
+    }
+}
+
+/// Takes the newest file of each content, for what is wanted of it.
+pub(super) fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
+    let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else { return Ok(()) };
+    let mut seen = BTreeSet::new();
+    let mut taken = Vec::new();
+    // They are sorted by their day.
+    while let Some(mut file) = files.pop() {
+        if let Some(content) = (asked.content)(&file.name)
+            && seen.insert(content.to_owned())
+        {
+            file.asked = Some(AskedFor { slice: asking.want.clone(), records: None });
+            taken.push(file);
+        }
+    }
+    taken.reverse();
+    *files = taken;
+    match files.is_empty() {
+        false => Ok(()),
+        true => Err(Cause::Refused {
+            message: format!("{} has no bulk file of {}", context.from.url, context.dataset().family()),
+            hint: Some("nothing of production is touched; see that the folder is the right one".into()),
+        }),
+    }
+}
+
+/// What the parts of the archive were asked for. One of which nobody says it, or of which a newer one tells, too, is not taken.
+pub(super) async fn say_what_was_asked(
+    context: &RunContext,
+    files: &mut Vec<SelectedFile>,
+) -> Result<(), Cause> {
+    let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+    let known = gather::asked_for(context, &names).await?;
+    let mut known: HashMap<_, _> = known.into_iter().map(|part| (part.name.clone(), part)).collect();
+    let mut newer: Vec<Slice> = Vec::new();
+    let mut left_out = Vec::new();
+    // The newest first, which they are sorted by.
+    for file in files.iter_mut().rev() {
+        match known.remove(&file.name) {
+            Some(part) if !newer.iter().any(|slice| slice.overlaps(&part.slice)) => {
+                newer.push(part.slice.clone());
+                file.asked = Some(AskedFor { slice: part.slice, records: Some(part.records) });
+            }
+            _ => left_out.push(file.name.clone()),
+        }
+    }
+    files.retain(|file| file.asked.is_some());
+    if !left_out.is_empty() {
+        tracing::warn!(
+            run_id = %context.run_id,
+            "not taken, since newer parts tell of the same, or nobody says what they were asked for: {}",
+            shorten(&left_out)
+        );
+    }
+    Ok(())
+}
