@@ -362,6 +362,8 @@ pub struct ParseInput<'a> {
     pub only_ordinals: &'a [u64],
     /// What was asked for, which every record must be in; `None`: a file, of which nobody asked anything.
     pub slice: Option<&'a Slice>,
+    /// The file holds more than that, which is left out without a word; else what is not of the slice was not asked for.
+    pub holds_more: bool,
 }
 
 /// What a parser found in a file that it could read to its end.

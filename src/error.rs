@@ -9,6 +9,7 @@ use crate::clients::postgres::{PgError, PgUrlError};
 use crate::clients::sftp::{SftpError, SftpOptionsError, SftpUrlError};
 use crate::clients::source::{SourceError, SourceUrlError};
 use crate::clients::store::{S3OptionsError, StoreError, StoreUrlError};
+use crate::clients::web::WebError;
 use crate::dataset::ParseError;
 use crate::datasets::samples::SampleFault;
 use crate::embedded::EmbeddedError;
@@ -63,6 +64,8 @@ pub enum Cause {
     Store(#[from] StoreError),
     #[error(transparent)]
     Sftp(#[from] SftpError),
+    #[error(transparent)]
+    Web(#[from] WebError),
     #[error(transparent)]
     Duck(#[from] DuckError),
     #[error(transparent)]
@@ -131,6 +134,7 @@ impl Cause {
             ),
             Cause::Store(error) => error.hint(),
             Cause::Sftp(error) => error.hint(),
+            Cause::Web(error) => error.hint(),
             Cause::Embedded(error) => error.hint(),
             Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
             Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
@@ -179,6 +183,7 @@ impl From<SourceError> for Cause {
         match error {
             SourceError::Store(error) => error.into(),
             SourceError::Sftp(error) => error.into(),
+            SourceError::Web(error) => error.into(),
         }
     }
 }

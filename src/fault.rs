@@ -14,6 +14,12 @@ pub const POINTS: &[&str] = &[
     // The lock is held, the ledger does not know the run yet.
     "run.open",
     "run.begin",
+    // Before a request is sent, or the plan is done.
+    "gather.step",
+    // An answer is in the archive, and the ledger does not know it.
+    "gather.archived",
+    // Something came, and the ledger's plan does not say so.
+    "gather.told",
     "select.begin",
     "select.end",
     "fetch.begin",

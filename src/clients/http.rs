@@ -22,7 +22,7 @@ const DOWNLOAD_STALLED: Duration = Duration::from_secs(60);
 pub struct HttpUrl(Url);
 
 /// Why an address cannot be one of a service.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpUrlError {
     #[error("not the address of a service: {0}")]
     Syntax(url::ParseError),
@@ -68,7 +68,7 @@ impl std::fmt::Debug for SecretUrl {
 impl SecretUrl {
     /// Where it is: host and port, which are no secret.
     pub fn host(&self) -> Option<(&str, u16)> {
-        Some((self.0.0.host_str()?, self.0.0.port_or_known_default()?))
+        self.0.host()
     }
 
     /// Prepares a client; opens nothing.
@@ -87,6 +87,20 @@ impl std::fmt::Display for HttpUrl {
 }
 
 impl HttpUrl {
+    /// Host and port.
+    pub fn host(&self) -> Option<(&str, u16)> {
+        Some((self.0.host_str()?, self.0.port_or_known_default()?))
+    }
+
+    /// The name of the file in this folder that a link of its page leads to, if it leads to one.
+    pub fn file_of(&self, link: &str) -> Option<String> {
+        let folder = self.below("/", &[]);
+        let url = folder.join(link.trim()).ok()?;
+        let name = url.as_str().strip_prefix(folder.as_str())?;
+        let is_plain = name.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-+".contains(&c));
+        (is_plain && !name.is_empty() && !name.starts_with('.')).then(|| name.to_owned())
+    }
+
     /// The address with a path and a query below it.
     fn below(&self, path: &str, query: &[(&'static str, String)]) -> Url {
         let mut url = self.0.clone();
@@ -142,6 +156,13 @@ pub enum HttpError {
     TooLarge { max_bytes: usize },
 }
 
+impl HttpError {
+    /// May another try be answered?
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::TimedOut(_) | Self::Broken | Self::Busy { .. })
+    }
+}
+
 /// An answer that begins to come, whatever its status is.
 #[derive(Debug)]
 pub struct Answering {
@@ -152,6 +173,25 @@ pub struct Answering {
 }
 
 impl Answering {
+    fn of(response: Response) -> Self {
+        Self { status: response.status().as_u16(), retry_after: retry_after(&response), response }
+    }
+
+    /// What it says besides.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// What tells, byte for byte, this content from another one at the same address.
+    pub fn strong_etag(&self) -> Option<String> {
+        self.header("etag").filter(|etag| etag.starts_with('"')).map(str::to_owned)
+    }
+
+    /// Why it is no success.
+    pub fn refusal(&self) -> Option<HttpError> {
+        (!self.response.status().is_success()).then(|| refusal(&self.response))
+    }
+
     /// The next bytes; `None`: that was all, and as much as was announced.
     ///
     /// # Errors
@@ -289,8 +329,32 @@ impl Http {
         // A plus that is meant is %2B by now.
         let encoded = url.query().unwrap_or_default().replace('+', "%20");
         url.set_query(Some(&encoded));
-        let response = send(self.client.get(url), timeout).await?;
-        Ok(Answering { status: response.status().as_u16(), retry_after: retry_after(&response), response })
+        Ok(Answering::of(send(self.client.get(url), timeout).await?))
+    }
+
+    /// Sends a GET for a path with some headers, and waits until the answer begins. `timeout` is for its beginning.
+    ///
+    /// # Errors
+    /// Where no answer begins.
+    pub async fn fetch(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        timeout: Duration,
+    ) -> Result<Answering, HttpError> {
+        let mut request = self.client.get(self.base.below(path, &[]));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(Answering::of(send(request, timeout).await?))
+    }
+
+    /// Asks what would come, without it.
+    ///
+    /// # Errors
+    /// Where no answer comes.
+    pub async fn head(&self, path: &str, timeout: Duration) -> Result<Answering, HttpError> {
+        Ok(Answering::of(send(self.client.head(self.base.below(path, &[])), timeout).await?))
     }
 
     /// Downloads what is at the address itself into a file, which is whole when this succeeds.

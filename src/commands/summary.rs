@@ -133,6 +133,14 @@ pub fn what_failed(summary: &Summary) -> (String, String) {
 /// The plan of what a service is asked for, as a tree, and what it costs.
 fn asking(plan: &GatheredPlan) -> String {
     let mut text = plan.tree.join("\n");
+    if let Some((url, requests)) = &plan.files {
+        let _ = writeln!(
+            text,
+            "\nAsking would take about {} requests: a run takes the files of {url} instead (--via api asks nevertheless).",
+            count(*requests)
+        );
+        return text;
+    }
     let _ = writeln!(
         text,
         "\n{} request(s) were sent to plan; the run sends {} more for records, which takes at least {}.",

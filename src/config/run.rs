@@ -9,7 +9,7 @@ use crate::cli;
 use crate::clients::sftp::{SftpOptions, SftpUrl};
 use crate::clients::source::SourceUrl;
 use crate::clients::store::StoreUrl;
-use crate::dataset::asked::Asked;
+use crate::dataset::asked::{Asked, FilesInstead};
 use crate::dataset::{Dataset, Options};
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
@@ -59,8 +59,8 @@ impl RunConfig {
         let mut config =
             Self::archived(what, Selection::Asked, &args.database, &args.store, &args.processing)?;
         config.from.asking = Some(AskingConfig::new(asked, &config.processing.options)?);
-        if let Some(files) = (asked.files)(&config.processing.options) {
-            config.from.url = SourceUrl::parse(&files, &environment)?;
+        if let FilesInstead::Always(files) = (asked.files)(&config.processing.options) {
+            config.from.url = SourceUrl::of_files(&files)?;
             config.from.selection = Selection::Bulk;
         }
         Ok(config)

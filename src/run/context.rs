@@ -2,15 +2,16 @@
 
 use std::borrow::{Borrow, BorrowMut};
 use std::ops::Deref;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clients::postgres::PgUrl;
-use crate::clients::source::Source;
+use crate::clients::source::{Source, SourceUrl};
 use crate::clients::store::Store;
-use crate::config::{ProcessingConfig, SourceConfig, TargetConfig};
+use crate::config::{ProcessingConfig, Selection, SourceConfig, TargetConfig};
 use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::ledger::Ledger;
@@ -70,7 +71,9 @@ pub struct RunContext {
     context: Context,
     pub from: SourceConfig,
     pub processing: ProcessingConfig,
-    pub source: Source,
+    source: Source,
+    /// Files that the run takes instead, since asking would take too long.
+    instead: OnceLock<(SourceUrl, Source)>,
     pub workspace: Workspace,
     /// `None`: nothing is added to the dataset's rows from elsewhere.
     pub enriching: Option<Enriching>,
@@ -97,7 +100,32 @@ impl RunContext {
             ),
             None => None,
         };
-        Ok(Self { context, from, processing, source, workspace, enriching })
+        Ok(Self { context, from, processing, source, instead: OnceLock::new(), workspace, enriching })
+    }
+
+    /// Turns to files that hold what could be asked for, for the rest of the run.
+    ///
+    /// # Errors
+    /// Where they cannot be opened.
+    pub async fn take_files(&self, url: &SourceUrl) -> Result<(), Cause> {
+        let source = Source::open(url, &self.target.s3, &self.from.sftp).await?;
+        self.instead.get_or_init(|| (url.clone(), source));
+        Ok(())
+    }
+
+    /// Where the run's files come from.
+    pub fn source(&self) -> &Source {
+        self.instead.get().map_or(&self.source, |(_, source)| source)
+    }
+
+    /// The place of that.
+    pub fn url(&self) -> &SourceUrl {
+        self.instead.get().map_or(&self.from.url, |(url, _)| url)
+    }
+
+    /// Which of its files the run takes.
+    pub fn selection(&self) -> &Selection {
+        if self.instead.get().is_some() { &Selection::Bulk } else { &self.from.selection }
     }
 }
 

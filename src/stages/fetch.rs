@@ -154,7 +154,7 @@ async fn one_file(
     let path = folder.join(format!("{file_no}.raw"));
     let started = Instant::now();
     let bar = context.report.bytes_bar(&file.name, file.size_bytes);
-    let downloaded = context.source.download(&file.name, &path, &|bytes| bar.set_position(bytes)).await;
+    let downloaded = context.source().download(&file.name, &path, &|bytes| bar.set_position(bytes)).await;
     bar.finish_and_clear();
     let fetched = match downloaded {
         Ok(fetched) => fetched,
@@ -233,7 +233,7 @@ async fn add(
     let new = NewPart {
         batch,
         name: &file.name,
-        source: &context.from.url.to_string(),
+        source: &context.url().to_string(),
         sha256,
         size_bytes,
         as_of: file.meaning.run_date,

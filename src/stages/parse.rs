@@ -168,6 +168,7 @@ impl Work {
             limits: processing.limits,
             only_ordinals: &file.only_ordinals,
             slice: file.asked.as_ref().map(|asked| &asked.slice),
+            holds_more: file.asked.as_ref().is_some_and(|asked| asked.holds_more),
         };
         let (sender, receiver) = sync_channel(QUEUE);
         let mut load = staging.load()?;

@@ -382,7 +382,7 @@ impl Transfer<'_> {
         let overwrite = context.processing.overwrite_newer.to_string();
         let failures_percent = context.processing.max_failures.percent.to_string();
         let failures_records = context.processing.max_failures.records.to_string();
-        let feed_days = dataset.feed_days.filter(|_| context.from.url.is_feed());
+        let feed_days = dataset.feed_days.filter(|_| context.url().is_feed());
         let feed_days = feed_days.map_or_else(|| "null".into(), |days| days.to_string());
         let kept: Vec<_> = dataset.kept().iter().map(|table| table.name).collect();
         let allowed_by = format!("{} at {}", machine::user(), machine::host());

@@ -70,6 +70,11 @@ const COUNTIES: &str = include_str!("counties.tsv");
 /// What is put together from several counties of a district.
 const COMBINED: &str = "998";
 
+/// Has a column so few values that they are known here? They are looked at before anything is asked.
+pub(super) fn is_listed(column: &str) -> bool {
+    ["year", "agg_level_desc", "source_desc", "sector_desc", "state_alpha"].contains(&column)
+}
+
 impl Dimension {
     pub(super) fn column(self) -> &'static str {
         match self {

@@ -1,5 +1,6 @@
 //! What is special to Quick Stats.
 
+mod bulk;
 mod demo;
 mod map;
 mod runs;
