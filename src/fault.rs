@@ -14,12 +14,6 @@ pub const POINTS: &[&str] = &[
     // The lock is held, the ledger does not know the run yet.
     "run.open",
     "run.begin",
-    // Before a request is sent, or the plan is done.
-    "gather.step",
-    // An answer is in the archive, and the ledger does not know it.
-    "gather.archived",
-    // Something came, and the ledger's plan does not say so.
-    "gather.told",
     "select.begin",
     "select.end",
     "fetch.begin",
@@ -80,6 +74,16 @@ pub const POINTS: &[&str] = &[
     "publish.end",
     // All is done but the ledger's last word.
     "run.end",
+];
+
+/// The points of a run that asks a service, between `run.begin` and `select.begin`; their tests are with the dataset that asks.
+pub const ASKING_POINTS: &[&str] = &[
+    // Before a request is sent, or the plan is done.
+    "gather.step",
+    // An answer is in the archive, and the ledger does not know it.
+    "gather.archived",
+    // Something came, and the ledger's plan does not say so.
+    "gather.told",
 ];
 
 /// A test has a run fail at a point.
@@ -192,7 +196,7 @@ mod armed {
         static FAULTS: LazyLock<Vec<(String, Action)>> =
             LazyLock::new(|| parse(&std::env::var("FAULTS").unwrap_or_default()));
         static TIMES: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
-        assert!(super::POINTS.contains(&name), "{name} is not in the list of points");
+        assert!(is_point(name), "{name} is not in the lists of points");
         let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
         let time = times.get_or_insert_default().entry(name.into()).or_default();
         *time += 1;
@@ -200,12 +204,16 @@ mod armed {
         FAULTS.iter().find(|(at, _)| at == "*" || *at == this).map(|(_, action)| action.clone())
     }
 
+    fn is_point(name: &str) -> bool {
+        super::POINTS.contains(&name) || super::ASKING_POINTS.contains(&name)
+    }
+
     fn parse(faults: &str) -> Vec<(String, Action)> {
         let read = |line: &str| {
             let (at, words) = line.split_once('=')?;
             let name = at.split_once('@').map_or(at, |(name, _)| name);
             let at = if at == "*" || at != name { at.to_owned() } else { format!("{at}@1") };
-            (at == "*" || super::POINTS.contains(&name)).then_some(())?;
+            (at == "*" || is_point(name)).then_some(())?;
             let (word, file) = words.split_once(' ').unwrap_or((words, ""));
             let action = match word {
                 "fail" => Action::Fail,

@@ -263,6 +263,9 @@ pub struct MapArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
+    /// The table, of a dataset that was loaded into another one than its own
+    #[arg(long, value_name = "[SCHEMA.]NAME")]
+    pub table: Option<String>,
     /// The areas
     #[arg(long, value_name = "AREAS", value_parser = division())]
     pub by: String,

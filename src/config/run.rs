@@ -25,13 +25,22 @@ pub struct RunConfig {
 impl RunConfig {
     /// Validates the arguments of `merganser run`.
     pub fn from_run(args: &cli::RunArgs) -> Result<Self, Cause> {
+        Self::from_run_or_check(args, false)
+    }
+
+    /// Validates the arguments of `merganser check`, which are those of a run that is only looked at.
+    pub fn from_check(args: &cli::RunArgs) -> Result<Self, Cause> {
+        Self::from_run_or_check(args, true)
+    }
+
+    fn from_run_or_check(args: &cli::RunArgs, is_look: bool) -> Result<Self, Cause> {
         if let Some(glob) = &args.reprocess {
             let selection = archived(glob, args.force)?;
             let what = (Kind::Reprocess, args.dataset);
             return Self::archived(what, selection, &args.database, &args.store, &args.processing);
         }
         if let Some(asked) = args.dataset.asked {
-            return Self::from_asked(asked, args);
+            return Self::from_asked(asked, args, is_look);
         }
         let url = match &args.source {
             Some(text) => SourceUrl::parse(text, &environment)?,
@@ -54,11 +63,11 @@ impl RunConfig {
     }
 
     /// A run that asks a service, and takes the answers from the archive, where they are kept.
-    fn from_asked(asked: &Asked, args: &cli::RunArgs) -> Result<Self, Cause> {
+    fn from_asked(asked: &Asked, args: &cli::RunArgs, is_look: bool) -> Result<Self, Cause> {
         let what = (Kind::Run, args.dataset);
         let mut config =
             Self::archived(what, Selection::Asked, &args.database, &args.store, &args.processing)?;
-        config.from.asking = Some(AskingConfig::new(asked, &config.processing.options)?);
+        config.from.asking = Some(AskingConfig::new(asked, &config.processing.options, is_look)?);
         if let FilesInstead::Always(files) = (asked.files)(&config.processing.options) {
             config.from.url = SourceUrl::of_files(&files)?;
             config.from.selection = Selection::Bulk;

@@ -24,6 +24,8 @@ pub struct Asked {
     /// # Errors
     /// What is wrong with the options, and what to type instead.
     pub want: fn(&Options) -> Result<Slice, Misasked>,
+    /// A little of what there is: what is counted to see whether the service can be asked, where nothing is wanted yet.
+    pub trial: fn() -> Slice,
     /// Files that hold what could be asked for, and more: whether the run takes these instead.
     pub files: fn(&Options) -> FilesInstead,
     /// What such a file holds, by its name: of several of one content the newest counts.
@@ -75,6 +77,8 @@ pub struct AskedSecret {
 pub struct Misasked {
     pub message: String,
     pub hint: Option<String>,
+    /// Nothing is wrong but that they do not say what is wanted.
+    pub is_missing: bool,
 }
 
 /// Where the service is, and how often it may be asked.

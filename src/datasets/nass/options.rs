@@ -228,12 +228,13 @@ pub(super) fn or_near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 
 /// All that the run asks for.
 pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
-    let misasked = |message: String| Misasked { message, hint: None };
+    let misasked = |message: String| Misasked { message, hint: None, is_missing: false };
     let number = |name: &str| options.get(name).and_then(Value::as_i64);
     let Some(from) = number("from") else {
         return Err(Misasked {
             message: "which years is not given".into(),
             hint: Some("--from 2005 --to 2015".into()),
+            is_missing: true,
         });
     };
     let to = number("to").unwrap_or(from);
@@ -278,6 +279,12 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
         slice = slice.and(test);
     }
     Ok(slice)
+}
+
+/// A state and a year that have little.
+pub(super) fn trial() -> Slice {
+    let state = SliceTest::text("state_alpha", Comparator::In, vec!["RI".into()]);
+    Slice::default().and(state).and(SliceTest::number("year", Comparator::In, vec!["2016".into()]))
 }
 
 /// The options of a run over these years, from a service that gives `limit` records at a time and can be asked as fast as we can;

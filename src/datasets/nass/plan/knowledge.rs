@@ -20,6 +20,8 @@ pub(super) struct Knowledge {
     pub known: Vec<AskedPart>,
     /// Which of them are young enough, by what they were asked for: the newest.
     fresh: HashMap<Slice, usize>,
+    /// What was put into the archive since the plan began.
+    later: HashMap<Slice, AskedPart>,
     counts: HashMap<Slice, CountOf>,
     /// What this run has fetched.
     fetched: HashMap<Slice, AskedPart>,
@@ -36,11 +38,12 @@ struct CountOf {
 }
 
 impl Knowledge {
-    /// What is known of the archive when a plan for something begins, or began; its parts the newest first.
+    /// What is known of the archive when a plan for something begins, or began (its parts the newest first), and what was put
+    /// there since.
     pub(super) fn new(
         (want, began): (Slice, Timestamp),
         terms: Terms,
-        known: Vec<AskedPart>,
+        (known, later): (Vec<AskedPart>, Vec<AskedPart>),
         fetches: bool,
     ) -> Self {
         let mut fresh = HashMap::new();
@@ -56,6 +59,7 @@ impl Knowledge {
             fetches,
             known,
             fresh,
+            later: later.into_iter().map(|part| (part.slice.clone(), part)).collect(),
             counts: HashMap::new(),
             fetched: HashMap::new(),
             doubted: HashMap::new(),
@@ -79,7 +83,8 @@ impl Knowledge {
 
     /// The answer to a request: of this run, or young enough.
     pub(super) fn part_of(&self, slice: &Slice) -> Option<&AskedPart> {
-        self.fetched.get(slice).or_else(|| self.fresh.get(slice).map(|at| &self.known[*at]))
+        let came = self.fetched.get(slice).or_else(|| self.later.get(slice));
+        came.or_else(|| self.fresh.get(slice).map(|at| &self.known[*at]))
     }
 
     /// The parts of the archive that are young enough.

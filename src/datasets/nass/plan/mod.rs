@@ -86,11 +86,14 @@ pub(super) fn plan(input: PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
     let there: HashSet<_> = input.archived.iter().map(|part| part.name.clone()).collect();
     let mut known = input.archived;
     known.retain(|part| part.slice.overlaps(input.want));
-    if let Some((begun, _)) = &saved {
-        // What the earlier run fetched itself comes in its turn.
+    // What the earlier run fetched itself comes in its turn, whether it came to say so or not.
+    let later = saved.as_ref().map_or_else(Vec::new, |(begun, _)| {
         let names: HashSet<_> = begun.known.iter().collect();
-        known.retain(|part| names.contains(&part.name));
-    }
+        known
+            .extract_if(.., |part| !names.contains(&part.name))
+            .filter(|part| part.asked_at >= begun.at)
+            .collect()
+    });
     known.sort_by(|a, b| b.asked_at.cmp(&a.asked_at).then(a.name.cmp(&b.name)));
     let (begun, told) = match saved {
         Some((begun, told)) => (begun, told.as_slice()),
@@ -99,7 +102,7 @@ pub(super) fn plan(input: PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
             (Begun { want: input.want.clone(), at: input.now, known }, &[][..])
         }
     };
-    let knowledge = Knowledge::new((input.want.clone(), begun.at), terms, known, input.fetches);
+    let knowledge = Knowledge::new((input.want.clone(), begun.at), terms, (known, later), input.fetches);
     let state = WalkState { knowledge, waits_for: None, parts: Vec::new(), tree: Vec::new() };
     let mut plan = CountPlan { state: Arc::new(Mutex::new(state)), begun, walking: None, step: None };
     for told in told {
