@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -51,7 +51,7 @@ pub fn copy_in(bench: &Bench, run: &Figures) -> Copied {
     Copied { schema, took }
 }
 
-fn header(csv: &PathBuf) -> String {
+pub fn header(csv: &Path) -> String {
     let mut first = [0; 4096];
     let read = File::open(csv).and_then(|mut file| file.read(&mut first)).expect("the CSV can be read");
     let text = String::from_utf8_lossy(&first[..read]);

@@ -13,7 +13,7 @@ impl PlanWalk {
     /// Parts of the archive that are all of a slice, with their counts: theirs if they add up to what is counted now, else
     /// each counted anew, if it seems that only some changed.
     pub(super) async fn cover(&self, slice: &Slice, records: u64) -> Option<Vec<(Slice, u64)>> {
-        let (cover, limit) = self.know(|known| (known.cover(slice), known.limit));
+        let (cover, limit) = self.know(|known| (known.cover(slice, records), known.limit));
         let sum: u64 = cover.iter().map(|(_, records)| records).sum();
         if cover.is_empty() || cover.iter().any(|(_, records)| *records > limit) {
             return None;

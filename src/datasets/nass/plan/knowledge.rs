@@ -96,17 +96,6 @@ impl Knowledge {
             .map(|(_, part)| part)
     }
 
-    /// Parts of the archive that lie within a slice and do not overlap, the newest first.
-    pub(super) fn cover(&self, slice: &Slice) -> Vec<(Slice, u64)> {
-        let mut cover: Vec<&AskedPart> = Vec::new();
-        for part in self.known.iter().filter(|part| part.records > 0 && part.slice.is_within(slice)) {
-            if !cover.iter().any(|taken| taken.slice.overlaps(&part.slice)) {
-                cover.push(part);
-            }
-        }
-        cover.into_iter().map(|part| (part.slice.clone(), part.records)).collect()
-    }
-
     /// How often another number came than was counted.
     pub(super) fn doubts(&self, slice: &Slice) -> u32 {
         self.doubted.get(slice).copied().unwrap_or_default()

@@ -6,6 +6,7 @@
 //! over what is known.
 
 mod archived;
+mod cover;
 mod knowledge;
 mod pack;
 mod slices;
@@ -86,13 +87,16 @@ pub(super) fn plan(input: PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
     let there: HashSet<_> = input.archived.iter().map(|part| part.name.clone()).collect();
     let mut known = input.archived;
     known.retain(|part| part.slice.overlaps(input.want));
-    // What the earlier run fetched itself comes in its turn, whether it came to say so or not.
-    let later = saved.as_ref().map_or_else(Vec::new, |(begun, _)| {
+    // What the earlier run fetched comes in its turn, as it is told; what it did not come to say lies ready.
+    let later = saved.as_ref().map_or_else(Vec::new, |(begun, told)| {
+        let came = told.iter().filter_map(|told| match told {
+            Told::Fetched(part) => Some(&part.name),
+            _ => None,
+        });
+        let came: HashSet<_> = came.collect();
         let names: HashSet<_> = begun.known.iter().collect();
-        known
-            .extract_if(.., |part| !names.contains(&part.name))
-            .filter(|part| part.asked_at >= begun.at)
-            .collect()
+        let later = known.extract_if(.., |part| !names.contains(&part.name));
+        later.filter(|part| part.asked_at >= begun.at && !came.contains(&part.name)).collect()
     });
     known.sort_by(|a, b| b.asked_at.cmp(&a.asked_at).then(a.name.cmp(&b.name)));
     let (begun, told) = match saved {

@@ -475,3 +475,28 @@ fn more_than_a_thousand_parts_are_no_trouble() {
     let sum: u64 = parts.iter().map(|part| part.records).sum();
     assert_eq!(sum, records.count(&options::want(&options).unwrap()));
 }
+
+/// Two runs over overlapping years have cut them in different ways, and at once.
+#[test]
+fn parts_that_were_cut_in_different_ways_are_put_together() {
+    let records = Records::new(uneven(2005..=2006, 300.0));
+    let of = |limit: u64| {
+        let parts = records.run(&mut *begin(&options(2005, 2006, limit), Vec::new(), None, true)).unwrap();
+        parts.into_iter().filter_map(|part| part.part).collect::<Vec<_>>()
+    };
+    let (one, two) = (of(5_000), of(4_000));
+    let mut both = Vec::new();
+    for at in 0..one.len().max(two.len()) {
+        both.extend(one.get(at).cloned());
+        both.extend(two.get(at).cloned());
+    }
+    for (number, part) in both.iter_mut().enumerate() {
+        part.asked_at = now() - SignedDuration::from_mins(number as i64);
+        part.name = format!("part-{number}");
+    }
+    records.forget();
+    let all = options(2005, 2006, 5_000);
+    let parts = records.run(&mut *begin(&all, both, None, true)).unwrap();
+    assert_eq!(records.fetches.get(), 0);
+    holds_all(&records, &options::want(&all).unwrap(), &parts, 5_000);
+}

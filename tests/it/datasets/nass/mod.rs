@@ -5,4 +5,6 @@ mod demo;
 mod map;
 mod runs;
 mod server;
+mod shared;
+mod troubles;
 mod world;

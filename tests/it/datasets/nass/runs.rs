@@ -233,6 +233,9 @@ async fn a_check_tries_the_key_with_one_count() {
     let ran = world.pipeline.other(&words).await;
     assert!(ran.stdout.contains("knows the key, and counts 150 records of year = 2014"), "{}", ran.stdout);
     assert_eq!((world.server.calls(Kind::Count), world.server.log().len()), (1, 1));
+    // Nobody has to know yet what he wants.
+    let ran = world.pipeline.other(&["check", "nass", "--api-url", &url]).await;
+    assert!(ran.stdout.contains("knows the key, and counts 0 records of state_alpha = RI"), "{}", ran.stdout);
     world.server.change(|api| api.key = Some("another".into()));
     let ran = world.pipeline.other(&words).await;
     assert!(

@@ -10,6 +10,7 @@ use merganser::datasets::nass::quickstats::QuickStats;
 use merganser::datasets::nass::quickstats::records::StatRecords;
 use tempfile::TempDir;
 
+use crate::support::merganser;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::quickstats::QuickStatsServer;
 
@@ -66,6 +67,25 @@ impl World {
         let path = self.bulk().join(bulk::file_name(sector, day.parse().unwrap()));
         std::fs::write(&path, packed(lines)).unwrap();
         path
+    }
+
+    /// All words of a run over these years, with more options, where the pipeline does not add its own.
+    pub fn all_words(&self, from: &str, to: &str, more: &[&str]) -> Vec<String> {
+        let url = self.server.api_url();
+        let folder = |name: &str| self.pipeline.folder().join(name).display().to_string();
+        let (database, store) = (self.pipeline.database.url(), format!("file:{}", folder("store")));
+        let work = folder("work");
+        let own = ["--database-url", &database, "--store", &store, "--work-dir", &work];
+        let words = self.words(from, to, &url).into_iter().chain(own).chain(more.iter().copied());
+        words.map(str::to_owned).collect()
+    }
+
+    /// A run over these years at one of whose fault points something happens.
+    pub async fn run_broken(&self, from: &str, to: &str, fault: &str) -> Ran {
+        let words = self.all_words(from, to, &[]);
+        let envs = [("NASS_API_KEY", KEY.to_owned()), ("FAULTS", fault.to_owned())];
+        let ran = tokio::task::spawn_blocking(move || Ran::new(merganser(words, envs)));
+        ran.await.expect("the run is over")
     }
 
     /// A run over these years, with more options.
