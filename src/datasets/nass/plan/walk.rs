@@ -1,6 +1,7 @@
 //! One walk over all that is wanted: it waits where something must be counted or fetched, and ends with all parts. The same
 //! knowledge gives the same walk, so nothing but the knowledge has to be kept.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -25,6 +26,8 @@ type Walked<'a, T> = Pin<Box<dyn Future<Output = Result<T, PlanStep>> + Send + '
 pub(super) struct PlanWalk {
     pub(super) state: Arc<Mutex<WalkState>>,
     weights: Weights,
+    /// By what was split before: which gap between its values had records, or that none had.
+    rests: HashMap<Dimension, Option<usize>>,
     depth: usize,
 }
 
@@ -38,7 +41,7 @@ impl PlanWalk {
                 }
             }
         }
-        Self { state, weights, depth: 0 }
+        Self { state, weights, rests: HashMap::new(), depth: 0 }
     }
 
     /// Walks over all that is wanted.
@@ -163,7 +166,9 @@ impl PlanWalk {
     ) -> Result<u64, PlanStep> {
         let rest = dimensions.get(1..).unwrap_or_default();
         let (mut atoms, mut over) = (Vec::new(), Vec::new());
-        let left = self.resolve(slice, dimension, (values.clone(), records), &mut atoms, &mut over).await?;
+        let is_all = !dimension.may_leave_rest() || self.rests.get(&dimension) == Some(&None);
+        let all = (values.clone(), records, is_all);
+        let left = self.resolve(slice, dimension, all, &mut atoms, &mut over).await?;
         let limit = self.know(|known| known.limit);
         let mut sum = 0;
         let mut is_doubtful = false;
@@ -204,7 +209,9 @@ impl PlanWalk {
             }
         }
         if left > 0 || is_doubtful {
-            sum += self.remainder(slice, dimension, &values, sum, rest).await?;
+            sum += self.remainder(slice, (dimension, rest), &values, (records, sum), is_doubtful).await?;
+        } else {
+            self.rests.entry(dimension).or_insert(None);
         }
         Ok(sum)
     }
@@ -215,7 +222,7 @@ impl PlanWalk {
         &'a mut self,
         slice: &'a Slice,
         dimension: Dimension,
-        (mut values, mut records): (Vec<String>, u64),
+        (mut values, mut records, is_all): (Vec<String>, u64, bool),
         atoms: &'a mut Vec<Atom>,
         over: &'a mut Vec<Atom>,
     ) -> Walked<'a, u64> {
@@ -224,9 +231,10 @@ impl PlanWalk {
             while !values.is_empty() {
                 if records <= limit || values.len() == 1 {
                     let all = narrow(slice, dimension, &values);
-                    // What was counted of all that is left counts; else it is what the others left, which an answer proves.
+                    // What was counted of all that is left counts; else, where nothing else can be left, it is what the others
+                    // left, which an answer proves.
                     let found = match self.know(|known| known.count_of(&all)) {
-                        None if records > limit => self.count(&all).await,
+                        None if records > limit || !is_all => self.count(&all).await,
                         counted => counted.unwrap_or(records),
                     };
                     self.weights.learn(dimension, &within, &values, found);
@@ -247,7 +255,7 @@ impl PlanWalk {
                 values.retain(|value| !some.contains(value));
                 records = records.saturating_sub(found);
                 if found > limit && some.len() > 1 {
-                    records += self.resolve(slice, dimension, (some, found), atoms, over).await?;
+                    records += self.resolve(slice, dimension, (some, found, true), atoms, over).await?;
                     continue;
                 }
                 let atom = Atom { values: some, records: found };
@@ -261,43 +269,53 @@ impl PlanWalk {
         })
     }
 
-    /// What the values that are known do not add up to is a part, too.
+    /// What the values that are known do not add up to is a part, too. So many records there are, and so many have been found.
     async fn remainder(
         &mut self,
         slice: &Slice,
-        dimension: Dimension,
+        (dimension, rest): (Dimension, &[Dimension]),
         values: &[String],
-        sum: u64,
-        rest: &[Dimension],
+        (mut records, sum): (u64, u64),
+        is_doubtful: bool,
     ) -> Result<u64, PlanStep> {
-        // It may have changed meanwhile.
-        let records = self.learn(PlanStep::Count(slice.clone()), |known| known.counted_again(slice)).await;
-        if records <= sum {
-            return Ok(0);
+        if is_doubtful {
+            records = self.recount(slice).await;
         }
         let mut found = sum;
-        // Values that nobody knew of, as the service lists them; its list may be cut short.
-        let listed = match dimension {
-            Dimension::Year => Vec::new(),
-            _ => self.listed(dimension.column()).await,
-        };
-        let others: Vec<_> = listed.into_iter().filter(|value| !values.contains(value)).collect();
-        let others = allowed(slice, dimension, others);
         let mut known = values.to_vec();
-        if !others.is_empty() {
-            let more = narrow(slice, dimension, &others);
-            let records = self.count(&more).await;
-            found += self.node(&more, records, rest).await?;
-            known.extend(others);
+        // Values that nobody knew of, as the service lists them; its list may be cut short.
+        if found < records && dimension != Dimension::Year {
+            let listed = self.listed(dimension.column()).await;
+            let others: Vec<_> = listed.into_iter().filter(|value| !values.contains(value)).collect();
+            let others = allowed(slice, dimension, others);
+            if !others.is_empty() {
+                let more = narrow(slice, dimension, &others);
+                let records = self.count(&more).await;
+                found += self.node(&more, records, rest).await?;
+                known.extend(others);
+            }
         }
         // What is between the values that are known: of a name that is repeated, one that must differ is enough, so "none of
-        // these" cannot be asked.
-        for gap in gaps(slice, dimension, known) {
+        // these" cannot be asked. The one that had something before comes first, and is all that is left.
+        let mut gaps: Vec<_> = gaps(slice, dimension, known).into_iter().enumerate().collect();
+        let usual = self.rests.get(&dimension).copied().flatten();
+        gaps.sort_by_key(|(at, _)| Some(*at) != usual);
+        for (at, gap) in gaps {
             if found >= records {
                 break;
             }
-            let between = self.count(&gap).await;
+            let between = match Some(at) == usual {
+                true => self.know(|known| known.count_of(&gap)).unwrap_or(records - found),
+                false => self.count(&gap).await,
+            };
+            if between > 0 {
+                self.rests.insert(dimension, Some(at));
+            }
             found += self.node(&gap, between, rest).await?;
+        }
+        // It may have changed meanwhile.
+        if found < records {
+            records = self.recount(slice).await;
         }
         match found < records {
             false => Ok(found - sum),
@@ -306,6 +324,11 @@ impl PlanWalk {
                 dimension.column()
             ))),
         }
+    }
+
+    /// What a second count says.
+    async fn recount(&self, slice: &Slice) -> u64 {
+        self.learn(PlanStep::Count(slice.clone()), |known| known.counted_again(slice)).await
     }
 
     /// A request, or what the archive has of it; gives how many records it has.
