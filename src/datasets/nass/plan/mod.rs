@@ -9,6 +9,7 @@ mod archived;
 mod cover;
 mod knowledge;
 mod pack;
+mod rest;
 mod slices;
 mod values;
 mod walk;

@@ -12,7 +12,7 @@ pub(super) struct Atom {
 /// every other time, or half empty.)
 const PAIR: f64 = 1.8;
 /// A request is planned this full where the numbers are guessed.
-const FILLED: f64 = 0.95;
+pub(super) const FILLED: f64 = 0.95;
 
 /// Of so many records, how many are to be counted together? `is_known`: each of the values was counted before, in another year.
 pub(super) fn together(records: u64, limit: u64, is_known: bool) -> f64 {

@@ -32,23 +32,24 @@ pub(super) fn narrow(slice: &Slice, dimension: Dimension, values: &[String]) -> 
     Slice { tests }.and(test)
 }
 
-/// A slice between the values of a column, before the first and behind the last.
-pub(super) fn gaps(slice: &Slice, dimension: Dimension, mut values: Vec<String>) -> Vec<Slice> {
-    values.sort();
-    let test = |how: Comparator, value: &String| SliceTest {
+/// A slice before a value, behind it or up to it.
+pub(super) fn beside(slice: &Slice, dimension: Dimension, how: Comparator, value: &str) -> Slice {
+    slice.and(SliceTest {
         column: dimension.column().to_owned(),
         is_number: dimension == Dimension::Year,
         how,
-        values: vec![value.clone()],
-    };
-    let (Some(first), Some(last)) = (values.first(), values.last()) else { return Vec::new() };
-    let before = slice.and(test(Comparator::Below, first));
-    let behind = slice.and(test(Comparator::Above, last));
-    let between = values.windows(2).map(|pair| match pair {
-        [low, high] => slice.and(test(Comparator::Above, low)).and(test(Comparator::Below, high)),
-        _ => slice.clone(),
+        values: vec![value.to_owned()],
+    })
+}
+
+/// A slice behind the last of the values of a column, and between each two of them, which are sorted.
+pub(super) fn gaps(slice: &Slice, dimension: Dimension, values: &[String]) -> Vec<Slice> {
+    let behind = values.last().map(|last| beside(slice, dimension, Comparator::Above, last));
+    let between = values.iter().zip(values.iter().skip(1)).map(|(low, high)| {
+        let above = beside(slice, dimension, Comparator::Above, low);
+        beside(&above, dimension, Comparator::Below, high)
     });
-    [behind, before].into_iter().chain(between).collect()
+    behind.into_iter().chain(between).collect()
 }
 
 /// What a spread over a column is learned within: a census has other states than a survey.

@@ -500,3 +500,36 @@ fn parts_that_were_cut_in_different_ways_are_put_together() {
     assert_eq!(records.fetches.get(), 0);
     holds_all(&records, &options::want(&all).unwrap(), &parts, 5_000);
 }
+
+/// One state is over each year, and a little is of no state: that comes with the first states, not as a request of its own.
+#[test]
+fn few_are_asked_where_a_state_is_over_and_some_records_are_of_none() {
+    let mut kinds = uneven(2013..=2016, 900.0);
+    for kind in kinds.iter_mut().filter(|kind| kind.cells[1].1 == "CA") {
+        kind.records = kind.records * 4 + 3;
+    }
+    let none = kinds.iter().filter(|kind| kind.cells[1].1 == "RI" && kind.cells[3].1 == "STATE");
+    let none: Vec<_> = none.map(|kind| kind.cells.clone()).collect();
+    kinds.extend(none.into_iter().map(|mut cells| {
+        cells[1].1 = String::new();
+        cells[3].1 = "REGION : MULTI-STATE".to_owned();
+        Kind { cells, records: 6 }
+    }));
+    let records = Records::new(kinds);
+    let limit = 5_000;
+    let options = options(2013, 2016, limit);
+    let want = options::want(&options).unwrap();
+    let parts = records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap();
+    holds_all(&records, &want, &parts, limit);
+    let full = records.count(&want).div_ceil(limit);
+    let (fetches, calls) = (records.fetches.get(), records.fetches.get() + records.counts.get());
+    println!("{full} full, {fetches} fetched, {calls} calls");
+    assert!(full >= 10 && fetches * 10 <= full * 13 && calls <= full * 3, "{full} {fetches} {calls}");
+    let of_none = parts.iter().filter(|part| part.slice.to_string().contains("state_alpha < "));
+    assert_eq!(of_none.count(), 1, "in the first year alone it is a request of its own");
+    // What is cached so is found again.
+    let archived: Vec<_> = parts.into_iter().filter_map(|part| part.part).collect();
+    records.forget();
+    records.run(&mut *begin(&options, archived, None, true)).unwrap();
+    assert_eq!(records.fetches.get(), 0);
+}

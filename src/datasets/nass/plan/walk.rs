@@ -9,7 +9,7 @@ use std::task::Poll;
 use super::WalkState;
 use super::knowledge::Knowledge;
 use super::pack::{Atom, choose, pack, together};
-use super::slices::{allowed, gaps, narrow, of_year, values_of, within};
+use super::slices::{allowed, narrow, of_year, values_of, within};
 use super::values::{Dimension, YEARS};
 use super::weights::Weights;
 use crate::dataset::asked::{AskedPart, PlanStep, PlannedPart};
@@ -17,17 +17,19 @@ use crate::dataset::slice::Slice;
 
 /// The level whose rows are by far the most.
 const COUNTY: &str = "COUNTY";
+/// So few values are taken one by one where they are over together.
+const FEW: usize = 4;
 /// How often a count may change under our eyes.
 const DOUBTS: u32 = 4;
 
 /// What a walk waits for; the error is a step with which it ends early.
-type Walked<'a, T> = Pin<Box<dyn Future<Output = Result<T, PlanStep>> + Send + 'a>>;
+pub(super) type Walked<'a, T> = Pin<Box<dyn Future<Output = Result<T, PlanStep>> + Send + 'a>>;
 
 pub(super) struct PlanWalk {
     pub(super) state: Arc<Mutex<WalkState>>,
-    weights: Weights,
-    /// By what was split before: which gap between its values had records, or that none had.
-    rests: HashMap<Dimension, Option<usize>>,
+    pub(super) weights: Weights,
+    /// By what was split before: had its values left something, which stands before the first of them (an empty cell does)?
+    pub(super) rests: HashMap<Dimension, bool>,
     depth: usize,
 }
 
@@ -93,7 +95,7 @@ impl PlanWalk {
     }
 
     /// Plans a slice of so many records; gives how many its parts have.
-    fn node<'a>(
+    pub(super) fn node<'a>(
         &'a mut self,
         slice: &'a Slice,
         records: u64,
@@ -166,12 +168,21 @@ impl PlanWalk {
     ) -> Result<u64, PlanStep> {
         let rest = dimensions.get(1..).unwrap_or_default();
         let (mut atoms, mut over) = (Vec::new(), Vec::new());
-        let is_all = !dimension.may_leave_rest() || self.rests.get(&dimension) == Some(&None);
-        let all = (values.clone(), records, is_all);
+        let mut values = values;
+        values.sort();
+        let first = self.first_values(slice, dimension, records, &mut values).await;
+        let is_all =
+            !dimension.may_leave_rest() || first.is_some() || self.rests.get(&dimension) == Some(&false);
+        let rest_of = records.saturating_sub(first.as_ref().map_or(0, |first| first.records));
+        let all = (values.clone(), rest_of, is_all);
         let left = self.resolve(slice, dimension, all, &mut atoms, &mut over).await?;
         let limit = self.know(|known| known.limit);
         let mut sum = 0;
         let mut is_doubtful = false;
+        if let Some(first) = &first {
+            sum += self.node(&first.slice, first.records, rest).await?;
+            is_doubtful |= sum != first.records;
+        }
         for atom in pack(atoms, limit) {
             let part = narrow(slice, dimension, &atom.values);
             let found = match self.know(|known| known.count_of(&part)) {
@@ -209,9 +220,13 @@ impl PlanWalk {
             }
         }
         if left > 0 || is_doubtful {
-            sum += self.remainder(slice, (dimension, rest), &values, (records, sum), is_doubtful).await?;
+            let has_first = first.is_some();
+            let known = first.map(|first| first.last).into_iter().chain(values).collect();
+            sum += self
+                .remainder(slice, (dimension, rest), (known, has_first), (records, sum), is_doubtful)
+                .await?;
         } else {
-            self.rests.entry(dimension).or_insert(None);
+            self.rests.entry(dimension).or_insert(false);
         }
         Ok(sum)
     }
@@ -248,7 +263,9 @@ impl PlanWalk {
                 }
                 let spread = self.weights.spread(dimension, &within, &values, records);
                 let is_known = self.weights.knows(dimension, &within, &values);
-                let most = together(records, limit, is_known);
+                let is_few = is_all && values.len() <= FEW;
+                // Of a few that are over together, the largest alone is.
+                let most = if is_few { 0.0 } else { together(records, limit, is_known) };
                 let some = choose(&values, &spread, most);
                 let found = self.count(&narrow(slice, dimension, &some)).await;
                 self.weights.learn(dimension, &within, &some, found);
@@ -267,68 +284,6 @@ impl PlanWalk {
             }
             Ok(records)
         })
-    }
-
-    /// What the values that are known do not add up to is a part, too. So many records there are, and so many have been found.
-    async fn remainder(
-        &mut self,
-        slice: &Slice,
-        (dimension, rest): (Dimension, &[Dimension]),
-        values: &[String],
-        (mut records, sum): (u64, u64),
-        is_doubtful: bool,
-    ) -> Result<u64, PlanStep> {
-        if is_doubtful {
-            records = self.recount(slice).await;
-        }
-        let mut found = sum;
-        let mut known = values.to_vec();
-        // Values that nobody knew of, as the service lists them; its list may be cut short.
-        if found < records && dimension != Dimension::Year {
-            let listed = self.listed(dimension.column()).await;
-            let others: Vec<_> = listed.into_iter().filter(|value| !values.contains(value)).collect();
-            let others = allowed(slice, dimension, others);
-            if !others.is_empty() {
-                let more = narrow(slice, dimension, &others);
-                let records = self.count(&more).await;
-                found += self.node(&more, records, rest).await?;
-                known.extend(others);
-            }
-        }
-        // What is between the values that are known: of a name that is repeated, one that must differ is enough, so "none of
-        // these" cannot be asked. The one that had something before comes first, and is all that is left.
-        let mut gaps: Vec<_> = gaps(slice, dimension, known).into_iter().enumerate().collect();
-        let usual = self.rests.get(&dimension).copied().flatten();
-        gaps.sort_by_key(|(at, _)| Some(*at) != usual);
-        for (at, gap) in gaps {
-            if found >= records {
-                break;
-            }
-            let between = match Some(at) == usual {
-                true => self.know(|known| known.count_of(&gap)).unwrap_or(records - found),
-                false => self.count(&gap).await,
-            };
-            if between > 0 {
-                self.rests.insert(dimension, Some(at));
-            }
-            found += self.node(&gap, between, rest).await?;
-        }
-        // It may have changed meanwhile.
-        if found < records {
-            records = self.recount(slice).await;
-        }
-        match found < records {
-            false => Ok(found - sum),
-            true => Err(PlanStep::Refuse(format!(
-                "{slice}: the service counts {records} records, and {found} of them by {}",
-                dimension.column()
-            ))),
-        }
-    }
-
-    /// What a second count says.
-    async fn recount(&self, slice: &Slice) -> u64 {
-        self.learn(PlanStep::Count(slice.clone()), |known| known.counted_again(slice)).await
     }
 
     /// A request, or what the archive has of it; gives how many records it has.
