@@ -82,7 +82,7 @@ impl WebError {
 }
 
 /// Why a request brought no whole file.
-enum Halt {
+enum WebHalt {
     /// Another try may go on where this one ended.
     Broken {
         source: HttpError,
@@ -93,7 +93,7 @@ enum Halt {
     Failed(WebError),
 }
 
-impl From<HttpError> for Halt {
+impl From<HttpError> for WebHalt {
     fn from(source: HttpError) -> Self {
         Self::Broken { source, not_before: Duration::ZERO }
     }
@@ -177,8 +177,8 @@ impl WebFolder {
             let before = local.size_bytes;
             let (source, not_before) = match self.go_on(name, &mut local).await {
                 Ok(()) => return local.finish(to).await,
-                Err(Halt::Failed(error)) => return Err(error),
-                Err(Halt::Changed) => {
+                Err(WebHalt::Failed(error)) => return Err(error),
+                Err(WebHalt::Changed) => {
                     changes += 1;
                     if changes >= CHANGES {
                         return Err(WebError::Changing { at: self.at(name) });
@@ -187,7 +187,7 @@ impl WebFolder {
                     local.begin_anew().await?;
                     continue;
                 }
-                Err(Halt::Broken { source, not_before }) => (source, not_before),
+                Err(WebHalt::Broken { source, not_before }) => (source, not_before),
             };
             tried = if local.size_bytes > before { 1 } else { tried + 1 };
             if tried >= TRIES {
@@ -199,7 +199,7 @@ impl WebFolder {
     }
 
     /// Asks for what is missing of a file, and writes what comes.
-    async fn go_on(&self, name: &str, local: &mut LocalCopy<'_>) -> Result<(), Halt> {
+    async fn go_on(&self, name: &str, local: &mut LocalCopy<'_>) -> Result<(), WebHalt> {
         let range = format!("bytes={}-", local.size_bytes);
         let etag = local.etag.clone();
         let headers = match &etag {
@@ -211,31 +211,31 @@ impl WebFolder {
             200 => {
                 let is_other = local.size_bytes > 0 && etag.is_some() && etag != answer.strong_etag();
                 if is_other {
-                    return Err(Halt::Changed);
+                    return Err(WebHalt::Changed);
                 }
                 // The server sends all of it, whatever it was asked for.
-                local.begin_anew().await.map_err(Halt::Failed)?;
+                local.begin_anew().await.map_err(WebHalt::Failed)?;
                 local.etag = answer.strong_etag();
                 local.announced = answer.header("content-length").and_then(|length| length.parse().ok());
             }
             206 if local.is_continued_by(&answer) => {}
             // It is shorter than what came of it, or another one.
-            206 | 412 | 416 => return Err(Halt::Changed),
+            206 | 412 | 416 => return Err(WebHalt::Changed),
             _ => {
                 let source = answer.refusal().unwrap_or(HttpError::Broken);
                 let not_before = answer.retry_after.unwrap_or_default();
                 return Err(match source.may_pass() {
-                    true => Halt::Broken { source, not_before },
-                    false => Halt::Failed(WebError::Http { at: self.at(name), source }),
+                    true => WebHalt::Broken { source, not_before },
+                    false => WebHalt::Failed(WebError::Http { at: self.at(name), source }),
                 });
             }
         }
         while let Some(chunk) = answer.chunk().await? {
-            local.write(&chunk).await.map_err(Halt::Failed)?;
+            local.write(&chunk).await.map_err(WebHalt::Failed)?;
         }
         match local.announced {
             Some(announced) if announced != local.size_bytes => {
-                Err(Halt::Failed(WebError::Short { at: self.at(name), came: local.size_bytes, announced }))
+                Err(WebHalt::Failed(WebError::Short { at: self.at(name), came: local.size_bytes, announced }))
             }
             _ => Ok(()),
         }

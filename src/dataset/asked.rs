@@ -147,7 +147,7 @@ pub struct SavedPlan {
     /// How it began.
     pub begun: Value,
     /// What it was told since, in that order.
-    pub told: Vec<Told>,
+    pub told: Vec<PlanWord>,
 }
 
 /// What is to be done next.
@@ -179,7 +179,7 @@ pub struct PlannedPart {
 /// What came. A plan that begins in the same way, and is told the same, is where it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum PlanWord {
     /// So many records there are.
     Counted(Slice, u64),
     /// These values a column has, as far as the service says.
@@ -196,7 +196,7 @@ pub trait AskPlan: Send {
     /// What is next; the same until it is told something.
     fn next(&mut self) -> PlanStep;
     /// Something came.
-    fn tell(&mut self, told: Told);
+    fn tell(&mut self, told: PlanWord);
     /// How it began, for a run that goes on with it.
     fn begun(&self) -> Value;
     /// About how many requests it still needs; `None`: nothing is known yet.

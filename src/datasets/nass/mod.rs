@@ -14,6 +14,7 @@ mod plan;
 pub mod quickstats;
 mod rows;
 pub mod sample;
+mod unpack;
 mod value;
 
 use crate::dataset::{Dataset, Promotion, PublishedColumns, PublishedTable, Reach, Scripts};

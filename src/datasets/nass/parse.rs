@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
-use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::columns::NATURAL_KEY;
 use super::facts::{CV, FACTS, VALUE, field, fields};
 use super::rows::{Fact, FactsWriter};
+use super::unpack::Unpacking;
 use super::value::{self, Figure};
 use crate::dataset::records::RecordPlace;
 use crate::dataset::{CellSource, FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown};
@@ -28,7 +28,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     let mut packed = BufReader::with_capacity(256 << 10, File::open(input.path).map_err(io)?);
     let is_packed = packed.fill_buf().map_err(io)?.starts_with(&GZIP);
     let mut plain: Box<dyn BufRead> = match is_packed {
-        true => Box::new(BufReader::with_capacity(256 << 10, MultiGzDecoder::new(packed))),
+        true => Box::new(Unpacking::begin(packed).map_err(io)?),
         false => Box::new(packed),
     };
     let unreadable = |reason: &str| ParseError::Unreadable { file: file.clone(), reason: reason.to_owned() };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::config::AskingConfig;
-use crate::dataset::asked::{AskPlan, Asked, AskedPart, PlanInput, SavedPlan, Told};
+use crate::dataset::asked::{AskPlan, Asked, AskedPart, PlanInput, PlanWord, SavedPlan};
 use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::words;
@@ -20,7 +20,7 @@ pub(super) struct KeptPlan<'a> {
     key: String,
     /// The number of the piece that is written.
     number: usize,
-    piece: Vec<Told>,
+    piece: Vec<PlanWord>,
 }
 
 impl<'a> KeptPlan<'a> {
@@ -53,7 +53,7 @@ impl<'a> KeptPlan<'a> {
     }
 
     /// Tells the plan, when the ledger has it.
-    pub(super) async fn tell(&mut self, told: Told) -> Result<(), Cause> {
+    pub(super) async fn tell(&mut self, told: PlanWord) -> Result<(), Cause> {
         if self.piece.len() >= PIECE {
             self.piece.clear();
             self.number += 1;
@@ -70,7 +70,7 @@ impl<'a> KeptPlan<'a> {
 /// What pieces say; `None`: there is no plan, or one that cannot be read.
 fn read(pieces: &[Value]) -> Option<SavedPlan> {
     let (begun, rest) = pieces.split_first()?;
-    let told = rest.iter().map(|piece| serde_json::from_value::<Vec<Told>>(piece.clone()));
+    let told = rest.iter().map(|piece| serde_json::from_value::<Vec<PlanWord>>(piece.clone()));
     let told = told.collect::<Result<Vec<_>, _>>().ok()?;
     Some(SavedPlan { begun: begun.clone(), told: told.concat() })
 }

@@ -19,7 +19,7 @@ use self::kept::KeptPlan;
 use crate::clients::source::SourceUrl;
 use crate::config::{ApiSecret, AskingConfig};
 use crate::dataset::Options;
-use crate::dataset::asked::{AskRefusal, Asked, AskedPart, PlanStep, PlannedPart, Told};
+use crate::dataset::asked::{AskRefusal, Asked, AskedPart, PlanStep, PlanWord, PlannedPart};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
 use crate::ledger::ArchivedPart;
@@ -224,7 +224,7 @@ impl<'a> Gathering<'a> {
         Ok(GatherEnd::Files(url.clone(), needs))
     }
 
-    async fn count(&mut self, slice: Slice) -> Result<Told, Cause> {
+    async fn count(&mut self, slice: Slice) -> Result<PlanWord, Cause> {
         let records = self.asker.count(&slice).await?;
         tracing::info!(
             run_id = %self.context.run_id,
@@ -232,10 +232,10 @@ impl<'a> Gathering<'a> {
             records,
             "         {slice}: {} records", words::count(records)
         );
-        Ok(Told::Counted(slice, records))
+        Ok(PlanWord::Counted(slice, records))
     }
 
-    async fn list(&mut self, column: String) -> Result<Told, Cause> {
+    async fn list(&mut self, column: String) -> Result<PlanWord, Cause> {
         let request = (self.asked.list)(&column);
         let what = format!("the values of {column}");
         let read = |bytes: &[u8]| (self.asked.read_list)(&column, bytes);
@@ -245,10 +245,10 @@ impl<'a> Gathering<'a> {
             Err(AskRefusal::Nothing) => Vec::new(),
             Err(refusal) => return Err(self.asker.refused(&what, refusal)),
         };
-        Ok(Told::Listed(column, values))
+        Ok(PlanWord::Listed(column, values))
     }
 
-    async fn fetch(&mut self, slice: &Slice, records: u64) -> Result<Told, Cause> {
+    async fn fetch(&mut self, slice: &Slice, records: u64) -> Result<PlanWord, Cause> {
         let request = (self.asked.data)(slice);
         let what = format!("{slice}, {records} records");
         let before = self.asker.requests;
@@ -264,7 +264,7 @@ impl<'a> Gathering<'a> {
                     run_id = %self.context.run_id,
                     "{} gives {} records at once, no more: the plan is made anew", self.asked.service, words::count(limit)
                 );
-                Ok(Told::Limited(limit))
+                Ok(PlanWord::Limited(limit))
             }
             // There were some when they were counted.
             Err(AskRefusal::Nothing) => {
@@ -276,7 +276,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// An answer is in the archive, and the ledger learns of it.
-    async fn came(&self, part: AskedPart) -> Result<Told, Cause> {
+    async fn came(&self, part: AskedPart) -> Result<PlanWord, Cause> {
         fault::point!("gather.archived");
         let meaning = (self.context.dataset().file_name)(&part.name);
         let archived = ArchivedPart {
@@ -294,6 +294,6 @@ impl<'a> Gathering<'a> {
             bytes = part.size_bytes,
             "         {}: {} records, {}", part.name, words::count(part.records), words::size(part.size_bytes)
         );
-        Ok(Told::Fetched(part))
+        Ok(PlanWord::Fetched(part))
     }
 }

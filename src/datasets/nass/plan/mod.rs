@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use self::knowledge::Knowledge;
 use self::walk::PlanWalk;
-use crate::dataset::asked::{AskPlan, PlanInput, PlanStep, PlannedPart, Told};
+use crate::dataset::asked::{AskPlan, PlanInput, PlanStep, PlanWord, PlannedPart};
 use crate::dataset::slice::Slice;
 
 pub(super) use values::{LEVELS, SECTORS, SOURCES, STATES};
@@ -91,7 +91,7 @@ pub(super) fn plan(input: PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
     // What the earlier run fetched comes in its turn, as it is told; what it did not come to say lies ready.
     let later = saved.as_ref().map_or_else(Vec::new, |(begun, told)| {
         let came = told.iter().filter_map(|told| match told {
-            Told::Fetched(part) => Some(&part.name),
+            PlanWord::Fetched(part) => Some(&part.name),
             _ => None,
         });
         let came: HashSet<_> = came.collect();
@@ -112,7 +112,7 @@ pub(super) fn plan(input: PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
     let mut plan = CountPlan { state: Arc::new(Mutex::new(state)), begun, walking: None, step: None };
     for told in told {
         plan.next();
-        if !matches!(told, Told::Fetched(part) if !there.contains(&part.name)) {
+        if !matches!(told, PlanWord::Fetched(part) if !there.contains(&part.name)) {
             plan.tell(told.clone());
         }
     }
@@ -157,21 +157,21 @@ impl AskPlan for CountPlan {
         step
     }
 
-    fn tell(&mut self, told: Told) {
+    fn tell(&mut self, told: PlanWord) {
         let asked = self.step.take();
         let mut state = self.state();
         let knowledge = &mut state.knowledge;
         let goes_on = match told {
-            Told::Counted(slice, records) => knowledge.counted(slice, records),
-            Told::Listed(column, values) => knowledge.listed(column, values),
-            Told::Fetched(part) => {
+            PlanWord::Counted(slice, records) => knowledge.counted(slice, records),
+            PlanWord::Listed(column, values) => knowledge.listed(column, values),
+            PlanWord::Fetched(part) => {
                 let meant = match &asked {
                     Some(PlanStep::Fetch { slice, records }) if *slice == part.slice => Some(*records),
                     _ => None,
                 };
                 knowledge.fetched(part, meant)
             }
-            Told::Limited(records) => knowledge.limited(records),
+            PlanWord::Limited(records) => knowledge.limited(records),
         };
         drop(state);
         // A walk that has come to an end has nowhere to go on from.

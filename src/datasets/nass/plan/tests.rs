@@ -54,20 +54,20 @@ impl Records {
     }
 
     /// What the service says to a step; `None`: the plan is over.
-    fn answer(&self, step: &PlanStep, number: u64) -> Option<Told> {
+    fn answer(&self, step: &PlanStep, number: u64) -> Option<PlanWord> {
         let more = |calls: &Cell<u64>| calls.set(calls.get() + 1);
         Some(match step {
             PlanStep::Count(slice) => {
                 more(&self.counts);
-                Told::Counted(slice.clone(), self.count(slice))
+                PlanWord::Counted(slice.clone(), self.count(slice))
             }
             PlanStep::List(column) => {
                 more(&self.counts);
-                Told::Listed(column.clone(), self.list(column))
+                PlanWord::Listed(column.clone(), self.list(column))
             }
             PlanStep::Fetch { slice, .. } => {
                 more(&self.fetches);
-                Told::Fetched(part(slice, self.count(slice), now(), number))
+                PlanWord::Fetched(part(slice, self.count(slice), now(), number))
             }
             PlanStep::Done(_) | PlanStep::Refuse(_) | PlanStep::Misasked(_) => return None,
         })
@@ -338,7 +338,7 @@ fn a_plan_goes_on_where_it_was_saved() {
     let mut saved = SavedPlan::default();
     let resumed = loop {
         let parts = saved.told.iter().filter_map(|told| match told {
-            Told::Fetched(part) => Some(part.clone()),
+            PlanWord::Fetched(part) => Some(part.clone()),
             _ => None,
         });
         let mut plan = begin(&options, parts.collect(), Some(&saved), true);
@@ -380,7 +380,7 @@ fn a_smaller_limit_that_the_service_names_makes_the_plan_anew() {
     let records = Records::new(uneven(2008..=2008, 300.0));
     let options = options(2008, 2008, 50_000);
     let mut plan = begin(&options, Vec::new(), None, true);
-    plan.tell(Told::Limited(2_000));
+    plan.tell(PlanWord::Limited(2_000));
     let parts = records.run(&mut *plan).unwrap();
     holds_all(&records, &options::want(&options).unwrap(), &parts, 2_000);
 }

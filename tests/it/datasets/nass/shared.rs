@@ -75,3 +75,18 @@ async fn a_value_that_is_not_there_is_refused_with_what_is_near() {
     world.run("2014", "2014", &["--filter", "commodity_desc=corn"]).await.exits(0);
     assert_eq!(world.server.calls(Kind::Values), 0);
 }
+
+/// So few records an answer that a county and year cannot be split any further: the part is named, and nothing is fetched for nothing.
+#[tokio::test]
+async fn what_cannot_be_split_is_named() {
+    let world = World::new("nass unsplittable", records(2014..=2014, 300), 10).await;
+    let ran = world.run("2014", "2014", &[]).await;
+    assert_ne!(ran.code, 0);
+    for words in [
+        "more than the 10 of one answer, and cannot be split further",
+        "county_code",
+        "The database is unchanged.",
+    ] {
+        assert!(ran.stderr.contains(words), "no {words} in {}", ran.stderr);
+    }
+}
