@@ -66,7 +66,7 @@ impl Way {
 pub enum How {
     /// By scripts over the dataset's reference, whose files are their variables. Nobody is asked.
     Reference {
-        /// Make of the files what `scripts` look up in.
+        /// Make of the files what `scripts` look up in, too.
         open: &'static [&'static str],
         /// Read the rows of `questions` whose rowid is from `:from` to `:to`, and add a row to `answers` for each. They run
         /// for one portion of the questions after the other, so that what they make fits into the store's memory.

@@ -14,9 +14,12 @@ use crate::system::background::blocking;
 /// Questions that are read, looked up and remembered at once.
 const CHUNK: usize = 10_000;
 
-/// Questions that are looked up in the reference at once. What a script makes of so many fits into the least memory that a
-/// run has; fewer would read the reference more often. Two of DuckDB's groups of rows: a table takes whole ones as they are.
-pub const PORTION: u64 = 2 * 122_880;
+/// Questions that are looked up in the reference at once, with so much memory: what reading the reference takes is left out, and
+/// of the rest each question has some 400 bytes. Fewer at once would read the reference more often.
+pub fn portion(memory_mib: u64) -> u64 {
+    const REFERENCE_MIB: u64 = 56;
+    ((memory_mib.saturating_sub(REFERENCE_MIB) << 20) / 400).clamp(20_000, 1_000_000)
+}
 
 /// The portions of so many questions, `size` in each, as the variables of its scripts: `from` and `to`, the first and the
 /// last rowid.

@@ -16,7 +16,7 @@ use crate::dataset::enrichment::{Enrichment, EnrichmentPlan, How, Way};
 use crate::error::Cause;
 use crate::ledger::{KnownAnswer, Ledger};
 use crate::log::Report;
-use crate::run::answered::{PORTION, answers, append, open_questions, portions, questions, run_script};
+use crate::run::answered::{answers, append, open_questions, portion, portions, questions, run_script};
 use crate::run::ask::{AskTally, Asking, Patience};
 use crate::run::reference;
 use crate::sql;
@@ -219,6 +219,7 @@ impl Enriching {
         (open, scripts, close): (&[&'static str], &[&'static str], &'static str),
     ) -> Result<Staging, Cause> {
         let operation = format!("ask {name}");
+        let size = portion(staging.memory_mib());
         let count = blocking(move || open_questions(&staging).map(|count| (staging, count)));
         let questions;
         (staging, questions) = count.await??;
@@ -228,9 +229,10 @@ impl Enriching {
         for script in open {
             staging = run_script(staging, &operation, script, self.reference.clone()).await?;
         }
-        for portion in portions(questions, PORTION) {
+        for variables in portions(questions, size) {
+            let variables: Vec<_> = self.reference.iter().cloned().chain(variables).collect();
             for script in scripts {
-                staging = run_script(staging, &operation, script, portion.to_vec()).await?;
+                staging = run_script(staging, &operation, script, variables.clone()).await?;
             }
         }
         run_script(staging, &operation, close, Vec::new()).await

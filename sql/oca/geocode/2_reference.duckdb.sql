@@ -1,8 +1,9 @@
--- Purpose: what all portions of the questions are looked up in: the cities, and the reference's files as tables.
+-- Purpose: what all portions of the questions are looked up in, as far as it is small. Ranges and lots are read from their files
+--          each time: as tables they would be spilled and read back, which takes longer.
 -- Engine:  DuckDB
--- Inputs:  :'ranges', :'streets' and :'lots', Parquet files of the reference.
--- Outputs: known_cities; streets; ranges; zip_boroughs; street_zips, the postal codes of a street; numbered_lots and
---          districts; line_streets and known_rests, what is known of typed streets, as yet nothing.
+-- Inputs:  :'ranges' and :'streets', Parquet files of the reference.
+-- Outputs: known_cities; streets; zip_boroughs; street_zips, the postal codes of a street; line_streets and known_rests, what is
+--          known of typed streets, as yet nothing.
 create or replace table known_cities as
 select city, borough, zone from (values
     ('LONG ISLAND CITY', 4, '111'), ('LIC', 4, '111'), ('L I C', 4, '111'), ('ASTORIA', 4, '111'),
@@ -61,29 +62,13 @@ from (select unnest([
 create or replace table streets as
 select street, boro, key, shown, has_numbers, has_places from read_parquet(:'streets');
 
-create or replace table ranges as
-select street, bucket, low, high, parity, bbl, bin, zip from read_parquet(:'ranges');
-
 create or replace table street_zips as
-select distinct street, zip from ranges where zip > 0;
+select distinct street, zip from read_parquet(:'ranges') where zip > 0;
 
 -- Which boroughs a postal code lies in by the directory: 10463 is of the Bronx and of Marble Hill.
 create or replace table zip_boroughs as
 select distinct street_zips.zip, streets.boro
 from street_zips join streets using (street);
-
--- A lot's districts as one number: few lots have districts of their own, and a join of few columns needs little memory.
-create or replace table districts as
-select row_number() over ()::integer as district, cd, ct2010, council
-from (select distinct cd, ct2010, council from read_parquet(:'lots'));
-
-create or replace table numbered_lots as
-select lots.bbl, lots.lat, lots.lon, districts.district
-from read_parquet(:'lots') as lots
-join districts
-    on districts.cd is not distinct from lots.cd
-    and districts.ct2010 is not distinct from lots.ct2010
-    and districts.council is not distinct from lots.council;
 
 -- A street is understood once, however many lines name it.
 create or replace table known_rests (rest varchar);

@@ -1,7 +1,7 @@
 -- Purpose: find the ranges in which the typed numbers lie, by joins on street and bucket alone.
 -- Engine:  DuckDB
 -- Inputs:  places and place_boroughs of 3_places; lines, other_lines, line_more and street_texts of 4_lines; street_keys of
---          5_keys; streets, ranges and street_zips of 2_reference.
+--          5_keys; streets and street_zips of 2_reference; :'ranges' and :'lots', Parquet files of the reference.
 -- Outputs: line_streets: for each typed street and borough the street that it is; found, one a question that has a lot: q, rank
 --          (how it agrees with the postal code), bbl, is_tied, bin, has_bins (several), zip, is_first (by its first address), boro,
 --          street, turn, and what PLUTO has of the lot.
@@ -160,7 +160,7 @@ candidates as not materialized (
         ends.q, ends.part, ends.place, ends.boro, ends.street, ends.turn, ends.piece, ends.pieces, ranges.bbl, ranges.bin,
         ranges.zip
     from ends
-    join ranges
+    join read_parquet(:'ranges') as ranges
         on ranges.street = ends.street and ranges.bucket = ends.bucket
         and ends.number between ranges.low and ranges.high
         and (ends.number < 0 or ranges.parity = 0 or ranges.parity % 2 = ends.odd)
@@ -272,5 +272,7 @@ select
     lots.bbl is not null as has_lot,
     lots.lat,
     lots.lon,
-    lots.district
-from chosen left join numbered_lots as lots on lots.bbl = chosen.bbl;
+    lots.cd,
+    lots.ct2010,
+    lots.council
+from chosen left join read_parquet(:'lots') as lots on lots.bbl = chosen.bbl;

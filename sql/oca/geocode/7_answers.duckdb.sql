@@ -1,6 +1,6 @@
 -- Purpose: one answer for each question; only one building lot is a match.
 -- Engine:  DuckDB
--- Inputs:  known_cities, streets and districts of 2_reference; places and place_boroughs of 3_places; lines, other_lines and
+-- Inputs:  known_cities and streets of 2_reference; places and place_boroughs of 3_places; lines, other_lines and
 --          line_more of 4_lines; line_streets and found of 6_match.
 -- Outputs: answers_pad, a view for one look: key, status (match, tie, no_number, no_street, outside, no_line) and what is known
 --          of the address.
@@ -64,11 +64,10 @@ with decided as (
         found.bbl, found.has_bins, found.bin, found.rank, found.zip, found.street, found.turn, found.is_first,
         case when lines.has_line then coalesce(found.boro, place_answers.borough) else place_answers.zip_borough end
             as borough,
-        found.has_lot, found.lat, found.lon, districts.cd, districts.ct2010, districts.council
+        found.has_lot, found.lat, found.lon, found.cd, found.ct2010, found.council
     from lines
     left join place_answers using (place)
     left join found on found.q = lines.q
-    left join districts on districts.district = found.district
     left join beyond_boroughs as beyond on beyond.q = lines.q
     left join known_texts on known_texts.q = lines.q
     left join line_more as more on more.q = lines.q and more.part = 1

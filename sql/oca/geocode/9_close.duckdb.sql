@@ -5,11 +5,8 @@
 drop view questioned;
 drop table known_cities;
 drop table streets;
-drop table ranges;
 drop table street_zips;
 drop table zip_boroughs;
-drop table districts;
-drop table numbered_lots;
 drop table known_rests;
 drop table line_streets;
 drop table place_texts;

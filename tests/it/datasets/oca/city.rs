@@ -9,7 +9,7 @@ use merganser::clients::duckdb::{DuckLimits, Staging};
 use merganser::datasets::oca::sample::{
     SampleOptions, SampleReference, write_addresses, write_sample_with_reference,
 };
-use merganser::run::answered::PORTION;
+use merganser::run::answered::portion;
 use merganser::sql;
 
 use super::lookup::{look_up, write_reference};
@@ -222,7 +222,7 @@ fn a_million_addresses_against_a_million_ranges() {
         let started = Instant::now();
         staging.execute("put the questions", questions, &[("addresses", &addresses)]).unwrap();
         // All columns of all answers go to the engine, which has them as text.
-        let seconds = look_up(&staging, &files, PORTION);
+        let seconds = look_up(&staging, &files, portion(memory_mib));
         let time = started.elapsed().as_secs_f64();
         eprintln!("scripts: {seconds:.2?}");
         let answers = staging.query("count", "select count(*) from answers", |row| row.get::<_, i64>(0));

@@ -46,7 +46,8 @@ pub fn look_up(staging: &Staging, files: &[(&str, &str)], portion: u64) -> Vec<f
     let before = seconds.len();
     seconds.resize(before + scripts.len(), 0.0);
     for portion in portions(open_questions(staging).unwrap(), portion) {
-        let portion = portion.each_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+        let portion = portion.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let portion: Vec<_> = files.iter().copied().chain(portion).collect();
         for (at, script) in scripts.iter().enumerate() {
             seconds[before + at] += ask(script, &portion);
         }
