@@ -182,11 +182,13 @@ impl<'a> Gathering<'a> {
         let mut files = files;
         loop {
             fault::point!("gather.step");
-            if let Some(needs) = self.kept.plan.needs()
-                && let Some((url, most)) = files.take()
-                && needs > *most
+            if let Some((url, most)) = files
+                && let Some(needs) = self.kept.plan.needs()
             {
-                return self.turn_to_files(url, needs).await;
+                if needs > *most {
+                    return self.turn_to_files(url, needs).await;
+                }
+                files = None;
             }
             let told = match self.kept.plan.next() {
                 PlanStep::Count(slice) => self.count(slice).await?,
