@@ -193,8 +193,12 @@ pub const PUBLISH_DICTIONARY: &str = include_str!("../sql/publish/dictionary.pg.
 pub const PUBLISH_COPY: &str = part(file::PUBLISH, "copy");
 pub const PUBLISH_COPY_ALL: &str = part(file::PUBLISH, "copy_all");
 /// Its parameters are PostgreSQL's own ($1, …).
-pub const PUBLISH_PARTS: &str = part(file::PUBLISH, "parts");
+pub const PUBLISH_TABLES: &str = part(file::PUBLISH, "tables");
 pub const PUBLISH_COPY_PARTS: &str = part(file::PUBLISH, "copy_parts");
+pub const PUBLISH_COPY_RANGE: &str = part(file::PUBLISH, "copy_range");
+pub const PUBLISH_LOCK: &str = part(file::PUBLISH, "lock");
+pub const PUBLISH_EXPORT_SNAPSHOT: &str = part(file::PUBLISH, "export_snapshot");
+pub const PUBLISH_IMPORT_SNAPSHOT: &str = part(file::PUBLISH, "import_snapshot");
 
 pub const PROMOTE_STAGED_LOCK: &str = part(file::PROMOTE_PREPARE, "staged_lock");
 pub const PROMOTE_STAGED_COUNT: &str = part(file::PROMOTE_PREPARE, "staged_count");

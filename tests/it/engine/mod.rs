@@ -7,6 +7,7 @@ mod ledger;
 pub mod partitioned;
 mod postings;
 mod private;
+mod published;
 pub mod quoting;
 pub mod readers;
 mod refused;
