@@ -107,6 +107,35 @@ copy (
     select :columns from only :"schema".:"table" where ctid >= :'from_tid'::tid and ctid < :'to_tid'::tid
 ) to stdout with (format csv, header :header)
 
+-- part: values  (script)
+-- Purpose: the values by which a table is split into objects.
+-- Inputs:  :"schema".:"table", :"column", one of whole numbers.
+-- Outputs: a row for each: value; null where rows have none.
+select distinct :"column"::bigint as value from :"schema".:"table" order by value;
+
+-- part: copy_slice  (script)
+-- Purpose: the CSV of the rows with one value.
+-- Inputs:  :"schema".:"table", :columns, :"column"; :is_value, `= N` or `is null`; :order, columns as a list of identifiers,
+--          which no two rows share.
+-- Outputs: the CSV on standard output.
+copy (
+    select :columns from :"schema".:"table" where :"column" :is_value order by :order
+) to stdout with (format csv, header true)
+
+-- part: digits  (script)
+-- Purpose: how many digits do the numbers of a column have?
+-- Inputs:  :"schema".:"table", :"column".
+-- Outputs: one row: how many digits before the point at most, and behind it; whether there is something that is no number.
+select
+    coalesce(length(trunc(max(abs(:"column"::numeric)) filter (where finite))::text), 1) as whole,
+    coalesce(max(scale(:"column"::numeric)) filter (where finite), 0) as behind,
+    coalesce(bool_or(not finite), false) as odd
+from (
+    select :"column", :"column"::text not in ('NaN', 'Infinity', '-Infinity') as finite
+    from :"schema".:"table"
+    where :"column" is not null
+) as given;
+
 -- part: there  (statement)
 -- Purpose: which of these tables are there with their columns?
 -- Inputs:  $1 schema; $2 names of tables and $3 names of their columns, beside each other.

@@ -88,7 +88,7 @@ pub fn render(summary: &Summary) -> String {
     let _ = writeln!(text, "{}", outcome(summary));
     if let Some(published) = &summary.published {
         let newest = published.newest().unwrap_or("none");
-        let _ = writeln!(text, "Published {} CSVs; the newest run date is {newest}.", published.objects());
+        let _ = writeln!(text, "Published {}; the newest run date is {newest}.", published.what());
     }
     let _ = writeln!(text, "Run {} took {}.", summary.run_id, duration(summary.duration));
     if let Some(timings) = &summary.timings {

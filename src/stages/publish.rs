@@ -5,7 +5,9 @@
 //! next run publishes again.
 
 mod export;
+mod forms;
 mod manifest;
+mod parquet;
 mod plan;
 mod relay;
 mod snapshot;
@@ -15,9 +17,10 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::json;
 use tokio_postgres::Transaction;
 
-use self::relay::CopiedLines;
+use self::forms::Publishing;
+use self::parquet::Workshop;
 use crate::clients::postgres::{self, Watch};
-use crate::dataset::{PublishedColumns, PublishedTable, Reach};
+use crate::dataset::{Form, PublishedColumns, PublishedTable, Reach};
 use crate::error::Cause;
 use crate::run::context::Context;
 use crate::words;
@@ -29,19 +32,23 @@ const DICTIONARY: PublishedTable = PublishedTable {
     reach: Reach::Public,
     table: "",
     columns: PublishedColumns::All,
+    split: None,
 };
 
 /// What was published.
 #[derive(Debug)]
 pub struct Published {
     objects: usize,
+    /// All of them are CSVs.
+    is_csv: bool,
     newest: Option<String>,
 }
 
 impl Published {
-    /// How many CSVs.
-    pub fn objects(&self) -> usize {
-        self.objects
+    /// How many objects, in words.
+    pub fn what(&self) -> String {
+        let what = if self.is_csv { "CSVs" } else { "files" };
+        format!("{} {what}", self.objects)
     }
 
     /// The newest run date, as in `public/last-updated-date.txt`.
@@ -52,8 +59,12 @@ impl Published {
 
 /// One published object, as the manifest names it.
 struct Object {
-    csv: &'static PublishedTable,
+    table: &'static PublishedTable,
+    name: String,
     key: String,
+    form: Form,
+    /// Of which value of the split column.
+    value: Option<Option<i64>>,
     rows: u64,
     size_bytes: u64,
     /// Of all public ones in the end.
@@ -88,25 +99,31 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
         .upload_bytes(&context.objects().public("manifest.json"), format!("{manifest:#}\n").into())
         .await?;
     fault::point!("publish.after_manifest");
+    manifest::sweep(context, &objects).await?;
 
     // A view has no rows of its own that anybody could write.
     let tables: HashSet<_> = context.dataset().table_names().collect();
-    let counted = objects.iter().filter(|object| tables.contains(object.csv.table));
-    let counted: BTreeMap<_, _> = counted.map(|object| (object.csv.table, object.rows)).collect();
+    let counted = counted(&objects, &tables);
     warn_of_others(context, &counted).await?;
-    let rows = objects.iter().map(|object| object.rows).sum();
+    let rows = objects.iter().filter(|object| object.form == Form::Csv).map(|object| object.rows).sum();
     let bytes = objects.iter().map(|object| object.size_bytes).sum();
     let exported = objects.iter().filter(|object| object.exported.is_some()).count();
     let (how, via) = match exported {
         0 => ("", "copy"),
         _ => (", by the database itself", "aws_s3"),
     };
-    let what = format!("{} CSVs, {} to {}{how}", objects.len(), words::size(bytes), context.target.store);
+    let published = Published {
+        objects: objects.len(),
+        is_csv: objects.iter().all(|object| object.form == Form::Csv),
+        newest,
+    };
+    let what = format!("{}, {} to {}{how}", published.what(), words::size(bytes), context.target.store);
     // Every row was read: the ledger reckons from these numbers on.
-    let details = json!({ "newest": newest, "via": via, "exported_csvs": exported, "rows": counted });
+    let details =
+        json!({ "newest": published.newest, "via": via, "exported_csvs": exported, "rows": counted });
     step.done(&what, rows, bytes, details).await?;
     fault::point!("publish.end");
-    Ok(Published { objects: objects.len(), newest })
+    Ok(published)
 }
 
 /// Writes the CSVs; gives them and the newest run date.
@@ -119,21 +136,13 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
     let (mut objects, copied) = export_all(context, &mut first, &watch, ready).await?;
     let tables: Vec<_> = copied.iter().map(|csv| csv.table).collect();
     let shared = snapshot::share(context, &mut first, &watch, &tables).await?;
-    let kept = watch.answers("look at the tables", plan::kept(context, &first)).await?;
-    let mut asked: Vec<_> =
-        copied.into_iter().map(|csv| (csv, plan::statements(context, csv, &kept))).collect();
-    if !context.dataset().dictionary.is_empty() {
-        asked.push((&DICTIONARY, vec![plan::dictionary(context)]));
-    }
-    let asked = asked.into_iter().map(|(csv, statements)| {
-        let key = context.objects().published(csv);
-        let operation = format!("publish {key}");
-        ((csv, key), operation, statements)
-    });
-    let copy = |(csv, key), lines| copy(context, csv, key, lines);
-    objects.extend(relay::relay((first.client(), &watch), shared.as_ref(), asked.collect(), copy).await?);
+    let asked = ask(context, &first, &watch, copied).await?;
+    let workshop = Workshop::open(context)?;
+    let write = |publishing, lines| forms::write(context, workshop.as_ref(), publishing, lines);
+    let written = relay::relay((first.client(), &watch), shared.as_ref(), asked, write).await?;
+    objects.extend(written.into_iter().flatten());
     let order =
-        |object: &Object| context.dataset().published.iter().position(|csv| csv.name == object.csv.name);
+        |object: &Object| context.dataset().published.iter().position(|csv| csv.name == object.table.name);
     // The dictionary is none of them.
     objects.sort_by_key(|object| order(object).unwrap_or(usize::MAX));
     let newest = watch.answers("read the newest run date", newest(context, &first)).await?;
@@ -188,36 +197,56 @@ async fn export_all(
     Ok((exported, others))
 }
 
-/// Writes an object of the lines that the database gives.
-async fn copy(
+/// What is to be written, what that is called while it is done, and the statements that give its rows.
+async fn ask(
     context: &Context,
-    csv: &'static PublishedTable,
-    key: String,
-    lines: CopiedLines,
-) -> Result<Object, Cause> {
-    let bar = context.report.bytes_bar(&key, 0);
-    let mut writer = context.store.writer(&key).await?;
-    let taken = lines.drain(async |bytes| {
-        bar.inc(bytes.len() as u64);
-        Ok(writer.write(bytes).await?)
+    first: &Transaction<'_>,
+    watch: &Watch,
+    tables: Vec<&'static PublishedTable>,
+) -> Result<Vec<(Publishing, String, Vec<String>)>, Cause> {
+    let storage = watch.answers("look at the tables", plan::storage(context, first)).await?;
+    let mut asked = Vec::new();
+    for table in tables {
+        let mut publishing = Publishing::csv(table);
+        if table.reach == Reach::Public {
+            publishing.forms.clone_from(&context.target.publishing.forms);
+        }
+        if publishing.forms.contains(&Form::Parquet) {
+            publishing.typed = Some(parquet::typed(context, first, watch, table).await?);
+        }
+        let Some(split) = table.split else {
+            asked.push((publishing, plan::statements(context, table, &storage)));
+            continue;
+        };
+        let values = plan::values(context, first, (table, split));
+        for value in watch.answers("look at the tables", values).await? {
+            let statement = plan::slice(context, (table, split), value);
+            asked.push((Publishing { value: Some(value), ..publishing.clone() }, vec![statement]));
+        }
+    }
+    if !context.dataset().dictionary.is_empty() {
+        asked.push((Publishing::csv(&DICTIONARY), vec![plan::dictionary(context)]));
+    }
+    let named = asked.into_iter().map(|(publishing, statements)| {
+        let operation = format!("publish {}", publishing.key(context, Form::Csv));
+        (publishing, operation, statements)
     });
-    let (lines, mut turn) = taken.await?;
-    turn.comes().await;
-    fault::point!("publish.mid_object");
-    // One that lost the lock while it stood still must not put old objects over those of another run.
-    context.ledger.confirm().await?;
-    let written = writer.finish().await?;
-    bar.finish_and_clear();
-    fault::point!("publish.object");
-    turn.end();
-    Ok(Object {
-        csv,
-        key,
-        rows: lines.saturating_sub(1),
-        size_bytes: written.size_bytes,
-        sha256: Some(written.sha256),
-        exported: None,
-    })
+    Ok(named.collect())
+}
+
+/// How many rows each of these tables has.
+fn counted(objects: &[Object], tables: &HashSet<&'static str>) -> BTreeMap<&'static str, u64> {
+    let mut counted = BTreeMap::new();
+    for object in
+        objects.iter().filter(|object| object.form == Form::Csv && tables.contains(object.table.table))
+    {
+        match object.value {
+            // Each says all.
+            None => drop(counted.insert(object.table.table, object.rows)),
+            Some(_) => *counted.entry(object.table.table).or_default() += object.rows,
+        }
+    }
+    counted
 }
 
 /// Takes the rows out of a published object that is not written anew: what is sealed since would stay in it.

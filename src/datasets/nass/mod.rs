@@ -16,7 +16,7 @@ mod rows;
 pub mod sample;
 mod value;
 
-use crate::dataset::{Dataset, Promotion, PublishedColumns, PublishedTable, Reach, Scripts};
+use crate::dataset::{Dataset, Form, Promotion, PublishedColumns, PublishedTable, Reach, Scripts, Split};
 
 /// The dataset `nass`.
 pub const NASS: Dataset = Dataset {
@@ -56,5 +56,12 @@ pub const NASS: Dataset = Dataset {
         reach: Reach::Public,
         table: "nass_facts",
         columns: PublishedColumns::Named,
+        // A file for each year, in which the rows of a county are together.
+        split: Some(Split {
+            column: "year",
+            order: &["fips", "state_alpha", "commodity_desc", "short_desc", "domaincat_desc", "record_id"],
+        }),
     }],
+    forms: &[Form::Csv, Form::Parquet],
+    notice: Some("This product uses the NASS API but is not endorsed or certified by NASS."),
 };

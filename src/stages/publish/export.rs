@@ -7,7 +7,7 @@ use tokio_postgres::Transaction;
 use super::{Object, plan};
 use crate::clients::postgres::aws_s3::{self, Columns};
 use crate::clients::postgres::{self, Watch};
-use crate::dataset::{PublishedTable, Reach};
+use crate::dataset::{Form, PublishedTable, Reach};
 use crate::error::Cause;
 use crate::run::aws_s3::Direction;
 use crate::run::context::Context;
@@ -27,6 +27,10 @@ pub(super) async fn export(
     watch: &Watch,
     csv: &'static PublishedTable,
 ) -> Result<Option<Object>, Cause> {
+    // Other forms are made of what comes here.
+    if csv.split.is_some() || csv.reach == Reach::Public && context.target.publishing.forms != [Form::Csv] {
+        return Ok(None);
+    }
     let Some(aws_s3) = context.aws_s3.as_ref().filter(|aws_s3| aws_s3.works(Direction::Export)) else {
         return Ok(None);
     };
@@ -62,13 +66,23 @@ pub(super) async fn export(
         return Ok(None);
     }
     let aws_s3::ExportedObjects { rows, size_bytes, .. } = exported;
-    Ok(Some(Object { csv, key: place, rows, size_bytes, sha256: None, exported: Some(key) }))
+    Ok(Some(Object {
+        table: csv,
+        name: csv.name.to_owned(),
+        key: place,
+        form: Form::Csv,
+        value: None,
+        rows,
+        size_bytes,
+        sha256: None,
+        exported: Some(key),
+    }))
 }
 
 /// Takes the checksums of what the database has written and will be public (from the objects as they are: the
 /// database gives none), then has S3 copy all of it to its places.
 pub(super) async fn put_into_place(context: &Context, objects: &mut [Object]) -> Result<(), Cause> {
-    for object in objects.iter_mut().filter(|object| object.csv.reach == Reach::Public) {
+    for object in objects.iter_mut().filter(|object| object.table.reach == Reach::Public) {
         if let Some(exported) = &object.exported {
             let read = context.store.checksum(exported).await?;
             (object.size_bytes, object.sha256) = (read.size_bytes, Some(read.sha256));

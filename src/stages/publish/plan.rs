@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use tokio_postgres::Transaction;
 
 use crate::clients::postgres::{self, PgError};
-use crate::dataset::{PublishedColumns, PublishedTable};
+use crate::dataset::{Column, PublishedColumns, PublishedTable, Split};
 use crate::run::context::Context;
 use crate::sql;
 
@@ -26,7 +26,7 @@ pub(super) struct Storage {
 }
 
 /// How the dataset's tables keep their rows, by name.
-pub(super) async fn kept(
+pub(super) async fn storage(
     context: &Context,
     snapshot: &Transaction<'_>,
 ) -> Result<HashMap<String, Storage>, PgError> {
@@ -45,22 +45,63 @@ pub(super) async fn kept(
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// The columns of a CSV; `None`: all that the table has.
-pub(super) fn names(context: &Context, csv: &PublishedTable) -> Option<Vec<&'static str>> {
-    let dataset = context.dataset();
-    match csv.columns {
-        PublishedColumns::Named => {
-            let derived = dataset.derived.iter().map(|derived| &derived.table);
-            let table = dataset.own_tables().chain(derived).find(|known| known.name == csv.table);
-            let table = table.expect("a published table is one of the dataset");
-            Some(table.columns.iter().map(|column| column.name).collect())
-        }
-        PublishedColumns::Only(names) => Some(names.to_vec()),
+/// The names of a published table's columns; `None`: all that it has in production.
+pub(super) fn names(context: &Context, table: &PublishedTable) -> Option<Vec<&'static str>> {
+    match table.columns {
         PublishedColumns::All => None,
+        _ => Some(columns(context, table).into_iter().map(|column| column.name).collect()),
     }
 }
 
-/// The statements whose answers, one behind the other, are the CSV. Plain COPY is the fastest; a query is only for what it
+/// The columns of a published table that the dataset names, in their order.
+pub(super) fn columns(context: &Context, published: &PublishedTable) -> Vec<&'static Column> {
+    let dataset = context.dataset();
+    let derived = dataset.derived.iter().map(|derived| &derived.table);
+    let table = dataset.own_tables().chain(derived).find(|known| known.name == published.table);
+    let table = table.expect("a published table is one of the dataset");
+    match published.columns {
+        PublishedColumns::Named | PublishedColumns::All => table.columns.iter().collect(),
+        PublishedColumns::Only(names) => {
+            let named = |name: &&str| table.columns.iter().find(|column| column.name == *name);
+            names.iter().map(|name| named(name).expect("a published column is one of its table")).collect()
+        }
+    }
+}
+
+/// The values by which a table is split.
+pub(super) async fn values(
+    context: &Context,
+    snapshot: &Transaction<'_>,
+    (table, split): (&PublishedTable, Split),
+) -> Result<Vec<Option<i64>>, PgError> {
+    let failed = |e| postgres::classify(e, format!("look at what is in {}", table.table));
+    let schema = context.target.database.schema.as_str();
+    let variables = [("schema", schema), ("table", table.table), ("column", split.column)];
+    let rows = snapshot.query(&sql::render(sql::PUBLISH_VALUES, &variables), &[]).await.map_err(failed)?;
+    rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
+}
+
+/// The statement whose answer is the CSV of the rows with one value.
+pub(super) fn slice(
+    context: &Context,
+    (table, split): (&PublishedTable, Split),
+    value: Option<i64>,
+) -> String {
+    // By their bytes, whatever the database sorts by.
+    let order: Vec<_> =
+        split.order.iter().map(|name| format!("{} collate \"C\"", sql::identifier(name))).collect();
+    let variables = [
+        ("schema", context.target.database.schema.as_str()),
+        ("table", table.table),
+        ("columns", &names(context, table).map(sql::identifiers).unwrap_or_else(|| "*".into())),
+        ("column", split.column),
+        ("is_value", &value.map_or_else(|| "is null".into(), |value| format!("= {value}"))),
+        ("order", &order.join(", ")),
+    ];
+    sql::render(sql::PUBLISH_COPY_SLICE, &variables)
+}
+
+/// The statements whose answers, one behind the other, are the CSV of a whole table. Plain COPY is the fastest; a query is only for what it
 /// cannot take whole.
 pub(super) fn statements(
     context: &Context,

@@ -1,6 +1,7 @@
 //! What a run does with any dataset, held against the court extract: selection to publication, ledger, code and SQL.
 
 mod catalogue;
+mod forms;
 mod guards;
 mod layers;
 mod ledger;

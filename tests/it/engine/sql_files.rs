@@ -118,6 +118,9 @@ const VARIABLES: &[(&str, &str)] = &[
     ("from_tid", "(0,0)"),
     ("to_tid", "(1024,0)"),
     ("header", "true"),
+    ("column", "primaryclaimtotal"),
+    ("is_value", "= 1"),
+    ("order", "indexnumberid"),
 ];
 
 /// What psql is given: the lines of a session.
@@ -353,6 +356,9 @@ const IN_DUCKDB: &[&str] = &[
     "staged/staged:records",
     "oca/3_export.duckdb.sql",
     "nass/3_export.duckdb.sql",
+    "publish/parquet:array_elements",
+    "publish/parquet:parquet",
+    "publish/parquet:count",
 ];
 
 /// As the program runs them: scripts, queries that give rows, and the statements of the export beside each other.
@@ -413,6 +419,23 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
             variables.extend([table, ("before", before.as_str())]);
             let counts = staging.query(name, &sql::render(text, &variables), |row| row.get::<_, i64>(0));
             assert_eq!(counts.unwrap(), [0], "{name}");
+        } else if name.starts_with("publish/parquet:") {
+            let (csv, parquet) = (path("published.csv"), path("published.parquet"));
+            fs::write(&csv, "a\n").unwrap();
+            let casts = "array_elements(a) as a";
+            let variables = [
+                ("csv", csv.as_str()),
+                ("parquet", &parquet),
+                ("texts", "{'a': 'varchar'}"),
+                ("casts", casts),
+                ("longest", "2097152"),
+            ];
+            if name.ends_with(":count") {
+                let counted = staging.query(name, &sql::render(text, &variables), |row| row.get::<_, u64>(0));
+                assert_eq!(counted.unwrap(), [0]);
+            } else {
+                staging.execute(name, text, &variables).unwrap();
+            }
         } else if name == "reference/export.duckdb.sql" {
             for table in reference.tables {
                 let file = path(table.name);

@@ -2,6 +2,7 @@
 
 mod demo;
 mod map;
+mod published;
 mod runs;
 mod server;
 mod world;
