@@ -45,6 +45,10 @@ pub struct Summary {
     pub timings: Option<Value>,
     /// What asking a service takes, or took.
     pub plan: Option<GatheredPlan>,
+    /// How many rows each table has.
+    pub rows: BTreeMap<String, i64>,
+    /// Nothing new came for so many days, and somebody is told of it now.
+    pub quiet_days: Option<u32>,
     pub duration: Duration,
     pub peak_memory_bytes: Option<u64>,
 }

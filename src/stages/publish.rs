@@ -130,12 +130,12 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
 async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause> {
     let mut connection = postgres::connect(&context.database, "publish").await?;
     let watch = connection.watch();
-    let mut first = snapshot::begin(&mut connection, &watch).await?;
+    let (mut first, name) = snapshot::begin(&mut connection, &watch).await?;
     let ready = ready(context, &first, &watch).await?;
     snapshot::settle(context, &first, &watch).await?;
     let (mut objects, copied) = export_all(context, &mut first, &watch, ready).await?;
     let tables: Vec<_> = copied.iter().map(|csv| csv.table).collect();
-    let shared = snapshot::share(context, &mut first, &watch, &tables).await?;
+    let shared = snapshot::share(context, &mut first, &watch, &name, &tables).await?;
     let asked = ask(context, &first, &watch, copied).await?;
     let workshop = Workshop::open(context)?;
     let write = |publishing, lines| forms::write(context, workshop.as_ref(), publishing, lines);

@@ -16,13 +16,17 @@ pub(super) struct Shared {
     script: String,
 }
 
-/// Begins what others may see, too.
+/// Begins what others may see, too; gives the name by which they do. It is asked for at once: the server gives none in a
+/// savepoint, and one that was rolled back to is open still.
 pub(super) async fn begin<'a>(
     connection: &'a mut Connection,
     watch: &Watch,
-) -> Result<Transaction<'a>, PgError> {
+) -> Result<(Transaction<'a>, String), PgError> {
     let begun = connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-    watch.answer(OPEN, begun.start()).await
+    let first = watch.answer(OPEN, begun.start()).await?;
+    let exported = watch.answer(OPEN, first.query_one(sql::PUBLISH_EXPORT_SNAPSHOT, &[])).await?;
+    let name = exported.try_get(0).map_err(|e| postgres::classify(e, OPEN))?;
+    Ok((first, name))
 }
 
 /// From here on it reads. Amazon does not say that its function works in a transaction that only reads.
@@ -41,6 +45,7 @@ pub(super) async fn share(
     context: &Context,
     first: &mut Transaction<'_>,
     watch: &Watch,
+    name: &str,
     tables: &[&str],
 ) -> Result<Option<Shared>, PgError> {
     let failed = |e| postgres::classify(e, OPEN);
@@ -57,10 +62,8 @@ pub(super) async fn share(
         }
         Err(error) => return Err(error),
     }
-    let exported = watch.answer(OPEN, first.query_one(sql::PUBLISH_EXPORT_SNAPSHOT, &[])).await?;
-    let snapshot: String = exported.try_get(0).map_err(failed)?;
     let begin = "begin isolation level repeatable read;\n";
-    let import = sql::render(sql::PUBLISH_IMPORT_SNAPSHOT, &[("snapshot", &snapshot)]);
+    let import = sql::render(sql::PUBLISH_IMPORT_SNAPSHOT, &[("snapshot", name)]);
     let locks = locking(context, tables, "nowait");
     let script = [begin, &import, sql::PUBLISH_READ_ONLY, sql::PUBLISH_ORDER, &locks].concat();
     Ok(Some(Shared { url: context.database.clone(), script }))
