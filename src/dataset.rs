@@ -26,7 +26,7 @@ use map::MapOf;
 use reference::Reference;
 use slice::Slice;
 
-pub use published::{Form, PublishedColumns, PublishedTable, Reach, Split};
+pub use published::{PublishedColumns, PublishedForm, PublishedTable, Reach, SplitBy};
 pub use tables::{CellSource, Column, ColumnType, Table};
 
 /// What the name of a file says.
@@ -134,7 +134,7 @@ pub struct Dataset {
     pub map: Option<&'static MapOf>,
     pub published: &'static [PublishedTable],
     /// In which forms, if nobody asks for others.
-    pub forms: &'static [Form],
+    pub forms: &'static [PublishedForm],
     /// What whoever gives the data wants everybody to be told who gets it from here.
     pub notice: Option<&'static str>,
 }

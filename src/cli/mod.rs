@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::dataset::{Dataset, Form};
+use crate::dataset::{Dataset, PublishedForm};
 use crate::datasets;
 use crate::datasets::samples::{DemoSizes, SampleOf};
 
@@ -205,7 +205,7 @@ pub struct PurgeArgs {
     pub dry_run: bool,
     /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
     #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
-    pub publish: Vec<Form>,
+    pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
@@ -261,7 +261,7 @@ pub struct BackfillArgs {
     pub dry_run: bool,
     /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
     #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
-    pub publish: Vec<Form>,
+    pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
@@ -409,7 +409,7 @@ pub struct Processing {
     pub golden: Option<PathBuf>,
     /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
     #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
-    pub publish: Vec<Form>,
+    pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,

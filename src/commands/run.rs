@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use super::summary::{self, Summary};
 use super::terminal::{end, say, start};
-use super::told::{Ending, Told};
+use super::told::{Ending, Listeners};
 use crate::config::RunConfig;
 use crate::error::{Cause, Exit, Failure};
 use crate::etl;
@@ -91,7 +91,7 @@ pub fn warn_of_reprocessing(glob: Option<&str>) {
 
 /// A run of any kind; errors are shown, and whoever the environment names is told how it ended.
 pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
-    let read = config.and_then(|config| Ok((config, Told::from_env()?)));
+    let read = config.and_then(|config| Ok((config, Listeners::from_env()?)));
     let (config, others) = match read {
         Ok(read) => read,
         Err(cause) => return end(&Err(cause.into()), report),

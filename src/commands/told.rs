@@ -13,7 +13,7 @@ use crate::error::{Cause, Exit, Failure};
 use crate::timeline::{Lapse, Timeline};
 
 /// Who is told.
-pub struct Told {
+pub struct Listeners {
     webhook: Option<SecretUrl>,
     /// After how many days without anything new.
     quiet_days: Option<u32>,
@@ -31,7 +31,7 @@ pub struct Ending<'a> {
     pub result: Result<&'a Summary, &'a Failure>,
 }
 
-impl Told {
+impl Listeners {
     /// Whom the environment names.
     ///
     /// # Errors

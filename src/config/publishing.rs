@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use super::ProcessingConfig;
 use crate::clients::duckdb::DuckLimits;
-use crate::dataset::{Dataset, Form};
+use crate::dataset::{Dataset, PublishedForm};
 use crate::error::Cause;
 
 /// How what is public is written.
 #[derive(Clone, Debug)]
 pub struct PublishingConfig {
     /// In their order, CSV first.
-    pub forms: Vec<Form>,
+    pub forms: Vec<PublishedForm>,
     pub work_dir: PathBuf,
     pub duckdb: DuckLimits,
 }
@@ -22,12 +22,16 @@ impl PublishingConfig {
     ///
     /// # Errors
     /// Forms without the first: the others are made of it.
-    pub fn new(dataset: &Dataset, asked: &[Form], work_dir: Option<&PathBuf>) -> Result<Self, Cause> {
+    pub fn new(
+        dataset: &Dataset,
+        asked: &[PublishedForm],
+        work_dir: Option<&PathBuf>,
+    ) -> Result<Self, Cause> {
         let mut forms = if asked.is_empty() { dataset.forms.to_vec() } else { asked.to_vec() };
         forms.sort_unstable();
         forms.dedup();
-        if forms.first() != Some(&Form::Csv) {
-            let names: Vec<_> = [Form::Csv].iter().chain(&forms).map(|form| form.name()).collect();
+        if forms.first() != Some(&PublishedForm::Csv) {
+            let names: Vec<_> = [PublishedForm::Csv].iter().chain(&forms).map(|form| form.name()).collect();
             return Err(Cause::Usage {
                 message: "--publish (MERGANSER_PUBLISH): csv is always among the forms".into(),
                 hint: Some(format!("--publish {}", names.join(","))),
@@ -44,7 +48,7 @@ impl PublishingConfig {
     }
 
     /// Is this form wanted?
-    pub fn wants(&self, form: Form) -> bool {
+    pub fn wants(&self, form: PublishedForm) -> bool {
         self.forms.contains(&form)
     }
 

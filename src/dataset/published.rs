@@ -9,7 +9,7 @@ pub struct PublishedTable {
     pub table: &'static str,
     pub columns: PublishedColumns,
     /// `None`: all rows are in one object.
-    pub split: Option<Split>,
+    pub split: Option<SplitBy>,
 }
 
 /// Who may read a published object.
@@ -32,7 +32,7 @@ pub enum PublishedColumns {
 
 /// One object for each value of a column.
 #[derive(Clone, Copy, Debug)]
-pub struct Split {
+pub struct SplitBy {
     /// A column of whole numbers.
     pub column: &'static str,
     /// The texts by which the rows of an object are sorted, the last of which no two rows share.
@@ -41,7 +41,7 @@ pub struct Split {
 
 /// The form of a published object. All forms of a table say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Form {
+pub enum PublishedForm {
     /// CSV with a header
     #[value(name = "csv")]
     Csv,
@@ -53,7 +53,7 @@ pub enum Form {
     Parquet,
 }
 
-impl Form {
+impl PublishedForm {
     /// Every form.
     pub const ALL: [Self; 3] = [Self::Csv, Self::Packed, Self::Parquet];
 
@@ -72,7 +72,7 @@ const NO_VALUE: &str = "none";
 
 impl PublishedTable {
     /// The name of an object of it: of the rows with a value of the split column, `Some(None)`: of those without one.
-    pub fn object(&self, value: Option<Option<i64>>, form: Form) -> String {
+    pub fn object(&self, value: Option<Option<i64>>, form: PublishedForm) -> String {
         let (stem, form) = (self.stem(), form.name());
         match value {
             None => format!("{stem}.{form}"),
@@ -86,7 +86,7 @@ impl PublishedTable {
         let Some(rest) = name.strip_prefix(self.stem()) else { return false };
         let Some((value, form)) = rest.split_once('.') else { return false };
         let is_value = |value: &str| value == NO_VALUE || value.parse::<i64>().is_ok();
-        Form::ALL.iter().any(|known| known.name() == form)
+        PublishedForm::ALL.iter().any(|known| known.name() == form)
             && match self.split {
                 None => value.is_empty(),
                 // The whole may be from before it was split.
@@ -110,17 +110,17 @@ mod tests {
             reach: Reach::Public,
             table: "rates",
             columns: PublishedColumns::Named,
-            split: Some(Split { column: "year", order: &["code"] }),
+            split: Some(SplitBy { column: "year", order: &["code"] }),
         };
         let whole = PublishedTable { split: None, ..table };
-        for form in Form::ALL {
+        for form in PublishedForm::ALL {
             for value in [None, Some(None), Some(Some(2012)), Some(Some(-3))] {
                 let name = table.object(value, form);
                 assert!(table.may_be(&name), "{name}");
                 assert_eq!(whole.may_be(&name), value.is_none(), "{name}");
             }
         }
-        assert_eq!(table.object(Some(Some(2012)), Form::Packed), "rates-2012.csv.gz");
+        assert_eq!(table.object(Some(Some(2012)), PublishedForm::Packed), "rates-2012.csv.gz");
         for other in
             ["rates.txt", "rates", "rates-old.csv", "rates-.csv", "rates_by_day.csv", "manifest.json"]
         {

@@ -20,7 +20,7 @@ use tokio_postgres::Transaction;
 use self::forms::Publishing;
 use self::parquet::Workshop;
 use crate::clients::postgres::{self, Watch};
-use crate::dataset::{Form, PublishedColumns, PublishedTable, Reach};
+use crate::dataset::{PublishedColumns, PublishedForm, PublishedTable, Reach};
 use crate::error::Cause;
 use crate::run::context::Context;
 use crate::words;
@@ -62,7 +62,7 @@ struct Object {
     table: &'static PublishedTable,
     name: String,
     key: String,
-    form: Form,
+    form: PublishedForm,
     /// Of which value of the split column.
     value: Option<Option<i64>>,
     rows: u64,
@@ -105,7 +105,8 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
     let tables: HashSet<_> = context.dataset().table_names().collect();
     let counted = counted(&objects, &tables);
     warn_of_others(context, &counted).await?;
-    let rows = objects.iter().filter(|object| object.form == Form::Csv).map(|object| object.rows).sum();
+    let rows =
+        objects.iter().filter(|object| object.form == PublishedForm::Csv).map(|object| object.rows).sum();
     let bytes = objects.iter().map(|object| object.size_bytes).sum();
     let exported = objects.iter().filter(|object| object.exported.is_some()).count();
     let (how, via) = match exported {
@@ -114,7 +115,7 @@ pub async fn publish(context: &Context) -> Result<Published, Cause> {
     };
     let published = Published {
         objects: objects.len(),
-        is_csv: objects.iter().all(|object| object.form == Form::Csv),
+        is_csv: objects.iter().all(|object| object.form == PublishedForm::Csv),
         newest,
     };
     let what = format!("{}, {} to {}{how}", published.what(), words::size(bytes), context.target.store);
@@ -211,7 +212,7 @@ async fn ask(
         if table.reach == Reach::Public {
             publishing.forms.clone_from(&context.target.publishing.forms);
         }
-        if publishing.forms.contains(&Form::Parquet) {
+        if publishing.forms.contains(&PublishedForm::Parquet) {
             publishing.typed = Some(parquet::typed(context, first, watch, table).await?);
         }
         let Some(split) = table.split else {
@@ -228,7 +229,7 @@ async fn ask(
         asked.push((Publishing::csv(&DICTIONARY), vec![plan::dictionary(context)]));
     }
     let named = asked.into_iter().map(|(publishing, statements)| {
-        let operation = format!("publish {}", publishing.key(context, Form::Csv));
+        let operation = format!("publish {}", publishing.key(context, PublishedForm::Csv));
         (publishing, operation, statements)
     });
     Ok(named.collect())
@@ -237,8 +238,9 @@ async fn ask(
 /// How many rows each of these tables has.
 fn counted(objects: &[Object], tables: &HashSet<&'static str>) -> BTreeMap<&'static str, u64> {
     let mut counted = BTreeMap::new();
-    for object in
-        objects.iter().filter(|object| object.form == Form::Csv && tables.contains(object.table.table))
+    for object in objects
+        .iter()
+        .filter(|object| object.form == PublishedForm::Csv && tables.contains(object.table.table))
     {
         match object.value {
             // Each says all.

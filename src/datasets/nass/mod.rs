@@ -16,7 +16,9 @@ mod rows;
 pub mod sample;
 mod value;
 
-use crate::dataset::{Dataset, Form, Promotion, PublishedColumns, PublishedTable, Reach, Scripts, Split};
+use crate::dataset::{
+    Dataset, Promotion, PublishedColumns, PublishedForm, PublishedTable, Reach, Scripts, SplitBy,
+};
 
 /// The dataset `nass`.
 pub const NASS: Dataset = Dataset {
@@ -57,11 +59,11 @@ pub const NASS: Dataset = Dataset {
         table: "nass_facts",
         columns: PublishedColumns::Named,
         // A file for each year, in which the rows of a county are together.
-        split: Some(Split {
+        split: Some(SplitBy {
             column: "year",
             order: &["fips", "state_alpha", "commodity_desc", "short_desc", "domaincat_desc", "record_id"],
         }),
     }],
-    forms: &[Form::Csv, Form::Parquet],
+    forms: &[PublishedForm::Csv, PublishedForm::Parquet],
     notice: Some("This product uses the NASS API but is not endorsed or certified by NASS."),
 };

@@ -34,7 +34,7 @@ mod value;
 mod window;
 
 use crate::dataset::{
-    Dataset, Form, Promotion, PublishedColumns, PublishedTable, Reach, Scripts, Tombstones,
+    Dataset, Promotion, PublishedColumns, PublishedForm, PublishedTable, Reach, Scripts, Tombstones,
 };
 
 /// The dataset `oca`.
@@ -117,7 +117,7 @@ pub const OCA: Dataset = Dataset {
             split: None,
         },
     ],
-    forms: &[Form::Csv],
+    forms: &[PublishedForm::Csv],
     notice: None,
 };
 

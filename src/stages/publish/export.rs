@@ -7,7 +7,7 @@ use tokio_postgres::Transaction;
 use super::{Object, plan};
 use crate::clients::postgres::aws_s3::{self, Columns};
 use crate::clients::postgres::{self, Watch};
-use crate::dataset::{Form, PublishedTable, Reach};
+use crate::dataset::{PublishedForm, PublishedTable, Reach};
 use crate::error::Cause;
 use crate::run::aws_s3::Direction;
 use crate::run::context::Context;
@@ -28,7 +28,9 @@ pub(super) async fn export(
     csv: &'static PublishedTable,
 ) -> Result<Option<Object>, Cause> {
     // Other forms are made of what comes here.
-    if csv.split.is_some() || csv.reach == Reach::Public && context.target.publishing.forms != [Form::Csv] {
+    if csv.split.is_some()
+        || csv.reach == Reach::Public && context.target.publishing.forms != [PublishedForm::Csv]
+    {
         return Ok(None);
     }
     let Some(aws_s3) = context.aws_s3.as_ref().filter(|aws_s3| aws_s3.works(Direction::Export)) else {
@@ -70,7 +72,7 @@ pub(super) async fn export(
         table: csv,
         name: csv.name.to_owned(),
         key: place,
-        form: Form::Csv,
+        form: PublishedForm::Csv,
         value: None,
         rows,
         size_bytes,

@@ -13,7 +13,7 @@ use super::Object;
 use super::parquet::{Typed, Workshop};
 use super::relay::{CopiedLines, Turn};
 use crate::clients::store::{ObjectWriter, Written};
-use crate::dataset::{Form, PublishedTable};
+use crate::dataset::{PublishedForm, PublishedTable};
 use crate::error::Cause;
 use crate::fault;
 use crate::run::context::Context;
@@ -29,7 +29,7 @@ pub(super) struct Publishing {
     /// Of which value of the split column; `None`: it is not split.
     pub value: Option<Option<i64>>,
     /// In order, CSV first.
-    pub forms: Vec<Form>,
+    pub forms: Vec<PublishedForm>,
     /// The types of the columns, where a form has types.
     pub typed: Option<Typed>,
 }
@@ -37,15 +37,15 @@ pub(super) struct Publishing {
 impl Publishing {
     /// A CSV and nothing else.
     pub(super) fn csv(table: &'static PublishedTable) -> Self {
-        Self { table, value: None, forms: vec![Form::Csv], typed: None }
+        Self { table, value: None, forms: vec![PublishedForm::Csv], typed: None }
     }
 
     /// The place of a form.
-    pub(super) fn key(&self, context: &Context, form: Form) -> String {
+    pub(super) fn key(&self, context: &Context, form: PublishedForm) -> String {
         context.objects().object(self.table, &self.table.object(self.value, form))
     }
 
-    fn object(&self, context: &Context, form: Form, rows: u64, written: Written) -> Object {
+    fn object(&self, context: &Context, form: PublishedForm, rows: u64, written: Written) -> Object {
         Object {
             table: self.table,
             name: self.table.object(self.value, form),
@@ -123,18 +123,18 @@ pub(super) async fn write(
     publishing: Publishing,
     lines: CopiedLines,
 ) -> Result<Vec<Object>, Cause> {
-    let bar = context.report.bytes_bar(&publishing.key(context, Form::Csv), 0);
-    let mut csv = context.store.writer(&publishing.key(context, Form::Csv)).await?;
-    let mut packing = match publishing.forms.contains(&Form::Packed) {
+    let bar = context.report.bytes_bar(&publishing.key(context, PublishedForm::Csv), 0);
+    let mut csv = context.store.writer(&publishing.key(context, PublishedForm::Csv)).await?;
+    let mut packing = match publishing.forms.contains(&PublishedForm::Packed) {
         true => {
-            let to = context.store.writer(&publishing.key(context, Form::Packed)).await?;
+            let to = context.store.writer(&publishing.key(context, PublishedForm::Packed)).await?;
             Some(Packing { to, encoder: GzEncoder::new(Vec::new(), Compression::default()) })
         }
         false => None,
     };
-    let mut local = match workshop.filter(|_| publishing.forms.contains(&Form::Parquet)) {
+    let mut local = match workshop.filter(|_| publishing.forms.contains(&PublishedForm::Parquet)) {
         Some(workshop) => {
-            let name = publishing.table.object(publishing.value, Form::Csv);
+            let name = publishing.table.object(publishing.value, PublishedForm::Csv);
             Some(Local::create(workshop.folder(), &name).await?)
         }
         None => None,
@@ -174,15 +174,15 @@ async fn finish(
     fault::point!("publish.mid_object");
     // One that lost the lock while it stood still must not put old objects over those of another run.
     context.ledger.confirm().await?;
-    let mut objects = vec![publishing.object(context, Form::Csv, rows, csv.finish().await?)];
+    let mut objects = vec![publishing.object(context, PublishedForm::Csv, rows, csv.finish().await?)];
     fault::point!("publish.object");
     if let Some(packing) = packing {
-        objects.push(publishing.object(context, Form::Packed, rows, packing.finish().await?));
+        objects.push(publishing.object(context, PublishedForm::Packed, rows, packing.finish().await?));
         fault::point!("publish.object");
     }
     if let Some(path) = parquet {
-        let written = upload(context, &publishing.key(context, Form::Parquet), &path).await?;
-        objects.push(publishing.object(context, Form::Parquet, rows, written));
+        let written = upload(context, &publishing.key(context, PublishedForm::Parquet), &path).await?;
+        objects.push(publishing.object(context, PublishedForm::Parquet, rows, written));
         fault::point!("publish.object");
     }
     turn.end();

@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 use super::plan;
 use crate::clients::duckdb::{DuckError, DuckLimits, Staging};
 use crate::clients::postgres::{self, Watch};
-use crate::dataset::{Column, ColumnType, Form, PublishedTable};
+use crate::dataset::{Column, ColumnType, PublishedForm, PublishedTable};
 use crate::error::Cause;
 use crate::run::context::Context;
 use crate::sql;
@@ -101,7 +101,7 @@ impl Workshop {
     /// Opens it, if Parquet is wanted.
     pub(super) fn open(context: &Context) -> Result<Option<Self>, Cause> {
         let publishing = &context.target.publishing;
-        if !publishing.wants(Form::Parquet) {
+        if !publishing.wants(PublishedForm::Parquet) {
             return Ok(None);
         }
         let folder = Workspace::create(&publishing.work_dir)?;
@@ -118,7 +118,7 @@ impl Workshop {
         let _one = self.bench.lock().await;
         let limits = self.limits;
         let made = blocking(move || {
-            let parquet = csv.with_extension(Form::Parquet.name());
+            let parquet = csv.with_extension(PublishedForm::Parquet.name());
             let counted = convert(&csv, &parquet, &typed, limits)?;
             std::fs::remove_file(&csv).map_err(Cause::io(format!("remove {}", csv.display())))?;
             Ok::<_, Cause>((parquet, counted))

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use tokio_postgres::Transaction;
 
 use crate::clients::postgres::{self, PgError};
-use crate::dataset::{Column, PublishedColumns, PublishedTable, Split};
+use crate::dataset::{Column, PublishedColumns, PublishedTable, SplitBy};
 use crate::run::context::Context;
 use crate::sql;
 
@@ -72,7 +72,7 @@ pub(super) fn columns(context: &Context, published: &PublishedTable) -> Vec<&'st
 pub(super) async fn values(
     context: &Context,
     snapshot: &Transaction<'_>,
-    (table, split): (&PublishedTable, Split),
+    (table, split): (&PublishedTable, SplitBy),
 ) -> Result<Vec<Option<i64>>, PgError> {
     let failed = |e| postgres::classify(e, format!("look at what is in {}", table.table));
     let schema = context.target.database.schema.as_str();
@@ -84,7 +84,7 @@ pub(super) async fn values(
 /// The statement whose answer is the CSV of the rows with one value.
 pub(super) fn slice(
     context: &Context,
-    (table, split): (&PublishedTable, Split),
+    (table, split): (&PublishedTable, SplitBy),
     value: Option<i64>,
 ) -> String {
     // By their bytes, whatever the database sorts by.

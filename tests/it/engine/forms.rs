@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use merganser::clients::duckdb::{DuckLimits, Staging};
-use merganser::dataset::{Column, ColumnType, Form, PublishedColumns, PublishedTable, Reach};
+use merganser::dataset::{Column, ColumnType, PublishedColumns, PublishedForm, PublishedTable, Reach};
 use merganser::datasets::oca::OCA;
 use merganser::sql;
 use serde_json::Value;
@@ -118,7 +118,7 @@ fn files(pipeline: &Pipeline) -> BTreeSet<String> {
     names.filter(|name| !name.starts_with("last-updated") && name != "manifest.json").collect()
 }
 
-fn expected(forms: &[Form]) -> BTreeSet<String> {
+fn expected(forms: &[PublishedForm]) -> BTreeSet<String> {
     let names = public().flat_map(|table| forms.iter().map(|form| table.object(None, *form)));
     names.chain(["data-dictionary.csv".to_owned()]).collect()
 }
@@ -128,10 +128,10 @@ async fn every_form_says_the_same_cell_by_cell() {
     let pipeline = Pipeline::new("forms").await;
     pipeline.put(odd());
     pipeline.run_with(&["--publish", ALL]).await.exits(0).says("files, ");
-    assert_eq!(files(&pipeline), expected(&Form::ALL));
+    assert_eq!(files(&pipeline), expected(&PublishedForm::ALL));
     let (objects, manifest) = (pipeline.objects(), manifest(&pipeline));
     let named = manifest["files"].as_array().expect("a list");
-    assert_eq!(named.len(), expected(&Form::ALL).len());
+    assert_eq!(named.len(), expected(&PublishedForm::ALL).len());
     for file in named {
         let bytes = &objects[&format!("public/{}", file["name"].as_str().expect("a name"))];
         assert_eq!(file["size_bytes"], bytes.len(), "{file}");
@@ -142,14 +142,14 @@ async fn every_form_says_the_same_cell_by_cell() {
     for table in public() {
         let key = |form| format!("public/{}", table.object(None, form));
         let mut unpacked = Vec::new();
-        let packed = &objects[&key(Form::Packed)];
+        let packed = &objects[&key(PublishedForm::Packed)];
         flate2::read::GzDecoder::new(packed.as_slice())
             .read_to_end(&mut unpacked)
             .expect("it can be unpacked");
-        assert!(unpacked == objects[&key(Form::Csv)], "{}", table.name);
+        assert!(unpacked == objects[&key(PublishedForm::Csv)], "{}", table.name);
 
         let columns = columns(table);
-        let (rows, types) = parquet(&pipeline.store().join(key(Form::Parquet)), &columns);
+        let (rows, types) = parquet(&pipeline.store().join(key(PublishedForm::Parquet)), &columns);
         let texts: Vec<_> = columns.iter().map(|column| text(column, false)).collect();
         let query = format!("select {} from {} order by ctid", texts.join(", "), table.table);
         let is_view = OCA.views().any(|view| view.table.name == table.table);
@@ -202,7 +202,9 @@ async fn what_is_not_asked_for_any_more_goes_and_what_is_private_stays_it() {
     }
     // Others' files stay.
     std::fs::write(pipeline.store().join("public/oca_index.xlsx"), "theirs").expect("it can be written");
-    for (number, forms) in [&[Form::Csv, Form::Parquet][..], &[Form::Csv]].into_iter().enumerate() {
+    for (number, forms) in
+        [&[PublishedForm::Csv, PublishedForm::Parquet][..], &[PublishedForm::Csv]].into_iter().enumerate()
+    {
         pipeline.put(Extract::weekly(&format!("2024-03-1{number}")).case("more", ""));
         let names: Vec<_> = forms.iter().map(|form| form.name()).collect();
         pipeline.run_with(&["--publish", &names.join(",")]).await.exits(0);

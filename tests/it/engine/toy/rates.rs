@@ -9,8 +9,8 @@ use arrow::record_batch::RecordBatch;
 use merganser::dataset::CellSource::{Element, RecordId};
 use merganser::dataset::records::{RecordPlace, RecordsWriter};
 use merganser::dataset::{
-    Column, ColumnType, Dataset, FailedRecord, FileName, Form, ParseError, ParseInput, Parsed, Promotion,
-    PublishedColumns, PublishedTable, Reach, RowBatch, Scripts, Sink, Table,
+    Column, ColumnType, Dataset, FailedRecord, FileName, ParseError, ParseInput, Parsed, Promotion,
+    PublishedColumns, PublishedForm, PublishedTable, Reach, RowBatch, Scripts, Sink, Table,
 };
 
 pub const RATES: Dataset = Dataset {
@@ -61,7 +61,7 @@ pub const RATES: Dataset = Dataset {
         columns: PublishedColumns::Named,
         split: None,
     }],
-    forms: &[Form::Csv],
+    forms: &[PublishedForm::Csv],
     notice: None,
 };
 
