@@ -20,8 +20,12 @@ async fn how_far_an_index_is_is_shown() {
     for follows in [true, false] {
         let shown = Arc::new(Mutex::new(Vec::new()));
         let kept = shown.clone();
-        let watch = connection.watch().showing(move |words| kept.lock().unwrap().push(words.to_owned())).following(follows);
-        let index = "create index on public.slow (public.slowly(text) collate \"C\", public.slowly(text || 'y'))";
+        let watch = connection
+            .watch()
+            .showing(move |words| kept.lock().unwrap().push(words.to_owned()))
+            .following(follows);
+        let index =
+            "create index on public.slow (public.slowly(text) collate \"C\", public.slowly(text || 'y'))";
         watch.answer("make keys", connection.batch_execute(index)).await.expect("an index");
         let shown = shown.lock().unwrap().clone();
         assert_eq!(shown[0], "make keys");
