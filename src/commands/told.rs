@@ -100,7 +100,7 @@ impl Ending<'_> {
     fn figures(&self, lapses: &[Lapse]) -> Option<Figures> {
         let (failed_records, rows) = match self.result {
             Ok(done) if done.dry_run => return None,
-            Ok(done) => (Some(done.failures.records as u64), done.rows.clone()),
+            Ok(done) => (Some(done.failures.records), done.rows.clone()),
             Err(_) if self.exit() == Exit::Locked => return None,
             Err(_) => (None, BTreeMap::new()),
         };
