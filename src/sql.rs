@@ -27,6 +27,7 @@ mod file {
     pub const GOLDEN: &str = include_str!("../sql/golden/golden.pg.sql");
     pub const PURGE: &str = include_str!("../sql/purge/purge.pg.sql");
     pub const PUBLISH: &str = include_str!("../sql/publish/publish.pg.sql");
+    pub const PUBLISH_PARQUET: &str = include_str!("../sql/publish/parquet.duckdb.sql");
     pub const STAGED: &str = include_str!("../sql/staged/staged.duckdb.sql");
     pub const ENRICHMENT: &str = include_str!("../sql/staged/enrichment.duckdb.sql");
     pub const BACKFILL: &str = include_str!("../sql/backfill/backfill.pg.sql");
@@ -59,6 +60,7 @@ pub const LEDGER_LOCK_PROMOTION: &str = part(file::LEDGER_LOCKS, "lock_promotion
 pub const LEDGER_FENCE: &str = part(file::LEDGER_LOCKS, "fence");
 pub const LEDGER_CONFIRM: &str = part(file::LEDGER_LOCKS, "confirm");
 pub const LEDGER_HOLDER: &str = part(file::LEDGER_LOCKS, "holder");
+pub const LEDGER_QUIET: &str = part(file::LEDGER_RUNS, "quiet");
 pub const LEDGER_ABANDON: &str = part(file::LEDGER_RUNS, "abandon");
 pub const LEDGER_BEGIN_RUN: &str = part(file::LEDGER_RUNS, "begin_run");
 pub const LEDGER_FINISH_RUN: &str = part(file::LEDGER_RUNS, "finish_run");
@@ -167,6 +169,7 @@ pub const AWS_S3_EXPORT: &str = part(file::AWS_S3, "export");
 /// Their parameters are PostgreSQL's own ($1, …).
 pub const SESSION_END: &str = part(file::SESSION, "end");
 pub const SESSION_LOOK: &str = part(file::SESSION, "look");
+pub const SESSION_PROGRESS: &str = part(file::SESSION, "progress");
 pub const SESSION_WHO: &str = part(file::SESSION, "who");
 
 pub const BACKFILL_OPEN: &str = part(file::BACKFILL, "open");
@@ -194,8 +197,18 @@ pub const PUBLISH_DICTIONARY: &str = include_str!("../sql/publish/dictionary.pg.
 pub const PUBLISH_COPY: &str = part(file::PUBLISH, "copy");
 pub const PUBLISH_COPY_ALL: &str = part(file::PUBLISH, "copy_all");
 /// Its parameters are PostgreSQL's own ($1, …).
-pub const PUBLISH_PARTS: &str = part(file::PUBLISH, "parts");
+pub const PUBLISH_TABLES: &str = part(file::PUBLISH, "tables");
 pub const PUBLISH_COPY_PARTS: &str = part(file::PUBLISH, "copy_parts");
+pub const PUBLISH_COPY_RANGE: &str = part(file::PUBLISH, "copy_range");
+pub const PUBLISH_VALUES: &str = part(file::PUBLISH, "values");
+pub const PUBLISH_COPY_SLICE: &str = part(file::PUBLISH, "copy_slice");
+pub const PUBLISH_DIGITS: &str = part(file::PUBLISH, "digits");
+pub const PUBLISH_ARRAY_ELEMENTS: &str = part(file::PUBLISH_PARQUET, "array_elements");
+pub const PUBLISH_PARQUET: &str = part(file::PUBLISH_PARQUET, "parquet");
+pub const PUBLISH_COUNT: &str = part(file::PUBLISH_PARQUET, "count");
+pub const PUBLISH_LOCK: &str = part(file::PUBLISH, "lock");
+pub const PUBLISH_EXPORT_SNAPSHOT: &str = part(file::PUBLISH, "export_snapshot");
+pub const PUBLISH_IMPORT_SNAPSHOT: &str = part(file::PUBLISH, "import_snapshot");
 
 pub const PROMOTE_STAGED_LOCK: &str = part(file::PROMOTE_PREPARE, "staged_lock");
 pub const PROMOTE_STAGED_COUNT: &str = part(file::PROMOTE_PREPARE, "staged_count");
@@ -461,6 +474,40 @@ pub fn statements(script: &str) -> impl Iterator<Item = &str> {
     script.split_inclusive(";\n").filter(|statement| !statement.trim().is_empty())
 }
 
+/// The statements of any script, each with its end: a `;` that is in no literal, quoted identifier, comment or dollar-quoted body.
+pub fn each_statement(script: &str) -> Vec<&str> {
+    let (mut all, mut start, mut at) = (Vec::new(), 0, 0);
+    while let Some(found) = script[at..].find([';', '\'', '"', '-', '$']) {
+        at += found;
+        let tail = &script[at..];
+        at += match tail.as_bytes() {
+            [b'-', b'-', ..] => tail.find('\n').unwrap_or(tail.len()),
+            [b'\'', ..] => quoted_end(tail, '\''),
+            [b'"', ..] => quoted_end(tail, '"'),
+            [b'$', b'$', ..] => tail[2..].find("$$").map_or(tail.len(), |end| end + 4),
+            _ => 1,
+        };
+        if tail.starts_with(';') {
+            all.push(&script[start..at]);
+            start = at;
+        }
+    }
+    all
+}
+
+/// What a statement does, in its own words without comments and schemas, cut to a line.
+pub fn gist(statement: &str) -> String {
+    const LINE: usize = 72;
+    let lines = statement.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
+    let text = words.join(" ").replace(":\"schema\".", "");
+    let text = text.trim_end_matches(';');
+    match text.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Where a quoted text that opens `text` ends; a doubled quote reads as the end and the next start.
 fn quoted_end(text: &str, quote: char) -> usize {
     text[1..].find(quote).map_or(text.len(), |end| end + 2)
@@ -479,6 +526,18 @@ mod tests {
             text,
             "-- :\"no\" :'no'\nselect ':no', \":no\", a::text, 'it''s', \"a\"\"b\".\"a\"\"b\", 1, 2, $$ :no $$"
         );
+    }
+
+    #[test]
+    fn statements_end_where_a_semicolon_is_one() {
+        let script =
+            "-- one; two\nselect ';', \";\";\n\ndo $$ begin; end; $$;\ncreate index on :\"schema\".t (a);\n";
+        let all = each_statement(script);
+        assert_eq!(all.len(), 3, "{all:?}");
+        assert_eq!(all.concat(), script.trim_end_matches('\n'));
+        assert_eq!(gist(all[2]), "create index on t (a)");
+        assert_eq!(gist(all[0]), "select ';', \";\"");
+        assert!(gist(&"x".repeat(100)).ends_with('…'));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
+use merganser::dataset::PublishedColumns;
+use merganser::datasets::oca::OCA;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
@@ -58,13 +60,18 @@ pub fn header(csv: &Path) -> String {
     text.lines().next().expect("it has a header").to_owned()
 }
 
-/// Seconds that `COPY … TO STDOUT` takes for all published tables of a run, into files.
+/// Seconds that `COPY … TO STDOUT` takes in one psql after the other for all that a run publishes, into files.
 pub fn copy_out(bench: &Bench, run: &Figures) -> f64 {
     let file = bench.folder.join("copied.csv");
     let mut took = 0.0;
-    for table in TABLES.into_iter().chain(["oca_metadata"]) {
+    for published in OCA.published {
         let out = File::create(&file).expect("a file can be made");
-        let copy = format!("copy (select * from {}.{table}) to stdout with (format csv, header)", run.schema);
+        let columns = match published.columns {
+            PublishedColumns::Only(names) => names.join(", "),
+            PublishedColumns::Named | PublishedColumns::All => "*".into(),
+        };
+        let table = format!("{}.{}", run.schema, published.table);
+        let copy = format!("copy (select {columns} from {table}) to stdout with (format csv, header)");
         let started = Instant::now();
         let status = bench.psql_command(&["-c", &copy]).stdout(Stdio::from(out)).status();
         took += started.elapsed().as_secs_f64();

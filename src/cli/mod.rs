@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, PublishedForm};
 use crate::datasets;
 use crate::datasets::samples::{DemoSizes, SampleOf};
 
@@ -197,9 +197,15 @@ pub struct PurgeArgs {
     /// How public CSVs get from the database into the store
     #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
     pub load_via: LoadVia,
+    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
     /// Show what would go, and roll back
     #[arg(long)]
     pub dry_run: bool,
+    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
+    pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
@@ -253,6 +259,9 @@ pub struct BackfillArgs {
     /// Show what would change, and roll back; nobody outside is asked
     #[arg(long)]
     pub dry_run: bool,
+    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
+    pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
@@ -401,6 +410,9 @@ pub struct Processing {
     /// Compare the tables with the CSVs in DIR before the commit; a difference rolls back
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,
+    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
+    pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,

@@ -66,6 +66,27 @@ impl std::fmt::Debug for SecretUrl {
 }
 
 impl SecretUrl {
+    /// An address of numbers, which may go unencrypted to another machine, too: a gateway in the same cluster.
+    ///
+    /// # Errors
+    /// What is no address of HTTP or HTTPS.
+    pub fn in_the_clear(text: &str) -> Result<Self, HttpUrlError> {
+        let url = Url::parse(text.trim()).map_err(HttpUrlError::Syntax)?;
+        match url.scheme() {
+            "https" | "http" => Ok(Self(HttpUrl(url))),
+            _ => Err(HttpUrlError::Scheme),
+        }
+    }
+
+    /// The address with a path below it, unless `is_there` says that it leads there already.
+    pub fn below(&self, path: &str, is_there: impl Fn(&str) -> bool) -> Self {
+        let mut url = self.0.0.clone();
+        if !is_there(url.path()) {
+            url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+        }
+        Self(HttpUrl(url))
+    }
+
     /// Where it is: host and port, which are no secret.
     pub fn host(&self) -> Option<(&str, u16)> {
         self.0.host()
@@ -222,6 +243,7 @@ impl Answering {
 pub struct HttpSetupError(#[source] super::BoxedError);
 
 /// What is posted, and its type.
+#[derive(Clone)]
 pub struct Posted {
     pub content_type: String,
     pub bytes: Vec<u8>,
@@ -303,12 +325,18 @@ impl Http {
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::TimedOut(timeout)))
     }
 
-    /// Posts to the address itself; what is answered is not read. `timeout` is for all of it.
+    /// Posts to the address itself, with further headers; what is answered is not read. `timeout` is for all of it.
     ///
     /// # Errors
     /// Everything but an answer that says it was taken (HTTP 2xx).
-    pub async fn post(&self, posted: Posted, timeout: Duration) -> Result<(), HttpError> {
+    pub async fn post(
+        &self,
+        posted: Posted,
+        headers: &[(String, String)],
+        timeout: Duration,
+    ) -> Result<(), HttpError> {
         let request = self.client.post(self.base.0.clone());
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         let request = request.header(CONTENT_TYPE, posted.content_type).body(posted.bytes);
         let response = send(request, timeout).await?;
         if response.status().is_success() { Ok(()) } else { Err(refusal(&response)) }

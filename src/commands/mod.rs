@@ -3,9 +3,11 @@
 pub mod adopt;
 pub mod backfill;
 pub mod check;
+mod deliver;
 pub mod demo;
 mod failures;
 pub mod map;
+pub mod metrics;
 mod notify;
 pub mod purge;
 pub mod reference;
@@ -15,6 +17,8 @@ pub mod show;
 mod status;
 pub mod summary;
 mod terminal;
+mod told;
+mod traces;
 
 use clap::CommandFactory;
 
@@ -56,5 +60,5 @@ pub fn run(cli: Cli) -> Exit {
             Ok(Exit::Done)
         }
     };
-    end(result, &report)
+    end(&result, &report)
 }

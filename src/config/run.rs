@@ -1,9 +1,10 @@
 //! The configuration of `merganser run`, `reprocess` and `retry`.
 
+use super::processing::duck_limits;
 use super::source::archived;
 use super::{
-    ApiSecret, AskingConfig, DatabaseConfig, FailureBudget, ProcessingConfig, Selection, SourceConfig,
-    TargetConfig, environment, missing,
+    ApiSecret, AskingConfig, DatabaseConfig, FailureBudget, ProcessingConfig, PublishingConfig, Selection,
+    SourceConfig, TargetConfig, environment, missing,
 };
 use crate::cli;
 use crate::clients::sftp::{SftpOptions, SftpUrl};
@@ -166,6 +167,7 @@ impl RunConfig {
             "allow": self.processing.allow,
             "overwrite_newer": self.processing.overwrite_newer,
             "skip_publish": self.target.skip_publish,
+            "publish": self.target.publishing.names(),
         });
         if let Some(all) = options.as_object_mut() {
             all.extend(self.processing.options.clone());
@@ -187,5 +189,7 @@ fn target(
     if let Some(schema) = schema {
         target.database.schema = schema;
     }
-    Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target })
+    let mut publishing = PublishingConfig::new(dataset, &args.publish, args.work_dir.as_ref())?;
+    publishing.duckdb = duck_limits(args.duckdb_memory_mib);
+    Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, publishing, ..target })
 }

@@ -21,6 +21,7 @@ use crate::run::aws_s3::AwsS3;
 use crate::run::enriching::Enriching;
 use crate::system::machine;
 use crate::system::workspace::Workspace;
+use crate::timeline::Mark;
 use crate::words;
 
 /// What a run of any kind has at hand: it can write to the database and to the store, and publish.
@@ -61,7 +62,15 @@ impl Context {
     /// Begins a step in the ledger; `batch` 0 is the run as a whole.
     pub async fn begin(&self, batch: i32, name: &'static str) -> Result<Step<'_>, Cause> {
         self.ledger.start_step(batch, name).await?;
-        Ok(Step { context: self, batch, name, started: Instant::now(), cpu_before: machine::cpu_time() })
+        let mark = self.report.timeline().begin(batch, name, None);
+        Ok(Step {
+            context: self,
+            batch,
+            name,
+            started: Instant::now(),
+            cpu_before: machine::cpu_time(),
+            mark,
+        })
     }
 }
 
@@ -157,6 +166,7 @@ pub struct Step<'a> {
     name: &'static str,
     started: Instant,
     cpu_before: Duration,
+    mark: Mark,
 }
 
 impl Step<'_> {
@@ -169,6 +179,7 @@ impl Step<'_> {
 
     /// The step committed its own ledger row; only say so.
     pub fn say(&self, what: &str, rows: u64, bytes: u64) {
+        self.mark.done(rows, bytes);
         tracing::info!(
             run_id = %self.context.run_id,
             batch = self.batch,

@@ -153,6 +153,7 @@ async fn one_file(
     // The name comes from outside and never becomes a path.
     let path = folder.join(format!("{file_no}.raw"));
     let started = Instant::now();
+    let mark = context.report.timeline().begin(batch, "fetch", Some(&file.name));
     let bar = context.report.bytes_bar(&file.name, file.size_bytes);
     let downloaded = context.source().download(&file.name, &path, &|bytes| bar.set_position(bytes)).await;
     bar.finish_and_clear();
@@ -163,6 +164,7 @@ async fn one_file(
         }
         Err(error) => return Err(error.into()),
     };
+    mark.done(0, fetched.size_bytes);
     tracing::info!(
         run_id = %context.run_id,
         step = "fetch",

@@ -367,6 +367,42 @@ fn the_pod_has_no_rights_that_it_does_not_need() {
     }
 }
 
+/// The rules go by the names of the program's figures, and use all of them.
+#[test]
+fn the_alert_rules_go_by_figures_that_there_are() {
+    let text =
+        fs::read_to_string(root().join("monitoring/merganser.rules.yml")).expect("the rules can be read");
+    let rules: Value = serde_norway::from_str(&text).expect("YAML");
+    let mut used = BTreeSet::new();
+    for rule in
+        rules["groups"].as_array().into_iter().flatten().flat_map(|group| group["rules"].as_array()).flatten()
+    {
+        let expression = rule["expr"].as_str().expect("an expression");
+        let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        used.extend(words.filter(|word| word.starts_with("merganser_")).map(str::to_owned));
+        for field in ["summary", "description"] {
+            assert!(rule["annotations"][field].is_string(), "{rule} has no {field}");
+        }
+        assert!(
+            ["warning", "critical"].contains(&rule["labels"]["severity"].as_str().unwrap_or_default()),
+            "{rule}"
+        );
+    }
+    let known = merganser::commands::metrics::METRICS.iter().map(|(name, _)| (*name).to_owned());
+    assert_eq!(used, known.collect());
+    assert!(
+        text.contains("time() - merganser_last_success_timestamp_seconds") && text.contains("absent("),
+        "silence is an alarm"
+    );
+    let operations = fs::read_to_string(root().join("../docs/operations.md")).expect("it can be read");
+    for (name, _) in merganser::commands::metrics::METRICS {
+        assert!(
+            operations.contains(&format!("`{name}{{dataset")),
+            "docs/operations.md does not tell of {name}"
+        );
+    }
+}
+
 #[test]
 fn the_network_policy_lets_out_what_is_needed() {
     let found = objects().into_iter().find_map(|(_, object)| match object {

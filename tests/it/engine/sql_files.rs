@@ -113,6 +113,14 @@ const VARIABLES: &[(&str, &str)] = &[
     ("since", ""),
     ("fields", "street1, street2, city, state, postalcode"),
     ("geocode_required", "90"),
+    ("tables", "by_hand.oca_index, by_hand.oca_events"),
+    ("nowait", "nowait"),
+    ("from_tid", "(0,0)"),
+    ("to_tid", "(1024,0)"),
+    ("header", "true"),
+    ("column", "primaryclaimtotal"),
+    ("is_value", "= 1"),
+    ("order", "indexnumberid"),
 ];
 
 /// What psql is given: the lines of a session.
@@ -257,7 +265,8 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "promote/derive:drop_view", "oca_addresses_public");
     run(&mut session, "promote/derive:drop_table", "oca_case_summary");
     session.0 += "delete from by_hand_etl.table_changes;\n";
-    let ends = ["check/check:settings", "load/load:drop", "publish/publish:read_only"];
+    let import = "publish/publish:import_snapshot";
+    let ends = ["check/check:settings", "load/load:drop", "publish/publish:read_only", import];
     rest.retain(|piece| !ran.contains(&piece.name) && !ends.contains(&piece.name.as_str()));
     for (number, piece) in rest.iter().enumerate() {
         session.0 += &format!("\\echo {}\n", piece.name);
@@ -275,11 +284,19 @@ async fn each_file_and_part_runs_as_its_header_says() {
         }
     }
     session.0 += "rollback;\n";
+    let database = postgres::database("sql_files").await;
+    // What another connection sees.
+    let other = database.client().await;
+    other.batch_execute("begin isolation level repeatable read").await.unwrap();
+    let exported = other.query_one(&text("publish/publish:export_snapshot"), &[]).await.unwrap();
+    session.set("snapshot", exported.get(0));
     for name in ends {
         session.0 += &format!("\\echo {name}\n");
+        if name == import {
+            session.0 += "begin isolation level repeatable read;\n";
+        }
         session.script(&text(name), "oca_records");
     }
-    let database = postgres::database("sql_files").await;
     let mut psql = Command::new("psql")
         .args(["--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"])
         .arg(database.url())
@@ -342,6 +359,9 @@ const IN_DUCKDB: &[&str] = &[
     "staged/staged:records",
     "oca/3_export.duckdb.sql",
     "nass/3_export.duckdb.sql",
+    "publish/parquet:array_elements",
+    "publish/parquet:parquet",
+    "publish/parquet:count",
 ];
 
 /// As the program runs them: scripts, queries that give rows, and the statements of the export beside each other.
@@ -405,6 +425,23 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
             variables.extend([table, ("before", before.as_str())]);
             let counts = staging.query(name, &sql::render(text, &variables), |row| row.get::<_, i64>(0));
             assert_eq!(counts.unwrap(), [0], "{name}");
+        } else if name.starts_with("publish/parquet:") {
+            let (csv, parquet) = (path("published.csv"), path("published.parquet"));
+            fs::write(&csv, "a\n").unwrap();
+            let casts = "array_elements(a) as a";
+            let variables = [
+                ("csv", csv.as_str()),
+                ("parquet", &parquet),
+                ("texts", "{'a': 'varchar'}"),
+                ("casts", casts),
+                ("longest", "2097152"),
+            ];
+            if name.ends_with(":count") {
+                let counted = staging.query(name, &sql::render(text, &variables), |row| row.get::<_, u64>(0));
+                assert_eq!(counted.unwrap(), [0]);
+            } else {
+                staging.execute(name, text, &variables).unwrap();
+            }
         } else if name == "staged/enrichment:open" {
             assert_eq!(staging.query(name, text, |row| row.get::<_, i64>(0)).unwrap(), [0]);
         } else if name == "reference/export.duckdb.sql" {

@@ -3,6 +3,7 @@
 mod bulk;
 mod demo;
 mod map;
+mod published;
 mod runs;
 mod server;
 mod shared;
