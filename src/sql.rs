@@ -39,6 +39,7 @@ mod file {
     pub const PROMOTE_READ: &str = include_str!("../sql/promote/read.pg.sql");
     pub const PROMOTE_SLICES: &str = include_str!("../sql/promote/slices.pg.sql");
     pub const REFUSED: &str = include_str!("../sql/refused/refused.pg.sql");
+    pub const TRANSFORM_CLEANING: &str = include_str!("../sql/transform/clean.duckdb.sql");
 }
 
 pub const MIGRATIONS_TABLE: &str = include_str!("../sql/ledger/migrations/table.pg.sql");
@@ -255,6 +256,10 @@ pub const REFUSED_PARENT: &str = part(file::REFUSED, "parent");
 pub const REFUSED_CHILD: &str = part(file::REFUSED, "child");
 pub const REFUSED_LOOK: &str = part(file::REFUSED, "look");
 pub const REFUSED_PLACE: &str = part(file::REFUSED, "place");
+
+pub const TRANSFORM_RAW: &str = part(file::TRANSFORM_CLEANING, "raw");
+pub const TRANSFORM_CLEANED: &str = part(file::TRANSFORM_CLEANING, "cleaned");
+pub const TRANSFORM_CLEAN: &str = part(file::TRANSFORM_CLEANING, "clean");
 
 /// A part of a file that joins several: what is behind its line `-- part: NAME  (…)`, up to the next such line.
 ///

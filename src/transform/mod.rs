@@ -1,3 +1,12 @@
-//! The second flow: a large table is cleaned, partition by partition, by any number of workers.
+//! The second flow: a large raw table becomes a clean one, a partition at a time, by any number of workers.
+//!
+//! A job ([`job`]) is a folder. Each text of it is a version of the clean table, built beside the one that is in place. The
+//! ledger holds its partitions, packed into groups; a worker claims a group, reads its rows, cleans them ([`clean`]) and
+//! writes them in one transaction together with the group's row. Whoever commits has a token that is still the newest.
 
+pub mod clean;
+pub mod columns;
+pub mod decode;
+pub mod encode;
+pub mod job;
 pub mod python;
