@@ -120,7 +120,8 @@ impl From<PythonError> for CleaningError {
 /// What PostgreSQL calls the types of a schema's columns.
 fn types(schema: &SchemaRef) -> BTreeMap<String, String> {
     let named = |name: &str| name.to_owned();
-    let kind = |field: &arrow::datatypes::Field| field.metadata().get(PG_TYPE).cloned().unwrap_or(named("text"));
+    let kind =
+        |field: &arrow::datatypes::Field| field.metadata().get(PG_TYPE).cloned().unwrap_or(named("text"));
     schema.fields().iter().map(|field| (named(field.name()), kind(field))).collect()
 }
 
