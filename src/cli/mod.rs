@@ -6,6 +6,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 pub mod environment;
+mod transform;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::dataset::Dataset;
 use crate::datasets;
 use crate::datasets::samples::{DemoSizes, SampleOf};
+pub use transform::{
+    JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs, WorkArgs,
+    WorkerArgs, WorkersArgs,
+};
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
 #[derive(Parser)]

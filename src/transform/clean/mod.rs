@@ -3,9 +3,13 @@
 
 mod sql;
 
+use std::path::Path;
+
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
-use crate::clients::duckdb::DuckError;
+use super::job::CleanWith;
+use crate::clients::duckdb::{DuckError, DuckLimits};
 pub use sql::SqlCleaning;
 
 /// A way to clean, ready for the next rows. It blocks, and belongs to one thread at a time.
@@ -25,6 +29,32 @@ pub enum CleaningError {
 }
 
 impl Cleaning {
+    /// Makes a way to clean ready and tries it on no rows: what can be wrong with it by itself is found here. `folder` is for what
+    /// does not fit into memory; `schema` is that of the raw rows.
+    ///
+    /// # Errors
+    /// In words: a file that has an error, a function that is not there, a program that is missing.
+    pub fn open(
+        with: &CleanWith,
+        folder: &Path,
+        limits: DuckLimits,
+        schema: &SchemaRef,
+    ) -> Result<Self, CleaningError> {
+        match with {
+            CleanWith::Sql { query, .. } => SqlCleaning::open(folder, limits, query, schema).map(Self::Sql),
+            CleanWith::Python { .. } => Err(CleaningError::Failed(
+                "this merganser cleans by SQL alone: [clean] sql = \"clean.duckdb.sql\"".into(),
+            )),
+        }
+    }
+
+    /// The columns that come out, found without any row.
+    pub fn columns(&mut self) -> Result<SchemaRef, CleaningError> {
+        match self {
+            Self::Sql(cleaning) => cleaning.columns(),
+        }
+    }
+
     /// Cleans the rows of whole partitions: all rows of each, and no others. `name` says in the log which they are.
     ///
     /// The batches of rows out have one schema, whose columns are told by name; there may be none of them.
