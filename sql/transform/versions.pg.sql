@@ -83,6 +83,20 @@ from unnest($2::integer[], $3::integer[], $4::text[], $5::integer[], $6::bigint[
 -- Outputs: its row, if it was in that state.
 update :"ledger".transform_versions set state = $3 where version_id = $1 and state = $2 returning version_id;
 
+-- part: give_up  (statement)
+-- Purpose: a version is not made any more.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: its row; its run ends.
+with ended as (
+    update :"ledger".runs
+    set status = 'interrupted', finished_at = clock_timestamp(), error = 'it was dropped'
+    where run_id = $1 and status = 'running'
+)
+update :"ledger".transform_versions
+set state = 'dropped'
+where version_id = $1 and state in ('open', 'paused')
+returning version_id;
+
 -- part: retry  (statement)
 -- Purpose: poison groups are tried again.
 -- Inputs:  $1 version_id; :"ledger".

@@ -55,6 +55,8 @@ pub enum Command {
     Map(MapArgs),
     /// Take in what rows are looked up in: check it, keep it in the store, say what changed
     Reference(Box<ReferenceArgs>),
+    /// Clean a large table in partitions, each exactly once, by any number of workers
+    Transform(Box<TransformArgs>),
     /// Write made-up data that looks like the real one
     Sample(SampleArgs),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up

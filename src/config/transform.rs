@@ -21,6 +21,18 @@ pub struct TransformConfig {
     /// Make the version again although this cleaning was finished.
     pub anew: bool,
     pub worker: WorkerConfig,
+    /// Where the database is, as it was said: for workers that are started.
+    pub said: SaidUrl,
+}
+
+/// A text that may hold a password, and shows nothing of it.
+#[derive(Clone)]
+pub struct SaidUrl(pub String);
+
+impl std::fmt::Debug for SaidUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// What a worker may use.
@@ -75,6 +87,7 @@ impl TransformConfig {
             in_place: way.is_some_and(|way| way.in_place),
             anew: way.is_some_and(|way| way.anew),
             worker,
+            said: SaidUrl(job.database.database_url.clone().unwrap_or_default()),
         })
     }
 

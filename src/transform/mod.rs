@@ -19,6 +19,7 @@ pub mod read;
 pub mod rows;
 pub mod sample;
 pub mod session;
+pub mod status;
 pub mod swap;
 pub mod target;
 pub mod versions;
