@@ -76,6 +76,16 @@ pub const POINTS: &[&str] = &[
     "run.end",
 ];
 
+/// Points that a worker of a transform comes by, with each group.
+pub const WORKER_POINTS: &[&str] = &[
+    "transform.claimed",
+    "transform.read",
+    "transform.cleaned",
+    // The rows are written, and the ledger says so; nothing is committed.
+    "transform.before_commit",
+    "transform.finished",
+];
+
 /// A test has a run fail at a point.
 #[cfg(feature = "failpoints")]
 #[derive(Debug)]
@@ -114,6 +124,12 @@ pub(crate) use {blocking_point, point};
 
 #[cfg(feature = "failpoints")]
 pub(crate) use armed::{reach, reach_blocking};
+
+/// Is there a point of this name?
+#[cfg(feature = "failpoints")]
+fn is_known(name: &str) -> bool {
+    POINTS.contains(&name) || WORKER_POINTS.contains(&name)
+}
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -186,7 +202,7 @@ mod armed {
         static FAULTS: LazyLock<Vec<(String, Action)>> =
             LazyLock::new(|| parse(&std::env::var("FAULTS").unwrap_or_default()));
         static TIMES: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
-        assert!(super::POINTS.contains(&name), "{name} is not in the list of points");
+        assert!(super::is_known(name), "{name} is not in the list of points");
         let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
         let time = times.get_or_insert_default().entry(name.into()).or_default();
         *time += 1;
@@ -199,7 +215,7 @@ mod armed {
             let (at, words) = line.split_once('=')?;
             let name = at.split_once('@').map_or(at, |(name, _)| name);
             let at = if at == "*" || at != name { at.to_owned() } else { format!("{at}@1") };
-            (at == "*" || super::POINTS.contains(&name)).then_some(())?;
+            (at == "*" || super::is_known(name)).then_some(())?;
             let (word, file) = words.split_once(' ').unwrap_or((words, ""));
             let action = match word {
                 "fail" => Action::Fail,

@@ -6,6 +6,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 pub mod environment;
+mod transform;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::dataset::Dataset;
 use crate::datasets;
 use crate::datasets::samples::{DemoSizes, SampleOf};
+pub use transform::{
+    JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs, WorkArgs,
+    WorkerArgs, WorkersArgs,
+};
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
 #[derive(Parser)]
@@ -50,6 +55,8 @@ pub enum Command {
     Map(MapArgs),
     /// Take in what rows are looked up in: check it, keep it in the store, say what changed
     Reference(Box<ReferenceArgs>),
+    /// Clean a large table in partitions, each exactly once, by any number of workers
+    Transform(Box<TransformArgs>),
     /// Write made-up data that looks like the real one
     Sample(SampleArgs),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Cause;
 use fields::Fields;
+pub use fields::near;
 
 /// The name of the job's file in its folder.
 pub const JOB_FILE: &str = "job.toml";

@@ -4,10 +4,14 @@
 mod python;
 mod sql;
 
+use std::path::Path;
+
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
-use crate::clients::duckdb::DuckError;
-pub use python::PythonCleaning;
+use super::job::{CleanWith, Job};
+use crate::clients::duckdb::{DuckError, DuckLimits};
+pub use python::{PythonCleaning, pandas_major};
 pub use sql::SqlCleaning;
 
 /// A way to clean, ready for the next rows. It blocks, and belongs to one thread at a time.
@@ -29,6 +33,37 @@ pub enum CleaningError {
 }
 
 impl Cleaning {
+    /// Makes a job's way to clean ready and tries it on no rows: what can be wrong with it by itself is found here. `folder` is
+    /// for what does not fit into memory; `raw` and `target` are the columns of the raw rows and of the clean ones. Call it
+    /// where a thread may block.
+    ///
+    /// # Errors
+    /// In words: a file that has an error, a function that is not there, a program that is missing.
+    pub fn open(
+        job: &Job,
+        folder: &Path,
+        limits: DuckLimits,
+        (raw, target): (&SchemaRef, &SchemaRef),
+    ) -> Result<Self, CleaningError> {
+        match &job.clean.with {
+            CleanWith::Sql { query, .. } => SqlCleaning::open(folder, limits, query, raw).map(Self::Sql),
+            CleanWith::Python { file, function, interpreter } => {
+                let place = (job.folder.as_path(), file.as_str(), function.as_str());
+                let memory_bytes = limits.memory_mib << 20;
+                let opened = PythonCleaning::open(place, interpreter.as_deref(), memory_bytes, (raw, target));
+                opened.map(|cleaning| Self::Python(Box::new(cleaning)))
+            }
+        }
+    }
+
+    /// The columns that come out, found without any row.
+    pub fn columns(&mut self) -> Result<SchemaRef, CleaningError> {
+        match self {
+            Self::Sql(cleaning) => cleaning.columns(),
+            Self::Python(cleaning) => cleaning.columns(),
+        }
+    }
+
     /// Cleans the rows of whole partitions: all rows of each, and no others. `name` says in the log which they are.
     ///
     /// The batches of rows out have one schema, whose columns are told by name; there may be none of them.

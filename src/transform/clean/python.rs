@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
@@ -49,7 +50,7 @@ impl PythonCleaning {
             target: types(target),
         };
         let runtime = Handle::current();
-        let python = runtime.block_on(Python::start(&function))?;
+        let python = wait(&runtime, Python::start(&function))?;
         let (schema, python) = (schema.clone(), Some(python));
         Ok(Self { function, memory_bytes, schema, python, runtime, peak_bytes: 0 })
     }
@@ -62,11 +63,6 @@ impl PythonCleaning {
     /// The columns that come out of no rows.
     pub fn columns(&mut self) -> Result<SchemaRef, CleaningError> {
         self.ask("no rows", &[]).map(|(schema, _)| schema)
-    }
-
-    /// The version of pandas up to the first dot: another one may clean otherwise.
-    pub fn pandas_major(&self) -> Option<&str> {
-        self.python.as_ref().and_then(|python| python.versions().pandas.split('.').next())
     }
 
     /// Largest resident size of the process in bytes, as far as it has been looked at.
@@ -84,12 +80,12 @@ impl PythonCleaning {
             Some(python) if python.partitions() < PARTITIONS => python,
             worn => {
                 if let Some(worn) = worn {
-                    runtime.block_on(worn.stop());
+                    wait(&runtime, worn.stop());
                 }
-                runtime.block_on(Python::start(&self.function))?
+                wait(&runtime, Python::start(&self.function))?
             }
         };
-        let cleaned = runtime.block_on(python.clean(name, (&self.schema, rows), self.memory_bytes));
+        let cleaned = wait(&runtime, python.clean(name, (&self.schema, rows), self.memory_bytes));
         match cleaned {
             Ok(cleaned) => {
                 self.peak_bytes = self.peak_bytes.max(cleaned.peak_bytes);
@@ -104,6 +100,34 @@ impl PythonCleaning {
             }
         }
     }
+}
+
+/// The first number of the version of pandas that a job's function runs with: another one may clean otherwise. Nothing is
+/// imported for it.
+///
+/// # Errors
+/// In words, if there is no Python or it has no pandas.
+pub fn pandas_major(interpreter: Option<&str>, folder: &Path) -> Result<String, CleaningError> {
+    let interpreter = interpreter_of(interpreter, folder);
+    let code = "import importlib.metadata as m; print(m.version('pandas'))";
+    let output = Command::new(&interpreter).args(["-c", code]).current_dir(folder).output();
+    let output =
+        output.map_err(|source| PythonError::NotStarted { interpreter: interpreter.clone(), source })?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    let major: String = version.trim().chars().take_while(char::is_ascii_digit).collect();
+    match output.status.success() && !major.is_empty() {
+        true => Ok(major),
+        false => {
+            let python = interpreter.display();
+            let words = format!("{python} has no pandas: {python} -m pip install pandas pyarrow");
+            Err(CleaningError::Failed(words))
+        }
+    }
+}
+
+/// Waits, on a thread that may block.
+fn wait<T>(runtime: &Handle, work: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| runtime.block_on(work))
 }
 
 impl From<PythonError> for CleaningError {
