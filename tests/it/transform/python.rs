@@ -33,7 +33,7 @@ impl Rows {
 }
 
 /// What `scripts/setup test` puts beside the other tools.
-fn interpreter() -> PathBuf {
+pub fn interpreter() -> PathBuf {
     let cache = std::env::var_os("MERGANSER_CACHE").map(PathBuf::from);
     let cache =
         cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".cache/merganser"));
