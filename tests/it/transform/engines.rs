@@ -52,18 +52,20 @@ async fn dask_starts_workers_and_replaces_one_that_is_killed() {
     fs::create_dir(&place).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_merganser"));
     let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let engine = |words: &[&str]| {
+    let engine = |words: &[&str], faults: &str| {
         let mut command = Command::new(&dask);
         command.args(words).current_dir(&place).env("PATH", &path).env("JOB", world.folder.path());
-        // Slow enough that a worker is killed in the middle.
-        command.env("DATABASE_URL", world.database.url()).env("FAULTS", "transform.read=sleep:50");
+        command.env("DATABASE_URL", world.database.url()).env("FAULTS", faults);
         Group::start(&mut command)
     };
-    let _scheduler = engine(&["scheduler", "--host", "127.0.0.1", "--port", &port, "--no-dashboard"]);
-    let worker = || {
-        engine(&["worker", &scheduler, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"])
+    let _scheduler = engine(&["scheduler", "--host", "127.0.0.1", "--port", &port, "--no-dashboard"], "");
+    let worker = |faults: &str| {
+        let place = ["--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"];
+        engine(&[&["worker", scheduler.as_str()], place.as_slice()].concat(), faults)
     };
-    let (_one, mut other) = (worker(), worker());
+    let held = place.join("held");
+    // It has a claim, and stands still.
+    let (_one, mut other) = (worker(""), worker(&format!("transform.claimed@2=hold {}", held.display())));
     let code = block("python").replace("os.environ[\"JOB\"]]", "os.environ[\"JOB\"], \"--lease\", \"2\"]");
     assert!(code.contains("--lease"), "{code}");
     let code = code.replace("\nworkers = ", "\nclient.wait_for_workers(2)\nworkers = ");
@@ -74,12 +76,7 @@ async fn dask_starts_workers_and_replaces_one_that_is_killed() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("Python runs");
-    let both = "select count(*) >= 2 from etl.transform_workers";
-    until(async || {
-        world.one("select to_regclass('etl.transform_workers') is not null").await == "true"
-            && world.one(both).await == "true"
-    })
-    .await;
+    until(async || held.exists()).await;
     other.kill();
     let ended = tokio::task::spawn_blocking(move || {
         let status = client.wait().unwrap();
