@@ -22,5 +22,6 @@ pub mod session;
 pub mod status;
 pub mod swap;
 pub mod target;
+pub mod test;
 pub mod versions;
 pub mod work;

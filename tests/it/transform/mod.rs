@@ -1,0 +1,8 @@
+//! Jobs that clean a table in partitions: what a person types, what workers do together, and what comes of it when they die.
+
+mod bad_input;
+mod kills;
+mod runs;
+mod together;
+mod versions;
+mod world;
