@@ -45,6 +45,8 @@ mod file {
     pub const TRANSFORM_LOOKING: &str = include_str!("../sql/transform/look.pg.sql");
     pub const TRANSFORM_VERSIONS: &str = include_str!("../sql/transform/versions.pg.sql");
     pub const TRANSFORM_SWAPPING: &str = include_str!("../sql/transform/swap.pg.sql");
+    pub const TRANSFORM_TESTING: &str = include_str!("../sql/transform/test.pg.sql");
+    pub const DEMO_TRANSFORM: &str = include_str!("../sql/demo/transform.pg.sql");
     pub const TRANSFORM_CLEANING: &str = include_str!("../sql/transform/clean.duckdb.sql");
 }
 
@@ -190,6 +192,10 @@ pub const REFERENCE_ROWS: &str = include_str!("../sql/reference/rows.pg.sql");
 pub const REFERENCE_EXPORT: &str = include_str!("../sql/reference/export.duckdb.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
+pub const DEMO_COMPANIES: &str = include_str!("../sql/demo/companies.pg.sql");
+pub const DEMO_COMPANIES_LOOK: &str = part(file::DEMO_TRANSFORM, "look_at_raw");
+pub const DEMO_WORKER: &str = part(file::DEMO_TRANSFORM, "worker");
+pub const DEMO_CLEAN: &str = part(file::DEMO_TRANSFORM, "clean");
 pub const DEMO_CHANGED: &str = include_str!("../sql/demo/changed.pg.sql");
 pub const DEMO_YIELDS: &str = include_str!("../sql/demo/yields.pg.sql");
 
@@ -320,6 +326,9 @@ pub const TRANSFORM_LOOK_AT_ROWS: &str = part(file::TRANSFORM_SWAPPING, "look_at
 pub const TRANSFORM_LEFT_TABLES: &str = part(file::TRANSFORM_SWAPPING, "left_tables");
 pub const TRANSFORM_DROP_TABLE: &str = part(file::TRANSFORM_SWAPPING, "drop_table");
 pub const TRANSFORM_LAG: &str = part(file::TRANSFORM_SWAPPING, "lag");
+pub const TRANSFORM_TRUTH_TABLE: &str = part(file::TRANSFORM_TESTING, "truth_table");
+pub const TRANSFORM_TRUTH_COPY: &str = part(file::TRANSFORM_TESTING, "truth_copy");
+pub const TRANSFORM_CELLS: &str = part(file::TRANSFORM_TESTING, "cells");
 pub const TRANSFORM_RAW: &str = part(file::TRANSFORM_CLEANING, "raw");
 pub const TRANSFORM_CLEANED: &str = part(file::TRANSFORM_CLEANING, "cleaned");
 pub const TRANSFORM_CLEAN: &str = part(file::TRANSFORM_CLEANING, "clean");

@@ -4,9 +4,9 @@
 
 -- part: raw  (script)
 -- Purpose: an empty table for raw rows.
--- Inputs:  :columns, names and types.
+-- Inputs:  :raw_columns, names and types.
 -- Outputs: raw.
-create or replace table raw (:columns);
+create or replace table raw (:raw_columns);
 
 -- part: cleaned  (script, after raw)
 -- Purpose: take the query of a job.

@@ -34,11 +34,11 @@ with recursive known as (
         attribute.attnotnull as not_null,
         attribute.atthasdef or attribute.attidentity <> '' as has_default,
         attribute.attgenerated <> '' or attribute.attidentity = 'a' as is_generated,
-        coalesce(collation.collisdeterministic, true) as is_deterministic
+        coalesce(pg_collation.collisdeterministic, true) as is_deterministic
     from pg_class as class
         join pg_namespace as namespace on namespace.oid = class.relnamespace
         join pg_attribute as attribute on attribute.attrelid = class.oid
-        left join pg_collation as collation on collation.oid = attribute.attcollation
+        left join pg_collation on pg_collation.oid = attribute.attcollation
     where namespace.nspname = $1 and class.relname = $2 and attribute.attnum > 0 and not attribute.attisdropped
 ),
 below as (
@@ -93,11 +93,13 @@ select
 -- Inputs:  :"schema", :"table", :"key", :condition (the job's, in brackets), :written (an expression: the transaction that
 --          wrote a row, as a number).
 -- Outputs: a row each, the largest first: key as text; rows; fingerprint, the sum of the transactions as text.
-select :"key"::text as key, count(*) as rows, coalesce(sum(:written), 0)::text as fingerprint
-from :"schema".:"table"
-where :condition
-group by :"key"
-order by rows desc, key collate "C" nulls first;
+with partition as (
+    select :"key"::text as key, count(*) as rows, coalesce(sum(:written), 0)::text as fingerprint
+    from :"schema".:"table"
+    where :condition
+    group by :"key"
+)
+select key, rows, fingerprint from partition order by rows desc, key collate "C" nulls first;
 
 -- part: pages  (script)
 -- Purpose: where a giant partition lies.

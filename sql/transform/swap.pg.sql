@@ -24,8 +24,12 @@ select clock_timestamp()::text as now;
 
 -- part: readers  (statement)
 -- Purpose: who has a snapshot that is older than the last partition, and would see holes in the version?
--- Inputs:  $1 when all partitions were done, as text.
+-- Inputs:  $1 when all partitions were done, as text; $2 the name of the job's lock (see lock_job): workers that have it or wait for
+--          it read nothing.
 -- Outputs: a row each, in words.
+with key as (
+    select hashtextextended($2, 2) as value
+)
 select
     'session ' || pid || ' of ' || coalesce(usename, 'somebody') || coalesce(' (' || nullif(application_name, '') || ')', '')
         || ', in a transaction since ' || to_char(xact_start at time zone 'UTC', 'HH24:MI:SS "UTC"') as reader
@@ -35,6 +39,11 @@ where datname = current_database()
     and backend_type = 'client backend'
     and backend_xmin is not null
     and xact_start < $1::text::timestamptz
+    and not exists (
+        select from pg_locks join key
+            on pg_locks.classid::bigint = (key.value >> 32) & 4294967295 and pg_locks.objid::bigint = key.value & 4294967295
+        where pg_locks.pid = pg_stat_activity.pid and pg_locks.locktype = 'advisory' and pg_locks.objsubid = 1
+    )
 order by xact_start, pid;
 
 -- part: views  (statement, inside the transaction)

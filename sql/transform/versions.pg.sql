@@ -9,7 +9,7 @@
 select pg_advisory_xact_lock(hashtextextended($1, 2));
 
 -- part: newest  (statement)
--- Purpose: the version of a job that counts: the one that is being made, else the last one of all.
+-- Purpose: the version of a job that counts: the one that is being made, else the one in place.
 -- Inputs:  $1 job; :"ledger".
 -- Outputs: at most one row: version_id, hash, state, version_table, target_schema, target_table, is_in_place, old_table, plan,
 --          planned_at as text.
@@ -17,7 +17,7 @@ select
     version_id, hash, state, version_table, target_schema, target_table, is_in_place, old_table, plan,
     to_char(planned_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as planned
 from :"ledger".transform_versions
-where job = $1 and state <> 'superseded'
+where job = $1 and state in ('open', 'paused', 'swapped')
 order by state in ('open', 'paused') desc, planned_at desc
 limit 1;
 

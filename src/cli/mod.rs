@@ -75,6 +75,14 @@ fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
         .map(|name| datasets::named(&name).expect("a possible value is the name of a dataset"))
 }
 
+/// What can be shown: the datasets, and the cleaning of a table in partitions.
+fn demonstrated() -> PossibleValuesParser {
+    let names = datasets::ALL.iter().map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
+    let transform =
+        PossibleValue::new("transform").help("a large table, cleaned in partitions by several workers");
+    PossibleValuesParser::new(names.chain([transform]))
+}
+
 /// What a dataset's rows can be completed with, by name.
 fn enrichment() -> PossibleValuesParser {
     let known = datasets::ALL.iter().filter_map(|dataset| dataset.enrichment);
@@ -421,9 +429,9 @@ pub struct SampleArgs {
 
 #[derive(Args)]
 pub struct DemoArgs {
-    /// The dataset [default: the first]
-    #[arg(value_parser = dataset())]
-    pub dataset: Option<&'static Dataset>,
+    /// What is shown: a dataset, or `transform` [default: the first dataset]
+    #[arg(value_name = "DATASET|transform", value_parser = demonstrated())]
+    pub what: Option<String>,
     #[command(flatten)]
     pub sizes: DemoSizes,
     /// Folder for all that the demo makes

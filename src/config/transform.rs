@@ -1,6 +1,6 @@
 //! The configuration of `merganser transform`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::DatabaseConfig;
@@ -89,6 +89,13 @@ impl TransformConfig {
             worker,
             said: SaidUrl(job.database.database_url.clone().unwrap_or_default()),
         })
+    }
+
+    /// Of the demo: everything as it is by default, but a lease that is over soon.
+    pub fn of_demo(database: DatabaseConfig, job: &Path, said: &str) -> Self {
+        let worker = WorkerConfig { lease: Duration::from_secs(3), ..WorkerConfig::default() };
+        let job = job.to_owned();
+        Self { database, job, in_place: false, anew: false, worker, said: SaidUrl(said.into()) }
     }
 
     /// Validates the arguments of a command that needs nothing but the job.

@@ -68,7 +68,7 @@ pub async fn complete(
             }
             let analyze = [("schema", table.table.schema.as_str()), ("table", &table.table.table)];
             other.run("look at the new table", &sql::render(sql::TRANSFORM_LOOK_AT_ROWS, &analyze)).await?;
-            swap::wait_for_readers(other, config.swap_wait).await?;
+            swap::wait_for_readers(other, &lock, config.swap_wait).await?;
             let old = swap::swap(other, version, table, config.swap_wait).await?;
             Ok(Completed::Swapped { old })
         })

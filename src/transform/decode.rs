@@ -34,7 +34,7 @@ pub enum DecodeError {
 pub struct Decoder {
     columns: Vec<PgColumn>,
     schema: SchemaRef,
-    builders: Vec<Cells>,
+    builders: Vec<CellBuilder>,
     held: Held,
     batches: Vec<RecordBatch>,
     /// The beginning of a row whose rest has not come.
@@ -64,7 +64,7 @@ impl Decoder {
     pub fn new(columns: &[PgColumn]) -> Self {
         Self {
             schema: schema(columns),
-            builders: columns.iter().map(|column| Cells::new(column.wire())).collect(),
+            builders: columns.iter().map(|column| CellBuilder::new(column.wire())).collect(),
             columns: columns.to_vec(),
             held: Held::default(),
             batches: Vec::new(),
@@ -148,7 +148,7 @@ impl Decoder {
 
     fn flush(&mut self) {
         if self.held.rows > 0 {
-            let arrays = self.builders.iter_mut().map(Cells::finish).collect();
+            let arrays = self.builders.iter_mut().map(CellBuilder::finish).collect();
             let batch = RecordBatch::try_new(self.schema.clone(), arrays);
             self.batches.push(batch.expect("each column has a cell a row, of the type of the schema"));
             self.held = Held::default();
@@ -189,7 +189,7 @@ fn length(bytes: &[u8], at: usize) -> Option<i32> {
 }
 
 /// The cells of one column.
-enum Cells {
+enum CellBuilder {
     Bool(BooleanBuilder),
     Int16(Int16Builder),
     Int32(Int32Builder),
@@ -210,7 +210,7 @@ fn number<const N: usize>(value: &[u8]) -> Result<[u8; N], &'static str> {
     value.try_into().map_err(|_| WIDTH)
 }
 
-impl Cells {
+impl CellBuilder {
     fn new(wire: Wire) -> Self {
         match wire {
             Wire::Bool => Self::Bool(BooleanBuilder::new()),

@@ -47,7 +47,7 @@ pub fn encode(batch: &RecordBatch, places: &[usize], out: &mut Encoded) -> Resul
 }
 
 /// The partitions of a group by their keys, to count rows by.
-pub struct Keys {
+pub struct KeyPlaces {
     /// By the key as COPY writes it.
     places: HashMap<String, usize>,
     none: Option<usize>,
@@ -55,7 +55,7 @@ pub struct Keys {
     is_padded: bool,
 }
 
-impl Keys {
+impl KeyPlaces {
     /// Of these keys, in this order.
     pub fn new<'k>(keys: impl IntoIterator<Item = Option<&'k str>>, is_padded: bool) -> Self {
         let (mut places, mut none) = (HashMap::new(), None);
@@ -105,13 +105,13 @@ pub fn shown(batch: &RecordBatch, column: usize, row: usize) -> String {
 }
 
 /// A column that can be written.
-struct Column {
+struct WritableColumn {
     array: ArrayRef,
-    kind: Written,
+    kind: WrittenAs,
 }
 
 #[derive(Clone, Copy)]
-enum Written {
+enum WrittenAs {
     Nothing,
     Bool,
     Int8,
@@ -136,7 +136,7 @@ enum Written {
     FixedBytes,
 }
 
-fn written(batch: &RecordBatch, place: usize) -> Result<Column, EncodeError> {
+fn written(batch: &RecordBatch, place: usize) -> Result<WritableColumn, EncodeError> {
     let mut array = batch.column(place).clone();
     let error = |kind: &DataType| EncodeError {
         column: batch.schema().field(place).name().clone(),
@@ -161,68 +161,68 @@ fn written(batch: &RecordBatch, place: usize) -> Result<Column, EncodeError> {
         array = cast(&array, &simple).map_err(|_| error(array.data_type()))?;
     }
     let kind = match array.data_type() {
-        DataType::Null => Written::Nothing,
-        DataType::Boolean => Written::Bool,
-        DataType::Int8 => Written::Int8,
-        DataType::Int16 => Written::Int16,
-        DataType::Int32 => Written::Int32,
-        DataType::Int64 => Written::Int64,
-        DataType::UInt8 => Written::UInt8,
-        DataType::UInt16 => Written::UInt16,
-        DataType::UInt32 => Written::UInt32,
-        DataType::UInt64 => Written::UInt64,
-        DataType::Float32 => Written::Float32,
-        DataType::Float64 => Written::Float64,
-        DataType::Decimal128(_, scale) => Written::Decimal(*scale),
-        DataType::Date32 => Written::Date,
-        DataType::Time64(TimeUnit::Microsecond) => Written::Time,
-        DataType::Timestamp(_, zone) => Written::Timestamp { is_utc: zone.is_some() },
-        DataType::Utf8 => Written::Text,
-        DataType::LargeUtf8 => Written::LargeText,
-        DataType::Utf8View => Written::TextView,
-        DataType::Binary => Written::Bytes,
-        DataType::LargeBinary => Written::LargeBytes,
-        DataType::FixedSizeBinary(_) => Written::FixedBytes,
+        DataType::Null => WrittenAs::Nothing,
+        DataType::Boolean => WrittenAs::Bool,
+        DataType::Int8 => WrittenAs::Int8,
+        DataType::Int16 => WrittenAs::Int16,
+        DataType::Int32 => WrittenAs::Int32,
+        DataType::Int64 => WrittenAs::Int64,
+        DataType::UInt8 => WrittenAs::UInt8,
+        DataType::UInt16 => WrittenAs::UInt16,
+        DataType::UInt32 => WrittenAs::UInt32,
+        DataType::UInt64 => WrittenAs::UInt64,
+        DataType::Float32 => WrittenAs::Float32,
+        DataType::Float64 => WrittenAs::Float64,
+        DataType::Decimal128(_, scale) => WrittenAs::Decimal(*scale),
+        DataType::Date32 => WrittenAs::Date,
+        DataType::Time64(TimeUnit::Microsecond) => WrittenAs::Time,
+        DataType::Timestamp(_, zone) => WrittenAs::Timestamp { is_utc: zone.is_some() },
+        DataType::Utf8 => WrittenAs::Text,
+        DataType::LargeUtf8 => WrittenAs::LargeText,
+        DataType::Utf8View => WrittenAs::TextView,
+        DataType::Binary => WrittenAs::Bytes,
+        DataType::LargeBinary => WrittenAs::LargeBytes,
+        DataType::FixedSizeBinary(_) => WrittenAs::FixedBytes,
         other => return Err(error(other)),
     };
-    Ok(Column { array, kind })
+    Ok(WritableColumn { array, kind })
 }
 
-impl Column {
+impl WritableColumn {
     fn write(&self, row: usize, out: &mut String) {
         let array = &self.array;
-        if array.is_null(row) || matches!(self.kind, Written::Nothing) {
+        if array.is_null(row) || matches!(self.kind, WrittenAs::Nothing) {
             out.push_str("\\N");
             return;
         }
         // Writing to a String cannot fail.
         let _ = match self.kind {
-            Written::Nothing => Ok(()),
-            Written::Bool => write!(out, "{}", of::<BooleanArray>(array).value(row)),
-            Written::Int8 => write!(out, "{}", array.as_primitive::<Int8Type>().value(row)),
-            Written::Int16 => write!(out, "{}", array.as_primitive::<Int16Type>().value(row)),
-            Written::Int32 => write!(out, "{}", array.as_primitive::<Int32Type>().value(row)),
-            Written::Int64 => write!(out, "{}", array.as_primitive::<Int64Type>().value(row)),
-            Written::UInt8 => write!(out, "{}", array.as_primitive::<UInt8Type>().value(row)),
-            Written::UInt16 => write!(out, "{}", array.as_primitive::<UInt16Type>().value(row)),
-            Written::UInt32 => write!(out, "{}", array.as_primitive::<UInt32Type>().value(row)),
-            Written::UInt64 => write!(out, "{}", array.as_primitive::<UInt64Type>().value(row)),
-            Written::Float32 => write!(out, "{}", array.as_primitive::<Float32Type>().value(row)),
-            Written::Float64 => write!(out, "{}", array.as_primitive::<Float64Type>().value(row)),
-            Written::Decimal(scale) => decimal(of::<Decimal128Array>(array).value(row), scale, out),
-            Written::Date => {
+            WrittenAs::Nothing => Ok(()),
+            WrittenAs::Bool => write!(out, "{}", of::<BooleanArray>(array).value(row)),
+            WrittenAs::Int8 => write!(out, "{}", array.as_primitive::<Int8Type>().value(row)),
+            WrittenAs::Int16 => write!(out, "{}", array.as_primitive::<Int16Type>().value(row)),
+            WrittenAs::Int32 => write!(out, "{}", array.as_primitive::<Int32Type>().value(row)),
+            WrittenAs::Int64 => write!(out, "{}", array.as_primitive::<Int64Type>().value(row)),
+            WrittenAs::UInt8 => write!(out, "{}", array.as_primitive::<UInt8Type>().value(row)),
+            WrittenAs::UInt16 => write!(out, "{}", array.as_primitive::<UInt16Type>().value(row)),
+            WrittenAs::UInt32 => write!(out, "{}", array.as_primitive::<UInt32Type>().value(row)),
+            WrittenAs::UInt64 => write!(out, "{}", array.as_primitive::<UInt64Type>().value(row)),
+            WrittenAs::Float32 => write!(out, "{}", array.as_primitive::<Float32Type>().value(row)),
+            WrittenAs::Float64 => write!(out, "{}", array.as_primitive::<Float64Type>().value(row)),
+            WrittenAs::Decimal(scale) => decimal(of::<Decimal128Array>(array).value(row), scale, out),
+            WrittenAs::Date => {
                 day(i64::from(of::<Date32Array>(array).value(row)), i64::from(i32::MAX), "", out)
             }
-            Written::Time => time(of::<Time64MicrosecondArray>(array).value(row), out),
-            Written::Timestamp { is_utc } => {
+            WrittenAs::Time => time(of::<Time64MicrosecondArray>(array).value(row), out),
+            WrittenAs::Timestamp { is_utc } => {
                 timestamp(of::<TimestampMicrosecondArray>(array).value(row), is_utc, out)
             }
-            Written::Text => escaped(of::<StringArray>(array).value(row), out),
-            Written::LargeText => escaped(of::<LargeStringArray>(array).value(row), out),
-            Written::TextView => escaped(of::<StringViewArray>(array).value(row), out),
-            Written::Bytes => bytes(of::<BinaryArray>(array).value(row), out),
-            Written::LargeBytes => bytes(of::<LargeBinaryArray>(array).value(row), out),
-            Written::FixedBytes => bytes(of::<FixedSizeBinaryArray>(array).value(row), out),
+            WrittenAs::Text => escaped(of::<StringArray>(array).value(row), out),
+            WrittenAs::LargeText => escaped(of::<LargeStringArray>(array).value(row), out),
+            WrittenAs::TextView => escaped(of::<StringViewArray>(array).value(row), out),
+            WrittenAs::Bytes => bytes(of::<BinaryArray>(array).value(row), out),
+            WrittenAs::LargeBytes => bytes(of::<LargeBinaryArray>(array).value(row), out),
+            WrittenAs::FixedBytes => bytes(of::<FixedSizeBinaryArray>(array).value(row), out),
         };
     }
 }
@@ -359,9 +359,9 @@ mod tests {
         let keys = StringArray::from(vec![Some("1"), Some(" 1"), None, Some(""), Some("1 "), Some("a\tb")]);
         let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(keys)]).unwrap();
         let known = [Some("1"), None, Some(""), Some("a\tb")];
-        let places = Keys::new(known, false).places(&batch, 0).unwrap();
+        let places = KeyPlaces::new(known, false).places(&batch, 0).unwrap();
         assert_eq!(places, [Some(0), None, Some(1), Some(2), None, Some(3)]);
-        assert_eq!(Keys::new(known, true).places(&batch, 0).unwrap()[4], Some(0));
-        assert_eq!(Keys::new([Some("1")], false).places(&batch, 0).unwrap()[2], None);
+        assert_eq!(KeyPlaces::new(known, true).places(&batch, 0).unwrap()[4], Some(0));
+        assert_eq!(KeyPlaces::new([Some("1")], false).places(&batch, 0).unwrap()[2], None);
     }
 }

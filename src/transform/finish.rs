@@ -161,7 +161,8 @@ async fn remove(
     session.run("remove what was written before", &sql::render(sql::TRANSFORM_REMOVE, &variables)).await
 }
 
-async fn write(
+/// Writes clean rows; inside a transaction.
+pub async fn write(
     session: &JobSession,
     table: &CleanTable,
     rows: &CleanRows,

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Cause;
-use fields::Fields;
+use fields::JobFields;
 pub use fields::near;
 
 /// The name of the job's file in its folder.
@@ -118,7 +118,7 @@ impl Job {
             message: format!("{JOB_FILE} is not TOML: {error}"),
             hint: None,
         })?;
-        let mut root = Fields::new("", table, &["name", "source", "target", "clean", "test"])?;
+        let mut root = JobFields::new("", table, &["name", "source", "target", "clean", "test"])?;
         let name = root.text("name")?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {
@@ -155,7 +155,7 @@ const TARGET_FIELDS: &[&str] = &["table", "create", "key"];
 const CLEAN_FIELDS: &[&str] = &["sql", "python", "interpreter", "grouped", "row_wise"];
 const TEST_FIELDS: &[&str] = &["source", "truth", "key"];
 
-fn source(mut fields: Fields, schema: &str) -> Result<JobSource, Cause> {
+fn source(mut fields: JobFields, schema: &str) -> Result<JobSource, Cause> {
     let group_rows = fields.optional_number("group_rows")?.unwrap_or(20_000);
     if group_rows == 0 {
         return Err(Cause::usage(format!("{JOB_FILE}: [source] group_rows must be 1 or more")));
@@ -170,7 +170,12 @@ fn source(mut fields: Fields, schema: &str) -> Result<JobSource, Cause> {
     })
 }
 
-fn target(mut fields: Fields, source: &JobSource, folder: &Path, schema: &str) -> Result<JobTarget, Cause> {
+fn target(
+    mut fields: JobFields,
+    source: &JobSource,
+    folder: &Path,
+    schema: &str,
+) -> Result<JobTarget, Cause> {
     let table = TableName::parse(&fields.text("table")?, schema)?;
     let longest = NAME_BYTES - VERSION_MARK.len() - HASH_DIGITS;
     if table.table.len() > longest {
@@ -196,7 +201,7 @@ fn target(mut fields: Fields, source: &JobSource, folder: &Path, schema: &str) -
     })
 }
 
-fn clean(mut fields: Fields, folder: &Path) -> Result<JobCleaning, Cause> {
+fn clean(mut fields: JobFields, folder: &Path) -> Result<JobCleaning, Cause> {
     let (sql, python) = (fields.optional_text("sql")?, fields.optional_text("python")?);
     let interpreter = fields.optional_text("interpreter")?;
     let (grouped, row_wise) = (fields.optional_switch("grouped")?, fields.optional_switch("row_wise")?);
@@ -241,7 +246,7 @@ fn python_place(place: &str, interpreter: Option<String>, folder: &Path) -> Resu
     Ok(CleanWith::Python { file: file.into(), function: function.into(), interpreter })
 }
 
-fn test(mut fields: Fields, folder: &Path, schema: &str) -> Result<JobTest, Cause> {
+fn test(mut fields: JobFields, folder: &Path, schema: &str) -> Result<JobTest, Cause> {
     let truth = fields.text("truth")?;
     let is_file =
         Path::new(&truth).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));

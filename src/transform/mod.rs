@@ -23,5 +23,6 @@ pub mod session;
 pub mod status;
 pub mod swap;
 pub mod target;
+pub mod test;
 pub mod versions;
 pub mod work;

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 
 use super::columns::{PgColumn, Wire};
 use super::decode::{DecodeError, Decoder};
-use super::encode::{EncodeError, Keys};
+use super::encode::{EncodeError, KeyPlaces};
 use super::look::RawTable;
 use super::session::JobSession;
 use crate::clients::postgres::{self, PgError};
@@ -60,7 +60,7 @@ pub enum ReadError {
 pub async fn read(session: &JobSession, raw: &RawTable, wanted: &Wanted<'_>) -> Result<RawRows, ReadError> {
     let text = script(raw, wanted);
     let (batches, bytes) = copy(session, raw, &text).await?;
-    let keys = Keys::new(wanted.keys.iter().map(Option::as_deref), raw.key().is_padded());
+    let keys = KeyPlaces::new(wanted.keys.iter().map(Option::as_deref), raw.key().is_padded());
     let mut counted = vec![Counted::default(); wanted.keys.len()];
     let mut whole = Vec::with_capacity(batches.len());
     for batch in batches {
@@ -181,7 +181,7 @@ fn script(raw: &RawTable, wanted: &Wanted<'_>) -> String {
     }
 }
 
-/// Keys as the text of an array of PostgreSQL's, and whether NULL is among them.
+/// KeyPlaces as the text of an array of PostgreSQL's, and whether NULL is among them.
 pub fn key_list(keys: &[Option<String>]) -> (String, &'static str) {
     let quote = |key: &String| format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""));
     let list = keys.iter().flatten().map(quote).collect::<Vec<_>>().join(",");
@@ -197,7 +197,7 @@ pub fn apart(
     if keys.len() == 1 {
         return Ok(vec![batches.to_vec()]);
     }
-    let known = Keys::new(keys.iter().map(Option::as_deref), raw.key().is_padded());
+    let known = KeyPlaces::new(keys.iter().map(Option::as_deref), raw.key().is_padded());
     let mut apart = vec![Vec::new(); keys.len()];
     for batch in batches {
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); keys.len()];

@@ -5,7 +5,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::clean::{Cleaning, CleaningError};
 use super::columns::PgColumn;
-use super::encode::{self, EncodeError, Encoded, Keys};
+use super::encode::{self, EncodeError, Encoded, KeyPlaces};
 use super::job::near;
 use super::look::RawTable;
 use super::read::{ReadError, apart};
@@ -105,7 +105,7 @@ pub fn clean(
     batches: &[RecordBatch],
 ) -> Result<CleanRows, GroupError> {
     let mut rows = CleanRows { rows_out: vec![0; keys.len()], ..CleanRows::default() };
-    let known = Keys::new(keys.iter().map(Option::as_deref), raw.key().is_padded());
+    let known = KeyPlaces::new(keys.iter().map(Option::as_deref), raw.key().is_padded());
     let name = name(keys);
     if together || keys.len() == 1 {
         let out = cleaning.clean(&name, batches)?;
@@ -125,7 +125,7 @@ impl CleanRows {
         &mut self,
         out: &[RecordBatch],
         target: &CleanColumns,
-        known: &Keys,
+        known: &KeyPlaces,
         only: Option<usize>,
     ) -> Result<(), GroupError> {
         for batch in out.iter().filter(|batch| batch.num_rows() > 0) {

@@ -1,5 +1,7 @@
 //! Some partitions to try the cleaning on, before anything is written.
 
+use std::collections::HashMap;
+
 use arrow::record_batch::RecordBatch;
 
 use super::clean::Cleaning;
@@ -43,21 +45,22 @@ pub fn difference(
     batches: &[RecordBatch],
     together: &CleanRows,
 ) -> Result<Option<Option<String>>, GroupError> {
-    let mut lines: Vec<&str> = together.encoded.text.lines().collect();
-    lines.sort_unstable();
+    let mut lines: HashMap<&str, usize> = HashMap::new();
+    for line in together.encoded.text.lines() {
+        *lines.entry(line).or_default() += 1;
+    }
     for (key, batches) in keys.iter().zip(apart(batches, keys, raw)?) {
         let alone = rows::clean(cleaning, true, target, raw, std::slice::from_ref(key), &batches)?;
         for line in alone.encoded.text.lines() {
-            match lines.binary_search(&line) {
-                Ok(at) => {
-                    lines.remove(at);
-                }
-                Err(_) => return Ok(Some(key.clone())),
+            match lines.get_mut(line).filter(|count| **count > 0) {
+                Some(count) => *count -= 1,
+                None => return Ok(Some(key.clone())),
             }
         }
     }
     // What is left came out of nothing that one partition has.
-    Ok(if lines.is_empty() { None } else { keys.last().cloned() })
+    let is_left = lines.values().any(|count| *count > 0);
+    Ok(if is_left { keys.last().cloned() } else { None })
 }
 
 #[cfg(test)]

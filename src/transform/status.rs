@@ -18,13 +18,13 @@ pub async fn status(session: &JobSession, version: &Version) -> Result<Value, Ca
     Ok(row.try_get(0).map_err(decode)?)
 }
 
-/// The newest version of a job.
+/// The version of a job that is being made, or else the one in place.
 ///
 /// # Errors
-/// [`Cause::Refused`] if the job was never planned.
+/// [`Cause::Refused`] if there is neither.
 pub async fn newest(session: &JobSession, job: &str) -> Result<Version, Cause> {
     versions::newest(session, job).await?.ok_or_else(|| Cause::Refused {
-        message: format!("the job {job} was never planned"),
+        message: format!("no version of the job {job} is planned"),
         hint: Some("merganser transform plan JOB".into()),
     })
 }
@@ -52,14 +52,15 @@ pub async fn retry(session: &JobSession, version: &Version) -> Result<u64, Cause
 
 /// Gives up the version that is being made, if there is one; else removes the tables that versions in place have left
 /// behind. Gives the tables that went.
-pub async fn remove(session: &JobSession, job: &str, version: &Version) -> Result<Vec<String>, Cause> {
+pub async fn remove(session: &JobSession, job: &str) -> Result<Vec<String>, Cause> {
     let lock = versions::lock_name(session, job);
     session
         .transaction("remove what is not needed", async {
             session.run("limit the wait for locks", "set local lock_timeout = '10s'").await?;
             session.execute("wait for a worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
-            let is_open = version.is_open();
-            if is_open {
+            let open = versions::newest(session, job).await?.filter(Version::is_open);
+            let is_open = open.is_some();
+            if let Some(version) = open {
                 session.all("give the version up", sql::TRANSFORM_GIVE_UP, &[&version.version_id]).await?;
             }
             let mut removed = Vec::new();

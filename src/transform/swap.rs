@@ -24,24 +24,24 @@ const NOT_FREE: &str = "55P03";
 const OTHER_COLUMNS: &str = "42P16";
 
 /// A view that reads the table.
-struct Reading {
+struct DependentView {
     place: TableName,
     replace: String,
     make: String,
     comment: Option<String>,
 }
 
-/// Waits until nobody has a snapshot any more in which the last partitions are not there: he would see holes.
+/// Waits until nobody has a snapshot any more in which the last partitions are not there: he would see holes. `lock` is the job's.
 ///
 /// # Errors
 /// [`Cause::Refused`] after `limit`, with who it is.
-pub async fn wait_for_readers(session: &JobSession, limit: Duration) -> Result<(), Cause> {
+pub async fn wait_for_readers(session: &JobSession, lock: &str, limit: Duration) -> Result<(), Cause> {
     let start = Instant::now();
     let row = session.maybe("ask for the time", sql::TRANSFORM_NOW, &[]).await?;
     let done: String = row.map(|row| row.try_get(0)).transpose().map_err(decode)?.unwrap_or_default();
     let mut said = None;
     loop {
-        let rows = session.all("look for older readers", sql::TRANSFORM_READERS, &[&done]).await?;
+        let rows = session.all("look for older readers", sql::TRANSFORM_READERS, &[&done, &lock]).await?;
         let Some(row) = rows.first() else { return Ok(()) };
         let reader: String = row.try_get(0).map_err(decode)?;
         if start.elapsed() >= limit {
@@ -177,12 +177,12 @@ async fn replace(
     Ok(old)
 }
 
-async fn views(transaction: &Transaction<'_>, target: &TableName) -> Result<Vec<Reading>, PgError> {
+async fn views(transaction: &Transaction<'_>, target: &TableName) -> Result<Vec<DependentView>, PgError> {
     let failed = |error| postgres::classify(error, "look for views of the clean table");
     let rows =
         transaction.query(sql::TRANSFORM_VIEWS, &[&target.schema, &target.table]).await.map_err(failed)?;
     let view = |row: &tokio_postgres::Row| {
-        Ok(Reading {
+        Ok(DependentView {
             place: TableName { schema: row.try_get(0)?, table: row.try_get(1)? },
             replace: row.try_get(2)?,
             make: row.try_get(3)?,
@@ -194,7 +194,7 @@ async fn views(transaction: &Transaction<'_>, target: &TableName) -> Result<Vec<
 
 /// A view with the same columns is replaced, and keeps all that is on it. With others it is dropped and made, and gets its
 /// grants and its comment again.
-async fn make_again(transaction: &Transaction<'_>, view: &Reading) -> Result<(), Cause> {
+async fn make_again(transaction: &Transaction<'_>, view: &DependentView) -> Result<(), Cause> {
     let failed = |error| postgres::classify(error, format!("make the view {} again", view.place).as_str());
     transaction.batch_execute("savepoint view").await.map_err(failed)?;
     match transaction.batch_execute(&view.replace).await.map_err(failed) {

@@ -41,7 +41,7 @@ impl Version {
     }
 }
 
-/// The version of a job that counts: the one that is being made, else the last one. `None`: the job was never planned.
+/// The version of a job that counts: the one that is being made, else the one in place. `None`: there is neither.
 pub async fn newest(session: &JobSession, job: &str) -> Result<Option<Version>, PgError> {
     let row = session.maybe("look up the job", sql::TRANSFORM_NEWEST, &[&job]).await?;
     let version = row.map(|row| {
@@ -72,7 +72,9 @@ pub async fn current(session: &JobSession, job: &Job, anew: bool) -> Result<Opti
         return Ok(is_there.then_some(newest));
     }
     let known = session.maybe("look up the job", sql::TRANSFORM_KNOWN, &[&job.name, &job.hash]).await?;
-    if known.is_none() || anew {
+    let known: Option<String> = known.map(|row| row.try_get(0)).transpose().map_err(decode)?;
+    // One that somebody dropped is no older one.
+    if anew || known.is_none_or(|state| state == "dropped") {
         return Ok(None);
     }
     Err(Cause::Refused {

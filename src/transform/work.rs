@@ -143,15 +143,20 @@ impl<'w> Worker<'w> {
             _ => {}
         }
         let name = TableName { schema: version.target_schema.clone(), table: version.version_table.clone() };
-        make_table(&session, job, &version, &name).await?;
+        let id = WorkerId { worker, version: version.version_id };
         let raw = RawTable::look(&other, job, &job.source.table).await?;
-        let clean = target::columns(&other, job, &name).await?;
+        let Some(clean) = table_of(&session, job, &version, &name, &id).await? else {
+            // Others have ended it meanwhile.
+            return match id.open(&session).await?.state.as_str() {
+                "swapped" => Ok(Err(WorkEnd::InPlace { old: None })),
+                _ => Err(given_up(job, &version)),
+            };
+        };
         let schemas = (&columns::schema(&raw.columns), &columns::schema(&clean.columns));
         let cleaning =
             Cleaning::open(job, workspace.path(), config.worker.duckdb(), schemas).map_err(|error| {
                 Cause::Refused { message: format!("the cleaning cannot be: {error}"), hint: None }
             })?;
-        let id = WorkerId { worker, version: version.version_id };
         id.enlist(&session, config.worker.lease).await?;
         let heart = Heart::start(url.clone(), config.database.clone(), id, config.worker.lease);
         let table = CleanTable { table: name, key: job.target.key.clone(), is_in_place: version.is_in_place };
@@ -346,24 +351,26 @@ impl<'w> Worker<'w> {
     }
 }
 
-/// Makes the table of a version, if no other worker has.
-async fn make_table(
+/// The columns of a version's table, which is made if no other worker has; `None`: the version is not open any more, and its
+/// table has another name, or is gone.
+async fn table_of(
     session: &JobSession,
     job: &Job,
     version: &Version,
     name: &TableName,
-) -> Result<(), Cause> {
-    if version.is_in_place || look::relation(session, name).await?.is_some() {
-        return Ok(());
-    }
+    id: &WorkerId,
+) -> Result<Option<CleanColumns>, Cause> {
     let lock = versions::lock_name(session, &job.name);
     session
         .transaction("make the new table", async {
             session.execute("wait for another worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
-            match look::relation(session, name).await? {
-                Some(_) => Ok(()),
-                None => target::make(session, job, name).await,
+            if !["open", "paused"].contains(&id.open(session).await?.state.as_str()) {
+                return Ok(None);
             }
+            if !version.is_in_place && look::relation(session, name).await?.is_none() {
+                target::make(session, job, name).await?;
+            }
+            target::columns(session, job, name).await.map(Some)
         })
         .await
 }

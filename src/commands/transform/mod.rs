@@ -3,6 +3,7 @@
 mod dry_run;
 mod show;
 mod status;
+mod test;
 mod work;
 mod workers;
 
@@ -54,16 +55,26 @@ pub async fn run(args: TransformArgs, report: &Report) -> Result<Exit, Failure> 
             let job = read(&config)?;
             with_server(&config, async |server| status::run(&config, &job, server, &args).await).await
         }
-        TransformAction::Test(_) => Err(Cause::Refused {
-            message: "this merganser cannot compare a job's sample with its truth yet".into(),
-            hint: Some("merganser transform plan JOB tries the cleaning; --dry-run shows first rows".into()),
+        TransformAction::Test(args) => {
+            let config = TransformConfig::from_test(&args)?;
+            let job = read_to_clean(&config)?;
+            with_server(&config, async |server| test::run(&config, &job, server).await).await
         }
-        .into()),
         TransformAction::Pause(args) => control(&args, Word::Pause).await,
         TransformAction::Resume(args) => control(&args, Word::Resume).await,
         TransformAction::Retry(args) => control(&args, Word::Retry).await,
-        TransformAction::Drop(args) => control(&args, Word::Drop).await,
+        TransformAction::Drop(args) => drop_tables(&args).await,
     }
+}
+
+/// Plans a job and has workers of this machine do it.
+pub async fn run_workers(
+    config: &TransformConfig,
+    server: &Server,
+    number: usize,
+    report: &Report,
+) -> Result<Exit, Failure> {
+    workers::run(config, &read(config)?, server, number, report).await
 }
 
 fn read(config: &TransformConfig) -> Result<Job, Cause> {
@@ -114,7 +125,6 @@ enum Word {
     Pause,
     Resume,
     Retry,
-    Drop,
 }
 
 async fn control(args: &JobArgs, word: Word) -> Result<Exit, Failure> {
@@ -137,15 +147,23 @@ async fn control(args: &JobArgs, word: Word) -> Result<Exit, Failure> {
                 let groups = retry(&session, &version).await?;
                 format!("{name}: {} poison group(s) wait again.\n", count(groups))
             }
-            Word::Drop => {
-                let removed = remove(&session, &job.name, &version).await?;
-                match removed.is_empty() {
-                    true => format!("{}: there was nothing to remove.\n", job.name),
-                    false => format!("Removed: {}.\n", removed.join(", ")),
-                }
-            }
         };
         say(&said);
+        Ok(Exit::Done)
+    })
+    .await
+}
+
+async fn drop_tables(args: &JobArgs) -> Result<Exit, Failure> {
+    let config = TransformConfig::from_job(args)?;
+    let job = read(&config)?;
+    with_server(&config, async |server| {
+        let session = JobSession::open_ledger(&server.url, &config.database).await?;
+        let removed = remove(&session, &job.name).await?;
+        say(&match removed.is_empty() {
+            true => format!("{}: there was nothing to remove.\n", job.name),
+            false => format!("Removed: {}.\n", removed.join(", ")),
+        });
         Ok(Exit::Done)
     })
     .await

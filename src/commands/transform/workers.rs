@@ -24,7 +24,7 @@ const RESTARTS: usize = 40;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// A worker's process.
-struct Started {
+struct WorkerProcess {
     child: Child,
     /// Its exit code, once it has one.
     code: Option<i32>,
@@ -55,7 +55,7 @@ pub async fn run(
     }
     let mut workers = Vec::new();
     for _ in 0..number {
-        workers.push(Started { child: start(config, number)?, code: None });
+        workers.push(WorkerProcess { child: start(config, number)?, code: None });
     }
     let bar = report.records_bar(&job.name, 0);
     let mut restarts = 0;
@@ -98,7 +98,7 @@ pub async fn run(
 }
 
 /// What all of them together came to.
-async fn end(session: &JobSession, job: &Job, workers: &[Started]) -> Result<Exit, Failure> {
+async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Result<Exit, Failure> {
     let version = newest(session, &job.name).await?;
     let found = status(session, &version).await?;
     say(&show::status(&found));
@@ -143,7 +143,7 @@ fn start(config: &TransformConfig, number: usize) -> Result<Child, Cause> {
 }
 
 /// Tells all workers to give their claims back, and waits for them.
-async fn stop(workers: &mut [Started]) {
+async fn stop(workers: &mut [WorkerProcess]) {
     for worker in workers.iter().filter(|worker| worker.code.is_none()) {
         let id = worker.child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32));
         if let Some(id) = id {

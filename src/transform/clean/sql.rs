@@ -31,7 +31,7 @@ impl SqlCleaning {
             format!("{} {}", sql::identifier(field.name()), duck_type(field.data_type()))
         };
         let columns = schema.fields().iter().map(column).collect::<Vec<_>>().join(", ");
-        let raw = sql::render(sql::TRANSFORM_RAW, &[("columns", &columns)]);
+        let raw = sql::render(sql::TRANSFORM_RAW, &[("raw_columns", &columns)]);
         staging.run("make the table raw", &raw)?;
         // It is bound to `raw` whenever it is asked.
         let script = sql::render(sql::TRANSFORM_CLEANED, &[("query", one_query(query))]);

@@ -9,12 +9,12 @@ use crate::error::Cause;
 const NEAR: usize = 2;
 
 /// What is left of a section.
-pub(super) struct Fields {
+pub(super) struct JobFields {
     section: String,
     table: Table,
 }
 
-impl Fields {
+impl JobFields {
     /// # Errors
     /// A field that is not among the known ones.
     pub fn new(section: &str, table: Table, known: &[&str]) -> Result<Self, Cause> {

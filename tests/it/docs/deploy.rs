@@ -347,8 +347,10 @@ fn the_work_queue_fits_the_exit_codes_of_a_worker() {
     assert_eq!((codes.operator.as_str(), codes.values.as_slice()), ("In", expected.as_slice()));
     let (queued, weekly) = (pod(spec), pod(&job_specs()[0]));
     let args = container(&queued).args.clone().expect("there are arguments");
-    Cli::try_parse_from(["merganser".to_owned()].into_iter().chain(args.clone())).expect("they are arguments");
-    let memory = args.iter().position(|word| word == "--memory").map(|at| args[at + 1].parse::<u64>().unwrap());
+    Cli::try_parse_from(["merganser".to_owned()].into_iter().chain(args.clone()))
+        .expect("they are arguments");
+    let memory =
+        args.iter().position(|word| word == "--memory").map(|at| args[at + 1].parse::<u64>().unwrap());
     let limit = container(&queued).resources.as_ref().unwrap().limits.as_ref().unwrap()["memory"].0.clone();
     let limit: u64 = limit.strip_suffix("Mi").expect("MiB").parse().unwrap();
     assert!(memory.is_some_and(|memory| memory <= limit * 3 / 4), "{memory:?} of {limit}");

@@ -17,7 +17,8 @@ struct Group(Child);
 
 impl Group {
     fn start(command: &mut Command) -> Self {
-        let command = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let command =
+            command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().expect("it starts"))
     }
 
@@ -82,7 +83,8 @@ async fn dask_starts_workers_and_replaces_one_that_is_killed() {
         let status = client.wait().unwrap();
         (status, std::io::read_to_string(client.stderr.take().unwrap()).unwrap())
     });
-    let (status, said) = tokio::time::timeout(Duration::from_secs(120), ended).await.expect("in time").unwrap();
+    let (status, said) =
+        tokio::time::timeout(Duration::from_secs(120), ended).await.expect("in time").unwrap();
     assert!(status.success(), "{said}");
     world.assert_whole().await;
     assert_eq!(world.status()["state"], "swapped");
