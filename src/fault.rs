@@ -84,6 +84,8 @@ pub const WORKER_POINTS: &[&str] = &[
     // The rows are written, and the ledger says so; nothing is committed.
     "transform.before_commit",
     "transform.finished",
+    // The tables have changed places, and nothing is committed.
+    "transform.swapping",
 ];
 
 /// A test has a run fail at a point.

@@ -5,14 +5,19 @@
 -- part: enlist  (statement)
 -- Purpose: a worker begins, or has got another session.
 -- Inputs:  $1 worker_id, $2 version_id, $3 host, $4 process id, $5 version of the program, $6 lease in seconds, $7 process id of
---          the session that writes, $8 when it began, as text; :"ledger".
+--          the session that writes, $8 when it began, as text, $9 and $10 the same of the session that swaps; :"ledger".
 -- Outputs: its row.
 insert into :"ledger".transform_workers (
-    worker_id, version_id, host, process_id, program, lease_seconds, lease_until, session_id, session_begin
+    worker_id, version_id, host, process_id, program, lease_seconds, lease_until, session_id, session_begin, second_id,
+    second_begin
 )
-values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $6::integer), $7, $8)
+values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $6::integer), $7, $8, $9, $10)
 on conflict (worker_id) do update
-set lease_until = excluded.lease_until, session_id = excluded.session_id, session_begin = excluded.session_begin;
+set lease_until = excluded.lease_until,
+    session_id = excluded.session_id,
+    session_begin = excluded.session_begin,
+    second_id = excluded.second_id,
+    second_begin = excluded.second_begin;
 
 -- part: beat  (statement)
 -- Purpose: a worker lives.
@@ -103,21 +108,19 @@ where lost.version_id = $1
 returning lost.group_no, lost.losses;
 
 -- part: end_sessions  (statement)
--- Purpose: end the sessions of workers whose lease is over and that hold claims still: one that sleeps in the middle of its
---          commit holds the row that says so.
+-- Purpose: end the sessions of workers whose lease is over: one that sleeps in the middle of its commit holds the row that says
+--          so, and one that sleeps while two tables change places holds all readers up.
 -- Inputs:  $1 version_id; :"ledger".
 -- Outputs: how many.
 select count(pg_terminate_backend(session.pid))
-from pg_stat_activity as session
-    join :"ledger".transform_workers as worker
+from :"ledger".transform_workers as worker
+    join pg_stat_activity as session
         on worker.session_id = session.pid and worker.session_begin::timestamptz = session.backend_start
+        or worker.second_id = session.pid and worker.second_begin::timestamptz = session.backend_start
 where worker.version_id = $1
+    and worker.ended_at is null
     and worker.lease_until < clock_timestamp()
-    and session.usename = current_user
-    and exists (
-        select from :"ledger".transform_groups as running
-        where running.version_id = $1 and running.worker_id = worker.worker_id and running.status = 'running'
-    );
+    and session.usename = current_user;
 
 -- part: open_groups  (statement)
 -- Purpose: what is left to do?

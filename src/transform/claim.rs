@@ -60,10 +60,15 @@ pub struct Open {
 }
 
 impl WorkerId {
-    /// Enters the worker, or the session that it has got now.
-    pub async fn enlist(&self, session: &JobSession, lease: Duration) -> Result<(), PgError> {
-        let (pid, begin) = session.watch.session();
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
+    /// Enters the worker, or the sessions that it has got now.
+    pub async fn enlist(
+        &self,
+        session: &JobSession,
+        second: &JobSession,
+        lease: Duration,
+    ) -> Result<(), PgError> {
+        let ((pid, begin), (second, second_begin)) = (session.watch.session(), second.watch.session());
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
             &self.worker,
             &self.version,
             &machine::host(),
@@ -72,6 +77,8 @@ impl WorkerId {
             &(lease.as_secs() as i32),
             &pid,
             &begin,
+            &second,
+            &second_begin,
         ];
         session.execute("enter the worker", sql::TRANSFORM_ENLIST, &values).await.map(drop)
     }

@@ -64,6 +64,10 @@ pub async fn ensure(
     job: &Job,
     options: &PlanOptions<'_>,
 ) -> Result<(Version, bool), Cause> {
+    // Whoever has the lock may sleep: it is asked for only where it is needed.
+    if let Some(version) = versions::current(session, job, options.anew).await? {
+        return Ok((version, false));
+    }
     let lock = versions::lock_name(session, &job.name);
     session
         .transaction("plan the job", async {

@@ -87,9 +87,12 @@ impl JobSession {
                 Ok(value)
             }
             Err(error) => {
-                // A connection that is lost rolls back by itself.
-                let _ = self.run(what, "rollback").await;
-                Err(error)
+                // A connection that is lost rolls back by itself, and locks are lost with it: what else went wrong may
+                // come of that.
+                match self.run(what, "rollback").await {
+                    Err(lost) if self.connection.is_closed() => Err(lost.into()),
+                    _ => Err(error),
+                }
             }
         }
     }

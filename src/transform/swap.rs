@@ -13,6 +13,7 @@ use super::session::{JobSession, decode};
 use super::versions::Version;
 use crate::clients::postgres::{self, PgError};
 use crate::error::Cause;
+use crate::fault;
 use crate::schema::Grants;
 use crate::sql;
 
@@ -126,6 +127,7 @@ async fn attempt(
                 None
             }
         };
+        fault::point!("transform.swapping");
         let swapped = transaction.query_opt(&mark, &[&version.version_id, &old]).await.map_err(failed)?;
         if swapped.is_none() {
             return Err(Cause::Refused {

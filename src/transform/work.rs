@@ -78,7 +78,7 @@ struct Worker<'w> {
 /// # Errors
 /// What stands in the way of a plan; a version that was superseded or dropped; a server that is gone for minutes.
 pub async fn work(config: &TransformConfig, url: &PgUrl, job: &Job, worker: Uuid) -> Result<WorkEnd, Cause> {
-    let mut open = match Worker::open(config, url, job, worker).await? {
+    let mut open = match begin(config, url, job, worker).await? {
         Ok(open) => open,
         Err(end) => return Ok(end),
     };
@@ -86,7 +86,10 @@ pub async fn work(config: &TransformConfig, url: &PgUrl, job: &Job, worker: Uuid
         match open.step().await {
             Ok(None) => {}
             Ok(Some(end)) => {
-                open.id.leave(&open.session, true).await?;
+                // It has no claims any more; only the ledger would not say that it has ended.
+                if let Err(error) = open.id.leave(&open.session, true).await {
+                    tracing::debug!("the end of the worker was not noted: {error}");
+                }
                 return Ok(end);
             }
             Err(Cause::Postgres(error)) if is_outage(&error) => open.reconnect(error).await?,
@@ -95,6 +98,30 @@ pub async fn work(config: &TransformConfig, url: &PgUrl, job: &Job, worker: Uuid
                 let _ = open.id.leave(&open.session, true).await;
                 return Err(error);
             }
+        }
+    }
+}
+
+/// Makes a worker ready; a connection that is lost meanwhile is made anew, but a server that was never there is not waited for.
+async fn begin<'w>(
+    config: &'w TransformConfig,
+    url: &'w PgUrl,
+    job: &'w Job,
+    worker: Uuid,
+) -> Result<Result<Worker<'w>, WorkEnd>, Cause> {
+    let start = Instant::now();
+    let mut was_there = false;
+    loop {
+        match Worker::open(config, url, job, worker).await {
+            Err(Cause::Postgres(error)) if is_outage(&error) && start.elapsed() < OUTAGE => {
+                was_there |= matches!(error, PgError::ConnectionLost(_));
+                if !was_there {
+                    return Err(error.into());
+                }
+                tracing::warn!("the connection is lost, and made anew: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return other,
         }
     }
 }
@@ -144,6 +171,9 @@ impl<'w> Worker<'w> {
         }
         let name = TableName { schema: version.target_schema.clone(), table: version.version_table.clone() };
         let id = WorkerId { worker, version: version.version_id };
+        // Before any table is looked at: a lost worker may hold one, and is put aside by the heartbeat of others.
+        id.enlist(&session, &other, config.worker.lease).await?;
+        let heart = Heart::start(url.clone(), config.database.clone(), id, config.worker.lease);
         let raw = RawTable::look(&other, job, &job.source.table).await?;
         let Some(clean) = table_of(&session, job, &version, &name, &id).await? else {
             // Others have ended it meanwhile.
@@ -157,8 +187,6 @@ impl<'w> Worker<'w> {
             Cleaning::open(job, workspace.path(), config.worker.duckdb(), schemas).map_err(|error| {
                 Cause::Refused { message: format!("the cleaning cannot be: {error}"), hint: None }
             })?;
-        id.enlist(&session, config.worker.lease).await?;
-        let heart = Heart::start(url.clone(), config.database.clone(), id, config.worker.lease);
         let table = CleanTable { table: name, key: job.target.key.clone(), is_in_place: version.is_in_place };
         Ok(Ok(Self {
             config,
@@ -346,7 +374,7 @@ impl<'w> Worker<'w> {
         self.other.watch.end_session(&session.connection).await?;
         let other = JobSession::open(self.url, &self.config.database, "transform").await?;
         (self.session, self.other) = (session, other);
-        self.id.enlist(&self.session, self.config.worker.lease).await?;
+        self.id.enlist(&self.session, &self.other, self.config.worker.lease).await?;
         Ok(self.id.leave(&self.session, false).await?)
     }
 }
@@ -360,6 +388,14 @@ async fn table_of(
     name: &TableName,
     id: &WorkerId,
 ) -> Result<Option<CleanColumns>, Cause> {
+    // Whoever has the lock may sleep: it is asked for only where it is needed.
+    let is_there = look::relation(session, name).await?.is_some();
+    if is_there && id.open(session).await?.state == "open" {
+        let columns = target::columns(session, job, name).await;
+        if columns.is_ok() {
+            return columns.map(Some);
+        }
+    }
     let lock = versions::lock_name(session, &job.name);
     session
         .transaction("make the new table", async {

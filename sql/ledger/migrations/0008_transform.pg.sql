@@ -92,8 +92,10 @@ create table :"ledger".transform_workers (
     started_at timestamptz not null default clock_timestamp(),
     lease_until timestamptz not null,
     ended_at timestamptz,
-    -- The session that writes: it is ended when the lease is over.
+    -- The session that writes, and the one that swaps: they are ended when the lease is over.
     session_id integer,
-    session_begin text
+    session_begin text,
+    second_id integer,
+    second_begin text
 ) with (fillfactor = 50);
 create index transform_workers_version on :"ledger".transform_workers (version_id);

@@ -33,7 +33,7 @@ async fn a_function_of_pandas_makes_the_same_table_as_one_piece() {
     let world = World::new("transform_pandas", 5_000).await;
     pandas(&world, CLEAN);
     assert!(world.expect(0, &["plan"]).contains("companies"));
-    let said = world.expect(0, &["run", "--workers", "2"]);
+    let said = world.expect(0, &["work"]);
     world.assert_whole().await;
     // What it prints goes to the log, with the partition's name.
     assert!(said.contains("the function printed: cleaned"), "{said}");
@@ -50,7 +50,7 @@ async fn a_partition_that_the_function_cannot_clean_is_poison_and_the_others_go_
     let status = world.status();
     assert_eq!(status["partitions"]["poison"], 1, "{status}");
     // Its words and where it happened are kept.
-    let error = world.one("select max(error) from etl.transform_groups where state = 'poison'").await;
+    let error = world.one("select max(error) from etl.transform_groups where status = 'poison'").await;
     assert!(error.contains("ValueError: no such place") && error.contains("clean.py\", line"), "{error}");
     assert_eq!(world.one("select to_regclass('companies_clean') is null").await, "true");
 }

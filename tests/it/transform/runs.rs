@@ -8,7 +8,9 @@ async fn the_clean_table_is_what_the_cleaning_in_one_piece_makes() {
     let said = world.expect(0, &["plan"]);
     assert!(said.contains("20,000 rows of public.companies_raw"), "{said}");
     assert!(
-        said.contains("NULL (40 rows), empty (60 rows)") && said.contains("` 10001`, `10001 `"),
+        said.contains("NULL (40 rows), empty (60 rows)")
+            && said.contains("` 10001`")
+            && said.contains("`10001 `"),
         "{said}"
     );
     assert!(!said.contains("warning: no index"), "{said}");
@@ -150,4 +152,68 @@ async fn values_of_all_kinds_come_through_unchanged() {
     world.expect(0, &["work"]);
     let rows = |table: &str| format!("select t::text from {table} as t order by 1");
     assert_eq!(world.column(&rows("kinds_clean")).await, world.column(&rows("kinds")).await);
+}
+
+#[tokio::test]
+async fn a_sample_is_held_against_its_truth() {
+    let world = World::new("transform_test", 2_000).await;
+    world.expect(2, &["test"]);
+    let truth = super::world::IN_ONE_PIECE.replace("companies_raw", "companies_sample");
+    world
+        .run(&format!(
+            "create table companies_sample as select * from companies_raw where id <= 300;
+            create table companies_truth (id bigint, zip_code text, zip text, name text, founded date, revenue numeric(14, 2),
+                seen timestamptz, rank bigint, version integer);
+            insert into companies_truth {truth}"
+        ))
+        .await;
+    let job = std::fs::read_to_string(world.folder.path().join("job.toml")).unwrap();
+    let with = |truth: &str, key: &str| {
+        world.put(
+            "job.toml",
+            &format!("{job}[test]\nsource = \"companies_sample\"\ntruth = \"{truth}\"\n{key}\n"),
+        );
+    };
+    for key in ["", "key = \"id\""] {
+        with("companies_truth", key);
+        assert!(world.expect(0, &["test"]).contains("294 of the truth: the same"));
+    }
+    world.run("update companies_truth set name = 'OTHER' where id = 7; update companies_truth set founded = '2000-01-01' where id = 14; delete from companies_truth where id = 9").await;
+    let said = world.expect(1, &["test"]);
+    assert!(said.contains("3 difference(s)") && said.contains("`7`: name is `FIRM 7"), "{said}");
+    assert!(said.contains("`14`: founded is NULL, and should be `2000-01-01`"), "{said}");
+    assert!(said.contains("`9`: 1 row(s) that should not be"), "{said}");
+    // A CSV that says less; in quotes stands an empty text, without them NULL.
+    world.run("delete from companies_sample where id not in (3, 333)").await;
+    world.run("insert into companies_sample select * from companies_raw where id = 333").await;
+    world.put("truth.csv", "id,zip_code,revenue\n333,\"\",3.33\n3,00015,0.03\n");
+    with("truth.csv", "");
+    world.expect(0, &["test"]);
+    world.put("truth.csv", "id,zip_code,revenue\n333,,3.33\n3,00015,0.03\n");
+    assert!(world.expect(1, &["test"]).contains("there is no row (`333`, NULL, `3.33`)"));
+    world.put("truth.csv", "id,zpi_code\n333,\n");
+    assert!(world.expect(1, &["test"]).contains("did you mean `zip_code`?"));
+    // Nothing is left of it.
+    assert_eq!(
+        world.one("select count(*) from pg_tables where tablename like 'companies_clean%'").await,
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn the_demo_kills_a_worker_and_swaps_a_version() {
+    let database = crate::support::postgres::plain_database("transform_demo").await;
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("demo").display().to_string();
+    let args = ["demo", "transform", "--dir", &folder, "--database-url", &database.url()].map(str::to_owned);
+    let output = crate::support::merganser(args, [("MERGANSER_QUIET", "yes")]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.matches("is in place as public.companies_clean").count(), 2, "{said}");
+    assert!(said.contains("What to try next"), "{said}");
+    let client = database.client().await;
+    let row = client
+        .query_one("select count(*), count(*) filter (where name = lower(name)) from companies_clean", &[]);
+    let row = row.await.unwrap();
+    assert!(row.get::<_, i64>(0) > 10_000 && row.get::<_, i64>(0) == row.get::<_, i64>(1));
 }

@@ -179,3 +179,56 @@ async fn the_older_of_two_workers_refuses_to_go_on() {
         "1"
     );
 }
+
+/// How far it is can be seen while workers are at it, from another program.
+#[tokio::test]
+async fn status_shows_what_is_going_on() {
+    let world = World::new("transform_status", 4_000).await;
+    let hold = world.folder.path().join("hold");
+    let worker = world.start(&["work"], &format!("transform.read@4=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    let status = world.status();
+    assert_eq!((&status["state"], &status["workers"]), (&"running".into(), &1.into()), "{status}");
+    let partitions = &status["partitions"];
+    let figure = |name: &str| partitions[name].as_i64().unwrap();
+    assert!(figure("done") > 0 && figure("running") > 0 && figure("waiting") > 0, "{partitions}");
+    let all: i64 = ["waiting", "running", "done", "failed", "poison"].iter().map(|name| figure(name)).sum();
+    assert_eq!(all, figure("total"));
+    assert!(
+        status["rows_per_s"].as_f64().unwrap() > 0.0 && status["eta_s"].as_f64().unwrap() > 0.0,
+        "{status}"
+    );
+    let watching = world.start(&["status", "--watch", "--json"], "");
+    std::fs::remove_file(&hold).unwrap();
+    assert_eq!(worker.wait_with_output().unwrap().status.code(), Some(0));
+    let seen = watching.wait_with_output().unwrap();
+    let last = String::from_utf8_lossy(&seen.stdout).lines().last().unwrap().to_owned();
+    let last: serde_json::Value = serde_json::from_str(&last).unwrap();
+    assert_eq!((seen.status.code(), &last["state"]), (Some(0), &"swapped".into()));
+}
+
+/// A worker that sleeps while two tables change places holds nobody up for longer than its lease.
+#[tokio::test]
+async fn a_sleeper_in_the_middle_of_the_swap_is_put_aside() {
+    let world = World::new("transform_swap_sleeper", 1_000).await;
+    world.expect(0, &["work"]);
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    let hold = world.folder.path().join("hold");
+    let sleeper =
+        world.start(&["work", "--lease", "1"], &format!("transform.swapping=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    signal(&sleeper, Signal::STOP);
+    let other = world.start(&["work", "--lease", "1"], "");
+    let looked = Instant::now();
+    world.one("select count(*) from companies_clean").await;
+    assert!(looked.elapsed() < Duration::from_secs(1 + 5), "{:?}", looked.elapsed());
+    let output = other.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
+    std::fs::remove_file(&hold).unwrap();
+    signal(&sleeper, Signal::CONT);
+    let output = sleeper.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let old = "select count(*) from pg_tables where tablename like 'companies_clean\\_\\_%'";
+    assert_eq!(world.one(old).await, "1");
+}

@@ -36,7 +36,7 @@ async fn another_cleaning_takes_the_place_with_views_grants_and_comments() {
         where ev_class in ('named'::regclass, 'zips'::regclass) and refclassid = 'pg_class'::regclass
             and refobjid not in ('named'::regclass, 'zips'::regclass)";
     assert_eq!(world.one(reads).await, "companies_clean");
-    assert_eq!(world.one("select count(*) from first_named").await, "97");
+    assert_eq!(world.one("select count(*) from first_named").await, "98");
     let options = "select reloptions::text from pg_class where oid = 'named'::regclass";
     assert_eq!(world.one(options).await, "{security_barrier=true}");
     for (right, object) in [("select", "companies_clean"), ("select", "named")] {
