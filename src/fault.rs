@@ -86,6 +86,18 @@ pub const ASKING_POINTS: &[&str] = &[
     "gather.told",
 ];
 
+/// Points that a worker of a transform comes by, with each group.
+pub const WORKER_POINTS: &[&str] = &[
+    "transform.claimed",
+    "transform.read",
+    "transform.cleaned",
+    // The rows are written, and the ledger says so; nothing is committed.
+    "transform.before_commit",
+    "transform.finished",
+    // The tables have changed places, and nothing is committed.
+    "transform.swapping",
+];
+
 /// A test has a run fail at a point.
 #[cfg(feature = "failpoints")]
 #[derive(Debug)]
@@ -124,6 +136,12 @@ pub(crate) use {blocking_point, point};
 
 #[cfg(feature = "failpoints")]
 pub(crate) use armed::{reach, reach_blocking};
+
+/// Is there a point of this name?
+#[cfg(feature = "failpoints")]
+fn is_known(name: &str) -> bool {
+    [POINTS, ASKING_POINTS, WORKER_POINTS].iter().any(|points| points.contains(&name))
+}
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -196,7 +214,7 @@ mod armed {
         static FAULTS: LazyLock<Vec<(String, Action)>> =
             LazyLock::new(|| parse(&std::env::var("FAULTS").unwrap_or_default()));
         static TIMES: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
-        assert!(is_point(name), "{name} is not in the lists of points");
+        assert!(super::is_known(name), "{name} is not in the lists of points");
         let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
         let time = times.get_or_insert_default().entry(name.into()).or_default();
         *time += 1;
@@ -204,16 +222,12 @@ mod armed {
         FAULTS.iter().find(|(at, _)| at == "*" || *at == this).map(|(_, action)| action.clone())
     }
 
-    fn is_point(name: &str) -> bool {
-        super::POINTS.contains(&name) || super::ASKING_POINTS.contains(&name)
-    }
-
     fn parse(faults: &str) -> Vec<(String, Action)> {
         let read = |line: &str| {
             let (at, words) = line.split_once('=')?;
             let name = at.split_once('@').map_or(at, |(name, _)| name);
             let at = if at == "*" || at != name { at.to_owned() } else { format!("{at}@1") };
-            (at == "*" || is_point(name)).then_some(())?;
+            (at == "*" || super::is_known(name)).then_some(())?;
             let (word, file) = words.split_once(' ').unwrap_or((words, ""));
             let action = match word {
                 "fail" => Action::Fail,

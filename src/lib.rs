@@ -24,5 +24,6 @@ pub mod sql;
 pub mod stages;
 pub mod system;
 pub mod timeline;
+pub mod transform;
 pub mod version;
 pub mod words;

@@ -40,6 +40,15 @@ mod file {
     pub const PROMOTE_READ: &str = include_str!("../sql/promote/read.pg.sql");
     pub const PROMOTE_SLICES: &str = include_str!("../sql/promote/slices.pg.sql");
     pub const REFUSED: &str = include_str!("../sql/refused/refused.pg.sql");
+    pub const TRANSFORM_CLAIMS: &str = include_str!("../sql/transform/claims.pg.sql");
+    pub const TRANSFORM_FINISHING: &str = include_str!("../sql/transform/finish.pg.sql");
+    pub const TRANSFORM_READING: &str = include_str!("../sql/transform/read.pg.sql");
+    pub const TRANSFORM_LOOKING: &str = include_str!("../sql/transform/look.pg.sql");
+    pub const TRANSFORM_VERSIONS: &str = include_str!("../sql/transform/versions.pg.sql");
+    pub const TRANSFORM_SWAPPING: &str = include_str!("../sql/transform/swap.pg.sql");
+    pub const TRANSFORM_TESTING: &str = include_str!("../sql/transform/test.pg.sql");
+    pub const DEMO_TRANSFORM: &str = include_str!("../sql/demo/transform.pg.sql");
+    pub const TRANSFORM_CLEANING: &str = include_str!("../sql/transform/clean.duckdb.sql");
 }
 
 pub const MIGRATIONS_TABLE: &str = include_str!("../sql/ledger/migrations/table.pg.sql");
@@ -51,6 +60,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_answers", include_str!("../sql/ledger/migrations/0004_answers.pg.sql")),
     ("0005_references", include_str!("../sql/ledger/migrations/0005_references.pg.sql")),
     ("0006_asked", include_str!("../sql/ledger/migrations/0006_asked.pg.sql")),
+    ("0008_transform", include_str!("../sql/ledger/migrations/0008_transform.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -186,6 +196,10 @@ pub const REFERENCE_ROWS: &str = include_str!("../sql/reference/rows.pg.sql");
 pub const REFERENCE_EXPORT: &str = include_str!("../sql/reference/export.duckdb.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
+pub const DEMO_COMPANIES: &str = include_str!("../sql/demo/companies.pg.sql");
+pub const DEMO_COMPANIES_LOOK: &str = part(file::DEMO_TRANSFORM, "look_at_raw");
+pub const DEMO_WORKER: &str = part(file::DEMO_TRANSFORM, "worker");
+pub const DEMO_CLEAN: &str = part(file::DEMO_TRANSFORM, "clean");
 pub const DEMO_CHANGED: &str = include_str!("../sql/demo/changed.pg.sql");
 pub const DEMO_YIELDS: &str = include_str!("../sql/demo/yields.pg.sql");
 
@@ -269,6 +283,69 @@ pub const REFUSED_PARENT: &str = part(file::REFUSED, "parent");
 pub const REFUSED_CHILD: &str = part(file::REFUSED, "child");
 pub const REFUSED_LOOK: &str = part(file::REFUSED, "look");
 pub const REFUSED_PLACE: &str = part(file::REFUSED, "place");
+
+pub const TRANSFORM_ENLIST: &str = part(file::TRANSFORM_CLAIMS, "enlist");
+pub const TRANSFORM_BEAT: &str = part(file::TRANSFORM_CLAIMS, "beat");
+pub const TRANSFORM_LEAVE: &str = part(file::TRANSFORM_CLAIMS, "leave");
+pub const TRANSFORM_CLAIM: &str = part(file::TRANSFORM_CLAIMS, "claim");
+pub const TRANSFORM_MEMBERS: &str = part(file::TRANSFORM_CLAIMS, "members");
+pub const TRANSFORM_TAKE_OVER: &str = part(file::TRANSFORM_CLAIMS, "take_over");
+pub const TRANSFORM_END_SESSIONS: &str = part(file::TRANSFORM_CLAIMS, "end_sessions");
+pub const TRANSFORM_OPEN_GROUPS: &str = part(file::TRANSFORM_CLAIMS, "open_groups");
+pub const TRANSFORM_FENCE: &str = part(file::TRANSFORM_FINISHING, "fence");
+pub const TRANSFORM_OUTCOME: &str = part(file::TRANSFORM_FINISHING, "outcome");
+pub const TRANSFORM_REMOVE: &str = part(file::TRANSFORM_FINISHING, "remove");
+pub const TRANSFORM_WRITE: &str = part(file::TRANSFORM_FINISHING, "write");
+pub const TRANSFORM_PARTITIONS_DONE: &str = part(file::TRANSFORM_FINISHING, "partitions");
+pub const TRANSFORM_GROUP_DONE: &str = part(file::TRANSFORM_FINISHING, "done");
+pub const TRANSFORM_GROUP_FAILED: &str = part(file::TRANSFORM_FINISHING, "failed");
+pub const TRANSFORM_GROUP_SPLIT: &str = part(file::TRANSFORM_FINISHING, "split");
+pub const TRANSFORM_READ_BY_KEY: &str = part(file::TRANSFORM_READING, "by_key");
+pub const TRANSFORM_READ_BY_PAGES: &str = part(file::TRANSFORM_READING, "by_pages");
+pub const TRANSFORM_READ_ALL: &str = part(file::TRANSFORM_READING, "all");
+pub const TRANSFORM_RELATION: &str = part(file::TRANSFORM_LOOKING, "relation");
+pub const TRANSFORM_COLUMNS: &str = part(file::TRANSFORM_LOOKING, "columns");
+pub const TRANSFORM_KEY: &str = part(file::TRANSFORM_LOOKING, "key");
+pub const TRANSFORM_PARTITIONS: &str = part(file::TRANSFORM_LOOKING, "partitions");
+pub const TRANSFORM_PAGES: &str = part(file::TRANSFORM_LOOKING, "pages");
+pub const TRANSFORM_CHANGES: &str = part(file::TRANSFORM_LOOKING, "changes");
+pub const TRANSFORM_OBSTACLES: &str = part(file::TRANSFORM_LOOKING, "obstacles");
+pub const TRANSFORM_RIGHTS: &str = part(file::TRANSFORM_LOOKING, "rights");
+pub const TRANSFORM_LOCK_JOB: &str = part(file::TRANSFORM_VERSIONS, "lock_job");
+pub const TRANSFORM_NEWEST: &str = part(file::TRANSFORM_VERSIONS, "newest");
+pub const TRANSFORM_KNOWN: &str = part(file::TRANSFORM_VERSIONS, "known");
+pub const TRANSFORM_SUPERSEDE: &str = part(file::TRANSFORM_VERSIONS, "supersede");
+pub const TRANSFORM_BEGIN: &str = part(file::TRANSFORM_VERSIONS, "begin");
+pub const TRANSFORM_ADD_GROUPS: &str = part(file::TRANSFORM_VERSIONS, "add_groups");
+pub const TRANSFORM_ADD_PARTITIONS: &str = part(file::TRANSFORM_VERSIONS, "add_partitions");
+pub const TRANSFORM_SET_STATE: &str = part(file::TRANSFORM_VERSIONS, "set_state");
+pub const TRANSFORM_GIVE_UP: &str = part(file::TRANSFORM_VERSIONS, "give_up");
+pub const TRANSFORM_STATUS: &str = include_str!("../sql/transform/status.pg.sql");
+pub const TRANSFORM_RETRY: &str = part(file::TRANSFORM_VERSIONS, "retry");
+pub const TRANSFORM_WHOLE_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "whole_again");
+pub const TRANSFORM_MEMBERS_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "members_again");
+pub const TRANSFORM_GROUPS_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "groups_again");
+pub const TRANSFORM_SWAPPED: &str = part(file::TRANSFORM_VERSIONS, "swapped");
+pub const TRANSFORM_COUNTED: &str = part(file::TRANSFORM_SWAPPING, "counted");
+pub const TRANSFORM_NOW: &str = part(file::TRANSFORM_SWAPPING, "now");
+pub const TRANSFORM_READERS: &str = part(file::TRANSFORM_SWAPPING, "readers");
+pub const TRANSFORM_VIEWS: &str = part(file::TRANSFORM_SWAPPING, "views");
+pub const TRANSFORM_COMMENTS: &str = part(file::TRANSFORM_SWAPPING, "comments");
+pub const TRANSFORM_LOCK_TABLE: &str = part(file::TRANSFORM_SWAPPING, "lock_table");
+pub const TRANSFORM_RENAME: &str = part(file::TRANSFORM_SWAPPING, "rename");
+pub const TRANSFORM_DROP_VIEW: &str = part(file::TRANSFORM_SWAPPING, "drop_view");
+pub const TRANSFORM_COMMENT_VIEW: &str = part(file::TRANSFORM_SWAPPING, "comment_view");
+pub const TRANSFORM_LEFTOVERS: &str = part(file::TRANSFORM_SWAPPING, "leftovers");
+pub const TRANSFORM_LOOK_AT_ROWS: &str = part(file::TRANSFORM_SWAPPING, "look_at_rows");
+pub const TRANSFORM_LEFT_TABLES: &str = part(file::TRANSFORM_SWAPPING, "left_tables");
+pub const TRANSFORM_DROP_TABLE: &str = part(file::TRANSFORM_SWAPPING, "drop_table");
+pub const TRANSFORM_LAG: &str = part(file::TRANSFORM_SWAPPING, "lag");
+pub const TRANSFORM_TRUTH_TABLE: &str = part(file::TRANSFORM_TESTING, "truth_table");
+pub const TRANSFORM_TRUTH_COPY: &str = part(file::TRANSFORM_TESTING, "truth_copy");
+pub const TRANSFORM_CELLS: &str = part(file::TRANSFORM_TESTING, "cells");
+pub const TRANSFORM_RAW: &str = part(file::TRANSFORM_CLEANING, "raw");
+pub const TRANSFORM_CLEANED: &str = part(file::TRANSFORM_CLEANING, "cleaned");
+pub const TRANSFORM_CLEAN: &str = part(file::TRANSFORM_CLEANING, "clean");
 
 /// A part of a file that joins several: what is behind its line `-- part: NAME  (…)`, up to the next such line.
 ///

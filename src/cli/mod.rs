@@ -6,6 +6,7 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 pub mod environment;
+mod transform;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::dataset::{Dataset, PublishedForm};
 use crate::datasets;
 use crate::datasets::samples::{DemoSizes, SampleOf};
+pub use transform::{
+    JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs, WorkArgs,
+    WorkerArgs, WorkersArgs,
+};
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
 #[derive(Parser)]
@@ -50,6 +55,8 @@ pub enum Command {
     Map(MapArgs),
     /// Take in what rows are looked up in: check it, keep it in the store, say what changed
     Reference(Box<ReferenceArgs>),
+    /// Clean a large table in partitions, each exactly once, by any number of workers
+    Transform(Box<TransformArgs>),
     /// Write made-up data that looks like the real one
     Sample(SampleArgs),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
@@ -66,6 +73,14 @@ fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
     let names = datasets::ALL.iter().map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
     PossibleValuesParser::new(names)
         .map(|name| datasets::named(&name).expect("a possible value is the name of a dataset"))
+}
+
+/// What can be shown: the datasets, and the cleaning of a table in partitions.
+fn demonstrated() -> PossibleValuesParser {
+    let names = datasets::ALL.iter().map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
+    let transform =
+        PossibleValue::new("transform").help("a large table, cleaned in partitions by several workers");
+    PossibleValuesParser::new(names.chain([transform]))
 }
 
 /// What a dataset's rows can be completed with, by name.
@@ -429,9 +444,9 @@ pub struct SampleArgs {
 
 #[derive(Args)]
 pub struct DemoArgs {
-    /// The dataset [default: the first]
-    #[arg(value_parser = dataset())]
-    pub dataset: Option<&'static Dataset>,
+    /// What is shown: a dataset, or `transform` [default: the first dataset]
+    #[arg(value_name = "DATASET|transform", value_parser = demonstrated())]
+    pub what: Option<String>,
     #[command(flatten)]
     pub sizes: DemoSizes,
     /// Folder for all that the demo makes

@@ -19,6 +19,7 @@ pub mod summary;
 mod terminal;
 mod told;
 mod traces;
+mod transform;
 
 use clap::CommandFactory;
 
@@ -52,6 +53,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Backfill(args) => start(backfill::run(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Map(args) => start(map::run(args)),
+        Command::Transform(args) => start(transform::run(*args, &report)),
         Command::Sample(args) => sample::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

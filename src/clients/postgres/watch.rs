@@ -84,6 +84,11 @@ impl Watch {
         Self { url: url.clone(), session, show: None, follows: false }
     }
 
+    /// The session's process id and when it began, as the server has it; for others who may have to end it.
+    pub fn session(&self) -> (i32, &str) {
+        (self.session.pid, &self.session.begin)
+    }
+
     /// Has `show` told which operation begins, and what it waits for when it does not go on; for a progress bar.
     pub fn showing(self, show: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { show: Some(Arc::new(show)), ..self }

@@ -127,12 +127,22 @@ fn base_cron_job() -> CronJob {
     found.expect("the base has a CronJob")
 }
 
-fn one_off_jobs() -> Vec<Job> {
+fn single_jobs() -> Vec<Job> {
     let jobs = objects().into_iter().filter_map(|(_, object)| match object {
         Object::Job(job) => Some(*job),
         _ => None,
     });
     jobs.collect()
+}
+
+/// A work queue has many pods and no number of completions.
+fn is_work_queue(job: &Job) -> bool {
+    job.spec.as_ref().is_some_and(|spec| spec.parallelism > Some(1) && spec.completions.is_none())
+}
+
+/// Those with a single pod, which is the weekly one's.
+fn one_off_jobs() -> Vec<Job> {
+    single_jobs().into_iter().filter(|job| !is_work_queue(job)).collect()
 }
 
 /// The specs of the jobs that the manifests make, the weekly one first.
@@ -320,6 +330,37 @@ fn the_failure_policy_fits_the_exit_codes() {
     assert!(pod.termination_grace_period_seconds > Some(15), "clearing up takes as long");
 }
 
+/// A worker that succeeds ends the Job, so the codes of one that did not must never look like success, nor be tried for ever
+/// where a person is needed.
+#[test]
+fn the_work_queue_fits_the_exit_codes_of_a_worker() {
+    let queues: Vec<_> = single_jobs().into_iter().filter(is_work_queue).collect();
+    let [queue] = queues.as_slice() else { panic!("one work queue") };
+    let spec = queue.spec.as_ref().expect("a job has a spec");
+    assert_eq!(spec.completion_mode, None);
+    let rules = &spec.pod_failure_policy.as_ref().expect("there is a policy").rules;
+    let [first, second] = rules.as_slice() else { panic!("{rules:?}") };
+    assert_eq!(first.action, "Ignore");
+    assert_eq!(second.action, "FailJob");
+    let codes = second.on_exit_codes.as_ref().expect("it is of codes");
+    let expected = [Exit::Usage, Exit::SomeFailed, Exit::Locked].map(|exit| exit as i32);
+    assert_eq!((codes.operator.as_str(), codes.values.as_slice()), ("In", expected.as_slice()));
+    let (queued, weekly) = (pod(spec), pod(&job_specs()[0]));
+    let args = container(&queued).args.clone().expect("there are arguments");
+    Cli::try_parse_from(["merganser".to_owned()].into_iter().chain(args.clone()))
+        .expect("they are arguments");
+    let memory =
+        args.iter().position(|word| word == "--memory").map(|at| args[at + 1].parse::<u64>().unwrap());
+    let limit = container(&queued).resources.as_ref().unwrap().limits.as_ref().unwrap()["memory"].0.clone();
+    let limit: u64 = limit.strip_suffix("Mi").expect("MiB").parse().unwrap();
+    assert!(memory.is_some_and(|memory| memory <= limit * 3 / 4), "{memory:?} of {limit}");
+    assert_eq!(container(&queued).env_from, container(&weekly).env_from);
+    assert_eq!(container(&queued).security_context, container(&weekly).security_context);
+    assert_eq!(queued.security_context, weekly.security_context);
+    assert_eq!(queued.restart_policy, weekly.restart_policy);
+    assert_eq!(queued.service_account_name, weekly.service_account_name);
+}
+
 #[test]
 fn the_weekly_run_is_alone_and_has_a_time_zone() {
     let spec = base_cron_job().spec;
@@ -433,7 +474,7 @@ fn the_network_policy_lets_out_what_is_needed() {
     assert_eq!(label["includeTemplates"], true);
     for (name, value) in &labels {
         assert_eq!(label["pairs"][name], value.as_str());
-        for job in one_off_jobs() {
+        for job in single_jobs() {
             let own = job.spec.expect("a job has a spec").template.metadata.and_then(|meta| meta.labels);
             assert_eq!(own.expect("it has labels").get(name), Some(value));
         }

@@ -121,6 +121,16 @@ const VARIABLES: &[(&str, &str)] = &[
     ("column", "primaryclaimtotal"),
     ("is_value", "= 1"),
     ("order", "indexnumberid"),
+    ("key_type", "text"),
+    ("keys", "{a}"),
+    ("with_null", "true"),
+    ("condition", "(true)"),
+    ("expressions", "indexnumberid, xmin::text::bigint"),
+    ("written", "xmin::text::bigint"),
+    ("first_page", "0"),
+    ("end_page", "1"),
+    ("comment", "a view"),
+    ("version_id", "00000000-0000-7000-8000-000000000000"),
 ];
 
 /// What psql is given: the lines of a session.
@@ -227,6 +237,38 @@ async fn each_file_and_part_runs_as_its_header_says() {
     for table in children {
         run(&mut session, "promote/merge:insert", table.name);
     }
+    session.set("rows", "10");
+    run(&mut session, "demo/companies.pg.sql", "");
+    run(&mut session, "demo/transform:look_at_raw", "");
+    session.0 += "create table by_hand.companies_clean (zip_code text, name text, is_largest boolean);\n";
+    // A job whose raw and clean table is the same here.
+    for part in [
+        "look:partitions",
+        "look:pages",
+        "read:by_key",
+        "read:by_pages",
+        "read:all",
+        "finish:remove",
+        "finish:write",
+    ] {
+        run(&mut session, &format!("transform/{part}"), parent.name);
+    }
+    for part in [
+        "test:truth_table",
+        "test:truth_copy",
+        "test:cells",
+        "swap:leftovers",
+        "swap:look_at_rows",
+        "swap:lock_table",
+    ] {
+        run(&mut session, &format!("transform/{part}"), parent.name);
+    }
+    session.0 += "create table by_hand.replaced (id text);\ncreate view by_hand.seen as select 1 as one;\n";
+    session.set("name", "renamed");
+    run(&mut session, "transform/swap:rename", "replaced");
+    run(&mut session, "transform/swap:drop_table", "renamed");
+    run(&mut session, "transform/swap:comment_view", "seen");
+    run(&mut session, "transform/swap:drop_view", "seen");
     let mut rest: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_postgres()).collect();
     run(&mut session, "oca/10_summary_rows.pg.sql", "");
     session.0 += "delete from by_hand_etl.table_changes;\n";
@@ -362,6 +404,9 @@ const IN_DUCKDB: &[&str] = &[
     "publish/parquet:array_elements",
     "publish/parquet:parquet",
     "publish/parquet:count",
+    "transform/clean:raw",
+    "transform/clean:cleaned",
+    "transform/clean:clean",
 ];
 
 /// As the program runs them: scripts, queries that give rows, and the statements of the export beside each other.
@@ -408,6 +453,8 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
         ("columns", "status"),
         ("status", "status"),
         ("after", ""),
+        ("raw_columns", "zip_code varchar"),
+        ("query", "select * from raw"),
     ];
     variables.extend(given.iter().map(|(name, value)| (*name, value.as_str())));
     for name in IN_DUCKDB.iter().copied() {
