@@ -253,7 +253,7 @@ impl CellBuilder {
                 cells.append_option(value.map(|v| number(v).map(f64::from_be_bytes)).transpose()?);
             }
             Self::Decimal(cells, scale) => {
-                cells.append_option(value.map(|v| decimal(v, *scale)).transpose()?)
+                cells.append_option(value.map(|v| decimal(v, *scale)).transpose()?);
             }
             Self::Date(cells) => cells.append_option(value.map(date).transpose()?),
             Self::Time(cells) => {

@@ -338,7 +338,7 @@ impl<'w> Worker<'w> {
         match finished {
             Finished::Done => tracing::debug!(group, rows = rows.encoded.rows, "{name} is done"),
             Finished::Lost => {
-                tracing::warn!(group, "{name}: somebody else has the claim by now; nothing was written")
+                tracing::warn!(group, "{name}: somebody else has the claim by now; nothing was written");
             }
         }
         Ok(())
