@@ -133,6 +133,7 @@ pub const STAGED_REPLACE: &str = part(file::STAGED, "replace");
 pub const STAGED_ARRAY_LITERAL: &str = part(file::STAGED, "array_literal");
 pub const STAGED_RECORDS: &str = part(file::STAGED, "records");
 pub const STAGED_QUESTIONS: &str = part(file::ENRICHMENT, "questions");
+pub const STAGED_OPEN: &str = part(file::ENRICHMENT, "open");
 pub const STAGED_LIVE_RECORDS: &str = part(file::ENRICHMENT, "records");
 pub const STAGED_ANSWERS: &str = part(file::ENRICHMENT, "answers");
 pub const STAGED_UNANSWERED: &str = part(file::ENRICHMENT, "unanswered");

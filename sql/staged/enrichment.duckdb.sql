@@ -13,6 +13,12 @@ where key > :'after'
 order by key
 limit :limit;
 
+-- part: open  (query)
+-- Purpose: count the questions that are open.
+-- Inputs:  questions.
+-- Outputs: their number.
+select count(*) from questions;
+
 -- part: answers  (query)
 -- Purpose: some answers of an enrichment, in the order of their keys: the best of each question, or what one way said to the
 --          questions that were open.

@@ -56,7 +56,7 @@ pub struct DuckLimits {
 /// A staging store.
 pub struct Staging {
     connection: Connection,
-    threads: usize,
+    limits: DuckLimits,
 }
 
 impl Staging {
@@ -75,7 +75,12 @@ impl Staging {
             Connection::open_in_memory_with_flags(config)
         };
         let connection = open().map_err(|source| cannot("open", source))?;
-        Ok(Self { connection, threads: limits.threads })
+        Ok(Self { connection, limits })
+    }
+
+    /// The memory that the store may use before it spills.
+    pub fn memory_mib(&self) -> u64 {
+        self.limits.memory_mib
     }
 
     /// Runs a script; `operation` completes the sentence "cannot …".
@@ -106,7 +111,7 @@ impl Staging {
         };
         std::thread::scope(|scope| {
             let mut others = Vec::new();
-            for _ in 1..self.threads {
+            for _ in 1..self.limits.threads {
                 let connection = self.connection.try_clone().map_err(|source| cannot(operation, source))?;
                 others.push(scope.spawn(move || work(&connection)));
             }

@@ -64,10 +64,15 @@ impl Way {
 /// How a way answers.
 #[derive(Clone, Copy, Debug)]
 pub enum How {
-    /// By scripts over the dataset's reference, whose files are their variables: they read `questions` and add a row to
-    /// `answers` for each. Nobody is asked.
+    /// By scripts over the dataset's reference, whose files are their variables. Nobody is asked.
     Reference {
+        /// Make of the files what `scripts` look up in, too.
+        open: &'static [&'static str],
+        /// Read the rows of `questions` whose rowid is from `:from` to `:to`, and add a row to `answers` for each. They run
+        /// for one portion of the questions after the other, so that what they make fits into the store's memory.
         scripts: &'static [&'static str],
+        /// Leaves nothing of what was made.
+        close: &'static str,
         /// The edition of the scripts' rules: what was answered by others does not count.
         rules: &'static str,
     },

@@ -14,6 +14,30 @@ use crate::system::background::blocking;
 /// Questions that are read, looked up and remembered at once.
 const CHUNK: usize = 10_000;
 
+/// Questions that are looked up in the reference at once, with so much memory: what reading the reference takes is left out, and
+/// of the rest each question has some 400 bytes. Fewer at once would read the reference more often.
+pub fn portion(memory_mib: u64) -> u64 {
+    const REFERENCE_MIB: u64 = 56;
+    ((memory_mib.saturating_sub(REFERENCE_MIB) << 20) / 400).clamp(20_000, 1_000_000)
+}
+
+/// The portions of so many questions, `size` in each, as the variables of its scripts: `from` and `to`, the first and the
+/// last rowid.
+pub fn portions(questions: u64, size: u64) -> impl Iterator<Item = [(String, String); 2]> {
+    let last = questions.saturating_sub(1);
+    (0..questions).step_by(size as usize).map(move |from| {
+        let to = (from + size - 1).min(last);
+        [("from".to_owned(), from.to_string()), ("to".to_owned(), to.to_string())]
+    })
+}
+
+/// The number of questions that are open.
+pub fn open_questions(staging: &Staging) -> Result<u64, DuckError> {
+    let read = |row: &duckdb::Row<'_>| row.get::<_, i64>(0);
+    let count = staging.query("count the questions", sql::STAGED_OPEN, read)?;
+    Ok(count.first().map_or(0, |count| *count as u64))
+}
+
 /// Runs a script of an enrichment; `operation` completes the sentence "cannot …".
 pub async fn run_script(
     staging: Staging,
@@ -85,4 +109,18 @@ pub fn append(
     let mut load = staging.load()?;
     load.append_texts("answers", columns)?;
     load.commit().map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_question_is_in_one_portion() {
+        let said = |questions| {
+            let numbers = |[(_, from), (_, to)]: [(String, String); 2]| format!("{from}-{to}");
+            portions(questions, 10).map(numbers).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!([0, 1, 10, 11, 25].map(said), ["", "0-0", "0-9", "0-9 10-10", "0-9 10-19 20-24"]);
+    }
 }

@@ -16,7 +16,7 @@ use crate::dataset::enrichment::{Enrichment, EnrichmentPlan, How, Way};
 use crate::error::Cause;
 use crate::ledger::{KnownAnswer, Ledger};
 use crate::log::Report;
-use crate::run::answered::{answers, append, questions, run_script};
+use crate::run::answered::{answers, append, open_questions, portion, portions, questions, run_script};
 use crate::run::ask::{AskTally, Asking, Patience};
 use crate::run::reference;
 use crate::sql;
@@ -179,8 +179,13 @@ impl Enriching {
             tally.remembered += known;
             staging = run_script(staging, "find open questions", enrichment.open, open).await?;
             staging = match chosen.way.how {
-                How::Reference { scripts, .. } => {
-                    self.look_up(ledger, dry_run, staging, (chosen, scripts), &mut tally).await?
+                How::Reference { open, scripts, close, .. } => {
+                    staging = self.look_up(staging, chosen.way.name, (open, scripts, close)).await?;
+                    let asked;
+                    let way = (chosen.way.name, chosen.version.as_str());
+                    (staging, asked) = self.remember(ledger, dry_run, staging, way).await?;
+                    tally.asked.insert(chosen.way.name, asked);
+                    staging
                 }
                 How::Ask(ask) => {
                     self.ask(ledger, dry_run, staging, (chosen, ask), report, &mut tally).await?
@@ -206,23 +211,31 @@ impl Enriching {
         Ok((staging, tally))
     }
 
-    /// Answers the open questions by a script over the reference.
+    /// Answers the open questions by scripts over the reference, portion by portion.
     async fn look_up(
         &self,
-        ledger: &Ledger,
-        dry_run: bool,
         mut staging: Staging,
-        (chosen, scripts): (&Chosen, &'static [&'static str]),
-        tally: &mut Tally,
+        name: &str,
+        (open, scripts, close): (&[&'static str], &[&'static str], &'static str),
     ) -> Result<Staging, Cause> {
-        let name = chosen.way.name;
-        for script in scripts {
-            staging = run_script(staging, &format!("ask {name}"), script, self.reference.clone()).await?;
+        let operation = format!("ask {name}");
+        let size = portion(staging.memory_mib());
+        let count = blocking(move || open_questions(&staging).map(|count| (staging, count)));
+        let questions;
+        (staging, questions) = count.await??;
+        if questions == 0 {
+            return Ok(staging);
         }
-        let asked;
-        (staging, asked) = self.remember(ledger, dry_run, staging, (name, &chosen.version)).await?;
-        tally.asked.insert(name, asked);
-        Ok(staging)
+        for script in open {
+            staging = run_script(staging, &operation, script, self.reference.clone()).await?;
+        }
+        for variables in portions(questions, size) {
+            let variables: Vec<_> = self.reference.iter().cloned().chain(variables).collect();
+            for script in scripts {
+                staging = run_script(staging, &operation, script, variables.clone()).await?;
+            }
+        }
+        run_script(staging, &operation, close, Vec::new()).await
     }
 
     /// Asks an outside service what is open.

@@ -1,7 +1,7 @@
 -- Purpose: the Property Address Directory as the matching needs it: streets with their keys, ranges with numbers that sort.
 -- Engine:  DuckDB
 -- Inputs:  :'addresses', the directory's bobaadr.txt; :'billing', its bobabbl.txt; the macros of geocode/1_words.
--- Outputs: directory_rows, one a row of the directory that can be used; street_names, for geocode/2_keys; and
+-- Outputs: directory_rows, one a row of the directory that can be used; street_names, for geocode/5_keys; and
 --          left_out: reason and number of the rows that cannot.
 create or replace table billing_lots as
 select

@@ -1,6 +1,6 @@
 -- Purpose: streets and ranges in the form in which they are joined with typed addresses.
 -- Engine:  DuckDB
--- Inputs:  directory_rows and billing_lots of 1_directory; street_keys of geocode/2_keys.
+-- Inputs:  directory_rows and billing_lots of 1_directory; street_keys of geocode/5_keys.
 -- Outputs: streets, a borough's street or named place, by number; ranges, each in every bucket of numbers that it
 --          touches, so that a typed number meets few of them.
 create or replace table streets as

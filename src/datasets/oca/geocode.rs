@@ -8,18 +8,25 @@ use crate::dataset::Options;
 use crate::dataset::enrichment::{Backfill, Enrichment, EnrichmentPlan, How, Way};
 
 /// The city's address directory, script by script.
-const PAD: &[&str] = &[
-    include_str!("../../../sql/oca/geocode/1_words.duckdb.sql"),
-    include_str!("../../../sql/oca/geocode/2_places.duckdb.sql"),
-    include_str!("../../../sql/oca/geocode/3_lines.duckdb.sql"),
-    include_str!("../../../sql/oca/geocode/4_keys.duckdb.sql"),
-    include_str!("../../../sql/oca/geocode/5_match.duckdb.sql"),
-    include_str!("../../../sql/oca/geocode/6_answers.duckdb.sql"),
-    include_str!("../../../sql/oca/geocode/7_take.duckdb.sql"),
-];
+const PAD: How = How::Reference {
+    open: &[
+        include_str!("../../../sql/oca/geocode/1_words.duckdb.sql"),
+        include_str!("../../../sql/oca/geocode/2_reference.duckdb.sql"),
+    ],
+    scripts: &[
+        include_str!("../../../sql/oca/geocode/3_places.duckdb.sql"),
+        include_str!("../../../sql/oca/geocode/4_lines.duckdb.sql"),
+        include_str!("../../../sql/oca/geocode/5_keys.duckdb.sql"),
+        include_str!("../../../sql/oca/geocode/6_match.duckdb.sql"),
+        include_str!("../../../sql/oca/geocode/7_answers.duckdb.sql"),
+        include_str!("../../../sql/oca/geocode/8_take.duckdb.sql"),
+    ],
+    close: include_str!("../../../sql/oca/geocode/9_close.duckdb.sql"),
+    rules: "2",
+};
 
 const WAYS: &[Way] = &[
-    Way { name: "pad", how: How::Reference { scripts: PAD, rules: "2" } },
+    Way { name: "pad", how: PAD },
     Way { name: GEOSEARCH.name, how: How::Ask(&GEOSEARCH) },
     Way { name: CENSUS.name, how: How::Ask(&CENSUS) },
 ];

@@ -31,7 +31,7 @@ pub(super) const REFERENCE: Reference = Reference {
     scripts: &[
         include_str!("../../../sql/oca/geocode/1_words.duckdb.sql"),
         include_str!("../../../sql/oca/reference/1_directory.duckdb.sql"),
-        include_str!("../../../sql/oca/geocode/4_keys.duckdb.sql"),
+        include_str!("../../../sql/oca/geocode/5_keys.duckdb.sql"),
         include_str!("../../../sql/oca/reference/2_ranges.duckdb.sql"),
         include_str!("../../../sql/oca/reference/3_lots.duckdb.sql"),
     ],

@@ -6,6 +6,7 @@ use std::time::Instant;
 use merganser::clients::duckdb::Staging;
 use merganser::dataset::enrichment::How;
 use merganser::datasets::oca::OCA;
+use merganser::run::answered::{open_questions, portions};
 use merganser::sql;
 
 /// Makes the reference's tables and writes their files into a folder; gives name and file of each.
@@ -28,24 +29,29 @@ pub fn write_reference(
     files
 }
 
-/// The scripts of the directory's way.
-pub fn pad_scripts() -> &'static [&'static str] {
-    let ways = OCA.enrichment.unwrap().ways;
-    let How::Reference { scripts, .. } = ways.iter().find(|way| way.name == "pad").unwrap().how else {
-        panic!("it looks up")
-    };
-    scripts
-}
-
-/// Answers `questions`, and tells the seconds of each script.
-pub fn look_up(staging: &Staging, files: &[(&str, &str)]) -> Vec<f64> {
-    let scripts = pad_scripts();
-    // The last script hands the answers over to the engine.
-    let scripts = scripts[..scripts.len() - 1].iter();
-    let seconds = scripts.map(|script| {
+/// Answers `questions`, so many at once, into a new table `answers`, as the engine does; tells the seconds of each script.
+pub fn look_up(staging: &Staging, files: &[(&str, &str)], portion: u64) -> Vec<f64> {
+    let enrichment = OCA.enrichment.unwrap();
+    let way = enrichment.ways.iter().find(|way| way.name == "pad").unwrap();
+    let How::Reference { open, scripts, close, .. } = way.how else { panic!("it looks up") };
+    let columns = ["key", "way"].iter().chain(enrichment.columns).map(|name| format!("{name} varchar"));
+    let answers = format!("create table answers ({})", columns.collect::<Vec<_>>().join(", "));
+    staging.execute("make the answers", &answers, &[]).unwrap();
+    let ask = |script: &str, variables: &[(&str, &str)]| {
         let started = Instant::now();
-        staging.execute("ask", script, files).unwrap();
+        staging.execute("ask", script, variables).unwrap();
         started.elapsed().as_secs_f64()
-    });
-    seconds.collect()
+    };
+    let mut seconds: Vec<_> = open.iter().map(|script| ask(script, files)).collect();
+    let before = seconds.len();
+    seconds.resize(before + scripts.len(), 0.0);
+    for portion in portions(open_questions(staging).unwrap(), portion) {
+        let portion = portion.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let portion: Vec<_> = files.iter().copied().chain(portion).collect();
+        for (at, script) in scripts.iter().enumerate() {
+            seconds[before + at] += ask(script, &portion);
+        }
+    }
+    seconds.push(ask(close, &[]));
+    seconds
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use merganser::clients::duckdb::{DuckLimits, Staging};
+use merganser::run::answered::portion;
 use merganser::sql;
 
 use super::lookup::{look_up, write_reference};
@@ -163,8 +164,8 @@ fn answers(ranges: &[Range], billing: &[[u64; 5]], lots: &[u64], lines: &[Line])
     // Rendered text is put in as one variable: the lines hold colons and quotes.
     staging.execute("put the questions", ":script", &[("script", &script)]).unwrap();
     let files: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_str())).collect();
-    look_up(&staging, &files);
-    let query = "select status, bbl, bin, lat, msg from answers_pad order by key::int";
+    look_up(&staging, &files, portion(staging.memory_mib()));
+    let query = "select status, bbl, bin, lat::double, msg from answers order by key::int";
     let read = |row: &duckdb::Row<'_>| {
         Ok(Found {
             status: row.get(0)?,

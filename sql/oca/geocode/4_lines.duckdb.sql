@@ -1,11 +1,12 @@
 -- Purpose: take typed lines apart: several names of one building, house numbers, streets, what is behind them.
 -- Engine:  DuckDB
--- Inputs:  questioned of 2_places; the macros of 1_words.
--- Outputs: lines, one an address that a question names: q, part (1 is the first, which every question has, with its key), place,
---          n1 (its number), rest (street or name of a place), beyond (what follows a comma); line_more, of the lines with more
---          than one plain number: all of it, as it is typed; street_texts: what each rest may mean, the likelier first;
---          street_names, for 4_keys.
-create or replace table lines as
+-- Inputs:  questioned of 3_places; the macros of 1_words.
+-- Outputs: the views lines, one a question: q, key, place, has_line, has_number, n1 (its number), rest (street or name of a
+--          place), has_more (not just one number), beyond (what follows a comma); other_lines, further addresses that
+--          questions name, with the same columns but for the key, and part, from 2 on; line_more: all numbers of those
+--          that have more, as they are typed; street_texts: what each rest that was not met before may mean, the
+--          likelier first; street_names, for 5_keys.
+create or replace table typed_lines as
 with plain as (
     select
         q,
@@ -41,40 +42,49 @@ marked as (
         place,
         key,
         text,
-        regexp_full_match(text, '[0-9]{1,7} [A-Z0-9 ]+')
+        regexp_full_match(text, '[1-9][0-9]{0,6} [A-Z0-9 ]+')
         and not regexp_matches(
             text,
             ' (TO|AND|THRU|AKA|KNOWN|A K A|APT|APA|APR|APP|UNIT|SUI|STE|ROOM|RM|FL|BAS|BSM|PENT|PH|CELL|STORE|DUPL|ENTIRE|'
             'ALL|P O|PO |BOX)') as is_plain
     from joined
-),
-named as (
+)
+select
+    q,
+    place,
+    key,
+    is_plain,
+    case when is_plain then split_part(text, ' ', 1)::integer end as n1,
+    case when is_plain then text[instr(text, ' ') + 1:] else text end as rest
+from marked;
+
+-- The lines that have more than a number and a street.
+create or replace table hard_lines as
+with named as (
     select
         q,
         place,
         key,
-        is_plain,
         case
-            when is_plain then [text]
             -- A line of no letter and no digit is none.
-            when not regexp_matches(text, '[A-Z0-9]') then ['']
-            when contains(text, ';') or regexp_matches(text, 'AKA|A/K/A|KNOWN AS|A K A')
+            when not regexp_matches(rest, '[A-Z0-9]') then ['']
+            when contains(rest, ';') or regexp_matches(rest, 'AKA|A/K/A|KNOWN AS|A K A')
                 then list_filter(
-                    string_split(regexp_replace(text, '\b(AKA|A/K/A|A K A|ALSO KNOWN AS|KNOWN AS)\b', ';', 'g'), ';'),
+                    string_split(regexp_replace(rest, '\b(AKA|A/K/A|A K A|ALSO KNOWN AS|KNOWN AS)\b', ';', 'g'), ';'),
                     lambda part: regexp_matches(part, '[A-Z0-9]'))
-            else [text]
+            else [rest]
         end as named
-    from marked
+    from typed_lines
+    where not is_plain
 ),
 parts as (
-    select q, place, key, is_plain, generate_subscripts(texts, 1)::tinyint as part, unnest(texts) as text
+    select q, place, key, generate_subscripts(texts, 1)::integer as part, unnest(texts) as text
     from (select *, case when named = [] then [''] else named end as texts from named)
 ),
 -- 65 1/2 is one number. Brackets say nothing.
-fractions as (
+spaced as (
     select
-        * replace (trim(case
-            when is_plain then text
+        * replace (case
             when contains(text, '/') or contains(text, '(') then
                 regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
                     text,
@@ -86,14 +96,22 @@ fractions as (
                     '([0-9])[ -]*1/5\b', '\1~F', 'g'),
                     '^[^A-Z0-9]+| {2,}', ' ', 'g')
             else text
-        end, ' ,-') as text)
+        end as text)
     from parts
+),
+fractions as (
+    select
+        * replace (case
+            when starts_with(text, ' ') or starts_with(text, ',') or starts_with(text, '-')
+                or ends_with(text, ' ') or ends_with(text, ',') or ends_with(text, '-') then trim(text, ' ,-')
+            else text
+        end as text)
+    from spaced
 ),
 -- An apartment in front of the number or right behind it.
 fronts as (
     select
         * replace (case
-            when is_plain then text
             when regexp_matches(text, '^(APT|APARTMENT|UNIT|SUITE|STE|ROOM|RM|FLOOR|FL|#)') then
                 regexp_replace(text, '^(?:APT|APARTMENT|UNIT|SUITE|STE|ROOM|RM|FLOOR|FL)? ?#? ?[A-Z0-9-]+ ?,? ([0-9].*)$', '\1')
             when regexp_matches(text, '^[0-9~A-Z-]+ ?,? ?(APT|APARTMENT|UNIT|#)') then
@@ -104,12 +122,21 @@ fronts as (
         end as text)
     from fractions
 ),
-taken as (
+-- One number or two with a hyphen, a blank and something else are taken apart without the long expression below.
+seen as (
     select
         *,
-        case when is_plain then {
-            'n1': split_part(text, ' ', 1), 's1': '', 'f1': '', 'n2': '', 's2': '', 'f2': '', 'n3': '', 'm3': '', 's3': '',
-            'f3': '', 'rest': ltrim(text[instr(text, ' '):])
+        regexp_matches(text, '^[0-9]{1,7}(-[0-9]{1,7})? [^-/&~, ]')
+        and not regexp_matches(text, '^[0-9-]+ (TO|AND|THRU) [0-9]') as is_simple
+    from fronts
+),
+taken as (
+    select
+        * exclude (is_simple),
+        case when is_simple then {
+            'n1': split_part(split_part(text, ' ', 1), '-', 1), 's1': '', 'f1': '',
+            'n2': split_part(split_part(text, ' ', 1), '-', 2), 's2': '', 'f2': '', 'n3': '', 'm3': '', 's3': '',
+            'f3': '', 'rest': text[instr(text, ' ') + 1:]
         } else regexp_extract(
             text,
             '^([0-9]{1,7})-?([A-Z]{1,2})?(?:~([HTQRF]))?'
@@ -118,20 +145,20 @@ taken as (
             '(?: ?, ?| |$)(.*)$',
             ['n1', 's1', 'f1', 'n2', 's2', 'f2', 'n3', 'm3', 's3', 'f3', 'rest']
         ) end as taken
-    from fronts
+    from seen
 ),
 -- 65TH STREET has no house number.
 numbered as (
     select
-        q, place, key, part, is_plain, text, taken,
-        is_plain or taken.n1 <> '' and taken.s1 not in ('ST', 'ND', 'RD', 'TH')
+        *,
+        taken.n1 <> '' and taken.s1 not in ('ST', 'ND', 'RD', 'TH')
         and taken.s2 not in ('ST', 'ND', 'RD', 'TH') and taken.s3 not in ('ST', 'ND', 'RD', 'TH')
         and taken.rest <> '' as has_number
     from taken
 ),
 resting as (
     select
-        q, part, place, key, is_plain, has_number, taken, text <> '' as has_line,
+        q, part, place, key, has_number, taken, text <> '' as has_line,
         case when has_number then taken.rest else text end as rest
     from numbered
 ),
@@ -140,7 +167,6 @@ cut as (
     select
         * replace (
             case
-                when is_plain then rest
                 when regexp_matches(rest, '[ ,](APT|APA|APR|APP|UNIT|SUI|STE|ROOM|RM|FL|BAS|BSM|PENT|PH|CELL|STORE|DUPL|ENTIRE|ALL|P O|PO |BOX)|#|UNIT')
                     then trim(regexp_replace(
                         rest,
@@ -157,7 +183,7 @@ split as (
     select
         * replace (
             case
-                when is_plain or not contains(rest, ',') then rest
+                when not contains(rest, ',') then rest
                 -- PARK AVENUE, SOUTH is not PARK AVENUE.
                 when regexp_matches(rest, ', ?(N|S|E|W|NO|SO|NORTH|SOUTH|EAST|WEST)\b') then replace(rest, ',', ' ')
                 else trim(split_part(rest, ',', 1))
@@ -170,37 +196,52 @@ select
     q,
     part,
     place,
-    case when part = 1 then key end as key,
+    key,
     has_line,
     has_number,
     case when has_number then try_cast(taken.n1 as integer) end as n1,
     rest,
-    -- What few lines have, in one column: a column of a million texts takes sixteen megabytes, empty ones too.
-    case
-        when has_number and (
-            not is_plain and concat(taken.s1, taken.f1, taken.n2, taken.n3) <> '' or starts_with(taken.n1, '0')
-        ) then concat_ws(
-            '|', taken.n1, taken.n2, taken.n3, taken.m3, taken.s1 || fraction_text(taken.f1),
-            taken.s2 || fraction_text(taken.f2), taken.s3 || fraction_text(taken.f3))
-    end as more,
+    has_number and (concat(taken.s1, taken.f1, taken.n2, taken.n3) <> '' or starts_with(taken.n1, '0')) as has_more,
+    taken,
     nullif(beyond, '') as beyond
 from split;
 
-create or replace table line_more as
-with pieces as (
-    select q, part, string_split(more, '|') as pieces from lines where more is not null
-)
+create or replace view lines as
+select q, key, place, true as has_line, true as has_number, n1, rest, false as has_more, null::varchar as beyond
+from typed_lines
+where is_plain
+union all
+select q, key, place, has_line, has_number, n1, rest, has_more, beyond from hard_lines where part = 1;
+
+create or replace view other_lines as
+select q, part, place, has_number, n1, rest, has_more, beyond from hard_lines where part > 1;
+
+create or replace view line_more as
 select
-    q, part,
-    pieces[1] as typed1, pieces[2] as n2, pieces[3] as n3, pieces[4] as m3,
-    pieces[5] as s1, pieces[6] as s2, pieces[7] as s3
-from pieces;
+    q,
+    part,
+    taken.n1 as typed1,
+    taken.n2,
+    taken.n3,
+    taken.m3,
+    taken.s1 || fraction_text(taken.f1) as s1,
+    taken.s2 || fraction_text(taken.f2) as s2,
+    taken.s3 || fraction_text(taken.f3) as s3
+from hard_lines
+where has_more;
+
+create or replace table new_rests as
+select distinct rest
+from (select rest from lines union all select rest from other_lines)
+where rest <> '' and rest not in (select rest from known_rests);
+
+insert into known_rests select rest from new_rests;
 
 -- The street as it is typed comes first. Then without what looks like an apartment at its end, once and twice; then with
 -- a word in front that belongs to the number (`111 A BROADWAY`), and with `REAR` behind it, which is a house of its own.
 create or replace table street_texts as
 with typed as (
-    select distinct rest from lines where rest <> ''
+    select rest from new_rests
 ),
 without as (
     select

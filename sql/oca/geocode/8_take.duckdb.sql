@@ -1,6 +1,6 @@
 -- Purpose: what the address directory says, among the answers of all ways.
 -- Engine:  DuckDB
--- Inputs:  answers_pad of 6_answers.
+-- Inputs:  answers_pad of 7_answers.
 -- Outputs: rows of answers; what was made on the way to them is gone.
 insert into answers by name
 select
@@ -9,7 +9,9 @@ select
 from answers_pad;
 
 drop view answers_pad;
-drop table lines;
-drop table line_more;
 drop table found;
-drop table numbered_lots;
+drop view lines;
+drop view other_lines;
+drop view line_more;
+drop table typed_lines;
+drop table hard_lines;
