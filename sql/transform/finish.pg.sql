@@ -3,13 +3,20 @@
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/finish.pg.sql
 
 -- part: fence  (statement, inside the transaction that writes the rows)
--- Purpose: proof that the claim is still the newest.
+-- Purpose: proof that the claim is still the newest, and that the version is still made.
 -- Inputs:  $1 version_id, $2 group_no, $3 token; :"ledger".
--- Outputs: one row if it is; it stays locked until the end of the transaction.
-select group_no
-from :"ledger".transform_groups
-where version_id = $1 and group_no = $2 and token = $3 and status = 'running'
-for update;
+-- Outputs: one row if it is; it stays locked until the end of the transaction, and no other version is planned until then: two that
+--          replace partitions in place would mix them.
+select groups.group_no
+from :"ledger".transform_groups as groups
+    join :"ledger".transform_versions as version on version.version_id = groups.version_id
+where groups.version_id = $1
+    and groups.group_no = $2
+    and groups.token = $3
+    and groups.status = 'running'
+    and version.state in ('open', 'paused')
+for update of groups
+for share of version;
 
 -- part: outcome  (statement, on a new connection)
 -- Purpose: what became of a commit of which no answer came?
