@@ -22,7 +22,8 @@ use crate::words;
 /// # Errors
 /// [`Failure`] says what failed, where, and whether the database changed; the ledger has it too.
 pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure> {
-    told(config, None, report).await
+    // What a run is takes much of a stack where nothing is optimised.
+    Box::pin(told(config, None, report)).await
 }
 
 /// The same; when nothing new has come for so many days, somebody is to be told of it.
@@ -100,7 +101,7 @@ pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
     let name = format!("{} {dataset}", config.target.kind.as_str());
     let mut done = None;
     let result = start(async {
-        let summary = told(config, others.quiet_days(), report).await?;
+        let summary = Box::pin(told(config, others.quiet_days(), report)).await?;
         finished(report, &summary);
         say(&summary::render(&summary));
         Ok(done.insert(summary).exit())

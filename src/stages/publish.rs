@@ -77,7 +77,8 @@ struct Object {
 pub async fn publish(context: &Context) -> Result<Published, Cause> {
     let step = context.begin(0, "publish").await?;
     fault::point!("publish.begin");
-    let written = write(context).await;
+    // It is large, and a part of what a whole run is.
+    let written = Box::pin(write(context)).await;
     if context.aws_s3.is_some() {
         export::remove_exports(context).await;
     }
