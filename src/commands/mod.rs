@@ -15,6 +15,7 @@ pub mod show;
 mod status;
 pub mod summary;
 mod terminal;
+pub mod undo;
 
 use clap::CommandFactory;
 
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Check(args) => start(check::run(*args)),
         Command::Adopt(args) => start(adopt::run(*args, &report)),
         Command::Purge(args) => start(purge::run(*args, &report)),
+        Command::Undo(args) => start(undo::run(*args, &report)),
         Command::Reference(args) => start(reference::run(*args, &report)),
         Command::Backfill(args) => start(backfill::run(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),

@@ -11,6 +11,7 @@ mod reference;
 mod run;
 mod source;
 mod target;
+mod undo;
 
 pub use crate::cli::LoadVia;
 use crate::error::Cause;
@@ -26,6 +27,7 @@ pub use reference::ReferenceConfig;
 pub use run::RunConfig;
 pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig};
 pub use target::TargetConfig;
+pub use undo::UndoConfig;
 
 /// A variable of the environment, for what is not an option. That it is text was seen when the command line was read.
 pub fn environment(name: &str) -> Option<String> {

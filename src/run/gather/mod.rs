@@ -8,6 +8,7 @@ mod answers;
 mod asker;
 mod rate;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -161,10 +162,22 @@ impl<'a> Gathering<'a> {
         let key = key(context, asked, asking);
         let fetches = !context.target.dry_run;
         let saved = if fetches { context.ledger.saved_plan(&key).await? } else { None };
+        // What came of an answer that was undone was not wanted: it is asked for anew.
+        let undone = context.ledger.known_parts().await?.into_iter().filter(|known| known.is_undone);
+        let undone: HashSet<_> = undone.map(|known| known.name).collect();
+        let mut archived = answers.known().await?;
+        archived.retain(|part| !undone.contains(&part.name));
+        if !undone.is_empty() {
+            tracing::info!(
+                run_id = %context.run_id,
+                "{} answer(s) of the archive are not taken, since what came of them was undone",
+                undone.len()
+            );
+        }
         let plan = (asked.plan)(&PlanInput {
             options,
             want: &asking.want,
-            archived: answers.known().await?,
+            archived,
             saved: saved.as_ref(),
             now: Timestamp::now(),
             fetches,

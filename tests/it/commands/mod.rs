@@ -12,3 +12,4 @@ mod purge;
 mod reprocess;
 mod retry;
 mod secrets;
+pub mod undo;

@@ -8,4 +8,5 @@ mod matrix;
 mod network;
 mod report;
 mod soak;
+mod undo;
 mod world;

@@ -4,4 +4,5 @@ mod demo;
 mod map;
 mod runs;
 mod server;
+mod undo;
 mod world;
