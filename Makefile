@@ -67,6 +67,8 @@ deny: ## check the dependencies for known weaknesses too; needs the network
 bench: build ## measure the pipeline against its floors (some minutes), write docs/performance.md
 	cargo bench --locked --bench inner
 	cargo bench --locked --bench ratios
+	cargo bench --locked --bench ratios -- --crops --scale 0.1
 
 bench-full: build ## the same with the whole history: 1.3 million cases (an hour, 40 GB of disk)
 	cargo bench --locked --bench ratios -- --full
+	cargo bench --locked --bench ratios -- --crops

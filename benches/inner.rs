@@ -54,6 +54,7 @@ fn parse_all(sink: &mut dyn Sink) {
         limits: Limits::default(),
         only_ordinals: &[],
         slice: None,
+        holds_more: false,
     };
     (dataset().parse)(&input, sink).expect("the sample can be parsed");
 }

@@ -6,6 +6,7 @@ pub mod asked;
 pub mod derived;
 pub mod enrichment;
 pub mod map;
+mod published;
 pub mod records;
 pub mod reference;
 pub mod slice;
@@ -25,6 +26,7 @@ use map::MapOf;
 use reference::Reference;
 use slice::Slice;
 
+pub use published::{PublishedColumns, PublishedForm, PublishedTable, Reach, SplitBy};
 pub use tables::{CellSource, Column, ColumnType, Table};
 
 /// What the name of a file says.
@@ -88,34 +90,6 @@ pub struct Scripts {
     pub newest: Option<&'static str>,
 }
 
-/// One CSV that is published after a promotion.
-#[derive(Clone, Copy, Debug)]
-pub struct PublishedTable {
-    /// Its name in the dataset's folder of public or private objects.
-    pub name: &'static str,
-    pub reach: Reach,
-    pub table: &'static str,
-    pub columns: PublishedColumns,
-}
-
-/// Who may read a published object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    Public,
-    Private,
-}
-
-/// Which columns of a table are published.
-#[derive(Clone, Copy, Debug)]
-pub enum PublishedColumns {
-    /// Those that the dataset names: one that somebody added in production stays there.
-    Named,
-    /// These, in this order.
-    Only(&'static [&'static str]),
-    /// All that the table has; for private objects.
-    All,
-}
-
 /// One source of data: all that the engine must know of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Dataset {
@@ -161,6 +135,10 @@ pub struct Dataset {
     /// What `merganser map` can draw of it.
     pub map: Option<&'static MapOf>,
     pub published: &'static [PublishedTable],
+    /// In which forms, if nobody asks for others.
+    pub forms: &'static [PublishedForm],
+    /// What whoever gives the data wants everybody to be told who gets it from here.
+    pub notice: Option<&'static str>,
 }
 
 impl Dataset {
@@ -364,6 +342,8 @@ pub struct ParseInput<'a> {
     pub only_ordinals: &'a [u64],
     /// What was asked for, which every record must be in; `None`: a file, of which nobody asked anything.
     pub slice: Option<&'a Slice>,
+    /// The file holds more than that, which is left out without a word; else what is not of the slice was not asked for.
+    pub holds_more: bool,
 }
 
 /// What a parser found in a file that it could read to its end.

@@ -9,6 +9,7 @@ use crate::clients::postgres::{PgError, PgUrlError};
 use crate::clients::sftp::{SftpError, SftpOptionsError, SftpUrlError};
 use crate::clients::source::{SourceError, SourceUrlError};
 use crate::clients::store::{S3OptionsError, StoreError, StoreUrlError};
+use crate::clients::web::WebError;
 use crate::dataset::ParseError;
 use crate::datasets::samples::SampleFault;
 use crate::embedded::EmbeddedError;
@@ -64,6 +65,8 @@ pub enum Cause {
     #[error(transparent)]
     Sftp(#[from] SftpError),
     #[error(transparent)]
+    Web(#[from] WebError),
+    #[error(transparent)]
     Duck(#[from] DuckError),
     #[error(transparent)]
     Parse(#[from] ParseError),
@@ -77,6 +80,9 @@ pub enum Cause {
     Usage { message: String, hint: Option<String> },
     #[error("{message}")]
     Refused { message: String, hint: Option<String> },
+    /// The first record that failed, in a run that stops there.
+    #[error("{file}: {record}")]
+    Record { file: String, record: String },
     /// Somebody else's foreign key refers to rows of ours that must go.
     #[error(
         "the database refuses to delete or replace rows: the foreign key {constraint} of {table} refers to them"
@@ -103,7 +109,26 @@ pub const END: &str = "end";
 const SPACE: &str =
     "free some space, name another folder with --work-dir, or make batches smaller with --batch-mib";
 
+/// What to do about a run that stops at the first failure.
+pub const FAIL_FAST: &str = "without --fail-fast the rest is loaded and the ledger lists what failed";
+
 impl Cause {
+    /// What happened, in one line in which there is no value of a record: for people who may not see one.
+    pub fn without_values(&self) -> String {
+        match self {
+            Cause::Record { file, .. } => {
+                format!("{file}: a record failed, and --fail-fast stops at the first")
+            }
+            // Somebody's own words, of a trigger for one.
+            Cause::Postgres(error) if error.sqlstate().is_some_and(|code| code.starts_with("P0")) => {
+                let operation = error.failure().map_or("a statement", |failure| failure.operation());
+                format!("{operation} failed (SQLSTATE {})", error.sqlstate().unwrap_or_default())
+            }
+            // What follows in other lines are examples, by key.
+            _ => self.to_string().lines().next().unwrap_or_default().trim_end_matches(':').to_owned(),
+        }
+    }
+
     /// A failed operation of the operating system.
     pub fn io(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> Cause {
         let operation = operation.into();
@@ -131,6 +156,7 @@ impl Cause {
             ),
             Cause::Store(error) => error.hint(),
             Cause::Sftp(error) => error.hint(),
+            Cause::Web(error) => error.hint(),
             Cause::Embedded(error) => error.hint(),
             Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
             Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
@@ -138,6 +164,7 @@ impl Cause {
                 "what the source deleted stays visible until then: delete the rows of {table} that refer to it, or make \
                  {constraint} `on delete cascade`; then run again"
             )),
+            Cause::Record { .. } => Some(FAIL_FAST.into()),
             Cause::Locked { .. } => Some("wait for it; its lock goes when its process ends".into()),
             Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some(SPACE.into())
@@ -179,6 +206,7 @@ impl From<SourceError> for Cause {
         match error {
             SourceError::Store(error) => error.into(),
             SourceError::Sftp(error) => error.into(),
+            SourceError::Web(error) => error.into(),
         }
     }
 }

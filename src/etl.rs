@@ -22,7 +22,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     progress.step("gather");
     let gathered = gather::gather(context).await?;
     progress.gathered(gathered.as_ref());
-    if gathered.as_ref().is_some_and(Gathered::is_incomplete) {
+    if gathered.as_ref().is_some_and(Gathered::is_planned) {
         return Ok(RunOutcome::Planned);
     }
     progress.step("select");
@@ -33,7 +33,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     }
     if progress.promoted() {
         load::clear(context).await;
-        gather::forget(context).await?;
+        gather::forget(context).await;
         promote::expire(context).await;
     }
     if progress.nothing_readable() {

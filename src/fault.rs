@@ -80,6 +80,28 @@ pub const POINTS: &[&str] = &[
     "run.end",
 ];
 
+/// The points of a run that asks a service, between `run.begin` and `select.begin`; their tests are with the dataset that asks.
+pub const ASKING_POINTS: &[&str] = &[
+    // Before a request is sent, or the plan is done.
+    "gather.step",
+    // An answer is in the archive, and the ledger does not know it.
+    "gather.archived",
+    // Something came, and the ledger's plan does not say so.
+    "gather.told",
+];
+
+/// Points that a worker of a transform comes by, with each group.
+pub const WORKER_POINTS: &[&str] = &[
+    "transform.claimed",
+    "transform.read",
+    "transform.cleaned",
+    // The rows are written, and the ledger says so; nothing is committed.
+    "transform.before_commit",
+    "transform.finished",
+    // The tables have changed places, and nothing is committed.
+    "transform.swapping",
+];
+
 /// A test has a run fail at a point.
 #[cfg(feature = "failpoints")]
 #[derive(Debug)]
@@ -118,6 +140,12 @@ pub(crate) use {blocking_point, point};
 
 #[cfg(feature = "failpoints")]
 pub(crate) use armed::{reach, reach_blocking};
+
+/// Is there a point of this name?
+#[cfg(feature = "failpoints")]
+fn is_known(name: &str) -> bool {
+    [POINTS, ASKING_POINTS, WORKER_POINTS].iter().any(|points| points.contains(&name))
+}
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -190,7 +218,7 @@ mod armed {
         static FAULTS: LazyLock<Vec<(String, Action)>> =
             LazyLock::new(|| parse(&std::env::var("FAULTS").unwrap_or_default()));
         static TIMES: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
-        assert!(super::POINTS.contains(&name), "{name} is not in the list of points");
+        assert!(super::is_known(name), "{name} is not in the lists of points");
         let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
         let time = times.get_or_insert_default().entry(name.into()).or_default();
         *time += 1;
@@ -203,7 +231,7 @@ mod armed {
             let (at, words) = line.split_once('=')?;
             let name = at.split_once('@').map_or(at, |(name, _)| name);
             let at = if at == "*" || at != name { at.to_owned() } else { format!("{at}@1") };
-            (at == "*" || super::POINTS.contains(&name)).then_some(())?;
+            (at == "*" || super::is_known(name)).then_some(())?;
             let (word, file) = words.split_once(' ').unwrap_or((words, ""));
             let action = match word {
                 "fail" => Action::Fail,

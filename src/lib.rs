@@ -23,5 +23,7 @@ pub mod schema;
 pub mod sql;
 pub mod stages;
 pub mod system;
+pub mod timeline;
+pub mod transform;
 pub mod version;
 pub mod words;

@@ -9,12 +9,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::{LogFormat, Output};
+use crate::timeline::Timeline;
+use crate::words::count;
 
 /// Where progress is shown.
 #[derive(Clone, Debug)]
 pub struct Report {
     bars: MultiProgress,
     json: bool,
+    timeline: Timeline,
 }
 
 /// Writes whole lines above the bars.
@@ -83,12 +86,23 @@ impl Report {
                 .event_format(Lines { color })
                 .try_init(),
         };
-        Self { bars, json: format == LogFormat::Json }
+        Self { bars, json: format == LogFormat::Json, timeline: Timeline::default() }
     }
 
     /// A report that shows nothing.
     pub fn silent() -> Self {
-        Self { bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), json: false }
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        Self { bars, json: false, timeline: Timeline::default() }
+    }
+
+    /// When what the process does began and ended.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Does anybody see the lines and bars?
+    pub fn shows_bars(&self) -> bool {
+        !self.bars.is_hidden()
     }
 
     /// Is every event one JSON object?
@@ -116,7 +130,7 @@ impl Report {
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(500));
         }
-        Doing { bar, tables }
+        Doing { bar, tables, rows: Vec::new() }
     }
 
     fn bar(&self, what: &str, total: u64, tail: &str) -> ProgressBar {
@@ -133,18 +147,26 @@ impl Report {
 pub struct Doing {
     bar: ProgressBar,
     tables: Vec<&'static str>,
+    /// How many rows go into some of them.
+    rows: Vec<(String, u64)>,
 }
 
 impl Doing {
+    /// Beside the name of a table, how many rows go into it.
+    pub fn with_rows(mut self, rows: &[(String, u64)]) -> Self {
+        self.rows = rows.to_vec();
+        self
+    }
+
     /// Shows what is done now.
     pub fn show(&self, words: &str) {
-        self.bar.set_message(numbered(words, &self.tables));
+        self.bar.set_message(numbered(words, &self.tables, &self.rows));
     }
 
     /// What shows it for somebody else; after the end of the line it shows nothing.
     pub fn shower(&self) -> impl Fn(&str) + Send + Sync + use<> {
-        let (bar, tables) = (self.bar.clone(), self.tables.clone());
-        move |words| bar.set_message(numbered(words, &tables))
+        let (bar, tables, rows) = (self.bar.clone(), self.tables.clone(), self.rows.clone());
+        move |words| bar.set_message(numbered(words, &tables, &rows))
     }
 }
 
@@ -154,13 +176,15 @@ impl Drop for Doing {
     }
 }
 
-/// `insert into parties (4 of 11)`: how many of the tables there are, and which this one is.
-fn numbered(words: &str, tables: &[&str]) -> String {
+/// `insert into parties (4 of 11, 1,200 rows)`: how many of the tables there are, which this one is, and how many rows go into it.
+fn numbered(words: &str, tables: &[&str], rows: &[(String, u64)]) -> String {
     let (operation, rest) = words.split_once(": ").map_or((words, None), |(op, rest)| (op, Some(rest)));
     let last = operation.rsplit(' ').next().unwrap_or_default();
     let mut text = operation.to_owned();
     if let Some(at) = tables.iter().position(|table| *table == last) {
-        text += &format!(" ({} of {})", at + 1, tables.len());
+        let rows = rows.iter().find(|(table, _)| table == last);
+        let rows = rows.map(|(_, rows)| format!(", {} rows", count(*rows))).unwrap_or_default();
+        text += &format!(" ({} of {}{rows})", at + 1, tables.len());
     }
     if let Some(rest) = rest {
         text += &format!(": {rest}");
@@ -219,9 +243,13 @@ mod tests {
     #[test]
     fn the_table_that_is_at_work_is_numbered() {
         let tables = ["oca_index", "oca_parties"];
-        assert_eq!(numbered("insert into oca_parties", &tables), "insert into oca_parties (2 of 2)");
-        let waits = numbered("merge oca_index: waiting for a lock on oca_index", &tables);
+        let rows = [("oca_parties".to_owned(), 1_200)];
+        assert_eq!(
+            numbered("insert into oca_parties", &tables, &rows),
+            "insert into oca_parties (2 of 2, 1,200 rows)"
+        );
+        let waits = numbered("merge oca_index: waiting for a lock on oca_index", &tables, &rows);
         assert_eq!(waits, "merge oca_index (1 of 2): waiting for a lock on oca_index");
-        assert_eq!(numbered("plan the merge", &tables), "plan the merge");
+        assert_eq!(numbered("plan the merge", &tables, &rows), "plan the merge");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! public/[FOLDER/]manifest.json             what a reader needs to tell a consistent set of files; written last
-//! public/[FOLDER/]TABLE.csv
+//! public/[FOLDER/]TABLE[-VALUE].FORM        one object, or one for each value of a column, in each form
 //! private/[FOLDER/]NAME                     the archive: under each name the posting that the ledger calls done
 //! private/[FOLDER/]postings/NAME.SHA256     other postings that came under that name
 //! private/[FOLDER/]asked/NAME.json          what an answer in the archive was asked for
@@ -43,12 +43,22 @@ impl Objects {
         format!("{PRIVATE}/{}{name}", self.folder)
     }
 
-    /// A published table.
-    pub fn published(self, csv: &PublishedTable) -> String {
-        match csv.reach {
-            Reach::Public => self.public(csv.name),
-            Reach::Private => self.private(csv.name),
+    /// The one CSV of a published table.
+    pub fn published(self, table: &PublishedTable) -> String {
+        self.object(table, table.name)
+    }
+
+    /// An object of a published table, of this name.
+    pub fn object(self, table: &PublishedTable, name: &str) -> String {
+        match table.reach {
+            Reach::Public => self.public(name),
+            Reach::Private => self.private(name),
         }
+    }
+
+    /// The folder of what is public, without a slash at its end.
+    pub fn public_folder(self) -> String {
+        self.public("").trim_end_matches('/').to_owned()
     }
 
     /// The folder of the archive, without a slash at its end. The glob of `reprocess` looks into it alone.

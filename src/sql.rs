@@ -29,6 +29,7 @@ mod file {
     pub const IMAGES: &str = include_str!("../sql/undo/images.pg.sql");
     pub const UNDO: &str = include_str!("../sql/undo/undo.pg.sql");
     pub const PUBLISH: &str = include_str!("../sql/publish/publish.pg.sql");
+    pub const PUBLISH_PARQUET: &str = include_str!("../sql/publish/parquet.duckdb.sql");
     pub const STAGED: &str = include_str!("../sql/staged/staged.duckdb.sql");
     pub const ENRICHMENT: &str = include_str!("../sql/staged/enrichment.duckdb.sql");
     pub const BACKFILL: &str = include_str!("../sql/backfill/backfill.pg.sql");
@@ -41,6 +42,15 @@ mod file {
     pub const PROMOTE_READ: &str = include_str!("../sql/promote/read.pg.sql");
     pub const PROMOTE_SLICES: &str = include_str!("../sql/promote/slices.pg.sql");
     pub const REFUSED: &str = include_str!("../sql/refused/refused.pg.sql");
+    pub const TRANSFORM_CLAIMS: &str = include_str!("../sql/transform/claims.pg.sql");
+    pub const TRANSFORM_FINISHING: &str = include_str!("../sql/transform/finish.pg.sql");
+    pub const TRANSFORM_READING: &str = include_str!("../sql/transform/read.pg.sql");
+    pub const TRANSFORM_LOOKING: &str = include_str!("../sql/transform/look.pg.sql");
+    pub const TRANSFORM_VERSIONS: &str = include_str!("../sql/transform/versions.pg.sql");
+    pub const TRANSFORM_SWAPPING: &str = include_str!("../sql/transform/swap.pg.sql");
+    pub const TRANSFORM_TESTING: &str = include_str!("../sql/transform/test.pg.sql");
+    pub const DEMO_TRANSFORM: &str = include_str!("../sql/demo/transform.pg.sql");
+    pub const TRANSFORM_CLEANING: &str = include_str!("../sql/transform/clean.duckdb.sql");
 }
 
 pub const MIGRATIONS_TABLE: &str = include_str!("../sql/ledger/migrations/table.pg.sql");
@@ -53,6 +63,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_references", include_str!("../sql/ledger/migrations/0005_references.pg.sql")),
     ("0006_asked", include_str!("../sql/ledger/migrations/0006_asked.pg.sql")),
     ("0007_undo", include_str!("../sql/ledger/migrations/0007_undo.pg.sql")),
+    ("0008_transform", include_str!("../sql/ledger/migrations/0008_transform.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -62,6 +73,7 @@ pub const LEDGER_LOCK_PROMOTION: &str = part(file::LEDGER_LOCKS, "lock_promotion
 pub const LEDGER_FENCE: &str = part(file::LEDGER_LOCKS, "fence");
 pub const LEDGER_CONFIRM: &str = part(file::LEDGER_LOCKS, "confirm");
 pub const LEDGER_HOLDER: &str = part(file::LEDGER_LOCKS, "holder");
+pub const LEDGER_QUIET: &str = part(file::LEDGER_RUNS, "quiet");
 pub const LEDGER_ABANDON: &str = part(file::LEDGER_RUNS, "abandon");
 pub const LEDGER_BEGIN_RUN: &str = part(file::LEDGER_RUNS, "begin_run");
 pub const LEDGER_FINISH_RUN: &str = part(file::LEDGER_RUNS, "finish_run");
@@ -171,6 +183,7 @@ pub const AWS_S3_EXPORT: &str = part(file::AWS_S3, "export");
 /// Their parameters are PostgreSQL's own ($1, …).
 pub const SESSION_END: &str = part(file::SESSION, "end");
 pub const SESSION_LOOK: &str = part(file::SESSION, "look");
+pub const SESSION_PROGRESS: &str = part(file::SESSION, "progress");
 pub const SESSION_WHO: &str = part(file::SESSION, "who");
 
 pub const BACKFILL_OPEN: &str = part(file::BACKFILL, "open");
@@ -187,6 +200,10 @@ pub const REFERENCE_ROWS: &str = include_str!("../sql/reference/rows.pg.sql");
 pub const REFERENCE_EXPORT: &str = include_str!("../sql/reference/export.duckdb.sql");
 
 pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
+pub const DEMO_COMPANIES: &str = include_str!("../sql/demo/companies.pg.sql");
+pub const DEMO_COMPANIES_LOOK: &str = part(file::DEMO_TRANSFORM, "look_at_raw");
+pub const DEMO_WORKER: &str = part(file::DEMO_TRANSFORM, "worker");
+pub const DEMO_CLEAN: &str = part(file::DEMO_TRANSFORM, "clean");
 pub const DEMO_CHANGED: &str = include_str!("../sql/demo/changed.pg.sql");
 pub const DEMO_YIELDS: &str = include_str!("../sql/demo/yields.pg.sql");
 
@@ -198,8 +215,18 @@ pub const PUBLISH_DICTIONARY: &str = include_str!("../sql/publish/dictionary.pg.
 pub const PUBLISH_COPY: &str = part(file::PUBLISH, "copy");
 pub const PUBLISH_COPY_ALL: &str = part(file::PUBLISH, "copy_all");
 /// Its parameters are PostgreSQL's own ($1, …).
-pub const PUBLISH_PARTS: &str = part(file::PUBLISH, "parts");
+pub const PUBLISH_TABLES: &str = part(file::PUBLISH, "tables");
 pub const PUBLISH_COPY_PARTS: &str = part(file::PUBLISH, "copy_parts");
+pub const PUBLISH_COPY_RANGE: &str = part(file::PUBLISH, "copy_range");
+pub const PUBLISH_VALUES: &str = part(file::PUBLISH, "values");
+pub const PUBLISH_COPY_SLICE: &str = part(file::PUBLISH, "copy_slice");
+pub const PUBLISH_DIGITS: &str = part(file::PUBLISH, "digits");
+pub const PUBLISH_ARRAY_ELEMENTS: &str = part(file::PUBLISH_PARQUET, "array_elements");
+pub const PUBLISH_PARQUET: &str = part(file::PUBLISH_PARQUET, "parquet");
+pub const PUBLISH_COUNT: &str = part(file::PUBLISH_PARQUET, "count");
+pub const PUBLISH_LOCK: &str = part(file::PUBLISH, "lock");
+pub const PUBLISH_EXPORT_SNAPSHOT: &str = part(file::PUBLISH, "export_snapshot");
+pub const PUBLISH_IMPORT_SNAPSHOT: &str = part(file::PUBLISH, "import_snapshot");
 
 pub const PROMOTE_STAGED_LOCK: &str = part(file::PROMOTE_PREPARE, "staged_lock");
 pub const PROMOTE_STAGED_COUNT: &str = part(file::PROMOTE_PREPARE, "staged_count");
@@ -310,6 +337,69 @@ pub const REFUSED_PARENT: &str = part(file::REFUSED, "parent");
 pub const REFUSED_CHILD: &str = part(file::REFUSED, "child");
 pub const REFUSED_LOOK: &str = part(file::REFUSED, "look");
 pub const REFUSED_PLACE: &str = part(file::REFUSED, "place");
+
+pub const TRANSFORM_ENLIST: &str = part(file::TRANSFORM_CLAIMS, "enlist");
+pub const TRANSFORM_BEAT: &str = part(file::TRANSFORM_CLAIMS, "beat");
+pub const TRANSFORM_LEAVE: &str = part(file::TRANSFORM_CLAIMS, "leave");
+pub const TRANSFORM_CLAIM: &str = part(file::TRANSFORM_CLAIMS, "claim");
+pub const TRANSFORM_MEMBERS: &str = part(file::TRANSFORM_CLAIMS, "members");
+pub const TRANSFORM_TAKE_OVER: &str = part(file::TRANSFORM_CLAIMS, "take_over");
+pub const TRANSFORM_END_SESSIONS: &str = part(file::TRANSFORM_CLAIMS, "end_sessions");
+pub const TRANSFORM_OPEN_GROUPS: &str = part(file::TRANSFORM_CLAIMS, "open_groups");
+pub const TRANSFORM_FENCE: &str = part(file::TRANSFORM_FINISHING, "fence");
+pub const TRANSFORM_OUTCOME: &str = part(file::TRANSFORM_FINISHING, "outcome");
+pub const TRANSFORM_REMOVE: &str = part(file::TRANSFORM_FINISHING, "remove");
+pub const TRANSFORM_WRITE: &str = part(file::TRANSFORM_FINISHING, "write");
+pub const TRANSFORM_PARTITIONS_DONE: &str = part(file::TRANSFORM_FINISHING, "partitions");
+pub const TRANSFORM_GROUP_DONE: &str = part(file::TRANSFORM_FINISHING, "done");
+pub const TRANSFORM_GROUP_FAILED: &str = part(file::TRANSFORM_FINISHING, "failed");
+pub const TRANSFORM_GROUP_SPLIT: &str = part(file::TRANSFORM_FINISHING, "split");
+pub const TRANSFORM_READ_BY_KEY: &str = part(file::TRANSFORM_READING, "by_key");
+pub const TRANSFORM_READ_BY_PAGES: &str = part(file::TRANSFORM_READING, "by_pages");
+pub const TRANSFORM_READ_ALL: &str = part(file::TRANSFORM_READING, "all");
+pub const TRANSFORM_RELATION: &str = part(file::TRANSFORM_LOOKING, "relation");
+pub const TRANSFORM_COLUMNS: &str = part(file::TRANSFORM_LOOKING, "columns");
+pub const TRANSFORM_KEY: &str = part(file::TRANSFORM_LOOKING, "key");
+pub const TRANSFORM_PARTITIONS: &str = part(file::TRANSFORM_LOOKING, "partitions");
+pub const TRANSFORM_PAGES: &str = part(file::TRANSFORM_LOOKING, "pages");
+pub const TRANSFORM_CHANGES: &str = part(file::TRANSFORM_LOOKING, "changes");
+pub const TRANSFORM_OBSTACLES: &str = part(file::TRANSFORM_LOOKING, "obstacles");
+pub const TRANSFORM_RIGHTS: &str = part(file::TRANSFORM_LOOKING, "rights");
+pub const TRANSFORM_LOCK_JOB: &str = part(file::TRANSFORM_VERSIONS, "lock_job");
+pub const TRANSFORM_NEWEST: &str = part(file::TRANSFORM_VERSIONS, "newest");
+pub const TRANSFORM_KNOWN: &str = part(file::TRANSFORM_VERSIONS, "known");
+pub const TRANSFORM_SUPERSEDE: &str = part(file::TRANSFORM_VERSIONS, "supersede");
+pub const TRANSFORM_BEGIN: &str = part(file::TRANSFORM_VERSIONS, "begin");
+pub const TRANSFORM_ADD_GROUPS: &str = part(file::TRANSFORM_VERSIONS, "add_groups");
+pub const TRANSFORM_ADD_PARTITIONS: &str = part(file::TRANSFORM_VERSIONS, "add_partitions");
+pub const TRANSFORM_SET_STATE: &str = part(file::TRANSFORM_VERSIONS, "set_state");
+pub const TRANSFORM_GIVE_UP: &str = part(file::TRANSFORM_VERSIONS, "give_up");
+pub const TRANSFORM_STATUS: &str = include_str!("../sql/transform/status.pg.sql");
+pub const TRANSFORM_RETRY: &str = part(file::TRANSFORM_VERSIONS, "retry");
+pub const TRANSFORM_WHOLE_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "whole_again");
+pub const TRANSFORM_MEMBERS_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "members_again");
+pub const TRANSFORM_GROUPS_AGAIN: &str = part(file::TRANSFORM_VERSIONS, "groups_again");
+pub const TRANSFORM_SWAPPED: &str = part(file::TRANSFORM_VERSIONS, "swapped");
+pub const TRANSFORM_COUNTED: &str = part(file::TRANSFORM_SWAPPING, "counted");
+pub const TRANSFORM_NOW: &str = part(file::TRANSFORM_SWAPPING, "now");
+pub const TRANSFORM_READERS: &str = part(file::TRANSFORM_SWAPPING, "readers");
+pub const TRANSFORM_VIEWS: &str = part(file::TRANSFORM_SWAPPING, "views");
+pub const TRANSFORM_COMMENTS: &str = part(file::TRANSFORM_SWAPPING, "comments");
+pub const TRANSFORM_LOCK_TABLE: &str = part(file::TRANSFORM_SWAPPING, "lock_table");
+pub const TRANSFORM_RENAME: &str = part(file::TRANSFORM_SWAPPING, "rename");
+pub const TRANSFORM_DROP_VIEW: &str = part(file::TRANSFORM_SWAPPING, "drop_view");
+pub const TRANSFORM_COMMENT_VIEW: &str = part(file::TRANSFORM_SWAPPING, "comment_view");
+pub const TRANSFORM_LEFTOVERS: &str = part(file::TRANSFORM_SWAPPING, "leftovers");
+pub const TRANSFORM_LOOK_AT_ROWS: &str = part(file::TRANSFORM_SWAPPING, "look_at_rows");
+pub const TRANSFORM_LEFT_TABLES: &str = part(file::TRANSFORM_SWAPPING, "left_tables");
+pub const TRANSFORM_DROP_TABLE: &str = part(file::TRANSFORM_SWAPPING, "drop_table");
+pub const TRANSFORM_LAG: &str = part(file::TRANSFORM_SWAPPING, "lag");
+pub const TRANSFORM_TRUTH_TABLE: &str = part(file::TRANSFORM_TESTING, "truth_table");
+pub const TRANSFORM_TRUTH_COPY: &str = part(file::TRANSFORM_TESTING, "truth_copy");
+pub const TRANSFORM_CELLS: &str = part(file::TRANSFORM_TESTING, "cells");
+pub const TRANSFORM_RAW: &str = part(file::TRANSFORM_CLEANING, "raw");
+pub const TRANSFORM_CLEANED: &str = part(file::TRANSFORM_CLEANING, "cleaned");
+pub const TRANSFORM_CLEAN: &str = part(file::TRANSFORM_CLEANING, "clean");
 
 /// A part of a file that joins several: what is behind its line `-- part: NAME  (…)`, up to the next such line.
 ///
@@ -515,6 +605,40 @@ pub fn statements(script: &str) -> impl Iterator<Item = &str> {
     script.split_inclusive(";\n").filter(|statement| !statement.trim().is_empty())
 }
 
+/// The statements of any script, each with its end: a `;` that is in no literal, quoted identifier, comment or dollar-quoted body.
+pub fn each_statement(script: &str) -> Vec<&str> {
+    let (mut all, mut start, mut at) = (Vec::new(), 0, 0);
+    while let Some(found) = script[at..].find([';', '\'', '"', '-', '$']) {
+        at += found;
+        let tail = &script[at..];
+        at += match tail.as_bytes() {
+            [b'-', b'-', ..] => tail.find('\n').unwrap_or(tail.len()),
+            [b'\'', ..] => quoted_end(tail, '\''),
+            [b'"', ..] => quoted_end(tail, '"'),
+            [b'$', b'$', ..] => tail[2..].find("$$").map_or(tail.len(), |end| end + 4),
+            _ => 1,
+        };
+        if tail.starts_with(';') {
+            all.push(&script[start..at]);
+            start = at;
+        }
+    }
+    all
+}
+
+/// What a statement does, in its own words without comments and schemas, cut to a line.
+pub fn gist(statement: &str) -> String {
+    const LINE: usize = 72;
+    let lines = statement.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
+    let text = words.join(" ").replace(":\"schema\".", "");
+    let text = text.trim_end_matches(';');
+    match text.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Where a quoted text that opens `text` ends; a doubled quote reads as the end and the next start.
 fn quoted_end(text: &str, quote: char) -> usize {
     text[1..].find(quote).map_or(text.len(), |end| end + 2)
@@ -533,6 +657,18 @@ mod tests {
             text,
             "-- :\"no\" :'no'\nselect ':no', \":no\", a::text, 'it''s', \"a\"\"b\".\"a\"\"b\", 1, 2, $$ :no $$"
         );
+    }
+
+    #[test]
+    fn statements_end_where_a_semicolon_is_one() {
+        let script =
+            "-- one; two\nselect ';', \";\";\n\ndo $$ begin; end; $$;\ncreate index on :\"schema\".t (a);\n";
+        let all = each_statement(script);
+        assert_eq!(all.len(), 3, "{all:?}");
+        assert_eq!(all.concat(), script.trim_end_matches('\n'));
+        assert_eq!(gist(all[2]), "create index on t (a)");
+        assert_eq!(gist(all[0]), "select ';', \";\"");
+        assert!(gist(&"x".repeat(100)).ends_with('…'));
     }
 
     #[test]

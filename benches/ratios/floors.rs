@@ -2,10 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
+use merganser::dataset::PublishedColumns;
+use merganser::datasets::oca::OCA;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
@@ -51,20 +53,25 @@ pub fn copy_in(bench: &Bench, run: &Figures) -> Copied {
     Copied { schema, took }
 }
 
-fn header(csv: &PathBuf) -> String {
+pub fn header(csv: &Path) -> String {
     let mut first = [0; 4096];
     let read = File::open(csv).and_then(|mut file| file.read(&mut first)).expect("the CSV can be read");
     let text = String::from_utf8_lossy(&first[..read]);
     text.lines().next().expect("it has a header").to_owned()
 }
 
-/// Seconds that `COPY … TO STDOUT` takes for all published tables of a run, into files.
+/// Seconds that `COPY … TO STDOUT` takes in one psql after the other for all that a run publishes, into files.
 pub fn copy_out(bench: &Bench, run: &Figures) -> f64 {
     let file = bench.folder.join("copied.csv");
     let mut took = 0.0;
-    for table in TABLES.into_iter().chain(["oca_metadata"]) {
+    for published in OCA.published {
         let out = File::create(&file).expect("a file can be made");
-        let copy = format!("copy (select * from {}.{table}) to stdout with (format csv, header)", run.schema);
+        let columns = match published.columns {
+            PublishedColumns::Only(names) => names.join(", "),
+            PublishedColumns::Named | PublishedColumns::All => "*".into(),
+        };
+        let table = format!("{}.{}", run.schema, published.table);
+        let copy = format!("copy (select {columns} from {table}) to stdout with (format csv, header)");
         let started = Instant::now();
         let status = bench.psql_command(&["-c", &copy]).stdout(Stdio::from(out)).status();
         took += started.elapsed().as_secs_f64();

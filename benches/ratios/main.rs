@@ -2,8 +2,10 @@
 //!
 //! Every round measures the floors and the pipeline in turn, on the same files and the same private PostgreSQL, and
 //! compares what both loaded: nothing is measured that is not right. `make bench` writes the table into
-//! docs/performance.md; `make bench-full` adds the whole history.
+//! docs/performance.md; `make bench-full` adds the whole history. `--crops` measures what a dataset costs that asks a service
+//! (crops.rs), at the scale that `--scale` names.
 
+mod crops;
 mod floors;
 mod inputs;
 mod pipeline;
@@ -28,8 +30,18 @@ struct Plan {
 }
 
 fn main() {
+    if std::env::args().any(|arg| arg == crops::COUNT) {
+        return crops::count_input();
+    }
     let full = std::env::args().any(|arg| arg == "--full");
     let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    if std::env::args().any(|arg| arg == "--crops") {
+        let report = runtime.block_on(on_cluster(|bench| crops::measure(bench, crops::Scale::named())));
+        print!("{}", report.render());
+        report.write(&out, "crops");
+        return;
+    }
     let plan = match full {
         true => Plan {
             name: "full",
@@ -44,8 +56,7 @@ fn main() {
             productions: [Inputs::history(20_000, 1), Inputs::history(200_000, 2)],
         },
     };
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    let report = runtime.block_on(measure(&plan));
+    let report = runtime.block_on(on_cluster(|bench| measure(&plan, bench)));
     print!("{}", report.render());
     report.write(&out, plan.name);
     println!("written to {}", out.display());
@@ -58,7 +69,8 @@ fn cache() -> PathBuf {
     cache.unwrap_or_else(home).join("bench")
 }
 
-async fn measure(plan: &Plan) -> Report {
+/// Measures on a private PostgreSQL that is made for it.
+async fn on_cluster(measure: impl FnOnce(&Bench) -> Report) -> Report {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cluster = Cluster::at(folder.path().join("postgres"))
         .setting("shared_buffers", "512MB")
@@ -66,8 +78,13 @@ async fn measure(plan: &Plan) -> Report {
         // A checkpoint in the middle of one measurement and not of the next says nothing about either.
         .setting("checkpoint_timeout", "30min");
     let server = cluster.start().await.expect("the private PostgreSQL starts");
-    let bench = Bench::new(&server, folder.path());
-    let mut report = Report::new(&bench);
+    let report = measure(&Bench::new(&server, folder.path()));
+    server.stop().await.expect("the private PostgreSQL stops");
+    report
+}
+
+fn measure(plan: &Plan, bench: &Bench) -> Report {
+    let mut report = Report::new(bench);
 
     let input = Inputs::history(plan.cases, 1);
     let mut ratios: [Vec<Ratio>; 3] = Default::default();
@@ -75,12 +92,12 @@ async fn measure(plan: &Plan) -> Report {
         eprintln!("round {round} of {}: {} cases into new tables, into empty ones", plan.rounds, plan.cases);
         let tokens = floors::tokenise(&input);
         let fresh = bench.first_load(&input, "fresh");
-        let copied = floors::copy_in(&bench, &fresh);
+        let copied = floors::copy_in(bench, &fresh);
         let empty = bench.load_empty_tables(&input, "empty");
         for run in [&fresh, &empty] {
             bench.compare(run, &copied);
         }
-        let read = floors::copy_out(&bench, &fresh);
+        let read = floors::copy_out(bench, &fresh);
         ratios[0].push(Ratio { value: fresh.cpu("parse") + fresh.cpu("export"), floor: tokens });
         ratios[1].push(Ratio { value: empty.wall("load") + empty.wall("promote"), floor: copied.took });
         ratios[2].push(Ratio { value: fresh.wall("publish"), floor: read });
@@ -90,14 +107,14 @@ async fn measure(plan: &Plan) -> Report {
     let [parse, load, publish] = ratios;
     report.ratio("1. parse + stage + export, CPU time / unzip and tokenise", 3.0, &parse);
     report.ratio("2. load + promote into empty tables with keys / `\\copy` into the same", 1.5, &load);
-    report.ratio("6. publish / `COPY … TO STDOUT` of the same tables", 1.3, &publish);
+    report.ratio("6. publish / `COPY … TO STDOUT` of the same tables", 0.7, &publish);
 
     let mut weekly: Vec<Vec<f64>> = Vec::new();
     for production in &plan.productions {
         eprintln!("a production of {} cases, then {} weekly files", production.cases, plan.rounds);
         let first = bench.first_load(production, "production");
         if production.files > 1 {
-            let copied = floors::copy_in(&bench, &first);
+            let copied = floors::copy_in(bench, &first);
             bench.compare(&first, &copied);
             let ratio = Ratio { value: first.total(), floor: copied.took };
             report.ratio(&format!("4. end to end, {} cases / `\\copy`", production.cases), 2.0, &[ratio]);
@@ -121,6 +138,5 @@ async fn measure(plan: &Plan) -> Report {
         .map(|(large, small)| Ratio { value: *large, floor: *small })
         .collect();
     report.ratio("3. load + promote of a week, production of ten times the size / of the size", 2.0, &weeks);
-    server.stop().await.expect("the private PostgreSQL stops");
     report
 }

@@ -106,24 +106,22 @@ impl Bench {
     }
 
     fn run(&self, input: &Inputs, schema: &str) -> Figures {
-        let store = format!("file:{}", self.folder.join(schema).display());
         let source = format!("dir:{}", input.folder().display());
+        self.process(schema, &["run", "oca", "--source", &source], &[])
+    }
+
+    /// Runs the real program with these words, into a schema, a ledger and a store of the schema's name; with variables of its
+    /// environment.
+    pub fn process(&self, schema: &str, words: &[&str], envs: &[(&str, &str)]) -> Figures {
+        let store = format!("file:{}", self.folder.join(schema).display());
         let (ledger, work) = (format!("{schema}_etl"), self.folder.join("work"));
         let started = Instant::now();
         let output = Command::new(env!("CARGO_BIN_EXE_merganser"))
-            .args([
-                "run",
-                "oca",
-                "--quiet",
-                "--source",
-                &source,
-                "--store",
-                &store,
-                "--database-url",
-                &self.url,
-            ])
+            .args(words)
+            .args(["--quiet", "--store", &store, "--database-url", &self.url])
             .args(["--schema", schema, "--ledger-schema", &ledger, "--work-dir"])
             .arg(&work)
+            .envs(envs.iter().copied())
             .output()
             .expect("merganser runs");
         let wall = started.elapsed().as_secs_f64();
@@ -139,15 +137,25 @@ impl Bench {
 
     /// The staging CSVs of a run, those of the production tables, parents first.
     pub fn staging_csvs(&self, run: &Figures) -> Vec<(&'static str, PathBuf)> {
+        self.csvs_of(run, "private/runs", &TABLES)
+    }
+
+    /// The same of these tables, in the folder of the store where runs stage.
+    pub fn csvs_of(
+        &self,
+        run: &Figures,
+        runs: &str,
+        tables: &[&'static str],
+    ) -> Vec<(&'static str, PathBuf)> {
         let id = run.timings["run_id"].as_str().expect("a run has an id");
-        let folder = self.folder.join(&run.schema).join("private/runs").join(id);
+        let folder = self.folder.join(&run.schema).join(runs).join(id);
         let batches = fs::read_dir(&folder).expect("the run left its CSVs");
         let mut folders: Vec<_> = batches.map(|entry| entry.expect("an entry").path()).collect();
         folders.retain(|path| path.is_dir());
         folders.insert(0, folder);
         let in_folder =
             |table: &'static str| folders.iter().map(move |f| (table, f.join(format!("{table}.csv"))));
-        TABLES.into_iter().flat_map(in_folder).filter(|(_, csv)| csv.is_file()).collect()
+        tables.iter().copied().flat_map(in_folder).filter(|(_, csv)| csv.is_file()).collect()
     }
 
     /// Both hold the same rows, or the benchmark ends.

@@ -76,12 +76,22 @@ impl Report {
 
     /// The peak memory of a first load.
     pub fn memory(&mut self, cases: u64, bytes: u64) {
+        self.peak(&format!("5. peak memory of a first load of {cases} cases"), bytes);
+    }
+
+    /// The peak memory of something.
+    pub fn peak(&mut self, name: &str, bytes: u64) {
         let mib = bytes as f64 / f64::from(1 << 20);
         let holds = if mib <= 384.0 { "yes" } else { "**no**" };
-        let _ = writeln!(
-            self.ratios,
-            "| 5. peak memory of a first load of {cases} cases | 384 MiB | {mib:.0} MiB | | | {holds} |"
-        );
+        let _ = writeln!(self.ratios, "| {name} | 384 MiB | {mib:.0} MiB | | | {holds} |");
+    }
+
+    /// Something that is counted, and how many of it there may be for each of something else.
+    pub fn count(&mut self, name: &str, most: f64, (found, of): (f64, f64), unit: &str) {
+        let holds = if found <= most * of { "yes" } else { "**no**" };
+        let ratio = if of > 0.0 { format!("{:.2}", found / of) } else { "-".into() };
+        let _ =
+            writeln!(self.ratios, "| {name} | {most} | {ratio} | | {found:.0} {unit} / {of:.0} | {holds} |");
     }
 
     /// The steps of a run.

@@ -71,6 +71,7 @@ pub fn parse(bytes: &[u8], level: u8, batch_records: usize) -> (Written, Result<
         limits: LIMITS,
         only_ordinals: &[],
         slice: None,
+        holds_more: false,
     };
     let mut written = Written::default();
     let parsed = (OCA.parse)(&input, &mut written);

@@ -30,8 +30,8 @@ on conflict (run_id, name) do update
 set sha256 = excluded.sha256, size_bytes = excluded.size_bytes, expected_records = excluded.expected_records;
 
 -- part: save_plan  (statement)
--- Purpose: what a run has asked so far, so that another one goes on with it.
--- Inputs:  $1 dataset, $2 target schema, $3 what is wanted, $4 the plan, $5 run_id; :"ledger".
+-- Purpose: what a run has asked so far, piece by piece, so that another one goes on with it.
+-- Inputs:  $1 dataset, $2 target schema, $3 what is wanted, with the piece's number behind it, $4 the piece, $5 run_id; :"ledger".
 -- Outputs: one row of plans.
 insert into :"ledger".plans (dataset, target_schema, want, state, run_id)
 values ($1, $2, $3, $4, $5)
@@ -41,14 +41,18 @@ set state = excluded.state, run_id = excluded.run_id, saved_at = clock_timestamp
 -- part: saved_plan  (statement)
 -- Purpose: what a run that did not end has asked.
 -- Inputs:  $1 dataset, $2 target schema, $3 what is wanted; :"ledger".
--- Outputs: the plan, or no row.
-select state from :"ledger".plans where dataset = $1 and target_schema = $2 and want = $3;
+-- Outputs: the pieces of the plan, in their order.
+select state
+from :"ledger".plans
+where dataset = $1 and target_schema = $2 and starts_with(want, $3 || ' ')
+order by want collate "C";
 
 -- part: forget_plan  (statement)
 -- Purpose: what was planned is done.
 -- Inputs:  $1 dataset, $2 target schema, $3 what is wanted; :"ledger".
 -- Outputs: none.
-delete from :"ledger".plans where dataset = $1 and target_schema = $2 and want = $3;
+delete from :"ledger".plans
+where dataset = $1 and target_schema = $2 and starts_with(want, $3 || ' ');
 
 -- part: adopt_parts  (statement)
 -- Purpose: enter files that were processed before the ledger was there.

@@ -52,3 +52,27 @@ limit case when $1 = 'last' then 1 else 3 end;
 select run_id::text
 from :"ledger".runs
 where dataset = $1 and target_schema = $2 and run_id::text = any($3::text[]);
+
+-- part: quiet  (statement)
+-- Purpose: for how long has nothing new come, and did a run say so today (of UTC)?
+-- Inputs:  $1 dataset, $2 target schema; :"ledger".
+-- Outputs: one row: days, whole ones since a file was taken in, or since the first run where none was; told.
+with own as (
+    select run_id, kind, started_at, finished_at, counts
+    from :"ledger".runs
+    where dataset = $1 and target_schema = $2 and not dry_run
+),
+came as (
+    select max(coalesce(own.finished_at, own.started_at)) as at
+    from own join :"ledger".parts using (run_id)
+    where own.kind in ('run', 'adopt') and parts.status in ('done', 'done_with_failures', 'incomplete')
+)
+select
+    floor(extract(epoch from clock_timestamp() - coalesce(
+        (select at from came), (select min(started_at) from own), clock_timestamp()
+    )) / 86400)::int as days,
+    exists (
+        select from own
+        where jsonb_typeof(counts -> 'quiet_days') = 'number'
+            and (finished_at at time zone 'UTC')::date = (clock_timestamp() at time zone 'UTC')::date
+    ) as told;

@@ -37,6 +37,26 @@ set transaction read only;
 set local synchronize_seqscans = off;
 set local max_parallel_workers_per_gather = 0;
 
+-- part: lock  (script)
+-- Purpose: nobody changes the shape of a table, nor moves its rows to other places, while it is read over several connections.
+--          Who holds the lock, and waits for a connection of ours that waits for somebody who waits for it, would wait for ever:
+--          so all are taken before the first row, and at once or not at all by all connections but the first.
+-- Inputs:  :tables, a list of tables and views with their schema; :nowait, nothing or the word.
+-- Outputs: none.
+lock table :tables in access share mode :nowait;
+
+-- part: export_snapshot  (statement)
+-- Purpose: let other connections see what this one sees.
+-- Inputs:  none; in the transaction that then publishes.
+-- Outputs: one row: the name of the snapshot, which is good for as long as the transaction.
+select pg_export_snapshot() as snapshot;
+
+-- part: import_snapshot  (script)
+-- Purpose: see what another connection sees.
+-- Inputs:  :'snapshot', its name; in a transaction that has done nothing yet.
+-- Outputs: none.
+set transaction snapshot :'snapshot';
+
 -- part: copy  (script)
 -- Purpose: one published CSV.
 -- Inputs:  :"schema".:"table", :columns.
@@ -49,23 +69,27 @@ copy :"schema".:"table" (:columns) to stdout with (format csv, header true)
 -- Outputs: the CSV on standard output.
 copy :"schema".:"table" to stdout with (format csv, header true)
 
--- part: parts  (statement)
--- Purpose: which tables have their rows in others: partitioned ones, and those with tables that inherit from them? Of the
---          former COPY takes nothing, of the latter only the table's own rows.
+-- part: tables  (statement)
+-- Purpose: how are the rows of these tables kept? Of partitioned tables COPY takes nothing, of those that others inherit from
+--          only the table's own rows; of an ordinary one, ranges of its blocks can be taken beside each other.
 -- Inputs:  $1 schema, $2 names of tables.
--- Outputs: a row for each such table: its name, and the columns that COPY would take (all but generated ones), as a
---          list of identifiers in their order.
+-- Outputs: a row for each of them: its name; has_parts, rows are in others; the columns that COPY would take (all but
+--          generated ones), as a list of identifiers in their order; how many blocks it has, 0 where ranges cannot be taken.
 select
     class.relname::text as table_name,
+    class.relkind = 'p' or exists (select from pg_inherits where inhparent = class.oid) as has_parts,
     (
         select string_agg(quote_ident(attname), ', ' order by attnum)
         from pg_attribute
         where attrelid = class.oid and attnum > 0 and not attisdropped and attgenerated = ''
-    ) as columns
+    ) as columns,
+    case
+        when class.relkind = 'r' and exists (select from pg_am where oid = class.relam and amname = 'heap')
+            then pg_relation_size(class.oid) / current_setting('block_size')::bigint
+        else 0
+    end as blocks
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
-where namespace.nspname = $1
-    and class.relname = any ($2::text[])
-    and (class.relkind = 'p' or exists (select from pg_inherits where inhparent = class.oid))
+where namespace.nspname = $1 and class.relname = any ($2::text[])
 order by table_name;
 
 -- part: copy_parts  (script)
@@ -73,6 +97,44 @@ order by table_name;
 -- Inputs:  :"schema".:"table", :columns.
 -- Outputs: the CSV on standard output.
 copy (select :columns from :"schema".:"table") to stdout with (format csv, header true)
+
+-- part: copy_range  (script)
+-- Purpose: the rows of some blocks of a table, as that part of its CSV; one behind the other they are the whole.
+-- Inputs:  :"schema".:"table", :columns; :'from_tid' and :'to_tid', the first place that is in it and the first behind it;
+--          :header, true or false.
+-- Outputs: a part of the CSV on standard output.
+copy (
+    select :columns from only :"schema".:"table" where ctid >= :'from_tid'::tid and ctid < :'to_tid'::tid
+) to stdout with (format csv, header :header)
+
+-- part: values  (script)
+-- Purpose: the values by which a table is split into objects.
+-- Inputs:  :"schema".:"table", :"column", one of whole numbers.
+-- Outputs: a row for each: value; null where rows have none.
+select distinct :"column"::bigint as value from :"schema".:"table" order by value;
+
+-- part: copy_slice  (script)
+-- Purpose: the CSV of the rows with one value.
+-- Inputs:  :"schema".:"table", :columns, :"column"; :is_value, `= N` or `is null`; :order, columns as a list of identifiers,
+--          which no two rows share.
+-- Outputs: the CSV on standard output.
+copy (
+    select :columns from :"schema".:"table" where :"column" :is_value order by :order
+) to stdout with (format csv, header true)
+
+-- part: digits  (script)
+-- Purpose: how many digits do the numbers of a column have?
+-- Inputs:  :"schema".:"table", :"column".
+-- Outputs: one row: how many digits before the point at most, and behind it; whether there is something that is no number.
+select
+    coalesce(length(trunc(max(abs(:"column"::numeric)) filter (where finite))::text), 1) as whole,
+    coalesce(max(scale(:"column"::numeric)) filter (where finite), 0) as behind,
+    coalesce(bool_or(not finite), false) as odd
+from (
+    select :"column", :"column"::text not in ('NaN', 'Infinity', '-Infinity') as finite
+    from :"schema".:"table"
+    where :"column" is not null
+) as given;
 
 -- part: there  (statement)
 -- Purpose: which of these tables are there with their columns?

@@ -67,3 +67,12 @@ from session;
 select pg_terminate_backend(pid)
 from pg_stat_activity
 where pid = $1 and backend_start = $2::text::timestamptz and usename = current_user;
+
+-- part: progress  (statement, on another connection)
+-- Purpose: how far is an index that a session of ours builds?
+-- Inputs:  $1 its process id.
+-- Outputs: one row while it builds one: phase; rows of so many, and blocks of so many, 0 where it does not say. Names are not
+--          asked for: of tables that it has made itself, nobody else knows any.
+select phase, tuples_done, tuples_total, blocks_done, blocks_total
+from pg_stat_progress_create_index
+where pid = $1;

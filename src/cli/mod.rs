@@ -6,15 +6,20 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 pub mod environment;
+mod transform;
 
 use std::path::PathBuf;
 
 use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, PublishedForm};
 use crate::datasets;
 use crate::datasets::samples::{DemoSizes, SampleOf};
+pub use transform::{
+    JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs, WorkArgs,
+    WorkerArgs, WorkersArgs,
+};
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
 #[derive(Parser)]
@@ -52,6 +57,8 @@ pub enum Command {
     Map(MapArgs),
     /// Take in what rows are looked up in: check it, keep it in the store, say what changed
     Reference(Box<ReferenceArgs>),
+    /// Clean a large table in partitions, each exactly once, by any number of workers
+    Transform(Box<TransformArgs>),
     /// Write made-up data that looks like the real one
     Sample(SampleArgs),
     /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
@@ -68,6 +75,14 @@ fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
     let names = datasets::ALL.iter().map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
     PossibleValuesParser::new(names)
         .map(|name| datasets::named(&name).expect("a possible value is the name of a dataset"))
+}
+
+/// What can be shown: the datasets, and the cleaning of a table in partitions.
+fn demonstrated() -> PossibleValuesParser {
+    let names = datasets::ALL.iter().map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
+    let transform =
+        PossibleValue::new("transform").help("a large table, cleaned in partitions by several workers");
+    PossibleValuesParser::new(names.chain([transform]))
 }
 
 /// What a dataset's rows can be completed with, by name.
@@ -199,9 +214,15 @@ pub struct PurgeArgs {
     /// How public CSVs get from the database into the store
     #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
     pub load_via: LoadVia,
+    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
     /// Show what would go, and roll back
     #[arg(long)]
     pub dry_run: bool,
+    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
+    pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
@@ -282,6 +303,9 @@ pub struct BackfillArgs {
     /// Show what would change, and roll back; nobody outside is asked
     #[arg(long)]
     pub dry_run: bool,
+    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
+    pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
@@ -292,6 +316,9 @@ pub struct MapArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
+    /// The table, of a dataset that was loaded into another one than its own
+    #[arg(long, value_name = "[SCHEMA.]NAME")]
+    pub table: Option<String>,
     /// The areas
     #[arg(long, value_name = "AREAS", value_parser = division())]
     pub by: String,
@@ -431,6 +458,9 @@ pub struct Processing {
     /// Compare the tables with the CSVs in DIR before the commit; a difference rolls back
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,
+    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
+    pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
@@ -447,9 +477,9 @@ pub struct SampleArgs {
 
 #[derive(Args)]
 pub struct DemoArgs {
-    /// The dataset [default: the first]
-    #[arg(value_parser = dataset())]
-    pub dataset: Option<&'static Dataset>,
+    /// What is shown: a dataset, or `transform` [default: the first dataset]
+    #[arg(value_name = "DATASET|transform", value_parser = demonstrated())]
+    pub what: Option<String>,
     #[command(flatten)]
     pub sizes: DemoSizes,
     /// Folder for all that the demo makes

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{ArrayRef, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use duckdb::{Config, Connection};
 
@@ -133,6 +133,27 @@ impl Staging {
         let rows =
             || -> duckdb::Result<Vec<T>> { self.connection.prepare(query)?.query_map([], read)?.collect() };
         rows().map_err(|source| cannot(operation, source))
+    }
+
+    /// Runs text that is not ours, as it is: nothing in it is a variable.
+    pub fn run(&self, operation: &str, text: &str) -> Result<(), DuckError> {
+        self.connection.execute_batch(text).map_err(|source| cannot(operation, source))
+    }
+
+    /// Runs a query and takes all its rows as Arrow has them.
+    pub fn batches(&self, operation: &str, query: &str) -> Result<Vec<RecordBatch>, DuckError> {
+        let rows = || -> duckdb::Result<Vec<RecordBatch>> {
+            Ok(self.connection.prepare(query)?.query_arrow([])?.collect())
+        };
+        rows().map_err(|source| cannot(operation, source))
+    }
+
+    /// Runs a query and gives its columns alone.
+    pub fn schema(&self, operation: &str, query: &str) -> Result<SchemaRef, DuckError> {
+        let schema = || -> duckdb::Result<SchemaRef> {
+            Ok(self.connection.prepare(query)?.query_arrow([])?.get_schema())
+        };
+        schema().map_err(|source| cannot(operation, source))
     }
 
     /// Opens a transaction that takes rows; it is undone unless [`Load::commit`] is called.

@@ -22,7 +22,7 @@ const DOWNLOAD_STALLED: Duration = Duration::from_secs(60);
 pub struct HttpUrl(Url);
 
 /// Why an address cannot be one of a service.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpUrlError {
     #[error("not the address of a service: {0}")]
     Syntax(url::ParseError),
@@ -66,9 +66,30 @@ impl std::fmt::Debug for SecretUrl {
 }
 
 impl SecretUrl {
+    /// An address of numbers, which may go unencrypted to another machine, too: a gateway in the same cluster.
+    ///
+    /// # Errors
+    /// What is no address of HTTP or HTTPS.
+    pub fn in_the_clear(text: &str) -> Result<Self, HttpUrlError> {
+        let url = Url::parse(text.trim()).map_err(HttpUrlError::Syntax)?;
+        match url.scheme() {
+            "https" | "http" => Ok(Self(HttpUrl(url))),
+            _ => Err(HttpUrlError::Scheme),
+        }
+    }
+
+    /// The address with a path below it, unless `is_there` says that it leads there already.
+    pub fn below(&self, path: &str, is_there: impl Fn(&str) -> bool) -> Self {
+        let mut url = self.0.0.clone();
+        if !is_there(url.path()) {
+            url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+        }
+        Self(HttpUrl(url))
+    }
+
     /// Where it is: host and port, which are no secret.
     pub fn host(&self) -> Option<(&str, u16)> {
-        Some((self.0.0.host_str()?, self.0.0.port_or_known_default()?))
+        self.0.host()
     }
 
     /// Prepares a client; opens nothing.
@@ -87,6 +108,20 @@ impl std::fmt::Display for HttpUrl {
 }
 
 impl HttpUrl {
+    /// Host and port.
+    pub fn host(&self) -> Option<(&str, u16)> {
+        Some((self.0.host_str()?, self.0.port_or_known_default()?))
+    }
+
+    /// The name of the file in this folder that a link of its page leads to, if it leads to one.
+    pub fn file_of(&self, link: &str) -> Option<String> {
+        let folder = self.below("/", &[]);
+        let url = folder.join(link.trim()).ok()?;
+        let name = url.as_str().strip_prefix(folder.as_str())?;
+        let is_plain = name.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-+".contains(&c));
+        (is_plain && !name.is_empty() && !name.starts_with('.')).then(|| name.to_owned())
+    }
+
     /// The address with a path and a query below it.
     fn below(&self, path: &str, query: &[(&'static str, String)]) -> Url {
         let mut url = self.0.clone();
@@ -142,6 +177,13 @@ pub enum HttpError {
     TooLarge { max_bytes: usize },
 }
 
+impl HttpError {
+    /// May another try be answered?
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::TimedOut(_) | Self::Broken | Self::Busy { .. })
+    }
+}
+
 /// An answer that begins to come, whatever its status is.
 #[derive(Debug)]
 pub struct Answering {
@@ -152,6 +194,25 @@ pub struct Answering {
 }
 
 impl Answering {
+    fn of(response: Response) -> Self {
+        Self { status: response.status().as_u16(), retry_after: retry_after(&response), response }
+    }
+
+    /// What it says besides.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// What tells, byte for byte, this content from another one at the same address.
+    pub fn strong_etag(&self) -> Option<String> {
+        self.header("etag").filter(|etag| etag.starts_with('"')).map(str::to_owned)
+    }
+
+    /// Why it is no success.
+    pub fn refusal(&self) -> Option<HttpError> {
+        (!self.response.status().is_success()).then(|| refusal(&self.response))
+    }
+
     /// The next bytes; `None`: that was all, and as much as was announced.
     ///
     /// # Errors
@@ -182,6 +243,7 @@ impl Answering {
 pub struct HttpSetupError(#[source] super::BoxedError);
 
 /// What is posted, and its type.
+#[derive(Clone)]
 pub struct Posted {
     pub content_type: String,
     pub bytes: Vec<u8>,
@@ -263,12 +325,18 @@ impl Http {
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::TimedOut(timeout)))
     }
 
-    /// Posts to the address itself; what is answered is not read. `timeout` is for all of it.
+    /// Posts to the address itself, with further headers; what is answered is not read. `timeout` is for all of it.
     ///
     /// # Errors
     /// Everything but an answer that says it was taken (HTTP 2xx).
-    pub async fn post(&self, posted: Posted, timeout: Duration) -> Result<(), HttpError> {
+    pub async fn post(
+        &self,
+        posted: Posted,
+        headers: &[(String, String)],
+        timeout: Duration,
+    ) -> Result<(), HttpError> {
         let request = self.client.post(self.base.0.clone());
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         let request = request.header(CONTENT_TYPE, posted.content_type).body(posted.bytes);
         let response = send(request, timeout).await?;
         if response.status().is_success() { Ok(()) } else { Err(refusal(&response)) }
@@ -289,8 +357,32 @@ impl Http {
         // A plus that is meant is %2B by now.
         let encoded = url.query().unwrap_or_default().replace('+', "%20");
         url.set_query(Some(&encoded));
-        let response = send(self.client.get(url), timeout).await?;
-        Ok(Answering { status: response.status().as_u16(), retry_after: retry_after(&response), response })
+        Ok(Answering::of(send(self.client.get(url), timeout).await?))
+    }
+
+    /// Sends a GET for a path with some headers, and waits until the answer begins. `timeout` is for its beginning.
+    ///
+    /// # Errors
+    /// Where no answer begins.
+    pub async fn fetch(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        timeout: Duration,
+    ) -> Result<Answering, HttpError> {
+        let mut request = self.client.get(self.base.below(path, &[]));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(Answering::of(send(request, timeout).await?))
+    }
+
+    /// Asks what would come, without it.
+    ///
+    /// # Errors
+    /// Where no answer comes.
+    pub async fn head(&self, path: &str, timeout: Duration) -> Result<Answering, HttpError> {
+        Ok(Answering::of(send(self.client.head(self.base.below(path, &[])), timeout).await?))
     }
 
     /// Downloads what is at the address itself into a file, which is whole when this succeeds.

@@ -1,17 +1,20 @@
-//! Where new files come from: a store, or an SFTP server, behind the same two operations.
+//! Where new files come from: a store, an SFTP server, or a folder of a web server, behind the same operations.
 
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use super::http::{HttpUrl, HttpUrlError};
 use super::sftp::{Sftp, SftpError, SftpOptions, SftpUrl, SftpUrlError};
 use super::store::{Downloaded, Listing, ObjectInfo, S3Options, Store, StoreError, StoreUrl, StoreUrlError};
+use super::web::{WebError, WebFolder};
 
 /// The location of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceUrl {
     Store(StoreUrl),
     Sftp(SftpUrl),
+    Web(HttpUrl),
 }
 
 /// Why a text is not the location of a source. The text itself is never repeated.
@@ -23,6 +26,8 @@ pub enum SourceUrlError {
     Store(#[from] StoreUrlError),
     #[error(transparent)]
     Sftp(#[from] SftpUrlError),
+    #[error(transparent)]
+    Web(#[from] HttpUrlError),
 }
 
 /// An operation on a source that failed.
@@ -32,6 +37,8 @@ pub enum SourceError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Sftp(#[from] SftpError),
+    #[error(transparent)]
+    Web(#[from] WebError),
 }
 
 /// A source of files. Cheap to clone.
@@ -39,6 +46,7 @@ pub enum SourceError {
 pub enum Source {
     Store(Store),
     Sftp(Sftp),
+    Web(WebFolder),
 }
 
 impl SourceUrl {
@@ -51,6 +59,15 @@ impl SourceUrl {
             Ok(url) => Ok(Self::Store(url)),
             Err(StoreUrlError::Scheme) => Err(SourceUrlError::Scheme),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads the location of files that hold what a service could be asked for: a folder of a web server, or of a store.
+    pub fn of_files(text: &str) -> Result<Self, SourceUrlError> {
+        let text = text.trim();
+        match text.starts_with("https:") || text.starts_with("http:") {
+            true => Ok(Self::Web(text.parse()?)),
+            false => Self::parse(text, &|_| None),
         }
     }
 
@@ -80,6 +97,7 @@ impl fmt::Display for SourceUrl {
         match self {
             Self::Store(url) => url.fmt(f),
             Self::Sftp(url) => url.fmt(f),
+            Self::Web(url) => url.fmt(f),
         }
     }
 }
@@ -90,6 +108,7 @@ impl SourceError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Sftp(error) => error.hint(),
+            Self::Web(error) => error.hint(),
         }
     }
 }
@@ -101,6 +120,7 @@ impl SourceError {
         match self {
             Self::Store(error) => error.is_about_object(),
             Self::Sftp(error) => error.is_about_file(),
+            Self::Web(error) => error.is_about_file(),
         }
     }
 }
@@ -112,6 +132,7 @@ impl Source {
         Ok(match url {
             SourceUrl::Store(url) => Self::Store(Store::open(url, s3).await?),
             SourceUrl::Sftp(url) => Self::Sftp(Sftp::open(url, sftp)?),
+            SourceUrl::Web(url) => Self::Web(WebFolder::open(url)?),
         })
     }
 
@@ -120,6 +141,8 @@ impl Source {
         Ok(match self {
             Self::Store(store) => store.listing(folder).await?,
             Self::Sftp(sftp) => sftp.listing(folder).await?,
+            // It has no folders of its own.
+            Self::Web(web) => web.listing().await?,
         })
     }
 
@@ -128,6 +151,7 @@ impl Source {
         match self {
             Self::Store(store) => store.try_open(name).await?,
             Self::Sftp(sftp) => sftp.try_open(name).await?,
+            Self::Web(web) => web.try_open(name).await?,
         }
         Ok(())
     }
@@ -137,6 +161,7 @@ impl Source {
         Ok(match self {
             Self::Store(store) => store.list_names(folder).await?,
             Self::Sftp(sftp) => sftp.list_names(folder).await?,
+            Self::Web(web) => web.listing().await?.files,
         })
     }
 
@@ -151,6 +176,7 @@ impl Source {
         Ok(match self {
             Self::Store(store) => store.download(name, to, progress).await?,
             Self::Sftp(sftp) => sftp.download(name, to, progress).await?,
+            Self::Web(web) => web.download(name, to, progress).await?,
         })
     }
 }
@@ -167,6 +193,10 @@ mod tests {
         }
         assert_eq!("ftp://host".parse::<SourceUrl>(), Err(SourceUrlError::Scheme));
         assert_eq!("sftp:host".parse::<SourceUrl>(), Err(SftpUrlError::Scheme.into()));
+        let web = SourceUrl::of_files("https://example.org/datasets/").unwrap();
+        assert_eq!((web.to_string().as_str(), web.is_feed()), ("https://example.org/datasets", false));
+        assert!(matches!(SourceUrl::of_files("http://example.org/"), Err(SourceUrlError::Web(_))));
+        assert!(matches!(SourceUrl::of_files("dir:/in"), Ok(SourceUrl::Store(_))));
         assert_eq!("dir:".parse::<SourceUrl>(), Err(StoreUrlError::NoPath.into()));
     }
 }

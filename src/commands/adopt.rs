@@ -1,7 +1,6 @@
 //! Adopt: a database and a store that another program has filled become ours. What the tables lack is listed, and
 //! added if asked for; raw files in the archive are entered in the ledger as done.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use jiff::civil::Date;
@@ -14,7 +13,7 @@ use crate::cli::AdoptArgs;
 use crate::clients::postgres::{self, PgError};
 use crate::clients::store::{ObjectInfo, Store, StoreError, StoreUrl};
 use crate::config::AdoptConfig;
-use crate::dataset::{Dataset, FileName};
+use crate::dataset::{Dataset, FileName, Reach};
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 use crate::objects::{self, Objects};
@@ -160,10 +159,13 @@ fn archived(dataset: &Dataset, objects: Vec<ObjectInfo>) -> Vec<Archived> {
 /// to date, and nobody has looked whether they may be public.
 pub async fn strangers(store: &Store, dataset: &Dataset) -> Result<Vec<String>, StoreError> {
     let objects = Objects::of(dataset);
-    let ours: HashSet<_> = dataset.published.iter().map(|csv| objects.published(csv)).collect();
+    let is_ours = |key: &str| {
+        let name = key.strip_prefix(&objects.public("")).unwrap_or(key);
+        dataset.published.iter().any(|table| table.reach == Reach::Public && table.may_be(name))
+    };
     let prefix = objects.public(&format!("{}_", dataset.name));
     let keys = store.list(objects::PUBLIC).await?.into_iter().map(|object| object.key);
-    Ok(keys.filter(|key| key.starts_with(&prefix) && key.ends_with(".csv") && !ours.contains(key)).collect())
+    Ok(keys.filter(|key| key.starts_with(&prefix) && key.ends_with(".csv") && !is_ours(key)).collect())
 }
 
 /// Compares the tables; those that are missing are made if `fix`.

@@ -4,6 +4,7 @@ mod nass;
 mod oca;
 mod place;
 pub mod quickstats;
+mod transform;
 
 use crate::cli::DemoArgs;
 use crate::datasets;
@@ -15,10 +16,10 @@ use crate::log::Report;
 /// # Errors
 /// What failed, and whether the database changed; a dataset without a demo.
 pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
-    let dataset = args.dataset.unwrap_or(datasets::ALL[0]);
-    match dataset.name {
+    match args.what.as_deref().unwrap_or(datasets::ALL[0].name) {
         "oca" => oca::demo(&args, report).await,
         "nass" => nass::demo(&args, report).await,
+        "transform" => transform::demo(&args, report).await,
         name => Err(Cause::usage(format!("there is no demo of {name}")).into()),
     }
 }

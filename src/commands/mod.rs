@@ -3,9 +3,11 @@
 pub mod adopt;
 pub mod backfill;
 pub mod check;
+mod deliver;
 pub mod demo;
 mod failures;
 pub mod map;
+pub mod metrics;
 mod notify;
 pub mod purge;
 pub mod reference;
@@ -15,6 +17,9 @@ pub mod show;
 mod status;
 pub mod summary;
 mod terminal;
+mod told;
+mod traces;
+mod transform;
 pub mod undo;
 
 use clap::CommandFactory;
@@ -50,6 +55,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Backfill(args) => start(backfill::run(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Map(args) => start(map::run(args)),
+        Command::Transform(args) => start(transform::run(*args, &report)),
         Command::Sample(args) => sample::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -58,5 +64,5 @@ pub fn run(cli: Cli) -> Exit {
             Ok(Exit::Done)
         }
     };
-    end(result, &report)
+    end(&result, &report)
 }

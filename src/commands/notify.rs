@@ -4,25 +4,20 @@
 //! The message has no value of a record, and the webhook's address is in no message. That nobody could be told is a warning: the
 //! exit code is the run's.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
+use super::deliver::deliver;
 use super::summary::{self, Summary};
-use crate::clients::http::{Http, HttpError, Posted, SecretUrl};
+use crate::clients::http::{Posted, SecretUrl};
 use crate::config;
 use crate::error::{Cause, Exit, Failure};
 
 /// The variable that holds the webhook's address.
 pub const VARIABLE: &str = "MERGANSER_NOTIFY";
-
-/// How long one try may take.
-const TRY: Duration = Duration::from_secs(5);
-const TRIES: u32 = 3;
-/// How long all of them may take together.
-const ALL: Duration = Duration::from_secs(20);
-/// Between two tries, if the service asks for no other time.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The variable that says after how many days without anything new the webhook is told so.
+const QUIET: &str = "MERGANSER_NOTIFY_QUIET";
+/// A weekly feed that has missed a week, and two days.
+const QUIET_DAYS: u32 = 9;
 
 /// What is told of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +46,19 @@ pub fn webhook() -> Result<Option<SecretUrl>, Cause> {
     text.parse().map(Some).map_err(refused)
 }
 
+/// After how many days without anything new somebody is told; `None`: never.
+///
+/// # Errors
+/// [`Cause::Usage`] if it is no number of days.
+pub fn quiet_days() -> Result<Option<u32>, Cause> {
+    let Some(text) = config::environment(QUIET) else { return Ok(Some(QUIET_DAYS)) };
+    let refused = |_| Cause::Usage {
+        message: format!("{QUIET} is not a number of days"),
+        hint: Some(format!("{QUIET_DAYS}, if it is not given; 0: nobody is told")),
+    };
+    text.trim().parse().map(|days| Some(days).filter(|days| *days > 0)).map_err(refused)
+}
+
 impl Notice {
     /// Of a run that failed; `None`: nobody needs to know.
     pub fn of_failure(dataset: &str, failure: &Failure) -> Option<Self> {
@@ -58,12 +66,10 @@ impl Notice {
         if !is_told(exit) {
             return None;
         }
-        let cause = failure.cause.to_string();
-        // What follows in other lines are examples, by key.
-        let cause = cause.lines().next().unwrap_or_default().trim_end_matches(':');
+        let cause = failure.cause.without_values();
         let reason = match failure.step {
             Some(step) => format!("{step} failed: {cause}"),
-            None => cause.to_owned(),
+            None => cause,
         };
         let status = failure.run_id.map(|run_id| format!("merganser status {run_id}"));
         Some(Self {
@@ -78,6 +84,16 @@ impl Notice {
 
     /// Of a run that came to its end; `None`: all is well, or it was a dry run, which somebody looks at.
     pub fn of_summary(done: &Summary) -> Option<Self> {
+        if let Some(days) = done.quiet_days.filter(|_| done.exit() == Exit::Done) {
+            return Some(Self {
+                dataset: done.dataset.into(),
+                run_id: Some(done.run_id.to_string()),
+                exit: Exit::Done,
+                reason: format!("nothing new for {days} days"),
+                database: "The database is unchanged.".into(),
+                next: Some(format!("merganser check {}", done.dataset)),
+            });
+        }
         if done.dry_run || !is_told(done.exit()) {
             return None;
         }
@@ -94,44 +110,14 @@ impl Notice {
 
     /// Tells it. That it cannot be told is a warning.
     pub async fn send(&self, webhook: &SecretUrl) {
-        let sent = tokio::time::timeout(ALL, self.try_to_send(webhook)).await;
-        let why = match sent {
-            Ok(Ok(())) => return,
-            Ok(Err(why)) => why,
-            Err(_) => format!("no answer within {} s", ALL.as_secs()),
-        };
-        tracing::warn!(
-            run_id = self.run_id,
-            "the webhook in {VARIABLE} was not told how this run ended: {why}"
-        );
-    }
-
-    async fn try_to_send(&self, webhook: &SecretUrl) -> Result<(), String> {
-        let http = webhook.client().map_err(|error| error.to_string())?;
-        let mut tried = 1;
-        loop {
-            let error = match self.post(&http).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            let pause = match &error {
-                HttpError::Busy { retry_after, .. } => retry_after.unwrap_or(PAUSE),
-                HttpError::Unreachable | HttpError::TimedOut(_) | HttpError::Broken => PAUSE,
-                HttpError::Refused { .. } | HttpError::Elsewhere { .. } | HttpError::TooLarge { .. } => {
-                    return Err(error.to_string());
-                }
-            };
-            if tried == TRIES {
-                return Err(error.to_string());
-            }
-            tried += 1;
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    async fn post(&self, http: &Http) -> Result<(), HttpError> {
         let bytes = self.message().to_string().into_bytes();
-        http.post(Posted { content_type: "application/json".into(), bytes }, TRY).await
+        let message = Posted { content_type: "application/json".into(), bytes };
+        if let Err(why) = deliver(webhook, &[], message).await {
+            tracing::warn!(
+                run_id = self.run_id,
+                "the webhook in {VARIABLE} was not told how this run ended: {why}"
+            );
+        }
     }
 
     /// The message: `text` is what Slack and Mattermost show, the rest is for programs.

@@ -1,17 +1,18 @@
 //! `merganser run`, `reprocess` and `retry`.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use super::notify::{self, Notice};
 use super::summary::{self, Summary};
 use super::terminal::{end, say, start};
+use super::told::{Ending, Listeners};
 use crate::config::RunConfig;
 use crate::error::{Cause, Exit, Failure};
 use crate::etl;
+use crate::ledger::Kind;
 use crate::log::Report;
 use crate::run::context::{Context, RunContext};
 use crate::run::opened::Opened;
-use crate::run::progress::Progress;
+use crate::run::progress::{Progress, RunOutcome};
 use crate::stages::promote;
 use crate::system::machine;
 use crate::words;
@@ -21,6 +22,11 @@ use crate::words;
 /// # Errors
 /// [`Failure`] says what failed, where, and whether the database changed; the ledger has it too.
 pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure> {
+    told(config, None, report).await
+}
+
+/// The same; when nothing new has come for so many days, somebody is to be told of it.
+async fn told(config: RunConfig, quiet_days: Option<u32>, report: &Report) -> Result<Summary, Failure> {
     let started = Instant::now();
     if let Some(folder) = &config.processing.golden {
         // Not only when all the work is done.
@@ -34,7 +40,15 @@ pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure>
         (opened.context().run_id, opened.context().target.dry_run, opened.context().dataset());
     let kind = opened.context().target.kind;
     let (outcome, progress) = opened
-        .run(async |context: &RunContext, progress: &mut Progress| etl::run(context, progress).await)
+        .run(async |context: &RunContext, progress: &mut Progress| {
+            let outcome = etl::run(context, progress).await?;
+            progress.rows = context.ledger.remembered_rows().await?;
+            if let Some(days) = quiet_days.filter(|_| is_fed(context) && outcome == RunOutcome::NothingNew) {
+                let (quiet, is_told) = context.ledger.quiet_days().await?;
+                progress.quiet_days = Some(quiet).filter(|quiet| *quiet >= days && !is_told);
+            }
+            Ok(outcome)
+        })
         .await?;
     Ok(Summary {
         run_id,
@@ -54,9 +68,16 @@ pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure>
         published: progress.published,
         timings: progress.timings,
         plan: progress.plan,
+        rows: progress.rows,
+        quiet_days: progress.quiet_days,
         duration: started.elapsed(),
         peak_memory_bytes: machine::peak_memory_bytes(),
     })
+}
+
+/// Does it take what a source has that is new? Of a service that is asked for years, nothing new is no news.
+fn is_fed(context: &RunContext) -> bool {
+    context.target.kind == Kind::Run && context.dataset().asked.is_none() && !context.target.dry_run
 }
 
 /// A variable that was set once and forgotten would keep what is new out, week after week.
@@ -68,30 +89,32 @@ pub fn warn_of_reprocessing(glob: Option<&str>) {
     }
 }
 
-/// A run of any kind; errors are shown, and the webhook is told of what did not end well.
+/// A run of any kind; errors are shown, and whoever the environment names is told how it ended.
 pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
-    let read = config.and_then(|config| Ok((config, notify::webhook()?)));
-    let (config, webhook) = match read {
+    let read = config.and_then(|config| Ok((config, Listeners::from_env()?)));
+    let (config, others) = match read {
         Ok(read) => read,
-        Err(cause) => return end(Err(cause.into()), report),
+        Err(cause) => return end(&Err(cause.into()), report),
     };
-    let dataset = config.target.dataset.name;
-    let mut notice = None;
+    let (dataset, began) = (config.target.dataset.name, SystemTime::now());
+    let name = format!("{} {dataset}", config.target.kind.as_str());
+    let mut done = None;
     let result = start(async {
-        let done = self::run(config, report).await?;
-        finished(report, &done);
-        say(&summary::render(&done));
-        notice = Notice::of_summary(&done);
-        Ok(done.exit())
+        let summary = told(config, others.quiet_days(), report).await?;
+        finished(report, &summary);
+        say(&summary::render(&summary));
+        Ok(done.insert(summary).exit())
     });
-    if let Err(failure) = &result {
-        notice = Notice::of_failure(dataset, failure);
-    }
-    let exit = end(result, report);
-    if let (Some(webhook), Some(notice)) = (&webhook, &notice) {
+    let exit = end(&result, report);
+    if !others.is_nobody() {
         // What can fail here is that the runtime does not start, of which the run has spoken.
         let _ = start(async {
-            notice.send(webhook).await;
+            let result = match (&done, &result) {
+                (Some(done), _) => Ok(done),
+                (None, Err(failure)) => Err(failure),
+                (None, Ok(_)) => return Ok(exit),
+            };
+            others.tell(&Ending { name, dataset, began, timeline: report.timeline(), result }).await;
             Ok(exit)
         });
     }

@@ -45,6 +45,10 @@ pub struct Summary {
     pub timings: Option<Value>,
     /// What asking a service takes, or took.
     pub plan: Option<GatheredPlan>,
+    /// How many rows each table has.
+    pub rows: BTreeMap<String, i64>,
+    /// Nothing new came for so many days, and somebody is told of it now.
+    pub quiet_days: Option<u32>,
     pub duration: Duration,
     pub peak_memory_bytes: Option<u64>,
 }
@@ -88,7 +92,7 @@ pub fn render(summary: &Summary) -> String {
     let _ = writeln!(text, "{}", outcome(summary));
     if let Some(published) = &summary.published {
         let newest = published.newest().unwrap_or("none");
-        let _ = writeln!(text, "Published {} CSVs; the newest run date is {newest}.", published.objects());
+        let _ = writeln!(text, "Published {}; the newest run date is {newest}.", published.what());
     }
     let _ = writeln!(text, "Run {} took {}.", summary.run_id, duration(summary.duration));
     if let Some(timings) = &summary.timings {
@@ -133,6 +137,14 @@ pub fn what_failed(summary: &Summary) -> (String, String) {
 /// The plan of what a service is asked for, as a tree, and what it costs.
 fn asking(plan: &GatheredPlan) -> String {
     let mut text = plan.tree.join("\n");
+    if let Some((url, requests)) = &plan.files {
+        let _ = writeln!(
+            text,
+            "\nAsking would take about {} requests: a run takes the files of {url} instead (--via api asks nevertheless).",
+            count(*requests)
+        );
+        return text;
+    }
     let _ = writeln!(
         text,
         "\n{} request(s) were sent to plan; the run sends {} more for records, which takes at least {}.",

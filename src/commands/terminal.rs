@@ -8,11 +8,14 @@ use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 
 /// The exit code; an error is shown.
-pub fn end(result: Result<Exit, Failure>, report: &Report) -> Exit {
-    result.unwrap_or_else(|failure| {
-        show(&failure, report);
-        failure.exit()
-    })
+pub fn end(result: &Result<Exit, Failure>, report: &Report) -> Exit {
+    match result {
+        Ok(exit) => *exit,
+        Err(failure) => {
+            show(failure, report);
+            failure.exit()
+        }
+    }
 }
 
 /// Writes a result to standard output. A reader that has gone (`| head`) has seen enough.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{ProcessingConfig, TargetConfig};
+use super::{ProcessingConfig, PublishingConfig, TargetConfig};
 use crate::cli;
 use crate::clients::duckdb::DuckLimits;
 use crate::dataset::Options;
@@ -38,7 +38,12 @@ impl BackfillConfig {
             Cause::usage(format!("{} knows nothing of the name {}", args.dataset.name, args.enrichment))
         })?;
         Ok(Self {
-            target: TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target },
+            target: TargetConfig {
+                dry_run: args.dry_run,
+                skip_publish: args.skip_publish,
+                publishing: PublishingConfig::new(args.dataset, &args.publish, args.work_dir.as_ref())?,
+                ..target
+            },
             enrichment,
             options: args.own.of(args.dataset).map_err(Cause::usage)?,
             since: args.since,
@@ -57,6 +62,7 @@ impl BackfillConfig {
             "store": self.target.store.to_string(),
             "load_via": self.target.load_via,
             "skip_publish": self.target.skip_publish,
+            "publish": self.target.publishing.names(),
         });
         if let Some(all) = options.as_object_mut() {
             all.extend(self.options.clone());

@@ -8,6 +8,7 @@ use super::DatabaseConfig;
 use crate::cli;
 use crate::dataset::Dataset;
 use crate::dataset::map::{Division, MapOf, Measure, Measured};
+use crate::datasets::in_table;
 use crate::error::Cause;
 
 /// All that a map needs to know.
@@ -45,7 +46,8 @@ impl MapConfig {
 
     /// Validates the arguments of `merganser map`.
     pub fn from_map(args: &cli::MapArgs) -> Result<Self, Cause> {
-        let dataset = args.dataset;
+        let named = args.table.as_deref().map(|named| in_table(args.dataset, named)).transpose();
+        let (schema, dataset) = named.map_err(Cause::usage)?.unwrap_or((None, args.dataset));
         let map = dataset.map.ok_or_else(|| Cause::usage(format!("there is no map of {}", dataset.name)))?;
         let division = map.divisions.iter().find(|known| known.name == args.by);
         let measure = match &args.measure {
@@ -71,8 +73,10 @@ impl MapConfig {
                 });
             }
         };
+        let mut database = DatabaseConfig::new(&args.database)?;
+        database.schema = schema.unwrap_or(database.schema);
         Ok(Self {
-            database: DatabaseConfig::new(&args.database)?,
+            database,
             dataset,
             map,
             division,

@@ -6,11 +6,13 @@ mod budget;
 mod database;
 mod map;
 mod processing;
+mod publishing;
 mod purge;
 mod reference;
 mod run;
 mod source;
 mod target;
+mod transform;
 mod undo;
 
 pub use crate::cli::LoadVia;
@@ -22,11 +24,13 @@ pub use budget::{DeleteLimit, DropLimit, FailureBudget};
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use map::{MapConfig, MapFile};
 pub use processing::ProcessingConfig;
+pub use publishing::PublishingConfig;
 pub use purge::PurgeConfig;
 pub use reference::ReferenceConfig;
 pub use run::RunConfig;
 pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig};
 pub use target::TargetConfig;
+pub use transform::{TransformConfig, WorkerConfig, workers};
 pub use undo::UndoConfig;
 
 /// A variable of the environment, for what is not an option. That it is text was seen when the command line was read.

@@ -93,7 +93,7 @@ impl ProcessingConfig {
 }
 
 /// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
-fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
+pub(super) fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
     let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 136));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::TargetConfig;
+use super::{PublishingConfig, TargetConfig};
 use crate::cli;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
@@ -18,7 +18,9 @@ impl PurgeConfig {
     pub fn from_purge(args: &cli::PurgeArgs) -> Result<Self, Cause> {
         let what = (Kind::Purge, args.dataset);
         let target = TargetConfig::new(what, &args.database, &args.store, args.load_via)?;
-        Ok(Self { target: TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target } })
+        let publishing = PublishingConfig::new(args.dataset, &args.publish, args.work_dir.as_ref())?;
+        let (dry_run, skip_publish) = (args.dry_run, args.skip_publish);
+        Ok(Self { target: TargetConfig { dry_run, skip_publish, publishing, ..target } })
     }
 
     /// The options as the ledger keeps them: no secrets.
@@ -27,6 +29,7 @@ impl PurgeConfig {
             "store": self.target.store.to_string(),
             "load_via": self.target.load_via,
             "skip_publish": self.target.skip_publish,
+            "publish": self.target.publishing.names(),
         })
     }
 }

@@ -1,15 +1,16 @@
 //! The configuration of `merganser run`, `reprocess` and `retry`.
 
+use super::processing::duck_limits;
 use super::source::archived;
 use super::{
-    ApiSecret, AskingConfig, DatabaseConfig, FailureBudget, ProcessingConfig, Selection, SourceConfig,
-    TargetConfig, environment, missing,
+    ApiSecret, AskingConfig, DatabaseConfig, FailureBudget, ProcessingConfig, PublishingConfig, Selection,
+    SourceConfig, TargetConfig, environment, missing,
 };
 use crate::cli;
 use crate::clients::sftp::{SftpOptions, SftpUrl};
 use crate::clients::source::SourceUrl;
 use crate::clients::store::StoreUrl;
-use crate::dataset::asked::Asked;
+use crate::dataset::asked::{Asked, FilesInstead};
 use crate::dataset::{Dataset, Options};
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
@@ -25,13 +26,22 @@ pub struct RunConfig {
 impl RunConfig {
     /// Validates the arguments of `merganser run`.
     pub fn from_run(args: &cli::RunArgs) -> Result<Self, Cause> {
+        Self::from_run_or_check(args, false)
+    }
+
+    /// Validates the arguments of `merganser check`, which are those of a run that is only looked at.
+    pub fn from_check(args: &cli::RunArgs) -> Result<Self, Cause> {
+        Self::from_run_or_check(args, true)
+    }
+
+    fn from_run_or_check(args: &cli::RunArgs, is_look: bool) -> Result<Self, Cause> {
         if let Some(glob) = &args.reprocess {
             let selection = archived(glob, args.force)?;
             let what = (Kind::Reprocess, args.dataset);
             return Self::archived(what, selection, &args.database, &args.store, &args.processing);
         }
         if let Some(asked) = args.dataset.asked {
-            return Self::from_asked(asked, args);
+            return Self::from_asked(asked, args, is_look);
         }
         let url = match &args.source {
             Some(text) => SourceUrl::parse(text, &environment)?,
@@ -54,13 +64,13 @@ impl RunConfig {
     }
 
     /// A run that asks a service, and takes the answers from the archive, where they are kept.
-    fn from_asked(asked: &Asked, args: &cli::RunArgs) -> Result<Self, Cause> {
+    fn from_asked(asked: &Asked, args: &cli::RunArgs, is_look: bool) -> Result<Self, Cause> {
         let what = (Kind::Run, args.dataset);
         let mut config =
             Self::archived(what, Selection::Asked, &args.database, &args.store, &args.processing)?;
-        config.from.asking = Some(AskingConfig::new(asked, &config.processing.options)?);
-        if let Some(files) = (asked.files)(&config.processing.options) {
-            config.from.url = SourceUrl::parse(&files, &environment)?;
+        config.from.asking = Some(AskingConfig::new(asked, &config.processing.options, is_look)?);
+        if let FilesInstead::Always(files) = (asked.files)(&config.processing.options) {
+            config.from.url = SourceUrl::of_files(&files)?;
             config.from.selection = Selection::Bulk;
         }
         Ok(config)
@@ -158,6 +168,7 @@ impl RunConfig {
             "overwrite_newer": self.processing.overwrite_newer,
             "keep_undo": self.processing.keep_undo,
             "skip_publish": self.target.skip_publish,
+            "publish": self.target.publishing.names(),
         });
         if let Some(all) = options.as_object_mut() {
             all.extend(self.processing.options.clone());
@@ -179,5 +190,7 @@ fn target(
     if let Some(schema) = schema {
         target.database.schema = schema;
     }
-    Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target })
+    let mut publishing = PublishingConfig::new(dataset, &args.publish, args.work_dir.as_ref())?;
+    publishing.duckdb = duck_limits(args.duckdb_memory_mib);
+    Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, publishing, ..target })
 }

@@ -5,7 +5,7 @@ use crate::clients::http::HttpUrl;
 use crate::clients::sftp::SftpOptions;
 use crate::clients::source::SourceUrl;
 use crate::dataset::Options;
-use crate::dataset::asked::Asked;
+use crate::dataset::asked::{Asked, FilesInstead, Misasked};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
 
@@ -16,6 +16,8 @@ pub struct AskingConfig {
     pub want: Slice,
     /// `None`: nobody is asked.
     pub secret: Option<ApiSecret>,
+    /// Where files are that are taken instead, if more requests than so many would be needed.
+    pub files: Option<(SourceUrl, u64)>,
 }
 
 /// What a service knows us by. It is shown nowhere.
@@ -82,15 +84,21 @@ pub(super) fn archived(glob: &str, force: bool) -> Result<Selection, Cause> {
 }
 
 impl AskingConfig {
-    /// What the options of a run ask a service for, with the secret of the environment.
+    /// What the options of a run ask a service for, with the secret of the environment. Of a run that is only looked at they
+    /// need not say what is wanted.
     ///
     /// # Errors
     /// What is wrong with the options; no secret.
-    pub(super) fn new(asked: &Asked, options: &Options) -> Result<Self, Cause> {
-        let want = want(asked, options)?;
-        if (asked.files)(options).is_some() {
-            return Ok(Self { want, secret: None });
-        }
+    pub(super) fn new(asked: &Asked, options: &Options, is_look: bool) -> Result<Self, Cause> {
+        let want = match (asked.want)(options) {
+            Err(misasked) if is_look && misasked.is_missing => (asked.trial)(),
+            wanted => wanted.map_err(unasked)?,
+        };
+        let files = match (asked.files)(options) {
+            FilesInstead::Always(_) => return Ok(Self { want, secret: None, files: None }),
+            FilesInstead::Beyond(url, requests) => Some((SourceUrl::of_files(&url)?, requests)),
+            FilesInstead::Never => None,
+        };
         let base = (asked.manners)(options).base;
         base.parse::<HttpUrl>().map_err(|error| Cause::usage(format!("{base}: {error}")))?;
         let variable = asked.secret.variable;
@@ -102,7 +110,7 @@ impl AskingConfig {
                 hint: Some(format!("{}; then: export {variable}=…", asked.secret.whence)),
             });
         };
-        Ok(Self { want, secret: Some(ApiSecret(secret)) })
+        Ok(Self { want, secret: Some(ApiSecret(secret)), files })
     }
 
     /// The same with this secret, whatever the environment has.
@@ -110,10 +118,11 @@ impl AskingConfig {
     /// # Errors
     /// What is wrong with the options.
     pub(super) fn with(asked: &Asked, options: &Options, secret: ApiSecret) -> Result<Self, Cause> {
-        Ok(Self { want: want(asked, options)?, secret: Some(secret) })
+        let want = (asked.want)(options).map_err(unasked)?;
+        Ok(Self { want, secret: Some(secret), files: None })
     }
 }
 
-fn want(asked: &Asked, options: &Options) -> Result<Slice, Cause> {
-    (asked.want)(options).map_err(|misasked| Cause::Usage { message: misasked.message, hint: misasked.hint })
+fn unasked(misasked: Misasked) -> Cause {
+    Cause::Usage { message: misasked.message, hint: misasked.hint }
 }

@@ -1,6 +1,6 @@
 //! What every command that writes works on: the dataset, the database and the store.
 
-use super::{DatabaseConfig, LoadVia, environment, missing, refused};
+use super::{DatabaseConfig, LoadVia, PublishingConfig, environment, missing, refused};
 use crate::cli;
 use crate::clients::store::{S3Options, StoreUrl};
 use crate::dataset::Dataset;
@@ -21,6 +21,7 @@ pub struct TargetConfig {
     pub load_via: LoadVia,
     pub dry_run: bool,
     pub skip_publish: bool,
+    pub publishing: PublishingConfig,
 }
 
 impl TargetConfig {
@@ -53,6 +54,7 @@ impl TargetConfig {
             load_via: LoadVia::Auto,
             dry_run: false,
             skip_publish: false,
+            publishing: PublishingConfig::plain(dataset),
         }
     }
 

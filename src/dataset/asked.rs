@@ -2,6 +2,7 @@
 //! counted and what is fetched; the engine sends, waits, keeps every answer, and tells the plan what came.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Options;
@@ -23,12 +24,14 @@ pub struct Asked {
     /// # Errors
     /// What is wrong with the options, and what to type instead.
     pub want: fn(&Options) -> Result<Slice, Misasked>,
-    /// Where files are that hold what could be asked for, and more, if the run takes these instead.
-    pub files: fn(&Options) -> Option<String>,
+    /// A little of what there is: what is counted to see whether the service can be asked, where nothing is wanted yet.
+    pub trial: fn() -> Slice,
+    /// Files that hold what could be asked for, and more: whether the run takes these instead.
+    pub files: fn(&Options) -> FilesInstead,
     /// What such a file holds, by its name: of several of one content the newest counts.
     pub content: fn(&str) -> Option<&str>,
     /// Begins to plan, or goes on where an earlier run was.
-    pub plan: fn(&PlanInput<'_>) -> Box<dyn AskPlan>,
+    pub plan: fn(PlanInput<'_>) -> Box<dyn AskPlan>,
     pub count: fn(&Slice) -> GetRequest,
     pub data: fn(&Slice) -> GetRequest,
     /// Asks for the values of a column.
@@ -47,6 +50,17 @@ pub struct Asked {
     pub part_name: fn(&Slice, Timestamp) -> String,
 }
 
+/// Files that hold what could be asked for, and more; each with where they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilesInstead {
+    /// The run asks.
+    Never,
+    /// The run asks nobody.
+    Always(String),
+    /// The run takes them where it would have to send more requests than so many.
+    Beyond(String, u64),
+}
+
 /// What the service knows its callers by.
 #[derive(Clone, Copy, Debug)]
 pub struct AskedSecret {
@@ -63,6 +77,8 @@ pub struct AskedSecret {
 pub struct Misasked {
     pub message: String,
     pub hint: Option<String>,
+    /// Nothing is wrong but that they do not say what is wanted.
+    pub is_missing: bool,
 }
 
 /// Where the service is, and how often it may be asked.
@@ -101,7 +117,7 @@ pub enum AskRefusal {
 }
 
 /// An answer in the archive.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskedPart {
     pub name: String,
     pub slice: Slice,
@@ -119,10 +135,19 @@ pub struct PlanInput<'a> {
     /// Answers in the archive, whatever they are of.
     pub archived: Vec<AskedPart>,
     /// What an earlier run that did not end left of its plan.
-    pub saved: Option<&'a Value>,
+    pub saved: Option<&'a SavedPlan>,
     pub now: Timestamp,
     /// False: nothing is fetched; what would be is planned.
     pub fetches: bool,
+}
+
+/// A plan as it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedPlan {
+    /// How it began.
+    pub begun: Value,
+    /// What it was told since, in that order.
+    pub told: Vec<PlanWord>,
 }
 
 /// What is to be done next.
@@ -138,6 +163,8 @@ pub enum PlanStep {
     Done(Vec<PlannedPart>),
     /// It cannot be had: why, for people.
     Refuse(String),
+    /// What is wanted names something that is not there: what, and what is near to it.
+    Misasked(String),
 }
 
 /// A part of what is wanted.
@@ -145,27 +172,37 @@ pub enum PlanStep {
 pub struct PlannedPart {
     pub slice: Slice,
     pub records: u64,
-    /// The answer; `None`: it would have to be fetched.
+    /// The answer, which may hold more than the slice; `None`: it would have to be fetched.
     pub part: Option<AskedPart>,
+}
+
+/// What came. A plan that begins in the same way, and is told the same, is where it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanWord {
+    /// So many records there are.
+    Counted(Slice, u64),
+    /// These values a column has, as far as the service says.
+    Listed(String, Vec<String>),
+    /// What was asked for, with as many records as it has. The part is in the archive; it is used if that is what was counted,
+    /// else the count is asked for again.
+    Fetched(AskedPart),
+    /// The service gives no more than so many at once.
+    Limited(u64),
 }
 
 /// A plan under way: told what came, it says what is next. It is a value without I/O.
 pub trait AskPlan: Send {
     /// What is next; the same until it is told something.
-    fn next(&self) -> PlanStep;
-    /// So many records there are.
-    fn counted(&mut self, slice: &Slice, records: u64);
-    /// These values a column has, as far as the service says.
-    fn listed(&mut self, column: &str, values: Vec<String>);
-    /// What was asked for came: as many records as it has. The part is in the archive; it is used if that is what was
-    /// counted, else the count is asked for again.
-    fn fetched(&mut self, part: AskedPart);
-    /// The service gives no more than so many at once.
-    fn limited(&mut self, records: u64);
-    /// What is known so far, for a run that goes on with it.
-    fn save(&self) -> Value;
-    /// The plan as a tree for people, a line each.
+    fn next(&mut self) -> PlanStep;
+    /// Something came.
+    fn tell(&mut self, told: PlanWord);
+    /// How it began, for a run that goes on with it.
+    fn begun(&self) -> Value;
+    /// About how many requests it still needs; `None`: nothing is known yet.
+    fn needs(&self) -> Option<u64>;
+    /// The plan as a tree for people, a line each, as far as it goes.
     fn tree(&self) -> Vec<String>;
-    /// Requests that a plan which fetches nothing leaves out.
+    /// Requests that a plan which fetches nothing leaves out, as far as it goes.
     fn unsent(&self) -> u64;
 }

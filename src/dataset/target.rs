@@ -3,6 +3,7 @@
 
 use super::{Dataset, Promotion, PublishedTable, Scripts, Table};
 use crate::dataset::derived::Described;
+use crate::dataset::map::MapOf;
 
 /// Letters of a table's name at most: staging tables have longer ones.
 const LONGEST: usize = 40;
@@ -51,6 +52,7 @@ impl Dataset {
         Ok(Box::leak(Box::new(Dataset {
             name: leaked(&format!("{}_{name}", self.name)),
             target: leaked(&format!("{name}/")),
+            map: self.map.map(|map| &*Box::leak(Box::new(MapOf { count: script(map.count), ..*map }))),
             tables,
             dictionary: dictionary.leak(),
             published: published.leak(),

@@ -59,17 +59,27 @@ impl OwnOptions {
             "nass" => self.nass.nass_table.as_deref(),
             _ => None,
         };
-        let Some(named) = named else { return Ok(None) };
-        let (schema, table) = match named.split_once('.') {
-            Some((schema, table)) => (Some(schema.to_owned()), table),
-            None => (None, named),
-        };
-        if schema.as_ref().is_some_and(String::is_empty) {
-            return Err(format!("--table {named}: it names no schema before the dot"));
-        }
-        let dataset = dataset.into_table(table).map_err(|error| format!("--table {named}: {error}"))?;
-        Ok(Some((schema, dataset)))
+        named.map(|named| in_table(dataset, named)).transpose()
     }
+}
+
+/// The dataset in another table than its own, `[SCHEMA.]NAME`, and that schema.
+///
+/// # Errors
+/// What is wrong, for the person who typed it.
+pub fn in_table(
+    dataset: &'static Dataset,
+    named: &str,
+) -> Result<(Option<String>, &'static Dataset), String> {
+    let (schema, table) = match named.split_once('.') {
+        Some((schema, table)) => (Some(schema.to_owned()), table),
+        None => (None, named),
+    };
+    if schema.as_ref().is_some_and(String::is_empty) {
+        return Err(format!("--table {named}: it names no schema before the dot"));
+    }
+    let dataset = dataset.into_table(table).map_err(|error| format!("--table {named}: {error}"))?;
+    Ok((schema, dataset))
 }
 
 /// The options of the datasets' enrichments, where nothing else is processed.

@@ -309,6 +309,15 @@ impl Ledger {
         Ok(rows.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
+    /// For how many whole days nothing new has come to the dataset, and whether a run of today has told somebody so.
+    pub async fn quiet_days(&self) -> Result<(u32, bool), Cause> {
+        let row = self
+            .one("look when something new came", sql::LEDGER_QUIET, &[&self.dataset, &self.database.schema])
+            .await?;
+        let (days, told): (i32, bool) = (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+        Ok((days.unsigned_abs(), told))
+    }
+
     /// Is there a promotion that was not published?
     pub async fn publish_pending(&self) -> Result<bool, Cause> {
         let row = self

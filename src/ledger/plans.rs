@@ -26,19 +26,20 @@ impl Ledger {
         confirm_written("parts", 1, written)
     }
 
-    /// Keeps the plan of what is wanted.
-    pub async fn save_plan(&self, want: &str, state: &Value) -> Result<(), Cause> {
+    /// Keeps a piece of the plan of what is wanted; they are numbered.
+    pub async fn save_plan(&self, want: &str, number: usize, piece: &Value) -> Result<(), Cause> {
+        let want = format!("{want} {number:06}");
         let values: [&(dyn ToSql + Sync); 5] =
-            [&self.dataset, &self.database.schema, &want, state, &self.run_id];
+            [&self.dataset, &self.database.schema, &want, piece, &self.run_id];
         let written = self.execute("keep the plan", sql::LEDGER_SAVE_PLAN, &values).await?;
         confirm_written("plans", 1, written)
     }
 
-    /// The plan that a run has left that wanted the same, and did not end.
-    pub async fn saved_plan(&self, want: &str) -> Result<Option<Value>, Cause> {
+    /// The pieces of the plan that a run has left that wanted the same, and did not end.
+    pub async fn saved_plan(&self, want: &str) -> Result<Vec<Value>, Cause> {
         let values: [&(dyn ToSql + Sync); 3] = [&self.dataset, &self.database.schema, &want];
         let rows = self.all("look for a plan", sql::LEDGER_SAVED_PLAN, &values).await?;
-        Ok(rows.first().map(|row| row.try_get(0)).transpose().map_err(decode)?)
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
     }
 
     /// What is wanted is there: its plan is of no use any more.

@@ -2,15 +2,16 @@
 
 use std::borrow::{Borrow, BorrowMut};
 use std::ops::Deref;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::clients::postgres::PgUrl;
-use crate::clients::source::Source;
+use crate::clients::source::{Source, SourceUrl};
 use crate::clients::store::Store;
-use crate::config::{ProcessingConfig, SourceConfig, TargetConfig};
+use crate::config::{ProcessingConfig, Selection, SourceConfig, TargetConfig};
 use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::ledger::Ledger;
@@ -20,6 +21,7 @@ use crate::run::aws_s3::AwsS3;
 use crate::run::enriching::Enriching;
 use crate::system::machine;
 use crate::system::workspace::Workspace;
+use crate::timeline::Mark;
 use crate::words;
 
 /// What a run of any kind has at hand: it can write to the database and to the store, and publish.
@@ -60,7 +62,15 @@ impl Context {
     /// Begins a step in the ledger; `batch` 0 is the run as a whole.
     pub async fn begin(&self, batch: i32, name: &'static str) -> Result<Step<'_>, Cause> {
         self.ledger.start_step(batch, name).await?;
-        Ok(Step { context: self, batch, name, started: Instant::now(), cpu_before: machine::cpu_time() })
+        let mark = self.report.timeline().begin(batch, name, None);
+        Ok(Step {
+            context: self,
+            batch,
+            name,
+            started: Instant::now(),
+            cpu_before: machine::cpu_time(),
+            mark,
+        })
     }
 }
 
@@ -70,7 +80,9 @@ pub struct RunContext {
     context: Context,
     pub from: SourceConfig,
     pub processing: ProcessingConfig,
-    pub source: Source,
+    source: Source,
+    /// Files that the run takes instead, since asking would take too long.
+    instead: OnceLock<(SourceUrl, Source)>,
     pub workspace: Workspace,
     /// `None`: nothing is added to the dataset's rows from elsewhere.
     pub enriching: Option<Enriching>,
@@ -97,7 +109,32 @@ impl RunContext {
             ),
             None => None,
         };
-        Ok(Self { context, from, processing, source, workspace, enriching })
+        Ok(Self { context, from, processing, source, instead: OnceLock::new(), workspace, enriching })
+    }
+
+    /// Turns to files that hold what could be asked for, for the rest of the run.
+    ///
+    /// # Errors
+    /// Where they cannot be opened.
+    pub async fn take_files(&self, url: &SourceUrl) -> Result<(), Cause> {
+        let source = Source::open(url, &self.target.s3, &self.from.sftp).await?;
+        self.instead.get_or_init(|| (url.clone(), source));
+        Ok(())
+    }
+
+    /// Where the run's files come from.
+    pub fn source(&self) -> &Source {
+        self.instead.get().map_or(&self.source, |(_, source)| source)
+    }
+
+    /// The place of that.
+    pub fn url(&self) -> &SourceUrl {
+        self.instead.get().map_or(&self.from.url, |(url, _)| url)
+    }
+
+    /// Which of its files the run takes.
+    pub fn selection(&self) -> &Selection {
+        if self.instead.get().is_some() { &Selection::Bulk } else { &self.from.selection }
     }
 }
 
@@ -129,6 +166,7 @@ pub struct Step<'a> {
     name: &'static str,
     started: Instant,
     cpu_before: Duration,
+    mark: Mark,
 }
 
 impl Step<'_> {
@@ -141,6 +179,7 @@ impl Step<'_> {
 
     /// The step committed its own ledger row; only say so.
     pub fn say(&self, what: &str, rows: u64, bytes: u64) {
+        self.mark.done(rows, bytes);
         tracing::info!(
             run_id = %self.context.run_id,
             batch = self.batch,

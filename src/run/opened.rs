@@ -180,6 +180,7 @@ async fn finish(context: &Context, progress: &Progress, started: Instant) -> Res
         "files": progress.files,
         "failures": progress.failures,
         "records": progress.records,
+        "quiet_days": progress.quiet_days,
         "duration_ms": started.elapsed().as_millis() as u64,
         "peak_memory_bytes": machine::peak_memory_bytes(),
     });

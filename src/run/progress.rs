@@ -41,6 +41,10 @@ pub struct Progress {
     pub timings: Option<Value>,
     /// What asking a service takes, or took.
     pub plan: Option<GatheredPlan>,
+    /// How many rows each table has in the end.
+    pub rows: BTreeMap<String, i64>,
+    /// Nothing new came for so many days, and somebody is told of it now.
+    pub quiet_days: Option<u32>,
 }
 
 impl Progress {

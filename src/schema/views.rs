@@ -142,10 +142,12 @@ impl Grants {
 
     /// The statements that make these rights of the ones that are `there`, for the columns that are there still.
     pub fn restore(&self, there: &Self, derived: &Derived) -> String {
-        let known = |grant: &&Grant| {
-            let column = grant.column.as_deref();
-            column.is_none_or(|name| derived.table.columns.iter().any(|column| column.name == name))
-        };
+        self.restore_for(there, |name| derived.table.columns.iter().any(|column| column.name == name))
+    }
+
+    /// The same, for columns of which `has` tells whether they are there.
+    pub fn restore_for(&self, there: &Self, has: impl Fn(&str) -> bool) -> String {
+        let known = |grant: &&Grant| grant.column.as_deref().is_none_or(&has);
         let missing = |of: &Self, from: &Self| -> Vec<Grant> {
             of.0.iter().filter(|grant| !from.0.contains(grant)).filter(known).cloned().collect()
         };

@@ -172,10 +172,10 @@ async fn note_failures(
         context.ledger.add_failures(&rows).await?;
         fault::point!("check.failures");
         if context.processing.fail_fast {
-            return Err(Cause::Refused {
-                message: format!("record {}: {}", rows[0].ordinal, rows[0].reason),
-                hint: Some("without --fail-fast the rest is loaded and the ledger lists what failed".into()),
-            });
+            let of = |file: &&StagedFile| file.fetched.part_id == rows[0].part_id;
+            let file = files.iter().find(of).map(|file| file.fetched.name.clone()).unwrap_or_default();
+            let record = format!("record {}: {}", rows[0].ordinal, rows[0].reason);
+            return Err(Cause::Record { file, record });
         }
     }
 }

@@ -153,8 +153,9 @@ async fn one_file(
     // The name comes from outside and never becomes a path.
     let path = folder.join(format!("{file_no}.raw"));
     let started = Instant::now();
+    let mark = context.report.timeline().begin(batch, "fetch", Some(&file.name));
     let bar = context.report.bytes_bar(&file.name, file.size_bytes);
-    let downloaded = context.source.download(&file.name, &path, &|bytes| bar.set_position(bytes)).await;
+    let downloaded = context.source().download(&file.name, &path, &|bytes| bar.set_position(bytes)).await;
     bar.finish_and_clear();
     let fetched = match downloaded {
         Ok(fetched) => fetched,
@@ -163,6 +164,7 @@ async fn one_file(
         }
         Err(error) => return Err(error.into()),
     };
+    mark.done(0, fetched.size_bytes);
     tracing::info!(
         run_id = %context.run_id,
         step = "fetch",
@@ -233,7 +235,7 @@ async fn add(
     let new = NewPart {
         batch,
         name: &file.name,
-        source: &context.from.url.to_string(),
+        source: &context.url().to_string(),
         sha256,
         size_bytes,
         as_of: file.meaning.run_date,

@@ -19,7 +19,7 @@ use super::fetch::{Fetched, FetchedFile};
 use crate::clients::duckdb::{DuckError, Load, Staging};
 use crate::config::ProcessingConfig;
 use crate::dataset::{Dataset, FailedRecord, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
-use crate::error::Cause;
+use crate::error::{Cause, FAIL_FAST};
 use crate::fault;
 use crate::log::Report;
 use crate::run::context::{RunContext, Step};
@@ -116,15 +116,19 @@ impl Work {
         let (batch, folder, fetched) = fetched.into_parts();
         for file in fetched {
             let started = Instant::now();
+            let mark = self.report.timeline().begin(batch, "parse", Some(&file.name));
             let bar = self.report.records_bar(&file.name, 0);
             let parsed = self.file(&bar, &mut staging, &file)?;
             bar.finish_and_clear();
             match &parsed {
-                Ok(parsed) => self.say(&file, parsed, started),
+                Ok(parsed) => {
+                    mark.done(parsed.records_seen, parsed.document_bytes);
+                    self.say(&file, parsed, started);
+                }
                 Err(reason) => {
                     tracing::warn!(run_id = %self.run_id, file = file.name, "{reason}: nothing of this file is loaded");
                     if processing.fail_fast {
-                        return Err(Cause::Refused { message: reason.clone(), hint: Some(fail_fast_hint()) });
+                        return Err(Cause::Refused { message: reason.clone(), hint: Some(FAIL_FAST.into()) });
                     }
                 }
             }
@@ -168,6 +172,7 @@ impl Work {
             limits: processing.limits,
             only_ordinals: &file.only_ordinals,
             slice: file.asked.as_ref().map(|asked| &asked.slice),
+            holds_more: file.asked.as_ref().is_some_and(|asked| asked.holds_more),
         };
         let (sender, receiver) = sync_channel(QUEUE);
         let mut load = staging.load()?;
@@ -221,10 +226,8 @@ impl Work {
                     fault::blocking_point!("parse.rows");
                 }
                 Message::Failed(record) if self.processing.fail_fast => {
-                    return Err(Cause::Refused {
-                        message: format!("{}: {}", file.name, describe(&record)),
-                        hint: Some(fail_fast_hint()),
-                    });
+                    let (file, record) = (file.name.clone(), describe(&record));
+                    return Err(Cause::Record { file, record });
                 }
                 Message::Failed(record) => load.append("failed", failed_row(file, &record))?,
             }
@@ -237,10 +240,6 @@ impl Work {
 pub fn make_tables(staging: &Staging, dataset: &Dataset) -> Result<(), DuckError> {
     staging.execute("make its tables", sql::STAGED_TABLES, &[])?;
     staging.execute("make its tables", dataset.scripts.stage, &[])
-}
-
-fn fail_fast_hint() -> String {
-    "without --fail-fast the rest is loaded and the ledger lists what failed".into()
 }
 
 fn describe(record: &FailedRecord) -> String {

@@ -141,7 +141,8 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
     fault::point!("promote.begin");
     let mut connection = postgres::connect(&context.database, "promote").await?;
     let doing = context.report.doing("promote", context.dataset().table_names().collect());
-    let watch = connection.watch().showing(doing.shower());
+    let doing = doing.with_rows(loaded.rows());
+    let watch = connection.watch().showing(doing.shower()).following(context.report.shows_bars());
     let mut transaction = watch.answer("begin", connection.transaction()).await?;
     let schema = &context.target.database.schema;
     let compared = schema::compare(&mut transaction, context.dataset(), schema);

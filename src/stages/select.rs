@@ -50,6 +50,8 @@ pub struct AskedFor {
     pub slice: Slice,
     /// Records that it must have, where that is known.
     pub records: Option<u64>,
+    /// The part is the answer to a larger question, and holds more.
+    pub holds_more: bool,
 }
 
 /// A posting of a file that is done.
@@ -106,12 +108,12 @@ pub fn into_batches(files: Vec<SelectedFile>, bytes: u64, single: bool) -> Vec<B
 pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result<Selected, Cause> {
     let step = context.begin(0, "select").await?;
     fault::point!("select.begin");
-    let Listing { files: listing, odd } = context.source.listing("").await?;
+    let Listing { files: listing, odd } = context.source().listing("").await?;
     let names = listing.len();
     let near = near_names(context.dataset(), &listing);
     let mut files = of_dataset(context.dataset(), listing);
     let ours = files.len();
-    match &context.from.selection {
+    match context.selection() {
         Selection::New => {
             say_not_taken(context, &near);
             add_odd(context.dataset(), &mut files, odd);
@@ -124,7 +126,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
             only_failed(context, &mut files, run.as_deref(), *record).await?;
         }
     }
-    if !matches!(context.from.selection, Selection::New) {
+    if !matches!(context.selection(), Selection::New) {
         // The archive's own times say nothing of when the sender posted them.
         files.iter_mut().for_each(|file| file.modified = None);
     }
@@ -132,7 +134,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
         asked::say_what_was_asked(context, &mut files).await?;
     }
     let bytes = files.iter().map(|file| file.size_bytes).sum();
-    let what = format!("{} of {} files at {}", files.len(), ours, context.from.url);
+    let what = format!("{} of {} files at {}", files.len(), ours, context.url());
     let details = json!({ "names": names, "files": ours, "selected": files.len() });
     step.done(&what, files.len() as u64, bytes, details).await?;
     fault::point!("select.end");
@@ -243,7 +245,7 @@ async fn only_new(context: &RunContext, files: &mut Vec<SelectedFile>, names: us
         tracing::warn!(
             run_id = %context.run_id,
             "{} has no file of {} among {} names",
-            context.from.url, context.dataset().name, words::count(names as u64)
+            context.url(), context.dataset().name, words::count(names as u64)
         );
     }
     let known = context.ledger.known_parts().await?;
@@ -295,7 +297,7 @@ async fn only_matching(
     }
     if files.is_empty() {
         return Err(Cause::Refused {
-            message: format!("no file of {} matches {}", context.from.url, glob.glob()),
+            message: format!("no file of {} matches {}", context.url(), glob.glob()),
             hint: Some(match all.len() {
                 0 => "the archive has no files yet".into(),
                 count => format!("there are {count}: {}", shorten(&all)),
@@ -394,7 +396,7 @@ fn no_longer_there(context: &RunContext, names: &[String], all: bool, meanwhile:
     let message = format!(
         "{} is in the ledger, but no longer as it was in the archive {}",
         shorten(names),
-        context.from.url
+        context.url()
     );
     if all {
         return Err(Cause::Refused { message, hint: Some("put it back there, then try again".into()) });

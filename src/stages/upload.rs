@@ -53,7 +53,7 @@ pub async fn upload(context: &RunContext, exported: Exported) -> Result<Uploaded
     let mut bytes = 0;
     let mut replacing = Vec::new();
     // What is read from the archive is there.
-    let archived = if matches!(context.from.selection, Selection::New) { fetched.files() } else { &[] };
+    let archived = if matches!(context.selection(), Selection::New) { fetched.files() } else { &[] };
     for file in archived {
         let kept = archive::keep(&context.store, context.objects(), &raw(file)).await?;
         bytes += kept.bytes_written;

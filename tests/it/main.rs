@@ -9,6 +9,7 @@ mod faults;
 mod released;
 mod servers;
 mod support;
+mod transform;
 
 #[cfg(not(feature = "failpoints"))]
 #[test]

@@ -15,11 +15,14 @@ use super::error::{FailedOperation, PgError, classify};
 use super::url::PgUrl;
 use super::{Connection, connect, pg_timeout};
 use crate::sql;
+use crate::words::count;
 
 /// So many looks in a row must find that no answer can come.
 const LOOKS: u32 = 3;
 /// After so long somebody wants to know what a statement waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So often somebody who sees it is told how far an index is.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Looks after one session.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub struct Watch {
     url: PgUrl,
     session: SessionId,
     show: Option<Show>,
+    /// What the server says of how far an index is, is shown too.
+    follows: bool,
 }
 
 /// Is told what the session does, in words.
@@ -76,12 +81,23 @@ impl fmt::Debug for Watch {
 
 impl Watch {
     pub(super) fn new(url: &PgUrl, session: SessionId) -> Self {
-        Self { url: url.clone(), session, show: None }
+        Self { url: url.clone(), session, show: None, follows: false }
+    }
+
+    /// The session's process id and when it began, as the server has it; for others who may have to end it.
+    pub fn session(&self) -> (i32, &str) {
+        (self.session.pid, &self.session.begin)
     }
 
     /// Has `show` told which operation begins, and what it waits for when it does not go on; for a progress bar.
     pub fn showing(self, show: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { show: Some(Arc::new(show)), ..self }
+    }
+
+    /// Has the server asked, over another connection, how far an index is that is being built, if `follows`; for somebody who
+    /// sees it.
+    pub fn following(self, follows: bool) -> Self {
+        Self { follows, ..self }
     }
 
     fn show(&self, words: &str) {
@@ -135,15 +151,24 @@ impl Watch {
         // Since when, and for how many looks, nothing was heard of the session.
         let (mut unheard_since, mut silent) = (Instant::now(), 0);
         let mut last: Option<Wait> = None;
+        let mut next_look = Instant::now() + interval;
+        let mut follower = None;
         loop {
             let sight = tokio::select! {
                 biased;
                 result = &mut work => return Ok(result),
                 sight = async {
-                    tokio::time::sleep(interval).await;
+                    tokio::time::sleep_until(next_look).await;
                     self.look().await
                 } => sight,
+                progress = self.progress(&mut follower), if self.follows => {
+                    if let Some(progress) = progress.filter(|_| last.is_none()) {
+                        self.show(&format!("{operation}: {progress}"));
+                    }
+                    continue;
+                }
             };
+            next_look = Instant::now() + interval;
             match sight {
                 Sight::AtWork => {
                     if last.take().is_some() {
@@ -174,6 +199,18 @@ impl Watch {
         }
     }
 
+    /// How far an index is after a moment, if one is being built. Nothing depends on it.
+    async fn progress(&self, follower: &mut Option<Connection>) -> Option<String> {
+        tokio::time::sleep(MOMENT).await;
+        if follower.as_ref().is_none_or(Connection::is_closed) {
+            *follower = connect(&self.url, "watch").await.ok();
+        }
+        let row = follower.as_ref()?.query_opt(sql::SESSION_PROGRESS, &[&self.session.pid]).await.ok()??;
+        let number = |column: usize| row.try_get::<_, i64>(column).unwrap_or_default().unsigned_abs();
+        let phase: String = row.try_get(0).ok()?;
+        Some(building(&phase, (number(1), number(2)), (number(3), number(4))))
+    }
+
     async fn look(&self) -> Sight {
         let look = async {
             let connection = connect(&self.url, "watch").await?;
@@ -200,6 +237,15 @@ impl Watch {
     }
 }
 
+/// How far an index is, in words: rows, or blocks where it counts none.
+fn building(phase: &str, (rows, all_rows): (u64, u64), (blocks, all_blocks): (u64, u64)) -> String {
+    match (all_rows, all_blocks) {
+        (0, 0) => phase.to_owned(),
+        (0, _) => format!("{phase}, {} % of the table", blocks * 100 / all_blocks),
+        (_, _) => format!("{phase}, {} of {} rows", count(rows), count(all_rows)),
+    }
+}
+
 /// How long after the last word, or the last look, it is looked at what a session does. `limit`: for how long a server
 /// may be silent that ought to speak.
 fn interval(limit: Duration) -> Duration {
@@ -220,6 +266,14 @@ mod tests {
             seconds(1),
             "a server that may be silent for less is looked at sooner"
         );
+    }
+
+    #[test]
+    fn how_far_an_index_is_is_told_in_rows_or_blocks() {
+        let sorting = "building index: sorting live tuples";
+        assert_eq!(building(sorting, (0, 0), (0, 0)), sorting);
+        assert_eq!(building(sorting, (1_000, 25_000), (7, 7)), format!("{sorting}, 1,000 of 25,000 rows"));
+        assert_eq!(building("scanning", (0, 0), (3, 12)), "scanning, 25 % of the table");
     }
 
     #[test]

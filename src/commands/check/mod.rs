@@ -158,7 +158,7 @@ pub struct Preflight {
 /// `merganser check`.
 pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let dataset = args.run.dataset.name;
-    let checked = check(dataset, RunConfig::from_run(&args.run), Duration::from_secs(args.timeout)).await;
+    let checked = check(dataset, RunConfig::from_check(&args.run), Duration::from_secs(args.timeout)).await;
     say(&if args.json { pretty(&json!(checked)) } else { checked.render() });
     Ok(checked.exit())
 }

@@ -1,17 +1,53 @@
-//! The webhook that is told how a run ended: does its name lead to an address? It is told nothing.
+//! Who is told how a run ended: do the names lead to an address, can the file be written? Nobody is told anything.
+
+use std::path::Path;
 
 use super::{Finding, Probes, host};
+use crate::clients::http::SecretUrl;
+use crate::commands::metrics::{self, MetricsTarget};
 use crate::commands::notify;
+use crate::commands::traces::{self, Collector};
 
-const NAME: &str = "notify";
+const NOTIFY: &str = "notify";
+const METRICS: &str = "metrics";
+const TRACES: &str = "traces";
 
-/// Looks where it is, if there is one.
+/// Looks where they are, if there are any.
 pub(super) async fn probe(probes: &mut Probes) {
-    let webhook = match notify::webhook() {
-        Ok(None) => return,
-        Ok(Some(webhook)) => webhook,
-        Err(cause) => return probes.note(NAME, Finding::from(cause)),
-    };
-    let hosts: Vec<_> = webhook.host().map(|(host, port)| (host.to_owned(), port)).into_iter().collect();
-    host::resolve(probes, NAME, &hosts, notify::VARIABLE).await;
+    match notify::quiet_days().and_then(|_| notify::webhook()) {
+        Ok(None) => {}
+        Ok(Some(webhook)) => resolve(probes, NOTIFY, &webhook, notify::VARIABLE).await,
+        Err(cause) => probes.note(NOTIFY, Finding::from(cause)),
+    }
+    match MetricsTarget::from_env() {
+        Ok(None) => {}
+        Ok(Some(MetricsTarget::Gateway(url))) => resolve(probes, METRICS, &url, metrics::VARIABLE).await,
+        Ok(Some(MetricsTarget::File(path))) => probes.note(METRICS, file(&path)),
+        Err(cause) => probes.note(METRICS, Finding::from(cause)),
+    }
+    if let Some(collector) = Collector::from_env() {
+        resolve(probes, TRACES, collector.url(), traces::ENDPOINT).await;
+    }
+}
+
+async fn resolve(probes: &mut Probes, name: &'static str, url: &SecretUrl, variable: &str) {
+    let hosts: Vec<_> = url.host().map(|(host, port)| (host.to_owned(), port)).into_iter().collect();
+    host::resolve(probes, name, &hosts, variable).await;
+}
+
+/// A file appears beside it, and goes.
+fn file(path: &Path) -> Finding {
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let tried = tempfile::Builder::new().prefix(".merganser-").suffix(".part").tempfile_in(folder);
+    match tried {
+        _ if path.is_dir() => Finding::fail(
+            format!("{} is a folder", path.display()),
+            format!("name a file in {}", metrics::VARIABLE),
+        ),
+        Ok(_) => Finding::ok(format!("{} can be written", path.display())),
+        Err(error) => Finding::fail(
+            format!("{} cannot be written: {error}", path.display()),
+            format!("make its folder ({}), and let this user write there", metrics::VARIABLE),
+        ),
+    }
 }

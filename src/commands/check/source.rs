@@ -30,6 +30,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> SourceFound {
     // In S3 it is behind the store's host, or behind one of Amazon's that its listing tells about.
     let hosts = match &config.from.url {
         SourceUrl::Sftp(url) => vec![(url.host().to_owned(), url.port())],
+        SourceUrl::Web(url) => url.host().map(|(host, port)| (host.to_owned(), port)).into_iter().collect(),
         SourceUrl::Store(_) => Vec::new(),
     };
     let variables = "--source, MERGANSER_SOURCE or SFTP_HOST";
@@ -51,6 +52,7 @@ async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {
                     format!("the key of {} is known, {} is let in", url.known_hosts_name(), url.user())
                 }
                 SourceUrl::Store(url) => format!("{url} can be listed"),
+                SourceUrl::Web(url) => format!("{url} can be listed"),
             };
             let finding = Finding::ok(format!("{how}, {} file(s) there", count(listing.files.len() as u64)));
             Ok((Some(listing), finding))

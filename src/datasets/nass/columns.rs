@@ -76,6 +76,7 @@ pub const NATURAL_KEY: [&str; 26] = [
 /// Where some of them stand.
 pub const SECTOR: usize = 1;
 pub const YEAR: usize = 30;
+pub const WEEK_ENDING: usize = 35;
 pub const LOAD_TIME: usize = 36;
 pub const VALUE: usize = 37;
 
@@ -94,8 +95,8 @@ mod tests {
     #[test]
     fn places_and_keys_are_columns() {
         assert_eq!(
-            [SECTOR, YEAR, LOAD_TIME, VALUE].map(|at| COLUMNS[at]),
-            ["sector_desc", "year", "load_time", "Value"]
+            [SECTOR, YEAR, WEEK_ENDING, LOAD_TIME, VALUE].map(|at| COLUMNS[at]),
+            ["sector_desc", "year", "week_ending", "load_time", "Value"]
         );
         let places: std::collections::BTreeSet<_> =
             NATURAL_KEY.iter().map(|name| position(name).unwrap()).collect();

@@ -1,76 +1,46 @@
 //! The columns of a fact: what the service names them, their types, which of them make its key.
 
+use super::columns::{self, COLUMNS};
 use crate::dataset::CellSource::{Element, Made, RecordId};
 use crate::dataset::{Column, ColumnType, Table};
 
 /// What the service calls a figure, and its uncertainty, which are no names of columns.
-pub(super) const VALUE: &str = "Value";
-pub(super) const CV: &str = "CV (%)";
+pub(super) const VALUE: &str = COLUMNS[columns::VALUE];
+pub(super) const CV: &str = COLUMNS[columns::VALUE + 1];
 /// The same in the bulk files.
 pub(super) const CV_IN_BULK: &str = "CV_%";
 
-const fn text(name: &'static str) -> Column {
-    Column::new(name, ColumnType::Text, Element(name))
-}
+/// What is made of the fields, behind them.
+const MADE: usize = 4;
 
-/// The facts, one row each: the fields in the order of the service, and what is made of them.
-pub(super) const FACTS: Table = Table {
-    name: "nass_facts",
-    element: "",
-    unique: &[],
-    columns: &[
-        text("source_desc"),
-        text("sector_desc"),
-        text("group_desc"),
-        text("commodity_desc"),
-        text("class_desc"),
-        text("prodn_practice_desc"),
-        text("util_practice_desc"),
-        text("statisticcat_desc"),
-        text("unit_desc"),
-        text("short_desc"),
-        text("domain_desc"),
-        text("domaincat_desc"),
-        text("agg_level_desc"),
-        text("state_ansi"),
-        text("state_fips_code"),
-        text("state_alpha"),
-        text("state_name"),
-        text("asd_code"),
-        text("asd_desc"),
-        text("county_ansi"),
-        text("county_code"),
-        text("county_name"),
-        text("region_desc"),
-        text("zip_5"),
-        text("watershed_code"),
-        text("watershed_desc"),
-        text("congr_district_code"),
-        text("country_code"),
-        text("country_name"),
-        text("location_desc"),
-        Column::new("year", ColumnType::Int, Element("year")),
-        text("freq_desc"),
-        text("begin_code"),
-        text("end_code"),
-        text("reference_period_desc"),
-        Column::new("week_ending", ColumnType::Date, Element("week_ending")),
-        Column::new("load_time", ColumnType::Timestamp, Element("load_time")),
-        Column::new("value", ColumnType::Numeric, Element(VALUE)),
-        Column::new("value_code", ColumnType::Text, Made),
-        Column::new("cv", ColumnType::Numeric, Element(CV)),
-        Column::new("cv_code", ColumnType::Text, Made),
-        Column::new("fips", ColumnType::Text, Made),
-        Column::new("record_id", ColumnType::Text, RecordId),
-    ],
-};
+/// The facts, one row each: the fields in the order of the service, each figure with its code behind it, and what is made of them.
+pub(super) const FACTS: Table = Table { name: "nass_facts", element: "", unique: &[], columns: &columns() };
+
+const fn columns() -> [Column; COLUMNS.len() + MADE] {
+    let mut all = [Column::new("", ColumnType::Text, Made); COLUMNS.len() + MADE];
+    let mut at = 0;
+    while at < columns::VALUE {
+        let kind = match at {
+            columns::YEAR => ColumnType::Int,
+            columns::WEEK_ENDING => ColumnType::Date,
+            columns::LOAD_TIME => ColumnType::Timestamp,
+            _ => ColumnType::Text,
+        };
+        all[at] = Column::new(COLUMNS[at], kind, Element(COLUMNS[at]));
+        at += 1;
+    }
+    all[at] = Column::new("value", ColumnType::Numeric, Element(VALUE));
+    all[at + 1] = Column::new("value_code", ColumnType::Text, Made);
+    all[at + 2] = Column::new("cv", ColumnType::Numeric, Element(CV));
+    all[at + 3] = Column::new("cv_code", ColumnType::Text, Made);
+    all[at + 4] = Column::new("fips", ColumnType::Text, Made);
+    all[at + 5] = Column::new("record_id", ColumnType::Text, RecordId);
+    all
+}
 
 /// The names of the 39 fields, as the service sends them.
 pub(super) fn fields() -> impl Iterator<Item = &'static str> {
-    FACTS.columns.iter().filter_map(|column| match column.source {
-        Element(name) => Some(name),
-        _ => None,
-    })
+    COLUMNS.into_iter()
 }
 
 /// The field of a header's cell, upper or lower case.
@@ -94,7 +64,12 @@ mod tests {
 
     #[test]
     fn there_are_39_fields_and_a_key_of_26_of_them() {
-        assert_eq!(fields().count(), 39);
+        let elements = FACTS.columns.iter().filter_map(|column| match column.source {
+            Element(name) => Some(name),
+            _ => None,
+        });
+        assert!(elements.eq(fields()));
+        assert!(FACTS.columns.iter().all(|column| !column.name.is_empty()));
         assert!(NATURAL_KEY.iter().all(|name| fields().any(|field| field == *name)));
         assert_eq!(field("CV_%"), Some(CV));
         assert_eq!(field("VALUE"), Some(VALUE));

@@ -23,6 +23,7 @@ pub(super) const QUICK_STATS: Asked = Asked {
     answer_bytes: 512 << 20,
     manners: options::manners,
     want: options::want,
+    trial: options::trial,
     files: options::files,
     content,
     plan: |input| {

@@ -31,7 +31,7 @@ pub const MAP: MapOf = MapOf {
         area: "county",
         areas: "counties",
         without: "are of no county",
-        hint: "the columns agg_level_desc and short_desc of nass_facts say what there is",
+        hint: "the columns agg_level_desc and short_desc of the table say what there is",
         panels: &[UNITED_STATES],
         shapes,
     }],

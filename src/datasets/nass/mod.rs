@@ -14,9 +14,12 @@ mod plan;
 pub mod quickstats;
 mod rows;
 pub mod sample;
+mod unpack;
 mod value;
 
-use crate::dataset::{Dataset, Promotion, PublishedColumns, PublishedTable, Reach, Scripts};
+use crate::dataset::{
+    Dataset, Promotion, PublishedColumns, PublishedForm, PublishedTable, Reach, Scripts, SplitBy,
+};
 
 /// The dataset `nass`.
 pub const NASS: Dataset = Dataset {
@@ -56,5 +59,12 @@ pub const NASS: Dataset = Dataset {
         reach: Reach::Public,
         table: "nass_facts",
         columns: PublishedColumns::Named,
+        // A file for each year, in which the rows of a county are together.
+        split: Some(SplitBy {
+            column: "year",
+            order: &["fips", "state_alpha", "commodity_desc", "short_desc", "domaincat_desc", "record_id"],
+        }),
     }],
+    forms: &[PublishedForm::Csv, PublishedForm::Parquet],
+    notice: Some("This product uses the NASS API but is not endorsed or certified by NASS."),
 };

@@ -19,19 +19,26 @@ pub(super) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> 
     found.into_iter().take(3).map(|(_, known)| known).collect()
 }
 
-/// How many letters must be put in, taken out or changed.
+/// How many letters must be put in, taken out, changed, or exchanged with the next one.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<_> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (at, letter) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
+    // The rows before, of which the last is the newest.
+    let mut rows: [Vec<usize>; 2] = [Vec::new(), (0..=b.len()).collect()];
+    for (at, letter) in a.iter().enumerate() {
+        let [older, old] = &rows;
+        let mut row = vec![at + 1];
         for (place, other) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[place + 1];
-            row[place + 1] = changed.min(row[place] + 1).min(diagonal + 1);
+            let changed = old[place] + usize::from(letter != other);
+            let mut least = changed.min(old[place + 1] + 1).min(row[place] + 1);
+            if at > 0 && place > 0 && a[at - 1] == *other && *letter == b[place - 1] {
+                least = least.min(older[place - 1] + 1);
+            }
+            row.push(least);
         }
+        let [_, old] = rows;
+        rows = [old, row];
     }
-    row.last().copied().unwrap_or_default()
+    rows[1].last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -44,6 +51,7 @@ mod tests {
         assert_eq!(near("comodity_desc", known), ["commodity_desc"]);
         assert_eq!(near("county_cod", known), ["county_code", "country_code"]);
         assert_eq!(near("COUNTIES", ["COUNTY", "STATE"]), ["COUNTY"]);
+        assert_eq!(near("CRON", ["CORN", "CROPS", "OATS"]), ["CORN"]);
         assert_eq!(near("commodity", known), ["commodity_desc"]);
         assert!(near("colour", known).is_empty());
     }

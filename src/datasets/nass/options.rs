@@ -8,11 +8,15 @@ use super::facts::filters;
 use super::near::near;
 use super::plan::{LEVELS, SECTORS, SOURCES, STATES};
 use crate::dataset::Options;
-use crate::dataset::asked::{Manners, Misasked};
+use crate::dataset::asked::{FilesInstead, Manners, Misasked};
 use crate::dataset::slice::{Comparator, Slice, SliceTest};
 
 /// The service.
 const API: &str = "https://quickstats.nass.usda.gov/api";
+/// The folder of the bulk files.
+const BULK: &str = "https://www.nass.usda.gov/datasets/";
+/// So many requests take longer than the bulk files do.
+const MANY_CALLS: u64 = 100;
 /// Records of one answer.
 const LIMIT: u64 = 50_000;
 const RATE: f64 = 16.0;
@@ -42,11 +46,12 @@ pub struct NassOptions {
     /// nass_facts]
     #[arg(long = "table", value_name = "[SCHEMA.]NAME")]
     pub nass_table: Option<String>,
-    /// nass: api asks the service; bulk reads the files of --bulk-url
-    #[arg(long = "via", value_name = "api|bulk", default_value = "api")]
+    /// nass: api asks the service; bulk reads the bulk files; auto takes bulk where more than about 100 requests would be needed
+    #[arg(long = "via", value_name = "auto|api|bulk", default_value = "auto")]
     pub nass_via: String,
-    /// nass: the folder in which the bulk files of the sectors lie; the newest of each counts
-    #[arg(long = "bulk-url", value_name = "dir:PATH")]
+    /// nass: the folder in which the bulk files of the sectors lie, https://… or dir:PATH; the newest of each counts [default: the
+    /// one of NASS]
+    #[arg(long = "bulk-url", value_name = "URL|dir:PATH")]
     pub nass_bulk_url: Option<String>,
     /// nass: where the service is, without /get_counts/ and /api_GET/ [default: the one of NASS]
     #[arg(long = "api-url", env = "MERGANSER_NASS_API_URL", value_name = "URL")]
@@ -91,17 +96,10 @@ impl NassOptions {
                 self.nass_agg_level.iter().map(|level| known("agg_level_desc", level)).collect();
             options.insert("agg_level".to_owned(), levels?.into());
         }
-        match (self.nass_via.trim().to_ascii_lowercase().as_str(), &self.nass_bulk_url) {
-            ("api", _) => {}
-            ("bulk", Some(url)) if url.trim().starts_with("dir:") => {
-                options.insert("bulk_url".to_owned(), url.trim().into());
-            }
-            ("bulk", Some(url)) => return Err(format!("--bulk-url is a folder, dir:PATH, not `{url}`")),
-            ("bulk", None) => {
-                return Err("--via bulk reads a folder of bulk files: --bulk-url dir:PATH".into());
-            }
-            (other, _) => return Err(format!("--via is api or bulk, not `{other}`")),
+        if let Some(url) = self.bulk_url()? {
+            options.insert("bulk_url".to_owned(), url.into());
         }
+        options.insert("via".to_owned(), self.via()?.into());
         if let Some(url) = &self.nass_api_url {
             let url = url.trim().trim_end_matches('/');
             options.insert("api_url".to_owned(), url.into());
@@ -125,6 +123,29 @@ impl NassOptions {
             options.insert("max_age".to_owned(), days.into());
         }
         Ok(options)
+    }
+
+    fn via(&self) -> Result<String, String> {
+        let via = self.nass_via.trim().to_ascii_lowercase();
+        match ["auto", "api", "bulk"].contains(&via.as_str()) {
+            true => Ok(via),
+            false => Err(format!("--via is auto, api or bulk, not `{}`", self.nass_via)),
+        }
+    }
+
+    /// Where the bulk files are, if the run may take them.
+    fn bulk_url(&self) -> Result<Option<String>, String> {
+        let via = self.via()?;
+        match self.nass_bulk_url.as_deref().map(str::trim) {
+            Some(url) if !["dir:", "https:", "http:"].iter().any(|scheme| url.starts_with(scheme)) => {
+                Err(format!("--bulk-url is a folder, https://… or dir:PATH, not `{url}`"))
+            }
+            _ if via == "api" => Ok(None),
+            Some(url) => Ok(Some(url.to_owned())),
+            // Files of NASS say nothing of what another service has.
+            None if via == "auto" && self.nass_api_url.is_some() => Ok(None),
+            None => Ok(Some(BULK.to_owned())),
+        }
     }
 }
 
@@ -207,12 +228,13 @@ pub(super) fn or_near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 
 /// All that the run asks for.
 pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
-    let misasked = |message: String| Misasked { message, hint: None };
+    let misasked = |message: String| Misasked { message, hint: None, is_missing: false };
     let number = |name: &str| options.get(name).and_then(Value::as_i64);
     let Some(from) = number("from") else {
         return Err(Misasked {
             message: "which years is not given".into(),
             hint: Some("--from 2005 --to 2015".into()),
+            is_missing: true,
         });
     };
     let to = number("to").unwrap_or(from);
@@ -259,6 +281,12 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
     Ok(slice)
 }
 
+/// A state and a year that have little.
+pub(super) fn trial() -> Slice {
+    let state = SliceTest::text("state_alpha", Comparator::In, vec!["RI".into()]);
+    Slice::default().and(state).and(SliceTest::number("year", Comparator::In, vec!["2016".into()]))
+}
+
 /// The options of a run over these years, from a service that gives `limit` records at a time and can be asked as fast as we can;
 /// answers in the archive are good for `max_age` days.
 pub fn of_service((from, to): (i16, i16), url: &str, limit: u64, max_age: u32) -> Options {
@@ -272,9 +300,14 @@ pub fn of_service((from, to): (i16, i16), url: &str, limit: u64, max_age: u32) -
     ])
 }
 
-/// Where the bulk files are that the run takes, instead of asking.
-pub(super) fn files(options: &Options) -> Option<String> {
-    options.get("bulk_url").and_then(Value::as_str).map(str::to_owned)
+/// Whether the run takes the bulk files instead of asking.
+pub(super) fn files(options: &Options) -> FilesInstead {
+    let text = |name: &str| options.get(name).and_then(Value::as_str).map(str::to_owned);
+    match (text("bulk_url"), text("via").as_deref()) {
+        (Some(url), Some("bulk")) => FilesInstead::Always(url),
+        (Some(url), Some("auto")) => FilesInstead::Beyond(url, MANY_CALLS),
+        _ => FilesInstead::Never,
+    }
 }
 
 /// The years of a run.
@@ -320,7 +353,7 @@ mod tests {
             nass_filter: texts(filters),
             nass_agg_level: texts(levels),
             nass_table: None,
-            nass_via: "api".into(),
+            nass_via: "auto".into(),
             nass_bulk_url: None,
             nass_api_url: None,
             nass_api_rate: None,
@@ -345,6 +378,24 @@ mod tests {
         let one = want(&typed("2012", "2012", &[], &[]).read().unwrap()).unwrap();
         assert_eq!(one.to_string(), "year = 2012");
         assert_eq!(manners(&Options::new()).window, (300, 90));
+    }
+
+    #[test]
+    fn bulk_files_are_taken_instead_or_where_much_is_asked() {
+        let of = |via: &str, bulk: Option<&str>, api: Option<&str>| {
+            let mut options = typed("2012", "2012", &[], &[]);
+            options.nass_via = via.into();
+            (options.nass_bulk_url, options.nass_api_url) = (bulk.map(str::to_owned), api.map(str::to_owned));
+            options.read().map(|options| files(&options))
+        };
+        let dir = || "dir:/in".to_owned();
+        assert_eq!(of("auto", None, None), Ok(FilesInstead::Beyond(BULK.into(), MANY_CALLS)));
+        assert_eq!(of("auto", None, Some("http://localhost:1/api")), Ok(FilesInstead::Never));
+        assert_eq!(of("AUTO", Some("dir:/in"), Some("x")), Ok(FilesInstead::Beyond(dir(), MANY_CALLS)));
+        assert_eq!(of("api", Some("dir:/in"), None), Ok(FilesInstead::Never));
+        assert_eq!(of("bulk", Some(" dir:/in "), None), Ok(FilesInstead::Always(dir())));
+        assert_eq!(of("bulk", None, None), Ok(FilesInstead::Always(BULK.into())));
+        assert!(of("ftp", None, None).is_err() && of("bulk", Some("ftp://x"), None).is_err());
     }
 
     #[test]

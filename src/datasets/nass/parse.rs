@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
-use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::columns::NATURAL_KEY;
 use super::facts::{CV, FACTS, VALUE, field, fields};
 use super::rows::{Fact, FactsWriter};
+use super::unpack::Unpacking;
 use super::value::{self, Figure};
 use crate::dataset::records::RecordPlace;
 use crate::dataset::{CellSource, FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown};
@@ -28,7 +28,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     let mut packed = BufReader::with_capacity(256 << 10, File::open(input.path).map_err(io)?);
     let is_packed = packed.fill_buf().map_err(io)?.starts_with(&GZIP);
     let mut plain: Box<dyn BufRead> = match is_packed {
-        true => Box::new(BufReader::with_capacity(256 << 10, MultiGzDecoder::new(packed))),
+        true => Box::new(Unpacking::begin(packed).map_err(io)?),
         false => Box::new(packed),
     };
     let unreadable = |reason: &str| ParseError::Unreadable { file: file.clone(), reason: reason.to_owned() };
@@ -57,7 +57,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
         key: NATURAL_KEY.iter().filter_map(|name| place(name)).collect(),
         value: place(VALUE).unwrap_or_default(),
         cv: place(CV).unwrap_or_default(),
-        is_bulk,
+        holds_more: is_bulk || input.holds_more,
         lines: 0,
         writer: FactsWriter::new(input),
         parsed: Parsed { complete: true, unknown, ..Parsed::default() },
@@ -119,8 +119,8 @@ struct Parser<'a> {
     key: Vec<usize>,
     value: usize,
     cv: usize,
-    /// A bulk file holds more than what is wanted.
-    is_bulk: bool,
+    /// The file holds more than what is wanted.
+    holds_more: bool,
     lines: u64,
     writer: FactsWriter,
     parsed: Parsed,
@@ -136,7 +136,7 @@ struct FactFlaw {
 impl Parser<'_> {
     fn record(&mut self, record: &ByteRecord, sink: &mut dyn Sink) -> Result<(), ParseError> {
         self.lines += 1;
-        if self.is_bulk && !self.is_wanted(record) {
+        if self.holds_more && !self.is_wanted(record) {
             return Ok(());
         }
         self.parsed.records_seen += 1;
@@ -166,7 +166,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Is a line of a bulk file wanted? Where nobody can tell, it is.
+    /// Is a line wanted of a file that holds more? Where nobody can tell, it is.
     fn is_wanted(&self, record: &ByteRecord) -> bool {
         let Some(slice) = self.input.slice.filter(|_| record.len() == self.header.columns) else {
             return true;

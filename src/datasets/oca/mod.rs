@@ -33,7 +33,9 @@ mod unique;
 mod value;
 mod window;
 
-use crate::dataset::{Dataset, Promotion, PublishedColumns, PublishedTable, Reach, Scripts, Tombstones};
+use crate::dataset::{
+    Dataset, Promotion, PublishedColumns, PublishedForm, PublishedTable, Reach, Scripts, Tombstones,
+};
 
 /// The dataset `oca`.
 pub const OCA: Dataset = Dataset {
@@ -93,6 +95,7 @@ pub const OCA: Dataset = Dataset {
             reach: Reach::Public,
             table: "oca_addresses",
             columns: PublishedColumns::Only(&["indexnumberid", "city", "state", "postalcode"]),
+            split: None,
         },
         whole("oca_parties.csv", "oca_parties"),
         whole("oca_events.csv", "oca_events"),
@@ -112,10 +115,13 @@ pub const OCA: Dataset = Dataset {
             reach: Reach::Private,
             table: "oca_addresses",
             columns: PublishedColumns::All,
+            split: None,
         },
     ],
+    forms: &[PublishedForm::Csv],
+    notice: None,
 };
 
 const fn whole(name: &'static str, table: &'static str) -> PublishedTable {
-    PublishedTable { name, reach: Reach::Public, table, columns: PublishedColumns::Named }
+    PublishedTable { name, reach: Reach::Public, table, columns: PublishedColumns::Named, split: None }
 }

@@ -6,30 +6,33 @@
 
 mod answers;
 mod asker;
+mod kept;
 mod rate;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use self::answers::Answers;
 use self::asker::ServiceAsker;
+use self::kept::KeptPlan;
+use crate::clients::source::SourceUrl;
 use crate::config::{ApiSecret, AskingConfig};
 use crate::dataset::Options;
-use crate::dataset::asked::{AskPlan, AskRefusal, Asked, AskedPart, PlanInput, PlanStep, PlannedPart};
+use crate::dataset::asked::{AskRefusal, Asked, AskedPart, PlanStep, PlanWord, PlannedPart};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
 use crate::ledger::ArchivedPart;
 use crate::run::context::RunContext;
-use crate::words;
+use crate::{fault, words};
 
 /// What a service gave to what the run asks for.
 #[derive(Debug)]
 pub struct Gathered {
     parts: Vec<PlannedPart>,
     plan: GatheredPlan,
+    is_planned: bool,
 }
 
 /// What asking takes, or took.
@@ -45,6 +48,8 @@ pub struct GatheredPlan {
     pub unsent: u64,
     /// How long those take, at least.
     pub unsent_for: Duration,
+    /// Where files are that are taken instead, and how many requests would be needed otherwise.
+    pub files: Option<(String, u64)>,
 }
 
 impl Gathered {
@@ -58,9 +63,9 @@ impl Gathered {
         &self.plan
     }
 
-    /// Is anything of it not in the archive?
-    pub fn is_incomplete(&self) -> bool {
-        self.parts.iter().any(|part| part.part.is_none())
+    /// Is it only a plan, since a dry run fetches nothing?
+    pub fn is_planned(&self) -> bool {
+        self.is_planned
     }
 }
 
@@ -72,14 +77,18 @@ pub async fn gather(context: &RunContext) -> Result<Option<Gathered>, Cause> {
     let Some(secret) = &asking.secret else { return Ok(None) };
     let step = context.begin(0, "gather").await?;
     let mut gathering = Gathering::open(context, asked, asking, secret).await?;
-    let parts = gathering.run().await?;
-    let unsent = gathering.plan.unsent();
+    let (parts, files) = match gathering.run(asking.files.as_ref()).await? {
+        GatherEnd::Parts(parts) => (parts, None),
+        GatherEnd::Files(url, requests) => (Vec::new(), Some((url.to_string(), requests))),
+    };
+    let unsent = gathering.kept.plan.unsent();
     let plan = GatheredPlan {
-        tree: gathering.plan.tree(),
+        tree: gathering.kept.plan.tree(),
         requests: gathering.asker.requests,
         data_requests: gathering.data_requests,
         unsent,
         unsent_for: gathering.asker.duration(unsent),
+        files,
     };
     let records: u64 = parts.iter().map(|part| part.records).sum();
     let bytes = parts.iter().filter_map(|part| part.part.as_ref()).map(|part| part.size_bytes).sum();
@@ -99,7 +108,9 @@ pub async fn gather(context: &RunContext) -> Result<Option<Gathered>, Cause> {
         "unsent_requests": unsent,
     });
     step.done(&what, records, bytes, details).await?;
-    Ok(Some(Gathered { parts, plan }))
+    let is_planned =
+        context.target.dry_run && (plan.files.is_some() || parts.iter().any(|part| part.part.is_none()));
+    Ok(Some(Gathered { parts, plan, is_planned }))
 }
 
 /// Asks once how many records there are of what is wanted, to see whether it can be asked.
@@ -117,13 +128,17 @@ pub async fn try_count(
     asker.count(&asking.want).await
 }
 
-/// What was gathered is in production: the plan is of no use any more.
-pub async fn forget(context: &RunContext) -> Result<(), Cause> {
-    match (&context.from.asking, context.dataset().asked) {
-        (Some(asking), Some(asked)) if !context.target.dry_run => {
-            context.ledger.forget_plan(&key(context, asked, asking)).await
-        }
-        _ => Ok(()),
+/// What was gathered is in production: the plan is of no use any more. What is committed does not fail for want of this.
+pub async fn forget(context: &RunContext) {
+    let (Some(asking), Some(asked)) = (&context.from.asking, context.dataset().asked) else { return };
+    if context.target.dry_run {
+        return;
+    }
+    if let Err(error) = context.ledger.forget_plan(&kept::key(context, asked, asking)).await {
+        tracing::warn!(
+            run_id = %context.run_id,
+            "the ledger still has the plan of what is committed: {error}; the next run over the same looks at it for a day"
+        );
     }
 }
 
@@ -134,10 +149,11 @@ pub async fn asked_for(context: &RunContext, names: &[String]) -> Result<Vec<Ask
     answers.asked_for(names).await
 }
 
-/// A plan belongs to what is wanted, and to the service that counts.
-fn key(context: &RunContext, asked: &Asked, asking: &AskingConfig) -> String {
-    let base = (asked.manners)(&context.processing.options).base;
-    format!("{base} {}", json!(asking.want))
+/// With what gathering ends.
+enum GatherEnd {
+    Parts(Vec<PlannedPart>),
+    /// Files are taken instead of so many requests.
+    Files(SourceUrl, u64),
 }
 
 struct Gathering<'a> {
@@ -145,8 +161,7 @@ struct Gathering<'a> {
     asked: &'static Asked,
     answers: Answers<'a>,
     asker: ServiceAsker,
-    plan: Box<dyn AskPlan>,
-    key: String,
+    kept: KeptPlan<'a>,
     data_requests: u64,
 }
 
@@ -158,10 +173,6 @@ impl<'a> Gathering<'a> {
         secret: &ApiSecret,
     ) -> Result<Self, Cause> {
         let answers = Answers { asked, store: &context.store, objects: context.objects() };
-        let options = &context.processing.options;
-        let key = key(context, asked, asking);
-        let fetches = !context.target.dry_run;
-        let saved = if fetches { context.ledger.saved_plan(&key).await? } else { None };
         // What came of an answer that was undone was not wanted: it is asked for anew.
         let undone = context.ledger.known_parts().await?.into_iter().filter(|known| known.is_undone);
         let undone: HashSet<_> = undone.map(|known| known.name).collect();
@@ -174,65 +185,85 @@ impl<'a> Gathering<'a> {
                 undone.len()
             );
         }
-        let plan = (asked.plan)(&PlanInput {
-            options,
-            want: &asking.want,
-            archived,
-            saved: saved.as_ref(),
-            now: Timestamp::now(),
-            fetches,
-        });
-        let asker = ServiceAsker::new(asked, &(asked.manners)(options), secret.clone())?;
-        Ok(Self { context, asked, answers, asker, plan, key, data_requests: 0 })
+        let kept = KeptPlan::open(context, asked, asking, archived).await?;
+        let asker = ServiceAsker::new(asked, &(asked.manners)(&context.processing.options), secret.clone())?;
+        Ok(Self { context, asked, answers, asker, kept, data_requests: 0 })
     }
 
-    /// Does what the plan says until it is done.
-    async fn run(&mut self) -> Result<Vec<PlannedPart>, Cause> {
+    /// Does what the plan says until it is done, or `files` are to be taken instead.
+    async fn run(&mut self, files: Option<&(SourceUrl, u64)>) -> Result<GatherEnd, Cause> {
+        let mut files = files;
         loop {
-            match self.plan.next() {
-                PlanStep::Count(slice) => self.count(&slice).await?,
-                PlanStep::List(column) => self.list(&column).await?,
+            fault::point!("gather.step");
+            if let Some((url, most)) = files
+                && let Some(needs) = self.kept.plan.needs()
+            {
+                if needs > *most {
+                    return self.turn_to_files(url, needs).await;
+                }
+                files = None;
+            }
+            let told = match self.kept.plan.next() {
+                PlanStep::Count(slice) => self.count(slice).await?,
+                PlanStep::List(column) => self.list(column).await?,
                 PlanStep::Fetch { slice, records: 0 } => {
                     let part = self.answers.keep_nothing(&slice).await?;
-                    self.came(part).await?;
+                    self.came(part).await?
                 }
                 PlanStep::Fetch { slice, records } => self.fetch(&slice, records).await?,
-                PlanStep::Done(parts) => return Ok(parts),
+                PlanStep::Done(parts) => return Ok(GatherEnd::Parts(parts)),
                 PlanStep::Refuse(message) => {
                     let hint = Some("fewer years, or a --filter, make it smaller".into());
                     return Err(Cause::Refused { message, hint });
                 }
-            }
-            if !self.context.target.dry_run {
-                self.context.ledger.save_plan(&self.key, &self.plan.save()).await?;
-            }
+                PlanStep::Misasked(message) => {
+                    let hint = Some("nothing was fetched; put the filter right and run again".into());
+                    return Err(Cause::Usage { message, hint });
+                }
+            };
+            fault::point!("gather.told");
+            self.kept.tell(told).await?;
         }
     }
 
-    async fn count(&mut self, slice: &Slice) -> Result<(), Cause> {
-        let records = self.asker.count(slice).await?;
+    async fn turn_to_files(&self, url: &SourceUrl, needs: u64) -> Result<GatherEnd, Cause> {
+        tracing::info!(
+            run_id = %self.context.run_id,
+            step = "gather",
+            "         asking would take about {} requests: the files of {url} are taken instead (--via api asks nevertheless)",
+            words::count(needs)
+        );
+        if !self.context.target.dry_run {
+            self.context.take_files(url).await?;
+        }
+        Ok(GatherEnd::Files(url.clone(), needs))
+    }
+
+    async fn count(&mut self, slice: Slice) -> Result<PlanWord, Cause> {
+        let records = self.asker.count(&slice).await?;
         tracing::info!(
             run_id = %self.context.run_id,
             step = "gather",
             records,
             "         {slice}: {} records", words::count(records)
         );
-        self.plan.counted(slice, records);
-        Ok(())
+        Ok(PlanWord::Counted(slice, records))
     }
 
-    async fn list(&mut self, column: &str) -> Result<(), Cause> {
-        let request = (self.asked.list)(column);
+    async fn list(&mut self, column: String) -> Result<PlanWord, Cause> {
+        let request = (self.asked.list)(&column);
         let what = format!("the values of {column}");
-        let read = |bytes: &[u8]| (self.asked.read_list)(column, bytes);
-        match self.asker.small(&request, &what, read).await? {
-            Ok(values) => self.plan.listed(column, values),
+        let read = |bytes: &[u8]| (self.asked.read_list)(&column, bytes);
+        let values = match self.asker.small(&request, &what, read).await? {
+            Ok(values) => values,
+            // It lists none of this column; counts must do.
+            Err(AskRefusal::Nothing) => Vec::new(),
             Err(refusal) => return Err(self.asker.refused(&what, refusal)),
-        }
-        Ok(())
+        };
+        Ok(PlanWord::Listed(column, values))
     }
 
-    async fn fetch(&mut self, slice: &Slice, records: u64) -> Result<(), Cause> {
+    async fn fetch(&mut self, slice: &Slice, records: u64) -> Result<PlanWord, Cause> {
         let request = (self.asked.data)(slice);
         let what = format!("{slice}, {records} records");
         let before = self.asker.requests;
@@ -248,8 +279,7 @@ impl<'a> Gathering<'a> {
                     run_id = %self.context.run_id,
                     "{} gives {} records at once, no more: the plan is made anew", self.asked.service, words::count(limit)
                 );
-                self.plan.limited(limit);
-                Ok(())
+                Ok(PlanWord::Limited(limit))
             }
             // There were some when they were counted.
             Err(AskRefusal::Nothing) => {
@@ -260,8 +290,9 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// An answer is in the archive: the ledger learns of it, and the plan.
-    async fn came(&mut self, part: AskedPart) -> Result<(), Cause> {
+    /// An answer is in the archive, and the ledger learns of it.
+    async fn came(&self, part: AskedPart) -> Result<PlanWord, Cause> {
+        fault::point!("gather.archived");
         let meaning = (self.context.dataset().file_name)(&part.name);
         let archived = ArchivedPart {
             part: &part,
@@ -278,7 +309,6 @@ impl<'a> Gathering<'a> {
             bytes = part.size_bytes,
             "         {}: {} records, {}", part.name, words::count(part.records), words::size(part.size_bytes)
         );
-        self.plan.fetched(part);
-        Ok(())
+        Ok(PlanWord::Fetched(part))
     }
 }

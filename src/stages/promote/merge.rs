@@ -156,7 +156,10 @@ impl Transfer<'_> {
             return Ok(());
         }
         if new.tables {
-            self.run(dataset.scripts.keys, "", "make the keys of the production tables").await?;
+            for statement in sql::each_statement(dataset.scripts.keys) {
+                let operation = format!("make the keys of the production tables: {}", sql::gist(statement));
+                self.run(statement, "", &operation).await?;
+            }
         }
         for derived in dataset.derived_tables().filter(|derived| new.derived.contains(&derived.table.name)) {
             let name = derived.table.name;

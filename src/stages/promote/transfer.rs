@@ -28,6 +28,8 @@ pub(super) struct Transfer<'a> {
     pub(super) processing: &'a ProcessingConfig,
     /// `None`: nothing comes from anywhere.
     pub(super) from: Option<&'a SourceConfig>,
+    /// What comes is posted by a sender whose server keeps it for some days.
+    pub(super) is_feed: bool,
     pub(super) batch: i32,
     pub(super) transaction: &'a Transaction<'a>,
     pub(super) watch: &'a Watch,
@@ -53,6 +55,7 @@ impl<'a> Transfer<'a> {
             context,
             processing,
             from,
+            is_feed: false,
             batch,
             transaction,
             watch,
@@ -73,6 +76,7 @@ impl<'a> Transfer<'a> {
         fence(context, transaction, watch).await?;
         let of = (&**context, &context.processing, Some(&context.from));
         let mut transfer = Self::new(of, batch, transaction, watch);
+        transfer.is_feed = context.url().is_feed();
         if context.dataset().is_sliced() {
             transfer.slices = Some(transfer.find_slices(files).await?);
         }
@@ -256,7 +260,7 @@ impl Transfer<'_> {
         let overwrite = self.processing.overwrite_newer.to_string();
         let failures_percent = self.processing.max_failures.percent.to_string();
         let failures_records = self.processing.max_failures.records.to_string();
-        let feed_days = dataset.feed_days.filter(|_| self.from.is_some_and(|from| from.url.is_feed()));
+        let feed_days = dataset.feed_days.filter(|_| self.is_feed);
         let feed_days = feed_days.map_or_else(|| "null".into(), |days| days.to_string());
         let kept: Vec<_> = dataset.kept().iter().map(|table| table.name).collect();
         let allowed_by = format!("{} at {}", machine::user(), machine::host());

@@ -18,7 +18,11 @@ pub(super) fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<Selecte
         .collect();
     files.retain_mut(|file| match parts.remove(file.name.as_str()) {
         Some(planned) => {
-            file.asked = Some(AskedFor { slice: planned.slice.clone(), records: Some(planned.records) });
+            file.asked = Some(AskedFor {
+                slice: planned.slice.clone(),
+                records: Some(planned.records),
+                holds_more: planned.part.as_ref().is_some_and(|part| part.slice != planned.slice),
+            });
             true
         }
         None => false,
@@ -46,7 +50,7 @@ pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile
         if let Some(content) = (asked.content)(&file.name)
             && seen.insert(content.to_owned())
         {
-            file.asked = Some(AskedFor { slice: asking.want.clone(), records: None });
+            file.asked = Some(AskedFor { slice: asking.want.clone(), records: None, holds_more: true });
             taken.push(file);
         }
     }
@@ -55,7 +59,7 @@ pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile
     match files.is_empty() {
         false => Ok(()),
         true => Err(Cause::Refused {
-            message: format!("{} has no bulk file of {}", context.from.url, context.dataset().family()),
+            message: format!("{} has no bulk file of {}", context.url(), context.dataset().family()),
             hint: Some("nothing of production is touched; see that the folder is the right one".into()),
         }),
     }
@@ -76,7 +80,8 @@ pub(super) async fn say_what_was_asked(
         match known.remove(&file.name) {
             Some(part) if !newer.iter().any(|slice| slice.overlaps(&part.slice)) => {
                 newer.push(part.slice.clone());
-                file.asked = Some(AskedFor { slice: part.slice, records: Some(part.records) });
+                file.asked =
+                    Some(AskedFor { slice: part.slice, records: Some(part.records), holds_more: false });
             }
             _ => left_out.push(file.name.clone()),
         }

@@ -1,91 +1,28 @@
 //! A run that did not end well is told to a webhook: a receiver of this machine, which takes it, fails, or stands still.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
+use crate::support::receiver::{Receiver, Reply};
 
-/// What the receiver does with a request.
-#[derive(Clone, Copy, Debug)]
-enum Reply {
-    Status(u16),
-    /// With the seconds of `Retry-After`.
-    TooMany(u32),
-    /// To another place.
-    Elsewhere,
-    /// Nothing, for so long.
-    Silence(Duration),
-}
+const PATH: &str = "/services/planted?sig=planted";
 
-/// A receiver; its replies are used up one by one, and the last one stays.
-struct Receiver {
-    port: u16,
-    told: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Receiver {
-    fn start(replies: &[Reply]) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let port = listener.local_addr().expect("it is bound").port();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let (shared, mut replies) = (told.clone(), replies.to_vec());
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let reply = if replies.len() > 1 { replies.remove(0) } else { replies[0] };
-                let told = shared.clone();
-                thread::spawn(move || serve(&client, reply, &told));
-            }
-        });
-        Self { port, told }
+/// What it was told so far.
+fn messages(receiver: &Receiver) -> Vec<Value> {
+    let told = receiver.told();
+    for message in &told {
+        assert_eq!((message.method.as_str(), message.path.as_str()), ("POST", PATH));
+        assert_eq!(message.header("content-type"), "application/json");
     }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/services/planted?sig=planted", self.port)
-    }
-
-    /// What it was told so far.
-    fn told(&self) -> Vec<Value> {
-        self.told.lock().expect("no panic while it is held").clone()
-    }
-}
-
-fn serve(client: &TcpStream, reply: Reply, told: &Mutex<Vec<Value>>) {
-    let mut reader = BufReader::new(client);
-    let (mut line, mut length, mut first) = (String::new(), 0, String::new());
-    while reader.read_line(&mut line).is_ok_and(|bytes| bytes > 2) {
-        if first.is_empty() {
-            first.clone_from(&line);
-        }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().expect("a length");
-        }
-        line.clear();
-    }
-    assert!(first.starts_with("POST /services/planted?sig=planted "), "{first}");
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).expect("the whole message");
-    told.lock().expect("no panic while it is held").push(serde_json::from_slice(&body).expect("JSON"));
-    let mut client = client;
-    let (status, header) = match reply {
-        Reply::Status(status) => (status, String::new()),
-        Reply::TooMany(seconds) => (429, format!("Retry-After: {seconds}\r\n")),
-        Reply::Elsewhere => (307, "Location: http://localhost:9/else\r\n".into()),
-        Reply::Silence(time) => return thread::sleep(time),
-    };
-    let _ =
-        write!(client, "HTTP/1.1 {status} So\r\n{header}Content-Length: 2\r\nConnection: close\r\n\r\nok");
+    told.iter().map(crate::support::receiver::Message::json).collect()
 }
 
 async fn told(pipeline: &Pipeline, receiver: &Receiver, extra: &[&str]) -> Ran {
-    let ran = pipeline.start_with(extra, &[("MERGANSER_NOTIFY", &receiver.url())]).await.expect("it ends");
+    let ran =
+        pipeline.start_with(extra, &[("MERGANSER_NOTIFY", &receiver.url(PATH))]).await.expect("it ends");
     for text in [&ran.stdout, &ran.stderr] {
         assert!(!text.contains("planted"), "{text}");
     }
@@ -100,14 +37,14 @@ async fn whoever_should_know_is_told_what_to_type() {
     told(&pipeline, &receiver, &[]).await.exits(0);
     // Nothing new.
     told(&pipeline, &receiver, &[]).await.exits(0);
-    assert_eq!(receiver.told(), Vec::<Value>::new());
+    assert_eq!(messages(&receiver), Vec::<Value>::new());
 
     let wrong = "<FiledDate>2024-13-45</FiledDate>";
     pipeline.put(Extract::weekly("2024-03-11").case("good", "").case("broken", wrong));
     told(&pipeline, &receiver, &["--dry-run"]).await.exits(3);
-    assert_eq!(receiver.told(), Vec::<Value>::new());
+    assert_eq!(messages(&receiver), Vec::<Value>::new());
     told(&pipeline, &receiver, &[]).await.exits(3);
-    let told_of = receiver.told().remove(0);
+    let told_of = messages(&receiver).remove(0);
     let run = told_of["run_id"].as_str().expect("a run").to_owned();
     let expected = [
         ("dataset", "oca".to_owned()),
@@ -129,7 +66,7 @@ async fn whoever_should_know_is_told_what_to_type() {
     pipeline.put(Extract::weekly("2024-03-18").case("good", ""));
     pipeline.execute("drop table oca_warrants").await;
     told(&pipeline, &receiver, &[]).await.exits(1);
-    let told_of = receiver.told().pop().expect("told");
+    let told_of = messages(&receiver).pop().expect("told");
     assert_eq!(told_of["exit_code"], 1);
     assert_eq!(told_of["database"], "The database is unchanged.");
     assert!(told_of["reason"].as_str().expect("words").contains("oca_warrants"), "{told_of}");
@@ -137,10 +74,118 @@ async fn whoever_should_know_is_told_what_to_type() {
     // Where nobody can enter it into a ledger.
     let nowhere = Pipeline::new("notify nowhere").await.with("--database-url", "postgresql://127.0.0.1:1/x");
     told(&nowhere, &receiver, &[]).await.exits(1);
-    let told_of = receiver.told().pop().expect("told");
+    let told_of = messages(&receiver).pop().expect("told");
     assert!(told_of["run_id"].is_null(), "{told_of}");
     assert_eq!(told_of["database"], "The database is unchanged.");
-    assert_eq!(receiver.told().len(), 3);
+    assert_eq!(messages(&receiver).len(), 3);
+}
+
+#[tokio::test]
+async fn what_was_published_in_part_or_was_stopped_is_told_and_a_wait_is_not() {
+    let pipeline = Pipeline::new("notify others").await;
+    let receiver = Receiver::start(&[Reply::Status(200)]);
+    pipeline.put(Extract::weekly("2024-03-04").case("good", ""));
+    std::fs::create_dir_all(pipeline.store().join("public/manifest.json/x")).expect("a folder in its place");
+    told(&pipeline, &receiver, &[]).await.exits(4);
+    let told_of = messages(&receiver).pop().expect("told");
+    assert_eq!(told_of["exit_code"], 4);
+    assert!(told_of["database"].as_str().expect("words").starts_with("The data is committed"), "{told_of}");
+    std::fs::remove_dir_all(pipeline.store().join("public/manifest.json")).expect("it can be removed");
+
+    pipeline.put(Extract::weekly("2024-03-11").case("secret case", "<FiledDate>2024-13-45</FiledDate>"));
+    told(&pipeline, &receiver, &["--fail-fast"]).await.exits(1).says("secret case");
+    let told_of = messages(&receiver).pop().expect("told");
+    assert!(!told_of.to_string().contains("secret case"), "{told_of}");
+    assert!(told_of["reason"].as_str().expect("words").contains("a record failed"), "{told_of}");
+
+    pipeline
+        .execute(
+            "create function loud() returns trigger language plpgsql as
+                 $$ begin raise exception 'planted % is wrong', new.indexnumberid; end $$;
+             create trigger loud before insert on oca_index for each row execute function loud()",
+        )
+        .await;
+    pipeline.put(Extract::weekly("2024-03-18").case("other secret", ""));
+    let url = receiver.url(PATH);
+    let ran = pipeline.start_with(&[], &[("MERGANSER_NOTIFY", &url)]).await.expect("it ends");
+    assert!([1, 3].contains(&ran.code), "{}", ran.stderr);
+    let told_of = messages(&receiver).pop().expect("told");
+    assert!(!told_of.to_string().contains("other secret"), "{told_of}");
+    pipeline.execute("drop trigger loud on oca_index").await;
+
+    // It waits for a lock when it is told to stop; meanwhile another one finds the dataset's lock taken.
+    let client = pipeline.database.client().await;
+    client.batch_execute("begin; lock table oca_index in access exclusive mode").await.expect("it is locked");
+    pipeline.put(Extract::weekly("2024-03-25").case("good", ""));
+    let envs = [("MERGANSER_NOTIFY", receiver.url(PATH))];
+    let mut command = crate::support::command(pipeline.args(&[]), envs);
+    let child = command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let waits = "select count(*) from pg_stat_activity where application_name = 'merganser promote' and wait_event_type = 'Lock'
+        and datname = current_database()";
+    while pipeline.one(waits).await == "0" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let before = messages(&receiver).len();
+    told(&pipeline, &receiver, &[]).await.exits(75);
+    assert_eq!(messages(&receiver).len(), before);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM)
+        .expect("it lives");
+    let output =
+        tokio::task::spawn_blocking(|| child.wait_with_output()).await.expect("it ends").expect("it ends");
+    assert_eq!(output.status.code(), Some(143));
+    let told_of = messages(&receiver).pop().expect("told");
+    assert_eq!(
+        (told_of["exit_code"].clone(), told_of["database"].clone()),
+        (143.into(), "The database is unchanged.".into())
+    );
+}
+
+#[tokio::test]
+async fn that_nothing_new_comes_is_told_once_a_day() {
+    let pipeline = Pipeline::new("notify quiet").await;
+    let receiver = Receiver::start(&[Reply::Status(200)]);
+    let quiet = async |days: &str| {
+        let url = receiver.url(PATH);
+        let envs = [("MERGANSER_NOTIFY", url.as_str()), ("MERGANSER_NOTIFY_QUIET", days)];
+        pipeline.start_with(&[], &envs).await.expect("it ends")
+    };
+    let earlier = async |days: u32| {
+        let shift = format!(
+            "update etl.runs set started_at = started_at - interval '{days} days', finished_at = finished_at - interval '{days} days'"
+        );
+        pipeline.execute(&shift).await;
+    };
+    pipeline.put(Extract::weekly("2024-03-04").case("good", ""));
+    told(&pipeline, &receiver, &[]).await.exits(0);
+    earlier(8).await;
+    told(&pipeline, &receiver, &[]).await.exits(0);
+    assert_eq!(messages(&receiver), Vec::<Value>::new(), "not before the ninth day");
+    earlier(2).await;
+    for _ in 0..2 {
+        told(&pipeline, &receiver, &[]).await.exits(0);
+    }
+    let all = messages(&receiver);
+    assert_eq!(all.len(), 1, "once a day: {all:?}");
+    assert_eq!(all[0]["exit_code"], 0);
+    assert_eq!(all[0]["reason"], "nothing new for 10 days");
+    assert_eq!(all[0]["next"], "merganser check oca");
+    earlier(1).await;
+    quiet("12").await.exits(0);
+    quiet("0").await.exits(0);
+    assert_eq!(messages(&receiver).len(), 1);
+    quiet("11").await.exits(0);
+    assert_eq!(messages(&receiver).len(), 2);
+    // Something new ends it.
+    earlier(1).await;
+    pipeline.put(Extract::weekly("2024-03-11").case("new", ""));
+    told(&pipeline, &receiver, &[]).await.exits(0);
+    told(&pipeline, &receiver, &[]).await.exits(0);
+    assert_eq!(messages(&receiver).len(), 2);
+    drop(quiet("nine").await.exits(2).says("MERGANSER_NOTIFY_QUIET is not a number of days"));
 }
 
 #[tokio::test]
@@ -172,7 +217,7 @@ async fn a_webhook_that_does_not_answer_changes_nothing() {
         let began = Instant::now();
         let ran = told(&pipeline, &receiver, &["--reprocess", "*"]).await.exits(3);
         assert!(began.elapsed() < Duration::from_secs(60), "{replies:?} took {:?}", began.elapsed());
-        assert_eq!(receiver.told().len(), tries, "{replies:?}");
+        assert_eq!(messages(&receiver).len(), tries, "{replies:?}");
         assert_eq!(ran.stderr.contains("was not told"), !said.is_empty(), "{replies:?}: {}", ran.stderr);
         drop(ran.says(said));
     }
@@ -201,9 +246,9 @@ async fn check_looks_where_it_is_and_sends_nothing() {
         pipeline.put(Extract::weekly("2024-03-04").case("good", ""));
         pipeline.other(&["check", "oca"]).await
     };
-    let ran = check(receiver.url()).await.exits(0);
+    let ran = check(receiver.url(PATH)).await.exits(0);
     drop(ran.says("notify").says("127.0.0.1"));
-    assert_eq!(receiver.told(), Vec::<Value>::new());
+    assert_eq!(messages(&receiver), Vec::<Value>::new());
     let ran =
         check("https://no-such-host.invalid/planted".into()).await.exits(1).says("no-such-host.invalid");
     assert!(!ran.stdout.contains("planted"), "{}", ran.stdout);

@@ -127,12 +127,22 @@ fn base_cron_job() -> CronJob {
     found.expect("the base has a CronJob")
 }
 
-fn one_off_jobs() -> Vec<Job> {
+fn single_jobs() -> Vec<Job> {
     let jobs = objects().into_iter().filter_map(|(_, object)| match object {
         Object::Job(job) => Some(*job),
         _ => None,
     });
     jobs.collect()
+}
+
+/// A work queue has many pods and no number of completions.
+fn is_work_queue(job: &Job) -> bool {
+    job.spec.as_ref().is_some_and(|spec| spec.parallelism > Some(1) && spec.completions.is_none())
+}
+
+/// Those with a single pod, which is the weekly one's.
+fn one_off_jobs() -> Vec<Job> {
+    single_jobs().into_iter().filter(|job| !is_work_queue(job)).collect()
 }
 
 /// The specs of the jobs that the manifests make, the weekly one first.
@@ -320,6 +330,37 @@ fn the_failure_policy_fits_the_exit_codes() {
     assert!(pod.termination_grace_period_seconds > Some(15), "clearing up takes as long");
 }
 
+/// A worker that succeeds ends the Job, so the codes of one that did not must never look like success, nor be tried for ever
+/// where a person is needed.
+#[test]
+fn the_work_queue_fits_the_exit_codes_of_a_worker() {
+    let queues: Vec<_> = single_jobs().into_iter().filter(is_work_queue).collect();
+    let [queue] = queues.as_slice() else { panic!("one work queue") };
+    let spec = queue.spec.as_ref().expect("a job has a spec");
+    assert_eq!(spec.completion_mode, None);
+    let rules = &spec.pod_failure_policy.as_ref().expect("there is a policy").rules;
+    let [first, second] = rules.as_slice() else { panic!("{rules:?}") };
+    assert_eq!(first.action, "Ignore");
+    assert_eq!(second.action, "FailJob");
+    let codes = second.on_exit_codes.as_ref().expect("it is of codes");
+    let expected = [Exit::Usage, Exit::SomeFailed, Exit::Locked].map(|exit| exit as i32);
+    assert_eq!((codes.operator.as_str(), codes.values.as_slice()), ("In", expected.as_slice()));
+    let (queued, weekly) = (pod(spec), pod(&job_specs()[0]));
+    let args = container(&queued).args.clone().expect("there are arguments");
+    Cli::try_parse_from(["merganser".to_owned()].into_iter().chain(args.clone()))
+        .expect("they are arguments");
+    let memory =
+        args.iter().position(|word| word == "--memory").map(|at| args[at + 1].parse::<u64>().unwrap());
+    let limit = container(&queued).resources.as_ref().unwrap().limits.as_ref().unwrap()["memory"].0.clone();
+    let limit: u64 = limit.strip_suffix("Mi").expect("MiB").parse().unwrap();
+    assert!(memory.is_some_and(|memory| memory <= limit * 3 / 4), "{memory:?} of {limit}");
+    assert_eq!(container(&queued).env_from, container(&weekly).env_from);
+    assert_eq!(container(&queued).security_context, container(&weekly).security_context);
+    assert_eq!(queued.security_context, weekly.security_context);
+    assert_eq!(queued.restart_policy, weekly.restart_policy);
+    assert_eq!(queued.service_account_name, weekly.service_account_name);
+}
+
 #[test]
 fn the_weekly_run_is_alone_and_has_a_time_zone() {
     let spec = base_cron_job().spec;
@@ -367,6 +408,42 @@ fn the_pod_has_no_rights_that_it_does_not_need() {
     }
 }
 
+/// The rules go by the names of the program's figures, and use all of them.
+#[test]
+fn the_alert_rules_go_by_figures_that_there_are() {
+    let text =
+        fs::read_to_string(root().join("monitoring/merganser.rules.yml")).expect("the rules can be read");
+    let rules: Value = serde_norway::from_str(&text).expect("YAML");
+    let mut used = BTreeSet::new();
+    for rule in
+        rules["groups"].as_array().into_iter().flatten().flat_map(|group| group["rules"].as_array()).flatten()
+    {
+        let expression = rule["expr"].as_str().expect("an expression");
+        let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        used.extend(words.filter(|word| word.starts_with("merganser_")).map(str::to_owned));
+        for field in ["summary", "description"] {
+            assert!(rule["annotations"][field].is_string(), "{rule} has no {field}");
+        }
+        assert!(
+            ["warning", "critical"].contains(&rule["labels"]["severity"].as_str().unwrap_or_default()),
+            "{rule}"
+        );
+    }
+    let known = merganser::commands::metrics::METRICS.iter().map(|(name, _)| (*name).to_owned());
+    assert_eq!(used, known.collect());
+    assert!(
+        text.contains("time() - merganser_last_success_timestamp_seconds") && text.contains("absent("),
+        "silence is an alarm"
+    );
+    let operations = fs::read_to_string(root().join("../docs/operations.md")).expect("it can be read");
+    for (name, _) in merganser::commands::metrics::METRICS {
+        assert!(
+            operations.contains(&format!("`{name}{{dataset")),
+            "docs/operations.md does not tell of {name}"
+        );
+    }
+}
+
 #[test]
 fn the_network_policy_lets_out_what_is_needed() {
     let found = objects().into_iter().find_map(|(_, object)| match object {
@@ -397,7 +474,7 @@ fn the_network_policy_lets_out_what_is_needed() {
     assert_eq!(label["includeTemplates"], true);
     for (name, value) in &labels {
         assert_eq!(label["pairs"][name], value.as_str());
-        for job in one_off_jobs() {
+        for job in single_jobs() {
             let own = job.spec.expect("a job has a spec").template.metadata.and_then(|meta| meta.labels);
             assert_eq!(own.expect("it has labels").get(name), Some(value));
         }

@@ -1,12 +1,14 @@
 //! What a run does with any dataset, held against the court extract: selection to publication, ledger, code and SQL.
 
 mod catalogue;
+mod forms;
 mod guards;
 mod layers;
 mod ledger;
 pub mod partitioned;
 mod postings;
 mod private;
+mod published;
 pub mod quoting;
 pub mod readers;
 mod refused;

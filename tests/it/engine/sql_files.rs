@@ -122,6 +122,24 @@ const VARIABLES: &[(&str, &str)] = &[
     ("since", ""),
     ("fields", "street1, street2, city, state, postalcode"),
     ("geocode_required", "90"),
+    ("tables", "by_hand.oca_index, by_hand.oca_events"),
+    ("nowait", "nowait"),
+    ("from_tid", "(0,0)"),
+    ("to_tid", "(1024,0)"),
+    ("header", "true"),
+    ("column", "primaryclaimtotal"),
+    ("is_value", "= 1"),
+    ("order", "indexnumberid"),
+    ("key_type", "text"),
+    ("keys", "{a}"),
+    ("with_null", "true"),
+    ("condition", "(true)"),
+    ("expressions", "indexnumberid, xmin::text::bigint"),
+    ("written", "xmin::text::bigint"),
+    ("first_page", "0"),
+    ("end_page", "1"),
+    ("comment", "a view"),
+    ("version_id", "00000000-0000-7000-8000-000000000000"),
 ];
 
 /// What psql is given: the lines of a session.
@@ -240,6 +258,38 @@ async fn each_file_and_part_runs_as_its_header_says() {
     for table in children {
         run(&mut session, "promote/merge:insert", table.name);
     }
+    session.set("rows", "10");
+    run(&mut session, "demo/companies.pg.sql", "");
+    run(&mut session, "demo/transform:look_at_raw", "");
+    session.0 += "create table by_hand.companies_clean (zip_code text, name text, is_largest boolean);\n";
+    // A job whose raw and clean table is the same here.
+    for part in [
+        "look:partitions",
+        "look:pages",
+        "read:by_key",
+        "read:by_pages",
+        "read:all",
+        "finish:remove",
+        "finish:write",
+    ] {
+        run(&mut session, &format!("transform/{part}"), parent.name);
+    }
+    for part in [
+        "test:truth_table",
+        "test:truth_copy",
+        "test:cells",
+        "swap:leftovers",
+        "swap:look_at_rows",
+        "swap:lock_table",
+    ] {
+        run(&mut session, &format!("transform/{part}"), parent.name);
+    }
+    session.0 += "create table by_hand.replaced (id text);\ncreate view by_hand.seen as select 1 as one;\n";
+    session.set("name", "renamed");
+    run(&mut session, "transform/swap:rename", "replaced");
+    run(&mut session, "transform/swap:drop_table", "renamed");
+    run(&mut session, "transform/swap:comment_view", "seen");
+    run(&mut session, "transform/swap:drop_view", "seen");
     let mut rest: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_postgres()).collect();
     run(&mut session, "oca/10_summary_rows.pg.sql", "");
     session.0 += "delete from by_hand_etl.table_changes;\n";
@@ -310,6 +360,8 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "undo/images:none", "oca_metadata");
     session.set("image", "before_oca_index");
     let ends = ["check/check:settings", "load/load:drop", "publish/publish:read_only"];
+    let import = "publish/publish:import_snapshot";
+    let ends = ["check/check:settings", "load/load:drop", "publish/publish:read_only", import];
     rest.retain(|piece| !ran.contains(&piece.name) && !ends.contains(&piece.name.as_str()));
     for (number, piece) in rest.iter().enumerate() {
         session.0 += &format!("\\echo {}\n", piece.name);
@@ -327,11 +379,19 @@ async fn each_file_and_part_runs_as_its_header_says() {
         }
     }
     session.0 += "rollback;\n";
+    let database = postgres::database("sql_files").await;
+    // What another connection sees.
+    let other = database.client().await;
+    other.batch_execute("begin isolation level repeatable read").await.unwrap();
+    let exported = other.query_one(&text("publish/publish:export_snapshot"), &[]).await.unwrap();
+    session.set("snapshot", exported.get(0));
     for name in ends {
         session.0 += &format!("\\echo {name}\n");
+        if name == import {
+            session.0 += "begin isolation level repeatable read;\n";
+        }
         session.script(&text(name), "oca_records");
     }
-    let database = postgres::database("sql_files").await;
     let mut psql = Command::new("psql")
         .args(["--no-psqlrc", "--quiet", "--no-password", "--output=/dev/null"])
         .arg(database.url())
@@ -394,6 +454,12 @@ const IN_DUCKDB: &[&str] = &[
     "staged/staged:records",
     "oca/3_export.duckdb.sql",
     "nass/3_export.duckdb.sql",
+    "publish/parquet:array_elements",
+    "publish/parquet:parquet",
+    "publish/parquet:count",
+    "transform/clean:raw",
+    "transform/clean:cleaned",
+    "transform/clean:clean",
 ];
 
 /// As the program runs them: scripts, queries that give rows, and the statements of the export beside each other.
@@ -440,6 +506,8 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
         ("columns", "status"),
         ("status", "status"),
         ("after", ""),
+        ("raw_columns", "zip_code varchar"),
+        ("query", "select * from raw"),
     ];
     variables.extend(given.iter().map(|(name, value)| (*name, value.as_str())));
     for name in IN_DUCKDB.iter().copied() {
@@ -457,6 +525,23 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
             variables.extend([table, ("before", before.as_str())]);
             let counts = staging.query(name, &sql::render(text, &variables), |row| row.get::<_, i64>(0));
             assert_eq!(counts.unwrap(), [0], "{name}");
+        } else if name.starts_with("publish/parquet:") {
+            let (csv, parquet) = (path("published.csv"), path("published.parquet"));
+            fs::write(&csv, "a\n").unwrap();
+            let casts = "array_elements(a) as a";
+            let variables = [
+                ("csv", csv.as_str()),
+                ("parquet", &parquet),
+                ("texts", "{'a': 'varchar'}"),
+                ("casts", casts),
+                ("longest", "2097152"),
+            ];
+            if name.ends_with(":count") {
+                let counted = staging.query(name, &sql::render(text, &variables), |row| row.get::<_, u64>(0));
+                assert_eq!(counted.unwrap(), [0]);
+            } else {
+                staging.execute(name, text, &variables).unwrap();
+            }
         } else if name == "staged/enrichment:open" {
             assert_eq!(staging.query(name, text, |row| row.get::<_, i64>(0)).unwrap(), [0]);
         } else if name == "reference/export.duckdb.sql" {

@@ -6,6 +6,7 @@ mod concurrency;
 mod disk;
 mod matrix;
 mod network;
+mod publication;
 mod report;
 mod soak;
 mod undo;

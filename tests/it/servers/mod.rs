@@ -5,6 +5,7 @@ mod embedded;
 mod geocoders;
 mod outages;
 mod pooler;
+mod progress;
 mod refusals;
 mod s3;
 mod sftp;

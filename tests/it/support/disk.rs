@@ -17,6 +17,11 @@ fn namespace() -> Option<Vec<&'static str>> {
 /// Runs the pipeline, with these words more, where `folder` is a file system of its own, with these options; `None`: this
 /// machine cannot.
 pub async fn run_mounted(pipeline: &Pipeline, folder: &Path, options: &str, more: &[&str]) -> Option<Ran> {
+    mounted(folder, options, pipeline.args(more), &[]).await
+}
+
+/// The same with all of a command's words, and more variables of its environment.
+pub async fn mounted(folder: &Path, options: &str, args: Vec<String>, envs: &[(&str, &str)]) -> Option<Ran> {
     let Some(words) = namespace() else {
         eprintln!("skipped: no file system can be mounted here (it takes root, or user namespaces)");
         return None;
@@ -27,11 +32,12 @@ pub async fn run_mounted(pipeline: &Pipeline, folder: &Path, options: &str, more
         "-c",
         "mount -t tmpfs -o \"$1\" none \"$2\" && shift 2 && exec \"$@\"",
     ]);
-    command.args(["sh", options]).arg(folder).arg(env!("CARGO_BIN_EXE_merganser")).args(pipeline.args(more));
+    command.args(["sh", options]).arg(folder).arg(env!("CARGO_BIN_EXE_merganser")).args(args);
     command.env_clear().stdin(Stdio::null());
     for name in ["PATH", "HOME"] {
         command.envs(std::env::var_os(name).map(|value| (name, value)));
     }
+    command.envs(envs.iter().copied());
     let ran = tokio::task::spawn_blocking(move || Ran::new(command.output().expect("it runs")));
     Some(ran.await.expect("no panic"))
 }

@@ -14,6 +14,7 @@ pub mod pipeline;
 pub mod postgres;
 pub mod proxy;
 pub mod quickstats;
+pub mod receiver;
 pub mod s3;
 pub mod ssh;
 

@@ -63,6 +63,7 @@ fn read(bytes: &[u8], slice: Option<&Slice>) -> (Result<Parsed, ParseError>, Tak
         limits: Limits::default(),
         only_ordinals: &[],
         slice,
+        holds_more: false,
     };
     let mut taken = Taken::default();
     (parse(&input, &mut taken), taken)

@@ -1,54 +1,40 @@
 //! What is counted and what is fetched, so that no answer is over the limit: a value that is told what came and says what is
-//! next. It knows counts, and the plan follows from them each time anew.
+//! next.
+//!
+//! The plan is one walk over all that is wanted (`walk.rs`), which stops where something must be asked, and goes on there when it
+//! is told. Where what it relied on is no longer true (another number came than was counted, the limit is lower), it walks anew
+//! over what is known.
 
+mod archived;
+mod cover;
+mod knowledge;
+mod pack;
+mod rest;
+mod slices;
 mod values;
 mod walk;
 mod weights;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::knowledge::Knowledge;
 use self::walk::PlanWalk;
-use crate::dataset::asked::{AskPlan, AskedPart, PlanInput, PlanStep};
-use crate::dataset::slice::{Comparator, Slice};
+use crate::dataset::asked::{AskPlan, PlanInput, PlanStep, PlanWord, PlannedPart};
+use crate::dataset::slice::Slice;
 
 pub(super) use values::{LEVELS, SECTORS, SOURCES, STATES};
 
-/// What was saved longer ago is not gone on with.
-const SAVED_HOURS: i64 = 24;
-
-/// A plan, as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct CountPlan {
-    want: Slice,
-    years: Vec<String>,
-    limit: u64,
-    /// Of the archive, what is of this slice, the newest first.
-    known: Vec<AskedPart>,
-    /// Of these parts of the archive, which are too old.
-    max_age_days: u32,
-    began: Timestamp,
-    #[serde(with = "pairs")]
-    counts: HashMap<Slice, CountOf>,
-    /// What this run has fetched.
-    #[serde(with = "pairs")]
-    fetched: HashMap<Slice, AskedPart>,
-    /// Slices of which another number came than was counted, and how often.
-    #[serde(with = "pairs")]
-    doubted: HashMap<Slice, u32>,
-    /// Values of columns, as the service lists them.
-    lists: BTreeMap<String, Vec<String>>,
-    fetches: bool,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct CountOf {
-    records: u64,
-    asked: u32,
-}
+/// What was begun longer ago is not gone on with.
+const BEGUN_HOURS: i64 = 24;
+/// Requests for an answer's worth of records, counts among them.
+const CALLS: f64 = 2.6;
 
 /// What a plan must know of a run's options.
 pub(super) struct Terms {
@@ -58,159 +44,162 @@ pub(super) struct Terms {
     pub max_age_days: u32,
 }
 
+/// How a plan began, as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Begun {
+    want: Slice,
+    at: Timestamp,
+    /// The names of the parts of the archive that it knew of.
+    known: Vec<String>,
+}
+
+/// What the walk and the plan both have at hand.
+#[derive(Debug)]
+struct WalkState {
+    knowledge: Knowledge,
+    /// What the walk waits for.
+    waits_for: Option<PlanStep>,
+    parts: Vec<PlannedPart>,
+    tree: Vec<String>,
+}
+
+type Walking = Pin<Box<dyn Future<Output = Result<(), PlanStep>> + Send>>;
+
+/// A plan under way.
+struct CountPlan {
+    state: Arc<Mutex<WalkState>>,
+    begun: Begun,
+    /// `None`: the walk begins, anew or for the first time.
+    walking: Option<Walking>,
+    /// What is next, unless something was told since.
+    step: Option<PlanStep>,
+}
+
 /// Begins, or goes on where a run was that did not end.
-pub(super) fn plan(input: &PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
-    let saved = input.saved.and_then(|saved| serde_json::from_value::<CountPlan>(saved.clone()).ok());
-    let is_recent = |plan: &CountPlan| {
-        let age = input.now.duration_since(plan.began);
-        plan.want == *input.want && age < SignedDuration::from_hours(SAVED_HOURS) && !age.is_negative()
+pub(super) fn plan(input: PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
+    let is_recent = |begun: &Begun| {
+        let age = input.now.duration_since(begun.at);
+        begun.want == *input.want && age < SignedDuration::from_hours(BEGUN_HOURS) && !age.is_negative()
     };
-    if let Some(plan) = saved.filter(is_recent) {
-        // What the service has taught of its limit stays; how old an answer may be is what this run says.
-        return Box::new(CountPlan {
-            fetches: input.fetches,
-            limit: plan.limit.min(terms.limit),
-            max_age_days: terms.max_age_days,
-            ..plan
+    let saved = input.saved.and_then(|saved| {
+        let begun = serde_json::from_value::<Begun>(saved.begun.clone()).ok().filter(is_recent)?;
+        Some((begun, &saved.told))
+    });
+    let there: HashSet<_> = input.archived.iter().map(|part| part.name.clone()).collect();
+    let mut known = input.archived;
+    known.retain(|part| part.slice.overlaps(input.want));
+    // What the earlier run fetched comes in its turn, as it is told; what it did not come to say lies ready.
+    let later = saved.as_ref().map_or_else(Vec::new, |(begun, told)| {
+        let came = told.iter().filter_map(|told| match told {
+            PlanWord::Fetched(part) => Some(&part.name),
+            _ => None,
         });
-    }
-    let mut known: Vec<_> =
-        input.archived.iter().filter(|part| part.slice.overlaps(input.want)).cloned().collect();
+        let came: HashSet<_> = came.collect();
+        let names: HashSet<_> = begun.known.iter().collect();
+        let later = known.extract_if(.., |part| !names.contains(&part.name));
+        later.filter(|part| part.asked_at >= begun.at && !came.contains(&part.name)).collect()
+    });
     known.sort_by(|a, b| b.asked_at.cmp(&a.asked_at).then(a.name.cmp(&b.name)));
-    Box::new(CountPlan {
-        want: input.want.clone(),
-        years: terms.years,
-        limit: terms.limit,
-        known,
-        max_age_days: terms.max_age_days,
-        began: input.now,
-        counts: HashMap::new(),
-        fetched: HashMap::new(),
-        doubted: HashMap::new(),
-        lists: BTreeMap::new(),
-        fetches: input.fetches,
-    })
+    let (begun, told) = match saved {
+        Some((begun, told)) => (begun, told.as_slice()),
+        None => {
+            let known = known.iter().map(|part| part.name.clone()).collect();
+            (Begun { want: input.want.clone(), at: input.now, known }, &[][..])
+        }
+    };
+    let knowledge = Knowledge::new((input.want.clone(), begun.at), terms, (known, later), input.fetches);
+    let state = WalkState { knowledge, waits_for: None, parts: Vec::new(), tree: Vec::new() };
+    let mut plan = CountPlan { state: Arc::new(Mutex::new(state)), begun, walking: None, step: None };
+    for told in told {
+        plan.next();
+        if !matches!(told, PlanWord::Fetched(part) if !there.contains(&part.name)) {
+            plan.tell(told.clone());
+        }
+    }
+    Box::new(plan)
+}
+
+impl WalkState {
+    fn of(state: &Mutex<Self>) -> MutexGuard<'_, Self> {
+        state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl CountPlan {
-    fn count_of(&self, slice: &Slice) -> Option<u64> {
-        self.counts.get(slice).map(|count| count.records)
+    fn state(&self) -> MutexGuard<'_, WalkState> {
+        WalkState::of(&self.state)
     }
 
-    /// What a second count said.
-    fn counted_again(&self, slice: &Slice) -> Option<u64> {
-        let count = self.counts.get(slice)?;
-        (count.asked > 1).then_some(count.records)
-    }
-
-    /// The answer to a request: of this run, or young enough.
-    fn part_of(&self, slice: &Slice) -> Option<&AskedPart> {
-        self.fetched
-            .get(slice)
-            .or_else(|| self.known.iter().find(|part| part.slice == *slice && self.is_fresh(part)))
-    }
-
-    fn is_fresh(&self, part: &AskedPart) -> bool {
-        // A census is not revised.
-        let years = part.slice.tests.iter().find(|test| test.column == "year" && test.how == Comparator::In);
-        let is_census = years.is_some_and(|test| test.values.iter().all(|year| values::is_census(year)))
-            && part.slice.tests.iter().any(|test| test.column == "source_desc" && test.values == ["CENSUS"]);
-        if self.max_age_days == 0 {
-            return false;
-        }
-        let age = self.began.duration_since(part.asked_at);
-        is_census || age < SignedDuration::from_hours(24 * i64::from(self.max_age_days))
-    }
-
-    fn doubts(&self, slice: &Slice) -> u32 {
-        self.doubted.get(slice).copied().unwrap_or_default()
-    }
-
-    fn is_doubted(&self, slice: &Slice) -> bool {
-        self.doubts(slice) > 0
-    }
-
-    /// The number that was meant when a slice was asked for.
-    fn meant(&self) -> Option<u64> {
-        match AskPlan::next(self) {
-            PlanStep::Fetch { records, .. } => Some(records),
-            _ => None,
-        }
+    fn walk_anew(&mut self) {
+        self.walking = None;
+        let mut state = self.state();
+        state.parts.clear();
+        state.tree.clear();
     }
 }
 
 impl AskPlan for CountPlan {
-    fn next(&self) -> PlanStep {
-        let mut walk = PlanWalk::new(self);
-        match walk.all() {
-            Ok(()) => PlanStep::Done(walk.parts),
-            Err(step) => step,
+    fn next(&mut self) -> PlanStep {
+        if let Some(step) = &self.step {
+            return step.clone();
+        }
+        let state = &self.state;
+        let walking = self.walking.get_or_insert_with(|| Box::pin(PlanWalk::new(state.clone()).all()));
+        let polled = walking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let mut state = self.state();
+        let step = match polled {
+            Poll::Ready(Ok(())) => PlanStep::Done(state.parts.clone()),
+            Poll::Ready(Err(refusal)) => refusal,
+            Poll::Pending => state.waits_for.take().expect("a walk waits for what it has said"),
+        };
+        drop(state);
+        self.step = Some(step.clone());
+        step
+    }
+
+    fn tell(&mut self, told: PlanWord) {
+        let asked = self.step.take();
+        let mut state = self.state();
+        let knowledge = &mut state.knowledge;
+        let goes_on = match told {
+            PlanWord::Counted(slice, records) => knowledge.counted(slice, records),
+            PlanWord::Listed(column, values) => knowledge.listed(column, values),
+            PlanWord::Fetched(part) => {
+                let meant = match &asked {
+                    Some(PlanStep::Fetch { slice, records }) if *slice == part.slice => Some(*records),
+                    _ => None,
+                };
+                knowledge.fetched(part, meant)
+            }
+            PlanWord::Limited(records) => knowledge.limited(records),
+        };
+        drop(state);
+        // A walk that has come to an end has nowhere to go on from.
+        let is_over = matches!(asked, Some(PlanStep::Done(_) | PlanStep::Refuse(_) | PlanStep::Misasked(_)));
+        if !goes_on || is_over {
+            self.walk_anew();
         }
     }
 
-    fn counted(&mut self, slice: &Slice, records: u64) {
-        let count = self.counts.entry(slice.clone()).or_insert(CountOf { records, asked: 0 });
-        count.records = records;
-        count.asked += 1;
+    fn begun(&self) -> Value {
+        serde_json::to_value(&self.begun).unwrap_or_default()
     }
 
-    fn listed(&mut self, column: &str, values: Vec<String>) {
-        self.lists.insert(column.to_owned(), values);
-    }
-
-    fn fetched(&mut self, part: AskedPart) {
-        if self.meant() != Some(part.records) {
-            *self.doubted.entry(part.slice.clone()).or_default() += 1;
-            // What was counted of it is not believed any more.
-            self.counts.remove(&part.slice);
-        }
-        self.fetched.insert(part.slice.clone(), part);
-    }
-
-    fn limited(&mut self, records: u64) {
-        self.limit = self.limit.min(records).max(1);
-    }
-
-    fn save(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+    fn needs(&self) -> Option<u64> {
+        let state = self.state();
+        let knowledge = &state.knowledge;
+        let records = knowledge.count_of(&knowledge.want)?;
+        let rest = records.saturating_sub(knowledge.archived_records());
+        Some((rest as f64 / knowledge.limit as f64 * CALLS).ceil() as u64)
     }
 
     fn tree(&self) -> Vec<String> {
-        let mut walk = PlanWalk::new(self);
-        // Where it ends early, this is as far as it goes.
-        let _ = walk.all();
-        walk.tree
+        self.state().tree.clone()
     }
 
     fn unsent(&self) -> u64 {
-        match self.next() {
-            PlanStep::Done(parts) => {
-                parts.iter().filter(|part| part.part.is_none() && part.records > 0).count() as u64
-            }
-            _ => 0,
-        }
-    }
-}
-
-/// A map whose keys are no texts, as a list of pairs in their order.
-mod pairs {
-    use std::collections::{BTreeMap, HashMap};
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::dataset::slice::Slice;
-
-    pub(super) fn serialize<V: Serialize, S: Serializer>(
-        map: &HashMap<Slice, V>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        map.iter().collect::<BTreeMap<_, _>>().into_iter().collect::<Vec<_>>().serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<HashMap<Slice, V>, D::Error> {
-        Ok(Vec::<(Slice, V)>::deserialize(from)?.into_iter().collect())
+        let state = self.state();
+        state.parts.iter().filter(|part| part.part.is_none() && part.records > 0).count() as u64
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// How a request is split, one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Dimension {
     Year,
     Source,
@@ -70,6 +70,11 @@ const COUNTIES: &str = include_str!("counties.tsv");
 /// What is put together from several counties of a district.
 const COMBINED: &str = "998";
 
+/// Has a column so few values that they are known here? They are looked at before anything is asked.
+pub(super) fn is_listed(column: &str) -> bool {
+    ["year", "agg_level_desc", "source_desc", "sector_desc", "state_alpha"].contains(&column)
+}
+
 impl Dimension {
     pub(super) fn column(self) -> &'static str {
         match self {
@@ -82,6 +87,11 @@ impl Dimension {
             Self::Commodity => "commodity_desc",
             Self::Category => "statisticcat_desc",
         }
+    }
+
+    /// May there be records of none of its values, or of one that nobody knows? What is of no state, for one.
+    pub(super) fn may_leave_rest(self) -> bool {
+        matches!(self, Self::State | Self::County)
     }
 
     /// Its values, where they are known beforehand; `state` is the one that the request is of.

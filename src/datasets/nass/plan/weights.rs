@@ -43,6 +43,13 @@ impl Weights {
         values.iter().map(weight).collect()
     }
 
+    /// Was each of these values counted before, if only together with others?
+    pub(super) fn knows(&self, dimension: Dimension, within: &str, values: &[String]) -> bool {
+        let of = |within: &str| self.known.get(&(dimension.column().to_owned(), within.to_owned()));
+        let known = of(within).or_else(|| of(""));
+        known.is_some_and(|known| values.iter().all(|value| known.contains_key(value)))
+    }
+
     /// These values together had so many records.
     pub(super) fn learn(&mut self, dimension: Dimension, within: &str, values: &[String], records: u64) {
         let weights = self.weights(dimension, within, values);

@@ -119,6 +119,7 @@ fn parse_zip(archive: &[u8], options: &Options, sink: &mut dyn Sink) -> Result<P
         limits: options.limits,
         only_ordinals: &options.only,
         slice: None,
+        holds_more: false,
     };
     parse(&input, sink)
 }
@@ -770,6 +771,7 @@ fn errors_say_which_kind_they_are() {
         limits: LIMITS,
         only_ordinals: &[],
         slice: None,
+        holds_more: false,
     };
     let missing = parse(&input, &mut Collected::default());
     assert!(matches!(missing, Err(ParseError::Io { file, .. }) if file == "file.zip"));

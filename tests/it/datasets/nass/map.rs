@@ -127,6 +127,16 @@ async fn of_several_years_the_median_and_of_two_sources_the_survey() {
     assert!(page.contains("2 counties have a figure.") && page.contains("the median is shown"));
     assert!(page.contains("Bushels an acre in one county"));
     pipeline.other(&[&words[..], &["soybean-yield"]].concat()).await.exits(1).says("nothing to draw");
+    pipeline.execute("create schema figures; alter table nass_facts rename to facts_data").await;
+    pipeline.execute("alter table facts_data set schema figures").await;
+    let other = [&words[..], &["corn-yield", "--table", "figures.facts_data"]].concat();
+    let said = pipeline.other(&other).await.exits(0).stdout;
+    assert!(said.ends_with("2 counties with a figure of 1 January 2020 to 31 December 2022\n"), "{said}");
+    pipeline
+        .other(&[&words[..], &["corn-yield", "--table", "No Name"]].concat())
+        .await
+        .exits(2)
+        .says("no name of a table");
 }
 
 /// Whatever county NASS named in eleven years is on the map, but for what it combines.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use merganser::datasets::nass::bulk;
 use merganser::datasets::nass::columns::position;
 use merganser::datasets::nass::quickstats::records::StatRecords;
 
@@ -226,53 +225,6 @@ async fn another_table_is_a_target_of_its_own() {
     assert_eq!(world.pipeline.one("select count(*) from figures.other").await, "0");
 }
 
-/// The same records as bulk files: not one cell differs, and nobody is asked.
-#[tokio::test]
-async fn bulk_files_give_the_same_rows() {
-    let all = records(2013..=2015, 300);
-    let world = World::new("nass bulk", all.clone(), 2_000).await;
-    let folder = world.pipeline.folder().join("bulk");
-    std::fs::create_dir(&folder).unwrap();
-    let day: jiff::civil::Date = "2026-01-02".parse().unwrap();
-    write_bulk(&folder, "crops", day, &all);
-    // An older one, and one that repeats what the sectors have, are not read.
-    write_bulk(&folder, "crops", "2025-01-02".parse().unwrap(), &records(2001..=2014, 10));
-    write_bulk(&folder, "census2022", day, &all);
-    let url = format!("dir:{}", folder.display());
-    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", "commodity_desc=CORN"];
-    world.run("2014", "2015", &[&bulk[..], &["--table", "from_bulk"]].concat()).await.exits(0);
-    assert_eq!(world.server.log(), []);
-    world.run("2014", "2015", &["--filter", "commodity_desc=CORN"]).await.exits(0);
-    let differs = "select count(*) from ((table nass_facts except all table from_bulk)
-        union all (table from_bulk except all table nass_facts)) as differs";
-    assert_eq!(world.pipeline.one(differs).await, "0");
-    assert_eq!(
-        world
-            .pipeline
-            .one("select count(*) from from_bulk where commodity_desc = 'CORN' and year > 2013")
-            .await,
-        "1500"
-    );
-    // One that breaks off changes nothing.
-    let path = folder.join("qs.crops_20260102.txt.gz");
-    let bytes = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    assert_ne!(world.run("2014", "2015", &[&bulk[..], &["--table", "from_bulk"]].concat()).await.code, 0);
-    assert_eq!(world.pipeline.one(differs).await, "0");
-}
-
-fn write_bulk(folder: &std::path::Path, sector: &str, day: jiff::civil::Date, records: &StatRecords) {
-    let mut lines = Vec::new();
-    bulk::add_header(&mut lines);
-    for row in 0..records.len() {
-        bulk::add_line(&mut lines, &records.fields(row));
-    }
-    let file = std::fs::File::create(folder.join(bulk::file_name(sector, day))).unwrap();
-    let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-    std::io::Write::write_all(&mut packed, &lines).unwrap();
-    packed.finish().unwrap();
-}
-
 #[tokio::test]
 async fn a_check_tries_the_key_with_one_count() {
     let world = World::new("nass check", records(2014..=2014, 30), 2_000).await;
@@ -281,6 +233,9 @@ async fn a_check_tries_the_key_with_one_count() {
     let ran = world.pipeline.other(&words).await;
     assert!(ran.stdout.contains("knows the key, and counts 150 records of year = 2014"), "{}", ran.stdout);
     assert_eq!((world.server.calls(Kind::Count), world.server.log().len()), (1, 1));
+    // Nobody has to know yet what he wants.
+    let ran = world.pipeline.other(&["check", "nass", "--api-url", &url]).await;
+    assert!(ran.stdout.contains("knows the key, and counts 0 records of state_alpha = RI"), "{}", ran.stdout);
     world.server.change(|api| api.key = Some("another".into()));
     let ran = world.pipeline.other(&words).await;
     assert!(

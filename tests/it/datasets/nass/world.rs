@@ -1,31 +1,37 @@
 //! A service, a database and a store of a test's own.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
+use merganser::datasets::nass::bulk;
 use merganser::datasets::nass::columns::{COLUMNS, Fields, position};
+use merganser::datasets::nass::quickstats::QuickStats;
 use merganser::datasets::nass::quickstats::records::StatRecords;
+use tempfile::TempDir;
 
+use crate::support::merganser;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::quickstats::QuickStatsServer;
 
 /// The key of the tests, which must be nowhere.
 pub const KEY: &str = "a-key-that-nobody-may-see-5D41402A";
 
-/// A service with these records, a database and a store.
+/// A service with these records and a folder of bulk files, a database and a store.
 pub struct World {
     pub server: QuickStatsServer,
     pub pipeline: Pipeline,
+    bulk: TempDir,
 }
 
 impl World {
     pub async fn new(hint: &str, records: StatRecords, limit: usize) -> Self {
-        let server = QuickStatsServer::start(records);
-        server.change(|api| {
-            api.limit = limit;
-            api.key = Some(KEY.into());
-        });
+        let bulk = tempfile::tempdir().unwrap();
+        let mut api = QuickStats::new(records);
+        (api.limit, api.key) = (limit, Some(KEY.into()));
+        let server = QuickStatsServer::with(api, None, Some(bulk.path()));
         let pipeline = Pipeline::new(hint).await.env([("NASS_API_KEY".to_owned(), KEY.to_owned())]);
-        Self { server, pipeline }
+        Self { server, pipeline, bulk }
     }
 
     /// The arguments of a run over these years.
@@ -46,6 +52,42 @@ impl World {
         ]
     }
 
+    /// Where the bulk files are.
+    pub fn bulk(&self) -> &Path {
+        self.bulk.path()
+    }
+
+    /// Writes the bulk file of a sector.
+    pub fn write_bulk(&self, sector: &str, day: &str, records: &StatRecords) -> PathBuf {
+        self.write_lines(sector, day, &lines(records))
+    }
+
+    /// Writes a bulk file of these lines.
+    pub fn write_lines(&self, sector: &str, day: &str, lines: &[u8]) -> PathBuf {
+        let path = self.bulk().join(bulk::file_name(sector, day.parse().unwrap()));
+        std::fs::write(&path, packed(lines)).unwrap();
+        path
+    }
+
+    /// All words of a run over these years, with more options, where the pipeline does not add its own.
+    pub fn all_words(&self, from: &str, to: &str, more: &[&str]) -> Vec<String> {
+        let url = self.server.api_url();
+        let folder = |name: &str| self.pipeline.folder().join(name).display().to_string();
+        let (database, store) = (self.pipeline.database.url(), format!("file:{}", folder("store")));
+        let work = folder("work");
+        let own = ["--database-url", &database, "--store", &store, "--work-dir", &work];
+        let words = self.words(from, to, &url).into_iter().chain(own).chain(more.iter().copied());
+        words.map(str::to_owned).collect()
+    }
+
+    /// A run over these years at one of whose fault points something happens.
+    pub async fn run_broken(&self, from: &str, to: &str, fault: &str) -> Ran {
+        let words = self.all_words(from, to, &[]);
+        let envs = [("NASS_API_KEY", KEY.to_owned()), ("FAULTS", fault.to_owned())];
+        let ran = tokio::task::spawn_blocking(move || Ran::new(merganser(words, envs)));
+        ran.await.expect("the run is over")
+    }
+
     /// A run over these years, with more options.
     pub async fn run(&self, from: &str, to: &str, more: &[&str]) -> Ran {
         let url = self.server.api_url();
@@ -63,6 +105,22 @@ impl World {
             expected.filter(|fields| years.contains(&fields[position("year").unwrap()].parse().unwrap()));
         holds(&self.pipeline, expected).await;
     }
+}
+
+/// Records as the lines of a bulk file.
+pub fn lines(records: &StatRecords) -> Vec<u8> {
+    let mut lines = Vec::new();
+    bulk::add_header(&mut lines);
+    for row in 0..records.len() {
+        bulk::add_line(&mut lines, &records.fields(row));
+    }
+    lines
+}
+
+pub fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = bulk::packer(Vec::new());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
 }
 
 /// These records are the rows of the table, every cell, and no other row is there.

@@ -10,7 +10,7 @@ use merganser::dataset::CellSource::{Element, RecordId};
 use merganser::dataset::records::{RecordPlace, RecordsWriter};
 use merganser::dataset::{
     Column, ColumnType, Dataset, FailedRecord, FileName, ParseError, ParseInput, Parsed, Promotion,
-    PublishedColumns, PublishedTable, Reach, RowBatch, Scripts, Sink, Table,
+    PublishedColumns, PublishedForm, PublishedTable, Reach, RowBatch, Scripts, Sink, Table,
 };
 
 pub const RATES: Dataset = Dataset {
@@ -59,7 +59,10 @@ pub const RATES: Dataset = Dataset {
         reach: Reach::Public,
         table: "rates",
         columns: PublishedColumns::Named,
+        split: None,
     }],
+    forms: &[PublishedForm::Csv],
+    notice: None,
 };
 
 /// `rates.csv`, or `rates-2026-11-01.csv`, which counts by its day.

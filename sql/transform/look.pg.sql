@@ -1,0 +1,174 @@
+-- Purpose: look at the tables of a job, before anything is planned.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/look.pg.sql
+
+-- part: relation  (statement)
+-- Purpose: is the table there, what is it, and may we use it?
+-- Inputs:  $1 schema, $2 table.
+-- Outputs: at most one row: kind; may_read; is_owner, or may act as the owner; owner; pages; size_bytes with indexes; rows that
+--          the server estimates (-1: never analysed); has_row_security.
+select
+    class.relkind::text as kind,
+    has_table_privilege(class.oid, 'select') as may_read,
+    pg_has_role(class.relowner, 'usage') as is_owner,
+    pg_get_userbyid(class.relowner)::text as owner,
+    case when class.relkind in ('r', 'm') then pg_relation_size(class.oid) / current_setting('block_size')::bigint else 0 end as pages,
+    case when class.relkind in ('r', 'm') then pg_total_relation_size(class.oid) else 0 end as size_bytes,
+    class.reltuples::double precision as rows_estimated,
+    class.relrowsecurity as has_row_security
+from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+where namespace.nspname = $1 and class.relname = $2 and class.relkind in ('r', 'p', 'v', 'm', 'f');
+
+-- part: columns  (statement)
+-- Purpose: the columns of a table.
+-- Inputs:  $1 schema, $2 table.
+-- Outputs: a row each, in order: name; base, the type below a domain; written; modifier; not_null; has_default; is_generated;
+--          is_deterministic: texts that differ are different.
+with recursive known as (
+    select
+        attribute.attnum,
+        attribute.attname::text as name,
+        format_type(attribute.atttypid, attribute.atttypmod) as written,
+        attribute.atttypid as type_oid,
+        attribute.atttypmod as modifier,
+        attribute.attnotnull as not_null,
+        attribute.atthasdef or attribute.attidentity <> '' as has_default,
+        attribute.attgenerated <> '' or attribute.attidentity = 'a' as is_generated,
+        coalesce(pg_collation.collisdeterministic, true) as is_deterministic
+    from pg_class as class
+        join pg_namespace as namespace on namespace.oid = class.relnamespace
+        join pg_attribute as attribute on attribute.attrelid = class.oid
+        left join pg_collation on pg_collation.oid = attribute.attcollation
+    where namespace.nspname = $1 and class.relname = $2 and attribute.attnum > 0 and not attribute.attisdropped
+),
+below as (
+    select attnum, type_oid, modifier from known
+    union all
+    select below.attnum, type.typbasetype, case when type.typtypmod >= 0 then type.typtypmod else below.modifier end
+    from below join pg_type as type on type.oid = below.type_oid
+    where type.typtype = 'd'
+)
+select
+    known.name,
+    format_type(base.type_oid, null) as base,
+    known.written,
+    base.modifier,
+    known.not_null,
+    known.has_default,
+    known.is_generated,
+    known.is_deterministic
+from known
+    join below as base on base.attnum = known.attnum
+    join pg_type as type on type.oid = base.type_oid and type.typtype <> 'd'
+order by known.attnum;
+
+-- part: key  (statement)
+-- Purpose: how the rows lie by a column.
+-- Inputs:  $1 schema, $2 table, $3 column.
+-- Outputs: one row: index_name, an index that begins with the column (null: none); correlation, of the order on the disk with the
+--          column's (null: not analysed).
+select
+    (
+        select pg_class.relname::text
+        from pg_index
+            join pg_class on pg_class.oid = pg_index.indexrelid
+            join pg_attribute on pg_attribute.attrelid = pg_index.indrelid and pg_attribute.attnum = pg_index.indkey[0]
+        where pg_index.indrelid = format('%I.%I', $1::text, $2::text)::regclass
+            and pg_attribute.attname = $3
+            and pg_index.indisvalid
+            and pg_index.indpred is null
+        order by pg_index.indnatts, pg_class.relname
+        limit 1
+    ) as index_name,
+    (
+        select correlation::double precision
+        from pg_stats
+        where schemaname = $1 and tablename = $2 and attname = $3
+        order by inherited desc
+        limit 1
+    ) as correlation;
+
+-- part: partitions  (script)
+-- Purpose: the partitions of a table: the values of its key.
+-- Inputs:  :"schema", :"table", :"key", :condition (the job's, in brackets), :written (an expression: the transaction that
+--          wrote a row, as a number).
+-- Outputs: a row each, the largest first: key as text; rows; fingerprint, the sum of the transactions as text.
+with partition as (
+    select :"key"::text as key, count(*) as rows, coalesce(sum(:written), 0)::text as fingerprint
+    from :"schema".:"table"
+    where :condition
+    group by :"key"
+)
+select key, rows, fingerprint from partition order by rows desc, key collate "C" nulls first;
+
+-- part: pages  (script)
+-- Purpose: where a giant partition lies.
+-- Inputs:  :"schema", :"table", :"key", :key_type, :'keys', :'with_null', :condition.
+-- Outputs: one row: its first page, and the one behind its last.
+select
+    min((ctid::text::point)[0])::bigint as first_page,
+    max((ctid::text::point)[0])::bigint + 1 as end_page
+from :"schema".:"table"
+where (:"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null)) and :condition;
+
+-- part: changes  (statement)
+-- Purpose: has somebody written to the source?
+-- Inputs:  $1 schema, $2 table.
+-- Outputs: one row: rows that were inserted, updated and deleted since the server counts, its parts' included.
+with recursive tree as (
+    select format('%I.%I', $1::text, $2::text)::regclass::oid as part_oid
+    union all
+    select inhrelid from pg_inherits join tree on inhparent = part_oid
+)
+select coalesce(sum(pg_stat_get_tuples_inserted(part_oid) + pg_stat_get_tuples_updated(part_oid)
+    + pg_stat_get_tuples_deleted(part_oid)), 0)::bigint as changes
+from tree;
+
+-- part: obstacles  (statement)
+-- Purpose: what depends on the target that a table in its place would not have?
+-- Inputs:  $1 schema, $2 table.
+-- Outputs: a row each: kind (materialised view, rule, foreign key, function, child), name.
+with target as (
+    select class.oid, class.reltype
+    from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = $1 and class.relname = $2
+),
+readers as (
+    select distinct rule.ev_class
+    from target
+        join pg_depend on pg_depend.refobjid = target.oid and pg_depend.refclassid = 'pg_class'::regclass
+            and pg_depend.classid = 'pg_rewrite'::regclass
+        join pg_rewrite as rule on rule.oid = pg_depend.objid and rule.ev_class <> target.oid
+)
+select 'materialised view' as kind, class.oid::regclass::text as name
+from readers join pg_class as class on class.oid = readers.ev_class
+where class.relkind = 'm'
+union all
+select 'rule', rule.rulename::text
+from target join pg_rewrite as rule on rule.ev_class = target.oid
+union all
+select 'rule', rule.rulename::text || ' of ' || class.oid::regclass::text
+from target
+    join pg_depend on pg_depend.refobjid = target.oid and pg_depend.refclassid = 'pg_class'::regclass
+        and pg_depend.classid = 'pg_rewrite'::regclass
+    join pg_rewrite as rule on rule.oid = pg_depend.objid and rule.ev_type <> '1'
+    join pg_class as class on class.oid = rule.ev_class and class.oid <> target.oid
+union all
+select 'foreign key', conname::text || ' of ' || conrelid::regclass::text
+from target join pg_constraint on confrelid = target.oid and contype = 'f' and conrelid <> target.oid
+union all
+select 'function', pg_depend.objid::regprocedure::text
+from target
+    join pg_depend on pg_depend.classid = 'pg_proc'::regclass
+        and (pg_depend.refobjid = target.oid and pg_depend.refclassid = 'pg_class'::regclass
+            or pg_depend.refobjid = target.reltype and pg_depend.refclassid = 'pg_type'::regclass)
+union all
+select 'child', inhrelid::regclass::text
+from target join pg_inherits on inhparent = target.oid
+order by kind, name;
+
+-- part: rights  (statement)
+-- Purpose: may a table be made in this schema?
+-- Inputs:  $1 schema.
+-- Outputs: at most one row: may_create.
+select has_schema_privilege(oid, 'create') as may_create from pg_namespace where nspname = $1;

@@ -1,0 +1,130 @@
+-- Purpose: how far is a version?
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: one row: a JSON object with job, version, hash, state, table, partitions, rows, workers, rows_per_s, eta_s, started, ended,
+--          largest, slowest and poison partitions. A partition in parts counts once. The speed is what a worker has done in its
+--          time, times the workers there are: a pause does not change it.
+with version as (
+    select * from :"ledger".transform_versions where version_id = $1
+),
+partition as (
+    select
+        part.partition_no,
+        min(part.key) as key,
+        sum(part.rows_planned) as rows_planned,
+        sum(part.rows_in) as rows_in,
+        sum(part.rows_out) as rows_out,
+        max(groups.attempts) as attempts,
+        max(groups.error) as error,
+        case
+            when bool_or(groups.status = 'poison') then 'poison'
+            when bool_or(groups.status = 'running') then 'running'
+            when bool_and(groups.status = 'done') then 'done'
+            when bool_or(groups.failures > 0) then 'failed'
+            else 'waiting'
+        end as status
+    from :"ledger".transform_partitions as part
+        join :"ledger".transform_groups as groups using (version_id, group_no)
+    where part.version_id = $1
+    group by part.partition_no
+),
+counted as (
+    select
+        count(*) as total,
+        count(*) filter (where status = 'waiting') as waiting,
+        count(*) filter (where status = 'running') as running,
+        count(*) filter (where status = 'done') as done,
+        count(*) filter (where status = 'failed') as failed,
+        count(*) filter (where status = 'poison') as poison,
+        coalesce(sum(rows_planned), 0) as rows_planned,
+        coalesce(sum(rows_in) filter (where status = 'done'), 0) as rows_in,
+        coalesce(sum(rows_out) filter (where status = 'done'), 0) as rows_out,
+        coalesce(sum(greatest(rows_in - rows_out, 0)) filter (where status = 'done'), 0) as rows_dropped,
+        coalesce(sum(greatest(rows_out - rows_in, 0)) filter (where status = 'done'), 0) as rows_made,
+        coalesce(sum(rows_planned) filter (where status = 'poison'), 0) as rows_failed,
+        coalesce(sum(rows_planned) filter (where status not in ('done', 'poison')), 0) as rows_left
+    from partition
+),
+worked as (
+    select
+        sum(rows_planned) filter (where status = 'done') as rows,
+        sum(extract(epoch from finished_at - claimed_at)) filter (where status = 'done') as seconds,
+        min(claimed_at) as started,
+        max(finished_at) as ended,
+        coalesce(sum(attempts), 0) as attempts
+    from :"ledger".transform_groups
+    where version_id = $1
+),
+workers as (
+    select count(*) filter (where ended_at is null and lease_until > clock_timestamp()) as alive
+    from :"ledger".transform_workers
+    where version_id = $1
+),
+speed as (
+    select
+        case when worked.seconds > 0 and workers.alive > 0 and version.state = 'open'
+            then (worked.rows / worked.seconds * workers.alive)::double precision
+        end as rows_per_s
+    from version, worked, workers
+)
+select jsonb_build_object(
+    'job', version.job,
+    'version', version.version_id,
+    'hash', version.hash,
+    'state', case
+        when version.state <> 'open' then version.state
+        when workers.alive > 0 then 'running'
+        when worked.attempts = 0 then 'planned'
+        else 'stopped'
+    end,
+    'table', version.target_schema || '.' || version.version_table,
+    'target', version.target_schema || '.' || version.target_table,
+    'old_table', version.old_table,
+    'in_place', version.is_in_place,
+    'planned', version.planned_at,
+    'swapped', version.swapped_at,
+    'started', worked.started,
+    'ended', worked.ended,
+    'workers', workers.alive,
+    'partitions', jsonb_build_object(
+        'total', counted.total, 'waiting', counted.waiting, 'running', counted.running, 'done', counted.done,
+        'failed', counted.failed, 'poison', counted.poison
+    ),
+    'rows', jsonb_build_object(
+        'planned', counted.rows_planned, 'in', counted.rows_in, 'out', counted.rows_out, 'dropped', counted.rows_dropped,
+        'made', counted.rows_made, 'failed', counted.rows_failed
+    ),
+    'rows_per_s', round(speed.rows_per_s::numeric, 1),
+    'eta_s', case when speed.rows_per_s > 0 then round((counted.rows_left / speed.rows_per_s)::numeric, 1) end,
+    'largest', (
+        select coalesce(jsonb_agg(jsonb_build_object('key', key, 'rows', rows_planned, 'status', status)), '[]')
+        from (select * from partition order by rows_planned desc, partition_no limit 5) as largest
+    ),
+    'slowest', (
+        select coalesce(jsonb_agg(jsonb_build_object('group', group_no, 'partitions', partitions, 'key', key,
+            'rows', rows_planned, 'seconds', seconds, 'attempts', attempts)), '[]')
+        from (
+            select
+                groups.group_no,
+                groups.rows_planned,
+                groups.attempts,
+                round(extract(epoch from groups.finished_at - groups.claimed_at)::numeric, 3) as seconds,
+                members.partitions,
+                members.key
+            from :"ledger".transform_groups as groups
+                join lateral (
+                    select count(*) as partitions, min(part.key) as key
+                    from :"ledger".transform_partitions as part
+                    where part.version_id = groups.version_id and part.group_no = groups.group_no
+                ) as members on members.partitions > 0
+            where groups.version_id = $1 and groups.status = 'done'
+            order by groups.finished_at - groups.claimed_at desc, groups.group_no
+            limit 5
+        ) as slowest
+    ),
+    'poison', (
+        select coalesce(jsonb_agg(jsonb_build_object('key', key, 'rows', rows_planned, 'attempts', attempts, 'error', error)), '[]')
+        from (select * from partition where status = 'poison' order by partition_no limit 20) as poison
+    )
+) as status
+from version, counted, worked, workers, speed;

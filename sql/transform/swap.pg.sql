@@ -1,0 +1,171 @@
+-- Purpose: a version takes its place.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/swap.pg.sql
+
+-- part: counted  (statement)
+-- Purpose: what was read of each partition.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: a row each: partition_no, key, rows, fingerprint.
+select
+    partition_no,
+    min(key) as key,
+    coalesce(sum(rows_in), 0)::bigint as rows,
+    coalesce(sum(fingerprint::numeric), 0)::text as fingerprint
+from :"ledger".transform_partitions
+where version_id = $1
+group by partition_no
+order by partition_no;
+
+-- part: now  (statement)
+-- Purpose: the server's time, to compare its sessions with.
+-- Inputs:  none.
+-- Outputs: one row: the time as text.
+select clock_timestamp()::text as now;
+
+-- part: readers  (statement)
+-- Purpose: who has a snapshot that is older than the last partition, and would see holes in the version?
+-- Inputs:  $1 when all partitions were done, as text; $2 the name of the job's lock (see lock_job): workers that have it or wait for
+--          it read nothing.
+-- Outputs: a row each, in words.
+with key as (
+    select hashtextextended($2, 2) as value
+)
+select
+    'session ' || pid || ' of ' || coalesce(usename, 'somebody') || coalesce(' (' || nullif(application_name, '') || ')', '')
+        || ', in a transaction since ' || to_char(xact_start at time zone 'UTC', 'HH24:MI:SS "UTC"') as reader
+from pg_stat_activity
+where datname = current_database()
+    and pid <> pg_backend_pid()
+    and backend_type = 'client backend'
+    and backend_xmin is not null
+    and xact_start < $1::text::timestamptz
+    and not exists (
+        select from pg_locks join key
+            on pg_locks.classid::bigint = (key.value >> 32) & 4294967295 and pg_locks.objid::bigint = key.value & 4294967295
+        where pg_locks.pid = pg_stat_activity.pid and pg_locks.locktype = 'advisory' and pg_locks.objsubid = 1
+    )
+order by xact_start, pid;
+
+-- part: views  (statement, inside the transaction)
+-- Purpose: views that read the table that is replaced.
+-- Inputs:  $1 schema, $2 table.
+-- Outputs: a row each: schema, name, the statement that makes it again, the same after it was dropped, comment (null: none).
+select
+    namespace.nspname::text as schema,
+    class.relname::text as name,
+    format('create or replace view %I.%I%s as %s', namespace.nspname, class.relname,
+        coalesce(' with (' || array_to_string(class.reloptions, ', ') || ')', ''), pg_get_viewdef(class.oid)) as replace_it,
+    format('create view %I.%I%s as %s', namespace.nspname, class.relname,
+        coalesce(' with (' || array_to_string(class.reloptions, ', ') || ')', ''), pg_get_viewdef(class.oid)) as make_it,
+    obj_description(class.oid, 'pg_class') as comment
+from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+where class.relkind = 'v'
+    and class.oid in (
+        select rule.ev_class
+        from pg_depend join pg_rewrite as rule on rule.oid = pg_depend.objid
+        where pg_depend.classid = 'pg_rewrite'::regclass
+            and pg_depend.refclassid = 'pg_class'::regclass
+            and pg_depend.refobjid = (
+                select target.oid
+                from pg_class as target join pg_namespace as place on place.oid = target.relnamespace
+                where place.nspname = $1 and target.relname = $2
+            )
+    )
+order by namespace.nspname, class.relname;
+
+-- part: comments  (statement, inside the transaction)
+-- Purpose: the comments of a table and its columns.
+-- Inputs:  $1 schema, $2 table.
+-- Outputs: a row each: column_name (null: the table), the statement that sets it.
+select
+    attribute.attname::text as column_name,
+    case when description.objsubid = 0
+        then format('comment on table %I.%I is %L', namespace.nspname, class.relname, description.description)
+        else format('comment on column %I.%I.%I is %L', namespace.nspname, class.relname, attribute.attname, description.description)
+    end as set_it
+from pg_class as class
+    join pg_namespace as namespace on namespace.oid = class.relnamespace
+    join pg_description as description on description.objoid = class.oid and description.classoid = 'pg_class'::regclass
+    left join pg_attribute as attribute
+        on attribute.attrelid = class.oid and attribute.attnum = description.objsubid and not attribute.attisdropped
+        and description.objsubid > 0
+where namespace.nspname = $1 and class.relname = $2 and (description.objsubid = 0 or attribute.attname is not null)
+order by description.objsubid;
+
+-- part: lock_table  (script, inside the transaction)
+-- Purpose: the table for us alone, at once or not at all: whoever waits for it stands in front of all readers.
+-- Inputs:  :"schema", :"table".
+-- Outputs: the lock.
+lock table :"schema".:"table" in access exclusive mode nowait;
+
+-- part: rename  (script, inside the transaction)
+-- Purpose: give a table another name.
+-- Inputs:  :"schema", :"table", :"name".
+-- Outputs: the table under that name.
+alter table :"schema".:"table" rename to :"name";
+
+-- part: drop_view  (script, inside the transaction)
+-- Purpose: a view goes, because its columns are of other types now.
+-- Inputs:  :"schema", :"table".
+-- Outputs: it is gone.
+drop view :"schema".:"table";
+
+-- part: comment_view  (script, inside the transaction)
+-- Purpose: the comment of a view that was made again.
+-- Inputs:  :"schema", :"table", :'comment'.
+-- Outputs: the comment.
+comment on view :"schema".:"table" is :'comment';
+
+-- part: leftovers  (script, inside the transaction)
+-- Purpose: rows of the clean table whose partition the source has no more.
+-- Inputs:  :"schema", :"table", :"key", :'version_id'; :"ledger".
+-- Outputs: they are gone.
+delete from :"schema".:"table"
+where :"key" is not null and :"key"::text not in (
+        select key from :"ledger".transform_partitions where version_id = :'version_id' and key is not null
+    )
+    or :"key" is null and not exists (
+        select from :"ledger".transform_partitions where version_id = :'version_id' and key is null
+    );
+
+-- part: look_at_rows  (script)
+-- Purpose: let the server know what is in a table, before anybody asks it.
+-- Inputs:  :"schema", :"table".
+-- Outputs: its statistics.
+analyze :"schema".:"table";
+
+-- part: left_tables  (statement)
+-- Purpose: tables of a job's versions that are not in place: replaced ones, and those that were given up.
+-- Inputs:  $1 job; :"ledger".
+-- Outputs: a row each that is there: schema, table, version_id, is_old: it was in place once.
+select place.schema_name, place.table_name, place.version_id, place.is_old
+from (
+    select target_schema as schema_name, old_table as table_name, version_id, true as is_old
+    from :"ledger".transform_versions
+    where job = $1 and old_table is not null
+    union all
+    select target_schema, version_table, version_id, false
+    from :"ledger".transform_versions
+    where job = $1 and state in ('superseded', 'dropped') and swapped_at is null and not is_in_place
+) as place
+where exists (
+    select from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+    where nspname = place.schema_name and relname = place.table_name
+)
+and not exists (
+    select from :"ledger".transform_versions as open
+    where open.job = $1 and open.state in ('open', 'paused') and open.version_table = place.table_name
+)
+order by place.table_name;
+
+-- part: drop_table  (script)
+-- Purpose: a table that is not needed any more.
+-- Inputs:  :"schema", :"table".
+-- Outputs: it is gone.
+drop table if exists :"schema".:"table";
+
+-- part: lag  (statement)
+-- Purpose: how far behind is the slowest replica?
+-- Inputs:  none.
+-- Outputs: one row: seconds; 0 without replicas.
+select coalesce(max(extract(epoch from replay_lag)), 0)::double precision as seconds from pg_stat_replication;

@@ -1,0 +1,162 @@
+-- Purpose: versions of jobs: planned, made, in place, dropped.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/versions.pg.sql
+
+-- part: lock_job  (statement, inside a transaction)
+-- Purpose: one at a time plans a job, makes its table or lets it take its place.
+-- Inputs:  $1 the lock's name.
+-- Outputs: the lock, until the end of the transaction.
+select pg_advisory_xact_lock(hashtextextended($1, 2));
+
+-- part: newest  (statement)
+-- Purpose: the version of a job that counts: the one that is being made, else the one in place.
+-- Inputs:  $1 job; :"ledger".
+-- Outputs: at most one row: version_id, hash, state, version_table, target_schema, target_table, is_in_place, old_table, plan,
+--          planned_at as text.
+select
+    version_id, hash, state, version_table, target_schema, target_table, is_in_place, old_table, plan,
+    to_char(planned_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as planned
+from :"ledger".transform_versions
+where job = $1 and state in ('open', 'paused', 'swapped')
+order by state in ('open', 'paused') desc, planned_at desc
+limit 1;
+
+-- part: known  (statement)
+-- Purpose: was this cleaning planned before, and what became of it?
+-- Inputs:  $1 job, $2 hash; :"ledger".
+-- Outputs: the newest such version, as a row: state.
+select state from :"ledger".transform_versions where job = $1 and hash = $2 order by planned_at desc limit 1;
+
+-- part: supersede  (statement)
+-- Purpose: another version takes the place of the one that is being made.
+-- Inputs:  $1 job; :"ledger".
+-- Outputs: its version_id and version_table, whose run ends with it.
+with old as (
+    update :"ledger".transform_versions set state = 'superseded'
+    where job = $1 and state in ('open', 'paused')
+    returning version_id, version_table, is_in_place
+),
+ended as (
+    update :"ledger".runs as run
+    set status = 'abandoned', finished_at = clock_timestamp(), error = 'another version was planned'
+    from old
+    where run.run_id = old.version_id
+)
+select version_id, version_table, is_in_place from old;
+
+-- part: begin  (statement)
+-- Purpose: a version is planned.
+-- Inputs:  $1 version_id, $2 job, $3 hash, $4 source, $5 target schema, $6 target table, $7 version table, $8 in place, $9 type of
+--          the key, $10 the plan, $11 host, $12 version of the program; :"ledger".
+-- Outputs: a run and a version.
+with run as (
+    insert into :"ledger".runs (run_id, dataset, target_schema, kind, options, versions, host)
+    values ($1, 'transform/' || $2, $5, 'transform', jsonb_build_object('hash', $3::text, 'table', $7::text),
+        jsonb_build_object('merganser', $12::text, 'postgresql', current_setting('server_version')), $11)
+    returning run_id
+)
+insert into :"ledger".transform_versions (
+    version_id, job, hash, source_table, target_schema, target_table, version_table, is_in_place, key_type, plan
+)
+select run_id, $2, $3, $4, $5, $6, $7, $8, $9, $10 from run;
+
+-- part: add_groups  (statement)
+-- Purpose: the groups of a version, the first one to be claimed first.
+-- Inputs:  $1 version_id, $2 group_nos, $3 rows, $4 first pages, $5 end pages; :"ledger".
+-- Outputs: their rows.
+insert into :"ledger".transform_groups (version_id, group_no, position, rows_planned, first_page, end_page)
+select $1, group_no, group_no, rows_planned, first_page, end_page
+from unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[]) as planned (group_no, rows_planned, first_page, end_page);
+
+-- part: add_partitions  (statement)
+-- Purpose: the partitions of a version.
+-- Inputs:  $1 version_id, $2 partition_nos, $3 part_nos, $4 keys, $5 group_nos, $6 rows; :"ledger".
+-- Outputs: their rows.
+insert into :"ledger".transform_partitions (version_id, partition_no, part_no, key, group_no, rows_planned)
+select $1, partition_no, part_no, key, group_no, rows_planned
+from unnest($2::integer[], $3::integer[], $4::text[], $5::integer[], $6::bigint[])
+    as planned (partition_no, part_no, key, group_no, rows_planned);
+
+-- part: set_state  (statement)
+-- Purpose: pause, resume or drop a version.
+-- Inputs:  $1 version_id, $2 the state that it must be in, $3 the one that it gets; :"ledger".
+-- Outputs: its row, if it was in that state.
+update :"ledger".transform_versions set state = $3 where version_id = $1 and state = $2 returning version_id;
+
+-- part: give_up  (statement)
+-- Purpose: a version is not made any more.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: its row; its run ends.
+with ended as (
+    update :"ledger".runs
+    set status = 'interrupted', finished_at = clock_timestamp(), error = 'it was dropped'
+    where run_id = $1 and status = 'running'
+)
+update :"ledger".transform_versions
+set state = 'dropped'
+where version_id = $1 and state in ('open', 'paused')
+returning version_id;
+
+-- part: retry  (statement)
+-- Purpose: poison groups are tried again.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: how many.
+update :"ledger".transform_groups
+set status = 'waiting', losses = 0, failures = 0, error = null
+where version_id = $1 and status = 'poison';
+
+-- part: whole_again  (statement, before members_again)
+-- Purpose: of partitions that are done again, one row is left each: a giant one is not split any more.
+-- Inputs:  $1 version_id, $2 partition_nos; :"ledger".
+-- Outputs: the rows of their further parts are gone.
+delete from :"ledger".transform_partitions
+where version_id = $1 and partition_no = any ($2::integer[]) and part_no > 0;
+
+-- part: members_again  (statement, before groups_again)
+-- Purpose: partitions that are done again are groups of their own.
+-- Inputs:  $1 version_id, $2 partition_nos, $3 rows; :"ledger".
+-- Outputs: their rows.
+update :"ledger".transform_partitions as part
+set group_no = 1000000000 + part.partition_no, rows_planned = changed.rows_planned
+from unnest($2::integer[], $3::bigint[]) as changed (partition_no, rows_planned)
+where part.version_id = $1 and part.partition_no = changed.partition_no;
+
+-- part: groups_again  (statement)
+-- Purpose: these groups wait.
+-- Inputs:  $1 version_id, $2 partition_nos, $3 rows; :"ledger".
+-- Outputs: their rows.
+insert into :"ledger".transform_groups (version_id, group_no, position, rows_planned, is_written)
+select $1, 1000000000 + changed.partition_no, 1000000000 + changed.partition_no, changed.rows_planned, true
+from unnest($2::integer[], $3::bigint[]) as changed (partition_no, rows_planned)
+on conflict (version_id, group_no) do update
+set status = 'waiting', rows_planned = excluded.rows_planned, is_written = true, losses = 0, failures = 0, error = null;
+
+-- part: swapped  (statement)
+-- Purpose: a version is in place, and its run has ended; the one that was before is not in place any more.
+-- Inputs:  $1 version_id, $2 where the table before it is now (null: there was none); :"ledger".
+-- Outputs: its row, if the version was open.
+with counted as (
+    select
+        coalesce(sum(rows_in), 0) as rows_in,
+        coalesce(sum(rows_out), 0) as rows_out
+    from :"ledger".transform_partitions
+    where version_id = $1
+),
+ended as (
+    update :"ledger".runs as run
+    set status = 'completed',
+        finished_at = clock_timestamp(),
+        counts = jsonb_build_object('rows_in', counted.rows_in, 'rows_out', counted.rows_out)
+    from counted
+    where run.run_id = $1 and run.status = 'running'
+),
+before as (
+    update :"ledger".transform_versions as old
+    set state = 'superseded'
+    from :"ledger".transform_versions as new
+    where new.version_id = $1 and old.job = new.job and old.state = 'swapped' and old.version_id <> $1
+)
+update :"ledger".transform_versions
+set state = 'swapped', swapped_at = clock_timestamp(), old_table = $2
+where version_id = $1 and state = 'open'
+returning version_id;

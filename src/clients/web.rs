@@ -1,0 +1,350 @@
+//! A folder of files on a web server: its page names them, and a download that breaks off goes on where it was.
+//!
+//! A file that is another one by then begins anew: its ETag says so. Without one, a download that breaks off begins anew, too.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncWriteExt, BufWriter};
+
+use super::backoff;
+use super::http::{Answering, Http, HttpError, HttpSetupError, HttpUrl};
+use super::store::{Downloaded, Listing, ObjectInfo};
+use crate::fault;
+use crate::words::{hex, size};
+
+/// How long it is waited for an answer to begin.
+const BEGINS: Duration = Duration::from_secs(60);
+/// Bytes of the page that names the files.
+const PAGE_BYTES: usize = 8 << 20;
+/// Files whose sizes are asked for at once.
+const AT_ONCE: usize = 8;
+/// Tries in a row that bring nothing.
+const TRIES: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How often a file may become another one while it is read.
+const CHANGES: u32 = 3;
+
+/// A folder of files. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct WebFolder {
+    http: Http,
+}
+
+/// Something that was wanted of a folder failed; `at` is the address of the folder or of the file.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    #[error("{at}: {source}")]
+    Http { at: String, source: HttpError },
+    #[error("{at} has become another file {CHANGES} times while it was read")]
+    Changing { at: String },
+    #[error("{at}: what came has {came} bytes, and the server announced {announced}")]
+    Short { at: String, came: u64, announced: u64 },
+    #[error("write {}", .path.display())]
+    Local { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Setup(#[from] HttpSetupError),
+}
+
+impl WebError {
+    /// True: others of the folder may well come.
+    pub fn is_about_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Http { source: HttpError::Refused { .. } | HttpError::Elsewhere { .. }, .. }
+                | Self::Changing { .. }
+                | Self::Short { .. }
+        )
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Http { source: HttpError::Unreachable, .. } => {
+                "see that the address is right and the network is there"
+            }
+            Self::Http { source: HttpError::Refused { status: 404 | 410 }, .. } => {
+                "look at the address with a browser: the folder's page names the files that are there"
+            }
+            Self::Changing { .. } => "it is being written: run again later",
+            Self::Local { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "make room on this machine's disk, or name another with --work-dir"
+            }
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+}
+
+/// Why a request brought no whole file.
+enum WebHalt {
+    /// Another try may go on where this one ended.
+    Broken {
+        source: HttpError,
+        not_before: Duration,
+    },
+    /// The file is another one than before.
+    Changed,
+    Failed(WebError),
+}
+
+impl From<HttpError> for WebHalt {
+    fn from(source: HttpError) -> Self {
+        Self::Broken { source, not_before: Duration::ZERO }
+    }
+}
+
+impl WebFolder {
+    /// Prepares a client; opens nothing.
+    ///
+    /// # Errors
+    /// If TLS cannot be prepared.
+    pub fn open(url: &HttpUrl) -> Result<Self, WebError> {
+        Ok(Self { http: Http::new(url.clone())? })
+    }
+
+    /// The files that the folder's page leads to, by name, with their sizes where the server tells them.
+    ///
+    /// # Errors
+    /// [`WebError::Http`]: no page comes.
+    pub async fn listing(&self) -> Result<Listing, WebError> {
+        let page = self.page().await?;
+        let names = names(&page, self.http.base());
+        let files = stream::iter(names).map(|name| self.info(name)).buffered(AT_ONCE).collect().await;
+        Ok(Listing { files, odd: Vec::new() })
+    }
+
+    async fn page(&self) -> Result<String, WebError> {
+        let failed = |source| WebError::Http { at: format!("{}/", self.http.base()), source };
+        let mut tried = 0;
+        loop {
+            let page = async {
+                let mut answer = self.http.fetch("/", &[], BEGINS).await?;
+                match answer.refusal() {
+                    Some(refusal) => Err(refusal),
+                    None => answer.bytes(PAGE_BYTES).await,
+                }
+            };
+            tried += 1;
+            match page.await {
+                Ok(page) => return Ok(String::from_utf8_lossy(&page).into_owned()),
+                Err(source) if source.may_pass() && tried < TRIES => wait(&source, tried).await,
+                Err(source) => return Err(failed(source)),
+            }
+        }
+    }
+
+    async fn info(&self, name: String) -> ObjectInfo {
+        let answer = self.http.head(&format!("/{name}"), BEGINS).await.ok();
+        let answer = answer.filter(|answer| answer.status == 200);
+        let size_bytes = answer.as_ref().and_then(|answer| answer.header("content-length")?.parse().ok());
+        ObjectInfo { key: name, size_bytes: size_bytes.unwrap_or_default(), modified: None }
+    }
+
+    /// Asks whether a file is there.
+    ///
+    /// # Errors
+    /// [`WebError::Http`]: it is not, or nobody answers.
+    pub async fn try_open(&self, name: &str) -> Result<(), WebError> {
+        let failed = |source| WebError::Http { at: self.at(name), source };
+        let answer = self.http.head(&format!("/{name}"), BEGINS).await.map_err(failed)?;
+        answer.refusal().map_or(Ok(()), |refusal| Err(failed(refusal)))
+    }
+
+    fn at(&self, name: &str) -> String {
+        format!("{}/{name}", self.http.base())
+    }
+
+    /// Copies a file to the local file `to`, which appears when it is whole. `progress` is given the bytes that have come so
+    /// far; they go back to 0 where it begins anew.
+    ///
+    /// # Errors
+    /// [`WebError`]; what came is gone then.
+    pub async fn download(
+        &self,
+        name: &str,
+        to: &Path,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Downloaded, WebError> {
+        let mut local = LocalCopy::create(to, progress).await?;
+        let (mut tried, mut changes) = (0, 0);
+        loop {
+            let before = local.size_bytes;
+            let (source, not_before) = match self.go_on(name, &mut local).await {
+                Ok(()) => return local.finish(to).await,
+                Err(WebHalt::Failed(error)) => return Err(error),
+                Err(WebHalt::Changed) => {
+                    changes += 1;
+                    if changes >= CHANGES {
+                        return Err(WebError::Changing { at: self.at(name) });
+                    }
+                    tracing::warn!("{} is another file than before: it begins anew", self.at(name));
+                    local.begin_anew().await?;
+                    continue;
+                }
+                Err(WebHalt::Broken { source, not_before }) => (source, not_before),
+            };
+            tried = if local.size_bytes > before { 1 } else { tried + 1 };
+            if tried >= TRIES {
+                return Err(WebError::Http { at: self.at(name), source });
+            }
+            tracing::info!("{}: {source}, after {}; it goes on there", self.at(name), size(local.size_bytes));
+            tokio::time::sleep(not_before.max(backoff::pause(PAUSE, LONGEST_PAUSE, tried))).await;
+        }
+    }
+
+    /// Asks for what is missing of a file, and writes what comes.
+    async fn go_on(&self, name: &str, local: &mut LocalCopy<'_>) -> Result<(), WebHalt> {
+        let range = format!("bytes={}-", local.size_bytes);
+        let etag = local.etag.clone();
+        let headers = match &etag {
+            Some(etag) if local.size_bytes > 0 => vec![("range", range.as_str()), ("if-range", etag)],
+            _ => Vec::new(),
+        };
+        let mut answer = self.http.fetch(&format!("/{name}"), &headers, BEGINS).await?;
+        match answer.status {
+            200 => {
+                let is_other = local.size_bytes > 0 && etag.is_some() && etag != answer.strong_etag();
+                if is_other {
+                    return Err(WebHalt::Changed);
+                }
+                // The server sends all of it, whatever it was asked for.
+                local.begin_anew().await.map_err(WebHalt::Failed)?;
+                local.etag = answer.strong_etag();
+                local.announced = answer.header("content-length").and_then(|length| length.parse().ok());
+            }
+            206 if local.is_continued_by(&answer) => {}
+            // It is shorter than what came of it, or another one.
+            206 | 412 | 416 => return Err(WebHalt::Changed),
+            _ => {
+                let source = answer.refusal().unwrap_or(HttpError::Broken);
+                let not_before = answer.retry_after.unwrap_or_default();
+                return Err(match source.may_pass() {
+                    true => WebHalt::Broken { source, not_before },
+                    false => WebHalt::Failed(WebError::Http { at: self.at(name), source }),
+                });
+            }
+        }
+        while let Some(chunk) = answer.chunk().await? {
+            local.write(&chunk).await.map_err(WebHalt::Failed)?;
+        }
+        match local.announced {
+            Some(announced) if announced != local.size_bytes => {
+                Err(WebHalt::Failed(WebError::Short { at: self.at(name), came: local.size_bytes, announced }))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn wait(source: &HttpError, tried: u32) {
+    let asked = match source {
+        HttpError::Busy { retry_after, .. } => retry_after.unwrap_or_default(),
+        _ => Duration::ZERO,
+    };
+    tokio::time::sleep(asked.max(backoff::pause(PAUSE, LONGEST_PAUSE, tried))).await;
+}
+
+/// What came of a file so far.
+struct LocalCopy<'a> {
+    path: PathBuf,
+    file: BufWriter<tokio::fs::File>,
+    hash: Sha256,
+    size_bytes: u64,
+    /// What tells this file from the next one of its name.
+    etag: Option<String>,
+    /// Bytes of all of it, as the server says.
+    announced: Option<u64>,
+    progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl<'a> LocalCopy<'a> {
+    async fn create(to: &Path, progress: &'a (dyn Fn(u64) + Sync)) -> Result<Self, WebError> {
+        let path = to.with_extension("part");
+        let local = |source| WebError::Local { path: path.clone(), source };
+        let file = tokio::fs::File::create(&path).await.map_err(local)?;
+        let file = BufWriter::with_capacity(1 << 20, file);
+        Ok(Self { path, file, hash: Sha256::new(), size_bytes: 0, etag: None, announced: None, progress })
+    }
+
+    fn local(&self, source: io::Error) -> WebError {
+        WebError::Local { path: self.path.clone(), source }
+    }
+
+    async fn begin_anew(&mut self) -> Result<(), WebError> {
+        if self.size_bytes > 0 {
+            let file = tokio::fs::File::create(&self.path).await.map_err(|error| self.local(error))?;
+            self.file = BufWriter::with_capacity(1 << 20, file);
+        }
+        (self.hash, self.size_bytes) = (Sha256::new(), 0);
+        (self.etag, self.announced) = (None, None);
+        (self.progress)(0);
+        Ok(())
+    }
+
+    /// Does a part of a file begin where this ends, and belong to the same one?
+    fn is_continued_by(&self, answer: &Answering) -> bool {
+        let begins = answer.header("content-range").and_then(|range| {
+            let (place, all) = range.strip_prefix("bytes ")?.split_once('/')?;
+            let (first, _) = place.split_once('-')?;
+            Some((first.parse::<u64>().ok()?, all.parse::<u64>().ok()))
+        });
+        let is_same = answer.strong_etag().is_none_or(|etag| Some(etag) == self.etag);
+        is_same
+            && begins.is_some_and(|(first, all)| {
+                first == self.size_bytes
+                    && (all.is_none() || self.announced.is_none() || all == self.announced)
+            })
+    }
+
+    async fn write(&mut self, chunk: &[u8]) -> Result<(), WebError> {
+        self.file.write_all(chunk).await.map_err(|error| self.local(error))?;
+        fault::point!("fetch.mid_file", |error| self.local(error));
+        self.hash.update(chunk);
+        self.size_bytes += chunk.len() as u64;
+        (self.progress)(self.size_bytes);
+        Ok(())
+    }
+
+    async fn finish(mut self, to: &Path) -> Result<Downloaded, WebError> {
+        self.file.flush().await.map_err(|error| self.local(error))?;
+        tokio::fs::rename(&self.path, to).await.map_err(|error| self.local(error))?;
+        Ok(Downloaded { size_bytes: self.size_bytes, sha256: hex(&self.hash.finalize()) })
+    }
+}
+
+/// The names of files in the folder that a page leads to, sorted. A link that leads elsewhere is none.
+fn names(page: &str, folder: &HttpUrl) -> Vec<String> {
+    let lower = page.to_ascii_lowercase();
+    let mut names = BTreeSet::new();
+    for (at, found) in lower.match_indices("href=") {
+        let rest = &page[at + found.len()..];
+        let link = match rest.chars().next() {
+            Some(quote @ ('"' | '\'')) => rest[1..].split(quote).next(),
+            _ => rest.split(|c: char| c.is_whitespace() || c == '>').next(),
+        };
+        names.extend(link.and_then(|link| folder.file_of(link)));
+    }
+    names.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_leads_to_the_files_of_its_folder() {
+        let folder: HttpUrl = "https://example.org/datasets/".parse().unwrap();
+        let page = "<A HREF='b.txt.gz'>b</A> <a class=x href=\"./a.txt.gz\">a</a> <a href=c.gz>c</a> \
+            <a href=\"/datasets/d.gz\">d</a> <a href=\"https://example.org/datasets/e.gz\">e</a> \
+            <a href=\"?C=M;O=A\">sort</a> <a href=\"../up.gz\">up</a> <a href=\"/elsewhere/f.gz\">f</a> \
+            <a href=\"https://example.com/datasets/g.gz\">g</a> <a href=\"sub/h.gz\">h</a> <a href=\"/datasets/\">.</a> \
+            <a href=\"i.gz?x=1\">i</a> <a href=\"b.txt.gz\">again</a> <a href=\"";
+        assert_eq!(names(page, &folder), ["a.txt.gz", "b.txt.gz", "c.gz", "d.gz", "e.gz"]);
+    }
+}

@@ -1,0 +1,221 @@
+//! The figures of a run for Prometheus: in a file, or to a push gateway. All are gauges without a time of their own. What a run
+//! does not know (a table that it did not come to, a success that it had not) stays as it was.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::deliver::deliver;
+use crate::clients::http::{Posted, SecretUrl};
+use crate::config;
+use crate::error::{Cause, Exit};
+
+/// The variable that says where they go.
+pub const VARIABLE: &str = "MERGANSER_METRICS";
+/// Everybody may read them.
+const MODE: u32 = 0o644;
+
+/// Every metric, and what it is; `deploy/monitoring/` goes by these names.
+pub const METRICS: [(&str, &str); 5] = [
+    ("merganser_run_exit_code", "How the last run ended."),
+    ("merganser_run_failed_records", "Records of the last run that could not be loaded."),
+    ("merganser_table_rows", "Rows of a table."),
+    ("merganser_last_success_timestamp_seconds", "When a run last ended with 0 or 3, in seconds since 1970."),
+    ("merganser_step_seconds", "What the last run took for a step."),
+];
+
+/// Where they go.
+#[derive(Clone, Debug)]
+pub enum MetricsTarget {
+    File(PathBuf),
+    Gateway(SecretUrl),
+}
+
+/// The figures of one run.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    pub dataset: &'static str,
+    pub exit: Exit,
+    /// `None`: nobody knows.
+    pub failed_records: Option<u64>,
+    /// Rows of each table, if they are known.
+    pub rows: BTreeMap<String, i64>,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// Seconds of each step, batches added up.
+    pub steps: BTreeMap<&'static str, f64>,
+}
+
+/// A line without its value: the metric and its labels.
+type Series = (String, String);
+
+impl MetricsTarget {
+    /// Where the environment says that they go; `None`: nowhere.
+    ///
+    /// # Errors
+    /// [`Cause::Usage`] if it is neither a path nor an address; it is not repeated.
+    pub fn from_env() -> Result<Option<Self>, Cause> {
+        let Some(text) = config::environment(VARIABLE) else { return Ok(None) };
+        if !text.contains("://") {
+            return Ok(Some(Self::File(text.into())));
+        }
+        let refused = |_| Cause::Usage {
+            message: format!("{VARIABLE} is neither a file nor the address of a push gateway"),
+            hint: Some("/var/lib/node_exporter/merganser.prom, or http://HOST:9091".into()),
+        };
+        SecretUrl::in_the_clear(&text).map(|url| Some(Self::Gateway(url))).map_err(refused)
+    }
+
+    /// Writes them. That they cannot be written is a warning.
+    pub async fn write(&self, figures: &Figures) {
+        let written = match self {
+            Self::File(path) => {
+                write_file(path, figures).map_err(|error| format!("{}: {error}", path.display()))
+            }
+            Self::Gateway(url) => push(url, figures).await,
+        };
+        if let Err(why) = written {
+            tracing::warn!("the figures of this run are not where {VARIABLE} wants them: {why}");
+        }
+    }
+}
+
+/// Pushes them into a group of the dataset's own. What is not pushed stays in it.
+async fn push(url: &SecretUrl, figures: &Figures) -> Result<(), String> {
+    let group = format!("/metrics/job/merganser/dataset/{}", figures.dataset);
+    let url = url.below(&group, |path| path.contains("/metrics/job"));
+    let bytes = render(&series(figures)).into_bytes();
+    deliver(&url, &[], Posted { content_type: "text/plain; version=0.0.4; charset=utf-8".into(), bytes })
+        .await
+}
+
+/// Puts them into the place of the file, at once.
+fn write_file(path: &Path, figures: &Figures) -> std::io::Result<()> {
+    let old = fs::read_to_string(path).unwrap_or_default();
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let text = render(&merged(&old, figures));
+    let mut file = tempfile::Builder::new().prefix(".merganser-").suffix(".part").tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(Permissions::from_mode(MODE))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// What a file says after this run: other datasets' figures stay, and those of its own that it does not know.
+fn merged(old: &str, figures: &Figures) -> BTreeMap<Series, String> {
+    let new = series(figures);
+    let known = |name: &str| METRICS.iter().any(|(metric, _)| *metric == name);
+    let own = label("dataset", figures.dataset);
+    let lines = old.lines().filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (name, labels) = series.strip_suffix('}')?.split_once('{')?;
+        let is_number = value.parse::<f64>().is_ok();
+        (known(name) && is_number).then(|| ((name.to_owned(), labels.to_owned()), value.to_owned()))
+    });
+    let stays = |(name, labels): &Series| {
+        let is_own = labels.split(',').any(|label| label == own);
+        !is_own || !new.keys().any(|(metric, _)| metric == name)
+    };
+    let mut all: BTreeMap<_, _> = lines.filter(|(series, _)| stays(series)).collect();
+    all.extend(new);
+    all
+}
+
+fn series(figures: &Figures) -> BTreeMap<Series, String> {
+    let dataset = label("dataset", figures.dataset);
+    let [exit_code, failed_records, table_rows, last_success, step_seconds] = METRICS.map(|(name, _)| name);
+    let mut all = BTreeMap::new();
+    let mut add = |name: &str, labels: String, value: String| all.insert((name.to_owned(), labels), value);
+    add(exit_code, dataset.clone(), (figures.exit as u8).to_string());
+    if let Some(records) = figures.failed_records {
+        add(failed_records, dataset.clone(), records.to_string());
+    }
+    if matches!(figures.exit, Exit::Done | Exit::SomeFailed) {
+        add(last_success, dataset.clone(), figures.now.to_string());
+    }
+    for (table, rows) in &figures.rows {
+        add(table_rows, format!("{dataset},{}", label("table", table)), rows.to_string());
+    }
+    for (step, seconds) in &figures.steps {
+        add(step_seconds, format!("{dataset},{}", label("step", step)), format!("{seconds:.3}"));
+    }
+    all
+}
+
+/// As both formats have it: Prometheus' takes the last line for a comment.
+fn render(all: &BTreeMap<Series, String>) -> String {
+    let mut text = String::new();
+    for (metric, about) in METRICS {
+        let mut lines = all.iter().filter(|((name, _), _)| name == metric).peekable();
+        if lines.peek().is_some() {
+            let _ = writeln!(text, "# HELP {metric} {about}\n# TYPE {metric} gauge");
+        }
+        for ((_, labels), value) in lines {
+            let _ = writeln!(text, "{metric}{{{labels}}} {value}");
+        }
+    }
+    text + "# EOF\n"
+}
+
+fn label(name: &str, value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("{name}=\"{value}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(dataset: &'static str, exit: Exit) -> Figures {
+        Figures {
+            dataset,
+            exit,
+            failed_records: Some(2),
+            rows: BTreeMap::from([("rates".to_owned(), 7)]),
+            now: 1000,
+            steps: BTreeMap::from([("promote", 1.5)]),
+        }
+    }
+
+    #[test]
+    fn what_a_run_does_not_know_stays() {
+        let first = render(&series(&figures("a", Exit::SomeFailed)));
+        assert!(first.contains("merganser_last_success_timestamp_seconds{dataset=\"a\"} 1000\n"), "{first}");
+        assert!(
+            first.ends_with("merganser_step_seconds{dataset=\"a\",step=\"promote\"} 1.500\n# EOF\n"),
+            "{first}"
+        );
+        let failed = Figures {
+            failed_records: None,
+            rows: BTreeMap::new(),
+            now: 2000,
+            steps: BTreeMap::from([("load", 2.0)]),
+            ..figures("a", Exit::Failed)
+        };
+        let second = render(&merged(&first, &failed));
+        for line in [
+            "merganser_run_exit_code{dataset=\"a\"} 1\n",
+            "merganser_run_failed_records{dataset=\"a\"} 2\n",
+            "merganser_table_rows{dataset=\"a\",table=\"rates\"} 7\n",
+            "merganser_last_success_timestamp_seconds{dataset=\"a\"} 1000\n",
+            "merganser_step_seconds{dataset=\"a\",step=\"load\"} 2.000\n",
+        ] {
+            assert!(second.contains(line), "no {line} in {second}");
+        }
+        assert!(!second.contains("promote"), "{second}");
+        let other = render(&merged(&second, &figures("b", Exit::Done)));
+        assert!(
+            other.contains("exit_code{dataset=\"a\"} 1\n") && other.contains("exit_code{dataset=\"b\"} 0\n")
+        );
+        assert_eq!(merged("garbage\n# EOF\nx{y} z\n", &failed), series(&failed));
+    }
+
+    #[test]
+    fn a_label_holds_anything() {
+        assert_eq!(label("table", "a\"b\\c\nd"), r#"table="a\"b\\c\nd""#);
+    }
+}

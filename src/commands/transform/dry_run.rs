@@ -1,0 +1,77 @@
+//! `--dry-run`: some groups are read and cleaned, and nothing is written anywhere.
+
+use std::fmt::Write as _;
+
+use crate::commands::terminal::say;
+use crate::config::TransformConfig;
+use crate::error::{Cause, Exit, Failure};
+use crate::run::server::Server;
+use crate::system::workspace::Workspace;
+use crate::transform::clean::Cleaning;
+use crate::transform::job::{Job, TableName};
+use crate::transform::look::RawTable;
+use crate::transform::read::{self, Wanted};
+use crate::transform::session::JobSession;
+use crate::transform::{columns, groups, plan, rows, target};
+use crate::words::count;
+
+/// So many groups are tried.
+const GROUPS: usize = 3;
+/// So many rows are shown.
+const SHOWN: usize = 10;
+
+/// Shows what would come out of the largest, a middle and the smallest group.
+pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result<Exit, Failure> {
+    let session = JobSession::open(&server.url, &config.database, "transform").await?;
+    let workspace = Workspace::create(&config.worker.work_dir)?;
+    let raw = RawTable::look(&session, job, &job.source.table).await?;
+    let name = match config.in_place {
+        true => job.target.table.clone(),
+        false => TableName {
+            schema: job.target.table.schema.clone(),
+            table: format!("{}__dry", job.target.table.table),
+        },
+    };
+    let clean = target::look(&session, job, &raw, &name, config.in_place).await?;
+    let refused =
+        |words: String| Cause::Refused { message: format!("the cleaning cannot be: {words}"), hint: None };
+    let schemas = (&columns::schema(&raw.columns), &columns::schema(&clean.columns));
+    let mut cleaning = Cleaning::open(job, workspace.path(), config.worker.duckdb(), schemas)
+        .map_err(|error| refused(error.to_string()))?;
+    let together = job.clean.grouped && cleaning.takes_several();
+    let partitions = plan::partitions(&session, &raw).await?;
+    let packed = groups::pack(&partitions, job.source.group_rows);
+    let mut places = vec![0, packed.len() / 2, packed.len().saturating_sub(1)];
+    places.dedup();
+    let mut text = format!(
+        "Dry run of {}: {} of {} groups, nothing is written.\n",
+        job.name,
+        places.len().min(packed.len()).min(GROUPS),
+        count(packed.len() as u64)
+    );
+    for group in places.iter().filter_map(|place| packed.get(*place)) {
+        let keys: Vec<_> = group.members.iter().map(|(place, _)| partitions[*place].key.clone()).collect();
+        let found = read::read(&session, &raw, &Wanted { keys: &keys, pages: None })
+            .await
+            .map_err(|error| Cause::Refused { message: error.to_string(), hint: None })?;
+        let cleaned = tokio::task::block_in_place(|| {
+            rows::clean(&mut cleaning, together, &clean, &raw, &keys, &found.batches)
+        });
+        let read: u64 = found.counted.iter().map(|counted| counted.rows).sum();
+        let _ = write!(text, "{}: {} rows in, ", rows::name(&keys), count(read));
+        match cleaned {
+            Err(error) => {
+                let _ = writeln!(text, "failed: {error}");
+            }
+            Ok(cleaned) => {
+                let _ =
+                    writeln!(text, "{} out\n  {}", count(cleaned.encoded.rows), cleaned.columns.join("\t"));
+                for line in cleaned.encoded.text.lines().take(SHOWN) {
+                    let _ = writeln!(text, "  {line}");
+                }
+            }
+        }
+    }
+    say(&text);
+    Ok(Exit::Done)
+}

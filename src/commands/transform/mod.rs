@@ -1,0 +1,170 @@
+//! `merganser transform`: a raw table cleaned in partitions, by any number of workers.
+
+mod dry_run;
+mod show;
+mod status;
+mod test;
+mod work;
+mod workers;
+
+use crate::cli::{JobArgs, TransformAction, TransformArgs};
+use crate::clients::duckdb::DuckLimits;
+use crate::commands::terminal::say;
+use crate::config::TransformConfig;
+use crate::error::{Cause, Exit, Failure};
+use crate::log::Report;
+use crate::run::server::Server;
+use crate::system::workspace::Workspace;
+use crate::transform::clean::pandas_major;
+use crate::transform::job::{CleanWith, Job};
+use crate::transform::plan::{self, PlanOptions};
+use crate::transform::session::JobSession;
+use crate::transform::status::{newest, remove, retry, set_state};
+use crate::transform::versions::short;
+use crate::words::count;
+
+/// Carries out what is asked for.
+pub async fn run(args: TransformArgs, report: &Report) -> Result<Exit, Failure> {
+    match args.action {
+        TransformAction::Plan(args) => {
+            let config = TransformConfig::from_plan(&args)?;
+            let job = read_to_clean(&config)?;
+            with_server(&config, async |server| plan(&config, &job, server).await).await
+        }
+        TransformAction::Work(args) => {
+            let config = TransformConfig::from_work(&args)?;
+            let job = read_to_clean(&config)?;
+            with_server(&config, async |server| match config.worker.dry_run {
+                true => dry_run::run(&config, &job, server).await,
+                false => work::run(&config, &job, server).await,
+            })
+            .await
+        }
+        TransformAction::Run(args) => {
+            let config = TransformConfig::from_work(&args.work)?;
+            let job = read_to_clean(&config)?;
+            let number = crate::config::workers(&args.workers)?;
+            with_server(&config, async |server| match config.worker.dry_run {
+                true => dry_run::run(&config, &job, server).await,
+                false => workers::run(&config, &job, server, number, report).await,
+            })
+            .await
+        }
+        TransformAction::Status(args) => {
+            let config = TransformConfig::from_job(&args.job)?;
+            let job = read(&config)?;
+            with_server(&config, async |server| status::run(&config, &job, server, &args).await).await
+        }
+        TransformAction::Test(args) => {
+            let config = TransformConfig::from_test(&args)?;
+            let job = read_to_clean(&config)?;
+            with_server(&config, async |server| test::run(&config, &job, server).await).await
+        }
+        TransformAction::Pause(args) => control(&args, Word::Pause).await,
+        TransformAction::Resume(args) => control(&args, Word::Resume).await,
+        TransformAction::Retry(args) => control(&args, Word::Retry).await,
+        TransformAction::Drop(args) => drop_tables(&args).await,
+    }
+}
+
+/// Plans a job and has workers of this machine do it.
+pub async fn run_workers(
+    config: &TransformConfig,
+    server: &Server,
+    number: usize,
+    report: &Report,
+) -> Result<Exit, Failure> {
+    workers::run(config, &read(config)?, server, number, report).await
+}
+
+fn read(config: &TransformConfig) -> Result<Job, Cause> {
+    Job::read(&config.job, &config.database.schema)
+}
+
+/// The job with the version of what cleans in its hash.
+fn read_to_clean(config: &TransformConfig) -> Result<Job, Cause> {
+    let job = read(config)?;
+    let CleanWith::Python { interpreter, .. } = &job.clean.with else { return Ok(job) };
+    let major = pandas_major(interpreter.as_deref(), &job.folder).map_err(|error| Cause::Refused {
+        message: error.to_string(),
+        hint: Some("[clean] interpreter names another Python".into()),
+    })?;
+    Ok(job.with_pandas(&major))
+}
+
+async fn with_server(
+    config: &TransformConfig,
+    work: impl AsyncFnOnce(&Server) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let server = Server::open(&config.database.url).await?;
+    let result = work(&server).await;
+    server.close().await;
+    result
+}
+
+async fn plan(config: &TransformConfig, job: &Job, server: &Server) -> Result<Exit, Failure> {
+    let session = JobSession::open_ledger(&server.url, &config.database).await?;
+    let looking = JobSession::open(&server.url, &config.database, "transform").await?;
+    let workspace = Workspace::create(&config.worker.work_dir)?;
+    let DuckLimits { memory_mib, threads } = config.worker.duckdb();
+    let options = PlanOptions {
+        in_place: config.in_place,
+        anew: config.anew,
+        looking: &looking,
+        folder: workspace.path(),
+        limits: DuckLimits { memory_mib, threads },
+    };
+    let (version, is_new) = plan::ensure(&session, job, &options).await?;
+    say(&show::plan(job, &version, is_new));
+    Ok(Exit::Done)
+}
+
+/// A person's word on a job.
+#[derive(Clone, Copy)]
+enum Word {
+    Pause,
+    Resume,
+    Retry,
+}
+
+async fn control(args: &JobArgs, word: Word) -> Result<Exit, Failure> {
+    let config = TransformConfig::from_job(args)?;
+    let job = read(&config)?;
+    with_server(&config, async |server| {
+        let session = JobSession::open_ledger(&server.url, &config.database).await?;
+        let version = newest(&session, &job.name).await?;
+        let name = format!("{}, version {}", job.name, short(&version.hash));
+        let said = match word {
+            Word::Pause => {
+                set_state(&session, &version, "paused").await?;
+                format!("{name} is paused: workers end after the groups that they are at.\n")
+            }
+            Word::Resume => {
+                set_state(&session, &version, "open").await?;
+                format!("{name} goes on when workers are started.\n")
+            }
+            Word::Retry => {
+                let groups = retry(&session, &version).await?;
+                format!("{name}: {} poison group(s) wait again.\n", count(groups))
+            }
+        };
+        say(&said);
+        Ok(Exit::Done)
+    })
+    .await
+}
+
+async fn drop_tables(args: &JobArgs) -> Result<Exit, Failure> {
+    let config = TransformConfig::from_job(args)?;
+    let job = read(&config)?;
+    with_server(&config, async |server| {
+        let session = JobSession::open_ledger(&server.url, &config.database).await?;
+        let removed = remove(&session, &job.name).await?;
+        say(&match removed.is_empty() {
+            true => format!("{}: there was nothing to remove.\n", job.name),
+            false => format!("Removed: {}.\n", removed.join(", ")),
+        });
+        Ok(Exit::Done)
+    })
+    .await
+}

@@ -1,0 +1,200 @@
+//! What `merganser transform` prints.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::transform::job::Job;
+use crate::transform::rows::shown_key;
+use crate::transform::versions::{Version, short};
+use crate::transform::work::WorkEnd;
+use crate::words::{count, duration, size};
+
+/// A plan, several lines.
+pub fn plan(job: &Job, version: &Version, is_new: bool) -> String {
+    let plan = &version.plan;
+    let number = |name: &str| plan[name].as_u64().unwrap_or(0);
+    let mut text = format!("{}, version {}", job.name, short(&version.hash));
+    // Writing to a String cannot fail.
+    let _ = match is_new {
+        true => writeln!(text, " is planned."),
+        false => writeln!(text, " was planned at {} already, and is {}.", version.planned_at, version.state),
+    };
+    let _ = writeln!(
+        text,
+        "  {} rows of {} in {} partitions, packed into {} groups of up to {} rows",
+        count(number("rows")),
+        job.source.table,
+        count(number("partitions")),
+        count(number("groups")),
+        count(job.source.group_rows)
+    );
+    let largest = plan["largest"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let largest: Vec<_> = largest
+        .iter()
+        .map(|one| format!("{} {}", shown_key(one[0].as_str()), count(one[1].as_u64().unwrap_or(0))))
+        .collect();
+    let _ =
+        writeln!(text, "  largest: {}", if largest.is_empty() { "none".into() } else { largest.join(", ") });
+    let padded = plan["padded"].as_array().map_or(0, Vec::len);
+    if number("null_rows") + number("empty_rows") > 0 || padded > 0 {
+        let keys: Vec<_> =
+            plan["padded"].as_array().into_iter().flatten().map(|key| shown_key(key.as_str())).collect();
+        let _ = writeln!(
+            text,
+            "  partitions of their own: NULL ({} rows), empty ({} rows), keys with blanks around them: {}",
+            count(number("null_rows")),
+            count(number("empty_rows")),
+            if keys.is_empty() { "none".into() } else { keys.join(", ") }
+        );
+    }
+    if number("split") > 0 {
+        let _ = writeln!(text, "  giants that are split by pages: {}", count(number("split")));
+    }
+    let order = match plan["correlation"].as_f64() {
+        Some(correlation) => format!("{correlation:.3}"),
+        None => "not known".into(),
+    };
+    let index = plan["index"].as_str().unwrap_or("none");
+    let _ = writeln!(
+        text,
+        "  on disk: {} in {} pages; index by {}: {index}; order by it (1 or -1: the same): {order}",
+        size(number("size_bytes")),
+        count(number("pages")),
+        job.source.key
+    );
+    if let Some(bytes) = plan["version_bytes"].as_u64() {
+        let old = plan["old_bytes"].as_u64().unwrap_or(0);
+        let _ = match version.is_in_place {
+            true => writeln!(text, "  room: {} that are replaced, and as much of log", size(bytes)),
+            false => writeln!(
+                text,
+                "  room: about {} for the new table without its indexes, beside {} of the old one; as much of log",
+                size(bytes),
+                size(old)
+            ),
+        };
+    }
+    if let (Some(speed), Some(seconds)) = (plan["rows_per_s"].as_f64(), plan["expected_s"].as_f64()) {
+        let _ = writeln!(
+            text,
+            "  time: about {} for one worker, at {} rows a second (from a sample of {} rows)",
+            duration(Duration::from_secs_f64(seconds)),
+            count(speed as u64),
+            count(number("sample_rows"))
+        );
+    }
+    for warning in plan["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let _ = writeln!(text, "  warning: {warning}");
+    }
+    text
+}
+
+/// How a worker ended, a line.
+pub fn end(job: &Job, end: &WorkEnd) -> String {
+    let (name, hash) = (&job.name, short(&job.hash));
+    match end {
+        WorkEnd::InPlace { old: Some(old) } => format!(
+            "{name}, version {hash} is in place as {}; the table before it is {old} until merganser transform drop {}.\n",
+            job.target.table,
+            job.folder.display()
+        ),
+        WorkEnd::InPlace { old: None } => {
+            format!("{name}, version {hash} is in place as {}.\n", job.target.table)
+        }
+        WorkEnd::Poison { groups } => format!(
+            "{name}, version {hash}: all else is done, but {} group(s) failed again and again; {} is as it was. merganser \
+             transform status {} shows why, retry tries them again.\n",
+            count(*groups as u64),
+            job.target.table,
+            job.folder.display()
+        ),
+        WorkEnd::Changed { partitions, example } => format!(
+            "{name}, version {hash}: {} partition(s) of {} have changed since they were read ({example}, for one); {} is as it \
+             was. With [source] changed they are done again.\n",
+            count(*partitions as u64),
+            job.source.table,
+            job.target.table
+        ),
+        WorkEnd::Paused => {
+            format!("{name}, version {hash} is paused; merganser transform resume {}\n", job.folder.display())
+        }
+    }
+}
+
+/// How far a version is, several lines.
+pub fn status(status: &Value) -> String {
+    let number = |value: &Value| count(value.as_f64().unwrap_or(0.0).max(0.0) as u64);
+    let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (partitions, rows) = (&status["partitions"], &status["rows"]);
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{}, version {}: {} ({} worker(s)), {} -> {}",
+        text_of(&status["job"]),
+        short(&text_of(&status["hash"])),
+        text_of(&status["state"]),
+        number(&status["workers"]),
+        text_of(&status["table"]),
+        text_of(&status["target"])
+    );
+    let _ = writeln!(
+        text,
+        "  partitions: {} of {} done; {} waiting, {} running, {} failed and tried again, {} poison",
+        number(&partitions["done"]),
+        number(&partitions["total"]),
+        number(&partitions["waiting"]),
+        number(&partitions["running"]),
+        number(&partitions["failed"]),
+        number(&partitions["poison"])
+    );
+    let _ = writeln!(
+        text,
+        "  rows: {} of {} in, {} out ({} dropped, {} made), {} failed",
+        number(&rows["in"]),
+        number(&rows["planned"]),
+        number(&rows["out"]),
+        number(&rows["dropped"]),
+        number(&rows["made"]),
+        number(&rows["failed"])
+    );
+    if let (Some(speed), Some(eta)) = (status["rows_per_s"].as_f64(), status["eta_s"].as_f64()) {
+        let left = duration(Duration::from_secs_f64(eta.max(0.0)));
+        let _ = writeln!(text, "  {} rows a second, about {left} left", count(speed as u64));
+    }
+    if let Some(old) = status["old_table"].as_str() {
+        let _ = writeln!(text, "  the table before it: {old}");
+    }
+    let lists = [("largest", "rows"), ("slowest", "seconds")];
+    for (name, what) in lists {
+        let items = status[name].as_array().map(Vec::as_slice).unwrap_or_default();
+        let items: Vec<_> = items
+            .iter()
+            .map(|item| {
+                let more = item["partitions"].as_u64().filter(|partitions| *partitions > 1);
+                let more = more.map(|more| format!(" and {} more", more - 1)).unwrap_or_default();
+                let figure = match what {
+                    "rows" => number(&item[what]),
+                    _ => duration(Duration::from_secs_f64(item[what].as_f64().unwrap_or(0.0).max(0.0))),
+                };
+                format!("{}{more} {figure}", shown_key(item["key"].as_str()))
+            })
+            .collect();
+        if !items.is_empty() {
+            let _ = writeln!(text, "  {name}: {}", items.join(", "));
+        }
+    }
+    for item in status["poison"].as_array().into_iter().flatten() {
+        let error = text_of(&item["error"]);
+        let _ = writeln!(
+            text,
+            "  poison: {} ({} rows, {} attempts): {}",
+            shown_key(item["key"].as_str()),
+            number(&item["rows"]),
+            number(&item["attempts"]),
+            error.lines().next().unwrap_or_default()
+        );
+    }
+    text
+}

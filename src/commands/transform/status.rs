@@ -1,0 +1,47 @@
+//! `merganser transform status`: how far a job is.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use super::show;
+use crate::cli::JobStatusArgs;
+use crate::commands::terminal::{pretty, say};
+use crate::config::TransformConfig;
+use crate::error::{Exit, Failure};
+use crate::ledger;
+use crate::run::server::Server;
+use crate::transform::job::Job;
+use crate::transform::session::JobSession;
+use crate::transform::status::{newest, status};
+
+/// Shows it once, or again every second for as long as workers are at it.
+pub async fn run(
+    config: &TransformConfig,
+    job: &Job,
+    server: &Server,
+    args: &JobStatusArgs,
+) -> Result<Exit, Failure> {
+    let session = JobSession::open(&server.url, &config.database, "status").await?;
+    ledger::is_usable(&session.connection, &config.database.ledger_schema).await?;
+    loop {
+        let version = newest(&session, &job.name).await?;
+        let found = status(&session, &version).await?;
+        let text = match (args.json, args.watch) {
+            // One object a line, for whoever reads them as they come.
+            (true, true) => format!("{found}\n"),
+            (true, false) => pretty(&found),
+            (false, _) => show::status(&found),
+        };
+        if args.watch && !args.json && std::io::stdout().is_terminal() {
+            // Home, and what stood there is cleared.
+            say("\x1b[H\x1b[J");
+        }
+        say(&text);
+        let goes_on =
+            ["running", "planned", "stopped"].contains(&found["state"].as_str().unwrap_or_default());
+        if !args.watch || !goes_on {
+            return Ok(Exit::Done);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

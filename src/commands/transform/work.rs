@@ -1,0 +1,44 @@
+//! `merganser transform work`: one worker.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::show;
+use crate::commands::terminal::say;
+use crate::config::TransformConfig;
+use crate::error::{Cause, Exit, Failure};
+use crate::run::server::Server;
+use crate::system::signals::Interrupt;
+use crate::transform::job::Job;
+use crate::transform::work::{self, WorkEnd};
+
+/// Giving claims back may take so long: whoever stops us will not wait for ever.
+const FAREWELL: Duration = Duration::from_secs(8);
+
+/// Works until nothing is left, or until it is told to stop; then its claims are given back at once.
+pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result<Exit, Failure> {
+    let worker = Uuid::now_v7();
+    let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
+    let end = tokio::select! {
+        end = work::work(config, &server.url, job, worker) => end?,
+        () = interrupt.arrives() => {
+            let left = tokio::time::timeout(FAREWELL, work::leave(config, &server.url, worker)).await;
+            if !matches!(left, Ok(Ok(()))) {
+                tracing::warn!("its claims could not be given back; they go to others when the lease runs out");
+            }
+            return Ok(Exit::Interrupted);
+        }
+    };
+    say(&show::end(job, &end));
+    Ok(exit(&end))
+}
+
+/// The exit code that goes with an end.
+pub fn exit(end: &WorkEnd) -> Exit {
+    match end {
+        WorkEnd::InPlace { .. } => Exit::Done,
+        WorkEnd::Poison { .. } | WorkEnd::Changed { .. } => Exit::SomeFailed,
+        WorkEnd::Paused => Exit::Locked,
+    }
+}

@@ -1,0 +1,156 @@
+//! `merganser transform run`: plans a job and starts workers on this machine, each a process of its own.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+
+use super::{show, work};
+use crate::commands::terminal::say;
+use crate::config::TransformConfig;
+use crate::error::{Cause, Exit, Failure};
+use crate::log::Report;
+use crate::run::server::Server;
+use crate::system::signals::Interrupt;
+use crate::system::workspace::Workspace;
+use crate::transform::job::Job;
+use crate::transform::plan::{self, PlanOptions};
+use crate::transform::session::JobSession;
+use crate::transform::status::{newest, status};
+use crate::transform::work::WorkEnd;
+
+/// A worker that died is started again so often; its partitions are poison before.
+const RESTARTS: usize = 40;
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A worker's process.
+struct WorkerProcess {
+    child: Child,
+    /// Its exit code, once it has one.
+    code: Option<i32>,
+}
+
+/// Plans, starts the workers, and waits for them. One that dies is started again.
+pub async fn run(
+    config: &TransformConfig,
+    job: &Job,
+    server: &Server,
+    number: usize,
+    report: &Report,
+) -> Result<Exit, Failure> {
+    let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
+    let session = JobSession::open_ledger(&server.url, &config.database).await?;
+    {
+        let looking = JobSession::open(&server.url, &config.database, "transform").await?;
+        let workspace = Workspace::create(&config.worker.work_dir)?;
+        let options = PlanOptions {
+            in_place: config.in_place,
+            anew: config.anew,
+            looking: &looking,
+            folder: workspace.path(),
+            limits: config.worker.duckdb(),
+        };
+        let (version, is_new) = plan::ensure(&session, job, &options).await?;
+        say(&show::plan(job, &version, is_new));
+    }
+    let mut workers = Vec::new();
+    for _ in 0..number {
+        workers.push(WorkerProcess { child: start(config, number)?, code: None });
+    }
+    let bar = report.records_bar(&job.name, 0);
+    let mut restarts = 0;
+    while workers.iter().any(|worker| worker.code.is_none()) {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = interrupt.arrives() => {
+                bar.finish_and_clear();
+                stop(&mut workers).await;
+                return Ok(Exit::Interrupted);
+            }
+        }
+        for worker in workers.iter_mut().filter(|worker| worker.code.is_none()) {
+            let Some(ended) = worker.child.try_wait().map_err(Cause::io("wait for a worker"))? else {
+                continue;
+            };
+            match ended.code() {
+                Some(code) => worker.code = Some(code),
+                None if restarts < RESTARTS => {
+                    restarts += 1;
+                    tracing::warn!("a worker was killed ({ended}), and is started again");
+                    worker.child = start(config, number)?;
+                }
+                None => worker.code = Some(Exit::Failed as i32),
+            }
+        }
+        if std::io::stderr().is_terminal()
+            && let Ok(version) = newest(&session, &job.name).await
+            && let Ok(found) = status(&session, &version).await
+        {
+            let figure = |value: &serde_json::Value| value.as_f64().unwrap_or(0.0) as u64;
+            bar.set_length(figure(&found["rows"]["planned"]));
+            bar.set_position(figure(&found["rows"]["in"]) + figure(&found["rows"]["failed"]));
+            let left = found["eta_s"].as_f64().map(|eta| Duration::from_secs_f64(eta.max(0.0)));
+            bar.set_message(left.map(crate::words::duration).unwrap_or_default());
+        }
+    }
+    bar.finish_and_clear();
+    end(&session, job, &workers).await
+}
+
+/// What all of them together came to.
+async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Result<Exit, Failure> {
+    let version = newest(session, &job.name).await?;
+    let found = status(session, &version).await?;
+    say(&show::status(&found));
+    let poison = found["partitions"]["poison"].as_i64().unwrap_or(0);
+    let ended = match version.state.as_str() {
+        "swapped" => WorkEnd::InPlace { old: version.old_table.clone() },
+        "paused" => WorkEnd::Paused,
+        _ if poison > 0 => WorkEnd::Poison { groups: poison },
+        // A worker has said why.
+        _ => {
+            let codes = workers.iter().filter_map(|worker| worker.code);
+            let some_failed = codes.clone().any(|code| code == Exit::SomeFailed as i32);
+            return Ok(if some_failed { Exit::SomeFailed } else { Exit::Failed });
+        }
+    };
+    say(&show::end(job, &ended));
+    Ok(work::exit(&ended))
+}
+
+/// Starts a worker. The address of the database, which may hold a password, goes by the environment.
+fn start(config: &TransformConfig, number: usize) -> Result<Child, Cause> {
+    let program = std::env::current_exe().map_err(Cause::io("find this program"))?;
+    let worker = &config.worker;
+    let mut command = Command::new(program);
+    command.args(["transform", "work"]).arg(&config.job);
+    command.args(["--lease", &worker.lease.as_secs().to_string()]);
+    command.args(["--memory", &(worker.memory_mib / number as u64).max(64).to_string()]);
+    command.args(["--swap-wait", &worker.swap_wait.as_secs().to_string()]);
+    command.arg("--work-dir").arg(&worker.work_dir);
+    if let Some(limit) = worker.throttle {
+        command.args(["--throttle", &limit.as_secs().to_string()]);
+    }
+    if config.in_place {
+        command.arg("--in-place");
+    }
+    command.args(["--schema", &config.database.schema, "--ledger-schema", &config.database.ledger_schema]);
+    command.arg("--quiet").env("DATABASE_URL", &config.said.0);
+    // It says on standard output how it ended; we say it once, of all.
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+    command.kill_on_drop(true);
+    command.spawn().map_err(Cause::io("start a worker"))
+}
+
+/// Tells all workers to give their claims back, and waits for them.
+async fn stop(workers: &mut [WorkerProcess]) {
+    for worker in workers.iter().filter(|worker| worker.code.is_none()) {
+        let id = worker.child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32));
+        if let Some(id) = id {
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        }
+    }
+    for worker in workers.iter_mut() {
+        let _ = tokio::time::timeout(Duration::from_secs(15), worker.child.wait()).await;
+    }
+}

@@ -1,0 +1,132 @@
+//! The configuration of `merganser transform`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::DatabaseConfig;
+use crate::cli;
+use crate::clients::duckdb::DuckLimits;
+use crate::error::Cause;
+use crate::system::machine;
+
+/// What of a worker's memory DuckDB may take; the rest is for the rows on their way in and out.
+const DUCKDB_SHARE: u64 = 2;
+
+/// All that a job needs to know beside its folder.
+#[derive(Clone, Debug)]
+pub struct TransformConfig {
+    pub database: DatabaseConfig,
+    pub job: PathBuf,
+    pub in_place: bool,
+    /// Make the version again although this cleaning was finished.
+    pub anew: bool,
+    pub worker: WorkerConfig,
+    /// Where the database is, as it was said: for workers that are started.
+    pub said: SaidUrl,
+}
+
+/// A text that may hold a password, and shows nothing of it.
+#[derive(Clone)]
+pub struct SaidUrl(pub String);
+
+impl std::fmt::Debug for SaidUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// What a worker may use.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    pub lease: Duration,
+    /// Of all workers of one command.
+    pub memory_mib: u64,
+    pub work_dir: PathBuf,
+    pub swap_wait: Duration,
+    pub throttle: Option<Duration>,
+    pub dry_run: bool,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(60),
+            memory_mib: (machine::memory_bytes() >> 20) * 3 / 4,
+            work_dir: std::env::temp_dir(),
+            swap_wait: Duration::from_secs(600),
+            throttle: None,
+            dry_run: false,
+        }
+    }
+}
+
+impl WorkerConfig {
+    fn new(args: &cli::WorkerArgs, dry_run: bool) -> Self {
+        let default = Self::default();
+        Self {
+            lease: Duration::from_secs(args.lease.into()),
+            memory_mib: args.memory.unwrap_or(default.memory_mib),
+            work_dir: args.work_dir.clone().unwrap_or(default.work_dir),
+            swap_wait: Duration::from_secs(args.swap_wait),
+            throttle: args.throttle.map(Duration::from_secs),
+            dry_run,
+        }
+    }
+
+    /// What DuckDB may use of this worker's memory.
+    pub fn duckdb(&self) -> DuckLimits {
+        DuckLimits { memory_mib: (self.memory_mib / DUCKDB_SHARE).max(64), threads: 1 }
+    }
+}
+
+impl TransformConfig {
+    fn new(job: &cli::JobArgs, way: Option<&cli::WayArgs>, worker: WorkerConfig) -> Result<Self, Cause> {
+        Ok(Self {
+            database: DatabaseConfig::new(&job.database)?,
+            job: job.job.clone(),
+            in_place: way.is_some_and(|way| way.in_place),
+            anew: way.is_some_and(|way| way.anew),
+            worker,
+            said: SaidUrl(job.database.database_url.clone().unwrap_or_default()),
+        })
+    }
+
+    /// Of the demo: everything as it is by default, but a lease that is over soon.
+    pub fn of_demo(database: DatabaseConfig, job: &Path, said: &str) -> Self {
+        let worker = WorkerConfig { lease: Duration::from_secs(3), ..WorkerConfig::default() };
+        let job = job.to_owned();
+        Self { database, job, in_place: false, anew: false, worker, said: SaidUrl(said.into()) }
+    }
+
+    /// Validates the arguments of a command that needs nothing but the job.
+    pub fn from_job(args: &cli::JobArgs) -> Result<Self, Cause> {
+        Self::new(args, None, WorkerConfig::default())
+    }
+
+    /// Validates the arguments of `merganser transform plan`.
+    pub fn from_plan(args: &cli::PlanArgs) -> Result<Self, Cause> {
+        Self::new(&args.job, Some(&args.way), WorkerConfig::default())
+    }
+
+    /// Validates the arguments of `merganser transform work`.
+    pub fn from_work(args: &cli::WorkArgs) -> Result<Self, Cause> {
+        Self::new(&args.job, Some(&args.way), WorkerConfig::new(&args.worker, args.dry_run))
+    }
+
+    /// Validates the arguments of `merganser transform test`.
+    pub fn from_test(args: &cli::JobTestArgs) -> Result<Self, Cause> {
+        Self::new(&args.job, None, WorkerConfig::new(&args.worker, true))
+    }
+}
+
+/// How many workers a command starts: a number, or one for each processor.
+///
+/// # Errors
+/// [`Cause::Usage`] if it is neither.
+pub fn workers(text: &str) -> Result<usize, Cause> {
+    match (text, text.parse()) {
+        ("auto", _) => Ok(machine::cpus()),
+        (_, Ok(number @ 1..=256)) => Ok(number),
+        _ => Err(Cause::usage(format!("--workers takes a number from 1 to 256, or auto, not `{text}`"))),
+    }
+}

@@ -1,0 +1,96 @@
+//! What the archive has of a slice: parts that are all of it, or one that holds it and more. And what need not be looked up,
+//! since answers with it are there.
+
+use super::super::options::or_near;
+use super::WalkState;
+use super::slices::union;
+use super::values::is_listed;
+use super::walk::PlanWalk;
+use crate::dataset::asked::{AskedPart, PlanStep, PlannedPart};
+use crate::dataset::slice::{Comparator, Slice, SliceTest};
+
+impl PlanWalk {
+    /// Parts of the archive that are all of a slice, with their counts: theirs if they add up to what is counted now, else
+    /// each counted anew, if it seems that only some changed.
+    pub(super) async fn cover(&self, slice: &Slice, records: u64) -> Option<Vec<(Slice, u64)>> {
+        let (cover, limit) = self.know(|known| (known.cover(slice, records), known.limit));
+        let sum: u64 = cover.iter().map(|(_, records)| records).sum();
+        if cover.is_empty() || cover.iter().any(|(_, records)| *records > limit) {
+            return None;
+        }
+        if sum == records {
+            return Some(cover);
+        }
+        if cover.len() < 2 || sum.abs_diff(records) * 5 > records {
+            return None;
+        }
+        let mut counted = Vec::new();
+        for (part, _) in cover {
+            let found = self.count(&part).await;
+            counted.push((part, found));
+        }
+        let fits = counted.iter().all(|(_, found)| *found <= limit);
+        let sum: u64 = counted.iter().map(|(_, found)| found).sum();
+        counted.retain(|(_, found)| *found > 0);
+        (fits && sum == records).then_some(counted)
+    }
+
+    /// Takes a part of the archive that holds a slice and more, if nothing of it changed: what is not wanted of it is left out
+    /// as it is read.
+    pub(super) async fn is_within_archived(&mut self, slice: &Slice, records: u64) -> bool {
+        let larger = self.know(|known| {
+            let holds = |part: &&AskedPart| {
+                part.records >= records && slice.is_within(&part.slice) && part.slice != *slice
+            };
+            known.fresh().filter(holds).min_by_key(|part| part.records).cloned()
+        });
+        let Some(part) = larger else { return false };
+        if self.count(&part.slice).await != part.records {
+            return false;
+        }
+        // One part is read once: what is wanted of it must be one slice.
+        let mut state = WalkState::of(&self.state);
+        let is_it =
+            |planned: &PlannedPart| planned.part.as_ref().is_some_and(|known| known.name == part.name);
+        let Some(planned) = state.parts.iter_mut().find(|planned| is_it(planned)) else {
+            drop(state);
+            self.take(slice, records, Some(part));
+            return true;
+        };
+        let Some(both) = union(&planned.slice, slice) else { return false };
+        planned.slice = both;
+        planned.records += records;
+        drop(state);
+        self.say(slice, records, &format!("archived as {}", part.name));
+        true
+    }
+
+    /// Sees that the values of the filters are there at all: a name that is misspelt finds nothing, and says nothing.
+    ///
+    /// # Errors
+    /// [`PlanStep::Misasked`] names the first that is not, and what is near to it.
+    pub(super) async fn find_values(&self, want: &Slice) -> Result<(), PlanStep> {
+        let is_looked_up = |test: &&SliceTest| {
+            matches!(test.how, Comparator::In | Comparator::NotIn) && !is_listed(&test.column)
+        };
+        for test in want.tests.iter().filter(is_looked_up) {
+            let new: Vec<_> = self.know(|known| {
+                let seen = known.seen_values(&test.column);
+                test.values.iter().filter(|value| !seen.contains(value.as_str())).cloned().collect()
+            });
+            if new.is_empty() {
+                continue;
+            }
+            let listed = self.listed(&test.column).await;
+            for value in new.into_iter().filter(|value| !listed.contains(value)) {
+                // The list may be cut short.
+                let alone = SliceTest { how: Comparator::In, values: vec![value.clone()], ..test.clone() };
+                if self.count(&Slice::default().and(alone)).await == 0 {
+                    let near = or_near(&value, listed.iter().map(String::as_str));
+                    return Err(PlanStep::Misasked(format!("{} is never {value}{near}", test.column)));
+                }
+            }
+        }
+        Ok(())
+    }
+}

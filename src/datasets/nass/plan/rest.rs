@@ -1,0 +1,110 @@
+//! What the known values of a column do not add up to: records of no value (an empty cell stands before every other), and of
+//! values that nobody knew of. It is a part, too.
+
+use super::pack::FILLED;
+use super::slices::{allowed, beside, gaps, narrow, within};
+use super::values::Dimension;
+use super::walk::PlanWalk;
+use crate::dataset::asked::PlanStep;
+use crate::dataset::slice::{Comparator, Slice};
+
+/// The first values of a column, with what stands before them.
+pub(super) struct FirstValues {
+    pub slice: Slice,
+    pub records: u64,
+    /// The last of them.
+    pub last: String,
+}
+
+impl PlanWalk {
+    /// Takes the first of the sorted values, where something is known to stand before them: all up to the last of these is asked
+    /// for together, since what is of no value would be a request of its own otherwise.
+    pub(super) async fn first_values(
+        &mut self,
+        slice: &Slice,
+        dimension: Dimension,
+        records: u64,
+        values: &mut Vec<String>,
+    ) -> Option<FirstValues> {
+        let is_split = slice.tests.iter().any(|test| test.column == dimension.column());
+        if is_split || self.rests.get(&dimension) != Some(&true) {
+            return None;
+        }
+        let within = within(slice, dimension);
+        let full = self.know(|known| known.limit) as f64 * FILLED;
+        let spread = self.weights.spread(dimension, &within, values, records);
+        let (mut sum, mut taken) = (0.0, 0);
+        // Half full at least, and over only with one that is large.
+        while taken + 1 < values.len() && sum < full && (sum < full / 2.0 || sum + spread[taken] <= full) {
+            sum += spread[taken];
+            taken += 1;
+        }
+        let first: Vec<_> = values.drain(..taken).collect();
+        let last = first.last()?.clone();
+        let slice = beside(slice, dimension, Comparator::AtMost, &last);
+        let records = self.count(&slice).await;
+        self.weights.learn(dimension, &within, &first, records);
+        Some(FirstValues { slice, records, last })
+    }
+
+    /// Plans what is of none of the values that are known, which are sorted; `has_first`: what
+    /// stands before the first of them was asked for with it. So many records there are, and so many have been
+    /// found; gives how many more are.
+    pub(super) async fn remainder(
+        &mut self,
+        slice: &Slice,
+        (dimension, rest): (Dimension, &[Dimension]),
+        (mut known, has_first): (Vec<String>, bool),
+        (mut records, sum): (u64, u64),
+        is_doubtful: bool,
+    ) -> Result<u64, PlanStep> {
+        if is_doubtful {
+            records = self.recount(slice).await;
+        }
+        let mut found = sum;
+        if let Some(first) = known.first().filter(|_| found < records && !has_first) {
+            let before = beside(slice, dimension, Comparator::Below, first);
+            let between = self.count(&before).await;
+            self.rests.insert(dimension, between > 0);
+            found += self.node(&before, between, rest).await?;
+        }
+        // Values that nobody knew of, as the service lists them; its list may be cut short.
+        if found < records && dimension != Dimension::Year {
+            let is_new = |value: &String| known.first() < Some(value) && !known.contains(value);
+            let others: Vec<_> = self.listed(dimension.column()).await.into_iter().filter(is_new).collect();
+            let others = allowed(slice, dimension, others);
+            if !others.is_empty() {
+                let more = narrow(slice, dimension, &others);
+                let records = self.count(&more).await;
+                found += self.node(&more, records, rest).await?;
+                known.extend(others);
+                known.sort();
+            }
+        }
+        // What is between the values that are known: of a name that is repeated, one that must differ is enough, so "none of
+        // these" cannot be asked.
+        for gap in gaps(slice, dimension, &known) {
+            if found >= records {
+                break;
+            }
+            let between = self.count(&gap).await;
+            found += self.node(&gap, between, rest).await?;
+        }
+        // It may have changed meanwhile.
+        if found < records {
+            records = self.recount(slice).await;
+        }
+        match found < records {
+            false => Ok(found - sum),
+            true => Err(PlanStep::Refuse(format!(
+                "{slice}: the service counts {records} records, and {found} of them by {}",
+                dimension.column()
+            ))),
+        }
+    }
+
+    /// What a second count says.
+    async fn recount(&self, slice: &Slice) -> u64 {
+        self.learn(PlanStep::Count(slice.clone()), |known| known.counted_again(slice)).await
+    }
+}

@@ -1,0 +1,110 @@
+//! A packed file, unpacked on a thread of its own: who reads the lines need not wait for the bytes.
+
+use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use flate2::bufread::MultiGzDecoder;
+
+/// Bytes that are handed on at once, and how many such pieces may wait.
+const PIECE_BYTES: usize = 256 << 10;
+const PIECES: usize = 4;
+
+/// What comes out of a packed file. The thread ends when this is dropped.
+pub(super) struct Unpacking {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: Vec<u8>,
+    /// Bytes of the piece that were read.
+    read: usize,
+}
+
+impl Unpacking {
+    /// Begins to unpack.
+    ///
+    /// # Errors
+    /// Where no thread can be had.
+    pub(super) fn begin(packed: impl BufRead + Send + 'static) -> io::Result<Self> {
+        let (sender, pieces) = sync_channel(PIECES);
+        thread::Builder::new().name("unpack".into()).spawn(move || unpack(packed, &sender))?;
+        Ok(Self { pieces, piece: Vec::new(), read: 0 })
+    }
+}
+
+/// Sends pieces until nothing is left, or nobody wants them any more; what is damaged ends with its error.
+fn unpack(packed: impl BufRead, sender: &SyncSender<io::Result<Vec<u8>>>) {
+    let mut unpacked = MultiGzDecoder::new(packed);
+    loop {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let read = (&mut unpacked).take(PIECE_BYTES as u64).read_to_end(&mut piece);
+        let is_over = piece.is_empty() || read.is_err();
+        let is_sent = piece.is_empty() || sender.send(Ok(piece)).is_ok();
+        if let (Err(error), true) = (read, is_sent) {
+            // Whoever does not wait for it needs no word.
+            let _ = sender.send(Err(error));
+        }
+        if is_over || !is_sent {
+            return;
+        }
+    }
+}
+
+impl Read for Unpacking {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let some = self.fill_buf()?;
+        let bytes = some.len().min(into.len());
+        into[..bytes].copy_from_slice(&some[..bytes]);
+        self.consume(bytes);
+        Ok(bytes)
+    }
+}
+
+impl BufRead for Unpacking {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.read >= self.piece.len() {
+            self.read = 0;
+            self.piece.clear();
+            // The thread is gone: that was all.
+            if let Ok(piece) = self.pieces.recv() {
+                self.piece = piece?;
+            }
+        }
+        Ok(&self.piece[self.read..])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.read += bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(bytes).unwrap();
+        packer.finish().unwrap()
+    }
+
+    #[test]
+    fn all_comes_out_and_what_breaks_off_is_an_error_behind_what_came() {
+        let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| (at.wrapping_mul(at) >> 7) as u8).collect();
+        let whole = packed(&bytes);
+        let mut out = Vec::new();
+        Unpacking::begin(Cursor::new(whole.clone())).unwrap().read_to_end(&mut out).unwrap();
+        assert!(out == bytes);
+        out.clear();
+        let half = whole[..whole.len() / 2].to_vec();
+        let error = Unpacking::begin(Cursor::new(half)).unwrap().read_to_end(&mut out);
+        assert!(error.is_err() && !out.is_empty() && bytes.starts_with(&out));
+        // Nobody reads it to its end.
+        let mut first = [0; 10];
+        Unpacking::begin(Cursor::new(whole)).unwrap().read_exact(&mut first).unwrap();
+        assert_eq!(first, bytes[..10]);
+        let mut none = Vec::new();
+        Unpacking::begin(Cursor::new(packed(b""))).unwrap().read_to_end(&mut none).unwrap();
+        assert!(none.is_empty());
+    }
+}

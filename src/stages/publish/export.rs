@@ -1,0 +1,114 @@
+//! CSVs that the database writes to the store itself, into the run's own private folder. From there S3 copies the objects to
+//! their places when all of them are whole: so they get the headers and the encryption of everything else (what the database
+//! writes is encrypted with a key that the public has not), and the database's role needs no right on a public path.
+
+use tokio_postgres::Transaction;
+
+use super::{Object, plan};
+use crate::clients::postgres::aws_s3::{self, Columns};
+use crate::clients::postgres::{self, Watch};
+use crate::dataset::{PublishedForm, PublishedTable, Reach};
+use crate::error::Cause;
+use crate::run::aws_s3::Direction;
+use crate::run::context::Context;
+
+/// S3 copies no larger object at once.
+const S3_COPY_BYTES_MAX: u64 = 5 << 30;
+
+/// Where the database puts its CSVs first.
+fn exports_folder(context: &Context) -> String {
+    format!("{}/exports", context.staging_prefix(1))
+}
+
+/// Has the database write a CSV; `None`: it cannot, or it wrote what S3 cannot put into place, and the caller copies.
+pub(super) async fn export(
+    context: &Context,
+    snapshot: &mut Transaction<'_>,
+    watch: &Watch,
+    csv: &'static PublishedTable,
+) -> Result<Option<Object>, Cause> {
+    // Other forms are made of what comes here.
+    if csv.split.is_some()
+        || csv.reach == Reach::Public && context.target.publishing.forms != [PublishedForm::Csv]
+    {
+        return Ok(None);
+    }
+    let Some(aws_s3) = context.aws_s3.as_ref().filter(|aws_s3| aws_s3.works(Direction::Export)) else {
+        return Ok(None);
+    };
+    let key = format!("{}/{}", exports_folder(context), context.objects().published(csv).replace('/', "-"));
+    let Some(to) = context.store.s3_location(&key) else { return Ok(None) };
+    let operation = format!("export {} to {}", csv.table, context.store.url().object(&key));
+    let failed = |e| postgres::classify(e, operation.as_str());
+    let names = plan::names(context, csv);
+    let schema = &context.target.database.schema;
+    let from = Columns { schema, table: csv.table, names: names.as_deref() };
+    // A failure must not end the snapshot, from which the rows are taken the other way then.
+    let savepoint = snapshot.savepoint("export").await.map_err(failed)?;
+    let doing = context.report.doing("publish", Vec::new());
+    let watch = watch.clone().showing(doing.shower());
+    let written = watch.answers(&operation, aws_s3::export(&savepoint, from, &to, &operation)).await;
+    let exported = match written {
+        Ok(exported) => exported,
+        Err(error) => {
+            aws_s3.give_up(Direction::Export, error)?;
+            savepoint.rollback().await.map_err(failed)?;
+            return Ok(None);
+        }
+    };
+    savepoint.commit().await.map_err(failed)?;
+    let place = context.objects().published(csv);
+    if exported.objects != 1 || exported.size_bytes > S3_COPY_BYTES_MAX {
+        tracing::info!(
+            object = place,
+            exported.objects,
+            exported.size_bytes,
+            "{place} is too large to be one object of the database's; its rows go through the connection"
+        );
+        return Ok(None);
+    }
+    let aws_s3::ExportedObjects { rows, size_bytes, .. } = exported;
+    Ok(Some(Object {
+        table: csv,
+        name: csv.name.to_owned(),
+        key: place,
+        form: PublishedForm::Csv,
+        value: None,
+        rows,
+        size_bytes,
+        sha256: None,
+        exported: Some(key),
+    }))
+}
+
+/// Takes the checksums of what the database has written and will be public (from the objects as they are: the
+/// database gives none), then has S3 copy all of it to its places.
+pub(super) async fn put_into_place(context: &Context, objects: &mut [Object]) -> Result<(), Cause> {
+    for object in objects.iter_mut().filter(|object| object.table.reach == Reach::Public) {
+        if let Some(exported) = &object.exported {
+            let read = context.store.checksum(exported).await?;
+            (object.size_bytes, object.sha256) = (read.size_bytes, Some(read.sha256));
+        }
+    }
+    for object in objects {
+        if let Some(exported) = &object.exported {
+            context.store.copy(exported, &object.key).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what the database has written, parts of split objects too. What cannot be removed is private, as all of
+/// the run's folder.
+pub(super) async fn remove_exports(context: &Context) {
+    let folder = exports_folder(context);
+    let removed = async {
+        for object in context.store.list(&folder).await? {
+            context.store.delete(&object.key).await?;
+        }
+        Ok::<_, Cause>(())
+    };
+    if let Err(error) = removed.await {
+        tracing::warn!("{} could not be cleared: {error}", context.store.url().object(&folder));
+    }
+}

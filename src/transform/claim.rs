@@ -1,0 +1,179 @@
+//! Claims: a worker takes a group with one short statement and has it until it commits, gives it back, or its lease runs out.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::session::{JobSession, decode};
+use crate::clients::postgres::{PgError, PgUrl};
+use crate::config::DatabaseConfig;
+use crate::error::Cause;
+use crate::sql;
+use crate::system::machine;
+
+/// A group whose workers were lost so often is not tried again: it may be what they died of.
+const LOSSES: i32 = 5;
+/// A group that failed so often is poison.
+pub const FAILURES: i32 = 3;
+/// How often at least a worker looks for claims of lost ones.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// A worker: never the same twice, whatever its host or process is called.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerId {
+    pub worker: Uuid,
+    pub version: Uuid,
+}
+
+/// A group that this worker has.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub group_no: i32,
+    pub position: i64,
+    /// Whoever commits the group must have the newest.
+    pub token: i64,
+    pub attempts: i32,
+    pub failures: i32,
+    pub pages: Option<(i64, i64)>,
+    /// Rows of it were committed before.
+    pub is_written: bool,
+    pub rows_planned: i64,
+    /// Its partitions: number, part and key.
+    pub members: Vec<(i32, i32, Option<String>)>,
+}
+
+impl Claim {
+    /// The keys of its partitions.
+    pub fn keys(&self) -> Vec<Option<String>> {
+        self.members.iter().map(|(_, _, key)| key.clone()).collect()
+    }
+}
+
+/// What is left of a version.
+#[derive(Clone, Debug)]
+pub struct Open {
+    pub state: String,
+    pub waiting: i64,
+    pub running: i64,
+    pub poison: i64,
+}
+
+impl WorkerId {
+    /// Enters the worker, or the sessions that it has got now.
+    pub async fn enlist(
+        &self,
+        session: &JobSession,
+        second: &JobSession,
+        lease: Duration,
+    ) -> Result<(), PgError> {
+        let ((pid, begin), (second, second_begin)) = (session.watch.session(), second.watch.session());
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+            &self.worker,
+            &self.version,
+            &machine::host(),
+            &(std::process::id() as i32),
+            &env!("CARGO_PKG_VERSION"),
+            &(lease.as_secs() as i32),
+            &pid,
+            &begin,
+            &second,
+            &second_begin,
+        ];
+        session.execute("enter the worker", sql::TRANSFORM_ENLIST, &values).await.map(drop)
+    }
+
+    /// Gives all claims back; with `ends` the worker says that it has ended.
+    pub async fn leave(&self, session: &JobSession, ends: bool) -> Result<(), PgError> {
+        session.execute("give claims back", sql::TRANSFORM_LEAVE, &[&self.worker, &ends]).await.map(drop)
+    }
+
+    /// Takes the next group behind a position; `None`: there is none, or the version is not open.
+    pub async fn claim(&self, session: &JobSession, behind: i64) -> Result<Option<Claim>, PgError> {
+        let what = "claim a group";
+        let row = session.maybe(what, sql::TRANSFORM_CLAIM, &[&self.version, &self.worker, &behind]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let read = || {
+            let pages: (Option<i64>, Option<i64>) = (row.try_get(5)?, row.try_get(6)?);
+            Ok(Claim {
+                group_no: row.try_get(0)?,
+                position: row.try_get(1)?,
+                token: row.try_get(2)?,
+                attempts: row.try_get(3)?,
+                failures: row.try_get(4)?,
+                pages: pages.0.zip(pages.1),
+                is_written: row.try_get(7)?,
+                rows_planned: row.try_get(8)?,
+                members: Vec::new(),
+            })
+        };
+        let mut claim: Claim = read().map_err(decode)?;
+        let members = session.all(what, sql::TRANSFORM_MEMBERS, &[&self.version, &claim.group_no]).await?;
+        let member = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let members = members.iter().map(member).collect::<Result<_, tokio_postgres::Error>>();
+        claim.members = members.map_err(decode)?;
+        Ok(Some(claim))
+    }
+
+    /// What is left to do.
+    pub async fn open(&self, session: &JobSession) -> Result<Open, PgError> {
+        let row = session.maybe("look what is left", sql::TRANSFORM_OPEN_GROUPS, &[&self.version]).await?;
+        let Some(row) = row else {
+            return Ok(Open { state: "dropped".into(), waiting: 0, running: 0, poison: 0 });
+        };
+        let read = || {
+            Ok(Open {
+                state: row.try_get(0)?,
+                waiting: row.try_get(1)?,
+                running: row.try_get(2)?,
+                poison: row.try_get(3)?,
+            })
+        };
+        read().map_err(decode)
+    }
+}
+
+/// The heartbeat of a worker; it ends when this is dropped.
+pub struct Heart(JoinHandle<()>);
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Heart {
+    /// Begins to beat, over a connection of its own: the worker's may be busy with rows for long. With each beat it takes the
+    /// claims of lost workers from them.
+    pub fn start(url: PgUrl, database: DatabaseConfig, worker: WorkerId, lease: Duration) -> Self {
+        let pause = (lease / 4).clamp(Duration::from_millis(250), LOOK);
+        Self(tokio::spawn(async move {
+            loop {
+                if let Err(error) = beat(&url, &database, worker, pause).await {
+                    tracing::debug!("the heartbeat stops for a moment: {error}");
+                }
+                tokio::time::sleep(pause).await;
+            }
+        }))
+    }
+}
+
+async fn beat(
+    url: &PgUrl,
+    database: &DatabaseConfig,
+    worker: WorkerId,
+    pause: Duration,
+) -> Result<(), Cause> {
+    let session = JobSession::open(url, database, "heartbeat").await?;
+    loop {
+        session.execute("show that the worker lives", sql::TRANSFORM_BEAT, &[&worker.worker]).await?;
+        let what = "look for lost workers";
+        session.all(what, sql::TRANSFORM_END_SESSIONS, &[&worker.version]).await?;
+        for row in session.all(what, sql::TRANSFORM_TAKE_OVER, &[&worker.version, &LOSSES]).await? {
+            let (group, losses): (i32, i32) =
+                (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+            tracing::warn!(group, losses, "group {group} was taken from a worker whose lease ran out");
+        }
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,160 @@
+//! The end of a version: all partitions are done. The source is looked at once more, then the version takes its place.
+
+use std::collections::HashMap;
+
+use super::claim::{Open, WorkerId};
+use super::finish::CleanTable;
+use super::groups::{Group, Partition};
+use super::job::Job;
+use super::look::RawTable;
+use super::rows::shown_key;
+use super::session::{JobSession, decode};
+use super::versions::{self, Version};
+use super::{plan, swap};
+use crate::clients::postgres::PgError;
+use crate::config::WorkerConfig;
+use crate::error::Cause;
+use crate::sql;
+
+/// What became of the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completed {
+    /// The version is in place; the table that was there before has this name.
+    Swapped { old: Option<String> },
+    /// Partitions have changed since they were read, and wait again.
+    Again { partitions: usize },
+    /// They have, and the job does not say that they may be done again.
+    Changed { partitions: usize, example: String },
+    /// Somebody else was faster, or something waits again.
+    NotYet,
+}
+
+/// Partitions that are not any more as they were read.
+#[derive(Debug, Default)]
+struct Differing {
+    /// Number, rows now, key.
+    known: Vec<(i32, i64, Option<String>)>,
+    new: Vec<Partition>,
+    /// The number behind the last one.
+    next: i32,
+}
+
+/// Ends a version of which all groups are done. `other` is a second connection: the swap is short, the lock of the job is not.
+pub async fn complete(
+    (session, other): (&JobSession, &mut JobSession),
+    worker: &WorkerId,
+    job: &Job,
+    version: &Version,
+    (table, raw): (&CleanTable, &RawTable),
+    config: &WorkerConfig,
+) -> Result<Completed, Cause> {
+    let lock = versions::lock_name(session, &job.name);
+    session
+        .transaction("end the version", async {
+            session.execute("wait for another worker's end", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
+            let Open { state, waiting, running, poison } = worker.open(session).await?;
+            if state != "open" || waiting + running + poison > 0 {
+                return Ok(Completed::NotYet);
+            }
+            if let Some(differing) = differing(session, worker, job, raw, version).await? {
+                return changed(session, worker, job, &differing).await;
+            }
+            if table.is_in_place {
+                remove_leftovers(session, worker, table).await?;
+                session
+                    .all("note the end", sql::TRANSFORM_SWAPPED, &[&worker.version, &None::<&str>])
+                    .await?;
+                return Ok(Completed::Swapped { old: None });
+            }
+            let analyze = [("schema", table.table.schema.as_str()), ("table", &table.table.table)];
+            other.run("look at the new table", &sql::render(sql::TRANSFORM_LOOK_AT_ROWS, &analyze)).await?;
+            swap::wait_for_readers(other, &lock, config.swap_wait).await?;
+            let old = swap::swap(other, version, table, config.swap_wait).await?;
+            Ok(Completed::Swapped { old })
+        })
+        .await
+}
+
+/// What has changed since it was read; `None`: nothing. Without `changed` the server's counters are believed where they have
+/// not moved; they are lost when a server crashes, and then, too, all rows are looked at.
+async fn differing(
+    session: &JobSession,
+    worker: &WorkerId,
+    job: &Job,
+    raw: &RawTable,
+    version: &Version,
+) -> Result<Option<Differing>, Cause> {
+    let planned = version.planned("changes").as_i64();
+    if job.source.changed.is_none() && planned == Some(plan::changes(session, raw).await?) {
+        return Ok(None);
+    }
+    let rows = session.all("look up what was read", sql::TRANSFORM_COUNTED, &[&worker.version]).await?;
+    let mut read = HashMap::new();
+    let mut differing = Differing::default();
+    for row in rows {
+        let (number, key): (i32, Option<String>) =
+            (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+        let counted: (i64, String) = (row.try_get(2).map_err(decode)?, row.try_get(3).map_err(decode)?);
+        differing.next = differing.next.max(number + 1);
+        read.insert(key, (number, counted));
+    }
+    for now in plan::partitions(session, raw).await? {
+        let rows = now.rows as i64;
+        match read.remove(&now.key) {
+            Some((_, (read_rows, fingerprint))) if read_rows == rows && fingerprint == now.fingerprint => {}
+            Some((number, _)) => differing.known.push((number, rows, now.key)),
+            None => differing.new.push(now),
+        }
+    }
+    // What is left is not there any more.
+    let gone = read.into_iter().filter(|(_, (_, (rows, _)))| *rows > 0);
+    differing.known.extend(gone.map(|(key, (number, _))| (number, 0, key)));
+    Ok((!differing.known.is_empty() || !differing.new.is_empty()).then_some(differing))
+}
+
+async fn changed(
+    session: &JobSession,
+    worker: &WorkerId,
+    job: &Job,
+    differing: &Differing,
+) -> Result<Completed, Cause> {
+    let partitions = differing.known.len() + differing.new.len();
+    if job.source.changed.is_none() {
+        let known = differing.known.iter().map(|(_, _, key)| key);
+        let example = known.chain(differing.new.iter().map(|new| &new.key)).next();
+        let example = shown_key(example.and_then(|key| key.as_deref()));
+        return Ok(Completed::Changed { partitions, example });
+    }
+    let what = "do changed partitions again";
+    let numbers: Vec<i32> = differing.known.iter().map(|(number, ..)| *number).collect();
+    let rows: Vec<i64> = differing.known.iter().map(|(_, rows, _)| *rows).collect();
+    session.execute(what, sql::TRANSFORM_WHOLE_AGAIN, &[&worker.version, &numbers]).await?;
+    session.execute(what, sql::TRANSFORM_MEMBERS_AGAIN, &[&worker.version, &numbers, &rows]).await?;
+    session.execute(what, sql::TRANSFORM_GROUPS_AGAIN, &[&worker.version, &numbers, &rows]).await?;
+    // Each new one is a group by itself, numbered as one that was split off.
+    let groups: Vec<Group> = differing
+        .new
+        .iter()
+        .enumerate()
+        .map(|(place, new)| Group { members: vec![(place, 0)], rows: new.rows, pages: None })
+        .collect();
+    let first = 1_000_000_000 + differing.next;
+    versions::add(session, worker.version, &groups, &differing.new, (first, differing.next)).await?;
+    Ok(Completed::Again { partitions })
+}
+
+async fn remove_leftovers(
+    session: &JobSession,
+    worker: &WorkerId,
+    table: &CleanTable,
+) -> Result<(), PgError> {
+    let version = worker.version.to_string();
+    let variables = [
+        ("schema", table.table.schema.as_str()),
+        ("table", &table.table.table),
+        ("key", &table.key),
+        ("version_id", &version),
+    ];
+    let text = session.text_with(sql::TRANSFORM_LEFTOVERS, &variables);
+    session.run("remove what the source has no more", &text).await
+}

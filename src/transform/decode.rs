@@ -1,0 +1,391 @@
+//! Rows as PostgreSQL sends them (`copy … to stdout (format binary)`), made into batches of Arrow.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
+    Float64Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder, Time64MicrosecondBuilder,
+    TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+
+use super::columns::{PgColumn, UTC, Wire, schema};
+
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+/// So many rows are one batch.
+const BATCH_ROWS: usize = 65_536;
+/// So many bytes of one batch: the offsets in a column of texts have 32 bits.
+const BATCH_BYTES: usize = 256 << 20;
+/// Days, and microseconds, from 1970 to 2000, where PostgreSQL begins to count.
+const DAYS_2000: i32 = 10_957;
+const MICROS_2000: i64 = 946_684_800_000_000;
+
+/// A value or a message that cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("column {column}: {problem}")]
+    Value { column: String, problem: &'static str },
+    #[error("the server's answer breaks off or is not what was asked for")]
+    Malformed,
+}
+
+/// Takes messages, gives batches.
+pub struct Decoder {
+    columns: Vec<PgColumn>,
+    schema: SchemaRef,
+    builders: Vec<CellBuilder>,
+    held: Held,
+    batches: Vec<RecordBatch>,
+    /// The beginning of a row whose rest has not come.
+    pending: Vec<u8>,
+    is_begun: bool,
+    is_ended: bool,
+    pub bytes: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Held {
+    rows: usize,
+    bytes: usize,
+}
+
+/// What one look into the bytes finds.
+enum Found {
+    /// A row, and where the next thing begins.
+    Row(usize),
+    End,
+    /// More bytes are needed.
+    Part,
+}
+
+impl Decoder {
+    /// For rows of these columns.
+    pub fn new(columns: &[PgColumn]) -> Self {
+        Self {
+            schema: schema(columns),
+            builders: columns.iter().map(|column| CellBuilder::new(column.wire())).collect(),
+            columns: columns.to_vec(),
+            held: Held::default(),
+            batches: Vec::new(),
+            pending: Vec::new(),
+            is_begun: false,
+            is_ended: false,
+            bytes: 0,
+        }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// A value that has no counterpart; bytes that are no rows of these columns.
+    pub fn take(&mut self, message: &[u8]) -> Result<(), DecodeError> {
+        self.bytes += message.len() as u64;
+        let pending = std::mem::take(&mut self.pending);
+        // Most messages are one whole row.
+        let joined = (!pending.is_empty()).then(|| [pending.as_slice(), message].concat());
+        let mut rest = joined.as_deref().unwrap_or(message);
+        if !self.is_begun {
+            let Some(begun) = begin(rest)? else {
+                self.pending = rest.to_vec();
+                return Ok(());
+            };
+            self.is_begun = true;
+            rest = &rest[begun..];
+        }
+        while !rest.is_empty() && !self.is_ended {
+            match self.row(rest)? {
+                Found::Row(next) => rest = &rest[next..],
+                Found::End => self.is_ended = true,
+                Found::Part => {
+                    self.pending = rest.to_vec();
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All rows.
+    ///
+    /// # Errors
+    /// The end did not come.
+    pub fn finish(mut self) -> Result<(SchemaRef, Vec<RecordBatch>), DecodeError> {
+        if !self.is_ended {
+            return Err(DecodeError::Malformed);
+        }
+        self.flush();
+        Ok((self.schema, self.batches))
+    }
+
+    fn row(&mut self, bytes: &[u8]) -> Result<Found, DecodeError> {
+        let Some(fields) = bytes.first_chunk::<2>().map(|word| i16::from_be_bytes(*word)) else {
+            return Ok(Found::Part);
+        };
+        if fields == -1 {
+            return Ok(Found::End);
+        }
+        if usize::try_from(fields) != Ok(self.columns.len()) {
+            return Err(DecodeError::Malformed);
+        }
+        let Some(end) = row_end(bytes, self.columns.len())? else { return Ok(Found::Part) };
+        let mut at = 2;
+        for (column, cells) in self.columns.iter().zip(&mut self.builders) {
+            let length = length(bytes, at).ok_or(DecodeError::Malformed)?;
+            at += 4;
+            let value = usize::try_from(length).ok().map(|length| &bytes[at..at + length]);
+            at += value.map_or(0, <[u8]>::len);
+            cells
+                .add(value)
+                .map_err(|problem| DecodeError::Value { column: column.name.clone(), problem })?;
+        }
+        self.held = Held { rows: self.held.rows + 1, bytes: self.held.bytes + end };
+        if self.held.rows >= BATCH_ROWS || self.held.bytes >= BATCH_BYTES {
+            self.flush();
+        }
+        Ok(Found::Row(end))
+    }
+
+    fn flush(&mut self) {
+        if self.held.rows > 0 {
+            let arrays = self.builders.iter_mut().map(CellBuilder::finish).collect();
+            let batch = RecordBatch::try_new(self.schema.clone(), arrays);
+            self.batches.push(batch.expect("each column has a cell a row, of the type of the schema"));
+            self.held = Held::default();
+        }
+    }
+}
+
+/// Where the rows begin; `None`: the head has not come whole.
+fn begin(bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
+    let head = SIGNATURE.len() + 8;
+    if bytes.len() < head {
+        return Ok(None);
+    }
+    if !bytes.starts_with(SIGNATURE) {
+        return Err(DecodeError::Malformed);
+    }
+    let extension = length(bytes, SIGNATURE.len() + 4).ok_or(DecodeError::Malformed)?;
+    let extension = usize::try_from(extension).map_err(|_| DecodeError::Malformed)?;
+    Ok((bytes.len() >= head + extension).then_some(head + extension))
+}
+
+/// Where a row ends; `None`: it has not come whole.
+fn row_end(bytes: &[u8], fields: usize) -> Result<Option<usize>, DecodeError> {
+    let mut at = 2;
+    for _ in 0..fields {
+        let Some(length) = length(bytes, at) else { return Ok(None) };
+        at += 4;
+        match length {
+            -1 => {}
+            length => at += usize::try_from(length).map_err(|_| DecodeError::Malformed)?,
+        }
+    }
+    Ok((at <= bytes.len()).then_some(at))
+}
+
+fn length(bytes: &[u8], at: usize) -> Option<i32> {
+    bytes.get(at..)?.first_chunk::<4>().map(|word| i32::from_be_bytes(*word))
+}
+
+/// The cells of one column.
+enum CellBuilder {
+    Bool(BooleanBuilder),
+    Int16(Int16Builder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    Float32(Float32Builder),
+    Float64(Float64Builder),
+    Decimal(Decimal128Builder, i8),
+    Date(Date32Builder),
+    Time(Time64MicrosecondBuilder),
+    Timestamp(TimestampMicrosecondBuilder),
+    Bytes(BinaryBuilder),
+    Text(StringBuilder),
+}
+
+const WIDTH: &str = "its value is of another width than its type";
+
+fn number<const N: usize>(value: &[u8]) -> Result<[u8; N], &'static str> {
+    value.try_into().map_err(|_| WIDTH)
+}
+
+impl CellBuilder {
+    fn new(wire: Wire) -> Self {
+        match wire {
+            Wire::Bool => Self::Bool(BooleanBuilder::new()),
+            Wire::Int16 => Self::Int16(Int16Builder::new()),
+            Wire::Int32 => Self::Int32(Int32Builder::new()),
+            Wire::Int64 => Self::Int64(Int64Builder::new()),
+            Wire::Float32 => Self::Float32(Float32Builder::new()),
+            Wire::Float64 => Self::Float64(Float64Builder::new()),
+            Wire::Decimal(digits, scale) => {
+                let builder = Decimal128Builder::new().with_precision_and_scale(digits, scale);
+                Self::Decimal(builder.expect("a precision that fits, and a scale within it"), scale)
+            }
+            Wire::Date => Self::Date(Date32Builder::new()),
+            Wire::Time => Self::Time(Time64MicrosecondBuilder::new()),
+            Wire::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::new()),
+            Wire::TimestampUtc => Self::Timestamp(TimestampMicrosecondBuilder::new().with_timezone(UTC)),
+            Wire::Bytes => Self::Bytes(BinaryBuilder::new()),
+            Wire::Text | Wire::AsText => Self::Text(StringBuilder::new()),
+        }
+    }
+
+    fn add(&mut self, value: Option<&[u8]>) -> Result<(), &'static str> {
+        match self {
+            Self::Bool(cells) => {
+                cells.append_option(value.map(|v| number::<1>(v).map(|[byte]| byte != 0)).transpose()?);
+            }
+            Self::Int16(cells) => {
+                cells.append_option(value.map(|v| number(v).map(i16::from_be_bytes)).transpose()?);
+            }
+            Self::Int32(cells) => {
+                cells.append_option(value.map(|v| number(v).map(i32::from_be_bytes)).transpose()?);
+            }
+            Self::Int64(cells) => {
+                cells.append_option(value.map(|v| number(v).map(i64::from_be_bytes)).transpose()?);
+            }
+            Self::Float32(cells) => {
+                cells.append_option(value.map(|v| number(v).map(f32::from_be_bytes)).transpose()?);
+            }
+            Self::Float64(cells) => {
+                cells.append_option(value.map(|v| number(v).map(f64::from_be_bytes)).transpose()?);
+            }
+            Self::Decimal(cells, scale) => {
+                cells.append_option(value.map(|v| decimal(v, *scale)).transpose()?);
+            }
+            Self::Date(cells) => cells.append_option(value.map(date).transpose()?),
+            Self::Time(cells) => {
+                cells.append_option(value.map(|v| number(v).map(i64::from_be_bytes)).transpose()?);
+            }
+            Self::Timestamp(cells) => cells.append_option(value.map(timestamp).transpose()?),
+            Self::Bytes(cells) => cells.append_option(value),
+            Self::Text(cells) => {
+                let text =
+                    value.map(|v| std::str::from_utf8(v).map_err(|_| "it holds a text that is not UTF-8"));
+                cells.append_option(text.transpose()?);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Bool(cells) => Arc::new(cells.finish()),
+            Self::Int16(cells) => Arc::new(cells.finish()),
+            Self::Int32(cells) => Arc::new(cells.finish()),
+            Self::Int64(cells) => Arc::new(cells.finish()),
+            Self::Float32(cells) => Arc::new(cells.finish()),
+            Self::Float64(cells) => Arc::new(cells.finish()),
+            Self::Decimal(cells, _) => Arc::new(cells.finish()),
+            Self::Date(cells) => Arc::new(cells.finish()),
+            Self::Time(cells) => Arc::new(cells.finish()),
+            Self::Timestamp(cells) => Arc::new(cells.finish()),
+            Self::Bytes(cells) => Arc::new(cells.finish()),
+            Self::Text(cells) => Arc::new(cells.finish()),
+        }
+    }
+}
+
+/// PostgreSQL's `infinity` stays what it is: DuckDB has it, too, at the ends of the numbers.
+fn date(value: &[u8]) -> Result<i32, &'static str> {
+    match i32::from_be_bytes(number(value)?) {
+        i32::MAX => Ok(i32::MAX),
+        i32::MIN => Ok(-i32::MAX),
+        days => days.checked_add(DAYS_2000).ok_or("a date is too far away"),
+    }
+}
+
+fn timestamp(value: &[u8]) -> Result<i64, &'static str> {
+    match i64::from_be_bytes(number(value)?) {
+        i64::MAX => Ok(i64::MAX),
+        i64::MIN => Ok(-i64::MAX),
+        micros => micros.checked_add(MICROS_2000).ok_or("a time is too far away"),
+    }
+}
+
+/// Groups of four digits, the first of which counts 10,000 to the power of `weight`.
+fn decimal(value: &[u8], scale: i8) -> Result<i128, &'static str> {
+    const NONE: &str = "NaN or infinity, which a decimal number elsewhere cannot be";
+    const LARGE: &str = "a number with more digits than its type has";
+    let words: Vec<i16> = value.chunks_exact(2).map(|word| i16::from_be_bytes([word[0], word[1]])).collect();
+    let [count, weight, sign, _, digits @ ..] = words.as_slice() else { return Err(WIDTH) };
+    if usize::try_from(*count) != Ok(digits.len()) {
+        return Err(WIDTH);
+    }
+    let mut sum: i128 = 0;
+    for (index, digit) in digits.iter().enumerate() {
+        let power = (i32::from(*weight) - index as i32) * 4 + i32::from(scale);
+        let digit = i128::from(*digit);
+        let part = match u32::try_from(power) {
+            Ok(power) if power > 38 && digit != 0 => return Err(LARGE),
+            Ok(power) if digit != 0 => digit.checked_mul(10_i128.pow(power)).ok_or(LARGE)?,
+            Ok(_) => 0,
+            // The last group may reach beyond the scale with zeros.
+            Err(_) => digit / 10_i128.pow(power.unsigned_abs().min(38)),
+        };
+        sum = sum.checked_add(part).ok_or(LARGE)?;
+    }
+    match *sign as u16 {
+        0x0000 => Ok(sum),
+        0x4000 => Ok(-sum),
+        _ => Err(NONE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numeric(weight: i16, sign: u16, digits: &[i16]) -> Vec<u8> {
+        let head = [digits.len() as i16, weight, sign as i16, 0];
+        head.iter().chain(digits).flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    #[test]
+    fn a_numeric_is_exact() {
+        assert_eq!(decimal(&numeric(0, 0, &[1, 2500]), 2), Ok(125));
+        assert_eq!(decimal(&numeric(1, 0x4000, &[12, 3456]), 0), Ok(-123_456));
+        assert_eq!(decimal(&numeric(-1, 0, &[100]), 4), Ok(100));
+        assert_eq!(decimal(&numeric(0, 0, &[]), 4), Ok(0));
+        assert_eq!(decimal(&numeric(1, 0, &[1]), 2), Ok(1_000_000));
+        assert!(decimal(&numeric(0, 0xc000, &[]), 2).is_err());
+        assert!(decimal(&[0, 1], 2).is_err());
+    }
+
+    #[test]
+    fn rows_may_come_in_any_pieces_and_must_end() {
+        let column = |name: &str, base: &str| PgColumn {
+            name: name.into(),
+            base: base.into(),
+            written: base.into(),
+            modifier: -1,
+            not_null: false,
+            has_default: false,
+            is_generated: false,
+        };
+        let columns = [column("a", "text"), column("b", "integer")];
+        let mut bytes = [SIGNATURE, &[0; 8]].concat();
+        for (text, number) in [(Some("x"), 1_i32), (None, 2), (Some("yz"), 3)] {
+            bytes.extend(2_i16.to_be_bytes());
+            bytes.extend(text.map_or(-1, |text| text.len() as i32).to_be_bytes());
+            bytes.extend(text.unwrap_or_default().as_bytes());
+            bytes.extend(4_i32.to_be_bytes());
+            bytes.extend(number.to_be_bytes());
+        }
+        let cut = bytes.clone();
+        bytes.extend((-1_i16).to_be_bytes());
+        for size in [1, 2, 3, 7, 1000] {
+            let mut decoder = Decoder::new(&columns);
+            bytes.chunks(size).for_each(|chunk| decoder.take(chunk).unwrap());
+            let (_, batches) = decoder.finish().unwrap();
+            assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 3, "in pieces of {size}");
+        }
+        let mut decoder = Decoder::new(&columns);
+        decoder.take(&cut).unwrap();
+        assert!(decoder.finish().is_err());
+        assert!(Decoder::new(&columns[..1]).take(&bytes).is_err());
+        assert!(Decoder::new(&columns).take(&[0; 30]).is_err());
+    }
+}

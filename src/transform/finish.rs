@@ -1,0 +1,257 @@
+//! The end of a group: its clean rows and its row of the ledger in one transaction, behind its token; or its failure.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+
+use super::claim::{Claim, FAILURES, WorkerId};
+use super::job::TableName;
+use super::look::RawTable;
+use super::read::{Counted, key_list};
+use super::rows::CleanRows;
+use super::session::{JobSession, decode};
+use crate::clients::postgres::PgError;
+use crate::fault;
+use crate::sql;
+use crate::system::machine;
+
+/// Bytes that go to the server at once.
+const CHUNK: usize = 256 << 10;
+/// An error of the ledger has so many characters at most: a traceback may be long.
+const ERROR_CHARS: usize = 8_000;
+
+/// Where a version's rows go.
+#[derive(Clone, Debug)]
+pub struct CleanTable {
+    pub table: TableName,
+    pub key: String,
+    /// Rows of others may be there: the table is the target itself.
+    pub is_in_place: bool,
+}
+
+/// What a group cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    pub bytes_in: u64,
+    pub read_ms: u64,
+    pub clean_ms: u64,
+}
+
+/// How a group ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    Done,
+    /// Somebody else has the claim: nothing was written.
+    Lost,
+}
+
+/// Why a group could not be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    /// A trigger takes rows away, for one.
+    #[error("{sent} rows were sent, and the clean table took {taken}: does a trigger leave some out?")]
+    Short { sent: u64, taken: u64 },
+    /// A test has it fail.
+    #[cfg(feature = "failpoints")]
+    #[error("{0}")]
+    Struck(std::io::Error),
+}
+
+#[cfg(feature = "failpoints")]
+impl From<fault::Struck> for FinishError {
+    fn from(struck: fault::Struck) -> Self {
+        Self::Struck(struck.0)
+    }
+}
+
+/// Commits a group.
+///
+/// # Errors
+/// What the server refuses; nothing was written then. After a connection that broke, [`outcome`] tells what became of it.
+pub async fn finish(
+    session: &JobSession,
+    worker: &WorkerId,
+    claim: &Claim,
+    into: (&CleanTable, &RawTable),
+    rows: &CleanRows,
+    counted: &[Counted],
+    cost: Cost,
+) -> Result<Finished, FinishError> {
+    let (table, raw) = into;
+    let start = std::time::Instant::now();
+    let what = format!("write {}", table.table);
+    session.run("begin", "begin").await?;
+    let written = async {
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&worker.version, &claim.group_no, &claim.token];
+        if session.maybe("look at the claim", sql::TRANSFORM_FENCE, &values).await?.is_none() {
+            return Ok(Finished::Lost);
+        }
+        if claim.is_written || table.is_in_place {
+            remove(session, table, raw, &claim.keys()).await?;
+        }
+        write(session, table, rows, &what).await?;
+        let numbers: Vec<i32> = claim.members.iter().map(|(number, ..)| *number).collect();
+        let parts: Vec<i32> = claim.members.iter().map(|(_, part, _)| *part).collect();
+        let rows_in: Vec<i64> = counted.iter().map(|counted| counted.rows as i64).collect();
+        let rows_out: Vec<i64> = rows.rows_out.iter().map(|rows| *rows as i64).collect();
+        let fingerprints: Vec<String> = counted.iter().map(|counted| counted.written.to_string()).collect();
+        session
+            .execute(
+                "note the partitions",
+                sql::TRANSFORM_PARTITIONS_DONE,
+                &[&worker.version, &numbers, &parts, &rows_in, &rows_out, &fingerprints],
+            )
+            .await?;
+        let peak = machine::peak_memory_bytes().map(|bytes| bytes as i64);
+        let done = session
+            .execute(
+                "note the group",
+                sql::TRANSFORM_GROUP_DONE,
+                &[
+                    &worker.version,
+                    &claim.group_no,
+                    &claim.token,
+                    &(cost.bytes_in as i64),
+                    &(cost.read_ms as i64),
+                    &(cost.clean_ms as i64),
+                    &(start.elapsed().as_millis() as i64),
+                    &peak,
+                ],
+            )
+            .await?;
+        fault::point!("transform.before_commit");
+        Ok(if done == 1 { Finished::Done } else { Finished::Lost })
+    };
+    match written.await {
+        Ok(Finished::Done) => {
+            session.run("commit", "commit").await?;
+            Ok(Finished::Done)
+        }
+        Ok(Finished::Lost) => {
+            session.run("roll back", "rollback").await?;
+            Ok(Finished::Lost)
+        }
+        Err(error) => {
+            // A connection that is lost rolls back by itself.
+            let _ = session.run("roll back", "rollback").await;
+            Err(error)
+        }
+    }
+}
+
+async fn remove(
+    session: &JobSession,
+    table: &CleanTable,
+    raw: &RawTable,
+    keys: &[Option<String>],
+) -> Result<(), PgError> {
+    let (keys, with_null) = key_list(keys);
+    let variables = [
+        ("schema", table.table.schema.as_str()),
+        ("table", &table.table.table),
+        ("key", &table.key),
+        ("key_type", raw.key().cast()),
+        ("keys", &keys),
+        ("with_null", with_null),
+    ];
+    session.run("remove what was written before", &sql::render(sql::TRANSFORM_REMOVE, &variables)).await
+}
+
+/// Writes clean rows; inside a transaction.
+pub async fn write(
+    session: &JobSession,
+    table: &CleanTable,
+    rows: &CleanRows,
+    what: &str,
+) -> Result<(), FinishError> {
+    if rows.encoded.rows == 0 {
+        return Ok(());
+    }
+    let columns = sql::identifiers(rows.columns.iter().map(String::as_str));
+    let variables =
+        [("schema", table.table.schema.as_str()), ("table", &table.table.table), ("columns", &columns)];
+    let text = sql::render(sql::TRANSFORM_WRITE, &variables);
+    let sink = session.watch.answer(what, session.connection.copy_in::<_, Bytes>(&text)).await?;
+    let mut sink = std::pin::pin!(sink);
+    for chunk in rows.encoded.text.as_bytes().chunks(CHUNK) {
+        session.watch.answer(what, sink.send(Bytes::copy_from_slice(chunk))).await?;
+    }
+    let written = session.watch.answer(what, sink.finish()).await?;
+    match written == rows.encoded.rows {
+        true => Ok(()),
+        false => Err(FinishError::Short { sent: rows.encoded.rows, taken: written }),
+    }
+}
+
+/// What became of a commit of which no answer came, asked over a new connection; `None`: it was rolled back, and the claim is
+/// ours still. The lost session was ended before.
+pub async fn outcome(
+    session: &JobSession,
+    worker: &WorkerId,
+    claim: &Claim,
+) -> Result<Option<Finished>, PgError> {
+    let what = "ask what became of the group";
+    let row = session.maybe(what, sql::TRANSFORM_OUTCOME, &[&worker.version, &claim.group_no]).await?;
+    let Some(row) = row else { return Ok(Some(Finished::Lost)) };
+    let (token, status): (i64, String) = (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+    Ok(match (token == claim.token, status.as_str()) {
+        (true, "done") => Some(Finished::Done),
+        (true, "running") => None,
+        _ => Some(Finished::Lost),
+    })
+}
+
+/// Notes that a group failed. One of several partitions is taken apart, so that the good ones are not lost with the bad
+/// one; a single one waits for its next attempt, or is poison.
+pub async fn fail(
+    session: &JobSession,
+    worker: &WorkerId,
+    claim: &Claim,
+    words: &str,
+) -> Result<&'static str, PgError> {
+    let words: String = words.replace('\0', "\u{fffd}").chars().take(ERROR_CHARS).collect();
+    if claim.members.len() > 1 {
+        session
+            .all(
+                "take a group apart",
+                sql::TRANSFORM_GROUP_SPLIT,
+                &[&worker.version, &claim.group_no, &claim.token, &words],
+            )
+            .await?;
+        return Ok("its partitions are tried one by one");
+    }
+    let row = session
+        .maybe(
+            "note a failure",
+            sql::TRANSFORM_GROUP_FAILED,
+            &[&worker.version, &claim.group_no, &claim.token, &words, &FAILURES],
+        )
+        .await?;
+    let status: Option<String> = row.map(|row| row.try_get(0)).transpose().map_err(decode)?;
+    Ok(match status.as_deref() {
+        None => "somebody else has it by now",
+        Some("poison") => "it is poison now",
+        Some(_) => "it is tried again",
+    })
+}
+
+/// Waits while a replica is further behind than it may be.
+pub async fn throttle(session: &JobSession, limit: Duration) -> Result<(), PgError> {
+    let mut is_said = false;
+    loop {
+        let row = session.maybe("look at the replicas", sql::TRANSFORM_LAG, &[]).await?;
+        let seconds: f64 = row.map(|row| row.try_get(0)).transpose().map_err(decode)?.unwrap_or(0.0);
+        if seconds <= limit.as_secs_f64() {
+            return Ok(());
+        }
+        if !is_said {
+            tracing::info!(seconds, "a replica is {seconds:.0} s behind: waiting for it");
+            is_said = true;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

@@ -1,0 +1,108 @@
+//! Partitions packed into groups: what a worker claims at once.
+
+/// A group has so many partitions at most: all their keys stand in one statement.
+const GROUP_PARTITIONS: usize = 2_000;
+/// A partition with so many times the rows of a group is a giant.
+const GIANT: u64 = 10;
+
+/// A partition as the plan finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// As text; `None` is a key, too.
+    pub key: Option<String>,
+    pub rows: u64,
+    pub fingerprint: String,
+}
+
+/// Some partitions, by their places, or pages of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// The place of a partition, and the number of its part.
+    pub members: Vec<(usize, i32)>,
+    pub rows: u64,
+    pub pages: Option<(i64, i64)>,
+}
+
+/// Packs partitions, which come largest first: what is large is a group by itself, the rest is put together up to `group_rows`
+/// rows. The groups come largest first, so that no large one begins when all others are at their end.
+pub fn pack(partitions: &[Partition], group_rows: u64) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (place, partition) in partitions.iter().enumerate() {
+        let open = groups.last_mut().filter(|group| {
+            group.rows + partition.rows <= group_rows && group.members.len() < GROUP_PARTITIONS
+        });
+        match open {
+            Some(group) => {
+                group.members.push((place, 0));
+                group.rows += partition.rows;
+            }
+            None => {
+                groups.push(Group { members: vec![(place, 0)], rows: partition.rows, pages: None });
+            }
+        }
+    }
+    sort(&mut groups);
+    groups
+}
+
+fn sort(groups: &mut [Group]) {
+    groups.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.members.cmp(&b.members)));
+}
+
+/// Is it so large that it is worth being split?
+pub fn is_giant(partition: &Partition, group_rows: u64) -> bool {
+    partition.rows > group_rows.saturating_mul(GIANT)
+}
+
+/// Splits the group of a giant by the pages that it lies in, in parts of about `group_rows` times ten rows.
+pub fn split(groups: &mut Vec<Group>, place: usize, rows: u64, pages: (i64, i64), group_rows: u64) {
+    let (first, end) = pages;
+    let parts = rows.div_ceil(group_rows.saturating_mul(GIANT)).min((end - first).max(1) as u64) as i64;
+    groups.retain(|group| group.members != [(place, 0)]);
+    for part in 0..parts {
+        let at = |part: i64| first + (end - first) * part / parts;
+        groups.push(Group {
+            members: vec![(place, part as i32)],
+            rows: rows / parts as u64,
+            pages: Some((at(part), at(part + 1))),
+        });
+    }
+    sort(groups);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partitions(rows: &[u64]) -> Vec<Partition> {
+        let partition =
+            |rows: &u64| Partition { key: Some(rows.to_string()), rows: *rows, fingerprint: "0".into() };
+        rows.iter().map(partition).collect()
+    }
+
+    #[test]
+    fn small_partitions_are_packed_and_large_ones_are_alone() {
+        let groups = pack(&partitions(&[500, 100, 40, 40, 30, 20, 1]), 100);
+        let packed: Vec<_> = groups
+            .iter()
+            .map(|group| (group.rows, group.members.iter().map(|m| m.0).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(packed, [(500, vec![0]), (100, vec![1]), (80, vec![2, 3]), (51, vec![4, 5, 6])]);
+        assert_eq!(pack(&[], 100), []);
+        let many = pack(&partitions(&vec![0; 5000]), 100);
+        assert_eq!(many.iter().map(|group| group.members.len()).collect::<Vec<_>>(), [2000, 2000, 1000]);
+    }
+
+    #[test]
+    fn the_parts_of_a_giant_have_all_its_pages_once() {
+        let partitions = partitions(&[5000, 10]);
+        assert!(is_giant(&partitions[0], 100) && !is_giant(&partitions[1], 100));
+        let mut groups = pack(&partitions, 100);
+        split(&mut groups, 0, 5000, (7, 30), 100);
+        let mut pages: Vec<_> = groups.iter().filter_map(|group| group.pages).collect();
+        pages.sort_unstable();
+        assert_eq!((pages.len(), pages[0].0, pages[4].1), (5, 7, 30));
+        assert!(pages.windows(2).all(|two| two[0].1 == two[1].0));
+        assert_eq!(groups.len(), 6);
+    }
+}

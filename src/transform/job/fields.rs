@@ -1,0 +1,133 @@
+//! The fields of a section of the job's file: each is taken once, and one that is not known is refused with the near one.
+
+use toml::{Table, Value};
+
+use super::JOB_FILE;
+use crate::error::Cause;
+
+/// A name that is so many changes away is meant, perhaps.
+const NEAR: usize = 2;
+
+/// What is left of a section.
+pub(super) struct JobFields {
+    section: String,
+    table: Table,
+}
+
+impl JobFields {
+    /// # Errors
+    /// A field that is not among the known ones.
+    pub fn new(section: &str, table: Table, known: &[&str]) -> Result<Self, Cause> {
+        let place = if section.is_empty() { "the file" } else { section };
+        if let Some(unknown) = table.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(Cause::Usage {
+                message: format!("{JOB_FILE}: {place} has no field `{unknown}`"),
+                hint: Some(match near(unknown, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("its fields: {}", known.join(", ")),
+                }),
+            });
+        }
+        Ok(Self { section: place.into(), table })
+    }
+
+    pub fn section(&mut self, name: &str, known: &[&str]) -> Result<Self, Cause> {
+        self.optional_section(name, known)?
+            .ok_or_else(|| Cause::usage(format!("{JOB_FILE} needs the section [{name}]")))
+    }
+
+    pub fn optional_section(&mut self, name: &str, known: &[&str]) -> Result<Option<Self>, Cause> {
+        match self.table.remove(name) {
+            None => Ok(None),
+            Some(Value::Table(table)) => Self::new(&format!("[{name}]"), table, known).map(Some),
+            Some(_) => Err(Cause::usage(format!("{JOB_FILE}: {name} must be a section: [{name}]"))),
+        }
+    }
+
+    pub fn text(&mut self, name: &str) -> Result<String, Cause> {
+        self.optional_text(name)?
+            .ok_or_else(|| Cause::usage(format!("{JOB_FILE}: {} needs `{name}`", self.section)))
+    }
+
+    pub fn optional_text(&mut self, name: &str) -> Result<Option<String>, Cause> {
+        match self.table.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text)),
+            Some(_) => Err(self.wrong(name, "a text that is not empty")),
+        }
+    }
+
+    /// One text, or a list of them.
+    pub fn optional_texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Cause> {
+        let items = match self.table.remove(name) {
+            None => return Ok(None),
+            Some(Value::Array(items)) if !items.is_empty() => items,
+            Some(one @ Value::String(_)) => vec![one],
+            Some(_) => return Err(self.wrong(name, "a list of texts")),
+        };
+        let text = |item: Value| match item {
+            Value::String(text) if !text.is_empty() => Ok(text),
+            _ => Err(self.wrong(name, "a list of texts")),
+        };
+        items.into_iter().map(text).collect::<Result<_, _>>().map(Some)
+    }
+
+    pub fn optional_number(&mut self, name: &str) -> Result<Option<u64>, Cause> {
+        match self.table.remove(name) {
+            None => Ok(None),
+            Some(Value::Integer(number)) if number >= 0 => Ok(Some(number.unsigned_abs())),
+            Some(_) => Err(self.wrong(name, "a number that is not negative")),
+        }
+    }
+
+    pub fn optional_switch(&mut self, name: &str) -> Result<Option<bool>, Cause> {
+        match self.table.remove(name) {
+            None => Ok(None),
+            Some(Value::Boolean(on)) => Ok(Some(on)),
+            Some(_) => Err(self.wrong(name, "true or false")),
+        }
+    }
+
+    fn wrong(&self, name: &str, what: &str) -> Cause {
+        Cause::usage(format!("{JOB_FILE}: {} {name} must be {what}", self.section))
+    }
+}
+
+/// The one among the known names that somebody meant who wrote another; `None`: none is near.
+pub fn near<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    let distances = known.iter().map(|known| (changes(name, known), *known));
+    distances.filter(|(distance, _)| *distance <= NEAR).min().map(|(_, known)| known)
+}
+
+/// How many letters must be put in, left out, changed or exchanged with their neighbour to make one name of the other.
+fn changes(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_found_and_a_far_one_is_not() {
+        assert_eq!(near("tabel", &["table", "key"]), Some("table"));
+        assert_eq!(near("KEY", &["table", "key"]), Some("key"));
+        assert_eq!(near("group_row", &["group_rows"]), Some("group_rows"));
+        assert_eq!(near("interpreter", &["table", "key"]), None);
+    }
+}

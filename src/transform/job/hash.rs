@@ -1,0 +1,66 @@
+//! What a version is told by: the job's file and all that it names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{CleanWith, Job, Truth};
+use crate::error::Cause;
+use crate::words::hex;
+
+/// The hash of a job whose file holds `text`. A cleaning in Python may import anything of its folder: all of its Python files
+/// count.
+pub(super) fn of(job: &Job, text: &str) -> Result<String, Cause> {
+    let mut hash = Sha256::new();
+    let mut add = |name: &str, bytes: &[u8]| {
+        // With their lengths, so that no text passes into the next.
+        for part in [name.as_bytes(), bytes] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+    };
+    add("job", text.as_bytes());
+    add("create", job.target.create.as_bytes());
+    match &job.clean.with {
+        CleanWith::Sql { query, .. } => add("sql", query.as_bytes()),
+        CleanWith::Python { .. } => {
+            for path in python_files(&job.folder)? {
+                let name = path.strip_prefix(&job.folder).unwrap_or(&path).to_string_lossy();
+                add(&name, &read(&path)?);
+            }
+        }
+    }
+    if let Some(Truth::Csv(path)) = job.test.as_ref().map(|test| &test.truth) {
+        // One that is not there is the test's affair.
+        add("truth", &fs::read(path).unwrap_or_default());
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// A hash with something more in it.
+pub(super) fn and(hash: &str, more: &str) -> String {
+    hex(&Sha256::digest(format!("{hash}\n{more}")))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Cause> {
+    fs::read(path).map_err(Cause::io(format!("read {}", path.display())))
+}
+
+fn python_files(folder: &Path) -> Result<Vec<PathBuf>, Cause> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let listed = fs::read_dir(&folder).map_err(Cause::io(format!("list {}", folder.display())))?;
+        for entry in listed.flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let is_hidden = name.to_string_lossy().starts_with('.') || name == "__pycache__";
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && !is_hidden => folders.push(path),
+                Ok(_) if path.extension().is_some_and(|extension| extension == "py") => files.push(path),
+                _ => {}
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,209 @@
+//! The tables of a job, as they are. It reads, and changes nothing.
+
+use super::columns::PgColumn;
+use super::job::{Job, TableName};
+use super::session::{JobSession, decode};
+use crate::clients::postgres::PgError;
+use crate::error::Cause;
+use crate::sql;
+
+/// Types whose values have one text each, and are equal where their texts are: what a key may be of.
+const KEY_TYPES: [&str; 10] = [
+    "text",
+    "character varying",
+    "character",
+    "smallint",
+    "integer",
+    "bigint",
+    "date",
+    "boolean",
+    "timestamp without time zone",
+    "timestamp with time zone",
+];
+
+/// What tells, of each row that is read, which transaction wrote it; it goes before the row is cleaned.
+pub const WRITTEN: &str = "xmin::text::bigint";
+
+/// A table as the catalogue knows it.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    pub kind: char,
+    pub may_read: bool,
+    pub is_owner: bool,
+    pub owner: String,
+    pub pages: i64,
+    pub size_bytes: i64,
+    /// What the server estimates; negative: it never looked.
+    pub rows_estimated: f64,
+    pub has_row_security: bool,
+}
+
+/// The source as it is read.
+#[derive(Clone, Debug)]
+pub struct RawTable {
+    pub table: TableName,
+    pub relation: Relation,
+    /// The columns that the cleaning sees.
+    pub columns: Vec<PgColumn>,
+    /// The key's place among them.
+    pub key: usize,
+    /// In brackets.
+    pub condition: String,
+    /// An index that begins with the key.
+    pub index: Option<String>,
+    pub correlation: Option<f64>,
+}
+
+/// Looks at a table; `None`: it is not there.
+pub async fn relation(session: &JobSession, name: &TableName) -> Result<Option<Relation>, PgError> {
+    let what = format!("look at {name}");
+    let row = session.maybe(&what, sql::TRANSFORM_RELATION, &[&name.schema, &name.table]).await?;
+    let relation = row.map(|row| {
+        Ok(Relation {
+            kind: row.try_get::<_, String>(0)?.chars().next().unwrap_or('?'),
+            may_read: row.try_get(1)?,
+            is_owner: row.try_get(2)?,
+            owner: row.try_get(3)?,
+            pages: row.try_get(4)?,
+            size_bytes: row.try_get(5)?,
+            rows_estimated: row.try_get(6)?,
+            has_row_security: row.try_get(7)?,
+        })
+    });
+    relation.transpose().map_err(decode)
+}
+
+/// The columns of a table, in order, each with whether texts that differ are different in it.
+pub async fn columns(session: &JobSession, name: &TableName) -> Result<Vec<(PgColumn, bool)>, PgError> {
+    let what = format!("look at the columns of {name}");
+    let rows = session.all(&what, sql::TRANSFORM_COLUMNS, &[&name.schema, &name.table]).await?;
+    let column = |row: &tokio_postgres::Row| {
+        let column = PgColumn {
+            name: row.try_get(0)?,
+            base: row.try_get(1)?,
+            written: row.try_get(2)?,
+            modifier: row.try_get(3)?,
+            not_null: row.try_get(4)?,
+            has_default: row.try_get(5)?,
+            is_generated: row.try_get(6)?,
+        };
+        Ok((column, row.try_get(7)?))
+    };
+    rows.iter().map(column).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)
+}
+
+impl RawTable {
+    /// Looks at the source of a job, or at another table that has its columns.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] for what is not there, may not be read or cannot be a key.
+    pub async fn look(session: &JobSession, job: &Job, table: &TableName) -> Result<Self, Cause> {
+        let relation = relation(session, table).await?.ok_or_else(|| missing_table(table))?;
+        if !relation.may_read {
+            return Err(Cause::Refused {
+                message: format!("our role may not read {table}"),
+                hint: Some(format!("let its owner, {}, run: grant select on {table} to …;", relation.owner)),
+            });
+        }
+        let there = columns(session, table).await?;
+        let (key, is_deterministic) = column(&there, &job.source.key, table, "key")?;
+        check_key(key, *is_deterministic, table)?;
+        if let Some(changed) = &job.source.changed {
+            column(&there, changed, table, "changed")?;
+            if !"rpm".contains(relation.kind) {
+                return Err(Cause::Refused {
+                    message: format!("changes of {table} cannot be seen: it is no table"),
+                    hint: Some("name the table itself as the source, or leave `changed` out".into()),
+                });
+            }
+        }
+        let mut wanted = Vec::new();
+        match &job.source.columns {
+            None => wanted.extend(there.iter().map(|(column, _)| column.clone())),
+            Some(names) => {
+                for name in names {
+                    wanted.push(column(&there, name, table, "columns")?.0.clone());
+                }
+            }
+        }
+        // Partitions are told apart by it.
+        let place = wanted.iter().position(|column| column.name == job.source.key);
+        let key_place = place.unwrap_or(wanted.len());
+        if place.is_none() {
+            wanted.push(key.clone());
+        }
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&table.schema, &table.table, &job.source.key];
+        let lie = session.maybe("look at the order of the rows", sql::TRANSFORM_KEY, &values).await?;
+        let (index, correlation) = match lie {
+            Some(row) => (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?),
+            None => (None, None),
+        };
+        let condition = job.source.condition.as_deref().unwrap_or("true");
+        Ok(Self {
+            table: table.clone(),
+            relation,
+            columns: wanted,
+            key: key_place,
+            condition: format!("({condition}\n)"),
+            index,
+            correlation,
+        })
+    }
+
+    /// The key's column.
+    pub fn key(&self) -> &PgColumn {
+        &self.columns[self.key]
+    }
+
+    /// Can it be seen which transaction wrote a row?
+    pub fn is_table(&self) -> bool {
+        "rpm".contains(self.relation.kind)
+    }
+
+    /// The expression of the transaction that wrote a row.
+    pub fn written(&self) -> &'static str {
+        if self.is_table() { WRITTEN } else { "0::bigint" }
+    }
+}
+
+fn column<'c>(
+    there: &'c [(PgColumn, bool)],
+    name: &str,
+    table: &TableName,
+    field: &str,
+) -> Result<&'c (PgColumn, bool), Cause> {
+    let names: Vec<_> = there.iter().map(|(column, _)| column.name.as_str()).collect();
+    there.iter().find(|(column, _)| column.name == name).ok_or_else(|| Cause::Refused {
+        message: format!("{table} has no column `{name}`, which `{field}` names"),
+        hint: Some(match super::job::near(name, &names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its columns: {}", names.join(", ")),
+        }),
+    })
+}
+
+/// # Errors
+/// A type in which two values are equal and their texts are not, or the other way round.
+fn check_key(key: &PgColumn, is_deterministic: bool, table: &TableName) -> Result<(), Cause> {
+    let problem = match (KEY_TYPES.contains(&key.base.as_str()), is_deterministic) {
+        (true, true) => return Ok(()),
+        (false, _) => format!("is of type {}", key.written),
+        (true, false) => "has a collation in which different texts are equal".into(),
+    };
+    Err(Cause::Refused {
+        message: format!(
+            "the column {} of {table} {problem}: it cannot be a key, whose values must be equal exactly where their texts are",
+            key.name
+        ),
+        hint: Some(format!("a key is of one of these types: {}", KEY_TYPES.join(", "))),
+    })
+}
+
+/// The error for a table that is not there.
+pub fn missing_table(name: &TableName) -> Cause {
+    Cause::Refused {
+        message: format!("there is no table {name}"),
+        hint: Some("look at the name, its schema and the database of --database-url".into()),
+    }
+}

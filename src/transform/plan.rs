@@ -1,0 +1,345 @@
+//! The plan of a version: the job's tables are looked at, its cleaning is tried, and the partitions go into the ledger. Nothing
+//! else is changed.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::clean::Cleaning;
+use super::columns;
+use super::groups::{self, Group, Partition};
+use super::job::{Job, TableName};
+use super::look::RawTable;
+use super::read::{self, Wanted, key_list};
+use super::rows::{self, CleanColumns, shown_key};
+use super::session::{JobSession, decode};
+use super::versions::{self, NewVersion, Version};
+use super::{sample, target};
+use crate::clients::duckdb::DuckLimits;
+use crate::error::Cause;
+use crate::sql;
+
+/// Rows that lie in another order than the key are read with a page for each.
+const ORDERED: f64 = 0.5;
+/// Bytes that a row takes in a table beside its values.
+const ROW_HEADER: f64 = 28.0;
+
+/// What a plan says.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PlanReport {
+    pub rows: u64,
+    pub partitions: u64,
+    pub groups: u64,
+    pub largest: Vec<(Option<String>, u64)>,
+    /// Rows without a key, with an empty one, and keys with blanks around them.
+    pub null_rows: u64,
+    pub empty_rows: u64,
+    pub padded: Vec<String>,
+    pub pages: i64,
+    pub size_bytes: i64,
+    pub index: Option<String>,
+    pub correlation: Option<f64>,
+    pub split: u64,
+    pub sample_rows: u64,
+    pub rows_per_s: Option<f64>,
+    pub expected_s: Option<f64>,
+    /// The version that is built, and the log of its writing.
+    pub version_bytes: Option<u64>,
+    pub wal_bytes: Option<u64>,
+    pub old_bytes: i64,
+    /// What the server had counted of changes of the source before it was looked at.
+    pub changes: i64,
+    pub warnings: Vec<String>,
+}
+
+/// Gives the version that works on this text of the job; plans it if there is none. The second value: it was planned now.
+///
+/// # Errors
+/// [`Cause::Refused`] with what stands in the way; nothing is changed then.
+pub async fn ensure(
+    session: &JobSession,
+    job: &Job,
+    options: &PlanOptions<'_>,
+) -> Result<(Version, bool), Cause> {
+    // Whoever has the lock may sleep: it is asked for only where it is needed.
+    if let Some(version) = versions::current(session, job, options.anew).await? {
+        return Ok((version, false));
+    }
+    let lock = versions::lock_name(session, &job.name);
+    session
+        .transaction("plan the job", async {
+            session.execute("wait for another plan of the job", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
+            if let Some(version) = versions::current(session, job, options.anew).await? {
+                return Ok((version, false));
+            }
+            plan(session, job, options).await?;
+            let planned = versions::newest(session, &job.name).await?;
+            Ok((planned.expect("it was just written"), true))
+        })
+        .await
+}
+
+/// How a version is to be made.
+pub struct PlanOptions<'o> {
+    pub in_place: bool,
+    pub anew: bool,
+    /// Another connection, which looks: its snapshot is not kept while the ledger is written.
+    pub looking: &'o JobSession,
+    pub folder: &'o Path,
+    pub limits: DuckLimits,
+}
+
+async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Result<(), Cause> {
+    let looking = options.looking;
+    let raw = RawTable::look(looking, job, &job.source.table).await?;
+    let version_table = match options.in_place {
+        true => job.target.table.table.clone(),
+        false => free_name(looking, job).await?,
+    };
+    let table = TableName { schema: job.target.table.schema.clone(), table: version_table.clone() };
+    let clean = target::look(looking, job, &raw, &table, options.in_place).await?;
+    let mut cleaning = try_cleaning(job, options, &raw, &clean)?;
+
+    let mut report = PlanReport { changes: changes(looking, &raw).await?, ..PlanReport::default() };
+    let partitions = partitions(looking, &raw).await?;
+    let mut packed = groups::pack(&partitions, job.source.group_rows);
+    report.split = split_giants(looking, job, &raw, &partitions, &mut packed, options.in_place).await?;
+    describe(&mut report, &raw, &partitions, &packed);
+    if let Some(old) = super::look::relation(looking, &job.target.table).await? {
+        report.old_bytes = old.size_bytes;
+    }
+    try_sample(looking, job, &raw, &clean, &mut cleaning, &partitions, &mut report).await?;
+    warn(&mut report, job, &raw);
+    let new = NewVersion {
+        version_id: Uuid::now_v7(),
+        job,
+        version_table,
+        is_in_place: options.in_place,
+        key_type: raw.key().cast(),
+        plan: &json!(report),
+        partitions: &partitions,
+        groups: &packed,
+    };
+    versions::write(session, &new).await
+}
+
+/// The name of the version's table. One of that name that is there is left from a version that was given up.
+async fn free_name(looking: &JobSession, job: &Job) -> Result<String, Cause> {
+    let name = job.version_table();
+    let table = TableName { schema: job.target.table.schema.clone(), table: name.clone() };
+    match super::look::relation(looking, &table).await? {
+        None => Ok(name),
+        Some(_) => Err(Cause::Refused {
+            message: format!(
+                "there is a table {table} already: an earlier attempt at this version, or somebody else's"
+            ),
+            hint: Some(format!("merganser transform drop {} removes what is ours", job.folder.display())),
+        }),
+    }
+}
+
+/// Finds errors of the cleaning without any row, and columns that do not match.
+fn try_cleaning(
+    job: &Job,
+    options: &PlanOptions<'_>,
+    raw: &RawTable,
+    clean: &CleanColumns,
+) -> Result<Cleaning, Cause> {
+    let refused =
+        |words: String| Cause::Refused { message: format!("the cleaning cannot be: {words}"), hint: None };
+    let schemas = (&columns::schema(&raw.columns), &columns::schema(&clean.columns));
+    let mut cleaning = Cleaning::open(job, options.folder, options.limits, schemas)
+        .map_err(|error| refused(error.to_string()))?;
+    let out = cleaning.columns().map_err(|error| refused(error.to_string()))?;
+    clean.matched(&out).map_err(refused)?;
+    Ok(cleaning)
+}
+
+/// What the server has counted of changes so far.
+pub async fn changes(session: &JobSession, raw: &RawTable) -> Result<i64, Cause> {
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&raw.table.schema, &raw.table.table];
+    let row = session.maybe("look for changes of the source", sql::TRANSFORM_CHANGES, &values).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose().map_err(decode)?.unwrap_or(0))
+}
+
+/// All partitions, the largest first.
+pub async fn partitions(session: &JobSession, raw: &RawTable) -> Result<Vec<Partition>, Cause> {
+    let variables = [
+        ("schema", raw.table.schema.as_str()),
+        ("table", &raw.table.table),
+        ("key", &raw.key().name),
+        ("condition", &raw.condition),
+        ("written", raw.written()),
+    ];
+    let text = sql::render(sql::TRANSFORM_PARTITIONS, &variables);
+    let rows = session.query(&format!("count the partitions of {}", raw.table), &text).await?;
+    let partition = |row: &tokio_postgres::Row| {
+        let rows: i64 = row.try_get(1)?;
+        Ok(Partition { key: row.try_get(0)?, rows: rows.unsigned_abs(), fingerprint: row.try_get(2)? })
+    };
+    Ok(rows.iter().map(partition).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
+}
+
+/// Splits what is giant, where each row is cleaned by itself; gives how many were split. In place the rows of a partition are
+/// replaced at once.
+async fn split_giants(
+    looking: &JobSession,
+    job: &Job,
+    raw: &RawTable,
+    partitions: &[Partition],
+    packed: &mut Vec<Group>,
+    in_place: bool,
+) -> Result<u64, Cause> {
+    let mut split = 0;
+    if !job.clean.row_wise || in_place || raw.relation.kind != 'r' {
+        return Ok(0);
+    }
+    for (place, partition) in partitions.iter().enumerate() {
+        if !groups::is_giant(partition, job.source.group_rows) {
+            break;
+        }
+        if let Some(pages) = pages(looking, raw, &partition.key).await? {
+            groups::split(packed, place, partition.rows, pages, job.source.group_rows);
+            split += 1;
+        }
+    }
+    Ok(split)
+}
+
+async fn pages(
+    looking: &JobSession,
+    raw: &RawTable,
+    key: &Option<String>,
+) -> Result<Option<(i64, i64)>, Cause> {
+    let (keys, with_null) = key_list(std::slice::from_ref(key));
+    let variables = [
+        ("schema", raw.table.schema.as_str()),
+        ("table", &raw.table.table),
+        ("key", &raw.key().name),
+        ("key_type", raw.key().cast()),
+        ("keys", &keys),
+        ("with_null", with_null),
+        ("condition", &raw.condition),
+    ];
+    let rows =
+        looking.query("look where a giant lies", &sql::render(sql::TRANSFORM_PAGES, &variables)).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (first, end): (Option<i64>, Option<i64>) =
+        (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+    Ok(first.zip(end))
+}
+
+fn describe(report: &mut PlanReport, raw: &RawTable, partitions: &[Partition], packed: &[Group]) {
+    let rows_of = |wanted: Option<&str>| {
+        partitions.iter().find(|partition| partition.key.as_deref() == wanted).map_or(0, |found| found.rows)
+    };
+    report.rows = partitions.iter().map(|partition| partition.rows).sum();
+    report.partitions = partitions.len() as u64;
+    report.groups = packed.len() as u64;
+    report.largest =
+        partitions.iter().take(5).map(|partition| (partition.key.clone(), partition.rows)).collect();
+    (report.null_rows, report.empty_rows) = (rows_of(None), rows_of(Some("")));
+    let keys = partitions.iter().filter_map(|partition| partition.key.as_deref());
+    report.padded = keys.filter(|key| key.trim() != *key).take(20).map(str::to_owned).collect();
+    (report.pages, report.size_bytes) = (raw.relation.pages, raw.relation.size_bytes);
+    (report.index, report.correlation) = (raw.index.clone(), raw.correlation);
+}
+
+/// Cleans some partitions, together and one by one: a difference says that the cleaning looks across partitions.
+async fn try_sample(
+    looking: &JobSession,
+    job: &Job,
+    raw: &RawTable,
+    clean: &CleanColumns,
+    cleaning: &mut Cleaning,
+    partitions: &[Partition],
+    report: &mut PlanReport,
+) -> Result<(), Cause> {
+    let keys = sample::pick(partitions, job.source.group_rows);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let start = Instant::now();
+    let failed = |error: read::ReadError| Cause::Refused { message: error.to_string(), hint: None };
+    let found = read::read(looking, raw, &Wanted { keys: &keys, pages: None }).await.map_err(failed)?;
+    let together = job.clean.grouped && cleaning.takes_several();
+    let cleaned = tokio::task::block_in_place(|| {
+        let cleaned = rows::clean(cleaning, together, clean, raw, &keys, &found.batches)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let difference = match together && keys.len() > 1 {
+            true => sample::difference(cleaning, clean, raw, &keys, &found.batches, &cleaned)?,
+            false => None,
+        };
+        Ok::<_, rows::GroupError>((cleaned, seconds, difference))
+    });
+    // A sample that cannot be cleaned is no reason to refuse: its partitions fail, and the others go on.
+    let (cleaned, seconds, difference) = match cleaned {
+        Ok(cleaned) => cleaned,
+        Err(error) => {
+            report.warnings.push(format!("the sample ({}) cannot be cleaned: {error}", rows::name(&keys)));
+            return Ok(());
+        }
+    };
+    if let Some(key) = difference {
+        return Err(Cause::Refused {
+            message: format!(
+                "the cleaning gives other rows for the partition {} when it sees others beside it",
+                shown_key(key.as_deref())
+            ),
+            hint: Some(format!(
+                "what looks across rows says `partition by {}`; or give it one partition at a time: [clean] grouped = false",
+                job.source.key
+            )),
+        });
+    }
+    let read: u64 = found.counted.iter().map(|counted| counted.rows).sum();
+    report.sample_rows = read;
+    if read > 0 {
+        let row_bytes = cleaned.encoded.text.len() as f64 / read as f64
+            + ROW_HEADER * cleaned.encoded.rows as f64 / read as f64;
+        let version_bytes = (row_bytes * report.rows as f64) as u64;
+        (report.version_bytes, report.wal_bytes) = (Some(version_bytes), Some(version_bytes));
+        if seconds > 0.0 {
+            // Writing takes about as long as reading and cleaning.
+            let rows_per_s = read as f64 / seconds / 2.0;
+            (report.rows_per_s, report.expected_s) =
+                (Some(rows_per_s), Some(report.rows as f64 / rows_per_s));
+        }
+    }
+    Ok(())
+}
+
+fn warn(report: &mut PlanReport, job: &Job, raw: &RawTable) {
+    let mut warnings = Vec::new();
+    if raw.index.is_none() && report.groups > 1 {
+        warnings.push(format!(
+            "no index of {} begins with {}: each of the {} groups reads the whole table; create index concurrently on {} ({});",
+            raw.table, job.source.key, report.groups, raw.table, job.source.key
+        ));
+    } else if raw.correlation.is_some_and(|correlation| correlation.abs() < ORDERED) && report.groups > 1 {
+        warnings.push(format!(
+            "the rows lie in another order than {}: each row may cost a page of the {} that the table has; cluster {} using {} puts \
+             them in order",
+            job.source.key,
+            report.pages,
+            raw.table,
+            raw.index.as_deref().unwrap_or("an index")
+        ));
+    }
+    if raw.correlation.is_none() && raw.is_table() {
+        warnings.push(format!("the order of the rows is not known: analyze {};", raw.table));
+    }
+    if !raw.is_table() {
+        warnings.push(format!(
+            "changes of {} while it is read are seen only where numbers of rows change",
+            raw.table
+        ));
+    }
+    if raw.relation.has_row_security {
+        warnings.push(format!("{} has row security: rows that our role may not see are an error", raw.table));
+    }
+    report.warnings.extend(warnings);
+}

@@ -1,0 +1,80 @@
+//! Why a partition has not been cleaned.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::words;
+
+/// A partition that was not cleaned, or a process that cannot clean.
+#[derive(Debug, thiserror::Error)]
+pub enum PythonError {
+    #[error("cannot start {}: {source}", .interpreter.display())]
+    NotStarted { interpreter: PathBuf, source: std::io::Error },
+    /// The function says no; the process goes on.
+    #[error("{error}")]
+    Raised { error: String, traceback: String },
+    /// It was ended because it had more memory than it may.
+    #[error("it took {} of memory, and {} are its share", words::size(*.peak_bytes), words::size(*.limit_bytes))]
+    Memory { limit_bytes: u64, peak_bytes: u64 },
+    /// It ended by itself.
+    #[error("the Python process is gone: {how}")]
+    Lost { how: String },
+    #[error("the Python process said something that is no answer")]
+    NotAnAnswer { source: serde_json::Error },
+    #[error("the rows cannot be handed to Python, or taken from it")]
+    Arrow {
+        #[from]
+        source: arrow::error::ArrowError,
+    },
+}
+
+/// The signal that nobody can catch.
+const SIGKILL: i32 = 9;
+const KILLED: &str = "it was killed (signal 9)";
+
+impl PythonError {
+    pub(super) fn not_a_frame(source: serde_json::Error) -> Self {
+        Self::NotAnAnswer { source }
+    }
+
+    /// Is a new process needed?
+    pub fn is_dead(&self) -> bool {
+        !matches!(self, Self::Raised { .. })
+    }
+
+    pub(super) fn is_kill(&self) -> bool {
+        matches!(self, Self::Lost { how } if how == KILLED)
+    }
+
+    /// Where in the function it happened, with the lines of its files; empty if it is no exception.
+    pub fn traceback(&self) -> &str {
+        match self {
+            Self::Raised { traceback, .. } => traceback,
+            _ => "",
+        }
+    }
+}
+
+/// What became of a process whose streams are at their end.
+pub(super) async fn ended(
+    process: &mut tokio::process::Child,
+    error: std::io::Error,
+    last_line: String,
+) -> PythonError {
+    // The streams can be closed before the process is.
+    let status = tokio::time::timeout(Duration::from_secs(5), process.wait()).await;
+    let how = match status {
+        Ok(Ok(status)) => match (status.signal(), status.code()) {
+            (Some(SIGKILL), _) => return PythonError::Lost { how: KILLED.into() },
+            (Some(11), _) => "it was ended by a segmentation fault (signal 11)".into(),
+            (Some(signal), _) => format!("it was ended by signal {signal}"),
+            (None, code) => format!("it ended with exit code {}", code.unwrap_or(-1)),
+        },
+        _ => error.to_string(),
+    };
+    match last_line.is_empty() {
+        true => PythonError::Lost { how },
+        false => PythonError::Lost { how: format!("{how}; its last line was: {last_line}") },
+    }
+}

@@ -1,0 +1,290 @@
+# Runs one cleaning function, partition after partition, for the program that started it.
+#
+# Standard input and output carry frames: the length of a JSON header (4 bytes, little endian), the header, the length of a
+# body (8 bytes), the body, an Arrow stream. The first frame says what to load; each further one is a partition. Whatever the
+# function prints goes to standard error. When standard input ends, so does this process, whatever it is doing: nobody waits
+# for what it makes.
+
+import importlib
+import json
+import os
+import queue
+import struct
+import sys
+import threading
+import traceback
+import warnings
+
+requests = queue.SimpleQueue()
+
+
+def take_streams():
+    """Keeps both streams for frames alone, and gives the function others: nothing to read, and the log to write to."""
+    frames_in, frames_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    return frames_in, frames_out
+
+
+def read_requests(frames_in):
+    """Hands requests to the main thread; ends the process when there can be no more."""
+    try:
+        while length := frames_in.read(4):
+            header = json.loads(frames_in.read(struct.unpack("<I", length)[0]))
+            body = frames_in.read(struct.unpack("<Q", frames_in.read(8))[0])
+            requests.put((header, body))
+    finally:
+        os._exit(0)
+
+
+def answer(frames_out, header, body=b""):
+    header = json.dumps(header).encode()
+    frames_out.write(struct.pack("<I", len(header)))
+    frames_out.write(header)
+    frames_out.write(struct.pack("<Q", len(body)))
+    frames_out.write(body)
+    frames_out.flush()
+
+
+class Refused(Exception):
+    """What is said in one sentence, without a traceback."""
+
+
+def describe(error):
+    """What an exception says, and where in the user's files it happened: our own frames say nothing to a reader."""
+    if isinstance(error, Refused):
+        return {"error": str(error), "traceback": ""}
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == main.__code__.co_filename:
+        frames = frames.tb_next
+    text = "".join(traceback.format_exception(type(error), error, frames))
+    last = traceback.format_exception_only(type(error), error)[-1].strip()
+    return {"error": last[:2000], "traceback": text[-20000:]}
+
+
+def load(start):
+    """The function, after its module was imported from the job's folder."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise Refused(f"{sys.executable} has no pandas ({error}): {sys.executable} -m pip install pandas pyarrow") from None
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise Refused(f"{sys.executable} has no pyarrow ({error}): {sys.executable} -m pip install pyarrow") from None
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, start["folder"])
+    module = importlib.import_module(start["module"])
+    function = getattr(module, start["function"], None)
+    if not callable(function):
+        there = ", ".join(sorted(name for name, value in vars(module).items() if callable(value) and name[0] != "_"))
+        raise Refused(f"{start['module']}.py has no function {start['function']} (it has: {there or 'none'})")
+    versions = {"python": sys.version.split()[0], "pandas": pandas.__version__, "pyarrow": pyarrow.__version__}
+    return function, versions
+
+
+def imported(folder):
+    """Files of the folder that have been imported so far, relative to it."""
+    folder = os.path.realpath(folder)
+    found = set()
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and os.path.realpath(path).startswith(folder + os.sep):
+            found.add(os.path.relpath(os.path.realpath(path), folder))
+    return sorted(found)
+
+
+# --- what the function sees ------------------------------------------------------------------------
+
+
+def frame_of(table, types):
+    """The frame that `pandas.read_sql` gives, but for integers with NULL (`Int64`), numerics (`Decimal`) and times with a
+    zone (`datetime64[us, UTC]`)."""
+    import decimal
+
+    import pandas
+    import pyarrow
+
+    frame = pandas.DataFrame(index=pandas.RangeIndex(table.num_rows))
+    columns = {}
+    for name, column in zip(table.column_names, table.columns):
+        kind = types[name]
+        if kind in BITS:
+            column = column.cast(pyarrow.int64())
+            columns[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get if column.null_count else None)
+        elif kind.startswith("numeric"):
+            values = [None if value is None else decimal.Decimal(str(value)) for value in column.to_pylist()]
+            columns[name] = pandas.Series(values, dtype=object)
+        elif kind in ("json", "jsonb"):
+            values = [None if value is None else json.loads(value) for value in column.to_pylist()]
+            columns[name] = pandas.Series(values, dtype=object)
+        elif kind == "timestamp with time zone":
+            columns[name] = column.cast(pyarrow.timestamp("us", "UTC")).to_pandas()
+        elif kind.startswith("timestamp"):
+            columns[name] = column.cast(pyarrow.timestamp("us")).to_pandas()
+        else:
+            columns[name] = column.to_pandas()
+    return pandas.DataFrame(columns, index=frame.index, columns=table.column_names)
+
+
+# --- what comes back -------------------------------------------------------------------------------
+
+
+def table_of(frame, types):
+    """An Arrow table of the frame, each column as the target has it; what does not fit is named by column and row."""
+    import pandas
+    import pyarrow
+
+    if not isinstance(frame, pandas.DataFrame):
+        raise Refused(f"the function gave {type(frame).__name__}, and a DataFrame is wanted")
+    names = list(frame.columns)
+    for name in names:
+        if not isinstance(name, str):
+            raise Refused(f"the frame has a column {name!r}, which is no text")
+        if names.count(name) > 1:
+            raise Refused(f"the frame has the column {name} twice")
+    columns = {}
+    for name in names:
+        try:
+            columns[name] = column_of(frame[name], name, types.get(name, "text"))
+        except (pyarrow.ArrowException, OverflowError, UnicodeError) as error:
+            raise Refused(f"{name} does not fit into {types.get(name, 'text')}: {error}") from None
+    return pyarrow.table(columns)
+
+
+BITS = {"smallint": 15, "integer": 31, "bigint": 63}
+
+
+def column_of(series, name, kind):
+    import pandas
+    import pyarrow
+
+    series = series.reset_index(drop=True)
+    if isinstance(series.dtype, pandas.CategoricalDtype):
+        series = series.astype(series.cat.categories.dtype if series.notna().all() else object)
+    if kind in BITS and pandas.api.types.is_integer_dtype(series.dtype):
+        if len(series) and series.notna().any():
+            check_range(int(series.min()), name, kind)
+            check_range(int(series.max()), name, kind)
+        return pyarrow.array(series, pyarrow.int64(), from_pandas=True)
+    if kind in ("real", "double precision") and pandas.api.types.is_numeric_dtype(series.dtype):
+        return pyarrow.array(series, pyarrow.float64(), from_pandas=True)
+    if kind == "boolean" and pandas.api.types.is_bool_dtype(series.dtype):
+        return pyarrow.array(series, pyarrow.bool_(), from_pandas=True)
+    if kind.startswith("timestamp") and pandas.api.types.is_datetime64_any_dtype(series.dtype):
+        if (series.dt.tz is not None) != (kind == "timestamp with time zone"):
+            zone = "has a time zone" if series.dt.tz is not None else "has no time zone"
+            raise Refused(f"{name} {zone}, and the target's is {kind}")
+        values = pyarrow.array(series, from_pandas=True)
+        return values.cast(pyarrow.timestamp("us", "UTC" if series.dt.tz is not None else None))
+    if kind.startswith(("text", "character")) and not kind.endswith("[]") and pandas.api.types.infer_dtype(series) in ("string", "empty"):
+        return pyarrow.array(series, pyarrow.string(), from_pandas=True)
+    return pyarrow.array([text_of(value, name, row, kind) for row, value in enumerate(series)], pyarrow.string())
+
+
+def text_of(value, name, row, kind):
+    """A value as PostgreSQL reads it; None for what is missing."""
+    import datetime
+
+    import numpy
+
+    if isinstance(value, numpy.generic):
+        value = value.item()
+    if is_missing(value):
+        return None
+    if kind in ("json", "jsonb"):
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and kind in BITS:
+        if not value.is_integer():
+            raise Refused(f"{name} of row {row} is {value!r}, and the target's is {kind}")
+        value = int(value)
+    if isinstance(value, int) and kind in BITS:
+        check_range(value, name, kind)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if isinstance(value, datetime.datetime):
+        if kind == "date" and value.time() != datetime.time():
+            raise Refused(f"{name} of row {row} is {value}, and the target's is date")
+        return str(value.date()) if kind == "date" else value.isoformat(sep=" ")
+    if isinstance(value, (list, tuple, set, numpy.ndarray)) and kind.endswith("[]"):
+        return array_text(value, name, row, kind)
+    if isinstance(value, (list, tuple, set, dict, numpy.ndarray)):
+        raise Refused(f"{name} of row {row} is a {type(value).__name__}, and the target's is {kind}")
+    return str(value)
+
+
+def check_range(value, name, kind):
+    if not -(2 ** BITS[kind]) <= value < 2 ** BITS[kind]:
+        raise Refused(f"{name} has the value {value}, which does not fit into {kind}")
+
+
+def array_text(values, name, row, kind):
+    """An array as PostgreSQL writes it, of one dimension or more."""
+    items = []
+    for value in values:
+        if isinstance(value, (list, tuple, set)) or type(value).__name__ == "ndarray":
+            items.append(array_text(value, name, row, kind))
+            continue
+        text = text_of(value, name, row, kind.removesuffix("[]"))
+        items.append("NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    return "{" + ",".join(items) + "}"
+
+
+def is_missing(value):
+    import pandas
+
+    if value is None or value is pandas.NA or value is pandas.NaT:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError, ArithmeticError):
+        return type(value).__name__ == "Decimal" and value.is_nan()
+
+
+def clean(function, header, body, types):
+    import pyarrow
+
+    table = pyarrow.ipc.open_stream(body).read_all()
+    frame = frame_of(table, types["source"])
+    del table
+    made = table_of(function(frame), types["target"])
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, made.schema) as writer:
+        writer.write_table(made)
+    return {"rows": made.num_rows}, sink.getvalue()
+
+
+def main():
+    frames_in, frames_out = take_streams()
+    threading.Thread(target=read_requests, args=(frames_in,), daemon=True).start()
+    start, _ = requests.get()
+    try:
+        function, versions = load(start)
+    except BaseException as error:
+        answer(frames_out, describe(error))
+        return
+    answer(frames_out, {**versions, "files": imported(start["folder"])})
+    warnings.simplefilter("default")
+    while True:
+        header, body = requests.get()
+        try:
+            said, made = clean(function, header, body, start["types"])
+        # Not only errors: a function that calls sys.exit has not cleaned its partition either.
+        except BaseException as error:
+            said, made = describe(error), b""
+        del body
+        sys.stdout.flush()
+        answer(frames_out, {**said, "files": imported(start["folder"])}, made)
+
+
+main()

@@ -1,0 +1,226 @@
+//! Raw rows of partitions, out of PostgreSQL into batches of Arrow.
+
+use std::pin::pin;
+
+use arrow::array::{Int64Array, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::record_batch::RecordBatch;
+use futures_util::StreamExt;
+
+use super::columns::{PgColumn, Wire};
+use super::decode::{DecodeError, Decoder};
+use super::encode::{EncodeError, KeyPlaces};
+use super::look::RawTable;
+use super::session::JobSession;
+use crate::clients::postgres::{self, PgError};
+use crate::sql;
+
+/// The name of a column that no table has: it goes before the rows are cleaned.
+const WRITTEN_BY: &str = "\u{1}written_by";
+
+/// Which rows are read together.
+#[derive(Clone, Debug)]
+pub struct Wanted<'w> {
+    pub keys: &'w [Option<String>],
+    /// The first page, and the one behind the last.
+    pub pages: Option<(i64, i64)>,
+}
+
+/// Rows of several partitions, as they came.
+#[derive(Debug)]
+pub struct RawRows {
+    pub batches: Vec<RecordBatch>,
+    /// Of each key that was asked for.
+    pub counted: Vec<Counted>,
+    pub bytes: u64,
+}
+
+/// What was read of one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    pub rows: u64,
+    /// The sum of the transactions that wrote the rows.
+    pub written: i128,
+}
+
+/// Why rows could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error("rows of {table} cannot be read: {source}")]
+    Decode { table: String, source: DecodeError },
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error("the server gave a row of another partition than it was asked for")]
+    Stray,
+}
+
+/// Reads all rows of these partitions.
+pub async fn read(session: &JobSession, raw: &RawTable, wanted: &Wanted<'_>) -> Result<RawRows, ReadError> {
+    let text = script(raw, wanted);
+    let (batches, bytes) = copy(session, raw, &text).await?;
+    let keys = KeyPlaces::new(wanted.keys.iter().map(Option::as_deref), raw.key().is_padded());
+    let mut counted = vec![Counted::default(); wanted.keys.len()];
+    let mut whole = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let written = batch.column(raw.columns.len()).as_any().downcast_ref::<Int64Array>();
+        let written = written.expect("the last column is a bigint");
+        for (row, place) in keys.places(&batch, raw.key)?.into_iter().enumerate() {
+            let counted = &mut counted[place.ok_or(ReadError::Stray)?];
+            counted.rows += 1;
+            counted.written += i128::from(written.value(row));
+        }
+        whole.push(without_last(&batch));
+    }
+    Ok(RawRows { batches: whole, counted, bytes })
+}
+
+/// Reads a whole table, or some rows of it.
+pub async fn read_all(
+    session: &JobSession,
+    raw: &RawTable,
+    limit: Option<u64>,
+) -> Result<Vec<RecordBatch>, ReadError> {
+    let limit = limit.map_or("null".to_owned(), |limit| limit.to_string());
+    let variables = [
+        ("schema", raw.table.schema.as_str()),
+        ("table", &raw.table.table),
+        ("expressions", &expressions(raw)),
+        ("condition", &raw.condition),
+        ("limit", &limit),
+    ];
+    let (batches, _) = copy(session, raw, &sql::render(sql::TRANSFORM_READ_ALL, &variables)).await?;
+    Ok(batches.iter().map(without_last).collect())
+}
+
+async fn copy(
+    session: &JobSession,
+    raw: &RawTable,
+    text: &str,
+) -> Result<(Vec<RecordBatch>, u64), ReadError> {
+    let what = format!("read {}", raw.table);
+    let stream = session.watch.answer(&what, session.connection.copy_out(text)).await?;
+    let mut stream = pin!(stream.ready_chunks(256));
+    let mut columns = raw.columns.clone();
+    columns.push(written_by());
+    let mut decoder = Decoder::new(&columns);
+    let table = raw.table.to_string();
+    let failed = |source| ReadError::Decode { table: table.clone(), source };
+    while let Some(messages) =
+        session.watch.answers(&what, async { Ok::<_, PgError>(stream.next().await) }).await?
+    {
+        for message in messages {
+            let message = message.map_err(|error| postgres::classify(error, what.as_str()))?;
+            decoder.take(&message).map_err(failed)?;
+        }
+    }
+    let bytes = decoder.bytes;
+    let (_, batches) = decoder.finish().map_err(failed)?;
+    Ok((batches, bytes))
+}
+
+fn written_by() -> PgColumn {
+    PgColumn {
+        name: WRITTEN_BY.into(),
+        base: "bigint".into(),
+        written: "bigint".into(),
+        modifier: -1,
+        not_null: true,
+        has_default: false,
+        is_generated: false,
+    }
+}
+
+fn without_last(batch: &RecordBatch) -> RecordBatch {
+    let columns: Vec<usize> = (0..batch.num_columns() - 1).collect();
+    batch.project(&columns).expect("these columns are there")
+}
+
+/// Columns, those as texts that have no counterpart, and the transaction that wrote the row.
+fn expressions(raw: &RawTable) -> String {
+    let column = |column: &PgColumn| {
+        let name = sql::identifier(&column.name);
+        match column.wire() {
+            Wire::AsText => format!("{name}::text"),
+            // A domain is not sent as what lies below it.
+            _ => format!("{name}::{}", cast(column)),
+        }
+    };
+    let columns = raw.columns.iter().map(column).chain([raw.written().to_owned()]);
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+fn cast(column: &PgColumn) -> String {
+    match column.wire() {
+        Wire::Decimal(digits, scale) => format!("numeric({digits}, {scale})"),
+        _ => column.cast().to_owned(),
+    }
+}
+
+fn script(raw: &RawTable, wanted: &Wanted<'_>) -> String {
+    let (keys, with_null) = key_list(wanted.keys);
+    let columns = expressions(raw);
+    let pages = wanted.pages.map(|(first, end)| (first.to_string(), end.to_string()));
+    let mut variables = vec![
+        ("schema", raw.table.schema.as_str()),
+        ("table", &raw.table.table),
+        ("expressions", &columns),
+        ("key", &raw.key().name),
+        ("key_type", raw.key().cast()),
+        ("keys", &keys),
+        ("with_null", with_null),
+        ("condition", &raw.condition),
+    ];
+    match &pages {
+        None => sql::render(sql::TRANSFORM_READ_BY_KEY, &variables),
+        Some((first, end)) => {
+            variables.extend([("first_page", first.as_str()), ("end_page", end)]);
+            sql::render(sql::TRANSFORM_READ_BY_PAGES, &variables)
+        }
+    }
+}
+
+/// KeyPlaces as the text of an array of PostgreSQL's, and whether NULL is among them.
+pub fn key_list(keys: &[Option<String>]) -> (String, &'static str) {
+    let quote = |key: &String| format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""));
+    let list = keys.iter().flatten().map(quote).collect::<Vec<_>>().join(",");
+    (format!("{{{list}}}"), if keys.contains(&None) { "true" } else { "false" })
+}
+
+/// The rows of each partition by themselves, in the order of the keys.
+pub fn apart(
+    batches: &[RecordBatch],
+    keys: &[Option<String>],
+    raw: &RawTable,
+) -> Result<Vec<Vec<RecordBatch>>, ReadError> {
+    if keys.len() == 1 {
+        return Ok(vec![batches.to_vec()]);
+    }
+    let known = KeyPlaces::new(keys.iter().map(Option::as_deref), raw.key().is_padded());
+    let mut apart = vec![Vec::new(); keys.len()];
+    for batch in batches {
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); keys.len()];
+        for (row, place) in known.places(batch, raw.key)?.into_iter().enumerate() {
+            rows[place.ok_or(ReadError::Stray)?].push(row as u32);
+        }
+        for (partition, rows) in apart.iter_mut().zip(rows).filter(|(_, rows)| !rows.is_empty()) {
+            let some = take_record_batch(batch, &UInt32Array::from(rows));
+            partition.push(some.expect("the rows are of this batch"));
+        }
+    }
+    Ok(apart)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_an_array_whatever_they_hold() {
+        let keys =
+            [Some("a".into()), None, Some("b\"\\,{}".into()), Some(String::new()), Some("NULL".into())];
+        assert_eq!(key_list(&keys), (r#"{"a","b\"\\,{}","","NULL"}"#.into(), "true"));
+        assert_eq!(key_list(&[]), ("{}".into(), "false"));
+    }
+}

@@ -1,0 +1,182 @@
+//! Clean rows of a group: their columns matched by name with the table's, counted by partition, and as COPY takes them.
+
+use arrow::datatypes::Schema;
+use arrow::record_batch::RecordBatch;
+
+use super::clean::{Cleaning, CleaningError};
+use super::columns::PgColumn;
+use super::encode::{self, EncodeError, Encoded, KeyPlaces};
+use super::job::near;
+use super::look::RawTable;
+use super::read::{ReadError, apart};
+
+/// So many values are shown of rows that went astray.
+const SHOWN: usize = 3;
+
+/// The clean table's columns, and which of them carries the key.
+#[derive(Clone, Debug)]
+pub struct CleanColumns {
+    pub columns: Vec<PgColumn>,
+    pub key: String,
+}
+
+/// The rows of a group, ready to be written.
+#[derive(Clone, Debug, Default)]
+pub struct CleanRows {
+    pub encoded: Encoded,
+    /// The columns of the rows, in their order.
+    pub columns: Vec<String>,
+    /// Of each partition.
+    pub rows_out: Vec<u64>,
+}
+
+/// Why a group could not be cleaned, in words for the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum GroupError {
+    #[error(transparent)]
+    Cleaning(#[from] CleaningError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// Rows that the table cannot take, or of another partition.
+    #[error("{0}")]
+    Rows(String),
+}
+
+impl CleanColumns {
+    /// The places of the columns that are written, in the order of the table's columns, each with its name.
+    ///
+    /// # Errors
+    /// In words: a column that the table has not, or one of the table's that must have a value and is not there.
+    pub fn matched(&self, out: &Schema) -> Result<Vec<(usize, String)>, String> {
+        let known: Vec<_> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        for (place, field) in out.fields().iter().enumerate() {
+            let name = field.name();
+            if !known.contains(&name.as_str()) {
+                let near =
+                    near(name, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                return Err(format!(
+                    "the cleaning gives a column `{name}`, which the clean table has not (it has {}){near}",
+                    known.join(", ")
+                ));
+            }
+            if out.fields().iter().take(place).any(|other| other.name() == name) {
+                return Err(format!("the cleaning gives two columns `{name}`"));
+            }
+        }
+        let mut matched = Vec::new();
+        for column in &self.columns {
+            match out.fields().iter().position(|field| field.name() == &column.name) {
+                Some(_) if column.is_generated => {
+                    return Err(format!(
+                        "the clean table makes `{}` by itself: the cleaning may not give it",
+                        column.name
+                    ));
+                }
+                Some(place) => matched.push((place, column.name.clone())),
+                None if column.name == self.key => {
+                    return Err(format!(
+                        "the cleaning does not give `{}`, the key of the clean table",
+                        column.name
+                    ));
+                }
+                None if column.not_null && !column.has_default && !column.is_generated => {
+                    return Err(format!(
+                        "the cleaning does not give `{}`, which must have a value in the clean table",
+                        column.name
+                    ));
+                }
+                None => {}
+            }
+        }
+        Ok(matched)
+    }
+}
+
+/// Cleans the rows of a group: together if the cleaning may see several partitions at once, else one partition after the
+/// other. It blocks.
+pub fn clean(
+    cleaning: &mut Cleaning,
+    together: bool,
+    target: &CleanColumns,
+    raw: &RawTable,
+    keys: &[Option<String>],
+    batches: &[RecordBatch],
+) -> Result<CleanRows, GroupError> {
+    let mut rows = CleanRows { rows_out: vec![0; keys.len()], ..CleanRows::default() };
+    let known = KeyPlaces::new(keys.iter().map(Option::as_deref), raw.key().is_padded());
+    let name = name(keys);
+    if together || keys.len() == 1 {
+        let out = cleaning.clean(&name, batches)?;
+        rows.take(&out, target, &known, None)?;
+        return Ok(rows);
+    }
+    for (place, batches) in apart(batches, keys, raw)?.iter().enumerate() {
+        let out = cleaning.clean(&shown_key(keys[place].as_deref()), batches)?;
+        rows.take(&out, target, &known, Some(place))?;
+    }
+    Ok(rows)
+}
+
+impl CleanRows {
+    /// Takes what came out; `only`: all of it must be of this partition.
+    fn take(
+        &mut self,
+        out: &[RecordBatch],
+        target: &CleanColumns,
+        known: &KeyPlaces,
+        only: Option<usize>,
+    ) -> Result<(), GroupError> {
+        for batch in out.iter().filter(|batch| batch.num_rows() > 0) {
+            let matched = target.matched(&batch.schema()).map_err(GroupError::Rows)?;
+            let (places, names): (Vec<_>, Vec<_>) = matched.into_iter().unzip();
+            if self.columns.is_empty() {
+                self.columns = names;
+            } else if self.columns != names {
+                return Err(GroupError::Rows(
+                    "the cleaning gives other columns for some partitions than for others".into(),
+                ));
+            }
+            let key =
+                batch.schema().index_of(&target.key).expect("the key is among the columns that matched");
+            let mut astray = Vec::new();
+            for (row, place) in known.places(batch, key)?.into_iter().enumerate() {
+                match place.filter(|place| only.is_none_or(|only| only == *place)) {
+                    Some(place) => self.rows_out[place] += 1,
+                    None => astray.push(row),
+                }
+            }
+            if !astray.is_empty() {
+                let shown: Vec<_> =
+                    astray.iter().take(SHOWN).map(|row| encode::shown(batch, key, *row)).collect();
+                return Err(GroupError::Rows(format!(
+                    "{} row(s) came out with a key that no row went in with: {} is {}; a key that is cleaned goes into another \
+                     column",
+                    astray.len(),
+                    target.key,
+                    shown.join(", ")
+                )));
+            }
+            encode::encode(batch, &places, &mut self.encoded)?;
+        }
+        Ok(())
+    }
+}
+
+/// A key as it is shown.
+pub fn shown_key(key: Option<&str>) -> String {
+    match key {
+        None => "NULL".into(),
+        Some(key) => format!("`{key}`"),
+    }
+}
+
+/// The partitions of a group in a few words.
+pub fn name(keys: &[Option<String>]) -> String {
+    let first = keys.first().map_or_else(String::new, |key| shown_key(key.as_deref()));
+    match keys.len() {
+        0 | 1 => first,
+        more => format!("{first} and {} more", more - 1),
+    }
+}

@@ -1,0 +1,86 @@
+//! How far a version is, and a person's word on it: pause, go on, try again, drop.
+
+use serde_json::Value;
+
+use super::job::TableName;
+use super::session::{JobSession, decode};
+use super::versions::{self, Version};
+use crate::error::Cause;
+use crate::sql;
+
+/// How far a version is: a JSON object.
+pub async fn status(session: &JobSession, version: &Version) -> Result<Value, Cause> {
+    let row = session.maybe("look how far it is", sql::TRANSFORM_STATUS, &[&version.version_id]).await?;
+    let row = row.ok_or_else(|| Cause::Refused {
+        message: "the version was removed from the ledger meanwhile".into(),
+        hint: None,
+    })?;
+    Ok(row.try_get(0).map_err(decode)?)
+}
+
+/// The version of a job that is being made, or else the one in place.
+///
+/// # Errors
+/// [`Cause::Refused`] if there is neither.
+pub async fn newest(session: &JobSession, job: &str) -> Result<Version, Cause> {
+    versions::newest(session, job).await?.ok_or_else(|| Cause::Refused {
+        message: format!("no version of the job {job} is planned"),
+        hint: Some("merganser transform plan JOB".into()),
+    })
+}
+
+/// Workers end after the groups that they are at (`to` is `paused`), or may go on (`open`).
+///
+/// # Errors
+/// [`Cause::Refused`] if the version is in another state.
+pub async fn set_state(session: &JobSession, version: &Version, to: &str) -> Result<(), Cause> {
+    let from = if to == "paused" { "open" } else { "paused" };
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&version.version_id, &from, &to];
+    match session.maybe("note it", sql::TRANSFORM_SET_STATE, &values).await? {
+        Some(_) => Ok(()),
+        None => Err(Cause::Refused {
+            message: format!("version {} is {}, not {from}", versions::short(&version.hash), version.state),
+            hint: Some("merganser transform status JOB".into()),
+        }),
+    }
+}
+
+/// Poison partitions wait again; gives how many groups.
+pub async fn retry(session: &JobSession, version: &Version) -> Result<u64, Cause> {
+    Ok(session.execute("try again", sql::TRANSFORM_RETRY, &[&version.version_id]).await?)
+}
+
+/// Gives up the version that is being made, if there is one; else removes the tables that versions in place have left
+/// behind. Gives the tables that went.
+pub async fn remove(session: &JobSession, job: &str) -> Result<Vec<String>, Cause> {
+    let lock = versions::lock_name(session, job);
+    session
+        .transaction("remove what is not needed", async {
+            session.run("limit the wait for locks", "set local lock_timeout = '10s'").await?;
+            session.execute("wait for a worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
+            let open = versions::newest(session, job).await?.filter(Version::is_open);
+            let is_open = open.is_some();
+            if let Some(version) = open {
+                session.all("give the version up", sql::TRANSFORM_GIVE_UP, &[&version.version_id]).await?;
+            }
+            let mut removed = Vec::new();
+            for row in session.all("look for tables", sql::TRANSFORM_LEFT_TABLES, &[&job]).await? {
+                let table = TableName {
+                    schema: row.try_get(0).map_err(decode)?,
+                    table: row.try_get(1).map_err(decode)?,
+                };
+                let is_old: bool = row.try_get(3).map_err(decode)?;
+                // The one that was in place stays as long as another is being made.
+                if is_old && is_open {
+                    continue;
+                }
+                let variables = [("schema", table.schema.as_str()), ("table", &table.table)];
+                session
+                    .run(&format!("drop {table}"), &sql::render(sql::TRANSFORM_DROP_TABLE, &variables))
+                    .await?;
+                removed.push(table.to_string());
+            }
+            Ok(removed)
+        })
+        .await
+}

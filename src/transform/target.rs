@@ -1,0 +1,190 @@
+//! The clean table: whether a version of it can be made and take its place, and how it is made.
+
+use super::columns::PgColumn;
+use super::job::{Job, TableName};
+use super::look::{self, RawTable, missing_table};
+use super::rows::CleanColumns;
+use super::session::{JobSession, decode};
+use crate::clients::postgres::PgError;
+use crate::error::Cause;
+use crate::sql;
+
+/// How long the making of a table waits for locks on what it refers to.
+const LOCK_TIMEOUT: &str = "set local lock_timeout = '5s'";
+
+/// The script of a job that makes the table of a version.
+pub fn create_script(job: &Job, table: &TableName) -> String {
+    job.target
+        .create
+        .replace(":\"schema\"", &sql::identifier(&table.schema))
+        .replace(":\"table\"", &sql::identifier(&table.table))
+        .replace(":'schema'", &sql::literal(&table.schema))
+        .replace(":'table'", &sql::literal(&table.table))
+}
+
+/// Looks whether the clean table can be made or filled, and gives its columns. What is made on trial is rolled back.
+///
+/// # Errors
+/// [`Cause::Refused`] with all that stands in the way.
+pub async fn look(
+    session: &JobSession,
+    job: &Job,
+    raw: &RawTable,
+    version: &TableName,
+    in_place: bool,
+) -> Result<CleanColumns, Cause> {
+    let name = &job.target.table;
+    let there = look::relation(session, name).await?;
+    let columns = match (&there, in_place) {
+        (None, true) => {
+            return Err(Cause::Refused {
+                message: format!("there is no table {name} whose partitions could be replaced in place"),
+                hint: Some("without --in-place it is made".into()),
+            });
+        }
+        (Some(relation), _) if relation.kind != 'r' => {
+            return Err(Cause::Refused {
+                message: format!("{name} is {}, and no table of its own", kind(relation.kind)),
+                hint: Some("name another target; what is there stays as it is".into()),
+            });
+        }
+        (Some(relation), _) if !relation.is_owner => {
+            return Err(Cause::Refused {
+                message: format!(
+                    "{name} belongs to {}: our role may not put another table into its place",
+                    relation.owner
+                ),
+                hint: Some(format!(
+                    "work as {}, or let it run: alter table {name} owner to …;",
+                    relation.owner
+                )),
+            });
+        }
+        (_, true) => look::columns(session, name).await?,
+        (there, false) => {
+            if there.is_some() {
+                refuse_obstacles(session, name).await?;
+            }
+            refuse_schema(session, name).await?;
+            let tried: Result<_, Cause> = session
+                .transaction("try the script that makes the clean table", async {
+                    Err::<(), _>(Tried(make_and_look(session, job, version).await))
+                })
+                .await
+                .map_or_else(|Tried(found)| found, |()| unreachable!("it is always rolled back"));
+            tried?
+        }
+    };
+    let columns: Vec<PgColumn> = columns.into_iter().map(|(column, _)| column).collect();
+    let key = columns.iter().find(|column| column.name == job.target.key).ok_or_else(|| Cause::Refused {
+        message: format!("the clean table has no column `{}`, its key", job.target.key),
+        hint: Some("[target] key names the column that carries the source's key unchanged".into()),
+    })?;
+    if key.base != raw.key().base {
+        return Err(Cause::Refused {
+            message: format!(
+                "the key is {} in {}, and {} in the clean table: it must be carried unchanged, byte for byte",
+                raw.key().written,
+                raw.table,
+                key.written
+            ),
+            hint: Some("give it the same type, and put what is cleaned of it into another column".into()),
+        });
+    }
+    Ok(CleanColumns { columns, key: job.target.key.clone() })
+}
+
+/// What was found in a transaction that is rolled back in any case.
+struct Tried(Result<Vec<(PgColumn, bool)>, Cause>);
+
+impl From<PgError> for Tried {
+    fn from(error: PgError) -> Self {
+        Self(Err(error.into()))
+    }
+}
+
+async fn make_and_look(
+    session: &JobSession,
+    job: &Job,
+    version: &TableName,
+) -> Result<Vec<(PgColumn, bool)>, Cause> {
+    make(session, job, version).await?;
+    Ok(look::columns(session, version).await?)
+}
+
+/// Makes the table of a version; inside a transaction.
+///
+/// # Errors
+/// What the server says of the script; [`Cause::Refused`] if the script made something else.
+pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Result<(), Cause> {
+    let file = &job.target.create_file;
+    session.run("limit the wait for locks", LOCK_TIMEOUT).await?;
+    session.run(&format!("run {file}"), &create_script(job, version)).await?;
+    match look::relation(session, version).await? {
+        Some(relation) if relation.kind == 'r' => Ok(()),
+        Some(relation) => Err(Cause::Refused {
+            message: format!("{file} makes {} and no table", kind(relation.kind)),
+            hint: None,
+        }),
+        None => Err(Cause::Refused {
+            message: format!("{file} does not make the table that it is told to make"),
+            hint: Some("write :\"schema\".:\"table\" where its name belongs: they stand for the version that is built".into()),
+        }),
+    }
+}
+
+async fn refuse_schema(session: &JobSession, name: &TableName) -> Result<(), Cause> {
+    let row = session.maybe("look at the schema", sql::TRANSFORM_RIGHTS, &[&name.schema]).await?;
+    let may_create = row.map(|row| row.try_get::<_, bool>(0)).transpose().map_err(decode)?;
+    let (message, hint) = match may_create {
+        Some(true) => return Ok(()),
+        None => (format!("there is no schema {}", name.schema), format!("create schema {};", name.schema)),
+        Some(false) => (
+            format!("our role may not make a table in the schema {}", name.schema),
+            format!("let its owner run: grant create on schema {} to …;", name.schema),
+        ),
+    };
+    Err(Cause::Refused { message, hint: Some(hint) })
+}
+
+async fn refuse_obstacles(session: &JobSession, name: &TableName) -> Result<(), Cause> {
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&name.schema, &name.table];
+    let rows = session.all("look what depends on the clean table", sql::TRANSFORM_OBSTACLES, &values).await?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (kind, name): (String, String) =
+            (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+        found.push(format!("{kind} {name}"));
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(Cause::Refused {
+        message: format!(
+            "a table that takes the place of {name} would leave behind what depends on it:\n    {}",
+            found.join("\n    ")
+        ),
+        hint: Some(
+            "drop them and make them again afterwards, or replace the partitions with --in-place".into(),
+        ),
+    })
+}
+
+/// The columns of a version's table that is there.
+pub async fn columns(session: &JobSession, job: &Job, table: &TableName) -> Result<CleanColumns, Cause> {
+    if look::relation(session, table).await?.is_none() {
+        return Err(missing_table(table));
+    }
+    let columns = look::columns(session, table).await?.into_iter().map(|(column, _)| column).collect();
+    Ok(CleanColumns { columns, key: job.target.key.clone() })
+}
+
+fn kind(kind: char) -> &'static str {
+    match kind {
+        'v' => "a view",
+        'm' => "a materialised view",
+        'p' => "a table in partitions of PostgreSQL's",
+        'f' => "a foreign table",
+        _ => "something else",
+    }
+}

@@ -1,0 +1,193 @@
+//! Versions of a job in the ledger.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::groups::{Group, Partition};
+use super::job::Job;
+use super::session::{JobSession, decode};
+use crate::clients::postgres::PgError;
+use crate::error::Cause;
+use crate::sql;
+use crate::system::machine;
+
+/// So many rows go to the ledger with one statement.
+const CHUNK: usize = 5_000;
+
+/// A version as the ledger knows it.
+#[derive(Clone, Debug)]
+pub struct Version {
+    pub version_id: Uuid,
+    pub hash: String,
+    pub state: String,
+    pub version_table: String,
+    pub target_schema: String,
+    pub target_table: String,
+    pub is_in_place: bool,
+    pub old_table: Option<String>,
+    pub plan: Value,
+    pub planned_at: String,
+}
+
+impl Version {
+    /// Is somebody making it, or could somebody?
+    pub fn is_open(&self) -> bool {
+        self.state == "open" || self.state == "paused"
+    }
+
+    /// Something that the plan found.
+    pub fn planned(&self, name: &str) -> &Value {
+        &self.plan[name]
+    }
+}
+
+/// The version of a job that counts: the one that is being made, else the one in place. `None`: there is neither.
+pub async fn newest(session: &JobSession, job: &str) -> Result<Option<Version>, PgError> {
+    let row = session.maybe("look up the job", sql::TRANSFORM_NEWEST, &[&job]).await?;
+    let version = row.map(|row| {
+        Ok(Version {
+            version_id: row.try_get(0)?,
+            hash: row.try_get(1)?,
+            state: row.try_get(2)?,
+            version_table: row.try_get(3)?,
+            target_schema: row.try_get(4)?,
+            target_table: row.try_get(5)?,
+            is_in_place: row.try_get(6)?,
+            old_table: row.try_get(7)?,
+            plan: row.try_get(8)?,
+            planned_at: row.try_get(9)?,
+        })
+    });
+    version.transpose().map_err(decode)
+}
+
+/// What the ledger has of this text of a job; `None`: it needs a plan.
+///
+/// # Errors
+/// [`Cause::Refused`] if a newer text of the job was planned since.
+pub async fn current(session: &JobSession, job: &Job, anew: bool) -> Result<Option<Version>, Cause> {
+    let Some(newest) = newest(session, &job.name).await? else { return Ok(None) };
+    if newest.hash == job.hash {
+        let is_there = newest.is_open() || newest.state == "swapped" && !anew;
+        return Ok(is_there.then_some(newest));
+    }
+    let known = session.maybe("look up the job", sql::TRANSFORM_KNOWN, &[&job.name, &job.hash]).await?;
+    let known: Option<String> = known.map(|row| row.try_get(0)).transpose().map_err(decode)?;
+    // One that somebody dropped is no older one.
+    if anew || known.is_none_or(|state| state == "dropped") {
+        return Ok(None);
+    }
+    Err(Cause::Refused {
+        message: format!(
+            "the job {} was changed: version {} was planned at {}, and {} holds the older {}",
+            job.name,
+            short(&newest.hash),
+            newest.planned_at,
+            job.folder.display(),
+            short(&job.hash)
+        ),
+        hint: Some("bring the folder up to date; to go back to this cleaning: --anew".into()),
+    })
+}
+
+/// The lock under which a job is planned, its table made and put into place.
+pub fn lock_name(session: &JobSession, job: &str) -> String {
+    session.text(&format!(":\"ledger\"/transform/{job}"))
+}
+
+/// The beginning of a hash, as it is shown.
+pub fn short(hash: &str) -> &str {
+    hash.get(..8).unwrap_or(hash)
+}
+
+/// What a plan writes.
+#[derive(Debug)]
+pub struct NewVersion<'n> {
+    pub version_id: Uuid,
+    pub job: &'n Job,
+    pub version_table: String,
+    pub is_in_place: bool,
+    pub key_type: &'n str,
+    pub plan: &'n Value,
+    pub partitions: &'n [Partition],
+    pub groups: &'n [Group],
+}
+
+/// Writes a version with its groups and partitions; the one that was being made is superseded. Inside a transaction.
+pub async fn write(session: &JobSession, new: &NewVersion<'_>) -> Result<(), Cause> {
+    let what = "note the plan";
+    let job = new.job;
+    session.all(what, sql::TRANSFORM_SUPERSEDE, &[&job.name]).await?;
+    let source = job.source.table.to_string();
+    let (target, program) = (&job.target.table, env!("CARGO_PKG_VERSION"));
+    session
+        .execute(
+            what,
+            sql::TRANSFORM_BEGIN,
+            &[
+                &new.version_id,
+                &job.name,
+                &job.hash,
+                &source,
+                &target.schema,
+                &target.table,
+                &new.version_table,
+                &new.is_in_place,
+                &new.key_type,
+                new.plan,
+                &machine::host(),
+                &program,
+            ],
+        )
+        .await?;
+    add(session, new.version_id, new.groups, new.partitions, (1, 0)).await?;
+    Ok(())
+}
+
+/// Adds groups with their partitions, which are numbered on from these numbers.
+pub async fn add(
+    session: &JobSession,
+    version_id: Uuid,
+    groups: &[Group],
+    partitions: &[Partition],
+    (first_group, first_partition): (i32, i32),
+) -> Result<(), PgError> {
+    let what = "note the plan";
+    let numbered: Vec<(i32, &Group)> = (first_group..).zip(groups).collect();
+    for chunk in numbered.chunks(CHUNK) {
+        let numbers: Vec<i32> = chunk.iter().map(|(number, _)| *number).collect();
+        let rows: Vec<i64> = chunk.iter().map(|(_, group)| group.rows as i64).collect();
+        let first: Vec<Option<i64>> =
+            chunk.iter().map(|(_, group)| group.pages.map(|pages| pages.0)).collect();
+        let end: Vec<Option<i64>> = chunk.iter().map(|(_, group)| group.pages.map(|pages| pages.1)).collect();
+        session
+            .execute(what, sql::TRANSFORM_ADD_GROUPS, &[&version_id, &numbers, &rows, &first, &end])
+            .await?;
+    }
+    let members: Vec<_> = numbered
+        .iter()
+        .flat_map(|(number, group)| {
+            group.members.iter().map(move |(place, part)| (*number, group, *place, *part))
+        })
+        .collect();
+    for chunk in members.chunks(CHUNK) {
+        let places: Vec<i32> = chunk.iter().map(|(_, _, place, _)| first_partition + *place as i32).collect();
+        let parts: Vec<i32> = chunk.iter().map(|(_, _, _, part)| *part).collect();
+        let keys: Vec<Option<&str>> =
+            chunk.iter().map(|(_, _, place, _)| partitions[*place].key.as_deref()).collect();
+        let numbers: Vec<i32> = chunk.iter().map(|(number, ..)| *number).collect();
+        let rows = chunk.iter().map(|(_, group, place, _)| match group.pages {
+            Some(_) => group.rows as i64,
+            None => partitions[*place].rows as i64,
+        });
+        let rows: Vec<i64> = rows.collect();
+        session
+            .execute(
+                what,
+                sql::TRANSFORM_ADD_PARTITIONS,
+                &[&version_id, &places, &parts, &keys, &numbers, &rows],
+            )
+            .await?;
+    }
+    Ok(())
+}

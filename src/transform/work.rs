@@ -1,0 +1,424 @@
+//! One worker: it claims a group, reads, cleans and commits it, until nothing is left; then the version takes its place.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::claim::{Claim, Heart, WorkerId};
+use super::clean::Cleaning;
+use super::columns;
+use super::complete::{self, Completed};
+use super::finish::{self, CleanTable, Cost, FinishError, Finished};
+use super::job::{Job, TableName};
+use super::look::{self, RawTable};
+use super::plan::{self, PlanOptions};
+use super::read::{self, ReadError, Wanted};
+use super::rows::{self, CleanColumns, CleanRows};
+use super::session::JobSession;
+use super::target;
+use super::versions::{self, Version};
+use crate::clients::postgres::{PgError, PgUrl};
+use crate::config::TransformConfig;
+use crate::error::Cause;
+use crate::fault;
+use crate::sql;
+use crate::system::background::blocking;
+use crate::system::workspace::Workspace;
+use crate::words::millis;
+
+/// Between two looks whether others have ended.
+const PAUSE: Duration = Duration::from_millis(500);
+/// For so long a server that is gone is waited for.
+const OUTAGE: Duration = Duration::from_secs(300);
+/// Partitions that change again and again while they are done again.
+const ROUNDS: usize = 5;
+
+/// How the work of a worker ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkEnd {
+    /// The version is in place. The name of the table before it, if this worker put it there.
+    InPlace {
+        old: Option<String>,
+    },
+    Poison {
+        groups: i64,
+    },
+    /// The source was changed while it was read.
+    Changed {
+        partitions: usize,
+        example: String,
+    },
+    Paused,
+}
+
+/// A worker with all that it needs for the next group.
+struct Worker<'w> {
+    config: &'w TransformConfig,
+    url: &'w PgUrl,
+    job: &'w Job,
+    id: WorkerId,
+    version: Version,
+    session: JobSession,
+    other: JobSession,
+    raw: Arc<RawTable>,
+    clean: Arc<CleanColumns>,
+    table: CleanTable,
+    /// Not there while it works on another thread.
+    cleaning: Option<Cleaning>,
+    together: bool,
+    behind: i64,
+    rounds: usize,
+    _heart: Heart,
+    _workspace: Workspace,
+}
+
+/// Works until nothing is left to claim. Plans the job if nobody has.
+///
+/// # Errors
+/// What stands in the way of a plan; a version that was superseded or dropped; a server that is gone for minutes.
+pub async fn work(config: &TransformConfig, url: &PgUrl, job: &Job, worker: Uuid) -> Result<WorkEnd, Cause> {
+    let mut open = match begin(config, url, job, worker).await? {
+        Ok(open) => open,
+        Err(end) => return Ok(end),
+    };
+    loop {
+        match open.step().await {
+            Ok(None) => {}
+            Ok(Some(end)) => {
+                // It has no claims any more; only the ledger would not say that it has ended.
+                if let Err(error) = open.id.leave(&open.session, true).await {
+                    tracing::debug!("the end of the worker was not noted: {error}");
+                }
+                return Ok(end);
+            }
+            Err(Cause::Postgres(error)) if is_outage(&error) => open.reconnect(error).await?,
+            Err(error) => {
+                // The claims would wait for the lease to run out.
+                let _ = open.id.leave(&open.session, true).await;
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Makes a worker ready; a connection that is lost meanwhile is made anew, but a server that was never there is not waited for.
+async fn begin<'w>(
+    config: &'w TransformConfig,
+    url: &'w PgUrl,
+    job: &'w Job,
+    worker: Uuid,
+) -> Result<Result<Worker<'w>, WorkEnd>, Cause> {
+    let start = Instant::now();
+    let mut was_there = false;
+    loop {
+        match Worker::open(config, url, job, worker).await {
+            Err(Cause::Postgres(error)) if is_outage(&error) && start.elapsed() < OUTAGE => {
+                was_there |= matches!(error, PgError::ConnectionLost(_));
+                if !was_there {
+                    return Err(error.into());
+                }
+                tracing::warn!("the connection is lost, and made anew: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Gives the claims of a worker back that is told to stop, over a new connection: its own is in the middle of something.
+pub async fn leave(config: &TransformConfig, url: &PgUrl, worker: Uuid) -> Result<(), Cause> {
+    let session = JobSession::open(url, &config.database, "transform").await?;
+    WorkerId { worker, version: Uuid::nil() }.leave(&session, true).await?;
+    Ok(())
+}
+
+/// May it work again in a moment?
+fn is_outage(error: &PgError) -> bool {
+    matches!(error, PgError::ConnectionLost(_) | PgError::Unreachable(_) | PgError::TooMany(_))
+}
+
+impl<'w> Worker<'w> {
+    async fn open(
+        config: &'w TransformConfig,
+        url: &'w PgUrl,
+        job: &'w Job,
+        worker: Uuid,
+    ) -> Result<Result<Self, WorkEnd>, Cause> {
+        let workspace = Workspace::create(&config.worker.work_dir)?;
+        let session = JobSession::open_ledger(url, &config.database).await?;
+        let other = JobSession::open(url, &config.database, "transform").await?;
+        let options = PlanOptions {
+            in_place: config.in_place,
+            anew: config.anew,
+            looking: &other,
+            folder: workspace.path(),
+            limits: config.worker.duckdb(),
+        };
+        let (version, is_new) = plan::ensure(&session, job, &options).await?;
+        if is_new {
+            tracing::info!(
+                job = job.name,
+                "{} is planned as version {}",
+                job.name,
+                versions::short(&job.hash)
+            );
+        }
+        match version.state.as_str() {
+            "swapped" => return Ok(Err(WorkEnd::InPlace { old: None })),
+            "paused" => return Ok(Err(WorkEnd::Paused)),
+            _ => {}
+        }
+        let name = TableName { schema: version.target_schema.clone(), table: version.version_table.clone() };
+        let id = WorkerId { worker, version: version.version_id };
+        // Before any table is looked at: a lost worker may hold one, and is put aside by the heartbeat of others.
+        id.enlist(&session, &other, config.worker.lease).await?;
+        let heart = Heart::start(url.clone(), config.database.clone(), id, config.worker.lease);
+        let raw = RawTable::look(&other, job, &job.source.table).await?;
+        let Some(clean) = table_of(&session, job, &version, &name, &id).await? else {
+            // Others have ended it meanwhile.
+            return match id.open(&session).await?.state.as_str() {
+                "swapped" => Ok(Err(WorkEnd::InPlace { old: None })),
+                _ => Err(given_up(job, &version)),
+            };
+        };
+        let schemas = (&columns::schema(&raw.columns), &columns::schema(&clean.columns));
+        let cleaning =
+            Cleaning::open(job, workspace.path(), config.worker.duckdb(), schemas).map_err(|error| {
+                Cause::Refused { message: format!("the cleaning cannot be: {error}"), hint: None }
+            })?;
+        let table = CleanTable { table: name, key: job.target.key.clone(), is_in_place: version.is_in_place };
+        Ok(Ok(Self {
+            config,
+            url,
+            job,
+            id,
+            version,
+            session,
+            other,
+            raw: Arc::new(raw),
+            clean: Arc::new(clean),
+            table,
+            together: job.clean.grouped && cleaning.takes_several(),
+            cleaning: Some(cleaning),
+            behind: 0,
+            rounds: 0,
+            _heart: heart,
+            _workspace: workspace,
+        }))
+    }
+
+    /// The next group, or what there is to do without one; `Some`: the worker ends.
+    async fn step(&mut self) -> Result<Option<WorkEnd>, Cause> {
+        if let Some(limit) = self.config.worker.throttle {
+            finish::throttle(&self.session, limit).await?;
+        }
+        if let Some(claim) = self.id.claim(&self.session, self.behind).await? {
+            self.behind = claim.position;
+            self.group(&claim).await?;
+            return Ok(None);
+        }
+        if self.behind > 0 {
+            // What failed or was given back meanwhile lies before.
+            self.behind = 0;
+            return Ok(None);
+        }
+        let open = self.id.open(&self.session).await?;
+        match open.state.as_str() {
+            "open" => {}
+            "paused" => return Ok(Some(WorkEnd::Paused)),
+            "swapped" => return Ok(Some(WorkEnd::InPlace { old: None })),
+            _ => return Err(given_up(self.job, &self.version)),
+        }
+        if open.waiting + open.running > 0 {
+            tokio::time::sleep(PAUSE).await;
+            return Ok(None);
+        }
+        if open.poison > 0 {
+            return Ok(Some(WorkEnd::Poison { groups: open.poison }));
+        }
+        self.complete().await
+    }
+
+    async fn complete(&mut self) -> Result<Option<WorkEnd>, Cause> {
+        let completed = complete::complete(
+            (&self.session, &mut self.other),
+            &self.id,
+            self.job,
+            &self.version,
+            (&self.table, &self.raw),
+            &self.config.worker,
+        )
+        .await?;
+        match completed {
+            Completed::Swapped { old } => Ok(Some(WorkEnd::InPlace { old })),
+            Completed::NotYet => Ok(None),
+            Completed::Changed { partitions, example } => Ok(Some(WorkEnd::Changed { partitions, example })),
+            Completed::Again { partitions } => {
+                self.rounds += 1;
+                if self.rounds >= ROUNDS {
+                    return Err(Cause::Refused {
+                        message: format!(
+                            "{} changes faster than it is cleaned: {partitions} partition(s) have changed again",
+                            self.raw.table
+                        ),
+                        hint: Some("start a worker again when less is written to it".into()),
+                    });
+                }
+                tracing::info!(
+                    partitions,
+                    "{partitions} partition(s) have changed since they were read, and are done again"
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    async fn group(&mut self, claim: &Claim) -> Result<(), Cause> {
+        fault::point!("transform.claimed");
+        let keys = claim.keys();
+        let start = Instant::now();
+        let wanted = Wanted { keys: &keys, pages: claim.pages };
+        let found = match read::read(&self.session, &self.raw, &wanted).await {
+            Ok(found) => found,
+            Err(ReadError::Postgres(error)) if is_outage(&error) => return Err(error.into()),
+            Err(error) => return self.fail(claim, &error.to_string()).await,
+        };
+        fault::point!("transform.read");
+        let read_ms = millis(start);
+        let start = Instant::now();
+        let cleaned = self.clean(keys, found.batches).await?;
+        let rows = match cleaned {
+            Ok(rows) => rows,
+            Err(words) => return self.fail(claim, &words).await,
+        };
+        fault::point!("transform.cleaned");
+        let cost = Cost { bytes_in: found.bytes, read_ms, clean_ms: millis(start) };
+        self.commit(claim, &rows, &found.counted, cost).await
+    }
+
+    async fn clean(
+        &mut self,
+        keys: Vec<Option<String>>,
+        batches: Vec<arrow::record_batch::RecordBatch>,
+    ) -> Result<Result<CleanRows, String>, Cause> {
+        let mut cleaning = self.cleaning.take().expect("it comes back from each group");
+        let (together, clean, raw) = (self.together, self.clean.clone(), self.raw.clone());
+        let (cleaning, cleaned) = blocking(move || {
+            let cleaned = rows::clean(&mut cleaning, together, &clean, &raw, &keys, &batches);
+            (cleaning, cleaned.map_err(|error| error.to_string()))
+        })
+        .await?;
+        self.cleaning = Some(cleaning);
+        Ok(cleaned)
+    }
+
+    async fn commit(
+        &mut self,
+        claim: &Claim,
+        rows: &CleanRows,
+        counted: &[read::Counted],
+        cost: Cost,
+    ) -> Result<(), Cause> {
+        let into = (&self.table, &*self.raw);
+        let finished = match finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await {
+            Ok(finished) => finished,
+            Err(FinishError::Postgres(error)) if is_outage(&error) => {
+                // The answer to a commit may have been lost with the connection.
+                self.reconnect(error).await?;
+                match finish::outcome(&self.session, &self.id, claim).await? {
+                    Some(finished) => finished,
+                    None => return Ok(()),
+                }
+            }
+            Err(error) => return self.fail(claim, &error.to_string()).await,
+        };
+        fault::point!("transform.finished");
+        let (group, name) = (claim.group_no, rows::name(&claim.keys()));
+        match finished {
+            Finished::Done => tracing::debug!(group, rows = rows.encoded.rows, "{name} is done"),
+            Finished::Lost => {
+                tracing::warn!(group, "{name}: somebody else has the claim by now; nothing was written");
+            }
+        }
+        Ok(())
+    }
+
+    async fn fail(&mut self, claim: &Claim, words: &str) -> Result<(), Cause> {
+        let then = finish::fail(&self.session, &self.id, claim, words).await?;
+        let (group, name) = (claim.group_no, rows::name(&claim.keys()));
+        tracing::warn!(group, attempt = claim.attempts, "{name}: {words}: {then}");
+        Ok(())
+    }
+
+    /// Connects anew, ends the session that was lost, and gives back what it had claimed.
+    async fn reconnect(&mut self, error: PgError) -> Result<(), Cause> {
+        tracing::warn!("the connection is lost, and made anew: {error}");
+        let start = Instant::now();
+        let (mut last, mut pause) = (error, PAUSE);
+        while start.elapsed() < OUTAGE {
+            match self.connect_anew().await {
+                Ok(()) => return Ok(()),
+                Err(Cause::Postgres(error)) if is_outage(&error) => last = error,
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+        Err(last.into())
+    }
+
+    async fn connect_anew(&mut self) -> Result<(), Cause> {
+        let session = JobSession::open(self.url, &self.config.database, "transform").await?;
+        self.session.watch.end_session(&session.connection).await?;
+        self.other.watch.end_session(&session.connection).await?;
+        let other = JobSession::open(self.url, &self.config.database, "transform").await?;
+        (self.session, self.other) = (session, other);
+        self.id.enlist(&self.session, &self.other, self.config.worker.lease).await?;
+        Ok(self.id.leave(&self.session, false).await?)
+    }
+}
+
+/// The columns of a version's table, which is made if no other worker has; `None`: the version is not open any more, and its
+/// table has another name, or is gone.
+async fn table_of(
+    session: &JobSession,
+    job: &Job,
+    version: &Version,
+    name: &TableName,
+    id: &WorkerId,
+) -> Result<Option<CleanColumns>, Cause> {
+    // Whoever has the lock may sleep: it is asked for only where it is needed.
+    let is_there = look::relation(session, name).await?.is_some();
+    if is_there && id.open(session).await?.state == "open" {
+        let columns = target::columns(session, job, name).await;
+        if columns.is_ok() {
+            return columns.map(Some);
+        }
+    }
+    let lock = versions::lock_name(session, &job.name);
+    session
+        .transaction("make the new table", async {
+            session.execute("wait for another worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
+            if !["open", "paused"].contains(&id.open(session).await?.state.as_str()) {
+                return Ok(None);
+            }
+            if !version.is_in_place && look::relation(session, name).await?.is_none() {
+                target::make(session, job, name).await?;
+            }
+            target::columns(session, job, name).await.map(Some)
+        })
+        .await
+}
+
+/// The error of a worker whose version is not made any more.
+fn given_up(job: &Job, version: &Version) -> Cause {
+    Cause::Refused {
+        message: format!(
+            "version {} of {} is not made any more: another one was planned, or somebody dropped it",
+            versions::short(&version.hash),
+            job.name
+        ),
+        hint: Some(format!("merganser transform status {}", job.folder.display())),
+    }
+}

@@ -1,0 +1,93 @@
+//! Jobs that clean by a function of pandas.
+
+use std::fs;
+
+use super::python::interpreter;
+use super::world::World;
+
+/// What `World`'s query does.
+const CLEAN: &str = r#"
+import pandas as pd
+
+def clean(df):
+    assert df["zip_code"].nunique(dropna=False) <= 1, "one partition"
+    df = df[df["name"].notna()].copy()
+    df["zip"] = df["zip_code"].str.strip(" ")
+    df["name"] = df["name"].str.strip(" ").str.upper()
+    day = df["founded"].where(df["founded"] != "unknown")
+    df["founded"] = pd.to_datetime(day, format="%Y-%m-%d")
+    df["rank"] = df["id"].rank(method="first")
+    df["version"] = 1
+    print("cleaned", len(df))
+    return df.drop(columns="extra")
+"#;
+
+fn pandas(world: &World, code: &str) {
+    let python = format!("python = \"clean.py:clean\"\ninterpreter = \"{}\"", interpreter().display());
+    world.edit("job.toml", "sql = \"clean.duckdb.sql\"", &python);
+    world.put("clean.py", code);
+}
+
+#[tokio::test]
+async fn a_function_of_pandas_makes_the_same_table_as_one_piece() {
+    let world = World::new("transform_pandas", 5_000).await;
+    pandas(&world, CLEAN);
+    assert!(world.expect(0, &["plan"]).contains("companies"));
+    let said = world.expect(0, &["work"]);
+    world.assert_whole().await;
+    // What it prints goes to the log, with the partition's name.
+    assert!(said.contains("the function printed: cleaned"), "{said}");
+    assert_eq!(world.status()["state"], "swapped");
+}
+
+#[tokio::test]
+async fn a_partition_that_the_function_cannot_clean_is_poison_and_the_others_go_on() {
+    let world = World::new("transform_poison", 3_000).await;
+    let code = CLEAN.replace("    df = df[", "    if len(df) and df['zip_code'].iloc[0] == ' 10001':\n        raise ValueError('no such place')\n    df = df[");
+    pandas(&world, &code);
+    let said = world.expect(3, &["run", "--workers", "1"]);
+    assert!(said.contains("no such place"), "{said}");
+    let status = world.status();
+    assert_eq!(status["partitions"]["poison"], 1, "{status}");
+    // Its words and where it happened are kept.
+    let error = world.one("select max(error) from etl.transform_groups where status = 'poison'").await;
+    assert!(error.contains("ValueError: no such place") && error.contains("clean.py\", line"), "{error}");
+    assert_eq!(world.one("select to_regclass('companies_clean') is null").await, "true");
+}
+
+#[tokio::test]
+async fn a_partition_that_kills_the_process_or_fills_the_memory_stops_no_other() {
+    for (name, harm) in [
+        ("transform_crash", "import ctypes; ctypes.string_at(0)"),
+        ("transform_memory", "held = [b'x' * (16 << 20) for _ in range(10_000)]"),
+    ] {
+        let world = World::new(name, 3_000).await;
+        let code = CLEAN.replace(
+            "    df = df[",
+            &format!("    if len(df) and df['zip_code'].iloc[0] == ' 10001':\n        {harm}\n    df = df["),
+        );
+        pandas(&world, &code);
+        world.expect(3, &["run", "--workers", "1", "--memory", "800"]);
+        let status = world.status();
+        assert_eq!(status["partitions"]["poison"], 1, "{status}");
+        assert_eq!(status["partitions"]["failed"], 0, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said_before_anything_is_planned() {
+    let world = World::new("transform_no_pandas", 100).await;
+    pandas(&world, CLEAN);
+    world.edit("job.toml", &interpreter().display().to_string(), "/nowhere/python");
+    let said = world.expect(1, &["plan"]);
+    assert!(said.contains("cannot start /nowhere/python"), "{said}");
+    world.edit("job.toml", "/nowhere/python", &interpreter().display().to_string());
+    world.put("clean.py", "def clean(df):\n    return df.rename(columns={'id': 'ident'})\n");
+    let said = world.expect(1, &["plan"]);
+    assert!(said.contains("ident"), "{said}");
+    world.put("clean.py", "def clean(df)\n");
+    let said = world.expect(1, &["plan"]);
+    assert!(said.contains("SyntaxError"), "{said}");
+    assert_eq!(world.one("select count(*) from etl.transform_versions").await, "0");
+    assert_eq!(fs::read_dir(world.folder.path()).unwrap().count(), 4, "nothing is left in the job's folder");
+}

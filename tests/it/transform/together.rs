@@ -1,0 +1,234 @@
+//! Several workers, several jobs, and what a worker finds that was away for too long.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::world::{World, until};
+
+fn signal(child: &std::process::Child, signal: Signal) {
+    kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_of_a_dead_worker_is_taken_over_in_time() {
+    let world = World::new("transform_takeover", 2_000).await;
+    let hold = world.folder.path().join("hold");
+    let mut dead =
+        world.start(&["work", "--lease", "2"], &format!("transform.cleaned@2=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    let other = world.start(&["work", "--lease", "2"], "");
+    signal(&dead, Signal::KILL);
+    dead.wait().unwrap();
+    let killed = Instant::now();
+    let output = other.wait_with_output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(killed.elapsed() < Duration::from_secs(2 + 5 + 8), "{:?}", killed.elapsed());
+    assert!(log.contains("was taken from a worker whose lease ran out"), "{log}");
+    world.assert_whole().await;
+    // From the end of the lease to the new claim.
+    let late = "select max(g.claimed_at - w.lease_until) < interval '5 s' and count(*) = 1
+        from etl.transform_groups as g, etl.transform_workers as w
+        where g.losses = 1 and g.attempts = 2 and w.worker_id <> g.worker_id";
+    assert_eq!(world.one(late).await, "true");
+}
+
+#[tokio::test]
+async fn a_sleeper_that_wakes_in_the_middle_of_its_commit_commits_nothing() {
+    let world = World::new("transform_sleeper", 2_000).await;
+    let hold = world.folder.path().join("hold");
+    let faults = format!("transform.before_commit@2=hold {}", hold.display());
+    let sleeper = world.start(&["work", "--lease", "1"], &faults);
+    until(|| async { hold.exists() }).await;
+    signal(&sleeper, Signal::STOP);
+    let said = world.expect(0, &["work", "--lease", "1"]);
+    assert!(said.contains("was taken from a worker"), "{said}");
+    let before = world
+        .one(
+            "select string_agg(token || status || attempts, ',' order by group_no) from etl.transform_groups",
+        )
+        .await;
+    world.assert_whole().await;
+    signal(&sleeper, Signal::CONT);
+    std::fs::remove_file(&hold).unwrap();
+    let output = sleeper.wait_with_output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "the version is in place: {log}");
+    let after = world
+        .one(
+            "select string_agg(token || status || attempts, ',' order by group_no) from etl.transform_groups",
+        )
+        .await;
+    assert_eq!(before, after, "{log}");
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_sleeper_before_its_commit_is_refused_by_its_token() {
+    let world = World::new("transform_token", 2_000).await;
+    let hold = world.folder.path().join("hold");
+    let sleeper =
+        world.start(&["work", "--lease", "1"], &format!("transform.cleaned@2=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    signal(&sleeper, Signal::STOP);
+    // Its session is ended with its lease; without the right to do that, the token alone must do.
+    world.run("create or replace function public.nothing() returns int language sql as 'select 1'").await;
+    world.expect(0, &["work", "--lease", "1"]);
+    signal(&sleeper, Signal::CONT);
+    std::fs::remove_file(&hold).unwrap();
+    let output = sleeper.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    world.assert_whole().await;
+    assert_eq!(world.one("select count(*) from etl.transform_groups where losses = 1").await, "1");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_at_the_commit_loses_and_doubles_nothing() {
+    let world = World::new("transform_cut", 2_000).await;
+    let hold = world.folder.path().join("hold");
+    let worker = world.start(&["work"], &format!("transform.before_commit@3=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    world.run("select pg_terminate_backend(session_id) from etl.transform_workers").await;
+    std::fs::remove_file(&hold).unwrap();
+    let output = worker.wait_with_output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(log.contains("the connection is lost, and made anew"), "{log}");
+    world.assert_whole().await;
+    assert_eq!(
+        world.one("select count(*) from etl.transform_groups where attempts <> 1 or losses > 0").await,
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_stop_gives_its_claim_back_at_once() {
+    let world = World::new("transform_term", 2_000).await;
+    let hold = world.folder.path().join("hold");
+    let worker = world.start(&["work"], &format!("transform.cleaned@2=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    assert_eq!(world.one("select count(*) from etl.transform_groups where status = 'running'").await, "1");
+    signal(&worker, Signal::TERM);
+    let output = worker.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(world.one("select count(*) from etl.transform_groups where status = 'running'").await, "0");
+    assert_eq!(world.one("select count(*) from etl.transform_workers where ended_at is null").await, "0");
+    assert_eq!(world.status()["state"], "stopped");
+    world.expect(0, &["work"]);
+    world.assert_whole().await;
+    assert_eq!(world.one("select max(attempts) from etl.transform_groups").await, "1");
+}
+
+#[tokio::test]
+async fn many_workers_begin_at_once_and_one_of_them_plans() {
+    let world = World::new("transform_many", 5_000).await;
+    let workers: Vec<_> = (0..4).map(|_| world.start(&["work"], "")).collect();
+    for worker in workers {
+        let output = worker.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    world.assert_whole().await;
+    assert_eq!(world.one("select count(*) from etl.transform_versions").await, "1");
+    assert_eq!(world.one("select sum(attempts) = count(*) from etl.transform_groups").await, "true");
+}
+
+#[tokio::test]
+async fn two_jobs_and_a_plan_go_on_beside_each_other() {
+    let world = World::new("transform_two", 4_000).await;
+    let other = tempfile::tempdir().unwrap();
+    for file in ["companies_clean.pg.sql", "clean.duckdb.sql", "job.toml"] {
+        let text = std::fs::read_to_string(world.folder.path().join(file)).unwrap();
+        let text = text
+            .replace("\"companies\"", "\"others\"")
+            .replace("public.companies_clean", "public.others_clean");
+        std::fs::write(other.path().join(file), text).unwrap();
+    }
+    let hold = world.folder.path().join("hold");
+    let first = world.start(&["work"], &format!("transform.read@2=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    assert!(world.expect(0, &["plan"]).contains("was planned at"));
+    let args = ["transform", "work", &other.path().display().to_string()].map(str::to_owned);
+    let output = crate::support::merganser(args, [("DATABASE_URL", world.database.url())]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::remove_file(&hold).unwrap();
+    assert_eq!(first.wait_with_output().unwrap().status.code(), Some(0));
+    world.assert_whole().await;
+    assert_eq!(world.differing("others_clean", super::world::IN_ONE_PIECE).await, "0 too many, 0 missing");
+}
+
+/// A worker of a text of the job that was superseded meanwhile stops at its next claim.
+#[tokio::test]
+async fn the_older_of_two_workers_refuses_to_go_on() {
+    let world = World::new("transform_upgrade", 3_000).await;
+    let hold = world.folder.path().join("hold");
+    let older = world.start(&["work"], &format!("transform.read@2=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    world.expect(0, &["work"]);
+    std::fs::remove_file(&hold).unwrap();
+    let output = older.wait_with_output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains("is not made any more"), "{log}");
+    assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
+    // What it has left goes with drop.
+    assert!(world.expect(0, &["drop"]).contains("Removed: public.companies_clean__"));
+    assert_eq!(
+        world.one("select count(*) from pg_tables where tablename like 'companies_clean%'").await,
+        "1"
+    );
+}
+
+/// How far it is can be seen while workers are at it, from another program.
+#[tokio::test]
+async fn status_shows_what_is_going_on() {
+    let world = World::new("transform_status", 4_000).await;
+    let hold = world.folder.path().join("hold");
+    let worker = world.start(&["work"], &format!("transform.read@4=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    let status = world.status();
+    assert_eq!((&status["state"], &status["workers"]), (&"running".into(), &1.into()), "{status}");
+    let partitions = &status["partitions"];
+    let figure = |name: &str| partitions[name].as_i64().unwrap();
+    assert!(figure("done") > 0 && figure("running") > 0 && figure("waiting") > 0, "{partitions}");
+    let all: i64 = ["waiting", "running", "done", "failed", "poison"].iter().map(|name| figure(name)).sum();
+    assert_eq!(all, figure("total"));
+    assert!(
+        status["rows_per_s"].as_f64().unwrap() > 0.0 && status["eta_s"].as_f64().unwrap() > 0.0,
+        "{status}"
+    );
+    let watching = world.start(&["status", "--watch", "--json"], "");
+    std::fs::remove_file(&hold).unwrap();
+    assert_eq!(worker.wait_with_output().unwrap().status.code(), Some(0));
+    let seen = watching.wait_with_output().unwrap();
+    let last = String::from_utf8_lossy(&seen.stdout).lines().last().unwrap().to_owned();
+    let last: serde_json::Value = serde_json::from_str(&last).unwrap();
+    assert_eq!((seen.status.code(), &last["state"]), (Some(0), &"swapped".into()));
+}
+
+/// A worker that sleeps while two tables change places holds nobody up for longer than its lease.
+#[tokio::test]
+async fn a_sleeper_in_the_middle_of_the_swap_is_put_aside() {
+    let world = World::new("transform_swap_sleeper", 1_000).await;
+    world.expect(0, &["work"]);
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    let hold = world.folder.path().join("hold");
+    let sleeper =
+        world.start(&["work", "--lease", "1"], &format!("transform.swapping=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    signal(&sleeper, Signal::STOP);
+    let other = world.start(&["work", "--lease", "1"], "");
+    let looked = Instant::now();
+    world.one("select count(*) from companies_clean").await;
+    assert!(looked.elapsed() < Duration::from_secs(1 + 5), "{:?}", looked.elapsed());
+    let output = other.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
+    std::fs::remove_file(&hold).unwrap();
+    signal(&sleeper, Signal::CONT);
+    let output = sleeper.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let old = "select count(*) from pg_tables where tablename like 'companies_clean\\_\\_%'";
+    assert_eq!(world.one(old).await, "1");
+}
