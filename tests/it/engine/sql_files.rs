@@ -359,7 +359,6 @@ async fn each_file_and_part_runs_as_its_header_says() {
     session.set("image", "no_image_oca_metadata");
     run(&mut session, "undo/images:none", "oca_metadata");
     session.set("image", "before_oca_index");
-    let ends = ["check/check:settings", "load/load:drop", "publish/publish:read_only"];
     let import = "publish/publish:import_snapshot";
     let ends = ["check/check:settings", "load/load:drop", "publish/publish:read_only", import];
     rest.retain(|piece| !ran.contains(&piece.name) && !ends.contains(&piece.name.as_str()));
