@@ -60,6 +60,8 @@ pub struct Tombstones {
     pub tables: &'static [Table],
     /// PostgreSQL: what a batch's plan says otherwise than these tables; no row is a pass.
     pub check: &'static str,
+    /// PostgreSQL: `pg_temp.sealed_records`, the deleted records.
+    pub sealed: &'static str,
     /// PostgreSQL: takes out what is left of deleted records.
     pub purge: &'static str,
     /// PostgreSQL: what is left of deleted records; no row is a pass.

@@ -34,6 +34,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     if progress.promoted() {
         load::clear(context).await;
         gather::forget(context).await;
+        promote::expire(context).await;
     }
     if progress.nothing_readable() {
         // Not in the step that kept them for later.

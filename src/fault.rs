@@ -50,7 +50,11 @@ pub const POINTS: &[&str] = &[
     "promote.begin",
     "promote.fenced",
     "promote.derived",
+    // The batch is known among those that can be undone.
+    "promote.images",
     "promote.planned",
+    // The ledger knows which records change.
+    "promote.noted",
     "promote.removed",
     "promote.parent",
     "promote.inserted",

@@ -26,6 +26,8 @@ mod file {
     pub const SESSION: &str = include_str!("../sql/session/session.pg.sql");
     pub const GOLDEN: &str = include_str!("../sql/golden/golden.pg.sql");
     pub const PURGE: &str = include_str!("../sql/purge/purge.pg.sql");
+    pub const IMAGES: &str = include_str!("../sql/undo/images.pg.sql");
+    pub const UNDO: &str = include_str!("../sql/undo/undo.pg.sql");
     pub const PUBLISH: &str = include_str!("../sql/publish/publish.pg.sql");
     pub const PUBLISH_PARQUET: &str = include_str!("../sql/publish/parquet.duckdb.sql");
     pub const STAGED: &str = include_str!("../sql/staged/staged.duckdb.sql");
@@ -60,6 +62,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_answers", include_str!("../sql/ledger/migrations/0004_answers.pg.sql")),
     ("0005_references", include_str!("../sql/ledger/migrations/0005_references.pg.sql")),
     ("0006_asked", include_str!("../sql/ledger/migrations/0006_asked.pg.sql")),
+    ("0007_undo", include_str!("../sql/ledger/migrations/0007_undo.pg.sql")),
     ("0008_transform", include_str!("../sql/ledger/migrations/0008_transform.pg.sql")),
 ];
 
@@ -78,6 +81,7 @@ pub const LEDGER_START_STEP: &str = part(file::LEDGER_STEPS, "start_step");
 pub const LEDGER_FINISH_STEP: &str = part(file::LEDGER_STEPS, "finish_step");
 pub const LEDGER_FAIL_STEPS: &str = part(file::LEDGER_STEPS, "fail_steps");
 pub const LEDGER_KNOWN_PARTS: &str = include_str!("../sql/ledger/known_parts.pg.sql");
+pub const LEDGER_KNOWN_PARTS_UNTIL_6: &str = include_str!("../sql/ledger/known_parts_until_6.pg.sql");
 pub const LEDGER_KNOWN_FILES_UNTIL_2: &str = include_str!("../sql/ledger/known_files_until_2.pg.sql");
 pub const LEDGER_COMPARED: &str = part(file::LEDGER_PARTS, "compared");
 pub const LEDGER_OWN_RUNS: &str = part(file::LEDGER_RUNS, "own_runs");
@@ -233,6 +237,9 @@ pub const PROMOTE_READ_CHANGES: &str = part(file::PROMOTE_READ, "read_changes");
 pub const PROMOTE_READ_RECORDS: &str = part(file::PROMOTE_READ, "read_records");
 pub const PROMOTE_BEGIN: &str = part(file::PROMOTE_MERGE, "begin");
 pub const PROMOTE_REMOVE: &str = part(file::PROMOTE_MERGE, "remove");
+pub const PROMOTE_TAKE: &str = part(file::PROMOTE_MERGE, "take");
+pub const PROMOTE_TAKE_PARENT: &str = part(file::PROMOTE_MERGE, "take_parent");
+pub const PROMOTE_TAKE_UPDATE: &str = part(file::PROMOTE_MERGE, "take_update");
 pub const PROMOTE_PARENT: &str = part(file::PROMOTE_MERGE, "parent");
 pub const PROMOTE_PARENT_UPDATE: &str = part(file::PROMOTE_MERGE, "parent_update");
 pub const PROMOTE_PARENT_INSERT: &str = part(file::PROMOTE_MERGE, "parent_insert");
@@ -269,6 +276,53 @@ pub const PROMOTE_COMMENTS_END: &str = part(file::PROMOTE_COMMENTS, "end");
 pub const PROMOTE_COMMENTS_GIVE_UP: &str = part(file::PROMOTE_COMMENTS, "give_up");
 pub const PROMOTE_GUARDS: &str = include_str!("../sql/promote/guards.pg.sql");
 pub const PROMOTE_CONSTRAINTS: &str = part(file::PROMOTE_VERIFY, "constraints");
+
+/// Its parameters are PostgreSQL's own ($1, …), as those of the other statements are.
+pub const IMAGES_BEGIN: &str = part(file::IMAGES, "begin");
+pub const IMAGES_FITTING: &str = part(file::IMAGES, "fitting");
+pub const IMAGES_MAY_MAKE: &str = part(file::IMAGES, "may_make");
+pub const IMAGES_KEEP_NONE: &str = part(file::IMAGES, "keep_none");
+pub const IMAGES_ADD: &str = part(file::IMAGES, "add");
+pub const IMAGES_MAKE: &str = part(file::IMAGES, "make");
+pub const IMAGES_NONE: &str = part(file::IMAGES, "none");
+pub const IMAGES_PATCHED: &str = part(file::IMAGES, "patched");
+pub const IMAGES_SIZE: &str = part(file::IMAGES, "size");
+pub const IMAGES_HELD: &str = part(file::IMAGES, "held");
+pub const IMAGES_ALL: &str = part(file::IMAGES, "images");
+pub const IMAGES_FORGET: &str = part(file::IMAGES, "forget");
+pub const IMAGES_FORGET_RECORDS: &str = part(file::IMAGES, "forget_records");
+pub const IMAGES_LEFT: &str = part(file::IMAGES, "left");
+pub const IMAGES_EXPIRED: &str = part(file::IMAGES, "expired");
+pub const IMAGES_EXPIRE: &str = part(file::IMAGES, "expire");
+pub const IMAGES_EXPIRE_RECORDS: &str = part(file::IMAGES, "expire_records");
+pub const IMAGES_RECORDS: &str = part(file::IMAGES, "records");
+pub const IMAGES_REPLACED: &str = part(file::IMAGES, "replaced");
+pub const IMAGES_SLICES_BEFORE: &str = part(file::IMAGES, "slices_before");
+pub const IMAGES_SLICES_AFTER: &str = part(file::IMAGES, "slices_after");
+
+pub const UNDO_RUN: &str = part(file::UNDO, "run");
+pub const UNDO_LAST: &str = part(file::UNDO, "last");
+pub const UNDO_NONE_SEALED: &str = part(file::UNDO, "none_sealed");
+pub const UNDO_UNDOING: &str = part(file::UNDO, "undoing");
+pub const UNDO_BATCHES: &str = part(file::UNDO, "batches");
+pub const UNDO_UNDONE: &str = part(file::UNDO, "undone");
+pub const UNDO_LATER: &str = part(file::UNDO, "later");
+pub const UNDO_IMAGES_THEN: &str = part(file::UNDO, "images_then");
+pub const UNDO_ROWS_NOW: &str = part(file::UNDO, "rows_now");
+pub const UNDO_CHANGED: &str = part(file::UNDO, "changed");
+pub const UNDO_LATER_PARTS: &str = part(file::UNDO, "later_parts");
+pub const UNDO_COLUMNS: &str = part(file::UNDO, "columns");
+pub const UNDO_STAGE: &str = part(file::UNDO, "stage");
+pub const UNDO_STAGE_ROWS: &str = part(file::UNDO, "stage_rows");
+pub const UNDO_STAGE_KEPT: &str = part(file::UNDO, "stage_kept");
+pub const UNDO_STAGED: &str = part(file::UNDO, "staged");
+pub const UNDO_PLAN: &str = part(file::UNDO, "plan");
+pub const UNDO_RECORDS: &str = part(file::UNDO, "records");
+pub const UNDO_KEPT: &str = part(file::UNDO, "kept");
+pub const UNDO_LEDGER: &str = part(file::UNDO, "ledger");
+pub const UNDO_COUNTS: &str = part(file::UNDO, "counts");
+pub const UNDO_EDITED: &str = part(file::UNDO, "edited");
+pub const UNDO_WRITTEN: &str = part(file::UNDO, "written");
 
 pub const REFUSED_BUDGET: &str = part(file::REFUSED, "budget");
 pub const REFUSED_OWNER: &str = part(file::REFUSED, "owner");
@@ -414,13 +468,13 @@ pub fn columns(table: &Table) -> String {
 
 /// `column = staged.column` for each staged column of a table but `key`.
 pub fn assignments(table: &Table, key: &str) -> String {
-    table
-        .columns
-        .iter()
-        .filter(|c| c.name != key)
-        .map(|c| format!("{0} = staged.{0}", identifier(c.name)))
-        .collect::<Vec<_>>()
-        .join(", ")
+    assignments_of(table.columns.iter().map(|column| column.name), key)
+}
+
+/// The same for columns by name.
+pub fn assignments_of<'n>(names: impl IntoIterator<Item = &'n str>, key: &str) -> String {
+    let names = names.into_iter().filter(|name| *name != key);
+    names.map(|name| format!("{0} = staged.{0}", identifier(name))).collect::<Vec<_>>().join(", ")
 }
 
 /// The staged columns of a table as texts, each compared byte by byte: 1.5 is not 1.50, and no collation or domain of a

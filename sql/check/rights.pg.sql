@@ -26,11 +26,27 @@ ledger as (
         class.oid,
         class.relname,
         case
-            when class.relname = 'record_origins' then array['select', 'insert', 'update', 'delete']
+            when class.relname in ('record_origins', 'slice_origins', 'undo_records', 'undo_slices', 'plans')
+                then array['select', 'insert', 'update', 'delete']
             else array['select', 'insert', 'update']
         end as rights
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
-    where namespace.nspname = $2 and class.relkind in ('r', 'p')
+    where namespace.nspname = $2
+        and class.relkind in ('r', 'p')
+        -- Before-images, of which more is asked.
+        and class.relname !~ '^before_[0-9]+_'
+),
+-- A run makes those that are not there.
+unimaged as (
+    select production.relname
+    from production
+    where 'insert' = any (production.rights)
+        and production.relname <> all ($9::text[])
+        and not exists (
+            select
+            from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+            where namespace.nspname = $2 and class.relname ~ ('^before_[0-9]+_' || left(production.relname, 40) || '$')
+        )
 ),
 schemas (name, needs_create) as (
     values
@@ -98,6 +114,24 @@ rights (place, name, is_there, statement) as (
         and class.relkind = 'r'
         and class.relname = any ($8::text[])
     union all
+    -- Without it a run goes on, and cannot be undone.
+    select
+        6,
+        format('create on schema %s, for before-images', namespace.nspname),
+        has_schema_privilege(namespace.oid, 'create'),
+        format('grant create on schema %I to %I;', namespace.nspname, current_user)
+    from pg_namespace as namespace
+    where namespace.nspname = $2 and not $7 and exists (select from unimaged)
+    -- Before-images are seen, and deleted, by their owner alone.
+    union all
+    select
+        7,
+        format('ownership of %s.%s', $2, class.relname),
+        pg_has_role(class.relowner, 'usage'),
+        format('alter table %I.%I owner to %I;', $2, class.relname, current_user)
+    from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = $2 and class.relkind = 'r' and class.relname ~ '^before_[0-9]+_'
+    union all
     -- What is there is altered when the ledger is brought up to date.
     select
         6,
@@ -105,7 +139,7 @@ rights (place, name, is_there, statement) as (
         pg_has_role(class.relowner, 'usage'),
         format('alter table %I.%I owner to %I;', $2, class.relname, current_user)
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
-    where $7 and namespace.nspname = $2 and class.relkind in ('r', 'p')
+    where $7 and namespace.nspname = $2 and class.relkind in ('r', 'p') and class.relname !~ '^before_[0-9]+_'
 )
 select name, statement
 from rights

@@ -2,15 +2,19 @@
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
 -- Outputs: name, part_id, size, checksum (null: adopted), when it was last changed at its source (microseconds since
---          1970, null: not known), whether it is done (read to its end), and whether a record of the name is still
---          failed. What is read from the archive has no time of its own: that of the same bytes counts.
+--          1970, null: not known), whether it is done (read to its end, or undone), whether a record of the name is still
+--          failed, and whether it is undone. What is read from the archive has no time of its own: that of the same bytes counts.
 with posting as (
     select parts.*
     from :"ledger".parts join :"ledger".runs using (run_id)
     where dataset = $1
         and target_schema = $2
         and not dry_run
-        and parts.status in ('done', 'done_with_failures', 'incomplete')
+        and (
+            parts.status in ('done', 'done_with_failures', 'incomplete')
+            -- Of one that was read in parts alone another posting counts.
+            or parts.status = 'undone' and parts.undone_from <> 'retried'
+        )
 ),
 newest as (
     select distinct on (name) *
@@ -40,5 +44,6 @@ select
             and failed_run.target_schema = $2
             and not failed_run.dry_run
             and failed.resolved_at is null
-    ) as has_failures
+    ) as has_failures,
+    status = 'undone' as is_undone
 from newest left join posted using (name, sha256);

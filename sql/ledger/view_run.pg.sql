@@ -3,6 +3,10 @@
 -- Inputs:  $1 run_id; :"ledger".
 -- Outputs: one JSON object, if there is such a run.
 select to_jsonb(runs) || jsonb_build_object(
+    'undone_by', (select max(undone_by::text) from :"ledger".undo_batches as batch where batch.run_id = runs.run_id),
+    'before_images_until', (
+        select max(kept_until) from :"ledger".undo_batches as batch where batch.run_id = runs.run_id and kept_until > now()
+    ),
     'duration_ms', round(extract(epoch from finished_at - started_at) * 1000),
     'steps', (
         select coalesce(jsonb_agg(

@@ -34,6 +34,7 @@ select jsonb_build_object(
             and steps.status = 'completed'
             and not runs.dry_run
     ),
+    'undone_by', (select max(undone_by::text) from :"ledger".undo_batches as batch where batch.run_id = runs.run_id),
     'error', error
 )
 from :"ledger".runs

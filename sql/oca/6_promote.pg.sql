@@ -2,7 +2,8 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :"staging".oca_records, one row for each good record: record_id, part_id, as_of, order_key,
 --          ordinal, offset_bytes, is_delete, has_data, is_winner; :"schema".oca_metadata; :"ledger".record_origins;
---          :'overwrite_newer', true only when the operator asks for it; :'run_id'.
+--          :'overwrite_newer', true only when the operator asks for it; :'run_id'; :"images".:"before_oca_metadata" and :undo_no, for rows
+--          of oca_metadata as they were.
 -- Outputs: pg_temp.plan, one row a case: record_id, action (load, superseded or delete), part_id, ordinal
 --          and order_key of the winning record, is_newly_sealed, has_data (beside its delete), and what oca_metadata has to say of it (is_known and is_changed: it says
 --          something, and something else, before); oca_metadata up to date; failed records of deleted cases settled
@@ -89,13 +90,24 @@ analyze pg_temp.plan;
 create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 
 -- Not "on conflict": a database that was taken over may lack the key.
-with updated as (
+with old as materialized (
+    select metadata.*
+    from :"schema".oca_metadata as metadata join pg_temp.plan on plan.record_id = metadata.indexnumberid
+    where plan.is_changed and plan.action <> 'delete'
+    for update of metadata
+),
+kept as (
+    insert into :"images".:"before_oca_metadata" select :undo_no, old.* from old returning 1
+),
+updated as (
     update :"schema".oca_metadata as metadata
     set initialdate = least(metadata.initialdate, plan.first_seen),
         updatedate = greatest(metadata.updatedate, plan.last_live),
         deletedate = least(metadata.deletedate, plan.first_delete)
     from pg_temp.plan
     where metadata.indexnumberid = plan.record_id
+        -- Asked for first: a row that this statement has changed is locked, and read, no more.
+        and (select count(*) from kept) >= 0
         and (metadata.initialdate, metadata.updatedate, metadata.deletedate) is distinct from (
             least(metadata.initialdate, plan.first_seen),
             greatest(metadata.updatedate, plan.last_live),

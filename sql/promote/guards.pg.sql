@@ -2,7 +2,7 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', :"ledger".parts and table_changes; pg_temp.plan;
 --          pg_temp.removed, what left production by record; :'parent', the first table; :'kept', the tables that the
---          promotion keeps itself, with commas; :'record', what a record is called; :is_replaced; :slice_rows, how many rows the slices
+--          promotion keeps itself, with commas; :'record', what a record is called; :is_replaced; :is_undo; :slice_rows, how many rows the slices
 --          had that are replaced (null: the whole table is);
 --          :max_failures_percent, :max_failures_records (the larger of both is the budget);
 --          :max_deletes_percent, :max_deletes_records (likewise, of the batch's records);
@@ -108,7 +108,8 @@ findings as (
     union all
     select name, subject, 'loses at most ' || :max_drop_percent || ' % of its rows',
         rows_before || ' -> ' || rows_after || ' rows (' || round(-percent, 1) || ' %)',
-        (percent <= :max_drop_percent or lost < :max_drop_rows) and not (:is_replaced and rows_after = 0)
+        (percent <= :max_drop_percent or lost < :max_drop_rows)
+            and not ((:is_replaced or :is_undo and subject = :'parent') and rows_after = 0)
     from drops
     union all
     select name, subject,

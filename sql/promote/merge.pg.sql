@@ -43,6 +43,31 @@ delete from :"staging".:"table" as staged
 using pg_temp.blocked
 where staged.:"key" = blocked.record_id;
 
+-- part: take  (script, in the place of remove, where before-images are kept)
+-- Purpose: take the old rows of the touched records out of a child table, and keep them.
+-- Inputs:  :"schema".:"table", :"staging".:"table", :"key", pg_temp.touched, pg_temp.blocked; :"images".:"before", :undo_no; :keeps_deleted:
+--          a record that goes may come back.
+-- Outputs: as of remove; :"images".:"before" with the rows that went, but for those of records that are deleted for ever.
+
+with gone as (
+    delete from :"schema".:"table" as child
+    using pg_temp.touched
+    where child.:"key" = touched.record_id
+    returning child.*
+),
+kept as (
+    insert into :"images".:"before"
+    select :undo_no, gone.*
+    from gone
+    where :keeps_deleted or gone.:"key" in (select record_id from pg_temp.touched where action <> 'delete')
+)
+insert into pg_temp.removed (table_name, record_id, rows)
+select :'table', gone.:"key", count(*) from gone group by gone.:"key";
+
+delete from :"staging".:"table" as staged
+using pg_temp.blocked
+where staged.:"key" = blocked.record_id;
+
 -- part: parent  (script)
 -- Purpose: begin with the parent table: deleted records go, and what is staged of records that stay out.
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", pg_temp.touched, pg_temp.blocked.
@@ -64,6 +89,30 @@ delete from :"staging".:"table" as staged
 using pg_temp.blocked
 where staged.:"key" = blocked.record_id;
 
+-- part: take_parent  (script, in the place of parent, where before-images are kept)
+-- Purpose: as parent, and keep the rows that go.
+-- Inputs:  :"schema".:"table", :"staging".:"table", :"key", pg_temp.touched, pg_temp.blocked; :"images".:"before", :undo_no; :keeps_deleted:
+--          a record that goes may come back.
+-- Outputs: as of parent; :"images".:"before" with the rows that went, but for those of records that are deleted for ever.
+
+with gone as (
+    delete from :"schema".:"table" as parent
+    using pg_temp.touched
+    where parent.:"key" = touched.record_id and touched.action = 'delete'
+    returning parent.*
+),
+kept as (
+    insert into :"images".:"before" select :undo_no, gone.* from gone where :keeps_deleted
+)
+insert into pg_temp.removed (table_name, record_id, rows)
+select :'table', gone.:"key", 1 from gone
+union all
+select :'table', record_id, 1 from pg_temp.touched where action = 'load';
+
+delete from :"staging".:"table" as staged
+using pg_temp.blocked
+where staged.:"key" = blocked.record_id;
+
 -- part: parent_update  (script, after parent)
 -- Purpose: update the parents that are known, in place, so that no foreign key has to look at their children.
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :assignments; only rows that are to be loaded are staged still.
@@ -74,12 +123,34 @@ set :assignments
 from :"staging".:"table" as staged
 where parent.:"key" = staged.:"key";
 
+-- part: take_update  (script, in the place of parent_update, where before-images are kept)
+-- Purpose: as parent_update, and keep the rows as they were. They are locked first: nobody changes one between both looks at it.
+-- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :assignments; :"images".:"before", :undo_no; only rows that are to be loaded
+--          are staged still.
+-- Outputs: the parent table; :"images".:"before" with the rows as they were.
+
+with old as materialized (
+    select parent.*
+    from :"schema".:"table" as parent join :"staging".:"table" as staged on parent.:"key" = staged.:"key"
+    for update of parent
+),
+kept as (
+    insert into :"images".:"before" select :undo_no, old.* from old returning 1
+)
+update :"schema".:"table" as parent
+set :assignments
+from :"staging".:"table" as staged
+where parent.:"key" = staged.:"key"
+    -- Asked for first: a row that this statement has changed is locked, and read, no more.
+    and (select count(*) from kept) >= 0;
+
 -- part: parent_insert  (script, after parent)
 -- Purpose: insert the parents that are new.
--- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :columns, pg_temp.touched.
+-- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :columns, pg_temp.touched; :overriding, for columns that the server numbers, or
+--          nothing.
 -- Outputs: the parent table.
 
-insert into :"schema".:"table" (:columns)
+insert into :"schema".:"table" (:columns) :overriding
 select :columns
 from :"staging".:"table" as staged
 where not exists (select from pg_temp.touched where touched.record_id = staged.:"key");
@@ -103,8 +174,9 @@ where parent.:"key" in (select record_id from pg_temp.touched where action = 'de
 
 -- part: insert  (script)
 -- Purpose: put the staged rows into a child table.
--- Inputs:  :"schema".:"table", :"staging".:"table", :columns; only rows that are to be loaded are left.
+-- Inputs:  :"schema".:"table", :"staging".:"table", :columns; only rows that are to be loaded are left; :overriding, for columns that the
+--          server numbers, or nothing.
 -- Outputs: the child table.
 
-insert into :"schema".:"table" (:columns)
+insert into :"schema".:"table" (:columns) :overriding
 select :columns from :"staging".:"table";

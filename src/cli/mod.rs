@@ -49,6 +49,8 @@ pub enum Command {
     Adopt(Box<AdoptArgs>),
     /// Take out what is left of cases that the court deleted, and prove it
     Purge(Box<PurgeArgs>),
+    /// Take back what runs have committed: production as it was before them
+    Undo(Box<UndoArgs>),
     /// Complete rows that are in production already, a batch a transaction
     Backfill(Box<BackfillArgs>),
     /// Draw what is in the database on a map: one page or picture that needs nothing else
@@ -221,6 +223,33 @@ pub struct PurgeArgs {
     /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
     #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
     pub publish: Vec<PublishedForm>,
+    /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
+    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
+    pub skip_publish: bool,
+}
+
+#[derive(Args)]
+pub struct UndoArgs {
+    /// The runs, of one dataset: the id of each, the start or end of that, or `last`, the last that has loaded something
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Do everything, show the exact change and what later runs or people have changed, and roll back
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Let a named guard through, this time; the ledger keeps who did. `drop`: a table loses more than a tenth of its rows, or all
+    #[arg(long, value_name = "GUARD", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    /// Days for which what is taken back is kept, so that the undo can be undone; 0 keeps none
+    #[arg(long, env = "MERGANSER_KEEP_UNDO", default_value_t = 30, value_name = "DAYS",
+          value_parser = clap::value_parser!(u32).range(0..=3650))]
+    pub keep_undo: u32,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// How public CSVs get from the database into the store
+    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
+    pub load_via: LoadVia,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
     #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
     pub skip_publish: bool,
@@ -422,6 +451,10 @@ pub struct Processing {
     /// Do everything, the real promotion included, show the exact change, and roll back
     #[arg(long)]
     pub dry_run: bool,
+    /// Days for which rows that are replaced or deleted are kept as they were, for `merganser undo`; 0 keeps none
+    #[arg(long, env = "MERGANSER_KEEP_UNDO", default_value_t = 30, value_name = "DAYS",
+          value_parser = clap::value_parser!(u32).range(0..=3650))]
+    pub keep_undo: u32,
     /// Compare the tables with the CSVs in DIR before the commit; a difference rolls back
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,

@@ -9,6 +9,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
 use jiff::civil::Date;
 use serde_json::Value;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
 use crate::cli::BackfillArgs;
@@ -153,6 +154,25 @@ impl Backfilling {
         }
     }
 
+    /// An undo of an earlier run must not take away what was found here without a word.
+    async fn note_records(&self, transaction: &Transaction<'_>, batch: i32) -> Result<(), PgError> {
+        let (context, database) = (&self.context, &self.context.target.database);
+        let begin = sql::render(sql::IMAGES_BEGIN, &[("ledger", &database.ledger_schema)]);
+        let values: [&(dyn ToSql + Sync); 5] =
+            [&context.run_id, &batch, &context.dataset().name, &database.schema, &0_i32];
+        let row = transaction.query_one(&begin, &values).await.map_err(failed)?;
+        let undo_no: i64 = row.try_get(0).map_err(failed)?;
+        let variables = [
+            ("schema", database.schema.as_str()),
+            ("ledger", &database.ledger_schema),
+            ("table", self.enrichment().backfill.table),
+            ("key", context.dataset().key()),
+            ("undo_no", &undo_no.to_string()),
+        ];
+        let script = format!("{}{}", sql::BACKFILL_COMPLETED, sql::render(sql::IMAGES_PATCHED, &variables));
+        transaction.batch_execute(&script).await.map_err(failed)
+    }
+
     /// Makes the list of open rows, for the session.
     async fn find_open(&self, connection: &Connection, since: Option<Date>) -> Result<(), PgError> {
         let (context, enrichment) = (&self.context, self.enrichment());
@@ -235,6 +255,9 @@ impl Backfilling {
         if let Some(complete) = dataset.scripts.complete {
             let script = format!("{}{}", sql::BACKFILL_COMPLETED, render(complete));
             watch.answer(&operation, transaction.batch_execute(&script)).await?;
+        }
+        if changed > 0 {
+            watch.answers("note which records change", self.note_records(&transaction, batch)).await?;
         }
         // Deferred triggers come now and not behind the proof.
         transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;

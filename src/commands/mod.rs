@@ -20,6 +20,7 @@ mod terminal;
 mod told;
 mod traces;
 mod transform;
+pub mod undo;
 
 use clap::CommandFactory;
 
@@ -49,6 +50,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Check(args) => start(check::run(*args)),
         Command::Adopt(args) => start(adopt::run(*args, &report)),
         Command::Purge(args) => start(purge::run(*args, &report)),
+        Command::Undo(args) => start(undo::run(*args, &report)),
         Command::Reference(args) => start(reference::run(*args, &report)),
         Command::Backfill(args) => start(backfill::run(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),

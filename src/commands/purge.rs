@@ -18,7 +18,7 @@ use crate::objects::Objects;
 use crate::run::context::Context;
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
-use crate::stages::{load, publish};
+use crate::stages::{load, promote, publish};
 use crate::system::workspace;
 use crate::{schema, sql};
 
@@ -187,16 +187,24 @@ async fn delete_and_verify(
         let purged = transaction.batch_execute(&render(sql::PURGE_DERIVED, table)).await;
         purged.map_err(|error| schema::explain(failed(error), &attached))?;
     }
+    transaction.batch_execute(&render(tombstones.sealed, "")).await.map_err(failed)?;
+    let images = promote::forget_sealed(context, transaction).await?;
     // Deferred triggers come now and not behind the proof.
     transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;
     let rows = transaction.query(sql::PURGED, &[]).await.map_err(failed)?;
     let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-    let rows = rows.collect::<Result<Vec<_>, tokio_postgres::Error>>().map_err(failed)?;
+    let mut rows = rows.collect::<Result<Vec<_>, tokio_postgres::Error>>().map_err(failed)?;
+    if images > 0 {
+        rows.push(("before-images".to_owned(), images as i64));
+    }
     let mut left = transaction.query(&render(tombstones.proof, ""), &[]).await.map_err(failed)?;
     for table in &derived {
         left.extend(transaction.query(&render(sql::PURGE_DERIVED_LEFT, table), &[]).await.map_err(failed)?);
     }
     let mut lines = Vec::new();
+    for (image, rows) in promote::sealed_left(context, transaction).await? {
+        lines.push(format!("{image} still has {rows} row(s) of deleted {}s", dataset.record));
+    }
     for row in &left {
         let (place, rows): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
         // Of the ledger, the column is named, too.

@@ -22,7 +22,11 @@ pub async fn status(args: StatusArgs) -> Result<Exit, Failure> {
         let Some(subject) = &args.subject else {
             let runs = reader.runs(args.last.into()).await?;
             let open = reader.open_failures().await?;
-            return Ok(if args.json { pretty(&json!(runs)) } else { show::runs(&runs, open) });
+            if args.json {
+                return Ok(pretty(&json!(runs)));
+            }
+            let kept = show::before_images(reader.before_images().await?);
+            return Ok(show::runs(&runs, open, &kept));
         };
         if let Some(run) = reader.run(subject).await? {
             return Ok(if args.json { pretty(&run) } else { show::run(&run) });

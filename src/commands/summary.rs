@@ -81,10 +81,10 @@ pub fn render(summary: &Summary) -> String {
         text += &asking(plan);
     }
     if !summary.changes.is_empty() {
-        text += &table(summary);
+        text += &table(&summary.changes);
     }
     if summary.dry_run {
-        text += &samples(summary);
+        text += &samples(&summary.samples);
         for guard in &summary.guards {
             text += &check(guard);
         }
@@ -156,16 +156,16 @@ fn asking(plan: &GatheredPlan) -> String {
 }
 
 /// What a dry run would change, by some keys.
-fn samples(summary: &Summary) -> String {
+pub(super) fn samples(samples: &[Sample]) -> String {
     let mut text = String::new();
-    for sample in &summary.samples {
+    for sample in samples {
         let _ = writeln!(text, "{} {}, such as {}", sample.table, sample.change, sample.keys.join(" "));
     }
     text
 }
 
 /// One guard of a dry run.
-fn check(guard: &Guard) -> String {
+pub(super) fn check(guard: &Guard) -> String {
     let Guard { found, threshold, .. } = guard;
     match (guard.stops(), guard.passed) {
         (true, _) => format!("guard {}: STOPS the real run: {found} (allowed: {threshold})\n", guard.label()),
@@ -218,15 +218,15 @@ pub fn outcome(summary: &Summary) -> String {
 }
 
 /// The exact change of every table.
-fn table(summary: &Summary) -> String {
+pub(super) fn table(changes: &[TableChange]) -> String {
     let mut text = String::new();
-    let width = summary.changes.iter().map(|change| change.table.len()).max().unwrap_or(0);
+    let width = changes.iter().map(|change| change.table.len()).max().unwrap_or(0);
     let _ = writeln!(
         text,
         "{:width$} {:>12} {:>10} {:>10} {:>10} {:>12}",
         "table", "before", "inserted", "replaced", "deleted", "after"
     );
-    for change in &summary.changes {
+    for change in changes {
         let number = |value: i64| count(value as u64);
         let _ = writeln!(
             text,

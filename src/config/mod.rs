@@ -13,6 +13,7 @@ mod run;
 mod source;
 mod target;
 mod transform;
+mod undo;
 
 pub use crate::cli::LoadVia;
 use crate::error::Cause;
@@ -30,6 +31,7 @@ pub use run::RunConfig;
 pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig};
 pub use target::TargetConfig;
 pub use transform::{TransformConfig, WorkerConfig, workers};
+pub use undo::UndoConfig;
 
 /// A variable of the environment, for what is not an option. That it is text was seen when the command line was read.
 pub fn environment(name: &str) -> Option<String> {

@@ -26,7 +26,12 @@ pub struct ProcessingConfig {
     pub allow: Vec<String>,
     pub overwrite_newer: bool,
     pub golden: Option<PathBuf>,
+    /// For how many days rows that are replaced are kept as they were; 0 keeps none.
+    pub keep_undo: u32,
 }
+
+/// For how many days before-images are kept if nobody says otherwise.
+pub const KEEP_UNDO: u32 = 30;
 
 impl Default for ProcessingConfig {
     fn default() -> Self {
@@ -44,6 +49,7 @@ impl Default for ProcessingConfig {
             allow: Vec::new(),
             overwrite_newer: false,
             golden: None,
+            keep_undo: KEEP_UNDO,
         }
     }
 }
@@ -76,6 +82,7 @@ impl ProcessingConfig {
             allow: args.allow.clone(),
             overwrite_newer: false,
             golden: args.golden.clone(),
+            keep_undo: args.keep_undo,
         })
     }
 

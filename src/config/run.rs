@@ -166,6 +166,7 @@ impl RunConfig {
             "max_drop": self.processing.max_drop,
             "allow": self.processing.allow,
             "overwrite_newer": self.processing.overwrite_newer,
+            "keep_undo": self.processing.keep_undo,
             "skip_publish": self.target.skip_publish,
             "publish": self.target.publishing.names(),
         });

@@ -14,6 +14,15 @@ pub fn named(name: &str) -> Option<&'static Dataset> {
     ALL.iter().copied().find(|dataset| dataset.name == name)
 }
 
+/// A dataset of this name that is another one, or the same into another table; `None`: it is none of that family.
+pub fn of_family(dataset: &'static Dataset, name: &str) -> Option<&'static Dataset> {
+    if dataset.name == name {
+        return Some(dataset);
+    }
+    let table = name.strip_prefix(dataset.name)?.strip_prefix('_')?;
+    dataset.into_table(table).ok()
+}
+
 /// The options of the datasets' own, on every command that processes files.
 #[derive(clap::Args, Clone, Debug)]
 pub struct OwnOptions {

@@ -19,6 +19,7 @@ pub enum Kind {
     Purge,
     Backfill,
     Reference,
+    Undo,
 }
 
 impl Kind {
@@ -32,6 +33,7 @@ impl Kind {
             Kind::Purge => "purge",
             Kind::Backfill => "backfill",
             Kind::Reference => "reference",
+            Kind::Undo => "undo",
         }
     }
 }
@@ -109,6 +111,8 @@ pub struct KnownPart {
     pub is_done: bool,
     /// Some of its records failed and are not put right.
     pub has_failures: bool,
+    /// What came of it was taken back: nobody takes it again by itself.
+    pub is_undone: bool,
 }
 
 /// A failed record that may be tried again: its place in a file of that name and size.

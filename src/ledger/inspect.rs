@@ -15,6 +15,23 @@ pub struct Reader {
     ledger: String,
 }
 
+/// A run that somebody wants to take back.
+#[derive(Clone, Debug)]
+pub struct RunToUndo {
+    pub run_id: Uuid,
+    pub dataset: String,
+    pub schema: String,
+    pub kind: String,
+    pub dry_run: bool,
+    /// Batches that it has committed, and of how many of them what was there before is kept.
+    pub committed: i64,
+    pub kept: i64,
+    /// The run that has taken it back.
+    pub undone_by: Option<String>,
+    /// `None`: nothing was kept.
+    pub kept_until: Option<String>,
+}
+
 /// Which failed records are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct FailureFilter {
@@ -74,6 +91,48 @@ impl Reader {
     /// [`Cause::Usage`] if none fits, or several do.
     pub async fn run_id(&self, name: &str) -> Result<Uuid, Cause> {
         self.find_run(name).await?.ok_or_else(|| unknown_run(name))
+    }
+
+    /// What before-images take: runs of which some are kept, bytes, the day until which the last are kept.
+    pub async fn before_images(&self) -> Result<(u64, u64, Option<String>), Cause> {
+        let text = sql::render(sql::IMAGES_SIZE, &[("ledger", &self.ledger)]);
+        let row = self.connection.query_one(&text, &[]).await.map_err(failed)?;
+        let read =
+            || Ok((row.try_get::<_, i64>(0)? as u64, row.try_get::<_, i64>(1)? as u64, row.try_get(2)?));
+        Ok(read().map_err(failed)?)
+    }
+
+    /// A run that is to be taken back, by its name; `last` is the last that has loaded something.
+    ///
+    /// # Errors
+    /// [`Cause::Usage`] if none fits, or several do.
+    pub async fn run_to_undo(&self, name: &str) -> Result<RunToUndo, Cause> {
+        let run_id = match name {
+            "last" => self.last_loaded().await?.ok_or_else(|| unknown_run(name))?,
+            name => self.run_id(name).await?,
+        };
+        let text = sql::render(sql::UNDO_RUN, &[("ledger", &self.ledger)]);
+        let row = self.connection.query_one(&text, &[&run_id]).await.map_err(failed)?;
+        let read = || {
+            Ok(RunToUndo {
+                run_id,
+                dataset: row.try_get(0)?,
+                schema: row.try_get(1)?,
+                kind: row.try_get(2)?,
+                dry_run: row.try_get(3)?,
+                committed: row.try_get(4)?,
+                kept: row.try_get(6)?,
+                undone_by: row.try_get(7)?,
+                kept_until: row.try_get(8)?,
+            })
+        };
+        Ok(read().map_err(failed)?)
+    }
+
+    async fn last_loaded(&self) -> Result<Option<Uuid>, Cause> {
+        let text = sql::render(sql::UNDO_LAST, &[("ledger", &self.ledger)]);
+        let row = self.connection.query_opt(&text, &[]).await.map_err(failed)?;
+        Ok(row.map(|row| row.try_get(0)).transpose().map_err(failed)?)
     }
 
     async fn find_run(&self, name: &str) -> Result<Option<Uuid>, Cause> {

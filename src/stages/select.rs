@@ -120,7 +120,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
             only_new(context, &mut files, names).await?;
         }
         Selection::Asked => asked::only_gathered(gathered, &mut files)?,
-        Selection::Bulk => asked::only_bulk(context, &mut files)?,
+        Selection::Bulk => asked::only_bulk(context, &mut files).await?,
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
         Selection::Failed { run, record } => {
             only_failed(context, &mut files, run.as_deref(), *record).await?;
@@ -248,8 +248,35 @@ async fn only_new(context: &RunContext, files: &mut Vec<SelectedFile>, names: us
             context.url(), context.dataset().name, words::count(names as u64)
         );
     }
-    leave_out_done(files, context.ledger.known_parts().await?);
+    let known = context.ledger.known_parts().await?;
+    let undone = undone(files, &known);
+    leave_out_done(files, known);
+    // One that may have been posted again is compared first.
+    say_undone(context, undone.into_iter().filter(|name| !is_taken(files, name)).collect());
     Ok(())
+}
+
+/// Names of these files whose last posting was undone.
+fn undone(files: &[SelectedFile], known: &[KnownPart]) -> Vec<String> {
+    let undone: HashSet<_> = known.iter().filter(|known| known.is_undone).map(|known| &known.name).collect();
+    files.iter().map(|file| &file.name).filter(|name| undone.contains(name)).cloned().collect()
+}
+
+/// Is a file taken for what it is, and not only to be compared?
+fn is_taken(files: &[SelectedFile], name: &str) -> bool {
+    files.iter().any(|file| file.name == name && file.known.is_none())
+}
+
+/// Whoever waits for a file that was undone must know that it does not come by itself.
+fn say_undone(context: &RunContext, names: Vec<String>) {
+    if let Some(first) = names.first() {
+        tracing::warn!(
+            run_id = %context.run_id,
+            "not taken, since what came of it was undone: {}; merganser reprocess {} {first} --force takes it",
+            shorten(&names),
+            context.dataset().name
+        );
+    }
 }
 
 /// Takes the files whose names match, those without a failure only if `force`.
@@ -281,10 +308,14 @@ async fn only_matching(
         return Ok(());
     }
     let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
-    let clean: Vec<_> = known.into_iter().filter(|file| !file.has_failures).collect();
+    let undone = undone(files, &known);
+    // What failed in an older posting of one that was undone is open again, and does not bring it back.
+    let clean: Vec<_> = known.into_iter().filter(|file| file.is_undone || !file.has_failures).collect();
     leave_out_archived(files, &clean);
     let taken: HashSet<_> = files.iter().map(|file| &file.name).collect();
-    let skipped: Vec<_> = names.into_iter().filter(|name| !taken.contains(name)).collect();
+    let skipped: Vec<_> =
+        names.into_iter().filter(|name| !taken.contains(name) && !undone.contains(name)).collect();
+    say_undone(context, undone.iter().filter(|name| !taken.contains(name)).cloned().collect());
     if !skipped.is_empty() {
         tracing::info!(
             run_id = %context.run_id,
@@ -411,6 +442,7 @@ mod tests {
             modified,
             is_done,
             has_failures: false,
+            is_undone: false,
         };
         let taken = |file: SelectedFile, known: KnownPart| {
             let mut files = vec![file];

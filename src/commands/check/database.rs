@@ -278,6 +278,19 @@ async fn rights(
         return Ok((true, Finding::ok(format!("all that a run needs{whose}"))));
     }
     let (names, statements): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+    let is_kept = |name: &String| !name.ends_with(", for before-images");
+    if !names.iter().any(is_kept) {
+        return Ok((
+            true,
+            Finding::warn(
+                format!(
+                    "all that a run needs{whose}, but none of it can be undone: {} is missing",
+                    names.join(", ")
+                ),
+                format!("have somebody run who may:\n{}", statements.join("\n")),
+            ),
+        ));
+    }
     let may_compare = !names.iter().any(|name| name.starts_with("temporary "));
     let hint = format!("have somebody run who may:\n{}", statements.join("\n"));
     Ok((may_compare, Finding::fail(format!("not there: {}{whose}", names.join(", ")), hint)))

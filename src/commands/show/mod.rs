@@ -11,10 +11,11 @@ use serde_json::Value;
 pub use failures::{failure, failures, failures_csv};
 pub use timings::{shares, timing, timings};
 
-use crate::words::{count, duration};
+use crate::words::{count, duration, size};
 
-/// The last runs, a line each, and what to do about them; `open` failed records are not put right, of any run.
-pub fn runs(runs: &[Value], open: u64) -> String {
+/// The last runs, a line each, what is kept of them, and what to do about them; `open` failed records are not put right, of any
+/// run.
+pub fn runs(runs: &[Value], open: u64, kept: &str) -> String {
     let mut text = format!(
         "{:<36}  {:<9} {:<24} {:<20} {:>9} {:>10} {:>8}\n",
         "run", "kind", "status", "started (UTC)", "took", "loaded", "open"
@@ -33,11 +34,25 @@ pub fn runs(runs: &[Value], open: u64) -> String {
             count(number(run, "failures_open"))
         );
     }
-    match runs.first() {
-        None => text += "No run yet.\n",
-        Some(run) => text += &next(run, number(run, "failures_open"), open, true),
+    let next = match runs.first() {
+        None => "No run yet.\n".to_owned(),
+        Some(run) => next(run, number(run, "failures_open"), open, true),
+    };
+    // What is to be typed next comes last.
+    let (said, typed) = next.split_at(next.find("Next: ").unwrap_or(next.len()));
+    text + said + kept + typed
+}
+
+/// What is kept so that runs can be undone: of how many runs, bytes, and until when.
+pub fn before_images((runs, bytes, until): (u64, u64, Option<String>)) -> String {
+    match until {
+        Some(until) if runs > 0 => format!(
+            "Before-images of {} run(s) take {}, the last until {until}; merganser undo RUN takes a run back.\n",
+            count(runs),
+            size(bytes)
+        ),
+        _ => String::new(),
     }
-    text
 }
 
 /// One run with its steps, files, changes, guards and failures.
@@ -56,6 +71,9 @@ pub fn run(run: &Value) -> String {
     );
     if let Some(error) = run["error"].as_str() {
         let _ = writeln!(text, "  error: {error}");
+    }
+    if let Some(by) = run["undone_by"].as_str() {
+        let _ = writeln!(text, "  undone by run {by}");
     }
     text += "\nSteps\n";
     for step in list(run, "steps") {
@@ -178,6 +196,7 @@ pub fn origin(rows: &[Value]) -> String {
 fn status_of(run: &Value, name: &str) -> String {
     match run["dry_run"].as_bool() {
         Some(true) => format!("{} (dry run)", word(run, name)),
+        _ if run["undone_by"].is_string() => format!("{} (undone)", word(run, name)),
         _ => word(run, name).to_owned(),
     }
 }

@@ -59,6 +59,7 @@ pub const OCA: Dataset = Dataset {
         tombstones: Tombstones {
             tables: &[tables::METADATA],
             check: include_str!("../../../sql/oca/6_kept.pg.sql"),
+            sealed: include_str!("../../../sql/oca/6_sealed.pg.sql"),
             purge: concat!(
                 include_str!("../../../sql/oca/geocode/address_key.pg.sql"),
                 include_str!("../../../sql/oca/9_purge.pg.sql")

@@ -9,6 +9,7 @@ mod asker;
 mod kept;
 mod rate;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -172,7 +173,19 @@ impl<'a> Gathering<'a> {
         secret: &ApiSecret,
     ) -> Result<Self, Cause> {
         let answers = Answers { asked, store: &context.store, objects: context.objects() };
-        let kept = KeptPlan::open(context, asked, asking, answers.known().await?).await?;
+        // What came of an answer that was undone was not wanted: it is asked for anew.
+        let undone = context.ledger.known_parts().await?.into_iter().filter(|known| known.is_undone);
+        let undone: HashSet<_> = undone.map(|known| known.name).collect();
+        let mut archived = answers.known().await?;
+        archived.retain(|part| !undone.contains(&part.name));
+        if !undone.is_empty() {
+            tracing::info!(
+                run_id = %context.run_id,
+                "{} answer(s) of the archive are not taken, since what came of them was undone",
+                undone.len()
+            );
+        }
+        let kept = KeptPlan::open(context, asked, asking, archived).await?;
         let asker = ServiceAsker::new(asked, &(asked.manners)(&context.processing.options), secret.clone())?;
         Ok(Self { context, asked, answers, asker, kept, data_requests: 0 })
     }

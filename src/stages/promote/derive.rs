@@ -110,7 +110,7 @@ impl Transfer<'_> {
     /// Makes the rows of the batch's records of a derived table; gives how many it was to take and how many the server put
     /// into it.
     pub(super) async fn fill(&self, derived: &Derived, fill: &str) -> Result<(i64, i64), Cause> {
-        let (name, staging) = (derived.table.name, &self.context.target.database.staging_schema);
+        let (name, staging) = (derived.table.name, self.staging());
         let text = self.render_with(fill, name, &[("source", staging), ("into", staging)]);
         let rows = self.change(&text, &format!("make the rows of {name}")).await?;
         let insert = self.render(sql::PROMOTE_INSERT, name);
@@ -122,12 +122,12 @@ impl Transfer<'_> {
         let (name, database) = (derived.table.name, &self.context.target.database);
         if !new.derived.contains(&name) {
             // What the batch alone comes to is shown by a dry run, and held against the table where something stands on it.
-            let staging = &database.staging_schema;
+            let staging = self.staging();
             let text = self.render_with(fill, name, &[("source", staging), ("into", staging)]);
             self.change(&text, &format!("make the rows of {name}")).await?;
         }
         // In new tables there is nothing but the batch, and the planner knows the staging tables better.
-        let source = if new.tables { &database.staging_schema } else { &database.schema };
+        let source = if new.tables { self.staging() } else { &database.schema };
         let text = self.render_with(fill, name, &[("source", source), ("into", &database.schema)]);
         let rows = self.change(&text, &format!("make the rows of {name}")).await?;
         let why = match new.derived.contains(&name) {

@@ -24,13 +24,47 @@ impl Transfer<'_> {
 
     async fn write(&self, staged: &[(String, u64)], new: &New, attached: &Attached) -> Result<(), Cause> {
         let dataset = self.context.dataset();
-        let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
+        let parent = dataset.parent();
         let before = self.rows_before().await?;
         let outdated = self.outdated(&before, new).await?;
         self.run(sql::PROMOTE_IDENTIFY, "", "find failed records again").await?;
         self.run(self.plan(), parent.name, "plan the merge").await?;
         fault::point!("promote.planned");
         self.run(sql::PROMOTE_BEGIN, parent.name, "find what is replaced").await?;
+        self.note_records().await?;
+        let counts = self.replace(staged, new, (&before, &outdated), attached).await?;
+        fault::point!("promote.before_ledger");
+        self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
+        if dataset.is_replaced() {
+            self.run(sql::IMAGES_SLICES_BEFORE, "", "write the ledger").await?;
+            match &self.slices {
+                Some(slices) => self.note_slices(slices).await?,
+                None => self.run(sql::PROMOTE_SLICE_ORIGIN, "", "write the ledger").await?,
+            }
+            self.run(sql::IMAGES_SLICES_AFTER, "", "write the ledger").await?;
+        }
+        fault::point!("promote.after_ledger");
+        self.hold_counts(attached, counts).await?;
+        // Built over the rows at once, which is several times faster than row by row.
+        self.make_keys(new).await?;
+        if let Some(script) = dataset.scripts.complete {
+            self.run(sql::PROMOTE_COMPLETED, "", "complete the rows").await?;
+            self.run(script, "", "complete the rows").await?;
+        }
+        self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
+    }
+
+    /// Puts the staged rows into the place of those of the touched records, makes what is derived of them, and notes the change of
+    /// every table; gives what is to be held against the plan.
+    pub(super) async fn replace(
+        &self,
+        staged: &[(String, u64)],
+        new: &New,
+        (before, outdated): (&BTreeMap<&'static str, i64>, &[&'static str]),
+        attached: &Attached,
+    ) -> Result<Vec<Count>, Cause> {
+        let dataset = self.context.dataset();
+        let (parent, children) = dataset.tables.split_first().expect("a dataset has tables");
         // What is staged and is to be loaded.
         let mut wanted: BTreeMap<_, _> =
             staged.iter().map(|(table, rows)| (table.as_str(), *rows as i64)).collect();
@@ -48,12 +82,19 @@ impl Transfer<'_> {
                 cleared.insert(table.name, rows);
                 continue;
             }
-            block(table, self.change(&self.render(sql::PROMOTE_REMOVE, table.name), &operation).await?);
+            // What is derived is made of what is kept.
+            let is_kept = self.keeps_images() && dataset.tables.iter().any(|own| own.name == table.name);
+            let remove = if is_kept { sql::PROMOTE_TAKE } else { sql::PROMOTE_REMOVE };
+            block(table, self.change(&self.render(remove, table.name), &operation).await?);
             fault::point!("promote.removed");
         }
         let operation = format!("merge {}", parent.name);
-        block(parent, self.change(&self.render(sql::PROMOTE_PARENT, parent.name), &operation).await?);
-        let updated = self.change(&self.render(sql::PROMOTE_PARENT_UPDATE, parent.name), &operation).await?;
+        let (remove, update) = match self.keeps_images() {
+            true => (sql::PROMOTE_TAKE_PARENT, sql::PROMOTE_TAKE_UPDATE),
+            false => (sql::PROMOTE_PARENT, sql::PROMOTE_PARENT_UPDATE),
+        };
+        block(parent, self.change(&self.render(remove, parent.name), &operation).await?);
+        let updated = self.change(&self.render(update, parent.name), &operation).await?;
         let inserted = self.change(&self.render(sql::PROMOTE_PARENT_INSERT, parent.name), &operation).await?;
         let numbers = [("staged", wanted[parent.name]), ("updated", updated), ("inserted", inserted)];
         self.run_with(sql::PROMOTE_PARENT_COUNTED, parent, &numbers, &operation).await?;
@@ -92,24 +133,7 @@ impl Transfer<'_> {
             let numbers = [("rows_before", before[table.name]), ("inserted", inserted), ("removed", removed)];
             self.run_with(script, table, &numbers, &operation).await?;
         }
-        fault::point!("promote.before_ledger");
-        self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
-        match &self.slices {
-            Some(slices) => self.note_slices(slices).await?,
-            None if dataset.is_replaced() => {
-                self.run(sql::PROMOTE_SLICE_ORIGIN, "", "write the ledger").await?;
-            }
-            None => {}
-        }
-        fault::point!("promote.after_ledger");
-        self.hold_counts(attached, counts).await?;
-        // Built over the rows at once, which is several times faster than row by row.
-        self.make_keys(new).await?;
-        if let Some(script) = dataset.scripts.complete {
-            self.run(sql::PROMOTE_COMPLETED, "", "complete the rows").await?;
-            self.run(script, "", "complete the rows").await?;
-        }
-        self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
+        Ok(counts)
     }
 
     /// What decides what becomes of each record.
@@ -147,7 +171,7 @@ impl Transfer<'_> {
     }
 
     /// Runs a script with numbers of its own.
-    async fn run_with(
+    pub(super) async fn run_with(
         &self,
         script: &str,
         table: &Table,

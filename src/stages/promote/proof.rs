@@ -156,6 +156,8 @@ impl Transfer<'_> {
         for table in attached.tables() {
             let (script, name) = match dataset.replaced_tables().any(|known| known.name == table) {
                 true => (sql::PROMOTE_VERIFY, Some(table)),
+                // They are held by their numbers.
+                false if self.is_undo => continue,
                 false => match dataset.tombstones() {
                     Some(tombstones) => (tombstones.check, None),
                     None => continue,
@@ -163,7 +165,7 @@ impl Transfer<'_> {
             };
             different.extend(self.differences(script, name.unwrap_or_default(), table).await?);
         }
-        if !attached.ledger.is_empty() {
+        if !attached.ledger.is_empty() && !self.is_undo {
             different.extend(self.differences(sql::PROMOTE_VERIFY_LEDGER, "", "the ledger").await?);
         }
         match different.is_empty() {

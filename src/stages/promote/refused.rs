@@ -207,7 +207,7 @@ impl Transfer<'_> {
             records: read(0)?,
             failed: read(1)?,
             seen: read(2)?,
-            is_without_end: self.context.processing.allow.iter().any(|name| name == "failures"),
+            is_without_end: self.processing.allow.iter().any(|name| name == "failures"),
         })
     }
 }

@@ -38,7 +38,7 @@ impl Transfer<'_> {
             let slice = file.asked.as_ref().map(|asked| asked.slice.clone()).unwrap_or_default();
             let order = (file.meaning.order_key.clone(), file.name.clone());
             let newer = origins.iter().find(|origin| origin.order > order && origin.slice.overlaps(&slice));
-            match newer.filter(|_| !self.context.processing.overwrite_newer) {
+            match newer.filter(|_| !self.processing.overwrite_newer) {
                 Some(newer) => {
                     tracing::info!(
                         run_id = %self.context.run_id,
@@ -50,7 +50,7 @@ impl Transfer<'_> {
                 None => slices.parts.push((file.part_id, slice)),
             }
         }
-        slices.replaced = match &self.context.from.asking {
+        slices.replaced = match self.from.and_then(|from| from.asking.as_ref()) {
             Some(asking) => vec![asking.want.clone()],
             None => slices.parts.iter().map(|(_, slice)| slice.clone()).collect(),
         };

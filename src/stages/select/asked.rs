@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{AskedFor, SelectedFile, shorten};
+use super::{AskedFor, SelectedFile, leave_out_archived, say_undone, shorten};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
 use crate::run::context::RunContext;
@@ -37,8 +37,12 @@ pub(super) fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<Selecte
 }
 
 /// Takes the newest file of each content, for what is wanted of it.
-pub(super) fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
+pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
     let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else { return Ok(()) };
+    let mut undone = context.ledger.known_parts().await?;
+    undone.retain(|known| known.is_undone);
+    say_undone(context, super::undone(files, &undone));
+    leave_out_archived(files, &undone);
     let mut seen = BTreeSet::new();
     let mut taken = Vec::new();
     // They are sorted by their day.

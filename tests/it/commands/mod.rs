@@ -14,3 +14,4 @@ mod reprocess;
 mod retry;
 mod secrets;
 mod traces;
+pub mod undo;

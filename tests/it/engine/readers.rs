@@ -81,7 +81,7 @@ fn question() -> String {
     query + ")"
 }
 
-async fn ask(client: &Client) -> String {
+pub async fn ask(client: &Client) -> String {
     rows(client, &question()).await.swap_remove(0).swap_remove(0).unwrap()
 }
 

@@ -76,6 +76,15 @@ const VARIABLES: &[(&str, &str)] = &[
     ("records", "oca_records"),
     ("is_replaced", "false"),
     ("is_sliced", "false"),
+    ("is_undo", "false"),
+    ("touched_no", "rows_no"),
+    ("keeps_images", "true"),
+    ("overriding", ""),
+    ("keeps_deleted", "false"),
+    ("images", "by_hand_etl"),
+    ("before_oca_metadata", "before_oca_metadata"),
+    ("undo_no", "1"),
+    ("image", "before_oca_index"),
     ("in_slices", "false"),
     ("slice_rows", "null"),
     ("kept", "oca_metadata"),
@@ -213,6 +222,10 @@ async fn each_file_and_part_runs_as_its_header_says() {
         run(&mut session, "load/load:copy", table.name);
         run(&mut session, "load/load:analyze", table.name);
     }
+    for table in OCA.own_tables() {
+        session.set("image", &format!("before_{}", table.name));
+        run(&mut session, "undo/images:make", table.name);
+    }
     session.0 += "insert into by_hand_etl.runs (run_id, dataset, target_schema, kind, host)\n\
         values (:'run_id', :'dataset', :'schema', 'run', 'here');\nbegin;\n";
     let (parent, children) = OCA.tables.split_first().unwrap();
@@ -226,12 +239,20 @@ async fn each_file_and_part_runs_as_its_header_says() {
         run(&mut session, &format!("promote/slices:slice_{part}"), parent.name);
     }
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.slice_rows;\n";
+    session.0 += "insert into by_hand_etl.undo_batches (run_id, batch, dataset, target_schema)\n\
+        values (:'run_id', 1, :'dataset', :'schema');\n";
     run(&mut session, "oca/6_promote.pg.sql", "");
     run(&mut session, "promote/merge:begin", parent.name);
+    run(&mut session, "undo/images:records", "");
+    run(&mut session, "undo/images:replaced", "");
+    run(&mut session, "oca/6_sealed.pg.sql", "");
     for table in children {
+        session.set("before", &format!("before_{}", table.name));
         run(&mut session, "promote/merge:remove", table.name);
+        run(&mut session, "promote/merge:take", table.name);
     }
-    for part in ["parent", "parent_update", "parent_insert", "parent_counted"] {
+    session.set("before", "before_oca_index");
+    for part in ["parent", "take_parent", "parent_update", "take_update", "parent_insert", "parent_counted"] {
         run(&mut session, &format!("promote/merge:{part}"), parent.name);
     }
     for table in children {
@@ -281,6 +302,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     }
     run(&mut session, "promote/changes:kept", "oca_metadata");
     run(&mut session, "promote/ledger.pg.sql", "");
+    run(&mut session, "undo/images:slices_before", "");
     run(&mut session, "promote/guards.pg.sql", "");
     run(&mut session, "oca/8_guards.pg.sql", "");
     // The search for records that the database refuses.
@@ -296,6 +318,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/geocode/backfill_open.pg.sql", "");
     run(&mut session, "oca/geocode/backfill_take.pg.sql", "");
     run(&mut session, "promote/derive:completed", "");
+    run(&mut session, "undo/images:patched", "oca_addresses");
     run(&mut session, "oca/9_geometry.pg.sql", "");
     session.0 += "drop view pg_temp.completed;\n";
     run(&mut session, "purge/purge:derived", "oca_case_summary");
@@ -307,6 +330,35 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "promote/derive:drop_view", "oca_addresses_public");
     run(&mut session, "promote/derive:drop_table", "oca_case_summary");
     session.0 += "delete from by_hand_etl.table_changes;\n";
+    session.0 += "savepoint undo;\n\
+        drop table pg_temp.plan, pg_temp.counted, pg_temp.touched, pg_temp.blocked, pg_temp.removed;\n";
+    for part in ["undoing", "undone", "later", "changed", "plan", "counts"] {
+        run(&mut session, &format!("undo/undo:{part}"), "");
+    }
+    run(&mut session, "promote/merge:begin", parent.name);
+    for table in OCA.own_tables() {
+        session.set("image", &format!("before_{}", table.name));
+        session.set("before", &format!("before_{}", table.name));
+        session.set("columns", &sql::columns(table));
+        session.set("assignments", &sql::assignments(table, "indexnumberid"));
+        session.set("nullable", "alter column indexnumberid drop not null");
+        for part in
+            ["stage", "stage_rows", "stage_kept", "staged", "images_then", "rows_now", "edited", "written"]
+        {
+            run(&mut session, &format!("undo/undo:{part}"), table.name);
+        }
+    }
+    run(&mut session, "undo/undo:records", parent.name);
+    session.set("columns", &sql::columns(OCA.kept().first().unwrap()));
+    session.set("assignments", &sql::assignments(OCA.kept().first().unwrap(), "indexnumberid"));
+    run(&mut session, "undo/undo:kept", "oca_metadata");
+    run(&mut session, "undo/undo:ledger", "");
+    session.0 += "rollback to savepoint undo;\n";
+    // What is prepared asks for it.
+    run(&mut session, "undo/undo:undoing", "");
+    session.set("image", "no_image_oca_metadata");
+    run(&mut session, "undo/images:none", "oca_metadata");
+    session.set("image", "before_oca_index");
     let import = "publish/publish:import_snapshot";
     let ends = ["check/check:settings", "load/load:drop", "publish/publish:read_only", import];
     rest.retain(|piece| !ran.contains(&piece.name) && !ends.contains(&piece.name.as_str()));

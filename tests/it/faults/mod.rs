@@ -9,4 +9,5 @@ mod network;
 mod publication;
 mod report;
 mod soak;
+mod undo;
 mod world;

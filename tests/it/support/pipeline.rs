@@ -148,17 +148,33 @@ impl Pipeline {
 
     /// Runs another command than `run`, with those options of a run that it has.
     pub async fn other(&self, words: &[&str]) -> Ran {
+        let (args, envs) = (self.other_args(words), self.envs.clone());
+        let ran = tokio::task::spawn_blocking(move || Ran::new(super::merganser(args, envs)));
+        let ran = ran.await.expect("the command is over");
+        self.check_ledger().await;
+        ran
+    }
+
+    /// Starts another command than `run` with more variables of the environment, and does not wait for it.
+    pub fn start_other(&self, words: &[&str], envs: &[(&str, &str)]) -> tokio::task::JoinHandle<Ran> {
+        let envs = envs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let command = super::command(self.other_args(words), self.envs.iter().cloned().chain(envs));
+        let mut command = tokio::process::Command::from(command);
+        command.kill_on_drop(true);
+        tokio::spawn(async move {
+            let output = tokio::time::timeout(LIMIT, command.output()).await;
+            Ran::new(output.expect("it ends in time").expect("the merganser binary runs"))
+        })
+    }
+
+    /// The arguments of another command than `run`, with those options of a run that it has.
+    fn other_args(&self, words: &[&str]) -> Vec<String> {
         let command = merganser::cli::Cli::command();
         let command = command.find_subcommand(words[0]).expect("there is such a command");
         let has = |name: &str| command.get_arguments().any(|arg| arg.get_long() == name.strip_prefix("--"));
         let options = self.options.iter().filter(|(name, _)| has(name));
         let options = options.flat_map(|(name, value)| [name.clone(), value.clone()]);
-        let args: Vec<_> = words.iter().map(|word| (*word).to_owned()).chain(options).collect();
-        let envs = self.envs.clone();
-        let ran = tokio::task::spawn_blocking(move || Ran::new(super::merganser(args, envs)));
-        let ran = ran.await.expect("the command is over");
-        self.check_ledger().await;
-        ran
+        words.iter().map(|word| (*word).to_owned()).chain(options).collect()
     }
 
     /// Runs the pipeline with more variables of the environment.

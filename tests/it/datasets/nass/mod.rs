@@ -8,4 +8,5 @@ mod runs;
 mod server;
 mod shared;
 mod troubles;
+mod undo;
 mod world;

@@ -111,6 +111,24 @@ async fn a_backfill_takes_only_cases_from_a_day_on() {
     assert_eq!(pipeline.column(PLACES).await, [format!("new|match|{}", lot(2)), "old".into()]);
 }
 
+/// What a backfill has found since is no loss that nobody hears of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_stands_in_the_way_of_an_undo() {
+    let server = GeocoderServer::start(Mode::Good);
+    let pipeline = pipeline(&server).await;
+    pipeline.put(Extract::weekly("2024-05-06").case("old", &address(1)).case("other", &address(3)));
+    pipeline.run_with(&["--geocode", "none"]).await.exits(0);
+    pipeline.put(Extract::weekly("2024-05-13").case("old", &address(2)));
+    pipeline.run_with(&["--geocode", "none"]).await.exits(0);
+    pipeline.other(&["undo", "last", "--dry-run"]).await.exits(0);
+    let run = "select run_id::text from etl.runs where kind = 'run' order by started_at desc limit 1";
+    let run = pipeline.one(run).await;
+    backfill(&pipeline, &[]).await.exits(0);
+    let refused = pipeline.other(&["undo", &run]).await.exits(1);
+    assert!(refused.failure().contains(": 1 case(s)"), "{}", refused.failure());
+    pipeline.other(&["undo", "last"]).await.exits(1).says("no before-images");
+}
+
 /// What was answered is paid for: a promotion that is rolled back does not lose it.
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,8 @@ enum Step {
     Post { files: Vec<File>, apart: bool },
     /// One file of the archive (or all) is taken again.
     Again { file: Option<Index>, overwrite_newer: bool },
+    /// The last runs, so many, are taken back; or, if that was done just now, brought again.
+    Undo { runs: usize },
     /// Something that must change no table: failed records fail again, a dry run is rolled back.
     Idle(&'static [&'static str]),
 }
@@ -66,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(files, apart)| Step::Post { files, apart }),
         2 => (any::<Option<Index>>(), prop::bool::weighted(0.3))
             .prop_map(|(file, overwrite_newer)| Step::Again { file, overwrite_newer }),
+        3 => (1..3_usize).prop_map(|runs| Step::Undo { runs }),
         1 => prop::sample::select(vec![RETRY, DRY_RUN]).prop_map(Step::Idle),
     ]
 }
@@ -120,6 +123,25 @@ struct World {
     done: BTreeMap<String, String>,
     /// The numbers of a case's appearances, by case and how many there are.
     numbers: BTreeMap<(String, usize), String>,
+    /// The runs that are not undone, each with what was before it and the files that it took.
+    runs: Vec<Taken>,
+    undone: Option<TakenBack>,
+}
+
+/// What was taken back just now, and what was there then.
+struct TakenBack {
+    /// The undo's own run.
+    run_id: String,
+    runs: Vec<Taken>,
+    model: Model,
+    done: BTreeMap<String, String>,
+}
+
+/// A run that was committed.
+struct Taken {
+    run_id: String,
+    before: Model,
+    files: BTreeMap<String, String>,
 }
 
 impl World {
@@ -136,6 +158,8 @@ impl World {
             archive: BTreeMap::new(),
             done: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            runs: Vec::new(),
+            undone: None,
         }
     }
 
@@ -152,7 +176,7 @@ impl World {
                 taken.retain(|name, posted| self.done.get(name) != Some(&posted.sha256));
                 let ran = self.pipeline.run_with(&["--skip-publish"]).await.exits(exit_code(&taken));
                 assert_eq!(ran.count("files"), taken.len() as u64, "{:?}", taken.keys());
-                self.took(&taken, false);
+                self.took(&taken, false).await;
                 self.archive.append(&mut taken);
             }
             // Before the first run there is no archive.
@@ -167,8 +191,9 @@ impl World {
                 let words = ["reprocess", "oca", &glob, "--force", "--skip-publish", "--overwrite-newer"];
                 let words = &words[..if *overwrite_newer { 6 } else { 5 }];
                 self.pipeline.other(words).await.exits(exit_code(&taken));
-                self.took(&taken, *overwrite_newer);
+                self.took(&taken, *overwrite_newer).await;
             }
+            Step::Undo { runs } => self.undo(*runs).await,
             Step::Idle(words) => {
                 let ran = self.pipeline.other(words).await;
                 assert!([0, 3].contains(&ran.code), "{}\n{}", ran.stdout, ran.stderr);
@@ -177,7 +202,40 @@ impl World {
         self.compare().await;
     }
 
-    fn took(&mut self, taken: &BTreeMap<String, Posted>, overwrite_newer: bool) {
+    /// Takes the last runs back, or brings back what was taken back just now.
+    async fn undo(&mut self, runs: usize) {
+        let last = "select run_id::text from etl.runs where kind = 'undo' order by started_at desc limit 1";
+        let allow = ["--skip-publish", "--allow", "drop,short,deletes"];
+        if let Some(TakenBack { run_id, runs, model, done }) = self.undone.take() {
+            self.pipeline.other(&[&["undo", &run_id][..], &allow].concat()).await.exits(0);
+            (self.model, self.done) = (model, done);
+            self.runs.extend(runs);
+            return;
+        }
+        let taken = self.runs.split_off(self.runs.len().saturating_sub(runs));
+        let Some(first) = taken.first() else { return };
+        let mut words = vec!["undo"];
+        words.extend(taken.iter().map(|taken| taken.run_id.as_str()));
+        self.pipeline.other(&[&words[..], &allow].concat()).await.exits(0);
+        let (model, done) = (self.model.clone(), self.done.clone());
+        self.model.undo(&first.before);
+        // Nobody takes them again, whole or not.
+        for taken in &taken {
+            self.done.extend(taken.files.clone());
+        }
+        let run_id = self.pipeline.one(last).await;
+        self.undone = Some(TakenBack { run_id, runs: taken, model, done });
+    }
+
+    async fn took(&mut self, taken: &BTreeMap<String, Posted>, overwrite_newer: bool) {
+        if taken.is_empty() {
+            return;
+        }
+        let last = "select run_id::text from etl.runs order by started_at desc limit 1";
+        let files = taken.iter().map(|(name, posted)| (name.clone(), posted.sha256.clone())).collect();
+        let (run_id, before) = (self.pipeline.one(last).await, self.model.clone());
+        self.runs.push(Taken { run_id, before, files });
+        self.undone = None;
         let files: Vec<_> = taken.values().map(|posted| (&posted.file, posted.mark.as_str())).collect();
         self.model.take(&files, overwrite_newer);
         for (name, posted) in taken {

@@ -2,6 +2,7 @@
 //! runs it against a real database, by the functions that the commands call.
 
 mod rates;
+mod undo;
 
 use std::fs;
 

@@ -70,7 +70,7 @@ struct Known {
 }
 
 /// Every case ever seen.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     cases: BTreeMap<u8, Known>,
 }
@@ -114,6 +114,14 @@ impl Model {
         for known in self.cases.values_mut().filter(|known| known.delete.is_some()) {
             known.rows = None;
         }
+    }
+
+    /// What was there before runs that are taken back, but for what is deleted for ever since.
+    pub fn undo(&mut self, before: &Model) {
+        let sealed = self.cases.iter().filter(|(_, known)| known.delete.is_some());
+        let sealed: Vec<_> = sealed.map(|(case, known)| (*case, known.clone())).collect();
+        self.cases = before.cases.clone();
+        self.cases.extend(sealed);
     }
 
     /// The rows of oca_metadata, sorted.

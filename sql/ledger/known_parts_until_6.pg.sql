@@ -1,0 +1,44 @@
+-- Purpose: the postings of files that count in a ledger of version 3 to 6, as known_parts.pg.sql has them in later ones.
+-- Engine:  PostgreSQL 14 and later; a statement (prepare)
+-- Inputs:  $1 dataset, $2 target schema; :"ledger".
+-- Outputs: name, part_id, size, checksum (null: adopted), when it was last changed at its source (microseconds since
+--          1970, null: not known), whether it is done (read to its end), and whether a record of the name is still
+--          failed. What is read from the archive has no time of its own: that of the same bytes counts.
+with posting as (
+    select parts.*
+    from :"ledger".parts join :"ledger".runs using (run_id)
+    where dataset = $1
+        and target_schema = $2
+        and not dry_run
+        and parts.status in ('done', 'done_with_failures', 'incomplete')
+),
+newest as (
+    select distinct on (name) *
+    from posting
+    order by name, part_id desc
+),
+posted as (
+    select distinct on (name, sha256) name, sha256, modified_at
+    from posting
+    where modified_at is not null
+    order by name, sha256, part_id desc
+)
+select
+    name,
+    part_id,
+    size_bytes,
+    sha256,
+    (extract(epoch from posted.modified_at) * 1000000)::bigint as modified_us,
+    status <> 'incomplete' as is_done,
+    exists (
+        select
+        from :"ledger".failed_records as failed
+            join :"ledger".parts as failed_file on failed_file.part_id = failed.part_id
+            join :"ledger".runs as failed_run on failed_run.run_id = failed.run_id
+        where failed_file.name = newest.name
+            and failed_run.dataset = $1
+            and failed_run.target_schema = $2
+            and not failed_run.dry_run
+            and failed.resolved_at is null
+    ) as has_failures
+from newest left join posted using (name, sha256);

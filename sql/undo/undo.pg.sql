@@ -1,0 +1,714 @@
+-- Purpose: take batches back: production as it was before them, made of the before-images.
+-- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion, but for the first part
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/undo/undo.pg.sql
+
+-- part: run  (statement)
+-- Purpose: what a run is, for one who wants to take it back.
+-- Inputs:  $1 run_id; :"ledger".
+-- Outputs: dataset, target_schema, kind, dry_run; committed, how many batches it has committed; known, of how many of them the
+--          ledger knows what they changed; kept, of how many the before-images are there still; undone_by, the run that has taken it back, or
+--          null; ended, how the run ended.
+select
+    runs.dataset,
+    runs.target_schema,
+    runs.kind,
+    runs.dry_run,
+    (
+        select count(*)
+        from :"ledger".steps
+        where steps.run_id = runs.run_id and steps.status = 'completed' and steps.step in ('promote', 'purge', 'adopt')
+    ) as committed,
+    count(batch.undo_no) as known,
+    count(batch.undo_no) filter (where batch.kept_until > now()) as kept,
+    max(batch.undone_by::text) as undone_by,
+    max(batch.kept_until)::text as kept_until
+from :"ledger".runs left join :"ledger".undo_batches as batch using (run_id)
+where runs.run_id = $1
+group by runs.run_id;
+
+-- part: last  (statement)
+-- Purpose: the last run that has loaded something, whether or not it is undone: an undo is not what a person means by it, nor is what was only
+--          tried.
+-- Inputs:  :"ledger".
+-- Outputs: its run_id; no row if there is none.
+select runs.run_id
+from :"ledger".runs
+where not runs.dry_run
+    and runs.kind in ('run', 'reprocess', 'retry', 'backfill')
+    and exists (
+        select
+        from :"ledger".steps
+        where steps.run_id = runs.run_id and steps.step = 'promote' and steps.status = 'completed'
+    )
+order by runs.started_at desc
+limit 1;
+
+-- part: none_sealed  (script)
+-- Purpose: of a dataset that knows no deletion for ever, no record is deleted for ever.
+-- Inputs:  none.
+-- Outputs: pg_temp.sealed_records, without rows.
+create or replace temp view sealed_records as select null::text as record_id where false;
+
+-- part: undoing  (script)
+-- Purpose: room for the batches that are taken back.
+-- Inputs:  none.
+-- Outputs: pg_temp.undoing.
+create temp table undoing (
+    undo_no bigint primary key, run_id uuid not null, batch integer not null, is_undo boolean not null
+) on commit drop;
+
+-- part: batches  (statement, after undoing)
+-- Purpose: the batches of these runs.
+-- Inputs:  $1 run_ids; :"ledger".
+-- Outputs: rows of pg_temp.undoing.
+insert into pg_temp.undoing (undo_no, run_id, batch, is_undo)
+select batch.undo_no, batch.run_id, batch.batch, runs.kind = 'undo'
+from :"ledger".undo_batches as batch join :"ledger".runs using (run_id)
+where batch.run_id = any ($1::uuid[]) and batch.undone_by is null and batch.kept_until > now();
+
+-- part: undone  (script, after batches)
+-- Purpose: what is to be as it was: of each record, before the first of these batches that touched it. A record that is deleted
+--          for ever, by whichever run, stays so.
+-- Inputs:  pg_temp.undoing, pg_temp.sealed_records; :"ledger".undo_records.
+-- Outputs: pg_temp.undone, one row a record: of rows, of what is kept beside them and of the origin the number of the first batch that touched it
+--          (null: none did), and whether there was anything before; what the origin was.
+create temp table undone on commit drop as
+with first as (
+    select
+        record_id,
+        min(undo_no) filter (where had_rows is not null) as rows_no,
+        min(undo_no) filter (where had_kept is not null) as kept_no,
+        min(undo_no) filter (where had_origin is not null) as origin_no
+    from :"ledger".undo_records
+    where undo_no in (select undo_no from pg_temp.undoing)
+        and not exists (
+            select from pg_temp.sealed_records as sealed where sealed.record_id = undo_records.record_id
+        )
+    group by record_id
+)
+select
+    first.record_id,
+    first.rows_no,
+    first.kept_no,
+    first.origin_no,
+    bool_or(record.had_rows) filter (where record.undo_no = first.rows_no) as had_rows,
+    bool_or(record.had_kept) filter (where record.undo_no = first.kept_no) as had_kept,
+    bool_or(record.had_origin) filter (where record.undo_no = first.origin_no) as had_origin,
+    max(record.part_id) filter (where record.undo_no = first.origin_no) as part_id,
+    max(record.ordinal) filter (where record.undo_no = first.origin_no) as ordinal,
+    max(record.loaded_at) filter (where record.undo_no = first.origin_no) as loaded_at
+from first
+    join :"ledger".undo_records as record
+        on record.record_id = first.record_id and record.undo_no in (select undo_no from pg_temp.undoing)
+group by first.record_id, first.rows_no, first.kept_no, first.origin_no;
+
+analyze pg_temp.undone;
+
+-- part: later  (script, after undone)
+-- Purpose: which later batches touched these records? A batch that was taken back since, and the run that took it back, are none.
+-- Inputs:  pg_temp.undone, pg_temp.undoing; :"ledger".undo_batches, undo_records; :'dataset', :'schema'.
+-- Outputs: pg_temp.later: record_id, undo_no, run_id; is_rows, is_kept and is_origin, what it touched of what is to be as it was; has_images;
+--          its origin before; next_rows and next_origin, the next batch that touched these (null: production has what it left);
+--          pg_temp.states, empty.
+create temp table later on commit drop as
+with touched as (
+    select
+        record.*,
+        batch.run_id,
+        batch.undone_by,
+        coalesce(batch.kept_until > now(), false) as has_images,
+        undone.rows_no,
+        undone.kept_no,
+        undone.origin_no,
+        min(record.undo_no) filter (where record.had_rows is not null) over after as next_rows,
+        min(record.undo_no) filter (where record.had_origin is not null) over after as next_origin
+    from pg_temp.undone
+        join :"ledger".undo_records as record on record.record_id = undone.record_id
+        join :"ledger".undo_batches as batch on batch.undo_no = record.undo_no
+    where batch.dataset = :'dataset' and batch.target_schema = :'schema'
+    window after as (
+        partition by record.record_id order by record.undo_no rows between 1 following and unbounded following
+    )
+)
+select
+    record_id,
+    undo_no,
+    run_id,
+    coalesce(had_rows is not null and undo_no > rows_no, false) as is_rows,
+    coalesce(had_kept is not null and undo_no > kept_no, false) as is_kept,
+    coalesce(had_origin is not null and undo_no > origin_no, false) as is_origin,
+    has_images,
+    part_id,
+    ordinal,
+    next_rows,
+    next_origin
+from touched
+where undone_by is null
+    and undo_no not in (select undo_no from pg_temp.undoing)
+    and undo_no > least(rows_no, kept_no, origin_no)
+    -- An undo of what came later still left nothing behind.
+    and coalesce(
+        (select min(target.undo_no) from :"ledger".undo_batches as target where target.undone_by = touched.run_id), 0
+    ) <= least(rows_no, kept_no, origin_no);
+
+create temp table states (record_id text not null, undo_no bigint not null, content text not null) on commit drop;
+
+-- part: images_then  (script, after later)
+-- Purpose: what a table held of these records when a later batch came, and when the next one did.
+-- Inputs:  :"ledger".:"image", :'table', :"key"; pg_temp.later.
+-- Outputs: rows of pg_temp.states.
+insert into pg_temp.states (record_id, undo_no, content)
+select
+    image.:"key",
+    image.merganser_undo_no,
+    :'table' || ' ' || jsonb_strip_nulls(to_jsonb(image) - 'merganser_undo_no')
+from :"ledger".:"image" as image
+    join (
+        select record_id, undo_no from pg_temp.later where is_rows
+        union
+        select record_id, next_rows from pg_temp.later where is_rows and next_rows is not null
+    ) as wanted on wanted.record_id = image.:"key" and wanted.undo_no = image.merganser_undo_no;
+
+-- part: rows_now  (script, after later)
+-- Purpose: what a table holds of these records now.
+-- Inputs:  :"schema".:"table", :'table', :"key"; pg_temp.later.
+-- Outputs: rows of pg_temp.states, numbered 0.
+insert into pg_temp.states (record_id, undo_no, content)
+select production.:"key", 0, :'table' || ' ' || jsonb_strip_nulls(to_jsonb(production))
+from :"schema".:"table" as production
+    join (select distinct record_id from pg_temp.later where is_rows and next_rows is null) as wanted
+        on wanted.record_id = production.:"key";
+
+-- part: changed  (script, after rows_now)
+-- Purpose: which later runs changed records that are to be as they were? Loading the same content again is no change.
+-- Inputs:  pg_temp.later, pg_temp.states; :"ledger".record_origins, undo_records, parts and runs; :'dataset', :'schema'.
+-- Outputs: run_id and the number of records of each, the oldest run first.
+with content as (
+    select record_id, undo_no, md5(string_agg(content, E'\n' order by content collate "C")) as digest
+    from pg_temp.states
+    group by record_id, undo_no
+),
+changed as (
+    select later.run_id, later.record_id
+    from pg_temp.later
+        left join content as before on before.record_id = later.record_id and before.undo_no = later.undo_no
+        left join content as left_behind
+            on left_behind.record_id = later.record_id and left_behind.undo_no = coalesce(later.next_rows, 0)
+        left join :"ledger".undo_records as next
+            on next.record_id = later.record_id and next.undo_no = later.next_origin
+        left join :"ledger".record_origins as now
+            on later.next_origin is null
+            and now.dataset = :'dataset'
+            and now.target_schema = :'schema'
+            and now.record_id = later.record_id
+        left join :"ledger".parts as before_part on before_part.part_id = later.part_id
+        left join :"ledger".parts as after_part on after_part.part_id = coalesce(next.part_id, now.part_id)
+    where later.is_kept
+        or later.is_rows and (not later.has_images or before.digest is distinct from left_behind.digest)
+        or later.is_origin and (before_part.name, before_part.sha256, later.ordinal)
+            is distinct from (after_part.name, after_part.sha256, coalesce(next.ordinal, now.ordinal))
+)
+select changed.run_id, count(distinct changed.record_id) as records
+from changed join :"ledger".runs using (run_id)
+group by changed.run_id, runs.started_at
+order by runs.started_at;
+
+-- part: later_parts  (statement, after undone)
+-- Purpose: parts that are slices of a table what they say, of these batches and of later ones.
+-- Inputs:  $1 dataset, $2 target schema; pg_temp.undoing; :"ledger".parts, undo_batches, undo_slices and slice_origins.
+-- Outputs: run_id, slice as JSON text (null or empty: all of the table), sha256, is_later.
+-- An undo has no part: what it brought back is what those said that were there before.
+select undoing.run_id, was.slice, parts.sha256, false as is_later
+from pg_temp.undoing
+    join :"ledger".undo_batches as target on target.undone_by = undoing.run_id
+    join :"ledger".undo_slices as was on was.undo_no = target.undo_no
+    left join :"ledger".parts on parts.part_id = was.part_id
+where undoing.is_undo
+union all
+select batch.run_id, parts.slice::text, parts.sha256, undoing.undo_no is null
+from :"ledger".undo_batches as batch
+    join :"ledger".parts on parts.run_id = batch.run_id and parts.batch = batch.batch
+    left join pg_temp.undoing on undoing.undo_no = batch.undo_no
+where batch.dataset = $1
+    and batch.target_schema = $2
+    and batch.undone_by is null
+    and batch.undo_no >= (select min(undo_no) from pg_temp.undoing)
+    and (
+        parts.part_id in (select part_id from :"ledger".slice_origins)
+        or parts.part_id in (select part_id from :"ledger".undo_slices)
+    );
+
+-- part: columns  (statement)
+-- Purpose: the columns of a production table that take a value, and those of its before-images.
+-- Inputs:  $1 schema and $2 name of the table, $3 schema and $4 names of tables of before-images.
+-- Outputs: relation (null: the production table), name of the column, is_same: production has it, of that type, and takes a value
+--          for it.
+with production as (
+    select attname, atttypid, atttypmod, attgenerated
+    from pg_attribute as attribute
+        join pg_class as class on class.oid = attribute.attrelid
+        join pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = $1 and class.relname = $2 and attribute.attnum > 0 and not attribute.attisdropped
+)
+select null::text as relation, attname::text as name, attgenerated = '' as is_same
+from production
+union all
+select
+    class.relname::text,
+    attribute.attname::text,
+    exists (
+        select
+        from production
+        where production.attname = attribute.attname
+            and production.atttypid = attribute.atttypid
+            and production.atttypmod = attribute.atttypmod
+    )
+from pg_attribute as attribute
+    join pg_class as class on class.oid = attribute.attrelid
+    join pg_namespace as namespace on namespace.oid = class.relnamespace
+where namespace.nspname = $3
+    and class.relname = any ($4::text[])
+    and attribute.attnum > 0
+    and not attribute.attisdropped
+    and attribute.attname <> 'merganser_undo_no'
+    -- What the server computes, it computes again.
+    and not exists (
+        select from production where production.attname = attribute.attname and production.attgenerated <> ''
+    );
+
+-- part: stage  (script)
+-- Purpose: room for the rows of a table that come back.
+-- Inputs:  :"schema".:"table"; :nullable, what lets each of its columns be null.
+-- Outputs: pg_temp.:"table", with its columns and their defaults.
+create temp table :"table" (like :"schema".:"table" including defaults) on commit drop;
+alter table pg_temp.:"table" :nullable;
+
+-- part: stage_rows  (script, after stage and undone)
+-- Purpose: the rows of a table that come back.
+-- Inputs:  :"ledger".:"image", :"key", :"table", :columns, those that both have; pg_temp.undone and undoing.
+-- Outputs: pg_temp.:"table"; the last statement counts its rows.
+insert into pg_temp.:"table" (:columns)
+select :columns
+from :"ledger".:"image" as image
+where image.merganser_undo_no in (select undo_no from pg_temp.undoing)
+    and exists (
+        select
+        from pg_temp.undone
+        where undone.record_id = image.:"key" and undone.had_rows and undone.rows_no = image.merganser_undo_no
+    );
+
+-- part: stage_kept  (script, after stage and undone)
+-- Purpose: the rows that come back of a table that is kept beside the others.
+-- Inputs:  :"ledger".:"image", :"key", :"table", :columns, those that both have; pg_temp.undone and undoing.
+-- Outputs: pg_temp.:"table"; the last statement counts its rows.
+insert into pg_temp.:"table" (:columns)
+select :columns
+from :"ledger".:"image" as image
+where image.merganser_undo_no in (select undo_no from pg_temp.undoing)
+    and exists (
+        select
+        from pg_temp.undone
+        where undone.record_id = image.:"key" and undone.had_kept and undone.kept_no = image.merganser_undo_no
+    );
+
+-- part: staged  (script, after stage_rows)
+-- Purpose: how many rows come back, told to the planner, too.
+-- Inputs:  pg_temp.:"table".
+-- Outputs: the number of rows.
+select count(*) from pg_temp.:"table";
+
+-- part: plan  (script, after undone)
+-- Purpose: what becomes of each record: its rows come back, or it goes, as it was not there.
+-- Inputs:  pg_temp.undone.
+-- Outputs: pg_temp.plan: record_id, action (load or delete), part_id (null: nothing is read), is_newly_sealed and has_data (never);
+--          pg_temp.counted, empty.
+create temp table plan on commit drop as
+select
+    record_id,
+    null::bigint as part_id,
+    null::bigint as ordinal,
+    false as is_newly_sealed,
+    false as has_data,
+    case when had_rows then 'load' else 'delete' end as action
+from pg_temp.undone
+where rows_no is not null;
+
+analyze pg_temp.plan;
+
+create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
+
+-- part: records  (script, after begin (promote/merge.pg.sql), before anything goes)
+-- Purpose: which records does this undo change, and what was there? So it can be undone, too.
+-- Inputs:  :undo_no; pg_temp.undone; :"schema".:"table" (the parent), :"key"; :"ledger".undo_records and record_origins; :'dataset', :'schema'.
+-- Outputs: rows of :"ledger".undo_records. What is there of what is kept beside the rows is noted by kept.
+insert into :"ledger".undo_records (
+    undo_no, record_id, had_rows, had_kept, had_origin, part_id, ordinal, loaded_at
+)
+select
+    :undo_no,
+    undone.record_id,
+    case
+        when undone.rows_no is not null then exists (
+            select from :"schema".:"table" as parent where parent.:"key" = undone.record_id
+        )
+    end,
+    case when undone.kept_no is not null then false end,
+    case when undone.origin_no is not null then origin.record_id is not null end,
+    origin.part_id,
+    origin.ordinal,
+    origin.loaded_at
+from pg_temp.undone
+    left join :"ledger".record_origins as origin
+        on undone.origin_no is not null
+        and origin.dataset = :'dataset'
+        and origin.target_schema = :'schema'
+        and origin.record_id = undone.record_id;
+
+-- part: kept  (script, after records and stage_kept)
+-- Purpose: what is kept beside the rows, as it was: in place where there is one row of a record, so that nothing that refers to it
+--          goes.
+-- Inputs:  :"schema".:"table", pg_temp.:"table" (what comes back), :"key", :columns, :assignments, :overriding; pg_temp.undone;
+--          :"images".:"before", :undo_no; :keeps_images; :"ledger".undo_records.
+-- Outputs: the table; :"images".:"before" with its rows as they are now; undo_records; rows of pg_temp.counted.
+create temp table kept_before on commit drop as
+select kept.:"key" as record_id, count(*) as rows
+from :"schema".:"table" as kept
+    join pg_temp.undone on undone.record_id = kept.:"key" and undone.kept_no is not null
+group by kept.:"key";
+
+create temp table kept_several on commit drop as
+select record_id from pg_temp.kept_before where rows > 1
+union
+select staged.:"key" from pg_temp.:"table" as staged group by staged.:"key" having count(*) > 1;
+
+insert into :"images".:"before"
+select :undo_no, kept.*
+from :"schema".:"table" as kept
+where :keeps_images and kept.:"key" in (select record_id from pg_temp.kept_before)
+for update of kept;
+
+update :"ledger".undo_records as record
+set had_kept = true
+from pg_temp.kept_before
+where record.undo_no = :undo_no and record.record_id = kept_before.record_id and not record.had_kept;
+
+with gone as (
+    delete from :"schema".:"table" as kept
+    using pg_temp.undone
+    where kept.:"key" = undone.record_id
+        and undone.kept_no is not null
+        and (not undone.had_kept or undone.record_id in (select record_id from pg_temp.kept_several))
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select
+    :'table',
+    'delete',
+    (
+        select coalesce(sum(kept_before.rows), 0)
+        from pg_temp.kept_before join pg_temp.undone using (record_id)
+        where not undone.had_kept or record_id in (select record_id from pg_temp.kept_several)
+    ),
+    (select count(*) from gone);
+
+with updated as (
+    update :"schema".:"table" as kept
+    set :assignments
+    from pg_temp.:"table" as staged
+    where kept.:"key" = staged.:"key"
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select
+    :'table',
+    'update',
+    (
+        select count(*)
+        from pg_temp.:"table" as staged
+            join pg_temp.kept_before on kept_before.record_id = staged.:"key"
+        where staged.:"key" not in (select record_id from pg_temp.kept_several)
+    ),
+    (select count(*) from updated);
+
+with inserted as (
+    insert into :"schema".:"table" (:columns) :overriding
+    select :columns
+    from pg_temp.:"table" as staged
+    where not exists (select from :"schema".:"table" as kept where kept.:"key" = staged.:"key")
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select
+    :'table',
+    'insert',
+    (
+        select count(*)
+        from pg_temp.:"table" as staged
+        where staged.:"key" in (select record_id from pg_temp.kept_several)
+            or staged.:"key" not in (select record_id from pg_temp.kept_before)
+    ),
+    (select count(*) from inserted);
+
+drop table pg_temp.kept_before, pg_temp.kept_several;
+
+-- part: ledger  (script, after the merge)
+-- Purpose: the ledger's side of an undo: where each record came from, which parts are undone, which failed records are open again.
+-- Inputs:  :undo_no, :'run_id', :'dataset', :'schema'; pg_temp.undone, undoing and sealed_records; :"ledger".
+-- Outputs: :"ledger".record_origins, slice_origins, parts, failed_records, undo_batches and plans up to date; undo_ledger and undo_slices with their rows
+--          as they were; pg_temp.counted, how many rows of each had to change, and did.
+delete from :"ledger".record_origins as origin
+using pg_temp.undone
+where undone.origin_no is not null
+    and origin.dataset = :'dataset'
+    and origin.target_schema = :'schema'
+    and origin.record_id = undone.record_id;
+
+with back as materialized (
+    select record_id, part_id, ordinal, loaded_at
+    from pg_temp.undone
+    where had_origin
+    order by record_id
+),
+written as (
+    insert into :"ledger".record_origins (dataset, target_schema, record_id, part_id, ordinal, loaded_at)
+    select :'dataset', :'schema', record_id, part_id, ordinal, loaded_at from back
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'record_origins', 'insert', (select count(*) from back), (select count(*) from written);
+
+create temp table slices_back on commit drop as
+select distinct on (slice) slice, part_id, loaded_at
+from :"ledger".undo_slices
+where undo_no in (select undo_no from pg_temp.undoing)
+order by slice, undo_no;
+
+insert into :"ledger".undo_slices (undo_no, slice, part_id, loaded_at)
+select :undo_no, back.slice, origin.part_id, origin.loaded_at
+from pg_temp.slices_back as back
+    left join :"ledger".slice_origins as origin
+        on origin.dataset = :'dataset' and origin.target_schema = :'schema' and origin.slice = back.slice;
+
+delete from :"ledger".slice_origins as origin
+using pg_temp.slices_back as back
+where origin.dataset = :'dataset' and origin.target_schema = :'schema' and origin.slice = back.slice;
+
+with written as (
+    insert into :"ledger".slice_origins (dataset, target_schema, slice, part_id, loaded_at)
+    select :'dataset', :'schema', slice, part_id, loaded_at from pg_temp.slices_back where part_id is not null
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select
+    'slice_origins',
+    'insert',
+    (select count(*) from pg_temp.slices_back where part_id is not null),
+    (select count(*) from written);
+
+-- Of parts: those of the batches, and those of later runs that had nothing but the same bytes to say. What an undo did to parts is as it
+-- was before, which counts first.
+create temp table parts_back on commit drop as
+with back as (
+    select parts.part_id, 'undone' as status, parts.status as undone_from, null::bigint as place
+    from :"ledger".parts
+        join pg_temp.undoing on undoing.run_id = parts.run_id and undoing.batch = parts.batch and not undoing.is_undo
+    where parts.status in ('done', 'done_with_failures', 'incomplete', 'retried')
+    union all
+    select again.part_id, 'undone', again.status, null
+    from :"ledger".parts
+        join pg_temp.undoing on undoing.run_id = parts.run_id and undoing.batch = parts.batch and not undoing.is_undo
+        join :"ledger".parts as again
+            on again.sha256 = parts.sha256 and again.name = parts.name and again.part_id > parts.part_id
+        join :"ledger".runs on runs.run_id = again.run_id
+    where parts.status in ('done', 'done_with_failures', 'incomplete')
+        and again.status in ('done', 'done_with_failures', 'incomplete')
+        and runs.dataset = :'dataset'
+        and runs.target_schema = :'schema'
+        and not runs.dry_run
+    union all
+    select parts.part_id, was.content ->> 'status', was.content ->> 'undone_from', was.undo_no
+    from :"ledger".undo_ledger as was
+        join pg_temp.undoing on undoing.undo_no = was.undo_no
+        join :"ledger".parts on parts.part_id = was.row_id
+    where was.table_name = 'parts'
+)
+select distinct on (part_id) part_id, status, undone_from
+from back
+order by part_id, place nulls last;
+
+insert into :"ledger".undo_ledger (undo_no, table_name, row_id, content)
+select :undo_no, 'parts', parts.part_id, jsonb_build_object('status', parts.status, 'undone_from', parts.undone_from)
+from :"ledger".parts join pg_temp.parts_back using (part_id);
+
+with written as (
+    update :"ledger".parts as parts
+    set status = back.status, undone_from = back.undone_from
+    from pg_temp.parts_back as back
+    where parts.part_id = back.part_id
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'parts', 'update', (select count(*) from pg_temp.parts_back), (select count(*) from written);
+
+-- What these runs settled is open again; what failed in them is of no account any more. Of a record that is deleted for ever
+-- nothing is to be put right. A run that has only tried changes nothing of that.
+create temp table failed_back on commit drop as
+with runs_back as (
+    select distinct run_id from pg_temp.undoing where not is_undo
+),
+back as (
+    select
+        failed.failed_record_id,
+        null::uuid as resolved_by,
+        null::timestamptz as resolved_at,
+        null::text as resolution,
+        null::bigint as place
+    from :"ledger".failed_records as failed
+    where failed.resolved_by in (select run_id from runs_back)
+        and failed.run_id not in (select run_id from runs_back)
+        and failed.resolution <> 'deleted'
+        and not exists (select from pg_temp.sealed_records as sealed where sealed.record_id = failed.record_id)
+    union all
+    select failed.failed_record_id, :'run_id'::uuid, now(), 'undone', null
+    from :"ledger".failed_records as failed
+    where failed.run_id in (select run_id from runs_back)
+        and (
+            failed.resolved_at is null
+            or failed.resolved_by in (select run_id from runs_back) and failed.resolution <> 'deleted'
+        )
+    union all
+    select
+        failed.failed_record_id,
+        (was.content ->> 'resolved_by')::uuid,
+        (was.content ->> 'resolved_at')::timestamptz,
+        was.content ->> 'resolution',
+        was.undo_no
+    from :"ledger".undo_ledger as was
+        join pg_temp.undoing on undoing.undo_no = was.undo_no
+        join :"ledger".undo_batches as batch on batch.undo_no = was.undo_no
+        join :"ledger".failed_records as failed on failed.failed_record_id = was.row_id
+    where was.table_name = 'failed_records'
+        -- What somebody else has settled since stays so.
+        and (
+            coalesce(failed.resolved_at <= batch.promoted_at, true)
+            or failed.resolved_by in (select run_id from runs_back)
+        )
+        and not exists (select from pg_temp.sealed_records as sealed where sealed.record_id = failed.record_id)
+)
+select distinct on (failed_record_id) failed_record_id, resolved_by, resolved_at, resolution
+from back
+order by failed_record_id, place nulls last;
+
+insert into :"ledger".undo_ledger (undo_no, table_name, row_id, content)
+select
+    :undo_no,
+    'failed_records',
+    failed.failed_record_id,
+    jsonb_build_object(
+        'resolved_by', failed.resolved_by, 'resolved_at', failed.resolved_at, 'resolution', failed.resolution
+    )
+from :"ledger".failed_records as failed join pg_temp.failed_back using (failed_record_id);
+
+with written as (
+    update :"ledger".failed_records as failed
+    set resolved_by = back.resolved_by, resolved_at = back.resolved_at, resolution = back.resolution
+    from pg_temp.failed_back as back
+    where failed.failed_record_id = back.failed_record_id
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'failed_records', 'update', (select count(*) from pg_temp.failed_back), (select count(*) from written);
+
+create temp table batches_back on commit drop as
+with back as (
+    select undo_no, :'run_id'::uuid as undone_by, null::bigint as place from pg_temp.undoing
+    union all
+    select batch.undo_no, (was.content ->> 'undone_by')::uuid, was.undo_no
+    from :"ledger".undo_ledger as was
+        join pg_temp.undoing on undoing.undo_no = was.undo_no
+        join :"ledger".undo_batches as batch on batch.undo_no = was.row_id
+    where was.table_name = 'undo_batches'
+)
+select distinct on (undo_no) undo_no, undone_by from back order by undo_no, place nulls last;
+
+insert into :"ledger".undo_ledger (undo_no, table_name, row_id, content)
+select :undo_no, 'undo_batches', batch.undo_no, jsonb_build_object('undone_by', batch.undone_by)
+from :"ledger".undo_batches as batch join pg_temp.batches_back using (undo_no);
+
+with written as (
+    update :"ledger".undo_batches as batch
+    set undone_by = back.undone_by
+    from pg_temp.batches_back as back
+    where batch.undo_no = back.undo_no
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select 'undo_batches', 'update', (select count(*) from pg_temp.batches_back), (select count(*) from written);
+
+-- What a run has asked so far, and was cut off before it forgot it.
+delete from :"ledger".plans where run_id in (select run_id from pg_temp.undoing);
+
+-- part: counts  (script, after undone)
+-- Purpose: what an undo does, in numbers.
+-- Inputs:  pg_temp.undone, undoing; :"ledger".parts.
+-- Outputs: one row: records whose rows come back, records that go, records of which all else comes back, files.
+select
+    count(*) filter (where rows_no is not null and had_rows),
+    count(*) filter (where rows_no is not null and not had_rows),
+    count(*) filter (where rows_no is null),
+    (
+        select count(*)
+        from :"ledger".parts join pg_temp.undoing on undoing.run_id = parts.run_id and undoing.batch = parts.batch
+    )
+from pg_temp.undone;
+
+-- part: edited  (script, after undone and later)
+-- Purpose: how many rows of a table does nobody know who wrote them? What is known is written by a batch of ours.
+-- Inputs:  :"schema".:"table", :"key"; :touched_no, what of pg_temp.undone says that its rows come back; pg_temp.undone and undoing;
+--          :"ledger".undo_batches and undo_records; :'dataset', :'schema'.
+-- Outputs: one row: the number of rows of these records that somebody else wrote.
+select count(*)
+from :"schema".:"table" as production
+    join pg_temp.undone on undone.record_id = production.:"key" and undone.:touched_no is not null
+where production.xmin not in (
+    -- Written by the same transaction as the rows, and never since.
+    select record.xmin
+    from :"ledger".undo_records as record join :"ledger".undo_batches as batch using (undo_no)
+    where batch.dataset = :'dataset'
+        and batch.target_schema = :'schema'
+        and batch.undo_no >= (select min(undo_no) from pg_temp.undoing)
+);
+
+-- part: written  (script, after undone and later)
+-- Purpose: how many rows did these batches write into a table, and how many of them are there as they were written? Not known where
+--          a later run, or a deletion for ever, has taken some out.
+-- Inputs:  :"schema".:"table", :'table', :'parent', :"key"; pg_temp.undone, undoing and later; :"ledger".undo_records and
+--          table_changes.
+-- Outputs: one row: the number of rows that are not there any more, or null.
+select
+    case
+        when (select count(*) from pg_temp.undoing) = 1
+            and not exists (select from pg_temp.later)
+            -- None of them was deleted for ever since.
+            and (
+                select coalesce(sum(change.inserted + change.replaced), 0)
+                from :"ledger".table_changes as change
+                    join pg_temp.undoing on undoing.run_id = change.run_id and undoing.batch = change.batch
+                where change.table_name = :'parent'
+            ) <= (select count(*) from pg_temp.undone where rows_no is not null)
+        then (
+            select coalesce(sum(change.inserted + change.replaced), 0)
+            from :"ledger".table_changes as change
+                join pg_temp.undoing on undoing.run_id = change.run_id and undoing.batch = change.batch
+            where change.table_name = :'table'
+        ) - (
+            select count(*)
+            from :"schema".:"table" as production
+                join pg_temp.undone on undone.record_id = production.:"key" and undone.rows_no is not null
+            where production.xmin in (
+                select record.xmin
+                from :"ledger".undo_records as record
+                where record.undo_no in (select undo_no from pg_temp.undoing)
+            )
+        )
+    end::bigint;

@@ -1,0 +1,206 @@
+//! Undo: what runs have committed is taken back, in one transaction.
+
+use std::fmt::Write as _;
+
+use uuid::Uuid;
+
+use super::summary;
+use super::terminal::say;
+use crate::cli::UndoArgs;
+use crate::config::{TargetConfig, UndoConfig};
+use crate::error::{Cause, Exit, Failure};
+use crate::ledger::inspect::{Reader, RunToUndo};
+use crate::log::Report;
+use crate::run::context::Context;
+use crate::run::opened::Opened;
+use crate::run::progress::Progress;
+use crate::run::server::Server;
+use crate::stages::promote::{self, Guard, Sample, TableChange, Undone};
+use crate::stages::publish;
+use crate::words::count;
+
+/// An undo that is over, for whoever asked for it.
+#[derive(Debug)]
+pub struct UndoneRuns {
+    pub run_id: Uuid,
+    pub runs: Vec<Uuid>,
+    /// What a record is called where people read it.
+    pub record: &'static str,
+    pub undone: Undone,
+    pub changes: Vec<TableChange>,
+    pub guards: Vec<Guard>,
+    pub samples: Vec<Sample>,
+    pub dry_run: bool,
+    pub published: bool,
+}
+
+/// Takes back what the runs committed, then publishes.
+///
+/// # Errors
+/// A run that cannot be taken back, before anything is opened for it; [`Cause::Refused`] if a later run has changed the same.
+pub async fn undo(config: UndoConfig, report: &Report) -> Result<UndoneRuns, Failure> {
+    let (target, runs) = find(&config).await?;
+    let (dataset, dry_run) = (target.dataset, target.dry_run);
+    let (options, processing) = (config.for_ledger(&runs), config.processing());
+    let opened = Opened::open(target, options, async |context| Ok(context), report).await?;
+    let run_id = opened.context().run_id;
+    let work = async |context: &Context, progress: &mut Progress| {
+        progress.step("promote");
+        let (promoted, undone) = promote::undo(context, &processing, &runs).await?;
+        progress.add(promoted);
+        crate::fault::point!("promote.after_commit");
+        if context.target.dry_run {
+            return Ok(undone);
+        }
+        promote::expire(context).await;
+        if !context.target.skip_publish {
+            progress.step("publish");
+            progress.published(publish::publish(context).await?);
+        }
+        Ok(undone)
+    };
+    let (undone, progress) = opened.run(work).await?;
+    let Progress { changes, guards, samples, published, .. } = progress;
+    let published = published.is_some();
+    Ok(UndoneRuns {
+        run_id,
+        runs,
+        record: dataset.record,
+        undone,
+        changes,
+        guards,
+        samples,
+        dry_run,
+        published,
+    })
+}
+
+/// The runs that are meant, and where they are.
+async fn find(config: &UndoConfig) -> Result<(TargetConfig, Vec<Uuid>), Cause> {
+    let database = config.database();
+    let server = Server::open(&database.url).await?;
+    let found = async {
+        let reader = Reader::open(&server.url, &database.ledger_schema).await?;
+        let mut runs: Vec<RunToUndo> = Vec::new();
+        for name in &config.runs {
+            let run = reader.run_to_undo(name).await?;
+            if !runs.iter().any(|known| known.run_id == run.run_id) {
+                runs.push(run);
+            }
+        }
+        Ok::<_, Cause>(runs)
+    }
+    .await;
+    server.close().await;
+    let runs = found?;
+    let Some(first) = runs.first() else {
+        return Err(Cause::usage("no run is named"));
+    };
+    if let Some(other) =
+        runs.iter().find(|run| (&run.dataset, &run.schema) != (&first.dataset, &first.schema))
+    {
+        return Err(Cause::Usage {
+            message: format!(
+                "run {} is of {} in schema {}, and run {} of {} in schema {}",
+                first.run_id, first.dataset, first.schema, other.run_id, other.dataset, other.schema
+            ),
+            hint: Some("undo them one by one".into()),
+        });
+    }
+    for run in &runs {
+        admit(run)?;
+    }
+    let target = config.aimed(&first.dataset, &first.schema)?;
+    Ok((target, runs.iter().map(|run| run.run_id).collect()))
+}
+
+/// Can this run be taken back?
+fn admit(run: &RunToUndo) -> Result<(), Cause> {
+    let RunToUndo { run_id, kind, .. } = run;
+    let usage = |message: String, hint: Option<String>| Err(Cause::Usage { message, hint });
+    if run.dry_run {
+        return usage(format!("run {run_id} was a dry run: there is nothing to take back"), None);
+    }
+    if !["run", "reprocess", "retry", "undo", "backfill"].contains(&kind.as_str()) {
+        return usage(format!("run {run_id} was of the kind {kind}, which cannot be undone"), None);
+    }
+    if run.committed == 0 {
+        return usage(format!("run {run_id} has committed nothing: there is nothing to take back"), None);
+    }
+    if let Some(by) = &run.undone_by {
+        return usage(
+            format!("run {run_id} is undone already, by run {by}"),
+            Some(format!("merganser undo {by} brings it back")),
+        );
+    }
+    if run.kept == run.committed {
+        return Ok(());
+    }
+    let message = match &run.kept_until {
+        Some(until) => format!("the before-images of run {run_id} were kept until {until} and are gone"),
+        None => format!(
+            "no before-images of run {run_id} were kept: it is of an older merganser or of a command that keeps none, or \
+             --keep-undo was 0"
+        ),
+    };
+    Err(Cause::Refused { message, hint: Some("a backup of the database has what was there".into()) })
+}
+
+/// `merganser undo`.
+pub async fn run(args: UndoArgs, report: &Report) -> Result<Exit, Failure> {
+    let done = undo(UndoConfig::from_undo(&args)?, report).await?;
+    say(&render(&done));
+    Ok(match done.guards.iter().any(Guard::stops) {
+        true => Exit::Failed,
+        false => Exit::Done,
+    })
+}
+
+/// For a person, several lines: what changed, what is lost, what to type next.
+pub fn render(done: &UndoneRuns) -> String {
+    let UndoneRuns { undone, record, .. } = done;
+    let mut text = summary::table(&done.changes);
+    if done.dry_run {
+        text += &summary::samples(&done.samples);
+        for guard in &done.guards {
+            text += &summary::check(guard);
+        }
+    }
+    for (table, rows) in &undone.edited {
+        let _ = writeln!(
+            text,
+            "{table}: {} row(s) were written by hand since, or restored from a dump; that is lost",
+            count(*rows)
+        );
+    }
+    let what = format!(
+        "{} {record}(s) as they were, {} {record}(s) gone that were not there; {} file(s) undone",
+        count(undone.restored),
+        count(undone.vanished),
+        count(undone.files)
+    );
+    if done.dry_run {
+        let _ = writeln!(text, "A dry run, rolled back: {what}. The database is unchanged.");
+        let mut names: Vec<_> =
+            done.guards.iter().filter(|guard| guard.stops()).map(|guard| guard.name.as_str()).collect();
+        names.dedup();
+        if !names.is_empty() {
+            let _ = writeln!(
+                text,
+                "The real undo would be refused; if the change is right: --allow {}",
+                names.join(",")
+            );
+        }
+        return text;
+    }
+    let _ = writeln!(text, "Committed: {what}.");
+    if done.published {
+        let _ = writeln!(text, "The public files are written anew.");
+    }
+    let _ = writeln!(
+        text,
+        "No run takes these files again; merganser reprocess NAME --force does.\nmerganser undo {} brings all of it back.",
+        done.run_id
+    );
+    text
+}

@@ -1,0 +1,122 @@
+//! What cannot be undone, and what is said of it.
+
+use super::weeks::{everything, last_run};
+use crate::engine::readers::case;
+use crate::support::extract::Extract;
+use crate::support::pipeline::Pipeline;
+
+async fn two_weeks(hint: &str) -> (Pipeline, String) {
+    let pipeline = Pipeline::new(hint).await;
+    let week = |date: &str, mark: &str, rows| {
+        let week = Extract::weekly(date);
+        ["a", "b", "c"].into_iter().fold(week, |week, id| week.case(id, &case(mark, rows)))
+    };
+    pipeline.put(week("2024-01-08", "one", 1));
+    pipeline.run().await.exits(0);
+    pipeline.put(week("2024-01-15", "two", 2));
+    pipeline.run().await.exits(0);
+    let run = last_run(&pipeline).await;
+    (pipeline, run)
+}
+
+#[tokio::test]
+async fn what_a_later_run_changed_is_named_and_the_same_again_is_no_change() {
+    let (pipeline, run) = two_weeks("undo changed").await;
+    // Rows, origin and metadata are what they were.
+    pipeline.other(&["reprocess", "oca", "*", "--force"]).await.exits(0);
+    let again = last_run(&pipeline).await;
+    pipeline.other(&["undo", &run, "--dry-run"]).await.exits(0);
+    // A case that the run does not know is nobody's business.
+    pipeline.put(Extract::weekly("2024-01-22").case("z", &case("three", 1)));
+    pipeline.run().await.exits(0);
+    pipeline.other(&["undo", &run, "--dry-run"]).await.exits(0);
+    // The same rows from a later file: origin and metadata are others.
+    pipeline.put(Extract::weekly("2024-01-29").case("a", &case("two", 2)).case("b", &case("three", 1)));
+    pipeline.run().await.exits(0);
+    let later = last_run(&pipeline).await;
+    let before = everything(&pipeline).await;
+    let refused = pipeline.other(&["undo", &run]).await.exits(1).says("is unchanged");
+    assert!(refused.failure().contains(&format!("run {later}: 2 case(s)")), "{}", refused.failure());
+    assert!(!refused.failure().contains(&again), "{}", refused.failure());
+    assert!(everything(&pipeline).await == before);
+    pipeline.other(&["undo", &run, &later]).await.exits(0);
+    let marks =
+        "select string_agg(indexnumberid || ':' || status, ' ' order by indexnumberid) from oca_index";
+    assert_eq!(pipeline.one(marks).await, "a:one b:one c:one z:three");
+    // The same bytes, whichever run took them: nobody takes them again.
+    let open = format!("select count(*) from etl.parts where run_id = '{again}' and status <> 'undone'");
+    assert_eq!(pipeline.one(&open).await, "1", "of the first week");
+    pipeline.run().await.exits(0).says("was undone");
+    assert_eq!(pipeline.one(marks).await, "a:one b:one c:one z:three");
+}
+
+/// The id of the last run of any kind.
+async fn newest(pipeline: &Pipeline) -> String {
+    pipeline.one("select run_id::text from etl.runs order by started_at desc limit 1").await
+}
+
+/// Who types the same twice, or tries it first, means the same run.
+#[tokio::test]
+async fn last_is_the_last_that_has_loaded_something() {
+    let (pipeline, run) = two_weeks("undo last").await;
+    pipeline.run().await.exits(0);
+    pipeline.other(&["undo", "last", "--dry-run"]).await.exits(0);
+    pipeline.other(&["undo", "last"]).await.exits(0);
+    let says = format!("run {run} is undone already");
+    pipeline.other(&["undo", "last"]).await.exits(2).says(&says);
+}
+
+#[tokio::test]
+async fn what_is_not_kept_is_refused_and_what_is_none_is_wrong_usage() {
+    let (pipeline, run) = two_weeks("undo refused").await;
+    for (words, says) in [
+        (&["undo"][..], "RUN"),
+        (&["undo", "nonsense"], "no run `nonsense`"),
+        (&["undo", &run, "--allow", "nonsense"], "no guard `nonsense`"),
+    ] {
+        pipeline.other(words).await.exits(2).says(says);
+    }
+    pipeline.run().await.exits(0);
+    pipeline.other(&["undo", &newest(&pipeline).await]).await.exits(2).says("has committed nothing");
+    pipeline.other(&["reprocess", "oca", "*", "--force", "--dry-run"]).await.exits(0);
+    pipeline.other(&["undo", &newest(&pipeline).await]).await.exits(2).says("a dry run");
+    pipeline.other(&["adopt", "oca"]).await.exits(0);
+    pipeline.other(&["undo", &newest(&pipeline).await]).await.exits(2).says("adopt, which cannot be undone");
+    pipeline.other(&["purge", "oca"]).await.exits(0);
+    pipeline.other(&["undo", &newest(&pipeline).await]).await.exits(2).says("purge, which cannot be undone");
+    pipeline.put(Extract::weekly("2024-02-05").case("a", &case("three", 1)));
+    pipeline.run_with(&["--keep-undo", "0"]).await.exits(0);
+    pipeline.other(&["status"]).await.exits(0).says("Before-images of 2 run(s) take ");
+    pipeline.other(&["undo", "last"]).await.exits(1).says("no before-images").says("is unchanged");
+    // And nobody knows whether that run changed what the one before it did: what it touched counts as changed.
+    pipeline.other(&["undo", &run]).await.exits(1).says("1 case(s)");
+    pipeline
+        .execute(
+            "update etl.undo_batches set kept_until = now() - interval '1 day' where kept_until is not null",
+        )
+        .await;
+    pipeline.other(&["undo", &run]).await.exits(1).says("and are gone");
+}
+
+#[tokio::test]
+async fn what_was_written_by_hand_since_is_counted() {
+    let (pipeline, run) = two_weeks("undo by hand").await;
+    let dry = pipeline.other(&["undo", &run, "--dry-run"]).await.exits(0);
+    assert!(!dry.stdout.contains("by hand"), "{}", dry.stdout);
+    pipeline.execute("update oca_index set status = 'mine' where indexnumberid in ('a', 'b')").await;
+    pipeline.execute("delete from oca_parties where indexnumberid = 'a'").await;
+    pipeline.execute("update oca_metadata set initialdate = '2023-01-01' where indexnumberid = 'a'").await;
+    let added = "insert into oca_causes (indexnumberid, causeofactiontype) values ('c', 'mine')";
+    pipeline.execute(added).await;
+    let dry = pipeline.other(&["undo", &run, "--dry-run"]).await.exits(0);
+    let dry = dry.says("oca_index: 2 row(s) were written by hand");
+    let dry = dry.says("oca_metadata: 1 row(s) were written by hand");
+    let dry =
+        dry.says("oca_parties: 2 row(s) were written by hand").says("oca_causes: 1 row(s) were written");
+    assert_eq!(dry.stdout.matches("by hand").count(), 4, "{}", dry.stdout);
+    pipeline.other(&["undo", &run]).await.exits(0);
+    let marks =
+        "select string_agg(indexnumberid || ':' || status, ' ' order by indexnumberid) from oca_index";
+    assert_eq!(pipeline.one(marks).await, "a:one b:one c:one");
+    assert_eq!(pipeline.one("select count(*) from oca_causes").await, "3");
+}
