@@ -83,6 +83,14 @@ impl Staging {
         self.limits.memory_mib
     }
 
+    /// Lets the store take so much memory from now on.
+    pub fn give(&mut self, memory_mib: u64) -> Result<(), DuckError> {
+        let limited = self.connection.execute_batch(&format!("set memory_limit = '{memory_mib}MiB'"));
+        limited.map_err(|source| cannot("change its memory", source))?;
+        self.limits.memory_mib = memory_mib;
+        Ok(())
+    }
+
     /// Runs a script; `operation` completes the sentence "cannot …".
     pub fn execute(
         &self,

@@ -287,7 +287,7 @@ impl<'w> Worker<'w> {
         fault::point!("transform.read");
         let read_ms = millis(start);
         let start = Instant::now();
-        let cleaned = self.clean(keys, found.batches).await?;
+        let cleaned = self.clean(claim, keys, found.batches).await?;
         let rows = match cleaned {
             Ok(rows) => rows,
             Err(words) => return self.fail(claim, &words).await,
@@ -299,13 +299,20 @@ impl<'w> Worker<'w> {
 
     async fn clean(
         &mut self,
+        claim: &Claim,
         keys: Vec<Option<String>>,
         batches: Vec<arrow::record_batch::RecordBatch>,
     ) -> Result<Result<CleanRows, String>, Cause> {
         let mut cleaning = self.cleaning.take().expect("it comes back from each group");
         let (together, clean, raw) = (self.together, self.clean.clone(), self.raw.clone());
+        // What failed and is alone now may have failed for its memory.
+        let share = if claim.failures > 0 && keys.len() == 1 { 2 } else { 1 };
+        let memory_mib = self.config.worker.duckdb().memory_mib * share;
         let (cleaning, cleaned) = blocking(move || {
-            let cleaned = rows::clean(&mut cleaning, together, &clean, &raw, &keys, &batches);
+            let given = cleaning.give(memory_mib);
+            let cleaned = given
+                .map_err(rows::GroupError::from)
+                .and_then(|()| rows::clean(&mut cleaning, together, &clean, &raw, &keys, &batches));
             (cleaning, cleaned.map_err(|error| error.to_string()))
         })
         .await?;

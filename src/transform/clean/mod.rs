@@ -56,6 +56,17 @@ impl Cleaning {
         }
     }
 
+    /// Lets it take so much memory from now on.
+    pub fn give(&mut self, memory_mib: u64) -> Result<(), CleaningError> {
+        match self {
+            Self::Sql(cleaning) => cleaning.give(memory_mib),
+            Self::Python(cleaning) => {
+                cleaning.give(memory_mib << 20);
+                Ok(())
+            }
+        }
+    }
+
     /// The columns that come out, found without any row.
     pub fn columns(&mut self) -> Result<SchemaRef, CleaningError> {
         match self {

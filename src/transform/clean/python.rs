@@ -55,6 +55,11 @@ impl PythonCleaning {
         Ok(Self { function, memory_bytes, schema, python, runtime, peak_bytes: 0 })
     }
 
+    /// Lets the process have so many bytes from now on.
+    pub fn give(&mut self, memory_bytes: u64) {
+        self.memory_bytes = memory_bytes;
+    }
+
     /// The clean rows of the raw ones of one partition; `name` stands before what the function prints.
     pub fn clean(&mut self, name: &str, rows: &[RecordBatch]) -> Result<Vec<RecordBatch>, CleaningError> {
         self.ask(name, rows).map(|(_, rows)| rows)

@@ -39,6 +39,11 @@ impl SqlCleaning {
         Ok(Self { staging, raw })
     }
 
+    /// Lets DuckDB take so much memory from now on.
+    pub fn give(&mut self, memory_mib: u64) -> Result<(), CleaningError> {
+        Ok(self.staging.give(memory_mib)?)
+    }
+
     /// The clean rows of these raw ones.
     pub fn clean(&mut self, rows: &[RecordBatch]) -> Result<Vec<RecordBatch>, CleaningError> {
         self.staging.run("empty the table raw", &self.raw)?;

@@ -75,6 +75,21 @@ async fn a_partition_that_kills_the_process_or_fills_the_memory_stops_no_other()
 }
 
 #[tokio::test]
+async fn a_partition_that_needs_more_memory_gets_the_double_when_it_is_alone() {
+    let world = World::new("transform_double", 3_000).await;
+    let harm = "held = [b'x' * (16 << 20) for _ in range(30)]";
+    let code = CLEAN.replace(
+        "    df = df[",
+        &format!("    if len(df) and df['zip_code'].iloc[0] == ' 10001':\n        {harm}\n    df = df["),
+    );
+    pandas(&world, &code);
+    // Half of it is Python's: less than what is held, and the double is more.
+    let said = world.expect(0, &["work", "--memory", "800"]);
+    assert!(said.contains("of memory, and 419.43 MB are its share"), "{said}");
+    world.assert_whole().await;
+}
+
+#[tokio::test]
 async fn what_is_missing_is_said_before_anything_is_planned() {
     let world = World::new("transform_no_pandas", 100).await;
     pandas(&world, CLEAN);
