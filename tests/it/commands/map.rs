@@ -11,6 +11,7 @@ use crate::support;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres;
+use crate::support::tools;
 
 /// A case of a postal code, filed on a day in January 2024, with a warrant if one is given.
 fn case(extract: Extract, id: &str, codes: &[&str], day: u32, warrant: Option<&str>) -> Extract {
@@ -211,16 +212,6 @@ async fn who_may_read_the_tables_alone_gets_a_map_without_a_run() {
     postgres::connect(&url).await.batch_execute("select from public.oca_index").await.unwrap();
 }
 
-/// What `scripts/setup test` puts beside the other tools.
-fn modules() -> PathBuf {
-    let cache = std::env::var_os("MERGANSER_CACHE").map(PathBuf::from);
-    let cache =
-        cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".cache/merganser"));
-    let setup = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup")).unwrap();
-    let version = setup.split_once("readonly playwright_version=").unwrap().1.lines().next().unwrap();
-    cache.join(format!("browser-{version}"))
-}
-
 #[tokio::test]
 async fn the_page_is_good_in_a_browser_on_a_phone_and_at_a_desk() {
     let pipeline = january("map browser").await;
@@ -228,7 +219,13 @@ async fn the_page_is_good_in_a_browser_on_a_phone_and_at_a_desk() {
     let folder = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/commands/map/look.mjs");
     let mut command = Command::new("node");
-    command.arg(script).arg(modules()).arg("/usr/bin/chromium").arg(&path).arg(folder.path()).arg("10451");
+    command
+        .arg(script)
+        .arg(tools::tool("browser", "playwright_version"))
+        .arg("/usr/bin/chromium")
+        .arg(&path)
+        .arg(folder.path())
+        .arg("10451");
     let output =
         tokio::task::spawn_blocking(move || command.output().expect("scripts/setup test installs node"));
     let output = output.await.unwrap();

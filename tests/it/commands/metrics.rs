@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 use crate::support::receiver::{Receiver, Reply};
+use crate::support::tools;
 
 /// Reads a file with the parser of each format; each sample as `name{label=value,…}`.
 const READ: &str = "
@@ -32,25 +33,12 @@ def read(parse):
 print(json.dumps([read(plain), read(open_metrics)]))
 ";
 
-/// The parsers, where scripts/setup puts them.
-fn parsers() -> PathBuf {
-    let setup =
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/setup")).expect("it can be read");
-    let version = setup.lines().find_map(|line| line.strip_prefix("readonly prometheus_version="));
-    let cache = std::env::var_os("MERGANSER_CACHE").map(PathBuf::from);
-    let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/merganser");
-    let folder =
-        cache.unwrap_or_else(home).join(format!("prometheus-client-{}", version.expect("a version")));
-    assert!(folder.is_dir(), "scripts/setup test fetches {}", folder.display());
-    folder
-}
-
 /// What both parsers read.
 fn read(path: &std::path::Path) -> BTreeMap<String, f64> {
     let output = Command::new("python3")
         .args(["-c", READ])
         .arg(path)
-        .env("PYTHONPATH", parsers())
+        .env("PYTHONPATH", tools::tool("prometheus-client", "prometheus_version"))
         .output()
         .expect("python3 is there");
     let text = fs::read_to_string(path).unwrap_or_default();

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+use crate::support::tools::cache;
+
 /// The repository's folder.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -28,12 +30,6 @@ fn is_release() -> bool {
 
 fn named(variable: &str) -> Option<OsString> {
     env::var_os(variable).filter(|value| !value.is_empty())
-}
-
-/// Where setup keeps what it has fetched.
-fn cache() -> PathBuf {
-    named("MERGANSER_CACHE")
-        .map_or_else(|| env::home_dir().expect("there is a home").join(".cache/merganser"), PathBuf::from)
 }
 
 /// A folder with the wheel, the archive and all that belongs to them; made once for all tests of this process.

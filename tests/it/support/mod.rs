@@ -17,6 +17,7 @@ pub mod quickstats;
 pub mod receiver;
 pub mod s3;
 pub mod ssh;
+pub mod tools;
 
 use std::ffi::OsStr;
 use std::fs::Permissions;

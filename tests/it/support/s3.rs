@@ -14,7 +14,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use tokio::sync::OnceCell;
 
-use super::Janitor;
+use super::{Janitor, tools};
 
 /// What Garage calls its region, because we tell it so.
 pub const REGION: &str = "garage";
@@ -202,11 +202,8 @@ fn start() -> Garage {
 
 /// $MERGANSER_TEST_GARAGE, else where `scripts/setup test` puts it.
 fn program() -> PathBuf {
-    let program = env::var_os("MERGANSER_TEST_GARAGE").map(PathBuf::from).unwrap_or_else(|| {
-        let cache = env::var_os("MERGANSER_CACHE").map(PathBuf::from);
-        let cache = cache.unwrap_or_else(|| env::home_dir().expect("a home folder").join(".cache/merganser"));
-        cache.join("garage-2.5.0/bin/garage")
-    });
+    let named = env::var_os("MERGANSER_TEST_GARAGE").map(PathBuf::from);
+    let program = named.unwrap_or_else(|| tools::tool("garage", "garage_version").join("bin/garage"));
     assert!(program.is_file(), "no Garage at {}: run scripts/setup test", program.display());
     program
 }

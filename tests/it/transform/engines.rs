@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::python::interpreter;
 use super::world::{World, until};
 use crate::support::ssh::free_port;
+use crate::support::tools;
 
 /// A process with all that it starts; it goes with the test.
 struct Group(Child);
@@ -45,7 +45,7 @@ fn block(language: &str) -> String {
 #[tokio::test]
 async fn dask_starts_workers_and_replaces_one_that_is_killed() {
     let world = World::new("transform_dask", 20_000).await;
-    let python = interpreter();
+    let python = tools::python();
     let dask = python.with_file_name("dask");
     let scheduler = format!("tcp://127.0.0.1:{}", free_port());
     let port = scheduler.rsplit(':').next().unwrap().to_owned();

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::python::interpreter;
 use super::world::World;
+use crate::support::tools;
 
 /// What `World`'s query does.
 const CLEAN: &str = r#"
@@ -23,7 +23,7 @@ def clean(df):
 "#;
 
 fn pandas(world: &World, code: &str) {
-    let python = format!("python = \"clean.py:clean\"\ninterpreter = \"{}\"", interpreter().display());
+    let python = format!("python = \"clean.py:clean\"\ninterpreter = \"{}\"", tools::python().display());
     world.edit("job.toml", "sql = \"clean.duckdb.sql\"", &python);
     world.put("clean.py", code);
 }
@@ -93,10 +93,10 @@ async fn a_partition_that_needs_more_memory_gets_the_double_when_it_is_alone() {
 async fn what_is_missing_is_said_before_anything_is_planned() {
     let world = World::new("transform_no_pandas", 100).await;
     pandas(&world, CLEAN);
-    world.edit("job.toml", &interpreter().display().to_string(), "/nowhere/python");
+    world.edit("job.toml", &tools::python().display().to_string(), "/nowhere/python");
     let said = world.expect(1, &["plan"]);
     assert!(said.contains("cannot start /nowhere/python"), "{said}");
-    world.edit("job.toml", "/nowhere/python", &interpreter().display().to_string());
+    world.edit("job.toml", "/nowhere/python", &tools::python().display().to_string());
     world.put("clean.py", "def clean(df):\n    return df.rename(columns={'id': 'ident'})\n");
     let said = world.expect(1, &["plan"]);
     assert!(said.contains("ident"), "{said}");

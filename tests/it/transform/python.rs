@@ -13,6 +13,8 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use merganser::transform::python::{Cleaned, Function, Python, PythonError};
 
+use crate::support::tools;
+
 const PLENTY: u64 = 4 << 30;
 
 /// A table of one partition: names, types of PostgreSQL, values.
@@ -30,16 +32,6 @@ impl Rows {
     fn types(&self) -> BTreeMap<String, String> {
         self.0.iter().map(|(name, kind, _)| ((*name).into(), (*kind).into())).collect()
     }
-}
-
-/// What `scripts/setup test` puts beside the other tools.
-pub fn interpreter() -> PathBuf {
-    let cache = std::env::var_os("MERGANSER_CACHE").map(PathBuf::from);
-    let cache =
-        cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".cache/merganser"));
-    let setup = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup")).unwrap();
-    let version = setup.split_once("readonly pandas_below=").unwrap().1.lines().next().unwrap();
-    cache.join(format!("pandas-{version}/bin/python"))
 }
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {
@@ -61,7 +53,7 @@ fn two() -> Rows {
 fn function(folder: &Path, source: &Rows, target: &[(&str, &str)], code: &str) -> Function {
     fs::write(folder.join("clean.py"), code).unwrap();
     Function {
-        interpreter: interpreter(),
+        interpreter: tools::python(),
         folder: folder.to_owned(),
         module: "clean".into(),
         function: "clean".into(),
@@ -321,7 +313,7 @@ async fn what_is_missing_is_said_before_the_first_partition() {
     let (said, _) = start(&|function| function.interpreter = "/nowhere/python".into(), code).await;
     assert!(said.starts_with("cannot start /nowhere/python"), "{said}");
     let bare = tempfile::tempdir().unwrap();
-    let made = std::process::Command::new(interpreter())
+    let made = std::process::Command::new(tools::python())
         .args(["-m", "venv", "--without-pip"])
         .arg(bare.path())
         .status();
