@@ -127,8 +127,10 @@ pub async fn connect(url: &PgUrl, purpose: &str) -> Result<Connection, PgError> 
     let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
     let limit = each.saturating_mul(hosts.saturating_add(1));
 
-    let mut connection = open(url, &config, &tls, &operation, limit).await?;
-    match timeout(limit, connection.begin(url, &config, &operation, limit)).await {
+    // On the heap: what TLS keeps meanwhile would be in the state of everything that connects.
+    let mut connection = Box::pin(open(url, &config, &tls, &operation, limit)).await?;
+    let begun = Box::pin(connection.begin(url, &config, &operation, limit));
+    match timeout(limit, begun).await {
         Err(_) => Err(too_slow(operation, limit)),
         Ok(begun) => begun.map(|()| connection),
     }

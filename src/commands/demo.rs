@@ -17,9 +17,9 @@ use crate::log::Report;
 /// What failed, and whether the database changed; a dataset without a demo.
 pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
     match args.what.as_deref().unwrap_or(datasets::ALL[0].name) {
-        "oca" => oca::demo(&args, report).await,
-        "nass" => nass::demo(&args, report).await,
-        "transform" => transform::demo(&args, report).await,
+        "oca" => Box::pin(oca::demo(&args, report)).await,
+        "nass" => Box::pin(nass::demo(&args, report)).await,
+        "transform" => Box::pin(transform::demo(&args, report)).await,
         name => Err(Cause::usage(format!("there is no demo of {name}")).into()),
     }
 }

@@ -81,7 +81,8 @@ impl JobSession {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         self.run(what, "begin").await?;
-        match work.await {
+        // On the heap: some of it is whole commands.
+        match Box::pin(work).await {
             Ok(value) => {
                 self.run(what, "commit").await?;
                 Ok(value)

@@ -86,7 +86,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> DatabaseFound 
     }
     match run::server::Server::open(&config.target.database.url).await {
         Ok(server) => {
-            look_around(&mut probes, config, &server.url, &mut found).await;
+            Box::pin(look_around(&mut probes, config, &server.url, &mut found)).await;
             server.close().await;
         }
         Err(cause) => {
