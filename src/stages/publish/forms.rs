@@ -172,15 +172,17 @@ async fn finish(
 ) -> Result<Vec<Object>, Cause> {
     turn.comes().await;
     fault::point!("publish.mid_object");
-    // One that lost the lock while it stood still must not put old objects over those of another run.
+    // One that lost the lock while it stood still must not put old objects over those of another run: asked before each.
     context.ledger.confirm().await?;
     let mut objects = vec![publishing.object(context, PublishedForm::Csv, rows, csv.finish().await?)];
     fault::point!("publish.object");
     if let Some(packing) = packing {
+        context.ledger.confirm().await?;
         objects.push(publishing.object(context, PublishedForm::Packed, rows, packing.finish().await?));
         fault::point!("publish.object");
     }
     if let Some(path) = parquet {
+        context.ledger.confirm().await?;
         let written = upload(context, &publishing.key(context, PublishedForm::Parquet), &path).await?;
         objects.push(publishing.object(context, PublishedForm::Parquet, rows, written));
         fault::point!("publish.object");
