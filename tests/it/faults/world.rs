@@ -129,6 +129,9 @@ impl World {
         assert_eq!(pipeline.one(running).await, "0");
         let work: Vec<_> = fs::read_dir(pipeline.folder().join("work")).expect("a folder").collect();
         assert!(work.is_empty(), "left behind: {work:?}");
+        let objects = pipeline.objects();
+        let unfinished: Vec<_> = objects.keys().filter(|key| is_unfinished(key)).collect();
+        assert!(unfinished.is_empty(), "left behind: {unfinished:?}");
     }
 
     /// The same while another process may live still.
@@ -287,7 +290,7 @@ fn literal(value: &Value) -> String {
 
 /// The public files as sorted lines (rows have no order), without what names the run.
 fn public(pipeline: &Pipeline) -> BTreeMap<String, Vec<String>> {
-    let objects = pipeline.objects().into_iter();
+    let objects = finished(pipeline).into_iter();
     let public = objects.filter(|(key, _)| key.starts_with("public/") && key != "public/manifest.json");
     public
         .map(|(key, bytes)| {
@@ -297,6 +300,16 @@ fn public(pipeline: &Pipeline) -> BTreeMap<String, Vec<String>> {
             (key, lines)
         })
         .collect()
+}
+
+/// A file that somebody is writing still, who may live.
+fn is_unfinished(key: &str) -> bool {
+    key.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
+}
+
+/// What is in its place in the store.
+pub fn finished(pipeline: &Pipeline) -> BTreeMap<String, Vec<u8>> {
+    pipeline.objects().into_iter().filter(|(key, _)| !is_unfinished(key)).collect()
 }
 
 fn copy_folder(from: &Path, to: &Path) {
