@@ -46,7 +46,15 @@ pub(super) async fn sweep(context: &Context, objects: &[Object]) -> Result<(), C
     let public: Vec<_> = published.iter().filter(|table| table.reach == Reach::Public).collect();
     let named: HashSet<_> = objects.iter().map(|object| object.key.as_str()).collect();
     let folder = context.objects().public_folder();
-    for object in context.store.list_names(&folder).await? {
+    let listed = match context.store.list_names(&folder).await {
+        // All is published: an answer that was damaged on its way is worth a second question.
+        Err(error) => {
+            tracing::warn!(run_id = %context.run_id, "the list of what is public is asked for again: {error}");
+            context.store.list_names(&folder).await
+        }
+        listed => listed,
+    };
+    for object in listed? {
         let name = object.key.rsplit('/').next().unwrap_or_default();
         // A table that cannot be published has an empty CSV meanwhile.
         let stays = public.iter().any(|table| table.split.is_none() && table.name == name);
