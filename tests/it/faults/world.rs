@@ -130,7 +130,8 @@ impl World {
         let work: Vec<_> = fs::read_dir(pipeline.folder().join("work")).expect("a folder").collect();
         assert!(work.is_empty(), "left behind: {work:?}");
         let objects = pipeline.objects();
-        let unfinished: Vec<_> = objects.keys().filter(|key| key.starts_with("public/") && is_unfinished(key)).collect();
+        let unfinished: Vec<_> =
+            objects.keys().filter(|key| key.starts_with("public/") && is_unfinished(key)).collect();
         assert!(unfinished.is_empty(), "left behind: {unfinished:?}");
     }
 
