@@ -2,7 +2,7 @@
 //!
 //! In: [`Loaded`]. Out: [`Promoted`]. After a failure production is as it was. Only rows are locked, never a table
 //! that exists, so readers see the old state or the new and do not wait. This is the only place that commits what is loaded, or taken
-//! back ([`undo`]), to production.
+//! back ([`mod@undo`]), to production.
 
 mod derive;
 mod golden;
