@@ -36,6 +36,8 @@ pub struct Cost {
     pub bytes_in: u64,
     pub read_ms: u64,
     pub clean_ms: u64,
+    /// Memory of what cleans, where that is another process.
+    pub beside_bytes: u64,
 }
 
 /// How a group ended.
@@ -106,7 +108,7 @@ pub async fn finish(
                 &[&worker.version, &numbers, &parts, &rows_in, &rows_out, &fingerprints],
             )
             .await?;
-        let peak = machine::peak_memory_bytes().map(|bytes| bytes as i64);
+        let peak = machine::peak_memory_bytes().map(|bytes| (bytes + cost.beside_bytes) as i64);
         let done = session
             .execute(
                 "note the group",

@@ -8,8 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::clean::Cleaning;
-use super::columns;
+use super::clean::{Cleaning, CleaningError};
 use super::groups::{self, Group, Partition};
 use super::job::{Job, TableName};
 use super::look::RawTable;
@@ -148,13 +147,10 @@ fn try_cleaning(
     raw: &RawTable,
     clean: &CleanColumns,
 ) -> Result<Cleaning, Cause> {
-    let refused =
-        |words: String| Cause::Refused { message: format!("the cleaning cannot be: {words}"), hint: None };
-    let schemas = (&columns::schema(&raw.columns), &columns::schema(&clean.columns));
-    let mut cleaning = Cleaning::open(job, options.folder, options.limits, schemas)
-        .map_err(|error| refused(error.to_string()))?;
-    let out = cleaning.columns().map_err(|error| refused(error.to_string()))?;
-    clean.matched(&out).map_err(refused)?;
+    let columns = (raw.columns.as_slice(), clean.columns.as_slice());
+    let mut cleaning = Cleaning::open(job, options.folder, options.limits, columns)?;
+    let out = cleaning.columns()?;
+    clean.matched(&out).map_err(CleaningError::Failed)?;
     Ok(cleaning)
 }
 
@@ -265,7 +261,7 @@ async fn try_sample(
     let start = Instant::now();
     let failed = |error: read::ReadError| Cause::Refused { message: error.to_string(), hint: None };
     let found = read::read(looking, raw, &Wanted { keys: &keys, pages: None }).await.map_err(failed)?;
-    let together = job.clean.grouped && cleaning.takes_several();
+    let together = job.clean.grouped;
     let cleaned = tokio::task::block_in_place(|| {
         let cleaned = rows::clean(cleaning, together, clean, raw, &keys, &found.batches)?;
         let seconds = start.elapsed().as_secs_f64();

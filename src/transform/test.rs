@@ -81,7 +81,7 @@ pub async fn test(
                 target::make(session, job, &name).await?;
                 let clean = target::columns(session, job, &name).await?;
                 let mut cleaning = open(&raw, &clean)?;
-                let together = job.clean.grouped && cleaning.takes_several();
+                let together = job.clean.grouped;
                 let cleaned = tokio::task::block_in_place(|| {
                     rows::clean(&mut cleaning, together, &clean, &raw, &keys, &found.batches)
                 });

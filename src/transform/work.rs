@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::claim::{Claim, Heart, WorkerId};
 use super::clean::Cleaning;
-use super::columns;
 use super::complete::{self, Completed};
 use super::finish::{self, CleanTable, Cost, FinishError, Finished};
 use super::job::{Job, TableName};
@@ -66,7 +65,6 @@ struct Worker<'w> {
     table: CleanTable,
     /// Not there while it works on another thread.
     cleaning: Option<Cleaning>,
-    together: bool,
     behind: i64,
     rounds: usize,
     _heart: Heart,
@@ -182,11 +180,8 @@ impl<'w> Worker<'w> {
                 _ => Err(given_up(job, &version)),
             };
         };
-        let schemas = (&columns::schema(&raw.columns), &columns::schema(&clean.columns));
-        let cleaning =
-            Cleaning::open(job, workspace.path(), config.worker.duckdb(), schemas).map_err(|error| {
-                Cause::Refused { message: format!("the cleaning cannot be: {error}"), hint: None }
-            })?;
+        let columns = (raw.columns.as_slice(), clean.columns.as_slice());
+        let cleaning = Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns)?;
         let table = CleanTable { table: name, key: job.target.key.clone(), is_in_place: version.is_in_place };
         Ok(Ok(Self {
             config,
@@ -199,7 +194,6 @@ impl<'w> Worker<'w> {
             raw: Arc::new(raw),
             clean: Arc::new(clean),
             table,
-            together: job.clean.grouped && cleaning.takes_several(),
             cleaning: Some(cleaning),
             behind: 0,
             rounds: 0,
@@ -293,7 +287,8 @@ impl<'w> Worker<'w> {
             Err(words) => return self.fail(claim, &words).await,
         };
         fault::point!("transform.cleaned");
-        let cost = Cost { bytes_in: found.bytes, read_ms, clean_ms: millis(start) };
+        let beside_bytes = self.cleaning.as_ref().map_or(0, Cleaning::beside_bytes);
+        let cost = Cost { bytes_in: found.bytes, read_ms, clean_ms: millis(start), beside_bytes };
         self.commit(claim, &rows, &found.counted, cost).await
     }
 
@@ -304,7 +299,7 @@ impl<'w> Worker<'w> {
         batches: Vec<arrow::record_batch::RecordBatch>,
     ) -> Result<Result<CleanRows, String>, Cause> {
         let mut cleaning = self.cleaning.take().expect("it comes back from each group");
-        let (together, clean, raw) = (self.together, self.clean.clone(), self.raw.clone());
+        let (together, clean, raw) = (self.job.clean.grouped, self.clean.clone(), self.raw.clone());
         // What failed and is alone now may have failed for its memory.
         let share = if claim.failures > 0 && keys.len() == 1 { 2 } else { 1 };
         let memory_mib = self.config.worker.duckdb().memory_mib * share;

@@ -12,7 +12,7 @@ use crate::transform::job::{Job, TableName};
 use crate::transform::look::RawTable;
 use crate::transform::read::{self, Wanted};
 use crate::transform::session::JobSession;
-use crate::transform::{columns, groups, plan, rows, target};
+use crate::transform::{groups, plan, rows, target};
 use crate::words::count;
 
 /// So many groups are tried.
@@ -33,12 +33,10 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
         },
     };
     let clean = target::look(&session, job, &raw, &name, config.in_place).await?;
-    let refused =
-        |words: String| Cause::Refused { message: format!("the cleaning cannot be: {words}"), hint: None };
-    let schemas = (&columns::schema(&raw.columns), &columns::schema(&clean.columns));
-    let mut cleaning = Cleaning::open(job, workspace.path(), config.worker.duckdb(), schemas)
-        .map_err(|error| refused(error.to_string()))?;
-    let together = job.clean.grouped && cleaning.takes_several();
+    let columns = (raw.columns.as_slice(), clean.columns.as_slice());
+    let mut cleaning =
+        Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns).map_err(Cause::from)?;
+    let together = job.clean.grouped;
     let partitions = plan::partitions(&session, &raw).await?;
     let packed = groups::pack(&partitions, job.source.group_rows);
     let mut places = vec![0, packed.len() / 2, packed.len().saturating_sub(1)];

@@ -8,7 +8,6 @@ use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
 use crate::system::workspace::Workspace;
 use crate::transform::clean::Cleaning;
-use crate::transform::columns;
 use crate::transform::job::Job;
 use crate::transform::session::JobSession;
 use crate::transform::test;
@@ -25,10 +24,8 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     let session = JobSession::open(&server.url, &config.database, "transform").await?;
     let workspace = Workspace::create(&config.worker.work_dir)?;
     let tested = test::test(&session, job, wanted, |raw, clean| {
-        let schemas = (&columns::schema(&raw.columns), &columns::schema(&clean.columns));
-        Cleaning::open(job, workspace.path(), config.worker.duckdb(), schemas).map_err(|error| {
-            Cause::Refused { message: format!("the cleaning cannot be: {error}"), hint: None }
-        })
+        let columns = (raw.columns.as_slice(), clean.columns.as_slice());
+        Ok(Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns)?)
     })
     .await?;
     let mut text = format!(

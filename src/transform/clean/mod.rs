@@ -9,8 +9,10 @@ use std::path::Path;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
+use super::columns::{PgColumn, schema};
 use super::job::{CleanWith, Job};
 use crate::clients::duckdb::{DuckError, DuckLimits};
+use crate::error::Cause;
 pub use python::{PythonCleaning, pandas_major};
 pub use sql::SqlCleaning;
 
@@ -29,13 +31,13 @@ pub enum CleaningError {
     Failed(String),
     /// It took more memory than its share: these rows may be tried alone, with more.
     #[error("the cleaning took more than its share of the memory: {words}")]
-    Memory { words: String, peak_bytes: Option<u64> },
+    Memory { words: String },
 }
 
 impl Cleaning {
     /// Makes a job's way to clean ready and tries it on no rows: what can be wrong with it by itself is found here. `folder` is
-    /// for what does not fit into memory; `raw` and `target` are the columns of the raw rows and of the clean ones. Call it
-    /// where a thread may block.
+    /// for what does not fit into memory; `raw` and `target` are the columns of the raw table and of the clean one. Call it where
+    /// a thread may block.
     ///
     /// # Errors
     /// In words: a file that has an error, a function that is not there, a program that is missing.
@@ -43,8 +45,9 @@ impl Cleaning {
         job: &Job,
         folder: &Path,
         limits: DuckLimits,
-        (raw, target): (&SchemaRef, &SchemaRef),
+        (raw, target): (&[PgColumn], &[PgColumn]),
     ) -> Result<Self, CleaningError> {
+        let (raw, target) = (&schema(raw), &schema(target));
         match &job.clean.with {
             CleanWith::Sql { query, .. } => SqlCleaning::open(folder, limits, query, raw).map(Self::Sql),
             CleanWith::Python { file, function, interpreter } => {
@@ -75,6 +78,14 @@ impl Cleaning {
         }
     }
 
+    /// The largest size in bytes so far of a process that it keeps beside this one.
+    pub fn beside_bytes(&self) -> u64 {
+        match self {
+            Self::Sql(_) => 0,
+            Self::Python(cleaning) => cleaning.peak_bytes(),
+        }
+    }
+
     /// Cleans the rows of whole partitions: all rows of each, and no others. `name` says in the log which they are.
     ///
     /// The batches of rows out have one schema, whose columns are told by name; there may be none of them.
@@ -85,13 +96,12 @@ impl Cleaning {
             Self::Python(cleaning) => cleaning.clean(name, rows),
         }
     }
+}
 
-    /// May it get several whole partitions at once?
-    pub fn takes_several(&self) -> bool {
-        match self {
-            Self::Sql(_) => true,
-            Self::Python(_) => false,
-        }
+/// Of a cleaning that cannot begin; what it says of rows is for the ledger.
+impl From<CleaningError> for Cause {
+    fn from(error: CleaningError) -> Self {
+        Self::Refused { message: format!("the cleaning cannot be: {error}"), hint: None }
     }
 }
 
@@ -101,9 +111,7 @@ impl From<DuckError> for CleaningError {
         let words = format!("{error}: {source}").trim_end_matches(": ").to_owned();
         match error {
             DuckError::Refused { .. } => Self::Failed(words),
-            DuckError::DiskFull { .. } | DuckError::OutOfMemory { .. } => {
-                Self::Memory { words, peak_bytes: None }
-            }
+            DuckError::DiskFull { .. } | DuckError::OutOfMemory { .. } => Self::Memory { words },
         }
     }
 }

@@ -139,7 +139,7 @@ impl From<PythonError> for CleaningError {
     fn from(error: PythonError) -> Self {
         let words = error.to_string();
         match error {
-            PythonError::Memory { peak_bytes, .. } => Self::Memory { words, peak_bytes: Some(peak_bytes) },
+            PythonError::Memory { .. } => Self::Memory { words },
             _ if error.traceback().is_empty() => Self::Failed(words),
             _ => Self::Failed(format!("{words}\n{}", error.traceback().trim_end())),
         }

@@ -17,6 +17,9 @@ pub enum PythonError {
     /// It was ended because it had more memory than it may.
     #[error("it took {} of memory, and {} are its share", words::size(*.peak_bytes), words::size(*.limit_bytes))]
     Memory { limit_bytes: u64, peak_bytes: u64 },
+    /// We ended it, or the kernel did: whoever kills it, kills it for its memory.
+    #[error("the Python process was killed")]
+    Killed,
     /// It ended by itself.
     #[error("the Python process is gone: {how}")]
     Lost { how: String },
@@ -31,7 +34,6 @@ pub enum PythonError {
 
 /// The signal that nobody can catch.
 const SIGKILL: i32 = 9;
-const KILLED: &str = "it was killed (signal 9)";
 
 impl PythonError {
     pub(super) fn not_a_frame(source: serde_json::Error) -> Self {
@@ -41,10 +43,6 @@ impl PythonError {
     /// Is a new process needed?
     pub fn is_dead(&self) -> bool {
         !matches!(self, Self::Raised { .. })
-    }
-
-    pub(super) fn is_kill(&self) -> bool {
-        matches!(self, Self::Lost { how } if how == KILLED)
     }
 
     /// Where in the function it happened, with the lines of its files; empty if it is no exception.
@@ -66,7 +64,7 @@ pub(super) async fn ended(
     let status = tokio::time::timeout(Duration::from_secs(5), process.wait()).await;
     let how = match status {
         Ok(Ok(status)) => match (status.signal(), status.code()) {
-            (Some(SIGKILL), _) => return PythonError::Lost { how: KILLED.into() },
+            (Some(SIGKILL), _) => return PythonError::Killed,
             (Some(11), _) => "it was ended by a segmentation fault (signal 11)".into(),
             (Some(signal), _) => format!("it was ended by signal {signal}"),
             (None, code) => format!("it ended with exit code {}", code.unwrap_or(-1)),

@@ -42,12 +42,14 @@ pub struct Function {
     pub target: BTreeMap<String, String>,
 }
 
-/// The versions of what runs a function.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// What runs a function, and what it was loaded from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Versions {
     pub python: String,
     pub pandas: String,
     pub pyarrow: String,
+    /// Files of the job's folder, relative to it.
+    files: Vec<String>,
 }
 
 /// What a function made of one partition.
@@ -66,7 +68,6 @@ pub struct Python {
     output: ChildStdout,
     said: Said,
     versions: Versions,
-    files: Vec<String>,
     partitions: u64,
 }
 
@@ -76,9 +77,6 @@ struct AnswerHeader {
     error: Option<String>,
     #[serde(default)]
     traceback: String,
-    /// Files of the job's folder that are imported.
-    #[serde(default)]
-    files: Vec<String>,
 }
 
 impl Python {
@@ -103,8 +101,7 @@ impl Python {
         let input = process.stdin.take().ok_or_else(missing)?;
         let output = process.stdout.take().ok_or_else(missing)?;
         let said = Said::listen(process.stderr.take().ok_or_else(missing)?);
-        let versions = Versions { python: String::new(), pandas: String::new(), pyarrow: String::new() };
-        let mut python = Self { process, input, output, said, versions, files: Vec::new(), partitions: 0 };
+        let mut python = Self { process, input, output, said, versions: Versions::default(), partitions: 0 };
         let start = json!({
             "folder": function.folder,
             "module": function.module,
@@ -113,6 +110,7 @@ impl Python {
         });
         let (header, _) = python.ask(Packet { header: start, body: Vec::new() }).await?;
         python.versions = serde_json::from_value(header).map_err(PythonError::not_a_frame)?;
+        tracing::debug!(versions = ?python.versions, "the function is loaded");
         Ok(python)
     }
 
@@ -130,19 +128,16 @@ impl Python {
         let pid = self.process.id().ok_or_else(|| PythonError::Lost { how: "it has ended before".into() })?;
         let watch = Resident::begin(pid, memory_bytes);
         let answered = tokio::select! {
-            answered = self.ask(frame) => answered.map(Some),
-            () = watch.passed() => Ok(None),
+            answered = self.ask(frame) => answered,
+            () = watch.passed() => Err(PythonError::Killed),
         };
         let peak_bytes = watch.peak_bytes();
-        let killed = answered.as_ref().is_err_and(PythonError::is_kill);
         self.said.end(name);
-        if matches!(answered, Ok(None)) || killed {
-            // Whoever killed it, the kernel for a container's limit or we for ours, it was for memory.
-            self.process.start_kill().ok();
-            self.process.wait().await.ok();
+        if matches!(answered, Err(PythonError::Killed)) {
+            self.kill().await;
             return Err(PythonError::Memory { limit_bytes: memory_bytes, peak_bytes });
         }
-        let Some((_, body)) = answered? else { unreachable!("looked at above") };
+        let (_, body) = answered?;
         self.partitions += 1;
         let (schema, rows) = packets::decode(body)?;
         Ok(Cleaned { rows, schema, peak_bytes })
@@ -153,9 +148,9 @@ impl Python {
         &self.versions
     }
 
-    /// Files of the job's folder that have been imported so far, relative to it.
+    /// Files of the job's folder that it was loaded from, relative to it.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(Path::new)
+        self.versions.files.iter().map(Path::new)
     }
 
     /// Partitions that it has cleaned.
@@ -165,6 +160,10 @@ impl Python {
 
     /// Ends the process and waits until it is gone.
     pub async fn stop(mut self) {
+        self.kill().await;
+    }
+
+    async fn kill(&mut self) {
         self.process.start_kill().ok();
         self.process.wait().await.ok();
     }
@@ -180,7 +179,6 @@ impl Python {
             Err(error) => return Err(ended(&mut self.process, error, self.said.last()).await),
         };
         let answer = AnswerHeader::deserialize(&header).map_err(PythonError::not_a_frame)?;
-        self.files = answer.files;
         match answer.error {
             Some(error) => Err(PythonError::Raised { error, traceback: answer.traceback }),
             None => Ok((header, body)),

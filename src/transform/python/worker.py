@@ -88,7 +88,7 @@ def load(start):
 
 
 def imported(folder):
-    """Files of the folder that have been imported so far, relative to it."""
+    """Files of the folder that are imported, relative to it."""
     folder = os.path.realpath(folder)
     found = set()
     for module in list(sys.modules.values()):
@@ -284,7 +284,7 @@ def main():
             said, made = describe(error), b""
         del body
         sys.stdout.flush()
-        answer(frames_out, {**said, "files": imported(start["folder"])}, made)
+        answer(frames_out, said, made)
 
 
 main()
