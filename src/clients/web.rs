@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncWriteExt, BufWriter};
+use tempfile::{NamedTempFile, TempPath};
+use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 
 use super::backoff;
 use super::http::{Answering, Http, HttpError, HttpSetupError, HttpUrl};
@@ -84,10 +85,7 @@ impl WebError {
 /// Why a request brought no whole file.
 enum WebHalt {
     /// Another try may go on where this one ended.
-    Broken {
-        source: HttpError,
-        not_before: Duration,
-    },
+    Broken(HttpError),
     /// The file is another one than before.
     Changed,
     Failed(WebError),
@@ -95,7 +93,7 @@ enum WebHalt {
 
 impl From<HttpError> for WebHalt {
     fn from(source: HttpError) -> Self {
-        Self::Broken { source, not_before: Duration::ZERO }
+        Self::Broken(source)
     }
 }
 
@@ -172,10 +170,10 @@ impl WebFolder {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Downloaded, WebError> {
         let mut local = LocalCopy::create(to, progress).await?;
-        let (mut tried, mut changes) = (0, 0);
+        // A server that begins anew each time must get further than ever before, or it is given up.
+        let (mut tried, mut changes, mut furthest) = (0, 0, 0);
         loop {
-            let before = local.size_bytes;
-            let (source, not_before) = match self.go_on(name, &mut local).await {
+            let source = match self.go_on(name, &mut local).await {
                 Ok(()) => return local.finish(to).await,
                 Err(WebHalt::Failed(error)) => return Err(error),
                 Err(WebHalt::Changed) => {
@@ -185,16 +183,18 @@ impl WebFolder {
                     }
                     tracing::warn!("{} is another file than before: it begins anew", self.at(name));
                     local.begin_anew().await?;
+                    furthest = 0;
                     continue;
                 }
-                Err(WebHalt::Broken { source, not_before }) => (source, not_before),
+                Err(WebHalt::Broken(source)) => source,
             };
-            tried = if local.size_bytes > before { 1 } else { tried + 1 };
+            tried = if local.size_bytes > furthest { 1 } else { tried + 1 };
+            furthest = furthest.max(local.size_bytes);
             if tried >= TRIES {
                 return Err(WebError::Http { at: self.at(name), source });
             }
             tracing::info!("{}: {source}, after {}; it goes on there", self.at(name), size(local.size_bytes));
-            tokio::time::sleep(not_before.max(backoff::pause(PAUSE, LONGEST_PAUSE, tried))).await;
+            wait(&source, tried).await;
         }
     }
 
@@ -223,9 +223,8 @@ impl WebFolder {
             206 | 412 | 416 => return Err(WebHalt::Changed),
             _ => {
                 let source = answer.refusal().unwrap_or(HttpError::Broken);
-                let not_before = answer.retry_after.unwrap_or_default();
                 return Err(match source.may_pass() {
-                    true => WebHalt::Broken { source, not_before },
+                    true => WebHalt::Broken(source),
                     false => WebHalt::Failed(WebError::Http { at: self.at(name), source }),
                 });
             }
@@ -252,7 +251,8 @@ async fn wait(source: &HttpError, tried: u32) {
 
 /// What came of a file so far.
 struct LocalCopy<'a> {
-    path: PathBuf,
+    /// Gone when this is dropped before it is whole.
+    temp: TempPath,
     file: BufWriter<tokio::fs::File>,
     hash: Sha256,
     size_bytes: u64,
@@ -265,21 +265,22 @@ struct LocalCopy<'a> {
 
 impl<'a> LocalCopy<'a> {
     async fn create(to: &Path, progress: &'a (dyn Fn(u64) + Sync)) -> Result<Self, WebError> {
-        let path = to.with_extension("part");
-        let local = |source| WebError::Local { path: path.clone(), source };
-        let file = tokio::fs::File::create(&path).await.map_err(local)?;
-        let file = BufWriter::with_capacity(1 << 20, file);
-        Ok(Self { path, file, hash: Sha256::new(), size_bytes: 0, etag: None, announced: None, progress })
+        let local = |source| WebError::Local { path: to.to_owned(), source };
+        let folder = to.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        let (file, temp) = NamedTempFile::new_in(folder).map_err(local)?.into_parts();
+        let file = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
+        Ok(Self { temp, file, hash: Sha256::new(), size_bytes: 0, etag: None, announced: None, progress })
     }
 
     fn local(&self, source: io::Error) -> WebError {
-        WebError::Local { path: self.path.clone(), source }
+        WebError::Local { path: self.temp.to_path_buf(), source }
     }
 
     async fn begin_anew(&mut self) -> Result<(), WebError> {
         if self.size_bytes > 0 {
-            let file = tokio::fs::File::create(&self.path).await.map_err(|error| self.local(error))?;
-            self.file = BufWriter::with_capacity(1 << 20, file);
+            // Behind what is being written still.
+            self.file.rewind().await.map_err(|error| self.local(error))?;
+            self.file.get_mut().set_len(0).await.map_err(|error| self.local(error))?;
         }
         (self.hash, self.size_bytes) = (Sha256::new(), 0);
         (self.etag, self.announced) = (None, None);
@@ -313,7 +314,9 @@ impl<'a> LocalCopy<'a> {
 
     async fn finish(mut self, to: &Path) -> Result<Downloaded, WebError> {
         self.file.flush().await.map_err(|error| self.local(error))?;
-        tokio::fs::rename(&self.path, to).await.map_err(|error| self.local(error))?;
+        self.temp
+            .persist(to)
+            .map_err(|error| WebError::Local { path: to.to_owned(), source: error.error })?;
         Ok(Downloaded { size_bytes: self.size_bytes, sha256: hex(&self.hash.finalize()) })
     }
 }

@@ -236,6 +236,9 @@ async fn lock(ledger: &Ledger) -> Result<((), Finding), Cause> {
     Ok(((), finding))
 }
 
+/// How `sql/check/rights.pg.sql` ends the name of a right without which a run goes on, and cannot be undone.
+const FOR_UNDO: &str = ", for before-images";
+
 /// Gives whether temporary tables may be made, which the comparison of the tables needs.
 async fn rights(
     config: &RunConfig,
@@ -278,22 +281,17 @@ async fn rights(
         return Ok((true, Finding::ok(format!("all that a run needs{whose}"))));
     }
     let (names, statements): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
-    let is_kept = |name: &String| !name.ends_with(", for before-images");
-    if !names.iter().any(is_kept) {
-        return Ok((
-            true,
-            Finding::warn(
-                format!(
-                    "all that a run needs{whose}, but none of it can be undone: {} is missing",
-                    names.join(", ")
-                ),
-                format!("have somebody run who may:\n{}", statements.join("\n")),
-            ),
-        ));
-    }
     let may_compare = !names.iter().any(|name| name.starts_with("temporary "));
     let hint = format!("have somebody run who may:\n{}", statements.join("\n"));
-    Ok((may_compare, Finding::fail(format!("not there: {}{whose}", names.join(", ")), hint)))
+    let (is_for_undo_alone, names) = (names.iter().all(|name| name.ends_with(FOR_UNDO)), names.join(", "));
+    let finding = match is_for_undo_alone {
+        true => Finding::warn(
+            format!("all that a run needs{whose}, but none of it can be undone: {names} is missing"),
+            hint,
+        ),
+        false => Finding::fail(format!("not there: {names}{whose}"), hint),
+    };
+    Ok((may_compare, finding))
 }
 
 /// A transaction with which the limits of its statements end, so that nothing of them stays in a session of a pool.

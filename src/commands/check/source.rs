@@ -28,12 +28,14 @@ pub(super) struct SourceFound {
 pub(super) async fn probe(config: &RunConfig, limit: Duration) -> SourceFound {
     let mut probes = Probes::new(limit);
     // In S3 it is behind the store's host, or behind one of Amazon's that its listing tells about.
-    let hosts = match &config.from.url {
-        SourceUrl::Sftp(url) => vec![(url.host().to_owned(), url.port())],
-        SourceUrl::Web(url) => url.host().map(|(host, port)| (host.to_owned(), port)).into_iter().collect(),
-        SourceUrl::Store(_) => Vec::new(),
+    let (host, variables) = match &config.from.url {
+        SourceUrl::Sftp(url) => {
+            (Some((url.host().to_owned(), url.port())), "--source, MERGANSER_SOURCE or SFTP_HOST")
+        }
+        SourceUrl::Web(url) => (url.host().map(|(host, port)| (host.to_owned(), port)), "--bulk-url"),
+        SourceUrl::Store(_) => (None, ""),
     };
-    let variables = "--source, MERGANSER_SOURCE or SFTP_HOST";
+    let hosts = Vec::from_iter(host);
     if host::resolve(&mut probes, "source host", &hosts, variables).await.is_none() {
         probes.skip(&["source"], "its host is not known");
         return SourceFound { probes: probes.list, listing: None };

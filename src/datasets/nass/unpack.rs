@@ -16,6 +16,8 @@ pub(super) struct Unpacking {
     piece: Vec<u8>,
     /// Bytes of the piece that were read.
     read: usize,
+    /// The thread has said that nothing comes any more. One that is gone without a word has not unpacked all.
+    is_over: bool,
 }
 
 impl Unpacking {
@@ -26,18 +28,18 @@ impl Unpacking {
     pub(super) fn begin(packed: impl BufRead + Send + 'static) -> io::Result<Self> {
         let (sender, pieces) = sync_channel(PIECES);
         thread::Builder::new().name("unpack".into()).spawn(move || unpack(packed, &sender))?;
-        Ok(Self { pieces, piece: Vec::new(), read: 0 })
+        Ok(Self { pieces, piece: Vec::new(), read: 0, is_over: false })
     }
 }
 
-/// Sends pieces until nothing is left, or nobody wants them any more; what is damaged ends with its error.
+/// Sends pieces, and an empty one behind the last; stops when nobody wants them any more. What is damaged ends with its error.
 fn unpack(packed: impl BufRead, sender: &SyncSender<io::Result<Vec<u8>>>) {
     let mut unpacked = MultiGzDecoder::new(packed);
     loop {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
         let read = (&mut unpacked).take(PIECE_BYTES as u64).read_to_end(&mut piece);
         let is_over = piece.is_empty() || read.is_err();
-        let is_sent = piece.is_empty() || sender.send(Ok(piece)).is_ok();
+        let is_sent = piece.is_empty() && read.is_err() || sender.send(Ok(piece)).is_ok();
         if let (Err(error), true) = (read, is_sent) {
             // Whoever does not wait for it needs no word.
             let _ = sender.send(Err(error));
@@ -60,13 +62,12 @@ impl Read for Unpacking {
 
 impl BufRead for Unpacking {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.read >= self.piece.len() {
+        if self.read >= self.piece.len() && !self.is_over {
             self.read = 0;
             self.piece.clear();
-            // The thread is gone: that was all.
-            if let Ok(piece) = self.pieces.recv() {
-                self.piece = piece?;
-            }
+            let gone = |_| io::Error::other("unpacking ended before the file did");
+            self.piece = self.pieces.recv().map_err(gone)??;
+            self.is_over = self.piece.is_empty();
         }
         Ok(&self.piece[self.read..])
     }
@@ -106,5 +107,26 @@ mod tests {
         let mut none = Vec::new();
         Unpacking::begin(Cursor::new(packed(b""))).unwrap().read_to_end(&mut none).unwrap();
         assert!(none.is_empty());
+    }
+
+    /// Bytes, and then a fault of ours.
+    struct Panicking(Cursor<Vec<u8>>);
+
+    impl Read for Panicking {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(into)? {
+                0 => panic!("as a fault in the decoder would"),
+                read => Ok(read),
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_is_gone_without_a_word_is_no_end_of_a_file() {
+        let bytes: Vec<u8> = (0..300_000_u32).map(|at| (at.wrapping_mul(at) >> 7) as u8).collect();
+        let whole = packed(&bytes);
+        let half = Panicking(Cursor::new(whole[..whole.len() / 2].to_vec()));
+        let error = Unpacking::begin(io::BufReader::new(half)).unwrap().read_to_end(&mut Vec::new());
+        assert_eq!(error.unwrap_err().to_string(), "unpacking ended before the file did");
     }
 }

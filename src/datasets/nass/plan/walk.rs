@@ -293,11 +293,7 @@ impl PlanWalk {
         let (found, doubts, fetches) =
             self.know(|known| (known.part_of(slice).cloned(), known.doubts(slice), known.fetches));
         let records = match found {
-            Some(part) if part.records == records => {
-                self.take(slice, records, Some(part));
-                return Ok(records);
-            }
-            Some(_) if doubts > 0 => self.count(slice).await,
+            Some(part) if part.records != records && doubts > 0 => self.count(slice).await,
             _ => records,
         };
         let found = self.know(|known| known.part_of(slice).cloned());

@@ -28,9 +28,14 @@ impl Weights {
         weights.iter().map(|weight| weight / sum.max(LEAST) * total as f64).collect()
     }
 
-    fn weights(&self, dimension: Dimension, within: &str, values: &[String]) -> Vec<f64> {
+    /// What was counted of a column within this; else within anything.
+    fn known(&self, dimension: Dimension, within: &str) -> Option<&BTreeMap<String, f64>> {
         let of = |within: &str| self.known.get(&(dimension.column().to_owned(), within.to_owned()));
-        let known = of(within).or_else(|| of(""));
+        of(within).or_else(|| of(""))
+    }
+
+    fn weights(&self, dimension: Dimension, within: &str, values: &[String]) -> Vec<f64> {
+        let known = self.known(dimension, within);
         // What was counted of others says how much a guess is worth.
         let worth = known.map_or(1.0, |known| {
             let guessed: f64 = known.keys().map(|value| dimension.guess(value)).sum();
@@ -45,8 +50,7 @@ impl Weights {
 
     /// Was each of these values counted before, if only together with others?
     pub(super) fn knows(&self, dimension: Dimension, within: &str, values: &[String]) -> bool {
-        let of = |within: &str| self.known.get(&(dimension.column().to_owned(), within.to_owned()));
-        let known = of(within).or_else(|| of(""));
+        let known = self.known(dimension, within);
         known.is_some_and(|known| values.iter().all(|value| known.contains_key(value)))
     }
 
