@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -94,15 +94,24 @@ async fn push(url: &SecretUrl, figures: &Figures) -> Result<(), String> {
 
 /// Puts them into the place of the file, at once.
 fn write_file(path: &Path, figures: &Figures) -> std::io::Result<()> {
-    let old = fs::read_to_string(path).unwrap_or_default();
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    // One that cannot be read holds figures of other datasets all the same.
+    let old = match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
     let text = render(&merged(&old, figures));
-    let mut file = tempfile::Builder::new().prefix(".merganser-").suffix(".part").tempfile_in(folder)?;
+    let mut file = beside(path)?;
     file.write_all(text.as_bytes())?;
     file.as_file().set_permissions(Permissions::from_mode(MODE))?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// A file beside one that it may take the place of; it goes if it does not.
+pub fn beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    tempfile::Builder::new().prefix(".merganser-").suffix(".part").tempfile_in(folder)
 }
 
 /// What a file says after this run: other datasets' figures stay, and those of its own that it does not know.

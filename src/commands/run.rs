@@ -26,8 +26,8 @@ pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure>
     Box::pin(told(config, None, report)).await
 }
 
-/// The same; when nothing new has come for so many days, somebody is to be told of it.
-async fn told(config: RunConfig, quiet_days: Option<u32>, report: &Report) -> Result<Summary, Failure> {
+/// The same, with what only others are told of.
+async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) -> Result<Summary, Failure> {
     let started = Instant::now();
     if let Some(folder) = &config.processing.golden {
         // Not only when all the work is done.
@@ -43,10 +43,8 @@ async fn told(config: RunConfig, quiet_days: Option<u32>, report: &Report) -> Re
     let (outcome, progress) = opened
         .run(async |context: &RunContext, progress: &mut Progress| {
             let outcome = etl::run(context, progress).await?;
-            progress.rows = context.ledger.remembered_rows().await?;
-            if let Some(days) = quiet_days.filter(|_| is_fed(context) && outcome == RunOutcome::NothingNew) {
-                let (quiet, is_told) = context.ledger.quiet_days().await?;
-                progress.quiet_days = Some(quiet).filter(|quiet| *quiet >= days && !is_told);
+            if let Some(others) = others {
+                ask_for(others, context, outcome, progress).await;
             }
             Ok(outcome)
         })
@@ -76,6 +74,18 @@ async fn told(config: RunConfig, quiet_days: Option<u32>, report: &Report) -> Re
     })
 }
 
+/// What others are told of a run that is over, which does not fail for want of it.
+async fn ask_for(others: &Listeners, context: &RunContext, outcome: RunOutcome, progress: &mut Progress) {
+    if others.counts() {
+        progress.rows = context.ledger.remembered_rows().await.unwrap_or_default();
+    }
+    let is_quiet = is_fed(context) && outcome == RunOutcome::NothingNew;
+    if let Some(days) = others.quiet_days().filter(|_| is_quiet) {
+        let found = context.ledger.quiet_days().await.ok();
+        progress.quiet_days = found.and_then(|(quiet, is_told)| (quiet >= days && !is_told).then_some(quiet));
+    }
+}
+
 /// Does it take what a source has that is new? Of a service that is asked for years, nothing new is no news.
 fn is_fed(context: &RunContext) -> bool {
     context.target.kind == Kind::Run && context.dataset().asked.is_none() && !context.target.dry_run
@@ -97,11 +107,11 @@ pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
         Ok(read) => read,
         Err(cause) => return end(&Err(cause.into()), report),
     };
-    let (dataset, began) = (config.target.dataset.name, SystemTime::now());
+    let (dataset, dry_run, began) = (config.target.dataset.name, config.target.dry_run, SystemTime::now());
     let name = format!("{} {dataset}", config.target.kind.as_str());
     let mut done = None;
     let result = start(async {
-        let summary = Box::pin(told(config, others.quiet_days(), report)).await?;
+        let summary = Box::pin(told(config, Some(&others), report)).await?;
         finished(report, &summary);
         say(&summary::render(&summary));
         Ok(done.insert(summary).exit())
@@ -115,7 +125,7 @@ pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
                 (None, Err(failure)) => Err(failure),
                 (None, Ok(_)) => return Ok(exit),
             };
-            others.tell(&Ending { name, dataset, began, timeline: report.timeline(), result }).await;
+            others.tell(&Ending { name, dataset, dry_run, began, timeline: report.timeline(), result }).await;
             Ok(exit)
         });
     }

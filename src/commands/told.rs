@@ -26,6 +26,8 @@ pub struct Ending<'a> {
     /// Its name for a reader of traces.
     pub name: String,
     pub dataset: &'static str,
+    /// Of a rehearsal nobody is told but whoever looks at traces.
+    pub dry_run: bool,
     pub began: SystemTime,
     pub timeline: &'a Timeline,
     pub result: Result<&'a Summary, &'a Failure>,
@@ -49,6 +51,11 @@ impl Listeners {
     /// After how many days without anything new somebody is told; `None`: nobody is.
     pub fn quiet_days(&self) -> Option<u32> {
         self.quiet_days
+    }
+
+    /// Are the rows of the tables counted for somebody?
+    pub fn counts(&self) -> bool {
+        self.metrics.is_some()
     }
 
     /// Is there nobody to be told?
@@ -91,17 +98,19 @@ impl Ending<'_> {
 
     fn notice(&self) -> Option<Notice> {
         match self.result {
+            _ if self.dry_run => None,
             Ok(done) => Notice::of_summary(done),
             Err(failure) => Notice::of_failure(self.dataset, failure),
         }
     }
 
-    /// None of a rehearsal, nor of a run that waits for another one: that one has its own.
+    /// None of a rehearsal, nor of what was no run: the words were wrong, or another one runs, which has its own.
     fn figures(&self, lapses: &[Lapse]) -> Option<Figures> {
+        if self.dry_run || matches!(self.exit(), Exit::Locked | Exit::Usage) {
+            return None;
+        }
         let (failed_records, rows) = match self.result {
-            Ok(done) if done.dry_run => return None,
             Ok(done) => (Some(done.failures.records), done.rows.clone()),
-            Err(_) if self.exit() == Exit::Locked => return None,
             Err(_) => (None, BTreeMap::new()),
         };
         let mut steps = BTreeMap::<_, f64>::new();

@@ -14,7 +14,7 @@ use crate::error::Exit;
 use crate::timeline::Lapse;
 
 /// OpenTelemetry's own variables.
-pub const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const SERVICE: &str = "OTEL_SERVICE_NAME";
@@ -28,6 +28,8 @@ const STATUS_ERROR: u8 = 2;
 /// Where traces go.
 #[derive(Clone)]
 pub struct Collector {
+    /// Which variable names it.
+    variable: &'static str,
     url: SecretUrl,
     /// They may hold a token.
     headers: Vec<(String, String)>,
@@ -71,7 +73,12 @@ impl Collector {
         tracing::debug!("a trace of the run goes where {variable} says");
         let headers = config::environment(HEADERS).map(|text| headers(&text)).unwrap_or_default();
         let service = config::environment(SERVICE).unwrap_or_else(|| "merganser".into());
-        Some(Self { url, headers, service })
+        Some(Self { variable, url, headers, service })
+    }
+
+    /// The variable that names it.
+    pub fn variable(&self) -> &'static str {
+        self.variable
     }
 
     /// Where it is.
@@ -84,7 +91,7 @@ impl Collector {
         let bytes = trace.message(&self.service).to_string().into_bytes();
         let posted = Posted { content_type: "application/json".into(), bytes };
         if let Err(why) = deliver(&self.url, &self.headers, posted).await {
-            tracing::warn!("the trace of this run was not taken where {ENDPOINT} says: {why}");
+            tracing::warn!("the trace of this run was not taken where {} says: {why}", self.variable);
         }
     }
 }
@@ -92,9 +99,9 @@ impl Collector {
 /// `name=value,…`, each value as in an address.
 fn headers(text: &str) -> Vec<(String, String)> {
     let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-    // A plus stands for itself there.
+    // A plus and an ampersand stand for themselves there.
     let decoded = |text: &str| {
-        let text = text.trim().replace('+', "%2B");
+        let text = text.trim().replace('+', "%2B").replace('&', "%26");
         form_urlencoded::parse(format!("v={text}").as_bytes()).next().map(|(_, value)| value.into_owned())
     };
     pairs.filter_map(|(name, value)| Some((name.trim().to_owned(), decoded(value)?))).collect()
@@ -201,8 +208,8 @@ mod tests {
 
     #[test]
     fn headers_are_decoded() {
-        let found = headers("authorization=Bearer%20a+b%3D, x = 1,garbage");
-        let expected = [("authorization", "Bearer a+b="), ("x", "1")];
+        let found = headers("authorization=Bearer%20a+b%3D, x = 1,garbage,y=a&b");
+        let expected = [("authorization", "Bearer a+b="), ("x", "1"), ("y", "a&b")];
         assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 }

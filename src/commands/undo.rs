@@ -41,7 +41,7 @@ pub struct UndoneRuns {
 pub async fn undo(config: UndoConfig, report: &Report) -> Result<UndoneRuns, Failure> {
     let (target, runs) = find(&config).await?;
     let (dataset, dry_run) = (target.dataset, target.dry_run);
-    let (options, processing) = (config.for_ledger(&runs), config.processing());
+    let (options, processing) = (config.for_ledger(&target, &runs), config.processing());
     let opened = Opened::open(target, options, async |context| Ok(context), report).await?;
     let run_id = opened.context().run_id;
     let work = async |context: &Context, progress: &mut Progress| {

@@ -1,11 +1,13 @@
 //! The configuration of `merganser undo`.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
-use super::{DatabaseConfig, ProcessingConfig, TargetConfig};
+use super::{DatabaseConfig, ProcessingConfig, PublishingConfig, TargetConfig};
 use crate::cli;
 use crate::clients::store::StoreUrl;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, PublishedForm};
 use crate::datasets;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
@@ -20,6 +22,9 @@ pub struct UndoConfig {
     pub keep_undo: u32,
     /// The datasets that a run may be of.
     known: Vec<&'static Dataset>,
+    /// The forms of what is public that were asked for, and where they are prepared: which they are, the dataset says, too.
+    forms: Vec<PublishedForm>,
+    work_dir: Option<PathBuf>,
     /// Where it works, with a dataset that is not known yet.
     target: TargetConfig,
 }
@@ -31,7 +36,10 @@ impl UndoConfig {
         let target = TargetConfig::new((Kind::Undo, known[0]), &args.database, &args.store, args.load_via)?;
         let target = TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target };
         let (runs, allow) = (args.runs.clone(), args.allow.clone());
-        Ok(Self { runs, allow, keep_undo: args.keep_undo, known, target })
+        let (forms, work_dir) = (args.publish.clone(), args.work_dir.clone());
+        // Wrong ones are said before anything is opened.
+        PublishingConfig::new(known[0], &forms, work_dir.as_ref())?;
+        Ok(Self { runs, allow, keep_undo: args.keep_undo, known, forms, work_dir, target })
     }
 
     /// These runs of a dataset, everything else as it is by default.
@@ -43,7 +51,8 @@ impl UndoConfig {
     ) -> Self {
         let target = TargetConfig::plain((Kind::Undo, dataset), store, database);
         let keep_undo = ProcessingConfig::default().keep_undo;
-        Self { runs, allow: Vec::new(), keep_undo, known: vec![dataset], target }
+        let (known, allow) = (vec![dataset], Vec::new());
+        Self { runs, allow, keep_undo, known, forms: Vec::new(), work_dir: None, target }
     }
 
     /// Where the ledger is.
@@ -73,7 +82,8 @@ impl UndoConfig {
             });
         }
         let database = DatabaseConfig { schema: schema.to_owned(), ..self.target.database.clone() };
-        Ok(TargetConfig { dataset, database, ..self.target.clone() })
+        let publishing = PublishingConfig::new(dataset, &self.forms, self.work_dir.as_ref())?;
+        Ok(TargetConfig { dataset, database, publishing, ..self.target.clone() })
     }
 
     /// What guards and before-images go by.
@@ -86,13 +96,14 @@ impl UndoConfig {
     }
 
     /// The options as the ledger keeps them: no secrets.
-    pub fn for_ledger(&self, runs: &[uuid::Uuid]) -> Value {
+    pub fn for_ledger(&self, target: &TargetConfig, runs: &[uuid::Uuid]) -> Value {
         json!({
             "runs": runs,
             "store": self.target.store.to_string(),
             "load_via": self.target.load_via,
             "allow": self.allow,
             "keep_undo": self.keep_undo,
+            "publish": target.publishing.names(),
             "skip_publish": self.target.skip_publish,
         })
     }

@@ -60,7 +60,6 @@ impl Published {
 /// One published object, as the manifest names it.
 struct Object {
     table: &'static PublishedTable,
-    name: String,
     key: String,
     form: PublishedForm,
     /// Of which value of the split column.

@@ -6,7 +6,7 @@ use super::{Finding, Probes, host};
 use crate::clients::http::SecretUrl;
 use crate::commands::metrics::{self, MetricsTarget};
 use crate::commands::notify;
-use crate::commands::traces::{self, Collector};
+use crate::commands::traces::Collector;
 
 const NOTIFY: &str = "notify";
 const METRICS: &str = "metrics";
@@ -26,7 +26,7 @@ pub(super) async fn probe(probes: &mut Probes) {
         Err(cause) => probes.note(METRICS, Finding::from(cause)),
     }
     if let Some(collector) = Collector::from_env() {
-        resolve(probes, TRACES, collector.url(), traces::ENDPOINT).await;
+        resolve(probes, TRACES, collector.url(), collector.variable()).await;
     }
 }
 
@@ -37,9 +37,7 @@ async fn resolve(probes: &mut Probes, name: &'static str, url: &SecretUrl, varia
 
 /// A file appears beside it, and goes.
 fn file(path: &Path) -> Finding {
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let tried = tempfile::Builder::new().prefix(".merganser-").suffix(".part").tempfile_in(folder);
-    match tried {
+    match metrics::beside(path) {
         _ if path.is_dir() => Finding::fail(
             format!("{} is a folder", path.display()),
             format!("name a file in {}", metrics::VARIABLE),

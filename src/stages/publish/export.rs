@@ -70,7 +70,6 @@ pub(super) async fn export(
     let aws_s3::ExportedObjects { rows, size_bytes, .. } = exported;
     Ok(Some(Object {
         table: csv,
-        name: csv.name.to_owned(),
         key: place,
         form: PublishedForm::Csv,
         value: None,

@@ -48,7 +48,6 @@ impl Publishing {
     fn object(&self, context: &Context, form: PublishedForm, rows: u64, written: Written) -> Object {
         Object {
             table: self.table,
-            name: self.table.object(self.value, form),
             key: self.key(context, form),
             form,
             value: self.value,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Object;
+use crate::clients::store::StoreError;
 use crate::dataset::Reach;
 use crate::error::Cause;
 use crate::run::context::Context;
@@ -28,7 +29,7 @@ pub(super) fn manifest(context: &Context, newest: Option<&str>, objects: &[Objec
 
 fn file(object: &Object) -> Value {
     let mut file = json!({
-        "name": object.name,
+        "name": object.table.object(object.value, object.form),
         "rows": object.rows,
         "size_bytes": object.size_bytes,
         "sha256": object.sha256,
@@ -48,7 +49,7 @@ pub(super) async fn sweep(context: &Context, objects: &[Object]) -> Result<(), C
     let folder = context.objects().public_folder();
     let listed = match context.store.list_names(&folder).await {
         // All is published: an answer that was damaged on its way is worth a second question.
-        Err(error) => {
+        Err(error) if !matches!(error, StoreError::Denied { .. }) => {
             tracing::warn!(run_id = %context.run_id, "the list of what is public is asked for again: {error}");
             context.store.list_names(&folder).await
         }
