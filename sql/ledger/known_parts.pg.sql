@@ -13,7 +13,8 @@ with posting as (
         and (
             parts.status in ('done', 'done_with_failures', 'incomplete')
             -- Of one that was read in parts alone another posting counts.
-            or parts.status = 'undone' and parts.undone_from <> 'retried'
+            -- (An older ledger has no such column, and none that is undone.)
+            or parts.status = 'undone' and to_jsonb(parts) ->> 'undone_from' <> 'retried'
         )
 ),
 newest as (

@@ -65,7 +65,8 @@ with own as (
 came as (
     select max(coalesce(own.finished_at, own.started_at)) as at
     from own join :"ledger".parts using (run_id)
-    where own.kind in ('run', 'adopt') and parts.status in ('done', 'done_with_failures', 'incomplete')
+    where own.kind in ('run', 'adopt')
+        and parts.status in ('done', 'done_with_failures', 'incomplete', 'undone')
 )
 select
     floor(extract(epoch from clock_timestamp() - coalesce(

@@ -60,12 +60,6 @@ order by wanted.table_name, fitting.image_no desc nulls last;
 -- Outputs: true or false.
 select has_schema_privilege(:'ledger', 'create');
 
--- part: keep_none  (statement)
--- Purpose: no before-images are kept of this batch.
--- Inputs:  $1 its number; :"ledger".
--- Outputs: its row of :"ledger".undo_batches.
-update :"ledger".undo_batches set kept_until = null where undo_no = $1;
-
 -- part: add  (statement)
 -- Purpose: enter a table of before-images that is about to be made.
 -- Inputs:  $1 dataset, $2 target schema, $3 name of the table whose rows it takes; :"ledger".
@@ -169,8 +163,8 @@ where (record.had_rows or record.had_kept or record.had_origin)
 -- part: images  (statement)
 -- Purpose: all tables of before-images of a dataset.
 -- Inputs:  $1 dataset, $2 target schema; :"ledger" and :'ledger'.
--- Outputs: table_name and image, the oldest first; those that somebody has dropped are left out.
-select undo_images.table_name, undo_images.image
+-- Outputs: table_name, image, and is_ours: may we read and empty it; the oldest first; those that somebody has dropped are left out.
+select undo_images.table_name, undo_images.image, pg_has_role(class.relowner, 'usage') as is_ours
 from :"ledger".undo_images
     join pg_class as class on class.relname = undo_images.image
     join pg_namespace as namespace on namespace.oid = class.relnamespace and namespace.nspname = :'ledger'
@@ -213,7 +207,17 @@ select batch.undo_no
 from :"ledger".undo_batches as batch
 where batch.dataset = $1
     and batch.target_schema = $2
-    and (batch.kept_until is null or batch.kept_until <= now())
+    and (
+        batch.kept_until <= now()
+        or batch.kept_until is null and not exists (
+            select
+            from :"ledger".undo_batches as older
+            where older.dataset = $1
+                and older.target_schema = $2
+                and older.undo_no <= batch.undo_no
+                and older.kept_until > now()
+        )
+    )
     and exists (select from :"ledger".undo_records as record where record.undo_no = batch.undo_no);
 
 -- part: expire  (script)

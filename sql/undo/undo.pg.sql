@@ -5,9 +5,8 @@
 -- part: run  (statement)
 -- Purpose: what a run is, for one who wants to take it back.
 -- Inputs:  $1 run_id; :"ledger".
--- Outputs: dataset, target_schema, kind, dry_run; committed, how many batches it has committed; known, of how many of them the
---          ledger knows what they changed; kept, of how many the before-images are there still; undone_by, the run that has taken it back, or
---          null; ended, how the run ended.
+-- Outputs: dataset, target_schema, kind, dry_run; committed, how many batches it has committed; kept, of how many the before-images are there
+--          still; undone_by, the run that has taken it back, or null; kept_until, until when they are kept, or null.
 select
     runs.dataset,
     runs.target_schema,
@@ -16,9 +15,8 @@ select
     (
         select count(*)
         from :"ledger".steps
-        where steps.run_id = runs.run_id and steps.status = 'completed' and steps.step in ('promote', 'purge', 'adopt')
+        where steps.run_id = runs.run_id and steps.status = 'completed' and steps.step = 'promote'
     ) as committed,
-    count(batch.undo_no) as known,
     count(batch.undo_no) filter (where batch.kept_until > now()) as kept,
     max(batch.undone_by::text) as undone_by,
     max(batch.kept_until)::text as kept_until
@@ -285,7 +283,8 @@ alter table pg_temp.:"table" :nullable;
 
 -- part: stage_rows  (script, after stage and undone)
 -- Purpose: the rows of a table that come back.
--- Inputs:  :"ledger".:"image", :"key", :"table", :columns, those that both have; pg_temp.undone and undoing.
+-- Inputs:  :"ledger".:"image", :"key", :"table", :columns, those that both have; :had and :touched_no, what of pg_temp.undone says that they
+--          come back, and of which batch; pg_temp.undone and undoing.
 -- Outputs: pg_temp.:"table"; the last statement counts its rows.
 insert into pg_temp.:"table" (:columns)
 select :columns
@@ -294,28 +293,24 @@ where image.merganser_undo_no in (select undo_no from pg_temp.undoing)
     and exists (
         select
         from pg_temp.undone
-        where undone.record_id = image.:"key" and undone.had_rows and undone.rows_no = image.merganser_undo_no
-    );
-
--- part: stage_kept  (script, after stage and undone)
--- Purpose: the rows that come back of a table that is kept beside the others.
--- Inputs:  :"ledger".:"image", :"key", :"table", :columns, those that both have; pg_temp.undone and undoing.
--- Outputs: pg_temp.:"table"; the last statement counts its rows.
-insert into pg_temp.:"table" (:columns)
-select :columns
-from :"ledger".:"image" as image
-where image.merganser_undo_no in (select undo_no from pg_temp.undoing)
-    and exists (
-        select
-        from pg_temp.undone
-        where undone.record_id = image.:"key" and undone.had_kept and undone.kept_no = image.merganser_undo_no
+        where undone.record_id = image.:"key" and undone.:had and undone.:touched_no = image.merganser_undo_no
     );
 
 -- part: staged  (script, after stage_rows)
--- Purpose: how many rows come back, told to the planner, too.
+-- Purpose: tell the planner what comes back.
 -- Inputs:  pg_temp.:"table".
--- Outputs: the number of rows.
-select count(*) from pg_temp.:"table";
+-- Outputs: none.
+analyze pg_temp.:"table";
+
+-- part: lost  (script, after stage_rows of the parent)
+-- Purpose: how many records are to have their rows again, and have none staged?
+-- Inputs:  pg_temp.:"table", the parent's, :"key"; pg_temp.undone.
+-- Outputs: one row: their number; 0 is a pass.
+select count(*)
+from pg_temp.undone
+where rows_no is not null
+    and had_rows
+    and not exists (select from pg_temp.:"table" as staged where staged.:"key" = undone.record_id);
 
 -- part: plan  (script, after undone)
 -- Purpose: what becomes of each record: its rows come back, or it goes, as it was not there.

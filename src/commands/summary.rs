@@ -198,15 +198,7 @@ pub fn outcome(summary: &Summary) -> String {
             format!("{why}. The database is unchanged.")
         }
         (RunOutcome::Loaded, true) => {
-            let mut names: Vec<_> = summary.breaches().map(|guard| guard.name.as_str()).collect();
-            names.dedup();
-            let refused = match names.as_slice() {
-                [] => String::new(),
-                names => format!(
-                    "\nThe real run would be refused; if the change is right: --allow {}",
-                    names.join(",")
-                ),
-            };
+            let refused = would_be_refused("run", &summary.guards);
             format!("A dry run, rolled back: {counts}. The database is unchanged.{refused}")
         }
         (RunOutcome::Loaded, false) => format!("Committed: {counts}."),
@@ -240,4 +232,17 @@ pub(super) fn table(changes: &[TableChange]) -> String {
         );
     }
     text
+}
+
+/// What a dry run says of the guards that stop the real one, on a line of its own; nothing if none does.
+pub(super) fn would_be_refused(what: &str, guards: &[Guard]) -> String {
+    let mut names: Vec<_> =
+        guards.iter().filter(|guard| guard.stops()).map(|guard| guard.name.as_str()).collect();
+    names.dedup();
+    match names.as_slice() {
+        [] => String::new(),
+        names => {
+            format!("\nThe real {what} would be refused; if the change is right: --allow {}", names.join(","))
+        }
+    }
 }

@@ -180,17 +180,8 @@ pub fn render(done: &UndoneRuns) -> String {
         count(undone.files)
     );
     if done.dry_run {
-        let _ = writeln!(text, "A dry run, rolled back: {what}. The database is unchanged.");
-        let mut names: Vec<_> =
-            done.guards.iter().filter(|guard| guard.stops()).map(|guard| guard.name.as_str()).collect();
-        names.dedup();
-        if !names.is_empty() {
-            let _ = writeln!(
-                text,
-                "The real undo would be refused; if the change is right: --allow {}",
-                names.join(",")
-            );
-        }
+        let refused = summary::would_be_refused("undo", &done.guards);
+        let _ = writeln!(text, "A dry run, rolled back: {what}. The database is unchanged.{refused}");
         return text;
     }
     let _ = writeln!(text, "Committed: {what}.");

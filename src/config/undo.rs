@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::processing::known_guards;
 use super::{DatabaseConfig, ProcessingConfig, PublishingConfig, TargetConfig};
 use crate::cli;
 use crate::clients::store::StoreUrl;
@@ -74,13 +75,7 @@ impl UndoConfig {
         let Some(dataset) = self.known.iter().find_map(named) else {
             return Err(Cause::usage(format!("this merganser knows no dataset {dataset}")));
         };
-        let guards = dataset.guard_names();
-        if let Some(unknown) = self.allow.iter().find(|name| !guards.contains(&name.as_str())) {
-            return Err(Cause::Usage {
-                message: format!("--allow: {} has no guard `{unknown}`", dataset.name),
-                hint: Some(format!("its guards: {}", guards.join(", "))),
-            });
-        }
+        known_guards(dataset, &self.allow)?;
         let database = DatabaseConfig { schema: schema.to_owned(), ..self.target.database.clone() };
         let publishing = PublishingConfig::new(dataset, &self.forms, self.work_dir.as_ref())?;
         Ok(TargetConfig { dataset, database, publishing, ..self.target.clone() })

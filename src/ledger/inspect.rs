@@ -121,9 +121,9 @@ impl Reader {
                 kind: row.try_get(2)?,
                 dry_run: row.try_get(3)?,
                 committed: row.try_get(4)?,
-                kept: row.try_get(6)?,
-                undone_by: row.try_get(7)?,
-                kept_until: row.try_get(8)?,
+                kept: row.try_get(5)?,
+                undone_by: row.try_get(6)?,
+                kept_until: row.try_get(7)?,
             })
         };
         Ok(read().map_err(failed)?)

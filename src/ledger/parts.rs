@@ -8,9 +8,6 @@ use super::{KnownPart, Ledger, NEWEST, NewPart, decode};
 use crate::error::Cause;
 use crate::sql;
 
-/// The version of a ledger from which on parts can be undone.
-const UNDO: i32 = 7;
-
 impl Ledger {
     /// Of each file the posting that counts.
     pub async fn known_parts(&self) -> Result<Vec<KnownPart>, Cause> {
@@ -21,7 +18,6 @@ impl Ledger {
     pub async fn known_parts_in(&self, version: i32) -> Result<Vec<KnownPart>, Cause> {
         let statement = match version {
             ..3 => sql::LEDGER_KNOWN_FILES_UNTIL_2,
-            3..UNDO => sql::LEDGER_KNOWN_PARTS_UNTIL_6,
             _ => sql::LEDGER_KNOWN_PARTS,
         };
         let rows =
@@ -38,7 +34,7 @@ impl Ledger {
                 is_done: row.try_get(5)?,
                 has_failures: row.try_get(6)?,
                 // An older ledger knows no such thing.
-                is_undone: version >= UNDO && row.try_get(7)?,
+                is_undone: version >= 3 && row.try_get(7)?,
             })
         });
         Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)

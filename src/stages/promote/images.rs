@@ -44,17 +44,17 @@ impl Transfer<'_> {
     pub(super) async fn prepare_images(&self, new: bool) -> Result<(), Cause> {
         let (dataset, days) = (self.context.dataset(), self.processing.keep_undo);
         let schema = &self.context.target.database.schema;
+        let wanted = days > 0 && !new;
+        let kept = if wanted { self.image_tables().await? } else { None };
+        let is_kept = kept.is_some();
+        // Of new tables nothing is taken out, and that can be undone.
+        let days = if wanted && !is_kept { 0 } else { days };
         let operation = "enter the batch";
         let (run_id, days) = (self.context.run_id, i32::try_from(days).unwrap_or(i32::MAX));
         let rows = self
             .query(sql::IMAGES_BEGIN, "", &[&run_id, &self.batch, &dataset.name, schema, &days], operation)
             .await?;
         let undo_no: i64 = rows[0].try_get(0).map_err(|e| failed(e, operation))?;
-        let kept = if days > 0 && !new { self.image_tables().await? } else { None };
-        let is_kept = kept.is_some();
-        if days > 0 && !new && !is_kept {
-            self.query(sql::IMAGES_KEEP_NONE, "", &[&undo_no], operation).await?;
-        }
         let names = match kept {
             Some(names) => names,
             None => self.no_image_tables().await?,
@@ -78,18 +78,7 @@ impl Transfer<'_> {
                 read().map_err(|e| failed(e, operation))?;
             let Some(image) = image else { continue };
             if !is_ours {
-                let ledger = &self.context.target.database.ledger_schema;
-                return Err(Cause::Refused {
-                    message: format!(
-                        "{ledger}.{image} belongs to another role, and holds rows as they were before a run: nobody but its \
-                         owner can take out what is deleted for ever"
-                    ),
-                    hint: Some(format!(
-                        "run as that role, or have an administrator run: alter table {}.{} owner to …;",
-                        sql::identifier(ledger),
-                        sql::identifier(&image)
-                    )),
-                });
+                return Err(not_ours(self.context, &image));
             }
             fitting.insert(table, image);
         }
@@ -167,6 +156,22 @@ impl Transfer<'_> {
     }
 }
 
+/// A role that does not own a table of before-images sees none of its rows, and no error.
+fn not_ours(context: &Context, image: &str) -> Cause {
+    let ledger = &context.target.database.ledger_schema;
+    Cause::Refused {
+        message: format!(
+            "{ledger}.{image} belongs to another role, and holds rows as they were before a run: nobody but its owner can \
+             take out what is deleted for ever"
+        ),
+        hint: Some(format!(
+            "run as that role, or have an administrator run: alter table {}.{} owner to …;",
+            sql::identifier(ledger),
+            sql::identifier(image)
+        )),
+    }
+}
+
 /// Takes out every before-image of a record that is deleted for ever; `pg_temp.sealed_records` says which. Gives how many rows
 /// went.
 pub async fn forget_sealed(
@@ -175,7 +180,7 @@ pub async fn forget_sealed(
 ) -> Result<u64, Cause> {
     let operation = "take out before-images of deleted records";
     let mut rows = 0;
-    for image in image_names(context, transaction).await? {
+    for (_, image) in all_images(context, transaction).await? {
         let forget = render(context, sql::IMAGES_FORGET, &image);
         rows += transaction.execute(&forget, &[]).await.map_err(|e| failed(e, operation))?;
     }
@@ -191,7 +196,7 @@ pub async fn sealed_left(
 ) -> Result<Vec<(String, i64)>, Cause> {
     let operation = "look for before-images of deleted records";
     let mut left = Vec::new();
-    for image in image_names(context, transaction).await? {
+    for (_, image) in all_images(context, transaction).await? {
         let look = render(context, sql::IMAGES_LEFT, &image);
         for row in transaction.query(&look, &[]).await.map_err(|e| failed(e, operation))? {
             let read = || Ok((row.try_get(0)?, row.try_get(1)?));
@@ -203,6 +208,9 @@ pub async fn sealed_left(
 
 /// Takes out before-images whose time is over. Never fails: the next run does what is left.
 pub async fn expire(context: &Context) {
+    if context.target.dry_run {
+        return;
+    }
     let expired = async {
         let mut connection = postgres::connect(&context.database, "expire").await?;
         let operation = "take out before-images whose time is over";
@@ -216,7 +224,7 @@ pub async fn expire(context: &Context) {
         if over.is_empty() {
             return Ok(());
         }
-        for image in image_names(context, &transaction).await? {
+        for (_, image) in all_images(context, &transaction).await? {
             let expire = render(context, sql::IMAGES_EXPIRE, &image);
             transaction.batch_execute(&expire).await.map_err(|e| failed(e, operation))?;
         }
@@ -233,16 +241,28 @@ pub async fn expire(context: &Context) {
     }
 }
 
-async fn image_names(
+/// All tables of before-images, each behind the table whose rows it holds.
+///
+/// # Errors
+/// [`Cause::Refused`] if somebody else owns one of them.
+pub(super) async fn all_images(
     context: &Context,
     transaction: &tokio_postgres::Transaction<'_>,
-) -> Result<Vec<String>, Cause> {
+) -> Result<Vec<(String, String)>, Cause> {
     let operation = "look for the tables of before-images";
     let query = render(context, sql::IMAGES_ALL, "");
     let (dataset, schema): (&'static Dataset, _) = (context.dataset(), &context.target.database.schema);
     let rows = transaction.query(&query, &[&dataset.name, schema]).await.map_err(|e| failed(e, operation))?;
-    let names = rows.iter().map(|row| row.try_get(1)).collect::<Result<_, _>>();
-    Ok(names.map_err(|e| failed(e, operation))?)
+    let mut images = Vec::new();
+    for row in rows {
+        let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let (table, image, is_ours): (String, String, bool) = read().map_err(|e| failed(e, operation))?;
+        if !is_ours {
+            return Err(not_ours(context, &image));
+        }
+        images.push((table, image));
+    }
+    Ok(images)
 }
 
 fn render(context: &Context, script: &str, image: &str) -> String {

@@ -9,6 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::derive::New;
+use super::images::all_images;
 use super::proof::Attached;
 use super::{Promoted, Records, Transfer, conclude, failed};
 use crate::clients::postgres;
@@ -70,8 +71,8 @@ pub async fn undo(
     let new = undoing.make_missing_tables(&found).await?;
     let views = undoing.look_at_views().await?;
     undoing.find_batches(runs).await?;
-    undoing.refuse_changed(runs).await?;
     let mut undone = undoing.count_undone().await?;
+    undoing.refuse_changed(runs, &undone).await?;
     if context.target.dry_run {
         undone.edited = undoing.edited().await?;
     }
@@ -111,7 +112,7 @@ impl Transfer<'_> {
         for run_id in runs {
             let rows = self.query(sql::UNDO_RUN, "", &[run_id], operation).await?;
             let row = rows.first().ok_or_else(|| crate::ledger::unknown_run(&run_id.to_string()))?;
-            let read = || Ok((row.try_get(4)?, row.try_get(6)?, row.try_get(7)?));
+            let read = || Ok((row.try_get(4)?, row.try_get(5)?, row.try_get(6)?));
             let (committed, kept, undone_by): (i64, i64, Option<String>) =
                 read().map_err(|e| failed(e, operation))?;
             if undone_by.is_some() || kept < committed {
@@ -131,12 +132,12 @@ impl Transfer<'_> {
     }
 
     /// Refuses what a later run has changed.
-    async fn refuse_changed(&self, runs: &[Uuid]) -> Result<(), Cause> {
+    async fn refuse_changed(&self, runs: &[Uuid], undone: &Undone) -> Result<(), Cause> {
         let operation = "look whether a later run changed the same";
         self.run(sql::UNDO_LATER, "", operation).await?;
         let later = self.query("select from pg_temp.later limit 1", "", &[], operation).await?;
         if !later.is_empty() {
-            for (table, image) in self.all_images().await? {
+            for (table, image) in self.images_there().await? {
                 if self.context.dataset().tables.iter().any(|own| own.name == table) {
                     let text = self.render_with(sql::UNDO_IMAGES_THEN, &table, &[("image", &image)]);
                     self.change(&text, operation).await?;
@@ -153,9 +154,8 @@ impl Transfer<'_> {
             changed.insert(run_id, records);
         }
         if self.context.dataset().is_replaced() {
-            let all = self.count_undone().await?;
             for run_id in self.later_slices().await? {
-                changed.entry(run_id).or_insert((all.restored + all.vanished) as i64);
+                changed.entry(run_id).or_insert((undone.restored + undone.vanished) as i64);
             }
         }
         if changed.is_empty() {
@@ -252,6 +252,7 @@ impl Transfer<'_> {
         let before = self.rows_before().await?;
         let outdated = self.outdated(&before, new).await?;
         let staged = self.stage_images().await?;
+        self.refuse_lost().await?;
         self.run(sql::UNDO_PLAN, "", "plan what comes back").await?;
         fault::point!("promote.planned");
         self.run(sql::PROMOTE_BEGIN, parent.name, "find what is replaced").await?;
@@ -273,21 +274,17 @@ impl Transfer<'_> {
     /// has; gives how many rows each has.
     async fn stage_images(&self) -> Result<Vec<(String, u64)>, Cause> {
         let dataset = self.context.dataset();
-        let images = self.all_images().await?;
+        let images = self.images_there().await?;
         let mut columns = BTreeMap::new();
         let mut staged = Vec::new();
         for table in dataset.own_tables() {
             let is_kept = dataset.kept().iter().any(|kept| kept.name == table.name);
             let of_table = images.iter().filter(|(name, _)| name == table.name);
             let of_table: Vec<_> = of_table.map(|(_, image)| image.as_str()).collect();
-            let written = self.stage_table(table, &of_table, is_kept).await?;
+            let (written, rows) = self.stage_table(table, &of_table, is_kept).await?;
             columns.insert(table.name, written);
-            let operation = format!("count the rows of {} that come back", table.name);
-            let rows = self.query(sql::UNDO_STAGED, table.name, &[], &operation).await?;
-            let rows: i64 = rows[0].try_get(0).map_err(|e| failed(e, &operation))?;
-            let analyze = format!("analyze pg_temp.{}", sql::identifier(table.name));
-            self.watch.answer(&operation, self.transaction.batch_execute(&analyze)).await?;
-            staged.push((table.name.to_owned(), rows as u64));
+            self.run(sql::UNDO_STAGED, table.name, "look at the rows that come back").await?;
+            staged.push((table.name.to_owned(), rows));
         }
         for derived in dataset.derived_tables() {
             let make = schema::definition(derived, "pg_temp", "pg_temp");
@@ -299,11 +296,16 @@ impl Transfer<'_> {
         Ok(staged)
     }
 
-    /// Stages the rows of one table; gives the columns of production that take a value.
+    /// Stages the rows of one table; gives the columns of production that take a value, and how many rows there are.
     ///
     /// # Errors
     /// [`Cause::Refused`] if a row has a column that production has no more, or as another type.
-    async fn stage_table(&self, table: &Table, images: &[&str], is_kept: bool) -> Result<Vec<String>, Cause> {
+    async fn stage_table(
+        &self,
+        table: &Table,
+        images: &[&str],
+        is_kept: bool,
+    ) -> Result<(Vec<String>, u64), Cause> {
         let database = &self.context.target.database;
         let operation = format!("bring back the rows of {}", table.name);
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
@@ -327,12 +329,19 @@ impl Transfer<'_> {
         }
         let stage = self.render_with(sql::UNDO_STAGE, table.name, &[("nullable", &nullable.join(", "))]);
         self.change(&stage, &operation).await?;
-        let script = if is_kept { sql::UNDO_STAGE_KEPT } else { sql::UNDO_STAGE_ROWS };
-        let mut filled = BTreeSet::new();
+        let (had, touched_no) = if is_kept { ("had_kept", "kept_no") } else { ("had_rows", "rows_no") };
+        let (mut filled, mut staged) = (BTreeSet::new(), 0);
         for (image, (same, others)) in known {
             let columns = sql::identifiers(same.iter().map(String::as_str));
-            let special = [("image", image.as_str()), ("columns", columns.as_str())];
-            let rows = self.change(&self.render_with(script, table.name, &special), &operation).await?;
+            let special = [
+                ("image", image.as_str()),
+                ("columns", columns.as_str()),
+                ("had", had),
+                ("touched_no", touched_no),
+            ];
+            let script = self.render_with(sql::UNDO_STAGE_ROWS, table.name, &special);
+            let rows = self.change(&script, &operation).await?;
+            staged += rows as u64;
             if rows > 0 && !others.is_empty() {
                 return Err(Cause::Refused {
                     message: format!(
@@ -356,16 +365,32 @@ impl Transfer<'_> {
         if !filled.is_empty() {
             written.retain(|name| filled.contains(name));
         }
-        Ok(written)
+        Ok((written, staged))
     }
 
-    /// All tables of before-images, with the table whose rows they hold.
-    async fn all_images(&self) -> Result<Vec<(String, String)>, Cause> {
-        let operation = "look for the tables of before-images";
-        let (dataset, schema) = (self.context.dataset().name, &self.context.target.database.schema);
-        let rows = self.query(sql::IMAGES_ALL, "", &[&dataset, schema], operation).await?;
-        let images = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-        let images = images.collect::<Result<_, tokio_postgres::Error>>();
-        Ok(images.map_err(|e| failed(e, operation))?)
+    /// Refuses if records that are to have their rows again have none staged.
+    async fn refuse_lost(&self) -> Result<(), Cause> {
+        let parent = self.context.dataset().parent().name;
+        let operation = "look whether all that comes back is there";
+        let rows = self.query(sql::UNDO_LOST, parent, &[], operation).await?;
+        let lost: i64 = rows[0].try_get(0).map_err(|e| failed(e, operation))?;
+        if lost == 0 {
+            return Ok(());
+        }
+        Err(Cause::Refused {
+            message: format!(
+                "{} {record}(s) that would come back have no before-image of {parent} any more: a table before_… of the \
+                 ledger was emptied or dropped",
+                words::count(lost as u64),
+                record = self.context.dataset().record
+            ),
+            hint: Some("a backup of the database has what was there".into()),
+        })
+    }
+
+    /// The tables of before-images, each behind the table whose rows it holds.
+    async fn images_there(&self) -> Result<Vec<(String, String)>, Cause> {
+        let looking = all_images(self.context, self.transaction);
+        self.watch.answers("look for the tables of before-images", looking).await
     }
 }

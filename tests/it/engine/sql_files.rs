@@ -77,6 +77,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("is_replaced", "false"),
     ("is_sliced", "false"),
     ("is_undo", "false"),
+    ("had", "had_rows"),
     ("touched_no", "rows_no"),
     ("keeps_images", "true"),
     ("overriding", ""),
@@ -342,8 +343,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
         session.set("columns", &sql::columns(table));
         session.set("assignments", &sql::assignments(table, "indexnumberid"));
         session.set("nullable", "alter column indexnumberid drop not null");
-        for part in
-            ["stage", "stage_rows", "stage_kept", "staged", "images_then", "rows_now", "edited", "written"]
+        for part in ["stage", "stage_rows", "staged", "lost", "images_then", "rows_now", "edited", "written"]
         {
             run(&mut session, &format!("undo/undo:{part}"), table.name);
         }

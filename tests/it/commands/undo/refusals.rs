@@ -120,3 +120,16 @@ async fn what_was_written_by_hand_since_is_counted() {
     assert_eq!(pipeline.one(marks).await, "a:one b:one c:one");
     assert_eq!(pipeline.one("select count(*) from oca_causes").await, "3");
 }
+
+#[tokio::test]
+async fn rows_that_are_not_kept_any_more_are_not_said_to_come_back() {
+    let (pipeline, run) = two_weeks("undo lost").await;
+    let image =
+        "select image from etl.undo_images where table_name = 'oca_index' order by image_no desc limit 1";
+    let image = pipeline.one(image).await;
+    pipeline.execute(&format!("truncate etl.{image}")).await;
+    let before = everything(&pipeline).await;
+    let refused = pipeline.other(&["undo", &run]).await.exits(1).says("is unchanged");
+    refused.says("3 case(s) that would come back have no before-image of oca_index any more");
+    assert!(everything(&pipeline).await == before);
+}
