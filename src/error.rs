@@ -48,6 +48,10 @@ pub enum Database {
     Committed {
         batches: usize,
     },
+    /// Partitions that others, and this worker, have committed before.
+    Partitions {
+        in_place: bool,
+    },
     /// The connection broke while COMMIT was under way and the ledger cannot be asked.
     Unknown,
 }
@@ -326,11 +330,23 @@ impl Failure {
                 "{batches} earlier batch(es) of this run are committed and whole; the failed one changed nothing. \
                  The next run goes on there."
             ),
+            Database::Partitions { in_place } => format!(
+                "Partitions that are done are committed, and the next worker goes on there; the clean table {}.",
+                partitions_shown(*in_place)
+            ),
             Database::Unknown => {
                 "It is not known whether the database committed: it could not be asked. It holds \
                  either all of this batch or nothing of it; the next run finds out."
                     .into()
             }
         }
+    }
+}
+
+/// What readers of a clean table see while some of its partitions are not done.
+pub fn partitions_shown(in_place: bool) -> &'static str {
+    match in_place {
+        true => "has new partitions beside old ones",
+        false => "is as it was",
     }
 }

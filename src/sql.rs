@@ -354,7 +354,6 @@ pub const TRANSFORM_GROUP_FAILED: &str = part(file::TRANSFORM_FINISHING, "failed
 pub const TRANSFORM_GROUP_SPLIT: &str = part(file::TRANSFORM_FINISHING, "split");
 pub const TRANSFORM_READ_BY_KEY: &str = part(file::TRANSFORM_READING, "by_key");
 pub const TRANSFORM_READ_BY_PAGES: &str = part(file::TRANSFORM_READING, "by_pages");
-pub const TRANSFORM_READ_ALL: &str = part(file::TRANSFORM_READING, "all");
 pub const TRANSFORM_RELATION: &str = part(file::TRANSFORM_LOOKING, "relation");
 pub const TRANSFORM_COLUMNS: &str = part(file::TRANSFORM_LOOKING, "columns");
 pub const TRANSFORM_KEY: &str = part(file::TRANSFORM_LOOKING, "key");

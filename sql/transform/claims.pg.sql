@@ -48,7 +48,7 @@ returning (select count(*) from left_behind) as released;
 -- Purpose: take the next group, as long as the version is open.
 -- Inputs:  $1 version_id, $2 worker_id, $3 the position of the last claim: what lies before was taken, and its dead rows are not
 --          looked at again; :"ledger".
--- Outputs: at most one row: group_no, position, token, attempts, failures, first_page, end_page, is_written, rows_planned.
+-- Outputs: at most one row: group_no, position, token, attempts, failures, first_page, end_page, is_written, losses.
 update :"ledger".transform_groups
 set status = 'running',
     token = token + 1,
@@ -71,7 +71,7 @@ where version_id = $1
         limit 1
         for update skip locked
     )
-returning group_no, position, token, attempts, failures, first_page, end_page, is_written, rows_planned;
+returning group_no, position, token, attempts, failures, first_page, end_page, is_written, losses;
 
 -- part: members  (statement)
 -- Purpose: the partitions of a group.

@@ -5,8 +5,8 @@
 -- part: relation  (statement)
 -- Purpose: is the table there, what is it, and may we use it?
 -- Inputs:  $1 schema, $2 table.
--- Outputs: at most one row: kind; may_read; is_owner, or may act as the owner; owner; pages; size_bytes with indexes; rows that
---          the server estimates (-1: never analysed); has_row_security.
+-- Outputs: at most one row: kind; may_read; is_owner, or may act as the owner; owner; pages; size_bytes with indexes;
+--          has_row_security.
 select
     class.relkind::text as kind,
     has_table_privilege(class.oid, 'select') as may_read,
@@ -14,7 +14,6 @@ select
     pg_get_userbyid(class.relowner)::text as owner,
     case when class.relkind in ('r', 'm') then pg_relation_size(class.oid) / current_setting('block_size')::bigint else 0 end as pages,
     case when class.relkind in ('r', 'm') then pg_total_relation_size(class.oid) else 0 end as size_bytes,
-    class.reltuples::double precision as rows_estimated,
     class.relrowsecurity as has_row_security
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
 where namespace.nspname = $1 and class.relname = $2 and class.relkind in ('r', 'p', 'v', 'm', 'f');

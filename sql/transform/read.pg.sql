@@ -25,11 +25,3 @@ copy (
         and (:"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null))
         and :condition
 ) to stdout (format binary);
-
--- part: all  (script)
--- Purpose: all rows of a table, for a test or a sample.
--- Inputs:  :"schema", :"table", :expressions, :condition, :limit (a number, or null).
--- Outputs: the rows, in PostgreSQL's binary format.
-copy (
-    select :expressions from :"schema".:"table" where :condition limit :limit
-) to stdout (format binary);

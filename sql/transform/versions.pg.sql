@@ -30,11 +30,11 @@ select state from :"ledger".transform_versions where job = $1 and hash = $2 orde
 -- part: supersede  (statement)
 -- Purpose: another version takes the place of the one that is being made.
 -- Inputs:  $1 job; :"ledger".
--- Outputs: its version_id and version_table, whose run ends with it.
+-- Outputs: that one is superseded, and its run ends with it.
 with old as (
     update :"ledger".transform_versions set state = 'superseded'
     where job = $1 and state in ('open', 'paused')
-    returning version_id, version_table, is_in_place
+    returning version_id
 ),
 ended as (
     update :"ledger".runs as run
@@ -134,8 +134,14 @@ set status = 'waiting', rows_planned = excluded.rows_planned, is_written = true,
 -- part: swapped  (statement)
 -- Purpose: a version is in place, and its run has ended; the one that was before is not in place any more.
 -- Inputs:  $1 version_id, $2 where the table before it is now (null: there was none); :"ledger".
--- Outputs: its row, if the version was open.
-with counted as (
+-- Outputs: its row, if the version was open; nothing is changed else: somebody has paused it.
+with marked as (
+    update :"ledger".transform_versions
+    set state = 'swapped', swapped_at = clock_timestamp(), old_table = $2
+    where version_id = $1 and state = 'open'
+    returning version_id, job
+),
+counted as (
     select
         coalesce(sum(rows_in), 0) as rows_in,
         coalesce(sum(rows_out), 0) as rows_out
@@ -147,16 +153,13 @@ ended as (
     set status = 'completed',
         finished_at = clock_timestamp(),
         counts = jsonb_build_object('rows_in', counted.rows_in, 'rows_out', counted.rows_out)
-    from counted
-    where run.run_id = $1 and run.status = 'running'
+    from counted, marked
+    where run.run_id = marked.version_id and run.status = 'running'
 ),
 before as (
     update :"ledger".transform_versions as old
     set state = 'superseded'
-    from :"ledger".transform_versions as new
-    where new.version_id = $1 and old.job = new.job and old.state = 'swapped' and old.version_id <> $1
+    from marked
+    where old.job = marked.job and old.state = 'swapped' and old.version_id <> marked.version_id
 )
-update :"ledger".transform_versions
-set state = 'swapped', swapped_at = clock_timestamp(), old_table = $2
-where version_id = $1 and state = 'open'
-returning version_id;
+select version_id from marked;

@@ -111,7 +111,7 @@ pub struct JobStatusArgs {
     /// As JSON, on standard output
     #[arg(long)]
     pub json: bool,
-    /// Show it again every second until the version is in place or stands still
+    /// Show it again every second until the version is in place, paused or given up
     #[arg(long)]
     pub watch: bool,
 }

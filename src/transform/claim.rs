@@ -38,7 +38,8 @@ pub struct Claim {
     pub pages: Option<(i64, i64)>,
     /// Rows of it were committed before.
     pub is_written: bool,
-    pub rows_planned: i64,
+    /// How often its worker was lost.
+    pub losses: i32,
     /// Its partitions: number, part and key.
     pub members: Vec<(i32, i32, Option<String>)>,
 }
@@ -103,7 +104,7 @@ impl WorkerId {
                 failures: row.try_get(4)?,
                 pages: pages.0.zip(pages.1),
                 is_written: row.try_get(7)?,
-                rows_planned: row.try_get(8)?,
+                losses: row.try_get(8)?,
                 members: Vec::new(),
             })
         };

@@ -60,17 +60,19 @@ pub async fn complete(
                 return changed(session, worker, job, &differing).await;
             }
             if table.is_in_place {
+                let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+                    [&worker.version, &None::<&str>];
+                if session.maybe("note the end", sql::TRANSFORM_SWAPPED, &values).await?.is_none() {
+                    return Ok(Completed::NotYet);
+                }
                 remove_leftovers(session, worker, table).await?;
-                session
-                    .all("note the end", sql::TRANSFORM_SWAPPED, &[&worker.version, &None::<&str>])
-                    .await?;
                 return Ok(Completed::Swapped { old: None });
             }
             let analyze = [("schema", table.table.schema.as_str()), ("table", &table.table.table)];
             other.run("look at the new table", &sql::render(sql::TRANSFORM_LOOK_AT_ROWS, &analyze)).await?;
             swap::wait_for_readers(other, &lock, config.swap_wait).await?;
-            let old = swap::swap(other, version, table, config.swap_wait).await?;
-            Ok(Completed::Swapped { old })
+            let swapped = swap::swap(other, version, table, config.swap_wait).await?;
+            Ok(swapped.map_or(Completed::NotYet, |swapped| Completed::Swapped { old: swapped.old }))
         })
         .await
 }

@@ -110,12 +110,12 @@ impl Decoder {
     ///
     /// # Errors
     /// The end did not come.
-    pub fn finish(mut self) -> Result<(SchemaRef, Vec<RecordBatch>), DecodeError> {
+    pub fn finish(mut self) -> Result<Vec<RecordBatch>, DecodeError> {
         if !self.is_ended {
             return Err(DecodeError::Malformed);
         }
         self.flush();
-        Ok((self.schema, self.batches))
+        Ok(self.batches)
     }
 
     fn row(&mut self, bytes: &[u8]) -> Result<Found, DecodeError> {
@@ -379,7 +379,7 @@ mod tests {
         for size in [1, 2, 3, 7, 1000] {
             let mut decoder = Decoder::new(&columns);
             bytes.chunks(size).for_each(|chunk| decoder.take(chunk).unwrap());
-            let (_, batches) = decoder.finish().unwrap();
+            let batches = decoder.finish().unwrap();
             assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 3, "in pieces of {size}");
         }
         let mut decoder = Decoder::new(&columns);

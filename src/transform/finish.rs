@@ -53,6 +53,8 @@ pub enum Finished {
 pub enum FinishError {
     #[error(transparent)]
     Postgres(#[from] PgError),
+    #[error("somebody else has the claim by now")]
+    Lost,
     /// A trigger takes rows away, for one.
     #[error("{sent} rows were sent, and the clean table took {taken}: does a trigger leave some out?")]
     Short { sent: u64, taken: u64 },
@@ -85,12 +87,11 @@ pub async fn finish(
     let (table, raw) = into;
     let start = std::time::Instant::now();
     let what = format!("write {}", table.table);
-    session.run("begin", "begin").await?;
     let written = async {
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&worker.version, &claim.group_no, &claim.token];
         if session.maybe("look at the claim", sql::TRANSFORM_FENCE, &values).await?.is_none() {
-            return Ok(Finished::Lost);
+            return Err(FinishError::Lost);
         }
         if claim.is_written || table.is_in_place {
             remove(session, table, raw, &claim.keys()).await?;
@@ -126,22 +127,12 @@ pub async fn finish(
             )
             .await?;
         fault::point!("transform.before_commit");
-        Ok(if done == 1 { Finished::Done } else { Finished::Lost })
+        if done == 1 { Ok(()) } else { Err(FinishError::Lost) }
     };
-    match written.await {
-        Ok(Finished::Done) => {
-            session.run("commit", "commit").await?;
-            Ok(Finished::Done)
-        }
-        Ok(Finished::Lost) => {
-            session.run("roll back", "rollback").await?;
-            Ok(Finished::Lost)
-        }
-        Err(error) => {
-            // A connection that is lost rolls back by itself.
-            let _ = session.run("roll back", "rollback").await;
-            Err(error)
-        }
+    match session.transaction(&what, written).await {
+        Ok(()) => Ok(Finished::Done),
+        Err(FinishError::Lost) => Ok(Finished::Lost),
+        Err(error) => Err(error),
     }
 }
 

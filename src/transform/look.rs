@@ -33,8 +33,6 @@ pub struct Relation {
     pub owner: String,
     pub pages: i64,
     pub size_bytes: i64,
-    /// What the server estimates; negative: it never looked.
-    pub rows_estimated: f64,
     pub has_row_security: bool,
 }
 
@@ -66,8 +64,7 @@ pub async fn relation(session: &JobSession, name: &TableName) -> Result<Option<R
             owner: row.try_get(3)?,
             pages: row.try_get(4)?,
             size_bytes: row.try_get(5)?,
-            rows_estimated: row.try_get(6)?,
-            has_row_security: row.try_get(7)?,
+            has_row_security: row.try_get(6)?,
         })
     });
     relation.transpose().map_err(decode)

@@ -18,6 +18,7 @@ use super::session::{JobSession, decode};
 use super::versions::{self, NewVersion, Version};
 use super::{sample, target};
 use crate::clients::duckdb::DuckLimits;
+use crate::config::TransformConfig;
 use crate::error::Cause;
 use crate::sql;
 
@@ -89,6 +90,14 @@ pub struct PlanOptions<'o> {
     pub looking: &'o JobSession,
     pub folder: &'o Path,
     pub limits: DuckLimits,
+}
+
+impl<'o> PlanOptions<'o> {
+    /// As a command says it; `folder` is for what does not fit into memory.
+    pub fn new(config: &TransformConfig, looking: &'o JobSession, folder: &'o Path) -> Self {
+        let TransformConfig { in_place, anew, worker, .. } = config;
+        Self { in_place: *in_place, anew: *anew, looking, folder, limits: worker.duckdb() }
+    }
 }
 
 async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Result<(), Cause> {
@@ -181,7 +190,7 @@ pub async fn partitions(session: &JobSession, raw: &RawTable) -> Result<Vec<Part
 
 /// Splits what is giant, where each row is cleaned by itself; gives how many were split. In place the rows of a partition are
 /// replaced at once.
-async fn split_giants(
+pub async fn split_giants(
     looking: &JobSession,
     job: &Job,
     raw: &RawTable,

@@ -76,24 +76,6 @@ pub async fn read(session: &JobSession, raw: &RawTable, wanted: &Wanted<'_>) -> 
     Ok(RawRows { batches: whole, counted, bytes })
 }
 
-/// Reads a whole table, or some rows of it.
-pub async fn read_all(
-    session: &JobSession,
-    raw: &RawTable,
-    limit: Option<u64>,
-) -> Result<Vec<RecordBatch>, ReadError> {
-    let limit = limit.map_or("null".to_owned(), |limit| limit.to_string());
-    let variables = [
-        ("schema", raw.table.schema.as_str()),
-        ("table", &raw.table.table),
-        ("expressions", &expressions(raw)),
-        ("condition", &raw.condition),
-        ("limit", &limit),
-    ];
-    let (batches, _) = copy(session, raw, &sql::render(sql::TRANSFORM_READ_ALL, &variables)).await?;
-    Ok(batches.iter().map(without_last).collect())
-}
-
 async fn copy(
     session: &JobSession,
     raw: &RawTable,
@@ -116,7 +98,7 @@ async fn copy(
         }
     }
     let bytes = decoder.bytes;
-    let (_, batches) = decoder.finish().map_err(failed)?;
+    let batches = decoder.finish().map_err(failed)?;
     Ok((batches, bytes))
 }
 
@@ -181,7 +163,7 @@ fn script(raw: &RawTable, wanted: &Wanted<'_>) -> String {
     }
 }
 
-/// KeyPlaces as the text of an array of PostgreSQL's, and whether NULL is among them.
+/// Keys as the text of an array of PostgreSQL's, and whether NULL is among them.
 pub fn key_list(keys: &[Option<String>]) -> (String, &'static str) {
     let quote = |key: &String| format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""));
     let list = keys.iter().flatten().map(quote).collect::<Vec<_>>().join(",");

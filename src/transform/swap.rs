@@ -67,7 +67,13 @@ pub async fn wait_for_readers(session: &JobSession, lock: &str, limit: Duration)
     }
 }
 
-/// Puts a version into its place; gives the name of the table that was there before.
+/// A version is in its place.
+pub struct Swapped {
+    /// The name of the table that was there before.
+    pub old: Option<String>,
+}
+
+/// Puts a version into its place; `None`: somebody has paused it meanwhile.
 ///
 /// # Errors
 /// [`Cause::Refused`] if the locks are not free within `limit`; what the server refuses. All is as it was then.
@@ -76,7 +82,7 @@ pub async fn swap(
     version: &Version,
     table: &CleanTable,
     limit: Duration,
-) -> Result<Option<String>, Cause> {
+) -> Result<Option<Swapped>, Cause> {
     let target = TableName { schema: version.target_schema.clone(), table: version.target_table.clone() };
     let start = Instant::now();
     let mut is_said = false;
@@ -111,7 +117,7 @@ async fn attempt(
     version: &Version,
     from: &TableName,
     target: &TableName,
-) -> Result<Option<String>, Cause> {
+) -> Result<Option<Swapped>, Cause> {
     let there = look::relation(session, target).await?.is_some();
     let columns: Vec<String> =
         look::columns(session, from).await?.into_iter().map(|(column, _)| column.name).collect();
@@ -130,13 +136,11 @@ async fn attempt(
         fault::point!("transform.swapping");
         let swapped = transaction.query_opt(&mark, &[&version.version_id, &old]).await.map_err(failed)?;
         if swapped.is_none() {
-            return Err(Cause::Refused {
-                message: "the version is not open any more: somebody dropped it, or planned another".into(),
-                hint: Some("merganser transform status JOB".into()),
-            });
+            transaction.rollback().await.map_err(failed)?;
+            return Ok(None);
         }
         transaction.commit().await.map_err(failed)?;
-        Ok(old)
+        Ok(Some(Swapped { old }))
     };
     watch.answers("swap the tables", work).await
 }

@@ -19,7 +19,7 @@ use super::target;
 use super::versions::{self, Version};
 use crate::clients::postgres::{PgError, PgUrl};
 use crate::config::TransformConfig;
-use crate::error::Cause;
+use crate::error::{Cause, Database, Failure};
 use crate::fault;
 use crate::sql;
 use crate::system::background::blocking;
@@ -42,11 +42,13 @@ pub enum WorkEnd {
     },
     Poison {
         groups: i64,
+        in_place: bool,
     },
     /// The source was changed while it was read.
     Changed {
         partitions: usize,
         example: String,
+        in_place: bool,
     },
     Paused,
 }
@@ -75,10 +77,22 @@ struct Worker<'w> {
 ///
 /// # Errors
 /// What stands in the way of a plan; a version that was superseded or dropped; a server that is gone for minutes.
-pub async fn work(config: &TransformConfig, url: &PgUrl, job: &Job, worker: Uuid) -> Result<WorkEnd, Cause> {
+pub async fn work(
+    config: &TransformConfig,
+    url: &PgUrl,
+    job: &Job,
+    worker: Uuid,
+) -> Result<WorkEnd, Failure> {
     let mut open = match begin(config, url, job, worker).await? {
         Ok(open) => open,
         Err(end) => return Ok(end),
+    };
+    let in_place = open.version.is_in_place;
+    let failed = |cause| Failure {
+        step: None,
+        run_id: None,
+        cause: Box::new(cause),
+        database: Database::Partitions { in_place },
     };
     loop {
         match open.step().await {
@@ -90,11 +104,14 @@ pub async fn work(config: &TransformConfig, url: &PgUrl, job: &Job, worker: Uuid
                 }
                 return Ok(end);
             }
-            Err(Cause::Postgres(error)) if is_outage(&error) => open.reconnect(error).await?,
+            Err(Cause::Postgres(error)) if is_outage(&error) => match open.reconnect(error).await {
+                Ok(()) => {}
+                Err(error) => return Err(failed(error)),
+            },
             Err(error) => {
                 // The claims would wait for the lease to run out.
                 let _ = open.id.leave(&open.session, true).await;
-                return Err(error);
+                return Err(failed(error));
             }
         }
     }
@@ -146,13 +163,7 @@ impl<'w> Worker<'w> {
         let workspace = Workspace::create(&config.worker.work_dir)?;
         let session = JobSession::open_ledger(url, &config.database).await?;
         let other = JobSession::open(url, &config.database, "transform").await?;
-        let options = PlanOptions {
-            in_place: config.in_place,
-            anew: config.anew,
-            looking: &other,
-            folder: workspace.path(),
-            limits: config.worker.duckdb(),
-        };
+        let options = PlanOptions::new(config, &other, workspace.path());
         let (version, is_new) = plan::ensure(&session, job, &options).await?;
         if is_new {
             tracing::info!(
@@ -229,7 +240,7 @@ impl<'w> Worker<'w> {
             return Ok(None);
         }
         if open.poison > 0 {
-            return Ok(Some(WorkEnd::Poison { groups: open.poison }));
+            return Ok(Some(WorkEnd::Poison { groups: open.poison, in_place: self.version.is_in_place }));
         }
         self.complete().await
     }
@@ -247,7 +258,10 @@ impl<'w> Worker<'w> {
         match completed {
             Completed::Swapped { old } => Ok(Some(WorkEnd::InPlace { old })),
             Completed::NotYet => Ok(None),
-            Completed::Changed { partitions, example } => Ok(Some(WorkEnd::Changed { partitions, example })),
+            Completed::Changed { partitions, example } => {
+                let in_place = self.version.is_in_place;
+                Ok(Some(WorkEnd::Changed { partitions, example, in_place }))
+            }
             Completed::Again { partitions } => {
                 self.rounds += 1;
                 if self.rounds >= ROUNDS {
@@ -270,6 +284,10 @@ impl<'w> Worker<'w> {
 
     async fn group(&mut self, claim: &Claim) -> Result<(), Cause> {
         fault::point!("transform.claimed");
+        if claim.losses > 1 && claim.members.len() > 1 {
+            // It may be one of them that its workers were lost of.
+            return self.fail(claim, "its workers were lost").await;
+        }
         let keys = claim.keys();
         let start = Instant::now();
         let wanted = Wanted { keys: &keys, pages: claim.pages };

@@ -15,8 +15,6 @@ use crate::transform::session::JobSession;
 use crate::transform::{groups, plan, rows, target};
 use crate::words::count;
 
-/// So many groups are tried.
-const GROUPS: usize = 3;
 /// So many rows are shown.
 const SHOWN: usize = 10;
 
@@ -38,18 +36,20 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
         Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns).map_err(Cause::from)?;
     let together = job.clean.grouped;
     let partitions = plan::partitions(&session, &raw).await?;
-    let packed = groups::pack(&partitions, job.source.group_rows);
+    let mut packed = groups::pack(&partitions, job.source.group_rows);
+    plan::split_giants(&session, job, &raw, &partitions, &mut packed, config.in_place).await?;
+    // The largest, a middle and the smallest.
     let mut places = vec![0, packed.len() / 2, packed.len().saturating_sub(1)];
     places.dedup();
     let mut text = format!(
         "Dry run of {}: {} of {} groups, nothing is written.\n",
         job.name,
-        places.len().min(packed.len()).min(GROUPS),
+        places.len().min(packed.len()),
         count(packed.len() as u64)
     );
     for group in places.iter().filter_map(|place| packed.get(*place)) {
         let keys: Vec<_> = group.members.iter().map(|(place, _)| partitions[*place].key.clone()).collect();
-        let found = read::read(&session, &raw, &Wanted { keys: &keys, pages: None })
+        let found = read::read(&session, &raw, &Wanted { keys: &keys, pages: group.pages })
             .await
             .map_err(|error| Cause::Refused { message: error.to_string(), hint: None })?;
         let cleaned = tokio::task::block_in_place(|| {

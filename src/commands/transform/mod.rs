@@ -8,7 +8,6 @@ mod work;
 mod workers;
 
 use crate::cli::{JobArgs, TransformAction, TransformArgs};
-use crate::clients::duckdb::DuckLimits;
 use crate::commands::terminal::say;
 use crate::config::TransformConfig;
 use crate::error::{Cause, Exit, Failure};
@@ -106,14 +105,7 @@ async fn plan(config: &TransformConfig, job: &Job, server: &Server) -> Result<Ex
     let session = JobSession::open_ledger(&server.url, &config.database).await?;
     let looking = JobSession::open(&server.url, &config.database, "transform").await?;
     let workspace = Workspace::create(&config.worker.work_dir)?;
-    let DuckLimits { memory_mib, threads } = config.worker.duckdb();
-    let options = PlanOptions {
-        in_place: config.in_place,
-        anew: config.anew,
-        looking: &looking,
-        folder: workspace.path(),
-        limits: DuckLimits { memory_mib, threads },
-    };
+    let options = PlanOptions::new(config, &looking, workspace.path());
     let (version, is_new) = plan::ensure(&session, job, &options).await?;
     say(&show::plan(job, &version, is_new));
     Ok(Exit::Done)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::error::partitions_shown;
 use crate::transform::job::Job;
 use crate::transform::rows::shown_key;
 use crate::transform::versions::{Version, short};
@@ -103,19 +104,21 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
         WorkEnd::InPlace { old: None } => {
             format!("{name}, version {hash} is in place as {}.\n", job.target.table)
         }
-        WorkEnd::Poison { groups } => format!(
-            "{name}, version {hash}: all else is done, but {} group(s) failed again and again; {} is as it was. merganser \
+        WorkEnd::Poison { groups, in_place } => format!(
+            "{name}, version {hash}: all else is done, but {} group(s) failed again and again; {} {}. merganser \
              transform status {} shows why, retry tries them again.\n",
             count(*groups as u64),
             job.target.table,
+            partitions_shown(*in_place),
             job.folder.display()
         ),
-        WorkEnd::Changed { partitions, example } => format!(
-            "{name}, version {hash}: {} partition(s) of {} have changed since they were read ({example}, for one); {} is as it \
-             was. With [source] changed they are done again.\n",
+        WorkEnd::Changed { partitions, example, in_place } => format!(
+            "{name}, version {hash}: {} partition(s) of {} have changed since they were read ({example}, for one); {} {}. With \
+             [source] changed they are done again.\n",
             count(*partitions as u64),
             job.source.table,
-            job.target.table
+            job.target.table,
+            partitions_shown(*in_place)
         ),
         WorkEnd::Paused => {
             format!("{name}, version {hash} is paused; merganser transform resume {}\n", job.folder.display())

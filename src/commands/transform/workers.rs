@@ -43,13 +43,7 @@ pub async fn run(
     {
         let looking = JobSession::open(&server.url, &config.database, "transform").await?;
         let workspace = Workspace::create(&config.worker.work_dir)?;
-        let options = PlanOptions {
-            in_place: config.in_place,
-            anew: config.anew,
-            looking: &looking,
-            folder: workspace.path(),
-            limits: config.worker.duckdb(),
-        };
+        let options = PlanOptions::new(config, &looking, workspace.path());
         let (version, is_new) = plan::ensure(&session, job, &options).await?;
         say(&show::plan(job, &version, is_new));
     }
@@ -106,7 +100,7 @@ async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Resu
     let ended = match version.state.as_str() {
         "swapped" => WorkEnd::InPlace { old: version.old_table.clone() },
         "paused" => WorkEnd::Paused,
-        _ if poison > 0 => WorkEnd::Poison { groups: poison },
+        _ if poison > 0 => WorkEnd::Poison { groups: poison, in_place: version.is_in_place },
         // A worker has said why.
         _ => {
             let codes = workers.iter().filter_map(|worker| worker.code);
