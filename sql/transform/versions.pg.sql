@@ -35,14 +35,11 @@ with old as (
     update :"ledger".transform_versions set state = 'superseded'
     where job = $1 and state in ('open', 'paused')
     returning version_id
-),
-ended as (
-    update :"ledger".runs as run
-    set status = 'abandoned', finished_at = clock_timestamp(), error = 'another version was planned'
-    from old
-    where run.run_id = old.version_id
 )
-select version_id, version_table, is_in_place from old;
+update :"ledger".runs as run
+set status = 'abandoned', finished_at = clock_timestamp(), error = 'another version was planned'
+from old
+where run.run_id = old.version_id;
 
 -- part: begin  (statement)
 -- Purpose: a version is planned.

@@ -117,7 +117,7 @@ pub struct NewVersion<'n> {
 pub async fn write(session: &JobSession, new: &NewVersion<'_>) -> Result<(), Cause> {
     let what = "note the plan";
     let job = new.job;
-    session.all(what, sql::TRANSFORM_SUPERSEDE, &[&job.name]).await?;
+    session.execute(what, sql::TRANSFORM_SUPERSEDE, &[&job.name]).await?;
     let source = job.source.table.to_string();
     let (target, program) = (&job.target.table, env!("CARGO_PKG_VERSION"));
     session

@@ -264,15 +264,9 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "demo/transform:look_at_raw", "");
     session.0 += "create table by_hand.companies_clean (zip_code text, name text, is_largest boolean);\n";
     // A job whose raw and clean table is the same here.
-    for part in [
-        "look:partitions",
-        "look:pages",
-        "read:by_key",
-        "read:by_pages",
-        "read:all",
-        "finish:remove",
-        "finish:write",
-    ] {
+    for part in
+        ["look:partitions", "look:pages", "read:by_key", "read:by_pages", "finish:remove", "finish:write"]
+    {
         run(&mut session, &format!("transform/{part}"), parent.name);
     }
     for part in [
