@@ -126,6 +126,7 @@ struct World {
     /// The runs that are not undone, each with what was before it and the files that it took.
     runs: Vec<Taken>,
     undone: Option<TakenBack>,
+    has_undone: bool,
 }
 
 /// What was taken back just now, and what was there then.
@@ -160,6 +161,7 @@ impl World {
             numbers: BTreeMap::new(),
             runs: Vec::new(),
             undone: None,
+            has_undone: false,
         }
     }
 
@@ -196,7 +198,10 @@ impl World {
             Step::Undo { runs } => self.undo(*runs).await,
             Step::Idle(words) => {
                 let ran = self.pipeline.other(words).await;
-                assert!([0, 3].contains(&ran.code), "{}\n{}", ran.stdout, ran.stderr);
+                // What failed in a posting that is back by an undo cannot be read again: the archive has the later one.
+                let is_replaced =
+                    self.has_undone && ran.stderr.contains("no longer as it was in the archive");
+                assert!([0, 3].contains(&ran.code) || is_replaced, "{}\n{}", ran.stdout, ran.stderr);
             }
         }
         self.compare().await;
@@ -214,6 +219,7 @@ impl World {
         }
         let taken = self.runs.split_off(self.runs.len().saturating_sub(runs));
         let Some(first) = taken.first() else { return };
+        self.has_undone = true;
         let mut words = vec!["undo"];
         words.extend(taken.iter().map(|taken| taken.run_id.as_str()));
         self.pipeline.other(&[&words[..], &allow].concat()).await.exits(0);
