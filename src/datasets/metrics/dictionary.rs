@@ -78,9 +78,9 @@ pub(super) const DICTIONARY: &[Described] = &[
         about: "Ways from a node to another along one to three edges",
         columns: &[
             ("from_kind", "the kind of the first node"),
-            ("from_key", "its key"),
+            ("from_key", "the key of the first node"),
             ("to_kind", "the kind of the last node"),
-            ("to_key", "its key"),
+            ("to_key", "the key of the last node"),
             ("steps", "how many edges"),
             ("path", "all nodes on the way, each as KIND:KEY"),
         ],

@@ -25,7 +25,7 @@ const CASES: &[Case] = &[
         "parent",
         "a",
         "is not loaded",
-        "put row 8 of categories.csv right",
+        "put row 9 of categories.csv right",
     ),
     ("communities.csv", "Rust People,Rust,,", "community", "Rust People", "not a key", "rust-people"),
     (
@@ -97,7 +97,7 @@ const CASES: &[Case] = &[
         "project",
         "p2",
         "is not loaded",
-        "put row 7 of projects.csv right",
+        "put row 8 of projects.csv right",
     ),
     (
         "project_categories.csv",
