@@ -70,6 +70,12 @@ copy (
         from :"schema".catalog_project_categories as in_category
             join within_category on within_category.category = in_category.category
     ),
+    -- Numbers are sorted faster than names, and there are many lines of work.
+    numbered as (
+        select kind, key, row_number() over (order by kind collate "C", key collate "C") as place
+        from member
+        group by kind, key
+    ),
     identity as (
         select email_hash, name, min(person) as person, bool_or(is_bot) as is_bot
         from :"schema".git_identities
@@ -147,52 +153,53 @@ copy (
     person as (
         select person, min(name) as name from work group by person
     ),
-    line (section, kind, key, what, other_kind, other_key, month, amount, merges) as (
+    line (section, place, kind, key, what, other_kind, other_key, month, amount, merges) as (
         select
-            0, '', '', '', '', '',
+            0, 0::bigint, '', '', '', '', '',
             (extract(year from :'as_of'::date) * 12 + extract(month from :'as_of'::date) - 1)::int,
             0::double precision, 0::bigint
         union all
-        select 1, 'project', key, name, '', '', 0, 0, 0 from project
+        select 1, 0, 'project', key, name, '', '', 0, 0, 0 from project
         union all
-        select 1, 'category', category, name, '', '', 0, 0, 0 from :"schema".catalog_categories
+        select 1, 0, 'category', category, name, '', '', 0, 0, 0 from :"schema".catalog_categories
         union all
-        select 1, 'community', community, name, '', '', 0, 0, 0 from :"schema".catalog_communities
+        select 1, 0, 'community', community, name, '', '', 0, 0, 0 from :"schema".catalog_communities
         union all
-        select 1, 'backer', backer, name, '', '', 0, 0, 0 from :"schema".catalog_backers
+        select 1, 0, 'backer', backer, name, '', '', 0, 0, 0 from :"schema".catalog_backers
         union all
-        select 1, 'person', person, coalesce(name, ''), '', '', 0, 0, 0 from person
+        select 1, 0, 'person', person, coalesce(name, ''), '', '', 0, 0, 0 from person
         union all
-        select 2, 'project', project, 'in_category', 'category', category, 0, 1, 0
+        select 2, 0, 'project', project, 'in_category', 'category', category, 0, 1, 0
         from :"schema".catalog_project_categories
         union all
-        select 2, 'project', project, 'in_community', 'community', community, 0, 1, 0
+        select 2, 0, 'project', project, 'in_community', 'community', community, 0, 1, 0
         from :"schema".catalog_projects
         where community is not null
         union all
-        select 2, 'project', project, 'depends_on', 'project', depends_on, 0, 1, 0
+        select 2, 0, 'project', project, 'depends_on', 'project', depends_on, 0, 1, 0
         from :"schema".catalog_project_dependencies
         union all
-        select 2, 'backer', backer, 'backs', 'project', project, 0, 1, 0 from :"schema".catalog_project_backers
+        select 2, 0, 'backer', backer, 'backs', 'project', project, 0, 1, 0 from :"schema".catalog_project_backers
         union all
-        select 2, 'category', category, 'sub_category_of', 'category', parent, 0, 1, 0
+        select 2, 0, 'category', category, 'sub_category_of', 'category', parent, 0, 1, 0
         from :"schema".catalog_categories
         where parent is not null
         union all
-        select 2, 'person', person, 'works_on', 'project', project, 0, commits, 0 from developer
+        select 2, 0, 'person', person, 'works_on', 'project', project, 0, commits, 0 from developer
         union all
         select
-            2, 'project', common.project, 'common_developers', 'project', common.other, 0,
+            2, 0, 'project', common.project, 'common_developers', 'project', common.other, 0,
             common.authors::double precision / (one.authors + other.authors - common.authors), 0
         from common
             join developers as one on one.project = common.project
             join developers as other on other.project = common.other
         union all
-        select 3, kind, key, '', '', person, month, commits, merges from done
+        select 3, place, kind, key, '', '', person, month, commits, merges
+        from done join numbered using (kind, key)
     )
     select section, kind, key, what, other_kind, other_key, month, amount, merges
     from line
     order by
-        section, kind collate "C", key collate "C", month, what collate "C", other_kind collate "C", other_key collate "C",
-        amount
+        section, place, month, other_key collate "C", kind collate "C", key collate "C", what collate "C",
+        other_kind collate "C"
 ) to stdout with (format csv);
