@@ -5,6 +5,7 @@ pub mod ask;
 pub mod asked;
 pub mod derived;
 pub mod enrichment;
+mod inputs;
 pub mod map;
 mod published;
 pub mod records;
@@ -26,6 +27,7 @@ use map::MapOf;
 use reference::Reference;
 use slice::Slice;
 
+pub use inputs::TableInput;
 pub use published::{PublishedColumns, PublishedForm, PublishedTable, Reach, SplitBy};
 pub use tables::{CellSource, Column, ColumnType, Table};
 
@@ -51,6 +53,11 @@ pub enum Promotion {
     /// Likewise, but of the one table each part replaces its slice alone, and a run what it asked for: no other row is
     /// touched.
     ReplaceSlices { key: &'static str },
+    /// What the `parts` say together, all of them, is what the tables hold: rows that none of them names go, rows that are the
+    /// same are not touched. A record is one row of the first table, known by `key`, which says all that its rows in the other
+    /// tables say; the row of a failed record goes, and what refers to it is not loaded either. If one part has changed, all
+    /// are taken; if one is missing or cannot be read, nothing changes.
+    ReplaceAll { key: &'static str, parts: &'static [&'static str] },
 }
 
 /// Deletions that hold for ever.
@@ -139,6 +146,11 @@ pub struct Dataset {
     pub forms: &'static [PublishedForm],
     /// What whoever gives the data wants everybody to be told who gets it from here.
     pub notice: Option<&'static str>,
+    /// Its parts are sheets that people keep by hand: they are told of file, row and column what is wrong there, and of
+    /// addresses on the web they may say where each sheet is.
+    pub has_sheets: bool,
+    /// What it is made of, where that is tables of the database; empty: files, or answers.
+    pub inputs: &'static [TableInput],
 }
 
 impl Dataset {
@@ -159,9 +171,10 @@ impl Dataset {
     /// The column of the parent by which a record is known.
     pub fn key(&self) -> &'static str {
         match self.promotion {
-            Promotion::Merge { key, .. } | Promotion::Replace { key } | Promotion::ReplaceSlices { key } => {
-                key
-            }
+            Promotion::Merge { key, .. }
+            | Promotion::Replace { key }
+            | Promotion::ReplaceSlices { key }
+            | Promotion::ReplaceAll { key, .. } => key,
         }
     }
 
@@ -169,7 +182,17 @@ impl Dataset {
     pub fn tombstones(&self) -> Option<Tombstones> {
         match self.promotion {
             Promotion::Merge { tombstones, .. } => Some(tombstones),
-            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } => None,
+            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } | Promotion::ReplaceAll { .. } => {
+                None
+            }
+        }
+    }
+
+    /// The names of the parts that are taken together; `None`: each is taken by itself.
+    pub fn together(&self) -> Option<&'static [&'static str]> {
+        match self.promotion {
+            Promotion::ReplaceAll { parts, .. } => Some(parts),
+            _ => None,
         }
     }
 
@@ -180,7 +203,7 @@ impl Dataset {
 
     /// Does each part take the place of what was there, of all or of its slice?
     pub fn is_replaced(&self) -> bool {
-        matches!(self.promotion, Promotion::Replace { .. } | Promotion::ReplaceSlices { .. })
+        !matches!(self.promotion, Promotion::Merge { .. })
     }
 
     /// Does each part take the place of its slice alone?
@@ -263,6 +286,8 @@ pub struct FailedRecord {
     /// The offending value, cut to 500 characters.
     pub value: Option<String>,
     pub reason: String,
+    /// What may have been meant.
+    pub suggestion: Option<String>,
     /// The record as it came, cut to [`Limits::fragment_bytes`].
     pub fragment: Option<String>,
 }
@@ -329,6 +354,8 @@ pub type Options = serde_json::Map<String, serde_json::Value>;
 #[derive(Clone, Copy, Debug)]
 pub struct ParseInput<'a> {
     pub path: &'a Path,
+    /// The file's name at its source; `path` is another.
+    pub name: &'a str,
     /// What to fill: the dataset's own tables.
     pub tables: &'static [Table],
     /// Number of the file within the run. Record number = `file_no << 32 | ordinal`.

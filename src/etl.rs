@@ -3,6 +3,7 @@
 use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::run::gather::{self, Gathered};
+use crate::run::inputs;
 use crate::run::progress::{Progress, RunOutcome};
 use crate::stages::check::{self, Checked};
 use crate::stages::fetch::{self, Fetched};
@@ -25,6 +26,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     if gathered.as_ref().is_some_and(Gathered::is_planned) {
         return Ok(RunOutcome::Planned);
     }
+    inputs::copy(context).await?;
     progress.step("select");
     let selected = select::select(context, gathered.as_ref()).await?;
     for batch in selected.into_batches(processing.batch_bytes, processing.is_one_batch(target)) {
@@ -67,6 +69,7 @@ async fn one_batch(context: &RunContext, progress: &mut Progress, batch: Batch) 
     progress.checked(&checked);
     progress.step("upload");
     upload::keep_unreadable(context, &checked).await?;
+    checked.admit(context)?;
     if checked.is_unreadable() {
         return Ok(());
     }

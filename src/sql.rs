@@ -64,6 +64,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_asked", include_str!("../sql/ledger/migrations/0006_asked.pg.sql")),
     ("0007_undo", include_str!("../sql/ledger/migrations/0007_undo.pg.sql")),
     ("0008_transform", include_str!("../sql/ledger/migrations/0008_transform.pg.sql")),
+    ("0012_suggestions", include_str!("../sql/ledger/migrations/0012_suggestions.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -135,6 +136,7 @@ pub const STAGED_TABLES: &str = part(file::STAGED, "tables");
 pub const STAGED_MERGE: &str = part(file::STAGED, "merge");
 pub const STAGED_SLICES: &str = part(file::STAGED, "slices");
 pub const STAGED_REPLACE: &str = part(file::STAGED, "replace");
+pub const STAGED_ALL: &str = part(file::STAGED, "all");
 pub const STAGED_ARRAY_LITERAL: &str = part(file::STAGED, "array_literal");
 pub const STAGED_RECORDS: &str = part(file::STAGED, "records");
 pub const STAGED_QUESTIONS: &str = part(file::ENRICHMENT, "questions");
@@ -252,6 +254,7 @@ pub const PROMOTE_VERIFY: &str = part(file::PROMOTE_VERIFY, "verify");
 pub const PROMOTE_VERIFY_LEDGER: &str = part(file::PROMOTE_VERIFY, "verify_ledger");
 pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/ledger.pg.sql");
 pub const PROMOTE_REPLACE: &str = include_str!("../sql/promote/replace.pg.sql");
+pub const PROMOTE_REPLACE_ALL: &str = include_str!("../sql/promote/replace_all.pg.sql");
 pub const PROMOTE_SLICE_ORIGIN: &str = include_str!("../sql/promote/slice_origin.pg.sql");
 pub const PROMOTE_SLICE_TABLES: &str = part(file::PROMOTE_SLICES, "slice_tables");
 pub const PROMOTE_SLICE_VALUES: &str = part(file::PROMOTE_SLICES, "slice_values");

@@ -3,7 +3,8 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, :"staging".:"records"; :"ledger"; :is_replaced: the
 --          records come from one part, which slice_origin.pg.sql names, and none has an origin of its own.
---          :is_sliced: each part replaces its slice, and what it says twice is a duplicate.
+--          :is_sliced: each part replaces its slice, and what it says twice is a duplicate. :is_together: the parts replace all
+--          together, and a record that failed in this run is deleted until it is put right.
 -- Outputs: :"ledger".parts, record_origins and failed_records up to date; pg_temp.counted, how many rows of each had to
 --          change, and did.
 
@@ -100,6 +101,7 @@ with settled as materialized (
     where failed.resolved_at is null
         and failed_run.dataset = :'dataset'
         and failed_run.target_schema = :'schema'
+        and not (:is_together and failed.run_id = :'run_id')
         and (
             plan.action = 'delete'
             or case
@@ -160,6 +162,7 @@ with cleared as materialized (
     where failed_run.dataset = :'dataset'
         and failed_run.target_schema = :'schema'
         and plan.action = 'delete'
+        and not :is_together
         and (failed.fragment is not null or failed.value is not null)
 ),
 written as (

@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::dataset::{Dataset, PublishedForm};
 use crate::datasets;
+use crate::datasets::metrics::export::GraphForm;
 use crate::datasets::samples::{DemoSizes, SampleOf};
 pub use transform::{
     JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs, WorkArgs,
@@ -55,6 +56,8 @@ pub enum Command {
     Backfill(Box<BackfillArgs>),
     /// Draw what is in the database on a map: one page or picture that needs nothing else
     Map(MapArgs),
+    /// The graph of what hand-kept sheets and histories say
+    Graph(GraphArgs),
     /// Take in what rows are looked up in: check it, keep it in the store, say what changed
     Reference(Box<ReferenceArgs>),
     /// Clean a large table in partitions, each exactly once, by any number of workers
@@ -340,6 +343,33 @@ pub struct MapArgs {
     /// The file to write: a page (.html) or the picture alone (.svg); one that is there is replaced
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Args)]
+pub struct GraphArgs {
+    #[command(subcommand)]
+    pub action: GraphAction,
+}
+
+#[derive(Subcommand)]
+pub enum GraphAction {
+    /// Write the graph for another program
+    Export(GraphExportArgs),
+}
+
+#[derive(Args)]
+pub struct GraphExportArgs {
+    /// The form
+    #[arg(long, value_name = "FORM")]
+    pub format: GraphForm,
+    /// The file to write; one that is there is replaced [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// People, too, under their names
+    #[arg(long)]
+    pub people: bool,
     #[command(flatten)]
     pub database: DatabaseArgs,
 }

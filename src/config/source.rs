@@ -49,6 +49,8 @@ pub enum Selection {
     New,
     /// Answers in the archive to what is asked for.
     Asked,
+    /// Copies of the tables that the dataset is made of; nothing of them goes into the archive.
+    Tables,
     /// Files that hold what could be asked for, and more.
     Bulk,
     /// Files of the archive whose names match; those that are done without a failure only if `force`.

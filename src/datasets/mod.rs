@@ -1,5 +1,7 @@
 //! The closed list of datasets.
 
+pub mod catalog;
+pub mod metrics;
 pub mod nass;
 pub mod oca;
 pub mod samples;
@@ -7,7 +9,7 @@ pub mod samples;
 use crate::dataset::{Dataset, Options};
 
 /// Every dataset of this program: command line, help and tests go by this list.
-pub const ALL: &[&Dataset] = &[&oca::OCA, &nass::NASS];
+pub const ALL: &[&Dataset] = &[&oca::OCA, &nass::NASS, &catalog::CATALOG, &metrics::METRICS];
 
 /// The dataset of a name.
 pub fn named(name: &str) -> Option<&'static Dataset> {
@@ -30,6 +32,8 @@ pub struct OwnOptions {
     pub oca: oca::options::OcaOptions,
     #[command(flatten)]
     pub nass: nass::options::NassOptions,
+    #[command(flatten)]
+    pub metrics: metrics::options::MetricsOptions,
 }
 
 impl OwnOptions {
@@ -41,6 +45,7 @@ impl OwnOptions {
         match dataset.family() {
             "oca" => self.oca.read(),
             "nass" => self.nass.read(),
+            "metrics" => self.metrics.read(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()),
             _ => Ok(Options::new()),
         }
     }

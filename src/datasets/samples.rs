@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use super::{nass, oca};
+use super::{catalog, nass, oca};
 
 /// A dataset of which there is made-up data, with what it can be asked for.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -13,6 +13,8 @@ pub enum SampleOf {
     Oca(oca::sample::ExtractArgs),
     /// Crop statistics: a bulk file a sector, as Quick Stats has them
     Nass(nass::sample::RecordsArgs),
+    /// Hand-kept sheets of projects, with errors where they are asked for
+    Catalog(catalog::sample::SheetsArgs),
 }
 
 /// How much of each dataset its demo makes up.
@@ -45,6 +47,8 @@ pub enum SampleFault {
     Extract(#[from] oca::sample::SampleError),
     #[error(transparent)]
     Records(#[from] nass::sample::RecordsSampleError),
+    #[error(transparent)]
+    Sheets(#[from] catalog::sample::SheetsSampleError),
 }
 
 impl SampleOf {
@@ -70,6 +74,16 @@ impl SampleOf {
                     format: "XML",
                     text_bytes: file.xml_bytes,
                     packed_bytes: file.zip_bytes,
+                })
+            }
+            Self::Catalog(args) => {
+                let written = catalog::sample::write_sheets(&args.options())?;
+                Ok(SampleWritten {
+                    files: written.files,
+                    counted: vec![("rows", written.rows), ("planted errors", written.planted)],
+                    format: "CSV",
+                    text_bytes: written.bytes,
+                    packed_bytes: written.bytes,
                 })
             }
             Self::Nass(args) => {

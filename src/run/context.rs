@@ -122,6 +122,14 @@ impl RunContext {
         Ok(())
     }
 
+    /// Turns to copies of the tables that the dataset is made of.
+    ///
+    /// # Errors
+    /// Where they cannot be opened.
+    pub async fn take_inputs(&self, url: &SourceUrl) -> Result<(), Cause> {
+        self.take_files(url).await
+    }
+
     /// Where the run's files come from.
     pub fn source(&self) -> &Source {
         self.instead.get().map_or(&self.source, |(_, source)| source)
@@ -134,7 +142,10 @@ impl RunContext {
 
     /// Which of its files the run takes.
     pub fn selection(&self) -> &Selection {
-        if self.instead.get().is_some() { &Selection::Bulk } else { &self.from.selection }
+        match &self.from.selection {
+            Selection::Asked if self.instead.get().is_some() => &Selection::Bulk,
+            selection => selection,
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Checked {
     fetched: Fetched,
     /// The files that could not.
     unreadable: Vec<FetchedFile>,
+    /// Why, one reason each.
+    reasons: Vec<String>,
     staging: Staging,
     failures: Failures,
     new_elements: BTreeMap<String, u64>,
@@ -62,6 +64,20 @@ impl Checked {
     /// Can nothing of the batch be loaded?
     pub fn is_unreadable(&self) -> bool {
         self.fetched.files().is_empty()
+    }
+
+    /// Sees that no part is missing of what is taken together.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] with the parts that cannot be read.
+    pub fn admit(&self, context: &RunContext) -> Result<(), Cause> {
+        if context.dataset().together().is_none() || self.unreadable.is_empty() {
+            return Ok(());
+        }
+        Err(Cause::Refused {
+            message: format!("what is taken together cannot be read:\n    {}", self.reasons.join("\n    ")),
+            hint: Some("put it right at its source, then run again; what was loaded last stays".into()),
+        })
     }
 
     /// How many files can be loaded, wholly or in part.
@@ -141,11 +157,13 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     let deleted_with_data =
         |file: &StagedFile| file.parsed.as_ref().map_or(0, |parsed| parsed.deleted_with_data);
     let deleted_with_data = files.iter().map(deleted_with_data).sum();
+    let reasons = files.iter().filter_map(|file| file.parsed.as_ref().err().cloned()).collect();
     let (files, unreadable): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.parsed.is_ok());
     let fetched = |files: Vec<StagedFile>| files.into_iter().map(|file| file.fetched).collect();
     Ok(Checked {
         fetched: Fetched::readable(batch, folder, fetched(files)),
         unreadable: fetched(unreadable),
+        reasons,
         staging,
         failures,
         new_elements,
@@ -220,6 +238,7 @@ fn failed_rows(staging: &Staging, skip: usize) -> Result<Vec<(i64, NewFailure)>,
             value: row.get(6)?,
             reason: row.get(7)?,
             fragment: row.get(8)?,
+            suggestion: row.get(9)?,
         };
         Ok((row.get(0)?, failure))
     })

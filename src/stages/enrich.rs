@@ -121,6 +121,7 @@ pub fn find_winners(staging: &Staging, dataset: &Dataset) -> Result<(), DuckErro
         Promotion::Merge { .. } => sql::STAGED_MERGE,
         Promotion::Replace { .. } => sql::STAGED_REPLACE,
         Promotion::ReplaceSlices { .. } => sql::STAGED_SLICES,
+        Promotion::ReplaceAll { .. } => sql::STAGED_ALL,
     };
     staging.execute("find the winners", script, &[])?;
     staging.execute("find the winners", sql::STAGED_ARRAY_LITERAL, &[])

@@ -3,6 +3,7 @@
 //! In: the source's listing and the ledger's done files. Out: [`Selected`]. A failure changes nothing.
 
 mod asked;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -113,8 +114,13 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
     let near = near_names(context.dataset(), &listing);
     let mut files = of_dataset(context.dataset(), listing);
     let ours = files.len();
+    let all = together::whole(context, &files, &near, &odd)?;
     match context.selection() {
-        Selection::New => {
+        Selection::New | Selection::Tables if all.is_some() => {
+            say_not_taken(context, &near);
+            together::to_compare(context, &mut files).await?;
+        }
+        Selection::New | Selection::Tables => {
             say_not_taken(context, &near);
             add_odd(context.dataset(), &mut files, odd);
             only_new(context, &mut files, names).await?;
@@ -129,6 +135,9 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
     if !matches!(context.selection(), Selection::New) {
         // The archive's own times say nothing of when the sender posted them.
         files.iter_mut().for_each(|file| file.modified = None);
+    }
+    if let Some(all) = all.filter(|_| !files.is_empty()) {
+        together::take(context, &mut files, all);
     }
     if context.dataset().is_sliced() && context.from.asking.is_none() {
         asked::say_what_was_asked(context, &mut files).await?;

@@ -67,4 +67,6 @@ pub const NASS: Dataset = Dataset {
     }],
     forms: &[PublishedForm::Csv, PublishedForm::Parquet],
     notice: Some("This product uses the NASS API but is not endorsed or certified by NASS."),
+    has_sheets: false,
+    inputs: &[],
 };

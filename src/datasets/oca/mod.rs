@@ -120,6 +120,8 @@ pub const OCA: Dataset = Dataset {
     ],
     forms: &[PublishedForm::Csv],
     notice: None,
+    has_sheets: false,
+    inputs: &[],
 };
 
 const fn whole(name: &'static str, table: &'static str) -> PublishedTable {

@@ -142,7 +142,9 @@ impl Transfer<'_> {
     pub(super) async fn note_records(&self) -> Result<(), Cause> {
         let script = match self.context.dataset().promotion {
             Promotion::Merge { .. } => sql::IMAGES_RECORDS,
-            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } => sql::IMAGES_REPLACED,
+            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } | Promotion::ReplaceAll { .. } => {
+                sql::IMAGES_REPLACED
+            }
         };
         self.run(script, "", "note which records change").await?;
         let Some(tombstones) = self.context.dataset().tombstones() else { return Ok(()) };

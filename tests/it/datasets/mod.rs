@@ -1,4 +1,6 @@
 //! What is special to one source of data, a folder each.
 
+pub mod catalog;
+pub mod metrics;
 pub mod nass;
 pub mod oca;

@@ -76,6 +76,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("records", "oca_records"),
     ("is_replaced", "false"),
     ("is_sliced", "false"),
+    ("is_together", "false"),
+    ("as_of", "2026-10-01"),
     ("is_undo", "false"),
     ("had", "had_rows"),
     ("touched_no", "rows_no"),
@@ -143,6 +145,14 @@ const VARIABLES: &[(&str, &str)] = &[
     ("version_id", "00000000-0000-7000-8000-000000000000"),
 ];
 
+/// What metrics need of the histories.
+const HISTORIES: &str = "create table if not exists by_hand.git_repositories (repository_id bigint, full_name text);
+    create table if not exists by_hand.git_commits (repository_id bigint, sha text, author_name text,
+        author_email_hash text, author_time timestamp, is_merge boolean, is_bot boolean, unreachable_since_run text);
+    create table if not exists by_hand.git_parents (repository_id bigint, sha text, position int, parent_sha text);
+    create table if not exists by_hand.git_identities (email_hash text, name text, person text, is_bot boolean);
+";
+
 /// What psql is given: the lines of a session.
 struct Session(String);
 
@@ -205,6 +215,15 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/5_keys.pg.sql", "");
     run(&mut session, "nass/4_tables.pg.sql", "");
     run(&mut session, "nass/5_keys.pg.sql", "");
+    run(&mut session, "catalog/4_tables.pg.sql", "");
+    run(&mut session, "catalog/5_keys.pg.sql", "");
+    run(&mut session, "metrics/4_tables.pg.sql", "");
+    run(&mut session, "metrics/5_keys.pg.sql", "");
+    for view in ["10_neighbours", "11_paths", "12_similar"] {
+        run(&mut session, &format!("metrics/{view}.pg.sql"), "");
+    }
+    session.0 += HISTORIES;
+    run(&mut session, "metrics/inputs.pg.sql", "");
     for derived in ["10_summary", "11_lots", "12_tracts"] {
         run(&mut session, &format!("oca/{derived}.pg.sql"), "");
         run(&mut session, &format!("oca/{derived}_keys.pg.sql"), "");
@@ -235,6 +254,8 @@ async fn each_file_and_part_runs_as_its_header_says() {
     // The other way of promotion plans in the same places.
     run(&mut session, "promote/replace.pg.sql", parent.name);
     run(&mut session, "promote/slice_origin.pg.sql", "");
+    session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
+    run(&mut session, "promote/replace_all.pg.sql", parent.name);
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
     for part in ["tables", "plan", "before", "counted"] {
         run(&mut session, &format!("promote/slices:slice_{part}"), parent.name);
@@ -410,6 +431,9 @@ const IN_DUCKDB: &[&str] = &[
     "oca/2_check.duckdb.sql",
     "nass/1_stage.duckdb.sql",
     "nass/2_check.duckdb.sql",
+    "catalog/1_stage.duckdb.sql",
+    "catalog/2_check.duckdb.sql",
+    "metrics/1_stage.duckdb.sql",
     "staged/staged:counts",
     "staged/staged:failures",
     "oca/geocode/1_words.duckdb.sql",
@@ -426,6 +450,7 @@ const IN_DUCKDB: &[&str] = &[
     "oca/reference/7_tracts_csv.duckdb.sql",
     "staged/staged:replace",
     "staged/staged:slices",
+    "staged/staged:all",
     "staged/staged:merge",
     "oca/geocode/questions.duckdb.sql",
     "oca/geocode/open.duckdb.sql",
@@ -447,6 +472,8 @@ const IN_DUCKDB: &[&str] = &[
     "staged/staged:records",
     "oca/3_export.duckdb.sql",
     "nass/3_export.duckdb.sql",
+    "catalog/3_export.duckdb.sql",
+    "metrics/3_export.duckdb.sql",
     "publish/parquet:array_elements",
     "publish/parquet:parquet",
     "publish/parquet:count",

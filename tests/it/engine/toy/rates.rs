@@ -63,6 +63,8 @@ pub const RATES: Dataset = Dataset {
     }],
     forms: &[PublishedForm::Csv],
     notice: None,
+    has_sheets: false,
+    inputs: &[],
 };
 
 /// `rates.csv`, or `rates-2026-11-01.csv`, which counts by its day.
