@@ -23,6 +23,8 @@ async fn the_sheets_become_tables_and_the_same_sheets_are_nothing_new() {
     let runs = "select count(*) filter (where status = 'completed') from etl.runs";
     assert_eq!(world.pipeline.one(runs).await, "2");
     assert_eq!(world.pipeline.one("select count(*) from etl.parts").await, "8", "nothing was new");
+    let check = world.pipeline.other(&["check", "catalog"]).await.exits(0);
+    assert!(!check.stdout.contains("unique index"), "our own rules are nobody else's\n{}", check.stdout);
     let public = world.pipeline.csv("public/catalog/catalog_projects.csv");
     assert_eq!(public.rows.len(), 3);
 }

@@ -25,7 +25,7 @@ const TABLES: [(&str, &str); 10] = [
 
 #[tokio::test]
 async fn figures_are_those_of_networkx_and_pandas() {
-    let world = World::new("metrics compared", 60, 400).await;
+    let world = World::new("metrics compared", 24, 300).await;
     world.run(&[]).await.exits(0);
     let folder = world.pipeline.folder().join("compared");
     fs::create_dir(&folder).unwrap();
