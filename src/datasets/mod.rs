@@ -1,5 +1,6 @@
 //! The closed list of datasets.
 
+pub mod datapoints;
 pub mod nass;
 pub mod oca;
 pub mod samples;
@@ -7,7 +8,7 @@ pub mod samples;
 use crate::dataset::{Dataset, Options};
 
 /// Every dataset of this program: command line, help and tests go by this list.
-pub const ALL: &[&Dataset] = &[&oca::OCA, &nass::NASS];
+pub const ALL: &[&Dataset] = &[&oca::OCA, &nass::NASS, &datapoints::DATAPOINTS];
 
 /// The dataset of a name.
 pub fn named(name: &str) -> Option<&'static Dataset> {
