@@ -14,6 +14,9 @@ set plan_cache_mode = force_generic_plan;
 -- A list of thousands is taken for ten by such a plan, and a loop over it would be chosen.
 set enable_nestloop = off;
 set enable_mergejoin = off;
+-- Many rows are few sums.
+set enable_sort = off;
+set work_mem = '32MB';
 
 -- part: listen  (script)
 -- Purpose: be told of every commit of a run.

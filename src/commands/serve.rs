@@ -8,6 +8,7 @@ use super::terminal::say;
 use crate::cli::ServeArgs;
 use crate::clients::postgres::{self, PgUrl};
 use crate::config::ServeConfig;
+use crate::dataset::served::Served;
 use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
 use crate::serve::{Serving, serve};
@@ -66,11 +67,8 @@ fn unlistened(config: &ServeConfig, error: io::Error) -> Cause {
 
 /// Says if the role could write: the sessions do not, but a role that cannot is better.
 async fn warn_of_rights(config: &ServeConfig, url: &PgUrl) {
-    let tables: Vec<_> = datasets::ALL
-        .iter()
-        .filter_map(|dataset| dataset.served)
-        .flat_map(|served| served.tables())
-        .collect();
+    let tables: Vec<_> =
+        datasets::ALL.iter().filter_map(|dataset| dataset.served).flat_map(Served::tables).collect();
     let tables: Vec<_> = tables.into_iter().map(|(_, table)| table).collect();
     let Ok(connection) = postgres::connect(url, "serve").await else { return };
     let row = connection.query_one(sql::SERVE_MAY_WRITE, &[&tables, &config.database.schema]).await;

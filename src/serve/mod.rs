@@ -205,7 +205,7 @@ async fn ask(shared: &Arc<ServeState>, question: PlaceQuestion, headers: &Header
             refused(StatusCode::BAD_REQUEST, &AskFault::new("postcode", "no place has this postcode"))
         }
         Ok(_) => busy("nothing is loaded yet", 30),
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -215,7 +215,7 @@ async fn datasets(shared: &Arc<ServeState>) -> Response {
         let (run_id, days) = match perform(shared, at, ServeJob::Offer).await {
             Ok(Done::Offered(offered)) => offered.unzip(),
             Ok(Done::Asked(_)) => (None, None),
-            Err(response) => return response,
+            Err(response) => return *response,
         };
         let (one, several) = texts.served.words;
         all.push(serde_json::json!({
@@ -253,7 +253,7 @@ async fn completions(shared: &Arc<ServeState>, query: Option<&str>) -> Response 
     if shared.known_places(at).is_none()
         && let Err(response) = perform(shared, at, ServeJob::Offer).await
     {
-        return response;
+        return *response;
     }
     let known = shared.known_places(at);
     let found = known.as_ref().map(|known| known.1.beginning(&begin, OFFERED)).unwrap_or_default();
@@ -293,24 +293,25 @@ impl ServeJob {
 
 /// Does a job to its end even if nobody waits for it any more: so a connection goes back to the pool clean. On a connection that
 /// was lost while it lay there it is done once more.
-async fn perform(shared: &Arc<ServeState>, at: usize, job: ServeJob) -> Result<Done, Response> {
+async fn perform(shared: &Arc<ServeState>, at: usize, job: ServeJob) -> Result<Done, Box<Response>> {
     let shared = shared.clone();
     let done = tokio::spawn(async move {
-        let mut taken = shared.pool.take().await.map_err(|error| no_connection(&shared, &error))?;
+        let mut taken = shared.pool.take().await.map_err(|error| Box::new(no_connection(&shared, &error)))?;
         let mut places = shared.known_places(at);
         let mut done = job.perform(&mut taken, &shared.texts[at], &mut places).await;
         if taken.is_used && done.as_ref().err().is_some_and(is_lost) {
-            taken = shared.pool.renew(taken).await.map_err(|error| no_connection(&shared, &error))?;
+            taken =
+                shared.pool.renew(taken).await.map_err(|error| Box::new(no_connection(&shared, &error)))?;
             done = job.perform(&mut taken, &shared.texts[at], &mut places).await;
         }
         if !done.as_ref().err().is_some_and(is_lost) {
             shared.pool.put(taken);
         }
-        let done = done.map_err(|error| failed(&error))?;
+        let done = done.map_err(|error| Box::new(failed(&error)))?;
         *shared.places[at].lock().unwrap_or_else(PoisonError::into_inner) = places;
         Ok(done)
     });
-    done.await.unwrap_or_else(|_| Err(busy("the server ends, or has a defect", 5)))
+    done.await.unwrap_or_else(|_| Err(Box::new(busy("the server ends, or has a defect", 5))))
 }
 
 /// Has the connection ended, or is the server about to end it?

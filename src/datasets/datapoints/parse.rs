@@ -41,8 +41,8 @@ fn points(input: &ParseInput<'_>, mut lines: PointLines, sink: &mut dyn Sink) ->
     // The first byte of each day, and its place among the days.
     let mut days: BTreeMap<Date, (u64, u64)> = BTreeMap::new();
     while lines.advance()? {
-        match DataPoint::read(|at| lines.cell(at)).map_err(|flaw| misfit(&lines, flaw)) {
-            Ok(point) if lines.misfit().is_none() => {
+        match fitting(&lines).and_then(|()| DataPoint::read(|at| lines.cell(at))) {
+            Ok(point) => {
                 let count = days.len() as u64;
                 days.entry(point.date).or_insert((count, lines.offset_bytes()));
                 let number = RecordPlace::new(input.file_no, lines.line(), lines.offset_bytes()).record_no;
@@ -50,9 +50,6 @@ fn points(input: &ParseInput<'_>, mut lines: PointLines, sink: &mut dyn Sink) ->
                 if rows.count >= BATCH_ROWS {
                     sink.rows(rows.finish())?;
                 }
-            }
-            Ok(_) => {
-                fail(input, &lines, POINTS.name, misfit(&lines, PointFlaw::default()), &mut parsed, sink)?
             }
             Err(flaw) => fail(input, &lines, POINTS.name, flaw, &mut parsed, sink)?,
         }
@@ -83,7 +80,7 @@ fn places(input: &ParseInput<'_>, mut lines: PointLines, sink: &mut dyn Sink) ->
     let mut parsed = begun(lines.want(&place::COLUMNS)?);
     let (mut known, mut numbers, mut rows) = (HashSet::new(), Int64Builder::new(), Vec::new());
     while lines.advance()? {
-        let read = ZonedPlace::read(|at| lines.cell(at)).map_err(|flaw| misfit(&lines, flaw));
+        let read = fitting(&lines).and_then(|()| ZonedPlace::read(|at| lines.cell(at)));
         let read = read.and_then(|place| match known.insert(place.postcode.clone()) {
             true => Ok(place),
             false => Err(PointFlaw {
@@ -93,12 +90,9 @@ fn places(input: &ParseInput<'_>, mut lines: PointLines, sink: &mut dyn Sink) ->
             }),
         });
         match read {
-            Ok(place) if lines.misfit().is_none() => {
+            Ok(place) => {
                 numbers.append_value(RecordPlace::new(input.file_no, lines.line(), 0).record_no);
                 rows.push(place);
-            }
-            Ok(_) => {
-                fail(input, &lines, PLACES.name, misfit(&lines, PointFlaw::default()), &mut parsed, sink)?
             }
             Err(flaw) => fail(input, &lines, PLACES.name, flaw, &mut parsed, sink)?,
         }
@@ -131,10 +125,10 @@ fn begun(unknown: Vec<String>) -> Parsed {
 }
 
 /// A line with cells too few or too many has its columns elsewhere: what they say is of no account.
-fn misfit(lines: &PointLines, flaw: PointFlaw) -> PointFlaw {
+fn fitting(lines: &PointLines) -> Result<(), PointFlaw> {
     match lines.misfit() {
-        Some(reason) => PointFlaw { reason, ..PointFlaw::default() },
-        None => flaw,
+        Some(reason) => Err(PointFlaw { reason, ..PointFlaw::default() }),
+        None => Ok(()),
     }
 }
 

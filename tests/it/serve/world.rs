@@ -51,8 +51,7 @@ impl Serving {
         let mut stdout = BufReader::new(process.stdout.take().expect("it is a pipe"));
         tokio::time::timeout(LIMIT, stdout.read_line(&mut line)).await.expect("in time").expect("a line");
         let address = line.trim().strip_prefix("http://").unwrap_or_else(|| panic!("an address: {line:?}"));
-        let serving = Self { address: address.trim_end_matches('/').to_owned(), process };
-        serving
+        Self { address: address.trim_end_matches('/').to_owned(), process }
     }
 
     /// Waits until the server has asked the database.
