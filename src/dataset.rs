@@ -10,6 +10,7 @@ pub mod map;
 mod published;
 pub mod records;
 pub mod reference;
+pub mod served;
 pub mod slice;
 mod tables;
 mod target;
@@ -25,6 +26,7 @@ use derived::{Derived, Described};
 use enrichment::Enrichment;
 use map::MapOf;
 use reference::Reference;
+use served::Served;
 use slice::Slice;
 
 pub use inputs::TableInput;
@@ -87,6 +89,10 @@ pub struct Scripts {
     pub export: &'static str,
     /// PostgreSQL: makes the tables, in production or in staging.
     pub tables: &'static str,
+    /// PostgreSQL: makes them in staging, where they are others there: a table in parts is one piece.
+    pub staging: Option<&'static str>,
+    /// A table whose production rows the checks need: `stage` makes `known_NAME`, with its columns as texts, which gets them.
+    pub known: Option<&'static str>,
     /// PostgreSQL: keys, foreign keys and indexes of the production tables.
     pub keys: &'static str,
     /// PostgreSQL: fills columns of production rows that follow from others of them, of the records in `pg_temp.completed`.
@@ -141,6 +147,8 @@ pub struct Dataset {
     pub dictionary: &'static [Described],
     /// What `merganser map` can draw of it.
     pub map: Option<&'static MapOf>,
+    /// What `merganser serve` can tell of it.
+    pub served: Option<&'static Served>,
     pub published: &'static [PublishedTable],
     /// In which forms, if nobody asks for others.
     pub forms: &'static [PublishedForm],
@@ -176,6 +184,12 @@ impl Dataset {
             | Promotion::ReplaceSlices { key }
             | Promotion::ReplaceAll { key, .. } => key,
         }
+    }
+
+    /// Can its runs be taken back? Records that are known by something else than a text are loaded again from their files.
+    pub fn can_be_undone(&self) -> bool {
+        let key = self.parent().columns.iter().find(|column| column.name == self.key());
+        key.is_none_or(|key| key.kind == ColumnType::Text)
     }
 
     /// What it says of deletions; `None`: nothing is deleted for ever.

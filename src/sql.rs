@@ -49,6 +49,7 @@ mod file {
     pub const TRANSFORM_VERSIONS: &str = include_str!("../sql/transform/versions.pg.sql");
     pub const TRANSFORM_SWAPPING: &str = include_str!("../sql/transform/swap.pg.sql");
     pub const TRANSFORM_TESTING: &str = include_str!("../sql/transform/test.pg.sql");
+    pub const SERVE: &str = include_str!("../sql/serve/serve.pg.sql");
     pub const DEMO_TRANSFORM: &str = include_str!("../sql/demo/transform.pg.sql");
     pub const TRANSFORM_CLEANING: &str = include_str!("../sql/transform/clean.duckdb.sql");
 }
@@ -64,7 +65,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_asked", include_str!("../sql/ledger/migrations/0006_asked.pg.sql")),
     ("0007_undo", include_str!("../sql/ledger/migrations/0007_undo.pg.sql")),
     ("0008_transform", include_str!("../sql/ledger/migrations/0008_transform.pg.sql")),
-    ("0012_suggestions", include_str!("../sql/ledger/migrations/0012_suggestions.pg.sql")),
+    ("0009_suggestions", include_str!("../sql/ledger/migrations/0009_suggestions.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -79,6 +80,7 @@ pub const LEDGER_ABANDON: &str = part(file::LEDGER_RUNS, "abandon");
 pub const LEDGER_BEGIN_RUN: &str = part(file::LEDGER_RUNS, "begin_run");
 pub const LEDGER_FINISH_RUN: &str = part(file::LEDGER_RUNS, "finish_run");
 pub const LEDGER_START_STEP: &str = part(file::LEDGER_STEPS, "start_step");
+pub const LEDGER_NOTIFY: &str = part(file::LEDGER_STEPS, "notify");
 pub const LEDGER_FINISH_STEP: &str = part(file::LEDGER_STEPS, "finish_step");
 pub const LEDGER_FAIL_STEPS: &str = part(file::LEDGER_STEPS, "fail_steps");
 pub const LEDGER_KNOWN_PARTS: &str = include_str!("../sql/ledger/known_parts.pg.sql");
@@ -133,6 +135,7 @@ pub const GOLDEN_COMPARE: &str = part(file::GOLDEN, "compare");
 
 /// DuckDB; the tables `records` and `failed` are the same in every dataset's staging store.
 pub const STAGED_TABLES: &str = part(file::STAGED, "tables");
+pub const STAGED_KNOWN: &str = part(file::STAGED, "known");
 pub const STAGED_MERGE: &str = part(file::STAGED, "merge");
 pub const STAGED_SLICES: &str = part(file::STAGED, "slices");
 pub const STAGED_REPLACE: &str = part(file::STAGED, "replace");
@@ -153,7 +156,18 @@ pub const LOAD_DROP: &str = part(file::LOAD, "drop");
 pub const LOAD_UNLOGGED: &str = part(file::LOAD, "unlogged");
 pub const LOAD_COPY: &str = part(file::LOAD, "copy");
 pub const LOAD_ANALYZE: &str = part(file::LOAD, "analyze");
+pub const LOAD_KNOWN: &str = part(file::LOAD, "known");
 pub const LOAD_HAS_ROWS: &str = part(file::LOAD, "has_rows");
+
+pub const SERVE_SESSION: &str = part(file::SERVE, "session");
+pub const SERVE_LISTEN: &str = part(file::SERVE, "listen");
+pub const SERVE_MAY_WRITE: &str = part(file::SERVE, "may_write");
+pub const SERVE_RUN: &str = part(file::SERVE, "run");
+pub const SERVE_PLACES: &str = part(file::SERVE, "places");
+pub const SERVE_DAYS: &str = part(file::SERVE, "days");
+pub const SERVE_SUMS: &str = part(file::SERVE, "sums");
+pub const SERVE_POINTS: &str = part(file::SERVE, "points");
+pub const SERVE_ATOMS: &str = part(file::SERVE, "atoms");
 
 pub const SCHEMA_COLUMNS: &str = include_str!("../sql/schema/columns.pg.sql");
 pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/keys.pg.sql");

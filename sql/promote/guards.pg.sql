@@ -24,10 +24,10 @@ with failures as (
 ),
 -- A deletion holds for ever. One of a record that had nothing to lose, and that says nothing else, is the ordinary one.
 losing as (
-    select record_id from pg_temp.plan where is_newly_sealed and has_data
+    select record_id::text from pg_temp.plan where is_newly_sealed and has_data
     union
-    select plan.record_id
-    from pg_temp.plan join pg_temp.removed using (record_id)
+    select plan.record_id::text
+    from pg_temp.plan join pg_temp.removed on removed.record_id = plan.record_id::text
     where plan.is_newly_sealed
 ),
 deletes as (

@@ -45,6 +45,12 @@ create table failed (
     suggestion varchar
 );
 
+-- part: known  (script)
+-- Purpose: take in what production knows, for the checks.
+-- Inputs:  :"known", made by the dataset; :'file', a CSV with a header row.
+-- Outputs: the rows.
+insert into :"known" select * from read_csv(:'file', header = true, all_varchar = true, nullstr = '');
+
 -- part: merge  (script)
 -- Purpose: decide which records of a merge are exported.
 -- Inputs:  records, failed.

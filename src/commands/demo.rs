@@ -4,6 +4,7 @@ mod nass;
 mod oca;
 mod place;
 pub mod quickstats;
+mod serve;
 mod transform;
 
 use crate::cli::DemoArgs;
@@ -19,6 +20,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
     match args.what.as_deref().unwrap_or(datasets::ALL[0].name) {
         "oca" => Box::pin(oca::demo(&args, report)).await,
         "nass" => Box::pin(nass::demo(&args, report)).await,
+        "datapoints" | "serve" => Box::pin(serve::demo(&args, report)).await,
         "transform" => Box::pin(transform::demo(&args, report)).await,
         name => Err(Cause::usage(format!("there is no demo of {name}")).into()),
     }

@@ -1,6 +1,7 @@
 //! The closed list of datasets.
 
 pub mod catalog;
+pub mod datapoints;
 pub mod metrics;
 pub mod nass;
 pub mod oca;
@@ -9,7 +10,8 @@ pub mod samples;
 use crate::dataset::{Dataset, Options};
 
 /// Every dataset of this program: command line, help and tests go by this list.
-pub const ALL: &[&Dataset] = &[&oca::OCA, &nass::NASS, &catalog::CATALOG, &metrics::METRICS];
+pub const ALL: &[&Dataset] =
+    &[&oca::OCA, &nass::NASS, &datapoints::DATAPOINTS, &catalog::CATALOG, &metrics::METRICS];
 
 /// The dataset of a name.
 pub fn named(name: &str) -> Option<&'static Dataset> {

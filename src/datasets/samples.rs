@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use super::{catalog, nass, oca};
+use super::{catalog, datapoints, nass, oca};
 
 /// A dataset of which there is made-up data, with what it can be asked for.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -15,6 +15,8 @@ pub enum SampleOf {
     Nass(nass::sample::RecordsArgs),
     /// Hand-kept sheets of projects, with errors where they are asked for
     Catalog(catalog::sample::SheetsArgs),
+    /// Daily counts by postcode: places, and a file a month
+    Datapoints(datapoints::sample::PointsArgs),
 }
 
 /// How much of each dataset its demo makes up.
@@ -26,6 +28,9 @@ pub struct DemoSizes {
     /// nass: records in the sample, 1,000 to 1,000,000
     #[arg(long, default_value_t = 60_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
     pub records: u64,
+    /// serve: data points in the sample
+    #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    pub points: u64,
 }
 
 /// What was written.
@@ -49,6 +54,8 @@ pub enum SampleFault {
     Records(#[from] nass::sample::RecordsSampleError),
     #[error(transparent)]
     Sheets(#[from] catalog::sample::SheetsSampleError),
+    #[error(transparent)]
+    Points(#[from] datapoints::sample::PointsSampleError),
 }
 
 impl SampleOf {
@@ -84,6 +91,16 @@ impl SampleOf {
                     format: "CSV",
                     text_bytes: written.bytes,
                     packed_bytes: written.bytes,
+                })
+            }
+            Self::Datapoints(args) => {
+                let written = datapoints::sample::write_points(&args)?;
+                Ok(SampleWritten {
+                    files: written.files,
+                    counted: vec![("places", written.places), ("data points", written.rows)],
+                    format: "CSV",
+                    text_bytes: written.text_bytes,
+                    packed_bytes: written.packed_bytes,
                 })
             }
             Self::Nass(args) => {

@@ -4,8 +4,11 @@
 //! connection and stay noted whatever becomes of the run.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use futures_util::TryStreamExt as _;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio_postgres::types::ToSql;
 
 use super::fetch::{Fetched, FetchedFile};
@@ -114,7 +117,13 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     fault::point!("check.begin");
     let (batch, folder, files, staging, is_again) = staged.into_parts();
     let script = context.dataset().scripts.check;
+    let known = take_known(context, &folder).await?;
     let (mut staging, counts) = blocking(move || {
+        if let Some((table, file)) = known {
+            let variables = [("known", format!("known_{table}")), ("file", file.display().to_string())];
+            let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            staging.execute("take in what production knows", sql::STAGED_KNOWN, &variables)?;
+        }
         if let Some(script) = script {
             staging.execute("run the checks", script, &[])?;
         }
@@ -294,6 +303,34 @@ async fn production_is_full(context: &RunContext) -> Result<bool, Cause> {
     let has_rows = sql::render(sql::LOAD_HAS_ROWS, &[("schema", schema), ("table", table)]);
     let has_rows = watch.answer(operation, connection.query_one(&has_rows, &[])).await?;
     Ok(has_rows.try_get(0).map_err(failed)?)
+}
+
+/// Copies the rows of the table that the checks need out of production, into a file of the batch's folder; `None`: they need
+/// none, or there is no such table yet.
+async fn take_known(context: &RunContext, folder: &Path) -> Result<Option<(&'static str, PathBuf)>, Cause> {
+    let Some(name) = context.dataset().scripts.known else { return Ok(None) };
+    let operation = format!("read what production knows in {name}");
+    let connection = postgres::connect(&context.database, "check").await?;
+    let (schema, watch) = (&context.target.database.schema, connection.watch());
+    let values: [&(dyn ToSql + Sync); 2] = [schema, &name];
+    let exists = connection.query_one(sql::LEDGER_EXISTS, &values);
+    let exists = watch.answer(&operation, exists).await?.try_get::<_, bool>(0);
+    if !exists.map_err(|error| postgres::classify(error, operation.as_str()))? {
+        return Ok(None);
+    }
+    let table = context.dataset().own_tables().find(|table| table.name == name);
+    let columns = table.map(sql::columns).unwrap_or_default();
+    let statement =
+        sql::render(sql::LOAD_KNOWN, &[("schema", schema), ("table", name), ("columns", &columns)]);
+    let rows = watch.answer(&operation, connection.copy_out(&statement)).await?;
+    let mut rows = std::pin::pin!(rows);
+    let path = folder.join(format!("known_{name}.csv"));
+    let mut file = tokio::fs::File::create(&path).await.map_err(Cause::io(operation.clone()))?;
+    while let Some(bytes) = watch.answer(&operation, rows.try_next()).await? {
+        file.write_all(&bytes).await.map_err(Cause::io(operation.clone()))?;
+    }
+    file.flush().await.map_err(Cause::io(operation.clone()))?;
+    Ok(Some((name, path)))
 }
 
 /// Enters what was found in a file. `is_full`: production holds records.

@@ -43,6 +43,8 @@ pub const CATALOG: Dataset = Dataset {
         complete: None,
         guards: None,
         newest: None,
+        staging: None,
+        known: None,
     },
     derived: &[],
     dictionary: dictionary::DICTIONARY,
@@ -50,6 +52,7 @@ pub const CATALOG: Dataset = Dataset {
     published: PUBLISHED,
     forms: &[PublishedForm::Csv],
     notice: None,
+    served: None,
     has_sheets: true,
     inputs: &[],
 };

@@ -47,6 +47,8 @@ pub const METRICS: Dataset = Dataset {
         complete: None,
         guards: None,
         newest: None,
+        staging: None,
+        known: None,
     },
     derived: tables::VIEWS,
     dictionary: dictionary::DICTIONARY,
@@ -60,6 +62,7 @@ pub const METRICS: Dataset = Dataset {
     }],
     forms: &[PublishedForm::Csv],
     notice: None,
+    served: None,
     has_sheets: false,
     inputs: &[TableInput {
         name: INPUT,

@@ -46,6 +46,8 @@ pub const NASS: Dataset = Dataset {
         check: Some(include_str!("../../../sql/nass/2_check.duckdb.sql")),
         export: include_str!("../../../sql/nass/3_export.duckdb.sql"),
         tables: include_str!("../../../sql/nass/4_tables.pg.sql"),
+        staging: None,
+        known: None,
         keys: include_str!("../../../sql/nass/5_keys.pg.sql"),
         complete: None,
         guards: None,
@@ -54,6 +56,7 @@ pub const NASS: Dataset = Dataset {
     derived: &[],
     dictionary: dictionary::DICTIONARY,
     map: Some(&map::MAP),
+    served: None,
     published: &[PublishedTable {
         name: "nass_facts.csv",
         reach: Reach::Public,

@@ -42,7 +42,8 @@ impl Transfer<'_> {
     /// # Errors
     /// [`Cause::Refused`] if somebody else owns one of them: we would not see what is in it.
     pub(super) async fn prepare_images(&self, new: bool) -> Result<(), Cause> {
-        let (dataset, days) = (self.context.dataset(), self.processing.keep_undo);
+        let dataset = self.context.dataset();
+        let days = if dataset.can_be_undone() { self.processing.keep_undo } else { 0 };
         let schema = &self.context.target.database.schema;
         let wanted = days > 0 && !new;
         let kept = if wanted { self.image_tables().await? } else { None };

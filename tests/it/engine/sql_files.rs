@@ -143,6 +143,12 @@ const VARIABLES: &[(&str, &str)] = &[
     ("end_page", "1"),
     ("comment", "a view"),
     ("version_id", "00000000-0000-7000-8000-000000000000"),
+    ("before_datapoint_places", "before_datapoint_places"),
+    ("places", "datapoint_places"),
+    ("place_days", "datapoint_place_days"),
+    ("zone_days", "datapoint_zone_days"),
+    ("days", "datapoint_days"),
+    ("atoms", "datapoint_atoms"),
 ];
 
 /// What metrics need of the histories.
@@ -224,6 +230,8 @@ async fn each_file_and_part_runs_as_its_header_says() {
     }
     session.0 += HISTORIES;
     run(&mut session, "metrics/inputs.pg.sql", "");
+    run(&mut session, "datapoints/4_tables.pg.sql", "");
+    run(&mut session, "datapoints/5_keys.pg.sql", "");
     for derived in ["10_summary", "11_lots", "12_tracts"] {
         run(&mut session, &format!("oca/{derived}.pg.sql"), "");
         run(&mut session, &format!("oca/{derived}_keys.pg.sql"), "");
@@ -235,7 +243,9 @@ async fn each_file_and_part_runs_as_its_header_says() {
     session.set("schema", "by_hand_staging");
     run(&mut session, "oca/4_tables.pg.sql", "");
     run(&mut session, "oca/10_summary.pg.sql", "");
+    run(&mut session, "datapoints/4_staging.pg.sql", "");
     session.set("schema", "by_hand");
+    run(&mut session, "load/load:records", "datapoints_records");
     run(&mut session, "load/load:records", "oca_records");
     for table in OCA.tables {
         run(&mut session, "load/load:unlogged", table.name);
@@ -263,6 +273,15 @@ async fn each_file_and_part_runs_as_its_header_says() {
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.slice_rows;\n";
     session.0 += "insert into by_hand_etl.undo_batches (run_id, batch, dataset, target_schema)\n\
         values (:'run_id', 1, :'dataset', :'schema');\n";
+    session.0 += "savepoint datapoints;\n";
+    session.set("image", "before_datapoint_places");
+    run(&mut session, "undo/images:make", "datapoint_places");
+    run(&mut session, "datapoints/6_promote.pg.sql", "");
+    run(&mut session, "promote/derive:completed", "");
+    for name in ["7_zones", "6_kept", "6_sealed", "9_purge", "9_verify"] {
+        run(&mut session, &format!("datapoints/{name}.pg.sql"), "");
+    }
+    session.0 += "rollback to savepoint datapoints;\n";
     run(&mut session, "oca/6_promote.pg.sql", "");
     run(&mut session, "promote/merge:begin", parent.name);
     run(&mut session, "undo/images:records", "");
@@ -434,6 +453,9 @@ const IN_DUCKDB: &[&str] = &[
     "catalog/1_stage.duckdb.sql",
     "catalog/2_check.duckdb.sql",
     "metrics/1_stage.duckdb.sql",
+    "datapoints/1_stage.duckdb.sql",
+    "staged/staged:known",
+    "datapoints/2_check.duckdb.sql",
     "staged/staged:counts",
     "staged/staged:failures",
     "oca/geocode/1_words.duckdb.sql",
@@ -474,6 +496,7 @@ const IN_DUCKDB: &[&str] = &[
     "nass/3_export.duckdb.sql",
     "catalog/3_export.duckdb.sql",
     "metrics/3_export.duckdb.sql",
+    "datapoints/3_export.duckdb.sql",
     "publish/parquet:array_elements",
     "publish/parquet:parquet",
     "publish/parquet:count",
@@ -513,7 +536,10 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
     }
     given.extend(reference.tables.iter().map(|table| (table.name, path(table.name))));
     given.extend([("before", path("ranges")), ("streets_before", path("streets")), ("csv", path("csv.csv"))]);
+    fs::write(path("known"), "postcode,lat,lon,zone\n").unwrap();
+    given.push(("file", path("known")));
     let mut variables = vec![
+        ("known", "known_datapoint_places"),
         ("dir", dir.to_str().unwrap()),
         ("records", "oca_records"),
         ("limit", "10"),

@@ -46,6 +46,8 @@ pub const RATES: Dataset = Dataset {
         check: None,
         export: include_str!("3_export.duckdb.sql"),
         tables: include_str!("4_tables.pg.sql"),
+        staging: None,
+        known: None,
         keys: include_str!("5_keys.pg.sql"),
         complete: None,
         guards: None,
@@ -54,6 +56,7 @@ pub const RATES: Dataset = Dataset {
     derived: &[],
     dictionary: &[],
     map: None,
+    served: None,
     published: &[PublishedTable {
         name: "rates.csv",
         reach: Reach::Public,
