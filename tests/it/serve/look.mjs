@@ -55,7 +55,7 @@ for (const [width, height] of [[390, 844], [1280, 900]]) {
     await page.keyboard.press('Tab');
     const focused = await page.evaluate(() => document.activeElement.id);
     await page.keyboard.type(postcode.toLowerCase().slice(0, 3));
-    await page.waitForFunction(() => document.querySelectorAll('#postcodes option').length > 0);
+    await page.waitForFunction((typed) => document.querySelector('#postcodes option')?.value.startsWith(typed), postcode.slice(0, 3));
     const offered = await page.locator('#postcodes option').first().getAttribute('value');
     await page.keyboard.type(postcode.toLowerCase().slice(3));
     await page.keyboard.press('Enter');
