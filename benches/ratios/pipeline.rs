@@ -79,6 +79,11 @@ impl Bench {
         Self { url: server.url(), folder: folder.to_owned() }
     }
 
+    /// Where the database is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Loads into a schema without tables.
     pub fn first_load(&self, input: &Inputs, schema: &str) -> Figures {
         self.psql(&["-c", &format!("create schema {schema}")]);
