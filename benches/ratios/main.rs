@@ -91,6 +91,8 @@ async fn on_cluster(settings: &[(&str, &str)], measure: impl FnOnce(&Bench) -> R
         // A checkpoint in the middle of one measurement and not of the next says nothing about either.
         .setting("checkpoint_timeout", "30min");
     let cluster = settings.iter().fold(cluster, |cluster, (name, value)| cluster.setting(name, value));
+    // Java knows no other way.
+    let cluster = cluster.tcp(!settings.is_empty());
     let server = cluster.start().await.expect("the private PostgreSQL starts");
     let report = measure(&Bench::new(&server, folder.path()));
     server.stop().await.expect("the private PostgreSQL stops");

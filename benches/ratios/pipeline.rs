@@ -76,7 +76,8 @@ impl Figures {
 
 impl Bench {
     pub fn new(server: &Embedded, folder: &Path) -> Self {
-        Self { url: server.url(), folder: folder.to_owned() }
+        let url = server.tcp_url("merganser").unwrap_or_else(|| server.url());
+        Self { url, folder: folder.to_owned() }
     }
 
     /// Where the database is.

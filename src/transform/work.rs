@@ -358,7 +358,7 @@ impl<'w> Worker<'w> {
         match finished {
             Some(Finished::Done) => tracing::debug!(range, files, "range {range} is in the buckets"),
             Some(Finished::Lost) => {
-                tracing::warn!(range, "range {range}: somebody else has the claim by now")
+                tracing::warn!(range, "range {range}: somebody else has the claim by now");
             }
             None => {}
         }

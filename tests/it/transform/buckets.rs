@@ -23,6 +23,7 @@ struct Scattered {
 impl Scattered {
     async fn new(hint: &str) -> Self {
         let mut world = World::new(hint, ROWS).await;
+        world.run("alter table companies_raw set (autovacuum_enabled = false)").await;
         world.run("vacuum analyze companies_raw").await;
         // What a session has read is counted at its end, if not before.
         world.client = world.database.client().await;
