@@ -185,8 +185,9 @@ fn settled(count: impl Fn() -> f64) -> f64 {
 
 /// What claims cost of the workers' time, with as many partitions as there are ZIP codes, and a snapshot that is held open.
 fn claims(jobs: &JobBench, report: &mut Report, rows: u64) {
-    eprintln!("{PARTITIONS} partitions, an old snapshot");
-    let each = (rows / PARTITIONS).max(1);
+    let partitions = PARTITIONS.min(rows / 25);
+    eprintln!("{partitions} partitions, an old snapshot");
+    let each = rows / partitions;
     jobs.bench.psql(&[
         "-c",
         &format!(
@@ -224,7 +225,7 @@ fn claims(jobs: &JobBench, report: &mut Report, rows: u64) {
         };
         report.share(
             &format!(
-                "{number}. {PARTITIONS} partitions, {words}, a snapshot held open: claims / the workers' time"
+                "{number}. {partitions} partitions, {words}, a snapshot held open: claims / the workers' time"
             ),
             0.02,
             (claiming, claiming + working),
