@@ -27,7 +27,7 @@ def main():
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.memory", "4g")
-        .config("spark.jars.packages", "org.postgresql:postgresql:42.7.7")
+        .config("spark.jars", os.environ.get("JDBC_JAR", "/usr/share/java/postgresql.jar"))
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", str(WORKERS * 8))
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
