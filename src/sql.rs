@@ -51,6 +51,8 @@ mod file {
     pub const TRANSFORM_TESTING: &str = include_str!("../sql/transform/test.pg.sql");
     pub const SERVE: &str = include_str!("../sql/serve/serve.pg.sql");
     pub const DEMO_TRANSFORM: &str = include_str!("../sql/demo/transform.pg.sql");
+    pub const TRANSFORM_BUCKETS: &str = include_str!("../sql/transform/buckets.pg.sql");
+    pub const TRANSFORM_BUCKETING: &str = include_str!("../sql/transform/bucketing.duckdb.sql");
     pub const TRANSFORM_CLEANING: &str = include_str!("../sql/transform/clean.duckdb.sql");
 }
 
@@ -66,6 +68,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0007_undo", include_str!("../sql/ledger/migrations/0007_undo.pg.sql")),
     ("0008_transform", include_str!("../sql/ledger/migrations/0008_transform.pg.sql")),
     ("0009_suggestions", include_str!("../sql/ledger/migrations/0009_suggestions.pg.sql")),
+    ("0010_buckets", include_str!("../sql/ledger/migrations/0010_buckets.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -411,6 +414,23 @@ pub const TRANSFORM_LAG: &str = part(file::TRANSFORM_SWAPPING, "lag");
 pub const TRANSFORM_TRUTH_TABLE: &str = part(file::TRANSFORM_TESTING, "truth_table");
 pub const TRANSFORM_TRUTH_COPY: &str = part(file::TRANSFORM_TESTING, "truth_copy");
 pub const TRANSFORM_CELLS: &str = part(file::TRANSFORM_TESTING, "cells");
+pub const BUCKETS_RANGE: &str = part(file::TRANSFORM_BUCKETS, "range");
+pub const BUCKETS_CLAIM_NEAR: &str = part(file::TRANSFORM_BUCKETS, "claim_near");
+pub const BUCKETS_ADD_FILES: &str = part(file::TRANSFORM_BUCKETS, "add_files");
+pub const BUCKETS_SKIPPED: &str = part(file::TRANSFORM_BUCKETS, "skipped");
+pub const BUCKETS_FILES: &str = part(file::TRANSFORM_BUCKETS, "files");
+pub const BUCKETS_GAPS: &str = part(file::TRANSFORM_BUCKETS, "gaps");
+pub const BUCKETS_FILLED: &str = part(file::TRANSFORM_BUCKETS, "filled");
+pub const BUCKETS_PLACE: &str = part(file::TRANSFORM_BUCKETS, "place");
+pub const BUCKETS_LEFT: &str = part(file::TRANSFORM_BUCKETS, "left");
+pub const BUCKETS_REMOVED: &str = part(file::TRANSFORM_BUCKETS, "removed");
+pub const BUCKETS_RANGE_TABLE: &str = part(file::TRANSFORM_BUCKETING, "range");
+pub const BUCKETS_SORTED: &str = part(file::TRANSFORM_BUCKETING, "sorted");
+pub const BUCKETS_COUNTS: &str = part(file::TRANSFORM_BUCKETING, "counts");
+pub const BUCKETS_FILE: &str = part(file::TRANSFORM_BUCKETING, "file");
+pub const BUCKETS_WHOLE: &str = part(file::TRANSFORM_BUCKETING, "whole");
+pub const BUCKETS_COUNTED: &str = part(file::TRANSFORM_BUCKETING, "counted");
+pub const BUCKETS_PARTITIONS: &str = part(file::TRANSFORM_BUCKETING, "partitions");
 pub const TRANSFORM_RAW: &str = part(file::TRANSFORM_CLEANING, "raw");
 pub const TRANSFORM_CLEANED: &str = part(file::TRANSFORM_CLEANING, "cleaned");
 pub const TRANSFORM_CLEAN: &str = part(file::TRANSFORM_CLEANING, "clean");

@@ -18,8 +18,8 @@ use crate::datasets;
 use crate::datasets::metrics::export::GraphForm;
 use crate::datasets::samples::{DemoSizes, SampleOf};
 pub use transform::{
-    JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs, WorkArgs,
-    WorkerArgs, WorkersArgs,
+    BucketArgs, JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs,
+    WorkArgs, WorkerArgs, WorkersArgs,
 };
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.

@@ -32,7 +32,7 @@ pub use run::RunConfig;
 pub use serve::ServeConfig;
 pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig};
 pub use target::TargetConfig;
-pub use transform::{TransformConfig, WorkerConfig, workers};
+pub use transform::{BucketConfig, TransformConfig, WorkerConfig, workers};
 pub use undo::UndoConfig;
 
 /// A variable of the environment, for what is not an option. That it is text was seen when the command line was read.

@@ -125,6 +125,9 @@ fn start(config: &TransformConfig, number: usize) -> Result<Child, Cause> {
     if let Some(limit) = worker.throttle {
         command.args(["--throttle", &limit.as_secs().to_string()]);
     }
+    if let Some(store) = &config.buckets.store {
+        command.args(["--store", &store.to_string()]);
+    }
     if config.in_place {
         command.arg("--in-place");
     }

@@ -304,9 +304,15 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "demo/transform:look_at_raw", "");
     session.0 += "create table by_hand.companies_clean (zip_code text, name text, is_largest boolean);\n";
     // A job whose raw and clean table is the same here.
-    for part in
-        ["look:partitions", "look:pages", "read:by_key", "read:by_pages", "finish:remove", "finish:write"]
-    {
+    for part in [
+        "look:partitions",
+        "look:pages",
+        "read:by_key",
+        "read:by_pages",
+        "buckets:range",
+        "finish:remove",
+        "finish:write",
+    ] {
         run(&mut session, &format!("transform/{part}"), parent.name);
     }
     for part in [
@@ -500,6 +506,13 @@ const IN_DUCKDB: &[&str] = &[
     "publish/parquet:array_elements",
     "publish/parquet:parquet",
     "publish/parquet:count",
+    "transform/bucketing:range",
+    "transform/bucketing:sorted",
+    "transform/bucketing:counts",
+    "transform/bucketing:file",
+    "transform/bucketing:whole",
+    "transform/bucketing:counted",
+    "transform/bucketing:partitions",
     "transform/clean:raw",
     "transform/clean:cleaned",
     "transform/clean:clean",
@@ -588,6 +601,21 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
             } else {
                 staging.execute(name, text, &variables).unwrap();
             }
+        } else if name.starts_with("transform/bucketing:") {
+            let files = format!("['{}']", path("bucket.parquet"));
+            let parquet = path(if name.ends_with(":file") { "bucket.parquet" } else { "whole.parquet" });
+            let variables = [
+                ("raw_columns", "zip_code varchar"),
+                ("bucket_no", "0"),
+                ("files", files.as_str()),
+                ("parquet", &parquet),
+                ("hashes", "1, 2"),
+                ("least_hash", "1"),
+                ("greatest_hash", "2"),
+                ("first_page", "0"),
+                ("end_page", "1"),
+            ];
+            staging.execute(name, text, &variables).unwrap();
         } else if name == "staged/enrichment:open" {
             assert_eq!(staging.query(name, text, |row| row.get::<_, i64>(0)).unwrap(), [0]);
         } else if name == "reference/export.duckdb.sql" {
