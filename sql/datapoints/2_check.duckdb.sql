@@ -15,7 +15,8 @@ select
         when exists (select 1 from datapoint_places_now) then 'no place has this postcode'
         else 'no place is known at all: put places.csv beside the files'
     end as reason,
-    null as fragment
+    null as fragment,
+    null as suggestion
 from datapoints as points
 where points.postcode not in (select postcode from datapoint_places_now)
 order by points.record_no;
@@ -35,7 +36,8 @@ select
     told.record_id as value,
     'the day ' || told.record_id || ' is also in ' || string_agg(other.name, ', ' order by other.name)
         || ', which is as new' as reason,
-    null as fragment
+    null as fragment,
+    null as suggestion
 from told join told as other on other.record_id = told.record_id and other.file_no <> told.file_no
 group by told.record_no, told.record_id
 order by told.record_no;
@@ -55,7 +57,8 @@ select
     'date' as field,
     records.record_id as value,
     'all lines of the day ' || records.record_id || ' failed' as reason,
-    null as fragment
+    null as fragment,
+    null as suggestion
 from records
     left join left_over
         on left_over.file_no = records.record_no >> 32 and left_over.date = cast(records.record_id as date)
