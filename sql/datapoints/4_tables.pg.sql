@@ -49,6 +49,5 @@ create table if not exists :"schema".datapoint_atoms (
     first date,
     last date,
     sbi text,
-    hits bigint,
-    delta bigint
+    hits bigint
 );

@@ -2,7 +2,7 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
 -- Inputs:  :"staging".datapoints_records, one row for each good record; :"staging".datapoint_places, empty unless a new file told
 --          of them; :"schema".datapoint_days, datapoint_places, datapoints and datapoint_place_days; :'schema', the same as a text;
---          :"ledger".record_origins, parts and runs; :'overwrite_newer', true only when the operator asks for it; :'run_id';
+--          :"ledger".record_origins, parts, runs and failed_records; :'overwrite_newer', true only when the operator asks for it; :'run_id';
 --          :"images".:"before_datapoint_places" and :undo_no, for places as they were.
 -- Outputs: pg_temp.plan, one row a day: record_id (a date), action (load or superseded), part_id, ordinal and order_key of the
 --          winning record, is_newly_sealed, has_data, is_known and is_changed (never: no day is deleted for ever, and nothing is
@@ -100,6 +100,16 @@ begin
     end loop;
 end
 $$;
+
+-- A line that could not be read may be of any of them: then those that the file does not name stay as they are.
+insert into :"staging".datapoint_places (postcode, lat, lon, zone)
+select postcode, lat, lon, zone
+from :"schema".datapoint_places as places
+where exists (select from :"staging".datapoint_places)
+    and exists (
+        select from :"ledger".failed_records where run_id = :'run_id' and table_name = 'datapoint_places'
+    )
+    and not exists (select from :"staging".datapoint_places as staged where staged.postcode = places.postcode);
 
 create temp table moved on commit drop as
 select coalesce(new.postcode, old.postcode) as postcode, new.zone

@@ -29,7 +29,8 @@ where exists (select from pg_temp.moved);
 analyze pg_temp.atom_months;
 
 -- A piece is as short as it can be: the days of a week if each of them that has hits has enough, else the week, else the month.
--- Weeks end with their month, so a month is the most that a new day can change.
+-- Weeks end with their month, so a month is the most that a new day can change. What the hits are compared with is of other days,
+-- which have pieces of their own: where both are told, their difference is a smaller one. So it is told of none.
 with gone as (
     delete from :"schema".datapoint_atoms as atom
     using pg_temp.atom_months
@@ -42,7 +43,6 @@ cell as (
         rollup.sbi,
         rollup.date,
         rollup.hits,
-        rollup.delta,
         atom_months.month,
         greatest(date_trunc('week', rollup.date)::date, atom_months.month) as week
     from pg_temp.atom_months
@@ -51,21 +51,17 @@ cell as (
     where rollup.hits > 0
 ),
 week as (
-    select
-        zone, sbi, month, week, sum(hits) as hits, min(hits) as least,
-        case when count(*) = count(delta) then sum(delta) end as delta
+    select zone, sbi, month, week, sum(hits) as hits, min(hits) as least
     from cell
     group by zone, sbi, month, week
 ),
 month as (
-    select
-        zone, sbi, month, sum(hits) as hits, min(hits) as least_week,
-        case when count(*) = count(delta) then sum(delta) end as delta
+    select zone, sbi, month, sum(hits) as hits, min(hits) as least_week
     from week
     group by zone, sbi, month
 ),
 piece as (
-    select cell.zone, cell.date as first, cell.date as last, cell.sbi, cell.hits::numeric as hits, cell.delta::numeric as delta
+    select cell.zone, cell.date as first, cell.date as last, cell.sbi, cell.hits::numeric as hits
     from cell
         join week using (zone, sbi, month, week)
         join month using (zone, sbi, month)
@@ -78,21 +74,19 @@ piece as (
             (date_trunc('week', week.week) + interval '6 days')::date,
             (week.month + interval '1 month - 1 day')::date
         ),
-        week.sbi, week.hits, week.delta
+        week.sbi,
+        week.hits
     from week join month using (zone, sbi, month)
     where month.least_week >= 10 and week.least < 10
     union all
     select
-        zone, month, (month + interval '1 month - 1 day')::date, sbi,
-        case when hits >= 10 then hits end,
-        case when hits >= 10 then delta end
+        zone, month, (month + interval '1 month - 1 day')::date, sbi, case when hits >= 10 then hits end
     from month
     where least_week < 10
 ),
 made as (
-    insert into :"schema".datapoint_atoms (zone, first, last, sbi, hits, delta)
-    -- What they are compared with is told of people, too.
-    select zone, first, last, sbi, hits, case when delta = 0 or delta >= 10 then delta end
+    insert into :"schema".datapoint_atoms (zone, first, last, sbi, hits)
+    select zone, first, last, sbi, hits
     from piece
     order by zone, first, sbi
     returning 1

@@ -5,14 +5,14 @@
 create or replace view :"into".graph_paths as
 select from_kind, from_key, to_kind, to_key, 1 as steps, array[from_kind || ':' || from_key, to_kind || ':' || to_key] as path
 from :"schema".graph_edges
-union all
+union
 select
     one.from_kind, one.from_key, two.to_kind, two.to_key, 2,
     array[one.from_kind || ':' || one.from_key, one.to_kind || ':' || one.to_key, two.to_kind || ':' || two.to_key]
 from :"schema".graph_edges as one
     join :"schema".graph_edges as two on two.from_kind = one.to_kind and two.from_key = one.to_key
 where (two.to_kind, two.to_key) <> (one.from_kind, one.from_key)
-union all
+union
 select
     one.from_kind, one.from_key, three.to_kind, three.to_key, 3,
     array[

@@ -22,7 +22,7 @@ copy (
         select
             project as key,
             name,
-            lower(regexp_replace(repository, '^[a-z]+://[^/]+/|\.git$|/$', '', 'gi')) as full_name
+            lower(regexp_replace(repository, '^[a-z]+://[^/]+/|(\.git)?/*$', '', 'gi')) as full_name
         from :"schema".catalog_projects
     ),
     project_repository as (
@@ -111,7 +111,7 @@ copy (
     added_up as materialized (
         select repository_id, month, person, count(*) as commits, sum(merges) as merges
         from work
-        where sha not in (select sha from shared)
+        where not exists (select from shared where shared.sha = work.sha)
         group by repository_id, month, person
     ),
     -- A commit that is in several, of a fork for one, counts once in each group.

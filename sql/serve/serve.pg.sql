@@ -35,8 +35,8 @@ where namespace.nspname = $2::text and class.relname = any ($1::text[]);
 -- part: run  (statement)
 -- Purpose: the run that production is of.
 -- Inputs:  $1 dataset, $2 schema; :"ledger".
--- Outputs: its id, or no row.
-select runs.run_id::text as run_id
+-- Outputs: its id, and what its newest commit is known by: a run commits batch by batch; or no row.
+select runs.run_id::text as run_id, concat_ws(' ', runs.run_id, extract(epoch from steps.finished_at)) as version
 from :"ledger".steps join :"ledger".runs on runs.run_id = steps.run_id
 where runs.dataset = $1
     and runs.target_schema = $2
@@ -121,13 +121,12 @@ limit $6::bigint;
 -- part: atoms  (statement)
 -- Purpose: the pieces of some zones that have a day in a range.
 -- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null: all, $5 the hits that a piece must have; :"schema".:"atoms".
--- Outputs: zone, first, last, sbi, hits (null: fewer), delta (null: not known, or fewer and not none).
+-- Outputs: zone, first, last, sbi, hits (null: fewer).
 select
     zone,
     first,
     last,
     sbi,
-    case when hits >= $5::bigint then hits end as hits,
-    case when hits >= $5::bigint and (delta = 0 or delta >= $5::bigint) then delta end as delta
+    case when hits >= $5::bigint then hits end as hits
 from :"schema".:"atoms"
 where zone = any ($1::text[]) and last >= $2::date and first <= $3::date and ($4::text is null or sbi = $4::text);

@@ -1,6 +1,6 @@
 //! `merganser graph export`: the graph of the database, for other programs. It reads, in one snapshot.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 use std::pin::pin;
 
@@ -46,9 +46,12 @@ async fn export(args: &GraphExportArgs, config: &DatabaseConfig, url: &PgUrl) ->
     match &args.out {
         None => {
             let mut out = BufWriter::new(std::io::stdout().lock());
-            write(args, config, (&transaction, &watch), &mut out).await?;
-            // A reader that has gone has seen enough.
-            let _ = out.flush();
+            let written = write(args, config, (&transaction, &watch), &mut out).await;
+            match written.and_then(|_| out.flush().map_err(Cause::io("write the graph"))) {
+                // A reader that has gone has seen enough.
+                Err(Cause::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {}
+                other => other?,
+            }
         }
         Some(path) => {
             let (nodes, edges) = write_file(args, config, (&transaction, &watch), path).await?;

@@ -8,6 +8,6 @@ pub struct TableInput {
     pub name: &'static str,
     /// PostgreSQL: copies the rows out, in an order that they alone decide.
     pub query: &'static str,
-    /// The tables without which there is nothing to copy, each with the dataset that fills it.
+    /// The tables without which there is nothing to copy, each with the words on what makes it.
     pub needs: &'static [(&'static str, &'static str)],
 }

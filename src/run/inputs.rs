@@ -56,7 +56,7 @@ async fn admit(
 ) -> Result<(), Cause> {
     let operation = "look for the tables that it is made of";
     let schema = &context.target.database.schema;
-    for (table, filled_by) in input.needs {
+    for (table, hint) in input.needs {
         let values: [&(dyn ToSql + Sync); 2] = [schema, table];
         let exists = transaction.query_one(sql::LEDGER_EXISTS, &values);
         let exists = watch.answer(operation, exists).await?.try_get::<_, bool>(0);
@@ -66,7 +66,7 @@ async fn admit(
                     "{} is made of tables of the database, and there is no {schema}.{table}",
                     context.dataset().name
                 ),
-                hint: Some(format!("merganser run {filled_by} makes it")),
+                hint: Some((*hint).to_owned()),
             });
         }
     }

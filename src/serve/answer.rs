@@ -1,8 +1,10 @@
 //! The answer to a question, from one snapshot of the database.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
 use jiff::civil::Date;
 use serde::Serialize;
 use tokio_postgres::types::ToSql;
@@ -22,6 +24,9 @@ const DAYS_OFFERED: i64 = 30;
 #[derive(Debug, Serialize)]
 pub struct PlaceAnswer {
     pub run_id: String,
+    /// What the commit is known by.
+    #[serde(skip)]
+    pub version: String,
     pub dataset: &'static str,
     pub postcode: String,
     pub lat: f64,
@@ -88,7 +93,7 @@ pub enum Answered {
     NothingLoaded,
 }
 
-/// The places of a dataset when a run had committed.
+/// The places of a dataset at a commit.
 pub type KnownPlaces = Arc<(String, Places)>;
 
 /// A total against what it is compared with, as an unrounded fraction.
@@ -114,10 +119,10 @@ pub async fn answer(
     let Some(row) = transaction.query_opt(&run, &values).await? else {
         return Ok(Answered::NothingLoaded);
     };
-    let run_id: String = row.try_get(0)?;
+    let (run_id, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     let current = match known {
-        Some(known) if known.0 == run_id => known.clone(),
-        _ => known.insert(Arc::new((run_id.clone(), read_places(&transaction, &places).await?))).clone(),
+        Some(known) if known.0 == version => known.clone(),
+        _ => known.insert(Arc::new((version.clone(), read_places(&transaction, &places).await?))).clone(),
     };
     let Some(centre) = current.1.find(&question.postcode) else { return Ok(Answered::NoSuchPlace) };
     let answer = match texts.min_count {
@@ -125,7 +130,8 @@ pub async fn answer(
         least => protected(&transaction, &atoms, &current.1, centre, (question, least)).await?,
     };
     transaction.commit().await?;
-    Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, dataset: texts.dataset.name, ..answer })))
+    let dataset = texts.dataset.name;
+    Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, ..answer })))
 }
 
 /// Exact sums, by place.
@@ -143,7 +149,7 @@ async fn exact(
     // Sent one behind the other, answered by one snapshot.
     let (sums, points) =
         tokio::try_join!(transaction.query(sums, &asked[..5]), transaction.query(points, &asked))?;
-    let mut totals = Totals::new(question);
+    let mut totals = Totals::new(question, Some(0));
     for row in &sums {
         let (date, sbi): (Date, String) = (row.try_get(0)?, row.try_get(1)?);
         totals.add(Some(date), sbi, (row.try_get(2)?, row.try_get(3)?));
@@ -172,18 +178,20 @@ async fn protected(
     let names: Vec<_> = zones.iter().map(|zone| zone.name.as_str()).collect();
     let (first, last) = (question.dates.first(), question.dates.last());
     let asked: [&(dyn ToSql + Sync); 5] = [&names, &first, &last, &question.sbi, &least];
-    let rows = transaction.query(atoms, &asked).await?;
-    let (mut totals, mut suppressed) = (Totals::new(question), Suppressed::default());
+    let mut rows = pin!(transaction.query_raw(atoms, asked).await?);
+    let (mut totals, mut suppressed) = (Totals::new(question, None), Suppressed::default());
     let (mut sums, mut lacking): (BTreeMap<String, Sum>, BTreeSet<String>) = Default::default();
-    for row in &rows {
+    while let Some(row) = rows.try_next().await? {
         let (zone, first, last): (String, Date, Date) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let (sbi, hits): (String, Option<i64>) = (row.try_get(3)?, row.try_get(4)?);
-        let within = question.dates.iter().filter(|date| (first..=last).contains(*date)).count() as i64;
+        // They are in order, and each is there once.
+        let before = |day: Date| question.dates.partition_point(|date| *date < day);
+        let within = (question.dates.partition_point(|date| *date <= last) - before(first)) as i64;
         let days = last.duration_since(first).as_hours() / 24 + 1;
         match hits {
             _ if within == 0 => {}
             Some(hits) if within == days => {
-                let sum = (hits, row.try_get(5)?);
+                let sum = (hits, None);
                 suppressed.undated += usize::from(days > 1);
                 totals.add((days == 1).then_some(first), sbi, sum);
                 add(sums.entry(zone).or_insert((0, Some(0))), sum);
@@ -227,9 +235,9 @@ pub async fn offered(
     let transaction = snapshot(reader).await?;
     let values: [&(dyn ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
     let Some(row) = transaction.query_opt(&run, &values).await? else { return Ok(None) };
-    let run_id: String = row.try_get(0)?;
-    if known.as_ref().is_none_or(|known| known.0 != run_id) {
-        *known = Some(Arc::new((run_id.clone(), read_places(&transaction, &places).await?)));
+    let (run_id, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    if known.as_ref().is_none_or(|known| known.0 != version) {
+        *known = Some(Arc::new((version, read_places(&transaction, &places).await?)));
     }
     let rows = transaction.query(&days, &[&DAYS_OFFERED]).await?;
     transaction.commit().await?;
@@ -274,9 +282,9 @@ struct Totals {
 }
 
 impl Totals {
-    /// Nothing, on every day that is asked for.
-    fn new(question: &PlaceQuestion) -> Self {
-        let days = question.dates.iter().map(|date| (*date, (0, Some(0))));
+    /// Nothing, on every day that is asked for, and this to compare it with.
+    fn new(question: &PlaceQuestion, delta: Option<i64>) -> Self {
+        let days = question.dates.iter().map(|date| (*date, (0, delta)));
         Self { stats: BTreeMap::new(), days: days.collect() }
     }
 
@@ -298,6 +306,7 @@ impl Totals {
         let moment = |(date, (hits, delta)): (Date, Sum)| Moment { date, hits, delta };
         PlaceAnswer {
             run_id: String::new(),
+            version: String::new(),
             dataset: "",
             postcode: centre.postcode.clone(),
             lat: centre.lat,

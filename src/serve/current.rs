@@ -18,16 +18,17 @@ const LISTEN_ASK_EVERY: Duration = Duration::from_secs(15);
 /// What is known of a dataset's production, and since when.
 #[derive(Clone, Debug, Default)]
 pub struct Current {
-    pub run_id: Option<String>,
+    /// The commit, as the ledger knows it.
+    pub version: Option<String>,
     /// Until then it may be believed; `None`: the database cannot be asked.
     pub known_until: Option<Instant>,
 }
 
 impl Current {
-    /// The run, if that is known for sure enough to answer by.
+    /// The commit, if that is known for sure enough to answer by.
     pub fn sure(&self) -> Option<&str> {
         self.known_until.filter(|until| *until > Instant::now())?;
-        self.run_id.as_deref()
+        self.version.as_deref()
     }
 
     /// Was the database there when it was last asked?
@@ -74,8 +75,8 @@ async fn attend(
     while !told.is_closed() {
         let mut found = Vec::new();
         for text in texts {
-            let run_id = newest_run(&reader, text).await?;
-            found.push(Current { run_id, known_until: Some(Instant::now() + every + 2 * ASK_EVERY) });
+            let version = newest_commit(&reader, text).await?;
+            found.push(Current { version, known_until: Some(Instant::now() + every + 2 * ASK_EVERY) });
         }
         if std::mem::take(is_lost) {
             tracing::info!("the database is there again");
@@ -97,8 +98,8 @@ async fn closed(reader: &PoolReader) {
     }
 }
 
-async fn newest_run(reader: &PoolReader, texts: &ServedTexts) -> Result<Option<String>, PgError> {
-    let operation = "ask which run production is of";
+async fn newest_commit(reader: &PoolReader, texts: &ServedTexts) -> Result<Option<String>, PgError> {
+    let operation = "ask which commit production is of";
     let failed = |error| classify(error, operation);
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
     let row = match reader.connection.query_opt(&texts.run, &values).await {
@@ -107,7 +108,7 @@ async fn newest_run(reader: &PoolReader, texts: &ServedTexts) -> Result<Option<S
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    row.map(|row| row.try_get(0)).transpose().map_err(failed)
+    row.map(|row| row.try_get(1)).transpose().map_err(failed)
 }
 
 /// Is there no such table, or schema?

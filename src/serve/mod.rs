@@ -175,7 +175,7 @@ fn find(shared: &ServeState, name: Option<&str>) -> Result<usize, AskFault> {
         Some(name) => shared.texts.iter().position(|texts| texts.dataset.name == name),
         None => {
             let current = shared.current.borrow();
-            Some(current.iter().position(|current| current.run_id.is_some()).unwrap_or(0))
+            Some(current.iter().position(|current| current.version.is_some()).unwrap_or(0))
         }
     };
     found
@@ -189,13 +189,13 @@ async fn ask(shared: &Arc<ServeState>, question: PlaceQuestion, headers: &Header
         Err(fault) => return refused(StatusCode::BAD_REQUEST, &fault),
     };
     let texts = &shared.texts[at];
-    let known = shared.current.borrow()[at].sure().map(|run_id| tag(run_id, texts, &question));
+    let known = shared.current.borrow()[at].sure().map(|version| tag(version, texts, &question));
     if let Some(tag) = known.filter(|tag| is_known_to(headers, tag)) {
         return reply::unchanged(&tag);
     }
     match perform(shared, at, ServeJob::Ask(question.clone())).await {
         Ok(Done::Asked(Answered::PlaceAnswer(answer))) => {
-            let tag = tag(&answer.run_id, texts, &question);
+            let tag = tag(&answer.version, texts, &question);
             match is_known_to(headers, &tag) {
                 true => reply::unchanged(&tag),
                 false => reply::tagged(&tag, &*answer),
@@ -348,9 +348,9 @@ fn failed(error: &tokio_postgres::Error) -> Response {
 }
 
 /// What an answer is known by: the run, what may be told, the question and the program.
-fn tag(run_id: &str, texts: &ServedTexts, question: &PlaceQuestion) -> String {
+fn tag(version: &str, texts: &ServedTexts, question: &PlaceQuestion) -> String {
     let (dataset, least) = (texts.dataset.name, texts.min_count);
-    hashed(&format!("{run_id} {dataset} {least} {} {PROGRAM}", question.canonical()))
+    hashed(&format!("{version} {dataset} {least} {} {PROGRAM}", question.canonical()))
 }
 
 /// A tag made of a text.
@@ -365,6 +365,6 @@ fn is_known_to(headers: &HeaderMap, tag: &str) -> bool {
     let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     given.flat_map(|value| value.split(',')).any(|known| {
         let known = known.trim();
-        known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag
+        known.strip_prefix("W/").unwrap_or(known) == tag
     })
 }

@@ -51,7 +51,9 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
                     writer.add(place, &identity(sheet, &cells), &cells, &days, sink)?;
                     continue;
                 }
-                Err(faults) => (Some(identity(sheet, &cells)), faults),
+                Err(faults) => {
+                    (Some(identity(sheet, &cells)).filter(|id| id.len() <= IDENTITY_BYTES), faults)
+                }
             },
             Err(fault) => (None, vec![fault]),
         };
@@ -65,6 +67,9 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     writer.flush(sink)?;
     Ok(parsed)
 }
+
+/// Bytes of an identity at most: the ledger has an index of them, and nothing refers to a longer one.
+const IDENTITY_BYTES: usize = 2_500;
 
 /// What is wrong with a row, in a column or as a whole.
 struct RowFault {

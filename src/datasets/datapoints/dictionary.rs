@@ -59,10 +59,6 @@ pub(super) const DICTIONARY: &[Described] = &[
             ("last", "The last day of the piece"),
             SBI,
             ("hits", "The sum of the hits, ten or more; null where a whole month has fewer"),
-            (
-                "delta",
-                "What they are compared with; null where that is not known, or fewer than ten and not none",
-            ),
         ],
     },
 ];

@@ -23,6 +23,8 @@ pub(super) struct PointLines {
     /// The line that is read, from 1; the header is line 1.
     line: u64,
     record: ByteRecord,
+    /// Bytes of the unpacked file at most.
+    most_bytes: u64,
 }
 
 /// What is known of the bytes that were read.
@@ -59,7 +61,7 @@ impl PointLines {
         let inner =
             unpack::open(input.path).map_err(|source| ParseError::Io { file: file.clone(), source })?;
         let ends = Rc::new(Cell::new(Ends::default()));
-        let inner: Box<dyn Read> = Box::new(inner.take(input.limits.unpacked_bytes));
+        let inner: Box<dyn Read> = Box::new(inner.take(input.limits.unpacked_bytes.saturating_add(1)));
         let reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -67,7 +69,8 @@ impl PointLines {
             .from_reader(Watched { inner, ends: ends.clone() });
         let record = ByteRecord::new();
         let (places, names) = (Vec::new(), Vec::new());
-        let mut lines = Self { reader, ends, file, places, names, line: 0, record };
+        let most_bytes = input.limits.unpacked_bytes;
+        let mut lines = Self { reader, ends, file, places, names, line: 0, record, most_bytes };
         if !lines.read()? {
             return Err(lines.unreadable("it is empty: not even a header"));
         }
@@ -113,11 +116,22 @@ impl PointLines {
 
     fn read(&mut self) -> Result<bool, ParseError> {
         self.line += 1;
-        match self.reader.read_byte_record(&mut self.record) {
-            Ok(is_read) => Ok(is_read),
-            Err(error) => Err(self
-                .unreadable(&format!("it is damaged, or breaks off, after line {}: {error}", self.line - 1))),
+        let is_read = self.reader.read_byte_record(&mut self.record).map_err(|error| {
+            self.unreadable(&format!("it is damaged, or breaks off, after line {}: {error}", self.line - 1))
+        })?;
+        // What is cut off here looks like an end of the file.
+        if self.ends.get().bytes > self.most_bytes {
+            let most = self.most_bytes;
+            return Err(
+                self.unreadable(&format!("unpacked it is larger than {most} bytes: split it by days"))
+            );
         }
+        // All lines up to the next mark, or to the end, would be one cell.
+        if is_read && self.record.as_slice().contains(&b'\n') {
+            let line = self.line;
+            return Err(self.unreadable(&format!("a quotation mark in line {line} has no end on that line")));
+        }
+        Ok(is_read)
     }
 
     /// The line that was read, from 1.

@@ -71,7 +71,8 @@ impl DataPoint {
 /// A day as files write it.
 fn day(text: &str) -> Option<Date> {
     let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    text.parse().ok().filter(|_| is_plain)
+    // The year 0 is none to PostgreSQL.
+    text.parse().ok().filter(|day: &Date| is_plain && day.year() > 0)
 }
 
 /// A postcode in capitals and without blanks.

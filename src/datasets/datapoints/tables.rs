@@ -69,6 +69,5 @@ pub const ATOMS: Table = Table {
         Column::new("last", ColumnType::Date, Made),
         SBI,
         HITS,
-        DELTA,
     ],
 };

@@ -21,7 +21,10 @@ impl MetricsOptions {
     /// What is wrong, for the person who typed it.
     pub fn read(&self, today: Date) -> Result<Options, String> {
         let month = match &self.as_of {
-            Some(text) => month(text)?,
+            Some(text) => match month(text)? {
+                month if month <= today => month,
+                _ => return Err(format!("--as-of {text}: this month has not come yet")),
+            },
             None => today.first_of_month().yesterday().map_err(|error| error.to_string())?.first_of_month(),
         };
         Ok(Options::from_iter([(AS_OF.to_owned(), month.to_string().into())]))

@@ -62,13 +62,14 @@ function change(total, delta) {
 
 function show(answer, from, to) {
   const { one, several, compared_with: before } = dataset();
-  const total = answer.timeline.reduce((sum, moment) => sum + moment.hits, 0);
-  const delta = answer.timeline.reduce((sum, moment) => (sum === null || moment.delta === null ? null : sum + moment.delta), 0);
+  // Not of the timeline: where few must not be told of, weeks and months are in no day.
+  const total = answer.stats.reduce((sum, stat) => sum + stat.total, 0);
+  const delta = answer.stats.reduce((sum, stat) => (sum === null || stat.delta === null ? null : sum + stat.delta), 0);
   const compared = change(total, delta);
   const counts = `${number.format(total)} ${total === 1 ? one : several}`;
   at('words').textContent = `${counts} within ${number.format(answer.radius_km)} km of ${answer.postcode}`
     + `${compared ? `, ${compared} ${before}` : ''}, ${from === to ? `on ${day(from)}` : `from ${day(from)} to ${day(to)}`}.`;
-  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius; ${number.format(answer.points_total)} have ${several}.${leftOut(answer.suppressed)}`;
+  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius; ${number.format(answer.points_total)} ${dataset().min_count ? 'zones' : 'of them'} have ${several}.${leftOut(answer.suppressed)}`;
   const branches = [...answer.stats].sort((a, b) => a.sbi.localeCompare(b.sbi, 'en', { numeric: true }));
   at('stats').replaceChildren(...branches.map((stat) => row([stat.sbi, number.format(stat.total), counted(stat.delta),
     stat.percentage === null ? '' : signed.format(stat.percentage)])));
@@ -83,10 +84,11 @@ function show(answer, from, to) {
 }
 
 // So that nobody can be told from the numbers.
-function leftOut({ zones, small, cut }) {
-  if (!small && !cut) return '';
+function leftOut({ zones, small, cut, undated }) {
+  const whole = undated ? ` ${number.format(undated)} numbers are of whole weeks or months: they are in the totals, and in no day.` : '';
+  if (!small && !cut) return whole;
   return ` Of ${number.format(zones)} zones something is left out: ${number.format(small)} numbers are too small to be told,`
-    + ` ${number.format(cut)} are of weeks or months that reach beyond these days.`;
+    + ` ${number.format(cut)} are of weeks or months that reach beyond these days.${whole}`;
 }
 
 function bars(timeline, several) {

@@ -139,4 +139,30 @@ async fn places_that_cannot_be_taken_are_failed_records() {
         reasons(&pipeline).await.iter().map(|said| said.split(' ').nth(2).unwrap().to_owned()).collect();
     assert_eq!(fields, ["lat", "lat", "zone", "postcode", "postcode"]);
     assert_eq!(days(&pipeline).await, "2013-01-02 1");
+    // A line that cannot be read takes no place away that is known.
+    put(&pipeline, "places.csv", "zone,lat,lon,postcode\n1,52,x,1011AA\n2,52,4,1011AE\n");
+    load(&pipeline, &["--max-failures", "100%"]).await;
+    assert_eq!(
+        pipeline.column("select postcode from datapoint_places order by 1").await,
+        ["1011AA", "1011AE"]
+    );
+    put(&pipeline, "places.csv", "zone,lat,lon,postcode\n2,52,4,1011AE\n");
+    load(&pipeline, &["--allow", "drop"]).await;
+    assert_eq!(pipeline.column("select postcode from datapoint_places").await, ["1011AE"]);
+}
+
+#[tokio::test]
+async fn a_mark_without_an_end_takes_no_half_day() {
+    let pipeline = Pipeline::new("points mark").await;
+    put(&pipeline, "places.csv", super::world::PLACES);
+    put_points(
+        &pipeline,
+        "datapoints-1.csv",
+        "2013-01-02,1,1,1011AA,1,1,1\n2013-01-02,2,\"1,1011AA,1,1,1\n2013-01-02,3,1,1011AA,1,1,1\n",
+    );
+    load(&pipeline, &[]).await;
+    assert_eq!(pipeline.one("select count(*) from datapoints").await, "0");
+    let said = "select error from etl.parts where name = 'datapoints-1.csv'";
+    let said = pipeline.one(said).await;
+    assert!(said.contains("a quotation mark in line 3 has no end on that line"), "{said}");
 }
