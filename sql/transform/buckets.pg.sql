@@ -91,8 +91,8 @@ returning version_id;
 -- part: place  (statement)
 -- Purpose: where are the buckets of a version?
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: one row: buckets, bucket_store, keeps_buckets, is_filled.
-select buckets, bucket_store, keeps_buckets, filled_at is not null as is_filled
+-- Outputs: one row: buckets, bucket_store, is_filled.
+select buckets, bucket_store, filled_at is not null as is_filled
 from :"ledger".transform_versions
 where version_id = $1;
 

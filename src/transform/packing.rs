@@ -69,7 +69,7 @@ fn may_split(job: &Job, in_place: bool) -> bool {
 }
 
 /// Splits what is giant, where each row is cleaned by itself; gives how many were split.
-pub async fn split_giants(
+async fn split_giants(
     looking: &JobSession,
     job: &Job,
     raw: &RawTable,

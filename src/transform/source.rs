@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::buckets::{self, BucketError, BucketPlace, BucketRows, FillError, FilledRange, LocalBucket};
 use super::claim::{Claim, WorkerId};
-use super::finish::{Cost, Finished};
+use super::finish::{Cost, FinishError, Finished};
 use super::job::Job;
 use super::look::RawTable;
 use super::read::{self, RawRows, ReadError, Wanted};
@@ -79,9 +79,9 @@ impl RowSource {
         worker.claim(session, behind, self.is_filling).await
     }
 
-    /// Is the claim out of the order of all claims, because its bucket is at hand?
-    pub fn is_near(&self, claim: &Claim) -> bool {
-        self.bucket.as_ref().is_some_and(|bucket| claim.bucket == Some(bucket.bucket))
+    /// Was the last claim out of the order of all claims, because its bucket is at hand?
+    pub fn is_near(&self) -> bool {
+        self.bucket.is_some()
     }
 
     /// The rows of a group of partitions.
@@ -94,24 +94,28 @@ impl RowSource {
         (folder, limits): (&Path, DuckLimits),
     ) -> Result<RawRows, RowSourceError> {
         let keys = claim.keys();
+        let by_key = Wanted { keys: &keys, pages: claim.pages };
         let place = self.place.as_ref().zip(claim.bucket);
         let Some((place, number)) = place.filter(|(_, number)| !self.damaged.contains(number)) else {
-            return Ok(read::read(session, raw, &Wanted { keys: &keys, pages: claim.pages }).await?);
+            return Ok(read::read(session, raw, &by_key).await?);
         };
-        if self.bucket.as_ref().is_none_or(|bucket| bucket.bucket != number) {
-            self.bucket = None;
-            match LocalBucket::fetch(session, worker.version, place, number, (folder, limits)).await {
-                Ok(bucket) => self.bucket = Some(bucket),
-                Err(error @ BucketError::Damaged { .. }) => {
-                    tracing::warn!("{error}: its partitions are read by their key");
-                    self.damaged.insert(number);
-                    return Ok(read::read(session, raw, &Wanted { keys: &keys, pages: claim.pages }).await?);
+        let mut bucket = match self.bucket.take().filter(|bucket| bucket.bucket == number) {
+            Some(bucket) => bucket,
+            None => {
+                match LocalBucket::fetch(session, worker.version, place, number, (folder, limits)).await {
+                    Ok(bucket) => bucket,
+                    Err(error @ BucketError::Damaged { .. }) => {
+                        tracing::warn!("{error}: its partitions are read by their key");
+                        self.damaged.insert(number);
+                        return Ok(read::read(session, raw, &by_key).await?);
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(error) => return Err(error.into()),
             }
-        }
-        let bucket = self.bucket.as_mut().expect("it was fetched");
+        };
+        // One that could not be read is not at hand any more: what is left of it may be nothing.
         let found = bucket.read(raw, claim).await?;
+        self.bucket = Some(bucket);
         Ok(completed(session, raw, claim, &keys, found).await?)
     }
 
@@ -136,7 +140,7 @@ impl RowSource {
         worker: &WorkerId,
         claim: &Claim,
         (range, cost): &(FilledRange, Cost),
-    ) -> Result<Finished, FillError> {
+    ) -> Result<Finished, FinishError> {
         let finished = buckets::commit(session, worker, claim, range, *cost).await?;
         if finished == Finished::Lost {
             buckets::take_back(self.place(), claim, range).await;
@@ -145,7 +149,7 @@ impl RowSource {
     }
 
     /// All ranges are done: partitions may be claimed.
-    pub async fn end_filling(&mut self, session: &JobSession, worker: &WorkerId) -> Result<(), Cause> {
+    pub async fn end_filling(&self, session: &JobSession, worker: &WorkerId) -> Result<(), Cause> {
         buckets::end_filling(session, worker.version, self.place()).await
     }
 

@@ -104,7 +104,9 @@ pub async fn work(
                     && let Err(error) =
                         buckets::remove_left(&open.session, &job.name, &config.buckets.s3, false).await
                 {
-                    tracing::warn!("the buckets are not needed any more, and are not all removed: {error}");
+                    tracing::warn!(
+                        "the buckets are not needed any more, and are not all removed: {error}; the next plan removes them"
+                    );
                 }
                 // It has no claims any more; only the ledger would not say that it has ended.
                 if let Err(error) = open.id.leave(&open.session, true).await {
@@ -229,7 +231,7 @@ impl<'w> Worker<'w> {
             finish::throttle(&self.session, limit).await?;
         }
         if let Some(claim) = self.source.claim(&self.id, &self.session, self.behind).await? {
-            if !self.source.is_near(&claim) {
+            if !self.source.is_near() {
                 self.behind = claim.position;
             }
             match claim.is_range {
@@ -345,24 +347,35 @@ impl<'w> Worker<'w> {
             Err(FillError::Postgres(error)) if is_outage(&error) => return Err(error.into()),
             Err(error) => return self.fail(claim, &error.to_string()).await,
         };
-        let finished = match self.source.commit(&self.session, &self.id, claim, &filled).await {
-            Ok(finished) => Some(finished),
-            Err(FillError::Postgres(error)) if is_outage(&error) => {
-                self.reconnect(error).await?;
-                finish::outcome(&self.session, &self.id, claim).await?
-            }
-            Err(error) => return self.fail(claim, &error.to_string()).await,
-        };
+        let ended = self.source.commit(&self.session, &self.id, claim, &filled).await;
+        let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
         fault::point!("transform.range_finished");
         let (range, files) = (claim.group_no, filled.0.files.len());
         match finished {
-            Some(Finished::Done) => tracing::debug!(range, files, "range {range} is in the buckets"),
-            Some(Finished::Lost) => {
-                tracing::warn!(range, "range {range}: somebody else has the claim by now");
-            }
-            None => {}
+            Finished::Done => tracing::debug!(range, files, "range {range} is in the buckets"),
+            Finished::Lost => tracing::warn!(range, "range {range}: somebody else has the claim by now"),
         }
         Ok(())
+    }
+
+    /// What became of a claim whose transaction has ended; `None`: it was rolled back.
+    async fn settled(
+        &mut self,
+        claim: &Claim,
+        ended: Result<Finished, FinishError>,
+    ) -> Result<Option<Finished>, Cause> {
+        match ended {
+            Ok(finished) => Ok(Some(finished)),
+            Err(FinishError::Postgres(error)) if is_outage(&error) => {
+                // The answer to a commit may have been lost with the connection.
+                self.reconnect(error).await?;
+                Ok(finish::outcome(&self.session, &self.id, claim).await?)
+            }
+            Err(error) => {
+                self.fail(claim, &error.to_string()).await?;
+                Ok(None)
+            }
+        }
     }
 
     async fn clean(
@@ -396,18 +409,8 @@ impl<'w> Worker<'w> {
         cost: Cost,
     ) -> Result<(), Cause> {
         let into = (&self.table, &*self.raw);
-        let finished = match finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await {
-            Ok(finished) => finished,
-            Err(FinishError::Postgres(error)) if is_outage(&error) => {
-                // The answer to a commit may have been lost with the connection.
-                self.reconnect(error).await?;
-                match finish::outcome(&self.session, &self.id, claim).await? {
-                    Some(finished) => finished,
-                    None => return Ok(()),
-                }
-            }
-            Err(error) => return self.fail(claim, &error.to_string()).await,
-        };
+        let ended = finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await;
+        let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
         fault::point!("transform.finished");
         let (group, name) = (claim.group_no, rows::name(&claim.keys()));
         match finished {

@@ -114,7 +114,7 @@ async fn plan(config: &TransformConfig, job: &Job, server: &Server) -> Result<Ex
     let (version, is_new) = plan::ensure(&session, job, &options).await?;
     say(&show::plan(job, &version, is_new));
     if let Err(error) = remove_left(&session, &job.name, &config.buckets.s3, false).await {
-        tracing::warn!("buckets of older versions are left in the store: {error}");
+        tracing::warn!("buckets of older versions are left in the store: {error}; the next plan tries again");
     }
     Ok(Exit::Done)
 }

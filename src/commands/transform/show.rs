@@ -113,8 +113,8 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
             format!("{name}, version {hash} is in place as {}.\n", job.target.table)
         }
         WorkEnd::Poison { groups, in_place } => format!(
-            "{name}, version {hash}: all else is done, but {} group(s) failed again and again; {} {}. merganser \
-             transform status {} shows why, retry tries them again.\n",
+            "{name}, version {hash}: {} group(s) failed again and again, and nothing else can be done; {} {}. \
+             merganser transform status {} shows why, retry tries them again.\n",
             count(*groups as u64),
             job.target.table,
             partitions_shown(*in_place),

@@ -96,7 +96,7 @@ async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Resu
     let version = newest(session, &job.name).await?;
     let found = status(session, &version).await?;
     say(&show::status(&found));
-    let poison = found["partitions"]["poison"].as_i64().unwrap_or(0);
+    let poison: i64 = ["partitions", "ranges"].iter().filter_map(|of| found[*of]["poison"].as_i64()).sum();
     let ended = match version.state.as_str() {
         "swapped" => WorkEnd::InPlace { old: version.old_table.clone() },
         "paused" => WorkEnd::Paused,

@@ -17,16 +17,16 @@ use crate::error::Cause;
 use crate::fault;
 use crate::sql;
 use crate::system::background::blocking;
+use crate::system::cache::checksum;
 use crate::transform::claim::{Claim, WorkerId};
 use crate::transform::columns::{PgColumn, duck_type, schema};
 use crate::transform::decode::{DecodeError, Decoder};
 use crate::transform::encode::{EncodeError, key_hashes};
-use crate::transform::finish::{Cost, Finished};
+use crate::transform::finish::{self, Cost, FinishError, Finished};
 use crate::transform::groups::bucket_of;
 use crate::transform::look::RawTable;
 use crate::transform::read::expressions;
 use crate::transform::session::JobSession;
-use crate::words::hex;
 
 /// Rows of one batch, and batches that go to DuckDB at once.
 const BATCH_ROWS: usize = 8_192;
@@ -208,31 +208,11 @@ fn write(staging: &Staging, folder: &Path) -> Result<Vec<(RangeFile, PathBuf)>, 
         let variables = [("bucket_no", bucket.to_string()), ("parquet", path.display().to_string())];
         let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
         staging.execute("write a bucket's file", sql::BUCKETS_FILE, &variables)?;
-        let (size_bytes, sha256) = checksum(&path).map_err(Cause::io("read a bucket's file"))?;
+        let sha256 = checksum(&path).map_err(Cause::io("read a bucket's file"))?;
+        let size_bytes = std::fs::metadata(&path).map_err(Cause::io("look at a bucket's file"))?.len();
         files.push((RangeFile { bucket, rows, size_bytes, sha256 }, path));
     }
     Ok(files)
-}
-
-fn checksum(path: &Path) -> std::io::Result<(u64, String)> {
-    use sha2::Digest as _;
-    let mut hash = HashWriter(sha2::Sha256::new());
-    let size_bytes = std::io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
-    Ok((size_bytes, hex(&hash.0.finalize())))
-}
-
-struct HashWriter(sha2::Sha256);
-
-impl std::io::Write for HashWriter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        use sha2::Digest as _;
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 async fn upload(
@@ -258,14 +238,10 @@ pub async fn commit(
     claim: &Claim,
     range: &FilledRange,
     cost: Cost,
-) -> Result<Finished, FillError> {
+) -> Result<Finished, FinishError> {
     let what = "end a range";
     let committed = async {
-        let fence: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&worker.version, &claim.group_no, &claim.token];
-        if session.maybe("look at the claim", sql::TRANSFORM_FENCE, &fence).await?.is_none() {
-            return Ok(Finished::Lost);
-        }
+        finish::fence(session, worker, claim).await?;
         let buckets: Vec<i32> = range.files.iter().map(|file| file.bucket).collect();
         let rows: Vec<i64> = range.files.iter().map(|file| file.rows).collect();
         let sizes: Vec<i64> = range.files.iter().map(|file| file.size_bytes as i64).collect();
@@ -280,26 +256,11 @@ pub async fn commit(
         session
             .execute(what, sql::BUCKETS_SKIPPED, &[&worker.version, &claim.group_no, &(range.skipped as i64)])
             .await?;
-        let done = session
-            .execute(
-                what,
-                sql::TRANSFORM_GROUP_DONE,
-                &[
-                    &worker.version,
-                    &claim.group_no,
-                    &claim.token,
-                    &(cost.bytes_in as i64),
-                    &(cost.read_ms as i64),
-                    &0_i64,
-                    &0_i64,
-                    &crate::system::machine::peak_memory_bytes().map(|bytes| bytes as i64),
-                ],
-            )
-            .await?;
+        finish::done(session, worker, claim, cost, 0).await?;
         fault::point!("transform.range_before_commit");
-        Ok::<_, FillError>(if done == 1 { Finished::Done } else { Finished::Lost })
+        Ok(())
     };
-    session.transaction(what, committed).await
+    finish::ended(session.transaction(what, committed).await)
 }
 
 /// Removes the files of a range that somebody else has by now. What is not removed goes when the buckets are filled.

@@ -125,7 +125,7 @@ impl BucketPlace {
         let Some(row) = row else { return Ok(None) };
         let (buckets, url): (Option<i32>, Option<String>) =
             (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
-        let is_filled = row.try_get(3).map_err(decode)?;
+        let is_filled = row.try_get(2).map_err(decode)?;
         let (Some(buckets), Some(url)) = (buckets, url) else { return Ok(None) };
         if let Some(other) = said.filter(|said| said.to_string() != url) {
             return Err(Cause::Refused {
