@@ -48,6 +48,5 @@ create table if not exists :"schema".datapoint_atoms (
     first date,
     last date,
     sbi text,
-    hits bigint,
-    delta bigint
+    hits bigint
 );

@@ -6,14 +6,13 @@ use tokio::net::TcpListener;
 
 use super::terminal::say;
 use crate::cli::ServeArgs;
-use crate::clients::postgres::{self, PgUrl};
+use crate::clients::postgres::PgUrl;
 use crate::config::ServeConfig;
-use crate::dataset::served::Served;
+use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
 use crate::serve::{Serving, serve};
 use crate::system::signals::Interrupt;
-use crate::{datasets, sql};
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -37,7 +36,6 @@ pub async fn listen(config: &ServeConfig, url: &PgUrl) -> Result<(), Cause> {
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| unlistened(config, error))?;
     let address = listener.local_addr().map_err(Cause::io("look where the server listens"))?;
-    warn_of_rights(config, url).await;
     say(&format!("http://{address}/\n"));
     let serving = Serving {
         url: url.clone(),
@@ -63,19 +61,4 @@ fn unlistened(config: &ServeConfig, error: io::Error) -> Cause {
         message: format!("cannot listen on {}: {error}", config.listen),
         hint: Some(hint.into()),
     }
-}
-
-/// Says if the role could write: the sessions do not, but a role that cannot is better.
-async fn warn_of_rights(config: &ServeConfig, url: &PgUrl) {
-    let tables: Vec<_> =
-        datasets::ALL.iter().filter_map(|dataset| dataset.served).flat_map(Served::tables).collect();
-    let tables: Vec<_> = tables.into_iter().map(|(_, table)| table).collect();
-    let Ok(connection) = postgres::connect(url, "serve").await else { return };
-    let row = connection.query_one(sql::SERVE_MAY_WRITE, &[&tables, &config.database.schema]).await;
-    if row.and_then(|row| row.try_get(0)).unwrap_or(false) {
-        tracing::warn!(
-            "this role may write to what it serves: one that may only read is safer (docs/serve.md)"
-        );
-    }
-    connection.close().await;
 }

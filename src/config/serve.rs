@@ -21,15 +21,13 @@ pub struct ServeConfig {
 impl ServeConfig {
     /// Validates the arguments of `merganser serve`.
     pub fn from_serve(args: &cli::ServeArgs) -> Result<Self, Cause> {
-        let limit = Duration::from_secs(args.timeout);
         Ok(Self {
             database: DatabaseConfig::new(&args.database)?,
             listen: args.listen,
             limits: PoolLimits {
                 connections: args.connections.into(),
                 waiting: args.queue.into(),
-                wait: limit,
-                statement: limit,
+                limit: Duration::from_secs(args.timeout),
             },
             dates_most: args.max_days.into(),
             min_count: args.min_count,

@@ -11,7 +11,7 @@ pub struct Served {
     pub zone_days: &'static str,
     /// date: a row for each day that is loaded.
     pub days: &'static str,
-    /// zone, first, last, sbi, hits, delta: pieces that share no day, large enough to be told of; hits are null of one that is not.
+    /// zone, first, last, sbi, hits: pieces that share no day, large enough to be told of; hits are null of one that is not.
     pub atoms: &'static str,
     /// The hits that whatever is told must have, unless whoever serves says otherwise; 0: everything is told, by place.
     pub min_count: u32,
@@ -32,4 +32,15 @@ impl Served {
             ("atoms", self.atoms),
         ]
     }
+}
+
+/// Letters of a postcode at most.
+const LONGEST_POSTCODE: usize = 16;
+
+/// A postcode in capitals and without blanks, as it is loaded and asked for; `None`: it can be none.
+pub fn plain_postcode(text: &str) -> Option<String> {
+    let code: String = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
+    let is_code = (1..=LONGEST_POSTCODE).contains(&code.len())
+        && code.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    is_code.then_some(code)
 }

@@ -115,14 +115,8 @@ pub async fn answer(
     reader.prepare(&asked.map(String::as_str)).await?;
     let [run, places, sums, points, atoms] = asked.map(|text| reader.prepared(text));
     let transaction = snapshot(reader).await?;
-    let values: [&(dyn ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
-    let Some(row) = transaction.query_opt(&run, &values).await? else {
+    let Some((run_id, current)) = opened(&transaction, [&run, &places], texts, known).await? else {
         return Ok(Answered::NothingLoaded);
-    };
-    let (run_id, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-    let current = match known {
-        Some(known) if known.0 == version => known.clone(),
-        _ => known.insert(Arc::new((version.clone(), read_places(&transaction, &places).await?))).clone(),
     };
     let Some(centre) = current.1.find(&question.postcode) else { return Ok(Answered::NoSuchPlace) };
     let answer = match texts.min_count {
@@ -130,8 +124,9 @@ pub async fn answer(
         least => protected(&transaction, &atoms, &current.1, centre, (question, least)).await?,
     };
     transaction.commit().await?;
-    let dataset = texts.dataset.name;
-    Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, ..answer })))
+    let (version, dataset) = (current.0.clone(), texts.dataset.name);
+    let truncated = answer.points_total > answer.points.len() as i64;
+    Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, truncated, ..answer })))
 }
 
 /// Exact sums, by place.
@@ -161,7 +156,6 @@ async fn exact(
         answer.points.push(AreaSum { postcode, lat, lon, hits: row.try_get(1)?, delta: row.try_get(2)? });
         answer.points_total = row.try_get(3)?;
     }
-    answer.truncated = answer.points_total > answer.points.len() as i64;
     Ok(answer)
 }
 
@@ -217,7 +211,6 @@ async fn protected(
     answer.points.sort_by(|a, b| b.hits.cmp(&a.hits).then_with(|| a.postcode.cmp(&b.postcode)));
     answer.points_total = answer.points.len() as i64;
     answer.points.truncate(POINTS_MOST as usize);
-    answer.truncated = answer.points_total > answer.points.len() as i64;
     Ok(answer)
 }
 
@@ -233,12 +226,9 @@ pub async fn offered(
     reader.prepare(&[&texts.run, &texts.places, &texts.days]).await?;
     let [run, places, days] = [&texts.run, &texts.places, &texts.days].map(|text| reader.prepared(text));
     let transaction = snapshot(reader).await?;
-    let values: [&(dyn ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
-    let Some(row) = transaction.query_opt(&run, &values).await? else { return Ok(None) };
-    let (run_id, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-    if known.as_ref().is_none_or(|known| known.0 != version) {
-        *known = Some(Arc::new((version, read_places(&transaction, &places).await?)));
-    }
+    let Some((run_id, _)) = opened(&transaction, [&run, &places], texts, known).await? else {
+        return Ok(None);
+    };
     let rows = transaction.query(&days, &[&DAYS_OFFERED]).await?;
     transaction.commit().await?;
     let mut days = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Date>, _>>()?;
@@ -249,6 +239,23 @@ pub async fn offered(
 async fn snapshot(reader: &mut PoolReader) -> Result<Transaction<'_>, tokio_postgres::Error> {
     let transaction = reader.connection.build_transaction();
     transaction.isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await
+}
+
+/// The run that a snapshot is of, and its places; `None`: nothing is loaded.
+async fn opened(
+    transaction: &Transaction<'_>,
+    [run, places]: [&Statement; 2],
+    texts: &ServedTexts,
+    known: &mut Option<KnownPlaces>,
+) -> Result<Option<(String, KnownPlaces)>, tokio_postgres::Error> {
+    let values: [&(dyn ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
+    let Some(row) = transaction.query_opt(run, &values).await? else { return Ok(None) };
+    let (run_id, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    let current = match known {
+        Some(known) if known.0 == version => known.clone(),
+        _ => known.insert(Arc::new((version, read_places(transaction, places).await?))).clone(),
+    };
+    Ok(Some((run_id, current)))
 }
 
 async fn read_places(

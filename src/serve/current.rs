@@ -1,5 +1,6 @@
 //! Which run production is of: told by the database when a run commits, and asked for should nobody tell.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +28,7 @@ pub struct Current {
 impl Current {
     /// The commit, if that is known for sure enough to answer by.
     pub fn sure(&self) -> Option<&str> {
-        self.known_until.filter(|until| *until > Instant::now())?;
-        self.version.as_deref()
+        self.version.as_deref().filter(|_| self.is_known())
     }
 
     /// Was the database there when it was last asked?
@@ -37,20 +37,16 @@ impl Current {
     }
 }
 
-/// Follows the runs of some datasets until nobody wants to know any more.
+/// Follows the runs of some datasets, until it is aborted.
 pub async fn follow(pool: Arc<Pool>, texts: Arc<Vec<ServedTexts>>, told: watch::Sender<Vec<Current>>) {
-    let mut is_lost = false;
-    while !told.is_closed() {
-        match attend(&pool, &texts, &told, &mut is_lost).await {
-            Ok(()) => return,
-            Err(error) => {
-                told.send_modify(|all| all.iter_mut().for_each(|current| current.known_until = None));
-                if !is_lost {
-                    tracing::warn!("the database cannot be asked: {error}; trying again each second");
-                }
-                is_lost = true;
-            }
+    let (mut is_lost, mut is_warned) = (false, false);
+    loop {
+        let Err(error) = attend(&pool, &texts, &told, (&mut is_lost, &mut is_warned)).await;
+        told.send_modify(|all| all.iter_mut().for_each(|current| current.known_until = None));
+        if !is_lost {
+            tracing::warn!("the database cannot be asked: {error}; trying again each second");
         }
+        is_lost = true;
         sleep(ASK_EVERY).await;
     }
 }
@@ -60,9 +56,12 @@ async fn attend(
     pool: &Pool,
     texts: &[ServedTexts],
     told: &watch::Sender<Vec<Current>>,
-    is_lost: &mut bool,
-) -> Result<(), PgError> {
+    (is_lost, is_warned): (&mut bool, &mut bool),
+) -> Result<Infallible, PgError> {
     let reader = pool.connect().await?;
+    if !std::mem::replace(is_warned, true) {
+        warn_of_rights(&reader, texts).await;
+    }
     let is_told = match reader.connection.batch_execute(sql::SERVE_LISTEN).await {
         Ok(()) => true,
         Err(error) => {
@@ -72,7 +71,7 @@ async fn attend(
     };
     let bell = reader.connection.notifications();
     let every = if is_told { LISTEN_ASK_EVERY } else { ASK_EVERY };
-    while !told.is_closed() {
+    loop {
         let mut found = Vec::new();
         for text in texts {
             let version = newest_commit(&reader, text).await?;
@@ -84,11 +83,24 @@ async fn attend(
         told.send_replace(found);
         tokio::select! {
             _ = timeout(every, bell.notified()) => {}
-            () = told.closed() => {}
             () = closed(&reader) => return Err(PgError::no_answer("wait for commits", every)),
         }
     }
-    Ok(())
+}
+
+/// Says if the role could write: the sessions do not, but a role that cannot is better.
+async fn warn_of_rights(reader: &PoolReader, texts: &[ServedTexts]) {
+    for text in texts {
+        let tables = text.served.tables().map(|(_, table)| table);
+        let row =
+            reader.connection.query_one(sql::SERVE_MAY_WRITE, &[&tables.as_slice(), &text.schema]).await;
+        if row.and_then(|row| row.try_get(0)).unwrap_or(false) {
+            tracing::warn!(
+                "this role may write to what it serves: one that may only read is safer (docs/serve.md)"
+            );
+            return;
+        }
+    }
 }
 
 /// Completes soon after a connection has ended.
@@ -102,16 +114,16 @@ async fn newest_commit(reader: &PoolReader, texts: &ServedTexts) -> Result<Optio
     let operation = "ask which commit production is of";
     let failed = |error| classify(error, operation);
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
-    let row = match reader.connection.query_opt(&texts.run, &values).await {
+    let row = match reader.connection.query_opt(&texts.run, &values).await.map_err(failed) {
         Ok(row) => row,
         // No ledger yet: nothing is loaded.
         Err(error) if is_missing(&error) => return Ok(None),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(error),
     };
     row.map(|row| row.try_get(1)).transpose().map_err(failed)
 }
 
 /// Is there no such table, or schema?
-pub(super) fn is_missing(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| ["42P01", "3F000"].contains(&code.code()))
+pub(super) fn is_missing(error: &PgError) -> bool {
+    error.sqlstate().is_some_and(|code| ["42P01", "3F000"].contains(&code))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Upper ends of the buckets, in seconds.
 const BUCKETS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
-const STATUSES: [u16; 9] = [200, 304, 400, 404, 405, 408, 431, 500, 503];
+const STATUSES: [u16; 6] = [200, 304, 400, 404, 500, 503];
 
 /// Counts since the start.
 #[derive(Debug, Default)]

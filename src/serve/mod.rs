@@ -37,8 +37,9 @@ use self::pool::{Busy, Pool, TakenReader};
 use self::question::{AskFault, PlaceQuestion, read_postcode};
 use self::reply::{json, refused, text};
 use self::texts::ServedTexts;
-use crate::clients::postgres::PgUrl;
+use crate::clients::postgres::{PgError, PgUrl, classify};
 use crate::dataset::Dataset;
+use crate::words::hex;
 
 pub use self::pool::PoolLimits;
 
@@ -49,6 +50,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("BUILT_FROM"));
 /// How long a question may take altogether.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// What a statement ends with that takes too long.
+const QUERY_CANCELED: &str = "57014";
 /// Postcodes that are offered while somebody types.
 const OFFERED: usize = 10;
 
@@ -81,6 +84,11 @@ impl ServeState {
     fn known_places(&self, at: usize) -> Option<KnownPlaces> {
         self.places[at].lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Can the database be asked?
+    fn is_ready(&self) -> bool {
+        self.current.borrow().iter().all(Current::is_known)
+    }
 }
 
 /// Serves until `stop` completes, and answers then what is under way.
@@ -105,7 +113,7 @@ fn router(shared: Arc<ServeState>) -> Router {
     };
     page::routes(Router::new())
         .route("/api/{*rest}", get(api))
-        .route("/healthz", get(|| async { text(StatusCode::OK, "text/plain", "ok\n".into()) }))
+        .route("/healthz", get(|| async { text(StatusCode::OK, "text/plain", "ok\n") }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(|| async {
@@ -114,8 +122,9 @@ fn router(shared: Arc<ServeState>) -> Router {
         .method_not_allowed_fallback(|| async {
             refused(StatusCode::METHOD_NOT_ALLOWED, &AskFault::new("method", "only GET is answered here"))
         })
-        .with_state(shared)
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+        .with_state(shared.clone())
+        .layer(CatchPanicLayer::custom(move |_: Box<dyn std::any::Any + Send>| {
+            shared.metrics.answered(500, Duration::ZERO);
             refused(StatusCode::INTERNAL_SERVER_ERROR, &AskFault::new("server", "a defect of the server"))
         }))
         .layer(set(header::CONTENT_SECURITY_POLICY, POLICY))
@@ -125,16 +134,15 @@ fn router(shared: Arc<ServeState>) -> Router {
 }
 
 async fn ready(State(shared): State<Arc<ServeState>>) -> Response {
-    let is_ready = shared.current.borrow().iter().all(Current::is_known);
-    match is_ready {
-        true => text(StatusCode::OK, "text/plain", "ready\n".into()),
-        false => text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the database cannot be asked\n".into()),
+    match shared.is_ready() {
+        true => text(StatusCode::OK, "text/plain", "ready\n"),
+        false => text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the database cannot be asked\n"),
     }
 }
 
 async fn metrics(State(shared): State<Arc<ServeState>>) -> Response {
-    let is_ready = shared.current.borrow().iter().all(Current::is_known);
-    text(StatusCode::OK, "text/plain; version=0.0.4", shared.metrics.text(shared.pool.load(), is_ready))
+    let told = shared.metrics.text(shared.pool.load(), shared.is_ready());
+    text(StatusCode::OK, "text/plain; version=0.0.4", told)
 }
 
 /// Everything below `/api/`.
@@ -281,13 +289,13 @@ impl ServeJob {
         taken: &mut TakenReader,
         texts: &ServedTexts,
         places: &mut Option<KnownPlaces>,
-    ) -> Result<Done, tokio_postgres::Error> {
-        match self {
-            Self::Ask(question) => {
-                answer::answer(&mut taken.reader, texts, question, places).await.map(Done::Asked)
-            }
-            Self::Offer => answer::offered(&mut taken.reader, texts, places).await.map(Done::Offered),
-        }
+    ) -> Result<Done, PgError> {
+        let reader = &mut taken.reader;
+        let done = match self {
+            Self::Ask(question) => answer::answer(reader, texts, question, places).await.map(Done::Asked),
+            Self::Offer => answer::offered(reader, texts, places).await.map(Done::Offered),
+        };
+        done.map_err(|error| classify(error, "answer a question"))
     }
 }
 
@@ -314,10 +322,8 @@ async fn perform(shared: &Arc<ServeState>, at: usize, job: ServeJob) -> Result<D
     done.await.unwrap_or_else(|_| Err(Box::new(busy("the server ends, or has a defect", 5))))
 }
 
-/// Has the connection ended, or is the server about to end it?
-fn is_lost(error: &tokio_postgres::Error) -> bool {
-    error.is_closed()
-        || error.code().is_none_or(|code| code.code().starts_with("57P") || code.code().starts_with("08"))
+fn is_lost(error: &PgError) -> bool {
+    matches!(error, PgError::ConnectionLost(_))
 }
 
 fn no_connection(shared: &ServeState, error: &Busy) -> Response {
@@ -334,16 +340,16 @@ fn no_connection(shared: &ServeState, error: &Busy) -> Response {
     }
 }
 
-fn failed(error: &tokio_postgres::Error) -> Response {
+fn failed(error: &PgError) -> Response {
     if current::is_missing(error) {
         return busy("nothing is loaded yet", 30);
     }
-    if error.code() == Some(&tokio_postgres::error::SqlState::QUERY_CANCELED) {
+    if error.sqlstate() == Some(QUERY_CANCELED) {
         return busy("the answer took too long: ask for fewer days, or a smaller radius", 5);
     }
     // What the server says of a statement may hold a value of it.
-    let code = error.code().map_or("none", |code| code.code());
-    tracing::warn!(sqlstate = code, "a question was not answered");
+    let sqlstate = error.sqlstate().unwrap_or("none");
+    tracing::warn!(sqlstate, "a question was not answered");
     busy("the database did not answer", 5)
 }
 
@@ -355,9 +361,7 @@ fn tag(version: &str, texts: &ServedTexts, question: &PlaceQuestion) -> String {
 
 /// A tag made of a text.
 fn hashed(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    let digits: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
+    format!("\"{}\"", hex(&Sha256::digest(text.as_bytes())[..16]))
 }
 
 /// Has the client the answer with this tag?

@@ -22,14 +22,12 @@ const FILES: [(&str, &str, &str); 6] = [
 /// Adds a route for each file.
 pub(super) fn routes(router: Router<Arc<ServeState>>) -> Router<Arc<ServeState>> {
     FILES.into_iter().fold(router, |router, (path, kind, body)| {
+        let tag = hashed(&format!("{PROGRAM} {path}"));
         router.route(
             path,
-            get(move |headers: HeaderMap| async move {
-                let tag = hashed(&format!("{PROGRAM} {path}"));
-                match is_known_to(&headers, &tag) {
-                    true => reply::unchanged(&tag),
-                    false => reply::with_tag(text(StatusCode::OK, kind, body.to_owned()), &tag),
-                }
+            get(async move |headers: HeaderMap| match is_known_to(&headers, &tag) {
+                true => reply::unchanged(&tag),
+                false => reply::with_tag(text(StatusCode::OK, kind, body), &tag),
             }),
         )
     })
@@ -37,5 +35,5 @@ pub(super) fn routes(router: Router<Arc<ServeState>>) -> Router<Arc<ServeState>>
 
 /// What the API can be asked, for programs.
 pub(super) fn openapi() -> Response {
-    text(StatusCode::OK, "application/json", include_str!("openapi.json").to_owned())
+    text(StatusCode::OK, "application/json", include_str!("openapi.json"))
 }

@@ -2,7 +2,6 @@
 //! that comes when nobody waits for it any more helps nobody.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,13 +12,12 @@ use tokio_postgres::Statement;
 use crate::clients::postgres::{self, Connection, PgError, PgUrl, classify};
 use crate::sql;
 
-/// How large pool and queue are, and how long either may take.
+/// How large pool and queue are, and how long a question may wait, and a statement take.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
     pub connections: usize,
     pub waiting: usize,
-    pub wait: Duration,
-    pub statement: Duration,
+    pub limit: Duration,
 }
 
 /// The pool.
@@ -28,7 +26,8 @@ pub struct Pool {
     url: PgUrl,
     limits: PoolLimits,
     slots: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    /// Places for those who wait.
+    queue: Semaphore,
     idle: Mutex<Vec<PoolReader>>,
 }
 
@@ -63,7 +62,7 @@ impl Pool {
     /// An empty pool; connections are made when they are needed.
     pub fn new(url: PgUrl, limits: PoolLimits) -> Self {
         let slots = Arc::new(Semaphore::new(limits.connections));
-        Self { url, limits, slots, waiting: AtomicUsize::new(0), idle: Mutex::default() }
+        Self { url, limits, slots, queue: Semaphore::new(limits.waiting), idle: Mutex::default() }
     }
 
     /// Takes a connection, and waits a while for one.
@@ -107,9 +106,9 @@ impl Pool {
     pub async fn connect(&self) -> Result<PoolReader, PgError> {
         let operation = "set up a connection that reads";
         let connect = postgres::connect(&self.url, "serve");
-        let connected = timeout(self.limits.wait, connect).await;
-        let connection = connected.map_err(|_| PgError::no_answer("connect", self.limits.wait))??;
-        let limit_ms = self.limits.statement.as_millis().to_string();
+        let connected = timeout(self.limits.limit, connect).await;
+        let connection = connected.map_err(|_| PgError::no_answer("connect", self.limits.limit))??;
+        let limit_ms = self.limits.limit.as_millis().to_string();
         let session = sql::render(sql::SERVE_SESSION, &[("limit_ms", &limit_ms)]);
         connection.batch_execute(&session).await.map_err(|error| classify(error, operation))?;
         Ok(PoolReader { connection, prepared: HashMap::new() })
@@ -119,11 +118,8 @@ impl Pool {
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
             return Ok(slot);
         }
-        let place = Waiting::begin(&self.waiting);
-        if place.position > self.limits.waiting {
-            return Err(Busy::Full);
-        }
-        match timeout(self.limits.wait, self.slots.clone().acquire_owned()).await {
+        let _place = self.queue.try_acquire().map_err(|_| Busy::Full)?;
+        match timeout(self.limits.limit, self.slots.clone().acquire_owned()).await {
             Ok(Ok(slot)) => Ok(slot),
             _ => Err(Busy::Slow),
         }
@@ -131,25 +127,8 @@ impl Pool {
 
     /// Connections that are at work, and questions that wait for one.
     pub fn load(&self) -> (usize, usize) {
-        (self.limits.connections - self.slots.available_permits(), self.waiting.load(Ordering::Relaxed))
-    }
-}
-
-/// A place in the queue, which is left when this is dropped.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    position: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        Self { count, position: count.fetch_add(1, Ordering::Relaxed) + 1 }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        let PoolLimits { connections, waiting, .. } = self.limits;
+        (connections - self.slots.available_permits(), waiting - self.queue.available_permits())
     }
 }
 

@@ -3,6 +3,8 @@
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
+use crate::dataset::served::plain_postcode;
+
 /// The farthest that a radius may reach, in km; how far it does if nobody says.
 const RADIUS_MOST_KM: f64 = 100.0;
 const RADIUS_KM: f64 = 1.0;
@@ -88,13 +90,8 @@ impl PlaceQuestion {
 
 /// A postcode in capitals and without blanks, if it can be one.
 pub fn read_postcode(text: &str) -> Result<String, AskFault> {
-    let code: String = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
-    let is_code =
-        (1..=LONGEST).contains(&code.len()) && code.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-    match is_code {
-        true => Ok(code),
-        false => Err(AskFault::new("postcode", "this is no postcode: letters and digits, as in 1234AB")),
-    }
+    let fault = || AskFault::new("postcode", "this is no postcode: letters and digits, as in 1234AB");
+    plain_postcode(text).ok_or_else(fault)
 }
 
 fn word(field: &'static str, text: &str) -> Result<String, AskFault> {

@@ -53,7 +53,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
             "3. Open this address with a browser; a postcode to begin with: {}. Ctrl-C ends the demo.",
             written.example
         );
-        let limits = PoolLimits { connections: 4, waiting: 64, wait: LIMIT, statement: LIMIT };
+        let limits = PoolLimits { connections: 4, waiting: 64, limit: LIMIT };
         let listen = args.listen;
         let config = ServeConfig { database, listen, limits, dates_most: 3_660, min_count: None };
         Ok::<_, Failure>(serve::listen(&config, &server.url).await?)

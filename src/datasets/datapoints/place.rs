@@ -1,6 +1,7 @@
 //! The cells of a place: a postcode, where it is, and its zone.
 
-use super::point::{PointFlaw, postcode};
+use super::point::PointFlaw;
+use crate::dataset::served::plain_postcode;
 
 /// A good place; its degrees as they came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl ZonedPlace {
         };
         let zone = text(3)?;
         Ok(Self {
-            postcode: postcode(text(0)?).ok_or_else(|| flaw(0, "it is no postcode"))?,
+            postcode: plain_postcode(text(0)?).ok_or_else(|| flaw(0, "it is no postcode"))?,
             lat: degrees(1, 90.0)?,
             lon: degrees(2, 180.0)?,
             zone: match zone.is_empty() || zone.chars().count() > LONGEST {

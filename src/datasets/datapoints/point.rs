@@ -2,6 +2,8 @@
 
 use jiff::civil::Date;
 
+use crate::dataset::served::plain_postcode;
+
 /// Letters of a postcode at most, and of a branch.
 const LONGEST: usize = 16;
 
@@ -57,7 +59,7 @@ impl DataPoint {
             date: day(text(0)?).ok_or_else(|| flaw(0, "it is no day (YYYY-MM-DD)"))?,
             hour: hour.ok_or_else(|| flaw(1, "it is no hour from 0 to 23"))?,
             id_activity: number(2, "whole number")?,
-            postcode: postcode(text(3)?).ok_or_else(|| flaw(3, "it is no postcode"))?,
+            postcode: plain_postcode(text(3)?).ok_or_else(|| flaw(3, "it is no postcode"))?,
             hits: count(4)?,
             delta: if text(5)?.is_empty() { None } else { Some(count(5)?) },
             sbi: match sbi.is_empty() || sbi.len() > LONGEST {
@@ -73,14 +75,6 @@ fn day(text: &str) -> Option<Date> {
     let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     // The year 0 is none to PostgreSQL.
     text.parse().ok().filter(|day: &Date| is_plain && day.year() > 0)
-}
-
-/// A postcode in capitals and without blanks.
-pub(super) fn postcode(text: &str) -> Option<String> {
-    let code: String = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
-    let is_code =
-        (1..=LONGEST).contains(&code.len()) && code.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-    is_code.then_some(code)
 }
 
 #[cfg(test)]

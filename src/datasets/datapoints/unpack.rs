@@ -18,7 +18,7 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     let mut packed = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
     let start = packed.fill_buf()?;
     if start.starts_with(&GZIP) {
-        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(packed))));
+        return Ok(Box::new(MultiGzDecoder::new(packed)));
     }
     if start.starts_with(&ZSTD) {
         return Ok(Box::new(zstd::stream::read::Decoder::with_buffer(packed)?));
