@@ -10,6 +10,7 @@ pub mod map;
 mod published;
 pub mod records;
 pub mod reference;
+pub mod rows;
 pub mod served;
 pub mod slice;
 mod tables;
@@ -157,6 +158,8 @@ pub struct Dataset {
     /// Its parts are sheets that people keep by hand: they are told of file, row and column what is wrong there, and of
     /// addresses on the web they may say where each sheet is.
     pub has_sheets: bool,
+    /// `merganser demo` can show it.
+    pub has_demo: bool,
     /// What it is made of, where that is tables of the database; empty: files, or answers.
     pub inputs: &'static [TableInput],
 }
@@ -343,6 +346,15 @@ pub struct Limits {
     pub ratio_free_bytes: u64,
     /// Bytes of a failed record that are kept; 0 keeps none.
     pub fragment_bytes: usize,
+}
+
+impl Limits {
+    /// What is kept of a failed record's text: its start, cut between two characters; `None`: nothing.
+    pub fn fragment(&self, text: &str) -> Option<String> {
+        let most = self.fragment_bytes.min(text.len());
+        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        (self.fragment_bytes > 0).then(|| text[..end].to_owned())
+    }
 }
 
 impl Default for Limits {

@@ -84,7 +84,8 @@ fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
 
 /// What can be shown: the datasets, and the cleaning of a table in partitions.
 fn demonstrated() -> PossibleValuesParser {
-    let names = datasets::ALL.iter().map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
+    let names = datasets::ALL.iter().filter(|dataset| dataset.has_demo);
+    let names = names.map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
     let transform =
         PossibleValue::new("transform").help("a large table, cleaned in partitions by several workers");
     let serve = PossibleValue::new("serve").help("the page and the API over daily counts by postcode");

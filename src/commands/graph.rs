@@ -1,11 +1,12 @@
 //! `merganser graph export`: the graph of the database, for other programs. It reads, in one snapshot.
 
+use std::fs::Permissions;
 use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row, Transaction};
 
 use crate::cli::{GraphAction, GraphArgs, GraphExportArgs};
@@ -14,6 +15,7 @@ use crate::config::DatabaseConfig;
 use crate::datasets::metrics::export::{EDGES, GraphEdge, GraphNode, NODES};
 use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
+use crate::schema::has_table;
 use crate::sql;
 use crate::words::count;
 
@@ -34,10 +36,7 @@ async fn export(args: &GraphExportArgs, config: &DatabaseConfig, url: &PgUrl) ->
     let begun =
         connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let transaction = watch.answer("begin", begun.start()).await?;
-    let values: [&(dyn ToSql + Sync); 2] = [&config.schema, &"graph_nodes"];
-    let exists = transaction.query_one(sql::LEDGER_EXISTS, &values);
-    let exists = watch.answer("look for the graph", exists).await?.try_get::<_, bool>(0).map_err(failed)?;
-    if !exists {
+    if !has_table(&transaction, &watch, (&config.schema, "graph_nodes"), "look for the graph").await? {
         return Err(Cause::Refused {
             message: format!("schema {} has no graph yet", config.schema),
             hint: Some("merganser run metrics makes it; another schema: --schema".into()),
@@ -72,7 +71,10 @@ async fn write_file(
 ) -> Result<(u64, u64), Cause> {
     let io = |source| Cause::io(format!("write {}", path.display()))(source);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = BufWriter::new(tempfile::NamedTempFile::new_in(folder).map_err(io)?);
+    let mut builder = tempfile::Builder::new();
+    // As any file that somebody makes, not for its owner alone.
+    builder.permissions(Permissions::from_mode(0o666));
+    let mut file = BufWriter::new(builder.tempfile_in(folder).map_err(io)?);
     let counted = write(args, config, database, &mut file).await?;
     let file = file.into_inner().map_err(|error| io(error.into_error()))?;
     file.persist(path).map_err(|error| io(error.error))?;

@@ -122,14 +122,6 @@ impl RunContext {
         Ok(())
     }
 
-    /// Turns to copies of the tables that the dataset is made of.
-    ///
-    /// # Errors
-    /// Where they cannot be opened.
-    pub async fn take_inputs(&self, url: &SourceUrl) -> Result<(), Cause> {
-        self.take_files(url).await
-    }
-
     /// Where the run's files come from.
     pub fn source(&self) -> &Source {
         self.instead.get().map_or(&self.source, |(_, source)| source)

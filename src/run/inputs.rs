@@ -8,13 +8,13 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Transaction};
+use tokio_postgres::{CopyOutStream, IsolationLevel, Transaction};
 
 use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::TableInput;
 use crate::error::Cause;
 use crate::run::context::RunContext;
+use crate::schema::has_table;
 use crate::{sql, words};
 
 /// Copies what the dataset is made of, if that is tables, and turns the run to the copies. Changes nothing.
@@ -43,7 +43,7 @@ pub async fn copy(context: &RunContext) -> Result<(), Cause> {
         bytes += copy_one(context, &transaction, &watch, (input, &folder.join(input.name))).await?;
     }
     watch.answer("end the snapshot", transaction.rollback()).await?;
-    context.take_inputs(&format!("dir:{}", folder.display()).parse()?).await?;
+    context.take_files(&format!("dir:{}", folder.display()).parse()?).await?;
     let what = format!("{} of tables of {}", words::size(bytes), context.target.database.schema);
     step.done(&what, 0, bytes, json!({})).await
 }
@@ -57,10 +57,7 @@ async fn admit(
     let operation = "look for the tables that it is made of";
     let schema = &context.target.database.schema;
     for (table, hint) in input.needs {
-        let values: [&(dyn ToSql + Sync); 2] = [schema, table];
-        let exists = transaction.query_one(sql::LEDGER_EXISTS, &values);
-        let exists = watch.answer(operation, exists).await?.try_get::<_, bool>(0);
-        if !exists.map_err(|error| postgres::classify(error, operation))? {
+        if !has_table(transaction, watch, (schema, table), operation).await? {
             return Err(Cause::Refused {
                 message: format!(
                     "{} is made of tables of the database, and there is no {schema}.{table}",
@@ -86,14 +83,27 @@ async fn copy_one(
     let schema = [("schema", context.target.database.schema.as_str())];
     let text = sql::render(input.query, &[own.as_slice(), &schema].concat());
     let statement = text.trim_end().trim_end_matches(';');
+    let rows = watch.answer(&operation, transaction.copy_out(statement)).await?;
+    copy_to_file(rows, watch, &operation, path).await
+}
+
+/// Writes what a COPY sends into a file; gives its bytes.
+///
+/// # Errors
+/// Any error of the database or the local disk.
+pub async fn copy_to_file(
+    stream: CopyOutStream,
+    watch: &Watch,
+    operation: &str,
+    path: &Path,
+) -> Result<u64, Cause> {
     let failed = |source: io::Error| Cause::io(format!("write {}", path.display()))(source);
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path).await.map_err(failed)?);
-    let stream = watch.answer(&operation, transaction.copy_out(statement)).await?;
     let mut stream = pin!(stream.ready_chunks(256));
     let mut bytes = 0;
-    while let Some(rows) = watch.answers(&operation, async { Ok::<_, PgError>(stream.next().await) }).await? {
+    while let Some(rows) = watch.answers(operation, async { Ok::<_, PgError>(stream.next().await) }).await? {
         for row in rows {
-            let row = row.map_err(|error| postgres::classify(error, operation.as_str()))?;
+            let row = row.map_err(|error| postgres::classify(error, operation))?;
             bytes += row.len() as u64;
             file.write_all(&row).await.map_err(failed)?;
         }

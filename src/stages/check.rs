@@ -6,10 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use futures_util::TryStreamExt as _;
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
-use tokio_postgres::types::ToSql;
 
 use super::fetch::{Fetched, FetchedFile};
 use super::parse::{Staged, StagedFile};
@@ -19,6 +16,8 @@ use crate::clients::postgres;
 use crate::error::Cause;
 use crate::ledger::{NewFailure, PartFindings};
 use crate::run::context::RunContext;
+use crate::run::inputs::copy_to_file;
+use crate::schema::has_table;
 use crate::system::background::blocking;
 use crate::words;
 use crate::{fault, sql};
@@ -295,9 +294,7 @@ async fn production_is_full(context: &RunContext) -> Result<bool, Cause> {
     let connection = postgres::connect(&context.database, "check").await?;
     let (schema, table) = (&context.target.database.schema, context.dataset().tables[0].name);
     let watch = connection.watch();
-    let values: [&(dyn ToSql + Sync); 2] = [schema, &table];
-    let exists = connection.query_one(sql::LEDGER_EXISTS, &values);
-    if !watch.answer(operation, exists).await?.try_get::<_, bool>(0).map_err(failed)? {
+    if !has_table(&*connection, &watch, (schema, table), operation).await? {
         return Ok(false);
     }
     let has_rows = sql::render(sql::LOAD_HAS_ROWS, &[("schema", schema), ("table", table)]);
@@ -312,10 +309,7 @@ async fn take_known(context: &RunContext, folder: &Path) -> Result<Option<(&'sta
     let operation = format!("read what production knows in {name}");
     let connection = postgres::connect(&context.database, "check").await?;
     let (schema, watch) = (&context.target.database.schema, connection.watch());
-    let values: [&(dyn ToSql + Sync); 2] = [schema, &name];
-    let exists = connection.query_one(sql::LEDGER_EXISTS, &values);
-    let exists = watch.answer(&operation, exists).await?.try_get::<_, bool>(0);
-    if !exists.map_err(|error| postgres::classify(error, operation.as_str()))? {
+    if !has_table(&*connection, &watch, (schema, name), &operation).await? {
         return Ok(None);
     }
     let table = context.dataset().own_tables().find(|table| table.name == name);
@@ -323,13 +317,8 @@ async fn take_known(context: &RunContext, folder: &Path) -> Result<Option<(&'sta
     let statement =
         sql::render(sql::LOAD_KNOWN, &[("schema", schema), ("table", name), ("columns", &columns)]);
     let rows = watch.answer(&operation, connection.copy_out(&statement)).await?;
-    let mut rows = std::pin::pin!(rows);
     let path = folder.join(format!("known_{name}.csv"));
-    let mut file = tokio::fs::File::create(&path).await.map_err(Cause::io(operation.clone()))?;
-    while let Some(bytes) = watch.answer(&operation, rows.try_next()).await? {
-        file.write_all(&bytes).await.map_err(Cause::io(operation.clone()))?;
-    }
-    file.flush().await.map_err(Cause::io(operation.clone()))?;
+    copy_to_file(rows, &watch, &operation, &path).await?;
     Ok(Some((name, path)))
 }
 

@@ -121,7 +121,9 @@ pub async fn fetch(context: &RunContext, batch: Batch) -> Result<Fetched, Cause>
     }
     let all_same = waiting.iter().all(Brought::is_same);
     for mut brought in waiting {
-        brought.file.known = brought.file.known.take_if(|_| all_same);
+        if !all_same {
+            brought.file.known = None;
+        }
         same += enter(context, brought, &mut fetched).await?;
     }
     let bytes = fetched.files.iter().map(|file| file.size_bytes).sum();

@@ -132,12 +132,14 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
             only_failed(context, &mut files, run.as_deref(), *record).await?;
         }
     }
+    let is_compared = matches!(context.selection(), Selection::New | Selection::Tables);
+    if let Some(all) = all.filter(|_| !files.is_empty() && !is_compared) {
+        // All of them, since one is taken.
+        files = all;
+    }
     if !matches!(context.selection(), Selection::New) {
         // The archive's own times say nothing of when the sender posted them.
         files.iter_mut().for_each(|file| file.modified = None);
-    }
-    if let Some(all) = all.filter(|_| !files.is_empty()) {
-        together::take(context, &mut files, all);
     }
     if context.dataset().is_sliced() && context.from.asking.is_none() {
         asked::say_what_was_asked(context, &mut files).await?;

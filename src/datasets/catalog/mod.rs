@@ -54,6 +54,7 @@ pub const CATALOG: Dataset = Dataset {
     notice: None,
     served: None,
     has_sheets: true,
+    has_demo: false,
     inputs: &[],
 };
 

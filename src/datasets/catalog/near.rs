@@ -1,11 +1,13 @@
 //! What may have been meant by a word that is none.
 
+use strsim::levenshtein;
+
 /// The candidate that is nearest, if one is near enough: a third of its letters may be others.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(word);
     let near = candidates.into_iter().filter_map(|candidate| {
         let meant = fold(candidate);
-        let distance = distance(&folded, &meant);
+        let distance = levenshtein(&folded, &meant);
         (distance * 3 <= meant.chars().count().max(3)).then_some((distance, candidate))
     });
     near.min().map(|(_, candidate)| candidate)
@@ -30,22 +32,6 @@ fn fold(text: &str) -> String {
     text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// How many letters must be put in, taken out or exchanged.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let best = (row[j] + 1).min(row[j + 1] + 1).min(diagonal + usize::from(x != *y));
-            diagonal = row[j + 1];
-            row[j + 1] = best;
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,7 +47,10 @@ mod tests {
         ] {
             assert_eq!(nearest(word, names), meant, "{word}");
         }
-        assert_eq!((distance("kitten", "sitting"), distance("", "ab"), distance("ab", "ab")), (3, 2, 0));
+        assert_eq!(
+            (levenshtein("kitten", "sitting"), levenshtein("", "ab"), levenshtein("ab", "ab")),
+            (3, 2, 0)
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::grid::{Grid, GridRow, OpenQuote};
 use super::near::nearest;
 use super::rows::SheetWriter;
 use super::rules;
-use super::sheets::{CellRule, SHEETS, Sheet, SheetField};
+use super::sheets::{SHEETS, Sheet, SheetField};
 use crate::dataset::records::RecordPlace;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown};
 
@@ -18,6 +18,8 @@ use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown
 const SHEET_BYTES: u64 = 64 << 20;
 /// Columns of a sheet at most.
 const COLUMNS: usize = 500;
+/// Rows between two words on how far it is.
+const SAY_EVERY: u64 = 1_000;
 /// Letters of a value that are kept of a failed record.
 const VALUE: usize = 500;
 /// Letters of what a further column holds, as an example.
@@ -43,8 +45,11 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
             continue;
         }
         parsed.records_seen += 1;
+        if parsed.records_seen.is_multiple_of(SAY_EVERY) {
+            sink.progress(parsed.records_seen, row.offset_bytes, parsed.document_bytes);
+        }
         header.count_further(&row, &mut parsed.unknown);
-        let faults = match header.cells(sheet, &row) {
+        let faults = match header.cells(&row) {
             Ok(cells) => match judge(sheet, &cells) {
                 Ok(days) => {
                     let place = RecordPlace::new(input.file_no, row.number, row.offset_bytes);
@@ -62,7 +67,6 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
         for fault in faults {
             sink.failed(failed(input, sheet, &row, record_id.clone(), fault))?;
         }
-        sink.progress(parsed.records_seen, row.offset_bytes, parsed.document_bytes);
     }
     writer.flush(sink)?;
     Ok(parsed)
@@ -86,7 +90,6 @@ fn failed(
     record_id: Option<String>,
     fault: RowFault,
 ) -> FailedRecord {
-    let limit = input.limits.fragment_bytes;
     FailedRecord {
         record_id,
         ordinal: row.number,
@@ -96,7 +99,7 @@ fn failed(
         value: fault.value.map(|value| value.chars().take(VALUE).collect()),
         reason: fault.reason,
         suggestion: fault.suggestion.map(|meant| meant.chars().take(VALUE).collect()),
-        fragment: (limit > 0).then(|| row.text.chars().take(limit).collect()),
+        fragment: input.limits.fragment(row.text),
     }
 }
 
@@ -184,7 +187,7 @@ impl SheetHeader {
     }
 
     /// The cells of a row, in the order of the fields.
-    fn cells<'a>(&self, sheet: &Sheet, row: &'a GridRow<'_>) -> Result<Vec<&'a str>, RowFault> {
+    fn cells<'a>(&self, row: &'a GridRow<'_>) -> Result<Vec<&'a str>, RowFault> {
         let whole = |reason: String| RowFault { field: None, value: None, reason, suggestion: None };
         if row.has_odd_quote {
             return Err(whole("something stands behind a quote that closes a cell".into()));
@@ -194,7 +197,6 @@ impl SheetHeader {
             let reason = format!("{} cells in the place of {}", row.cells.len(), self.columns);
             return Err(whole(reason));
         }
-        debug_assert_eq!(self.places.len(), sheet.fields.len());
         Ok(self.places.iter().map(|place| &*row.cells[*place]).collect())
     }
 
@@ -216,11 +218,13 @@ fn judge(sheet: &'static Sheet, cells: &[&str]) -> Result<Vec<Option<Date>>, Vec
     let mut faults = Vec::new();
     let mut days = Vec::new();
     for (field, cell) in sheet.fields.iter().zip(cells) {
-        if let Err(fault) = rules::check(field, cell) {
-            let (value, reason, suggestion) = (Some((*cell).to_owned()), fault.reason, fault.suggestion);
-            faults.push(RowFault { field: Some(field.name), value, reason, suggestion });
+        match rules::check(field, cell) {
+            Ok(day) => days.push(day),
+            Err(fault) => {
+                let (value, reason, suggestion) = (Some((*cell).to_owned()), fault.reason, fault.suggestion);
+                faults.push(RowFault { field: Some(field.name), value, reason, suggestion });
+            }
         }
-        days.push((field.rule == CellRule::Date).then(|| rules::date(cell).ok()).flatten());
     }
     if let Some((field, cell)) = refers_to_itself(sheet, cells) {
         faults.push(RowFault {

@@ -27,29 +27,30 @@ impl CellFault {
     }
 }
 
-/// Sees that a cell holds what its column may.
+/// Sees that a cell holds what its column may; gives the day that it is, in a column of days.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub(super) fn check(field: &SheetField, cell: &str) -> Result<(), CellFault> {
+pub(super) fn check(field: &SheetField, cell: &str) -> Result<Option<Date>, CellFault> {
     if cell.is_empty() {
         return match field.is_optional {
-            true => Ok(()),
+            true => Ok(None),
             false => Err(CellFault::new("the cell is empty, and must not be", None)),
         };
     }
     plain(field.rule, cell)?;
     match field.rule {
-        CellRule::Key | CellRule::Word => key(cell),
+        CellRule::Key | CellRule::Word => key(cell)?,
         // Whether it is one is seen where all keys are known, with the nearest of them.
-        CellRule::Reference => within(cell, LONGEST_KEY),
-        CellRule::Name => within(cell, LONGEST_NAME),
-        CellRule::Text => Ok(()),
-        CellRule::Url => url(cell),
-        CellRule::Repository => repository(cell),
-        CellRule::License => license(cell),
-        CellRule::Date => date(cell).map(drop),
+        CellRule::Reference => within(cell, LONGEST_KEY)?,
+        CellRule::Name => within(cell, LONGEST_NAME)?,
+        CellRule::Text => {}
+        CellRule::Url => url(cell)?,
+        CellRule::Repository => repository(cell)?,
+        CellRule::License => license(cell)?,
+        CellRule::Date => return date(cell).map(Some),
     }
+    Ok(None)
 }
 
 /// The day that a cell holds.

@@ -162,16 +162,9 @@ impl PointLines {
         (!text.contains('\0')).then_some(text.trim())
     }
 
-    /// The line as text, cut to so many bytes; `None` if none are wanted.
-    pub(super) fn fragment(&self, most: usize) -> Option<String> {
-        if most == 0 {
-            return None;
-        }
-        let cells: Vec<_> = self.record.iter().map(String::from_utf8_lossy).collect();
-        let mut text = cells.join(",");
-        let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-        text.truncate(end);
-        Some(text)
+    /// The line as text.
+    pub(super) fn text(&self) -> String {
+        self.record.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
     }
 
     fn unreadable(&self, reason: &str) -> ParseError {

@@ -62,6 +62,7 @@ pub const DATAPOINTS: Dataset = Dataset {
     dictionary: dictionary::DICTIONARY,
     map: None,
     has_sheets: false,
+    has_demo: true,
     inputs: &[],
     served: Some(&SERVED),
     // The points themselves are served, and too many to be written anew each night.

@@ -14,6 +14,7 @@ use super::place::{self, ZonedPlace};
 use super::point::{self, DataPoint, PointFlaw};
 use super::tables::{PLACES, POINTS};
 use crate::dataset::records::{RecordPlace, RecordsWriter};
+use crate::dataset::rows::days_since_1970;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed, Unknown};
 
 /// PointLines between two words on how far the parser is.
@@ -151,7 +152,7 @@ fn fail(
         value: known.then_some(flaw.value),
         reason: flaw.reason,
         suggestion: None,
-        fragment: lines.fragment(input.limits.fragment_bytes),
+        fragment: input.limits.fragment(&lines.text()),
     })
 }
 
@@ -172,8 +173,7 @@ struct PointRows {
 impl PointRows {
     fn add(&mut self, record_no: i64, point: &DataPoint) {
         self.record_no.append_value(record_no);
-        let epoch = Date::constant(1970, 1, 1);
-        self.date.append_value(point.date.duration_since(epoch).as_hours() as i32 / 24);
+        self.date.append_value(days_since_1970(point.date));
         self.hour.append_value(point.hour);
         self.id_activity.append_value(point.id_activity);
         self.postcode.append_value(&point.postcode);

@@ -7,7 +7,6 @@ pub mod export;
 pub mod options;
 pub mod pagerank;
 mod parse;
-mod rows;
 pub mod series;
 mod tables;
 
@@ -69,6 +68,7 @@ pub const METRICS: Dataset = Dataset {
     notice: None,
     served: None,
     has_sheets: false,
+    has_demo: false,
     inputs: &[TableInput {
         name: INPUT,
         query: include_str!("../../../sql/metrics/inputs.pg.sql"),

@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 
 use super::activity::{Activity, CommitCounts, METRICS};
 use super::pagerank::{WeightedEdge, ranks};
-use super::rows::{GraphCell, TextWriter};
 use super::series::{MetricSeries, Period};
 use super::tables::{EDGES, NODES, VALUES};
 use crate::dataset::records::{RecordPlace, RecordsWriter};
+use crate::dataset::rows::{BATCH, RowCell, RowsWriter};
 use crate::dataset::{ParseError, ParseInput, Parsed, Sink};
 
 /// A node of the graph.
@@ -40,19 +40,19 @@ struct Edge {
 struct Graph {
     nodes: Vec<RankedNode>,
     /// By kind and key.
-    numbers: HashMap<(String, String), u32>,
+    numbers: HashMap<String, HashMap<String, u32>>,
     kinds: Vec<String>,
     edges: Vec<Edge>,
 }
 
 impl Graph {
     fn number(&self, kind: &str, key: &str) -> Option<u32> {
-        self.numbers.get(&(kind.to_owned(), key.to_owned())).copied()
+        self.numbers.get(kind)?.get(key).copied()
     }
 
     fn add_node(&mut self, kind: &str, key: &str, name: &str) {
         let number = self.nodes.len() as u32;
-        self.numbers.insert((kind.to_owned(), key.to_owned()), number);
+        self.numbers.entry(kind.to_owned()).or_default().insert(key.to_owned(), number);
         self.nodes.push(RankedNode { kind: kind.to_owned(), key: key.to_owned(), name: name.to_owned() });
     }
 
@@ -204,9 +204,9 @@ struct GraphWriter<'a> {
     is_done: Vec<bool>,
     as_of: i32,
     file_no: u32,
-    nodes: TextWriter,
-    outgoing: TextWriter,
-    values: TextWriter,
+    nodes: RowsWriter,
+    outgoing: RowsWriter,
+    values: RowsWriter,
     records: RecordsWriter,
 }
 
@@ -222,9 +222,9 @@ impl<'a> GraphWriter<'a> {
             graph,
             as_of,
             file_no,
-            nodes: TextWriter::new(&NODES),
-            outgoing: TextWriter::new(&EDGES),
-            values: TextWriter::new(&VALUES),
+            nodes: RowsWriter::new(&NODES),
+            outgoing: RowsWriter::new(&EDGES),
+            values: RowsWriter::new(&VALUES),
             records: RecordsWriter::default(),
         }
     }
@@ -279,13 +279,13 @@ impl<'a> GraphWriter<'a> {
                 say(text);
             }
             let cells = [
-                GraphCell::Text(kind),
-                GraphCell::Text(&node.key),
-                GraphCell::Text(&to.key),
-                GraphCell::Figure(edge.ends.weight),
-                GraphCell::Text(&node.kind),
-                GraphCell::Text(&to.kind),
-                GraphCell::Text(&id),
+                RowCell::Text(kind),
+                RowCell::Text(&node.key),
+                RowCell::Text(&to.key),
+                RowCell::Figure(edge.ends.weight),
+                RowCell::Text(&node.kind),
+                RowCell::Text(&to.kind),
+                RowCell::Text(&id),
             ];
             self.outgoing.add(place.record_no, &cells, sink)?;
         }
@@ -294,38 +294,36 @@ impl<'a> GraphWriter<'a> {
             for (month, value) in series.iter() {
                 say(&value.map(|value| format!("{month} {value}")).unwrap_or_default());
                 let cells = [
-                    GraphCell::Text(&node.kind),
-                    GraphCell::Text(&node.key),
-                    GraphCell::Text(metric.name),
+                    RowCell::Text(&node.kind),
+                    RowCell::Text(&node.key),
+                    RowCell::Text(metric.name),
                     day(month),
                     value.into(),
-                    GraphCell::Text(&id),
+                    RowCell::Text(&id),
                 ];
                 self.values.add(place.record_no, &cells, sink)?;
             }
         }
         let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let mut cells = vec![
-            GraphCell::Text(&node.kind),
-            GraphCell::Text(&node.key),
-            GraphCell::Text(&node.name),
-            GraphCell::Figure(self.ranks[number]),
+            RowCell::Text(&node.kind),
+            RowCell::Text(&node.key),
+            RowCell::Text(&node.name),
+            RowCell::Figure(self.ranks[number]),
             day(self.as_of),
         ];
-        cells.extend(
-            (0..METRICS.len()).map(|at| GraphCell::from(series.get(at).and_then(MetricSeries::last))),
-        );
-        cells.extend([GraphCell::Text(&hash), GraphCell::Text(&id)]);
+        cells.extend((0..METRICS.len()).map(|at| RowCell::from(series.get(at).and_then(MetricSeries::last))));
+        cells.extend([RowCell::Text(&hash), RowCell::Text(&id)]);
         self.nodes.add(place.record_no, &cells, sink)?;
         self.records.live(place, &id);
-        if self.records.rows() >= 8192 {
+        if self.records.rows() >= BATCH {
             sink.rows(self.records.finish())?;
         }
         Ok(())
     }
 }
 
-fn day(month: i32) -> GraphCell<'static> {
+fn day(month: i32) -> RowCell<'static> {
     let day: Option<Date> = Period::Month.first_day(month);
-    day.map_or(GraphCell::None, GraphCell::Day)
+    day.map_or(RowCell::None, RowCell::Day)
 }

@@ -124,6 +124,7 @@ pub const OCA: Dataset = Dataset {
     forms: &[PublishedForm::Csv],
     notice: None,
     has_sheets: false,
+    has_demo: true,
     inputs: &[],
 };
 

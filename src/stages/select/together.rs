@@ -1,7 +1,6 @@
 //! Parts that are taken together: all of them, or none.
 
-use super::{Posting, SelectedFile, say_undone, shorten};
-use crate::config::Selection;
+use super::{Posting, SelectedFile, shorten};
 use crate::error::Cause;
 use crate::run::context::RunContext;
 
@@ -48,13 +47,17 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
         let (part_id, sha256) = (known.part_id, known.sha256.clone());
         file.known = sha256.map(|sha256| Posting { part_id, sha256 });
     }
-    say_undone(context, undone);
-    Ok(())
-}
-
-/// Takes all of them, since one is taken.
-pub(super) fn take(context: &RunContext, files: &mut Vec<SelectedFile>, all: Vec<SelectedFile>) {
-    if !matches!(context.selection(), Selection::New | Selection::Tables) {
-        *files = all.into_iter().map(|file| SelectedFile { modified: None, ..file }).collect();
+    if let Some(first) = undone.first() {
+        let dataset = context.dataset();
+        let how = match dataset.inputs.is_empty() {
+            true => format!("merganser reprocess {} {first} --force takes it", dataset.name),
+            false => "merganser undo with the id of that undo (merganser status) brings it back".to_owned(),
+        };
+        tracing::warn!(
+            run_id = %context.run_id,
+            "what came of {} was undone: it is not taken unless something has changed since; {how}",
+            shorten(&undone)
+        );
     }
+    Ok(())
 }

@@ -98,7 +98,7 @@ impl SheetDice {
 /// More errors than fit; a file that cannot be written.
 pub fn write_sheets(sample: &SheetsSample) -> Result<SheetsWritten, SheetsSampleError> {
     let SheetsSample { projects, errors, seed, out } = sample;
-    if errors * 3 > *projects {
+    if u64::from(*errors) * 3 > u64::from(*projects) {
         return Err(SheetsSampleError::TooMany { errors: *errors, projects: *projects });
     }
     let mut lot = SheetDice(Pcg32::new(*seed, 18));

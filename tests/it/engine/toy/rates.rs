@@ -67,6 +67,7 @@ pub const RATES: Dataset = Dataset {
     forms: &[PublishedForm::Csv],
     notice: None,
     has_sheets: false,
+    has_demo: false,
     inputs: &[],
 };
 

@@ -1,4 +1,4 @@
-//! Rows of several tables as Arrow batches.
+//! Rows of a table of texts and days as Arrow batches.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use jiff::civil::{Date, date};
 
-use crate::dataset::{ColumnType, RowBatch, Sink, SinkClosed, Table};
+use super::{ColumnType, RowBatch, Sink, SinkClosed, Table};
 
 /// A cell.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum GraphCell<'a> {
+pub enum RowCell<'a> {
     None,
     Text(&'a str),
     Figure(f64),
     Day(Date),
 }
 
-impl From<Option<f64>> for GraphCell<'_> {
+impl From<Option<f64>> for RowCell<'_> {
     fn from(value: Option<f64>) -> Self {
         value.map_or(Self::None, Self::Figure)
     }
@@ -30,7 +30,7 @@ enum GatheredCells {
 }
 
 /// Gathers rows of one table and hands them on in batches.
-pub(super) struct TextWriter {
+pub struct RowsWriter {
     table: Table,
     schema: SchemaRef,
     record_no: Int64Builder,
@@ -39,10 +39,11 @@ pub(super) struct TextWriter {
 }
 
 /// Rows of a batch.
-const BATCH: usize = 8192;
+pub const BATCH: usize = 8192;
 
-impl TextWriter {
-    pub(super) fn new(table: &Table) -> Self {
+impl RowsWriter {
+    /// Of a table; its first column is the number of the record, which its columns do not name.
+    pub fn new(table: &Table) -> Self {
         let field = |name: &str, kind| match kind {
             ColumnType::Date => Field::new(name, DataType::Date32, true),
             _ => Field::new(name, DataType::Utf8, true),
@@ -63,21 +64,24 @@ impl TextWriter {
     }
 
     /// Adds a row: a cell for each column.
-    pub(super) fn add(
+    ///
+    /// # Errors
+    /// A sink that takes no more.
+    pub fn add(
         &mut self,
         record_no: i64,
-        cells: &[GraphCell<'_>],
+        cells: &[RowCell<'_>],
         sink: &mut dyn Sink,
     ) -> Result<(), SinkClosed> {
         self.record_no.append_value(record_no);
         for (column, cell) in self.columns.iter_mut().zip(cells) {
             match (column, cell) {
-                (GatheredCells::Text(texts), GraphCell::Text(text)) => texts.append_value(text),
+                (GatheredCells::Text(texts), RowCell::Text(text)) => texts.append_value(text),
                 // The shortest digits that are this number and no other.
-                (GatheredCells::Text(texts), GraphCell::Figure(figure)) => {
+                (GatheredCells::Text(texts), RowCell::Figure(figure)) => {
                     texts.append_value(figure.to_string());
                 }
-                (GatheredCells::Day(days), GraphCell::Day(day)) => days.append_value(days_since_1970(*day)),
+                (GatheredCells::Day(days), RowCell::Day(day)) => days.append_value(days_since_1970(*day)),
                 (GatheredCells::Text(texts), _) => texts.append_null(),
                 (GatheredCells::Day(days), _) => days.append_null(),
             }
@@ -87,7 +91,10 @@ impl TextWriter {
     }
 
     /// Hands on what is gathered.
-    pub(super) fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
+    ///
+    /// # Errors
+    /// A sink that takes no more.
+    pub fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
         if self.rows == 0 {
             return Ok(());
         }
@@ -106,6 +113,7 @@ impl TextWriter {
     }
 }
 
-fn days_since_1970(day: Date) -> i32 {
+/// A day as Arrow has it.
+pub fn days_since_1970(day: Date) -> i32 {
     date(1970, 1, 1).until(day).map(|span| span.get_days()).unwrap_or_default()
 }
