@@ -40,10 +40,13 @@ pub enum RowSourceError {
 }
 
 impl RowSourceError {
-    /// What the database said, if it is the database's.
-    pub fn postgres(self) -> Result<PgError, Self> {
+    /// What the database or the store said, if it is theirs.
+    pub fn server(self) -> Result<Cause, Self> {
         match self {
-            Self::Read(ReadError::Postgres(error)) | Self::Bucket(BucketError::Postgres(error)) => Ok(error),
+            Self::Read(ReadError::Postgres(error)) | Self::Bucket(BucketError::Postgres(error)) => {
+                Ok(error.into())
+            }
+            Self::Bucket(BucketError::Store(error)) => Ok(error.into()),
             other => Err(other),
         }
     }

@@ -20,6 +20,7 @@ use super::source::{RowSource, RowSourceError};
 use super::target;
 use super::versions::{self, Version};
 use crate::clients::postgres::{PgError, PgUrl};
+use crate::clients::store::StoreError;
 use crate::config::TransformConfig;
 use crate::error::{Cause, Database, Failure};
 use crate::fault;
@@ -29,7 +30,7 @@ use crate::words::millis;
 
 /// Between two looks whether others have ended.
 const PAUSE: Duration = Duration::from_millis(500);
-/// For so long a server that is gone is waited for.
+/// For so long a server or a store that is gone is waited for.
 const OUTAGE: Duration = Duration::from_secs(300);
 /// Partitions that change again and again while they are done again.
 const ROUNDS: usize = 5;
@@ -71,6 +72,8 @@ struct Worker<'w> {
     source: RowSource,
     behind: i64,
     rounds: usize,
+    /// Since when the store has not answered.
+    storeless_since: Option<Instant>,
     _heart: Heart,
     workspace: Workspace,
 }
@@ -118,6 +121,9 @@ pub async fn work(
                 Ok(()) => {}
                 Err(error) => return Err(failed(error)),
             },
+            Err(Cause::Store(error)) if error.is_transient() && open.awaits_store() => {
+                open.wait_for_store(&error).await.map_err(failed)?;
+            }
             Err(error) => {
                 // The claims would wait for the lease to run out.
                 let _ = open.id.leave(&open.session, true).await;
@@ -161,6 +167,15 @@ pub async fn leave(config: &TransformConfig, url: &PgUrl, worker: Uuid) -> Resul
 /// May it work again in a moment?
 fn is_outage(error: &PgError) -> bool {
     matches!(error, PgError::ConnectionLost(_) | PgError::Unreachable(_) | PgError::TooMany(_))
+}
+
+/// Is it no word on a group: would each fare like this one?
+fn is_of_all(cause: &Cause) -> bool {
+    match cause {
+        Cause::Postgres(error) => is_outage(error),
+        Cause::Store(_) => true,
+        _ => false,
+    }
 }
 
 impl<'w> Worker<'w> {
@@ -220,6 +235,7 @@ impl<'w> Worker<'w> {
             source,
             behind: 0,
             rounds: 0,
+            storeless_since: None,
             _heart: heart,
             workspace,
         }))
@@ -318,12 +334,13 @@ impl<'w> Worker<'w> {
         let limits = self.config.worker.bucket();
         let work = (self.workspace.path(), limits);
         let found = self.source.read(&self.session, &self.id, &self.raw, claim, work).await;
-        let found = match found.map_err(RowSourceError::postgres) {
+        let found = match found.map_err(RowSourceError::server) {
             Ok(found) => found,
-            Err(Ok(error)) if is_outage(&error) => return Err(error.into()),
-            Err(Ok(error)) => return self.fail(claim, &error.to_string()).await,
+            Err(Ok(cause)) if is_of_all(&cause) => return Err(cause),
+            Err(Ok(cause)) => return self.fail(claim, &cause.to_string()).await,
             Err(Err(error)) => return self.fail(claim, &error.to_string()).await,
         };
+        self.storeless_since = None;
         fault::point!("transform.read");
         let read_ms = millis(start);
         let start = Instant::now();
@@ -345,8 +362,10 @@ impl<'w> Worker<'w> {
         let filled = match self.source.fill(&self.session, &self.raw, claim, work).await {
             Ok(filled) => filled,
             Err(FillError::Postgres(error)) if is_outage(&error) => return Err(error.into()),
+            Err(FillError::Store(error)) => return Err(error.into()),
             Err(error) => return self.fail(claim, &error.to_string()).await,
         };
+        self.storeless_since = None;
         let ended = self.source.commit(&self.session, &self.id, claim, &filled).await;
         let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
         fault::point!("transform.range_finished");
@@ -430,6 +449,22 @@ impl<'w> Worker<'w> {
             false => rows::name(&claim.keys()),
         };
         tracing::warn!(group, attempt = claim.attempts, "{name}: {words}: {then}");
+        Ok(())
+    }
+
+    /// Is the store gone for less time than it is waited for?
+    fn awaits_store(&mut self) -> bool {
+        self.storeless_since.get_or_insert_with(Instant::now).elapsed() < OUTAGE
+    }
+
+    /// Gives back what it had claimed, and waits a moment.
+    async fn wait_for_store(&mut self, error: &StoreError) -> Result<(), Cause> {
+        tracing::warn!("the store does not answer, and is asked again: {error}");
+        match self.id.leave(&self.session, false).await {
+            Err(lost) if is_outage(&lost) => self.reconnect(lost).await?,
+            given => given?,
+        }
+        tokio::time::sleep(PAUSE * 4).await;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::world::World;
+use crate::support::fire::{Fault, Fire};
 use crate::support::s3;
 
 const ROWS: u32 = 60_000;
@@ -299,6 +300,44 @@ async fn a_store_in_s3_does_the_same_and_another_one_is_refused() {
     assert_eq!(world.status()["ranges"]["poison"], 0);
     let left = "select count(*) from etl.transform_versions where bucket_store is not null";
     assert_eq!(world.one(left).await, "0");
+}
+
+/// A store that is away costs no partition: each would fare alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_away_for_a_while_is_waited_for() {
+    let scattered = Scattered::new("buckets_away").await;
+    let bucket = s3::bucket("away").await;
+    let fire = Fire::start(&bucket.endpoint).await;
+    let world = &scattered.world;
+    let url = format!("s3://{}/away", bucket.name);
+    let run = |code: i32, words: &[&str]| {
+        let job = world.folder.path().display().to_string();
+        let args = ["transform", words[0], &job].into_iter().chain(words[1..].iter().copied());
+        let mut envs = bucket.env();
+        envs.retain(|(name, _)| name != "AWS_ENDPOINT_URL_S3");
+        envs.push(("AWS_ENDPOINT_URL_S3".into(), fire.endpoint.clone()));
+        envs.push(("DATABASE_URL".into(), world.database.url()));
+        let output = crate::support::merganser(args, envs);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        said
+    };
+    run(0, &["plan", "--store", &url, "--bucket-mib", "1"]);
+    let failed = "select count(*) from etl.transform_groups where failures > 0 or error is not null";
+    fire.strike("PUT", ".parquet", Fault::Answer(503, "SlowDown"), 60);
+    fire.strike("GET", ".parquet", Fault::Answer(503, "SlowDown"), 60);
+    let said = run(0, &["work"]);
+    assert!(said.matches("the store does not answer, and is asked again").count() >= 4, "{said}");
+    assert_eq!(world.one(failed).await, "0");
+    world.assert_whole().await;
+    // One that says no is not waited for, and costs no partition either.
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    run(0, &["plan", "--store", &url, "--bucket-mib", "1"]);
+    fire.strike("PUT", ".parquet", Fault::Answer(403, "AccessDenied"), 1);
+    assert!(run(1, &["work"]).contains("s3:PutObject"));
+    assert_eq!(world.one(failed).await, "0");
+    run(0, &["work"]);
+    world.assert_whole().await;
 }
 
 #[tokio::test]
