@@ -213,7 +213,7 @@ fn claims(jobs: &JobBench, report: &mut Report, rows: u64) {
         jobs.run_without_swap(&job, name);
         let claiming = jobs.number(
             "select coalesce(sum(total_exec_time), 0) / 1000 from pg_stat_statements
-            where query like 'update %transform_groups%set status = %for update skip locked%'",
+            where query like '%transform_groups%for update skip locked%'",
         );
         let working = jobs.number(&format!(
             "select extract(epoch from sum(finished_at - claimed_at)) from etl.transform_groups
