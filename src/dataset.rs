@@ -12,6 +12,7 @@ pub mod reference;
 pub mod slice;
 mod tables;
 mod target;
+pub mod walked;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +26,7 @@ use enrichment::Enrichment;
 use map::MapOf;
 use reference::Reference;
 use slice::Slice;
+use walked::HistoryFeed;
 
 pub use published::{PublishedColumns, PublishedForm, PublishedTable, Reach, SplitBy};
 pub use tables::{CellSource, Column, ColumnType, Table};
@@ -115,6 +117,8 @@ pub struct Dataset {
     pub near_name: fn(&str) -> Option<&'static str>,
     /// The service that is asked for its parts; `None`: they are files of a source.
     pub asked: Option<&'static Asked>,
+    /// Its parts are histories; `None`: files, or answers.
+    pub walked: Option<&'static HistoryFeed>,
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
     /// What is added to its rows before they are exported.
     pub enrichment: Option<Enrichment>,
@@ -176,6 +180,11 @@ impl Dataset {
     /// The tables that the promotion keeps itself.
     pub fn kept(&self) -> &'static [Table] {
         self.tombstones().map_or(&[], |tombstones| tombstones.tables)
+    }
+
+    /// Those of them that parts tell of: their rows are staged for the plan.
+    pub fn told(&self) -> &'static [Table] {
+        if self.walked.is_some() { self.kept() } else { &[] }
     }
 
     /// Does each part take the place of what was there, of all or of its slice?
@@ -335,6 +344,8 @@ pub struct ParseInput<'a> {
     pub file_no: u32,
     /// The dataset's own options.
     pub options: &'a Options,
+    /// What the dataset wants beside them and nobody may see.
+    pub secret: Option<&'a str>,
     /// Records that a batch of rows holds.
     pub batch_records: usize,
     pub limits: Limits,

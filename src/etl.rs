@@ -4,6 +4,7 @@ use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::run::gather::{self, Gathered};
 use crate::run::progress::{Progress, RunOutcome};
+use crate::run::walk;
 use crate::stages::check::{self, Checked};
 use crate::stages::fetch::{self, Fetched};
 use crate::stages::promote::{self, Outcome, Refused};
@@ -25,6 +26,8 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     if gathered.as_ref().is_some_and(Gathered::is_planned) {
         return Ok(RunOutcome::Planned);
     }
+    progress.step("walk");
+    progress.walked(walk::walk(context).await?);
     progress.step("select");
     let selected = select::select(context, gathered.as_ref()).await?;
     for batch in selected.into_batches(processing.batch_bytes, processing.is_one_batch(target)) {

@@ -174,6 +174,9 @@ pub struct RetryArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     pub run: RunArgs,
+    /// Of histories: prove that every head and every parent is there, instead of looking whether a run would work
+    #[arg(long)]
+    pub complete: bool,
     /// As JSON, on standard output
     #[arg(long)]
     pub json: bool,

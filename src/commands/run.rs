@@ -67,6 +67,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
         published: progress.published,
         timings: progress.timings,
         plan: progress.plan,
+        walked: progress.walked,
         rows: progress.rows,
         quiet_days: progress.quiet_days,
         duration: started.elapsed(),
@@ -172,6 +173,8 @@ fn finished(report: &Report, summary: &Summary) {
         files_incomplete = summary.failures.incomplete_files,
         duration_ms = summary.duration.as_millis() as u64,
         peak_memory_bytes = summary.peak_memory_bytes,
+        requests = summary.walked.as_ref().map(|walked| walked.requests),
+        more_requests = summary.walked.as_ref().and_then(|walked| Some(walked.more.as_ref()?.requests)),
         exit_code = summary.exit() as u8,
         "run finished"
     );

@@ -28,7 +28,7 @@ pub use publishing::PublishingConfig;
 pub use purge::PurgeConfig;
 pub use reference::ReferenceConfig;
 pub use run::RunConfig;
-pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig};
+pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig, WalkingConfig};
 pub use target::TargetConfig;
 pub use transform::{TransformConfig, WorkerConfig, workers};
 pub use undo::UndoConfig;

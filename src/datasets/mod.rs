@@ -1,5 +1,6 @@
 //! The closed list of datasets.
 
+pub mod commits;
 pub mod nass;
 pub mod oca;
 pub mod samples;
@@ -7,7 +8,7 @@ pub mod samples;
 use crate::dataset::{Dataset, Options};
 
 /// Every dataset of this program: command line, help and tests go by this list.
-pub const ALL: &[&Dataset] = &[&oca::OCA, &nass::NASS];
+pub const ALL: &[&Dataset] = &[&oca::OCA, &nass::NASS, &commits::COMMITS];
 
 /// The dataset of a name.
 pub fn named(name: &str) -> Option<&'static Dataset> {
@@ -30,6 +31,8 @@ pub struct OwnOptions {
     pub oca: oca::options::OcaOptions,
     #[command(flatten)]
     pub nass: nass::options::NassOptions,
+    #[command(flatten)]
+    pub commits: commits::options::CommitsOptions,
 }
 
 impl OwnOptions {
@@ -41,6 +44,7 @@ impl OwnOptions {
         match dataset.family() {
             "oca" => self.oca.read(),
             "nass" => self.nass.read(),
+            "commits" => self.commits.read(),
             _ => Ok(Options::new()),
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use super::{nass, oca};
+use super::{commits, nass, oca};
 
 /// A dataset of which there is made-up data, with what it can be asked for.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -13,6 +13,8 @@ pub enum SampleOf {
     Oca(oca::sample::ExtractArgs),
     /// Crop statistics: a bulk file a sector, as Quick Stats has them
     Nass(nass::sample::RecordsArgs),
+    /// Commit histories: repositories of git with everything strange that there is, and a list of projects
+    Commits(commits::sample::HistoriesArgs),
 }
 
 /// How much of each dataset its demo makes up.
@@ -45,6 +47,8 @@ pub enum SampleFault {
     Extract(#[from] oca::sample::SampleError),
     #[error(transparent)]
     Records(#[from] nass::sample::RecordsSampleError),
+    #[error(transparent)]
+    Histories(#[from] commits::sample::HistoriesFault),
 }
 
 impl SampleOf {
@@ -81,6 +85,16 @@ impl SampleOf {
                     text_bytes: sum(|file| file.text_bytes),
                     packed_bytes: sum(|file| file.packed_bytes),
                     files: files.into_iter().map(|file| file.path).collect(),
+                })
+            }
+            Self::Commits(args) => {
+                let made = commits::sample::write_histories(&args)?;
+                Ok(SampleWritten {
+                    files: vec![made.list],
+                    counted: vec![("repositories", made.repositories), ("commits", made.commits)],
+                    format: "text",
+                    text_bytes: made.text_bytes,
+                    packed_bytes: made.packed_bytes,
                 })
             }
         }

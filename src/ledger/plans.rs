@@ -26,6 +26,13 @@ impl Ledger {
         confirm_written("parts", 1, written)
     }
 
+    /// The checksum of a part of the archive as it was closed; `None`: nothing is known of it.
+    pub async fn closed_sha256(&self, name: &str) -> Result<Option<String>, Cause> {
+        let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &name];
+        let rows = self.all("look for a checksum", sql::LEDGER_CLOSED, &values).await?;
+        Ok(rows.first().map(|row| row.try_get(0)).transpose().map_err(decode)?)
+    }
+
     /// Keeps a piece of the plan of what is wanted; they are numbered.
     pub async fn save_plan(&self, want: &str, number: usize, piece: &Value) -> Result<(), Cause> {
         let want = format!("{want} {number:06}");

@@ -64,7 +64,7 @@ pub async fn export(context: &Context, enriched: Enriched) -> Result<Exported, C
         })?;
         // Its space is wanted before PostgreSQL's share of the disk is, where both are one.
         drop(staging);
-        let tables = dataset.tables.iter().map(|table| table.name.to_owned());
+        let tables = dataset.tables.iter().chain(dataset.told()).map(|table| table.name.to_owned());
         tables
             .chain([dataset.records_table()])
             .map(|table| {

@@ -181,6 +181,14 @@ async fn one_file(
         fs::remove_file(&path).map_err(Cause::io(format!("remove {}", path.display())))?;
         return Ok(FetchOutcome::Same);
     }
+    if is_closed(context)
+        && let Some(closed) = context.ledger.closed_sha256(&file.name).await?
+        && closed != fetched.sha256
+    {
+        let message = format!("{}: somebody has changed it since it was closed", file.name);
+        let hint = Some("put it back from a copy; what it brought is in production still".into());
+        return cannot_fetch(context, batch, &file, Cause::Refused { message, hint }).await;
+    }
     let part_id = add(context, batch, &file, Some(&fetched.sha256), fetched.size_bytes).await?;
     Ok(FetchOutcome::Fetched(FetchedFile {
         file_no,
@@ -194,6 +202,11 @@ async fn one_file(
         asked: file.asked,
         refused: Vec::new(),
     }))
+}
+
+/// Are files of the archive closed for ever when they are there?
+fn is_closed(context: &RunContext) -> bool {
+    context.dataset().walked.is_some() && !context.url().is_archive()
 }
 
 /// Enters a file that cannot be had as failed. The next run takes it, since it is not done.

@@ -271,7 +271,7 @@ async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u
 
 /// The columns of a CSV, in their order.
 fn columns(dataset: &Dataset, table: &str) -> Vec<&'static str> {
-    match dataset.tables.iter().find(|known| known.name == table) {
+    match dataset.tables.iter().chain(dataset.told()).find(|known| known.name == table) {
         Some(table) => table.columns.iter().map(|column| column.name).collect(),
         None => RECORDS_COLUMNS.into(),
     }

@@ -119,6 +119,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
             add_odd(context.dataset(), &mut files, odd);
             only_new(context, &mut files, names).await?;
         }
+        Selection::Walked => leave_out_archived(&mut files, &context.ledger.known_parts().await?),
         Selection::Asked => asked::only_gathered(gathered, &mut files)?,
         Selection::Bulk => asked::only_bulk(context, &mut files).await?,
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,

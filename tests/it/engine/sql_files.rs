@@ -205,6 +205,9 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/5_keys.pg.sql", "");
     run(&mut session, "nass/4_tables.pg.sql", "");
     run(&mut session, "nass/5_keys.pg.sql", "");
+    for file in ["4_tables", "5_keys", "10_identities", "10_identities_keys", "11_people", "12_co_authors"] {
+        run(&mut session, &format!("commits/{file}.pg.sql"), "");
+    }
     for derived in ["10_summary", "11_lots", "12_tracts"] {
         run(&mut session, &format!("oca/{derived}.pg.sql"), "");
         run(&mut session, &format!("oca/{derived}_keys.pg.sql"), "");
@@ -216,7 +219,9 @@ async fn each_file_and_part_runs_as_its_header_says() {
     session.set("schema", "by_hand_staging");
     run(&mut session, "oca/4_tables.pg.sql", "");
     run(&mut session, "oca/10_summary.pg.sql", "");
+    run(&mut session, "commits/4_tables.pg.sql", "");
     session.set("schema", "by_hand");
+    run(&mut session, "load/load:records", "commits_records");
     run(&mut session, "load/load:records", "oca_records");
     for table in OCA.tables {
         run(&mut session, "load/load:unlogged", table.name);
@@ -240,6 +245,16 @@ async fn each_file_and_part_runs_as_its_header_says() {
         run(&mut session, &format!("promote/slices:slice_{part}"), parent.name);
     }
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.slice_rows;\n";
+    // A merge of another dataset, likewise.
+    run(&mut session, "commits/6_promote.pg.sql", "");
+    run(&mut session, "commits/6_kept.pg.sql", "");
+    run(&mut session, "promote/derive:completed", "");
+    run(&mut session, "commits/8_reached.pg.sql", "");
+    run(&mut session, "commits/6_sealed.pg.sql", "");
+    run(&mut session, "commits/7_purge.pg.sql", "");
+    session.0 += "drop view pg_temp.completed, pg_temp.sealed_records;\n\
+        drop table pg_temp.plan, pg_temp.counted, pg_temp.told, pg_temp.told_repositories, pg_temp.reached,\n\
+        pg_temp.whole, pg_temp.purged;\n";
     session.0 += "insert into by_hand_etl.undo_batches (run_id, batch, dataset, target_schema)\n\
         values (:'run_id', 1, :'dataset', :'schema');\n";
     run(&mut session, "oca/6_promote.pg.sql", "");
@@ -410,6 +425,7 @@ const IN_DUCKDB: &[&str] = &[
     "oca/2_check.duckdb.sql",
     "nass/1_stage.duckdb.sql",
     "nass/2_check.duckdb.sql",
+    "commits/1_stage.duckdb.sql",
     "staged/staged:counts",
     "staged/staged:failures",
     "oca/geocode/1_words.duckdb.sql",
@@ -447,6 +463,7 @@ const IN_DUCKDB: &[&str] = &[
     "staged/staged:records",
     "oca/3_export.duckdb.sql",
     "nass/3_export.duckdb.sql",
+    "commits/3_export.duckdb.sql",
     "publish/parquet:array_elements",
     "publish/parquet:parquet",
     "publish/parquet:count",

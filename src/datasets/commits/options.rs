@@ -1,0 +1,141 @@
+//! The options of histories alone: which repositories, and which of their branches.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::project::{self, PROJECTS, projects};
+use crate::dataset::Options;
+use crate::dataset::walked::{ClonesWanted, WalkBudget};
+
+const BRANCHES: &str = "branches";
+const REQUESTS: &str = "requests";
+const MAX_WAIT: &str = "max_wait_seconds";
+/// Seconds that a run waits for a service at most, if nobody says otherwise.
+const WAIT_SECONDS: u64 = 300;
+
+/// As they are typed.
+#[derive(clap::Args, Clone, Debug)]
+pub struct CommitsOptions {
+    /// commits: the list of projects, a CSV with the columns project and repository (OWNER/NAME or an address) [default: with
+    /// --source git:DIR, every clone in it]
+    #[arg(long = "projects", env = "MERGANSER_COMMITS_PROJECTS", value_name = "FILE.csv")]
+    pub commits_projects: Option<PathBuf>,
+    /// commits: histories of which branches: the default one, or all
+    #[arg(long = "branches", value_name = "default|all", default_value = "default")]
+    pub commits_branches: String,
+    /// commits: requests to the service at most, redirections, retries and all; then the run ends, and the next one goes on
+    /// there [default: any number]
+    #[arg(long = "requests", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub commits_requests: Option<u64>,
+    /// commits: how long a run waits for the service at most, such as 90s, 5m or 1h; what takes longer ends it
+    #[arg(long = "max-wait", value_name = "TIME", default_value = "5m")]
+    pub commits_max_wait: String,
+}
+
+impl CommitsOptions {
+    /// What they mean; the list of projects is read.
+    ///
+    /// # Errors
+    /// What is wrong, for the person who typed it.
+    pub fn read(&self) -> Result<Options, String> {
+        let mut options = Options::new();
+        match self.commits_branches.trim() {
+            "default" => {}
+            "all" => {
+                options.insert(BRANCHES.to_owned(), "all".into());
+            }
+            other => return Err(format!("--branches is default or all, not `{other}`")),
+        }
+        if let Some(requests) = self.commits_requests {
+            options.insert(REQUESTS.to_owned(), requests.into());
+        }
+        let seconds = seconds(&self.commits_max_wait).ok_or_else(|| {
+            format!("--max-wait is a time such as 90s, 5m or 1h, not `{}`", self.commits_max_wait)
+        })?;
+        if seconds != WAIT_SECONDS {
+            options.insert(MAX_WAIT.to_owned(), seconds.into());
+        }
+        if let Some(path) = &self.commits_projects {
+            let shown = path.display();
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("--projects {shown}: {error}"))?;
+            let list = project::read(&text).map_err(|error| format!("--projects {shown}: {error}"))?;
+            let list = serde_json::to_value(list).map_err(|error| error.to_string())?;
+            options.insert(PROJECTS.to_owned(), list);
+        }
+        Ok(options)
+    }
+}
+
+/// The options of a run over this list that sends so many requests.
+///
+/// # Errors
+/// What is wrong with the list.
+pub fn of_list(list: &std::path::Path, requests: u64) -> Result<Options, String> {
+    let options = CommitsOptions {
+        commits_projects: Some(list.to_owned()),
+        commits_branches: "default".into(),
+        commits_requests: Some(requests),
+        commits_max_wait: "5m".into(),
+    };
+    options.read()
+}
+
+/// Seconds of `90s`, `5m`, `1h` or `90`.
+fn seconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// How much may be asked of a service.
+pub(super) fn budget(options: &Options) -> WalkBudget {
+    let number = |name: &str| options.get(name).and_then(Value::as_u64);
+    WalkBudget {
+        requests: number(REQUESTS),
+        max_wait: Duration::from_secs(number(MAX_WAIT).unwrap_or(WAIT_SECONDS)),
+    }
+}
+
+/// The repositories that a service is asked for.
+///
+/// # Errors
+/// Where no list names any.
+pub(super) fn histories(options: &Options) -> Result<Vec<String>, String> {
+    let named: Vec<_> = projects(options).into_iter().map(|project| project.repository).collect();
+    match named.is_empty() {
+        true => Err("which repositories? --projects FILE.csv names them".into()),
+        false => Ok(named),
+    }
+}
+
+/// Are the histories of all branches wanted?
+pub(super) fn is_all(options: &Options) -> bool {
+    options.get(BRANCHES).and_then(Value::as_str) == Some("all")
+}
+
+/// The clones that the options name.
+pub(super) fn clones(options: &Options) -> ClonesWanted {
+    let named = projects(options);
+    let paths = named.into_iter().map(|project| project.repository).collect();
+    ClonesWanted { paths: options.contains_key(PROJECTS).then_some(paths), all_branches: is_all(options) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit_or_is_in_seconds() {
+        let read = ["90", "90s", "5m", " 1h ", "5 m", "m", "-1", "1d", ""].map(seconds);
+        assert_eq!(read, [Some(90), Some(90), Some(300), Some(3600), None, None, None, None, None]);
+    }
+}
