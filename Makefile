@@ -6,7 +6,7 @@ DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
 CARGO_TARGET_DIR ?= $(MERGANSER_CACHE)/target
 export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR
 
-.PHONY: help build demo dist image session test test-dist compare soak fuzz deny bench bench-full
+.PHONY: help build demo dist image session test test-dist compare soak fuzz deny bench bench-full bench-peers
 
 help: ## list these words
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -68,6 +68,13 @@ bench: build ## measure the pipeline against its floors (some minutes), write do
 	cargo bench --locked --bench inner
 	cargo bench --locked --bench ratios
 	cargo bench --locked --bench ratios -- --crops --scale 0.1
+	@scripts/setup bench
+	cargo bench --locked --bench ratios -- --transform
+
+# Its rows: make bench-peers ROWS=1000000.
+bench-peers: build ## measure jobs against Dask and Spark with the same function of pandas (needs Java; half a gigabyte)
+	@scripts/setup peers
+	cargo bench --locked --bench ratios -- --peers $(if $(ROWS),--rows $(ROWS))
 
 bench-full: build ## the same with the whole history: 1.3 million cases (an hour, 40 GB of disk)
 	cargo bench --locked --bench ratios -- --full

@@ -47,6 +47,7 @@ fn dataset() -> &'static Dataset {
 fn parse_all(sink: &mut dyn Sink) {
     let input = ParseInput {
         path: &sample().path,
+        name: "a.zip",
         tables: dataset().tables,
         file_no: 1,
         options: &of_level(1),

@@ -5,10 +5,13 @@ pub mod ask;
 pub mod asked;
 pub mod derived;
 pub mod enrichment;
+mod inputs;
 pub mod map;
 mod published;
 pub mod records;
 pub mod reference;
+pub mod rows;
+pub mod served;
 pub mod slice;
 mod tables;
 mod target;
@@ -25,9 +28,11 @@ use derived::{Derived, Described};
 use enrichment::Enrichment;
 use map::MapOf;
 use reference::Reference;
+use served::Served;
 use slice::Slice;
 use walked::HistoryFeed;
 
+pub use inputs::TableInput;
 pub use published::{PublishedColumns, PublishedForm, PublishedTable, Reach, SplitBy};
 pub use tables::{CellSource, Column, ColumnType, Table};
 
@@ -53,6 +58,11 @@ pub enum Promotion {
     /// Likewise, but of the one table each part replaces its slice alone, and a run what it asked for: no other row is
     /// touched.
     ReplaceSlices { key: &'static str },
+    /// What the `parts` say together, all of them, is what the tables hold: rows that none of them names go, rows that are the
+    /// same are not touched. A record is one row of the first table, known by `key`, which says all that its rows in the other
+    /// tables say; the row of a failed record goes, and what refers to it is not loaded either. If one part has changed, all
+    /// are taken; if one is missing or cannot be read, nothing changes.
+    ReplaceAll { key: &'static str, parts: &'static [&'static str] },
 }
 
 /// Deletions that hold for ever.
@@ -82,6 +92,10 @@ pub struct Scripts {
     pub export: &'static str,
     /// PostgreSQL: makes the tables, in production or in staging.
     pub tables: &'static str,
+    /// PostgreSQL: makes them in staging, where they are others there: a table in parts is one piece.
+    pub staging: Option<&'static str>,
+    /// A table whose production rows the checks need: `stage` makes `known_NAME`, with its columns as texts, which gets them.
+    pub known: Option<&'static str>,
     /// PostgreSQL: keys, foreign keys and indexes of the production tables.
     pub keys: &'static str,
     /// PostgreSQL: fills columns of production rows that follow from others of them, of the records in `pg_temp.completed`.
@@ -138,11 +152,20 @@ pub struct Dataset {
     pub dictionary: &'static [Described],
     /// What `merganser map` can draw of it.
     pub map: Option<&'static MapOf>,
+    /// What `merganser serve` can tell of it.
+    pub served: Option<&'static Served>,
     pub published: &'static [PublishedTable],
     /// In which forms, if nobody asks for others.
     pub forms: &'static [PublishedForm],
     /// What whoever gives the data wants everybody to be told who gets it from here.
     pub notice: Option<&'static str>,
+    /// Its parts are sheets that people keep by hand: they are told of file, row and column what is wrong there, and of
+    /// addresses on the web they may say where each sheet is.
+    pub has_sheets: bool,
+    /// `merganser demo` can show it.
+    pub has_demo: bool,
+    /// What it is made of, where that is tables of the database; empty: files, or answers.
+    pub inputs: &'static [TableInput],
 }
 
 impl Dataset {
@@ -163,17 +186,34 @@ impl Dataset {
     /// The column of the parent by which a record is known.
     pub fn key(&self) -> &'static str {
         match self.promotion {
-            Promotion::Merge { key, .. } | Promotion::Replace { key } | Promotion::ReplaceSlices { key } => {
-                key
-            }
+            Promotion::Merge { key, .. }
+            | Promotion::Replace { key }
+            | Promotion::ReplaceSlices { key }
+            | Promotion::ReplaceAll { key, .. } => key,
         }
+    }
+
+    /// Can its runs be taken back? Records that are known by something else than a text are loaded again from their files.
+    pub fn can_be_undone(&self) -> bool {
+        let key = self.parent().columns.iter().find(|column| column.name == self.key());
+        key.is_none_or(|key| key.kind == ColumnType::Text)
     }
 
     /// What it says of deletions; `None`: nothing is deleted for ever.
     pub fn tombstones(&self) -> Option<Tombstones> {
         match self.promotion {
             Promotion::Merge { tombstones, .. } => Some(tombstones),
-            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } => None,
+            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } | Promotion::ReplaceAll { .. } => {
+                None
+            }
+        }
+    }
+
+    /// The names of the parts that are taken together; `None`: each is taken by itself.
+    pub fn together(&self) -> Option<&'static [&'static str]> {
+        match self.promotion {
+            Promotion::ReplaceAll { parts, .. } => Some(parts),
+            _ => None,
         }
     }
 
@@ -182,14 +222,9 @@ impl Dataset {
         self.tombstones().map_or(&[], |tombstones| tombstones.tables)
     }
 
-    /// Those of them that parts tell of: their rows are staged for the plan.
-    pub fn told(&self) -> &'static [Table] {
-        if self.walked.is_some() { self.kept() } else { &[] }
-    }
-
     /// Does each part take the place of what was there, of all or of its slice?
     pub fn is_replaced(&self) -> bool {
-        matches!(self.promotion, Promotion::Replace { .. } | Promotion::ReplaceSlices { .. })
+        !matches!(self.promotion, Promotion::Merge { .. })
     }
 
     /// Does each part take the place of its slice alone?
@@ -272,6 +307,8 @@ pub struct FailedRecord {
     /// The offending value, cut to 500 characters.
     pub value: Option<String>,
     pub reason: String,
+    /// What may have been meant.
+    pub suggestion: Option<String>,
     /// The record as it came, cut to [`Limits::fragment_bytes`].
     pub fragment: Option<String>,
 }
@@ -315,6 +352,15 @@ pub struct Limits {
     pub fragment_bytes: usize,
 }
 
+impl Limits {
+    /// What is kept of a failed record's text: its start, cut between two characters; `None`: nothing.
+    pub fn fragment(&self, text: &str) -> Option<String> {
+        let most = self.fragment_bytes.min(text.len());
+        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        (self.fragment_bytes > 0).then(|| text[..end].to_owned())
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -338,6 +384,8 @@ pub type Options = serde_json::Map<String, serde_json::Value>;
 #[derive(Clone, Copy, Debug)]
 pub struct ParseInput<'a> {
     pub path: &'a Path,
+    /// The file's name at its source; `path` is another.
+    pub name: &'a str,
     /// What to fill: the dataset's own tables.
     pub tables: &'static [Table],
     /// Number of the file within the run. Record number = `file_no << 32 | ordinal`.

@@ -3,6 +3,7 @@
 use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::run::gather::{self, Gathered};
+use crate::run::inputs;
 use crate::run::progress::{Progress, RunOutcome};
 use crate::run::walk;
 use crate::stages::check::{self, Checked};
@@ -28,6 +29,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     }
     progress.step("walk");
     progress.walked(walk::walk(context).await?);
+    inputs::copy(context).await?;
     progress.step("select");
     let selected = select::select(context, gathered.as_ref()).await?;
     for batch in selected.into_batches(processing.batch_bytes, processing.is_one_batch(target)) {
@@ -70,6 +72,7 @@ async fn one_batch(context: &RunContext, progress: &mut Progress, batch: Batch) 
     progress.checked(&checked);
     progress.step("upload");
     upload::keep_unreadable(context, &checked).await?;
+    checked.admit(context)?;
     if checked.is_unreadable() {
         return Ok(());
     }

@@ -114,6 +114,16 @@ pub const WORKER_POINTS: &[&str] = &[
     "transform.swapping",
 ];
 
+/// Points that a worker comes by with each range that it reads into buckets.
+pub const RANGE_POINTS: &[&str] = &[
+    "transform.range_claimed",
+    // Some of its files are in the store.
+    "transform.range_written",
+    // All are, and the ledger does not say so yet.
+    "transform.range_before_commit",
+    "transform.range_finished",
+];
+
 /// A test has a run fail at a point.
 #[cfg(feature = "failpoints")]
 #[derive(Debug)]
@@ -156,7 +166,8 @@ pub(crate) use armed::{reach, reach_blocking};
 /// Is there a point of this name?
 #[cfg(feature = "failpoints")]
 fn is_known(name: &str) -> bool {
-    [POINTS, ASKING_POINTS, WALKING_POINTS, WORKER_POINTS].iter().any(|points| points.contains(&name))
+    let lists = [POINTS, ASKING_POINTS, WALKING_POINTS, WORKER_POINTS, RANGE_POINTS];
+    lists.iter().any(|points| points.contains(&name))
 }
 
 #[cfg(feature = "failpoints")]

@@ -20,6 +20,7 @@ pub mod log;
 pub mod objects;
 pub mod run;
 pub mod schema;
+pub mod serve;
 pub mod sql;
 pub mod stages;
 pub mod system;

@@ -5,6 +5,12 @@ use std::process::ExitCode;
 use merganser::cli::environment;
 use merganser::commands;
 
+/// How DuckDB's allocator works, which looks for a variable of this name. By itself it has an arena for each CPU, and each keeps
+/// what it has freed: the store would take several times the memory that it may have.
+#[unsafe(export_name = "duckdb_je_malloc_conf_2_conf_harder")]
+#[used]
+static ONE_ARENA: &u8 = &b"narenas:1,muzzy_decay_ms:0\0"[0];
+
 fn main() -> ExitCode {
     // An empty variable means unset, here and for the libraries that read the environment themselves.
     for (name, value) in std::env::vars_os() {

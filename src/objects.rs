@@ -11,6 +11,7 @@
 //! private/[FOLDER/]unreadable/NAME          files of which nothing could be read
 //! private/[FOLDER/]runs/RUN/…               what a run stages
 //! private/[FOLDER/]reference/VERSION/RUN/… what addresses and the like are looked up in
+//! private/transform/JOB/VERSION/…           raw rows of a job in buckets
 //! ```
 
 use uuid::Uuid;
@@ -140,6 +141,39 @@ impl Objects {
     /// The run to which a key below [`Objects::runs`] belongs.
     pub fn run_of(self, key: &str) -> Option<&str> {
         key.strip_prefix(&self.runs())?.strip_prefix('/')?.split('/').next()
+    }
+}
+
+/// The names of a job's buckets: of one version of it.
+#[derive(Clone, Debug)]
+pub struct BucketObjects {
+    folder: String,
+}
+
+impl BucketObjects {
+    /// The names of this version of a job.
+    pub fn of(job: &str, version: Uuid) -> Self {
+        Self { folder: format!("{PRIVATE}/transform/{job}/{version}") }
+    }
+
+    /// All of them lie in here.
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// Who sees this sees the store that the plan saw.
+    pub fn planned(&self) -> String {
+        format!("{}/planned.json", self.folder)
+    }
+
+    /// Names the files that count, when all are there.
+    pub fn manifest(&self) -> String {
+        format!("{}/manifest.json", self.folder)
+    }
+
+    /// The rows of a bucket that lie in a range, written under the claim that has this token.
+    pub fn file(&self, bucket: i32, range: i32, token: i64) -> String {
+        format!("{}/bucket={bucket:05}/range-{range:06}-{token}.parquet", self.folder)
     }
 }
 

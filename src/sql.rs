@@ -49,7 +49,10 @@ mod file {
     pub const TRANSFORM_VERSIONS: &str = include_str!("../sql/transform/versions.pg.sql");
     pub const TRANSFORM_SWAPPING: &str = include_str!("../sql/transform/swap.pg.sql");
     pub const TRANSFORM_TESTING: &str = include_str!("../sql/transform/test.pg.sql");
+    pub const SERVE: &str = include_str!("../sql/serve/serve.pg.sql");
     pub const DEMO_TRANSFORM: &str = include_str!("../sql/demo/transform.pg.sql");
+    pub const TRANSFORM_BUCKETS: &str = include_str!("../sql/transform/buckets.pg.sql");
+    pub const TRANSFORM_BUCKETING: &str = include_str!("../sql/transform/bucketing.duckdb.sql");
     pub const TRANSFORM_CLEANING: &str = include_str!("../sql/transform/clean.duckdb.sql");
 }
 
@@ -64,6 +67,8 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_asked", include_str!("../sql/ledger/migrations/0006_asked.pg.sql")),
     ("0007_undo", include_str!("../sql/ledger/migrations/0007_undo.pg.sql")),
     ("0008_transform", include_str!("../sql/ledger/migrations/0008_transform.pg.sql")),
+    ("0009_suggestions", include_str!("../sql/ledger/migrations/0009_suggestions.pg.sql")),
+    ("0010_buckets", include_str!("../sql/ledger/migrations/0010_buckets.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -78,6 +83,7 @@ pub const LEDGER_ABANDON: &str = part(file::LEDGER_RUNS, "abandon");
 pub const LEDGER_BEGIN_RUN: &str = part(file::LEDGER_RUNS, "begin_run");
 pub const LEDGER_FINISH_RUN: &str = part(file::LEDGER_RUNS, "finish_run");
 pub const LEDGER_START_STEP: &str = part(file::LEDGER_STEPS, "start_step");
+pub const LEDGER_NOTIFY: &str = part(file::LEDGER_STEPS, "notify");
 pub const LEDGER_FINISH_STEP: &str = part(file::LEDGER_STEPS, "finish_step");
 pub const LEDGER_FAIL_STEPS: &str = part(file::LEDGER_STEPS, "fail_steps");
 pub const LEDGER_KNOWN_PARTS: &str = include_str!("../sql/ledger/known_parts.pg.sql");
@@ -133,9 +139,11 @@ pub const GOLDEN_COMPARE: &str = part(file::GOLDEN, "compare");
 
 /// DuckDB; the tables `records` and `failed` are the same in every dataset's staging store.
 pub const STAGED_TABLES: &str = part(file::STAGED, "tables");
+pub const STAGED_KNOWN: &str = part(file::STAGED, "known");
 pub const STAGED_MERGE: &str = part(file::STAGED, "merge");
 pub const STAGED_SLICES: &str = part(file::STAGED, "slices");
 pub const STAGED_REPLACE: &str = part(file::STAGED, "replace");
+pub const STAGED_ALL: &str = part(file::STAGED, "all");
 pub const STAGED_ARRAY_LITERAL: &str = part(file::STAGED, "array_literal");
 pub const STAGED_RECORDS: &str = part(file::STAGED, "records");
 pub const STAGED_QUESTIONS: &str = part(file::ENRICHMENT, "questions");
@@ -152,7 +160,18 @@ pub const LOAD_DROP: &str = part(file::LOAD, "drop");
 pub const LOAD_UNLOGGED: &str = part(file::LOAD, "unlogged");
 pub const LOAD_COPY: &str = part(file::LOAD, "copy");
 pub const LOAD_ANALYZE: &str = part(file::LOAD, "analyze");
+pub const LOAD_KNOWN: &str = part(file::LOAD, "known");
 pub const LOAD_HAS_ROWS: &str = part(file::LOAD, "has_rows");
+
+pub const SERVE_SESSION: &str = part(file::SERVE, "session");
+pub const SERVE_LISTEN: &str = part(file::SERVE, "listen");
+pub const SERVE_MAY_WRITE: &str = part(file::SERVE, "may_write");
+pub const SERVE_RUN: &str = part(file::SERVE, "run");
+pub const SERVE_PLACES: &str = part(file::SERVE, "places");
+pub const SERVE_DAYS: &str = part(file::SERVE, "days");
+pub const SERVE_SUMS: &str = part(file::SERVE, "sums");
+pub const SERVE_POINTS: &str = part(file::SERVE, "points");
+pub const SERVE_ATOMS: &str = part(file::SERVE, "atoms");
 
 pub const SCHEMA_COLUMNS: &str = include_str!("../sql/schema/columns.pg.sql");
 pub const SCHEMA_KEYS: &str = include_str!("../sql/schema/keys.pg.sql");
@@ -253,6 +272,7 @@ pub const PROMOTE_VERIFY: &str = part(file::PROMOTE_VERIFY, "verify");
 pub const PROMOTE_VERIFY_LEDGER: &str = part(file::PROMOTE_VERIFY, "verify_ledger");
 pub const PROMOTE_LEDGER: &str = include_str!("../sql/promote/ledger.pg.sql");
 pub const PROMOTE_REPLACE: &str = include_str!("../sql/promote/replace.pg.sql");
+pub const PROMOTE_REPLACE_ALL: &str = include_str!("../sql/promote/replace_all.pg.sql");
 pub const PROMOTE_SLICE_ORIGIN: &str = include_str!("../sql/promote/slice_origin.pg.sql");
 pub const PROMOTE_SLICE_TABLES: &str = part(file::PROMOTE_SLICES, "slice_tables");
 pub const PROMOTE_SLICE_VALUES: &str = part(file::PROMOTE_SLICES, "slice_values");
@@ -395,6 +415,23 @@ pub const TRANSFORM_LAG: &str = part(file::TRANSFORM_SWAPPING, "lag");
 pub const TRANSFORM_TRUTH_TABLE: &str = part(file::TRANSFORM_TESTING, "truth_table");
 pub const TRANSFORM_TRUTH_COPY: &str = part(file::TRANSFORM_TESTING, "truth_copy");
 pub const TRANSFORM_CELLS: &str = part(file::TRANSFORM_TESTING, "cells");
+pub const BUCKETS_RANGE: &str = part(file::TRANSFORM_BUCKETS, "range");
+pub const BUCKETS_CLAIM_NEAR: &str = part(file::TRANSFORM_BUCKETS, "claim_near");
+pub const BUCKETS_ADD_FILES: &str = part(file::TRANSFORM_BUCKETS, "add_files");
+pub const BUCKETS_SKIPPED: &str = part(file::TRANSFORM_BUCKETS, "skipped");
+pub const BUCKETS_FILES: &str = part(file::TRANSFORM_BUCKETS, "files");
+pub const BUCKETS_GAPS: &str = part(file::TRANSFORM_BUCKETS, "gaps");
+pub const BUCKETS_FILLED: &str = part(file::TRANSFORM_BUCKETS, "filled");
+pub const BUCKETS_PLACE: &str = part(file::TRANSFORM_BUCKETS, "place");
+pub const BUCKETS_LEFT: &str = part(file::TRANSFORM_BUCKETS, "left");
+pub const BUCKETS_REMOVED: &str = part(file::TRANSFORM_BUCKETS, "removed");
+pub const BUCKETS_RANGE_TABLE: &str = part(file::TRANSFORM_BUCKETING, "range");
+pub const BUCKETS_SORTED: &str = part(file::TRANSFORM_BUCKETING, "sorted");
+pub const BUCKETS_COUNTS: &str = part(file::TRANSFORM_BUCKETING, "counts");
+pub const BUCKETS_FILE: &str = part(file::TRANSFORM_BUCKETING, "file");
+pub const BUCKETS_WHOLE: &str = part(file::TRANSFORM_BUCKETING, "whole");
+pub const BUCKETS_COUNTED: &str = part(file::TRANSFORM_BUCKETING, "counted");
+pub const BUCKETS_PARTITIONS: &str = part(file::TRANSFORM_BUCKETING, "partitions");
 pub const TRANSFORM_RAW: &str = part(file::TRANSFORM_CLEANING, "raw");
 pub const TRANSFORM_CLEANED: &str = part(file::TRANSFORM_CLEANING, "cleaned");
 pub const TRANSFORM_CLEAN: &str = part(file::TRANSFORM_CLEANING, "clean");

@@ -3,13 +3,17 @@
 //! Every round measures the floors and the pipeline in turn, on the same files and the same private PostgreSQL, and
 //! compares what both loaded: nothing is measured that is not right. `make bench` writes the table into
 //! docs/performance.md; `make bench-full` adds the whole history. `--crops` measures what a dataset costs that asks a service
-//! (crops.rs), at the scale that `--scale` names.
+//! (crops.rs), at the scale that `--scale` names; `--transform` jobs that clean a table in partitions (transform.rs), and `--peers`
+//! the same beside others (peers.rs), both with so many rows as `--rows` says.
 
 mod crops;
 mod floors;
 mod inputs;
+mod jobs;
+mod peers;
 mod pipeline;
 mod tables;
+mod transform;
 
 use std::path::{Path, PathBuf};
 
@@ -37,10 +41,21 @@ fn main() {
     let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     if std::env::args().any(|arg| arg == "--crops") {
-        let report = runtime.block_on(on_cluster(|bench| crops::measure(bench, crops::Scale::named())));
+        let report = runtime.block_on(on_cluster(&[], |bench| crops::measure(bench, crops::Scale::named())));
         print!("{}", report.render());
         report.write(&out, "crops");
         return;
+    }
+    let is_asked = |word: &str| std::env::args().any(|arg| arg == word);
+    if is_asked("--transform") || is_asked("--peers") {
+        // What claims cost is asked of the server.
+        let settings = [("shared_preload_libraries", "pg_stat_statements")];
+        let (name, report) = match is_asked("--peers") {
+            true => ("peers", runtime.block_on(on_cluster(&settings, peers::measure))),
+            false => ("transform", runtime.block_on(on_cluster(&settings, transform::measure))),
+        };
+        print!("{}", report.render());
+        return report.write(&out, name);
     }
     let plan = match full {
         true => Plan {
@@ -56,7 +71,7 @@ fn main() {
             productions: [Inputs::history(20_000, 1), Inputs::history(200_000, 2)],
         },
     };
-    let report = runtime.block_on(on_cluster(|bench| measure(&plan, bench)));
+    let report = runtime.block_on(on_cluster(&[], |bench| measure(&plan, bench)));
     print!("{}", report.render());
     report.write(&out, plan.name);
     println!("written to {}", out.display());
@@ -70,13 +85,16 @@ fn cache() -> PathBuf {
 }
 
 /// Measures on a private PostgreSQL that is made for it.
-async fn on_cluster(measure: impl FnOnce(&Bench) -> Report) -> Report {
+async fn on_cluster(settings: &[(&str, &str)], measure: impl FnOnce(&Bench) -> Report) -> Report {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cluster = Cluster::at(folder.path().join("postgres"))
         .setting("shared_buffers", "512MB")
         .setting("max_wal_size", "4GB")
         // A checkpoint in the middle of one measurement and not of the next says nothing about either.
         .setting("checkpoint_timeout", "30min");
+    let cluster = settings.iter().fold(cluster, |cluster, (name, value)| cluster.setting(name, value));
+    // Java knows no other way.
+    let cluster = cluster.tcp(!settings.is_empty());
     let server = cluster.start().await.expect("the private PostgreSQL starts");
     let report = measure(&Bench::new(&server, folder.path()));
     server.stop().await.expect("the private PostgreSQL stops");

@@ -76,7 +76,13 @@ impl Figures {
 
 impl Bench {
     pub fn new(server: &Embedded, folder: &Path) -> Self {
-        Self { url: server.url(), folder: folder.to_owned() }
+        let url = server.tcp_url("merganser").unwrap_or_else(|| server.url());
+        Self { url, folder: folder.to_owned() }
+    }
+
+    /// Where the database is.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Loads into a schema without tables.

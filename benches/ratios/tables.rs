@@ -86,6 +86,16 @@ impl Report {
         let _ = writeln!(self.ratios, "| {name} | 384 MiB | {mib:.0} MiB | | | {holds} |");
     }
 
+    /// A share, and how large it may be; `of` says what of what.
+    pub fn share(&mut self, name: &str, most: f64, (found, of): (f64, f64), unit: &str) {
+        let holds = if found <= most * of { "yes" } else { "**no**" };
+        let share = found / of;
+        let _ = writeln!(
+            self.ratios,
+            "| {name} | {most} | {share:.3} | | {found:.2} {unit} / {of:.2} {unit} | {holds} |"
+        );
+    }
+
     /// Something that is counted, and how many of it there may be for each of something else.
     pub fn count(&mut self, name: &str, most: f64, (found, of): (f64, f64), unit: &str) {
         let holds = if found <= most * of { "yes" } else { "**no**" };
@@ -110,6 +120,18 @@ impl Report {
             Some((_, runs)) => runs.push(steps),
             None => self.stages.push((name.to_owned(), vec![steps])),
         }
+    }
+
+    /// Parts of a job, over all its workers: seconds of them together, rows, bytes.
+    pub fn parts(&mut self, name: &str, parts: &[(&str, f64, f64, f64)]) {
+        let stage = |(name, seconds, rows, bytes): &(&str, f64, f64, f64)| Stage {
+            name: (*name).to_owned(),
+            seconds: *seconds,
+            cpu: 0.0,
+            rows: *rows,
+            bytes: *bytes,
+        };
+        self.stages.push((name.to_owned(), vec![parts.iter().map(stage).collect()]));
     }
 
     /// The report as Markdown.

@@ -64,6 +64,7 @@ pub fn parse(bytes: &[u8], level: u8, batch_records: usize) -> (Written, Result<
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let input = ParseInput {
         path: path.as_ref(),
+        name: "a.zip",
         tables: OCA.tables,
         file_no: 0,
         options: &of_level(level),

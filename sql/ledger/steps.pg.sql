@@ -2,6 +2,12 @@
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/steps.pg.sql
 
+-- part: notify  (statement)
+-- Purpose: tell whoever listens that a run has changed production; they hear of it when this transaction commits.
+-- Inputs:  $1 dataset.
+-- Outputs: none.
+select pg_notify('merganser', $1);
+
 -- part: start_step  (statement)
 -- Purpose: a step begins.
 -- Inputs:  $1 run_id, $2 batch, $3 step; :"ledger".

@@ -46,6 +46,12 @@ copy :"staging".:"table" (:columns) from stdin with (format csv, header true)
 -- Outputs: statistics.
 analyze :"schema".:"table";
 
+-- part: known  (script)
+-- Purpose: what production knows, for the checks.
+-- Inputs:  :"schema".:"table", :columns.
+-- Outputs: the CSV on standard output.
+copy (select :columns from :"schema".:"table") to stdout with (format csv, header true)
+
 -- part: has_rows  (script)
 -- Purpose: does a table hold anything?
 -- Inputs:  :"schema".:"table".

@@ -3,7 +3,7 @@
 -- Inputs:  nass_facts, records, failed.
 -- Outputs: the offending records, added to failed; none is a pass. Nobody knows which of them is right, so none is loaded. What
 --          is the same in every column is no offence: it counts once.
-insert into failed
+insert into failed by name
 -- First the few keys that are there twice: what is compared must fit into memory, and the rest need not be compared.
 with twice as materialized (
     select record_id from nass_facts group by record_id having count(*) > 1

@@ -1,7 +1,8 @@
 -- Purpose: write the facts as CSV for PostgreSQL.
 -- Engine:  DuckDB
 -- Inputs:  nass_facts, losers; :'dir', the folder that takes the file.
--- Outputs: nass_facts.csv, with a header row.
+-- Outputs: nass_facts.csv, with a header row; the records as they were staged, which is their order: a sort of all columns
+--          would not fit into the memory of the store.
 copy (
     select
         source_desc, sector_desc, group_desc, commodity_desc, class_desc, prodn_practice_desc,
@@ -12,5 +13,4 @@ copy (
         reference_period_desc, week_ending, load_time, value, value_code, cv, cv_code, fips, record_id
     from nass_facts
     where record_no not in (select record_no from losers)
-    order by record_no
 ) to (:'dir' || '/nass_facts.csv') (format csv, header, nullstr '');

@@ -4,7 +4,7 @@
 -- Outputs: the offending records, added to failed; none is a pass. A case that is named there is not loaded.
 
 -- Appearance numbers are unique in the whole table (rule 8). The later case gives way.
-insert into failed
+insert into failed by name
 with offending as (
     select appearanceid, max(record_no) as record_no
     from oca_appearances

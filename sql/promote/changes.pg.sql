@@ -10,7 +10,7 @@
 --          count as replaced; more are inserted, fewer are deleted.
 
 with again as (
-    select touched.record_id, count(*) as rows
+    select touched.record_id::text as record_id, count(*) as rows
     from :"staging".:"table" as staged join pg_temp.touched on touched.record_id = staged.:"key"
     group by touched.record_id
 ),
@@ -58,7 +58,7 @@ from total;
 -- Inputs:  :"staging".:"table" (the rows that were loaded), :"key", pg_temp.removed.
 -- Outputs: change (inserted, replaced, deleted: what changes counts as such) and up to three keys of each.
 with loaded as (
-    select :"key" as record_id, count(*) as rows from :"staging".:"table" group by :"key"
+    select :"key"::text as record_id, count(*) as rows from :"staging".:"table" group by :"key"
 ),
 gone as (
     select record_id, rows from pg_temp.removed where table_name = :'table'

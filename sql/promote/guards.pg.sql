@@ -2,7 +2,8 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', :"ledger".parts and table_changes; pg_temp.plan;
 --          pg_temp.removed, what left production by record; :'parent', the first table; :'kept', the tables that the
---          promotion keeps itself, with commas; :'record', what a record is called; :is_replaced; :is_undo; :slice_rows, how many rows the slices
+--          promotion keeps itself, with commas; :'record', what a record is called; :is_replaced; :is_together: a batch may well be of some
+--          tables alone; :is_undo; :slice_rows, how many rows the slices
 --          had that are replaced (null: the whole table is);
 --          :max_failures_percent, :max_failures_records (the larger of both is the budget);
 --          :max_deletes_percent, :max_deletes_records (likewise, of the batch's records);
@@ -23,10 +24,10 @@ with failures as (
 ),
 -- A deletion holds for ever. One of a record that had nothing to lose, and that says nothing else, is the ordinary one.
 losing as (
-    select record_id from pg_temp.plan where is_newly_sealed and has_data
+    select record_id::text from pg_temp.plan where is_newly_sealed and has_data
     union
-    select plan.record_id
-    from pg_temp.plan join pg_temp.removed using (record_id)
+    select plan.record_id::text
+    from pg_temp.plan join pg_temp.removed on removed.record_id = plan.record_id::text
     where plan.is_newly_sealed
 ),
 deletes as (
@@ -76,6 +77,7 @@ ratios as (
         and change.table_name <> all (string_to_array(:'kept', ','))
         -- From fewer nothing can be told.
         and parents.loaded >= 100
+        and not :is_together
         and parents.rows_before >= 100
         and change.rows_before * parents.loaded >= 20 * parents.rows_before
 ),

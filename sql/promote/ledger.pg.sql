@@ -1,9 +1,10 @@
 -- Purpose: the ledger's side of the commit: which parts are done, where each record came from, which
 --          failed records are put right.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
--- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, :"staging".:"records"; :"ledger"; :is_replaced: the
+-- Inputs:  :'run_id', :batch, :'dataset', :'schema', pg_temp.plan, whose records are of the key's type, :"staging".:"records"; :"ledger"; :is_replaced: the
 --          records come from one part, which slice_origin.pg.sql names, and none has an origin of its own.
---          :is_sliced: each part replaces its slice, and what it says twice is a duplicate.
+--          :is_sliced: each part replaces its slice, and what it says twice is a duplicate. :is_together: the parts replace all
+--          together, and a record that failed in this run is deleted until it is put right.
 -- Outputs: :"ledger".parts, record_origins and failed_records up to date; pg_temp.counted, how many rows of each had to
 --          change, and did.
 
@@ -14,7 +15,7 @@ with outcome as (
         count(*) filter (where record.is_winner and plan.action in ('load', 'same')) as loaded,
         count(*) filter (where not record.is_winner and :is_sliced) as duplicated,
         count(*) as good
-    from :"staging".:"records" as record join pg_temp.plan using (record_id)
+    from :"staging".:"records" as record join pg_temp.plan on plan.record_id::text = record.record_id
     group by record.part_id
 ),
 ended as materialized (
@@ -47,7 +48,7 @@ delete from :"ledger".record_origins as origin
 using pg_temp.touched
 where origin.dataset = :'dataset'
     and origin.target_schema = :'schema'
-    and origin.record_id = touched.record_id;
+    and origin.record_id = touched.record_id::text;
 
 -- Of a deleted record, the ledger must not say that production holds it. Looked for record by record: a planner that has
 -- no statistics of record_origins yet would read all of it for each.
@@ -59,13 +60,13 @@ cross join lateral (
     from :"ledger".record_origins as origin
     where origin.dataset = :'dataset'
         and origin.target_schema = :'schema'
-        and origin.record_id = touched.record_id
+        and origin.record_id = touched.record_id::text
     limit 1
 ) as kept
 where touched.action = 'delete';
 
 with loaded as materialized (
-    select record_id, part_id, ordinal
+    select record_id::text as record_id, part_id, ordinal
     from pg_temp.plan
     where action = 'load' and not :is_replaced
     -- The index is written page by page so, which halves the time.
@@ -93,13 +94,14 @@ with settled as materialized (
             else 'superseded'
         end as resolution
     from :"ledger".failed_records as failed
-        join pg_temp.plan on plan.record_id = failed.record_id
+        join pg_temp.plan on plan.record_id::text = failed.record_id
         join :"ledger".parts as failed_file on failed_file.part_id = failed.part_id
         join :"ledger".runs as failed_run on failed_run.run_id = failed.run_id
         left join :"ledger".parts as plan_file on plan_file.part_id = plan.part_id
     where failed.resolved_at is null
         and failed_run.dataset = :'dataset'
         and failed_run.target_schema = :'schema'
+        and not (:is_together and failed.run_id = :'run_id')
         and (
             plan.action = 'delete'
             or case
@@ -155,11 +157,12 @@ select 'failed_records', 'update', (select count(*) from settled), (select count
 with cleared as materialized (
     select distinct failed.failed_record_id
     from :"ledger".failed_records as failed
-        join pg_temp.plan on plan.record_id = failed.record_id
+        join pg_temp.plan on plan.record_id::text = failed.record_id
         join :"ledger".runs as failed_run on failed_run.run_id = failed.run_id
     where failed_run.dataset = :'dataset'
         and failed_run.target_schema = :'schema'
         and plan.action = 'delete'
+        and not :is_together
         and (failed.fragment is not null or failed.value is not null)
 ),
 written as (

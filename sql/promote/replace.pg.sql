@@ -3,7 +3,7 @@
 -- Inputs:  :'run_id', :batch, :'dataset', :'schema', :'overwrite_newer', true only when the operator asks for it;
 --          :"staging".:"records"; :"staging".:"table" and :"schema".:"table", known by :"key", a text; :texts, their
 --          columns as texts; :"ledger".parts, runs, slice_origins and failed_records.
--- Outputs: pg_temp.replacing, the part whose word the table takes on (no row: what is there is newer); pg_temp.plan, one row a
+-- Outputs: pg_temp.replacing, the part whose word the table takes on (no row: what is there is newer), for the slice ''; pg_temp.plan, one row a
 --          record: record_id, action (load, same, superseded or delete), part_id, ordinal and order_key of the winning
 --          record, is_newly_sealed and has_data (never: nothing is deleted for ever here); pg_temp.counted, whether each
 --          record that is to be loaded has its row.
@@ -37,7 +37,7 @@ adopted as (
 known as (
     select * from origin union all select * from adopted
 )
-select newest.part_id
+select newest.part_id, ''::text as slice
 from newest left join known on true
 where :'overwrite_newer'::boolean
     or known.name is null

@@ -5,7 +5,7 @@
 --          did.
 with written as (
     insert into :"ledger".slice_origins (dataset, target_schema, slice, part_id)
-    select :'dataset', :'schema', '', part_id from pg_temp.replacing
+    select :'dataset', :'schema', slice, part_id from pg_temp.replacing
     on conflict (dataset, target_schema, slice) do update
     set part_id = excluded.part_id, loaded_at = excluded.loaded_at
     returning 1

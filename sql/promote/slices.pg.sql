@@ -68,8 +68,11 @@ with staged as (
     from :"staging".:"records"
     group by record_id
 ),
+-- What is new is compared with nothing.
 meant as (
-    select :"key" as record_id, array[:texts] as content from :"staging".:"table"
+    select :"key" as record_id, array[:texts] as content
+    from :"staging".:"table"
+    where :"key" in (select record_id from pg_temp.slice_there)
 ),
 failed as (
     select distinct record_id
@@ -87,7 +90,7 @@ decided as (
             when failed.record_id is not null then 'superseded'
             -- Another part, which is newer, has said something else.
             when staged.record_id is not null and replacing.part_id is null then 'superseded'
-            when staged.is_winner and meant.content is not distinct from there.content then 'same'
+            when staged.is_winner and meant.content = there.content then 'same'
             when staged.is_winner then 'load'
             when there.record_id is null or not there.is_in then 'superseded'
             -- Nobody knows which row that one was.

@@ -51,7 +51,7 @@ with origins as (
         left join :"ledger".record_origins as known
             on known.dataset = :'dataset'
             and known.target_schema = :'schema'
-            and known.record_id = plan.record_id
+            and known.record_id = plan.record_id::text
         left join :"ledger".record_origins as origin
             on origin.dataset = known.dataset
             and origin.target_schema = known.target_schema

@@ -40,8 +40,16 @@ create table failed (
     field varchar,
     value varchar,
     reason varchar not null,
-    fragment varchar
+    fragment varchar,
+    -- What may have been meant.
+    suggestion varchar
 );
+
+-- part: known  (script)
+-- Purpose: take in what production knows, for the checks.
+-- Inputs:  :"known", made by the dataset; :'file', a CSV with a header row.
+-- Outputs: the rows.
+insert into :"known" select * from read_csv(:'file', header = true, all_varchar = true, nullstr = '');
 
 -- part: merge  (script)
 -- Purpose: decide which records of a merge are exported.
@@ -99,6 +107,13 @@ from good join latest using (record_id)
 where good.record_no < latest.record_no
 union all
 select record_no from failed;
+
+-- part: all  (script)
+-- Purpose: decide which records are exported where all parts together are what the tables hold: those that did not fail.
+-- Inputs:  failed.
+-- Outputs: losers, the records whose rows are not exported.
+create or replace table losers as
+select distinct record_no from failed;
 
 -- part: array_literal  (script)
 -- Purpose: how an array is written for PostgreSQL.
@@ -164,7 +179,8 @@ select
     field,
     value,
     reason,
-    fragment
+    fragment,
+    suggestion
 from failed left join records on records.record_no = failed.record_no
 order by failed.record_no, failed.rowid
 limit :limit offset :offset;

@@ -47,8 +47,8 @@ returning (select count(*) from left_behind) as released;
 -- part: claim  (statement)
 -- Purpose: take the next group, as long as the version is open.
 -- Inputs:  $1 version_id, $2 worker_id, $3 the position of the last claim: what lies before was taken, and its dead rows are not
---          looked at again; :"ledger".
--- Outputs: at most one row: group_no, position, token, attempts, failures, first_page, end_page, is_written, losses.
+--          looked at again; $4 kind: partitions, or ranges of pages that are read into buckets; :"ledger".
+-- Outputs: at most one row: group_no, position, token, attempts, failures, first_page, end_page, is_written, losses, kind, bucket_no.
 update :"ledger".transform_groups
 set status = 'running',
     token = token + 1,
@@ -61,23 +61,26 @@ where version_id = $1
         select waiting.group_no
         from :"ledger".transform_groups as waiting
         where waiting.version_id = $1
+            and waiting.kind = $4
             and waiting.status = 'waiting'
             and waiting.position > $3
             and exists (
                 select from :"ledger".transform_versions as version
-                where version.version_id = $1 and version.state = 'open'
+                where version.version_id = $1
+                    and version.state = 'open'
+                    and (version.buckets is null or version.filled_at is not null or $4 = 'range')
             )
         order by waiting.position
         limit 1
         for update skip locked
     )
-returning group_no, position, token, attempts, failures, first_page, end_page, is_written, losses;
+returning group_no, position, token, attempts, failures, first_page, end_page, is_written, losses, kind, bucket_no;
 
 -- part: members  (statement)
 -- Purpose: the partitions of a group.
 -- Inputs:  $1 version_id, $2 group_no; :"ledger".
--- Outputs: a row each: partition_no, part_no, key.
-select partition_no, part_no, key
+-- Outputs: a row each: partition_no, part_no, key, rows_planned.
+select partition_no, part_no, key, rows_planned
 from :"ledger".transform_partitions
 where version_id = $1 and group_no = $2
 order by partition_no, part_no;
@@ -123,16 +126,19 @@ where worker.version_id = $1
     and session.usename = current_user;
 
 -- part: open_groups  (statement)
--- Purpose: what is left to do?
+-- Purpose: what is left to do? As long as not all ranges are in the buckets: of the ranges.
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: one row: state of the version, waiting, running, poison.
+-- Outputs: one row: state of the version, waiting, running, poison, is_filling: ranges are read into buckets.
 select
     version.state,
     count(*) filter (where groups.status = 'waiting') as waiting,
     count(*) filter (where groups.status = 'running') as running,
-    count(*) filter (where groups.status = 'poison') as poison
+    count(*) filter (where groups.status = 'poison') as poison,
+    version.buckets is not null and version.filled_at is null as is_filling
 from :"ledger".transform_versions as version
     left join :"ledger".transform_groups as groups
-        on groups.version_id = version.version_id and groups.status in ('waiting', 'running', 'poison')
+        on groups.version_id = version.version_id
+        and groups.status in ('waiting', 'running', 'poison')
+        and (groups.kind = 'range' or version.buckets is null or version.filled_at is not null)
 where version.version_id = $1
-group by version.state;
+group by version.state, is_filling;

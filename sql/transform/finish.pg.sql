@@ -88,7 +88,7 @@ with old as (
     update :"ledger".transform_groups
     set status = 'split', error = $4, worker_id = null, finished_at = clock_timestamp()
     where version_id = $1 and group_no = $2 and token = $3 and status = 'running'
-    returning version_id, position, is_written
+    returning version_id, position, is_written, bucket_no
 ),
 numbered as (
     select
@@ -108,7 +108,7 @@ moved as (
         and part.partition_no = numbered.partition_no
         and part.part_no = numbered.part_no
 )
-insert into :"ledger".transform_groups (version_id, group_no, position, rows_planned, is_written)
-select old.version_id, numbered.new_no, old.position + 1000000000, numbered.rows_planned, old.is_written
+insert into :"ledger".transform_groups (version_id, group_no, position, rows_planned, is_written, bucket_no)
+select old.version_id, numbered.new_no, old.position + 1000000000, numbered.rows_planned, old.is_written, old.bucket_no
 from old, numbered
 returning group_no;

@@ -113,14 +113,15 @@ where (:"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and
 -- part: changes  (statement)
 -- Purpose: has somebody written to the source?
 -- Inputs:  $1 schema, $2 table.
--- Outputs: one row: rows that were inserted, updated and deleted since the server counts, its parts' included.
+-- Outputs: one row: a number that is another one when rows were inserted, updated or deleted, or moved into another file (vacuum
+--          full, cluster), its parts' included.
 with recursive tree as (
     select format('%I.%I', $1::text, $2::text)::regclass::oid as part_oid
     union all
     select inhrelid from pg_inherits join tree on inhparent = part_oid
 )
 select coalesce(sum(pg_stat_get_tuples_inserted(part_oid) + pg_stat_get_tuples_updated(part_oid)
-    + pg_stat_get_tuples_deleted(part_oid)), 0)::bigint as changes
+    + pg_stat_get_tuples_deleted(part_oid) + coalesce(pg_relation_filenode(part_oid)::bigint, 0)), 0)::bigint as changes
 from tree;
 
 -- part: obstacles  (statement)

@@ -1,7 +1,7 @@
 -- Purpose: how far is a version?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: one row: a JSON object with job, version, hash, state, table, partitions, rows, workers, rows_per_s, eta_s, started, ended,
+-- Outputs: one row: a JSON object with job, version, hash, state, table, partitions, ranges (null without buckets), rows, workers, rows_per_s, eta_s, started, ended,
 --          largest, slowest and poison partitions. A partition in parts counts once. The speed is what a worker has done in its
 --          time, times the workers there are: a pause does not change it.
 with version as (
@@ -53,7 +53,17 @@ worked as (
         max(finished_at) as ended,
         coalesce(sum(attempts), 0) as attempts
     from :"ledger".transform_groups
-    where version_id = $1
+    where version_id = $1 and kind = 'partitions'
+),
+ranges as (
+    select
+        count(*) as total,
+        count(*) filter (where status = 'done') as done,
+        count(*) filter (where status = 'poison') as poison,
+        max(error) filter (where status = 'poison') as error,
+        coalesce(sum(attempts), 0) as attempts
+    from :"ledger".transform_groups
+    where version_id = $1 and kind = 'range'
 ),
 workers as (
     select count(*) filter (where ended_at is null and lease_until > clock_timestamp()) as alive
@@ -74,7 +84,7 @@ select jsonb_build_object(
     'state', case
         when version.state <> 'open' then version.state
         when workers.alive > 0 then 'running'
-        when worked.attempts = 0 then 'planned'
+        when worked.attempts + ranges.attempts = 0 then 'planned'
         else 'stopped'
     end,
     'table', version.target_schema || '.' || version.version_table,
@@ -90,6 +100,10 @@ select jsonb_build_object(
         'total', counted.total, 'waiting', counted.waiting, 'running', counted.running, 'done', counted.done,
         'failed', counted.failed, 'poison', counted.poison
     ),
+    'ranges', case when ranges.total > 0 then jsonb_build_object(
+        'total', ranges.total, 'done', ranges.done, 'poison', ranges.poison, 'error', ranges.error, 'buckets', version.buckets,
+        'store', version.bucket_store
+    ) end,
     'rows', jsonb_build_object(
         'planned', counted.rows_planned, 'in', counted.rows_in, 'out', counted.rows_out, 'dropped', counted.rows_dropped,
         'made', counted.rows_made, 'failed', counted.rows_failed
@@ -117,7 +131,7 @@ select jsonb_build_object(
                     from :"ledger".transform_partitions as part
                     where part.version_id = groups.version_id and part.group_no = groups.group_no
                 ) as members on members.partitions > 0
-            where groups.version_id = $1 and groups.status = 'done'
+            where groups.version_id = $1 and groups.status = 'done' and groups.kind = 'partitions'
             order by groups.finished_at - groups.claimed_at desc, groups.group_no
             limit 5
         ) as slowest
@@ -127,4 +141,4 @@ select jsonb_build_object(
         from (select * from partition where status = 'poison' order by partition_no limit 20) as poison
     )
 ) as status
-from version, counted, worked, workers, speed;
+from version, counted, worked, workers, speed, ranges;

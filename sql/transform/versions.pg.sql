@@ -44,7 +44,8 @@ where run.run_id = old.version_id;
 -- part: begin  (statement)
 -- Purpose: a version is planned.
 -- Inputs:  $1 version_id, $2 job, $3 hash, $4 source, $5 target schema, $6 target table, $7 version table, $8 in place, $9 type of
---          the key, $10 the plan, $11 host, $12 version of the program; :"ledger".
+--          the key, $10 the plan, $11 host, $12 version of the program, $13 buckets (null: none), $14 the store that they go to,
+--          $15 do they stay; :"ledger".
 -- Outputs: a run and a version.
 with run as (
     insert into :"ledger".runs (run_id, dataset, target_schema, kind, options, versions, host)
@@ -53,17 +54,19 @@ with run as (
     returning run_id
 )
 insert into :"ledger".transform_versions (
-    version_id, job, hash, source_table, target_schema, target_table, version_table, is_in_place, key_type, plan
+    version_id, job, hash, source_table, target_schema, target_table, version_table, is_in_place, key_type, plan, buckets,
+    bucket_store, keeps_buckets
 )
-select run_id, $2, $3, $4, $5, $6, $7, $8, $9, $10 from run;
+select run_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $13, $14, $15 from run;
 
 -- part: add_groups  (statement)
 -- Purpose: the groups of a version, the first one to be claimed first.
--- Inputs:  $1 version_id, $2 group_nos, $3 rows, $4 first pages, $5 end pages; :"ledger".
+-- Inputs:  $1 version_id, $2 group_nos, $3 rows, $4 first pages, $5 end pages, $6 bucket_nos, $7 kind of all; :"ledger".
 -- Outputs: their rows.
-insert into :"ledger".transform_groups (version_id, group_no, position, rows_planned, first_page, end_page)
-select $1, group_no, group_no, rows_planned, first_page, end_page
-from unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[]) as planned (group_no, rows_planned, first_page, end_page);
+insert into :"ledger".transform_groups (version_id, group_no, position, rows_planned, first_page, end_page, bucket_no, kind)
+select $1, group_no, group_no, rows_planned, first_page, end_page, bucket_no, $7
+from unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::integer[])
+    as planned (group_no, rows_planned, first_page, end_page, bucket_no);
 
 -- part: add_partitions  (statement)
 -- Purpose: the partitions of a version.
@@ -126,7 +129,8 @@ insert into :"ledger".transform_groups (version_id, group_no, position, rows_pla
 select $1, 1000000000 + changed.partition_no, 1000000000 + changed.partition_no, changed.rows_planned, true
 from unnest($2::integer[], $3::bigint[]) as changed (partition_no, rows_planned)
 on conflict (version_id, group_no) do update
-set status = 'waiting', rows_planned = excluded.rows_planned, is_written = true, losses = 0, failures = 0, error = null;
+set status = 'waiting', rows_planned = excluded.rows_planned, is_written = true, losses = 0, failures = 0, error = null,
+    bucket_no = null;
 
 -- part: swapped  (statement)
 -- Purpose: a version is in place, and its run has ended; the one that was before is not in place any more.

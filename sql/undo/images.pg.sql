@@ -153,7 +153,7 @@ select
 select distinct batch.undo_no
 from pg_temp.plan
     join pg_temp.sealed_records using (record_id)
-    join :"ledger".undo_records as record on record.record_id = plan.record_id
+    join :"ledger".undo_records as record on record.record_id = plan.record_id::text
     join :"ledger".undo_batches as batch on batch.undo_no = record.undo_no
 where (record.had_rows or record.had_kept or record.had_origin)
     and plan.action = 'delete'
@@ -277,7 +277,7 @@ from pg_temp.plan
         on plan.action = 'load'
         and origin.dataset = :'dataset'
         and origin.target_schema = :'schema'
-        and origin.record_id = plan.record_id
+        and origin.record_id = plan.record_id::text
 where plan.action = 'load' or plan.action = 'superseded' and plan.is_changed;
 
 -- part: replaced  (script, after begin (promote/merge.pg.sql), before anything goes)

@@ -15,10 +15,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::dataset::{Dataset, PublishedForm};
 use crate::datasets;
+use crate::datasets::metrics::export::GraphForm;
 use crate::datasets::samples::{DemoSizes, SampleOf};
 pub use transform::{
-    JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs, WorkArgs,
-    WorkerArgs, WorkersArgs,
+    BucketArgs, JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs,
+    WorkArgs, WorkerArgs, WorkersArgs,
 };
 
 /// Messy public data into PostgreSQL, without ever breaking what is already there.
@@ -55,6 +56,10 @@ pub enum Command {
     Backfill(Box<BackfillArgs>),
     /// Draw what is in the database on a map: one page or picture that needs nothing else
     Map(MapArgs),
+    /// The graph of what hand-kept sheets and histories say
+    Graph(GraphArgs),
+    /// Serve what is loaded to people and programs: a page and an API by postcode, date and radius. It reads alone
+    Serve(ServeArgs),
     /// Take in what rows are looked up in: check it, keep it in the store, say what changed
     Reference(Box<ReferenceArgs>),
     /// Clean a large table in partitions, each exactly once, by any number of workers
@@ -79,10 +84,12 @@ fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
 
 /// What can be shown: the datasets, and the cleaning of a table in partitions.
 fn demonstrated() -> PossibleValuesParser {
-    let names = datasets::ALL.iter().map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
+    let names = datasets::ALL.iter().filter(|dataset| dataset.has_demo);
+    let names = names.map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
     let transform =
         PossibleValue::new("transform").help("a large table, cleaned in partitions by several workers");
-    PossibleValuesParser::new(names.chain([transform]))
+    let serve = PossibleValue::new("serve").help("the page and the API over daily counts by postcode");
+    PossibleValuesParser::new(names.chain([transform, serve]))
 }
 
 /// What a dataset's rows can be completed with, by name.
@@ -348,6 +355,58 @@ pub struct MapArgs {
 }
 
 #[derive(Args)]
+pub struct GraphArgs {
+    #[command(subcommand)]
+    pub action: GraphAction,
+}
+
+#[derive(Subcommand)]
+pub enum GraphAction {
+    /// Write the graph for another program
+    Export(GraphExportArgs),
+}
+
+#[derive(Args)]
+pub struct GraphExportArgs {
+    /// The form
+    #[arg(long, value_name = "FORM")]
+    pub format: GraphForm,
+    /// The file to write; one that is there is replaced [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// People, too, under their names
+    #[arg(long)]
+    pub people: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Args)]
+pub struct ServeArgs {
+    /// The address and the port to listen on; port 0 takes a free one
+    #[arg(long, env = "MERGANSER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub listen: std::net::SocketAddr,
+    /// Hits that whatever is told must have: sums of fixed pieces of zone, days and branch; 0 tells everything, by place
+    /// [default: the dataset's]
+    #[arg(long, env = "MERGANSER_MIN_COUNT", value_name = "N")]
+    pub min_count: Option<u32>,
+    /// Connections to the database at most
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub connections: u16,
+    /// Questions that may wait for a connection; a further one is answered with 503 at once
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub queue: u16,
+    /// Seconds that a question may wait, and a statement may take
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub timeout: u64,
+    /// Days that a question may have
+    #[arg(long, default_value_t = 3_660, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=9_999))]
+    pub max_days: u16,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Args)]
 pub struct StatusArgs {
     /// A run (its id, the start or end of that, or `last`), a file's name, or a record's id [default: the last runs]
     #[arg(value_name = "RUN|FILE|RECORD")]
@@ -486,8 +545,8 @@ pub struct SampleArgs {
 
 #[derive(Args)]
 pub struct DemoArgs {
-    /// What is shown: a dataset, or `transform` [default: the first dataset]
-    #[arg(value_name = "DATASET|transform", value_parser = demonstrated())]
+    /// What is shown: a dataset, `transform` or `serve` [default: the first dataset]
+    #[arg(value_name = "DATASET|transform|serve", value_parser = demonstrated())]
     pub what: Option<String>,
     #[command(flatten)]
     pub sizes: DemoSizes,
@@ -497,6 +556,9 @@ pub struct DemoArgs {
     /// PostgreSQL; `embedded` is a private one
     #[arg(long, default_value = "embedded", value_name = "URL", hide_env_values = true)]
     pub database_url: String,
+    /// serve: the address and the port to listen on
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub listen: std::net::SocketAddr,
 }
 
 /// How rows get from the store into the database and back.

@@ -41,6 +41,19 @@ pub struct JobArgs {
     pub job: PathBuf,
     #[command(flatten)]
     pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub buckets: BucketArgs,
+}
+
+/// Where rows are put into buckets.
+#[derive(Args)]
+pub struct BucketArgs {
+    /// Where rows are put into buckets, if the table lies in another order than its key: file:PATH or s3://BUCKET/PREFIX
+    #[arg(long, env = "MERGANSER_STORE", value_name = "URL", hide_env_values = true)]
+    pub store: Option<String>,
+    /// Server-side encryption of what is written to S3: AES256, aws:kms or aws:kms:KEY-ID
+    #[arg(long, env = "MERGANSER_S3_ENCRYPTION", value_name = "KIND")]
+    pub s3_encryption: Option<String>,
 }
 
 #[derive(Args)]
@@ -60,6 +73,12 @@ pub struct WayArgs {
     /// Make the version anew although this cleaning was finished before
     #[arg(long)]
     pub anew: bool,
+    /// MiB of the table that are in a bucket, and are read at once into buckets [default: 256, of a large table more]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub bucket_mib: Option<u64>,
+    /// Let the buckets stay in the store when the version is in place, for other programs; `drop` removes them
+    #[arg(long)]
+    pub keep_buckets: bool,
 }
 
 /// What a worker may use.

@@ -13,6 +13,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode as Tls;
@@ -80,6 +81,8 @@ pub struct Connection {
     /// `None` while it is dropped.
     link: Option<Link>,
     end: EndReason,
+    /// Rings when the server tells what this connection listens for.
+    bell: Arc<Notify>,
     tls: Shown<MakeRustlsConnect>,
     watch: Watch,
     /// The session belongs to a pooler, which gives it to somebody else afterwards.
@@ -152,10 +155,12 @@ async fn open(
             Err(_) => return Err(too_slow(operation.to_owned(), limit)),
             Ok(Ok((client, connection))) => {
                 let end = EndReason::default();
-                let task = Task(tokio::spawn(drive(connection, end.clone())));
+                let bell = Arc::new(Notify::new());
+                let task = Task(tokio::spawn(drive(connection, end.clone(), bell.clone())));
                 return Ok(Connection {
                     link: Some(Link { client, task }),
                     end,
+                    bell,
                     tls: Shown(tls.clone()),
                     watch: Watch::new(url, SessionId::default()),
                     is_pooled: false,
@@ -236,7 +241,7 @@ fn modes(url: &PgUrl) -> &'static [Tls] {
 }
 
 /// Moves the bytes of a connection until it ends.
-async fn drive<S>(mut connection: tokio_postgres::Connection<Socket, S>, end: EndReason)
+async fn drive<S>(mut connection: tokio_postgres::Connection<Socket, S>, end: EndReason, bell: Arc<Notify>)
 where
     S: tokio_postgres::tls::TlsStream + Unpin,
 {
@@ -246,6 +251,7 @@ where
                 let notice = ServerError::from(&notice);
                 tracing::debug!(severity = notice.severity, code = notice.code, "{}", notice.message);
             }
+            Ok(AsyncMessage::Notification(_)) => bell.notify_one(),
             Ok(_) => {}
             Err(error) => {
                 // Kept before the connection is dropped, which is when the client hears of it.
@@ -283,6 +289,11 @@ impl Connection {
     /// True: the connection has ended; whatever is asked of it fails.
     pub fn is_closed(&self) -> bool {
         self.deref().is_closed()
+    }
+
+    /// Rings when the server tells what this connection listens for; once for several that come together.
+    pub fn notifications(&self) -> Arc<Notify> {
+        self.bell.clone()
     }
 
     /// True: the session belongs to a pooler, which keeps it for us.

@@ -6,6 +6,7 @@ mod nass;
 mod oca;
 mod place;
 pub mod quickstats;
+mod serve;
 mod transform;
 
 use crate::cli::DemoArgs;
@@ -22,6 +23,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
         "oca" => Box::pin(oca::demo(&args, report)).await,
         "nass" => Box::pin(nass::demo(&args, report)).await,
         "commits" => Box::pin(commits::demo(&args, report)).await,
+        "datapoints" | "serve" => Box::pin(serve::demo(&args, report)).await,
         "transform" => Box::pin(transform::demo(&args, report)).await,
         name => Err(Cause::usage(format!("there is no demo of {name}")).into()),
     }

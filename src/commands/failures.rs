@@ -1,11 +1,12 @@
 //! `merganser failures`: the records that failed, from the ledger.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::show;
 use super::terminal::{pretty, say};
 use crate::cli::FailuresArgs;
 use crate::config::DatabaseConfig;
+use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::inspect::{FailureFilter, Reader};
 use crate::run::server::Server;
@@ -31,6 +32,7 @@ pub async fn failures(args: FailuresArgs) -> Result<Exit, Failure> {
         let rows = reader.failures(&filter).await?;
         Ok::<_, Cause>(match (args.show, rows.first()) {
             _ if args.json => pretty(&json!(rows)),
+            _ if args.csv && are_sheets(&args, &rows) => show::sheets_csv(&rows),
             _ if args.csv => show::failures_csv(&rows),
             (Some(id), None) => {
                 return Err(Cause::Usage {
@@ -46,4 +48,15 @@ pub async fn failures(args: FailuresArgs) -> Result<Exit, Failure> {
     server.close().await;
     say(&shown?);
     Ok(Exit::Done)
+}
+
+/// Is all that is listed of sheets that people keep?
+fn are_sheets(args: &FailuresArgs, rows: &[Value]) -> bool {
+    let is_sheet = |row: &Value| {
+        row["dataset"].as_str().and_then(datasets::named).is_some_and(|dataset| dataset.has_sheets)
+    };
+    match args.dataset {
+        Some(dataset) => dataset.has_sheets,
+        None => !rows.is_empty() && rows.iter().all(is_sheet),
+    }
 }

@@ -6,6 +6,7 @@ pub mod check;
 mod deliver;
 pub mod demo;
 mod failures;
+mod graph;
 pub mod map;
 pub mod metrics;
 mod notify;
@@ -13,6 +14,7 @@ pub mod purge;
 pub mod reference;
 pub mod run;
 mod sample;
+pub mod serve;
 pub mod show;
 mod status;
 pub mod summary;
@@ -55,6 +57,8 @@ pub fn run(cli: Cli) -> Exit {
         Command::Backfill(args) => start(backfill::run(*args, &report)),
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Map(args) => start(map::run(args)),
+        Command::Graph(args) => start(graph::run(args)),
+        Command::Serve(args) => start(serve::run(args)),
         Command::Transform(args) => start(transform::run(*args, &report)),
         Command::Sample(args) => sample::run(args),
         Command::Completions { shell } => {

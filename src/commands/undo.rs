@@ -8,6 +8,7 @@ use super::summary;
 use super::terminal::say;
 use crate::cli::UndoArgs;
 use crate::config::{TargetConfig, UndoConfig};
+use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::inspect::{Reader, RunToUndo};
 use crate::log::Report;
@@ -135,6 +136,18 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
     }
     if run.kept == run.committed {
         return Ok(());
+    }
+    if datasets::named(&run.dataset).is_some_and(|dataset| !dataset.can_be_undone()) {
+        return Err(Cause::Refused {
+            message: format!(
+                "no before-images of {} are kept, whatever --keep-undo says: none of its runs can be undone",
+                run.dataset
+            ),
+            hint: Some(format!(
+                "merganser reprocess {} with the name of an earlier file, --force and --overwrite-newer",
+                run.dataset
+            )),
+        });
     }
     let message = match &run.kept_until {
         Some(until) => format!("the before-images of run {run_id} were kept until {until} and are gone"),

@@ -10,6 +10,7 @@ mod publishing;
 mod purge;
 mod reference;
 mod run;
+mod serve;
 mod source;
 mod target;
 mod transform;
@@ -28,9 +29,10 @@ pub use publishing::PublishingConfig;
 pub use purge::PurgeConfig;
 pub use reference::ReferenceConfig;
 pub use run::RunConfig;
+pub use serve::ServeConfig;
 pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig, WalkingConfig};
 pub use target::TargetConfig;
-pub use transform::{TransformConfig, WorkerConfig, workers};
+pub use transform::{BucketConfig, TransformConfig, WorkerConfig, workers};
 pub use undo::UndoConfig;
 
 /// A variable of the environment, for what is not an option. That it is text was seen when the command line was read.

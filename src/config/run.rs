@@ -38,6 +38,7 @@ impl RunConfig {
 
     fn from_run_or_check(args: &cli::RunArgs, is_look: bool) -> Result<Self, Cause> {
         if let Some(glob) = &args.reprocess {
+            has_archive(args.dataset)?;
             let selection = archived(glob, args.force)?;
             let what = (Kind::Reprocess, args.dataset);
             return Self::archived(what, selection, &args.database, &args.store, &args.processing);
@@ -45,8 +46,13 @@ impl RunConfig {
         if let Some(asked) = args.dataset.asked {
             return Self::from_asked(asked, args, is_look);
         }
+        if !args.dataset.inputs.is_empty() {
+            let what = (Kind::Run, args.dataset);
+            return Self::archived(what, Selection::Tables, &args.database, &args.store, &args.processing);
+        }
         let url = match &args.source {
             Some(text) if is_service(args, text) => return Self::from_walked(args, text),
+            Some(text) if args.dataset.has_sheets => SourceUrl::of_files(text)?,
             Some(text) => source(args, text)?,
             None => SftpUrl::from_env(&environment)?.map(SourceUrl::Sftp).ok_or_else(|| {
                 missing(
@@ -91,6 +97,7 @@ impl RunConfig {
 
     /// Validates the arguments of `merganser reprocess`.
     pub fn from_reprocess(args: &cli::ReprocessArgs) -> Result<Self, Cause> {
+        has_archive(args.dataset)?;
         let selection = archived(&args.glob, args.force)?;
         let what = (Kind::Reprocess, args.dataset);
         let mut config = Self::archived(what, selection, &args.database, &args.store, &args.processing)?;
@@ -100,6 +107,7 @@ impl RunConfig {
 
     /// Validates the arguments of `merganser retry`.
     pub fn from_retry(args: &cli::RetryArgs) -> Result<Self, Cause> {
+        has_archive(args.dataset)?;
         let selection = Selection::Failed { run: args.run.clone(), record: args.record };
         let what = (Kind::Retry, args.dataset);
         let mut config = Self::archived(what, selection, &args.database, &args.store, &args.processing)?;
@@ -186,7 +194,7 @@ impl RunConfig {
     /// The options as the ledger keeps them: no secrets.
     pub fn for_ledger(&self) -> serde_json::Value {
         let asked = match &self.from.selection {
-            Selection::New | Selection::Asked | Selection::Bulk | Selection::Walked => {
+            Selection::New | Selection::Asked | Selection::Bulk | Selection::Tables | Selection::Walked => {
                 serde_json::Value::Null
             }
             Selection::Archived { glob, force } => {
@@ -240,6 +248,20 @@ fn source(args: &cli::RunArgs, text: &str) -> Result<SourceUrl, Cause> {
     let options = args.processing.own.of(args.dataset).map_err(Cause::usage)?;
     let ClonesWanted { paths, all_branches } = (walked.clones)(&options);
     Ok(SourceUrl::Git(GitFolder { folder: folder.into(), wanted: paths, all_branches }))
+}
+
+/// Sees that there is something to take again.
+fn has_archive(dataset: &Dataset) -> Result<(), Cause> {
+    if dataset.inputs.is_empty() {
+        return Ok(());
+    }
+    Err(Cause::Usage {
+        message: format!(
+            "{} is made of tables of the database, and nothing of it is in an archive",
+            dataset.name
+        ),
+        hint: Some(format!("merganser run {} makes it anew of what the tables say now", dataset.name)),
+    })
 }
 
 /// What a run works on.

@@ -85,6 +85,8 @@ pub enum Selection {
     New,
     /// Answers in the archive to what is asked for.
     Asked,
+    /// Copies of the tables that the dataset is made of; nothing of them goes into the archive.
+    Tables,
     /// Files that hold what could be asked for, and more.
     Bulk,
     /// Answers in the archive that no run has promoted.

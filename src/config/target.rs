@@ -34,7 +34,7 @@ impl TargetConfig {
     ) -> Result<Self, Cause> {
         let url = store_url(store)?;
         check_way(load_via, &url)?;
-        let s3 = s3_options(store)?;
+        let s3 = s3_options(store.s3_encryption.as_deref())?;
         let database = DatabaseConfig::new(database)?;
         Ok(Self { s3, load_via, ..Self::plain((kind, dataset), url, database) })
     }
@@ -83,6 +83,15 @@ fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
         Some(_) => "--store (MERGANSER_STORE)",
         None => "AWS_S3_BUCKET_NAME with S3_PREFIX",
     };
+    writable(&url, variables)
+}
+
+/// A store as `--store` names it.
+pub(super) fn writable_store(url: &str) -> Result<StoreUrl, Cause> {
+    writable(url, "--store (MERGANSER_STORE)")
+}
+
+fn writable(url: &str, variables: &str) -> Result<StoreUrl, Cause> {
     let url: StoreUrl = url.parse().map_err(|error| refused(variables, error))?;
     if url.is_read_only() {
         return Err(Cause::usage(format!(
@@ -103,9 +112,9 @@ fn check_way(load_via: LoadVia, store: &StoreUrl) -> Result<(), Cause> {
     })
 }
 
-fn s3_options(args: &cli::StoreArgs) -> Result<S3Options, Cause> {
+pub(super) fn s3_options(encryption: Option<&str>) -> Result<S3Options, Cause> {
     let mut s3 = S3Options::from_env(environment)?;
-    if let Some(encryption) = &args.s3_encryption {
+    if let Some(encryption) = encryption {
         s3.encryption = encryption
             .parse()
             .map_err(|error| refused("--s3-encryption (MERGANSER_S3_ENCRYPTION)", error))?;

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::DatabaseConfig;
+use super::target::{s3_options, writable_store};
 use crate::cli;
 use crate::clients::duckdb::DuckLimits;
+use crate::clients::store::{S3Options, StoreUrl};
 use crate::error::Cause;
 use crate::system::machine;
 
@@ -21,8 +23,37 @@ pub struct TransformConfig {
     /// Make the version again although this cleaning was finished.
     pub anew: bool,
     pub worker: WorkerConfig,
+    pub buckets: BucketConfig,
     /// Where the database is, as it was said: for workers that are started.
     pub said: SaidUrl,
+}
+
+/// Where rows may be put into buckets, and how.
+#[derive(Clone, Debug, Default)]
+pub struct BucketConfig {
+    /// `None`: nowhere.
+    pub store: Option<StoreUrl>,
+    pub s3: S3Options,
+    /// The table's bytes in a bucket; `None`: as the table's size asks for.
+    pub bucket_mib: Option<u64>,
+    /// They stay when the version is in place.
+    pub keeps: bool,
+}
+
+impl BucketConfig {
+    fn new(args: &cli::BucketArgs, way: Option<&cli::WayArgs>) -> Result<Self, Cause> {
+        let store = args.store.as_deref().map(writable_store).transpose()?.map(absolute);
+        let keeps = way.is_some_and(|way| way.keep_buckets);
+        if keeps && store.is_none() {
+            return Err(super::missing(
+                "the store that buckets are kept in",
+                "--store file:PATH (or s3://BUCKET/PREFIX)",
+                "MERGANSER_STORE",
+            ));
+        }
+        let bucket_mib = way.and_then(|way| way.bucket_mib);
+        Ok(Self { store, s3: s3_options(args.s3_encryption.as_deref())?, bucket_mib, keeps })
+    }
 }
 
 /// A text that may hold a password, and shows nothing of it.
@@ -73,6 +104,11 @@ impl WorkerConfig {
         }
     }
 
+    /// What DuckDB may use to get rows out of a bucket; the cleaning has its own beside it.
+    pub fn bucket(&self) -> DuckLimits {
+        DuckLimits { memory_mib: (self.memory_mib / DUCKDB_SHARE / 2).max(64), threads: 1 }
+    }
+
     /// What DuckDB may use of this worker's memory.
     pub fn duckdb(&self) -> DuckLimits {
         DuckLimits { memory_mib: (self.memory_mib / DUCKDB_SHARE).max(64), threads: 1 }
@@ -87,6 +123,7 @@ impl TransformConfig {
             in_place: way.is_some_and(|way| way.in_place),
             anew: way.is_some_and(|way| way.anew),
             worker,
+            buckets: BucketConfig::new(&job.buckets, way)?,
             said: SaidUrl(job.database.database_url.clone().unwrap_or_default()),
         })
     }
@@ -95,7 +132,8 @@ impl TransformConfig {
     pub fn of_demo(database: DatabaseConfig, job: &Path, said: &str) -> Self {
         let worker = WorkerConfig { lease: Duration::from_secs(3), ..WorkerConfig::default() };
         let job = job.to_owned();
-        Self { database, job, in_place: false, anew: false, worker, said: SaidUrl(said.into()) }
+        let buckets = BucketConfig::default();
+        Self { database, job, in_place: false, anew: false, worker, buckets, said: SaidUrl(said.into()) }
     }
 
     /// Validates the arguments of a command that needs nothing but the job.
@@ -116,6 +154,16 @@ impl TransformConfig {
     /// Validates the arguments of `merganser transform test`.
     pub fn from_test(args: &cli::JobTestArgs) -> Result<Self, Cause> {
         Self::new(&args.job, None, WorkerConfig::new(&args.worker, true))
+    }
+}
+
+/// The ledger keeps it for workers that are started elsewhere.
+fn absolute(store: StoreUrl) -> StoreUrl {
+    match store {
+        StoreUrl::Directory { path, read_only } => {
+            StoreUrl::Directory { path: std::path::absolute(&path).unwrap_or(path), read_only }
+        }
+        s3 => s3,
     }
 }
 

@@ -48,7 +48,8 @@ impl Dataset {
                 ..*published
             })
             .collect();
-        let Scripts { stage, check, export, tables: made, keys, complete, guards, newest } = self.scripts;
+        let Scripts { stage, check, export, tables: made, staging, known, keys, complete, guards, newest } =
+            self.scripts;
         Ok(Box::leak(Box::new(Dataset {
             name: leaked(&format!("{}_{name}", self.name)),
             target: leaked(&format!("{name}/")),
@@ -61,6 +62,8 @@ impl Dataset {
                 check: check.map(script),
                 export: script(export),
                 tables: script(made),
+                staging: staging.map(script),
+                known,
                 keys: script(keys),
                 complete: complete.map(script),
                 guards: guards.map(script),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use super::{commits, nass, oca};
+use super::{catalog, commits, datapoints, nass, oca};
 
 /// A dataset of which there is made-up data, with what it can be asked for.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -13,6 +13,10 @@ pub enum SampleOf {
     Oca(oca::sample::ExtractArgs),
     /// Crop statistics: a bulk file a sector, as Quick Stats has them
     Nass(nass::sample::RecordsArgs),
+    /// Hand-kept sheets of projects, with errors where they are asked for
+    Catalog(catalog::sample::SheetsArgs),
+    /// Daily counts by postcode: places, and a file a month
+    Datapoints(datapoints::sample::PointsArgs),
     /// Commit histories: repositories of git with everything strange that there is, and a list of projects
     Commits(commits::sample::HistoriesArgs),
 }
@@ -26,6 +30,9 @@ pub struct DemoSizes {
     /// nass: records in the sample, 1,000 to 1,000,000
     #[arg(long, default_value_t = 60_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
     pub records: u64,
+    /// serve: data points in the sample
+    #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    pub points: u64,
 }
 
 /// What was written.
@@ -47,6 +54,10 @@ pub enum SampleFault {
     Extract(#[from] oca::sample::SampleError),
     #[error(transparent)]
     Records(#[from] nass::sample::RecordsSampleError),
+    #[error(transparent)]
+    Sheets(#[from] catalog::sample::SheetsSampleError),
+    #[error(transparent)]
+    Points(#[from] datapoints::sample::PointsSampleError),
     #[error(transparent)]
     Histories(#[from] commits::sample::HistoriesFault),
 }
@@ -74,6 +85,26 @@ impl SampleOf {
                     format: "XML",
                     text_bytes: file.xml_bytes,
                     packed_bytes: file.zip_bytes,
+                })
+            }
+            Self::Catalog(args) => {
+                let written = catalog::sample::write_sheets(&args.options())?;
+                Ok(SampleWritten {
+                    files: written.files,
+                    counted: vec![("rows", written.rows), ("planted errors", written.planted)],
+                    format: "CSV",
+                    text_bytes: written.bytes,
+                    packed_bytes: written.bytes,
+                })
+            }
+            Self::Datapoints(args) => {
+                let written = datapoints::sample::write_points(&args)?;
+                Ok(SampleWritten {
+                    files: written.files,
+                    counted: vec![("places", written.places), ("data points", written.rows)],
+                    format: "CSV",
+                    text_bytes: written.text_bytes,
+                    packed_bytes: written.packed_bytes,
                 })
             }
             Self::Nass(args) => {

@@ -157,6 +157,8 @@ pub struct NewFailure {
     pub value: Option<String>,
     pub reason: String,
     pub fragment: Option<String>,
+    /// What may have been meant.
+    pub suggestion: Option<String>,
 }
 
 /// Proves that as many rows were written into a table of the ledger as had to be: a trigger or a rule that somebody put

@@ -264,7 +264,7 @@ impl Ledger {
             json!({
                 "part_id": f.part_id, "record_id": f.record_id, "ordinal": f.ordinal,
                 "offset_bytes": f.offset_bytes, "table_name": f.table, "field": f.field, "value": f.value,
-                "reason": f.reason, "fragment": f.fragment,
+                "reason": f.reason, "fragment": f.fragment, "suggestion": f.suggestion,
             })
         });
         // PostgreSQL's jsonb cannot hold a NUL, nor can its text.

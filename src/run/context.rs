@@ -134,7 +134,10 @@ impl RunContext {
 
     /// Which of its files the run takes.
     pub fn selection(&self) -> &Selection {
-        if self.instead.get().is_some() { &Selection::Bulk } else { &self.from.selection }
+        match &self.from.selection {
+            Selection::Asked if self.instead.get().is_some() => &Selection::Bulk,
+            selection => selection,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod context;
 pub mod enriching;
 pub mod fence;
 pub mod gather;
+pub mod inputs;
 pub mod opened;
 pub mod progress;
 pub mod reference;

@@ -7,12 +7,28 @@
 mod attached;
 mod views;
 
-use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{GenericClient, Transaction};
 
-use crate::clients::postgres::{self, PgError};
+use crate::clients::postgres::{self, PgError, Watch, classify};
 use crate::dataset::{Dataset, Table};
 use crate::error::Cause;
 use crate::sql;
+
+/// Is there a table of this name? `operation` is what the question is for.
+///
+/// # Errors
+/// What the server says.
+pub async fn has_table(
+    client: &impl GenericClient,
+    watch: &Watch,
+    (schema, table): (&str, &str),
+    operation: &str,
+) -> Result<bool, PgError> {
+    let values: [&(dyn ToSql + Sync); 2] = [&schema, &table];
+    let row = watch.answer(operation, client.query_one(sql::LEDGER_EXISTS, &values)).await?;
+    row.try_get(0).map_err(|error| classify(error, operation))
+}
 
 pub use attached::{Attachment, attached, describe, explain};
 pub use views::{Grants, View, ViewState, definition, ready, view};

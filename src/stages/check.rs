@@ -4,9 +4,9 @@
 //! connection and stay noted whatever becomes of the run.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tokio_postgres::types::ToSql;
 
 use super::fetch::{Fetched, FetchedFile};
 use super::parse::{Staged, StagedFile};
@@ -16,6 +16,8 @@ use crate::clients::postgres;
 use crate::error::Cause;
 use crate::ledger::{NewFailure, PartFindings};
 use crate::run::context::RunContext;
+use crate::run::inputs::copy_to_file;
+use crate::schema::has_table;
 use crate::system::background::blocking;
 use crate::words;
 use crate::{fault, sql};
@@ -29,6 +31,8 @@ pub struct Checked {
     fetched: Fetched,
     /// The files that could not.
     unreadable: Vec<FetchedFile>,
+    /// Why, one reason each.
+    reasons: Vec<String>,
     staging: Staging,
     failures: Failures,
     new_elements: BTreeMap<String, u64>,
@@ -62,6 +66,20 @@ impl Checked {
     /// Can nothing of the batch be loaded?
     pub fn is_unreadable(&self) -> bool {
         self.fetched.files().is_empty()
+    }
+
+    /// Sees that no part is missing of what is taken together.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] with the parts that cannot be read.
+    pub fn admit(&self, context: &RunContext) -> Result<(), Cause> {
+        if context.dataset().together().is_none() || self.unreadable.is_empty() {
+            return Ok(());
+        }
+        Err(Cause::Refused {
+            message: format!("what is taken together cannot be read:\n    {}", self.reasons.join("\n    ")),
+            hint: Some("put it right at its source, then run again; what was loaded last stays".into()),
+        })
     }
 
     /// How many files can be loaded, wholly or in part.
@@ -98,7 +116,13 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     fault::point!("check.begin");
     let (batch, folder, files, staging, is_again) = staged.into_parts();
     let script = context.dataset().scripts.check;
+    let known = take_known(context, &folder).await?;
     let (mut staging, counts) = blocking(move || {
+        if let Some((table, file)) = known {
+            let variables = [("known", format!("known_{table}")), ("file", file.display().to_string())];
+            let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            staging.execute("take in what production knows", sql::STAGED_KNOWN, &variables)?;
+        }
         if let Some(script) = script {
             staging.execute("run the checks", script, &[])?;
         }
@@ -141,11 +165,13 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     let deleted_with_data =
         |file: &StagedFile| file.parsed.as_ref().map_or(0, |parsed| parsed.deleted_with_data);
     let deleted_with_data = files.iter().map(deleted_with_data).sum();
+    let reasons = files.iter().filter_map(|file| file.parsed.as_ref().err().cloned()).collect();
     let (files, unreadable): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.parsed.is_ok());
     let fetched = |files: Vec<StagedFile>| files.into_iter().map(|file| file.fetched).collect();
     Ok(Checked {
         fetched: Fetched::readable(batch, folder, fetched(files)),
         unreadable: fetched(unreadable),
+        reasons,
         staging,
         failures,
         new_elements,
@@ -220,6 +246,7 @@ fn failed_rows(staging: &Staging, skip: usize) -> Result<Vec<(i64, NewFailure)>,
             value: row.get(6)?,
             reason: row.get(7)?,
             fragment: row.get(8)?,
+            suggestion: row.get(9)?,
         };
         Ok((row.get(0)?, failure))
     })
@@ -267,14 +294,32 @@ async fn production_is_full(context: &RunContext) -> Result<bool, Cause> {
     let connection = postgres::connect(&context.database, "check").await?;
     let (schema, table) = (&context.target.database.schema, context.dataset().tables[0].name);
     let watch = connection.watch();
-    let values: [&(dyn ToSql + Sync); 2] = [schema, &table];
-    let exists = connection.query_one(sql::LEDGER_EXISTS, &values);
-    if !watch.answer(operation, exists).await?.try_get::<_, bool>(0).map_err(failed)? {
+    if !has_table(&*connection, &watch, (schema, table), operation).await? {
         return Ok(false);
     }
     let has_rows = sql::render(sql::LOAD_HAS_ROWS, &[("schema", schema), ("table", table)]);
     let has_rows = watch.answer(operation, connection.query_one(&has_rows, &[])).await?;
     Ok(has_rows.try_get(0).map_err(failed)?)
+}
+
+/// Copies the rows of the table that the checks need out of production, into a file of the batch's folder; `None`: they need
+/// none, or there is no such table yet.
+async fn take_known(context: &RunContext, folder: &Path) -> Result<Option<(&'static str, PathBuf)>, Cause> {
+    let Some(name) = context.dataset().scripts.known else { return Ok(None) };
+    let operation = format!("read what production knows in {name}");
+    let connection = postgres::connect(&context.database, "check").await?;
+    let (schema, watch) = (&context.target.database.schema, connection.watch());
+    if !has_table(&*connection, &watch, (schema, name), &operation).await? {
+        return Ok(None);
+    }
+    let table = context.dataset().own_tables().find(|table| table.name == name);
+    let columns = table.map(sql::columns).unwrap_or_default();
+    let statement =
+        sql::render(sql::LOAD_KNOWN, &[("schema", schema), ("table", name), ("columns", &columns)]);
+    let rows = watch.answer(&operation, connection.copy_out(&statement)).await?;
+    let path = folder.join(format!("known_{name}.csv"));
+    copy_to_file(rows, &watch, &operation, &path).await?;
+    Ok(Some((name, path)))
 }
 
 /// Enters what was found in a file. `is_full`: production holds records.

@@ -17,6 +17,7 @@ use crate::error::Cause;
 use crate::fault;
 use crate::run::context::RunContext;
 use crate::run::enriching::{Enriching, Tally};
+use crate::schema::has_table;
 use crate::system::background::blocking;
 use crate::{sql, words};
 
@@ -75,10 +76,7 @@ async fn leave_out_sealed(
     let watch = connection.watch();
     let schema = context.target.database.schema.as_str();
     for table in tombstones.tables {
-        let values: [&(dyn ToSql + Sync); 2] = [&schema, &table.name];
-        let looked = connection.query_one(sql::LEDGER_EXISTS, &values);
-        let row = watch.answer("look for sealed records", looked).await?;
-        if !row.try_get::<_, bool>(0).map_err(failed)? {
+        if !has_table(&*connection, &watch, (schema, table.name), "look for sealed records").await? {
             // Nothing was ever loaded, so nothing was sealed.
             return Ok(staging);
         }
@@ -121,6 +119,7 @@ pub fn find_winners(staging: &Staging, dataset: &Dataset) -> Result<(), DuckErro
         Promotion::Merge { .. } => sql::STAGED_MERGE,
         Promotion::Replace { .. } => sql::STAGED_REPLACE,
         Promotion::ReplaceSlices { .. } => sql::STAGED_SLICES,
+        Promotion::ReplaceAll { .. } => sql::STAGED_ALL,
     };
     staging.execute("find the winners", script, &[])?;
     staging.execute("find the winners", sql::STAGED_ARRAY_LITERAL, &[])

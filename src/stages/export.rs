@@ -10,7 +10,7 @@ use serde_json::json;
 use super::enrich::Enriched;
 use super::fetch::Fetched;
 use crate::clients::duckdb::{DuckError, Staging};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Table};
 use crate::error::Cause;
 use crate::run::context::Context;
 use crate::system::background::blocking;
@@ -64,7 +64,10 @@ pub async fn export(context: &Context, enriched: Enriched) -> Result<Exported, C
         })?;
         // Its space is wanted before PostgreSQL's share of the disk is, where both are one.
         drop(staging);
-        let tables = dataset.tables.iter().chain(dataset.told()).map(|table| table.name.to_owned());
+        // What the plan keeps itself may be told of by a file, too.
+        let is_told = |table: &&Table| target.join(format!("{}.csv", table.name)).exists();
+        let tables = dataset.tables.iter().chain(dataset.kept().iter().filter(is_told));
+        let tables = tables.map(|table| table.name.to_owned());
         tables
             .chain([dataset.records_table()])
             .map(|table| {

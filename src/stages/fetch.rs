@@ -109,13 +109,22 @@ pub async fn fetch(context: &RunContext, batch: Batch) -> Result<Fetched, Cause>
     let folder = context.workspace.batch(batch.number)?;
     let mut fetched = Fetched { batch: batch.number, folder, files: Vec::new(), unfetched: Vec::new() };
     let mut same = 0_usize;
+    // Parts that are taken together are compared together, when all are here.
+    let mut waiting = Vec::new();
     for (file, file_no) in batch.files.into_iter().zip(1..) {
-        match one_file(context, &fetched.folder, batch.number, file, file_no).await? {
-            FetchOutcome::Fetched(file) => fetched.files.push(file),
-            FetchOutcome::Same => same += 1,
-            FetchOutcome::Unfetched(reason) => fetched.unfetched.push(reason),
+        match bring(context, &fetched.folder, batch.number, file, file_no).await? {
+            Ok(brought) if context.dataset().together().is_some() => waiting.push(brought),
+            Ok(brought) => same += enter(context, brought, &mut fetched).await?,
+            Err(reason) => fetched.unfetched.push(reason),
         }
         fault::point!("fetch.file");
+    }
+    let all_same = waiting.iter().all(Brought::is_same);
+    for mut brought in waiting {
+        if !all_same {
+            brought.file.known = None;
+        }
+        same += enter(context, brought, &mut fetched).await?;
     }
     let bytes = fetched.files.iter().map(|file| file.size_bytes).sum();
     let mut what = format!("{} file(s), {}", fetched.files.len(), words::size(bytes));
@@ -131,21 +140,30 @@ pub async fn fetch(context: &RunContext, batch: Batch) -> Result<Fetched, Cause>
     Ok(fetched)
 }
 
-/// What became of a file.
-enum FetchOutcome {
-    Fetched(FetchedFile),
-    /// It is known with this very content.
-    Same,
-    Unfetched(String),
+/// A file on the local disk that the ledger does not know yet.
+struct Brought {
+    file_no: u32,
+    file: SelectedFile,
+    path: PathBuf,
+    size_bytes: u64,
+    sha256: String,
 }
 
-async fn one_file(
+impl Brought {
+    /// Is it known with this very content?
+    fn is_same(&self) -> bool {
+        self.file.known.as_ref().is_some_and(|known| known.sha256 == self.sha256)
+    }
+}
+
+/// Downloads a file; gives the reason if it cannot be had.
+async fn bring(
     context: &RunContext,
     folder: &Path,
     batch: i32,
     file: SelectedFile,
     file_no: u32,
-) -> Result<FetchOutcome, Cause> {
+) -> Result<Result<Brought, String>, Cause> {
     if let Some(problem) = file.problem {
         let cause = Cause::Refused { message: format!("{}: {problem}", file.name), hint: None };
         return cannot_fetch(context, batch, &file, cause).await;
@@ -175,33 +193,44 @@ async fn one_file(
         file.name,
         words::size(fetched.size_bytes)
     );
-    if let Some(known) = file.known.as_ref().filter(|known| known.sha256 == fetched.sha256) {
+    Ok(Ok(Brought { file_no, file, path, size_bytes: fetched.size_bytes, sha256: fetched.sha256 }))
+}
+
+/// Enters a file in the ledger and among those that are fetched, unless it is the one that is known; gives how many are the
+/// same.
+async fn enter(context: &RunContext, brought: Brought, fetched: &mut Fetched) -> Result<usize, Cause> {
+    let is_same = brought.is_same();
+    let Brought { file_no, file, path, size_bytes, sha256 } = brought;
+    if let Some(known) = file.known.as_ref().filter(|_| is_same) {
         context.ledger.compared(known.part_id, file.modified).await?;
         tracing::info!(run_id = %context.run_id, file = file.name, "         {}: posted again, and the same", file.name);
         fs::remove_file(&path).map_err(Cause::io(format!("remove {}", path.display())))?;
-        return Ok(FetchOutcome::Same);
+        return Ok(1);
     }
     if is_closed(context)
         && let Some(closed) = context.ledger.closed_sha256(&file.name).await?
-        && closed != fetched.sha256
+        && closed != sha256
     {
         let message = format!("{}: somebody has changed it since it was closed", file.name);
         let hint = Some("put it back from a copy; what it brought is in production still".into());
-        return cannot_fetch(context, batch, &file, Cause::Refused { message, hint }).await;
+        let cause = Cause::Refused { message, hint };
+        fetched.unfetched.extend(cannot_fetch(context, fetched.batch, &file, cause).await?.err());
+        return Ok(0);
     }
-    let part_id = add(context, batch, &file, Some(&fetched.sha256), fetched.size_bytes).await?;
-    Ok(FetchOutcome::Fetched(FetchedFile {
+    let part_id = add(context, fetched.batch, &file, Some(&sha256), size_bytes).await?;
+    fetched.files.push(FetchedFile {
         file_no,
         part_id,
         name: file.name,
         path,
-        size_bytes: fetched.size_bytes,
-        sha256: fetched.sha256,
+        size_bytes,
+        sha256,
         meaning: file.meaning,
         only_ordinals: file.only_ordinals,
         asked: file.asked,
         refused: Vec::new(),
-    }))
+    });
+    Ok(0)
 }
 
 /// Are files of the archive closed for ever when they are there?
@@ -215,8 +244,9 @@ async fn cannot_fetch(
     batch: i32,
     file: &SelectedFile,
     cause: Cause,
-) -> Result<FetchOutcome, Cause> {
-    if context.processing.fail_fast {
+) -> Result<Result<Brought, String>, Cause> {
+    // Of what is taken together, the others say nothing without it.
+    if context.processing.fail_fast || context.dataset().together().is_some() {
         return Err(cause);
     }
     let reason = format!("{} cannot be fetched: {cause}", file.name);
@@ -235,7 +265,7 @@ async fn cannot_fetch(
         error: Some(reason.clone()),
     };
     context.ledger.part_parsed(part_id, &findings).await?;
-    Ok(FetchOutcome::Unfetched(reason))
+    Ok(Err(reason))
 }
 
 async fn add(

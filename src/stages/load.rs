@@ -163,8 +163,8 @@ async fn make_tables(context: &Context) -> Result<(), Cause> {
     let dataset = context.dataset();
     drop_tables(context, &connection).await?;
     let records = dataset.records_table();
-    let mut script =
-        sql::render(dataset.scripts.tables, &[("schema", &context.target.database.staging_schema)]);
+    let tables = dataset.scripts.staging.unwrap_or(dataset.scripts.tables);
+    let mut script = sql::render(tables, &[("schema", &context.target.database.staging_schema)]);
     for derived in dataset.derived_tables() {
         let staging = &context.target.database.staging_schema;
         script += &schema::definition(derived, staging, staging);
@@ -271,7 +271,7 @@ async fn copy(context: &Context, connection: &Connection, csv: &Csv) -> Result<u
 
 /// The columns of a CSV, in their order.
 fn columns(dataset: &Dataset, table: &str) -> Vec<&'static str> {
-    match dataset.tables.iter().chain(dataset.told()).find(|known| known.name == table) {
+    match dataset.own_tables().find(|known| known.name == table) {
         Some(table) => table.columns.iter().map(|column| column.name).collect(),
         None => RECORDS_COLUMNS.into(),
     }

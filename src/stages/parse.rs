@@ -165,6 +165,7 @@ impl Work {
         let processing = &self.processing;
         let input = ParseInput {
             path: &file.path,
+            name: &file.name,
             tables: self.dataset.tables,
             file_no: file.file_no,
             options: &processing.options,
@@ -323,5 +324,6 @@ fn failed_row(file: &FetchedFile, record: &FailedRecord) -> RecordBatch {
         ("value", text(record.value.as_deref())),
         ("reason", text(Some(&record.reason))),
         ("fragment", text(record.fragment.as_deref())),
+        ("suggestion", text(record.suggestion.as_deref())),
     ])
 }

@@ -3,6 +3,7 @@
 //! In: the source's listing and the ledger's done files. Out: [`Selected`]. A failure changes nothing.
 
 mod asked;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -113,8 +114,13 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
     let near = near_names(context.dataset(), &listing);
     let mut files = of_dataset(context.dataset(), listing);
     let ours = files.len();
+    let all = together::whole(context, &files, &near, &odd)?;
     match context.selection() {
-        Selection::New => {
+        Selection::New | Selection::Tables if all.is_some() => {
+            say_not_taken(context, &near);
+            together::to_compare(context, &mut files).await?;
+        }
+        Selection::New | Selection::Tables => {
             say_not_taken(context, &near);
             add_odd(context.dataset(), &mut files, odd);
             only_new(context, &mut files, names).await?;
@@ -126,6 +132,11 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
         Selection::Failed { run, record } => {
             only_failed(context, &mut files, run.as_deref(), *record).await?;
         }
+    }
+    let is_compared = matches!(context.selection(), Selection::New | Selection::Tables);
+    if let Some(all) = all.filter(|_| !files.is_empty() && !is_compared) {
+        // All of them, since one is taken.
+        files = all;
     }
     if !matches!(context.selection(), Selection::New) {
         // The archive's own times say nothing of when the sender posted them.

@@ -16,6 +16,7 @@ use crate::system::machine;
 const LOSSES: i32 = 5;
 /// A group that failed so often is poison.
 pub const FAILURES: i32 = 3;
+const CLAIM: &str = "claim a group";
 /// How often at least a worker looks for claims of lost ones.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -40,8 +41,14 @@ pub struct Claim {
     pub is_written: bool,
     /// How often its worker was lost.
     pub losses: i32,
+    /// Pages are read into buckets; it has no partitions then.
+    pub is_range: bool,
+    /// Where its partitions are read from, if not by their key.
+    pub bucket: Option<i32>,
     /// Its partitions: number, part and key.
     pub members: Vec<(i32, i32, Option<String>)>,
+    /// How many rows the plan found in each.
+    pub planned: Vec<u64>,
 }
 
 impl Claim {
@@ -58,6 +65,8 @@ pub struct Open {
     pub waiting: i64,
     pub running: i64,
     pub poison: i64,
+    /// Ranges are read into buckets, and these are their numbers.
+    pub is_filling: bool,
 }
 
 impl WorkerId {
@@ -89,10 +98,33 @@ impl WorkerId {
         session.execute("give claims back", sql::TRANSFORM_LEAVE, &[&self.worker, &ends]).await.map(drop)
     }
 
-    /// Takes the next group behind a position; `None`: there is none, or the version is not open.
-    pub async fn claim(&self, session: &JobSession, behind: i64) -> Result<Option<Claim>, PgError> {
-        let what = "claim a group";
-        let row = session.maybe(what, sql::TRANSFORM_CLAIM, &[&self.version, &self.worker, &behind]).await?;
+    /// Takes the next group of partitions behind a position, or the next range of pages that is read into buckets; `None`: there
+    /// is none, or the version is not open.
+    pub async fn claim(
+        &self,
+        session: &JobSession,
+        behind: i64,
+        is_range: bool,
+    ) -> Result<Option<Claim>, PgError> {
+        let kind = if is_range { "range" } else { "partitions" };
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&self.version, &self.worker, &behind, &kind];
+        let row = session.maybe(CLAIM, sql::TRANSFORM_CLAIM, &values).await?;
+        self.claimed(session, row).await
+    }
+
+    /// Takes the next group of a bucket that is at hand.
+    pub async fn claim_near(&self, session: &JobSession, bucket: i32) -> Result<Option<Claim>, PgError> {
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&self.version, &self.worker, &bucket];
+        let row = session.maybe(CLAIM, sql::BUCKETS_CLAIM_NEAR, &values).await?;
+        self.claimed(session, row).await
+    }
+
+    async fn claimed(
+        &self,
+        session: &JobSession,
+        row: Option<tokio_postgres::Row>,
+    ) -> Result<Option<Claim>, PgError> {
         let Some(row) = row else { return Ok(None) };
         let read = || {
             let pages: (Option<i64>, Option<i64>) = (row.try_get(5)?, row.try_get(6)?);
@@ -105,14 +137,21 @@ impl WorkerId {
                 pages: pages.0.zip(pages.1),
                 is_written: row.try_get(7)?,
                 losses: row.try_get(8)?,
+                is_range: row.try_get::<_, String>(9)? == "range",
+                bucket: row.try_get(10)?,
                 members: Vec::new(),
+                planned: Vec::new(),
             })
         };
         let mut claim: Claim = read().map_err(decode)?;
-        let members = session.all(what, sql::TRANSFORM_MEMBERS, &[&self.version, &claim.group_no]).await?;
-        let member = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-        let members = members.iter().map(member).collect::<Result<_, tokio_postgres::Error>>();
-        claim.members = members.map_err(decode)?;
+        if claim.is_range {
+            return Ok(Some(claim));
+        }
+        for row in session.all(CLAIM, sql::TRANSFORM_MEMBERS, &[&self.version, &claim.group_no]).await? {
+            let member = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+            claim.members.push(member().map_err(decode)?);
+            claim.planned.push(row.try_get::<_, i64>(3).map_err(decode)?.unsigned_abs());
+        }
         Ok(Some(claim))
     }
 
@@ -120,7 +159,8 @@ impl WorkerId {
     pub async fn open(&self, session: &JobSession) -> Result<Open, PgError> {
         let row = session.maybe("look what is left", sql::TRANSFORM_OPEN_GROUPS, &[&self.version]).await?;
         let Some(row) = row else {
-            return Ok(Open { state: "dropped".into(), waiting: 0, running: 0, poison: 0 });
+            let state = "dropped".into();
+            return Ok(Open { state, waiting: 0, running: 0, poison: 0, is_filling: false });
         };
         let read = || {
             Ok(Open {
@@ -128,6 +168,7 @@ impl WorkerId {
                 waiting: row.try_get(1)?,
                 running: row.try_get(2)?,
                 poison: row.try_get(3)?,
+                is_filling: row.try_get(4)?,
             })
         };
         read().map_err(decode)

@@ -47,9 +47,32 @@ pub enum Wire {
     Text,
     /// The server makes a text of it: there is nothing of its kind elsewhere, or not with all its digits.
     AsText,
+    /// Where a row lies: its page, and its place there in the lowest 16 bits.
+    RowId,
 }
 
+/// The name that a column of `ctid` has for its type: no type of PostgreSQL's is called so.
+const ROW_ID: &str = "ctid";
+
 impl PgColumn {
+    /// A number that goes with each row, and that the table has not as a column.
+    pub fn beside(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            base: "bigint".into(),
+            written: "bigint".into(),
+            modifier: -1,
+            not_null: true,
+            has_default: false,
+            is_generated: false,
+        }
+    }
+
+    /// Where a row lies.
+    pub fn row_id(name: &str) -> Self {
+        Self { base: ROW_ID.into(), ..Self::beside(name) }
+    }
+
     /// How this column is read.
     pub fn wire(&self) -> Wire {
         match self.base.as_str() {
@@ -65,6 +88,7 @@ impl PgColumn {
             "timestamp without time zone" => Wire::Timestamp,
             "timestamp with time zone" => Wire::TimestampUtc,
             "bytea" => Wire::Bytes,
+            ROW_ID => Wire::RowId,
             "text" | "character varying" | "character" => Wire::Text,
             _ => Wire::AsText,
         }
@@ -100,7 +124,7 @@ impl Wire {
             Self::Bool => DataType::Boolean,
             Self::Int16 => DataType::Int16,
             Self::Int32 => DataType::Int32,
-            Self::Int64 => DataType::Int64,
+            Self::Int64 | Self::RowId => DataType::Int64,
             Self::Float32 => DataType::Float32,
             Self::Float64 => DataType::Float64,
             Self::Decimal(digits, scale) => DataType::Decimal128(digits, scale),

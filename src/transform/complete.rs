@@ -52,7 +52,7 @@ pub async fn complete(
     session
         .transaction("end the version", async {
             session.execute("wait for another worker's end", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
-            let Open { state, waiting, running, poison } = worker.open(session).await?;
+            let Open { state, waiting, running, poison, .. } = worker.open(session).await?;
             if state != "open" || waiting + running + poison > 0 {
                 return Ok(Completed::NotYet);
             }
@@ -100,7 +100,7 @@ async fn differing(
         differing.next = differing.next.max(number + 1);
         read.insert(key, (number, counted));
     }
-    for now in plan::partitions(session, raw).await? {
+    for now in plan::partitions(session, raw, true).await? {
         let rows = now.rows as i64;
         match read.remove(&now.key) {
             Some((_, (read_rows, fingerprint))) if read_rows == rows && fingerprint == now.fingerprint => {}
@@ -138,7 +138,7 @@ async fn changed(
         .new
         .iter()
         .enumerate()
-        .map(|(place, new)| Group { members: vec![(place, 0)], rows: new.rows, pages: None })
+        .map(|(place, new)| Group { members: vec![(place, 0)], rows: new.rows, ..Group::default() })
         .collect();
     let first = 1_000_000_000 + differing.next;
     versions::add(session, worker.version, &groups, &differing.new, (first, differing.next)).await?;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
+    ArrayRef, BinaryBuilder, BooleanArray, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
     Float64Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder, Time64MicrosecondBuilder,
     TimestampMicrosecondBuilder,
 };
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 
@@ -32,6 +33,9 @@ pub enum DecodeError {
 
 /// Takes messages, gives batches.
 pub struct Decoder {
+    batch_rows: usize,
+    /// Where it is not an error if a value cannot be taken: the row is left out.
+    skips: Option<Skips>,
     columns: Vec<PgColumn>,
     schema: SchemaRef,
     builders: Vec<CellBuilder>,
@@ -42,6 +46,14 @@ pub struct Decoder {
     is_begun: bool,
     is_ended: bool,
     pub bytes: u64,
+}
+
+/// Rows that are left out.
+#[derive(Default)]
+struct Skips {
+    /// Of the batch that is being made, which rows stay.
+    stays: Vec<bool>,
+    rows: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -63,6 +75,8 @@ impl Decoder {
     /// For rows of these columns.
     pub fn new(columns: &[PgColumn]) -> Self {
         Self {
+            batch_rows: BATCH_ROWS,
+            skips: None,
             schema: schema(columns),
             builders: columns.iter().map(|column| CellBuilder::new(column.wire())).collect(),
             columns: columns.to_vec(),
@@ -73,6 +87,21 @@ impl Decoder {
             is_ended: false,
             bytes: 0,
         }
+    }
+
+    /// The same in batches of so many rows, without the rows of which a value cannot be taken.
+    pub fn skipping(columns: &[PgColumn], batch_rows: usize) -> Self {
+        Self { batch_rows, skips: Some(Skips::default()), ..Self::new(columns) }
+    }
+
+    /// The batches that are whole by now.
+    pub fn whole(&mut self) -> Vec<RecordBatch> {
+        std::mem::take(&mut self.batches)
+    }
+
+    /// How many rows were left out.
+    pub fn skipped(&self) -> u64 {
+        self.skips.as_ref().map_or(0, |skips| skips.rows)
     }
 
     /// Takes the next bytes.
@@ -111,11 +140,20 @@ impl Decoder {
     /// # Errors
     /// The end did not come.
     pub fn finish(mut self) -> Result<Vec<RecordBatch>, DecodeError> {
+        self.end()?;
+        Ok(self.batches)
+    }
+
+    /// No more will come: all rows are in batches.
+    ///
+    /// # Errors
+    /// The end did not come.
+    pub fn end(&mut self) -> Result<(), DecodeError> {
         if !self.is_ended {
             return Err(DecodeError::Malformed);
         }
         self.flush();
-        Ok(self.batches)
+        Ok(())
     }
 
     fn row(&mut self, bytes: &[u8]) -> Result<Found, DecodeError> {
@@ -130,17 +168,28 @@ impl Decoder {
         }
         let Some(end) = row_end(bytes, self.columns.len())? else { return Ok(Found::Part) };
         let mut at = 2;
+        let mut stays = true;
         for (column, cells) in self.columns.iter().zip(&mut self.builders) {
             let length = length(bytes, at).ok_or(DecodeError::Malformed)?;
             at += 4;
             let value = usize::try_from(length).ok().map(|length| &bytes[at..at + length]);
             at += value.map_or(0, <[u8]>::len);
-            cells
-                .add(value)
-                .map_err(|problem| DecodeError::Value { column: column.name.clone(), problem })?;
+            match cells.add(value) {
+                Ok(()) => {}
+                // The cell is needed all the same: each column has as many.
+                Err(_) if self.skips.is_some() => {
+                    stays = false;
+                    cells.add(None).expect("NULL is of every type");
+                }
+                Err(problem) => return Err(DecodeError::Value { column: column.name.clone(), problem }),
+            }
+        }
+        if let Some(skips) = &mut self.skips {
+            skips.stays.push(stays);
+            skips.rows += u64::from(!stays);
         }
         self.held = Held { rows: self.held.rows + 1, bytes: self.held.bytes + end };
-        if self.held.rows >= BATCH_ROWS || self.held.bytes >= BATCH_BYTES {
+        if self.held.rows >= self.batch_rows || self.held.bytes >= BATCH_BYTES {
             self.flush();
         }
         Ok(Found::Row(end))
@@ -150,7 +199,12 @@ impl Decoder {
         if self.held.rows > 0 {
             let arrays = self.builders.iter_mut().map(CellBuilder::finish).collect();
             let batch = RecordBatch::try_new(self.schema.clone(), arrays);
-            self.batches.push(batch.expect("each column has a cell a row, of the type of the schema"));
+            let mut batch = batch.expect("each column has a cell a row, of the type of the schema");
+            if let Some(skips) = &mut self.skips {
+                let stays = BooleanArray::from(std::mem::take(&mut skips.stays));
+                batch = filter_record_batch(&batch, &stays).expect("each row has a word on whether it stays");
+            }
+            self.batches.push(batch);
             self.held = Held::default();
         }
     }
@@ -202,6 +256,7 @@ enum CellBuilder {
     Timestamp(TimestampMicrosecondBuilder),
     Bytes(BinaryBuilder),
     Text(StringBuilder),
+    RowId(Int64Builder),
 }
 
 const WIDTH: &str = "its value is of another width than its type";
@@ -228,6 +283,7 @@ impl CellBuilder {
             Wire::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::new()),
             Wire::TimestampUtc => Self::Timestamp(TimestampMicrosecondBuilder::new().with_timezone(UTC)),
             Wire::Bytes => Self::Bytes(BinaryBuilder::new()),
+            Wire::RowId => Self::RowId(Int64Builder::new()),
             Wire::Text | Wire::AsText => Self::Text(StringBuilder::new()),
         }
     }
@@ -261,6 +317,7 @@ impl CellBuilder {
             }
             Self::Timestamp(cells) => cells.append_option(value.map(timestamp).transpose()?),
             Self::Bytes(cells) => cells.append_option(value),
+            Self::RowId(cells) => cells.append_option(value.map(row_id).transpose()?),
             Self::Text(cells) => {
                 let text =
                     value.map(|v| std::str::from_utf8(v).map_err(|_| "it holds a text that is not UTF-8"));
@@ -283,9 +340,16 @@ impl CellBuilder {
             Self::Time(cells) => Arc::new(cells.finish()),
             Self::Timestamp(cells) => Arc::new(cells.finish()),
             Self::Bytes(cells) => Arc::new(cells.finish()),
+            Self::RowId(cells) => Arc::new(cells.finish()),
             Self::Text(cells) => Arc::new(cells.finish()),
         }
     }
+}
+
+/// A page of 32 bits, and a place in it of 16.
+fn row_id(value: &[u8]) -> Result<i64, &'static str> {
+    let [a, b, c, d, e, f] = number(value)?;
+    Ok(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
 }
 
 /// PostgreSQL's `infinity` stays what it is: DuckDB has it, too, at the ends of the numbers.

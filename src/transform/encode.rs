@@ -72,21 +72,60 @@ impl KeyPlaces {
         Self { places, none, is_padded }
     }
 
+    /// The place of a partition by its key as COPY writes it.
+    fn place(&self, key: Option<&str>) -> Option<usize> {
+        key.map_or(self.none, |key| self.places.get(key).copied())
+    }
+
     /// The place of the partition of each row of a batch, by the column at `column`; `None`: of no partition.
     pub fn places(&self, batch: &RecordBatch, column: usize) -> Result<Vec<Option<usize>>, EncodeError> {
-        let keys = written(batch, column)?;
-        let mut text = String::new();
-        let place = |row| {
-            if keys.array.is_null(row) {
-                return self.none;
-            }
-            text.clear();
-            keys.write(row, &mut text);
-            let key = if self.is_padded { text.trim_end_matches(' ') } else { text.as_str() };
-            self.places.get(key).copied()
-        };
-        Ok((0..batch.num_rows()).map(place).collect())
+        each_key(batch, column, self.is_padded, |key| self.place(key))
     }
+}
+
+/// What `of` makes of the key of each row of a batch, as COPY writes it.
+fn each_key<T>(
+    batch: &RecordBatch,
+    column: usize,
+    is_padded: bool,
+    mut of: impl FnMut(Option<&str>) -> T,
+) -> Result<Vec<T>, EncodeError> {
+    let keys = written(batch, column)?;
+    let mut text = String::new();
+    let each = |row| {
+        if keys.array.is_null(row) {
+            return of(None);
+        }
+        text.clear();
+        keys.write(row, &mut text);
+        of(Some(if is_padded { text.trim_end_matches(' ') } else { text.as_str() }))
+    };
+    Ok((0..batch.num_rows()).map(each).collect())
+}
+
+/// A number of 63 bits for a key, the same on every machine and in every version of this program that reads the same buckets.
+/// Blanks at the end of a padded key mean nothing: it comes without them, as PostgreSQL's text of it does.
+pub fn key_hash(key: Option<&str>) -> i64 {
+    let Some(key) = key else { return hash_of(None) };
+    let mut text = String::new();
+    escape(key, &mut text);
+    hash_of(Some(&text))
+}
+
+/// The same of each row of a batch, by the column at `column`.
+pub fn key_hashes(batch: &RecordBatch, column: usize, is_padded: bool) -> Result<Vec<i64>, EncodeError> {
+    each_key(batch, column, is_padded, hash_of)
+}
+
+/// FNV-1a, whose bits are then mixed: keys that differ in their last letter alone would lie beside each other. NULL has a byte
+/// before it that no text has.
+fn hash_of(written: Option<&str>) -> i64 {
+    let bytes = written.unwrap_or("\u{1}NULL").as_bytes();
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let mixed = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    ((mixed ^ mixed >> 33) >> 1) as i64
 }
 
 /// A value as COPY writes it, to be shown.

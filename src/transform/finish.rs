@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
+use tokio_postgres::types::ToSql;
 
 use super::claim::{Claim, FAILURES, WorkerId};
 use super::job::TableName;
@@ -15,6 +16,7 @@ use crate::clients::postgres::PgError;
 use crate::fault;
 use crate::sql;
 use crate::system::machine;
+use crate::words::millis;
 
 /// Bytes that go to the server at once.
 const CHUNK: usize = 256 << 10;
@@ -88,11 +90,7 @@ pub async fn finish(
     let start = std::time::Instant::now();
     let what = format!("write {}", table.table);
     let written = async {
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&worker.version, &claim.group_no, &claim.token];
-        if session.maybe("look at the claim", sql::TRANSFORM_FENCE, &values).await?.is_none() {
-            return Err(FinishError::Lost);
-        }
+        fence(session, worker, claim).await?;
         if claim.is_written || table.is_in_place {
             remove(session, table, raw, &claim.keys()).await?;
         }
@@ -109,27 +107,48 @@ pub async fn finish(
                 &[&worker.version, &numbers, &parts, &rows_in, &rows_out, &fingerprints],
             )
             .await?;
-        let peak = machine::peak_memory_bytes().map(|bytes| (bytes + cost.beside_bytes) as i64);
-        let done = session
-            .execute(
-                "note the group",
-                sql::TRANSFORM_GROUP_DONE,
-                &[
-                    &worker.version,
-                    &claim.group_no,
-                    &claim.token,
-                    &(cost.bytes_in as i64),
-                    &(cost.read_ms as i64),
-                    &(cost.clean_ms as i64),
-                    &(start.elapsed().as_millis() as i64),
-                    &peak,
-                ],
-            )
-            .await?;
+        done(session, worker, claim, cost, millis(start)).await?;
         fault::point!("transform.before_commit");
-        if done == 1 { Ok(()) } else { Err(FinishError::Lost) }
+        Ok(())
     };
-    match session.transaction(&what, written).await {
+    ended(session.transaction(&what, written).await)
+}
+
+/// Holds the claim against the newest one; inside a transaction, first of all.
+pub async fn fence(session: &JobSession, worker: &WorkerId, claim: &Claim) -> Result<(), FinishError> {
+    let values: [&(dyn ToSql + Sync); 3] = [&worker.version, &claim.group_no, &claim.token];
+    let row = session.maybe("look at the claim", sql::TRANSFORM_FENCE, &values).await?;
+    row.map(|_| ()).ok_or(FinishError::Lost)
+}
+
+/// Notes that a group, or a range, is done; inside a transaction, last of all.
+pub async fn done(
+    session: &JobSession,
+    worker: &WorkerId,
+    claim: &Claim,
+    cost: Cost,
+    write_ms: u64,
+) -> Result<(), FinishError> {
+    let peak = machine::peak_memory_bytes().map(|bytes| (bytes + cost.beside_bytes) as i64);
+    let values: [&(dyn ToSql + Sync); 8] = [
+        &worker.version,
+        &claim.group_no,
+        &claim.token,
+        &(cost.bytes_in as i64),
+        &(cost.read_ms as i64),
+        &(cost.clean_ms as i64),
+        &(write_ms as i64),
+        &peak,
+    ];
+    match session.execute("note the group", sql::TRANSFORM_GROUP_DONE, &values).await? {
+        1 => Ok(()),
+        _ => Err(FinishError::Lost),
+    }
+}
+
+/// How a transaction ended that began with [`fence`].
+pub fn ended(transaction: Result<(), FinishError>) -> Result<Finished, FinishError> {
+    match transaction {
         Ok(()) => Ok(Finished::Done),
         Err(FinishError::Lost) => Ok(Finished::Lost),
         Err(error) => Err(error),

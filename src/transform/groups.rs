@@ -21,6 +21,8 @@ pub struct Group {
     pub members: Vec<(usize, i32)>,
     pub rows: u64,
     pub pages: Option<(i64, i64)>,
+    /// Where its rows are, if they are not read by their key.
+    pub bucket: Option<i32>,
 }
 
 /// Packs partitions, which come largest first: what is large is a group by itself, the rest is put together up to `group_rows`
@@ -37,12 +39,60 @@ pub fn pack(partitions: &[Partition], group_rows: u64) -> Vec<Group> {
                 group.rows += partition.rows;
             }
             None => {
-                groups.push(Group { members: vec![(place, 0)], rows: partition.rows, pages: None });
+                groups.push(Group { members: vec![(place, 0)], rows: partition.rows, ..Group::default() });
             }
         }
     }
     sort(&mut groups);
     groups
+}
+
+/// Packs partitions so that each group lies in one bucket, and those packed together have hashes beside each other: in a
+/// bucket's file their rows lie together, too. `hashes` are those of the partitions.
+pub fn pack_buckets(partitions: &[Partition], hashes: &[i64], buckets: i32, group_rows: u64) -> Vec<Group> {
+    let bucket = |place: usize| bucket_of(hashes[place], buckets);
+    let mut places: Vec<usize> = (0..partitions.len()).collect();
+    places.sort_by_key(|place| (bucket(*place), hashes[*place]));
+    let mut groups: Vec<Group> = Vec::new();
+    let mut open: Option<Group> = None;
+    for place in places {
+        let rows = partitions[place].rows;
+        let alone = Group { members: vec![(place, 0)], rows, pages: None, bucket: Some(bucket(place)) };
+        // What is large is a group by itself, and those around it stay together.
+        if rows >= group_rows {
+            groups.push(alone);
+            continue;
+        }
+        let fitting = open.as_mut().filter(|group| {
+            group.bucket == alone.bucket
+                && group.rows + rows <= group_rows
+                && group.members.len() < GROUP_PARTITIONS
+        });
+        match fitting {
+            Some(group) => {
+                group.members.push((place, 0));
+                group.rows += rows;
+            }
+            None => groups.extend(open.replace(alone)),
+        }
+    }
+    groups.extend(open);
+    sort(&mut groups);
+    groups
+}
+
+/// Which of so many buckets a key of this hash is in.
+pub fn bucket_of(hash: i64, buckets: i32) -> i32 {
+    (hash % i64::from(buckets.max(1))) as i32
+}
+
+/// Puts the largest group of each bucket before all others: each worker begins with a bucket of its own, and stays with it.
+pub fn lead(groups: Vec<Group>) -> Vec<Group> {
+    let mut seen = std::collections::HashSet::new();
+    let (mut leading, rest): (Vec<_>, Vec<_>) =
+        groups.into_iter().partition(|group| seen.insert(group.bucket));
+    leading.extend(rest);
+    leading
 }
 
 fn sort(groups: &mut [Group]) {
@@ -58,6 +108,7 @@ pub fn is_giant(partition: &Partition, group_rows: u64) -> bool {
 pub fn split(groups: &mut Vec<Group>, place: usize, rows: u64, pages: (i64, i64), group_rows: u64) {
     let (first, end) = pages;
     let parts = rows.div_ceil(group_rows.saturating_mul(GIANT)).min((end - first).max(1) as u64) as i64;
+    let bucket = groups.iter().find(|group| group.members == [(place, 0)]).and_then(|group| group.bucket);
     groups.retain(|group| group.members != [(place, 0)]);
     for part in 0..parts {
         let at = |part: i64| first + (end - first) * part / parts;
@@ -65,6 +116,7 @@ pub fn split(groups: &mut Vec<Group>, place: usize, rows: u64, pages: (i64, i64)
             members: vec![(place, part as i32)],
             rows: rows / parts as u64,
             pages: Some((at(part), at(part + 1))),
+            bucket,
         });
     }
     sort(groups);
@@ -91,6 +143,26 @@ mod tests {
         assert_eq!(pack(&[], 100), []);
         let many = pack(&partitions(&vec![0; 5000]), 100);
         assert_eq!(many.iter().map(|group| group.members.len()).collect::<Vec<_>>(), [2000, 2000, 1000]);
+    }
+
+    #[test]
+    fn a_group_lies_in_one_bucket_and_each_bucket_leads_with_its_largest() {
+        let partitions = partitions(&[500, 90, 80, 70, 60, 50, 40, 30, 20, 10]);
+        let hashes: Vec<i64> = (0..10).map(|place| place * 7 % 10).collect();
+        let groups = lead(pack_buckets(&partitions, &hashes, 3, 100));
+        let mut seen: Vec<usize> =
+            groups.iter().flat_map(|group| group.members.iter().map(|m| m.0)).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..10).collect::<Vec<_>>());
+        for group in &groups {
+            assert!(group.rows <= 100 || group.members.len() == 1);
+            assert!(
+                group.members.iter().all(|(place, _)| Some(bucket_of(hashes[*place], 3)) == group.bucket)
+            );
+        }
+        let first: std::collections::HashSet<_> = groups[..3].iter().map(|group| group.bucket).collect();
+        assert_eq!((first.len(), groups[0].rows), (3, 500));
+        assert!(groups[3..].windows(2).all(|two| two[0].rows >= two[1].rows));
     }
 
     #[test]

@@ -24,6 +24,9 @@ const KEY_TYPES: [&str; 10] = [
 /// What tells, of each row that is read, which transaction wrote it; it goes before the row is cleaned.
 pub const WRITTEN: &str = "xmin::text::bigint";
 
+/// Rows whose order has less to do with the key than this lie in another one.
+const ORDERED: f64 = 0.5;
+
 /// A table as the catalogue knows it.
 #[derive(Clone, Debug)]
 pub struct Relation {
@@ -151,6 +154,11 @@ impl RawTable {
     /// The key's column.
     pub fn key(&self) -> &PgColumn {
         &self.columns[self.key]
+    }
+
+    /// Do the rows lie so that reading a partition by its key costs a page for each row, or the whole table?
+    pub fn is_scattered(&self) -> bool {
+        self.index.is_none() || self.correlation.is_some_and(|correlation| correlation.abs() < ORDERED)
     }
 
     /// Can it be seen which transaction wrote a row?

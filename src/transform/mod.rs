@@ -4,6 +4,7 @@
 //! ledger holds its partitions, packed into groups; a worker claims a group, reads its rows, cleans them ([`clean`]) and
 //! writes them in one transaction together with the group's row. Whoever commits has a token that is still the newest.
 
+pub mod buckets;
 pub mod claim;
 pub mod clean;
 pub mod columns;
@@ -14,12 +15,14 @@ pub mod finish;
 pub mod groups;
 pub mod job;
 pub mod look;
+pub mod packing;
 pub mod plan;
 pub mod python;
 pub mod read;
 pub mod rows;
 pub mod sample;
 pub mod session;
+pub mod source;
 pub mod status;
 pub mod swap;
 pub mod target;

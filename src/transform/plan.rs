@@ -8,22 +8,25 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::buckets::BucketPlace;
 use super::clean::{Cleaning, CleaningError};
-use super::groups::{self, Group, Partition};
+use super::groups::{Group, Partition};
 use super::job::{Job, TableName};
 use super::look::RawTable;
-use super::read::{self, Wanted, key_list};
+use super::packing::{self, PackedGroups};
+use super::read::{self, Wanted};
 use super::rows::{self, CleanColumns, shown_key};
 use super::session::{JobSession, decode};
-use super::versions::{self, NewVersion, Version};
+use super::versions::{self, NewVersion, PlannedBuckets, Version};
 use super::{sample, target};
 use crate::clients::duckdb::DuckLimits;
-use crate::config::TransformConfig;
+use crate::config::{BucketConfig, TransformConfig};
 use crate::error::Cause;
 use crate::sql;
 
-/// Rows that lie in another order than the key are read with a page for each.
-const ORDERED: f64 = 0.5;
+/// A sample of rows that lie anywhere is of such a part of the pages, but of so many rows at least.
+const SAMPLE_PAGES: u64 = 25;
+const SAMPLE_ROWS: u64 = 100;
 /// Bytes that a row takes in a table beside its values.
 const ROW_HEADER: f64 = 28.0;
 
@@ -43,6 +46,10 @@ pub struct PlanReport {
     pub index: Option<String>,
     pub correlation: Option<f64>,
     pub split: u64,
+    /// Buckets, and ranges that are read into them; none of both if partitions are read by their key.
+    pub buckets: i32,
+    pub ranges: u64,
+    pub store: Option<String>,
     pub sample_rows: u64,
     pub rows_per_s: Option<f64>,
     pub expected_s: Option<f64>,
@@ -90,13 +97,14 @@ pub struct PlanOptions<'o> {
     pub looking: &'o JobSession,
     pub folder: &'o Path,
     pub limits: DuckLimits,
+    pub buckets: &'o BucketConfig,
 }
 
 impl<'o> PlanOptions<'o> {
     /// As a command says it; `folder` is for what does not fit into memory.
-    pub fn new(config: &TransformConfig, looking: &'o JobSession, folder: &'o Path) -> Self {
-        let TransformConfig { in_place, anew, worker, .. } = config;
-        Self { in_place: *in_place, anew: *anew, looking, folder, limits: worker.duckdb() }
+    pub fn new(config: &'o TransformConfig, looking: &'o JobSession, folder: &'o Path) -> Self {
+        let TransformConfig { in_place, anew, worker, buckets, .. } = config;
+        Self { in_place: *in_place, anew: *anew, looking, folder, limits: worker.duckdb(), buckets }
     }
 }
 
@@ -112,17 +120,37 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     let mut cleaning = try_cleaning(job, options, &raw, &clean)?;
 
     let mut report = PlanReport { changes: changes(looking, &raw).await?, ..PlanReport::default() };
-    let partitions = partitions(looking, &raw).await?;
-    let mut packed = groups::pack(&partitions, job.source.group_rows);
-    report.split = split_giants(looking, job, &raw, &partitions, &mut packed, options.in_place).await?;
+    let partitions = partitions(looking, &raw, false).await?;
+    let store = options.buckets.store.as_ref();
+    let wanted = store.map(|_| options.buckets.bucket_mib);
+    let PackedGroups { groups: packed, split, buckets, why_none } =
+        packing::pack(looking, job, &raw, &partitions, (wanted, options.in_place)).await?;
+    report.split = split;
+    report.warnings.extend(why_none.map(|why| format!("the rows cannot be put into buckets: {why}")));
     describe(&mut report, &raw, &partitions, &packed);
+    let url = store.map(ToString::to_string).unwrap_or_default();
+    if let Some(planned) = &buckets {
+        (report.buckets, report.ranges) = (planned.buckets, planned.ranges.len() as u64);
+        report.store = Some(url.clone());
+    }
     if let Some(old) = super::look::relation(looking, &job.target.table).await? {
         report.old_bytes = old.size_bytes;
     }
     try_sample(looking, job, &raw, &clean, &mut cleaning, &partitions, &mut report).await?;
     warn(&mut report, job, &raw);
+    let version_id = Uuid::now_v7();
+    let planned = buckets.as_ref().zip(store);
+    if let Some((buckets, store)) = planned {
+        BucketPlace::make((store, &options.buckets.s3), job, version_id, buckets.buckets).await?;
+    }
     let new = NewVersion {
-        version_id: Uuid::now_v7(),
+        version_id,
+        buckets: planned.map(|(plan, _)| PlannedBuckets {
+            buckets: plan.buckets,
+            ranges: &plan.ranges,
+            store: &url,
+            keeps: options.buckets.keeps,
+        }),
         job,
         version_table,
         is_in_place: options.in_place,
@@ -170,14 +198,18 @@ pub async fn changes(session: &JobSession, raw: &RawTable) -> Result<i64, Cause>
     Ok(row.map(|row| row.try_get(0)).transpose().map_err(decode)?.unwrap_or(0))
 }
 
-/// All partitions, the largest first.
-pub async fn partitions(session: &JobSession, raw: &RawTable) -> Result<Vec<Partition>, Cause> {
+/// All partitions, the largest first. Without fingerprints an index on the key may be all that the server reads.
+pub async fn partitions(
+    session: &JobSession,
+    raw: &RawTable,
+    with_fingerprints: bool,
+) -> Result<Vec<Partition>, Cause> {
     let variables = [
         ("schema", raw.table.schema.as_str()),
         ("table", &raw.table.table),
         ("key", &raw.key().name),
         ("condition", &raw.condition),
-        ("written", raw.written()),
+        ("written", if with_fingerprints { raw.written() } else { "0" }),
     ];
     let text = sql::render(sql::TRANSFORM_PARTITIONS, &variables);
     let rows = session.query(&format!("count the partitions of {}", raw.table), &text).await?;
@@ -186,55 +218,6 @@ pub async fn partitions(session: &JobSession, raw: &RawTable) -> Result<Vec<Part
         Ok(Partition { key: row.try_get(0)?, rows: rows.unsigned_abs(), fingerprint: row.try_get(2)? })
     };
     Ok(rows.iter().map(partition).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
-}
-
-/// Splits what is giant, where each row is cleaned by itself; gives how many were split. In place the rows of a partition are
-/// replaced at once.
-pub async fn split_giants(
-    looking: &JobSession,
-    job: &Job,
-    raw: &RawTable,
-    partitions: &[Partition],
-    packed: &mut Vec<Group>,
-    in_place: bool,
-) -> Result<u64, Cause> {
-    let mut split = 0;
-    if !job.clean.row_wise || in_place || raw.relation.kind != 'r' {
-        return Ok(0);
-    }
-    for (place, partition) in partitions.iter().enumerate() {
-        if !groups::is_giant(partition, job.source.group_rows) {
-            break;
-        }
-        if let Some(pages) = pages(looking, raw, &partition.key).await? {
-            groups::split(packed, place, partition.rows, pages, job.source.group_rows);
-            split += 1;
-        }
-    }
-    Ok(split)
-}
-
-async fn pages(
-    looking: &JobSession,
-    raw: &RawTable,
-    key: &Option<String>,
-) -> Result<Option<(i64, i64)>, Cause> {
-    let (keys, with_null) = key_list(std::slice::from_ref(key));
-    let variables = [
-        ("schema", raw.table.schema.as_str()),
-        ("table", &raw.table.table),
-        ("key", &raw.key().name),
-        ("key_type", raw.key().cast()),
-        ("keys", &keys),
-        ("with_null", with_null),
-        ("condition", &raw.condition),
-    ];
-    let rows =
-        looking.query("look where a giant lies", &sql::render(sql::TRANSFORM_PAGES, &variables)).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let (first, end): (Option<i64>, Option<i64>) =
-        (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
-    Ok(first.zip(end))
 }
 
 fn describe(report: &mut PlanReport, raw: &RawTable, partitions: &[Partition], packed: &[Group]) {
@@ -263,7 +246,12 @@ async fn try_sample(
     partitions: &[Partition],
     report: &mut PlanReport,
 ) -> Result<(), Cause> {
-    let keys = sample::pick(partitions, job.source.group_rows);
+    // Of rows that lie anywhere, each costs a page.
+    let rows = match raw.is_scattered() && raw.is_table() {
+        true => job.source.group_rows.min((raw.relation.pages as u64 / SAMPLE_PAGES).max(SAMPLE_ROWS)),
+        false => job.source.group_rows,
+    };
+    let keys = sample::pick(partitions, rows);
     if keys.is_empty() {
         return Ok(());
     }
@@ -319,15 +307,23 @@ async fn try_sample(
 
 fn warn(report: &mut PlanReport, job: &Job, raw: &RawTable) {
     let mut warnings = Vec::new();
-    if raw.index.is_none() && report.groups > 1 {
+    if report.buckets > 0 {
+        if raw.index.is_none() {
+            warnings.push(format!(
+                "no index of {} begins with {}: a partition that has changed when its bucket is read costs a pass over the table",
+                raw.table, job.source.key
+            ));
+        }
+    } else if raw.index.is_none() && report.groups > 1 {
         warnings.push(format!(
-            "no index of {} begins with {}: each of the {} groups reads the whole table; create index concurrently on {} ({});",
+            "no index of {} begins with {}: each of the {} groups reads the whole table; create index concurrently on {} ({}); \
+             or --store URL, where the rows are put into buckets",
             raw.table, job.source.key, report.groups, raw.table, job.source.key
         ));
-    } else if raw.correlation.is_some_and(|correlation| correlation.abs() < ORDERED) && report.groups > 1 {
+    } else if raw.is_scattered() && report.groups > 1 {
         warnings.push(format!(
             "the rows lie in another order than {}: each row may cost a page of the {} that the table has; cluster {} using {} puts \
-             them in order",
+             them in order; with --store URL they are read once, into buckets there",
             job.source.key,
             report.pages,
             raw.table,

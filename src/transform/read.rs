@@ -84,8 +84,7 @@ async fn copy(
     let what = format!("read {}", raw.table);
     let stream = session.watch.answer(&what, session.connection.copy_out(text)).await?;
     let mut stream = pin!(stream.ready_chunks(256));
-    let mut columns = raw.columns.clone();
-    columns.push(written_by());
+    let columns = [raw.columns.as_slice(), &[PgColumn::beside(WRITTEN_BY)]].concat();
     let mut decoder = Decoder::new(&columns);
     let table = raw.table.to_string();
     let failed = |source| ReadError::Decode { table: table.clone(), source };
@@ -102,29 +101,18 @@ async fn copy(
     Ok((batches, bytes))
 }
 
-fn written_by() -> PgColumn {
-    PgColumn {
-        name: WRITTEN_BY.into(),
-        base: "bigint".into(),
-        written: "bigint".into(),
-        modifier: -1,
-        not_null: true,
-        has_default: false,
-        is_generated: false,
-    }
-}
-
 fn without_last(batch: &RecordBatch) -> RecordBatch {
     let columns: Vec<usize> = (0..batch.num_columns() - 1).collect();
     batch.project(&columns).expect("these columns are there")
 }
 
 /// Columns, those as texts that have no counterpart, and the transaction that wrote the row.
-fn expressions(raw: &RawTable) -> String {
+pub fn expressions(raw: &RawTable) -> String {
     let column = |column: &PgColumn| {
         let name = sql::identifier(&column.name);
         match column.wire() {
             Wire::AsText => format!("{name}::text"),
+            Wire::RowId => name,
             // A domain is not sent as what lies below it.
             _ => format!("{name}::{}", cast(column)),
         }

@@ -1,10 +1,12 @@
 //! The clean table: whether a version of it can be made and take its place, and how it is made.
 
+use super::claim::WorkerId;
 use super::columns::PgColumn;
 use super::job::{Job, TableName};
 use super::look::{self, RawTable, missing_table};
 use super::rows::CleanColumns;
 use super::session::{JobSession, decode};
+use super::versions::{self, Version};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::sql;
@@ -187,4 +189,36 @@ fn kind(kind: char) -> &'static str {
         'f' => "a foreign table",
         _ => "something else",
     }
+}
+
+/// The columns of a version's table, which is made if no other worker has; `None`: the version is not open any more, and its
+/// table has another name, or is gone.
+pub async fn made(
+    session: &JobSession,
+    job: &Job,
+    version: &Version,
+    name: &TableName,
+    id: &WorkerId,
+) -> Result<Option<CleanColumns>, Cause> {
+    // Whoever has the lock may sleep: it is asked for only where it is needed.
+    let is_there = look::relation(session, name).await?.is_some();
+    if is_there && id.open(session).await?.state == "open" {
+        let columns = columns(session, job, name).await;
+        if columns.is_ok() {
+            return columns.map(Some);
+        }
+    }
+    let lock = versions::lock_name(session, &job.name);
+    session
+        .transaction("make the new table", async {
+            session.execute("wait for another worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
+            if !["open", "paused"].contains(&id.open(session).await?.state.as_str()) {
+                return Ok(None);
+            }
+            if !version.is_in_place && look::relation(session, name).await?.is_none() {
+                make(session, job, name).await?;
+            }
+            columns(session, job, name).await.map(Some)
+        })
+        .await
 }

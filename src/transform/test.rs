@@ -61,7 +61,7 @@ pub async fn test(
     open: impl FnOnce(&RawTable, &CleanColumns) -> Result<Cleaning, Cause>,
 ) -> Result<Tested, Cause> {
     let raw = RawTable::look(session, job, &test.source).await?;
-    let partitions = plan::partitions(session, &raw).await?;
+    let partitions = plan::partitions(session, &raw, false).await?;
     let keys: Vec<_> = partitions.into_iter().map(|partition| partition.key).collect();
     let refused = |words: String| Cause::Refused { message: words, hint: None };
     let found = read::read(session, &raw, &Wanted { keys: &keys, pages: None })

@@ -14,6 +14,8 @@ use crate::system::machine;
 /// So many rows go to the ledger with one statement.
 const CHUNK: usize = 5_000;
 
+const NOTE: &str = "note the plan";
+
 /// A version as the ledger knows it.
 #[derive(Clone, Debug)]
 pub struct Version {
@@ -111,18 +113,28 @@ pub struct NewVersion<'n> {
     pub plan: &'n Value,
     pub partitions: &'n [Partition],
     pub groups: &'n [Group],
+    /// None: partitions are read by their key.
+    pub buckets: Option<PlannedBuckets<'n>>,
+}
+
+/// The buckets of a version that is planned.
+#[derive(Clone, Copy, Debug)]
+pub struct PlannedBuckets<'n> {
+    pub buckets: i32,
+    pub ranges: &'n [Group],
+    pub store: &'n str,
+    pub keeps: bool,
 }
 
 /// Writes a version with its groups and partitions; the one that was being made is superseded. Inside a transaction.
 pub async fn write(session: &JobSession, new: &NewVersion<'_>) -> Result<(), Cause> {
-    let what = "note the plan";
     let job = new.job;
-    session.execute(what, sql::TRANSFORM_SUPERSEDE, &[&job.name]).await?;
+    session.execute(NOTE, sql::TRANSFORM_SUPERSEDE, &[&job.name]).await?;
     let source = job.source.table.to_string();
     let (target, program) = (&job.target.table, env!("CARGO_PKG_VERSION"));
     session
         .execute(
-            what,
+            NOTE,
             sql::TRANSFORM_BEGIN,
             &[
                 &new.version_id,
@@ -137,10 +149,43 @@ pub async fn write(session: &JobSession, new: &NewVersion<'_>) -> Result<(), Cau
                 new.plan,
                 &machine::host(),
                 &program,
+                &new.buckets.map(|planned| planned.buckets),
+                &new.buckets.map(|planned| planned.store),
+                &new.buckets.is_some_and(|planned| planned.keeps),
             ],
         )
         .await?;
-    add(session, new.version_id, new.groups, new.partitions, (1, 0)).await?;
+    let mut first = 1;
+    if let Some(planned) = new.buckets {
+        add_groups(session, new.version_id, planned.ranges, (first, "range")).await?;
+        first += planned.ranges.len() as i32;
+    }
+    add(session, new.version_id, new.groups, new.partitions, (first, 0)).await?;
+    Ok(())
+}
+
+async fn add_groups(
+    session: &JobSession,
+    version_id: Uuid,
+    groups: &[Group],
+    (first_group, kind): (i32, &str),
+) -> Result<(), PgError> {
+    let numbered: Vec<(i32, &Group)> = (first_group..).zip(groups).collect();
+    for chunk in numbered.chunks(CHUNK) {
+        let numbers: Vec<i32> = chunk.iter().map(|(number, _)| *number).collect();
+        let rows: Vec<i64> = chunk.iter().map(|(_, group)| group.rows as i64).collect();
+        let first: Vec<Option<i64>> =
+            chunk.iter().map(|(_, group)| group.pages.map(|pages| pages.0)).collect();
+        let end: Vec<Option<i64>> = chunk.iter().map(|(_, group)| group.pages.map(|pages| pages.1)).collect();
+        let buckets: Vec<Option<i32>> = chunk.iter().map(|(_, group)| group.bucket).collect();
+        session
+            .execute(
+                NOTE,
+                sql::TRANSFORM_ADD_GROUPS,
+                &[&version_id, &numbers, &rows, &first, &end, &buckets, &kind],
+            )
+            .await?;
+    }
     Ok(())
 }
 
@@ -152,22 +197,11 @@ pub async fn add(
     partitions: &[Partition],
     (first_group, first_partition): (i32, i32),
 ) -> Result<(), PgError> {
-    let what = "note the plan";
-    let numbered: Vec<(i32, &Group)> = (first_group..).zip(groups).collect();
-    for chunk in numbered.chunks(CHUNK) {
-        let numbers: Vec<i32> = chunk.iter().map(|(number, _)| *number).collect();
-        let rows: Vec<i64> = chunk.iter().map(|(_, group)| group.rows as i64).collect();
-        let first: Vec<Option<i64>> =
-            chunk.iter().map(|(_, group)| group.pages.map(|pages| pages.0)).collect();
-        let end: Vec<Option<i64>> = chunk.iter().map(|(_, group)| group.pages.map(|pages| pages.1)).collect();
-        session
-            .execute(what, sql::TRANSFORM_ADD_GROUPS, &[&version_id, &numbers, &rows, &first, &end])
-            .await?;
-    }
+    add_groups(session, version_id, groups, (first_group, "partitions")).await?;
+    let numbered = (first_group..).zip(groups);
     let members: Vec<_> = numbered
-        .iter()
         .flat_map(|(number, group)| {
-            group.members.iter().map(move |(place, part)| (*number, group, *place, *part))
+            group.members.iter().map(move |(place, part)| (number, group, *place, *part))
         })
         .collect();
     for chunk in members.chunks(CHUNK) {
@@ -183,7 +217,7 @@ pub async fn add(
         let rows: Vec<i64> = rows.collect();
         session
             .execute(
-                what,
+                NOTE,
                 sql::TRANSFORM_ADD_PARTITIONS,
                 &[&version_id, &places, &parts, &keys, &numbers, &rows],
             )

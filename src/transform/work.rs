@@ -5,23 +5,24 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::buckets::{self, FillError};
 use super::claim::{Claim, Heart, WorkerId};
 use super::clean::Cleaning;
 use super::complete::{self, Completed};
 use super::finish::{self, CleanTable, Cost, FinishError, Finished};
 use super::job::{Job, TableName};
-use super::look::{self, RawTable};
+use super::look::RawTable;
 use super::plan::{self, PlanOptions};
-use super::read::{self, ReadError, Wanted};
+use super::read;
 use super::rows::{self, CleanColumns, CleanRows};
 use super::session::JobSession;
+use super::source::{RowSource, RowSourceError};
 use super::target;
 use super::versions::{self, Version};
 use crate::clients::postgres::{PgError, PgUrl};
 use crate::config::TransformConfig;
 use crate::error::{Cause, Database, Failure};
 use crate::fault;
-use crate::sql;
 use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
 use crate::words::millis;
@@ -67,10 +68,11 @@ struct Worker<'w> {
     table: CleanTable,
     /// Not there while it works on another thread.
     cleaning: Option<Cleaning>,
+    source: RowSource,
     behind: i64,
     rounds: usize,
     _heart: Heart,
-    _workspace: Workspace,
+    workspace: Workspace,
 }
 
 /// Works until nothing is left to claim. Plans the job if nobody has.
@@ -98,6 +100,14 @@ pub async fn work(
         match open.step().await {
             Ok(None) => {}
             Ok(Some(end)) => {
+                if let WorkEnd::InPlace { .. } = end
+                    && let Err(error) =
+                        buckets::remove_left(&open.session, &job.name, &config.buckets.s3, false).await
+                {
+                    tracing::warn!(
+                        "the buckets are not needed any more, and are not all removed: {error}; the next plan removes them"
+                    );
+                }
                 // It has no claims any more; only the ledger would not say that it has ended.
                 if let Err(error) = open.id.leave(&open.session, true).await {
                     tracing::debug!("the end of the worker was not noted: {error}");
@@ -184,7 +194,8 @@ impl<'w> Worker<'w> {
         id.enlist(&session, &other, config.worker.lease).await?;
         let heart = Heart::start(url.clone(), config.database.clone(), id, config.worker.lease);
         let raw = RawTable::look(&other, job, &job.source.table).await?;
-        let Some(clean) = table_of(&session, job, &version, &name, &id).await? else {
+        let source = RowSource::open(&session, job, &version, &config.buckets).await?;
+        let Some(clean) = target::made(&session, job, &version, &name, &id).await? else {
             // Others have ended it meanwhile.
             return match id.open(&session).await?.state.as_str() {
                 "swapped" => Ok(Err(WorkEnd::InPlace { old: None })),
@@ -206,10 +217,11 @@ impl<'w> Worker<'w> {
             clean: Arc::new(clean),
             table,
             cleaning: Some(cleaning),
+            source,
             behind: 0,
             rounds: 0,
             _heart: heart,
-            _workspace: workspace,
+            workspace,
         }))
     }
 
@@ -218,9 +230,14 @@ impl<'w> Worker<'w> {
         if let Some(limit) = self.config.worker.throttle {
             finish::throttle(&self.session, limit).await?;
         }
-        if let Some(claim) = self.id.claim(&self.session, self.behind).await? {
-            self.behind = claim.position;
-            self.group(&claim).await?;
+        if let Some(claim) = self.source.claim(&self.id, &self.session, self.behind).await? {
+            if !self.source.is_near() {
+                self.behind = claim.position;
+            }
+            match claim.is_range {
+                true => self.range(&claim).await?,
+                false => self.group(&claim).await?,
+            }
             return Ok(None);
         }
         if self.behind > 0 {
@@ -235,12 +252,20 @@ impl<'w> Worker<'w> {
             "swapped" => return Ok(Some(WorkEnd::InPlace { old: None })),
             _ => return Err(given_up(self.job, &self.version)),
         }
+        if self.source.is_filling != open.is_filling {
+            self.source.is_filling = open.is_filling;
+            return Ok(None);
+        }
         if open.waiting + open.running > 0 {
             tokio::time::sleep(PAUSE).await;
             return Ok(None);
         }
         if open.poison > 0 {
             return Ok(Some(WorkEnd::Poison { groups: open.poison, in_place: self.version.is_in_place }));
+        }
+        if open.is_filling {
+            self.source.end_filling(&self.session, &self.id).await?;
+            return Ok(None);
         }
         self.complete().await
     }
@@ -290,11 +315,14 @@ impl<'w> Worker<'w> {
         }
         let keys = claim.keys();
         let start = Instant::now();
-        let wanted = Wanted { keys: &keys, pages: claim.pages };
-        let found = match read::read(&self.session, &self.raw, &wanted).await {
+        let limits = self.config.worker.bucket();
+        let work = (self.workspace.path(), limits);
+        let found = self.source.read(&self.session, &self.id, &self.raw, claim, work).await;
+        let found = match found.map_err(RowSourceError::postgres) {
             Ok(found) => found,
-            Err(ReadError::Postgres(error)) if is_outage(&error) => return Err(error.into()),
-            Err(error) => return self.fail(claim, &error.to_string()).await,
+            Err(Ok(error)) if is_outage(&error) => return Err(error.into()),
+            Err(Ok(error)) => return self.fail(claim, &error.to_string()).await,
+            Err(Err(error)) => return self.fail(claim, &error.to_string()).await,
         };
         fault::point!("transform.read");
         let read_ms = millis(start);
@@ -308,6 +336,46 @@ impl<'w> Worker<'w> {
         let beside_bytes = self.cleaning.as_ref().map_or(0, Cleaning::beside_bytes);
         let cost = Cost { bytes_in: found.bytes, read_ms, clean_ms: millis(start), beside_bytes };
         self.commit(claim, &rows, &found.counted, cost).await
+    }
+
+    /// Reads pages of the raw table into buckets.
+    async fn range(&mut self, claim: &Claim) -> Result<(), Cause> {
+        fault::point!("transform.range_claimed");
+        let work = (self.workspace.path(), self.config.worker.duckdb());
+        let filled = match self.source.fill(&self.session, &self.raw, claim, work).await {
+            Ok(filled) => filled,
+            Err(FillError::Postgres(error)) if is_outage(&error) => return Err(error.into()),
+            Err(error) => return self.fail(claim, &error.to_string()).await,
+        };
+        let ended = self.source.commit(&self.session, &self.id, claim, &filled).await;
+        let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
+        fault::point!("transform.range_finished");
+        let (range, files) = (claim.group_no, filled.0.files.len());
+        match finished {
+            Finished::Done => tracing::debug!(range, files, "range {range} is in the buckets"),
+            Finished::Lost => tracing::warn!(range, "range {range}: somebody else has the claim by now"),
+        }
+        Ok(())
+    }
+
+    /// What became of a claim whose transaction has ended; `None`: it was rolled back.
+    async fn settled(
+        &mut self,
+        claim: &Claim,
+        ended: Result<Finished, FinishError>,
+    ) -> Result<Option<Finished>, Cause> {
+        match ended {
+            Ok(finished) => Ok(Some(finished)),
+            Err(FinishError::Postgres(error)) if is_outage(&error) => {
+                // The answer to a commit may have been lost with the connection.
+                self.reconnect(error).await?;
+                Ok(finish::outcome(&self.session, &self.id, claim).await?)
+            }
+            Err(error) => {
+                self.fail(claim, &error.to_string()).await?;
+                Ok(None)
+            }
+        }
     }
 
     async fn clean(
@@ -341,18 +409,8 @@ impl<'w> Worker<'w> {
         cost: Cost,
     ) -> Result<(), Cause> {
         let into = (&self.table, &*self.raw);
-        let finished = match finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await {
-            Ok(finished) => finished,
-            Err(FinishError::Postgres(error)) if is_outage(&error) => {
-                // The answer to a commit may have been lost with the connection.
-                self.reconnect(error).await?;
-                match finish::outcome(&self.session, &self.id, claim).await? {
-                    Some(finished) => finished,
-                    None => return Ok(()),
-                }
-            }
-            Err(error) => return self.fail(claim, &error.to_string()).await,
-        };
+        let ended = finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await;
+        let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
         fault::point!("transform.finished");
         let (group, name) = (claim.group_no, rows::name(&claim.keys()));
         match finished {
@@ -366,7 +424,11 @@ impl<'w> Worker<'w> {
 
     async fn fail(&mut self, claim: &Claim, words: &str) -> Result<(), Cause> {
         let then = finish::fail(&self.session, &self.id, claim, words).await?;
-        let (group, name) = (claim.group_no, rows::name(&claim.keys()));
+        let group = claim.group_no;
+        let name = match claim.is_range {
+            true => format!("range {group}"),
+            false => rows::name(&claim.keys()),
+        };
         tracing::warn!(group, attempt = claim.attempts, "{name}: {words}: {then}");
         Ok(())
     }
@@ -397,38 +459,6 @@ impl<'w> Worker<'w> {
         self.id.enlist(&self.session, &self.other, self.config.worker.lease).await?;
         Ok(self.id.leave(&self.session, false).await?)
     }
-}
-
-/// The columns of a version's table, which is made if no other worker has; `None`: the version is not open any more, and its
-/// table has another name, or is gone.
-async fn table_of(
-    session: &JobSession,
-    job: &Job,
-    version: &Version,
-    name: &TableName,
-    id: &WorkerId,
-) -> Result<Option<CleanColumns>, Cause> {
-    // Whoever has the lock may sleep: it is asked for only where it is needed.
-    let is_there = look::relation(session, name).await?.is_some();
-    if is_there && id.open(session).await?.state == "open" {
-        let columns = target::columns(session, job, name).await;
-        if columns.is_ok() {
-            return columns.map(Some);
-        }
-    }
-    let lock = versions::lock_name(session, &job.name);
-    session
-        .transaction("make the new table", async {
-            session.execute("wait for another worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
-            if !["open", "paused"].contains(&id.open(session).await?.state.as_str()) {
-                return Ok(None);
-            }
-            if !version.is_in_place && look::relation(session, name).await?.is_none() {
-                target::make(session, job, name).await?;
-            }
-            target::columns(session, job, name).await.map(Some)
-        })
-        .await
 }
 
 /// The error of a worker whose version is not made any more.

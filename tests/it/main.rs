@@ -7,6 +7,7 @@ mod engine;
 #[cfg(feature = "failpoints")]
 mod faults;
 mod released;
+mod serve;
 mod servers;
 mod support;
 mod transform;

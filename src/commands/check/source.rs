@@ -27,6 +27,10 @@ pub(super) struct SourceFound {
 /// Logs in and lists.
 pub(super) async fn probe(config: &RunConfig, limit: Duration) -> SourceFound {
     let mut probes = Probes::new(limit);
+    if matches!(config.from.selection, Selection::Tables) {
+        probes.skip(&["source"], "it is made of tables of the database");
+        return SourceFound { probes: probes.list, listing: None };
+    }
     // In S3 it is behind the store's host, or behind one of Amazon's that its listing tells about.
     let (host, variables) = match &config.from.url {
         SourceUrl::Sftp(url) => {

@@ -80,7 +80,7 @@ fn next(rows: &[Value]) -> String {
 
 /// Failed records as CSV with a header row.
 pub fn failures_csv(rows: &[Value]) -> String {
-    const COLUMNS: [&str; 16] = [
+    const COLUMNS: [&str; 17] = [
         "failed_record_id",
         "target_schema",
         "run_id",
@@ -97,15 +97,40 @@ pub fn failures_csv(rows: &[Value]) -> String {
         "resolution",
         "resolved_by",
         "resolved_at",
+        "suggestion",
     ];
+    csv(rows, &COLUMNS.map(|name| (name, name)))
+}
+
+/// What is wrong in sheets, for the people who keep them: as CSV with a header row, in the order of the sheets.
+pub fn sheets_csv(rows: &[Value]) -> String {
+    const COLUMNS: [(&str, &str); 6] = [
+        ("file", "file"),
+        ("row", "ordinal"),
+        ("column", "field"),
+        ("value", "value"),
+        ("reason", "reason"),
+        ("suggestion", "suggestion"),
+    ];
+    let mut rows = rows.to_vec();
+    rows.sort_by_key(|row| {
+        (word(row, "file").to_owned(), row["ordinal"].as_u64(), row["failed_record_id"].as_u64())
+    });
+    csv(&rows, &COLUMNS)
+}
+
+/// Columns with their names; a text is quoted.
+fn csv(rows: &[Value], columns: &[(&str, &str)]) -> String {
     let field = |value: &Value| match value {
         Value::Null => String::new(),
         Value::String(text) => format!("\"{}\"", text.replace('"', "\"\"")),
         value => value.to_string(),
     };
-    let mut text = COLUMNS.join(",") + "\n";
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+    let mut text = names.join(",") + "\n";
     for row in rows {
-        text += &COLUMNS.map(|column| field(&row[column])).join(",");
+        let fields: Vec<_> = columns.iter().map(|(_, column)| field(&row[column])).collect();
+        text += &fields.join(",");
         text.push('\n');
     }
     text
@@ -128,6 +153,7 @@ pub fn failure(row: &Value) -> String {
         "field",
         "value",
         "reason",
+        "suggestion",
         "failed_at",
         "resolution",
         "resolved_by",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use failures::{failure, failures, failures_csv};
+pub use failures::{failure, failures, failures_csv, sheets_csv};
 pub use timings::{shares, timing, timings};
 
 use crate::words::{count, duration, size};

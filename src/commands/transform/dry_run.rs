@@ -12,7 +12,7 @@ use crate::transform::job::{Job, TableName};
 use crate::transform::look::RawTable;
 use crate::transform::read::{self, Wanted};
 use crate::transform::session::JobSession;
-use crate::transform::{groups, plan, rows, target};
+use crate::transform::{packing, plan, rows, target};
 use crate::words::count;
 
 /// So many rows are shown.
@@ -35,9 +35,8 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     let mut cleaning =
         Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns).map_err(Cause::from)?;
     let together = job.clean.grouped;
-    let partitions = plan::partitions(&session, &raw).await?;
-    let mut packed = groups::pack(&partitions, job.source.group_rows);
-    plan::split_giants(&session, job, &raw, &partitions, &mut packed, config.in_place).await?;
+    let partitions = plan::partitions(&session, &raw, false).await?;
+    let packed = packing::pack(&session, job, &raw, &partitions, (None, config.in_place)).await?.groups;
     // The largest, a middle and the smallest.
     let mut places = vec![0, packed.len() / 2, packed.len().saturating_sub(1)];
     places.dedup();

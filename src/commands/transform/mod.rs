@@ -14,6 +14,7 @@ use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 use crate::run::server::Server;
 use crate::system::workspace::Workspace;
+use crate::transform::buckets::remove_left;
 use crate::transform::clean::pandas_major;
 use crate::transform::job::{CleanWith, Job};
 use crate::transform::plan::{self, PlanOptions};
@@ -86,7 +87,11 @@ fn read_to_clean(config: &TransformConfig) -> Result<Job, Cause> {
     let CleanWith::Python { interpreter, .. } = &job.clean.with else { return Ok(job) };
     let major = pandas_major(interpreter.as_deref(), &job.folder).map_err(|error| Cause::Refused {
         message: error.to_string(),
-        hint: Some("[clean] interpreter names another Python".into()),
+        hint: Some(
+            "what pandas does is part of a version: a job by Python is planned where its pandas is; [clean] interpreter \
+             names the Python that has it"
+                .into(),
+        ),
     })?;
     Ok(job.with_pandas(&major))
 }
@@ -108,6 +113,9 @@ async fn plan(config: &TransformConfig, job: &Job, server: &Server) -> Result<Ex
     let options = PlanOptions::new(config, &looking, workspace.path());
     let (version, is_new) = plan::ensure(&session, job, &options).await?;
     say(&show::plan(job, &version, is_new));
+    if let Err(error) = remove_left(&session, &job.name, &config.buckets.s3, false).await {
+        tracing::warn!("buckets of older versions are left in the store: {error}; the next plan tries again");
+    }
     Ok(Exit::Done)
 }
 
@@ -151,7 +159,11 @@ async fn drop_tables(args: &JobArgs) -> Result<Exit, Failure> {
     let job = read(&config)?;
     with_server(&config, async |server| {
         let session = JobSession::open_ledger(&server.url, &config.database).await?;
-        let removed = remove(&session, &job.name).await?;
+        let mut removed = remove(&session, &job.name).await?;
+        let objects = remove_left(&session, &job.name, &config.buckets.s3, true).await?;
+        if objects > 0 {
+            removed.push(format!("{} object(s) of buckets", count(objects)));
+        }
         say(&match removed.is_empty() {
             true => format!("{}: there was nothing to remove.\n", job.name),
             false => format!("Removed: {}.\n", removed.join(", ")),

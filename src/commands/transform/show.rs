@@ -65,6 +65,14 @@ pub fn plan(job: &Job, version: &Version, is_new: bool) -> String {
         count(number("pages")),
         job.source.key
     );
+    if let Some(store) = plan["store"].as_str() {
+        let _ = writeln!(
+            text,
+            "  read once, in {} ranges of pages, into {} buckets in {store}",
+            count(number("ranges")),
+            count(number("buckets"))
+        );
+    }
     if let Some(bytes) = plan["version_bytes"].as_u64() {
         let old = plan["old_bytes"].as_u64().unwrap_or(0);
         let _ = match version.is_in_place {
@@ -105,8 +113,8 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
             format!("{name}, version {hash} is in place as {}.\n", job.target.table)
         }
         WorkEnd::Poison { groups, in_place } => format!(
-            "{name}, version {hash}: all else is done, but {} group(s) failed again and again; {} {}. merganser \
-             transform status {} shows why, retry tries them again.\n",
+            "{name}, version {hash}: {} group(s) failed again and again, and nothing else can be done; {} {}. \
+             merganser transform status {} shows why, retry tries them again.\n",
             count(*groups as u64),
             job.target.table,
             partitions_shown(*in_place),
@@ -162,6 +170,17 @@ pub fn status(status: &Value) -> String {
         number(&rows["made"]),
         number(&rows["failed"])
     );
+    if let Some(ranges) = status["ranges"].as_object() {
+        let _ = writeln!(
+            text,
+            "  buckets: {} of {} ranges of pages are in them",
+            number(&ranges["done"]),
+            number(&ranges["total"])
+        );
+        if let Some(error) = ranges["error"].as_str() {
+            let _ = writeln!(text, "  {} ranges cannot be read: {error}", number(&ranges["poison"]));
+        }
+    }
     if let (Some(speed), Some(eta)) = (status["rows_per_s"].as_f64(), status["eta_s"].as_f64()) {
         let left = duration(Duration::from_secs_f64(eta.max(0.0)));
         let _ = writeln!(text, "  {} rows a second, about {left} left", count(speed as u64));

@@ -96,7 +96,7 @@ async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Resu
     let version = newest(session, &job.name).await?;
     let found = status(session, &version).await?;
     say(&show::status(&found));
-    let poison = found["partitions"]["poison"].as_i64().unwrap_or(0);
+    let poison: i64 = ["partitions", "ranges"].iter().filter_map(|of| found[*of]["poison"].as_i64()).sum();
     let ended = match version.state.as_str() {
         "swapped" => WorkEnd::InPlace { old: version.old_table.clone() },
         "paused" => WorkEnd::Paused,
@@ -124,6 +124,9 @@ fn start(config: &TransformConfig, number: usize) -> Result<Child, Cause> {
     command.arg("--work-dir").arg(&worker.work_dir);
     if let Some(limit) = worker.throttle {
         command.args(["--throttle", &limit.as_secs().to_string()]);
+    }
+    if let Some(store) = &config.buckets.store {
+        command.args(["--store", &store.to_string()]);
     }
     if config.in_place {
         command.arg("--in-place");

@@ -33,15 +33,18 @@ pub(super) struct RepositoryNote {
     pub heads: Option<Vec<(String, String)>>,
 }
 
-/// The commits of a page; `None`: it is none. One that is no commit fails alone: its SHA, if it has one, and why.
-pub(super) fn commits(body: &Value) -> Option<Vec<Result<Commit, (Option<String>, &'static str)>>> {
+/// A commit of a page; one that is none: its SHA, if it has one, and why.
+type ReadCommit = Result<Commit, (Option<String>, &'static str)>;
+
+/// The commits of a page; `None`: it is none. One that is no commit fails alone.
+pub(super) fn commits(body: &Value) -> Option<Vec<ReadCommit>> {
     let items = body.as_array()?;
     // A page of branches has the same form, but for what is in it.
     let is_page = items.iter().all(|item| item.get("name").is_none());
     is_page.then(|| items.iter().map(commit).collect())
 }
 
-fn commit(item: &Value) -> Result<Commit, (Option<String>, &'static str)> {
+fn commit(item: &Value) -> ReadCommit {
     let text =
         |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let sha = text(item, "sha").to_lowercase();

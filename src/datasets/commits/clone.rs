@@ -110,7 +110,7 @@ mod tests {
         loop {
             match stream.next().unwrap() {
                 CloneItem::Object(sha, object) => {
-                    items.push(format!("{sha} {}", String::from_utf8_lossy(&object)))
+                    items.push(format!("{sha} {}", String::from_utf8_lossy(&object)));
                 }
                 CloneItem::TooLarge(sha, size) => items.push(format!("{sha} of {size}")),
                 CloneItem::End => items.push("end".into()),

@@ -70,6 +70,8 @@ pub const COMMITS: Dataset = Dataset {
         complete: Some(include_str!("../../../sql/commits/8_reached.pg.sql")),
         guards: None,
         newest: None,
+        staging: None,
+        known: None,
     },
     derived: tables::DERIVED,
     dictionary: &[],
@@ -99,6 +101,10 @@ pub const COMMITS: Dataset = Dataset {
     ],
     forms: &[PublishedForm::Csv, PublishedForm::Packed, PublishedForm::Parquet],
     notice: None,
+    served: None,
+    has_sheets: false,
+    has_demo: true,
+    inputs: &[],
 };
 
 /// Histories of git.

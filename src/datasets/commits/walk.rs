@@ -109,14 +109,14 @@ pub(super) fn walk(
         pages_left: None,
     };
     if let (Some(id), false) = (walk.cursor.id, is_old) {
-        walk.to_heads(id);
+        walk.turn_to_heads(id);
     }
     Box::new(walk)
 }
 
 impl RepositoryWalk {
     /// To the heads, or where an earlier run was behind them.
-    fn to_heads(&mut self, id: i64) {
+    fn turn_to_heads(&mut self, id: i64) {
         if self.cursor.is_looked {
             return self.heads_are_told();
         }
@@ -184,7 +184,7 @@ impl RepositoryWalk {
         self.cursor.default_branch = text("default_branch");
         self.cursor.is_archived = body.get("archived").and_then(Value::as_bool).unwrap_or_default();
         self.cursor.details_us = answer.at.as_microsecond();
-        self.to_heads(id);
+        self.turn_to_heads(id);
     }
 
     fn head_page(&mut self, url: String, number: usize, answer: &WalkAnswer) {
@@ -245,7 +245,7 @@ impl RepositoryWalk {
     }
 
     /// The next page: the one that the host named, or one from a head, or from the frontier.
-    fn to_page(&mut self) {
+    fn turn_to_page(&mut self) {
         if let Some(url) = self.cursor.next.clone().filter(|_| !self.frontier.is_empty()) {
             self.stage = Stage::Page { url, from: None, is_head: false };
             return;
@@ -275,7 +275,7 @@ impl RepositoryWalk {
                 self.frontier.remove(sha);
                 self.refused.insert(sha.to_owned());
             }
-            return self.to_page();
+            return self.turn_to_page();
         };
         let page: Vec<_> = page.into_iter().flatten().collect();
         let mut brings = 0;
@@ -361,7 +361,7 @@ impl HistoryWalk for RepositoryWalk {
             }
             (Stage::FindParents(parents), WalkWord::Nodes(known)) => {
                 self.add_missing(parents, &known);
-                self.to_page();
+                self.turn_to_page();
             }
             // The engine tells what it was asked for.
             (stage, _) => self.stage = stage,
@@ -406,7 +406,7 @@ impl RepositoryWalk {
         let head = self.cursor.pages.first().and_then(|page| page.heads.first()).map(|(_, sha)| sha.clone());
         match head.filter(|head| !self.all_branches && !self.frontier.contains(head)) {
             Some(head) if self.cursor.next.is_none() && !self.frontier.is_empty() => self.from(head, true),
-            _ => self.to_page(),
+            _ => self.turn_to_page(),
         }
     }
 }

@@ -47,6 +47,8 @@ pub const NASS: Dataset = Dataset {
         check: Some(include_str!("../../../sql/nass/2_check.duckdb.sql")),
         export: include_str!("../../../sql/nass/3_export.duckdb.sql"),
         tables: include_str!("../../../sql/nass/4_tables.pg.sql"),
+        staging: None,
+        known: None,
         keys: include_str!("../../../sql/nass/5_keys.pg.sql"),
         complete: None,
         guards: None,
@@ -55,6 +57,7 @@ pub const NASS: Dataset = Dataset {
     derived: &[],
     dictionary: dictionary::DICTIONARY,
     map: Some(&map::MAP),
+    served: None,
     published: &[PublishedTable {
         name: "nass_facts.csv",
         reach: Reach::Public,
@@ -68,4 +71,7 @@ pub const NASS: Dataset = Dataset {
     }],
     forms: &[PublishedForm::Csv, PublishedForm::Parquet],
     notice: Some("This product uses the NASS API but is not endorsed or certified by NASS."),
+    has_sheets: false,
+    has_demo: true,
+    inputs: &[],
 };

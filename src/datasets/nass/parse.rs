@@ -161,6 +161,7 @@ impl Parser<'_> {
             field: flaw.field.map(str::to_owned),
             value: flaw.value,
             reason: flaw.reason,
+            suggestion: None,
             fragment,
         })?;
         Ok(())

@@ -79,6 +79,8 @@ pub const OCA: Dataset = Dataset {
         check: Some(include_str!("../../../sql/oca/2_check.duckdb.sql")),
         export: include_str!("../../../sql/oca/3_export.duckdb.sql"),
         tables: include_str!("../../../sql/oca/4_tables.pg.sql"),
+        staging: None,
+        known: None,
         keys: include_str!("../../../sql/oca/5_keys.pg.sql"),
         complete: Some(include_str!("../../../sql/oca/9_geometry.pg.sql")),
         guards: Some(include_str!("../../../sql/oca/8_guards.pg.sql")),
@@ -87,6 +89,7 @@ pub const OCA: Dataset = Dataset {
     derived: derived::DERIVED,
     dictionary: dictionary::DICTIONARY,
     map: Some(&map::MAP),
+    served: None,
     published: &[
         whole("oca_index.csv", "oca_index"),
         whole("oca_causes.csv", "oca_causes"),
@@ -121,6 +124,9 @@ pub const OCA: Dataset = Dataset {
     ],
     forms: &[PublishedForm::Csv],
     notice: None,
+    has_sheets: false,
+    has_demo: true,
+    inputs: &[],
 };
 
 const fn whole(name: &'static str, table: &'static str) -> PublishedTable {

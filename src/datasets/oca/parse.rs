@@ -184,6 +184,7 @@ fn failed_record(
         field: fault.field.clone(),
         value: fault.value.clone(),
         reason: fault.reason.clone(),
+        suggestion: None,
         fragment: fragment(bytes, dropped, input.limits.fragment_bytes),
     }
 }

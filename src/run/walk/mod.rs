@@ -176,7 +176,7 @@ impl<'a> Walker<'a> {
             }
         }
         let until = stopped.unwrap_or_default();
-        Ok((left > 0).then(|| MoreToDo { requests: left, hourly: self.asker.hourly, until }))
+        Ok((left > 0).then_some(MoreToDo { requests: left, hourly: self.asker.hourly, until }))
     }
 
     /// Does what the walk says until it is over.

@@ -42,7 +42,8 @@ impl Transfer<'_> {
     /// # Errors
     /// [`Cause::Refused`] if somebody else owns one of them: we would not see what is in it.
     pub(super) async fn prepare_images(&self, new: bool) -> Result<(), Cause> {
-        let (dataset, days) = (self.context.dataset(), self.processing.keep_undo);
+        let dataset = self.context.dataset();
+        let days = if dataset.can_be_undone() { self.processing.keep_undo } else { 0 };
         let schema = &self.context.target.database.schema;
         let wanted = days > 0 && !new;
         let kept = if wanted { self.image_tables().await? } else { None };
@@ -142,7 +143,9 @@ impl Transfer<'_> {
     pub(super) async fn note_records(&self) -> Result<(), Cause> {
         let script = match self.context.dataset().promotion {
             Promotion::Merge { .. } => sql::IMAGES_RECORDS,
-            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } => sql::IMAGES_REPLACED,
+            Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } | Promotion::ReplaceAll { .. } => {
+                sql::IMAGES_REPLACED
+            }
         };
         self.run(script, "", "note which records change").await?;
         let Some(tombstones) = self.context.dataset().tombstones() else { return Ok(()) };

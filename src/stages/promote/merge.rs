@@ -142,6 +142,7 @@ impl Transfer<'_> {
             Promotion::Merge { plan, .. } => plan,
             Promotion::Replace { .. } => sql::PROMOTE_REPLACE,
             Promotion::ReplaceSlices { .. } => sql::PROMOTE_SLICE_PLAN,
+            Promotion::ReplaceAll { .. } => sql::PROMOTE_REPLACE_ALL,
         }
     }
 

@@ -189,6 +189,7 @@ async fn enter(context: &RunContext, offenders: &[Offender]) -> Result<(), Cause
             value: None,
             reason: offender.breach.reason(),
             fragment: None,
+            suggestion: None,
         })
         .collect();
     for rows in rows.chunks(CHUNK) {

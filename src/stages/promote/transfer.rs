@@ -280,6 +280,7 @@ impl Transfer<'_> {
             ("kept", &kept.join(",")),
             ("is_replaced", &dataset.is_replaced().to_string()),
             ("is_sliced", &dataset.is_sliced().to_string()),
+            ("is_together", &dataset.together().is_some().to_string()),
             // Of a merge, what goes goes for ever.
             ("keeps_deleted", &(dataset.is_replaced() || self.is_undo).to_string()),
             ("keeps_images", &self.keeps_images().to_string()),

@@ -1,5 +1,6 @@
 //! The fields of a section of the job's file: each is taken once, and one that is not known is refused with the near one.
 
+use strsim::osa_distance;
 use toml::{Table, Value};
 
 use super::JOB_FILE;
@@ -95,28 +96,9 @@ impl JobFields {
 
 /// The one among the known names that somebody meant who wrote another; `None`: none is near.
 pub fn near<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    let distances = known.iter().map(|known| (changes(name, known), *known));
+    let distances =
+        known.iter().map(|known| (osa_distance(&name.to_lowercase(), &known.to_lowercase()), *known));
     distances.filter(|(distance, _)| *distance <= NEAR).min().map(|(_, known)| known)
-}
-
-/// How many letters must be put in, left out, changed or exchanged with their neighbour to make one name of the other.
-fn changes(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) =
-        (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! What is special to one source of data, a folder each.
 
+pub mod catalog;
 pub mod commits;
+pub mod datapoints;
+pub mod metrics;
 pub mod nass;
 pub mod oca;

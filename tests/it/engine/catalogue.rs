@@ -57,7 +57,7 @@ async fn the_columns_are_those_of_postgresql() {
         let columns = format!(
             "select relname, attname, format_type(atttypid, atttypmod)
              from pg_attribute join pg_class on pg_class.oid = attrelid
-             where relnamespace = '{}'::regnamespace and relkind in ('r', 'v') and attnum > 0
+             where relnamespace = '{}'::regnamespace and relkind in ('r', 'p', 'v') and attnum > 0
              order by relname, attnum",
             dataset.name
         );

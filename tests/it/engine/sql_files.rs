@@ -76,6 +76,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("records", "oca_records"),
     ("is_replaced", "false"),
     ("is_sliced", "false"),
+    ("is_together", "false"),
+    ("as_of", "2026-10-01"),
     ("is_undo", "false"),
     ("had", "had_rows"),
     ("touched_no", "rows_no"),
@@ -141,6 +143,12 @@ const VARIABLES: &[(&str, &str)] = &[
     ("end_page", "1"),
     ("comment", "a view"),
     ("version_id", "00000000-0000-7000-8000-000000000000"),
+    ("before_datapoint_places", "before_datapoint_places"),
+    ("places", "datapoint_places"),
+    ("place_days", "datapoint_place_days"),
+    ("zone_days", "datapoint_zone_days"),
+    ("days", "datapoint_days"),
+    ("atoms", "datapoint_atoms"),
 ];
 
 /// What psql is given: the lines of a session.
@@ -208,6 +216,16 @@ async fn each_file_and_part_runs_as_its_header_says() {
     for file in ["4_tables", "5_keys", "10_identities", "10_identities_keys", "11_people", "12_co_authors"] {
         run(&mut session, &format!("commits/{file}.pg.sql"), "");
     }
+    run(&mut session, "catalog/4_tables.pg.sql", "");
+    run(&mut session, "catalog/5_keys.pg.sql", "");
+    run(&mut session, "metrics/4_tables.pg.sql", "");
+    run(&mut session, "metrics/5_keys.pg.sql", "");
+    for view in ["10_neighbours", "11_paths", "12_similar"] {
+        run(&mut session, &format!("metrics/{view}.pg.sql"), "");
+    }
+    run(&mut session, "metrics/inputs.pg.sql", "");
+    run(&mut session, "datapoints/4_tables.pg.sql", "");
+    run(&mut session, "datapoints/5_keys.pg.sql", "");
     for derived in ["10_summary", "11_lots", "12_tracts"] {
         run(&mut session, &format!("oca/{derived}.pg.sql"), "");
         run(&mut session, &format!("oca/{derived}_keys.pg.sql"), "");
@@ -220,8 +238,10 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/4_tables.pg.sql", "");
     run(&mut session, "oca/10_summary.pg.sql", "");
     run(&mut session, "commits/4_tables.pg.sql", "");
+    run(&mut session, "datapoints/4_staging.pg.sql", "");
     session.set("schema", "by_hand");
     run(&mut session, "load/load:records", "commits_records");
+    run(&mut session, "load/load:records", "datapoints_records");
     run(&mut session, "load/load:records", "oca_records");
     for table in OCA.tables {
         run(&mut session, "load/load:unlogged", table.name);
@@ -241,6 +261,8 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "promote/replace.pg.sql", parent.name);
     run(&mut session, "promote/slice_origin.pg.sql", "");
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
+    run(&mut session, "promote/replace_all.pg.sql", parent.name);
+    session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
     for part in ["tables", "plan", "before", "counted"] {
         run(&mut session, &format!("promote/slices:slice_{part}"), parent.name);
     }
@@ -257,6 +279,15 @@ async fn each_file_and_part_runs_as_its_header_says() {
         pg_temp.whole, pg_temp.purged;\n";
     session.0 += "insert into by_hand_etl.undo_batches (run_id, batch, dataset, target_schema)\n\
         values (:'run_id', 1, :'dataset', :'schema');\n";
+    session.0 += "savepoint datapoints;\n";
+    session.set("image", "before_datapoint_places");
+    run(&mut session, "undo/images:make", "datapoint_places");
+    run(&mut session, "datapoints/6_promote.pg.sql", "");
+    run(&mut session, "promote/derive:completed", "");
+    for name in ["7_zones", "6_kept", "6_sealed", "9_purge", "9_verify"] {
+        run(&mut session, &format!("datapoints/{name}.pg.sql"), "");
+    }
+    session.0 += "rollback to savepoint datapoints;\n";
     run(&mut session, "oca/6_promote.pg.sql", "");
     run(&mut session, "promote/merge:begin", parent.name);
     run(&mut session, "undo/images:records", "");
@@ -279,9 +310,15 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "demo/transform:look_at_raw", "");
     session.0 += "create table by_hand.companies_clean (zip_code text, name text, is_largest boolean);\n";
     // A job whose raw and clean table is the same here.
-    for part in
-        ["look:partitions", "look:pages", "read:by_key", "read:by_pages", "finish:remove", "finish:write"]
-    {
+    for part in [
+        "look:partitions",
+        "look:pages",
+        "read:by_key",
+        "read:by_pages",
+        "buckets:range",
+        "finish:remove",
+        "finish:write",
+    ] {
         run(&mut session, &format!("transform/{part}"), parent.name);
     }
     for part in [
@@ -426,6 +463,12 @@ const IN_DUCKDB: &[&str] = &[
     "nass/1_stage.duckdb.sql",
     "nass/2_check.duckdb.sql",
     "commits/1_stage.duckdb.sql",
+    "catalog/1_stage.duckdb.sql",
+    "catalog/2_check.duckdb.sql",
+    "metrics/1_stage.duckdb.sql",
+    "datapoints/1_stage.duckdb.sql",
+    "staged/staged:known",
+    "datapoints/2_check.duckdb.sql",
     "staged/staged:counts",
     "staged/staged:failures",
     "oca/geocode/1_words.duckdb.sql",
@@ -442,6 +485,7 @@ const IN_DUCKDB: &[&str] = &[
     "oca/reference/7_tracts_csv.duckdb.sql",
     "staged/staged:replace",
     "staged/staged:slices",
+    "staged/staged:all",
     "staged/staged:merge",
     "oca/geocode/questions.duckdb.sql",
     "oca/geocode/open.duckdb.sql",
@@ -464,9 +508,19 @@ const IN_DUCKDB: &[&str] = &[
     "oca/3_export.duckdb.sql",
     "nass/3_export.duckdb.sql",
     "commits/3_export.duckdb.sql",
+    "catalog/3_export.duckdb.sql",
+    "metrics/3_export.duckdb.sql",
+    "datapoints/3_export.duckdb.sql",
     "publish/parquet:array_elements",
     "publish/parquet:parquet",
     "publish/parquet:count",
+    "transform/bucketing:range",
+    "transform/bucketing:sorted",
+    "transform/bucketing:counts",
+    "transform/bucketing:file",
+    "transform/bucketing:whole",
+    "transform/bucketing:counted",
+    "transform/bucketing:partitions",
     "transform/clean:raw",
     "transform/clean:cleaned",
     "transform/clean:clean",
@@ -503,7 +557,10 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
     }
     given.extend(reference.tables.iter().map(|table| (table.name, path(table.name))));
     given.extend([("before", path("ranges")), ("streets_before", path("streets")), ("csv", path("csv.csv"))]);
+    fs::write(path("known"), "postcode,lat,lon,zone\n").unwrap();
+    given.push(("file", path("known")));
     let mut variables = vec![
+        ("known", "known_datapoint_places"),
         ("dir", dir.to_str().unwrap()),
         ("records", "oca_records"),
         ("limit", "10"),
@@ -552,6 +609,21 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
             } else {
                 staging.execute(name, text, &variables).unwrap();
             }
+        } else if name.starts_with("transform/bucketing:") {
+            let files = format!("['{}']", path("bucket.parquet"));
+            let parquet = path(if name.ends_with(":file") { "bucket.parquet" } else { "whole.parquet" });
+            let variables = [
+                ("raw_columns", "zip_code varchar"),
+                ("bucket_no", "0"),
+                ("files", files.as_str()),
+                ("parquet", &parquet),
+                ("hashes", "1, 2"),
+                ("least_hash", "1"),
+                ("greatest_hash", "2"),
+                ("first_page", "0"),
+                ("end_page", "1"),
+            ];
+            staging.execute(name, text, &variables).unwrap();
         } else if name == "staged/enrichment:open" {
             assert_eq!(staging.query(name, text, |row| row.get::<_, i64>(0)).unwrap(), [0]);
         } else if name == "reference/export.duckdb.sql" {

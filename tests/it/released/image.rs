@@ -10,15 +10,17 @@ use std::process::{Command, Stdio};
 use k8s_openapi::api::batch::v1::CronJob;
 use tempfile::TempDir;
 
-use super::{cache, dist, is_root, not_tested, root, succeed, words};
+use super::{cache, dist, is_release, is_root, not_tested, root, succeed, words};
 use crate::datasets::oca::rules::marked;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::{self, s3, ssh};
 
 const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// What every image of ours is smaller than.
-const MOST_MEGABYTES: u64 = 130;
+/// What every image of ours is smaller than; the tests' own program is not optimised, and larger.
+fn most_megabytes() -> u64 {
+    if is_release() { 130 } else { 140 }
+}
 
 /// Mounts the files of the image $1 and calls the script $2 with their folder and the words behind.
 const MOUNTED: &str = r#"
@@ -116,7 +118,8 @@ impl Store {
     /// Builds the image under a name; its id.
     fn build(&self, image: &str) -> String {
         let mut script = self.command(root().join("scripts/image"));
-        succeed(script.args([dist(), Path::new(image)]).env("MERGANSER_CACHE", cache()));
+        let most = most_megabytes().to_string();
+        succeed(script.args([dist(), Path::new(image), Path::new(&most)]).env("MERGANSER_CACHE", cache()));
         succeed(self.command("buildah").args(["images", "--no-trunc", "--quiet", image]))
     }
 
@@ -274,7 +277,7 @@ fn the_image_holds_what_it_needs_no_more_and_is_the_same_when_it_is_built_again(
     let said = succeed(&mut store.mounted(image, LOOK));
     let lines: Vec<_> = said.lines().collect();
     let number = |line: &str| line.parse::<u64>().unwrap_or_else(|_| panic!("{said}"));
-    assert!(number(lines[0]) < MOST_MEGABYTES, "{said}");
+    assert!(number(lines[0]) < most_megabytes(), "{said}");
     assert!(number(lines[1]) > 100, "the authorities: {said}");
     // What others than root may write, and nothing of what an image should not have.
     assert_eq!(lines[2..], ["./tmp"], "{said}");

@@ -147,7 +147,9 @@ fn an_ordinary_user_installs_the_wheel_and_runs_the_demo() {
     let name = wheel.file_name().expect("a name").to_string_lossy().into_owned();
     let version = env!("CARGO_PKG_VERSION");
     assert!(name.starts_with(&format!("merganser-{version}-py3-none-manylinux_2_34_")), "{name}");
-    assert!(fs::metadata(&wheel).expect("a file").len() < 40_000_000, "{name} is too large");
+    // The tests' own program is not optimised, and larger.
+    let most = if is_release() { 40_000_000 } else { 44_000_000 };
+    assert!(fs::metadata(&wheel).expect("a file").len() < most, "{name} is too large");
     let home = Home::new();
     let installed = begin.elapsed();
     let demo = home.merganser().arg("demo").output().expect("it runs");

@@ -88,12 +88,27 @@ fn reader(url: String, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<Result<
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_die_lose_and_double_nothing() {
+    deaths(false).await;
+}
+
+/// They read the raw table into buckets first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_die_over_buckets_lose_and_double_nothing() {
+    deaths(true).await;
+}
+
+async fn deaths(over_buckets: bool) {
     let kills = number("MERGANSER_TEST_KILLS").map_or(KILLS, |kills| kills as u32);
     let seed = number("MERGANSER_TEST_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("MERGANSER_TEST_SEED={seed}");
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     let dir = support::server_dir();
     let _janitor = support::Janitor::watch(dir.path(), &dir.path().join("data/postmaster.pid"), "QUIT");
+    let store = format!("file:{}", dir.path().join("store").display());
+    let words = match over_buckets {
+        true => vec!["work", "--lease", LEASE, "--store", &store, "--bucket-mib", "1"],
+        false => vec!["work", "--lease", LEASE],
+    };
     let mut server = cluster(dir.path()).await;
     let admin = connect(&server.database_url("postgres")).await;
     admin.batch_execute("create database kills").await.unwrap();
@@ -112,7 +127,7 @@ async fn workers_that_die_lose_and_double_nothing() {
             &format!("{} as version", version + 1),
         );
         version += 1;
-        let start = |world: &World| world.start(&["work", "--lease", LEASE], "");
+        let start = |world: &World| world.start(&words, "");
         let mut workers: Vec<Child> = (0..WORKERS).map(|_| start(&world)).collect();
         let mut sleepers: Vec<(Child, std::time::Instant)> = Vec::new();
         loop {
@@ -195,6 +210,9 @@ async fn workers_that_die_lose_and_double_nothing() {
             "select count(*) from etl.transform_groups join etl.transform_versions using (version_id)
             where state = 'swapped' and status not in ('done', 'split')";
         assert_eq!(world.one(undone).await, "0", "seed {seed}, version {version}");
+        let buckets =
+            "select coalesce(max(buckets), 0) > 1 from etl.transform_versions where state = 'swapped'";
+        assert_eq!(world.one(buckets).await, over_buckets.to_string(), "seed {seed}, version {version}");
         let old = world.expect(0, &["drop"]);
         assert!(old.contains("Removed"), "{old}");
     }

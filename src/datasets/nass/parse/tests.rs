@@ -56,6 +56,7 @@ fn read(bytes: &[u8], slice: Option<&Slice>) -> (Result<Parsed, ParseError>, Tak
     let options = Options::new();
     let input = ParseInput {
         path: file.path(),
+        name: "a.json",
         tables: &[FACTS],
         file_no: 1,
         options: &options,

@@ -112,6 +112,7 @@ fn parse_zip(archive: &[u8], options: &Options, sink: &mut dyn Sink) -> Result<P
     std::fs::write(&path, archive).unwrap();
     let input = ParseInput {
         path: &path,
+        name: "a.zip",
         tables: TABLES,
         file_no: 7,
         options: &of_level(options.level),
@@ -765,6 +766,7 @@ fn errors_say_which_kind_they_are() {
     let path = std::path::Path::new("/nowhere/file.zip");
     let input = ParseInput {
         path,
+        name: "a.zip",
         tables: TABLES,
         file_no: 1,
         options: &of_level(2),

@@ -47,6 +47,8 @@ pub const RATES: Dataset = Dataset {
         check: None,
         export: include_str!("3_export.duckdb.sql"),
         tables: include_str!("4_tables.pg.sql"),
+        staging: None,
+        known: None,
         keys: include_str!("5_keys.pg.sql"),
         complete: None,
         guards: None,
@@ -55,6 +57,7 @@ pub const RATES: Dataset = Dataset {
     derived: &[],
     dictionary: &[],
     map: None,
+    served: None,
     published: &[PublishedTable {
         name: "rates.csv",
         reach: Reach::Public,
@@ -64,6 +67,9 @@ pub const RATES: Dataset = Dataset {
     }],
     forms: &[PublishedForm::Csv],
     notice: None,
+    has_sheets: false,
+    has_demo: false,
+    inputs: &[],
 };
 
 /// `rates.csv`, or `rates-2026-11-01.csv`, which counts by its day.

@@ -1,0 +1,66 @@
+-- Purpose: data points and places in the local staging store of one run.
+-- Engine:  DuckDB
+-- Inputs:  none; the parser appends to datapoints and datapoint_places, the columns in this order.
+-- Outputs: datapoints, a row's number its line; datapoint_places; known_datapoint_places, which the engine fills with
+--          production's; datapoint_places_now, the places that count in this batch; datapoint_days,
+--          datapoint_place_days and datapoint_zone_days, which stay empty: the export makes them of the points.
+create table datapoint_days (
+    record_no bigint not null,
+    date date,
+    points bigint,
+    hits bigint,
+    delta bigint
+);
+
+create table datapoints (
+    record_no bigint not null,
+    date date,
+    hour integer,
+    id_activity bigint,
+    postcode varchar,
+    hits integer,
+    delta integer,
+    sbi varchar
+);
+
+create table datapoint_place_days (
+    record_no bigint not null,
+    date date,
+    zone varchar,
+    postcode varchar,
+    sbi varchar,
+    hits bigint,
+    delta bigint
+);
+
+create table datapoint_zone_days (
+    record_no bigint not null,
+    date date,
+    zone varchar,
+    sbi varchar,
+    hits bigint,
+    delta bigint
+);
+
+create table datapoint_places (
+    record_no bigint not null,
+    postcode varchar,
+    lat varchar,
+    lon varchar,
+    zone varchar
+);
+
+create table known_datapoint_places (
+    postcode varchar,
+    lat varchar,
+    lon varchar,
+    zone varchar
+);
+
+-- What places.csv says takes the place of all that production knows.
+create view datapoint_places_now as
+select postcode, lat, lon, zone from datapoint_places
+union all
+select postcode, lat, lon, zone
+from known_datapoint_places
+where not exists (select 1 from datapoint_places);

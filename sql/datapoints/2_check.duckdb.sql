@@ -1,0 +1,66 @@
+-- Purpose: find what the parser, which sees one line at a time, cannot: a postcode without a place, a day that two new files tell
+--          of, a day of which no line is left.
+-- Engine:  DuckDB
+-- Inputs:  datapoints, datapoint_places_now, records, files, failed.
+-- Outputs: the offending lines and days, added to failed; none is a pass.
+insert into failed
+select
+    points.record_no,
+    null as record_id,
+    0 as offset_bytes,
+    'datapoints' as table_name,
+    'postcode' as field,
+    points.postcode as value,
+    case
+        when exists (select 1 from datapoint_places_now) then 'no place has this postcode'
+        else 'no place is known at all: put places.csv beside the files'
+    end as reason,
+    null as fragment,
+    null as suggestion
+from datapoints as points
+where points.postcode not in (select postcode from datapoint_places_now)
+order by points.record_no;
+
+-- Nobody knows which of them is right, so the day stays as it is.
+insert into failed
+with told as (
+    select records.record_no, records.record_id, files.file_no, files.order_key as name
+    from records join files on files.file_no = records.record_no >> 32
+)
+select
+    told.record_no,
+    told.record_id,
+    0 as offset_bytes,
+    'datapoint_days' as table_name,
+    'date' as field,
+    told.record_id as value,
+    'the day ' || told.record_id || ' is also in ' || string_agg(other.name, ', ' order by other.name)
+        || ', which is as new' as reason,
+    null as fragment,
+    null as suggestion
+from told join told as other on other.record_id = told.record_id and other.file_no <> told.file_no
+group by told.record_no, told.record_id
+order by told.record_no;
+
+-- A day whose lines all failed would be replaced by nothing.
+insert into failed
+with left_over as (
+    select distinct record_no >> 32 as file_no, date
+    from datapoints
+    where record_no not in (select record_no from failed)
+)
+select
+    records.record_no,
+    records.record_id,
+    0 as offset_bytes,
+    'datapoint_days' as table_name,
+    'date' as field,
+    records.record_id as value,
+    'all lines of the day ' || records.record_id || ' failed' as reason,
+    null as fragment,
+    null as suggestion
+from records
+    left join left_over
+        on left_over.file_no = records.record_no >> 32 and left_over.date = cast(records.record_id as date)
+where left_over.date is null and records.record_no not in (select record_no from failed)
+order by records.record_no;

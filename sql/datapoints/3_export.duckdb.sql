@@ -1,0 +1,85 @@
+-- Purpose: write points, days, rollups and places as CSV for PostgreSQL.
+-- Engine:  DuckDB
+-- Inputs:  datapoints, datapoint_places, datapoint_places_now, records, failed, losers; :'dir', the folder that takes the files.
+-- Outputs: datapoint_days.csv, datapoints.csv, datapoint_place_days.csv, datapoint_zone_days.csv and datapoint_places.csv, each
+--          with a header row. Points are in the order of date and place, so that a day lies together on the disk. Where one
+--          delta of several is not known, that of their sum is not.
+copy (
+    with kept as (
+        select points.*
+        from datapoints as points
+            join records
+                on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
+        where records.record_no not in (select record_no from losers)
+            and points.record_no not in (select record_no from failed)
+    )
+    select
+        date,
+        count(*) as points,
+        sum(kept.hits) as hits,
+        case when count(*) = count(kept.delta) then sum(kept.delta) end as delta
+    from kept
+    group by date
+    order by date
+) to (:'dir' || '/datapoint_days.csv') (format csv, header, nullstr '');
+
+copy (
+    with kept as (
+        select points.*
+        from datapoints as points
+            join records
+                on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
+        where records.record_no not in (select record_no from losers)
+            and points.record_no not in (select record_no from failed)
+    )
+    select date, hour, id_activity, postcode, hits, delta, sbi
+    from kept
+    order by date, postcode, sbi, hour, id_activity, record_no
+) to (:'dir' || '/datapoints.csv') (format csv, header, nullstr '');
+
+copy (
+    with kept as (
+        select points.*
+        from datapoints as points
+            join records
+                on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
+        where records.record_no not in (select record_no from losers)
+            and points.record_no not in (select record_no from failed)
+    )
+    select
+        kept.date,
+        places.zone,
+        kept.postcode,
+        kept.sbi,
+        sum(kept.hits) as hits,
+        case when count(*) = count(kept.delta) then sum(kept.delta) end as delta
+    from kept join datapoint_places_now as places on places.postcode = kept.postcode
+    group by kept.date, places.zone, kept.postcode, kept.sbi
+    order by kept.date, places.zone, kept.postcode, kept.sbi
+) to (:'dir' || '/datapoint_place_days.csv') (format csv, header, nullstr '');
+
+copy (
+    with kept as (
+        select points.*
+        from datapoints as points
+            join records
+                on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
+        where records.record_no not in (select record_no from losers)
+            and points.record_no not in (select record_no from failed)
+    )
+    select
+        kept.date,
+        places.zone,
+        kept.sbi,
+        sum(kept.hits) as hits,
+        case when count(*) = count(kept.delta) then sum(kept.delta) end as delta
+    from kept join datapoint_places_now as places on places.postcode = kept.postcode
+    group by kept.date, places.zone, kept.sbi
+    order by kept.date, places.zone, kept.sbi
+) to (:'dir' || '/datapoint_zone_days.csv') (format csv, header, nullstr '');
+
+copy (
+    select postcode, lat, lon, zone
+    from datapoint_places
+    order by postcode
+) to (:'dir' || '/datapoint_places.csv') (format csv, header, nullstr '');

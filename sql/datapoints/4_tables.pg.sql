@@ -1,0 +1,53 @@
+-- Purpose: data points, days, places and rollups, in production: points and the rollup of places in a part for each month.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
+-- Inputs:  :"schema"
+-- Outputs: the tables, without a part; existing ones are left as they are. The promotion makes a month's parts before it fills
+--          them (6_promote.pg.sql).
+create table if not exists :"schema".datapoint_days (
+    date date,
+    points bigint,
+    hits bigint,
+    delta bigint
+);
+
+create table if not exists :"schema".datapoints (
+    date date,
+    hour int,
+    id_activity bigint,
+    postcode text,
+    hits int,
+    delta int,
+    sbi text
+) partition by range (date);
+
+create table if not exists :"schema".datapoint_place_days (
+    date date,
+    zone text,
+    postcode text,
+    sbi text,
+    hits bigint,
+    delta bigint
+) partition by range (date);
+
+create table if not exists :"schema".datapoint_zone_days (
+    date date,
+    zone text,
+    sbi text,
+    hits bigint,
+    delta bigint
+);
+
+create table if not exists :"schema".datapoint_places (
+    postcode text,
+    lat numeric,
+    lon numeric,
+    zone text
+);
+
+create table if not exists :"schema".datapoint_atoms (
+    zone text,
+    first date,
+    last date,
+    sbi text,
+    hits bigint
+);

@@ -1,0 +1,185 @@
+-- Purpose: decide what becomes of every day of this batch, make the parts of new months, and take on the places.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
+-- Inputs:  :"staging".datapoints_records, one row for each good record; :"staging".datapoint_places, empty unless a new file told
+--          of them; :"schema".datapoint_days, datapoint_places, datapoints and datapoint_place_days; :'schema', the same as a text;
+--          :"ledger".record_origins, parts, runs and failed_records; :'overwrite_newer', true only when the operator asks for it; :'run_id';
+--          :"images".:"before_datapoint_places" and :undo_no, for places as they were.
+-- Outputs: pg_temp.plan, one row a day: record_id (a date), action (load or superseded), part_id, ordinal and order_key of the
+--          winning record, is_newly_sealed, has_data, is_known and is_changed (never: no day is deleted for ever, and nothing is
+--          kept beside it), told_by (another file of this run, which is an error) and name; the parts of the months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone is
+--          another one now, or none; pg_temp.counted, how many rows of the places had to change, and did.
+create temp table plan on commit drop as
+with seen as (
+    select
+        record_id,
+        max(part_id) filter (where is_winner) as part_id,
+        max(ordinal) filter (where is_winner) as ordinal,
+        max(order_key collate "C") filter (where is_winner) as order_key
+    from :"staging".datapoints_records
+    group by record_id
+),
+known as (
+    select
+        seen.*,
+        file.order_key as known_order_key,
+        case when file.run_id = :'run_id' and file.name <> own.name then file.name end as told_by,
+        own.name
+    from seen
+    left join :"ledger".parts as own on own.part_id = seen.part_id
+    left join :"ledger".record_origins as origin
+        on origin.dataset = 'datapoints'
+        and origin.target_schema = :'schema'
+        and origin.record_id = seen.record_id
+        -- Where production was made anew, the ledger remembers what is no longer there.
+        and exists (select from :"schema".datapoint_days as day where day.date = seen.record_id::date)
+    left join :"ledger".parts as file on file.part_id = origin.part_id
+)
+select
+    record_id::date as record_id,
+    part_id,
+    ordinal,
+    order_key,
+    false as is_newly_sealed,
+    false as has_data,
+    false as is_known,
+    false as is_changed,
+    told_by,
+    name,
+    case
+        -- What is new replaces what is there. Of what is read again, the later name wins.
+        when run.kind = 'run' or :'overwrite_newer'::boolean then 'load'
+        when known_order_key collate "C" > order_key then 'superseded'
+        else 'load'
+    end as action
+from known cross join (select kind from :"ledger".runs where run_id = :'run_id') as run;
+
+analyze pg_temp.plan;
+
+create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
+
+-- (A "do" block sees no psql variables, so it reads settings.)
+select set_config('merganser.schema', :'schema', true);
+
+-- A month's part is made by itself and put in: who reads the table need not wait for that.
+do $$
+declare
+    schema text := current_setting('merganser.schema');
+    name text;
+    part text;
+    month date;
+    told record;
+begin
+    -- Those of one batch are found before; these came in another one.
+    for told in select record_id, told_by, plan.name from pg_temp.plan where told_by is not null order by record_id limit 1
+    loop
+        raise exception 'the day % is in two new files, % and %: which of them is right?', told.record_id, told.told_by, told.name;
+    end loop;
+    for name, month in
+        select wanted.name, wanted.month
+        from (values ('datapoints'), ('datapoint_place_days')) as partitioned (name)
+            join pg_class as class on class.relname = partitioned.name and class.relkind = 'p'
+            join pg_namespace as namespace on namespace.oid = class.relnamespace and namespace.nspname = schema
+            cross join lateral (
+                select distinct partitioned.name, date_trunc('month', record_id)::date as month
+                from pg_temp.plan
+                where action = 'load'
+            ) as wanted
+        order by wanted.name, wanted.month
+    loop
+        part := name || to_char(month, '_YYYY_MM');
+        continue when exists (
+            select
+            from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+            where class.relname = part and namespace.nspname = schema
+        );
+        execute format('create table %I.%I (like %I.%I including defaults)', schema, part, schema, name);
+        execute format(
+            'alter table %I.%I attach partition %I.%I for values from (%L) to (%L)',
+            schema, name, schema, part, month, (month + interval '1 month')::date
+        );
+    end loop;
+end
+$$;
+
+-- A line that could not be read may be of any of them: then those that the file does not name stay as they are.
+insert into :"staging".datapoint_places (postcode, lat, lon, zone)
+select postcode, lat, lon, zone
+from :"schema".datapoint_places as places
+where exists (select from :"staging".datapoint_places)
+    and exists (
+        select from :"ledger".failed_records where run_id = :'run_id' and table_name = 'datapoint_places'
+    )
+    and not exists (select from :"staging".datapoint_places as staged where staged.postcode = places.postcode);
+
+create temp table moved on commit drop as
+select coalesce(new.postcode, old.postcode) as postcode, new.zone
+from :"staging".datapoint_places as new
+    full join :"schema".datapoint_places as old on old.postcode = new.postcode
+where exists (select from :"staging".datapoint_places) and new.zone is distinct from old.zone;
+
+analyze pg_temp.moved;
+
+-- The file says all there is to say of the places.
+with old as materialized (
+    select places.*
+    from :"schema".datapoint_places as places
+        left join :"staging".datapoint_places as staged on staged.postcode = places.postcode
+    where exists (select from :"staging".datapoint_places)
+        and (places.lat, places.lon, places.zone) is distinct from (staged.lat, staged.lon, staged.zone)
+    for update of places
+),
+kept as (
+    insert into :"images".:"before_datapoint_places" select :undo_no, old.* from old returning 1
+),
+updated as (
+    update :"schema".datapoint_places as places
+    set lat = staged.lat, lon = staged.lon, zone = staged.zone
+    from :"staging".datapoint_places as staged
+    where staged.postcode = places.postcode
+        -- Asked for first: a row that this statement has changed is locked, and read, no more.
+        and (select count(*) from kept) >= 0
+        and (places.lat, places.lon, places.zone) is distinct from (staged.lat, staged.lon, staged.zone)
+    returning 1
+),
+gone as (
+    delete from :"schema".datapoint_places as places
+    using old
+    where old.postcode = places.postcode
+        and (select count(*) from kept) >= 0
+        and not exists (select from :"staging".datapoint_places as staged where staged.postcode = places.postcode)
+    returning 1
+),
+inserted as (
+    insert into :"schema".datapoint_places (postcode, lat, lon, zone)
+    select postcode, lat, lon, zone
+    from :"staging".datapoint_places as staged
+    where not exists (select from :"schema".datapoint_places as places where places.postcode = staged.postcode)
+    order by postcode
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select
+    'datapoint_places',
+    'update',
+    (select count(*) from old join :"staging".datapoint_places as staged on staged.postcode = old.postcode),
+    (select count(*) from updated)
+union all
+select
+    'datapoint_places',
+    'delete',
+    (
+        select count(*)
+        from old
+        where not exists (select from :"staging".datapoint_places as staged where staged.postcode = old.postcode)
+    ),
+    (select count(*) from gone)
+union all
+select
+    'datapoint_places',
+    'insert',
+    (
+        select count(*)
+        from :"staging".datapoint_places as staged
+        where not exists (select from :"schema".datapoint_places as places where places.postcode = staged.postcode)
+    ),
+    (select count(*) from inserted);

@@ -1,0 +1,132 @@
+-- Purpose: what a question to the server needs, each answer from one snapshot.
+-- Engine:  PostgreSQL 14 and later
+-- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/serve/serve.pg.sql
+
+-- part: session  (script)
+-- Purpose: a session that reads, and not for ever. Plans do not depend on how many places a question has: those that do flip
+--          between seconds and minutes.
+-- Inputs:  :limit_ms, for a statement.
+-- Outputs: the settings.
+set default_transaction_read_only = on;
+set statement_timeout = :limit_ms;
+set idle_in_transaction_session_timeout = :limit_ms;
+set plan_cache_mode = force_generic_plan;
+-- A list of thousands is taken for ten by such a plan, and a loop over it would be chosen.
+set enable_nestloop = off;
+set enable_mergejoin = off;
+-- Many rows are few sums.
+set enable_sort = off;
+set work_mem = '32MB';
+
+-- part: listen  (script)
+-- Purpose: be told of every commit of a run.
+-- Inputs:  none.
+-- Outputs: notifications; an error on a standby.
+listen merganser;
+
+-- part: may_write  (statement)
+-- Purpose: may this role write to what it serves?
+-- Inputs:  $1 names of tables, $2 their schema.
+-- Outputs: true or false.
+select coalesce(bool_or(has_table_privilege(class.oid, 'insert, update, delete, truncate')), false) as may_write
+from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+where namespace.nspname = $2::text and class.relname = any ($1::text[]);
+
+-- part: run  (statement)
+-- Purpose: the run that production is of.
+-- Inputs:  $1 dataset, $2 schema; :"ledger".
+-- Outputs: its id, and what its newest commit is known by: a run commits batch by batch; or no row.
+select runs.run_id::text as run_id, concat_ws(' ', runs.run_id, extract(epoch from steps.finished_at)) as version
+from :"ledger".steps join :"ledger".runs on runs.run_id = steps.run_id
+where runs.dataset = $1
+    and runs.target_schema = $2
+    and not runs.dry_run
+    and steps.step in ('promote', 'purge')
+    and steps.status = 'completed'
+order by steps.finished_at desc, runs.run_id desc
+limit 1;
+
+-- part: places  (statement)
+-- Purpose: all places.
+-- Inputs:  :"schema".:"places".
+-- Outputs: postcode, lat, lon and zone, in the order of the postcodes.
+select postcode, lat::float8 as lat, lon::float8 as lon, zone
+from :"schema".:"places"
+order by postcode collate "C";
+
+-- part: days  (statement)
+-- Purpose: the last days that are loaded.
+-- Inputs:  $1 how many; :"schema".:"days".
+-- Outputs: date, the newest first.
+select date from :"schema".:"days" order by date desc limit $1::bigint;
+
+-- part: sums  (statement)
+-- Purpose: what happened in some zones and places, by day and branch. Zones that are wholly inside come from the smaller table.
+-- Inputs:  $1 days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are, $5 a branch, or null:
+--          all; :"schema".:"zone_days" and :"place_days".
+-- Outputs: date, sbi, hits, delta; the delta of a sum is null where one of its rows has none.
+with asked as materialized (
+    select postcode from unnest($4::text[]) as given (postcode)
+),
+inside as (
+    select date, sbi, hits, delta
+    from :"schema".:"zone_days"
+    where date = any ($1::date[]) and zone = any ($2::text[]) and ($5::text is null or sbi = $5::text)
+    union all
+    select date, sbi, hits, delta
+    from :"schema".:"place_days"
+    where date = any ($1::date[])
+        and zone = any ($3::text[])
+        and ($5::text is null or sbi = $5::text)
+        and postcode in (select postcode from asked)
+)
+select
+    date,
+    sbi,
+    sum(hits)::bigint as hits,
+    case when count(*) = count(delta) then sum(delta)::bigint end as delta
+from inside
+group by date, sbi;
+
+-- part: points  (statement)
+-- Purpose: the places with the most hits.
+-- Inputs:  $1 days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are, $5 a branch, or null:
+--          all, $6 how many places; :"schema".:"place_days".
+-- Outputs: postcode, hits, delta, total: how many places have a row.
+with asked as materialized (
+    select postcode from unnest($4::text[]) as given (postcode)
+),
+inside as (
+    select postcode, hits, delta
+    from :"schema".:"place_days"
+    where date = any ($1::date[]) and zone = any ($2::text[]) and ($5::text is null or sbi = $5::text)
+    union all
+    select postcode, hits, delta
+    from :"schema".:"place_days"
+    where date = any ($1::date[])
+        and zone = any ($3::text[])
+        and ($5::text is null or sbi = $5::text)
+        and postcode in (select postcode from asked)
+)
+select
+    postcode,
+    sum(hits)::bigint as hits,
+    case when count(*) = count(delta) then sum(delta)::bigint end as delta,
+    count(*) over () as total
+from inside
+group by postcode
+order by sum(hits) desc, postcode collate "C"
+limit $6::bigint;
+
+-- part: atoms  (statement)
+-- Purpose: the pieces of some zones that have a day in a range.
+-- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null: all, $5 the hits that a piece must have; :"schema".:"atoms".
+-- Outputs: zone, first, last, sbi, hits (null: fewer).
+select
+    zone,
+    first,
+    last,
+    sbi,
+    case when hits >= $5::bigint then hits end as hits
+from :"schema".:"atoms"
+where zone = any ($1::text[]) and last >= $2::date and first <= $3::date and ($4::text is null or sbi = $4::text);

@@ -1,0 +1,64 @@
+//! `merganser serve`: what has been loaded, for people and programs, until it is told to stop.
+
+use std::io;
+
+use tokio::net::TcpListener;
+
+use super::terminal::say;
+use crate::cli::ServeArgs;
+use crate::clients::postgres::PgUrl;
+use crate::config::ServeConfig;
+use crate::datasets;
+use crate::error::{Cause, Exit, Failure};
+use crate::run::server::Server;
+use crate::serve::{Serving, serve};
+use crate::system::signals::Interrupt;
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// An address that cannot be listened on, a private database that does not start. A database that cannot be reached is none:
+/// the server waits for it.
+pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
+    let config = ServeConfig::from_serve(&args)?;
+    let server = Server::open(&config.database.url).await?;
+    let served = listen(&config, &server.url).await;
+    server.close().await;
+    served?;
+    Ok(Exit::Done)
+}
+
+/// Serves a database that is there.
+///
+/// # Errors
+/// An address that cannot be listened on.
+pub async fn listen(config: &ServeConfig, url: &PgUrl) -> Result<(), Cause> {
+    let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| unlistened(config, error))?;
+    let address = listener.local_addr().map_err(Cause::io("look where the server listens"))?;
+    say(&format!("http://{address}/\n"));
+    let serving = Serving {
+        url: url.clone(),
+        datasets: datasets::ALL.to_vec(),
+        schema: config.database.schema.clone(),
+        ledger_schema: config.database.ledger_schema.clone(),
+        limits: config.limits,
+        dates_most: config.dates_most,
+        min_count: config.min_count,
+    };
+    serve(serving, listener, interrupt.arrives()).await;
+    Ok(())
+}
+
+fn unlistened(config: &ServeConfig, error: io::Error) -> Cause {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there: --listen names another port, 0 takes a free one"
+        }
+        _ => "--listen names an address of this machine, and a port above 1023",
+    };
+    Cause::Refused {
+        message: format!("cannot listen on {}: {error}", config.listen),
+        hint: Some(hint.into()),
+    }
+}

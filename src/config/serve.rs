@@ -1,0 +1,36 @@
+//! The configuration of `merganser serve`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::DatabaseConfig;
+use crate::cli;
+use crate::error::Cause;
+use crate::serve::PoolLimits;
+
+/// All that the server needs to know.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    pub database: DatabaseConfig,
+    pub listen: SocketAddr,
+    pub limits: PoolLimits,
+    pub dates_most: usize,
+    pub min_count: Option<u32>,
+}
+
+impl ServeConfig {
+    /// Validates the arguments of `merganser serve`.
+    pub fn from_serve(args: &cli::ServeArgs) -> Result<Self, Cause> {
+        Ok(Self {
+            database: DatabaseConfig::new(&args.database)?,
+            listen: args.listen,
+            limits: PoolLimits {
+                connections: args.connections.into(),
+                waiting: args.queue.into(),
+                limit: Duration::from_secs(args.timeout),
+            },
+            dates_most: args.max_days.into(),
+            min_count: args.min_count,
+        })
+    }
+}

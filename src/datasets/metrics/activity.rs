@@ -1,0 +1,188 @@
+//! What was done in a project or a group, month by month, and the metrics over it.
+
+use super::series::{ByCategory, ByTime, Metric};
+
+/// Commits of one author.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommitCounts {
+    pub commits: u64,
+    pub merges: u64,
+}
+
+impl std::ops::AddAssign for CommitCounts {
+    fn add_assign(&mut self, more: Self) {
+        self.commits += more.commits;
+        self.merges += more.merges;
+    }
+}
+
+/// A month: the commits of each author, and how many authors came for the first time.
+#[derive(Clone, Debug, Default)]
+pub struct MonthOfWork {
+    authors: ByCategory<CommitCounts>,
+    newcomers: u64,
+}
+
+/// Gathers the work of one project or group.
+#[derive(Debug, Default)]
+pub struct Activity {
+    months: ByTime<MonthOfWork>,
+    known: std::collections::HashMap<String, u32>,
+}
+
+impl Activity {
+    /// Adds what an author did in a month; months come in their order.
+    pub fn add(&mut self, month: i32, author: &str, counts: CommitCounts) {
+        let number = self.known.len() as u32;
+        let bucket = self.months.at(month);
+        let author = match self.known.get(author) {
+            Some(known) => *known,
+            None => {
+                self.known.insert(author.to_owned(), number);
+                bucket.newcomers += 1;
+                number
+            }
+        };
+        bucket.authors.add(author, counts);
+    }
+
+    /// All months up to this one.
+    pub fn until(mut self, last: i32) -> ByTime<MonthOfWork> {
+        self.months.until(last);
+        self.months
+    }
+}
+
+/// All metrics, each defined here alone. Bots are left out, merges are commits, and a commit counts once.
+pub const METRICS: &[Metric<MonthOfWork>] = &[
+    Metric {
+        name: "commits",
+        sentence: "Commits whose author's time is in the month, in UTC, on the default branch; merges count, bots do not",
+        value: |months, at| Some(commits(months.window(at, 0, 1)) as f64),
+    },
+    Metric {
+        name: "authors",
+        sentence: "Different people who wrote the commits of the month",
+        value: |months, at| Some(months.window(at, 0, 1)[0].authors.len() as f64),
+    },
+    Metric {
+        name: "newcomers",
+        sentence: "Authors whose first commit ever here is in the month",
+        value: |months, at| Some(months.window(at, 0, 1)[0].newcomers as f64),
+    },
+    Metric {
+        name: "bus_factor",
+        sentence: "The fewest authors who together wrote at least half of the commits of the twelve months that end with this one; 0 if there are none",
+        value: |months, at| Some(bus_factor(months.window(at, 0, 12))),
+    },
+    Metric {
+        name: "merge_share",
+        sentence: "The share of the month's commits that have two parents or more; empty without commits",
+        value: |months, at| merge_share(months.window(at, 0, 1)),
+    },
+    Metric {
+        name: "retention",
+        sentence: "Of the authors of the twelve months that ended a year before, the share who are authors in the twelve months that end with this one; empty if there were none",
+        value: |months, at| retention(months.window(at, 12, 12), months.window(at, 0, 12)),
+    },
+    Metric {
+        name: "growth",
+        sentence: "Commits of the twelve months that end with this one, by those of the twelve before, less one; empty if there were none before",
+        value: |months, at| growth(months.window(at, 12, 12), months.window(at, 0, 12)),
+    },
+];
+
+fn commits(months: &[MonthOfWork]) -> u64 {
+    months.iter().flat_map(|month| month.authors.amounts()).map(|counts| counts.commits).sum()
+}
+
+fn by_author(months: &[MonthOfWork]) -> ByCategory<CommitCounts> {
+    ByCategory::sum(months.iter().map(|month| &month.authors))
+}
+
+fn bus_factor(year: &[MonthOfWork]) -> f64 {
+    let mut counts: Vec<_> = by_author(year).amounts().map(|counts| counts.commits).collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let total: u64 = counts.iter().sum();
+    let (mut sum, mut authors) = (0, 0);
+    for count in counts {
+        if sum * 2 >= total {
+            break;
+        }
+        sum += count;
+        authors += 1;
+    }
+    f64::from(authors)
+}
+
+fn merge_share(month: &[MonthOfWork]) -> Option<f64> {
+    let merges: u64 =
+        month.iter().flat_map(|month| month.authors.amounts()).map(|counts| counts.merges).sum();
+    match commits(month) {
+        0 => None,
+        commits => Some(merges as f64 / commits as f64),
+    }
+}
+
+fn retention(before: &[MonthOfWork], now: &[MonthOfWork]) -> Option<f64> {
+    let before = by_author(before);
+    (!before.is_empty()).then(|| before.common(&by_author(now)) as f64 / before.len() as f64)
+}
+
+fn growth(before: &[MonthOfWork], now: &[MonthOfWork]) -> Option<f64> {
+    match commits(before) {
+        0 => None,
+        before => Some(commits(now) as f64 / before as f64 - 1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(name: &str, work: &[(i32, &str, u64, u64)], last: i32) -> Vec<Option<f64>> {
+        let mut activity = Activity::default();
+        for (month, author, commits, merges) in work {
+            activity.add(*month, author, CommitCounts { commits: *commits, merges: *merges });
+        }
+        let metric = METRICS.iter().find(|metric| metric.name == name).unwrap();
+        activity.until(last).series(metric.value).values
+    }
+
+    const WORK: &[(i32, &str, u64, u64)] =
+        &[(100, "a", 4, 1), (100, "b", 2, 0), (102, "b", 1, 1), (102, "c", 1, 0), (113, "a", 5, 0)];
+
+    #[test]
+    fn months_are_counted_from_the_first_commit_on() {
+        let some = |values: &[f64]| values.iter().map(|value| Some(*value)).collect::<Vec<_>>();
+        assert_eq!(values("commits", WORK, 103), some(&[6.0, 0.0, 2.0, 0.0]));
+        assert_eq!(values("authors", WORK, 103), some(&[2.0, 0.0, 2.0, 0.0]));
+        assert_eq!(values("newcomers", WORK, 103), some(&[2.0, 0.0, 1.0, 0.0]));
+        assert_eq!(values("merge_share", WORK, 103), [Some(1.0 / 6.0), None, Some(0.5), None]);
+        assert_eq!(values("commits", WORK, 99), []);
+    }
+
+    #[test]
+    fn years_end_with_the_month() {
+        let factor = values("bus_factor", WORK, 126);
+        // 4 of 6 are of one; 4 a, 3 b, 1 c: one has half of eight; of the year to 113: 5 a, 1 b, 1 c.
+        assert_eq!(
+            (factor[0], factor[2], factor[13], factor[26]),
+            (Some(1.0), Some(1.0), Some(1.0), Some(0.0))
+        );
+        let retention = values("retention", WORK, 126);
+        assert_eq!((retention[11], retention[12]), (None, Some(0.5)));
+        // Month 113: of a and b in 90..=101, both in 102..=113.
+        assert_eq!(retention[13], Some(1.0));
+        // Month 125: of a, b and c in 102..=113, nobody since 114.
+        assert_eq!(retention[25], Some(0.0));
+        let growth = values("growth", WORK, 126);
+        assert_eq!((growth[11], growth[13], growth[25]), (None, Some(7.0 / 6.0 - 1.0), Some(-1.0)));
+    }
+
+    #[test]
+    fn half_is_enough_for_the_bus_factor() {
+        assert_eq!(values("bus_factor", &[(1, "a", 2, 0), (1, "b", 1, 0), (1, "c", 1, 0)], 1), [Some(1.0)]);
+        assert_eq!(values("bus_factor", &[(1, "a", 1, 0), (1, "b", 1, 0), (1, "c", 1, 0)], 1), [Some(2.0)]);
+    }
+}

@@ -1,0 +1,329 @@
+//! From nodes, edges and work, as the database's tables tell of them, to ranks, metrics and the rows of both.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufReader;
+
+use csv::StringRecord;
+use jiff::civil::Date;
+use sha2::{Digest, Sha256};
+
+use super::activity::{Activity, CommitCounts, METRICS};
+use super::pagerank::{WeightedEdge, ranks};
+use super::series::{MetricSeries, Period};
+use super::tables::{EDGES, NODES, VALUES};
+use crate::dataset::records::{RecordPlace, RecordsWriter};
+use crate::dataset::rows::{BATCH, RowCell, RowsWriter};
+use crate::dataset::{ParseError, ParseInput, Parsed, Sink};
+
+/// A node of the graph.
+struct RankedNode {
+    kind: String,
+    key: String,
+    name: String,
+}
+
+impl RankedNode {
+    fn id(&self) -> String {
+        format!("{}:{}", self.kind, self.key)
+    }
+}
+
+/// An edge, with its kind, by the number of that.
+struct Edge {
+    kind: usize,
+    ends: WeightedEdge,
+}
+
+/// The graph in compact arrays.
+#[derive(Default)]
+struct Graph {
+    nodes: Vec<RankedNode>,
+    /// By kind and key.
+    numbers: HashMap<String, HashMap<String, u32>>,
+    kinds: Vec<String>,
+    edges: Vec<Edge>,
+}
+
+impl Graph {
+    fn number(&self, kind: &str, key: &str) -> Option<u32> {
+        self.numbers.get(kind)?.get(key).copied()
+    }
+
+    fn add_node(&mut self, kind: &str, key: &str, name: &str) {
+        let number = self.nodes.len() as u32;
+        self.numbers.entry(kind.to_owned()).or_default().insert(key.to_owned(), number);
+        self.nodes.push(RankedNode { kind: kind.to_owned(), key: key.to_owned(), name: name.to_owned() });
+    }
+
+    fn add_edge(&mut self, kind: &str, from: u32, to: u32, weight: f64) {
+        let known = self.kinds.iter().position(|known| known == kind);
+        let kind = known.unwrap_or_else(|| {
+            self.kinds.push(kind.to_owned());
+            self.kinds.len() - 1
+        });
+        self.edges.push(Edge { kind, ends: WeightedEdge { from, to, weight } });
+    }
+}
+
+/// Reads the one input, whose lines come in their sections.
+pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
+    let failed = |source| ParseError::Io { file: input.name.to_owned(), source };
+    let file = File::open(input.path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let reader = csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new(file));
+    let mut lines = InputLines { reader, name: input.name, line: StringRecord::new(), is_read: false };
+    let as_of = lines.next(0)?.and_then(|line| line.month());
+    let as_of = as_of.ok_or_else(|| lines.broken())?;
+    let mut graph = Graph::default();
+    while let Some(line) = lines.next(1)? {
+        graph.add_node(line.kind(), line.key(), line.what());
+    }
+    while let Some(line) = lines.next(2)? {
+        let (from, to) =
+            (graph.number(line.kind(), line.key()), graph.number(line.other_kind(), line.other_key()));
+        // The sheets were checked: an edge leads from a node to a node.
+        let (Some(from), Some(to), Some(weight)) = (from, to, line.amount()) else {
+            return Err(lines.broken());
+        };
+        let kind = line.what().to_owned();
+        graph.add_edge(&kind, from, to, weight);
+    }
+    let ends: Vec<_> = graph.edges.iter().map(|edge| edge.ends).collect();
+    let ranks = ranks(graph.nodes.len(), &ends);
+    let mut writer = GraphWriter::new(input.file_no, as_of, &graph, ranks);
+    let mut current: Option<(u32, Activity)> = None;
+    let mut person = String::new();
+    while let Some(line) = lines.next(3)? {
+        let node = graph.number(line.kind(), line.key());
+        let (Some(node), Some(month), Some(commits)) = (node, line.month(), line.amount()) else {
+            return Err(lines.broken());
+        };
+        let counts = CommitCounts { commits: commits as u64, merges: line.merges().unwrap_or_default() };
+        person.clear();
+        person.push_str(line.other_key());
+        if current.as_ref().is_some_and(|(known, _)| *known != node) {
+            writer.finish_some(current.take(), sink)?;
+            sink.progress(u64::from(node), lines.reader.position().byte(), size);
+        }
+        let (_, activity) = current.get_or_insert_with(|| (node, Activity::default()));
+        activity.add(month, &person, counts);
+    }
+    writer.finish_some(current, sink)?;
+    writer.finish_rest(sink)?;
+    Ok(Parsed {
+        records_seen: graph.nodes.len() as u64,
+        complete: true,
+        document_bytes: size,
+        ..Parsed::default()
+    })
+}
+
+/// The lines of the input.
+struct InputLines<'a> {
+    reader: csv::Reader<BufReader<File>>,
+    name: &'a str,
+    line: StringRecord,
+    /// The line is read, and nobody has taken it yet.
+    is_read: bool,
+}
+
+/// One line.
+struct InputLine<'a>(&'a StringRecord);
+
+impl InputLines<'_> {
+    /// The next line if it is of this section.
+    fn next(&mut self, section: u8) -> Result<Option<InputLine<'_>>, ParseError> {
+        if !self.is_read {
+            self.is_read = self
+                .reader
+                .read_record(&mut self.line)
+                .map_err(|error| ParseError::Io { file: self.name.to_owned(), source: error.into() })?;
+        }
+        if !self.is_read || self.line.get(0).and_then(|cell| cell.parse().ok()) != Some(section) {
+            return Ok(None);
+        }
+        self.is_read = false;
+        Ok(Some(InputLine(&self.line)))
+    }
+
+    /// What the database told makes no sense.
+    fn broken(&self) -> ParseError {
+        let line = self.line.position().map_or(0, csv::Position::line);
+        ParseError::Unreadable {
+            file: self.name.to_owned(),
+            reason: format!("line {line} is not what was asked for"),
+        }
+    }
+}
+
+impl<'a> InputLine<'a> {
+    fn cell(&self, at: usize) -> &'a str {
+        self.0.get(at).unwrap_or_default()
+    }
+
+    fn kind(&self) -> &'a str {
+        self.cell(1)
+    }
+
+    fn key(&self) -> &'a str {
+        self.cell(2)
+    }
+
+    fn what(&self) -> &'a str {
+        self.cell(3)
+    }
+
+    fn other_kind(&self) -> &'a str {
+        self.cell(4)
+    }
+
+    fn other_key(&self) -> &'a str {
+        self.cell(5)
+    }
+
+    fn month(&self) -> Option<i32> {
+        self.cell(6).parse().ok()
+    }
+
+    fn amount(&self) -> Option<f64> {
+        self.cell(7).parse().ok()
+    }
+
+    fn merges(&self) -> Option<u64> {
+        self.cell(8).parse().ok()
+    }
+}
+
+/// Writes all that is told of each node, once.
+struct GraphWriter<'a> {
+    graph: &'a Graph,
+    ranks: Vec<f64>,
+    /// The edges, those of one node behind each other.
+    edges: Vec<&'a Edge>,
+    is_done: Vec<bool>,
+    as_of: i32,
+    file_no: u32,
+    nodes: RowsWriter,
+    outgoing: RowsWriter,
+    values: RowsWriter,
+    records: RecordsWriter,
+}
+
+impl<'a> GraphWriter<'a> {
+    fn new(file_no: u32, as_of: i32, graph: &'a Graph, ranks: Vec<f64>) -> Self {
+        let mut edges: Vec<_> = graph.edges.iter().collect();
+        // The order among those of one node is that of the input, which is the same for the same content.
+        edges.sort_by_key(|edge| edge.ends.from);
+        Self {
+            ranks,
+            edges,
+            is_done: vec![false; graph.nodes.len()],
+            graph,
+            as_of,
+            file_no,
+            nodes: RowsWriter::new(&NODES),
+            outgoing: RowsWriter::new(&EDGES),
+            values: RowsWriter::new(&VALUES),
+            records: RecordsWriter::default(),
+        }
+    }
+
+    fn finish_some(&mut self, done: Option<(u32, Activity)>, sink: &mut dyn Sink) -> Result<(), ParseError> {
+        let Some((node, activity)) = done else { return Ok(()) };
+        let months = activity.until(self.as_of);
+        let series: Vec<_> = METRICS.iter().map(|metric| months.series(metric.value)).collect();
+        self.finish(node as usize, &series, sink)
+    }
+
+    /// Those of which no work is known.
+    fn finish_rest(&mut self, sink: &mut dyn Sink) -> Result<(), ParseError> {
+        for node in 0..self.graph.nodes.len() {
+            if !self.is_done[node] {
+                self.finish(node, &[], sink)?;
+            }
+        }
+        self.nodes.flush(sink)?;
+        self.outgoing.flush(sink)?;
+        self.values.flush(sink)?;
+        if self.records.rows() > 0 {
+            sink.rows(self.records.finish())?;
+        }
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        number: usize,
+        series: &[MetricSeries],
+        sink: &mut dyn Sink,
+    ) -> Result<(), ParseError> {
+        self.is_done[number] = true;
+        let node = &self.graph.nodes[number];
+        let id = node.id();
+        let place = RecordPlace::new(self.file_no, number as u64 + 1, 0);
+        let mut hash = Sha256::new();
+        let mut say = |text: &str| {
+            hash.update(text.as_bytes());
+            hash.update([0]);
+        };
+        say(&node.name);
+        say(&self.ranks[number].to_string());
+        say(&self.as_of.to_string());
+        let first = self.edges.partition_point(|edge| (edge.ends.from as usize) < number);
+        let own = self.edges[first..].iter().take_while(|edge| edge.ends.from as usize == number);
+        for edge in own {
+            let to = &self.graph.nodes[edge.ends.to as usize];
+            let kind = &self.graph.kinds[edge.kind];
+            for text in [kind, &to.kind, &to.key, &edge.ends.weight.to_string()] {
+                say(text);
+            }
+            let cells = [
+                RowCell::Text(kind),
+                RowCell::Text(&node.key),
+                RowCell::Text(&to.key),
+                RowCell::Figure(edge.ends.weight),
+                RowCell::Text(&node.kind),
+                RowCell::Text(&to.kind),
+                RowCell::Text(&id),
+            ];
+            self.outgoing.add(place.record_no, &cells, sink)?;
+        }
+        for (metric, series) in METRICS.iter().zip(series) {
+            say(metric.name);
+            for (month, value) in series.iter() {
+                say(&value.map(|value| format!("{month} {value}")).unwrap_or_default());
+                let cells = [
+                    RowCell::Text(&node.kind),
+                    RowCell::Text(&node.key),
+                    RowCell::Text(metric.name),
+                    day(month),
+                    value.into(),
+                    RowCell::Text(&id),
+                ];
+                self.values.add(place.record_no, &cells, sink)?;
+            }
+        }
+        let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let mut cells = vec![
+            RowCell::Text(&node.kind),
+            RowCell::Text(&node.key),
+            RowCell::Text(&node.name),
+            RowCell::Figure(self.ranks[number]),
+            day(self.as_of),
+        ];
+        cells.extend((0..METRICS.len()).map(|at| RowCell::from(series.get(at).and_then(MetricSeries::last))));
+        cells.extend([RowCell::Text(&hash), RowCell::Text(&id)]);
+        self.nodes.add(place.record_no, &cells, sink)?;
+        self.records.live(place, &id);
+        if self.records.rows() >= BATCH {
+            sink.rows(self.records.finish())?;
+        }
+        Ok(())
+    }
+}
+
+fn day(month: i32) -> RowCell<'static> {
+    let day: Option<Date> = Period::Month.first_day(month);
+    day.map_or(RowCell::None, RowCell::Day)
+}

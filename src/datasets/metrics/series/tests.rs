@@ -1,0 +1,76 @@
+use std::collections::BTreeMap;
+
+use jiff::ToSpan;
+use jiff::civil::date;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Days from 1890 to 2110.
+fn day() -> impl Strategy<Value = Date> {
+    (-29_000i32..51_000).prop_map(|days| date(1970, 1, 1) + days.days())
+}
+
+proptest! {
+    /// A day is in the period that begins at or before it, and the next one begins after it.
+    #[test]
+    fn each_day_is_in_one_period(day in day()) {
+        for period in [Period::Month, Period::Week] {
+            let number = period.of(day);
+            let (first, next) = (period.first_day(number).unwrap(), period.first_day(number + 1).unwrap());
+            prop_assert!(first <= day && day < next, "{:?} {} {} {}", period, first, day, next);
+            prop_assert_eq!(period.of(first), number);
+            prop_assert_eq!(period.of(next.yesterday().unwrap()), number);
+        }
+        prop_assert_eq!(Period::Week.first_day(Period::Week.of(day)).unwrap().weekday(), jiff::civil::Weekday::Monday);
+        prop_assert_eq!(Period::Month.first_day(Period::Month.of(day)).unwrap().day(), 1);
+    }
+
+    /// Whatever the order, each period has what happened in it, and those in which nothing did are there.
+    #[test]
+    fn aggregates_by_time_lose_nothing_and_have_no_hole(events in prop::collection::vec((-40i32..40, 1u64..5), 1..40), last in -40i32..60) {
+        let mut by_time = ByTime::<u64>::default();
+        let mut model = BTreeMap::<i32, u64>::new();
+        for (period, amount) in &events {
+            *by_time.at(*period) += amount;
+            *model.entry(*period).or_default() += amount;
+        }
+        let first = *model.keys().next().unwrap();
+        by_time.until(last);
+        prop_assert_eq!(by_time.len(), (last + 1 - first).max(0) as usize);
+        let series = by_time.series(|by_time, at| Some(by_time.window(at, 0, 1)[0] as f64));
+        for (period, value) in series.iter() {
+            prop_assert_eq!(value, Some(model.get(&period).copied().unwrap_or_default() as f64));
+        }
+        // A window is the sum of its periods, also where it begins before the first.
+        let year = by_time.series(|by_time, at| Some(by_time.window(at, 3, 12).iter().sum::<u64>() as f64));
+        for (period, value) in year.iter() {
+            let sum: u64 = model.range(period - 14..=period - 3).map(|(_, amount)| amount).sum();
+            prop_assert_eq!(value, Some(sum as f64));
+        }
+    }
+
+    #[test]
+    fn aggregates_by_category_add_up(events in prop::collection::vec((0u32..8, 1u64..5, 0usize..3), 0..40)) {
+        let mut parts = vec![ByCategory::<u64>::default(); 3];
+        let mut model = BTreeMap::<u32, u64>::new();
+        for (category, amount, part) in events {
+            parts[part].add(category, amount);
+            *model.entry(category).or_default() += amount;
+        }
+        let sum = ByCategory::sum(&parts);
+        prop_assert_eq!(sum.amounts().copied().collect::<Vec<_>>(), model.values().copied().collect::<Vec<_>>());
+        prop_assert_eq!(sum.common(&sum), sum.len());
+        prop_assert_eq!(sum.common(&parts[0]), parts[0].len());
+    }
+}
+
+#[test]
+fn leap_days_and_the_turn_of_a_year() {
+    assert_eq!(Period::Month.of(date(2024, 2, 29)), 2024 * 12 + 1);
+    assert_eq!(Period::Month.of(date(2024, 3, 1)) - Period::Month.of(date(2024, 2, 29)), 1);
+    assert_eq!(Period::Week.of(date(2024, 2, 29)), Period::Week.of(date(2024, 3, 1)));
+    // 31 December 2024 is a Tuesday: its week goes on in 2025.
+    assert_eq!(Period::Week.of(date(2024, 12, 31)), Period::Week.of(date(2025, 1, 5)));
+    assert_eq!(Period::Week.of(date(2025, 1, 6)) - Period::Week.of(date(2025, 1, 5)), 1);
+}

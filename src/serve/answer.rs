@@ -1,0 +1,344 @@
+//! The answer to a question, from one snapshot of the database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use jiff::civil::Date;
+use serde::Serialize;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{IsolationLevel, Statement, Transaction};
+
+use super::places::{Places, ServedPlace, ServedZone, Within};
+use super::pool::PoolReader;
+use super::question::PlaceQuestion;
+use super::texts::ServedTexts;
+
+/// Places of an answer at most.
+const POINTS_MOST: i64 = 1_000;
+/// Days that a page offers.
+const DAYS_OFFERED: i64 = 30;
+
+/// What is asked for, in the order in which it is read.
+#[derive(Debug, Serialize)]
+pub struct PlaceAnswer {
+    pub run_id: String,
+    /// What the commit is known by.
+    #[serde(skip)]
+    pub version: String,
+    pub dataset: &'static str,
+    pub postcode: String,
+    pub lat: f64,
+    pub lon: f64,
+    pub radius_km: f64,
+    pub dates: Vec<Date>,
+    /// How many lie within the radius.
+    pub places: usize,
+    pub stats: Vec<Stat>,
+    pub timeline: Vec<Moment>,
+    pub points: Vec<AreaSum>,
+    /// How many have a row.
+    pub points_total: i64,
+    pub truncated: bool,
+    pub suppressed: Suppressed,
+}
+
+/// A branch over all days.
+#[derive(Debug, Serialize)]
+pub struct Stat {
+    pub sbi: String,
+    pub total: i64,
+    pub delta: Option<i64>,
+    pub percentage: Option<f64>,
+}
+
+/// A day over all branches.
+#[derive(Debug, Serialize)]
+pub struct Moment {
+    pub date: Date,
+    pub hits: i64,
+    pub delta: Option<i64>,
+}
+
+/// A place over all days and branches.
+#[derive(Debug, Serialize)]
+pub struct AreaSum {
+    pub postcode: String,
+    pub lat: f64,
+    pub lon: f64,
+    pub hits: i64,
+    pub delta: Option<i64>,
+}
+
+/// What was left out so that nobody can be told from it: of exact answers nothing.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Suppressed {
+    /// Zones of which something is left out.
+    pub zones: usize,
+    /// Pieces that have too few hits.
+    pub small: usize,
+    /// Pieces that reach beyond the days that were asked for.
+    pub cut: usize,
+    /// Pieces of several days, which the timeline cannot show.
+    pub undated: usize,
+}
+
+/// What became of a question.
+#[derive(Debug)]
+pub enum Answered {
+    PlaceAnswer(Box<PlaceAnswer>),
+    NoSuchPlace,
+    /// No run has committed yet.
+    NothingLoaded,
+}
+
+/// The places of a dataset at a commit.
+pub type KnownPlaces = Arc<(String, Places)>;
+
+/// A total against what it is compared with, as an unrounded fraction.
+fn percentage(total: i64, delta: Option<i64>) -> Option<f64> {
+    delta.map(|delta| if delta == 0 { 0.0 } else { (total - delta) as f64 / delta as f64 })
+}
+
+/// Answers from one snapshot; `known` are the places of an earlier one, and are brought up to date.
+///
+/// # Errors
+/// What the server says.
+pub async fn answer(
+    reader: &mut PoolReader,
+    texts: &ServedTexts,
+    question: &PlaceQuestion,
+    known: &mut Option<KnownPlaces>,
+) -> Result<Answered, tokio_postgres::Error> {
+    let asked = [&texts.run, &texts.places, &texts.sums, &texts.points, &texts.atoms];
+    reader.prepare(&asked.map(String::as_str)).await?;
+    let [run, places, sums, points, atoms] = asked.map(|text| reader.prepared(text));
+    let transaction = snapshot(reader).await?;
+    let Some((run_id, current)) = opened(&transaction, [&run, &places], texts, known).await? else {
+        return Ok(Answered::NothingLoaded);
+    };
+    let Some(centre) = current.1.find(&question.postcode) else { return Ok(Answered::NoSuchPlace) };
+    let answer = match texts.min_count {
+        0 => exact(&transaction, [&sums, &points], &current.1, centre, question).await?,
+        least => protected(&transaction, &atoms, &current.1, centre, (question, least)).await?,
+    };
+    transaction.commit().await?;
+    let (version, dataset) = (current.0.clone(), texts.dataset.name);
+    let truncated = answer.points_total > answer.points.len() as i64;
+    Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, truncated, ..answer })))
+}
+
+/// Exact sums, by place.
+async fn exact(
+    transaction: &Transaction<'_>,
+    [sums, points]: [&Statement; 2],
+    places: &Places,
+    centre: &ServedPlace,
+    question: &PlaceQuestion,
+) -> Result<PlaceAnswer, tokio_postgres::Error> {
+    let within = places.within(centre, question.radius_km);
+    let Within { whole, cut, cut_postcodes, .. } = &within;
+    let asked: [&(dyn ToSql + Sync); 6] =
+        [&question.dates, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
+    // Sent one behind the other, answered by one snapshot.
+    let (sums, points) =
+        tokio::try_join!(transaction.query(sums, &asked[..5]), transaction.query(points, &asked))?;
+    let mut totals = Totals::new(question, Some(0));
+    for row in &sums {
+        let (date, sbi): (Date, String) = (row.try_get(0)?, row.try_get(1)?);
+        totals.add(Some(date), sbi, (row.try_get(2)?, row.try_get(3)?));
+    }
+    let mut answer = totals.answer(question, centre, within.places);
+    for row in &points {
+        let postcode: String = row.try_get(0)?;
+        let (lat, lon) = places.find(&postcode).map(|place| (place.lat, place.lon)).unwrap_or_default();
+        answer.points.push(AreaSum { postcode, lat, lon, hits: row.try_get(1)?, delta: row.try_get(2)? });
+        answer.points_total = row.try_get(3)?;
+    }
+    Ok(answer)
+}
+
+/// Sums of pieces that were chosen when they were loaded, whatever is asked: each is in an answer as a whole or not at all, so no
+/// two answers differ by less than one of them.
+async fn protected(
+    transaction: &Transaction<'_>,
+    atoms: &Statement,
+    places: &Places,
+    centre: &ServedPlace,
+    (question, least): (&PlaceQuestion, i64),
+) -> Result<PlaceAnswer, tokio_postgres::Error> {
+    let zones = places.zones_within(centre, question.radius_km);
+    let names: Vec<_> = zones.iter().map(|zone| zone.name.as_str()).collect();
+    let (first, last) = (question.dates.first(), question.dates.last());
+    let asked: [&(dyn ToSql + Sync); 5] = [&names, &first, &last, &question.sbi, &least];
+    let mut rows = pin!(transaction.query_raw(atoms, asked).await?);
+    let (mut totals, mut suppressed) = (Totals::new(question, None), Suppressed::default());
+    let (mut sums, mut lacking): (BTreeMap<String, Sum>, BTreeSet<String>) = Default::default();
+    while let Some(row) = rows.try_next().await? {
+        let (zone, first, last): (String, Date, Date) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let (sbi, hits): (String, Option<i64>) = (row.try_get(3)?, row.try_get(4)?);
+        // They are in order, and each is there once.
+        let before = |day: Date| question.dates.partition_point(|date| *date < day);
+        let within = (question.dates.partition_point(|date| *date <= last) - before(first)) as i64;
+        let days = last.duration_since(first).as_hours() / 24 + 1;
+        match hits {
+            _ if within == 0 => {}
+            Some(hits) if within == days => {
+                let sum = (hits, None);
+                suppressed.undated += usize::from(days > 1);
+                totals.add((days == 1).then_some(first), sbi, sum);
+                add(sums.entry(zone).or_insert((0, Some(0))), sum);
+            }
+            Some(_) => {
+                suppressed.cut += 1;
+                lacking.insert(zone);
+            }
+            None => {
+                suppressed.small += 1;
+                lacking.insert(zone);
+            }
+        }
+    }
+    suppressed.zones = lacking.len();
+    let inside = places.within(centre, question.radius_km).places;
+    let mut answer = PlaceAnswer { suppressed, ..totals.answer(question, centre, inside) };
+    let area = |zone: &ServedZone| {
+        let (hits, delta) = *sums.get(&zone.name)?;
+        Some(AreaSum { postcode: zone.name.clone(), lat: zone.lat, lon: zone.lon, hits, delta })
+    };
+    answer.points = zones.iter().filter_map(area).collect();
+    answer.points.sort_by(|a, b| b.hits.cmp(&a.hits).then_with(|| a.postcode.cmp(&b.postcode)));
+    answer.points_total = answer.points.len() as i64;
+    answer.points.truncate(POINTS_MOST as usize);
+    Ok(answer)
+}
+
+/// The last days that are loaded, and the places, brought up to date.
+///
+/// # Errors
+/// What the server says.
+pub async fn offered(
+    reader: &mut PoolReader,
+    texts: &ServedTexts,
+    known: &mut Option<KnownPlaces>,
+) -> Result<Option<(String, Vec<Date>)>, tokio_postgres::Error> {
+    reader.prepare(&[&texts.run, &texts.places, &texts.days]).await?;
+    let [run, places, days] = [&texts.run, &texts.places, &texts.days].map(|text| reader.prepared(text));
+    let transaction = snapshot(reader).await?;
+    let Some((run_id, _)) = opened(&transaction, [&run, &places], texts, known).await? else {
+        return Ok(None);
+    };
+    let rows = transaction.query(&days, &[&DAYS_OFFERED]).await?;
+    transaction.commit().await?;
+    let mut days = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Date>, _>>()?;
+    days.reverse();
+    Ok(Some((run_id, days)))
+}
+
+async fn snapshot(reader: &mut PoolReader) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let transaction = reader.connection.build_transaction();
+    transaction.isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await
+}
+
+/// The run that a snapshot is of, and its places; `None`: nothing is loaded.
+async fn opened(
+    transaction: &Transaction<'_>,
+    [run, places]: [&Statement; 2],
+    texts: &ServedTexts,
+    known: &mut Option<KnownPlaces>,
+) -> Result<Option<(String, KnownPlaces)>, tokio_postgres::Error> {
+    let values: [&(dyn ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
+    let Some(row) = transaction.query_opt(run, &values).await? else { return Ok(None) };
+    let (run_id, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    let current = match known {
+        Some(known) if known.0 == version => known.clone(),
+        _ => known.insert(Arc::new((version, read_places(transaction, places).await?))).clone(),
+    };
+    Ok(Some((run_id, current)))
+}
+
+async fn read_places(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+) -> Result<Places, tokio_postgres::Error> {
+    let rows = transaction.query(statement, &[]).await?;
+    let place = |row: &tokio_postgres::Row| {
+        Ok(ServedPlace {
+            postcode: row.try_get(0)?,
+            lat: row.try_get(1)?,
+            lon: row.try_get(2)?,
+            zone: row.try_get(3)?,
+        })
+    };
+    Ok(Places::new(rows.iter().map(place).collect::<Result<_, tokio_postgres::Error>>()?))
+}
+
+/// Hits, and what they are compared with.
+type Sum = (i64, Option<i64>);
+
+/// Where one delta is not known, that of the sum is not.
+fn add(sum: &mut Sum, (hits, delta): Sum) {
+    *sum = (sum.0 + hits, sum.1.zip(delta).map(|(sum, delta)| sum + delta));
+}
+
+/// Sums by branch and by day.
+struct Totals {
+    stats: BTreeMap<String, Sum>,
+    days: BTreeMap<Date, Sum>,
+}
+
+impl Totals {
+    /// Nothing, on every day that is asked for, and this to compare it with.
+    fn new(question: &PlaceQuestion, delta: Option<i64>) -> Self {
+        let days = question.dates.iter().map(|date| (*date, (0, delta)));
+        Self { stats: BTreeMap::new(), days: days.collect() }
+    }
+
+    fn add(&mut self, date: Option<Date>, sbi: String, sum: Sum) {
+        add(self.stats.entry(sbi).or_insert((0, Some(0))), sum);
+        if let Some(date) = date {
+            add(self.days.entry(date).or_insert((0, Some(0))), sum);
+        }
+    }
+
+    /// An answer without points, and without its run.
+    fn answer(self, question: &PlaceQuestion, centre: &ServedPlace, places: usize) -> PlaceAnswer {
+        let stat = |(sbi, (total, delta)): (String, Sum)| Stat {
+            sbi,
+            total,
+            delta,
+            percentage: percentage(total, delta),
+        };
+        let moment = |(date, (hits, delta)): (Date, Sum)| Moment { date, hits, delta };
+        PlaceAnswer {
+            run_id: String::new(),
+            version: String::new(),
+            dataset: "",
+            postcode: centre.postcode.clone(),
+            lat: centre.lat,
+            lon: centre.lon,
+            radius_km: question.radius_km,
+            dates: question.dates.clone(),
+            places,
+            stats: self.stats.into_iter().map(stat).collect(),
+            timeline: self.days.into_iter().map(moment).collect(),
+            points: Vec::new(),
+            points_total: 0,
+            truncated: false,
+            suppressed: Suppressed::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percentage;
+
+    #[test]
+    fn a_percentage_is_a_fraction_and_zero_where_nothing_was() {
+        assert_eq!(percentage(80, Some(57)), Some(23.0 / 57.0));
+        assert_eq!(percentage(80, Some(0)), Some(0.0));
+        assert_eq!(percentage(80, None), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! Which run production is of: told by the database when a run commits, and asked for should nobody tell.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::pool::{Pool, PoolReader};
+use super::texts::ServedTexts;
+use crate::clients::postgres::{PgError, classify};
+use crate::sql;
+
+/// How often the ledger is asked if nobody tells, and if somebody does.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+const LISTEN_ASK_EVERY: Duration = Duration::from_secs(15);
+
+/// What is known of a dataset's production, and since when.
+#[derive(Clone, Debug, Default)]
+pub struct Current {
+    /// The commit, as the ledger knows it.
+    pub version: Option<String>,
+    /// Until then it may be believed; `None`: the database cannot be asked.
+    pub known_until: Option<Instant>,
+}
+
+impl Current {
+    /// The commit, if that is known for sure enough to answer by.
+    pub fn sure(&self) -> Option<&str> {
+        self.version.as_deref().filter(|_| self.is_known())
+    }
+
+    /// Was the database there when it was last asked?
+    pub fn is_known(&self) -> bool {
+        self.known_until.is_some_and(|until| until > Instant::now())
+    }
+}
+
+/// Follows the runs of some datasets, until it is aborted.
+pub async fn follow(pool: Arc<Pool>, texts: Arc<Vec<ServedTexts>>, told: watch::Sender<Vec<Current>>) {
+    let (mut is_lost, mut is_warned) = (false, false);
+    loop {
+        let Err(error) = attend(&pool, &texts, &told, (&mut is_lost, &mut is_warned)).await;
+        told.send_modify(|all| all.iter_mut().for_each(|current| current.known_until = None));
+        if !is_lost {
+            tracing::warn!("the database cannot be asked: {error}; trying again each second");
+        }
+        is_lost = true;
+        sleep(ASK_EVERY).await;
+    }
+}
+
+/// Asks over one connection, for as long as it lasts.
+async fn attend(
+    pool: &Pool,
+    texts: &[ServedTexts],
+    told: &watch::Sender<Vec<Current>>,
+    (is_lost, is_warned): (&mut bool, &mut bool),
+) -> Result<Infallible, PgError> {
+    let reader = pool.connect().await?;
+    if !std::mem::replace(is_warned, true) {
+        warn_of_rights(&reader, texts).await;
+    }
+    let is_told = match reader.connection.batch_execute(sql::SERVE_LISTEN).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::info!("commits are not told here ({error}): the ledger is asked each second");
+            false
+        }
+    };
+    let bell = reader.connection.notifications();
+    let every = if is_told { LISTEN_ASK_EVERY } else { ASK_EVERY };
+    loop {
+        let mut found = Vec::new();
+        for text in texts {
+            let version = newest_commit(&reader, text).await?;
+            found.push(Current { version, known_until: Some(Instant::now() + every + 2 * ASK_EVERY) });
+        }
+        if std::mem::take(is_lost) {
+            tracing::info!("the database is there again");
+        }
+        told.send_replace(found);
+        tokio::select! {
+            _ = timeout(every, bell.notified()) => {}
+            () = closed(&reader) => return Err(PgError::no_answer("wait for commits", every)),
+        }
+    }
+}
+
+/// Says if the role could write: the sessions do not, but a role that cannot is better.
+async fn warn_of_rights(reader: &PoolReader, texts: &[ServedTexts]) {
+    for text in texts {
+        let tables = text.served.tables().map(|(_, table)| table);
+        let row =
+            reader.connection.query_one(sql::SERVE_MAY_WRITE, &[&tables.as_slice(), &text.schema]).await;
+        if row.and_then(|row| row.try_get(0)).unwrap_or(false) {
+            tracing::warn!(
+                "this role may write to what it serves: one that may only read is safer (docs/serve.md)"
+            );
+            return;
+        }
+    }
+}
+
+/// Completes soon after a connection has ended.
+async fn closed(reader: &PoolReader) {
+    while !reader.connection.is_closed() {
+        sleep(ASK_EVERY / 4).await;
+    }
+}
+
+async fn newest_commit(reader: &PoolReader, texts: &ServedTexts) -> Result<Option<String>, PgError> {
+    let operation = "ask which commit production is of";
+    let failed = |error| classify(error, operation);
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
+    let row = match reader.connection.query_opt(&texts.run, &values).await.map_err(failed) {
+        Ok(row) => row,
+        // No ledger yet: nothing is loaded.
+        Err(error) if is_missing(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    row.map(|row| row.try_get(1)).transpose().map_err(failed)
+}
+
+/// Is there no such table, or schema?
+pub(super) fn is_missing(error: &PgError) -> bool {
+    error.sqlstate().is_some_and(|code| ["42P01", "3F000"].contains(&code))
+}

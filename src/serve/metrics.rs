@@ -1,0 +1,70 @@
+//! What Prometheus is told.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Upper ends of the buckets, in seconds.
+const BUCKETS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+const STATUSES: [u16; 6] = [200, 304, 400, 404, 500, 503];
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub struct ServeMetrics {
+    statuses: [AtomicU64; STATUSES.len()],
+    /// Of answers by the API: how many took at most so long, each in one bucket; the last is beyond all.
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    microseconds: AtomicU64,
+    refused_full: AtomicU64,
+}
+
+impl ServeMetrics {
+    /// Counts an answer.
+    pub fn answered(&self, status: u16, took: Duration) {
+        if let Some(at) = STATUSES.iter().position(|known| *known == status) {
+            self.statuses[at].fetch_add(1, Ordering::Relaxed);
+        }
+        let at = BUCKETS.iter().position(|end| took.as_secs_f64() <= *end).unwrap_or(BUCKETS.len());
+        self.buckets[at].fetch_add(1, Ordering::Relaxed);
+        self.microseconds.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a question that found pool and queue full.
+    pub fn full(&self) {
+        self.refused_full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// In Prometheus' text format.
+    pub fn text(&self, (busy, waiting): (usize, usize), is_ready: bool) -> String {
+        let mut text = String::new();
+        let head = |text: &mut String, name: &str, kind: &str, help: &str| {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        };
+        head(&mut text, "merganser_serve_responses_total", "counter", "Answers by status.");
+        for (status, count) in STATUSES.iter().zip(&self.statuses) {
+            let count = count.load(Ordering::Relaxed);
+            let _ = writeln!(text, "merganser_serve_responses_total{{status=\"{status}\"}} {count}");
+        }
+        head(&mut text, "merganser_serve_seconds", "histogram", "How long answers took.");
+        let mut sum = 0;
+        for (end, count) in
+            BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]).zip(&self.buckets)
+        {
+            sum += count.load(Ordering::Relaxed);
+            let _ = writeln!(text, "merganser_serve_seconds_bucket{{le=\"{end}\"}} {sum}");
+        }
+        let seconds = self.microseconds.load(Ordering::Relaxed) as f64 / 1e6;
+        let _ = writeln!(text, "merganser_serve_seconds_sum {seconds}\nmerganser_serve_seconds_count {sum}");
+        let full = self.refused_full.load(Ordering::Relaxed);
+        for (name, kind, help, value) in [
+            ("merganser_serve_refused_total", "counter", "Questions that found pool and queue full.", full),
+            ("merganser_serve_connections_busy", "gauge", "Connections at work.", busy as u64),
+            ("merganser_serve_waiting", "gauge", "Questions that wait for a connection.", waiting as u64),
+            ("merganser_serve_ready", "gauge", "Can the database be asked?", u64::from(is_ready)),
+        ] {
+            head(&mut text, name, kind, help);
+            let _ = writeln!(text, "{name} {value}");
+        }
+        text
+    }
+}

@@ -1,0 +1,241 @@
+'use strict';
+// The page: a form, its answer in words, bars, a map and tables. What is asked stands in the address, so it can be shared.
+
+const at = (id) => document.getElementById(id);
+const form = at('ask');
+const number = new Intl.NumberFormat('en');
+const share = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0 });
+const signed = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' });
+const dayOf = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' });
+const day = (date) => dayOf.format(new Date(`${date}T00:00:00Z`));
+const state = { datasets: [], answer: null, asking: 0, map: null, layer: null, csv: null };
+
+// A problem in words; the server has a sentence for each.
+class Problem extends Error {}
+
+async function fetched(path) {
+  let response;
+  try {
+    response = await fetch(path, { headers: { accept: 'application/json' } });
+  } catch {
+    throw new Problem('The server cannot be reached. Is this machine connected?');
+  }
+  const value = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Problem(sentence(value.error) ?? `The server answers ${response.status}.`);
+  return value;
+}
+
+function sentence(text) {
+  return text ? `${text[0].toUpperCase()}${text.slice(1)}.` : undefined;
+}
+
+function dataset() {
+  return state.datasets.find((known) => known.dataset === form.dataset.value) ?? state.datasets[0];
+}
+
+function wanted() {
+  return new URLSearchParams({
+    postcode: form.postcode.value.trim().toUpperCase().replaceAll(' ', ''),
+    from: form.from.value, to: form.to.value, radius: form.radius.value, dataset: form.dataset.value,
+  });
+}
+
+function row(cells) {
+  const line = document.createElement('tr');
+  cells.forEach((cell, place) => {
+    const box = document.createElement(place === 0 ? 'th' : 'td');
+    if (place === 0) box.scope = 'row';
+    box.textContent = cell;
+    line.append(box);
+  });
+  return line;
+}
+
+const counted = (value) => (value === null ? 'not known' : number.format(value));
+
+function change(total, delta) {
+  if (delta === null || delta === 0) return '';
+  const part = (total - delta) / delta;
+  if (Math.abs(part) < 0.005) return 'as many as';
+  return `${share.format(Math.abs(part))} ${part < 0 ? 'fewer' : 'more'} than`;
+}
+
+function show(answer, from, to) {
+  const { one, several, compared_with: before } = dataset();
+  // Not of the timeline: where few must not be told of, weeks and months are in no day.
+  const total = answer.stats.reduce((sum, stat) => sum + stat.total, 0);
+  const delta = answer.stats.reduce((sum, stat) => (sum === null || stat.delta === null ? null : sum + stat.delta), 0);
+  const compared = change(total, delta);
+  const counts = `${number.format(total)} ${total === 1 ? one : several}`;
+  at('words').textContent = `${counts} within ${number.format(answer.radius_km)} km of ${answer.postcode}`
+    + `${compared ? `, ${compared} ${before}` : ''}, ${from === to ? `on ${day(from)}` : `from ${day(from)} to ${day(to)}`}.`;
+  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius; ${number.format(answer.points_total)} ${dataset().min_count ? 'zones' : 'of them'} have ${several}.${leftOut(answer.suppressed)}`;
+  const branches = [...answer.stats].sort((a, b) => a.sbi.localeCompare(b.sbi, 'en', { numeric: true }));
+  at('stats').replaceChildren(...branches.map((stat) => row([stat.sbi, number.format(stat.total), counted(stat.delta),
+    stat.percentage === null ? '' : signed.format(stat.percentage)])));
+  at('points').replaceChildren(...answer.points.map((point) => row([point.postcode, number.format(point.hits), counted(point.delta)])));
+  at('cut').textContent = answer.truncated ? `The first ${number.format(answer.points.length)} of ${number.format(answer.points_total)}.` : '';
+  at('run').textContent = `Run ${answer.run_id}; loaded up to ${day(dataset().days.at(-1) ?? to)}.`;
+  bars(answer.timeline, several);
+  at('hint').hidden = true;
+  at('told').hidden = false;
+  draw(answer);
+  offer(answer);
+}
+
+// So that nobody can be told from the numbers.
+function leftOut({ zones, small, cut, undated }) {
+  const whole = undated ? ` ${number.format(undated)} numbers are of whole weeks or months: they are in the totals, and in no day.` : '';
+  if (!small && !cut) return whole;
+  return ` Of ${number.format(zones)} zones something is left out: ${number.format(small)} numbers are too small to be told,`
+    + ` ${number.format(cut)} are of weeks or months that reach beyond these days.${whole}`;
+}
+
+function bars(timeline, several) {
+  const svg = (name, values) => {
+    const node = document.createElementNS('http://www.w3.org/2000/svg', name);
+    Object.entries(values).forEach(([key, value]) => node.setAttribute(key, value));
+    return node;
+  };
+  const most = Math.max(1, ...timeline.map((moment) => moment.hits));
+  const largest = timeline.reduce((best, moment) => (moment.hits > best.hits ? moment : best));
+  const picture = svg('svg', {
+    viewBox: `0 0 ${timeline.length} 100`, preserveAspectRatio: 'none', role: 'img',
+    'aria-label': `${timeline.length} days; the most on ${day(largest.date)}: ${number.format(largest.hits)} ${several}`,
+  });
+  timeline.forEach((moment, place) => {
+    const height = (moment.hits / most) * 100;
+    const bar = svg('rect', { x: place + 0.1, y: 100 - height, width: 0.8, height });
+    const title = svg('title', {});
+    title.textContent = `${day(moment.date)}: ${number.format(moment.hits)}`;
+    bar.append(title);
+    picture.append(bar);
+  });
+  const ends = document.createElement('div');
+  ends.className = 'ends';
+  for (const text of [day(timeline[0].date), `most: ${number.format(largest.hits)}`, day(timeline.at(-1).date)]) {
+    const end = document.createElement('span');
+    end.textContent = text;
+    ends.append(end);
+  }
+  at('timeline').replaceChildren(picture, ends);
+}
+
+function draw(answer) {
+  const centre = [answer.lat, answer.lon];
+  if (!state.map) {
+    state.map = L.map('map', { attributionControl: false, zoomAnimation: false, fadeAnimation: false, preferCanvas: true });
+    state.map.setView(centre, 12);
+    state.layer = L.featureGroup().addTo(state.map);
+  }
+  const colour = getComputedStyle(document.body).getPropertyValue('--bar').trim();
+  state.layer.clearLayers();
+  const circle = L.circle(centre, { radius: answer.radius_km * 1000, color: colour, weight: 2, fill: false });
+  state.layer.addLayer(circle);
+  const most = Math.max(1, ...answer.points.map((point) => point.hits));
+  for (const point of answer.points) {
+    const size = 1.5 + 5 * Math.sqrt(point.hits / most);
+    const dot = L.circleMarker([point.lat, point.lon], { radius: size, color: colour, weight: 1, fillOpacity: 0.5 });
+    dot.bindTooltip(`${point.postcode}: ${number.format(point.hits)}`);
+    state.layer.addLayer(dot);
+  }
+  state.map.invalidateSize();
+  state.map.fitBounds(circle.getBounds(), { animate: false });
+}
+
+function offer(answer) {
+  const lines = answer.points.map((point) => [point.postcode, point.lat, point.lon, point.hits, point.delta ?? ''].join(','));
+  const text = ['postcode,lat,lon,hits,delta', ...lines, ''].join('\r\n');
+  if (state.csv) URL.revokeObjectURL(state.csv);
+  state.csv = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+  at('csv').href = state.csv;
+  at('csv').download = `${answer.dataset}-${answer.postcode}-${answer.radius_km}km.csv`;
+}
+
+async function ask() {
+  at('wrong').textContent = '';
+  const asked = wanted();
+  const [postcode, from, to] = ['postcode', 'from', 'to'].map((name) => asked.get(name));
+  if (!postcode || !from || !to) return;
+  const turn = ++state.asking;
+  history.replaceState(null, '', `?${asked}`);
+  document.body.setAttribute('aria-busy', 'true');
+  try {
+    const path = [postcode, from === to ? from : `${from}..${to}`, asked.get('radius')].map(encodeURIComponent).join('/');
+    const answer = await fetched(`/api/${path}?dataset=${encodeURIComponent(asked.get('dataset'))}`);
+    if (turn !== state.asking) return;
+    state.answer = answer;
+    show(answer, from, to);
+  } catch (problem) {
+    if (turn !== state.asking) return;
+    at('told').hidden = true;
+    at('wrong').textContent = problem instanceof Problem ? problem.message : 'The answer cannot be shown.';
+    if (!(problem instanceof Problem)) throw problem;
+  } finally {
+    if (turn === state.asking) document.body.setAttribute('aria-busy', 'false');
+  }
+}
+
+async function complete() {
+  const text = form.postcode.value.trim();
+  if (!text) return;
+  const found = await fetched(`/api/places?q=${encodeURIComponent(text)}&dataset=${encodeURIComponent(form.dataset.value)}`).catch(() => []);
+  at('postcodes').replaceChildren(...found.map((postcode) => Object.assign(document.createElement('option'), { value: postcode })));
+}
+
+function later(work, wait) {
+  let timer;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, wait);
+  };
+}
+
+function days() {
+  const loaded = dataset()?.days ?? [];
+  if (loaded.length) [form.from.value, form.to.value] = [loaded[0], loaded.at(-1)];
+}
+
+function km() {
+  at('km').textContent = `${number.format(form.radius.value)} km`;
+}
+
+async function begin() {
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    ask();
+  });
+  form.postcode.addEventListener('input', later(complete, 150));
+  form.postcode.addEventListener('change', ask);
+  form.radius.addEventListener('input', km);
+  form.radius.addEventListener('input', later(ask, 250));
+  form.from.addEventListener('change', ask);
+  form.to.addEventListener('change', ask);
+  form.dataset.addEventListener('change', () => {
+    days();
+    ask();
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => state.answer && draw(state.answer));
+  try {
+    state.datasets = (await fetched('/api/datasets')).filter((known) => known.run_id);
+  } catch (problem) {
+    at('wrong').textContent = problem.message;
+    return;
+  }
+  if (!state.datasets.length) {
+    at('wrong').textContent = 'Nothing is loaded yet.';
+    return;
+  }
+  form.dataset.replaceChildren(...state.datasets.map((known) => Object.assign(document.createElement('option'),
+    { value: known.dataset, textContent: known.about })));
+  form.dataset.closest('p').hidden = state.datasets.length < 2;
+  const given = new URLSearchParams(location.search);
+  if (given.has('dataset')) form.dataset.value = given.get('dataset');
+  if (!form.dataset.value) form.dataset.selectedIndex = 0;
+  days();
+  for (const name of ['postcode', 'from', 'to', 'radius']) if (given.get(name)) form[name].value = given.get(name);
+  km();
+  ask();
+}
+
+begin();

@@ -1,0 +1,168 @@
+//! Places in memory: which of them lie within a radius, and which zones lie in it wholly.
+
+use std::collections::HashMap;
+
+/// The sphere on which distances are measured, in km.
+const EARTH_KM: f64 = 6371.0088;
+
+/// Where a postcode is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServedPlace {
+    pub postcode: String,
+    /// Degrees.
+    pub lat: f64,
+    pub lon: f64,
+    pub zone: String,
+}
+
+/// All places of a dataset, as they were when a run had committed.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// In the order of the postcodes.
+    places: Vec<ServedPlace>,
+    /// Numbers of places, from the south to the north.
+    by_lat: Vec<u32>,
+    zones: HashMap<String, ServedZone>,
+}
+
+/// A zone: it lies where its places lie in the middle.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServedZone {
+    pub name: String,
+    pub lat: f64,
+    pub lon: f64,
+    places: usize,
+}
+
+/// What lies within a radius.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Within {
+    pub places: usize,
+    /// Zones of which every place lies within.
+    pub whole: Vec<String>,
+    /// Zones of which some places do, and these places.
+    pub cut: Vec<String>,
+    pub cut_postcodes: Vec<String>,
+}
+
+impl Places {
+    /// Of places with postcodes that are all different.
+    pub fn new(mut places: Vec<ServedPlace>) -> Self {
+        places.sort_by(|a, b| a.postcode.cmp(&b.postcode));
+        let mut by_lat: Vec<_> = (0..places.len() as u32).collect();
+        by_lat.sort_by(|a, b| places[*a as usize].lat.total_cmp(&places[*b as usize].lat));
+        let mut zones: HashMap<String, ServedZone> = HashMap::new();
+        for place in &places {
+            let zone = zones.entry(place.zone.clone()).or_default();
+            zone.lat += place.lat;
+            zone.lon += place.lon;
+            zone.places += 1;
+        }
+        for (name, zone) in &mut zones {
+            zone.name.clone_from(name);
+            zone.lat /= zone.places as f64;
+            zone.lon /= zone.places as f64;
+        }
+        Self { places, by_lat, zones }
+    }
+
+    /// The place of a postcode, in capitals and without a blank.
+    pub fn find(&self, postcode: &str) -> Option<&ServedPlace> {
+        let found = self.places.binary_search_by(|place| place.postcode.as_str().cmp(postcode));
+        found.ok().map(|at| &self.places[at])
+    }
+
+    /// The first places whose postcodes begin with a text.
+    pub fn beginning(&self, text: &str, most: usize) -> &[ServedPlace] {
+        let start = self.places.partition_point(|place| place.postcode.as_str() < text);
+        let some = &self.places[start..(start + most).min(self.places.len())];
+        let end = some.iter().position(|place| !place.postcode.starts_with(text)).unwrap_or(some.len());
+        &some[..end]
+    }
+
+    /// What lies within so many km of a place, by great circle, the limit included.
+    pub fn within(&self, centre: &ServedPlace, radius_km: f64) -> Within {
+        // A little more than the radius: which of them are inside is measured.
+        let band = (radius_km / EARTH_KM).to_degrees() + 1e-6;
+        let lat = |number: &u32| self.places[*number as usize].lat;
+        let first = self.by_lat.partition_point(|number| lat(number) < centre.lat - band);
+        let last = self.by_lat.partition_point(|number| lat(number) <= centre.lat + band);
+        let numbers = self.by_lat[first..last].iter();
+        let near: Vec<_> = numbers.filter(|number| self.is_near(**number, centre, radius_km)).collect();
+        let mut found: HashMap<&str, Vec<&str>> = HashMap::new();
+        for number in &near {
+            let place = &self.places[**number as usize];
+            found.entry(&place.zone).or_default().push(&place.postcode);
+        }
+        let mut within = Within { places: near.len(), ..Within::default() };
+        for (zone, postcodes) in found {
+            if self.zones.get(zone).is_some_and(|zone| zone.places == postcodes.len()) {
+                within.whole.push(zone.to_owned());
+            } else {
+                within.cut.push(zone.to_owned());
+                within.cut_postcodes.extend(postcodes.into_iter().map(str::to_owned));
+            }
+        }
+        within
+    }
+
+    /// The zones whose middle lies within so many km of a place: each is inside or outside as a whole.
+    pub fn zones_within(&self, centre: &ServedPlace, radius_km: f64) -> Vec<ServedZone> {
+        let is_inside =
+            |zone: &&ServedZone| distance_km((centre.lat, centre.lon), (zone.lat, zone.lon)) <= radius_km;
+        self.zones.values().filter(is_inside).cloned().collect()
+    }
+
+    fn is_near(&self, number: u32, centre: &ServedPlace, radius_km: f64) -> bool {
+        let place = &self.places[number as usize];
+        distance_km((centre.lat, centre.lon), (place.lat, place.lon)) <= radius_km
+    }
+}
+
+/// The way between two points, in degrees of latitude and longitude, along a great circle.
+fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
+    let (lat_a, lat_b) = (a.0.to_radians(), b.0.to_radians());
+    let half = |from: f64, to: f64| ((to - from) / 2.0).sin().powi(2);
+    let chord = half(lat_a, lat_b) + lat_a.cos() * lat_b.cos() * half(a.1.to_radians(), b.1.to_radians());
+    2.0 * EARTH_KM * chord.sqrt().min(1.0).asin()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(postcode: &str, lat: f64, lon: f64, zone: &str) -> ServedPlace {
+        ServedPlace { postcode: postcode.into(), lat, lon, zone: zone.into() }
+    }
+
+    #[test]
+    fn a_zone_is_whole_when_all_its_places_are_inside() {
+        let places = Places::new(vec![
+            place("1000AA", 52.0, 4.0, "100"),
+            place("1000AB", 52.001, 4.0, "100"),
+            place("1010AA", 52.002, 4.0, "101"),
+            place("1010AB", 53.0, 4.0, "101"),
+        ]);
+        let centre = places.find("1000AA").unwrap();
+        let within = places.within(centre, 1.0);
+        assert_eq!(
+            (within.places, within.whole, within.cut),
+            (3, vec!["100".to_owned()], vec!["101".to_owned()])
+        );
+        assert_eq!(within.cut_postcodes, ["1010AA"]);
+        assert_eq!(places.within(centre, 0.001).places, 1, "the place itself");
+        let zones = |radius| places.zones_within(centre, radius).len();
+        assert_eq!((zones(0.05), zones(0.06), zones(56.0)), (0, 1, 2), "a zone is in when its middle is");
+        assert_eq!(places.beginning("1010", 10).len(), 2);
+        assert_eq!(places.beginning("", 3).len(), 3);
+        assert!(places.beginning("2", 3).is_empty() && places.find("1").is_none());
+    }
+
+    #[test]
+    fn a_degree_of_latitude_is_a_known_distance_and_the_date_line_is_no_end() {
+        let degree = distance_km((0.0, 179.9), (1.0, 179.9));
+        assert!((degree - 111.195_08).abs() < 0.001, "{degree}");
+        let over = distance_km((0.0, 179.9), (0.0, -179.9));
+        assert!((over - 22.239).abs() < 0.01, "{over}");
+    }
+}

@@ -1,0 +1,244 @@
+//! What is asked, read from an address: `/api/{postcode}/{dates}/{radius}?sbi=…&dataset=…`.
+
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+
+use crate::dataset::served::plain_postcode;
+
+/// The farthest that a radius may reach, in km; how far it does if nobody says.
+const RADIUS_MOST_KM: f64 = 100.0;
+const RADIUS_KM: f64 = 1.0;
+/// Letters of a postcode, of a branch and of what names a dataset at most.
+const LONGEST: usize = 16;
+
+/// A question that makes sense, whether or not there is such a postcode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlaceQuestion {
+    /// In capitals, without a blank.
+    pub postcode: String,
+    /// Ascending, none twice.
+    pub dates: Vec<Date>,
+    pub radius_km: f64,
+    pub sbi: Option<String>,
+    pub dataset: Option<String>,
+}
+
+/// What is wrong with a question: the field, and a sentence that does not repeat what was typed, unless it is a day.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct AskFault {
+    pub error: String,
+    pub field: &'static str,
+}
+
+impl AskFault {
+    pub(super) fn new(field: &'static str, error: impl Into<String>) -> Self {
+        Self { error: error.into(), field }
+    }
+}
+
+impl PlaceQuestion {
+    /// Reads the segments behind `/api/` and what follows the question mark.
+    ///
+    /// # Errors
+    /// `None`: there is no such page; else what is wrong.
+    pub fn read(path: &str, query: Option<&str>, dates_most: usize) -> Result<Self, Option<AskFault>> {
+        let segments: Vec<_> = path.split('/').collect();
+        let (postcode, dates, radius) = match segments[..] {
+            [postcode, dates] => (postcode, dates, None),
+            [postcode, dates, radius] => (postcode, dates, Some(radius)),
+            _ => return Err(None),
+        };
+        let text =
+            |segment, field| decoded(segment).ok_or_else(|| AskFault::new(field, "it is not text in UTF-8"));
+        let mut question = Self {
+            postcode: read_postcode(&text(postcode, "postcode")?)?,
+            dates: read_dates(&text(dates, "date")?, dates_most)?,
+            radius_km: match radius {
+                Some(radius) => read_radius(&text(radius, "radius")?)?,
+                None => RADIUS_KM,
+            },
+            sbi: None,
+            dataset: None,
+        };
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            let (field, into) = match &*name {
+                "sbi" => ("sbi", &mut question.sbi),
+                "dataset" => ("dataset", &mut question.dataset),
+                _ => {
+                    return Err(Some(AskFault::new(
+                        "query",
+                        "only sbi and dataset may follow the question mark",
+                    )));
+                }
+            };
+            if into.is_some() {
+                return Err(Some(AskFault::new(field, "it is given twice")));
+            }
+            *into = Some(word(field, &value)?);
+        }
+        Ok(question)
+    }
+
+    /// The question in one form, however it was typed.
+    pub fn canonical(&self) -> String {
+        let dates: Vec<_> = self.dates.iter().map(ToString::to_string).collect();
+        let (sbi, dataset) =
+            (self.sbi.as_deref().unwrap_or_default(), self.dataset.as_deref().unwrap_or_default());
+        format!("{}/{}/{}?{sbi}&{dataset}", self.postcode, dates.join(";"), self.radius_km)
+    }
+}
+
+/// A postcode in capitals and without blanks, if it can be one.
+pub fn read_postcode(text: &str) -> Result<String, AskFault> {
+    let fault = || AskFault::new("postcode", "this is no postcode: letters and digits, as in 1234AB");
+    plain_postcode(text).ok_or_else(fault)
+}
+
+fn word(field: &'static str, text: &str) -> Result<String, AskFault> {
+    let is_word = (1..=LONGEST).contains(&text.len())
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c));
+    match is_word {
+        true => Ok(text.to_owned()),
+        false => Err(AskFault::new(field, "it has 1 to 16 letters, digits, dots or dashes")),
+    }
+}
+
+fn read_dates(text: &str, most: usize) -> Result<Vec<Date>, AskFault> {
+    let mut dates = Vec::new();
+    let too_many = || AskFault::new("date", format!("more than {most} days: ask for fewer"));
+    for piece in text.split(';') {
+        let (first, last) = match piece.split_once("..") {
+            Some((first, last)) => (read_day(first)?, read_day(last)?),
+            None => (read_day(piece)?, read_day(piece)?),
+        };
+        if first > last {
+            return Err(AskFault::new("date", format!("{first}..{last} ends before it begins")));
+        }
+        let days = last.duration_since(first).as_hours() / 24 + 1;
+        // What is there twice counts once, but not without limit.
+        if usize::try_from(days).map_or(true, |days| days > most) || dates.len() > 10 * most {
+            return Err(too_many());
+        }
+        let mut day = first;
+        loop {
+            dates.push(day);
+            if day >= last {
+                break;
+            }
+            day = day.saturating_add(1.day());
+        }
+    }
+    dates.sort_unstable();
+    dates.dedup();
+    if dates.len() > most {
+        return Err(too_many());
+    }
+    Ok(dates)
+}
+
+fn read_day(text: &str) -> Result<Date, AskFault> {
+    let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if !is_plain {
+        return Err(AskFault::new(
+            "date",
+            "days are written 2013-01-31, several with ; between them, a range as 2013-01-01..2013-01-31",
+        ));
+    }
+    text.parse().map_err(|_| AskFault::new("date", format!("{text} is no day of the calendar")))
+}
+
+fn read_radius(text: &str) -> Result<f64, AskFault> {
+    let is_plain = text.len() <= 20
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let radius = text.parse::<f64>().ok().filter(|radius| is_plain && *radius > 0.0);
+    match radius {
+        Some(radius) if radius <= RADIUS_MOST_KM => Ok(radius),
+        _ => Err(AskFault::new(
+            "radius",
+            format!("a radius is a number of km, more than 0 and at most {RADIUS_MOST_KM}"),
+        )),
+    }
+}
+
+/// A segment of a path with its `%41` made plain; `None`: it is no UTF-8.
+fn decoded(segment: &str) -> Option<String> {
+    let bytes = segment.as_bytes();
+    let (mut plain, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        if bytes[at] != b'%' {
+            plain.push(bytes[at]);
+            at += 1;
+            continue;
+        }
+        let digits =
+            segment.get(at + 1..at + 3).filter(|digits| digits.bytes().all(|c| c.is_ascii_hexdigit()))?;
+        plain.push(u8::from_str_radix(digits, 16).ok()?);
+        at += 3;
+    }
+    String::from_utf8(plain).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str) -> Result<PlaceQuestion, Option<AskFault>> {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        PlaceQuestion::read(path, query, 400)
+    }
+
+    fn days(path: &str) -> Vec<String> {
+        read(path).unwrap().dates.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_is_asked_is_read_in_one_form() {
+        let question = read("1234%20ab/2013-01-08;2013-01-01;2013-01-01").unwrap();
+        assert_eq!((question.postcode.as_str(), question.radius_km), ("1234AB", 1.0));
+        assert_eq!(days("1234AB/2013-01-08;2013-01-01;2013-01-01"), ["2013-01-01", "2013-01-08"]);
+        assert_eq!(days("1/2012-02-28..2012-03-01"), ["2012-02-28", "2012-02-29", "2012-03-01"]);
+        let question = read("1234AB/2013-01-01/2.50?sbi=01.1&dataset=x").unwrap();
+        assert_eq!((question.radius_km, question.sbi.as_deref()), (2.5, Some("01.1")));
+        assert_eq!(
+            read("1/2013-01-01/2").unwrap().canonical(),
+            read("1/2013-01-01;2013-01-01/2.0").unwrap().canonical()
+        );
+    }
+
+    #[test]
+    fn each_fault_names_its_field() {
+        for (path, field) in [
+            ("1234AB/2013-02-30", "date"),
+            ("1234AB/", "date"),
+            ("1234AB/2013-01-01;", "date"),
+            ("1234AB/2013-01-02..2013-01-01", "date"),
+            ("1234AB/2013-01-01..9999-12-31", "date"),
+            ("1234AB/-001-01-01", "date"),
+            ("1234AB/2013-01-01'--", "date"),
+            ("/2013-01-01", "postcode"),
+            ("12'34/2013-01-01", "postcode"),
+            ("%ff/2013-01-01", "postcode"),
+            ("%/2013-01-01", "postcode"),
+            ("12345678901234567/2013-01-01", "postcode"),
+            ("1234AB/2013-01-01/0", "radius"),
+            ("1234AB/2013-01-01/-1", "radius"),
+            ("1234AB/2013-01-01/NaN", "radius"),
+            ("1234AB/2013-01-01/1e9", "radius"),
+            ("1234AB/2013-01-01/inf", "radius"),
+            ("1234AB/2013-01-01/100.01", "radius"),
+            ("1234AB/2013-01-01/", "radius"),
+            ("1234AB/2013-01-01/1.2.3", "radius"),
+            ("1234AB/2013-01-01?sbi=", "sbi"),
+            ("1234AB/2013-01-01?sbi=1&sbi=2", "sbi"),
+            ("1234AB/2013-01-01?sbi=1%27%20or%201=1", "sbi"),
+            ("1234AB/2013-01-01?dataset=a%20b", "dataset"),
+            ("1234AB/2013-01-01?limit=1", "query"),
+        ] {
+            assert_eq!(read(path).unwrap_err().expect(path).field, field, "{path}");
+        }
+        for path in ["1234AB", "1234AB/2013-01-01/1/2", ""] {
+            assert_eq!(read(path), Err(None), "{path}");
+        }
+    }
+}

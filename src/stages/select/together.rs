@@ -1,0 +1,63 @@
+//! Parts that are taken together: all of them, or none.
+
+use super::{Posting, SelectedFile, shorten};
+use crate::error::Cause;
+use crate::run::context::RunContext;
+
+/// All parts of a dataset whose parts are taken together, as the source has them; `None`: they are not. `near` are names that
+/// may have been meant, each with why they are none.
+///
+/// # Errors
+/// [`Cause::Refused`], if one is missing; what it would say must not be lost.
+pub(super) fn whole(
+    context: &RunContext,
+    files: &[SelectedFile],
+    near: &[String],
+    odd: &[(String, &'static str)],
+) -> Result<Option<Vec<SelectedFile>>, Cause> {
+    let Some(parts) = context.dataset().together() else { return Ok(None) };
+    let missing: Vec<_> =
+        parts.iter().filter(|part| !files.iter().any(|file| file.name == **part)).copied().collect();
+    if missing.is_empty() {
+        return Ok(Some(files.to_vec()));
+    }
+    let odd = odd.iter().filter(|(name, _)| missing.contains(&name.as_str()));
+    let near: Vec<_> = near.iter().cloned().chain(odd.map(|(name, why)| format!("{name} ({why})"))).collect();
+    let meant = match near.is_empty() {
+        true => String::new(),
+        false => format!("; there is {}", shorten(&near)),
+    };
+    Err(Cause::Refused {
+        message: format!("{} has no {}{meant}", context.url(), missing.join(", ")),
+        hint: Some(format!("all of them are taken together: {}", parts.join(", "))),
+    })
+}
+
+/// Has each compared with what was loaded last, whatever its size and its time: a table that is saved again may keep both.
+pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile]) -> Result<(), Cause> {
+    let known = context.ledger.known_parts().await?;
+    let mut undone = Vec::new();
+    for file in files {
+        let Some(known) = known.iter().find(|known| known.name == file.name && known.is_done) else {
+            continue;
+        };
+        if known.is_undone {
+            undone.push(file.name.clone());
+        }
+        let (part_id, sha256) = (known.part_id, known.sha256.clone());
+        file.known = sha256.map(|sha256| Posting { part_id, sha256 });
+    }
+    if let Some(first) = undone.first() {
+        let dataset = context.dataset();
+        let how = match dataset.inputs.is_empty() {
+            true => format!("merganser reprocess {} {first} --force takes it", dataset.name),
+            false => "merganser undo with the id of that undo (merganser status) brings it back".to_owned(),
+        };
+        tracing::warn!(
+            run_id = %context.run_id,
+            "what came of {} was undone: it is not taken unless something has changed since; {how}",
+            shorten(&undone)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! Buckets: where a raw table lies in another order than its key, its rows are read once, by ranges of pages, into Parquet
+//! files in the store, told apart by the key, and partitions are cleaned from there.
+//!
+//! A range is claimed as a group of partitions is. Its files have the claim's token in their names, and count when the ledger
+//! says so, in the transaction that ends the range: what a dead worker has left is in nobody's way, and goes later.
+
+mod fill;
+mod local;
+mod remove;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::columns::PgColumn;
+use super::groups::Group;
+use super::job::Job;
+use super::look::RawTable;
+use super::session::{JobSession, decode};
+use super::versions::Version;
+use crate::clients::postgres::PgError;
+use crate::clients::store::{S3Options, Store, StoreError, StoreUrl};
+use crate::error::Cause;
+use crate::objects::BucketObjects;
+use crate::sql;
+pub use fill::{FillError, FilledRange, commit, fill, take_back};
+pub use local::{BucketError, BucketRows, LocalBucket};
+pub use remove::{end_filling, remove_left};
+
+/// Columns of ours in the files begin so.
+const OURS: &str = "_merganser_";
+/// The transaction that wrote a row, where it lay, and the hash of its key.
+const WRITTEN_BY: &str = "_merganser_written_by";
+const ROW_ID: &str = "_merganser_row_id";
+const KEY_HASH: &str = "_merganser_key_hash";
+const BUCKET_NO: &str = "_merganser_bucket_no";
+/// Of nearly every server.
+const PAGE_BYTES: u64 = 8_192;
+/// The page behind the last one that a table may have.
+const NO_PAGE: i64 = u32::MAX as i64;
+/// The table's bytes in a bucket, and in a range, if nothing else is said; of a large table more, so that there are at most
+/// so many of both.
+const BUCKET_MIB: u64 = 256;
+const MOST: u64 = 600;
+/// Objects that go to the store, or come from it, beside each other.
+const BESIDE: usize = 8;
+/// The store may be asked for one of the version's objects so long before a worker says that it does not see it.
+const SIGHT: Duration = Duration::from_secs(60);
+
+/// Ranges and buckets as a plan makes them.
+#[derive(Clone, Debug)]
+pub struct BucketPlan {
+    pub buckets: i32,
+    pub ranges: Vec<Group>,
+}
+
+/// The buckets of a version.
+#[derive(Clone, Debug)]
+pub struct BucketPlace {
+    pub store: Store,
+    pub objects: BucketObjects,
+    pub buckets: i32,
+}
+
+impl BucketPlan {
+    /// How a table's rows go into buckets.
+    ///
+    /// # Errors
+    /// In words, why they cannot.
+    pub fn new(raw: &RawTable, bucket_mib: Option<u64>) -> Result<Self, String> {
+        if raw.relation.kind != 'r' {
+            return Err(format!("{} is no plain table: it has no pages to read it by", raw.table));
+        }
+        let mut names: Vec<String> = raw.columns.iter().map(|column| column.name.to_lowercase()).collect();
+        names.sort_unstable();
+        if names.iter().any(|name| name.starts_with(OURS)) || names.windows(2).any(|two| two[0] == two[1]) {
+            return Err(format!(
+                "two columns of {} differ in capital letters alone, or one begins with {OURS}",
+                raw.table
+            ));
+        }
+        let pages = raw.relation.pages.max(1) as u64;
+        let size_mib = (pages * PAGE_BYTES).div_ceil(1 << 20);
+        let part_mib = bucket_mib.unwrap_or(BUCKET_MIB.max(size_mib.div_ceil(MOST)));
+        let parts = size_mib.div_ceil(part_mib.max(1)).clamp(1, pages);
+        Ok(Self { buckets: parts.min(i32::MAX as u64) as i32, ranges: ranges(pages as i64, parts as i64) })
+    }
+}
+
+/// The pages of a table in so many ranges; the last one has those that come to the table later.
+fn ranges(pages: i64, parts: i64) -> Vec<Group> {
+    let at = |part: i64| if part == parts { NO_PAGE } else { pages * part / parts };
+    let range = |part: i64| Group { pages: Some((at(part), at(part + 1))), ..Group::default() };
+    (0..parts).map(range).collect()
+}
+
+impl BucketPlace {
+    /// Leaves something in the store by which those know it who work on a version that is planned now.
+    pub async fn make(
+        (store, s3): (&StoreUrl, &S3Options),
+        job: &Job,
+        version: uuid::Uuid,
+        buckets: i32,
+    ) -> Result<(), Cause> {
+        let said = json!({"job": job.name, "version": version, "buckets": buckets}).to_string();
+        let planned = BucketObjects::of(&job.name, version).planned();
+        Store::open(store, s3).await?.upload_bytes(&planned, Bytes::from(said)).await?;
+        Ok(())
+    }
+
+    /// Opens the buckets of a version; `None`: it has none. The second value: all rows are in them. `said` is the store that the
+    /// command names.
+    ///
+    /// # Errors
+    /// Another store than the one that the version was planned with; one in which the version is not to be seen.
+    pub async fn open(
+        session: &JobSession,
+        job: &Job,
+        version: &Version,
+        (said, s3): (Option<&StoreUrl>, &S3Options),
+    ) -> Result<Option<(Self, bool)>, Cause> {
+        let what = "look where the buckets are";
+        let row = session.maybe(what, sql::BUCKETS_PLACE, &[&version.version_id]).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (buckets, url): (Option<i32>, Option<String>) =
+            (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+        let is_filled = row.try_get(2).map_err(decode)?;
+        let (Some(buckets), Some(url)) = (buckets, url) else { return Ok(None) };
+        if let Some(other) = said.filter(|said| said.to_string() != url) {
+            return Err(Cause::Refused {
+                message: format!("the rows of {} are read into buckets in {url}, not in {other}", job.name),
+                hint: Some(format!("--store {url} (or MERGANSER_STORE), or none")),
+            });
+        }
+        let store = Store::open(&url.parse()?, s3).await?;
+        let place = Self { store, objects: BucketObjects::of(&job.name, version.version_id), buckets };
+        place.see().await?;
+        Ok(Some((place, is_filled)))
+    }
+
+    /// # Errors
+    /// The version's objects are not to be seen here: partitions would be read by their key, a page for each row.
+    async fn see(&self) -> Result<(), Cause> {
+        let key = self.objects.planned();
+        let seen = tokio::time::timeout(SIGHT, self.store.try_open(&key)).await;
+        match seen {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(StoreError::NotFound { .. })) => Err(Cause::Refused {
+                message: format!("{} is not to be seen from this machine", self.store.url().object(&key)),
+                hint: Some(
+                    "a store that several machines work with is in S3, or a folder that all of them have at the same place".into(),
+                ),
+            }),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(Cause::Refused {
+                message: format!("{} does not answer", self.store.url()),
+                hint: Some("start the worker again when it does".into()),
+            }),
+        }
+    }
+}
+
+/// What goes with each raw row in the files, behind its own columns.
+fn beside() -> [PgColumn; 2] {
+    [PgColumn::beside(WRITTEN_BY), PgColumn::row_id(ROW_ID)]
+}
+
+/// The files that count: bucket, range, token, rows, bytes, checksum.
+async fn files(
+    session: &JobSession,
+    version: uuid::Uuid,
+    bucket: Option<i32>,
+) -> Result<Vec<CountedFile>, PgError> {
+    let rows = session.all("look up the bucket's files", sql::BUCKETS_FILES, &[&version, &bucket]).await?;
+    let file = |row: &tokio_postgres::Row| {
+        Ok(CountedFile {
+            bucket: row.try_get(0)?,
+            range: row.try_get(1)?,
+            token: row.try_get(2)?,
+            rows: row.try_get(3)?,
+            size_bytes: row.try_get(4)?,
+            sha256: row.try_get(5)?,
+        })
+    };
+    rows.iter().map(file).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)
+}
+
+/// A file that counts.
+#[derive(Clone, Debug)]
+struct CountedFile {
+    bucket: i32,
+    range: i32,
+    token: i64,
+    rows: i64,
+    size_bytes: i64,
+    sha256: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_have_each_page_once_and_those_that_come_later() {
+        let pages: Vec<_> = ranges(10, 3).iter().filter_map(|range| range.pages).collect();
+        assert_eq!(pages, [(0, 3), (3, 6), (6, NO_PAGE)]);
+        assert_eq!(ranges(1, 1)[0].pages, Some((0, NO_PAGE)));
+    }
+}

@@ -1,0 +1,5 @@
+//! Data points: days that files replace, rollups that are never stale, and what cannot be taken.
+
+mod loading;
+mod troubles;
+pub mod world;

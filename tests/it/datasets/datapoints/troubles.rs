@@ -1,0 +1,168 @@
+//! Files that cannot be taken, or only in part: what is there stays, and somebody is told.
+
+use std::io::Write as _;
+
+use super::world::{HEADER, days, load, put, put_points, rollups_follow, with_places};
+use crate::support::pipeline::Pipeline;
+
+async fn reasons(pipeline: &Pipeline) -> Vec<String> {
+    pipeline
+        .column(
+            "select concat_ws(' ', parts.name, failed.ordinal % 2147483648, failed.field, failed.value, failed.reason)
+             from etl.failed_records as failed join etl.parts using (part_id)
+             where failed.resolved_at is null order by parts.name, failed.ordinal",
+        )
+        .await
+}
+
+/// A day is there already.
+async fn loaded(hint: &str) -> Pipeline {
+    let pipeline = with_places(hint).await;
+    put_points(&pipeline, "datapoints-0.csv", "2013-01-01,1,1,1011AA,1,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    pipeline
+}
+
+#[tokio::test]
+async fn two_new_files_that_share_a_day_are_an_error_that_names_it() {
+    let pipeline = loaded("points shared").await;
+    put_points(&pipeline, "datapoints-1.csv", "2013-01-01,1,1,1011AA,5,1,1\n2013-01-02,1,1,1011AA,5,1,1\n");
+    put_points(&pipeline, "datapoints-2.csv", "2013-01-01,1,1,1011AA,6,1,1\n2013-01-03,1,1,1011AA,6,1,1\n");
+    load(&pipeline, &[]).await.says("2 record(s) failed");
+    pipeline.other(&["failures"]).await.says("the day 2013-01-01 is also in datapoints-2.csv");
+    pipeline.other(&["failures"]).await.says("the day 2013-01-01 is also in datapoints-1.csv");
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 5, 2013-01-03 6", "the day stays as it is");
+    rollups_follow(&pipeline).await;
+}
+
+#[tokio::test]
+async fn nor_does_it_help_that_they_are_of_two_batches() {
+    let pipeline = loaded("points batches").await;
+    let many: String = (0..60_000).map(|n| format!("2013-01-02,1,{n}{n},1011AA,5,1,1\n")).collect();
+    put_points(&pipeline, "datapoints-1.csv", &many);
+    put_points(&pipeline, "datapoints-2.csv", "2013-01-02,1,1,1011AA,6,1,1\n");
+    let run = load(&pipeline, &["--batch-mib", "1"]).await.exits(1);
+    run.says("the day 2013-01-02 is in two new files, datapoints-1.csv and datapoints-2.csv");
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 300000", "what came first is there");
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_off_replaces_none_of_its_days() {
+    let pipeline = loaded("points broken").await;
+    let lines: String =
+        (0..20_000).map(|n| format!("2013-01-0{},1,{n},1011AA,5,1,1\n", 1 + n / 10_000)).collect();
+    let text = format!("{HEADER}{lines}");
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(text.as_bytes()).unwrap();
+    let packed = packer.finish().unwrap();
+    put(&pipeline, "datapoints-1.csv.gz", &packed[..packed.len() / 2]);
+    let packed = zstd::encode_all(text.as_bytes(), 1).unwrap();
+    put(&pipeline, "datapoints-2.csv.zst", &packed[..packed.len() / 2]);
+    put(&pipeline, "datapoints-3.csv", &text[..text.len() - 2]);
+    put(&pipeline, "datapoints-4.csv", "");
+    load(&pipeline, &[]).await.exits(1).says("breaks off");
+    assert_eq!(days(&pipeline).await, "2013-01-01 1");
+    rollups_follow(&pipeline).await;
+}
+
+#[tokio::test]
+async fn a_missing_column_is_named_and_nothing_of_the_file_is_loaded() {
+    let pipeline = loaded("points column").await;
+    put(
+        &pipeline,
+        "datapoints-1.csv",
+        "date,hour,id_activity,postcode,delta,sbi\n2013-01-02,1,1,1011AA,1,1\n",
+    );
+    load(&pipeline, &[]).await.exits(1).says("its header names no column hits");
+    put(
+        &pipeline,
+        "datapoints-1.csv",
+        "date,hour,id_activity,postcode,hits,delta,sbi,hits\n2013-01-02,1,1,1011AA,1,1,1,1\n",
+    );
+    load(&pipeline, &[]).await.exits(1).says("its header names the column hits twice");
+    assert_eq!(days(&pipeline).await, "2013-01-01 1");
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_be_taken_is_a_failed_record_and_the_others_are_loaded() {
+    let pipeline = loaded("points lines").await;
+    put_points(
+        &pipeline,
+        "datapoints-1.csv",
+        "2013-02-30,1,1,1011AA,1,1,1\n2013-01-02,1,1,9999ZZ,1,1,1\n2013-01-02,1,1,1011AA,many,1,1\n\
+         2013-01-02,1,1,1011AA,2,1,1\n2013-01-02,1,1,1011AA,3,1\n2013-01-03,1,1,9999ZZ,3,1,1\n",
+    );
+    load(&pipeline, &[]).await;
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 2");
+    assert_eq!(
+        reasons(&pipeline).await,
+        [
+            "datapoints-1.csv 2 date 2013-02-30 it is no day (YYYY-MM-DD)",
+            "datapoints-1.csv 3 postcode 9999ZZ no place has this postcode",
+            "datapoints-1.csv 4 hits many it is no whole number",
+            "datapoints-1.csv 6 it has 6 columns, and the header has 7",
+            "datapoints-1.csv 7 postcode 9999ZZ no place has this postcode",
+            "datapoints-1.csv 1 date 2013-01-03 all lines of the day 2013-01-03 failed",
+        ]
+    );
+    rollups_follow(&pipeline).await;
+    // The place comes later, and the failed records are tried again.
+    put(&pipeline, "places.csv", format!("{}9999ZZ,52,4,999\n", super::world::PLACES));
+    load(&pipeline, &[]).await.exits(0);
+    pipeline.other(&["retry", "datapoints"]).await;
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 3, 2013-01-03 3");
+    rollups_follow(&pipeline).await;
+}
+
+#[tokio::test]
+async fn without_places_nothing_is_loaded_and_it_is_said_why() {
+    let pipeline = Pipeline::new("points placeless").await;
+    put_points(&pipeline, "datapoints-1.csv", "2013-01-02,1,1,1011AA,1,1,1\n");
+    load(&pipeline, &[]).await;
+    let reasons = reasons(&pipeline).await;
+    assert!(reasons[0].ends_with("no place is known at all: put places.csv beside the files"), "{reasons:?}");
+    assert_eq!(pipeline.one("select count(*) from datapoints").await, "0");
+}
+
+#[tokio::test]
+async fn places_that_cannot_be_taken_are_failed_records() {
+    let pipeline = Pipeline::new("points places").await;
+    put(
+        &pipeline,
+        "places.csv",
+        "zone,lat,lon,postcode\n1,52,4,1011AA\n1,91,4,1011AB\n1,x,4,1011AC\n,52,4,1011AD\n1,52,4,1011aa\n1,52,4,'); drop\n",
+    );
+    put_points(&pipeline, "datapoints-1.csv", "2013-01-02,1,1,1011AA,1,1,1\n");
+    load(&pipeline, &[]).await;
+    assert_eq!(pipeline.column("select postcode from datapoint_places").await, ["1011AA"]);
+    let fields: Vec<_> =
+        reasons(&pipeline).await.iter().map(|said| said.split(' ').nth(2).unwrap().to_owned()).collect();
+    assert_eq!(fields, ["lat", "lat", "zone", "postcode", "postcode"]);
+    assert_eq!(days(&pipeline).await, "2013-01-02 1");
+    // A line that cannot be read takes no place away that is known.
+    put(&pipeline, "places.csv", "zone,lat,lon,postcode\n1,52,x,1011AA\n2,52,4,1011AE\n");
+    load(&pipeline, &["--max-failures", "100%"]).await;
+    assert_eq!(
+        pipeline.column("select postcode from datapoint_places order by 1").await,
+        ["1011AA", "1011AE"]
+    );
+    put(&pipeline, "places.csv", "zone,lat,lon,postcode\n2,52,4,1011AE\n");
+    load(&pipeline, &["--allow", "drop"]).await;
+    assert_eq!(pipeline.column("select postcode from datapoint_places").await, ["1011AE"]);
+}
+
+#[tokio::test]
+async fn a_mark_without_an_end_takes_no_half_day() {
+    let pipeline = Pipeline::new("points mark").await;
+    put(&pipeline, "places.csv", super::world::PLACES);
+    put_points(
+        &pipeline,
+        "datapoints-1.csv",
+        "2013-01-02,1,1,1011AA,1,1,1\n2013-01-02,2,\"1,1011AA,1,1,1\n2013-01-02,3,1,1011AA,1,1,1\n",
+    );
+    load(&pipeline, &[]).await;
+    assert_eq!(pipeline.one("select count(*) from datapoints").await, "0");
+    let said = "select error from etl.parts where name = 'datapoints-1.csv'";
+    let said = pipeline.one(said).await;
+    assert!(said.contains("a quotation mark in line 3 has no end on that line"), "{said}");
+}

@@ -1,0 +1,76 @@
+//! A pipeline of data points, and what must hold of it whatever was loaded.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::csv::Cell;
+use crate::support::pipeline::{Pipeline, Ran};
+
+pub const HEADER: &str = "date,hour,id_activity,postcode,hits,delta,sbi\n";
+pub const PLACES: &str =
+    "postcode,lat,lon,zone\n1011AA,52.37,4.89,101\n1011AB,52.371,4.891,101\n1021AA,52.38,4.9,102\n";
+
+/// Puts a file into the source.
+pub fn put(pipeline: &Pipeline, name: &str, text: impl AsRef<[u8]>) {
+    fs::write(pipeline.source().join(name), text).expect("a file can be written");
+}
+
+/// Puts points into the source, with a header.
+pub fn put_points(pipeline: &Pipeline, name: &str, lines: &str) {
+    put(pipeline, name, format!("{HEADER}{lines}"));
+}
+
+/// A pipeline with three places.
+pub async fn with_places(hint: &str) -> Pipeline {
+    let pipeline = Pipeline::new(hint).await;
+    put(&pipeline, "places.csv", PLACES);
+    pipeline
+}
+
+/// Loads what is new.
+pub async fn load(pipeline: &Pipeline, extra: &[&str]) -> Ran {
+    pipeline.other(&[&["run", "datapoints"], extra].concat()).await
+}
+
+/// Makes a sample into a folder.
+pub fn sample(folder: &Path, args: &[&str]) {
+    let out = folder.display().to_string();
+    let none: [(&str, &str); 0] = [];
+    let made = crate::support::merganser([&["sample", "datapoints", "--out", &out], args].concat(), none);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// The rollups say what the points say, to the last row.
+pub async fn rollups_follow(pipeline: &Pipeline) {
+    for (rollup, points) in [
+        (
+            "select date, places.zone, postcode, sbi, hits, delta
+             from datapoint_place_days as rollup join datapoint_places as places using (postcode)
+             where rollup.zone = places.zone",
+            "select date, zone, postcode, sbi, sum(hits)::bigint, case when bool_and(delta is not null) then sum(delta)::bigint end
+             from datapoints join datapoint_places using (postcode) group by 1, 2, 3, 4",
+        ),
+        (
+            "select date, zone, sbi, hits, delta from datapoint_zone_days",
+            "select date, zone, sbi, sum(hits)::bigint, case when bool_and(delta is not null) then sum(delta)::bigint end
+             from datapoints join datapoint_places using (postcode) group by 1, 2, 3",
+        ),
+        (
+            "select date, points, hits, delta from datapoint_days",
+            "select date, count(*), sum(hits)::bigint, case when bool_and(delta is not null) then sum(delta)::bigint end
+             from datapoints group by 1",
+        ),
+    ] {
+        let differ = format!(
+            "(({rollup}) except all ({points})) union all (({points}) except all ({rollup})) limit 5"
+        );
+        assert_eq!(pipeline.rows(&differ).await, Vec::<Vec<Cell>>::new(), "{rollup}");
+    }
+}
+
+/// Days with their hits.
+pub async fn days(pipeline: &Pipeline) -> String {
+    pipeline
+        .one("select coalesce(string_agg(date || ' ' || hits, ', ' order by date), '') from datapoint_days")
+        .await
+}

@@ -1,0 +1,5 @@
+//! The graph and the metrics, held against networkx and pandas over the same rows.
+
+mod compared;
+mod runs;
+mod world;

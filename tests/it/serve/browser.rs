@@ -1,0 +1,70 @@
+//! The page in headless Chromium: what people see is what the API says.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::world::{Serving, loaded};
+use crate::support::tools;
+
+#[tokio::test]
+async fn the_page_tells_what_the_api_tells_by_keyboard_on_a_phone_and_at_a_desk() {
+    let pipeline = loaded("serve browser", "20000", "1500").await;
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    let middle =
+        "select postcode from datapoint_places order by abs(lat - 52.3728) + abs(lon - 4.8936) limit 1";
+    let postcode = pipeline.one(middle).await;
+    let folder = tempfile::tempdir().unwrap();
+    // MERGANSER_TEST_SCREENSHOTS keeps the pictures, for people to look at.
+    let pictures =
+        std::env::var_os("MERGANSER_TEST_SCREENSHOTS").map_or(folder.path().to_owned(), PathBuf::from);
+    let mut command = Command::new("node");
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/serve/look.mjs"))
+        .arg(tools::tool("browser", "playwright_version"))
+        .arg("/usr/bin/chromium")
+        .arg(format!("http://{}/", serving.address))
+        .arg(&pictures)
+        .arg(&postcode);
+    let output =
+        tokio::task::spawn_blocking(move || command.output().expect("scripts/setup test installs node"));
+    let output = output.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let looks: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(looks.len(), 4, "{said}");
+    for look in looks {
+        for nothing in ["said", "elsewhere", "violations"] {
+            assert_eq!(look[nothing], json!([]), "{nothing}: {look:#}");
+        }
+        assert_eq!(
+            (&look["scrolls"], &look["same"], &look["focused"]),
+            (&json!(false), &json!(true), &json!("postcode"))
+        );
+        assert!(look["first"].as_u64().unwrap() < 500_000, "{look:#}");
+        assert!(look["offered"].as_str().unwrap().starts_with(&postcode[..3]), "{look:#}");
+        for (step, radius) in [("typed", "1"), ("wider", "4")] {
+            let seen = &look[step];
+            assert_eq!(seen["radius"], radius, "{seen:#}");
+            let words = seen["words"].as_str().unwrap();
+            assert!(
+                words.starts_with(&format!(
+                    "{} hits within {radius} km of {postcode}",
+                    seen["total"].as_str().unwrap()
+                )),
+                "{seen:#}"
+            );
+            assert_eq!(seen["stats"], seen["expected"], "{seen:#}");
+            assert_eq!((&seen["rows"], &seen["bars"]), (&seen["points"], &seen["days"]), "{seen:#}");
+            assert_eq!(
+                (&seen["days"], &seen["map"], &seen["wrong"]),
+                (&json!(30), &json!(true), &json!("")),
+                "{seen:#}"
+            );
+        }
+        assert!(look["wider"]["places"].as_u64() > look["typed"]["places"].as_u64(), "{look:#}");
+        assert_eq!(look["csv"].as_u64().unwrap(), 1 + look["wider"]["points"].as_u64().unwrap());
+        assert_eq!(look["wrong"], "No place has this postcode.");
+    }
+}

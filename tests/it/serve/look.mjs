@@ -1,0 +1,89 @@
+// Uses the page in headless Chromium as people do: types, picks, drags, by mouse and by keyboard alone, on a phone and at a desk.
+// node look.mjs MODULES CHROMIUM URL SCREENSHOTS POSTCODE: one line of JSON a look.
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const [modules, chromiumPath, url, screenshots, postcode] = process.argv.slice(2);
+const require = createRequire(join(modules, 'node_modules', 'here.js'));
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const browser = await chromium.launch({
+  executablePath: chromiumPath,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync'],
+});
+
+// What the page says, and what the API says to the same question.
+async function compared(page) {
+  await page.waitForFunction(() => document.body.getAttribute('aria-busy') === 'false');
+  return page.evaluate(async () => {
+    const given = new URLSearchParams(location.search);
+    const path = `/api/${given.get('postcode')}/${given.get('from')}..${given.get('to')}/${given.get('radius')}`;
+    const answer = await (await fetch(path)).json();
+    const total = (answer.timeline ?? []).reduce((sum, moment) => sum + moment.hits, 0);
+    return {
+      total: new Intl.NumberFormat('en').format(total), words: document.getElementById('words').textContent,
+      radius: given.get('radius'), places: answer.places,
+      stats: [...document.querySelectorAll('#stats tr')].map((row) => [...row.cells].slice(0, 2).map((cell) => cell.textContent)),
+      expected: (answer.stats ?? []).sort((a, b) => Number(a.sbi) - Number(b.sbi)).map((stat) => [stat.sbi, new Intl.NumberFormat('en').format(stat.total)]),
+      rows: document.querySelectorAll('#points tr').length, points: (answer.points ?? []).length,
+      bars: document.querySelectorAll('#timeline rect').length, days: (answer.timeline ?? []).length,
+      map: Boolean(document.querySelector('#map .leaflet-pane')), wrong: document.getElementById('wrong').textContent,
+    };
+  });
+}
+
+for (const [width, height] of [[390, 844], [1280, 900]]) {
+  for (const colorScheme of ['light', 'dark']) {
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme, acceptDownloads: true });
+    const page = await context.newPage();
+    const said = [], elsewhere = [];
+    let bytes = 0;
+    page.on('console', (message) => said.push(message.text()));
+    page.on('pageerror', (error) => said.push(String(error)));
+    page.on('request', (request) => {
+      if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) elsewhere.push(request.url());
+    });
+    page.on('response', async (response) => { bytes += (await response.body().catch(() => '')).length; });
+    const begun = Date.now();
+    await page.goto(url);
+    await page.waitForFunction(() => document.getElementById('from').value);
+    const usable = Date.now() - begun;
+    const first = bytes;
+    // By keyboard alone: to the first field, type, go on.
+    await page.keyboard.press('Tab');
+    const focused = await page.evaluate(() => document.activeElement.id);
+    await page.keyboard.type(postcode.toLowerCase().slice(0, 3));
+    await page.waitForFunction((typed) => document.querySelector('#postcodes option')?.value.startsWith(typed), postcode.slice(0, 3));
+    const offered = await page.locator('#postcodes option').first().getAttribute('value');
+    await page.keyboard.type(postcode.toLowerCase().slice(3));
+    await page.keyboard.press('Enter');
+    const typed = await compared(page);
+    await page.focus('#radius');
+    for (let step = 0; step < 6; step++) await page.keyboard.press('ArrowRight');
+    await page.waitForFunction(() => new URLSearchParams(location.search).get('radius') === '4');
+    const wider = await compared(page);
+    await page.screenshot({ path: join(screenshots, `${width}-${colorScheme}.png`), fullPage: true });
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('#csv')]);
+    const lines = readFileSync(await download.path(), 'utf8').trimEnd().split('\r\n');
+    await page.evaluate(axe);
+    const violations = await page.evaluate(async () => {
+      const found = (await window.axe.run()).violations;
+      return found.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(' ')}`);
+    });
+    const scrolls = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+    // Whoever is given the address sees the same.
+    const shared = await context.newPage();
+    await shared.goto(page.url());
+    const other = await compared(shared);
+    await page.fill('#postcode', '9999ZZ');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.getElementById('wrong').textContent);
+    const wrong = await page.locator('#wrong').textContent();
+    console.log(JSON.stringify({ width, colorScheme, said: said.filter((text) => !text.includes('400')), elsewhere, usable, first,
+      focused, offered, typed, wider, csv: lines.length, violations, scrolls, same: other.words === wider.words, wrong }));
+    await context.close();
+  }
+}
+await browser.close();

@@ -1,0 +1,8 @@
+//! The server: its numbers against plain SQL, what it refuses, and what it bears.
+
+mod browser;
+mod numbers;
+mod privacy;
+mod refusals;
+mod storms;
+mod world;

@@ -1,0 +1,140 @@
+//! With --min-count, no pair of answers tells of less than that: what lies between two radii, days or branches is nothing or enough.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::world::{Serving, loaded};
+use crate::datasets::datapoints::world::{load, put, put_points};
+use crate::support::csv::Cell;
+use crate::support::pipeline::Pipeline;
+
+/// What must hold of the pieces, whatever was loaded.
+async fn pieces_are_sound(pipeline: &Pipeline) {
+    let none = Vec::<Vec<Cell>>::new();
+    let twice = "select zone, sbi, day from datapoint_atoms, generate_series(first, last, '1 day') as day
+        group by 1, 2, 3 having count(*) > 1 limit 5";
+    assert_eq!(pipeline.rows(twice).await, none, "no two pieces share a day");
+    let other = "select zone, first, last, sbi, atom.hits, sum(rollup.hits)
+        from datapoint_atoms as atom left join datapoint_zone_days as rollup using (zone, sbi)
+        where rollup.date between atom.first and atom.last
+        group by zone, first, last, sbi, atom.hits
+        having case when sum(rollup.hits) >= 10 then sum(rollup.hits) end is distinct from atom.hits
+        limit 5";
+    assert_eq!(pipeline.rows(other).await, none, "a piece is the sum of its days, or says nothing");
+    let left = "select date, zone, sbi from datapoint_zone_days as rollup
+        where hits > 0 and not exists (
+            select from datapoint_atoms as atom
+            where atom.zone = rollup.zone and atom.sbi = rollup.sbi and rollup.date between atom.first and atom.last
+        ) limit 5";
+    assert_eq!(pipeline.rows(left).await, none, "every hit is in a piece");
+    let change = "select rows_after from etl.table_changes join etl.runs using (run_id)
+        where table_name = 'datapoint_atoms' order by started_at desc limit 1";
+    assert_eq!(pipeline.one(change).await, pipeline.one("select count(*) from datapoint_atoms").await);
+}
+
+/// All sums of an answer by what they are of.
+fn cells(answer: &Value) -> BTreeMap<String, i64> {
+    let mut cells = BTreeMap::new();
+    let mut total = 0;
+    for stat in answer["stats"].as_array().unwrap() {
+        cells.insert(format!("branch {}", stat["sbi"]), stat["total"].as_i64().unwrap());
+        total += stat["total"].as_i64().unwrap();
+    }
+    for moment in answer["timeline"].as_array().unwrap() {
+        cells.insert(format!("day {}", moment["date"]), moment["hits"].as_i64().unwrap());
+    }
+    for point in answer["points"].as_array().unwrap() {
+        cells.insert(format!("zone {}", point["postcode"]), point["hits"].as_i64().unwrap());
+    }
+    cells.insert("all".into(), total);
+    cells
+}
+
+/// What one answer says more than another is nothing, or enough.
+fn differ_by_enough(small: &Value, large: &Value, least: i64, what: &str) {
+    let (small, large) = (cells(small), cells(large));
+    for (cell, more) in &large {
+        let between = more - small.get(cell).copied().unwrap_or(0);
+        assert!(between == 0 || between >= least, "{what}: {cell} differs by {between}");
+        assert!(*more == 0 || *more >= least, "{what}: {cell} is {more}");
+    }
+}
+
+#[tokio::test]
+async fn no_pair_of_answers_tells_of_few() {
+    let pipeline = loaded("serve privacy", "3000", "400").await;
+    pieces_are_sound(&pipeline).await;
+    let kinds = "select string_agg(distinct least(last - first, 27)::text, ' ') from datapoint_atoms where hits is not null";
+    let kinds = pipeline.one(kinds).await;
+    assert!(
+        kinds.starts_with("0 ") && kinds.contains("27") && kinds.contains('6'),
+        "days, weeks and months: {kinds}"
+    );
+    assert_ne!(pipeline.one("select count(*) from datapoint_atoms where hits is null").await, "0");
+    let postcodes = pipeline.column("select postcode from datapoint_places order by postcode").await;
+    for least in [10, 40] {
+        let serving = Serving::start(&pipeline.database.url(), &["--min-count", &least.to_string()])
+            .await
+            .ready()
+            .await;
+        let mut told = 0;
+        for number in 0..120_usize {
+            let postcode = &postcodes[number * 37 % postcodes.len()];
+            let radius = 0.3 + (number * 29 % 31) as f64 / 10.0;
+            let (first, last) = (1 + number * 7 % 10, 15 + number * 11 % 13);
+            let ask = async |days: String, radius: f64, sbi: &str| {
+                let reply = serving.get(&format!("/api/{postcode}/{days}/{radius}{sbi}")).await;
+                assert_eq!(reply.status, 200, "{reply:?}");
+                reply.json()
+            };
+            let days = |last: usize| format!("2013-02-{first:02}..2013-02-{last}");
+            let whole = "2013-02-01..2013-02-28";
+            let base = ask(days(last), radius, "").await;
+            told += usize::from(base["stats"] != serde_json::json!([]));
+            // A little farther, a day more, one branch less.
+            for step in [0.05, 0.1, 0.5, 3.0] {
+                let farther = ask(days(last), radius + step, "").await;
+                differ_by_enough(&base, &farther, least, &format!("{postcode} {radius} + {step}"));
+            }
+            let longer = ask(days(last + 1), radius, "").await;
+            differ_by_enough(&base, &longer, least, &format!("{postcode} a day after {last}"));
+            let month = ask(whole.into(), radius, "").await;
+            differ_by_enough(&base, &month, least, &format!("{postcode} a month"));
+            for sbi in ["1", "7", "20"] {
+                let one = ask(whole.into(), radius, &format!("?sbi={sbi}")).await;
+                differ_by_enough(&one, &month, least, &format!("{postcode} without {sbi}"));
+            }
+            assert_eq!(
+                base["points"].as_array().unwrap().iter().find(|point| point["postcode"] == *postcode),
+                None
+            );
+        }
+        assert!(told > 60, "most questions are answered: {told}");
+    }
+}
+
+#[tokio::test]
+async fn pieces_are_chosen_anew_for_the_months_that_change_and_for_no_other() {
+    let pipeline = loaded("serve pieces", "3000", "400").await;
+    let january =
+        "select string_agg(concat_ws(' ', zone, first, last, sbi, hits), ',' order by zone, first, sbi)
+        from datapoint_atoms where first < '2013-02-01'";
+    let before = pipeline.one(january).await;
+    let postcode = pipeline.one("select min(postcode) from datapoint_places").await;
+    put_points(
+        &pipeline,
+        "datapoints-z.csv",
+        &format!("2013-02-10,1,1,{postcode},3,3,1\n2013-04-01,1,1,{postcode},3,3,1\n"),
+    );
+    load(&pipeline, &[]).await.exits(0);
+    pieces_are_sound(&pipeline).await;
+    assert_eq!(pipeline.one(january).await, before);
+    // All places are in one zone now.
+    let places =
+        pipeline.column("select concat_ws(',', postcode, lat, lon, 'x') from datapoint_places").await;
+    put(&pipeline, "places.csv", format!("postcode,lat,lon,zone\n{}\n", places.join("\n")));
+    load(&pipeline, &["--allow", "drop"]).await.exits(0);
+    pieces_are_sound(&pipeline).await;
+    assert_eq!(pipeline.column("select distinct zone from datapoint_atoms").await, ["x"]);
+}
