@@ -94,6 +94,7 @@ pub const LEDGER_UNRESOLVED: &str = part(file::LEDGER_FAILURES, "unresolved");
 pub const LEDGER_FAILED_RECORD: &str = part(file::LEDGER_FAILURES, "failed_record");
 pub const LEDGER_ADD_ARCHIVED: &str = part(file::LEDGER_PARTS, "add_archived");
 pub const LEDGER_CLOSED: &str = part(file::LEDGER_PARTS, "closed");
+pub const LEDGER_REWRITTEN: &str = part(file::LEDGER_PARTS, "rewritten");
 pub const LEDGER_SAVE_PLAN: &str = part(file::LEDGER_PARTS, "save_plan");
 pub const LEDGER_SAVED_PLAN: &str = part(file::LEDGER_PARTS, "saved_plan");
 pub const LEDGER_FORGET_PLAN: &str = part(file::LEDGER_PARTS, "forget_plan");

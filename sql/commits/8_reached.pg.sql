@@ -1,9 +1,9 @@
 -- Purpose: mark the commits that no head reaches any more, take the mark from those that are reached again, and enter new identities.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :"schema" with the tables and their keys; pg_temp.told_repositories: repository_id of those that the batch tells of;
---          pg_temp.completed: record_id of the commits that it loads; :'run_id'.
--- Outputs: git_commits.unreachable_since_run; rows of git_identities. A history of which a commit is still missing is not judged:
---          what is not reached may be reached by that one.
+--          git_removed_people; pg_temp.completed: record_id of the commits that it loads; :'run_id'.
+-- Outputs: git_commits.unreachable_since_run; rows of git_identities; commits and trailers without those of git_removed_people. A
+--          history of which a commit is still missing is not judged: what is not reached may be reached by that one.
 
 -- One step of a walk finds its few parents by their index; a plan that reads all of them at each step would not end.
 set local enable_hashjoin = off;
@@ -60,6 +60,28 @@ from pg_temp.reached
 where marked.unreachable_since_run is not null
     and marked.repository_id = reached.repository_id
     and marked.sha = reached.sha;
+
+-- Who was taken out does not come back.
+update :"schema".git_commits as known
+set author_name = '', author_email_hash = null
+from pg_temp.completed
+where exists (select from :"schema".git_removed_people)
+    and known.record_id = completed.record_id
+    and known.author_email_hash in (select email_hash from :"schema".git_removed_people);
+
+update :"schema".git_commits as known
+set committer_name = '', committer_email_hash = null
+from pg_temp.completed
+where exists (select from :"schema".git_removed_people)
+    and known.record_id = completed.record_id
+    and known.committer_email_hash in (select email_hash from :"schema".git_removed_people);
+
+update :"schema".git_trailers as known
+set value = '…', person_name = null, person_email_hash = null
+from pg_temp.completed
+where exists (select from :"schema".git_removed_people)
+    and known.record_id = completed.record_id
+    and known.person_email_hash in (select email_hash from :"schema".git_removed_people);
 
 -- What a person has put right stays.
 with named as (

@@ -227,6 +227,9 @@ pub struct PurgeArgs {
     /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
+    /// Of histories: take this person out, of tables and archive: an address, or what the tables call the person
+    #[arg(long, value_name = "PERSON")]
+    pub person: Option<String>,
     /// Show what would go, and roll back
     #[arg(long)]
     pub dry_run: bool,

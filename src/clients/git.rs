@@ -39,6 +39,8 @@ pub struct GitFolder {
     pub wanted: Option<Vec<String>>,
     /// Every branch is a head, and not only the one that is checked out.
     pub all_branches: bool,
+    /// Tells apart how else they are read, in the names of their parts.
+    pub manner: String,
 }
 
 /// Why a clone cannot be read; `at` is `OWNER/NAME`.
@@ -152,7 +154,7 @@ impl GitFolder {
         for at in self.names()? {
             match self.heads(&at) {
                 Ok((path, heads)) => {
-                    let key = part_name(&at, &heads.mark(self.all_branches));
+                    let key = part_name(&at, &heads.mark(self));
                     listing.files.push(ObjectInfo { key, size_bytes: size_of_packs(&path), modified: None });
                 }
                 Err(problem) => listing.odd.push((part_name(&at, "unread"), problem.words())),
@@ -202,7 +204,7 @@ impl GitFolder {
             .map(|(at, mark)| (at.replacen(BETWEEN, "/", 1), mark))
             .ok_or_else(|| GitError::Clone { at: name.to_owned(), problem: CloneProblem::Missing })?;
         let (path, heads) = self.heads(&at).map_err(|problem| GitError::Clone { at: at.clone(), problem })?;
-        if heads.mark(self.all_branches) != mark {
+        if heads.mark(self) != mark {
             return Err(GitError::Changed { at });
         }
         Ok((at, path, heads))
@@ -216,10 +218,11 @@ impl GitFolder {
 }
 
 impl CloneHeads {
-    /// Tells these heads from others.
-    fn mark(&self, all_branches: bool) -> String {
+    /// Tells these heads from others, and what they are read for.
+    fn mark(&self, folder: &GitFolder) -> String {
         let mut hash = Sha256::new();
-        hash.update([u8::from(all_branches)]);
+        hash.update([u8::from(folder.all_branches)]);
+        hash.update(&folder.manner);
         for (name, sha) in &self.heads {
             hash.update(format!("{name}\0{sha}\0"));
         }

@@ -13,6 +13,7 @@ use crate::log::Report;
 use crate::run::context::{Context, RunContext};
 use crate::run::opened::Opened;
 use crate::run::progress::{Progress, RunOutcome};
+use crate::run::walk;
 use crate::stages::promote;
 use crate::system::machine;
 use crate::words;
@@ -34,8 +35,12 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
         promote::truths(config.target.dataset, folder)?;
     }
     let options = config.for_ledger();
-    let RunConfig { target, from, processing } = config;
-    let more = async |context: Context| RunContext::open(context, from, processing).await;
+    let RunConfig { target, mut from, mut processing } = config;
+    let more = async |context: Context| {
+        let place = (&context.database, context.target.database.schema.as_str());
+        walk::take_list(context.dataset().walked, place, &mut from, &mut processing.options).await?;
+        RunContext::open(context, from, processing).await
+    };
     let opened = Opened::open(target, options, more, report).await?;
     let (run_id, dry_run, dataset) =
         (opened.context().run_id, opened.context().target.dry_run, opened.context().dataset());

@@ -92,7 +92,7 @@ impl ProcessingConfig {
 }
 
 /// What the dataset's parser wants and nobody may see, from the environment.
-fn parse_secret(dataset: &Dataset) -> Result<Option<ApiSecret>, Cause> {
+pub(super) fn parse_secret(dataset: &Dataset) -> Result<Option<ApiSecret>, Cause> {
     let Some(walked) = dataset.walked else { return Ok(None) };
     let wanted = walked.parse_secret;
     match secret_of(wanted.variable) {

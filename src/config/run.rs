@@ -246,8 +246,8 @@ fn source(args: &cli::RunArgs, text: &str) -> Result<SourceUrl, Cause> {
         return Err(Cause::usage("--source git: names no folder"));
     }
     let options = args.processing.own.of(args.dataset).map_err(Cause::usage)?;
-    let ClonesWanted { paths, all_branches } = (walked.clones)(&options);
-    Ok(SourceUrl::Git(GitFolder { folder: folder.into(), wanted: paths, all_branches }))
+    let ClonesWanted { paths, all_branches, manner } = (walked.clones)(&options);
+    Ok(SourceUrl::Git(GitFolder { folder: folder.into(), wanted: paths, all_branches, manner }))
 }
 
 /// Sees that there is something to take again.

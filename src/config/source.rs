@@ -111,6 +111,20 @@ pub struct SourceConfig {
 }
 
 impl SourceConfig {
+    /// Names the histories that the options name by now to the service or the folder that they come from.
+    ///
+    /// # Errors
+    /// Where they name none.
+    pub fn name_histories(&mut self, walked: &HistoryFeed, options: &Options) -> Result<(), Cause> {
+        if let Some(walking) = &mut self.walking {
+            walking.histories = (walked.histories)(options).map_err(Cause::usage)?;
+        }
+        if let SourceUrl::Git(folder) = &mut self.url {
+            folder.wanted = (walked.clones)(options).paths;
+        }
+        Ok(())
+    }
+
     /// Files of this source, everything else as it is by default.
     pub(super) fn new(url: SourceUrl, selection: Selection) -> Self {
         Self { url, sftp: SftpOptions::default(), selection, asking: None, walking: None }

@@ -2,6 +2,7 @@
 //! service that gives them page by page. The dataset says, as values, what is asked next; the engine sends, waits, keeps every
 //! answer, and tells the walk what came.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,6 +21,8 @@ pub struct HistoryFeed {
     pub parse_secret: ParseSecret,
     /// Which clones are wanted of a folder.
     pub clones: fn(&Options) -> ClonesWanted,
+    /// Which histories are wanted, where a table of the database says it.
+    pub list: HistoryList,
     /// The histories that are wanted of the service, each by the name that a person gave it.
     ///
     /// # Errors
@@ -37,8 +40,41 @@ pub struct HistoryFeed {
     pub missing: &'static str,
     /// PostgreSQL: of each history with a name in $1 (all, if it is null) what is kept, and what is wrong with it.
     pub complete: &'static str,
+    /// How a person is taken out of them.
+    pub person: PersonRemoval,
     /// The name in the archive of answers of a history: closed at that time, the so-manieth of that time.
     pub part_name: fn(i64, Timestamp, usize) -> String,
+}
+
+/// A list of histories that is a table of the database.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryList {
+    /// Do the options say that it is the list?
+    pub is_wanted: fn(&Options) -> bool,
+    /// The table, and the words on what makes it.
+    pub needs: (&'static str, &'static str),
+    /// PostgreSQL: whose each history is, and where it is. Two texts a row.
+    pub query: &'static str,
+    /// Adds the rows to the options; gives what is left out, in words.
+    ///
+    /// # Errors
+    /// Where nothing is left, in words for people.
+    pub add: fn(&mut Options, Vec<(String, String)>) -> Result<Vec<String>, String>,
+}
+
+/// How a person is taken out of histories; the histories stay whole. The secret is the parser's.
+#[derive(Clone, Copy, Debug)]
+pub struct PersonRemoval {
+    /// By what the tables know a person, of what is said of one and the secret.
+    pub known_as: fn(&str, &str) -> String,
+    /// PostgreSQL: the hashes by which the tables know the person $1. One row and column each.
+    pub known: &'static str,
+    /// PostgreSQL: takes out the person with the hashes :'hashes'; `pg_temp.purged` and `pg_temp.sealed_records` as of a purge.
+    pub purge: &'static str,
+    /// PostgreSQL: what is left of the person with the hashes $1; no row is a pass.
+    pub proof: &'static str,
+    /// A line of an answer without the person with these hashes; `None`: it does not name one.
+    pub without: fn(&str, &HashSet<String>, &str) -> Option<String>,
 }
 
 /// How much a run may ask of a service.
@@ -68,6 +104,8 @@ pub struct ClonesWanted {
     pub paths: Option<Vec<String>>,
     /// Every branch is a head, and not only the one that is checked out.
     pub all_branches: bool,
+    /// Tells apart how else they are read: where it is another, they are read again.
+    pub manner: String,
 }
 
 /// A node of a history, and those that it leads to.

@@ -33,6 +33,13 @@ impl Ledger {
         Ok(rows.first().map(|row| row.try_get(0)).transpose().map_err(decode)?)
     }
 
+    /// Enters the checksum of a part of the archive that is about to be rewritten.
+    pub async fn rewritten(&self, name: &str, sha256: &str, size_bytes: i64) -> Result<(), Cause> {
+        let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &name, &sha256, &size_bytes];
+        self.execute("enter a checksum", sql::LEDGER_REWRITTEN, &values).await?;
+        Ok(())
+    }
+
     /// Keeps a piece of the plan of what is wanted; they are numbered.
     pub async fn save_plan(&self, want: &str, number: usize, piece: &Value) -> Result<(), Cause> {
         let want = format!("{want} {number:06}");

@@ -16,9 +16,9 @@ use crate::run::walk::{self, HistoryProof};
 /// # Errors
 /// A dataset without histories; a database or a service that cannot be asked.
 pub(super) async fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let config = RunConfig::from_run(&args.run)?;
+    let mut config = RunConfig::from_run(&args.run)?;
     let server = Server::open(&config.target.database.url).await?;
-    let proved = walk::prove(&config, &server.url).await;
+    let proved = prove(&mut config, &server).await;
     server.close().await;
     let Some(proofs) = proved? else {
         let dataset = config.target.dataset.name;
@@ -27,6 +27,13 @@ pub(super) async fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let is_complete = !proofs.is_empty() && proofs.iter().all(|proof| proof.faults.is_empty());
     say(&if args.json { as_json(&proofs, is_complete) } else { render(&proofs, is_complete) });
     Ok(if is_complete { Exit::Done } else { Exit::Failed })
+}
+
+async fn prove(config: &mut RunConfig, server: &Server) -> Result<Option<Vec<HistoryProof>>, Cause> {
+    let place = (&server.url, config.target.database.schema.as_str());
+    let walked = config.target.dataset.walked;
+    walk::take_list(walked, place, &mut config.from, &mut config.processing.options).await?;
+    walk::prove(config, &server.url).await
 }
 
 fn as_json(proofs: &[HistoryProof], is_complete: bool) -> String {

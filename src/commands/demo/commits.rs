@@ -24,6 +24,8 @@ use crate::run::walk;
 /// Commits of the largest repository: more than one budget brings.
 const LARGEST: u32 = 4_000;
 const BUDGET: u64 = 30;
+/// Runs behind the first two at most: one or two bring what is left.
+const MOST_RUNS: usize = 10;
 /// What the host of this machine takes as a token, and addresses are hashed under.
 const SECRET: &str = "demo";
 /// The repository that somebody pushes to by force.
@@ -52,7 +54,11 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         service.reread(&clones, &list).await?;
         run_and_show(config(BUDGET)?, report, &server).await?;
         println!("4. As often as it takes, until nothing is left:");
-        while run_and_show(config(BUDGET)?, report, &server).await? {}
+        for _ in 0..MOST_RUNS {
+            if !run_and_show(config(BUDGET)?, report, &server).await? {
+                break;
+            }
+        }
         println!("5. The proof: every head, every parent, and what no head reaches any more is marked.");
         for proof in walk::prove(&config(BUDGET)?, &server.url).await?.unwrap_or_default() {
             let faults = if proof.faults.is_empty() { "ok".to_owned() } else { proof.faults.join("; ") };
@@ -145,13 +151,17 @@ fn push(clones: &Path) -> Result<(), Cause> {
 fn next_steps(place: &DemoPlace, clones: &Path) {
     let (tool, options) = (DemoPlace::tool(), place.options());
     let list = clones.join(LIST);
-    println!("\nTry next:");
+    println!("\n6. What to try next:");
     println!("   export MERGANSER_EMAIL_KEY={SECRET}");
+    println!("   {tool} status last --database-url {}", place.database_url);
+    let list = list.display();
+    let clones = clones.display();
+    println!("   {tool} run commits --projects {list} --source git:{clones} --branches all {options}");
+    println!("      (the same histories from the repositories themselves, with every branch)");
     println!(
-        "   {tool} run commits --projects {} --source git:{} --branches all {options}",
-        list.display(),
-        clones.display()
+        "   {tool} check commits --complete --projects {list} --source git:{clones} --branches all {options}"
     );
-    println!("   {tool} check commits --complete --source git:{} {options}", clones.display());
-    println!("   {tool} reprocess commits '*' --force {options}    # the archive again, without a request");
+    println!("   {tool} reprocess commits '*' --force --projects {list} {options}");
+    println!("      (the answers are in the archive: nobody is asked)");
+    println!("   ls {}/store/public/commits", place.dir.display());
 }

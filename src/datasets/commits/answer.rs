@@ -26,6 +26,9 @@ pub(super) struct ArchivedLine {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RepositoryNote {
     pub full_name: String,
+    /// What the list calls it, which may be a name of before.
+    #[serde(default)]
+    pub listed: String,
     pub state: String,
     /// Microseconds since 1970.
     pub seen_us: i64,

@@ -5,10 +5,12 @@ mod clone;
 mod email;
 pub mod host;
 mod identity;
+mod mailmap;
 mod message;
 mod object;
 pub mod options;
 mod parse;
+mod person;
 mod project;
 mod record;
 mod rows;
@@ -19,7 +21,7 @@ mod walk;
 
 use jiff::Timestamp;
 
-use crate::dataset::walked::{HistoryFeed, ParseSecret};
+use crate::dataset::walked::{HistoryFeed, HistoryList, ParseSecret, PersonRemoval};
 use crate::dataset::{
     Dataset, FileName, Promotion, PublishedColumns, PublishedForm, PublishedTable, Reach, Scripts, SplitBy,
     Tombstones,
@@ -117,6 +119,12 @@ const WALKED: HistoryFeed = HistoryFeed {
         whence: "make one once, keep it, and use the same for every run: openssl rand -hex 32",
     },
     clones: options::clones,
+    list: HistoryList {
+        is_wanted: options::is_catalog,
+        needs: ("catalog_projects", "merganser run catalog makes it of sheets"),
+        query: include_str!("../../../sql/commits/9_projects.pg.sql"),
+        add: project::add_listed,
+    },
     histories: options::histories,
     budget: options::budget,
     walk: walk::walk,
@@ -124,6 +132,13 @@ const WALKED: HistoryFeed = HistoryFeed {
     known: include_str!("../../../sql/commits/9_known.pg.sql"),
     missing: include_str!("../../../sql/commits/9_missing.pg.sql"),
     complete: include_str!("../../../sql/commits/9_complete.pg.sql"),
+    person: PersonRemoval {
+        known_as: person::known_as,
+        known: include_str!("../../../sql/commits/7_person_known.pg.sql"),
+        purge: include_str!("../../../sql/commits/7_person.pg.sql"),
+        proof: include_str!("../../../sql/commits/7_person_left.pg.sql"),
+        without: person::without,
+    },
     part_name,
 };
 

@@ -6,7 +6,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use super::answer::{ArchivedLine, commits};
 use super::clone::{CloneItem, CloneStream, MAGIC};
 use super::email::EmailHasher;
+use super::mailmap::Mailmap;
 use super::object;
+use super::options::mailmap;
 use super::project::{Project, id_of_name, projects};
 use super::record::{Commit, RepositoryWord};
 use super::rows::GitWriter;
@@ -30,6 +32,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
         writer: GitWriter::new(&hasher, input.batch_records),
         parsed: Parsed::default(),
         ordinal: 0,
+        mailmap: Mailmap::default(),
     };
     let begin = stream.fill_buf().map_err(|source| failed(input, source))?;
     if begin.starts_with(&ZSTD) {
@@ -38,6 +41,8 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
             .answers(BufReader::with_capacity(256 << 10, unpacked.take(input.limits.unpacked_bytes)), sink)?;
     } else if begin.starts_with(MAGIC.as_bytes()) {
         stream.consume(MAGIC.len());
+        parser.mailmap = mailmap(input.options)
+            .map_err(|error| unreadable(input, &format!("the mailmap cannot be read: {error}")))?;
         parser.clone(stream, sink)?;
     } else {
         return Err(unreadable(input, "it is neither what was read of a clone nor answers of a host"));
@@ -60,6 +65,8 @@ struct GitParser<'a> {
     writer: GitWriter<'a>,
     parsed: Parsed,
     ordinal: u64,
+    /// Of a clone.
+    mailmap: Mailmap,
 }
 
 impl GitParser<'_> {
@@ -83,7 +90,10 @@ impl GitParser<'_> {
             let offset_bytes = stream.bytes;
             match stream.next().map_err(|source| failed(input, source))? {
                 CloneItem::Object(sha, bytes) => {
-                    self.add(repository_id, &object::commit(&sha, &bytes), offset_bytes, sink)?;
+                    let mut commit = object::commit(&sha, &bytes);
+                    self.mailmap.apply(&mut commit.author);
+                    self.mailmap.apply(&mut commit.committer);
+                    self.add(repository_id, &commit, offset_bytes, sink)?;
                 }
                 CloneItem::TooLarge(sha, size) => {
                     let reason = format!("the commit has {size} bytes, which is more than any that is read");
@@ -131,7 +141,8 @@ impl GitParser<'_> {
     ) -> Result<(), ParseError> {
         let history = answer.history;
         if let Some(note) = answer.note {
-            let project = self.projects.iter().find(|project| project.is_of(&note.full_name)).cloned();
+            let is_listed = |project: &&Project| project.is_of(&note.full_name) || project.is_of(&note.listed);
+            let project = self.projects.iter().find(is_listed).cloned();
             let word = RepositoryWord {
                 full_name: note.full_name,
                 state: note.state,

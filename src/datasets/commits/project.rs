@@ -1,6 +1,6 @@
 //! The list of projects: which repository each has.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -43,6 +43,30 @@ pub(super) fn id_of_name(repository: &str) -> i64 {
     let mut first = [0; 8];
     first.copy_from_slice(&hash[..8]);
     -((u64::from_be_bytes(first) >> 2) as i64) - 1
+}
+
+/// Adds the projects of the catalog to the options, of each repository the first; gives what is left out, in words.
+///
+/// # Errors
+/// Where none is left.
+pub(super) fn add_listed(options: &mut Options, rows: Vec<(String, String)>) -> Result<Vec<String>, String> {
+    let mut seen = HashSet::new();
+    let (mut projects, mut left_out) = (Vec::new(), Vec::new());
+    for (name, address) in rows {
+        match full_name(address.trim()) {
+            Err(why) => left_out.push(format!("{name} is left out: {why}")),
+            Ok(repository) if !seen.insert(repository.to_lowercase()) => {
+                left_out.push(format!("{name} is left out: {repository} is another project's, too"));
+            }
+            Ok(repository) => projects.push(Project { name, repository, id: None }),
+        }
+    }
+    if projects.is_empty() {
+        return Err(format!("no project of the catalog has a repository at {HOST}"));
+    }
+    let list = serde_json::to_value(projects).map_err(|error| error.to_string())?;
+    options.insert(PROJECTS.to_owned(), list);
+    Ok(left_out)
 }
 
 /// Reads a list: a CSV with the columns `project` and `repository`, and `repository_id` if somebody knows the numbers.
@@ -175,6 +199,19 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(expected), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn the_catalog_names_repositories_as_people_do() {
+        let rows = [("a", "https://github.com/x/A.git"), ("b", "X/a"), ("c", "https://gitlab.com/c/c"), ("d", "d/d")];
+        let rows = rows.map(|(name, address)| (name.to_owned(), address.to_owned())).to_vec();
+        let mut options = Options::new();
+        let left_out = add_listed(&mut options, rows).unwrap();
+        assert!(left_out[0].starts_with("b is left out: X/a is another"), "{left_out:?}");
+        assert!(left_out[1].starts_with("c is left out: `https://gitlab.com/c/c` is at gitlab.com"), "{left_out:?}");
+        let found: Vec<_> = projects(&options).into_iter().map(|project| project.repository).collect();
+        assert_eq!(found, ["x/A", "d/d"]);
+        assert!(add_listed(&mut options, Vec::new()).is_err());
     }
 
     #[test]

@@ -110,6 +110,13 @@ const IDENTITIES: Derived = Derived {
     make: include_str!("../../../sql/commits/10_identities.pg.sql"),
 };
 
+/// Who was taken out: no run brings them back.
+const REMOVED: Derived = Derived {
+    table: table("git_removed_people", &[made("email_hash", Text)]),
+    kind: DerivedKind::Reference { keys: include_str!("../../../sql/commits/10_removed_keys.pg.sql") },
+    make: include_str!("../../../sql/commits/10_removed.pg.sql"),
+};
+
 /// One row a person, as the identities say it.
 const PEOPLE: Derived = Derived {
     table: table(
@@ -136,4 +143,4 @@ const CO_AUTHORS: Derived = Derived {
 };
 
 /// What the promotion makes of the tables.
-pub const DERIVED: &[Derived] = &[IDENTITIES, PEOPLE, CO_AUTHORS];
+pub const DERIVED: &[Derived] = &[IDENTITIES, REMOVED, PEOPLE, CO_AUTHORS];

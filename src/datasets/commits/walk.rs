@@ -225,6 +225,7 @@ impl RepositoryWalk {
         };
         RepositoryNote {
             full_name,
+            listed: self.name.clone(),
             state: self.state.clone(),
             seen_us: self.now.as_microsecond(),
             default_branch: self.cursor.default_branch.clone(),

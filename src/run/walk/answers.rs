@@ -1,7 +1,7 @@
 //! Answers in the archive: one object each while a run asks, packed on its own, and joined when it is over. What is joined is
 //! closed: nobody writes to it any more, and the ledger has its checksum.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::error::Cause;
 use crate::fault;
 use crate::ledger::ArchivedPart;
 use crate::objects::Objects;
-use crate::run::context::RunContext;
+use crate::run::context::{Context, RunContext};
 
 /// Bytes of one packed answer at most.
 const ANSWER_BYTES: u64 = 64 << 20;
@@ -61,6 +61,41 @@ pub(super) fn note_line(history: i64, note: &serde_json::Value) -> String {
     format!("{}\n", json!({ "history": history, "note": note, "fetched_at": Timestamp::now().to_string() }))
 }
 
+/// Packs lines as they are in the archive.
+///
+/// # Errors
+/// Hardly any: of memory.
+pub fn packed(text: &str) -> Result<Vec<u8>, Cause> {
+    zstd::encode_all(text.as_bytes(), LEVEL).map_err(Cause::io("pack an answer"))
+}
+
+/// Unpacks lines of the archive.
+///
+/// # Errors
+/// What is damaged.
+pub fn unpacked(packed: &[u8]) -> io::Result<String> {
+    let mut text = String::new();
+    zstd::Decoder::new(packed)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The keys of all answers in the archive; of what is closed its name, too.
+///
+/// # Errors
+/// What the store says.
+pub async fn answers_of(context: &Context) -> Result<Vec<(String, Option<String>)>, Cause> {
+    let mut keys = Vec::new();
+    for ObjectInfo { key, .. } in context.store.list_names(&context.objects().archive()).await? {
+        let name = key.rsplit('/').next().unwrap_or_default().to_owned();
+        if (context.dataset().file_name)(&name).is_some() {
+            keys.push((key, Some(name)));
+        }
+    }
+    let open = context.store.list_names(&context.objects().opened()).await?;
+    keys.extend(open.into_iter().map(|object| (object.key, None)));
+    Ok(keys)
+}
+
 impl WalkAnswers<'_> {
     fn store(&self) -> &Store {
         &self.context.store
@@ -72,7 +107,7 @@ impl WalkAnswers<'_> {
 
     /// Keeps a line. It is there, whole, when this succeeds.
     pub(super) async fn keep(&self, history: i64, line: &str) -> Result<(), Cause> {
-        let packed = zstd::encode_all(line.as_bytes(), LEVEL).map_err(Cause::io("pack an answer"))?;
+        let packed = packed(line)?;
         let key = self.objects().open(history, Timestamp::now().as_microsecond());
         self.store().upload_bytes(&key, Bytes::from(packed)).await?;
         fault::point!("walk.archived");
@@ -106,14 +141,11 @@ impl WalkAnswers<'_> {
         keys.extend(self.open().await?.into_iter().map(|answer| answer.key));
         for key in keys {
             let packed = self.store().read_bytes(&key, ANSWER_BYTES + CLOSED_BYTES).await?;
-            let mut text = String::new();
-            let read =
-                zstd::Decoder::new(&packed[..]).and_then(|mut decoder| decoder.read_to_string(&mut text));
-            // What is damaged is said when it is loaded; what it held is asked for again.
-            if read.is_err() {
-                tracing::warn!(run_id = %self.context.run_id, "{key} cannot be read");
+            match unpacked(&packed) {
+                Ok(text) => text.lines().for_each(&mut each),
+                // It is said when it is loaded; what it held is asked for again.
+                Err(_) => tracing::warn!(run_id = %self.context.run_id, "{key} cannot be read"),
             }
-            text.lines().for_each(&mut each);
         }
         Ok(())
     }

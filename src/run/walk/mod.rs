@@ -6,11 +6,15 @@
 
 mod answers;
 mod asker;
+mod listed;
 mod nodes;
 mod proof;
 
+pub use answers::{answers_of, packed, unpacked};
+pub use listed::take_list;
 pub use proof::{HistoryProof, prove};
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -156,13 +160,24 @@ impl<'a> Walker<'a> {
         let options = &self.context.processing.options;
         let mut left = 0;
         let mut stopped = None;
+        let mut names: HashMap<i64, String> = HashMap::new();
         for (_, _, name, cursor) in ahead {
             if stopped.is_some() {
                 left += 1;
                 continue;
             }
             let mut walk = (self.walked.walk)(options, &name, cursor.as_ref(), Timestamp::now());
-            let end = self.history(&name, walk.as_mut()).await?;
+            // Asked for once: under which of its names makes no difference.
+            let end = match names.contains_key(&walk.history()) {
+                true => WalkEnd::Done,
+                false => self.history(&name, walk.as_mut()).await?,
+            };
+            if let Some(other) = names.insert(walk.history(), name.clone()) {
+                tracing::warn!(
+                    run_id = %self.context.run_id,
+                    "{other} and {name} are one history under two names: take one of them off the list"
+                );
+            }
             if let Some(complaint) = walk.complaint() {
                 tracing::warn!(run_id = %self.context.run_id, "{complaint}");
             }

@@ -72,6 +72,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("staging", "by_hand_staging"),
     ("key", "indexnumberid"),
     ("dataset", "oca"),
+    ("hashes", "{}"),
     ("record", "case"),
     ("records", "oca_records"),
     ("is_replaced", "false"),
@@ -213,8 +214,11 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/5_keys.pg.sql", "");
     run(&mut session, "nass/4_tables.pg.sql", "");
     run(&mut session, "nass/5_keys.pg.sql", "");
-    for file in ["4_tables", "5_keys", "10_identities", "10_identities_keys", "11_people", "12_co_authors"] {
+    for file in ["4_tables", "5_keys", "10_identities", "10_identities_keys", "10_removed", "10_removed_keys"] {
         run(&mut session, &format!("commits/{file}.pg.sql"), "");
+    }
+    for view in ["11_people", "12_co_authors"] {
+        run(&mut session, &format!("commits/{view}.pg.sql"), "");
     }
     run(&mut session, "catalog/4_tables.pg.sql", "");
     run(&mut session, "catalog/5_keys.pg.sql", "");
@@ -274,9 +278,11 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "commits/8_reached.pg.sql", "");
     run(&mut session, "commits/6_sealed.pg.sql", "");
     run(&mut session, "commits/7_purge.pg.sql", "");
+    session.0 += "drop table pg_temp.purged;\n";
+    run(&mut session, "commits/7_person.pg.sql", "");
     session.0 += "drop view pg_temp.completed, pg_temp.sealed_records;\n\
         drop table pg_temp.plan, pg_temp.counted, pg_temp.told, pg_temp.told_repositories, pg_temp.reached,\n\
-        pg_temp.whole, pg_temp.purged;\n";
+        pg_temp.whole, pg_temp.purged, pg_temp.removed, pg_temp.named;\n";
     session.0 += "insert into by_hand_etl.undo_batches (run_id, batch, dataset, target_schema)\n\
         values (:'run_id', 1, :'dataset', :'schema');\n";
     session.0 += "savepoint datapoints;\n";

@@ -1,5 +1,7 @@
 //! Histories from clones: what git says is what the tables say, run after run.
 
+use std::fs;
+
 use super::world::{GitWorld, KEY};
 
 #[tokio::test]
@@ -109,4 +111,44 @@ async fn no_address_and_no_key_is_anywhere() {
     world.git("harbour/lighthouse", &["update-ref", "refs/heads/main", &next]);
     world.run(&[]).await.exits(0);
     assert_eq!(pipeline.one("select identities from git_people where person = 'ada'").await, "2", "it stays");
+}
+
+#[tokio::test]
+async fn a_mailmap_says_who_people_are_and_with_another_one_clones_are_read_again() {
+    let world = GitWorld::new("commits_mailmap", 150).await;
+    let file = world.pipeline.folder().join("mailmap");
+    let mailmap = file.display().to_string();
+    for text in [
+        "Ada Lovelace <ada@example.org>\nAda Lovelace <ada@example.org> <ada@work.example.com>\n",
+        "# Another\n<one@example.org> Ben Okri <ben@example.org>\n",
+    ] {
+        fs::write(&file, text).unwrap();
+        world.run(&["--mailmap", &mailmap]).await.exits(0);
+        let setting = format!("mailmap.file={mailmap}");
+        let said = world.git("harbour/lighthouse", &["-c", &setting, "log", "--format=%H %aN %cN", "main"]);
+        let mut expected: Vec<_> = said.lines().collect();
+        expected.sort_unstable();
+        let rows = "select concat_ws(' ', sha, author_name, committer_name) from git_commits
+            where repository_id = 9001 order by 1 collate \"C\"";
+        assert_eq!(world.pipeline.column(rows).await, expected);
+    }
+    let hashes = "select count(distinct author_email_hash) from git_commits where author_name = 'Ada Byron'";
+    assert_eq!(world.pipeline.one(hashes).await, "2", "what no line names is as it was");
+    fs::write(&file, "Ben\n").unwrap();
+    world.run(&["--mailmap", &mailmap]).await.exits(2).says("line 1: it has no address in brackets");
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_commits_are_all_there() {
+    let world = GitWorld::new("commits_many", 100_000).await;
+    world.run(&[]).await.exits(0);
+    let said = world.git("harbour/lighthouse", &["rev-list", "main"]);
+    let mut expected: Vec<_> = said.lines().collect();
+    expected.sort_unstable();
+    let rows = "select sha from git_commits where repository_id = 9001 order by sha collate \"C\"";
+    let found = world.pipeline.column(rows).await;
+    assert!(found.len() > 90_000 && found == expected, "{} of {}", found.len(), expected.len());
+    let list = world.list();
+    let proof = ["check", "commits", "--complete", "--projects", &list];
+    world.pipeline.other(&proof).await.exits(0).says("All is there");
 }

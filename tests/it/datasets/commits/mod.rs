@@ -2,7 +2,10 @@
 
 mod api;
 mod clones;
+mod demo;
+mod joined;
 mod odd;
+mod people;
 mod proof;
 mod troubles;
 mod world;

@@ -57,6 +57,15 @@ async fn what_breaks_off_is_asked_again_and_what_is_refused_is_a_state() {
     let asking = GitWorld::asking("commits_states_host", &server).await;
     world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
     assert_eq!(histories(&asking).await, histories(&world.pipeline).await);
+    // Under its name of before, it is the same, and the list may have both.
+    server.take_log();
+    server.holdings.host().renamed.insert("harbour/beacon".into(), 9001);
+    let list = std::fs::read_to_string(world.list()).unwrap();
+    std::fs::write(world.list(), format!("{list}Beacon,harbour/beacon,\n")).unwrap();
+    let ran = world.ask(&asking, &[]).await.exits(0);
+    assert!(ran.stderr.contains("are one history under two names"), "{}", ran.stderr);
+    assert_eq!(asking.one("select count(*) from git_repositories").await, "5");
+    std::fs::write(world.list(), &list).unwrap();
     // Gone, blocked and moved to another host: nobody else is the worse for it.
     server.take_log();
     server.holdings.host().refused = [(9002, 404), (9004, 451)].into();
