@@ -33,7 +33,8 @@ fn clones(commits: u64) -> (PathBuf, PathBuf) {
     if !folder.is_dir() {
         let half = folder.with_extension("new");
         let commits = u32::try_from(commits).expect("a number of commits");
-        write_histories(&HistoriesArgs { commits, seed: 1, out: half.clone() }).expect("git makes the clones");
+        write_histories(&HistoriesArgs { commits, seed: 1, out: half.clone() })
+            .expect("git makes the clones");
         let list = format!("project,repository,repository_id\nLighthouse,{REPOSITORY},9001\n");
         fs::write(half.join("one.csv"), list).expect("the list can be written");
         fs::rename(&half, &folder).expect("the inputs can be named");
@@ -69,7 +70,11 @@ fn times(bench: &Bench, report: &mut Report, commits: u64) {
         report.stages(&format!("a clone of {commits} commits into new tables"), &run);
         bench.drop_all(&[run], &[]);
     }
-    report.ratio("31. a clone to rows in production, the whole run / `git log` of the same fields", 6.0, &promoted);
+    report.ratio(
+        "31. a clone to rows in production, the whole run / `git log` of the same fields",
+        6.0,
+        &promoted,
+    );
     report.ratio("32. a clone to staged rows, fetch + parse / `git log` of the same fields", 3.0, &staged);
 }
 
@@ -83,7 +88,12 @@ fn memory(bench: &Bench, report: &mut Report) {
         peaks.push(run.peak_memory_bytes() as f64 / f64::from(1 << 20));
         bench.drop_all(&[run], &[]);
     }
-    report.count("34. peak memory, a hundred times the commits / the commits", 1.3, (peaks[1], peaks[0]), "MiB");
+    report.count(
+        "34. peak memory, a hundred times the commits / the commits",
+        1.3,
+        (peaks[1], peaks[0]),
+        "MiB",
+    );
 }
 
 /// Runs git in the largest clone, and gives what it says, if that is piped.

@@ -53,12 +53,15 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         push(&clones)?;
         service.reread(&clones, &list).await?;
         run_and_show(config(BUDGET)?, report, &server).await?;
-        println!("4. As often as it takes, until nothing is left:");
+        println!(
+            "4. As often as it takes, until nothing is left; then once more, which sees the heads of now:"
+        );
         for _ in 0..MOST_RUNS {
             if !run_and_show(config(BUDGET)?, report, &server).await? {
                 break;
             }
         }
+        run_and_show(config(BUDGET)?, report, &server).await?;
         println!("5. The proof: every head, every parent, and what no head reaches any more is marked.");
         for proof in walk::prove(&config(BUDGET)?, &server.url).await?.unwrap_or_default() {
             let faults = if proof.faults.is_empty() { "ok".to_owned() } else { proof.faults.join("; ") };

@@ -3,8 +3,6 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::words::hex;
-
 /// Makes hashes of addresses.
 pub(super) struct EmailHasher(Hmac<Sha256>);
 
@@ -27,6 +25,13 @@ impl EmailHasher {
     }
 }
 
+/// Bytes as hexadecimal digits, two each.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
 /// A text with `…` in the place of each address in it.
 pub(super) fn without_addresses(text: &str) -> String {
     replace_addresses(text, &|_| true)
@@ -43,7 +48,8 @@ pub(super) fn replace_addresses(text: &str, is_one: &dyn Fn(&str) -> bool) -> St
             .map_or(0, |end| end + rest[end..].chars().next().map_or(1, char::len_utf8));
         let behind = &rest[at + 1..];
         let length = behind.find(|c| !is_part(c)).unwrap_or(behind.len());
-        let is_address = local < at && behind[..length].contains('.') && is_one(&rest[local..at + 1 + length]);
+        let is_address =
+            local < at && behind[..length].contains('.') && is_one(&rest[local..at + 1 + length]);
         out.push_str(if is_address { &rest[..local] } else { &rest[..at + 1 + length] });
         if is_address {
             out.push('…');

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::clone::{CloneItem, CloneStream, MAGIC};
+use super::email::hex;
 use super::object;
 use super::project;
 use super::record::{Commit, Signature};
-use crate::words::hex;
 
 /// Items of a page, if nobody asks for fewer.
 const PAGE: usize = 100;

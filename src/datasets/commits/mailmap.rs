@@ -30,15 +30,19 @@ impl Mailmap {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let wrong = || format!("line {number}: it has no address in brackets: NAME <ADDRESS> <OTHER ADDRESS>");
+            let wrong =
+                || format!("line {number}: it has no address in brackets: NAME <ADDRESS> <OTHER ADDRESS>");
             let (name, email, rest) = person(line).ok_or_else(wrong)?;
             let (of_name, of_email, email) = match person(rest) {
                 Some((of_name, of_email, _)) => (of_name, of_email, Some(email)),
                 None => (None, email, None),
             };
             let own = |text: &str| text.to_owned();
-            let entry =
-                MailmapEntry { of_name: of_name.map(str::to_lowercase), name: name.map(own), email: email.map(own) };
+            let entry = MailmapEntry {
+                of_name: of_name.map(str::to_lowercase),
+                name: name.map(own),
+                email: email.map(own),
+            };
             map.0.entry(of_email.to_lowercase()).or_default().push(entry);
         }
         Ok(map)
@@ -49,7 +53,8 @@ impl Mailmap {
         let Some(entries) = self.0.get(&who.email.to_lowercase()) else { return };
         let name = who.name.to_lowercase();
         let of_name = entries.iter().rev().find(|entry| entry.of_name.as_deref() == Some(name.as_str()));
-        let Some(entry) = of_name.or_else(|| entries.iter().rev().find(|entry| entry.of_name.is_none())) else {
+        let Some(entry) = of_name.or_else(|| entries.iter().rev().find(|entry| entry.of_name.is_none()))
+        else {
             return;
         };
         if let Some(name) = &entry.name {
@@ -87,8 +92,7 @@ mod tests {
             (("x", "root@c"), ("Dee", "dee@a")),
             (("x", "y"), ("x", "y")),
         ] {
-            let mut who =
-                Signature { name: before.0.into(), email: before.1.into(), ..Signature::default() };
+            let mut who = Signature { name: before.0.into(), email: before.1.into(), ..Signature::default() };
             map.apply(&mut who);
             assert_eq!((who.name.as_str(), who.email.as_str()), after, "{before:?}");
         }

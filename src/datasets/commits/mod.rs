@@ -148,7 +148,7 @@ fn part_name(history: i64, closed: Timestamp, number: usize) -> String {
 }
 
 fn file_name(name: &str) -> Option<FileName> {
-    let is_clone = name.strip_suffix(CLONE).is_some_and(|stem| stem.contains('@'));
+    let clone = name.strip_suffix(CLONE).and_then(|stem| stem.rsplit_once('@'));
     let closed = name.strip_suffix(ANSWERS).and_then(|stem| {
         let mut pieces = stem.split('.');
         pieces.next()?.parse::<i64>().ok()?;
@@ -156,12 +156,13 @@ fn file_name(name: &str) -> Option<FileName> {
         pieces.next()?.parse::<u32>().ok()?;
         pieces.next().is_none().then_some(closed)
     });
-    // What was fetched later counts more.
-    let order_key = match closed {
-        Some(closed) => format!("{closed} {name}"),
-        None => name.to_owned(),
+    // What was fetched later counts more; of a clone, whatever its heads are, what was read last.
+    let order_key = match (closed, clone) {
+        (Some(closed), _) => format!("{closed} {name}"),
+        (None, Some((path, _))) => path.to_owned(),
+        (None, None) => return None,
     };
-    (is_clone || closed.is_some()).then_some(FileName { run_date: None, order_key })
+    Some(FileName { run_date: None, order_key })
 }
 
 #[cfg(test)]
@@ -175,7 +176,7 @@ mod tests {
         assert_eq!(name, "9001.20261126T182001500.007.ndjson.zst");
         assert_eq!(file_name(&name).unwrap().order_key, format!("20261126T182001500 {name}"));
         assert!(file_name(&part_name(-7, time, 0)).is_some());
-        assert_eq!(file_name("a__b@0123.clone").unwrap().order_key, "a__b@0123.clone");
+        assert_eq!(file_name("a__b@0123.clone").unwrap().order_key, "a__b");
         for other in
             ["a.clone", "x.20261126.0.ndjson.zst", "1.2.3.4.ndjson.zst", "commits.csv", "1.2.ndjson.zst"]
         {

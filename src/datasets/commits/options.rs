@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::email::hex;
 use super::mailmap::Mailmap;
 use super::project::{self, PROJECTS, projects};
 use crate::dataset::Options;
 use crate::dataset::walked::{ClonesWanted, WalkBudget};
-use crate::words::hex;
 
 const BRANCHES: &str = "branches";
 const REQUESTS: &str = "requests";

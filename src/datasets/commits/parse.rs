@@ -141,7 +141,8 @@ impl GitParser<'_> {
     ) -> Result<(), ParseError> {
         let history = answer.history;
         if let Some(note) = answer.note {
-            let is_listed = |project: &&Project| project.is_of(&note.full_name) || project.is_of(&note.listed);
+            let is_listed =
+                |project: &&Project| project.is_of(&note.full_name) || project.is_of(&note.listed);
             let project = self.projects.iter().find(is_listed).cloned();
             let word = RepositoryWord {
                 full_name: note.full_name,

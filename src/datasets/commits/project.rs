@@ -203,12 +203,20 @@ mod tests {
 
     #[test]
     fn the_catalog_names_repositories_as_people_do() {
-        let rows = [("a", "https://github.com/x/A.git"), ("b", "X/a"), ("c", "https://gitlab.com/c/c"), ("d", "d/d")];
+        let rows = [
+            ("a", "https://github.com/x/A.git"),
+            ("b", "X/a"),
+            ("c", "https://gitlab.com/c/c"),
+            ("d", "d/d"),
+        ];
         let rows = rows.map(|(name, address)| (name.to_owned(), address.to_owned())).to_vec();
         let mut options = Options::new();
         let left_out = add_listed(&mut options, rows).unwrap();
         assert!(left_out[0].starts_with("b is left out: X/a is another"), "{left_out:?}");
-        assert!(left_out[1].starts_with("c is left out: `https://gitlab.com/c/c` is at gitlab.com"), "{left_out:?}");
+        assert!(
+            left_out[1].starts_with("c is left out: `https://gitlab.com/c/c` is at gitlab.com"),
+            "{left_out:?}"
+        );
         let found: Vec<_> = projects(&options).into_iter().map(|project| project.repository).collect();
         assert_eq!(found, ["x/A", "d/d"]);
         assert!(add_listed(&mut options, Vec::new()).is_err());

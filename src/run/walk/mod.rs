@@ -77,6 +77,13 @@ impl WalkedSoFar {
     }
 }
 
+/// What the ledger keeps of a walk: it goes on, it came to its end, there was no answer.
+const OPEN: &str = "open";
+const DONE: &str = "done";
+const SKIPPED: &str = "skipped";
+/// For so many microseconds a history that was whole is as good as looked at: a day.
+const FRESH_US: i64 = 24 * 3600 * 1_000_000;
+
 /// Why a walk through one history ended.
 enum WalkEnd {
     Done,
@@ -149,21 +156,25 @@ impl<'a> Walker<'a> {
     /// Walks through all of them: the one that was cut off first, then those that were looked at longest ago.
     async fn histories(&mut self) -> Result<Option<MoreToDo>, Cause> {
         let mut ahead = Vec::new();
+        let began = Timestamp::now();
         for name in &self.walking.histories {
             let cursor = self.context.ledger.saved_plan(&cursor_key(name)).await?.pop();
             let state = |field: &str| cursor.as_ref().and_then(|cursor| cursor.get(field)).cloned();
             let looked = state("looked_us").and_then(|us| us.as_i64());
-            let is_open = state("is_open").and_then(|open| open.as_bool()).unwrap_or_default();
-            ahead.push((!is_open, looked, name.clone(), state("walk")));
+            let is = |word: &str| state("state").is_some_and(|state| state == word);
+            let is_fresh = is(DONE) && looked.is_some_and(|us| began.as_microsecond() - us < FRESH_US);
+            ahead.push((!is(OPEN), looked, name.clone(), state("walk"), is_fresh));
         }
         ahead.sort_by_key(|(rest, looked, ..)| (*rest, *looked));
         let options = &self.context.processing.options;
         let mut left = 0;
         let mut stopped = None;
         let mut names: HashMap<i64, String> = HashMap::new();
-        for (_, _, name, cursor) in ahead {
+        for (_, _, name, cursor, is_fresh) in ahead {
+            // What was whole a moment ago is looked at if there is a request for it, and is nothing that is left.
+            let looked_at = u64::from(!is_fresh);
             if stopped.is_some() {
-                left += 1;
+                left += looked_at;
                 continue;
             }
             let mut walk = (self.walked.walk)(options, &name, cursor.as_ref(), Timestamp::now());
@@ -185,7 +196,7 @@ impl<'a> Walker<'a> {
                 WalkEnd::Done => {}
                 WalkEnd::Skipped => left += walk.needs(),
                 WalkEnd::Stopped(until) => {
-                    left += walk.needs();
+                    left += walk.needs().max(1) - 1 + looked_at;
                     stopped = Some(until);
                 }
             }
@@ -196,13 +207,18 @@ impl<'a> Walker<'a> {
 
     /// Does what the walk says until it is over.
     async fn history(&mut self, name: &str, walk: &mut dyn HistoryWalk) -> Result<WalkEnd, Cause> {
+        let mut is_asked = false;
         loop {
             fault::point!("walk.step");
             match walk.next() {
                 WalkStep::Ask(ask) => match self.ask(name, walk, &ask).await? {
-                    WalkEnd::Done => {}
+                    WalkEnd::Done => is_asked = true,
                     end => {
-                        self.save(name, walk, matches!(end, WalkEnd::Stopped(_))).await?;
+                        // One that was only to be looked at again stays what it was.
+                        let state = if matches!(end, WalkEnd::Stopped(_)) { OPEN } else { SKIPPED };
+                        if is_asked || state == SKIPPED {
+                            self.save(name, walk, state).await?;
+                        }
                         return Ok(end);
                     }
                 },
@@ -217,10 +233,10 @@ impl<'a> Walker<'a> {
                 WalkStep::Note(note) => {
                     self.answers.keep(walk.history(), &note_line(walk.history(), &note)).await?;
                     walk.tell(WalkWord::Noted);
-                    self.save(name, walk, true).await?;
+                    self.save(name, walk, OPEN).await?;
                 }
                 WalkStep::Done => {
-                    self.save(name, walk, false).await?;
+                    self.save(name, walk, DONE).await?;
                     return Ok(WalkEnd::Done);
                 }
             }
@@ -240,7 +256,7 @@ impl<'a> Walker<'a> {
                         self.answers.keep(walk.history(), &line).await?;
                         (self.walked.nodes)(&line).into_iter().for_each(|node| self.nodes.add(node));
                     }
-                    self.save(name, walk, true).await?;
+                    self.save(name, walk, OPEN).await?;
                     fault::point!("walk.saved");
                     if self.asker.not_before.is_some() {
                         self.save_wait().await?;
@@ -271,11 +287,11 @@ impl<'a> Walker<'a> {
     }
 
     /// Where the walk is, in the ledger.
-    async fn save(&self, name: &str, walk: &dyn HistoryWalk, is_open: bool) -> Result<(), Cause> {
+    async fn save(&self, name: &str, walk: &dyn HistoryWalk, state: &str) -> Result<(), Cause> {
         let cursor = json!({
             "walk": walk.cursor(),
             "looked_us": Timestamp::now().as_microsecond(),
-            "is_open": is_open,
+            "state": state,
         });
         self.context.ledger.save_plan(&cursor_key(name), 0, &cursor).await
     }

@@ -214,7 +214,8 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/5_keys.pg.sql", "");
     run(&mut session, "nass/4_tables.pg.sql", "");
     run(&mut session, "nass/5_keys.pg.sql", "");
-    for file in ["4_tables", "5_keys", "10_identities", "10_identities_keys", "10_removed", "10_removed_keys"] {
+    for file in ["4_tables", "5_keys", "10_identities", "10_identities_keys", "10_removed", "10_removed_keys"]
+    {
         run(&mut session, &format!("commits/{file}.pg.sql"), "");
     }
     for view in ["11_people", "12_co_authors"] {

@@ -1,5 +1,7 @@
 //! Histories from a host: the same rows as from clones, within a budget, and from where the last run ended.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use merganser::datasets::commits::host::LinkForm;
 
 use super::world::{GitWorld, TOKEN, histories};
@@ -18,7 +20,7 @@ async fn a_host_gives_the_same_rows_as_clones_and_is_asked_once_where_nothing_is
         let (expected, found) = (histories(&world.pipeline).await, histories(&asking).await);
         let unlike: Vec<_> = expected.iter().zip(&found).filter(|(a, b)| a != b).take(3).collect();
         assert!(expected == found, "{} and {} rows: {unlike:#?}", expected.len(), found.len());
-        assert!(expected.len() > 1_000);
+        assert!(expected.len() > 900);
         server.take_log();
         world.ask(&asking, &["--branches", branches]).await.exits(0).says("nothing more to do");
         let log = server.take_log();
@@ -57,19 +59,23 @@ async fn a_budget_is_kept_and_the_next_run_goes_on_there() {
     world.ask(&whole, &[]).await.exits(0);
     let needed = server.take_log().len();
     let asking = GitWorld::asking("commits_parts", &server).await;
-    let mut sent = 0;
+    let mut asked = Vec::new();
     for run in 1.. {
         let ran = world.ask(&asking, &["--requests", "3"]).await.exits(0);
         let log = server.take_log();
         assert!(log.len() <= 3, "{log:#?}");
-        sent += log.len();
+        asked.extend(log.into_iter().filter(|asked| asked.status != 304));
         if ran.stdout.contains("nothing more to do") {
             break;
         }
         ran.says("more to do: about").says("hour(s) at this limit");
         assert!(run < needed, "it comes to an end");
     }
-    assert_eq!(sent, needed, "nothing was asked twice");
+    // What is whole is looked at again, and nothing else is asked twice; of an empty one nothing is known that could be the same.
+    asked.retain(|asked| asked.status != 409);
+    let different: BTreeSet<_> = asked.iter().map(|asked| (&asked.path, &asked.query)).collect();
+    assert_eq!(different.len(), asked.len(), "{asked:#?}");
+    assert!(asked.len() < needed, "{needed}");
     assert_eq!(histories(&asking).await, histories(&world.pipeline).await);
 }
 
@@ -82,39 +88,23 @@ async fn a_run_that_is_killed_after_any_request_loses_no_commit_and_repeats_one_
     let whole = GitWorld::asking("commits_unbroken", &server).await;
     world.ask(&whole, &["--branches", "all"]).await.exits(0);
     let needed = server.take_log().len();
-    // Nothing of the answer is kept; it is in the archive; the ledger knows where the walk is.
-    for (point, repeated) in [("walk.answered", 1), ("walk.archived", 1), ("walk.saved", 0)] {
+    // Nothing of the answer is kept; it is in the archive; the ledger knows where the walk is. What is lost is the first that the
+    // next run asks for, so that one is killed at its second.
+    for (point, at, most) in [("walk.answered", 2, 2), ("walk.archived", 2, 2), ("walk.saved", 1, 1)] {
         let asking = GitWorld::asking("commits_broken_off", &server).await;
-        let mut sent = 0;
-        for number in 1..=needed {
-            let killed = broken(&world, &asking, &format!("{point}@{number}=kill")).await;
-            let log = server.take_log().len();
-            sent += log;
-            if killed.code == 0 {
-                break;
-            }
-            assert!(number < needed, "{}", killed.stderr);
+        for _ in 1..=needed {
+            let killed = broken(&world, &asking, &format!("{point}@{at}=kill")).await;
+            assert_ne!(killed.code, 0, "{}", killed.stderr);
         }
         world.ask(&asking, &["--branches", "all"]).await.exits(0).says("nothing more to do");
-        sent += server.take_log().len();
         assert_eq!(histories(&asking).await, expected, "{point}");
-        let kills = kills(needed, repeated);
-        assert!(
-            sent <= kills + 5,
-            "{point}: {sent} requests, {needed} are needed, {kills} with what is repeated"
-        );
+        let mut asked: BTreeMap<_, usize> = BTreeMap::new();
+        for answered in server.take_log().into_iter().filter(|asked| asked.status == 200) {
+            *asked.entry((answered.path, answered.query)).or_default() += 1;
+        }
+        asked.retain(|_, times| *times > most);
+        assert!(asked.is_empty(), "{point}: {asked:#?}");
     }
-}
-
-/// How many requests a walk of so many takes that is killed after its first, then after the second more, and so on.
-fn kills(needed: usize, repeated: usize) -> usize {
-    let (mut left, mut run, mut kills) = (needed, 1, 0);
-    while left > run {
-        left -= run;
-        run += 1;
-        kills += 1;
-    }
-    needed + kills * repeated
 }
 
 async fn broken(world: &GitWorld, pipeline: &Pipeline, fault: &str) -> Ran {

@@ -46,7 +46,7 @@ async fn what_is_missing_is_said_and_what_is_whole_is_proven() {
             ),
         ] {
             pipeline.execute(harm).await;
-            let said = proves(&world, pipeline, 4).await;
+            let said = proves(&world, pipeline, 1).await;
             assert!(said.contains(expected), "{expected}\n{said}");
             pipeline.execute(mend).await;
         }
@@ -60,9 +60,9 @@ async fn what_is_missing_is_said_and_what_is_whole_is_proven() {
     let next = world.git(name, &["commit-tree", "-m", "Next", "-p", "main", &tree]);
     world.git(name, &["update-ref", "refs/heads/main", &next]);
     server.holdings.host().repositories = world.host().await.repositories;
-    let said = proves(&world, &asking, 4).await;
+    let said = proves(&world, &asking, 1).await;
     assert!(said.contains(&format!("1 head(s) of now not there: {next}")), "{said}");
-    let said = proves(&world, &world.pipeline, 4).await;
+    let said = proves(&world, &world.pipeline, 1).await;
     assert!(said.contains(&format!("1 of the clone not there: {next}")), "{said}");
 }
 

@@ -83,7 +83,7 @@ async fn what_breaks_off_is_asked_again_and_what_is_refused_is_a_state() {
     );
     // A token that is not known ends the run, and what came before is kept.
     server.holdings.host().token = Some("another".into());
-    world.ask(&asking, &[]).await.exits(4).says("does not take the token in GITHUB_TOKEN");
+    world.ask(&asking, &[]).await.exits(1).says("does not take the token in GITHUB_TOKEN");
 }
 
 #[tokio::test]

@@ -163,7 +163,7 @@ pub async fn histories(pipeline: &Pipeline) -> Vec<String> {
     for query in [
         "select concat_ws('|', record_id, author_name, author_email_hash, author_time, committer_name, committer_email_hash,
             committer_time, year, subject, is_merge, is_bot, unreachable_since_run is null,
-            replace(replace(notes, '; the zone of a time cannot be read', ''), 'the zone of a time cannot be read', ''))
+            nullif(replace(replace(notes, '; the zone of a time cannot be read', ''), 'the zone of a time cannot be read', ''), ''))
             from git_commits",
         "select p::text from git_parents as p",
         "select t::text from git_trailers as t",
