@@ -46,6 +46,9 @@ pub struct HistoryFeed {
     pub part_name: fn(i64, Timestamp, usize) -> String,
 }
 
+/// Whose a history is, and where it is.
+pub type ListedHistory = (String, String);
+
 /// A list of histories that is a table of the database.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryList {
@@ -59,7 +62,7 @@ pub struct HistoryList {
     ///
     /// # Errors
     /// Where nothing is left, in words for people.
-    pub add: fn(&mut Options, Vec<(String, String)>) -> Result<Vec<String>, String>,
+    pub add: fn(&mut Options, Vec<ListedHistory>) -> Result<Vec<String>, String>,
 }
 
 /// How a person is taken out of histories; the histories stay whole. The secret is the parser's.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod clone;
+mod dictionary;
 mod email;
 pub mod host;
 mod identity;
@@ -76,7 +77,7 @@ pub const COMMITS: Dataset = Dataset {
         known: None,
     },
     derived: tables::DERIVED,
-    dictionary: &[],
+    dictionary: dictionary::DICTIONARY,
     map: None,
     published: &[
         PublishedTable {

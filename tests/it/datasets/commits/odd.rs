@@ -1,8 +1,11 @@
 //! Clones that cannot be read, lists that are wrong, and histories that git would not write.
 
 use std::fs;
+use std::path::Path;
 
-use super::world::{GitWorld, git};
+use merganser::clients::git::GitFolder;
+
+use super::world::{GitWorld, git, histories};
 
 #[tokio::test]
 async fn what_git_would_not_write_is_kept_and_noted() {
@@ -88,4 +91,41 @@ async fn a_list_that_is_wrong_is_refused_before_anything_is_done() {
     world.run(&[]).await.exits(2).says("projects.csv");
     let without = world.pipeline.other(&["run", "commits", "--branches", "some"]).await;
     without.exits(2).says("--branches is default or all");
+}
+
+#[tokio::test]
+async fn a_clone_that_changes_between_two_looks_is_read_another_time() {
+    let world = GitWorld::new("commits_changes", 100).await;
+    let wanted = Some(vec!["harbour/lighthouse".to_owned()]);
+    let folder = GitFolder { folder: world.clones(), wanted, all_branches: false, manner: String::new() };
+    let listing = folder.listing().await.unwrap();
+    world.git("harbour/lighthouse", &["update-ref", "refs/heads/main", "main~3"]);
+    let to = world.pipeline.folder().join("read");
+    let error = folder.download(&listing.files[0].key, &to, &|_| ()).await.unwrap_err();
+    assert!(error.is_about_file(), "the others go on");
+    assert!(error.to_string().contains("harbour/lighthouse: its heads are others than when"), "{error}");
+}
+
+#[tokio::test]
+async fn this_projects_own_history_is_the_same_from_both_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_whole = root.join(".git").exists()
+        && git(root, &["rev-parse", "--is-shallow-repository"]).starts_with(b"false");
+    if !is_whole {
+        println!("*** NOT TESTED: this project's own history, which is not here");
+        return;
+    }
+    let world = GitWorld::empty("commits_own").await;
+    let url = format!("file://{}", root.display());
+    fs::create_dir(world.clones().join("harbour")).unwrap();
+    git(&world.clones().join("harbour"), &["clone", "--quiet", "--bare", &url, "own"]);
+    fs::write(world.list(), "project,repository,repository_id\nOwn,harbour/own,9100\n").unwrap();
+    world.run(&[]).await.exits(0);
+    world.holds("harbour/own", &["HEAD"]).await;
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_own_host", &server).await;
+    world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
+    let (expected, found) = (histories(&world.pipeline).await, histories(&asking).await);
+    let unlike: Vec<_> = expected.iter().zip(&found).filter(|(a, b)| a != b).take(3).collect();
+    assert!(expected == found, "{} and {} rows: {unlike:#?}", expected.len(), found.len());
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{GitWorld, histories};
-use crate::support::git_host::HostTrouble;
+use crate::support::git_host::{HostAsked, HostTrouble};
 
 #[tokio::test]
 async fn limits_are_waited_for_or_end_the_run() {
@@ -81,9 +81,27 @@ async fn what_breaks_off_is_asked_again_and_what_is_refused_is_a_state() {
         asking.one("select count(*) from git_commits where unreachable_since_run is not null").await,
         "0"
     );
-    // A token that is not known ends the run, and what came before is kept.
     server.holdings.host().token = Some("another".into());
     world.ask(&asking, &[]).await.exits(1).says("does not take the token in GITHUB_TOKEN");
+}
+
+#[tokio::test]
+async fn a_token_that_expires_half_way_ends_the_run_and_what_came_before_is_kept() {
+    let world = GitWorld::new("commits_expired", 350).await;
+    world.run(&[]).await.exits(0);
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_expired_host", &server).await;
+    server.trouble(4, HostTrouble::Status(401, Vec::new()));
+    world.ask(&asking, &[]).await.exits(1).says("does not take the token in GITHUB_TOKEN");
+    let before = server.take_log();
+    assert_eq!(before.len(), 4);
+    world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
+    let after = server.take_log();
+    let is_again = |asked: &&HostAsked| {
+        after.iter().any(|again| (&again.path, &again.query) == (&asked.path, &asked.query))
+    };
+    assert_eq!(before.iter().filter(is_again).count(), 1, "only what was refused: {after:#?}");
+    assert_eq!(histories(&asking).await, histories(&world.pipeline).await);
 }
 
 #[tokio::test]
