@@ -54,6 +54,13 @@ impl RunConfig {
             Some(text) if is_service(args, text) => return Self::from_walked(args, text),
             Some(text) if args.dataset.has_sheets => SourceUrl::of_files(text)?,
             Some(text) => source(args, text)?,
+            None if args.dataset.walked.is_some() => {
+                return Err(missing(
+                    "where histories come from",
+                    "--source https://HOST of a service, or git:DIR, a folder with clones",
+                    "MERGANSER_SOURCE",
+                ));
+            }
             None => SftpUrl::from_env(&environment)?.map(SourceUrl::Sftp).ok_or_else(|| {
                 missing(
                     "where new files come from",

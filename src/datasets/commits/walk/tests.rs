@@ -11,7 +11,7 @@ use crate::datasets::commits::host::{GitHost, HostCall, HostedRepository, LinkFo
 fn repository(commits: usize) -> HostedRepository {
     let sha = |number: usize| format!("{number:040x}");
     let mut stream = String::from("merganser clone 1\n");
-    let heads = json!([["main", sha(commits)], ["old", sha(commits / 2)]]);
+    let heads = json!([["main", sha(commits)], ["old", sha(commits.div_ceil(2))]]);
     stream += &format!(
         "{}\n",
         json!({"repository": "a/b", "default_branch": "main", "heads": heads, "read_us": 0})
@@ -116,7 +116,12 @@ fn a_walk_finds_every_commit_and_the_next_one_asks_once() {
             let before = kept.requests.len();
             assert!(before <= commits.div_ceil(100) + 3, "{:#?}", kept.requests);
             assert!(kept.walk(&host, &options, 100));
-            assert_eq!(kept.requests.len(), before + 1, "where nothing is new, one request");
+            assert_eq!(
+                kept.requests.len(),
+                before + 1,
+                "{links:?} {branches} {commits}: {:#?}",
+                kept.requests
+            );
             assert_eq!(kept.notes.len(), 1);
         }
     }
@@ -166,4 +171,25 @@ fn what_is_refused_is_a_state() {
         assert!(kept.walk(&host, &options, 100));
         assert_eq!(kept.notes.last().unwrap().state, "active");
     }
+}
+
+#[test]
+fn details_are_asked_for_anew_after_thirty_days() {
+    let mut host = host(150, LinkForm::Numbered);
+    let (options, mut kept) = (options("default"), Kept::default());
+    assert!(kept.walk(&host, &options, 100));
+    host.repositories[0].is_archived = true;
+    host.repositories[0].full_name = "a/renamed".into();
+    let before = kept.requests.len();
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!((kept.requests.len(), kept.notes.len()), (before + 1, 1), "nobody asks yet");
+    let cursor = kept.cursor.as_mut().unwrap();
+    cursor["details_us"] = (cursor["details_us"].as_i64().unwrap() - DETAILS_US - 1).into();
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!(kept.requests[before + 1..], ["/repositories/7", "/repositories/7/commits?per_page=100"]);
+    let note = kept.notes.last().unwrap();
+    assert_eq!(
+        (note.state.as_str(), note.full_name.as_str(), note.listed.as_str()),
+        ("archived", "a/renamed", "a/b")
+    );
 }
