@@ -51,6 +51,7 @@ fn parse_all(sink: &mut dyn Sink) {
         tables: dataset().tables,
         file_no: 1,
         options: &of_level(1),
+        secret: None,
         batch_records: 2000,
         limits: Limits::default(),
         only_ordinals: &[],

@@ -15,6 +15,7 @@ pub mod served;
 pub mod slice;
 mod tables;
 mod target;
+pub mod walked;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,6 +30,7 @@ use map::MapOf;
 use reference::Reference;
 use served::Served;
 use slice::Slice;
+use walked::HistoryFeed;
 
 pub use inputs::TableInput;
 pub use published::{PublishedColumns, PublishedForm, PublishedTable, Reach, SplitBy};
@@ -129,6 +131,8 @@ pub struct Dataset {
     pub near_name: fn(&str) -> Option<&'static str>,
     /// The service that is asked for its parts; `None`: they are files of a source.
     pub asked: Option<&'static Asked>,
+    /// Its parts are histories; `None`: files, or answers.
+    pub walked: Option<&'static HistoryFeed>,
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
     /// What is added to its rows before they are exported.
     pub enrichment: Option<Enrichment>,
@@ -388,6 +392,8 @@ pub struct ParseInput<'a> {
     pub file_no: u32,
     /// The dataset's own options.
     pub options: &'a Options,
+    /// What the dataset wants beside them and nobody may see.
+    pub secret: Option<&'a str>,
     /// Records that a batch of rows holds.
     pub batch_records: usize,
     pub limits: Limits,

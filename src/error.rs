@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::clients::duckdb::DuckError;
+use crate::clients::git::GitError;
 use crate::clients::postgres::aws_s3::AwsS3Error;
 use crate::clients::postgres::{PgError, PgUrlError};
 use crate::clients::sftp::{SftpError, SftpOptionsError, SftpUrlError};
@@ -70,6 +71,8 @@ pub enum Cause {
     Sftp(#[from] SftpError),
     #[error(transparent)]
     Web(#[from] WebError),
+    #[error(transparent)]
+    Git(#[from] GitError),
     #[error(transparent)]
     Duck(#[from] DuckError),
     #[error(transparent)]
@@ -161,6 +164,7 @@ impl Cause {
             Cause::Store(error) => error.hint(),
             Cause::Sftp(error) => error.hint(),
             Cause::Web(error) => error.hint(),
+            Cause::Git(error) => error.hint(),
             Cause::Embedded(error) => error.hint(),
             Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
             Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
@@ -211,6 +215,7 @@ impl From<SourceError> for Cause {
             SourceError::Store(error) => error.into(),
             SourceError::Sftp(error) => error.into(),
             SourceError::Web(error) => error.into(),
+            SourceError::Git(error) => error.into(),
         }
     }
 }

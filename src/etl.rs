@@ -5,6 +5,7 @@ use crate::run::context::RunContext;
 use crate::run::gather::{self, Gathered};
 use crate::run::inputs;
 use crate::run::progress::{Progress, RunOutcome};
+use crate::run::walk;
 use crate::stages::check::{self, Checked};
 use crate::stages::fetch::{self, Fetched};
 use crate::stages::promote::{self, Outcome, Refused};
@@ -26,6 +27,8 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
     if gathered.as_ref().is_some_and(Gathered::is_planned) {
         return Ok(RunOutcome::Planned);
     }
+    progress.step("walk");
+    progress.walked(walk::walk(context).await?);
     inputs::copy(context).await?;
     progress.step("select");
     let selected = select::select(context, gathered.as_ref()).await?;

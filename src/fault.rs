@@ -90,6 +90,18 @@ pub const ASKING_POINTS: &[&str] = &[
     "gather.told",
 ];
 
+/// The points of a run that walks through histories, likewise.
+pub const WALKING_POINTS: &[&str] = &[
+    "walk.step",
+    // An answer came, and nothing of it is kept.
+    "walk.answered",
+    // It is in the archive, and the ledger does not know where the walk is.
+    "walk.archived",
+    "walk.saved",
+    // Answers are joined, and the ledger does not know it.
+    "walk.joined",
+];
+
 /// Points that a worker of a transform comes by, with each group.
 pub const WORKER_POINTS: &[&str] = &[
     "transform.claimed",
@@ -154,7 +166,8 @@ pub(crate) use armed::{reach, reach_blocking};
 /// Is there a point of this name?
 #[cfg(feature = "failpoints")]
 fn is_known(name: &str) -> bool {
-    [POINTS, ASKING_POINTS, WORKER_POINTS, RANGE_POINTS].iter().any(|points| points.contains(&name))
+    let lists = [POINTS, ASKING_POINTS, WALKING_POINTS, WORKER_POINTS, RANGE_POINTS];
+    lists.iter().any(|points| points.contains(&name))
 }
 
 #[cfg(feature = "failpoints")]

@@ -7,6 +7,7 @@
 //! private/[FOLDER/]NAME                     the archive: under each name the posting that the ledger calls done
 //! private/[FOLDER/]postings/NAME.SHA256     other postings that came under that name
 //! private/[FOLDER/]asked/NAME.json          what an answer in the archive was asked for
+//! private/[FOLDER/]open/HISTORY.TIME.zst    an answer that waits to be joined to others
 //! private/[FOLDER/]unreadable/NAME          files of which nothing could be read
 //! private/[FOLDER/]runs/RUN/…               what a run stages
 //! private/[FOLDER/]reference/VERSION/RUN/… what addresses and the like are looked up in
@@ -80,6 +81,23 @@ impl Objects {
     /// What an answer in the archive was asked for.
     pub fn asked_for(self, name: &str) -> String {
         format!("{}/{name}.json", self.asked())
+    }
+
+    /// The folder of answers that wait to be joined to others.
+    pub fn opened(self) -> String {
+        self.private("open")
+    }
+
+    /// An answer of a history that came at that time (microseconds since 1970).
+    pub fn open(self, history: i64, at_us: i64) -> String {
+        format!("{}/{history}.{at_us:020}.zst", self.opened())
+    }
+
+    /// History and time of the answer behind a key.
+    pub fn open_of(self, key: &str) -> Option<(i64, i64)> {
+        let name = key.strip_prefix(&self.opened())?.strip_prefix('/')?.strip_suffix(".zst")?;
+        let (history, at_us) = name.split_once('.')?;
+        Some((history.parse().ok()?, at_us.parse().ok()?))
     }
 
     /// A file of which nothing could be read: the sender deletes its own after a while.

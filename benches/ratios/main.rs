@@ -3,11 +3,13 @@
 //! Every round measures the floors and the pipeline in turn, on the same files and the same private PostgreSQL, and
 //! compares what both loaded: nothing is measured that is not right. `make bench` writes the table into
 //! docs/performance.md; `make bench-full` adds the whole history. `--crops` measures what a dataset costs that asks a service
-//! (crops.rs), at the scale that `--scale` names; `--transform` jobs that clean a table in partitions (transform.rs), and `--peers`
+//! (crops.rs), at the scale that `--scale` names; `--commits` what histories cost that come from clones (histories.rs), with so
+//! many commits as `--rows` says; `--transform` jobs that clean a table in partitions (transform.rs), and `--peers`
 //! the same beside others (peers.rs), both with so many rows as `--rows` says.
 
 mod crops;
 mod floors;
+mod histories;
 mod inputs;
 mod jobs;
 mod peers;
@@ -47,6 +49,11 @@ fn main() {
         return;
     }
     let is_asked = |word: &str| std::env::args().any(|arg| arg == word);
+    if is_asked("--commits") {
+        let report = runtime.block_on(on_cluster(&[], histories::measure));
+        print!("{}", report.render());
+        return report.write(&out, "commits");
+    }
     if is_asked("--transform") || is_asked("--peers") {
         // What claims cost is asked of the server.
         let settings = [("shared_preload_libraries", "pg_stat_statements")];

@@ -68,6 +68,7 @@ pub fn parse(bytes: &[u8], level: u8, batch_records: usize) -> (Written, Result<
         tables: OCA.tables,
         file_no: 0,
         options: &of_level(level),
+        secret: None,
         batch_records,
         limits: LIMITS,
         only_ordinals: &[],

@@ -29,6 +29,28 @@ values ($1, 0, $2, $3, $4, $5, $6::text::date, $7, $8::text::jsonb, $9, 'archive
 on conflict (run_id, name) do update
 set sha256 = excluded.sha256, size_bytes = excluded.size_bytes, expected_records = excluded.expected_records;
 
+-- part: closed  (statement)
+-- Purpose: the checksum of a part of the archive as it was closed, or last read well.
+-- Inputs:  $1 dataset, $2 name; :"ledger".
+-- Outputs: one row with sha256, or none.
+select parts.sha256
+from :"ledger".parts join :"ledger".runs using (run_id)
+where runs.dataset = $1
+    and parts.name = $2
+    and parts.sha256 is not null
+    and parts.status in ('archived', 'done', 'done_with_failures', 'incomplete', 'retried')
+order by parts.part_id desc
+limit 1;
+
+-- part: rewritten  (statement)
+-- Purpose: a part of the archive was rewritten, by a purge.
+-- Inputs:  $1 dataset, $2 name, $3 sha256, $4 size in bytes; :"ledger".
+-- Outputs: its rows of parts.
+update :"ledger".parts
+set sha256 = $3, size_bytes = $4
+from :"ledger".runs
+where runs.run_id = parts.run_id and runs.dataset = $1 and parts.name = $2 and parts.sha256 is not null;
+
 -- part: save_plan  (statement)
 -- Purpose: what a run has asked so far, piece by piece, so that another one goes on with it.
 -- Inputs:  $1 dataset, $2 target schema, $3 what is wanted, with the piece's number behind it, $4 the piece, $5 run_id; :"ledger".

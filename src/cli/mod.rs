@@ -115,7 +115,7 @@ pub struct RunArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX
+    /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX; histories: https://HOST of an API, or git:DIR
     #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL", hide_env_values = true)]
     pub source: Option<String>,
     /// Instead of what is new, files of the archive whose names match, as `merganser reprocess` takes them
@@ -181,6 +181,9 @@ pub struct RetryArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     pub run: RunArgs,
+    /// Of histories: prove that every head and every parent is there, instead of looking whether a run would work
+    #[arg(long)]
+    pub complete: bool,
     /// As JSON, on standard output
     #[arg(long)]
     pub json: bool,
@@ -224,6 +227,9 @@ pub struct PurgeArgs {
     /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
+    /// Of histories: take this person out, of tables and archive: an address, or what the tables call the person
+    #[arg(long, value_name = "PERSON")]
+    pub person: Option<String>,
     /// Show what would go, and roll back
     #[arg(long)]
     pub dry_run: bool,

@@ -122,6 +122,20 @@ impl HttpUrl {
         (is_plain && !name.is_empty() && !name.starts_with('.')).then(|| name.to_owned())
     }
 
+    /// An address of the same service: a whole one, or a path with its query below this one.
+    fn within(&self, address: &str) -> Option<Url> {
+        let url = match address.strip_prefix('/') {
+            Some(path) => Url::parse(&format!("{self}/{path}")).ok()?,
+            None => Url::parse(address).ok()?,
+        };
+        let is_same = url.scheme() == self.0.scheme()
+            && url.host() == self.0.host()
+            && url.port_or_known_default() == self.0.port_or_known_default()
+            && url.username().is_empty()
+            && url.password().is_none();
+        is_same.then_some(url)
+    }
+
     /// The address with a path and a query below it.
     fn below(&self, path: &str, query: &[(&'static str, String)]) -> Url {
         let mut url = self.0.clone();
@@ -262,6 +276,18 @@ impl Http {
     /// # Errors
     /// If TLS cannot be prepared.
     pub fn new(base: HttpUrl) -> Result<Self, HttpSetupError> {
+        Self::with(base, REDIRECTS)
+    }
+
+    /// The same, which follows nobody anywhere: each request is one.
+    ///
+    /// # Errors
+    /// If TLS cannot be prepared.
+    pub fn unled(base: HttpUrl) -> Result<Self, HttpSetupError> {
+        Self::with(base, 0)
+    }
+
+    fn with(base: HttpUrl, most: usize) -> Result<Self, HttpSetupError> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
@@ -277,7 +303,7 @@ impl Http {
             let is_home = to.scheme() == home.scheme()
                 && to.host() == home.host()
                 && to.port_or_known_default() == home.port_or_known_default();
-            if is_home && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.stop() }
+            if is_home && attempt.previous().len() <= most { attempt.follow() } else { attempt.stop() }
         });
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
@@ -375,6 +401,30 @@ impl Http {
             request = request.header(*name, *value);
         }
         Ok(Answering::of(send(request, timeout).await?))
+    }
+
+    /// Sends a GET for an address as the service itself gave it, or for a path with its query, and waits until the answer
+    /// begins. `timeout` is for its beginning.
+    ///
+    /// # Errors
+    /// Where no answer begins; [`HttpError::Elsewhere`] for an address of another service, which is not asked.
+    pub async fn get_at(
+        &self,
+        address: &str,
+        headers: &[(&'static str, &str)],
+        timeout: Duration,
+    ) -> Result<Answering, HttpError> {
+        let url = self.base.within(address).ok_or(HttpError::Elsewhere { status: 0 })?;
+        let mut request = self.client.get(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(Answering::of(send(request, timeout).await?))
+    }
+
+    /// Is it on this machine?
+    pub fn is_here(&self) -> bool {
+        is_here(&self.base.0)
     }
 
     /// Asks what would come, without it.

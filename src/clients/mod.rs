@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod duckdb;
+pub mod git;
 pub mod http;
 pub mod postgres;
 pub mod sftp;

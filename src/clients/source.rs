@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use super::git::{GitError, GitFolder};
 use super::http::{HttpUrl, HttpUrlError};
 use super::sftp::{Sftp, SftpError, SftpOptions, SftpUrl, SftpUrlError};
 use super::store::{Downloaded, Listing, ObjectInfo, S3Options, Store, StoreError, StoreUrl, StoreUrlError};
@@ -15,6 +16,8 @@ pub enum SourceUrl {
     Store(StoreUrl),
     Sftp(SftpUrl),
     Web(HttpUrl),
+    /// Clones of git on this machine.
+    Git(GitFolder),
 }
 
 /// Why a text is not the location of a source. The text itself is never repeated.
@@ -39,6 +42,8 @@ pub enum SourceError {
     Sftp(#[from] SftpError),
     #[error(transparent)]
     Web(#[from] WebError),
+    #[error(transparent)]
+    Git(#[from] GitError),
 }
 
 /// A source of files. Cheap to clone.
@@ -47,6 +52,7 @@ pub enum Source {
     Store(Store),
     Sftp(Sftp),
     Web(WebFolder),
+    Git(GitFolder),
 }
 
 impl SourceUrl {
@@ -75,6 +81,11 @@ impl SourceUrl {
     pub fn is_feed(&self) -> bool {
         matches!(self, Self::Sftp(_))
     }
+
+    /// True: it keeps what it gives for ever, and is read again, so that the archive needs no copy.
+    pub fn is_archive(&self) -> bool {
+        matches!(self, Self::Git(_))
+    }
 }
 
 impl FromStr for SourceUrl {
@@ -98,6 +109,7 @@ impl fmt::Display for SourceUrl {
             Self::Store(url) => url.fmt(f),
             Self::Sftp(url) => url.fmt(f),
             Self::Web(url) => url.fmt(f),
+            Self::Git(folder) => folder.fmt(f),
         }
     }
 }
@@ -109,6 +121,7 @@ impl SourceError {
             Self::Store(error) => error.hint(),
             Self::Sftp(error) => error.hint(),
             Self::Web(error) => error.hint(),
+            Self::Git(error) => error.hint(),
         }
     }
 }
@@ -121,6 +134,7 @@ impl SourceError {
             Self::Store(error) => error.is_about_object(),
             Self::Sftp(error) => error.is_about_file(),
             Self::Web(error) => error.is_about_file(),
+            Self::Git(error) => error.is_about_file(),
         }
     }
 }
@@ -133,6 +147,7 @@ impl Source {
             SourceUrl::Store(url) => Self::Store(Store::open(url, s3).await?),
             SourceUrl::Sftp(url) => Self::Sftp(Sftp::open(url, sftp)?),
             SourceUrl::Web(url) => Self::Web(WebFolder::open(url)?),
+            SourceUrl::Git(folder) => Self::Git(folder.clone()),
         })
     }
 
@@ -143,6 +158,7 @@ impl Source {
             Self::Sftp(sftp) => sftp.listing(folder).await?,
             // It has no folders of its own.
             Self::Web(web) => web.listing().await?,
+            Self::Git(folder) => folder.listing().await?,
         })
     }
 
@@ -152,6 +168,8 @@ impl Source {
             Self::Store(store) => store.try_open(name).await?,
             Self::Sftp(sftp) => sftp.try_open(name).await?,
             Self::Web(web) => web.try_open(name).await?,
+            // It was opened when it was listed.
+            Self::Git(_) => {}
         }
         Ok(())
     }
@@ -162,6 +180,7 @@ impl Source {
             Self::Store(store) => store.list_names(folder).await?,
             Self::Sftp(sftp) => sftp.list_names(folder).await?,
             Self::Web(web) => web.listing().await?.files,
+            Self::Git(folder) => folder.listing().await?.files,
         })
     }
 
@@ -177,6 +196,7 @@ impl Source {
             Self::Store(store) => store.download(name, to, progress).await?,
             Self::Sftp(sftp) => sftp.download(name, to, progress).await?,
             Self::Web(web) => web.download(name, to, progress).await?,
+            Self::Git(folder) => folder.download(name, to, progress).await?,
         })
     }
 }

@@ -1,11 +1,14 @@
 //! Purge: whatever is left of records that were deleted for ever goes, and the proof is shown.
 
+mod person;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
+use self::person::Removed;
 use crate::cli::PurgeArgs;
 use crate::clients::postgres;
 use crate::clients::postgres::PgError;
@@ -29,6 +32,8 @@ pub struct Purged {
     pub rows: Vec<(String, i64)>,
     /// Objects of earlier runs in the store.
     pub objects: usize,
+    /// Objects of the archive that named a person.
+    pub rewritten: usize,
     /// Objects there of runs that this ledger does not know, by the folder of the run.
     pub foreign: BTreeMap<String, usize>,
     /// Were the public files written anew?
@@ -56,19 +61,30 @@ pub async fn purge(config: PurgeConfig, report: &Report) -> Result<Purged, Failu
         workspace::remove_leftovers(&std::env::temp_dir());
         Ok(context)
     };
+    let person = config.person;
     let opened = Opened::open(config.target, options, more, report).await?;
     let (purged, _) = opened
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("purge");
+            let removed = match person {
+                Some((person, removal, secret)) => {
+                    Some(Removed::find(context, removal, (&person, secret)).await?)
+                }
+                None => None,
+            };
             let (objects, foreign) = clear_runs(context).await?;
-            let rows = delete(context, objects).await?;
+            let rewritten = match &removed {
+                Some(removed) => removed.rewrite(context).await?,
+                None => 0,
+            };
+            let rows = delete(context, objects, removed.as_ref()).await?;
             let dry_run = context.target.dry_run;
             let published = !dry_run && !context.target.skip_publish;
             if published {
                 progress.step("publish");
                 publish::publish(context).await?;
             }
-            Ok(Purged { rows, objects, foreign, published, dry_run })
+            Ok(Purged { rows, objects, rewritten, foreign, published, dry_run })
         })
         .await?;
     Ok(purged)
@@ -113,13 +129,17 @@ async fn staged(context: &Context) -> Result<(Vec<String>, BTreeMap<String, usiz
     Ok((own, foreign))
 }
 
-async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>, Cause> {
+async fn delete(
+    context: &Context,
+    objects: usize,
+    removed: Option<&Removed>,
+) -> Result<Vec<(String, i64)>, Cause> {
     let step = context.begin(0, "purge").await?;
     let mut connection = postgres::connect(&context.database, "purge").await?;
     let doing = context.report.doing("purge", Vec::new());
     let watch = connection.watch().showing(doing.shower());
     let transaction = connection.transaction().await.map_err(failed)?;
-    let rows = watch.answers("purge", delete_and_verify(context, &transaction)).await?;
+    let rows = watch.answers("purge", delete_and_verify(context, &transaction, removed)).await?;
     let total = rows.iter().map(|(_, rows)| *rows).sum::<i64>();
     let (what, details) = (
         format!("{total} rows of deleted {}s", context.dataset().record),
@@ -147,7 +167,9 @@ async fn delete(context: &Context, objects: usize) -> Result<Vec<(String, i64)>,
 async fn delete_and_verify(
     context: &Context,
     transaction: &Transaction<'_>,
+    removed: Option<&Removed>,
 ) -> Result<Vec<(String, i64)>, Cause> {
+    let hashes = removed.map(Removed::as_array).unwrap_or_default();
     let (dataset, database, run_id) =
         (context.dataset(), &context.target.database, context.run_id.to_string());
     let render = |script: &str, table: &str| {
@@ -158,6 +180,7 @@ async fn delete_and_verify(
             ("table", table),
             ("parent", dataset.parent().name),
             ("key", dataset.key()),
+            ("hashes", &hashes),
         ];
         sql::render(script, &variables)
     };
@@ -180,14 +203,17 @@ async fn delete_and_verify(
     let mut attached = schema::attached(transaction, &database.schema, &names).await?;
     attached.extend(schema::attached(transaction, &database.ledger_schema, &LEDGER).await?);
     let Some(tombstones) = dataset.tombstones() else { return Err(nothing_is_deleted(dataset)) };
-    let purged = transaction.batch_execute(&render(tombstones.purge, "")).await;
+    let purge = removed.map_or(tombstones.purge, |removed| removed.removal.purge);
+    let purged = transaction.batch_execute(&render(purge, "")).await;
     purged.map_err(|error| schema::explain(failed(error), &attached))?;
     let derived: Vec<_> = names.iter().filter(|name| derived.contains(name)).collect();
     for table in &derived {
         let purged = transaction.batch_execute(&render(sql::PURGE_DERIVED, table)).await;
         purged.map_err(|error| schema::explain(failed(error), &attached))?;
     }
-    transaction.batch_execute(&render(tombstones.sealed, "")).await.map_err(failed)?;
+    if removed.is_none() {
+        transaction.batch_execute(&render(tombstones.sealed, "")).await.map_err(failed)?;
+    }
     let images = promote::forget_sealed(context, transaction).await?;
     // Deferred triggers come now and not behind the proof.
     transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;
@@ -200,6 +226,10 @@ async fn delete_and_verify(
     let mut left = transaction.query(&render(tombstones.proof, ""), &[]).await.map_err(failed)?;
     for table in &derived {
         left.extend(transaction.query(&render(sql::PURGE_DERIVED_LEFT, table), &[]).await.map_err(failed)?);
+    }
+    if let Some(removed) = removed {
+        let hashes: Vec<_> = removed.hashes.iter().map(String::as_str).collect();
+        left.extend(transaction.query(&render(removed.removal.proof, ""), &[&hashes]).await.map_err(failed)?);
     }
     let mut lines = Vec::new();
     for (image, rows) in promote::sealed_left(context, transaction).await? {
@@ -240,6 +270,10 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
         return Err(nothing_is_deleted(dataset).into());
     }
     let purged = purge(PurgeConfig::from_purge(&args)?, report).await?;
+    if args.person.is_some() {
+        say_of_person(&purged);
+        return Ok(Exit::Done);
+    }
     let went = if purged.dry_run { "would go" } else { "taken out" };
     let (record, runs) = (dataset.record, Objects::of(dataset).runs());
     for (table, rows) in &purged.rows {
@@ -273,4 +307,19 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
         println!("The public files are written anew.");
     }
     Ok(Exit::Done)
+}
+
+/// What became of a person.
+fn say_of_person(purged: &Purged) {
+    for (table, rows) in &purged.rows {
+        println!("{table}: the person is taken out of {rows} row(s)");
+    }
+    println!("Archive: {} object(s) rewritten without the person.", purged.rewritten);
+    match purged.dry_run {
+        true => println!("A dry run, rolled back. The database and the archive are unchanged."),
+        false => println!("Verified: the tables do not know the person any more."),
+    }
+    if purged.published {
+        println!("The public files are written anew.");
+    }
 }

@@ -13,6 +13,7 @@ use crate::log::Report;
 use crate::run::context::{Context, RunContext};
 use crate::run::opened::Opened;
 use crate::run::progress::{Progress, RunOutcome};
+use crate::run::walk;
 use crate::stages::promote;
 use crate::system::machine;
 use crate::words;
@@ -34,8 +35,12 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
         promote::truths(config.target.dataset, folder)?;
     }
     let options = config.for_ledger();
-    let RunConfig { target, from, processing } = config;
-    let more = async |context: Context| RunContext::open(context, from, processing).await;
+    let RunConfig { target, mut from, mut processing } = config;
+    let more = async |context: Context| {
+        let place = (&context.database, context.target.database.schema.as_str());
+        walk::take_list(context.dataset().walked, place, &mut from, &mut processing.options).await?;
+        RunContext::open(context, from, processing).await
+    };
     let opened = Opened::open(target, options, more, report).await?;
     let (run_id, dry_run, dataset) =
         (opened.context().run_id, opened.context().target.dry_run, opened.context().dataset());
@@ -67,6 +72,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
         published: progress.published,
         timings: progress.timings,
         plan: progress.plan,
+        walked: progress.walked,
         rows: progress.rows,
         quiet_days: progress.quiet_days,
         duration: started.elapsed(),
@@ -172,6 +178,8 @@ fn finished(report: &Report, summary: &Summary) {
         files_incomplete = summary.failures.incomplete_files,
         duration_ms = summary.duration.as_millis() as u64,
         peak_memory_bytes = summary.peak_memory_bytes,
+        requests = summary.walked.as_ref().map(|walked| walked.requests),
+        more_requests = summary.walked.as_ref().and_then(|walked| Some(walked.more.as_ref()?.requests)),
         exit_code = summary.exit() as u8,
         "run finished"
     );

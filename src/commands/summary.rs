@@ -16,6 +16,7 @@ use crate::commands::show;
 use crate::ledger::Kind;
 use crate::run::gather::GatheredPlan;
 use crate::run::progress::RunOutcome;
+use crate::run::walk::WalkedSoFar;
 use crate::stages::promote::Guard;
 use crate::words::{count, duration};
 
@@ -45,6 +46,8 @@ pub struct Summary {
     pub timings: Option<Value>,
     /// What asking a service takes, or took.
     pub plan: Option<GatheredPlan>,
+    /// What asking for histories took, and what is left.
+    pub walked: Option<WalkedSoFar>,
     /// How many rows each table has.
     pub rows: BTreeMap<String, i64>,
     /// Nothing new came for so many days, and somebody is told of it now.
@@ -93,6 +96,9 @@ pub fn render(summary: &Summary) -> String {
     if let Some(published) = &summary.published {
         let newest = published.newest().unwrap_or("none");
         let _ = writeln!(text, "Published {}; the newest run date is {newest}.", published.what());
+    }
+    if let Some(walked) = &summary.walked {
+        let _ = writeln!(text, "{}", walked.words());
     }
     let _ = writeln!(text, "Run {} took {}.", summary.run_id, duration(summary.duration));
     if let Some(timings) = &summary.timings {

@@ -30,7 +30,7 @@ pub use purge::PurgeConfig;
 pub use reference::ReferenceConfig;
 pub use run::RunConfig;
 pub use serve::ServeConfig;
-pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig};
+pub use source::{ApiSecret, AskingConfig, Selection, SourceConfig, WalkingConfig};
 pub use target::TargetConfig;
 pub use transform::{BucketConfig, TransformConfig, WorkerConfig, workers};
 pub use undo::UndoConfig;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{DeleteLimit, DropLimit, FailureBudget, TargetConfig};
+use super::source::secret_of;
+use super::{ApiSecret, DeleteLimit, DropLimit, FailureBudget, TargetConfig};
 use crate::cli;
 use crate::clients::duckdb::DuckLimits;
 use crate::dataset::{Dataset, Limits, Options};
@@ -14,6 +15,8 @@ use crate::system::machine;
 pub struct ProcessingConfig {
     /// The dataset's own.
     pub options: Options,
+    /// What its parser is given beside them.
+    pub parse_secret: Option<ApiSecret>,
     pub batch_records: usize,
     pub batch_bytes: u64,
     pub work_dir: PathBuf,
@@ -37,6 +40,7 @@ impl Default for ProcessingConfig {
     fn default() -> Self {
         Self {
             options: Options::new(),
+            parse_secret: None,
             batch_records: 2000,
             batch_bytes: 256 << 20,
             work_dir: std::env::temp_dir(),
@@ -64,6 +68,7 @@ impl ProcessingConfig {
         }
         Ok(Self {
             options: args.own.of(dataset).map_err(Cause::usage)?,
+            parse_secret: parse_secret(dataset)?,
             batch_records: args.batch_records as usize,
             batch_bytes: args.batch_mib << 20,
             work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
@@ -83,6 +88,19 @@ impl ProcessingConfig {
     /// Are all files promoted together, however many they are?
     pub fn is_one_batch(&self, target: &TargetConfig) -> bool {
         self.fail_fast || target.dry_run || self.golden.is_some() || target.dataset.is_replaced()
+    }
+}
+
+/// What the dataset's parser wants and nobody may see, from the environment.
+pub(super) fn parse_secret(dataset: &Dataset) -> Result<Option<ApiSecret>, Cause> {
+    let Some(walked) = dataset.walked else { return Ok(None) };
+    let wanted = walked.parse_secret;
+    match secret_of(wanted.variable) {
+        Some(secret) => Ok(Some(secret)),
+        None => Err(Cause::Usage {
+            message: format!("{} is not set: {}", wanted.variable, wanted.purpose),
+            hint: Some(wanted.whence.into()),
+        }),
     }
 }
 

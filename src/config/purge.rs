@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{PublishingConfig, TargetConfig};
+use super::processing::parse_secret;
+use super::{ApiSecret, PublishingConfig, TargetConfig};
 use crate::cli;
+use crate::dataset::Dataset;
+use crate::dataset::walked::PersonRemoval;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
@@ -11,6 +14,8 @@ use crate::ledger::entries::Kind;
 #[derive(Clone, Debug)]
 pub struct PurgeConfig {
     pub target: TargetConfig,
+    /// Who is to be taken out, how, and the parser's secret; `None`: what is deleted for ever.
+    pub person: Option<(String, PersonRemoval, ApiSecret)>,
 }
 
 impl PurgeConfig {
@@ -20,7 +25,8 @@ impl PurgeConfig {
         let target = TargetConfig::new(what, &args.database, &args.store, args.load_via)?;
         let publishing = PublishingConfig::new(args.dataset, &args.publish, args.work_dir.as_ref())?;
         let (dry_run, skip_publish) = (args.dry_run, args.skip_publish);
-        Ok(Self { target: TargetConfig { dry_run, skip_publish, publishing, ..target } })
+        let person = args.person.as_deref().map(|person| person_of(args.dataset, person)).transpose()?;
+        Ok(Self { target: TargetConfig { dry_run, skip_publish, publishing, ..target }, person })
     }
 
     /// The options as the ledger keeps them: no secrets.
@@ -32,4 +38,14 @@ impl PurgeConfig {
             "publish": self.target.publishing.names(),
         })
     }
+}
+
+fn person_of(dataset: &Dataset, person: &str) -> Result<(String, PersonRemoval, ApiSecret), Cause> {
+    let (Some(walked), Some(secret)) = (dataset.walked, parse_secret(dataset)?) else {
+        return Err(Cause::usage(format!("--person: {} has no histories of people", dataset.name)));
+    };
+    if person.trim().is_empty() {
+        return Err(Cause::usage("--person names nobody: an address, or what the tables call the person"));
+    }
+    Ok((person.trim().to_owned(), walked.person, secret))
 }

@@ -4,13 +4,15 @@ use super::processing::duck_limits;
 use super::source::archived;
 use super::{
     ApiSecret, AskingConfig, DatabaseConfig, FailureBudget, ProcessingConfig, PublishingConfig, Selection,
-    SourceConfig, TargetConfig, environment, missing,
+    SourceConfig, TargetConfig, WalkingConfig, environment, missing,
 };
 use crate::cli;
+use crate::clients::git::GitFolder;
 use crate::clients::sftp::{SftpOptions, SftpUrl};
 use crate::clients::source::SourceUrl;
 use crate::clients::store::StoreUrl;
 use crate::dataset::asked::{Asked, FilesInstead};
+use crate::dataset::walked::ClonesWanted;
 use crate::dataset::{Dataset, Options};
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
@@ -49,8 +51,16 @@ impl RunConfig {
             return Self::archived(what, Selection::Tables, &args.database, &args.store, &args.processing);
         }
         let url = match &args.source {
+            Some(text) if is_service(args, text) => return Self::from_walked(args, text),
             Some(text) if args.dataset.has_sheets => SourceUrl::of_files(text)?,
-            Some(text) => SourceUrl::parse(text, &environment)?,
+            Some(text) => source(args, text)?,
+            None if args.dataset.walked.is_some() => {
+                return Err(missing(
+                    "where histories come from",
+                    "--source https://HOST of a service, or git:DIR, a folder with clones",
+                    "MERGANSER_SOURCE",
+                ));
+            }
             None => SftpUrl::from_env(&environment)?.map(SourceUrl::Sftp).ok_or_else(|| {
                 missing(
                     "where new files come from",
@@ -79,6 +89,16 @@ impl RunConfig {
             config.from.url = SourceUrl::of_files(&files)?;
             config.from.selection = Selection::Bulk;
         }
+        Ok(config)
+    }
+
+    /// A run that asks a service for histories, and takes the answers from the archive, where they are kept.
+    fn from_walked(args: &cli::RunArgs, text: &str) -> Result<Self, Cause> {
+        let what = (Kind::Run, args.dataset);
+        let mut config =
+            Self::archived(what, Selection::Walked, &args.database, &args.store, &args.processing)?;
+        let walked = args.dataset.walked.expect("only a dataset of histories is walked");
+        config.from.walking = Some(WalkingConfig::new(walked, text.trim(), &config.processing.options)?);
         Ok(config)
     }
 
@@ -137,6 +157,33 @@ impl RunConfig {
         Ok(Self { target, from, processing: ProcessingConfig { options, ..ProcessingConfig::default() } })
     }
 
+    /// A run that asks the service at this address for histories, with a token and a secret of the parser, everything else as
+    /// it is by default.
+    ///
+    /// # Errors
+    /// What is wrong with the options or the address; a dataset without histories.
+    pub fn plainly_walked(
+        dataset: &'static Dataset,
+        (options, service): (Options, &str),
+        [token, parse_secret]: [ApiSecret; 2],
+        store: StoreUrl,
+        database: DatabaseConfig,
+    ) -> Result<Self, Cause> {
+        let none = || Cause::usage(format!("{} has no histories", dataset.name));
+        let walked = dataset.walked.ok_or_else(none)?;
+        let target = TargetConfig::plain((Kind::Run, dataset), store, database);
+        let mut from = SourceConfig::new(SourceUrl::Store(target.archive()?), Selection::Walked);
+        let mut walking = WalkingConfig::new(walked, service, &options)?;
+        walking.token = Some(token);
+        from.walking = Some(walking);
+        let parse_secret = Some(parse_secret);
+        Ok(Self {
+            target,
+            from,
+            processing: ProcessingConfig { options, parse_secret, ..ProcessingConfig::default() },
+        })
+    }
+
     /// A run whose source is the store's own archive.
     fn archived(
         what: (Kind, &'static Dataset),
@@ -154,7 +201,7 @@ impl RunConfig {
     /// The options as the ledger keeps them: no secrets.
     pub fn for_ledger(&self) -> serde_json::Value {
         let asked = match &self.from.selection {
-            Selection::New | Selection::Asked | Selection::Bulk | Selection::Tables => {
+            Selection::New | Selection::Asked | Selection::Bulk | Selection::Tables | Selection::Walked => {
                 serde_json::Value::Null
             }
             Selection::Archived { glob, force } => {
@@ -185,6 +232,29 @@ impl RunConfig {
         }
         options
     }
+}
+
+/// Is a dataset of histories to be asked of a service?
+fn is_service(args: &cli::RunArgs, text: &str) -> bool {
+    let text = text.trim();
+    args.dataset.walked.is_some() && (text.starts_with("https:") || text.starts_with("http:"))
+}
+
+/// Where files come from, or, of a dataset of histories, clones.
+fn source(args: &cli::RunArgs, text: &str) -> Result<SourceUrl, Cause> {
+    let Some(walked) = args.dataset.walked else { return Ok(SourceUrl::parse(text, &environment)?) };
+    let Some(folder) = text.trim().strip_prefix("git:") else {
+        return Err(Cause::usage(format!(
+            "--source of {} is the address of a service, https://…, or git:DIR, a folder with clones",
+            args.dataset.name
+        )));
+    };
+    if folder.is_empty() {
+        return Err(Cause::usage("--source git: names no folder"));
+    }
+    let options = args.processing.own.of(args.dataset).map_err(Cause::usage)?;
+    let ClonesWanted { paths, all_branches, manner } = (walked.clones)(&options);
+    Ok(SourceUrl::Git(GitFolder { folder: folder.into(), wanted: paths, all_branches, manner }))
 }
 
 /// Sees that there is something to take again.

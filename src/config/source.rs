@@ -1,5 +1,7 @@
 //! Where the files of a run come from.
 
+use std::time::Duration;
+
 use super::environment;
 use crate::clients::http::HttpUrl;
 use crate::clients::sftp::SftpOptions;
@@ -7,6 +9,7 @@ use crate::clients::source::SourceUrl;
 use crate::dataset::Options;
 use crate::dataset::asked::{Asked, FilesInstead, Misasked};
 use crate::dataset::slice::Slice;
+use crate::dataset::walked::{HistoryFeed, WalkBudget};
 use crate::error::Cause;
 
 /// What is asked of a service.
@@ -18,6 +21,33 @@ pub struct AskingConfig {
     pub secret: Option<ApiSecret>,
     /// Where files are that are taken instead, if more requests than so many would be needed.
     pub files: Option<(SourceUrl, u64)>,
+}
+
+/// Which histories a service is asked for.
+#[derive(Clone, Debug)]
+pub struct WalkingConfig {
+    pub base: HttpUrl,
+    /// `None`: it is asked by nobody in particular, and gives little.
+    pub token: Option<ApiSecret>,
+    pub histories: Vec<String>,
+    /// Requests at most, whatever they are; `None`: any number.
+    pub requests: Option<u64>,
+    /// What has to be waited for longer ends the run.
+    pub max_wait: Duration,
+}
+
+impl WalkingConfig {
+    /// What the options of a run say, with the token of the environment.
+    ///
+    /// # Errors
+    /// What is wrong with the address or the options.
+    pub(super) fn new(walked: &HistoryFeed, text: &str, options: &Options) -> Result<Self, Cause> {
+        let base =
+            text.parse::<HttpUrl>().map_err(|error| Cause::usage(format!("--source {text}: {error}")))?;
+        let histories = (walked.histories)(options).map_err(Cause::usage)?;
+        let WalkBudget { requests, max_wait } = (walked.budget)(options);
+        Ok(Self { base, token: secret_of(walked.token), histories, requests, max_wait })
+    }
 }
 
 /// What a service knows us by. It is shown nowhere.
@@ -42,6 +72,12 @@ impl std::fmt::Debug for ApiSecret {
     }
 }
 
+/// The secret in a variable of the environment, if there is one.
+pub(super) fn secret_of(variable: &str) -> Option<ApiSecret> {
+    let secret = environment(variable).map(|secret| secret.trim().to_owned());
+    secret.filter(|secret| !secret.is_empty()).map(ApiSecret)
+}
+
 /// Which files and records a run takes.
 #[derive(Clone, Debug)]
 pub enum Selection {
@@ -53,6 +89,8 @@ pub enum Selection {
     Tables,
     /// Files that hold what could be asked for, and more.
     Bulk,
+    /// Answers in the archive that no run has promoted.
+    Walked,
     /// Files of the archive whose names match; those that are done without a failure only if `force`.
     Archived { glob: globset::GlobMatcher, force: bool },
     /// Records that failed and are not put right: of one run, one of them, or all.
@@ -68,12 +106,28 @@ pub struct SourceConfig {
     pub selection: Selection,
     /// `None`: nobody is asked.
     pub asking: Option<AskingConfig>,
+    /// `None`: nobody is asked for histories.
+    pub walking: Option<WalkingConfig>,
 }
 
 impl SourceConfig {
+    /// Names the histories that the options name by now to the service or the folder that they come from.
+    ///
+    /// # Errors
+    /// Where they name none.
+    pub fn name_histories(&mut self, walked: &HistoryFeed, options: &Options) -> Result<(), Cause> {
+        if let Some(walking) = &mut self.walking {
+            walking.histories = (walked.histories)(options).map_err(Cause::usage)?;
+        }
+        if let SourceUrl::Git(folder) = &mut self.url {
+            folder.wanted = (walked.clones)(options).paths;
+        }
+        Ok(())
+    }
+
     /// Files of this source, everything else as it is by default.
     pub(super) fn new(url: SourceUrl, selection: Selection) -> Self {
-        Self { url, sftp: SftpOptions::default(), selection, asking: None }
+        Self { url, sftp: SftpOptions::default(), selection, asking: None, walking: None }
     }
 }
 
@@ -104,15 +158,13 @@ impl AskingConfig {
         let base = (asked.manners)(options).base;
         base.parse::<HttpUrl>().map_err(|error| Cause::usage(format!("{base}: {error}")))?;
         let variable = asked.secret.variable;
-        let secret =
-            environment(variable).map(|secret| secret.trim().to_owned()).filter(|secret| !secret.is_empty());
-        let Some(secret) = secret else {
+        let Some(secret) = secret_of(variable) else {
             return Err(Cause::Usage {
                 message: format!("{} is asked with a key, and {variable} is not set", asked.service),
                 hint: Some(format!("{}; then: export {variable}=…", asked.secret.whence)),
             });
         };
-        Ok(Self { want, secret: Some(ApiSecret(secret)), files })
+        Ok(Self { want, secret: Some(secret), files })
     }
 
     /// The same with this secret, whatever the environment has.

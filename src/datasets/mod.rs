@@ -1,6 +1,7 @@
 //! The closed list of datasets.
 
 pub mod catalog;
+pub mod commits;
 pub mod datapoints;
 pub mod metrics;
 pub mod nass;
@@ -10,8 +11,14 @@ pub mod samples;
 use crate::dataset::{Dataset, Options};
 
 /// Every dataset of this program: command line, help and tests go by this list.
-pub const ALL: &[&Dataset] =
-    &[&oca::OCA, &nass::NASS, &datapoints::DATAPOINTS, &catalog::CATALOG, &metrics::METRICS];
+pub const ALL: &[&Dataset] = &[
+    &oca::OCA,
+    &nass::NASS,
+    &datapoints::DATAPOINTS,
+    &catalog::CATALOG,
+    &commits::COMMITS,
+    &metrics::METRICS,
+];
 
 /// The dataset of a name.
 pub fn named(name: &str) -> Option<&'static Dataset> {
@@ -35,6 +42,8 @@ pub struct OwnOptions {
     #[command(flatten)]
     pub nass: nass::options::NassOptions,
     #[command(flatten)]
+    pub commits: commits::options::CommitsOptions,
+    #[command(flatten)]
     pub metrics: metrics::options::MetricsOptions,
 }
 
@@ -47,6 +56,7 @@ impl OwnOptions {
         match dataset.family() {
             "oca" => self.oca.read(),
             "nass" => self.nass.read(),
+            "commits" => self.commits.read(),
             "metrics" => self.metrics.read(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()),
             _ => Ok(Options::new()),
         }

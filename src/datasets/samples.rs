@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use super::{catalog, datapoints, nass, oca};
+use super::{catalog, commits, datapoints, nass, oca};
 
 /// A dataset of which there is made-up data, with what it can be asked for.
 #[derive(clap::Subcommand, Clone, Debug)]
@@ -17,6 +17,8 @@ pub enum SampleOf {
     Catalog(catalog::sample::SheetsArgs),
     /// Daily counts by postcode: places, and a file a month
     Datapoints(datapoints::sample::PointsArgs),
+    /// Commit histories: repositories of git with everything strange that there is, and a list of projects
+    Commits(commits::sample::HistoriesArgs),
 }
 
 /// How much of each dataset its demo makes up.
@@ -56,6 +58,8 @@ pub enum SampleFault {
     Sheets(#[from] catalog::sample::SheetsSampleError),
     #[error(transparent)]
     Points(#[from] datapoints::sample::PointsSampleError),
+    #[error(transparent)]
+    Histories(#[from] commits::sample::HistoriesFault),
 }
 
 impl SampleOf {
@@ -112,6 +116,16 @@ impl SampleOf {
                     text_bytes: sum(|file| file.text_bytes),
                     packed_bytes: sum(|file| file.packed_bytes),
                     files: files.into_iter().map(|file| file.path).collect(),
+                })
+            }
+            Self::Commits(args) => {
+                let made = commits::sample::write_histories(&args)?;
+                Ok(SampleWritten {
+                    files: vec![made.list],
+                    counted: vec![("repositories", made.repositories), ("commits", made.commits)],
+                    format: "text",
+                    text_bytes: made.text_bytes,
+                    packed_bytes: made.packed_bytes,
                 })
             }
         }

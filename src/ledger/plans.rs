@@ -26,6 +26,20 @@ impl Ledger {
         confirm_written("parts", 1, written)
     }
 
+    /// The checksum of a part of the archive as it was closed; `None`: nothing is known of it.
+    pub async fn closed_sha256(&self, name: &str) -> Result<Option<String>, Cause> {
+        let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &name];
+        let rows = self.all("look for a checksum", sql::LEDGER_CLOSED, &values).await?;
+        Ok(rows.first().map(|row| row.try_get(0)).transpose().map_err(decode)?)
+    }
+
+    /// Enters the checksum of a part of the archive that is about to be rewritten.
+    pub async fn rewritten(&self, name: &str, sha256: &str, size_bytes: i64) -> Result<(), Cause> {
+        let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &name, &sha256, &size_bytes];
+        self.execute("enter a checksum", sql::LEDGER_REWRITTEN, &values).await?;
+        Ok(())
+    }
+
     /// Keeps a piece of the plan of what is wanted; they are numbered.
     pub async fn save_plan(&self, want: &str, number: usize, piece: &Value) -> Result<(), Cause> {
         let want = format!("{want} {number:06}");

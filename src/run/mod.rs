@@ -13,3 +13,4 @@ pub mod opened;
 pub mod progress;
 pub mod reference;
 pub mod server;
+pub mod walk;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::error::END;
 use crate::run::gather::{Gathered, GatheredPlan};
+use crate::run::walk::WalkedSoFar;
 use crate::stages::check::{Checked, Failures};
 use crate::stages::fetch::Fetched;
 use crate::stages::promote::{Guard, Promoted, Records, Refused, Sample, TableChange};
@@ -41,6 +42,8 @@ pub struct Progress {
     pub timings: Option<Value>,
     /// What asking a service takes, or took.
     pub plan: Option<GatheredPlan>,
+    /// What asking for histories took, and what is left.
+    pub walked: Option<WalkedSoFar>,
     /// How many rows each table has in the end.
     pub rows: BTreeMap<String, i64>,
     /// Nothing new came for so many days, and somebody is told of it now.
@@ -56,6 +59,11 @@ impl Progress {
     /// A service was asked.
     pub fn gathered(&mut self, gathered: Option<&Gathered>) {
         self.plan = gathered.map(|gathered| gathered.plan().clone());
+    }
+
+    /// A service was asked for histories.
+    pub fn walked(&mut self, walked: Option<WalkedSoFar>) {
+        self.walked = walked;
     }
 
     /// A batch was fetched.

@@ -207,6 +207,16 @@ async fn enter(context: &RunContext, brought: Brought, fetched: &mut Fetched) ->
         fs::remove_file(&path).map_err(Cause::io(format!("remove {}", path.display())))?;
         return Ok(1);
     }
+    if is_closed(context)
+        && let Some(closed) = context.ledger.closed_sha256(&file.name).await?
+        && closed != sha256
+    {
+        let message = format!("{}: somebody has changed it since it was closed", file.name);
+        let hint = Some("put it back from a copy; what it brought is in production still".into());
+        let cause = Cause::Refused { message, hint };
+        fetched.unfetched.extend(cannot_fetch(context, fetched.batch, &file, cause).await?.err());
+        return Ok(0);
+    }
     let part_id = add(context, fetched.batch, &file, Some(&sha256), size_bytes).await?;
     fetched.files.push(FetchedFile {
         file_no,
@@ -221,6 +231,11 @@ async fn enter(context: &RunContext, brought: Brought, fetched: &mut Fetched) ->
         refused: Vec::new(),
     });
     Ok(0)
+}
+
+/// Are files of the archive closed for ever when they are there?
+fn is_closed(context: &RunContext) -> bool {
+    context.dataset().walked.is_some() && !context.url().is_archive()
 }
 
 /// Enters a file that cannot be had as failed. The next run takes it, since it is not done.

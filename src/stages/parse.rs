@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::fetch::{Fetched, FetchedFile};
 use crate::clients::duckdb::{DuckError, Load, Staging};
-use crate::config::ProcessingConfig;
+use crate::config::{ApiSecret, ProcessingConfig};
 use crate::dataset::{Dataset, FailedRecord, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed};
 use crate::error::{Cause, FAIL_FAST};
 use crate::fault;
@@ -169,6 +169,7 @@ impl Work {
             tables: self.dataset.tables,
             file_no: file.file_no,
             options: &processing.options,
+            secret: processing.parse_secret.as_ref().map(ApiSecret::reveal),
             batch_records: processing.batch_records,
             limits: processing.limits,
             only_ordinals: &file.only_ordinals,

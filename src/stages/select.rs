@@ -125,6 +125,7 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
             add_odd(context.dataset(), &mut files, odd);
             only_new(context, &mut files, names).await?;
         }
+        Selection::Walked => leave_out_archived(&mut files, &context.ledger.known_parts().await?),
         Selection::Asked => asked::only_gathered(gathered, &mut files)?,
         Selection::Bulk => asked::only_bulk(context, &mut files).await?,
         Selection::Archived { glob, force } => only_matching(context, &mut files, glob, *force).await?,
@@ -216,6 +217,18 @@ pub fn add_odd(dataset: &Dataset, files: &mut Vec<SelectedFile>, odd: Vec<(Strin
     sort(files);
 }
 
+/// Of parts that count alike, states of one history, keeps the one that was taken last: an earlier one may be what its source
+/// has again, and production has it no longer.
+fn only_last(dataset: &Dataset, known: &mut Vec<KnownPart>) {
+    let key = |part: &KnownPart| (dataset.file_name)(&part.name).map(|meaning| meaning.order_key);
+    let mut last: HashMap<Option<String>, i64> = HashMap::new();
+    for part in known.iter() {
+        let id = last.entry(key(part)).or_insert(part.part_id);
+        *id = part.part_id.max(*id);
+    }
+    known.retain(|part| last.get(&key(part)) == Some(&part.part_id));
+}
+
 /// Leaves out what is done: of each name the newest posting counts. One of another size was posted again, and is taken;
 /// order safety decides about its records. One of the same size that was changed at another time may have been: it is
 /// fetched and compared.
@@ -259,8 +272,11 @@ async fn only_new(context: &RunContext, files: &mut Vec<SelectedFile>, names: us
             context.url(), context.dataset().name, words::count(names as u64)
         );
     }
-    let known = context.ledger.known_parts().await?;
+    let mut known = context.ledger.known_parts().await?;
     let undone = undone(files, &known);
+    if context.dataset().walked.is_some() {
+        only_last(context.dataset(), &mut known);
+    }
     leave_out_done(files, known);
     // One that may have been posted again is compared first.
     say_undone(context, undone.into_iter().filter(|name| !is_taken(files, name)).collect());

@@ -53,7 +53,8 @@ pub async fn upload(context: &RunContext, exported: Exported) -> Result<Uploaded
     let mut bytes = 0;
     let mut replacing = Vec::new();
     // What is read from the archive is there.
-    let archived = if matches!(context.selection(), Selection::New) { fetched.files() } else { &[] };
+    let is_new = matches!(context.selection(), Selection::New) && !context.url().is_archive();
+    let archived = if is_new { fetched.files() } else { &[] };
     for file in archived {
         let kept = archive::keep(&context.store, context.objects(), &raw(file)).await?;
         bytes += kept.bytes_written;
@@ -76,7 +77,7 @@ pub async fn upload(context: &RunContext, exported: Exported) -> Result<Uploaded
 /// Keeps files that could not be read apart from the archive: the sender deletes its own after a while.
 pub async fn keep_unreadable(context: &RunContext, checked: &Checked) -> Result<(), Cause> {
     for file in checked.unreadable() {
-        if !context.target.dry_run {
+        if !context.target.dry_run && !context.url().is_archive() {
             archive::keep_unreadable(&context.store, context.objects(), &raw(file)).await?;
         }
     }

@@ -6,6 +6,7 @@
 //! cannot be reached is one fault, not seven.
 
 mod catalogue;
+mod complete;
 mod database;
 mod host;
 mod machine;
@@ -157,6 +158,9 @@ pub struct Preflight {
 
 /// `merganser check`.
 pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
+    if args.complete {
+        return complete::run(&args).await;
+    }
     let dataset = args.run.dataset.name;
     let checked = check(dataset, RunConfig::from_check(&args.run), Duration::from_secs(args.timeout)).await;
     say(&if args.json { pretty(&json!(checked)) } else { checked.render() });

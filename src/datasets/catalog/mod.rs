@@ -27,6 +27,7 @@ pub const CATALOG: Dataset = Dataset {
     file_name,
     near_name,
     asked: None,
+    walked: None,
     parse: parse::parse,
     enrichment: None,
     reference: None,

@@ -29,6 +29,7 @@ pub const DATAPOINTS: Dataset = Dataset {
     file_name,
     near_name,
     asked: None,
+    walked: None,
     parse: parse::parse,
     enrichment: None,
     reference: None,

@@ -19,8 +19,7 @@ const INPUT: &str = "graph.csv";
 
 /// What makes the tables that are read.
 const BY_CATALOG: &str = "merganser run catalog makes it";
-const BY_HISTORIES: &str =
-    "it is of commit histories, which nothing in this release loads: docs/catalog.md says what it must hold";
+const BY_HISTORIES: &str = "merganser run commits makes it";
 
 /// The dataset `metrics`.
 pub const METRICS: Dataset = Dataset {
@@ -35,6 +34,7 @@ pub const METRICS: Dataset = Dataset {
     file_name: |name| (name == INPUT).then(|| FileName { run_date: None, order_key: String::new() }),
     near_name: |_| None,
     asked: None,
+    walked: None,
     parse: parse::parse,
     enrichment: None,
     reference: None,

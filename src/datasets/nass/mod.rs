@@ -34,6 +34,7 @@ pub const NASS: Dataset = Dataset {
     file_name: feed::file_name,
     near_name: |_| None,
     asked: Some(&feed::QUICK_STATS),
+    walked: None,
     parse: parse::parse,
     enrichment: None,
     reference: None,

@@ -50,6 +50,7 @@ pub const OCA: Dataset = Dataset {
     file_name: file_name::file_name,
     near_name: file_name::near_name,
     asked: None,
+    walked: None,
     parse: parse::parse,
     enrichment: Some(geocode::GEOCODE),
     reference: Some(&reference::REFERENCE),

@@ -1,6 +1,7 @@
 //! What is special to one source of data, a folder each.
 
 pub mod catalog;
+pub mod commits;
 pub mod datapoints;
 pub mod metrics;
 pub mod nass;

@@ -72,6 +72,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("staging", "by_hand_staging"),
     ("key", "indexnumberid"),
     ("dataset", "oca"),
+    ("hashes", "{}"),
     ("record", "case"),
     ("records", "oca_records"),
     ("is_replaced", "false"),
@@ -151,14 +152,6 @@ const VARIABLES: &[(&str, &str)] = &[
     ("atoms", "datapoint_atoms"),
 ];
 
-/// What metrics need of the histories.
-const HISTORIES: &str = "create table if not exists by_hand.git_repositories (repository_id bigint, full_name text);
-    create table if not exists by_hand.git_commits (repository_id bigint, sha text, author_name text,
-        author_email_hash text, author_time timestamp, is_merge boolean, is_bot boolean, unreachable_since_run text);
-    create table if not exists by_hand.git_parents (repository_id bigint, sha text, position int, parent_sha text);
-    create table if not exists by_hand.git_identities (email_hash text, name text, person text, is_bot boolean);
-";
-
 /// What psql is given: the lines of a session.
 struct Session(String);
 
@@ -221,6 +214,13 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "oca/5_keys.pg.sql", "");
     run(&mut session, "nass/4_tables.pg.sql", "");
     run(&mut session, "nass/5_keys.pg.sql", "");
+    for file in ["4_tables", "5_keys", "10_identities", "10_identities_keys", "10_removed", "10_removed_keys"]
+    {
+        run(&mut session, &format!("commits/{file}.pg.sql"), "");
+    }
+    for view in ["11_people", "12_co_authors"] {
+        run(&mut session, &format!("commits/{view}.pg.sql"), "");
+    }
     run(&mut session, "catalog/4_tables.pg.sql", "");
     run(&mut session, "catalog/5_keys.pg.sql", "");
     run(&mut session, "metrics/4_tables.pg.sql", "");
@@ -228,7 +228,6 @@ async fn each_file_and_part_runs_as_its_header_says() {
     for view in ["10_neighbours", "11_paths", "12_similar"] {
         run(&mut session, &format!("metrics/{view}.pg.sql"), "");
     }
-    session.0 += HISTORIES;
     run(&mut session, "metrics/inputs.pg.sql", "");
     run(&mut session, "datapoints/4_tables.pg.sql", "");
     run(&mut session, "datapoints/5_keys.pg.sql", "");
@@ -243,8 +242,10 @@ async fn each_file_and_part_runs_as_its_header_says() {
     session.set("schema", "by_hand_staging");
     run(&mut session, "oca/4_tables.pg.sql", "");
     run(&mut session, "oca/10_summary.pg.sql", "");
+    run(&mut session, "commits/4_tables.pg.sql", "");
     run(&mut session, "datapoints/4_staging.pg.sql", "");
     session.set("schema", "by_hand");
+    run(&mut session, "load/load:records", "commits_records");
     run(&mut session, "load/load:records", "datapoints_records");
     run(&mut session, "load/load:records", "oca_records");
     for table in OCA.tables {
@@ -271,6 +272,18 @@ async fn each_file_and_part_runs_as_its_header_says() {
         run(&mut session, &format!("promote/slices:slice_{part}"), parent.name);
     }
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.slice_rows;\n";
+    // A merge of another dataset, likewise.
+    run(&mut session, "commits/6_promote.pg.sql", "");
+    run(&mut session, "commits/6_kept.pg.sql", "");
+    run(&mut session, "promote/derive:completed", "");
+    run(&mut session, "commits/8_reached.pg.sql", "");
+    run(&mut session, "commits/6_sealed.pg.sql", "");
+    run(&mut session, "commits/7_purge.pg.sql", "");
+    session.0 += "drop table pg_temp.purged;\n";
+    run(&mut session, "commits/7_person.pg.sql", "");
+    session.0 += "drop view pg_temp.completed, pg_temp.sealed_records;\n\
+        drop table pg_temp.plan, pg_temp.counted, pg_temp.told, pg_temp.told_repositories, pg_temp.reached,\n\
+        pg_temp.whole, pg_temp.purged, pg_temp.removed, pg_temp.named;\n";
     session.0 += "insert into by_hand_etl.undo_batches (run_id, batch, dataset, target_schema)\n\
         values (:'run_id', 1, :'dataset', :'schema');\n";
     session.0 += "savepoint datapoints;\n";
@@ -456,6 +469,7 @@ const IN_DUCKDB: &[&str] = &[
     "oca/2_check.duckdb.sql",
     "nass/1_stage.duckdb.sql",
     "nass/2_check.duckdb.sql",
+    "commits/1_stage.duckdb.sql",
     "catalog/1_stage.duckdb.sql",
     "catalog/2_check.duckdb.sql",
     "metrics/1_stage.duckdb.sql",
@@ -500,6 +514,7 @@ const IN_DUCKDB: &[&str] = &[
     "staged/staged:records",
     "oca/3_export.duckdb.sql",
     "nass/3_export.duckdb.sql",
+    "commits/3_export.duckdb.sql",
     "catalog/3_export.duckdb.sql",
     "metrics/3_export.duckdb.sql",
     "datapoints/3_export.duckdb.sql",

@@ -8,6 +8,7 @@ pub mod extract;
 pub mod files;
 pub mod fire;
 pub mod geocoder;
+pub mod git_host;
 pub mod nass_values;
 pub mod pgbouncer;
 pub mod pipeline;

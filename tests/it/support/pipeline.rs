@@ -167,12 +167,12 @@ impl Pipeline {
         })
     }
 
-    /// The arguments of another command than `run`, with those options of a run that it has.
+    /// The arguments of another command than `run`, with those options of a run that it has and that the words do not name.
     fn other_args(&self, words: &[&str]) -> Vec<String> {
         let command = merganser::cli::Cli::command();
         let command = command.find_subcommand(words[0]).expect("there is such a command");
         let has = |name: &str| command.get_arguments().any(|arg| arg.get_long() == name.strip_prefix("--"));
-        let options = self.options.iter().filter(|(name, _)| has(name));
+        let options = self.options.iter().filter(|(name, _)| has(name) && !words.contains(&name.as_str()));
         let options = options.flat_map(|(name, value)| [name.clone(), value.clone()]);
         words.iter().map(|word| (*word).to_owned()).chain(options).collect()
     }

@@ -31,6 +31,7 @@ fn parsed(name: &str, bytes: &[u8]) -> Result<(Parsed, Taken), String> {
         tables: super::super::sheets::TABLES,
         file_no: 1,
         options: &options,
+        secret: None,
         batch_records: 2,
         limits: Limits::default(),
         only_ordinals: &[],

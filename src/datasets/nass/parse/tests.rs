@@ -60,6 +60,7 @@ fn read(bytes: &[u8], slice: Option<&Slice>) -> (Result<Parsed, ParseError>, Tak
         tables: &[FACTS],
         file_no: 1,
         options: &options,
+        secret: None,
         batch_records: 2,
         limits: Limits::default(),
         only_ordinals: &[],

@@ -34,6 +34,7 @@ pub const RATES: Dataset = Dataset {
     file_name,
     near_name: |_| None,
     asked: None,
+    walked: None,
     parse,
     promotion: Promotion::Replace { key: "code" },
     enrichment: None,

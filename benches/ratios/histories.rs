@@ -1,0 +1,111 @@
+//! What histories cost that come from a clone: against `git log` of the same fields, and memory against their length.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use merganser::datasets::commits::sample::{HistoriesArgs, write_histories};
+
+use crate::pipeline::{Bench, Figures};
+use crate::tables::{Ratio, Report};
+
+const KEY: [(&str, &str); 1] = [("MERGANSER_EMAIL_KEY", "bench")];
+/// What a row says: git reads the same of each commit.
+const FIELDS: &str = "--format=%H %P%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%s%x00%(trailers:only)";
+const REPOSITORY: &str = "harbour/lighthouse";
+/// Commits that the times are measured with, unless `--rows` names another number.
+const COMMITS: u64 = 200_000;
+const SIZES: [u64; 2] = [10_000, 1_000_000];
+const ROUNDS: usize = 5;
+
+/// Measures all of it.
+pub fn measure(bench: &Bench) -> Report {
+    let mut report = Report::new(bench);
+    times(bench, &mut report, crate::jobs::rows(COMMITS));
+    memory(bench, &mut report);
+    report
+}
+
+/// Clones with so many commits in the largest one, which are made unless they are there, and a list of that one alone.
+fn clones(commits: u64) -> (PathBuf, PathBuf) {
+    let folder = crate::cache().join(format!("histories-{commits}"));
+    if !folder.is_dir() {
+        let half = folder.with_extension("new");
+        let commits = u32::try_from(commits).expect("a number of commits");
+        write_histories(&HistoriesArgs { commits, seed: 1, out: half.clone() })
+            .expect("git makes the clones");
+        let list = format!("project,repository,repository_id\nLighthouse,{REPOSITORY},9001\n");
+        fs::write(half.join("one.csv"), list).expect("the list can be written");
+        fs::rename(&half, &folder).expect("the inputs can be named");
+    }
+    let list = folder.join("one.csv");
+    (folder, list)
+}
+
+/// Loads one history into new tables.
+fn load(bench: &Bench, schema: &str, commits: u64) -> Figures {
+    let (folder, list) = clones(commits);
+    let (source, list) = (format!("git:{}", folder.display()), list.display().to_string());
+    bench.psql(&["-c", &format!("create schema {schema}")]);
+    let words = ["run", "commits", "--skip-publish", "--source", &source, "--projects", &list];
+    let run = bench.process(schema, &words, &KEY);
+    let rows = bench.psql(&["-At", "-c", &format!("select count(*) from {schema}.git_commits")]);
+    let counted = git(&folder, &["rev-list", "--count", "main"], Stdio::piped());
+    assert_eq!(rows.trim(), counted.trim(), "every commit is a row");
+    run
+}
+
+fn times(bench: &Bench, report: &mut Report, commits: u64) {
+    let (folder, _) = clones(commits);
+    let (mut promoted, mut staged) = (Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        eprintln!("round {round} of {ROUNDS}: a history of {commits} commits");
+        let started = Instant::now();
+        git(&folder, &["log", "--encoding=UTF-8", "--date=raw", FIELDS, "main"], Stdio::null());
+        let floor = started.elapsed().as_secs_f64();
+        let run = load(bench, "history", commits);
+        promoted.push(Ratio { value: run.total(), floor });
+        staged.push(Ratio { value: run.wall("fetch") + run.wall("parse"), floor });
+        report.stages(&format!("a clone of {commits} commits into new tables"), &run);
+        bench.drop_all(&[run], &[]);
+    }
+    report.ratio(
+        "31. a clone to rows in production, the whole run / `git log` of the same fields",
+        6.0,
+        &promoted,
+    );
+    report.ratio("32. a clone to staged rows, fetch + parse / `git log` of the same fields", 3.0, &staged);
+}
+
+/// The peaks of two loads of which one has a hundred times the commits.
+fn memory(bench: &Bench, report: &mut Report) {
+    let mut peaks = Vec::new();
+    for commits in SIZES {
+        eprintln!("memory: {commits} commits");
+        let run = load(bench, "long", commits);
+        report.peak(&format!("33. peak memory of a load of {commits} commits"), run.peak_memory_bytes());
+        peaks.push(run.peak_memory_bytes() as f64 / f64::from(1 << 20));
+        bench.drop_all(&[run], &[]);
+    }
+    report.count(
+        "34. peak memory, a hundred times the commits / the commits",
+        1.3,
+        (peaks[1], peaks[0]),
+        "MiB",
+    );
+}
+
+/// Runs git in the largest clone, and gives what it says, if that is piped.
+fn git(folder: &Path, arguments: &[&str], out: Stdio) -> String {
+    let git = Command::new("git")
+        .args(["-c", "safe.directory=*", "--no-replace-objects"])
+        .args(arguments)
+        .current_dir(folder.join(REPOSITORY))
+        .stdout(out)
+        .spawn()
+        .expect("git runs");
+    let output = git.wait_with_output().expect("git ends");
+    assert!(output.status.success(), "git {arguments:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

@@ -1,0 +1,7 @@
+-- Purpose: who was taken out, and is not to come back.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
+-- Inputs:  :"schema"
+-- Outputs: git_removed_people, without rows; one that is there is left as it is.
+create table if not exists :"schema".git_removed_people (
+    email_hash text
+);

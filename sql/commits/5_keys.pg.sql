@@ -1,0 +1,10 @@
+-- Purpose: keys of histories, and what is looked up in them.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
+-- Inputs:  :"schema" with the tables, filled.
+-- Outputs: keys and indexes. A parent may be a commit that is not there (yet), so no foreign key says that it is.
+alter table :"schema".git_commits add primary key (record_id);
+create index git_commits_sha_idx on :"schema".git_commits (repository_id, sha);
+alter table :"schema".git_parents add primary key (record_id, position);
+create index git_parents_sha_idx on :"schema".git_parents (repository_id, sha) include (parent_sha);
+alter table :"schema".git_trailers add primary key (record_id, position);
+alter table :"schema".git_repositories add primary key (record_id);

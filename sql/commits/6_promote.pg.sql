@@ -1,0 +1,120 @@
+-- Purpose: decide what becomes of every commit of this batch, and keep what is known of repositories.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
+-- Inputs:  :"staging".commits_records, a row for each good record; :"staging".git_commits and git_repositories;
+--          :"schema".git_commits and git_repositories; :'overwrite_newer', true only when the operator asks for it.
+-- Outputs: :"staging".git_commits, filled up with what production knows and the source does not say; pg_temp.plan, one row a
+--          commit: record_id, action (load, or same), part_id, ordinal and order_key of its last word, is_newly_sealed and has_data (never:
+--          nothing is deleted here), is_known and is_changed (never: no other table tells of a commit); git_repositories up to
+--          date; pg_temp.told_repositories, those of the batch; pg_temp.counted, how many rows of git_repositories had to change
+--          (expected), and did (found).
+
+-- A host tells neither offsets nor, without being asked, signatures; what a clone told stays.
+update :"staging".git_commits as staged
+set author_offset = coalesce(staged.author_offset, known.author_offset),
+    committer_offset = coalesce(staged.committer_offset, known.committer_offset),
+    is_signed = coalesce(staged.is_signed, known.is_signed),
+    unreachable_since_run = known.unreachable_since_run
+from :"schema".git_commits as known
+where known.record_id = staged.record_id;
+
+create temp table plan on commit drop as
+with seen as (
+    select
+        record_id,
+        max(order_key collate "C") filter (where is_winner) as order_key,
+        max(part_id) filter (where is_winner) as part_id,
+        max(ordinal) filter (where is_winner) as ordinal
+    from :"staging".commits_records
+    group by record_id
+)
+select
+    seen.record_id,
+    seen.part_id,
+    seen.ordinal,
+    seen.order_key,
+    false as is_newly_sealed,
+    false as has_data,
+    false as is_known,
+    false as is_changed,
+    case
+        -- Its SHA settles what a commit says, so it is written once; a better parser may read it otherwise.
+        when not :'overwrite_newer'::boolean and known.record_id is not null and (
+            known.author_name, known.author_email_hash, known.author_time, known.author_offset,
+            known.committer_name, known.committer_email_hash, known.committer_time, known.committer_offset,
+            known.subject, known.is_merge, known.is_bot, known.is_signed, known.notes
+        ) is not distinct from (
+            staged.author_name, staged.author_email_hash, staged.author_time, staged.author_offset,
+            staged.committer_name, staged.committer_email_hash, staged.committer_time, staged.committer_offset,
+            staged.subject, staged.is_merge, staged.is_bot, staged.is_signed, staged.notes
+        ) then 'same'
+        else 'load'
+    end as action
+from seen
+    left join :"staging".git_commits as staged on staged.record_id = seen.record_id
+    left join :"schema".git_commits as known on known.record_id = seen.record_id;
+
+analyze pg_temp.plan;
+
+create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
+
+create temp table told on commit drop as
+with latest as (
+    select distinct on (record_id) *
+    from :"staging".git_repositories
+    order by record_id, seen_at desc, ctid desc
+)
+select
+    latest.record_id,
+    latest.repository_id,
+    coalesce(latest.full_name, known.full_name) as full_name,
+    coalesce(latest.project, known.project) as project,
+    latest.state,
+    case when latest.state = known.state then known.state_since else latest.state_since end as state_since,
+    latest.seen_at,
+    coalesce(latest.default_branch, known.default_branch) as default_branch,
+    -- Of one that is gone, what was there last stays.
+    coalesce(latest.head_names, known.head_names) as head_names,
+    coalesce(latest.head_shas, known.head_shas) as head_shas,
+    known.record_id is not null as is_known
+from latest left join :"schema".git_repositories as known using (record_id)
+-- What was fetched earlier says nothing new of now.
+where known.record_id is null or latest.seen_at >= known.seen_at;
+
+create temp table told_repositories on commit drop as
+select repository_id from pg_temp.told
+union
+select distinct split_part(record_id, ':', 1)::bigint from pg_temp.plan;
+
+with updated as (
+    update :"schema".git_repositories as repository
+    set full_name = told.full_name,
+        project = told.project,
+        state = told.state,
+        state_since = told.state_since,
+        seen_at = told.seen_at,
+        default_branch = told.default_branch,
+        head_names = told.head_names,
+        head_shas = told.head_shas
+    from pg_temp.told
+    where told.is_known and repository.record_id = told.record_id
+    returning 1
+),
+inserted as (
+    insert into :"schema".git_repositories (
+        record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, head_names, head_shas
+    )
+    select
+        record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, head_names, head_shas
+    from pg_temp.told
+    where not is_known
+    order by record_id
+    returning 1
+)
+insert into pg_temp.counted (table_name, change, expected, found)
+select
+    'git_repositories', 'update',
+    (select count(*) from pg_temp.told where is_known), (select count(*) from updated)
+union all
+select
+    'git_repositories', 'insert',
+    (select count(*) from pg_temp.told where not is_known), (select count(*) from inserted);

@@ -1,0 +1,65 @@
+-- Purpose: take a person out of the tables: names, and hashes of addresses. The commits stay, so that histories stay whole.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction
+-- Inputs:  :'hashes', hashes of the person's addresses, as an array; :"schema" with the tables.
+-- Outputs: pg_temp.purged: table_name, with what of it in brackets where no row went, and rows; pg_temp.sealed_records: record_id of
+--          the commits, of which no before-image may stay; git_removed_people has the hashes, so that no later run brings the person back.
+create temp table purged (table_name text, rows bigint) on commit drop;
+
+create temp table removed on commit drop as
+select distinct unnest(:'hashes'::text[]) as email_hash;
+
+create temp table named on commit drop as
+select record_id
+from :"schema".git_commits
+where author_email_hash in (select email_hash from pg_temp.removed)
+    or committer_email_hash in (select email_hash from pg_temp.removed)
+union
+select record_id
+from :"schema".git_trailers
+where person_email_hash in (select email_hash from pg_temp.removed);
+
+create or replace temp view sealed_records as
+select record_id from pg_temp.named;
+
+with changed as (
+    update :"schema".git_commits
+    set author_name = '', author_email_hash = null
+    where author_email_hash in (select email_hash from pg_temp.removed)
+    returning 1
+)
+insert into pg_temp.purged (table_name, rows)
+select 'git_commits (authors)', count(*) from changed;
+
+with changed as (
+    update :"schema".git_commits
+    set committer_name = '', committer_email_hash = null
+    where committer_email_hash in (select email_hash from pg_temp.removed)
+    returning 1
+)
+insert into pg_temp.purged (table_name, rows)
+select 'git_commits (committers)', count(*) from changed;
+
+with changed as (
+    update :"schema".git_trailers
+    set value = '…', person_name = null, person_email_hash = null
+    where person_email_hash in (select email_hash from pg_temp.removed)
+    returning 1
+)
+insert into pg_temp.purged (table_name, rows)
+select 'git_trailers (people)', count(*) from changed;
+
+with gone as (
+    delete from :"schema".git_identities
+    where email_hash in (select email_hash from pg_temp.removed)
+    returning 1
+)
+insert into pg_temp.purged (table_name, rows)
+select 'git_identities', count(*) from gone;
+
+insert into :"schema".git_removed_people (email_hash)
+select email_hash
+from pg_temp.removed
+where not exists (
+    select from :"schema".git_removed_people as known where known.email_hash = removed.email_hash
+)
+order by email_hash;

@@ -1,0 +1,109 @@
+-- Purpose: mark the commits that no head reaches any more, take the mark from those that are reached again, and enter new identities.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
+-- Inputs:  :"schema" with the tables and their keys; pg_temp.told_repositories: repository_id of those that the batch tells of;
+--          git_removed_people; pg_temp.completed: record_id of the commits that it loads; :'run_id'.
+-- Outputs: git_commits.unreachable_since_run; rows of git_identities; commits and trailers without those of git_removed_people. A
+--          history of which a commit is still missing is not judged: what is not reached may be reached by that one.
+
+-- One step of a walk finds its few parents by their index; a plan that reads all of them at each step would not end.
+set local enable_hashjoin = off;
+set local enable_mergejoin = off;
+set local enable_seqscan = off;
+
+create temp table reached on commit drop as
+with recursive head as (
+    select repository_id, unnest(head_shas) as sha
+    from :"schema".git_repositories
+    where repository_id in (select repository_id from pg_temp.told_repositories)
+),
+reached as (
+    select repository_id, sha from head
+    union
+    select parent.repository_id, parent.parent_sha
+    from reached join :"schema".git_parents as parent
+        on parent.repository_id = reached.repository_id and parent.sha = reached.sha
+)
+select repository_id, sha from reached;
+
+reset enable_hashjoin;
+reset enable_mergejoin;
+reset enable_seqscan;
+
+analyze pg_temp.reached;
+
+create temp table whole on commit drop as
+select told.repository_id
+from pg_temp.told_repositories as told
+    join :"schema".git_repositories as repository using (repository_id)
+where repository.head_shas is not null
+    and not exists (
+        select
+        from pg_temp.reached
+            left join :"schema".git_commits as known
+                on known.repository_id = reached.repository_id and known.sha = reached.sha
+        where reached.repository_id = told.repository_id and known.sha is null
+    );
+
+update :"schema".git_commits as marked
+set unreachable_since_run = :'run_id'
+where marked.unreachable_since_run is null
+    and marked.repository_id in (select repository_id from pg_temp.whole)
+    and not exists (
+        select
+        from pg_temp.reached
+        where reached.repository_id = marked.repository_id and reached.sha = marked.sha
+    );
+
+update :"schema".git_commits as marked
+set unreachable_since_run = null
+from pg_temp.reached
+where marked.unreachable_since_run is not null
+    and marked.repository_id = reached.repository_id
+    and marked.sha = reached.sha;
+
+-- Who was taken out does not come back.
+update :"schema".git_commits as known
+set author_name = '', author_email_hash = null
+from pg_temp.completed
+where exists (select from :"schema".git_removed_people)
+    and known.record_id = completed.record_id
+    and known.author_email_hash in (select email_hash from :"schema".git_removed_people);
+
+update :"schema".git_commits as known
+set committer_name = '', committer_email_hash = null
+from pg_temp.completed
+where exists (select from :"schema".git_removed_people)
+    and known.record_id = completed.record_id
+    and known.committer_email_hash in (select email_hash from :"schema".git_removed_people);
+
+update :"schema".git_trailers as known
+set value = '…', person_name = null, person_email_hash = null
+from pg_temp.completed
+where exists (select from :"schema".git_removed_people)
+    and known.record_id = completed.record_id
+    and known.person_email_hash in (select email_hash from :"schema".git_removed_people);
+
+-- What a person has put right stays.
+with named as (
+    select author_email_hash as email_hash, author_name as name
+    from :"schema".git_commits join pg_temp.completed using (record_id)
+    union
+    select committer_email_hash, committer_name
+    from :"schema".git_commits join pg_temp.completed using (record_id)
+    union
+    select person_email_hash, person_name
+    from :"schema".git_trailers join pg_temp.completed using (record_id)
+    where person_name is not null or person_email_hash is not null
+),
+identity as (
+    select distinct coalesce(email_hash, '') as email_hash, coalesce(name, '') as name from named
+)
+insert into :"schema".git_identities (email_hash, name, person, is_bot)
+select email_hash, name, coalesce(nullif(email_hash, ''), name), name like '%[bot]'
+from identity
+where not exists (
+    select
+    from :"schema".git_identities as known
+    where known.email_hash = identity.email_hash and known.name = identity.name
+)
+order by email_hash, name;

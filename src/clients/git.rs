@@ -1,0 +1,266 @@
+//! Clones of git in a folder of this machine: their heads, and the commits behind them, as a file that a parser reads.
+//!
+//! Only heads and objects are looked at: no tree, no tag, no replacement and no graft. What is written:
+//!
+//! ```text
+//! merganser clone 1
+//! {"repository":"OWNER/NAME","default_branch":"main","heads":[["main","0123…"]],"read_us":1700000000000000}
+//! 0123… 217
+//! (217 bytes)
+//! end 1
+//! ```
+
+mod heads;
+mod walk;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use self::heads::CloneHeads;
+use super::store::{Downloaded, Listing, ObjectInfo};
+use crate::words::hex;
+
+/// What stands between the folder of a clone's owner and its own in the name of its part.
+const BETWEEN: &str = "__";
+/// What the name of its part ends in.
+const ENDING: &str = ".clone";
+/// Digits of the mark that a part's name has of the heads.
+const MARK: usize = 16;
+const GIT: &str = ".git";
+
+/// A folder `DIR` with clones at `DIR/OWNER/NAME` or `DIR/OWNER/NAME.git`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitFolder {
+    pub folder: PathBuf,
+    /// `OWNER/NAME` of those that are wanted; `None`: all.
+    pub wanted: Option<Vec<String>>,
+    /// Every branch is a head, and not only the one that is checked out.
+    pub all_branches: bool,
+    /// Tells apart how else they are read, in the names of their parts.
+    pub manner: String,
+}
+
+/// Why a clone cannot be read; `at` is `OWNER/NAME`.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    #[error("{}: {source}", .folder.display())]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("{at}: {problem}")]
+    Clone { at: String, problem: CloneProblem },
+    #[error("{at}: its heads are others than when the folder was listed")]
+    Changed { at: String },
+    #[error("{at}: {what} {sha} cannot be read: {detail}")]
+    Object { at: String, what: &'static str, sha: String, detail: String },
+    #[error("write {}", .path.display())]
+    Local { path: PathBuf, source: io::Error },
+}
+
+/// What is wrong with a clone as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloneProblem {
+    #[error("there is no such clone in the folder")]
+    Missing,
+    #[error("it is no clone of git, or one that cannot be opened")]
+    NoClone,
+    #[error("it is a shallow clone, whose history is cut off: git fetch --unshallow completes it")]
+    Shallow,
+    #[error("one of its branches cannot be read")]
+    Heads,
+}
+
+impl CloneProblem {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Missing => "there is no such clone in the folder",
+            Self::NoClone => "it is no clone of git, or one that cannot be opened",
+            Self::Shallow => {
+                "it is a shallow clone, whose history is cut off: git fetch --unshallow completes it"
+            }
+            Self::Heads => "one of its branches cannot be read",
+        }
+    }
+}
+
+impl GitError {
+    /// True: others of the folder may well be read.
+    pub fn is_about_file(&self) -> bool {
+        matches!(self, Self::Clone { .. } | Self::Changed { .. } | Self::Object { .. })
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Folder { .. } => "--source git:DIR names a folder with clones at OWNER/NAME",
+            Self::Changed { .. } => "somebody fetched into it meanwhile; the next run reads it as it is then",
+            Self::Object { .. } => "git fsck looks at the clone; a fresh one is whole",
+            Self::Local { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "make room on this machine's disk, or name another with --work-dir"
+            }
+            Self::Clone { .. } | Self::Local { .. } => return None,
+        };
+        Some(hint.into())
+    }
+}
+
+impl fmt::Display for GitFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "git:{}", self.folder.display())
+    }
+}
+
+impl GitFolder {
+    /// The clones, each under a name that changes with its heads; a clone that cannot be read, or is not there, is odd.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub async fn listing(&self) -> Result<Listing, GitError> {
+        let this = self.clone();
+        in_background(move || this.list()).await
+    }
+
+    /// Writes heads and commits of a clone into the file `to`.
+    ///
+    /// # Errors
+    /// [`GitError`], which names the clone and the object.
+    pub async fn download(
+        &self,
+        name: &str,
+        to: &Path,
+        _progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Downloaded, GitError> {
+        let (this, name, to) = (self.clone(), name.to_owned(), to.to_owned());
+        in_background(move || this.write(&name, &to)).await
+    }
+
+    /// `OWNER/NAME` of a clone, and the SHAs of all commits that its heads lead to.
+    ///
+    /// # Errors
+    /// As of a download.
+    pub async fn ids(&self, name: &str) -> Result<(String, Vec<String>), GitError> {
+        let (this, name) = (self.clone(), name.to_owned());
+        in_background(move || {
+            let (at, path, heads) = this.find(&name)?;
+            let ids = walk::ids(&at, &path, &heads)?;
+            Ok((at, ids))
+        })
+        .await
+    }
+
+    fn list(&self) -> Result<Listing, GitError> {
+        let mut listing = Listing::default();
+        for at in self.names()? {
+            match self.heads(&at) {
+                Ok((path, heads)) => {
+                    let key = part_name(&at, &heads.mark(self));
+                    listing.files.push(ObjectInfo { key, size_bytes: size_of_packs(&path), modified: None });
+                }
+                Err(problem) => listing.odd.push((part_name(&at, "unread"), problem.words())),
+            }
+        }
+        Ok(listing)
+    }
+
+    /// `OWNER/NAME` of what is wanted, or of what is there, by name.
+    fn names(&self) -> Result<Vec<String>, GitError> {
+        let owners = folders(&self.folder)
+            .map_err(|source| GitError::Folder { folder: self.folder.clone(), source })?;
+        if let Some(wanted) = &self.wanted {
+            return Ok(wanted.clone());
+        }
+        let mut names = Vec::new();
+        for owner in owners {
+            // Another folder beside them may be closed to us.
+            for name in folders(&self.folder.join(&owner)).unwrap_or_default() {
+                let path = self.folder.join(&owner).join(&name);
+                let is_clone = name.ends_with(GIT) || path.join(GIT).exists() || path.join("HEAD").is_file();
+                let name = name.strip_suffix(GIT).unwrap_or(&name);
+                if is_clone && !name.is_empty() {
+                    names.push(format!("{owner}/{name}"));
+                }
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Where a clone is, and its heads.
+    fn heads(&self, at: &str) -> Result<(PathBuf, CloneHeads), CloneProblem> {
+        let plain = self.folder.join(at);
+        let bare = self.folder.join(format!("{at}{GIT}"));
+        let path = [plain, bare].into_iter().find(|path| path.is_dir()).ok_or(CloneProblem::Missing)?;
+        let heads = CloneHeads::read(&path, self.all_branches)?;
+        Ok((path, heads))
+    }
+
+    /// The clone behind the name of a part, where it is, and its heads.
+    fn find(&self, name: &str) -> Result<(String, PathBuf, CloneHeads), GitError> {
+        let (at, mark) = name
+            .strip_suffix(ENDING)
+            .and_then(|stem| stem.rsplit_once('@'))
+            .map(|(at, mark)| (at.replacen(BETWEEN, "/", 1), mark))
+            .ok_or_else(|| GitError::Clone { at: name.to_owned(), problem: CloneProblem::Missing })?;
+        let (path, heads) = self.heads(&at).map_err(|problem| GitError::Clone { at: at.clone(), problem })?;
+        if heads.mark(self) != mark {
+            return Err(GitError::Changed { at });
+        }
+        Ok((at, path, heads))
+    }
+
+    fn write(&self, name: &str, to: &Path) -> Result<Downloaded, GitError> {
+        let (at, path, heads) = self.find(name)?;
+        let sha256 = walk::write(&at, &path, &heads, to)?;
+        Ok(Downloaded { size_bytes: size_of_packs(&path), sha256 })
+    }
+}
+
+impl CloneHeads {
+    /// Tells these heads from others, and what they are read for.
+    fn mark(&self, folder: &GitFolder) -> String {
+        let mut hash = Sha256::new();
+        hash.update([u8::from(folder.all_branches)]);
+        hash.update(&folder.manner);
+        for (name, sha) in &self.heads {
+            hash.update(format!("{name}\0{sha}\0"));
+        }
+        hash.update(self.default_branch.as_deref().unwrap_or_default());
+        hex(&hash.finalize())[..MARK].to_owned()
+    }
+}
+
+fn part_name(at: &str, mark: &str) -> String {
+    format!("{}@{mark}{ENDING}", at.replacen('/', BETWEEN, 1))
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, GitError> + Send + 'static,
+) -> Result<T, GitError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {
+        Err(GitError::Folder { folder: PathBuf::new(), source: io::Error::other(panic) })
+    })
+}
+
+/// The names of the folders in a folder, without hidden ones.
+fn folders(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if entry.path().is_dir() && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Bytes of a clone's packs: what reading it costs, roughly.
+fn size_of_packs(path: &Path) -> u64 {
+    let packs = [path.join(".git/objects/pack"), path.join("objects/pack")];
+    let entries = packs.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let packs = entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "pack"));
+    packs.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
+}

@@ -1,0 +1,57 @@
+//! What a clone's heads are.
+
+use std::path::Path;
+
+use gix::Repository;
+
+use super::CloneProblem;
+
+/// The heads of a clone, by name, each with the SHA of its commit.
+pub(super) struct CloneHeads {
+    pub default_branch: Option<String>,
+    pub heads: Vec<(String, String)>,
+}
+
+impl CloneHeads {
+    /// Reads them: of the branch that is checked out, or of all branches, those of its remotes among them.
+    pub(super) fn read(path: &Path, all_branches: bool) -> Result<Self, CloneProblem> {
+        let repository = open(path).map_err(|_| CloneProblem::NoClone)?;
+        if repository.is_shallow().map_err(|_| CloneProblem::NoClone)? {
+            return Err(CloneProblem::Shallow);
+        }
+        let head = repository.head().map_err(|_| CloneProblem::Heads)?;
+        let default_branch = head.referent_name().map(|name| name.shorten().to_string());
+        let heads = match all_branches {
+            true => branches(&repository).map_err(|_| CloneProblem::Heads)?,
+            false => {
+                let own = head.try_into_peeled_id().map_err(|_| CloneProblem::Heads)?;
+                let name = default_branch.clone().unwrap_or_else(|| "HEAD".into());
+                own.map(|id| (name, id.to_string())).into_iter().collect()
+            }
+        };
+        Ok(Self { default_branch, heads })
+    }
+}
+
+/// Opens a clone without a look at anything else than its own folder; objects are what they are, and not what somebody has
+/// put in their place.
+pub(super) fn open(path: &Path) -> gix::Result<Repository> {
+    let mut repository = gix::open_opts(path, gix::open::Options::isolated())?;
+    repository.objects.ignore_replacements = true;
+    Ok(repository)
+}
+
+fn branches(repository: &Repository) -> gix::Result<Vec<(String, String)>> {
+    let mut heads = Vec::new();
+    let references = repository.references()?;
+    for branch in references.local_branches()?.chain(references.remote_branches()?) {
+        let branch = branch?;
+        let name = branch.name().shorten().to_string();
+        // The branch that a remote has checked out is there under its own name.
+        if !name.ends_with("/HEAD") {
+            heads.push((name, branch.into_fully_peeled_id()?.to_string()));
+        }
+    }
+    heads.sort_unstable();
+    Ok(heads)
+}

@@ -1,0 +1,170 @@
+//! The demo of histories: repositories with everything strange, a host of this machine that serves them, a budget that ends before
+//! all is there, a force push in between, and the proof.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use super::git_host::{HostHoldings, HourlyLimit, read_clones, router};
+use super::place::DemoPlace;
+use super::quickstats::LocalServer;
+use crate::cli::DemoArgs;
+use crate::commands::{run, summary};
+use crate::config::{ApiSecret, RunConfig};
+use crate::datasets::commits::COMMITS;
+use crate::datasets::commits::host::GitHost;
+use crate::datasets::commits::options::of_list;
+use crate::datasets::commits::sample::{HistoriesArgs, LIST, write_histories};
+use crate::datasets::samples::SampleFault;
+use crate::error::{Cause, Exit, Failure};
+use crate::log::Report;
+use crate::run::server::Server;
+use crate::run::walk;
+
+/// Commits of the largest repository: more than one budget brings.
+const LARGEST: u32 = 4_000;
+const BUDGET: u64 = 30;
+/// Runs behind the first two at most: one or two bring what is left.
+const MOST_RUNS: usize = 10;
+/// What the host of this machine takes as a token, and addresses are hashed under.
+const SECRET: &str = "demo";
+/// The repository that somebody pushes to by force.
+const PUSHED: &str = "harbour/lighthouse";
+
+/// Serves repositories, takes in their histories in two runs, and shows what is proven then and what to try next.
+pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
+    let dir = DemoPlace::folder(&args.dir)?;
+    println!("1. A sample: repositories of git, with everything strange that histories have.");
+    let clones = dir.join("clones");
+    let sample = HistoriesArgs { commits: LARGEST, seed: 1, out: clones.clone() };
+    let made = write_histories(&sample).map_err(SampleFault::from)?;
+    println!("   {} ({} commits)", clones.display(), made.commits);
+    let place = DemoPlace::settle(&args.database_url, dir).await?;
+    let list = clones.join(LIST);
+    let service = GitService::start(&clones, &list).await?;
+    println!("   A host of this machine serves them at {}.", service.server.url());
+    let config = |requests| run_config(&place, &service, &list, requests);
+    let database = config(BUDGET)?.target.database.url;
+    let server = Server::open(&database).await?;
+    let shown = async {
+        println!("\n2. A run with --requests {BUDGET}: it ends with what it has, and says what is left.");
+        run_and_show(config(BUDGET)?, report, &server).await?;
+        println!("3. Somebody pushes to {PUSHED} by force; then the same command goes on.");
+        push(&clones)?;
+        service.reread(&clones, &list).await?;
+        run_and_show(config(BUDGET)?, report, &server).await?;
+        println!(
+            "4. As often as it takes, until nothing is left; then once more, which sees the heads of now:"
+        );
+        for _ in 0..MOST_RUNS {
+            if !run_and_show(config(BUDGET)?, report, &server).await? {
+                break;
+            }
+        }
+        run_and_show(config(BUDGET)?, report, &server).await?;
+        println!("5. The proof: every head, every parent, and what no head reaches any more is marked.");
+        for proof in walk::prove(&config(BUDGET)?, &server.url).await?.unwrap_or_default() {
+            let faults = if proof.faults.is_empty() { "ok".to_owned() } else { proof.faults.join("; ") };
+            println!("   {:<20} {} ({faults})", proof.name, proof.found);
+        }
+        Ok::<_, Failure>(())
+    }
+    .await;
+    server.close().await;
+    shown?;
+    next_steps(&place, &clones);
+    Ok(Exit::Done)
+}
+
+/// A host of this machine, for as long as this lives.
+struct GitService {
+    server: LocalServer,
+    holdings: Arc<HostHoldings>,
+}
+
+impl GitService {
+    async fn start(clones: &Path, list: &Path) -> Result<Self, Cause> {
+        let host = GitHost { repositories: read(clones, list).await?, ..GitHost::default() };
+        let holdings =
+            HostHoldings::new(GitHost { token: Some(SECRET.into()), ..host }, HourlyLimit::new(5_000, 3600));
+        let server = LocalServer::start(router(holdings.clone()))
+            .map_err(Cause::io("serve on the loopback address"))?;
+        Ok(Self { server, holdings })
+    }
+
+    async fn reread(&self, clones: &Path, list: &Path) -> Result<(), Cause> {
+        let repositories = read(clones, list).await?;
+        self.holdings.host().repositories = repositories;
+        Ok(())
+    }
+}
+
+async fn read(
+    clones: &Path,
+    list: &Path,
+) -> Result<Vec<crate::datasets::commits::host::HostedRepository>, Cause> {
+    let text = std::fs::read_to_string(list).map_err(Cause::io("read the list of projects"))?;
+    let read = read_clones(clones, &text).await;
+    read.map_err(|error| Cause::io("read the sample")(std::io::Error::other(error)))
+}
+
+fn run_config(
+    place: &DemoPlace,
+    service: &GitService,
+    list: &Path,
+    requests: u64,
+) -> Result<RunConfig, Cause> {
+    let options = of_list(list, requests).map_err(Cause::usage)?;
+    let secret = || ApiSecret::local(SECRET);
+    RunConfig::plainly_walked(
+        &COMMITS,
+        (options, &service.server.url()),
+        [secret(), secret()],
+        place.store()?,
+        place.database()?,
+    )
+}
+
+/// Runs, and shows what came of it; gives whether there is more to do.
+async fn run_and_show(mut config: RunConfig, report: &Report, server: &Server) -> Result<bool, Failure> {
+    config.target.database.url = crate::config::DatabaseUrl::Server(Box::new(server.url.clone()));
+    let summary = run::run(config, report).await?;
+    println!("{}", summary::render(&summary));
+    Ok(summary.walked.is_some_and(|walked| walked.more.is_some()))
+}
+
+/// Another commit in the place of the last forty.
+fn push(clones: &Path) -> Result<(), Cause> {
+    let repository: PathBuf = clones.join(PUSHED);
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .args(["-c", "user.name=Demo", "-c", "user.email=demo@example.org"])
+            .args(arguments)
+            .current_dir(&repository)
+            .output()
+            .map_err(Cause::io("run git"))?;
+        Ok::<_, Cause>(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let tree = git(&["rev-parse", "main^{tree}"])?;
+    let other = git(&["commit-tree", "-m", "Another way", "-p", "main~40", &tree])?;
+    git(&["update-ref", "refs/heads/main", &other])?;
+    Ok(())
+}
+
+fn next_steps(place: &DemoPlace, clones: &Path) {
+    let (tool, options) = (DemoPlace::tool(), place.options());
+    let list = clones.join(LIST);
+    println!("\n6. What to try next:");
+    println!("   export MERGANSER_EMAIL_KEY={SECRET}");
+    println!("   {tool} status last --database-url {}", place.database_url);
+    let list = list.display();
+    let clones = clones.display();
+    println!("   {tool} run commits --projects {list} --source git:{clones} --branches all {options}");
+    println!("      (the same histories from the repositories themselves, with every branch)");
+    println!(
+        "   {tool} check commits --complete --projects {list} --source git:{clones} --branches all {options}"
+    );
+    println!("   {tool} reprocess commits '*' --force --projects {list} {options}");
+    println!("      (the answers are in the archive: nobody is asked)");
+    println!("   ls {}/store/public/commits", place.dir.display());
+}

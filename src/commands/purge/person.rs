@@ -1,0 +1,108 @@
+//! A person is taken out of histories: of the answers in the archive here, of the tables in the transaction of the purge.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio_postgres::types::ToSql;
+
+use crate::clients::postgres;
+use crate::config::ApiSecret;
+use crate::dataset::walked::PersonRemoval;
+use crate::error::Cause;
+use crate::run::context::Context;
+use crate::run::walk::{answers_of, packed, unpacked};
+use crate::sql;
+use crate::words::hex;
+
+/// A person, and how one is taken out.
+pub struct Removed {
+    pub removal: PersonRemoval,
+    pub hashes: HashSet<String>,
+    secret: ApiSecret,
+}
+
+impl Removed {
+    /// Finds all by which the tables know a person.
+    ///
+    /// # Errors
+    /// One whom they do not know; any error of the database.
+    pub async fn find(
+        context: &Context,
+        removal: PersonRemoval,
+        (person, secret): (&str, ApiSecret),
+    ) -> Result<Self, Cause> {
+        let operation = "look for the person";
+        let known_as = (removal.known_as)(person, secret.reveal());
+        let connection = postgres::connect(&context.database, "purge").await?;
+        let statement = sql::render(removal.known, &[("schema", &context.target.database.schema)]);
+        let values: [&(dyn ToSql + Sync); 1] = [&known_as];
+        let rows = connection.watch().answer(operation, connection.query(&statement, &values)).await?;
+        let hashes = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>();
+        let mut hashes = hashes.map_err(|e| postgres::classify(e, operation))?;
+        if person.contains('@') {
+            // Answers may name what no run has loaded.
+            hashes.insert(known_as);
+        } else if hashes.is_empty() {
+            return Err(Cause::Refused {
+                message: "the tables know no such person".into(),
+                hint: Some("--person takes an address, or what the tables call the person".into()),
+            });
+        }
+        Ok(Self { removal, hashes, secret })
+    }
+
+    /// The hashes as PostgreSQL writes an array.
+    pub fn as_array(&self) -> String {
+        let mut hashes: Vec<_> = self.hashes.iter().map(String::as_str).collect();
+        hashes.sort_unstable();
+        format!("{{{}}}", hashes.join(","))
+    }
+
+    /// Rewrites the answers that name the person; gives the number of objects. What is closed gets its new checksum before it is
+    /// written: a purge that is cut off between is done again, and writes the same.
+    ///
+    /// # Errors
+    /// A part that somebody has changed since it was closed; any error of store or ledger.
+    pub async fn rewrite(&self, context: &Context) -> Result<usize, Cause> {
+        let mut rewritten = 0;
+        for (key, name) in answers_of(context).await? {
+            let bytes = context.store.read_bytes(&key, u64::MAX).await?;
+            let Ok(text) = unpacked(&bytes) else {
+                return Err(Cause::Refused { message: format!("{key} cannot be read"), hint: None });
+            };
+            let Some(text) = self.without(&text) else { continue };
+            rewritten += 1;
+            if context.target.dry_run {
+                continue;
+            }
+            let new = packed(&text)?;
+            if let Some(name) = name {
+                let (before, after) = (hex(&Sha256::digest(&bytes)), hex(&Sha256::digest(&new)));
+                let closed = context.ledger.closed_sha256(&name).await?;
+                if closed.is_some_and(|closed| closed != before && closed != after) {
+                    return Err(Cause::Refused {
+                        message: format!("{key}: somebody has changed it since it was closed"),
+                        hint: Some("put it back from a copy, then purge again".into()),
+                    });
+                }
+                context.ledger.rewritten(&name, &after, new.len() as i64).await?;
+            }
+            context.store.upload_bytes(&key, Bytes::from(new)).await?;
+        }
+        Ok(rewritten)
+    }
+
+    /// Lines without the person; `None`: none of them names one.
+    fn without(&self, text: &str) -> Option<String> {
+        let mut is_changed = false;
+        let mut all = String::with_capacity(text.len());
+        for line in text.lines() {
+            let cleared = (self.removal.without)(line, &self.hashes, self.secret.reveal());
+            is_changed |= cleared.is_some();
+            all.push_str(cleared.as_deref().unwrap_or(line));
+            all.push('\n');
+        }
+        is_changed.then_some(all)
+    }
+}

@@ -1,0 +1,179 @@
+//! A feed that is a graph: histories, each walked from its heads to its roots. They come from clones on this machine, or from a
+//! service that gives them page by page. The dataset says, as values, what is asked next; the engine sends, waits, keeps every
+//! answer, and tells the walk what came.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Options;
+
+/// How a dataset takes in histories.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryFeed {
+    /// Its name, for people.
+    pub service: &'static str,
+    /// The variable of the environment that holds what the service knows us by.
+    pub token: &'static str,
+    /// What the parser is given beside its options: a secret, which is written down nowhere.
+    pub parse_secret: ParseSecret,
+    /// Which clones are wanted of a folder.
+    pub clones: fn(&Options) -> ClonesWanted,
+    /// Which histories are wanted, where a table of the database says it.
+    pub list: HistoryList,
+    /// The histories that are wanted of the service, each by the name that a person gave it.
+    ///
+    /// # Errors
+    /// What is missing among the options, in words for people.
+    pub histories: fn(&Options) -> Result<Vec<String>, String>,
+    /// How much may be asked of it.
+    pub budget: fn(&Options) -> WalkBudget,
+    /// Begins a walk, or goes on where an earlier run was, whose cursor this is.
+    pub walk: fn(&Options, &str, Option<&Value>, Timestamp) -> Box<dyn HistoryWalk>,
+    /// What a line of an answer brings: nodes of the graph, and what each leads to.
+    pub nodes: fn(&str) -> Vec<WalkedNode>,
+    /// PostgreSQL: those of the nodes $2 of history $1 that production has. One row and column each.
+    pub known: &'static str,
+    /// PostgreSQL: nodes that production's nodes of history $1 lead to, and that it has not. One row and column each.
+    pub missing: &'static str,
+    /// PostgreSQL: of each history with a name in $1 (all, if it is null) what is kept, and what is wrong with it.
+    pub complete: &'static str,
+    /// How a person is taken out of them.
+    pub person: PersonRemoval,
+    /// The name in the archive of answers of a history: closed at that time, the so-manieth of that time.
+    pub part_name: fn(i64, Timestamp, usize) -> String,
+}
+
+/// Whose a history is, and where it is.
+pub type ListedHistory = (String, String);
+
+/// A list of histories that is a table of the database.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryList {
+    /// Do the options say that it is the list?
+    pub is_wanted: fn(&Options) -> bool,
+    /// The table, and the words on what makes it.
+    pub needs: (&'static str, &'static str),
+    /// PostgreSQL: whose each history is, and where it is. Two texts a row.
+    pub query: &'static str,
+    /// Adds the rows to the options; gives what is left out, in words.
+    ///
+    /// # Errors
+    /// Where nothing is left, in words for people.
+    pub add: fn(&mut Options, Vec<ListedHistory>) -> Result<Vec<String>, String>,
+}
+
+/// How a person is taken out of histories; the histories stay whole. The secret is the parser's.
+#[derive(Clone, Copy, Debug)]
+pub struct PersonRemoval {
+    /// By what the tables know a person, of what is said of one and the secret.
+    pub known_as: fn(&str, &str) -> String,
+    /// PostgreSQL: the hashes by which the tables know the person $1. One row and column each.
+    pub known: &'static str,
+    /// PostgreSQL: takes out the person with the hashes :'hashes'; `pg_temp.purged` and `pg_temp.sealed_records` as of a purge.
+    pub purge: &'static str,
+    /// PostgreSQL: what is left of the person with the hashes $1; no row is a pass.
+    pub proof: &'static str,
+    /// A line of an answer without the person with these hashes; `None`: it does not name one.
+    pub without: fn(&str, &HashSet<String>, &str) -> Option<String>,
+}
+
+/// How much a run may ask of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalkBudget {
+    /// Requests, whatever they are; `None`: any number.
+    pub requests: Option<u64>,
+    /// What has to be waited for longer ends the run.
+    pub max_wait: Duration,
+}
+
+/// A secret of a parser.
+#[derive(Clone, Copy, Debug)]
+pub struct ParseSecret {
+    /// The variable of the environment that holds it.
+    pub variable: &'static str,
+    /// What it is for, as it completes "is not set: …".
+    pub purpose: &'static str,
+    /// How a person gets one.
+    pub whence: &'static str,
+}
+
+/// Which clones of a folder a run takes, and which of their heads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClonesWanted {
+    /// Their paths below the folder, without an ending; `None`: all that are there.
+    pub paths: Option<Vec<String>>,
+    /// Every branch is a head, and not only the one that is checked out.
+    pub all_branches: bool,
+    /// Tells apart how else they are read: where it is another, they are read again.
+    pub manner: String,
+}
+
+/// A node of a history, and those that it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalkedNode {
+    pub history: i64,
+    pub id: String,
+    pub leads_to: Vec<String>,
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WalkAsk {
+    /// A path with its query below the service's address, or a whole address as the service gave it.
+    pub url: String,
+    /// What the answer is that is known already: if it is the same, nothing of it comes again.
+    pub etag: Option<String>,
+}
+
+/// An answer, whatever its status is; redirections are followed by then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WalkAnswer {
+    pub status: u16,
+    pub etag: Option<String>,
+    /// The header of that name.
+    pub link: Option<String>,
+    pub body: Value,
+    pub at: Timestamp,
+}
+
+/// What is to be done next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WalkStep {
+    Ask(WalkAsk),
+    /// Say which of these nodes are kept.
+    Known(Vec<String>),
+    /// Say which nodes kept ones lead to that are not kept.
+    Missing,
+    /// Keep a word of ours beside the answers, which the parser reads.
+    Note(Value),
+    /// It is over: all is kept, or what is not cannot be had.
+    Done,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WalkWord {
+    Answer(WalkAnswer),
+    /// Nodes, as they were asked for.
+    Nodes(Vec<String>),
+    Noted,
+}
+
+/// A walk under way: told what came, it says what is next. It is a value without I/O.
+pub trait HistoryWalk: Send {
+    /// What is next; the same until it is told something.
+    fn next(&mut self) -> WalkStep;
+    /// What was next is done.
+    fn tell(&mut self, word: WalkWord);
+    /// The number of the history, as far as it is known.
+    fn history(&self) -> i64;
+    /// Where the walk is, for a run that goes on with it.
+    fn cursor(&self) -> Value;
+    /// About how many more requests it needs.
+    fn needs(&self) -> u64;
+    /// What a person should be told of its end, if it is not the ordinary one.
+    fn complaint(&self) -> Option<String>;
+}

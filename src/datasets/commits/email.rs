@@ -1,0 +1,93 @@
+//! Addresses, which are never kept: a hash under a key that is the user's, and texts without them.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Makes hashes of addresses.
+pub(super) struct EmailHasher(Hmac<Sha256>);
+
+impl EmailHasher {
+    /// `None`: there is no key.
+    pub(super) fn new(key: Option<&str>) -> Option<Self> {
+        let key = key.filter(|key| !key.is_empty())?;
+        Hmac::new_from_slice(key.as_bytes()).ok().map(Self)
+    }
+
+    /// 64 hexadecimal digits of an address, however it is written; `None`: it is empty.
+    pub(super) fn hash(&self, email: &str) -> Option<String> {
+        let email = email.trim().to_lowercase();
+        if email.is_empty() {
+            return None;
+        }
+        let mut mac = self.0.clone();
+        mac.update(email.as_bytes());
+        Some(hex(&mac.finalize().into_bytes()))
+    }
+}
+
+/// Bytes as hexadecimal digits, two each.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// A text with `…` in the place of each address in it.
+pub(super) fn without_addresses(text: &str) -> String {
+    replace_addresses(text, &|_| true)
+}
+
+/// A text with `…` in the place of those addresses in it.
+pub(super) fn replace_addresses(text: &str, is_one: &dyn Fn(&str) -> bool) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || "._%+-".contains(c);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('@') {
+        let local = rest[..at]
+            .rfind(|c| !is_part(c))
+            .map_or(0, |end| end + rest[end..].chars().next().map_or(1, char::len_utf8));
+        let behind = &rest[at + 1..];
+        let length = behind.find(|c| !is_part(c)).unwrap_or(behind.len());
+        let is_address =
+            local < at && behind[..length].contains('.') && is_one(&rest[local..at + 1 + length]);
+        out.push_str(if is_address { &rest[..local] } else { &rest[..at + 1 + length] });
+        if is_address {
+            out.push('…');
+        }
+        rest = &behind[length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_has_one_hash_under_one_key() {
+        let hasher = EmailHasher::new(Some("key")).unwrap();
+        let hash = hasher.hash("  A@Example.org ").unwrap();
+        assert_eq!(hasher.hash("a@example.org"), Some(hash.clone()));
+        // From the definition of HMAC, computed by another program.
+        let known =
+            EmailHasher::new(Some("key")).unwrap().hash("The quick brown fox jumps over the lazy dog");
+        assert_eq!(known.unwrap().len(), 64);
+        assert_ne!(EmailHasher::new(Some("other")).unwrap().hash("a@example.org"), Some(hash));
+        assert_eq!(hasher.hash("  "), None);
+        assert!(EmailHasher::new(None).is_none() && EmailHasher::new(Some("")).is_none());
+    }
+
+    #[test]
+    fn no_address_stays_in_a_text() {
+        for (text, expected) in [
+            ("from a.b@example.org (c)", "from … (c)"),
+            ("<a@b.c>", "<…>"),
+            ("v1@2 and @name", "v1@2 and @name"),
+            ("x", "x"),
+            ("é@b.c@d.e", "…@d.e"),
+        ] {
+            assert_eq!(without_addresses(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A walk against a host that is a value: every stop and every restart, without a network.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::*;
+use crate::datasets::commits::host::{GitHost, HostCall, HostedRepository, LinkForm, answer};
+
+/// A history of so many commits in a line, one of which, from the tenth on, has a second parent far back.
+fn repository(commits: usize) -> HostedRepository {
+    let sha = |number: usize| format!("{number:040x}");
+    let mut stream = String::from("merganser clone 1\n");
+    let heads = json!([["main", sha(commits)], ["old", sha(commits.div_ceil(2))]]);
+    stream += &format!(
+        "{}\n",
+        json!({"repository": "a/b", "default_branch": "main", "heads": heads, "read_us": 0})
+    );
+    for number in 1..=commits {
+        let mut object = String::from("tree x\n");
+        if number > 1 {
+            object += &format!("parent {}\n", sha(number - 1));
+        }
+        if number > 10 && number % 7 == 0 {
+            object += &format!("parent {}\n", sha(number - 9));
+        }
+        object += &format!("author A <a@b> {number} +0000\ncommitter A <a@b> {number} +0000\n\nC {number}\n");
+        stream += &format!("{} {}\n{object}\n", sha(number), object.len());
+    }
+    stream += &format!("end {commits}\n");
+    HostedRepository::read(7, stream.as_bytes()).unwrap()
+}
+
+/// What is kept, and how it was had.
+#[derive(Default)]
+struct Kept {
+    shas: BTreeSet<String>,
+    parents: BTreeSet<String>,
+    notes: Vec<RepositoryNote>,
+    requests: Vec<String>,
+    cursor: Option<Value>,
+}
+
+impl Kept {
+    /// Walks, at most so many requests; gives whether it came to its end.
+    fn walk(&mut self, host: &GitHost, options: &Options, most: usize) -> bool {
+        let mut walk = walk(options, "a/b", self.cursor.as_ref(), Timestamp::now());
+        let last = self.requests.len() + most;
+        loop {
+            match walk.next() {
+                WalkStep::Ask(ask) => {
+                    if self.requests.len() == last {
+                        return false;
+                    }
+                    self.requests.push(ask.url.clone());
+                    let (path, query) = ask.url.split_once('?').unwrap_or((&ask.url, ""));
+                    let call =
+                        HostCall { base: "", path, query, etag: ask.etag.as_deref(), authorization: None };
+                    let said = answer(host, &call);
+                    let header = |name: &str| {
+                        said.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+                    };
+                    let body: Value = serde_json::from_slice(&said.body).unwrap_or_default();
+                    for commit in commits(&body).into_iter().flatten().flatten() {
+                        self.parents.extend(commit.parents);
+                        self.shas.insert(commit.sha);
+                    }
+                    walk.tell(WalkWord::Answer(WalkAnswer {
+                        status: said.status,
+                        etag: header("etag"),
+                        link: header("link"),
+                        body,
+                        at: Timestamp::now(),
+                    }));
+                    self.cursor = Some(walk.cursor());
+                }
+                WalkStep::Known(ids) => {
+                    walk.tell(WalkWord::Nodes(ids.into_iter().filter(|id| self.shas.contains(id)).collect()));
+                }
+                WalkStep::Missing => {
+                    walk.tell(WalkWord::Nodes(self.parents.difference(&self.shas).cloned().collect()));
+                }
+                WalkStep::Note(note) => {
+                    self.notes.push(serde_json::from_value(note).unwrap());
+                    walk.tell(WalkWord::Noted);
+                    self.cursor = Some(walk.cursor());
+                }
+                WalkStep::Done => {
+                    self.cursor = Some(walk.cursor());
+                    return true;
+                }
+            }
+        }
+    }
+}
+
+fn options(branches: &str) -> Options {
+    Options::from_iter([("branches".to_owned(), branches.into())])
+}
+
+fn host(commits: usize, links: LinkForm) -> GitHost {
+    GitHost { repositories: vec![repository(commits)], links, ..GitHost::default() }
+}
+
+#[test]
+fn a_walk_finds_every_commit_and_the_next_one_asks_once() {
+    for (links, branches) in
+        [(LinkForm::Numbered, "default"), (LinkForm::LastSha, "default"), (LinkForm::Numbered, "all")]
+    {
+        for commits in [1, 99, 100, 101, 350] {
+            let (host, options, mut kept) = (host(commits, links), options(branches), Kept::default());
+            assert!(kept.walk(&host, &options, 100));
+            assert_eq!(kept.shas.len(), commits, "{links:?} {branches} {commits}");
+            assert_eq!(kept.notes.len(), 1);
+            assert_eq!((kept.notes[0].state.as_str(), kept.notes[0].full_name.as_str()), ("active", "a/b"));
+            let before = kept.requests.len();
+            assert!(before <= commits.div_ceil(100) + 3, "{:#?}", kept.requests);
+            assert!(kept.walk(&host, &options, 100));
+            assert_eq!(
+                kept.requests.len(),
+                before + 1,
+                "{links:?} {branches} {commits}: {:#?}",
+                kept.requests
+            );
+            assert_eq!(kept.notes.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_walk_that_is_cut_off_after_any_request_goes_on_there() {
+    for branches in ["default", "all"] {
+        let (host, options) = (host(350, LinkForm::Numbered), options(branches));
+        let mut whole = Kept::default();
+        assert!(whole.walk(&host, &options, 100));
+        for most in 1..whole.requests.len() {
+            let mut kept = Kept::default();
+            assert!(!kept.walk(&host, &options, most));
+            assert!(kept.walk(&host, &options, 100));
+            assert_eq!(kept.shas, whole.shas, "{branches} {most}");
+            assert_eq!(kept.requests.len(), whole.requests.len(), "{branches} {most}: {:#?}", kept.requests);
+        }
+    }
+}
+
+#[test]
+fn an_address_that_leads_nowhere_any_more_is_left_for_the_frontier() {
+    let (host, options) = (host(350, LinkForm::Numbered), options("default"));
+    let mut kept = Kept::default();
+    assert!(!kept.walk(&host, &options, 4));
+    let cursor = kept.cursor.as_mut().unwrap();
+    assert!(cursor["next"].is_string(), "{cursor}");
+    cursor["next"] = "/repositories/7/commits?sha=nothing".into();
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!(kept.shas.len(), 350);
+}
+
+#[test]
+fn what_is_refused_is_a_state() {
+    for (status, state) in [(404, "gone"), (451, "blocked"), (409, "empty"), (418, "refused")] {
+        let mut host = host(10, LinkForm::Numbered);
+        let (options, mut kept) = (options("default"), Kept::default());
+        assert!(kept.walk(&host, &options, 100));
+        host.refused.insert(7, status);
+        assert!(kept.walk(&host, &options, 100));
+        assert_eq!(kept.notes.last().unwrap().state, state);
+        assert_eq!(kept.notes.last().unwrap().heads.is_some(), state == "empty");
+        assert!(kept.walk(&host, &options, 100));
+        assert_eq!(kept.notes.len(), 2, "it is said once");
+        host.refused.clear();
+        assert!(kept.walk(&host, &options, 100));
+        assert_eq!(kept.notes.last().unwrap().state, "active");
+    }
+}
+
+#[test]
+fn details_are_asked_for_anew_after_thirty_days() {
+    let mut host = host(150, LinkForm::Numbered);
+    let (options, mut kept) = (options("default"), Kept::default());
+    assert!(kept.walk(&host, &options, 100));
+    host.repositories[0].is_archived = true;
+    host.repositories[0].full_name = "a/renamed".into();
+    let before = kept.requests.len();
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!((kept.requests.len(), kept.notes.len()), (before + 1, 1), "nobody asks yet");
+    let cursor = kept.cursor.as_mut().unwrap();
+    cursor["details_us"] = (cursor["details_us"].as_i64().unwrap() - DETAILS_US - 1).into();
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!(kept.requests[before + 1..], ["/repositories/7", "/repositories/7/commits?per_page=100"]);
+    let note = kept.notes.last().unwrap();
+    assert_eq!(
+        (note.state.as_str(), note.full_name.as_str(), note.listed.as_str()),
+        ("archived", "a/renamed", "a/b")
+    );
+}

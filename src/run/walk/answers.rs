@@ -1,0 +1,238 @@
+//! Answers in the archive: one object each while a run asks, packed on its own, and joined when it is over. What is joined is
+//! closed: nobody writes to it any more, and the ledger has its checksum.
+
+use std::io::{self, Read as _};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use crate::clients::store::{ObjectInfo, Store};
+use crate::dataset::asked::AskedPart;
+use crate::dataset::slice::Slice;
+use crate::dataset::walked::{HistoryFeed, WalkAnswer};
+use crate::error::Cause;
+use crate::fault;
+use crate::ledger::ArchivedPart;
+use crate::objects::Objects;
+use crate::run::context::{Context, RunContext};
+
+/// Bytes of one packed answer at most.
+const ANSWER_BYTES: u64 = 64 << 20;
+/// Bytes of what is closed, roughly.
+const CLOSED_BYTES: u64 = 32 << 20;
+const LEVEL: i32 = 3;
+
+/// The archive of a service's answers.
+pub(super) struct WalkAnswers<'a> {
+    pub context: &'a RunContext,
+    pub walked: &'static HistoryFeed,
+    pub source: String,
+}
+
+/// An answer that waits to be joined to others.
+struct OpenAnswer {
+    key: String,
+    history: i64,
+    at_us: i64,
+    size_bytes: u64,
+}
+
+/// The line of an answer.
+pub(super) fn line(history: i64, url: &str, answer: &WalkAnswer, body: &[u8]) -> String {
+    let head = json!({
+        "history": history,
+        "url": url,
+        "status": answer.status,
+        "etag": answer.etag,
+        "link": answer.link,
+        "fetched_at": answer.at.to_string(),
+    });
+    // The body stands as it came: a line break in JSON is never part of a text.
+    let body = std::str::from_utf8(body).ok().filter(|_| !answer.body.is_null()).unwrap_or("null");
+    let body: String = body.chars().map(|c| if c == '\n' || c == '\r' { ' ' } else { c }).collect();
+    let head = head.to_string();
+    format!("{},\"body\":{body}}}\n", head.trim_end_matches('}'))
+}
+
+/// The line of a word of ours.
+pub(super) fn note_line(history: i64, note: &serde_json::Value) -> String {
+    format!("{}\n", json!({ "history": history, "note": note, "fetched_at": Timestamp::now().to_string() }))
+}
+
+/// Packs lines as they are in the archive.
+///
+/// # Errors
+/// Hardly any: of memory.
+pub fn packed(text: &str) -> Result<Vec<u8>, Cause> {
+    zstd::encode_all(text.as_bytes(), LEVEL).map_err(Cause::io("pack an answer"))
+}
+
+/// Unpacks lines of the archive.
+///
+/// # Errors
+/// What is damaged.
+pub fn unpacked(packed: &[u8]) -> io::Result<String> {
+    let mut text = String::new();
+    zstd::Decoder::new(packed)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The keys of all answers in the archive; of what is closed its name, too.
+///
+/// # Errors
+/// What the store says.
+pub async fn answers_of(context: &Context) -> Result<Vec<(String, Option<String>)>, Cause> {
+    let mut keys = Vec::new();
+    for ObjectInfo { key, .. } in context.store.list_names(&context.objects().archive()).await? {
+        let name = key.rsplit('/').next().unwrap_or_default().to_owned();
+        if (context.dataset().file_name)(&name).is_some() {
+            keys.push((key, Some(name)));
+        }
+    }
+    let open = context.store.list_names(&context.objects().opened()).await?;
+    keys.extend(open.into_iter().map(|object| (object.key, None)));
+    Ok(keys)
+}
+
+impl WalkAnswers<'_> {
+    fn store(&self) -> &Store {
+        &self.context.store
+    }
+
+    fn objects(&self) -> Objects {
+        self.context.objects()
+    }
+
+    /// Keeps a line. It is there, whole, when this succeeds.
+    pub(super) async fn keep(&self, history: i64, line: &str) -> Result<(), Cause> {
+        let packed = packed(line)?;
+        let key = self.objects().open(history, Timestamp::now().as_microsecond());
+        self.store().upload_bytes(&key, Bytes::from(packed)).await?;
+        fault::point!("walk.archived");
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<Vec<OpenAnswer>, Cause> {
+        let objects = self.store().list_names(&self.objects().opened()).await?;
+        let open = objects.into_iter().filter_map(|ObjectInfo { key, size_bytes, .. }| {
+            let (history, at_us) = self.objects().open_of(&key)?;
+            Some(OpenAnswer { key, history, at_us, size_bytes })
+        });
+        let mut open: Vec<_> = open.collect();
+        open.sort_by_key(|answer| (answer.history, answer.at_us));
+        Ok(open)
+    }
+
+    /// The lines that no run has promoted: those that are open, and those of closed parts that are not done.
+    pub(super) async fn unpromoted(&self, mut each: impl FnMut(&str)) -> Result<(), Cause> {
+        let known = self.context.ledger.known_parts().await?;
+        let archived = self.store().list_names(&self.objects().archive()).await?;
+        let mut keys = Vec::new();
+        for object in archived {
+            let name = object.key.rsplit('/').next().unwrap_or_default().to_owned();
+            let is_ours = (self.context.dataset().file_name)(&name).is_some();
+            if is_ours && !known.iter().any(|known| known.name == name && (known.is_done || known.is_undone))
+            {
+                keys.push(object.key);
+            }
+        }
+        keys.extend(self.open().await?.into_iter().map(|answer| answer.key));
+        for key in keys {
+            let packed = self.store().read_bytes(&key, ANSWER_BYTES + CLOSED_BYTES).await?;
+            match unpacked(&packed) {
+                Ok(text) => text.lines().for_each(&mut each),
+                // It is said when it is loaded; what it held is asked for again.
+                Err(_) => tracing::warn!(run_id = %self.context.run_id, "{key} cannot be read"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins what is open: per history, split by the day of fetching and by size. A run that is killed meanwhile leaves an
+    /// answer twice, which does no harm.
+    pub(super) async fn close(&self) -> Result<usize, Cause> {
+        let mut closed = 0;
+        let open = self.open().await?;
+        let now = Timestamp::now();
+        let mut rest = &open[..];
+        while let Some(first) = rest.first() {
+            let mut bytes = 0;
+            let together = rest.iter().take_while(|answer| {
+                let fits = bytes == 0 || bytes + answer.size_bytes <= CLOSED_BYTES;
+                bytes += answer.size_bytes;
+                fits && answer.history == first.history && day(answer.at_us) == day(first.at_us)
+            });
+            let (these, others) = rest.split_at(together.count());
+            self.join(these, (self.walked.part_name)(first.history, now, closed)).await?;
+            closed += 1;
+            rest = others;
+        }
+        Ok(closed)
+    }
+
+    async fn join(&self, answers: &[OpenAnswer], name: String) -> Result<(), Cause> {
+        let mut writer = self.store().writer(&self.objects().raw(&name)).await?;
+        for answer in answers {
+            // Packed texts behind each other are a packed text.
+            let packed = match self.store().read_bytes(&answer.key, ANSWER_BYTES).await {
+                Ok(packed) => packed,
+                Err(error) => {
+                    writer.abort().await;
+                    return Err(error.into());
+                }
+            };
+            writer.write(packed).await?;
+        }
+        let written = writer.finish().await?;
+        fault::point!("walk.joined");
+        let meaning = (self.context.dataset().file_name)(&name);
+        let part = AskedPart {
+            slice: Slice::default(),
+            records: answers.len() as u64,
+            asked_at: Timestamp::now(),
+            sha256: written.sha256,
+            size_bytes: written.size_bytes,
+            name,
+        };
+        let archived = ArchivedPart {
+            part: &part,
+            source: &self.source,
+            as_of: None,
+            order_key: meaning.as_ref().map_or("", |meaning| meaning.order_key.as_str()),
+        };
+        self.context.ledger.add_archived(&archived).await?;
+        for answer in answers {
+            self.store().delete(&answer.key).await?;
+        }
+        Ok(())
+    }
+}
+
+fn day(at_us: i64) -> Option<jiff::civil::Date> {
+    Some(Timestamp::from_microsecond(at_us).ok()?.to_zoned(TimeZone::UTC).date())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_body_as_it_came() {
+        let answer = WalkAnswer {
+            status: 200,
+            etag: Some("W/\"x\"".into()),
+            link: None,
+            body: json!([1]),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let line = line(7, "/x?y=1", &answer, b"[1,\n {\"a\": 2}]");
+        assert_eq!(line.matches('\n').count(), 1);
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&read["history"], &read["body"]), (&json!(7), &json!([1, {"a": 2}])));
+        assert_eq!((&read["url"], &read["fetched_at"]), (&json!("/x?y=1"), &json!("1970-01-01T00:00:00Z")));
+        let none = super::line(7, "/x", &WalkAnswer { body: serde_json::Value::Null, ..answer }, b"<html>");
+        assert!(none.ends_with("\"body\":null}\n"), "{none}");
+    }
+}

@@ -1,0 +1,222 @@
+//! Requests to a service that gives so many answers an hour: each is counted, and what it says about waiting is obeyed.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tracing::{debug, warn};
+
+use crate::clients::backoff;
+use crate::clients::http::{Answering, Http, HttpError};
+use crate::config::WalkingConfig;
+use crate::dataset::walked::{HistoryFeed, WalkAnswer, WalkAsk};
+use crate::error::Cause;
+
+/// How long it is waited for the beginning of an answer.
+const BEGINS: Duration = Duration::from_secs(60);
+/// Bytes of an answer at most.
+const ANSWER_BYTES: usize = 64 << 20;
+/// How often a request is sent again that was not answered.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const REDIRECTS: u32 = 5;
+/// What is waited at least where a service says no more than that it was too much; it doubles.
+const SECONDARY: Duration = Duration::from_secs(60);
+/// So often in a row at most.
+const SECONDARY_WAITS: u32 = 6;
+
+/// Answers an hour, if the service says nothing of it.
+const HOURLY: u64 = 5_000;
+
+/// Requests, and what is known of when they may be sent.
+pub(super) struct WalkAsker {
+    service: &'static str,
+    token_variable: &'static str,
+    http: Http,
+    bearer: Option<String>,
+    budget: Option<u64>,
+    pub sent: u64,
+    /// Answers an hour.
+    pub hourly: u64,
+    /// Nothing is to be sent before.
+    pub not_before: Option<Timestamp>,
+    refusals: u32,
+}
+
+/// What came of a request.
+pub(super) enum WalkAsked {
+    /// An answer; and its body as it came, for the archive.
+    Answer(WalkAnswer, Vec<u8>),
+    /// Nothing is to be sent before `not_before`.
+    Wait,
+    /// The budget is used up.
+    Spent,
+    /// There is no answer to this, and others may have one: why.
+    Skip(String),
+}
+
+enum WalkMiss {
+    Again(String),
+    Done(WalkAsked),
+    Elsewhere(String),
+}
+
+impl WalkAsker {
+    /// # Errors
+    /// If TLS cannot be prepared.
+    pub(super) fn new(walked: &'static HistoryFeed, walking: &WalkingConfig) -> Result<Self, Cause> {
+        let http = Http::unled(walking.base.clone())
+            .map_err(|error| Cause::Refused { message: error.to_string(), hint: None })?;
+        Ok(Self {
+            service: walked.service,
+            token_variable: walked.token,
+            http,
+            bearer: walking.token.as_ref().map(|token| format!("Bearer {}", token.reveal())),
+            budget: walking.requests,
+            sent: 0,
+            hourly: HOURLY,
+            not_before: None,
+            refusals: 0,
+        })
+    }
+
+    /// Sends a request, again and again where that may help.
+    ///
+    /// # Errors
+    /// Where the service does not know the token.
+    pub(super) async fn ask(&mut self, ask: &WalkAsk) -> Result<WalkAsked, Cause> {
+        let (mut url, mut tries, mut redirects) = (ask.url.clone(), 0, 0);
+        loop {
+            if self.budget.is_some_and(|budget| self.sent >= budget) {
+                return Ok(WalkAsked::Spent);
+            }
+            if self.not_before.is_some_and(|until| until > Timestamp::now()) {
+                return Ok(WalkAsked::Wait);
+            }
+            let why = match self.once(&url, ask.etag.as_deref()).await? {
+                Ok((answer, body)) => {
+                    self.refusals = 0;
+                    return Ok(WalkAsked::Answer(answer, body));
+                }
+                Err(WalkMiss::Done(asked)) => return Ok(asked),
+                Err(WalkMiss::Elsewhere(to)) if redirects < REDIRECTS => {
+                    redirects += 1;
+                    url = to;
+                    continue;
+                }
+                Err(WalkMiss::Elsewhere(_)) => {
+                    return Ok(WalkAsked::Skip("it leads from one place to the next".into()));
+                }
+                Err(WalkMiss::Again(why)) => why,
+            };
+            tries += 1;
+            if tries >= TRIES {
+                return Ok(WalkAsked::Skip(format!("{tries} tries, the last time: {why}")));
+            }
+            debug!(service = self.service, "{why}; asking again");
+            // A service on this machine has no network to recover.
+            let pause = if self.http.is_here() { PAUSE / 20 } else { PAUSE };
+            tokio::time::sleep(backoff::pause(pause, LONGEST_PAUSE, tries)).await;
+        }
+    }
+
+    async fn once(
+        &mut self,
+        url: &str,
+        etag: Option<&str>,
+    ) -> Result<Result<(WalkAnswer, Vec<u8>), WalkMiss>, Cause> {
+        let mut headers = vec![("accept", "application/vnd.github+json")];
+        headers.extend(self.bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        headers.extend(etag.map(|etag| ("if-none-match", etag)));
+        self.sent += 1;
+        let mut answer = match self.http.get_at(url, &headers, BEGINS).await {
+            Ok(answer) => answer,
+            Err(HttpError::Elsewhere { .. }) => {
+                return Ok(Err(WalkMiss::Done(WalkAsked::Skip("it leads to another host".into()))));
+            }
+            Err(error) => return Ok(Err(WalkMiss::Again(error.to_string()))),
+        };
+        self.note_limits(&answer);
+        let status = answer.status;
+        if let (301 | 302 | 307 | 308, Some(to)) = (status, answer.header("location")) {
+            return Ok(Err(WalkMiss::Elsewhere(to.to_owned())));
+        }
+        let body = match answer.bytes(ANSWER_BYTES).await {
+            Ok(body) => body,
+            Err(error) => return Ok(Err(WalkMiss::Again(error.to_string()))),
+        };
+        match status {
+            401 => Err(self.unknown()),
+            403 | 429 => Ok(Err(self.too_much(&answer, &body))),
+            500..=599 => Ok(Err(WalkMiss::Again(format!("HTTP {status}")))),
+            _ => {
+                let read = serde_json::from_slice::<Value>(&body);
+                match read {
+                    Err(_) if status == 200 => {
+                        Ok(Err(WalkMiss::Again("the answer is no JSON, or half of it".into())))
+                    }
+                    read => Ok(Ok((
+                        WalkAnswer {
+                            status,
+                            etag: answer.header("etag").map(str::to_owned),
+                            link: answer.header("link").map(str::to_owned),
+                            body: read.unwrap_or_default(),
+                            at: Timestamp::now(),
+                        },
+                        body,
+                    ))),
+                }
+            }
+        }
+    }
+
+    /// The service says how much it gives, and when it gives again.
+    fn note_limits(&mut self, answer: &Answering) {
+        let number = |name: &str| answer.header(name)?.trim().parse::<i64>().ok();
+        if let Some(limit) = number("x-ratelimit-limit").filter(|limit| *limit > 0) {
+            self.hourly = limit as u64;
+        }
+        if number("x-ratelimit-remaining") == Some(0)
+            && let Some(reset) =
+                number("x-ratelimit-reset").and_then(|reset| Timestamp::from_second(reset).ok())
+        {
+            self.not_before = Some(reset);
+        }
+    }
+
+    /// 403 and 429 alike: what is said of waiting comes first, then the limit by the hour, then a while.
+    fn too_much(&mut self, answer: &Answering, body: &[u8]) -> WalkMiss {
+        let now = Timestamp::now();
+        let is_limit =
+            answer.header("x-ratelimit-remaining").is_some_and(|remaining| remaining.trim() == "0");
+        if let Some(wait) = answer.retry_after {
+            self.not_before = now.checked_add(wait).ok();
+        } else if !(is_limit && self.not_before.is_some_and(|until| until > now)) {
+            self.refusals += 1;
+            if self.refusals > SECONDARY_WAITS {
+                self.refusals = 0;
+                let said = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+                return WalkMiss::Done(WalkAsked::Skip(format!(
+                    "it is refused, however long one waits: {said}"
+                )));
+            }
+            let wait = SECONDARY * 2_u32.pow(self.refusals - 1);
+            self.not_before = now.checked_add(wait).ok();
+        }
+        warn!(service = self.service, "{} asks us to wait (HTTP {})", self.service, answer.status);
+        WalkMiss::Done(WalkAsked::Wait)
+    }
+
+    fn unknown(&self) -> Cause {
+        Cause::Refused {
+            message: format!(
+                "{} does not take the token in {} (HTTP 401)",
+                self.service, self.token_variable
+            ),
+            hint: Some(
+                "see whether it has expired; what came so far is kept, and the next run goes on there".into(),
+            ),
+        }
+    }
+}

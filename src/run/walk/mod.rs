@@ -1,0 +1,353 @@
+//! Walk: histories of a service, from their heads to their roots, as answers in the archive. The dataset's walk says what is asked;
+//! here it is sent, kept, and entered in the ledger before the next request goes.
+//!
+//! A run that is cut off, or whose budget is used up, is gone on with where it was: what came is in the archive, and where the
+//! walk was is in the ledger. Nothing of production changes here.
+
+mod answers;
+mod asker;
+mod listed;
+mod nodes;
+mod proof;
+
+pub use answers::{answers_of, packed, unpacked};
+pub use listed::take_list;
+pub use proof::{HistoryProof, prove};
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio_postgres::types::ToSql;
+
+use self::answers::{WalkAnswers, line, note_line};
+use self::asker::{WalkAsked, WalkAsker};
+use self::nodes::KeptNodes;
+use crate::clients::postgres::{self, Connection};
+use crate::config::WalkingConfig;
+use crate::dataset::walked::{HistoryFeed, HistoryWalk, WalkAsk, WalkStep, WalkWord};
+use crate::error::Cause;
+use crate::run::context::RunContext;
+use crate::{fault, sql, words};
+
+/// What asking took, and what is left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WalkedSoFar {
+    pub histories: usize,
+    pub requests: u64,
+    /// `None`: all is there.
+    pub more: Option<MoreToDo>,
+}
+
+/// A budget or a limit ended a walk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MoreToDo {
+    /// About so many requests are left.
+    pub requests: u64,
+    /// The service gives so many answers an hour.
+    pub hourly: u64,
+    /// It gives none before.
+    pub until: Option<Timestamp>,
+}
+
+impl MoreToDo {
+    /// What a person reads of it.
+    pub fn words(&self) -> String {
+        let hours = self.requests as f64 / self.hourly.max(1) as f64;
+        let mut text = format!(
+            "more to do: about {} request(s), {hours:.1} hour(s) at this limit",
+            words::count(self.requests)
+        );
+        if let Some(until) = self.until {
+            text += &format!("; the service gives none before {}", until.strftime("%Y-%m-%d %H:%M:%S UTC"));
+        }
+        text
+    }
+}
+
+impl WalkedSoFar {
+    /// What a person reads of it.
+    pub fn words(&self) -> String {
+        let asked = format!("{} request(s) for {} histories", words::count(self.requests), self.histories);
+        match &self.more {
+            None => format!("{asked}; nothing more to do."),
+            Some(more) => format!("{asked}; {}. The same command goes on there.", more.words()),
+        }
+    }
+}
+
+/// What the ledger keeps of a walk: it goes on, it came to its end, there was no answer.
+const OPEN: &str = "open";
+const DONE: &str = "done";
+const SKIPPED: &str = "skipped";
+/// For so many microseconds a history that was whole is as good as looked at: a day.
+const FRESH_US: i64 = 24 * 3600 * 1_000_000;
+
+/// Why a walk through one history ended.
+enum WalkEnd {
+    Done,
+    /// There is no answer, and others may have one.
+    Skipped,
+    /// The budget is used up, or it would have to be waited for too long.
+    Stopped(Option<Timestamp>),
+}
+
+/// Walks through the histories that the run wants; `None`: it asks nobody. A dry run asks nobody either.
+pub async fn walk(context: &RunContext) -> Result<Option<WalkedSoFar>, Cause> {
+    let (Some(walked), Some(walking)) = (context.dataset().walked, &context.from.walking) else {
+        return Ok(None);
+    };
+    if context.target.dry_run {
+        return Ok(None);
+    }
+    let step = context.begin(0, "walk").await?;
+    let mut walker = Walker::open(context, walked, walking).await?;
+    let more = walker.histories().await;
+    // What came is closed, however this ends.
+    let closed = walker.answers.close().await?;
+    let more = more?;
+    let so_far = WalkedSoFar { histories: walking.histories.len(), requests: walker.asker.sent, more };
+    let mut what = format!("{} request(s), {closed} part(s)", words::count(so_far.requests));
+    if let Some(more) = &so_far.more {
+        what += &format!("; {}", more.words());
+    }
+    step.done(&what, so_far.requests, 0, json!({ "requests": so_far.requests, "parts": closed })).await?;
+    Ok(Some(so_far))
+}
+
+struct Walker<'a> {
+    context: &'a RunContext,
+    walked: &'static HistoryFeed,
+    walking: &'a WalkingConfig,
+    asker: WalkAsker,
+    answers: WalkAnswers<'a>,
+    nodes: KeptNodes,
+    connection: Connection,
+    /// Production has tables to look into.
+    has_production: bool,
+}
+
+impl<'a> Walker<'a> {
+    async fn open(
+        context: &'a RunContext,
+        walked: &'static HistoryFeed,
+        walking: &'a WalkingConfig,
+    ) -> Result<Self, Cause> {
+        let connection = postgres::connect(&context.database, "walk").await?;
+        let (schema, table) = (&context.target.database.schema, context.dataset().parent().name);
+        let values: [&(dyn ToSql + Sync); 2] = [schema, &table];
+        let row = connection
+            .watch()
+            .answer("look for production", connection.query_one(sql::LEDGER_EXISTS, &values))
+            .await?;
+        let has_production =
+            row.try_get::<_, bool>(0).map_err(|e| postgres::classify(e, "look for production"))?;
+        let answers = WalkAnswers { context, walked, source: walking.base.to_string() };
+        let mut nodes = KeptNodes::new();
+        answers.unpromoted(|line| (walked.nodes)(line).into_iter().for_each(|node| nodes.add(node))).await?;
+        let mut asker = WalkAsker::new(walked, walking)?;
+        let until = context.ledger.saved_plan(&wait_key(walking)).await?;
+        let until = until.first().and_then(|until| until["until_us"].as_i64());
+        asker.not_before = until.and_then(|until| Timestamp::from_microsecond(until).ok());
+        Ok(Self { context, walked, walking, asker, answers, nodes, connection, has_production })
+    }
+
+    /// Walks through all of them: the one that was cut off first, then those that were looked at longest ago.
+    async fn histories(&mut self) -> Result<Option<MoreToDo>, Cause> {
+        let mut ahead = Vec::new();
+        let began = Timestamp::now();
+        for name in &self.walking.histories {
+            let cursor = self.context.ledger.saved_plan(&cursor_key(name)).await?.pop();
+            let state = |field: &str| cursor.as_ref().and_then(|cursor| cursor.get(field)).cloned();
+            let looked = state("looked_us").and_then(|us| us.as_i64());
+            let is = |word: &str| state("state").is_some_and(|state| state == word);
+            let is_fresh = is(DONE) && looked.is_some_and(|us| began.as_microsecond() - us < FRESH_US);
+            ahead.push((!is(OPEN), looked, name.clone(), state("walk"), is_fresh));
+        }
+        ahead.sort_by_key(|(rest, looked, ..)| (*rest, *looked));
+        let options = &self.context.processing.options;
+        let mut left = 0;
+        let mut stopped = None;
+        let mut names: HashMap<i64, String> = HashMap::new();
+        for (_, _, name, cursor, is_fresh) in ahead {
+            // What was whole a moment ago is looked at if there is a request for it, and is nothing that is left.
+            let looked_at = u64::from(!is_fresh);
+            if stopped.is_some() {
+                left += looked_at;
+                continue;
+            }
+            let mut walk = (self.walked.walk)(options, &name, cursor.as_ref(), Timestamp::now());
+            // Asked for once: under which of its names makes no difference.
+            let end = match names.contains_key(&walk.history()) {
+                true => WalkEnd::Done,
+                false => self.history(&name, walk.as_mut()).await?,
+            };
+            if let Some(other) = names.insert(walk.history(), name.clone()) {
+                tracing::warn!(
+                    run_id = %self.context.run_id,
+                    "{other} and {name} are one history under two names: take one of them off the list"
+                );
+            }
+            if let Some(complaint) = walk.complaint() {
+                tracing::warn!(run_id = %self.context.run_id, "{complaint}");
+            }
+            match end {
+                WalkEnd::Done => {}
+                WalkEnd::Skipped => left += walk.needs(),
+                WalkEnd::Stopped(until) => {
+                    left += walk.needs().max(1) - 1 + looked_at;
+                    stopped = Some(until);
+                }
+            }
+        }
+        let until = stopped.unwrap_or_default();
+        Ok((left > 0).then_some(MoreToDo { requests: left, hourly: self.asker.hourly, until }))
+    }
+
+    /// Does what the walk says until it is over.
+    async fn history(&mut self, name: &str, walk: &mut dyn HistoryWalk) -> Result<WalkEnd, Cause> {
+        let mut is_asked = false;
+        loop {
+            fault::point!("walk.step");
+            match walk.next() {
+                WalkStep::Ask(ask) => match self.ask(name, walk, &ask).await? {
+                    WalkEnd::Done => is_asked = true,
+                    end => {
+                        // One that was only to be looked at again stays what it was.
+                        let state = if matches!(end, WalkEnd::Stopped(_)) { OPEN } else { SKIPPED };
+                        if is_asked || state == SKIPPED {
+                            self.save(name, walk, state).await?;
+                        }
+                        return Ok(end);
+                    }
+                },
+                WalkStep::Known(ids) => {
+                    let known = self.known(walk.history(), ids).await?;
+                    walk.tell(WalkWord::Nodes(known));
+                }
+                WalkStep::Missing => {
+                    let missing = self.missing(walk.history()).await?;
+                    walk.tell(WalkWord::Nodes(missing));
+                }
+                WalkStep::Note(note) => {
+                    self.answers.keep(walk.history(), &note_line(walk.history(), &note)).await?;
+                    walk.tell(WalkWord::Noted);
+                    self.save(name, walk, OPEN).await?;
+                }
+                WalkStep::Done => {
+                    self.save(name, walk, DONE).await?;
+                    return Ok(WalkEnd::Done);
+                }
+            }
+        }
+    }
+
+    /// Asks, and has answer and successor kept before anything else is asked.
+    async fn ask(&mut self, name: &str, walk: &mut dyn HistoryWalk, ask: &WalkAsk) -> Result<WalkEnd, Cause> {
+        loop {
+            match self.asker.ask(ask).await? {
+                WalkAsked::Answer(answer, body) => {
+                    fault::point!("walk.answered");
+                    let is_news = answer.status != 304;
+                    walk.tell(WalkWord::Answer(answer.clone()));
+                    if is_news {
+                        let line = line(walk.history(), &ask.url, &answer, &body);
+                        self.answers.keep(walk.history(), &line).await?;
+                        (self.walked.nodes)(&line).into_iter().for_each(|node| self.nodes.add(node));
+                    }
+                    self.save(name, walk, OPEN).await?;
+                    fault::point!("walk.saved");
+                    if self.asker.not_before.is_some() {
+                        self.save_wait().await?;
+                    }
+                    return Ok(WalkEnd::Done);
+                }
+                WalkAsked::Spent => {
+                    return Ok(WalkEnd::Stopped(
+                        self.asker.not_before.filter(|until| *until > Timestamp::now()),
+                    ));
+                }
+                WalkAsked::Skip(why) => {
+                    tracing::warn!(run_id = %self.context.run_id, "{name}: {why}; the next run asks again");
+                    return Ok(WalkEnd::Skipped);
+                }
+                WalkAsked::Wait => {
+                    self.save_wait().await?;
+                    let until = self.asker.not_before.unwrap_or_else(Timestamp::now);
+                    let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+                    if wait > self.walking.max_wait {
+                        return Ok(WalkEnd::Stopped(Some(until)));
+                    }
+                    tracing::info!(run_id = %self.context.run_id, "         waiting for {}", words::duration(wait));
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// Where the walk is, in the ledger.
+    async fn save(&self, name: &str, walk: &dyn HistoryWalk, state: &str) -> Result<(), Cause> {
+        let cursor = json!({
+            "walk": walk.cursor(),
+            "looked_us": Timestamp::now().as_microsecond(),
+            "state": state,
+        });
+        self.context.ledger.save_plan(&cursor_key(name), 0, &cursor).await
+    }
+
+    async fn save_wait(&self) -> Result<(), Cause> {
+        let until = self.asker.not_before.map(Timestamp::as_microsecond);
+        self.context.ledger.save_plan(&wait_key(self.walking), 0, &json!({ "until_us": until })).await
+    }
+
+    /// Those of some nodes that are kept.
+    async fn known(&self, history: i64, ids: Vec<String>) -> Result<Vec<String>, Cause> {
+        let (mut known, others): (Vec<_>, Vec<_>) =
+            ids.into_iter().partition(|id| self.nodes.has(history, id));
+        known.extend(self.in_production(self.walked.known, &[&history, &others]).await?);
+        Ok(known)
+    }
+
+    /// Nodes that kept ones lead to, and that are not kept.
+    async fn missing(&self, history: i64) -> Result<Vec<String>, Cause> {
+        let mut missing = self.in_production(self.walked.missing, &[&history]).await?;
+        missing.retain(|id| !self.nodes.has(history, id));
+        let others = self.nodes.missing(history);
+        let known = self.in_production(self.walked.known, &[&history, &others]).await?;
+        let known: std::collections::HashSet<_> = known.into_iter().collect();
+        missing.extend(others.into_iter().filter(|id| !known.contains(id)));
+        Ok(missing)
+    }
+
+    async fn in_production(
+        &self,
+        statement: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<String>, Cause> {
+        if !self.has_production {
+            return Ok(Vec::new());
+        }
+        let operation = "look what is kept of a history";
+        let statement = sql::render(statement, &[("schema", &self.context.target.database.schema)]);
+        let rows =
+            self.connection.watch().answer(operation, self.connection.query(&statement, values)).await?;
+        let read = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
+        Ok(read.map_err(|e| postgres::classify(e, operation))?)
+    }
+}
+
+/// Under what the ledger keeps where a walk is.
+fn cursor_key(name: &str) -> String {
+    format!("walk {}", name.to_lowercase())
+}
+
+/// Under what it keeps until when nothing may be asked.
+fn wait_key(walking: &WalkingConfig) -> String {
+    format!("wait {}", walking.base)
+}
+
+/// The walk in what the ledger keeps.
+fn cursor_of(saved: &Value) -> Option<&Value> {
+    saved.get("walk")
+}

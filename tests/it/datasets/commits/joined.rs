@@ -1,0 +1,78 @@
+//! Histories of the projects of the catalog, and the metrics that are made of both.
+
+use std::fs;
+
+use super::world::GitWorld;
+
+/// The sheets of two projects with a repository each, of one with a repository elsewhere, and of one without.
+fn write_sheets(world: &GitWorld) {
+    let sheets = [
+        ("categories", "category,name,parent,description\nlights,Lights,,\n"),
+        ("communities", "community,name,url,description\n"),
+        ("backers", "backer,name,kind,url\n"),
+        (
+            "projects",
+            "project,name,repository,community,license,started,description\n\
+             lamp,Lamp,https://github.com/harbour/lighthouse,,,,\n\
+             odd,Odd,harbour/oddities,,,,\n\
+             far,Far,https://git.example.org/far/away,,,,\n\
+             none,None,,,,,\n",
+        ),
+        ("project_categories", "project,category\nlamp,lights\nodd,lights\n"),
+        ("project_backers", "project,backer,since\n"),
+        ("project_dependencies", "project,depends_on\n"),
+        ("links", "project,kind,url\n"),
+    ];
+    for (name, text) in sheets {
+        fs::write(world.pipeline.source().join(format!("{name}.csv")), text).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_catalog_names_the_projects_and_metrics_count_their_commits() {
+    let world = GitWorld::new("commits_joined", 300).await;
+    let pipeline = &world.pipeline;
+    let list = ["run", "commits", "--projects", "catalog"];
+    let ran = pipeline.other(&list).await.exits(1);
+    ran.says("there is no public.catalog_projects").says("merganser run catalog makes it");
+    pipeline.other(&["run", "metrics"]).await.exits(1).says("merganser run catalog makes it");
+    write_sheets(&world);
+    let sheets = format!("dir:{}", pipeline.source().display());
+    pipeline.other(&["run", "catalog", "--source", &sheets]).await.exits(0);
+    pipeline.other(&["run", "metrics"]).await.exits(1).says("merganser run commits makes it");
+    pipeline.other(&list).await.exits(0).says("far is left out: `https://git.example.org/far/away`");
+    let projects =
+        "select string_agg(project || ' ' || full_name, ', ' order by project) from git_repositories";
+    assert_eq!(pipeline.one(projects).await, "lamp harbour/lighthouse, odd harbour/oddities");
+    let proof = ["check", "commits", "--complete", "--projects", "catalog"];
+    pipeline.other(&proof).await.exits(0).says("All is there");
+    pipeline.other(&["run", "metrics"]).await.exits(0);
+    let value = |key: &'static str, metric: &'static str| async move {
+        let query = format!(
+            "select sum(value)::bigint from site_metrics where key = '{key}' and metric = '{metric}'"
+        );
+        pipeline.one(&query).await.parse::<u32>().unwrap()
+    };
+    let bots = world.git("harbour/lighthouse", &["rev-list", "--count", "--author=\\[bot\\] <", "main"]);
+    let all = world.git("harbour/lighthouse", &["rev-list", "--count", "main"]);
+    let people: u32 = all.parse::<u32>().unwrap() - bots.parse::<u32>().unwrap();
+    assert_ne!(bots, "0");
+    assert_eq!(value("lamp", "commits").await, people);
+    // A commit without a time, or of the future, is of no month, and the one bot of the oddities does not count.
+    let timed = "select count(*) from git_commits join git_repositories using (repository_id)
+        where project = 'odd' and author_time < date_trunc('month', now()) and not is_bot";
+    let odd = value("odd", "commits").await;
+    assert_eq!(odd.to_string(), pipeline.one(timed).await);
+    // What is in both counts once in what both are in.
+    let both = "select count(distinct sha) from git_commits
+        where author_time < date_trunc('month', now()) and not is_bot";
+    let lights = value("lights", "commits").await;
+    assert_eq!(lights.to_string(), pipeline.one(both).await);
+    assert!(lights > people && lights <= people + odd, "{lights}");
+    // A person who has two addresses is one, if somebody says so.
+    let people = "select count(*) from graph_nodes where kind = 'person' and name = 'Ada Byron'";
+    assert_eq!(pipeline.one(people).await, "2");
+    pipeline.execute("update git_identities set person = 'ada' where name = 'Ada Byron'").await;
+    pipeline.other(&["run", "metrics"]).await.exits(0);
+    assert_eq!(pipeline.one(people).await, "1");
+}

@@ -1,0 +1,11 @@
+//! What is special to histories.
+
+mod api;
+mod clones;
+mod demo;
+mod joined;
+mod odd;
+mod people;
+mod proof;
+mod troubles;
+mod world;

@@ -1,0 +1,74 @@
+//! A person is taken out, of tables, archive and public files, and does not come back.
+
+use std::io::Read as _;
+
+use super::world::GitWorld;
+use crate::support::pipeline::Pipeline;
+
+/// What tables and objects say, unpacked.
+async fn all_texts(pipeline: &Pipeline, folder: &str) -> Vec<String> {
+    let tables = "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname !~ '^(pg_|information)'";
+    let mut texts = Vec::new();
+    for table in pipeline.column(tables).await {
+        texts.extend(pipeline.column(&format!("select r::text from {table} as r")).await);
+    }
+    for (key, bytes) in pipeline.objects().into_iter().filter(|(key, _)| key.starts_with(folder)) {
+        let bytes = if key.ends_with(".zst") { zstd::decode_all(&bytes[..]).unwrap() } else { bytes };
+        let mut text = String::from_utf8_lossy(&bytes).into_owned();
+        if key.ends_with(".gz") {
+            text.clear();
+            flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+        }
+        texts.push(text);
+    }
+    texts
+}
+
+async fn is_named(pipeline: &Pipeline) -> bool {
+    is_named_in(pipeline, "").await
+}
+
+/// In the tables, and in the objects below this.
+async fn is_named_in(pipeline: &Pipeline, folder: &str) -> bool {
+    let names = ["Ada Byron", "ada@example.org", "ada@work.example.com"];
+    all_texts(pipeline, folder).await.iter().any(|text| names.iter().any(|name| text.contains(name)))
+}
+
+#[tokio::test]
+async fn a_person_is_taken_out_everywhere_and_does_not_come_back() {
+    let world = GitWorld::new("commits_people", 250).await;
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_people_host", &server).await;
+    world.ask(&asking, &[]).await.exits(0);
+    assert!(is_named(&asking).await);
+    asking.other(&["purge", "commits", "--person", "nobody"]).await.exits(1).says("know no such person");
+    asking.other(&["purge", "oca", "--person", "x"]).await.exits(2).says("oca has no histories of people");
+    // Two addresses of one person.
+    asking.execute("update git_identities set person = 'ada' where name = 'Ada Byron'").await;
+    let commits = "select count(*) from git_commits";
+    let before = asking.one(commits).await;
+    asking.other(&["purge", "commits", "--person", "ada", "--dry-run"]).await.exits(0).says("unchanged");
+    assert!(is_named(&asking).await);
+    let purged = asking.other(&["purge", "commits", "--person", "ada"]).await.exits(0);
+    purged
+        .says("git_commits (authors): the person is taken out of")
+        .says("object(s) rewritten without the person");
+    assert!(!is_named(&asking).await);
+    assert_eq!(asking.one(commits).await, before, "histories stay whole");
+    let list = world.list();
+    let proof = ["check", "commits", "--complete", "--projects", &list];
+    asking.other(&proof).await.exits(0).says("All is there");
+    // The checksums are those of what was written, and what was written says the same.
+    let nameless = "select count(*) from git_commits where author_name = ''";
+    let purged = asking.one(nameless).await;
+    asking.other(&["reprocess", "commits", "*", "--force", "--projects", &list]).await.exits(0);
+    assert!(!is_named(&asking).await);
+    assert_eq!(asking.one(nameless).await, purged);
+    // A clone names the person still, and so does what its run has staged, until it is purged.
+    let clones = format!("git:{}", world.clones().display());
+    let again = ["run", "commits", "--projects", &list, "--source", &clones, "--branches", "all"];
+    asking.other(&again).await.exits(0);
+    assert!(!is_named_in(&asking, "public/").await);
+    let others = "select count(*) from git_commits where author_name = 'Ben Okri'";
+    assert_ne!(asking.one(others).await, "0");
+}

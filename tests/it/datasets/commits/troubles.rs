@@ -1,0 +1,122 @@
+//! A host that limits, moves, refuses and breaks off.
+
+use std::time::Duration;
+
+use super::world::{GitWorld, histories};
+use crate::support::git_host::{HostAsked, HostTrouble};
+
+#[tokio::test]
+async fn limits_are_waited_for_or_end_the_run() {
+    let world = GitWorld::new("commits_limits", 250).await;
+    world.run(&[]).await.exits(0);
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_limited", &server).await;
+    // What is short is waited for.
+    for status in [403, 429] {
+        server.trouble(2, HostTrouble::Status(status, vec![("retry-after", "1".into())]));
+        let ran = world.ask(&asking, &["--requests", "3", "--max-wait", "10s"]).await.exits(0);
+        ran.says("asks us to wait");
+        assert_eq!(server.take_log().len(), 3);
+    }
+    // What is long ends the run, and the next one knows it.
+    server.trouble(1, HostTrouble::Status(429, vec![("retry-after", "3".into())]));
+    world.ask(&asking, &["--max-wait", "1s"]).await.exits(0).says("the service gives none before");
+    assert_eq!(server.take_log().len(), 1);
+    world.ask(&asking, &["--max-wait", "1s"]).await.exits(0).says("the service gives none before");
+    assert_eq!(server.take_log().len(), 0);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Where nothing is said of how long, it is a minute.
+    server.trouble(1, HostTrouble::Status(403, Vec::new()));
+    world.ask(&asking, &["--max-wait", "59s"]).await.exits(0).says("the service gives none before");
+    assert_eq!(server.take_log().len(), 1);
+    asking.execute("delete from etl.plans where want like 'wait %'").await;
+    // The limit of the hour is told before it is reached.
+    {
+        let mut limit = server.holdings.limit();
+        (limit.limit, limit.used) = (1, 0);
+        limit.reset = jiff::Timestamp::now().checked_add(Duration::from_secs(3)).unwrap();
+        limit.window_seconds = 3600;
+    }
+    world.ask(&asking, &["--max-wait", "1s"]).await.exits(0).says("the service gives none before");
+    let log = server.take_log();
+    assert!(log.iter().all(|asked| asked.status != 403), "{log:#?}");
+    server.holdings.limit().limit = 5_000;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
+    assert_eq!(histories(&asking).await, histories(&world.pipeline).await);
+}
+
+#[tokio::test]
+async fn what_breaks_off_is_asked_again_and_what_is_refused_is_a_state() {
+    let world = GitWorld::new("commits_states", 150).await;
+    world.run(&[]).await.exits(0);
+    let server = world.server().await;
+    server.holdings.host().renamed.insert("harbour/lighthouse".into(), 9001);
+    server.trouble(3, HostTrouble::Half);
+    server.trouble(4, HostTrouble::Status(502, Vec::new()));
+    let asking = GitWorld::asking("commits_states_host", &server).await;
+    world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
+    assert_eq!(histories(&asking).await, histories(&world.pipeline).await);
+    // Under its name of before, it is the same, and the list may have both.
+    server.take_log();
+    server.holdings.host().renamed.insert("harbour/beacon".into(), 9001);
+    let list = std::fs::read_to_string(world.list()).unwrap();
+    std::fs::write(world.list(), format!("{list}Beacon,harbour/beacon,\n")).unwrap();
+    let ran = world.ask(&asking, &[]).await.exits(0);
+    assert!(ran.stderr.contains("are one history under two names"), "{}", ran.stderr);
+    assert_eq!(asking.one("select count(*) from git_repositories").await, "5");
+    std::fs::write(world.list(), &list).unwrap();
+    // Gone, blocked and moved to another host: nobody else is the worse for it.
+    server.take_log();
+    server.holdings.host().refused = [(9002, 404), (9004, 451)].into();
+    server.trouble(1, HostTrouble::Status(302, vec![("location", "https://example.org/x".into())]));
+    let ran = world.ask(&asking, &[]).await.exits(0);
+    assert!(ran.stderr.contains("harbour/oddities is gone"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("harbour/detached is blocked"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it leads to another host"), "{}", ran.stderr);
+    let states =
+        "select string_agg(repository_id || ' ' || state, ', ' order by repository_id) from git_repositories";
+    assert_eq!(asking.one(states).await, "9001 active, 9002 gone, 9003 empty, 9004 blocked, 9005 active");
+    assert_eq!(
+        asking.one("select count(*) from git_commits where unreachable_since_run is not null").await,
+        "0"
+    );
+    server.holdings.host().token = Some("another".into());
+    world.ask(&asking, &[]).await.exits(1).says("does not take the token in GITHUB_TOKEN");
+}
+
+#[tokio::test]
+async fn a_token_that_expires_half_way_ends_the_run_and_what_came_before_is_kept() {
+    let world = GitWorld::new("commits_expired", 350).await;
+    world.run(&[]).await.exits(0);
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_expired_host", &server).await;
+    server.trouble(4, HostTrouble::Status(401, Vec::new()));
+    world.ask(&asking, &[]).await.exits(1).says("does not take the token in GITHUB_TOKEN");
+    let before = server.take_log();
+    assert_eq!(before.len(), 4);
+    world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
+    let after = server.take_log();
+    let is_again = |asked: &&HostAsked| {
+        after.iter().any(|again| (&again.path, &again.query) == (&asked.path, &asked.query))
+    };
+    assert_eq!(before.iter().filter(is_again).count(), 1, "only what was refused: {after:#?}");
+    assert_eq!(histories(&asking).await, histories(&world.pipeline).await);
+}
+
+#[tokio::test]
+async fn addresses_and_lists_that_make_no_sense_are_refused() {
+    let world = GitWorld::new("commits_addresses", 100).await;
+    for (source, said) in
+        [("http://example.org", "https://"), ("ftp://example.org", "git:DIR"), ("git:", "names no folder")]
+    {
+        world.run(&["--source", source]).await.exits(2).says(said);
+    }
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_no_list", &server).await;
+    asking.other(&["run", "commits"]).await.exits(2).says("--projects FILE.csv names them");
+    let nowhere = GitWorld::empty("commits_nowhere").await.pipeline.without("--source");
+    nowhere.other(&["run", "commits"]).await.exits(2).says("where histories come from is not given");
+    let no_key = asking.env([("MERGANSER_EMAIL_KEY".to_owned(), String::new())]);
+    world.ask(&no_key, &[]).await.exits(2).says("MERGANSER_EMAIL_KEY is not set");
+}
