@@ -4,10 +4,11 @@
 //! compares what both loaded: nothing is measured that is not right. `make bench` writes the table into
 //! docs/performance.md; `make bench-full` adds the whole history. `--crops` measures what a dataset costs that asks a service
 //! (crops.rs), at the scale that `--scale` names; `--transform` jobs that clean a table in partitions (transform.rs), and `--peers`
-//! the same beside others (peers.rs), both with so many rows as `--rows` says.
+//! the same beside others (peers.rs), and `--graph` metrics and ranks (graph.rs), all with so many rows as `--rows` says.
 
 mod crops;
 mod floors;
+mod graph;
 mod inputs;
 mod jobs;
 mod peers;
@@ -47,6 +48,11 @@ fn main() {
         return;
     }
     let is_asked = |word: &str| std::env::args().any(|arg| arg == word);
+    if is_asked("--graph") {
+        let report = runtime.block_on(on_cluster(&[], graph::measure));
+        print!("{}", report.render());
+        return report.write(&out, "graph");
+    }
     if is_asked("--transform") || is_asked("--peers") {
         // What claims cost is asked of the server.
         let settings = [("shared_preload_libraries", "pg_stat_statements")];

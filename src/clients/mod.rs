@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod duckdb;
 pub mod http;
+pub mod links;
 pub mod postgres;
 pub mod sftp;
 pub mod source;

@@ -1,4 +1,5 @@
-//! Where new files come from: a store, an SFTP server, or a folder of a web server, behind the same operations.
+//! Where new files come from: a store, an SFTP server, a folder of a web server, or sheets that have an address each, behind the
+//! same operations.
 
 use std::fmt;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::str::FromStr;
 use super::http::{HttpUrl, HttpUrlError};
 use super::sftp::{Sftp, SftpError, SftpOptions, SftpUrl, SftpUrlError};
 use super::store::{Downloaded, Listing, ObjectInfo, S3Options, Store, StoreError, StoreUrl, StoreUrlError};
-use super::web::{WebError, WebFolder};
+use super::web::{SheetUrls, WebError, WebFolder, WebSheets};
 
 /// The location of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub enum SourceUrl {
     Store(StoreUrl),
     Sftp(SftpUrl),
     Web(HttpUrl),
+    Sheets(SheetUrls),
 }
 
 /// Why a text is not the location of a source. The text itself is never repeated.
@@ -47,6 +49,7 @@ pub enum Source {
     Store(Store),
     Sftp(Sftp),
     Web(WebFolder),
+    Sheets(WebSheets),
 }
 
 impl SourceUrl {
@@ -98,6 +101,7 @@ impl fmt::Display for SourceUrl {
             Self::Store(url) => url.fmt(f),
             Self::Sftp(url) => url.fmt(f),
             Self::Web(url) => url.fmt(f),
+            Self::Sheets(urls) => urls.fmt(f),
         }
     }
 }
@@ -133,6 +137,7 @@ impl Source {
             SourceUrl::Store(url) => Self::Store(Store::open(url, s3).await?),
             SourceUrl::Sftp(url) => Self::Sftp(Sftp::open(url, sftp)?),
             SourceUrl::Web(url) => Self::Web(WebFolder::open(url)?),
+            SourceUrl::Sheets(urls) => Self::Sheets(WebSheets::open(urls)?),
         })
     }
 
@@ -143,6 +148,7 @@ impl Source {
             Self::Sftp(sftp) => sftp.listing(folder).await?,
             // It has no folders of its own.
             Self::Web(web) => web.listing().await?,
+            Self::Sheets(sheets) => sheets.listing(),
         })
     }
 
@@ -152,6 +158,7 @@ impl Source {
             Self::Store(store) => store.try_open(name).await?,
             Self::Sftp(sftp) => sftp.try_open(name).await?,
             Self::Web(web) => web.try_open(name).await?,
+            Self::Sheets(sheets) => sheets.try_open(name).await?,
         }
         Ok(())
     }
@@ -162,6 +169,7 @@ impl Source {
             Self::Store(store) => store.list_names(folder).await?,
             Self::Sftp(sftp) => sftp.list_names(folder).await?,
             Self::Web(web) => web.listing().await?.files,
+            Self::Sheets(sheets) => sheets.listing().files,
         })
     }
 
@@ -177,6 +185,7 @@ impl Source {
             Self::Store(store) => store.download(name, to, progress).await?,
             Self::Sftp(sftp) => sftp.download(name, to, progress).await?,
             Self::Web(web) => web.download(name, to, progress).await?,
+            Self::Sheets(sheets) => sheets.download(name, to, progress).await?,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The demo: made-up data of a dataset through every stage into a private PostgreSQL, with nothing to set up.
 
+mod catalog;
 mod nass;
 mod oca;
 mod place;
@@ -20,6 +21,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
     match args.what.as_deref().unwrap_or(datasets::ALL[0].name) {
         "oca" => Box::pin(oca::demo(&args, report)).await,
         "nass" => Box::pin(nass::demo(&args, report)).await,
+        "catalog" => Box::pin(catalog::demo(&args, report)).await,
         "datapoints" | "serve" => Box::pin(serve::demo(&args, report)).await,
         "transform" => Box::pin(transform::demo(&args, report)).await,
         name => Err(Cause::usage(format!("there is no demo of {name}")).into()),

@@ -10,6 +10,7 @@ use crate::cli;
 use crate::clients::sftp::{SftpOptions, SftpUrl};
 use crate::clients::source::SourceUrl;
 use crate::clients::store::StoreUrl;
+use crate::clients::web::SheetUrls;
 use crate::dataset::asked::{Asked, FilesInstead};
 use crate::dataset::{Dataset, Options};
 use crate::error::Cause;
@@ -49,6 +50,7 @@ impl RunConfig {
             return Self::archived(what, Selection::Tables, &args.database, &args.store, &args.processing);
         }
         let url = match &args.source {
+            _ if args.dataset.has_sheets && !args.sheet.is_empty() => SourceUrl::Sheets(sheets(args)?),
             Some(text) if args.dataset.has_sheets => SourceUrl::of_files(text)?,
             Some(text) => SourceUrl::parse(text, &environment)?,
             None => SftpUrl::from_env(&environment)?.map(SourceUrl::Sftp).ok_or_else(|| {
@@ -185,6 +187,27 @@ impl RunConfig {
         }
         options
     }
+}
+
+/// Where each sheet of a dataset is, all of them and no others.
+fn sheets(args: &cli::RunArgs) -> Result<SheetUrls, Cause> {
+    if args.source.is_some() {
+        return Err(Cause::usage(
+            "--source (MERGANSER_SOURCE) says where all sheets are, --sheet (MERGANSER_SHEETS) where each is: give one of both",
+        ));
+    }
+    let urls = SheetUrls::parse(args.sheet.iter().map(String::as_str));
+    let urls = urls.map_err(|error| super::refused("--sheet (MERGANSER_SHEETS)", error))?;
+    let parts = args.dataset.together().unwrap_or_default();
+    let unknown: Vec<_> = urls.names().filter(|name| !parts.contains(name)).collect();
+    let missing: Vec<_> =
+        parts.iter().filter(|part| urls.names().all(|name| name != **part)).copied().collect();
+    let message = match (unknown.is_empty(), missing.is_empty()) {
+        (true, true) => return Ok(urls),
+        (false, _) => format!("--sheet: {} is no sheet of {}", unknown.join(", "), args.dataset.name),
+        (true, false) => format!("--sheet: no address is given of {}", missing.join(", ")),
+    };
+    Err(Cause::Usage { message, hint: Some(format!("all of them are taken together: {}", parts.join(", "))) })
 }
 
 /// Sees that there is something to take again.

@@ -35,6 +35,8 @@ pub struct OwnOptions {
     #[command(flatten)]
     pub nass: nass::options::NassOptions,
     #[command(flatten)]
+    pub catalog: catalog::options::CatalogOptions,
+    #[command(flatten)]
     pub metrics: metrics::options::MetricsOptions,
 }
 
@@ -47,6 +49,7 @@ impl OwnOptions {
         match dataset.family() {
             "oca" => self.oca.read(),
             "nass" => self.nass.read(),
+            "catalog" => self.catalog.read(),
             "metrics" => self.metrics.read(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()),
             _ => Ok(Options::new()),
         }

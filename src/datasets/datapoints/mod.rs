@@ -31,6 +31,7 @@ pub const DATAPOINTS: Dataset = Dataset {
     asked: None,
     parse: parse::parse,
     enrichment: None,
+    links: None,
     reference: None,
     promotion: Promotion::Merge {
         key: "date",

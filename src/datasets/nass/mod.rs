@@ -36,6 +36,7 @@ pub const NASS: Dataset = Dataset {
     asked: Some(&feed::QUICK_STATS),
     parse: parse::parse,
     enrichment: None,
+    links: None,
     reference: None,
     promotion: Promotion::ReplaceSlices { key: "record_id" },
     feed_days: None,

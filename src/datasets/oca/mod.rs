@@ -52,6 +52,7 @@ pub const OCA: Dataset = Dataset {
     asked: None,
     parse: parse::parse,
     enrichment: Some(geocode::GEOCODE),
+    links: None,
     reference: Some(&reference::REFERENCE),
     promotion: Promotion::Merge {
         key: "indexnumberid",
