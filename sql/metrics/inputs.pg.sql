@@ -159,15 +159,18 @@ copy (
     ),
     -- A commit that is in several, of a fork for one, counts once in each project and group.
     once as materialized (
-        select kind, key, month, person, count(*) as commits, sum(merges) as merges
+        select place, month, person, count(*) as commits, sum(merges) as merges
         from (
-            select distinct on (place.kind, place.key, work.sha)
-                place.kind, place.key, work.month, work.person, work.merges
-            from work join place using (repository_id)
+            select distinct on (member.place, work.sha_hash, work.sha)
+                member.place, work.month, work.person, work.merges
+            from work
+                join (
+                    select place.repository_id, own_place.place from place join own_place using (kind, key)
+                ) as member using (repository_id)
             where work.sha_hash in (select sha_hash from shared)
-            order by place.kind, place.key, work.sha, work.repository_id
+            order by member.place, work.sha_hash, work.sha, work.repository_id
         ) as commit
-        group by kind, key, month, person
+        group by place, month, person
     ),
     developer as materialized (
         select project, person, sum(commits) as commits
@@ -176,7 +179,9 @@ copy (
             from added_up as own join place using (repository_id)
             where place.kind = 'project'
             union all
-            select key, person, commits from once where kind = 'project'
+            select own_place.key, once.person, once.commits
+            from once join own_place using (place)
+            where own_place.kind = 'project'
         ) as every
         group by project, person
     ),
@@ -241,8 +246,7 @@ copy (
         from added_up as own
             join (select distinct repository_id, place from place) as numbered using (repository_id)
         union all
-        select 4, '', '', '', '', '', own_place.place, once.person, once.month, once.commits, once.merges
-        from once join own_place using (kind, key)
+        select 4, '', '', '', '', '', place, person, month, commits, merges from once
     )
     select section, kind, key, what, other_kind, other_key, place, person, month, amount, merges
     from line
