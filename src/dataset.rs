@@ -6,6 +6,7 @@ pub mod asked;
 pub mod derived;
 pub mod enrichment;
 mod inputs;
+pub mod links;
 pub mod map;
 mod published;
 pub mod records;
@@ -26,6 +27,7 @@ use jiff::civil::Date;
 use asked::Asked;
 use derived::{Derived, Described};
 use enrichment::Enrichment;
+use links::Links;
 use map::MapOf;
 use reference::Reference;
 use served::Served;
@@ -136,6 +138,8 @@ pub struct Dataset {
     pub parse: fn(&ParseInput<'_>, &mut dyn Sink) -> Result<Parsed, ParseError>,
     /// What is added to its rows before they are exported.
     pub enrichment: Option<Enrichment>,
+    /// Addresses in its rows that can be looked at; `None`: it has none.
+    pub links: Option<&'static Links>,
     /// What it looks things up in; `None`: it looks nothing up.
     pub reference: Option<&'static Reference>,
     pub promotion: Promotion,

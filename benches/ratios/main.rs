@@ -3,12 +3,13 @@
 //! Every round measures the floors and the pipeline in turn, on the same files and the same private PostgreSQL, and
 //! compares what both loaded: nothing is measured that is not right. `make bench` writes the table into
 //! docs/performance.md; `make bench-full` adds the whole history. `--crops` measures what a dataset costs that asks a service
-//! (crops.rs), at the scale that `--scale` names; `--commits` what histories cost that come from clones (histories.rs), with so
-//! many commits as `--rows` says; `--transform` jobs that clean a table in partitions (transform.rs), and `--peers`
-//! the same beside others (peers.rs), both with so many rows as `--rows` says.
+//! (crops.rs), at the scale that `--scale` names; `--commits` what histories cost that come from clones (histories.rs),
+//! `--transform` jobs that clean a table in partitions (transform.rs), and `--peers` the same beside others (peers.rs), and
+//! `--graph` metrics and ranks (graph.rs), all with so many rows as `--rows` says.
 
 mod crops;
 mod floors;
+mod graph;
 mod histories;
 mod inputs;
 mod jobs;
@@ -53,6 +54,11 @@ fn main() {
         let report = runtime.block_on(on_cluster(&[], histories::measure));
         print!("{}", report.render());
         return report.write(&out, "commits");
+    }
+    if is_asked("--graph") {
+        let report = runtime.block_on(on_cluster(&[], graph::measure));
+        print!("{}", report.render());
+        return report.write(&out, "graph");
     }
     if is_asked("--transform") || is_asked("--peers") {
         // What claims cost is asked of the server.

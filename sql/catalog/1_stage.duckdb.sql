@@ -1,7 +1,8 @@
 -- Purpose: the sheets in the local staging store of one run.
 -- Engine:  DuckDB
 -- Inputs:  none; the parser appends rows, the columns in this order.
--- Outputs: catalog_rows and a table a sheet; files, records and failed are the engine's.
+-- Outputs: catalog_rows and a table a sheet; catalog_addresses, the addresses in them, and catalog_dead, those at which nobody is,
+--          where somebody has looked. files, records and failed are the engine's.
 create table catalog_rows (
     record_no bigint not null,
     record_id varchar,
@@ -76,4 +77,26 @@ create table catalog_links (
     project varchar,
     kind varchar,
     url varchar
+);
+
+create view catalog_addresses as
+select record_no, 'communities' as sheet, 'url' as field, url
+from catalog_communities
+where url is not null
+union all
+select record_no, 'backers', 'url', url
+from catalog_backers
+where url is not null
+union all
+-- OWNER/NAME does not say on which host.
+select record_no, 'projects', 'repository', repository
+from catalog_projects
+where contains(repository, '://')
+union all
+select record_no, 'links', 'url', url
+from catalog_links;
+
+create table catalog_dead (
+    url varchar not null,
+    reason varchar not null
 );

@@ -1,9 +1,13 @@
 -- Purpose: find what the parser, which sees one row at a time, cannot: double keys, look-alikes, cycles of categories, references
---          to nothing, and what refers to a row that is not loaded.
+--          to nothing, addresses at which nobody is, and what refers to a row that is not loaded.
 -- Engine:  DuckDB
 -- Inputs:  the tables of 1_stage.duckdb.sql, records, failed.
 -- Outputs: the offending rows, added to failed, with what may have been meant; none is a pass. catalog_keys, catalog_refs,
---          catalog_entries and catalog_dangling, of which nothing else makes use.
+--          catalog_entries, catalog_dangling and the macro catalog_folded, of which nothing else makes use.
+
+-- What is left of a key or a name without what people write in one way or another: blanks, hyphens, accents, capitals.
+create or replace temp macro catalog_folded(said) as
+    regexp_replace(lower(strip_accents(said)), '[\s._''’-]+', '', 'g');
 
 -- The first row of each key, whether it can be loaded or not: what refers to the key means this one.
 create or replace temp table catalog_keys as
@@ -52,8 +56,8 @@ with entry as (
 )
 select
     entry.*,
-    regexp_replace(lower(strip_accents(key)), '[\s._''’-]+', '', 'g') as folded_key,
-    regexp_replace(lower(strip_accents(name)), '[\s._''’-]+', '', 'g') as folded_name
+    catalog_folded(key) as folded_key,
+    catalog_folded(name) as folded_name
 from entry;
 
 -- `tensor-flow` beside `tensorflow`, or two keys of one name: one thing that was entered twice.
@@ -144,7 +148,7 @@ from catalog_refs as refs anti join catalog_keys on catalog_keys.record_id = ref
 -- With the nearest: what differs in blanks, hyphens, accents and capitals alone is meant, else what is much alike.
 insert into failed by name
 with wanted as (
-    select distinct target, key, regexp_replace(lower(strip_accents(key)), '[\s._''’-]+', '', 'g') as folded
+    select distinct target, key, catalog_folded(key) as folded
     from catalog_dangling
     order by target, key
     -- Each is held against every key: of a sheet that is wrong from end to end, some are enough.
@@ -184,6 +188,25 @@ from catalog_dangling as dangling
     join records using (record_no)
     left join nearest on nearest.target = dangling.target and nearest.key = dangling.key
 order by records.record_no, dangling.field;
+
+-- Nobody is there, as far as somebody has looked.
+insert into failed by name
+select
+    records.record_no,
+    records.record_id,
+    records.offset_bytes,
+    'catalog_' || addresses.sheet as table_name,
+    addresses.field,
+    addresses.url as value,
+    catalog_dead.reason,
+    case
+        when addresses.sheet = 'links' then 'put in where it is now, or take the row out'
+        else 'put in where it is now, or leave the cell empty'
+    end as suggestion
+from catalog_addresses as addresses
+    join catalog_dead using (url)
+    join records using (record_no)
+order by records.record_no, addresses.field;
 
 -- What refers to a row that is not loaded is not loaded either, and so on.
 insert into failed by name

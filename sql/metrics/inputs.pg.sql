@@ -3,9 +3,11 @@
 -- Inputs:  :'as_of', the first day of the last month that counts; of :"schema" the sheets, catalog_categories, catalog_communities,
 --          catalog_backers, catalog_projects, catalog_project_categories, catalog_project_backers and
 --          catalog_project_dependencies; and the histories, git_repositories, git_commits, git_parents and git_identities.
--- Outputs: section (0: the month, 1: nodes, 2: edges, 3: work), kind, key, what (an edge's kind; a node's name), other_kind and
---          other_key (where an edge leads; who did the work), month (counted since year 0), amount (a weight, commits), merges; in an
---          order that the rows alone decide, so that the same content is the same bytes.
+-- Outputs: section (0: the month, 1: nodes, 2: edges, 3: places, 4: work), kind, key, what (an edge's kind; a node's name), other_kind
+--          and other_key (where an edge leads), place and person (numbers), month (counted since year 0), amount (a weight, commits),
+--          merges; in an order that the rows alone decide, so that the same content is the same bytes. A place is where work is
+--          done: a repository, with a line for each project and group that it counts for, or one of these by itself. Work comes
+--          month by month.
 copy (
     with recursive repository as (
         select
@@ -70,33 +72,73 @@ copy (
         from :"schema".catalog_project_categories as in_category
             join within_category on within_category.category = in_category.category
     ),
-    -- Numbers are sorted faster than names, and there are many lines of work.
-    numbered as (
-        select kind, key, row_number() over (order by kind collate "C", key collate "C") as place
-        from member
-        group by kind, key
+    place as materialized (
+        select
+            member.kind,
+            member.key,
+            project_repository.repository_id,
+            dense_rank() over (order by project_repository.repository_id) as place
+        from (select distinct kind, key, project from member) as member
+            join project_repository using (project)
+        group by member.kind, member.key, project_repository.repository_id
+    ),
+    -- What is in several repositories is done in a project or group by itself: behind the repositories' numbers.
+    own_place as materialized (
+        select
+            kind,
+            key,
+            (select coalesce(max(place), 0) from place)
+                + row_number() over (order by kind collate "C", key collate "C") as place
+        from (select distinct kind, key from place) as named
     ),
     identity as (
         select email_hash, name, min(person) as person, bool_or(is_bot) as is_bot
         from :"schema".git_identities
         group by email_hash, name
     ),
+    -- Who an author is, without anything of an address.
+    author as materialized (
+        select
+            commits.email_hash,
+            commits.name,
+            left(md5('person ' || coalesce(identity.person, nullif(commits.email_hash, ''), commits.name)), 16) as key,
+            coalesce(identity.is_bot, false) as is_bot
+        from (
+            select coalesce(author_email_hash, '') as email_hash, coalesce(author_name, '') as name
+            from :"schema".git_commits
+            where unreachable_since_run is null
+                and not coalesce(is_bot, false)
+                and author_time < :'as_of'::date + interval '1 month'
+            group by 1, 2
+        ) as commits
+            left join identity using (email_hash, name)
+    ),
+    -- Numbers are added up and sorted faster than names, and there are many commits.
+    person as materialized (
+        select key, coalesce(min(nullif(name, '')), '') as name, (row_number() over (order by key collate "C"))::int as person
+        from author
+        where not is_bot
+        group by key
+    ),
+    known_author as materialized (
+        select author.email_hash, author.name, person.person
+        from author join person using (key)
+        where not author.is_bot
+    ),
     work as materialized (
         select
             commits.repository_id,
             commits.sha,
-            -- Who it is, without anything of an address.
-            left(md5('person ' || coalesce(identity.person, commits.author_email_hash, commits.author_name, '')), 16) as person,
-            commits.author_name as name,
-            (extract(year from commits.author_time) * 12 + extract(month from commits.author_time) - 1)::int as month,
+            hashtextextended(commits.sha, 0) as sha_hash,
+            known_author.person,
+            (date_part('year', commits.author_time) * 12 + date_part('month', commits.author_time) - 1)::int as month,
             coalesce(commits.is_merge, false)::int as merges
         from :"schema".git_commits as commits
-            left join identity
-                on identity.email_hash = coalesce(commits.author_email_hash, '')
-                and identity.name = coalesce(commits.author_name, '')
+            join known_author
+                on known_author.email_hash = coalesce(commits.author_email_hash, '')
+                and known_author.name = coalesce(commits.author_name, '')
         where commits.unreachable_since_run is null
             and not coalesce(commits.is_bot, false)
-            and not coalesce(identity.is_bot, false)
             and commits.author_time < :'as_of'::date + interval '1 month'
             and commits.repository_id in (select repository_id from project_repository)
             and (
@@ -104,42 +146,44 @@ copy (
                 or (commits.repository_id, commits.sha) in (select repository_id, sha from on_default)
             )
     ),
+    -- By a number, which takes less memory than the name; that of two names may be the same, and then both are looked at closely.
     shared as materialized (
-        select sha from work group by sha having count(*) > 1
+        select sha_hash from work group by sha_hash having count(*) > 1
     ),
     -- What is in one repository alone is added up there, which is most of it.
     added_up as materialized (
         select repository_id, month, person, count(*) as commits, sum(merges) as merges
         from work
-        where not exists (select from shared where shared.sha = work.sha)
+        where not exists (select from shared where shared.sha_hash = work.sha_hash)
         group by repository_id, month, person
     ),
-    -- A commit that is in several, of a fork for one, counts once in each group.
-    once as (
-        select distinct on (member.kind, member.key, work.sha)
-            member.kind, member.key, work.month, work.person, work.merges
-        from work
-            join project_repository using (repository_id)
-            join member using (project)
-        where work.sha in (select sha from shared)
-        order by member.kind, member.key, work.sha, work.repository_id
-    ),
-    done as materialized (
-        select kind, key, month, person, sum(commits) as commits, sum(merges) as merges
+    -- A commit that is in several, of a fork for one, counts once in each project and group.
+    once as materialized (
+        select place, month, person, count(*) as commits, sum(merges) as merges
         from (
-            select member.kind, member.key, own.month, own.person, own.commits, own.merges
-            from added_up as own
+            select distinct on (member.place, work.sha_hash, work.sha)
+                member.place, work.month, work.person, work.merges
+            from work
                 join (
-                    select distinct member.kind, member.key, project_repository.repository_id
-                    from member join project_repository using (project)
+                    select place.repository_id, own_place.place from place join own_place using (kind, key)
                 ) as member using (repository_id)
-            union all
-            select kind, key, month, person, 1, merges from once
-        ) as every
-        group by kind, key, month, person
+            where work.sha_hash in (select sha_hash from shared)
+            order by member.place, work.sha_hash, work.sha, work.repository_id
+        ) as commit
+        group by place, month, person
     ),
     developer as materialized (
-        select key as project, person, sum(commits) as commits from done where kind = 'project' group by key, person
+        select project, person, sum(commits) as commits
+        from (
+            select place.key as project, own.person, own.commits
+            from added_up as own join place using (repository_id)
+            where place.kind = 'project'
+            union all
+            select own_place.key, once.person, once.commits
+            from once join own_place using (place)
+            where own_place.kind = 'project'
+        ) as every
+        group by project, person
     ),
     developers as (
         select project, count(*) as authors from developer group by project
@@ -150,56 +194,63 @@ copy (
         group by one.project, other.project
         having count(*) >= 2
     ),
-    person as (
-        select person, min(name) as name from work group by person
-    ),
-    line (section, place, kind, key, what, other_kind, other_key, month, amount, merges) as (
+    line (section, kind, key, what, other_kind, other_key, place, person, month, amount, merges) as (
         select
-            0, 0::bigint, '', '', '', '', '',
-            (extract(year from :'as_of'::date) * 12 + extract(month from :'as_of'::date) - 1)::int,
+            0, '', '', '', '', '', 0::bigint, 0,
+            (date_part('year', :'as_of'::date) * 12 + date_part('month', :'as_of'::date) - 1)::int,
             0::double precision, 0::bigint
         union all
-        select 1, 0, 'project', key, name, '', '', 0, 0, 0 from project
+        select 1, 'project', key, name, '', '', 0, 0, 0, 0, 0 from project
         union all
-        select 1, 0, 'category', category, name, '', '', 0, 0, 0 from :"schema".catalog_categories
+        select 1, 'category', category, name, '', '', 0, 0, 0, 0, 0 from :"schema".catalog_categories
         union all
-        select 1, 0, 'community', community, name, '', '', 0, 0, 0 from :"schema".catalog_communities
+        select 1, 'community', community, name, '', '', 0, 0, 0, 0, 0 from :"schema".catalog_communities
         union all
-        select 1, 0, 'backer', backer, name, '', '', 0, 0, 0 from :"schema".catalog_backers
+        select 1, 'backer', backer, name, '', '', 0, 0, 0, 0, 0 from :"schema".catalog_backers
         union all
-        select 1, 0, 'person', person, coalesce(name, ''), '', '', 0, 0, 0 from person
+        select 1, 'person', key, name, '', '', 0, 0, 0, 0, 0
+        from person
+        where person in (select person from developer)
         union all
-        select 2, 0, 'project', project, 'in_category', 'category', category, 0, 1, 0
+        select 2, 'project', project, 'in_category', 'category', category, 0, 0, 0, 1, 0
         from :"schema".catalog_project_categories
         union all
-        select 2, 0, 'project', project, 'in_community', 'community', community, 0, 1, 0
+        select 2, 'project', project, 'in_community', 'community', community, 0, 0, 0, 1, 0
         from :"schema".catalog_projects
         where community is not null
         union all
-        select 2, 0, 'project', project, 'depends_on', 'project', depends_on, 0, 1, 0
+        select 2, 'project', project, 'depends_on', 'project', depends_on, 0, 0, 0, 1, 0
         from :"schema".catalog_project_dependencies
         union all
-        select 2, 0, 'backer', backer, 'backs', 'project', project, 0, 1, 0 from :"schema".catalog_project_backers
+        select 2, 'backer', backer, 'backs', 'project', project, 0, 0, 0, 1, 0 from :"schema".catalog_project_backers
         union all
-        select 2, 0, 'category', category, 'sub_category_of', 'category', parent, 0, 1, 0
+        select 2, 'category', category, 'sub_category_of', 'category', parent, 0, 0, 0, 1, 0
         from :"schema".catalog_categories
         where parent is not null
         union all
-        select 2, 0, 'person', person, 'works_on', 'project', project, 0, commits, 0 from developer
+        select 2, 'person', person.key, 'works_on', 'project', developer.project, 0, 0, 0, developer.commits, 0
+        from developer join person using (person)
         union all
         select
-            2, 0, 'project', common.project, 'common_developers', 'project', common.other, 0,
+            2, 'project', common.project, 'common_developers', 'project', common.other, 0, 0, 0,
             common.authors::double precision / (one.authors + other.authors - common.authors), 0
         from common
             join developers as one on one.project = common.project
             join developers as other on other.project = common.other
         union all
-        select 3, place, kind, key, '', '', person, month, commits, merges
-        from done join numbered using (kind, key)
+        select 3, kind, key, '', '', '', place, 0, 0, 0, 0 from place
+        union all
+        select 3, kind, key, '', '', '', place, 0, 0, 0, 0 from own_place
+        union all
+        select 4, '', '', '', '', '', numbered.place, own.person, own.month, own.commits, own.merges
+        from added_up as own
+            join (select distinct repository_id, place from place) as numbered using (repository_id)
+        union all
+        select 4, '', '', '', '', '', place, person, month, commits, merges from once
     )
-    select section, kind, key, what, other_kind, other_key, month, amount, merges
+    select section, kind, key, what, other_kind, other_key, place, person, month, amount, merges
     from line
     order by
-        section, place, month, other_key collate "C", kind collate "C", key collate "C", what collate "C",
+        section, month, place, person, other_key collate "C", kind collate "C", key collate "C", what collate "C",
         other_kind collate "C"
 ) to stdout with (format csv);

@@ -118,6 +118,9 @@ pub struct RunArgs {
     /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX; histories: https://HOST of an API, or git:DIR
     #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL", hide_env_values = true)]
     pub source: Option<String>,
+    /// Of hand-kept sheets, where each is instead: projects.csv=https://…, once for each sheet, or all with blanks between
+    #[arg(long, env = "MERGANSER_SHEETS", value_name = "FILE=URL", hide_env_values = true)]
+    pub sheet: Vec<String>,
     /// Instead of what is new, files of the archive whose names match, as `merganser reprocess` takes them
     #[arg(long, env = "REPROCESS_GLOB", value_name = "GLOB")]
     pub reprocess: Option<String>,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode};
 use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
@@ -113,6 +113,19 @@ impl HttpUrl {
         Some((self.0.host_str()?, self.0.port_or_known_default()?))
     }
 
+    /// The address of one file, which may have a query.
+    ///
+    /// # Errors
+    /// Not HTTPS, nor HTTP to this machine; a user or a password in it.
+    pub fn of_file(text: &str) -> Result<Self, HttpUrlError> {
+        let mut url = secure(text)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(HttpUrlError::Parts);
+        }
+        url.set_fragment(None);
+        Ok(Self(url))
+    }
+
     /// The name of the file in this folder that a link of its page leads to, if it leads to one.
     pub fn file_of(&self, link: &str) -> Option<String> {
         let folder = self.below("/", &[]);
@@ -139,6 +152,9 @@ impl HttpUrl {
     /// The address with a path and a query below it.
     fn below(&self, path: &str, query: &[(&'static str, String)]) -> Url {
         let mut url = self.0.clone();
+        if path.is_empty() && query.is_empty() {
+            return url;
+        }
         url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -256,6 +272,12 @@ impl Answering {
 #[error("preparing TLS with the system's authorities: {0}")]
 pub struct HttpSetupError(#[source] super::BoxedError);
 
+impl HttpSetupError {
+    pub(super) fn of(error: reqwest::Error) -> Self {
+        Self(error.without_url().into())
+    }
+}
+
 /// What is posted, and its type.
 #[derive(Clone)]
 pub struct Posted {
@@ -276,44 +298,43 @@ impl Http {
     /// # Errors
     /// If TLS cannot be prepared.
     pub fn new(base: HttpUrl) -> Result<Self, HttpSetupError> {
-        Self::with(base, REDIRECTS)
+        let home = base.0.clone();
+        // A question belongs to the service that was named: it follows nobody to another.
+        Self::following(base, move |to| {
+            to.scheme() == home.scheme()
+                && to.host() == home.host()
+                && to.port_or_known_default() == home.port_or_known_default()
+        })
     }
 
     /// The same, which follows nobody anywhere: each request is one.
     ///
     /// # Errors
-    /// If TLS cannot be prepared.
+    /// The same.
     pub fn unled(base: HttpUrl) -> Result<Self, HttpSetupError> {
-        Self::with(base, 0)
+        Self::following(base, |_| false)
     }
 
-    fn with(base: HttpUrl, most: usize) -> Result<Self, HttpSetupError> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| HttpSetupError(e.into()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let home = base.0.clone();
-        // A question belongs to the service that was named: it follows nobody to another.
+    /// The same for a file that its server may have elsewhere: it is followed where nobody else listens in.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn of_file(base: HttpUrl) -> Result<Self, HttpSetupError> {
+        let is_local = is_here(&base.0);
+        Self::following(base, move |to| secure(to.as_str()).is_ok() && (is_local || !is_here(to)))
+    }
+
+    fn following(
+        base: HttpUrl,
+        follows: impl Fn(&Url) -> bool + Send + Sync + 'static,
+    ) -> Result<Self, HttpSetupError> {
         let redirects = Policy::custom(move |attempt| {
-            let to = attempt.url();
-            let is_home = to.scheme() == home.scheme()
-                && to.host() == home.host()
-                && to.port_or_known_default() == home.port_or_known_default();
-            if is_home && attempt.previous().len() <= most { attempt.follow() } else { attempt.stop() }
+            let is_followed = follows(attempt.url()) && attempt.previous().len() <= REDIRECTS;
+            if is_followed { attempt.follow() } else { attempt.stop() }
         });
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .http1_only()
-            .redirect(redirects)
-            .referer(false)
-            .connect_timeout(CONNECT)
-            .user_agent(concat!("merganser/", env!("CARGO_PKG_VERSION")));
+        let client = builder()?.redirect(redirects);
         let client = if is_here(&base.0) { client.no_proxy() } else { client };
-        let client = client.build().map_err(|e| HttpSetupError(e.without_url().into()))?;
+        let client = client.build().map_err(HttpSetupError::of)?;
         Ok(Self { client, base })
     }
 
@@ -453,6 +474,24 @@ impl Http {
     }
 }
 
+/// What every client begins with: the system's authorities, our name, and not a word on where it was led from.
+pub(super) fn builder() -> Result<ClientBuilder, HttpSetupError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| HttpSetupError(e.into()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
+        .referer(false)
+        .connect_timeout(CONNECT)
+        .user_agent(concat!("merganser/", env!("CARGO_PKG_VERSION"))))
+}
+
 /// Sends a request, and waits so long until the answer begins.
 async fn send(request: RequestBuilder, limit: Duration) -> Result<Response, HttpError> {
     let sent = tokio::time::timeout(limit, request.send()).await;
@@ -477,7 +516,7 @@ async fn body(mut response: Response, timeout: Duration, max_bytes: usize) -> Re
 }
 
 /// What an error of the library is. The error itself is dropped: it repeats the URL, and with it what was asked.
-fn failure(error: &reqwest::Error, timeout: Duration) -> HttpError {
+pub(super) fn failure(error: &reqwest::Error, timeout: Duration) -> HttpError {
     match () {
         () if error.is_connect() => HttpError::Unreachable,
         () if error.is_timeout() => HttpError::TimedOut(timeout),
@@ -496,7 +535,7 @@ fn refusal(response: &Response) -> HttpError {
 }
 
 /// How long the service asks us to wait: a number of seconds, or a date.
-fn retry_after(response: &Response) -> Option<Duration> {
+pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
     pause(text, SystemTime::now())
 }

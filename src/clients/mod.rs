@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod duckdb;
 pub mod git;
 pub mod http;
+pub mod links;
 pub mod postgres;
 pub mod sftp;
 pub mod source;

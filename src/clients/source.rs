@@ -1,4 +1,5 @@
-//! Where new files come from: a store, an SFTP server, or a folder of a web server, behind the same operations.
+//! Where new files come from: a store, an SFTP server, a folder of a web server, or sheets that have an address each, behind the
+//! same operations.
 
 use std::fmt;
 use std::path::Path;
@@ -8,7 +9,7 @@ use super::git::{GitError, GitFolder};
 use super::http::{HttpUrl, HttpUrlError};
 use super::sftp::{Sftp, SftpError, SftpOptions, SftpUrl, SftpUrlError};
 use super::store::{Downloaded, Listing, ObjectInfo, S3Options, Store, StoreError, StoreUrl, StoreUrlError};
-use super::web::{WebError, WebFolder};
+use super::web::{SheetUrls, WebError, WebFolder, WebSheets};
 
 /// The location of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub enum SourceUrl {
     Web(HttpUrl),
     /// Clones of git on this machine.
     Git(GitFolder),
+    Sheets(SheetUrls),
 }
 
 /// Why a text is not the location of a source. The text itself is never repeated.
@@ -53,6 +55,7 @@ pub enum Source {
     Sftp(Sftp),
     Web(WebFolder),
     Git(GitFolder),
+    Sheets(WebSheets),
 }
 
 impl SourceUrl {
@@ -110,6 +113,7 @@ impl fmt::Display for SourceUrl {
             Self::Sftp(url) => url.fmt(f),
             Self::Web(url) => url.fmt(f),
             Self::Git(folder) => folder.fmt(f),
+            Self::Sheets(urls) => urls.fmt(f),
         }
     }
 }
@@ -148,6 +152,7 @@ impl Source {
             SourceUrl::Sftp(url) => Self::Sftp(Sftp::open(url, sftp)?),
             SourceUrl::Web(url) => Self::Web(WebFolder::open(url)?),
             SourceUrl::Git(folder) => Self::Git(folder.clone()),
+            SourceUrl::Sheets(urls) => Self::Sheets(WebSheets::open(urls)?),
         })
     }
 
@@ -159,6 +164,7 @@ impl Source {
             // It has no folders of its own.
             Self::Web(web) => web.listing().await?,
             Self::Git(folder) => folder.listing().await?,
+            Self::Sheets(sheets) => sheets.listing(),
         })
     }
 
@@ -170,6 +176,7 @@ impl Source {
             Self::Web(web) => web.try_open(name).await?,
             // It was opened when it was listed.
             Self::Git(_) => {}
+            Self::Sheets(sheets) => sheets.try_open(name).await?,
         }
         Ok(())
     }
@@ -181,6 +188,7 @@ impl Source {
             Self::Sftp(sftp) => sftp.list_names(folder).await?,
             Self::Web(web) => web.listing().await?.files,
             Self::Git(folder) => folder.listing().await?.files,
+            Self::Sheets(sheets) => sheets.listing().files,
         })
     }
 
@@ -197,6 +205,7 @@ impl Source {
             Self::Sftp(sftp) => sftp.download(name, to, progress).await?,
             Self::Web(web) => web.download(name, to, progress).await?,
             Self::Git(folder) => folder.download(name, to, progress).await?,
+            Self::Sheets(sheets) => sheets.download(name, to, progress).await?,
         })
     }
 }

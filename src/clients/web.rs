@@ -2,6 +2,8 @@
 //!
 //! A file that is another one by then begins anew: its ETag says so. Without one, a download that breaks off begins anew, too.
 
+mod sheets;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use super::http::{Answering, Http, HttpError, HttpSetupError, HttpUrl};
 use super::store::{Downloaded, Listing, ObjectInfo};
 use crate::fault;
 use crate::words::{hex, size};
+
+pub use sheets::{SheetUrls, SheetUrlsError, WebSheets};
 
 /// How long it is waited for an answer to begin.
 const BEGINS: Duration = Duration::from_secs(60);
@@ -46,6 +50,8 @@ pub enum WebError {
     Changing { at: String },
     #[error("{at}: what came has {came} bytes, and the server announced {announced}")]
     Short { at: String, came: u64, announced: u64 },
+    #[error("{at}: a page of the web comes ({content_type}) and no sheet: is a login needed there?")]
+    Page { at: String, content_type: String },
     #[error("write {}", .path.display())]
     Local { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -60,6 +66,7 @@ impl WebError {
             Self::Http { source: HttpError::Refused { .. } | HttpError::Elsewhere { .. }, .. }
                 | Self::Changing { .. }
                 | Self::Short { .. }
+                | Self::Page { .. }
         )
     }
 
@@ -73,6 +80,9 @@ impl WebError {
                 "look at the address with a browser: the folder's page names the files that are there"
             }
             Self::Changing { .. } => "it is being written: run again later",
+            Self::Page { .. } => {
+                "publish the sheet as CSV, for everybody who has the link, and give that link"
+            }
             Self::Local { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "make room on this machine's disk, or name another with --work-dir"
             }
@@ -149,13 +159,14 @@ impl WebFolder {
     /// # Errors
     /// [`WebError::Http`]: it is not, or nobody answers.
     pub async fn try_open(&self, name: &str) -> Result<(), WebError> {
-        let failed = |source| WebError::Http { at: self.at(name), source };
+        let failed = |source| WebError::Http { at: self.file(name).at, source };
         let answer = self.http.head(&format!("/{name}"), BEGINS).await.map_err(failed)?;
         answer.refusal().map_or(Ok(()), |refusal| Err(failed(refusal)))
     }
 
-    fn at(&self, name: &str) -> String {
-        format!("{}/{name}", self.http.base())
+    fn file(&self, name: &str) -> WebFile<'_> {
+        let at = format!("{}/{name}", self.http.base());
+        WebFile { http: &self.http, path: format!("/{name}"), at, is_sheet: false }
     }
 
     /// Copies a file to the local file `to`, which appears when it is whole. `progress` is given the bytes that have come so
@@ -169,19 +180,37 @@ impl WebFolder {
         to: &Path,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Downloaded, WebError> {
+        self.file(name).download(to, progress).await
+    }
+}
+
+/// A file on a web server.
+struct WebFile<'a> {
+    http: &'a Http,
+    /// Below the client's address; empty: at the address itself.
+    path: String,
+    /// As people are told of it.
+    at: String,
+    /// A page is none, whatever it says.
+    is_sheet: bool,
+}
+
+impl WebFile<'_> {
+    /// Copies it; see [`WebFolder::download`].
+    async fn download(&self, to: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Downloaded, WebError> {
         let mut local = LocalCopy::create(to, progress).await?;
         // A server that begins anew each time must get further than ever before, or it is given up.
         let (mut tried, mut changes, mut furthest) = (0, 0, 0);
         loop {
-            let source = match self.go_on(name, &mut local).await {
+            let source = match self.go_on(&mut local).await {
                 Ok(()) => return local.finish(to).await,
                 Err(WebHalt::Failed(error)) => return Err(error),
                 Err(WebHalt::Changed) => {
                     changes += 1;
                     if changes >= CHANGES {
-                        return Err(WebError::Changing { at: self.at(name) });
+                        return Err(WebError::Changing { at: self.at.clone() });
                     }
-                    tracing::warn!("{} is another file than before: it begins anew", self.at(name));
+                    tracing::warn!("{} is another file than before: it begins anew", self.at);
                     local.begin_anew().await?;
                     furthest = 0;
                     continue;
@@ -191,24 +220,35 @@ impl WebFolder {
             tried = if local.size_bytes > furthest { 1 } else { tried + 1 };
             furthest = furthest.max(local.size_bytes);
             if tried >= TRIES {
-                return Err(WebError::Http { at: self.at(name), source });
+                return Err(WebError::Http { at: self.at.clone(), source });
             }
-            tracing::info!("{}: {source}, after {}; it goes on there", self.at(name), size(local.size_bytes));
+            tracing::info!("{}: {source}, after {}; it goes on there", self.at, size(local.size_bytes));
             wait(&source, tried).await;
         }
     }
 
+    /// Is it a file that comes?
+    fn admit(&self, answer: &Answering) -> Result<(), WebError> {
+        let content_type = answer.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        let is_page = ["text/html", "application/xhtml"].iter().any(|page| content_type.starts_with(page));
+        match self.is_sheet && is_page {
+            true => Err(WebError::Page { at: self.at.clone(), content_type }),
+            false => Ok(()),
+        }
+    }
+
     /// Asks for what is missing of a file, and writes what comes.
-    async fn go_on(&self, name: &str, local: &mut LocalCopy<'_>) -> Result<(), WebHalt> {
+    async fn go_on(&self, local: &mut LocalCopy<'_>) -> Result<(), WebHalt> {
         let range = format!("bytes={}-", local.size_bytes);
         let etag = local.etag.clone();
         let headers = match &etag {
             Some(etag) if local.size_bytes > 0 => vec![("range", range.as_str()), ("if-range", etag)],
             _ => Vec::new(),
         };
-        let mut answer = self.http.fetch(&format!("/{name}"), &headers, BEGINS).await?;
+        let mut answer = self.http.fetch(&self.path, &headers, BEGINS).await?;
         match answer.status {
             200 => {
+                self.admit(&answer).map_err(WebHalt::Failed)?;
                 let is_other = local.size_bytes > 0 && etag.is_some() && etag != answer.strong_etag();
                 if is_other {
                     return Err(WebHalt::Changed);
@@ -225,7 +265,7 @@ impl WebFolder {
                 let source = answer.refusal().unwrap_or(HttpError::Broken);
                 return Err(match source.may_pass() {
                     true => WebHalt::Broken(source),
-                    false => WebHalt::Failed(WebError::Http { at: self.at(name), source }),
+                    false => WebHalt::Failed(WebError::Http { at: self.at.clone(), source }),
                 });
             }
         }
@@ -233,9 +273,11 @@ impl WebFolder {
             local.write(&chunk).await.map_err(WebHalt::Failed)?;
         }
         match local.announced {
-            Some(announced) if announced != local.size_bytes => {
-                Err(WebHalt::Failed(WebError::Short { at: self.at(name), came: local.size_bytes, announced }))
-            }
+            Some(announced) if announced != local.size_bytes => Err(WebHalt::Failed(WebError::Short {
+                at: self.at.clone(),
+                came: local.size_bytes,
+                announced,
+            })),
             _ => Ok(()),
         }
     }

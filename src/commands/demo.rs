@@ -1,5 +1,6 @@
 //! The demo: made-up data of a dataset through every stage into a private PostgreSQL, with nothing to set up.
 
+mod catalog;
 mod commits;
 pub mod git_host;
 mod nass;
@@ -23,6 +24,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
         "oca" => Box::pin(oca::demo(&args, report)).await,
         "nass" => Box::pin(nass::demo(&args, report)).await,
         "commits" => Box::pin(commits::demo(&args, report)).await,
+        "catalog" => Box::pin(catalog::demo(&args, report)).await,
         "datapoints" | "serve" => Box::pin(serve::demo(&args, report)).await,
         "transform" => Box::pin(transform::demo(&args, report)).await,
         name => Err(Cause::usage(format!("there is no demo of {name}")).into()),

@@ -11,6 +11,7 @@ use crate::clients::git::GitFolder;
 use crate::clients::sftp::{SftpOptions, SftpUrl};
 use crate::clients::source::SourceUrl;
 use crate::clients::store::StoreUrl;
+use crate::clients::web::SheetUrls;
 use crate::dataset::asked::{Asked, FilesInstead};
 use crate::dataset::walked::ClonesWanted;
 use crate::dataset::{Dataset, Options};
@@ -51,6 +52,7 @@ impl RunConfig {
             return Self::archived(what, Selection::Tables, &args.database, &args.store, &args.processing);
         }
         let url = match &args.source {
+            _ if args.dataset.has_sheets && !args.sheet.is_empty() => SourceUrl::Sheets(sheets(args)?),
             Some(text) if is_service(args, text) => return Self::from_walked(args, text),
             Some(text) if args.dataset.has_sheets => SourceUrl::of_files(text)?,
             Some(text) => source(args, text)?,
@@ -255,6 +257,27 @@ fn source(args: &cli::RunArgs, text: &str) -> Result<SourceUrl, Cause> {
     let options = args.processing.own.of(args.dataset).map_err(Cause::usage)?;
     let ClonesWanted { paths, all_branches, manner } = (walked.clones)(&options);
     Ok(SourceUrl::Git(GitFolder { folder: folder.into(), wanted: paths, all_branches, manner }))
+}
+
+/// Where each sheet of a dataset is, all of them and no others.
+fn sheets(args: &cli::RunArgs) -> Result<SheetUrls, Cause> {
+    if args.source.is_some() {
+        return Err(Cause::usage(
+            "--source (MERGANSER_SOURCE) says where all sheets are, --sheet (MERGANSER_SHEETS) where each is: give one of both",
+        ));
+    }
+    let urls = SheetUrls::parse(args.sheet.iter().map(String::as_str));
+    let urls = urls.map_err(|error| super::refused("--sheet (MERGANSER_SHEETS)", error))?;
+    let parts = args.dataset.together().unwrap_or_default();
+    let unknown: Vec<_> = urls.names().filter(|name| !parts.contains(name)).collect();
+    let missing: Vec<_> =
+        parts.iter().filter(|part| urls.names().all(|name| name != **part)).copied().collect();
+    let message = match (unknown.is_empty(), missing.is_empty()) {
+        (true, true) => return Ok(urls),
+        (false, _) => format!("--sheet: {} is no sheet of {}", unknown.join(", "), args.dataset.name),
+        (true, false) => format!("--sheet: no address is given of {}", missing.join(", ")),
+    };
+    Err(Cause::Usage { message, hint: Some(format!("all of them are taken together: {}", parts.join(", "))) })
 }
 
 /// Sees that there is something to take again.

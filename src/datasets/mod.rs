@@ -44,6 +44,8 @@ pub struct OwnOptions {
     #[command(flatten)]
     pub commits: commits::options::CommitsOptions,
     #[command(flatten)]
+    pub catalog: catalog::options::CatalogOptions,
+    #[command(flatten)]
     pub metrics: metrics::options::MetricsOptions,
 }
 
@@ -57,6 +59,7 @@ impl OwnOptions {
             "oca" => self.oca.read(),
             "nass" => self.nass.read(),
             "commits" => self.commits.read(),
+            "catalog" => self.catalog.read(),
             "metrics" => self.metrics.read(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()),
             _ => Ok(Options::new()),
         }

@@ -9,6 +9,7 @@ pub mod enriching;
 pub mod fence;
 pub mod gather;
 pub mod inputs;
+pub mod links;
 pub mod opened;
 pub mod progress;
 pub mod reference;

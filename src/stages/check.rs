@@ -17,6 +17,7 @@ use crate::error::Cause;
 use crate::ledger::{NewFailure, PartFindings};
 use crate::run::context::RunContext;
 use crate::run::inputs::copy_to_file;
+use crate::run::links;
 use crate::schema::has_table;
 use crate::system::background::blocking;
 use crate::words;
@@ -117,6 +118,7 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     let (batch, folder, files, staging, is_again) = staged.into_parts();
     let script = context.dataset().scripts.check;
     let known = take_known(context, &folder).await?;
+    let (staging, looked) = links::look(context, staging, is_again).await?;
     let (mut staging, counts) = blocking(move || {
         if let Some((table, file)) = known {
             let variables = [("known", format!("known_{table}")), ("file", file.display().to_string())];
@@ -152,13 +154,17 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
             Ok(_) => {}
         }
     }
-    let what =
+    let mut what =
         format!("{} failed record(s), {} unreadable file(s)", words::count(failures.records), failures.files);
-    let details = json!({
+    let mut details = json!({
         "failed_records": failures.records,
         "unreadable_files": failures.files,
         "incomplete_files": failures.incomplete_files,
     });
+    if let Some(looked) = looked {
+        what += &format!("; {}", looked.said());
+        details["links"] = looked.for_ledger();
+    }
     step.done(&what, failures.records, 0, details).await?;
     fault::point!("check.end");
     let new_elements = new_elements(context, &files).await?;

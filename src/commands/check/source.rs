@@ -37,6 +37,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> SourceFound {
             (Some((url.host().to_owned(), url.port())), "--source, MERGANSER_SOURCE or SFTP_HOST")
         }
         SourceUrl::Web(url) => (url.host().map(|(host, port)| (host.to_owned(), port)), "--bulk-url"),
+        SourceUrl::Sheets(urls) => (urls.host().map(|(host, port)| (host.to_owned(), port)), "--sheet"),
         SourceUrl::Store(_) | SourceUrl::Git(_) => (None, ""),
     };
     let hosts = Vec::from_iter(host);
@@ -60,6 +61,7 @@ async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {
                 SourceUrl::Store(url) => format!("{url} can be listed"),
                 SourceUrl::Web(url) => format!("{url} can be listed"),
                 SourceUrl::Git(folder) => format!("{folder} can be listed"),
+                SourceUrl::Sheets(urls) => format!("{urls} are named"),
             };
             let finding = Finding::ok(format!("{how}, {} file(s) there", count(listing.files.len() as u64)));
             Ok((Some(listing), finding))

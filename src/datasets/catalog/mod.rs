@@ -4,6 +4,7 @@
 mod dictionary;
 mod grid;
 mod near;
+pub mod options;
 mod parse;
 mod rows;
 mod rules;
@@ -30,6 +31,7 @@ pub const CATALOG: Dataset = Dataset {
     walked: None,
     parse: parse::parse,
     enrichment: None,
+    links: Some(&options::LINKS),
     reference: None,
     promotion: Promotion::ReplaceAll { key: "record_id", parts: sheets::FILES },
     feed_days: None,
@@ -55,7 +57,7 @@ pub const CATALOG: Dataset = Dataset {
     notice: None,
     served: None,
     has_sheets: true,
-    has_demo: false,
+    has_demo: true,
     inputs: &[],
 };
 

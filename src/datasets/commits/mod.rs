@@ -46,6 +46,7 @@ pub const COMMITS: Dataset = Dataset {
     file_name,
     near_name: |_| None,
     asked: None,
+    links: None,
     walked: Some(&WALKED),
     parse: parse::parse,
     enrichment: None,

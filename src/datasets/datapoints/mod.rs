@@ -32,6 +32,7 @@ pub const DATAPOINTS: Dataset = Dataset {
     walked: None,
     parse: parse::parse,
     enrichment: None,
+    links: None,
     reference: None,
     promotion: Promotion::Merge {
         key: "date",

@@ -1,6 +1,8 @@
 //! What was done in a project or a group, month by month, and the metrics over it.
 
-use super::series::{ByCategory, ByTime, Metric};
+use std::collections::HashSet;
+
+use super::series::{ByCategory, ByTime, Metric, MetricSeries};
 
 /// Commits of one author.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,40 +18,68 @@ impl std::ops::AddAssign for CommitCounts {
     }
 }
 
-/// A month: the commits of each author, and how many authors came for the first time.
+impl std::ops::SubAssign for CommitCounts {
+    fn sub_assign(&mut self, less: Self) {
+        self.commits -= less.commits;
+        self.merges -= less.merges;
+    }
+}
+
+/// A month: the commits of each author, in it and in the twelve months that end with it, and how many authors came for the first
+/// time.
 #[derive(Clone, Debug, Default)]
 pub struct MonthOfWork {
     authors: ByCategory<CommitCounts>,
+    year: ByCategory<CommitCounts>,
     newcomers: u64,
 }
 
-/// Gathers the work of one project or group.
+/// What a metric may ask for beside its month: the one that ended a year before.
+const YEAR: usize = 12;
+
+/// Gathers the work of one project or group, month by month, and tells the metrics of each month that is over. It holds a year,
+/// whatever came before.
 #[derive(Debug, Default)]
 pub struct Activity {
     months: ByTime<MonthOfWork>,
-    known: std::collections::HashMap<String, u32>,
+    known: HashSet<u32>,
+    /// What is told of the month that is not over.
+    open: Vec<(u32, CommitCounts)>,
+    /// By metric, from the first month with a commit on.
+    series: Vec<MetricSeries>,
 }
 
 impl Activity {
-    /// Adds what an author did in a month; months come in their order.
-    pub fn add(&mut self, month: i32, author: &str, counts: CommitCounts) {
-        let number = self.known.len() as u32;
-        let bucket = self.months.at(month);
-        let author = match self.known.get(author) {
-            Some(known) => *known,
-            None => {
-                self.known.insert(author.to_owned(), number);
-                bucket.newcomers += 1;
-                number
-            }
-        };
-        bucket.authors.add(author, counts);
+    /// Adds what an author, by a number, did in the month that is not over.
+    pub fn add(&mut self, author: u32, counts: CommitCounts) {
+        self.open.push((author, counts));
     }
 
-    /// All months up to this one.
-    pub fn until(mut self, last: i32) -> ByTime<MonthOfWork> {
-        self.months.until(last);
-        self.months
+    /// This month is over; each one is, in their order, from the first with a commit on.
+    pub fn close(&mut self, month: i32) {
+        if self.open.is_empty() && self.months.is_empty() {
+            return;
+        }
+        let authors: ByCategory<_> = self.open.drain(..).collect();
+        let newcomers = authors.categories().filter(|author| self.known.insert(*author)).count() as u64;
+        *self.months.at(month) = MonthOfWork { authors, year: ByCategory::default(), newcomers };
+        let at = self.months.len() - 1;
+        let none = MonthOfWork::default();
+        let [before, gone] = [1, YEAR].map(|back| self.months.window(at, back, 1).first().unwrap_or(&none));
+        let year = before.year.moved_on(&self.months.window(at, 0, 1)[0].authors, &gone.authors);
+        self.months.at(month).year = year;
+        if self.series.is_empty() {
+            self.series = METRICS.iter().map(|_| MetricSeries { first: month, values: Vec::new() }).collect();
+        }
+        for (metric, series) in METRICS.iter().zip(&mut self.series) {
+            series.values.push((metric.value)(&self.months, at));
+        }
+        self.months.keep(YEAR);
+    }
+
+    /// Each metric of the months that are over, in the order of [`METRICS`]; nothing where nothing happened.
+    pub fn series(&self) -> &[MetricSeries] {
+        &self.series
     }
 }
 
@@ -58,7 +88,7 @@ pub const METRICS: &[Metric<MonthOfWork>] = &[
     Metric {
         name: "commits",
         sentence: "Commits whose author's time is in the month, in UTC, on the default branch; merges count, bots do not",
-        value: |months, at| Some(commits(months.window(at, 0, 1)) as f64),
+        value: |months, at| Some(commits(&months.window(at, 0, 1)[0].authors) as f64),
     },
     Metric {
         name: "authors",
@@ -73,35 +103,37 @@ pub const METRICS: &[Metric<MonthOfWork>] = &[
     Metric {
         name: "bus_factor",
         sentence: "The fewest authors who together wrote at least half of the commits of the twelve months that end with this one; 0 if there are none",
-        value: |months, at| Some(bus_factor(months.window(at, 0, 12))),
+        value: |months, at| Some(bus_factor(&months.window(at, 0, 1)[0].year)),
     },
     Metric {
         name: "merge_share",
         sentence: "The share of the month's commits that have two parents or more; empty without commits",
-        value: |months, at| merge_share(months.window(at, 0, 1)),
+        value: |months, at| merge_share(&months.window(at, 0, 1)[0].authors),
     },
     Metric {
         name: "retention",
         sentence: "Of the authors of the twelve months that ended a year before, the share who are authors in the twelve months that end with this one; empty if there were none",
-        value: |months, at| retention(months.window(at, 12, 12), months.window(at, 0, 12)),
+        value: |months, at| {
+            retention(&months.window(at, YEAR, 1).first()?.year, &months.window(at, 0, 1)[0].year)
+        },
     },
     Metric {
         name: "growth",
         sentence: "Commits of the twelve months that end with this one, by those of the twelve before, less one; empty if there were none before",
-        value: |months, at| growth(months.window(at, 12, 12), months.window(at, 0, 12)),
+        value: |months, at| {
+            growth(&months.window(at, YEAR, 1).first()?.year, &months.window(at, 0, 1)[0].year)
+        },
     },
 ];
 
-fn commits(months: &[MonthOfWork]) -> u64 {
-    months.iter().flat_map(|month| month.authors.amounts()).map(|counts| counts.commits).sum()
+type AuthorCounts = ByCategory<CommitCounts>;
+
+fn commits(authors: &AuthorCounts) -> u64 {
+    authors.amounts().map(|counts| counts.commits).sum()
 }
 
-fn by_author(months: &[MonthOfWork]) -> ByCategory<CommitCounts> {
-    ByCategory::sum(months.iter().map(|month| &month.authors))
-}
-
-fn bus_factor(year: &[MonthOfWork]) -> f64 {
-    let mut counts: Vec<_> = by_author(year).amounts().map(|counts| counts.commits).collect();
+fn bus_factor(year: &AuthorCounts) -> f64 {
+    let mut counts: Vec<_> = year.amounts().map(|counts| counts.commits).collect();
     counts.sort_unstable_by(|a, b| b.cmp(a));
     let total: u64 = counts.iter().sum();
     let (mut sum, mut authors) = (0, 0);
@@ -115,21 +147,19 @@ fn bus_factor(year: &[MonthOfWork]) -> f64 {
     f64::from(authors)
 }
 
-fn merge_share(month: &[MonthOfWork]) -> Option<f64> {
-    let merges: u64 =
-        month.iter().flat_map(|month| month.authors.amounts()).map(|counts| counts.merges).sum();
+fn merge_share(month: &AuthorCounts) -> Option<f64> {
+    let merges: u64 = month.amounts().map(|counts| counts.merges).sum();
     match commits(month) {
         0 => None,
         commits => Some(merges as f64 / commits as f64),
     }
 }
 
-fn retention(before: &[MonthOfWork], now: &[MonthOfWork]) -> Option<f64> {
-    let before = by_author(before);
-    (!before.is_empty()).then(|| before.common(&by_author(now)) as f64 / before.len() as f64)
+fn retention(before: &AuthorCounts, now: &AuthorCounts) -> Option<f64> {
+    (!before.is_empty()).then(|| before.common(now) as f64 / before.len() as f64)
 }
 
-fn growth(before: &[MonthOfWork], now: &[MonthOfWork]) -> Option<f64> {
+fn growth(before: &AuthorCounts, now: &AuthorCounts) -> Option<f64> {
     match commits(before) {
         0 => None,
         before => Some(commits(now) as f64 / before as f64 - 1.0),
@@ -142,11 +172,15 @@ mod tests {
 
     fn values(name: &str, work: &[(i32, &str, u64, u64)], last: i32) -> Vec<Option<f64>> {
         let mut activity = Activity::default();
-        for (month, author, commits, merges) in work {
-            activity.add(*month, author, CommitCounts { commits: *commits, merges: *merges });
+        for month in work[0].0..=last {
+            for (_, author, commits, merges) in work.iter().filter(|work| work.0 == month) {
+                let counts = CommitCounts { commits: *commits, merges: *merges };
+                activity.add(u32::from(author.as_bytes()[0]), counts);
+            }
+            activity.close(month);
         }
-        let metric = METRICS.iter().find(|metric| metric.name == name).unwrap();
-        activity.until(last).series(metric.value).values
+        let metric = METRICS.iter().position(|metric| metric.name == name).unwrap();
+        activity.series().get(metric).map(|series| series.values.clone()).unwrap_or_default()
     }
 
     const WORK: &[(i32, &str, u64, u64)] =

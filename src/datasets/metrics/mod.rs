@@ -37,6 +37,7 @@ pub const METRICS: Dataset = Dataset {
     walked: None,
     parse: parse::parse,
     enrichment: None,
+    links: None,
     reference: None,
     promotion: Promotion::ReplaceAll { key: "record_id", parts: &[INPUT] },
     feed_days: None,

@@ -1,6 +1,6 @@
 //! From nodes, edges and work, as the database's tables tell of them, to ranks, metrics and the rows of both.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::BufReader;
 
@@ -91,32 +91,69 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     }
     let ends: Vec<_> = graph.edges.iter().map(|edge| edge.ends).collect();
     let ranks = ranks(graph.nodes.len(), &ends);
+    let work = read_work(&mut lines, &graph, as_of, |months| {
+        sink.progress(months, 0, size);
+    })?;
     let mut writer = GraphWriter::new(input.file_no, as_of, &graph, ranks);
-    let mut current: Option<(u32, Activity)> = None;
-    let mut person = String::new();
-    while let Some(line) = lines.next(3)? {
-        let node = graph.number(line.kind(), line.key());
-        let (Some(node), Some(month), Some(commits)) = (node, line.month(), line.amount()) else {
-            return Err(lines.broken());
-        };
-        let counts = CommitCounts { commits: commits as u64, merges: line.merges().unwrap_or_default() };
-        person.clear();
-        person.push_str(line.other_key());
-        if current.as_ref().is_some_and(|(known, _)| *known != node) {
-            writer.finish_some(current.take(), sink)?;
-            sink.progress(u64::from(node), lines.reader.position().byte(), size);
-        }
-        let (_, activity) = current.get_or_insert_with(|| (node, Activity::default()));
-        activity.add(month, &person, counts);
+    for node in 0..graph.nodes.len() {
+        let series = work.get(&(node as u32)).map_or(&[][..], Activity::series);
+        writer.finish(node, series, sink)?;
     }
-    writer.finish_some(current, sink)?;
-    writer.finish_rest(sink)?;
+    writer.flush(sink)?;
     Ok(Parsed {
         records_seen: graph.nodes.len() as u64,
         complete: true,
         document_bytes: size,
         ..Parsed::default()
     })
+}
+
+/// What was done at each node, month by month; `told` is told how many months are over.
+fn read_work(
+    lines: &mut InputLines<'_>,
+    graph: &Graph,
+    as_of: i32,
+    mut told: impl FnMut(u64),
+) -> Result<BTreeMap<u32, Activity>, ParseError> {
+    let mut places = HashMap::<u32, Vec<u32>>::new();
+    let mut work = BTreeMap::<u32, Activity>::new();
+    while let Some(line) = lines.next(3)? {
+        let (Some(node), Some(place)) = (graph.number(line.kind(), line.key()), line.place()) else {
+            return Err(lines.broken());
+        };
+        places.entry(place).or_default().push(node);
+        work.entry(node).or_default();
+    }
+    let mut open = None;
+    let mut closed = 0;
+    while let Some(line) = lines.next(4)? {
+        let nodes = line.place().and_then(|place| places.get(&place));
+        let (Some(nodes), Some(person), Some(month), Some(counts)) =
+            (nodes, line.person(), line.month(), line.counts())
+        else {
+            return Err(lines.broken());
+        };
+        let first = *open.get_or_insert(month);
+        // Month after month, and none after the last.
+        if month < first || month > as_of {
+            return Err(lines.broken());
+        }
+        for over in first..month {
+            work.values_mut().for_each(|activity| activity.close(over));
+            closed += 1;
+            told(closed);
+        }
+        open = Some(month);
+        for node in nodes {
+            if let Some(activity) = work.get_mut(node) {
+                activity.add(person, counts);
+            }
+        }
+    }
+    for over in open.unwrap_or(as_of)..=as_of {
+        work.values_mut().for_each(|activity| activity.close(over));
+    }
+    Ok(work)
 }
 
 /// The lines of the input.
@@ -182,16 +219,24 @@ impl<'a> InputLine<'a> {
         self.cell(5)
     }
 
-    fn month(&self) -> Option<i32> {
+    fn place(&self) -> Option<u32> {
         self.cell(6).parse().ok()
     }
 
-    fn amount(&self) -> Option<f64> {
+    fn person(&self) -> Option<u32> {
         self.cell(7).parse().ok()
     }
 
-    fn merges(&self) -> Option<u64> {
+    fn month(&self) -> Option<i32> {
         self.cell(8).parse().ok()
+    }
+
+    fn amount(&self) -> Option<f64> {
+        self.cell(9).parse().ok()
+    }
+
+    fn counts(&self) -> Option<CommitCounts> {
+        Some(CommitCounts { commits: self.cell(9).parse().ok()?, merges: self.cell(10).parse().ok()? })
     }
 }
 
@@ -201,7 +246,6 @@ struct GraphWriter<'a> {
     ranks: Vec<f64>,
     /// The edges, those of one node behind each other.
     edges: Vec<&'a Edge>,
-    is_done: Vec<bool>,
     as_of: i32,
     file_no: u32,
     nodes: RowsWriter,
@@ -218,7 +262,6 @@ impl<'a> GraphWriter<'a> {
         Self {
             ranks,
             edges,
-            is_done: vec![false; graph.nodes.len()],
             graph,
             as_of,
             file_no,
@@ -229,20 +272,8 @@ impl<'a> GraphWriter<'a> {
         }
     }
 
-    fn finish_some(&mut self, done: Option<(u32, Activity)>, sink: &mut dyn Sink) -> Result<(), ParseError> {
-        let Some((node, activity)) = done else { return Ok(()) };
-        let months = activity.until(self.as_of);
-        let series: Vec<_> = METRICS.iter().map(|metric| months.series(metric.value)).collect();
-        self.finish(node as usize, &series, sink)
-    }
-
-    /// Those of which no work is known.
-    fn finish_rest(&mut self, sink: &mut dyn Sink) -> Result<(), ParseError> {
-        for node in 0..self.graph.nodes.len() {
-            if !self.is_done[node] {
-                self.finish(node, &[], sink)?;
-            }
-        }
+    /// Hands on what is gathered.
+    fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), ParseError> {
         self.nodes.flush(sink)?;
         self.outgoing.flush(sink)?;
         self.values.flush(sink)?;
@@ -252,13 +283,13 @@ impl<'a> GraphWriter<'a> {
         Ok(())
     }
 
+    /// Writes all that is told of a node.
     fn finish(
         &mut self,
         number: usize,
         series: &[MetricSeries],
         sink: &mut dyn Sink,
     ) -> Result<(), ParseError> {
-        self.is_done[number] = true;
         let node = &self.graph.nodes[number];
         let id = node.id();
         let place = RecordPlace::new(self.file_no, number as u64 + 1, 0);
@@ -327,3 +358,6 @@ fn day(month: i32) -> RowCell<'static> {
     let day: Option<Date> = Period::Month.first_day(month);
     day.map_or(RowCell::None, RowCell::Day)
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,13 @@ impl<T: Default> ByTime<T> {
         &mut self.buckets[at]
     }
 
+    /// Forgets what is more than so many periods behind the last one; what happens there later is not kept.
+    pub fn keep(&mut self, last: usize) {
+        let old = self.buckets.len().saturating_sub(last);
+        drop(self.buckets.drain(..old));
+        self.first += old as i32;
+    }
+
     /// Goes on to this period, in which nothing need have happened; what is behind it is taken off.
     pub fn until(&mut self, last: i32) {
         let length = if self.buckets.is_empty() { 0 } else { (last + 1 - self.first).max(0) as usize };
@@ -121,21 +128,10 @@ impl<T: Default> ByTime<T> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ByCategory<T>(Vec<(u32, T)>);
 
-impl<T: Clone + Default + std::ops::AddAssign> ByCategory<T> {
-    /// Adds to a category.
-    pub fn add(&mut self, category: u32, amount: T) {
-        match self.0.binary_search_by_key(&category, |(known, _)| *known) {
-            Ok(at) => self.0[at].1 += amount,
-            Err(at) => self.0.insert(at, (category, amount)),
-        }
-    }
-
-    /// Several, added up.
-    pub fn sum<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self
-    where
-        T: 'a,
-    {
-        let mut every: Vec<_> = all.into_iter().flat_map(|one| one.0.iter().cloned()).collect();
+impl<T: Clone + Default + std::ops::AddAssign> FromIterator<(u32, T)> for ByCategory<T> {
+    /// Amounts in any order; those of one category are added up.
+    fn from_iter<I: IntoIterator<Item = (u32, T)>>(amounts: I) -> Self {
+        let mut every: Vec<_> = amounts.into_iter().collect();
         every.sort_by_key(|(category, _)| *category);
         let mut summed: Vec<(u32, T)> = Vec::with_capacity(every.len());
         for (category, amount) in every {
@@ -146,7 +142,37 @@ impl<T: Clone + Default + std::ops::AddAssign> ByCategory<T> {
         }
         Self(summed)
     }
+}
 
+impl<T: Clone + Default + PartialEq + std::ops::AddAssign + std::ops::SubAssign> ByCategory<T> {
+    /// With those of another, and without those of a third, which are among both; categories of which nothing is left go.
+    pub fn moved_on(&self, come: &Self, gone: &Self) -> Self {
+        let mut moved = Vec::with_capacity(self.0.len() + come.0.len());
+        let (mut own, mut come, mut gone) =
+            (self.0.iter().peekable(), come.0.iter().peekable(), gone.0.iter().peekable());
+        loop {
+            let next = [own.peek(), come.peek(), gone.peek()]
+                .into_iter()
+                .flatten()
+                .map(|(category, _)| *category)
+                .min();
+            let Some(category) = next else { return Self(moved) };
+            let mut amount = T::default();
+            let is_next = |one: &&(u32, T)| one.0 == category;
+            for (_, more) in [own.next_if(is_next), come.next_if(is_next)].into_iter().flatten() {
+                amount += more.clone();
+            }
+            if let Some((_, less)) = gone.next_if(is_next) {
+                amount -= less.clone();
+            }
+            if amount != T::default() {
+                moved.push((category, amount));
+            }
+        }
+    }
+}
+
+impl<T> ByCategory<T> {
     /// How many categories there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -155,6 +181,11 @@ impl<T: Clone + Default + std::ops::AddAssign> ByCategory<T> {
     /// Is there none?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The categories, in order.
+    pub fn categories(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().map(|(category, _)| *category)
     }
 
     /// The amounts, by category.

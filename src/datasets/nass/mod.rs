@@ -37,6 +37,7 @@ pub const NASS: Dataset = Dataset {
     walked: None,
     parse: parse::parse,
     enrichment: None,
+    links: None,
     reference: None,
     promotion: Promotion::ReplaceSlices { key: "record_id" },
     feed_days: None,

@@ -53,6 +53,7 @@ pub const OCA: Dataset = Dataset {
     walked: None,
     parse: parse::parse,
     enrichment: Some(geocode::GEOCODE),
+    links: None,
     reference: Some(&reference::REFERENCE),
     promotion: Promotion::Merge {
         key: "indexnumberid",

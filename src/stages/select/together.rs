@@ -3,6 +3,7 @@
 use super::{Posting, SelectedFile, shorten};
 use crate::error::Cause;
 use crate::run::context::RunContext;
+use crate::run::links;
 
 /// All parts of a dataset whose parts are taken together, as the source has them; `None`: they are not. `near` are names that
 /// may have been meant, each with why they are none.
@@ -37,7 +38,7 @@ pub(super) fn whole(
 pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile]) -> Result<(), Cause> {
     let known = context.ledger.known_parts().await?;
     let mut undone = Vec::new();
-    for file in files {
+    for file in files.iter_mut() {
         let Some(known) = known.iter().find(|known| known.name == file.name && known.is_done) else {
             continue;
         };
@@ -46,6 +47,11 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
         }
         let (part_id, sha256) = (known.part_id, known.sha256.clone());
         file.known = sha256.map(|sha256| Posting { part_id, sha256 });
+    }
+    // What the addresses in them say may have changed since; but what was undone does not come back by that.
+    if undone.is_empty() && links::plan(context).is_some() {
+        files.iter_mut().for_each(|file| file.known = None);
+        return Ok(());
     }
     if let Some(first) = undone.first() {
         let dataset = context.dataset();

@@ -471,6 +471,7 @@ const IN_DUCKDB: &[&str] = &[
     "nass/2_check.duckdb.sql",
     "commits/1_stage.duckdb.sql",
     "catalog/1_stage.duckdb.sql",
+    "staged/links.duckdb.sql",
     "catalog/2_check.duckdb.sql",
     "metrics/1_stage.duckdb.sql",
     "datapoints/1_stage.duckdb.sql",
@@ -582,6 +583,7 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
         ("after", ""),
         ("raw_columns", "zip_code varchar"),
         ("query", "select * from raw"),
+        ("view", "catalog_addresses"),
     ];
     variables.extend(given.iter().map(|(name, value)| (*name, value.as_str())));
     for name in IN_DUCKDB.iter().copied() {

@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod quickstats;
 pub mod receiver;
 pub mod s3;
+pub mod site;
 pub mod ssh;
 pub mod tools;
 

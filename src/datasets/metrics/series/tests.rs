@@ -50,18 +50,39 @@ proptest! {
         }
     }
 
+    /// What is forgotten changes nothing of what is asked later.
+    #[test]
+    fn what_is_kept_is_what_it_was(amounts in prop::collection::vec(0u64..5, 1..40), kept in 12usize..20) {
+        let (mut whole, mut short) = (ByTime::<u64>::default(), ByTime::<u64>::default());
+        for (period, amount) in (7..).zip(&amounts) {
+            *whole.at(period) += amount;
+            *short.at(period) += amount;
+            let (at, last) = (whole.len() - 1, short.len() - 1);
+            prop_assert_eq!(whole.window(at, 0, 12), short.window(last, 0, 12));
+            prop_assert_eq!(whole.window(at, 12, 1), short.window(last, 12, 1));
+            short.keep(kept);
+            prop_assert!(short.len() <= kept);
+        }
+    }
+
     #[test]
     fn aggregates_by_category_add_up(events in prop::collection::vec((0u32..8, 1u64..5, 0usize..3), 0..40)) {
-        let mut parts = vec![ByCategory::<u64>::default(); 3];
         let mut model = BTreeMap::<u32, u64>::new();
-        for (category, amount, part) in events {
-            parts[part].add(category, amount);
-            *model.entry(category).or_default() += amount;
+        for (category, amount, _) in &events {
+            *model.entry(*category).or_default() += amount;
         }
-        let sum = ByCategory::sum(&parts);
+        let of = |part: usize| -> ByCategory<u64> {
+            events.iter().filter(|event| event.2 == part).map(|(category, amount, _)| (*category, *amount)).collect()
+        };
+        let [first, second, third] = [0, 1, 2].map(of);
+        let none = ByCategory::default();
+        let sum = first.moved_on(&second, &none).moved_on(&third, &none);
         prop_assert_eq!(sum.amounts().copied().collect::<Vec<_>>(), model.values().copied().collect::<Vec<_>>());
+        prop_assert_eq!(sum.categories().collect::<Vec<_>>(), model.keys().copied().collect::<Vec<_>>());
         prop_assert_eq!(sum.common(&sum), sum.len());
-        prop_assert_eq!(sum.common(&parts[0]), parts[0].len());
+        prop_assert_eq!(sum.common(&first), first.len());
+        // What has come goes again, and leaves nothing behind.
+        prop_assert_eq!(sum.moved_on(&none, &first).moved_on(&none, &third), second);
     }
 }
 

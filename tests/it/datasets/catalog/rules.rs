@@ -118,6 +118,36 @@ const CASES: &[Case] = &[
         "blank",
         "http://docs.example.org/a%20b",
     ),
+    (
+        "links.csv",
+        "numpy,docs,https://docs.example.org/numpy",
+        "project,kind,url",
+        "numpy,docs,https://docs.example.org/numpy",
+        "there twice",
+        "row 2 has it first",
+    ),
+    ("backers.csv", "more,More,company,,more", "", "", "5 cells in the place of 4", ""),
+    ("backers.csv", "late,Late #N/A,Big Company,", "kind", "Big Company", "not a key", "big-company"),
+    ("backers.csv", "ref,#REF!,company,", "name", "#REF!", "what a formula says that fails", ""),
+    ("communities.csv", "zig,Zig  people,,", "name", "Zig  people", "blanks that are doubled", "Zig people"),
+    ("projects.csv", "p10,\"P10\"x,,py,MIT,,", "", "", "behind a quote that closes a cell", ""),
+    ("projects.csv", "sled,Another sled,,,,,", "project", "sled", "there twice", "row 4 has it first"),
+    (
+        "projects.csv",
+        "numerical,Numpy,,,,,",
+        "project",
+        "numerical (Numpy)",
+        "looks like another row",
+        "numpy, in row 3",
+    ),
+    (
+        "project_categories.csv",
+        "sled,within-a",
+        "category",
+        "within-a",
+        "is not loaded",
+        "put row 12 of categories.csv right",
+    ),
 ];
 
 #[tokio::test]
@@ -135,6 +165,8 @@ async fn each_rule_names_the_cell_and_what_may_be_meant() {
         let row = super::world::good(file).lines().count() + lines.len();
         expected.push((*file, row.to_string(), *column, *value, *reason, *suggestion));
     }
+    // Of one name, and no look-alike: it is within another.
+    lines.get_mut("categories.csv").unwrap().push("other-storage,Storage,ml,");
     for (file, lines) in lines {
         world.put_with(file, &format!("{}\n", lines.join("\n")));
     }
@@ -153,7 +185,7 @@ async fn each_rule_names_the_cell_and_what_may_be_meant() {
     }
     assert_eq!(failures, Vec::<[String; 6]>::new(), "nothing else is wrong");
     assert_eq!(world.keys("catalog_projects").await, "numpy sled tensorflow", "what is good is loaded");
-    assert_eq!(world.keys("catalog_categories").await, "data ml storage");
+    assert_eq!(world.keys("catalog_categories").await, "data ml other-storage storage");
     assert_eq!(world.keys("catalog_links").await.split(' ').count(), 1);
 }
 

@@ -38,6 +38,7 @@ pub const RATES: Dataset = Dataset {
     parse,
     promotion: Promotion::Replace { key: "code" },
     enrichment: None,
+    links: None,
     reference: None,
     variables: |_| Vec::new(),
     feed_days: None,

@@ -1,0 +1,5 @@
+-- Purpose: the addresses in staged rows that can be looked at.
+-- Engine:  DuckDB
+-- Inputs:  :"view", made by the dataset.
+-- Outputs: url, each once.
+select distinct url from :"view" order by url;

@@ -1,0 +1,319 @@
+//! Looks whether anybody is at an address that somebody else wrote down. It may be any address: nobody is asked who is not on
+//! the public web, unless he was named, and nothing is sent but the question.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::LOCATION;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Response};
+use url::{Host, Url};
+
+use super::http::{HttpError, HttpSetupError, builder, failure, retry_after};
+
+/// How long it is waited for an answer to begin.
+const BEGINS: Duration = Duration::from_secs(15);
+/// How often an address may lead on to another one.
+const REDIRECTS: usize = 5;
+
+/// Asks, one address after the other. A clone is the same client.
+#[derive(Clone, Debug)]
+pub struct LinkClient {
+    client: Client,
+    /// Hosts that may be asked wherever they are.
+    own_hosts: Arc<BTreeSet<String>>,
+}
+
+/// What was found at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The address that said it: the one that was asked, or the one that it leads to.
+    pub at: Url,
+    /// It leads there for good.
+    pub has_moved: bool,
+    pub said: LinkSaid,
+}
+
+/// What an address said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkSaid {
+    /// An answer begins.
+    Status {
+        status: u16,
+        /// Nothing is to be asked before that much time has passed.
+        retry_after: Option<Duration>,
+    },
+    /// No host has this name.
+    NoHost,
+    /// The host is not on the public web: nobody was asked.
+    NotPublic,
+    /// It leads where nobody is asked; in words for people.
+    Astray(&'static str),
+    /// No answer.
+    Silent(HttpError),
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no host has this name")]
+struct NoHost;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the host is not on the public web")]
+struct NotPublic;
+
+impl LinkClient {
+    /// Prepares a client; opens nothing. It asks directly, through nobody: what a proxy reaches is not known here.
+    ///
+    /// # Errors
+    /// If TLS cannot be prepared.
+    pub fn new(own_hosts: &[String]) -> Result<Self, HttpSetupError> {
+        let own_hosts = Arc::new(own_hosts.iter().cloned().collect::<BTreeSet<_>>());
+        let names = Arc::new(PublicNames { own_hosts: own_hosts.clone() });
+        let client = builder()?.redirect(Policy::none()).no_proxy().dns_resolver(names).build();
+        Ok(Self { client: client.map_err(HttpSetupError::of)?, own_hosts })
+    }
+
+    /// Looks at an address: asks for its head, and for all of it where the head is refused; of what comes nothing is read.
+    pub async fn look(&self, url: &Url) -> Looked {
+        let head = self.follow(&Method::HEAD, url).await;
+        match head.said {
+            // Many a server knows no HEAD, and says so in many ways.
+            LinkSaid::Status { status: 300..=428 | 430..=502 | 504.., .. } | LinkSaid::Silent(_) => {
+                self.follow(&Method::GET, url).await
+            }
+            _ => head,
+        }
+    }
+
+    /// Is any of these addresses at a host whose name can be looked up?
+    pub async fn finds_one_of(&self, urls: impl Iterator<Item = &String>) -> bool {
+        let names: Vec<_> = urls.filter_map(|url| Some(Url::parse(url).ok()?.domain()?.to_owned())).collect();
+        for name in names {
+            if tokio::net::lookup_host((name, 0)).await.is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn follow(&self, method: &Method, url: &Url) -> Looked {
+        let (mut at, mut has_moved) = (url.clone(), true);
+        for _ in 0..=REDIRECTS {
+            let said = match self.ask(method, &at).await {
+                Err(said) => said,
+                Ok(response) => {
+                    let status = response.status().as_u16();
+                    match leads_to(&response, &at) {
+                        Some(next) => {
+                            has_moved &= [301, 308].contains(&status);
+                            at = next;
+                            continue;
+                        }
+                        None => LinkSaid::Status { status, retry_after: retry_after(&response) },
+                    }
+                }
+            };
+            return Looked { has_moved: has_moved && at != *url, at, said };
+        }
+        Looked { at, has_moved: false, said: LinkSaid::Astray("it leads on and on") }
+    }
+
+    async fn ask(&self, method: &Method, at: &Url) -> Result<Response, LinkSaid> {
+        self.admit(at)?;
+        let sent = self.client.request(method.clone(), at.clone()).send();
+        match tokio::time::timeout(BEGINS, sent).await {
+            Err(_) => Err(LinkSaid::Silent(HttpError::TimedOut(BEGINS))),
+            Ok(Err(error)) => Err(why(&error)),
+            Ok(Ok(response)) => Ok(response),
+        }
+    }
+
+    /// May this address be asked? Names are looked up only then, and seen to by whoever does.
+    fn admit(&self, at: &Url) -> Result<(), LinkSaid> {
+        if !["http", "https"].contains(&at.scheme()) {
+            return Err(LinkSaid::Astray("it leads to what is no address of the web"));
+        }
+        if !at.username().is_empty() || at.password().is_some() {
+            return Err(LinkSaid::Astray("it leads to an address with a name or a password in it"));
+        }
+        let is_own = at.host_str().is_some_and(|host| self.own_hosts.contains(host.trim_matches(['[', ']'])));
+        let is_admitted = match at.host() {
+            Some(Host::Ipv4(address)) => is_own || is_public(address.into()),
+            Some(Host::Ipv6(address)) => is_own || is_public(address.into()),
+            Some(Host::Domain(_)) => true,
+            None => false,
+        };
+        if is_admitted { Ok(()) } else { Err(LinkSaid::NotPublic) }
+    }
+}
+
+/// Where an answer leads to.
+fn leads_to(response: &Response, at: &Url) -> Option<Url> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    at.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
+}
+
+/// What an error of the library is; a name that nobody has is told through it.
+fn why(error: &reqwest::Error) -> LinkSaid {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        match () {
+            () if inner.is::<NoHost>() => return LinkSaid::NoHost,
+            () if inner.is::<NotPublic>() => return LinkSaid::NotPublic,
+            () => source = inner.source(),
+        }
+    }
+    LinkSaid::Silent(failure(error, BEGINS))
+}
+
+/// Looks up names, and gives nothing but public addresses: what is connected to is what was looked at.
+struct PublicNames {
+    own_hosts: Arc<BTreeSet<String>>,
+}
+
+impl Resolve for PublicNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let is_own = self.own_hosts.contains(name.as_str());
+        Box::pin(async move {
+            let found = match tokio::net::lookup_host((name.as_str(), 0)).await {
+                Ok(found) => found.collect::<Vec<SocketAddr>>(),
+                Err(error) if is_unknown_name(&error) => return Err(NoHost.into()),
+                Err(error) => return Err(error.into()),
+            };
+            let public: Vec<_> =
+                found.into_iter().filter(|address| is_own || is_public(address.ip())).collect();
+            match public.is_empty() {
+                true => Err(NotPublic.into()),
+                false => Ok(Box::new(public.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+/// Is it known that there is no host of this name? The library has no kind of error for that; these are the C libraries' words,
+/// which differ from those for a name server that does not answer.
+fn is_unknown_name(error: &io::Error) -> bool {
+    let said = error.to_string();
+    ["Name or service not known", "Name does not resolve", "nodename nor servname provided"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
+/// Is it an address that everybody reaches at the same host?
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let is_special = match address.octets() {
+        // This network, providers' own, protocols, relays, benchmarks, and all that is reserved.
+        [0, ..]
+        | [100, 64..=127, ..]
+        | [192, 0, 0, _]
+        | [192, 88, 99, _]
+        | [198, 18 | 19, ..]
+        | [240..=255, ..] => true,
+        _ => false,
+    };
+    !is_special
+        && !address.is_loopback()
+        && !address.is_private()
+        && !address.is_link_local()
+        && !address.is_multicast()
+        && !address.is_documentation()
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    // Addresses of the other kind in the clothes of this one.
+    let inner = match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some((high, low)),
+        _ => None,
+    };
+    if let Some((high, low)) = inner {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        return is_public_v4(Ipv4Addr::new(a, b, c, d));
+    }
+    // What is given out to everybody, but for tunnels and examples.
+    matches!(address.segments(), [0x2000..=0x3fff, ..])
+        && !matches!(
+            address.segments(),
+            [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..]
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_asked_who_is_not_on_the_public_web() {
+        for public in ["93.184.216.34", "8.8.8.8", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        for private in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "192.0.0.8",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "192.0.2.1",
+            "::",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a00:1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "2001::1",
+            "::127.0.0.1",
+        ] {
+            assert!(!is_public(private.parse().unwrap()), "{private}");
+        }
+    }
+
+    #[test]
+    fn what_an_address_leads_to_is_seen_to_like_the_address() {
+        let client = LinkClient::new(&["10.0.0.7".to_owned(), "::1".to_owned()]).unwrap();
+        let admitted = |text: &str| client.admit(&text.parse().unwrap());
+        for good in ["http://10.0.0.7/x", "http://[::1]:8080/", "https://example.org/", "http://8.8.8.8"] {
+            assert_eq!(admitted(good), Ok(()), "{good}");
+        }
+        // Numbers have many ways to be written; the parser knows them.
+        for private in
+            ["http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://[::ffff:7f00:1]/"]
+        {
+            assert_eq!(admitted(private), Err(LinkSaid::NotPublic), "{private}");
+        }
+        assert!(matches!(admitted("ftp://example.org/"), Err(LinkSaid::Astray(_))));
+        assert!(matches!(admitted("https://u:p@example.org/"), Err(LinkSaid::Astray(_))));
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_is_not_a_name_server_that_is_away() {
+        let said = |text: &str| io::Error::other(format!("failed to lookup address information: {text}"));
+        assert!(is_unknown_name(&said("Name or service not known")));
+        assert!(!is_unknown_name(&said("Temporary failure in name resolution")));
+    }
+}

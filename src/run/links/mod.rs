@@ -1,0 +1,328 @@
+//! Looking at the addresses in staged rows, politely: a host is asked one question after the other with a pause between, few hosts
+//! at once, and what an address said counts for a while. That somebody is away fails nothing; that nobody is there is told.
+
+mod host;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use arrow::array::StringArray;
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::clients::duckdb::{DuckError, Staging};
+use crate::clients::links::LinkClient;
+use crate::dataset::links::{Links, LinksPlan};
+use crate::error::Cause;
+use crate::ledger::Ledger;
+use crate::run::context::RunContext;
+use crate::sql;
+use crate::system::background::blocking;
+use crate::words::{count, hex};
+
+use host::{HostQueue, LinkAddress, LinkState, by_host};
+
+/// Hosts that are asked at once.
+const HOSTS: usize = 8;
+/// Hours for which it counts that somebody is there, and that nobody is: a site that is mended is to be seen the next day.
+const THERE_HOURS: i64 = 30 * 24;
+const DEAD_HOURS: i64 = 20;
+/// Answers that are remembered at once.
+const REMEMBERED: usize = 50;
+/// Keys that the memory is asked for at once.
+const KEYS: usize = 10_000;
+/// Hosts that a warning names, and addresses of a kind that the ledger keeps of a run.
+const NAMED: usize = 5;
+const KEPT: usize = 200;
+
+/// What is remembered of an enrichment is remembered of addresses by these names.
+const MEMORY: &str = "links";
+const WAY: (&str, &str) = ("http", "1");
+
+/// As it is remembered.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptLook {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved_to: Option<String>,
+    at: Timestamp,
+}
+
+/// What looking has found.
+#[derive(Clone, Debug, Default)]
+pub struct LinkTally {
+    pub addresses: usize,
+    pub remembered: usize,
+    pub dead: BTreeMap<String, String>,
+    /// Where each is now.
+    moved: BTreeMap<String, String>,
+    /// Why it cannot be told.
+    unknown: BTreeMap<String, String>,
+}
+
+impl LinkTally {
+    /// `120 addresses, 3 of them dead`.
+    pub fn said(&self) -> String {
+        format!("{} addresses, {} of them dead", count(self.addresses as u64), count(self.dead.len() as u64))
+    }
+
+    /// What the ledger keeps of it: the addresses themselves are for it alone.
+    pub fn for_ledger(&self) -> Value {
+        let some =
+            |all: &BTreeMap<String, String>| all.clone().into_iter().take(KEPT).collect::<BTreeMap<_, _>>();
+        json!({
+            "addresses": self.addresses,
+            "remembered": self.remembered,
+            "dead": self.dead.len(),
+            "moved": self.moved.len(),
+            "moved_to": some(&self.moved),
+            "unknown": self.unknown.len(),
+            "unknown_because": some(&self.unknown),
+        })
+    }
+
+    fn take(&mut self, url: &str, state: LinkState) {
+        let (of, said) = match state {
+            LinkState::There(None) => return,
+            LinkState::There(Some(now)) => (&mut self.moved, now),
+            LinkState::Dead(why) => (&mut self.dead, why),
+            LinkState::NoHost(why) | LinkState::Unknown(why) => (&mut self.unknown, why),
+        };
+        of.insert(url.to_owned(), said);
+    }
+
+    /// Says what fails nothing, and at which hosts.
+    fn warn(&self, context: &RunContext) {
+        let run_id = context.run_id;
+        let all = [
+            (&self.unknown, "could not be looked at, which fails nothing; they are asked again"),
+            (&self.moved, "have moved for good"),
+        ];
+        for (all, what) in all.into_iter().filter(|(all, _)| !all.is_empty()) {
+            tracing::warn!(
+                %run_id,
+                addresses = all.len(),
+                "{} address(es) {what}: at {}; merganser status {run_id} --json has them",
+                count(all.len() as u64),
+                hosts(all.keys())
+            );
+        }
+    }
+}
+
+/// Some of the hosts of these addresses.
+fn hosts<'a>(urls: impl Iterator<Item = &'a String>) -> String {
+    let hosts: BTreeSet<_> =
+        urls.filter_map(|url| Some(Url::parse(url).ok()?.host_str()?.to_owned())).collect();
+    let more = hosts.len().checked_sub(NAMED).filter(|more| *more > 0);
+    let named = hosts.into_iter().take(NAMED);
+    named.chain(more.map(|more| format!("and {more} more"))).collect::<Vec<_>>().join(", ")
+}
+
+/// How the run looks at addresses; `None`: it does not.
+pub fn plan(context: &RunContext) -> Option<(&'static Links, LinksPlan)> {
+    let links = context.dataset().links?;
+    Some((links, (links.plan)(&context.processing.options)?))
+}
+
+/// Looks at the addresses of what is staged, and puts those at which nobody is into their table. `is_again`: the same rows come
+/// once more, and what is remembered must do.
+///
+/// # Errors
+/// Of the staging store and the ledger.
+pub async fn look(
+    context: &RunContext,
+    mut staging: Staging,
+    is_again: bool,
+) -> Result<(Staging, Option<LinkTally>), Cause> {
+    let Some((links, plan)) = plan(context) else { return Ok((staging, None)) };
+    let urls;
+    (staging, urls) = blocking(move || addresses(&staging, links).map(|urls| (staging, urls))).await??;
+    let mut tally = LinkTally { addresses: urls.len(), ..LinkTally::default() };
+    let mut there = Vec::new();
+    let open = recall(&context.ledger, urls, &mut tally, &mut there).await?;
+    if !is_again {
+        ask(context, &plan, open, &there, &mut tally).await?;
+        tally.warn(context);
+    }
+    if !tally.dead.is_empty() {
+        let dead = tally.dead.clone();
+        staging = blocking(move || note(&mut staging, links, &dead).map(|()| staging)).await??;
+    }
+    Ok((staging, Some(tally)))
+}
+
+fn addresses(staging: &Staging, links: &Links) -> Result<Vec<String>, DuckError> {
+    staging.query("read the addresses", &sql::render(sql::STAGED_LINKS, &[("view", links.view)]), |row| {
+        row.get(0)
+    })
+}
+
+fn note(staging: &mut Staging, links: &Links, dead: &BTreeMap<String, String>) -> Result<(), DuckError> {
+    let columns = vec![
+        ("url", StringArray::from_iter_values(dead.keys())),
+        ("reason", StringArray::from_iter_values(dead.values())),
+    ];
+    let mut load = staging.load()?;
+    load.append_texts(links.dead, columns)?;
+    load.commit().map(|_| ())
+}
+
+/// Takes what is remembered and new enough; gives the other addresses. `there` gets those at which somebody was.
+async fn recall(
+    ledger: &Ledger,
+    urls: Vec<String>,
+    tally: &mut LinkTally,
+    there: &mut Vec<String>,
+) -> Result<Vec<String>, Cause> {
+    let mut open = Vec::new();
+    let now = Timestamp::now();
+    for urls in urls.chunks(KEYS) {
+        let keys: Vec<_> = urls.iter().map(|url| key(url)).collect();
+        let known = ledger.known_answers(MEMORY, &keys, Some(WAY)).await?;
+        let known: BTreeMap<_, _> = known.into_iter().map(|known| (known.key, known.answer)).collect();
+        for (url, key) in urls.iter().zip(&keys) {
+            let kept = known.get(key).and_then(|answer| KeptLook::read(answer, now));
+            match kept {
+                None => open.push(url.clone()),
+                Some(state) => {
+                    tally.remembered += 1;
+                    if matches!(state, LinkState::There(_)) {
+                        there.push(url.clone());
+                    }
+                    tally.take(url, state);
+                }
+            }
+        }
+    }
+    Ok(open)
+}
+
+impl KeptLook {
+    /// What is remembered, if it still counts.
+    fn read(answer: &serde_json::Map<String, Value>, now: Timestamp) -> Option<LinkState> {
+        let kept: Self = serde_json::from_value(Value::Object(answer.clone())).ok()?;
+        let hours = now.duration_since(kept.at).as_hours();
+        let (most, state) = match kept.dead {
+            Some(why) => (DEAD_HOURS, LinkState::Dead(why)),
+            None => (THERE_HOURS, LinkState::There(kept.moved_to)),
+        };
+        (0..most).contains(&hours).then_some(state)
+    }
+
+    /// What is worth being remembered.
+    fn of(state: &LinkState, at: Timestamp) -> Option<serde_json::Map<String, Value>> {
+        let (dead, moved_to) = match state {
+            LinkState::There(moved_to) => (None, moved_to.clone()),
+            LinkState::Dead(why) => (Some(why.clone()), None),
+            LinkState::NoHost(_) | LinkState::Unknown(_) => return None,
+        };
+        match json!(Self { dead, moved_to, at }) {
+            Value::Object(kept) => Some(kept),
+            _ => None,
+        }
+    }
+}
+
+fn key(url: &str) -> String {
+    hex(&Sha256::digest(url.as_bytes()))
+}
+
+/// Asks for what is open, and remembers what is said at once.
+async fn ask(
+    context: &RunContext,
+    plan: &LinksPlan,
+    open: Vec<String>,
+    there: &[String],
+    tally: &mut LinkTally,
+) -> Result<(), Cause> {
+    let client = LinkClient::new(&plan.own_hosts).map_err(|source| Cause::Io {
+        operation: "prepare to look at addresses".into(),
+        source: std::io::Error::other(source),
+    })?;
+    let bar = context.report.records_bar("look at addresses", open.len() as u64);
+    let deadline = Instant::now() + Duration::from_secs(plan.seconds);
+    let queues = by_host(open).into_values().map(|addresses| HostQueue::new(&client, addresses, deadline));
+    let queues = queues.map(|queue| stream::unfold(queue, HostQueue::next).boxed());
+    let mut found = stream::iter(queues).flatten_unordered(HOSTS);
+    let (mut waiting, mut nameless, mut knows_names) = (Vec::new(), Vec::new(), false);
+    while let Some((address, state)) = found.next().await {
+        bar.inc(1);
+        match state {
+            LinkState::NoHost(why) => nameless.push((address, why)),
+            state => {
+                let is_answer = matches!(state, LinkState::There(_) | LinkState::Dead(_));
+                knows_names |= is_answer && address.domain().is_some();
+                waiting.push((address, state));
+            }
+        }
+        if waiting.len() >= REMEMBERED {
+            take(context, std::mem::take(&mut waiting), tally).await?;
+        }
+    }
+    bar.finish_and_clear();
+    if !nameless.is_empty() && !knows_names {
+        knows_names = client.finds_one_of(there.iter().take(NAMED)).await;
+    }
+    waiting.extend(nameless.into_iter().map(|(address, why)| (address, without_host(why, knows_names))));
+    take(context, waiting, tally).await
+}
+
+/// Where no name is known at all, it is not the addresses that are wrong.
+fn without_host(why: String, knows_names: bool) -> LinkState {
+    match knows_names {
+        true => LinkState::Dead(why),
+        false => LinkState::Unknown(format!("{why}, nor any other name")),
+    }
+}
+
+/// Counts what was found, and remembers what lasts of it.
+async fn take(
+    context: &RunContext,
+    found: Vec<(LinkAddress, LinkState)>,
+    tally: &mut LinkTally,
+) -> Result<(), Cause> {
+    let now = Timestamp::now();
+    let kept =
+        found.iter().filter_map(|(address, state)| Some((key(&address.text), KeptLook::of(state, now)?)));
+    let kept: Vec<_> = kept.collect();
+    if !kept.is_empty() {
+        context.ledger.remember_answers(MEMORY, WAY, &kept).await?;
+    }
+    for (address, state) in found {
+        tally.take(&address.text, state);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_missed_only_where_others_are_found() {
+        assert_eq!(without_host("no".into(), true), LinkState::Dead("no".into()));
+        assert!(matches!(without_host("no".into(), false), LinkState::Unknown(_)));
+    }
+
+    #[test]
+    fn what_was_said_counts_for_a_while() {
+        let now = Timestamp::now();
+        let hours = |hours: i64| now - jiff::Span::new().hours(hours);
+        for (state, most) in [
+            (LinkState::There(Some("https://b.example/".into())), THERE_HOURS),
+            (LinkState::Dead("no".into()), DEAD_HOURS),
+        ] {
+            let kept = |age: i64| KeptLook::read(&KeptLook::of(&state, hours(age)).unwrap(), now);
+            assert_eq!(kept(most - 1), Some(state.clone()));
+            assert_eq!(kept(most), None);
+        }
+        assert_eq!(KeptLook::of(&LinkState::Unknown("no".into()), now), None);
+        assert_eq!(KeptLook::read(&serde_json::Map::new(), now), None);
+    }
+}
