@@ -5,6 +5,7 @@ mod oca;
 mod place;
 pub mod quickstats;
 mod serve;
+mod site;
 mod transform;
 
 use crate::cli::DemoArgs;
@@ -21,6 +22,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
         "oca" => Box::pin(oca::demo(&args, report)).await,
         "nass" => Box::pin(nass::demo(&args, report)).await,
         "datapoints" | "serve" => Box::pin(serve::demo(&args, report)).await,
+        "site" => Box::pin(site::demo(&args, report)).await,
         "transform" => Box::pin(transform::demo(&args, report)).await,
         name => Err(Cause::usage(format!("there is no demo of {name}")).into()),
     }

@@ -229,6 +229,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
         run(&mut session, &format!("metrics/{view}.pg.sql"), "");
     }
     session.0 += HISTORIES;
+    run(&mut session, "demo/histories.pg.sql", "");
     run(&mut session, "metrics/inputs.pg.sql", "");
     run(&mut session, "datapoints/4_tables.pg.sql", "");
     run(&mut session, "datapoints/5_keys.pg.sql", "");
