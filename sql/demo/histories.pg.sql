@@ -1,4 +1,4 @@
--- Purpose: made-up histories of commits for the projects of a made-up catalog, as the metrics read them.
+-- Purpose: made-up histories for made-up projects, in the tables that the graph is made of.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  catalog_projects in :"schema".
 -- Outputs: git_repositories, git_commits, git_parents and git_identities in :"schema"; nothing is added where there are commits.

@@ -30,6 +30,9 @@ pub const HEADINGS: [&str; 10] = [
     "Shares developers with",
 ];
 
+/// The place of the heading for what a thing is part of.
+pub const PART_OF: usize = 1;
+
 /// A thing that has a page.
 #[derive(Clone, Debug, Default)]
 pub struct SiteEntry {

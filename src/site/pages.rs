@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::chart::{draw, month_name, month_short, shown, told};
-use super::facts::{HEADINGS, PageId, PageKind, SiteEntry, SiteFacts, capital};
+use super::facts::{HEADINGS, PART_OF, PageId, PageKind, SiteEntry, SiteFacts, capital};
 use crate::datasets::metrics::site::{self, ToldMetric};
 use crate::words::count;
 
@@ -131,8 +131,16 @@ fn title(metric: ToldMetric) -> String {
     capital(&metric.name.replace('_', " "))
 }
 
+/// A line that leads to a thing, with a note, or else with what tells it from others of its name.
 fn item(facts: &SiteFacts, id: &PageId, note: &str) -> Value {
+    let note = if note.is_empty() { within(facts, &facts.entries[id]) } else { note.to_owned() };
     json!({ "name": facts.entries[id].name, "href": path(id), "note": note })
+}
+
+/// What a thing is part of, if it is part of anything.
+fn within(facts: &SiteFacts, entry: &SiteEntry) -> String {
+    let above = entry.related.get(&PART_OF).and_then(|above| above.first());
+    above.map(|(id, _)| format!("in {}", facts.entries[id].name)).unwrap_or_default()
 }
 
 /// The page of a thing.
@@ -230,12 +238,7 @@ fn index(facts: &SiteFacts, site: &SiteTitle) -> SitePage {
         let name = if number == 1 { kind.one() } else { kind.many() };
         json!({ "number": count(number as u64), "name": name, "href": format!("{}.html", kind.many()) })
     });
-    let categories = sorted(facts, PageKind::Category).into_iter().map(|(id, entry)| {
-        // Those that are part of another stand on its page.
-        let above = entry.related.get(&1).and_then(|above| above.first());
-        let above = above.map(|(id, _)| format!("in {}", facts.entries[id].name));
-        item(facts, id, &above.unwrap_or_default())
-    });
+    let categories = sorted(facts, PageKind::Category).into_iter().map(|(id, _)| item(facts, id, ""));
     let projects = ranked(facts, PageKind::Project).into_iter().take(FIRST);
     let projects = projects.map(|(id, entry)| item(facts, id, &entry.description)).collect::<Vec<_>>();
     let own = json!({ "counts": counts, "categories": categories.collect::<Vec<_>>(), "projects": projects });
@@ -251,7 +254,7 @@ fn compare(facts: &SiteFacts, site: &SiteTitle) -> SitePage {
                 let value = facts.last_month.and_then(|month| entry.value(metric.name, month));
                 shown(value, metric.is_share)
             };
-            json!({ "name": entry.name, "href": path(id), "values": metrics.iter().map(value).collect::<Vec<_>>() })
+            json!({ "name": entry.name, "note": within(facts, entry), "href": path(id), "values": metrics.iter().map(value).collect::<Vec<_>>() })
         };
         json!({
             "id": kind.many(), "heading": capital(kind.many()), "has_more": all.len() > COMPARED,
@@ -272,7 +275,11 @@ fn compare(facts: &SiteFacts, site: &SiteTitle) -> SitePage {
 fn search(facts: &SiteFacts) -> String {
     let of_kind = |kind| sorted(facts, kind).into_iter();
     let all = PageKind::ALL.into_iter().flat_map(of_kind);
-    let index: Vec<_> = all.map(|(id, entry)| json!([entry.name, id.0.one(), path(id)])).collect();
+    let index: Vec<_> = all
+        .map(|(id, entry)| {
+            json!([entry.name, format!("{} {}", id.0.one(), within(facts, entry)).trim_end(), path(id)])
+        })
+        .collect();
     let text = Value::Array(index).to_string();
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

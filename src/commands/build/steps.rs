@@ -227,6 +227,8 @@ impl<'b> Building<'b> {
         let state = SiteState::new(std::mem::take(&mut self.steps), &files);
         if !change.is_none() || self.folder.state().as_ref() != Some(&state) {
             self.folder.put(&files, &change, &state)?;
+        } else {
+            self.folder.tidy()?;
         }
         self.tell(NAME, &told(&change), &why);
         self.list(&change);
