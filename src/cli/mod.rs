@@ -395,6 +395,9 @@ pub struct BuildArgs {
     /// Compare the folder with what the database says now, follow every link, and change nothing
     #[arg(long, conflicts_with = "dry_run")]
     pub check: bool,
+    /// Let a named guard of the runs through, this time; the ledger keeps who did
+    #[arg(long, value_name = "GUARD", value_delimiter = ',')]
+    pub allow: Vec<String>,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]

@@ -117,7 +117,7 @@ impl SiteFacts {
             }
             "in_category" => self.relate(one(PageKind::Project, 0), (0, 6), one(PageKind::Category, 1), ""),
             "backs" => {
-                self.relate(one(PageKind::Project, 0), (4, 5), one(PageKind::Backer, 1), &since(text(2)))
+                self.relate(one(PageKind::Project, 0), (4, 5), one(PageKind::Backer, 1), &since(text(2)));
             }
             "depends_on" => self.relate(one(PageKind::Project, 0), (7, 8), one(PageKind::Project, 1), ""),
             "common" => {

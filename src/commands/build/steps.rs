@@ -184,6 +184,7 @@ impl<'b> Building<'b> {
         let mut line: Vec<OsString> = ["merganser", "run", dataset].map(OsString::from).into();
         line.extend(options.into_iter().flat_map(|(option, value)| [option.into(), value.into()]));
         line.extend(words.into_iter().map(OsString::from));
+        line.extend(self.args.allow.iter().flat_map(|guard| ["--allow", guard].map(OsString::from)));
         let parsed = environment::parse(line).map_err(|error| Cause::usage(error.to_string()))?;
         let Command::Run(mut args) = parsed.command else {
             return Err(Cause::usage(format!("{dataset} cannot be run")));

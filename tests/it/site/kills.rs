@@ -50,6 +50,14 @@ async fn a_step_that_fails_leaves_the_last_good_site() {
         assert_eq!(world.files(), old);
         assert!(!world.pipeline.folder().join("public.next").exists(), "{point}");
     }
+    // A guard stops a run, and is let through where somebody says so.
+    let links = world.pipeline.source().join("links.csv");
+    let sheet = std::fs::read(&links).unwrap();
+    std::fs::write(&links, "project,kind,url\n").unwrap();
+    world.build(&[]).await.exits(1).says("guard drop");
+    assert_eq!(world.files(), old);
+    world.build(&["--allow", "drop", "--dry-run"]).await.exits(0);
+    std::fs::write(&links, sheet).unwrap();
     // A sheet that cannot be read.
     std::fs::write(world.pipeline.source().join("projects.csv"), "").unwrap();
     world.build(&[]).await.exits(1).says("projects.csv");
