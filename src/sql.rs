@@ -159,6 +159,7 @@ pub const LOAD_DROP: &str = part(file::LOAD, "drop");
 pub const LOAD_UNLOGGED: &str = part(file::LOAD, "unlogged");
 pub const LOAD_COPY: &str = part(file::LOAD, "copy");
 pub const LOAD_ANALYZE: &str = part(file::LOAD, "analyze");
+pub const LOAD_ANALYZE_STAGED: &str = part(file::LOAD, "analyze_staged");
 pub const LOAD_KNOWN: &str = part(file::LOAD, "known");
 pub const LOAD_HAS_ROWS: &str = part(file::LOAD, "has_rows");
 

@@ -97,6 +97,18 @@ impl<'b> JobBench<'b> {
         took
     }
 
+    /// Does all partitions of a job whose table cannot take its place: somebody has an old snapshot.
+    pub fn run_without_swap(&self, job: &Path, name: &str) {
+        let workers = self.workers.to_string();
+        let ended = self.command("run", job, &["--workers", &workers, "--swap-wait", "1"]).status();
+        assert!(!ended.expect("merganser runs").success(), "{}: nobody has a snapshot", job.display());
+        let left = format!(
+            "select count(*)::double precision from etl.transform_groups join etl.transform_versions using (version_id)
+            where job = '{name}' and status <> 'done'"
+        );
+        assert_eq!(self.number(&left), 0.0, "{} is done", job.display());
+    }
+
     /// `merganser transform status JOB --json`.
     pub fn status(&self, job: &Path) -> Option<Value> {
         let output = self.command("status", job, &["--json"]).stdout(Stdio::piped()).output().ok()?;

@@ -37,6 +37,6 @@ select
         else ''
     end,
     case number % 4 when 0 then '$' || to_char(number * 13 % 9000000, 'FM9,999,990') when 1 then (number * 7.5)::text when 2 then 'n/a' else null end
-from generate_series(1, :rows) as number
+from generate_series(1::bigint, :rows) as number
 order by number * 7919 % 100003;
 create index on :"schema".companies_raw (zip_code);

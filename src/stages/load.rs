@@ -192,7 +192,6 @@ async fn load_all(
     queue: &Mutex<VecDeque<Csv>>,
 ) -> Result<(Vec<(String, u64)>, usize), Cause> {
     let mut connection = postgres::connect(&context.database, "load").await?;
-    let staging = &context.target.database.staging_schema;
     // A dry run uploads nothing that the database could read.
     let aws_s3 = context.aws_s3.as_ref().filter(|_| !context.target.dry_run);
     let (mut tables, mut imported) = (Vec::new(), 0);
@@ -206,7 +205,7 @@ async fn load_all(
             }
             None => copy(context, &connection, &csv).await?,
         };
-        let analyze = sql::render(sql::LOAD_ANALYZE, &[("schema", staging), ("table", &csv.table)]);
+        let analyze = sql::render(sql::LOAD_ANALYZE_STAGED, &variables(context, &csv.table));
         run(&connection, &format!("load {}", csv.table), &analyze).await?;
         tables.push((csv.table, rows));
         fault::point!("load.table");
