@@ -55,6 +55,10 @@ pub enum Database {
     },
     /// The connection broke while COMMIT was under way and the ledger cannot be asked.
     Unknown,
+    /// Datasets that earlier steps of a build have loaded.
+    Steps {
+        loaded: Vec<&'static str>,
+    },
 }
 
 /// Why something failed, split by who can do something about it.
@@ -339,6 +343,9 @@ impl Failure {
                 "Partitions that are done are committed, and the next worker goes on there; the clean table {}.",
                 partitions_shown(*in_place)
             ),
+            Database::Steps { loaded } => {
+                format!("What {} loaded is committed; the site is the last good one.", loaded.join(" and "))
+            }
             Database::Unknown => {
                 "It is not known whether the database committed: it could not be asked. It holds \
                  either all of this batch or nothing of it; the next run finds out."

@@ -124,6 +124,23 @@ pub const RANGE_POINTS: &[&str] = &[
     "transform.range_finished",
 ];
 
+/// Points that the writing of a site comes by.
+pub const SITE_POINTS: &[&str] = &[
+    // The folder beside the site is there, with nothing but its note.
+    "site.begin",
+    // After each file.
+    "site.file",
+    "site.before_exchange",
+    // The old site has moved aside, where two folders cannot be exchanged.
+    "site.aside",
+    // The new site is in its place, and the old one is not gone yet.
+    "site.exchanged",
+    // In the store: nothing is changed there yet, and what will be is noted; after each object; before the first goes.
+    "site.noted",
+    "site.object",
+    "site.before_removal",
+];
+
 /// A test has a run fail at a point.
 #[cfg(feature = "failpoints")]
 #[derive(Debug)]
@@ -166,7 +183,7 @@ pub(crate) use armed::{reach, reach_blocking};
 /// Is there a point of this name?
 #[cfg(feature = "failpoints")]
 fn is_known(name: &str) -> bool {
-    let lists = [POINTS, ASKING_POINTS, WALKING_POINTS, WORKER_POINTS, RANGE_POINTS];
+    let lists = [POINTS, ASKING_POINTS, WALKING_POINTS, WORKER_POINTS, RANGE_POINTS, SITE_POINTS];
     lists.iter().any(|points| points.contains(&name))
 }
 

@@ -12,6 +12,8 @@
 //! private/[FOLDER/]runs/RUN/…               what a run stages
 //! private/[FOLDER/]reference/VERSION/RUN/… what addresses and the like are looked up in
 //! private/transform/JOB/VERSION/…           raw rows of a job in buckets
+//! public/site/PATH                          a page or file of the site
+//! private/site/state.json                   what the last build knew of it
 //! ```
 
 use uuid::Uuid;
@@ -175,6 +177,16 @@ impl BucketObjects {
     pub fn file(&self, bucket: i32, range: i32, token: i64) -> String {
         format!("{}/bucket={bucket:05}/range-{range:06}-{token}.parquet", self.folder)
     }
+}
+
+/// The folder of the site, without a slash at its end.
+pub const SITE: &str = "public/site";
+/// What the last build knew of the site.
+pub const SITE_STATE: &str = "private/site/state.json";
+
+/// A file of the site, by its path there.
+pub fn site_file(path: &str) -> String {
+    format!("{SITE}/{path}")
 }
 
 #[cfg(test)]

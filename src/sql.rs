@@ -225,6 +225,7 @@ pub const DEMO: &str = include_str!("../sql/demo/rows.pg.sql");
 pub const DEMO_COMPANIES: &str = include_str!("../sql/demo/companies.pg.sql");
 pub const DEMO_COMPANIES_LOOK: &str = part(file::DEMO_TRANSFORM, "look_at_raw");
 pub const DEMO_WORKER: &str = part(file::DEMO_TRANSFORM, "worker");
+pub const DEMO_HISTORIES: &str = include_str!("../sql/demo/histories.pg.sql");
 pub const DEMO_CLEAN: &str = part(file::DEMO_TRANSFORM, "clean");
 pub const DEMO_CHANGED: &str = include_str!("../sql/demo/changed.pg.sql");
 pub const DEMO_YIELDS: &str = include_str!("../sql/demo/yields.pg.sql");

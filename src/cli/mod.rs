@@ -62,6 +62,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Take in what rows are looked up in: check it, keep it in the store, say what changed
     Reference(Box<ReferenceArgs>),
+    /// Build a static site of the sheets, the graph and the metrics: only what is needed, and the old site or the new one
+    Build(Box<BuildArgs>),
     /// Clean a large table in partitions, each exactly once, by any number of workers
     Transform(Box<TransformArgs>),
     /// Write made-up data that looks like the real one
@@ -89,7 +91,8 @@ fn demonstrated() -> PossibleValuesParser {
     let transform =
         PossibleValue::new("transform").help("a large table, cleaned in partitions by several workers");
     let serve = PossibleValue::new("serve").help("the page and the API over daily counts by postcode");
-    PossibleValuesParser::new(names.chain([transform, serve]))
+    let site = PossibleValue::new("site").help("a static site of a small made-up catalog");
+    PossibleValuesParser::new(names.chain([transform, serve, site]))
 }
 
 /// What a dataset's rows can be completed with, by name.
@@ -388,6 +391,29 @@ pub struct GraphExportArgs {
 }
 
 #[derive(Args)]
+pub struct BuildArgs {
+    /// The file that says what the site is made of
+    #[arg(default_value = "site.toml", value_name = "SITE.toml")]
+    pub file: PathBuf,
+    /// Say why each step runs or does not, and name each file that is written
+    #[arg(long)]
+    pub explain: bool,
+    /// Say what would run and which files would be written, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Compare the folder with what the database says now, follow every link, and change nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    pub check: bool,
+    /// Let a named guard of the runs through, this time; the ledger keeps who did
+    #[arg(long, value_name = "GUARD", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Args)]
 pub struct ServeArgs {
     /// The address and the port to listen on; port 0 takes a free one
     #[arg(long, env = "MERGANSER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
@@ -551,8 +577,8 @@ pub struct SampleArgs {
 
 #[derive(Args)]
 pub struct DemoArgs {
-    /// What is shown: a dataset, `transform` or `serve` [default: the first dataset]
-    #[arg(value_name = "DATASET|transform|serve", value_parser = demonstrated())]
+    /// What is shown: a dataset, `transform`, `serve` or `site` [default: the first dataset]
+    #[arg(value_name = "DATASET|transform|serve|site", value_parser = demonstrated())]
     pub what: Option<String>,
     #[command(flatten)]
     pub sizes: DemoSizes,

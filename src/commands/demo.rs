@@ -8,6 +8,7 @@ mod oca;
 mod place;
 pub mod quickstats;
 mod serve;
+mod site;
 mod transform;
 
 use crate::cli::DemoArgs;
@@ -26,6 +27,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
         "commits" => Box::pin(commits::demo(&args, report)).await,
         "catalog" => Box::pin(catalog::demo(&args, report)).await,
         "datapoints" | "serve" => Box::pin(serve::demo(&args, report)).await,
+        "site" => Box::pin(site::demo(&args, report)).await,
         "transform" => Box::pin(transform::demo(&args, report)).await,
         name => Err(Cause::usage(format!("there is no demo of {name}")).into()),
     }

@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod backfill;
+pub mod build;
 pub mod check;
 mod deliver;
 pub mod demo;
@@ -58,6 +59,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Demo(args) => start(demo::demo(args, &report)),
         Command::Map(args) => start(map::run(args)),
         Command::Graph(args) => start(graph::run(args)),
+        Command::Build(args) => start(build::run(*args, &report)),
         Command::Serve(args) => start(serve::run(args)),
         Command::Transform(args) => start(transform::run(*args, &report)),
         Command::Sample(args) => sample::run(args),

@@ -3,6 +3,7 @@
 mod adopt;
 mod backfill;
 mod budget;
+mod build;
 mod database;
 mod map;
 mod processing;
@@ -22,6 +23,7 @@ use crate::error::Cause;
 pub use adopt::AdoptConfig;
 pub use backfill::BackfillConfig;
 pub use budget::{DeleteLimit, DropLimit, FailureBudget};
+pub use build::BuildConfig;
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use map::{MapConfig, MapFile};
 pub use processing::ProcessingConfig;

@@ -64,7 +64,7 @@ impl TargetConfig {
     }
 }
 
-fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
+pub(super) fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
     let url = match (&args.store, &args.s3_bucket) {
         (Some(url), _) => url.clone(),
         // Prefixes are written with slashes around them and without.

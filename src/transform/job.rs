@@ -1,14 +1,13 @@
 //! A job as its folder says it: `job.toml`, the cleaning, and the script that makes the clean table.
 
-mod fields;
 mod hash;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Cause;
-use fields::JobFields;
-pub use fields::near;
+use crate::fields::TomlFields;
+pub use crate::fields::near;
 
 /// The name of the job's file in its folder.
 pub const JOB_FILE: &str = "job.toml";
@@ -114,11 +113,7 @@ impl Job {
     }
 
     fn parse(folder: PathBuf, text: &str, default_schema: &str) -> Result<Self, Cause> {
-        let table: toml::Table = text.parse().map_err(|error| Cause::Usage {
-            message: format!("{JOB_FILE} is not TOML: {error}"),
-            hint: None,
-        })?;
-        let mut root = JobFields::new("", table, &["name", "source", "target", "clean", "test"])?;
+        let mut root = TomlFields::parse(JOB_FILE, text, &["name", "source", "target", "clean", "test"])?;
         let name = root.text("name")?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {
@@ -155,7 +150,7 @@ const TARGET_FIELDS: &[&str] = &["table", "create", "key"];
 const CLEAN_FIELDS: &[&str] = &["sql", "python", "interpreter", "grouped", "row_wise"];
 const TEST_FIELDS: &[&str] = &["source", "truth", "key"];
 
-fn source(mut fields: JobFields, schema: &str) -> Result<JobSource, Cause> {
+fn source(mut fields: TomlFields, schema: &str) -> Result<JobSource, Cause> {
     let group_rows = fields.optional_number("group_rows")?.unwrap_or(20_000);
     if group_rows == 0 {
         return Err(Cause::usage(format!("{JOB_FILE}: [source] group_rows must be 1 or more")));
@@ -171,7 +166,7 @@ fn source(mut fields: JobFields, schema: &str) -> Result<JobSource, Cause> {
 }
 
 fn target(
-    mut fields: JobFields,
+    mut fields: TomlFields,
     source: &JobSource,
     folder: &Path,
     schema: &str,
@@ -201,7 +196,7 @@ fn target(
     })
 }
 
-fn clean(mut fields: JobFields, folder: &Path) -> Result<JobCleaning, Cause> {
+fn clean(mut fields: TomlFields, folder: &Path) -> Result<JobCleaning, Cause> {
     let (sql, python) = (fields.optional_text("sql")?, fields.optional_text("python")?);
     let interpreter = fields.optional_text("interpreter")?;
     let (grouped, row_wise) = (fields.optional_switch("grouped")?, fields.optional_switch("row_wise")?);
@@ -246,7 +241,7 @@ fn python_place(place: &str, interpreter: Option<String>, folder: &Path) -> Resu
     Ok(CleanWith::Python { file: file.into(), function: function.into(), interpreter })
 }
 
-fn test(mut fields: JobFields, folder: &Path, schema: &str) -> Result<JobTest, Cause> {
+fn test(mut fields: TomlFields, folder: &Path, schema: &str) -> Result<JobTest, Cause> {
     let truth = fields.text("truth")?;
     let is_file =
         Path::new(&truth).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));

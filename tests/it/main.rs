@@ -9,6 +9,7 @@ mod faults;
 mod released;
 mod serve;
 mod servers;
+mod site;
 mod support;
 mod transform;
 

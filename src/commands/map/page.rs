@@ -13,7 +13,7 @@ use super::counts::MapCounts;
 use super::picture::{draw, escape, legend, number};
 use crate::config::MapConfig;
 use crate::dataset::map::{Form, Measured};
-use crate::words::count;
+use crate::words::{base64, count};
 
 const PAGE: &str = include_str!("page.html");
 const ALONE: &str = include_str!("alone.svg");
@@ -290,19 +290,7 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
 
 /// The SHA-256 of a script or a style, as a content security policy takes it.
 fn hash(text: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut coded = String::from("sha256-");
-    for three in Sha256::digest(text.as_bytes()).chunks(3) {
-        let bits =
-            three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for place in 0..4 {
-            coded.push(match place <= three.len() {
-                true => char::from(DIGITS[(bits >> (18 - 6 * place) & 63) as usize]),
-                false => '=',
-            });
-        }
-    }
-    coded
+    format!("sha256-{}", base64(&Sha256::digest(text.as_bytes())))
 }
 
 #[cfg(test)]

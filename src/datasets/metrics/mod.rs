@@ -8,6 +8,7 @@ pub mod options;
 pub mod pagerank;
 mod parse;
 pub mod series;
+pub mod site;
 mod tables;
 
 use crate::dataset::{

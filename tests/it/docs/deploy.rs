@@ -330,6 +330,36 @@ fn the_failure_policy_fits_the_exit_codes() {
     assert!(pod.termination_grace_period_seconds > Some(15), "clearing up takes as long");
 }
 
+/// What the weekly run's pod may and may not do, the site's may and may not; it has its own arguments and a folder more to read.
+#[test]
+fn the_site_is_built_by_a_pod_like_the_weekly_one() {
+    let found = objects().into_iter().find_map(|(path, object)| match object {
+        Object::CronJob(job) if path.ends_with("jobs/site.yaml") => Some(*job),
+        _ => None,
+    });
+    let spec = found.expect("the site has a CronJob").spec;
+    assert_eq!(spec.concurrency_policy.as_deref(), Some("Forbid"));
+    let job = spec.job_template.spec.expect("a job has a spec");
+    let weekly = &job_specs()[0];
+    assert_eq!(job.pod_failure_policy, weekly.pod_failure_policy);
+    let (built, weekly) = (pod(&job), pod(weekly));
+    let args = container(&built).args.clone().expect("there are arguments");
+    let words = ["merganser".to_owned()].into_iter().chain(args.clone());
+    Cli::try_parse_from(words).expect("they are arguments");
+    let bare = |pod: &PodSpec| {
+        let mut pod = pod.clone();
+        let container = &mut pod.containers[0];
+        (container.args, container.image) = (None, None);
+        container.volume_mounts.iter_mut().for_each(|mounts| mounts.retain(|mount| mount.name != "site"));
+        pod.volumes.iter_mut().for_each(|volumes| volumes.retain(|volume| volume.name != "site"));
+        pod
+    };
+    assert_eq!(bare(&built), bare(&weekly));
+    let own = container(&built).volume_mounts.iter().flatten().find(|mount| mount.name == "site");
+    assert_eq!(own.expect("site.toml is mounted").read_only, Some(true));
+    assert!(args[1].starts_with("/site/"), "{args:?}");
+}
+
 /// A worker that succeeds ends the Job, so the codes of one that did not must never look like success, nor be tried for ever
 /// where a person is needed.
 #[test]

@@ -337,6 +337,7 @@ impl Target {
 /// What browsers are told about an object, by its extension.
 fn content_type(key: &str) -> &'static str {
     match key.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "html" => "text/html; charset=utf-8",
         "csv" => "text/csv; charset=utf-8",
         "txt" | "log" | "sql" => "text/plain; charset=utf-8",
         "json" => "application/json",

@@ -1,55 +1,80 @@
-//! The fields of a section of the job's file: each is taken once, and one that is not known is refused with the near one.
+//! The fields of a section of a TOML file that a person writes: each is taken once, and one that is not known is refused with the
+//! near one.
 
 use strsim::osa_distance;
 use toml::{Table, Value};
 
-use super::JOB_FILE;
 use crate::error::Cause;
 
 /// A name that is so many changes away is meant, perhaps.
 const NEAR: usize = 2;
 
 /// What is left of a section.
-pub(super) struct JobFields {
+pub struct TomlFields {
+    file: &'static str,
     section: String,
     table: Table,
 }
 
-impl JobFields {
+impl TomlFields {
+    /// The fields of the whole file: its text, and what it is called.
+    ///
     /// # Errors
-    /// A field that is not among the known ones.
-    pub fn new(section: &str, table: Table, known: &[&str]) -> Result<Self, Cause> {
+    /// It is not TOML; a field that is not among the known ones.
+    pub fn parse(file: &'static str, text: &str, known: &[&str]) -> Result<Self, Cause> {
+        let table =
+            text.parse::<Table>().map_err(|error| Cause::usage(format!("{file} is not TOML: {error}")))?;
+        Self::new(file, "", table, known)
+    }
+
+    fn new(file: &'static str, section: &str, table: Table, known: &[&str]) -> Result<Self, Cause> {
         let place = if section.is_empty() { "the file" } else { section };
         if let Some(unknown) = table.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(Cause::Usage {
-                message: format!("{JOB_FILE}: {place} has no field `{unknown}`"),
+                message: format!("{file}: {place} has no field `{unknown}`"),
                 hint: Some(match near(unknown, known) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("its fields: {}", known.join(", ")),
                 }),
             });
         }
-        Ok(Self { section: place.into(), table })
+        Ok(Self { file, section: place.into(), table })
     }
 
+    /// A section that must be there.
+    ///
+    /// # Errors
+    /// It is missing, is none, or has a field that is not known.
     pub fn section(&mut self, name: &str, known: &[&str]) -> Result<Self, Cause> {
         self.optional_section(name, known)?
-            .ok_or_else(|| Cause::usage(format!("{JOB_FILE} needs the section [{name}]")))
+            .ok_or_else(|| Cause::usage(format!("{} needs the section [{name}]", self.file)))
     }
 
+    /// A section, if it is there.
+    ///
+    /// # Errors
+    /// It is none, or has a field that is not known.
     pub fn optional_section(&mut self, name: &str, known: &[&str]) -> Result<Option<Self>, Cause> {
         match self.table.remove(name) {
             None => Ok(None),
-            Some(Value::Table(table)) => Self::new(&format!("[{name}]"), table, known).map(Some),
-            Some(_) => Err(Cause::usage(format!("{JOB_FILE}: {name} must be a section: [{name}]"))),
+            Some(Value::Table(table)) => Self::new(self.file, &format!("[{name}]"), table, known).map(Some),
+            Some(_) => Err(Cause::usage(format!("{}: {name} must be a section: [{name}]", self.file))),
         }
     }
 
+    /// A text that must be there.
+    ///
+    /// # Errors
+    /// It is missing, empty or something else.
     pub fn text(&mut self, name: &str) -> Result<String, Cause> {
         self.optional_text(name)?
-            .ok_or_else(|| Cause::usage(format!("{JOB_FILE}: {} needs `{name}`", self.section)))
+            .ok_or_else(|| Cause::usage(format!("{}: {} needs `{name}`", self.file, self.section)))
     }
 
+    /// A text, if it is there.
+    ///
+    /// # Errors
+    /// It is empty or something else.
     pub fn optional_text(&mut self, name: &str) -> Result<Option<String>, Cause> {
         match self.table.remove(name) {
             None => Ok(None),
@@ -58,7 +83,10 @@ impl JobFields {
         }
     }
 
-    /// One text, or a list of them.
+    /// One text, or a list of them, if it is there.
+    ///
+    /// # Errors
+    /// It is empty or something else.
     pub fn optional_texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Cause> {
         let items = match self.table.remove(name) {
             None => return Ok(None),
@@ -73,6 +101,10 @@ impl JobFields {
         items.into_iter().map(text).collect::<Result<_, _>>().map(Some)
     }
 
+    /// A number, if it is there.
+    ///
+    /// # Errors
+    /// It is negative or something else.
     pub fn optional_number(&mut self, name: &str) -> Result<Option<u64>, Cause> {
         match self.table.remove(name) {
             None => Ok(None),
@@ -81,6 +113,10 @@ impl JobFields {
         }
     }
 
+    /// Yes or no, if it is there.
+    ///
+    /// # Errors
+    /// It is something else.
     pub fn optional_switch(&mut self, name: &str) -> Result<Option<bool>, Cause> {
         match self.table.remove(name) {
             None => Ok(None),
@@ -90,7 +126,7 @@ impl JobFields {
     }
 
     fn wrong(&self, name: &str, what: &str) -> Cause {
-        Cause::usage(format!("{JOB_FILE}: {} {name} must be {what}", self.section))
+        Cause::usage(format!("{}: {} {name} must be {what}", self.file, self.section))
     }
 }
 

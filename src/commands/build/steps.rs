@@ -1,0 +1,336 @@
+//! The steps of a build, one after the other. A step of a dataset is what its command would do; which it is, and whether it is
+//! needed, is all that is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use crate::cli::{BuildArgs, Command, environment};
+use crate::clients::postgres::PgUrl;
+use crate::commands::run;
+use crate::commands::terminal::say;
+use crate::config::{BuildConfig, RunConfig};
+use crate::dataset::Dataset;
+use crate::datasets;
+use crate::datasets::catalog::CATALOG;
+use crate::datasets::metrics::METRICS;
+use crate::error::{Cause, Database, Exit, Failure};
+use crate::log::Report;
+use crate::run::progress::RunOutcome;
+use crate::site;
+use crate::site::folder::{SiteChange, SiteFolder};
+use crate::site::links::broken;
+use crate::site::read::{NOT_THERE, fingerprint, read};
+use crate::site::render::{SiteFile, Templates};
+use crate::site::state::{Contents, SiteState, StepState, reason, sha256};
+use crate::site::upload::SiteStore;
+use crate::system::signals::Interrupt;
+use crate::words::count;
+
+/// Another one, and every step runs again.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
+/// The dataset of histories.
+const HISTORIES: &str = "commits";
+
+/// A build under way.
+pub struct Building<'b> {
+    args: &'b BuildArgs,
+    config: &'b BuildConfig,
+    templates: &'b Templates,
+    folder: &'b SiteFolder,
+    url: &'b PgUrl,
+    report: &'b Report,
+    known: SiteState,
+    steps: BTreeMap<String, StepState>,
+    loaded: Vec<&'static str>,
+    exit: Exit,
+}
+
+impl<'b> Building<'b> {
+    /// A build in which nothing was done yet.
+    pub fn new(
+        args: &'b BuildArgs,
+        config: &'b BuildConfig,
+        templates: &'b Templates,
+        folder: &'b SiteFolder,
+        url: &'b PgUrl,
+        report: &'b Report,
+    ) -> Self {
+        let (known, steps, loaded) = (SiteState::default(), BTreeMap::new(), Vec::new());
+        Self { args, config, templates, folder, url, report, known, steps, loaded, exit: Exit::Done }
+    }
+
+    /// Does all steps.
+    ///
+    /// # Errors
+    /// The step that failed; what came before it is done, and the site is the last good one.
+    pub async fn build(mut self) -> Result<Exit, Failure> {
+        self.all().await.map_err(|mut failure| {
+            if !self.loaded.is_empty() && failure.database == Database::Unchanged {
+                failure.database = Database::Steps { loaded: std::mem::take(&mut self.loaded) };
+            }
+            failure
+        })
+    }
+
+    async fn all(&mut self) -> Result<Exit, Failure> {
+        if self.config.check {
+            return Ok(self.check().await?);
+        }
+        let histories = self.histories()?;
+        let store = SiteStore::open(&self.config.store, &self.config.s3).await?;
+        self.known = match self.folder.state() {
+            Some(known) => known,
+            None => store.state().await?.unwrap_or_default(),
+        };
+        if let Some(source) = &self.config.site.sheets {
+            let words = vec!["--source".to_owned(), source.clone()];
+            self.dataset(&CATALOG, sheets(source), words).await?;
+        }
+        if let Some((dataset, words)) = histories {
+            // What a service has is not known before it is asked.
+            self.dataset(dataset, None, words).await?;
+        }
+        let as_of = self.config.site.as_of.clone();
+        let read = METRICS.inputs.iter().flat_map(|input| input.needs).map(|(table, _)| *table);
+        let read: BTreeSet<_> = CATALOG.own_tables().map(|table| table.name).chain(read).collect();
+        let read = Vec::from_iter(read);
+        let mut inputs = fingerprint(self.url, &self.config.database.schema, &read).await?;
+        inputs.insert("as_of".into(), as_of.clone().unwrap_or_else(last_month));
+        let words = as_of.map(|month| vec!["--as-of".to_owned(), month]).unwrap_or_default();
+        self.dataset(&METRICS, Some(inputs), words).await?;
+        self.site(&store).await?;
+        Ok(self.exit)
+    }
+
+    /// The step of histories, if it is asked for: the dataset, and the words of its command.
+    fn histories(&self) -> Result<Option<(&'static Dataset, Vec<String>)>, Cause> {
+        let Some(wanted) = &self.config.site.histories else { return Ok(None) };
+        let Some(dataset) = datasets::named(HISTORIES) else {
+            return Err(Cause::Usage {
+                message: format!(
+                    "site.toml asks for [{HISTORIES}], and nothing in this release loads histories"
+                ),
+                hint: Some(
+                    "leave the section out: the metrics take the histories that the database has".into(),
+                ),
+            });
+        };
+        let mut words = vec!["--source".to_owned(), wanted.source.clone()];
+        if let Some(requests) = wanted.requests {
+            words.extend(["--requests".to_owned(), requests.to_string()]);
+        }
+        if let Some(folder) =
+            self.config.site.sheets.as_deref().and_then(|source| source.strip_prefix("dir:"))
+        {
+            words.extend(["--projects".to_owned(), format!("{folder}/projects.csv")]);
+        }
+        Ok(Some((dataset, words)))
+    }
+
+    /// The step of a dataset. `inputs`: what it would read, where that can be known before.
+    async fn dataset(
+        &mut self,
+        dataset: &'static Dataset,
+        inputs: Option<Contents>,
+        words: Vec<String>,
+    ) -> Result<(), Failure> {
+        let (name, schema) = (dataset.name, &self.config.database.schema);
+        let tables: Vec<_> = dataset.own_tables().map(|table| table.name).collect();
+        let outputs = fingerprint(self.url, schema, &tables).await?;
+        let mut inputs = inputs;
+        if let Some(inputs) = &mut inputs {
+            inputs.insert("program".into(), VERSION.into());
+        }
+        let why = match &inputs {
+            Some(inputs) => reason(self.known.steps.get(name), inputs, &outputs),
+            None => Some(
+                "what its source holds is known when it is asked; what is the same is not loaded again"
+                    .into(),
+            ),
+        };
+        let Some(why) = why else {
+            self.tell(name, "as it was", "its inputs and its tables are as the last build left them");
+            self.steps.extend(self.known.steps.remove_entry(name));
+            return Ok(());
+        };
+        if self.config.dry_run {
+            self.tell(name, "would run", &why);
+            return Ok(());
+        }
+        let done = Box::pin(run::run(self.run_config(name, words)?, self.report)).await?;
+        if done.exit() != Exit::Done {
+            self.exit = done.exit();
+        }
+        let is_new = done.outcome != RunOutcome::NothingNew;
+        self.loaded.extend(is_new.then_some(name));
+        self.tell(name, if is_new { "loaded" } else { "nothing new" }, &why);
+        let outputs = fingerprint(self.url, schema, &tables).await?;
+        self.steps.insert(name.to_owned(), StepState { inputs: inputs.unwrap_or_default(), outputs });
+        Ok(())
+    }
+
+    /// What `merganser run DATASET` would make of these words.
+    fn run_config(&self, dataset: &str, words: Vec<String>) -> Result<RunConfig, Cause> {
+        let (database, store) = (&self.args.database, self.config.store.to_string());
+        let url = database.database_url.clone().unwrap_or_default();
+        let options = [
+            ("--database-url", url.as_str()),
+            ("--schema", &database.schema),
+            ("--ledger-schema", &database.ledger_schema),
+            ("--store", &store),
+        ];
+        let mut line: Vec<OsString> = ["merganser", "run", dataset].map(OsString::from).into();
+        line.extend(options.into_iter().flat_map(|(option, value)| [option.into(), value.into()]));
+        line.extend(words.into_iter().map(OsString::from));
+        line.extend(self.args.allow.iter().flat_map(|guard| ["--allow", guard].map(OsString::from)));
+        let parsed = environment::parse(line).map_err(|error| Cause::usage(error.to_string()))?;
+        let Command::Run(mut args) = parsed.command else {
+            return Err(Cause::usage(format!("{dataset} cannot be run")));
+        };
+        // A variable that was set for something else would keep what is new out.
+        args.reprocess = None;
+        args.store.s3_encryption.clone_from(&self.args.store.s3_encryption);
+        RunConfig::from_run(&args)
+    }
+
+    /// The site: its files in the place of the old ones, here and in the store.
+    async fn site(&mut self, store: &SiteStore) -> Result<(), Cause> {
+        const NAME: &str = "site";
+        // The runs before have taken these signals' own meaning from them.
+        let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
+        let tables = site_tables();
+        let schema = &self.config.database.schema;
+        let prints = fingerprint(self.url, schema, &tables).await?;
+        if self.config.dry_run && prints.values().any(|print| print == NOT_THERE) {
+            self.tell(NAME, "would be built", "the tables that it tells of are not there yet");
+            return Ok(());
+        }
+        let inputs = self.site_inputs(prints);
+        let there = self.folder.contents()?;
+        let known = self.known.steps.get(NAME);
+        let known =
+            known.map(|step| StepState { inputs: step.inputs.clone(), outputs: self.known.files.clone() });
+        let why = reason(known.as_ref(), &inputs, &there);
+        let (files, inputs) = match &why {
+            None => (self.files_there(&there), inputs),
+            Some(_) => self.rendered().await?,
+        };
+        let change = self.folder.compare(&files)?;
+        let why = why.unwrap_or_else(|| "its inputs and its files are as the last build left them".into());
+        if self.config.dry_run {
+            self.tell(NAME, &format!("would write {}", told(&change)), &why);
+            self.list(&change);
+            return Ok(());
+        }
+        self.steps.insert(NAME.to_owned(), StepState { inputs, outputs: Contents::new() });
+        let state = SiteState::new(std::mem::take(&mut self.steps), &files);
+        if !change.is_none() || self.folder.state().as_ref() != Some(&state) {
+            self.folder.put(&files, &change, &state)?;
+        } else {
+            self.folder.tidy()?;
+        }
+        self.tell(NAME, &told(&change), &why);
+        self.list(&change);
+        let change = tokio::select! {
+            change = store.put(&files, &state) => change?,
+            () = interrupt.arrives() => return Err(Cause::Interrupted),
+        };
+        self.tell("store", &told(&change), "objects are compared with what the last build noted there");
+        say(&format!("{}\n", self.folder.path().join("index.html").display()));
+        Ok(())
+    }
+
+    /// All that the pages are made of, by its content.
+    fn site_inputs(&self, tables: Contents) -> Contents {
+        let mut inputs = tables;
+        let title = &self.config.site.title;
+        let own = [
+            ("program", VERSION),
+            ("title", &title.title),
+            ("base_url", &title.base_url),
+            ("templates", &self.templates.hash),
+        ];
+        inputs.extend(own.map(|(name, content)| (name.to_owned(), content.to_owned())));
+        inputs
+    }
+
+    /// The files as the database makes them now, and what they were made of.
+    async fn rendered(&self) -> Result<(Vec<SiteFile>, Contents), Cause> {
+        let read = read(self.url, &self.config.database.schema, &site_tables()).await?;
+        let files = site::files(&read.facts, &self.config.site.title, self.templates)?;
+        Ok((files, self.site_inputs(read.tables)))
+    }
+
+    fn files_there(&self, there: &Contents) -> Vec<SiteFile> {
+        let file = |path: &String| Some(SiteFile { path: path.clone(), bytes: self.folder.read(path)? });
+        there.keys().filter_map(file).collect()
+    }
+
+    /// Compares the folder with what the database says, and follows every link.
+    async fn check(&self) -> Result<Exit, Cause> {
+        let (files, _) = self.rendered().await?;
+        let change = self.folder.compare(&files)?;
+        let there = self.folder.files()?;
+        let mut found: Vec<_> = broken(&files);
+        found.extend(change.written.iter().map(|path| match there.contains(path) {
+            true => format!("{path}: it is not what its inputs make now"),
+            false => format!("{path}: it is not there"),
+        }));
+        found.extend(change.removed.iter().map(|path| format!("{path}: no input accounts for it")));
+        found.iter().for_each(|problem| say(&format!("{problem}\n")));
+        if found.is_empty() {
+            say(&format!(
+                "{} files: every link leads somewhere, and each is what its inputs make\n",
+                change.same
+            ));
+            return Ok(Exit::Done);
+        }
+        Ok(Exit::Failed)
+    }
+
+    /// A line of a step, with the reason if it was asked for.
+    fn tell(&self, name: &str, what: &str, why: &str) {
+        let why = if self.config.explain { format!(": {why}") } else { String::new() };
+        say(&format!("{name:<8} {what}{why}\n"));
+    }
+
+    fn list(&self, change: &SiteChange) {
+        if self.config.explain {
+            change.written.iter().for_each(|path| say(&format!("         written {path}\n")));
+            change.removed.iter().for_each(|path| say(&format!("         removed {path}\n")));
+        }
+    }
+}
+
+fn told(change: &SiteChange) -> String {
+    let [written, removed, same] =
+        [change.written.len(), change.removed.len(), change.same].map(|number| count(number as u64));
+    format!("{written} written, {removed} removed, {same} as they were")
+}
+
+fn site_tables() -> Vec<&'static str> {
+    CATALOG.own_tables().chain(METRICS.own_tables()).map(|table| table.name).collect()
+}
+
+/// The sheets of a folder by their content; `None`: they are elsewhere, or cannot be read, which the run will tell.
+fn sheets(source: &str) -> Option<Contents> {
+    let folder = Path::new(source.strip_prefix("dir:")?);
+    let mut found = Contents::from([("source".to_owned(), source.to_owned())]);
+    for entry in fs::read_dir(folder).ok()? {
+        let path = entry.ok()?.path();
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        if (CATALOG.file_name)(&name).is_some() {
+            found.insert(name, sha256(&fs::read(&path).ok()?));
+        }
+    }
+    Some(found)
+}
+
+/// The last whole month, of which the metrics are if nobody names another.
+fn last_month() -> String {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let last = today.first_of_month().yesterday().unwrap_or(today);
+    last.strftime("%Y-%m").to_string()
+}

@@ -1,0 +1,41 @@
+//! The fourth flow: what the database says of the sheets, the graph and the metrics, as pages that need no server.
+//!
+//! [`read`] takes one snapshot; [`pages`] makes values of it, without a clock and without I/O; [`render`] makes bytes of them;
+//! [`folder`] puts those that differ into the place of the old ones, by one rename; [`upload`] does so in a store. What each
+//! step read and left is in [`state`], by its content.
+
+mod chart;
+mod downloads;
+mod facts;
+pub mod folder;
+pub mod links;
+mod pages;
+pub mod read;
+pub mod render;
+pub mod settings;
+pub mod state;
+pub mod upload;
+
+use facts::SiteFacts;
+use pages::SiteTitle;
+use render::{SiteFile, Templates};
+
+use crate::error::Cause;
+
+/// A page beyond this is slow on a phone.
+const PAGE_BYTES: usize = 150_000;
+
+/// All files of a site, in the order of their paths.
+///
+/// # Errors
+/// A template that asks for what is not there; two keys that make one file.
+pub fn files(facts: &SiteFacts, site: &SiteTitle, templates: &Templates) -> Result<Vec<SiteFile>, Cause> {
+    let mut files = templates.render(&pages::pages(facts, site))?;
+    files.extend(downloads::downloads(facts)?);
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    folder::distinct(&files)?;
+    for file in files.iter().filter(|file| file.path.ends_with(".html") && file.bytes.len() > PAGE_BYTES) {
+        tracing::warn!("{} has {} bytes, and is slow on a phone", file.path, file.bytes.len());
+    }
+    Ok(files)
+}

@@ -1,0 +1,165 @@
+//! The site in the store: changed objects alone, files before the pages that lead to them, the first page last of all, and what
+//! is gone taken away at the end. What is being changed is noted first, so that a build after one that was killed writes it
+//! again.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+
+use super::folder::SiteChange;
+use super::render::SiteFile;
+use super::state::SiteState;
+use crate::clients::store::{S3Options, Store, StoreError, StoreUrl};
+use crate::error::Cause;
+use crate::fault;
+use crate::objects::{self, SITE, SITE_STATE};
+
+/// What a browser and what stands between may keep, and for how long: for five minutes, then it asks whether it is the same.
+const CACHE: &str = "public, max-age=300, must-revalidate";
+/// Objects on their way at once.
+const AT_ONCE: usize = 8;
+/// A note of more is none of ours.
+const STATE_BYTES_MAX: u64 = 64 << 20;
+
+/// A store with a site in it.
+pub struct SiteStore {
+    store: Store,
+}
+
+impl SiteStore {
+    /// Opens it; nothing is asked yet.
+    ///
+    /// # Errors
+    /// What is wrong with the settings of S3.
+    pub async fn open(url: &StoreUrl, s3: &S3Options) -> Result<Self, Cause> {
+        let s3 = S3Options { cache_control: Some(CACHE.into()), ..s3.clone() };
+        Ok(Self { store: Store::open(url, &s3).await? })
+    }
+
+    /// What the last build that came so far has noted; `None`: there was none.
+    ///
+    /// # Errors
+    /// What the store says, but that there is no such object.
+    pub async fn state(&self) -> Result<Option<SiteState>, Cause> {
+        match self.store.read_bytes(SITE_STATE, STATE_BYTES_MAX).await {
+            Ok(text) => Ok(SiteState::parse(&text)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts the site there.
+    ///
+    /// # Errors
+    /// What the store says. Pages that were put are new then, and those that were not are old; the next build goes on.
+    pub async fn put(&self, files: &[SiteFile], state: &SiteState) -> Result<SiteChange, Cause> {
+        let known = self.state().await?.unwrap_or_default();
+        let listed = self.store.list(SITE).await;
+        let listed = match listed {
+            Err(StoreError::NotFound { .. }) => Vec::new(),
+            listed => listed?,
+        };
+        let there: BTreeSet<_> = listed.into_iter().map(|object| (object.key, object.size_bytes)).collect();
+        let is_same = |file: &&SiteFile| {
+            let object = (objects::site_file(&file.path), file.bytes.len() as u64);
+            there.contains(&object) && known.files.get(&file.path) == state.files.get(&file.path)
+        };
+        let (same, changed): (Vec<_>, Vec<_>) = files.iter().partition(is_same);
+        let kept: BTreeSet<_> = files.iter().map(|file| objects::site_file(&file.path)).collect();
+        let removed: Vec<_> =
+            there.into_iter().map(|(key, _)| key).filter(|key| !kept.contains(key)).collect();
+        let change = SiteChange {
+            written: changed.iter().map(|file| file.path.clone()).collect(),
+            removed: removed.iter().map(|key| key[SITE.len() + 1..].to_owned()).collect(),
+            same: same.len(),
+        };
+        if change.is_none() && known == *state {
+            return Ok(change);
+        }
+        let mut noted = state.clone();
+        let same: BTreeSet<_> = same.iter().map(|file| file.path.as_str()).collect();
+        noted.files.retain(|path, _| same.contains(path.as_str()));
+        self.note(&noted).await?;
+        fault::point!("site.noted");
+        for at in 0..=LAST {
+            let group: Vec<_> = changed.iter().filter(|file| place(&file.path) == at).collect();
+            for some in group.chunks(AT_ONCE) {
+                try_join_all(some.iter().map(|file| self.upload(file))).await?;
+            }
+        }
+        fault::point!("site.before_removal");
+        for key in &removed {
+            self.store.delete(key).await?;
+        }
+        self.note(state).await?;
+        Ok(change)
+    }
+
+    async fn upload(&self, file: &SiteFile) -> Result<(), Cause> {
+        let key = objects::site_file(&file.path);
+        self.store.upload_bytes(&key, Bytes::copy_from_slice(&file.bytes)).await?;
+        fault::point!("site.object");
+        Ok(())
+    }
+
+    async fn note(&self, state: &SiteState) -> Result<(), Cause> {
+        self.store.upload_bytes(SITE_STATE, state.to_text().into()).await?;
+        Ok(())
+    }
+}
+
+/// The place of the pages that lead to all others.
+const LAST: u8 = 3;
+
+/// What leads to others comes after them.
+fn place(path: &str) -> u8 {
+    match path {
+        "index.html" | "sitemap.xml" => LAST,
+        path if !path.ends_with(".html") => 0,
+        path if path.contains('/') => 1,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_to_others_comes_after_them() {
+        let paths = ["data/metrics.csv", "projects/a.html", "projects.html", "index.html"];
+        assert_eq!(paths.map(place), [0, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_store_gets_what_changed_alone_and_what_was_cut_off_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let url: StoreUrl = format!("file:{}", folder.path().display()).parse().unwrap();
+        let store = SiteStore::open(&url, &S3Options::default()).await.unwrap();
+        let files = |texts: &[(&str, &str)]| -> Vec<SiteFile> {
+            let file = |(path, text): &(&str, &str)| SiteFile {
+                path: (*path).into(),
+                bytes: text.as_bytes().to_vec(),
+            };
+            texts.iter().map(file).collect()
+        };
+        let put = async |texts: &[(&str, &str)]| {
+            let files = files(texts);
+            store.put(&files, &SiteState::new(Default::default(), &files)).await.unwrap()
+        };
+        assert_eq!(put(&[("index.html", "a"), ("projects/b.html", "b")]).await.written.len(), 2);
+        let second = put(&[("index.html", "c"), ("projects/d.html", "b")]).await;
+        assert_eq!(second.written, ["index.html", "projects/d.html"]);
+        assert_eq!(second.removed, ["projects/b.html"]);
+        assert!(put(&[("index.html", "c"), ("projects/d.html", "b")]).await.is_none());
+        // A build that was killed has put a page of which no note was made.
+        let state = store.state().await.unwrap().unwrap();
+        let mut noted = state.clone();
+        noted.files.remove("index.html");
+        store.note(&noted).await.unwrap();
+        std::fs::write(folder.path().join("public/site/index.html"), "x").unwrap();
+        assert_eq!(put(&[("index.html", "c"), ("projects/d.html", "b")]).await.written, ["index.html"]);
+        assert_eq!(store.state().await.unwrap().unwrap(), state);
+    }
+}
