@@ -228,7 +228,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     for view in ["10_neighbours", "11_paths", "12_similar"] {
         run(&mut session, &format!("metrics/{view}.pg.sql"), "");
     }
-    run(&mut session, "demo/histories.pg.sql", "");
+    run(&mut session, "commits/made_up.pg.sql", "");
     run(&mut session, "metrics/inputs.pg.sql", "");
     run(&mut session, "datapoints/4_tables.pg.sql", "");
     run(&mut session, "datapoints/5_keys.pg.sql", "");

@@ -35,7 +35,6 @@ const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
     ),
     ("src/commands/build/", &["catalog", "metrics", "commits"], "the steps of such a site"),
     ("src/commands/demo/site.rs", &["catalog"], "the demo of such a site"),
-    ("sql/demo/histories.pg.sql", &["catalog_projects", "commits"], "the same"),
     ("src/commands/demo/transform.rs", &["zip"], "a table of companies by ZIP code"),
     ("sql/demo/transform.pg.sql", &["zip"], "the same"),
     ("sql/demo/companies.pg.sql", &["zip", "case"], "the same; SQL's own word"),
