@@ -197,8 +197,12 @@ impl Dataset {
         }
     }
 
-    /// Can its runs be taken back? Records that are known by something else than a text are loaded again from their files.
+    /// Can its runs be taken back? Records that are known by something else than a text are loaded again from their files, and
+    /// of a history nothing is taken back: what one commit leads to would be missing.
     pub fn can_be_undone(&self) -> bool {
+        if self.walked.is_some() {
+            return false;
+        }
         let key = self.parent().columns.iter().find(|column| column.name == self.key());
         key.is_none_or(|key| key.kind == ColumnType::Text)
     }

@@ -137,16 +137,23 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
     if run.kept == run.committed {
         return Ok(());
     }
-    if datasets::named(&run.dataset).is_some_and(|dataset| !dataset.can_be_undone()) {
+    if let Some(dataset) = datasets::named(&run.dataset).filter(|dataset| !dataset.can_be_undone()) {
+        let hint = match dataset.walked {
+            Some(_) => {
+                "a run marks what no head of a history reaches any more, and takes the mark away again"
+                    .to_owned()
+            }
+            None => format!(
+                "merganser reprocess {} with the name of an earlier file, --force and --overwrite-newer",
+                run.dataset
+            ),
+        };
         return Err(Cause::Refused {
             message: format!(
                 "no before-images of {} are kept, whatever --keep-undo says: none of its runs can be undone",
                 run.dataset
             ),
-            hint: Some(format!(
-                "merganser reprocess {} with the name of an earlier file, --force and --overwrite-newer",
-                run.dataset
-            )),
+            hint: Some(hint),
         });
     }
     let message = match &run.kept_until {
