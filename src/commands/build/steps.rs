@@ -12,8 +12,8 @@ use crate::commands::run;
 use crate::commands::terminal::say;
 use crate::config::{BuildConfig, RunConfig};
 use crate::dataset::Dataset;
-use crate::datasets;
 use crate::datasets::catalog::CATALOG;
+use crate::datasets::commits::COMMITS;
 use crate::datasets::metrics::METRICS;
 use crate::error::{Cause, Database, Exit, Failure};
 use crate::log::Report;
@@ -30,8 +30,6 @@ use crate::words::count;
 
 /// Another one, and every step runs again.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
-/// The dataset of histories.
-const HISTORIES: &str = "commits";
 
 /// A build under way.
 pub struct Building<'b> {
@@ -78,7 +76,6 @@ impl<'b> Building<'b> {
         if self.config.check {
             return Ok(self.check().await?);
         }
-        let histories = self.histories()?;
         let store = SiteStore::open(&self.config.store, &self.config.s3).await?;
         self.known = match self.folder.state() {
             Some(known) => known,
@@ -88,9 +85,9 @@ impl<'b> Building<'b> {
             let words = vec!["--source".to_owned(), source.clone()];
             self.dataset(&CATALOG, sheets(source), words).await?;
         }
-        if let Some((dataset, words)) = histories {
+        if let Some(words) = self.histories() {
             // What a service has is not known before it is asked.
-            self.dataset(dataset, None, words).await?;
+            self.dataset(&COMMITS, None, words).await?;
         }
         let as_of = self.config.site.as_of.clone();
         let read = METRICS.inputs.iter().flat_map(|input| input.needs).map(|(table, _)| *table);
@@ -104,29 +101,14 @@ impl<'b> Building<'b> {
         Ok(self.exit)
     }
 
-    /// The step of histories, if it is asked for: the dataset, and the words of its command.
-    fn histories(&self) -> Result<Option<(&'static Dataset, Vec<String>)>, Cause> {
-        let Some(wanted) = &self.config.site.histories else { return Ok(None) };
-        let Some(dataset) = datasets::named(HISTORIES) else {
-            return Err(Cause::Usage {
-                message: format!(
-                    "site.toml asks for [{HISTORIES}], and nothing in this release loads histories"
-                ),
-                hint: Some(
-                    "leave the section out: the metrics take the histories that the database has".into(),
-                ),
-            });
-        };
-        let mut words = vec!["--source".to_owned(), wanted.source.clone()];
+    /// The words of the command that loads histories, if they are asked for: those of the projects in the database.
+    fn histories(&self) -> Option<Vec<String>> {
+        let wanted = self.config.site.histories.as_ref()?;
+        let mut words = ["--projects", "catalog", "--source", &wanted.source].map(str::to_owned).to_vec();
         if let Some(requests) = wanted.requests {
             words.extend(["--requests".to_owned(), requests.to_string()]);
         }
-        if let Some(folder) =
-            self.config.site.sheets.as_deref().and_then(|source| source.strip_prefix("dir:"))
-        {
-            words.extend(["--projects".to_owned(), format!("{folder}/projects.csv")]);
-        }
-        Ok(Some((dataset, words)))
+        Some(words)
     }
 
     /// The step of a dataset. `inputs`: what it would read, where that can be known before.

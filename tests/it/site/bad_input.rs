@@ -18,10 +18,8 @@ async fn a_site_that_cannot_be_built_is_refused_before_anything_runs() {
     world.build(&[]).await.exits(2).says("is not TOML");
     let missing = world.pipeline.folder().join("no.toml").display().to_string();
     world.pipeline.other(&["build", &missing]).await.exits(2).says("cannot be read");
-    if merganser::datasets::named("commits").is_none() {
-        world.site_with("[site]", "[commits]\nsource = \"https://api.example\"\n[site]");
-        world.build(&[]).await.exits(2).says("nothing in this release loads histories");
-    }
+    world.site_with("[site]", "[commits]\nsource = \"dir:clones\"\n[site]");
+    world.build(&[]).await.exits(2).says("--source of commits is the address of a service");
     // A folder with something of somebody's in it.
     world.site_with("as_of", "as_of");
     fs::create_dir(world.out()).unwrap();

@@ -76,3 +76,24 @@ async fn the_catalog_names_the_projects_and_metrics_count_their_commits() {
     pipeline.other(&["run", "metrics"]).await.exits(0);
     assert_eq!(pipeline.one(people).await, "1");
 }
+
+#[tokio::test]
+async fn a_build_of_a_site_loads_the_histories_of_its_projects() {
+    let world = GitWorld::new("commits_built", 300).await;
+    let pipeline = &world.pipeline;
+    write_sheets(&world);
+    let file = pipeline.folder().join("site.toml");
+    let site = "title = \"Lights\"\nbase_url = \"https://lights.example/\"\n[catalog]\nsource = \"dir:source\"\n\
+        [commits]\nsource = \"git:clones\"\n[site]\nout = \"public\"\n";
+    fs::write(&file, site).unwrap();
+    let file = file.display().to_string();
+    pipeline.other(&["build", &file]).await.exits(0);
+    let loaded = "select (count(*) > 300)::text from git_commits join git_repositories using (repository_id)
+        where project = 'lamp'";
+    assert_eq!(pipeline.one(loaded).await, "true");
+    let page = fs::read_to_string(pipeline.folder().join("public/projects/lamp.html")).unwrap();
+    let commits = "select max(value)::bigint from site_metrics where key = 'lamp' and metric = 'commits'";
+    assert!(page.contains(&pipeline.one(commits).await), "{page}");
+    // What is the same is not loaded again, and the site stays as it is, to the byte.
+    pipeline.other(&["build", &file, "--explain"]).await.exits(0).says("nothing");
+}
