@@ -121,6 +121,9 @@ fn plain(text: &str, runs: &mut BTreeMap<String, usize>) -> Vec<String> {
             } else if is_time(bare) && words.last().is_some_and(|last| is_date(last)) {
                 words.pop();
                 words.push("(moment)".into());
+            } else if is_date(bare) && words.last().is_some_and(|last| last == "until") {
+                // For how long something is kept goes by today.
+                words.push("(day)".into());
             } else {
                 words.push(word.into());
             }
