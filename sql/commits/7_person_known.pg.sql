@@ -4,5 +4,11 @@
 -- Outputs: hashes of addresses.
 select distinct email_hash
 from :"schema".git_identities
-where (email_hash = $1::text or person = $1::text) and email_hash <> ''
+where email_hash <> ''
+    and (
+        email_hash = $1::text
+        or person = $1::text
+        -- Whom somebody has put together is one person.
+        or person in (select person from :"schema".git_identities where email_hash = $1::text)
+    )
 order by email_hash;

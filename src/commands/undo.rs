@@ -134,26 +134,31 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
             Some(format!("merganser undo {by} brings it back")),
         );
     }
+    let dataset = datasets::named(&run.dataset);
+    if dataset.is_some_and(|dataset| dataset.walked.is_some()) {
+        return Err(Cause::Refused {
+            message: format!(
+                "runs of {} are not undone: what the commits of others lead to would be missing",
+                run.dataset
+            ),
+            hint: Some(
+                "the next run marks what no head leads to any more, and takes the mark away again".into(),
+            ),
+        });
+    }
     if run.kept == run.committed {
         return Ok(());
     }
-    if let Some(dataset) = datasets::named(&run.dataset).filter(|dataset| !dataset.can_be_undone()) {
-        let hint = match dataset.walked {
-            Some(_) => {
-                "a run marks what no head of a history reaches any more, and takes the mark away again"
-                    .to_owned()
-            }
-            None => format!(
-                "merganser reprocess {} with the name of an earlier file, --force and --overwrite-newer",
-                run.dataset
-            ),
-        };
+    if dataset.is_some_and(|dataset| !dataset.can_be_undone()) {
         return Err(Cause::Refused {
             message: format!(
                 "no before-images of {} are kept, whatever --keep-undo says: none of its runs can be undone",
                 run.dataset
             ),
-            hint: Some(hint),
+            hint: Some(format!(
+                "merganser reprocess {} with the name of an earlier file, --force and --overwrite-newer",
+                run.dataset
+            )),
         });
     }
     let message = match &run.kept_until {

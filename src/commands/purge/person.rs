@@ -19,6 +19,8 @@ use crate::words::hex;
 pub struct Removed {
     pub removal: PersonRemoval,
     pub hashes: HashSet<String>,
+    /// The tables name the person.
+    is_known: bool,
     secret: ApiSecret,
 }
 
@@ -40,6 +42,7 @@ impl Removed {
         let rows = connection.watch().answer(operation, connection.query(&statement, &values)).await?;
         let hashes = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>();
         let mut hashes = hashes.map_err(|e| postgres::classify(e, operation))?;
+        let is_known = !hashes.is_empty();
         if person.contains('@') {
             // Answers may name what no run has loaded.
             hashes.insert(known_as);
@@ -49,7 +52,7 @@ impl Removed {
                 hint: Some("--person takes an address, or what the tables call the person".into()),
             });
         }
-        Ok(Self { removal, hashes, secret })
+        Ok(Self { removal, hashes, is_known, secret })
     }
 
     /// The hashes as PostgreSQL writes an array.
@@ -63,7 +66,8 @@ impl Removed {
     /// written: a purge that is cut off between is done again, and writes the same.
     ///
     /// # Errors
-    /// A part that somebody has changed since it was closed; any error of store or ledger.
+    /// A person whom neither tables nor answers name; a part that somebody has changed since it was closed; any error of store or
+    /// ledger.
     pub async fn rewrite(&self, context: &Context) -> Result<usize, Cause> {
         let mut rewritten = 0;
         for (key, name) in answers_of(context).await? {
@@ -89,6 +93,12 @@ impl Removed {
                 context.ledger.rewritten(&name, &after, new.len() as i64).await?;
             }
             context.store.upload_bytes(&key, Bytes::from(new)).await?;
+        }
+        if rewritten == 0 && !self.is_known {
+            return Err(Cause::Refused {
+                message: "neither the tables nor the archive name this address".into(),
+                hint: Some("see that it is written as the commits have it, and that the key of the hashes is the one of the runs".into()),
+            });
         }
         Ok(rewritten)
     }

@@ -39,25 +39,26 @@ pub(super) fn without_addresses(text: &str) -> String {
 
 /// A text with `…` in the place of those addresses in it.
 pub(super) fn replace_addresses(text: &str, is_one: &dyn Fn(&str) -> bool) -> String {
-    let is_part = |c: char| c.is_alphanumeric() || "._%+-".contains(c);
+    let is_part = |c: char| c.is_alphanumeric() || "._%+-@".contains(c);
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find('@') {
-        let local = rest[..at]
-            .rfind(|c| !is_part(c))
-            .map_or(0, |end| end + rest[end..].chars().next().map_or(1, char::len_utf8));
-        let behind = &rest[at + 1..];
-        let length = behind.find(|c| !is_part(c)).unwrap_or(behind.len());
-        let is_address =
-            local < at && behind[..length].contains('.') && is_one(&rest[local..at + 1 + length]);
-        out.push_str(if is_address { &rest[..local] } else { &rest[..at + 1 + length] });
-        if is_address {
-            out.push('…');
-        }
-        rest = &behind[length..];
+    while let Some(begin) = rest.find(is_part) {
+        let (before, behind) = rest.split_at(begin);
+        let (token, after) = behind.split_at(behind.find(|c| !is_part(c)).unwrap_or(behind.len()));
+        out.push_str(before);
+        out.push_str(if is_address(token, is_one) { "…" } else { token });
+        rest = after;
     }
     out.push_str(rest);
     out
+}
+
+/// Is it one of those addresses, or does it end with one? `a@b@example.org` has two beginnings.
+fn is_address(token: &str, is_one: &dyn Fn(&str) -> bool) -> bool {
+    let Some((local, domain)) = token.rsplit_once('@') else { return false };
+    let innermost = local.rsplit('@').next().unwrap_or_default();
+    let is_any = |local: &str| !local.is_empty() && is_one(&format!("{local}@{domain}"));
+    domain.contains('.') && (is_any(local) || is_any(innermost))
 }
 
 #[cfg(test)]
@@ -85,7 +86,8 @@ mod tests {
             ("<a@b.c>", "<…>"),
             ("v1@2 and @name", "v1@2 and @name"),
             ("x", "x"),
-            ("é@b.c@d.e", "…@d.e"),
+            ("é@b.c@d.e", "…"),
+            ("by x@y@example.org, @z", "by …, @z"),
         ] {
             assert_eq!(without_addresses(text), expected, "{text}");
         }

@@ -159,7 +159,7 @@ impl RepositoryWalk {
     fn refused(&mut self, status: u16) {
         match status {
             404 | 410 => self.ends_as("gone"),
-            451 => self.ends_as("blocked"),
+            403 | 451 => self.ends_as("blocked"),
             409 => {
                 self.cursor.pages.clear();
                 self.ends_as("empty");

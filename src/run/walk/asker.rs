@@ -62,6 +62,11 @@ enum WalkMiss {
     Elsewhere(String),
 }
 
+/// Does a refusal say who has blocked a history, and when?
+fn is_block(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|body| body.get("block").is_some())
+}
+
 impl WalkAsker {
     /// # Errors
     /// If TLS cannot be prepared.
@@ -148,6 +153,11 @@ impl WalkAsker {
         };
         match status {
             401 => Err(self.unknown()),
+            // That one is closed to everybody is no word on how much we ask.
+            403 if answer.retry_after.is_none() && is_block(&body) => Ok(Ok((
+                WalkAnswer { status, etag: None, link: None, body: Value::Null, at: Timestamp::now() },
+                body,
+            ))),
             403 | 429 => Ok(Err(self.too_much(&answer, &body))),
             500..=599 => Ok(Err(WalkMiss::Again(format!("HTTP {status}")))),
             _ => {
@@ -190,9 +200,8 @@ impl WalkAsker {
         let now = Timestamp::now();
         let is_limit =
             answer.header("x-ratelimit-remaining").is_some_and(|remaining| remaining.trim() == "0");
-        if let Some(wait) = answer.retry_after {
-            self.not_before = now.checked_add(wait).ok();
-        } else if !(is_limit && self.not_before.is_some_and(|until| until > now)) {
+        let is_hourly = is_limit && self.not_before.is_some_and(|until| until > now);
+        if answer.retry_after.is_some() || !is_hourly {
             self.refusals += 1;
             if self.refusals > SECONDARY_WAITS {
                 self.refusals = 0;
@@ -201,8 +210,9 @@ impl WalkAsker {
                     "it is refused, however long one waits: {said}"
                 )));
             }
-            let wait = SECONDARY * 2_u32.pow(self.refusals - 1);
-            self.not_before = now.checked_add(wait).ok();
+            let wait = answer.retry_after.unwrap_or(SECONDARY * 2_u32.pow(self.refusals - 1));
+            // "At once", or a moment that our clock has behind it, would be asked again and again.
+            self.not_before = now.checked_add(wait.max(Duration::from_secs(1))).ok();
         }
         warn!(service = self.service, "{} asks us to wait (HTTP {})", self.service, answer.status);
         WalkMiss::Done(WalkAsked::Wait)
