@@ -54,6 +54,10 @@ impl SiteStore {
     /// # Errors
     /// What the store says. Pages that were put are new then, and those that were not are old; the next build goes on.
     pub async fn put(&self, files: &[SiteFile], state: &SiteState) -> Result<SiteChange, Cause> {
+        if files.is_empty() {
+            let message = "a site without a file is not put into the store".to_owned();
+            return Err(Cause::Refused { message, hint: None });
+        }
         let known = self.state().await?.unwrap_or_default();
         let listed = self.store.list(SITE).await;
         let listed = match listed {
@@ -79,6 +83,8 @@ impl SiteStore {
         }
         let mut noted = state.clone();
         let same: BTreeSet<_> = same.iter().map(|file| file.path.as_str()).collect();
+        // Whoever finds this note has no site yet.
+        noted.steps.remove("site");
         noted.files.retain(|path, _| same.contains(path.as_str()));
         self.note(&noted).await?;
         fault::point!("site.noted");

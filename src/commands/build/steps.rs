@@ -194,7 +194,8 @@ impl<'b> Building<'b> {
         let known = self.known.steps.get(NAME);
         let known =
             known.map(|step| StepState { inputs: step.inputs.clone(), outputs: self.known.files.clone() });
-        let why = reason(known.as_ref(), &inputs, &there);
+        let why = reason(known.as_ref(), &inputs, &there)
+            .or_else(|| there.is_empty().then(|| "its files are not there".to_owned()));
         let (files, inputs) = match &why {
             None => (self.files_there(&there), inputs),
             Some(_) => self.rendered().await?,
