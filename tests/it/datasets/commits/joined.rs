@@ -88,7 +88,7 @@ async fn a_build_of_a_site_loads_the_histories_of_its_projects() {
     fs::write(&file, site).unwrap();
     let file = file.display().to_string();
     pipeline.other(&["build", &file]).await.exits(0);
-    let loaded = "select (count(*) > 300)::text from git_commits join git_repositories using (repository_id)
+    let loaded = "select (count(*) > 100)::text from git_commits join git_repositories using (repository_id)
         where project = 'lamp'";
     assert_eq!(pipeline.one(loaded).await, "true");
     let page = fs::read_to_string(pipeline.folder().join("public/projects/lamp.html")).unwrap();
