@@ -19,13 +19,10 @@ where known.record_id = staged.record_id;
 
 create temp table plan on commit drop as
 with seen as (
-    select
-        record_id,
-        max(order_key collate "C") filter (where is_winner) as order_key,
-        max(part_id) filter (where is_winner) as part_id,
-        max(ordinal) filter (where is_winner) as ordinal
+    -- One row a commit: the last word of the batch.
+    select record_id, order_key, part_id, ordinal
     from :"staging".commits_records
-    group by record_id
+    where is_winner
 )
 select
     seen.record_id,

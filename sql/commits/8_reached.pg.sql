@@ -5,6 +5,36 @@
 -- Outputs: git_commits.unreachable_since_run; rows of git_identities; commits and trailers without those of git_removed_people. A
 --          history of which a commit is still missing is not judged: what is not reached may be reached by that one.
 
+-- Every commit leads up to one that no other names as its parent. Where all of those are heads, all is reached, which takes one look at
+-- the history instead of one at each commit; the others are walked.
+analyze pg_temp.told_repositories;
+
+create temp table loose on commit drop as
+with head as materialized (
+    select repository_id, unnest(head_shas) as sha
+    from :"schema".git_repositories
+    where repository_id in (select repository_id from pg_temp.told_repositories)
+),
+tip as materialized (
+    select known.repository_id, known.sha
+    from :"schema".git_commits as known
+    where known.repository_id in (
+            select repository_id
+            from pg_temp.told_repositories join :"schema".git_repositories as repository using (repository_id)
+            where repository.head_shas is not null
+        )
+        and not exists (
+            select
+            from :"schema".git_parents as child
+            where child.repository_id = known.repository_id and child.parent_sha = known.sha
+        )
+)
+select distinct repository_id
+from tip
+where not exists (
+    select from head where head.repository_id = tip.repository_id and head.sha = tip.sha
+);
+
 -- One step of a walk finds its few parents by their index; a plan that reads all of them at each step would not end.
 set local enable_hashjoin = off;
 set local enable_mergejoin = off;
@@ -14,7 +44,7 @@ create temp table reached on commit drop as
 with recursive head as (
     select repository_id, unnest(head_shas) as sha
     from :"schema".git_repositories
-    where repository_id in (select repository_id from pg_temp.told_repositories)
+    where repository_id in (select repository_id from pg_temp.loose)
 ),
 reached as (
     select repository_id, sha from head
@@ -32,17 +62,15 @@ reset enable_seqscan;
 analyze pg_temp.reached;
 
 create temp table whole on commit drop as
-select told.repository_id
-from pg_temp.told_repositories as told
-    join :"schema".git_repositories as repository using (repository_id)
-where repository.head_shas is not null
-    and not exists (
-        select
-        from pg_temp.reached
-            left join :"schema".git_commits as known
-                on known.repository_id = reached.repository_id and known.sha = reached.sha
-        where reached.repository_id = told.repository_id and known.sha is null
-    );
+select repository_id
+from pg_temp.loose
+where not exists (
+    select
+    from pg_temp.reached
+        left join :"schema".git_commits as known
+            on known.repository_id = reached.repository_id and known.sha = reached.sha
+    where reached.repository_id = loose.repository_id and known.sha is null
+);
 
 update :"schema".git_commits as marked
 set unreachable_since_run = :'run_id'
@@ -56,10 +84,20 @@ where marked.unreachable_since_run is null
 
 update :"schema".git_commits as marked
 set unreachable_since_run = null
-from pg_temp.reached
 where marked.unreachable_since_run is not null
-    and marked.repository_id = reached.repository_id
-    and marked.sha = reached.sha;
+    and marked.repository_id in (
+        select repository_id
+        from pg_temp.told_repositories join :"schema".git_repositories as repository using (repository_id)
+        where repository.head_shas is not null
+    )
+    and (
+        marked.repository_id not in (select repository_id from pg_temp.loose)
+        or exists (
+            select
+            from pg_temp.reached
+            where reached.repository_id = marked.repository_id and reached.sha = marked.sha
+        )
+    );
 
 -- Who was taken out does not come back.
 update :"schema".git_commits as known
@@ -83,14 +121,15 @@ where exists (select from :"schema".git_removed_people)
     and known.record_id = completed.record_id
     and known.person_email_hash in (select email_hash from :"schema".git_removed_people);
 
--- What a person has put right stays.
+-- What a person has put right stays. Names are few, however many commits have them: they are hashed, where a union would sort all.
 with named as (
-    select author_email_hash as email_hash, author_name as name
-    from :"schema".git_commits join pg_temp.completed using (record_id)
-    union
-    select committer_email_hash, committer_name
-    from :"schema".git_commits join pg_temp.completed using (record_id)
-    union
+    select person.email_hash, person.name
+    from :"schema".git_commits as known
+        join pg_temp.completed using (record_id)
+        cross join lateral (
+            values (known.author_email_hash, known.author_name), (known.committer_email_hash, known.committer_name)
+        ) as person (email_hash, name)
+    union all
     select person_email_hash, person_name
     from :"schema".git_trailers join pg_temp.completed using (record_id)
     where person_name is not null or person_email_hash is not null

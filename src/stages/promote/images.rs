@@ -139,8 +139,12 @@ impl Transfer<'_> {
         self.images.get().is_some_and(|images| images.is_kept)
     }
 
-    /// Notes which records the plan changes or makes new; and forgets what was kept of those that it deletes for ever.
+    /// Notes which records the plan changes or makes new; and forgets what was kept of those that it deletes for ever. Where no run
+    /// can be undone, nobody asks.
     pub(super) async fn note_records(&self) -> Result<(), Cause> {
+        if !self.context.dataset().can_be_undone() {
+            return Ok(());
+        }
         let script = match self.context.dataset().promotion {
             Promotion::Merge { .. } => sql::IMAGES_RECORDS,
             Promotion::Replace { .. } | Promotion::ReplaceSlices { .. } | Promotion::ReplaceAll { .. } => {
