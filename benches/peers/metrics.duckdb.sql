@@ -112,6 +112,7 @@ wide as (
         left join total as earlier
             on earlier.kind = months.kind and earlier.key = months.key and earlier.month = months.month - 12
 )
-unpivot include nulls wide
-on commits, authors, newcomers, bus_factor, merge_share, retention, growth
-into name metric value value;
+select *
+from wide unpivot include nulls (
+    value for metric in (commits, authors, newcomers, bus_factor, merge_share, retention, growth)
+);
