@@ -1,7 +1,13 @@
 //! Numbers, sizes and times as people read them.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
+
+use data_encoding::{BASE64, HEXLOWER};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What is percent-encoded in a part of a URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A duration as people read it: `840 ms`, `12.3 s`, `4 min 05 s`.
 pub fn duration(time: Duration) -> String {
@@ -40,28 +46,28 @@ pub fn millis(start: Instant) -> u64 {
 
 /// Bytes as hexadecimal digits, two each.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    HEXLOWER.encode(bytes)
 }
 
 /// Bytes in base64, padded: as a Content-Security-Policy names a hash.
 pub fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let bits =
-            three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for place in 0..4 {
-            text.push(match place <= three.len() {
-                true => char::from(DIGITS[(bits >> (18 - 6 * place) & 63) as usize]),
-                false => '=',
-            });
-        }
-    }
-    text
+    BASE64.encode(bytes)
+}
+
+/// A text as a part of a URL: letters, digits and `-._~` as they are, all else percent-encoded (RFC 3986, 2.3).
+pub fn percent_encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// What a percent-encoded text says; `None`: a `%` without two hexadecimal digits behind it, or no UTF-8.
+pub fn percent_decoded(text: &str) -> Option<String> {
+    let is_code =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    text.split('%')
+        .skip(1)
+        .all(is_code)
+        .then(|| percent_decode_str(text).decode_utf8().ok())?
+        .map(Cow::into_owned)
 }
 
 #[cfg(test)]

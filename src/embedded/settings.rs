@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::{EmbeddedError, USER};
+use crate::words::percent_encoded;
 
 /// Fit for a small machine that runs other things too.
 const DEFAULTS: &[(&str, &str)] = &[
@@ -52,24 +53,17 @@ pub(super) fn is_usable_path(dir: &Path) -> bool {
 
 /// The URL of a database over the socket in `socket_dir`.
 pub(super) fn socket_url(socket_dir: &Path, port: u16, database: &str) -> String {
-    let host = encoded(&socket_dir.to_string_lossy());
-    format!("postgresql:///{}?host={host}&port={port}&user={USER}", encoded(database))
+    let host = percent_encoded(&socket_dir.to_string_lossy());
+    format!("postgresql:///{}?host={host}&port={port}&user={USER}", percent_encoded(database))
 }
 
 /// The URL of a database over TCP.
 pub(super) fn tcp_url(port: u16, password: &str, database: &str) -> String {
-    format!("postgresql://{USER}:{}@127.0.0.1:{port}/{}", encoded(password), encoded(database))
-}
-
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
-            _ => write!(out, "%{byte:02X}").expect("writing to a string cannot fail"),
-        }
-    }
-    out
+    format!(
+        "postgresql://{USER}:{}@127.0.0.1:{port}/{}",
+        percent_encoded(password),
+        percent_encoded(database)
+    )
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 
 use crate::dataset::served::plain_postcode;
+use crate::words::percent_decoded;
 
 /// The farthest that a radius may reach, in km; how far it does if nobody says.
 const RADIUS_MOST_KM: f64 = 100.0;
@@ -48,8 +49,9 @@ impl PlaceQuestion {
             [postcode, dates, radius] => (postcode, dates, Some(radius)),
             _ => return Err(None),
         };
-        let text =
-            |segment, field| decoded(segment).ok_or_else(|| AskFault::new(field, "it is not text in UTF-8"));
+        let text = |segment, field| {
+            percent_decoded(segment).ok_or_else(|| AskFault::new(field, "it is not text in UTF-8"))
+        };
         let mut question = Self {
             postcode: read_postcode(&text(postcode, "postcode")?)?,
             dates: read_dates(&text(dates, "date")?, dates_most)?,
@@ -159,24 +161,6 @@ fn read_radius(text: &str) -> Result<f64, AskFault> {
             format!("a radius is a number of km, more than 0 and at most {RADIUS_MOST_KM}"),
         )),
     }
-}
-
-/// A segment of a path with its `%41` made plain; `None`: it is no UTF-8.
-fn decoded(segment: &str) -> Option<String> {
-    let bytes = segment.as_bytes();
-    let (mut plain, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while at < bytes.len() {
-        if bytes[at] != b'%' {
-            plain.push(bytes[at]);
-            at += 1;
-            continue;
-        }
-        let digits =
-            segment.get(at + 1..at + 3).filter(|digits| digits.bytes().all(|c| c.is_ascii_hexdigit()))?;
-        plain.push(u8::from_str_radix(digits, 16).ok()?);
-        at += 3;
-    }
-    String::from_utf8(plain).ok()
 }
 
 #[cfg(test)]

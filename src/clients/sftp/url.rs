@@ -4,8 +4,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::words::{percent_decoded, percent_encoded};
+
 /// The port of SSH.
 const DEFAULT_PORT: u16 = 22;
+/// What a URL cannot show as it is.
+const UNSHOWN: [char; 5] = ['%', '@', '?', '#', ' '];
 /// What a message is told where a password was found.
 const PASSWORD_PLACE: &str = "set the environment variable SFTP_PSWD (or MERGANSER_SFTP_PASSWORD)";
 
@@ -230,33 +234,17 @@ fn host_and_port(text: &str, place: &'static str) -> Result<(String, u16), SftpU
 }
 
 fn decode(text: &str) -> Result<String, SftpUrlError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(byte.ok_or(SftpUrlError::Encoding(URL))?);
-        rest = &tail[2..];
-    }
-    String::from_utf8(bytes).map_err(|_| SftpUrlError::Encoding(URL))
+    percent_decoded(text).ok_or(SftpUrlError::Encoding(URL))
 }
 
 /// What [`decode`] undoes, for the characters that a URL cannot show.
 fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '%' | '@' | '?' | '#' | ' ' => encoded.push_str(&format!("%{:02X}", c as u32)),
-            c => encoded.push(c),
-        }
-    }
-    encoded
+    text.split_inclusive(UNSHOWN)
+        .map(|part| match part.strip_suffix(UNSHOWN) {
+            Some(plain) => format!("{plain}{}", percent_encoded(&part[plain.len()..])),
+            None => part.to_owned(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

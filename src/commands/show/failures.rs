@@ -119,7 +119,8 @@ pub fn sheets_csv(rows: &[Value]) -> String {
     csv(&rows, &COLUMNS)
 }
 
-/// Columns with their names; a text is quoted.
+/// Columns with their names. Every text is quoted and what is null is not, so that an empty text is not taken for null; the crate
+/// `csv` quotes all cells or only those that need it.
 fn csv(rows: &[Value], columns: &[(&str, &str)]) -> String {
     let field = |value: &Value| match value {
         Value::Null => String::new(),

@@ -1,6 +1,7 @@
 //! The two texts that say where a database is, taken apart into libpq's options: a URL, and a list of `key=value`.
 
 use super::PgUrlError;
+use crate::words::percent_decoded;
 
 /// Sets an option; a later value takes the place of an earlier one, as in libpq.
 fn set(pairs: &mut Vec<(String, String)>, key: String, value: String) {
@@ -70,22 +71,8 @@ fn host_and_port(text: &str) -> Result<(String, String), PgUrlError> {
 }
 
 fn decode(text: &str) -> Result<String, PgUrlError> {
-    const BAD: PgUrlError = PgUrlError::Syntax("a % is not followed by two hex digits of UTF-8 text");
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2).ok_or(BAD)?;
-        let digit = |d: u8| char::from(d).to_digit(16).ok_or(BAD);
-        // Two hex digits fit in a byte.
-        bytes.push((digit(digits[0])? * 16 + digit(digits[1])?) as u8);
-        rest = after;
-    }
-    let text = String::from_utf8(bytes).map_err(|_| BAD)?;
+    let text = percent_decoded(text)
+        .ok_or(PgUrlError::Syntax("a % is not followed by two hex digits of UTF-8 text"))?;
     if text.contains('\0') {
         return Err(PgUrlError::Syntax("it holds a NUL character"));
     }

@@ -1,6 +1,5 @@
 //! Copying an object inside the bucket.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -10,6 +9,7 @@ use aws_sdk_s3::types::MetadataDirective;
 use super::upload::Target;
 use super::{S3Store, failure};
 use crate::clients::store::error::{ObjectPlace, StoreError};
+use crate::words::percent_encoded;
 
 /// A copy is at most 5 GB.
 const COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -46,16 +46,7 @@ pub(super) async fn copy(store: &S3Store, at: &ObjectPlace, from: &str, to: &str
 
 /// A key as part of a URL's path.
 fn encoded(key: &str) -> String {
-    key.bytes().fold(String::with_capacity(key.len()), |mut text, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                text.push(byte.into());
-            }
-            // Writing to a String cannot fail.
-            _ => drop(write!(text, "%{byte:02X}")),
-        }
-        text
-    })
+    key.split('/').map(percent_encoded).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
