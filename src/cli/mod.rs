@@ -40,35 +40,35 @@ pub enum Command {
     Reprocess(Box<ReprocessArgs>),
     /// Process the failed records again, and only those, with today's parser
     Retry(Box<RetryArgs>),
-    /// What ran: the last runs, or all about one run, file or record
+    /// Show what ran: the last runs, or everything about one run, file or record
     Status(StatusArgs),
-    /// The failed records: where they are and why they failed
+    /// List the failed records: where they are and why they failed
     Failures(FailuresArgs),
-    /// Would tonight's run work? Tries everything that it needs, and changes nothing
+    /// Check whether tonight's run would work: try everything it needs, and change nothing
     Check(Box<CheckArgs>),
     /// Take over tables and an archive that another program has filled
     Adopt(Box<AdoptArgs>),
-    /// Take out what is left of cases that the court deleted, and prove it
+    /// Remove what is left of deleted cases, or of a person, and prove it
     Purge(Box<PurgeArgs>),
-    /// Take back what runs have committed: production as it was before them
+    /// Take back what runs have committed, so that production is as it was before them
     Undo(Box<UndoArgs>),
-    /// Complete rows that are in production already, a batch a transaction
+    /// Fill in columns of rows that are already in production, one transaction per batch
     Backfill(Box<BackfillArgs>),
-    /// Draw what is in the database on a map: one page or picture that needs nothing else
+    /// Draw what is in the database on a map: one self-contained page or picture
     Map(MapArgs),
-    /// The graph of what hand-kept sheets and histories say
+    /// Export the graph of the sheets and histories
     Graph(GraphArgs),
-    /// Serve what is loaded to people and programs: a page and an API by postcode, date and radius. It reads alone
+    /// Serve what is loaded to people and programs: a page and an API by postcode, date and radius, read-only
     Serve(ServeArgs),
-    /// Take in what rows are looked up in: check it, keep it in the store, say what changed
+    /// Take in the reference files that rows are looked up in: check them, keep them in the store, say what changed
     Reference(Box<ReferenceArgs>),
-    /// Build a static site of the sheets, the graph and the metrics: only what is needed, and the old site or the new one
+    /// Build a static site of the sheets, the graph and the metrics, rebuilding only what has changed
     Build(Box<BuildArgs>),
-    /// Clean a large table in partitions, each exactly once, by any number of workers
+    /// Clean a large table in partitions, each exactly once, with any number of workers
     Transform(Box<TransformArgs>),
-    /// Write made-up data that looks like the real one
+    /// Write made-up data that looks like the real thing
     Sample(SampleArgs),
-    /// See it work: a sample extract into a private PostgreSQL, with nothing to set up
+    /// See it work: load a sample into a private PostgreSQL, with nothing to set up
     Demo(DemoArgs),
     /// Print a completion script for a shell
     Completions {
@@ -84,7 +84,7 @@ fn dataset() -> impl TypedValueParser<Value = &'static Dataset> {
         .map(|name| datasets::named(&name).expect("a possible value is the name of a dataset"))
 }
 
-/// What can be shown: the datasets, and the cleaning of a table in partitions.
+/// What can be demonstrated: the datasets, and the cleaning of a table in partitions.
 fn demonstrated() -> PossibleValuesParser {
     let names = datasets::ALL.iter().filter(|dataset| dataset.has_demo);
     let names = names.map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
@@ -118,19 +118,19 @@ pub struct RunArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX; histories: https://HOST of an API, or git:DIR
+    /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX; for histories, https://HOST of an API, or git:DIR
     #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL", hide_env_values = true)]
     pub source: Option<String>,
-    /// Of hand-kept sheets, where each is instead: projects.csv=https://…, once for each sheet, or all with blanks between
+    /// The address of one hand-kept sheet, instead of --source: projects.csv=https://…; repeat it for each sheet, or separate them by blanks
     #[arg(long, env = "MERGANSER_SHEETS", value_name = "FILE=URL", hide_env_values = true)]
     pub sheet: Vec<String>,
-    /// Instead of what is new, files of the archive whose names match, as `merganser reprocess` takes them
+    /// Process files of the archive whose names match instead of new files, as `merganser reprocess` does
     #[arg(long, env = "REPROCESS_GLOB", value_name = "GLOB")]
     pub reprocess: Option<String>,
-    /// With --reprocess: files that are done without a failure, too
+    /// With --reprocess: include files that are done without a failure
     #[arg(long, env = "FORCE_REPROCESS", value_parser = switch())]
     pub force: bool,
-    /// Enter the key of an SFTP server that is not known in the file of known hosts, and go on
+    /// Add the key of an unknown SFTP server to the file of known hosts, and go on
     #[arg(long, env = "MERGANSER_SFTP_TRUST_ON_FIRST_USE", value_parser = switch())]
     pub sftp_trust_on_first_use: bool,
     #[command(flatten)]
@@ -146,13 +146,13 @@ pub struct ReprocessArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// Names of files in the archive, with * and ?
+    /// Names of files in the archive; * and ? are wildcards
     #[arg(env = "REPROCESS_GLOB")]
     pub glob: String,
-    /// Files that are done without a failure, too
+    /// Include files that are done without a failure
     #[arg(long, env = "FORCE_REPROCESS", value_parser = switch())]
     pub force: bool,
-    /// Give up order safety: what these files say replaces newer data
+    /// Let these files replace newer data, which is otherwise kept
     #[arg(long)]
     pub overwrite_newer: bool,
     #[command(flatten)]
@@ -168,7 +168,7 @@ pub struct RetryArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// Only the failed records of this run (its id, the start or end of that, or `last`)
+    /// Only the failed records of this run (its id, the start or end of its id, or `last`)
     #[arg(long, value_name = "RUN", conflicts_with = "record")]
     pub run: Option<String>,
     /// Only this failed record, by its number in `merganser failures`
@@ -187,13 +187,13 @@ pub struct RetryArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     pub run: RunArgs,
-    /// Of histories: prove that every head and every parent is there, instead of looking whether a run would work
+    /// For histories: prove that every head and every parent is there, instead of checking whether a run would work
     #[arg(long)]
     pub complete: bool,
-    /// As JSON, on standard output
+    /// Print JSON on standard output
     #[arg(long)]
     pub json: bool,
-    /// Seconds that each probe may take
+    /// Seconds each probe may take
     #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub timeout: u64,
 }
@@ -203,10 +203,10 @@ pub struct AdoptArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// Add the tables, keys, foreign keys and indexes that are missing; without it they are listed, with the SQL
+    /// Add the missing tables, keys, foreign keys and indexes; without this they are listed, with the SQL
     #[arg(long)]
     pub fix: bool,
-    /// Files of the archive up to this run date are done [default: the newest run date in the database]
+    /// Treat files of the archive up to this run date as done [default: the newest run date in the database]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub until: Option<jiff::civil::Date>,
     /// Show what would be done, and roll back
@@ -227,19 +227,19 @@ pub struct PurgeArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// How public CSVs get from the database into the store
+    /// How the public CSVs get from the database into the store
     #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
     pub load_via: LoadVia,
-    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
-    /// Of histories: take this person out, of tables and archive: an address, or what the tables call the person
+    /// For histories: remove this person from the tables and the archive; an e-mail address, or the person's value in the tables
     #[arg(long, value_name = "PERSON")]
     pub person: Option<String>,
-    /// Show what would go, and roll back
+    /// Show what would be removed, and roll back
     #[arg(long)]
     pub dry_run: bool,
-    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    /// Forms of the public files; csv is always one of them [default: csv, and the dataset's own further forms]
     #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
     pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
@@ -249,16 +249,16 @@ pub struct PurgeArgs {
 
 #[derive(Args)]
 pub struct UndoArgs {
-    /// The runs, of one dataset: the id of each, the start or end of that, or `last`, the last that has loaded something
+    /// The runs, all of one dataset: the id of each, its start or end, or `last`, the last one that loaded anything
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<String>,
-    /// Do everything, show the exact change and what later runs or people have changed, and roll back
+    /// Do everything, show the exact change and what later runs or people have changed since, and roll back
     #[arg(long)]
     pub dry_run: bool,
-    /// Let a named guard through, this time; the ledger keeps who did. `drop`: a table loses more than a tenth of its rows, or all
+    /// Let a named guard through this time; the ledger records who did. `drop`: a table loses more than a tenth of its rows, or all
     #[arg(long, value_name = "GUARD", value_delimiter = ',')]
     pub allow: Vec<String>,
-    /// Days for which what is taken back is kept, so that the undo can be undone; 0 keeps none
+    /// Days to keep what is taken back, so that the undo can be undone; 0 keeps none
     #[arg(long, env = "MERGANSER_KEEP_UNDO", default_value_t = 30, value_name = "DAYS",
           value_parser = clap::value_parser!(u32).range(0..=3650))]
     pub keep_undo: u32,
@@ -266,13 +266,13 @@ pub struct UndoArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// How public CSVs get from the database into the store
+    /// How the public CSVs get from the database into the store
     #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
     pub load_via: LoadVia,
-    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
-    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    /// Forms of the public files; csv is always one of them [default: csv, and the dataset's own further forms]
     #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
     pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
@@ -291,10 +291,10 @@ pub struct ReferenceArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Let a named guard through, this time; the ledger keeps who did. `drop`: a table loses more than a tenth of its rows
+    /// Let a named guard through this time; the ledger records who did. `drop`: a table loses more than a tenth of its rows
     #[arg(long, value_name = "GUARD", value_delimiter = ',')]
     pub allow: Vec<String>,
-    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
 }
@@ -304,13 +304,13 @@ pub struct BackfillArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// What is completed
+    /// What to fill in
     #[arg(value_parser = enrichment())]
     pub enrichment: String,
-    /// Only records from this day on
+    /// Only records from this day onwards
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub since: Option<jiff::civil::Date>,
-    /// At most so many different questions; the next backfill goes on with the others
+    /// Ask at most this many different questions; the next backfill goes on with the rest
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
     #[command(flatten)]
@@ -319,16 +319,16 @@ pub struct BackfillArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// How public CSVs get from the database into the store
+    /// How the public CSVs get from the database into the store
     #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
     pub load_via: LoadVia,
-    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
-    /// Show what would change, and roll back; nobody outside is asked
+    /// Show what would change, and roll back; no outside service is asked
     #[arg(long)]
     pub dry_run: bool,
-    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    /// Forms of the public files; csv is always one of them [default: csv, and the dataset's own further forms]
     #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
     pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
@@ -341,13 +341,13 @@ pub struct MapArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// The table, of a dataset that was loaded into another one than its own
+    /// The table, if the dataset was loaded into another one than its own
     #[arg(long, value_name = "[SCHEMA.]NAME")]
     pub table: Option<String>,
-    /// The areas
+    /// The areas to draw
     #[arg(long, value_name = "AREAS", value_parser = division())]
     pub by: String,
-    /// What is counted [default: the first]
+    /// What to count [default: the first]
     #[arg(long, value_name = "MEASURE", value_parser = measure())]
     pub measure: Option<String>,
     /// The first day that counts
@@ -356,7 +356,7 @@ pub struct MapArgs {
     /// The last day that counts
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub until: Option<jiff::civil::Date>,
-    /// The file to write: a page (.html) or the picture alone (.svg); one that is there is replaced
+    /// The file to write: a page (.html) or just the picture (.svg); an existing file is replaced
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     #[command(flatten)]
@@ -371,7 +371,7 @@ pub struct GraphArgs {
 
 #[derive(Subcommand)]
 pub enum GraphAction {
-    /// Write the graph for another program
+    /// Write the graph in a form that other programs read
     Export(GraphExportArgs),
 }
 
@@ -380,10 +380,10 @@ pub struct GraphExportArgs {
     /// The form
     #[arg(long, value_name = "FORM")]
     pub format: GraphForm,
-    /// The file to write; one that is there is replaced [default: standard output]
+    /// The file to write; an existing file is replaced [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// People, too, under their names
+    /// Include people, under their names
     #[arg(long)]
     pub people: bool,
     #[command(flatten)]
@@ -392,19 +392,19 @@ pub struct GraphExportArgs {
 
 #[derive(Args)]
 pub struct BuildArgs {
-    /// The file that says what the site is made of
+    /// The file that describes the site
     #[arg(default_value = "site.toml", value_name = "SITE.toml")]
     pub file: PathBuf,
-    /// Say why each step runs or does not, and name each file that is written
+    /// Say why each step runs or does not, and list each file that is written
     #[arg(long)]
     pub explain: bool,
-    /// Say what would run and which files would be written, and change nothing
+    /// Show what would run and which files would be written, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Compare the folder with what the database says now, follow every link, and change nothing
+    /// Compare the folder with the database as it is now, follow every link, and change nothing
     #[arg(long, conflicts_with = "dry_run")]
     pub check: bool,
-    /// Let a named guard of the runs through, this time; the ledger keeps who did
+    /// Let a named guard of the runs through this time; the ledger records who did
     #[arg(long, value_name = "GUARD", value_delimiter = ',')]
     pub allow: Vec<String>,
     #[command(flatten)]
@@ -415,23 +415,23 @@ pub struct BuildArgs {
 
 #[derive(Args)]
 pub struct ServeArgs {
-    /// The address and the port to listen on; port 0 takes a free one
+    /// The address and port to listen on; port 0 takes a free one
     #[arg(long, env = "MERGANSER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: std::net::SocketAddr,
-    /// Hits that whatever is told must have: sums of fixed pieces of zone, days and branch; 0 tells everything, by place
+    /// The fewest hits that any figure shown may stand for: answers are sums of fixed pieces of zone, days and branch; 0 shows everything, by place
     /// [default: the dataset's]
     #[arg(long, env = "MERGANSER_MIN_COUNT", value_name = "N")]
     pub min_count: Option<u32>,
-    /// Connections to the database at most
+    /// Most connections to the database at once
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub connections: u16,
-    /// Questions that may wait for a connection; a further one is answered with 503 at once
+    /// Questions that may wait for a connection; any further one gets 503 at once
     #[arg(long, default_value_t = 64, value_name = "N")]
     pub queue: u16,
-    /// Seconds that a question may wait, and a statement may take
+    /// Seconds a question may wait, and a statement may take
     #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
     pub timeout: u64,
-    /// Days that a question may have
+    /// Most days in one question
     #[arg(long, default_value_t = 3_660, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=9_999))]
     pub max_days: u16,
     #[command(flatten)]
@@ -440,16 +440,16 @@ pub struct ServeArgs {
 
 #[derive(Args)]
 pub struct StatusArgs {
-    /// A run (its id, the start or end of that, or `last`), a file's name, or a record's id [default: the last runs]
+    /// A run (its id, the start or end of its id, or `last`), a file name, or a record's id [default: the last runs]
     #[arg(value_name = "RUN|FILE|RECORD")]
     pub subject: Option<String>,
-    /// How many runs
+    /// How many runs to list
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub last: u32,
-    /// What the steps cost: time, processor time, rows and bytes a second, memory
+    /// Show what the steps cost: time, processor time, rows and bytes per second, memory
     #[arg(long)]
     pub timings: bool,
-    /// As JSON, on standard output
+    /// Print JSON on standard output
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -458,7 +458,7 @@ pub struct StatusArgs {
 
 #[derive(Args)]
 pub struct FailuresArgs {
-    /// Only those of this run (its id, the start or end of that, or `last`)
+    /// Only those of this run (its id, the start or end of its id, or `last`)
     #[arg(long, value_name = "RUN")]
     pub run: Option<String>,
     /// Only those of this file
@@ -467,16 +467,16 @@ pub struct FailuresArgs {
     /// Only those of this dataset
     #[arg(long, value_parser = dataset())]
     pub dataset: Option<&'static Dataset>,
-    /// One failed record, with what was kept of it
+    /// Show one failed record, with the copy that was kept of it
     #[arg(long, value_name = "ID")]
     pub show: Option<i64>,
-    /// Those that are put right, too
+    /// Include those that have been settled
     #[arg(long)]
     pub all: bool,
-    /// As JSON, on standard output
+    /// Print JSON on standard output
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
-    /// As CSV, on standard output
+    /// Print CSV on standard output
     #[arg(long)]
     pub csv: bool,
     #[command(flatten)]
@@ -485,13 +485,13 @@ pub struct FailuresArgs {
 
 #[derive(Args)]
 pub struct DatabaseArgs {
-    /// PostgreSQL: a URL, or `embedded` for a private one that this tool starts and stops [embedded:DIR]
+    /// PostgreSQL: a URL, or `embedded` (`embedded:DIR`) for a private one that this tool starts and stops
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Schema of the production tables
     #[arg(long, env = "DB_SCHEMA", default_value = "public", value_name = "NAME")]
     pub schema: String,
-    /// Schema of the ledger; staging tables are in the schema of this name with `_staging` behind it
+    /// Schema of the ledger; staging tables are in the schema with this name and `_staging` appended
     #[arg(long, env = "MERGANSER_LEDGER_SCHEMA", default_value = "etl", value_name = "NAME")]
     pub ledger_schema: String,
 }
@@ -507,7 +507,7 @@ pub struct StoreArgs {
     /// Prefix in that bucket
     #[arg(long, env = "S3_PREFIX", value_name = "PREFIX")]
     pub s3_prefix: Option<String>,
-    /// Server-side encryption of what is written to S3: AES256, aws:kms or aws:kms:KEY-ID
+    /// Server-side encryption for what is written to S3: AES256, aws:kms or aws:kms:KEY-ID
     #[arg(long, env = "MERGANSER_S3_ENCRYPTION", value_name = "KIND")]
     pub s3_encryption: Option<String>,
 }
@@ -516,49 +516,49 @@ pub struct StoreArgs {
 pub struct Processing {
     #[command(flatten)]
     pub own: datasets::OwnOptions,
-    /// Records in one batch that is appended to the staging store (also: PARSE_WRITE_FLUSH_EVERY_N_CASES)
+    /// Records appended to the staging store at a time (also: PARSE_WRITE_FLUSH_EVERY_N_CASES)
     #[arg(long, env = "MERGANSER_BATCH_RECORDS", default_value_t = 2000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub batch_records: u32,
-    /// How CSVs get from the store into the database, and public ones back
+    /// How CSVs get from the store into the database, and the public ones back
     #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
     pub load_via: LoadVia,
-    /// Packed MiB of files that are promoted together; the rest follows in further transactions
+    /// MiB of packed files that are promoted together; the rest follows in further transactions
     #[arg(long, env = "MERGANSER_BATCH_MIB", default_value_t = 256, value_name = "MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub batch_mib: u64,
-    /// Folder for staging; a folder of its own is made in it and removed [default: the system's]
+    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
-    /// MiB that DuckDB may use before it spills to disk [default: by the memory there is]
+    /// MiB that DuckDB may use before it spills to disk [default: depends on the memory there is]
     #[arg(long, env = "MERGANSER_DUCKDB_MEMORY_MIB", value_name = "MIB")]
     pub duckdb_memory_mib: Option<u64>,
     /// Stop before any promotion at the first record or file that fails (also: PARSE_FAIL_FAST)
     #[arg(long, env = "MERGANSER_FAIL_FAST", value_parser = switch())]
     pub fail_fast: bool,
-    /// Failed records that a run may have: a number, or per cent of its records [default: 5%, at least 10]
+    /// Failed records a run may have: a number, or a percentage of its records [default: 5%, at least 10]
     #[arg(long, env = "MERGANSER_MAX_FAILURES", value_name = "N|P%")]
     pub max_failures: Option<String>,
-    /// Cases of a batch that may be newly sealed and lose something: a number, or per cent [default: 10%, at least 9]
+    /// Cases of a batch that may be newly sealed and lose rows: a number, or a percentage [default: 10%, at least 9]
     #[arg(long, env = "MERGANSER_MAX_DELETES", value_name = "N|P%")]
     pub max_deletes: Option<String>,
-    /// Per cent of its rows that a table may lose in one batch [default: 10%, at least 10 rows]
+    /// Percentage of its rows that a table may lose in one batch [default: 10%, at least 10 rows]
     #[arg(long, env = "MERGANSER_MAX_DROP", value_name = "P%")]
     pub max_drop: Option<String>,
-    /// Let a named guard through, this time; the ledger keeps who did
+    /// Let a named guard through this time; the ledger records who did
     #[arg(long, value_name = "GUARD", value_delimiter = ',')]
     pub allow: Vec<String>,
-    /// Do everything, the real promotion included, show the exact change, and roll back
+    /// Do everything, including the real promotion, show the exact change, and roll back
     #[arg(long)]
     pub dry_run: bool,
-    /// Days for which rows that are replaced or deleted are kept as they were, for `merganser undo`; 0 keeps none
+    /// Days to keep replaced and deleted rows as they were, for `merganser undo`; 0 keeps none
     #[arg(long, env = "MERGANSER_KEEP_UNDO", default_value_t = 30, value_name = "DAYS",
           value_parser = clap::value_parser!(u32).range(0..=3650))]
     pub keep_undo: u32,
     /// Compare the tables with the CSVs in DIR before the commit; a difference rolls back
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,
-    /// Forms of the public files, csv always among them [default: csv, and what else the dataset has by itself]
+    /// Forms of the public files; csv is always one of them [default: csv, and the dataset's own further forms]
     #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
     pub publish: Vec<PublishedForm>,
     /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
@@ -577,18 +577,18 @@ pub struct SampleArgs {
 
 #[derive(Args)]
 pub struct DemoArgs {
-    /// What is shown: a dataset, `transform`, `serve` or `site` [default: the first dataset]
+    /// What to show: a dataset, `transform`, `serve` or `site` [default: the first dataset]
     #[arg(value_name = "DATASET|transform|serve|site", value_parser = demonstrated())]
     pub what: Option<String>,
     #[command(flatten)]
     pub sizes: DemoSizes,
-    /// Folder for all that the demo makes
+    /// Folder for everything the demo makes
     #[arg(long, default_value = "merganser-demo", value_name = "DIR")]
     pub dir: PathBuf,
     /// PostgreSQL; `embedded` is a private one
     #[arg(long, default_value = "embedded", value_name = "URL", hide_env_values = true)]
     pub database_url: String,
-    /// serve: the address and the port to listen on
+    /// For serve: the address and port to listen on
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: std::net::SocketAddr,
 }
@@ -598,11 +598,11 @@ pub struct DemoArgs {
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum LoadVia {
-    /// aws_s3 where the database has it and the store is in Amazon's S3, else copy
+    /// aws_s3 if the database has that extension and the store is in Amazon S3, else copy
     Auto,
     /// Through this program and its connection
     Copy,
-    /// Directly, by the database's extension of that name, in the database's own role
+    /// Directly, by the database's extension of that name, with the database's own role
     AwsS3,
 }
 
@@ -617,13 +617,13 @@ pub enum LogFormat {
 
 #[derive(Args)]
 pub struct Output {
-    /// How events are written [default: text with progress bars on a terminal, else json]
+    /// How events are written [default: text with progress bars on a terminal, otherwise json]
     #[arg(long, env = "MERGANSER_LOG_FORMAT", global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
-    /// Only warnings, errors and the result
+    /// Write only warnings, errors and the result
     #[arg(short, long, env = "MERGANSER_QUIET", value_parser = switch(), global = true)]
     pub quiet: bool,
-    /// More detail; twice: the libraries' too
+    /// Write more detail; given twice, the libraries' as well
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
 }

@@ -14,23 +14,23 @@ pub struct TransformArgs {
 
 #[derive(Subcommand)]
 pub enum TransformAction {
-    /// Look at a job's tables, try its cleaning and note its partitions; changes nothing but the ledger
+    /// Look at a job's tables, try its cleaning and note its partitions; only the ledger changes
     Plan(PlanArgs),
-    /// Plan, and clean with several workers on this machine
+    /// Plan the job, and clean with several workers on this machine
     Run(WorkersArgs),
-    /// Clean as one worker, until nothing is left to claim: what a cluster starts many of
+    /// Clean as one worker until nothing is left to claim; a cluster starts many of these
     Work(WorkArgs),
-    /// How far a job is; slowest, largest and poison partitions
+    /// Show how far a job is, and its slowest, largest and poison partitions
     Status(JobStatusArgs),
     /// Clean the job's sample and compare it with its truth
     Test(JobTestArgs),
-    /// Let workers end after the groups that they are at
+    /// Let workers finish the groups they are at, and end
     Pause(JobArgs),
     /// Let workers go on with a job that was paused
     Resume(JobArgs),
-    /// Let poison partitions be tried again
+    /// Try poison partitions again
     Retry(JobArgs),
-    /// Remove the version that is being made, or else the one that was in place before
+    /// Remove the version that is being made, or otherwise the one that was in place before
     Drop(JobArgs),
 }
 
@@ -48,10 +48,10 @@ pub struct JobArgs {
 /// Where rows are put into buckets.
 #[derive(Args)]
 pub struct BucketArgs {
-    /// Where rows are put into buckets, if the table lies in another order than its key: file:PATH or s3://BUCKET/PREFIX
+    /// Where rows are put into buckets if the table lies on disk in another order than its key: file:PATH or s3://BUCKET/PREFIX
     #[arg(long, env = "MERGANSER_STORE", value_name = "URL", hide_env_values = true)]
     pub store: Option<String>,
-    /// Server-side encryption of what is written to S3: AES256, aws:kms or aws:kms:KEY-ID
+    /// Server-side encryption for what is written to S3: AES256, aws:kms or aws:kms:KEY-ID
     #[arg(long, env = "MERGANSER_S3_ENCRYPTION", value_name = "KIND")]
     pub s3_encryption: Option<String>,
 }
@@ -70,13 +70,13 @@ pub struct WayArgs {
     /// Replace the partitions of the clean table one by one, instead of building a table that takes its place
     #[arg(long)]
     pub in_place: bool,
-    /// Make the version anew although this cleaning was finished before
+    /// Make the version again even though this cleaning has been finished before
     #[arg(long)]
     pub anew: bool,
-    /// MiB of the table that are in a bucket, and are read at once into buckets [default: 256, of a large table more]
+    /// MiB of the table per bucket, which is also how much is read into buckets at once [default: 256, more for a large table]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub bucket_mib: Option<u64>,
-    /// Let the buckets stay in the store when the version is in place, for other programs; `drop` removes them
+    /// Keep the buckets in the store once the version is in place, for other programs; `drop` removes them
     #[arg(long)]
     pub keep_buckets: bool,
 }
@@ -84,19 +84,19 @@ pub struct WayArgs {
 /// What a worker may use.
 #[derive(Args)]
 pub struct WorkerArgs {
-    /// Seconds after which the claims of a worker that gave no sign of life go to others
+    /// Seconds without a sign of life after which a worker's claims go to others
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub lease: u32,
-    /// MiB for all workers of this command together [default: three quarters of what there is]
+    /// MiB for all workers of this command together [default: three quarters of the memory there is]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
     pub memory: Option<u64>,
-    /// Folder for what does not fit into memory; a folder of its own is made in it and removed [default: the system's]
+    /// Folder for what does not fit into memory; the worker makes a folder of its own in it and removes it [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
-    /// Seconds that a finished version waits for readers who would see holes in it, and for locks, before it gives up
+    /// Seconds a finished version waits for locks, and for readers who would see holes in it, before it gives up
     #[arg(long, default_value_t = 600, value_name = "SECONDS")]
     pub swap_wait: u64,
-    /// Seconds that a replica may be behind; a worker waits until it is not
+    /// Seconds a replica may lag behind; workers wait until it has caught up
     #[arg(long, value_name = "SECONDS")]
     pub throttle: Option<u64>,
 }
@@ -109,7 +109,7 @@ pub struct WorkArgs {
     pub way: WayArgs,
     #[command(flatten)]
     pub worker: WorkerArgs,
-    /// Read and clean some groups, show counts and first rows, and write nothing anywhere
+    /// Read and clean some groups, show the counts and the first rows, and write nothing anywhere
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -118,7 +118,7 @@ pub struct WorkArgs {
 pub struct WorkersArgs {
     #[command(flatten)]
     pub work: WorkArgs,
-    /// Workers beside each other; auto: one for each processor
+    /// How many workers; auto: one per processor
     #[arg(long, default_value = "auto", value_name = "N|auto")]
     pub workers: String,
 }
@@ -127,7 +127,7 @@ pub struct WorkersArgs {
 pub struct JobStatusArgs {
     #[command(flatten)]
     pub job: JobArgs,
-    /// As JSON, on standard output
+    /// Print JSON on standard output
     #[arg(long)]
     pub json: bool,
     /// Show it again every second until the version is in place, paused or given up

@@ -35,34 +35,34 @@ pub struct NassOptions {
     /// nass: the last year [default: the first]
     #[arg(long = "to", value_name = "YEAR")]
     pub nass_to: Option<String>,
-    /// nass: only records with this in a column, as in commodity_desc=CORN; several of one column are "or"; __LE, __LT, __GT,
-    /// __GE, __NE, __LIKE and __NOT_LIKE behind the column compare otherwise
+    /// nass: only records with this value in a column, as in commodity_desc=CORN; several for one column mean "or"; append __LE,
+    /// __LT, __GT, __GE, __NE, __LIKE or __NOT_LIKE to the column to compare differently
     #[arg(long = "filter", value_name = "COLUMN=VALUE")]
     pub nass_filter: Vec<String>,
     /// nass: only this level of aggregation, such as COUNTY; may be given more than once
     #[arg(long = "agg-level", value_name = "LEVEL")]
     pub nass_agg_level: Vec<String>,
-    /// nass: the table, with its schema before a dot if it is another one; it has its own lock and rows of the ledger [default:
+    /// nass: the table, as SCHEMA.TABLE if it is in another schema; it has a lock and ledger rows of its own [default:
     /// nass_facts]
     #[arg(long = "table", value_name = "[SCHEMA.]NAME")]
     pub nass_table: Option<String>,
     /// nass: api asks the service; bulk reads the bulk files; auto takes bulk where more than about 100 requests would be needed
     #[arg(long = "via", value_name = "auto|api|bulk", default_value = "auto")]
     pub nass_via: String,
-    /// nass: the folder in which the bulk files of the sectors lie, https://… or dir:PATH; the newest of each counts [default: the
-    /// one of NASS]
+    /// nass: the folder with the bulk files of the sectors, https://… or dir:PATH; the newest of each is taken [default:
+    /// the one of NASS]
     #[arg(long = "bulk-url", value_name = "URL|dir:PATH")]
     pub nass_bulk_url: Option<String>,
     /// nass: where the service is, without /get_counts/ and /api_GET/ [default: the one of NASS]
     #[arg(long = "api-url", env = "MERGANSER_NASS_API_URL", value_name = "URL")]
     pub nass_api_url: Option<String>,
-    /// nass: requests a minute, counts and retries among them [default: 16]
+    /// nass: requests per minute, including counts and retries [default: 16]
     #[arg(long = "api-rate", value_name = "N")]
     pub nass_api_rate: Option<String>,
-    /// nass: records of one answer at most [default: 50000]
+    /// nass: most records in one answer [default: 50000]
     #[arg(long = "api-limit", value_name = "N")]
     pub nass_api_limit: Option<String>,
-    /// nass: days for which an answer in the archive is as good as a new one, if its count is the same; 0: none is [default: 30]
+    /// nass: days for which an archived answer is reused if its count is unchanged; 0 asks anew [default: 30]
     #[arg(long = "max-age", value_name = "DAYS")]
     pub nass_max_age: Option<String>,
 }

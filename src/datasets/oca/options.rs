@@ -20,12 +20,12 @@ const SECONDS: u64 = 600;
 /// As they are typed.
 #[derive(clap::Args, Clone, Debug)]
 pub struct OcaOptions {
-    /// Access level of the feed: 2 has street addresses, 1 has not
+    /// Access level of the feed: 2 has street addresses, 1 does not
     #[arg(long, env = "MODE", default_value = "1", value_name = "1|2")]
     pub level: String,
     #[command(flatten)]
     pub geocode: GeocodeOptions,
-    /// Per cent of the city's addresses of a batch that must get a building lot; fewer stop the promotion
+    /// Percentage of a batch's city addresses that must get a building lot; fewer stop the promotion
     #[arg(long, env = "MERGANSER_GEOCODE_REQUIRED", value_name = "P%")]
     pub geocode_required: Option<String>,
 }
@@ -33,18 +33,18 @@ pub struct OcaOptions {
 /// How addresses get coordinates, as it is typed.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct GeocodeOptions {
-    /// Who says where an address is, in the order of asking: pad, geosearch, census; or none [default: pad if the store has
+    /// Which geocoders to ask, in this order: pad, geosearch, census; or none [default: pad if the store has
     /// a reference]
     #[arg(long, env = "MERGANSER_GEOCODE", value_name = "WAYS", value_delimiter = ',')]
     pub geocode: Vec<String>,
-    /// Seconds that geocoders outside may be asked in one run
+    /// Seconds one run may spend asking outside geocoders
     #[arg(long, env = "MERGANSER_GEOCODE_SECONDS", value_name = "SECONDS", default_value_t = SECONDS,
           value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub geocode_seconds: u64,
-    /// Address of another GeoSearch than New York City's
+    /// Address of a GeoSearch other than New York City's
     #[arg(long, env = "MERGANSER_GEOSEARCH_URL", value_name = "URL")]
     pub geosearch_url: Option<String>,
-    /// Address of another geocoder than the Census Bureau's
+    /// Address of a geocoder other than the Census Bureau's
     #[arg(long, env = "MERGANSER_CENSUS_URL", value_name = "URL")]
     pub census_url: Option<String>,
 }
@@ -58,7 +58,7 @@ pub struct OcaReference {
     /// PLUTO, as the planning department or the open-data portal has it
     #[arg(long, value_name = "CSV|ZIP|URL")]
     pub pluto: String,
-    /// Census tracts, as the open-data portal has them, for oca_addresses_with_ct; takes PostGIS [default: those that are there]
+    /// Census tracts, as the open-data portal has them, for oca_addresses_with_ct; needs PostGIS [default: those already loaded]
     #[arg(long, value_name = "CSV|ZIP|URL")]
     pub tracts: Option<String>,
 }
