@@ -307,18 +307,17 @@ impl Failure {
         if let Some(run_id) = self.run_id {
             let _ = writeln!(text, "  where: run {run_id}");
         }
-        if !matches!(*self.cause, Cause::Usage { .. }) {
-            let _ = writeln!(text, "{}", self.database_sentence());
-        }
-        match (self.cause.hint(), self.run_id) {
-            (Some(hint), _) => {
-                let _ = writeln!(text, "hint: {hint}");
-            }
-            (None, Some(run_id)) => {
-                let _ = writeln!(text, "hint: merganser status {run_id}");
-            }
-            (None, None) => {}
-        }
+        let is_usage = matches!(*self.cause, Cause::Usage { .. });
+        let _ = match (is_usage, &self.database) {
+            (true, Database::Unchanged) => writeln!(text, "Nothing was done."),
+            _ => writeln!(text, "{}", self.database_sentence()),
+        };
+        let hint = self.cause.hint().unwrap_or_else(|| match self.run_id {
+            Some(run_id) => format!("merganser status {run_id}"),
+            None if is_usage => "merganser help COMMAND says what a command takes".to_owned(),
+            None => "mend the cause, then type the same again".to_owned(),
+        });
+        let _ = writeln!(text, "hint: {hint}");
         text
     }
 
@@ -360,5 +359,40 @@ pub fn partitions_shown(in_place: bool) -> &'static str {
     match in_place {
         true => "has new partitions beside old ones",
         false => "is as it was",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, Database, Failure};
+
+    /// Whatever fails: what failed, whether anything changed, and what to type next.
+    #[test]
+    fn every_failure_says_what_changed_and_what_is_next() {
+        let refused = || Cause::Refused { message: "the file is empty".into(), hint: None };
+        let states = [
+            Database::Unchanged,
+            Database::Committed { batches: 1 },
+            Database::Partitions { in_place: false },
+            Database::Steps { loaded: vec!["catalog"] },
+            Database::Unknown,
+        ];
+        for database in states {
+            for run_id in [None, Some(uuid::Uuid::nil())] {
+                for cause in [refused(), Cause::usage("no such column"), Cause::Interrupted] {
+                    let failure =
+                        Failure { step: None, run_id, cause: Box::new(cause), database: database.clone() };
+                    let text = failure.render();
+                    let lines: Vec<_> = text.lines().collect();
+                    assert!(lines[0].starts_with("error: "), "{text}");
+                    let told = match database {
+                        Database::Unchanged => ["Nothing was done.", "The database is unchanged."].as_slice(),
+                        _ => &["committed"],
+                    };
+                    assert!(told.iter().any(|words| text.contains(words)), "{text}");
+                    assert!(lines.last().is_some_and(|line| line.starts_with("hint: ")), "{text}");
+                }
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ use tokio_postgres::types::ToSql;
 use crate::cli::BackfillArgs;
 use crate::clients::duckdb::{DuckError, DuckLimits, Staging};
 use crate::clients::postgres::{self, Connection, PgError, Watch};
+use crate::commands::terminal::say_line;
 use crate::config::BackfillConfig;
 use crate::dataset::ask::Question;
 use crate::dataset::enrichment::Enrichment;
@@ -336,24 +337,24 @@ pub async fn run(args: BackfillArgs, report: &Report) -> Result<Exit, Failure> {
     let (question, table) = (config.enrichment.question, config.enrichment.backfill.table);
     let done = backfill(config, report).await?;
     let would = if done.dry_run { " would be" } else { "" };
-    println!(
+    say_line!(
         "{} of {} open {question}(es), in {} row(s) of {table}:",
         words::count(done.questions),
         words::count(done.open_questions),
         words::count(done.open_rows)
     );
     for (status, count) in &done.found {
-        println!("  {status:<12} {}", words::count(*count));
+        say_line!("  {status:<12} {}", words::count(*count));
     }
-    println!("{table}: {} row(s){would} changed", words::count(done.rows));
+    say_line!("{table}: {} row(s){would} changed", words::count(done.rows));
     if let Some(why) = &done.gave_up {
-        println!("It stopped there: {why}. Type the same again to go on.");
+        say_line!("It stopped there: {why}. Type the same again to go on.");
     }
     if done.dry_run {
-        println!("A dry run, rolled back. The database is unchanged.");
+        say_line!("A dry run, rolled back. The database is unchanged.");
     }
     if done.published {
-        println!("The public files are written anew.");
+        say_line!("The public files are written anew.");
     }
     Ok(if done.gave_up.is_some() { Exit::SomeFailed } else { Exit::Done })
 }

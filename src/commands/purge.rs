@@ -12,6 +12,7 @@ use self::person::Removed;
 use crate::cli::PurgeArgs;
 use crate::clients::postgres;
 use crate::clients::postgres::PgError;
+use crate::commands::terminal::say_line;
 use crate::config::PurgeConfig;
 use crate::dataset::Dataset;
 use crate::error::{Cause, Exit, Failure};
@@ -277,34 +278,34 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
     let went = if purged.dry_run { "would go" } else { "taken out" };
     let (record, runs) = (dataset.record, Objects::of(dataset).runs());
     for (table, rows) in &purged.rows {
-        println!("{table}: {rows} row(s) of deleted {record}s {went}");
+        say_line!("{table}: {rows} row(s) of deleted {record}s {went}");
     }
     if purged.objects > 0 {
-        println!("{runs}: {} object(s) of earlier runs, as {record}s were then, {went}", purged.objects);
+        say_line!("{runs}: {} object(s) of earlier runs, as {record}s were then, {went}", purged.objects);
     }
     if !purged.foreign.is_empty() {
         let objects: usize = purged.foreign.values().sum();
-        println!(
+        say_line!(
             "{runs}: {objects} object(s) stay, of {} run(s) that this ledger does not know for this schema; remove \
              them when no such run is under way:",
             purged.foreign.len()
         );
         for folder in purged.foreign.keys() {
-            println!("  {folder}");
+            say_line!("  {folder}");
         }
     }
     if purged.rows.is_empty() {
-        println!("Nothing was left of deleted {record}s in tables and ledger.");
+        say_line!("Nothing was left of deleted {record}s in tables and ledger.");
     }
     if purged.dry_run {
-        println!("A dry run, rolled back. The database is unchanged.");
+        say_line!("A dry run, rolled back. The database is unchanged.");
     } else {
-        println!(
+        say_line!(
             "Verified: nothing of a deleted {record} is left in the tables, in staging or in the ledger."
         );
     }
     if purged.published {
-        println!("The public files are written anew.");
+        say_line!("The public files are written anew.");
     }
     Ok(Exit::Done)
 }
@@ -312,14 +313,14 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
 /// What became of a person.
 fn say_of_person(purged: &Purged) {
     for (table, rows) in &purged.rows {
-        println!("{table}: the person is taken out of {rows} row(s)");
+        say_line!("{table}: the person is taken out of {rows} row(s)");
     }
-    println!("Archive: {} object(s) rewritten without the person.", purged.rewritten);
+    say_line!("Archive: {} object(s) rewritten without the person.", purged.rewritten);
     match purged.dry_run {
-        true => println!("A dry run, rolled back. The database and the archive are unchanged."),
-        false => println!("Verified: the tables do not know the person any more."),
+        true => say_line!("A dry run, rolled back. The database and the archive are unchanged."),
+        false => say_line!("Verified: the tables do not know the person any more."),
     }
     if purged.published {
-        println!("The public files are written anew.");
+        say_line!("The public files are written anew.");
     }
 }

@@ -217,27 +217,11 @@ pub fn outcome(summary: &Summary) -> String {
 
 /// The exact change of every table.
 pub(super) fn table(changes: &[TableChange]) -> String {
-    let mut text = String::new();
-    let width = changes.iter().map(|change| change.table.len()).max().unwrap_or(0);
-    let _ = writeln!(
-        text,
-        "{:width$} {:>12} {:>10} {:>10} {:>10} {:>12}",
-        "table", "before", "inserted", "replaced", "deleted", "after"
-    );
-    for change in changes {
-        let number = |value: i64| count(value as u64);
-        let _ = writeln!(
-            text,
-            "{:width$} {:>12} {:>10} {:>10} {:>10} {:>12}",
-            change.table,
-            number(change.before),
-            number(change.inserted),
-            number(change.replaced),
-            number(change.deleted),
-            number(change.after)
-        );
-    }
-    text
+    let changes = changes.iter().map(|change| {
+        let TableChange { table, before, inserted, replaced, deleted, after } = change;
+        (table.as_str(), [before, inserted, replaced, deleted, after].map(|rows| *rows as u64))
+    });
+    show::table_changes(changes).render(0)
 }
 
 /// What a dry run says of the guards that stop the real one, on a line of its own; nothing if none does.

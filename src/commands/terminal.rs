@@ -23,6 +23,14 @@ pub fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
+/// Writes a line of a result as [`say`] does; it is typed like `println!`, which would panic where the reader has gone.
+macro_rules! say_line {
+    ($($text:tt)*) => {
+        $crate::commands::terminal::say(&(format!($($text)*) + "\n"))
+    };
+}
+pub(crate) use say_line;
+
 /// A failure, for a person or as one event.
 fn show(failure: &Failure, report: &Report) {
     if report.is_json() {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::place::DemoPlace;
 use crate::cli::DemoArgs;
 use crate::clients::source::SourceUrl;
+use crate::commands::terminal::say_line;
 use crate::commands::{run, show, summary};
 use crate::config::{FailureBudget, RunConfig};
 use crate::datasets::catalog::CATALOG;
@@ -26,26 +27,26 @@ const LINE: usize = 160;
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     let sheets = dir.join("sheets");
-    println!("1. A sample: eight sheets as people keep them, with an error of each kind.");
+    say_line!("1. A sample: eight sheets as people keep them, with an error of each kind.");
     write(&sheets, ERRORS)?;
-    println!("   {} (where the errors are: planted.csv)", sheets.display());
+    say_line!("   {} (where the errors are: planted.csv)", sheets.display());
     let place = DemoPlace::settle(&args.database_url, dir).await?;
     let config = || run_config(&place, &sheets);
     // One server for the runs and the look at their result.
     let server = Server::open(&place.database()?.url).await?;
     let shown = async {
-        println!(
+        say_line!(
             "\n2. The run: what is good is loaded. Without --max-failures, so many errors would stop it."
         );
         let done = run::run(config()?, report).await?;
-        println!("\n{}", summary::render(&done));
-        println!("3. What is sent back to the people who keep the sheets (merganser failures --csv):");
+        say_line!("\n{}", summary::render(&done));
+        say_line!("3. What is sent back to the people who keep the sheets (merganser failures --csv):");
         let said = failures(&server, &place).await?;
-        println!("{}", said.lines().map(shown_line).collect::<String>());
+        say_line!("{}", said.lines().map(shown_line).collect::<String>());
         write(&sheets, 0)?;
-        println!("4. They have put it right, and the same run takes all sheets again:");
+        say_line!("4. They have put it right, and the same run takes all sheets again:");
         let done = run::run(config()?, report).await?;
-        println!("\n{}", summary::render(&done));
+        say_line!("\n{}", summary::render(&done));
         Ok::<_, Failure>(())
     }
     .await;
@@ -59,7 +60,7 @@ fn write(sheets: &Path, errors: u32) -> Result<(), Cause> {
     let sample = SheetsSample { projects: PROJECTS, errors, seed: 1, out: sheets.to_owned() };
     let written = write_sheets(&sample).map_err(SampleFault::from)?;
     if errors > 0 {
-        println!("   {} rows, {} errors", count(written.rows), count(written.planted));
+        say_line!("   {} rows, {} errors", count(written.rows), count(written.planted));
     }
     Ok(())
 }
@@ -89,11 +90,13 @@ fn next_steps(place: &DemoPlace, sheets: &Path) {
     let tool = DemoPlace::tool();
     let (dir, database, options) = (place.dir.display(), &place.database_url, place.options());
     let sheets = sheets.display();
-    println!("5. What to try next:");
-    println!("   ls {dir}/store/public/catalog");
-    println!("   {tool} failures --csv --dataset catalog --all --database-url {database}");
-    println!("   {tool} run catalog --source dir:{sheets} {options}");
-    println!("      (nothing new; break a row in {sheets}/projects.csv and run again, first with --dry-run)");
-    println!("   {tool} undo last {options}");
-    println!("   {tool} --help");
+    say_line!("5. What to try next:");
+    say_line!("   ls {dir}/store/public/catalog");
+    say_line!("   {tool} failures --csv --dataset catalog --all --database-url {database}");
+    say_line!("   {tool} run catalog --source dir:{sheets} {options}");
+    say_line!(
+        "      (nothing new; break a row in {sheets}/projects.csv and run again, first with --dry-run)"
+    );
+    say_line!("   {tool} undo last {options}");
+    say_line!("   {tool} --help");
 }

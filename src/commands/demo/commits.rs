@@ -9,6 +9,7 @@ use super::git_host::{HostHoldings, HourlyLimit, read_clones, router};
 use super::place::DemoPlace;
 use super::quickstats::LocalServer;
 use crate::cli::DemoArgs;
+use crate::commands::terminal::say_line;
 use crate::commands::{run, summary};
 use crate::config::{ApiSecret, RunConfig};
 use crate::datasets::commits::COMMITS;
@@ -34,26 +35,26 @@ const PUSHED: &str = "harbour/lighthouse";
 /// Serves repositories, takes in their histories in two runs, and shows what is proven then and what to try next.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
-    println!("1. A sample: repositories of git, with everything strange that histories have.");
+    say_line!("1. A sample: repositories of git, with everything strange that histories have.");
     let clones = dir.join("clones");
     let sample = HistoriesArgs { commits: LARGEST, seed: 1, out: clones.clone() };
     let made = write_histories(&sample).map_err(SampleFault::from)?;
-    println!("   {} ({} commits)", clones.display(), made.commits);
+    say_line!("   {} ({} commits)", clones.display(), made.commits);
     let place = DemoPlace::settle(&args.database_url, dir).await?;
     let list = clones.join(LIST);
     let service = GitService::start(&clones, &list).await?;
-    println!("   A host of this machine serves them at {}.", service.server.url());
+    say_line!("   A host of this machine serves them at {}.", service.server.url());
     let config = |requests| run_config(&place, &service, &list, requests);
     let database = config(BUDGET)?.target.database.url;
     let server = Server::open(&database).await?;
     let shown = async {
-        println!("\n2. A run with --requests {BUDGET}: it ends with what it has, and says what is left.");
+        say_line!("\n2. A run with --requests {BUDGET}: it ends with what it has, and says what is left.");
         run_and_show(config(BUDGET)?, report, &server).await?;
-        println!("3. Somebody pushes to {PUSHED} by force; then the same command goes on.");
+        say_line!("3. Somebody pushes to {PUSHED} by force; then the same command goes on.");
         push(&clones)?;
         service.reread(&clones, &list).await?;
         run_and_show(config(BUDGET)?, report, &server).await?;
-        println!(
+        say_line!(
             "4. As often as it takes, until nothing is left; then once more, which sees the heads of now:"
         );
         for _ in 0..MOST_RUNS {
@@ -62,10 +63,10 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
             }
         }
         run_and_show(config(BUDGET)?, report, &server).await?;
-        println!("5. The proof: every head, every parent, and what no head reaches any more is marked.");
+        say_line!("5. The proof: every head, every parent, and what no head reaches any more is marked.");
         for proof in walk::prove(&config(BUDGET)?, &server.url).await?.unwrap_or_default() {
             let faults = if proof.faults.is_empty() { "ok".to_owned() } else { proof.faults.join("; ") };
-            println!("   {:<20} {} ({faults})", proof.name, proof.found);
+            say_line!("   {:<20} {} ({faults})", proof.name, proof.found);
         }
         Ok::<_, Failure>(())
     }
@@ -129,7 +130,7 @@ fn run_config(
 async fn run_and_show(mut config: RunConfig, report: &Report, server: &Server) -> Result<bool, Failure> {
     config.target.database.url = crate::config::DatabaseUrl::Server(Box::new(server.url.clone()));
     let summary = run::run(config, report).await?;
-    println!("{}", summary::render(&summary));
+    say_line!("{}", summary::render(&summary));
     Ok(summary.walked.is_some_and(|walked| walked.more.is_some()))
 }
 
@@ -154,17 +155,17 @@ fn push(clones: &Path) -> Result<(), Cause> {
 fn next_steps(place: &DemoPlace, clones: &Path) {
     let (tool, options) = (DemoPlace::tool(), place.options());
     let list = clones.join(LIST);
-    println!("\n6. What to try next:");
-    println!("   export MERGANSER_EMAIL_KEY={SECRET}");
-    println!("   {tool} status last --database-url {}", place.database_url);
+    say_line!("\n6. What to try next:");
+    say_line!("   export MERGANSER_EMAIL_KEY={SECRET}");
+    say_line!("   {tool} status last --database-url {}", place.database_url);
     let list = list.display();
     let clones = clones.display();
-    println!("   {tool} run commits --projects {list} --source git:{clones} --branches all {options}");
-    println!("      (the same histories from the repositories themselves, with every branch)");
-    println!(
+    say_line!("   {tool} run commits --projects {list} --source git:{clones} --branches all {options}");
+    say_line!("      (the same histories from the repositories themselves, with every branch)");
+    say_line!(
         "   {tool} check commits --complete --projects {list} --source git:{clones} --branches all {options}"
     );
-    println!("   {tool} reprocess commits '*' --force --projects {list} {options}");
-    println!("      (the answers are in the archive: nobody is asked)");
-    println!("   ls {}/store/public/commits", place.dir.display());
+    say_line!("   {tool} reprocess commits '*' --force --projects {list} {options}");
+    say_line!("      (the answers are in the archive: nobody is asked)");
+    say_line!("   ls {}/store/public/commits", place.dir.display());
 }

@@ -9,7 +9,9 @@ use super::place::DemoPlace;
 use super::quickstats::{Holdings, LocalServer, read_bulk, router};
 use crate::cli::DemoArgs;
 use crate::clients::postgres;
+use crate::commands::show::TextTable;
 use crate::commands::summary::Summary;
+use crate::commands::terminal::say_line;
 use crate::commands::{map, run, summary};
 use crate::config::{ApiSecret, MapConfig, MapFile, RunConfig};
 use crate::datasets::nass::NASS;
@@ -39,11 +41,11 @@ const KEY: &str = "demo";
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     let limit = (args.sizes.records / ANSWERS).clamp(SMALLEST_LIMIT, API_LIMIT as u64);
-    println!("1. A sample: three years of made-up records, one of a census, and the same after a revision.");
+    say_line!("1. A sample: three years of made-up records, one of a census, and the same after a revision.");
     let [records, revised] = samples(&dir, args.sizes.records)?;
     let place = DemoPlace::settle(&args.database_url, dir).await?;
     let service = Service::start(records, limit)?;
-    println!(
+    say_line!(
         "   A Quick Stats of this machine gives them out at {}, {} records at a time.",
         service.url(),
         count(limit)
@@ -53,19 +55,19 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     // One server for the runs and the look at their result.
     let server = Server::open(&all.target.database.url).await?;
     let shown = async {
-        println!(
+        say_line!(
             "\n2. The run over {FIRST_YEAR} to {LAST_YEAR}: count, split and fetch, then as for every dataset."
         );
         run_and_show(all, report, &server).await?;
-        println!("3. Quick Stats revises its figures; {LAST_YEAR} is asked for anew (--max-age 0) and replaced.");
+        say_line!("3. Quick Stats revises its figures; {LAST_YEAR} is asked for anew (--max-age 0) and replaced.");
         service.revise(revised);
         run_and_show(again, report, &server).await?;
-        println!(
+        say_line!(
             "4. In PostgreSQL now, the counties with the highest yields of corn (bushels an acre; (D) is withheld):"
         );
-        println!("{}", yields(&server, &place.database()?.schema).await?);
+        say_line!("{}", yields(&server, &place.database()?.schema).await?);
         let drawn = map::draw(&map_config(&place)?, &server.url).await?;
-        println!("5. On a map; open it with a browser:\n   {}", drawn.trim_end().replace('\n', "\n   "));
+        say_line!("5. On a map; open it with a browser:\n   {}", drawn.trim_end().replace('\n', "\n   "));
         Ok::<_, Failure>(())
     }
     .await;
@@ -88,7 +90,7 @@ fn samples(dir: &Path, records: u64) -> Result<[StatRecords; 2], Cause> {
             out,
         };
         write_records(&options).map_err(SampleFault::from)?;
-        println!("   {} ({} records)", options.out.display(), count(records));
+        say_line!("   {} ({} records)", options.out.display(), count(records));
         read_bulk(&options.out).map_err(|error| Cause::io("read the sample")(io::Error::other(error)))
     };
     Ok([sample(0)?, sample(1)?])
@@ -142,8 +144,8 @@ fn run_config(
 async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Result<(), Failure> {
     let ledger = config.target.database.ledger_schema.clone();
     let done = run::run(config, report).await?;
-    println!("\n{}", summary::render(&done));
-    println!("{}", changed(server, &ledger, &done).await?);
+    say_line!("\n{}", summary::render(&done));
+    say_line!("{}", changed(server, &ledger, &done).await?);
     Ok(())
 }
 
@@ -174,19 +176,18 @@ async fn changed(server: &Server, ledger: &str, done: &Summary) -> Result<String
 async fn yields(server: &Server, schema: &str) -> Result<String, Cause> {
     let failed = |e| postgres::classify(e, "look at the result");
     let connection = postgres::connect(&server.url, "demo").await?;
-    let years = (FIRST_YEAR..=LAST_YEAR).map(|year| format!(" {year:>8}")).collect::<String>();
-    let mut text = format!("   {:<24} {:<5}{years}\n", "county", "state");
+    let years: Vec<_> = (FIRST_YEAR..=LAST_YEAR).map(|year| format!(">{year}")).collect();
+    let headings: Vec<_> = ["county", "state"].into_iter().chain(years.iter().map(String::as_str)).collect();
+    let mut table = TextTable::new(&headings);
     let query = sql::render(sql::DEMO_YIELDS, &[("schema", schema)]);
     for row in connection.query(&query, &[]).await.map_err(failed)? {
-        let [county, state] = [0, 1].map(|at| row.try_get::<_, String>(at).map_err(failed));
-        text += &format!("   {:<24} {:<5}", county?, state?);
-        for at in 2..5 {
-            let figure: Option<String> = row.try_get(at).map_err(failed)?;
-            text += &format!(" {:>8}", figure.as_deref().unwrap_or("-"));
-        }
-        text += "\n";
+        let cells = (0..headings.len()).map(|at| {
+            let cell: Option<String> = row.try_get(at).map_err(failed)?;
+            Ok(cell.unwrap_or_else(|| "-".to_owned()))
+        });
+        table.row(cells.collect::<Result<Vec<_>, Cause>>()?);
     }
-    Ok(text)
+    Ok(table.render(3))
 }
 
 /// The yields of corn in the newest year, in the demo's folder.
@@ -211,23 +212,25 @@ fn next_steps(place: &DemoPlace) {
     let tool = DemoPlace::tool();
     let (dir, database, options) = (place.dir.display(), &place.database_url, place.options());
     let bulk = bulk(&place.dir);
-    println!("\n6. What to try next:");
-    println!("   ls {dir}/store/public/nass");
-    println!("   {tool} status last --database-url {database}");
-    println!(
+    say_line!("\n6. What to try next:");
+    say_line!("   ls {dir}/store/public/nass");
+    say_line!("   {tool} status last --database-url {database}");
+    say_line!(
         "   {tool} map nass --by county --measure cattle --out {dir}/cattle.html --database-url {database}"
     );
-    println!("   {tool} reprocess nass '{LAST_YEAR}-*' --force {options}");
-    println!("      (the answers are in the archive: nobody is asked)");
-    println!(
+    say_line!("   {tool} reprocess nass '{LAST_YEAR}-*' --force {options}");
+    say_line!("      (the answers are in the archive: nobody is asked)");
+    say_line!(
         "   {tool} run nass --from {FIRST_YEAR} --to {LAST_YEAR} --via bulk --bulk-url dir:{}/revised --table from_bulk {options}",
         bulk.display()
     );
-    println!("      (the same records from bulk files, into a table of their own)");
-    println!("   export NASS_API_KEY=…");
-    println!(
+    say_line!("      (the same records from bulk files, into a table of their own)");
+    say_line!("   export NASS_API_KEY=…");
+    say_line!(
         "   {tool} run nass --from {LAST_YEAR} --filter commodity_desc=CORN --agg-level COUNTY --table real_corn {options}"
     );
-    println!("      (real ones; https://quickstats.nass.usda.gov/api sends a key by e-mail, free of charge)");
-    println!("   {tool} --help");
+    say_line!(
+        "      (real ones; https://quickstats.nass.usda.gov/api sends a key by e-mail, free of charge)"
+    );
+    say_line!("   {tool} --help");
 }

@@ -8,8 +8,10 @@ use crate::clients::postgres;
 use crate::clients::source::SourceUrl;
 use crate::commands::map;
 use crate::commands::run;
+use crate::commands::show::TextTable;
 use crate::commands::summary;
 use crate::commands::summary::Summary;
+use crate::commands::terminal::say_line;
 use crate::config::{DatabaseConfig, MapConfig, MapFile, RunConfig};
 use crate::datasets::oca::OCA;
 use crate::datasets::oca::options::of_level;
@@ -28,7 +30,7 @@ const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     let source = dir.join("source");
-    println!("1. A sample: one year of made-up court cases and a weekly update, three of them broken.");
+    say_line!("1. A sample: one year of made-up court cases and a weekly update, three of them broken.");
     let weekly = (args.sizes.cases / 10).max(10);
     for (cases, run_date, initial, deletes, malformed) in [
         (args.sizes.cases, INITIAL_RUN_DATE, Some(2026), 0, 0),
@@ -45,11 +47,11 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
             malformed,
         };
         let sample = write_sample(&options).map_err(SampleFault::from).map_err(Cause::from)?;
-        println!("   {} ({} cases)", sample.path.display(), count(sample.cases));
+        say_line!("   {} ({} cases)", sample.path.display(), count(sample.cases));
     }
     let place = DemoPlace::settle(&args.database_url, dir).await?;
     let run_config = run_config(&place)?;
-    println!("\n2. The run: select, fetch, parse, check, enrich, export, upload, load, promote, publish.");
+    say_line!("\n2. The run: select, fetch, parse, check, enrich, export, upload, load, promote, publish.");
     // One server for the run and the look at its result.
     let server = Server::open(&run_config.target.database.url).await?;
     let map_config = map_config(&run_config.target.database, &place.dir);
@@ -61,7 +63,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     server.close().await;
     let done = result?;
     if let Some(map) = drawn? {
-        println!("4. On a map; open it with a browser:\n   {}", map.trim_end().replace('\n', "\n   "));
+        say_line!("4. On a map; open it with a browser:\n   {}", map.trim_end().replace('\n', "\n   "));
     }
     next_steps(&place, done.has_failures());
     Ok(Exit::Done)
@@ -70,9 +72,9 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
 async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Result<Summary, Failure> {
     let schema = config.target.database.schema.clone();
     let done = run::run(config, report).await?;
-    println!("\n{}", summary::render(&done));
-    println!("3. In PostgreSQL now:");
-    println!("{}", rows(server, &schema).await?);
+    say_line!("\n{}", summary::render(&done));
+    say_line!("3. In PostgreSQL now:");
+    say_line!("{}", rows(server, &schema).await?);
     Ok(done)
 }
 
@@ -106,32 +108,31 @@ async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
     let failed = |e| postgres::classify(e, "look at the result");
     let connection = postgres::connect(&server.url, "demo").await?;
     let query = sql::render(sql::DEMO, &[("schema", schema)]);
-    let mut text =
-        format!("   {:<34} {:>7} {:>10} {:>22}\n", "court", "cases", "judgments", "largest claim ($)");
+    let mut table = TextTable::new(&["court", ">cases", ">judgments", ">largest claim ($)"]);
     for row in connection.query(&query, &[]).await.map_err(failed)? {
         let court: String = row.try_get(0).map_err(failed)?;
         let (cases, judgments): (i64, i64) =
             (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
         let largest: Option<String> = row.try_get(3).map_err(failed)?;
-        text += &format!("   {court:<34} {cases:>7} {judgments:>10} {:>22}\n", largest.unwrap_or_default());
+        table.row([court, cases.to_string(), judgments.to_string(), largest.unwrap_or_default()]);
     }
-    Ok(text)
+    Ok(table.render(3))
 }
 
 fn next_steps(place: &DemoPlace, has_failures: bool) {
     let tool = DemoPlace::tool();
     let (dir, database, places) = (place.dir.display(), &place.database_url, place.options());
-    println!("\n5. What to try next:");
-    println!("   ls {dir}/store/public");
-    println!("   {tool} status last --database-url {database}");
+    say_line!("\n5. What to try next:");
+    say_line!("   ls {dir}/store/public");
+    say_line!("   {tool} status last --database-url {database}");
     if has_failures {
-        println!("   {tool} failures --database-url {database}");
+        say_line!("   {tool} failures --database-url {database}");
     }
-    println!("   {tool} run oca --source dir:{dir}/source {places}");
-    println!("      (nothing new; make some with the next line and run again, first with --dry-run)");
-    println!(
+    say_line!("   {tool} run oca --source dir:{dir}/source {places}");
+    say_line!("      (nothing new; make some with the next line and run again, first with --dry-run)");
+    say_line!(
         "   {tool} sample oca --cases 50000 --initial 2025 --run-date {INITIAL_RUN_DATE} --out {dir}/source"
     );
-    println!("   {tool} reprocess oca '*Initial*' --force {places}");
-    println!("   {tool} --help");
+    say_line!("   {tool} reprocess oca '*Initial*' --force {places}");
+    say_line!("   {tool} --help");
 }

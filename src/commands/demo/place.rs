@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::clients::store::StoreUrl;
+use crate::commands::terminal::say_line;
 use crate::config::DatabaseConfig;
 use crate::embedded;
 use crate::error::Cause;
@@ -29,7 +30,7 @@ impl DemoPlace {
     pub async fn settle(asked: &str, dir: PathBuf) -> Result<Self, Cause> {
         let database_url = database_url(asked, &dir)?;
         if database_url.starts_with("embedded") {
-            embedded::bring_programs(|said| println!("\n{said}")).await?;
+            embedded::bring_programs(|said| say_line!("\n{said}")).await?;
         }
         Ok(Self { dir, database_url })
     }

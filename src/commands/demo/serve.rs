@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::place::DemoPlace;
 use crate::cli::DemoArgs;
 use crate::clients::source::SourceUrl;
+use crate::commands::terminal::say_line;
 use crate::commands::{run, serve, summary};
 use crate::config::{RunConfig, ServeConfig};
 use crate::datasets::datapoints::DATAPOINTS;
@@ -31,9 +32,9 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         seed: 1,
         plain: false,
     };
-    println!("1. A sample: sixty days of made-up counts in a city as dense as Amsterdam.");
+    say_line!("1. A sample: sixty days of made-up counts in a city as dense as Amsterdam.");
     let written = write_points(&sample).map_err(SampleFault::from).map_err(Cause::from)?;
-    println!(
+    say_line!(
         "   {} ({} data points, {} postcodes)",
         sample.out.display(),
         count(written.rows),
@@ -45,11 +46,11 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let mut load = RunConfig::plain(&DATAPOINTS, source, place.store()?, database.clone());
     load.processing.duckdb.memory_mib = 128;
     let server = Server::open(&database.url).await?;
-    println!("\n2. The run: select, fetch, parse, check, enrich, export, upload, load, promote, publish.");
+    say_line!("\n2. The run: select, fetch, parse, check, enrich, export, upload, load, promote, publish.");
     let served = async {
         let done = run::run(load, report).await?;
-        println!("\n{}", summary::render(&done));
-        println!(
+        say_line!("\n{}", summary::render(&done));
+        say_line!(
             "3. Open this address with a browser; a postcode to begin with: {}. Ctrl-C ends the demo.",
             written.example
         );

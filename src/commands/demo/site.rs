@@ -7,6 +7,7 @@ use super::place::DemoPlace;
 use crate::cli::{BuildArgs, DatabaseArgs, DemoArgs, StoreArgs};
 use crate::clients::postgres;
 use crate::clients::source::SourceUrl;
+use crate::commands::terminal::say_line;
 use crate::commands::{build, run, summary};
 use crate::config::RunConfig;
 use crate::datasets::catalog::CATALOG;
@@ -26,13 +27,13 @@ const SITE: &str = "title = \"A made-up catalog\"\nbase_url = \"https://example.
 /// Makes sheets and histories, builds a site of them, and says which file to open.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
-    println!("1. Sheets of {PROJECTS} made-up projects, and what a site is made of.");
+    say_line!("1. Sheets of {PROJECTS} made-up projects, and what a site is made of.");
     let sample = SheetsSample { projects: PROJECTS, errors: 0, seed: 1, out: dir.join("curated") };
     let written = write_sheets(&sample).map_err(SampleFault::from).map_err(Cause::from)?;
-    println!("   {} ({} rows)", sample.out.display(), count(written.rows));
+    say_line!("   {} ({} rows)", sample.out.display(), count(written.rows));
     let file = dir.join("site.toml");
     fs::write(&file, SITE).map_err(Cause::io(format!("write {}", file.display())))?;
-    println!("   {}", file.display());
+    say_line!("   {}", file.display());
     let place = DemoPlace::settle(&args.database_url, dir).await?;
     let database = place.database()?;
     let server = Server::open(&database.url).await?;
@@ -40,15 +41,15 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         let source = SourceUrl::Store(format!("dir:{}", sample.out.display()).parse().map_err(Cause::from)?);
         let mut load = RunConfig::plain(&CATALOG, source, place.store()?, database.clone());
         load.processing.duckdb.memory_mib = 128;
-        println!(
+        say_line!(
             "\n2. The sheets into the database, and histories of commits for the projects, made up there."
         );
         let done = run::run(load, report).await?;
-        println!("\n{}", summary::render(&done));
+        say_line!("\n{}", summary::render(&done));
         histories(&server, &database.schema).await?;
-        println!("3. The build: sheets, metrics, site.");
+        say_line!("3. The build: sheets, metrics, site.");
         build::run(build_args(&place, file.clone(), false), report).await?;
-        println!("\n4. The same once more, with the reasons.");
+        say_line!("\n4. The same once more, with the reasons.");
         build::run(build_args(&place, file, true), report).await
     }
     .await;
@@ -90,8 +91,8 @@ fn build_args(place: &DemoPlace, file: PathBuf, explain: bool) -> BuildArgs {
 
 fn next_steps(place: &DemoPlace) {
     let (tool, dir, places) = (DemoPlace::tool(), place.dir.display(), place.options());
-    println!("\n5. Open this file with a browser:\n   {dir}/public_html/index.html\n\n6. What to try next:");
-    println!("   change a name in {dir}/curated/projects.csv, then");
-    println!("   {tool} build {dir}/site.toml --explain {places}");
-    println!("   {tool} build {dir}/site.toml --check {places}");
+    say_line!("\n5. Open this file with a browser:\n   {dir}/public_html/index.html\n\n6. What to try next:");
+    say_line!("   change a name in {dir}/curated/projects.csv, then");
+    say_line!("   {tool} build {dir}/site.toml --explain {places}");
+    say_line!("   {tool} build {dir}/site.toml --check {places}");
 }

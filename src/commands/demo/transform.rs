@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::place::DemoPlace;
 use crate::cli::DemoArgs;
 use crate::clients::postgres::{self, PgUrl};
-use crate::commands::transform;
+use crate::commands::terminal::{say, say_line};
+use crate::commands::{show::TextTable, transform};
 use crate::config::{DatabaseConfig, TransformConfig};
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
@@ -43,20 +44,20 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let config = TransformConfig::of_demo(database.clone(), &job, &place.database_url);
     let server = Server::open(&database.url).await?;
     let shown = async {
-        println!("1. A raw table, companies_raw: {} rows on companies, most of them in a few ZIP codes.", count(rows));
+        say_line!("1. A raw table, companies_raw: {} rows on companies, most of them in a few ZIP codes.", count(rows));
         make_rows(&server.url, &database, rows).await?;
-        println!("\n2. The job in {}: {WORKERS} workers clean it, a partition at a time; one of them is killed.", job.display());
+        say_line!("\n2. The job in {}: {WORKERS} workers clean it, a partition at a time; one of them is killed.", job.display());
         let killed = tokio::spawn(kill_one(server.url.clone(), database.clone()));
         transform::run_workers(&config, &server, WORKERS, report).await?;
         match killed.await {
-            Ok(Some(pid)) => println!("   Process {pid} was killed in the middle; its partition was done by another.\n"),
-            _ => println!("   (They were done before one of them could be killed.)\n"),
+            Ok(Some(pid)) => say_line!("   Process {pid} was killed in the middle; its partition was done by another.\n"),
+            _ => say_line!("   (They were done before one of them could be killed.)\n"),
         }
-        println!("3. The cleaning changes (names in small letters): another version is built beside the first, and takes its place.");
+        say_line!("3. The cleaning changes (names in small letters): another version is built beside the first, and takes its place.");
         change(&job)?;
         transform::run_workers(&config, &server, WORKERS, report).await?;
-        println!("\n4. In PostgreSQL now:");
-        println!("{}", look(&server.url, &database).await?);
+        say_line!("\n4. In PostgreSQL now:");
+        say(&look(&server.url, &database).await?);
         Ok::<_, Failure>(())
     }
     .await;
@@ -119,29 +120,29 @@ async fn look(url: &PgUrl, database: &DatabaseConfig) -> Result<String, Cause> {
     let text = sql::render(sql::DEMO_CLEAN, &[("schema", &database.schema)]);
     let failed = |e| postgres::classify(e, "look at the clean table");
     let rows = connection.query(&text, &[]).await.map_err(failed)?;
-    let mut shown = Vec::new();
+    let mut table = TextTable::new(&["ZIP code", ">companies", "the largest of them"]);
     for row in rows {
         let cells: (String, i64, String) = (
             row.try_get(0).map_err(failed)?,
             row.try_get(1).map_err(failed)?,
             row.try_get(2).map_err(failed)?,
         );
-        shown.push(format!("   {:<12} {:>9}  {}", cells.0, count(cells.1.unsigned_abs()), cells.2));
+        table.row([cells.0, count(cells.1.unsigned_abs()), cells.2]);
     }
     connection.close().await;
-    Ok(format!("   {:<12} {:>9}  the largest of them\n{}", "ZIP code", "companies", shown.join("\n")))
+    Ok(table.render(3))
 }
 
 fn next_steps(place: &DemoPlace, job: &Path) {
     let (tool, job, database) = (DemoPlace::tool(), job.display(), &place.database_url);
-    println!("\n5. What to try next:");
+    say_line!("\n5. What to try next:");
     for (action, about) in [
         ("status", "every version; slowest, largest and poison partitions"),
         ("work --dry-run", "what would come out, and nothing is written"),
         ("drop", "the first version goes"),
     ] {
         let (action, more) = action.split_once(' ').unwrap_or((action, ""));
-        println!(
+        say_line!(
             "   {}\n      ({about})",
             format!("{tool} transform {action} {job} --database-url {database} {more}").trim_end()
         );

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::cli::ReferenceArgs;
 use crate::clients::http::{Http, HttpUrl};
 use crate::clients::store::{S3Options, Store, StoreUrl};
+use crate::commands::terminal::say_line;
 use crate::config::ReferenceConfig;
 use crate::dataset::reference::Reference;
 use crate::error::{Cause, Exit, Failure};
@@ -165,27 +166,27 @@ async fn local(option: &str, from: &str, folder: &Path) -> Result<PathBuf, Cause
 /// `merganser reference`.
 pub async fn run(args: ReferenceArgs, report: &Report) -> Result<Exit, Failure> {
     let done = take_in(ReferenceConfig::from_reference(&args)?, report).await?;
-    println!("{} is in use.", done.version);
+    say_line!("{} is in use.", done.version);
     for (table, rows, change) in &done.tables {
         let rows = words::count(*rows);
         match change {
             Some((added, removed)) => {
-                println!(
+                say_line!(
                     "{table}: {rows} rows; {} new, {} gone",
                     words::count(*added),
                     words::count(*removed)
                 );
             }
-            None => println!("{table}: {rows} rows"),
+            None => say_line!("{table}: {rows} rows"),
         }
     }
     match &done.before {
-        Some(before) if *before == done.version => println!("It was in use before: nothing changed."),
-        Some(before) => println!("Before: {before}."),
-        None => println!("There was none before."),
+        Some(before) if *before == done.version => say_line!("It was in use before: nothing changed."),
+        Some(before) => say_line!("Before: {before}."),
+        None => say_line!("There was none before."),
     }
     for (reason, rows) in &done.left_out {
-        println!("left out: {} rows: {reason}", words::count(*rows));
+        say_line!("left out: {} rows: {reason}", words::count(*rows));
     }
     Ok(Exit::Done)
 }

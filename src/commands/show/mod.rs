@@ -1,6 +1,7 @@
 //! The ledger in words: what happened, and what to type next.
 
 mod failures;
+mod table;
 mod timings;
 
 use std::fmt::Write as _;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use failures::{failure, failures, failures_csv, sheets_csv};
+pub use table::TextTable;
 pub use timings::{shares, timing, timings};
 
 use crate::words::{count, duration, size};
@@ -16,24 +18,19 @@ use crate::words::{count, duration, size};
 /// The last runs, a line each, what is kept of them, and what to do about them; `open` failed records are not put right, of any
 /// run.
 pub fn runs(runs: &[Value], open: u64, kept: &str) -> String {
-    let mut text = format!(
-        "{:<36}  {:<9} {:<24} {:<20} {:>9} {:>10} {:>8}\n",
-        "run", "kind", "status", "started (UTC)", "took", "loaded", "open"
-    );
+    let mut table = TextTable::new(&["run", "kind", "status", "started (UTC)", ">took", ">loaded", ">open"]);
     for run in runs {
-        let status = status_of(run, "status");
-        let _ = writeln!(
-            text,
-            "{:<36}  {:<9} {:<24} {:<20} {:>9} {:>10} {:>8}",
-            word(run, "run_id"),
-            word(run, "kind"),
-            status,
+        table.row([
+            word(run, "run_id").to_owned(),
+            word(run, "kind").to_owned(),
+            status_of(run, "status"),
             moment(run, "started_at"),
             took(run),
             count(number(run, "records_loaded")),
-            count(number(run, "failures_open"))
-        );
+            count(number(run, "failures_open")),
+        ]);
     }
+    let text = table.render(0);
     let next = match runs.first() {
         None => "No run yet.\n".to_owned(),
         Some(run) => next(run, number(run, "failures_open"), open, true),
@@ -75,45 +72,32 @@ pub fn run(run: &Value) -> String {
     if let Some(by) = run["undone_by"].as_str() {
         let _ = writeln!(text, "  undone by run {by}");
     }
-    text += "\nSteps\n";
+    let mut steps = TextTable::new(&["step", "batch", "status", ">took", ">rows"]);
     for step in list(run, "steps") {
         let batch = match number(step, "batch") {
             0 => String::new(),
-            batch => format!("batch {batch}"),
+            batch => batch.to_string(),
         };
-        let _ = writeln!(
-            text,
-            "  {:<8} {:<10} {:<10} {:>9} {:>12} rows",
-            word(step, "step"),
+        steps.row([
+            word(step, "step").to_owned(),
             batch,
-            word(step, "status"),
+            word(step, "status").to_owned(),
             took(step),
-            count(number(step, "rows"))
-        );
+            count(number(step, "rows")),
+        ]);
     }
-    text += "\nFiles\n";
+    text += &format!("\nSteps\n{}\nFiles\n", steps.render(2));
     for file in list(run, "files") {
         text += &file_line(file);
     }
     let changes = list(run, "table_changes");
     if !changes.is_empty() {
-        let _ = writeln!(
-            text,
-            "\n{:<26} {:>12} {:>10} {:>10} {:>10} {:>12}",
-            "Table", "before", "inserted", "replaced", "deleted", "after"
-        );
-    }
-    for change in changes {
-        let _ = writeln!(
-            text,
-            "  {:<24} {:>12} {:>10} {:>10} {:>10} {:>12}",
-            word(change, "table_name"),
-            count(number(change, "rows_before")),
-            count(number(change, "inserted")),
-            count(number(change, "replaced")),
-            count(number(change, "deleted")),
-            count(number(change, "rows_after"))
-        );
+        let changes = changes.iter().map(|change| {
+            let number = |name| number(change, name);
+            let numbers = ["rows_before", "inserted", "replaced", "deleted", "rows_after"].map(number);
+            (word(change, "table_name"), numbers)
+        });
+        text += &format!("\nTables\n{}", table_changes(changes).render(2));
     }
     let breaches: Vec<_> = list(run, "guards").iter().filter(|guard| guard["passed"] == false).collect();
     if !breaches.is_empty() {
@@ -145,6 +129,15 @@ pub fn run(run: &Value) -> String {
         again => format!(", {} failed again later and are listed there\n", count(again)),
     };
     text + &next(run, open, open, false)
+}
+
+/// What became of tables: their rows before, those inserted, replaced and deleted, and their rows after.
+pub fn table_changes<'t>(changes: impl Iterator<Item = (&'t str, [u64; 5])>) -> TextTable {
+    let mut table = TextTable::new(&["table", ">before", ">inserted", ">replaced", ">deleted", ">after"]);
+    for (name, numbers) in changes {
+        table.row(std::iter::once(name.to_owned()).chain(numbers.map(count)));
+    }
+    table
 }
 
 /// A file in every run that took it up.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{list, moment, number, status_of, took, word};
+use super::{TextTable, list, moment, number, status_of, took, word};
 use crate::words::{count, duration, size};
 
 /// The steps of a run in the order in which they come.
@@ -14,29 +14,24 @@ const STEPS: [&str; 9] =
 
 /// The last runs, a line each: seconds of every step, so that a slowdown stands out.
 pub fn timings(runs: &[Value]) -> String {
-    let mut text = format!("{:<36}  {:<20} {:>10} {:>9}", "run", "started (UTC)", "records", "took");
-    for step in STEPS {
-        let _ = write!(text, " {step:>7}");
-    }
-    text += "   memory\n";
+    let steps = STEPS.map(|step| format!(">{step}"));
+    let headings = ["run", "started (UTC)", ">records", ">took"].into_iter();
+    let headings = headings.chain(steps.iter().map(String::as_str)).chain([">memory"]);
+    let mut table = TextTable::new(&headings.collect::<Vec<_>>());
     for run in runs {
-        let _ = write!(
-            text,
-            "{:<36}  {:<20} {:>10} {:>9}",
-            word(run, "run_id"),
+        let seconds = STEPS.map(|name| {
+            let step = list(run, "steps").iter().find(|step| word(step, "step") == name);
+            step.map_or("-".to_owned(), |step| format!("{:.1}", number(step, "duration_ms") as f64 / 1000.0))
+        });
+        let known = [
+            word(run, "run_id").to_owned(),
             moment(run, "started_at"),
             count(number(run, "records_seen")),
-            took(run)
-        );
-        for name in STEPS {
-            let step = list(run, "steps").iter().find(|step| word(step, "step") == name);
-            let _ = match step {
-                Some(step) => write!(text, " {:>7.1}", number(step, "duration_ms") as f64 / 1000.0),
-                None => write!(text, " {:>7}", "-"),
-            };
-        }
-        let _ = writeln!(text, " {:>8}", memory(run));
+            took(run),
+        ];
+        table.row(known.into_iter().chain(seconds).chain([memory(run)]));
     }
+    let mut text = table.render(0);
     match runs.first() {
         None => text += "No run yet.\n",
         Some(run) => {
@@ -52,7 +47,7 @@ pub fn timings(runs: &[Value]) -> String {
 
 /// One run: time, share, processor time, rows and bytes a second of every step.
 pub fn timing(run: &Value) -> String {
-    let mut text = format!(
+    let text = format!(
         "Run {} of {} ({}, {}), started {} UTC, took {}\n{}\n",
         word(run, "run_id"),
         word(run, "dataset"),
@@ -62,11 +57,8 @@ pub fn timing(run: &Value) -> String {
         took(run),
         rate(run)
     );
-    let _ = writeln!(
-        text,
-        "{:<10} {:>10} {:>6} {:>10} {:>12} {:>12} {:>9} {:>9}",
-        "step", "took", "share", "cpu", "rows", "rows/s", "MB/s", "memory"
-    );
+    let headings = ["step", ">took", ">share", ">cpu", ">rows", ">rows/s", ">MB/s", ">memory"];
+    let mut table = TextTable::new(&headings);
     for step in list(run, "steps") {
         let millis = number(step, "duration_ms");
         let per_second = |amount: u64| match (amount, millis) {
@@ -74,20 +66,18 @@ pub fn timing(run: &Value) -> String {
             (amount, millis) => Some(amount as f64 * 1000.0 / millis as f64),
         };
         let bytes = per_second(number(step, "bytes"));
-        let _ = writeln!(
-            text,
-            "{:<10} {:>10} {:>5.0}% {:>10} {:>12} {:>12} {:>9} {:>9}",
-            word(step, "step"),
+        table.row([
+            word(step, "step").to_owned(),
             took(step),
-            share(step, run),
+            format!("{:.0}%", share(step, run)),
             step["cpu_ms"].as_u64().map_or("-".into(), |ms| duration(Duration::from_millis(ms))),
             count(number(step, "rows")),
             per_second(number(step, "rows")).map_or("-".into(), |rows| count(rows as u64)),
             bytes.map_or("-".into(), |bytes| format!("{:.1}", bytes / 1e6)),
-            memory(step)
-        );
+            memory(step),
+        ]);
     }
-    text
+    text + &table.render(0)
 }
 
 /// One line of the largest shares, for the end of a run.

@@ -1,0 +1,52 @@
+//! Tables on the terminal: no frame, columns as wide as what is in them, numbers on the right.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+/// Blanks between two columns.
+const GAP: u16 = 2;
+
+/// A table under way.
+pub struct TextTable {
+    table: Table,
+}
+
+impl TextTable {
+    /// Begins a table. A heading that starts with `>` is one of numbers, which stand on the right.
+    pub fn new(headings: &[&str]) -> Self {
+        let mut table = Table::new();
+        // Lines are not wrapped: a program may read them, and a person can make the window wider.
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(headings.iter().map(|heading| heading.trim_start_matches('>')));
+        for (column, heading) in table.column_iter_mut().zip(headings) {
+            column.set_padding((0, GAP));
+            if heading.starts_with('>') {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        Self { table }
+    }
+
+    /// Adds a row, with a cell for each heading.
+    pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.table.add_row(cells.into_iter().map(Into::<String>::into));
+    }
+
+    /// The lines, each with so many blanks before it and a line break behind it.
+    pub fn render(&self, indent: usize) -> String {
+        let lines = self.table.lines().map(|line| format!("{:indent$}{}\n", "", line.trim_end()));
+        lines.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TextTable;
+
+    #[test]
+    fn numbers_stand_on_the_right_and_nothing_stands_behind_a_line() {
+        let mut table = TextTable::new(&["table", ">rows", "state"]);
+        table.row(["oca_index", "5,180", "done"]);
+        table.row(["a", "1", ""]);
+        assert_eq!(table.render(1), " table       rows  state\n oca_index  5,180  done\n a              1\n");
+    }
+}
