@@ -40,7 +40,6 @@ test: ## install what is missing, check format and lints, run every test
 	cargo clippy --workspace --all-targets --locked --features failpoints -- -D warnings
 	cargo doc --no-deps --document-private-items --locked --quiet
 	cargo test --workspace --locked --features failpoints
-	FUZZ_SECONDS=20 scripts/fuzz
 	scripts/deny
 
 # The build of this checkout, unless NEW names another program.
@@ -56,7 +55,7 @@ soak: ## kill runs at random times for ten minutes, look that nothing is lost or
 	@scripts/setup test
 	MERGANSER_TEST_WRITE_DOCS=1 cargo test --locked --features failpoints --test it random_kills_for_long -- --ignored --nocapture
 
-fuzz: ## fuzz what reads bytes from outside, five minutes or FUZZ_SECONDS
+fuzz: ## fuzz what reads bytes from outside, for five minutes or FUZZ_SECONDS
 	@scripts/setup test
 	scripts/fuzz
 

@@ -17,12 +17,15 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// Runs every file of a target's corpus.
+    /// Runs every file of a target's corpus. Each has a name that says what it is for.
     fn replay(target: &str, run: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         let mut files = 0;
         for entry in fs::read_dir(folder).expect("a corpus").flatten() {
-            eprintln!("{}", entry.path().display());
+            let name = entry.file_name().into_string().expect("a name");
+            eprintln!("{target}/{name}");
+            let is_hash = name.len() >= 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(!is_hash, "name it after what it is for: {target}/{name}");
             run(&fs::read(entry.path()).expect("a file can be read"));
             files += 1;
         }

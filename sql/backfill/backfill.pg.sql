@@ -5,7 +5,7 @@
 -- part: open  (statement)
 -- Purpose: how much a backfill has to do.
 -- Inputs:  pg_temp.open_rows.
--- Outputs: the number of rows, and of different questions among them.
+-- Outputs: the number of rows, and of distinct questions among them.
 select count(*) as rows, count(distinct key) as questions from pg_temp.open_rows;
 
 -- part: next  (statement)
@@ -19,7 +19,7 @@ order by key
 limit $2;
 
 -- part: answers  (statement)
--- Purpose: the answers of a backfill's batch on their way into production.
+-- Purpose: stage the answers of a backfill's batch for production.
 -- Inputs:  $1 a JSON array of answers by column, key included, as text; pg_temp.answers.
 -- Outputs: rows of pg_temp.answers.
 insert into pg_temp.answers

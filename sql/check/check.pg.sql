@@ -1,13 +1,13 @@
--- Purpose: what the preflight asks the database in a few lines.
+-- Purpose: the short questions of the preflight to the database.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/check/check.pg.sql
 
 -- part: session  (script, which an older server answers, too)
--- Purpose: who and where we are, for the preflight.
+-- Purpose: our server, user and connection, for the preflight.
 -- Inputs:  none.
 -- Outputs: one row: version, version_number, db_user, tls (null: the connection has none), is_standby, is_read_only
 --          (by the settings of server, database or role), epoch_seconds of the server's clock, postgis and aws_s3 (the
---          versions of these extensions, null where there is none).
+--          versions of these extensions, null if they are missing).
 select
     current_setting('server_version') as version,
     current_setting('server_version_num')::int as version_number,
@@ -29,20 +29,20 @@ set local lock_timeout = :limit_ms;
 -- part: owners  (statement)
 -- Purpose: who owns the tables.
 -- Inputs:  $1 schema, $2 names of tables.
--- Outputs: the owners, in one text; null if there are no tables.
+-- Outputs: the owners, in one text; null if the tables do not exist.
 select string_agg(distinct pg_get_userbyid(class.relowner)::text, ', ')
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
 where namespace.nspname = $1 and class.relname = any ($2::text[]);
 
 -- part: server  (script)
--- Purpose: what of the server and of the session stops a run or makes its statements mean something else.
--- Inputs:  none; before the session is set otherwise; :any.
--- Outputs: one row: database_name, role_name; encoding of the database; read_only_from, where the setting comes from that
---          transactions only read (null: they write, or the server is a standby); standbys_wanted and standbys_there, for
---          which a COMMIT waits (0: for none); replication_role (origin: triggers and foreign keys work).
+-- Purpose: settings of the server and the session that stop a run or change what its statements mean.
+-- Inputs:  none; before the session's settings are changed; :any.
+-- Outputs: one row: database_name, role_name; encoding of the database; read_only_from, the origin of the setting that
+--          makes transactions read only (null: they can write, or the server is a standby); standbys_wanted and standbys_there,
+--          for which a COMMIT waits (0: for none); replication_role (origin: triggers and foreign keys work).
 with standbys as (
     select
-        -- `ANY 2 (a, b)`, `FIRST 2 (a, b)`, `2 (a, b)`; a list alone wants one.
+        -- `ANY 2 (a, b)`, `FIRST 2 (a, b)`, `2 (a, b)`; a list alone requires one.
         coalesce((regexp_match(setting, '^\s*(?:any|first)?\s*(\d+)\s*\(', 'i'))[1]::bigint, 1) as wanted
     from pg_settings
     where name = 'synchronous_standby_names'
@@ -59,7 +59,7 @@ select
         where name = 'default_transaction_read_only' and setting = 'on' and not pg_is_in_recovery()
     ) as read_only_from,
     coalesce((select wanted from standbys), 0) as standbys_wanted,
-    -- What one may not see counts as there.
+    -- A standby that we may not see counts as there.
     (
         select count(*)
         from pg_stat_replication
@@ -68,7 +68,7 @@ select
     current_setting('session_replication_role') as replication_role;
 
 -- part: foreign_keys  (statement)
--- Purpose: which tables of others refer to ours? They have a say when a row of ours is deleted.
+-- Purpose: which tables of others refer to ours? They can refuse that a row of ours is deleted.
 -- Inputs:  $1 schema, $2 names of our tables.
 -- Outputs: a row for each foreign key: its table, its name, our table, on_delete (as the catalogue has it: a, r, c, n, d),
 --          is_indexed: can the referring rows be found without reading the whole table?
@@ -102,8 +102,8 @@ where key.contype = 'f'
 order by from_table, key_name;
 
 -- part: row_security  (statement)
--- Purpose: on which of our tables do row policies apply to this role? They hide rows, or refuse them.
--- Inputs:  $1 schemas and $2 names of tables, beside each other.
+-- Purpose: on which of our tables do row policies apply to this role? Policies hide rows, or refuse them.
+-- Inputs:  $1 schemas and $2 names of tables, in parallel.
 -- Outputs: a row for each such table, in the order of $2: the table with its schema, the policies (an empty text: none, and
 --          then no row is seen), our role, the table's owner, is_forced (they apply to the owner, too).
 select

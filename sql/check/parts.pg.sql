@@ -1,10 +1,10 @@
--- Purpose: which of our tables have their rows in others, or are themselves a part of another?
+-- Purpose: which of our tables have their rows in other tables, or are a part of another table?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 names of tables.
--- Outputs: a row for each such table: table_name; kind (partitioned, parent, part); definition (by what it is
+-- Outputs: a row for each such table: table_name; kind (partitioned, parent, part); definition (how it is
 --          partitioned, or of which table it is a part); parts, how many tables hold its rows; gap, a partitioned table
---          that takes no row but for the values that are listed (null: there is none); foreign_part, one that is on another
---          server (null: there is none); key, a foreign key that does not find rows of the parts (null: there is none).
+--          that accepts only rows with the listed values (null: there is none); foreign_part, one on another
+--          server (null: there is none); key, a foreign key that does not see rows of the parts (null: there is none).
 with ours as (
     select class.oid, class.relname, class.relkind
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace

@@ -1,11 +1,11 @@
--- Purpose: which of our tables are published to others in a way that forbids to update or to delete? What is published
---          must be found again by the subscriber: by a primary key, or by the identity that was set.
+-- Purpose: which of our tables are published so that their rows cannot be updated or deleted? The subscriber must find a
+--          published row again: by a primary key, or by the identity that was set.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
--- Inputs:  $1 schemas and $2 names of tables, and $3 what is done with their rows (update, delete, both), beside each
---          other.
--- Outputs: a row for each table, or partition, that has no identity, with its place in the order of $2: schema_name,
---          table_name, publications, statement that gives it one; and where it has one, for each that is published by
---          columns or rows alone, the same without a statement: then the server looks whether the identity is enough.
+-- Inputs:  $1 schemas and $2 names of tables, and $3 what is done with their rows (update, delete, both), in
+--          parallel.
+-- Outputs: a row for each table, or partition, without an identity, with its place in the order of $2: schema_name,
+--          table_name, publications, statement that sets one; and a row without a statement for each table with an identity
+--          of which only some columns or rows are published: then the server checks whether the identity is enough.
 with ours as (
     select wanted.position, wanted.operation, class.oid
     from unnest($1::text[], $2::text[], $3::text[]) with ordinality
@@ -48,7 +48,7 @@ tables as (
         join pg_namespace as namespace on namespace.oid = class.relnamespace
     where class.relkind = 'r' and class.relpersistence = 'p'
 ),
--- A partition is published with its parents, too. Of the view's columns some came with PostgreSQL 15.
+-- A partition is published with its parents, too. Some of the view's columns exist since PostgreSQL 15.
 published as (
     select
         tables.oid,

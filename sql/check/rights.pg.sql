@@ -1,9 +1,9 @@
 -- Purpose: which rights a run lacks.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema of the tables, $2 schema of the ledger, $3 schema for staging; $4 the parent table, $5 tables of
---          its rows, $6 tables that are kept beside them; $7 does the ledger have to be made or brought up to date?
---          $8 all tables that a load makes in the schema for staging; $9 derived tables and views, which are made where
---          there are none; $10 those of them that are only read: views, and the tables of theirs that others fill.
+--          its rows, $6 tables that are kept beside them; $7 does the ledger have to be created or migrated?
+--          $8 all tables that a load creates in the schema for staging; $9 derived tables and views, which are created if
+--          they are missing; $10 those of them that are only read: views, and the tables under them that others fill.
 -- Outputs: a row for each right that is missing: what it is, and the statement that grants it.
 with tables (name, rights) as (
     select $4::text, array['select', 'insert', 'update', 'delete']
@@ -33,10 +33,10 @@ ledger as (
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
     where namespace.nspname = $2
         and class.relkind in ('r', 'p')
-        -- Before-images, of which more is asked.
+        -- Before-images need more rights, see below.
         and class.relname !~ '^before_[0-9]+_'
 ),
--- A run makes those that are not there.
+-- A run creates those that are missing.
 unimaged as (
     select production.relname
     from production
@@ -103,7 +103,7 @@ rights (place, name, is_there, statement) as (
         format('grant %s on %I.%I to %I;', wanted.name, $2, ledger.relname, current_user)
     from ledger cross join unnest(ledger.rights) as wanted (name)
     union all
-    -- A load drops what the last one has left.
+    -- A load drops what the last load has left.
     select
         5,
         format('ownership of %s.%s', $3, class.relname),
@@ -114,7 +114,7 @@ rights (place, name, is_there, statement) as (
         and class.relkind = 'r'
         and class.relname = any ($8::text[])
     union all
-    -- Without it a run goes on, and cannot be undone.
+    -- Without this right a run goes on, but cannot be undone.
     select
         6,
         format('create on schema %s, for before-images', namespace.nspname),
@@ -122,7 +122,7 @@ rights (place, name, is_there, statement) as (
         format('grant create on schema %I to %I;', namespace.nspname, current_user)
     from pg_namespace as namespace
     where namespace.nspname = $2 and not $7 and exists (select from unimaged)
-    -- Before-images are seen, and deleted, by their owner alone.
+    -- Only their owner sees and deletes before-images.
     union all
     select
         7,
@@ -132,7 +132,7 @@ rights (place, name, is_there, statement) as (
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
     where namespace.nspname = $2 and class.relkind = 'r' and class.relname ~ '^before_[0-9]+_'
     union all
-    -- What is there is altered when the ledger is brought up to date.
+    -- A migration of the ledger alters existing objects.
     select
         6,
         format('ownership of %s.%s', $2, class.relname),

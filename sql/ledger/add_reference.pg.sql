@@ -1,4 +1,4 @@
--- Purpose: a file of a reference is in the store; its version is the one in use from now on.
+-- Purpose: enter a file of a reference that is in the store; its version is in use from now on.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 dataset, $2 version, $3 name, $4 object, $5 sha256, $6 size, $7 rows, $8 run_id; :"ledger".
 -- Outputs: one row of reference_files.

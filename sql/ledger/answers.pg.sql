@@ -1,16 +1,16 @@
--- Purpose: the memory of enrichments.
+-- Purpose: stored answers of enrichments.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/answers.pg.sql
 
 -- part: has  (statement)
--- Purpose: is anything remembered of an enrichment?
+-- Purpose: does an enrichment have stored answers?
 -- Inputs:  $1 dataset, $2 enrichment; :"ledger".
 -- Outputs: true if so.
 select exists (select from :"ledger".answers where dataset = $1 and enrichment = $2);
 
 -- part: known  (statement)
--- Purpose: what is remembered of these questions.
--- Inputs:  $1 dataset, $2 enrichment, $3 keys, $4 way and $5 version of it, or null: whoever answered; :"ledger".
+-- Purpose: the stored answers to these questions.
+-- Inputs:  $1 dataset, $2 enrichment, $3 keys, $4 way and $5 version of it, or null: any way; :"ledger".
 -- Outputs: key, way and answer, as text.
 select key, way, answer::text
 from :"ledger".answers
@@ -18,11 +18,11 @@ where dataset = $1
     and enrichment = $2
     and key = any($3::text[])
     and ($4::text is null or (way = $4 and version = $5::text))
--- Of several as good, the latest counts.
+-- If several answers are equally good, the latest counts.
 order by key, answered_at desc, way;
 
 -- part: remember  (statement)
--- Purpose: remember answers; a later one takes the place of an earlier one.
+-- Purpose: store answers; a later one replaces an earlier one.
 -- Inputs:  $1 dataset, $2 enrichment, $3 way, $4 its version, $5 run_id, $6 a JSON array of {"key", "answer"}, as text;
 --          :"ledger".
 -- Outputs: rows of answers.

@@ -1,18 +1,18 @@
--- Purpose: what a batch changed, would have changed, and what the guards said to it.
+-- Purpose: what a batch changed or would have changed, and what the guards found.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/changes.pg.sql
 
 -- part: remembered  (statement)
 -- Purpose: how many rows the production tables had when they were last counted, or changed by us.
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
--- Outputs: table_name and rows; none of a table that the ledger knows nothing of. A publication reads every row, so its
---          count is true; what a batch or a purge changed since is reckoned from there.
+-- Outputs: table_name and rows; no row for a table that the ledger does not know. A publication reads every row, so its
+--          count is exact; what a batch or a purge changed since is added to it.
 with counts as (
     select change.table_name, change.rows_after as rows, runs.started_at, change.batch
     from :"ledger".table_changes as change join :"ledger".runs using (run_id)
     where runs.dataset = $1 and runs.target_schema = $2 and not runs.dry_run
     union all
-    -- It is the last that a run does.
+    -- A publication is the last step of a run.
     select counted.key, counted.value::bigint, runs.started_at, null
     from :"ledger".steps
         join :"ledger".runs using (run_id)
@@ -41,7 +41,7 @@ from jsonb_to_recordset($3::text::jsonb) as change (
 );
 
 -- part: add_guards  (statement)
--- Purpose: keep what the guards found although the promotion was rolled back.
+-- Purpose: keep what the guards found even though the promotion was rolled back.
 -- Inputs:  $1 run_id, $2 batch, $3 a JSON array of findings, as text; :"ledger".
 -- Outputs: rows of guards.
 insert into :"ledger".guards (run_id, batch, name, subject, threshold, found, passed, allowed_by)

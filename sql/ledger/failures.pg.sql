@@ -1,9 +1,9 @@
--- Purpose: records that failed, until they are put right.
+-- Purpose: failed records, until they are settled.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/failures.pg.sql
 
 -- part: add_failures  (statement)
--- Purpose: note failed records.
+-- Purpose: enter failed records.
 -- Inputs:  $1 run_id, $2 a JSON array of records, as text; :"ledger".
 -- Outputs: rows of failed_records.
 insert into :"ledger".failed_records (
@@ -30,7 +30,7 @@ where new_file.part_id = $1
     and old_run.target_schema = new_run.target_schema
     and old_file.part_id = failed.part_id
     and old_file.name = new_file.name
-    -- In other bytes a place is another record.
+    -- In a file with other bytes, the same place is another record.
     and old_file.sha256 = new_file.sha256
     and failed.resolved_at is null
     and failed.run_id <> $2
@@ -42,7 +42,7 @@ where new_file.part_id = $1
 -- part: failed_record  (statement)
 -- Purpose: can this failed record be tried again?
 -- Inputs:  $1 dataset, $2 failed_record_id; :"ledger".
--- Outputs: file name, target schema, ordinal, and how it was settled, if it is.
+-- Outputs: file name, target schema, ordinal, and how it was settled, or null.
 select
     parts.name,
     runs.target_schema,
@@ -56,9 +56,9 @@ where runs.dataset = $1
     and failed.failed_record_id = $2;
 
 -- part: unresolved  (statement)
--- Purpose: where the records are that failed and are not put right.
+-- Purpose: where the failed records are that are not settled.
 -- Inputs:  $1 dataset, $2 target schema, $3 run_id or null, $4 failed_record_id or null; :"ledger".
--- Outputs: file name, its size, ordinal of each. A break of a document has no record to try again.
+-- Outputs: file name, its size, ordinal of each. A document that breaks off has no record to try again.
 select distinct parts.name, parts.size_bytes, failed.ordinal
 from :"ledger".failed_records as failed
     join :"ledger".parts using (part_id)
@@ -73,9 +73,9 @@ where runs.dataset = $1
 order by parts.name, parts.size_bytes, failed.ordinal;
 
 -- part: open  (script)
--- Purpose: how much is there to put right?
+-- Purpose: how many failed records are not settled?
 -- Inputs:  :"ledger".
--- Outputs: the number of failed records that are not settled, those of dry runs left out.
+-- Outputs: their number, without those of dry runs.
 select count(distinct (failed.part_id, failed.ordinal))
 from :"ledger".failed_records as failed join :"ledger".runs using (run_id)
 where failed.resolved_at is null and not runs.dry_run;

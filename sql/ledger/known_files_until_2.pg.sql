@@ -1,9 +1,9 @@
--- Purpose: what known_parts.pg.sql says, of a ledger of version 1 or 2: `check` looks into it and changes nothing.
+-- Purpose: the same as known_parts.pg.sql, for a ledger of version 1 or 2: `check` reads it and changes nothing.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
--- Inputs:  $1 dataset, $2 target schema; :"ledger", in which parts are files still.
+-- Inputs:  $1 dataset, $2 target schema; :"ledger", in which parts are still named files.
 -- Outputs: name, file_id, size, checksum (null: adopted), when it was last changed at its source (microseconds since
 --          1970, null: not known), whether it is done (read to its end), and whether a record of the name is still
---          failed. What is read from the archive has no time of its own: that of the same bytes counts.
+--          failed. A file of the archive has no time of its own: that of the same bytes counts.
 with posting as (
     select files.*
     from :"ledger".files join :"ledger".runs using (run_id)
@@ -18,7 +18,7 @@ newest as (
     order by name, file_id desc
 ),
 posted as (
-    -- `check` looks into ledgers that have no such column yet, too.
+    -- `check` also reads ledgers that do not have this column yet.
     select distinct on (name, sha256) name, sha256, (to_jsonb(posting) ->> 'modified_at')::timestamptz as modified_at
     from posting
     where to_jsonb(posting) ->> 'modified_at' is not null

@@ -1,9 +1,9 @@
--- Purpose: the postings of files that count: of each name the newest one whose records went into production.
+-- Purpose: the postings of files that count: for each name the newest one whose records went into production.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
 -- Outputs: name, part_id, size, checksum (null: adopted), when it was last changed at its source (microseconds since
 --          1970, null: not known), whether it is done (read to its end, or undone), whether a record of the name is still
---          failed, and whether it is undone. What is read from the archive has no time of its own: that of the same bytes counts.
+--          failed, and whether it is undone. A file of the archive has no time of its own: that of the same bytes counts.
 with posting as (
     select parts.*
     from :"ledger".parts join :"ledger".runs using (run_id)
@@ -12,8 +12,8 @@ with posting as (
         and not dry_run
         and (
             parts.status in ('done', 'done_with_failures', 'incomplete')
-            -- Of one that was read in parts alone another posting counts.
-            -- (An older ledger has no such column, and none that is undone.)
+            -- If only some records of a posting were read, another posting of the name counts.
+            -- (An older ledger does not have this column, and no undone parts.)
             or parts.status = 'undone' and to_jsonb(parts) ->> 'undone_from' <> 'retried'
         )
 ),

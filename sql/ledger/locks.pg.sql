@@ -1,23 +1,23 @@
--- Purpose: one run a dataset, and one promotion: who may write, and who does.
+-- Purpose: the locks that allow one run and one promotion for each dataset at a time.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/locks.pg.sql
 
 -- part: lock  (statement)
--- Purpose: the lock of a dataset for a whole run; it goes when the session ends, however that happens.
+-- Purpose: take the lock of a dataset for a whole run; it is released when the session ends, however that happens.
 -- Inputs:  $1 the lock's name.
 -- Outputs: true if it was free.
 select pg_try_advisory_lock(hashtextextended($1, 0));
 
 -- part: lock_runs  (statement, inside the transaction of the migrations)
--- Purpose: nobody may be at work on a ledger whose tables are about to be renamed under his statements.
+-- Purpose: make sure that nobody uses a ledger whose tables are about to be renamed.
 -- Inputs:  $1 what the name of each dataset's lock begins with (see lock); :"ledger".
--- Outputs: the datasets whose lock somebody holds; the locks of the others are taken until the end of the transaction.
+-- Outputs: the datasets whose lock somebody holds; the other locks are held until the end of the transaction.
 select dataset
 from (select distinct dataset from :"ledger".runs order by dataset) as known
 where not pg_try_advisory_xact_lock(hashtextextended($1 || dataset, 0));
 
 -- part: lock_promotion  (statement)
--- Purpose: wait until no promotion of a dataset is under way, a lost connection's included.
+-- Purpose: wait until no promotion of a dataset is under way, including those of lost connections.
 -- Inputs:  $1 the lock's name.
 -- Outputs: the lock, until the end of the transaction.
 select pg_advisory_xact_lock(hashtextextended($1, 1));
@@ -25,8 +25,8 @@ select pg_advisory_xact_lock(hashtextextended($1, 1));
 -- part: holder  (statement)
 -- Purpose: who holds the lock of a dataset.
 -- Inputs:  $1 dataset, $2 the lock's name (see lock); :"ledger".
--- Outputs: one row if somebody does: database user, address and start of the session, and its run if it has
---          got as far as the ledger (kind, run_id, host, start). Another user's session shows its user only.
+-- Outputs: one row if somebody holds it: database user, address and start of the session, and its run if it has
+--          reached the ledger (kind, run_id, host, start). Another user's session shows only its user.
 with key as (
     select hashtextextended($2, 0) as value
 ),
@@ -56,7 +56,7 @@ left join lateral (
     from :"ledger".runs
     where dataset = $1
         and status = 'running'
-        -- One that died without a word is marked by the next run, which may not have got to that yet.
+        -- A run that was killed is marked by the next run, which may not have done so yet.
         and (backend_start is null or started_at >= backend_start)
     order by started_at desc
     limit 1
@@ -64,13 +64,13 @@ left join lateral (
 limit 1;
 
 -- part: fence  (statement, inside the transaction of the promotion)
--- Purpose: proof that this run is still the one that may promote.
+-- Purpose: prove that this run may still promote.
 -- Inputs:  $1 run_id; :"ledger".
 -- Outputs: one row if the run is still running; it stays locked until the end of the transaction.
 select run_id from :"ledger".runs where run_id = $1 and status = 'running' for update;
 
 -- part: confirm  (statement, on the connection that holds the lock)
--- Purpose: is this run still the one that may write?
+-- Purpose: may this run still write?
 -- Inputs:  $1 run_id; :"ledger".
 -- Outputs: true, unless another run has declared it dead.
 select exists (select from :"ledger".runs where run_id = $1 and status = 'running');

@@ -1,13 +1,13 @@
--- Purpose: the parts that runs take up.
+-- Purpose: the parts that runs take in.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/parts.pg.sql
 
 -- part: add_part  (statement)
--- Purpose: a part is taken up by a run.
+-- Purpose: enter a part that a run takes in.
 -- Inputs:  $1 run_id, $2 batch, $3 name, $4 source, $5 sha256 (null: it could not be fetched), $6 size, $7
---          the day of which it tells, as text, or null, $8 order key, $9 when it was last changed at its source, as text, or null,
---          $10 what was asked for, as JSON text, or null, $11 how many records that has, or null; :"ledger".
--- Outputs: one row of parts; its part_id. One that the run has put into the archive is the same part.
+--          the day of its data, as text, or null, $8 order key, $9 when it was last changed at its source, as text, or null,
+--          $10 what was requested, as JSON text, or null, $11 how many records that has, or null; :"ledger".
+-- Outputs: one row of parts; its part_id. If the run has put the part into the archive, its row is used again.
 insert into :"ledger".parts (
     run_id, batch, name, source, sha256, size_bytes, as_of, order_key, modified_at, slice, expected_records
 )
@@ -18,9 +18,9 @@ where parts.status = 'archived'
 returning part_id;
 
 -- part: add_archived  (statement)
--- Purpose: an answer is in the archive, and no run has taken it up yet.
--- Inputs:  $1 run_id, $2 name, $3 who gave it, $4 sha256, $5 size, $6 the day on which it was given, as text, $7 order key, $8 what
---          was asked for, as JSON text, $9 how many records it has; :"ledger".
+-- Purpose: enter an answer that is in the archive and that no run has taken in yet.
+-- Inputs:  $1 run_id, $2 name, $3 its source, $4 sha256, $5 size, $6 the day of the answer, as text, $7 order key, $8 what
+--          was requested, as JSON text, $9 how many records it has; :"ledger".
 -- Outputs: one row of parts; archived.
 insert into :"ledger".parts (
     run_id, batch, name, source, sha256, size_bytes, as_of, order_key, slice, expected_records, status
@@ -30,7 +30,7 @@ on conflict (run_id, name) do update
 set sha256 = excluded.sha256, size_bytes = excluded.size_bytes, expected_records = excluded.expected_records;
 
 -- part: closed  (statement)
--- Purpose: the checksum of a part of the archive as it was closed, or last read well.
+-- Purpose: the checksum of a part of the archive when it was closed, or last read successfully.
 -- Inputs:  $1 dataset, $2 name; :"ledger".
 -- Outputs: one row with sha256, or none.
 select parts.sha256
@@ -43,7 +43,7 @@ order by parts.part_id desc
 limit 1;
 
 -- part: rewritten  (statement)
--- Purpose: a part of the archive was rewritten, by a purge.
+-- Purpose: update a part of the archive that a purge has rewritten.
 -- Inputs:  $1 dataset, $2 name, $3 sha256, $4 size in bytes; :"ledger".
 -- Outputs: its rows of parts.
 update :"ledger".parts
@@ -52,7 +52,7 @@ from :"ledger".runs
 where runs.run_id = parts.run_id and runs.dataset = $1 and parts.name = $2 and parts.sha256 is not null;
 
 -- part: save_plan  (statement)
--- Purpose: what a run has asked so far, piece by piece, so that another one goes on with it.
+-- Purpose: store what a run has requested so far, piece by piece, so that another run can go on with it.
 -- Inputs:  $1 dataset, $2 target schema, $3 what is wanted, with the piece's number behind it, $4 the piece, $5 run_id; :"ledger".
 -- Outputs: one row of plans.
 insert into :"ledger".plans (dataset, target_schema, want, state, run_id)
@@ -61,7 +61,7 @@ on conflict (dataset, target_schema, want) do update
 set state = excluded.state, run_id = excluded.run_id, saved_at = clock_timestamp();
 
 -- part: saved_plan  (statement)
--- Purpose: what a run that did not end has asked.
+-- Purpose: what a run that did not end has requested.
 -- Inputs:  $1 dataset, $2 target schema, $3 what is wanted; :"ledger".
 -- Outputs: the pieces of the plan, in their order.
 select state
@@ -70,17 +70,17 @@ where dataset = $1 and target_schema = $2 and starts_with(want, $3 || ' ')
 order by want collate "C";
 
 -- part: forget_plan  (statement)
--- Purpose: what was planned is done.
+-- Purpose: remove a plan that is done.
 -- Inputs:  $1 dataset, $2 target schema, $3 what is wanted; :"ledger".
 -- Outputs: none.
 delete from :"ledger".plans
 where dataset = $1 and target_schema = $2 and starts_with(want, $3 || ' ');
 
 -- part: adopt_parts  (statement)
--- Purpose: enter files that were processed before the ledger was there.
+-- Purpose: enter files that were processed before the ledger existed.
 -- Inputs:  $1 run_id, $2 where they are, $3 a JSON array of files, as text; :"ledger".
 -- Outputs: rows of parts, done, without counts; the names of those that were not known before. A file that a
---          run has taken up is known, whatever became of it; a dry run takes up nothing.
+--          run has taken in is known, whatever its status; a dry run takes in nothing.
 insert into :"ledger".parts (run_id, batch, name, source, size_bytes, as_of, order_key, status)
 select run.run_id, 0, file.name, $2, file.size_bytes, file.as_of, file.order_key, 'done'
 from jsonb_to_recordset($3::text::jsonb) as file (name text, size_bytes bigint, as_of date, order_key text)
@@ -106,14 +106,14 @@ set status = $2, records_seen = $3, records_failed = $4, unknown = $5, error = $
 where part_id = $1;
 
 -- part: compared  (statement)
--- Purpose: a file that was posted again was compared, and is the one that is known.
+-- Purpose: a file that was posted again was compared, and has the known content.
 -- Inputs:  $1 part_id of the posting that is known, $2 when the file was last changed at its source, as
 --          text; :"ledger".
--- Outputs: the time is entered: the next run need not fetch it to compare.
+-- Outputs: the time is entered, so the next run does not fetch the file to compare it.
 update :"ledger".parts set modified_at = $2::text::timestamptz where part_id = $1;
 
 -- part: new_elements  (statement)
--- Purpose: which of these elements, that no column takes, did no earlier run see?
+-- Purpose: which of these elements without a column did no earlier run see?
 -- Inputs:  $1 dataset, $2 target schema, $3 run_id, $4 paths; :"ledger".
 -- Outputs: the paths that are new.
 select path

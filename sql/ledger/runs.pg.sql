@@ -1,9 +1,9 @@
--- Purpose: runs begin, end, die and are found again.
+-- Purpose: begin and end runs, mark dead ones, find them.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/runs.pg.sql
 
 -- part: begin_run  (statement)
--- Purpose: a run begins.
+-- Purpose: begin a run.
 -- Inputs:  $1 run_id, $2 dataset, $3 target schema, $4 kind, $5 dry run, $6 options, $7 versions, $8 host;
 --          :"ledger".
 -- Outputs: one row of runs.
@@ -15,7 +15,7 @@ values (
 );
 
 -- part: finish_run  (statement)
--- Purpose: a run ends.
+-- Purpose: end a run.
 -- Inputs:  $1 run_id, $2 status, $3 counts, $4 error, $5 chain of causes; :"ledger".
 -- Outputs: its row of runs.
 update :"ledger".runs
@@ -23,7 +23,7 @@ set status = $2, finished_at = clock_timestamp(), counts = $3, error = $4, error
 where run_id = $1 and status = 'running';
 
 -- part: abandon  (statement)
--- Purpose: mark runs that died without a word. Only the holder of the lock may say so.
+-- Purpose: mark runs that were killed. Only the holder of the lock may do this.
 -- Inputs:  $1 dataset; :"ledger".
 -- Outputs: the runs that were marked.
 update :"ledger".runs
@@ -35,9 +35,9 @@ returning run_id;
 
 -- part: find_run  (statement)
 -- Purpose: the run that a person means.
--- Inputs:  $1 a run_id, its beginning or its end, or `last`; $2 a run that is not meant, or null;
+-- Inputs:  $1 a run_id, its beginning or its end, or `last`; $2 a run to leave out, or null;
 --          :"ledger".
--- Outputs: the run_ids that fit, the newest first; three say that it fits too many.
+-- Outputs: the run_ids that match, the newest first; three rows mean that too many match.
 select run_id
 from :"ledger".runs
 where ($1 = 'last' or starts_with(run_id::text, lower($1)) or right(run_id::text, length($1)) = lower($1))
@@ -54,9 +54,9 @@ from :"ledger".runs
 where dataset = $1 and target_schema = $2 and run_id::text = any($3::text[]);
 
 -- part: quiet  (statement)
--- Purpose: for how long has nothing new come, and did a run say so today (of UTC)?
+-- Purpose: for how long has nothing new arrived, and did a run report that today (UTC)?
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
--- Outputs: one row: days, whole ones since a file was taken in, or since the first run where none was; told.
+-- Outputs: one row: days, whole ones since a file was taken in, or since the first run if none was; told, was it reported.
 with own as (
     select run_id, kind, started_at, finished_at, counts
     from :"ledger".runs

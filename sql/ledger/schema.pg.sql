@@ -1,4 +1,4 @@
--- Purpose: is the ledger there, and of which version is it?
+-- Purpose: does the ledger exist, and which version is it?
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/schema.pg.sql
 
@@ -9,7 +9,7 @@
 select exists (select from pg_namespace where nspname = $1);
 
 -- part: create_schema  (script)
--- Purpose: make a schema of our own.
+-- Purpose: create a schema of our own.
 -- Inputs:  :"name".
 -- Outputs: the schema.
 create schema :"name";
@@ -30,7 +30,7 @@ select exists (
 select coalesce(max(version), 0) from :"ledger".migrations;
 
 -- part: applied  (statement)
--- Purpose: note a migration.
+-- Purpose: enter a migration.
 -- Inputs:  $1 its number, $2 its name, $3 the version of the program; :"ledger".
 -- Outputs: one row of migrations.
 insert into :"ledger".migrations (version, name, applied_by) values ($1, $2, $3);

@@ -1,23 +1,23 @@
--- Purpose: the steps of a run, and what they tell of a promotion.
+-- Purpose: the steps of a run, and what they show about a promotion.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/steps.pg.sql
 
 -- part: notify  (statement)
--- Purpose: tell whoever listens that a run has changed production; they hear of it when this transaction commits.
+-- Purpose: notify listeners that a run has changed production; they are notified when this transaction commits.
 -- Inputs:  $1 dataset.
 -- Outputs: none.
 select pg_notify('merganser', $1);
 
 -- part: start_step  (statement)
--- Purpose: a step begins.
+-- Purpose: begin a step.
 -- Inputs:  $1 run_id, $2 batch, $3 step; :"ledger".
--- Outputs: one row of steps. A step that is done again, without the records that the database refused, begins anew.
+-- Outputs: one row of steps. A step that is repeated without the records that the database refused starts again.
 insert into :"ledger".steps (run_id, batch, step, status)
 values ($1, $2, $3, 'running')
 on conflict (run_id, batch, step) do update set status = 'running', started_at = clock_timestamp(), finished_at = null;
 
 -- part: finish_step  (statement)
--- Purpose: a step ends.
+-- Purpose: end a step.
 -- Inputs:  $1 run_id, $2 batch, $3 step, $4 status, $5 rows, $6 bytes, $7 details; :"ledger".
 -- Outputs: its row of steps.
 insert into :"ledger".steps (run_id, batch, step, status, finished_at, rows, bytes, details)
@@ -30,7 +30,7 @@ set status = excluded.status,
     details = excluded.details;
 
 -- part: fail_steps  (statement)
--- Purpose: the run failed: what was under way failed with it.
+-- Purpose: fail the steps that were under way when the run failed.
 -- Inputs:  $1 run_id; :"ledger".
 -- Outputs: its rows of steps.
 update :"ledger".steps
@@ -38,7 +38,7 @@ set status = 'failed', finished_at = clock_timestamp()
 where run_id = $1 and status = 'running';
 
 -- part: committed  (statement, after lock_promotion)
--- Purpose: the connection broke while COMMIT was under way: what happened?
+-- Purpose: did a COMMIT take effect during which the connection broke?
 -- Inputs:  $1 run_id, $2 batch; :"ledger".
 -- Outputs: true if the batch was committed.
 select exists (
@@ -51,7 +51,7 @@ select exists (
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
 -- Outputs: true if the newest of them is newer than the newest complete publication.
 select coalesce(
-    -- A reference alone leaves nothing to publish; beside a production it changes what views say.
+    -- A reference alone leaves nothing to publish; if there are production tables, it changes what views show.
     bool_or(step in ('promote', 'purge') and runs.kind <> 'reference')
         and max(steps.finished_at) filter (where step in ('promote', 'purge'))
             > coalesce(max(steps.finished_at) filter (where step = 'publish'), '-infinity'),

@@ -1,4 +1,4 @@
--- Purpose: what `status` and `failures` show; view_run.pg.sql is another.
+-- Purpose: what `status` and `failures` show; see also view_run.pg.sql.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/ledger/views.pg.sql
 
@@ -42,7 +42,7 @@ order by started_at desc
 limit $1;
 
 -- part: view_timings  (statement)
--- Purpose: what the steps of the last runs cost, batches added up.
+-- Purpose: how long the steps of the last runs took, summed over batches.
 -- Inputs:  $1 how many runs; $2 run_id of the only one wanted, or null; :"ledger".
 -- Outputs: one JSON object a run that did something, the newest first.
 with run as (
@@ -85,7 +85,7 @@ from run
 order by started_at desc;
 
 -- part: view_part  (statement)
--- Purpose: what became of a file, in every run that took it up.
+-- Purpose: what happened to a file in every run that took it in.
 -- Inputs:  $1 its name; :"ledger".
 -- Outputs: one JSON object a run, the newest first.
 select to_jsonb(parts) - '{part_id,as_of,unknown}'::text[] || jsonb_build_object(
@@ -108,10 +108,10 @@ where parts.name = $1
 order by runs.started_at desc;
 
 -- part: view_failures  (statement)
--- Purpose: the failed records, those that are not put right first.
+-- Purpose: the failed records, those that are not settled first.
 -- Inputs:  $1 run_id or null, $2 file name or null, $3 dataset or null, $4 one failed record or null, $5
---          settled ones too?, $6 the identity of a record or null; :"ledger".
--- Outputs: one JSON object a record; the fragment only for one record. Those of dry runs only when asked for.
+--          include settled ones?, $6 the identity of a record or null; :"ledger".
+-- Outputs: one JSON object a record; the fragment only for one record. Records of dry runs only if requested.
 select to_jsonb(failed) - 'part_id' - case when $4::bigint is null then 'fragment' else '' end
     || jsonb_build_object(
         'file_id', failed.part_id,

@@ -1,4 +1,4 @@
--- Purpose: staging tables are made, filled and removed.
+-- Purpose: create, fill and remove staging tables.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/load/load.pg.sql
 
@@ -15,21 +15,21 @@ drop table if exists :"staging".:"table";
 create unlogged table :"staging".:"table" (
     record_id text not null,
     part_id bigint not null,
-    -- Null: the part tells of no day.
+    -- Null: the part names no day.
     as_of date,
     order_key text not null,
     ordinal bigint not null,
-    -- Its first byte in the document: for the ledger, should the database refuse it.
+    -- Its first byte in the document, for the ledger if the database refuses the record.
     offset_bytes bigint not null,
     is_delete boolean not null,
-    -- Of a delete: data stood beside it, and is not loaded.
+    -- The record is a delete that also has data, which is not loaded.
     has_data boolean not null,
-    -- The last word of the batch on a record that it does not delete; only winners have rows in other tables.
+    -- The batch's last record of an identity that it does not delete; only winners have rows in other tables.
     is_winner boolean not null
 );
 
 -- part: unlogged  (script)
--- Purpose: spare the write-ahead log what can be loaded again.
+-- Purpose: keep rows that can be loaded again out of the write-ahead log.
 -- Inputs:  :"staging".:"table", empty.
 -- Outputs: the same table, unlogged.
 alter table :"staging".:"table" set unlogged;
@@ -47,8 +47,8 @@ copy :"staging".:"table" (:columns) from stdin with (format csv, header true)
 analyze :"schema".:"table";
 
 -- part: analyze_staged  (script)
--- Purpose: tell the planner what a staging table holds: how many rows, and how often a value comes again. To look at the usual
---          sample of a wide table takes half as long as its load.
+-- Purpose: tell the planner what a staging table holds: how many rows, and how often a value repeats. Reading the usual
+--          sample of a wide table would take half as long as its load.
 -- Inputs:  :"staging".:"table".
 -- Outputs: statistics.
 set default_statistics_target = 20;
@@ -56,13 +56,13 @@ analyze :"staging".:"table";
 reset default_statistics_target;
 
 -- part: known  (script)
--- Purpose: what production knows, for the checks.
+-- Purpose: rows of production that the checks need.
 -- Inputs:  :"schema".:"table", :columns.
 -- Outputs: the CSV on standard output.
 copy (select :columns from :"schema".:"table") to stdout with (format csv, header true)
 
 -- part: has_rows  (script)
--- Purpose: does a table hold anything?
+-- Purpose: does a table have rows?
 -- Inputs:  :"schema".:"table".
 -- Outputs: true or false.
 select exists (select from :"schema".:"table");

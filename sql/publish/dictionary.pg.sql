@@ -1,7 +1,7 @@
--- Purpose: the published dictionary: what each table and view is, and each of its columns.
+-- Purpose: the published dictionary: descriptions of tables, views and their columns.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :'schema', :'dictionary': a JSON list of objects with table, column (null: the table itself) and about.
--- Outputs: the CSV on standard output: table, column (nothing: the table itself), type and description, of what is there.
+-- Outputs: the CSV on standard output: table, column (empty for the table itself), type and description, of what exists.
 copy (
     with said as (
         select
@@ -20,7 +20,7 @@ copy (
         said.table_name as "table",
         said.column_name as "column",
         case
-            -- A geometry's without the schema of its extension.
+            -- A geometry type without the schema of its extension.
             when said.column_name is not null
                 then regexp_replace(format_type(attribute.atttypid, attribute.atttypmod), '^("[^"]+"|\w+)\.', '')
             when relation.relkind = 'v' then 'view'

@@ -3,11 +3,11 @@
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/publish/parquet.duckdb.sql
 
 -- part: array_elements  (script)
--- Purpose: what is in an array as PostgreSQL writes it, of one dimension.
+-- Purpose: the elements of a one-dimensional array as PostgreSQL writes it.
 -- Inputs:  none.
 -- Outputs: the macro array_elements(text).
 
--- An element in quotes may hold anything, a quote and a backslash behind a backslash; NULL without quotes is none.
+-- A quoted element may hold anything, with quotes and backslashes escaped by a backslash; NULL without quotes is a null.
 create or replace macro array_elements(literal) as
     case when literal is not null then
         list_transform(

@@ -3,10 +3,10 @@
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/publish/publish.pg.sql
 
 -- part: newest  (script)
--- Purpose: the newest day of which production tells, for people who download the public files.
+-- Purpose: the newest day of the data in production, for people who download the public files.
 -- Inputs:  :'dataset', :'schema'; :"ledger".parts, runs and slice_origins.
--- Outputs: one row with one date, as text: of a table that is replaced, the day of the part that it is what it says; null
---          where no part tells of a day, or none is in production yet.
+-- Outputs: one row with one date, as text: for a table that is replaced, the day of the part that it came from; null
+--          if no part names a day, or none is in production yet.
 with origin as (
     select parts.as_of
     from :"ledger".slice_origins join :"ledger".parts using (part_id)
@@ -25,34 +25,34 @@ select max(as_of)::text as newest
 from (select as_of from origin union all select as_of from done) as told;
 
 -- part: read_only  (script)
--- Purpose: from here on the snapshot cannot write.
+-- Purpose: make the transaction read only from here on.
 -- Inputs:  none; in the transaction that then publishes.
 -- Outputs: none.
 set transaction read only;
 
 -- part: order  (script)
--- Purpose: rows in the order in which the table has them, so that two publications of the same rows compare.
+-- Purpose: read rows in the order of the table, so that two publications of the same rows are equal.
 -- Inputs:  none; in the transaction that then publishes.
 -- Outputs: none.
 set local synchronize_seqscans = off;
 set local max_parallel_workers_per_gather = 0;
 
 -- part: lock  (script)
--- Purpose: nobody changes the shape of a table, nor moves its rows to other places, while it is read over several connections.
---          Who holds the lock, and waits for a connection of ours that waits for somebody who waits for it, would wait for ever:
---          so all are taken before the first row, and at once or not at all by all connections but the first.
+-- Purpose: keep others from changing the columns of a table, or moving its rows, while it is read over several connections.
+--          A lock taken later could deadlock with a session that waits for another connection of ours. So all locks are taken
+--          before the first row, and all connections but the first take them at once or not at all.
 -- Inputs:  :tables, a list of tables and views with their schema; :nowait, nothing or the word.
 -- Outputs: none.
 lock table :tables in access share mode :nowait;
 
 -- part: export_snapshot  (statement)
--- Purpose: let other connections see what this one sees.
+-- Purpose: let other connections use this snapshot.
 -- Inputs:  none; in the transaction that then publishes.
--- Outputs: one row: the name of the snapshot, which is good for as long as the transaction.
+-- Outputs: one row: the name of the snapshot, valid until the end of the transaction.
 select pg_export_snapshot() as snapshot;
 
 -- part: import_snapshot  (script)
--- Purpose: see what another connection sees.
+-- Purpose: use the snapshot of another connection.
 -- Inputs:  :'snapshot', its name; in a transaction that has done nothing yet.
 -- Outputs: none.
 set transaction snapshot :'snapshot';
@@ -70,11 +70,11 @@ copy :"schema".:"table" (:columns) to stdout with (format csv, header true)
 copy :"schema".:"table" to stdout with (format csv, header true)
 
 -- part: tables  (statement)
--- Purpose: how are the rows of these tables kept? Of partitioned tables COPY takes nothing, of those that others inherit from
---          only the table's own rows; of an ordinary one, ranges of its blocks can be taken beside each other.
+-- Purpose: how are the rows of these tables stored? COPY reads nothing from partitioned tables, and only the table's own rows if
+--          others inherit from it; an ordinary table can be read in parallel, in ranges of its blocks.
 -- Inputs:  $1 schema, $2 names of tables.
--- Outputs: a row for each of them: its name; has_parts, rows are in others; the columns that COPY would take (all but
---          generated ones), as a list of identifiers in their order; how many blocks it has, 0 where ranges cannot be taken.
+-- Outputs: a row for each of them: its name; has_parts, rows are in other tables; the columns that COPY would read (all but
+--          generated ones), as a list of identifiers in their order; how many blocks it has, 0 if ranges cannot be read.
 select
     class.relname::text as table_name,
     class.relkind = 'p' or exists (select from pg_inherits where inhparent = class.oid) as has_parts,
@@ -99,8 +99,8 @@ order by table_name;
 copy (select :columns from :"schema".:"table") to stdout with (format csv, header true)
 
 -- part: copy_range  (script)
--- Purpose: the rows of some blocks of a table, as that part of its CSV; one behind the other they are the whole.
--- Inputs:  :"schema".:"table", :columns; :'from_tid' and :'to_tid', the first place that is in it and the first behind it;
+-- Purpose: the rows of some blocks of a table, as that part of its CSV; concatenated, the parts are the whole CSV.
+-- Inputs:  :"schema".:"table", :columns; :'from_tid' and :'to_tid', the first place in the range and the first after it;
 --          :header, true or false.
 -- Outputs: a part of the CSV on standard output.
 copy (
@@ -110,13 +110,13 @@ copy (
 -- part: values  (script)
 -- Purpose: the values by which a table is split into objects.
 -- Inputs:  :"schema".:"table", :"column", one of whole numbers.
--- Outputs: a row for each: value; null where rows have none.
+-- Outputs: a row for each: value; null for rows without one.
 select distinct :"column"::bigint as value from :"schema".:"table" order by value;
 
 -- part: copy_slice  (script)
 -- Purpose: the CSV of the rows with one value.
 -- Inputs:  :"schema".:"table", :columns, :"column"; :is_value, `= N` or `is null`; :order, columns as a list of identifiers,
---          which no two rows share.
+--          which are unique together.
 -- Outputs: the CSV on standard output.
 copy (
     select :columns from :"schema".:"table" where :"column" :is_value order by :order
@@ -125,7 +125,7 @@ copy (
 -- part: digits  (script)
 -- Purpose: how many digits do the numbers of a column have?
 -- Inputs:  :"schema".:"table", :"column".
--- Outputs: one row: how many digits before the point at most, and behind it; whether there is something that is no number.
+-- Outputs: one row: the largest numbers of digits before and after the point; whether a value is not a number.
 select
     coalesce(length(trunc(max(abs(:"column"::numeric)) filter (where finite))::text), 1) as whole,
     coalesce(max(scale(:"column"::numeric)) filter (where finite), 0) as behind,
@@ -137,9 +137,9 @@ from (
 ) as given;
 
 -- part: there  (statement)
--- Purpose: which of these tables are there with their columns?
--- Inputs:  $1 schema; $2 names of tables and $3 names of their columns, beside each other.
--- Outputs: the names of the tables of which every column is there.
+-- Purpose: which of these tables exist with these columns?
+-- Inputs:  $1 schema; $2 names of tables and $3 names of their columns, in parallel.
+-- Outputs: the names of the tables that have every column.
 select wanted.table_name
 from unnest($2::text[], $3::text[]) as wanted (table_name, column_name)
     left join (

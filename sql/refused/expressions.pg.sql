@@ -1,15 +1,15 @@
--- Purpose: the constraints of a production table that can be tried on staged rows alone.
+-- Purpose: the constraints of a production table that can be evaluated on staged rows alone.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 table, $3 the columns that are staged.
 -- Outputs: one row each: constraint_name (null: a NOT NULL), column_name (null: not of one column), condition (SQL that
---          is true of a staged row that breaks it). None if a trigger may change a row before it is looked at. What
---          names a column that is not staged is left out: only the server knows its value.
+--          is true for a staged row that breaks it). No rows if a trigger may change a row before the check. Constraints
+--          that name a column which is not staged are left out: only the server knows its value.
 with recursive relation as (
     select class.oid
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
     where namespace.nspname = $1
         and class.relname = $2
-        -- Of a BEFORE trigger for each row, on INSERT or UPDATE.
+        -- A BEFORE trigger for each row, on INSERT or UPDATE.
         and not exists (
             select from pg_trigger
             where tgrelid = class.oid and tgtype & 3 = 3 and tgtype & 20 > 0 and tgenabled <> 'D'
@@ -20,7 +20,7 @@ columns as (
     from relation join pg_attribute as attribute on attribute.attrelid = relation.oid
     where attribute.attname = any ($3::text[]) and not attribute.attisdropped
 ),
--- A domain may be one over another.
+-- A domain may be over another domain.
 domains as (
     select columns.attname, type.oid, type.typbasetype, type.typtypmod, type.typnotnull
     from columns join pg_type as type on type.oid = columns.atttypid

@@ -5,7 +5,7 @@
 -- part: budget  (script)
 -- Purpose: how many records of the run may still fail.
 -- Inputs:  :'run_id', :"ledger".parts; :max_failures_percent, :max_failures_records (the larger of both is the budget).
--- Outputs: one row: budget, failed so far, seen so far; reckoned as the guard `failures` does.
+-- Outputs: one row: budget, failed so far, seen so far; computed as the guard `failures` does.
 select
     greatest(floor(coalesce(sum(records_seen), 0) * :max_failures_percent / 100.0), :max_failures_records)::bigint,
     coalesce(sum(records_failed), 0)::bigint,
@@ -14,7 +14,7 @@ from :"ledger".parts
 where run_id = :'run_id' and records_seen is not null;
 
 -- part: owner  (statement)
--- Purpose: the table of ours that a table is, or is a partition or a child of.
+-- Purpose: our table that a table is, or of which it is a partition or a child.
 -- Inputs:  $1 its schema, $2 its name, $3 the schema of the production tables, $4 their names.
 -- Outputs: the name of the production table; no row if it is somebody else's.
 with recursive line as (
@@ -28,7 +28,7 @@ where nspname = $3 and relname = any ($4::text[])
 limit 1;
 
 -- part: referred  (statement)
--- Purpose: the table of ours that somebody's foreign key refers to.
+-- Purpose: our table that somebody's foreign key refers to.
 -- Inputs:  $1 schema and $2 name of the table that has the key, $3 the key's name, $4 the schema of the production
 --          tables, $5 their names.
 -- Outputs: the name of the production table; no row if the key refers to something else.
@@ -64,7 +64,7 @@ create unique index on pg_temp.numbered (record_id);
 analyze pg_temp.numbered;
 
 -- part: find  (script, inside the transaction of the probe)
--- Purpose: the staged records that break a constraint which can be tried on staged rows alone.
+-- Purpose: the staged records that break a constraint which can be evaluated on staged rows alone.
 -- Inputs:  :"staging".:"table", :"key", :columns; :conditions, a list of (number, condition) made of
 --          expressions.pg.sql; pg_temp.plan, pg_temp.numbered; :limit.
 -- Outputs: position of each record that would be loaded, in their order, and the number of the first condition that is true.
@@ -84,15 +84,15 @@ order by numbered.position
 limit :limit;
 
 -- part: plan_some  (script, inside a savepoint of the probe, which is rolled back)
--- Purpose: have the dataset's plan see some records of the batch and no others.
--- Inputs:  :"staging".:"records", pg_temp.numbered; :first and :end, the positions from one to before the other.
--- Outputs: :"staging".:"records" with what is staged of these alone.
+-- Purpose: limit what the dataset's plan sees to some records of the batch.
+-- Inputs:  :"staging".:"records", pg_temp.numbered; :first and :end, the positions from the first to before the last.
+-- Outputs: :"staging".:"records" with these records only.
 delete from :"staging".:"records" as record
 using pg_temp.numbered
 where numbered.record_id = record.record_id and not (numbered.position >= :first and numbered.position < :end);
 
 -- part: remove_parents  (script, inside the transaction of the probe, after remove (promote/merge.pg.sql), of each child)
--- Purpose: take out the parents of deleted records, and what is staged of records that stay out.
+-- Purpose: delete the parents of deleted records, and the staged parents of records that are left out.
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", pg_temp.touched, pg_temp.blocked.
 -- Outputs: the parent table, and the staged parents.
 
@@ -105,15 +105,15 @@ using pg_temp.blocked
 where staged.:"key" = blocked.record_id;
 
 -- part: index  (script, inside the transaction of the probe)
--- Purpose: an attempt with few records finds their staged rows at once.
+-- Purpose: let an attempt with few records find their staged rows at once.
 -- Inputs:  :"staging".:"table", :"key".
--- Outputs: an index that goes with the transaction.
+-- Outputs: an index that ends with the transaction.
 create index on :"staging".:"table" (:"key");
 
 -- part: parent  (script, inside a savepoint of the probe)
 -- Purpose: merge the parents of some records as parent_update and parent_insert (promote/merge.pg.sql) merge all.
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :columns, :assignments, pg_temp.touched, pg_temp.numbered;
---          :first and :end, the positions from one to before the other.
+--          :first and :end, the positions from the first to before the last.
 -- Outputs: the parent table.
 
 update :"schema".:"table" as parent
@@ -131,7 +131,7 @@ where staged.:"key" in (select record_id from pg_temp.numbered where position >=
 -- part: child  (script, inside a savepoint of the probe, after parent)
 -- Purpose: put the staged rows of some records into a child table.
 -- Inputs:  :"schema".:"table", :"staging".:"table", :"key", :columns, pg_temp.numbered; :first and :end, the positions
---          from one to before the other.
+--          from the first to before the last.
 -- Outputs: the child table.
 
 insert into :"schema".:"table" (:columns)
@@ -140,7 +140,7 @@ from :"staging".:"table" as staged
 where staged.:"key" in (select record_id from pg_temp.numbered where position >= :first and position < :end);
 
 -- part: look  (script, inside a savepoint of the probe)
--- Purpose: have deferred constraints looked at now, and deferred again behind that.
+-- Purpose: check deferred constraints now, and defer them again afterwards.
 -- Inputs:  none.
 -- Outputs: none; an error if one is broken.
 savepoint look;
@@ -149,7 +149,7 @@ rollback to savepoint look;
 release savepoint look;
 
 -- part: place  (statement, inside the transaction of the probe)
--- Purpose: where a record is that the database refuses.
+-- Purpose: the place of a record that the database refuses.
 -- Inputs:  $1 position; pg_temp.numbered.
 -- Outputs: one row: record_id, part_id, ordinal, offset_bytes, is_winner.
 select record_id, part_id, ordinal, offset_bytes, is_winner from pg_temp.numbered where position = $1;

@@ -1,14 +1,14 @@
--- Purpose: what did somebody else put on tables of ours, so that a statement may do more or less than it says?
+-- Purpose: what have others put on our tables that can make a statement do more or less than it says?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 names of tables.
--- Outputs: one row a thing that is in force: table_name; kind (trigger, rule, policy, child: a table that inherits); name;
---          definition as the server gives it. What keys and foreign keys do by themselves is not among them.
+-- Outputs: one row for each object in force: table_name; kind (trigger, rule, policy, child: a table that inherits); name;
+--          definition as the server gives it. The internal triggers of keys and foreign keys are left out.
 with recursive ours as (
     select class.oid, class.relname::text as table_name, class.relkind, class.relrowsecurity
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
     where namespace.nspname = $1 and class.relname = any ($2::text[]) and class.relkind in ('r', 'p')
 ),
--- A row goes into a partition, or is deleted from a child, with the triggers that stand there.
+-- A row that goes into a partition, or is deleted from a child, fires the triggers of that table.
 tree as (
     select oid as part_oid, table_name, relkind as parent_kind, false as is_part from ours
     union all
@@ -28,7 +28,7 @@ attached as (
         trigger.tgname::text as name,
         pg_get_triggerdef(trigger.oid, true) as definition
     from tree join pg_trigger as trigger on trigger.tgrelid = tree.part_oid
-    -- That of a partitioned table stands on every partition again.
+    -- A trigger of a partitioned table exists on every partition, too.
     where not trigger.tgisinternal
         and trigger.tgparentid = 0
         and trigger.tgenabled in (select enabled from in_force)

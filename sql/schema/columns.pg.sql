@@ -1,10 +1,10 @@
--- Purpose: compare the columns of the tables of a schema with those that the dataset makes.
+-- Purpose: compare the columns of the tables of a schema with those that the dataset creates.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
--- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset makes them.
+-- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset creates them.
 -- Outputs: one row a table and column, wanted ones in their order, then others: table_name; relation_kind, null
---          if there is nothing of that name; column_name; wanted_type and found_type, null where there is no such
---          column; is_out_of_order, other columns of the table come before it that should not; is_computed, the
---          server makes its value and takes none; needs_value, a row that does not give it is refused; statement that
+--          if nothing has that name; column_name; wanted_type and found_type, null if there is no such
+--          column; is_out_of_order, columns come before it that should not; is_computed, the
+--          server computes its value and accepts none; needs_value, a row without it is refused; statement that
 --          adds a wanted column.
 with wanted as (
     select
@@ -32,7 +32,7 @@ found as (
         attribute.attgenerated <> '' or attribute.attidentity = 'a' as is_computed,
         attribute.attnotnull and not attribute.atthasdef and attribute.attidentity = '' as needs_value
     from relation join pg_attribute as attribute on attribute.attrelid = relation.oid
-        -- A domain takes what its base type takes, or refuses a value; it may be one over another.
+        -- A domain accepts what its base type accepts, or refuses a value; a domain may be over another domain.
         left join lateral (
             with recursive line as (
                 select typtype, typbasetype, typtypmod from pg_type where pg_type.oid = attribute.atttypid

@@ -1,7 +1,7 @@
--- Purpose: which rules that the dataset does not make do others have put on its columns? A row that breaks one is refused.
+-- Purpose: which rules have others put on the dataset's columns? A row that breaks one is refused.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
--- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset makes them.
--- Outputs: a row for each rule: table_name, what it is in words, statement that takes it away.
+-- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset creates them.
+-- Outputs: a row for each rule: table_name, the rule in words, the statement that removes it.
 with tables as (
     select wanted.oid as wanted_oid, found.oid as found_oid, wanted.relname as name
     from pg_class as wanted
@@ -43,8 +43,8 @@ checks as (
             where columns.found_oid = tables.found_oid and columns.is_ours and columns.attnum = any (con.conkey)
         )
 ),
--- A key of ours that has further columns refuses nothing that ours lets pass; one with a column that is not ours has
--- another value in every row, or was meant so.
+-- A key with our key's columns and more refuses nothing that ours accepts. A key with a column that is not ours differs
+-- in every row, or was meant to.
 uniques as (
     select
         tables.name as table_name,
@@ -82,14 +82,14 @@ rules as (
         format('not null on %I', attname) as rule,
         format('alter table %I.%I alter %I drop not null;', $1, table_name, attname) as statement
     from columns
-    -- What a row that we write does not give is told as a difference of the columns.
+    -- A column that our rows do not fill is reported as a difference of the columns.
     where is_ours and is_filled
     union all
     select table_name, rank, rule, statement from checks
     union all
     select table_name, rank, rule, statement from uniques
     union all
-    -- A domain has rules of its own.
+    -- A domain has its own rules.
     select
         table_name,
         5,
@@ -98,7 +98,7 @@ rules as (
     from columns join pg_type as type on type.oid = atttypid
     where is_ours and type.typtype = 'd'
     union all
-    -- It cannot be computed from every value that the source may bring.
+    -- It may not be computable from every value of the source.
     select
         table_name,
         4,

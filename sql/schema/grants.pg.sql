@@ -1,9 +1,9 @@
--- Purpose: who may do what with a table or a view, and with which options, so that what is made in its place lets in the
---          same people, in the same way?
+-- Purpose: the owner, rights and options of a table or a view, so that its replacement can get the
+--          same ones.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 schema, $2 name.
 -- Outputs: a row for its owner and one for each right of somebody else and each option of a view: column_name (null: the
---          whole), statement that grants it, statement that takes it away. The owner comes first.
+--          whole), statement that grants it, statement that revokes it. The owner comes first.
 with relation as (
     select class.oid, class.relowner, class.relacl, class.reloptions, class.relkind, format('%I.%I', namespace.nspname, class.relname) as place
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
@@ -32,7 +32,7 @@ statements as (
     select
         0 as position,
         null as column_name,
-        -- As the owner's own role, or as one that may act as it.
+        -- As the owner's role, or as a role that may act as the owner.
         format('alter %s %s owner to %I;', case when relkind = 'v' then 'view' else 'table' end, place, pg_get_userbyid(relowner))
             as grant_it,
         '' as revoke_it

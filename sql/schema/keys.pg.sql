@@ -1,11 +1,11 @@
--- Purpose: which keys, foreign keys and indexes that the dataset makes do the tables of a schema lack?
+-- Purpose: which keys, foreign keys and indexes of the dataset do the tables of a schema lack?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
--- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset makes them.
--- Outputs: what is missing of tables that exist: table_name; kind (primary key, foreign key, index); columns, as
---          a list of identifiers; parent (of a foreign key); flaw (null: there is none at all); statement that
---          adds it; obstacle (null: it can be added), why the server has no such key. In an order in which the
---          statements can run: what foreign keys refer to comes first, keys that nothing refers to come last, because
---          adding them shuts readers out.
+-- Inputs:  $1 schema, $2 names of tables; the same tables in pg_temp, as the dataset creates them.
+-- Outputs: what existing tables lack: table_name; kind (primary key, foreign key, index); columns, as
+--          a list of identifiers; parent (of a foreign key); flaw (null: the key is missing); statement that
+--          adds it; obstacle (null: it can be added), why the server cannot have the key. The statements can run
+--          in this order: keys that foreign keys refer to come first, keys that nothing refers to come last, because
+--          adding them blocks readers.
 with tables as (
     select wanted.oid as wanted_oid, found.oid as found_oid, wanted.relname as name
     from pg_class as wanted
@@ -54,13 +54,13 @@ index_columns as (
         and key.position <= index.indnkeyatts
     group by index.indexrelid
 ),
--- An index that answers for every row.
+-- An index that covers every row.
 whole_index as (
     select index.indrelid, index.indisunique and index.indimmediate as is_unique, columns.names, columns.has_no_null
     from pg_index as index join index_columns as columns on columns.oid = index.indexrelid
     where index.indisvalid and index.indpred is null and array_position(columns.names, null) is null
 ),
--- A key of a partitioned table has all columns by which it is partitioned, and no expression.
+-- A key of a partitioned table must have all partition columns, and no expression.
 partitioning as (
     select
         part.partrelid as oid,

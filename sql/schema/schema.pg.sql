@@ -1,9 +1,9 @@
--- Purpose: the rows and tables that are to get keys.
+-- Purpose: rows and tables before and after keys are added.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/schema/schema.pg.sql
 
 -- part: duplicates  (script)
--- Purpose: what stands in the way of a primary key?
+-- Purpose: which rows prevent a primary key?
 -- Inputs:  :"schema".:"table", :columns, the columns of the key.
 -- Outputs: one row: duplicates, values that occur more than once; nulls, rows without a value.
 with key as (
@@ -17,9 +17,9 @@ select
 from key;
 
 -- part: orphans  (script)
--- Purpose: what stands in the way of a foreign key?
+-- Purpose: which rows prevent a foreign key?
 -- Inputs:  :"schema".:"table" and :"schema".:"parent", :columns, the columns of the key, of the same names in both.
--- Outputs: one row: the rows whose parent is not there.
+-- Outputs: one row: the rows without a parent.
 with parent as (
     select :columns, true as is_there from :"schema".:"parent"
 )
@@ -28,9 +28,9 @@ from :"schema".:"table" as child left join parent using (:columns)
 where (:columns) is not null and is_there is null;
 
 -- part: keyed  (statement)
--- Purpose: give tables back the identity that they have by themselves, now that they have a key.
--- Inputs:  $1 schema, $2 names of tables that the transaction has made.
--- Outputs: statements, one a table that is identified by whole rows and has a primary key.
+-- Purpose: reset the replica identity of tables that have a key now.
+-- Inputs:  $1 schema, $2 names of tables that the transaction has created.
+-- Outputs: statements, one for each table that is identified by whole rows and has a primary key.
 select format('alter table %I.%I replica identity default;', namespace.nspname, class.relname) as statement
 from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
 where namespace.nspname = $1

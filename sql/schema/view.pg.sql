@@ -1,9 +1,9 @@
--- Purpose: is a view what the dataset makes of it?
+-- Purpose: is a view as the dataset defines it?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
--- Inputs:  $1 schema, $2 name; in pg_temp the view of that name, as the dataset makes it of the same tables.
--- Outputs: one row: relation_kind, null if there is nothing of that name; is_same; is_replaceable: its columns are the first
---          ones of ours, in name, type and order, so that ours can take its place; owner, null if we may act as it; me, our
---          role; definition, what a view says now. Its options (security_invoker) are its owner's, and not compared.
+-- Inputs:  $1 schema, $2 name; in pg_temp the view of that name, as the dataset creates it over the same tables.
+-- Outputs: one row: relation_kind, null if nothing has that name; is_same; is_replaceable: its columns are the first
+--          columns of ours, in name, type and order, so that ours can replace it; owner, null if we may act as it; me, our
+--          role; definition, the view's current one. Its options (security_invoker) belong to its owner and are not compared.
 with named as (
     select
         class.oid,

@@ -1,4 +1,4 @@
--- Purpose: look after a connection that does not answer.
+-- Purpose: find out why a connection does not answer.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/session/session.pg.sql
 
@@ -9,18 +9,18 @@
 select pg_backend_pid() as pid;
 
 -- part: look  (statement, on another connection)
--- Purpose: what a session of ours is doing, when it has not answered for a while.
+-- Purpose: what a session of ours is doing that has not answered for a while.
 -- Inputs:  $1 its process id, $2 when it began, as text: process ids are used again.
--- Outputs: one row if the server knows it: waits_for_us; waits_for, what else it waits for, in words (null: it is at
---          work); held_by, whose lock that is. Of another user's session the server shows process id, user and
---          application only. Nobody's query is shown: it may hold values.
+-- Outputs: one row if the server knows it: waits_for_us; waits_for, what else it waits for, in words (null: it is
+--          working); held_by, who holds that lock. The server shows only process id, user and application of
+--          other users' sessions. No query is shown: it may hold values.
 with session as (
     select pid, wait_event_type, wait_event
     from pg_stat_activity
     where pid = $1 and backend_start = $2::text::timestamptz
 ),
--- What somebody else has is what it waits for. Who waits for a row waits for the end of another transaction, and has
--- the row's place in the queue meanwhile.
+-- It waits for a lock that somebody else holds. A session that waits for a row waits for the end of another
+-- transaction, and holds the row's place in the queue meanwhile.
 wanted as (
     select
         case
@@ -69,10 +69,10 @@ from pg_stat_activity
 where pid = $1 and backend_start = $2::text::timestamptz and usename = current_user;
 
 -- part: progress  (statement, on another connection)
--- Purpose: how far is an index that a session of ours builds?
+-- Purpose: the progress of an index that a session of ours builds.
 -- Inputs:  $1 its process id.
--- Outputs: one row while it builds one: phase; rows of so many, and blocks of so many, 0 where it does not say. Names are not
---          asked for: of tables that it has made itself, nobody else knows any.
+-- Outputs: one row while it builds one: phase; rows and blocks done and in total, 0 if unknown. No
+--          names: other sessions cannot see tables that this one has just created.
 select phase, tuples_done, tuples_total, blocks_done, blocks_total
 from pg_stat_progress_create_index
 where pid = $1;

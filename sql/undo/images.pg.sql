@@ -1,20 +1,20 @@
--- Purpose: before-images: rows that a promotion takes out of production, typed as they are there, with the number of the batch.
+-- Purpose: before-images: rows that a promotion removes from production, with the same types, and the number of the batch.
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/undo/images.pg.sql
 
 -- part: begin  (statement)
 -- Purpose: enter the batch that is being promoted.
 -- Inputs:  $1 run_id, $2 batch, $3 dataset, $4 target schema, $5 for how many days its before-images are kept (0: none); :"ledger".
--- Outputs: one row of :"ledger".undo_batches; its number. Whoever holds the promotion's lock gets the largest one of the dataset.
+-- Outputs: one row of :"ledger".undo_batches; its number. The holder of the promotion's lock gets the largest number of the dataset.
 insert into :"ledger".undo_batches (run_id, batch, dataset, target_schema, kept_until)
 values ($1, $2, $3, $4, case when $5::integer > 0 then now() + make_interval(days => $5::integer) end)
 returning undo_no;
 
 -- part: fitting  (statement)
--- Purpose: which tables have a table of before-images that has their columns as they are now?
+-- Purpose: which tables have a table of before-images with their current columns?
 -- Inputs:  $1 dataset, $2 target schema, $3 names of tables; :'ledger', the same as :"ledger".
--- Outputs: table_name; image, its newest one, or null if it has none that fits; is_ours: may we read and empty it? Anybody but its owner
---          sees no row of it.
+-- Outputs: table_name; image, its newest one, or null if none fits; is_ours: may we read and empty it? Only its owner
+--          sees its rows.
 with wanted as (
     select class.relname::text as table_name, class.oid
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
@@ -55,13 +55,13 @@ from wanted
 order by wanted.table_name, fitting.image_no desc nulls last;
 
 -- part: may_make  (statement)
--- Purpose: may we make tables of before-images?
+-- Purpose: may we create tables of before-images?
 -- Inputs:  :'ledger', the ledger's schema.
 -- Outputs: true or false.
 select has_schema_privilege(:'ledger', 'create');
 
 -- part: add  (statement)
--- Purpose: enter a table of before-images that is about to be made.
+-- Purpose: enter a table of before-images that is about to be created.
 -- Inputs:  $1 dataset, $2 target schema, $3 name of the table whose rows it takes; :"ledger".
 -- Outputs: one row of :"ledger".undo_images; the name of the table of before-images.
 insert into :"ledger".undo_images (dataset, target_schema, table_name, image)
@@ -70,7 +70,7 @@ from :"ledger".undo_images
 returning image;
 
 -- part: make  (script)
--- Purpose: make a table of before-images. Its rows are as private as those that they were: nobody but its owner sees any, whatever
+-- Purpose: create a table of before-images. Its rows are as private as production's: only its owner sees them, whatever
 --          rights default privileges or somebody's "grant … on all tables" give.
 -- Inputs:  :"schema".:"table"; :"ledger", :"image"; :'ledger' and :'image', the same as texts.
 -- Outputs: :"ledger".:"image", without constraints.
@@ -108,7 +108,7 @@ end
 $$;
 
 -- part: none  (script)
--- Purpose: in the place of a table of before-images where none are kept: one that goes with the transaction.
+-- Purpose: replace a table of before-images, if none are kept, by one that ends with the transaction.
 -- Inputs:  :"schema".:"table"; :"image".
 -- Outputs: pg_temp.:"image".
 create temp table :"image" on commit drop as
@@ -117,7 +117,7 @@ from :"schema".:"table" as production
 with no data;
 
 -- part: patched  (script, in the place of records, inside the transaction of a backfill, after its rows are written)
--- Purpose: which records does this batch of a backfill change? Of their rows nothing is kept.
+-- Purpose: which records does this batch of a backfill change? Their rows are not kept.
 -- Inputs:  :undo_no; :"schema".:"table", the table that is completed, :"key"; pg_temp.completed; :"ledger".undo_batches.
 -- Outputs: rows of :"ledger".undo_records, of the records with a row that this transaction has written.
 insert into :"ledger".undo_records (undo_no, record_id, had_rows)
@@ -127,9 +127,9 @@ from :"schema".:"table" as production
 where production.:"key" in (select record_id from pg_temp.completed);
 
 -- part: size  (statement)
--- Purpose: what before-images take, for people.
+-- Purpose: how much space before-images take, for people.
 -- Inputs:  :"ledger" and :'ledger'.
--- Outputs: one row: runs of which some are kept, bytes of all of them, the day until which the last are kept (null: none are).
+-- Outputs: one row: the number of runs that have some, the bytes of all of them, the day until which the last are kept (null: none are).
 select
     (
         select count(distinct run_id)
@@ -147,7 +147,7 @@ select
     (select to_char(max(kept_until), 'YYYY-MM-DD') from :"ledger".undo_batches where kept_until > now()) as until;
 
 -- part: held  (script, after the plan)
--- Purpose: are there before-images of records that the plan deletes for ever?
+-- Purpose: are there before-images of records that the plan seals?
 -- Inputs:  :"ledger".undo_batches and undo_records; pg_temp.sealed_records; :'dataset', :'schema'; pg_temp.plan.
 -- Outputs: the numbers of the batches.
 select distinct batch.undo_no
@@ -163,7 +163,7 @@ where (record.had_rows or record.had_kept or record.had_origin)
 -- part: images  (statement)
 -- Purpose: all tables of before-images of a dataset.
 -- Inputs:  $1 dataset, $2 target schema; :"ledger" and :'ledger'.
--- Outputs: table_name, image, and is_ours: may we read and empty it; the oldest first; those that somebody has dropped are left out.
+-- Outputs: table_name, image, and is_ours: may we read and empty it; the oldest first; tables that somebody has dropped are left out.
 select undo_images.table_name, undo_images.image, pg_has_role(class.relowner, 'usage') as is_ours
 from :"ledger".undo_images
     join pg_class as class on class.relname = undo_images.image
@@ -172,15 +172,15 @@ where undo_images.dataset = $1 and undo_images.target_schema = $2
 order by undo_images.image_no;
 
 -- part: forget  (script)
--- Purpose: of a record that is deleted for ever nothing is kept, before-images included.
+-- Purpose: delete the before-images of sealed records.
 -- Inputs:  :"ledger".:"image", :"key"; pg_temp.sealed_records.
--- Outputs: the table without their rows; the last statement counts them.
+-- Outputs: the table without them; the last statement counts them.
 delete from :"ledger".:"image" as image
 using pg_temp.sealed_records as sealed
 where image.:"key" = sealed.record_id;
 
 -- part: forget_records  (script, after forget)
--- Purpose: a record that is deleted for ever is never brought back: no batch needs to know that it changed it.
+-- Purpose: forget which batches changed a sealed record: it is never brought back.
 -- Inputs:  :"ledger".undo_records and undo_batches; pg_temp.sealed_records; :'dataset', :'schema'.
 -- Outputs: undo_records without them.
 delete from :"ledger".undo_records as record
@@ -192,7 +192,7 @@ where record.record_id = sealed.record_id
     and batch.target_schema = :'schema';
 
 -- part: left  (script, after forget)
--- Purpose: prove that there is no before-image of a record that is deleted for ever.
+-- Purpose: prove that no before-image of a sealed record is left.
 -- Inputs:  :"ledger".:"image", :"key", :'image'; pg_temp.sealed_records.
 -- Outputs: table_name and rows that are left; none is a pass.
 select :'image' as table_name, count(*) as rows
@@ -200,9 +200,9 @@ from :"ledger".:"image" as image join pg_temp.sealed_records as sealed on sealed
 having count(*) > 0;
 
 -- part: expired  (statement)
--- Purpose: the batches whose before-images have been kept for as long as they were to be, and are there still.
+-- Purpose: the batches whose before-images have expired and still exist.
 -- Inputs:  $1 dataset, $2 target schema; :"ledger".
--- Outputs: their numbers. A record that such a batch changed is listed for as long as an older batch has before-images.
+-- Outputs: their numbers. The records of such a batch stay listed as long as an older batch has before-images.
 select batch.undo_no
 from :"ledger".undo_batches as batch
 where batch.dataset = $1
@@ -221,7 +221,7 @@ where batch.dataset = $1
     and exists (select from :"ledger".undo_records as record where record.undo_no = batch.undo_no);
 
 -- part: expire  (script)
--- Purpose: take out the before-images of batches whose time is over.
+-- Purpose: delete the before-images of expired batches.
 -- Inputs:  :"ledger".:"image"; :"ledger".undo_batches; :'dataset', :'schema'.
 -- Outputs: the table without them.
 delete from :"ledger".:"image" as image
@@ -232,7 +232,7 @@ where batch.undo_no = image.merganser_undo_no
     and batch.kept_until <= now();
 
 -- part: expire_records  (script, after expire)
--- Purpose: of which records a batch changed, nobody asks any more when no batch before it can be undone, and it neither.
+-- Purpose: forget which records a batch changed if neither it nor any batch before it can be undone.
 -- Inputs:  :"ledger".undo_batches, undo_records and undo_slices; :'dataset', :'schema'.
 -- Outputs: both without theirs.
 with over as materialized (
@@ -255,7 +255,7 @@ gone as (
 delete from :"ledger".undo_records as record using over where record.undo_no = over.undo_no;
 
 -- part: records  (script, after begin (promote/merge.pg.sql), before anything goes)
--- Purpose: which records does this batch of a merge change or make new, and where did they come from? One that it deletes for ever is
+-- Purpose: which records does this batch of a merge change or add, and where did they come from? Sealed records are
 --          never brought back.
 -- Inputs:  :undo_no; pg_temp.plan, pg_temp.touched; :"ledger".record_origins; :'dataset', :'schema'.
 -- Outputs: rows of :"ledger".undo_records.
@@ -281,7 +281,7 @@ from pg_temp.plan
 where plan.action = 'load' or plan.action = 'superseded' and plan.is_changed;
 
 -- part: replaced  (script, after begin (promote/merge.pg.sql), before anything goes)
--- Purpose: which rows does this batch of a replacement change, make new or take out?
+-- Purpose: which rows does this batch of a replacement change, add or delete?
 -- Inputs:  :undo_no; pg_temp.plan, pg_temp.touched; :"ledger".undo_records.
 -- Outputs: rows of :"ledger".undo_records.
 insert into :"ledger".undo_records (undo_no, record_id, had_rows)
@@ -290,7 +290,7 @@ from pg_temp.plan left join pg_temp.touched on touched.record_id = plan.record_i
 where plan.action in ('load', 'delete');
 
 -- part: slices_before  (script, before slice_origins change)
--- Purpose: remember which part each slice is what it says.
+-- Purpose: remember which part each slice came from.
 -- Inputs:  :"ledger".slice_origins; :'dataset', :'schema'.
 -- Outputs: pg_temp.slices_before.
 create temp table slices_before on commit drop as
@@ -299,7 +299,7 @@ from :"ledger".slice_origins
 where dataset = :'dataset' and target_schema = :'schema';
 
 -- part: slices_after  (script, after slices_before and the change)
--- Purpose: keep the origins of slices that are others now.
+-- Purpose: keep the earlier origins of slices whose origin has changed.
 -- Inputs:  :undo_no; pg_temp.slices_before; :"ledger".slice_origins; :'dataset', :'schema'.
 -- Outputs: rows of :"ledger".undo_slices.
 insert into :"ledger".undo_slices (undo_no, slice, part_id, loaded_at)

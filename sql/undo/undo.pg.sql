@@ -1,12 +1,12 @@
--- Purpose: take batches back: production as it was before them, made of the before-images.
+-- Purpose: undo batches: restore production to its state before them, from the before-images.
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion, but for the first part
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/undo/undo.pg.sql
 
 -- part: run  (statement)
--- Purpose: what a run is, for one who wants to take it back.
+-- Purpose: what a run has done, for somebody who wants to undo it.
 -- Inputs:  $1 run_id; :"ledger".
--- Outputs: dataset, target_schema, kind, dry_run; committed, how many batches it has committed; kept, of how many the before-images are there
---          still; undone_by, the run that has taken it back, or null; kept_until, until when they are kept, or null.
+-- Outputs: dataset, target_schema, kind, dry_run; committed, how many batches it has committed; kept, how many of these still have
+--          before-images; undone_by, the run that has undone it, or null; kept_until, until when these are kept, or null.
 select
     runs.dataset,
     runs.target_schema,
@@ -25,8 +25,8 @@ where runs.run_id = $1
 group by runs.run_id;
 
 -- part: last  (statement)
--- Purpose: the last run that has loaded something, whether or not it is undone: an undo is not what a person means by it, nor is what was only
---          tried.
+-- Purpose: the last run that has loaded something, whether or not it is undone. Undos and dry runs are not what a person means
+--          by it.
 -- Inputs:  :"ledger".
 -- Outputs: its run_id; no row if there is none.
 select runs.run_id
@@ -42,13 +42,13 @@ order by runs.started_at desc
 limit 1;
 
 -- part: none_sealed  (script)
--- Purpose: of a dataset that knows no deletion for ever, no record is deleted for ever.
+-- Purpose: an empty list of sealed records, for a dataset that seals none.
 -- Inputs:  none.
 -- Outputs: pg_temp.sealed_records, without rows.
 create or replace temp view sealed_records as select null::text as record_id where false;
 
 -- part: undoing  (script)
--- Purpose: room for the batches that are taken back.
+-- Purpose: create the list of batches that are undone.
 -- Inputs:  none.
 -- Outputs: pg_temp.undoing.
 create temp table undoing (
@@ -56,7 +56,7 @@ create temp table undoing (
 ) on commit drop;
 
 -- part: batches  (statement, after undoing)
--- Purpose: the batches of these runs.
+-- Purpose: list the batches of these runs.
 -- Inputs:  $1 run_ids; :"ledger".
 -- Outputs: rows of pg_temp.undoing.
 insert into pg_temp.undoing (undo_no, run_id, batch, is_undo)
@@ -65,11 +65,11 @@ from :"ledger".undo_batches as batch join :"ledger".runs using (run_id)
 where batch.run_id = any ($1::uuid[]) and batch.undone_by is null and batch.kept_until > now();
 
 -- part: undone  (script, after batches)
--- Purpose: what is to be as it was: of each record, before the first of these batches that touched it. A record that is deleted
---          for ever, by whichever run, stays so.
+-- Purpose: what to restore: each record as it was before the first of these batches that touched it. A sealed record stays
+--          sealed, whichever run sealed it.
 -- Inputs:  pg_temp.undoing, pg_temp.sealed_records; :"ledger".undo_records.
--- Outputs: pg_temp.undone, one row a record: of rows, of what is kept beside them and of the origin the number of the first batch that touched it
---          (null: none did), and whether there was anything before; what the origin was.
+-- Outputs: pg_temp.undone, one row a record: for its rows, for what is kept beside them and for its origin the number of the first batch that
+--          touched it (null: none did), and whether there was anything before; what the origin was.
 create temp table undone on commit drop as
 with first as (
     select
@@ -103,9 +103,9 @@ group by first.record_id, first.rows_no, first.kept_no, first.origin_no;
 analyze pg_temp.undone;
 
 -- part: later  (script, after undone)
--- Purpose: which later batches touched these records? A batch that was taken back since, and the run that took it back, are none.
+-- Purpose: which later batches touched these records? Batches that were undone since, and the undos themselves, are left out.
 -- Inputs:  pg_temp.undone, pg_temp.undoing; :"ledger".undo_batches, undo_records; :'dataset', :'schema'.
--- Outputs: pg_temp.later: record_id, undo_no, run_id; is_rows, is_kept and is_origin, what it touched of what is to be as it was; has_images;
+-- Outputs: pg_temp.later: record_id, undo_no, run_id; is_rows, is_kept and is_origin, what it touched of what is to be restored; has_images;
 --          its origin before; next_rows and next_origin, the next batch that touched these (null: production has what it left);
 --          pg_temp.states, empty.
 create temp table later on commit drop as
@@ -144,7 +144,7 @@ from touched
 where undone_by is null
     and undo_no not in (select undo_no from pg_temp.undoing)
     and undo_no > least(rows_no, kept_no, origin_no)
-    -- An undo of what came later still left nothing behind.
+    -- A still later batch that was undone has left nothing behind.
     and coalesce(
         (select min(target.undo_no) from :"ledger".undo_batches as target where target.undone_by = touched.run_id), 0
     ) <= least(rows_no, kept_no, origin_no);
@@ -152,7 +152,7 @@ where undone_by is null
 create temp table states (record_id text not null, undo_no bigint not null, content text not null) on commit drop;
 
 -- part: images_then  (script, after later)
--- Purpose: what a table held of these records when a later batch came, and when the next one did.
+-- Purpose: the rows of these records in a table when a later batch began, and when the next one did.
 -- Inputs:  :"ledger".:"image", :'table', :"key"; pg_temp.later.
 -- Outputs: rows of pg_temp.states.
 insert into pg_temp.states (record_id, undo_no, content)
@@ -168,7 +168,7 @@ from :"ledger".:"image" as image
     ) as wanted on wanted.record_id = image.:"key" and wanted.undo_no = image.merganser_undo_no;
 
 -- part: rows_now  (script, after later)
--- Purpose: what a table holds of these records now.
+-- Purpose: the rows of these records in a table now.
 -- Inputs:  :"schema".:"table", :'table', :"key"; pg_temp.later.
 -- Outputs: rows of pg_temp.states, numbered 0.
 insert into pg_temp.states (record_id, undo_no, content)
@@ -178,7 +178,7 @@ from :"schema".:"table" as production
         on wanted.record_id = production.:"key";
 
 -- part: changed  (script, after rows_now)
--- Purpose: which later runs changed records that are to be as they were? Loading the same content again is no change.
+-- Purpose: which later runs changed records that are to be restored? Loading the same content again is no change.
 -- Inputs:  pg_temp.later, pg_temp.states; :"ledger".record_origins, undo_records, parts and runs; :'dataset', :'schema'.
 -- Outputs: run_id and the number of records of each, the oldest run first.
 with content as (
@@ -212,10 +212,10 @@ group by changed.run_id, runs.started_at
 order by runs.started_at;
 
 -- part: later_parts  (statement, after undone)
--- Purpose: parts that are slices of a table what they say, of these batches and of later ones.
+-- Purpose: the parts that slices of a table came from, for these batches and for later ones.
 -- Inputs:  $1 dataset, $2 target schema; pg_temp.undoing; :"ledger".parts, undo_batches, undo_slices and slice_origins.
 -- Outputs: run_id, slice as JSON text (null or empty: all of the table), sha256, is_later.
--- An undo has no part: what it brought back is what those said that were there before.
+-- An undo has no part: the slices that it restored came from earlier parts.
 select undoing.run_id, was.slice, parts.sha256, false as is_later
 from pg_temp.undoing
     join :"ledger".undo_batches as target on target.undone_by = undoing.run_id
@@ -237,9 +237,9 @@ where batch.dataset = $1
     );
 
 -- part: columns  (statement)
--- Purpose: the columns of a production table that take a value, and those of its before-images.
+-- Purpose: the columns of a production table that accept a value, and those of its before-images.
 -- Inputs:  $1 schema and $2 name of the table, $3 schema and $4 names of tables of before-images.
--- Outputs: relation (null: the production table), name of the column, is_same: production has it, of that type, and takes a value
+-- Outputs: relation (null: the production table), name of the column, is_same: production has it, of that type, and accepts a value
 --          for it.
 with production as (
     select attname, atttypid, atttypmod, attgenerated
@@ -269,22 +269,22 @@ where namespace.nspname = $3
     and attribute.attnum > 0
     and not attribute.attisdropped
     and attribute.attname <> 'merganser_undo_no'
-    -- What the server computes, it computes again.
+    -- The server computes generated columns again.
     and not exists (
         select from production where production.attname = attribute.attname and production.attgenerated <> ''
     );
 
 -- part: stage  (script)
--- Purpose: room for the rows of a table that come back.
+-- Purpose: create the staging table for the rows of a table that come back.
 -- Inputs:  :"schema".:"table"; :nullable, what lets each of its columns be null.
 -- Outputs: pg_temp.:"table", with its columns and their defaults.
 create temp table :"table" (like :"schema".:"table" including defaults) on commit drop;
 alter table pg_temp.:"table" :nullable;
 
 -- part: stage_rows  (script, after stage and undone)
--- Purpose: the rows of a table that come back.
--- Inputs:  :"ledger".:"image", :"key", :"table", :columns, those that both have; :had and :touched_no, what of pg_temp.undone says that they
---          come back, and of which batch; pg_temp.undone and undoing.
+-- Purpose: stage the rows of a table that come back.
+-- Inputs:  :"ledger".:"image", :"key", :"table", :columns, those that both have; :had and :touched_no, the columns of pg_temp.undone that say
+--          whether they come back, and from which batch; pg_temp.undone and undoing.
 -- Outputs: pg_temp.:"table"; the last statement counts its rows.
 insert into pg_temp.:"table" (:columns)
 select :columns
@@ -297,13 +297,13 @@ where image.merganser_undo_no in (select undo_no from pg_temp.undoing)
     );
 
 -- part: staged  (script, after stage_rows)
--- Purpose: tell the planner what comes back.
+-- Purpose: tell the planner about the rows that come back.
 -- Inputs:  pg_temp.:"table".
 -- Outputs: none.
 analyze pg_temp.:"table";
 
 -- part: lost  (script, after stage_rows of the parent)
--- Purpose: how many records are to have their rows again, and have none staged?
+-- Purpose: how many records should get their rows back but have none staged?
 -- Inputs:  pg_temp.:"table", the parent's, :"key"; pg_temp.undone.
 -- Outputs: one row: their number; 0 is a pass.
 select count(*)
@@ -313,7 +313,7 @@ where rows_no is not null
     and not exists (select from pg_temp.:"table" as staged where staged.:"key" = undone.record_id);
 
 -- part: plan  (script, after undone)
--- Purpose: what becomes of each record: its rows come back, or it goes, as it was not there.
+-- Purpose: the plan for each record: its rows come back, or it is deleted because it was not there before.
 -- Inputs:  pg_temp.undone.
 -- Outputs: pg_temp.plan: record_id, action (load or delete), part_id (null: nothing is read), is_newly_sealed and has_data (never);
 --          pg_temp.counted, empty.
@@ -333,9 +333,9 @@ analyze pg_temp.plan;
 create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 
 -- part: records  (script, after begin (promote/merge.pg.sql), before anything goes)
--- Purpose: which records does this undo change, and what was there? So it can be undone, too.
+-- Purpose: which records does this undo change, and what is there now? So the undo can be undone, too.
 -- Inputs:  :undo_no; pg_temp.undone; :"schema".:"table" (the parent), :"key"; :"ledger".undo_records and record_origins; :'dataset', :'schema'.
--- Outputs: rows of :"ledger".undo_records. What is there of what is kept beside the rows is noted by kept.
+-- Outputs: rows of :"ledger".undo_records. The part kept adds what is kept beside the rows.
 insert into :"ledger".undo_records (
     undo_no, record_id, had_rows, had_kept, had_origin, part_id, ordinal, loaded_at
 )
@@ -360,11 +360,11 @@ from pg_temp.undone
         and origin.record_id = undone.record_id;
 
 -- part: kept  (script, after records and stage_kept)
--- Purpose: what is kept beside the rows, as it was: in place where there is one row of a record, so that nothing that refers to it
---          goes.
+-- Purpose: restore what is kept beside the rows. A single row of a record is updated in place, so that nothing that refers to it
+--          is deleted.
 -- Inputs:  :"schema".:"table", pg_temp.:"table" (what comes back), :"key", :columns, :assignments, :overriding; pg_temp.undone;
 --          :"images".:"before", :undo_no; :keeps_images; :"ledger".undo_records.
--- Outputs: the table; :"images".:"before" with its rows as they are now; undo_records; rows of pg_temp.counted.
+-- Outputs: the table; :"images".:"before" with its current rows; undo_records; rows of pg_temp.counted.
 create temp table kept_before on commit drop as
 select kept.:"key" as record_id, count(*) as rows
 from :"schema".:"table" as kept
@@ -449,8 +449,8 @@ drop table pg_temp.kept_before, pg_temp.kept_several;
 -- part: ledger  (script, after the merge)
 -- Purpose: the ledger's side of an undo: where each record came from, which parts are undone, which failed records are open again.
 -- Inputs:  :undo_no, :'run_id', :'dataset', :'schema'; pg_temp.undone, undoing and sealed_records; :"ledger".
--- Outputs: :"ledger".record_origins, slice_origins, parts, failed_records, undo_batches and plans up to date; undo_ledger and undo_slices with their rows
---          as they were; pg_temp.counted, how many rows of each had to change, and did.
+-- Outputs: :"ledger".record_origins, slice_origins, parts, failed_records, undo_batches and plans, updated; undo_ledger and undo_slices with their earlier
+--          rows; pg_temp.counted, how many rows of each had to change, and did.
 delete from :"ledger".record_origins as origin
 using pg_temp.undone
 where undone.origin_no is not null
@@ -500,8 +500,8 @@ select
     (select count(*) from pg_temp.slices_back where part_id is not null),
     (select count(*) from written);
 
--- Of parts: those of the batches, and those of later runs that had nothing but the same bytes to say. What an undo did to parts is as it
--- was before, which counts first.
+-- The parts of the batches, and parts of later runs with the same bytes. What an earlier undo did to parts is reverted,
+-- which counts first.
 create temp table parts_back on commit drop as
 with back as (
     select parts.part_id, 'undone' as status, parts.status as undone_from, null::bigint as place
@@ -545,8 +545,8 @@ with written as (
 insert into pg_temp.counted (table_name, change, expected, found)
 select 'parts', 'update', (select count(*) from pg_temp.parts_back), (select count(*) from written);
 
--- What these runs settled is open again; what failed in them is of no account any more. Of a record that is deleted for ever
--- nothing is to be put right. A run that has only tried changes nothing of that.
+-- Failures that these runs settled are open again; their own failures are closed. A sealed record needs no repair. Dry runs
+-- change none of this.
 create temp table failed_back on commit drop as
 with runs_back as (
     select distinct run_id from pg_temp.undoing where not is_undo
@@ -583,7 +583,7 @@ back as (
         join :"ledger".undo_batches as batch on batch.undo_no = was.undo_no
         join :"ledger".failed_records as failed on failed.failed_record_id = was.row_id
     where was.table_name = 'failed_records'
-        -- What somebody else has settled since stays so.
+        -- What another run has settled since stays settled.
         and (
             coalesce(failed.resolved_at <= batch.promoted_at, true)
             or failed.resolved_by in (select run_id from runs_back)
@@ -640,13 +640,13 @@ with written as (
 insert into pg_temp.counted (table_name, change, expected, found)
 select 'undo_batches', 'update', (select count(*) from pg_temp.batches_back), (select count(*) from written);
 
--- What a run has asked so far, and was cut off before it forgot it.
+-- Plans of runs that were cut off before they could remove them.
 delete from :"ledger".plans where run_id in (select run_id from pg_temp.undoing);
 
 -- part: counts  (script, after undone)
--- Purpose: what an undo does, in numbers.
+-- Purpose: the numbers of an undo.
 -- Inputs:  pg_temp.undone, undoing; :"ledger".parts.
--- Outputs: one row: records whose rows come back, records that go, records of which all else comes back, files.
+-- Outputs: one row: records whose rows come back, records that are deleted, records of which only the rest comes back, files.
 select
     count(*) filter (where rows_no is not null and had_rows),
     count(*) filter (where rows_no is not null and not had_rows),
@@ -658,15 +658,15 @@ select
 from pg_temp.undone;
 
 -- part: edited  (script, after undone and later)
--- Purpose: how many rows of a table does nobody know who wrote them? What is known is written by a batch of ours.
--- Inputs:  :"schema".:"table", :"key"; :touched_no, what of pg_temp.undone says that its rows come back; pg_temp.undone and undoing;
+-- Purpose: how many rows of a table were not written by a batch of ours?
+-- Inputs:  :"schema".:"table", :"key"; :touched_no, the column of pg_temp.undone that says whether its rows come back; pg_temp.undone and undoing;
 --          :"ledger".undo_batches and undo_records; :'dataset', :'schema'.
 -- Outputs: one row: the number of rows of these records that somebody else wrote.
 select count(*)
 from :"schema".:"table" as production
     join pg_temp.undone on undone.record_id = production.:"key" and undone.:touched_no is not null
 where production.xmin not in (
-    -- Written by the same transaction as the rows, and never since.
+    -- Written by the same transaction as the rows, and not since.
     select record.xmin
     from :"ledger".undo_records as record join :"ledger".undo_batches as batch using (undo_no)
     where batch.dataset = :'dataset'
@@ -675,16 +675,16 @@ where production.xmin not in (
 );
 
 -- part: written  (script, after undone and later)
--- Purpose: how many rows did these batches write into a table, and how many of them are there as they were written? Not known where
---          a later run, or a deletion for ever, has taken some out.
+-- Purpose: how many rows did these batches write into a table, and how many of them are still as they were written? Unknown if
+--          a later run or a seal has deleted some.
 -- Inputs:  :"schema".:"table", :'table', :'parent', :"key"; pg_temp.undone, undoing and later; :"ledger".undo_records and
 --          table_changes.
--- Outputs: one row: the number of rows that are not there any more, or null.
+-- Outputs: one row: the number of rows that are no longer there, or null.
 select
     case
         when (select count(*) from pg_temp.undoing) = 1
             and not exists (select from pg_temp.later)
-            -- None of them was deleted for ever since.
+            -- None of them was sealed since.
             and (
                 select coalesce(sum(change.inserted + change.replaced), 0)
                 from :"ledger".table_changes as change

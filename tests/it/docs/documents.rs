@@ -1,13 +1,18 @@
 //! The documents say what the program does: every command, option and variable is named, command lines parse,
 //! links lead somewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, Command, CommandFactory, Parser};
-use merganser::cli::Cli;
+use clap::{Arg, Args, Command, CommandFactory, Parser};
+use merganser::cli::{self, Cli};
+use merganser::datasets::catalog::options::CatalogOptions;
+use merganser::datasets::commits::options::CommitsOptions;
+use merganser::datasets::metrics::options::MetricsOptions;
+use merganser::datasets::nass::options::NassOptions;
+use merganser::datasets::oca::options::{GeocodeOptions, OcaOptions};
 
 /// Set: the reference is written, not compared.
 const WRITE: &str = "MERGANSER_TEST_WRITE_DOCS";
@@ -55,42 +60,113 @@ fn the_reference_names_every_command_option_and_variable() {
     }
 }
 
+/// Options that commands share by one definition, and the heading under which they stand once. A group stands before those
+/// that contain it.
+const SHARED: &[(&str, fn(Command) -> Command)] = &[
+    ("The database", cli::DatabaseArgs::augment_args),
+    ("The store", cli::StoreArgs::augment_args),
+    ("Geocoding", GeocodeOptions::augment_args),
+    ("Options of `oca`", OcaOptions::augment_args),
+    ("Options of `nass`", NassOptions::augment_args),
+    ("Options of `commits`", CommitsOptions::augment_args),
+    ("Options of `catalog`", CatalogOptions::augment_args),
+    ("Options of `metrics`", MetricsOptions::augment_args),
+    ("Processing", cli::Processing::augment_args),
+    ("Buckets", cli::BucketArgs::augment_args),
+    ("How a version is made", cli::WayArgs::augment_args),
+    ("Workers", cli::WorkerArgs::augment_args),
+];
+/// Two commands that have more options than these word for word share a group that needs a heading.
+const MOST_IN_COMMON: usize = 6;
+
 /// The made part of the reference.
 fn reference() -> String {
     let mut cli = Cli::command();
     cli.build();
+    let shared = shared();
     let mut text = String::new();
-    for command in
-        cli.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set())
-    {
+    // Options that are left to each command, by command.
+    let mut own: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut options = |command: &Command| {
+        let mut left: Vec<_> = rows(command.get_arguments().filter(|arg| !arg.is_global_set()));
+        let mut links = Vec::new();
+        for (heading, group) in &shared {
+            if group.iter().all(|row| left.contains(row)) {
+                left.retain(|row| !group.contains(row));
+                links.push(format!("[{heading}](#{})", slug(heading)));
+            }
+        }
+        let mut text = String::new();
+        if !left.is_empty() {
+            text = format!("\n{}", table(&left));
+        }
+        if !links.is_empty() {
+            let _ = writeln!(text, "\nShared options: {}.", links.join(", "));
+        }
+        own.insert(command.get_bin_name().unwrap_or_default().to_owned(), left);
+        text
+    };
+    let shown = |command: &&Command| command.get_name() != "help" && !command.is_hide_set();
+    for command in cli.get_subcommands().filter(shown) {
         let _ = writeln!(text, "\n## `merganser {}`\n\n{}.", command.get_name(), about(command));
-        let own = |command: &Command| {
-            "\n".to_owned() + &table(command.get_arguments().filter(|arg| !arg.is_global_set()))
-        };
         if !command.has_subcommands() {
-            text += &own(command);
+            text += &options(command);
         }
         // What can be asked for differs from dataset to dataset.
-        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+        for inner in command.get_subcommands().filter(shown) {
             let (outer, name) = (command.get_name(), inner.get_name());
             let _ = writeln!(text, "\n### `merganser {outer} {name}`\n\n{}.", about(inner));
-            text += &own(inner);
+            text += &options(inner);
         }
     }
+    for (at, (one, rows)) in own.iter().enumerate() {
+        for (other, others) in own.iter().skip(at + 1) {
+            let same: Vec<_> = rows.iter().filter(|row| others.contains(row)).collect();
+            assert!(
+                same.len() <= MOST_IN_COMMON,
+                "`{one}` and `{other}` share a group; name it in SHARED: {same:#?}"
+            );
+        }
+    }
+    text += "\n## Options that commands share\n";
+    for (heading, rows) in &shared {
+        let _ = write!(text, "\n### {heading}\n\n{}", table(rows));
+    }
     let _ = writeln!(text, "\n## Every command\n");
-    text += &table(cli.get_arguments());
+    text += &table(&rows(cli.get_arguments()));
     text.push('\n');
     text
+}
+
+/// The rows of each group, without those of groups in it.
+fn shared() -> Vec<(&'static str, Vec<String>)> {
+    let mut groups: Vec<(_, Vec<String>)> = Vec::new();
+    for (heading, augment) in SHARED {
+        let mut command = augment(Command::new("group"));
+        command.build();
+        let mut rows = rows(command.get_arguments());
+        for (_, inner) in &groups {
+            if inner.iter().all(|row| rows.contains(row)) {
+                rows.retain(|row| !inner.contains(row));
+            }
+        }
+        groups.push((*heading, rows));
+    }
+    groups
 }
 
 fn about(command: &Command) -> String {
     command.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
-fn table<'a>(args: impl Iterator<Item = &'a Arg>) -> String {
-    let mut text = String::from("| | variable | default | |\n|---|---|---|---|\n");
-    for arg in args.filter(|arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str()))
-    {
+fn table(rows: &[String]) -> String {
+    format!("| | variable | default | |\n|---|---|---|---|\n{}", rows.concat())
+}
+
+/// A row for each option.
+fn rows<'a>(args: impl Iterator<Item = &'a Arg>) -> Vec<String> {
+    let is_shown = |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
+    let row = |arg: &Arg| {
         let value = match arg.get_action().takes_values() {
             true => arg.get_value_names().map(|names| names.join(" ")).unwrap_or_default(),
             false => String::new(),
@@ -122,15 +198,10 @@ fn table<'a>(args: impl Iterator<Item = &'a Arg>) -> String {
             ),
         };
         let short = arg.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "| {short}{} | {} | {} | {help}{values} |",
-            code(name.trim()),
-            code(&variable),
-            code(&defaults)
-        );
-    }
-    text
+        let (name, variable, defaults) = (code(name.trim()), code(&variable), code(&defaults));
+        format!("| {short}{name} | {variable} | {defaults} | {help}{values} |\n")
+    };
+    args.filter(is_shown).map(row).collect()
 }
 
 /// Variables that are no options: found in the sources as literals, and named in the reference.
