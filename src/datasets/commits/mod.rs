@@ -86,7 +86,7 @@ pub const COMMITS: Dataset = Dataset {
             reach: Reach::Public,
             table: "git_commits",
             columns: PublishedColumns::Only(tables::PUBLIC),
-            split: Some(SplitBy { column: "year", order: &["record_id"] }),
+            split: Some(SplitBy { column: "year", order: &["record_id"], forms: &[PublishedForm::Parquet] }),
         },
         PublishedTable {
             name: "parents.csv",
