@@ -70,14 +70,24 @@ pub struct HistoryList {
 pub struct PersonRemoval {
     /// By what the tables know a person, of what is said of one and the secret.
     pub known_as: fn(&str, &str) -> String,
-    /// PostgreSQL: the hashes by which the tables know the person $1. One row and column each.
+    /// PostgreSQL: by which pairs of a hash and a name the tables know the person $1; a text is empty where there is none.
     pub known: &'static str,
-    /// PostgreSQL: takes out the person with the hashes :'hashes'; `pg_temp.purged` and `pg_temp.sealed_records` as of a purge.
+    /// PostgreSQL: takes out the person with the hashes :'hashes' and the names :'names'; `pg_temp.purged` and
+    /// `pg_temp.sealed_records` as of a purge.
     pub purge: &'static str,
-    /// PostgreSQL: what is left of the person with the hashes $1; no row is a pass.
+    /// PostgreSQL: what is left of the person with the hashes $1 and the names $2; no row is a pass.
     pub proof: &'static str,
-    /// A line of an answer without the person with these hashes; `None`: it does not name one.
-    pub without: fn(&str, &HashSet<String>, &str) -> Option<String>,
+    /// A line of an answer without this person; `None`: it does not name one.
+    pub without: fn(&str, &KnownPerson, &str) -> Option<String>,
+}
+
+/// By what a person is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownPerson {
+    /// Hashes of addresses.
+    pub hashes: HashSet<String>,
+    /// Names. Where one stands beside an address, the address says whose it is.
+    pub names: HashSet<String>,
 }
 
 /// How much a run may ask of a service.
