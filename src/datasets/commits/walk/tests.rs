@@ -157,7 +157,9 @@ fn an_address_that_leads_nowhere_any_more_is_left_for_the_frontier() {
 
 #[test]
 fn what_is_refused_is_a_state() {
-    for (status, state) in [(404, "gone"), (451, "blocked"), (409, "empty"), (418, "refused")] {
+    for (status, state) in
+        [(404, "gone"), (403, "blocked"), (451, "blocked"), (409, "empty"), (418, "refused")]
+    {
         let mut host = host(10, LinkForm::Numbered);
         let (options, mut kept) = (options("default"), Kept::default());
         assert!(kept.walk(&host, &options, 100));
@@ -171,6 +173,58 @@ fn what_is_refused_is_a_state() {
         assert!(kept.walk(&host, &options, 100));
         assert_eq!(kept.notes.last().unwrap().state, "active");
     }
+}
+
+#[test]
+fn a_repository_that_goes_away_in_mid_walk_is_asked_for_once() {
+    for (status, state) in [(404, "gone"), (403, "blocked"), (451, "blocked")] {
+        for branches in ["default", "all"] {
+            let (mut host, options) = (host(350, LinkForm::Numbered), options(branches));
+            let mut kept = Kept::default();
+            assert!(!kept.walk(&host, &options, 3));
+            let (before, there) = (kept.requests.len(), kept.shas.len());
+            assert!(kept.parents.difference(&kept.shas).count() > 1, "several are missing");
+            host.refused.insert(7, status);
+            assert!(kept.walk(&host, &options, 100));
+            // Where the walk was, and then one of those that are missing.
+            let asked = &kept.requests[before..];
+            assert!(asked.len() <= 2, "{status} {branches}: {asked:#?}");
+            let last = kept.notes.last().unwrap();
+            assert_eq!((last.state.as_str(), &last.heads), (state, &None));
+            assert!(last.seen_us >= kept.notes[0].seen_us);
+            // When it is there again, nothing of it is lost.
+            host.refused.clear();
+            assert!(kept.walk(&host, &options, 100));
+            assert_eq!(kept.notes.last().unwrap().state, "active");
+            assert!(there < 350 && kept.shas.len() == 350, "{there}");
+        }
+    }
+}
+
+#[test]
+fn heads_that_change_during_a_walk_are_those_of_the_next() {
+    for branches in ["default", "all"] {
+        let (mut host, options) = (host(350, LinkForm::Numbered), options(branches));
+        let mut kept = Kept::default();
+        assert!(!kept.walk(&host, &options, 3));
+        host.repositories = vec![repository(365)];
+        assert!(kept.walk(&host, &options, 100));
+        assert_eq!(kept.shas.len(), 350, "{branches}: the walk goes by its own heads");
+        assert!(kept.walk(&host, &options, 100));
+        assert_eq!(kept.shas.len(), 365, "{branches}");
+    }
+}
+
+#[test]
+fn what_it_has_no_heads_of_is_looked_at_wherever_the_walk_was() {
+    let (host, options) = (host(350, LinkForm::Numbered), options("default"));
+    let mut kept = Kept::default();
+    assert!(!kept.walk(&host, &options, 3));
+    let mut again = walk(&options, "a/b", kept.cursor.as_ref(), Timestamp::now());
+    again.look_again();
+    let WalkStep::Ask(ask) = again.next() else { panic!("it asks for heads") };
+    assert_eq!(ask.url, "/repositories/7/commits?per_page=100");
+    assert!(ask.etag.is_some(), "what is known of them counts");
 }
 
 #[test]
