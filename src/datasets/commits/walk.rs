@@ -38,6 +38,8 @@ struct RepositoryCursor {
     next: Option<String>,
     /// What was last said of the repository.
     noted: Option<RepositoryNote>,
+    /// Commits that others name and that the host says it has not: asked for anew when the details are.
+    absent: BTreeSet<String>,
 }
 
 /// A page that told heads.
@@ -183,6 +185,7 @@ impl RepositoryWalk {
         self.cursor.default_branch = text("default_branch");
         self.cursor.is_archived = body.get("archived").and_then(Value::as_bool).unwrap_or_default();
         self.cursor.details_us = answer.at.as_microsecond();
+        self.cursor.absent.clear();
         self.turn_to_heads(id);
     }
 
@@ -280,6 +283,9 @@ impl RepositoryWalk {
             if let Some(sha) = from {
                 self.frontier.remove(sha);
                 self.refused.insert(sha.to_owned());
+                if answer.status == 422 {
+                    self.cursor.absent.insert(sha.to_owned());
+                }
             }
             return self.turn_to_page();
         };
@@ -306,8 +312,13 @@ impl RepositoryWalk {
     /// Adds what is not kept to the frontier.
     fn add_missing(&mut self, of: Vec<String>, known: &[String]) {
         let known: BTreeSet<_> = known.iter().collect();
-        let missing = of.into_iter().filter(|sha| !known.contains(sha) && !self.refused.contains(sha));
-        self.frontier.extend(missing);
+        for sha in of.into_iter().filter(|sha| !known.contains(sha)) {
+            if self.cursor.absent.contains(&sha) {
+                self.refused.insert(sha);
+            } else if !self.refused.contains(&sha) {
+                self.frontier.insert(sha);
+            }
+        }
     }
 }
 

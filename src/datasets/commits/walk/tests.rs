@@ -9,6 +9,11 @@ use crate::datasets::commits::host::{GitHost, HostCall, HostedRepository, LinkFo
 
 /// A history of so many commits in a line, one of which, from the tenth on, has a second parent far back.
 fn repository(commits: usize) -> HostedRepository {
+    repository_without(commits, 0)
+}
+
+/// The same, of which the host has lost one.
+fn repository_without(commits: usize, lost: usize) -> HostedRepository {
     let sha = |number: usize| format!("{number:040x}");
     let mut stream = String::from("merganser clone 1\n");
     let heads = json!([["main", sha(commits)], ["old", sha(commits.div_ceil(2))]]);
@@ -16,7 +21,7 @@ fn repository(commits: usize) -> HostedRepository {
         "{}\n",
         json!({"repository": "a/b", "default_branch": "main", "heads": heads, "read_us": 0})
     );
-    for number in 1..=commits {
+    for number in (1..=commits).filter(|number| *number != lost) {
         let mut object = String::from("tree x\n");
         if number > 1 {
             object += &format!("parent {}\n", sha(number - 1));
@@ -199,6 +204,31 @@ fn a_repository_that_goes_away_in_mid_walk_is_asked_for_once() {
             assert!(there < 350 && kept.shas.len() == 350, "{there}");
         }
     }
+}
+
+#[test]
+fn what_the_host_has_lost_is_asked_for_when_its_details_are() {
+    let mut host = GitHost { repositories: vec![repository_without(20, 5)], ..GitHost::default() };
+    let (options, mut kept) = (options("default"), Kept::default());
+    assert!(kept.walk(&host, &options, 100));
+    assert!(kept.requests.iter().any(|url| url.contains(&format!("sha={:040x}", 5))), "{:#?}", kept.requests);
+    let before = kept.requests.len();
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!(kept.requests.len(), before + 1, "{:#?}", kept.requests);
+    let mut again = walk(&options, "a/b", kept.cursor.as_ref(), Timestamp::now());
+    let sha = |number: usize| vec![format!("{number:040x}")];
+    let same = WalkAnswer { status: 304, etag: None, link: None, body: Value::Null, at: Timestamp::now() };
+    for word in [WalkWord::Answer(same), WalkWord::Nodes(sha(20)), WalkWord::Nodes(sha(5))] {
+        again.next();
+        again.tell(word);
+    }
+    assert_eq!(again.next(), WalkStep::Done);
+    assert_eq!(again.complaint().unwrap(), "a/b: the host does not give 1 commit(s) that others name");
+    host.repositories = vec![repository(20)];
+    let cursor = kept.cursor.as_mut().unwrap();
+    cursor["details_us"] = 0.into();
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!(kept.shas.len(), 20);
 }
 
 #[test]
