@@ -243,6 +243,7 @@ pub const PUBLISH_COPY_PARTS: &str = part(file::PUBLISH, "copy_parts");
 pub const PUBLISH_COPY_RANGE: &str = part(file::PUBLISH, "copy_range");
 pub const PUBLISH_VALUES: &str = part(file::PUBLISH, "values");
 pub const PUBLISH_COPY_SLICE: &str = part(file::PUBLISH, "copy_slice");
+pub const PUBLISH_COPY_SORTED: &str = part(file::PUBLISH, "copy_sorted");
 pub const PUBLISH_DIGITS: &str = part(file::PUBLISH, "digits");
 pub const PUBLISH_ARRAY_ELEMENTS: &str = part(file::PUBLISH_PARQUET, "array_elements");
 pub const PUBLISH_PARQUET: &str = part(file::PUBLISH_PARQUET, "parquet");

@@ -1,10 +1,18 @@
-//! What histories cost that come from a clone: against `git log` of the same fields, and memory against their length.
+//! What histories cost that come from a clone: against `git log` of the same fields, and memory against their length. And what a host
+//! is asked, against the budget.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use merganser::commands::demo::git_host::{HostHoldings, HourlyLimit, read_clones, router};
+use merganser::commands::demo::quickstats::LocalServer;
+use merganser::datasets::commits::host::GitHost;
 use merganser::datasets::commits::sample::{HistoriesArgs, write_histories};
 
 use crate::pipeline::{Bench, Figures};
@@ -16,7 +24,11 @@ const FIELDS: &str = "--format=%H %P%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x
 const REPOSITORY: &str = "harbour/lighthouse";
 /// Commits that the times are measured with, unless `--rows` names another number.
 const COMMITS: u64 = 200_000;
+/// Commits of the shorter and of the longer history that memory is measured with; `--rows` names the longer one.
 const SIZES: [u64; 2] = [10_000, 1_000_000];
+/// Commits of the largest repository of a host, and requests that a run may send to it.
+const HOSTED: u64 = 5_000;
+const BUDGET: u64 = 10;
 const ROUNDS: usize = 5;
 
 /// Measures all of it.
@@ -24,6 +36,7 @@ pub fn measure(bench: &Bench) -> Report {
     let mut report = Report::new(bench);
     times(bench, &mut report, crate::jobs::rows(COMMITS));
     memory(bench, &mut report);
+    requests(bench, &mut report);
     report
 }
 
@@ -44,11 +57,11 @@ fn clones(commits: u64) -> (PathBuf, PathBuf) {
 }
 
 /// Loads one history into new tables.
-fn load(bench: &Bench, schema: &str, commits: u64) -> Figures {
+fn load(bench: &Bench, schema: &str, commits: u64, more: &[&str]) -> Figures {
     let (folder, list) = clones(commits);
     let (source, list) = (format!("git:{}", folder.display()), list.display().to_string());
     bench.psql(&["-c", &format!("create schema {schema}")]);
-    let words = ["run", "commits", "--skip-publish", "--source", &source, "--projects", &list];
+    let words = [&["run", "commits", "--source", &source, "--projects", &list], more].concat();
     let run = bench.process(schema, &words, &KEY);
     let rows = bench.psql(&["-At", "-c", &format!("select count(*) from {schema}.git_commits")]);
     let counted = git(&folder, &["rev-list", "--count", "main"], Stdio::piped());
@@ -64,7 +77,7 @@ fn times(bench: &Bench, report: &mut Report, commits: u64) {
         let started = Instant::now();
         git(&folder, &["log", "--encoding=UTF-8", "--date=raw", FIELDS, "main"], Stdio::null());
         let floor = started.elapsed().as_secs_f64();
-        let run = load(bench, "history", commits);
+        let run = load(bench, "history", commits, &["--skip-publish"]);
         promoted.push(Ratio { value: run.total(), floor });
         staged.push(Ratio { value: run.wall("fetch") + run.wall("parse"), floor });
         report.stages(&format!("a clone of {commits} commits into new tables"), &run);
@@ -78,12 +91,12 @@ fn times(bench: &Bench, report: &mut Report, commits: u64) {
     report.ratio("32. a clone to staged rows, fetch + parse / `git log` of the same fields", 3.0, &staged);
 }
 
-/// The peaks of two loads of which one has a hundred times the commits.
+/// The peaks of two loads of which one has a hundred times the commits, the public files included.
 fn memory(bench: &Bench, report: &mut Report) {
     let mut peaks = Vec::new();
-    for commits in SIZES {
+    for commits in [SIZES[0], crate::jobs::rows(SIZES[1])] {
         eprintln!("memory: {commits} commits");
-        let run = load(bench, "long", commits);
+        let run = load(bench, "long", commits, &[]);
         report.peak(&format!("33. peak memory of a load of {commits} commits"), run.peak_memory_bytes());
         peaks.push(run.peak_memory_bytes() as f64 / f64::from(1 << 20));
         bench.drop_all(&[run], &[]);
@@ -94,6 +107,57 @@ fn memory(bench: &Bench, report: &mut Report) {
         (peaks[1], peaks[0]),
         "MiB",
     );
+}
+
+/// What a host gets of runs with a budget, until nothing is left: never more than that.
+fn requests(bench: &Bench, report: &mut Report) {
+    let (folder, list) = clones(HOSTED);
+    let text = fs::read_to_string(&list).expect("the list is there");
+    let read = read_clones(&folder, &text);
+    let repositories = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(read))
+        .expect("clones are read");
+    let holdings =
+        HostHoldings::new(GitHost { repositories, ..GitHost::default() }, HourlyLimit::new(1 << 20, 3600));
+    let got = Arc::new(AtomicU64::new(0));
+    let counted = got.clone();
+    let counting = middleware::from_fn(move |request: Request, next: Next| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        next.run(request)
+    });
+    let server = LocalServer::start(router(holdings).layer(counting)).expect("a free port");
+    let (url, list, budget) = (server.url(), list.display().to_string(), BUDGET.to_string());
+    bench.psql(&["-c", "create schema asked"]);
+    let (mut most, mut all) = (0, 0);
+    let run = loop {
+        let words = [
+            "run",
+            "commits",
+            "--skip-publish",
+            "--source",
+            &url,
+            "--projects",
+            &list,
+            "--requests",
+            &budget,
+        ];
+        let run = bench.process("asked", &words, &KEY);
+        let sent = got.swap(0, Ordering::SeqCst);
+        (most, all) = (most.max(sent), all + sent);
+        let rows = bench.psql(&["-At", "-c", "select count(*) from asked.git_commits"]);
+        if rows == git(&folder, &["rev-list", "--count", "main"], Stdio::piped()).trim() {
+            break run;
+        }
+        assert!(all < HOSTED, "it comes to an end");
+    };
+    report.count(
+        "35. requests that a host gets in a run at most / the budget",
+        1.0,
+        (most as f64, BUDGET as f64),
+        "requests",
+    );
+    let pages = HOSTED.div_ceil(100) as f64;
+    report.count("36. requests of all runs / pages of commits", 1.5, (all as f64, pages), "requests");
+    bench.drop_all(&[run], &[]);
 }
 
 /// Runs git in the largest clone, and gives what it says, if that is piped.

@@ -1,7 +1,8 @@
 -- Purpose: who was taken out, and is not to come back.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
--- Outputs: git_removed_people, without rows; one that is there is left as it is.
+-- Outputs: git_removed_people, without rows; one that is there is left as it is. A hash is an address's; or, behind the word
+--          `name `, the SHA-256 of a name as it stands where there is no address.
 create table if not exists :"schema".git_removed_people (
     email_hash text
 );

@@ -59,21 +59,53 @@ with latest as (
     select distinct on (record_id) *
     from :"staging".git_repositories
     order by record_id, seen_at desc, ctid desc
+),
+-- What the last word leaves open, an earlier one of the batch may say: one that is gone by now had heads when its commits came.
+heads as (
+    select distinct on (record_id) record_id, seen_at, head_names, head_shas
+    from :"staging".git_repositories
+    where head_shas is not null
+    order by record_id, seen_at desc, ctid desc
+),
+before as (
+    select
+        word.record_id,
+        (array_agg(word.project order by word.seen_at desc) filter (where word.project is not null))[1] as project,
+        (array_agg(word.default_branch order by word.seen_at desc) filter (where word.default_branch is not null))[1]
+            as default_branch,
+        max(word.seen_at) filter (where word.state is distinct from latest.state) as otherwise_at
+    from :"staging".git_repositories as word join latest using (record_id)
+    group by word.record_id
+),
+since as (
+    select word.record_id, min(word.state_since) as state_since
+    from :"staging".git_repositories as word join before using (record_id)
+    where before.otherwise_at is null or word.seen_at > before.otherwise_at
+    group by word.record_id
 )
 select
     latest.record_id,
     latest.repository_id,
     coalesce(latest.full_name, known.full_name) as full_name,
-    coalesce(latest.project, known.project) as project,
+    coalesce(before.project, known.project) as project,
     latest.state,
-    case when latest.state = known.state then known.state_since else latest.state_since end as state_since,
+    case
+        when latest.state = known.state and before.otherwise_at is null then known.state_since
+        else coalesce(since.state_since, latest.state_since)
+    end as state_since,
     latest.seen_at,
-    coalesce(latest.default_branch, known.default_branch) as default_branch,
+    coalesce(before.default_branch, known.default_branch) as default_branch,
     -- Of one that is gone, what was there last stays.
-    coalesce(latest.head_names, known.head_names) as head_names,
-    coalesce(latest.head_shas, known.head_shas) as head_shas,
+    case when heads.seen_at >= known.seen_at or known.head_shas is null then heads.head_names else known.head_names end
+        as head_names,
+    case when heads.seen_at >= known.seen_at or known.head_shas is null then heads.head_shas else known.head_shas end
+        as head_shas,
     known.record_id is not null as is_known
-from latest left join :"schema".git_repositories as known using (record_id)
+from latest
+    join before using (record_id)
+    left join since using (record_id)
+    left join heads using (record_id)
+    left join :"schema".git_repositories as known using (record_id)
 -- What was fetched earlier says nothing new of now.
 where known.record_id is null or latest.seen_at >= known.seen_at;
 

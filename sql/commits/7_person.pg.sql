@@ -1,22 +1,42 @@
 -- Purpose: take a person out of the tables: names, and hashes of addresses. The commits stay, so that histories stay whole.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction
--- Inputs:  :'hashes', hashes of the person's addresses, as an array; :"schema" with the tables.
+-- Inputs:  :'hashes', hashes of the person's addresses, and :'names', what the person is called, as arrays; :"schema" with the
+--          tables. A name counts where it stands without an address: with another address it is somebody else's.
 -- Outputs: pg_temp.purged: table_name, with what of it in brackets where no row went, and rows; pg_temp.sealed_records: record_id of
---          the commits, of which no before-image may stay; git_removed_people has the hashes, so that no later run brings the person back.
+--          the commits, of which no before-image may stay; git_removed_people has the hashes, so that no later run brings the person
+--          back: of a name it is `name `, and the SHA-256.
 create temp table purged (table_name text, rows bigint) on commit drop;
 
 create temp table removed on commit drop as
 select distinct unnest(:'hashes'::text[]) as email_hash;
 
-create temp table named on commit drop as
+create temp table removed_name on commit drop as
+select distinct unnest(:'names'::text[]) as name;
+
+create temp table author on commit drop as
 select record_id
 from :"schema".git_commits
 where author_email_hash in (select email_hash from pg_temp.removed)
-    or committer_email_hash in (select email_hash from pg_temp.removed)
-union
+    or author_email_hash is null and author_name in (select name from pg_temp.removed_name);
+
+create temp table committer on commit drop as
 select record_id
+from :"schema".git_commits
+where committer_email_hash in (select email_hash from pg_temp.removed)
+    or committer_email_hash is null and committer_name in (select name from pg_temp.removed_name);
+
+create temp table trailer on commit drop as
+select record_id, position
 from :"schema".git_trailers
-where person_email_hash in (select email_hash from pg_temp.removed);
+where person_email_hash in (select email_hash from pg_temp.removed)
+    or person_email_hash is null and coalesce(person_name, value) in (select name from pg_temp.removed_name);
+
+create temp table named on commit drop as
+select record_id from pg_temp.author
+union
+select record_id from pg_temp.committer
+union
+select record_id from pg_temp.trailer;
 
 create or replace temp view sealed_records as
 select record_id from pg_temp.named;
@@ -24,7 +44,7 @@ select record_id from pg_temp.named;
 with changed as (
     update :"schema".git_commits
     set author_name = '', author_email_hash = null
-    where author_email_hash in (select email_hash from pg_temp.removed)
+    where record_id in (select record_id from pg_temp.author)
     returning 1
 )
 insert into pg_temp.purged (table_name, rows)
@@ -33,7 +53,7 @@ select 'git_commits (authors)', count(*) from changed;
 with changed as (
     update :"schema".git_commits
     set committer_name = '', committer_email_hash = null
-    where committer_email_hash in (select email_hash from pg_temp.removed)
+    where record_id in (select record_id from pg_temp.committer)
     returning 1
 )
 insert into pg_temp.purged (table_name, rows)
@@ -42,7 +62,7 @@ select 'git_commits (committers)', count(*) from changed;
 with changed as (
     update :"schema".git_trailers
     set value = '…', person_name = null, person_email_hash = null
-    where person_email_hash in (select email_hash from pg_temp.removed)
+    where (record_id, position) in (select record_id, position from pg_temp.trailer)
     returning 1
 )
 insert into pg_temp.purged (table_name, rows)
@@ -51,15 +71,21 @@ select 'git_trailers (people)', count(*) from changed;
 with gone as (
     delete from :"schema".git_identities
     where email_hash in (select email_hash from pg_temp.removed)
+        or email_hash = '' and name in (select name from pg_temp.removed_name)
     returning 1
 )
 insert into pg_temp.purged (table_name, rows)
 select 'git_identities', count(*) from gone;
 
+with hashed as (
+    select email_hash from pg_temp.removed
+    union
+    select 'name ' || encode(sha256(convert_to(name, 'UTF8')), 'hex') from pg_temp.removed_name
+)
 insert into :"schema".git_removed_people (email_hash)
 select email_hash
-from pg_temp.removed
+from hashed
 where not exists (
-    select from :"schema".git_removed_people as known where known.email_hash = removed.email_hash
+    select from :"schema".git_removed_people as known where known.email_hash = hashed.email_hash
 )
 order by email_hash;

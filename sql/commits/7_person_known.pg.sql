@@ -1,14 +1,11 @@
--- Purpose: which addresses does a person have?
+-- Purpose: which addresses does a person have, and which names?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 the hash of an address, or what git_identities calls the person; :"schema".git_identities.
--- Outputs: hashes of addresses.
-select distinct email_hash
+-- Outputs: a row for each identity: the hash of its address and its name, each an empty text where there is none.
+select email_hash, name
 from :"schema".git_identities
-where email_hash <> ''
-    and (
-        email_hash = $1::text
-        or person = $1::text
-        -- Whom somebody has put together is one person.
-        or person in (select person from :"schema".git_identities where email_hash = $1::text)
-    )
-order by email_hash;
+where email_hash = $1::text
+    or person = $1::text
+    -- Whom somebody has put together is one person.
+    or person in (select person from :"schema".git_identities where email_hash = $1::text)
+order by email_hash, name;

@@ -99,27 +99,33 @@ where marked.unreachable_since_run is not null
         )
     );
 
--- Who was taken out does not come back.
+-- Who was taken out does not come back, nor does the name where it stands without an address.
 update :"schema".git_commits as known
 set author_name = '', author_email_hash = null
 from pg_temp.completed
 where exists (select from :"schema".git_removed_people)
     and known.record_id = completed.record_id
-    and known.author_email_hash in (select email_hash from :"schema".git_removed_people);
+    and coalesce(known.author_email_hash, 'name ' || encode(sha256(convert_to(known.author_name, 'UTF8')), 'hex')) in (
+        select email_hash from :"schema".git_removed_people
+    );
 
 update :"schema".git_commits as known
 set committer_name = '', committer_email_hash = null
 from pg_temp.completed
 where exists (select from :"schema".git_removed_people)
     and known.record_id = completed.record_id
-    and known.committer_email_hash in (select email_hash from :"schema".git_removed_people);
+    and coalesce(known.committer_email_hash, 'name ' || encode(sha256(convert_to(known.committer_name, 'UTF8')), 'hex')) in (
+        select email_hash from :"schema".git_removed_people
+    );
 
 update :"schema".git_trailers as known
 set value = '…', person_name = null, person_email_hash = null
 from pg_temp.completed
 where exists (select from :"schema".git_removed_people)
     and known.record_id = completed.record_id
-    and known.person_email_hash in (select email_hash from :"schema".git_removed_people);
+    and coalesce(known.person_email_hash, 'name ' || encode(sha256(convert_to(coalesce(known.person_name, known.value), 'UTF8')), 'hex')) in (
+        select email_hash from :"schema".git_removed_people
+    );
 
 -- What a person has put right stays. Names are few, however many commits have them: they are hashed, where a union would sort all.
 with named as (

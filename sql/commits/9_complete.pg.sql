@@ -1,13 +1,14 @@
 -- Purpose: is what is kept of each repository complete, as far as production itself can tell?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
--- Inputs:  $1 names of repositories in small letters, or null for all; :"schema".git_repositories, git_commits and git_parents.
+-- Inputs:  $1 names of repositories in small letters, or null for all, and $2 numbers of more of them; :"schema".git_repositories,
+--          git_commits and git_parents.
 -- Outputs: one row a repository: its number, name and state; commits, and those without a mark; how many commits are named as a
 --          head or a parent and are not there, and some of their SHAs; how many without a mark no head reaches; how many with
---          one a head reaches.
+--          one a head reaches; the heads, null where no run was told any.
 with recursive wanted as (
     select repository_id, full_name, state, head_shas
     from :"schema".git_repositories
-    where $1::text[] is null or lower(full_name) = any ($1::text[])
+    where $1::text[] is null or lower(full_name) = any ($1::text[]) or repository_id = any ($2::bigint[])
 ),
 head as (
     select wanted.repository_id, head.sha
@@ -55,7 +56,8 @@ select
     coalesce(missing.commits, 0) as missing,
     coalesce(missing.some, '{}') as some_missing,
     coalesce(judged.unreached, 0) as unreached,
-    coalesce(judged.reached, 0) as reached
+    coalesce(judged.reached, 0) as reached,
+    wanted.head_shas
 from wanted
     left join missing on missing.repository_id = wanted.repository_id
     left join judged on judged.repository_id = wanted.repository_id

@@ -122,6 +122,14 @@ copy (
     select :columns from :"schema".:"table" where :"column" :is_value order by :order
 ) to stdout with (format csv, header true)
 
+-- part: copy_sorted  (script)
+-- Purpose: the CSV of all rows of a table that is split by a value in other forms.
+-- Inputs:  :"schema".:"table", :columns; :order, as of a slice.
+-- Outputs: the CSV on standard output.
+copy (
+    select :columns from :"schema".:"table" order by :order
+) to stdout with (format csv, header true)
+
 -- part: digits  (script)
 -- Purpose: how many digits do the numbers of a column have?
 -- Inputs:  :"schema".:"table", :"column".

@@ -59,15 +59,11 @@ pub enum GitError {
 }
 
 /// What is wrong with a clone as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloneProblem {
-    #[error("there is no such clone in the folder")]
     Missing,
-    #[error("it is no clone of git, or one that cannot be opened")]
     NoClone,
-    #[error("it is a shallow clone, whose history is cut off: git fetch --unshallow completes it")]
     Shallow,
-    #[error("one of its branches cannot be read")]
     Heads,
 }
 
@@ -81,6 +77,12 @@ impl CloneProblem {
             }
             Self::Heads => "one of its branches cannot be read",
         }
+    }
+}
+
+impl fmt::Display for CloneProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
     }
 }
 
@@ -198,10 +200,7 @@ impl GitFolder {
 
     /// The clone behind the name of a part, where it is, and its heads.
     fn find(&self, name: &str) -> Result<(String, PathBuf, CloneHeads), GitError> {
-        let (at, mark) = name
-            .strip_suffix(ENDING)
-            .and_then(|stem| stem.rsplit_once('@'))
-            .map(|(at, mark)| (at.replacen(BETWEEN, "/", 1), mark))
+        let (at, mark) = of_part(name)
             .ok_or_else(|| GitError::Clone { at: name.to_owned(), problem: CloneProblem::Missing })?;
         let (path, heads) = self.heads(&at).map_err(|problem| GitError::Clone { at: at.clone(), problem })?;
         if heads.mark(self) != mark {
@@ -229,6 +228,17 @@ impl CloneHeads {
         hash.update(self.default_branch.as_deref().unwrap_or_default());
         hex(&hash.finalize())[..MARK].to_owned()
     }
+}
+
+/// `OWNER/NAME` of the clone behind the name of a part.
+pub fn clone_of(name: &str) -> Option<String> {
+    of_part(name).map(|(at, _)| at)
+}
+
+/// The same, and the mark of its heads.
+fn of_part(name: &str) -> Option<(String, &str)> {
+    let (at, mark) = name.strip_suffix(ENDING)?.rsplit_once('@')?;
+    Some((at.replacen(BETWEEN, "/", 1), mark))
 }
 
 fn part_name(at: &str, mark: &str) -> String {

@@ -1,6 +1,7 @@
 //! One HTTP service that is asked: a request, a whole answer or why there is none. What is asked may be nobody else's
 //! business: no request, and nothing of an answer, is in an error or a log line.
 
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -141,12 +142,8 @@ impl HttpUrl {
             Some(path) => Url::parse(&format!("{self}/{path}")).ok()?,
             None => Url::parse(address).ok()?,
         };
-        let is_same = url.scheme() == self.0.scheme()
-            && url.host() == self.0.host()
-            && url.port_or_known_default() == self.0.port_or_known_default()
-            && url.username().is_empty()
-            && url.password().is_none();
-        is_same.then_some(url)
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        (url.origin() == self.0.origin() && !has_login).then_some(url)
     }
 
     /// The address with a path and a query below it.
@@ -298,13 +295,9 @@ impl Http {
     /// # Errors
     /// If TLS cannot be prepared.
     pub fn new(base: HttpUrl) -> Result<Self, HttpSetupError> {
-        let home = base.0.clone();
+        let home = base.0.origin();
         // A question belongs to the service that was named: it follows nobody to another.
-        Self::following(base, move |to| {
-            to.scheme() == home.scheme()
-                && to.host() == home.host()
-                && to.port_or_known_default() == home.port_or_known_default()
-        })
+        Self::following(base, move |to| to.origin() == home)
     }
 
     /// The same, which follows nobody anywhere: each request is one.
@@ -417,10 +410,17 @@ impl Http {
         headers: &[(&'static str, &str)],
         timeout: Duration,
     ) -> Result<Answering, HttpError> {
-        let mut request = self.client.get(self.base.below(path, &[]));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+        self.get_url(self.base.below(path, &[]), headers, timeout).await
+    }
+
+    async fn get_url(
+        &self,
+        url: Url,
+        headers: &[(&'static str, &str)],
+        timeout: Duration,
+    ) -> Result<Answering, HttpError> {
+        let request = self.client.get(url);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         Ok(Answering::of(send(request, timeout).await?))
     }
 
@@ -436,11 +436,7 @@ impl Http {
         timeout: Duration,
     ) -> Result<Answering, HttpError> {
         let url = self.base.within(address).ok_or(HttpError::Elsewhere { status: 0 })?;
-        let mut request = self.client.get(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        Ok(Answering::of(send(request, timeout).await?))
+        self.get_url(url, headers, timeout).await
     }
 
     /// Is it on this machine?
@@ -474,15 +470,20 @@ impl Http {
     }
 }
 
-/// What every client begins with: the system's authorities, our name, and not a word on where it was led from.
-pub(super) fn builder() -> Result<ClientBuilder, HttpSetupError> {
+/// The system's authorities, which are read once.
+static ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    Arc::new(roots)
+});
+
+/// What every client begins with: the system's authorities, our name, and not a word on where it was led from.
+pub(super) fn builder() -> Result<ClientBuilder, HttpSetupError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| HttpSetupError(e.into()))?
-        .with_root_certificates(roots)
+        .with_root_certificates(ROOTS.clone())
         .with_no_client_auth();
     Ok(Client::builder()
         .tls_backend_preconfigured(tls)

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
-use self::person::Removed;
+use self::person::{Removed, array_of};
 use crate::cli::PurgeArgs;
 use crate::clients::postgres;
 use crate::clients::postgres::PgError;
@@ -170,7 +170,8 @@ async fn delete_and_verify(
     transaction: &Transaction<'_>,
     removed: Option<&Removed>,
 ) -> Result<Vec<(String, i64)>, Cause> {
-    let hashes = removed.map(Removed::as_array).unwrap_or_default();
+    let (hashes, names) = removed.map(|removed| (removed.hashes(), removed.names())).unwrap_or_default();
+    let (hashes_array, names_array) = (array_of(&hashes), array_of(&names));
     let (dataset, database, run_id) =
         (context.dataset(), &context.target.database, context.run_id.to_string());
     let render = |script: &str, table: &str| {
@@ -181,18 +182,20 @@ async fn delete_and_verify(
             ("table", table),
             ("parent", dataset.parent().name),
             ("key", dataset.key()),
-            ("hashes", &hashes),
+            ("hashes", &hashes_array),
+            ("names", &names_array),
         ];
         sql::render(script, &variables)
     };
     let lock = context.ledger.lock_name();
     transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(failed)?;
-    let mut names: Vec<_> = dataset.table_names().collect();
-    let missing = transaction.query(sql::PURGE_MISSING, &[&names, &database.schema]).await.map_err(failed)?;
+    let mut tables: Vec<_> = dataset.table_names().collect();
+    let missing =
+        transaction.query(sql::PURGE_MISSING, &[&tables, &database.schema]).await.map_err(failed)?;
     let missing = missing.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>();
     let missing = missing.map_err(failed)?;
     // A derived table that is not there yet holds nothing of anybody.
-    names.retain(|name| !missing.iter().any(|table| table == name));
+    tables.retain(|name| !missing.iter().any(|table| table == name));
     let derived: Vec<_> = dataset.derived_tables().map(|derived| derived.table.name).collect();
     if let Some(table) = missing.iter().find(|table| !derived.contains(&table.as_str())) {
         return Err(Cause::Refused {
@@ -201,13 +204,13 @@ async fn delete_and_verify(
         });
     }
     // What stands on the tables may swallow a delete, or put a row back: nothing is believed that was not read again.
-    let mut attached = schema::attached(transaction, &database.schema, &names).await?;
+    let mut attached = schema::attached(transaction, &database.schema, &tables).await?;
     attached.extend(schema::attached(transaction, &database.ledger_schema, &LEDGER).await?);
     let Some(tombstones) = dataset.tombstones() else { return Err(nothing_is_deleted(dataset)) };
     let purge = removed.map_or(tombstones.purge, |removed| removed.removal.purge);
     let purged = transaction.batch_execute(&render(purge, "")).await;
     purged.map_err(|error| schema::explain(failed(error), &attached))?;
-    let derived: Vec<_> = names.iter().filter(|name| derived.contains(name)).collect();
+    let derived: Vec<_> = tables.iter().filter(|name| derived.contains(name)).collect();
     for table in &derived {
         let purged = transaction.batch_execute(&render(sql::PURGE_DERIVED, table)).await;
         purged.map_err(|error| schema::explain(failed(error), &attached))?;
@@ -229,8 +232,8 @@ async fn delete_and_verify(
         left.extend(transaction.query(&render(sql::PURGE_DERIVED_LEFT, table), &[]).await.map_err(failed)?);
     }
     if let Some(removed) = removed {
-        let hashes: Vec<_> = removed.hashes.iter().map(String::as_str).collect();
-        left.extend(transaction.query(&render(removed.removal.proof, ""), &[&hashes]).await.map_err(failed)?);
+        let proof = render(removed.removal.proof, "");
+        left.extend(transaction.query(&proof, &[&hashes, &names]).await.map_err(failed)?);
     }
     let mut lines = Vec::new();
     for (image, rows) in promote::sealed_left(context, transaction).await? {
@@ -253,7 +256,7 @@ async fn delete_and_verify(
         });
     }
     if !context.target.dry_run {
-        for table in &names {
+        for table in &tables {
             transaction.batch_execute(&render(sql::PURGE_CHANGE, table)).await.map_err(failed)?;
         }
     }

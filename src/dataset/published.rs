@@ -8,7 +8,7 @@ pub struct PublishedTable {
     pub reach: Reach,
     pub table: &'static str,
     pub columns: PublishedColumns,
-    /// `None`: all rows are in one object.
+    /// `None`: all rows are in one object, in the order in which the table has them.
     pub split: Option<SplitBy>,
 }
 
@@ -30,13 +30,15 @@ pub enum PublishedColumns {
     All,
 }
 
-/// One object for each value of a column.
+/// One object for each value of a column, in some forms; in others one object of all rows.
 #[derive(Clone, Copy, Debug)]
 pub struct SplitBy {
     /// A column of whole numbers.
     pub column: &'static str,
     /// The texts by which the rows of an object are sorted, the last of which no two rows share.
     pub order: &'static [&'static str],
+    /// The forms of which there is one for each value.
+    pub forms: &'static [PublishedForm],
 }
 
 /// The form of a published object. All forms of a table say the same.
@@ -110,7 +112,7 @@ mod tests {
             reach: Reach::Public,
             table: "rates",
             columns: PublishedColumns::Named,
-            split: Some(SplitBy { column: "year", order: &["code"] }),
+            split: Some(SplitBy { column: "year", order: &["code"], forms: &PublishedForm::ALL }),
         };
         let whole = PublishedTable { split: None, ..table };
         for form in PublishedForm::ALL {

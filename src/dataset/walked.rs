@@ -17,6 +17,10 @@ pub struct HistoryFeed {
     pub service: &'static str,
     /// The variable of the environment that holds what the service knows us by.
     pub token: &'static str,
+    /// The header `Accept` of every request.
+    pub accept: &'static str,
+    /// Does the body of a refusal (HTTP 403) say that the history is closed to everybody? Else it says that we ask too much.
+    pub is_closed: fn(&Value) -> bool,
     /// What the parser is given beside its options: a secret, which is written down nowhere.
     pub parse_secret: ParseSecret,
     /// Which clones are wanted of a folder.
@@ -28,17 +32,19 @@ pub struct HistoryFeed {
     /// # Errors
     /// What is missing among the options, in words for people.
     pub histories: fn(&Options) -> Result<Vec<String>, String>,
+    /// The number that a history of this name has for as long as no service has told one.
+    pub number: fn(&Options, &str) -> i64,
     /// How much may be asked of it.
     pub budget: fn(&Options) -> WalkBudget,
     /// Begins a walk, or goes on where an earlier run was, whose cursor this is.
     pub walk: fn(&Options, &str, Option<&Value>, Timestamp) -> Box<dyn HistoryWalk>,
     /// What a line of an answer brings: nodes of the graph, and what each leads to.
     pub nodes: fn(&str) -> Vec<WalkedNode>,
-    /// PostgreSQL: those of the nodes $2 of history $1 that production has. One row and column each.
+    /// PostgreSQL: those of the nodes $2 of history $1 that production has, and whether each is without a mark.
     pub known: &'static str,
     /// PostgreSQL: nodes that production's nodes of history $1 lead to, and that it has not. One row and column each.
     pub missing: &'static str,
-    /// PostgreSQL: of each history with a name in $1 (all, if it is null) what is kept, and what is wrong with it.
+    /// PostgreSQL: of each history with a name in $1 or a number in $2 (all, if $1 is null) what is kept, and what is wrong with it.
     pub complete: &'static str,
     /// How a person is taken out of them.
     pub person: PersonRemoval,
@@ -70,14 +76,24 @@ pub struct HistoryList {
 pub struct PersonRemoval {
     /// By what the tables know a person, of what is said of one and the secret.
     pub known_as: fn(&str, &str) -> String,
-    /// PostgreSQL: the hashes by which the tables know the person $1. One row and column each.
+    /// PostgreSQL: by which pairs of a hash and a name the tables know the person $1; a text is empty where there is none.
     pub known: &'static str,
-    /// PostgreSQL: takes out the person with the hashes :'hashes'; `pg_temp.purged` and `pg_temp.sealed_records` as of a purge.
+    /// PostgreSQL: takes out the person with the hashes :'hashes' and the names :'names'; `pg_temp.purged` and
+    /// `pg_temp.sealed_records` as of a purge.
     pub purge: &'static str,
-    /// PostgreSQL: what is left of the person with the hashes $1; no row is a pass.
+    /// PostgreSQL: what is left of the person with the hashes $1 and the names $2; no row is a pass.
     pub proof: &'static str,
-    /// A line of an answer without the person with these hashes; `None`: it does not name one.
-    pub without: fn(&str, &HashSet<String>, &str) -> Option<String>,
+    /// A line of an answer without this person; `None`: it does not name one.
+    pub without: fn(&str, &KnownPerson, &str) -> Option<String>,
+}
+
+/// By what a person is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownPerson {
+    /// Hashes of addresses.
+    pub hashes: HashSet<String>,
+    /// Names. Where one stands beside an address, the address says whose it is.
+    pub names: HashSet<String>,
 }
 
 /// How much a run may ask of a service.
@@ -164,6 +180,8 @@ pub enum WalkWord {
 
 /// A walk under way: told what came, it says what is next. It is a value without I/O.
 pub trait HistoryWalk: Send {
+    /// Looks at the heads next, wherever the walk was.
+    fn look_again(&mut self);
     /// What is next; the same until it is told something.
     fn next(&mut self) -> WalkStep;
     /// What was next is done.

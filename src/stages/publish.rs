@@ -219,17 +219,27 @@ async fn ask(
             asked.push((publishing, plan::statements(context, table, &storage)));
             continue;
         };
+        let (split_forms, whole_forms): (Vec<_>, Vec<_>) =
+            publishing.forms.iter().partition(|form| split.forms.contains(form));
+        if !whole_forms.is_empty() {
+            let statement = plan::sorted(context, (table, split), None);
+            asked.push((Publishing { forms: whole_forms, ..publishing.clone() }, vec![statement]));
+        }
+        if split_forms.is_empty() {
+            continue;
+        }
         let values = plan::values(context, first, (table, split));
         for value in watch.answers("look at the tables", values).await? {
-            let statement = plan::slice(context, (table, split), value);
-            asked.push((Publishing { value: Some(value), ..publishing.clone() }, vec![statement]));
+            let statement = plan::sorted(context, (table, split), Some(value));
+            let (value, forms) = (Some(value), split_forms.clone());
+            asked.push((Publishing { value, forms, ..publishing.clone() }, vec![statement]));
         }
     }
     if !context.dataset().dictionary.is_empty() {
         asked.push((Publishing::csv(&DICTIONARY), vec![plan::dictionary(context)]));
     }
     let named = asked.into_iter().map(|(publishing, statements)| {
-        let operation = format!("publish {}", publishing.key(context, PublishedForm::Csv));
+        let operation = format!("publish {}", publishing.name(context));
         (publishing, operation, statements)
     });
     Ok(named.collect())

@@ -1,4 +1,5 @@
-//! `merganser check DATASET --complete`: is every node of every history there that should be?
+//! `merganser check DATASET --complete`: is every node of every history there that should be? A history whose source could not be looked
+//! at is not proven, whatever is kept of it.
 
 use std::fmt::Write as _;
 
@@ -24,7 +25,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         let dataset = config.target.dataset.name;
         return Err(Cause::usage(format!("{dataset} has no histories of which --complete could tell")).into());
     };
-    let is_complete = !proofs.is_empty() && proofs.iter().all(|proof| proof.faults.is_empty());
+    let is_complete = !proofs.is_empty() && proofs.iter().all(HistoryProof::is_complete);
     say(&if args.json { as_json(&proofs, is_complete) } else { render(&proofs, is_complete) });
     Ok(if is_complete { Exit::Done } else { Exit::Failed })
 }
@@ -37,24 +38,44 @@ async fn prove(config: &mut RunConfig, server: &Server) -> Result<Option<Vec<His
 }
 
 fn as_json(proofs: &[HistoryProof], is_complete: bool) -> String {
-    let histories = proofs
-        .iter()
-        .map(|proof| json!({ "name": proof.name, "found": proof.found, "faults": proof.faults }));
+    let histories = proofs.iter().map(|proof| {
+        json!({
+            "name": proof.name,
+            "found": proof.found,
+            "faults": proof.faults,
+            "not_looked_at": proof.unseen,
+        })
+    });
     pretty(&json!({ "complete": is_complete, "histories": histories.collect::<Vec<_>>() }))
 }
 
 fn render(proofs: &[HistoryProof], is_complete: bool) -> String {
     let mut text = String::new();
     for proof in proofs {
-        let state = if proof.faults.is_empty() { "ok" } else { "FAIL" };
+        let state = match (proof.is_complete(), proof.faults.is_empty()) {
+            (true, _) => "ok",
+            (false, true) => "SKIP",
+            (false, false) => "FAIL",
+        };
         let _ = writeln!(text, "{state:<4}  {}: {}", proof.name, proof.found);
+        if let Some(why) = &proof.unseen {
+            let _ = writeln!(text, "      not looked at: {why}");
+        }
         for fault in &proof.faults {
             let _ = writeln!(text, "      {fault}");
         }
     }
-    let _ = match is_complete {
-        true => writeln!(text, "All is there: every head, every parent, and no mark is wrong."),
-        false => writeln!(text, "Not all is there; a run asks for what is missing."),
+    let unseen = proofs.iter().filter(|proof| proof.unseen.is_some()).count();
+    let is_faultless = proofs.iter().all(|proof| proof.faults.is_empty());
+    text += match (is_complete, proofs.is_empty(), is_faultless) {
+        (true, ..) => "All is there: every head, every parent, and no mark is wrong.",
+        (false, true, _) => "There is no history of which anything could be proven.",
+        (false, false, true) => "Not proven: what was looked at is all there.",
+        (false, false, false) => "Not all is there; a run asks for what is missing.",
     };
+    if unseen > 0 {
+        let _ = write!(text, " {unseen} of {} histories could not be looked at.", proofs.len());
+    }
+    text.push('\n');
     text
 }

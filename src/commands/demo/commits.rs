@@ -65,8 +65,11 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         run_and_show(config(BUDGET)?, report, &server).await?;
         say_line!("5. The proof: every head, every parent, and what no head reaches any more is marked.");
         for proof in walk::prove(&config(BUDGET)?, &server.url).await?.unwrap_or_default() {
-            let faults = if proof.faults.is_empty() { "ok".to_owned() } else { proof.faults.join("; ") };
-            say_line!("   {:<20} {} ({faults})", proof.name, proof.found);
+            let judged = match proof.is_complete() {
+                true => "ok".to_owned(),
+                false => proof.faults.iter().chain(&proof.unseen).cloned().collect::<Vec<_>>().join("; "),
+            };
+            say_line!("   {:<20} {} ({judged})", proof.name, proof.found);
         }
         Ok::<_, Failure>(())
     }

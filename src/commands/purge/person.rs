@@ -1,14 +1,12 @@
 //! A person is taken out of histories: of the answers in the archive here, of the tables in the transaction of the purge.
 
-use std::collections::HashSet;
-
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
 
 use crate::clients::postgres;
 use crate::config::ApiSecret;
-use crate::dataset::walked::PersonRemoval;
+use crate::dataset::walked::{KnownPerson, PersonRemoval};
 use crate::error::Cause;
 use crate::run::context::Context;
 use crate::run::walk::{answers_of, packed, unpacked};
@@ -18,7 +16,7 @@ use crate::words::hex;
 /// A person, and how one is taken out.
 pub struct Removed {
     pub removal: PersonRemoval,
-    pub hashes: HashSet<String>,
+    pub person: KnownPerson,
     /// The tables name the person.
     is_known: bool,
     secret: ApiSecret,
@@ -40,26 +38,34 @@ impl Removed {
         let statement = sql::render(removal.known, &[("schema", &context.target.database.schema)]);
         let values: [&(dyn ToSql + Sync); 1] = [&known_as];
         let rows = connection.watch().answer(operation, connection.query(&statement, &values)).await?;
-        let hashes = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>();
-        let mut hashes = hashes.map_err(|e| postgres::classify(e, operation))?;
-        let is_known = !hashes.is_empty();
+        let is_known = !rows.is_empty();
+        let mut found = KnownPerson::default();
+        for row in &rows {
+            let read = || Ok((row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?));
+            let (hash, name) = read().map_err(|e| postgres::classify(e, operation))?;
+            found.hashes.extend(Some(hash).filter(|hash| !hash.is_empty()));
+            found.names.extend(Some(name).filter(|name| !name.is_empty()));
+        }
         if person.contains('@') {
             // Answers may name what no run has loaded.
-            hashes.insert(known_as);
-        } else if hashes.is_empty() {
+            found.hashes.insert(known_as);
+        } else if !is_known {
             return Err(Cause::Refused {
                 message: "the tables know no such person".into(),
                 hint: Some("--person takes an address, or what the tables call the person".into()),
             });
         }
-        Ok(Self { removal, hashes, is_known, secret })
+        Ok(Self { removal, person: found, is_known, secret })
     }
 
-    /// The hashes as PostgreSQL writes an array.
-    pub fn as_array(&self) -> String {
-        let mut hashes: Vec<_> = self.hashes.iter().map(String::as_str).collect();
-        hashes.sort_unstable();
-        format!("{{{}}}", hashes.join(","))
+    /// The hashes, in order.
+    pub fn hashes(&self) -> Vec<&str> {
+        sorted(self.person.hashes.iter())
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> Vec<&str> {
+        sorted(self.person.names.iter())
     }
 
     /// Rewrites the answers that name the person; gives the number of objects. What is closed gets its new checksum before it is
@@ -108,11 +114,34 @@ impl Removed {
         let mut is_changed = false;
         let mut all = String::with_capacity(text.len());
         for line in text.lines() {
-            let cleared = (self.removal.without)(line, &self.hashes, self.secret.reveal());
+            let cleared = (self.removal.without)(line, &self.person, self.secret.reveal());
             is_changed |= cleared.is_some();
             all.push_str(cleared.as_deref().unwrap_or(line));
             all.push('\n');
         }
         is_changed.then_some(all)
+    }
+}
+
+fn sorted<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+    let mut texts: Vec<_> = texts.map(String::as_str).collect();
+    texts.sort_unstable();
+    texts
+}
+
+/// Texts as PostgreSQL writes an array of them.
+pub fn array_of(texts: &[&str]) -> String {
+    let quoted = texts.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_holds_any_text() {
+        assert_eq!(array_of(&[]), "{}");
+        assert_eq!(array_of(&["a", "b, {c}", "d\"e\\f"]), r#"{"a","b, {c}","d\"e\\f"}"#);
     }
 }

@@ -22,7 +22,8 @@ pub(super) struct ArchivedLine {
     pub history: i64,
 }
 
-/// What a walk found out of a repository; it is kept beside the answers, because no single one of them says it.
+/// What a clone says of its repository, or a walk found out of one; that is kept beside the answers, because no single one of
+/// them says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RepositoryNote {
     pub full_name: String,
@@ -33,6 +34,7 @@ pub(super) struct RepositoryNote {
     /// Microseconds since 1970.
     pub seen_us: i64,
     pub default_branch: Option<String>,
+    /// Names and SHAs; `None`: nothing is said of them.
     pub heads: Option<Vec<(String, String)>>,
 }
 
@@ -130,6 +132,11 @@ pub(super) fn link(header: &str) -> (Option<String>, Option<u64>) {
         }
     }
     (next, last)
+}
+
+/// Does a refusal say who has closed a repository to everybody, and when?
+pub(super) fn is_closed(body: &Value) -> bool {
+    body.get("block").is_some()
 }
 
 pub(super) fn is_sha(text: &str) -> bool {

@@ -90,7 +90,10 @@ pub(super) const DICTIONARY: &[Described] = &[
     Described {
         table: "git_removed_people",
         about: "People who were taken out, and whom no run brings back",
-        columns: &[("email_hash", "the hash of an address")],
+        columns: &[(
+            "email_hash",
+            "the hash of an address; or, behind the word name, the SHA-256 of a name that stands without one",
+        )],
     },
     Described {
         table: "git_people",

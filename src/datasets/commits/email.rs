@@ -32,6 +32,20 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
+/// Name and address at the beginning of `NAME <ADDRESS> REST`, and the rest; `None`: there are no such brackets.
+pub(super) fn name_and_address(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, rest) = text.split_once('<')?;
+    let (address, rest) = rest.split_once('>')?;
+    Some((name.trim(), address.trim(), rest))
+}
+
+/// Name and address of `NAME ADDRESS`, an address without brackets at the end.
+pub(super) fn name_before_address(text: &str) -> Option<(&str, &str)> {
+    let (name, address) = text.trim().rsplit_once([' ', '\t'])?;
+    let (local, domain) = address.split_once('@')?;
+    (!local.is_empty() && domain.contains('.') && !domain.contains('@')).then(|| (name.trim(), address))
+}
+
 /// A text with `…` in the place of each address in it.
 pub(super) fn without_addresses(text: &str) -> String {
     replace_addresses(text, &|_| true)

@@ -189,7 +189,10 @@ fn of_repository(
 ) -> HostAnswer {
     let Some(repository) = found else { return refusal(404, "Not Found") };
     if let Some(status) = host.refused.get(&repository.id) {
-        return refusal(*status, "Repository access blocked");
+        return match status {
+            403 | 451 => closed(*status),
+            status => refusal(*status, "Not Found"),
+        };
     }
     match rest {
         [] => {
@@ -301,6 +304,15 @@ fn moved(call: &HostCall<'_>, id: i64, rest: &[&str]) -> HostAnswer {
         to += &format!("/{piece}");
     }
     HostAnswer { headers: vec![("location", to)], ..refusal(301, "Moved Permanently") }
+}
+
+/// A refusal of what is closed to everybody, which is no word on how much somebody asks.
+fn closed(status: u16) -> HostAnswer {
+    let body = json!({
+        "message": "Repository access blocked",
+        "block": { "reason": "tos", "created_at": "2026-01-01T00:00:00Z" },
+    });
+    HostAnswer { body: body.to_string().into_bytes(), ..refusal(status, "") }
 }
 
 /// A refusal with a few words.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::email::name_and_address;
 use super::record::Signature;
 
 /// What is put right, by the address of a commit in small letters.
@@ -32,16 +33,16 @@ impl Mailmap {
             }
             let wrong =
                 || format!("line {number}: it has no address in brackets: NAME <ADDRESS> <OTHER ADDRESS>");
-            let (name, email, rest) = person(line).ok_or_else(wrong)?;
-            let (of_name, of_email, email) = match person(rest) {
+            let (name, email, rest) = name_and_address(line).ok_or_else(wrong)?;
+            let (of_name, of_email, email) = match name_and_address(rest) {
                 Some((of_name, of_email, _)) => (of_name, of_email, Some(email)),
-                None => (None, email, None),
+                None => ("", email, None),
             };
-            let own = |text: &str| text.to_owned();
+            let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
             let entry = MailmapEntry {
-                of_name: of_name.map(str::to_lowercase),
-                name: name.map(own),
-                email: email.map(own),
+                of_name: given(&of_name.to_lowercase()),
+                name: given(name),
+                email: email.map(str::to_owned),
             };
             map.0.entry(of_email.to_lowercase()).or_default().push(entry);
         }
@@ -64,14 +65,6 @@ impl Mailmap {
             who.email.clone_from(email);
         }
     }
-}
-
-/// Name and address at the beginning of a line, and what stands behind them.
-fn person(text: &str) -> Option<(Option<&str>, &str, &str)> {
-    let (name, rest) = text.split_once('<')?;
-    let (email, rest) = rest.split_once('>')?;
-    let name = name.trim();
-    Some((Some(name).filter(|name| !name.is_empty()), email.trim(), rest))
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub const COMMITS: Dataset = Dataset {
             reach: Reach::Public,
             table: "git_commits",
             columns: PublishedColumns::Only(tables::PUBLIC),
-            split: Some(SplitBy { column: "year", order: &["record_id"] }),
+            split: Some(SplitBy { column: "year", order: &["record_id"], forms: &[PublishedForm::Parquet] }),
         },
         PublishedTable {
             name: "parents.csv",
@@ -115,6 +115,8 @@ pub const COMMITS: Dataset = Dataset {
 const WALKED: HistoryFeed = HistoryFeed {
     service: "the host",
     token: "GITHUB_TOKEN",
+    accept: "application/vnd.github+json",
+    is_closed: answer::is_closed,
     parse_secret: ParseSecret {
         variable: "MERGANSER_EMAIL_KEY",
         purpose: "addresses are kept as hashes under a key of yours",
@@ -128,6 +130,7 @@ const WALKED: HistoryFeed = HistoryFeed {
         add: project::add_listed,
     },
     histories: options::histories,
+    number: project::number,
     budget: options::budget,
     walk: walk::walk,
     nodes: answer::nodes,

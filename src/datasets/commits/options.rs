@@ -154,11 +154,20 @@ pub(super) fn is_all(options: &Options) -> bool {
 /// The mailmap that the options name; it was read before.
 ///
 /// # Errors
-/// Where it cannot be read any more.
+/// Where it cannot be read any more, or is another file by now: rows would not be those of the mailmap that the run is entered with.
 pub(super) fn mailmap(options: &Options) -> io::Result<Mailmap> {
     match options.get(MAILMAP).and_then(Value::as_str) {
         None => Ok(Mailmap::default()),
-        Some(path) => Mailmap::read(&std::fs::read_to_string(path)?).map_err(io::Error::other),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)?;
+            let expected = options.get(MAILMAP_SHA256).and_then(Value::as_str);
+            match expected == Some(hex(&Sha256::digest(&text)).as_str()) {
+                true => Mailmap::read(&text).map_err(io::Error::other),
+                false => Err(io::Error::other(format!(
+                    "somebody has changed {path} since the run began; a new run takes it as it is now"
+                ))),
+            }
+        }
     }
 }
 
@@ -181,5 +190,24 @@ mod tests {
     fn a_time_has_a_unit_or_is_in_seconds() {
         let read = ["90", "90s", "5m", " 1h ", "5 m", "m", "-1", "1d", ""].map(seconds);
         assert_eq!(read, [Some(90), Some(90), Some(300), Some(3600), None, None, None, None, None]);
+    }
+
+    #[test]
+    fn a_mailmap_that_was_changed_meanwhile_is_not_taken() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let write = |text: &str| std::fs::write(file.path(), text).unwrap();
+        write("Ada <ada@a>\n");
+        let typed = CommitsOptions {
+            commits_projects: None,
+            commits_branches: "default".into(),
+            commits_mailmap: Some(file.path().to_owned()),
+            commits_requests: None,
+            commits_max_wait: "5m".into(),
+        };
+        let options = typed.read().unwrap();
+        assert!(mailmap(&options).is_ok());
+        write("Eve <ada@a>\n");
+        let error = mailmap(&options).unwrap_err().to_string();
+        assert!(error.contains("has changed") && error.contains("since the run began"), "{error}");
     }
 }

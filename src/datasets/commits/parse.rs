@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::answer::{ArchivedLine, commits};
+use super::answer::{ArchivedLine, RepositoryNote, commits};
 use super::clone::{CloneItem, CloneStream, MAGIC};
 use super::email::EmailHasher;
 use super::mailmap::Mailmap;
 use super::object;
 use super::options::mailmap;
-use super::project::{Project, id_of_name, projects};
-use super::record::{Commit, RepositoryWord};
+use super::project::{Project, number, projects};
+use super::record::Commit;
 use super::rows::GitWriter;
 use crate::dataset::records::RecordPlace;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink};
@@ -75,9 +75,9 @@ impl GitParser<'_> {
         let (header, mut stream) = CloneStream::open(stream, input.limits.record_bytes as u64)
             .map_err(|_| unreadable(input, "it does not say of which clone it is"))?;
         let project = self.projects.iter().find(|project| project.is_of(&header.repository)).cloned();
-        let repository_id =
-            project.as_ref().and_then(|project| project.id).unwrap_or_else(|| id_of_name(&header.repository));
-        let word = RepositoryWord {
+        let repository_id = number(input.options, &header.repository);
+        let note = RepositoryNote {
+            listed: header.repository.clone(),
             full_name: header.repository,
             state: if header.heads.is_empty() { "empty" } else { "active" }.into(),
             seen_us: header.read_us,
@@ -85,7 +85,7 @@ impl GitParser<'_> {
             heads: Some(header.heads),
         };
         let place = RecordPlace::new(input.file_no, 0, 0);
-        self.writer.repository(place.record_no, repository_id, &word, project.as_ref());
+        self.writer.repository(place.record_no, repository_id, &note, project.as_ref());
         self.parsed.complete = loop {
             let offset_bytes = stream.bytes;
             match stream.next().map_err(|source| failed(input, source))? {
@@ -144,15 +144,8 @@ impl GitParser<'_> {
             let is_listed =
                 |project: &&Project| project.is_of(&note.full_name) || project.is_of(&note.listed);
             let project = self.projects.iter().find(is_listed).cloned();
-            let word = RepositoryWord {
-                full_name: note.full_name,
-                state: note.state,
-                seen_us: note.seen_us,
-                default_branch: note.default_branch,
-                heads: note.heads,
-            };
             let place = RecordPlace::new(self.input.file_no, self.ordinal, offset_bytes);
-            self.writer.repository(place.record_no, history, &word, project.as_ref());
+            self.writer.repository(place.record_no, history, &note, project.as_ref());
             return Ok(());
         }
         let page = (answer.status == 200).then(|| commits(&answer.body)).flatten();

@@ -1,10 +1,29 @@
-//! A person is taken out of answers of a host: name, address and account, wherever the address is the person's.
-
-use std::collections::HashSet;
+//! A person is taken out of answers of a host: name, address and account, wherever the address is the person's, and the name where
+//! it stands without an address.
 
 use serde_json::Value;
 
-use super::email::{EmailHasher, replace_addresses};
+use super::email::{EmailHasher, name_and_address, replace_addresses, without_addresses};
+use super::trailer::trailer;
+use crate::dataset::walked::KnownPerson;
+
+/// Whose an address or a name is.
+struct Whose<'a> {
+    person: &'a KnownPerson,
+    hasher: EmailHasher,
+}
+
+impl Whose<'_> {
+    fn is_address(&self, email: &str) -> bool {
+        self.hasher.hash(email).is_some_and(|hash| self.person.hashes.contains(&hash))
+    }
+
+    /// Beside another address a name is somebody else's.
+    fn is_named(&self, name: &str, email: &str) -> bool {
+        self.is_address(email)
+            || email.trim().is_empty() && self.person.names.contains(&without_addresses(name))
+    }
+}
 
 /// By what the tables know a person of whom this is said: the hash of an address, or what `git_identities` calls the person.
 pub(super) fn known_as(text: &str, key: &str) -> String {
@@ -13,25 +32,25 @@ pub(super) fn known_as(text: &str, key: &str) -> String {
     hash.unwrap_or_else(|| text.trim().to_owned())
 }
 
-/// A line of the archive without the person whose addresses have these hashes; `None`: it does not name the person.
-pub(super) fn without(line: &str, hashes: &HashSet<String>, key: &str) -> Option<String> {
-    let hasher = EmailHasher::new(Some(key))?;
-    let is_one = |email: &str| hasher.hash(email).is_some_and(|hash| hashes.contains(&hash));
+/// A line of the archive without this person; `None`: it does not name the person.
+pub(super) fn without(line: &str, person: &KnownPerson, key: &str) -> Option<String> {
+    let whose = Whose { person, hasher: EmailHasher::new(Some(key))? };
     let mut read: Value = serde_json::from_str(line).ok()?;
     let items = read.get_mut("body").and_then(Value::as_array_mut);
     let mut is_changed = false;
     for item in items.into_iter().flatten() {
-        is_changed |= clear(item, &is_one);
+        is_changed |= clear(item, &whose);
     }
     is_changed.then(|| read.to_string())
 }
 
 /// Takes the person out of one commit; says whether it was there.
-fn clear(item: &mut Value, is_one: &dyn Fn(&str) -> bool) -> bool {
+fn clear(item: &mut Value, whose: &Whose<'_>) -> bool {
     let mut is_named = false;
     for role in ["author", "committer"] {
         let Some(who) = item.pointer_mut(&format!("/commit/{role}")) else { continue };
-        if !who.get("email").and_then(Value::as_str).is_some_and(is_one) {
+        let text = |field: &str| who.get(field).and_then(Value::as_str).unwrap_or_default();
+        if !whose.is_named(text("name"), text("email")) {
             continue;
         }
         for field in ["name", "email"] {
@@ -42,7 +61,7 @@ fn clear(item: &mut Value, is_one: &dyn Fn(&str) -> bool) -> bool {
         is_named = true;
     }
     if let Some(Value::String(message)) = item.pointer_mut("/commit/message") {
-        let cleared = without_person(message, is_one);
+        let cleared = without_person(message, whose);
         is_named |= cleared != *message;
         *message = cleared;
     }
@@ -57,23 +76,32 @@ fn clear(item: &mut Value, is_one: &dyn Fn(&str) -> bool) -> bool {
     is_named
 }
 
-/// A message with `…` in the place of `NAME <ADDRESS>` in its lines, and of the address anywhere.
-fn without_person(message: &str, is_one: &dyn Fn(&str) -> bool) -> String {
-    let line = |line: &str| {
-        let address = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
-        match address.filter(|(address, _)| is_one(address)) {
-            None => replace_addresses(line, is_one),
-            Some((_, rest)) => {
-                let before = line.split_once(": ").map(|(token, _)| format!("{token}: ")).unwrap_or_default();
-                format!("{before}…{}", replace_addresses(rest, is_one))
-            }
+/// A message with `…` in the place of `NAME <ADDRESS>` in its lines, of a trailer's name, and of the address anywhere.
+fn without_person(message: &str, whose: &Whose<'_>) -> String {
+    let is_one = |email: &str| whose.is_address(email);
+    let line = |(number, line): (usize, &str)| {
+        let before = line.split_once(": ").map(|(token, _)| format!("{token}: ")).unwrap_or_default();
+        if let Some((_, address, rest)) = name_and_address(line)
+            && is_one(address)
+        {
+            return format!("{before}…{}", replace_addresses(rest, &is_one));
+        }
+        // The first line is the subject, and none of them.
+        match trailer(line)
+            .filter(|_| number > 0)
+            .map(|trailer| trailer.person.unwrap_or((trailer.value, "")))
+        {
+            Some((name, address)) if whose.is_named(name, address) => format!("{before}…"),
+            _ => replace_addresses(line, &is_one),
         }
     };
-    message.split('\n').map(line).collect::<Vec<_>>().join("\n")
+    message.split('\n').enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use serde_json::json;
 
     use super::*;
@@ -82,14 +110,14 @@ mod tests {
     fn a_person_is_taken_out_wherever_the_address_is() {
         let hash = known_as(" Ada@example.org", "key");
         assert_eq!((hash.len(), known_as("ada", "key").as_str()), (64, "ada"));
-        let hashes = HashSet::from([hash]);
+        let person = KnownPerson { hashes: HashSet::from([hash]), names: HashSet::from(["Ada".into()]) };
         let item = json!({"sha": "1", "author": {"login": "ada"}, "committer": {"login": "ben"}, "commit": {
             "author": {"name": "Ada", "email": "ada@example.org", "date": "2020-01-01T00:00:00Z"},
             "committer": {"name": "Ben", "email": "ben@example.org", "date": "2020-01-01T00:00:00Z"},
             "message": "Ask ada@example.org\n\nCo-authored-by: Ada <ADA@example.org>\nReviewed-by: Ben <ben@example.org>",
             "verification": {"payload": "author Ada", "signature": "x"}}});
         let line = json!({"history": 1, "status": 200, "body": [item.clone()]}).to_string();
-        let cleared = without(&line, &hashes, "key").unwrap();
+        let cleared = without(&line, &person, "key").unwrap();
         assert!(!cleared.to_lowercase().contains("ada"), "{cleared}");
         let read: Value = serde_json::from_str(&cleared).unwrap();
         let commit = &read["body"][0]["commit"];
@@ -99,7 +127,19 @@ mod tests {
             (&json!("2020-01-01T00:00:00Z"), &json!(""))
         );
         assert_eq!(read["body"][0]["committer"], item["committer"]);
-        assert_eq!(without(&cleared, &hashes, "key"), None);
-        assert_eq!(without("{\"history\": 1, \"body\": {}}", &hashes, "key"), None);
+        assert_eq!(without(&cleared, &person, "key"), None);
+        assert_eq!(without("{\"history\": 1, \"body\": {}}", &person, "key"), None);
+        // The name alone is the person's, and beside another address it is not.
+        let item = json!({"sha": "2", "commit": {
+            "author": {"name": "Ada", "email": ""}, "committer": {"name": "Ada", "email": "other@example.org"},
+            "message": "Ada asked\n\nReviewed-by: Ada\nTested-by: Ada ada@example.org\nAcked-by: Ada <other@example.org>"}});
+        let line = json!({"history": 1, "status": 200, "body": [item]}).to_string();
+        let read: Value = serde_json::from_str(&without(&line, &person, "key").unwrap()).unwrap();
+        let commit = &read["body"][0]["commit"];
+        assert_eq!((&commit["author"]["name"], &commit["committer"]["name"]), (&json!(""), &json!("Ada")));
+        assert_eq!(
+            commit["message"],
+            "Ada asked\n\nReviewed-by: …\nTested-by: …\nAcked-by: Ada <other@example.org>"
+        );
     }
 }

@@ -36,7 +36,13 @@ pub(super) fn projects(options: &Options) -> Vec<Project> {
     serde_json::from_value(list).unwrap_or_default()
 }
 
-/// The number of a repository of which no host has said one: below zero, where no host numbers any, and always the same for
+/// The number of a repository as long as no host has said one: the list's, or one that follows from the name.
+pub(super) fn number(options: &Options, repository: &str) -> i64 {
+    let listed = projects(options).into_iter().find(|project| project.is_of(repository));
+    listed.and_then(|project| project.id).unwrap_or_else(|| id_of_name(repository))
+}
+
+/// The number of a repository of which nobody has said one: below zero, where no host numbers any, and always the same for
 /// one name.
 pub(super) fn id_of_name(repository: &str) -> i64 {
     let hash = Sha256::digest(repository.to_lowercase().as_bytes());

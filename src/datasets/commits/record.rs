@@ -27,18 +27,6 @@ pub(super) struct Commit {
     pub notes: Vec<&'static str>,
 }
 
-/// What a source says of a repository.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct RepositoryWord {
-    pub full_name: String,
-    pub state: String,
-    /// Microseconds since 1970.
-    pub seen_us: i64,
-    pub default_branch: Option<String>,
-    /// Names and SHAs; `None`: nothing is said of them.
-    pub heads: Option<Vec<(String, String)>>,
-}
-
 impl Commit {
     /// Did a program make it? By the name or the address that hosts give to theirs.
     pub(super) fn is_bot(&self) -> bool {

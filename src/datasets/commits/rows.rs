@@ -9,10 +9,11 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 
+use super::answer::RepositoryNote;
 use super::email::{EmailHasher, without_addresses};
 use super::message::subject;
 use super::project::Project;
-use super::record::{Commit, RepositoryWord, Signature};
+use super::record::{Commit, Signature};
 use super::tables::{COMMITS, PARENTS, REPOSITORIES, TRAILERS};
 use super::trailer::trailers;
 use crate::dataset::records::{RecordPlace, RecordsWriter};
@@ -237,24 +238,24 @@ impl<'a> GitWriter<'a> {
         &mut self,
         record_no: i64,
         repository_id: i64,
-        word: &RepositoryWord,
+        note: &RepositoryNote,
         project: Option<&Project>,
     ) {
         let record_id = repository_id.to_string();
         let column = |of: fn(&(String, String)) -> &str| {
-            word.heads.as_ref().map(|heads| heads.iter().map(of).collect::<Vec<_>>())
+            note.heads.as_ref().map(|heads| heads.iter().map(of).collect::<Vec<_>>())
         };
         self.repositories.add(
             record_no,
             [
                 GitCell::Text(Some(&record_id)),
                 GitCell::BigInt(repository_id),
-                GitCell::Text(Some(&word.full_name)),
+                GitCell::Text(Some(&note.full_name)),
                 GitCell::Text(project.map(|project| project.name.as_str())),
-                GitCell::Text(Some(&word.state)),
-                GitCell::Time(Some(word.seen_us)),
-                GitCell::Time(Some(word.seen_us)),
-                GitCell::Text(word.default_branch.as_deref()),
+                GitCell::Text(Some(&note.state)),
+                GitCell::Time(Some(note.seen_us)),
+                GitCell::Time(Some(note.seen_us)),
+                GitCell::Text(note.default_branch.as_deref()),
                 GitCell::Texts(column(|head| head.0.as_str())),
                 GitCell::Texts(column(|head| head.1.as_str())),
             ],

@@ -1,5 +1,7 @@
 //! The trailers of a message: lines such as `Co-authored-by: NAME <ADDRESS>` in its last paragraph.
 
+use super::email::{name_and_address, name_before_address};
+
 /// A trailer. One of a person has no value of its own, so that no address is kept in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trailer<'a> {
@@ -43,7 +45,8 @@ fn last_paragraph(message: &str) -> Option<&str> {
     None
 }
 
-fn trailer(line: &str) -> Option<Trailer<'_>> {
+/// What a line is by itself, wherever it stands.
+pub(super) fn trailer(line: &str) -> Option<Trailer<'_>> {
     let (token, value) = line.split_once(':')?;
     let is_token = !token.is_empty()
         && token.len() <= LONGEST
@@ -53,11 +56,9 @@ fn trailer(line: &str) -> Option<Trailer<'_>> {
     is_token.then(|| Trailer { token, value, person: person(value) })
 }
 
-/// Name and address of `NAME <ADDRESS>`.
+/// Name and address of `NAME <ADDRESS>`, or of `NAME ADDRESS`.
 fn person(value: &str) -> Option<(&str, &str)> {
-    let (name, rest) = value.split_once('<')?;
-    let (address, _) = rest.split_once('>')?;
-    Some((name.trim(), address.trim()))
+    name_and_address(value).map(|(name, address, _)| (name, address)).or_else(|| name_before_address(value))
 }
 
 #[cfg(test)]
@@ -80,5 +81,7 @@ mod tests {
             assert_eq!(trailers(none), [], "{none:?}");
         }
         assert_eq!(trailers("a\n\nSigned-off-by: x\n  and more\n").len(), 1);
+        let bare = trailers("a\n\nReviewed-by: A B a@b.c\nSee: x@y\n");
+        assert_eq!(bare.iter().map(|found| found.person).collect::<Vec<_>>(), [Some(("A B", "a@b.c")), None]);
     }
 }

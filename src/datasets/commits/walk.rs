@@ -38,8 +38,8 @@ struct RepositoryCursor {
     next: Option<String>,
     /// What was last said of the repository.
     noted: Option<RepositoryNote>,
-    /// When all was kept that could be: microseconds since 1970.
-    done_us: i64,
+    /// Commits that others name and that the host says it has not: asked for anew when the details are.
+    absent: BTreeSet<String>,
 }
 
 /// A page that told heads.
@@ -155,9 +155,10 @@ impl RepositoryWalk {
         self.stage = Stage::Note;
     }
 
-    /// What a refusal means.
-    fn refused(&mut self, status: u16) {
-        match status {
+    /// What a refusal means. It is later than what was said before in the same walk.
+    fn refused(&mut self, answer: &WalkAnswer) {
+        self.now = self.now.max(answer.at);
+        match answer.status {
             404 | 410 => self.ends_as("gone"),
             403 | 451 => self.ends_as("blocked"),
             409 => {
@@ -170,7 +171,7 @@ impl RepositoryWalk {
 
     fn details(&mut self, answer: &WalkAnswer) {
         if answer.status != 200 {
-            return self.refused(answer.status);
+            return self.refused(answer);
         }
         let body = &answer.body;
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -184,6 +185,7 @@ impl RepositoryWalk {
         self.cursor.default_branch = text("default_branch");
         self.cursor.is_archived = body.get("archived").and_then(Value::as_bool).unwrap_or_default();
         self.cursor.details_us = answer.at.as_microsecond();
+        self.cursor.absent.clear();
         self.turn_to_heads(id);
     }
 
@@ -205,7 +207,7 @@ impl RepositoryWalk {
                 self.cursor.pages.truncate(number);
                 self.cursor.pages.push(HeadPage { url, etag: answer.etag.clone(), heads, next });
             }
-            status => return self.refused(status),
+            _ => return self.refused(answer),
         }
         self.cursor.pages_looked = number + 1;
         match self.cursor.pages.get(number).and_then(|page| page.next.clone()) {
@@ -268,6 +270,12 @@ impl RepositoryWalk {
     }
 
     fn page(&mut self, from: Option<&str>, is_head: bool, answer: &WalkAnswer) {
+        if from.is_some() && [403, 404, 409, 410, 451].contains(&answer.status) {
+            // That is said of the repository, and would be said of each commit: of one that is not to be had it is 422.
+            self.cursor.next = None;
+            self.frontier.clear();
+            return self.refused(answer);
+        }
         let page = (answer.status == 200).then(|| commits(&answer.body)).flatten();
         let Some(page) = page else {
             // What a stored address led to is no longer there; or what a commit names is not to be had.
@@ -275,6 +283,9 @@ impl RepositoryWalk {
             if let Some(sha) = from {
                 self.frontier.remove(sha);
                 self.refused.insert(sha.to_owned());
+                if answer.status == 422 {
+                    self.cursor.absent.insert(sha.to_owned());
+                }
             }
             return self.turn_to_page();
         };
@@ -301,12 +312,24 @@ impl RepositoryWalk {
     /// Adds what is not kept to the frontier.
     fn add_missing(&mut self, of: Vec<String>, known: &[String]) {
         let known: BTreeSet<_> = known.iter().collect();
-        let missing = of.into_iter().filter(|sha| !known.contains(sha) && !self.refused.contains(sha));
-        self.frontier.extend(missing);
+        for sha in of.into_iter().filter(|sha| !known.contains(sha)) {
+            if self.cursor.absent.contains(&sha) {
+                self.refused.insert(sha);
+            } else if !self.refused.contains(&sha) {
+                self.frontier.insert(sha);
+            }
+        }
     }
 }
 
 impl HistoryWalk for RepositoryWalk {
+    fn look_again(&mut self) {
+        (self.cursor.pages_looked, self.cursor.is_looked) = (0, false);
+        if let (Some(id), true) = (self.cursor.id, self.stage != Stage::Details) {
+            self.turn_to_heads(id);
+        }
+    }
+
     fn next(&mut self) -> WalkStep {
         let ask = |url: &str, etag: Option<String>| WalkStep::Ask(WalkAsk { url: url.to_owned(), etag });
         match &self.stage {
@@ -335,7 +358,6 @@ impl HistoryWalk for RepositoryWalk {
             Stage::Over => {
                 self.cursor.next = None;
                 (self.cursor.pages_looked, self.cursor.is_looked) = (0, false);
-                self.cursor.done_us = self.now.as_microsecond();
                 WalkStep::Done
             }
         }

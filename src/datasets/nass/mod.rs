@@ -68,6 +68,7 @@ pub const NASS: Dataset = Dataset {
         split: Some(SplitBy {
             column: "year",
             order: &["fips", "state_alpha", "commodity_desc", "short_desc", "domaincat_desc", "record_id"],
+            forms: &PublishedForm::ALL,
         }),
     }],
     forms: &[PublishedForm::Csv, PublishedForm::Parquet],

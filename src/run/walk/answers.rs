@@ -1,6 +1,7 @@
 //! Answers in the archive: one object each while a run asks, packed on its own, and joined when it is over. What is joined is
 //! closed: nobody writes to it any more, and the ledger has its checksum.
 
+use std::collections::HashSet;
 use std::io::{self, Read as _};
 
 use bytes::Bytes;
@@ -128,13 +129,17 @@ impl WalkAnswers<'_> {
     /// The lines that no run has promoted: those that are open, and those of closed parts that are not done.
     pub(super) async fn unpromoted(&self, mut each: impl FnMut(&str)) -> Result<(), Cause> {
         let known = self.context.ledger.known_parts().await?;
+        let done: HashSet<_> = known
+            .iter()
+            .filter(|known| known.is_done || known.is_undone)
+            .map(|known| known.name.as_str())
+            .collect();
         let archived = self.store().list_names(&self.objects().archive()).await?;
         let mut keys = Vec::new();
         for object in archived {
             let name = object.key.rsplit('/').next().unwrap_or_default().to_owned();
             let is_ours = (self.context.dataset().file_name)(&name).is_some();
-            if is_ours && !known.iter().any(|known| known.name == name && (known.is_done || known.is_undone))
-            {
+            if is_ours && !done.contains(name.as_str()) {
                 keys.push(object.key);
             }
         }

@@ -31,8 +31,7 @@ const HOURLY: u64 = 5_000;
 
 /// Requests, and what is known of when they may be sent.
 pub(super) struct WalkAsker {
-    service: &'static str,
-    token_variable: &'static str,
+    walked: &'static HistoryFeed,
     http: Http,
     bearer: Option<String>,
     budget: Option<u64>,
@@ -62,11 +61,6 @@ enum WalkMiss {
     Elsewhere(String),
 }
 
-/// Does a refusal say who has blocked a history, and when?
-fn is_block(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok_and(|body| body.get("block").is_some())
-}
-
 impl WalkAsker {
     /// # Errors
     /// If TLS cannot be prepared.
@@ -74,8 +68,7 @@ impl WalkAsker {
         let http = Http::unled(walking.base.clone())
             .map_err(|error| Cause::Refused { message: error.to_string(), hint: None })?;
         Ok(Self {
-            service: walked.service,
-            token_variable: walked.token,
+            walked,
             http,
             bearer: walking.token.as_ref().map(|token| format!("Bearer {}", token.reveal())),
             budget: walking.requests,
@@ -119,11 +112,18 @@ impl WalkAsker {
             if tries >= TRIES {
                 return Ok(WalkAsked::Skip(format!("{tries} tries, the last time: {why}")));
             }
-            debug!(service = self.service, "{why}; asking again");
+            debug!(service = self.walked.service, "{why}; asking again");
             // A service on this machine has no network to recover.
             let pause = if self.http.is_here() { PAUSE / 20 } else { PAUSE };
             tokio::time::sleep(backoff::pause(pause, LONGEST_PAUSE, tries)).await;
         }
+    }
+
+    /// How long nothing is to be sent; where that is longer than one waits, until when.
+    pub(super) fn pause(&self, longest: Duration) -> Result<Duration, Timestamp> {
+        let until = self.not_before.unwrap_or_else(Timestamp::now);
+        let pause = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+        if pause > longest { Err(until) } else { Ok(pause) }
     }
 
     async fn once(
@@ -131,7 +131,7 @@ impl WalkAsker {
         url: &str,
         etag: Option<&str>,
     ) -> Result<Result<(WalkAnswer, Vec<u8>), WalkMiss>, Cause> {
-        let mut headers = vec![("accept", "application/vnd.github+json")];
+        let mut headers = vec![("accept", self.walked.accept)];
         headers.extend(self.bearer.as_deref().map(|bearer| ("authorization", bearer)));
         headers.extend(etag.map(|etag| ("if-none-match", etag)));
         self.sent += 1;
@@ -151,33 +151,29 @@ impl WalkAsker {
             Ok(body) => body,
             Err(error) => return Ok(Err(WalkMiss::Again(error.to_string()))),
         };
+        let read = serde_json::from_slice::<Value>(&body);
         match status {
             401 => Err(self.unknown()),
             // That one is closed to everybody is no word on how much we ask.
-            403 if answer.retry_after.is_none() && is_block(&body) => Ok(Ok((
-                WalkAnswer { status, etag: None, link: None, body: Value::Null, at: Timestamp::now() },
-                body,
-            ))),
+            403 if answer.retry_after.is_none() && read.as_ref().is_ok_and(self.walked.is_closed) => {
+                Ok(Ok((
+                    WalkAnswer { status, etag: None, link: None, body: Value::Null, at: Timestamp::now() },
+                    body,
+                )))
+            }
             403 | 429 => Ok(Err(self.too_much(&answer, &body))),
             500..=599 => Ok(Err(WalkMiss::Again(format!("HTTP {status}")))),
-            _ => {
-                let read = serde_json::from_slice::<Value>(&body);
-                match read {
-                    Err(_) if status == 200 => {
-                        Ok(Err(WalkMiss::Again("the answer is no JSON, or half of it".into())))
-                    }
-                    read => Ok(Ok((
-                        WalkAnswer {
-                            status,
-                            etag: answer.header("etag").map(str::to_owned),
-                            link: answer.header("link").map(str::to_owned),
-                            body: read.unwrap_or_default(),
-                            at: Timestamp::now(),
-                        },
-                        body,
-                    ))),
-                }
-            }
+            200 if read.is_err() => Ok(Err(WalkMiss::Again("the answer is no JSON, or half of it".into()))),
+            _ => Ok(Ok((
+                WalkAnswer {
+                    status,
+                    etag: answer.header("etag").map(str::to_owned),
+                    link: answer.header("link").map(str::to_owned),
+                    body: read.unwrap_or_default(),
+                    at: Timestamp::now(),
+                },
+                body,
+            ))),
         }
     }
 
@@ -214,7 +210,10 @@ impl WalkAsker {
             // "At once", or a moment that our clock has behind it, would be asked again and again.
             self.not_before = now.checked_add(wait.max(Duration::from_secs(1))).ok();
         }
-        warn!(service = self.service, "{} asks us to wait (HTTP {})", self.service, answer.status);
+        warn!(
+            service = self.walked.service,
+            "{} asks us to wait (HTTP {})", self.walked.service, answer.status
+        );
         WalkMiss::Done(WalkAsked::Wait)
     }
 
@@ -222,7 +221,7 @@ impl WalkAsker {
         Cause::Refused {
             message: format!(
                 "{} does not take the token in {} (HTTP 401)",
-                self.service, self.token_variable
+                self.walked.service, self.walked.token
             ),
             hint: Some(
                 "see whether it has expired; what came so far is kept, and the next run goes on there".into(),

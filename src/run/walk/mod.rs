@@ -15,7 +15,6 @@ pub use listed::take_list;
 pub use proof::{HistoryProof, prove};
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -29,6 +28,7 @@ use crate::config::WalkingConfig;
 use crate::dataset::walked::{HistoryFeed, HistoryWalk, WalkAsk, WalkStep, WalkWord};
 use crate::error::Cause;
 use crate::run::context::RunContext;
+use crate::schema::has_table;
 use crate::{fault, sql, words};
 
 /// What asking took, and what is left.
@@ -135,21 +135,14 @@ impl<'a> Walker<'a> {
         walking: &'a WalkingConfig,
     ) -> Result<Self, Cause> {
         let connection = postgres::connect(&context.database, "walk").await?;
-        let (schema, table) = (&context.target.database.schema, context.dataset().parent().name);
-        let values: [&(dyn ToSql + Sync); 2] = [schema, &table];
-        let row = connection
-            .watch()
-            .answer("look for production", connection.query_one(sql::LEDGER_EXISTS, &values))
-            .await?;
+        let place = (context.target.database.schema.as_str(), context.dataset().parent().name);
         let has_production =
-            row.try_get::<_, bool>(0).map_err(|e| postgres::classify(e, "look for production"))?;
+            has_table(&*connection, &connection.watch(), place, "look for production").await?;
         let answers = WalkAnswers { context, walked, source: walking.base.to_string() };
         let mut nodes = KeptNodes::new();
         answers.unpromoted(|line| (walked.nodes)(line).into_iter().for_each(|node| nodes.add(node))).await?;
         let mut asker = WalkAsker::new(walked, walking)?;
-        let until = context.ledger.saved_plan(&wait_key(walking)).await?;
-        let until = until.first().and_then(|until| until["until_us"].as_i64());
-        asker.not_before = until.and_then(|until| Timestamp::from_microsecond(until).ok());
+        asker.not_before = context.ledger.saved_plan(&wait_key(walking)).await?.first().and_then(wait_of);
         Ok(Self { context, walked, walking, asker, answers, nodes, connection, has_production })
     }
 
@@ -274,13 +267,13 @@ impl<'a> Walker<'a> {
                 }
                 WalkAsked::Wait => {
                     self.save_wait().await?;
-                    let until = self.asker.not_before.unwrap_or_else(Timestamp::now);
-                    let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
-                    if wait > self.walking.max_wait {
-                        return Ok(WalkEnd::Stopped(Some(until)));
+                    match self.asker.pause(self.walking.max_wait) {
+                        Err(until) => return Ok(WalkEnd::Stopped(Some(until))),
+                        Ok(pause) => {
+                            tracing::info!(run_id = %self.context.run_id, "         waiting for {}", words::duration(pause));
+                            tokio::time::sleep(pause).await;
+                        }
                     }
-                    tracing::info!(run_id = %self.context.run_id, "         waiting for {}", words::duration(wait));
-                    tokio::time::sleep(wait).await;
                 }
             }
         }
@@ -345,6 +338,11 @@ fn cursor_key(name: &str) -> String {
 /// Under what it keeps until when nothing may be asked.
 fn wait_key(walking: &WalkingConfig) -> String {
     format!("wait {}", walking.base)
+}
+
+/// Until when, in what the ledger keeps.
+fn wait_of(saved: &Value) -> Option<Timestamp> {
+    Timestamp::from_microsecond(saved.get("until_us")?.as_i64()?).ok()
 }
 
 /// The walk in what the ledger keeps.

@@ -1,4 +1,5 @@
-//! Proof: is what is kept of histories complete? Production is asked what it misses, and the source what its heads are.
+//! Proof: is what is kept of histories complete? The source is asked what its heads are, production what it misses. What could not be
+//! looked at is said, and is not proven.
 
 use std::collections::HashSet;
 
@@ -7,34 +8,61 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use super::asker::{WalkAsked, WalkAsker};
-use super::{cursor_key, cursor_of};
+use super::{cursor_key, cursor_of, wait_key, wait_of};
+use crate::clients::git::{GitFolder, clone_of};
 use crate::clients::postgres::{self, Connection, PgUrl};
 use crate::clients::source::SourceUrl;
 use crate::config::{RunConfig, WalkingConfig};
-use crate::dataset::walked::{HistoryFeed, WalkStep, WalkWord};
+use crate::dataset::walked::{HistoryFeed, HistoryWalk, WalkStep, WalkWord};
 use crate::error::Cause;
 use crate::{sql, words};
 
 /// Nodes that production is asked for at once.
 const CHUNK: usize = 10_000;
+const OPERATION: &str = "prove that all is there";
 
 /// What was found of one history.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryProof {
     pub name: String,
     /// What is there, in words.
     pub found: String,
-    /// What is missing or wrong, in words; none: it is complete.
+    /// What is missing or wrong, in words; none: what was looked at is complete.
     pub faults: Vec<String>,
+    /// Why its source could not be looked at, in words: of its heads of now nothing is proven.
+    pub unseen: Option<String>,
+}
+
+impl HistoryProof {
+    /// Is all of it there, by its heads of now?
+    pub fn is_complete(&self) -> bool {
+        self.faults.is_empty() && self.unseen.is_none()
+    }
+}
+
+/// A history at its source.
+struct SourceHistory {
+    name: String,
+    /// The numbers that its rows may have, the surest first.
+    numbers: Vec<i64>,
+    sight: SourceSight,
+}
+
+/// What is seen of it there.
+enum SourceSight {
+    Heads(Vec<String>),
+    /// The name of the part that is its clone.
+    Clone(String),
+    Unseen(String),
 }
 
 /// What production says of one history.
 struct KeptHistory {
     history: i64,
     name: String,
+    heads: Option<Vec<String>>,
     unmarked: i64,
-    found: String,
-    faults: Vec<String>,
+    proof: HistoryProof,
 }
 
 /// Proves each history that the configuration names, or all; `None`: the dataset has no histories.
@@ -45,22 +73,48 @@ pub async fn prove(config: &RunConfig, database: &PgUrl) -> Result<Option<Vec<Hi
     let Some(walked) = config.target.dataset.walked else { return Ok(None) };
     let connection = postgres::connect(database, "prove").await?;
     let prover = Prover { config, walked, connection };
-    let mut kept = prover.kept().await?;
-    match (&config.from.walking, &config.from.url) {
-        (Some(walking), _) => prover.ask_heads(walking, &mut kept).await?,
-        (None, SourceUrl::Git(folder)) => {
-            for part in folder.listing().await?.files {
-                let (name, ids) = folder.ids(&part.key).await?;
-                prover.compare(&name, &ids, &mut kept).await?;
+    let (seen, folder) = match (&config.from.walking, &config.from.url) {
+        (Some(walking), _) => (prover.ask_all(walking).await?, None),
+        (None, SourceUrl::Git(folder)) => (prover.list(folder).await?, Some(folder)),
+        (None, _) => (Vec::new(), None),
+    };
+    let is_all = folder.is_some_and(|folder| folder.wanted.is_none());
+    let mut kept = prover.kept(&seen, is_all).await?;
+    let (mut proofs, mut proven) = (Vec::new(), HashSet::new());
+    for SourceHistory { name, numbers, sight } in seen {
+        let by_number = numbers.iter().find_map(|number| kept.iter().position(|one| one.history == *number));
+        let by_name = || kept.iter().position(|one| one.name.eq_ignore_ascii_case(&name));
+        let Some(at) = by_number.or_else(by_name) else {
+            let faults = vec!["nothing is known of it".into()];
+            let unseen = if let SourceSight::Unseen(why) = sight { Some(why) } else { None };
+            proofs.push(HistoryProof { name, faults, unseen, ..HistoryProof::default() });
+            continue;
+        };
+        // Two names of the list may be one history.
+        if !proven.insert(kept[at].history) {
+            continue;
+        }
+        let one = &mut kept[at];
+        match sight {
+            SourceSight::Unseen(why) => one.proof.unseen = Some(why),
+            SourceSight::Heads(heads) => prover.judge_heads(one, heads).await?,
+            SourceSight::Clone(part) => {
+                let folder = folder.expect("a clone is in the folder that was listed");
+                prover.judge_clone(one, folder, &part).await?;
             }
         }
-        (None, _) => {}
+        if !one.name.eq_ignore_ascii_case(&name) {
+            one.proof.found = format!("{} now; {}", one.name, one.proof.found);
+            one.proof.name = name;
+        }
+        proofs.push(std::mem::take(&mut one.proof));
     }
-    Ok(Some(
-        kept.into_iter()
-            .map(|KeptHistory { name, found, faults, .. }| HistoryProof { name, found, faults })
-            .collect(),
-    ))
+    let rest = kept.into_iter().filter(|one| is_all && !proven.contains(&one.history));
+    proofs.extend(rest.map(|one| HistoryProof {
+        unseen: Some("there is no clone of it in the folder".into()),
+        ..one.proof
+    }));
+    Ok(Some(proofs))
 }
 
 struct Prover<'a> {
@@ -79,19 +133,28 @@ impl Prover<'_> {
         let variables = [("schema", database.schema.as_str()), ("ledger", &database.ledger_schema)];
         let statement = sql::render(statement, &variables);
         let watch = self.connection.watch();
-        Ok(watch.answer("prove that all is there", self.connection.query(&statement, values)).await?)
+        Ok(watch.answer(OPERATION, self.connection.query(&statement, values)).await?)
+    }
+
+    /// What the ledger keeps under a key.
+    async fn saved(&self, key: &str) -> Result<Option<Value>, Cause> {
+        let (dataset, schema) = (self.config.target.dataset.name, &self.config.target.database.schema);
+        let rows = self.rows(sql::LEDGER_SAVED_PLAN, &[&dataset, schema, &key]).await?;
+        Ok(rows.first().and_then(|row| row.try_get(0).ok()))
     }
 
     /// What production says of itself.
-    async fn kept(&self) -> Result<Vec<KeptHistory>, Cause> {
-        let names = (self.walked.histories)(&self.config.processing.options).ok();
-        let names: Option<Vec<_>> = names.map(|names| names.iter().map(|name| name.to_lowercase()).collect());
-        let rows = self.rows(self.walked.complete, &[&names]).await?;
+    async fn kept(&self, seen: &[SourceHistory], is_all: bool) -> Result<Vec<KeptHistory>, Cause> {
+        let names: Vec<_> = seen.iter().map(|one| one.name.to_lowercase()).collect();
+        let names = Some(names).filter(|_| !is_all);
+        let numbers: Vec<_> = seen.iter().flat_map(|one| one.numbers.iter().copied()).collect();
+        let rows = self.rows(self.walked.complete, &[&names, &numbers]).await?;
         let read = |row: &tokio_postgres::Row| {
             let (commits, unmarked): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
             let (missing, some): (i64, Vec<String>) = (row.try_get(5)?, row.try_get(6)?);
             let (unreached, reached): (i64, i64) = (row.try_get(7)?, row.try_get(8)?);
-            let state: String = row.try_get(2)?;
+            let (name, state): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+            let heads: Option<Vec<String>> = row.try_get(9)?;
             let mut faults = Vec::new();
             if missing > 0 {
                 faults.push(format!("{missing} named and not there: {} …", some.join(", ")));
@@ -102,120 +165,157 @@ impl Prover<'_> {
             if reached > 0 {
                 faults.push(format!("{reached} with a mark that a head reaches"));
             }
+            if heads.is_none() {
+                faults.push("no run was told its heads".into());
+            }
             let marked = commits - unmarked;
             let found = format!("{state}, {} there, {} of them marked", words::count(commits as u64), marked);
+            let proof = HistoryProof { name: name.clone(), found, faults, unseen: None };
             Ok::<_, tokio_postgres::Error>(KeptHistory {
                 history: row.try_get(0)?,
-                name: row.try_get(1)?,
+                name,
+                heads,
                 unmarked,
-                found,
-                faults,
+                proof,
             })
         };
         let kept = rows.iter().map(read).collect::<Result<Vec<_>, _>>();
-        let mut kept = kept.map_err(|e| postgres::classify(e, "prove that all is there"))?;
-        for name in names.into_iter().flatten() {
-            if !kept.iter().any(|history| history.name.eq_ignore_ascii_case(&name)) {
-                kept.push(KeptHistory {
-                    history: 0,
-                    faults: vec!["nothing is known of it".into()],
-                    found: String::new(),
-                    unmarked: 0,
-                    name,
-                });
-            }
-        }
-        Ok(kept)
+        Ok(kept.map_err(|e| postgres::classify(e, OPERATION))?)
     }
 
-    /// Those of some nodes that are not there.
-    async fn absent(&self, history: i64, ids: &[String]) -> Result<Vec<String>, Cause> {
-        let mut absent = Vec::new();
+    /// Those of some nodes that are not there, and how many of the others have a mark.
+    async fn absent(&self, history: i64, ids: &[String]) -> Result<(Vec<String>, usize), Cause> {
+        let (mut absent, mut marked) = (Vec::new(), 0);
         for some in ids.chunks(CHUNK) {
             let rows = self.rows(self.walked.known, &[&history, &some]).await?;
-            let known = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>();
-            let known = known.map_err(|e| postgres::classify(e, "prove that all is there"))?;
+            let known = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<_, bool>(1)?)));
+            let known = known.collect::<Result<Vec<(String, bool)>, tokio_postgres::Error>>();
+            let known = known.map_err(|e| postgres::classify(e, OPERATION))?;
+            marked += known.iter().filter(|(_, is_unmarked)| !is_unmarked).count();
+            let known: HashSet<_> = known.into_iter().map(|(id, _)| id).collect();
             absent.extend(some.iter().filter(|id| !known.contains(*id)).cloned());
         }
-        Ok(absent)
+        Ok((absent, marked))
     }
 
     /// Asks the service for the heads alone.
-    async fn ask_heads(&self, walking: &WalkingConfig, kept: &mut [KeptHistory]) -> Result<(), Cause> {
+    async fn ask_all(&self, walking: &WalkingConfig) -> Result<Vec<SourceHistory>, Cause> {
         let mut asker = WalkAsker::new(self.walked, walking)?;
-        for history in kept.iter_mut().filter(|history| history.history != 0) {
-            let name = walking.histories.iter().find(|name| name.eq_ignore_ascii_case(&history.name));
-            let Some(name) = name else { continue };
-            match self.heads(&mut asker, name).await? {
-                None => history.faults.push("the service gives no answer now".into()),
-                Some(heads) => {
-                    let absent = self.absent(history.history, &heads).await?;
-                    if !absent.is_empty() {
-                        history.faults.push(format!(
-                            "{} head(s) of now not there: {}",
-                            absent.len(),
-                            absent.join(", ")
-                        ));
-                    }
-                }
-            }
+        asker.not_before = self.saved(&wait_key(walking)).await?.as_ref().and_then(wait_of);
+        let options = &self.config.processing.options;
+        let mut seen = Vec::new();
+        for name in &walking.histories {
+            let saved = self.saved(&cursor_key(name)).await?;
+            let cursor = saved.as_ref().and_then(cursor_of);
+            let mut walk = (self.walked.walk)(options, name, cursor, Timestamp::now());
+            // Where the walk is counts for nothing; what is known of the heads does.
+            walk.look_again();
+            let sight = ask(&mut asker, walking, walk.as_mut()).await?;
+            let numbers = vec![walk.history(), (self.walked.number)(options, name)];
+            seen.push(SourceHistory { name: name.clone(), numbers, sight });
         }
-        Ok(())
+        Ok(seen)
     }
 
-    /// The heads of a history now; `None`: there is no answer, or none may be asked for.
-    async fn heads(&self, asker: &mut WalkAsker, name: &str) -> Result<Option<Vec<String>>, Cause> {
-        let (dataset, schema) = (self.config.target.dataset.name, &self.config.target.database.schema);
-        let values: [&(dyn ToSql + Sync); 3] = [&dataset, schema, &cursor_key(name)];
-        let rows = self.rows(sql::LEDGER_SAVED_PLAN, &values).await?;
-        let saved: Option<Value> = rows.first().and_then(|row| row.try_get(0).ok());
-        let mut cursor = saved.as_ref().and_then(cursor_of).cloned();
-        if let Some(cursor) = cursor.as_mut().and_then(Value::as_object_mut) {
-            // Not where the walk is, but what is known.
-            cursor.insert("is_looked".into(), false.into());
-            cursor.insert("pages_looked".into(), 0.into());
+    /// The clones of a folder, and those that are wanted and cannot be read.
+    async fn list(&self, folder: &GitFolder) -> Result<Vec<SourceHistory>, Cause> {
+        let listing = folder.listing().await?;
+        let readable = listing.files.into_iter().map(|part| (part.key.clone(), SourceSight::Clone(part.key)));
+        let odd = listing.odd.into_iter().map(|(part, why)| (part, SourceSight::Unseen(why.into())));
+        let seen = readable.chain(odd).filter_map(|(part, sight)| {
+            let name = clone_of(&part)?;
+            let numbers = vec![(self.walked.number)(&self.config.processing.options, &name)];
+            Some(SourceHistory { name, numbers, sight })
+        });
+        Ok(seen.collect())
+    }
+
+    /// Holds the heads of now against what is there.
+    async fn judge_heads(&self, kept: &mut KeptHistory, mut heads: Vec<String>) -> Result<(), Cause> {
+        heads.sort_unstable();
+        heads.dedup();
+        let (absent, _) = self.absent(kept.history, &heads).await?;
+        if !absent.is_empty() {
+            kept.proof.faults.push(format!(
+                "{} head(s) of now not there: {}",
+                absent.len(),
+                absent.join(", ")
+            ));
         }
-        let options = &self.config.processing.options;
-        let mut walk = (self.walked.walk)(options, name, cursor.as_ref(), Timestamp::now());
-        loop {
-            match walk.next() {
-                WalkStep::Ask(ask) => match asker.ask(&ask).await? {
-                    WalkAsked::Answer(answer, _) => walk.tell(WalkWord::Answer(answer)),
-                    WalkAsked::Wait | WalkAsked::Spent | WalkAsked::Skip(_) => return Ok(None),
-                },
-                WalkStep::Note(_) => walk.tell(WalkWord::Noted),
-                // The first nodes that a walk asks for are its heads.
-                WalkStep::Known(heads) => return Ok(Some(heads)),
-                WalkStep::Missing | WalkStep::Done => return Ok(Some(Vec::new())),
-            }
+        let mut told = kept.heads.clone().unwrap_or_default();
+        told.sort_unstable();
+        told.dedup();
+        if kept.heads.is_some() && told != heads {
+            kept.proof.faults.push(
+                "its heads are others than when a run was last told them: what has a mark is to be judged anew"
+                    .into(),
+            );
         }
+        Ok(())
     }
 
     /// Holds all nodes of a clone against what is there.
-    async fn compare(&self, name: &str, ids: &[String], kept: &mut Vec<KeptHistory>) -> Result<(), Cause> {
-        let Some(at) = kept.iter().position(|history| history.name.eq_ignore_ascii_case(name)) else {
-            kept.push(KeptHistory {
-                history: 0,
-                name: name.to_owned(),
-                unmarked: 0,
-                found: String::new(),
-                faults: vec![format!("nothing is known of it, and the clone has {}", ids.len())],
-            });
-            return Ok(());
+    async fn judge_clone(&self, kept: &mut KeptHistory, folder: &GitFolder, part: &str) -> Result<(), Cause> {
+        let (_, ids) = match folder.ids(part).await {
+            Ok(read) => read,
+            Err(error) if error.is_about_file() => {
+                kept.proof.unseen = Some(error.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
         };
-        let absent = self.absent(kept[at].history, ids).await?;
-        let history = &mut kept[at];
+        let (absent, marked) = self.absent(kept.history, &ids).await?;
         if !absent.is_empty() {
             let some: Vec<_> = absent.iter().take(3).map(String::as_str).collect();
-            history.faults.push(format!("{} of the clone not there: {} …", absent.len(), some.join(", ")));
+            kept.proof.faults.push(format!("{} of the clone not there: {} …", absent.len(), some.join(", ")));
         }
-        let present = (ids.len() - absent.len()) as i64;
-        if history.unmarked != present {
-            history
+        if marked > 0 {
+            kept.proof.faults.push(format!("{marked} of the clone with a mark"));
+        }
+        let present = (ids.len() - absent.len() - marked) as i64;
+        if kept.unmarked != present {
+            kept.proof
                 .faults
-                .push(format!("{} without a mark, and the clone has {present} of them", history.unmarked));
+                .push(format!("{} without a mark, and the clone has {present} of them", kept.unmarked));
         }
-        history.found = format!("{}; the clone has {}", history.found, words::count(ids.len() as u64));
+        kept.proof.found = format!("{}; the clone has {}", kept.proof.found, words::count(ids.len() as u64));
         Ok(())
+    }
+}
+
+/// The heads of a history now, or why there is no word on them.
+async fn ask(
+    asker: &mut WalkAsker,
+    walking: &WalkingConfig,
+    walk: &mut dyn HistoryWalk,
+) -> Result<SourceSight, Cause> {
+    loop {
+        match walk.next() {
+            WalkStep::Ask(what) => match asker.ask(&what).await? {
+                WalkAsked::Answer(answer, _) => walk.tell(WalkWord::Answer(answer)),
+                WalkAsked::Spent => {
+                    return Ok(SourceSight::Unseen("the budget of requests is used up".into()));
+                }
+                WalkAsked::Skip(why) => return Ok(SourceSight::Unseen(why)),
+                WalkAsked::Wait => match asker.pause(walking.max_wait) {
+                    Ok(pause) => tokio::time::sleep(pause).await,
+                    Err(until) => {
+                        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
+                        return Ok(SourceSight::Unseen(format!(
+                            "the service gives no answer before {until}"
+                        )));
+                    }
+                },
+            },
+            WalkStep::Note(_) => walk.tell(WalkWord::Noted),
+            // The first nodes that a walk asks for are its heads.
+            WalkStep::Known(heads) => return Ok(SourceSight::Heads(heads)),
+            // It ends without any: there are none, or it was refused.
+            WalkStep::Missing | WalkStep::Done => {
+                return Ok(walk
+                    .complaint()
+                    .map_or_else(|| SourceSight::Heads(Vec::new()), SourceSight::Unseen));
+            }
+        }
     }
 }

@@ -40,6 +40,11 @@ impl Publishing {
         Self { table, value: None, forms: vec![PublishedForm::Csv], typed: None }
     }
 
+    /// The place of its first form, for people.
+    pub(super) fn name(&self, context: &Context) -> String {
+        self.key(context, self.forms.first().copied().unwrap_or(PublishedForm::Csv))
+    }
+
     /// The place of a form.
     pub(super) fn key(&self, context: &Context, form: PublishedForm) -> String {
         context.objects().object(self.table, &self.table.object(self.value, form))
@@ -122,8 +127,11 @@ pub(super) async fn write(
     publishing: Publishing,
     lines: CopiedLines,
 ) -> Result<Vec<Object>, Cause> {
-    let bar = context.report.bytes_bar(&publishing.key(context, PublishedForm::Csv), 0);
-    let mut csv = context.store.writer(&publishing.key(context, PublishedForm::Csv)).await?;
+    let bar = context.report.bytes_bar(&publishing.name(context), 0);
+    let mut csv = match publishing.forms.contains(&PublishedForm::Csv) {
+        true => Some(context.store.writer(&publishing.key(context, PublishedForm::Csv)).await?),
+        false => None,
+    };
     let mut packing = match publishing.forms.contains(&PublishedForm::Packed) {
         true => {
             let to = context.store.writer(&publishing.key(context, PublishedForm::Packed)).await?;
@@ -146,7 +154,10 @@ pub(super) async fn write(
         if let Some(before) = packing.take() {
             packing = Some(before.take(bytes.clone()).await?);
         }
-        Ok(csv.write(bytes).await?)
+        match &mut csv {
+            Some(csv) => Ok(csv.write(bytes).await?),
+            None => Ok(()),
+        }
     });
     let (lines, turn) = taken.await?;
     let rows = lines.saturating_sub(1);
@@ -167,14 +178,17 @@ async fn finish(
     publishing: &Publishing,
     rows: u64,
     mut turn: Turn,
-    (csv, packing, parquet): (ObjectWriter, Option<Packing>, Option<PathBuf>),
+    (csv, packing, parquet): (Option<ObjectWriter>, Option<Packing>, Option<PathBuf>),
 ) -> Result<Vec<Object>, Cause> {
     turn.comes().await;
     fault::point!("publish.mid_object");
+    let mut objects = Vec::new();
     // One that lost the lock while it stood still must not put old objects over those of another run: asked before each.
-    context.ledger.confirm().await?;
-    let mut objects = vec![publishing.object(context, PublishedForm::Csv, rows, csv.finish().await?)];
-    fault::point!("publish.object");
+    if let Some(csv) = csv {
+        context.ledger.confirm().await?;
+        objects.push(publishing.object(context, PublishedForm::Csv, rows, csv.finish().await?));
+        fault::point!("publish.object");
+    }
     if let Some(packing) = packing {
         context.ledger.confirm().await?;
         objects.push(publishing.object(context, PublishedForm::Packed, rows, packing.finish().await?));

@@ -81,24 +81,25 @@ pub(super) async fn values(
     rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
 }
 
-/// The statement whose answer is the CSV of the rows with one value.
-pub(super) fn slice(
+/// The statement whose answer is the CSV of the rows with one value, or of all.
+pub(super) fn sorted(
     context: &Context,
     (table, split): (&PublishedTable, SplitBy),
-    value: Option<i64>,
+    value: Option<Option<i64>>,
 ) -> String {
     // By their bytes, whatever the database sorts by.
     let order: Vec<_> =
         split.order.iter().map(|name| format!("{} collate \"C\"", sql::identifier(name))).collect();
+    let script = if value.is_some() { sql::PUBLISH_COPY_SLICE } else { sql::PUBLISH_COPY_SORTED };
     let variables = [
         ("schema", context.target.database.schema.as_str()),
         ("table", table.table),
         ("columns", &names(context, table).map(sql::identifiers).unwrap_or_else(|| "*".into())),
         ("column", split.column),
-        ("is_value", &value.map_or_else(|| "is null".into(), |value| format!("= {value}"))),
+        ("is_value", &value.flatten().map_or_else(|| "is null".into(), |value| format!("= {value}"))),
         ("order", &order.join(", ")),
     ];
-    sql::render(sql::PUBLISH_COPY_SLICE, &variables)
+    sql::render(script, &variables)
 }
 
 /// The statements whose answers, one behind the other, are the CSV of a whole table. Plain COPY is the fastest; a query is only for what it

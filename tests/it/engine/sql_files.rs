@@ -73,6 +73,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("key", "indexnumberid"),
     ("dataset", "oca"),
     ("hashes", "{}"),
+    ("names", "{}"),
     ("record", "case"),
     ("records", "oca_records"),
     ("is_replaced", "false"),

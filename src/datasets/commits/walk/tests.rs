@@ -9,6 +9,11 @@ use crate::datasets::commits::host::{GitHost, HostCall, HostedRepository, LinkFo
 
 /// A history of so many commits in a line, one of which, from the tenth on, has a second parent far back.
 fn repository(commits: usize) -> HostedRepository {
+    repository_without(commits, 0)
+}
+
+/// The same, of which the host has lost one.
+fn repository_without(commits: usize, lost: usize) -> HostedRepository {
     let sha = |number: usize| format!("{number:040x}");
     let mut stream = String::from("merganser clone 1\n");
     let heads = json!([["main", sha(commits)], ["old", sha(commits.div_ceil(2))]]);
@@ -16,7 +21,7 @@ fn repository(commits: usize) -> HostedRepository {
         "{}\n",
         json!({"repository": "a/b", "default_branch": "main", "heads": heads, "read_us": 0})
     );
-    for number in 1..=commits {
+    for number in (1..=commits).filter(|number| *number != lost) {
         let mut object = String::from("tree x\n");
         if number > 1 {
             object += &format!("parent {}\n", sha(number - 1));
@@ -157,7 +162,9 @@ fn an_address_that_leads_nowhere_any_more_is_left_for_the_frontier() {
 
 #[test]
 fn what_is_refused_is_a_state() {
-    for (status, state) in [(404, "gone"), (451, "blocked"), (409, "empty"), (418, "refused")] {
+    for (status, state) in
+        [(404, "gone"), (403, "blocked"), (451, "blocked"), (409, "empty"), (418, "refused")]
+    {
         let mut host = host(10, LinkForm::Numbered);
         let (options, mut kept) = (options("default"), Kept::default());
         assert!(kept.walk(&host, &options, 100));
@@ -171,6 +178,83 @@ fn what_is_refused_is_a_state() {
         assert!(kept.walk(&host, &options, 100));
         assert_eq!(kept.notes.last().unwrap().state, "active");
     }
+}
+
+#[test]
+fn a_repository_that_goes_away_in_mid_walk_is_asked_for_once() {
+    for (status, state) in [(404, "gone"), (403, "blocked"), (451, "blocked")] {
+        for branches in ["default", "all"] {
+            let (mut host, options) = (host(350, LinkForm::Numbered), options(branches));
+            let mut kept = Kept::default();
+            assert!(!kept.walk(&host, &options, 3));
+            let (before, there) = (kept.requests.len(), kept.shas.len());
+            assert!(kept.parents.difference(&kept.shas).count() > 1, "several are missing");
+            host.refused.insert(7, status);
+            assert!(kept.walk(&host, &options, 100));
+            // Where the walk was, and then one of those that are missing.
+            let asked = &kept.requests[before..];
+            assert!(asked.len() <= 2, "{status} {branches}: {asked:#?}");
+            let last = kept.notes.last().unwrap();
+            assert_eq!((last.state.as_str(), &last.heads), (state, &None));
+            assert!(last.seen_us >= kept.notes[0].seen_us);
+            // When it is there again, nothing of it is lost.
+            host.refused.clear();
+            assert!(kept.walk(&host, &options, 100));
+            assert_eq!(kept.notes.last().unwrap().state, "active");
+            assert!(there < 350 && kept.shas.len() == 350, "{there}");
+        }
+    }
+}
+
+#[test]
+fn what_the_host_has_lost_is_asked_for_when_its_details_are() {
+    let mut host = GitHost { repositories: vec![repository_without(20, 5)], ..GitHost::default() };
+    let (options, mut kept) = (options("default"), Kept::default());
+    assert!(kept.walk(&host, &options, 100));
+    assert!(kept.requests.iter().any(|url| url.contains(&format!("sha={:040x}", 5))), "{:#?}", kept.requests);
+    let before = kept.requests.len();
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!(kept.requests.len(), before + 1, "{:#?}", kept.requests);
+    let mut again = walk(&options, "a/b", kept.cursor.as_ref(), Timestamp::now());
+    let sha = |number: usize| vec![format!("{number:040x}")];
+    let same = WalkAnswer { status: 304, etag: None, link: None, body: Value::Null, at: Timestamp::now() };
+    for word in [WalkWord::Answer(same), WalkWord::Nodes(sha(20)), WalkWord::Nodes(sha(5))] {
+        again.next();
+        again.tell(word);
+    }
+    assert_eq!(again.next(), WalkStep::Done);
+    assert_eq!(again.complaint().unwrap(), "a/b: the host does not give 1 commit(s) that others name");
+    host.repositories = vec![repository(20)];
+    let cursor = kept.cursor.as_mut().unwrap();
+    cursor["details_us"] = 0.into();
+    assert!(kept.walk(&host, &options, 100));
+    assert_eq!(kept.shas.len(), 20);
+}
+
+#[test]
+fn heads_that_change_during_a_walk_are_those_of_the_next() {
+    for branches in ["default", "all"] {
+        let (mut host, options) = (host(350, LinkForm::Numbered), options(branches));
+        let mut kept = Kept::default();
+        assert!(!kept.walk(&host, &options, 3));
+        host.repositories = vec![repository(365)];
+        assert!(kept.walk(&host, &options, 100));
+        assert_eq!(kept.shas.len(), 350, "{branches}: the walk goes by its own heads");
+        assert!(kept.walk(&host, &options, 100));
+        assert_eq!(kept.shas.len(), 365, "{branches}");
+    }
+}
+
+#[test]
+fn what_it_has_no_heads_of_is_looked_at_wherever_the_walk_was() {
+    let (host, options) = (host(350, LinkForm::Numbered), options("default"));
+    let mut kept = Kept::default();
+    assert!(!kept.walk(&host, &options, 3));
+    let mut again = walk(&options, "a/b", kept.cursor.as_ref(), Timestamp::now());
+    again.look_again();
+    let WalkStep::Ask(ask) = again.next() else { panic!("it asks for heads") };
+    assert_eq!(ask.url, "/repositories/7/commits?per_page=100");
+    assert!(ask.etag.is_some(), "what is known of them counts");
 }
 
 #[test]

@@ -116,6 +116,50 @@ async fn no_address_and_no_key_is_anywhere() {
 }
 
 #[tokio::test]
+async fn what_is_public_is_one_sorted_csv_and_parquet_by_year() {
+    let world = GitWorld::new("commits_public", 400).await;
+    let pipeline = &world.pipeline;
+    // As an earlier version has written it.
+    let folder = pipeline.store().join("public/commits");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("commits-2010.csv.gz"), "x").unwrap();
+    world.run(&[]).await.exits(0);
+    let objects = pipeline.objects();
+    let names: Vec<_> = objects.keys().filter_map(|key| key.strip_prefix("public/commits/commits")).collect();
+    let years = pipeline
+        .column("select distinct coalesce(year::text, 'none') from git_commits order by 1")
+        .await
+        .into_iter()
+        .map(|year| format!("-{year}.parquet"));
+    let mut expected: Vec<_> = years.chain([".csv".to_owned(), ".csv.gz".to_owned()]).collect();
+    expected.sort();
+    assert_eq!(names, expected);
+    let mut text = String::new();
+    let packed = &objects["public/commits/commits.csv.gz"][..];
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut text).unwrap();
+    assert!(text.starts_with("repository_id,sha,author_name,author_time,"), "{}", &text[..200]);
+    let shas: Vec<_> =
+        text.lines().skip(1).filter_map(|line| line.split(',').nth(1)).map(str::to_owned).collect();
+    let sorted = "select sha from git_commits order by record_id collate \"C\"";
+    let rows = pipeline.column(sorted).await;
+    assert_eq!(
+        shas.iter().filter(|sha| sha.len() == 40).collect::<Vec<_>>(),
+        rows.iter().collect::<Vec<_>>()
+    );
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&objects["public/commits/manifest.json"]).unwrap();
+    let files = manifest["files"].as_array().unwrap();
+    let rows_of = |ends: &str| {
+        let files = files.iter().filter(|file| file["name"].as_str().unwrap().ends_with(ends));
+        files
+            .filter(|file| file["name"].as_str().unwrap().starts_with("commits"))
+            .map(|file| file["rows"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert_eq!((rows_of(".csv.gz"), rows_of(".parquet")), (rows.len() as u64, rows.len() as u64));
+}
+
+#[tokio::test]
 async fn a_mailmap_says_who_people_are_and_with_another_one_clones_are_read_again() {
     let world = GitWorld::new("commits_mailmap", 150).await;
     let file = world.pipeline.folder().join("mailmap");

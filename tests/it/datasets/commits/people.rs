@@ -37,11 +37,15 @@ async fn is_named_in(pipeline: &Pipeline, folder: &str) -> bool {
 #[tokio::test]
 async fn a_person_is_taken_out_everywhere_and_does_not_come_back() {
     let world = GitWorld::new("commits_people", 250).await;
+    add_names_alone(&world);
     let server = world.server().await;
     let asking = GitWorld::asking("commits_people_host", &server).await;
     world.ask(&asking, &[]).await.exits(0);
     assert!(is_named(&asking).await);
     asking.other(&["purge", "commits", "--person", "nobody"]).await.exits(1).says("know no such person");
+    let unknown = asking.other(&["purge", "commits", "--person", "nobody@example.org"]).await.exits(1);
+    unknown.says("neither the tables nor the archive name this address");
+    assert!(is_named(&asking).await);
     asking.other(&["purge", "oca", "--person", "x"]).await.exits(2).says("oca has no histories of people");
     // Two addresses of one person.
     asking.execute("update git_identities set person = 'ada' where name = 'Ada Byron'").await;
@@ -71,4 +75,33 @@ async fn a_person_is_taken_out_everywhere_and_does_not_come_back() {
     assert!(!is_named_in(&asking, "public/").await);
     let others = "select count(*) from git_commits where author_name = 'Ben Okri'";
     assert_ne!(asking.one(others).await, "0");
+    assert_eq!(asking.one("select count(*) from git_trailers where value = 'Ben Okri'").await, "1");
+}
+
+/// A commit whose author has no address, with trailers of names alone.
+fn add_names_alone(world: &GitWorld) {
+    let name = "harbour/lighthouse";
+    let tree = world.git(name, &["rev-parse", "main^{tree}"]);
+    let message = "Names alone\n\nIt was needed.\n\nReviewed-by: Ada Byron\nTested-by: Ada Byron ada@example.org\n\
+                   Acked-by: Ben Okri\n";
+    let nobody = ["-c", "user.name=Ada Byron", "-c", "user.email="];
+    let commit = [&nobody[..], &["commit-tree", "-p", "main", "-m", message, &tree]].concat();
+    let sha = world.git(name, &commit);
+    world.git(name, &["update-ref", "refs/heads/main", &sha]);
+}
+
+#[tokio::test]
+async fn whom_somebody_has_put_together_is_taken_out_by_any_address() {
+    let world = GitWorld::new("commits_together", 250).await;
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_together_host", &server).await;
+    world.ask(&asking, &[]).await.exits(0);
+    asking.execute("update git_identities set person = 'ada' where name = 'Ada Byron'").await;
+    assert_eq!(asking.one("select count(*) from git_identities where person = 'ada'").await, "2");
+    asking.other(&["purge", "commits", "--person", "ada@work.example.com"]).await.exits(0);
+    assert!(!is_named(&asking).await);
+    assert_eq!(
+        asking.one("select count(*) from git_removed_people where email_hash not like 'name %'").await,
+        "2"
+    );
 }

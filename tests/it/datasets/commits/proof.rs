@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::world::{GitWorld, histories};
+use super::world::{GitWorld, git, histories};
+use crate::support::git_host::HostTrouble;
 use crate::support::pipeline::Pipeline;
 
 async fn proves(world: &GitWorld, pipeline: &Pipeline, code: i32) -> String {
@@ -64,6 +65,88 @@ async fn what_is_missing_is_said_and_what_is_whole_is_proven() {
     assert!(said.contains(&format!("1 head(s) of now not there: {next}")), "{said}");
     let said = proves(&world, &world.pipeline, 1).await;
     assert!(said.contains(&format!("1 of the clone not there: {next}")), "{said}");
+}
+
+#[tokio::test]
+async fn what_could_not_be_looked_at_is_not_proven() {
+    let world = GitWorld::new("commits_unseen", 150).await;
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_unseen_host", &server).await;
+    world.ask(&asking, &[]).await.exits(0);
+    world.run(&[]).await.exits(0);
+    proves(&world, &asking, 0).await;
+    let list = world.list();
+    let said = async |pipeline: &Pipeline, more: &[&str]| {
+        let words = [&["check", "commits", "--projects", &list, "--complete"], more].concat();
+        pipeline.other(&words).await.exits(1).stdout
+    };
+    // A host that refuses some, is asked no more, or asks to wait.
+    server.holdings.host().refused = [(9002, 404), (9004, 451), (9005, 403)].into();
+    let refused = said(&asking, &[]).await;
+    for expected in [
+        "SKIP  harbour/oddities: active, ",
+        "not looked at: harbour/oddities is gone",
+        "not looked at: harbour/detached is blocked",
+        "not looked at: harbour/replaced is blocked",
+        "ok    harbour/lighthouse: active, ",
+        "Not proven: what was looked at is all there. 3 of 5 histories could not be looked at.",
+    ] {
+        assert!(refused.contains(expected), "{expected}\n{refused}");
+    }
+    let as_json: serde_json::Value = serde_json::from_str(&said(&asking, &["--json"]).await).unwrap();
+    assert_eq!(as_json["complete"], false);
+    let unseen = as_json["histories"].as_array().unwrap();
+    assert_eq!(unseen.iter().filter(|history| history["not_looked_at"].is_string()).count(), 3, "{as_json}");
+    server.holdings.host().refused.clear();
+    let spent = said(&asking, &["--requests", "2"]).await;
+    assert_eq!(spent.matches("not looked at: the budget of requests is used up").count(), 3, "{spent}");
+    server.take_log();
+    server.trouble(2, HostTrouble::Status(429, vec![("retry-after", "3600".into())]));
+    let limited = said(&asking, &["--max-wait", "1s"]).await;
+    assert_eq!(limited.matches("not looked at: the service gives no answer before").count(), 4, "{limited}");
+    assert_eq!(server.take_log().len(), 2);
+    proves(&world, &asking, 0).await;
+    // A repository that was renamed is the same, whether or not a run has asked for it by the name of before.
+    server.holdings.host().renamed.insert("harbour/beacon".into(), 9001);
+    let before = std::fs::read_to_string(&list).unwrap();
+    std::fs::write(&list, before.replace("harbour/lighthouse,9001", "harbour/beacon,")).unwrap();
+    let renamed = proves(&world, &asking, 0).await;
+    assert!(renamed.contains("ok    harbour/beacon: harbour/lighthouse now; active, "), "{renamed}");
+    // Clones that cannot be read, or are not there.
+    let url = format!("file://{}", world.clones().join("harbour/lighthouse").display());
+    git(&world.clones().join("harbour"), &["clone", "--quiet", "--bare", "--depth", "3", &url, "beacon.git"]);
+    std::fs::remove_dir_all(world.clones().join("harbour/detached")).unwrap();
+    std::fs::write(&list, before.replace("harbour/lighthouse,9001", "harbour/beacon,9001")).unwrap();
+    let clones = said(&world.pipeline, &[]).await;
+    for expected in [
+        "not looked at: it is a shallow clone",
+        "not looked at: there is no such clone in the folder",
+        "Not proven: what was looked at is all there. 2 of 5 histories could not be looked at.",
+    ] {
+        assert!(clones.contains(expected), "{expected}\n{clones}");
+    }
+    let all = world.pipeline.other(&["check", "commits", "--complete"]).await.exits(1).stdout;
+    assert!(all.contains("not looked at: there is no clone of it in the folder"), "{all}");
+}
+
+#[tokio::test]
+async fn heads_that_were_put_back_are_told_from_those_that_are_proven() {
+    let world = GitWorld::new("commits_put_back", 150).await;
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_put_back_host", &server).await;
+    world.ask(&asking, &[]).await.exits(0);
+    world.run(&[]).await.exits(0);
+    // Every commit that is reached is there, and some are there that no head reaches.
+    world.git("harbour/lighthouse", &["update-ref", "refs/heads/main", "main~3"]);
+    server.holdings.host().repositories = world.host().await.repositories;
+    let said = proves(&world, &asking, 1).await;
+    assert!(said.contains("its heads are others than when a run was last told them"), "{said}");
+    let said = proves(&world, &world.pipeline, 1).await;
+    assert!(said.contains("without a mark, and the clone has"), "{said}");
+    world.ask(&asking, &[]).await.exits(0);
+    world.run(&[]).await.exits(0);
+    proves(&world, &asking, 0).await;
+    proves(&world, &world.pipeline, 0).await;
 }
 
 #[tokio::test]

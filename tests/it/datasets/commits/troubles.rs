@@ -54,6 +54,7 @@ async fn what_breaks_off_is_asked_again_and_what_is_refused_is_a_state() {
     world.run(&[]).await.exits(0);
     let server = world.server().await;
     server.holdings.host().renamed.insert("harbour/lighthouse".into(), 9001);
+    server.trouble(1, HostTrouble::Status(307, vec![("location", "/repositories/9001".into())]));
     server.trouble(3, HostTrouble::Half);
     server.trouble(4, HostTrouble::Status(502, Vec::new()));
     let asking = GitWorld::asking("commits_states_host", &server).await;
@@ -70,21 +71,70 @@ async fn what_breaks_off_is_asked_again_and_what_is_refused_is_a_state() {
     std::fs::write(world.list(), &list).unwrap();
     // Gone, blocked and moved to another host: nobody else is the worse for it.
     server.take_log();
-    server.holdings.host().refused = [(9002, 404), (9004, 451)].into();
+    server.holdings.host().refused = [(9002, 404), (9004, 451), (9005, 403)].into();
     server.trouble(1, HostTrouble::Status(302, vec![("location", "https://example.org/x".into())]));
     let ran = world.ask(&asking, &[]).await.exits(0);
     assert!(ran.stderr.contains("harbour/oddities is gone"), "{}", ran.stderr);
     assert!(ran.stderr.contains("harbour/detached is blocked"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("harbour/replaced is blocked"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("asks us to wait"), "{}", ran.stderr);
     assert!(ran.stderr.contains("it leads to another host"), "{}", ran.stderr);
     let states =
         "select string_agg(repository_id || ' ' || state, ', ' order by repository_id) from git_repositories";
-    assert_eq!(asking.one(states).await, "9001 active, 9002 gone, 9003 empty, 9004 blocked, 9005 active");
+    assert_eq!(asking.one(states).await, "9001 active, 9002 gone, 9003 empty, 9004 blocked, 9005 blocked");
     assert_eq!(
         asking.one("select count(*) from git_commits where unreachable_since_run is not null").await,
         "0"
     );
     server.holdings.host().token = Some("another".into());
     world.ask(&asking, &[]).await.exits(1).says("does not take the token in GITHUB_TOKEN");
+}
+
+#[tokio::test]
+async fn a_host_that_says_at_once_again_and_again_is_left_after_a_while() {
+    let world = GitWorld::new("commits_at_once", 100).await;
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_at_once_host", &server).await;
+    std::fs::write(world.list(), "project,repository\nLighthouse,harbour/lighthouse\n").unwrap();
+    for number in 1..=60 {
+        server.trouble(number, HostTrouble::Status(429, vec![("retry-after", "0".into())]));
+    }
+    let ran = world.ask(&asking, &["--requests", "60"]).await.exits(0).says("more to do");
+    assert!(ran.stderr.contains("it is refused, however long one waits"), "{}", ran.stderr);
+    let asked = server.take_log().len();
+    assert!((2..=8).contains(&asked), "{asked}");
+    world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
+}
+
+#[tokio::test]
+async fn heads_of_one_that_goes_away_in_the_same_run_are_kept() {
+    let world = GitWorld::new("commits_went", 350).await;
+    world.run(&[]).await.exits(0);
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_went_host", &server).await;
+    // Details, heads, two pages; then where the walk was, and what is missing.
+    for number in [5, 6] {
+        server.trouble(number, HostTrouble::Status(404, Vec::new()));
+    }
+    let list = std::fs::read_to_string(world.list()).unwrap();
+    std::fs::write(world.list(), "project,repository\nLighthouse,harbour/lighthouse\n").unwrap();
+    let ran = world.ask(&asking, &[]).await.exits(0);
+    assert!(ran.stderr.contains("harbour/lighthouse is gone"), "{}", ran.stderr);
+    assert_eq!(server.take_log().len(), 6, "one request is enough to know it");
+    let said =
+        "select concat_ws(' ', state, project, cardinality(head_shas), default_branch) from git_repositories";
+    assert_eq!(asking.one(said).await, "gone Lighthouse 1 main");
+    std::fs::write(world.list(), list).unwrap();
+    world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
+    assert_eq!(histories(&asking).await, histories(&world.pipeline).await);
+    // Since when it is as it is comes from the archive as it came with the answers.
+    let since =
+        "select string_agg(full_name || ' ' || state_since, ', ' order by full_name) from git_repositories";
+    let before = asking.one(since).await;
+    asking.execute("drop schema etl cascade; drop schema public cascade; create schema public").await;
+    let list = world.list();
+    asking.other(&["reprocess", "commits", "*", "--projects", &list]).await.exits(0);
+    assert_eq!(asking.one(since).await, before);
 }
 
 #[tokio::test]
