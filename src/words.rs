@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
 /// A duration as people read it: `840 ms`, `12.3 s`, `4 min 05 s`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
@@ -47,6 +49,30 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// SHA-256, 64 hexadecimal digits.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// A text that stands in markup, between tags or in an attribute, of HTML, SVG or any XML.
+pub fn markup(text: &str) -> String {
+    let mut markup = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => markup += "&amp;",
+            '<' => markup += "&lt;",
+            '>' => markup += "&gt;",
+            '"' => markup += "&quot;",
+            '\'' => markup += "&#39;",
+            // No XML may hold them.
+            c if c.is_control() && !matches!(c, '\n' | '\t') => markup.push('\u{fffd}'),
+            '\u{fffe}' | '\u{ffff}' => markup.push('\u{fffd}'),
+            c => markup.push(c),
+        }
+    }
+    markup
+}
+
 /// Bytes in base64, padded: as a Content-Security-Policy names a hash.
 pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -72,6 +98,12 @@ mod tests {
     fn base64_is_padded() {
         let texts = ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes()));
         assert_eq!(texts, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
+    }
+
+    #[test]
+    fn text_never_becomes_markup() {
+        let text = markup("<b a='\"'>&\u{1}\u{ffff}");
+        assert_eq!(text, "&lt;b a=&#39;&quot;&#39;&gt;&amp;\u{fffd}\u{fffd}");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
 
 use crate::clients::postgres;
@@ -13,7 +12,7 @@ use crate::error::Cause;
 use crate::run::context::Context;
 use crate::run::walk::{answers_of, packed, unpacked};
 use crate::sql;
-use crate::words::hex;
+use crate::words::sha256;
 
 /// A person, and how one is taken out.
 pub struct Removed {
@@ -82,7 +81,7 @@ impl Removed {
             }
             let new = packed(&text)?;
             if let Some(name) = name {
-                let (before, after) = (hex(&Sha256::digest(&bytes)), hex(&Sha256::digest(&new)));
+                let (before, after) = (sha256(&bytes), sha256(&new));
                 let closed = context.ledger.closed_sha256(&name).await?;
                 if closed.is_some_and(|closed| closed != before && closed != after) {
                     return Err(Cause::Refused {
