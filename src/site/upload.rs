@@ -42,6 +42,10 @@ impl SiteStore {
     /// # Errors
     /// What the store says, but that there is no such object.
     pub async fn state(&self) -> Result<Option<SiteState>, Cause> {
+        // A store of which not even the folder is there yet has none either.
+        if self.store.head(SITE_STATE).await?.is_none() {
+            return Ok(None);
+        }
         match self.store.read_bytes(SITE_STATE, STATE_BYTES_MAX).await {
             Ok(text) => Ok(SiteState::parse(&text)),
             Err(StoreError::NotFound { .. }) => Ok(None),
@@ -149,6 +153,18 @@ mod tests {
     fn what_leads_to_others_comes_after_them() {
         let paths = ["data/metrics.csv", "projects/a.html", "projects.html", "index.html"];
         assert_eq!(paths.map(place), [0, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_folder_is_not_there_yet_has_no_site_and_takes_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let url: StoreUrl = format!("file:{}/new/store", folder.path().display()).parse().unwrap();
+        let store = SiteStore::open(&url, &S3Options::default()).await.unwrap();
+        assert_eq!(store.state().await.unwrap(), None);
+        let files = [SiteFile::new("index.html", "a")];
+        let state = SiteState::new(Default::default(), &files);
+        assert_eq!(store.put(&files, &state).await.unwrap().written, ["index.html"]);
+        assert_eq!(store.state().await.unwrap(), Some(state));
     }
 
     #[tokio::test]
