@@ -54,7 +54,7 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// A text that stands in markup, between tags or in an attribute, of HTML, SVG or any XML.
+/// A text that stands in markup, between tags or in an attribute: of a page, a drawing or a graph.
 pub fn markup(text: &str) -> String {
     let mut markup = String::with_capacity(text.len());
     for c in text.chars() {
@@ -64,7 +64,7 @@ pub fn markup(text: &str) -> String {
             '>' => markup += "&gt;",
             '"' => markup += "&quot;",
             '\'' => markup += "&#39;",
-            // No XML may hold them.
+            // Markup has no others.
             c if c.is_control() && !matches!(c, '\n' | '\t') => markup.push('\u{fffd}'),
             '\u{fffe}' | '\u{ffff}' => markup.push('\u{fffd}'),
             c => markup.push(c),
