@@ -69,6 +69,7 @@ bench: build ## measure the pipeline against its floors (some minutes), write do
 	cargo bench --locked --bench ratios -- --crops --scale 0.1
 	cargo bench --locked --bench ratios -- --commits
 	cargo bench --locked --bench ratios -- --graph
+	cargo bench --locked --bench ratios -- --site
 	@scripts/setup bench
 	cargo bench --locked --bench ratios -- --transform
 

@@ -131,6 +131,8 @@ pub const SITE_POINTS: &[&str] = &[
     // After each file.
     "site.file",
     "site.before_exchange",
+    // Who fails here has a file system that cannot exchange two folders.
+    "site.exchange",
     // The old site has moved aside, where two folders cannot be exchanged.
     "site.aside",
     // The new site is in its place, and the old one is not gone yet.
@@ -163,6 +165,9 @@ macro_rules! point {
 macro_rules! blocking_point {
     ($name:literal) => {
         crate::fault::reach_blocking($name).map_err(crate::fault::Struck)?
+    };
+    ($name:literal, $failed:expr) => {
+        crate::fault::reach_blocking($name).map_err($failed)?
     };
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::{BASE64, HEXLOWER};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sha2::{Digest, Sha256};
 
 /// What is percent-encoded in a part of a URL.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -49,6 +50,30 @@ pub fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
 }
 
+/// SHA-256, 64 hexadecimal digits.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// A text that stands in markup, between tags or in an attribute: of a page, a drawing or a graph.
+pub fn markup(text: &str) -> String {
+    let mut markup = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => markup += "&amp;",
+            '<' => markup += "&lt;",
+            '>' => markup += "&gt;",
+            '"' => markup += "&quot;",
+            '\'' => markup += "&#39;",
+            // Markup has no others.
+            c if c.is_control() && !matches!(c, '\n' | '\t') => markup.push('\u{fffd}'),
+            '\u{fffe}' | '\u{ffff}' => markup.push('\u{fffd}'),
+            c => markup.push(c),
+        }
+    }
+    markup
+}
+
 /// Bytes in base64, padded: as a Content-Security-Policy names a hash.
 pub fn base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
@@ -78,6 +103,12 @@ mod tests {
     fn base64_is_padded() {
         let texts = ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes()));
         assert_eq!(texts, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
+    }
+
+    #[test]
+    fn text_never_becomes_markup() {
+        let text = markup("<b a='\"'>&\u{1}\u{ffff}");
+        assert_eq!(text, "&lt;b a=&#39;&quot;&#39;&gt;&amp;\u{fffd}\u{fffd}");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub fn measure(bench: &Bench) -> Report {
 }
 
 /// Loads sheets, and makes up histories beside them.
-fn load(bench: &Bench, schema: &str, commits: u64) {
+pub fn load(bench: &Bench, schema: &str, commits: u64) {
     let folder = bench.folder.join(format!("sheets-{schema}"));
     let made = Command::new(env!("CARGO_BIN_EXE_merganser"))
         .args(["sample", "catalog", "--quiet", "--projects", &PROJECTS.to_string(), "--out"])

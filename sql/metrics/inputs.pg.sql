@@ -6,8 +6,8 @@
 -- Outputs: section (0: the month, 1: nodes, 2: edges, 3: places, 4: work), kind, key, what (an edge's kind; a node's name), other_kind
 --          and other_key (where an edge leads), place and person (numbers), month (counted since year 0), amount (a weight, commits),
 --          merges; in an order that the rows alone decide, so that the same content is the same bytes. A place is where work is
---          done: a repository, with a line for each project and group that it counts for, or one of these by itself. Work comes
---          month by month.
+--          done: a repository, or several that have commits in common, with a line for each project and group that it counts for.
+--          Work comes month by month.
 copy (
     with recursive repository as (
         select
@@ -15,8 +15,15 @@ copy (
             lower(full_name) as full_name,
             to_jsonb(git_repositories) ->> 'project' as project,
             to_jsonb(git_repositories) ->> 'default_branch' as default_branch,
-            to_jsonb(git_repositories) -> 'head_names' as head_names,
-            to_jsonb(git_repositories) -> 'head_shas' as head_shas
+            -- Of which nothing is known, it is null, which has no length.
+            case
+                when jsonb_typeof(to_jsonb(git_repositories) -> 'head_names') = 'array'
+                    then to_jsonb(git_repositories) -> 'head_names'
+            end as head_names,
+            case
+                when jsonb_typeof(to_jsonb(git_repositories) -> 'head_shas') = 'array'
+                    then to_jsonb(git_repositories) -> 'head_shas'
+            end as head_shas
         from :"schema".git_repositories
     ),
     -- `owner/name` of whatever a sheet says.
@@ -27,10 +34,14 @@ copy (
             lower(regexp_replace(repository, '^[a-z]+://[^/]+/|(\.git)?/*$', '', 'gi')) as full_name
         from :"schema".catalog_projects
     ),
-    project_repository as (
-        select distinct project.key as project, repository.repository_id
-        from project join repository
-            on repository.full_name = project.full_name or repository.project = project.key
+    -- As the sheet says; one that has another name by now, or of which the sheet says nothing, by its project.
+    project_repository as materialized (
+        select project.key as project, repository.repository_id
+        from project join repository using (full_name)
+        union
+        select project.key, repository.repository_id
+        from project join repository on repository.project = project.key
+        where project.full_name is null or project.full_name not in (select full_name from repository where full_name is not null)
     ),
     -- Of a repository of which several branches are kept, what the default branch reaches; of all others, all.
     default_head as (
@@ -42,9 +53,7 @@ copy (
                     join jsonb_array_elements_text(head_shas) with ordinality as shas (sha, at) using (at)
                 where names.name = default_branch
             ) as head
-        where jsonb_typeof(head_names) = 'array'
-            and jsonb_typeof(head_shas) = 'array'
-            and jsonb_array_length(head_names) > 1
+        where jsonb_array_length(head_names) > 1
     ),
     on_default (repository_id, sha) as (
         select repository_id, sha from default_head
@@ -72,24 +81,10 @@ copy (
         from :"schema".catalog_project_categories as in_category
             join within_category on within_category.category = in_category.category
     ),
-    place as materialized (
-        select
-            member.kind,
-            member.key,
-            project_repository.repository_id,
-            dense_rank() over (order by project_repository.repository_id) as place
-        from (select distinct kind, key, project from member) as member
-            join project_repository using (project)
-        group by member.kind, member.key, project_repository.repository_id
-    ),
-    -- What is in several repositories is done in a project or group by itself: behind the repositories' numbers.
-    own_place as materialized (
-        select
-            kind,
-            key,
-            (select coalesce(max(place), 0) from place)
-                + row_number() over (order by kind collate "C", key collate "C") as place
-        from (select distinct kind, key from place) as named
+    -- What a repository counts for.
+    home as materialized (
+        select distinct member.kind, member.key, project_repository.repository_id
+        from member join project_repository using (project)
     ),
     identity as (
         select email_hash, name, min(person) as person, bool_or(is_bot) as is_bot
@@ -150,40 +145,58 @@ copy (
     shared as materialized (
         select sha_hash from work group by sha_hash having count(*) > 1
     ),
-    -- What is in one repository alone is added up there, which is most of it.
-    added_up as materialized (
+    -- What is in one repository alone, which is most of it.
+    own_work as materialized (
         select repository_id, month, person, count(*) as commits, sum(merges) as merges
         from work
         where not exists (select from shared where shared.sha_hash = work.sha_hash)
         group by repository_id, month, person
     ),
-    -- A commit that is in several, of a fork for one, counts once in each project and group.
-    once as materialized (
-        select place, month, person, count(*) as commits, sum(merges) as merges
+    -- A commit that is in several, in a fork for one, counts once in each project and group that has any of these.
+    common_work as materialized (
+        select repositories, month, person, count(*) as commits, sum(merges) as merges
         from (
-            select distinct on (member.place, work.sha_hash, work.sha)
-                member.place, work.month, work.person, work.merges
+            select
+                array_agg(distinct repository_id order by repository_id) as repositories,
+                min(month) as month,
+                min(person) as person,
+                max(merges) as merges
             from work
-                join (
-                    select place.repository_id, own_place.place from place join own_place using (kind, key)
-                ) as member using (repository_id)
-            where work.sha_hash in (select sha_hash from shared)
-            order by member.place, work.sha_hash, work.sha, work.repository_id
-        ) as commit
-        group by place, month, person
+            where sha_hash in (select sha_hash from shared)
+            group by sha_hash, sha
+        ) as common_commit
+        group by repositories, month, person
+    ),
+    place as materialized (
+        select repositories, row_number() over (order by repositories) as place
+        from (
+            select array[repository_id] as repositories from project_repository
+            union
+            select repositories from common_work
+        ) as every
+    ),
+    counted_for as materialized (
+        select distinct home.kind, home.key, place.place
+        from place
+            cross join lateral unnest(place.repositories) as held (repository_id)
+            join home using (repository_id)
+    ),
+    done as materialized (
+        select own_place.place, own_work.month, own_work.person, own_work.commits, own_work.merges
+        from own_work
+            join (
+                select repositories[1] as repository_id, place from place where cardinality(repositories) = 1
+            ) as own_place using (repository_id)
+        union all
+        select place.place, common_work.month, common_work.person, common_work.commits, common_work.merges
+        from common_work join place using (repositories)
     ),
     developer as materialized (
-        select project, person, sum(commits) as commits
-        from (
-            select place.key as project, own.person, own.commits
-            from added_up as own join place using (repository_id)
-            where place.kind = 'project'
-            union all
-            select own_place.key, once.person, once.commits
-            from once join own_place using (place)
-            where own_place.kind = 'project'
-        ) as every
-        group by project, person
+        select counted_for.key as project, worked.person, sum(worked.commits) as commits
+        from (select place, person, sum(commits) as commits from done group by place, person) as worked
+            join counted_for using (place)
+        where counted_for.kind = 'project'
+        group by counted_for.key, worked.person
     ),
     developers as (
         select project, count(*) as authors from developer group by project
@@ -238,19 +251,14 @@ copy (
             join developers as one on one.project = common.project
             join developers as other on other.project = common.other
         union all
-        select 3, kind, key, '', '', '', place, 0, 0, 0, 0 from place
+        select 3, kind, key, '', '', '', place, 0, 0, 0, 0 from counted_for
         union all
-        select 3, kind, key, '', '', '', place, 0, 0, 0, 0 from own_place
-        union all
-        select 4, '', '', '', '', '', numbered.place, own.person, own.month, own.commits, own.merges
-        from added_up as own
-            join (select distinct repository_id, place from place) as numbered using (repository_id)
-        union all
-        select 4, '', '', '', '', '', place, person, month, commits, merges from once
+        select 4, '', '', '', '', '', place, person, month, commits, merges from done
     )
     select section, kind, key, what, other_kind, other_key, place, person, month, amount, merges
     from line
     order by
-        section, month, place, person, other_key collate "C", kind collate "C", key collate "C", what collate "C",
-        other_kind collate "C"
+        -- One number is compared faster than three.
+        ((section * 262144 + month)::bigint << 32) + place, person, other_key collate "C", kind collate "C", key collate "C",
+        what collate "C", other_kind collate "C", amount, merges
 ) to stdout with (format csv);

@@ -20,6 +20,8 @@ use super::http::{HttpError, HttpSetupError, builder, failure, retry_after};
 const BEGINS: Duration = Duration::from_secs(15);
 /// How often an address may lead on to another one.
 const REDIRECTS: usize = 5;
+/// Names that are looked up to see whether any can be.
+const LOOKED_UP: usize = 5;
 
 /// Asks, one address after the other. A clone is the same client.
 #[derive(Clone, Debug)]
@@ -90,11 +92,14 @@ impl LinkClient {
         }
     }
 
-    /// Is any of these addresses at a host whose name can be looked up?
-    pub async fn finds_one_of(&self, urls: impl Iterator<Item = &String>) -> bool {
-        let names: Vec<_> = urls.filter_map(|url| Some(Url::parse(url).ok()?.domain()?.to_owned())).collect();
-        for name in names {
-            if tokio::net::lookup_host((name, 0)).await.is_ok() {
+    /// Is any of these addresses at a host of the public web whose name can be looked up? A few are tried.
+    pub async fn finds_one_of(&self, urls: &[String]) -> bool {
+        let name = |url: &String| Some(Url::parse(url).ok()?.domain()?.to_owned());
+        let names: BTreeSet<_> = urls.iter().filter_map(name).collect();
+        for name in names.into_iter().filter(|name| !self.own_hosts.contains(name)).take(LOOKED_UP) {
+            if let Ok(mut found) = tokio::net::lookup_host((name, 0)).await
+                && found.any(|address| is_public(address.ip()))
+            {
                 return true;
             }
         }

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode as Tls;
-use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, Socket};
+use tokio_postgres::{AsyncMessage, Client, Config, IsolationLevel, SimpleQueryMessage, Socket, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use error::{FailedOperation, PgError, ServerError, classify};
@@ -299,6 +299,17 @@ impl Connection {
     /// True: the session belongs to a pooler, which keeps it for us.
     pub fn is_pooled(&self) -> bool {
         self.is_pooled
+    }
+
+    /// Begins a transaction that only reads, and sees what is committed now, whatever others commit meanwhile; with what looks
+    /// after its session.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn snapshot(&mut self) -> Result<(Transaction<'_>, Watch), PgError> {
+        let watch = self.watch();
+        let begun = self.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        Ok((watch.answer("begin", begun.start()).await?, watch))
     }
 
     /// Looks after the session while an answer is waited for.

@@ -3,6 +3,7 @@
 mod catalog;
 mod commits;
 pub mod git_host;
+mod metrics;
 mod nass;
 mod oca;
 mod place;
@@ -26,6 +27,7 @@ pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
         "nass" => Box::pin(nass::demo(&args, report)).await,
         "commits" => Box::pin(commits::demo(&args, report)).await,
         "catalog" => Box::pin(catalog::demo(&args, report)).await,
+        "metrics" => Box::pin(metrics::demo(&args, report)).await,
         "datapoints" | "serve" => Box::pin(serve::demo(&args, report)).await,
         "site" => Box::pin(site::demo(&args, report)).await,
         "transform" => Box::pin(transform::demo(&args, report)).await,

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::pin::pin;
 
 use futures_util::TryStreamExt as _;
-use tokio_postgres::{IsolationLevel, Row, Transaction};
+use tokio_postgres::{Row, Transaction};
 
 use crate::cli::{GraphAction, GraphArgs, GraphExportArgs};
 use crate::clients::postgres::{self, PgError, PgUrl, Watch};
@@ -32,10 +32,7 @@ pub async fn run(args: GraphArgs) -> Result<Exit, Failure> {
 
 async fn export(args: &GraphExportArgs, config: &DatabaseConfig, url: &PgUrl) -> Result<(), Cause> {
     let mut connection = postgres::connect(url, "graph").await?;
-    let watch = connection.watch();
-    let begun =
-        connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-    let transaction = watch.answer("begin", begun.start()).await?;
+    let (transaction, watch) = connection.snapshot().await?;
     if !has_table(&transaction, &watch, (&config.schema, "graph_nodes"), "look for the graph").await? {
         return Err(Cause::Refused {
             message: format!("schema {} has no graph yet", config.schema),

@@ -142,6 +142,22 @@ impl RunConfig {
         }
     }
 
+    /// A run over tables of the database, with these options of the dataset, everything else as it is by default.
+    ///
+    /// # Errors
+    /// The store's archive cannot be named.
+    pub fn of_tables(
+        dataset: &'static Dataset,
+        options: Options,
+        store: StoreUrl,
+        database: DatabaseConfig,
+    ) -> Result<Self, Cause> {
+        let target = TargetConfig::plain((Kind::Run, dataset), store, database);
+        let from = SourceConfig::new(SourceUrl::Store(target.archive()?), Selection::Tables);
+        let processing = ProcessingConfig { options, ..ProcessingConfig::default() };
+        Ok(Self { target, from, processing })
+    }
+
     /// A run that asks a service with this secret, everything else as it is by default.
     ///
     /// # Errors

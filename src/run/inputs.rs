@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
-use tokio_postgres::{CopyOutStream, IsolationLevel, Transaction};
+use tokio_postgres::{CopyOutStream, Transaction};
 
 use crate::clients::postgres::{self, PgError, Watch};
 use crate::dataset::TableInput;
@@ -34,13 +34,7 @@ pub async fn copy(context: &RunContext) -> Result<(), Cause> {
     let folder = context.workspace.path().join("inputs");
     std::fs::create_dir_all(&folder).map_err(Cause::io(format!("make {}", folder.display())))?;
     let mut connection = postgres::connect(&context.database, "gather").await?;
-    let watch = connection.watch();
-    let begin = connection
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start();
-    let transaction = watch.answer("begin", begin).await?;
+    let (transaction, watch) = connection.snapshot().await?;
     watch.answer("begin", transaction.batch_execute(SETTINGS)).await?;
     let mut bytes = 0;
     for input in dataset.inputs {

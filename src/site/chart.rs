@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use jiff::civil::Date;
+
 use super::facts::MonthlyValues;
-use crate::words::count;
+use crate::datasets::metrics::series::Period;
+use crate::words::{count, markup};
 
 /// Units of the drawing; on a phone a unit is about a pixel.
 const WIDTH: f64 = 340.0;
@@ -12,29 +15,18 @@ const HEIGHT: f64 = 120.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 20.0;
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
 /// A month as people read it.
 pub fn month_name(month: i32) -> String {
-    format!("{} {}", MONTHS[month.rem_euclid(12) as usize], month.div_euclid(12))
+    first_day(month).strftime("%B %Y").to_string()
 }
 
 /// A month as `YYYY-MM`.
 pub fn month_short(month: i32) -> String {
-    format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+    first_day(month).strftime("%Y-%m").to_string()
+}
+
+fn first_day(month: i32) -> Date {
+    Period::Month.first_day(month).expect("months between two that were read are in the calendar")
 }
 
 /// A value as people read it; a share as per cent.
@@ -97,18 +89,13 @@ pub fn draw(id: &str, sentence: &str, series: &MonthlyValues, is_share: bool) ->
          <text x=\"0\" y=\"12\">{}</text><text x=\"0\" y=\"{}\">{}</text>\
          <text class=\"end\" x=\"{WIDTH}\" y=\"{}\">{}</text></svg>",
         WIDTH + 8.0,
-        escape(sentence),
+        markup(sentence),
         shown(Some(high), is_share),
         HEIGHT - 4.0,
         month_short(series.first),
         HEIGHT - 4.0,
         month_short(last),
     )
-}
-
-/// Text as markup.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The files that a site offers: what its pages tell, as CSV.
 
 use super::chart::month_short;
-use super::facts::{PageKind, SiteEntry, SiteFacts};
+use super::facts::{PageKind, SiteFacts};
 use super::pages::DOWNLOADS;
 use super::render::SiteFile;
 use crate::datasets::metrics::site::told;
@@ -13,10 +13,7 @@ use crate::error::Cause;
 /// None that a writer into memory has.
 pub fn downloads(facts: &SiteFacts) -> Result<Vec<SiteFile>, Cause> {
     let [projects, metrics] = DOWNLOADS.map(|(path, _)| path.to_owned());
-    Ok(vec![
-        SiteFile { path: projects, bytes: project_rows(facts)? },
-        SiteFile { path: metrics, bytes: month_rows(facts)? },
-    ])
+    Ok(vec![SiteFile::new(projects, project_rows(facts)?), SiteFile::new(metrics, month_rows(facts)?)])
 }
 
 fn project_rows(facts: &SiteFacts) -> Result<Vec<u8>, Cause> {
@@ -42,21 +39,13 @@ fn month_rows(facts: &SiteFacts) -> Result<Vec<u8>, Cause> {
     let names = metrics.iter().map(|metric| metric.name);
     write(&mut rows, ["kind", "key", "month"].into_iter().chain(names).map(str::to_owned))?;
     for ((kind, key), entry) in &facts.entries {
-        let series = entry.metrics.values();
-        let first = series.clone().map(|series| series.first).min().unwrap_or_default();
-        let end_month =
-            series.map(|series| series.first + series.values.len() as i32).max().unwrap_or_default();
-        for month in first..end_month {
-            write(&mut rows, month_row((kind.one(), key), entry, month))?;
+        for month in entry.months().into_iter().flatten() {
+            let own = [kind.one().to_owned(), key.clone(), month_short(month)];
+            let values = metrics.iter().map(|metric| cell(entry.value(metric.name, month)));
+            write(&mut rows, own.into_iter().chain(values))?;
         }
     }
     end(rows)
-}
-
-fn month_row((kind, key): (&str, &str), entry: &SiteEntry, month: i32) -> impl Iterator<Item = String> {
-    let values = told().into_iter().map(move |metric| cell(entry.value(metric.name, month)));
-    let values: Vec<_> = values.collect();
-    [kind.to_owned(), key.to_owned(), month_short(month)].into_iter().chain(values)
 }
 
 fn cell(value: Option<f64>) -> String {

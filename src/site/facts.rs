@@ -1,7 +1,11 @@
 //! What a site tells, as values: things, what they have to do with each other, and their metrics month by month.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
+use jiff::civil::Date;
+
+use crate::datasets::metrics::series::Period;
 use crate::error::Cause;
 
 /// What there are pages of.
@@ -16,22 +20,41 @@ pub enum PageKind {
 /// A thing that has a page: its kind and its key.
 pub type PageId = (PageKind, String);
 
-/// What relations are called on the page of the thing that has them, in the order in which they are told.
-pub const HEADINGS: [&str; 10] = [
-    "Categories",
-    "Part of",
-    "Sub-categories",
-    "Community",
-    "Backers",
-    "Backs",
-    "Projects",
-    "Depends on",
-    "Needed by",
-    "Shares developers with",
-];
+/// What a thing has to do with others, in the order in which its page tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SiteRelation {
+    Categories,
+    PartOf,
+    SubCategories,
+    Community,
+    Backers,
+    Backs,
+    Projects,
+    DependsOn,
+    NeededBy,
+    SharesDevelopers,
+}
 
-/// The place of the heading for what a thing is part of.
-pub const PART_OF: usize = 1;
+impl SiteRelation {
+    /// What stands above those things.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Categories => "Categories",
+            Self::PartOf => "Part of",
+            Self::SubCategories => "Sub-categories",
+            Self::Community => "Community",
+            Self::Backers => "Backers",
+            Self::Backs => "Backs",
+            Self::Projects => "Projects",
+            Self::DependsOn => "Depends on",
+            Self::NeededBy => "Needed by",
+            Self::SharesDevelopers => "Shares developers with",
+        }
+    }
+}
+
+/// A key longer than that makes a file's name that not every disk takes.
+const KEY_LETTERS: usize = 200;
 
 /// A thing that has a page.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +64,8 @@ pub struct SiteEntry {
     /// What is told of it in a word or two: the heading, the text, and an address if it leads somewhere.
     pub terms: Vec<(String, String, Option<String>)>,
     pub rank: f64,
-    /// By the place of the heading in [`HEADINGS`]: what it has to do with, and a note on that.
-    pub related: BTreeMap<usize, Vec<(PageId, String)>>,
+    /// What it has to do with, and a note on that.
+    pub related: BTreeMap<SiteRelation, Vec<(PageId, String)>>,
     /// By the metric's name.
     pub metrics: BTreeMap<String, MonthlyValues>,
 }
@@ -98,6 +121,13 @@ impl SiteEntry {
         let at = usize::try_from(month - series.first).ok()?;
         series.values.get(at).copied().flatten()
     }
+
+    /// The months of which something is told; `None`: there is none.
+    pub fn months(&self) -> Option<RangeInclusive<i32>> {
+        let first = self.metrics.values().map(|series| series.first).min()?;
+        let last = self.metrics.values().map(|series| series.first + series.values.len() as i32 - 1).max()?;
+        Some(first..=last)
+    }
 }
 
 impl SiteFacts {
@@ -115,16 +145,23 @@ impl SiteFacts {
                     self.entry(kind, text(1))?.rank = number(text(2), section)?;
                 }
             }
-            "in_category" => self.relate(one(PageKind::Project, 0), (0, 6), one(PageKind::Category, 1), ""),
-            "backs" => {
-                self.relate(one(PageKind::Project, 0), (4, 5), one(PageKind::Backer, 1), &since(text(2)));
+            "in_category" => {
+                let ends = (SiteRelation::Categories, SiteRelation::Projects);
+                self.relate(one(PageKind::Project, 0), ends, one(PageKind::Category, 1), "");
             }
-            "depends_on" => self.relate(one(PageKind::Project, 0), (7, 8), one(PageKind::Project, 1), ""),
+            "backs" => {
+                let ends = (SiteRelation::Backers, SiteRelation::Backs);
+                self.relate(one(PageKind::Project, 0), ends, one(PageKind::Backer, 1), &since(text(2)));
+            }
+            "depends_on" => {
+                let ends = (SiteRelation::DependsOn, SiteRelation::NeededBy);
+                self.relate(one(PageKind::Project, 0), ends, one(PageKind::Project, 1), "");
+            }
             "common" => {
                 let share = format!("{:.0}% of all developers of both", number(text(2), section)? * 100.0);
                 let (from, to) = (one(PageKind::Project, 0), one(PageKind::Project, 1));
                 // Each pair is there both ways.
-                self.note(from, 9, (to, share));
+                self.note(from, SiteRelation::SharesDevelopers, (to, share));
             }
             "url" => {
                 let term = (capital(text(1)), text(2).to_owned(), address(text(2)));
@@ -135,17 +172,19 @@ impl SiteFacts {
                 let entry = self.entry(kind, text(0))?;
                 entry.name = if text(1).is_empty() { text(0) } else { text(1) }.to_owned();
                 entry.description = text(2).to_owned();
-                let (from, others) = (one(kind, 0), &["Repository", "", "License", "Started"]);
+                let from = one(kind, 0);
                 match kind {
                     PageKind::Project => {
-                        for (at, heading) in
-                            others.iter().enumerate().filter(|(_, heading)| !heading.is_empty())
-                        {
-                            entry.add_term(heading, text(3 + at));
+                        for (heading, at) in [("Repository", 3), ("License", 5), ("Started", 6)] {
+                            entry.add_term(heading, text(at));
                         }
-                        self.relate(from, (3, 6), one(PageKind::Community, 4), "");
+                        let ends = (SiteRelation::Community, SiteRelation::Projects);
+                        self.relate(from, ends, one(PageKind::Community, 4), "");
                     }
-                    PageKind::Category => self.relate(from, (1, 2), one(PageKind::Category, 3), ""),
+                    PageKind::Category => {
+                        let ends = (SiteRelation::PartOf, SiteRelation::SubCategories);
+                        self.relate(from, ends, one(PageKind::Category, 3), "");
+                    }
                     PageKind::Community => entry.add_term("Address", text(3)),
                     PageKind::Backer => {
                         entry.add_term("Kind", text(3));
@@ -187,7 +226,7 @@ impl SiteFacts {
     fn entry(&mut self, kind: PageKind, key: &str) -> Result<&mut SiteEntry, Cause> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let begins_well = key.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if !begins_well || !key.chars().all(is_plain) || key.len() > 200 {
+        if !begins_well || !key.chars().all(is_plain) || key.len() > KEY_LETTERS {
             return Err(Cause::Refused {
                 message: format!("the key {key:?} of a {} cannot be the name of a page", kind.one()),
                 hint: Some(
@@ -199,7 +238,7 @@ impl SiteFacts {
     }
 
     /// Notes on both pages what two things have to do with each other.
-    fn relate(&mut self, from: PageId, (here, there): (usize, usize), to: PageId, note: &str) {
+    fn relate(&mut self, from: PageId, (here, there): (SiteRelation, SiteRelation), to: PageId, note: &str) {
         if to.1.is_empty() {
             return;
         }
@@ -207,9 +246,9 @@ impl SiteFacts {
         self.note(from, here, (to, note.to_owned()));
     }
 
-    fn note(&mut self, at: PageId, heading: usize, what: (PageId, String)) {
+    fn note(&mut self, at: PageId, relation: SiteRelation, what: (PageId, String)) {
         let entry = self.entries.entry(at).or_default();
-        entry.related.entry(heading).or_default().push(what);
+        entry.related.entry(relation).or_default().push(what);
     }
 
     /// Leaves out what no sheet has: something is told of it, and it has no name.
@@ -253,12 +292,10 @@ fn number(text: &str, what: &str) -> Result<f64, Cause> {
 
 /// The number of a month of `YYYY-MM`.
 pub fn month(text: &str) -> Result<i32, Cause> {
-    let read = || {
-        let (year, month) = text.split_once('-')?;
-        let (year, month) = (year.parse::<i32>().ok()?, month.parse::<i32>().ok()?);
-        (1..=12).contains(&month).then_some(year * 12 + month - 1)
-    };
-    read().ok_or_else(|| Cause::usage(format!("{text:?} is not a month as YYYY-MM")))
+    // With a day, it is one that the calendar knows.
+    let day = format!("{text}-01").parse::<Date>().ok().filter(|_| text.len() == "YYYY-MM".len());
+    day.map(|day| Period::Month.of(day))
+        .ok_or_else(|| Cause::usage(format!("{text:?} is not a month as YYYY-MM")))
 }
 
 /// A text that begins with a capital letter.
@@ -292,8 +329,11 @@ mod tests {
         let of = |kind, key: &str| &facts.entries[&(kind, key.to_owned())];
         let (project, backer) = (of(PageKind::Project, "numpy"), of(PageKind::Backer, "fund"));
         let note = "since 2020-01-01".to_owned();
-        assert_eq!(project.related[&4], [((PageKind::Backer, "fund".to_owned()), note.clone())]);
-        assert_eq!(backer.related[&5], [((PageKind::Project, "numpy".to_owned()), note)]);
+        assert_eq!(
+            project.related[&SiteRelation::Backers],
+            [((PageKind::Backer, "fund".to_owned()), note.clone())]
+        );
+        assert_eq!(backer.related[&SiteRelation::Backs], [((PageKind::Project, "numpy".to_owned()), note)]);
         assert_eq!(backer.terms[1].2, None, "no address of a script is a link");
         assert_eq!(facts.entries.len(), 2);
     }

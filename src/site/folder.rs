@@ -1,6 +1,7 @@
 //! The folder of the site. A new one is made beside it, files that are the same linked into it, and the two change places by one
 //! rename: who reads sees the old site or the new one. A process that is killed leaves the old one, and beside it a folder that
-//! the next build takes away.
+//! the next build takes away. The note in each folder is locked by the build that fills it or takes it away: there is one at a
+//! time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -12,7 +13,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use rustix::io::Errno;
 
 use super::render::SiteFile;
-use super::state::{Contents, MARKER, SiteState, sha256};
+use super::state::{Contents, MARKER, SiteState};
 use crate::error::Cause;
 use crate::fault;
 use crate::system::private;
@@ -35,6 +36,20 @@ pub struct SiteChange {
 }
 
 impl SiteChange {
+    /// What putting these files changes where others are. By their bytes: what somebody edited is written anew.
+    pub fn between(there: &Contents, files: &[SiteFile]) -> Self {
+        let mut change = Self::default();
+        for file in files {
+            match there.get(&file.path) == Some(&file.sha256) {
+                true => change.same += 1,
+                false => change.written.push(file.path.clone()),
+            }
+        }
+        let kept: BTreeSet<_> = files.iter().map(|file| &file.path).collect();
+        change.removed = there.keys().filter(|path| !kept.contains(path)).cloned().collect();
+        change
+    }
+
     /// Is every file as it shall be, and none too many?
     pub fn is_none(&self) -> bool {
         self.written.is_empty() && self.removed.is_empty()
@@ -59,8 +74,9 @@ impl SiteFolder {
         let beside = |ending: &str| place.with_file_name(format!("{}{ending}", name.to_string_lossy()));
         let folder = Self { next: beside(".next"), old: beside(".old"), out: place };
         let above = folder.out.parent().unwrap_or(Path::new("/"));
-        if folder.old.join(MARKER).is_file() && !folder.out.exists() {
-            fs::rename(&folder.old, &folder.out).map_err(io)?;
+        // A build that is under way is about to put a new one there.
+        if !is_held(&folder.next) {
+            folder.restore().map_err(io)?;
         }
         for place in [&folder.out, &folder.next, &folder.old] {
             owned(place)?;
@@ -84,12 +100,12 @@ impl SiteFolder {
         SiteState::parse(&fs::read(self.out.join(MARKER)).ok()?)
     }
 
-    /// The files that are there, the note left out: paths with `/`.
+    /// The files that are there, in the order of their paths, the note left out. One that cannot be read is the same as no other.
     ///
     /// # Errors
     /// A folder that cannot be read.
-    pub fn files(&self) -> Result<BTreeSet<String>, Cause> {
-        let mut found = BTreeSet::new();
+    pub fn files(&self) -> Result<Vec<SiteFile>, Cause> {
+        let mut found = Vec::new();
         let mut folders = match self.out.is_dir() {
             true => vec![self.out.clone()],
             false => Vec::new(),
@@ -98,118 +114,106 @@ impl SiteFolder {
             let failed = || Cause::io(format!("list {}", folder.display()));
             for entry in fs::read_dir(&folder).map_err(failed())? {
                 let entry = entry.map_err(failed())?;
-                match entry.file_type().map_err(failed())?.is_dir() {
-                    true => folders.push(entry.path()),
-                    false => {
-                        let path = entry.path();
-                        let path =
-                            path.strip_prefix(&self.out).unwrap_or(&path).to_string_lossy().into_owned();
-                        found.insert(path);
-                    }
+                let place = entry.path();
+                if entry.file_type().map_err(failed())?.is_dir() {
+                    folders.push(place);
+                    continue;
+                }
+                let path = place.strip_prefix(&self.out).unwrap_or(&place).to_string_lossy().into_owned();
+                if path != MARKER {
+                    found.push(match fs::read(&place) {
+                        Ok(bytes) => SiteFile::new(path, bytes),
+                        Err(_) => SiteFile { path, bytes: Vec::new(), sha256: String::new() },
+                    });
                 }
             }
         }
-        found.remove(MARKER);
+        found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
 
-    /// The bytes of a file that is there.
-    pub fn read(&self, path: &str) -> Option<Vec<u8>> {
-        fs::read(self.out.join(path)).ok()
-    }
-
-    /// What each file holds that is there: SHA-256, by its path.
+    /// Makes the folder beside the site, which is this build's alone, and takes away what one that was killed has left.
     ///
     /// # Errors
-    /// A folder that cannot be read.
-    pub fn contents(&self) -> Result<Contents, Cause> {
-        let files = self.files()?.into_iter();
-        Ok(files
-            .filter_map(|path| Some((sha256(&self.read(&path)?), path)))
-            .map(|(sum, path)| (path, sum))
-            .collect())
-    }
-
-    /// What writing these files would change. By their bytes: what somebody edited is written anew.
-    ///
-    /// # Errors
-    /// A folder that cannot be read.
-    pub fn compare(&self, files: &[SiteFile]) -> Result<SiteChange, Cause> {
-        let mut there = self.files()?;
-        let mut change = SiteChange::default();
-        for file in files {
-            let is_same =
-                there.remove(&file.path) && self.read(&file.path).is_some_and(|old| old == file.bytes);
-            match is_same {
-                true => change.same += 1,
-                false => change.written.push(file.path.clone()),
-            }
-        }
-        change.removed = there.into_iter().collect();
-        Ok(change)
-    }
-
-    /// Puts the files, and nothing else, into the place of the site. After an error the old one is there as it was.
-    ///
-    /// # Errors
-    /// [`Cause::Refused`] if another build is under way; no space, no right.
-    pub fn put(&self, files: &[SiteFile], change: &SiteChange, state: &SiteState) -> Result<(), Cause> {
-        let mut marker = self.begin()?;
-        let written = self.fill(files, change, state, &mut marker).and_then(|()| self.exchange());
-        if written.is_err() {
-            let _ = remove(&self.next);
-        }
-        written
-    }
-
-    /// Takes away what a build that was killed has left beside the site, where nothing is to be written.
-    ///
-    /// # Errors
-    /// No right to.
-    pub fn tidy(&self) -> Result<(), Cause> {
-        for left in [&self.next, &self.old] {
-            clear(left).map_err(Cause::io(format!("take {} away", left.display())))?;
-        }
-        Ok(())
-    }
-
-    /// Makes the folder beside the site; its note is locked for as long as the build lives.
-    fn begin(&self) -> Result<File, Cause> {
-        let busy = || Cause::Refused {
-            message: format!("another build is writing {}", self.out.display()),
-            hint: Some("wait for it".into()),
-        };
+    /// [`Cause::Refused`] if another build is under way; no right, no space.
+    pub fn begin(&self) -> Result<SiteBuild<'_>, Cause> {
         let failed = || Cause::io(format!("make the folder {}", self.next.display()));
         if !clear(&self.next).map_err(failed())? {
-            return Err(busy());
+            return Err(self.busy());
         }
         if let Some(above) = self.next.parent() {
             fs::create_dir_all(above).map_err(failed())?;
         }
         if let Err(error) = private::make_public_folder(&self.next) {
-            // An empty one was made by a process that was killed at once.
+            // An empty one was made by a process that was killed at once, or by a build that begins now.
             if error.kind() != io::ErrorKind::AlreadyExists {
                 return Err(failed()(error));
             }
         }
-        let note = File::create_new(self.next.join(MARKER)).map_err(failed())?;
+        let note = match File::create_new(self.next.join(MARKER)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(self.busy()),
+            note => note.map_err(failed())?,
+        };
         private::publish(&note).map_err(failed())?;
-        note.try_lock().map_err(|_| busy())?;
-        Ok(note)
+        note.try_lock().map_err(|_| self.busy())?;
+        let build = SiteBuild { folder: self, note, is_put: false };
+        self.restore().map_err(failed())?;
+        remove(&self.old).map_err(Cause::io(format!("take {} away", self.old.display())))?;
+        Ok(build)
     }
 
-    fn fill(
-        &self,
-        files: &[SiteFile],
-        change: &SiteChange,
-        state: &SiteState,
-        marker: &mut File,
-    ) -> Result<(), Cause> {
+    /// A site that a killed process has moved aside comes back.
+    fn restore(&self) -> io::Result<()> {
+        match self.old.join(MARKER).is_file() && !self.out.exists() {
+            true => fs::rename(&self.old, &self.out),
+            false => Ok(()),
+        }
+    }
+
+    fn busy(&self) -> Cause {
+        Cause::Refused {
+            message: format!("another build is writing {}", self.out.display()),
+            hint: Some("wait for it".into()),
+        }
+    }
+}
+
+/// A build's own folder beside the site; what is in it when this ends, and not put, goes.
+#[derive(Debug)]
+pub struct SiteBuild<'f> {
+    folder: &'f SiteFolder,
+    /// Locked for as long as this lives, also when the folder has become the site.
+    note: File,
+    is_put: bool,
+}
+
+impl Drop for SiteBuild<'_> {
+    fn drop(&mut self) {
+        if !self.is_put
+            && let Err(error) = remove(&self.folder.next)
+        {
+            tracing::warn!("{} is left, until the next build: {error}", self.folder.next.display());
+        }
+    }
+}
+
+impl SiteBuild<'_> {
+    /// Puts the files, and nothing else, into the place of the site. After an error the old one is there as it was.
+    ///
+    /// # Errors
+    /// [`Cause::Refused`] if another build holds the old one; no space, no right.
+    pub fn put(&mut self, files: &[SiteFile], change: &SiteChange, state: &SiteState) -> Result<(), Cause> {
+        self.fill(files, change, state)?;
+        self.exchange()
+    }
+
+    fn fill(&mut self, files: &[SiteFile], change: &SiteChange, state: &SiteState) -> Result<(), Cause> {
         fault::blocking_point!("site.begin");
+        let SiteFolder { out, next, .. } = self.folder;
         let written: BTreeSet<_> = change.written.iter().map(String::as_str).collect();
         let mut made = BTreeSet::new();
         for file in files {
-            let (from, to) = (self.out.join(&file.path), self.next.join(&file.path));
+            let (from, to) = (out.join(&file.path), next.join(&file.path));
             let failed = || Cause::io(format!("write {}", to.display()));
             if let Some(above) = to.parent()
                 && made.insert(above.to_owned())
@@ -226,48 +230,61 @@ impl SiteFolder {
             }
             fault::blocking_point!("site.file");
         }
-        let failed = || Cause::io(format!("write {}", self.next.join(MARKER).display()));
-        marker.write_all(state.to_text().as_bytes()).map_err(failed())?;
+        let failed = || Cause::io(format!("write {}", next.join(MARKER).display()));
+        self.note.write_all(state.to_text().as_bytes()).map_err(failed())?;
         // All of it is on the disk before it is seen; not every file system can do it.
-        let _ = syncfs(&*marker);
+        let _ = syncfs(&self.note);
         fault::blocking_point!("site.before_exchange");
         Ok(())
     }
 
     /// The two folders change places, and the old one goes.
-    fn exchange(&self) -> Result<(), Cause> {
-        let failed =
-            || Cause::io(format!("put {} into the place of {}", self.next.display(), self.out.display()));
-        if !self.out.exists() {
-            fs::rename(&self.next, &self.out).map_err(failed())?;
+    fn exchange(&mut self) -> Result<(), Cause> {
+        let SiteFolder { out, next, old } = self.folder;
+        let failed = || Cause::io(format!("put {} into the place of {}", next.display(), out.display()));
+        // Until it is gone; who finds it beside the site is not to take it for one that a killed build has left.
+        let gone = File::open(out.join(MARKER)).ok();
+        if let Some(gone) = &gone {
+            gone.try_lock().map_err(|_| self.folder.busy())?;
+        }
+        if !out.exists() {
+            fs::rename(next, out).map_err(failed())?;
+            self.is_put = true;
             return Ok(());
         }
-        match renameat_with(CWD, &self.next, CWD, &self.out, RenameFlags::EXCHANGE) {
+        match swap(next, out) {
             Ok(()) => {}
             // Some network file systems cannot do it.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 tracing::warn!(
                     "the file system of {} cannot exchange two folders: for a moment there is none",
-                    self.out.display()
+                    out.display()
                 );
-                fs::rename(&self.out, &self.old).map_err(failed())?;
+                fs::rename(out, old).map_err(failed())?;
                 fault::blocking_point!("site.aside");
-                if let Err(error) = fs::rename(&self.next, &self.out) {
-                    let _ = fs::rename(&self.old, &self.out);
+                if let Err(error) = fs::rename(next, out) {
+                    let _ = fs::rename(old, out);
                     return Err(failed()(error));
                 }
             }
             Err(error) => return Err(failed()(error.into())),
         }
+        self.is_put = true;
         fault::blocking_point!("site.exchanged");
-        for gone in [&self.next, &self.old] {
+        for left in [next, old] {
             // It is in nobody's way: the next build takes it away.
-            if let Err(error) = remove(gone) {
-                tracing::warn!("the old site is still in {}: {error}", gone.display());
+            if let Err(error) = remove(left) {
+                tracing::warn!("the old site is still in {}: {error}", left.display());
             }
         }
         Ok(())
     }
+}
+
+/// Two folders change places.
+fn swap(one: &Path, other: &Path) -> Result<(), Errno> {
+    fault::blocking_point!("site.exchange", |_| Errno::INVAL);
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
 }
 
 /// Is it ours to change: not there, empty, or with our note?
@@ -290,6 +307,11 @@ fn owned(place: &Path) -> Result<(), Cause> {
 
 fn refused(place: &Path, what: &str, hint: &str) -> Cause {
     Cause::Refused { message: format!("{} {what}", place.display()), hint: Some(hint.into()) }
+}
+
+/// Is a build at work on this folder?
+fn is_held(folder: &Path) -> bool {
+    File::open(folder.join(MARKER)).is_ok_and(|note| note.try_lock().is_err())
 }
 
 /// Takes away what a build has left that is over; `false`: it is not over.

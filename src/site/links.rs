@@ -87,7 +87,7 @@ mod tests {
             ("x/a.html", "<a href=\"../index.html#main\"> <a href=\"b.html\"> <a href=\"../../up.html\"> <img src=\"../index.html#no\">"),
         ]
         .into_iter()
-        .map(|(path, text)| SiteFile { path: path.into(), bytes: text.into() })
+        .map(|(path, text)| SiteFile::new(path, text))
         .collect();
         assert_eq!(
             broken(&files),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::chart::{draw, month_name, month_short, shown, told};
-use super::facts::{HEADINGS, PART_OF, PageId, PageKind, SiteEntry, SiteFacts, capital};
+use super::facts::{PageId, PageKind, SiteEntry, SiteFacts, SiteRelation, capital};
 use crate::datasets::metrics::site::{self, ToldMetric};
 use crate::words::count;
 
@@ -139,16 +139,16 @@ fn item(facts: &SiteFacts, id: &PageId, note: &str) -> Value {
 
 /// What a thing is part of, if it is part of anything.
 fn within(facts: &SiteFacts, entry: &SiteEntry) -> String {
-    let above = entry.related.get(&PART_OF).and_then(|above| above.first());
+    let above = entry.related.get(&SiteRelation::PartOf).and_then(|above| above.first());
     above.map(|(id, _)| format!("in {}", facts.entries[id].name)).unwrap_or_default()
 }
 
 /// The page of a thing.
 fn thing(facts: &SiteFacts, site: &SiteTitle, id: &PageId, entry: &SiteEntry) -> SitePage {
     let (path, kind) = (path(id), id.0);
-    let sections = entry.related.iter().map(|(heading, related)| {
+    let sections = entry.related.iter().map(|(relation, related)| {
         let things: Vec<_> = related.iter().map(|(id, note)| item(facts, id, note)).collect();
-        json!({ "heading": HEADINGS[*heading], "things": things })
+        json!({ "heading": relation.heading(), "things": things })
     });
     let terms = entry.terms.iter().map(|(heading, text, address)| {
         json!({ "heading": heading, "text": text, "address": address.as_deref().unwrap_or_default() })
@@ -192,22 +192,14 @@ fn charts(entry: &SiteEntry, metrics: &[ToldMetric]) -> Vec<Value> {
 
 /// The months of a thing, the last one first, and whether there are more than are shown.
 fn rows(entry: &SiteEntry, metrics: &[ToldMetric]) -> (Vec<Value>, bool) {
-    let (Some(first), Some(last)) = months(entry) else { return (Vec::new(), false) };
+    let Some(months) = entry.months() else { return (Vec::new(), false) };
     let row = |month: i32| {
         let values: Vec<_> =
             metrics.iter().map(|metric| shown(entry.value(metric.name, month), metric.is_share)).collect();
         json!({ "month": month_short(month), "values": values })
     };
-    let all = (first..=last).rev();
-    let has_more = all.clone().count() > MONTHS_SHOWN;
-    (all.take(MONTHS_SHOWN).map(row).collect(), has_more)
-}
-
-/// The first and the last month of which something is told.
-fn months(entry: &SiteEntry) -> (Option<i32>, Option<i32>) {
-    let first = entry.metrics.values().map(|series| series.first).min();
-    let last = entry.metrics.values().map(|series| series.first + series.values.len() as i32 - 1).max();
-    (first, last)
+    let has_more = months.clone().count() > MONTHS_SHOWN;
+    (months.rev().take(MONTHS_SHOWN).map(row).collect(), has_more)
 }
 
 /// All of a kind, by their names as people look for them.

@@ -1,6 +1,6 @@
 //! Reads what a site tells, in one snapshot, and what tables hold, in one number each.
 
-use tokio_postgres::{IsolationLevel, Transaction};
+use tokio_postgres::Transaction;
 
 use super::facts::SiteFacts;
 use super::state::Contents;
@@ -27,10 +27,7 @@ pub struct SiteRead {
 pub async fn read(url: &PgUrl, schema: &str, tables: &[&str]) -> Result<SiteRead, Cause> {
     let what = "read what the site tells";
     let mut connection = postgres::connect(url, "site").await?;
-    let watch = connection.watch();
-    let begun =
-        connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-    let transaction = watch.answer("begin", begun.start()).await?;
+    let (transaction, watch) = connection.snapshot().await?;
     let printed = prints(&transaction, &watch, schema, tables).await?;
     if let Some((missing, _)) = printed.iter().find(|(_, print)| print.is_none()) {
         return Err(Cause::Refused {
@@ -60,10 +57,7 @@ pub async fn read(url: &PgUrl, schema: &str, tables: &[&str]) -> Result<SiteRead
 /// What the server says.
 pub async fn fingerprint(url: &PgUrl, schema: &str, tables: &[&str]) -> Result<Contents, Cause> {
     let mut connection = postgres::connect(url, "site").await?;
-    let watch = connection.watch();
-    let begun =
-        connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-    let transaction = watch.answer("begin", begun.start()).await?;
+    let (transaction, watch) = connection.snapshot().await?;
     let printed = prints(&transaction, &watch, schema, tables).await?;
     watch.answer("end the snapshot", transaction.rollback()).await?;
     connection.close().await;

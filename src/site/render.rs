@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::pages::SitePage;
 use crate::error::Cause;
 use crate::fields::near;
-use crate::words::{base64, hex};
+use crate::words::{base64, hex, sha256};
 
 /// What is there if nobody puts another in its place.
 const BUILT_IN: [(&str, &str); 14] = [
@@ -43,6 +43,16 @@ pub struct SiteFile {
     /// Relative to the site, `/`-separated.
     pub path: String,
     pub bytes: Vec<u8>,
+    /// Of the bytes: 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+impl SiteFile {
+    /// A file of these bytes.
+    pub fn new(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self { path: path.into(), sha256: sha256(&bytes), bytes }
+    }
 }
 
 /// A template: what it is called by others, where it is, and its text.
@@ -145,7 +155,7 @@ impl Templates {
             let template = environment.get_template(page.template).map_err(|error| self.failed(&error))?;
             let text =
                 template.render(Value::from_serialize(&context)).map_err(|error| self.failed(&error))?;
-            Ok(SiteFile { path: page.path.clone(), bytes: text.into_bytes() })
+            Ok(SiteFile::new(&page.path, text))
         };
         pages.iter().map(one).collect()
     }

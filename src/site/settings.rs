@@ -55,7 +55,7 @@ impl SiteSettings {
         let title = SiteTitle { title: root.text("title")?, base_url: base_url(&root.text("base_url")?)? };
         let as_of = root.optional_text("as_of")?;
         if let Some(text) = &as_of
-            && (month(text).is_err() || text.len() != 7)
+            && month(text).is_err()
         {
             return Err(Cause::usage(format!("{SITE_FILE}: as_of: {text:?} is not a month as YYYY-MM")));
         }

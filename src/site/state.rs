@@ -4,10 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::render::SiteFile;
-use crate::words::hex;
 
 /// The file by which a folder is known to be a site of ours.
 pub const MARKER: &str = ".merganser-site.json";
@@ -23,6 +21,13 @@ pub type Contents = BTreeMap<String, String>;
 pub struct StepState {
     pub inputs: Contents,
     pub outputs: Contents,
+    /// Records and files that failed, and are missing in what it left.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub failures: u64,
+}
+
+fn is_none(failures: &u64) -> bool {
+    *failures == 0
 }
 
 /// What is known of a build.
@@ -30,14 +35,14 @@ pub struct StepState {
 pub struct SiteState {
     /// By the step's name.
     pub steps: BTreeMap<String, StepState>,
-    /// By the path, SHA-256 of each file.
+    /// By the path, SHA-256 of each file; nothing while it is being written or taken away.
     pub files: Contents,
 }
 
 impl SiteState {
     /// Of what a build has written.
     pub fn new(steps: BTreeMap<String, StepState>, files: &[SiteFile]) -> Self {
-        let files = files.iter().map(|file| (file.path.clone(), sha256(&file.bytes)));
+        let files = files.iter().map(|file| (file.path.clone(), file.sha256.clone()));
         Self { steps, files: files.collect() }
     }
 
@@ -81,11 +86,6 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// SHA-256, 64 hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_step_runs_for_a_reason_that_is_named() {
         let (inputs, outputs) = (contents(&[("a.csv", "1"), ("b.csv", "2")]), contents(&[("table", "3")]));
-        let known = StepState { inputs: inputs.clone(), outputs: outputs.clone() };
+        let known = StepState { inputs: inputs.clone(), outputs: outputs.clone(), failures: 0 };
         assert_eq!(reason(Some(&known), &inputs, &outputs), None);
         assert_eq!(reason(None, &inputs, &outputs).unwrap(), "no earlier build is known");
         let changed = contents(&[("b.csv", "5"), ("c.csv", "1")]);
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn it_is_read_as_it_was_written() {
         let steps = BTreeMap::from([("site".to_owned(), StepState::default())]);
-        let files = [SiteFile { path: "a.html".into(), bytes: b"a".to_vec() }];
+        let files = [SiteFile::new("a.html", *b"a")];
         let state = SiteState::new(steps, &files);
         assert_eq!(SiteState::parse(state.to_text().as_bytes()), Some(state));
         assert_eq!(SiteState::parse(b"{"), None);

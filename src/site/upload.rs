@@ -1,15 +1,15 @@
 //! The site in the store: changed objects alone, files before the pages that lead to them, the first page last of all, and what
-//! is gone taken away at the end. What is being changed is noted first, so that a build after one that was killed writes it
-//! again.
+//! is gone taken away at the end: of what a build has put there, and nothing else. What is being changed is noted first, so that
+//! a build after one that was killed writes it again, or takes it away.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::folder::SiteChange;
 use super::render::SiteFile;
-use super::state::SiteState;
+use super::state::{Contents, SiteState};
 use crate::clients::store::{S3Options, Store, StoreError, StoreUrl};
 use crate::error::Cause;
 use crate::fault;
@@ -42,6 +42,10 @@ impl SiteStore {
     /// # Errors
     /// What the store says, but that there is no such object.
     pub async fn state(&self) -> Result<Option<SiteState>, Cause> {
+        // A store of which not even the folder is there yet has none either.
+        if self.store.head(SITE_STATE).await?.is_none() {
+            return Ok(None);
+        }
         match self.store.read_bytes(SITE_STATE, STATE_BYTES_MAX).await {
             Ok(text) => Ok(SiteState::parse(&text)),
             Err(StoreError::NotFound { .. }) => Ok(None),
@@ -64,28 +68,30 @@ impl SiteStore {
             Err(StoreError::NotFound { .. }) => Vec::new(),
             listed => listed?,
         };
-        let there: BTreeSet<_> = listed.into_iter().map(|object| (object.key, object.size_bytes)).collect();
+        let there: BTreeMap<_, _> =
+            listed.into_iter().map(|object| (object.key, object.size_bytes)).collect();
         let is_same = |file: &&SiteFile| {
-            let object = (objects::site_file(&file.path), file.bytes.len() as u64);
-            there.contains(&object) && known.files.get(&file.path) == state.files.get(&file.path)
+            there.get(&objects::site_file(&file.path)) == Some(&(file.bytes.len() as u64))
+                && known.files.get(&file.path) == Some(&file.sha256)
         };
         let (same, changed): (Vec<_>, Vec<_>) = files.iter().partition(is_same);
-        let kept: BTreeSet<_> = files.iter().map(|file| objects::site_file(&file.path)).collect();
-        let removed: Vec<_> =
-            there.into_iter().map(|(key, _)| key).filter(|key| !kept.contains(key)).collect();
+        // What nobody has noted was put there by somebody else.
+        let gone = known.files.keys().filter(|path| !state.files.contains_key(*path));
+        let removed = gone.filter(|path| there.contains_key(&objects::site_file(path)));
         let change = SiteChange {
             written: changed.iter().map(|file| file.path.clone()).collect(),
-            removed: removed.iter().map(|key| key[SITE.len() + 1..].to_owned()).collect(),
+            removed: removed.cloned().collect(),
             same: same.len(),
         };
         if change.is_none() && known == *state {
             return Ok(change);
         }
+        let open = [&change.written, &change.removed].into_iter().flatten();
+        let open: Contents = open.map(|path| (path.clone(), String::new())).collect();
         let mut noted = state.clone();
-        let same: BTreeSet<_> = same.iter().map(|file| file.path.as_str()).collect();
         // Whoever finds this note has no site yet.
         noted.steps.remove("site");
-        noted.files.retain(|path, _| same.contains(path.as_str()));
+        noted.files.extend(open);
         self.note(&noted).await?;
         fault::point!("site.noted");
         for at in 0..=LAST {
@@ -95,8 +101,19 @@ impl SiteStore {
             }
         }
         fault::point!("site.before_removal");
-        for key in &removed {
-            self.store.delete(key).await?;
+        for path in &change.removed {
+            self.store.delete(&objects::site_file(path)).await?;
+        }
+        if self.state().await?.as_ref() != Some(&noted) {
+            // Of either site anything may be there now: all of it is written again.
+            noted.files.values_mut().for_each(String::clear);
+            self.note(&noted).await?;
+            return Err(Cause::Refused {
+                message: "another build has put a site into the store at the same time".to_owned(),
+                hint: Some(
+                    "a store is for one ledger and one site: build again when the other is over".into(),
+                ),
+            });
         }
         self.note(state).await?;
         Ok(change)
@@ -139,16 +156,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_store_whose_folder_is_not_there_yet_has_no_site_and_takes_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let url: StoreUrl = format!("file:{}/new/store", folder.path().display()).parse().unwrap();
+        let store = SiteStore::open(&url, &S3Options::default()).await.unwrap();
+        assert_eq!(store.state().await.unwrap(), None);
+        let files = [SiteFile::new("index.html", "a")];
+        let state = SiteState::new(Default::default(), &files);
+        assert_eq!(store.put(&files, &state).await.unwrap().written, ["index.html"]);
+        assert_eq!(store.state().await.unwrap(), Some(state));
+    }
+
+    #[tokio::test]
     async fn a_store_gets_what_changed_alone_and_what_was_cut_off_is_written_again() {
         let folder = tempfile::tempdir().unwrap();
         let url: StoreUrl = format!("file:{}", folder.path().display()).parse().unwrap();
         let store = SiteStore::open(&url, &S3Options::default()).await.unwrap();
         let files = |texts: &[(&str, &str)]| -> Vec<SiteFile> {
-            let file = |(path, text): &(&str, &str)| SiteFile {
-                path: (*path).into(),
-                bytes: text.as_bytes().to_vec(),
-            };
-            texts.iter().map(file).collect()
+            texts.iter().map(|(path, text)| SiteFile::new(*path, *text)).collect()
         };
         let put = async |texts: &[(&str, &str)]| {
             let files = files(texts);
@@ -166,6 +191,19 @@ mod tests {
         store.note(&noted).await.unwrap();
         std::fs::write(folder.path().join("public/site/index.html"), "x").unwrap();
         assert_eq!(put(&[("index.html", "c"), ("projects/d.html", "b")]).await.written, ["index.html"]);
+        assert_eq!(store.state().await.unwrap().unwrap(), state);
+        // Or has noted what it was about to take away, and something lies there that is nobody's.
+        let mut noted = state.clone();
+        noted.files.insert("projects/old.html".into(), String::new());
+        store.note(&noted).await.unwrap();
+        for path in ["projects/old.html", "robots.txt"] {
+            std::fs::write(folder.path().join("public/site").join(path), "x").unwrap();
+        }
+        let third = put(&[("index.html", "c"), ("projects/d.html", "b")]).await;
+        assert_eq!((third.written, third.removed), (vec![], vec!["projects/old.html".into()]));
+        assert!(folder.path().join("public/site/robots.txt").exists(), "it is somebody else's");
+        let none = store.put(&[], &SiteState::default()).await.unwrap_err();
+        assert!(none.to_string().contains("without a file"), "{none}");
         assert_eq!(store.state().await.unwrap().unwrap(), state);
     }
 }

@@ -16,6 +16,7 @@ use crate::datasets::catalog::CATALOG;
 use crate::datasets::commits::COMMITS;
 use crate::datasets::metrics::METRICS;
 use crate::error::{Cause, Database, Exit, Failure};
+use crate::ledger::Ledger;
 use crate::log::Report;
 use crate::run::progress::RunOutcome;
 use crate::site;
@@ -23,13 +24,15 @@ use crate::site::folder::{SiteChange, SiteFolder};
 use crate::site::links::broken;
 use crate::site::read::{NOT_THERE, fingerprint, read};
 use crate::site::render::{SiteFile, Templates};
-use crate::site::state::{Contents, SiteState, StepState, reason, sha256};
+use crate::site::state::{Contents, SiteState, StepState, reason};
 use crate::site::upload::SiteStore;
 use crate::system::signals::Interrupt;
-use crate::words::count;
+use crate::words::{count, sha256};
 
 /// Another one, and every step runs again.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
+/// What the lock of a build is called, beside those of the datasets: one ledger has one store, and one site in it.
+const BUILD: &str = "build";
 
 /// A build under way.
 pub struct Building<'b> {
@@ -41,6 +44,8 @@ pub struct Building<'b> {
     report: &'b Report,
     known: SiteState,
     steps: BTreeMap<String, StepState>,
+    /// What tables hold, as far as it was asked since something was loaded into them.
+    prints: Contents,
     loaded: Vec<&'static str>,
     exit: Exit,
 }
@@ -55,8 +60,9 @@ impl<'b> Building<'b> {
         url: &'b PgUrl,
         report: &'b Report,
     ) -> Self {
-        let (known, steps, loaded) = (SiteState::default(), BTreeMap::new(), Vec::new());
-        Self { args, config, templates, folder, url, report, known, steps, loaded, exit: Exit::Done }
+        let (known, steps, prints) = (SiteState::default(), BTreeMap::new(), Contents::new());
+        let (loaded, exit) = (Vec::new(), Exit::Done);
+        Self { args, config, templates, folder, url, report, known, steps, prints, loaded, exit }
     }
 
     /// Does all steps.
@@ -76,6 +82,10 @@ impl<'b> Building<'b> {
         if self.config.check {
             return Ok(self.check().await?);
         }
+        let lock = match self.config.dry_run {
+            true => None,
+            false => Some(Ledger::open(self.url, &self.config.database, BUILD).await?),
+        };
         let store = SiteStore::open(&self.config.store, &self.config.s3).await?;
         self.known = match self.folder.state() {
             Some(known) => known,
@@ -93,12 +103,22 @@ impl<'b> Building<'b> {
         let read = METRICS.inputs.iter().flat_map(|input| input.needs).map(|(table, _)| *table);
         let read: BTreeSet<_> = CATALOG.own_tables().map(|table| table.name).chain(read).collect();
         let read = Vec::from_iter(read);
-        let mut inputs = fingerprint(self.url, &self.config.database.schema, &read).await?;
-        inputs.insert("as_of".into(), as_of.clone().unwrap_or_else(last_month));
+        let inputs = self.prints(&read).await?;
         let words = as_of.map(|month| vec!["--as-of".to_owned(), month]).unwrap_or_default();
         self.dataset(&METRICS, Some(inputs), words).await?;
         self.site(&store).await?;
+        drop(lock);
         Ok(self.exit)
+    }
+
+    /// What these tables hold.
+    async fn prints(&mut self, tables: &[&str]) -> Result<Contents, Cause> {
+        let open = tables.iter().copied().filter(|table| !self.prints.contains_key(*table));
+        let open: Vec<_> = open.collect();
+        if !open.is_empty() {
+            self.prints.extend(fingerprint(self.url, &self.config.database.schema, &open).await?);
+        }
+        Ok(tables.iter().map(|table| ((*table).to_owned(), self.prints[*table].clone())).collect())
     }
 
     /// The words of the command that loads histories, if they are asked for: those of the projects in the database.
@@ -118,39 +138,76 @@ impl<'b> Building<'b> {
         inputs: Option<Contents>,
         words: Vec<String>,
     ) -> Result<(), Failure> {
-        let (name, schema) = (dataset.name, &self.config.database.schema);
+        let name = dataset.name;
+        let config = self.run_config(name, words)?;
         let tables: Vec<_> = dataset.own_tables().map(|table| table.name).collect();
-        let outputs = fingerprint(self.url, schema, &tables).await?;
-        let mut inputs = inputs;
-        if let Some(inputs) = &mut inputs {
-            inputs.insert("program".into(), VERSION.into());
-        }
+        let outputs = self.prints(&tables).await?;
+        let options = &config.processing.options;
+        let inputs = inputs.map(|inputs| {
+            // Also what variables of the environment say.
+            let options = options.iter().map(|(name, value)| (name.clone(), value.to_string()));
+            let version = [("program".to_owned(), VERSION.to_owned())];
+            inputs.into_iter().chain(options).chain(version).collect::<Contents>()
+        });
+        let asks = dataset.links.is_some_and(|links| (links.plan)(options).is_some());
         let why = match &inputs {
+            _ if asks => Some("what the addresses in it say is known when they are asked".into()),
             Some(inputs) => reason(self.known.steps.get(name), inputs, &outputs),
             None => Some(
                 "what its source holds is known when it is asked; what is the same is not loaded again"
                     .into(),
             ),
         };
+        let known = self.known.steps.remove(name);
         let Some(why) = why else {
             self.tell(name, "as it was", "its inputs and its tables are as the last build left them");
-            self.steps.extend(self.known.steps.remove_entry(name));
+            if let Some(known) = known {
+                self.missing(dataset, known.failures);
+                self.steps.insert(name.to_owned(), known);
+            }
             return Ok(());
         };
         if self.config.dry_run {
             self.tell(name, "would run", &why);
             return Ok(());
         }
-        let done = Box::pin(run::run(self.run_config(name, words)?, self.report)).await?;
+        let done = Box::pin(run::run(config, self.report)).await?;
         if done.exit() != Exit::Done {
             self.exit = done.exit();
         }
         let is_new = done.outcome != RunOutcome::NothingNew;
         self.loaded.extend(is_new.then_some(name));
         self.tell(name, if is_new { "loaded" } else { "nothing new" }, &why);
-        let outputs = fingerprint(self.url, schema, &tables).await?;
-        self.steps.insert(name.to_owned(), StepState { inputs: inputs.unwrap_or_default(), outputs });
+        let failures = match is_new {
+            true => done.failures.records + (done.failures.files + done.failures.incomplete_files) as u64,
+            false => known.map_or(0, |known| known.failures),
+        };
+        self.missing(dataset, failures);
+        let derived = dataset.derived.iter().map(|derived| derived.table.name);
+        for table in tables.iter().copied().chain(derived) {
+            self.prints.remove(table);
+        }
+        let outputs = self.prints(&tables).await?;
+        self.steps
+            .insert(name.to_owned(), StepState { inputs: inputs.unwrap_or_default(), outputs, failures });
         Ok(())
+    }
+
+    /// What failed when the tables were loaded is missing in the site, whichever build that was.
+    fn missing(&mut self, dataset: &Dataset, failures: u64) {
+        if failures == 0 {
+            return;
+        }
+        if self.exit == Exit::Done {
+            self.exit = Exit::SomeFailed;
+        }
+        say(&format!(
+            "{:<8} {} {}(s) failed and are not in the site: merganser failures --dataset {}\n",
+            "",
+            count(failures),
+            dataset.record,
+            dataset.name
+        ));
     }
 
     /// What `merganser run DATASET` would make of these words.
@@ -173,6 +230,7 @@ impl<'b> Building<'b> {
         };
         // A variable that was set for something else would keep what is new out.
         args.reprocess = None;
+        args.sheet.clear();
         args.store.s3_encryption.clone_from(&self.args.store.s3_encryption);
         RunConfig::from_run(&args)
     }
@@ -182,37 +240,44 @@ impl<'b> Building<'b> {
         const NAME: &str = "site";
         // The runs before have taken these signals' own meaning from them.
         let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
-        let tables = site_tables();
-        let schema = &self.config.database.schema;
-        let prints = fingerprint(self.url, schema, &tables).await?;
+        let prints = self.prints(&site_tables()).await?;
         if self.config.dry_run && prints.values().any(|print| print == NOT_THERE) {
             self.tell(NAME, "would be built", "the tables that it tells of are not there yet");
             return Ok(());
         }
+        // Nobody else puts anything there from now on.
+        let mut build = match self.config.dry_run {
+            true => None,
+            false => Some(self.folder.begin()?),
+        };
         let inputs = self.site_inputs(prints);
-        let there = self.folder.contents()?;
-        let known = self.known.steps.get(NAME);
-        let known =
-            known.map(|step| StepState { inputs: step.inputs.clone(), outputs: self.known.files.clone() });
+        let held = self.folder.files()?;
+        let there: Contents = held.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect();
+        let known = self.known.steps.get(NAME).map(|step| StepState {
+            inputs: step.inputs.clone(),
+            outputs: self.known.files.clone(),
+            failures: 0,
+        });
         let why = reason(known.as_ref(), &inputs, &there)
             .or_else(|| there.is_empty().then(|| "its files are not there".to_owned()));
         let (files, inputs) = match &why {
-            None => (self.files_there(&there), inputs),
-            Some(_) => self.rendered().await?,
+            None => (held, inputs),
+            Some(_) => {
+                drop(held);
+                self.rendered().await?
+            }
         };
-        let change = self.folder.compare(&files)?;
+        let change = SiteChange::between(&there, &files);
         let why = why.unwrap_or_else(|| "its inputs and its files are as the last build left them".into());
-        if self.config.dry_run {
+        let Some(build) = &mut build else {
             self.tell(NAME, &format!("would write {}", told(&change)), &why);
             self.list(&change);
             return Ok(());
-        }
-        self.steps.insert(NAME.to_owned(), StepState { inputs, outputs: Contents::new() });
+        };
+        self.steps.insert(NAME.to_owned(), StepState { inputs, ..StepState::default() });
         let state = SiteState::new(std::mem::take(&mut self.steps), &files);
         if !change.is_none() || self.folder.state().as_ref() != Some(&state) {
-            self.folder.put(&files, &change, &state)?;
-        } else {
-            self.folder.tidy()?;
+            build.put(&files, &change, &state)?;
         }
         self.tell(NAME, &told(&change), &why);
         self.list(&change);
@@ -246,18 +311,14 @@ impl<'b> Building<'b> {
         Ok((files, self.site_inputs(read.tables)))
     }
 
-    fn files_there(&self, there: &Contents) -> Vec<SiteFile> {
-        let file = |path: &String| Some(SiteFile { path: path.clone(), bytes: self.folder.read(path)? });
-        there.keys().filter_map(file).collect()
-    }
-
     /// Compares the folder with what the database says, and follows every link.
     async fn check(&self) -> Result<Exit, Cause> {
         let (files, _) = self.rendered().await?;
-        let change = self.folder.compare(&files)?;
         let there = self.folder.files()?;
+        let there: Contents = there.into_iter().map(|file| (file.path, file.sha256)).collect();
+        let change = SiteChange::between(&there, &files);
         let mut found: Vec<_> = broken(&files);
-        found.extend(change.written.iter().map(|path| match there.contains(path) {
+        found.extend(change.written.iter().map(|path| match there.contains_key(path) {
             true => format!("{path}: it is not what its inputs make now"),
             false => format!("{path}: it is not there"),
         }));
@@ -309,11 +370,4 @@ fn sheets(source: &str) -> Option<Contents> {
         }
     }
     Some(found)
-}
-
-/// The last whole month, of which the metrics are if nobody names another.
-fn last_month() -> String {
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let last = today.first_of_month().yesterday().unwrap_or(today);
-    last.strftime("%Y-%m").to_string()
 }

@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 
 use super::DrawnRun;
 use super::counts::MapCounts;
-use super::picture::{draw, escape, legend, number};
+use super::picture::{draw, legend, number};
 use crate::config::MapConfig;
 use crate::dataset::map::{Form, Measured};
-use crate::words::{base64, count};
+use crate::words::{base64, count, markup};
 
 const PAGE: &str = include_str!("page.html");
 const ALONE: &str = include_str!("alone.svg");
@@ -59,28 +59,28 @@ fn day(date: Date) -> String {
 /// The page: pictures, a table, and what a reader must know.
 pub fn page(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> String {
     let style = format!("{COLOURS}{STYLE}");
-    let note = heading.note.map_or(String::new(), |note| format!("<p class=\"note\">{}</p>", escape(note)));
+    let note = heading.note.map_or(String::new(), |note| format!("<p class=\"note\">{}</p>", markup(note)));
     fill(
         PAGE,
         &[
-            ("title", &escape(&heading.title)),
-            ("days", &escape(&heading.days)),
+            ("title", &markup(&heading.title)),
+            ("days", &markup(&heading.days)),
             ("note", &note),
-            ("sum", &escape(&sum(config, counts))),
-            ("about", &escape(&about(config, counts))),
+            ("sum", &markup(&sum(config, counts))),
+            ("about", &markup(&about(config, counts))),
             (
                 "legend_title",
-                &escape(&format!("{} in one {}", capital(config.records()), config.division.area)),
+                &markup(&format!("{} in one {}", capital(config.records()), config.division.area)),
             ),
             ("legend", &keys(counts)),
             ("figures", &figures(heading, config, counts)),
-            ("area", &escape(&capital(config.division.area))),
-            ("records", &escape(&capital(config.records()))),
+            ("area", &markup(&capital(config.division.area))),
+            ("records", &markup(&capital(config.records()))),
             ("rows", &rows(counts)),
             ("others", &others(config, counts)),
-            ("run", &escape(&heading.run)),
-            ("credit", &escape(config.map.credit)),
-            ("program", &escape(&program())),
+            ("run", &markup(&heading.run)),
+            ("credit", &markup(config.map.credit)),
+            ("program", &markup(&program())),
             ("style", &style),
             ("script", SCRIPT),
             ("style_hash", &hash(&style)),
@@ -95,7 +95,7 @@ pub fn alone(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> Strin
     let mut body = String::new();
     let mut y = if heading.note.is_some() { 124 } else { 100 };
     if let Some(note) = heading.note {
-        let _ = writeln!(body, "<text class=\"small\" x=\"20\" y=\"104\">{}</text>", escape(note));
+        let _ = writeln!(body, "<text class=\"small\" x=\"20\" y=\"104\">{}</text>", markup(note));
     }
     let each = (WIDTH - 40) / u32::try_from(legend(counts).len()).unwrap_or(1).max(1);
     for ((colour, words), x) in legend(counts).into_iter().zip((20..).step_by(each as usize)) {
@@ -105,7 +105,7 @@ pub fn alone(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> Strin
              <text class=\"small\" x=\"{x}\" y=\"{}\">{}</text></g>",
             each - 4,
             y + 34,
-            escape(&words)
+            markup(&words)
         );
     }
     y += 60;
@@ -117,7 +117,7 @@ pub fn alone(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> Strin
             "<text class=\"panel\" x=\"20\" y=\"{}\">{}</text>\n<svg x=\"20\" y=\"{}\" width=\"{}\" height=\"{height}\" \
              viewBox=\"0 0 {} {}\">\n{}</svg>",
             y + 20,
-            escape(panel.title),
+            markup(panel.title),
             y + 30,
             WIDTH - 40,
             drawing.width,
@@ -129,7 +129,7 @@ pub fn alone(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> Strin
     let says = format!("{} {} {}", sum(config, counts), about(config, counts), heading.run);
     let credit = format!("{} {}", config.map.credit, program());
     for line in wrap(&says, 150).into_iter().chain(wrap(&credit, 150)) {
-        let _ = writeln!(body, "<text class=\"small\" x=\"20\" y=\"{y}\">{}</text>", escape(&line));
+        let _ = writeln!(body, "<text class=\"small\" x=\"20\" y=\"{y}\">{}</text>", markup(&line));
         y += 18;
     }
     fill(
@@ -137,9 +137,9 @@ pub fn alone(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> Strin
         &[
             ("width", &WIDTH.to_string()),
             ("height", &(y + 10).to_string()),
-            ("title", &escape(&heading.title)),
-            ("days", &escape(&heading.days)),
-            ("description", &escape(&says)),
+            ("title", &markup(&heading.title)),
+            ("days", &markup(&heading.days)),
+            ("description", &markup(&says)),
             ("style", COLOURS),
             ("body", &body),
         ],
@@ -185,35 +185,35 @@ fn program() -> String {
 }
 
 fn keys(counts: &MapCounts) -> String {
-    let mut markup = String::new();
+    let mut drawn = String::new();
     for (colour, words) in legend(counts) {
         let _ = writeln!(
-            markup,
+            drawn,
             "<li><svg class=\"key\" viewBox=\"0 0 100 14\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
              <rect class=\"{colour}\" width=\"100\" height=\"14\"/></svg>{}</li>",
-            escape(&words)
+            markup(&words)
         );
     }
-    markup
+    drawn
 }
 
 fn figures(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> String {
-    let mut markup = String::new();
+    let mut drawn = String::new();
     for (number, panel) in config.division.panels.iter().enumerate() {
         let drawing = draw(panel, number, counts, config.records());
-        let title = escape(panel.title);
-        let says = escape(&format!(
+        let title = markup(panel.title);
+        let says = markup(&format!(
             "Map of {}: {}, {}. The table has its numbers.",
             panel.title, heading.title, heading.days
         ));
         let _ = writeln!(
-            markup,
+            drawn,
             "<figure><figcaption>{title}</figcaption>\n<svg class=\"map\" role=\"img\" aria-label=\"{says}\" \
              viewBox=\"0 0 {} {}\">\n{}</svg></figure>",
             drawing.width, drawing.height, drawing.body
         );
     }
-    markup
+    drawn
 }
 
 /// The areas, the largest numbers first. A circle without a number is left to the line below the table.
@@ -221,18 +221,18 @@ fn rows(counts: &MapCounts) -> String {
     let mut listed: Vec<_> =
         counts.areas.iter().filter(|(area, shown)| shown.is_some() || !is_circle(&area.form)).collect();
     listed.sort_by_key(|(area, shown)| (Reverse(*shown), area.name.len(), area.name.clone()));
-    let mut markup = String::new();
+    let mut rows = String::new();
     for (area, shown) in listed {
         let _ = writeln!(
-            markup,
+            rows,
             "<tr data-a=\"{}\"><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td></tr>",
-            escape(&area.key),
-            escape(&area.name),
-            escape(area.place),
+            markup(&area.key),
+            markup(&area.name),
+            markup(area.place),
             number(*shown, counts)
         );
     }
-    markup
+    rows
 }
 
 fn others(config: &MapConfig, counts: &MapCounts) -> String {
@@ -242,7 +242,7 @@ fn others(config: &MapConfig, counts: &MapCounts) -> String {
         others => format!(
             "<p>{} other {} that the map has as small circles: {} each.</p>",
             count(others as u64),
-            escape(config.division.areas),
+            markup(config.division.areas),
             number(None, counts)
         ),
     }

@@ -1,7 +1,6 @@
 //! A person is taken out of histories: of the answers in the archive here, of the tables in the transaction of the purge.
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
 
 use crate::clients::postgres;
@@ -11,7 +10,7 @@ use crate::error::Cause;
 use crate::run::context::Context;
 use crate::run::walk::{answers_of, packed, unpacked};
 use crate::sql;
-use crate::words::hex;
+use crate::words::sha256;
 
 /// A person, and how one is taken out.
 pub struct Removed {
@@ -88,7 +87,7 @@ impl Removed {
             }
             let new = packed(&text)?;
             if let Some(name) = name {
-                let (before, after) = (hex(&Sha256::digest(&bytes)), hex(&Sha256::digest(&new)));
+                let (before, after) = (sha256(&bytes), sha256(&new));
                 let closed = context.ledger.closed_sha256(&name).await?;
                 if closed.is_some_and(|closed| closed != before && closed != after) {
                     return Err(Cause::Refused {

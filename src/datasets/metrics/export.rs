@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::words::markup;
+
 /// PostgreSQL: the nodes.
 pub const NODES: &str = include_str!("../../../sql/metrics/export_nodes.pg.sql");
 /// PostgreSQL: the edges.
@@ -74,9 +76,9 @@ impl GraphForm {
             let node = json!({ "type": "node", "id": node.id, "labels": [node.kind], "properties": told });
             return format!("{node}\n");
         }
-        let mut text = format!("    <node id=\"{}\">", escaped(&node.id));
+        let mut text = format!("    <node id=\"{}\">", markup(&node.id));
         for (name, told) in [("label", &node.name), ("kind", &node.kind), ("key", &node.key)] {
-            text += &format!("<data key=\"n_{name}\">{}</data>", escaped(told));
+            text += &format!("<data key=\"n_{name}\">{}</data>", markup(told));
         }
         for (name, figure) in figures {
             text += &format!("<data key=\"n_{name}\">{figure}</data>");
@@ -101,9 +103,9 @@ impl GraphForm {
         format!(
             "    <edge id=\"e{number_of}\" source=\"{}\" target=\"{}\"><data key=\"e_kind\">{}</data><data \
              key=\"e_weight\">{}</data></edge>\n",
-            escaped(&edge.from),
-            escaped(&edge.to),
-            escaped(&edge.kind),
+            markup(&edge.from),
+            markup(&edge.to),
+            markup(&edge.kind),
             edge.weight
         )
     }
@@ -121,22 +123,6 @@ fn number(text: &str) -> Value {
     text.parse::<f64>().map_or(Value::Null, |number| json!(number))
 }
 
-/// A text in XML; letters that no XML may hold are left out.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +137,7 @@ mod tests {
             figures: vec![Some("0.25".into()), None],
         };
         let xml = GraphForm::Graphml.node(&node);
-        assert!(xml.contains("&lt;b&gt;&quot;A&quot; &amp; B</data>"), "{xml}");
+        assert!(xml.contains("&lt;b&gt;&quot;A&quot; &amp; \u{fffd}B</data>"), "{xml}");
         assert!(xml.contains("<data key=\"n_pagerank\">0.25</data>") && !xml.contains("n_commits"), "{xml}");
         let line: Value = serde_json::from_str(&GraphForm::Jsonl.node(&node)).unwrap();
         assert_eq!(line["properties"]["name"], "<b>\"A\" & \u{1}B");

@@ -70,7 +70,7 @@ pub const METRICS: Dataset = Dataset {
     notice: None,
     served: None,
     has_sheets: false,
-    has_demo: false,
+    has_demo: true,
     inputs: &[TableInput {
         name: INPUT,
         query: include_str!("../../../sql/metrics/inputs.pg.sql"),

@@ -15,6 +15,7 @@ use super::tables::{EDGES, NODES, VALUES};
 use crate::dataset::records::{RecordPlace, RecordsWriter};
 use crate::dataset::rows::{BATCH, RowCell, RowsWriter};
 use crate::dataset::{ParseError, ParseInput, Parsed, Sink};
+use crate::words::hex;
 
 /// A node of the graph.
 struct RankedNode {
@@ -335,7 +336,7 @@ impl<'a> GraphWriter<'a> {
                 self.values.add(place.record_no, &cells, sink)?;
             }
         }
-        let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hash = hex(&hash.finalize());
         let mut cells = vec![
             RowCell::Text(&node.kind),
             RowCell::Text(&node.key),

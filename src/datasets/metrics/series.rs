@@ -96,12 +96,6 @@ impl<T: Default> ByTime<T> {
         self.first += old as i32;
     }
 
-    /// Goes on to this period, in which nothing need have happened; what is behind it is taken off.
-    pub fn until(&mut self, last: i32) {
-        let length = if self.buckets.is_empty() { 0 } else { (last + 1 - self.first).max(0) as usize };
-        self.buckets.resize_with(length, T::default);
-    }
-
     /// How many periods there are.
     pub fn len(&self) -> usize {
         self.buckets.len()
@@ -116,11 +110,6 @@ impl<T: Default> ByTime<T> {
     pub fn window(&self, at: usize, back: usize, length: usize) -> &[T] {
         let end = (at + 1).saturating_sub(back);
         &self.buckets[end.saturating_sub(length)..end]
-    }
-
-    /// A value of each period.
-    pub fn series(&self, value: impl Fn(&Self, usize) -> Option<f64>) -> MetricSeries {
-        MetricSeries { first: self.first, values: (0..self.len()).map(|at| value(self, at)).collect() }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::config::AskingConfig;
 use crate::dataset::asked::{AskPlan, Asked, AskedPart, PlanInput, PlanWord, SavedPlan};
@@ -79,6 +78,5 @@ fn read(pieces: &[Value]) -> Option<SavedPlan> {
 pub(super) fn key(context: &RunContext, asked: &Asked, asking: &AskingConfig) -> String {
     let base = (asked.manners)(&context.processing.options).base;
     // It is the key of a table, and what is wanted may be long.
-    let want = Sha256::digest(json!(asking.want).to_string());
-    format!("{base} {}", words::hex(&want))
+    format!("{base} {}", words::sha256(json!(asking.want).to_string()))
 }

@@ -11,7 +11,6 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::clients::duckdb::{DuckError, Staging};
@@ -22,7 +21,7 @@ use crate::ledger::Ledger;
 use crate::run::context::RunContext;
 use crate::sql;
 use crate::system::background::blocking;
-use crate::words::{count, hex};
+use crate::words::{count, sha256};
 
 use host::{HostQueue, LinkAddress, LinkState, by_host};
 
@@ -183,7 +182,7 @@ async fn recall(
     let mut open = Vec::new();
     let now = Timestamp::now();
     for urls in urls.chunks(KEYS) {
-        let keys: Vec<_> = urls.iter().map(|url| key(url)).collect();
+        let keys: Vec<_> = urls.iter().map(sha256).collect();
         let known = ledger.known_answers(MEMORY, &keys, Some(WAY)).await?;
         let known: BTreeMap<_, _> = known.into_iter().map(|known| (known.key, known.answer)).collect();
         for (url, key) in urls.iter().zip(&keys) {
@@ -229,10 +228,6 @@ impl KeptLook {
     }
 }
 
-fn key(url: &str) -> String {
-    hex(&Sha256::digest(url.as_bytes()))
-}
-
 /// Asks for what is open, and remembers what is said at once.
 async fn ask(
     context: &RunContext,
@@ -256,8 +251,7 @@ async fn ask(
         match state {
             LinkState::NoHost(why) => nameless.push((address, why)),
             state => {
-                let is_answer = matches!(state, LinkState::There(_) | LinkState::Dead(_));
-                knows_names |= is_answer && address.domain().is_some();
+                knows_names |= shows_names(&plan.own_hosts, &address, &state);
                 waiting.push((address, state));
             }
         }
@@ -267,10 +261,16 @@ async fn ask(
     }
     bar.finish_and_clear();
     if !nameless.is_empty() && !knows_names {
-        knows_names = client.finds_one_of(there.iter().take(NAMED)).await;
+        knows_names = client.finds_one_of(there).await;
     }
     waiting.extend(nameless.into_iter().map(|(address, why)| (address, without_host(why, knows_names))));
     take(context, waiting, tally).await
+}
+
+/// Does this answer show that names of the public web can be looked up? A name of one's own network says nothing of them.
+fn shows_names(own_hosts: &[String], address: &LinkAddress, state: &LinkState) -> bool {
+    matches!(state, LinkState::There(_) | LinkState::Dead(_))
+        && address.domain().is_some_and(|name| !own_hosts.iter().any(|own| own == name))
 }
 
 /// Where no name is known at all, it is not the addresses that are wrong.
@@ -289,7 +289,7 @@ async fn take(
 ) -> Result<(), Cause> {
     let now = Timestamp::now();
     let kept =
-        found.iter().filter_map(|(address, state)| Some((key(&address.text), KeptLook::of(state, now)?)));
+        found.iter().filter_map(|(address, state)| Some((sha256(&address.text), KeptLook::of(state, now)?)));
     let kept: Vec<_> = kept.collect();
     if !kept.is_empty() {
         context.ledger.remember_answers(MEMORY, WAY, &kept).await?;
@@ -303,6 +303,19 @@ async fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_of_ones_own_network_says_nothing_of_others() {
+        let urls = ["https://inner.example/a", "https://a.example/", "http://10.0.0.7/"];
+        let hosts = by_host(urls.map(str::to_owned).to_vec());
+        let own = ["inner.example".to_owned(), "10.0.0.7".to_owned()];
+        let shows = |host: &str, state: LinkState| shows_names(&own, &hosts[host][0], &state);
+        assert!(shows("a.example", LinkState::There(None)));
+        assert!(shows("a.example", LinkState::Dead("no".into())));
+        assert!(!shows("a.example", LinkState::Unknown("no".into())));
+        assert!(!shows("inner.example", LinkState::There(None)));
+        assert!(!shows("10.0.0.7", LinkState::There(None)));
+    }
 
     #[test]
     fn a_name_is_missed_only_where_others_are_found() {

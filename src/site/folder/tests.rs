@@ -3,15 +3,16 @@
 use super::*;
 
 fn files(texts: &[(&str, &str)]) -> Vec<SiteFile> {
-    let file =
-        |(path, text): &(&str, &str)| SiteFile { path: (*path).into(), bytes: text.as_bytes().to_vec() };
-    texts.iter().map(file).collect()
+    texts.iter().map(|(path, text)| SiteFile::new(*path, *text)).collect()
 }
 
 fn put(folder: &SiteFolder, texts: &[(&str, &str)]) -> SiteChange {
     let files = files(texts);
-    let change = folder.compare(&files).unwrap();
-    folder.put(&files, &change, &SiteState::new(BTreeMap::new(), &files)).unwrap();
+    let mut build = folder.begin().unwrap();
+    let there = folder.files().unwrap();
+    let there = SiteState::new(BTreeMap::new(), &there).files;
+    let change = SiteChange::between(&there, &files);
+    build.put(&files, &change, &SiteState::new(BTreeMap::new(), &files)).unwrap();
     change
 }
 
@@ -68,17 +69,51 @@ fn what_a_killed_build_has_left_is_in_nobodys_way() {
     fs::write(next.join("half.html"), "").unwrap();
     let held = File::open(next.join(MARKER)).unwrap();
     held.lock().unwrap();
-    let new = files(&[("a.html", "new")]);
-    let change = folder.compare(&new).unwrap();
-    let state = SiteState::default();
-    assert!(folder.put(&new, &change, &state).unwrap_err().to_string().contains("another build"));
+    let busy = folder.begin().unwrap_err().to_string();
+    assert!(busy.contains("another build is writing"), "{busy}");
+    assert!(next.join("half.html").exists(), "what it has written stays");
     drop(held);
     put(&SiteFolder::open(&out).unwrap(), &[("a.html", "new")]);
     assert!(!next.exists() && !out.join("half.html").exists());
     // Killed between two renames, where a file system cannot exchange.
-    fs::rename(&out, place.path().join("public.old")).unwrap();
+    let old = place.path().join("public.old");
+    fs::rename(&out, &old).unwrap();
     SiteFolder::open(&out).unwrap();
     assert_eq!(fs::read_to_string(out.join("a.html")).unwrap(), "new");
+    // And behind the second one, before the old site was gone.
+    fs::create_dir(&old).unwrap();
+    fs::write(old.join(MARKER), "{").unwrap();
+    put(&SiteFolder::open(&out).unwrap(), &[("a.html", "newer")]);
+    assert!(!old.exists() && !next.exists());
+    // Not while a build is between the two.
+    let folder = SiteFolder::open(&out).unwrap();
+    let build = folder.begin().unwrap();
+    fs::rename(&out, &old).unwrap();
+    SiteFolder::open(&out).unwrap();
+    assert!(!out.exists(), "what a build is about to do is left to it");
+    drop(build);
+    SiteFolder::open(&out).unwrap();
+    assert!(out.join("a.html").exists() && !next.exists());
+}
+
+#[test]
+fn one_build_at_a_time_has_a_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = SiteFolder::open(&place.path().join("public")).unwrap();
+    let mut build = folder.begin().unwrap();
+    assert!(folder.begin().unwrap_err().to_string().contains("another build"));
+    let new = files(&[("a.html", "a")]);
+    let change = SiteChange::between(&Contents::new(), &new);
+    build.put(&new, &change, &SiteState::default()).unwrap();
+    // What is put is the other's until it has done all that is to be done with it.
+    let mut other = folder.begin().unwrap();
+    let newer = files(&[("a.html", "b")]);
+    let busy = other.put(&newer, &SiteChange::between(&Contents::new(), &newer), &SiteState::default());
+    assert!(busy.unwrap_err().to_string().contains("another build"));
+    assert_eq!(fs::read_to_string(folder.path().join("a.html")).unwrap(), "a");
+    drop((build, other));
+    put(&folder, &[("a.html", "b")]);
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "nothing is left beside it");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{CleanWith, Job, Truth};
 use crate::error::Cause;
-use crate::words::hex;
+use crate::words::{hex, sha256};
 
 /// The hash of a job whose file holds `text`. A cleaning in Python may import anything of its folder: all of its Python files
 /// count.
@@ -40,7 +40,7 @@ pub(super) fn of(job: &Job, text: &str) -> Result<String, Cause> {
 
 /// A hash with something more in it.
 pub(super) fn and(hash: &str, more: &str) -> String {
-    hex(&Sha256::digest(format!("{hash}\n{more}")))
+    sha256(format!("{hash}\n{more}"))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Cause> {

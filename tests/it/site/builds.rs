@@ -47,10 +47,12 @@ async fn a_second_build_does_nothing_and_one_metric_changes_its_pages_alone() {
     let page = format!("projects/{key}.html");
     assert_eq!(changed(&world, &inodes), BTreeSet::from(["data/metrics.csv".to_owned(), page.clone()]));
     // And the store has what the folder has.
+    let stored = world.pipeline.store().join("public/site");
     let mut files = world.files();
     files.remove(MARKER);
-    assert_eq!(read(&world.pipeline.store().join("public/site")), files);
+    assert_eq!(read(&stored), files);
     assert_ne!(files[&page], first[&page]);
+    fs::write(stored.join("robots.txt"), "User-agent: *").unwrap();
     // A project that goes takes its page with it, and nothing leads there any more.
     let projects = world.pipeline.source().join("projects.csv");
     for name in ["projects", "project_categories", "project_backers", "project_dependencies", "links"] {
@@ -63,7 +65,51 @@ async fn a_second_build_does_nothing_and_one_metric_changes_its_pages_alone() {
     assert!(!fs::read_to_string(projects).unwrap().contains(&format!("\n{key},")));
     world.build(&["--explain"]).await.exits(0).says(&format!("removed {page}")).says("projects.csv");
     world.build(&["--check"]).await.exits(0).says("every link leads somewhere");
-    assert!(!world.pipeline.store().join(format!("public/site/{page}")).exists());
+    assert!(!stored.join(&page).exists());
+    // What somebody else has put beside it stays.
+    assert_eq!(fs::read_to_string(stored.join("robots.txt")).unwrap(), "User-agent: *");
+}
+
+/// A row that failed is missing in the site for as long as it is not put right, whether or not its step runs.
+#[tokio::test]
+async fn a_build_says_that_rows_failed_until_they_are_put_right() {
+    let world = World::new("site failures", 24).await;
+    let links = world.pipeline.source().join("links.csv");
+    let good = fs::read_to_string(&links).unwrap();
+    fs::write(&links, format!("{good}no-such-bird,docs,https://docs.example.org\n")).unwrap();
+    let missing = "1 row(s) failed and are not in the site: merganser failures --dataset catalog";
+    world.build(&[]).await.exits(3).says("catalog  loaded").says(missing);
+    world.build(&[]).await.exits(3).says("catalog  as it was").says(missing);
+    world.build(&["--dry-run"]).await.exits(3).says("catalog  as it was").says(missing);
+    // Another reason to run, and nothing new in the sheets: it is known that they failed.
+    world.pipeline.execute("update catalog_links set url = url || '#top' where project = (select min(project) from catalog_links)").await;
+    world.build(&[]).await.exits(3).says(missing);
+    fs::write(&links, good).unwrap();
+    let ran = world.build(&[]).await.exits(0);
+    assert!(!ran.stdout.contains("failed"), "{}", ran.stdout);
+}
+
+/// What a variable says of a run counts, as what the file says.
+#[tokio::test]
+async fn options_of_a_step_are_among_its_inputs() {
+    let world = World::new("site options", 12).await;
+    world.site_with("as_of = \"2025-10\"\n", "");
+    world.build_in(&[("MERGANSER_AS_OF", "2025-09")]).await.exits(0);
+    assert!(world.page("index.html").contains("Numbers as of September 2025"));
+    let again =
+        world.pipeline.start_other(&["build", &world.file(), "--explain"], &[("MERGANSER_AS_OF", "2025-09")]);
+    again.await.unwrap().exits(0).says("metrics  as it was");
+    let other =
+        world.pipeline.start_other(&["build", &world.file(), "--explain"], &[("MERGANSER_AS_OF", "2025-10")]);
+    let other = other.await.unwrap().exits(0);
+    other.says("metrics  loaded: not as the last build read it: as_of").says("catalog  as it was");
+    assert!(world.page("index.html").contains("Numbers as of October 2025"));
+    // What addresses say is not known before they are asked.
+    let asked = world.pipeline.start_other(
+        &["build", &world.file(), "--explain"],
+        &[("MERGANSER_AS_OF", "2025-10"), ("MERGANSER_CHECK_LINKS", "yes"), ("MERGANSER_LINK_SECONDS", "1")],
+    );
+    asked.await.unwrap().exits(0).says("what the addresses in it say is known when they are asked");
 }
 
 #[tokio::test]

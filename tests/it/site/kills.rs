@@ -9,7 +9,7 @@ async fn whoever_looks_sees_the_old_site_or_the_new_one() {
     let world = World::new("site kills", 12).await;
     world.build(&[]).await.exits(0);
     let mut number = 0;
-    // Where folders can be exchanged, none moves aside.
+    // Where folders can be exchanged, none moves aside; that has a test of its own.
     for point in SITE_POINTS.iter().filter(|point| **point != "site.aside") {
         for time in [1, 7] {
             if time > 1 && !["site.file", "site.object"].contains(point) {
@@ -37,6 +37,99 @@ async fn whoever_looks_sees_the_old_site_or_the_new_one() {
         }
     }
     assert!(number > 7, "{number}");
+}
+
+/// Whoever has no folder any more knows of the first build what the store knows of it, which has no site yet.
+#[tokio::test]
+async fn a_first_site_whose_upload_broke_off_is_put_whole_by_a_build_without_its_folder() {
+    let world = World::new("site first upload", 12).await;
+    let killed = world.build_in(&[("FAULTS", "site.noted=kill")]).await;
+    assert_eq!(killed.code, -1, "{}", killed.stderr);
+    assert!(world.out().join("index.html").exists(), "the folder has it");
+    let store = world.pipeline.store().join("public/site");
+    assert!(read(&store).is_empty(), "and the store does not");
+    std::fs::remove_dir_all(world.out()).unwrap();
+    let ran = world.build(&["--explain"]).await.exits(0);
+    ran.says("metrics  as it was").says("site     ").says("no earlier build is known");
+    let mut files = world.files();
+    files.remove(MARKER);
+    assert!(files.len() > 20, "{:?}", files.keys());
+    assert_eq!(read(&store), files);
+}
+
+#[tokio::test]
+async fn where_two_folders_cannot_be_exchanged_the_old_one_moves_aside() {
+    let world = World::new("site aside", 12).await;
+    world.build(&[]).await.exits(0);
+    let old = world.files();
+    let title = |title: &str| world.site_with("Birds & <colours>", title);
+    title("Second");
+    let ran = world.build_in(&[("FAULTS", "site.exchange=fail")]).await.exits(0);
+    ran.says("cannot exchange two folders: for a moment there is none");
+    let second = world.files();
+    assert!(second != old && world.page("index.html").contains("Second"));
+    let beside = ["public.next", "public.old"].map(|name| world.pipeline.folder().join(name));
+    assert!(beside.iter().all(|folder| !folder.exists()));
+    // Killed in that moment, and right behind it: there is the old site again, or the new one.
+    for (point, is_there) in [("site.aside", false), ("site.exchanged", true)] {
+        title(point);
+        let faults = format!("site.exchange=fail\n{point}=kill");
+        assert_eq!(world.build_in(&[("FAULTS", &faults)]).await.code, -1);
+        assert_eq!((world.out().exists(), beside[1].exists()), (is_there, true), "{point}");
+        let ran = world.build(&["--explain"]).await.exits(0);
+        assert_eq!(ran.stdout.contains("site     0 written"), is_there, "{}", ran.stdout);
+        assert!(world.page("index.html").contains(point), "{point}");
+        assert!(beside.iter().all(|folder| !folder.exists()), "{point}");
+    }
+    // Of a build that is killed where folders can be exchanged, what it had moved aside is in nobody's way either.
+    std::fs::create_dir(&beside[1]).unwrap();
+    std::fs::copy(world.out().join(MARKER), beside[1].join(MARKER)).unwrap();
+    title("Last");
+    world.build_in(&[("FAULTS", "site.exchange=fail")]).await.exits(0);
+    assert!(world.page("index.html").contains("Last") && !beside[1].exists());
+}
+
+/// Two builds at once: of one ledger, of two ledgers with one folder, and of two with one store.
+#[tokio::test]
+async fn two_builds_at_once_leave_one_site() {
+    let world = World::new("site together", 12).await;
+    world.build(&[]).await.exits(0);
+    world.site_with("Birds & <colours>", "Second");
+    let held = world.pipeline.folder().join("held");
+    let point = |point: &str| format!("{point}=hold {}", held.display());
+    let until_held = async || {
+        while !held.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let file = world.file();
+    let first = world.pipeline.start_other(&["build", &file], &[("FAULTS", &point("site.before_exchange"))]);
+    until_held().await;
+    world.build(&[]).await.exits(75).says("another run of build is under way");
+    let other = |store: &str| format!("file:{}", world.pipeline.folder().join(store).display());
+    let one_folder =
+        world.pipeline.other(&["build", &file, "--ledger-schema", "other", "--store", &other("other")]).await;
+    one_folder.exits(1).says("another build is writing").says("wait for it");
+    std::fs::remove_file(&held).unwrap();
+    first.await.unwrap().exits(0);
+    assert!(world.page("index.html").contains("Second"));
+    // Whoever puts something into the store meanwhile is noticed, and the next build puts all of it.
+    world.site_with("Birds & <colours>", "Third");
+    let first = world.pipeline.start_other(&["build", &file], &[("FAULTS", &point("site.before_removal"))]);
+    until_held().await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    let elsewhere = world.pipeline.folder().join("elsewhere.toml");
+    std::fs::write(&elsewhere, text.replace("\"public\"", "\"elsewhere\"").replace("Third", "Fourth"))
+        .unwrap();
+    let elsewhere = elsewhere.display().to_string();
+    world.pipeline.other(&["build", &elsewhere, "--ledger-schema", "other"]).await.exits(0);
+    std::fs::remove_file(&held).unwrap();
+    first.await.unwrap().exits(1).says("another build has put a site into the store at the same time");
+    world.build(&[]).await.exits(0);
+    let mut files = world.files();
+    files.remove(MARKER);
+    assert_eq!(read(&world.pipeline.store().join("public/site")), files);
+    assert!(world.page("index.html").contains("Third"));
 }
 
 #[tokio::test]

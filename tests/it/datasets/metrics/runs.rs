@@ -122,3 +122,32 @@ async fn neighbours_paths_and_similar_projects_are_views() {
         on one.project = other.other and one.other = other.project and one.similarity <> other.similarity";
     assert_eq!(world.pipeline.one(differ).await, "0");
 }
+
+/// A repository that has another name by now is known by its project; one of which the sheet says nothing any more is not counted.
+#[tokio::test]
+async fn a_repository_counts_for_the_project_whose_sheet_names_it() {
+    let world = World::new("metrics repository", 24, 60).await;
+    world.run(&[]).await.exits(0);
+    let key = "select project from catalog_projects where lower(repository) =
+        (select lower(full_name) from git_repositories where repository_id = 7)";
+    let key = world.pipeline.one(key).await;
+    let commits = format!("select sum(value) from site_metrics where key = '{key}' and metric = 'commits'");
+    let before = world.pipeline.one(&commits).await;
+    assert_ne!(before, "0");
+    let rename = format!(
+        "alter table git_repositories add project text;
+        update git_repositories set project = '{key}', full_name = 'renamed/elsewhere' where repository_id = 7"
+    );
+    world.pipeline.execute(&rename).await;
+    world.run(&[]).await.exits(0);
+    assert_eq!(world.pipeline.one(&commits).await, before, "it is the same one");
+    let moved = format!(
+        "insert into git_repositories (repository_id, full_name, project) values (99, 'new/place', '{key}');
+        insert into git_commits values
+            (99, 'only', 'Author 20', md5('address 20'), '2025-10-05', false, false, null);
+        update catalog_projects set repository = 'https://git.example.org/new/place' where project = '{key}'"
+    );
+    world.pipeline.execute(&moved).await;
+    world.run(&["--allow", "drop"]).await.exits(0);
+    assert_eq!(world.pipeline.one(&commits).await, "1", "what the sheet names now, and nothing else");
+}

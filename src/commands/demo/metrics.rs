@@ -1,0 +1,129 @@
+//! The demo of the graph and the metrics: sheets and histories that are made up, what is reckoned of them, and the graph as a file
+//! that other programs open.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::place::DemoPlace;
+use crate::cli::DemoArgs;
+use crate::clients::postgres;
+use crate::clients::source::SourceUrl;
+use crate::commands::{run, summary};
+use crate::config::RunConfig;
+use crate::datasets::catalog::CATALOG;
+use crate::datasets::catalog::sample::{SheetsSample, write_sheets};
+use crate::datasets::metrics::METRICS;
+use crate::datasets::metrics::options::MetricsOptions;
+use crate::datasets::samples::SampleFault;
+use crate::error::{Cause, Exit, Failure};
+use crate::log::Report;
+use crate::run::server::Server;
+use crate::sql;
+use crate::words::count;
+
+pub(super) const PROJECTS: u32 = 60;
+/// The last month in which the made-up histories have commits.
+const AS_OF: &str = "2025-10";
+
+/// Makes sheets and histories, reckons ranks and metrics, and shows some of them.
+pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
+    let dir = DemoPlace::folder(&args.dir)?;
+    println!("1. Sheets of {PROJECTS} made-up projects.");
+    let sheets = dir.join("curated");
+    made(&sheets)?;
+    let place = DemoPlace::settle(&args.database_url, dir).await?;
+    let server = Server::open(&place.database()?.url).await?;
+    let shown = async {
+        loaded(&place, &server, &sheets, report).await?;
+        println!("3. The run: a graph of projects, groups, backers and people, its ranks, and metrics up to {AS_OF}.");
+        let done = run::run(config(&place)?, report).await?;
+        println!("\n{}", summary::render(&done));
+        println!("4. The projects that much leads to, and what {AS_OF} tells of them:");
+        let heads = ["project", "rank", "commits", "authors", "newcomers", "bus factor", "retention", "growth"];
+        println!("{}", table(&server, &place, sql::DEMO_RANKS, &heads).await?);
+        println!("5. Projects that are alike, by what both are joined to:");
+        let heads = ["project", "other", "shared", "similarity"];
+        println!("{}", table(&server, &place, sql::DEMO_SIMILAR, &heads).await?);
+        Ok::<_, Failure>(())
+    }
+    .await;
+    server.close().await;
+    shown?;
+    next_steps(&place);
+    Ok(Exit::Done)
+}
+
+/// Makes the sheets, and says where they are.
+pub(super) fn made(sheets: &Path) -> Result<(), Cause> {
+    let sample = SheetsSample { projects: PROJECTS, errors: 0, seed: 1, out: sheets.to_owned() };
+    let written = write_sheets(&sample).map_err(SampleFault::from)?;
+    println!("   {} ({} rows)", sheets.display(), count(written.rows));
+    Ok(())
+}
+
+/// Loads the sheets, and makes up histories of their projects.
+pub(super) async fn loaded(
+    place: &DemoPlace,
+    server: &Server,
+    sheets: &Path,
+    report: &Report,
+) -> Result<(), Failure> {
+    let source = SourceUrl::Store(format!("dir:{}", sheets.display()).parse().map_err(Cause::from)?);
+    let mut load = RunConfig::plain(&CATALOG, source, place.store()?, place.database()?);
+    load.processing.duckdb.memory_mib = 128;
+    println!("\n2. The sheets into the database, and histories of commits for the projects, made up there.");
+    let done = run::run(load, report).await?;
+    println!("\n{}", summary::render(&done));
+    let connection = postgres::connect(&server.url, "demo").await.map_err(Cause::from)?;
+    let text = sql::render(sql::DEMO_HISTORIES, &[("schema", &place.database()?.schema)]);
+    let made = connection.batch_execute(&text).await;
+    made.map_err(|error| Cause::from(postgres::classify(error, "make up histories")))?;
+    connection.close().await;
+    Ok(())
+}
+
+fn config(place: &DemoPlace) -> Result<RunConfig, Cause> {
+    let month = MetricsOptions { as_of: Some(AS_OF.to_owned()) };
+    let today = jiff::Zoned::now().date();
+    let options = month.read(today).map_err(Cause::usage)?;
+    let mut config = RunConfig::of_tables(&METRICS, options, place.store()?, place.database()?)?;
+    config.processing.duckdb.memory_mib = 128;
+    Ok(config)
+}
+
+/// What a query gives, in columns.
+async fn table(server: &Server, place: &DemoPlace, query: &str, heads: &[&str]) -> Result<String, Cause> {
+    let failed = |error| postgres::classify(error, "look at the result");
+    let connection = postgres::connect(&server.url, "demo").await?;
+    let text = sql::render(query, &[("schema", &place.database()?.schema)]);
+    let rows = connection.query(&text, &[]).await.map_err(failed)?;
+    connection.close().await;
+    let mut lines = vec![heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>()];
+    for row in rows {
+        let cell = |at| row.try_get::<_, Option<String>>(at).map(|cell| cell.unwrap_or_else(|| "-".into()));
+        lines.push((0..heads.len()).map(cell).collect::<Result<_, _>>().map_err(failed)?);
+    }
+    let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();
+    let widths: Vec<_> = (0..heads.len()).map(width).collect();
+    let mut shown = String::new();
+    for line in &lines {
+        shown += "  ";
+        for (cell, width) in line.iter().zip(&widths) {
+            // Writing to a String cannot fail.
+            let _ = write!(shown, " {cell:<width$} ");
+        }
+        shown = shown.trim_end().to_owned() + "\n";
+    }
+    Ok(shown)
+}
+
+fn next_steps(place: &DemoPlace) {
+    let (tool, dir, database) = (DemoPlace::tool(), place.dir.display(), &place.database_url);
+    println!("6. What to try next:");
+    println!("   {tool} graph export --format graphml --out {dir}/graph.graphml --database-url {database}");
+    println!("      (Gephi opens it; jsonl is for graph databases)");
+    println!("   {tool} run metrics --as-of {AS_OF} {}", place.options());
+    println!("      (nothing new: the tables that it reads are the same)");
+    println!("   {tool} run metrics --as-of 2025-09 {}", place.options());
+    println!("   ls {dir}/store/public/metrics");
+}
