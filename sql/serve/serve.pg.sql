@@ -34,8 +34,9 @@ where namespace.nspname = $2::text and class.relname = any ($1::text[]);
 
 -- part: run  (statement)
 -- Purpose: the run that production is of.
--- Inputs:  $1 dataset, $2 schema; :"ledger".
--- Outputs: its id, and what its newest commit is known by: a run commits batch by batch; or no row.
+-- Inputs:  $1 dataset, $2 schema; :"ledger"; :'schema' and :'days'.
+-- Outputs: its id, and what its newest commit is known by: a run commits batch by batch; or no row, also where an older program has
+--          committed, which made nothing to be served.
 select runs.run_id::text as run_id, concat_ws(' ', runs.run_id, extract(epoch from steps.finished_at)) as version
 from :"ledger".steps join :"ledger".runs on runs.run_id = steps.run_id
 where runs.dataset = $1
@@ -43,6 +44,7 @@ where runs.dataset = $1
     and not runs.dry_run
     and steps.step in ('promote', 'purge')
     and steps.status = 'completed'
+    and to_regclass(format('%I.%I', :'schema', :'days')) is not null
 order by steps.finished_at desc, runs.run_id desc
 limit 1;
 
@@ -59,6 +61,18 @@ order by postcode collate "C";
 -- Inputs:  $1 how many; :"schema".:"days".
 -- Outputs: date, the newest first.
 select date from :"schema".:"days" order by date desc limit $1::bigint;
+
+-- part: loaded  (statement)
+-- Purpose: of which days something can be told, where records come late: what is not loaded is not known, and not nothing.
+-- Inputs:  $1 days; :"schema".:"days".
+-- Outputs: as_of, the last day that is loaded, or null; loaded, those of the days that are; compared, those of them of which is known
+--          what they are compared with; all ascending.
+select
+    (select max(date) from :"schema".:"days") as as_of,
+    array(select date from :"schema".:"days" where date = any ($1::date[]) order by date) as loaded,
+    array(
+        select date from :"schema".:"days" where date = any ($1::date[]) and delta is not null order by date
+    ) as compared;
 
 -- part: sums  (statement)
 -- Purpose: what happened in some zones and places, by day and branch. Zones that are wholly inside come from the smaller table.

@@ -33,6 +33,8 @@ pub struct PlaceAnswer {
     pub lon: f64,
     pub radius_km: f64,
     pub dates: Vec<Date>,
+    /// The last day of which anything is known, where records come late; later days are not in the timeline.
+    pub as_of: Option<Date>,
     /// How many lie within the radius.
     pub places: usize,
     pub stats: Vec<Stat>,
@@ -101,6 +103,28 @@ fn percentage(total: i64, delta: Option<i64>) -> Option<f64> {
     delta.map(|delta| if delta == 0 { 0.0 } else { (total - delta) as f64 / delta as f64 })
 }
 
+/// The days of which something can be told.
+#[derive(Clone, Debug, Default)]
+struct ServedDays {
+    as_of: Option<Date>,
+    /// Those that were asked for and are loaded.
+    days: Vec<Date>,
+    /// Those of them of which is known what they are compared with; `None`: each row says that itself.
+    compared: Option<BTreeSet<Date>>,
+}
+
+impl ServedDays {
+    /// Is it known of all days what they are compared with?
+    fn is_compared(&self) -> bool {
+        self.compared.as_ref().is_none_or(|compared| compared.len() == self.days.len())
+    }
+
+    /// What a day without a row is compared with.
+    fn delta(&self, day: &Date) -> Option<i64> {
+        self.compared.as_ref().is_none_or(|compared| compared.contains(day)).then_some(0)
+    }
+}
+
 /// Answers from one snapshot; `known` are the places of an earlier one, and are brought up to date.
 ///
 /// # Errors
@@ -111,22 +135,41 @@ pub async fn answer(
     question: &PlaceQuestion,
     known: &mut Option<KnownPlaces>,
 ) -> Result<Answered, tokio_postgres::Error> {
-    let asked = [&texts.run, &texts.places, &texts.sums, &texts.points, &texts.atoms];
+    let asked = [&texts.run, &texts.places, &texts.loaded, &texts.sums, &texts.points, &texts.atoms];
     reader.prepare(&asked.map(String::as_str)).await?;
-    let [run, places, sums, points, atoms] = asked.map(|text| reader.prepared(text));
+    let [run, places, loaded, sums, points, atoms] = asked.map(|text| reader.prepared(text));
     let transaction = snapshot(reader).await?;
     let Some((run_id, current)) = opened(&transaction, [&run, &places], texts, known).await? else {
         return Ok(Answered::NothingLoaded);
     };
     let Some(centre) = current.1.find(&question.postcode) else { return Ok(Answered::NoSuchPlace) };
-    let answer = match texts.min_count {
-        0 => exact(&transaction, [&sums, &points], &current.1, centre, question).await?,
-        least => protected(&transaction, &atoms, &current.1, centre, (question, least)).await?,
+    let loaded = match texts.served.sums {
+        Some(_) => find_loaded(&transaction, &loaded, question).await?,
+        None => ServedDays { days: question.dates.clone(), ..ServedDays::default() },
     };
+    let mut answer = match texts.min_count {
+        0 => exact(&transaction, [&sums, &points], &current.1, centre, (question, &loaded)).await?,
+        least => protected(&transaction, &atoms, &current.1, centre, (question, &loaded, least)).await?,
+    };
+    answer.as_of = loaded.as_of;
     transaction.commit().await?;
     let (version, dataset) = (current.0.clone(), texts.dataset.name);
     let truncated = answer.points_total > answer.points.len() as i64;
     Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, truncated, ..answer })))
+}
+
+async fn find_loaded(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    question: &PlaceQuestion,
+) -> Result<ServedDays, tokio_postgres::Error> {
+    let row = transaction.query_one(statement, &[&question.dates]).await?;
+    let compared: Vec<Date> = row.try_get(2)?;
+    Ok(ServedDays {
+        as_of: row.try_get(0)?,
+        days: row.try_get(1)?,
+        compared: Some(compared.into_iter().collect()),
+    })
 }
 
 /// Exact sums, by place.
@@ -135,25 +178,29 @@ async fn exact(
     [sums, points]: [&Statement; 2],
     places: &Places,
     centre: &ServedPlace,
-    question: &PlaceQuestion,
+    (question, loaded): (&PlaceQuestion, &ServedDays),
 ) -> Result<PlaceAnswer, tokio_postgres::Error> {
     let within = places.within(centre, question.radius_km);
     let Within { whole, cut, cut_postcodes, .. } = &within;
     let asked: [&(dyn ToSql + Sync); 6] =
-        [&question.dates, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
+        [&loaded.days, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
     // Sent one behind the other, answered by one snapshot.
     let (sums, points) =
         tokio::try_join!(transaction.query(sums, &asked[..5]), transaction.query(points, &asked))?;
-    let mut totals = Totals::new(question, Some(0));
+    let mut totals = Totals::new(loaded.days.iter().map(|day| (*day, loaded.delta(day))));
     for row in &sums {
         let (date, sbi): (Date, String) = (row.try_get(0)?, row.try_get(1)?);
         totals.add(Some(date), sbi, (row.try_get(2)?, row.try_get(3)?));
     }
     let mut answer = totals.answer(question, centre, within.places);
+    if !loaded.is_compared() {
+        answer.stats.iter_mut().for_each(|stat| (stat.delta, stat.percentage) = (None, None));
+    }
     for row in &points {
         let postcode: String = row.try_get(0)?;
         let (lat, lon) = places.find(&postcode).map(|place| (place.lat, place.lon)).unwrap_or_default();
-        answer.points.push(AreaSum { postcode, lat, lon, hits: row.try_get(1)?, delta: row.try_get(2)? });
+        let delta = row.try_get::<_, Option<i64>>(2)?.filter(|_| loaded.is_compared());
+        answer.points.push(AreaSum { postcode, lat, lon, hits: row.try_get(1)?, delta });
         answer.points_total = row.try_get(3)?;
     }
     Ok(answer)
@@ -166,14 +213,15 @@ async fn protected(
     atoms: &Statement,
     places: &Places,
     centre: &ServedPlace,
-    (question, least): (&PlaceQuestion, i64),
+    (question, loaded, least): (&PlaceQuestion, &ServedDays, i64),
 ) -> Result<PlaceAnswer, tokio_postgres::Error> {
     let zones = places.zones_within(centre, question.radius_km);
     let names: Vec<_> = zones.iter().map(|zone| zone.name.as_str()).collect();
     let (first, last) = (question.dates.first(), question.dates.last());
     let asked: [&(dyn ToSql + Sync); 5] = [&names, &first, &last, &question.sbi, &least];
     let mut rows = pin!(transaction.query_raw(atoms, asked).await?);
-    let (mut totals, mut suppressed) = (Totals::new(question, None), Suppressed::default());
+    let (mut totals, mut suppressed) =
+        (Totals::new(loaded.days.iter().map(|day| (*day, None))), Suppressed::default());
     let (mut sums, mut lacking): (BTreeMap<String, Sum>, BTreeSet<String>) = Default::default();
     while let Some(row) = rows.try_next().await? {
         let (zone, first, last): (String, Date, Date) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
@@ -289,9 +337,9 @@ struct Totals {
 }
 
 impl Totals {
-    /// Nothing, on every day that is asked for, and this to compare it with.
-    fn new(question: &PlaceQuestion, delta: Option<i64>) -> Self {
-        let days = question.dates.iter().map(|date| (*date, (0, delta)));
+    /// Nothing, on each of these days, and what to compare it with.
+    fn new(days: impl Iterator<Item = (Date, Option<i64>)>) -> Self {
+        let days = days.map(|(date, delta)| (date, (0, delta)));
         Self { stats: BTreeMap::new(), days: days.collect() }
     }
 
@@ -320,6 +368,7 @@ impl Totals {
             lon: centre.lon,
             radius_km: question.radius_km,
             dates: question.dates.clone(),
+            as_of: None,
             places,
             stats: self.stats.into_iter().map(stat).collect(),
             timeline: self.days.into_iter().map(moment).collect(),

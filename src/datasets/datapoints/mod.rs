@@ -89,6 +89,7 @@ const SERVED: Served = Served {
     min_count: 0,
     words: ("hit", "hits"),
     compared_with: "before",
+    sums: None,
 };
 
 /// The places of the postcodes.
