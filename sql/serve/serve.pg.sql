@@ -132,6 +132,57 @@ group by postcode
 order by sum(hits) desc, postcode collate "C"
 limit $6::bigint;
 
+-- part: month_cells  (statement)
+-- Purpose: what happened in some zones and places in whole months, packed: a row a zone or place and month.
+-- Inputs:  $1 months, by their first days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are;
+--          :"schema".:"zone_months" and :"place_months".
+-- Outputs: month, cells: a line for each day and branch, with day of the month, hits, delta or nothing, branch.
+with asked as materialized (
+    select postcode from unnest($4::text[]) as given (postcode)
+)
+select month, cells
+from :"schema".:"zone_months"
+where month = any ($1::date[]) and zone = any ($2::text[])
+union all
+select month, cells
+from :"schema".:"place_months"
+where month = any ($1::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked);
+
+-- part: month_points  (statement)
+-- Purpose: the places with the most hits, of days and of whole months.
+-- Inputs:  $1 days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are, $5 months, by their first
+--          days, $6 how many places; :"schema".:"place_days" and :"place_months".
+-- Outputs: postcode, hits, delta, total: how many places have a row.
+with asked as materialized (
+    select postcode from unnest($4::text[]) as given (postcode)
+),
+inside as (
+    select postcode, hits, delta
+    from :"schema".:"place_days"
+    where date = any ($1::date[]) and zone = any ($2::text[])
+    union all
+    select postcode, hits, delta
+    from :"schema".:"place_days"
+    where date = any ($1::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked)
+    union all
+    select postcode, hits, delta
+    from :"schema".:"place_months"
+    where month = any ($5::date[]) and zone = any ($2::text[])
+    union all
+    select postcode, hits, delta
+    from :"schema".:"place_months"
+    where month = any ($5::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked)
+)
+select
+    postcode,
+    sum(hits)::bigint as hits,
+    case when count(*) = count(delta) then sum(delta)::bigint end as delta,
+    count(*) over () as total
+from inside
+group by postcode
+order by sum(hits) desc, postcode collate "C"
+limit $6::bigint;
+
 -- part: atoms  (statement)
 -- Purpose: the pieces of some zones that have a day in a range.
 -- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null: all, $5 the hits that a piece must have; :"schema".:"atoms".

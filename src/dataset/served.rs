@@ -19,8 +19,19 @@ pub struct Served {
     pub words: (&'static str, &'static str),
     /// What the deltas are, as it completes "fewer than …".
     pub compared_with: &'static str,
+    /// The same of whole months, where there are so many places and days that they are needed.
+    pub months: Option<Months>,
     /// How the promotion keeps these tables; `None`: the dataset's own scripts do.
     pub sums: Option<&'static Sums>,
+}
+
+/// Tables of whole months.
+#[derive(Clone, Copy, Debug)]
+pub struct Months {
+    /// month (its first day), zone, postcode, hits, delta, cells.
+    pub places: &'static str,
+    /// month, zone, cells: a line for each day and branch, with day of the month, hits, delta or nothing, branch.
+    pub zones: &'static str,
 }
 
 /// Sums of records, which the promotion keeps: what goes is taken off and what comes is added, in one transaction with both. Records are

@@ -10,10 +10,12 @@ use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Statement, Transaction};
 
+use super::months::{self, whole_months};
 use super::places::{Places, ServedPlace, ServedZone, Within};
 use super::pool::PoolReader;
 use super::question::PlaceQuestion;
-use super::texts::ServedTexts;
+use super::texts::{MonthTexts, ServedTexts};
+use super::totals::{Moment, Stat, Sum, Totals, add};
 
 /// Places of an answer at most.
 const POINTS_MOST: i64 = 1_000;
@@ -44,23 +46,6 @@ pub struct PlaceAnswer {
     pub points_total: i64,
     pub truncated: bool,
     pub suppressed: Suppressed,
-}
-
-/// A branch over all days.
-#[derive(Debug, Serialize)]
-pub struct Stat {
-    pub sbi: String,
-    pub total: i64,
-    pub delta: Option<i64>,
-    pub percentage: Option<f64>,
-}
-
-/// A day over all branches.
-#[derive(Debug, Serialize)]
-pub struct Moment {
-    pub date: Date,
-    pub hits: i64,
-    pub delta: Option<i64>,
 }
 
 /// A place over all days and branches.
@@ -98,11 +83,6 @@ pub enum Answered {
 /// The places of a dataset at a commit.
 pub type KnownPlaces = Arc<(String, Places)>;
 
-/// A total against what it is compared with, as an unrounded fraction.
-fn percentage(total: i64, delta: Option<i64>) -> Option<f64> {
-    delta.map(|delta| if delta == 0 { 0.0 } else { (total - delta) as f64 / delta as f64 })
-}
-
 /// The days of which something can be told.
 #[derive(Clone, Debug, Default)]
 struct ServedDays {
@@ -138,6 +118,15 @@ pub async fn answer(
     let asked = [&texts.run, &texts.places, &texts.loaded, &texts.sums, &texts.points, &texts.atoms];
     reader.prepare(&asked.map(String::as_str)).await?;
     let [run, places, loaded, sums, points, atoms] = asked.map(|text| reader.prepared(text));
+    // What lies within a branch is not packed.
+    let months = texts.months.as_ref().filter(|_| question.sbi.is_none());
+    let month_statements = match months {
+        Some(MonthTexts { cells, points }) => {
+            reader.prepare(&[cells, points]).await?;
+            Some([cells, points].map(|text| reader.prepared(text)))
+        }
+        None => None,
+    };
     let transaction = snapshot(reader).await?;
     let Some((run_id, current)) = opened(&transaction, [&run, &places], texts, known).await? else {
         return Ok(Answered::NothingLoaded);
@@ -148,7 +137,10 @@ pub async fn answer(
         None => ServedDays { days: question.dates.clone(), ..ServedDays::default() },
     };
     let mut answer = match texts.min_count {
-        0 => exact(&transaction, [&sums, &points], &current.1, centre, (question, &loaded)).await?,
+        0 => {
+            let statements = Exact { sums: &sums, points: &points, months: month_statements.as_ref() };
+            exact(&transaction, statements, &current.1, centre, (question, &loaded)).await?
+        }
         least => protected(&transaction, &atoms, &current.1, centre, (question, &loaded, least)).await?,
     };
     answer.as_of = loaded.as_of;
@@ -172,27 +164,54 @@ async fn find_loaded(
     })
 }
 
+/// What exact sums are asked by.
+struct Exact<'a> {
+    sums: &'a Statement,
+    points: &'a Statement,
+    /// Cells and points of whole months, where these may be taken.
+    months: Option<&'a [Statement; 2]>,
+}
+
 /// Exact sums, by place.
 async fn exact(
     transaction: &Transaction<'_>,
-    [sums, points]: [&Statement; 2],
+    Exact { sums, points, months }: Exact<'_>,
     places: &Places,
     centre: &ServedPlace,
     (question, loaded): (&PlaceQuestion, &ServedDays),
 ) -> Result<PlaceAnswer, tokio_postgres::Error> {
     let within = places.within(centre, question.radius_km);
     let Within { whole, cut, cut_postcodes, .. } = &within;
-    let asked: [&(dyn ToSql + Sync); 6] =
-        [&loaded.days, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
+    let (whole_months, days) = match months {
+        Some(_) => whole_months(&loaded.days),
+        None => (Vec::new(), loaded.days.clone()),
+    };
+    let asked: [&(dyn ToSql + Sync); 6] = [&days, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
     // Sent one behind the other, answered by one snapshot.
-    let (sums, points) =
-        tokio::try_join!(transaction.query(sums, &asked[..5]), transaction.query(points, &asked))?;
+    let (sums, points, packed) = match months.filter(|_| !whole_months.is_empty()) {
+        Some([cells, points]) => {
+            let of_months: [&(dyn ToSql + Sync); 6] =
+                [&days, whole, cut, cut_postcodes, &whole_months, &POINTS_MOST];
+            tokio::try_join!(
+                transaction.query(sums, &asked[..5]),
+                transaction.query(points, &of_months),
+                months::months(transaction, cells, &whole_months, &within)
+            )?
+        }
+        None => {
+            let (sums, points) =
+                tokio::try_join!(transaction.query(sums, &asked[..5]), transaction.query(points, &asked))?;
+            (sums, points, months::MonthSums::default())
+        }
+    };
     let mut totals = Totals::new(loaded.days.iter().map(|day| (*day, loaded.delta(day))));
     for row in &sums {
         let (date, sbi): (Date, String) = (row.try_get(0)?, row.try_get(1)?);
         totals.add(Some(date), sbi, (row.try_get(2)?, row.try_get(3)?));
     }
-    let mut answer = totals.answer(question, centre, within.places);
+    packed.days().for_each(|(date, sum)| totals.add_day(date, sum));
+    packed.branches.into_iter().for_each(|(sbi, sum)| totals.add_branch(sbi, sum));
+    let mut answer = begun(totals, question, centre, within.places);
     if !loaded.is_compared() {
         answer.stats.iter_mut().for_each(|stat| (stat.delta, stat.percentage) = (None, None));
     }
@@ -250,7 +269,7 @@ async fn protected(
     }
     suppressed.zones = lacking.len();
     let inside = places.within(centre, question.radius_km).places;
-    let mut answer = PlaceAnswer { suppressed, ..totals.answer(question, centre, inside) };
+    let mut answer = PlaceAnswer { suppressed, ..begun(totals, question, centre, inside) };
     let area = |zone: &ServedZone| {
         let (hits, delta) = *sums.get(&zone.name)?;
         Some(AreaSum { postcode: zone.name.clone(), lat: zone.lat, lon: zone.lon, hits, delta })
@@ -322,72 +341,24 @@ async fn read_places(
     Ok(Places::new(rows.iter().map(place).collect::<Result<_, tokio_postgres::Error>>()?))
 }
 
-/// Hits, and what they are compared with.
-type Sum = (i64, Option<i64>);
-
-/// Where one delta is not known, that of the sum is not.
-fn add(sum: &mut Sum, (hits, delta): Sum) {
-    *sum = (sum.0 + hits, sum.1.zip(delta).map(|(sum, delta)| sum + delta));
-}
-
-/// Sums by branch and by day.
-struct Totals {
-    stats: BTreeMap<String, Sum>,
-    days: BTreeMap<Date, Sum>,
-}
-
-impl Totals {
-    /// Nothing, on each of these days, and what to compare it with.
-    fn new(days: impl Iterator<Item = (Date, Option<i64>)>) -> Self {
-        let days = days.map(|(date, delta)| (date, (0, delta)));
-        Self { stats: BTreeMap::new(), days: days.collect() }
-    }
-
-    fn add(&mut self, date: Option<Date>, sbi: String, sum: Sum) {
-        add(self.stats.entry(sbi).or_insert((0, Some(0))), sum);
-        if let Some(date) = date {
-            add(self.days.entry(date).or_insert((0, Some(0))), sum);
-        }
-    }
-
-    /// An answer without points, and without its run.
-    fn answer(self, question: &PlaceQuestion, centre: &ServedPlace, places: usize) -> PlaceAnswer {
-        let stat = |(sbi, (total, delta)): (String, Sum)| Stat {
-            sbi,
-            total,
-            delta,
-            percentage: percentage(total, delta),
-        };
-        let moment = |(date, (hits, delta)): (Date, Sum)| Moment { date, hits, delta };
-        PlaceAnswer {
-            run_id: String::new(),
-            version: String::new(),
-            dataset: "",
-            postcode: centre.postcode.clone(),
-            lat: centre.lat,
-            lon: centre.lon,
-            radius_km: question.radius_km,
-            dates: question.dates.clone(),
-            as_of: None,
-            places,
-            stats: self.stats.into_iter().map(stat).collect(),
-            timeline: self.days.into_iter().map(moment).collect(),
-            points: Vec::new(),
-            points_total: 0,
-            truncated: false,
-            suppressed: Suppressed::default(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percentage;
-
-    #[test]
-    fn a_percentage_is_a_fraction_and_zero_where_nothing_was() {
-        assert_eq!(percentage(80, Some(57)), Some(23.0 / 57.0));
-        assert_eq!(percentage(80, Some(0)), Some(0.0));
-        assert_eq!(percentage(80, None), None);
+/// An answer without points, and without its run.
+fn begun(totals: Totals, question: &PlaceQuestion, centre: &ServedPlace, places: usize) -> PlaceAnswer {
+    PlaceAnswer {
+        run_id: String::new(),
+        version: String::new(),
+        dataset: "",
+        postcode: centre.postcode.clone(),
+        lat: centre.lat,
+        lon: centre.lon,
+        radius_km: question.radius_km,
+        dates: question.dates.clone(),
+        as_of: None,
+        places,
+        stats: totals.stats(),
+        timeline: totals.timeline(),
+        points: Vec::new(),
+        points_total: 0,
+        truncated: false,
+        suppressed: Suppressed::default(),
     }
 }

@@ -8,12 +8,14 @@ mod answer;
 mod current;
 mod listening;
 mod metrics;
+mod months;
 mod page;
 mod places;
 mod pool;
 mod question;
 mod reply;
 mod texts;
+mod totals;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -150,6 +150,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("zone_days", "oca_filing_zone_days"),
     ("days", "oca_filing_days"),
     ("atoms", "oca_filing_atoms"),
+    ("place_months", "datapoint_place_months"),
+    ("zone_months", "datapoint_zone_months"),
     ("earlier_days", "364"),
     ("newest", "2026-10-01"),
     ("sign", "1"),
@@ -235,6 +237,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "metrics/inputs.pg.sql", "");
     run(&mut session, "datapoints/4_tables.pg.sql", "");
     run(&mut session, "datapoints/5_keys.pg.sql", "");
+    run(&mut session, "datapoints/10_months.pg.sql", "");
     for derived in ["10_summary", "11_lots", "12_tracts"] {
         run(&mut session, &format!("oca/{derived}.pg.sql"), "");
         run(&mut session, &format!("oca/{derived}_keys.pg.sql"), "");
@@ -296,7 +299,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "undo/images:make", "datapoint_places");
     run(&mut session, "datapoints/6_promote.pg.sql", "");
     run(&mut session, "promote/derive:completed", "");
-    for name in ["7_zones", "6_kept", "6_sealed", "9_purge", "9_verify"] {
+    for name in ["7_zones", "8_months", "6_kept", "6_sealed", "9_purge", "9_verify"] {
         run(&mut session, &format!("datapoints/{name}.pg.sql"), "");
     }
     session.0 += "rollback to savepoint datapoints;\n";

@@ -87,7 +87,13 @@ fn question(luck: &mut Luck, postcodes: &[String]) -> Asked {
         first.saturating_add(jiff::Span::new().days(number as i64))
     };
     let postcode = postcodes[luck.below(postcodes.len() as u64) as usize].clone();
-    let (days, dates) = match luck.below(3) {
+    let (days, dates) = match luck.below(4) {
+        // A whole month, and some days.
+        1 => {
+            let (first, last) = (luck.below(24), 49 + luck.below(8));
+            let days: Vec<_> = (first..=last).map(|number| day(number).to_string()).collect();
+            (days, format!("{}..{}", day(first), day(last)))
+        }
         0 => {
             let (first, length) = (luck.below(50), luck.below(50));
             let days: Vec<_> = (first..=first + length).map(|number| day(number).to_string()).collect();
