@@ -198,9 +198,19 @@ function later(work, wait) {
   };
 }
 
+// Where few must not be told of, much is told of whole months alone.
+function lastWholeMonth(last) {
+  const next = new Date(`${last}T00:00:00Z`);
+  next.setUTCDate(next.getUTCDate() + 1);
+  const end = new Date(Date.UTC(next.getUTCFullYear(), next.getUTCMonth(), 0));
+  const begin = new Date(Date.UTC(end.getUTCFullYear(), end.getUTCMonth(), 1));
+  return [begin, end].map((date) => date.toISOString().slice(0, 10));
+}
+
 function days() {
-  const loaded = dataset()?.days ?? [];
-  if (loaded.length) [form.from.value, form.to.value] = [loaded[0], loaded.at(-1)];
+  const { days: loaded = [], min_count: least } = dataset() ?? {};
+  if (!loaded.length) return;
+  [form.from.value, form.to.value] = least ? lastWholeMonth(loaded.at(-1)) : [loaded[0], loaded.at(-1)];
 }
 
 function km() {
