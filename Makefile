@@ -70,6 +70,7 @@ bench: build ## measure the pipeline against its floors (some minutes), write do
 	cargo bench --locked --bench ratios -- --commits
 	cargo bench --locked --bench ratios -- --graph
 	cargo bench --locked --bench ratios -- --site
+	cargo bench --locked --bench ratios -- --serve --rows 2000000
 	@scripts/setup bench
 	cargo bench --locked --bench ratios -- --transform
 

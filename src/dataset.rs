@@ -88,7 +88,7 @@ pub struct Tombstones {
 pub struct Scripts {
     /// DuckDB: makes a table in the staging store for each table that the parser fills.
     pub stage: &'static str,
-    /// DuckDB: adds offending rows to the table `failed`.
+    /// DuckDB: adds offending rows to the table `failed`; `:is_new` says that no file is read again.
     pub check: Option<&'static str>,
     /// DuckDB: writes the CSVs, in statements that run beside each other.
     pub export: &'static str,

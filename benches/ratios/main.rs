@@ -5,7 +5,8 @@
 //! docs/performance.md; `make bench-full` adds the whole history. `--crops` measures what a dataset costs that asks a service
 //! (crops.rs), at the scale that `--scale` names; `--commits` what histories cost that come from clones (histories.rs),
 //! `--transform` jobs that clean a table in partitions (transform.rs), and `--peers` the same beside others (peers.rs), and
-//! `--graph` metrics and ranks (graph.rs), and `--site` a static site of them (site.rs), all with so many rows as `--rows` says.
+//! `--graph` metrics and ranks (graph.rs), `--site` a static site of them (site.rs), and `--serve` the server (serve.rs), all with so
+//! many rows as `--rows` says.
 
 mod crops;
 mod floors;
@@ -15,6 +16,7 @@ mod inputs;
 mod jobs;
 mod peers;
 mod pipeline;
+mod serve;
 mod site;
 mod tables;
 mod transform;
@@ -65,6 +67,11 @@ fn main() {
         let report = runtime.block_on(on_cluster(&[], site::measure));
         print!("{}", report.render());
         return report.write(&out, "site");
+    }
+    if is_asked("--serve") {
+        let report = runtime.block_on(on_cluster(&[], serve::measure));
+        print!("{}", report.render());
+        return report.write(&out, "serve");
     }
     if is_asked("--transform") || is_asked("--peers") {
         // What claims cost is asked of the server.

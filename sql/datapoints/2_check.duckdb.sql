@@ -1,7 +1,7 @@
 -- Purpose: find what the parser, which sees one line at a time, cannot: a postcode without a place, a day that two new files tell
 --          of, a day of which no line is left.
 -- Engine:  DuckDB
--- Inputs:  datapoints, datapoint_places_now, records, files, failed.
+-- Inputs:  datapoints, datapoint_places_now, records, files, failed; :is_new: the files are, and none is read again.
 -- Outputs: the offending lines and days, added to failed; none is a pass.
 insert into failed
 select
@@ -21,7 +21,7 @@ from datapoints as points
 where points.postcode not in (select postcode from datapoint_places_now)
 order by points.record_no;
 
--- Nobody knows which of them is right, so the day stays as it is.
+-- Nobody knows which of them is right, so the day stays as it is. Of what is read again, the later name is.
 insert into failed
 with told as (
     select records.record_no, records.record_id, files.file_no, files.order_key as name
@@ -39,6 +39,7 @@ select
     null as fragment,
     null as suggestion
 from told join told as other on other.record_id = told.record_id and other.file_no <> told.file_no
+where :is_new
 group by told.record_no, told.record_id
 order by told.record_no;
 

@@ -22,9 +22,11 @@ known as (
     select
         seen.*,
         file.order_key as known_order_key,
-        case when file.run_id = :'run_id' and file.name <> own.name then file.name end as told_by,
-        own.name
+        case when run.kind = 'run' and file.run_id = :'run_id' and file.name <> own.name then file.name end as told_by,
+        own.name,
+        run.kind
     from seen
+    cross join (select kind from :"ledger".runs where run_id = :'run_id') as run
     left join :"ledger".parts as own on own.part_id = seen.part_id
     left join :"ledger".record_origins as origin
         on origin.dataset = 'datapoints'
@@ -47,11 +49,11 @@ select
     name,
     case
         -- What is new replaces what is there. Of what is read again, the later name wins.
-        when run.kind = 'run' or :'overwrite_newer'::boolean then 'load'
+        when kind = 'run' or :'overwrite_newer'::boolean then 'load'
         when known_order_key collate "C" > order_key then 'superseded'
         else 'load'
     end as action
-from known cross join (select kind from :"ledger".runs where run_id = :'run_id') as run;
+from known;
 
 analyze pg_temp.plan;
 

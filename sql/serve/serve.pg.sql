@@ -34,8 +34,9 @@ where namespace.nspname = $2::text and class.relname = any ($1::text[]);
 
 -- part: run  (statement)
 -- Purpose: the run that production is of.
--- Inputs:  $1 dataset, $2 schema; :"ledger".
--- Outputs: its id, and what its newest commit is known by: a run commits batch by batch; or no row.
+-- Inputs:  $1 dataset, $2 schema; :"ledger"; :'schema' and :'days'.
+-- Outputs: its id, and what its newest commit is known by: a run commits batch by batch; or no row, also where an older program has
+--          committed, which made nothing to be served.
 select runs.run_id::text as run_id, concat_ws(' ', runs.run_id, extract(epoch from steps.finished_at)) as version
 from :"ledger".steps join :"ledger".runs on runs.run_id = steps.run_id
 where runs.dataset = $1
@@ -43,6 +44,7 @@ where runs.dataset = $1
     and not runs.dry_run
     and steps.step in ('promote', 'purge')
     and steps.status = 'completed'
+    and to_regclass(format('%I.%I', :'schema', :'days')) is not null
 order by steps.finished_at desc, runs.run_id desc
 limit 1;
 
@@ -59,6 +61,18 @@ order by postcode collate "C";
 -- Inputs:  $1 how many; :"schema".:"days".
 -- Outputs: date, the newest first.
 select date from :"schema".:"days" order by date desc limit $1::bigint;
+
+-- part: loaded  (statement)
+-- Purpose: of which days something can be told, where records come late: what is not loaded is not known, and not nothing.
+-- Inputs:  $1 days; :"schema".:"days".
+-- Outputs: as_of, the last day that is loaded, or null; loaded, those of the days that are; compared, those of them of which is known
+--          what they are compared with; all ascending.
+select
+    (select max(date) from :"schema".:"days") as as_of,
+    array(select date from :"schema".:"days" where date = any ($1::date[]) order by date) as loaded,
+    array(
+        select date from :"schema".:"days" where date = any ($1::date[]) and delta is not null order by date
+    ) as compared;
 
 -- part: sums  (statement)
 -- Purpose: what happened in some zones and places, by day and branch. Zones that are wholly inside come from the smaller table.
@@ -107,6 +121,57 @@ inside as (
         and zone = any ($3::text[])
         and ($5::text is null or sbi = $5::text)
         and postcode in (select postcode from asked)
+)
+select
+    postcode,
+    sum(hits)::bigint as hits,
+    case when count(*) = count(delta) then sum(delta)::bigint end as delta,
+    count(*) over () as total
+from inside
+group by postcode
+order by sum(hits) desc, postcode collate "C"
+limit $6::bigint;
+
+-- part: month_cells  (statement)
+-- Purpose: what happened in some zones and places in whole months, packed: a row a zone or place and month.
+-- Inputs:  $1 months, by their first days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are;
+--          :"schema".:"zone_months" and :"place_months".
+-- Outputs: month, cells: a line for each day and branch, with day of the month, hits, delta or nothing, branch.
+with asked as materialized (
+    select postcode from unnest($4::text[]) as given (postcode)
+)
+select month, cells
+from :"schema".:"zone_months"
+where month = any ($1::date[]) and zone = any ($2::text[])
+union all
+select month, cells
+from :"schema".:"place_months"
+where month = any ($1::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked);
+
+-- part: month_points  (statement)
+-- Purpose: the places with the most hits, of days and of whole months.
+-- Inputs:  $1 days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are, $5 months, by their first
+--          days, $6 how many places; :"schema".:"place_days" and :"place_months".
+-- Outputs: postcode, hits, delta, total: how many places have a row.
+with asked as materialized (
+    select postcode from unnest($4::text[]) as given (postcode)
+),
+inside as (
+    select postcode, hits, delta
+    from :"schema".:"place_days"
+    where date = any ($1::date[]) and zone = any ($2::text[])
+    union all
+    select postcode, hits, delta
+    from :"schema".:"place_days"
+    where date = any ($1::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked)
+    union all
+    select postcode, hits, delta
+    from :"schema".:"place_months"
+    where month = any ($5::date[]) and zone = any ($2::text[])
+    union all
+    select postcode, hits, delta
+    from :"schema".:"place_months"
+    where month = any ($5::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked)
 )
 select
     postcode,

@@ -15,6 +15,7 @@ use crate::clients::postgres::PgError;
 use crate::commands::terminal::say_line;
 use crate::config::PurgeConfig;
 use crate::dataset::Dataset;
+use crate::dataset::served::Served;
 use crate::error::{Cause, Exit, Failure};
 use crate::ledger::confirm_written;
 use crate::log::Report;
@@ -142,10 +143,13 @@ async fn delete(
     let transaction = connection.transaction().await.map_err(failed)?;
     let rows = watch.answers("purge", delete_and_verify(context, &transaction, removed)).await?;
     let total = rows.iter().map(|(_, rows)| *rows).sum::<i64>();
-    let (what, details) = (
+    let (what, mut details) = (
         format!("{total} rows of deleted {}s", context.dataset().record),
         json!({ "rows": rows, "objects": objects }),
     );
+    if sums_are_there(context.dataset(), &transaction, &context.target.database.schema).await? {
+        details["sums"] = true.into();
+    }
     if context.target.dry_run {
         transaction.rollback().await.map_err(failed)?;
         step.done(&format!("{what}; rolled back: a dry run"), total as u64, 0, details).await?;
@@ -174,7 +178,9 @@ async fn delete_and_verify(
     let (hashes_array, names_array) = (array_of(&hashes), array_of(&names));
     let (dataset, database, run_id) =
         (context.dataset(), &context.target.database, context.run_id.to_string());
-    let render = |script: &str, table: &str| {
+    let served = dataset.served.map(Served::variables).unwrap_or_default();
+    let served: Vec<_> = served.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let render_with = |script: &str, table: &str, special: &[(&str, &str)]| {
         let variables = [
             ("schema", database.schema.as_str()),
             ("ledger", &database.ledger_schema),
@@ -184,9 +190,11 @@ async fn delete_and_verify(
             ("key", dataset.key()),
             ("hashes", &hashes_array),
             ("names", &names_array),
+            ("batch", "0"),
         ];
-        sql::render(script, &variables)
+        sql::render(script, &[special, &variables, &served].concat())
     };
+    let render = |script: &str, table: &str| render_with(script, table, &[]);
     let lock = context.ledger.lock_name();
     transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await.map_err(failed)?;
     let mut tables: Vec<_> = dataset.table_names().collect();
@@ -219,6 +227,10 @@ async fn delete_and_verify(
         transaction.batch_execute(&render(tombstones.sealed, "")).await.map_err(failed)?;
     }
     let images = promote::forget_sealed(context, transaction).await?;
+    if sums_are_there(dataset, transaction, &database.schema).await? {
+        // What it took out had been written by somebody else, and nobody knows whether it was counted.
+        promote::sum_anew(dataset, transaction, |script, special| render_with(script, "", special)).await?;
+    }
     // Deferred triggers come now and not behind the proof.
     transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;
     let rows = transaction.query(sql::PURGED, &[]).await.map_err(failed)?;
@@ -261,6 +273,18 @@ async fn delete_and_verify(
         }
     }
     Ok(rows)
+}
+
+/// Are the tables of sums there that the dataset has? Where an older program has made the others alone, they come with the next run.
+async fn sums_are_there(
+    dataset: &Dataset,
+    transaction: &Transaction<'_>,
+    schema: &str,
+) -> Result<bool, Cause> {
+    let Some(served) = dataset.served.filter(|served| served.sums.is_some()) else { return Ok(false) };
+    let names = served.tables().map(|(_, table)| table);
+    let missing = transaction.query(sql::PURGE_MISSING, &[&names.as_slice(), &schema]).await;
+    Ok(missing.map_err(failed)?.is_empty())
 }
 
 fn failed(error: tokio_postgres::Error) -> PgError {

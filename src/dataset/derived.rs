@@ -25,7 +25,8 @@ pub enum DerivedKind {
         /// of this name in `:"into"`. Its last statement is the insert.
         fill: &'static str,
     },
-    /// Another command fills it, and the promotion makes it, empty, where there is none: a view needs it.
+    /// Another command fills it, because a view needs it, or the promotion does as it keeps sums
+    /// ([`Sums`](super::served::Sums)). It is made, empty, where there is none.
     Reference {
         /// PostgreSQL: its keys.
         keys: &'static str,

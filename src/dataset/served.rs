@@ -19,6 +19,43 @@ pub struct Served {
     pub words: (&'static str, &'static str),
     /// What the deltas are, as it completes "fewer than …".
     pub compared_with: &'static str,
+    /// The same of whole months, where there are so many places and days that they are needed.
+    pub months: Option<Months>,
+    /// How the promotion keeps these tables; `None`: the dataset's own scripts do.
+    pub sums: Option<&'static Sums>,
+}
+
+/// Tables of whole months.
+#[derive(Clone, Copy, Debug)]
+pub struct Months {
+    /// month (its first day), zone, postcode, hits, delta, cells.
+    pub places: &'static str,
+    /// month, zone, cells: a line for each day and branch, with day of the month, hits, delta or nothing, branch.
+    pub zones: &'static str,
+}
+
+/// Sums of records, which the promotion keeps: what goes is taken off and what comes is added, in one transaction with both. Records are
+/// counted by a day of theirs and may come late, so nothing is told of days behind the newest that [`newest`](super::Scripts::newest)
+/// knows of, and what a day is compared with only where that day is loaded, too.
+#[derive(Clone, Copy, Debug)]
+pub struct Sums {
+    /// PostgreSQL: makes the view `pg_temp.candidates` of the records in `pg_temp.summed`: record_id, date, sbi and postcode. A record
+    /// with several postcodes counts once, at the first that is a place; one without any, or without a date, does not.
+    pub candidates: &'static str,
+    /// All places.
+    pub places: fn() -> Vec<SumPlace>,
+    /// The delta of a day is the hits so many days earlier.
+    pub earlier_days: u16,
+}
+
+/// A place that the program knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SumPlace {
+    pub postcode: String,
+    /// Degrees.
+    pub lat: f64,
+    pub lon: f64,
+    pub zone: String,
 }
 
 impl Served {
@@ -31,6 +68,13 @@ impl Served {
             ("days", self.days),
             ("atoms", self.atoms),
         ]
+    }
+
+    /// What PostgreSQL scripts of the promotion may name beside the engine's variables.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let tables = self.tables().into_iter().map(|(name, table)| (name, table.to_owned()));
+        let earlier = self.sums.map(|sums| ("earlier_days", sums.earlier_days.to_string()));
+        tables.chain(earlier).collect()
     }
 }
 

@@ -10,10 +10,12 @@ use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Statement, Transaction};
 
+use super::months::{self, whole_months};
 use super::places::{Places, ServedPlace, ServedZone, Within};
 use super::pool::PoolReader;
 use super::question::PlaceQuestion;
-use super::texts::ServedTexts;
+use super::texts::{MonthTexts, ServedTexts};
+use super::totals::{Moment, Stat, Sum, Totals, add};
 
 /// Places of an answer at most.
 const POINTS_MOST: i64 = 1_000;
@@ -33,6 +35,8 @@ pub struct PlaceAnswer {
     pub lon: f64,
     pub radius_km: f64,
     pub dates: Vec<Date>,
+    /// The last day of which anything is known, where records come late; later days are not in the timeline.
+    pub as_of: Option<Date>,
     /// How many lie within the radius.
     pub places: usize,
     pub stats: Vec<Stat>,
@@ -42,23 +46,6 @@ pub struct PlaceAnswer {
     pub points_total: i64,
     pub truncated: bool,
     pub suppressed: Suppressed,
-}
-
-/// A branch over all days.
-#[derive(Debug, Serialize)]
-pub struct Stat {
-    pub sbi: String,
-    pub total: i64,
-    pub delta: Option<i64>,
-    pub percentage: Option<f64>,
-}
-
-/// A day over all branches.
-#[derive(Debug, Serialize)]
-pub struct Moment {
-    pub date: Date,
-    pub hits: i64,
-    pub delta: Option<i64>,
 }
 
 /// A place over all days and branches.
@@ -96,9 +83,26 @@ pub enum Answered {
 /// The places of a dataset at a commit.
 pub type KnownPlaces = Arc<(String, Places)>;
 
-/// A total against what it is compared with, as an unrounded fraction.
-fn percentage(total: i64, delta: Option<i64>) -> Option<f64> {
-    delta.map(|delta| if delta == 0 { 0.0 } else { (total - delta) as f64 / delta as f64 })
+/// The days of which something can be told.
+#[derive(Clone, Debug, Default)]
+struct ServedDays {
+    as_of: Option<Date>,
+    /// Those that were asked for and are loaded.
+    days: Vec<Date>,
+    /// Those of them of which is known what they are compared with; `None`: each row says that itself.
+    compared: Option<BTreeSet<Date>>,
+}
+
+impl ServedDays {
+    /// Is it known of all days what they are compared with?
+    fn is_compared(&self) -> bool {
+        self.compared.as_ref().is_none_or(|compared| compared.len() == self.days.len())
+    }
+
+    /// What a day without a row is compared with.
+    fn delta(&self, day: &Date) -> Option<i64> {
+        self.compared.as_ref().is_none_or(|compared| compared.contains(day)).then_some(0)
+    }
 }
 
 /// Answers from one snapshot; `known` are the places of an earlier one, and are brought up to date.
@@ -111,49 +115,111 @@ pub async fn answer(
     question: &PlaceQuestion,
     known: &mut Option<KnownPlaces>,
 ) -> Result<Answered, tokio_postgres::Error> {
-    let asked = [&texts.run, &texts.places, &texts.sums, &texts.points, &texts.atoms];
+    let asked = [&texts.run, &texts.places, &texts.loaded, &texts.sums, &texts.points, &texts.atoms];
     reader.prepare(&asked.map(String::as_str)).await?;
-    let [run, places, sums, points, atoms] = asked.map(|text| reader.prepared(text));
+    let [run, places, loaded, sums, points, atoms] = asked.map(|text| reader.prepared(text));
+    // What lies within a branch is not packed.
+    let months = texts.months.as_ref().filter(|_| question.sbi.is_none());
+    let month_statements = match months {
+        Some(MonthTexts { cells, points }) => {
+            reader.prepare(&[cells, points]).await?;
+            Some([cells, points].map(|text| reader.prepared(text)))
+        }
+        None => None,
+    };
     let transaction = snapshot(reader).await?;
     let Some((run_id, current)) = opened(&transaction, [&run, &places], texts, known).await? else {
         return Ok(Answered::NothingLoaded);
     };
     let Some(centre) = current.1.find(&question.postcode) else { return Ok(Answered::NoSuchPlace) };
-    let answer = match texts.min_count {
-        0 => exact(&transaction, [&sums, &points], &current.1, centre, question).await?,
-        least => protected(&transaction, &atoms, &current.1, centre, (question, least)).await?,
+    let loaded = match texts.served.sums {
+        Some(_) => find_loaded(&transaction, &loaded, question).await?,
+        None => ServedDays { days: question.dates.clone(), ..ServedDays::default() },
     };
+    let mut answer = match texts.min_count {
+        0 => {
+            let statements = Exact { sums: &sums, points: &points, months: month_statements.as_ref() };
+            exact(&transaction, statements, &current.1, centre, (question, &loaded)).await?
+        }
+        least => protected(&transaction, &atoms, &current.1, centre, (question, &loaded, least)).await?,
+    };
+    answer.as_of = loaded.as_of;
     transaction.commit().await?;
     let (version, dataset) = (current.0.clone(), texts.dataset.name);
     let truncated = answer.points_total > answer.points.len() as i64;
     Ok(Answered::PlaceAnswer(Box::new(PlaceAnswer { run_id, version, dataset, truncated, ..answer })))
 }
 
+async fn find_loaded(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    question: &PlaceQuestion,
+) -> Result<ServedDays, tokio_postgres::Error> {
+    let row = transaction.query_one(statement, &[&question.dates]).await?;
+    let compared: Vec<Date> = row.try_get(2)?;
+    Ok(ServedDays {
+        as_of: row.try_get(0)?,
+        days: row.try_get(1)?,
+        compared: Some(compared.into_iter().collect()),
+    })
+}
+
+/// What exact sums are asked by.
+struct Exact<'a> {
+    sums: &'a Statement,
+    points: &'a Statement,
+    /// Cells and points of whole months, where these may be taken.
+    months: Option<&'a [Statement; 2]>,
+}
+
 /// Exact sums, by place.
 async fn exact(
     transaction: &Transaction<'_>,
-    [sums, points]: [&Statement; 2],
+    Exact { sums, points, months }: Exact<'_>,
     places: &Places,
     centre: &ServedPlace,
-    question: &PlaceQuestion,
+    (question, loaded): (&PlaceQuestion, &ServedDays),
 ) -> Result<PlaceAnswer, tokio_postgres::Error> {
     let within = places.within(centre, question.radius_km);
     let Within { whole, cut, cut_postcodes, .. } = &within;
-    let asked: [&(dyn ToSql + Sync); 6] =
-        [&question.dates, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
+    let (whole_months, days) = match months {
+        Some(_) => whole_months(&loaded.days),
+        None => (Vec::new(), loaded.days.clone()),
+    };
+    let asked: [&(dyn ToSql + Sync); 6] = [&days, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
     // Sent one behind the other, answered by one snapshot.
-    let (sums, points) =
-        tokio::try_join!(transaction.query(sums, &asked[..5]), transaction.query(points, &asked))?;
-    let mut totals = Totals::new(question, Some(0));
+    let (sums, points, packed) = match months.filter(|_| !whole_months.is_empty()) {
+        Some([cells, points]) => {
+            let of_months: [&(dyn ToSql + Sync); 6] =
+                [&days, whole, cut, cut_postcodes, &whole_months, &POINTS_MOST];
+            tokio::try_join!(
+                transaction.query(sums, &asked[..5]),
+                transaction.query(points, &of_months),
+                months::months(transaction, cells, &whole_months, &within)
+            )?
+        }
+        None => {
+            let (sums, points) =
+                tokio::try_join!(transaction.query(sums, &asked[..5]), transaction.query(points, &asked))?;
+            (sums, points, months::MonthSums::default())
+        }
+    };
+    let mut totals = Totals::new(loaded.days.iter().map(|day| (*day, loaded.delta(day))));
     for row in &sums {
         let (date, sbi): (Date, String) = (row.try_get(0)?, row.try_get(1)?);
         totals.add(Some(date), sbi, (row.try_get(2)?, row.try_get(3)?));
     }
-    let mut answer = totals.answer(question, centre, within.places);
+    packed.days().for_each(|(date, sum)| totals.add_day(date, sum));
+    packed.branches.into_iter().for_each(|(sbi, sum)| totals.add_branch(sbi, sum));
+    let mut answer = begun(totals, question, centre, within.places);
+    if !loaded.is_compared() {
+        answer.stats.iter_mut().for_each(|stat| (stat.delta, stat.percentage) = (None, None));
+    }
     for row in &points {
         let postcode: String = row.try_get(0)?;
         let (lat, lon) = places.find(&postcode).map(|place| (place.lat, place.lon)).unwrap_or_default();
-        answer.points.push(AreaSum { postcode, lat, lon, hits: row.try_get(1)?, delta: row.try_get(2)? });
+        let delta = row.try_get::<_, Option<i64>>(2)?.filter(|_| loaded.is_compared());
+        answer.points.push(AreaSum { postcode, lat, lon, hits: row.try_get(1)?, delta });
         answer.points_total = row.try_get(3)?;
     }
     Ok(answer)
@@ -166,14 +232,15 @@ async fn protected(
     atoms: &Statement,
     places: &Places,
     centre: &ServedPlace,
-    (question, least): (&PlaceQuestion, i64),
+    (question, loaded, least): (&PlaceQuestion, &ServedDays, i64),
 ) -> Result<PlaceAnswer, tokio_postgres::Error> {
     let zones = places.zones_within(centre, question.radius_km);
     let names: Vec<_> = zones.iter().map(|zone| zone.name.as_str()).collect();
     let (first, last) = (question.dates.first(), question.dates.last());
     let asked: [&(dyn ToSql + Sync); 5] = [&names, &first, &last, &question.sbi, &least];
     let mut rows = pin!(transaction.query_raw(atoms, asked).await?);
-    let (mut totals, mut suppressed) = (Totals::new(question, None), Suppressed::default());
+    let (mut totals, mut suppressed) =
+        (Totals::new(loaded.days.iter().map(|day| (*day, None))), Suppressed::default());
     let (mut sums, mut lacking): (BTreeMap<String, Sum>, BTreeSet<String>) = Default::default();
     while let Some(row) = rows.try_next().await? {
         let (zone, first, last): (String, Date, Date) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
@@ -202,7 +269,7 @@ async fn protected(
     }
     suppressed.zones = lacking.len();
     let inside = places.within(centre, question.radius_km).places;
-    let mut answer = PlaceAnswer { suppressed, ..totals.answer(question, centre, inside) };
+    let mut answer = PlaceAnswer { suppressed, ..begun(totals, question, centre, inside) };
     let area = |zone: &ServedZone| {
         let (hits, delta) = *sums.get(&zone.name)?;
         Some(AreaSum { postcode: zone.name.clone(), lat: zone.lat, lon: zone.lon, hits, delta })
@@ -274,71 +341,24 @@ async fn read_places(
     Ok(Places::new(rows.iter().map(place).collect::<Result<_, tokio_postgres::Error>>()?))
 }
 
-/// Hits, and what they are compared with.
-type Sum = (i64, Option<i64>);
-
-/// Where one delta is not known, that of the sum is not.
-fn add(sum: &mut Sum, (hits, delta): Sum) {
-    *sum = (sum.0 + hits, sum.1.zip(delta).map(|(sum, delta)| sum + delta));
-}
-
-/// Sums by branch and by day.
-struct Totals {
-    stats: BTreeMap<String, Sum>,
-    days: BTreeMap<Date, Sum>,
-}
-
-impl Totals {
-    /// Nothing, on every day that is asked for, and this to compare it with.
-    fn new(question: &PlaceQuestion, delta: Option<i64>) -> Self {
-        let days = question.dates.iter().map(|date| (*date, (0, delta)));
-        Self { stats: BTreeMap::new(), days: days.collect() }
-    }
-
-    fn add(&mut self, date: Option<Date>, sbi: String, sum: Sum) {
-        add(self.stats.entry(sbi).or_insert((0, Some(0))), sum);
-        if let Some(date) = date {
-            add(self.days.entry(date).or_insert((0, Some(0))), sum);
-        }
-    }
-
-    /// An answer without points, and without its run.
-    fn answer(self, question: &PlaceQuestion, centre: &ServedPlace, places: usize) -> PlaceAnswer {
-        let stat = |(sbi, (total, delta)): (String, Sum)| Stat {
-            sbi,
-            total,
-            delta,
-            percentage: percentage(total, delta),
-        };
-        let moment = |(date, (hits, delta)): (Date, Sum)| Moment { date, hits, delta };
-        PlaceAnswer {
-            run_id: String::new(),
-            version: String::new(),
-            dataset: "",
-            postcode: centre.postcode.clone(),
-            lat: centre.lat,
-            lon: centre.lon,
-            radius_km: question.radius_km,
-            dates: question.dates.clone(),
-            places,
-            stats: self.stats.into_iter().map(stat).collect(),
-            timeline: self.days.into_iter().map(moment).collect(),
-            points: Vec::new(),
-            points_total: 0,
-            truncated: false,
-            suppressed: Suppressed::default(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percentage;
-
-    #[test]
-    fn a_percentage_is_a_fraction_and_zero_where_nothing_was() {
-        assert_eq!(percentage(80, Some(57)), Some(23.0 / 57.0));
-        assert_eq!(percentage(80, Some(0)), Some(0.0));
-        assert_eq!(percentage(80, None), None);
+/// An answer without points, and without its run.
+fn begun(totals: Totals, question: &PlaceQuestion, centre: &ServedPlace, places: usize) -> PlaceAnswer {
+    PlaceAnswer {
+        run_id: String::new(),
+        version: String::new(),
+        dataset: "",
+        postcode: centre.postcode.clone(),
+        lat: centre.lat,
+        lon: centre.lon,
+        radius_km: question.radius_km,
+        dates: question.dates.clone(),
+        as_of: None,
+        places,
+        stats: totals.stats(),
+        timeline: totals.timeline(),
+        points: Vec::new(),
+        points_total: 0,
+        truncated: false,
+        suppressed: Suppressed::default(),
     }
 }

@@ -8,12 +8,14 @@ mod answer;
 mod current;
 mod listening;
 mod metrics;
+mod months;
 mod page;
 mod places;
 mod pool;
 mod question;
 mod reply;
 mod texts;
+mod totals;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -234,6 +236,7 @@ async fn datasets(shared: &Arc<ServeState>) -> Response {
             "one": one,
             "several": several,
             "compared_with": texts.served.compared_with,
+            "comes_late": texts.served.sums.is_some(),
             "min_count": texts.min_count,
         }));
     }
@@ -295,7 +298,13 @@ impl ServeJob {
             Self::Ask(question) => answer::answer(reader, texts, question, places).await.map(Done::Asked),
             Self::Offer => answer::offered(reader, texts, places).await.map(Done::Offered),
         };
-        done.map_err(|error| classify(error, "answer a question"))
+        match done.map_err(|error| classify(error, "answer a question")) {
+            // Of a dataset of which nothing was ever loaded there is no table.
+            Err(error) if matches!(self, Self::Offer) && current::is_missing(&error) => {
+                Ok(Done::Offered(None))
+            }
+            done => done,
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use crate::words::percent_decoded;
 /// The farthest that a radius may reach, in km; how far it does if nobody says.
 const RADIUS_MOST_KM: f64 = 100.0;
 const RADIUS_KM: f64 = 1.0;
-/// Letters of a postcode, of a branch and of what names a dataset at most.
-const LONGEST: usize = 16;
+/// Letters of a branch and of what names a dataset at most.
+const LONGEST: usize = 40;
 
 /// A question that makes sense, whether or not there is such a postcode.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,10 +98,10 @@ pub fn read_postcode(text: &str) -> Result<String, AskFault> {
 
 fn word(field: &'static str, text: &str) -> Result<String, AskFault> {
     let is_word = (1..=LONGEST).contains(&text.len())
-        && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c));
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._ /&()".contains(&c));
     match is_word {
         true => Ok(text.to_owned()),
-        false => Err(AskFault::new(field, "it has 1 to 16 letters, digits, dots or dashes")),
+        false => Err(AskFault::new(field, "it has 1 to 40 letters, digits, blanks, dots or dashes")),
     }
 }
 
@@ -182,6 +182,8 @@ mod tests {
         assert_eq!((question.postcode.as_str(), question.radius_km), ("1234AB", 1.0));
         assert_eq!(days("1234AB/2013-01-08;2013-01-01;2013-01-01"), ["2013-01-01", "2013-01-08"]);
         assert_eq!(days("1/2012-02-28..2012-03-01"), ["2012-02-28", "2012-02-29", "2012-03-01"]);
+        let question = read("1234AB/2013-01-01?sbi=Illegal%20Lockout").unwrap();
+        assert_eq!(question.sbi.as_deref(), Some("Illegal Lockout"));
         let question = read("1234AB/2013-01-01/2.50?sbi=01.1&dataset=x").unwrap();
         assert_eq!((question.radius_km, question.sbi.as_deref()), (2.5, Some("01.1")));
         assert_eq!(
@@ -216,7 +218,7 @@ mod tests {
             ("1234AB/2013-01-01?sbi=", "sbi"),
             ("1234AB/2013-01-01?sbi=1&sbi=2", "sbi"),
             ("1234AB/2013-01-01?sbi=1%27%20or%201=1", "sbi"),
-            ("1234AB/2013-01-01?dataset=a%20b", "dataset"),
+            ("1234AB/2013-01-01?dataset=a%22b", "dataset"),
             ("1234AB/2013-01-01?limit=1", "query"),
         ] {
             assert_eq!(read(path).unwrap_err().expect(path).field, field, "{path}");

@@ -15,9 +15,19 @@ pub struct ServedTexts {
     pub run: String,
     pub places: String,
     pub days: String,
+    pub loaded: String,
     pub sums: String,
     pub points: String,
     pub atoms: String,
+    /// Where there are tables of whole months.
+    pub months: Option<MonthTexts>,
+}
+
+/// What is asked of whole months.
+#[derive(Clone, Debug)]
+pub struct MonthTexts {
+    pub cells: String,
+    pub points: String,
 }
 
 impl ServedTexts {
@@ -30,7 +40,10 @@ impl ServedTexts {
     ) -> Option<Self> {
         let served = dataset.served?;
         let tables = served.tables();
-        let variables: Vec<_> = [("schema", schema), ("ledger", ledger)].into_iter().chain(tables).collect();
+        let months =
+            served.months.map(|months| [("place_months", months.places), ("zone_months", months.zones)]);
+        let variables = [("schema", schema), ("ledger", ledger)].into_iter().chain(tables);
+        let variables: Vec<_> = variables.chain(months.into_iter().flatten()).collect();
         let text = |script| sql::render(script, &variables);
         Some(Self {
             dataset,
@@ -40,9 +53,14 @@ impl ServedTexts {
             run: text(sql::SERVE_RUN),
             places: text(sql::SERVE_PLACES),
             days: text(sql::SERVE_DAYS),
+            loaded: text(sql::SERVE_LOADED),
             sums: text(sql::SERVE_SUMS),
             points: text(sql::SERVE_POINTS),
             atoms: text(sql::SERVE_ATOMS),
+            months: months.map(|_| MonthTexts {
+                cells: text(sql::SERVE_MONTH_CELLS),
+                points: text(sql::SERVE_MONTH_POINTS),
+            }),
         })
     }
 }

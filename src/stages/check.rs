@@ -14,7 +14,7 @@ use super::select::AskedFor;
 use crate::clients::duckdb::{DuckError, Staging};
 use crate::clients::postgres;
 use crate::error::Cause;
-use crate::ledger::{NewFailure, PartFindings};
+use crate::ledger::{Kind, NewFailure, PartFindings};
 use crate::run::context::RunContext;
 use crate::run::inputs::copy_to_file;
 use crate::run::links;
@@ -117,6 +117,7 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     fault::point!("check.begin");
     let (batch, folder, files, staging, is_again) = staged.into_parts();
     let script = context.dataset().scripts.check;
+    let is_new = (context.target.kind == Kind::Run).to_string();
     let known = take_known(context, &folder).await?;
     let (staging, looked) = links::look(context, staging, is_again).await?;
     let (mut staging, counts) = blocking(move || {
@@ -126,7 +127,7 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
             staging.execute("take in what production knows", sql::STAGED_KNOWN, &variables)?;
         }
         if let Some(script) = script {
-            staging.execute("run the checks", script, &[])?;
+            staging.execute("run the checks", script, &[("is_new", &is_new)])?;
         }
         let counts = counts(&staging)?;
         Ok::<_, DuckError>((staging, counts))

@@ -12,6 +12,7 @@ mod merge;
 mod proof;
 mod refused;
 mod slices;
+mod sums;
 mod transfer;
 mod undo;
 
@@ -19,9 +20,10 @@ pub use golden::truths;
 pub use guards::Guard;
 pub use images::{expire, forget_sealed, sealed_left};
 pub use refused::Refused;
+pub use sums::sum_anew;
 pub use undo::{Undone, undo};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio_postgres::Transaction;
 
 use self::transfer::Transfer;
@@ -173,11 +175,12 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
         words::count(records.deleted),
         record = context.dataset().record
     );
-    let details = match replaced_views.is_empty() {
-        true => json!({}),
-        false => json!({ "replaced_views": replaced_views }),
-    };
-    conclude(context, (batch, &watch), transaction, step, findings, (&what, details))
+    let mut details = Map::new();
+    if !replaced_views.is_empty() {
+        details.insert("replaced_views".into(), replaced_views.into());
+    }
+    sums::note(context.dataset(), &mut details);
+    conclude(context, (batch, &watch), transaction, step, findings, (&what, details.into()))
         .await
         .map(Outcome::Promoted)
 }

@@ -8,6 +8,11 @@ const HITS: (&str, &str) = ("hits", "The sum of the hits");
 const DELTA: (&str, &str) =
     ("delta", "The sum of what the hits are compared with; null where one of them is not known");
 const ZONE: (&str, &str) = ("zone", "The zone of the place; null where no place has the postcode any more");
+const MONTH: (&str, &str) = ("month", "The month, as its first day");
+const CELLS: (&str, &str) = (
+    "cells",
+    "A line for each day and branch: day of the month, hits, delta (nothing where it is not known) and branch, with commas",
+);
 const POSTCODE: (&str, &str) = ("postcode", "The postcode, in capitals and without a space");
 
 /// In the order of the dataset's tables.
@@ -60,5 +65,15 @@ pub(super) const DICTIONARY: &[Described] = &[
             SBI,
             ("hits", "The sum of the hits, ten or more; null where a whole month has fewer"),
         ],
+    },
+    Described {
+        table: "datapoint_place_months",
+        about: "Data points summed by month and place",
+        columns: &[MONTH, ("zone", "The zone of the place"), POSTCODE, HITS, DELTA, CELLS],
+    },
+    Described {
+        table: "datapoint_zone_months",
+        about: "Data points by month and zone",
+        columns: &[MONTH, ("zone", "The zone"), CELLS],
     },
 ];

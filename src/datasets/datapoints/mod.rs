@@ -11,7 +11,7 @@ pub mod sample;
 pub mod tables;
 mod unpack;
 
-use crate::dataset::served::Served;
+use crate::dataset::served::{Months, Served};
 use crate::dataset::{
     Dataset, FileName, Promotion, PublishedColumns, PublishedForm, PublishedTable, Reach, Scripts, Tombstones,
 };
@@ -56,11 +56,14 @@ pub const DATAPOINTS: Dataset = Dataset {
         staging: Some(include_str!("../../../sql/datapoints/4_staging.pg.sql")),
         known: Some(tables::PLACES.name),
         keys: include_str!("../../../sql/datapoints/5_keys.pg.sql"),
-        complete: Some(include_str!("../../../sql/datapoints/7_zones.pg.sql")),
+        complete: Some(concat!(
+            include_str!("../../../sql/datapoints/7_zones.pg.sql"),
+            include_str!("../../../sql/datapoints/8_months.pg.sql")
+        )),
         guards: None,
         newest: None,
     },
-    derived: &[],
+    derived: &[tables::PLACE_MONTHS, tables::ZONE_MONTHS],
     dictionary: dictionary::DICTIONARY,
     map: None,
     has_sheets: false,
@@ -89,6 +92,8 @@ const SERVED: Served = Served {
     min_count: 0,
     words: ("hit", "hits"),
     compared_with: "before",
+    months: Some(Months { places: tables::PLACE_MONTHS.table.name, zones: tables::ZONE_MONTHS.table.name }),
+    sums: None,
 };
 
 /// The places of the postcodes.

@@ -1,6 +1,7 @@
 //! The tables: days, points, what is summed of them, and places.
 
 use crate::dataset::CellSource::{Element, Made, RecordId};
+use crate::dataset::derived::{Derived, DerivedKind};
 use crate::dataset::{Column, ColumnType, Table};
 
 const DATE: Column = Column::new("date", ColumnType::Date, RecordId);
@@ -71,3 +72,23 @@ pub const ATOMS: Table = Table {
         HITS,
     ],
 };
+
+const MONTH: Column = Column::new("month", ColumnType::Date, Made);
+const CELLS: Column = Column::new("cells", ColumnType::Text, Made);
+
+/// Whole months by place, packed.
+pub const PLACE_MONTHS: Derived = packed(
+    "datapoint_place_months",
+    &[MONTH, ZONE, Column::new("postcode", ColumnType::Text, Made), HITS, DELTA, CELLS],
+);
+
+/// Whole months by zone, packed.
+pub const ZONE_MONTHS: Derived = packed("datapoint_zone_months", &[MONTH, ZONE, CELLS]);
+
+const fn packed(name: &'static str, columns: &'static [Column]) -> Derived {
+    Derived {
+        table: Table { name, element: "", unique: &[], columns },
+        kind: DerivedKind::Reference { keys: "" },
+        make: include_str!("../../../sql/datapoints/10_months.pg.sql"),
+    }
+}

@@ -1,13 +1,25 @@
 //! What is made of the court extract's tables: a summary of each case, and views that may be public.
 
+use super::filings::{ATOMS, DAYS, PLACE_DAYS, PLACES, ZONE_DAYS};
 use crate::dataset::CellSource::Made;
 use crate::dataset::ColumnType::*;
 use crate::dataset::derived::{Derived, DerivedKind};
 use crate::dataset::{Column, ColumnType, Table};
 
 /// What the promotion makes, each after what it is made of.
-pub const DERIVED: &[Derived] =
-    &[SUMMARY, LOTS, TRACTS, ADDRESSES_PUBLIC, ADDRESSES_WITH_BBL, ADDRESSES_WITH_CT];
+pub const DERIVED: &[Derived] = &[
+    SUMMARY,
+    LOTS,
+    TRACTS,
+    ADDRESSES_PUBLIC,
+    ADDRESSES_WITH_BBL,
+    ADDRESSES_WITH_CT,
+    PLACES,
+    DAYS,
+    PLACE_DAYS,
+    ZONE_DAYS,
+    ATOMS,
+];
 
 /// One row a case, for people who analyse.
 const SUMMARY: Derived = Derived {

@@ -3,6 +3,13 @@
 
 use crate::dataset::derived::Described;
 
+const FILED: (&str, &str) = ("date", "The day of filing");
+const ZONE: (&str, &str) = ("zone", "The zone of the postal code");
+const KIND: (&str, &str) =
+    ("sbi", "The kind of case, as in classification; unknown where the court does not say");
+const FILINGS: (&str, &str) = ("hits", "The number of cases");
+const EARLIER: (&str, &str) =
+    ("delta", "The number of cases filed 364 days earlier, as far as they are loaded");
 const CASE: &str = "The case, as its 64 hexadecimal digits: joins every table of cases";
 
 /// Every table and view with every column, in the order of the database.
@@ -329,6 +336,49 @@ pub const DICTIONARY: &[Described] = &[
             ("city", "Borough, county, city or neighborhood, as the court has it"),
             ("state", "State, spelled out"),
             ("postalcode", "Postal code of five or nine digits, as the court has it"),
+        ],
+    },
+    Described {
+        table: "oca_filing_places",
+        about: "Where cases can be counted: postal codes of the state, a row each",
+        columns: &[
+            ("postcode", "The postal code, five digits"),
+            (
+                "lat",
+                "Degrees north of the equator: of the middle of the ZIP area in the city, else of the postal code",
+            ),
+            ("lon", "Degrees east of Greenwich, likewise"),
+            ("zone", "The ZIP area in the city; elsewhere the first three digits"),
+        ],
+    },
+    Described {
+        table: "oca_filing_days",
+        about: "The days of which filings are loaded, up to the last run date, a row each",
+        columns: &[
+            FILED,
+            FILINGS,
+            ("delta", "Cases filed 364 days earlier; NULL where that day is not loaded"),
+        ],
+    },
+    Described {
+        table: "oca_filing_place_days",
+        about: "Cases by the day of filing, postal code and kind; a case with several postal codes counts at the first that is a place",
+        columns: &[FILED, ZONE, ("postcode", "The postal code, five digits"), KIND, FILINGS, EARLIER],
+    },
+    Described {
+        table: "oca_filing_zone_days",
+        about: "Cases by the day of filing, zone and kind",
+        columns: &[FILED, ZONE, KIND, FILINGS, EARLIER],
+    },
+    Described {
+        table: "oca_filing_atoms",
+        about: "Pieces of zone, days and kind of case that are large enough to be told of; no two share a day",
+        columns: &[
+            ZONE,
+            ("first", "The first day of the piece: a day, a week within a month, or a month"),
+            ("last", "The last day of the piece"),
+            KIND,
+            ("hits", "The number of cases, ten or more; NULL where a whole month has fewer"),
         ],
     },
 ];

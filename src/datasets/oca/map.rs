@@ -128,7 +128,7 @@ fn borough(digit: &str) -> (&'static str, Option<Borough>) {
     }
 }
 
-fn zips() -> Vec<MapArea> {
+pub(super) fn zips() -> Vec<MapArea> {
     let city = ZIPS.lines().filter_map(|line| {
         let [key, digit, codes, lines] = cells(line)?;
         Some(MapArea {

@@ -10,6 +10,7 @@ mod dictionary;
 mod document;
 mod fields;
 mod file_name;
+mod filings;
 mod flatten;
 mod geocode;
 pub mod geosearch;
@@ -90,7 +91,7 @@ pub const OCA: Dataset = Dataset {
     derived: derived::DERIVED,
     dictionary: dictionary::DICTIONARY,
     map: Some(&map::MAP),
-    served: None,
+    served: Some(&filings::SERVED),
     published: &[
         whole("oca_index.csv", "oca_index"),
         whole("oca_causes.csv", "oca_causes"),

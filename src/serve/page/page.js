@@ -68,8 +68,9 @@ function show(answer, from, to) {
   const compared = change(total, delta);
   const counts = `${number.format(total)} ${total === 1 ? one : several}`;
   at('words').textContent = `${counts} within ${number.format(answer.radius_km)} km of ${answer.postcode}`
-    + `${compared ? `, ${compared} ${before}` : ''}, ${from === to ? `on ${day(from)}` : `from ${day(from)} to ${day(to)}`}.`;
-  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius; ${number.format(answer.points_total)} ${dataset().min_count ? 'zones' : 'of them'} have ${several}.${leftOut(answer.suppressed)}`;
+    + `${compared ? `, ${compared} ${before}` : ''}, ${from === to ? `on ${day(from)}` : `from ${day(from)} to ${day(to)}`}`
+    + `${answer.as_of ? `, as of ${day(answer.as_of)}` : ''}.`;
+  at('more').textContent = `${number.format(answer.places)} postcodes lie within the radius; ${number.format(answer.points_total)} ${dataset().min_count ? 'zones' : 'of them'} have ${several}.${late(answer)}${leftOut(answer.suppressed)}`;
   const branches = [...answer.stats].sort((a, b) => a.sbi.localeCompare(b.sbi, 'en', { numeric: true }));
   at('stats').replaceChildren(...branches.map((stat) => row([stat.sbi, number.format(stat.total), counted(stat.delta),
     stat.percentage === null ? '' : signed.format(stat.percentage)])));
@@ -81,6 +82,12 @@ function show(answer, from, to) {
   at('told').hidden = false;
   draw(answer);
   offer(answer);
+}
+
+// What is not there yet is not nothing.
+function late({ as_of: last }) {
+  const { comes_late: isLate, several } = dataset();
+  return isLate && last ? ` More ${several} of the weeks before ${day(last)} may still be loaded.` : '';
 }
 
 // So that nobody can be told from the numbers.
@@ -191,9 +198,19 @@ function later(work, wait) {
   };
 }
 
+// Where few must not be told of, much is told of whole months alone.
+function lastWholeMonth(last) {
+  const next = new Date(`${last}T00:00:00Z`);
+  next.setUTCDate(next.getUTCDate() + 1);
+  const end = new Date(Date.UTC(next.getUTCFullYear(), next.getUTCMonth(), 0));
+  const begin = new Date(Date.UTC(end.getUTCFullYear(), end.getUTCMonth(), 1));
+  return [begin, end].map((date) => date.toISOString().slice(0, 10));
+}
+
 function days() {
-  const loaded = dataset()?.days ?? [];
-  if (loaded.length) [form.from.value, form.to.value] = [loaded[0], loaded.at(-1)];
+  const { days: loaded = [], min_count: least } = dataset() ?? {};
+  if (!loaded.length) return;
+  [form.from.value, form.to.value] = least ? lastWholeMonth(loaded.at(-1)) : [loaded[0], loaded.at(-1)];
 }
 
 function km() {

@@ -32,6 +32,7 @@ impl Transfer<'_> {
         fault::point!("promote.planned");
         self.run(sql::PROMOTE_BEGIN, parent.name, "find what is replaced").await?;
         self.note_records().await?;
+        let summing = self.begin_sums(new).await?;
         let counts = self.replace(staged, new, (&before, &outdated), attached).await?;
         fault::point!("promote.before_ledger");
         self.run(sql::PROMOTE_LEDGER, "", "write the ledger").await?;
@@ -51,6 +52,7 @@ impl Transfer<'_> {
             self.run(sql::PROMOTE_COMPLETED, "", "complete the rows").await?;
             self.run(script, "", "complete the rows").await?;
         }
+        self.end_sums(summing, attached).await?;
         self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
     }
 

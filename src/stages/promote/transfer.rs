@@ -15,6 +15,7 @@ use crate::catalogue;
 use crate::clients::postgres::{PgError, Watch};
 use crate::config::{ProcessingConfig, SourceConfig};
 use crate::dataset::Table;
+use crate::dataset::served::Served;
 use crate::error::Cause;
 use crate::run::context::{Context, RunContext};
 use crate::run::fence::fence;
@@ -307,6 +308,8 @@ impl Transfer<'_> {
             ("compared", &known.map(sql::compared).unwrap_or_default()),
             ("assignments", &assignments),
         ];
-        sql::render(script, &[special, &own, &variables, &images].concat())
+        let served = dataset.served.map(Served::variables).unwrap_or_default();
+        let served: Vec<_> = served.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        sql::render(script, &[special, &own, &variables, &images, &served].concat())
     }
 }

@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Map, json};
 use uuid::Uuid;
 
 use super::derive::New;
 use super::images::all_images;
 use super::proof::Attached;
-use super::{Promoted, Records, Transfer, conclude, failed};
+use super::{Promoted, Records, Transfer, conclude, failed, sums};
 use crate::clients::postgres;
 use crate::config::ProcessingConfig;
 use crate::dataset::Table;
@@ -94,11 +94,13 @@ pub async fn undo(
         words::count(undone.restored),
         words::count(undone.vanished)
     );
-    let mut details = json!({ "undone": runs, "counts": undone });
+    let mut details = Map::from_iter([("undone".into(), json!(runs)), ("counts".into(), json!(undone))]);
     if !replaced_views.is_empty() {
-        details["replaced_views"] = json!(replaced_views);
+        details.insert("replaced_views".into(), replaced_views.into());
     }
-    let promoted = conclude(context, (BATCH, &watch), transaction, step, findings, (&what, details)).await?;
+    sums::note(context.dataset(), &mut details);
+    let (what, details) = (what.as_str(), details.into());
+    let promoted = conclude(context, (BATCH, &watch), transaction, step, findings, (what, details)).await?;
     Ok((promoted, undone))
 }
 
@@ -261,12 +263,14 @@ impl Transfer<'_> {
         for table in dataset.kept() {
             self.run(sql::UNDO_KEPT, table.name, &format!("bring {} back", table.name)).await?;
         }
+        let summing = self.begin_sums(new).await?;
         let counts = self.replace(&staged, new, (&before, &outdated), attached).await?;
         fault::point!("promote.before_ledger");
         self.run(sql::UNDO_LEDGER, "", "write the ledger").await?;
         fault::point!("promote.after_ledger");
         self.hold_counts(attached, counts).await?;
         self.make_keys(new).await?;
+        self.end_sums(summing, attached).await?;
         self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
     }
 

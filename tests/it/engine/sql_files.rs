@@ -146,11 +146,16 @@ const VARIABLES: &[(&str, &str)] = &[
     ("comment", "a view"),
     ("version_id", "00000000-0000-7000-8000-000000000000"),
     ("before_datapoint_places", "before_datapoint_places"),
-    ("places", "datapoint_places"),
-    ("place_days", "datapoint_place_days"),
-    ("zone_days", "datapoint_zone_days"),
-    ("days", "datapoint_days"),
-    ("atoms", "datapoint_atoms"),
+    ("places", "oca_filing_places"),
+    ("place_days", "oca_filing_place_days"),
+    ("zone_days", "oca_filing_zone_days"),
+    ("days", "oca_filing_days"),
+    ("atoms", "oca_filing_atoms"),
+    ("place_months", "datapoint_place_months"),
+    ("zone_months", "datapoint_zone_months"),
+    ("earlier_days", "364"),
+    ("newest", "2026-10-01"),
+    ("sign", "1"),
 ];
 
 /// What psql is given: the lines of a session.
@@ -233,6 +238,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "metrics/inputs.pg.sql", "");
     run(&mut session, "datapoints/4_tables.pg.sql", "");
     run(&mut session, "datapoints/5_keys.pg.sql", "");
+    run(&mut session, "datapoints/10_months.pg.sql", "");
     for derived in ["10_summary", "11_lots", "12_tracts"] {
         run(&mut session, &format!("oca/{derived}.pg.sql"), "");
         run(&mut session, &format!("oca/{derived}_keys.pg.sql"), "");
@@ -240,6 +246,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     for view in ["public", "with_bbl", "with_ct"] {
         run(&mut session, &format!("oca/13_addresses_{view}.pg.sql"), "");
     }
+    run(&mut session, "oca/14_filings.pg.sql", "");
     session.0 += "commit;\n";
     session.set("schema", "by_hand_staging");
     run(&mut session, "oca/4_tables.pg.sql", "");
@@ -293,7 +300,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "undo/images:make", "datapoint_places");
     run(&mut session, "datapoints/6_promote.pg.sql", "");
     run(&mut session, "promote/derive:completed", "");
-    for name in ["7_zones", "6_kept", "6_sealed", "9_purge", "9_verify"] {
+    for name in ["7_zones", "8_months", "6_kept", "6_sealed", "9_purge", "9_verify"] {
         run(&mut session, &format!("datapoints/{name}.pg.sql"), "");
     }
     session.0 += "rollback to savepoint datapoints;\n";
@@ -301,6 +308,16 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "promote/merge:begin", parent.name);
     run(&mut session, "undo/images:records", "");
     run(&mut session, "undo/images:replaced", "");
+    session.0 += "savepoint counted;\ndrop table pg_temp.counted;\n";
+    run(&mut session, "sums/sums:counted", "");
+    session.0 += "rollback to savepoint counted;\n";
+    for part in ["begin", "gone"] {
+        run(&mut session, &format!("sums/sums:{part}"), "");
+    }
+    run(&mut session, "oca/15_filed.pg.sql", "");
+    for part in ["cells", "come", "apply", "clear", "all", "analyze", "days", "pieces"] {
+        run(&mut session, &format!("sums/sums:{part}"), "");
+    }
     run(&mut session, "oca/6_sealed.pg.sql", "");
     for table in children {
         session.set("before", &format!("before_{}", table.name));
@@ -586,6 +603,7 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
         ("raw_columns", "zip_code varchar"),
         ("query", "select * from raw"),
         ("view", "catalog_addresses"),
+        ("is_new", "true"),
     ];
     variables.extend(given.iter().map(|(name, value)| (*name, value.as_str())));
     for name in IN_DUCKDB.iter().copied() {

@@ -1,6 +1,7 @@
 //! The server: its numbers against plain SQL, what it refuses, and what it bears.
 
 mod browser;
+mod filings;
 mod numbers;
 mod privacy;
 mod refusals;

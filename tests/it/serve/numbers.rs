@@ -87,7 +87,13 @@ fn question(luck: &mut Luck, postcodes: &[String]) -> Asked {
         first.saturating_add(jiff::Span::new().days(number as i64))
     };
     let postcode = postcodes[luck.below(postcodes.len() as u64) as usize].clone();
-    let (days, dates) = match luck.below(3) {
+    let (days, dates) = match luck.below(4) {
+        // A whole month, and some days.
+        1 => {
+            let (first, last) = (luck.below(24), 49 + luck.below(8));
+            let days: Vec<_> = (first..=last).map(|number| day(number).to_string()).collect();
+            (days, format!("{}..{}", day(first), day(last)))
+        }
         0 => {
             let (first, length) = (luck.below(50), luck.below(50));
             let days: Vec<_> = (first..=first + length).map(|number| day(number).to_string()).collect();
@@ -188,9 +194,14 @@ async fn an_answer_is_what_the_description_says() {
     assert_eq!(answer["timeline"].as_array().unwrap().len(), 1, "a day that is there twice counts once");
     assert_eq!(answer["run_id"], pipeline.one("select max(run_id::text) from etl.runs").await);
     let datasets = serving.get("/api/datasets").await.json();
-    assert_eq!(fits(&datasets[0], &schema("dataset"), &description), None, "{datasets:#}");
-    assert_eq!(datasets[0]["days"].as_array().unwrap().len(), 30);
-    assert_eq!(datasets[0]["days"][29], "2013-02-23");
+    for dataset in datasets.as_array().unwrap() {
+        assert_eq!(fits(dataset, &schema("dataset"), &description), None, "{datasets:#}");
+    }
+    let loaded: Vec<_> =
+        datasets.as_array().unwrap().iter().filter(|dataset| dataset["run_id"].is_string()).collect();
+    assert_eq!((loaded.len(), &loaded[0]["dataset"]), (1, &Value::from("datapoints")));
+    assert_eq!(loaded[0]["days"].as_array().unwrap().len(), 30);
+    assert_eq!(loaded[0]["days"][29], "2013-02-23");
     let error = serving.get("/api/XX/2013-01-20").await;
     assert_eq!((error.status, fits(&error.json(), &schema("error"), &description)), (400, None));
     let begun: Vec<String> =

@@ -10,24 +10,45 @@ use crate::support::csv::Cell;
 use crate::support::pipeline::Pipeline;
 
 /// What must hold of the pieces, whatever was loaded.
-async fn pieces_are_sound(pipeline: &Pipeline) {
+pub async fn pieces_are_sound(pipeline: &Pipeline, tables: &str) {
     let none = Vec::<Vec<Cell>>::new();
-    let twice = "select zone, sbi, day from datapoint_atoms, generate_series(first, last, '1 day') as day
-        group by 1, 2, 3 having count(*) > 1 limit 5";
-    assert_eq!(pipeline.rows(twice).await, none, "no two pieces share a day");
-    let other = "select zone, first, last, sbi, atom.hits, sum(rollup.hits)
-        from datapoint_atoms as atom left join datapoint_zone_days as rollup using (zone, sbi)
+    let twice = format!(
+        "select zone, sbi, day from {tables}_atoms, generate_series(first, last, '1 day') as day
+        group by 1, 2, 3 having count(*) > 1 limit 5"
+    );
+    assert_eq!(pipeline.rows(&twice).await, none, "no two pieces share a day");
+    let loaded = format!(
+        "select rollup.* from {tables}_zone_days as rollup join {tables}_days using (date) where rollup.hits > 0"
+    );
+    let other = format!(
+        "select zone, first, last, sbi, atom.hits, sum(rollup.hits)
+        from {tables}_atoms as atom left join ({loaded}) as rollup using (zone, sbi)
         where rollup.date between atom.first and atom.last
         group by zone, first, last, sbi, atom.hits
         having case when sum(rollup.hits) >= 10 then sum(rollup.hits) end is distinct from atom.hits
-        limit 5";
-    assert_eq!(pipeline.rows(other).await, none, "a piece is the sum of its days, or says nothing");
-    let left = "select date, zone, sbi from datapoint_zone_days as rollup
-        where hits > 0 and not exists (
-            select from datapoint_atoms as atom
+        limit 5"
+    );
+    assert_eq!(pipeline.rows(&other).await, none, "a piece is the sum of its days, or says nothing");
+    let empty = format!(
+        "select * from {tables}_atoms as atom where not exists (
+            select from ({loaded}) as rollup
             where atom.zone = rollup.zone and atom.sbi = rollup.sbi and rollup.date between atom.first and atom.last
-        ) limit 5";
-    assert_eq!(pipeline.rows(left).await, none, "every hit is in a piece");
+        ) limit 5"
+    );
+    assert_eq!(pipeline.rows(&empty).await, none, "no piece is of nothing");
+    let left = format!(
+        "select date, zone, sbi from ({loaded}) as rollup
+        where not exists (
+            select from {tables}_atoms as atom
+            where atom.zone = rollup.zone and atom.sbi = rollup.sbi and rollup.date between atom.first and atom.last
+        ) limit 5"
+    );
+    assert_eq!(pipeline.rows(&left).await, none, "every hit is in a piece");
+}
+
+/// Of the data points, whose pieces the ledger counts.
+async fn points_are_sound(pipeline: &Pipeline) {
+    pieces_are_sound(pipeline, "datapoint").await;
     let change = "select rows_after from etl.table_changes join etl.runs using (run_id)
         where table_name = 'datapoint_atoms' order by started_at desc limit 1";
     assert_eq!(pipeline.one(change).await, pipeline.one("select count(*) from datapoint_atoms").await);
@@ -52,7 +73,7 @@ fn cells(answer: &Value) -> BTreeMap<String, i64> {
 }
 
 /// What one answer says more than another is nothing, or enough.
-fn differ_by_enough(small: &Value, large: &Value, least: i64, what: &str) {
+pub fn differ_by_enough(small: &Value, large: &Value, least: i64, what: &str) {
     let (small, large) = (cells(small), cells(large));
     for (cell, more) in &large {
         let between = more - small.get(cell).copied().unwrap_or(0);
@@ -64,7 +85,7 @@ fn differ_by_enough(small: &Value, large: &Value, least: i64, what: &str) {
 #[tokio::test]
 async fn no_pair_of_answers_tells_of_few() {
     let pipeline = loaded("serve privacy", "3000", "400").await;
-    pieces_are_sound(&pipeline).await;
+    points_are_sound(&pipeline).await;
     let kinds = "select string_agg(distinct least(last - first, 27)::text, ' ') from datapoint_atoms where hits is not null";
     let kinds = pipeline.one(kinds).await;
     assert!(
@@ -128,13 +149,13 @@ async fn pieces_are_chosen_anew_for_the_months_that_change_and_for_no_other() {
         &format!("2013-02-10,1,1,{postcode},3,3,1\n2013-04-01,1,1,{postcode},3,3,1\n"),
     );
     load(&pipeline, &[]).await.exits(0);
-    pieces_are_sound(&pipeline).await;
+    points_are_sound(&pipeline).await;
     assert_eq!(pipeline.one(january).await, before);
     // All places are in one zone now.
     let places =
         pipeline.column("select concat_ws(',', postcode, lat, lon, 'x') from datapoint_places").await;
     put(&pipeline, "places.csv", format!("postcode,lat,lon,zone\n{}\n", places.join("\n")));
     load(&pipeline, &["--allow", "drop"]).await.exits(0);
-    pieces_are_sound(&pipeline).await;
+    points_are_sound(&pipeline).await;
     assert_eq!(pipeline.column("select distinct zone from datapoint_atoms").await, ["x"]);
 }

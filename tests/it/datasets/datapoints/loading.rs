@@ -89,6 +89,14 @@ async fn on_a_replay_the_later_name_wins() {
     pipeline.other(&["reprocess", "datapoints", "datapoints-1.csv", "--force"]).await.exits(0);
     assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 2");
     rollups_follow(&pipeline).await;
+    // Also of one batch, and of several.
+    for batch in [&[][..], &["--batch-mib", "1"]] {
+        pipeline.execute("update datapoint_days set hits = 0").await;
+        let words = [&["reprocess", "datapoints", "*", "--force"], batch].concat();
+        let again = pipeline.other(&words).await.exits(0);
+        assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 2", "{}", again.stderr);
+        rollups_follow(&pipeline).await;
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,21 @@
+-- Purpose: whole months by place and by zone: a year of ten thousand places is too many days to be added up while somebody waits.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v)
+-- Inputs:  :"schema"
+-- Outputs: the two tables with their keys, without rows; existing ones are left as they are. The index of the places answers for their
+--          totals without a look into the table.
+create table if not exists :"schema".datapoint_place_months (
+    month date,
+    zone text,
+    postcode text,
+    hits bigint,
+    delta bigint,
+    cells text,
+    primary key (month, zone, postcode) include (hits, delta)
+);
+
+create table if not exists :"schema".datapoint_zone_months (
+    month date,
+    zone text,
+    cells text,
+    primary key (month, zone)
+);

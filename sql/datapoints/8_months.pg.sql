@@ -1,0 +1,51 @@
+-- Purpose: the months that changed are packed anew: of a place or a zone, a line for each day and branch.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after 7_zones.pg.sql
+-- Inputs:  :"schema".datapoint_days, datapoint_place_days and datapoint_zone_days; pg_temp.atom_months.
+-- Outputs: :"schema".datapoint_place_months and datapoint_zone_months, of these months; of all where there was none. A line is day of the
+--          month, hits, delta (nothing: not known) and branch, with commas.
+create temp table packed_months on commit drop as
+select month from pg_temp.atom_months
+union
+select distinct date_trunc('month', date)::date
+from :"schema".datapoint_days
+where not exists (select from :"schema".datapoint_place_months);
+
+analyze pg_temp.packed_months;
+
+delete from :"schema".datapoint_place_months where month in (select month from pg_temp.packed_months);
+
+delete from :"schema".datapoint_zone_months where month in (select month from pg_temp.packed_months);
+
+insert into :"schema".datapoint_place_months (month, zone, postcode, hits, delta, cells)
+select
+    packed.month,
+    rollup.zone,
+    rollup.postcode,
+    sum(rollup.hits),
+    case when count(*) = count(rollup.delta) then sum(rollup.delta) end,
+    string_agg(
+        (rollup.date - packed.month + 1) || ',' || rollup.hits || ',' || coalesce(rollup.delta::text, '') || ','
+            || rollup.sbi,
+        chr(10)
+    )
+from pg_temp.packed_months as packed
+    join :"schema".datapoint_place_days as rollup
+        on rollup.date >= packed.month and rollup.date < (packed.month + interval '1 month')::date
+where rollup.zone is not null
+group by packed.month, rollup.zone, rollup.postcode
+order by packed.month, rollup.zone, rollup.postcode;
+
+insert into :"schema".datapoint_zone_months (month, zone, cells)
+select
+    packed.month,
+    rollup.zone,
+    string_agg(
+        (rollup.date - packed.month + 1) || ',' || rollup.hits || ',' || coalesce(rollup.delta::text, '') || ','
+            || rollup.sbi,
+        chr(10)
+    )
+from pg_temp.packed_months as packed
+    join :"schema".datapoint_zone_days as rollup
+        on rollup.date >= packed.month and rollup.date < (packed.month + interval '1 month')::date
+group by packed.month, rollup.zone
+order by packed.month, rollup.zone;

@@ -1,0 +1,98 @@
+//! Sums by branch and by day, and what is said of them.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+/// A branch over all days.
+#[derive(Debug, Serialize)]
+pub struct Stat {
+    pub sbi: String,
+    pub total: i64,
+    pub delta: Option<i64>,
+    pub percentage: Option<f64>,
+}
+
+/// A day over all branches.
+#[derive(Debug, Serialize)]
+pub struct Moment {
+    pub date: Date,
+    pub hits: i64,
+    pub delta: Option<i64>,
+}
+
+/// A total against what it is compared with, as an unrounded fraction.
+fn percentage(total: i64, delta: Option<i64>) -> Option<f64> {
+    delta.map(|delta| if delta == 0 { 0.0 } else { (total - delta) as f64 / delta as f64 })
+}
+
+/// Hits, and what they are compared with.
+pub type Sum = (i64, Option<i64>);
+
+/// Where one delta is not known, that of the sum is not.
+pub fn add(sum: &mut Sum, (hits, delta): Sum) {
+    *sum = (sum.0 + hits, sum.1.zip(delta).map(|(sum, delta)| sum + delta));
+}
+
+/// Sums by branch and by day.
+#[derive(Debug)]
+pub struct Totals {
+    stats: BTreeMap<String, Sum>,
+    days: BTreeMap<Date, Sum>,
+}
+
+impl Totals {
+    /// Nothing, on each of these days, and what to compare it with.
+    pub fn new(days: impl Iterator<Item = (Date, Option<i64>)>) -> Self {
+        let days = days.map(|(date, delta)| (date, (0, delta)));
+        Self { stats: BTreeMap::new(), days: days.collect() }
+    }
+
+    /// Adds what is of a branch, and of a day, if of one alone.
+    pub fn add(&mut self, date: Option<Date>, sbi: String, sum: Sum) {
+        self.add_branch(sbi, sum);
+        if let Some(date) = date {
+            self.add_day(date, sum);
+        }
+    }
+
+    pub fn add_branch(&mut self, sbi: String, sum: Sum) {
+        add(self.stats.entry(sbi).or_insert((0, Some(0))), sum);
+    }
+
+    pub fn add_day(&mut self, date: Date, sum: Sum) {
+        add(self.days.entry(date).or_insert((0, Some(0))), sum);
+    }
+
+    /// The branches, in order.
+    pub fn stats(&self) -> Vec<Stat> {
+        let stat = |(sbi, (total, delta)): (&String, &Sum)| Stat {
+            sbi: sbi.clone(),
+            total: *total,
+            delta: *delta,
+            percentage: percentage(*total, *delta),
+        };
+        self.stats.iter().map(stat).collect()
+    }
+
+    /// The days, ascending.
+    pub fn timeline(&self) -> Vec<Moment> {
+        self.days
+            .iter()
+            .map(|(date, (hits, delta))| Moment { date: *date, hits: *hits, delta: *delta })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percentage;
+
+    #[test]
+    fn a_percentage_is_a_fraction_and_zero_where_nothing_was() {
+        assert_eq!(percentage(80, Some(57)), Some(23.0 / 57.0));
+        assert_eq!(percentage(80, Some(0)), Some(0.0));
+        assert_eq!(percentage(80, None), None);
+    }
+}
