@@ -147,7 +147,7 @@ fn part(row: &Row) -> Result<Vec<Remark>, tokio_postgres::Error> {
     if let Some(gap) = gap {
         remarks.push(new(
             Weight::Warning,
-            format!("{gap} has no part for values that nobody thought of: a row that no part takes fails"),
+            format!("{gap} has no default partition: a row that fits no partition fails"),
             format!("create table NAME partition of {gap} default;"),
         ));
     }

@@ -122,7 +122,7 @@ fn complaint(command: &Command, words: &[OsString], error: &Error) -> Option<Str
         _ if !arg.get_action().takes_values() => "write true, yes, on or 1, or false, no, off or 0".into(),
         _ if !allowed.is_empty() => format!("write {}", allowed.join(" or ")),
         Some(source) => source.to_string().replace(value, "it"),
-        None => "its value is of no use there".into(),
+        None => "its value cannot be used there".into(),
     };
     Some(format!("the variable {}, for {name}: {reason}", variable.to_string_lossy()))
 }

@@ -70,8 +70,8 @@ pub enum CloneProblem {
 impl CloneProblem {
     fn words(self) -> &'static str {
         match self {
-            Self::Missing => "there is no such clone in the folder",
-            Self::NoClone => "it is no clone of git, or one that cannot be opened",
+            Self::Missing => "the folder has no such clone",
+            Self::NoClone => "it is not a git clone, or it cannot be opened",
             Self::Shallow => {
                 "it is a shallow clone, whose history is cut off: git fetch --unshallow completes it"
             }

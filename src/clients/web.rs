@@ -50,7 +50,7 @@ pub enum WebError {
     Changing { at: String },
     #[error("{at}: what came has {came} bytes, and the server announced {announced}")]
     Short { at: String, came: u64, announced: u64 },
-    #[error("{at}: a page of the web comes ({content_type}) and no sheet: is a login needed there?")]
+    #[error("{at}: a page of the web comes ({content_type}) instead of a sheet: does it need a login?")]
     Page { at: String, content_type: String },
     #[error("write {}", .path.display())]
     Local { path: PathBuf, source: io::Error },
@@ -210,7 +210,7 @@ impl WebFile<'_> {
                     if changes >= CHANGES {
                         return Err(WebError::Changing { at: self.at.clone() });
                     }
-                    tracing::warn!("{} is another file than before: it begins anew", self.at);
+                    tracing::warn!("{} is not the same file as before: its download starts again", self.at);
                     local.begin_anew().await?;
                     furthest = 0;
                     continue;

@@ -218,10 +218,7 @@ async fn additions(
         .collect();
     if !obstacles.is_empty() {
         return Err(Cause::Refused {
-            message: format!(
-                "rows stand in the way of what is to be added:\n    {}",
-                obstacles.join("\n    ")
-            ),
+            message: format!("rows conflict with what is to be added:\n    {}", obstacles.join("\n    ")),
             hint: Some(
                 "put these rows right by hand; without --fix nothing is added, and runs go on as before"
                     .into(),

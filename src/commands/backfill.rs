@@ -354,7 +354,7 @@ pub async fn run(args: BackfillArgs, report: &Report) -> Result<Exit, Failure> {
         say_line!("A dry run, rolled back. The database is unchanged.");
     }
     if done.published {
-        say_line!("The public files are written anew.");
+        say_line!("The public files are written again.");
     }
     Ok(if done.gave_up.is_some() { Exit::SomeFailed } else { Exit::Done })
 }

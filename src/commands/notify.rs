@@ -54,7 +54,7 @@ pub fn quiet_days() -> Result<Option<u32>, Cause> {
     let Some(text) = config::environment(QUIET) else { return Ok(Some(QUIET_DAYS)) };
     let refused = |_| Cause::Usage {
         message: format!("{QUIET} is not a number of days"),
-        hint: Some(format!("{QUIET_DAYS}, if it is not given; 0: nobody is told")),
+        hint: Some(format!("{QUIET_DAYS}, if it is not given; 0: no notice is sent")),
     };
     text.trim().parse().map(|days| Some(days).filter(|days| *days > 0)).map_err(refused)
 }

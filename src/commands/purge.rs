@@ -332,7 +332,7 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
         );
     }
     if purged.published {
-        say_line!("The public files are written anew.");
+        say_line!("The public files are written again.");
     }
     Ok(Exit::Done)
 }
@@ -348,6 +348,6 @@ fn say_of_person(purged: &Purged) {
         false => say_line!("Verified: the tables do not know the person any more."),
     }
     if purged.published {
-        say_line!("The public files are written anew.");
+        say_line!("The public files are written again.");
     }
 }

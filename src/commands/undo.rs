@@ -95,7 +95,7 @@ async fn find(config: &UndoConfig) -> Result<(TargetConfig, Vec<Uuid>), Cause> {
     server.close().await;
     let runs = found?;
     let Some(first) = runs.first() else {
-        return Err(Cause::usage("no run is named"));
+        return Err(Cause::usage("no run was given"));
     };
     if let Some(other) =
         runs.iter().find(|run| (&run.dataset, &run.schema) != (&first.dataset, &first.schema))
@@ -211,7 +211,7 @@ pub fn render(done: &UndoneRuns) -> String {
     }
     let _ = writeln!(text, "Committed: {what}.");
     if done.published {
-        let _ = writeln!(text, "The public files are written anew.");
+        let _ = writeln!(text, "The public files are written again.");
     }
     let _ = writeln!(
         text,

@@ -35,7 +35,10 @@ impl BackfillConfig {
         let target = TargetConfig::new(what, &args.database, &args.store, args.load_via)?;
         let enrichment = args.dataset.enrichment.as_ref().filter(|known| known.name == args.enrichment);
         let enrichment = enrichment.ok_or_else(|| {
-            Cause::usage(format!("{} knows nothing of the name {}", args.dataset.name, args.enrichment))
+            Cause::usage(format!(
+                "{} has nothing to fill in that is called {}",
+                args.dataset.name, args.enrichment
+            ))
         })?;
         Ok(Self {
             target: TargetConfig {

@@ -60,7 +60,9 @@ impl MapConfig {
         if let (Some(since), Some(until)) = (args.since, args.until)
             && since > until
         {
-            return Err(Cause::usage(format!("--since {since} is after --until {until}: no day is both")));
+            return Err(Cause::usage(format!(
+                "--since {since} is after --until {until}: no day is in between"
+            )));
         }
         let extension = args.out.extension().and_then(|extension| extension.to_str());
         let file = match extension.map(str::to_ascii_lowercase).as_deref() {

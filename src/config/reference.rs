@@ -31,7 +31,7 @@ impl ReferenceConfig {
     /// Validates the arguments of `merganser reference`.
     pub fn from_reference(args: &cli::ReferenceArgs) -> Result<Self, Cause> {
         let reference = args.dataset.reference.ok_or_else(|| {
-            Cause::usage(format!("{} looks nothing up: it needs no reference", args.dataset.name))
+            Cause::usage(format!("{} does not look anything up, so it needs no reference", args.dataset.name))
         })?;
         let duckdb = ProcessingConfig::default().duckdb;
         let what = (Kind::Reference, args.dataset);

@@ -168,7 +168,7 @@ impl RunConfig {
         store: StoreUrl,
         database: DatabaseConfig,
     ) -> Result<Self, Cause> {
-        let asked = dataset.asked.ok_or_else(|| Cause::usage(format!("{} asks nobody", dataset.name)))?;
+        let asked = dataset.asked.ok_or_else(|| Cause::usage(format!("{} asks no service", dataset.name)))?;
         let target = TargetConfig::plain((Kind::Run, dataset), store, database);
         let mut from = SourceConfig::new(SourceUrl::Store(target.archive()?), Selection::Asked);
         from.asking = Some(AskingConfig::with(asked, &options, secret)?);
@@ -306,7 +306,7 @@ fn has_archive(dataset: &Dataset) -> Result<(), Cause> {
             "{} is made of tables of the database, and nothing of it is in an archive",
             dataset.name
         ),
-        hint: Some(format!("merganser run {} makes it anew of what the tables say now", dataset.name)),
+        hint: Some(format!("merganser run {} rebuilds it from the tables as they are now", dataset.name)),
     })
 }
 

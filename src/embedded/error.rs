@@ -21,7 +21,7 @@ pub enum EmbeddedError {
     OtherVersion { dir: PathBuf, made_by: u32 },
     #[error("root cannot run PostgreSQL, and there is neither a user `postgres` nor `nobody` to run it as")]
     NoAccount,
-    #[error("PostgreSQL runs as user `{user}`, who cannot enter {}", blocked.display())]
+    #[error("PostgreSQL runs as user `{user}`, which cannot enter {}", blocked.display())]
     Unreachable { user: String, blocked: PathBuf },
     /// pg_ctl hands paths to a shell, so some characters cannot be in them.
     #[error("{} cannot hold a PostgreSQL cluster: its path has a quote, `$`, `\\`, ` or an unprintable character", dir.display())]

@@ -94,7 +94,7 @@ fn obstacle(functions: &Functions, target: &str) -> Option<Cause> {
         ),
         (missing, _) => (
             format!(
-                "--load-via aws_s3: {target} has not the extension aws_s3 ({} missing)",
+                "--load-via aws_s3: {target} does not have the extension aws_s3 ({} missing)",
                 missing.join(", ")
             ),
             "on Amazon RDS: create extension aws_s3 cascade; elsewhere: --load-via copy",
@@ -115,7 +115,7 @@ mod tests {
         assert!(obstacle(&functions(&[], &[]), "db").is_none());
         let missing = obstacle(&functions(&["aws_s3.x"], &["aws_s3.y"]), "h/db").unwrap();
         assert!(
-            missing.to_string().contains("h/db has not the extension aws_s3 (aws_s3.x missing)"),
+            missing.to_string().contains("h/db does not have the extension aws_s3 (aws_s3.x missing)"),
             "{missing}"
         );
         let forbidden = obstacle(&functions(&[], &["aws_s3.y"]), "h/db").unwrap();

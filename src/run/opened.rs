@@ -139,7 +139,7 @@ async fn begin<C: BorrowMut<Context>>(mut opened: C, options: Value) -> Result<C
     };
     let abandoned = context.ledger.begin_run(&new).await?;
     for run_id in &abandoned {
-        tracing::warn!("run {run_id} ended without a word; it is marked as abandoned");
+        tracing::warn!("run {run_id} ended without saying so; it is marked as abandoned");
     }
     match abandoned.is_empty() {
         // One that could not clear up behind itself may have left some, too.

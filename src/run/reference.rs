@@ -47,7 +47,7 @@ pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Op
                         "{} is not the file that the ledger knows: its checksum is another",
                         store.url().object(&file.object)
                     ),
-                    hint: Some("merganser reference makes it anew".into()),
+                    hint: Some("merganser reference makes it again".into()),
                 });
             }
             if let Some(cache) = kept.clone() {

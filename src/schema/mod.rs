@@ -323,7 +323,7 @@ impl Comparison {
                 self.differences.push(format!("{table}.{name} takes no value: the server makes it"));
             }
             (Some(_), Some(_)) if column.is_out_of_order => {
-                self.remarks.push(format!("{table}.{name} stands at another place; nothing depends on it"));
+                self.remarks.push(format!("{table}.{name} is in another position, which does not matter"));
             }
             (None, Some(found)) if column.needs_value => self.differences.push(format!(
                 "{table}.{name} ({found}) is not one of ours and has no default: no row without it is taken"

@@ -358,7 +358,7 @@ fn failed(error: &PgError) -> Response {
     }
     // What the server says of a statement may hold a value of it.
     let sqlstate = error.sqlstate().unwrap_or("none");
-    tracing::warn!(sqlstate, "a question was not answered");
+    tracing::warn!(sqlstate, "a question could not be answered");
     busy("the database did not answer", 5)
 }
 

@@ -50,7 +50,7 @@ pub struct TakenReader {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum Busy {
-    #[error("too many questions wait already")]
+    #[error("too many questions are waiting already")]
     Full,
     #[error("no connection came free in time")]
     Slow,

@@ -213,7 +213,7 @@ impl SiteFacts {
                     text(0),
                     text(1)
                 ),
-                hint: Some("the run that makes the metrics makes them anew of what the tables say".into()),
+                hint: Some("the next run of metrics computes them again from the tables".into()),
             });
         }
         self.last_month = self.last_month.max(Some(last));

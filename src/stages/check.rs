@@ -79,7 +79,7 @@ impl Checked {
         }
         Err(Cause::Refused {
             message: format!("what is taken together cannot be read:\n    {}", self.reasons.join("\n    ")),
-            hint: Some("put it right at its source, then run again; what was loaded last stays".into()),
+            hint: Some("correct it at its source, then run again; the data loaded last stays".into()),
         })
     }
 

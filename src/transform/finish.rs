@@ -55,7 +55,7 @@ pub enum Finished {
 pub enum FinishError {
     #[error(transparent)]
     Postgres(#[from] PgError),
-    #[error("somebody else has the claim by now")]
+    #[error("another worker holds the claim by now")]
     Lost,
     /// A trigger takes rows away, for one.
     #[error("{sent} rows were sent, and the clean table took {taken}: does a trigger leave some out?")]

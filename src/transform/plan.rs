@@ -279,7 +279,7 @@ async fn try_sample(
     if let Some(key) = difference {
         return Err(Cause::Refused {
             message: format!(
-                "the cleaning gives other rows for the partition {} when it sees others beside it",
+                "the cleaning returns different rows for the partition {} when it sees other partitions at the same time",
                 shown_key(key.as_deref())
             ),
             hint: Some(format!(

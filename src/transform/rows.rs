@@ -57,7 +57,7 @@ impl CleanColumns {
                 let near =
                     near(name, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 return Err(format!(
-                    "the cleaning gives a column `{name}`, which the clean table has not (it has {}){near}",
+                    "the cleaning returns a column `{name}`, which the clean table does not have (it has {}){near}",
                     known.join(", ")
                 ));
             }

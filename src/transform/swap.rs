@@ -102,7 +102,7 @@ pub async fn swap(
                     });
                 }
                 if !is_said {
-                    tracing::info!("waiting for a moment in which nobody uses {target}");
+                    tracing::info!("waiting until no session uses {target}");
                     is_said = true;
                 }
                 tokio::time::sleep(PAUSE).await;

@@ -41,7 +41,7 @@ pub async fn look(
         (None, true) => {
             return Err(Cause::Refused {
                 message: format!("there is no table {name} whose partitions could be replaced in place"),
-                hint: Some("without --in-place it is made".into()),
+                hint: Some("run without --in-place to create it".into()),
             });
         }
         (Some(relation), _) if relation.kind != 'r' => {

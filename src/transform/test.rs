@@ -143,7 +143,7 @@ fn known(columns: &[String], clean: &CleanColumns, whose: &str) -> Result<(), Ca
     match columns.iter().find(|column| !names.contains(&column.as_str())) {
         None => Ok(()),
         Some(column) => Err(Cause::Refused {
-            message: format!("{whose} has a column `{column}`, which the clean table has not"),
+            message: format!("{whose} has a column `{column}`, which the clean table does not have"),
             hint: Some(match super::job::near(column, &names) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("its columns: {}", names.join(", ")),
@@ -189,7 +189,7 @@ fn compare(made: &TableCells, truth: &TableCells, key: &[String]) -> Result<Test
         .iter()
         .map(|name| {
             truth.columns.iter().position(|column| column == name).ok_or_else(|| Cause::Refused {
-                message: format!("[test] key names `{name}`, which the truth has not"),
+                message: format!("[test] key names `{name}`, which the truth does not have"),
                 hint: None,
             })
         })

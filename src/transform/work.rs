@@ -149,7 +149,7 @@ async fn begin<'w>(
                 if !was_there {
                     return Err(error.into());
                 }
-                tracing::warn!("the connection is lost, and made anew: {error}");
+                tracing::warn!("the connection was lost, and is made again: {error}");
                 tokio::time::sleep(PAUSE).await;
             }
             other => return other,
@@ -372,7 +372,7 @@ impl<'w> Worker<'w> {
         let (range, files) = (claim.group_no, filled.0.files.len());
         match finished {
             Finished::Done => tracing::debug!(range, files, "range {range} is in the buckets"),
-            Finished::Lost => tracing::warn!(range, "range {range}: somebody else has the claim by now"),
+            Finished::Lost => tracing::warn!(range, "range {range}: another worker holds the claim by now"),
         }
         Ok(())
     }
@@ -435,7 +435,7 @@ impl<'w> Worker<'w> {
         match finished {
             Finished::Done => tracing::debug!(group, rows = rows.encoded.rows, "{name} is done"),
             Finished::Lost => {
-                tracing::warn!(group, "{name}: somebody else has the claim by now; nothing was written");
+                tracing::warn!(group, "{name}: another worker holds the claim by now; nothing was written");
             }
         }
         Ok(())
@@ -470,7 +470,7 @@ impl<'w> Worker<'w> {
 
     /// Connects anew, ends the session that was lost, and gives back what it had claimed.
     async fn reconnect(&mut self, error: PgError) -> Result<(), Cause> {
-        tracing::warn!("the connection is lost, and made anew: {error}");
+        tracing::warn!("the connection was lost, and is made again: {error}");
         let start = Instant::now();
         let (mut last, mut pause) = (error, PAUSE);
         while start.elapsed() < OUTAGE {

@@ -36,7 +36,7 @@ pub(super) enum Unfit {
          transaction or statement): the lock of a run, its settings and its temporary tables would not stay with it"
     )]
     Shared,
-    #[error("a pooler is between, which gave no second session within {} s: a run needs up to six", .0.as_secs())]
+    #[error("the connection goes through a pooler that gave no second session within {} s; a run needs up to six", .0.as_secs())]
     TooSmall(Duration),
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn list(session: &mut SftpSession, folder: &str, prefix: &str) 
             Ok(_) => found.odd.push((format!("{prefix}{name}"), "it is a link to no regular file")),
             // Or it has just gone.
             Err(Broken::Status { .. }) => {
-                let what = "it is a link that leads nowhere, or where this user may not go";
+                let what = "it is a link to nothing, or to a place this user may not enter";
                 found.odd.push((format!("{prefix}{name}"), what));
             }
             Err(broken) => return Err(broken),

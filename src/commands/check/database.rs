@@ -106,7 +106,7 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
     }
     let target = url.target();
     let Some(mut session) = probes.run("database", &target, log_in(url)).await else {
-        probes.skip(&later(config), "nobody can log in to the database");
+        probes.skip(&later(config), "no login to the database is possible");
         return;
     };
     found.clock_ahead_seconds = Some(session.clock_ahead_seconds);

@@ -169,6 +169,6 @@ fn next_steps(place: &DemoPlace, clones: &Path) {
         "   {tool} check commits --complete --projects {list} --source git:{clones} --branches all {options}"
     );
     say_line!("   {tool} reprocess commits '*' --force --projects {list} {options}");
-    say_line!("      (the answers are in the archive: nobody is asked)");
+    say_line!("      (the answers are in the archive: no request is made)");
     say_line!("   ls {}/store/public/commits", place.dir.display());
 }

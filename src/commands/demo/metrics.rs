@@ -8,6 +8,7 @@ use super::place::DemoPlace;
 use crate::cli::DemoArgs;
 use crate::clients::postgres;
 use crate::clients::source::SourceUrl;
+use crate::commands::terminal::say_line;
 use crate::commands::{run, summary};
 use crate::config::RunConfig;
 use crate::datasets::catalog::CATALOG;
@@ -28,22 +29,22 @@ const AS_OF: &str = "2025-10";
 /// Makes sheets and histories, reckons ranks and metrics, and shows some of them.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
-    println!("1. Sheets of {PROJECTS} made-up projects.");
+    say_line!("1. Sheets of {PROJECTS} made-up projects.");
     let sheets = dir.join("curated");
     made(&sheets)?;
     let place = DemoPlace::settle(&args.database_url, dir).await?;
     let server = Server::open(&place.database()?.url).await?;
     let shown = async {
         loaded(&place, &server, &sheets, report).await?;
-        println!("3. The run: a graph of projects, groups, backers and people, its ranks, and metrics up to {AS_OF}.");
+        say_line!("3. The run: a graph of projects, groups, backers and people, its ranks, and metrics up to {AS_OF}.");
         let done = run::run(config(&place)?, report).await?;
-        println!("\n{}", summary::render(&done));
-        println!("4. The projects that much leads to, and what {AS_OF} tells of them:");
+        say_line!("\n{}", summary::render(&done));
+        say_line!("4. The projects that much leads to, and what {AS_OF} tells of them:");
         let heads = ["project", "rank", "commits", "authors", "newcomers", "bus factor", "retention", "growth"];
-        println!("{}", table(&server, &place, sql::DEMO_RANKS, &heads).await?);
-        println!("5. Projects that are alike, by what both are joined to:");
+        say_line!("{}", table(&server, &place, sql::DEMO_RANKS, &heads).await?);
+        say_line!("5. Projects that are alike, by what both are joined to:");
         let heads = ["project", "other", "shared", "similarity"];
-        println!("{}", table(&server, &place, sql::DEMO_SIMILAR, &heads).await?);
+        say_line!("{}", table(&server, &place, sql::DEMO_SIMILAR, &heads).await?);
         Ok::<_, Failure>(())
     }
     .await;
@@ -57,7 +58,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
 pub(super) fn made(sheets: &Path) -> Result<(), Cause> {
     let sample = SheetsSample { projects: PROJECTS, errors: 0, seed: 1, out: sheets.to_owned() };
     let written = write_sheets(&sample).map_err(SampleFault::from)?;
-    println!("   {} ({} rows)", sheets.display(), count(written.rows));
+    say_line!("   {} ({} rows)", sheets.display(), count(written.rows));
     Ok(())
 }
 
@@ -71,9 +72,9 @@ pub(super) async fn loaded(
     let source = SourceUrl::Store(format!("dir:{}", sheets.display()).parse().map_err(Cause::from)?);
     let mut load = RunConfig::plain(&CATALOG, source, place.store()?, place.database()?);
     load.processing.duckdb.memory_mib = 128;
-    println!("\n2. The sheets into the database, and histories of commits for the projects, made up there.");
+    say_line!("\n2. The sheets into the database, and histories of commits for the projects, made up there.");
     let done = run::run(load, report).await?;
-    println!("\n{}", summary::render(&done));
+    say_line!("\n{}", summary::render(&done));
     let connection = postgres::connect(&server.url, "demo").await.map_err(Cause::from)?;
     let text = sql::render(sql::DEMO_HISTORIES, &[("schema", &place.database()?.schema)]);
     let made = connection.batch_execute(&text).await;
@@ -119,11 +120,11 @@ async fn table(server: &Server, place: &DemoPlace, query: &str, heads: &[&str]) 
 
 fn next_steps(place: &DemoPlace) {
     let (tool, dir, database) = (DemoPlace::tool(), place.dir.display(), &place.database_url);
-    println!("6. What to try next:");
-    println!("   {tool} graph export --format graphml --out {dir}/graph.graphml --database-url {database}");
-    println!("      (Gephi opens it; jsonl is for graph databases)");
-    println!("   {tool} run metrics --as-of {AS_OF} {}", place.options());
-    println!("      (nothing new: the tables that it reads are the same)");
-    println!("   {tool} run metrics --as-of 2025-09 {}", place.options());
-    println!("   ls {dir}/store/public/metrics");
+    say_line!("6. What to try next:");
+    say_line!("   {tool} graph export --format graphml --out {dir}/graph.graphml --database-url {database}");
+    say_line!("      (Gephi opens it; jsonl is for graph databases)");
+    say_line!("   {tool} run metrics --as-of {AS_OF} {}", place.options());
+    say_line!("      (nothing new: the tables that it reads are the same)");
+    say_line!("   {tool} run metrics --as-of 2025-09 {}", place.options());
+    say_line!("   ls {dir}/store/public/metrics");
 }

@@ -219,7 +219,7 @@ fn next_steps(place: &DemoPlace) {
         "   {tool} map nass --by county --measure cattle --out {dir}/cattle.html --database-url {database}"
     );
     say_line!("   {tool} reprocess nass '{LAST_YEAR}-*' --force {options}");
-    say_line!("      (the answers are in the archive: nobody is asked)");
+    say_line!("      (the answers are in the archive: no request is made)");
     say_line!(
         "   {tool} run nass --from {FIRST_YEAR} --to {LAST_YEAR} --via bulk --bulk-url dir:{}/revised --table from_bulk {options}",
         bulk.display()

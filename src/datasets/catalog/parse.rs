@@ -190,7 +190,7 @@ impl SheetHeader {
     fn cells<'a>(&self, row: &'a GridRow<'_>) -> Result<Vec<&'a str>, RowFault> {
         let whole = |reason: String| RowFault { field: None, value: None, reason, suggestion: None };
         if row.has_odd_quote {
-            return Err(whole("something stands behind a quote that closes a cell".into()));
+            return Err(whole("there is text after the quote that closes a cell".into()));
         }
         let more = row.cells.iter().skip(self.columns).any(|cell| !cell.trim().is_empty());
         if row.cells.len() < self.columns || more {

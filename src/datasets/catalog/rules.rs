@@ -79,7 +79,7 @@ fn plain(rule: CellRule, cell: &str) -> Result<(), CellFault> {
     let trimmed = cell.trim_matches(is_blank);
     if trimmed.len() != cell.len() {
         let meant = (!trimmed.is_empty()).then(|| trimmed.to_owned());
-        return Err(CellFault::new("blanks stand before or behind it", meant));
+        return Err(CellFault::new("it has blanks before or after it", meant));
     }
     if let Some(error) = ["#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#ERROR!"]
         .iter()
@@ -203,7 +203,7 @@ fn url(cell: &str) -> Result<(), CellFault> {
             bad("an address with a name or a password in it", None)
         }
         Ok(url) if !url.host_str().is_some_and(|host| host.contains(['.', ':'])) => {
-            bad("its host is none that everybody can reach", None)
+            bad("its host is not on the public internet", None)
         }
         Ok(_) if cell.contains([' ', '\\', '"', '<', '>']) => bad(
             "an address with a blank or another letter that must not be there",

@@ -94,7 +94,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Project>, String> {
     };
     if let Some(odd) = header.iter().find(|name| !known.iter().any(|known| name.eq_ignore_ascii_case(known)))
     {
-        return Err(format!("the column `{odd}` is none of {}: is it misspelt?", known.join(", ")));
+        return Err(format!("the column `{odd}` is not one of {}: is it misspelt?", known.join(", ")));
     }
     let id = place(known[2]);
     let mut lines: HashMap<String, u64> = HashMap::new();

@@ -112,7 +112,7 @@ impl GeocodeOptions {
             }
         }
         if named.len() > 1 && named.iter().any(|way| way == NONE) {
-            return Err("--geocode none stands alone".into());
+            return Err("--geocode none cannot be combined with others".into());
         }
         if !named.is_empty() {
             options.insert(GEOCODE.to_owned(), named.into());

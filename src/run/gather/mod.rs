@@ -277,7 +277,7 @@ impl<'a> Gathering<'a> {
                 let limit = limit.filter(|limit| *limit < records).unwrap_or(records.saturating_sub(1));
                 tracing::warn!(
                     run_id = %self.context.run_id,
-                    "{} gives {} records at once, no more: the plan is made anew", self.asked.service, words::count(limit)
+                    "{} gives {} records at once, no more: the plan is made again", self.asked.service, words::count(limit)
                 );
                 Ok(PlanWord::Limited(limit))
             }

@@ -197,7 +197,7 @@ impl Transfer<'_> {
                 definition,
                 "the view {name} said something else than ours and is {}; what it said is kept in the ledger, in the \
                  details of this run's step promote",
-                if found.state == ViewState::Other { "made anew, with other columns" } else { "replaced" }
+                if found.state == ViewState::Other { "rebuilt, because its columns have changed" } else { "replaced" }
             );
         }
         fault::point!("promote.views");
@@ -250,7 +250,9 @@ impl Transfer<'_> {
         let script = if derived.is_view() { sql::PROMOTE_DROP_VIEW } else { sql::PROMOTE_DROP_TABLE };
         match self.run(script, name, &format!("drop {name}, to make it anew")).await {
             Err(Cause::Postgres(error)) if error.sqlstate() == Some(DEPENDED_ON) => Err(Cause::Refused {
-                message: format!("{schema}.{name} must be made anew, with other columns: {error}"),
+                message: format!(
+                    "{schema}.{name} must be rebuilt, because its columns have changed: {error}"
+                ),
                 hint: Some(format!(
                     "psql's error names what depends on it (begin; drop view {schema}.{name}; rollback;): keep its \
                      definition, drop it, run again, and make it again"

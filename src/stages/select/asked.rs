@@ -31,7 +31,7 @@ pub(super) fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<Selecte
         None => Ok(()),
         Some(name) => Err(Cause::Refused {
             message: format!("{name} is no longer in the archive"),
-            hint: Some("run again: it is asked for anew".into()),
+            hint: Some("run again: it will be requested again".into()),
         }),
     }
 }
@@ -90,7 +90,7 @@ pub(super) async fn say_what_was_asked(
     if !left_out.is_empty() {
         tracing::warn!(
             run_id = %context.run_id,
-            "not taken, since newer parts tell of the same, or nobody says what they were asked for: {}",
+            "not taken, because newer parts cover the same records, or because it is not known what they were asked for: {}",
             shorten(&left_out)
         );
     }

@@ -57,8 +57,7 @@ async fn status_shows_the_last_runs_one_run_and_one_file() {
         );
         let run =
             run.says(FILE).says("done_with_failures  5 records: 1 loaded, 4 failed, 0 superseded, 0 deleted");
-        let run =
-            run.says("promote  1      completed").says("Failed records: 4 open, 0 settled").says(&next);
+        let run = run.says("promote  1      completed").says("Failed records: 4 open, 0 settled").says(&next);
         let change = run.stdout.lines().find(|line| line.trim_start().starts_with("oca_index")).unwrap();
         assert_eq!(change.split_whitespace().collect::<Vec<_>>()[1..], ["1", "1", "0", "0", "2"]);
     }

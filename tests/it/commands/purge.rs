@@ -151,7 +151,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
         let line = format!("{table}: 1 row(s) of deleted cases taken out\n");
         assert!(ran.stdout.contains(&line), "{line}{}", ran.stdout);
     }
-    ran.says("Verified: nothing of a deleted case is left").says("The public files are written anew.");
+    ran.says("Verified: nothing of a deleted case is left").says("The public files are written again.");
     assert_eq!(places(&pipeline).await, Vec::<String>::new());
     assert!(!pipeline.objects().keys().any(|key| key.starts_with("private/runs/")));
     assert!(

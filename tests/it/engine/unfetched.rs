@@ -69,8 +69,8 @@ async fn of_a_folder_on_this_machine() {
     };
     assert_eq!(seen[0], name("2024-01-01") + "it is a folder");
     assert_eq!(seen[1], "2024-01-08 done");
-    assert_eq!(seen[2], name("2024-01-15") + "it is a link that leads nowhere");
-    assert_eq!(seen[3], name("2024-01-22") + "it is a link that leads nowhere");
+    assert_eq!(seen[2], name("2024-01-15") + "it is a link to nothing");
+    assert_eq!(seen[3], name("2024-01-22") + "it is a link to nothing");
 
     // Nothing else is there: not one could be read.
     pipeline.run().await.exits(1).says("no file could be read: ").says("it is a folder");
@@ -146,7 +146,7 @@ async fn of_an_sftp_server() {
     let seen = statuses(&pipeline).await;
     assert!(seen[0].contains("it is not a regular file") && seen[1].ends_with("done"), "{seen:?}");
     assert!(seen[2].contains("access denied: Permission denied"), "{seen:?}");
-    assert!(seen[3..].iter().all(|line| line.contains("it is a link that leads nowhere")), "{seen:?}");
+    assert!(seen[3..].iter().all(|line| line.contains("it is a link to nothing")), "{seen:?}");
     fs::set_permissions(path("2024-01-15"), Permissions::from_mode(0o644)).unwrap();
     for date in ["2024-01-22", "2024-01-29"] {
         fs::remove_file(path(date)).unwrap();

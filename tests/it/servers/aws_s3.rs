@@ -356,7 +356,7 @@ async fn where_it_cannot_work_it_is_refused() {
     let pipeline = pipeline.with("--load-via", "aws_s3");
     pipeline.put(first_week());
     let ran = pipeline.run().await.exits(2);
-    ran.says("has not the extension aws_s3").says("create extension aws_s3 cascade");
+    ran.says("does not have the extension aws_s3").says("create extension aws_s3 cascade");
 
     install(&pipeline, &bucket).await;
     let (database, user) = (pipeline.database.name(), format!("{}_user", pipeline.database.name()));

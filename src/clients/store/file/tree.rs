@@ -118,7 +118,7 @@ pub(super) fn list(root: &Path, folder: &str, deep: bool, must_exist: bool) -> i
                 Err(e) if is_missing(&e) || e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
                     // Unless it has just gone.
                     if fs::symlink_metadata(entry.path()).is_ok() {
-                        found.odd.push((key, "it is a link that leads nowhere"));
+                        found.odd.push((key, "it is a link to nothing"));
                     }
                 }
                 Err(e) if !deep && e.kind() == io::ErrorKind::PermissionDenied => {

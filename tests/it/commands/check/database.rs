@@ -119,7 +119,7 @@ async fn the_way_of_the_rows_is_told() {
     let seen = tonight.check(&[]).await.exits(0);
     seen.is("extensions", "ok", &["no aws_s3", "--load-via auto: rows go through the connection"]);
     let seen = tonight.check(&[("MERGANSER_LOAD_VIA", "aws_s3")]).await.exits(1);
-    seen.only("extensions", "fail", &["has not the extension aws_s3", "--load-via copy"], &[]);
+    seen.only("extensions", "fail", &["does not have the extension aws_s3", "--load-via copy"], &[]);
     tonight.pipeline.execute(include_str!("../../support/aws_s3.sql")).await;
     let seen = tonight.check(&[("MERGANSER_LOAD_VIA", "aws_s3")]).await.exits(0);
     seen.is("extensions", "ok", &["the database reads and writes S3 itself"]);

@@ -62,7 +62,7 @@ async fn a_clone_that_cannot_be_read_is_no_failure_of_the_others() {
     for said in [
         "harbour__nothing@unread.clone: it is no clone of git",
         "harbour__shallow@unread.clone: it is a shallow clone, whose history is cut off",
-        "harbour__missing@unread.clone: there is no such clone in the folder",
+        "harbour__missing@unread.clone: the folder has no such clone",
         "harbour/damaged: commit ",
     ] {
         assert!(ran.stderr.contains(said), "{said}\n{}", ran.stderr);

@@ -120,7 +120,7 @@ async fn what_could_not_be_looked_at_is_not_proven() {
     let clones = said(&world.pipeline, &[]).await;
     for expected in [
         "not looked at: it is a shallow clone",
-        "not looked at: there is no such clone in the folder",
+        "not looked at: the folder has no such clone",
         "Not proven: what was looked at is all there. 2 of 5 histories could not be looked at.",
     ] {
         assert!(clones.contains(expected), "{expected}\n{clones}");

@@ -377,7 +377,7 @@ async fn an_older_view_is_never_published_and_its_readers_stay() {
 
     pipeline.put(Extract::weekly("2024-03-04").case("untouched", ""));
     let ran = pipeline.run_with(&["--dry-run"]).await.exits(0);
-    ran.says("is made anew, with other columns").says("The database is unchanged.");
+    ran.says("is rebuilt, because its columns have changed").says("The database is unchanged.");
     pipeline.execute("alter view oca_addresses_public set (security_barrier = true)").await;
     pipeline
         .run()
@@ -435,7 +435,7 @@ async fn an_older_view_is_never_published_and_its_readers_stay() {
     // Nor is what was there before left to those who read it: cases may be sealed since.
     assert_eq!(left.rows.len(), 0);
     pipeline.put(Extract::weekly("2024-03-18").case("untouched", ""));
-    let ran = pipeline.run().await.exits(1).says("must be made anew, with other columns");
+    let ran = pipeline.run().await.exits(1).says("must be rebuilt, because its columns have changed");
     ran.says("The database is unchanged.");
 }
 
