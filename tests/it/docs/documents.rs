@@ -60,9 +60,12 @@ fn the_reference_names_every_command_option_and_variable() {
     }
 }
 
+/// The heading of a group of options, and what adds them to a command.
+type SharedOptions = (&'static str, fn(Command) -> Command);
+
 /// Options that commands share by one definition, and the heading under which they stand once. A group stands before those
 /// that contain it.
-const SHARED: &[(&str, fn(Command) -> Command)] = &[
+const SHARED: &[SharedOptions] = &[
     ("The database", cli::DatabaseArgs::augment_args),
     ("The store", cli::StoreArgs::augment_args),
     ("Geocoding", GeocodeOptions::augment_args),
