@@ -260,6 +260,13 @@ impl Dataset {
         self.derived.iter().filter(|derived| derived.fill().is_some())
     }
 
+    /// Those that are made where there are none, and that the promotion brings up to date in place.
+    pub fn sum_tables(&self) -> Vec<&'static str> {
+        let served = self.served.map(Served::all_tables).unwrap_or_default();
+        let derived = self.derived.iter().map(|derived| derived.table.name);
+        derived.filter(|name| served.contains(name)).collect()
+    }
+
     /// The derived views.
     pub fn views(&self) -> impl Iterator<Item = &'static Derived> + use<> {
         self.derived.iter().filter(|derived| derived.is_view())

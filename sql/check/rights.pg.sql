@@ -3,7 +3,8 @@
 -- Inputs:  $1 schema of the tables, $2 schema of the ledger, $3 schema for staging; $4 the parent table, $5 tables of
 --          its rows, $6 tables that are kept beside them; $7 does the ledger have to be created or migrated?
 --          $8 all tables that a load creates in the schema for staging; $9 derived tables and views, which are created if
---          they are missing; $10 those of them that are only read: views, and the tables under them that others fill.
+--          they are missing; $10 those of them that are only read: views, and the tables under them that others fill; $11 those that a run updates
+--          in place.
 -- Outputs: a row for each right that is missing: what it is, and the statement that grants it.
 with tables (name, rights) as (
     select $4::text, array['select', 'insert', 'update', 'delete']
@@ -13,6 +14,8 @@ with tables (name, rights) as (
     select name, array['select', 'insert', 'update'] from unnest($6::text[]) as name
     union all
     select name, array['select'] from unnest($10::text[]) as name
+    union all
+    select name, array['select', 'insert', 'update', 'delete'] from unnest($11::text[]) as name
 ),
 production as (
     select class.oid, class.relname, class.relowner, tables.rights

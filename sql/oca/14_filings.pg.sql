@@ -40,7 +40,6 @@ create table if not exists :"schema".oca_filing_atoms (
     first date,
     last date,
     sbi text,
-    hits bigint
+    hits bigint,
+    primary key (zone, first, sbi)
 );
-
-create index if not exists oca_filing_atoms_zone_idx on :"schema".oca_filing_atoms (zone, first);

@@ -289,8 +289,13 @@ with gone as (
     delete from :"schema".:"atoms" as atom
     where date_trunc('month', atom.first)::date in (select month from pg_temp.atom_months)
     returning 1
-),
-wanted as (
+)
+update :"ledger".table_changes as change
+set deleted = counted.gone, rows_after = change.rows_before - counted.gone
+from (select count(*) as gone from gone) as counted
+where change.run_id = :'run_id' and change.batch = :batch and change.table_name = :'atoms';
+
+with wanted as (
     select distinct month from pg_temp.atom_months
 ),
 cell as (
@@ -349,8 +354,6 @@ made as (
     returning 1
 )
 update :"ledger".table_changes as change
-set inserted = counted.made,
-    deleted = counted.gone,
-    rows_after = change.rows_before + counted.made - counted.gone
-from (select (select count(*) from made) as made, (select count(*) from gone) as gone) as counted
+set inserted = counted.made, rows_after = change.rows_after + counted.made
+from (select count(*) as made from made) as counted
 where change.run_id = :'run_id' and change.batch = :batch and change.table_name = :'atoms';

@@ -70,6 +70,12 @@ impl Served {
         ]
     }
 
+    /// The same, and those of whole months.
+    pub fn all_tables(&self) -> Vec<&'static str> {
+        let months = self.months.map(|months| [months.places, months.zones]);
+        self.tables().map(|(_, table)| table).into_iter().chain(months.into_iter().flatten()).collect()
+    }
+
     /// What PostgreSQL scripts of the promotion may name beside the engine's variables.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let tables = self.tables().into_iter().map(|(name, table)| (name, table.to_owned()));

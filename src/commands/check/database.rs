@@ -255,9 +255,11 @@ async fn rights(
     children.extend(dataset.derived_tables().map(|derived| derived.table.name));
     let derived: Vec<_> = dataset.derived.iter().map(|derived| derived.table.name).collect();
     let read: Vec<_> = dataset.derived.iter().filter(|derived| derived.fill().is_none()).collect();
-    let read: Vec<_> = read.iter().map(|derived| derived.table.name).collect();
+    let sums = dataset.sum_tables();
+    let read = read.iter().map(|derived| derived.table.name).filter(|name| !sums.contains(name));
+    let read: Vec<_> = read.collect();
     let staged: Vec<_> = dataset.table_names().map(str::to_owned).chain([dataset.records_table()]).collect();
-    let values: [&(dyn ToSql + Sync); 10] = [
+    let values: [&(dyn ToSql + Sync); 11] = [
         &database.schema,
         &database.ledger_schema,
         &database.staging_schema,
@@ -268,6 +270,7 @@ async fn rights(
         &staged,
         &derived,
         &read,
+        &sums,
     ];
     let rows = transaction.query(sql::CHECK_RIGHTS, &values).await.map_err(failed)?;
     let all: Vec<_> = dataset.table_names().collect();

@@ -220,7 +220,13 @@ async fn everything_is_published_from_the_beginning() {
     line(&pipeline, "publications", 0).await.is("ok", &[]);
     pipeline.put(first_week());
     pipeline.run().await.exits(0);
-    let keyed = ["oca_case_summary", "oca_index", "oca_lots", "oca_metadata", "oca_tracts"];
+    let sums = ["atoms", "days", "place_days", "places", "zone_days"].map(|of| format!("oca_filing_{of}"));
+    let mut keyed: Vec<_> = ["oca_case_summary", "oca_index", "oca_lots", "oca_metadata", "oca_tracts"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(sums)
+        .collect();
+    keyed.sort();
     assert_eq!(identities(&pipeline, "d").await, keyed);
     assert_eq!(identities(&pipeline, "f").await.len(), 10);
     line(&pipeline, "publications", 0).await.is("ok", &[]);

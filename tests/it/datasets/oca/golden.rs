@@ -117,6 +117,14 @@ async fn the_tables_have_their_keys_and_indexes() {
     let derived = ["oca_case_summary PRIMARY KEY (indexnumberid)", "oca_lots PRIMARY KEY (bbl)"];
     expected.extend(derived.map(str::to_owned));
     expected.push("oca_tracts PRIMARY KEY (geoid)".into());
+    let sums = [
+        "atoms PRIMARY KEY (zone, first, sbi)",
+        "days PRIMARY KEY (date)",
+        "place_days PRIMARY KEY (date, zone, postcode, sbi) INCLUDE (hits, delta)",
+        "places PRIMARY KEY (postcode)",
+        "zone_days PRIMARY KEY (date, zone, sbi) INCLUDE (hits, delta)",
+    ];
+    expected.extend(sums.map(|sum| format!("oca_filing_{sum}")));
     expected.sort();
     assert_eq!(pipeline.column(constraints).await, expected);
 
@@ -133,6 +141,14 @@ async fn the_tables_have_their_keys_and_indexes() {
         .collect();
     let derived = ["oca_case_summary indexnumberid", "oca_lots bbl", "oca_tracts geoid,geom"];
     expected.extend(derived.map(str::to_owned));
+    let sums = [
+        "atoms first,sbi,zone",
+        "days date",
+        "place_days date,delta,hits,postcode,sbi,zone",
+        "places postcode",
+        "zone_days date,delta,hits,sbi,zone",
+    ];
+    expected.extend(sums.map(|sum| format!("oca_filing_{sum}")));
     expected.sort();
     assert_eq!(pipeline.column(indexes).await, expected);
 }
