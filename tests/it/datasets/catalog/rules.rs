@@ -130,7 +130,7 @@ const CASES: &[Case] = &[
     ("backers.csv", "late,Late #N/A,Big Company,", "kind", "Big Company", "not a key", "big-company"),
     ("backers.csv", "ref,#REF!,company,", "name", "#REF!", "what a formula says that fails", ""),
     ("communities.csv", "zig,Zig  people,,", "name", "Zig  people", "blanks that are doubled", "Zig people"),
-    ("projects.csv", "p10,\"P10\"x,,py,MIT,,", "", "", "behind a quote that closes a cell", ""),
+    ("projects.csv", "p10,\"P10\"x,,py,MIT,,", "", "", "after the quote that closes a cell", ""),
     ("projects.csv", "sled,Another sled,,,,,", "project", "sled", "there twice", "row 4 has it first"),
     (
         "projects.csv",
