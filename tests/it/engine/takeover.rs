@@ -73,17 +73,17 @@ fn hanging() -> [&'static str; 3] {
              case relkind when 'i' then pg_get_indexdef(oid) else pg_get_viewdef(oid) end)
          from pg_class
          where relnamespace = 'public'::regnamespace
-             and relname !~ '^oca_(case_summary|lots|tracts|addresses_(public|with))'
+             and relname !~ '^oca_(case_summary|lots|tracts|filing_|addresses_(public|with))'
          order by oid",
         "select concat_ws('|', attrelid::regclass, attname, attacl,
              case when relname not like 'oca%' then col_description(attrelid, attnum) end)
          from pg_attribute join pg_class on pg_class.oid = attrelid
          where relnamespace = 'public'::regnamespace and attnum > 0
-             and relname !~ '^oca_(case_summary|lots|tracts|addresses_(public|with))'
+             and relname !~ '^oca_(case_summary|lots|tracts|filing_|addresses_(public|with))'
          order by attrelid, attnum",
         "select concat_ws('|', oid, conname, pg_get_constraintdef(oid))
          from pg_constraint where connamespace = 'public'::regnamespace
-             and conname !~ '^oca_(case_summary|lots|tracts)'
+             and conname !~ '^oca_(case_summary|lots|tracts|filing_)'
          order by oid",
     ]
 }

@@ -54,8 +54,8 @@ fn blanks_quotes_formulas_and_markup() {
     bad(
         CellRule::Name,
         &[
-            (" a", "blanks stand before or behind", "a"),
-            ("a\u{a0}", "blanks stand before or behind", "a"),
+            (" a", "has blanks before or after", "a"),
+            ("a\u{a0}", "has blanks before or after", "a"),
             ("a\u{a0}b", "odd kind", "a b"),
             ("a  b", "doubled", "a b"),
             ("a\u{200b}b", "U+200B", "ab"),
@@ -93,7 +93,7 @@ fn addresses() {
             ("ftp://example.org", "begins with https://", ""),
             ("javascript:alert(1)", "begins with https://", ""),
             ("https://user:secret@example.org", "a password in it", ""),
-            ("http://localhost/", "none that everybody can reach", ""),
+            ("http://localhost/", "not on the public internet", ""),
             ("https://example.org/a b", "a blank", "https://example.org/a%20b"),
             ("https://", "not an address", ""),
         ],
