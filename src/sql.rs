@@ -108,6 +108,7 @@ pub const LEDGER_PUBLISHED: &str = part(file::LEDGER_STEPS, "published");
 pub const LEDGER_COMMITTED: &str = part(file::LEDGER_STEPS, "committed");
 pub const LEDGER_EXISTS: &str = part(file::LEDGER_SCHEMA, "exists");
 pub const LEDGER_OPEN: &str = part(file::LEDGER_FAILURES, "open");
+pub const LEDGER_OPEN_OF: &str = part(file::LEDGER_FAILURES, "open_of");
 pub const LEDGER_NEW_ELEMENTS: &str = part(file::LEDGER_PARTS, "new_elements");
 pub const LEDGER_VIEW_RUNS: &str = part(file::LEDGER_VIEWS, "view_runs");
 pub const LEDGER_VIEW_RUN: &str = include_str!("../sql/ledger/view_run.pg.sql");

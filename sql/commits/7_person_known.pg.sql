@@ -1,11 +1,28 @@
 -- Purpose: which addresses does a person have, and which names?
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 the hash of an address, or what git_identities calls the person; :"schema".git_identities.
--- Outputs: a row for each identity: the hash of its address and its name, each an empty text where there is none.
-select email_hash, name
-from :"schema".git_identities
-where email_hash = $1::text
-    or person = $1::text
-    -- Whom somebody has put together is one person.
-    or person in (select person from :"schema".git_identities where email_hash = $1::text)
+-- Outputs: a row for each identity: the hash of its address and its name, each an empty text where there is none. A name that says
+--          nothing (an address that was left out), or that people with other addresses have too, is none.
+with identity as (
+    select email_hash, name
+    from :"schema".git_identities
+    where email_hash = $1::text
+        or person = $1::text
+        -- Whom somebody has put together is one person.
+        or person in (select person from :"schema".git_identities where email_hash = $1::text)
+)
+select
+    email_hash,
+    case
+        when translate(name, '…', '') ~ '^[[:space:][:punct:]]*$' then ''
+        when exists (
+            select
+            from :"schema".git_identities as other
+            where other.name = identity.name
+                and other.email_hash <> ''
+                and other.email_hash not in (select email_hash from identity)
+        ) then ''
+        else name
+    end as name
+from identity
 order by email_hash, name;

@@ -15,25 +15,25 @@ with head as materialized (
     from :"schema".git_repositories
     where repository_id in (select repository_id from pg_temp.told_repositories)
 ),
+-- Named as sets: a look for the children of each commit would read all of a large history once for each.
 tip as materialized (
     select known.repository_id, known.sha
     from :"schema".git_commits as known
     where known.repository_id in (
-            select repository_id
-            from pg_temp.told_repositories join :"schema".git_repositories as repository using (repository_id)
-            where repository.head_shas is not null
-        )
-        and not exists (
-            select
-            from :"schema".git_parents as child
-            where child.repository_id = known.repository_id and child.parent_sha = known.sha
-        )
+        select repository_id
+        from pg_temp.told_repositories join :"schema".git_repositories as repository using (repository_id)
+        where repository.head_shas is not null
+    )
+    except
+    select child.repository_id, child.parent_sha
+    from :"schema".git_parents as child
+    where child.repository_id in (select repository_id from pg_temp.told_repositories)
 )
-select distinct repository_id
-from tip
-where not exists (
-    select from head where head.repository_id = tip.repository_id and head.sha = tip.sha
-);
+select repository_id
+from (select repository_id, sha from tip except select repository_id, sha from head) as loose
+group by repository_id;
+
+analyze pg_temp.loose;
 
 -- One step of a walk finds its few parents by their index; a plan that reads all of them at each step would not end.
 set local enable_hashjoin = off;
@@ -84,20 +84,19 @@ where marked.unreachable_since_run is null
 
 update :"schema".git_commits as marked
 set unreachable_since_run = null
+from pg_temp.reached
 where marked.unreachable_since_run is not null
-    and marked.repository_id in (
-        select repository_id
-        from pg_temp.told_repositories join :"schema".git_repositories as repository using (repository_id)
-        where repository.head_shas is not null
-    )
-    and (
-        marked.repository_id not in (select repository_id from pg_temp.loose)
-        or exists (
-            select
-            from pg_temp.reached
-            where reached.repository_id = marked.repository_id and reached.sha = marked.sha
-        )
-    );
+    and marked.repository_id = reached.repository_id
+    and marked.sha = reached.sha;
+
+update :"schema".git_commits as marked
+set unreachable_since_run = null
+from pg_temp.told_repositories as told
+    join :"schema".git_repositories as repository using (repository_id)
+where marked.unreachable_since_run is not null
+    and marked.repository_id = told.repository_id
+    and repository.head_shas is not null
+    and told.repository_id not in (select repository_id from pg_temp.loose);
 
 -- Who was taken out does not come back, nor does the name where it stands without an address.
 update :"schema".git_commits as known

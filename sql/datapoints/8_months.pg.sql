@@ -8,7 +8,8 @@ select month from pg_temp.atom_months
 union
 select distinct date_trunc('month', date)::date
 from :"schema".datapoint_days
-where not exists (select from :"schema".datapoint_place_months);
+where not exists (select from :"schema".datapoint_place_months)
+    or not exists (select from :"schema".datapoint_zone_months);
 
 analyze pg_temp.packed_months;
 

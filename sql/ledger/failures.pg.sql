@@ -79,3 +79,14 @@ order by parts.name, parts.size_bytes, failed.ordinal;
 select count(distinct (failed.part_id, failed.ordinal))
 from :"ledger".failed_records as failed join :"ledger".runs using (run_id)
 where failed.resolved_at is null and not runs.dry_run;
+
+-- part: open_of  (statement)
+-- Purpose: how many failed records of a dataset are not settled?
+-- Inputs:  $1 dataset, $2 target schema; :"ledger".
+-- Outputs: their number, without those of dry runs.
+select count(distinct (failed.part_id, failed.ordinal))
+from :"ledger".failed_records as failed join :"ledger".runs using (run_id)
+where failed.resolved_at is null
+    and not runs.dry_run
+    and runs.dataset = $1
+    and runs.target_schema = $2;

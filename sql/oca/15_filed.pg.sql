@@ -6,7 +6,8 @@ create or replace temp view candidates as
 select
     filed.indexnumberid as record_id,
     filed.fileddate as date,
-    coalesce(nullif(btrim(filed.classification), ''), 'unknown') as sbi,
+    -- As long as a question may name it: it is a part of keys.
+    coalesce(nullif(btrim(left(btrim(filed.classification), 40)), ''), 'unknown') as sbi,
     substring(btrim(address.postalcode) from '^[0-9]{5}') as postcode
 from pg_temp.summed
     join :"schema".oca_index as filed on filed.indexnumberid = summed.record_id

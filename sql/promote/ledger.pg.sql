@@ -70,7 +70,10 @@ where touched.action = 'delete';
 with loaded as materialized (
     select record_id::text as record_id, part_id, ordinal
     from pg_temp.plan
-    where action = 'load' and not :is_replaced
+    where action = 'load'
+        and not :is_replaced
+        -- It is said below what the server has not taken away.
+        and not exists (select from pg_temp.counted where change = 'left' and found > 0)
     -- The index is written page by page so, which halves the time.
     order by record_id
 ),

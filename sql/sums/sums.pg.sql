@@ -15,6 +15,8 @@ select coalesce(
         where runs.dataset = $1
             and runs.target_schema = $2
             and not runs.dry_run
+            -- They change neither when nor where a record counts.
+            and runs.kind not in ('backfill', 'reference')
             and steps.step in ('promote', 'purge')
             and steps.status = 'completed'
         order by steps.finished_at desc, runs.run_id desc, steps.batch desc

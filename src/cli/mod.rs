@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::dataset::served::MinCount;
 use crate::dataset::{Dataset, PublishedForm};
 use crate::datasets;
 use crate::datasets::metrics::export::GraphForm;
@@ -418,10 +419,10 @@ pub struct ServeArgs {
     /// The address and port to listen on; port 0 takes a free one
     #[arg(long, env = "MERGANSER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: std::net::SocketAddr,
-    /// The fewest hits that any figure shown may stand for: answers are sums of fixed pieces of zone, days and branch; 0 shows everything, by place
-    /// [default: the dataset's]
-    #[arg(long, env = "MERGANSER_MIN_COUNT", value_name = "N")]
-    pub min_count: Option<u32>,
+    /// The fewest hits that any figure shown may stand for: answers are sums of fixed pieces of zone, days and branch; 0 shows everything,
+    /// by place. A dataset about people goes below its own number only where it is named, as in oca=0 [default: the dataset's]
+    #[arg(long, env = "MERGANSER_MIN_COUNT", value_name = "[DATASET=]N", value_delimiter = ',')]
+    pub min_count: Vec<MinCount>,
     /// Most connections to the database at once
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub connections: u16,

@@ -36,6 +36,8 @@ pub struct Purged {
     pub objects: usize,
     /// Objects of the archive that named a person.
     pub rewritten: usize,
+    /// Names that were taken for the person's where no address stands beside them.
+    pub names: Vec<String>,
     /// Objects there of runs that this ledger does not know, by the folder of the run.
     pub foreign: BTreeMap<String, usize>,
     /// Were the public files written anew?
@@ -80,13 +82,14 @@ pub async fn purge(config: PurgeConfig, report: &Report) -> Result<Purged, Failu
                 None => 0,
             };
             let rows = delete(context, objects, removed.as_ref()).await?;
+            let names = removed.iter().flat_map(Removed::names).map(str::to_owned).collect();
             let dry_run = context.target.dry_run;
             let published = !dry_run && !context.target.skip_publish;
             if published {
                 progress.step("publish");
                 publish::publish(context).await?;
             }
-            Ok(Purged { rows, objects, rewritten, foreign, published, dry_run })
+            Ok(Purged { rows, objects, rewritten, names, foreign, published, dry_run })
         })
         .await?;
     Ok(purged)
@@ -343,6 +346,9 @@ fn say_of_person(purged: &Purged) {
         say_line!("{table}: the person is taken out of {rows} row(s)");
     }
     say_line!("Archive: {} object(s) rewritten without the person.", purged.rewritten);
+    if !purged.names.is_empty() {
+        say_line!("Also counted where no address stands beside it: {}", purged.names.join(", "));
+    }
     match purged.dry_run {
         true => say_line!("A dry run, rolled back. The database and the archive are unchanged."),
         false => say_line!("Verified: the tables do not know the person any more."),

@@ -44,7 +44,7 @@ pub async fn listen(config: &ServeConfig, url: &PgUrl) -> Result<(), Cause> {
         ledger_schema: config.database.ledger_schema.clone(),
         limits: config.limits,
         dates_most: config.dates_most,
-        min_count: config.min_count,
+        min_counts: config.min_counts.clone(),
     };
     serve(serving, listener, interrupt.arrives()).await;
     Ok(())

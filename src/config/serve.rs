@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::DatabaseConfig;
 use crate::cli;
+use crate::dataset::served::MinCount;
 use crate::error::Cause;
 use crate::serve::PoolLimits;
 
@@ -15,7 +16,7 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     pub limits: PoolLimits,
     pub dates_most: usize,
-    pub min_count: Option<u32>,
+    pub min_counts: Vec<MinCount>,
 }
 
 impl ServeConfig {
@@ -30,7 +31,7 @@ impl ServeConfig {
                 limit: Duration::from_secs(args.timeout),
             },
             dates_most: args.max_days.into(),
-            min_count: args.min_count,
+            min_counts: args.min_count.clone(),
         })
     }
 }

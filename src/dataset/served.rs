@@ -1,5 +1,7 @@
 //! What `merganser serve` can tell of a dataset: places, and sums by day, place or zone, and branch.
 
+use std::str::FromStr;
+
 /// The tables that the server reads, and its words.
 #[derive(Clone, Copy, Debug)]
 pub struct Served {
@@ -23,6 +25,36 @@ pub struct Served {
     pub months: Option<Months>,
     /// How the promotion keeps these tables; `None`: the dataset's own scripts do.
     pub sums: Option<&'static Sums>,
+}
+
+/// The fewest hits that what is told must have, as whoever serves says it: `N`, or `DATASET=N` of one dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinCount {
+    dataset: Option<String>,
+    least: u32,
+}
+
+impl MinCount {
+    /// What holds for a dataset with this number of its own. Without its name, a dataset about people is not told of in more detail than
+    /// by itself: a server of two datasets may be set up for the other.
+    pub fn of(dataset: &str, own: u32, said: &[Self]) -> u32 {
+        let last = |name: Option<&str>| said.iter().rev().find(|one| one.dataset.as_deref() == name);
+        match (last(Some(dataset)), last(None)) {
+            (Some(named), _) => named.least,
+            (None, Some(all)) => all.least.max(own),
+            (None, None) => own,
+        }
+    }
+}
+
+impl FromStr for MinCount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (dataset, least) = text.split_once('=').map_or((None, text), |(name, least)| (Some(name), least));
+        let least = least.trim().parse().map_err(|_| format!("`{text}` is neither N nor DATASET=N"))?;
+        Ok(Self { dataset: dataset.map(|name| name.trim().to_owned()), least })
+    }
 }
 
 /// Tables of whole months.
@@ -93,4 +125,25 @@ pub fn plain_postcode(text: &str) -> Option<String> {
     let is_code = (1..=LONGEST_POSTCODE).contains(&code.len())
         && code.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
     is_code.then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MinCount;
+
+    #[test]
+    fn people_are_told_of_in_more_detail_only_by_name() {
+        let said = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<MinCount>>();
+        for (texts, court, points) in [
+            (&[][..], 10, 0),
+            (&["0"], 10, 0),
+            (&["25"], 25, 25),
+            (&["court=0"], 0, 0),
+            (&["5", "court=3"], 3, 5),
+        ] {
+            let said = said(texts);
+            assert_eq!((MinCount::of("court", 10, &said), MinCount::of("points", 0, &said)), (court, points));
+        }
+        assert!("x".parse::<MinCount>().is_err() && "a=".parse::<MinCount>().is_err());
+    }
 }

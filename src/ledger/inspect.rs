@@ -72,6 +72,16 @@ impl Reader {
         Ok(row.try_get::<_, i64>(0).map_err(failed)? as u64)
     }
 
+    /// How many failed records of a dataset in a schema are not put right.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn open_failures_of(&self, dataset: &str, schema: &str) -> Result<u64, Cause> {
+        let text = sql::render(sql::LEDGER_OPEN_OF, &[("ledger", &self.ledger)]);
+        let row = self.connection.query_one(&text, &[&dataset, &schema]).await.map_err(failed)?;
+        Ok(row.try_get::<_, i64>(0).map_err(failed)? as u64)
+    }
+
     /// Everything about a run that is named by its id, the start or end of that, or `last`.
     ///
     /// `None` if no run fits.

@@ -335,7 +335,7 @@ impl Ledger {
             let (user, address, since): (String, String, String) =
                 (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             let Some(kind) = row.try_get::<_, Option<String>>(3)? else {
-                return Ok(format!("it began at {since}, from {address} as {user}"));
+                return Ok(format!("a session from {address} as {user} since {since}"));
             };
             let (run_id, host, started): (Uuid, String, String) =
                 (row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);

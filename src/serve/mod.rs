@@ -41,6 +41,7 @@ use self::reply::{json, refused, text};
 use self::texts::ServedTexts;
 use crate::clients::postgres::{PgError, PgUrl, classify};
 use crate::dataset::Dataset;
+use crate::dataset::served::MinCount;
 use crate::words::hex;
 
 pub use self::pool::PoolLimits;
@@ -66,8 +67,8 @@ pub struct Serving {
     pub ledger_schema: String,
     pub limits: PoolLimits,
     pub dates_most: usize,
-    /// The hits that whatever is told must have, whatever the dataset says.
-    pub min_count: Option<u32>,
+    /// The hits that whatever is told must have, where that is another number than the dataset's.
+    pub min_counts: Vec<MinCount>,
 }
 
 /// What all answers share.
@@ -96,9 +97,12 @@ impl ServeState {
 /// Serves until `stop` completes, and answers then what is under way.
 pub async fn serve(serving: Serving, listener: TcpListener, stop: impl Future<Output = ()>) {
     let texts = serving.datasets.iter().filter_map(|dataset| {
-        ServedTexts::new(dataset, (&serving.schema, &serving.ledger_schema), serving.min_count)
+        ServedTexts::new(dataset, (&serving.schema, &serving.ledger_schema), &serving.min_counts)
     });
-    let texts: Arc<Vec<_>> = Arc::new(texts.collect());
+    let mut texts: Vec<_> = texts.collect();
+    // Nobody is to be told of people who did not ask for them.
+    texts.sort_by_key(|texts| texts.served.min_count);
+    let texts = Arc::new(texts);
     let pool = Arc::new(Pool::new(serving.url, serving.limits));
     let (told, current) = watch::channel(vec![Current::default(); texts.len()]);
     let following = tokio::spawn(current::follow(pool.clone(), texts.clone(), told));

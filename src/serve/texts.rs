@@ -1,7 +1,7 @@
 //! The statements of a dataset, with the names of its tables in them.
 
 use crate::dataset::Dataset;
-use crate::dataset::served::Served;
+use crate::dataset::served::{MinCount, Served};
 use crate::sql;
 
 /// What is asked of one dataset.
@@ -32,11 +32,11 @@ pub struct MonthTexts {
 
 impl ServedTexts {
     /// Of a dataset that can be served; `None`: it cannot.
-    /// `min_count`: another one than the dataset's.
+    /// `min_counts`: other numbers than the datasets' own.
     pub fn new(
         dataset: &'static Dataset,
         (schema, ledger): (&str, &str),
-        min_count: Option<u32>,
+        min_counts: &[MinCount],
     ) -> Option<Self> {
         let served = dataset.served?;
         let tables = served.tables();
@@ -49,7 +49,7 @@ impl ServedTexts {
             dataset,
             served,
             schema: schema.to_owned(),
-            min_count: min_count.unwrap_or(served.min_count).into(),
+            min_count: MinCount::of(dataset.name, served.min_count, min_counts).into(),
             run: text(sql::SERVE_RUN),
             places: text(sql::SERVE_PLACES),
             days: text(sql::SERVE_DAYS),

@@ -4,7 +4,7 @@
 //! time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -245,7 +245,9 @@ impl SiteBuild<'_> {
         // Until it is gone; who finds it beside the site is not to take it for one that a killed build has left.
         let gone = File::open(out.join(MARKER)).ok();
         if let Some(gone) = &gone {
-            gone.try_lock().map_err(|_| self.folder.busy())?;
+            if is_locked(gone) {
+                return Err(self.folder.busy());
+            }
         }
         if !out.exists() {
             fs::rename(next, out).map_err(failed())?;
@@ -309,15 +311,21 @@ fn refused(place: &Path, what: &str, hint: &str) -> Cause {
     Cause::Refused { message: format!("{} {what}", place.display()), hint: Some(hint.into()) }
 }
 
+/// Does another build hold this note? It is ours from now on, if not. A file system that has no locks for a file that is only read
+/// (NFS) says nothing of others.
+fn is_locked(note: &File) -> bool {
+    matches!(note.try_lock(), Err(TryLockError::WouldBlock))
+}
+
 /// Is a build at work on this folder?
 fn is_held(folder: &Path) -> bool {
-    File::open(folder.join(MARKER)).is_ok_and(|note| note.try_lock().is_err())
+    File::open(folder.join(MARKER)).is_ok_and(|note| is_locked(&note))
 }
 
 /// Takes away what a build has left that is over; `false`: it is not over.
 fn clear(folder: &Path) -> io::Result<bool> {
     let Ok(note) = File::open(folder.join(MARKER)) else { return Ok(true) };
-    if note.try_lock().is_err() {
+    if is_locked(&note) {
         return Ok(false);
     }
     remove(folder)?;

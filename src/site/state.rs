@@ -21,13 +21,6 @@ pub type Contents = BTreeMap<String, String>;
 pub struct StepState {
     pub inputs: Contents,
     pub outputs: Contents,
-    /// Records and files that failed, and are missing in what it left.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub failures: u64,
-}
-
-fn is_none(failures: &u64) -> bool {
-    *failures == 0
 }
 
 /// What is known of a build.
@@ -97,7 +90,7 @@ mod tests {
     #[test]
     fn a_step_runs_for_a_reason_that_is_named() {
         let (inputs, outputs) = (contents(&[("a.csv", "1"), ("b.csv", "2")]), contents(&[("table", "3")]));
-        let known = StepState { inputs: inputs.clone(), outputs: outputs.clone(), failures: 0 };
+        let known = StepState { inputs: inputs.clone(), outputs: outputs.clone() };
         assert_eq!(reason(Some(&known), &inputs, &outputs), None);
         assert_eq!(reason(None, &inputs, &outputs).unwrap(), "no earlier build is known");
         let changed = contents(&[("b.csv", "5"), ("c.csv", "1")]);

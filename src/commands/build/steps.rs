@@ -17,6 +17,7 @@ use crate::datasets::commits::COMMITS;
 use crate::datasets::metrics::METRICS;
 use crate::error::{Cause, Database, Exit, Failure};
 use crate::ledger::Ledger;
+use crate::ledger::inspect::Reader;
 use crate::log::Report;
 use crate::run::progress::RunOutcome;
 use crate::site;
@@ -106,6 +107,15 @@ impl<'b> Building<'b> {
         let inputs = self.prints(&read).await?;
         let words = as_of.map(|month| vec!["--as-of".to_owned(), month]).unwrap_or_default();
         self.dataset(&METRICS, Some(inputs), words).await?;
+        // It waited for hours, maybe, and another build has begun since.
+        if lock.as_ref().is_some_and(Ledger::is_closed) {
+            return Err(Cause::Refused {
+                message: "the session that kept other builds out was ended: another build may have begun"
+                    .into(),
+                hint: Some("build again: steps whose inputs are as they were are not done again".into()),
+            }
+            .into());
+        }
         self.site(&store).await?;
         drop(lock);
         Ok(self.exit)
@@ -161,11 +171,8 @@ impl<'b> Building<'b> {
         let known = self.known.steps.remove(name);
         let Some(why) = why else {
             self.tell(name, "as it was", "its inputs and its tables are as the last build left them");
-            if let Some(known) = known {
-                self.missing(dataset, known.failures);
-                self.steps.insert(name.to_owned(), known);
-            }
-            return Ok(());
+            self.steps.extend(known.map(|known| (name.to_owned(), known)));
+            return Ok(self.missing(dataset).await?);
         };
         if self.config.dry_run {
             self.tell(name, "would run", &why);
@@ -178,25 +185,23 @@ impl<'b> Building<'b> {
         let is_new = done.outcome != RunOutcome::NothingNew;
         self.loaded.extend(is_new.then_some(name));
         self.tell(name, if is_new { "loaded" } else { "nothing new" }, &why);
-        let failures = match is_new {
-            true => done.failures.records + (done.failures.files + done.failures.incomplete_files) as u64,
-            false => known.map_or(0, |known| known.failures),
-        };
-        self.missing(dataset, failures);
+        self.missing(dataset).await?;
         let derived = dataset.derived.iter().map(|derived| derived.table.name);
         for table in tables.iter().copied().chain(derived) {
             self.prints.remove(table);
         }
         let outputs = self.prints(&tables).await?;
-        self.steps
-            .insert(name.to_owned(), StepState { inputs: inputs.unwrap_or_default(), outputs, failures });
+        self.steps.insert(name.to_owned(), StepState { inputs: inputs.unwrap_or_default(), outputs });
         Ok(())
     }
 
-    /// What failed when the tables were loaded is missing in the site, whichever build that was.
-    fn missing(&mut self, dataset: &Dataset, failures: u64) {
+    /// What failed and is not put right is missing in the site, whoever loaded the tables.
+    async fn missing(&mut self, dataset: &Dataset) -> Result<(), Cause> {
+        let database = &self.config.database;
+        let reader = Reader::open(self.url, &database.ledger_schema).await?;
+        let failures = reader.open_failures_of(dataset.name, &database.schema).await?;
         if failures == 0 {
-            return;
+            return Ok(());
         }
         if self.exit == Exit::Done {
             self.exit = Exit::SomeFailed;
@@ -208,6 +213,7 @@ impl<'b> Building<'b> {
             dataset.record,
             dataset.name
         ));
+        Ok(())
     }
 
     /// What `merganser run DATASET` would make of these words.
@@ -253,11 +259,11 @@ impl<'b> Building<'b> {
         let inputs = self.site_inputs(prints);
         let held = self.folder.files()?;
         let there: Contents = held.iter().map(|file| (file.path.clone(), file.sha256.clone())).collect();
-        let known = self.known.steps.get(NAME).map(|step| StepState {
-            inputs: step.inputs.clone(),
-            outputs: self.known.files.clone(),
-            failures: 0,
-        });
+        let known = self
+            .known
+            .steps
+            .get(NAME)
+            .map(|step| StepState { inputs: step.inputs.clone(), outputs: self.known.files.clone() });
         let why = reason(known.as_ref(), &inputs, &there)
             .or_else(|| there.is_empty().then(|| "its files are not there".to_owned()));
         let (files, inputs) = match &why {

@@ -56,7 +56,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         );
         let limits = PoolLimits { connections: 4, waiting: 64, limit: LIMIT };
         let listen = args.listen;
-        let config = ServeConfig { database, listen, limits, dates_most: 3_660, min_count: None };
+        let config = ServeConfig { database, listen, limits, dates_most: 3_660, min_counts: Vec::new() };
         Ok::<_, Failure>(serve::listen(&config, &server.url).await?)
     }
     .await;

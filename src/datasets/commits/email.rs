@@ -43,7 +43,13 @@ pub(super) fn name_and_address(text: &str) -> Option<(&str, &str, &str)> {
 pub(super) fn name_before_address(text: &str) -> Option<(&str, &str)> {
     let (name, address) = text.trim().rsplit_once([' ', '\t'])?;
     let (local, domain) = address.split_once('@')?;
-    (!local.is_empty() && domain.contains('.') && !domain.contains('@')).then(|| (name.trim(), address))
+    // The address of a page may have an @, too.
+    let is_plain = |part: &str| !part.is_empty() && part.chars().all(is_part_of_address);
+    (is_plain(local) && is_plain(domain) && domain.contains('.')).then(|| (name.trim(), address))
+}
+
+fn is_part_of_address(c: char) -> bool {
+    c.is_alphanumeric() || "._%+-".contains(c)
 }
 
 /// A text with `…` in the place of each address in it.
@@ -53,7 +59,7 @@ pub(super) fn without_addresses(text: &str) -> String {
 
 /// A text with `…` in the place of those addresses in it.
 pub(super) fn replace_addresses(text: &str, is_one: &dyn Fn(&str) -> bool) -> String {
-    let is_part = |c: char| c.is_alphanumeric() || "._%+-@".contains(c);
+    let is_part = |c: char| c == '@' || is_part_of_address(c);
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(begin) = rest.find(is_part) {
@@ -91,6 +97,16 @@ mod tests {
         assert_ne!(EmailHasher::new(Some("other")).unwrap().hash("a@example.org"), Some(hash));
         assert_eq!(hasher.hash("  "), None);
         assert!(EmailHasher::new(None).is_none() && EmailHasher::new(Some("")).is_none());
+    }
+
+    #[test]
+    fn a_name_stands_before_an_address_and_not_before_a_page() {
+        assert_eq!(name_before_address(" Ada Byron ada@example.org"), Some(("Ada Byron", "ada@example.org")));
+        for text in
+            ["see https://lists.example.org/r/2020.1@example.org", "a b@c", "a b@c.d@e", "a @c.d", "a@b.c"]
+        {
+            assert_eq!(name_before_address(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -224,7 +224,7 @@ fn commits(host: &GitHost, call: &HostCall<'_>, repository: &HostedRepository) -
     };
     let named = repository.heads.iter().find(|(name, _)| name == from).map_or(from, |(_, sha)| sha.as_str());
     if !repository.commits.contains_key(named) {
-        return refusal(if named.len() == 40 { 422 } else { 404 }, "No commit found for SHA");
+        return refusal(404, &format!("No commit found for SHA: {named}"));
     }
     let all: Vec<_> = repository.history(named).into_iter().map(|commit| item(host, commit)).collect();
     paged(host, call, &format!("/repositories/{}/commits", repository.id), &all)

@@ -185,7 +185,7 @@ mod tests {
     fn what_is_wrong_is_said_with_its_line() {
         for (text, expected) in [
             ("project,repo\nOne,a/b\n", "its first line names the columns project, repo, and must name"),
-            ("project,repository,repositry_id\nOne,a/b,1\n", "the column `repositry_id` is none of"),
+            ("project,repository,repositry_id\nOne,a/b,1\n", "the column `repositry_id` is not one of"),
             (
                 "project,repository\nOne,a/b\nTwo,https://github.com/A/B/\n",
                 "line 3: A/B is there already, in line 2",

@@ -83,6 +83,8 @@ pub(super) struct RepositoryWalk {
     frontier: BTreeSet<String>,
     /// What the host does not give, though something leads there.
     refused: BTreeSet<String>,
+    /// Its details came in this walk.
+    is_there: bool,
     /// Pages of commits that are still to come, as far as the host says it.
     pages_left: Option<u64>,
 }
@@ -106,6 +108,7 @@ pub(super) fn walk(
         cursor,
         frontier: BTreeSet::new(),
         refused: BTreeSet::new(),
+        is_there: false,
         pages_left: None,
     };
     if let (Some(id), false) = (walk.cursor.id, is_old) {
@@ -185,7 +188,8 @@ impl RepositoryWalk {
         self.cursor.default_branch = text("default_branch");
         self.cursor.is_archived = body.get("archived").and_then(Value::as_bool).unwrap_or_default();
         self.cursor.details_us = answer.at.as_microsecond();
-        self.cursor.absent.clear();
+        self.cursor.absent.retain(|sha| self.refused.contains(sha));
+        self.is_there = true;
         self.turn_to_heads(id);
     }
 
@@ -270,8 +274,8 @@ impl RepositoryWalk {
     }
 
     fn page(&mut self, from: Option<&str>, is_head: bool, answer: &WalkAnswer) {
-        if from.is_some() && [403, 404, 409, 410, 451].contains(&answer.status) {
-            // That is said of the repository, and would be said of each commit: of one that is not to be had it is 422.
+        if from.is_some() && [403, 409, 410, 451].contains(&answer.status) {
+            // That is said of the repository, and would be said of each commit.
             self.cursor.next = None;
             self.frontier.clear();
             return self.refused(answer);
@@ -283,8 +287,13 @@ impl RepositoryWalk {
             if let Some(sha) = from {
                 self.frontier.remove(sha);
                 self.refused.insert(sha.to_owned());
-                if answer.status == 422 {
+                if [404, 422].contains(&answer.status) {
                     self.cursor.absent.insert(sha.to_owned());
+                }
+                if answer.status == 404 && !self.is_there {
+                    // The commit, or all of the repository? Its details tell.
+                    self.stage = Stage::Details;
+                    return;
                 }
             }
             return self.turn_to_page();

@@ -109,11 +109,11 @@ pub async fn prove(config: &RunConfig, database: &PgUrl) -> Result<Option<Vec<Hi
         }
         proofs.push(std::mem::take(&mut one.proof));
     }
-    let rest = kept.into_iter().filter(|one| is_all && !proven.contains(&one.history));
-    proofs.extend(rest.map(|one| HistoryProof {
-        unseen: Some("there is no clone of it in the folder".into()),
-        ..one.proof
-    }));
+    // Where not all were asked for, the others are here for their name: one from a clone and one from a host have two numbers.
+    let why =
+        if is_all { "there is no clone of it in the folder" } else { "another history has its name now" };
+    let rest = kept.into_iter().filter(|one| !proven.contains(&one.history));
+    proofs.extend(rest.map(|one| HistoryProof { unseen: Some(why.into()), ..one.proof }));
     Ok(Some(proofs))
 }
 

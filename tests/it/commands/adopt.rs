@@ -86,7 +86,7 @@ async fn further_columns_and_another_order_do_no_harm() {
         .other(&["adopt", "oca"])
         .await
         .exits(0)
-        .says("oca_causes.interestfromdate stands at another place");
+        .says("oca_causes.interestfromdate is in another position");
     let cause =
         "<PrimaryClaimCauseOfActions><PrimaryClaimCauseOfAction><CauseOfActionType>Rent</CauseOfActionType>
         <Amount>800.00</Amount></PrimaryClaimCauseOfAction></PrimaryClaimCauseOfActions>";

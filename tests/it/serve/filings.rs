@@ -199,7 +199,7 @@ async fn filings_are_told_with_what_was_a_year_before_as_far_as_it_is_known() {
     let pipeline = Pipeline::new("serve filings api").await;
     pipeline.put(cases("2024-05-06"));
     pipeline.run().await.exits(0);
-    let serving = Serving::start(&pipeline.database.url(), &["--min-count", "0"]).await.ready().await;
+    let serving = Serving::start(&pipeline.database.url(), &["--min-count", "oca=0"]).await.ready().await;
     let plain = async |from: &str, to: &str| -> Value {
         let query = format!(
             "with {PLAIN} select jsonb_build_object(
@@ -299,9 +299,9 @@ async fn few_filings_are_not_told_unless_somebody_asks_for_that() {
     let march = "/api/11222/2024-03-01..2024-03-31/0.5";
     let answer = ask(&serving, march).await;
     assert_eq!(answer["stats"], json!([]), "{answer:#}");
-    let open = Serving::start(&pipeline.database.url(), &["--min-count", "1"]).await.ready().await;
+    let open = Serving::start(&pipeline.database.url(), &["--min-count", "oca=1"]).await.ready().await;
     assert_ne!(ask(&open, "/api/10001/2024-02-01..2024-02-29/0.5").await["stats"], json!([]));
-    let exact = Serving::start(&pipeline.database.url(), &["--min-count", "0"]).await.ready().await;
+    let exact = Serving::start(&pipeline.database.url(), &["--min-count", "oca=0"]).await.ready().await;
     let all = ask(&exact, "/api/10001/2024-01-01..2024-03-04/50").await;
     let total: i64 =
         all["stats"].as_array().unwrap().iter().map(|stat| stat["total"].as_i64().unwrap()).sum();

@@ -1,4 +1,4 @@
-//! What is no sheet stops the run, and what was loaded last stays.
+//! What is no sheet stops the run, and the data loaded last stays.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ async fn a_sheet_that_cannot_be_read_stops_the_run() {
         world.put_with("backers.csv", "more,More,company,\n");
         let ran = world.run(&[]).await;
         assert!(ran.stderr.contains(reason), "{name}: {reason}\n{}", ran.stderr);
-        ran.exits(1).says("what was loaded last stays");
+        ran.exits(1).says("the data loaded last stays");
         assert_eq!(world.keys("catalog_backers").await, "acme fund", "{reason}");
         world.put(name, good(name));
     }

@@ -46,7 +46,7 @@ async fn each_sheet_may_have_an_address_of_its_own() {
         (
             "/2",
             SiteReply::To(302, files.url("/login")),
-            "a page of the web comes (text/html; charset=utf-8) and no sheet",
+            "a page of the web comes (text/html; charset=utf-8) instead of a sheet",
         ),
         (
             "/2",

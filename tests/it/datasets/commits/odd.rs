@@ -60,7 +60,7 @@ async fn a_clone_that_cannot_be_read_is_no_failure_of_the_others() {
     fs::write(world.list(), list).unwrap();
     let ran = world.run(&[]).await;
     for said in [
-        "harbour__nothing@unread.clone: it is no clone of git",
+        "harbour__nothing@unread.clone: it is not a git clone",
         "harbour__shallow@unread.clone: it is a shallow clone, whose history is cut off",
         "harbour__missing@unread.clone: the folder has no such clone",
         "harbour/damaged: commit ",

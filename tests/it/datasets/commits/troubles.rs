@@ -112,15 +112,15 @@ async fn heads_of_one_that_goes_away_in_the_same_run_are_kept() {
     world.run(&[]).await.exits(0);
     let server = world.server().await;
     let asking = GitWorld::asking("commits_went_host", &server).await;
-    // Details, heads, two pages; then where the walk was, and what is missing.
-    for number in [5, 6] {
+    // Details, heads, two pages; then where the walk was, what is missing, and the details again.
+    for number in [5, 6, 7] {
         server.trouble(number, HostTrouble::Status(404, Vec::new()));
     }
     let list = std::fs::read_to_string(world.list()).unwrap();
     std::fs::write(world.list(), "project,repository\nLighthouse,harbour/lighthouse\n").unwrap();
     let ran = world.ask(&asking, &[]).await.exits(0);
     assert!(ran.stderr.contains("harbour/lighthouse is gone"), "{}", ran.stderr);
-    assert_eq!(server.take_log().len(), 6, "one request is enough to know it");
+    assert_eq!(server.take_log().len(), 7, "one commit and the details are enough to know it");
     let said =
         "select concat_ws(' ', state, project, cardinality(head_shas), default_branch) from git_repositories";
     assert_eq!(asking.one(said).await, "gone Lighthouse 1 main");

@@ -100,7 +100,7 @@ async fn the_summary_follows_its_cases() {
     let pipeline = Pipeline::new("summary").await;
     let first = Extract::weekly("2024-06-03").case("a", &story("Active", 2)).case("b", "").case("c", "");
     pipeline.put(first);
-    pipeline.run_with(&["--dry-run"]).await.exits(0).says("oca_case_summary                   0          3");
+    pipeline.run_with(&["--dry-run"]).await.exits(0).says("oca_case_summary              0         3");
     assert_eq!(pipeline.one("select to_regclass('oca_case_summary')").await, "NULL");
     pipeline.run().await.exits(0).says("oca_case_summary ");
     assert_eq!(summary(&pipeline).await, [told("a", "Active", 2), nothing("b"), nothing("c")]);
