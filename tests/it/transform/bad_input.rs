@@ -77,7 +77,7 @@ async fn what_cannot_be_is_refused_by_the_plan_and_changes_nothing() {
         "partition by zip_code order by id",
         "order by id",
         1,
-        &["other rows for the partition", "partition by zip_code"],
+        &["different rows for the partition", "partition by zip_code"],
     )
     .await;
     with(

@@ -94,7 +94,7 @@ async fn a_connection_that_is_cut_at_the_commit_loses_and_doubles_nothing() {
     let output = worker.wait_with_output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{log}");
-    assert!(log.contains("the connection is lost, and made anew"), "{log}");
+    assert!(log.contains("the connection was lost, and is made again"), "{log}");
     world.assert_whole().await;
     assert_eq!(
         world.one("select count(*) from etl.transform_groups where attempts <> 1 or losses > 0").await,
