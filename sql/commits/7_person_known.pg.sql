@@ -14,7 +14,7 @@ with identity as (
 select
     email_hash,
     case
-        when translate(name, '…', '') ~ '^[[:space:][:punct:]]*$' then ''
+        when translate(name, '… .,;-_<>()[]', '') = '' then ''
         when exists (
             select
             from :"schema".git_identities as other

@@ -420,7 +420,7 @@ pub struct ServeArgs {
     #[arg(long, env = "MERGANSER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: std::net::SocketAddr,
     /// The fewest hits that any figure shown may stand for: answers are sums of fixed pieces of zone, days and branch; 0 shows everything,
-    /// by place. A dataset about people goes below its own number only where it is named, as in oca=0 [default: the dataset's]
+    /// by place. A dataset about people goes below its own number only where it is named [default: the dataset's]
     #[arg(long, env = "MERGANSER_MIN_COUNT", value_name = "[DATASET=]N", value_delimiter = ',')]
     pub min_count: Vec<MinCount>,
     /// Most connections to the database at once

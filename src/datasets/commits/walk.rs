@@ -83,7 +83,7 @@ pub(super) struct RepositoryWalk {
     frontier: BTreeSet<String>,
     /// What the host does not give, though something leads there.
     refused: BTreeSet<String>,
-    /// Its details came in this walk.
+    /// A commit was not there, and the details were asked for since: the repository is, or the walk is over.
     is_there: bool,
     /// Pages of commits that are still to come, as far as the host says it.
     pages_left: Option<u64>,
@@ -189,7 +189,6 @@ impl RepositoryWalk {
         self.cursor.is_archived = body.get("archived").and_then(Value::as_bool).unwrap_or_default();
         self.cursor.details_us = answer.at.as_microsecond();
         self.cursor.absent.retain(|sha| self.refused.contains(sha));
-        self.is_there = true;
         self.turn_to_heads(id);
     }
 
@@ -291,7 +290,8 @@ impl RepositoryWalk {
                     self.cursor.absent.insert(sha.to_owned());
                 }
                 if answer.status == 404 && !self.is_there {
-                    // The commit, or all of the repository? Its details tell.
+                    // The commit, or all of the repository? Its details tell, once.
+                    self.is_there = true;
                     self.stage = Stage::Details;
                     return;
                 }
