@@ -174,6 +174,8 @@ impl RepositoryWalk {
 
     fn details(&mut self, answer: &WalkAnswer) {
         if answer.status != 200 {
+            // That was said of the repository, and not of the commits.
+            self.cursor.absent.retain(|sha| !self.refused.contains(sha));
             return self.refused(answer);
         }
         let body = &answer.body;
@@ -418,15 +420,10 @@ impl HistoryWalk for RepositoryWalk {
 
     fn complaint(&self) -> Option<String> {
         let name = &self.name;
-        if !self.refused.is_empty() {
-            return Some(format!(
-                "{name}: the host does not give {} commit(s) that others name",
-                self.refused.len()
-            ));
-        }
-        match self.state.as_str() {
-            "gone" | "blocked" | "refused" => Some(format!("{name} is {}", self.state)),
-            _ => None,
+        match (self.state.as_str(), self.refused.len()) {
+            ("gone" | "blocked" | "refused", _) => Some(format!("{name} is {}", self.state)),
+            (_, 0) => None,
+            (_, lost) => Some(format!("{name}: the host does not give {lost} commit(s) that others name")),
         }
     }
 }
