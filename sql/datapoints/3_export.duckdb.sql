@@ -37,44 +37,51 @@ copy (
     order by date, postcode, sbi, hour, id_activity, record_no
 ) to (:'dir' || '/datapoints.csv') (format csv, header, nullstr '');
 
--- Summed before zones come to it and before it is sorted: all at once would not fit into the memory of the store.
-create or replace temp table datapoint_sums as
-with kept as (
-    select points.*
-    from datapoints as points
-        join records
-            on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
-    where records.record_no not in (select record_no from losers)
-        and points.record_no not in (select record_no from failed)
-)
-select
-    date,
-    postcode,
-    sbi,
-    cast(sum(hits) as bigint) as hits,
-    case when count(*) = count(delta) then cast(sum(delta) as bigint) end as delta
-from kept
-group by date, postcode, sbi;
-
+-- Summed before zones come to it, which takes less memory.
 copy (
     select sums.date, places.zone, sums.postcode, sums.sbi, sums.hits, sums.delta
-    from datapoint_sums as sums join datapoint_places_now as places on places.postcode = sums.postcode
+    from (
+        with kept as (
+            select points.*
+            from datapoints as points
+                join records
+                    on records.record_no >> 32 = points.record_no >> 32
+                    and cast(records.record_id as date) = points.date
+            where records.record_no not in (select record_no from losers)
+                and points.record_no not in (select record_no from failed)
+        )
+        select
+            date,
+            postcode,
+            sbi,
+            cast(sum(hits) as bigint) as hits,
+            case when count(*) = count(delta) then cast(sum(delta) as bigint) end as delta
+        from kept
+        group by date, postcode, sbi
+    ) as sums
+        join datapoint_places_now as places on places.postcode = sums.postcode
     order by sums.date, places.zone, sums.postcode, sums.sbi
 ) to (:'dir' || '/datapoint_place_days.csv') (format csv, header, nullstr '');
 
 copy (
+    with kept as (
+        select points.*
+        from datapoints as points
+            join records
+                on records.record_no >> 32 = points.record_no >> 32 and cast(records.record_id as date) = points.date
+        where records.record_no not in (select record_no from losers)
+            and points.record_no not in (select record_no from failed)
+    )
     select
-        sums.date,
+        kept.date,
         places.zone,
-        sums.sbi,
-        cast(sum(sums.hits) as bigint) as hits,
-        case when count(*) = count(sums.delta) then cast(sum(sums.delta) as bigint) end as delta
-    from datapoint_sums as sums join datapoint_places_now as places on places.postcode = sums.postcode
-    group by sums.date, places.zone, sums.sbi
-    order by sums.date, places.zone, sums.sbi
+        kept.sbi,
+        cast(sum(kept.hits) as bigint) as hits,
+        case when count(*) = count(kept.delta) then cast(sum(kept.delta) as bigint) end as delta
+    from kept join datapoint_places_now as places on places.postcode = kept.postcode
+    group by kept.date, places.zone, kept.sbi
+    order by kept.date, places.zone, kept.sbi
 ) to (:'dir' || '/datapoint_zone_days.csv') (format csv, header, nullstr '');
-
-drop table datapoint_sums;
 
 copy (
     select postcode, lat, lon, zone

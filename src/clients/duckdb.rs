@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -101,7 +101,8 @@ impl Staging {
         execute(&self.connection, operation, script, variables)
     }
 
-    /// Runs statements of which none needs another, on as many threads as the store may use, and `after` behind each.
+    /// Runs statements of which none needs another, on as many threads as the store may use, and `after` behind each. One for which
+    /// the memory was too small beside others is run again by itself.
     pub fn execute_each<E: From<DuckError> + Send>(
         &self,
         operation: &str,
@@ -109,11 +110,19 @@ impl Staging {
         variables: &[(&str, &str)],
         after: impl Fn() -> Result<(), E> + Sync,
     ) -> Result<(), E> {
-        let next = AtomicUsize::new(0);
+        let (next, alone) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let is_shared = self.limits.threads > 1;
         let work = |connection: &Connection| -> Result<(), E> {
             while let Some(statement) = statements.get(next.fetch_add(1, Ordering::Relaxed)) {
-                execute(connection, operation, statement, variables)?;
-                after()?;
+                match execute(connection, operation, statement, variables) {
+                    Err(DuckError::OutOfMemory { .. }) if is_shared => {
+                        alone.lock().unwrap_or_else(PoisonError::into_inner).push(statement);
+                    }
+                    done => {
+                        done?;
+                        after()?;
+                    }
+                }
             }
             Ok(())
         };
@@ -128,7 +137,12 @@ impl Staging {
                 .into_iter()
                 .map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .fold(mine, Result::and)
-        })
+        })?;
+        for statement in alone.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            execute(&self.connection, operation, statement, variables)?;
+            after()?;
+        }
+        Ok(())
     }
 
     /// Runs a query and takes each row by `read`.
