@@ -244,10 +244,8 @@ impl SiteBuild<'_> {
         let failed = || Cause::io(format!("put {} into the place of {}", next.display(), out.display()));
         // Until it is gone; who finds it beside the site is not to take it for one that a killed build has left.
         let gone = File::open(out.join(MARKER)).ok();
-        if let Some(gone) = &gone {
-            if is_locked(gone) {
-                return Err(self.folder.busy());
-            }
+        if gone.as_ref().is_some_and(is_locked) {
+            return Err(self.folder.busy());
         }
         if !out.exists() {
             fs::rename(next, out).map_err(failed())?;
