@@ -251,10 +251,10 @@ async fn a_service_that_asks_for_a_pause_gets_it() {
 #[tokio::test]
 async fn when_the_time_is_over_nothing_more_is_asked() {
     let server = GeocoderServer::start(Mode::Slow(Duration::from_millis(300)));
-    let asked = ask(&GEOSEARCH, &server, bronx(200), Duration::from_millis(800)).await;
-    assert!((4..=16).contains(&asked.count("match")), "{}", asked.count("match"));
+    let asked = ask(&GEOSEARCH, &server, bronx(200), Duration::from_secs(2)).await;
+    assert!((4..=28).contains(&asked.count("match")), "{}", asked.count("match"));
     assert_eq!(asked.count("match") + asked.count("failed"), 200);
-    assert!(asked.time < Duration::from_millis(2500), "{:?}", asked.time);
+    assert!(asked.time < Duration::from_secs(5), "{:?}", asked.time);
     assert!(asked.tally.gave_up.is_some());
     // One that never answers is waited for as long as a request may take.
     let server = GeocoderServer::start(Mode::Slow(LONG));

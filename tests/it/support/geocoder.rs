@@ -174,17 +174,21 @@ impl State {
         self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
         // Requests that are under way together meet here, however fast each of them is.
         thread::sleep(Duration::from_millis(20));
+        let mode = self.mode.lock().expect("no panic while it is held").clone();
+        if let Mode::Slow(time) = mode {
+            wait(client, time);
+        }
+        // Whoever has the first byte of the answer may ask the next question before this thread goes on.
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
         if number < self.last.load(Ordering::SeqCst) {
-            self.answer(client, &line, &body, number);
+            self.answer(client, &line, &body, number, mode);
         } else {
             self.stop();
         }
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
         let _ = client.shutdown(Shutdown::Both);
     }
 
-    fn answer(&self, client: &TcpStream, line: &str, body: &str, number: u32) {
-        let mode = self.mode.lock().expect("no panic while it is held").clone();
+    fn answer(&self, client: &TcpStream, line: &str, body: &str, number: u32, mode: Mode) {
         let (kind, text) = match line.split_once(" /v2/search?") {
             Some((_, query)) => ("application/json; charset=utf-8", self.geosearch(query, &mode)),
             None if line.starts_with("POST ") && line.contains("/geocoder/geographies/addressbatch") => {
@@ -193,7 +197,6 @@ impl State {
             None => return send(client, 404, "", "text/plain", b"no such place", 1.0),
         };
         match mode {
-            Mode::Slow(time) => wait(client, time),
             Mode::Failing(status) => return send(client, status, "", "text/html", b"<html></html>", 1.0),
             Mode::Poison(status) if format!("{line}{body}").contains("POISON") => {
                 return send(client, status, "", "text/html", b"<html></html>", 1.0);
