@@ -34,14 +34,14 @@ copy (
             lower(regexp_replace(repository, '^[a-z]+://[^/]+/|(\.git)?/*$', '', 'gi')) as full_name
         from :"schema".catalog_projects
     ),
-    -- As the sheet says; one that has another name by now, or of which the sheet says nothing, by its project.
+    -- The sheet decides. A repository that has been renamed since is found by the project that it was loaded for.
     project_repository as materialized (
         select project.key as project, repository.repository_id
         from project join repository using (full_name)
         union
         select project.key, repository.repository_id
         from project join repository on repository.project = project.key
-        where project.full_name is null or project.full_name not in (select full_name from repository where full_name is not null)
+        where project.full_name not in (select full_name from repository where full_name is not null)
     ),
     -- Of a repository of which several branches are kept, what the default branch reaches; of all others, all.
     default_head as (

@@ -123,7 +123,7 @@ async fn neighbours_paths_and_similar_projects_are_views() {
     assert_eq!(world.pipeline.one(differ).await, "0");
 }
 
-/// A repository that has another name by now is known by its project; one of which the sheet says nothing any more is not counted.
+/// A repository that was renamed is found by its project; one that the sheet does not name any more is not counted.
 #[tokio::test]
 async fn a_repository_counts_for_the_project_whose_sheet_names_it() {
     let world = World::new("metrics repository", 24, 60).await;
@@ -150,4 +150,8 @@ async fn a_repository_counts_for_the_project_whose_sheet_names_it() {
     world.pipeline.execute(&moved).await;
     world.run(&["--allow", "drop"]).await.exits(0);
     assert_eq!(world.pipeline.one(&commits).await, "1", "what the sheet names now, and nothing else");
+    let cleared = format!("update catalog_projects set repository = null where project = '{key}'");
+    world.pipeline.execute(&cleared).await;
+    world.run(&["--allow", "drop"]).await.exits(0);
+    assert_eq!(world.pipeline.one(&commits).await, "NULL", "the sheet names none, so nothing counts");
 }
