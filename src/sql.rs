@@ -6,7 +6,7 @@
 //! Statements of a few lines stand together in a file, each under its line `-- part: NAME  (script)`; `part` takes one out.
 
 use crate::dataset::slice::{Comparator, Slice, SliceTest};
-use crate::dataset::{ColumnType, Dataset, Table};
+use crate::dataset::{ColumnType, Table};
 
 /// The files that join several parts.
 mod file {
@@ -605,12 +605,6 @@ pub fn slice_values(slices: &[&Slice]) -> Vec<Vec<String>> {
     };
     let tests = slices.iter().flat_map(|slice| &slice.tests);
     tests.map(|test| test.values.iter().map(|text| value(test.how, text)).collect()).collect()
-}
-
-/// What asks for the newest day of which a dataset's production tells: one row and column, a date as text or null.
-pub fn newest(dataset: &Dataset, schema: &str, ledger: &str) -> String {
-    let variables = [("schema", schema), ("ledger", ledger), ("dataset", dataset.name)];
-    render(dataset.scripts.newest.unwrap_or(PUBLISH_NEWEST), &variables)
 }
 
 /// A script with its variables put in, as psql would: not inside literals, quoted identifiers, comments or

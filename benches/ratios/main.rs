@@ -39,51 +39,36 @@ struct Plan {
     productions: [Inputs; 2],
 }
 
+/// The server tells what claims cost.
+const STATEMENTS: &[(&str, &str)] = &[("shared_preload_libraries", "pg_stat_statements")];
+
+/// What is measured by itself where its name is an option, with settings of the server. Its table stands between the marks of that
+/// name.
+const AREAS: [Area; 7] = [
+    ("crops", &[], |bench| crops::measure(bench, crops::Scale::named())),
+    ("commits", &[], histories::measure),
+    ("graph", &[], graph::measure),
+    ("site", &[], site::measure),
+    ("serve", &[], serve::measure),
+    ("peers", STATEMENTS, peers::measure),
+    ("transform", STATEMENTS, transform::measure),
+];
+
+type Area = (&'static str, &'static [(&'static str, &'static str)], fn(&Bench) -> Report);
+
 fn main() {
     if std::env::args().any(|arg| arg == crops::COUNT) {
         return crops::count_input();
     }
-    let full = std::env::args().any(|arg| arg == "--full");
     let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    if std::env::args().any(|arg| arg == "--crops") {
-        let report = runtime.block_on(on_cluster(&[], |bench| crops::measure(bench, crops::Scale::named())));
-        print!("{}", report.render());
-        report.write(&out, "crops");
-        return;
-    }
-    let is_asked = |word: &str| std::env::args().any(|arg| arg == word);
-    if is_asked("--commits") {
-        let report = runtime.block_on(on_cluster(&[], histories::measure));
-        print!("{}", report.render());
-        return report.write(&out, "commits");
-    }
-    if is_asked("--graph") {
-        let report = runtime.block_on(on_cluster(&[], graph::measure));
-        print!("{}", report.render());
-        return report.write(&out, "graph");
-    }
-    if is_asked("--site") {
-        let report = runtime.block_on(on_cluster(&[], site::measure));
-        print!("{}", report.render());
-        return report.write(&out, "site");
-    }
-    if is_asked("--serve") {
-        let report = runtime.block_on(on_cluster(&[], serve::measure));
-        print!("{}", report.render());
-        return report.write(&out, "serve");
-    }
-    if is_asked("--transform") || is_asked("--peers") {
-        // What claims cost is asked of the server.
-        let settings = [("shared_preload_libraries", "pg_stat_statements")];
-        let (name, report) = match is_asked("--peers") {
-            true => ("peers", runtime.block_on(on_cluster(&settings, peers::measure))),
-            false => ("transform", runtime.block_on(on_cluster(&settings, transform::measure))),
-        };
+    let is_asked = |name: &str| std::env::args().any(|arg| arg.strip_prefix("--") == Some(name));
+    if let Some((name, settings, measure)) = AREAS.iter().find(|(name, ..)| is_asked(name)) {
+        let report = runtime.block_on(on_cluster(settings, measure));
         print!("{}", report.render());
         return report.write(&out, name);
     }
-    let plan = match full {
+    let plan = match is_asked("full") {
         true => Plan {
             name: "full",
             rounds: 3,

@@ -18,6 +18,7 @@ use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 use crate::objects::{self, Objects};
 use crate::run::context::Context;
+use crate::run::newest::newest;
 use crate::run::opened::Opened;
 use crate::run::progress::Progress;
 use crate::schema::{self, Addition, Comparison};
@@ -113,7 +114,9 @@ async fn take_over(context: &Context, config: &AdoptConfig) -> Result<Adopted, C
         let until = match (config.until, found.is_empty()) {
             (Some(until), _) => Some(until),
             (None, true) => None,
-            (None, false) => newest(context, &transaction).await?,
+            (None, false) => newest(&transaction, context.dataset(), &context.target.database)
+                .await?
+                .and_then(|day| day.parse().ok()),
         };
         let (old, newer): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
             until.is_some_and(|until| file.meaning.run_date.is_none_or(|date| date <= until))
@@ -231,16 +234,6 @@ async fn additions(
         transaction.batch_execute(&addition.statement).await.map_err(|e| failed(e, &what))?;
     }
     Ok(additions)
-}
-
-/// The newest run date that production holds.
-async fn newest(context: &Context, transaction: &Transaction<'_>) -> Result<Option<Date>, Cause> {
-    let what = "read the newest run date";
-    let database = &context.target.database;
-    let query = sql::newest(context.dataset(), &database.schema, &database.ledger_schema);
-    let row = transaction.query_one(&query, &[]).await.map_err(|e| failed(e, what))?;
-    let text: Option<String> = row.try_get(0).map_err(|e| failed(e, what))?;
-    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 /// Enters files in the ledger that it does not know; gives their names.

@@ -232,7 +232,8 @@ async fn delete_and_verify(
     let images = promote::forget_sealed(context, transaction).await?;
     if sums_are_there(dataset, transaction, &database.schema).await? {
         // What it took out had been written by somebody else, and nobody knows whether it was counted.
-        promote::sum_anew(dataset, transaction, |script, special| render_with(script, "", special)).await?;
+        let render = |script: &str, special: &[(&str, &str)]| render_with(script, "", special);
+        promote::sum_anew(dataset, database, transaction, render).await?;
     }
     // Deferred triggers come now and not behind the proof.
     transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;

@@ -10,6 +10,7 @@ pub mod fence;
 pub mod gather;
 pub mod inputs;
 pub mod links;
+pub mod newest;
 pub mod opened;
 pub mod progress;
 pub mod reference;

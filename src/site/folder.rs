@@ -155,7 +155,9 @@ impl SiteFolder {
             note => note.map_err(failed())?,
         };
         private::publish(&note).map_err(failed())?;
-        note.try_lock().map_err(|_| self.busy())?;
+        if is_locked(&note) {
+            return Err(self.busy());
+        }
         let build = SiteBuild { folder: self, note, is_put: false };
         self.restore().map_err(failed())?;
         remove(&self.old).map_err(Cause::io(format!("take {} away", self.old.display())))?;
@@ -309,8 +311,8 @@ fn refused(place: &Path, what: &str, hint: &str) -> Cause {
     Cause::Refused { message: format!("{} {what}", place.display()), hint: Some(hint.into()) }
 }
 
-/// Does another build hold this note? It is ours from now on, if not. A file system that has no locks for a file that is only read
-/// (NFS) says nothing of others.
+/// Does another build hold this note? It is ours from now on, if not. A file system without
+/// locks, or without them for a file that is only read (NFS), does not tell.
 fn is_locked(note: &File) -> bool {
     matches!(note.try_lock(), Err(TryLockError::WouldBlock))
 }

@@ -23,8 +23,9 @@ use crate::clients::postgres::{self, Watch};
 use crate::dataset::{PublishedColumns, PublishedForm, PublishedTable, Reach};
 use crate::error::Cause;
 use crate::run::context::Context;
+use crate::run::newest::newest;
 use crate::words;
-use crate::{fault, schema, sql};
+use crate::{fault, schema};
 
 /// What the tables, the views and their columns are: an object beside the CSVs of the tables.
 const DICTIONARY: PublishedTable = PublishedTable {
@@ -146,7 +147,9 @@ async fn write(context: &Context) -> Result<(Vec<Object>, Option<String>), Cause
         |object: &Object| context.dataset().published.iter().position(|csv| csv.name == object.table.name);
     // The dictionary is none of them.
     objects.sort_by_key(|object| order(object).unwrap_or(usize::MAX));
-    let newest = watch.answers("read the newest run date", newest(context, &first)).await?;
+    let newest = watch
+        .answers("read the newest run date", newest(&first, context.dataset(), &context.target.database))
+        .await?;
     watch.answer("close the snapshot", first.rollback()).await?;
     export::put_into_place(context, &mut objects).await?;
     Ok((objects, newest))
@@ -300,12 +303,4 @@ async fn warn_of_others(context: &Context, counted: &BTreeMap<&str, u64>) -> Res
         );
     }
     Ok(())
-}
-
-async fn newest(context: &Context, snapshot: &Transaction<'_>) -> Result<Option<String>, Cause> {
-    let failed = |e| postgres::classify(e, "read the newest run date");
-    let database = &context.target.database;
-    let query = sql::newest(context.dataset(), &database.schema, &database.ledger_schema);
-    let row = snapshot.query_one(&query, &[]).await.map_err(failed)?;
-    Ok(row.try_get(0).map_err(failed)?)
 }

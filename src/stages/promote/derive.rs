@@ -261,8 +261,4 @@ impl Transfer<'_> {
             dropped => dropped,
         }
     }
-
-    async fn execute(&self, text: &str, operation: &str) -> Result<(), Cause> {
-        Ok(self.watch.answer(operation, self.transaction.batch_execute(text)).await?)
-    }
 }

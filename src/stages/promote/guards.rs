@@ -50,7 +50,7 @@ impl Transfer<'_> {
             None => "null".to_owned(),
         };
         let text = self.render_with(sql::PROMOTE_GUARDS, "", &[("slice_rows", &rows)]);
-        self.watch.answer("run the guards", self.transaction.batch_execute(&text)).await?;
+        self.execute(&text, "run the guards").await?;
         if let Some(script) = self.context.dataset().scripts.guards {
             self.run(script, "", "run the guards").await?;
         }

@@ -118,7 +118,7 @@ impl Transfer<'_> {
         let rows = self.query(sql::IMAGES_ADD, "", &[&dataset.name, schema, &table], &operation).await?;
         let image: String = rows[0].try_get(0).map_err(|e| failed(e, &operation))?;
         let text = self.render_with(sql::IMAGES_MAKE, table, &[("image", &image)]);
-        self.watch.answer(&operation, self.transaction.batch_execute(&text)).await?;
+        self.execute(&text, &operation).await?;
         Ok(image)
     }
 
@@ -128,7 +128,7 @@ impl Transfer<'_> {
         for table in self.context.dataset().kept() {
             let image = format!("no_image_{}", table.name);
             let text = self.render_with(sql::IMAGES_NONE, table.name, &[("image", &image)]);
-            self.watch.answer("keep no before-images", self.transaction.batch_execute(&text)).await?;
+            self.execute(&text, "keep no before-images").await?;
             images.insert(table.name, image);
         }
         Ok(images)

@@ -183,7 +183,6 @@ impl Transfer<'_> {
     ) -> Result<(), Cause> {
         let numbers: Vec<_> = numbers.iter().map(|(name, number)| (*name, number.to_string())).collect();
         let special: Vec<_> = numbers.iter().map(|(name, number)| (*name, number.as_str())).collect();
-        let text = self.render_with(script, table.name, &special);
-        Ok(self.watch.answer(operation, self.transaction.batch_execute(&text)).await?)
+        self.execute(&self.render_with(script, table.name, &special), operation).await
     }
 }

@@ -9,9 +9,11 @@ use super::derive::New;
 use super::proof::Attached;
 use super::{Transfer, failed};
 use crate::clients::postgres::{self, PgError};
+use crate::config::DatabaseConfig;
 use crate::dataset::Dataset;
 use crate::dataset::served::{Served, Sums};
 use crate::error::Cause;
+use crate::run::newest::newest;
 use crate::sql;
 
 /// How the sums of a transaction are kept.
@@ -117,17 +119,13 @@ impl Transfer<'_> {
             if is_whole {
                 for script in whole(sums) {
                     let text = self.render_with(script, "", &[("sign", "1")]);
-                    self.batch(&text, "make the sums of all records").await?;
+                    self.execute(&text, "make the sums of all records").await?;
                 }
             }
             let operation = "find the days that are loaded";
-            let newest = match self.context.dataset().scripts.newest {
-                Some(script) => self.query(script, "", &[], operation).await?,
-                None => Vec::new(),
-            };
-            let newest = newest.first().map(|row| row.try_get::<_, Option<String>>(0)).transpose();
-            let newest = newest.map_err(|e| failed(e, operation))?.flatten().unwrap_or_default();
-            self.batch(&self.render_with(sql::SUMS_DAYS, "", &[("newest", &newest)]), operation).await?;
+            let newest = newest(self.transaction, self.context.dataset(), &self.context.target.database);
+            let newest = self.watch.answers(operation, newest).await?.unwrap_or_default();
+            self.execute(&self.render_with(sql::SUMS_DAYS, "", &[("newest", &newest)]), operation).await?;
             self.hold_counts(attached, Vec::new()).await?;
         }
         self.run(sql::SUMS_PIECES, "", "choose the pieces that are told of").await?;
@@ -137,11 +135,7 @@ impl Transfer<'_> {
     async fn count_cells(&self, sums: &Sums, sign: &str) -> Result<(), Cause> {
         let operation = "count records by day and place";
         self.run(sums.candidates, "", operation).await?;
-        self.batch(&self.render_with(sql::SUMS_CELLS, "", &[("sign", sign)]), operation).await
-    }
-
-    async fn batch(&self, text: &str, operation: &str) -> Result<(), Cause> {
-        Ok(self.watch.answer(operation, self.transaction.batch_execute(text)).await?)
+        self.execute(&self.render_with(sql::SUMS_CELLS, "", &[("sign", sign)]), operation).await
     }
 
     async fn is_so(
@@ -162,6 +156,7 @@ impl Transfer<'_> {
 /// [`Cause::Refused`] if the server wrote another number of rows than it was told.
 pub async fn sum_anew(
     dataset: &Dataset,
+    database: &DatabaseConfig,
     transaction: &Transaction<'_>,
     render: impl Fn(&str, &[(&str, &str)]) -> String,
 ) -> Result<(), Cause> {
@@ -175,12 +170,8 @@ pub async fn sum_anew(
     for script in whole(sums) {
         run(script, &[("sign", "1")]).await?;
     }
-    let newest = match dataset.scripts.newest {
-        Some(script) => transaction.query_one(&render(script, &[]), &[]).await.map_err(failed)?.try_get(0),
-        None => Ok(None),
-    };
-    let newest: Option<String> = newest.map_err(failed)?;
-    run(sql::SUMS_DAYS, &[("newest", &newest.unwrap_or_default())]).await?;
+    let newest = newest(transaction, dataset, database).await?.unwrap_or_default();
+    run(sql::SUMS_DAYS, &[("newest", &newest)]).await?;
     run(sql::SUMS_PIECES, &[]).await?;
     match transaction.query(sql::PROMOTE_COUNTED, &[]).await.map_err(failed)?.first() {
         None => Ok(()),

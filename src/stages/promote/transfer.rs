@@ -222,8 +222,12 @@ impl Transfer<'_> {
     }
 
     pub(super) async fn run(&self, script: &str, table: &str, operation: &str) -> Result<(), Cause> {
-        let text = self.render(script, table);
-        Ok(self.watch.answer(operation, self.transaction.batch_execute(&text)).await?)
+        self.execute(&self.render(script, table), operation).await
+    }
+
+    /// Runs statements as they stand.
+    pub(super) async fn execute(&self, text: &str, operation: &str) -> Result<(), Cause> {
+        Ok(self.watch.answer(operation, self.transaction.batch_execute(text)).await?)
     }
 
     /// Runs a script; gives the number of rows that its last statement changed, as the server says.

@@ -293,7 +293,7 @@ impl Transfer<'_> {
         for derived in dataset.derived_tables() {
             let make = schema::definition(derived, "pg_temp", "pg_temp");
             let operation = format!("make a table for the rows of {}", derived.table.name);
-            self.watch.answer(&operation, self.transaction.batch_execute(&make)).await?;
+            self.execute(&make, &operation).await?;
         }
         // Once in a transaction.
         let _ = self.columns.set(columns);
