@@ -72,6 +72,7 @@ async fn one_batch(context: &RunContext, progress: &mut Progress, batch: Batch) 
     progress.checked(&checked);
     progress.step("upload");
     upload::keep_unreadable(context, &checked).await?;
+    progress.step("check");
     checked.admit(context)?;
     if checked.is_unreadable() {
         return Ok(());

@@ -1,14 +1,14 @@
 -- Purpose: a look at the demo of metrics: the projects of the highest rank, with what the last month tells of them.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  :"schema".graph_nodes.
--- Outputs: name, rank, commits, authors, newcomers, bus factor, retention and growth, as texts; empty where nothing can be told.
+-- Outputs: name, rank, commits, authors, newcomers, bus factor, retention and growth; empty where nothing can be told.
 select
     name,
     to_char(pagerank, 'FM0.00000'),
-    commits::text,
-    authors::text,
-    newcomers::text,
-    bus_factor::text,
+    commits,
+    authors,
+    newcomers,
+    bus_factor,
     to_char(retention, 'FM0.00'),
     to_char(growth, 'FM0.00')
 from :"schema".graph_nodes

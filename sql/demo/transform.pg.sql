@@ -25,7 +25,7 @@ limit 1;
 -- Outputs: a few rows: ZIP code, companies, the largest one.
 select
     coalesce(zip_code, 'NULL') as zip_code,
-    count(*) as companies,
+    to_char(count(*), 'FM999,999,990') as companies,
     coalesce(max(name) filter (where is_largest), '') as largest
 from :"schema".companies_clean
 group by zip_code

@@ -405,6 +405,9 @@ pub struct BuildArgs {
     /// Compare the folder with the database as it is now, follow every link, and change nothing
     #[arg(long, conflicts_with = "dry_run")]
     pub check: bool,
+    /// Write the built-in templates into a folder, to change copies of them, and do nothing else
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["dry_run", "check", "explain"])]
+    pub write_templates: Option<PathBuf>,
     /// Let a named guard of the runs through this time; the ledger records who did
     #[arg(long, value_name = "GUARD", value_delimiter = ',')]
     pub allow: Vec<String>,

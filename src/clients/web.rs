@@ -222,7 +222,10 @@ impl WebFile<'_> {
             if tried >= TRIES {
                 return Err(WebError::Http { at: self.at.clone(), source });
             }
-            tracing::info!("{}: {source}, after {}; it goes on there", self.at, size(local.size_bytes));
+            match local.size_bytes {
+                0 => tracing::info!("{}: {source}; it is asked again", self.at),
+                bytes => tracing::info!("{}: {source}, after {}; it goes on there", self.at, size(bytes)),
+            }
             wait(&source, tried).await;
         }
     }

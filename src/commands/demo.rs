@@ -3,6 +3,7 @@
 mod catalog;
 mod commits;
 pub mod git_host;
+mod look;
 mod metrics;
 mod nass;
 mod oca;

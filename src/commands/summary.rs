@@ -94,8 +94,8 @@ pub fn render(summary: &Summary) -> String {
     }
     let _ = writeln!(text, "{}", outcome(summary));
     if let Some(published) = &summary.published {
-        let newest = published.newest().unwrap_or("none");
-        let _ = writeln!(text, "Published {}; the newest run date is {newest}.", published.what());
+        let newest = published.newest().map(|newest| format!("; the newest run date is {newest}"));
+        let _ = writeln!(text, "Published {}{}.", published.what(), newest.unwrap_or_default());
     }
     if let Some(walked) = &summary.walked {
         let _ = writeln!(text, "{}", walked.words());

@@ -291,7 +291,7 @@ fn sheets(args: &cli::RunArgs) -> Result<SheetUrls, Cause> {
     let message = match (unknown.is_empty(), missing.is_empty()) {
         (true, true) => return Ok(urls),
         (false, _) => format!("--sheet: {} is no sheet of {}", unknown.join(", "), args.dataset.name),
-        (true, false) => format!("--sheet: no address is given of {}", missing.join(", ")),
+        (true, false) => format!("--sheet: no address is given for {}", missing.join(", ")),
     };
     Err(Cause::Usage { message, hint: Some(format!("all of them are taken together: {}", parts.join(", "))) })
 }

@@ -4,6 +4,7 @@
 //! [`folder`] puts those that differ into the place of the old ones, by one rename; [`upload`] does so in a store. What each
 //! step read and left is in [`state`], by its content.
 
+mod blocks;
 mod chart;
 mod downloads;
 mod facts;

@@ -9,6 +9,7 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::blocks;
 use super::pages::SitePage;
 use crate::error::Cause;
 use crate::fields::near;
@@ -80,8 +81,7 @@ impl Templates {
     /// The folder cannot be read, or has a file that nothing would use; [`Cause::Usage`] with file and line for one that cannot
     /// be understood.
     pub fn read(folder: Option<&Path>) -> Result<Self, Cause> {
-        let built_in = BUILT_IN.into_iter().chain([(SCRIPT, BUILT_IN_SCRIPT)]);
-        let mut all: Vec<_> = built_in
+        let mut all: Vec<_> = Self::built_in()
             .map(|(name, text)| TemplateText {
                 name: name.into(),
                 place: format!("the built-in {name}"),
@@ -115,7 +115,30 @@ impl Templates {
         }
         let templates = Self { all, style: style.text, script: script.text, hash: hex(&hash.finalize()) };
         templates.environment()?;
+        templates.admit_blocks()?;
         Ok(templates)
+    }
+
+    /// The built-in ones, each with its name.
+    pub fn built_in() -> impl Iterator<Item = (&'static str, &'static str)> {
+        BUILT_IN.into_iter().chain([(SCRIPT, BUILT_IN_SCRIPT)])
+    }
+
+    /// Refuses a block that no template above has: it would be left out without an error.
+    fn admit_blocks(&self) -> Result<(), Cause> {
+        let all = self.all.iter().map(|one| (one.name.as_str(), one.text.as_str()));
+        let Some(lost) = blocks::lost(all) else { return Ok(()) };
+        let place = self.all.iter().find(|one| one.name == lost.template).map_or("", |one| &one.place);
+        Err(Cause::Usage {
+            message: format!(
+                "{place}:{}: {} has no block {}, so it would not be shown",
+                lost.line, lost.extends, lost.block
+            ),
+            hint: Some(match lost.meant {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => "merganser build --write-templates DIR shows the built-in templates".into(),
+            }),
+        })
     }
 
     fn environment(&self) -> Result<Environment<'_>, Cause> {
@@ -155,9 +178,21 @@ impl Templates {
             let template = environment.get_template(page.template).map_err(|error| self.failed(&error))?;
             let text =
                 template.render(Value::from_serialize(&context)).map_err(|error| self.failed(&error))?;
+            if page.path.ends_with(".html") && !text.contains("<title>") {
+                return Err(self.no_page(page));
+            }
             Ok(SiteFile::new(&page.path, text))
         };
         pages.iter().map(one).collect()
+    }
+
+    /// A template whose page has no title: it is empty, or its parts belong to no page.
+    fn no_page(&self, page: &SitePage) -> Cause {
+        let place = self.all.iter().find(|one| one.name == page.template).map_or("", |one| &one.place);
+        Cause::Usage {
+            message: format!("{place}: {} would have no <title>", page.path),
+            hint: Some("begin with {% extends \"base.html\" %}, or write a whole page".into()),
+        }
     }
 
     /// What is wrong with a template, with its file and line.
@@ -175,7 +210,7 @@ impl Templates {
         let detail = inner.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
         Cause::Usage {
             message: format!("{}{line}: {}{detail}", place.as_deref().unwrap_or("a template"), inner.kind()),
-            hint: Some("docs/site.md says what each template is given".into()),
+            hint: Some("docs/site.md says which variables each template has".into()),
         }
     }
 }
@@ -197,7 +232,7 @@ fn own_templates(folder: &Path) -> Result<Vec<TemplateText>, Cause> {
         if name.starts_with('.') || name.ends_with('~') {
             continue;
         }
-        let known: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).chain([SCRIPT]).collect();
+        let known: Vec<_> = Templates::built_in().map(|(name, _)| name).collect();
         if !known.contains(&name.as_str()) && !name.starts_with('_') {
             return Err(Cause::Usage {
                 message: format!("{}: no page is made by a template of this name", path.display()),
@@ -232,7 +267,7 @@ mod tests {
 
     #[test]
     fn text_never_becomes_markup() {
-        let templates = with("list.html", "<p title=\"{{ a }}\">{{ a }}</p>").unwrap();
+        let templates = with("list.html", "<title></title><p title=\"{{ a }}\">{{ a }}</p>").unwrap();
         let files = templates.render(&list(json!({ "a": "<script>\"'" }))).unwrap();
         let text = String::from_utf8(files[0].bytes.clone()).unwrap();
         assert!(!text.contains("<script>") && text.matches('"').count() == 2, "{text}");
@@ -249,5 +284,11 @@ mod tests {
         assert!(unused.hint().unwrap().contains("did you mean project.html?"));
         assert!(with("style.css", "a</STYLE>").is_err());
         with("_part.html", "").unwrap();
+        let empty = with("list.html", "").unwrap().render(&list(json!({}))).unwrap_err().to_string();
+        assert!(empty.contains("list.html: a.html would have no <title>"), "{empty}");
+        let lost =
+            with("list.html", "{% extends \"base.html\" %}\n{% block mian %}{% endblock %}").unwrap_err();
+        assert!(lost.to_string().contains("list.html:2: base.html has no block mian"), "{lost}");
+        assert_eq!(lost.hint().unwrap(), "did you mean main?");
     }
 }

@@ -2,9 +2,14 @@
 
 mod steps;
 
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use super::terminal::say_line;
 use crate::cli::BuildArgs;
 use crate::config::BuildConfig;
-use crate::error::{Exit, Failure};
+use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 use crate::run::server::Server;
 use crate::site::folder::SiteFolder;
@@ -17,6 +22,9 @@ use steps::Building;
 /// What is wrong with the site's file, its templates or its folder, before anything runs; a step that failed. The last good
 /// site stays then.
 pub async fn run(args: BuildArgs, report: &Report) -> Result<Exit, Failure> {
+    if let Some(folder) = &args.write_templates {
+        return Ok(write_templates(folder)?);
+    }
     let config = BuildConfig::new(&args)?;
     let templates = Templates::read(config.site.templates.as_deref())?;
     let folder = SiteFolder::open(&config.site.out)?;
@@ -25,4 +33,27 @@ pub async fn run(args: BuildArgs, report: &Report) -> Result<Exit, Failure> {
     let done = Box::pin(building.build()).await;
     server.close().await;
     done
+}
+
+/// Writes the built-in templates into a folder; a file that is there already stays.
+fn write_templates(folder: &Path) -> Result<Exit, Cause> {
+    fs::create_dir_all(folder).map_err(Cause::io(format!("make the folder {}", folder.display())))?;
+    for (name, text) in Templates::built_in() {
+        let path = folder.join(name);
+        let failed = || Cause::io(format!("write {}", path.display()));
+        match fs::File::create_new(&path) {
+            Ok(mut file) => file.write_all(text.as_bytes()).map_err(failed())?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                say_line!("{} is there already and stays", path.display());
+                continue;
+            }
+            Err(error) => return Err(failed()(error)),
+        }
+        say_line!("{}", path.display());
+    }
+    say_line!(
+        "Keep those that you change, and name the folder in the site's file: [site] templates = \"{}\"",
+        folder.display()
+    );
+    Ok(Exit::Done)
 }

@@ -48,6 +48,8 @@ pub struct Building<'b> {
     /// What tables hold, as far as it was asked since something was loaded into them.
     prints: Contents,
     loaded: Vec<&'static str>,
+    /// A step would run that may change the tables, if this were no dry run.
+    would_load: bool,
     exit: Exit,
 }
 
@@ -62,8 +64,8 @@ impl<'b> Building<'b> {
         report: &'b Report,
     ) -> Self {
         let (known, steps, prints) = (SiteState::default(), BTreeMap::new(), Contents::new());
-        let (loaded, exit) = (Vec::new(), Exit::Done);
-        Self { args, config, templates, folder, url, report, known, steps, prints, loaded, exit }
+        let (loaded, would_load, exit) = (Vec::new(), false, Exit::Done);
+        Self { args, config, templates, folder, url, report, known, steps, prints, loaded, would_load, exit }
     }
 
     /// Does all steps.
@@ -176,6 +178,7 @@ impl<'b> Building<'b> {
         };
         if self.config.dry_run {
             self.tell(name, "would run", &why);
+            self.would_load = true;
             return Ok(());
         }
         let done = Box::pin(run::run(config, self.report)).await?;
@@ -276,7 +279,12 @@ impl<'b> Building<'b> {
         let change = SiteChange::between(&there, &files);
         let why = why.unwrap_or_else(|| "its inputs and its files are as the last build left them".into());
         let Some(build) = &mut build else {
-            self.tell(NAME, &format!("would write {}", told(&change)), &why);
+            let [written, removed, same] = counts(&change);
+            let what = format!("would write {written}, remove {removed} and leave {same} as they are");
+            self.tell(NAME, &what, &why);
+            if self.would_load {
+                say("         This is of the tables as they are now; the steps above may change them.\n");
+            }
             self.list(&change);
             return Ok(());
         };
@@ -355,9 +363,12 @@ impl<'b> Building<'b> {
 }
 
 fn told(change: &SiteChange) -> String {
-    let [written, removed, same] =
-        [change.written.len(), change.removed.len(), change.same].map(|number| count(number as u64));
+    let [written, removed, same] = counts(change);
     format!("{written} written, {removed} removed, {same} as they were")
+}
+
+fn counts(change: &SiteChange) -> [String; 3] {
+    [change.written.len(), change.removed.len(), change.same].map(|number| count(number as u64))
 }
 
 fn site_tables() -> Vec<&'static str> {

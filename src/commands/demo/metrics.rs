@@ -1,9 +1,9 @@
 //! The demo of the graph and the metrics: sheets and histories that are made up, what is reckoned of them, and the graph as a file
 //! that other programs open.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
+use super::look::look;
 use super::place::DemoPlace;
 use crate::cli::DemoArgs;
 use crate::clients::postgres;
@@ -25,6 +25,8 @@ use crate::words::count;
 pub(super) const PROJECTS: u32 = 60;
 /// The last month in which the made-up histories have commits.
 const AS_OF: &str = "2025-10";
+const RANKS: [&str; 8] =
+    ["project", ">rank", ">commits", ">authors", ">newcomers", ">bus factor", ">retention", ">growth"];
 
 /// Makes sheets and histories, reckons ranks and metrics, and shows some of them.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
@@ -40,11 +42,12 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         let done = run::run(config(&place)?, report).await?;
         say_line!("\n{}", summary::render(&done));
         say_line!("4. The projects that much leads to, and what {AS_OF} tells of them:");
-        let heads = ["project", "rank", "commits", "authors", "newcomers", "bus factor", "retention", "growth"];
-        say_line!("{}", table(&server, &place, sql::DEMO_RANKS, &heads).await?);
+        let url = &server.url;
+        let schema = &place.database()?.schema;
+        say_line!("{}", look(url, schema, sql::DEMO_RANKS, &RANKS).await?);
         say_line!("5. Projects that are alike, by what both are joined to:");
-        let heads = ["project", "other", "shared", "similarity"];
-        say_line!("{}", table(&server, &place, sql::DEMO_SIMILAR, &heads).await?);
+        let headings = ["project", "other", ">shared", ">similarity"];
+        say_line!("{}", look(url, schema, sql::DEMO_SIMILAR, &headings).await?);
         Ok::<_, Failure>(())
     }
     .await;
@@ -90,32 +93,6 @@ fn config(place: &DemoPlace) -> Result<RunConfig, Cause> {
     let mut config = RunConfig::of_tables(&METRICS, options, place.store()?, place.database()?)?;
     config.processing.duckdb.memory_mib = 128;
     Ok(config)
-}
-
-/// What a query gives, in columns.
-async fn table(server: &Server, place: &DemoPlace, query: &str, heads: &[&str]) -> Result<String, Cause> {
-    let failed = |error| postgres::classify(error, "look at the result");
-    let connection = postgres::connect(&server.url, "demo").await?;
-    let text = sql::render(query, &[("schema", &place.database()?.schema)]);
-    let rows = connection.query(&text, &[]).await.map_err(failed)?;
-    connection.close().await;
-    let mut lines = vec![heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>()];
-    for row in rows {
-        let cell = |at| row.try_get::<_, Option<String>>(at).map(|cell| cell.unwrap_or_else(|| "-".into()));
-        lines.push((0..heads.len()).map(cell).collect::<Result<_, _>>().map_err(failed)?);
-    }
-    let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default();
-    let widths: Vec<_> = (0..heads.len()).map(width).collect();
-    let mut shown = String::new();
-    for line in &lines {
-        shown += "  ";
-        for (cell, width) in line.iter().zip(&widths) {
-            // Writing to a String cannot fail.
-            let _ = write!(shown, " {cell:<width$} ");
-        }
-        shown = shown.trim_end().to_owned() + "\n";
-    }
-    Ok(shown)
 }
 
 fn next_steps(place: &DemoPlace) {

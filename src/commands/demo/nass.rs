@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::look::look;
 use super::place::DemoPlace;
 use super::quickstats::{Holdings, LocalServer, read_bulk, router};
 use crate::cli::DemoArgs;
 use crate::clients::postgres;
-use crate::commands::show::TextTable;
 use crate::commands::summary::Summary;
 use crate::commands::terminal::say_line;
 use crate::commands::{map, run, summary};
@@ -65,7 +65,10 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         say_line!(
             "4. In PostgreSQL now, the counties with the highest yields of corn (bushels an acre; (D) is withheld):"
         );
-        say_line!("{}", yields(&server, &place.database()?.schema).await?);
+        let years: Vec<_> = (FIRST_YEAR..=LAST_YEAR).map(|year| format!(">{year}")).collect();
+        let headings = Vec::from_iter(["county", "state"].into_iter().chain(years.iter().map(String::as_str)));
+        let (url, schema) = (&server.url, &place.database()?.schema);
+        say_line!("{}", look(url, schema, sql::DEMO_YIELDS, &headings).await?);
         let drawn = map::draw(&map_config(&place)?, &server.url).await?;
         say_line!("5. On a map; open it with a browser:\n   {}", drawn.trim_end().replace('\n', "\n   "));
         Ok::<_, Failure>(())
@@ -170,24 +173,6 @@ async fn changed(server: &Server, ledger: &str, done: &Summary) -> Result<String
         number(3)?,
         number(6)?
     ))
-}
-
-/// The yields of some counties, the newest year's last.
-async fn yields(server: &Server, schema: &str) -> Result<String, Cause> {
-    let failed = |e| postgres::classify(e, "look at the result");
-    let connection = postgres::connect(&server.url, "demo").await?;
-    let years: Vec<_> = (FIRST_YEAR..=LAST_YEAR).map(|year| format!(">{year}")).collect();
-    let headings: Vec<_> = ["county", "state"].into_iter().chain(years.iter().map(String::as_str)).collect();
-    let mut table = TextTable::new(&headings);
-    let query = sql::render(sql::DEMO_YIELDS, &[("schema", schema)]);
-    for row in connection.query(&query, &[]).await.map_err(failed)? {
-        let cells = (0..headings.len()).map(|at| {
-            let cell: Option<String> = row.try_get(at).map_err(failed)?;
-            Ok(cell.unwrap_or_else(|| "-".to_owned()))
-        });
-        table.row(cells.collect::<Result<Vec<_>, Cause>>()?);
-    }
-    Ok(table.render(3))
 }
 
 /// The yields of corn in the newest year, in the demo's folder.

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
+use super::look::look;
 use super::place::DemoPlace;
 use crate::cli::DemoArgs;
-use crate::clients::postgres;
 use crate::clients::source::SourceUrl;
 use crate::commands::map;
 use crate::commands::run;
-use crate::commands::show::TextTable;
 use crate::commands::summary;
 use crate::commands::summary::Summary;
 use crate::commands::terminal::say_line;
@@ -74,7 +73,8 @@ async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Re
     let done = run::run(config, report).await?;
     say_line!("\n{}", summary::render(&done));
     say_line!("3. In PostgreSQL now:");
-    say_line!("{}", rows(server, &schema).await?);
+    let headings = ["court", ">cases", ">judgments", ">largest claim ($)"];
+    say_line!("{}", look(&server.url, &schema, sql::DEMO, &headings).await?);
     Ok(done)
 }
 
@@ -101,22 +101,6 @@ fn map_config(database: &DatabaseConfig, dir: &Path) -> Option<MapConfig> {
         file: MapFile::Page,
         note: Some("Made-up data of the demo: these cases never were."),
     })
-}
-
-/// A few real rows, as a person would ask for them.
-async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
-    let failed = |e| postgres::classify(e, "look at the result");
-    let connection = postgres::connect(&server.url, "demo").await?;
-    let query = sql::render(sql::DEMO, &[("schema", schema)]);
-    let mut table = TextTable::new(&["court", ">cases", ">judgments", ">largest claim ($)"]);
-    for row in connection.query(&query, &[]).await.map_err(failed)? {
-        let court: String = row.try_get(0).map_err(failed)?;
-        let (cases, judgments): (i64, i64) =
-            (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
-        let largest: Option<String> = row.try_get(3).map_err(failed)?;
-        table.row([court, cases.to_string(), judgments.to_string(), largest.unwrap_or_default()]);
-    }
-    Ok(table.render(3))
 }
 
 fn next_steps(place: &DemoPlace, has_failures: bool) {

@@ -47,6 +47,7 @@ fn build_args(place: &DemoPlace, file: PathBuf, explain: bool) -> BuildArgs {
         explain,
         dry_run: false,
         check: false,
+        write_templates: None,
         allow: Vec::new(),
         database: DatabaseArgs {
             database_url: Some(place.database_url.clone()),

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::look::look;
 use super::place::DemoPlace;
 use crate::cli::DemoArgs;
 use crate::clients::postgres::{self, PgUrl};
 use crate::commands::terminal::{say, say_line};
-use crate::commands::{show::TextTable, transform};
+use crate::commands::transform;
 use crate::config::{DatabaseConfig, TransformConfig};
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
@@ -57,7 +58,8 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         change(&job)?;
         transform::run_workers(&config, &server, WORKERS, report).await?;
         say_line!("\n4. In PostgreSQL now:");
-        say(&look(&server.url, &database).await?);
+        let headings = ["ZIP code", ">companies", "the largest of them"];
+        say(&look(&server.url, &database.schema, sql::DEMO_CLEAN, &headings).await?);
         Ok::<_, Failure>(())
     }
     .await;
@@ -113,24 +115,6 @@ async fn kill_one(url: PgUrl, database: DatabaseConfig) -> Option<i32> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     None
-}
-
-async fn look(url: &PgUrl, database: &DatabaseConfig) -> Result<String, Cause> {
-    let connection = postgres::connect(url, "demo").await?;
-    let text = sql::render(sql::DEMO_CLEAN, &[("schema", &database.schema)]);
-    let failed = |e| postgres::classify(e, "look at the clean table");
-    let rows = connection.query(&text, &[]).await.map_err(failed)?;
-    let mut table = TextTable::new(&["ZIP code", ">companies", "the largest of them"]);
-    for row in rows {
-        let cells: (String, i64, String) = (
-            row.try_get(0).map_err(failed)?,
-            row.try_get(1).map_err(failed)?,
-            row.try_get(2).map_err(failed)?,
-        );
-        table.row([cells.0, count(cells.1.unsigned_abs()), cells.2]);
-    }
-    connection.close().await;
-    Ok(table.render(3))
 }
 
 fn next_steps(place: &DemoPlace, job: &Path) {

@@ -2,12 +2,19 @@
 
 use strsim::levenshtein;
 
-/// The candidate that is nearest, if one is near enough: a third of its letters may be others.
+/// Letters that a beginning of a word has at least.
+const BEGINNING: usize = 4;
+
+/// The candidate that is nearest, if one is near enough: a third of its letters may be others, or one is a beginning of the
+/// other.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(word);
     let near = candidates.into_iter().filter_map(|candidate| {
         let meant = fold(candidate);
-        let distance = levenshtein(&folded, &meant);
+        let (short, long) = if folded.len() < meant.len() { (&folded, &meant) } else { (&meant, &folded) };
+        // `repo` is a beginning of `repository`.
+        let is_beginning = short.len() >= BEGINNING && long.starts_with(short.as_str());
+        let distance = if is_beginning { 1 } else { levenshtein(&folded, &meant) };
         (distance * 3 <= meant.chars().count().max(3)).then_some((distance, candidate))
     });
     near.min().map(|(_, candidate)| candidate)
@@ -43,6 +50,7 @@ mod tests {
             ("licence", Some("license")),
             ("Projects", Some("project")),
             ("repo", None),
+            ("desc", Some("description")),
             ("descripton", Some("description")),
         ] {
             assert_eq!(nearest(word, names), meant, "{word}");

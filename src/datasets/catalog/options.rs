@@ -16,7 +16,7 @@ pub struct CatalogOptions {
     #[arg(long, env = "MERGANSER_LINK_SECONDS", value_name = "SECONDS", default_value_t = 600,
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub link_seconds: u64,
-    /// catalog: hosts of your own network that --check-links may ask, too
+    /// catalog: hosts of your own network that addresses in the sheets may name, and --check-links may ask
     #[arg(long, env = "MERGANSER_LINK_HOSTS", value_name = "HOST", value_delimiter = ',')]
     pub link_hosts: Vec<String>,
 }
@@ -31,18 +31,19 @@ impl CatalogOptions {
     /// # Errors
     /// What is wrong, for the person who typed it.
     pub fn read(&self) -> Result<Options, String> {
-        if !self.check_links {
-            return Ok(Options::new());
-        }
         let hosts: Vec<_> = self.link_hosts.iter().map(|host| host.trim().to_lowercase()).collect();
         if let Some(odd) = hosts.iter().find(|host| host.is_empty() || host.contains(['/', '*', '@', ' '])) {
             return Err(format!("--link-hosts {odd}: not the name of a host, nor its address"));
         }
-        Ok(Options::from_iter([
-            (CHECK_LINKS.to_owned(), true.into()),
-            (LINK_SECONDS.to_owned(), self.link_seconds.into()),
-            (LINK_HOSTS.to_owned(), hosts.into()),
-        ]))
+        let mut options = Options::new();
+        if self.check_links {
+            options.insert(CHECK_LINKS.to_owned(), true.into());
+            options.insert(LINK_SECONDS.to_owned(), self.link_seconds.into());
+        }
+        if !hosts.is_empty() {
+            options.insert(LINK_HOSTS.to_owned(), hosts.into());
+        }
+        Ok(options)
     }
 }
 
@@ -51,11 +52,16 @@ pub(super) const LINKS: Links = Links { view: "catalog_addresses", dead: "catalo
 
 fn plan(options: &Options) -> Option<LinksPlan> {
     options.get(CHECK_LINKS).and_then(Value::as_bool).filter(|asks| *asks)?;
-    let hosts = options.get(LINK_HOSTS).and_then(Value::as_array).into_iter().flatten();
     Some(LinksPlan {
         seconds: options.get(LINK_SECONDS).and_then(Value::as_u64).unwrap_or_default(),
-        own_hosts: hosts.filter_map(Value::as_str).map(str::to_owned).collect(),
+        own_hosts: own_hosts(options).into_iter().map(str::to_owned).collect(),
     })
+}
+
+/// Hosts that addresses may name though nobody else can reach them.
+pub(super) fn own_hosts(options: &Options) -> Vec<&str> {
+    let hosts = options.get(LINK_HOSTS).and_then(Value::as_array).into_iter().flatten();
+    hosts.filter_map(Value::as_str).collect()
 }
 
 #[cfg(test)]

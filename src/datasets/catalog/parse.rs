@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use super::grid::{Grid, GridRow, OpenQuote};
 use super::near::nearest;
+use super::options::own_hosts;
 use super::rows::SheetWriter;
 use super::rules;
 use super::sheets::{SHEETS, Sheet, SheetField};
@@ -39,6 +40,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     let header = header.ok_or_else(|| unreadable("it is empty: not even a header is there".into()))?;
     let header = SheetHeader::read(sheet, &header).map_err(unreadable)?;
     let mut parsed = Parsed { complete: true, document_bytes: bytes.len() as u64, ..Parsed::default() };
+    let own_hosts = own_hosts(input.options);
     let mut writer = SheetWriter::new(sheet, input.batch_records);
     while let Some(row) = grid.next_row().map_err(open)? {
         if row.is_blank() {
@@ -50,7 +52,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
         }
         header.count_further(&row, &mut parsed.unknown);
         let faults = match header.cells(&row) {
-            Ok(cells) => match judge(sheet, &cells) {
+            Ok(cells) => match judge(sheet, &cells, &own_hosts) {
                 Ok(days) => {
                     let place = RecordPlace::new(input.file_no, row.number, row.offset_bytes);
                     writer.add(place, &identity(sheet, &cells), &cells, &days, sink)?;
@@ -214,11 +216,15 @@ impl SheetHeader {
 }
 
 /// Sees that all cells are what they may be; gives the days among them, by field.
-fn judge(sheet: &'static Sheet, cells: &[&str]) -> Result<Vec<Option<Date>>, Vec<RowFault>> {
+fn judge(
+    sheet: &'static Sheet,
+    cells: &[&str],
+    own_hosts: &[&str],
+) -> Result<Vec<Option<Date>>, Vec<RowFault>> {
     let mut faults = Vec::new();
     let mut days = Vec::new();
     for (field, cell) in sheet.fields.iter().zip(cells) {
-        match rules::check(field, cell) {
+        match rules::check(field, cell, own_hosts) {
             Ok(day) => days.push(day),
             Err(fault) => {
                 let (value, reason, suggestion) = (Some((*cell).to_owned()), fault.reason, fault.suggestion);

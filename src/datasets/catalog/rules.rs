@@ -4,6 +4,7 @@ use jiff::civil::Date;
 
 use super::near::key_of;
 use super::sheets::{CellRule, SheetField};
+use crate::public_web::is_public;
 
 /// Letters of an address at most.
 const LONGEST_URL: usize = 2000;
@@ -27,11 +28,19 @@ impl CellFault {
     }
 }
 
-/// Sees that a cell holds what its column may; gives the day that it is, in a column of days.
+/// Checks that a cell holds what its column may; gives the day that it is, in a column of days. `own_hosts` may stand in
+/// addresses though nobody else can reach them.
 ///
 /// # Errors
-/// The first thing that is wrong.
-pub(super) fn check(field: &SheetField, cell: &str) -> Result<Option<Date>, CellFault> {
+/// The first thing that is wrong. What it suggests would pass.
+pub(super) fn check(field: &SheetField, cell: &str, own_hosts: &[&str]) -> Result<Option<Date>, CellFault> {
+    judge(field, cell, own_hosts).map_err(|fault| CellFault {
+        suggestion: fault.suggestion.filter(|meant| judge(field, meant, own_hosts).is_ok()),
+        ..fault
+    })
+}
+
+fn judge(field: &SheetField, cell: &str, own_hosts: &[&str]) -> Result<Option<Date>, CellFault> {
     if cell.is_empty() {
         return match field.is_optional {
             true => Ok(None),
@@ -43,10 +52,13 @@ pub(super) fn check(field: &SheetField, cell: &str) -> Result<Option<Date>, Cell
         CellRule::Key | CellRule::Word => key(cell)?,
         // Whether it is one is seen where all keys are known, with the nearest of them.
         CellRule::Reference => within(cell, LONGEST_KEY)?,
-        CellRule::Name => within(cell, LONGEST_NAME)?,
+        CellRule::Name => {
+            within(cell, LONGEST_NAME)?;
+            one_alphabet(cell)?;
+        }
         CellRule::Text => {}
-        CellRule::Url => url(cell)?,
-        CellRule::Repository => repository(cell)?,
+        CellRule::Url => url(cell, own_hosts)?,
+        CellRule::Repository => repository(cell, own_hosts)?,
         CellRule::License => license(cell)?,
         CellRule::Date => return date(cell).map(Some),
     }
@@ -110,6 +122,11 @@ fn plain(rule: CellRule, cell: &str) -> Result<(), CellFault> {
         let meant = cell.split([' ', '\u{a0}']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         return Err(CellFault::new("blanks that are doubled, or of an odd kind", meant));
     }
+    if matches!(rule, CellRule::Url | CellRule::Repository)
+        && let Some(letter) = cell.chars().find(|c| ['"', '<', '>', '\\'].contains(c))
+    {
+        return Err(CellFault::new(format!("{letter} must not stand in an address"), None));
+    }
     let is_quote = |c: char| matches!(c, '“' | '”' | '„' | '«' | '»' | '‘' | '‚');
     let is_wrapped = cell.len() > 1 && cell.starts_with('"') && cell.ends_with('"');
     if is_wrapped || rule != CellRule::Text && cell.contains(|c: char| is_quote(c) || c == '"') {
@@ -118,7 +135,9 @@ fn plain(rule: CellRule, cell: &str) -> Result<(), CellFault> {
     }
     match without_markup(cell) {
         Some(meant) => {
-            Err(CellFault::new("it has markup of a web page", Some(meant).filter(|it| !it.is_empty())))
+            let is_code = ["<script", "<style"].iter().any(|tag| cell.to_lowercase().contains(tag));
+            let meant = Some(meant).filter(|meant| !meant.is_empty() && !is_code);
+            Err(CellFault::new("it has markup of a web page", meant))
         }
         None => Ok(()),
     }
@@ -132,7 +151,7 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}' | '\u{fffd}')
 }
 
-/// The text without tags and entities, if there are some.
+/// The text without tags, and with the letters that entities stand for, if there are some.
 fn without_markup(cell: &str) -> Option<String> {
     let is_tag = |rest: &str| {
         let inside = rest.strip_prefix(['/', '!']).unwrap_or(rest);
@@ -148,7 +167,18 @@ fn without_markup(cell: &str) -> Option<String> {
         let (mark, behind) = rest[at..].split_at(1);
         let end = match mark {
             "<" if is_tag(behind) => Some(behind.find('>').map_or(behind.len(), |end| end + 1)),
-            "&" if is_entity(behind) => behind.find(';').map(|end| end + 1),
+            "&" if is_entity(behind) => {
+                let (name, _) = behind.split_once(';').unwrap_or_default();
+                text += match name {
+                    "amp" => "&",
+                    "lt" => "<",
+                    "gt" => ">",
+                    "quot" => "\"",
+                    "#39" | "apos" => "'",
+                    _ => " ",
+                };
+                Some(name.len() + 1)
+            }
             _ => None,
         };
         rest = match end {
@@ -186,7 +216,35 @@ fn key(cell: &str) -> Result<(), CellFault> {
     }
 }
 
-fn url(cell: &str) -> Result<(), CellFault> {
+/// Letters that look like those of the Latin alphabet and are of another, each with the one it looks like.
+const LOOK_ALIKES: [(&str, &str); 2] =
+    [("АВЕКМНОРСТУХаеорсухіј", "ABEKMHOPCTYXaeopcyxij"), ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTYXo")];
+
+/// No word has Latin letters and others that only look so: `Аmber` beside `Amber` is one thing that was entered twice.
+fn one_alphabet(cell: &str) -> Result<(), CellFault> {
+    let meant = |c: char| {
+        LOOK_ALIKES.iter().find_map(|(others, latin)| {
+            let at = others.chars().position(|other| other == c)?;
+            latin.chars().nth(at)
+        })
+    };
+    for word in cell.split_whitespace() {
+        let strange = |c: &char| c.is_alphabetic() && !c.is_ascii();
+        let is_mixed = word.contains(|c: char| c.is_ascii_alphabetic());
+        if let Some(c) = word.chars().find(|c| strange(c) && meant(*c).is_some())
+            && is_mixed
+            && word.chars().filter(strange).all(|c| meant(c).is_some())
+        {
+            return Err(CellFault::new(
+                format!("a letter of another alphabet that looks like a Latin one, U+{:04X}", u32::from(c)),
+                cell.chars().map(|c| meant(c).unwrap_or(c)).collect::<String>(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn url(cell: &str, own_hosts: &[&str]) -> Result<(), CellFault> {
     // An index holds it, and counts bytes.
     if cell.len() > LONGEST_URL {
         return Err(CellFault::new(format!("it is longer than {LONGEST_URL} bytes"), None));
@@ -202,13 +260,8 @@ fn url(cell: &str) -> Result<(), CellFault> {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             bad("an address with a name or a password in it", None)
         }
-        Ok(url) if !url.host_str().is_some_and(|host| host.contains(['.', ':'])) => {
-            bad("its host is not on the public internet", None)
-        }
-        Ok(_) if cell.contains([' ', '\\', '"', '<', '>']) => bad(
-            "an address with a blank or another letter that must not be there",
-            Some(cell.replace(' ', "%20")),
-        ),
+        Ok(url) if !is_reachable(&url, own_hosts) => bad("its host is not on the public internet", None),
+        Ok(_) if cell.contains(' ') => bad("an address with a blank in it", Some(cell.replace(' ', "%20"))),
         Ok(_) => Ok(()),
         Err(_) => {
             let meant = format!("https://{cell}");
@@ -220,10 +273,21 @@ fn url(cell: &str) -> Result<(), CellFault> {
     }
 }
 
-fn repository(cell: &str) -> Result<(), CellFault> {
+/// Can others reach its host?
+fn is_reachable(url: &url::Url, own_hosts: &[&str]) -> bool {
+    let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    own_hosts.contains(&name)
+        || match url.host() {
+            Some(url::Host::Domain(name)) => name.contains('.'),
+            Some(url::Host::Ipv4(address)) => is_public(address.into()),
+            Some(url::Host::Ipv6(address)) => is_public(address.into()),
+            None => false,
+        }
+}
+
+fn repository(cell: &str, own_hosts: &[&str]) -> Result<(), CellFault> {
     if cell.contains("://") {
-        url(cell)?;
-        return Ok(());
+        return url(cell, own_hosts);
     }
     let is_name = |part: &str| {
         !part.is_empty()
@@ -245,8 +309,12 @@ fn license(cell: &str) -> Result<(), CellFault> {
     }
     let known = spdx::identifiers::LICENSES.iter().map(|license| license.0);
     let meant = spdx::imprecise_license_id(cell).map(|(license, _)| license.name);
-    let meant = meant.or_else(|| super::near::nearest(cell, known));
-    Err(CellFault::new("not a license of the SPDX list", meant.map(str::to_owned)))
+    let meant = meant.or_else(|| super::near::nearest(cell, known)).map(|meant| {
+        // GPL-3.0 is not in use any more: it left open what `or later` says.
+        let is_current = spdx::license_id(meant).is_some_and(|license| !license.is_deprecated());
+        if is_current { meant.to_owned() } else { format!("{meant}-only") }
+    });
+    Err(CellFault::new("not a license of the SPDX list", meant))
 }
 
 /// The day that a text in another form can only mean.

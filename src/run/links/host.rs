@@ -14,8 +14,8 @@ const BUSY: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
 /// How often one question is sent to a host that asks to be left alone.
 const TRIES: u32 = 3;
-/// Questions without any answer after which a host is not asked any more.
-const SILENT: u32 = 2;
+/// Addresses in a row without an answer after which a host is not asked any more.
+const UNANSWERED: u32 = 2;
 
 /// What is known of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub(super) struct HostQueue {
     addresses: VecDeque<LinkAddress>,
     deadline: Instant,
     not_before: Instant,
-    /// Questions in a row without an answer.
-    silent: u32,
+    /// Addresses in a row to which no answer came.
+    unanswered: u32,
     /// Why the others are not asked.
     gave_up: Option<String>,
 }
@@ -80,7 +80,7 @@ impl HostQueue {
     /// The addresses of a host, of which none is asked after the deadline.
     pub fn new(client: &LinkClient, addresses: VecDeque<LinkAddress>, deadline: Instant) -> Self {
         let not_before = Instant::now();
-        Self { client: client.clone(), addresses, deadline, not_before, silent: 0, gave_up: None }
+        Self { client: client.clone(), addresses, deadline, not_before, unanswered: 0, gave_up: None }
     }
 
     /// Looks at the next address.
@@ -103,22 +103,28 @@ impl HostQueue {
             tried += 1;
             match next(url, &looked) {
                 NextLook::Done(state) => {
-                    self.silent = 0;
+                    self.unanswered = 0;
                     return state;
                 }
                 NextLook::Later(pause, why) => {
                     self.not_before = Instant::now() + pause.max(PAUSE);
-                    let is_over = tried >= TRIES || pause > LONGEST || self.not_before >= self.deadline;
-                    self.gave_up = Some(why).filter(|_| is_over);
+                    if pause > LONGEST || self.not_before >= self.deadline {
+                        self.gave_up = Some(why);
+                    } else if tried >= TRIES {
+                        return self.without(why);
+                    }
                 }
-                NextLook::Silent(why) => {
-                    self.silent += 1;
-                    self.gave_up = Some(why.clone()).filter(|_| self.silent >= SILENT);
-                    return LinkState::Unknown(why);
-                }
+                NextLook::Silent(why) => return self.without(why),
             }
         }
         LinkState::Unknown(self.gave_up.clone().unwrap_or_default())
+    }
+
+    /// This address has no answer now; whether the host has for others, the next one shows.
+    fn without(&mut self, why: String) -> LinkState {
+        self.unanswered += 1;
+        self.gave_up = Some(why.clone()).filter(|_| self.unanswered >= UNANSWERED);
+        LinkState::Unknown(why)
     }
 }
 

@@ -240,6 +240,9 @@ async fn ask(
         operation: "prepare to look at addresses".into(),
         source: std::io::Error::other(source),
     })?;
+    // In another order each time: what stands behind addresses without an answer has its turn in some later run.
+    let mut open = open;
+    open.sort_by_cached_key(|text| sha256(format!("{} {text}", context.run_id)));
     let bar = context.report.records_bar("look at addresses", open.len() as u64);
     let deadline = Instant::now() + Duration::from_secs(plan.seconds);
     let queues = by_host(open).into_values().map(|addresses| HostQueue::new(&client, addresses, deadline));

@@ -1,31 +1,19 @@
-//! The documents say what the program does: every command, option and variable is named, command lines parse,
-//! links lead somewhere.
+//! What the documents show is so: command lines parse, JSON is JSON, links lead somewhere.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, Args, Command, CommandFactory, Parser};
-use merganser::cli::{self, Cli};
-use merganser::datasets::catalog::options::CatalogOptions;
-use merganser::datasets::commits::options::CommitsOptions;
-use merganser::datasets::metrics::options::MetricsOptions;
-use merganser::datasets::nass::options::NassOptions;
-use merganser::datasets::oca::options::{GeocodeOptions, OcaOptions};
+use clap::Parser;
+use merganser::cli::Cli;
 
-/// Set: the reference is written, not compared.
-const WRITE: &str = "MERGANSER_TEST_WRITE_DOCS";
-const REFERENCE: &str = "docs/reference.md";
-const BEGIN: &str = "<!-- begin: made from the program's own definitions by tests/it/docs/documents.rs -->\n";
-const END: &str = "<!-- end -->\n";
+use super::reference::is_variable;
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// All Markdown documents, relative to the root.
-fn documents() -> Vec<PathBuf> {
+pub fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in ["", "docs", "docs/datasets", "deploy"] {
         let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
@@ -38,226 +26,9 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+pub fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-#[test]
-fn the_reference_names_every_command_option_and_variable() {
-    let text = read(REFERENCE);
-    let (before, rest) = text.split_once(BEGIN).expect("the reference has the mark of its made part");
-    let (_, after) = rest.split_once(END).expect("the reference has the mark of the end of its made part");
-    let whole = format!("{before}{BEGIN}{}{END}{after}", reference());
-    if std::env::var_os(WRITE).is_some() {
-        fs::write(root().join(REFERENCE), whole).expect("the reference can be written");
-    } else {
-        let differs = whole.lines().zip(text.lines()).find(|(made, there)| made != there);
-        assert!(
-            whole == text,
-            "{REFERENCE} is not up to date: {WRITE}=1 cargo test --test it documents\n{differs:#?}"
-        );
-    }
-}
-
-/// The heading of a group of options, and what adds them to a command.
-type SharedOptions = (&'static str, fn(Command) -> Command);
-
-/// Options that commands share by one definition, and the heading under which they stand once. A group stands before those
-/// that contain it.
-const SHARED: &[SharedOptions] = &[
-    ("The database", cli::DatabaseArgs::augment_args),
-    ("The store", cli::StoreArgs::augment_args),
-    ("Geocoding", GeocodeOptions::augment_args),
-    ("Options of `oca`", OcaOptions::augment_args),
-    ("Options of `nass`", NassOptions::augment_args),
-    ("Options of `commits`", CommitsOptions::augment_args),
-    ("Options of `catalog`", CatalogOptions::augment_args),
-    ("Options of `metrics`", MetricsOptions::augment_args),
-    ("Processing", cli::Processing::augment_args),
-    ("Buckets", cli::BucketArgs::augment_args),
-    ("How a version is made", cli::WayArgs::augment_args),
-    ("Workers", cli::WorkerArgs::augment_args),
-];
-/// Two commands that have more options than these word for word share a group that needs a heading.
-const MOST_IN_COMMON: usize = 6;
-
-/// The made part of the reference.
-fn reference() -> String {
-    let mut cli = Cli::command();
-    cli.build();
-    let shared = shared();
-    let mut text = String::new();
-    // Options that are left to each command, by command.
-    let mut own: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut options = |command: &Command| {
-        let mut left: Vec<_> = rows(command.get_arguments().filter(|arg| !arg.is_global_set()));
-        let mut links = Vec::new();
-        for (heading, group) in &shared {
-            if group.iter().all(|row| left.contains(row)) {
-                left.retain(|row| !group.contains(row));
-                links.push(format!("[{heading}](#{})", slug(heading)));
-            }
-        }
-        let mut text = String::new();
-        if !left.is_empty() {
-            text = format!("\n{}", table(&left));
-        }
-        if !links.is_empty() {
-            let _ = writeln!(text, "\nShared options: {}.", links.join(", "));
-        }
-        own.insert(command.get_bin_name().unwrap_or_default().to_owned(), left);
-        text
-    };
-    let shown = |command: &&Command| command.get_name() != "help" && !command.is_hide_set();
-    for command in cli.get_subcommands().filter(shown) {
-        let _ = writeln!(text, "\n## `merganser {}`\n\n{}.", command.get_name(), about(command));
-        if !command.has_subcommands() {
-            text += &options(command);
-        }
-        // What can be asked for differs from dataset to dataset.
-        for inner in command.get_subcommands().filter(shown) {
-            let (outer, name) = (command.get_name(), inner.get_name());
-            let _ = writeln!(text, "\n### `merganser {outer} {name}`\n\n{}.", about(inner));
-            text += &options(inner);
-        }
-    }
-    for (at, (one, rows)) in own.iter().enumerate() {
-        for (other, others) in own.iter().skip(at + 1) {
-            let same: Vec<_> = rows.iter().filter(|row| others.contains(row)).collect();
-            assert!(
-                same.len() <= MOST_IN_COMMON,
-                "`{one}` and `{other}` share a group; name it in SHARED: {same:#?}"
-            );
-        }
-    }
-    text += "\n## Options that commands share\n";
-    for (heading, rows) in &shared {
-        let _ = write!(text, "\n### {heading}\n\n{}", table(rows));
-    }
-    let _ = writeln!(text, "\n## Every command\n");
-    text += &table(&rows(cli.get_arguments()));
-    text.push('\n');
-    text
-}
-
-/// The rows of each group, without those of groups in it.
-fn shared() -> Vec<(&'static str, Vec<String>)> {
-    let mut groups: Vec<(_, Vec<String>)> = Vec::new();
-    for (heading, augment) in SHARED {
-        let mut command = augment(Command::new("group"));
-        command.build();
-        let mut rows = rows(command.get_arguments());
-        for (_, inner) in &groups {
-            if inner.iter().all(|row| rows.contains(row)) {
-                rows.retain(|row| !inner.contains(row));
-            }
-        }
-        groups.push((*heading, rows));
-    }
-    groups
-}
-
-fn about(command: &Command) -> String {
-    command.get_about().map(ToString::to_string).unwrap_or_default()
-}
-
-fn table(rows: &[String]) -> String {
-    format!("| | variable | default | |\n|---|---|---|---|\n{}", rows.concat())
-}
-
-/// A row for each option.
-fn rows<'a>(args: impl Iterator<Item = &'a Arg>) -> Vec<String> {
-    let is_shown = |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
-    let row = |arg: &Arg| {
-        let value = match arg.get_action().takes_values() {
-            true => arg.get_value_names().map(|names| names.join(" ")).unwrap_or_default(),
-            false => String::new(),
-        };
-        let name = match arg.get_long() {
-            Some(long) => format!("--{long} {value}"),
-            None => value,
-        };
-        let code = |text: &str| match text {
-            "" => String::new(),
-            text => format!("`{}`", text.replace('|', "\\|")),
-        };
-        let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let defaults = match arg.get_action().takes_values() {
-            true => arg
-                .get_default_values()
-                .iter()
-                .map(|value| value.to_string_lossy())
-                .collect::<Vec<_>>()
-                .join(" "),
-            false => String::new(),
-        };
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
-        let values = match arg.get_possible_values() {
-            values if values.is_empty() || !arg.get_action().takes_values() => String::new(),
-            values => format!(
-                ": {}",
-                values.iter().map(|value| code(value.get_name())).collect::<Vec<_>>().join(", ")
-            ),
-        };
-        let short = arg.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
-        let (name, variable, defaults) = (code(name.trim()), code(&variable), code(&defaults));
-        format!("| {short}{name} | {variable} | {defaults} | {help}{values} |\n")
-    };
-    args.filter(is_shown).map(row).collect()
-}
-
-/// Variables that are no options: found in the sources as literals, and named in the reference.
-#[test]
-fn the_reference_names_every_other_variable() {
-    const PREFIXES: &[&str] =
-        &["MERGANSER_", "AWS_", "PGP", "PGSSL", "XDG_", "NO_COLOR", "SFTP_", "KUBERNETES_"];
-    let mut names = BTreeSet::new();
-    for path in sources(&root().join("src")) {
-        let text = read(&path);
-        // What follows the unit tests of a file is not the program.
-        let program = text.split("#[cfg(test)]").next().unwrap_or_default();
-        names.extend(program.split('"').filter(|part| is_variable(part)).map(str::to_owned));
-    }
-    // What ends so is itself the beginning of names.
-    names.retain(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !name.ends_with('_'));
-    assert!(names.contains("MERGANSER_EMBEDDED_DIR") && names.contains("AWS_CA_BUNDLE"), "{names:?}");
-    let reference = read(REFERENCE);
-    let missing: Vec<_> = names.iter().filter(|name| !reference.contains(&format!("`{name}`"))).collect();
-    assert!(missing.is_empty(), "{REFERENCE} does not name {missing:?}");
-}
-
-/// The other way round: a variable of ours that a document names is one that something reads.
-#[test]
-fn documents_name_no_variable_that_nobody_reads() {
-    let mut readers: Vec<_> = sources(&root().join("src"));
-    readers.extend(sources(&root().join("tests")));
-    readers.extend(["Makefile", "scripts/setup"].map(|name| root().join(name)));
-    let code: String = readers.iter().map(read).collect();
-    for document in documents() {
-        let text = read(&document);
-        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        for name in words.filter(|word| word.starts_with("MERGANSER_") && word.len() > "MERGANSER_".len()) {
-            assert!(code.contains(name), "{}: nothing reads {name}", document.display());
-        }
-    }
-}
-
-fn is_variable(text: &str) -> bool {
-    text.len() > 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder can be read") {
-        let path = entry.expect("a folder can be read").path();
-        match path.is_dir() {
-            true => found.extend(sources(&path)),
-            false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
-            false => {}
-        }
-    }
-    found
 }
 
 #[test]
@@ -414,7 +185,7 @@ fn links(text: &str) -> Vec<&str> {
 }
 
 /// A heading as an anchor.
-fn slug(heading: &str) -> String {
+pub fn slug(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
     words
         .chars()

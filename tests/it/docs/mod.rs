@@ -2,6 +2,7 @@
 
 mod deploy;
 mod documents;
+mod reference;
 pub mod rights;
 mod session;
 mod setup;

@@ -3,7 +3,7 @@ use super::*;
 /// The reason and the suggestion for a cell; a good one gives `ok`.
 fn said(rule: CellRule, cell: &str) -> (String, String) {
     let field = SheetField { name: "x", rule, is_optional: true };
-    match check(&field, cell) {
+    match check(&field, cell, &["10.0.0.7"]) {
         Ok(_) => ("ok".into(), String::new()),
         Err(fault) => (fault.reason, fault.suggestion.unwrap_or_default()),
     }
@@ -28,8 +28,8 @@ fn bad(rule: CellRule, cells: &[(&str, &str, &str)]) {
 #[test]
 fn an_empty_cell_is_good_where_it_may_be() {
     let field = |is_optional| SheetField { name: "x", rule: CellRule::Name, is_optional };
-    assert!(check(&field(true), "").is_ok());
-    assert_eq!(check(&field(false), "").unwrap_err().reason, "the cell is empty, and must not be");
+    assert!(check(&field(true), "", &[]).is_ok());
+    assert_eq!(check(&field(false), "", &[]).unwrap_err().reason, "the cell is empty, and must not be");
 }
 
 #[test]
@@ -49,7 +49,10 @@ fn keys() {
 
 #[test]
 fn blanks_quotes_formulas_and_markup() {
-    good(CellRule::Name, &["C++", "Rust & C", "a < b", "x<3", "O'Neill", "R&D; more"]);
+    good(
+        CellRule::Name,
+        &["C++", "Rust & C", "a < b", "x<3", "O'Neill", "R&D; more", "λProlog", "Яндекс Go"],
+    );
     good(CellRule::Text, &["– a “quoted” word", "- a list", "one\ntwo", "5\" disks", "AT&T"]);
     bad(
         CellRule::Name,
@@ -66,13 +69,15 @@ fn blanks_quotes_formulas_and_markup() {
             ("@SUM", "formula", "SUM"),
             ("#REF!", "formula says that fails", ""),
             ("<b>a</b>", "markup", "a"),
-            ("a &amp; b", "markup", "a b"),
+            ("a &amp; b", "markup", "a & b"),
+            ("a &lt;b&gt; c", "markup", ""),
+            ("Аmber Auk", "U+0410", "Amber Auk"),
         ],
     );
     bad(
         CellRule::Text,
         &[
-            ("<script>alert(1)</script>", "markup", "alert(1)"),
+            ("<script>alert(1)</script>", "markup", ""),
             ("<!-- x", "markup", ""),
             ("<img src=x onerror=y>z", "markup", "z"),
             ("=1+1", "formula", "1+1"),
@@ -96,8 +101,14 @@ fn addresses() {
             ("http://localhost/", "not on the public internet", ""),
             ("https://example.org/a b", "a blank", "https://example.org/a%20b"),
             ("https://", "not an address", ""),
+            ("http://192.168.1.1/", "not on the public internet", ""),
+            ("https://[::1]/", "not on the public internet", ""),
+            ("https://127.1/", "not on the public internet", ""),
+            ("https://2130706433/", "not on the public internet", ""),
+            ("https://example.org/\"><script>", "must not stand in an address", ""),
         ],
     );
+    good(CellRule::Url, &["http://10.0.0.7/x", "https://8.8.8.8/"]);
     good(CellRule::Repository, &["rust-lang/rust", "https://git.example.org/a/b"]);
     bad(
         CellRule::Repository,
@@ -123,6 +134,7 @@ fn licenses() {
             ("BSD3", "not a license", "BSD-3-Clause"),
             ("mit", "not a license", "MIT"),
             ("proprietary thing", "not a license", ""),
+            ("GPLv3", "not a license", "GPL-3.0-only"),
         ],
     );
 }

@@ -77,7 +77,7 @@ async fn all_of_them_are_named_and_nothing_else() {
         let words = words(some);
         world.run(&words.iter().map(String::as_str).collect::<Vec<_>>()).await.exits(2)
     };
-    run(&sheets[..6]).await.says("no address is given of project_dependencies.csv, links.csv");
+    run(&sheets[..6]).await.says("no address is given for project_dependencies.csv, links.csv");
     run(&[&sheets[..], &["people.csv=https://docs.example.org/p".into()]].concat())
         .await
         .says("people.csv is no sheet");

@@ -129,7 +129,7 @@ async fn a_file_without_a_case_is_a_warning_where_production_is_full() {
     let name = empty.file_name();
     pipeline.put(empty);
     let ran = pipeline.run().await.exits(0);
-    let warning = format!("{name} holds no case, and production does: ask the sender if that is right");
+    let warning = format!("{name} holds no case, and production does: is that right?");
     assert!(warnings(&ran).contains(&warning.as_str()), "{}", ran.stderr);
     let file = "select status || '|' || error from etl.parts order by part_id desc limit 1";
     assert_eq!(pipeline.one(file).await, format!("done|{warning}"));
