@@ -1,9 +1,8 @@
 //! Files on an SFTP server, to list and to download.
 //!
 //! The server's key is verified before anything else is said ([`HostKeyProblem`] says what to do if
-//! it is not known); every step has a time limit; a connection that breaks is made again a few times,
-//! and a download goes on where it stood. The protocol itself is in `protocol`, on a channel of the
-//! SSH library.
+//! it is not known); every step has a time limit; a broken connection is made again a few times, and a download resumes
+//! where it was. The protocol itself is in `protocol`, on a channel of the SSH library.
 
 mod auth;
 mod connection;
@@ -35,7 +34,7 @@ use host_key::HostKeys;
 use protocol::status;
 use session::{Broken, SftpSession};
 
-/// So much further a download must get for its breaks to be forgotten.
+/// How many bytes further a download must get before its count of breaks starts again.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
 /// A folder on an SFTP server. Cheap to clone; operations that run at the same time have a connection
@@ -73,7 +72,7 @@ impl Sftp {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The location that it was opened with.
+    /// The location it was opened with.
     pub fn url(&self) -> &SftpUrl {
         &self.inner.url
     }
@@ -84,7 +83,7 @@ impl Sftp {
         Ok(self.listing(folder).await?.files)
     }
 
-    /// The same with the names there by which no file can be read.
+    /// The same, together with the names there that cannot be read as files.
     pub async fn listing(&self, folder: &str) -> Result<Listing, SftpError> {
         let url = &self.inner.url;
         let at = ObjectPlace { operation: "list", url: url.object(folder) };
@@ -122,8 +121,8 @@ impl Sftp {
         }
     }
 
-    /// Copies a file of the location to the local file `to`, which appears (readable by its owner only)
-    /// when the file is whole: of the size that the server tells, and the same before and after.
+    /// Copies a file of the location to the local file `to`, which appears (readable by its owner only) when the file
+    /// is complete: it has the size that the server reports, and that did not change meanwhile.
     /// `progress` is given the bytes that have come so far.
     pub async fn download(
         &self,
@@ -187,7 +186,7 @@ impl Sftp {
         }
     }
 
-    /// The connection that is open, else a new one.
+    /// The open connection, or a new one.
     async fn session(&self) -> Result<SftpSession, SftpError> {
         let inner = &self.inner;
         let kept = inner.session.lock().expect("no panic while it is held").take();
@@ -232,7 +231,7 @@ impl<'a> Breaks<'a> {
         }
     }
 
-    /// Waits, or gives the error back if it was one too many.
+    /// Waits, or returns the error if it was one too many.
     async fn pause(&mut self, error: SftpError) -> Result<(), SftpError> {
         if self.count >= self.limits.retries {
             return Err(error);
@@ -251,7 +250,7 @@ impl<'a> Breaks<'a> {
     }
 }
 
-/// What a server says of one file, over a connection that is in order.
+/// A server's error about one file, over a connection that works.
 fn file_error(at: ObjectPlace, broken: Broken) -> SftpError {
     match broken {
         Broken::Status { code: status::NO_SUCH_FILE, .. } => SftpError::NoSuchFile { at },
