@@ -15,7 +15,7 @@ pub(super) const OPEN: &str = "open";
 
 use crate::clients::BoxedError;
 
-/// What was being done, and to which object.
+/// The operation, and its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectPlace {
     pub operation: &'static str,
@@ -81,7 +81,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What was being done, and to which object.
+    /// The operation, and its object.
     pub fn place(&self) -> &ObjectPlace {
         match self {
             Self::NotFound { at, .. }
