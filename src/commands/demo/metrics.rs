@@ -1,5 +1,5 @@
-//! The demo of the graph and the metrics: sheets and histories that are made up, what is reckoned of them, and the graph as a file
-//! that other programs open.
+//! The demo of the graph and the metrics: made-up sheets and histories, what is computed from them, and the graph as a
+//! file for other programs.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(super) const PROJECTS: u32 = 60;
 /// The last month in which the made-up histories have commits.
 const AS_OF: &str = "2025-10";
 
-/// Makes sheets and histories, reckons ranks and metrics, and shows some of them.
+/// Makes sheets and histories, computes ranks and metrics, and shows some of them.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     say_line!("1. Sheets of {PROJECTS} made-up projects.");
@@ -54,7 +54,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Makes the sheets, and says where they are.
+/// Makes the sheets, and prints where they are.
 pub(super) fn made(sheets: &Path) -> Result<(), Cause> {
     let sample = SheetsSample { projects: PROJECTS, errors: 0, seed: 1, out: sheets.to_owned() };
     let written = write_sheets(&sample).map_err(SampleFault::from)?;
@@ -62,7 +62,7 @@ pub(super) fn made(sheets: &Path) -> Result<(), Cause> {
     Ok(())
 }
 
-/// Loads the sheets, and makes up histories of their projects.
+/// Loads the sheets, and makes histories of their projects.
 pub(super) async fn loaded(
     place: &DemoPlace,
     server: &Server,
@@ -92,7 +92,7 @@ fn config(place: &DemoPlace) -> Result<RunConfig, Cause> {
     Ok(config)
 }
 
-/// What a query gives, in columns.
+/// The result of a query, in aligned columns.
 async fn table(server: &Server, place: &DemoPlace, query: &str, heads: &[&str]) -> Result<String, Cause> {
     let failed = |error| postgres::classify(error, "look at the result");
     let connection = postgres::connect(&server.url, "demo").await?;

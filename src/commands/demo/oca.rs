@@ -26,7 +26,7 @@ use crate::words::count;
 const INITIAL_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 7);
 const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
 
-/// Makes two extracts, loads them, and shows what is there now and what to try next.
+/// Makes two extracts, loads them, and shows the result and what to try next.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     let source = dir.join("source");
@@ -103,7 +103,7 @@ fn map_config(database: &DatabaseConfig, dir: &Path) -> Option<MapConfig> {
     })
 }
 
-/// A few real rows, as a person would ask for them.
+/// A few rows of the result, as a person would query them.
 async fn rows(server: &Server, schema: &str) -> Result<String, Cause> {
     let failed = |e| postgres::classify(e, "look at the result");
     let connection = postgres::connect(&server.url, "demo").await?;
