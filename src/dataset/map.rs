@@ -7,9 +7,9 @@ pub struct MapOf {
     pub divisions: &'static [Division],
     pub measures: &'static [Measure],
     /// PostgreSQL, a statement that reads production: `area` (null: none that is known), `n` records, or the figure of
-    /// the area in tenths, and the `first` and `last` day of them. A record counts once in an area; one without any area
-    /// counts once among those without one. `$1` the measure, `$2` the division, `$3` and `$4` the first and the last
-    /// day or null, `$5` codes as the data has them, `$6` the key of the area that each of them means.
+    /// the area in tenths, and the `first` and `last` day of them. A record counts once in an area; one without any
+    /// area counts once among those without one. `$1` the measure, `$2` the division, `$3` and `$4` the first and the
+    /// last day or null, `$5` codes as the data has them, `$6` the key of the area that each of them means.
     pub count: &'static str,
     /// The number of an area with fewer records is never shown.
     pub fewest: u64,
