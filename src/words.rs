@@ -7,7 +7,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-/// The characters that are percent-encoded in a part of a URL.
+/// What is percent-encoded in a part of a URL.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A duration as people read it: `840 ms`, `12.3 s`, `4 min 05 s`.
@@ -55,7 +55,7 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// A text escaped for markup, between tags or in an attribute: of a page, a drawing or a graph.
+/// A text that stands in markup, between tags or in an attribute: of a page, a drawing or a graph.
 pub fn markup(text: &str) -> String {
     let mut markup = String::with_capacity(text.len());
     for c in text.chars() {
@@ -65,7 +65,7 @@ pub fn markup(text: &str) -> String {
             '>' => markup += "&gt;",
             '"' => markup += "&quot;",
             '\'' => markup += "&#39;",
-            // Markup allows no other control characters.
+            // Markup has no others.
             c if c.is_control() && !matches!(c, '\n' | '\t') => markup.push('\u{fffd}'),
             '\u{fffe}' | '\u{ffff}' => markup.push('\u{fffd}'),
             c => markup.push(c),
@@ -84,7 +84,7 @@ pub fn percent_encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// A percent-encoded text, decoded; `None`: a `%` without two hexadecimal digits behind it, or invalid UTF-8.
+/// What a percent-encoded text says; `None`: a `%` without two hexadecimal digits behind it, or no UTF-8.
 pub fn percent_decoded(text: &str) -> Option<String> {
     let is_code =
         |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));

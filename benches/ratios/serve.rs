@@ -1,7 +1,7 @@
 //! What the server costs: answers beside the bare SQL of the same, many clients at once, while a promotion commits, with ten times the
 //! rows; and what loading costs against `\copy` into the same partitions and indexes.
 //!
-//! The client is simple: one connection per request. Its answers are compared with those of the bare SQL.
+//! The client is plain: a connection a question. What it is told is compared with what the bare SQL says.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -24,7 +24,7 @@ const POINTS: u64 = 20_000_000;
 const PLACES: u64 = 33_791;
 const CLIENTS: usize = 8;
 const QUESTIONS: usize = 1_600;
-/// For the requests of one client, the median counts.
+/// Of questions that one client asks, the median counts.
 const ALONE: usize = 21;
 /// What the files hold; the first two are the parts of the months, the others are in one piece.
 const TABLES: [&str; 5] =

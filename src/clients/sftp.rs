@@ -1,8 +1,9 @@
 //! Files on an SFTP server, to list and to download.
 //!
 //! The server's key is verified before anything else is said ([`HostKeyProblem`] says what to do if
-//! it is not known); every step has a time limit; a broken connection is made again a few times, and a download resumes
-//! where it was. The protocol itself is in `protocol`, on a channel of the SSH library.
+//! it is not known); every step has a time limit; a connection that breaks is made again a few times,
+//! and a download goes on where it stood. The protocol itself is in `protocol`, on a channel of the
+//! SSH library.
 
 mod auth;
 mod connection;
@@ -34,7 +35,7 @@ use host_key::HostKeys;
 use protocol::status;
 use session::{Broken, SftpSession};
 
-/// How many bytes further a download must get before its count of breaks starts again.
+/// So much further a download must get for its breaks to be forgotten.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
 /// A folder on an SFTP server. Cheap to clone; operations that run at the same time have a connection
@@ -72,7 +73,7 @@ impl Sftp {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The location it was opened with.
+    /// The location that it was opened with.
     pub fn url(&self) -> &SftpUrl {
         &self.inner.url
     }
@@ -83,7 +84,7 @@ impl Sftp {
         Ok(self.listing(folder).await?.files)
     }
 
-    /// The same, together with the names there that cannot be read as files.
+    /// The same with the names there by which no file can be read.
     pub async fn listing(&self, folder: &str) -> Result<Listing, SftpError> {
         let url = &self.inner.url;
         let at = ObjectPlace { operation: "list", url: url.object(folder) };
@@ -121,8 +122,8 @@ impl Sftp {
         }
     }
 
-    /// Copies a file of the location to the local file `to`, which appears (readable by its owner only) when the file
-    /// is complete: it has the size that the server reports, and that did not change meanwhile.
+    /// Copies a file of the location to the local file `to`, which appears (readable by its owner only)
+    /// when the file is whole: of the size that the server tells, and the same before and after.
     /// `progress` is given the bytes that have come so far.
     pub async fn download(
         &self,
@@ -186,7 +187,7 @@ impl Sftp {
         }
     }
 
-    /// The open connection, or a new one.
+    /// The connection that is open, else a new one.
     async fn session(&self) -> Result<SftpSession, SftpError> {
         let inner = &self.inner;
         let kept = inner.session.lock().expect("no panic while it is held").take();
@@ -231,7 +232,7 @@ impl<'a> Breaks<'a> {
         }
     }
 
-    /// Waits, or returns the error if it was one too many.
+    /// Waits, or gives the error back if it was one too many.
     async fn pause(&mut self, error: SftpError) -> Result<(), SftpError> {
         if self.count >= self.limits.retries {
             return Err(error);
@@ -250,7 +251,7 @@ impl<'a> Breaks<'a> {
     }
 }
 
-/// A server's error about one file, over a connection that works.
+/// What a server says of one file, over a connection that is in order.
 fn file_error(at: ObjectPlace, broken: Broken) -> SftpError {
     match broken {
         Broken::Status { code: status::NO_SUCH_FILE, .. } => SftpError::NoSuchFile { at },

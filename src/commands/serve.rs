@@ -1,4 +1,4 @@
-//! `merganser serve`: serves the loaded data to people and programs until it is told to stop.
+//! `merganser serve`: what has been loaded, for people and programs, until it is told to stop.
 
 use std::io;
 
@@ -17,8 +17,8 @@ use crate::system::signals::Interrupt;
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// An address that cannot be listened on, or a private database that does not start. A database that cannot be reached
-/// is no error: the server waits for it.
+/// An address that cannot be listened on, a private database that does not start. A database that cannot be reached is none:
+/// the server waits for it.
 pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let config = ServeConfig::from_serve(&args)?;
     let server = Server::open(&config.database.url).await?;
@@ -28,7 +28,7 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Serves a database that is running.
+/// Serves a database that is there.
 ///
 /// # Errors
 /// An address that cannot be listened on.

@@ -10,12 +10,12 @@ use crate::dataset::{Dataset, Limits, Options};
 use crate::error::Cause;
 use crate::system::machine;
 
-/// How the files of a run are processed, and which losses are acceptable.
+/// How the files of a run are processed, and what of it is still acceptable.
 #[derive(Clone, Debug)]
 pub struct ProcessingConfig {
-    /// The dataset's own options.
+    /// The dataset's own.
     pub options: Options,
-    /// The parser's secret.
+    /// What its parser is given beside them.
     pub parse_secret: Option<ApiSecret>,
     pub batch_records: usize,
     pub batch_bytes: u64,
@@ -29,11 +29,11 @@ pub struct ProcessingConfig {
     pub allow: Vec<String>,
     pub overwrite_newer: bool,
     pub golden: Option<PathBuf>,
-    /// How many days before-images of replaced rows are kept; 0 keeps none.
+    /// For how many days rows that are replaced are kept as they were; 0 keeps none.
     pub keep_undo: u32,
 }
 
-/// How many days before-images are kept by default.
+/// For how many days before-images are kept if nobody says otherwise.
 pub const KEEP_UNDO: u32 = 30;
 
 impl Default for ProcessingConfig {
@@ -85,13 +85,13 @@ impl ProcessingConfig {
         })
     }
 
-    /// Are all files promoted together, however many there are?
+    /// Are all files promoted together, however many they are?
     pub fn is_one_batch(&self, target: &TargetConfig) -> bool {
         self.fail_fast || target.dry_run || self.golden.is_some() || target.dataset.is_replaced()
     }
 }
 
-/// The secret of the dataset's parser, from the environment.
+/// What the dataset's parser wants and nobody may see, from the environment.
 pub(super) fn parse_secret(dataset: &Dataset) -> Result<Option<ApiSecret>, Cause> {
     let Some(walked) = dataset.walked else { return Ok(None) };
     let wanted = walked.parse_secret;
@@ -104,7 +104,7 @@ pub(super) fn parse_secret(dataset: &Dataset) -> Result<Option<ApiSecret>, Cause
     }
 }
 
-/// DuckDB gets a quarter of the available memory, but at least what it needs and at most what helps.
+/// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
 pub(super) fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
     let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 136));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }

@@ -9,7 +9,7 @@ use crate::dataset::served::MinCount;
 use crate::error::Cause;
 use crate::serve::PoolLimits;
 
-/// The settings of the server.
+/// All that the server needs to know.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
     pub database: DatabaseConfig,

@@ -1,4 +1,4 @@
-//! Checks that the links of the pages lead somewhere.
+//! Do the links of the pages lead somewhere?
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,7 @@ fn leads(page: &str, link: &str, texts: &BTreeMap<&str, &str>) -> Option<String>
     (!is_there).then(|| format!("{target} has nothing of this name"))
 }
 
-/// A path from the site's root; `None`: it is not a valid path.
+/// A path from the site's root; `None`: it is none.
 fn resolve(page: &str, path: &str) -> Option<String> {
     if path.starts_with('/') {
         return None;
@@ -58,7 +58,7 @@ fn resolve(page: &str, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The values of the attributes `href` and `src` of a page.
+/// What the attributes `href` and `src` of a page say.
 fn links(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for attribute in [" href=\"", " src=\""] {
@@ -69,7 +69,7 @@ fn links(text: &str) -> Vec<String> {
     found
 }
 
-/// Reverses the escaping of our templates.
+/// Text of markup, as our templates escape it.
 fn unescape(text: &str) -> String {
     let pairs =
         [("&#x2f;", "/"), ("&#x27;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];

@@ -1,7 +1,7 @@
-//! Check: finds errors that only SQL over all staged rows can see, and records failures in the ledger.
+//! Check: what only SQL over all staged rows can see; then the ledger learns what failed.
 //!
-//! In: [`Staged`]. Out: [`Checked`]. A failure changes nothing but the ledger: failed records are written on its own
-//! connection and stay there whatever becomes of the run.
+//! In: [`Staged`]. Out: [`Checked`]. A failure changes nothing but the ledger: failed records are noted on its own
+//! connection and stay noted whatever becomes of the run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,16 +23,16 @@ use crate::system::background::blocking;
 use crate::words;
 use crate::{fault, sql};
 
-/// How many failed records go to the ledger in one statement.
+/// Failed records that go to the ledger in one statement.
 const CHUNK: usize = 200;
 
-/// Staged rows that passed; failed records are in the ledger.
+/// Staged rows that passed; what failed is in the ledger.
 pub struct Checked {
     /// The files that could be read.
     fetched: Fetched,
-    /// The files that could not be read.
+    /// The files that could not.
     unreadable: Vec<FetchedFile>,
-    /// Why they could not, one reason each.
+    /// Why, one reason each.
     reasons: Vec<String>,
     staging: Staging,
     failures: Failures,
@@ -49,7 +49,7 @@ pub struct Failures {
 }
 
 impl Checked {
-    /// The number of the batch.
+    /// Of which batch it is.
     pub(super) fn batch(&self) -> i32 {
         self.fetched.batch()
     }
@@ -59,7 +59,7 @@ impl Checked {
         &self.unreadable
     }
 
-    /// The files that could be read, and their staged rows.
+    /// The files that could be read, and what is staged of them.
     pub(super) fn into_parts(self) -> (Fetched, Staging) {
         (self.fetched, self.staging)
     }
@@ -69,7 +69,7 @@ impl Checked {
         self.fetched.files().is_empty()
     }
 
-    /// Checks that no part is missing, if the dataset's parts are taken together.
+    /// Sees that no part is missing of what is taken together.
     ///
     /// # Errors
     /// [`Cause::Refused`] with the parts that cannot be read.
@@ -88,12 +88,12 @@ impl Checked {
         self.fetched.files().len()
     }
 
-    /// Elements that no column takes and no earlier run saw, with the number of their occurrences.
+    /// Elements that no column takes and no earlier run saw: how often each came.
     pub fn new_elements(&self) -> &BTreeMap<String, u64> {
         &self.new_elements
     }
 
-    /// How many deleted records came with data as well, which is not loaded.
+    /// How many deleted records came with data beside their delete, which is not loaded.
     pub fn deleted_with_data(&self) -> u64 {
         self.deleted_with_data
     }
@@ -111,7 +111,7 @@ struct StagedCounts {
     failed: u64,
 }
 
-/// Runs the dataset's checks, and records failed records and each file's counts in the ledger.
+/// Runs the dataset's checks and enters failed records and each file's counts in the ledger.
 pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Cause> {
     let step = context.begin(staged.batch(), "check").await?;
     fault::point!("check.begin");
@@ -134,7 +134,7 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     })
     .await??;
 
-    // On a repetition, the ledger has them already.
+    // The second time, the ledger has them all.
     if !is_again {
         staging = note_failures(context, &files, staging).await?;
     }
@@ -186,7 +186,7 @@ pub async fn check(context: &RunContext, staged: Staged) -> Result<Checked, Caus
     })
 }
 
-/// Records failures in the ledger.
+/// Enters what failed in the ledger.
 async fn note_failures(
     context: &RunContext,
     files: &[StagedFile],
@@ -238,7 +238,7 @@ fn counts(staging: &Staging) -> Result<Vec<StagedCounts>, DuckError> {
     })
 }
 
-/// The next failed records after the first `skip`, with the number of their file.
+/// Some failed records with the number of their file, beginning after the first `skip`.
 fn failed_rows(staging: &Staging, skip: usize) -> Result<Vec<(i64, NewFailure)>, DuckError> {
     let query =
         sql::render(sql::STAGED_FAILURES, &[("limit", &CHUNK.to_string()), ("offset", &skip.to_string())]);
@@ -265,8 +265,8 @@ fn with_file(files: &[StagedFile], file_no: i64, failure: NewFailure) -> NewFail
     NewFailure { part_id, ..failure }
 }
 
-/// For a part that replaces everything, compares the staged records with those that the parser saw: a record lost in
-/// between would be deleted.
+/// Holds what is staged of a part that takes the place of all that was there against what the parser has seen: a record that
+/// was lost on the way would be deleted.
 fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
     match (&file.parsed, &file.fetched.asked) {
         (Ok(parsed), Some(AskedFor { records: Some(records), .. })) if parsed.records_seen != *records => {
@@ -289,7 +289,7 @@ fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
     }
 }
 
-/// Was a file read to its end without any record in it?
+/// Was a file read to its end, and held no record?
 fn holds_nothing(file: &StagedFile) -> bool {
     file.parsed.as_ref().is_ok_and(|parsed| parsed.complete && parsed.records_seen == 0)
 }
@@ -309,8 +309,8 @@ async fn production_is_full(context: &RunContext) -> Result<bool, Cause> {
     Ok(has_rows.try_get(0).map_err(failed)?)
 }
 
-/// Copies the rows of the production table that the checks need into a file of the batch's folder; `None`: they need
-/// none, or the table does not exist yet.
+/// Copies the rows of the table that the checks need out of production, into a file of the batch's folder; `None`: they need
+/// none, or there is no such table yet.
 async fn take_known(context: &RunContext, folder: &Path) -> Result<Option<(&'static str, PathBuf)>, Cause> {
     let Some(name) = context.dataset().scripts.known else { return Ok(None) };
     let operation = format!("read what production knows in {name}");
@@ -329,7 +329,7 @@ async fn take_known(context: &RunContext, folder: &Path) -> Result<Option<(&'sta
     Ok(Some((name, path)))
 }
 
-/// Records what was found in a file. `is_full`: production holds records.
+/// Enters what was found in a file. `is_full`: production holds records.
 async fn note_file(
     context: &RunContext,
     file: &StagedFile,

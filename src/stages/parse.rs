@@ -1,8 +1,8 @@
-//! Parse: streams every file of a batch into the local staging store.
+//! Parse: every file of a batch as a stream into the local staging store.
 //!
 //! In: [`Fetched`]. Out: [`Staged`]. The parser runs on a thread of its own and hands chunks of rows over a bounded
-//! channel to the thread that owns the store. A file is one transaction there: an unreadable file leaves no row. A
-//! failure changes nothing but the ledger.
+//! channel to the thread that owns the store. A file is one transaction there: one that cannot be read
+//! leaves no row. A failure changes nothing but the ledger.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ use crate::run::context::{RunContext, Step};
 use crate::system::background::{Abandoned, Awaited, blocking};
 use crate::{sql, words};
 
-/// How many chunks of rows may wait between parser and store.
+/// Chunks of rows under way between parser and store.
 const QUEUE: usize = 4;
-/// Bytes of failed records that are kept for one file; of further ones only the place is kept.
+/// Bytes of failed records that are kept of one file; those beyond keep their place only.
 const FRAGMENTS_BYTES: usize = 64 << 20;
 
 /// The rows of a batch of files in the staging store.
@@ -37,17 +37,17 @@ pub struct Staged {
     folder: PathBuf,
     files: Vec<StagedFile>,
     staging: Staging,
-    /// A repetition, without records that the database refused.
+    /// For the second time or more: without what the database refused.
     is_again: bool,
 }
 
 impl Staged {
-    /// The number of the batch.
+    /// Of which batch it is.
     pub(super) fn batch(&self) -> i32 {
         self.batch
     }
 
-    /// The batch, its folder, its files, the staging store, and whether this is a repetition.
+    /// The batch, its folder, its files, the staging store, and whether they are taken once more.
     pub(super) fn into_parts(self) -> (i32, PathBuf, Vec<StagedFile>, Staging, bool) {
         (self.batch, self.folder, self.files, self.staging, self.is_again)
     }
@@ -57,7 +57,7 @@ impl Staged {
 #[derive(Debug)]
 pub(super) struct StagedFile {
     pub fetched: FetchedFile,
-    /// What was found, or why it could not be read at all.
+    /// Why it could not be read at all, else what was found.
     pub parsed: Result<Parsed, String>,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct StagedFile {
 pub async fn parse(context: &RunContext, fetched: Fetched) -> Result<Staged, Cause> {
     let step = context.begin(fetched.batch(), "parse").await?;
     fault::point!("parse.begin");
-    // An interrupted run must not write into its folder while the folder is being removed.
+    // A run that is interrupted must not write into its folder while that is removed.
     let awaited = Awaited::default();
     let work = Work {
         run_id: context.run_id,
@@ -97,7 +97,7 @@ async fn finish(step: Step<'_>, staged: &Staged, context: &RunContext) -> Result
     step.done(&what, records, bytes, json!({})).await
 }
 
-/// The data of the parser's thread.
+/// What the thread of the parse has at hand.
 struct Work {
     run_id: Uuid,
     dataset: &'static Dataset,
@@ -155,7 +155,7 @@ impl Work {
         );
     }
 
-    /// Parses one file; the inner result is `Err` with the reason if nothing of it can be used.
+    /// Parses one file; the inner result is `Err` with a reason if nothing of it can be used.
     fn file(
         &self,
         bar: &ProgressBar,
@@ -191,7 +191,7 @@ impl Work {
         });
         taken?;
         match parsed {
-            // Otherwise missing records would be taken for deleted ones.
+            // What is missing would be taken for what is gone.
             Ok(Ok(parsed)) if self.dataset.is_replaced() && !parsed.complete => {
                 Ok(Err(format!("{}: it breaks off, and the table must not lose what is missing", file.name)))
             }
@@ -211,7 +211,7 @@ impl Work {
         }
     }
 
-    /// The store's side: receives from the parser until it is done.
+    /// The store's side: takes what the parser sends until it is done.
     fn take(
         &self,
         load: &mut Load<'_>,
@@ -250,7 +250,7 @@ fn describe(record: &FailedRecord) -> String {
     format!("record {} ({id}) at byte {}{field}: {}", record.ordinal, record.offset_bytes, record.reason)
 }
 
-/// A message from the parser to the store.
+/// What goes from the parser to the store.
 enum Message {
     Rows(RowBatch),
     Failed(FailedRecord),
@@ -308,7 +308,7 @@ fn file_row(file: &FetchedFile) -> RecordBatch {
     ])
 }
 
-/// The store only has to know that a record is left out; the ledger has the rest.
+/// That a record is out is all that the store must know: the ledger has the rest.
 fn refused_row(file: &FetchedFile, ordinal: i64) -> RecordBatch {
     let reason = "the database refuses it".to_owned();
     failed_row(file, &FailedRecord { ordinal: ordinal as u64, reason, ..FailedRecord::default() })

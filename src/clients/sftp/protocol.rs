@@ -1,15 +1,16 @@
 //! The packets of the SFTP protocol, version 3 (draft-ietf-secsh-filexfer-02), as far as listing and
 //! reading need them.
 //!
-//! Handles and names are bytes: some servers have handles that are not valid text, and a client that treats them as
-//! text sends back a different handle. A status code that the protocol does not know (the later versions', which some
-//! servers send) is a status like the others. Attributes may carry extensions, which are skipped.
+//! Handles and names are bytes: servers exist whose handles are no text, and a client that takes them
+//! for text sends back another handle. A status code that the protocol does not know (the later
+//! versions', which some servers send) is a status like the others. Attributes may carry extensions,
+//! which are passed over.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The version spoken.
 pub(super) const VERSION: u32 = 3;
-/// The longest packet accepted. Answers to reads have 32 KiB, but a server may pack any number of names into one.
+/// The longest packet taken. Answers to reads have 32 KiB; a server packs as many names as it likes.
 const PACKET_BYTES_MAX: usize = 4 << 20;
 
 /// Codes of a [`Reply::Status`].
@@ -36,7 +37,7 @@ pub(super) enum Request<'a> {
     FileAttributes {
         handle: &'a [u8],
     },
-    /// Attributes of the file that a path leads to, following links.
+    /// Of what a path leads to, through links.
     Attributes {
         path: &'a str,
     },
@@ -70,11 +71,11 @@ pub(super) struct Name {
     pub name: Bytes,
     /// The line that `ls -l` would show; the only trace of the type where a server gives no mode.
     pub long_name: Bytes,
-    /// Of the entry itself, not of the target of a link.
+    /// Of the entry itself, not of what it leads to.
     pub attributes: Attributes,
 }
 
-/// What a server reports about a file.
+/// What a server tells about a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Attributes {
     pub size_bytes: Option<u64>,
@@ -103,7 +104,7 @@ pub(super) fn init() -> Bytes {
     packet.freeze()
 }
 
-/// Takes the server's first packet off `incoming` if all of it has arrived; returns its version.
+/// Takes the server's first packet off `incoming`, if it has come as a whole: its version.
 pub(super) fn take_version(incoming: &mut BytesMut) -> Result<Option<u32>, Malformed> {
     let Some(mut packet) = take_packet(incoming)? else { return Ok(None) };
     match packet.try_get_u8() {
@@ -157,7 +158,7 @@ impl Request<'_> {
     }
 }
 
-/// Takes the next answer off `incoming` if all of it has arrived; returns the request's number and the answer.
+/// Takes the next answer off `incoming`, if it has come as a whole: the request's number and the answer.
 pub(super) fn take_reply(incoming: &mut BytesMut) -> Result<Option<(u32, Reply)>, Malformed> {
     let Some(mut packet) = take_packet(incoming)? else { return Ok(None) };
     let short = |_| Malformed::Short;
@@ -174,7 +175,7 @@ pub(super) fn take_reply(incoming: &mut BytesMut) -> Result<Option<(u32, Reply)>
         103 => Reply::Data(take_bytes(&mut packet)?),
         104 => {
             let count = packet.try_get_u32().map_err(short)?;
-            // The count is only what the server claims; memory is taken only for what has really arrived.
+            // The count is the server's word; the memory is that of what has really come.
             let mut names = Vec::new();
             for _ in 0..count {
                 let (name, long_name) = (take_bytes(&mut packet)?, take_bytes(&mut packet)?);
@@ -301,7 +302,7 @@ mod tests {
         assert_eq!(take_reply(&mut packet(103, &[0, 0, 0, 1, 0, 0, 0, 9, 1])), Err(Malformed::Short));
         assert_eq!(take_reply(&mut packet(103, &[0])), Err(Malformed::Short));
         assert_eq!(take_reply(&mut packet(99, &[0, 0, 0, 1])), Err(Malformed::Type(99)));
-        // A count larger than the packet can hold.
+        // A count that the packet cannot hold.
         assert_eq!(take_reply(&mut packet(104, &[0, 0, 0, 1, 255, 255, 255, 255])), Err(Malformed::Short));
         let mut endless = BytesMut::from(&[255u8; 8][..]);
         assert_eq!(take_reply(&mut endless), Err(Malformed::TooLong(u32::MAX as usize)));

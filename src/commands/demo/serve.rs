@@ -20,7 +20,7 @@ use crate::words::count;
 /// How long a question may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Makes points, loads them, prints the address to open, and serves.
+/// Makes points, loads them, says which address to open, and serves.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     let sample = PointsArgs {

@@ -1,5 +1,4 @@
-//! Copies the files of a reference to the local disk and checks them, so that every problem is reported before anything
-//! is made from them.
+//! The files of a reference, brought to the local disk and looked at: each trouble is said before anything is made of them.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -11,9 +10,9 @@ use crate::dataset::reference::{ReferenceColumn, ReferenceFile, ReferenceInput};
 use crate::error::Cause;
 use crate::system::cache::checksum;
 
-/// The largest header in bytes.
+/// Bytes of a header at most.
 const HEADER_BYTES: u64 = 64 << 10;
-/// The largest unpacked size of one file in bytes.
+/// Bytes that one file may unpack to.
 const UNPACKED_BYTES: u64 = 8 << 30;
 
 /// A file of a reference on the local disk.
@@ -22,20 +21,20 @@ pub struct Taken {
     /// The name of its input.
     pub input: &'static str,
     pub sha256: String,
-    /// The variables for the scripts: the file's path and its columns' names.
+    /// What the scripts are told: the file's path and its columns' names.
     pub variables: Vec<(&'static str, String)>,
 }
 
-/// The error for a problem with a given file.
+/// Something is wrong with a file that somebody gave.
 pub fn refused(message: String) -> Cause {
     let hint = "take the file anew from where it is published; the reference in use stays".to_owned();
     Cause::Refused { message, hint: Some(hint) }
 }
 
-/// Unpacks the files of an input into a folder, and checks their headers.
+/// Unpacks the files of an input into a folder, and looks at their headers.
 ///
 /// # Errors
-/// [`Cause::Refused`] for a file that is missing, truncated, empty or not the expected one.
+/// [`Cause::Refused`] for what is missing, broken off, empty or not the expected file.
 pub fn take(input: &ReferenceInput, from: &Path, folder: &Path) -> Result<Vec<Taken>, Cause> {
     let is_folder = from.is_dir();
     let mut taken = Vec::new();
@@ -75,7 +74,7 @@ fn in_folder(file: &ReferenceFile, folder: &Path) -> Result<PathBuf, Cause> {
     Ok(folder.join(name))
 }
 
-/// Chooses the file among names: the one with its name, or the only CSV.
+/// The file among names: the one of its name, or the one CSV that is there.
 fn choose<'a>(file: &ReferenceFile, names: &'a [String]) -> Option<&'a str> {
     let base = |name: &str| name.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
     let fits = |name: &&String| match file.name {
@@ -103,7 +102,7 @@ fn unpack(file: &ReferenceFile, from: &Path, folder: &Path) -> Result<PathBuf, C
     let names: Vec<_> = archive.file_names().flatten().map(std::borrow::Cow::into_owned).collect();
     let name = choose(file, &names).ok_or_else(|| missing(file, from))?;
     let entry = archive.by_name(name).map_err(broken)?;
-    // Never under the name that the zip has for it.
+    // Never by the name that the zip has for it.
     let path = folder.join(format!("{}.csv", file.variable));
     let mut out = File::create(&path).map_err(Cause::io(format!("make {}", path.display())))?;
     let copied = std::io::copy(&mut entry.take(UNPACKED_BYTES), &mut out)
@@ -141,7 +140,7 @@ fn look_at(input: &ReferenceInput, file: &ReferenceFile, path: &Path) -> Result<
     if !lacking.is_empty() {
         return Err(refused(format!("{what} has no column {}", lacking.join(", none "))));
     }
-    // Whether there are rows is seen when the rest is read.
+    // Whoever reads the rest sees whether there are rows.
     Ok(Taken { input: input.name, sha256: checksum(path).map_err(reading())?, variables })
 }
 

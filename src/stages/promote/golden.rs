@@ -1,4 +1,4 @@
-//! Compares the tables with the truth inside the transaction, as they would be committed, against CSVs in a folder.
+//! Compare with truth, inside the transaction: the tables as they would be committed against CSVs in a folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::sql;
 
-/// How many differences are shown.
+/// Differences that are shown.
 const SHOWN: usize = 10;
 
-/// The CSVs with the truth in a folder: table and path of each.
+/// The CSVs of truth in a folder: table and path of each.
 ///
 /// # Errors
-/// [`Cause::Usage`] if there are none: a comparison with nothing would always pass.
+/// [`Cause::Usage`] if there is none: a comparison with nothing would always pass.
 pub fn truths(dataset: &Dataset, folder: &Path) -> Result<Vec<(&'static str, PathBuf)>, Cause> {
     let truths = dataset.table_names().map(|table| (table, folder.join(format!("{table}.csv"))));
     let truths: Vec<_> = truths.filter(|(_, path)| path.exists()).collect();
@@ -114,7 +114,7 @@ impl Transfer<'_> {
     }
 }
 
-/// A missing and an unexpected row of one record are shown as one difference, with the columns that differ.
+/// A missing and an unexpected row of one record are one difference: of the columns that differ.
 fn describe(
     table: &str,
     key: &str,
