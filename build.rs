@@ -1,10 +1,10 @@
-//! Lets what is built find the DuckDB library that it was linked with, and tells it what it was built of.
+//! Lets the program find the DuckDB library that it was linked with, and tells it what it was built from.
 use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The libraries that `merganser --version` names: those that talk to somebody, or hold rows.
+/// The libraries that `merganser --version` names: those that communicate or hold rows.
 const LIBRARIES: &[&str] =
     &["arrow", "aws-sdk-s3", "duckdb", "quick-xml", "russh", "rustls", "tokio-postgres"];
 
@@ -58,13 +58,13 @@ fn commit() -> Option<String> {
         let said = Command::new("git").arg("-C").arg(&root).args(words).output().ok()?;
         said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
     };
-    // An unpacked archive may lie in somebody's repository, whose commit is not ours.
+    // An unpacked archive may be inside another repository, whose commit is not ours.
     if git(&["ls-files", "--error-unmatch", "build.rs"]).is_none()
         || !git(&["rev-parse", "--show-prefix"])?.is_empty()
     {
         return None;
     }
-    // What a commit, a checkout and an edit change. A file that is not there would count as changed for ever.
+    // Files that a commit, a checkout or an edit changes. A missing file would always count as changed.
     for name in ["HEAD", "logs/HEAD", "packed-refs"] {
         let path = Path::new(&root).join(git(&["rev-parse", "--git-path", name])?);
         if path.exists() {

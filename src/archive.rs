@@ -1,9 +1,9 @@
-//! The archive of raw files: under each name the posting that the ledger calls done, and beside it all others that came
-//! under that name.
+//! The archive of raw files: each name holds the posting that the ledger calls done; all others that came under that
+//! name are kept beside it.
 //!
-//! A posting that takes the place of another one waits in `private/postings/` until its batch is committed. So a run
-//! that fails, or is killed, leaves in the archive what production was made of; and if it is killed right after the
-//! commit, the next run puts the new one in its place. The glob of `reprocess` looks into `private/` alone.
+//! A posting that replaces another one waits in `private/postings/` until its batch is committed. So a run that fails
+//! or is killed leaves the files that production was made of in the archive; if it is killed right after the commit,
+//! the next run moves the new posting into place. The glob of `reprocess` looks into `private/` alone.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,8 @@ pub struct Kept {
     pub waits: bool,
 }
 
-/// Puts a raw file into the archive unless it is there; beside it if another posting of that name is.
+/// Puts a raw file into the archive unless it is there already. If another posting has its name, it goes beside that
+/// one.
 pub async fn keep(store: &Store, objects: Objects, file: &RawFile) -> Result<Kept, StoreError> {
     let key = objects.raw(&file.name);
     match store.sha256(&key).await? {
@@ -48,7 +49,7 @@ pub async fn keep(store: &Store, objects: Objects, file: &RawFile) -> Result<Kep
     }
 }
 
-/// Keeps a file of which nothing could be read.
+/// Keeps a file that could not be read at all.
 pub async fn keep_unreadable(store: &Store, objects: Objects, file: &RawFile) -> Result<(), StoreError> {
     let key = objects.unreadable(&file.name);
     match store.sha256(&key).await? {
@@ -59,7 +60,7 @@ pub async fn keep_unreadable(store: &Store, objects: Objects, file: &RawFile) ->
     store.upload_checked(&key, &file.path, &file.sha256).await.map(drop)
 }
 
-/// Puts postings that are committed now into their places. Never fails: the next run does what is left.
+/// Moves postings whose batch is now committed into their places. Never fails: the next run does what is left.
 pub async fn replace(store: &Store, objects: Objects, files: &[RawFile]) {
     for file in files {
         if let Err(error) = put_in_place(store, objects, &file.name, &file.sha256, Some(&file.path)).await {
@@ -68,11 +69,11 @@ pub async fn replace(store: &Store, objects: Objects, files: &[RawFile]) {
     }
 }
 
-/// Puts postings in their places that were committed by a run that came no further; what cannot be put there now is said,
-/// and the next run does it.
+/// Moves postings into their places whose batch was committed by a run that got no further. It warns of any that cannot
+/// be moved now; the next run tries them again.
 ///
 /// # Errors
-/// A store that cannot be listed: a run would not get far with it.
+/// Fails if the store cannot be listed: a run would not get far with it.
 pub async fn repair(store: &Store, objects: Objects, ledger: &Ledger) -> Result<(), Cause> {
     let postings = store.list_names(&objects.postings()).await?;
     if postings.is_empty() {
@@ -92,7 +93,7 @@ pub async fn repair(store: &Store, objects: Objects, ledger: &Ledger) -> Result<
     Ok(())
 }
 
-/// Moves what is in the place of a posting aside, then the posting there. Each step may be done twice.
+/// Moves aside whatever is in the place of a posting, then moves the posting there. Each step may safely be repeated.
 async fn put_in_place(
     store: &Store,
     objects: Objects,

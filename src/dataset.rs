@@ -41,7 +41,7 @@ pub use tables::{CellSource, Column, ColumnType, Table};
 /// What the name of a file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName {
-    /// The day of which it tells; none: the name does not say.
+    /// The date that the file is about; `None`: the name does not say.
     pub run_date: Option<Date>,
     /// Sorts files by the order in which they count; kept in the ledger.
     pub order_key: String,
@@ -51,34 +51,34 @@ pub struct FileName {
 #[derive(Clone, Copy, Debug)]
 pub enum Promotion {
     /// A record is one row of the first table, known by `key`, and any number of rows of the others. The dataset's plan
-    /// decides which records are loaded, superseded or deleted; the ledger knows of each where it came from.
+    /// decides which records are loaded, superseded or deleted; the ledger knows where each came from.
     Merge { key: &'static str, plan: &'static str, tombstones: Tombstones },
-    /// The one table holds what the newest part says, a record a row, known by `key`: rows that the part does not name
-    /// go, rows that are the same are not touched, and the row of a failed record stays. A part that cannot be read to
-    /// its end, or is older than what the table came from, changes nothing.
+    /// The one table holds the content of the newest part, one row per record, known by `key`: rows that the part does
+    /// not name are deleted, equal rows are not touched, and the row of a failed record stays. A part that cannot be
+    /// read to its end, or is older than what the table came from, changes nothing.
     Replace { key: &'static str },
-    /// Likewise, but of the one table each part replaces its slice alone, and a run what it asked for: no other row is
-    /// touched.
+    /// As `Replace`, but each part replaces only its own slice of the table, and a run only what it asked for: no other
+    /// row is touched.
     ReplaceSlices { key: &'static str },
-    /// What the `parts` say together, all of them, is what the tables hold: rows that none of them names go, rows that are the
-    /// same are not touched. A record is one row of the first table, known by `key`, which says all that its rows in the other
-    /// tables say; the row of a failed record goes, and what refers to it is not loaded either. If one part has changed, all
-    /// are taken; if one is missing or cannot be read, nothing changes.
+    /// The tables hold what all the `parts` say together: rows that none of them names are deleted, equal rows are not
+    /// touched. A record is one row of the first table, known by `key`, which says everything that its rows in the
+    /// other tables say; the row of a failed record is deleted, and rows that refer to it are not loaded either. If one
+    /// part has changed, all are taken; if one is missing or cannot be read, nothing changes.
     ReplaceAll { key: &'static str, parts: &'static [&'static str] },
 }
 
-/// Deletions that hold for ever.
+/// Permanent deletions.
 #[derive(Clone, Copy, Debug)]
 pub struct Tombstones {
-    /// The tables that the plan keeps itself: what is known of a record, its deletion among it.
+    /// The tables that the plan maintains itself: what is known of a record, including its deletion.
     pub tables: &'static [Table],
-    /// PostgreSQL: what a batch's plan says otherwise than these tables; no row is a pass.
+    /// PostgreSQL: where a batch's plan contradicts these tables; no rows: passed.
     pub check: &'static str,
     /// PostgreSQL: `pg_temp.sealed_records`, the deleted records.
     pub sealed: &'static str,
-    /// PostgreSQL: takes out what is left of deleted records.
+    /// PostgreSQL: removes the remains of deleted records.
     pub purge: &'static str,
-    /// PostgreSQL: what is left of deleted records; no row is a pass.
+    /// PostgreSQL: the remains of deleted records; no rows: passed.
     pub proof: &'static str,
 }
 
@@ -90,21 +90,21 @@ pub struct Scripts {
     pub stage: &'static str,
     /// DuckDB: adds offending rows to the table `failed`; `:is_new` says that no file is read again.
     pub check: Option<&'static str>,
-    /// DuckDB: writes the CSVs, in statements that run beside each other.
+    /// DuckDB: writes the CSVs, in statements that run in parallel.
     pub export: &'static str,
     /// PostgreSQL: makes the tables, in production or in staging.
     pub tables: &'static str,
-    /// PostgreSQL: makes them in staging, where they are others there: a table in parts is one piece.
+    /// PostgreSQL: makes the staging tables, where they differ: a partitioned table is not partitioned there.
     pub staging: Option<&'static str>,
     /// A table whose production rows the checks need: `stage` makes `known_NAME`, with its columns as texts, which gets them.
     pub known: Option<&'static str>,
     /// PostgreSQL: keys, foreign keys and indexes of the production tables.
     pub keys: &'static str,
-    /// PostgreSQL: fills columns of production rows that follow from others of them, of the records in `pg_temp.completed`.
+    /// PostgreSQL: fills columns that are computed from other production rows, for the records in `pg_temp.completed`.
     pub complete: Option<&'static str>,
-    /// PostgreSQL: guards of the dataset's own, before the commit.
+    /// PostgreSQL: the dataset's own guards, run before the commit.
     pub guards: Option<&'static str>,
-    /// PostgreSQL: the newest date that production tells of, one row and column; none: the ledger knows it.
+    /// PostgreSQL: the newest date in production, one row and column; `None`: the ledger knows it.
     pub newest: Option<&'static str>,
 }
 
@@ -116,20 +116,21 @@ pub struct Dataset {
     pub about: &'static str,
     /// What a record is called where people read it.
     pub record: &'static str,
-    /// What a document is written in, where people read it: `XML`.
+    /// The format of a document, as people read it: `XML`.
     pub format: &'static str,
-    /// What nobody else may read of it, as it completes "and hold …": `street lines`.
+    /// The part of it that nobody else may read, worded to complete "and hold …": `street lines`.
     pub private: Option<&'static str>,
-    /// Where its objects are, below `public/` and `private/` of the store: its name with a slash. Empty: it was there
-    /// first.
+    /// Where its objects are, below `public/` and `private/` of the store: its name with a slash. Empty for the dataset
+    /// that was there first.
     pub folder: &'static str,
-    /// The folder of its public objects below that, with a slash: of another table than its own. Empty: its own.
+    /// The folder of its public objects below that, with a slash, if it loads another table than its own. Empty: its
+    /// own.
     pub target: &'static str,
     /// The tables that the parser fills, the parent first.
     pub tables: &'static [Table],
     /// What a file's name says; `None`: not a file of this dataset.
     pub file_name: fn(&str) -> Option<FileName>,
-    /// Why a name that looks like one of the feed's is none; `None`: it does not look like one.
+    /// Why a name that looks like one of the feed's is not accepted; `None`: it does not look like one.
     pub near_name: fn(&str) -> Option<&'static str>,
     /// The service that is asked for its parts; `None`: they are files of a source.
     pub asked: Option<&'static Asked>,
@@ -143,37 +144,37 @@ pub struct Dataset {
     /// What it looks things up in; `None`: it looks nothing up.
     pub reference: Option<&'static Reference>,
     pub promotion: Promotion,
-    /// For how many days the sender's server keeps a file; one that is older cannot come from there.
+    /// How many days the sender's server keeps a file; an older one cannot come from there.
     pub feed_days: Option<u32>,
-    /// The names of its own guards, beside those of every dataset.
+    /// The names of its own guards, besides those of every dataset.
     pub guards: &'static [&'static str],
-    /// What its PostgreSQL scripts may name beside the engine's variables: of its own options.
+    /// The variables of its PostgreSQL scripts besides the engine's, made from its own options.
     pub variables: fn(&Options) -> Vec<(&'static str, String)>,
     pub scripts: Scripts,
-    /// What the promotion makes of the tables, each after what it is made of.
+    /// The tables and views that the promotion derives, each after those it is derived from.
     pub derived: &'static [Derived],
-    /// What tables, views and columns are to people who read them.
+    /// Descriptions of tables, views and columns for people.
     pub dictionary: &'static [Described],
     /// What `merganser map` can draw of it.
     pub map: Option<&'static MapOf>,
     /// What `merganser serve` can tell of it.
     pub served: Option<&'static Served>,
     pub published: &'static [PublishedTable],
-    /// In which forms, if nobody asks for others.
+    /// The forms that are published by default.
     pub forms: &'static [PublishedForm],
-    /// What whoever gives the data wants everybody to be told who gets it from here.
+    /// The notice that the data's provider requires for everybody who gets the data from here.
     pub notice: Option<&'static str>,
     /// Its parts are sheets that people keep by hand: they are told of file, row and column what is wrong there, and of
     /// addresses on the web they may say where each sheet is.
     pub has_sheets: bool,
     /// `merganser demo` can show it.
     pub has_demo: bool,
-    /// What it is made of, where that is tables of the database; empty: files, or answers.
+    /// The tables of the database that it is made of; empty: it is made of files or answers.
     pub inputs: &'static [TableInput],
 }
 
 impl Dataset {
-    /// The dataset that it is, whatever its table is called.
+    /// The name of the dataset, whatever its table is called.
     pub fn family(&self) -> &'static str {
         let table = self.target.trim_end_matches('/');
         match self.name.strip_suffix(table) {
@@ -197,8 +198,8 @@ impl Dataset {
         }
     }
 
-    /// Can its runs be taken back? Records that are known by something else than a text are loaded again from their files, and
-    /// of a history nothing is taken back: what one commit leads to would be missing.
+    /// Can its runs be undone? Records whose key is not a text are loaded again from their files instead, and nothing
+    /// of a history is undone: the commits that another one leads to would be missing.
     pub fn can_be_undone(&self) -> bool {
         if self.walked.is_some() {
             return false;
@@ -207,7 +208,7 @@ impl Dataset {
         key.is_none_or(|key| key.kind == ColumnType::Text)
     }
 
-    /// What it says of deletions; `None`: nothing is deleted for ever.
+    /// Its permanent deletions; `None`: nothing is deleted permanently.
     pub fn tombstones(&self) -> Option<Tombstones> {
         match self.promotion {
             Promotion::Merge { tombstones, .. } => Some(tombstones),
@@ -230,12 +231,12 @@ impl Dataset {
         self.tombstones().map_or(&[], |tombstones| tombstones.tables)
     }
 
-    /// Does each part take the place of what was there, of all or of its slice?
+    /// Does each part replace the earlier content, either all of it or its slice?
     pub fn is_replaced(&self) -> bool {
         !matches!(self.promotion, Promotion::Merge { .. })
     }
 
-    /// Does each part take the place of its slice alone?
+    /// Does each part replace only its slice?
     pub fn is_sliced(&self) -> bool {
         matches!(self.promotion, Promotion::ReplaceSlices { .. })
     }
@@ -245,7 +246,7 @@ impl Dataset {
         self.tables.iter().chain(self.kept())
     }
 
-    /// The tables of which a batch's rows are replaced: those that the parser fills, and what is derived of them.
+    /// The tables in which a batch replaces rows: those that the parser fills, and those derived from them.
     pub fn replaced_tables(&self) -> impl Iterator<Item = &'static Table> + use<> {
         self.tables.iter().chain(self.derived_tables().map(|derived| &derived.table))
     }
@@ -260,7 +261,7 @@ impl Dataset {
         self.derived.iter().filter(|derived| derived.fill().is_some())
     }
 
-    /// Those that are made where there are none, and that the promotion brings up to date in place.
+    /// The derived tables that are created if missing and that the promotion updates in place.
     pub fn sum_tables(&self) -> Vec<&'static str> {
         let served = self.served.map(Served::all_tables).unwrap_or_default();
         let derived = self.derived.iter().map(|derived| derived.table.name);
@@ -328,13 +329,13 @@ pub struct FailedRecord {
     pub fragment: Option<String>,
 }
 
-/// Where a parser writes to. Errors of a sink end the parse.
+/// The destination of a parser's output. An error of a sink ends the parse.
 pub trait Sink {
     /// Takes rows of one table. Batches of one table arrive in document order.
     fn rows(&mut self, batch: RowBatch) -> Result<(), SinkClosed>;
     /// Takes a failed record.
     fn failed(&mut self, record: FailedRecord) -> Result<(), SinkClosed>;
-    /// Told now and then how far the parser is: records seen, document bytes read since the start, and the
+    /// Called now and then with the parser's progress: records seen, document bytes read since the start, and the
     /// document's size in bytes (0: not known).
     fn progress(&mut self, _records: u64, _bytes: u64, _total_bytes: u64) {}
 }
@@ -361,14 +362,14 @@ pub struct Limits {
     pub unpacked_bytes: u64,
     /// Unpacked bytes for one packed byte, of an archive that unpacks to more than `ratio_free_bytes`.
     pub unpacked_ratio: u64,
-    /// A document of so many bytes may be packed as tightly as it likes: reading it costs little.
+    /// A document of up to this many bytes may have any compression ratio: reading it costs little.
     pub ratio_free_bytes: u64,
     /// Bytes of a failed record that are kept; 0 keeps none.
     pub fragment_bytes: usize,
 }
 
 impl Limits {
-    /// What is kept of a failed record's text: its start, cut between two characters; `None`: nothing.
+    /// The part of a failed record's text that is kept: its start, cut at a character boundary; `None`: nothing.
     pub fn fragment(&self, text: &str) -> Option<String> {
         let most = self.fragment_bytes.min(text.len());
         let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
@@ -399,7 +400,7 @@ pub type Options = serde_json::Map<String, serde_json::Value>;
 #[derive(Clone, Copy, Debug)]
 pub struct ParseInput<'a> {
     pub path: &'a Path,
-    /// The file's name at its source; `path` is another.
+    /// The file's name at its source, which differs from that in `path`.
     pub name: &'a str,
     /// What to fill: the dataset's own tables.
     pub tables: &'static [Table],
@@ -407,16 +408,17 @@ pub struct ParseInput<'a> {
     pub file_no: u32,
     /// The dataset's own options.
     pub options: &'a Options,
-    /// What the dataset wants beside them and nobody may see.
+    /// A secret that the dataset needs besides them, which must never be shown.
     pub secret: Option<&'a str>,
     /// Records that a batch of rows holds.
     pub batch_records: usize,
     pub limits: Limits,
     /// Only these records (by ordinal) are parsed into rows; empty: all.
     pub only_ordinals: &'a [u64],
-    /// What was asked for, which every record must be in; `None`: a file, of which nobody asked anything.
+    /// The slice that was asked for, to which every record must belong; `None`: a file that is not an answer.
     pub slice: Option<&'a Slice>,
-    /// The file holds more than that, which is left out without a word; else what is not of the slice was not asked for.
+    /// The file holds more than the slice, and other records are skipped silently; otherwise a record outside the slice
+    /// is an error.
     pub holds_more: bool,
 }
 
@@ -425,10 +427,10 @@ pub struct ParseInput<'a> {
 pub struct Parsed {
     pub records_seen: u64,
     pub records_deleted: u64,
-    /// How many of the deleted ones came with data beside their delete, which is not loaded.
+    /// How many deleted records came with data as well, which is not loaded.
     pub deleted_with_data: u64,
     pub records_failed: u64,
-    /// The run date that the document states of itself.
+    /// The run date that the document itself states.
     pub run_date: Option<Date>,
     /// False: the document broke off; what came before the break is good.
     pub complete: bool,
@@ -437,14 +439,14 @@ pub struct Parsed {
     pub unknown: BTreeMap<String, Unknown>,
 }
 
-/// How often something came that the dataset does not name.
+/// How often something occurred that the dataset does not name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Unknown {
     pub count: u64,
     pub example: String,
 }
 
-/// Why nothing at all could be taken from a file.
+/// Why nothing at all could be read from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
     #[error("cannot read {file}: {source}")]

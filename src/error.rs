@@ -31,7 +31,7 @@ pub enum Exit {
     NotPublished = 4,
     /// Another run of the same dataset holds the lock.
     Locked = 75,
-    /// Interrupted by SIGTERM or SIGINT; of the database the same is true as of `Failed`.
+    /// Interrupted by SIGTERM or SIGINT; the same holds for the database as with `Failed`.
     Interrupted = 143,
 }
 
@@ -49,7 +49,7 @@ pub enum Database {
     Committed {
         batches: usize,
     },
-    /// Partitions that others, and this worker, have committed before.
+    /// Partitions that this worker or others committed before.
     Partitions {
         in_place: bool,
     },
@@ -114,7 +114,7 @@ impl From<crate::fault::Struck> for Cause {
     }
 }
 
-/// The step of a run that has done its work and has only to say so in the ledger.
+/// The step in which a run has done its work and only has to record that in the ledger.
 pub const END: &str = "end";
 
 const SPACE: &str =
@@ -124,18 +124,18 @@ const SPACE: &str =
 pub const FAIL_FAST: &str = "without --fail-fast the rest is loaded and the ledger lists what failed";
 
 impl Cause {
-    /// What happened, in one line in which there is no value of a record: for people who may not see one.
+    /// What happened, in one line without any value of a record: for people who must not see one.
     pub fn without_values(&self) -> String {
         match self {
             Cause::Record { file, .. } => {
                 format!("{file}: a record failed, and --fail-fast stops at the first")
             }
-            // Somebody's own words, of a trigger for one.
+            // The text may be somebody's own, for example a trigger's.
             Cause::Postgres(error) if error.sqlstate().is_some_and(|code| code.starts_with("P0")) => {
                 let operation = error.failure().map_or("a statement", |failure| failure.operation());
                 format!("{operation} failed (SQLSTATE {})", error.sqlstate().unwrap_or_default())
             }
-            // What follows in other lines are examples, by key.
+            // Further lines hold examples, by key.
             _ => self.to_string().lines().next().unwrap_or_default().trim_end_matches(':').to_owned(),
         }
     }
@@ -146,12 +146,12 @@ impl Cause {
         move |source| Cause::Io { operation, source }
     }
 
-    /// The caller asked for something that cannot be.
+    /// The caller asked for something that is not possible.
     pub fn usage(message: impl Into<String>) -> Cause {
         Cause::Usage { message: message.into(), hint: None }
     }
 
-    /// A text that a setting cannot take.
+    /// A text that is not valid for a setting.
     fn setting(error: impl std::fmt::Display) -> Cause {
         Cause::Usage { message: error.to_string(), hint: None }
     }

@@ -42,7 +42,7 @@ pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOut
         promote::expire(context).await;
     }
     if progress.nothing_readable() {
-        // Not in the step that kept them for later.
+        // A failure here must not be attributed to the step before.
         progress.step("parse");
         return Err(Cause::Refused {
             message: progress.no_file(),
@@ -78,7 +78,7 @@ async fn one_batch(context: &RunContext, progress: &mut Progress, batch: Batch) 
         return Ok(());
     }
     let mut refused = to_production(context, progress, checked).await?;
-    // The others come once more, from the files on the local disk, without those that the database refuses.
+    // The other records are parsed again from the files on the local disk, without those that the database refuses.
     while let Some(records) = refused {
         progress.refused(&records);
         let checked = to_local_store(context, progress, records.into_rest()).await?;
@@ -98,7 +98,7 @@ async fn to_local_store(
     check::check(context, staged).await
 }
 
-/// What the database refuses is out of production, and of the rest nothing is in it yet.
+/// Records that the database refuses are rolled back, and nothing of the rest is in production yet.
 async fn to_production(
     context: &RunContext,
     progress: &mut Progress,

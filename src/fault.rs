@@ -1,15 +1,15 @@
-//! Fault points: named places at which a test breaks a run. They are there with the feature `failpoints` alone, which
-//! `make test` switches on; without it [`point!`] is nothing at all, and with it no release can be built.
+//! Fault points: named places at which a test breaks a run. They exist only with the feature `failpoints`, which `make
+//! test` switches on; without it [`point!`] compiles to nothing, and with it no release can be built.
 //!
-//! `FAULTS` says what happens where: `promote.inserted@3=kill` kills the process when it comes by there for the third
-//! time. The words are those of `Action`; several are separated by line breaks; `*` is every point at every time.
-//! (The crate `fail` does such things, too, and brings a generator of random numbers with it, whose features would
-//! have TLS and all above it compiled a second time for the tests.)
+//! `FAULTS` says what happens where: `promote.inserted@3=kill` kills the process when it reaches that point for the
+//! third time. The actions are those of `Action`; several are separated by line breaks; `*` means every point, every
+//! time. (The crate `fail` does the same, but depends on a random number generator whose features would have TLS and
+//! everything above it compiled a second time for the tests.)
 
 #[cfg(all(feature = "failpoints", not(debug_assertions)))]
 compile_error!("fault points are for tests: a release has none");
 
-/// Every point, in the order in which a run comes by; a test breaks a run at each of them.
+/// Every point, in the order in which a run reaches them; a test breaks a run at each of them.
 pub const POINTS: &[&str] = &[
     // The lock is held, the ledger does not know the run yet.
     "run.open",
@@ -37,7 +37,7 @@ pub const POINTS: &[&str] = &[
     "export.table",
     "export.end",
     "upload.begin",
-    // The object is written and has not got its name.
+    // The object is written but does not have its name yet.
     "upload.mid_object",
     "upload.archived",
     "upload.csv",
@@ -62,9 +62,9 @@ pub const POINTS: &[&str] = &[
     "promote.before_ledger",
     "promote.after_ledger",
     "promote.views",
-    // It was rolled back: the database refuses a record.
+    // The promotion was rolled back because the database refuses a record.
     "promote.refused",
-    // In the middle of the search for it.
+    // In the middle of the search for that record.
     "promote.attempt",
     // The ledger has it as a failed record.
     "promote.found",
@@ -76,7 +76,7 @@ pub const POINTS: &[&str] = &[
     "publish.before_manifest",
     "publish.after_manifest",
     "publish.end",
-    // All is done but the ledger's last word.
+    // Everything is done except the last entry in the ledger.
     "run.end",
 ];
 
@@ -84,72 +84,72 @@ pub const POINTS: &[&str] = &[
 pub const ASKING_POINTS: &[&str] = &[
     // Before a request is sent, or the plan is done.
     "gather.step",
-    // An answer is in the archive, and the ledger does not know it.
+    // An answer is in the archive, but the ledger does not know it.
     "gather.archived",
-    // Something came, and the ledger's plan does not say so.
+    // An answer arrived, but the ledger's plan does not say so.
     "gather.told",
 ];
 
 /// The points of a run that walks through histories, likewise.
 pub const WALKING_POINTS: &[&str] = &[
     "walk.step",
-    // An answer came, and nothing of it is kept.
+    // An answer arrived, but nothing of it is kept.
     "walk.answered",
-    // It is in the archive, and the ledger does not know where the walk is.
+    // It is in the archive, but the ledger does not know where the walk is.
     "walk.archived",
     "walk.saved",
-    // Answers are joined, and the ledger does not know it.
+    // Answers are joined, but the ledger does not know it.
     "walk.joined",
 ];
 
-/// Points that a worker of a transform comes by, with each group.
+/// Points that a worker of a transform reaches with each group.
 pub const WORKER_POINTS: &[&str] = &[
     "transform.claimed",
     "transform.read",
     "transform.cleaned",
-    // The rows are written, and the ledger says so; nothing is committed.
+    // The rows are written and the ledger says so, but nothing is committed.
     "transform.before_commit",
     "transform.finished",
-    // The tables have changed places, and nothing is committed.
+    // The tables are swapped, but nothing is committed.
     "transform.swapping",
 ];
 
-/// Points that a worker comes by with each range that it reads into buckets.
+/// Points that a worker reaches with each range that it reads into buckets.
 pub const RANGE_POINTS: &[&str] = &[
     "transform.range_claimed",
     // Some of its files are in the store.
     "transform.range_written",
-    // All are, and the ledger does not say so yet.
+    // All files are in the store, but the ledger does not say so yet.
     "transform.range_before_commit",
     "transform.range_finished",
 ];
 
-/// Points that the writing of a site comes by.
+/// Points that the writing of a site reaches.
 pub const SITE_POINTS: &[&str] = &[
-    // The folder beside the site is there, with nothing but its note.
+    // The folder beside the site exists, with nothing in it but its note.
     "site.begin",
     // After each file.
     "site.file",
     "site.before_exchange",
-    // Who fails here has a file system that cannot exchange two folders.
+    // A failure here stands for a file system that cannot exchange two folders.
     "site.exchange",
     // The old site has moved aside, where two folders cannot be exchanged.
     "site.aside",
-    // The new site is in its place, and the old one is not gone yet.
+    // The new site is in its place, but the old one is not removed yet.
     "site.exchanged",
-    // In the store: nothing is changed there yet, and what will be is noted; after each object; before the first goes.
+    // In the store: the changes are noted but not yet made; after each object; before the first is removed.
     "site.noted",
     "site.object",
     "site.before_removal",
 ];
 
-/// A test has a run fail at a point.
+/// The error at a point where a test makes a run fail.
 #[cfg(feature = "failpoints")]
 #[derive(Debug)]
 pub struct Struck(pub std::io::Error);
 
-/// Comes by a point of the list, in asynchronous code that may fail with what `failed` makes of an `io::Error`; as
-/// it stands, with an error that can be made of [`Struck`].
+/// Passes a point of the list, in asynchronous code that fails with what `failed` makes of an `io::Error`; without
+/// `failed`, with an error that can be made from [`Struck`].
 #[cfg(feature = "failpoints")]
 macro_rules! point {
     ($name:literal) => {
@@ -203,7 +203,7 @@ mod armed {
 
     use rustix::process::{Signal, getpid, kill_process};
 
-    /// How often somebody who is held looks whether he may go on.
+    /// How often a held run checks whether it may go on.
     const LOOK: Duration = Duration::from_millis(2);
 
     /// What a test may ask for at a point.
@@ -213,7 +213,7 @@ mod armed {
         Fail,
         /// `kill`: SIGKILL to the own process.
         Kill,
-        /// `hold FILE`: the file is made, with the own process' id in it; when somebody removes it, the run goes on.
+        /// `hold FILE`: creates the file, with the process id in it, and waits until somebody removes it.
         Hold(PathBuf),
         /// `trace FILE`: the point's name is added to the file.
         Trace(PathBuf),
@@ -235,7 +235,7 @@ mod armed {
         Ok(())
     }
 
-    /// Does what is asked for at a point; gives the file whose end is to be waited for.
+    /// Does what is asked for at a point; returns the file whose removal is to be waited for.
     fn act(name: &str) -> io::Result<Option<PathBuf>> {
         match asked(name) {
             None => {}

@@ -1,15 +1,15 @@
-//! The fields of a section of a TOML file that a person writes: each is taken once, and one that is not known is refused with the
-//! near one.
+//! The fields of a section of a hand-written TOML file: each is taken once, and an unknown one is refused with a
+//! suggestion of a similar name.
 
 use strsim::osa_distance;
 use toml::{Table, Value};
 
 use crate::error::Cause;
 
-/// A name that is so many changes away is meant, perhaps.
+/// The largest edit distance at which a known name is suggested.
 const NEAR: usize = 2;
 
-/// What is left of a section.
+/// The fields of a section that are not taken yet.
 pub struct TomlFields {
     file: &'static str,
     section: String,
@@ -130,7 +130,7 @@ impl TomlFields {
     }
 }
 
-/// The one among the known names that somebody meant who wrote another; `None`: none is near.
+/// The known name that a misspelled one probably means; `None`: none is similar.
 pub fn near<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     let distances =
         known.iter().map(|known| (osa_distance(&name.to_lowercase(), &known.to_lowercase()), *known));

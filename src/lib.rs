@@ -3,7 +3,7 @@
 //! [`etl`] tells one run as a story; [`stages`] has a file for each of its steps; [`dataset`] says what is
 //! special to one source of data, [`datasets`] lists them.
 
-// It panics where the reader of a result has gone (`| head`): commands::terminal writes results.
+// `println!` panics when the reader of a result has gone (`| head`), so commands::terminal writes results.
 #![warn(clippy::print_stdout)]
 
 pub mod archive;

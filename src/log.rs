@@ -1,5 +1,5 @@
-//! What people and machines see of a run while it goes on: progress bars and lines on a terminal, one JSON
-//! object per event elsewhere. Always on standard error; standard output is for data.
+//! The output of a run while it goes on: progress bars and lines on a terminal, one JSON object per event elsewhere.
+//! Always on standard error; standard output is for data.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -60,9 +60,9 @@ impl Report {
             (_, 1) => "info,merganser=debug",
             _ => "debug,merganser=trace",
         };
-        // What nobody may ask for. PostgreSQL's library shows at `debug` the parameters of statements: failed records,
-        // with all that is in them. S3's shows at `trace` whole bodies: what is uploaded, and the answer to a token that
-        // has expired, which repeats the token.
+        // Levels that cannot be switched on. At `debug`, PostgreSQL's library shows the parameters of statements:
+        // failed records with all their content. At `trace`, S3's shows whole bodies: uploads, and the answer to an
+        // expired token, which repeats the token.
         let quiet = ["tokio_postgres=info", "aws_smithy_runtime::client::orchestrator=info"];
         let filter = EnvFilter::try_from_env("MERGANSER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
         let filter = quiet.into_iter().fold(filter, |filter, directive| {
@@ -95,12 +95,12 @@ impl Report {
         Self { bars, json: false, timeline: Timeline::default() }
     }
 
-    /// When what the process does began and ended.
+    /// When each operation of the process began and ended.
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
     }
 
-    /// Does anybody see the lines and bars?
+    /// Are the lines and bars shown on a terminal?
     pub fn shows_bars(&self) -> bool {
         !self.bars.is_hidden()
     }
@@ -120,8 +120,8 @@ impl Report {
         self.bar(what, total, "{msg}")
     }
 
-    /// A line for a step that has no bytes to count: it shows what is done now, and for how long the step has been at it. A
-    /// name from `tables` at the end of the words is numbered.
+    /// A line for a step that has no bytes to count: it shows the current operation, and how long the step has taken so
+    /// far. A name from `tables` at the end of the words is numbered.
     pub fn doing(&self, step: &str, tables: Vec<&'static str>) -> Doing {
         let bar = self.bars.add(ProgressBar::new_spinner());
         let template = "  {prefix:<8} {wide_msg} {elapsed}";
@@ -142,7 +142,7 @@ impl Report {
     }
 }
 
-/// The line of a step; it goes when this is dropped.
+/// The line of a step; it disappears when this is dropped.
 #[derive(Debug)]
 pub struct Doing {
     bar: ProgressBar,
@@ -152,7 +152,7 @@ pub struct Doing {
 }
 
 impl Doing {
-    /// Beside the name of a table, how many rows go into it.
+    /// Adds the number of rows to be shown beside a table's name.
     pub fn with_rows(mut self, rows: &[(String, u64)]) -> Self {
         self.rows = rows.to_vec();
         self
@@ -163,7 +163,7 @@ impl Doing {
         self.bar.set_message(numbered(words, &self.tables, &self.rows));
     }
 
-    /// What shows it for somebody else; after the end of the line it shows nothing.
+    /// A function that shows the current operation; once the line has ended, it does nothing.
     pub fn shower(&self) -> impl Fn(&str) + Send + Sync + use<> {
         let (bar, tables, rows) = (self.bar.clone(), self.tables.clone(), self.rows.clone());
         move |words| bar.set_message(numbered(words, &tables, &rows))

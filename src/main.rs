@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use merganser::cli::environment;
 use merganser::commands;
 
-/// How DuckDB's allocator works, which looks for a variable of this name. By itself it has an arena for each CPU, and each keeps
-/// what it has freed: the store would take several times the memory that it may have.
+/// Settings of DuckDB's allocator, which looks for a variable of this name. By default it has an arena for each CPU,
+/// and each arena keeps freed memory: the store would take several times its memory limit.
 #[unsafe(export_name = "duckdb_je_malloc_conf_2_conf_harder")]
 #[used]
 static ONE_ARENA: &u8 = &b"narenas:1,muzzy_decay_ms:0\0"[0];

@@ -1,5 +1,5 @@
-//! Every name in the store, and who may read what: below `public/` everybody, below `private/` the operator alone. Each
-//! dataset has a folder of its own in both, but for the one that was there first.
+//! Every name in the store, and who may read it: everybody below `public/`, only the operator below `private/`. Each
+//! dataset has a folder of its own in both, except the one that was there first.
 //!
 //! ```text
 //! public/[FOLDER/]manifest.json             what a reader needs to tell a consistent set of files; written last
@@ -8,7 +8,7 @@
 //! private/[FOLDER/]postings/NAME.SHA256     other postings that came under that name
 //! private/[FOLDER/]asked/NAME.json          what an answer in the archive was asked for
 //! private/[FOLDER/]open/HISTORY.TIME.zst    an answer that waits to be joined to others
-//! private/[FOLDER/]unreadable/NAME          files of which nothing could be read
+//! private/[FOLDER/]unreadable/NAME          files that could not be read at all
 //! private/[FOLDER/]runs/RUN/…               what a run stages
 //! private/[FOLDER/]reference/VERSION/RUN/… what addresses and the like are looked up in
 //! private/transform/JOB/VERSION/…           raw rows of a job in buckets
@@ -20,9 +20,9 @@ use uuid::Uuid;
 
 use crate::dataset::{Dataset, PublishedTable, Reach};
 
-/// What is private, whatever the dataset.
+/// The folder of private objects, whatever the dataset.
 pub const PRIVATE: &str = "private";
-/// What everybody may read.
+/// The folder that everybody may read.
 pub const PUBLIC: &str = "public";
 
 /// The names of one dataset.
@@ -52,7 +52,7 @@ impl Objects {
         self.object(table, table.name)
     }
 
-    /// An object of a published table, of this name.
+    /// The object with this name of a published table.
     pub fn object(self, table: &PublishedTable, name: &str) -> String {
         match table.reach {
             Reach::Public => self.public(name),
@@ -60,7 +60,7 @@ impl Objects {
         }
     }
 
-    /// The folder of what is public, without a slash at its end.
+    /// The folder of public objects, without a slash at its end.
     pub fn public_folder(self) -> String {
         self.public("").trim_end_matches('/').to_owned()
     }
@@ -102,12 +102,12 @@ impl Objects {
         Some((history.parse().ok()?, at_us.parse().ok()?))
     }
 
-    /// A file of which nothing could be read: the sender deletes its own after a while.
+    /// A file that could not be read at all. It is kept because the sender deletes its own copy after a while.
     pub fn unreadable(self, name: &str) -> String {
         self.private(&format!("unreadable/{name}"))
     }
 
-    /// The folder of other postings of files than the one in the archive.
+    /// The folder of other postings of files in the archive.
     pub fn postings(self) -> String {
         self.private("postings")
     }
@@ -146,7 +146,7 @@ impl Objects {
     }
 }
 
-/// The names of a job's buckets: of one version of it.
+/// The names of the buckets of one version of a job.
 #[derive(Clone, Debug)]
 pub struct BucketObjects {
     folder: String,
@@ -158,17 +158,17 @@ impl BucketObjects {
         Self { folder: format!("{PRIVATE}/transform/{job}/{version}") }
     }
 
-    /// All of them lie in here.
+    /// The folder that holds all of them.
     pub fn folder(&self) -> &str {
         &self.folder
     }
 
-    /// Who sees this sees the store that the plan saw.
+    /// A marker: a worker that sees it uses the same store as the plan.
     pub fn planned(&self) -> String {
         format!("{}/planned.json", self.folder)
     }
 
-    /// Names the files that count, when all are there.
+    /// The list of the files that count, written once all are there.
     pub fn manifest(&self) -> String {
         format!("{}/manifest.json", self.folder)
     }
@@ -181,7 +181,7 @@ impl BucketObjects {
 
 /// The folder of the site, without a slash at its end.
 pub const SITE: &str = "public/site";
-/// What the last build knew of the site.
+/// The state of the site after the last build.
 pub const SITE_STATE: &str = "private/site/state.json";
 
 /// A file of the site, by its path there.

@@ -1,10 +1,10 @@
-//! When what a run does began and ended: its steps, and the parts that they take in. For whoever is told of it afterwards; a
-//! process that is killed has told nobody.
+//! When the steps of a run, and the parts in them, began and ended, for reports at its end. A process that is killed
+//! does not report.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// All of it, in the order in which it began. A clone is the same.
+/// All entries, in the order in which they began. A clone is the same timeline.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline(Arc<Mutex<Vec<Lapse>>>);
 
@@ -14,17 +14,17 @@ pub struct Lapse {
     pub step: &'static str,
     /// The name of the part; `None`: the step itself.
     pub part: Option<String>,
-    /// 0 is the run as a whole.
+    /// 0: the run as a whole.
     pub batch: i32,
     pub began: SystemTime,
     pub ended: Option<SystemTime>,
-    /// It did its work.
+    /// It ended successfully.
     pub is_done: bool,
     pub rows: u64,
     pub bytes: u64,
 }
 
-/// Something under way; if it is dropped before it is done, it has failed.
+/// An entry under way; if it is dropped before it is done, it has failed.
 #[derive(Debug)]
 pub struct Mark {
     timeline: Timeline,
@@ -32,7 +32,7 @@ pub struct Mark {
 }
 
 impl Timeline {
-    /// A step begins, or a part of one.
+    /// Begins a step, or a part of one.
     pub fn begin(&self, batch: i32, step: &'static str, part: Option<&str>) -> Mark {
         let mut lapses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lapses.push(Lapse {
@@ -48,7 +48,7 @@ impl Timeline {
         Mark { timeline: self.clone(), at: lapses.len() - 1 }
     }
 
-    /// What there is so far.
+    /// The entries so far.
     pub fn lapses(&self) -> Vec<Lapse> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -63,7 +63,7 @@ impl Timeline {
 }
 
 impl Mark {
-    /// It is done, and moved so much.
+    /// Marks the entry as done, with the rows and bytes that it moved.
     pub fn done(&self, rows: u64, bytes: u64) {
         self.timeline.end(self.at, |lapse| {
             lapse.is_done = true;

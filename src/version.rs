@@ -1,7 +1,7 @@
-//! What this program was built of, for `merganser --version` and for whoever has to say which one it was.
+//! What this program was built from, for `merganser --version` and for records of which program it was.
 
-/// The version, the commit, and those libraries that talk to somebody or hold rows. DuckDB's own version is asked of the
-/// library that was found, which is a file beside the program.
+/// The version, the commit, and the libraries that communicate or hold rows. DuckDB is asked for its own version,
+/// because its library is a separate file beside the program.
 pub fn text() -> String {
     let library = duckdb::Connection::open_in_memory().and_then(|connection| connection.version());
     let library = library.unwrap_or_else(|error| format!("unknown: {error}"));

@@ -1,4 +1,4 @@
-//! What nobody can do without: unzip and tokenise, `\copy` in, COPY out.
+//! The unavoidable minimum of work: unzip and tokenise, `\copy` in, COPY out.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};

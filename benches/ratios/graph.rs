@@ -1,8 +1,8 @@
-//! What the metrics and the graph cost: the run's part that reckons against plain SQL in DuckDB over the same rows, memory against
-//! commits, ranks against the second.
+//! The cost of the metrics and the graph: the computing part of the run against plain SQL in DuckDB over the same rows,
+//! memory against commits, the time for ranks against a second.
 //!
-//! Both come to the same values, or the benchmark ends. DuckDB has the rows in its own tables when its time begins; the run reads
-//! them from PostgreSQL, and makes the graph as well.
+//! Both must give the same values, or the benchmark ends. DuckDB has the rows in its own tables when its time begins;
+//! the run reads them from PostgreSQL, and makes the graph as well.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,7 +65,7 @@ pub fn measure(bench: &Bench) -> Report {
     report
 }
 
-/// Loads sheets, and makes up histories beside them.
+/// Loads sheets, and makes histories for them.
 pub fn load(bench: &Bench, schema: &str, commits: u64) {
     let folder = bench.folder.join(format!("sheets-{schema}"));
     let made = Command::new(env!("CARGO_BIN_EXE_merganser"))
@@ -148,7 +148,7 @@ fn same(bench: &Bench, theirs: &duckdb::Connection, month: &str) {
 /// Seconds for ranks, the median of five.
 fn rank() -> f64 {
     let nodes = EDGES / 5;
-    // Some are led to by many.
+    // Some nodes have many incoming edges.
     let edge = |n: u32| {
         let at = n.wrapping_mul(2_654_435_761) % nodes;
         WeightedEdge {

@@ -1,4 +1,4 @@
-//! The real program, and what its ledger says of each step.
+//! Runs the real program, and reads from its ledger what each step took.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub struct Copied {
     pub took: f64,
 }
 
-/// A run that is over.
+/// A finished run.
 pub struct Figures {
     pub schema: String,
     /// As `merganser status RUN --timings --json` gives it.

@@ -1,7 +1,7 @@
 //! What a site costs: the whole build, its pages, a build that has nothing to do, and one in which a single value changed.
 //!
-//! Every figure is of the whole command, from its start to its end: the tables' checksums and the store are in it. What was
-//! written is counted in the folder, and what a build says of itself counts for nothing.
+//! Every figure is of the whole command, from its start to its end: the tables' checksums and the store are in it.
+//! Written files are counted in the folder; the build's own report does not count.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -86,7 +86,7 @@ fn build(bench: &Bench, title: &str) -> f64 {
     took
 }
 
-/// Somebody changes a number of a month that is over.
+/// Changes a number of a past month.
 fn change(bench: &Bench) {
     let one = "select min(key) from site.site_metrics where kind = 'project'";
     bench.psql(&[

@@ -1,6 +1,7 @@
 //! Jobs that clean a table in partitions, against the way in which people do them: `read_sql`, pandas and COPY for each ZIP code,
-//! with as many processes. Then how evenly workers share the work, what claims cost while somebody holds an old snapshot, whether
-//! the time left is told rightly, memory, and pages read of a table that lies in another order than its key.
+//! with as many processes. Then how evenly workers share the work, what claims cost while somebody holds an old
+//! snapshot, whether the remaining time is estimated correctly, memory, and pages read of a table that lies in another
+//! order than its key.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 -- Purpose: the sheets in the local staging store of one run.
 -- Engine:  DuckDB
 -- Inputs:  none; the parser appends rows, the columns in this order.
--- Outputs: catalog_rows and a table a sheet; catalog_addresses, the addresses in them, and catalog_dead, those at which nobody is,
---          where somebody has looked. files, records and failed are the engine's.
+-- Outputs: catalog_rows and one table per sheet; catalog_addresses, the addresses in them, and catalog_dead, the dead
+--          ones, if addresses were checked. files, records and failed are the engine's.
 create table catalog_rows (
     record_no bigint not null,
     record_id varchar,
@@ -88,7 +88,7 @@ select record_no, 'backers', 'url', url
 from catalog_backers
 where url is not null
 union all
--- OWNER/NAME does not say on which host.
+-- OWNER/NAME does not name the host.
 select record_no, 'projects', 'repository', repository
 from catalog_projects
 where contains(repository, '://')

@@ -1,15 +1,15 @@
--- Purpose: find what the parser, which sees one row at a time, cannot: double keys, look-alikes, cycles of categories, references
---          to nothing, addresses at which nobody is, and what refers to a row that is not loaded.
+-- Purpose: find what the parser, which sees one row at a time, cannot: duplicate keys, look-alikes, cycles of
+--          categories, references to missing rows, dead addresses, and rows that refer to a row that is not loaded.
 -- Engine:  DuckDB
 -- Inputs:  the tables of 1_stage.duckdb.sql, records, failed.
--- Outputs: the offending rows, added to failed, with what may have been meant; none is a pass. catalog_keys, catalog_refs,
---          catalog_entries, catalog_dangling and the macro catalog_folded, of which nothing else makes use.
+-- Outputs: the offending rows, added to failed, with suggestions; none: passed. catalog_keys, catalog_refs,
+--          catalog_entries, catalog_dangling and the macro catalog_folded, which nothing else uses.
 
--- What is left of a key or a name without what people write in one way or another: blanks, hyphens, accents, capitals.
+-- A key or a name without the differences in how people write it: blanks, hyphens, accents, capitals.
 create or replace temp macro catalog_folded(said) as
     regexp_replace(lower(strip_accents(said)), '[\s._''’-]+', '', 'g');
 
--- The first row of each key, whether it can be loaded or not: what refers to the key means this one.
+-- The first row of each key, whether it can be loaded or not: references to the key mean this row.
 create or replace temp table catalog_keys as
 select record_id, min(record_no) as record_no
 from (
@@ -19,7 +19,7 @@ from (
 )
 group by record_id;
 
--- The later row is the double one.
+-- The later row is the duplicate.
 insert into failed by name
 with own (sheet, field) as (
     values
@@ -42,7 +42,7 @@ from records
 where records.record_no > catalog_keys.record_no
 order by records.record_no;
 
--- What has a name, with the texts by which it is recognised; categories are told apart within their parent alone.
+-- Rows with a name, and the texts by which they are recognised; categories only need to differ within their parent.
 create or replace temp table catalog_entries as
 with entry as (
     select record_no, 'categories' as sheet, 'category' as field, category as key, name, coalesce(parent, '') as place
@@ -60,7 +60,7 @@ select
     catalog_folded(name) as folded_name
 from entry;
 
--- `tensor-flow` beside `tensorflow`, or two keys of one name: one thing that was entered twice.
+-- `tensor-flow` beside `tensorflow`, or two keys with the same name: one thing that was entered twice.
 insert into failed by name
 with form as (
     select record_no, sheet, field, key, name, place, folded_key as form from catalog_entries
@@ -145,13 +145,13 @@ create or replace temp table catalog_dangling as
 select refs.*
 from catalog_refs as refs anti join catalog_keys on catalog_keys.record_id = refs.target || ':' || refs.key;
 
--- With the nearest: what differs in blanks, hyphens, accents and capitals alone is meant, else what is much alike.
+-- With a suggestion: a key that differs only in blanks, hyphens, accents and capitals, or else a very similar one.
 insert into failed by name
 with wanted as (
     select distinct target, key, catalog_folded(key) as folded
     from catalog_dangling
     order by target, key
-    -- Each is held against every key: of a sheet that is wrong from end to end, some are enough.
+    -- Each is compared with every key, so for a sheet full of errors a limited number is enough.
     limit 2000
 ),
 scored as (
@@ -189,7 +189,7 @@ from catalog_dangling as dangling
     left join nearest on nearest.target = dangling.target and nearest.key = dangling.key
 order by records.record_no, dangling.field;
 
--- Nobody is there, as far as somebody has looked.
+-- Dead addresses, if addresses were checked.
 insert into failed by name
 select
     records.record_no,
@@ -208,7 +208,7 @@ from catalog_addresses as addresses
     join records using (record_no)
 order by records.record_no, addresses.field;
 
--- What refers to a row that is not loaded is not loaded either, and so on.
+-- A row that refers to one that is not loaded is not loaded either, and so on.
 insert into failed by name
 with recursive bad (record_no) as (
     select record_no from failed

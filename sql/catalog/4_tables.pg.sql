@@ -1,8 +1,8 @@
 -- Purpose: the sheets, in production and, without keys, in staging.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
--- Outputs: the tables; existing ones are left as they are. catalog_rows has a row for each row of a sheet, by which the others
---          are known.
+-- Outputs: the tables; existing ones are left as they are. catalog_rows has one row for each row of any sheet; the
+--          other tables refer to it by record_id.
 create table if not exists :"schema".catalog_rows (
     record_id text,
     sheet text,

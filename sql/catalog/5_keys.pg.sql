@@ -1,7 +1,8 @@
 -- Purpose: the keys of the sheets.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  the tables of 4_tables.pg.sql in :"schema".
--- Outputs: of each the row's identity as primary key, which is unique as the sheet's own key is, and an index of that.
+-- Outputs: for each table the row's identity as primary key, which is as unique as the sheet's own key, and an index of
+--          that key.
 alter table :"schema".catalog_rows add primary key (record_id);
 alter table :"schema".catalog_categories add primary key (record_id);
 alter table :"schema".catalog_communities add primary key (record_id);

@@ -1,4 +1,4 @@
--- Purpose: what a run of the demo changed, as the ledger has it.
+-- Purpose: what a run of the demo changed, from the ledger.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :'run_id', :"ledger".parts and table_changes.
 -- Outputs: one row: the parts of the run and the records in them; rows before, inserted, replaced, deleted and after.

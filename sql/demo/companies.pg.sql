@@ -1,8 +1,8 @@
--- Purpose: raw rows on companies for the demo of jobs: made up, skewed, and untidy in the ways that such tables are.
+-- Purpose: raw rows of companies for the demo of jobs: made up, skewed, and untidy as such tables usually are.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema", :rows (a number).
--- Outputs: companies_raw, made anew. Half of all rows have one of a few ZIP codes; some have none, an empty one, or one with a blank
---          before it.
+-- Outputs: companies_raw, replaced. Half of all rows have one of a few ZIP codes; some have none, an empty one, or one
+--          with a blank before it.
 drop table if exists :"schema".companies_raw;
 create table :"schema".companies_raw (
     company_id bigint not null,

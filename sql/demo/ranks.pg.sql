@@ -1,4 +1,4 @@
--- Purpose: a look at the demo of metrics: the projects of the highest rank, with what the last month tells of them.
+-- Purpose: a look at the demo of metrics: the projects with the highest rank, and their metrics of the last month.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  :"schema".graph_nodes.
 -- Outputs: name, rank, commits, authors, newcomers, bus factor, retention and growth; empty where nothing can be told.

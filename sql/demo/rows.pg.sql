@@ -1,7 +1,7 @@
 -- Purpose: a look at the result of the demo.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".oca_index and oca_judgments.
--- Outputs: per court its cases, judgments and largest claim.
+-- Outputs: for each court its cases, judgments and largest claim.
 select
     court,
     count(*) as cases,

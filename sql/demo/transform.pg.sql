@@ -1,15 +1,15 @@
--- Purpose: the demo of jobs looks at its tables.
+-- Purpose: queries of the demo of jobs on its tables.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/demo/transform.pg.sql
 
 -- part: look_at_raw  (script)
--- Purpose: let the server know how the raw rows lie.
+-- Purpose: let the server know the physical order of the raw rows.
 -- Inputs:  :"schema".companies_raw.
 -- Outputs: its statistics.
 analyze :"schema".companies_raw;
 
 -- part: worker  (statement)
--- Purpose: a worker that is at a group.
+-- Purpose: a worker that is processing a group.
 -- Inputs:  :"ledger".
 -- Outputs: at most one row: its process.
 select worker.process_id

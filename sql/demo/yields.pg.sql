@@ -1,8 +1,8 @@
 -- Purpose: a look at the result of the demo: the highest yields of corn by county, and those of the two years before.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".nass_facts.
--- Outputs: county, state, and three figures as text, the newest year's last: a number, or the code of what is withheld; null:
---          nothing was published.
+-- Outputs: county, state, and three figures as text, the newest year's last: a number, or the code of a withheld value;
+--          null: nothing was published.
 with newest as (
     select max(year) as year from :"schema".nass_facts
 ),

@@ -1,4 +1,4 @@
--- Purpose: hold a table against a CSV of truth.
+-- Purpose: compare a table with a CSV of truth.
 -- Engine:  PostgreSQL 14 and later, inside the transaction of the promotion
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/golden/golden.pg.sql
 
@@ -38,7 +38,7 @@ differences as (
     union all
     select 'unexpected', coalesce(unexpected.:"key", '(no key)'), to_jsonb(unexpected) from unexpected
 ),
--- A row that is there with another value is missing and unexpected, and one difference.
+-- A row with another value is both missing and unexpected, but counts as one difference.
 keys as (
     select greatest(count(*) filter (where side = 'missing'), count(*) filter (where side = 'unexpected')) as rows
     from differences

@@ -1,4 +1,4 @@
--- Purpose: what each node of the graph is joined to, by an edge in either way.
+-- Purpose: the neighbours of each node of the graph, by edges in either direction.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".graph_nodes and graph_edges; :"into", the schema that takes the view.
 -- Outputs: the view graph_neighbours.

@@ -1,7 +1,8 @@
--- Purpose: how one gets from a node to another by one, two or three edges, each in its own way; no node comes twice.
+-- Purpose: the paths from one node to another over one, two or three directed edges; no node occurs twice.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".graph_edges; :"into", the schema that takes the view.
--- Outputs: the view graph_paths. Ask it for one beginning (`where from_kind = … and from_key = …`): all of them are many.
+-- Outputs: the view graph_paths. Query it for one start node (`where from_kind = … and from_key = …`): there are very
+--          many paths in all.
 create or replace view :"into".graph_paths as
 select from_kind, from_key, to_kind, to_key, 1 as steps, array[from_kind || ':' || from_key, to_kind || ':' || to_key] as path
 from :"schema".graph_edges

@@ -1,7 +1,8 @@
--- Purpose: which projects are alike: those that share categories, communities, backers, needs and people.
+-- Purpose: similar projects: those that share categories, communities, backers, dependencies and people.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".graph_edges; :"into", the schema that takes the view.
--- Outputs: the view graph_similar_projects: how many neighbours two projects share, and their share of all that either has.
+-- Outputs: the view graph_similar_projects: how many neighbours two projects share, and the share of these among all
+--          neighbours of either.
 create or replace view :"into".graph_similar_projects as
 with neighbour as (
     select distinct from_key as project, to_kind as kind, to_key as key

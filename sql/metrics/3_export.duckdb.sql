@@ -1,7 +1,7 @@
 -- Purpose: write the graph and the metrics as CSV for PostgreSQL.
 -- Engine:  DuckDB
 -- Inputs:  the tables of 1_stage.duckdb.sql, losers; :'dir', the folder that takes the files.
--- Outputs: a CSV a table, with a header row.
+-- Outputs: one CSV per table, with a header row.
 copy (
     select
         kind, key, name, pagerank, month, commits, authors, newcomers, bus_factor, merge_share, retention, growth, content_hash, record_id

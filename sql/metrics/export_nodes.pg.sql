@@ -1,6 +1,6 @@
 -- Purpose: the graph for other programs, its nodes.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
--- Inputs:  $1 whether people are among them; :"schema".graph_nodes.
+-- Inputs:  $1 whether to include people; :"schema".graph_nodes.
 -- Outputs: id, kind, key, name, and texts of pagerank, commits, authors, newcomers, bus_factor, merge_share, retention and growth.
 select
     record_id, kind, key, coalesce(name, ''), pagerank::text, commits::text, authors::text, newcomers::text, bus_factor::text,

@@ -1,4 +1,4 @@
--- Purpose: what a table holds, in one number: the same rows give the same, in whatever order they lie.
+-- Purpose: the fingerprint of a table: the same rows give the same number, in whatever order they are stored.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  :"schema".:"table".
 -- Outputs: how many rows there are, and the sum of their checksums, as texts.

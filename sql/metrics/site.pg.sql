@@ -1,4 +1,4 @@
--- Purpose: all that a site tells, in one snapshot; people are not among it.
+-- Purpose: the content of a site, in one snapshot, without people.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  the tables of the sheets, graph_nodes, graph_edges and site_metrics, in :"schema".
 -- Outputs: a section's name, and the fields of one line of it, in a total order. `value` has all months of one metric: kind,

@@ -1,7 +1,7 @@
--- Purpose: the summary of each case, for people who analyse: the table, in production and, without its key, in staging.
+-- Purpose: the summary of each case for analysts: the table, in production and, without its key, in staging.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
--- Outputs: oca_case_summary, without rows; one that is there is left as it is. Key: 10_summary_keys.pg.sql.
+-- Outputs: oca_case_summary, without rows; an existing one is left as it is. Key: 10_summary_keys.pg.sql.
 create table if not exists :"schema".oca_case_summary (
     indexnumberid text,
     fileddate date,

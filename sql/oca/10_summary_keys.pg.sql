@@ -1,4 +1,4 @@
--- Purpose: the key of the summary, and that a case and its summary go together.
+-- Purpose: the key of the summary, and a foreign key so that a case and its summary are deleted together.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction (psql -1)
 -- Inputs:  :"schema", with oca_index and oca_case_summary, just made.
 -- Outputs: the primary key, where oca_index has one: a production that was taken over, or is in parts, may have none, or a
@@ -16,7 +16,7 @@ declare
         where conrelid = format('%I.oca_index', place)::regclass
             and contype in ('p', 'u')
             and not condeferrable
-            -- No key holds for the rows of tables that inherit.
+            -- A key does not cover the rows of tables that inherit.
             and (relkind = 'p' or not relhassubclass)
             and conkey = (
                 select array_agg(attnum) from pg_attribute where attrelid = conrelid and attname = 'indexnumberid'

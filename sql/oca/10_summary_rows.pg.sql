@@ -33,7 +33,8 @@ amended as (
     from :"source".oca_judgments
     where amendedfromjudgmentsequence is not null
 ),
--- Of an amended judgment the later one counts, of a vacated one nothing: what was awarded is not to be counted twice.
+-- Of an amended judgment the later version counts, and a vacated one does not count: an award must not be counted
+-- twice.
 standing as (
     select
         judgment.*,
@@ -74,7 +75,7 @@ select
     indexnumberid,
     main.fileddate,
     main.court,
-    -- By the court and not by an address, of which a case may have several, or none.
+    -- By the court, not by an address: a case may have several addresses, or none.
     case
         when main.court like 'Bronx %' then 'Bronx'
         when main.court like 'Kings %' or main.court like 'Red%ook %' then 'Brooklyn'

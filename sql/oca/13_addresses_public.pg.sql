@@ -1,4 +1,4 @@
--- Purpose: addresses as everybody may see them: no street line, no coordinate, no number of a building.
+-- Purpose: addresses as everybody may see them: without street lines, coordinates and building numbers.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".oca_addresses; :"into", the schema of the view.
 -- Outputs: the view oca_addresses_public.

@@ -3,8 +3,8 @@
 -- Inputs:  :"schema".oca_addresses and oca_lots; :"into", the schema of the view.
 -- Outputs: the view oca_addresses_with_bbl, with the columns that the older job gave it, in their order.
 
--- What is finer than a postal code or a tract (lot, census block, place, the geocoder's words, number of dwellings) tells of a
--- small building who lives there: it is NULL unless PLUTO says that there are more than ten dwellings.
+-- Columns finer than a postal code or a tract (lot, census block, place, the geocoder's words, number of dwellings)
+-- would reveal who lives in a small building: they are NULL unless PLUTO says that there are more than ten dwellings.
 create or replace view :"into".oca_addresses_with_bbl as
 select
     address.indexnumberid,
@@ -15,7 +15,7 @@ select
     case when lot.unitsres > 10 then address.place_name end as place_name,
     address.boro,
     address.cd,
-    -- Always the tract of 2010, as those know it who have used this column for long.
+    -- Always the tract of 2010, which existing users of this column expect.
     lot.ct2010 as ct,
     lot.bct2020,
     case when lot.unitsres > 10 then lot.bctcb2020 end as bctcb2020,

@@ -25,7 +25,7 @@ declare
                     and not attisdropped
             )
     );
-    -- A point on the line between two tracts lies in the first of them: an address is one row.
+    -- A point on the border of two tracts counts for the first of them, so that an address is one row.
     tract text := case
         when postgis is null then 'select null::text as geoid, null::text as countyfp'
         else format(

@@ -15,7 +15,7 @@ create table if not exists :"schema".oca_filing_days (
     delta bigint
 );
 
--- The index answers for the places of a day without a look into the table.
+-- The index answers queries for the places of a day without reading the table.
 create table if not exists :"schema".oca_filing_place_days (
     date date,
     zone text,

@@ -1,12 +1,12 @@
 -- Purpose: where and when cases were filed.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of a promotion, an undo or a purge
--- Inputs:  pg_temp.summed, the cases that are looked at; :"schema".oca_index and oca_addresses.
+-- Inputs:  pg_temp.summed, the cases that are counted; :"schema".oca_index and oca_addresses.
 -- Outputs: pg_temp.candidates: record_id, date, sbi, the kind of case, and postcode, a row for each postal code of the case.
 create or replace temp view candidates as
 select
     filed.indexnumberid as record_id,
     filed.fileddate as date,
-    -- As long as a question may name it: it is a part of keys.
+    -- No longer than a request may name it, because it is part of keys.
     coalesce(nullif(btrim(left(btrim(filed.classification), 40)), ''), 'unknown') as sbi,
     substring(btrim(address.postalcode) from '^[0-9]{5}') as postcode
 from pg_temp.summed

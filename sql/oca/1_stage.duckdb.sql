@@ -142,7 +142,7 @@ create table oca_warrants (
     executiondate date
 );
 
--- Where nobody geocodes.
+-- Used if there is no geocoding.
 create view oca_addresses_geocoded as
 select
     *,

@@ -1,9 +1,9 @@
 -- Purpose: find what the parser, which sees one case at a time, cannot: a number that two cases share.
 -- Engine:  DuckDB
 -- Inputs:  the staging tables.
--- Outputs: the offending records, added to failed; none is a pass. A case that is named there is not loaded.
+-- Outputs: the offending records, added to failed; none: passed. A case that is named there is not loaded.
 
--- Appearance numbers are unique in the whole table (rule 8). The later case gives way.
+-- Appearance numbers are unique in the whole table (rule 8). The later case fails.
 insert into failed by name
 with offending as (
     select appearanceid, max(record_no) as record_no

@@ -39,7 +39,7 @@ known as (
             as is_later_in_file
     from seen
     left join :"ledger".parts as own on own.part_id = seen.part_id
-    -- Not the table itself: one that was taken over without its key may hold a case twice.
+    -- Not the table itself: an adopted table without its key may hold a case twice.
     left join (
         select
             indexnumberid,
@@ -54,7 +54,7 @@ known as (
         on origin.dataset = 'oca'
         and origin.target_schema = :'schema'
         and origin.record_id = seen.record_id
-        -- Where production was made anew, the ledger remembers what is no longer there.
+        -- If production was made again, the ledger remembers records that are no longer there.
         and metadata.indexnumberid is not null
     left join :"ledger".parts as file on file.part_id = origin.part_id
 )
@@ -77,9 +77,9 @@ select
     case
         when deletedate is not null then 'delete'
         when :'overwrite_newer'::boolean then 'load'
-        -- Order safety; on one run date an initial extract is older than an incremental one.
+        -- Order safety: on the same run date, an initial extract is older than an incremental one.
         when known_live > last_live or known_order_key collate "C" > order_key then 'superseded'
-        -- A record that is tried again, and a later one of the same file was good.
+        -- A record that is tried again although a later one of the same file was good.
         when is_later_in_file then 'superseded'
         else 'load'
     end as action
@@ -89,7 +89,7 @@ analyze pg_temp.plan;
 
 create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 
--- Not "on conflict": a database that was taken over may lack the key.
+-- Not "on conflict": an adopted database may lack the key.
 with old as materialized (
     select metadata.*
     from :"schema".oca_metadata as metadata join pg_temp.plan on plan.record_id = metadata.indexnumberid
@@ -106,7 +106,7 @@ updated as (
         deletedate = least(metadata.deletedate, plan.first_delete)
     from pg_temp.plan
     where metadata.indexnumberid = plan.record_id
-        -- Asked for first: a row that this statement has changed is locked, and read, no more.
+        -- First in the statement: a row that the statement has already changed can no longer be locked and read by it.
         and (select count(*) from kept) >= 0
         and (metadata.initialdate, metadata.updatedate, metadata.deletedate) is distinct from (
             least(metadata.initialdate, plan.first_seen),
@@ -136,8 +136,8 @@ select
     (select count(*) from pg_temp.plan where not is_known),
     (select count(*) from inserted);
 
--- Of a deleted case nothing is kept and nothing is to be put right: that goes for one of its records that
--- failed in this batch, too, which the plan does not know.
+-- Nothing of a deleted case is kept, and nothing of it is to be resolved. That includes records of it that failed in
+-- this batch, which the plan does not know.
 with settled as materialized (
     select distinct failed.failed_record_id
     from :"ledger".failed_records as failed

@@ -1,4 +1,4 @@
--- Purpose: the cases that are deleted for ever.
+-- Purpose: the permanently deleted cases.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".oca_metadata
 -- Outputs: pg_temp.sealed_records: record_id.

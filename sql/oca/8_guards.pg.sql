@@ -49,8 +49,8 @@ orphans as (
     )
     group by child.subject
 ),
--- A primary key sees to it by itself where there is one. An appearance's number is made from its case and
--- position (rule 8) and has no key in production.
+-- A primary key ensures it by itself. An appearance's number is made from its case and position (rule 8) and has no key
+-- in production.
 duplicates as (
     select 'duplicates' as name, 'oca_index' as subject, count(*) as rows
     from (
@@ -82,7 +82,7 @@ duplicates as (
         join :"staging".oca_appearances as staged using (appearanceid)
     where known.indexnumberid <> staged.indexnumberid
 ),
--- What is outside of the city, or has no street line, cannot have a lot.
+-- An address outside the city, or without a street line, cannot have a lot.
 geocoded as (
     select
         count(*) filter (where status = 'match') as found,

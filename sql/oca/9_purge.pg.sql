@@ -1,4 +1,4 @@
--- Purpose: take out what should have been gone: rows of cases that the court deleted (rule 2).
+-- Purpose: remove rows of cases that the court deleted, which should no longer be there (rule 2).
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction
 -- Inputs:  :"schema", :"ledger", :'run_id'.
 -- Outputs: pg_temp.purged: table_name (or table.column of the ledger), rows; open failed records of such cases settled.
@@ -89,7 +89,7 @@ with gone as (
 )
 insert into pg_temp.purged select 'failed_records', count(*) from gone;
 
--- There is nothing to put right of such a case.
+-- Nothing of such a case is to be resolved.
 update :"ledger".failed_records as failed
 set resolved_by = :'run_id', resolved_at = now(), resolution = 'deleted'
 from pg_temp.sealed, :"ledger".runs
@@ -107,7 +107,7 @@ with gone as (
 )
 insert into pg_temp.purged select 'record_origins', count(*) from gone;
 
--- An example text of an unknown element is of a case that nobody knows any more.
+-- The example text of an unknown element comes from a case that is no longer known.
 with gone as (
     update :"ledger".parts as parts
     set unknown = (
@@ -139,7 +139,7 @@ with gone as (
 )
 insert into pg_temp.purged select 'runs.error', count(*) from gone;
 
--- What was answered of addresses that no case has any more.
+-- Answers about addresses that no case has any more.
 with gone as (
     delete from :"ledger".answers
     where dataset = 'oca'

@@ -1,7 +1,7 @@
 -- Purpose: prove that nothing of a deleted case is left.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema", :"ledger".
--- Outputs: table_name and rows that are left; none is a pass.
+-- Outputs: table_name and rows that are left; none: passed.
 with sealed as (
     select indexnumberid from :"schema".oca_metadata where deletedate is not null
 ),

@@ -2,7 +2,7 @@
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 what is counted (filings, judgments, warrants, evictions); $2 by what (zip, tract, borough); $3 first and $4
 --          last day, or null; $5 codes of areas and $6 the area that each means; the tables of :"schema".
--- Outputs: area, n, first, last. A case counts once in an area; those that are in none of them stand under null.
+-- Outputs: area, n, first, last. A case counts once in an area; cases without an area are counted under null.
 with dated as (
     select indexnumberid, fileddate as day from :"schema".oca_index where $1::text = 'filings'
     union all

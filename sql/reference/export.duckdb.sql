@@ -1,4 +1,4 @@
--- Purpose: a table of a reference becomes the file that is kept.
+-- Purpose: write a table of a reference to the file that is kept.
 -- Engine:  DuckDB
 -- Inputs:  :"table"; :order, the columns by which its rows are sorted; :'file'.
 -- Outputs: the Parquet file.

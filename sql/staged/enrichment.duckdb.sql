@@ -20,8 +20,8 @@ limit :limit;
 select count(*) from questions;
 
 -- part: answers  (query)
--- Purpose: some answers of an enrichment, in the order of their keys: the best of each question, or what one way said to the
---          questions that were open.
+-- Purpose: some answers of an enrichment, in the order of their keys: the best one for each question, or those of one
+--          way to the open questions.
 -- Inputs:  best_answers, answers, questions; :'way', empty for the best; :columns, a list of quoted columns; :'after', the
 --          last key that was read; :limit.
 -- Outputs: key and the columns.
@@ -48,7 +48,7 @@ group by 1
 order by 2 desc, 1;
 
 -- part: unanswered  (script)
--- Purpose: the questions that a service was asked and did not answer.
+-- Purpose: the questions that a service was asked but did not answer.
 -- Inputs:  all_questions, best_answers; :"status", its first column.
 -- Outputs: questions.
 create or replace table questions as

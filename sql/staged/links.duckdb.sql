@@ -1,4 +1,4 @@
--- Purpose: the addresses in staged rows that can be looked at.
+-- Purpose: the addresses in staged rows that can be checked.
 -- Engine:  DuckDB
 -- Inputs:  :"view", made by the dataset.
 -- Outputs: url, each once.

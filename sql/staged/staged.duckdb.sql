@@ -7,7 +7,7 @@
 -- Inputs:  none; rows are appended to these tables, the columns in this order.
 -- Outputs: files, records, failed, sealed.
 -- A record number is file_no << 32 | position in the document, and files are numbered in the order
--- in which they count, so a higher number is a later word on the same record.
+-- in which they count, so a higher number is a later state of the same record.
 
 create table files (
     file_no bigint primary key,
@@ -21,17 +21,17 @@ create table records (
     record_no bigint not null,
     record_id varchar not null,
     is_delete boolean not null,
-    -- Of a delete: data stood beside it, and is not loaded.
+    -- A delete that also had data, which is not loaded.
     has_data boolean not null,
     offset_bytes bigint not null
 );
 
--- Records that production knows as deleted for ever, as far as somebody has looked.
+-- Records that production knows as permanently deleted, as far as it was asked.
 create table sealed (
     record_id varchar not null
 );
 
--- What could not be loaded, and why. A record number that is not in records: the parser refused it.
+-- Records that could not be loaded, with the reason. If the record number is not in records, the parser refused it.
 create table failed (
     record_no bigint not null,
     record_id varchar,
@@ -41,12 +41,12 @@ create table failed (
     value varchar,
     reason varchar not null,
     fragment varchar,
-    -- What may have been meant.
+    -- A suggestion.
     suggestion varchar
 );
 
 -- part: known  (script)
--- Purpose: take in what production knows, for the checks.
+-- Purpose: load rows of production, for the checks.
 -- Inputs:  :"known", made by the dataset; :'file', a CSV with a header row.
 -- Outputs: the rows.
 insert into :"known" select * from read_csv(:'file', header = true, all_varchar = true, nullstr = '');
@@ -56,8 +56,8 @@ insert into :"known" select * from read_csv(:'file', header = true, all_varchar 
 -- Inputs:  records, failed.
 -- Outputs: losers, the records whose rows are not exported.
 
--- The winner among the records of one identity: the last word of the run, unless it is deleted anywhere
--- in it. The losers' rows are not exported.
+-- The winner among the records of one identity: the last one of the run, unless the identity is deleted anywhere in it.
+-- The losers' rows are not exported.
 create or replace table losers as
 with good as (
     select record_no, record_id, is_delete from records anti join failed using (record_no)
@@ -74,8 +74,8 @@ union all
 select record_no from failed;
 
 -- part: replace  (script)
--- Purpose: decide which records of a replacement are exported: those of the newest file, whose word on each counts that is the
---          last.
+-- Purpose: decide which records of a replacement are exported: those of the newest file, and of several for one
+--          identity the last.
 -- Inputs:  files, records, failed.
 -- Outputs: losers, the records whose rows are not exported.
 create or replace table losers as
@@ -92,7 +92,7 @@ union all
 select record_no from failed;
 
 -- part: slices  (script)
--- Purpose: decide which records of slices are exported: of those that are there twice the last one.
+-- Purpose: decide which records of slices are exported: the last one of duplicates.
 -- Inputs:  records, failed.
 -- Outputs: losers, the records whose rows are not exported.
 create or replace table losers as
@@ -109,18 +109,18 @@ union all
 select record_no from failed;
 
 -- part: all  (script)
--- Purpose: decide which records are exported where all parts together are what the tables hold: those that did not fail.
+-- Purpose: decide which records are exported if the tables hold all parts together: those that did not fail.
 -- Inputs:  failed.
 -- Outputs: losers, the records whose rows are not exported.
 create or replace table losers as
 select distinct record_no from failed;
 
 -- part: array_literal  (script)
--- Purpose: how an array is written for PostgreSQL.
+-- Purpose: write an array for PostgreSQL.
 -- Inputs:  none.
 -- Outputs: the macro array_literal(elements).
 
--- An array literal quotes every element, so commas, braces and the word NULL need no thought.
+-- An array literal quotes every element, so commas, braces and the word NULL need no special treatment.
 create or replace macro array_literal(elements) as
     case when elements is not null then
         '{' || array_to_string(list_transform(elements, lambda element:
@@ -171,7 +171,7 @@ order by file_no;
 -- Outputs: one row a failure, in the order of the documents.
 select
     failed.record_no >> 32 as file_no,
-    -- A check need not say what the record says itself.
+    -- A check need not repeat values of the record itself.
     coalesce(failed.record_id, records.record_id) as record_id,
     failed.record_no & 4294967295 as ordinal,
     failed.offset_bytes,

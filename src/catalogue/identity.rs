@@ -1,5 +1,5 @@
-//! The replica identity of tables that we make: by it subscribers find the rows that are updated or deleted, and without
-//! it the server refuses to do either to a table that is published.
+//! The replica identity of tables that we make: subscribers find updated and deleted rows by it, and without it the
+//! server refuses updates and deletes on a published table.
 
 use tokio_postgres::Transaction;
 
@@ -9,8 +9,8 @@ use crate::config::DatabaseConfig;
 use crate::dataset::Dataset;
 use crate::sql;
 
-/// Gives all tables of the dataset, which the transaction has just made without keys, whole rows for an identity where
-/// they are published to subscribers: without any, the server refuses to update or delete.
+/// Sets the replica identity to whole rows for those tables of the dataset that are published to subscribers. The
+/// transaction has just made them without keys, and without any identity the server refuses updates and deletes.
 pub async fn identify(
     transaction: &Transaction<'_>,
     dataset: &'static Dataset,
@@ -36,7 +36,7 @@ pub async fn identify_those(
     Ok(())
 }
 
-/// Takes that identity back from those of the tables that have a key now, which costs subscribers less.
+/// Resets that identity for those of the tables that now have a key, which costs subscribers less.
 pub async fn identify_by_key(
     transaction: &Transaction<'_>,
     names: &[&str],

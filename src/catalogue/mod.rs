@@ -1,7 +1,8 @@
-//! What stands in the server's catalogue that stops a run, or makes it come out other than it was meant: settings of
-//! the server, and what others have put on our tables. Read only; each thing is said with what to do about it.
+//! Reads the server's catalogue for whatever stops a run or changes its result: settings of the server, and objects
+//! that others have put on our tables. Each finding comes with what to do about it.
 //!
-//! `merganser check` shows all of it. A run looks at its start, so that it does not work for hours before it is refused.
+//! `merganser check` shows all of it. A run checks it at its start, so that it does not work for hours before it is
+//! refused.
 
 mod identity;
 mod server;
@@ -18,7 +19,7 @@ pub use identity::{identify, identify_by_key, identify_those};
 pub use server::{ServerState, server};
 pub use tables::{tables, unidentified};
 
-/// What a remark is about; each is a line of the preflight.
+/// The subject of a remark; each is a line of the preflight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// Settings of the server, the database or the role.
@@ -27,9 +28,9 @@ pub enum Topic {
     Policies,
     /// Triggers and rules.
     Triggers,
-    /// Tables in parts.
+    /// Partitioned tables.
     Partitions,
-    /// What is published to subscribers.
+    /// Tables that are published to subscribers.
     Publications,
     /// Foreign keys of other tables on ours.
     ForeignKeys,
@@ -54,9 +55,9 @@ impl Topic {
 pub enum Weight {
     /// Good to know.
     Fact,
-    /// A run works, but a row may be refused, or something else be changed with ours.
+    /// A run works, but a row may be refused, or other data may change together with ours.
     Warning,
-    /// A run stands still until somebody does something; that may be done by then.
+    /// A run hangs until somebody acts, which may have happened by then.
     Standstill,
     /// A run cannot work.
     Refusal,
@@ -78,10 +79,10 @@ impl Remark {
     }
 }
 
-/// Lets a run begin only on a server on which it can end.
+/// Lets a run begin only on a server on which it can finish.
 ///
 /// # Errors
-/// [`Cause::Refused`] with all that forbids it; nothing was tried then.
+/// [`Cause::Refused`] with everything that prevents it; nothing was tried then.
 pub async fn admit_server(client: &impl GenericClient) -> Result<(), Cause> {
     let remarks = server(client).await?.remarks();
     let warns = |remark: &&Remark| [Weight::Warning, Weight::Standstill].contains(&remark.weight);
@@ -91,10 +92,10 @@ pub async fn admit_server(client: &impl GenericClient) -> Result<(), Cause> {
     refuse(&remarks)
 }
 
-/// Lets a run begin only if the server will take what it writes to the tables that are there.
+/// Lets a run begin only if the server will accept its writes to the existing tables.
 ///
 /// # Errors
-/// [`Cause::Refused`] with all that forbids it.
+/// [`Cause::Refused`] with everything that prevents it.
 pub async fn admit_tables(
     client: &impl GenericClient,
     database: &DatabaseConfig,
@@ -113,7 +114,7 @@ fn refuse(remarks: &[Remark]) -> Result<(), Cause> {
     Err(Cause::Refused { message: found.join("\n    "), hint: Some(unique(&hints).join("\n")) })
 }
 
-/// Each line once, in the order of the first.
+/// Each line once, in the order of first occurrence.
 pub(crate) fn unique<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let mut seen = Vec::new();
     for line in lines {

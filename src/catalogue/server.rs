@@ -1,4 +1,4 @@
-//! Settings of the server, the database and the role, under which no run can end, or none as it was meant.
+//! Settings of the server, the database and the role under which a run cannot finish, or not with the intended result.
 
 use tokio_postgres::GenericClient;
 
@@ -6,7 +6,7 @@ use super::{Remark, Topic, Weight, failed};
 use crate::clients::postgres::PgError;
 use crate::sql;
 
-/// What the server says of itself and of the session.
+/// The state of the server and of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerState {
     database: String,
@@ -18,7 +18,7 @@ pub struct ServerState {
     replication_role: String,
 }
 
-/// Asks the server; before anything is set in the session.
+/// Asks the server. To be called before anything is set in the session.
 pub async fn server(client: &impl GenericClient) -> Result<ServerState, PgError> {
     let row = client.query_one(sql::CHECK_SERVER, &[]).await.map_err(failed)?;
     let read = || {
@@ -36,7 +36,7 @@ pub async fn server(client: &impl GenericClient) -> Result<ServerState, PgError>
 }
 
 impl ServerState {
-    /// All that is not as a run needs it.
+    /// Everything that differs from what a run needs.
     pub fn remarks(&self) -> Vec<Remark> {
         [self.read_only(), self.encoding(), self.standby(), self.replication_role()]
             .into_iter()
@@ -49,7 +49,7 @@ impl ServerState {
         &self.encoding
     }
 
-    /// What to do about transactions that only read, if a setting is what makes them so.
+    /// What to do about read-only transactions, if a setting is the reason for them.
     pub fn read_only(&self) -> Option<Remark> {
         let from = self.read_only_from.as_deref()?;
         let (database, role) = (sql::identifier(&self.database), sql::identifier(&self.role));

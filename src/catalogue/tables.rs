@@ -1,4 +1,4 @@
-//! What others have done with our tables: cut them into parts, published them, referred to them.
+//! What others have done with our tables: partitioned them, published them, referred to them.
 
 use tokio_postgres::{GenericClient, Row};
 
@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::schema::{Attachment, attached};
 use crate::sql;
 
-/// Tables of the ledger of which rows are changed, and how.
+/// Tables of the ledger in which rows are changed, and how.
 const LEDGER: [(&str, &str); 5] = [
     ("runs", "update"),
     ("steps", "update"),
@@ -18,7 +18,7 @@ const LEDGER: [(&str, &str); 5] = [
     ("record_origins", "both"),
 ];
 
-/// Looks at the tables of a dataset and at those of the ledger, where they are there.
+/// Checks the tables of a dataset and those of the ledger, as far as they exist.
 pub async fn tables(
     client: &impl GenericClient,
     database: &DatabaseConfig,
@@ -32,7 +32,7 @@ pub async fn tables(
     Ok(remarks)
 }
 
-/// One that hides rows hides them from a delete, too: what should have gone stays, and nothing says so.
+/// A policy that hides rows hides them from a delete too: rows that should have gone would stay, silently.
 async fn policies(
     client: &impl GenericClient,
     database: &DatabaseConfig,
@@ -177,8 +177,7 @@ async fn publications(
     rows.iter().map(publication).collect::<Result<_, _>>().map_err(failed)
 }
 
-/// Tables whose rows the server does not let be changed because they are published, each with the statement that
-/// gives it an identity.
+/// Published tables in which the server refuses to change rows, each with the statement that sets an identity.
 pub async fn unidentified(
     client: &impl GenericClient,
     database: &DatabaseConfig,
@@ -201,7 +200,7 @@ async fn published(
 ) -> Result<Vec<Row>, PgError> {
     let schema = database.schema.as_str();
     let ours = dataset.tables.iter().enumerate().map(|(at, table)| {
-        // The parent's rows are updated in place, those of the others are put in anew.
+        // Rows of the parent are updated in place; those of the other tables are deleted and inserted.
         (schema, table.name, if at == 0 { "both" } else { "delete" })
     });
     let ours = ours.chain(dataset.derived_tables().map(|derived| (schema, derived.table.name, "delete")));

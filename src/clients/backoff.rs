@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// The pause after so many failures in a row (from 1): the first one, doubled each time up to the longest, give or take a
-/// half, as many clients must not come back at once.
+/// The pause after `failures` failures in a row (counted from 1): `first`, doubled each time up to `longest`, with a
+/// jitter of half of it either way, so that many clients do not come back at once.
 pub fn pause(first: Duration, longest: Duration, failures: u32) -> Duration {
     let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest);
     let jitter = RandomState::new().hash_one(failures) % 1000;

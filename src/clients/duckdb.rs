@@ -25,7 +25,7 @@ const HELD_ROWS: usize = 10_000;
 pub enum DuckError {
     #[error("staging store: cannot {operation}")]
     Refused { operation: String, source: duckdb::Error },
-    /// Its memory is full, and so is the disk that it spills to.
+    /// Its memory is full, and so is the disk it spills to.
     #[error("staging store: cannot {operation}: no space left on the disk of the working folder")]
     DiskFull { operation: String },
     /// Its memory is full, and what is in it cannot be spilled.
@@ -33,7 +33,7 @@ pub enum DuckError {
     OutOfMemory { operation: String },
 }
 
-/// What DuckDB says is told apart by its words alone.
+/// DuckDB's errors can be told apart only by their text.
 fn cannot(operation: &str, source: duckdb::Error) -> DuckError {
     let operation = operation.to_owned();
     let said = source.to_string();
@@ -66,8 +66,8 @@ impl Staging {
         let open = || {
             let config = Config::default()
                 .with("memory_limit", format!("{}MiB", limits.memory_mib))?
-                // Each statement runs on the thread that asks for it, several beside each other: while its own
-                // threads work on one statement, the one that asked spends as much time on waiting for them.
+                // Each statement runs on the calling thread, and several run side by side. If DuckDB's own threads
+                // worked on one statement, the calling thread would spend as much time waiting for them.
                 .with("threads", "1")?
                 .with("temp_directory", folder.join("spill").to_string_lossy())?
                 .with("autoinstall_known_extensions", "false")?
@@ -83,7 +83,7 @@ impl Staging {
         self.limits.memory_mib
     }
 
-    /// Lets the store take so much memory from now on.
+    /// Sets how much memory the store may use from now on.
     pub fn give(&mut self, memory_mib: u64) -> Result<(), DuckError> {
         let limited = self.connection.execute_batch(&format!("set memory_limit = '{memory_mib}MiB'"));
         limited.map_err(|source| cannot("change its memory", source))?;
@@ -101,8 +101,8 @@ impl Staging {
         execute(&self.connection, operation, script, variables)
     }
 
-    /// Runs statements of which none needs another, on as many threads as the store may use, and `after` behind each. One for which
-    /// the memory was too small beside others is run again by itself.
+    /// Runs independent statements on as many threads as the store may use, and `after` behind each. A statement that
+    /// ran out of memory beside others is run again by itself.
     pub fn execute_each<E: From<DuckError> + Send>(
         &self,
         operation: &str,
@@ -157,7 +157,7 @@ impl Staging {
         rows().map_err(|source| cannot(operation, source))
     }
 
-    /// Runs text that is not ours, as it is: nothing in it is a variable.
+    /// Runs text that is not ours exactly as it is: no variable is replaced in it.
     pub fn run(&self, operation: &str, text: &str) -> Result<(), DuckError> {
         self.connection.execute_batch(text).map_err(|source| cannot(operation, source))
     }
@@ -170,7 +170,7 @@ impl Staging {
         rows().map_err(|source| cannot(operation, source))
     }
 
-    /// Runs a query and gives its columns alone.
+    /// Runs a query and returns only its columns.
     pub fn schema(&self, operation: &str, query: &str) -> Result<SchemaRef, DuckError> {
         let schema = || -> duckdb::Result<SchemaRef> {
             Ok(self.connection.prepare(query)?.query_arrow([])?.get_schema())
@@ -178,7 +178,7 @@ impl Staging {
         schema().map_err(|source| cannot(operation, source))
     }
 
-    /// Opens a transaction that takes rows; it is undone unless [`Load::commit`] is called.
+    /// Opens a transaction for appending rows; it is rolled back unless [`Load::commit`] is called.
     pub fn load(&mut self) -> Result<Load<'_>, DuckError> {
         self.execute("begin a transaction", "begin transaction", &[])?;
         Ok(Load { connection: &self.connection, appenders: HashMap::new(), rows: 0, open: true })
@@ -204,7 +204,7 @@ pub struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Appends columns of texts, each with a cell a row, to a table that has these columns in this order.
+    /// Appends text columns, one cell per row, to a table that has these columns in this order.
     pub fn append_texts(&mut self, table: &str, columns: Vec<(&str, StringArray)>) -> Result<(), DuckError> {
         let field = |(name, _): &(&str, StringArray)| Field::new(*name, DataType::Utf8, true);
         let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());

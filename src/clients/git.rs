@@ -23,11 +23,11 @@ use self::heads::CloneHeads;
 use super::store::{Downloaded, Listing, ObjectInfo};
 use crate::words::hex;
 
-/// What stands between the folder of a clone's owner and its own in the name of its part.
+/// Separates the owner's folder from the clone's own in the name of its part.
 const BETWEEN: &str = "__";
-/// What the name of its part ends in.
+/// The ending of a part's name.
 const ENDING: &str = ".clone";
-/// Digits of the mark that a part's name has of the heads.
+/// Hexadecimal digits in the mark of the heads that a part's name carries.
 const MARK: usize = 16;
 const GIT: &str = ".git";
 
@@ -35,11 +35,11 @@ const GIT: &str = ".git";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GitFolder {
     pub folder: PathBuf,
-    /// `OWNER/NAME` of those that are wanted; `None`: all.
+    /// `OWNER/NAME` of the clones that are wanted; `None`: all.
     pub wanted: Option<Vec<String>>,
-    /// Every branch is a head, and not only the one that is checked out.
+    /// Every branch counts as a head, not only the one that is checked out.
     pub all_branches: bool,
-    /// Tells apart how else they are read, in the names of their parts.
+    /// Goes into the mark in the parts' names, to distinguish other ways of reading the same clones.
     pub manner: String,
 }
 
@@ -117,7 +117,7 @@ impl GitFolder {
     /// The clones, each under a name that changes with its heads; a clone that cannot be read, or is not there, is odd.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// Fails if the folder cannot be read.
     pub async fn listing(&self) -> Result<Listing, GitError> {
         let this = self.clone();
         in_background(move || this.list()).await
@@ -140,7 +140,7 @@ impl GitFolder {
     /// `OWNER/NAME` of a clone, and the SHAs of all commits that its heads lead to.
     ///
     /// # Errors
-    /// As of a download.
+    /// The same as for a download.
     pub async fn ids(&self, name: &str) -> Result<(String, Vec<String>), GitError> {
         let (this, name) = (self.clone(), name.to_owned());
         in_background(move || {
@@ -165,7 +165,7 @@ impl GitFolder {
         Ok(listing)
     }
 
-    /// `OWNER/NAME` of what is wanted, or of what is there, by name.
+    /// `OWNER/NAME` of the wanted clones, or else of all that are there, by name.
     fn names(&self) -> Result<Vec<String>, GitError> {
         let owners = folders(&self.folder)
             .map_err(|source| GitError::Folder { folder: self.folder.clone(), source })?;
@@ -174,7 +174,7 @@ impl GitFolder {
         }
         let mut names = Vec::new();
         for owner in owners {
-            // Another folder beside them may be closed to us.
+            // A folder beside them may be one that we cannot read.
             for name in folders(&self.folder.join(&owner)).unwrap_or_default() {
                 let path = self.folder.join(&owner).join(&name);
                 let is_clone = name.ends_with(GIT) || path.join(GIT).exists() || path.join("HEAD").is_file();
@@ -217,7 +217,7 @@ impl GitFolder {
 }
 
 impl CloneHeads {
-    /// Tells these heads from others, and what they are read for.
+    /// A mark that distinguishes these heads, and the manner in which they are read, from any others.
     fn mark(&self, folder: &GitFolder) -> String {
         let mut hash = Sha256::new();
         hash.update([u8::from(folder.all_branches)]);

@@ -1,5 +1,5 @@
-//! One HTTP service that is asked: a request, a whole answer or why there is none. What is asked may be nobody else's
-//! business: no request, and nothing of an answer, is in an error or a log line.
+//! A client of one HTTP service: it sends a request and returns a whole answer, or the reason why there is none.
+//! Questions may be confidential: no request, and no part of an answer, appears in an error or a log line.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
@@ -15,14 +15,14 @@ use url::{Host, Url};
 /// Time to connect.
 const CONNECT: Duration = Duration::from_secs(10);
 const REDIRECTS: usize = 3;
-/// How long a download may bring nothing.
+/// How long a download may go without receiving a byte.
 const DOWNLOAD_STALLED: Duration = Duration::from_secs(60);
 
 /// The address of a service: HTTPS, or HTTP to this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpUrl(Url);
 
-/// Why an address cannot be one of a service.
+/// Why an address is not valid for a service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpUrlError {
     #[error("not the address of a service: {0}")]
@@ -48,7 +48,8 @@ impl std::str::FromStr for HttpUrl {
     }
 }
 
-/// An address that is a secret as a whole, a webhook's: who knows it may write there. It is shown nowhere.
+/// An address that is a secret as a whole, such as a webhook's: anybody who knows it may write there. It is never
+/// shown.
 #[derive(Clone)]
 pub struct SecretUrl(HttpUrl);
 
@@ -67,10 +68,11 @@ impl std::fmt::Debug for SecretUrl {
 }
 
 impl SecretUrl {
-    /// An address of numbers, which may go unencrypted to another machine, too: a gateway in the same cluster.
+    /// An address that telemetry (metrics, traces) is sent to. It may be unencrypted even on another machine, such as a
+    /// gateway in the same cluster.
     ///
     /// # Errors
-    /// What is no address of HTTP or HTTPS.
+    /// Fails if the text is not an HTTP or HTTPS address.
     pub fn in_the_clear(text: &str) -> Result<Self, HttpUrlError> {
         let url = Url::parse(text.trim()).map_err(HttpUrlError::Syntax)?;
         match url.scheme() {
@@ -79,7 +81,7 @@ impl SecretUrl {
         }
     }
 
-    /// The address with a path below it, unless `is_there` says that it leads there already.
+    /// The address with `path` appended, unless `is_there` says that it ends there already.
     pub fn below(&self, path: &str, is_there: impl Fn(&str) -> bool) -> Self {
         let mut url = self.0.0.clone();
         if !is_there(url.path()) {
@@ -88,7 +90,7 @@ impl SecretUrl {
         Self(HttpUrl(url))
     }
 
-    /// Where it is: host and port, which are no secret.
+    /// The host and port, which are not secret.
     pub fn host(&self) -> Option<(&str, u16)> {
         self.0.host()
     }
@@ -117,7 +119,7 @@ impl HttpUrl {
     /// The address of one file, which may have a query.
     ///
     /// # Errors
-    /// Not HTTPS, nor HTTP to this machine; a user or a password in it.
+    /// Fails if it is neither HTTPS nor HTTP to this machine, or if it holds a user or a password.
     pub fn of_file(text: &str) -> Result<Self, HttpUrlError> {
         let mut url = secure(text)?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -127,7 +129,7 @@ impl HttpUrl {
         Ok(Self(url))
     }
 
-    /// The name of the file in this folder that a link of its page leads to, if it leads to one.
+    /// The name of the file in this folder that a link on its page leads to, if it leads to one.
     pub fn file_of(&self, link: &str) -> Option<String> {
         let folder = self.below("/", &[]);
         let url = folder.join(link.trim()).ok()?;
@@ -136,7 +138,7 @@ impl HttpUrl {
         (is_plain && !name.is_empty() && !name.starts_with('.')).then(|| name.to_owned())
     }
 
-    /// An address of the same service: a whole one, or a path with its query below this one.
+    /// Resolves an address of the same service: either a complete one, or a path with its query below this one.
     fn within(&self, address: &str) -> Option<Url> {
         let url = match address.strip_prefix('/') {
             Some(path) => Url::parse(&format!("{self}/{path}")).ok()?,
@@ -160,7 +162,7 @@ impl HttpUrl {
     }
 }
 
-/// An address at which nobody else listens in.
+/// Parses an address and accepts it only if nobody can listen in.
 fn secure(text: &str) -> Result<Url, HttpUrlError> {
     let url = Url::parse(text.trim()).map_err(HttpUrlError::Syntax)?;
     match url.scheme() {
@@ -180,7 +182,7 @@ fn is_here(url: &Url) -> bool {
     }
 }
 
-/// Why no answer came, split by whether another try is worth it. The words repeat nothing of what was asked.
+/// Why no answer came, split by whether another try is worthwhile. The messages repeat nothing of what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
     #[error("the service cannot be reached, or its certificate is not trusted")]
@@ -205,13 +207,13 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// May another try be answered?
+    /// Is the failure transient, so that another try may be answered?
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Unreachable | Self::TimedOut(_) | Self::Broken | Self::Busy { .. })
     }
 }
 
-/// An answer that begins to come, whatever its status is.
+/// An answer that has begun to arrive, whatever its status is.
 #[derive(Debug)]
 pub struct Answering {
     pub status: u16,
@@ -225,30 +227,30 @@ impl Answering {
         Self { status: response.status().as_u16(), retry_after: retry_after(&response), response }
     }
 
-    /// What it says besides.
+    /// A header of the answer.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// What tells, byte for byte, this content from another one at the same address.
+    /// The strong ETag, which identifies this content byte for byte.
     pub fn strong_etag(&self) -> Option<String> {
         self.header("etag").filter(|etag| etag.starts_with('"')).map(str::to_owned)
     }
 
-    /// Why it is no success.
+    /// The error of an answer whose status is not a success.
     pub fn refusal(&self) -> Option<HttpError> {
         (!self.response.status().is_success()).then(|| refusal(&self.response))
     }
 
-    /// The next bytes; `None`: that was all, and as much as was announced.
+    /// The next bytes; `None` at the end of the body, once its announced length has arrived.
     ///
     /// # Errors
-    /// [`HttpError::Broken`] where it breaks off, [`HttpError::TimedOut`] where nothing comes.
+    /// [`HttpError::Broken`] if it breaks off, [`HttpError::TimedOut`] if nothing arrives in time.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
         next_chunk(&mut self.response).await
     }
 
-    /// All of it, cut to so many bytes.
+    /// The whole body, truncated to `max_bytes`.
     ///
     /// # Errors
     /// The same.
@@ -264,7 +266,7 @@ impl Answering {
     }
 }
 
-/// The TLS side of this client cannot be made.
+/// TLS cannot be set up for this client.
 #[derive(Debug, thiserror::Error)]
 #[error("preparing TLS with the system's authorities: {0}")]
 pub struct HttpSetupError(#[source] super::BoxedError);
@@ -275,7 +277,7 @@ impl HttpSetupError {
     }
 }
 
-/// What is posted, and its type.
+/// The body of a POST and its media type.
 #[derive(Clone)]
 pub struct Posted {
     pub content_type: String,
@@ -296,11 +298,11 @@ impl Http {
     /// If TLS cannot be prepared.
     pub fn new(base: HttpUrl) -> Result<Self, HttpSetupError> {
         let home = base.0.origin();
-        // A question belongs to the service that was named: it follows nobody to another.
+        // A question is meant for the named service only: redirects to another host are not followed.
         Self::following(base, move |to| to.origin() == home)
     }
 
-    /// The same, which follows nobody anywhere: each request is one.
+    /// The same, but follows no redirects: each call sends exactly one request.
     ///
     /// # Errors
     /// The same.
@@ -308,7 +310,8 @@ impl Http {
         Self::following(base, |_| false)
     }
 
-    /// The same for a file that its server may have elsewhere: it is followed where nobody else listens in.
+    /// The same for a file that its server may keep elsewhere: redirects are followed to addresses where nobody can
+    /// listen in.
     ///
     /// # Errors
     /// The same.
@@ -331,15 +334,15 @@ impl Http {
         Ok(Self { client, base })
     }
 
-    /// Where it is.
+    /// The address of the service.
     pub fn base(&self) -> &HttpUrl {
         &self.base
     }
 
-    /// Asks once, and reads the whole answer. `timeout` is for all of it.
+    /// Sends one request and reads the whole answer. `timeout` covers all of it.
     ///
     /// # Errors
-    /// Everything but an answer with HTTP 200 that came to its end within the limits.
+    /// Fails unless a complete answer with HTTP 200 arrived within the limits.
     pub async fn ask(
         &self,
         path: &str,
@@ -365,10 +368,10 @@ impl Http {
         tokio::time::timeout(timeout, answer).await.unwrap_or(Err(HttpError::TimedOut(timeout)))
     }
 
-    /// Posts to the address itself, with further headers; what is answered is not read. `timeout` is for all of it.
+    /// Posts to the address itself, with further headers; the answer's body is not read. `timeout` covers all of it.
     ///
     /// # Errors
-    /// Everything but an answer that says it was taken (HTTP 2xx).
+    /// Fails unless the service accepted it (HTTP 2xx).
     pub async fn post(
         &self,
         posted: Posted,
@@ -382,10 +385,10 @@ impl Http {
         if response.status().is_success() { Ok(()) } else { Err(refusal(&response)) }
     }
 
-    /// Sends a GET and waits until the answer begins. Blanks go as `%20`. `timeout` is for its beginning.
+    /// Sends a GET and waits until the answer begins. Blanks are sent as `%20`. `timeout` covers the time until then.
     ///
     /// # Errors
-    /// Where no answer begins; a status that is no success is none.
+    /// Fails if no answer begins, or if its status is not a success.
     pub async fn get(
         &self,
         path: &str,
@@ -394,13 +397,14 @@ impl Http {
     ) -> Result<Answering, HttpError> {
         let mut url = self.base.below(path, &[]);
         url.query_pairs_mut().extend_pairs(query);
-        // A plus that is meant is %2B by now.
+        // A literal plus sign is already encoded as %2B here.
         let encoded = url.query().unwrap_or_default().replace('+', "%20");
         url.set_query(Some(&encoded));
         Ok(Answering::of(send(self.client.get(url), timeout).await?))
     }
 
-    /// Sends a GET for a path with some headers, and waits until the answer begins. `timeout` is for its beginning.
+    /// Sends a GET for a path with some headers, and waits until the answer begins. `timeout` covers the time until
+    /// then.
     ///
     /// # Errors
     /// Where no answer begins.
@@ -424,11 +428,11 @@ impl Http {
         Ok(Answering::of(send(request, timeout).await?))
     }
 
-    /// Sends a GET for an address as the service itself gave it, or for a path with its query, and waits until the answer
-    /// begins. `timeout` is for its beginning.
+    /// Sends a GET for an address that the service itself gave, or for a path with its query, and waits until the
+    /// answer begins. `timeout` covers the time until then.
     ///
     /// # Errors
-    /// Where no answer begins; [`HttpError::Elsewhere`] for an address of another service, which is not asked.
+    /// Fails if no answer begins; [`HttpError::Elsewhere`] for an address of another service, which is not asked.
     pub async fn get_at(
         &self,
         address: &str,
@@ -444,18 +448,18 @@ impl Http {
         is_here(&self.base.0)
     }
 
-    /// Asks what would come, without it.
+    /// Sends a HEAD request.
     ///
     /// # Errors
-    /// Where no answer comes.
+    /// Fails if no answer comes.
     pub async fn head(&self, path: &str, timeout: Duration) -> Result<Answering, HttpError> {
         Ok(Answering::of(send(self.client.head(self.base.below(path, &[])), timeout).await?))
     }
 
-    /// Downloads what is at the address itself into a file, which is whole when this succeeds.
+    /// Downloads the content of the address itself into a file, which is complete when this succeeds.
     ///
     /// # Errors
-    /// The same, and [`HttpError::Broken`] where the file cannot be written.
+    /// The same, and [`HttpError::Broken`] if the file cannot be written.
     pub async fn download(&self, to: &std::path::Path) -> Result<(), HttpError> {
         use tokio::io::AsyncWriteExt;
         let mut response = send(self.client.get(self.base.0.clone()), DOWNLOAD_STALLED).await?;
@@ -470,14 +474,14 @@ impl Http {
     }
 }
 
-/// The system's authorities, which are read once.
+/// The system's certificate authorities, read once.
 static ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     Arc::new(roots)
 });
 
-/// What every client begins with: the system's authorities, our name, and not a word on where it was led from.
+/// The base of every client: the system's certificate authorities, our user agent, and no `Referer` header.
 pub(super) fn builder() -> Result<ClientBuilder, HttpSetupError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
@@ -493,7 +497,7 @@ pub(super) fn builder() -> Result<ClientBuilder, HttpSetupError> {
         .user_agent(concat!("merganser/", env!("CARGO_PKG_VERSION"))))
 }
 
-/// Sends a request, and waits so long until the answer begins.
+/// Sends a request, and waits at most `limit` for the answer to begin.
 async fn send(request: RequestBuilder, limit: Duration) -> Result<Response, HttpError> {
     let sent = tokio::time::timeout(limit, request.send()).await;
     sent.map_err(|_| HttpError::TimedOut(limit))?.map_err(|error| failure(&error, limit))
@@ -516,7 +520,7 @@ async fn body(mut response: Response, timeout: Duration, max_bytes: usize) -> Re
     Ok(bytes)
 }
 
-/// What an error of the library is. The error itself is dropped: it repeats the URL, and with it what was asked.
+/// Translates an error of the library. The error itself is dropped: it repeats the URL, and with it the question.
 pub(super) fn failure(error: &reqwest::Error, timeout: Duration) -> HttpError {
     match () {
         () if error.is_connect() => HttpError::Unreachable,

@@ -1,5 +1,5 @@
-//! Looks whether anybody is at an address that somebody else wrote down. It may be any address: nobody is asked who is not on
-//! the public web, unless he was named, and nothing is sent but the question.
+//! Checks whether an address from somebody else's data answers. It may be any address at all: a host that is not on the
+//! public web is asked only if it was named, and nothing but the request is sent.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -17,27 +17,27 @@ use url::{Host, Url};
 use super::http::{HttpError, HttpSetupError, builder, failure, retry_after};
 use crate::public_web::is_public;
 
-/// How long it is waited for an answer to begin.
+/// How long to wait for an answer to begin.
 const BEGINS: Duration = Duration::from_secs(15);
-/// How often an address may lead on to another one.
+/// How many redirects are followed.
 const REDIRECTS: usize = 5;
-/// Names that are looked up to see whether any can be.
+/// How many names are looked up to find out whether name resolution works.
 const LOOKED_UP: usize = 5;
 
-/// Asks, one address after the other. A clone is the same client.
+/// Asks one address after the other. A clone is the same client.
 #[derive(Clone, Debug)]
 pub struct LinkClient {
     client: Client,
-    /// Hosts that may be asked wherever they are.
+    /// Hosts that may be asked even if they are not public.
     own_hosts: Arc<BTreeSet<String>>,
 }
 
 /// What was found at an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Looked {
-    /// The address that said it: the one that was asked, or the one that it leads to.
+    /// The address that answered: the one that was asked, or the one it redirects to.
     pub at: Url,
-    /// It leads there for good.
+    /// The redirect is permanent.
     pub has_moved: bool,
     pub said: LinkSaid,
 }
@@ -53,9 +53,9 @@ pub enum LinkSaid {
     },
     /// No host has this name.
     NoHost,
-    /// The host is not on the public web: nobody was asked.
+    /// The host is not on the public web and was not asked.
     NotPublic,
-    /// It leads where nobody is asked; in words for people.
+    /// It redirects to an address that is not asked; the reason, for people.
     Astray(&'static str),
     /// No answer.
     Silent(HttpError),
@@ -70,7 +70,8 @@ struct NoHost;
 struct NotPublic;
 
 impl LinkClient {
-    /// Prepares a client; opens nothing. It asks directly, through nobody: what a proxy reaches is not known here.
+    /// Prepares a client; opens nothing. It never uses a proxy, since it could not check which address the proxy
+    /// connects to.
     ///
     /// # Errors
     /// If TLS cannot be prepared.
@@ -81,11 +82,11 @@ impl LinkClient {
         Ok(Self { client: client.map_err(HttpSetupError::of)?, own_hosts })
     }
 
-    /// Looks at an address: asks for its head, and for all of it where the head is refused; of what comes nothing is read.
+    /// Checks an address with HEAD, and with GET where HEAD is refused; the body is never read.
     pub async fn look(&self, url: &Url) -> Looked {
         let head = self.follow(&Method::HEAD, url).await;
         match head.said {
-            // Many a server knows no HEAD, and says so in many ways.
+            // Many servers do not support HEAD, and say so in many ways.
             LinkSaid::Status { status: 300..=428 | 430..=502 | 504.., .. } | LinkSaid::Silent(_) => {
                 self.follow(&Method::GET, url).await
             }
@@ -93,7 +94,7 @@ impl LinkClient {
         }
     }
 
-    /// Is any of these addresses at a host of the public web whose name can be looked up? A few are tried.
+    /// Can the host name of any of these addresses be resolved to a public address? A few are tried.
     pub async fn finds_one_of(&self, urls: &[String]) -> bool {
         let name = |url: &String| Some(Url::parse(url).ok()?.domain()?.to_owned());
         let names: BTreeSet<_> = urls.iter().filter_map(name).collect();
@@ -139,7 +140,7 @@ impl LinkClient {
         }
     }
 
-    /// May this address be asked? Names are looked up only then, and seen to by whoever does.
+    /// May this address be asked? Host names are not resolved here: the resolver checks the addresses that it finds.
     fn admit(&self, at: &Url) -> Result<(), LinkSaid> {
         if !["http", "https"].contains(&at.scheme()) {
             return Err(LinkSaid::Astray("it leads to what is no address of the web"));
@@ -158,7 +159,7 @@ impl LinkClient {
     }
 }
 
-/// Where an answer leads to.
+/// The target of a redirect.
 fn leads_to(response: &Response, at: &Url) -> Option<Url> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -166,7 +167,7 @@ fn leads_to(response: &Response, at: &Url) -> Option<Url> {
     at.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
 }
 
-/// What an error of the library is; a name that nobody has is told through it.
+/// Translates an error of the library, which is also how an unknown host name is reported.
 fn why(error: &reqwest::Error) -> LinkSaid {
     let mut source = error.source();
     while let Some(inner) = source {
@@ -179,7 +180,7 @@ fn why(error: &reqwest::Error) -> LinkSaid {
     LinkSaid::Silent(failure(error, BEGINS))
 }
 
-/// Looks up names, and gives nothing but public addresses: what is connected to is what was looked at.
+/// Resolves names and returns only public addresses, so the address that is connected to is the one that was checked.
 struct PublicNames {
     own_hosts: Arc<BTreeSet<String>>,
 }
@@ -203,8 +204,8 @@ impl Resolve for PublicNames {
     }
 }
 
-/// Is it known that there is no host of this name? The library has no kind of error for that; these are the C libraries' words,
-/// which differ from those for a name server that does not answer.
+/// Does the error mean that no host has this name? The library has no error kind for that; these are the messages of
+/// the C libraries, which differ from those for a name server that does not answer.
 fn is_unknown_name(error: &io::Error) -> bool {
     let said = error.to_string();
     ["Name or service not known", "Name does not resolve", "nodename nor servname provided"]
@@ -223,7 +224,7 @@ mod tests {
         for good in ["http://10.0.0.7/x", "http://[::1]:8080/", "https://example.org/", "http://8.8.8.8"] {
             assert_eq!(admitted(good), Ok(()), "{good}");
         }
-        // Numbers have many ways to be written; the parser knows them.
+        // An IPv4 address can be written in many ways, all of which the parser understands.
         for private in
             ["http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://[::ffff:7f00:1]/"]
         {

@@ -30,18 +30,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Texts that leave the server are the same everywhere, and names are always qualified: nothing is
-/// found by a search path that somebody else could put an object into. A run may take hours in one
-/// transaction; the statements that need a limit set it themselves. But a statement whose process is
-/// gone must not go on, with its locks, for as long as it takes; not every system can tell. And a
-/// machine that has vanished without a word must not keep the lock for the hours that a server waits.
+/// Values have the same text form on every server, and names are always qualified: nothing is found through a search
+/// path in which somebody else could create an object. A run may take hours in one transaction; the statements that
+/// need a limit set it themselves. But a statement whose client process is gone must not run to its end while it holds
+/// its locks (not every system can detect that). And a machine that has vanished without closing its connection must
+/// not keep the lock for the hours that a server waits by default.
 ///
-/// The second group is what a role, a database or a server may have set so that a statement means something else: rows
-/// that a policy hides are an error and no empty answer, an empty text in an array is no NULL, `= NULL` is not true, an index
-/// answers with all that it has, an error leaves the session alive, names are quoted where they need it, and what is
-/// committed is on the server's disk (more than that, a standby's, is for its administrator to say).
-/// `default_transaction_read_only` is somebody's intention and stays. Compiling a statement costs a promotion more than it
-/// gains: a quarter of its time, over fifty thousand records.
+/// The second group holds settings that a role, a database or a server may have changed so that a statement means
+/// something else. With these values, rows that a policy hides are an error rather than an empty answer, `NULL` in an
+/// array's text is read as NULL, `= NULL` is never true, an index returns all its matches, an error leaves the session
+/// alive, names are quoted only where needed, and a commit is on the server's disk (whether it must also be on a
+/// standby is for the administrator to decide).
+/// `default_transaction_read_only` is set on purpose and stays. JIT compilation costs a promotion more than it gains: a
+/// quarter of its time with fifty thousand records.
 const SESSION: &str = "
     set timezone = 'UTC';
     set datestyle = 'ISO, YMD';
@@ -78,10 +79,10 @@ const SESSION: &str = "
 /// the server rolls back what was not committed; a session of a pool is given back as it was.
 #[derive(Debug)]
 pub struct Connection {
-    /// `None` while it is dropped.
+    /// `None` only while it is being dropped.
     link: Option<Link>,
     end: EndReason,
-    /// Rings when the server tells what this connection listens for.
+    /// Notified when the server sends a notification that this connection listens for.
     bell: Arc<Notify>,
     tls: Shown<MakeRustlsConnect>,
     watch: Watch,
@@ -89,7 +90,7 @@ pub struct Connection {
     is_pooled: bool,
 }
 
-/// The client, and what moves its bytes.
+/// The client, and the task that drives its connection.
 #[derive(Debug)]
 struct Link {
     client: Client,
@@ -117,11 +118,11 @@ impl<T> std::fmt::Debug for Shown<T> {
     }
 }
 
-/// Connects, as `merganser PURPOSE` unless the URL gives an `application_name`. Takes at most
-/// `connect_timeout` (15 s) for each host and once more for all that follows.
+/// Connects as `merganser PURPOSE` unless the URL gives an `application_name`. Takes at most `connect_timeout` (15 s by
+/// default) for each host, and as much again for setting up the session.
 ///
 /// # Errors
-/// [`PgError::Pooled`] if a pooler is between that keeps no session for its client.
+/// [`PgError::Pooled`] if there is a pooler in between that does not keep a session for its client.
 pub async fn connect(url: &PgUrl, purpose: &str) -> Result<Connection, PgError> {
     let operation = format!("connecting to {}", url.target());
     let tls = tls::connector(url)?;
@@ -130,7 +131,7 @@ pub async fn connect(url: &PgUrl, purpose: &str) -> Result<Connection, PgError> 
     let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
     let limit = each.saturating_mul(hosts.saturating_add(1));
 
-    // On the heap: what TLS keeps meanwhile would be in the state of everything that connects.
+    // On the heap: otherwise every future that connects would hold the state of the TLS handshake.
     let mut connection = Box::pin(open(url, &config, &tls, &operation, limit)).await?;
     let begun = Box::pin(connection.begin(url, &config, &operation, limit));
     match timeout(limit, begun).await {
@@ -168,7 +169,7 @@ async fn open(
             }
             Ok(Err(error)) => classify(error, operation),
         };
-        // `prefer` and `allow`: the other way round, if it is the way that did not please.
+        // `prefer` and `allow` try the other way if the first one was the problem.
         let other_way = matches!(error, PgError::Tls(_)) || error.sqlstate() == Some("28000");
         if modes.peek().is_none() || !other_way {
             return Err(error);
@@ -178,7 +179,7 @@ async fn open(
     unreachable!("every mode has at least one way to connect")
 }
 
-/// What the server calls the session; one that is none if the answer is not what was asked for.
+/// The server's identification of the session; an empty one if the answer has another form.
 fn session(answer: &[SimpleQueryMessage]) -> SessionId {
     let session = answer.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => {
@@ -189,7 +190,7 @@ fn session(answer: &[SimpleQueryMessage]) -> SessionId {
     session.unwrap_or_default()
 }
 
-/// For how long a server may be silent that ought to speak.
+/// How long a server that should answer may be silent.
 fn pg_timeout(url: &PgUrl) -> Duration {
     url.config().get_tcp_user_timeout().copied().unwrap_or(USER_TIMEOUT)
 }
@@ -200,7 +201,7 @@ fn too_slow(operation: String, limit: Duration) -> PgError {
     PgError::Unreachable(FailedOperation::new(operation, Box::new(cause)))
 }
 
-/// What the URL leaves open is set here.
+/// Sets what the URL leaves open.
 fn settings(url: &PgUrl, purpose: &str) -> Config {
     let mut config = url.config().clone();
     if !url.gives("application_name") {
@@ -225,7 +226,7 @@ fn settings(url: &PgUrl, purpose: &str) -> Config {
     config
 }
 
-/// The ways to try, one after the other.
+/// The TLS modes to try, one after the other.
 fn modes(url: &PgUrl) -> &'static [Tls] {
     if url.is_local() {
         return &[Tls::Disable];
@@ -234,7 +235,7 @@ fn modes(url: &PgUrl) -> &'static [Tls] {
         (SslMode::Disable, _) => &[Tls::Disable],
         (SslMode::Allow, _) => &[Tls::Disable, Tls::Require],
         (SslMode::Prefer, RootCert::Unset) => &[Tls::Prefer, Tls::Disable],
-        // Who names an authority does not want the password to go to anybody else.
+        // A user who names an authority does not want the password to go to anybody else.
         (SslMode::Prefer, _) => &[Tls::Prefer],
         (SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull, _) => &[Tls::Require],
     }
@@ -254,7 +255,7 @@ where
             Ok(AsyncMessage::Notification(_)) => bell.notify_one(),
             Ok(_) => {}
             Err(error) => {
-                // Kept before the connection is dropped, which is when the client hears of it.
+                // Stored before the connection is dropped, because the client notices the drop.
                 *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 break;
             }
@@ -263,7 +264,7 @@ where
 }
 
 impl Connection {
-    /// Sets the session up, once it is known to be ours for as long as the connection lives.
+    /// Sets the session up once it is known to be ours for the life of the connection.
     async fn begin(
         &mut self,
         url: &PgUrl,
@@ -276,7 +277,7 @@ impl Connection {
             if url.keeps_sessions().get().is_none() {
                 let second = open(url, config, &self.tls.0, operation, limit);
                 pooler::keeps_sessions(self, process, second, operation).await?;
-                // Not asked again for each connection.
+                // Remembered, so that it is not checked again for each connection.
                 let _ = url.keeps_sessions().set(());
             }
             self.is_pooled = true;
@@ -286,12 +287,13 @@ impl Connection {
         Ok(())
     }
 
-    /// True: the connection has ended; whatever is asked of it fails.
+    /// True: the connection has ended, and every statement on it fails.
     pub fn is_closed(&self) -> bool {
         self.deref().is_closed()
     }
 
-    /// Rings when the server tells what this connection listens for; once for several that come together.
+    /// Notified when the server sends a notification that this connection listens for; once for several that arrive
+    /// together.
     pub fn notifications(&self) -> Arc<Notify> {
         self.bell.clone()
     }
@@ -301,24 +303,24 @@ impl Connection {
         self.is_pooled
     }
 
-    /// Begins a transaction that only reads, and sees what is committed now, whatever others commit meanwhile; with what looks
-    /// after its session.
+    /// Begins a read-only transaction that sees the state committed now, whatever others commit meanwhile. Returns it
+    /// with a watch over its session.
     ///
     /// # Errors
-    /// What the server says.
+    /// Any error of the server.
     pub async fn snapshot(&mut self) -> Result<(Transaction<'_>, Watch), PgError> {
         let watch = self.watch();
         let begun = self.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
         Ok((watch.answer("begin", begun.start()).await?, watch))
     }
 
-    /// Looks after the session while an answer is waited for.
+    /// A watch over the session, for waiting on answers.
     pub fn watch(&self) -> Watch {
         self.watch.clone()
     }
 
-    /// Sorts an error of this connection. Where the client knows only that the connection is
-    /// closed, the reason is taken from the connection itself.
+    /// Classifies an error of this connection. Where the client knows only that the connection is closed, the reason is
+    /// taken from the connection itself.
     pub fn error(&self, error: tokio_postgres::Error, operation: impl Into<String>) -> PgError {
         let reason = match error.is_closed() {
             true => self.end.lock().unwrap_or_else(PoisonError::into_inner).take(),
@@ -327,8 +329,8 @@ impl Connection {
         classify(reason.unwrap_or(error), operation)
     }
 
-    /// Asks the server to give up the statement that is running. Whether there was one, and whether
-    /// it ended, is seen by the statement only.
+    /// Asks the server to cancel the running statement. Only the statement itself shows whether there was one and
+    /// whether it ended.
     pub async fn cancel(&self) -> Result<(), PgError> {
         let operation = "cancelling a statement";
         let token = self.cancel_token();
@@ -338,8 +340,7 @@ impl Connection {
         }
     }
 
-    /// Says goodbye to the server. A drop ends the connection too, but the server's log then tells
-    /// of a client that went away.
+    /// Closes the connection properly. A drop ends it too, but the server then logs an unexpected end of the client.
     pub async fn close(mut self) {
         let Some(link) = self.link.take() else { return };
         if self.is_pooled {

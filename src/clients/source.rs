@@ -1,5 +1,5 @@
-//! Where new files come from: a store, an SFTP server, a folder of a web server, or sheets that have an address each, behind the
-//! same operations.
+//! Where new files come from: a store, an SFTP server, a folder of a web server, or sheets with an address each, behind
+//! the same operations.
 
 use std::fmt;
 use std::path::Path;
@@ -85,7 +85,7 @@ impl SourceUrl {
         matches!(self, Self::Sftp(_))
     }
 
-    /// True: it keeps what it gives for ever, and is read again, so that the archive needs no copy.
+    /// True: it keeps its files forever and can be read again, so that the archive needs no copy.
     pub fn is_archive(&self) -> bool {
         matches!(self, Self::Git(_))
     }
@@ -131,8 +131,8 @@ impl SourceError {
 }
 
 impl SourceError {
-    /// True: what was said is about one file alone, and others may well come. Everything else (a connection, a login, this
-    /// machine's disk) would befall them, too.
+    /// True: the error concerns one file only, and others may well succeed. Any other error (a connection, a login,
+    /// this machine's disk) would affect them too.
     pub fn is_about_file(&self) -> bool {
         match self {
             Self::Store(error) => error.is_about_object(),
@@ -156,12 +156,12 @@ impl Source {
         })
     }
 
-    /// The same as [`list_names`](Self::list_names), with the names there by which no file can be read.
+    /// The same as [`list_names`](Self::list_names), together with the names there that cannot be read as files.
     pub async fn listing(&self, folder: &str) -> Result<Listing, SourceError> {
         Ok(match self {
             Self::Store(store) => store.listing(folder).await?,
             Self::Sftp(sftp) => sftp.listing(folder).await?,
-            // It has no folders of its own.
+            // It has no subfolders.
             Self::Web(web) => web.listing().await?,
             Self::Git(folder) => folder.listing().await?,
             Self::Sheets(sheets) => sheets.listing(),
@@ -192,7 +192,7 @@ impl Source {
         })
     }
 
-    /// Copies a file to the local file `to`, which appears when it is known to be whole. `progress` is
+    /// Copies a file to the local file `to`, which appears once it is known to be complete. `progress` is
     /// given the bytes that have come so far; they go back to 0 if the download starts again.
     pub async fn download(
         &self,

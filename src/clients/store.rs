@@ -1,8 +1,8 @@
 //! The object store: a directory or an S3 bucket behind the same few operations.
 //!
-//! Keys are relative to the store's location and `/`-separated. Whatever is written appears whole
-//! or not at all; whatever is read is checked against the length and the checksum that the other
-//! side gives. Lists are sorted by key.
+//! Keys are relative to the store's location and `/`-separated. A written object appears complete or not at all;
+//! everything that is read is checked against the length and the checksum that the other side gives. Lists are sorted
+//! by key.
 
 mod error;
 mod file;
@@ -26,7 +26,7 @@ pub use url::{KeyProblem, StoreUrl, StoreUrlError};
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
-    /// Relative to the store; every operation takes it as it is.
+    /// Relative to the store; every operation accepts it as it is.
     pub key: String,
     pub size_bytes: u64,
     pub modified: Option<jiff::Timestamp>,
@@ -37,11 +37,11 @@ pub struct ObjectInfo {
 pub struct Listing {
     /// The files, by name.
     pub files: Vec<ObjectInfo>,
-    /// Names that no file can be read by, and what stands there.
+    /// Names that cannot be read as files, and what is there instead.
     pub odd: Vec<(String, &'static str)>,
 }
 
-/// What a download brought.
+/// What a download returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downloaded {
     pub size_bytes: u64,
@@ -57,7 +57,7 @@ pub struct Written {
     pub sha256: String,
 }
 
-/// Where an object is in S3, for somebody else who reads or writes it there.
+/// Where an object is in S3, for another program that reads or writes it there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3Location {
     pub bucket: String,
@@ -76,8 +76,8 @@ pub enum Store {
 }
 
 impl Store {
-    /// Opens the store at a location. A directory is not looked at yet, a bucket not asked; the
-    /// AWS configuration is read (environment, profile). `options` matter to S3 only.
+    /// Opens the store at a location. Neither the directory nor the bucket is accessed yet; the AWS configuration is
+    /// read (environment, profile). `options` matter to S3 only.
     pub async fn open(url: &StoreUrl, options: &S3Options) -> Result<Self, StoreError> {
         match url {
             StoreUrl::Directory { path, read_only } => {
@@ -114,7 +114,7 @@ impl Store {
         Ok(self.look(prefix, false).await?.files)
     }
 
-    /// The same with the names there by which no object can be read: folders, links that lead nowhere.
+    /// The same, together with the names there that cannot be read as objects: folders, and links that lead nowhere.
     pub async fn listing(&self, prefix: &str) -> Result<Listing, StoreError> {
         self.look(prefix, false).await
     }
@@ -132,9 +132,8 @@ impl Store {
     }
 
     /// Copies an object to the local file `to`, which appears (readable by its owner only) when
-    /// its length and checksum are known to be right. A connection that breaks off is taken up
-    /// where it broke, a few times. `progress` is given the bytes that have come so far; they go
-    /// back to 0 if the download starts again.
+    /// its length and checksum are known to be right. A broken connection is resumed where it broke, a few times.
+    /// `progress` is given the bytes that have come so far; they go back to 0 if the download starts again.
     pub async fn download(
         &self,
         key: &str,
@@ -143,12 +142,12 @@ impl Store {
     ) -> Result<Downloaded, StoreError> {
         let at = self.place(error::DOWNLOAD, key)?;
         let io = |e| StoreError::from_io(at.kept(), e);
-        // Creating and renaming a file are quick enough to be done here.
+        // Creating and renaming a file are quick enough not to need a blocking thread.
         let temp =
             NamedTempFile::new_in(to.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new(".")))
                 .map_err(io)?;
         let (file, temp) = temp.into_parts();
-        // Chunks of the network are small, and each write is a trip to another thread.
+        // Chunks from the network are small, and each write is handed to another thread.
         let mut file = BufWriter::with_capacity(1 << 20, tokio::fs::File::from_std(file));
         let fetched = match self {
             Self::File(store, _) => store.download(&at, key, Some(&mut file), progress).await?,
@@ -176,8 +175,8 @@ impl Store {
         }
     }
 
-    /// Copies an object to another key, which appears or is replaced at once; in S3, of at most 5 GB, and without
-    /// its bytes coming here.
+    /// Copies an object to another key, which appears or is replaced atomically. In S3 the object may have at most 5
+    /// GB, and its bytes stay there.
     pub async fn copy(&self, from: &str, to: &str) -> Result<(), StoreError> {
         self.place("copy", from)?;
         let at = self.place("copy to", to)?;
@@ -204,14 +203,14 @@ impl Store {
         }
     }
 
-    /// Copies a local file to an object and gives its size in bytes. An object of that key is
-    /// replaced at the end, at once.
+    /// Copies a local file to an object and gives its size in bytes. An existing object of that key is replaced
+    /// atomically at the end.
     pub async fn upload(&self, key: &str, from: &Path) -> Result<u64, StoreError> {
         self.put(key, from, None).await
     }
 
-    /// The same for a file whose SHA-256 is known: another content is `Checksum`, and nothing is replaced. S3 keeps the
-    /// checksum with the object, so that [`sha256`](Self::sha256) need not read it.
+    /// The same for a file whose SHA-256 is known: if the content differs, it fails with `Checksum` and replaces
+    /// nothing. S3 keeps the checksum with the object, so that [`sha256`](Self::sha256) need not read it.
     pub async fn upload_checked(&self, key: &str, from: &Path, sha256: &str) -> Result<u64, StoreError> {
         self.put(key, from, Some(sha256)).await
     }
@@ -224,8 +223,8 @@ impl Store {
         }
     }
 
-    /// The SHA-256 of an object's content; `None`: there is no such object. What S3 was told when the object was made is
-    /// believed, since it took the bytes with checksums of their own; all else is read.
+    /// The SHA-256 of an object's content; `None`: there is no such object. A checksum that was stored in S3 with the
+    /// object is trusted, since S3 verified the bytes when it took them; any other object is read.
     pub async fn sha256(&self, key: &str) -> Result<Option<String>, StoreError> {
         if let Self::S3(store, _) = self
             && let Some(known) = store.known_sha256(&self.place("look at", key)?, key).await?
@@ -245,7 +244,7 @@ impl Store {
         Ok(writer.finish().await?.size_bytes)
     }
 
-    /// Removes an object; one that is not there is no error.
+    /// Removes an object; succeeds if there is none.
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let at = self.place("delete", key)?;
         match self {
@@ -308,7 +307,7 @@ impl ObjectWriter {
     /// Adds to the object. Waits when the store is slower than the caller. After an error the
     /// object cannot be finished.
     pub async fn write(&mut self, data: Bytes) -> Result<(), StoreError> {
-        // Stays set when this future fails or is dropped half-way: a gap must not be published.
+        // Stays set if this future fails or is dropped half-way: an object with a gap must not be published.
         if std::mem::replace(&mut self.broken, true) {
             return Err(self.gap());
         }
@@ -324,7 +323,7 @@ impl ObjectWriter {
         Ok(())
     }
 
-    /// Makes the object appear, in the place of an older one of its key.
+    /// Makes the object appear; it replaces an older one of its key.
     pub async fn finish(self) -> Result<Written, StoreError> {
         if self.broken {
             let gap = self.gap();
@@ -338,7 +337,7 @@ impl ObjectWriter {
         Ok(Written { size_bytes: self.size_bytes, sha256: hex(&self.hash.finalize()) })
     }
 
-    /// Gives the object up and removes what had been sent of it. A drop does the same, for S3 in
+    /// Abandons the object and removes what was already sent of it. A drop does the same, for S3 in
     /// the background.
     pub async fn abort(self) {
         match self.inner {

@@ -1,6 +1,7 @@
-//! A folder of files on a web server: its page names them, and a download that breaks off goes on where it was.
+//! A folder of files on a web server: its page lists them, and an interrupted download resumes where it was.
 //!
-//! A file that is another one by then begins anew: its ETag says so. Without one, a download that breaks off begins anew, too.
+//! If the file has changed by then, which its ETag shows, the download starts again. Without an ETag, an interrupted
+//! download always starts again.
 
 mod sheets;
 
@@ -22,17 +23,17 @@ use crate::words::{hex, size};
 
 pub use sheets::{SheetUrls, SheetUrlsError, WebSheets};
 
-/// How long it is waited for an answer to begin.
+/// How long to wait for an answer to begin.
 const BEGINS: Duration = Duration::from_secs(60);
-/// Bytes of the page that names the files.
+/// The largest page of links that is read, in bytes.
 const PAGE_BYTES: usize = 8 << 20;
 /// Files whose sizes are asked for at once.
 const AT_ONCE: usize = 8;
-/// Tries in a row that bring nothing.
+/// How many tries in a row may bring nothing.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How often a file may become another one while it is read.
+/// How often a file may change while it is read.
 const CHANGES: u32 = 3;
 
 /// A folder of files. Cheap to clone.
@@ -41,7 +42,7 @@ pub struct WebFolder {
     http: Http,
 }
 
-/// Something that was wanted of a folder failed; `at` is the address of the folder or of the file.
+/// An operation on a folder that failed; `at` is the address of the folder or of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     #[error("{at}: {source}")]
@@ -59,7 +60,7 @@ pub enum WebError {
 }
 
 impl WebError {
-    /// True: others of the folder may well come.
+    /// True: the error concerns one file only, and others of the folder may well succeed.
     pub fn is_about_file(&self) -> bool {
         matches!(
             self,
@@ -92,11 +93,11 @@ impl WebError {
     }
 }
 
-/// Why a request brought no whole file.
+/// Why a request did not complete a file.
 enum WebHalt {
-    /// Another try may go on where this one ended.
+    /// Another try may resume where this one ended.
     Broken(HttpError),
-    /// The file is another one than before.
+    /// The file has changed.
     Changed,
     Failed(WebError),
 }
@@ -116,10 +117,10 @@ impl WebFolder {
         Ok(Self { http: Http::new(url.clone())? })
     }
 
-    /// The files that the folder's page leads to, by name, with their sizes where the server tells them.
+    /// The files that the folder's page links to, by name, with their sizes where the server reports them.
     ///
     /// # Errors
-    /// [`WebError::Http`]: no page comes.
+    /// [`WebError::Http`] if the page cannot be had.
     pub async fn listing(&self) -> Result<Listing, WebError> {
         let page = self.page().await?;
         let names = names(&page, self.http.base());
@@ -157,7 +158,7 @@ impl WebFolder {
     /// Asks whether a file is there.
     ///
     /// # Errors
-    /// [`WebError::Http`]: it is not, or nobody answers.
+    /// [`WebError::Http`] if it is not, or if nobody answers.
     pub async fn try_open(&self, name: &str) -> Result<(), WebError> {
         let failed = |source| WebError::Http { at: self.file(name).at, source };
         let answer = self.http.head(&format!("/{name}"), BEGINS).await.map_err(failed)?;
@@ -169,11 +170,11 @@ impl WebFolder {
         WebFile { http: &self.http, path: format!("/{name}"), at, is_sheet: false }
     }
 
-    /// Copies a file to the local file `to`, which appears when it is whole. `progress` is given the bytes that have come so
-    /// far; they go back to 0 where it begins anew.
+    /// Copies a file to the local file `to`, which appears when it is complete. `progress` is given the bytes that have
+    /// come so far; they go back to 0 if the download starts again.
     ///
     /// # Errors
-    /// [`WebError`]; what came is gone then.
+    /// [`WebError`]; the partial file is removed.
     pub async fn download(
         &self,
         name: &str,
@@ -187,11 +188,11 @@ impl WebFolder {
 /// A file on a web server.
 struct WebFile<'a> {
     http: &'a Http,
-    /// Below the client's address; empty: at the address itself.
+    /// Relative to the client's address; empty: the address itself.
     path: String,
-    /// As people are told of it.
+    /// The address as messages show it.
     at: String,
-    /// A page is none, whatever it says.
+    /// It is a sheet: an HTML page is not accepted as its content.
     is_sheet: bool,
 }
 
@@ -199,7 +200,7 @@ impl WebFile<'_> {
     /// Copies it; see [`WebFolder::download`].
     async fn download(&self, to: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Downloaded, WebError> {
         let mut local = LocalCopy::create(to, progress).await?;
-        // A server that begins anew each time must get further than ever before, or it is given up.
+        // A server that restarts the file each time must get further than ever before, or it is given up.
         let (mut tried, mut changes, mut furthest) = (0, 0, 0);
         loop {
             let source = match self.go_on(&mut local).await {
@@ -230,7 +231,7 @@ impl WebFile<'_> {
         }
     }
 
-    /// Is it a file that comes?
+    /// Is the answer a file?
     fn admit(&self, answer: &Answering) -> Result<(), WebError> {
         let content_type = answer.header("content-type").unwrap_or_default().to_ascii_lowercase();
         let is_page = ["text/html", "application/xhtml"].iter().any(|page| content_type.starts_with(page));
@@ -240,7 +241,7 @@ impl WebFile<'_> {
         }
     }
 
-    /// Asks for what is missing of a file, and writes what comes.
+    /// Requests the missing rest of a file, and writes it.
     async fn go_on(&self, local: &mut LocalCopy<'_>) -> Result<(), WebHalt> {
         let range = format!("bytes={}-", local.size_bytes);
         let etag = local.etag.clone();
@@ -256,13 +257,13 @@ impl WebFile<'_> {
                 if is_other {
                     return Err(WebHalt::Changed);
                 }
-                // The server sends all of it, whatever it was asked for.
+                // The server ignores the range and sends the whole file.
                 local.begin_anew().await.map_err(WebHalt::Failed)?;
                 local.etag = answer.strong_etag();
                 local.announced = answer.header("content-length").and_then(|length| length.parse().ok());
             }
             206 if local.is_continued_by(&answer) => {}
-            // It is shorter than what came of it, or another one.
+            // The file is now shorter than what has arrived, or has changed.
             206 | 412 | 416 => return Err(WebHalt::Changed),
             _ => {
                 let source = answer.refusal().unwrap_or(HttpError::Broken);
@@ -294,16 +295,16 @@ async fn wait(source: &HttpError, tried: u32) {
     tokio::time::sleep(asked.max(backoff::pause(PAUSE, LONGEST_PAUSE, tried))).await;
 }
 
-/// What came of a file so far.
+/// The part of a file that has arrived so far.
 struct LocalCopy<'a> {
-    /// Gone when this is dropped before it is whole.
+    /// Removed if this is dropped before the file is complete.
     temp: TempPath,
     file: BufWriter<tokio::fs::File>,
     hash: Sha256,
     size_bytes: u64,
-    /// What tells this file from the next one of its name.
+    /// Distinguishes this file from a later one of its name.
     etag: Option<String>,
-    /// Bytes of all of it, as the server says.
+    /// The total size in bytes that the server announced.
     announced: Option<u64>,
     progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -323,7 +324,7 @@ impl<'a> LocalCopy<'a> {
 
     async fn begin_anew(&mut self) -> Result<(), WebError> {
         if self.size_bytes > 0 {
-            // Behind what is being written still.
+            // Rewinding waits for writes that are still under way.
             self.file.rewind().await.map_err(|error| self.local(error))?;
             self.file.get_mut().set_len(0).await.map_err(|error| self.local(error))?;
         }
@@ -333,7 +334,7 @@ impl<'a> LocalCopy<'a> {
         Ok(())
     }
 
-    /// Does a part of a file begin where this ends, and belong to the same one?
+    /// Does the answer's part begin where this one ends, and belong to the same file?
     fn is_continued_by(&self, answer: &Answering) -> bool {
         let begins = answer.header("content-range").and_then(|range| {
             let (place, all) = range.strip_prefix("bytes ")?.split_once('/')?;
@@ -366,7 +367,7 @@ impl<'a> LocalCopy<'a> {
     }
 }
 
-/// The names of files in the folder that a page leads to, sorted. A link that leads elsewhere is none.
+/// The names of the files in the folder that a page links to, sorted. Links to other places are left out.
 fn names(page: &str, folder: &HttpUrl) -> Vec<String> {
     let lower = page.to_ascii_lowercase();
     let mut names = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! Backfill: rows that are in production already are completed by the dataset's enrichment, a batch a transaction. Begun
-//! again, it goes on with what is left.
+//! Backfill: the dataset's enrichment completes rows that are in production already, one transaction per batch. When it
+//! is started again, it continues with what is left.
 
 use std::borrow::{Borrow, BorrowMut};
 use std::path::{Path, PathBuf};
@@ -34,28 +34,28 @@ use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
 use crate::{fault, schema, sql, words};
 
-/// Questions of one transaction.
+/// How many questions one transaction has.
 const BATCH: i64 = 20_000;
 
-/// What a backfill did.
+/// The outcome of a backfill.
 #[derive(Debug, Default)]
 pub struct Backfilled {
-    /// Rows and questions that were there to do.
+    /// The number of rows and questions that were open.
     pub open_rows: u64,
     pub open_questions: u64,
     pub questions: u64,
-    /// Rows that say something else now.
+    /// The number of changed rows.
     pub rows: u64,
     /// How often each status came out.
     pub found: Vec<(String, u64)>,
-    /// Why an outside service is not asked any more; what is left is for the next backfill.
+    /// Why an outside service is no longer asked; the next backfill continues with the rest.
     pub gave_up: Option<String>,
     pub published: bool,
     /// Was it all rolled back?
     pub dry_run: bool,
 }
 
-/// What a backfill has at hand.
+/// The resources of a backfill.
 struct Backfilling {
     context: Context,
     workspace: Workspace,
@@ -74,10 +74,10 @@ impl BorrowMut<Context> for Backfilling {
     }
 }
 
-/// Asks what production's rows are without, and completes them.
+/// Asks for what is missing from production's rows, and completes them.
 ///
 /// # Errors
-/// Batches that were committed before stay.
+/// Any error of a step. Batches that were committed before stay.
 pub async fn backfill(config: BackfillConfig, report: &Report) -> Result<Backfilled, Failure> {
     let options = config.for_ledger();
     let BackfillConfig { target, enrichment, options: own, since, limit, work_dir, duckdb } = config;
@@ -155,7 +155,7 @@ impl Backfilling {
         }
     }
 
-    /// An undo of an earlier run must not take away what was found here without a word.
+    /// Lists the changed records, so that an undo of an earlier run cannot silently remove what was found here.
     async fn note_records(&self, transaction: &Transaction<'_>, batch: i32) -> Result<(), PgError> {
         let (context, database) = (&self.context, &self.context.target.database);
         let begin = sql::render(sql::IMAGES_BEGIN, &[("ledger", &database.ledger_schema)]);
@@ -210,7 +210,7 @@ impl Backfilling {
         Ok(rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(failed)?)
     }
 
-    /// Asks, and writes the answers to production in one transaction; gives the number of rows that say something else now.
+    /// Asks, and writes the answers to production in one transaction; returns the number of changed rows.
     async fn one_batch(
         &self,
         connection: &mut Connection,
@@ -260,7 +260,7 @@ impl Backfilling {
         if changed > 0 {
             watch.answers("note which records change", self.note_records(&transaction, batch)).await?;
         }
-        // Deferred triggers come now and not behind the proof.
+        // Deferred triggers run now, before the proof.
         transaction.batch_execute(sql::PROMOTE_CONSTRAINTS).await.map_err(failed)?;
         let left = render(enrichment.backfill.left);
         let row = watch.answer("look at what was written", transaction.query_one(&left, &[])).await?;
@@ -298,7 +298,7 @@ impl Backfilling {
     }
 }
 
-/// A staging store that holds the questions as rows of the table that they are of.
+/// A staging store that holds the questions as rows of their table.
 fn stage(
     folder: &Path,
     limits: DuckLimits,

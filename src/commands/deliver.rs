@@ -1,5 +1,5 @@
-//! What is told to others when a run is over: a few tries within some seconds. That nobody could be told is for the caller to
-//! warn of; it changes nothing of the run.
+//! Sends the notifications at the end of a run: a few tries within some seconds. If none succeeds, the caller warns;
+//! the run's outcome does not change.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ const TRY: Duration = Duration::from_secs(5);
 const TRIES: u32 = 3;
 /// How long all of them may take together.
 const ALL: Duration = Duration::from_secs(20);
-/// Between two tries, if the service asks for no other time.
+/// The pause between two tries, if the service does not ask for another.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Posts something. The address is in no message.
+/// Posts a body. The address appears in no message.
 ///
 /// # Errors
-/// Why it was not taken, in words.
+/// Why it was not accepted, in words.
 pub async fn deliver(to: &SecretUrl, headers: &[(String, String)], posted: Posted) -> Result<(), String> {
     let delivered = tokio::time::timeout(ALL, try_to_deliver(to, headers, posted)).await;
     delivered.unwrap_or_else(|_| Err(format!("no answer within {} s", ALL.as_secs())))

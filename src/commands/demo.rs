@@ -18,10 +18,11 @@ use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 
-/// Shows a dataset, the first one if none is named: what is made, loaded, and there then, and what to try next.
+/// Runs the demo of a dataset, the first one if none is named: shows what is made and loaded, the result, and what to
+/// try next.
 ///
 /// # Errors
-/// What failed, and whether the database changed; a dataset without a demo.
+/// The error with the state of the database; a dataset without a demo.
 pub async fn demo(args: DemoArgs, report: &Report) -> Result<Exit, Failure> {
     match args.what.as_deref().unwrap_or(datasets::ALL[0].name) {
         "oca" => Box::pin(oca::demo(&args, report)).await,

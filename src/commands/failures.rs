@@ -50,7 +50,7 @@ pub async fn failures(args: FailuresArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Is all that is listed of sheets that people keep?
+/// Are all listed records from hand-kept sheets?
 fn are_sheets(args: &FailuresArgs, rows: &[Value]) -> bool {
     let is_sheet = |row: &Value| {
         row["dataset"].as_str().and_then(datasets::named).is_some_and(|dataset| dataset.has_sheets)

@@ -44,7 +44,7 @@ async fn export(args: &GraphExportArgs, config: &DatabaseConfig, url: &PgUrl) ->
             let mut out = BufWriter::new(std::io::stdout().lock());
             let written = write(args, config, (&transaction, &watch), &mut out).await;
             match written.and_then(|_| out.flush().map_err(Cause::io("write the graph"))) {
-                // A reader that has gone has seen enough.
+                // A reader that has closed the pipe has seen enough.
                 Err(Cause::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {}
                 other => other?,
             }
@@ -59,7 +59,7 @@ async fn export(args: &GraphExportArgs, config: &DatabaseConfig, url: &PgUrl) ->
     Ok(())
 }
 
-/// The whole file, or none: it takes its place when it is written.
+/// Writes the whole file or nothing: it is moved to its place when it is complete.
 async fn write_file(
     args: &GraphExportArgs,
     config: &DatabaseConfig,
@@ -69,7 +69,7 @@ async fn write_file(
     let io = |source| Cause::io(format!("write {}", path.display()))(source);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    // As any file that somebody makes, not for its owner alone.
+    // With the usual permissions, not for its owner only.
     builder.permissions(Permissions::from_mode(0o666));
     let mut file = BufWriter::new(builder.tempfile_in(folder).map_err(io)?);
     let counted = write(args, config, database, &mut file).await?;
@@ -78,7 +78,7 @@ async fn write_file(
     Ok(counted)
 }
 
-/// Writes all of it, row by row; gives the numbers of nodes and edges.
+/// Writes the graph row by row; returns the numbers of nodes and edges.
 async fn write(
     args: &GraphExportArgs,
     config: &DatabaseConfig,

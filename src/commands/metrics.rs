@@ -1,5 +1,5 @@
-//! The figures of a run for Prometheus: in a file, or to a push gateway. All are gauges without a time of their own. What a run
-//! does not know (a table that it did not come to, a success that it had not) stays as it was.
+//! The metrics of a run for Prometheus: in a file, or sent to a push gateway. All are gauges without timestamps. Values
+//! that a run does not know (a table that it did not reach, a success that it did not have) stay as they were.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,12 +13,12 @@ use crate::clients::http::{Posted, SecretUrl};
 use crate::config;
 use crate::error::{Cause, Exit};
 
-/// The variable that says where they go.
+/// The variable with their destination.
 pub const VARIABLE: &str = "MERGANSER_METRICS";
-/// Everybody may read them.
+/// The file's mode: everybody may read it.
 const MODE: u32 = 0o644;
 
-/// Every metric, and what it is; `deploy/monitoring/` goes by these names.
+/// Every metric with its description; `deploy/monitoring/` uses these names.
 pub const METRICS: [(&str, &str); 5] = [
     ("merganser_run_exit_code", "How the last run ended."),
     ("merganser_run_failed_records", "Records of the last run that could not be loaded."),
@@ -27,25 +27,25 @@ pub const METRICS: [(&str, &str); 5] = [
     ("merganser_step_seconds", "What the last run took for a step."),
 ];
 
-/// Where they go.
+/// The destination of the metrics.
 #[derive(Clone, Debug)]
 pub enum MetricsTarget {
     File(PathBuf),
     Gateway(SecretUrl),
 }
 
-/// The figures of one run.
+/// The metrics of one run.
 #[derive(Clone, Debug)]
 pub struct Figures {
     pub dataset: &'static str,
     pub exit: Exit,
-    /// `None`: nobody knows.
+    /// `None`: not known.
     pub failed_records: Option<u64>,
     /// Rows of each table, if they are known.
     pub rows: BTreeMap<String, i64>,
     /// Seconds since 1970.
     pub now: u64,
-    /// Seconds of each step, batches added up.
+    /// Seconds of each step, summed over batches.
     pub steps: BTreeMap<&'static str, f64>,
 }
 
@@ -53,7 +53,7 @@ pub struct Figures {
 type Series = (String, String);
 
 impl MetricsTarget {
-    /// Where the environment says that they go; `None`: nowhere.
+    /// The destination from the environment; `None`: there is none.
     ///
     /// # Errors
     /// [`Cause::Usage`] if it is neither a path nor an address; it is not repeated.
@@ -69,7 +69,7 @@ impl MetricsTarget {
         SecretUrl::in_the_clear(&text).map(|url| Some(Self::Gateway(url))).map_err(refused)
     }
 
-    /// Writes them. That they cannot be written is a warning.
+    /// Writes them. A failure is only a warning.
     pub async fn write(&self, figures: &Figures) {
         let written = match self {
             Self::File(path) => {
@@ -83,7 +83,7 @@ impl MetricsTarget {
     }
 }
 
-/// Pushes them into a group of the dataset's own. What is not pushed stays in it.
+/// Pushes them into the dataset's own group. Metrics that are not pushed stay in it.
 async fn push(url: &SecretUrl, figures: &Figures) -> Result<(), String> {
     let group = format!("/metrics/job/merganser/dataset/{}", figures.dataset);
     let url = url.below(&group, |path| path.contains("/metrics/job"));
@@ -92,9 +92,9 @@ async fn push(url: &SecretUrl, figures: &Figures) -> Result<(), String> {
         .await
 }
 
-/// Puts them into the place of the file, at once.
+/// Replaces the file atomically.
 fn write_file(path: &Path, figures: &Figures) -> std::io::Result<()> {
-    // One that cannot be read holds figures of other datasets all the same.
+    // A file that cannot be read may still hold other datasets' metrics.
     let old = match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         read => read?,
@@ -108,13 +108,13 @@ fn write_file(path: &Path, figures: &Figures) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A file beside one that it may take the place of; it goes if it does not.
+/// A temporary file beside the one that it may replace; removed if it does not.
 pub fn beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     tempfile::Builder::new().prefix(".merganser-").suffix(".part").tempfile_in(folder)
 }
 
-/// What a file says after this run: other datasets' figures stay, and those of its own that it does not know.
+/// The content of the file after this run: other datasets' metrics stay, and so do its own that it does not know.
 fn merged(old: &str, figures: &Figures) -> BTreeMap<Series, String> {
     let new = series(figures);
     let known = |name: &str| METRICS.iter().any(|(metric, _)| *metric == name);
@@ -155,7 +155,7 @@ fn series(figures: &Figures) -> BTreeMap<Series, String> {
     all
 }
 
-/// As both formats have it: Prometheus' takes the last line for a comment.
+/// The text in both formats: for Prometheus' own, the last line is a comment.
 fn render(all: &BTreeMap<Series, String>) -> String {
     let mut text = String::new();
     for (metric, about) in METRICS {

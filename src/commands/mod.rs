@@ -34,9 +34,9 @@ use crate::log::Report;
 use crate::system::private;
 use terminal::{end, say, start};
 
-/// Carries a command out; errors are shown.
+/// Runs a command; shows its error.
 pub fn run(cli: Cli) -> Exit {
-    // The sample is for others to see; all else holds names and addresses.
+    // A sample may be seen by others; everything else holds names and addresses.
     if !matches!(cli.command, Command::Sample(_) | Command::Completions { .. }) {
         private::by_default();
     }

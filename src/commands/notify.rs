@@ -1,8 +1,8 @@
-//! Tells a webhook of a run that did not end well: what happened, whether the database changed, what to type. Nobody looks at
-//! a log on Monday.
+//! Notifies a webhook of a run that did not end well: what happened, whether the database changed, what to type.
+//! Otherwise nobody would notice, since nobody reads the logs of every run.
 //!
-//! The message has no value of a record, and the webhook's address is in no message. That nobody could be told is a warning: the
-//! exit code is the run's.
+//! The message contains no value of a record, and no message contains the webhook's address. A failed notification is a
+//! warning: the exit code is that of the run.
 
 use serde_json::{Value, json};
 
@@ -14,12 +14,12 @@ use crate::error::{Cause, Exit, Failure};
 
 /// The variable that holds the webhook's address.
 pub const VARIABLE: &str = "MERGANSER_NOTIFY";
-/// The variable that says after how many days without anything new the webhook is told so.
+/// The variable with the number of days without anything new after which the webhook is notified.
 const QUIET: &str = "MERGANSER_NOTIFY_QUIET";
-/// A weekly feed that has missed a week, and two days.
+/// A weekly feed that has missed a week, plus two days.
 const QUIET_DAYS: u32 = 9;
 
-/// What is told of a run.
+/// A notification about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     dataset: String,
@@ -27,16 +27,16 @@ pub struct Notice {
     exit: Exit,
     /// What happened, in a sentence without its full stop.
     reason: String,
-    /// What is true of the database, in a sentence.
+    /// The state of the database, in a sentence.
     database: String,
     /// What to type next.
     next: Option<String>,
 }
 
-/// The webhook of the environment; `None`: nobody is told.
+/// The webhook from the environment; `None`: no notification is sent.
 ///
 /// # Errors
-/// [`Cause::Usage`] if it is no address; it is not repeated.
+/// [`Cause::Usage`] if it is not a valid address; it is not repeated.
 pub fn webhook() -> Result<Option<SecretUrl>, Cause> {
     let Some(text) = config::environment(VARIABLE) else { return Ok(None) };
     let refused = |_| Cause::Usage {
@@ -46,10 +46,10 @@ pub fn webhook() -> Result<Option<SecretUrl>, Cause> {
     text.parse().map(Some).map_err(refused)
 }
 
-/// After how many days without anything new somebody is told; `None`: never.
+/// The number of days without anything new after which a notification is sent; `None`: never.
 ///
 /// # Errors
-/// [`Cause::Usage`] if it is no number of days.
+/// [`Cause::Usage`] if it is not a number of days.
 pub fn quiet_days() -> Result<Option<u32>, Cause> {
     let Some(text) = config::environment(QUIET) else { return Ok(Some(QUIET_DAYS)) };
     let refused = |_| Cause::Usage {
@@ -60,7 +60,7 @@ pub fn quiet_days() -> Result<Option<u32>, Cause> {
 }
 
 impl Notice {
-    /// Of a run that failed; `None`: nobody needs to know.
+    /// The notification of a failed run; `None`: nobody needs to know.
     pub fn of_failure(dataset: &str, failure: &Failure) -> Option<Self> {
         let exit = failure.exit();
         if !is_told(exit) {
@@ -82,7 +82,7 @@ impl Notice {
         })
     }
 
-    /// Of a run that came to its end; `None`: all is well, or it was a dry run, which somebody looks at.
+    /// The notification of a finished run; `None`: all is well, or it was a dry run, which a person watches anyway.
     pub fn of_summary(done: &Summary) -> Option<Self> {
         if let Some(days) = done.quiet_days.filter(|_| done.exit() == Exit::Done) {
             return Some(Self {
@@ -108,7 +108,7 @@ impl Notice {
         })
     }
 
-    /// Tells it. That it cannot be told is a warning.
+    /// Sends it. A failure is only a warning.
     pub async fn send(&self, webhook: &SecretUrl) {
         let bytes = self.message().to_string().into_bytes();
         let message = Posted { content_type: "application/json".into(), bytes };
@@ -139,7 +139,7 @@ impl Notice {
     }
 }
 
-/// Wrong usage is seen by whoever typed it, and a run that waits for another one is none.
+/// False for wrong usage, which the user sees, and for a run that never began because another one holds the lock.
 fn is_told(exit: Exit) -> bool {
     match exit {
         Exit::Failed | Exit::SomeFailed | Exit::NotPublished | Exit::Interrupted => true,

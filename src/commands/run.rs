@@ -23,15 +23,15 @@ use crate::words;
 /// # Errors
 /// [`Failure`] says what failed, where, and whether the database changed; the ledger has it too.
 pub async fn run(config: RunConfig, report: &Report) -> Result<Summary, Failure> {
-    // What a run is takes much of a stack where nothing is optimised.
+    // The future of a run takes a lot of stack in an unoptimised build.
     Box::pin(told(config, None, report)).await
 }
 
-/// The same, with what only others are told of.
+/// The same, including data that only listeners need.
 async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) -> Result<Summary, Failure> {
     let started = Instant::now();
     if let Some(folder) = &config.processing.golden {
-        // Not only when all the work is done.
+        // Checked now, and not only when all the work is done.
         promote::truths(config.target.dataset, folder)?;
     }
     let options = config.for_ledger();
@@ -80,7 +80,7 @@ async fn told(config: RunConfig, others: Option<&Listeners>, report: &Report) ->
     })
 }
 
-/// What others are told of a run that is over, which does not fail for want of it.
+/// Collects data about a finished run for the listeners; a failure here does not fail the run.
 async fn ask_for(others: &Listeners, context: &RunContext, outcome: RunOutcome, progress: &mut Progress) {
     if others.counts() {
         progress.rows = context.ledger.remembered_rows().await.unwrap_or_default();
@@ -92,12 +92,12 @@ async fn ask_for(others: &Listeners, context: &RunContext, outcome: RunOutcome, 
     }
 }
 
-/// Does it take what a source has that is new? Of a service that is asked for years, nothing new is no news.
+/// Does the run take whatever is new at a source? For a service that is asked for certain years, nothing new is normal.
 fn is_fed(context: &RunContext) -> bool {
     context.target.kind == Kind::Run && context.dataset().asked.is_none() && !context.target.dry_run
 }
 
-/// A variable that was set once and forgotten would keep what is new out, week after week.
+/// A variable that was set once and forgotten would keep new files out, week after week.
 pub fn warn_of_reprocessing(glob: Option<&str>) {
     if let Some(glob) = glob {
         tracing::warn!(
@@ -106,7 +106,7 @@ pub fn warn_of_reprocessing(glob: Option<&str>) {
     }
 }
 
-/// A run of any kind; errors are shown, and whoever the environment names is told how it ended.
+/// Runs a run of any kind; shows its error, and notifies the listeners that the environment names.
 pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
     let read = config.and_then(|config| Ok((config, Listeners::from_env()?)));
     let (config, others) = match read {
@@ -124,7 +124,7 @@ pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
     });
     let exit = end(&result, report);
     if !others.is_nobody() {
-        // What can fail here is that the runtime does not start, of which the run has spoken.
+        // Only the start of the runtime can fail here, and then the run has reported it.
         let _ = start(async {
             let result = match (&done, &result) {
                 (Some(done), _) => Ok(done),
@@ -138,7 +138,7 @@ pub fn process(config: Result<RunConfig, Cause>, report: &Report) -> Exit {
     exit
 }
 
-/// The last events of a run that did not fail.
+/// Logs the last events of a run that did not fail.
 fn finished(report: &Report, summary: &Summary) {
     if !summary.new_elements.is_empty() {
         let elements = summary.new_elements.iter().take(10);

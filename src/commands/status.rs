@@ -10,7 +10,7 @@ use crate::error::{Cause, Exit, Failure};
 use crate::ledger::inspect::{FailureFilter, Reader};
 use crate::run::server::Server;
 
-/// Shows the last runs, or all about one run, file or record.
+/// Shows the last runs, or everything about one run, file or record.
 pub async fn status(args: StatusArgs) -> Result<Exit, Failure> {
     let config = DatabaseConfig::new(&args.database)?;
     let server = Server::open(&config.url).await?;
@@ -56,7 +56,7 @@ pub async fn status(args: StatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What the steps of one run, or of the last ones, cost.
+/// The cost of the steps of one run, or of the last ones.
 async fn timings(reader: &Reader, args: &StatusArgs) -> Result<String, Cause> {
     let run = match &args.subject {
         None => None,

@@ -20,13 +20,13 @@ use crate::run::walk::WalkedSoFar;
 use crate::stages::promote::Guard;
 use crate::words::{count, duration};
 
-/// A run that is over, for whoever asked for it.
+/// A finished run, for its caller.
 #[derive(Debug)]
 pub struct Summary {
     pub run_id: Uuid,
     pub dataset: &'static str,
     pub kind: Kind,
-    /// What a record is called where people read it.
+    /// The word for a record, as people read it.
     pub record: &'static str,
     pub outcome: RunOutcome,
     pub dry_run: bool,
@@ -35,29 +35,29 @@ pub struct Summary {
     pub records: Records,
     pub changes: Vec<TableChange>,
     pub guards: Vec<Guard>,
-    /// Of a dry run.
+    /// Samples of a dry run's changes.
     pub samples: Vec<Sample>,
-    /// Elements that no column takes and no earlier run saw: how often each came.
+    /// Elements that no column takes and no earlier run saw, with the number of their occurrences.
     pub new_elements: BTreeMap<String, u64>,
-    /// Deleted records that came with data beside their delete, which is not loaded.
+    /// The number of deleted records that came with data as well, which is not loaded.
     pub deleted_with_data: u64,
     pub published: Option<Published>,
-    /// What the steps cost, as the ledger has it.
+    /// The cost of the steps, from the ledger.
     pub timings: Option<Value>,
-    /// What asking a service takes, or took.
+    /// The cost of asking a service, planned or actual.
     pub plan: Option<GatheredPlan>,
-    /// What asking for histories took, and what is left.
+    /// The cost of asking for histories, and what is left.
     pub walked: Option<WalkedSoFar>,
-    /// How many rows each table has.
+    /// The number of rows of each table.
     pub rows: BTreeMap<String, i64>,
-    /// Nothing new came for so many days, and somebody is told of it now.
+    /// Nothing new has arrived for this many days, and this run reports it.
     pub quiet_days: Option<u32>,
     pub duration: Duration,
     pub peak_memory_bytes: Option<u64>,
 }
 
 impl Summary {
-    /// The exit code that goes with it: of a dry run, the one that the real run would have.
+    /// The exit code; for a dry run, the one that the real run would have.
     pub fn exit(&self) -> Exit {
         match self.has_failures() {
             _ if self.breaches().next().is_some() => Exit::Failed,
@@ -71,7 +71,7 @@ impl Summary {
         self.guards.iter().filter(|guard| guard.stops())
     }
 
-    /// Is there something to put right?
+    /// Are there failures to resolve?
     pub fn has_failures(&self) -> bool {
         self.failures != Failures::default()
     }
@@ -110,7 +110,7 @@ pub fn render(summary: &Summary) -> String {
     text
 }
 
-/// What failed, and the command that shows it: unreadable files are not among the failed records.
+/// The failures, and the command that shows them: unreadable files are not among the failed records.
 fn failures(summary: &Summary) -> String {
     let outstanding = match summary.failures.files {
         0 => String::new(),
@@ -124,7 +124,7 @@ fn failures(summary: &Summary) -> String {
     format!("{what}.\n{outstanding}Next: {command}\n")
 }
 
-/// How much failed, in words, and what to type to see it.
+/// The amount of failures in words, and the command that shows them.
 pub fn what_failed(summary: &Summary) -> (String, String) {
     let failures = summary.failures;
     let command = match failures.records {
@@ -140,7 +140,7 @@ pub fn what_failed(summary: &Summary) -> (String, String) {
     (what, command)
 }
 
-/// The plan of what a service is asked for, as a tree, and what it costs.
+/// The plan of the requests to a service, as a tree, and its cost.
 fn asking(plan: &GatheredPlan) -> String {
     let mut text = plan.tree.join("\n");
     if let Some((url, requests)) = &plan.files {
@@ -161,7 +161,7 @@ fn asking(plan: &GatheredPlan) -> String {
     text
 }
 
-/// What a dry run would change, by some keys.
+/// A sample of what a dry run would change, by key.
 pub(super) fn samples(samples: &[Sample]) -> String {
     let mut text = String::new();
     for sample in samples {
@@ -180,7 +180,7 @@ pub(super) fn check(guard: &Guard) -> String {
     }
 }
 
-/// What became of the database, in a sentence or two.
+/// The outcome for the database, in a sentence or two.
 pub fn outcome(summary: &Summary) -> String {
     let records = summary.records;
     let counts = format!(
@@ -224,7 +224,7 @@ pub(super) fn table(changes: &[TableChange]) -> String {
     show::table_changes(changes).render(0)
 }
 
-/// What a dry run says of the guards that stop the real one, on a line of its own; nothing if none does.
+/// A line about the guards that would stop the real run; empty if none would.
 pub(super) fn would_be_refused(what: &str, guards: &[Guard]) -> String {
     let mut names: Vec<_> =
         guards.iter().filter(|guard| guard.stops()).map(|guard| guard.name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The ends of every command: its result on standard output, its failure on standard error, its exit code.
+//! The end of every command: its result on standard output, its failure on standard error, its exit code.
 
 use std::future::Future;
 use std::io::Write;
@@ -18,12 +18,13 @@ pub fn end(result: &Result<Exit, Failure>, report: &Report) -> Exit {
     }
 }
 
-/// Writes a result to standard output. A reader that has gone (`| head`) has seen enough.
+/// Writes a result to standard output. Ignores a reader that has closed the pipe (`| head`).
 pub fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// Writes a line of a result as [`say`] does; it is typed like `println!`, which would panic where the reader has gone.
+/// Writes a line of a result as [`say`] does; used like `println!`, which would panic if the reader has closed the
+/// pipe.
 macro_rules! say_line {
     ($($text:tt)*) => {
         $crate::commands::terminal::say(&(format!($($text)*) + "\n"))
@@ -49,7 +50,7 @@ fn show(failure: &Failure, report: &Report) {
     }
 }
 
-/// Does the work of a command on a runtime of its own.
+/// Runs the work of a command on its own runtime.
 pub fn start(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

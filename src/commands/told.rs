@@ -1,5 +1,5 @@
-//! Who is told how a run ended: a webhook, a file or a gateway of figures, a collector of traces. All are read from the
-//! environment before the run, and told beside each other after it; none of them changes how it ended.
+//! The listeners that are told how a run ended: a webhook, a file or a gateway for metrics, a collector of traces. All
+//! are read from the environment before the run, and notified concurrently after it; none of them changes its outcome.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,21 +12,21 @@ use crate::clients::http::SecretUrl;
 use crate::error::{Cause, Exit, Failure};
 use crate::timeline::{Lapse, Timeline};
 
-/// Who is told.
+/// The listeners.
 pub struct Listeners {
     webhook: Option<SecretUrl>,
-    /// After how many days without anything new.
+    /// The number of days without anything new after which they are told.
     quiet_days: Option<u32>,
     metrics: Option<MetricsTarget>,
     collector: Option<Collector>,
 }
 
-/// What a run ended as.
+/// How a run ended.
 pub struct Ending<'a> {
     /// Its name for a reader of traces.
     pub name: String,
     pub dataset: &'static str,
-    /// Of a rehearsal nobody is told but whoever looks at traces.
+    /// A dry run is reported only in traces.
     pub dry_run: bool,
     pub began: SystemTime,
     pub timeline: &'a Timeline,
@@ -34,10 +34,10 @@ pub struct Ending<'a> {
 }
 
 impl Listeners {
-    /// Whom the environment names.
+    /// The listeners that the environment names.
     ///
     /// # Errors
-    /// [`Cause::Usage`] for an address, or a number of days, that is none.
+    /// [`Cause::Usage`] for an invalid address or number of days.
     pub fn from_env() -> Result<Self, Cause> {
         let webhook = notify::webhook()?;
         Ok(Self {
@@ -48,22 +48,22 @@ impl Listeners {
         })
     }
 
-    /// After how many days without anything new somebody is told; `None`: nobody is.
+    /// The number of days without anything new after which listeners are told; `None`: never.
     pub fn quiet_days(&self) -> Option<u32> {
         self.quiet_days
     }
 
-    /// Are the rows of the tables counted for somebody?
+    /// Does a listener need the numbers of rows?
     pub fn counts(&self) -> bool {
         self.metrics.is_some()
     }
 
-    /// Is there nobody to be told?
+    /// Are there no listeners?
     pub fn is_nobody(&self) -> bool {
         self.webhook.is_none() && self.metrics.is_none() && self.collector.is_none()
     }
 
-    /// Tells all of them.
+    /// Notifies all of them.
     pub async fn tell(&self, ending: &Ending<'_>) {
         let lapses = ending.timeline.lapses();
         let notice = ending.notice();
@@ -104,7 +104,8 @@ impl Ending<'_> {
         }
     }
 
-    /// None of a rehearsal, nor of what was no run: the words were wrong, or another one runs, which has its own.
+    /// The metrics; `None` for a dry run, and for a run that never began because of wrong usage or because another one,
+    /// with metrics of its own, holds the lock.
     fn figures(&self, lapses: &[Lapse]) -> Option<Figures> {
         if self.dry_run || matches!(self.exit(), Exit::Locked | Exit::Usage) {
             return None;

@@ -1,5 +1,5 @@
-//! A run as a trace, by OpenTelemetry's protocol (OTLP) in JSON over HTTP: a span for the run, below it one for each step, below
-//! that one for each part. No value of a record is in it.
+//! A run as a trace, by OpenTelemetry's protocol (OTLP) in JSON over HTTP: a span for the run, below it one for each
+//! step, and below that one for each part. It contains no value of a record.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,23 +20,23 @@ const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const SERVICE: &str = "OTEL_SERVICE_NAME";
 const DISABLED: &str = "OTEL_SDK_DISABLED";
 
-/// A span inside of the program.
+/// The kind of a span inside the program.
 const INTERNAL: u8 = 1;
 const STATUS_OK: u8 = 1;
 const STATUS_ERROR: u8 = 2;
 
-/// Where traces go.
+/// The destination of traces.
 #[derive(Clone)]
 pub struct Collector {
-    /// Which variable names it.
+    /// The variable that names it.
     variable: &'static str,
     url: SecretUrl,
-    /// They may hold a token.
+    /// The headers, which may hold a token.
     headers: Vec<(String, String)>,
     service: String,
 }
 
-/// What is told of a run.
+/// The trace of a run.
 pub struct Trace<'a> {
     pub name: String,
     pub dataset: &'static str,
@@ -50,8 +50,8 @@ pub struct Trace<'a> {
 }
 
 impl Collector {
-    /// Where the environment says that they go; `None`: nowhere. These variables are often set for all that runs on a machine:
-    /// an address of another kind is a warning.
+    /// The destination from the environment; `None`: there is none. These variables are often set for every program on
+    /// a machine, so an address of another kind is only a warning.
     pub fn from_env() -> Option<Self> {
         if config::environment(DISABLED).is_some_and(|text| text.eq_ignore_ascii_case("true")) {
             return None;
@@ -81,12 +81,12 @@ impl Collector {
         self.variable
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn url(&self) -> &SecretUrl {
         &self.url
     }
 
-    /// Sends a trace. That it cannot be sent is a warning.
+    /// Sends a trace. A failure is only a warning.
     pub async fn send(&self, trace: &Trace<'_>) {
         let bytes = trace.message(&self.service).to_string().into_bytes();
         let posted = Posted { content_type: "application/json".into(), bytes };
@@ -99,7 +99,7 @@ impl Collector {
 /// `name=value,…`, each value as in an address.
 fn headers(text: &str) -> Vec<(String, String)> {
     let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-    // A plus and an ampersand stand for themselves there.
+    // A plus sign and an ampersand are literal there.
     let decoded = |text: &str| {
         let text = text.trim().replace('+', "%2B").replace('&', "%26");
         form_urlencoded::parse(format!("v={text}").as_bytes()).next().map(|(_, value)| value.into_owned())
@@ -188,7 +188,7 @@ fn attribute(key: &str, value: Value) -> Value {
     json!({ "key": key, "value": value })
 }
 
-/// In JSON, a number of 64 bits is a text.
+/// In this JSON, a 64-bit number is a string.
 fn number(value: u64) -> Value {
     json!({ "intValue": value.to_string() })
 }
@@ -197,7 +197,7 @@ fn nanos(time: SystemTime) -> String {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string()
 }
 
-/// Eight bytes that no other span has; the last ones of such an id are random.
+/// A unique span id of eight bytes: the last bytes of such an id are random.
 fn span_id() -> String {
     Uuid::now_v7().simple().to_string()[16..].to_owned()
 }

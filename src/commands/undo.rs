@@ -1,4 +1,4 @@
-//! Undo: what runs have committed is taken back, in one transaction.
+//! Undo: reverts what runs have committed, in one transaction.
 
 use std::fmt::Write as _;
 
@@ -20,12 +20,12 @@ use crate::stages::promote::{self, Guard, Sample, TableChange, Undone};
 use crate::stages::publish;
 use crate::words::count;
 
-/// An undo that is over, for whoever asked for it.
+/// A finished undo, for its caller.
 #[derive(Debug)]
 pub struct UndoneRuns {
     pub run_id: Uuid,
     pub runs: Vec<Uuid>,
-    /// What a record is called where people read it.
+    /// The word for a record, as people read it.
     pub record: &'static str,
     pub undone: Undone,
     pub changes: Vec<TableChange>,
@@ -35,10 +35,11 @@ pub struct UndoneRuns {
     pub published: bool,
 }
 
-/// Takes back what the runs committed, then publishes.
+/// Reverts what the runs committed, then publishes.
 ///
 /// # Errors
-/// A run that cannot be taken back, before anything is opened for it; [`Cause::Refused`] if a later run has changed the same.
+/// A run that cannot be undone, before anything is opened for it; [`Cause::Refused`] if a later run has changed the
+/// same records.
 pub async fn undo(config: UndoConfig, report: &Report) -> Result<UndoneRuns, Failure> {
     let (target, runs) = find(&config).await?;
     let (dataset, dry_run) = (target.dataset, target.dry_run);
@@ -76,7 +77,7 @@ pub async fn undo(config: UndoConfig, report: &Report) -> Result<UndoneRuns, Fai
     })
 }
 
-/// The runs that are meant, and where they are.
+/// The runs that are meant, and their target.
 async fn find(config: &UndoConfig) -> Result<(TargetConfig, Vec<Uuid>), Cause> {
     let database = config.database();
     let server = Server::open(&database.url).await?;
@@ -115,7 +116,7 @@ async fn find(config: &UndoConfig) -> Result<(TargetConfig, Vec<Uuid>), Cause> {
     Ok((target, runs.iter().map(|run| run.run_id).collect()))
 }
 
-/// Can this run be taken back?
+/// Fails if this run cannot be undone.
 fn admit(run: &RunToUndo) -> Result<(), Cause> {
     let RunToUndo { run_id, kind, .. } = run;
     let usage = |message: String, hint: Option<String>| Err(Cause::Usage { message, hint });
@@ -181,7 +182,7 @@ pub async fn run(args: UndoArgs, report: &Report) -> Result<Exit, Failure> {
     })
 }
 
-/// For a person, several lines: what changed, what is lost, what to type next.
+/// The text for a person, several lines: what changed, what is lost, what to type next.
 pub fn render(done: &UndoneRuns) -> String {
     let UndoneRuns { undone, record, .. } = done;
     let mut text = summary::table(&done.changes);

@@ -9,11 +9,11 @@ use crate::clients::store::StoreUrl;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
-/// All that an adoption needs to know.
+/// The settings of an adoption.
 #[derive(Clone, Debug)]
 pub struct AdoptConfig {
     pub target: TargetConfig,
-    /// Where the raw files are that another program has kept.
+    /// The location of the raw files that another program has kept.
     pub archive: StoreUrl,
     /// Add what the tables lack.
     pub fix: bool,

@@ -13,16 +13,16 @@ use crate::dataset::enrichment::Enrichment;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
-/// All that a backfill needs to know.
+/// The settings of a backfill.
 #[derive(Clone, Debug)]
 pub struct BackfillConfig {
     pub target: TargetConfig,
     pub enrichment: &'static Enrichment,
-    /// The dataset's own.
+    /// The dataset's own options.
     pub options: Options,
     /// Only records from this day on.
     pub since: Option<Date>,
-    /// At most so many questions.
+    /// The most questions that are asked.
     pub limit: Option<u64>,
     pub work_dir: PathBuf,
     pub duckdb: DuckLimits,

@@ -1,4 +1,4 @@
-//! What a run may lose: records that fail, records that are deleted, rows of a table.
+//! The limits of a run's losses: failed records, deleted records, rows of a table.
 
 use crate::error::Cause;
 
@@ -10,7 +10,7 @@ pub struct FailureBudget {
 }
 
 impl Default for FailureBudget {
-    /// Five in a hundred; a handful in a small file does not stop it.
+    /// Five per cent; a handful in a small file does not stop a run.
     fn default() -> Self {
         Self { percent: 5.0, records: 10 }
     }
@@ -32,7 +32,7 @@ impl std::str::FromStr for FailureBudget {
     }
 }
 
-/// How many records of a batch may be newly deleted and lose something by it: the larger of both.
+/// How many records of a batch may be newly deleted and lose data: the larger of both.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct DeleteLimit {
     pub percent: f64,
@@ -40,7 +40,7 @@ pub struct DeleteLimit {
 }
 
 impl Default for DeleteLimit {
-    /// One in ten; fewer than ten are no flood.
+    /// Ten per cent; fewer than ten deletions are always accepted.
     fn default() -> Self {
         Self { percent: 10.0, records: 9 }
     }
@@ -62,7 +62,7 @@ impl std::str::FromStr for DeleteLimit {
     }
 }
 
-/// What a table may lose in one batch: so many per cent of its rows, and fewer rows than this whatever the per cent.
+/// What a table may lose in one batch: a percentage of its rows, and always fewer rows than this number.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct DropLimit {
     pub percent: f64,
@@ -70,7 +70,7 @@ pub struct DropLimit {
 }
 
 impl Default for DropLimit {
-    /// One in ten; a handful of a small table is not a drop.
+    /// Ten per cent; a handful of a small table's rows is not a drop.
     fn default() -> Self {
         Self { percent: 10.0, rows: 10 }
     }

@@ -7,7 +7,7 @@ use crate::clients::store::{S3Options, StoreUrl};
 use crate::error::Cause;
 use crate::site::settings::SiteSettings;
 
-/// All that a build needs to know.
+/// The settings of a build.
 #[derive(Clone, Debug)]
 pub struct BuildConfig {
     pub site: SiteSettings,
@@ -23,7 +23,7 @@ impl BuildConfig {
     /// Validates the arguments of `merganser build`, and reads the file that they name.
     ///
     /// # Errors
-    /// What is wrong with them, or in the file.
+    /// An error in them, or in the file.
     pub fn new(args: &BuildArgs) -> Result<Self, Cause> {
         Ok(Self {
             site: SiteSettings::read(&args.file)?,

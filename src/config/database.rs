@@ -47,8 +47,8 @@ impl DatabaseConfig {
             (&args.ledger_schema, "--ledger-schema (MERGANSER_LEDGER_SCHEMA)"),
         ];
         for (name, option) in names {
-            // PostgreSQL would cut a longer name without a word, and then not find it; the staging schema's name
-            // is the ledger's with a suffix.
+            // PostgreSQL would silently truncate a longer name, and then not find it; the staging schema's name is the
+            // ledger's with a suffix.
             if name.is_empty() || name.len() > 55 || name.contains('\0') || name.starts_with("pg_") {
                 return Err(Cause::usage(format!("{option}: `{name}` cannot be the name of a schema")));
             }

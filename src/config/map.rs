@@ -11,7 +11,7 @@ use crate::dataset::map::{Division, MapOf, Measure, Measured};
 use crate::datasets::in_table;
 use crate::error::Cause;
 
-/// All that a map needs to know.
+/// The settings of a map.
 #[derive(Clone, Debug)]
 pub struct MapConfig {
     pub database: DatabaseConfig,
@@ -19,16 +19,16 @@ pub struct MapConfig {
     pub map: &'static MapOf,
     pub division: &'static Division,
     pub measure: &'static Measure,
-    /// The first and the last day that count; none: all that there are.
+    /// The first and the last day that count; `None`: no limit.
     pub since: Option<Date>,
     pub until: Option<Date>,
     pub out: PathBuf,
     pub file: MapFile,
-    /// What a reader must know before anything else; stands under the title.
+    /// A note under the title that a reader must see first.
     pub note: Option<&'static str>,
 }
 
-/// What is written.
+/// The kind of file that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapFile {
     Page,
@@ -36,7 +36,7 @@ pub enum MapFile {
 }
 
 impl MapConfig {
-    /// What the numbers are of: several records, or a unit.
+    /// What the numbers count: the word for several records, or a unit.
     pub fn records(&self) -> &'static str {
         match self.measure.of {
             Measured::Records => self.map.records,

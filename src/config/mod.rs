@@ -1,4 +1,4 @@
-//! Flags and environment become one validated configuration per command, from shared parts, before any I/O.
+//! Turns arguments and environment into one validated configuration per command, from shared parts, before any I/O.
 
 mod adopt;
 mod backfill;
@@ -37,7 +37,8 @@ pub use target::TargetConfig;
 pub use transform::{BucketConfig, TransformConfig, WorkerConfig, workers};
 pub use undo::UndoConfig;
 
-/// A variable of the environment, for what is not an option. That it is text was seen when the command line was read.
+/// An environment variable for a setting that is not an option. That it is valid text was checked when the command line
+/// was read.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -1,4 +1,4 @@
-//! In which forms what is public is written, and where that is prepared.
+//! In which forms public files are written, and where they are prepared.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::clients::duckdb::DuckLimits;
 use crate::dataset::{Dataset, PublishedForm};
 use crate::error::Cause;
 
-/// How what is public is written.
+/// How public files are written.
 #[derive(Clone, Debug)]
 pub struct PublishingConfig {
     /// In their order, CSV first.
@@ -17,11 +17,11 @@ pub struct PublishingConfig {
 }
 
 impl PublishingConfig {
-    /// The forms that were asked for; none: the dataset's own. `work_dir`: where files are made that are not written as
-    /// they come.
+    /// The given forms, or by default the dataset's own. `work_dir`: where files are made that cannot be written row by
+    /// row.
     ///
     /// # Errors
-    /// Forms without the first: the others are made of it.
+    /// Fails if the first form is missing, because the others are made from it.
     pub fn new(
         dataset: &Dataset,
         asked: &[PublishedForm],
@@ -41,7 +41,7 @@ impl PublishingConfig {
         Ok(Self { forms, work_dir, duckdb: ProcessingConfig::default().duckdb })
     }
 
-    /// The dataset's own forms, prepared where the system has its temporary files.
+    /// The dataset's own forms, prepared in the system's folder for temporary files.
     pub fn plain(dataset: &Dataset) -> Self {
         let ProcessingConfig { work_dir, duckdb, .. } = ProcessingConfig::default();
         Self { forms: dataset.forms.to_vec(), work_dir, duckdb }

@@ -10,11 +10,11 @@ use crate::dataset::walked::PersonRemoval;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
-/// All that a purge needs to know.
+/// The settings of a purge.
 #[derive(Clone, Debug)]
 pub struct PurgeConfig {
     pub target: TargetConfig,
-    /// Who is to be taken out, how, and the parser's secret; `None`: what is deleted for ever.
+    /// The person to be removed, how, and the parser's secret; `None`: the remains of deleted records are purged.
     pub person: Option<(String, PersonRemoval, ApiSecret)>,
 }
 

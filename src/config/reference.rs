@@ -11,10 +11,10 @@ use crate::dataset::reference::Reference;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
-/// MiB that sorting and comparing a reference of a million rows takes at least; what is beyond it is spilled.
+/// The MiB that sorting and comparing a reference of a million rows needs at least; beyond that, DuckDB spills to disk.
 const LEAST_MIB: u64 = 512;
 
-/// All that the load of a reference needs to know.
+/// The settings of the load of a reference.
 #[derive(Clone, Debug)]
 pub struct ReferenceConfig {
     pub target: TargetConfig,
@@ -54,7 +54,7 @@ impl ReferenceConfig {
     }
 }
 
-/// The names of guards that there are.
+/// Checks that these are names of existing guards.
 fn allowed(names: &[String]) -> Result<Vec<String>, Cause> {
     const KNOWN: &str = "drop";
     match names.iter().find(|name| *name != KNOWN) {

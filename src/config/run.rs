@@ -18,7 +18,7 @@ use crate::dataset::{Dataset, Options};
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
-/// All that a run that takes files needs to know.
+/// The settings of a run that takes files.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
     pub target: TargetConfig,
@@ -32,7 +32,7 @@ impl RunConfig {
         Self::from_run_or_check(args, false)
     }
 
-    /// Validates the arguments of `merganser check`, which are those of a run that is only looked at.
+    /// Validates the arguments of `merganser check`, which are those of the run that is checked.
     pub fn from_check(args: &cli::RunArgs) -> Result<Self, Cause> {
         Self::from_run_or_check(args, true)
     }
@@ -120,15 +120,15 @@ impl RunConfig {
         let selection = Selection::Failed { run: args.run.clone(), record: args.record };
         let what = (Kind::Retry, args.dataset);
         let mut config = Self::archived(what, selection, &args.database, &args.store, &args.processing)?;
-        // Records that fail again were known to fail: they are no reason to hold back the others. What takes the place of
-        // all that was there is taken whole, as by a run.
+        // Records that fail again were known to fail, so they are no reason to hold back the others. A dataset whose
+        // parts replace everything is processed completely, as by a run.
         if args.processing.max_failures.is_none() && !args.dataset.is_replaced() {
             config.processing.max_failures = FailureBudget { percent: 100.0, records: 0 };
         }
         Ok(config)
     }
 
-    /// A run of what is new, everything else as it is by default.
+    /// A run of new files, with defaults for everything else.
     pub fn plain(
         dataset: &'static Dataset,
         source: SourceUrl,
@@ -142,10 +142,10 @@ impl RunConfig {
         }
     }
 
-    /// A run over tables of the database, with these options of the dataset, everything else as it is by default.
+    /// A run over tables of the database, with these options of the dataset and defaults for everything else.
     ///
     /// # Errors
-    /// The store's archive cannot be named.
+    /// Fails if the store's archive cannot be named.
     pub fn of_tables(
         dataset: &'static Dataset,
         options: Options,
@@ -158,10 +158,10 @@ impl RunConfig {
         Ok(Self { target, from, processing })
     }
 
-    /// A run that asks a service with this secret, everything else as it is by default.
+    /// A run that asks a service with this secret, with defaults for everything else.
     ///
     /// # Errors
-    /// What is wrong with the dataset's options; a dataset that asks nobody.
+    /// An error in the dataset's options; a dataset that asks no service.
     pub fn plainly_asked(
         dataset: &'static Dataset,
         (options, secret): (Options, ApiSecret),
@@ -175,11 +175,11 @@ impl RunConfig {
         Ok(Self { target, from, processing: ProcessingConfig { options, ..ProcessingConfig::default() } })
     }
 
-    /// A run that asks the service at this address for histories, with a token and a secret of the parser, everything else as
-    /// it is by default.
+    /// A run that asks the service at this address for histories, with a token, a secret of the parser, and defaults
+    /// for everything else.
     ///
     /// # Errors
-    /// What is wrong with the options or the address; a dataset without histories.
+    /// An error in the options or the address; a dataset without histories.
     pub fn plainly_walked(
         dataset: &'static Dataset,
         (options, service): (Options, &str),
@@ -252,13 +252,13 @@ impl RunConfig {
     }
 }
 
-/// Is a dataset of histories to be asked of a service?
+/// Is it a dataset of histories whose source is a service?
 fn is_service(args: &cli::RunArgs, text: &str) -> bool {
     let text = text.trim();
     args.dataset.walked.is_some() && (text.starts_with("https:") || text.starts_with("http:"))
 }
 
-/// Where files come from, or, of a dataset of histories, clones.
+/// The source of the files, or of the clones for a dataset of histories.
 fn source(args: &cli::RunArgs, text: &str) -> Result<SourceUrl, Cause> {
     let Some(walked) = args.dataset.walked else { return Ok(SourceUrl::parse(text, &environment)?) };
     let Some(folder) = text.trim().strip_prefix("git:") else {
@@ -275,7 +275,7 @@ fn source(args: &cli::RunArgs, text: &str) -> Result<SourceUrl, Cause> {
     Ok(SourceUrl::Git(GitFolder { folder: folder.into(), wanted: paths, all_branches, manner }))
 }
 
-/// Where each sheet of a dataset is, all of them and no others.
+/// The address of each sheet of a dataset: all of them and no others.
 fn sheets(args: &cli::RunArgs) -> Result<SheetUrls, Cause> {
     if args.source.is_some() {
         return Err(Cause::usage(
@@ -296,7 +296,7 @@ fn sheets(args: &cli::RunArgs) -> Result<SheetUrls, Cause> {
     Err(Cause::Usage { message, hint: Some(format!("all of them are taken together: {}", parts.join(", "))) })
 }
 
-/// Sees that there is something to take again.
+/// Fails if the dataset has no archive to take files from again.
 fn has_archive(dataset: &Dataset) -> Result<(), Cause> {
     if dataset.inputs.is_empty() {
         return Ok(());
@@ -310,7 +310,7 @@ fn has_archive(dataset: &Dataset) -> Result<(), Cause> {
     })
 }
 
-/// What a run works on.
+/// The target of a run.
 fn target(
     what: (Kind, &'static Dataset),
     database: &cli::DatabaseArgs,

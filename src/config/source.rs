@@ -12,35 +12,35 @@ use crate::dataset::slice::Slice;
 use crate::dataset::walked::{HistoryFeed, WalkBudget};
 use crate::error::Cause;
 
-/// What is asked of a service.
+/// What a service is asked for.
 #[derive(Clone, Debug)]
 pub struct AskingConfig {
-    /// All that is wanted.
+    /// The slice that is wanted.
     pub want: Slice,
-    /// `None`: nobody is asked.
+    /// `None`: no service is asked.
     pub secret: Option<ApiSecret>,
-    /// Where files are that are taken instead, if more requests than so many would be needed.
+    /// The location of files that are taken instead if more than this number of requests would be needed.
     pub files: Option<(SourceUrl, u64)>,
 }
 
-/// Which histories a service is asked for.
+/// How a service is asked for histories.
 #[derive(Clone, Debug)]
 pub struct WalkingConfig {
     pub base: HttpUrl,
-    /// `None`: it is asked by nobody in particular, and gives little.
+    /// `None`: it is asked anonymously, with a low limit.
     pub token: Option<ApiSecret>,
     pub histories: Vec<String>,
-    /// Requests at most, whatever they are; `None`: any number.
+    /// The most requests of any kind; `None`: no limit.
     pub requests: Option<u64>,
-    /// What has to be waited for longer ends the run.
+    /// A longer wait ends the run.
     pub max_wait: Duration,
 }
 
 impl WalkingConfig {
-    /// What the options of a run say, with the token of the environment.
+    /// The settings from the options of a run, with the token from the environment.
     ///
     /// # Errors
-    /// What is wrong with the address or the options.
+    /// An error in the address or the options.
     pub(super) fn new(walked: &HistoryFeed, text: &str, options: &Options) -> Result<Self, Cause> {
         let base =
             text.parse::<HttpUrl>().map_err(|error| Cause::usage(format!("--source {text}: {error}")))?;
@@ -50,17 +50,17 @@ impl WalkingConfig {
     }
 }
 
-/// What a service knows us by. It is shown nowhere.
+/// Our key or token for a service. It is never shown.
 #[derive(Clone)]
 pub struct ApiSecret(String);
 
 impl ApiSecret {
-    /// This secret, which is nobody's: of a service of this machine.
+    /// A secret that protects nothing, for a local service.
     pub fn local(secret: &str) -> Self {
         Self(secret.to_owned())
     }
 
-    /// The secret itself, for the wire alone.
+    /// The secret itself, only to be sent to the service.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -72,7 +72,7 @@ impl std::fmt::Debug for ApiSecret {
     }
 }
 
-/// The secret in a variable of the environment, if there is one.
+/// The secret in an environment variable, if it is set.
 pub(super) fn secret_of(variable: &str) -> Option<ApiSecret> {
     let secret = environment(variable).map(|secret| secret.trim().to_owned());
     secret.filter(|secret| !secret.is_empty()).map(ApiSecret)
@@ -83,17 +83,17 @@ pub(super) fn secret_of(variable: &str) -> Option<ApiSecret> {
 pub enum Selection {
     /// Files of the source that the ledger does not know as done.
     New,
-    /// Answers in the archive to what is asked for.
+    /// Answers in the archive to the run's requests.
     Asked,
-    /// Copies of the tables that the dataset is made of; nothing of them goes into the archive.
+    /// Copies of the tables that the dataset is made of, which are not archived.
     Tables,
-    /// Files that hold what could be asked for, and more.
+    /// Bulk files that hold what could be asked for, and more.
     Bulk,
     /// Answers in the archive that no run has promoted.
     Walked,
     /// Files of the archive whose names match; those that are done without a failure only if `force`.
     Archived { glob: globset::GlobMatcher, force: bool },
-    /// Records that failed and are not put right: of one run, one of them, or all.
+    /// Unresolved failed records: of one run, a single one, or all.
     Failed { run: Option<String>, record: Option<i64> },
 }
 
@@ -101,20 +101,20 @@ pub enum Selection {
 #[derive(Clone, Debug)]
 pub struct SourceConfig {
     pub url: SourceUrl,
-    /// Of an SFTP source.
+    /// Settings of an SFTP source.
     pub sftp: SftpOptions,
     pub selection: Selection,
-    /// `None`: nobody is asked.
+    /// `None`: no service is asked.
     pub asking: Option<AskingConfig>,
-    /// `None`: nobody is asked for histories.
+    /// `None`: no service is asked for histories.
     pub walking: Option<WalkingConfig>,
 }
 
 impl SourceConfig {
-    /// Names the histories that the options name by now to the service or the folder that they come from.
+    /// Passes the histories that the options now name to the service or the folder they come from.
     ///
     /// # Errors
-    /// Where they name none.
+    /// Fails if they name none.
     pub fn name_histories(&mut self, walked: &HistoryFeed, options: &Options) -> Result<(), Cause> {
         if let Some(walking) = &mut self.walking {
             walking.histories = (walked.histories)(options).map_err(Cause::usage)?;
@@ -125,7 +125,7 @@ impl SourceConfig {
         Ok(())
     }
 
-    /// Files of this source, everything else as it is by default.
+    /// Files of this source, with defaults for everything else.
     pub(super) fn new(url: SourceUrl, selection: Selection) -> Self {
         Self { url, sftp: SftpOptions::default(), selection, asking: None, walking: None }
     }
@@ -140,11 +140,11 @@ pub(super) fn archived(glob: &str, force: bool) -> Result<Selection, Cause> {
 }
 
 impl AskingConfig {
-    /// What the options of a run ask a service for, with the secret of the environment. Of a run that is only looked at they
-    /// need not say what is wanted.
+    /// What a service is asked for, from the options of a run, with the secret from the environment. For a run that is
+    /// only checked, they need not say what is wanted.
     ///
     /// # Errors
-    /// What is wrong with the options; no secret.
+    /// An error in the options; a missing secret.
     pub(super) fn new(asked: &Asked, options: &Options, is_look: bool) -> Result<Self, Cause> {
         let want = match (asked.want)(options) {
             Err(misasked) if is_look && misasked.is_missing => (asked.trial)(),
@@ -167,10 +167,10 @@ impl AskingConfig {
         Ok(Self { want, secret: Some(secret), files })
     }
 
-    /// The same with this secret, whatever the environment has.
+    /// The same with the given secret instead of the environment's.
     ///
     /// # Errors
-    /// What is wrong with the options.
+    /// An error in the options.
     pub(super) fn with(asked: &Asked, options: &Options, secret: ApiSecret) -> Result<Self, Cause> {
         let want = (asked.want)(options).map_err(unasked)?;
         Ok(Self { want, secret: Some(secret), files: None })

@@ -1,4 +1,4 @@
-//! What every command that writes works on: the dataset, the database and the store.
+//! The target of every command that writes: the dataset, the database and the store.
 
 use super::{DatabaseConfig, LoadVia, PublishingConfig, environment, missing, refused};
 use crate::cli;
@@ -8,7 +8,7 @@ use crate::error::Cause;
 use crate::ledger::entries::Kind;
 use crate::objects::Objects;
 
-/// What a run of any kind works on.
+/// The target of a run of any kind.
 #[derive(Clone, Debug)]
 pub struct TargetConfig {
     pub dataset: &'static Dataset,
@@ -25,7 +25,7 @@ pub struct TargetConfig {
 }
 
 impl TargetConfig {
-    /// Validates where the database and the store are; everything else is as it is by default.
+    /// Validates the locations of the database and the store; everything else has its default.
     pub fn new(
         (kind, dataset): (Kind, &'static Dataset),
         database: &cli::DatabaseArgs,
@@ -39,7 +39,7 @@ impl TargetConfig {
         Ok(Self { s3, load_via, ..Self::plain((kind, dataset), url, database) })
     }
 
-    /// This database and this store, everything else as it is by default.
+    /// This database and this store, with defaults for everything else.
     pub(super) fn plain(
         (kind, dataset): (Kind, &'static Dataset),
         store: StoreUrl,
@@ -58,7 +58,7 @@ impl TargetConfig {
         }
     }
 
-    /// Where the store keeps the files it got.
+    /// The location of the store's archive.
     pub(super) fn archive(&self) -> Result<StoreUrl, Cause> {
         Ok(format!("{}/{}", self.store, Objects::of(self.dataset).archive()).parse()?)
     }
@@ -67,7 +67,7 @@ impl TargetConfig {
 pub(super) fn store_url(args: &cli::StoreArgs) -> Result<StoreUrl, Cause> {
     let url = match (&args.store, &args.s3_bucket) {
         (Some(url), _) => url.clone(),
-        // Prefixes are written with slashes around them and without.
+        // People write prefixes with or without slashes around them.
         (None, Some(bucket)) => {
             format!("s3://{bucket}/{}", args.s3_prefix.as_deref().unwrap_or("").trim_matches('/'))
         }
@@ -101,7 +101,7 @@ fn writable(url: &str, variables: &str) -> Result<StoreUrl, Cause> {
     Ok(url)
 }
 
-/// The database reads and writes nothing but S3 by itself.
+/// The database itself can read and write only S3.
 fn check_way(load_via: LoadVia, store: &StoreUrl) -> Result<(), Cause> {
     if load_via != LoadVia::AwsS3 || matches!(store, StoreUrl::S3 { .. }) {
         return Ok(());

@@ -11,32 +11,32 @@ use crate::clients::store::{S3Options, StoreUrl};
 use crate::error::Cause;
 use crate::system::machine;
 
-/// What of a worker's memory DuckDB may take; the rest is for the rows on their way in and out.
+/// The divisor for DuckDB's share of a worker's memory; the rest is for the rows on their way in and out.
 const DUCKDB_SHARE: u64 = 2;
 
-/// All that a job needs to know beside its folder.
+/// The settings of a job besides its folder.
 #[derive(Clone, Debug)]
 pub struct TransformConfig {
     pub database: DatabaseConfig,
     pub job: PathBuf,
     pub in_place: bool,
-    /// Make the version again although this cleaning was finished.
+    /// Make the version again even though this cleaning was finished before.
     pub anew: bool,
     pub worker: WorkerConfig,
     pub buckets: BucketConfig,
-    /// Where the database is, as it was said: for workers that are started.
+    /// The database's address as it was given, for workers that are started.
     pub said: SaidUrl,
 }
 
-/// Where rows may be put into buckets, and how.
+/// Where and how rows may be put into buckets.
 #[derive(Clone, Debug, Default)]
 pub struct BucketConfig {
-    /// `None`: nowhere.
+    /// `None`: there is no place for buckets.
     pub store: Option<StoreUrl>,
     pub s3: S3Options,
-    /// The table's bytes in a bucket; `None`: as the table's size asks for.
+    /// MiB of the table per bucket; `None`: depends on the table's size.
     pub bucket_mib: Option<u64>,
-    /// They stay when the version is in place.
+    /// Keep the buckets once the version is in place.
     pub keeps: bool,
 }
 
@@ -56,7 +56,7 @@ impl BucketConfig {
     }
 }
 
-/// A text that may hold a password, and shows nothing of it.
+/// A text that may hold a password and is never shown.
 #[derive(Clone)]
 pub struct SaidUrl(pub String);
 
@@ -70,7 +70,7 @@ impl std::fmt::Debug for SaidUrl {
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
     pub lease: Duration,
-    /// Of all workers of one command.
+    /// The memory of all workers of one command together.
     pub memory_mib: u64,
     pub work_dir: PathBuf,
     pub swap_wait: Duration,
@@ -104,12 +104,12 @@ impl WorkerConfig {
         }
     }
 
-    /// What DuckDB may use to get rows out of a bucket; the cleaning has its own beside it.
+    /// DuckDB's limits for reading rows from a bucket; the cleaning has its own besides.
     pub fn bucket(&self) -> DuckLimits {
         DuckLimits { memory_mib: (self.memory_mib / DUCKDB_SHARE / 2).max(64), threads: 1 }
     }
 
-    /// What DuckDB may use of this worker's memory.
+    /// DuckDB's limits within this worker's memory.
     pub fn duckdb(&self) -> DuckLimits {
         DuckLimits { memory_mib: (self.memory_mib / DUCKDB_SHARE).max(64), threads: 1 }
     }
@@ -128,7 +128,7 @@ impl TransformConfig {
         })
     }
 
-    /// Of the demo: everything as it is by default, but a lease that is over soon.
+    /// The settings of the demo: defaults, except for a short lease.
     pub fn of_demo(database: DatabaseConfig, job: &Path, said: &str) -> Self {
         let worker = WorkerConfig { lease: Duration::from_secs(3), ..WorkerConfig::default() };
         let job = job.to_owned();
@@ -157,7 +157,7 @@ impl TransformConfig {
     }
 }
 
-/// The ledger keeps it for workers that are started elsewhere.
+/// Makes the path absolute, because the ledger keeps it for workers that are started elsewhere.
 fn absolute(store: StoreUrl) -> StoreUrl {
     match store {
         StoreUrl::Directory { path, read_only } => {

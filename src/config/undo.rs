@@ -13,20 +13,20 @@ use crate::datasets;
 use crate::error::Cause;
 use crate::ledger::entries::Kind;
 
-/// All that an undo needs to know. Of which dataset and schema it is, the runs say.
+/// The settings of an undo. Its dataset and schema follow from the runs.
 #[derive(Clone, Debug)]
 pub struct UndoConfig {
     /// The runs, as a person names them.
     pub runs: Vec<String>,
     pub allow: Vec<String>,
-    /// For how many days what the undo takes out is kept.
+    /// How many days the before-images of the undo are kept.
     pub keep_undo: u32,
-    /// The datasets that a run may be of.
+    /// The known datasets.
     known: Vec<&'static Dataset>,
-    /// The forms of what is public that were asked for, and where they are prepared: which they are, the dataset says, too.
+    /// The given forms of the public files, and where they are prepared: the defaults depend on the dataset.
     forms: Vec<PublishedForm>,
     work_dir: Option<PathBuf>,
-    /// Where it works, with a dataset that is not known yet.
+    /// Its target, whose dataset is not known yet.
     target: TargetConfig,
 }
 
@@ -38,12 +38,12 @@ impl UndoConfig {
         let target = TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target };
         let (runs, allow) = (args.runs.clone(), args.allow.clone());
         let (forms, work_dir) = (args.publish.clone(), args.work_dir.clone());
-        // Wrong ones are said before anything is opened.
+        // Wrong ones are reported before anything is opened.
         PublishingConfig::new(known[0], &forms, work_dir.as_ref())?;
         Ok(Self { runs, allow, keep_undo: args.keep_undo, known, forms, work_dir, target })
     }
 
-    /// These runs of a dataset, everything else as it is by default.
+    /// These runs of a dataset, with defaults for everything else.
     pub fn plain(
         dataset: &'static Dataset,
         runs: Vec<String>,
@@ -66,7 +66,7 @@ impl UndoConfig {
         self.target.dry_run = dry_run;
     }
 
-    /// What it works on, now that the runs have said of which dataset and schema they are.
+    /// Its target, now that the runs have shown their dataset and schema.
     ///
     /// # Errors
     /// A dataset that this program does not know; a guard that it does not have.
@@ -81,7 +81,7 @@ impl UndoConfig {
         Ok(TargetConfig { dataset, database, publishing, ..self.target.clone() })
     }
 
-    /// What guards and before-images go by.
+    /// The settings for guards and before-images.
     pub fn processing(&self) -> ProcessingConfig {
         ProcessingConfig {
             allow: self.allow.clone(),

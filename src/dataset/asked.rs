@@ -1,5 +1,5 @@
-//! A feed that is asked: a service that answers with so many records and no more. The dataset plans, as values, what is
-//! counted and what is fetched; the engine sends, waits, keeps every answer, and tells the plan what came.
+//! A feed that is asked: a service with a limit of records per answer. The dataset plans, as values, what is counted
+//! and what is fetched; the engine sends, waits, keeps every answer, and reports it to the plan.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,65 +8,66 @@ use serde_json::Value;
 use super::Options;
 use super::slice::Slice;
 
-/// A service that is asked for records, and how a dataset speaks with it: plain functions that do no I/O.
+/// A service that is asked for records, and how a dataset talks to it: plain functions without I/O.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
     /// Its name, for people.
     pub service: &'static str,
-    /// What the service knows us by, and what is never written down anywhere.
+    /// Our key for the service, which is never stored or logged.
     pub secret: AskedSecret,
-    /// Bytes of one answer at most, as they come.
+    /// The largest answer in bytes, as transferred.
     pub answer_bytes: u64,
     /// Where it is and how often it may be asked.
     pub manners: fn(&Options) -> Manners,
-    /// All that the run asks for, which is what it replaces.
+    /// The slice that the run asks for, which is also what it replaces.
     ///
     /// # Errors
-    /// What is wrong with the options, and what to type instead.
+    /// An error in the options, and what to type instead.
     pub want: fn(&Options) -> Result<Slice, Misasked>,
-    /// A little of what there is: what is counted to see whether the service can be asked, where nothing is wanted yet.
+    /// A small slice that is counted to see whether the service can be used, if nothing is wanted yet.
     pub trial: fn() -> Slice,
-    /// Files that hold what could be asked for, and more: whether the run takes these instead.
+    /// Whether the run takes bulk files instead, which hold what could be asked for, and more.
     pub files: fn(&Options) -> FilesInstead,
-    /// What such a file holds, by its name: of several of one content the newest counts.
+    /// The kind of content of such a file, by its name: of several files with the same kind, the newest counts.
     pub content: fn(&str) -> Option<&str>,
-    /// Begins to plan, or goes on where an earlier run was.
+    /// Begins a plan, or resumes that of an earlier run.
     pub plan: fn(PlanInput<'_>) -> Box<dyn AskPlan>,
     pub count: fn(&Slice) -> GetRequest,
     pub data: fn(&Slice) -> GetRequest,
-    /// Asks for the values of a column.
+    /// The request for the values of a column.
     pub list: fn(&str) -> GetRequest,
-    /// The values in the answer to that.
+    /// Reads the values from the answer to that.
     pub read_list: fn(&str, &[u8]) -> Option<Vec<String>>,
-    /// The number in the answer to a count.
+    /// Reads the number from the answer to a count.
     pub read_count: fn(&[u8]) -> Option<u64>,
-    /// What an answer means that is no success.
+    /// The meaning of an unsuccessful answer.
     pub refusal: fn(u16, &[u8]) -> AskRefusal,
-    /// Do these bytes begin an answer? Else what they are instead, as it completes "the answer …".
+    /// Checks that these bytes begin an answer; the error says what they are instead, worded to complete "the answer
+    /// …".
     pub begins: fn(&[u8]) -> Result<(), &'static str>,
-    /// An answer without records.
+    /// The text of an answer without records.
     pub nothing: &'static str,
-    /// The name in the archive of an answer that was asked for at that time.
+    /// The archive's name for an answer that was requested at that time.
     pub part_name: fn(&Slice, Timestamp) -> String,
 }
 
-/// Files that hold what could be asked for, and more; each with where they are.
+/// Whether bulk files are taken instead of asking, and their location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilesInstead {
     /// The run asks.
     Never,
-    /// The run asks nobody.
+    /// The run never asks.
     Always(String),
-    /// The run takes them where it would have to send more requests than so many.
+    /// The run takes them if it would have to send more requests than this number.
     Beyond(String, u64),
 }
 
-/// What the service knows its callers by.
+/// The key by which the service identifies its callers.
 #[derive(Clone, Copy, Debug)]
 pub struct AskedSecret {
     /// The variable of the environment that holds it.
     pub variable: &'static str,
-    /// What it is called in a request.
+    /// The name of the parameter in a request.
     pub parameter: &'static str,
     /// Where a person gets one.
     pub whence: &'static str,
@@ -77,7 +78,7 @@ pub struct AskedSecret {
 pub struct Misasked {
     pub message: String,
     pub hint: Option<String>,
-    /// Nothing is wrong but that they do not say what is wanted.
+    /// The only problem is that they do not say what is wanted.
     pub is_missing: bool,
 }
 
@@ -86,11 +87,11 @@ pub struct Misasked {
 pub struct Manners {
     pub base: String,
     pub per_minute: f64,
-    /// Requests that may follow each other without a pause.
+    /// How many requests may follow each other without a pause.
     pub burst: u32,
-    /// In any so many seconds at most so many requests.
+    /// Seconds of a window, and the most requests in any such window.
     pub window: (u64, u32),
-    /// For how many days an answer is as good as a new one.
+    /// For how many days an answer counts as new.
     pub max_age_days: u32,
 }
 
@@ -101,18 +102,18 @@ pub struct GetRequest {
     pub query: Vec<(String, String)>,
 }
 
-/// What the service says where it gives no answer.
+/// Why the service gives no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AskRefusal {
-    /// More than it gives at once; with the limit, if it names one.
+    /// The answer would exceed its limit, which is given if the service names it.
     TooMany(Option<u64>),
-    /// There is nothing, or it does not understand what was asked.
+    /// There are no records, or the request was not understood.
     Nothing,
-    /// It does not know the secret.
+    /// The secret is not valid.
     Unknown,
     /// Another try may be answered.
     Busy,
-    /// It would be refused again.
+    /// The same request would be refused again.
     Refused,
 }
 
@@ -121,36 +122,36 @@ pub enum AskRefusal {
 pub struct AskedPart {
     pub name: String,
     pub slice: Slice,
-    /// How many records it has, as counted by the service and seen in the answer.
+    /// The number of its records, as counted by the service and confirmed by the answer.
     pub records: u64,
     pub asked_at: Timestamp,
     pub sha256: String,
     pub size_bytes: u64,
 }
 
-/// What a plan begins with.
+/// The input of a plan.
 pub struct PlanInput<'a> {
     pub options: &'a Options,
     pub want: &'a Slice,
-    /// Answers in the archive, whatever they are of.
+    /// All answers in the archive.
     pub archived: Vec<AskedPart>,
-    /// What an earlier run that did not end left of its plan.
+    /// The plan of an earlier unfinished run.
     pub saved: Option<&'a SavedPlan>,
     pub now: Timestamp,
-    /// False: nothing is fetched; what would be is planned.
+    /// False: nothing is fetched, only planned.
     pub fetches: bool,
 }
 
-/// A plan as it is kept.
+/// A plan as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SavedPlan {
     /// How it began.
     pub begun: Value,
-    /// What it was told since, in that order.
+    /// What it was told since, in order.
     pub told: Vec<PlanWord>,
 }
 
-/// What is to be done next.
+/// The next step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlanStep {
     /// Ask how many records there are.
@@ -159,11 +160,11 @@ pub enum PlanStep {
     List(String),
     /// Ask for the records, so many.
     Fetch { slice: Slice, records: u64 },
-    /// All is there, or (nothing is fetched) planned.
+    /// Everything is there, or planned if nothing is fetched.
     Done(Vec<PlannedPart>),
-    /// It cannot be had: why, for people.
+    /// The slice cannot be fetched; the reason, for people.
     Refuse(String),
-    /// What is wanted names something that is not there: what, and what is near to it.
+    /// The wanted slice names a value that does not exist; the value, and similar ones.
     Misasked(String),
 }
 
@@ -172,37 +173,38 @@ pub enum PlanStep {
 pub struct PlannedPart {
     pub slice: Slice,
     pub records: u64,
-    /// The answer, which may hold more than the slice; `None`: it would have to be fetched.
+    /// The answer, which may hold more than the slice; `None`: it is not fetched yet.
     pub part: Option<AskedPart>,
 }
 
-/// What came. A plan that begins in the same way, and is told the same, is where it was.
+/// A word to a plan: an answer that arrived. A plan that begins in the same way and is told the same words reaches the
+/// same state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanWord {
-    /// So many records there are.
+    /// The number of records of a slice.
     Counted(Slice, u64),
-    /// These values a column has, as far as the service says.
+    /// The values of a column, according to the service.
     Listed(String, Vec<String>),
-    /// What was asked for, with as many records as it has. The part is in the archive; it is used if that is what was counted,
-    /// else the count is asked for again.
+    /// An answer that is now in the archive, with its number of records. It is used if that is the number that was
+    /// counted; otherwise the count is asked for again.
     Fetched(AskedPart),
-    /// The service gives no more than so many at once.
+    /// The service's limit of records per answer.
     Limited(u64),
 }
 
-/// A plan under way: told what came, it says what is next. It is a value without I/O.
+/// A plan under way: it is told what arrived, and says what is next. It is a value without I/O.
 pub trait AskPlan: Send {
-    /// What is next; the same until it is told something.
+    /// The next step; the same until it is told something.
     fn next(&mut self) -> PlanStep;
-    /// Something came.
+    /// Tells it what arrived.
     fn tell(&mut self, told: PlanWord);
-    /// How it began, for a run that goes on with it.
+    /// How it began, for a run that resumes it.
     fn begun(&self) -> Value;
-    /// About how many requests it still needs; `None`: nothing is known yet.
+    /// The approximate number of requests it still needs; `None`: not known yet.
     fn needs(&self) -> Option<u64>;
-    /// The plan as a tree for people, a line each, as far as it goes.
+    /// The plan so far as a tree for people, one line per entry.
     fn tree(&self) -> Vec<String>;
-    /// Requests that a plan which fetches nothing leaves out, as far as it goes.
+    /// The number of requests, so far, that a plan without fetching leaves out.
     fn unsent(&self) -> u64;
 }

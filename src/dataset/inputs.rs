@@ -1,13 +1,13 @@
-//! What a dataset is made of, if it is made of tables of the database.
+//! The inputs of a dataset that is made from tables of the database.
 
-/// Rows that a run copies out of the database before anything else, as a file that it then takes like one of a source. All
-/// inputs of a dataset are of one snapshot, and are known by their content: the same rows are nothing new.
+/// Rows that a run first copies from the database into a file, which it then takes like a file of a source. All inputs
+/// of a dataset come from one snapshot, and are identified by their content: the same rows are not new.
 #[derive(Clone, Copy, Debug)]
 pub struct TableInput {
     /// The name of the file.
     pub name: &'static str,
-    /// PostgreSQL: copies the rows out, in an order that they alone decide.
+    /// PostgreSQL: selects the rows, in an order that depends only on the rows themselves.
     pub query: &'static str,
-    /// The tables without which there is nothing to copy, each with the words on what makes it.
+    /// The required tables, each with a text about the command that makes it.
     pub needs: &'static [(&'static str, &'static str)],
 }

@@ -1,4 +1,4 @@
-//! Addresses on the web in a dataset's rows, of which it can be asked whether anybody is there.
+//! Web addresses in a dataset's rows that can be checked for dead links.
 
 use super::Options;
 
@@ -7,18 +7,18 @@ use super::Options;
 pub struct Links {
     /// The view of the staging store that has them in a column `url`.
     pub view: &'static str,
-    /// The table of the staging store that gets those at which nobody is, with `url` and `reason`. The dataset's checks make
-    /// failed records of them.
+    /// The table of the staging store that gets the dead ones, with `url` and `reason`. The dataset's checks turn them
+    /// into failed records.
     pub dead: &'static str,
-    /// What the options ask for; `None`: nobody is asked.
+    /// The settings from the options; `None`: addresses are not checked.
     pub plan: fn(&Options) -> Option<LinksPlan>,
 }
 
-/// How addresses are looked at.
+/// How addresses are checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinksPlan {
-    /// Seconds that all of them may take together.
+    /// The most seconds that all of them may take together.
     pub seconds: u64,
-    /// Hosts that may be asked although they are not on the public web.
+    /// Hosts that may be asked even though they are not on the public web.
     pub own_hosts: Vec<String>,
 }

@@ -1,17 +1,17 @@
-//! What can be drawn of a dataset: areas, measures, and the SQL that counts one by the other.
+//! Maps of a dataset: areas, measures, and the SQL that counts measures by area.
 
-/// A dataset's pictures. Plain values; the shapes are read from what is compiled in.
+/// The maps of a dataset. Plain values; the shapes are compiled in.
 #[derive(Clone, Copy, Debug)]
 pub struct MapOf {
     /// The ways to divide the land.
     pub divisions: &'static [Division],
     pub measures: &'static [Measure],
-    /// PostgreSQL, a statement that reads production: `area` (null: none that is known), `n` records, or the figure of the
-    /// area in tenths, and the `first` and `last` day of them. A record counts once in an area, and among those without one if it has none at all. `$1` the
-    /// measure, `$2` the division, `$3` and `$4` the first and the last day or null, `$5` codes as the data has them, `$6`
-    /// the key of the area that each of them means.
+    /// PostgreSQL, a statement that reads production: `area` (null: none that is known), `n` records, or the figure of
+    /// the area in tenths, and the `first` and `last` day of them. A record counts once in an area; one without any
+    /// area counts once among those without one. `$1` the measure, `$2` the division, `$3` and `$4` the first and the
+    /// last day or null, `$5` codes as the data has them, `$6` the key of the area that each of them means.
     pub count: &'static str,
-    /// An area with fewer records is never shown with their number.
+    /// The number of an area with fewer records is never shown.
     pub fewest: u64,
     /// Several records, as people read it.
     pub records: &'static str,
@@ -19,7 +19,7 @@ pub struct MapOf {
     pub credit: &'static str,
 }
 
-/// What is counted or told.
+/// A measure: what is counted or shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Measure {
     /// Its name on the command line.
@@ -30,13 +30,13 @@ pub struct Measure {
     pub of: Measured,
 }
 
-/// What the number of an area is.
+/// The meaning of an area's number.
 #[derive(Clone, Copy, Debug)]
 pub enum Measured {
-    /// Records: they add up, and a small number is not told.
+    /// Records: they can be summed, and small numbers are not shown.
     Records,
-    /// A figure that was published of the area, in tenths of this unit: figures add up to nothing, and none is withheld here.
-    /// `about` says what is true of all.
+    /// A published figure of the area, in tenths of this unit: figures cannot be summed, and none is withheld here.
+    /// `about` says what holds for all of them.
     Figure { unit: &'static str, about: &'static str },
 }
 
@@ -49,9 +49,9 @@ pub struct Division {
     /// One area and several, as people read it.
     pub area: &'static str,
     pub areas: &'static str,
-    /// What is true of records without an area, behind `5 % of the records`: `have no …`.
+    /// What holds for records without an area, worded to follow `5 % of the records`: `have no …`.
     pub without: &'static str,
-    /// What to type where that is true of all.
+    /// What to type if that holds for all of them.
     pub hint: &'static str,
     pub panels: &'static [Panel],
     pub shapes: fn() -> Vec<MapArea>,
@@ -61,11 +61,11 @@ pub struct Division {
 #[derive(Clone, Copy, Debug)]
 pub struct Panel {
     pub title: &'static str,
-    /// Degrees north, where shapes are as they are on the ground; 0: they are on a plane already.
+    /// The latitude, in degrees north, at which shapes have their true proportions; 0: they are on a plane already.
     pub latitude: f64,
-    /// Names on the map, for orientation, and where they stand.
+    /// Names on the map, for orientation, with their positions.
     pub labels: &'static [Label],
-    /// Land that is no area.
+    /// Land outside the areas.
     pub ground: fn() -> Vec<Rings>,
     /// Lines that are drawn over the areas.
     pub borders: fn() -> Vec<Rings>,
@@ -81,7 +81,7 @@ pub struct Label {
 /// Ten-thousandths of a degree, or units of a plane, east and north.
 pub type Point = (i32, i32);
 
-/// Closed lines without their last point; what is inside an odd number of them is inside.
+/// Closed lines without their last point; a point inside an odd number of them is inside.
 pub type Rings = Vec<Vec<Point>>;
 
 /// An area that is counted.
@@ -90,9 +90,9 @@ pub struct MapArea {
     pub key: String,
     /// As people read it, without the kind of area: `10001`.
     pub name: String,
-    /// What it lies in, as people read it: `Queens`.
+    /// The place it lies in, as people read it: `Queens`.
     pub place: &'static str,
-    /// What the data has for it.
+    /// Its codes in the data.
     pub codes: Vec<String>,
     /// The panel that it is drawn in.
     pub panel: usize,
@@ -105,11 +105,12 @@ pub enum Form {
     Shape(Rings),
     /// A circle around the middle of an area whose borders are not known.
     Circle(Point),
-    /// In the table alone.
+    /// Only in the table.
     Nowhere,
 }
 
-/// Rings as the files of shapes have them: `;` between them, and of each its first point and then the steps to the others.
+/// Reads rings in the format of the shape files: separated by `;`, each with its first point and then the steps to the
+/// others.
 pub fn rings(lines: &str) -> Rings {
     let ring = |line: &str| {
         let steps = points(line).scan((0, 0), |at, step| {
@@ -121,7 +122,7 @@ pub fn rings(lines: &str) -> Rings {
     lines.split(';').map(ring).collect()
 }
 
-/// Numbers with blanks between them, two and two.
+/// Pairs of numbers separated by blanks.
 pub fn points(line: &str) -> impl Iterator<Item = Point> {
     let mut numbers = line.split(' ').filter_map(|number| number.parse().ok());
     std::iter::from_fn(move || Some((numbers.next()?, numbers.next()?)))

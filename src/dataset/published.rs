@@ -1,4 +1,4 @@
-//! What of a dataset is published, and in which forms.
+//! The published tables of a dataset, and their forms.
 
 /// One table, or a part of its columns, that is published after a promotion.
 #[derive(Clone, Copy, Debug)]
@@ -8,7 +8,7 @@ pub struct PublishedTable {
     pub reach: Reach,
     pub table: &'static str,
     pub columns: PublishedColumns,
-    /// `None`: all rows are in one object, in the order in which the table has them.
+    /// `None`: all rows are in one object, in the table's physical order.
     pub split: Option<SplitBy>,
 }
 
@@ -22,11 +22,11 @@ pub enum Reach {
 /// Which columns of a table are published.
 #[derive(Clone, Copy, Debug)]
 pub enum PublishedColumns {
-    /// Those that the dataset names: one that somebody added in production stays there.
+    /// Those that the dataset names; columns that somebody added in production are not published.
     Named,
     /// These, in this order.
     Only(&'static [&'static str]),
-    /// All that the table has; for private objects.
+    /// All columns of the table; for private objects.
     All,
 }
 
@@ -35,7 +35,7 @@ pub enum PublishedColumns {
 pub struct SplitBy {
     /// A column of whole numbers.
     pub column: &'static str,
-    /// The texts by which the rows of an object are sorted, the last of which no two rows share.
+    /// The text columns by which the rows of an object are sorted; the last one is unique.
     pub order: &'static [&'static str],
     /// The forms of which there is one for each value.
     pub forms: &'static [PublishedForm],
@@ -69,7 +69,7 @@ impl PublishedForm {
     }
 }
 
-/// What stands in a name for the rows without a value.
+/// The part of a name that stands for rows without a value.
 const NO_VALUE: &str = "none";
 
 impl PublishedTable {
@@ -91,7 +91,7 @@ impl PublishedTable {
         PublishedForm::ALL.iter().any(|known| known.name() == form)
             && match self.split {
                 None => value.is_empty(),
-                // The whole may be from before it was split.
+                // An unsplit object may be left from before the table was split.
                 Some(_) => value.is_empty() || value.strip_prefix('-').is_some_and(is_value),
             }
     }

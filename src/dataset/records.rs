@@ -1,4 +1,4 @@
-//! The table that every staging store has beside a dataset's own: one row for each good record, live or deleted.
+//! The table that every staging store has besides a dataset's own: one row for each good record, live or deleted.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl RecordPlace {
     }
 }
 
-/// Gathers rows of that table.
+/// Collects rows of that table.
 pub struct RecordsWriter {
     schema: SchemaRef,
     record_no: Int64Builder,
@@ -80,12 +80,12 @@ impl RecordsWriter {
         self.rows += 1;
     }
 
-    /// How many rows are gathered.
+    /// The number of collected rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Hands on what is gathered and begins anew.
+    /// Returns the collected rows and starts again.
     pub fn finish(&mut self) -> RowBatch {
         self.rows = 0;
         let columns: Vec<ArrayRef> = vec![

@@ -1,23 +1,25 @@
-//! What a dataset looks things up in: files of others that are checked, brought into one form and kept in the store.
+//! The reference of a dataset: files of others that are checked, converted to one form, kept in the store, and looked
+//! up in.
 
 use super::derived::Derived;
 
-/// A reference: where it comes from, and what is made of it.
+/// A reference: its sources, and what is made from them.
 #[derive(Clone, Copy, Debug)]
 pub struct Reference {
     /// What it is, in a few words.
     pub about: &'static str,
-    /// The files that are given, each by an option of its name.
+    /// The input files, each given by an option of its name.
     pub inputs: &'static [ReferenceInput],
-    /// DuckDB: makes a table of the name of each of `tables` of the files, whose paths are the scripts' variables.
+    /// DuckDB: makes a table for each of `tables`, under its name, from the files, whose paths are the scripts'
+    /// variables.
     pub scripts: &'static [&'static str],
-    /// DuckDB: the edition that the files say they are of, a row each; a file is of one edition.
+    /// DuckDB: the editions that the files state, one row each; a file belongs to one edition.
     pub editions: &'static str,
-    /// DuckDB: why rows cannot be used, and how many.
+    /// DuckDB: the reasons why rows cannot be used, with their numbers.
     pub left_out: &'static str,
-    /// What is kept, as Parquet.
+    /// The tables that are kept, as Parquet.
     pub tables: &'static [ReferenceTable],
-    /// What is filled in the database, in the same transaction that makes the reference the current one.
+    /// The tables of the database that are filled, in the same transaction that makes the reference the current one.
     pub fills: &'static [ReferenceFill],
 }
 
@@ -26,7 +28,7 @@ pub struct Reference {
 pub struct ReferenceInput {
     /// Its option: `pad`.
     pub name: &'static str,
-    /// It may be left out; what is filled of it stays as it is then.
+    /// It may be left out; the tables filled from it then stay as they are.
     pub is_optional: bool,
     pub files: &'static [ReferenceFile],
 }
@@ -34,19 +36,19 @@ pub struct ReferenceInput {
 /// A CSV with a header.
 #[derive(Clone, Copy, Debug)]
 pub struct ReferenceFile {
-    /// The variable of the scripts that is its path.
+    /// The scripts' variable for its path.
     pub variable: &'static str,
-    /// Its name in the zip or the folder; `None`: the one CSV that is there.
+    /// Its name in the zip or the folder; `None`: the only CSV there.
     pub name: Option<&'static str>,
     pub columns: &'static [ReferenceColumn],
 }
 
-/// A column that a file must have, or may.
+/// A required or optional column of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct ReferenceColumn {
-    /// The variable of the scripts that is its name there, or `null`; `None`: it has one name.
+    /// The scripts' variable for its name in the file, or `null`; `None`: it has only one name.
     pub variable: Option<&'static str>,
-    /// What it is called, in any capitals.
+    /// Its possible names, compared without regard to case.
     pub names: &'static [&'static str],
     /// Some editions lack it.
     pub is_optional: bool,
@@ -57,35 +59,35 @@ pub struct ReferenceColumn {
 pub struct ReferenceTable {
     /// Its name, which is also the variable by which scripts find its file.
     pub name: &'static str,
-    /// Its order in the file, as text of `order by`.
+    /// The order of its rows in the file, as an `order by` list.
     pub order: &'static str,
-    /// DuckDB: rows that are new against `:'before'`, and rows that are gone; `None`: not told.
+    /// DuckDB: the numbers of new and removed rows compared with `:'before'`; `None`: not reported.
     pub changes: Option<&'static str>,
 }
 
-/// A table of the database that is filled anew.
+/// A table of the database that is refilled.
 #[derive(Clone, Copy, Debug)]
 pub struct ReferenceFill {
     pub derived: &'static Derived,
-    /// What is filled of an optional input alone; `None`: of the tables that are kept, every time.
+    /// Set if it is filled only from an optional input; `None`: from the kept tables, every time.
     pub extra: Option<ReferenceExtra>,
     /// DuckDB: writes the CSV `:'csv'` with a header, in the order of the table's columns, or of those of the extra.
     pub export: &'static str,
 }
 
-/// What is special to a table that is filled of an optional input.
+/// Details of a table that is filled from an optional input.
 #[derive(Clone, Copy, Debug)]
 pub struct ReferenceExtra {
     /// The name of the input.
     pub input: &'static str,
     /// DuckDB: reads its files.
     pub script: &'static str,
-    /// DuckDB: what is wrong with the rows, and how many have it; no row is a pass.
+    /// DuckDB: the faults of the rows, with their numbers; no rows: passed.
     pub faults: &'static str,
-    /// PostgreSQL: makes `pg_temp.filling`, which takes the CSV, and `pg_temp.faults` (`subject`, `reason`).
+    /// PostgreSQL: makes `pg_temp.filling`, into which the CSV is copied, and `pg_temp.faults` (`subject`, `reason`).
     pub rows: &'static str,
     /// The columns of `filling`.
     pub columns: &'static [&'static str],
-    /// PostgreSQL: takes the rows of `filling` to the table, and adds those that cannot be taken to `faults`.
+    /// PostgreSQL: moves the rows of `filling` to the table, and adds those that cannot be moved to `faults`.
     pub take: &'static str,
 }

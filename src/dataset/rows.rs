@@ -1,4 +1,4 @@
-//! Rows of a table of texts and days as Arrow batches.
+//! Rows of texts and days as Arrow batches.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ enum GatheredCells {
     Day(Date32Builder),
 }
 
-/// Gathers rows of one table and hands them on in batches.
+/// Collects rows of one table and passes them on in batches.
 pub struct RowsWriter {
     table: Table,
     schema: SchemaRef,
@@ -38,11 +38,11 @@ pub struct RowsWriter {
     rows: usize,
 }
 
-/// Rows of a batch.
+/// The number of rows of a batch.
 pub const BATCH: usize = 8192;
 
 impl RowsWriter {
-    /// Of a table; its first column is the number of the record, which its columns do not name.
+    /// A writer for a table; the first column is the record number, which is not among the table's columns.
     pub fn new(table: &Table) -> Self {
         let field = |name: &str, kind| match kind {
             ColumnType::Date => Field::new(name, DataType::Date32, true),
@@ -66,7 +66,7 @@ impl RowsWriter {
     /// Adds a row: a cell for each column.
     ///
     /// # Errors
-    /// A sink that takes no more.
+    /// Fails if the sink is closed.
     pub fn add(
         &mut self,
         record_no: i64,
@@ -77,7 +77,7 @@ impl RowsWriter {
         for (column, cell) in self.columns.iter_mut().zip(cells) {
             match (column, cell) {
                 (GatheredCells::Text(texts), RowCell::Text(text)) => texts.append_value(text),
-                // The shortest digits that are this number and no other.
+                // The shortest text that identifies this number.
                 (GatheredCells::Text(texts), RowCell::Figure(figure)) => {
                     texts.append_value(figure.to_string());
                 }
@@ -90,10 +90,10 @@ impl RowsWriter {
         if self.rows >= BATCH { self.flush(sink) } else { Ok(()) }
     }
 
-    /// Hands on what is gathered.
+    /// Passes on the collected rows.
     ///
     /// # Errors
-    /// A sink that takes no more.
+    /// Fails if the sink is closed.
     pub fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
         if self.rows == 0 {
             return Ok(());

@@ -1,8 +1,8 @@
-//! What `merganser serve` can tell of a dataset: places, and sums by day, place or zone, and branch.
+//! The data of a dataset for `merganser serve`: places, and sums by day, place or zone, and branch.
 
 use std::str::FromStr;
 
-/// The tables that the server reads, and its words.
+/// The tables that the server reads, and its vocabulary.
 #[derive(Clone, Copy, Debug)]
 pub struct Served {
     /// postcode, lat, lon, zone.
@@ -11,23 +11,24 @@ pub struct Served {
     pub place_days: &'static str,
     /// date, zone, sbi, hits, delta.
     pub zone_days: &'static str,
-    /// date: a row for each day that is loaded.
+    /// date: one row for each loaded day.
     pub days: &'static str,
-    /// zone, first, last, sbi, hits: pieces that share no day, large enough to be told of; hits are null of one that is not.
+    /// zone, first, last, sbi, hits: pieces that share no day and are large enough to be shown; hits are null for a
+    /// smaller one.
     pub atoms: &'static str,
-    /// The hits that whatever is told must have, unless whoever serves says otherwise; 0: everything is told, by place.
+    /// The default for the fewest hits of any figure that is shown; 0: everything is shown, by place.
     pub min_count: u32,
-    /// One and several of what is counted: `hit`, `hits`.
+    /// The singular and plural of what is counted: `hit`, `hits`.
     pub words: (&'static str, &'static str),
-    /// What the deltas are, as it completes "fewer than …".
+    /// What the deltas are compared with, worded to complete "fewer than …".
     pub compared_with: &'static str,
-    /// The same of whole months, where there are so many places and days that they are needed.
+    /// The same for whole months, if the number of places and days requires it.
     pub months: Option<Months>,
-    /// How the promotion keeps these tables; `None`: the dataset's own scripts do.
+    /// How the promotion maintains these tables; `None`: the dataset's own scripts do.
     pub sums: Option<&'static Sums>,
 }
 
-/// The fewest hits that what is told must have, as whoever serves says it: `N`, or `DATASET=N` of one dataset.
+/// The fewest hits of any figure that is shown, as given by the operator: `N`, or `DATASET=N` for one dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MinCount {
     dataset: Option<String>,
@@ -35,8 +36,8 @@ pub struct MinCount {
 }
 
 impl MinCount {
-    /// What holds for a dataset with this number of its own. Without its name, a dataset about people is not told of in more detail than
-    /// by itself: a server of two datasets may be set up for the other.
+    /// The value for a dataset with this default. A setting that does not name a dataset about people never shows more
+    /// detail of it than its default: with two datasets, the setting may be meant for the other one.
     pub fn of(dataset: &str, own: u32, said: &[Self]) -> u32 {
         let last = |name: Option<&str>| said.iter().rev().find(|one| one.dataset.as_deref() == name);
         match (last(Some(dataset)), last(None)) {
@@ -66,9 +67,9 @@ pub struct Months {
     pub zones: &'static str,
 }
 
-/// Sums of records, which the promotion keeps: what goes is taken off and what comes is added, in one transaction with both. Records are
-/// counted by a day of theirs and may come late, so nothing is told of days behind the newest that [`newest`](super::Scripts::newest)
-/// knows of, and what a day is compared with only where that day is loaded, too.
+/// Sums of records that the promotion maintains: removed records are subtracted and new ones added, in the transaction
+/// that changes them. Records are counted by a date of theirs and may come late, so nothing is shown for days after the
+/// newest one from [`newest`](super::Scripts::newest), and a comparison is shown only if the earlier day is loaded too.
 #[derive(Clone, Copy, Debug)]
 pub struct Sums {
     /// PostgreSQL: makes the view `pg_temp.candidates` of the records in `pg_temp.summed`: record_id, date, sbi and postcode. A record
@@ -76,7 +77,7 @@ pub struct Sums {
     pub candidates: &'static str,
     /// All places.
     pub places: fn() -> Vec<SumPlace>,
-    /// The delta of a day is the hits so many days earlier.
+    /// The delta of a day is the number of hits this many days earlier.
     pub earlier_days: u16,
 }
 
@@ -84,14 +85,14 @@ pub struct Sums {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SumPlace {
     pub postcode: String,
-    /// Degrees.
+    /// In degrees.
     pub lat: f64,
     pub lon: f64,
     pub zone: String,
 }
 
 impl Served {
-    /// All tables, by the names that the server's statements give them.
+    /// All tables, by their names in the server's statements.
     pub fn tables(&self) -> [(&'static str, &'static str); 5] {
         [
             ("places", self.places),
@@ -108,7 +109,7 @@ impl Served {
         self.tables().map(|(_, table)| table).into_iter().chain(months.into_iter().flatten()).collect()
     }
 
-    /// What PostgreSQL scripts of the promotion may name beside the engine's variables.
+    /// Variables of the promotion's PostgreSQL scripts besides the engine's.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let tables = self.tables().into_iter().map(|(name, table)| (name, table.to_owned()));
         let earlier = self.sums.map(|sums| ("earlier_days", sums.earlier_days.to_string()));
@@ -116,10 +117,10 @@ impl Served {
     }
 }
 
-/// Letters of a postcode at most.
+/// The longest postcode, in characters.
 const LONGEST_POSTCODE: usize = 16;
 
-/// A postcode in capitals and without blanks, as it is loaded and asked for; `None`: it can be none.
+/// A postcode in capitals and without blanks, as it is loaded and queried; `None`: it cannot be a postcode.
 pub fn plain_postcode(text: &str) -> Option<String> {
     let code: String = text.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
     let is_code = (1..=LONGEST_POSTCODE).contains(&code.len())

@@ -1,24 +1,24 @@
-//! A slice of a table: tests on columns, all of which a row passes. The same value is what is asked for, what each record of
-//! the answer is held against, and what is replaced in production.
+//! A slice of a table: tests on columns, all of which a row must pass. The same value defines what is asked for, what
+//! each record of the answer is checked against, and what is replaced in production.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The rows that pass every test; without tests all rows are in it.
+/// The rows that pass every test; without tests, all rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Slice {
     pub tests: Vec<SliceTest>,
 }
 
-/// One test of the cells of a column. An empty cell and none at all are the same.
+/// One test of the cells of a column. An empty cell and a missing one are the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SliceTest {
     pub column: String,
     /// Compared as numbers; else byte by byte.
     pub is_number: bool,
     pub how: Comparator,
-    /// Of `In`, `NotIn`, `Like` and `NotLike` any number, of the others one.
+    /// Any number of values for `In`, `NotIn`, `Like` and `NotLike`, one for the others.
     pub values: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ pub enum Comparator {
     Below,
     AtLeast,
     Above,
-    /// Like any of the patterns, in which `%` stands for any text; one without it may stand anywhere.
+    /// Matches any of the patterns, in which `%` matches any text; a pattern without it may match anywhere.
     Like,
     NotLike,
 }
@@ -79,7 +79,7 @@ impl SliceTest {
         }
     }
 
-    /// Is there no cell that passes both, as far as can be told?
+    /// Is it certain that no cell passes both?
     fn excludes(&self, other: &Self) -> bool {
         if self.column != other.column {
             return false;
@@ -99,7 +99,7 @@ impl SliceTest {
         }
     }
 
-    /// Does whatever passes this one pass the other, too, as far as can be told?
+    /// Is it certain that every cell that passes this test also passes the other?
     fn implies(&self, other: &Self) -> bool {
         if self.column != other.column {
             return false;
@@ -143,7 +143,7 @@ impl Slice {
         !self.tests.iter().any(|test| other.tests.iter().any(|known| test.excludes(known)))
     }
 
-    /// Is every row of it in the other one, as far as can be told?
+    /// Is it certain that every row of it is in the other one?
     pub fn is_within(&self, other: &Self) -> bool {
         other.tests.iter().all(|test| self.tests.iter().any(|own| own.implies(test)))
     }
@@ -190,7 +190,7 @@ fn number(text: &str) -> Option<i64> {
     text.trim().parse().ok()
 }
 
-/// `%` stands for any text, also for none; a pattern without it may stand anywhere.
+/// `%` matches any text, including an empty one; a pattern without it may match anywhere.
 fn is_like(cell: &str, pattern: &str) -> bool {
     if !pattern.contains('%') {
         return cell.contains(pattern);

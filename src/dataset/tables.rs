@@ -23,7 +23,7 @@ pub enum CellSource {
     Element(&'static str),
     /// An element of the row's parent row.
     Parent(&'static str),
-    /// Made by the parser.
+    /// Computed by the parser.
     Made,
     /// Not in the source: an enrichment fills it.
     Enriched,
@@ -50,7 +50,7 @@ pub struct Table {
     pub name: &'static str,
     /// Path of the element that makes a row, relative to the record's element; empty: the record.
     pub element: &'static str,
-    /// Columns that together occur once in a record, where none of them is null; none: no such rule.
+    /// Columns whose values together may occur only once in a record, unless one is null; empty: no such rule.
     pub unique: &'static [&'static str],
     pub columns: &'static [Column],
 }

@@ -1,18 +1,18 @@
-//! A dataset into another table than its own: a target of its own, with its own lock, staging tables, rows of the ledger and
-//! published objects. The archive stays the dataset's.
+//! Loading a dataset into another table than its own: a separate target with its own lock, staging tables, rows of the
+//! ledger and published objects. The archive is shared with the dataset.
 
 use super::{Dataset, Promotion, PublishedTable, Scripts, Table};
 use crate::dataset::derived::Described;
 use crate::dataset::map::MapOf;
 
-/// Letters of a table's name at most: staging tables have longer ones.
+/// The longest name of a table: staging tables have longer names.
 const LONGEST: usize = 40;
 
 impl Dataset {
     /// The same dataset, with another name of its one table. The copy lives as long as the process.
     ///
     /// # Errors
-    /// A name that is none, or a dataset of several tables; in words for people.
+    /// An invalid name, or a dataset of several tables; in words for people.
     pub fn into_table(&'static self, name: &str) -> Result<&'static Dataset, String> {
         let own = match self.tables {
             [table]

@@ -10,7 +10,7 @@ pub mod samples;
 
 use crate::dataset::{Dataset, Options};
 
-/// Every dataset of this program: command line, help and tests go by this list.
+/// Every dataset of this program: command line, help and tests use this list.
 pub const ALL: &[&Dataset] = &[
     &oca::OCA,
     &nass::NASS,
@@ -20,12 +20,13 @@ pub const ALL: &[&Dataset] = &[
     &metrics::METRICS,
 ];
 
-/// The dataset of a name.
+/// The dataset with this name.
 pub fn named(name: &str) -> Option<&'static Dataset> {
     ALL.iter().copied().find(|dataset| dataset.name == name)
 }
 
-/// A dataset of this name that is another one, or the same into another table; `None`: it is none of that family.
+/// The dataset with this name that is the given one, also if it is loaded into another table; `None`: the name is not
+/// of its family.
 pub fn of_family(dataset: &'static Dataset, name: &str) -> Option<&'static Dataset> {
     if dataset.name == name {
         return Some(dataset);

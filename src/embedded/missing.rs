@@ -1,6 +1,6 @@
-//! What brings PostgreSQL to a machine that has none.
+//! How to install PostgreSQL on a machine that does not have it.
 
-/// The command that installs PostgreSQL with the package manager that is here, for this user.
+/// The command that installs PostgreSQL with this machine's package manager, for this user.
 pub(super) fn install_command() -> String {
     const MANAGERS: [(&str, &str); 6] = [
         ("apt-get", "apt-get install postgresql"),

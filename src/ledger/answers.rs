@@ -1,4 +1,4 @@
-//! The memory of enrichments, on the ledger's connection: what was answered is kept whatever becomes of the run.
+//! The memory of enrichments, on the ledger's connection: answers are kept even if the run fails.
 
 use serde_json::{Map, Value, json};
 use tokio_postgres::types::ToSql;
@@ -13,7 +13,7 @@ pub struct KnownAnswer {
     pub key: String,
     /// Who answered.
     pub way: String,
-    /// By column; what is null is left out.
+    /// By column; nulls are left out.
     pub answer: Map<String, Value>,
 }
 
@@ -25,7 +25,7 @@ impl Ledger {
         Ok(row.try_get(0).map_err(decode)?)
     }
 
-    /// What is remembered of these questions: what this way said in this version (`None`: whoever, whenever).
+    /// The remembered answers to these questions: those of this way in this version (`None`: of any way and version).
     pub async fn known_answers(
         &self,
         enrichment: &str,
@@ -42,11 +42,11 @@ impl Ledger {
         };
         let known: Vec<_> =
             rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?;
-        // What somebody else has written there and says nothing is no answer: it is asked again.
+        // An empty entry, written by somebody else, is no answer: the question is asked again.
         Ok(known.into_iter().filter(|known| !known.answer.is_empty()).collect())
     }
 
-    /// Remembers what this way said of these keys, in its version.
+    /// Remembers this way's answers for these keys, in its version.
     pub async fn remember_answers(
         &self,
         enrichment: &str,

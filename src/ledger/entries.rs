@@ -1,4 +1,4 @@
-//! What goes into the ledger, and what comes out of it.
+//! The values that are written to the ledger and read from it.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -83,7 +83,7 @@ pub struct NewPart<'a> {
     pub order_key: &'a str,
     /// When it was last changed at its source, where that counts.
     pub modified: Option<Timestamp>,
-    /// What was asked for and how many records that has, if that is known, where it is the answer to that.
+    /// If it is an answer: the slice that was asked for, and its number of records, if known.
     pub asked: Option<(&'a Slice, Option<u64>)>,
 }
 
@@ -103,15 +103,15 @@ pub struct KnownPart {
     pub part_id: i64,
     pub name: String,
     pub size_bytes: u64,
-    /// `None`: nobody has read it, it was adopted.
+    /// `None`: it was adopted and never read.
     pub sha256: Option<String>,
     /// When it was last changed at its source; `None`: not known.
     pub modified: Option<Timestamp>,
     /// It was read to its end.
     pub is_done: bool,
-    /// Some of its records failed and are not put right.
+    /// Some of its records failed and are not resolved.
     pub has_failures: bool,
-    /// What came of it was taken back: nobody takes it again by itself.
+    /// Its result was undone: no run takes it again by itself.
     pub is_undone: bool,
 }
 
@@ -134,7 +134,7 @@ pub struct KnownFailure {
     pub resolution: Option<String>,
 }
 
-/// What parser and checks found in a file.
+/// What the parser and the checks found in a file.
 #[derive(Debug)]
 pub struct PartFindings {
     /// False: nothing of it can be used.
@@ -161,8 +161,8 @@ pub struct NewFailure {
     pub suggestion: Option<String>,
 }
 
-/// Proves that as many rows were written into a table of the ledger as had to be: a trigger or a rule that somebody put
-/// there may swallow them.
+/// Proves that the expected number of rows was written to a table of the ledger: a trigger or a rule that somebody put
+/// there may swallow rows.
 ///
 /// # Errors
 /// [`Cause::Refused`] with both numbers.

@@ -1,4 +1,4 @@
-//! Reading the ledger: what `status` and `failures` show. Nothing is written, no lock is taken.
+//! Reads the ledger for `status` and `failures`. Writes nothing and takes no lock.
 
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
@@ -15,7 +15,7 @@ pub struct Reader {
     ledger: String,
 }
 
-/// A run that somebody wants to take back.
+/// A run that is to be undone.
 #[derive(Clone, Debug)]
 pub struct RunToUndo {
     pub run_id: Uuid,
@@ -23,16 +23,16 @@ pub struct RunToUndo {
     pub schema: String,
     pub kind: String,
     pub dry_run: bool,
-    /// Batches that it has committed, and of how many of them what was there before is kept.
+    /// The number of batches it committed, and for how many of them the before-images are kept.
     pub committed: i64,
     pub kept: i64,
-    /// The run that has taken it back.
+    /// The run that has undone it.
     pub undone_by: Option<String>,
     /// `None`: nothing was kept.
     pub kept_until: Option<String>,
 }
 
-/// Which failed records are wanted.
+/// A selection of failed records.
 #[derive(Clone, Debug, Default)]
 pub struct FailureFilter {
     pub run: Option<Uuid>,
@@ -40,9 +40,9 @@ pub struct FailureFilter {
     pub dataset: Option<String>,
     /// One record, with what was kept of it.
     pub record: Option<i64>,
-    /// Those of the record with this identity.
+    /// Only those of the record with this identity.
     pub record_id: Option<String>,
-    /// Those that are put right, too.
+    /// Include those that are resolved.
     pub settled: bool,
 }
 
@@ -65,14 +65,14 @@ impl Reader {
         self.objects(sql::LEDGER_VIEW_TIMINGS, &[&limit, &run]).await
     }
 
-    /// How many failed records are not put right.
+    /// The number of unresolved failed records.
     pub async fn open_failures(&self) -> Result<u64, Cause> {
         let text = sql::render(sql::LEDGER_OPEN, &[("ledger", &self.ledger)]);
         let row = self.connection.query_one(&text, &[]).await.map_err(failed)?;
         Ok(row.try_get::<_, i64>(0).map_err(failed)? as u64)
     }
 
-    /// How many failed records of a dataset in a schema are not put right.
+    /// The number of unresolved failed records of a dataset in a schema.
     ///
     /// # Errors
     /// Any error of the database.
@@ -95,7 +95,7 @@ impl Reader {
         }
     }
 
-    /// The id of the run that is named so.
+    /// The id of the run that a name means.
     ///
     /// # Errors
     /// [`Cause::Usage`] if none fits, or several do.
@@ -103,7 +103,8 @@ impl Reader {
         self.find_run(name).await?.ok_or_else(|| unknown_run(name))
     }
 
-    /// What before-images take: runs of which some are kept, bytes, the day until which the last are kept.
+    /// The size of the before-images: the number of runs that have some, their bytes, and the day until which the last
+    /// are kept.
     pub async fn before_images(&self) -> Result<(u64, u64, Option<String>), Cause> {
         let text = sql::render(sql::IMAGES_SIZE, &[("ledger", &self.ledger)]);
         let row = self.connection.query_one(&text, &[]).await.map_err(failed)?;
@@ -112,7 +113,7 @@ impl Reader {
         Ok(read().map_err(failed)?)
     }
 
-    /// A run that is to be taken back, by its name; `last` is the last that has loaded something.
+    /// The run to undo, by its name; `last` is the last one that loaded something.
     ///
     /// # Errors
     /// [`Cause::Usage`] if none fits, or several do.
@@ -153,7 +154,7 @@ impl Reader {
         only_run(name, ids)
     }
 
-    /// What became of a file, in every run that took it up.
+    /// The outcome of a file in every run that took it.
     pub async fn file(&self, name: &str) -> Result<Vec<Value>, Cause> {
         self.objects(sql::LEDGER_VIEW_PART, &[&name]).await
     }
@@ -163,7 +164,7 @@ impl Reader {
         self.objects(sql::LEDGER_VIEW_ORIGIN, &[&record_id]).await
     }
 
-    /// Failed records, those that are not put right first.
+    /// Failed records, the unresolved ones first.
     pub async fn failures(&self, filter: &FailureFilter) -> Result<Vec<Value>, Cause> {
         let FailureFilter { run, file, dataset, record, record_id, settled } = filter;
         self.objects(sql::LEDGER_VIEW_FAILURES, &[run, file, dataset, record, settled, record_id]).await

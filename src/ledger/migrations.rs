@@ -6,8 +6,8 @@ use crate::clients::postgres::{self, Connection, PgError};
 use crate::error::Cause;
 use crate::sql;
 
-/// Brings the ledger's tables to this version; safe when several processes start at once. One that is up to date
-/// asks for no right to create anything.
+/// Brings the ledger's tables to this version; safe when several processes start at once. If they are up to date, no
+/// right to create anything is needed.
 ///
 /// # Errors
 /// A ledger of a newer version is refused; nothing is changed then.
@@ -46,8 +46,8 @@ pub async fn migrate(connection: &mut Connection, ledger: &str) -> Result<(), Ca
     Ok(())
 }
 
-/// Lets a migration begin only when no run is under way, of whichever dataset: it may be one of an older program, which would
-/// not find the ledger's tables any more, perhaps between its commit and its publication.
+/// Lets a migration begin only when no run of any dataset is under way: a run of an older program would no longer find
+/// the ledger's tables, perhaps between its commit and its publication.
 ///
 /// # Errors
 /// [`Cause::Locked`]; nothing is changed then.

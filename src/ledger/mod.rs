@@ -45,7 +45,7 @@ impl Ledger {
     /// Connects, brings the ledger's tables up to date and takes the dataset's lock for as long as it lives.
     ///
     /// # Errors
-    /// [`Cause::Refused`] on a server on which no run can end; [`Cause::Locked`] if another run holds the lock; a
+    /// [`Cause::Refused`] on a server on which no run could finish; [`Cause::Locked`] if another run holds the lock; a
     /// ledger made by a newer version; any database error.
     pub async fn open(url: &PgUrl, database: &DatabaseConfig, dataset: &'static str) -> Result<Self, Cause> {
         let mut connection = postgres::connect(url, "ledger").await?;
@@ -65,8 +65,8 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// A ledger to look into: nothing is made, no lock is taken, and the server refuses to write. With its version;
-    /// `None`: there is none yet.
+    /// Opens a ledger for reading, in a read-only transaction: creates nothing and takes no lock. Returns it with its
+    /// version; `None`: there is none yet.
     ///
     /// # Errors
     /// [`Cause::Refused`] if a newer merganser has made it; any database error.
@@ -76,7 +76,8 @@ impl Ledger {
         dataset: &'static str,
     ) -> Result<Option<(Self, i32)>, Cause> {
         let connection = postgres::connect(url, "check").await?;
-        // It stays open for as long as the connection: a setting could stay in a session of a pool.
+        // The transaction stays open as long as the connection: a session setting could remain in the session of a
+        // pool.
         connection
             .batch_execute("begin read only")
             .await
@@ -93,10 +94,10 @@ impl Ledger {
         format!("merganser/{}/{}", self.database.ledger_schema, self.dataset)
     }
 
-    /// Would the server take what a run writes to the tables of the dataset, where they are there?
+    /// Would the server accept what a run writes to those tables of the dataset that exist?
     ///
     /// # Errors
-    /// [`Cause::Refused`] with all that forbids it.
+    /// [`Cause::Refused`] with everything that prevents it.
     pub async fn admit_tables(&self, dataset: &'static Dataset) -> Result<(), Cause> {
         let admitted = catalogue::admit_tables(&*self.connection, &self.database, dataset);
         self.connection.watch().answers("look at the tables", admitted).await
@@ -107,21 +108,22 @@ impl Ledger {
         self.run_id
     }
 
-    /// Has the server gone?
+    /// Is the connection to the server closed?
     pub fn is_closed(&self) -> bool {
         self.connection.is_closed()
     }
 
-    /// Proves that the lock is held still: its connection lives, and no other run has declared this one dead.
+    /// Proves that the lock is still held: its connection is alive, and no other run has declared this one dead.
     ///
     /// # Errors
-    /// [`Cause::Refused`] if one has; a connection that is lost, and the lock with it.
+    /// [`Cause::Refused`] if another run has; an error of the database if the connection, and with it the lock, is
+    /// lost.
     pub async fn confirm(&self) -> Result<(), Cause> {
         let row = self.one("confirm the lock", sql::LEDGER_CONFIRM, &[&self.run_id]).await?;
         if row.try_get(0).map_err(decode)? { Ok(()) } else { Err(taken_over()) }
     }
 
-    /// Marks runs that died without a word, then begins a new one. Gives the runs that were marked.
+    /// Marks runs that died without recording their end, then begins a new one. Returns the runs that were marked.
     pub async fn begin_run(&mut self, run: &NewRun) -> Result<Vec<Uuid>, Cause> {
         let rows = self.all("mark abandoned runs", sql::LEDGER_ABANDON, &[&self.dataset]).await?;
         let abandoned = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?;
@@ -199,7 +201,7 @@ impl Ledger {
         confirm_written("steps", 1, written)
     }
 
-    /// Places of the records that failed and are not put right.
+    /// The places of unresolved failed records.
     pub async fn unresolved(&self, run: Option<Uuid>, record: Option<i64>) -> Result<Vec<Place>, Cause> {
         let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &run, &record];
         let rows = self.all("find the failed records", sql::LEDGER_UNRESOLVED, &values).await?;
@@ -213,7 +215,7 @@ impl Ledger {
         Ok(places.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
-    /// One failed record of the dataset; `None` if there is no such.
+    /// One failed record of the dataset; `None` if there is no such record.
     pub async fn failed_record(&self, id: i64) -> Result<Option<KnownFailure>, Cause> {
         let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &id];
         let rows = self.all("find the failed record", sql::LEDGER_FAILED_RECORD, &values).await?;
@@ -238,7 +240,7 @@ impl Ledger {
         only_run(name, ids)?.ok_or_else(|| unknown_run(name))
     }
 
-    /// Notes what was found in a file.
+    /// Records what was found in a file.
     pub async fn part_parsed(&self, part_id: i64, findings: &PartFindings) -> Result<(), Cause> {
         let status = if findings.readable { "pending" } else { "failed" };
         let written = self
@@ -258,7 +260,7 @@ impl Ledger {
         confirm_written("parts", 1, written)
     }
 
-    /// Notes failed records: they stay, whatever becomes of the run.
+    /// Records failed records; they stay even if the run fails.
     pub async fn add_failures(&self, failures: &[NewFailure]) -> Result<(), Cause> {
         let rows = failures.iter().map(|f| {
             json!({
@@ -288,20 +290,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Closes older failures of the records of this file that failed again.
+    /// Closes the older failures of records that failed again in this file.
     pub async fn close_failed_again(&self, part_id: i64) -> Result<(), Cause> {
         self.execute("note failed records", sql::LEDGER_FAILED_AGAIN, &[&part_id, &self.run_id]).await?;
         Ok(())
     }
 
-    /// Those of these elements that no earlier run saw.
+    /// The elements among `paths` that no earlier run saw.
     pub async fn new_elements(&self, paths: Vec<String>) -> Result<Vec<String>, Cause> {
         let values: [&(dyn ToSql + Sync); 4] = [&self.dataset, &self.database.schema, &self.run_id, &paths];
         let rows = self.all("look for new elements", sql::LEDGER_NEW_ELEMENTS, &values).await?;
         Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
     }
 
-    /// How many rows each table had when it was last counted, or changed by us; what it knows nothing of is not there.
+    /// The number of rows of each table when it was last counted, or changed by us; unknown tables are left out.
     pub async fn remembered_rows(&self) -> Result<BTreeMap<String, i64>, Cause> {
         let values: [&(dyn ToSql + Sync); 2] = [&self.dataset, &self.database.schema];
         let rows = self.all("look up the numbers of rows", sql::LEDGER_REMEMBERED, &values).await?;
@@ -309,7 +311,8 @@ impl Ledger {
         Ok(rows.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
-    /// For how many whole days nothing new has come to the dataset, and whether a run of today has told somebody so.
+    /// For how many whole days nothing new has arrived for the dataset, and whether a run of today has already reported
+    /// that.
     pub async fn quiet_days(&self) -> Result<(u32, bool), Cause> {
         let row = self
             .one("look when something new came", sql::LEDGER_QUIET, &[&self.dataset, &self.database.schema])
@@ -381,7 +384,7 @@ impl Ledger {
     }
 }
 
-/// The one run among those that fit a name.
+/// The only run that fits a name.
 ///
 /// # Errors
 /// [`Cause::Usage`] if there are several.
@@ -415,7 +418,7 @@ pub fn taken_over() -> Cause {
     }
 }
 
-/// An answer of another shape than our own statement asks for.
+/// The error for an answer of another shape than our own statement asks for.
 fn decode(error: tokio_postgres::Error) -> PgError {
     postgres::classify(error, "read an answer of the ledger")
 }

@@ -1,4 +1,4 @@
-//! Files in the ledger: which are known, what is taken up, whose runs they are of.
+//! Files in the ledger: which are known, which are taken, and which runs they belong to.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::error::Cause;
 use crate::sql;
 
 impl Ledger {
-    /// Of each file the posting that counts.
+    /// The posting that counts of each file.
     pub async fn known_parts(&self) -> Result<Vec<KnownPart>, Cause> {
         self.known_parts_in(NEWEST).await
     }
@@ -33,14 +33,14 @@ impl Ledger {
                     .and_then(|modified| Timestamp::from_microsecond(modified).ok()),
                 is_done: row.try_get(5)?,
                 has_failures: row.try_get(6)?,
-                // An older ledger knows no such thing.
+                // Older ledgers do not have this column.
                 is_undone: version >= 3 && row.try_get(7)?,
             })
         });
         Ok(known.collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?)
     }
 
-    /// Takes a file up; gives its part_id.
+    /// Records that a file is taken; returns its part_id.
     pub async fn add_part(&self, file: &NewPart<'_>) -> Result<i64, Cause> {
         let row = self
             .one(
@@ -64,7 +64,7 @@ impl Ledger {
         Ok(row.try_get(0).map_err(decode)?)
     }
 
-    /// A file that was posted again is the one that is known: its new time is entered.
+    /// A file that was posted again has the known content: records its new time.
     pub async fn compared(&self, part_id: i64, modified: Option<Timestamp>) -> Result<(), Cause> {
         let modified = modified.map(microseconds);
         self.execute("note a file", sql::LEDGER_COMPARED, &[&part_id, &modified]).await?;
@@ -79,7 +79,7 @@ impl Ledger {
     }
 }
 
-/// A time as PostgreSQL keeps it: it would round what is finer.
+/// A time truncated to PostgreSQL's precision, which would otherwise round it.
 fn microseconds(time: Timestamp) -> String {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time).to_string()
 }

@@ -1,4 +1,5 @@
-//! What a run asks of a service, in the ledger: the answers that came, and the plan, so that a later run goes on with it.
+//! What a run asks of a service, in the ledger: the answers that arrived, and the plan, so that a later run can
+//! continue it.
 
 use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
@@ -8,7 +9,7 @@ use crate::error::Cause;
 use crate::sql;
 
 impl Ledger {
-    /// Enters an answer that is in the archive now.
+    /// Records an answer that is now in the archive.
     pub async fn add_archived(&self, archived: &ArchivedPart<'_>) -> Result<(), Cause> {
         let part = archived.part;
         let values: [&(dyn ToSql + Sync); 9] = [
@@ -40,7 +41,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Keeps a piece of the plan of what is wanted; they are numbered.
+    /// Keeps a numbered piece of the plan for what is wanted.
     pub async fn save_plan(&self, want: &str, number: usize, piece: &Value) -> Result<(), Cause> {
         let want = format!("{want} {number:06}");
         let values: [&(dyn ToSql + Sync); 5] =
@@ -49,14 +50,14 @@ impl Ledger {
         confirm_written("plans", 1, written)
     }
 
-    /// The pieces of the plan that a run has left that wanted the same, and did not end.
+    /// The pieces of the plan left by an unfinished run that wanted the same.
     pub async fn saved_plan(&self, want: &str) -> Result<Vec<Value>, Cause> {
         let values: [&(dyn ToSql + Sync); 3] = [&self.dataset, &self.database.schema, &want];
         let rows = self.all("look for a plan", sql::LEDGER_SAVED_PLAN, &values).await?;
         Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
     }
 
-    /// What is wanted is there: its plan is of no use any more.
+    /// Removes the plan for what is wanted, once that is complete.
     pub async fn forget_plan(&self, want: &str) -> Result<(), Cause> {
         let values: [&(dyn ToSql + Sync); 3] = [&self.dataset, &self.database.schema, &want];
         self.execute("forget the plan", sql::LEDGER_FORGET_PLAN, &values).await?;

@@ -14,15 +14,16 @@ use crate::system::background::blocking;
 /// Questions that are read, looked up and remembered at once.
 const CHUNK: usize = 10_000;
 
-/// Questions that are looked up in the reference at once, with so much memory: what reading the reference takes is left out, and
-/// of the rest each question has some 400 bytes. Fewer at once would read the reference more often.
+/// How many questions are looked up in the reference at once with this much memory: the memory for reading the
+/// reference is set aside, and each question takes some 400 bytes of the rest. Smaller portions would read the
+/// reference more often.
 pub fn portion(memory_mib: u64) -> u64 {
     const REFERENCE_MIB: u64 = 56;
     ((memory_mib.saturating_sub(REFERENCE_MIB) << 20) / 400).clamp(20_000, 1_000_000)
 }
 
-/// The portions of so many questions, `size` in each, as the variables of its scripts: `from` and `to`, the first and the
-/// last rowid.
+/// The portions of `questions` questions, `size` in each, as the variables of the scripts: `from` and `to`, the first
+/// and the last rowid.
 pub fn portions(questions: u64, size: u64) -> impl Iterator<Item = [(String, String); 2]> {
     let last = questions.saturating_sub(1);
     (0..questions).step_by(size as usize).map(move |from| {
@@ -54,7 +55,7 @@ pub async fn run_script(
     Ok(blocking(ran).await??)
 }
 
-/// Some questions behind a key.
+/// The next questions after a key.
 pub fn questions(
     staging: &Staging,
     enrichment: &Enrichment,
@@ -71,7 +72,7 @@ pub fn questions(
     })
 }
 
-/// Some answers behind a key: what a way said to the open questions, or (no way) the best of all.
+/// The next answers after a key: those of one way to the open questions, or (without a way) the best of all.
 pub fn answers(
     staging: &Staging,
     enrichment: &Enrichment,

@@ -1,6 +1,7 @@
-//! Asking an outside service: few requests at once, pauses where it asks for them or fails, halves of what it could not
-//! answer, and an end. Takes questions, gives each exactly one answer, as they come; that of a question that got none
-//! says why. Nothing here fails a run, and dropping it ends the requests under way.
+//! Asking an outside service: few requests at once, pauses when it asks for them or fails, batches that are halved when
+//! it could not answer them, and a deadline. Each question gets exactly one answer, in the order of arrival; the answer
+//! to a question that the service did not answer says why. Nothing here fails a run, and dropping it cancels the
+//! requests under way.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use crate::clients::backoff;
 use crate::clients::http::{Http, HttpError, Posted};
 use crate::dataset::ask::{Answer, Ask, Question};
 
-/// A request that is under way at the end of the time has so much longer.
+/// How much longer a request may take that is under way at the deadline.
 const GRACE: Duration = Duration::from_secs(5);
 const OUT_OF_TIME: &str = "the time for questions was over";
 
@@ -44,25 +45,25 @@ impl Default for Patience {
 pub struct AskTally {
     /// Requests that were sent.
     pub requests: u64,
-    /// Those of them that got no answer that could be read.
+    /// Those of them without a readable answer.
     pub misses: u64,
-    /// Why nothing more is asked, for people.
+    /// Why asking stopped, for people.
     pub gave_up: Option<String>,
 }
 
-/// Questions of one request.
+/// The questions of one request.
 struct Parcel {
     questions: Vec<Question>,
-    /// Requests with these questions that failed.
+    /// How many requests with these questions failed.
     attempts: u32,
-    /// How often they have been asked with an answer to come, this time included.
+    /// How often they have been asked in order to get an answer, this time included.
     round: u32,
 }
 
 /// A parcel that came back, with the bytes of the answer.
 type Returned = (Parcel, Result<Vec<u8>, HttpError>);
 
-/// Why a parcel has no answer.
+/// Why a parcel did not get an answer.
 struct Miss {
     words: String,
     retry: Retry,
@@ -70,11 +71,11 @@ struct Miss {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Retry {
-    /// The service wants to be left alone; what it was asked is not at fault.
+    /// The service asks for a pause; the questions are not at fault.
     Later(Option<Duration>),
-    /// Perhaps it was too much.
+    /// The request may have been too large.
     Smaller,
-    /// The same would be refused again, but perhaps only one of the questions is at fault.
+    /// The same request would be refused again, but perhaps only one of its questions is at fault.
     Apart,
 }
 
@@ -92,9 +93,9 @@ pub struct Asking {
     /// The latest answers of those.
     known: HashMap<String, Answer>,
     under_way: JoinSet<Returned>,
-    /// Requests that may be under way now.
+    /// How many requests may be under way now.
     width: usize,
-    /// Nothing is sent before.
+    /// Nothing is sent before this time.
     not_before: Instant,
     missed_in_a_row: u32,
     tally: AskTally,
@@ -136,13 +137,13 @@ impl Asking {
         asking
     }
 
-    /// What it has cost so far.
+    /// The cost so far.
     pub fn tally(&self) -> &AskTally {
         &self.tally
     }
 
-    /// The answers that came next, in no promised order; `None`: every question has had its answer. Who drops the future
-    /// loses nothing.
+    /// The next answers, in no particular order; `None`: every question has its answer. Cancel-safe: dropping the
+    /// future loses nothing.
     pub async fn next(&mut self) -> Option<Vec<Answer>> {
         if !self.passed.is_empty() {
             return Some(std::mem::take(&mut self.passed));
@@ -185,7 +186,7 @@ impl Asking {
         }
     }
 
-    /// Sends as much as may be sent now.
+    /// Sends as many requests as may be sent now.
     fn send(&mut self) {
         while self.under_way.len() < self.width && Instant::now() >= self.not_before {
             let Some(parcel) = self.waiting.pop_front() else { return };
@@ -203,7 +204,7 @@ impl Asking {
         }
     }
 
-    /// Takes in what came back; gives the answers that stand.
+    /// Takes what came back; returns the answers that are final.
     fn take(&mut self, parcel: Parcel, bytes: Result<Vec<u8>, HttpError>) -> Vec<Answer> {
         let read = match bytes {
             Ok(bytes) => (self.ask.read)(&parcel.questions, &bytes).map_err(|unreadable| Miss {
@@ -252,7 +253,7 @@ impl Asking {
         answers
     }
 
-    /// Decides what becomes of questions whose request failed; gives the answers of those that are given up.
+    /// Decides what becomes of questions whose request failed; returns the answers of those that are given up.
     fn missed(&mut self, mut parcel: Parcel, miss: &Miss) -> Vec<Answer> {
         debug!(service = self.ask.name, questions = parcel.questions.len(), "no answer: {}", miss.words);
         self.tally.misses += 1;
@@ -286,7 +287,7 @@ impl Asking {
         Vec::new()
     }
 
-    /// The answers of all that waits, if nothing more is to be sent.
+    /// The answers of all waiting questions, if nothing more is to be sent.
     fn give_up_if_over(&mut self) -> Option<Vec<Answer>> {
         if self.waiting.is_empty() && self.once_more.is_empty() {
             return None;
@@ -302,7 +303,7 @@ impl Asking {
         Some(left.iter().map(|question| self.without(question, &why)).collect())
     }
 
-    /// The answer to a question that is given up: what an earlier try said, or why there is none.
+    /// The answer to a question that is given up: that of an earlier try, or why there is none.
     fn without(&mut self, question: &Question, why: &str) -> Answer {
         match self.known.remove(&question.key) {
             Some(known) => Answer { lasting: false, ..known },

@@ -1,8 +1,8 @@
 //! Whether rows go between the store and the database directly, or through this program.
 //!
-//! Directly needs a store in S3 and a database with the extension `aws_s3`. Who asks for it by name gets it or an
-//! error. Otherwise it is used where it is there, and a function that fails is not asked again: the rows go
-//! through the connection then, which needs no right but ours.
+//! The direct way needs a store in S3 and a database with the extension `aws_s3`. If it is asked for by name, a run
+//! uses it or fails. Otherwise it is used where it is available, and after a function has failed once, the rows go
+//! through the connection, which needs no further rights.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,7 @@ use crate::clients::store::StoreUrl;
 use crate::config::{LoadVia, TargetConfig};
 use crate::error::Cause;
 
-/// The rows of a run go directly, for as long as that works.
+/// The direct way for a run's rows, used for as long as it works.
 #[derive(Debug)]
 pub struct AwsS3 {
     forced: bool,
@@ -28,15 +28,15 @@ pub enum Direction {
 }
 
 impl AwsS3 {
-    /// Looks whether rows can go directly; `None`: through the connection.
+    /// Checks whether rows can go directly; `None`: they go through the connection.
     ///
     /// # Errors
-    /// It was asked for by name, and the database has not the functions or the user may not call them.
+    /// Fails if it was asked for by name and the database lacks the functions, or the user may not call them.
     pub async fn choose(target: &TargetConfig, database: &PgUrl) -> Result<Option<Self>, Cause> {
         let in_s3 = matches!(target.store, StoreUrl::S3 { .. });
         let forced = match target.load_via {
             LoadVia::Copy => return Ok(None),
-            // A database of Amazon's knows no other servers than Amazon's.
+            // A database of Amazon reaches no S3 servers but Amazon's.
             LoadVia::Auto if !in_s3 || target.s3.endpoint_url.is_some() => return Ok(None),
             LoadVia::Auto => false,
             LoadVia::AwsS3 => true,
@@ -57,18 +57,18 @@ impl AwsS3 {
         }
     }
 
-    /// Is it still worth to ask?
+    /// Has this direction not failed yet?
     pub fn works(&self, direction: Direction) -> bool {
         !self.failed(direction).load(Ordering::Relaxed)
     }
 
-    /// Decides about a failure: an error, or a warning after which the caller takes the other way, and so does
-    /// everybody who asks [`works`](Self::works) from now on.
+    /// Decides about a failure: either an error, or a warning, after which the caller takes the other way and
+    /// [`works`](Self::works) returns false.
     pub fn give_up(&self, direction: Direction, error: AwsS3Error) -> Result<(), Cause> {
         if self.forced || matches!(error, AwsS3Error::Other(_)) {
             return Err(error.into());
         }
-        // Two connections may see it at once.
+        // Two connections may see the failure at the same time.
         if !self.failed(direction).swap(true, Ordering::Relaxed) {
             tracing::warn!(cause = %error, "aws_s3: {error}; the rows go through the connection instead");
         }

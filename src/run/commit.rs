@@ -1,5 +1,5 @@
-//! The end of a transaction that commits to production. Where COMMIT fails: did it take place? A lost connection does not
-//! say so; the ledger, which is part of it, does.
+//! The end of a transaction that commits to production. When COMMIT fails because the connection is lost, only the
+//! ledger, which is part of the transaction, shows whether it took place.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::ledger::confirm_written;
 use crate::run::context::Context;
 use crate::{fault, sql};
 
-/// How long the ledger may take to say what became of a COMMIT.
+/// How long the ledger may take to show the outcome of a COMMIT.
 const ASK_LIMIT: Duration = Duration::from_secs(30);
 
-/// Enters in the ledger that the promotion of a batch is done, with so many rows and these details, and commits. The row
-/// commits with the data: it is what tells later whether the commit took place. Whoever interrupts the run waits for the
-/// guard: keep it until the run's progress counts the batch, or the end would say that nothing changed.
+/// Records in the ledger that the promotion of a batch is done, with these rows and details, and commits. That entry
+/// commits with the data, so it shows later whether the commit took place. An interruption of the run waits for the
+/// returned guard: keep it until the run's progress counts the batch, or the run's end would say that nothing changed.
 ///
 /// # Errors
-/// Nothing is committed, but for [`Cause::CommitUnknown`].
+/// After an error nothing is committed, except perhaps with [`Cause::CommitUnknown`].
 pub async fn commit<'c>(
     context: &'c Context,
     (batch, watch): (i32, &Watch),
@@ -45,7 +45,8 @@ pub async fn commit<'c>(
     Ok(committing)
 }
 
-/// Good if the batch was committed; else the error of the COMMIT, or [`Cause::CommitUnknown`] if nobody can be asked.
+/// `Ok` if the batch was committed; else the error of the COMMIT, or [`Cause::CommitUnknown`] if the ledger cannot be
+/// asked.
 async fn settle(context: &Context, batch: i32, lost: &Watch, error: PgError) -> Result<(), Cause> {
     if !matches!(error, PgError::ConnectionLost(_)) {
         return Err(error.into());
@@ -67,7 +68,7 @@ async fn settle(context: &Context, batch: i32, lost: &Watch, error: PgError) -> 
 
 async fn ask_ledger(context: &Context, batch: i32, lost: &Watch) -> Result<bool, PgError> {
     let mut connection = postgres::connect(&context.database, "settle").await?;
-    // The server may not know that nobody listens to it any more, and would keep the transaction open.
+    // The server may not have noticed that its client is gone, and would keep the transaction open.
     lost.end_session(&connection).await?;
     let transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
     let lock = context.ledger.lock_name();

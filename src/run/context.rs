@@ -1,4 +1,4 @@
-//! What a run has at hand, and a step of it under way.
+//! The resources of a run, and a step of it under way.
 
 use std::borrow::{Borrow, BorrowMut};
 use std::ops::Deref;
@@ -24,7 +24,7 @@ use crate::system::workspace::Workspace;
 use crate::timeline::Mark;
 use crate::words;
 
-/// What a run of any kind has at hand: it can write to the database and to the store, and publish.
+/// The resources of a run of any kind: it can write to the database and to the store, and publish.
 pub struct Context {
     pub target: TargetConfig,
     pub run_id: Uuid,
@@ -34,7 +34,7 @@ pub struct Context {
     /// The database reads and writes the store itself; `None`: its rows go through us.
     pub aws_s3: Option<AwsS3>,
     pub report: Report,
-    /// Held while a COMMIT is under way: who interrupts the run lets it come to its end.
+    /// Held while a COMMIT is under way: an interruption of the run waits for it.
     pub committing: tokio::sync::Mutex<()>,
 }
 
@@ -74,17 +74,17 @@ impl Context {
     }
 }
 
-/// What every stage of a run that takes files has at hand: where they come from and how they are processed, beside what
-/// a run of any kind has.
+/// The resources of a run that takes files: where they come from and how they are processed, besides those of a run of
+/// any kind.
 pub struct RunContext {
     context: Context,
     pub from: SourceConfig,
     pub processing: ProcessingConfig,
     source: Source,
-    /// Files that the run takes instead, since asking would take too long.
+    /// Files that the run takes instead of asking, because asking would take too long.
     instead: OnceLock<(SourceUrl, Source)>,
     pub workspace: Workspace,
-    /// `None`: nothing is added to the dataset's rows from elsewhere.
+    /// `None`: the dataset's rows are not enriched.
     pub enriching: Option<Enriching>,
 }
 
@@ -112,10 +112,10 @@ impl RunContext {
         Ok(Self { context, from, processing, source, instead: OnceLock::new(), workspace, enriching })
     }
 
-    /// Turns to files that hold what could be asked for, for the rest of the run.
+    /// Switches, for the rest of the run, to files that hold what the service could be asked for.
     ///
     /// # Errors
-    /// Where they cannot be opened.
+    /// Fails if they cannot be opened.
     pub async fn take_files(&self, url: &SourceUrl) -> Result<(), Cause> {
         let source = Source::open(url, &self.target.s3, &self.from.sftp).await?;
         self.instead.get_or_init(|| (url.clone(), source));
@@ -127,7 +127,7 @@ impl RunContext {
         self.instead.get().map_or(&self.source, |(_, source)| source)
     }
 
-    /// The place of that.
+    /// The location of the source.
     pub fn url(&self) -> &SourceUrl {
         self.instead.get().map_or(&self.from.url, |(url, _)| url)
     }
@@ -141,7 +141,7 @@ impl RunContext {
     }
 }
 
-// A stage that takes files asks for the run's ledger and store as one that takes none does.
+// Stages that take files reach the run's ledger and store in the same way as those that take none.
 impl Deref for RunContext {
     type Target = Context;
 
@@ -180,7 +180,7 @@ impl Step<'_> {
         self.context.ledger.finish_step(self.batch, self.name, "completed", rows, bytes, &details).await
     }
 
-    /// The step committed its own ledger row; only say so.
+    /// Only logs the end of a step that has committed its own ledger row.
     pub fn say(&self, what: &str, rows: u64, bytes: u64) {
         self.mark.done(rows, bytes);
         tracing::info!(
@@ -197,7 +197,7 @@ impl Step<'_> {
         );
     }
 
-    /// What the ledger keeps of the step: its cost beside what is special to it.
+    /// The details that the ledger keeps of the step: its cost, besides what is special to it.
     pub fn details(&self, special: Value) -> Value {
         let mut details = json!({
             "cpu_ms": (machine::cpu_time() - self.cpu_before).as_millis() as u64,

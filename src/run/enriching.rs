@@ -1,4 +1,4 @@
-//! The enrichment of a run: which ways are asked, in which edition, and what they answered.
+//! The enrichment of a run: which ways are asked, in which edition, and their answers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,30 +22,30 @@ use crate::run::reference;
 use crate::sql;
 use crate::system::background::blocking;
 
-/// Answers of an outside service that are remembered at once: so many are asked again after a crash.
+/// How many answers of an outside service are remembered together: at most this many are asked for again after a crash.
 const REMEMBERED_AT_ONCE: usize = 100;
 
 /// How the questions of a run are answered.
 pub struct Enriching {
     enrichment: &'static Enrichment,
-    /// In the order of asking; none: nobody is asked, and what is remembered counts.
+    /// In the order of asking; empty: nobody is asked, and only remembered answers count.
     ways: Vec<Chosen>,
     /// The paths of the reference's files, as the script names them.
     reference: Vec<(String, String)>,
-    /// What is left of the time for outside services.
+    /// The time left for outside services.
     left: Mutex<Duration>,
 }
 
 /// A way that is asked.
 struct Chosen {
     way: &'static Way,
-    /// Its edition: what it said in another does not count.
+    /// Its edition: answers of another edition do not count.
     version: String,
     /// The service, if it is one.
     http: Option<Http>,
 }
 
-/// What an enrichment did.
+/// The outcome of an enrichment.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     pub questions: u64,
@@ -53,7 +53,7 @@ pub struct Tally {
     pub remembered: u64,
     /// How many each way answered.
     pub asked: BTreeMap<&'static str, u64>,
-    /// What asking outside services has cost, and why it ended before its end.
+    /// The cost of asking outside services, and why asking stopped early.
     pub services: BTreeMap<&'static str, AskTally>,
     /// Questions to outside services that a dry run did not ask.
     pub unasked: u64,
@@ -62,7 +62,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// What the ledger keeps of it.
+    /// The details for the ledger.
     pub fn for_ledger(&self) -> Value {
         let found: Map<_, _> =
             self.found.iter().map(|(status, count)| (status.clone(), json!(count))).collect();
@@ -84,7 +84,8 @@ impl Tally {
 }
 
 impl Enriching {
-    /// The ways that the options ask for; without a word, the reference if there is one. Its files are brought to `folder`.
+    /// Opens the ways that the options ask for; by default the reference, if there is one. Its files are copied to
+    /// `folder`.
     ///
     /// # Errors
     /// [`Cause::Refused`] if the reference is asked for and there is none.
@@ -152,8 +153,8 @@ impl Enriching {
         Value::from_iter(ways).to_string()
     }
 
-    /// Answers the questions of what is staged, and puts the answers to it. A dry run asks nobody outside and remembers
-    /// nothing.
+    /// Answers the questions of the staged rows, and adds the answers to the staging store. A dry run asks no outside
+    /// service and remembers nothing.
     pub async fn answer(
         &self,
         ledger: &Ledger,
@@ -192,7 +193,7 @@ impl Enriching {
                 }
             };
         }
-        // What no service answers now may be known from an earlier edition.
+        // The answer that no service gives now may be known from an earlier edition.
         if tally.services.values().any(|cost| cost.misses > 0 || cost.gave_up.is_some()) {
             let status = vec![("status".to_owned(), enrichment.columns[0].to_owned())];
             staging = run_script(staging, "find open questions", sql::STAGED_UNANSWERED, status).await?;
@@ -238,7 +239,7 @@ impl Enriching {
         run_script(staging, &operation, close, Vec::new()).await
     }
 
-    /// Asks an outside service what is open.
+    /// Asks an outside service the open questions.
     async fn ask(
         &self,
         ledger: &Ledger,
@@ -290,7 +291,7 @@ impl Enriching {
             cost.misses += asking.tally().misses;
             if let Some(why) = &asking.tally().gave_up {
                 cost.gave_up.get_or_insert_with(|| why.clone());
-                // What follows is not asked, either.
+                // The ways that follow are not asked either.
                 deadline = Instant::now();
             }
         }
@@ -307,7 +308,7 @@ impl Enriching {
         Ok(staging)
     }
 
-    /// Remembers what lasts of a service's answers, and adds all of them to those of the staging store.
+    /// Remembers those of a service's answers that stay valid, and adds all of them to the staging store.
     async fn keep(
         &self,
         ledger: &Ledger,
@@ -328,7 +329,7 @@ impl Enriching {
         Ok(blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??)
     }
 
-    /// Takes what is remembered of the questions in a table; gives the number of answers.
+    /// Takes the remembered answers to the questions in a table; returns their number.
     async fn recall(
         &self,
         ledger: &Ledger,
@@ -353,7 +354,7 @@ impl Enriching {
         }
     }
 
-    /// Keeps what a way said to the open questions; gives the number of answers.
+    /// Remembers a way's answers to the open questions; returns their number.
     async fn remember(
         &self,
         ledger: &Ledger,

@@ -1,4 +1,5 @@
-//! The start of a transaction that commits to production: no other one is under way, and this run may.
+//! The start of a transaction that commits to production: makes sure that no other one is under way, and that this run
+//! may promote.
 
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
@@ -16,11 +17,11 @@ const LOCK_TIMEOUT: &str = "30s";
 /// # Errors
 /// [`Cause::Refused`] if another process has declared the run dead; any error of the database.
 pub async fn fence(context: &Context, transaction: &Transaction<'_>, watch: &Watch) -> Result<(), Cause> {
-    // Of large tables few rows are wanted, and the disks of today seek: with the server's default, whole tables are
-    // read for them.
+    // Few rows of large tables are needed, and random reads are cheap on today's disks: with the server's default,
+    // whole tables would be read for them.
     let settings = format!("set local lock_timeout = '{LOCK_TIMEOUT}'; set local random_page_cost = 1.1");
     transaction.batch_execute(&settings).await.map_err(|e| failed(e, "begin"))?;
-    // Its connection holds the lock that keeps other runs out.
+    // The ledger's connection holds the lock that keeps other runs out.
     context.ledger.confirm().await?;
     let lock = context.ledger.lock_name();
     let values: [&(dyn ToSql + Sync); 1] = [&lock];

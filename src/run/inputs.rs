@@ -1,4 +1,4 @@
-//! Tables of the database as the files that a run takes: copied out of one snapshot, into the run's own folder.
+//! Tables of the database as the input files of a run: copied from one snapshot into the run's own folder.
 
 use std::io;
 use std::path::Path;
@@ -17,14 +17,16 @@ use crate::run::context::RunContext;
 use crate::schema::has_table;
 use crate::{sql, words};
 
-/// Whole tables are read and added up, which is not to go over the server's disk for want of a little memory; millions of names are
-/// hashed and not sorted, of which the server has no figures to decide by; and no plan is worth being compiled that runs once.
+/// Whole tables are read and aggregated: a little more memory keeps that off the server's disk. Millions of names are
+/// to be hashed, not sorted, but the server has no statistics that would make it choose that. And JIT compilation does
+/// not pay off for a plan that runs once.
 const SETTINGS: &str = "set local work_mem = '64MB'; set local enable_mergejoin = off; set local jit = off";
 
-/// Copies what the dataset is made of, if that is tables, and turns the run to the copies. Changes nothing.
+/// Copies the dataset's input tables, if it has any, and makes the copies the run's source. Changes nothing in the
+/// database.
 ///
 /// # Errors
-/// A table that is not there yet, with what fills it; any error of the database or the local disk.
+/// A table that does not exist yet, with the command that fills it; any error of the database or the local disk.
 pub async fn copy(context: &RunContext) -> Result<(), Cause> {
     let dataset = context.dataset();
     if dataset.inputs.is_empty() {
@@ -69,7 +71,7 @@ async fn admit(
     Ok(())
 }
 
-/// Copies the rows of one input into a file; gives its bytes.
+/// Copies the rows of one input into a file; returns its size in bytes.
 async fn copy_one(
     context: &RunContext,
     transaction: &Transaction<'_>,
@@ -86,7 +88,7 @@ async fn copy_one(
     copy_to_file(rows, watch, &operation, path).await
 }
 
-/// Writes what a COPY sends into a file; gives its bytes.
+/// Writes the output of a COPY into a file; returns its size in bytes.
 ///
 /// # Errors
 /// Any error of the database or the local disk.

@@ -1,4 +1,4 @@
-//! Around a run: what it needs is opened, what it did is entered in the ledger, what it leaves is removed.
+//! Around a run: opens what it needs, records its outcome in the ledger, and removes what it leaves behind.
 
 use std::borrow::BorrowMut;
 use std::time::{Duration, Instant};
@@ -23,10 +23,10 @@ use crate::stages::load;
 use crate::system::machine;
 use crate::system::signals::Interrupt;
 
-/// How long a run that failed or was interrupted may take to say so and to clear up: who tells a process to stop
-/// kills it if it does not.
+/// How long a run that failed or was interrupted may take to record that and to clear up. A supervisor that stops a
+/// process kills it if that takes too long.
 const CLEAR_UP_LIMIT: Duration = Duration::from_secs(7);
-/// How long a run that is interrupted waits for a COMMIT that is under way.
+/// How long an interrupted run waits for a COMMIT that is under way.
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// A run that has begun: it holds the dataset's lock, and the ledger knows it.
@@ -64,12 +64,12 @@ impl<C: BorrowMut<Context>> Opened<C> {
         }
     }
 
-    /// What the run has at hand.
+    /// The resources of the run.
     pub fn context(&self) -> &C {
         &self.context
     }
 
-    /// Does the work of the run until it is done, fails or is interrupted, and enters the end in the ledger.
+    /// Does the work of the run until it is done, fails or is interrupted, and records the end in the ledger.
     pub async fn run<T>(
         self,
         work: impl AsyncFnOnce(&C, &mut Progress) -> Result<T, Cause>,
@@ -81,7 +81,7 @@ impl<C: BorrowMut<Context>> Opened<C> {
             result = work(&context, &mut progress) => result,
             () = async {
                 interrupt.arrives().await;
-                // Its outcome is known then, and what is said of the database is true.
+                // Then its outcome is known, and the report about the database is true.
                 let committed = context.borrow().committing.lock();
                 committing = tokio::time::timeout(COMMIT_LIMIT, committed).await.is_err();
             } => Err(Cause::Interrupted),
@@ -94,7 +94,7 @@ impl<C: BorrowMut<Context>> Opened<C> {
                 };
                 match finished {
                     Ok(()) => {
-                        // Only to be shown: a run that is over does not fail for want of it.
+                        // For display only: a finished run does not fail without it.
                         progress.timings = context.borrow().ledger.timings().await.ok();
                         Ok(value)
                     }
@@ -112,7 +112,7 @@ impl<C: BorrowMut<Context>> Opened<C> {
 async fn open_context(target: TargetConfig, report: &Report, database: PgUrl) -> Result<Context, Cause> {
     let ledger = Ledger::open(&database, &target.database, target.dataset.name).await?;
     if target.kind != Kind::Adopt {
-        // Only who takes tables over may be there to put them right.
+        // Only a run that adopts tables may repair them.
         ledger.admit_tables(target.dataset).await?;
     }
     Ok(Context {
@@ -127,7 +127,7 @@ async fn open_context(target: TargetConfig, report: &Report, database: PgUrl) ->
     })
 }
 
-/// Enters the run in the ledger, and removes what an earlier one may have left.
+/// Records the run in the ledger, and removes what an earlier one may have left.
 async fn begin<C: BorrowMut<Context>>(mut opened: C, options: Value) -> Result<C, Cause> {
     let context: &mut Context = opened.borrow_mut();
     fault::point!("run.open");
@@ -142,9 +142,9 @@ async fn begin<C: BorrowMut<Context>>(mut opened: C, options: Value) -> Result<C
         tracing::warn!("run {run_id} ended without saying so; it is marked as abandoned");
     }
     match abandoned.is_empty() {
-        // One that could not clear up behind itself may have left some, too.
+        // A run that could not clear up after itself may have left some too.
         true => load::clear(context).await,
-        // Its session may not be over yet.
+        // The session of that run may not have ended yet.
         false => {
             if let Err(error) = clear_staging(context).await {
                 tracing::warn!("its staging tables could not be removed: {error}; the next load does it");
@@ -187,7 +187,7 @@ async fn finish(context: &Context, progress: &Progress, started: Instant) -> Res
     context.ledger.finish_run(status, &counts, None, &[]).await
 }
 
-/// Enters a failure in the ledger and clears up; neither may hide the failure itself.
+/// Records a failure in the ledger and clears up; errors in doing so must not hide the failure itself.
 async fn fail(context: &Context, progress: &Progress, cause: Cause, committing: bool) -> Failure {
     let database = match (&cause, progress.batches) {
         _ if committing => Database::Unknown,

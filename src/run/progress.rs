@@ -27,11 +27,11 @@ pub struct Progress {
     pub step: Option<&'static str>,
     pub files: usize,
     pub failures: Failures,
-    /// Why the first file that could not be fetched could not.
+    /// The error of the first file that could not be fetched.
     pub unfetched: Option<String>,
     pub records: Records,
     pub changes: Vec<TableChange>,
-    /// Tables of which the last batch changed so much that the planner should be told.
+    /// Tables that the last batch changed so much that the planner needs new statistics.
     pub grown: Vec<String>,
     pub guards: Vec<Guard>,
     pub samples: Vec<Sample>,
@@ -40,13 +40,13 @@ pub struct Progress {
     pub deleted_with_data: u64,
     pub published: Option<Published>,
     pub timings: Option<Value>,
-    /// What asking a service takes, or took.
+    /// The cost of asking a service, planned or actual.
     pub plan: Option<GatheredPlan>,
-    /// What asking for histories took, and what is left.
+    /// The cost of asking for histories, and what is left.
     pub walked: Option<WalkedSoFar>,
-    /// How many rows each table has in the end.
+    /// The final number of rows of each table.
     pub rows: BTreeMap<String, i64>,
-    /// Nothing new came for so many days, and somebody is told of it now.
+    /// Nothing new has arrived for this many days, and this run reports it.
     pub quiet_days: Option<u32>,
 }
 
@@ -74,7 +74,7 @@ impl Progress {
         self.unfetched = self.unfetched.take().or_else(|| unfetched.first().cloned());
     }
 
-    /// What a run says that has [`nothing_readable`](Self::nothing_readable).
+    /// The message of a run with [`nothing_readable`](Self::nothing_readable).
     pub fn no_file(&self) -> String {
         match &self.unfetched {
             None => "no file could be read".into(),
@@ -95,7 +95,7 @@ impl Progress {
         self.failures.incomplete_files += failures.incomplete_files;
     }
 
-    /// The database refuses records of a batch that were good when it was checked.
+    /// The database refused records of a batch that had passed the checks.
     pub fn refused(&mut self, refused: &Refused) {
         self.failures.records += refused.records();
     }
@@ -131,7 +131,7 @@ impl Progress {
         self.files > 0
     }
 
-    /// Were there files, and not one of them could be read?
+    /// Were there files of which none could be read?
     pub fn nothing_readable(&self) -> bool {
         self.files > 0 && self.failures.files == self.files
     }

@@ -13,17 +13,18 @@ use crate::system::private;
 #[derive(Clone, Debug)]
 pub struct LocalReference {
     pub version: String,
-    /// The version and what tells it from another of the same: the checksums of its files, cut.
+    /// The version, together with a shortened checksum of its files that distinguishes it from another of the same
+    /// version.
     pub edition: String,
-    /// By the name that scripts have for it.
+    /// By the name that scripts use.
     pub files: Vec<(String, PathBuf)>,
 }
 
-/// The dataset's reference in use, its files in `folder`, each with the checksum that the ledger has of it; `None`: it
-/// has none. A file that an earlier run has left in this machine's cache is not fetched again.
+/// Brings the files of the dataset's current reference into `folder`, and checks each against the checksum in the
+/// ledger; `None`: the dataset has none. A file that an earlier run left in this machine's cache is not fetched again.
 ///
 /// # Errors
-/// [`Cause::Refused`] if the store has something else than the ledger says.
+/// [`Cause::Refused`] if the store's file differs from the one in the ledger.
 pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Option<LocalReference>, Cause> {
     let known = ledger.current_reference().await?;
     let Some(version) = known.first().map(|file| file.version.clone()) else { return Ok(None) };
@@ -40,7 +41,7 @@ pub async fn current(ledger: &Ledger, store: &Store, folder: &Path) -> Result<Op
         if !is_here {
             let got = store.download(&file.object, &path, &|_| ()).await?;
             if got.sha256 != file.sha256 {
-                // It must not be found here by the next who looks.
+                // A later run must not find it here.
                 let _ = std::fs::remove_file(&path);
                 return Err(Cause::Refused {
                     message: format!(

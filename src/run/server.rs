@@ -5,7 +5,7 @@ use crate::config::DatabaseUrl;
 use crate::embedded::{self, Embedded};
 use crate::error::Cause;
 
-/// A database to work with; an embedded one is running for as long as this lives.
+/// A database to work with; an embedded one runs as long as this exists.
 pub struct Server {
     pub url: PgUrl,
     embedded: Option<Embedded>,

@@ -1,5 +1,5 @@
-//! What somebody else put on tables of ours: with a trigger, a rule, a row policy or a child table, a statement may do
-//! more or less than it says, and its own count is no proof.
+//! Objects that somebody else put on our tables: with a trigger, a rule, a row policy or a child table, a statement may
+//! do more or less than it says, and its own count proves nothing.
 
 use tokio_postgres::GenericClient;
 
@@ -7,23 +7,23 @@ use crate::clients::postgres::{self, PgError};
 use crate::error::Cause;
 use crate::sql;
 
-/// What the server says of a rule that it cannot combine with a statement of ours: `feature_not_supported`.
+/// The server's error for a rule that it cannot combine with a statement of ours: `feature_not_supported`.
 const NOT_SUPPORTED: &str = "0A000";
-/// Of a definition, so many characters are shown.
+/// How many characters of a definition are shown.
 const SHOWN: usize = 200;
 
-/// One thing that stands on a table and is in force.
+/// One object attached to a table that is in force.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Attachment {
     pub table: String,
     /// trigger, rule, policy or child
     pub kind: String,
     pub name: String,
-    /// As the server gives it.
+    /// As the server shows it.
     pub definition: String,
 }
 
-/// Looks what stands on tables of a schema, those that are not there left out. Reads the catalogue alone.
+/// Finds the objects attached to tables of a schema; missing tables are left out. Reads only the catalogue.
 pub async fn attached(
     client: &impl GenericClient,
     schema: &str,
@@ -42,7 +42,7 @@ pub async fn attached(
     rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(failed)
 }
 
-/// What stands on one table, in words.
+/// The objects attached to one table, in words.
 pub fn describe(attachments: &[Attachment], table: &str) -> String {
     let on_it = attachments.iter().filter(|attachment| attachment.table == table);
     let words = on_it.map(|Attachment { kind, name, definition, .. }| {
@@ -58,7 +58,7 @@ pub fn describe(attachments: &[Attachment], table: &str) -> String {
     }
 }
 
-/// An error as a caller shows it: of a statement that a rule does not let through, with the name of that rule.
+/// An error as a caller shows it; if a rule blocks the statement, with the name of that rule.
 pub fn explain(error: PgError, attachments: &[Attachment]) -> Cause {
     let rules = attachments.iter().filter(|attachment| attachment.kind == "rule");
     let mut tables: Vec<_> = rules.map(|rule| rule.table.as_str()).collect();

@@ -1,8 +1,8 @@
-//! The production tables as they are, held against what the dataset makes of them.
+//! Compares the production tables with the dataset's own definition of them.
 //!
 //! The dataset's own scripts make its tables in `pg_temp`, inside a transaction that is rolled back; both sides
-//! are then compared in the server's catalogue. So there is one definition of the tables, and nobody sees
-//! anything of the comparison.
+//! are then compared in the server's catalogue. So there is only one definition of the tables, and the comparison is
+//! invisible to others.
 
 mod attached;
 mod views;
@@ -18,7 +18,7 @@ use crate::sql;
 /// Is there a table of this name? `operation` is what the question is for.
 ///
 /// # Errors
-/// What the server says.
+/// Any error of the server.
 pub async fn has_table(
     client: &impl GenericClient,
     watch: &Watch,
@@ -33,7 +33,7 @@ pub async fn has_table(
 pub use attached::{Attachment, attached, describe, explain};
 pub use views::{Grants, View, ViewState, definition, ready, view};
 
-/// What the comparison found.
+/// The result of the comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     schema: String,
@@ -50,7 +50,7 @@ pub struct Comparison {
     additions: Vec<Addition>,
 }
 
-/// Something that a table lacks and that can be added.
+/// Something missing from a table that can be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addition {
     pub table: String,
@@ -61,7 +61,7 @@ pub struct Addition {
     key: Key,
 }
 
-/// What a key that is to be added asks of the rows.
+/// What an added key requires of the rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Key {
     Unique { columns: String },
@@ -72,7 +72,7 @@ enum Key {
 /// One column on both sides.
 struct ColumnPair {
     table: String,
-    /// `None`: there is nothing of that name.
+    /// `None`: nothing has that name.
     relation_kind: Option<String>,
     name: String,
     wanted: Option<String>,
@@ -84,7 +84,7 @@ struct ColumnPair {
     statement: String,
 }
 
-/// Compares the tables of the dataset in a schema with what it makes itself. Nothing is changed.
+/// Compares the tables of the dataset in a schema with its own definition. Changes nothing.
 pub async fn compare(
     transaction: &mut Transaction<'_>,
     dataset: &'static Dataset,
@@ -106,7 +106,7 @@ fn names(dataset: &'static Dataset) -> Vec<&'static str> {
     dataset.own_tables().chain(derived.map(|derived| &derived.table)).map(|table| table.name).collect()
 }
 
-/// Makes the tables of the dataset in `pg_temp`; they go with the savepoint.
+/// Makes the tables of the dataset in `pg_temp`; they disappear with the savepoint.
 async fn make_wanted<'a>(
     transaction: &'a mut Transaction<'_>,
     dataset: &'static Dataset,
@@ -130,7 +130,7 @@ pub struct Rule {
     pub statement: String,
 }
 
-/// What others demand of the rows: a row that breaks such a rule is refused. Nothing is changed.
+/// Rules that others have put on the rows: a row that breaks one is refused. Changes nothing.
 pub async fn rules(
     transaction: &mut Transaction<'_>,
     dataset: &'static Dataset,
@@ -149,7 +149,7 @@ pub async fn rules(
     Ok(rules)
 }
 
-/// Rows that stand in the way of an addition, in words; `None`: it can be added. Reads the whole table.
+/// Rows that prevent an addition, in words; `None`: it can be added. Reads the whole table.
 pub async fn obstacle(
     transaction: &Transaction<'_>,
     schema: &str,
@@ -209,7 +209,7 @@ async fn read_columns(
     rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, what))
 }
 
-/// What can be added; and what cannot, in words.
+/// The possible additions, and the impossible ones in words.
 async fn read_additions(
     transaction: &Transaction<'_>,
     schema: &str,
@@ -280,19 +280,19 @@ impl Comparison {
             }
         }
         found.additions.extend(keys);
-        // They get their keys when they are made.
+        // New tables get their keys when they are made.
         let is_made = |table: &str| !found.unmade.iter().chain(&found.stale).any(|name| *name == table);
         found.additions.retain(|addition| is_made(&addition.table));
         found
     }
 
-    /// Compares one table; false: there is nothing of that name.
+    /// Compares one table; false: nothing has that name.
     fn table(&mut self, table: &Table, columns: &[ColumnPair]) -> bool {
         let columns: Vec<_> = columns.iter().filter(|column| column.table == table.name).collect();
         match columns.first().and_then(|column| column.relation_kind.as_deref()) {
             None => return false,
             Some("r" | "p") => {
-                // A column that the dataset does not name (a geometry) is only wished for.
+                // A column that the dataset does not name (a geometry) is optional.
                 let is_named = |name: &str| table.columns.iter().any(|column| column.name == name);
                 for column in columns {
                     self.column(column, is_named(&column.name));
@@ -332,28 +332,28 @@ impl Comparison {
         }
     }
 
-    /// Are there none of the tables?
+    /// Are all of the tables missing?
     pub fn is_empty(&self) -> bool {
         self.missing.len() == self.own
     }
 
-    /// How many tables there are.
+    /// The number of existing tables.
     pub fn tables(&self) -> usize {
         self.found
     }
 
-    /// Derived tables that are not there: the next promotion makes them.
+    /// Missing derived tables: the next promotion makes them.
     pub fn unmade(&self) -> &[&'static str] {
         &self.unmade
     }
 
-    /// Derived tables that have other columns than ours: they are made anew if the ledger knows them, so that nobody else
-    /// has put them there.
+    /// Derived tables with other columns than ours. They are made again if the ledger knows them, which shows that
+    /// nobody else put them there.
     pub fn stale(&self) -> &[&'static str] {
         &self.stale
     }
 
-    /// What the next promotion makes of the tables, in words; `None`: nothing.
+    /// The tables that the next promotion will make, in words; `None`: none.
     pub fn to_make(&self) -> Option<String> {
         let unmade = self.unmade.iter().map(|name| format!("{name} is not there yet"));
         let stale = self.stale.iter().map(|name| format!("{name} has other columns"));
@@ -362,27 +362,27 @@ impl Comparison {
             .then(|| format!("{}: the next promotion makes it", what.join("; ")))
     }
 
-    /// Tables that are not there.
+    /// Missing tables.
     pub fn missing(&self) -> &[&'static str] {
         &self.missing
     }
 
-    /// What forbids to write to the tables, in words.
+    /// Differences that prevent writing to the tables, in words.
     pub fn differences(&self) -> &[String] {
         &self.differences
     }
 
-    /// What differs and does not matter, in words.
+    /// Differences that do not matter, in words.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
 
-    /// What is missing and can be added, in an order in which it can.
+    /// What is missing and can be added, in a working order.
     pub fn additions(&self) -> &[Addition] {
         &self.additions
     }
 
-    /// May the tables be written to? All that forbids it is in one message.
+    /// Fails if the tables must not be written to, with all reasons in one message.
     pub fn admit(&self) -> Result<(), Cause> {
         let (schema, dataset) = (&self.schema, self.dataset);
         if !self.differences.is_empty() {
@@ -416,7 +416,7 @@ impl Comparison {
     }
 }
 
-/// What something in a schema is, in words.
+/// The kind of a relation, in words.
 fn relation(kind: &str) -> &'static str {
     match kind {
         "v" => "a view, not a table",

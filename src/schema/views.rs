@@ -1,4 +1,4 @@
-//! Views as they are, held against what the dataset makes of them; and who may read something that is made anew.
+//! Compares views with the dataset's own definition of them, and preserves the rights on a relation that is made again.
 
 use std::collections::HashSet;
 
@@ -14,28 +14,28 @@ use crate::sql;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     pub state: ViewState,
-    /// Its owner, if our role cannot act as it.
+    /// Its owner, if our role cannot act as that owner.
     stranger: Option<String>,
     me: String,
-    /// What it says, if it is a view.
+    /// Its definition, if it is a view.
     pub definition: Option<String>,
 }
 
-/// A view of the schema beside the dataset's own.
+/// The state of a view in the schema, compared with the dataset's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViewState {
-    /// There is nothing of that name.
+    /// Nothing has that name.
     Missing,
     Same,
-    /// Its columns are the first ones of ours: ours can take its place.
+    /// Its columns are the first ones of ours, so it can be replaced.
     Replaceable,
-    /// Its columns are others: it must go before ours comes.
+    /// Its columns differ, so it must be dropped first.
     Other,
     /// Something else has its name.
     NoView,
 }
 
-/// Looks at a view. The tables that it reads must be there, and for a moment it is made in `pg_temp`.
+/// Examines a view. The tables that it reads must exist; for the comparison it is made in `pg_temp` for a moment.
 pub async fn view(transaction: &Transaction<'_>, derived: &Derived, schema: &str) -> Result<View, PgError> {
     let name = derived.table.name;
     let what = format!("compare the view {name}");
@@ -62,7 +62,7 @@ pub async fn view(transaction: &Transaction<'_>, derived: &Derived, schema: &str
 }
 
 impl View {
-    /// May ours come in its place, if it is not there already?
+    /// Fails if our view must not take its place.
     pub fn admit(&self, derived: &Derived, schema: &str) -> Result<(), Cause> {
         let name = derived.table.name;
         let place = format!("{}.{}", sql::identifier(schema), sql::identifier(name));
@@ -81,14 +81,14 @@ impl View {
     }
 }
 
-/// What makes a view of the tables of `schema`, in `into`; or a table there.
+/// The statement that makes a view of the tables of `schema` in the schema `into`, or a table there.
 pub fn definition(derived: &Derived, schema: &str, into: &str) -> String {
     let place = if derived.is_view() { schema } else { into };
     sql::render(derived.make, &[("schema", place), ("into", into)])
 }
 
-/// What of the derived may be published: tables with all our columns, and views that are as we make them now. A view that
-/// somebody else has made, an older program for example, may show more than may be public.
+/// The derived tables and views that may be published: tables with all our columns, and views with our current
+/// definition. A view made by somebody else, or by an older program, may show data that must not be public.
 pub async fn ready(
     transaction: &Transaction<'_>,
     dataset: &'static Dataset,
@@ -105,7 +105,7 @@ pub async fn ready(
     let there = there.map_err(failed)?;
     let mut ready: HashSet<_> =
         derived.iter().map(|table| table.name).filter(|name| there.contains(*name)).collect();
-    // A view can be made to compare with only where all that it reads is there.
+    // A view can be made for the comparison only if everything that it reads exists.
     if names.iter().all(|name| there.contains(*name)) {
         for derived in dataset.views() {
             if view(transaction, derived, schema).await?.state == ViewState::Same {
@@ -116,8 +116,8 @@ pub async fn ready(
     Ok(ready)
 }
 
-/// Who may do what with a table or a view, and the options of a view: each as the statement that grants it, and the one
-/// that takes it away. Rights to single columns are named with their column.
+/// The rights on a table or a view, and the options of a view: each as the statement that grants it and the one that
+/// revokes it. Rights to single columns are named with their column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grants(Vec<Grant>);
 
@@ -129,7 +129,7 @@ struct Grant {
 }
 
 impl Grants {
-    /// Reads them, the owner among them. Of something that is not there: none.
+    /// Reads them, including the owner. Empty if the relation does not exist.
     pub async fn of(transaction: &Transaction<'_>, schema: &str, name: &str) -> Result<Self, PgError> {
         let failed = |e| postgres::classify(e, format!("read who may read {name}").as_str());
         let rows = transaction.query(sql::SCHEMA_GRANTS, &[&schema, &name]).await.map_err(failed)?;
@@ -140,18 +140,18 @@ impl Grants {
         Ok(Self(grants.map_err(failed)?))
     }
 
-    /// The statements that make these rights of the ones that are `there`, for the columns that are there still.
+    /// The statements that turn the rights in `there` into these, for the columns that still exist.
     pub fn restore(&self, there: &Self, derived: &Derived) -> String {
         self.restore_for(there, |name| derived.table.columns.iter().any(|column| column.name == name))
     }
 
-    /// The same, for columns of which `has` tells whether they are there.
+    /// The same; `has` tells whether a column exists.
     pub fn restore_for(&self, there: &Self, has: impl Fn(&str) -> bool) -> String {
         let known = |grant: &&Grant| grant.column.as_deref().is_none_or(&has);
         let missing = |of: &Self, from: &Self| -> Vec<Grant> {
             of.0.iter().filter(|grant| !from.0.contains(grant)).filter(known).cloned().collect()
         };
-        // What comes by itself to everything that is made in this schema may be more than there was.
+        // The schema's default privileges may grant more than there was before.
         let revoked = missing(there, self).into_iter().map(|grant| grant.revoke);
         let granted = missing(self, there).into_iter().map(|grant| grant.grant);
         revoked.chain(granted).collect::<Vec<_>>().join("\n")

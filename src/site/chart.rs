@@ -1,4 +1,4 @@
-//! A metric as a drawing in SVG, with words that say what it shows.
+//! A metric as an SVG drawing, with a text that says what it shows.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::words::{count, markup};
 /// Units of the drawing; on a phone a unit is about a pixel.
 const WIDTH: f64 = 340.0;
 const HEIGHT: f64 = 120.0;
-/// Room for the scale above and the months below.
+/// Space for the scale above and the months below.
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 20.0;
 
@@ -42,11 +42,11 @@ pub fn shown(value: Option<f64>, is_share: bool) -> String {
     }
 }
 
-/// What a drawing shows, in a sentence; `None`: there is no value to draw.
+/// A sentence that says what a drawing shows; `None`: there is no value to draw.
 pub fn told(name: &str, series: &MonthlyValues, is_share: bool) -> Option<String> {
     let known = || (series.first..).zip(&series.values).filter_map(|(month, value)| Some((month, (*value)?)));
     let (first, last) = (known().next()?, known().last()?);
-    // Of several months with the most, the first.
+    // The first of several months with the maximum.
     let most = known().fold(first, |most, next| if next.1 > most.1 { next } else { most });
     let value =
         |(month, value): (i32, f64)| format!("{} in {}", shown(Some(value), is_share), month_name(month));
@@ -59,7 +59,7 @@ pub fn told(name: &str, series: &MonthlyValues, is_share: bool) -> Option<String
     ))
 }
 
-/// The drawing: a line with a hole where there is no value. `id` is its own on the page.
+/// The drawing: a line with gaps where there is no value. `id` must be unique on the page.
 pub fn draw(id: &str, sentence: &str, series: &MonthlyValues, is_share: bool) -> String {
     let known = series.values.iter().flatten();
     let (low, high) =
@@ -73,7 +73,7 @@ pub fn draw(id: &str, sentence: &str, series: &MonthlyValues, is_share: bool) ->
         if let Some(value) = value {
             let word = if is_drawn { 'L' } else { 'M' };
             let _ = write!(path, "{word}{:.1} {:.1}", at as f64 * step, y(*value));
-            // A value alone would be a line without length.
+            // A single value would be a line without length.
             let is_alone = !is_drawn && series.values.get(at + 1).copied().flatten().is_none();
             if is_alone {
                 path.push_str("h1");

@@ -1,4 +1,4 @@
-//! The files that a site offers: what its pages tell, as CSV.
+//! The downloads of a site: the content of its pages as CSV.
 
 use super::chart::month_short;
 use super::facts::{PageKind, SiteFacts};
@@ -10,7 +10,7 @@ use crate::error::Cause;
 /// All of them.
 ///
 /// # Errors
-/// None that a writer into memory has.
+/// Only errors of the CSV writer, which writes to memory.
 pub fn downloads(facts: &SiteFacts) -> Result<Vec<SiteFile>, Cause> {
     let [projects, metrics] = DOWNLOADS.map(|(path, _)| path.to_owned());
     Ok(vec![SiteFile::new(projects, project_rows(facts)?), SiteFile::new(metrics, month_rows(facts)?)])

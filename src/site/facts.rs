@@ -1,4 +1,4 @@
-//! What a site tells, as values: things, what they have to do with each other, and their metrics month by month.
+//! The content of a site as values: things, their relations to each other, and their monthly metrics.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use crate::datasets::metrics::series::Period;
 use crate::error::Cause;
 
-/// What there are pages of.
+/// The kinds of things that have pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PageKind {
     Project,
@@ -20,7 +20,7 @@ pub enum PageKind {
 /// A thing that has a page: its kind and its key.
 pub type PageId = (PageKind, String);
 
-/// What a thing has to do with others, in the order in which its page tells of it.
+/// The relations of a thing to others, in the order in which its page shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SiteRelation {
     Categories,
@@ -36,7 +36,7 @@ pub enum SiteRelation {
 }
 
 impl SiteRelation {
-    /// What stands above those things.
+    /// The heading above those things.
     pub fn heading(self) -> &'static str {
         match self {
             Self::Categories => "Categories",
@@ -53,7 +53,7 @@ impl SiteRelation {
     }
 }
 
-/// A key longer than that makes a file's name that not every disk takes.
+/// A longer key would make a file name that not every file system accepts.
 const KEY_LETTERS: usize = 200;
 
 /// A thing that has a page.
@@ -61,10 +61,10 @@ const KEY_LETTERS: usize = 200;
 pub struct SiteEntry {
     pub name: String,
     pub description: String,
-    /// What is told of it in a word or two: the heading, the text, and an address if it leads somewhere.
+    /// Short facts about it: the heading, the text, and an address if it is a link.
     pub terms: Vec<(String, String, Option<String>)>,
     pub rank: f64,
-    /// What it has to do with, and a note on that.
+    /// The things it is related to, each with a note.
     pub related: BTreeMap<SiteRelation, Vec<(PageId, String)>>,
     /// By the metric's name.
     pub metrics: BTreeMap<String, MonthlyValues>,
@@ -73,12 +73,12 @@ pub struct SiteEntry {
 /// Values of a metric: one for each month from the first on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MonthlyValues {
-    /// Counted: year times twelve, and the month from 0 on.
+    /// The first month, as the year times twelve plus the month counted from 0.
     pub first: i32,
     pub values: Vec<Option<f64>>,
 }
 
-/// All that a site tells.
+/// The whole content of a site.
 #[derive(Clone, Debug, Default)]
 pub struct SiteFacts {
     pub entries: BTreeMap<PageId, SiteEntry>,
@@ -89,7 +89,7 @@ pub struct SiteFacts {
 impl PageKind {
     pub const ALL: [Self; 4] = [Self::Project, Self::Category, Self::Community, Self::Backer];
 
-    /// What one is called.
+    /// The name of one thing of this kind.
     pub fn one(self) -> &'static str {
         match self {
             Self::Project => "project",
@@ -99,7 +99,7 @@ impl PageKind {
         }
     }
 
-    /// What several are called; also their folder, and the page that lists them.
+    /// The plural name; also the name of their folder, and of the page that lists them.
     pub fn many(self) -> &'static str {
         match self {
             Self::Project => "projects",
@@ -122,7 +122,7 @@ impl SiteEntry {
         series.values.get(at).copied().flatten()
     }
 
-    /// The months of which something is told; `None`: there is none.
+    /// The months that have values; `None`: there are none.
     pub fn months(&self) -> Option<RangeInclusive<i32>> {
         let first = self.metrics.values().map(|series| series.first).min()?;
         let last = self.metrics.values().map(|series| series.first + series.values.len() as i32 - 1).max()?;
@@ -131,10 +131,10 @@ impl SiteEntry {
 }
 
 impl SiteFacts {
-    /// Takes a line of the statement; lines of a section come together, in the order of their names.
+    /// Takes a row of the statement; rows of a section come together, in the order of their names.
     ///
     /// # Errors
-    /// A key that cannot be part of an address, a number that is none, a series with a hole.
+    /// A key that cannot be part of an address, an invalid number, a series with a gap.
     pub fn take(&mut self, section: &str, fields: Vec<Option<String>>) -> Result<(), Cause> {
         let text = |at: usize| fields.get(at).and_then(Option::as_deref).unwrap_or_default();
         let one = |kind: PageKind, at: usize| (kind, text(at).to_owned());
@@ -237,7 +237,7 @@ impl SiteFacts {
         Ok(self.entries.entry((kind, key.to_owned())).or_default())
     }
 
-    /// Notes on both pages what two things have to do with each other.
+    /// Adds the relation of two things to the pages of both.
     fn relate(&mut self, from: PageId, (here, there): (SiteRelation, SiteRelation), to: PageId, note: &str) {
         if to.1.is_empty() {
             return;
@@ -251,7 +251,7 @@ impl SiteFacts {
         entry.related.entry(relation).or_default().push(what);
     }
 
-    /// Leaves out what no sheet has: something is told of it, and it has no name.
+    /// Removes things that are in no sheet: they have facts but no name.
     pub fn finish(mut self) -> Self {
         self.entries.retain(|_, entry| !entry.name.is_empty());
         let names: BTreeMap<_, _> =
@@ -275,7 +275,7 @@ impl SiteEntry {
     }
 }
 
-/// An address that a page may lead to: anything else is shown as text.
+/// An address that a page may link to; anything else is shown as text.
 fn address(text: &str) -> Option<String> {
     let is_web = text.starts_with("https://") || text.starts_with("http://");
     is_web.then(|| text.to_owned())
@@ -292,7 +292,7 @@ fn number(text: &str, what: &str) -> Result<f64, Cause> {
 
 /// The number of a month of `YYYY-MM`.
 pub fn month(text: &str) -> Result<i32, Cause> {
-    // With a day, it is one that the calendar knows.
+    // With a day added, it must be a valid date.
     let day = format!("{text}-01").parse::<Date>().ok().filter(|_| text.len() == "YYYY-MM".len());
     day.map(|day| Period::Month.of(day))
         .ok_or_else(|| Cause::usage(format!("{text:?} is not a month as YYYY-MM")))

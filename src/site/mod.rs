@@ -1,8 +1,8 @@
-//! The fourth flow: what the database says of the sheets, the graph and the metrics, as pages that need no server.
+//! The fourth flow: the sheets, the graph and the metrics from the database, as pages that need no server.
 //!
-//! [`read`] takes one snapshot; [`pages`] makes values of it, without a clock and without I/O; [`render`] makes bytes of them;
-//! [`folder`] puts those that differ into the place of the old ones, by one rename; [`upload`] does so in a store. What each
-//! step read and left is in [`state`], by its content.
+//! [`read`] takes one snapshot; [`pages`] makes values of it, without a clock and without I/O; [`render`] makes bytes
+//! of them; [`folder`] replaces the old files that differ, with one rename; [`upload`] does the same in a store.
+//! [`state`] records the content that each step read and left.
 
 mod blocks;
 mod chart;
@@ -23,13 +23,13 @@ use render::{SiteFile, Templates};
 
 use crate::error::Cause;
 
-/// A page beyond this is slow on a phone.
+/// A larger page is slow on a phone.
 const PAGE_BYTES: usize = 150_000;
 
 /// All files of a site, in the order of their paths.
 ///
 /// # Errors
-/// A template that asks for what is not there; two keys that make one file.
+/// A template that asks for something that does not exist; two keys that make the same file.
 pub fn files(facts: &SiteFacts, site: &SiteTitle, templates: &Templates) -> Result<Vec<SiteFile>, Cause> {
     let mut files = templates.render(&pages::pages(facts, site))?;
     files.extend(downloads::downloads(facts)?);

@@ -1,4 +1,5 @@
-//! The pages as values: for each its place, its template, and what that is filled with. No time, no run, no machine is in them.
+//! The pages as values: for each its path, its template, and the template's context. They contain no time, no run and
+//! no machine.
 
 use serde_json::{Value, json};
 
@@ -7,14 +8,14 @@ use super::facts::{PageId, PageKind, SiteEntry, SiteFacts, SiteRelation, capital
 use crate::datasets::metrics::site::{self, ToldMetric};
 use crate::words::count;
 
-/// Months in the table of a page; the others are in the downloads, so that no page grows without end.
+/// How many months the table of a page shows; the others are in the downloads, so that no page grows without limit.
 const MONTHS_SHOWN: usize = 60;
-/// Projects beside each other on the page that compares them.
+/// How many projects the page that compares them shows.
 const COMPARED: usize = 100;
-/// Projects on the first page.
+/// How many projects the first page shows.
 const FIRST: usize = 20;
 
-/// The pages that every other one leads to, with their names.
+/// The pages that every other page links to, with their names.
 const NAV: [(&str, &str); 9] = [
     ("index.html", "Start"),
     ("projects.html", "Projects"),
@@ -27,7 +28,7 @@ const NAV: [(&str, &str); 9] = [
     ("search.html", "Search"),
 ];
 
-/// What a site is called, and where it is.
+/// The name and the address of a site.
 #[derive(Clone, Debug)]
 pub struct SiteTitle {
     pub title: String,
@@ -42,17 +43,17 @@ pub struct SitePage {
     pub path: String,
     /// The name of its template.
     pub template: &'static str,
-    /// All that the template is filled with.
+    /// The template's context.
     pub context: Value,
 }
 
-/// Downloads: where they are, and what is in them.
+/// The downloads: paths and descriptions.
 pub const DOWNLOADS: [(&str, &str); 2] = [
     ("data/projects.csv", "The projects with what is told of them, and the metrics of the last month"),
     ("data/metrics.csv", "All metrics of projects, categories and communities, month by month"),
 ];
 
-/// Where a thing's page is.
+/// The path of a thing's page.
 pub fn path((kind, key): &PageId) -> String {
     format!("{}/{key}.html", kind.many())
 }
@@ -93,7 +94,7 @@ pub fn pages(facts: &SiteFacts, site: &SiteTitle) -> Vec<SitePage> {
     pages
 }
 
-/// A page at the root of the site, whose template is called like it.
+/// A page at the root of the site, whose template has the same name.
 fn page(
     facts: &SiteFacts,
     site: &SiteTitle,
@@ -107,7 +108,7 @@ fn page(
     }
 }
 
-/// What a page is filled with: its own, and what all have.
+/// The context of a page: its own values, and those that all pages have.
 fn with(
     facts: &SiteFacts,
     site: &SiteTitle,
@@ -126,18 +127,18 @@ fn with(
     context
 }
 
-/// What a metric is called.
+/// The title of a metric.
 fn title(metric: ToldMetric) -> String {
     capital(&metric.name.replace('_', " "))
 }
 
-/// A line that leads to a thing, with a note, or else with what tells it from others of its name.
+/// A link to a thing, with a note, or else with something that distinguishes it from others of the same name.
 fn item(facts: &SiteFacts, id: &PageId, note: &str) -> Value {
     let note = if note.is_empty() { within(facts, &facts.entries[id]) } else { note.to_owned() };
     json!({ "name": facts.entries[id].name, "href": path(id), "note": note })
 }
 
-/// What a thing is part of, if it is part of anything.
+/// The thing that another one is part of, if there is one.
 fn within(facts: &SiteFacts, entry: &SiteEntry) -> String {
     let above = entry.related.get(&SiteRelation::PartOf).and_then(|above| above.first());
     above.map(|(id, _)| format!("in {}", facts.entries[id].name)).unwrap_or_default()
@@ -202,14 +203,14 @@ fn rows(entry: &SiteEntry, metrics: &[ToldMetric]) -> (Vec<Value>, bool) {
     (months.rev().take(MONTHS_SHOWN).map(row).collect(), has_more)
 }
 
-/// All of a kind, by their names as people look for them.
+/// All things of a kind, sorted by name as people expect.
 fn sorted(facts: &SiteFacts, kind: PageKind) -> Vec<(&PageId, &SiteEntry)> {
     let mut all: Vec<_> = facts.entries.iter().filter(|(id, _)| id.0 == kind).collect();
     all.sort_by_cached_key(|(id, entry)| (entry.name.to_lowercase(), id.1.clone()));
     all
 }
 
-/// All of a kind, those of the highest rank first.
+/// All things of a kind, by descending rank.
 fn ranked(facts: &SiteFacts, kind: PageKind) -> Vec<(&PageId, &SiteEntry)> {
     let mut all = sorted(facts, kind);
     all.sort_by(|(_, a), (_, b)| b.rank.total_cmp(&a.rank));
@@ -263,7 +264,8 @@ fn compare(facts: &SiteFacts, site: &SiteTitle) -> SitePage {
     )
 }
 
-/// What the search looks through: name, kind and path of every thing, by name. As a script's data nothing in it is markup.
+/// The data of the search: name, kind and path of every thing, by name. It is a script's data, so nothing in it is
+/// interpreted as markup.
 fn search(facts: &SiteFacts) -> String {
     let of_kind = |kind| sorted(facts, kind).into_iter();
     let all = PageKind::ALL.into_iter().flat_map(of_kind);

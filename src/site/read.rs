@@ -1,4 +1,4 @@
-//! Reads what a site tells, in one snapshot, and what tables hold, in one number each.
+//! Reads the content of a site in one snapshot, and a fingerprint of each table.
 
 use tokio_postgres::Transaction;
 
@@ -10,10 +10,10 @@ use crate::error::Cause;
 use crate::schema::has_table;
 use crate::sql;
 
-/// The fingerprint of a table that is not there.
+/// The fingerprint of a missing table.
 pub const NOT_THERE: &str = "not there";
 
-/// What was read, and the fingerprints of the tables that it was read of: of the same snapshot.
+/// The content, and the fingerprints of the tables it was read from, in the same snapshot.
 #[derive(Debug)]
 pub struct SiteRead {
     pub facts: SiteFacts,
@@ -23,7 +23,7 @@ pub struct SiteRead {
 /// Reads everything.
 ///
 /// # Errors
-/// [`Cause::Refused`] if one of the tables is not there; what the server says.
+/// [`Cause::Refused`] if one of the tables is missing; any error of the server.
 pub async fn read(url: &PgUrl, schema: &str, tables: &[&str]) -> Result<SiteRead, Cause> {
     let what = "read what the site tells";
     let mut connection = postgres::connect(url, "site").await?;
@@ -51,10 +51,11 @@ pub async fn read(url: &PgUrl, schema: &str, tables: &[&str]) -> Result<SiteRead
     Ok(SiteRead { facts: facts.finish(), tables: joined(&printed) })
 }
 
-/// What these tables hold: for each a text that is the same for the same rows. A table that is not there counts as such.
+/// The fingerprints of these tables: for each a text that is the same for the same rows. A missing table has a
+/// fingerprint too.
 ///
 /// # Errors
-/// What the server says.
+/// Any error of the server.
 pub async fn fingerprint(url: &PgUrl, schema: &str, tables: &[&str]) -> Result<Contents, Cause> {
     let mut connection = postgres::connect(url, "site").await?;
     let (transaction, watch) = connection.snapshot().await?;
@@ -64,7 +65,7 @@ pub async fn fingerprint(url: &PgUrl, schema: &str, tables: &[&str]) -> Result<C
     Ok(joined(&printed))
 }
 
-/// A table and its fingerprint; `None`: it is not there.
+/// A table and its fingerprint; `None`: the table is missing.
 type Print<'t> = (&'t str, Option<String>);
 
 async fn prints<'t>(

@@ -1,5 +1,5 @@
-//! Templates, and pages rendered by them. Text is escaped; what a template does not find in its page is an error, told by file
-//! and line.
+//! Templates, and the rendering of pages. Text is escaped; a value that a template does not find in its page's context
+//! is an error, with file and line.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,7 @@ use crate::error::Cause;
 use crate::fields::near;
 use crate::words::{base64, hex, sha256};
 
-/// What is there if nobody puts another in its place.
+/// The built-in templates and files, used unless the site has its own.
 const BUILT_IN: [(&str, &str); 14] = [
     ("backer.html", include_str!("templates/backer.html")),
     ("base.html", include_str!("templates/base.html")),
@@ -35,7 +35,7 @@ const BUILT_IN: [(&str, &str); 14] = [
 const STYLE: &str = "style.css";
 const SCRIPT: &str = "search.js";
 const BUILT_IN_SCRIPT: &str = include_str!("templates/search.js");
-/// Digits of the hash that a page shows.
+/// How many digits of its hash a page shows.
 const HASH_DIGITS: usize = 16;
 
 /// A file of the site.
@@ -44,19 +44,19 @@ pub struct SiteFile {
     /// Relative to the site, `/`-separated.
     pub path: String,
     pub bytes: Vec<u8>,
-    /// Of the bytes: 64 hexadecimal digits.
+    /// The checksum of the bytes: 64 hexadecimal digits.
     pub sha256: String,
 }
 
 impl SiteFile {
-    /// A file of these bytes.
+    /// A file with these bytes.
     pub fn new(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self { path: path.into(), sha256: sha256(&bytes), bytes }
     }
 }
 
-/// A template: what it is called by others, where it is, and its text.
+/// A template: its name in other templates, its place, and its text.
 #[derive(Clone, Debug)]
 struct TemplateText {
     name: String,
@@ -70,16 +70,16 @@ pub struct Templates {
     all: Vec<TemplateText>,
     style: String,
     script: String,
-    /// Of all of them: SHA-256, 64 hexadecimal digits.
+    /// The SHA-256 of all of them, 64 hexadecimal digits.
     pub hash: String,
 }
 
 impl Templates {
-    /// The built-in ones, each of which a file of its name in the folder takes the place of.
+    /// Reads the templates: the built-in ones, except those that a file of the same name in the folder replaces.
     ///
     /// # Errors
-    /// The folder cannot be read, or has a file that nothing would use; [`Cause::Usage`] with file and line for one that cannot
-    /// be understood.
+    /// The folder cannot be read, or has a file that nothing would use; [`Cause::Usage`] with file and line for a
+    /// template with a syntax error.
     pub fn read(folder: Option<&Path>) -> Result<Self, Cause> {
         let mut all: Vec<_> = Self::built_in()
             .map(|(name, text)| TemplateText {
@@ -150,10 +150,10 @@ impl Templates {
         Ok(environment)
     }
 
-    /// Renders the pages. A page shows a hash of what it is made of.
+    /// Renders the pages. Each shows a hash of its template and context.
     ///
     /// # Errors
-    /// [`Cause::Usage`] with file and line where a template asks for what its page does not have.
+    /// [`Cause::Usage`] with file and line if a template asks for a value that its page does not have.
     pub fn render(&self, pages: &[SitePage]) -> Result<Vec<SiteFile>, Cause> {
         let environment = self.environment()?;
         let style_hash = base64(&Sha256::digest(&self.style));
@@ -197,7 +197,7 @@ impl Templates {
 
     /// What is wrong with a template, with its file and line.
     fn failed(&self, error: &minijinja::Error) -> Cause {
-        // Of a template that another takes in, the inner error has the place.
+        // For an included template, the inner error has the place.
         let mut inner = error;
         while let Some(next) = std::error::Error::source(inner).and_then(|next| next.downcast_ref()) {
             inner = next;
@@ -215,7 +215,7 @@ impl Templates {
     }
 }
 
-/// The files of a folder that take the place of built-in ones, and those that begin with `_`, which are for these.
+/// The files of a folder that replace built-in ones, and those that begin with `_`, which are for use in these.
 fn own_templates(folder: &Path) -> Result<Vec<TemplateText>, Cause> {
     let failed = |path: &Path| Cause::io(format!("read the template {}", path.display()));
     let mut names: Vec<PathBuf> = Vec::new();
@@ -228,7 +228,7 @@ fn own_templates(folder: &Path) -> Result<Vec<TemplateText>, Cause> {
     let mut found = Vec::new();
     for path in names {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // What editors and tools leave.
+        // Left by editors and tools.
         if name.starts_with('.') || name.ends_with('~') {
             continue;
         }

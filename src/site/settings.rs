@@ -1,4 +1,4 @@
-//! `site.toml` as its author writes it. Places in it are relative to it.
+//! `site.toml` as its author writes it. Paths in it are relative to the file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,22 +8,22 @@ use super::pages::SiteTitle;
 use crate::error::Cause;
 use crate::fields::TomlFields;
 
-/// What messages call the file.
+/// The name of the file in messages.
 pub const SITE_FILE: &str = "site.toml";
 
-/// A site, read and checked for itself.
+/// The settings of a site, read and checked on their own.
 #[derive(Clone, Debug)]
 pub struct SiteSettings {
     pub title: SiteTitle,
-    /// The last month that counts, `YYYY-MM`; `None`: the last whole one.
+    /// The last month that counts, `YYYY-MM`; `None`: the last complete one.
     pub as_of: Option<String>,
     /// Where the sheets are; `None`: the tables stay as they are.
     pub sheets: Option<String>,
-    /// Whose histories are asked for; `None`: those in the database stay as they are.
+    /// The histories that are asked for; `None`: those in the database stay as they are.
     pub histories: Option<HistorySettings>,
     /// The folder that becomes the site.
     pub out: PathBuf,
-    /// The folder with templates of one's own.
+    /// The folder with the site's own templates.
     pub templates: Option<PathBuf>,
 }
 
@@ -31,7 +31,7 @@ pub struct SiteSettings {
 #[derive(Clone, Debug)]
 pub struct HistorySettings {
     pub source: String,
-    /// At most so many are sent by one build.
+    /// The most requests that one build sends.
     pub requests: Option<u64>,
 }
 
@@ -39,7 +39,7 @@ impl SiteSettings {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`Cause::Usage`] with the section, the field and what is near it.
+    /// [`Cause::Usage`] with the section, the field and a similar known name.
     pub fn read(file: &Path) -> Result<Self, Cause> {
         let text = fs::read_to_string(file).map_err(|error| Cause::Usage {
             message: format!("{} cannot be read: {error}", file.display()),
@@ -96,7 +96,7 @@ fn base_url(text: &str) -> Result<String, Cause> {
     }
 }
 
-/// A source on this disk, from the folder of the file.
+/// A source on this disk, resolved from the folder of the file.
 fn located(folder: &Path, source: &str) -> String {
     for scheme in ["dir:", "git:"] {
         if let Some(path) = source.strip_prefix(scheme) {

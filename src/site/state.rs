@@ -1,5 +1,5 @@
-//! What is known of the last build: what each step read and left, and every file. It lies in the site's folder, which is ours
-//! by it, and in the store. No time and no run is in it, so that the same inputs make the same bytes.
+//! The state of the last build: what each step read and left, and every file. It is kept in the site's folder, which it
+//! marks as ours, and in the store. It contains no time and no run, so that the same inputs make the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use super::render::SiteFile;
 /// The file by which a folder is known to be a site of ours.
 pub const MARKER: &str = ".merganser-site.json";
 
-/// A reason names no more than so many things.
+/// The most things that a reason names.
 const NAMED: usize = 5;
 
-/// Names of what a step read or left, each with something that is the same for the same content.
+/// Names of the things that a step read or left, each with a fingerprint of its content.
 pub type Contents = BTreeMap<String, String>;
 
 /// What a step read, and what it left.
@@ -23,23 +23,23 @@ pub struct StepState {
     pub outputs: Contents,
 }
 
-/// What is known of a build.
+/// The state of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteState {
     /// By the step's name.
     pub steps: BTreeMap<String, StepState>,
-    /// By the path, SHA-256 of each file; nothing while it is being written or taken away.
+    /// The SHA-256 of each file, by path; empty while the file is being written or removed.
     pub files: Contents,
 }
 
 impl SiteState {
-    /// Of what a build has written.
+    /// The state after a build.
     pub fn new(steps: BTreeMap<String, StepState>, files: &[SiteFile]) -> Self {
         let files = files.iter().map(|file| (file.path.clone(), file.sha256.clone()));
         Self { steps, files: files.collect() }
     }
 
-    /// Reads it; `None`: somebody or something has spoilt it, and nothing is known.
+    /// Reads it; `None`: it is damaged, and nothing is known.
     pub fn parse(text: &[u8]) -> Option<Self> {
         serde_json::from_slice(text).ok()
     }
@@ -50,7 +50,7 @@ impl SiteState {
     }
 }
 
-/// Why a step runs; `None`: what it reads and what it left is as it was, and it need not.
+/// Why a step must run; `None`: its inputs and outputs are unchanged, so it need not run.
 pub fn reason(known: Option<&StepState>, inputs: &Contents, outputs: &Contents) -> Option<String> {
     let Some(known) = known else { return Some("no earlier build is known".into()) };
     let others = different(&known.inputs, inputs);
@@ -61,7 +61,7 @@ pub fn reason(known: Option<&StepState>, inputs: &Contents, outputs: &Contents) 
     (!others.is_empty()).then(|| format!("not as the last build left it: {}", listed(&others)))
 }
 
-/// The names whose content differs, or that one of both does not have.
+/// The names whose content differs, or that only one side has.
 fn different<'n>(old: &'n Contents, new: &'n Contents) -> Vec<&'n str> {
     let gone = old.keys().filter(|name| !new.contains_key(*name));
     let other = new.iter().filter(|(name, content)| old.get(*name) != Some(content)).map(|(name, _)| name);

@@ -1,6 +1,6 @@
-//! The site in the store: changed objects alone, files before the pages that lead to them, the first page last of all, and what
-//! is gone taken away at the end: of what a build has put there, and nothing else. What is being changed is noted first, so that
-//! a build after one that was killed writes it again, or takes it away.
+//! The site in the store. Only changed objects are uploaded: files before the pages that link to them, and the first
+//! page last. Then obsolete objects are removed, but only those that a build has put there. Changes are noted before
+//! they are made, so that the build after one that was killed repeats them.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use crate::error::Cause;
 use crate::fault;
 use crate::objects::{self, SITE, SITE_STATE};
 
-/// What a browser and what stands between may keep, and for how long: for five minutes, then it asks whether it is the same.
+/// Browsers and proxies may cache for five minutes, then they must revalidate.
 const CACHE: &str = "public, max-age=300, must-revalidate";
-/// Objects on their way at once.
+/// Objects in flight at once.
 const AT_ONCE: usize = 8;
-/// A note of more is none of ours.
+/// A larger note is not ours.
 const STATE_BYTES_MAX: u64 = 64 << 20;
 
 /// A store with a site in it.
@@ -28,21 +28,21 @@ pub struct SiteStore {
 }
 
 impl SiteStore {
-    /// Opens it; nothing is asked yet.
+    /// Opens it; the store is not asked yet.
     ///
     /// # Errors
-    /// What is wrong with the settings of S3.
+    /// An error in the settings of S3.
     pub async fn open(url: &StoreUrl, s3: &S3Options) -> Result<Self, Cause> {
         let s3 = S3Options { cache_control: Some(CACHE.into()), ..s3.clone() };
         Ok(Self { store: Store::open(url, &s3).await? })
     }
 
-    /// What the last build that came so far has noted; `None`: there was none.
+    /// The note of the last build that wrote one; `None`: there was none.
     ///
     /// # Errors
-    /// What the store says, but that there is no such object.
+    /// Any error of the store, except that there is no such object.
     pub async fn state(&self) -> Result<Option<SiteState>, Cause> {
-        // A store of which not even the folder is there yet has none either.
+        // A store whose folder does not exist yet has no note either.
         if self.store.head(SITE_STATE).await?.is_none() {
             return Ok(None);
         }
@@ -53,10 +53,10 @@ impl SiteStore {
         }
     }
 
-    /// Puts the site there.
+    /// Uploads the site.
     ///
     /// # Errors
-    /// What the store says. Pages that were put are new then, and those that were not are old; the next build goes on.
+    /// Any error of the store. Uploaded pages are then new and the others old; the next build continues.
     pub async fn put(&self, files: &[SiteFile], state: &SiteState) -> Result<SiteChange, Cause> {
         if files.is_empty() {
             let message = "a site without a file is not put into the store".to_owned();
@@ -75,7 +75,7 @@ impl SiteStore {
                 && known.files.get(&file.path) == Some(&file.sha256)
         };
         let (same, changed): (Vec<_>, Vec<_>) = files.iter().partition(is_same);
-        // What nobody has noted was put there by somebody else.
+        // An object that is not noted was put there by somebody else.
         let gone = known.files.keys().filter(|path| !state.files.contains_key(*path));
         let removed = gone.filter(|path| there.contains_key(&objects::site_file(path)));
         let change = SiteChange {
@@ -89,7 +89,7 @@ impl SiteStore {
         let open = [&change.written, &change.removed].into_iter().flatten();
         let open: Contents = open.map(|path| (path.clone(), String::new())).collect();
         let mut noted = state.clone();
-        // Whoever finds this note has no site yet.
+        // A build that finds this note has no complete site yet.
         noted.steps.remove("site");
         noted.files.extend(open);
         self.note(&noted).await?;
@@ -105,7 +105,7 @@ impl SiteStore {
             self.store.delete(&objects::site_file(path)).await?;
         }
         if self.state().await?.as_ref() != Some(&noted) {
-            // Of either site anything may be there now: all of it is written again.
+            // Objects of either site may be there now, so all of them are written again.
             noted.files.values_mut().for_each(String::clear);
             self.note(&noted).await?;
             return Err(Cause::Refused {
@@ -132,10 +132,10 @@ impl SiteStore {
     }
 }
 
-/// The place of the pages that lead to all others.
+/// The rank of the pages that link to all others.
 const LAST: u8 = 3;
 
-/// What leads to others comes after them.
+/// The rank of a path: a page comes after the files it links to.
 fn place(path: &str) -> u8 {
     match path {
         "index.html" | "sitemap.xml" => LAST,
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(second.written, ["index.html", "projects/d.html"]);
         assert_eq!(second.removed, ["projects/b.html"]);
         assert!(put(&[("index.html", "c"), ("projects/d.html", "b")]).await.is_none());
-        // A build that was killed has put a page of which no note was made.
+        // A build that was killed has uploaded a page without a note.
         let state = store.state().await.unwrap().unwrap();
         let mut noted = state.clone();
         noted.files.remove("index.html");
@@ -192,7 +192,7 @@ mod tests {
         std::fs::write(folder.path().join("public/site/index.html"), "x").unwrap();
         assert_eq!(put(&[("index.html", "c"), ("projects/d.html", "b")]).await.written, ["index.html"]);
         assert_eq!(store.state().await.unwrap().unwrap(), state);
-        // Or has noted what it was about to take away, and something lies there that is nobody's.
+        // Or it has noted what it was about to remove, and an unrelated object is there.
         let mut noted = state.clone();
         noted.files.insert("projects/old.html".into(), String::new());
         store.note(&noted).await.unwrap();

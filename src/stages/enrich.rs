@@ -1,8 +1,8 @@
-//! Enrich: answers from elsewhere are put to the staged rows. What was answered before comes from the ledger's memory; what
-//! comes in now is remembered at once, on the ledger's connection.
+//! Enrich: adds answers from elsewhere to the staged rows. Earlier answers come from the ledger's memory; new ones are
+//! remembered at once, on the ledger's connection.
 //!
-//! In: [`Checked`]. Out: [`Enriched`]. A failure changes nothing but the ledger. Whoever is asked and does not answer
-//! fails nothing: its rows go without.
+//! In: [`Checked`]. Out: [`Enriched`]. A failure changes nothing but the ledger. A service that does not answer fails
+//! nothing: its rows remain without an answer.
 
 use arrow::array::StringArray;
 use tokio_postgres::types::ToSql;
@@ -21,19 +21,19 @@ use crate::schema::has_table;
 use crate::system::background::blocking;
 use crate::{sql, words};
 
-/// Staged rows that passed the checks, with what is known of them from elsewhere.
+/// Staged rows that passed the checks, with the answers from elsewhere.
 pub struct Enriched {
     fetched: Fetched,
     staging: Staging,
 }
 
 impl Enriched {
-    /// Of which batch it is.
+    /// The number of the batch.
     pub(super) fn batch(&self) -> i32 {
         self.fetched.batch()
     }
 
-    /// The files, and what is staged of them.
+    /// The files, and their staged rows.
     pub(super) fn into_parts(self) -> (Fetched, Staging) {
         (self.fetched, self.staging)
     }
@@ -44,7 +44,7 @@ pub async fn enrich(context: &RunContext, checked: Checked) -> Result<Enriched, 
     let batch = checked.batch();
     let (fetched, staging) = checked.into_parts();
     let dataset = context.dataset();
-    // Nobody is asked about what is not loaded.
+    // Records that are not loaded are not asked about.
     let staging = blocking(move || find_winners(&staging, dataset).map(|()| staging)).await??;
     let Some(enriching) = &context.enriching else { return Ok(Enriched { fetched, staging }) };
     let step = context.begin(batch, "enrich").await?;
@@ -60,11 +60,11 @@ pub async fn enrich(context: &RunContext, checked: Checked) -> Result<Enriched, 
     Ok(Enriched { fetched, staging })
 }
 
-/// Records that are asked about at once whether they are sealed.
+/// How many records production is asked about at once.
 const CHUNK: usize = 10_000;
 
-/// Looks which records production knows as sealed, before anybody outside is asked about them. The lock of the dataset keeps
-/// that true until the promotion.
+/// Finds the records that production knows as sealed, before any outside service is asked about them. The dataset's
+/// lock keeps the result valid until the promotion.
 async fn leave_out_sealed(
     context: &RunContext,
     enrichment: &Enrichment,

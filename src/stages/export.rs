@@ -1,7 +1,7 @@
-//! Export: the staged rows as CSVs that PostgreSQL can load, written by DuckDB's SQL alone.
+//! Export: writes the staged rows as CSVs that PostgreSQL can load, with DuckDB's SQL only.
 //!
-//! In: [`Enriched`]. Out: [`Exported`]. A failure changes nothing but the ledger. Staging store and downloads stay
-//! until the run ends; the CSVs go with them.
+//! In: [`Enriched`]. Out: [`Exported`]. A failure changes nothing but the ledger. The staging store, the downloads and
+//! the CSVs are removed when the run ends.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub struct Exported {
 }
 
 impl Exported {
-    /// Of which batch it is.
+    /// The number of the batch.
     pub(super) fn batch(&self) -> i32 {
         self.fetched.batch()
     }
@@ -54,7 +54,7 @@ pub async fn export(context: &Context, enriched: Enriched) -> Result<Exported, C
     let target = fetched.folder().join("csv");
     let csvs = blocking(move || {
         if target.exists() {
-            // From before the database refused a record.
+            // The CSVs of the attempt before the database refused a record.
             std::fs::remove_dir_all(&target).map_err(Cause::io("remove the CSVs"))?;
         }
         private::make_folder(&target).map_err(Cause::io("make the folder of the CSVs"))?;
@@ -62,9 +62,9 @@ pub async fn export(context: &Context, enriched: Enriched) -> Result<Exported, C
             fault::blocking_point!("export.table");
             Ok::<_, Cause>(())
         })?;
-        // Its space is wanted before PostgreSQL's share of the disk is, where both are one.
+        // Frees its space on the disk, which PostgreSQL may share.
         drop(staging);
-        // What the plan keeps itself may be told of by a file, too.
+        // A file may also have rows for the tables that the plan maintains.
         let is_told = |table: &&Table| target.join(format!("{}.csv", table.name)).exists();
         let tables = dataset.tables.iter().chain(dataset.kept().iter().filter(is_told));
         let tables = tables.map(|table| table.name.to_owned());
@@ -85,7 +85,7 @@ pub async fn export(context: &Context, enriched: Enriched) -> Result<Exported, C
     Ok(Exported { fetched, csvs })
 }
 
-/// Writes a CSV for each table of the dataset and one for the records into a folder; `after` is called behind each.
+/// Writes a CSV for each table of the dataset and one for the records into a folder; `after` is called after each.
 pub fn write<E: From<DuckError> + Send>(
     staging: &Staging,
     dataset: &Dataset,

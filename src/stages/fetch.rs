@@ -1,7 +1,7 @@
-//! Fetch: the files of a batch onto the local disk, with their checksums.
+//! Fetch: downloads the files of a batch to the local disk, with their checksums.
 //!
-//! In: a batch of selected files. Out: [`Fetched`]. A failure changes nothing but the ledger. What a source says of one
-//! file (it is gone, closed to us, still being written) makes that a failed file, and the others go on.
+//! In: a batch of selected files. Out: [`Fetched`]. A failure changes nothing but the ledger. An error about one file
+//! (it is gone, not readable for us, still being written) makes that file a failed one, and the others go on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    /// Of which batch they are.
+    /// The number of the batch.
     pub(super) fn batch(&self) -> i32 {
         self.batch
     }
@@ -64,7 +64,7 @@ impl Fetched {
         Self { batch, folder, files, unfetched: Vec::new() }
     }
 
-    /// The same files, to be taken once more without some records, each known by the id of its file and its ordinal.
+    /// The same files, to be processed again without some records, each given by the id of its file and its ordinal.
     pub(super) fn without(mut self, refused: &[(i64, i64)]) -> Self {
         for file in &mut self.files {
             let own = refused.iter().filter(|(part_id, _)| *part_id == file.part_id);
@@ -73,7 +73,7 @@ impl Fetched {
         self
     }
 
-    /// Are they taken once more, without what the database refused?
+    /// Are they processed again, without records that the database refused?
     pub(super) fn is_again(&self) -> bool {
         self.files.iter().any(|file| !file.refused.is_empty())
     }
@@ -92,24 +92,24 @@ pub(super) struct FetchedFile {
     pub meaning: FileName,
     /// Only these records of it; empty: all.
     pub only_ordinals: Vec<u64>,
-    /// What was asked for, where it is the answer to that.
+    /// The request, if the file is the answer to one.
     pub asked: Option<AskedFor>,
-    /// Records that the database refuses: they stay out, and the ledger has them.
+    /// Records that the database refuses: they are left out, and the ledger has them.
     pub refused: Vec<i64>,
 }
 
-/// Downloads the files one after the other and enters them in the ledger. One that cannot be had does not stop the
-/// others; one that was posted again and is the same goes no further.
+/// Downloads the files one after the other and records them in the ledger. A file that cannot be fetched does not stop
+/// the others; one that was posted again unchanged is not processed further.
 ///
 /// # Errors
-/// What would befall every file: the connection, the login, this machine's disk.
+/// Errors that would affect every file: the connection, the login, this machine's disk.
 pub async fn fetch(context: &RunContext, batch: Batch) -> Result<Fetched, Cause> {
     let step = context.begin(batch.number, "fetch").await?;
     fault::point!("fetch.begin");
     let folder = context.workspace.batch(batch.number)?;
     let mut fetched = Fetched { batch: batch.number, folder, files: Vec::new(), unfetched: Vec::new() };
     let mut same = 0_usize;
-    // Parts that are taken together are compared together, when all are here.
+    // Parts that are taken together are compared together, once all are here.
     let mut waiting = Vec::new();
     for (file, file_no) in batch.files.into_iter().zip(1..) {
         match bring(context, &fetched.folder, batch.number, file, file_no).await? {
@@ -150,13 +150,13 @@ struct Brought {
 }
 
 impl Brought {
-    /// Is it known with this very content?
+    /// Is it known with exactly this content?
     fn is_same(&self) -> bool {
         self.file.known.as_ref().is_some_and(|known| known.sha256 == self.sha256)
     }
 }
 
-/// Downloads a file; gives the reason if it cannot be had.
+/// Downloads a file; returns the reason if it cannot be fetched.
 async fn bring(
     context: &RunContext,
     folder: &Path,
@@ -196,8 +196,8 @@ async fn bring(
     Ok(Ok(Brought { file_no, file, path, size_bytes: fetched.size_bytes, sha256: fetched.sha256 }))
 }
 
-/// Enters a file in the ledger and among those that are fetched, unless it is the one that is known; gives how many are the
-/// same.
+/// Adds a file to the ledger and to those that are fetched, unless its content is known; returns the number of
+/// unchanged files.
 async fn enter(context: &RunContext, brought: Brought, fetched: &mut Fetched) -> Result<usize, Cause> {
     let is_same = brought.is_same();
     let Brought { file_no, file, path, size_bytes, sha256 } = brought;
@@ -233,19 +233,19 @@ async fn enter(context: &RunContext, brought: Brought, fetched: &mut Fetched) ->
     Ok(0)
 }
 
-/// Are files of the archive closed for ever when they are there?
+/// Do the archive's files never change once they are there?
 fn is_closed(context: &RunContext) -> bool {
     context.dataset().walked.is_some() && !context.url().is_archive()
 }
 
-/// Enters a file that cannot be had as failed. The next run takes it, since it is not done.
+/// Records a file that cannot be fetched as failed. The next run takes it, because it is not done.
 async fn cannot_fetch(
     context: &RunContext,
     batch: i32,
     file: &SelectedFile,
     cause: Cause,
 ) -> Result<Result<Brought, String>, Cause> {
-    // Of what is taken together, the others say nothing without it.
+    // Parts that are taken together are useless without it.
     if context.processing.fail_fast || context.dataset().together().is_some() {
         return Err(cause);
     }

@@ -1,8 +1,8 @@
-//! Load: the CSVs into unlogged staging tables, over a few connections at once: through them, or from the store by
-//! the database itself.
+//! Load: copies the CSVs into unlogged staging tables over a few connections at once, either through them or by having
+//! the database read from the store itself.
 //!
-//! In: [`Uploaded`]. Out: [`Loaded`]. A failure leaves production unchanged. The staging tables go when the run has
-//! committed; those that stay behind are dropped when the next one begins.
+//! In: [`Uploaded`]. Out: [`Loaded`]. A failure leaves production unchanged. The staging tables are dropped when the
+//! run has committed, or at the latest when the next one begins.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -25,11 +25,11 @@ use crate::words;
 use crate::{fault, schema, sql};
 
 const CONNECTIONS: usize = 2;
-/// How long it is waited for somebody who looks into a staging table.
+/// How long to wait for somebody who reads a staging table.
 const LOCK_TIMEOUT: &str = "30s";
 /// The same where nothing depends on it.
 const SHORT_LOCK_TIMEOUT: &str = "5s";
-/// Bytes that go to the server in one message.
+/// How many bytes go to the server in one message.
 const CHUNK: usize = 256 << 10;
 /// Columns of the staging table that has one row for each good record.
 const RECORDS_COLUMNS: [&str; 9] = [
@@ -47,19 +47,19 @@ const RECORDS_COLUMNS: [&str; 9] = [
 /// A batch in the staging tables.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The files on the local disk, should the database refuse a record of them.
+    /// The files on the local disk, in case the database refuses one of their records.
     fetched: Fetched,
-    /// Of each staging table.
+    /// The rows of each staging table.
     rows: Vec<(String, u64)>,
 }
 
 impl Loaded {
-    /// Of which batch it is.
+    /// The number of the batch.
     pub(super) fn batch(&self) -> i32 {
         self.fetched.batch()
     }
 
-    /// The files that they are of.
+    /// The files that the rows come from.
     pub(super) fn files(&self) -> &[FetchedFile] {
         self.fetched.files()
     }
@@ -69,13 +69,13 @@ impl Loaded {
         &self.rows
     }
 
-    /// The files they are of, and the rows of each staging table.
+    /// The files, and the number of rows of each staging table.
     pub(super) fn into_parts(self) -> (Fetched, Vec<(String, u64)>) {
         (self.fetched, self.rows)
     }
 }
 
-/// Makes the staging tables afresh and copies every CSV into its table.
+/// Makes new staging tables and copies every CSV into its table.
 pub async fn load(context: &Context, uploaded: Uploaded) -> Result<Loaded, Cause> {
     let step = context.begin(uploaded.batch(), "load").await?;
     fault::point!("load.begin");
@@ -105,8 +105,8 @@ pub async fn drop_tables(context: &Context, connection: &Connection) -> Result<(
     drop_tables_within(context, connection, LOCK_TIMEOUT).await
 }
 
-/// Drops the staging tables when all that was in them is committed, or when a run begins: they hold what nobody else
-/// may read. Never fails; what could not be dropped goes before the next load.
+/// Drops the staging tables once their content is committed, or when a run begins, because they hold data that nobody
+/// else may read. Never fails; a table that cannot be dropped now is dropped before the next load.
 pub async fn clear(context: &Context) {
     let dropped = async {
         let connection = postgres::connect(&context.database, "clear up").await?;
@@ -122,8 +122,8 @@ pub async fn clear(context: &Context) {
     }
 }
 
-/// Tells the planner of tables that have changed much, and of the ledger's largest: the next batch, or a reader, comes
-/// before the server would look by itself. Not in a promotion, whose locks last to its end. Never fails: nothing depends on it.
+/// Analyzes tables that have changed a lot, and the ledger's largest: the next batch, or a reader, comes before
+/// autovacuum would do it. Not inside a promotion, whose locks last to its end. Never fails: nothing depends on it.
 pub async fn analyze(context: &Context, tables: &[String]) {
     if tables.is_empty() {
         return;
@@ -184,8 +184,8 @@ async fn run(connection: &Connection, operation: &str, script: &str) -> Result<(
     Ok(connection.watch().answer(operation, connection.batch_execute(script)).await?)
 }
 
-/// One worker: takes the largest CSV that is left until none is. Gives the rows of its tables, and how many CSVs the
-/// database took from the store itself.
+/// One worker: takes the largest remaining CSV until none is left. Returns the rows of its tables, and the number of
+/// CSVs that the database read from the store itself.
 async fn load_all(
     context: &Context,
     batch: i32,
@@ -212,7 +212,7 @@ async fn load_all(
     }
 }
 
-/// Has the database read the CSV from the store; `None`: the table is empty still, and the caller copies.
+/// Has the database read the CSV from the store; `None`: the table is still empty, and the caller copies.
 async fn import(
     context: &Context,
     aws_s3: Option<&AwsS3>,

@@ -1,6 +1,5 @@
-//! The stages of a run, one file each. Each takes the receipt of the one before by value and returns its own, so
-//! nothing can be promoted that was not exported: the compiler says so. A stage names no dataset and no
-//! other stage.
+//! The stages of a run, one file each. Each takes the receipt of the one before by value and returns its own, so the
+//! compiler guarantees that nothing can be promoted that was not exported. A stage names no dataset and no other stage.
 
 pub mod check;
 pub mod enrich;

@@ -1,4 +1,4 @@
-//! Select: which files of the source are new, in the order in which they count.
+//! Select: finds the new files of the source, in the order in which they count.
 //!
 //! In: the source's listing and the ledger's done files. Out: [`Selected`]. A failure changes nothing.
 
@@ -33,25 +33,25 @@ pub struct SelectedFile {
     pub name: String,
     pub size_bytes: u64,
     pub meaning: FileName,
-    /// When it was last changed at its source, where that says something of a posting.
+    /// When it was last changed at its source, if that time identifies a posting.
     pub modified: Option<Timestamp>,
     /// Only these records of it; empty: all.
     pub only_ordinals: Vec<u64>,
-    /// What was asked for, where it is the answer to that.
+    /// The request, if the file is the answer to one.
     pub asked: Option<AskedFor>,
-    /// The posting that is done and has its size: it may be the same, and is compared.
+    /// A posting that is done and has the same size: it may be the same file, and is compared.
     pub known: Option<Posting>,
-    /// Why it cannot even be asked for.
+    /// Why it cannot be requested at all.
     pub problem: Option<&'static str>,
 }
 
-/// What a part is the answer to.
+/// The request that a part answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskedFor {
     pub slice: Slice,
-    /// Records that it must have, where that is known.
+    /// The number of records that it must have, if known.
     pub records: Option<u64>,
-    /// The part is the answer to a larger question, and holds more.
+    /// The part answers a larger request, and holds more records.
     pub holds_more: bool,
 }
 
@@ -105,7 +105,7 @@ pub fn into_batches(files: Vec<SelectedFile>, bytes: u64, single: bool) -> Vec<B
     batches
 }
 
-/// Lists the source and takes what the run is to process; of a run that asks, what it has `gathered`.
+/// Lists the source and selects what the run is to process; for a run that asks, the answers it has `gathered`.
 pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result<Selected, Cause> {
     let step = context.begin(0, "select").await?;
     fault::point!("select.begin");
@@ -135,11 +135,11 @@ pub async fn select(context: &RunContext, gathered: Option<&Gathered>) -> Result
     }
     let is_compared = matches!(context.selection(), Selection::New | Selection::Tables);
     if let Some(all) = all.filter(|_| !files.is_empty() && !is_compared) {
-        // All of them, since one is taken.
+        // All of them, because one is taken.
         files = all;
     }
     if !matches!(context.selection(), Selection::New) {
-        // The archive's own times say nothing of when the sender posted them.
+        // The archive's own times do not show when the sender posted the files.
         files.iter_mut().for_each(|file| file.modified = None);
     }
     if context.dataset().is_sliced() && context.from.asking.is_none() {
@@ -173,7 +173,7 @@ pub fn of_dataset(dataset: &Dataset, listing: Vec<ObjectInfo>) -> Vec<SelectedFi
     files
 }
 
-/// Names that look like those of the dataset's files and are none, each with why.
+/// Names that look like those of the dataset's files but are not, each with the reason.
 fn near_names(dataset: &Dataset, listing: &[ObjectInfo]) -> Vec<String> {
     let near = |object: &ObjectInfo| {
         let why = (dataset.near_name)(&object.key)?;
@@ -182,7 +182,7 @@ fn near_names(dataset: &Dataset, listing: &[ObjectInfo]) -> Vec<String> {
     listing.iter().filter_map(near).collect()
 }
 
-/// A copy or a correction under a name of its own is not processed, and somebody may wait for it.
+/// Warns of them: a copy or a correction under another name is not processed, and somebody may be waiting for it.
 fn say_not_taken(context: &RunContext, near: &[String]) {
     if !near.is_empty() {
         tracing::warn!(
@@ -198,7 +198,7 @@ fn sort(files: &mut [SelectedFile]) {
     files.sort_by(|a, b| (&a.meaning.order_key, &a.name).cmp(&(&b.meaning.order_key, &b.name)));
 }
 
-/// Names of the dataset behind which there is no file, each in its place: what should be there is missing.
+/// Adds names of the dataset that are not files, each in its place: a file that should be there is missing.
 pub fn add_odd(dataset: &Dataset, files: &mut Vec<SelectedFile>, odd: Vec<(String, &'static str)>) {
     let file = |(name, problem): (String, &'static str)| {
         let meaning = (dataset.file_name)(&name)?;
@@ -217,8 +217,8 @@ pub fn add_odd(dataset: &Dataset, files: &mut Vec<SelectedFile>, odd: Vec<(Strin
     sort(files);
 }
 
-/// Of parts that count alike, states of one history, keeps the one that was taken last: an earlier one may be what its source
-/// has again, and production has it no longer.
+/// Of parts with the same order, which are states of one history, keeps the one that was taken last: the source may
+/// have an earlier state again, which production no longer has.
 fn only_last(dataset: &Dataset, known: &mut Vec<KnownPart>) {
     let key = |part: &KnownPart| (dataset.file_name)(&part.name).map(|meaning| meaning.order_key);
     let mut last: HashMap<Option<String>, i64> = HashMap::new();
@@ -229,9 +229,9 @@ fn only_last(dataset: &Dataset, known: &mut Vec<KnownPart>) {
     known.retain(|part| last.get(&key(part)) == Some(&part.part_id));
 }
 
-/// Leaves out what is done: of each name the newest posting counts. One of another size was posted again, and is taken;
-/// order safety decides about its records. One of the same size that was changed at another time may have been: it is
-/// fetched and compared.
+/// Leaves out files that are done, by the newest posting of each name. A file of another size was posted again and is
+/// taken; order safety decides about its records. A file of the same size with another time of change may have been
+/// posted again: it is fetched and compared.
 pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownPart>) {
     let known: HashMap<_, _> = known.into_iter().map(|file| (file.name.clone(), file)).collect();
     files.retain_mut(|file| {
@@ -254,7 +254,7 @@ pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownPart>) {
     });
 }
 
-/// Leaves out what is done in the archive, where times are those of the archive.
+/// Leaves out files of the archive that are done. Times do not count, because they are the archive's own.
 pub fn leave_out_archived(files: &mut Vec<SelectedFile>, known: &[KnownPart]) {
     files.retain(|file| {
         !known
@@ -263,7 +263,7 @@ pub fn leave_out_archived(files: &mut Vec<SelectedFile>, known: &[KnownPart]) {
     });
 }
 
-/// Leaves out what is done, and says so if there is nothing at all.
+/// Leaves out files that are done, and logs it if none is left.
 async fn only_new(context: &RunContext, files: &mut Vec<SelectedFile>, names: usize) -> Result<(), Cause> {
     if files.is_empty() {
         tracing::warn!(
@@ -278,7 +278,7 @@ async fn only_new(context: &RunContext, files: &mut Vec<SelectedFile>, names: us
         only_last(context.dataset(), &mut known);
     }
     leave_out_done(files, known);
-    // One that may have been posted again is compared first.
+    // A file that may have been posted again is compared first.
     say_undone(context, undone.into_iter().filter(|name| !is_taken(files, name)).collect());
     Ok(())
 }
@@ -289,12 +289,12 @@ fn undone(files: &[SelectedFile], known: &[KnownPart]) -> Vec<String> {
     files.iter().map(|file| &file.name).filter(|name| undone.contains(name)).cloned().collect()
 }
 
-/// Is a file taken for what it is, and not only to be compared?
+/// Is a file taken for processing, not only for comparison?
 fn is_taken(files: &[SelectedFile], name: &str) -> bool {
     files.iter().any(|file| file.name == name && file.known.is_none())
 }
 
-/// Whoever waits for a file that was undone must know that it does not come by itself.
+/// Warns of undone files: somebody who waits for one must know that it is not taken again by itself.
 fn say_undone(context: &RunContext, names: Vec<String>) {
     if let Some(first) = names.first() {
         tracing::warn!(
@@ -336,7 +336,7 @@ async fn only_matching(
     }
     let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
     let undone = undone(files, &known);
-    // What failed in an older posting of one that was undone is open again, and does not bring it back.
+    // Failures in an older posting of an undone file are open again, but do not bring the file back.
     let clean: Vec<_> = known.into_iter().filter(|file| file.is_undone || !file.has_failures).collect();
     leave_out_archived(files, &clean);
     let taken: HashSet<_> = files.iter().map(|file| &file.name).collect();
@@ -354,7 +354,7 @@ async fn only_matching(
     Ok(())
 }
 
-/// Takes the failed records that are not put right.
+/// Takes the unresolved failed records.
 async fn only_failed(
     context: &RunContext,
     files: &mut Vec<SelectedFile>,
@@ -368,14 +368,14 @@ async fn only_failed(
     if let Some(record) = record {
         may_be_retried(context, record).await?;
     }
-    // A place is one in certain bytes: those of that name and size.
+    // A place is only valid in a file of that name and size.
     let mut places: BTreeMap<(String, u64), Vec<u64>> = BTreeMap::new();
     for place in context.ledger.unresolved(run, record).await? {
         places.entry((place.file, place.size_bytes)).or_default().push(place.ordinal);
     }
     files.retain_mut(|file| match places.remove(&(file.name.clone(), file.size_bytes)) {
         Some(ordinals) => {
-            // Some records alone would take the place of all.
+            // Single records would replace everything.
             if !context.dataset().is_replaced() {
                 file.only_ordinals = ordinals;
             }
@@ -390,7 +390,8 @@ async fn only_failed(
     Ok(())
 }
 
-/// Refuses a failed record that is none, or cannot be read on its own; says so if it is settled already.
+/// Refuses a number that is not a failed record, or a record that cannot be read on its own; warns if it is settled
+/// already.
 async fn may_be_retried(context: &RunContext, record: i64) -> Result<(), Cause> {
     let Some(known) = context.ledger.failed_record(record).await? else {
         return Err(Cause::Usage {
@@ -418,7 +419,8 @@ async fn may_be_retried(context: &RunContext, record: i64) -> Result<(), Cause> 
     Ok(())
 }
 
-/// Files that the ledger knows and the archive has not, or not with those bytes: an error if they are all there is.
+/// Handles files that the ledger knows but that the archive lacks, or has with other content: an error if there are no
+/// others.
 fn no_longer_there(context: &RunContext, names: &[String], all: bool, meanwhile: &str) -> Result<(), Cause> {
     let message = format!(
         "{} is in the ledger, but no longer as it was in the archive {}",

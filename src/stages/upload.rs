@@ -1,7 +1,7 @@
-//! Upload: the raw files into the archive, the staging CSVs beside the run.
+//! Upload: puts the raw files into the archive, and the staging CSVs into the run's folder in the store.
 //!
-//! In: [`Exported`]. Out: [`Uploaded`]. A failure leaves the database unchanged, and in the archive what production was
-//! made of; objects that are there already are replaced by the next run.
+//! In: [`Exported`]. Out: [`Uploaded`]. A failure leaves the database unchanged, and the archive still has the files
+//! that production was made of; the next run replaces objects that are there already.
 
 use serde_json::json;
 
@@ -20,12 +20,12 @@ use crate::words;
 pub struct Uploaded {
     fetched: Fetched,
     csvs: Vec<Csv>,
-    /// Raw files that take the place of other postings when the batch is committed.
+    /// Raw files that replace other postings when the batch is committed.
     replacing: Vec<RawFile>,
 }
 
 impl Uploaded {
-    /// Of which batch it is.
+    /// The number of the batch.
     pub(super) fn batch(&self) -> i32 {
         self.fetched.batch()
     }
@@ -35,7 +35,7 @@ impl Uploaded {
         (self.fetched, self.csvs)
     }
 
-    /// Raw files that take the place of other postings when the batch is committed.
+    /// Raw files that replace other postings when the batch is committed.
     pub fn replacing(&self) -> Vec<RawFile> {
         self.replacing.clone()
     }
@@ -52,7 +52,7 @@ pub async fn upload(context: &RunContext, exported: Exported) -> Result<Uploaded
     }
     let mut bytes = 0;
     let mut replacing = Vec::new();
-    // What is read from the archive is there.
+    // Files that are read from the archive are there already.
     let is_new = matches!(context.selection(), Selection::New) && !context.url().is_archive();
     let archived = if is_new { fetched.files() } else { &[] };
     for file in archived {
@@ -74,7 +74,7 @@ pub async fn upload(context: &RunContext, exported: Exported) -> Result<Uploaded
     Ok(Uploaded { fetched, csvs, replacing })
 }
 
-/// Keeps files that could not be read apart from the archive: the sender deletes its own after a while.
+/// Keeps unreadable files apart from the archive, because the sender deletes its own copies after a while.
 pub async fn keep_unreadable(context: &RunContext, checked: &Checked) -> Result<(), Cause> {
     for file in checked.unreadable() {
         if !context.target.dry_run && !context.url().is_archive() {

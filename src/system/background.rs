@@ -1,11 +1,11 @@
-//! Work that blocks, on threads that may.
+//! Blocking work on threads that may block.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Cause;
 
-/// Runs `work`, which blocks, on a thread that may.
+/// Runs `work`, which blocks, on a thread that may block.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Cause> {
@@ -15,16 +15,16 @@ pub(crate) async fn blocking<T: Send + 'static>(
     })
 }
 
-/// Tells work in the background that nobody waits for it any more: the future that holds this was dropped.
+/// Tells background work that nothing waits for it any more, because the future that holds this was dropped.
 #[derive(Default)]
 pub(crate) struct Awaited(Arc<AtomicBool>);
 
-/// The side of the work.
+/// The side of the background work.
 #[derive(Clone)]
 pub(crate) struct Abandoned(Arc<AtomicBool>);
 
 impl Awaited {
-    /// What the work looks at now and then.
+    /// A handle that the work checks now and then.
     pub fn watch(&self) -> Abandoned {
         Abandoned(self.0.clone())
     }

@@ -1,4 +1,4 @@
-//! What this machine keeps from one run to the next, to be fetched once.
+//! Files that this machine keeps from one run to the next, so that they are fetched only once.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use super::private;
 use crate::words::hex;
 
-/// What nobody has used for so long is removed.
+/// A file that has not been used for this long is removed.
 const UNUSED: Duration = Duration::from_secs(60 * 24 * 3600);
-/// What others than the owner may do at all with a folder.
+/// All permission bits of users other than the owner.
 const OTHERS: u32 = 0o077;
 
 /// `$MERGANSER_CACHE`, else `~/.cache/merganser`; `None`: neither is known.
@@ -23,15 +23,15 @@ pub fn folder() -> Option<PathBuf> {
     cache.is_absolute().then_some(cache)
 }
 
-/// Files that are known by their checksums, in a folder for their owner alone. It never fails: what it cannot keep or has not
-/// is fetched anew.
+/// Files known by their checksums, in a folder for their owner only. It never fails: a file that cannot be kept, or
+/// that is missing, is fetched again.
 #[derive(Clone, Debug)]
 pub struct KeptFiles {
     folder: PathBuf,
 }
 
 impl KeptFiles {
-    /// Those of a kind; `None`: they cannot be kept here, or others could get at them.
+    /// Opens the cache for one kind of file; `None`: nothing can be kept here, or others could access it.
     pub fn open(kind: &str) -> Option<Self> {
         Self::at(folder()?.join(kind))
     }
@@ -43,14 +43,14 @@ impl KeptFiles {
         (data.is_dir() && is_ours).then_some(Self { folder })
     }
 
-    /// Brings a file to `to`, if it is here and whole: with this SHA-256. One that is not is removed.
+    /// Copies a file to `to` if it is here and intact, with this SHA-256. A damaged one is removed.
     pub fn take(&self, sha256: &str, to: &Path) -> bool {
         let kept = self.folder.join(sha256);
         if !kept.is_file() || link_or_copy(&kept, to).is_err() {
             return false;
         }
         if checksum(to).is_ok_and(|found| found == sha256) {
-            // It is in use: it stays.
+            // Marks it as used, so that it stays.
             let _ = File::open(&kept).and_then(|file| file.set_modified(SystemTime::now()));
             return true;
         }
@@ -58,10 +58,10 @@ impl KeptFiles {
         false
     }
 
-    /// Keeps a file that has this SHA-256, and lets go what nobody has used for long.
+    /// Keeps a file that has this SHA-256, and removes files that have not been used for long.
     pub fn keep(&self, sha256: &str, from: &Path) {
         let part = self.folder.join(format!("{sha256}.{}.part", std::process::id()));
-        // As a whole or not at all, also when several runs keep the same.
+        // Completely or not at all, even when several runs keep the same file.
         if link_or_copy(from, &part).is_err() || fs::rename(&part, self.folder.join(sha256)).is_err() {
             let _ = fs::remove_file(&part);
         }
@@ -115,7 +115,7 @@ mod tests {
         fs::remove_file(&other).unwrap();
         fs::write(&other, b"other lots").unwrap();
         assert!(!kept.take(&sum, &to) && !to.exists() && !other.exists());
-        // What is old goes when something new comes.
+        // Old files are removed when a new one is added.
         kept.keep(&sum, &from);
         let old = kept.folder.join("old");
         fs::write(&old, b"old").unwrap();

@@ -1,4 +1,4 @@
-//! What this process may use: the container's limits, not the host's.
+//! The resources that this process may use: the container's limits, not the host's.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,16 +15,16 @@ pub fn memory_bytes() -> u64 {
 
 /// Processors that this process may use, at least one.
 pub fn cpus() -> usize {
-    // Knows affinity and cgroup quotas.
+    // Takes affinity and cgroup quotas into account.
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Peak resident size of this process in bytes, where the system tells.
+/// Peak resident size of this process in bytes, if the system reports it.
 pub fn peak_memory_bytes() -> Option<u64> {
     status_bytes("self", "VmHWM:")
 }
 
-/// Resident size of a process in bytes; `None`: it is not there, or the system does not tell.
+/// Resident size of a process in bytes; `None`: it does not exist, or the system does not report it.
 pub fn resident_bytes(pid: u32) -> Option<u64> {
     status_bytes(&pid.to_string(), "VmRSS:")
 }
@@ -37,7 +37,7 @@ fn status_bytes(process: &str, field: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Processor time that this process has used so far, of all its threads, the system's on its behalf included.
+/// Processor time used so far by all threads of this process, including system time.
 pub fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
@@ -48,7 +48,7 @@ pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Who runs this process, as far as the environment tells, else the number of the user.
+/// The name of the user who runs this process, from the environment, or else the user's number.
 pub fn user() -> String {
     std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))

@@ -1,4 +1,4 @@
-//! This machine: what the process may use of it, its folder on the disk, its signals.
+//! This machine: the resources that the process may use, its folder on the disk, its signals.
 
 pub mod background;
 pub mod cache;

@@ -1,7 +1,7 @@
-//! Who may read what this process makes: nobody else, unless it is published.
+//! Permissions of the files that this process makes: nobody else may read them unless they are published.
 //!
-//! Modes are given when a thing is made, never afterwards, so that there is no moment in which others get at it. What
-//! libraries make (CSVs, and what DuckDB spills) is closed by the process' umask, which nobody has to think of.
+//! Modes are set when a file is created, never afterwards, so that others can never access it in between. Files made by
+//! libraries (CSVs, and DuckDB's temporary files) are protected by the process' umask, so no caller has to think of it.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -11,30 +11,30 @@ use std::sync::OnceLock;
 
 use rustix::fs::Mode;
 
-/// A folder that its owner alone can enter.
+/// The mode of a folder that only its owner can enter.
 pub const FOLDER: u32 = 0o700;
-/// A file that its owner alone can read.
+/// The mode of a file that only its owner can read.
 pub const FILE: u32 = 0o600;
-/// What others may do at all with a folder.
+/// The permission bits that let others list or enter a folder.
 const OTHERS_LIST: u32 = 0o005;
 const OTHERS_ENTER: u32 = 0o001;
 
-/// The umask that the process was started with, once it has another.
+/// The umask that the process was started with, once it has been changed.
 static STARTED_WITH: OnceLock<u32> = OnceLock::new();
 
-/// Closes what this process makes from now on, and the programs that it starts, to everybody else.
+/// From now on, files made by this process, and by programs that it starts, are closed to everybody else.
 pub fn by_default() {
     STARTED_WITH.get_or_init(|| rustix::process::umask(Mode::from_raw_mode(0o077)).as_raw_mode());
 }
 
-/// Makes a folder for its owner alone, whatever the umask. One that is there already is an error.
+/// Makes a folder for its owner only, whatever the umask. Fails if it exists already.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(FOLDER).create(path)?;
-    // An umask that takes rights away from the owner, too.
+    // The umask may take rights away from the owner too.
     fs::set_permissions(path, Permissions::from_mode(FOLDER))
 }
 
-/// Makes what is missing of a folder and those above it, each for its owner alone. What is there stays as it is.
+/// Makes a folder and missing parents, each for its owner only. Existing ones stay as they are.
 pub fn make_folders(path: &Path) -> io::Result<()> {
     let missing: Vec<_> =
         path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
@@ -44,11 +44,11 @@ pub fn make_folders(path: &Path) -> io::Result<()> {
             made => made?,
         }
     }
-    // What it is told of a path that is there and no folder.
+    // Gives the right error if the path exists but is not a folder.
     fs::create_dir_all(path)
 }
 
-/// Makes a folder that is published: what the umask that the process was started with leaves.
+/// Makes a published folder, with the permissions that the original umask leaves.
 pub fn make_public_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o777).create(path)?;
     match STARTED_WITH.get() {
@@ -57,7 +57,7 @@ pub fn make_public_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens a file, which was made for its owner alone, to those who may read what is published.
+/// Makes a file, which was made for its owner only, readable for those who may read published files.
 pub fn publish(file: &File) -> io::Result<()> {
     match STARTED_WITH.get() {
         Some(umask) => file.set_permissions(Permissions::from_mode(0o666 & !umask)),

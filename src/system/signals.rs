@@ -1,8 +1,8 @@
-//! Being told to stop.
+//! Signals that ask the process to stop.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, which end a run in order from its beginning on.
+/// SIGTERM and SIGINT, which end a run in an orderly way at any time after its start.
 pub struct Interrupt {
     terminate: Signal,
     interrupt: Signal,
@@ -15,7 +15,7 @@ impl Interrupt {
         Ok(Self { terminate, interrupt })
     }
 
-    /// Completes when the process is told to stop.
+    /// Completes when the process receives such a signal.
     pub async fn arrives(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,5 +1,5 @@
-//! A run's own folder on the local disk: downloads, the staging store, CSVs. It goes with the run; what a dead run
-//! left behind is removed by the next one. Nobody else gets into it: it holds what is private.
+//! A run's own folder on the local disk: downloads, the staging store, CSVs. It is removed with the run; the next run
+//! removes what a dead one left behind. Nobody else can enter it, because it holds private data.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Cause;
 use crate::system::private;
 
-/// Nobody else makes folders of such a name: those that nobody holds are removed.
+/// Only this program makes folders with such names, so any that is not locked is removed.
 const PREFIX: &str = "merganser-run-";
 
 /// The folder; removed when dropped.
@@ -21,7 +21,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Makes a folder in `parent` (made if missing) and removes those of runs that are gone.
+    /// Makes a folder in `parent` (created if missing) and removes those of dead runs.
     pub fn create(parent: &Path) -> Result<Self, Cause> {
         let describe = |what: &str| format!("{what} a working folder in {}", parent.display());
         private::make_folders(parent).map_err(Cause::io(describe("make")))?;
@@ -36,7 +36,7 @@ impl Workspace {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 lock => lock.map_err(Cause::io(describe("lock")))?,
             };
-            // Before it had its lock, another run may have taken it for a dead one's.
+            // Before it was locked, another run may have taken it for a dead run's.
             if folder.path().exists() {
                 return Ok(Self { folder, _lock: lock });
             }
@@ -48,8 +48,8 @@ impl Workspace {
         self.folder.path()
     }
 
-    /// A fresh folder for one batch. That of the batch before goes: a long backlog takes no more space than its
-    /// largest batch.
+    /// A fresh folder for one batch. The previous batch's folder is removed, so that a long backlog takes no more space
+    /// than its largest batch.
     pub fn batch(&self, batch: i32) -> Result<PathBuf, Cause> {
         let of = |batch: i32| self.folder.path().join(format!("batch-{batch}"));
         match fs::remove_dir_all(of(batch - 1)) {
@@ -71,7 +71,7 @@ fn lock(folder: &Path) -> io::Result<File> {
     Ok(folder)
 }
 
-/// Removes the folders of runs that are gone. Best effort: one that cannot be removed does not stop a run.
+/// Removes the folders of dead runs. Best effort: one that cannot be removed does not stop a run.
 pub fn remove_leftovers(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {

@@ -87,7 +87,7 @@ select
     street,
     name,
     low,
-    -- A range that runs backwards or from one way of numbering to the other is its first number alone.
+    -- A range that runs backwards, or from one way of numbering to the other, is reduced to its first number.
     case when high < low or house_hyphen(high) <> house_hyphen(low) then low else high end as high,
     coalesce(parity, 0) as parity,
     zip

@@ -12,7 +12,7 @@ from (
         min(rows.street) as shown,
         bool_or(rows.low >= 0) as has_numbers,
         bool_or(rows.low < 0) as has_places
-    -- The lot's borough beside the street's: of Marble Hill and Rikers Island both are said.
+    -- The lot's borough besides the street's: for Marble Hill and Rikers Island people name either.
     from (
         select street_boro, name, street, low from directory_rows
         union all
@@ -29,7 +29,7 @@ from (select distinct block, lot from directory_rows where lot between 1001 and 
 join billing_lots as billing
     on billing.block = units.block and units.lot between billing.low_lot and billing.high_lot
 group by units.block, units.lot
--- Two billing lots for one unit: it keeps its own.
+-- A unit with two billing lots keeps its own lot.
 having count(distinct billing.bbl) = 1;
 
 create or replace table directory_ranges as

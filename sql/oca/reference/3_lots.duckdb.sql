@@ -21,7 +21,7 @@ select
     nullif(trim(:version), '') as version
 from read_csv(:'pluto', header = true, delim = ',', quote = '"', escape = '"', all_varchar = true);
 
--- A pair that is not in the city is none: a wrong coordinate is worse than none.
+-- Coordinates outside the city become null: a wrong coordinate is worse than none.
 create or replace table lots as
 select
     bbl,

@@ -1,7 +1,7 @@
--- Purpose: what a new edition of the address directory says otherwise than the one in use.
+-- Purpose: the differences between a new edition of the address directory and the current one.
 -- Engine:  DuckDB
 -- Inputs:  ranges and streets of 2_ranges; :'before' and :'streets_before', Parquet files of the reference in use.
--- Outputs: one row: ranges that are new, and ranges that are gone.
+-- Outputs: one row: the numbers of new and of removed ranges.
 with now as (
     select distinct streets.boro, streets.key, ranges.low, ranges.high, ranges.parity, ranges.bbl
     from ranges join streets using (street)

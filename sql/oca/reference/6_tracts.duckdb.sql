@@ -1,4 +1,4 @@
--- Purpose: census tracts as the city publishes them, and what is wrong with their rows.
+-- Purpose: census tracts as the city publishes them, and the faults of their rows.
 -- Engine:  DuckDB
 -- Inputs:  :'tracts', the CSV with a geometry as text, in degrees; what its columns are called: :geometry, and (or null, where
 --          an edition lacks it) :geoid, the census' eleven digits, or :boro_tract, the borough and six digits.
@@ -14,7 +14,7 @@ with typed as (
 select
     coalesce(
         geoid,
-        -- The city counts its boroughs, and the census its counties.
+        -- The city numbers its boroughs, the census its counties.
         '36' || ['061', '005', '047', '081', '085'][try_cast(boro_tract[1] as integer)] || boro_tract[2:]) as geoid,
     geometry,
     regexp_extract(geometry, '^MULTIPOLYGON *\(\(\( *(-?[0-9.]+) +(-?[0-9.]+)|^POLYGON *\(\( *(-?[0-9.]+) +(-?[0-9.]+)', 0) as start

@@ -1,4 +1,4 @@
--- Purpose: take census tracts whose geometry is a valid one.
+-- Purpose: load census tracts whose geometry is valid.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction (psql -1)
 -- Inputs:  :"schema", with oca_tracts, empty; pg_temp.filling and pg_temp.faults.
 -- Outputs: rows of oca_tracts, which gets its geometry where PostGIS came after it; what cannot be taken, in pg_temp.faults.

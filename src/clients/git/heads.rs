@@ -13,7 +13,7 @@ pub(super) struct CloneHeads {
 }
 
 impl CloneHeads {
-    /// Reads them: of the branch that is checked out, or of all branches, those of its remotes among them.
+    /// Reads the head of the branch that is checked out, or those of all branches, including its remotes' branches.
     pub(super) fn read(path: &Path, all_branches: bool) -> Result<Self, CloneProblem> {
         let repository = open(path).map_err(|_| CloneProblem::NoClone)?;
         if repository.is_shallow().map_err(|_| CloneProblem::NoClone)? {
@@ -33,8 +33,7 @@ impl CloneHeads {
     }
 }
 
-/// Opens a clone without a look at anything else than its own folder; objects are what they are, and not what somebody has
-/// put in their place.
+/// Opens a clone and reads nothing outside its own folder. Replacement objects are ignored.
 pub(super) fn open(path: &Path) -> gix::Result<Repository> {
     let mut repository = gix::open_opts(path, gix::open::Options::isolated())?;
     repository.objects.ignore_replacements = true;

@@ -8,8 +8,8 @@ use super::{PgError, classify};
 use crate::clients::store::S3Location;
 use crate::sql;
 
-/// Classes of SQLSTATE that tell of the data, the disk, a rollback or the end of the session: whoever loads the
-/// same rows another way meets them again.
+/// Classes of SQLSTATE for errors of the data, the disk, a rollback or the end of the session: loading the same rows
+/// another way would meet them again.
 const NOT_THE_FUNCTION: [&str; 6] = ["08", "22", "23", "40", "53", "57"];
 
 /// Why the server did not read or write an object.
@@ -18,10 +18,10 @@ pub enum AwsS3Error {
     /// The function failed: no role, no way to S3, no such object.
     #[error(transparent)]
     Function(PgError),
-    /// The function did something, and did not say what in a way that we know.
+    /// The function returned, but with an answer that we do not understand.
     #[error("{operation} failed: the server did not say how many rows there were, but `{said}`")]
     Unclear { operation: String, said: String },
-    /// Not the function's fault.
+    /// An error that the function did not cause.
     #[error(transparent)]
     Other(PgError),
 }
@@ -35,7 +35,7 @@ pub struct ExportedObjects {
     pub size_bytes: u64,
 }
 
-/// A table, and those of its columns that a CSV has, in this order; `None`: all but generated ones.
+/// A table, and the columns of it that a CSV has, in this order; `None`: all but generated ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Columns<'a> {
     pub schema: &'a str,
@@ -43,7 +43,7 @@ pub struct Columns<'a> {
     pub names: Option<&'a [&'a str]>,
 }
 
-/// Which functions of the extension are missing, or may not be called; both empty: all is there.
+/// The functions of the extension that are missing and those that may not be called; both are empty if all can be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Functions {
     pub missing: Vec<String>,
@@ -65,8 +65,8 @@ pub async fn functions(client: &tokio_postgres::Client) -> Result<Functions, PgE
     Ok(functions)
 }
 
-/// Has the server read a CSV with a header row into a table; gives the rows. `operation` says in a few words what is
-/// being done. After an error the transaction can only be rolled back.
+/// Has the server read a CSV with a header row into a table; returns the number of rows. `operation` says in a few
+/// words what is being done. After an error the transaction can only be rolled back.
 pub async fn import(
     transaction: &Transaction<'_>,
     into: Columns<'_>,
@@ -97,7 +97,7 @@ pub async fn export(
     let failed = |e| classify(e, operation);
     let mut values: Vec<&(dyn ToSql + Sync)> =
         vec![&from.schema, &from.table, &from.names, &to.bucket, &to.key, &to.region];
-    // Without one, the server's own default is not touched.
+    // Without a key, the server's own default applies.
     let argument = match &to.kms_key {
         None => "",
         Some(key) => {

@@ -47,10 +47,10 @@ pub enum PgError {
     /// The server has no connection left.
     #[error(transparent)]
     TooMany(FailedOperation),
-    /// The server or the session only reads.
+    /// The server or the session is read-only.
     #[error(transparent)]
     ReadOnly(FailedOperation),
-    /// A pooler is between, and does not keep a session for us.
+    /// There is a pooler in between that does not keep a session for us.
     #[error(transparent)]
     Pooled(FailedOperation),
     /// Any other error, with its SQLSTATE if it is the server's.
@@ -58,13 +58,13 @@ pub enum PgError {
     Other(FailedOperation),
 }
 
-/// What was being done, and what went wrong.
+/// The operation, and what went wrong.
 #[derive(Debug)]
 pub struct FailedOperation {
     operation: String,
     server: Option<Box<ServerError>>,
     cause: Option<BoxedError>,
-    /// Who held the lock that was waited for.
+    /// The session that held the lock we waited for.
     holder: Option<String>,
 }
 
@@ -79,7 +79,7 @@ pub struct ServerError {
     pub table: Option<String>,
     pub column: Option<String>,
     pub constraint: Option<String>,
-    /// Of a COPY: table, line and column (`COPY people, line 3, column born`).
+    /// For a COPY: table, line and column (`COPY people, line 3, column born`).
     pub copy_at: Option<String>,
     /// What the server advises.
     pub hint: Option<String>,
@@ -95,7 +95,7 @@ impl FailedOperation {
         &self.operation
     }
 
-    /// What the server said, if it said something.
+    /// The server's error, if there is one.
     pub fn server(&self) -> Option<&ServerError> {
         self.server.as_deref()
     }
@@ -179,7 +179,7 @@ fn without_values(code: &str, message: &str) -> String {
     }
     let cut = [": \"", "value \""].into_iter().filter_map(|mark| message.find(mark).map(|i| (i, mark))).min();
     let Some((start, mark)) = cut else { return message.to_owned() };
-    // The value may hold quotes itself: it goes up to the last one.
+    // The value may contain quotes itself, so it extends to the last one.
     let end = message.rfind('"').unwrap_or(message.len() - 1);
     let rest = if end > start + mark.len() { &message[end + 1..] } else { "" };
     format!("{}{}…\"{rest}", &message[..start], mark)
@@ -192,7 +192,7 @@ fn copy_place(context: &str) -> Option<String> {
     (place.starts_with("COPY ") && !place.contains('"')).then(|| place.to_owned())
 }
 
-/// Sorts an error of tokio-postgres; `operation` says in a word or two what was being done.
+/// Classifies an error of tokio-postgres; `operation` says in a word or two what was being done.
 pub fn classify(error: tokio_postgres::Error, operation: impl Into<String>) -> PgError {
     let operation = operation.into();
     if let Some(db) = error.as_db_error() {
@@ -205,18 +205,18 @@ pub fn classify(error: tokio_postgres::Error, operation: impl Into<String>) -> P
         });
     }
     let closed = error.is_closed();
-    // The kind of an error is told by its text alone; these texts have no parameters.
+    // Only the text tells the kind of an error; these texts have no parameters.
     let words = error.to_string();
     let failure = FailedOperation::new(operation, Box::new(error));
     match words.as_str() {
         _ if closed => PgError::ConnectionLost(failure),
-        // Said when `target_session_attrs=read-write` finds no such server.
+        // The message when `target_session_attrs=read-write` finds no such server.
         "error connecting to server" if failure.to_string().ends_with("does not allow writes") => {
             PgError::ReadOnly(failure)
         }
         "error connecting to server" => PgError::Unreachable(failure),
         "error performing TLS handshake" => PgError::Tls(failure),
-        // `invalid configuration` is what a missing password gives.
+        // A missing password gives `invalid configuration`.
         "authentication error" | "invalid configuration" => PgError::Auth(failure),
         "error communicating with the server" => PgError::ConnectionLost(failure),
         "timeout waiting for server" => PgError::Timeout(failure),
@@ -240,11 +240,11 @@ fn sort(code: &SqlState) -> fn(FailedOperation) -> PgError {
     }
 }
 
-/// How a server calls a language that somebody has dropped.
+/// The server's message about a language that somebody has dropped.
 const PLPGSQL: &str = "language \"plpgsql\" does not exist";
 
 impl PgError {
-    /// What was being done and what went wrong; none for a URL that cannot be used.
+    /// The operation and what went wrong; `None` for a URL that cannot be used.
     pub fn failure(&self) -> Option<&FailedOperation> {
         match self {
             Self::Url(_) => None,
@@ -270,7 +270,7 @@ impl PgError {
         Self::ConnectionLost(FailedOperation::new(operation, Box::new(cause)))
     }
 
-    /// Adds who held the lock that was waited for, if that is what went wrong.
+    /// Adds the holder of the lock, if the error is a lock that was not granted in time.
     pub(super) fn held_up_by(self, holder: Option<String>) -> Self {
         match self {
             Self::Timeout(failure) => Self::Timeout(FailedOperation { holder, ..failure }),
@@ -309,7 +309,7 @@ impl PgError {
                  not checked; sslmode=prefer: as the server likes)"
             }
             Self::NoDatabase(_) => "create the database, or check its name in the URL",
-            // The session asks for an error where a policy would hide rows.
+            // The session is set to raise an error where a policy would hide rows.
             Self::Rights(f)
                 if f.server().is_some_and(|server| server.message.contains("row-level security")) =>
             {

@@ -1,7 +1,7 @@
 //! A pooler between us and the server. One that keeps a session of the server for each of its clients (PgBouncer's mode
-//! `session`) is as good as the server itself. One that hands out another session with each transaction loses the lock
-//! of a run, its settings and its temporary tables, or gives them to somebody else: it is refused, and before
-//! anything is set that could stay in a session which others use.
+//! `session`) is as good as the server itself. One that assigns another session for each transaction loses the lock of
+//! a run, its settings and its temporary tables, or passes them on to somebody else. It is refused before anything is
+//! set that could remain in a session which others use.
 
 use std::io;
 use std::pin::Pin;
@@ -19,16 +19,16 @@ use super::error::{FailedOperation, PgError, classify};
 use super::{CLOSE_TIMEOUT, Link};
 use crate::sql;
 
-/// An idle pool shows what it is in the first round; one with many clients, in one of them.
+/// An idle pool reveals its mode in the first round, one with many clients in a later one.
 const ROUNDS: u32 = 5;
 /// How long a pooler may take to give a second session.
 const SECOND_SESSION: Duration = Duration::from_secs(10);
-/// How long a session may take to be made as it was.
+/// How long resetting a session may take.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 /// What a client sends first to ask for TLS.
 const TLS_REQUEST: [u8; 4] = 80_877_103_u32.to_be_bytes();
 
-/// Why a pooler will not do.
+/// Why a pooler cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unfit {
     #[error(
@@ -40,16 +40,16 @@ pub(super) enum Unfit {
     TooSmall(Duration),
 }
 
-/// The process that answers, if it is another one than the other side named when the connection was made: then
-/// the other side is not the server.
+/// The server process that answers, if it differs from the one that the other side named when the connection was made:
+/// then the other side is not the server itself.
 pub(super) async fn behind(client: &Client) -> Result<Option<i32>, tokio_postgres::Error> {
     let answers = process(client).await?;
     Ok((named(client).await != Some(answers)).then_some(answers))
 }
 
-/// Proves that the pooler keeps a session for its client. `second` is another connection over it. Each is asked which
-/// process answers, in transactions that set nothing: while the second is in one, the process of the first is
-/// free in a pool of transactions, and is the next that such a pool hands out.
+/// Proves that the pooler keeps a session for its client. `second` is another connection through it. Each is asked
+/// which process answers, in transactions that set nothing: a pool in transaction mode has the first one's process free
+/// while the second is in a transaction, and would hand out that process next.
 pub(super) async fn keeps_sessions<S: AsRef<Client>>(
     first: &Client,
     process_id: i32,
@@ -89,12 +89,12 @@ async fn process(client: &Client) -> Result<i32, tokio_postgres::Error> {
         SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
         _ => None,
     });
-    // The server's own function gives a number.
+    // The server's function returns a number.
     Ok(pid.unwrap_or_default())
 }
 
-/// The process that the other side named. The library tells it to nobody but the server, in a request to cancel; here
-/// the request goes into memory and is read there. `None`: it could not be read.
+/// The process that the other side named. The library exposes it only in the cancel request that it sends to a server,
+/// so here that request is written to memory and read from there. `None`: it could not be read.
 async fn named(client: &Client) -> Option<i32> {
     let (mut end, own) = tokio::io::duplex(64);
     let token = client.cancel_token();
@@ -112,7 +112,7 @@ async fn named(client: &Client) -> Option<i32> {
     asked.ok().and(named)
 }
 
-/// Takes TLS for granted: nothing leaves this process.
+/// A TLS connector that does nothing, since nothing leaves this process.
 struct InTheClear;
 
 struct Plain(DuplexStream);
@@ -157,20 +157,20 @@ impl AsyncWrite for Plain {
     }
 }
 
-/// Sessions that are being given back.
+/// Tasks that are resetting sessions.
 static GIVEN_BACK: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
 
-/// Makes a session of a pool as it was, then ends the connection: the pooler's `server_reset_query` may be empty, and
-/// whoever gets the session next would have our settings, and hold our locks.
+/// Resets a session of a pool, then ends the connection. The pooler's `server_reset_query` may be empty, and then the
+/// next client of the session would have our settings and hold our locks.
 pub(super) async fn give_back(link: Link) {
     let Link { client, mut task } = link;
-    // Not in one message: the second works outside of a transaction only.
+    // Not in one message: the second statement works only outside a transaction.
     let as_it_was = async {
         client.batch_execute("rollback").await?;
         client.batch_execute("discard all").await
     };
     if !matches!(timeout(GIVE_BACK, as_it_was).await, Ok(Ok(()))) {
-        // PgBouncer ends a session of which its client has gone in the middle of something.
+        // PgBouncer ends a session whose client leaves in the middle of something.
         return;
     }
     drop(client);
@@ -186,7 +186,8 @@ pub(super) fn give_back_later(link: Link) {
     given_back.push(runtime.spawn(give_back(link)));
 }
 
-/// Waits until the sessions of a pool that were let go are as they were; a moment at most. For the end of a process.
+/// Waits, for a moment at most, until the pool sessions that were dropped have been reset. Called at the end of a
+/// process.
 pub async fn farewell() {
     let given_back = std::mem::take(&mut *GIVEN_BACK.lock().unwrap_or_else(PoisonError::into_inner));
     for task in given_back {

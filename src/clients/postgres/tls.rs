@@ -42,7 +42,7 @@ pub(super) fn connector(url: &PgUrl) -> Result<MakeRustlsConnect, PgError> {
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     if url.config().get_ssl_negotiation() == SslNegotiation::Direct {
-        // The server takes a connection that starts with TLS only if it is named so.
+        // The server accepts a connection that starts with TLS only with this protocol name.
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(MakeRustlsConnect::new(config))
@@ -58,7 +58,7 @@ fn tls_error(url: &PgUrl, cause: Box<dyn std::error::Error + Send + Sync>) -> Pg
 
 fn authorities(from: &RootCert) -> Result<Vec<CertificateDer<'static>>, PgError> {
     let RootCert::File(path) = from else {
-        // Single unreadable files are passed over; none at all is found out by the caller.
+        // Single unreadable files are skipped; the caller notices if there are none at all.
         return Ok(rustls_native_certs::load_native_certs().certs);
     };
     let failed =
@@ -96,8 +96,8 @@ impl ServerCertVerifier for Verifier {
         }
         let certificate = ParsedCertificate::try_from(end_entity)?;
         // A self-signed certificate that is itself the authority given is common for databases.
-        // The check of chains would refuse it for being an authority; who put its very bytes into
-        // sslrootcert trusts it.
+        // The check of chains would refuse it because it is an authority, but a user who puts exactly this certificate
+        // into sslrootcert trusts it.
         if !self.trusted.contains(end_entity) {
             verify_server_cert_signed_by_trust_anchor(
                 &certificate,

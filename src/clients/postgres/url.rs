@@ -38,7 +38,7 @@ const TAKEN: &[&str] = &[
 ];
 /// Options that change nothing here, whatever their value.
 const IGNORED: &[&str] = &["sslcompression", "sslsni", "client_encoding", "fallback_application_name"];
-/// Options of libpq that must not be passed over in silence.
+/// Options of libpq that must not be ignored silently.
 const UNSUPPORTED: &[&str] = &[
     "gssencmode",
     "krbsrvname",
@@ -67,12 +67,12 @@ pub enum SslMode {
     Allow,
     /// With TLS, unless the server has none. The default for a server on this machine.
     Prefer,
-    /// TLS; the server's certificate is not looked at, unless there is an `sslrootcert`.
+    /// With TLS; the server's certificate is not verified unless there is an `sslrootcert`.
     Require,
     /// The certificate must come from an authority of `sslrootcert`.
     VerifyCa,
-    /// As `VerifyCa`, and be made out to the host's name or address. Without `sslrootcert` the
-    /// system's authorities are taken. The default for a server that is reached over a network.
+    /// As `VerifyCa`, and the certificate must be issued for the host's name or address. Without `sslrootcert` the
+    /// system's authorities count. The default for a server that is reached over a network.
     VerifyFull,
 }
 
@@ -87,11 +87,11 @@ pub enum RootCert {
 
 /// Where a database is and how to get in. `Display` and `Debug` show `***` for the password.
 ///
-/// Other than in libpq, whose default protects from nobody who can change the traffic, a server that is not on this
-/// machine must prove who it is unless `sslmode` says otherwise. As in libpq, `require` with an `sslrootcert`
-/// checks like `verify-ca`, and `sslrootcert=system` means `verify-full`. Other than in libpq, `prefer` and `allow` with an
-/// `sslrootcert` do not go on in the clear when the certificate is wrong; no file is read from the
-/// home directory; and a certificate needs a subject alternative name for `verify-full`.
+/// Unlike in libpq, whose default does not protect against anybody who can change the traffic, a server that is not on
+/// this machine must prove its identity unless `sslmode` says otherwise. As in libpq, `require` with an `sslrootcert`
+/// checks like `verify-ca`, and `sslrootcert=system` means `verify-full`. Unlike in libpq, `prefer` and `allow` with an
+/// `sslrootcert` do not fall back to plain text when the certificate is wrong; no file is read from the home directory;
+/// and a certificate needs a subject alternative name for `verify-full`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PgUrl {
     config: Config,
@@ -99,7 +99,7 @@ pub struct PgUrl {
     root_cert: RootCert,
     given: Vec<&'static str>,
     shown: String,
-    /// Shared with all clones: set when a pooler was found to keep a session for each client.
+    /// Shared with all clones; set once a pooler is known to keep a session for each client.
     keeps_sessions: Arc<OnceLock<()>>,
 }
 
@@ -173,7 +173,7 @@ impl PgUrl {
         &self.config
     }
 
-    /// Whether the pooler that is there was found to be fit.
+    /// Set once the pooler in between is known to keep sessions.
     pub(super) fn keeps_sessions(&self) -> &OnceLock<()> {
         &self.keeps_sessions
     }
@@ -271,7 +271,7 @@ fn from_pairs(pairs: Vec<(String, String)>) -> Result<PgUrl, PgUrlError> {
     let (mut text, mut given, mut shown) = (String::new(), Vec::new(), String::new());
     let mut tcp_user_timeout = None;
     for (key, value) in &pairs {
-        // libpq's name of an option that tokio-postgres calls differently.
+        // libpq's name for an option that tokio-postgres calls something else.
         let key = if key == "keepalives_count" { "keepalives_retries" } else { key.as_str() };
         match key {
             "sslmode" => mode = Some(ssl_mode(value)?),
@@ -279,7 +279,7 @@ fn from_pairs(pairs: Vec<(String, String)>) -> Result<PgUrl, PgUrlError> {
             "sslrootcert" if value == "system" => root_cert = RootCert::System,
             "sslrootcert" => root_cert = RootCert::File(value.into()),
             "gssencmode" if value != "require" => {}
-            // TLS 1.2 is the least that is spoken here.
+            // TLS 1.2 is the minimum here anyway.
             "ssl_min_protocol_version" if matches!(value.as_str(), "TLSv1" | "TLSv1.1" | "TLSv1.2") => {}
             // libpq counts milliseconds, tokio-postgres' parser seconds.
             "tcp_user_timeout" => {
@@ -315,7 +315,7 @@ fn from_pairs(pairs: Vec<(String, String)>) -> Result<PgUrl, PgUrlError> {
         config.tcp_user_timeout(limit);
     }
     if config.get_hosts().is_empty() {
-        // A certificate made out to the address can then be checked too.
+        // A certificate issued for the address can then be checked too.
         for address in config.get_hostaddrs().to_vec() {
             config.host(address.to_string());
         }

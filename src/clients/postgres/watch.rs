@@ -1,6 +1,6 @@
-//! Waiting for an answer, but not for ever: a connection can be lost without anybody being told (a server that hangs,
-//! something between that swallows bytes and keeps the connection up), and TCP does not notice all of it. A
-//! statement may take hours, so the time says nothing. Another connection asks the server what the session does.
+//! Waiting for an answer, but not forever: a connection can be lost without any signal (a server that hangs, or a
+//! middlebox that swallows bytes and keeps the connection up), and TCP does not notice all such cases. A statement may
+//! take hours, so elapsed time proves nothing. Another connection asks the server what the session does.
 
 use std::fmt;
 use std::future::Future;
@@ -17,24 +17,24 @@ use super::{Connection, connect, pg_timeout};
 use crate::sql;
 use crate::words::count;
 
-/// So many looks in a row must find that no answer can come.
+/// How many checks in a row must find that no answer can come.
 const LOOKS: u32 = 3;
-/// After so long somebody wants to know what a statement waits for.
+/// How long a statement waits before its user is told what it waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// So often somebody who sees it is told how far an index is.
+/// How often the progress of an index is shown.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// Looks after one session.
+/// Watches one session.
 #[derive(Clone)]
 pub struct Watch {
     url: PgUrl,
     session: SessionId,
     show: Option<Show>,
-    /// What the server says of how far an index is, is shown too.
+    /// The server's progress on an index is shown too.
     follows: bool,
 }
 
-/// Is told what the session does, in words.
+/// Receives what the session does, in words.
 type Show = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A session as the server knows it.
@@ -44,12 +44,12 @@ pub(super) struct SessionId {
     pub begin: String,
 }
 
-/// What a look finds.
+/// The result of a check.
 enum Sight {
     AtWork,
     /// It waits for somebody else.
     HeldUp(Wait),
-    /// It waits for us, who wait for it; or it is gone, or cannot be asked for.
+    /// It waits for us while we wait for it; or it is gone, or its state cannot be asked for.
     Silent(String),
 }
 
@@ -84,18 +84,18 @@ impl Watch {
         Self { url: url.clone(), session, show: None, follows: false }
     }
 
-    /// The session's process id and when it began, as the server has it; for others who may have to end it.
+    /// The session's process id and its start, as the server has them; for other processes that may have to end it.
     pub fn session(&self) -> (i32, &str) {
         (self.session.pid, &self.session.begin)
     }
 
-    /// Has `show` told which operation begins, and what it waits for when it does not go on; for a progress bar.
+    /// Calls `show` with the operation that begins, and with what it waits for when it is held up; for a progress bar.
     pub fn showing(self, show: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { show: Some(Arc::new(show)), ..self }
     }
 
-    /// Has the server asked, over another connection, how far an index is that is being built, if `follows`; for somebody who
-    /// sees it.
+    /// If `follows`, asks the server over another connection for the progress of an index that is being built; for an
+    /// interactive terminal.
     pub fn following(self, follows: bool) -> Self {
         Self { follows, ..self }
     }
@@ -106,8 +106,8 @@ impl Watch {
         }
     }
 
-    /// Ends the session, which is lost: when this is done, its transaction is over, one way or the other. Nothing to do
-    /// if it is gone.
+    /// Ends the session, which is lost: afterwards its transaction is over, committed or not. Does nothing if the
+    /// session is gone.
     pub async fn end_session(&self, connection: &Connection) -> Result<(), PgError> {
         let SessionId { pid, begin } = &self.session;
         let ended = connection.execute(sql::SESSION_END, &[pid, begin]).await;
@@ -118,7 +118,7 @@ impl Watch {
     ///
     /// # Errors
     /// [`PgError::ConnectionLost`] when no answer can come, after `tcp_user_timeout` (60 s) or a little more. When a
-    /// lock is not had in time, the error names who held it at the last look.
+    /// lock is not granted in time, the error names its holder at the last check.
     pub async fn answer<T>(
         &self,
         operation: &str,
@@ -129,7 +129,7 @@ impl Watch {
         answer.map_err(|e| classify(e, operation).held_up_by(holder))
     }
 
-    /// The same for several statements with nothing between them that takes long.
+    /// The same for several statements, with no long work of ours between them.
     pub async fn answers<T, E: From<PgError>>(
         &self,
         operation: &str,
@@ -148,7 +148,7 @@ impl Watch {
         let mut work = pin!(work);
         let limit = pg_timeout(&self.url);
         let interval = interval(limit);
-        // Since when, and for how many looks, nothing was heard of the session.
+        // Since when, and for how many checks, the session has been silent.
         let (mut unheard_since, mut silent) = (Instant::now(), 0);
         let mut last: Option<Wait> = None;
         let mut next_look = Instant::now() + interval;
@@ -186,7 +186,7 @@ impl Watch {
                 }
                 Sight::Silent(words) => {
                     silent += 1;
-                    // The time of a look is at its end: one look more or less does not matter.
+                    // A check is timed at its end, so half an interval either way does not matter.
                     if silent >= LOOKS && unheard_since.elapsed() + interval / 2 >= limit {
                         let cause = io::Error::new(io::ErrorKind::TimedOut, words);
                         return Err(PgError::ConnectionLost(FailedOperation::new(
@@ -199,7 +199,7 @@ impl Watch {
         }
     }
 
-    /// How far an index is after a moment, if one is being built. Nothing depends on it.
+    /// The progress of an index after a moment, if one is being built. For display only.
     async fn progress(&self, follower: &mut Option<Connection>) -> Option<String> {
         tokio::time::sleep(MOMENT).await;
         if follower.as_ref().is_none_or(Connection::is_closed) {
@@ -237,7 +237,7 @@ impl Watch {
     }
 }
 
-/// How far an index is, in words: rows, or blocks where it counts none.
+/// The progress of an index in words: rows, or blocks where rows are not counted.
 fn building(phase: &str, (rows, all_rows): (u64, u64), (blocks, all_blocks): (u64, u64)) -> String {
     match (all_rows, all_blocks) {
         (0, 0) => phase.to_owned(),
@@ -246,8 +246,7 @@ fn building(phase: &str, (rows, all_rows): (u64, u64), (blocks, all_blocks): (u6
     }
 }
 
-/// How long after the last word, or the last look, it is looked at what a session does. `limit`: for how long a server
-/// may be silent that ought to speak.
+/// The interval between checks of what a session does. `limit`: how long a server that should answer may be silent.
 fn interval(limit: Duration) -> Duration {
     PATIENCE.min(limit / LOOKS)
 }

@@ -11,12 +11,12 @@ use super::error::{SftpError, password_note};
 use super::options::{KeySource, Secret, SftpOptions};
 use crate::clients::store::ObjectPlace;
 
-/// Rounds of questions that a server may ask before it is given up.
+/// Rounds of questions that a server may ask before the login is given up.
 const ROUNDS_MAX: u32 = 8;
 const MORE_QUESTIONS: &str =
     "it asks for more than a password (a code, or a new password): log in by hand once, or use a private key";
 
-/// What we can log in with. It has no `Debug`.
+/// Our credentials. No `Debug`, so that they are never shown.
 pub(super) struct Identity {
     password: Option<Secret>,
     key: Option<Arc<PrivateKey>>,
@@ -59,7 +59,7 @@ impl Identity {
 fn decode(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, SftpError> {
     let text = lines(text);
     keys::decode_secret_key(&text, passphrase).map_err(|error| {
-        // Of the library's errors only what cannot quote the key.
+        // Only those errors of the library that cannot quote the key.
         let detail = match (&error, passphrase) {
             _ if text.contains("PUBLIC KEY") || text.starts_with("ssh-") => "is a public key",
             (keys::Error::KeyIsEncrypted, None) => "needs its passphrase (MERGANSER_SFTP_KEY_PASSPHRASE)",
@@ -123,7 +123,7 @@ pub(super) async fn login<H: Handler>(
         match result {
             AuthResult::Success => return Ok(()),
             AuthResult::Failure { remaining_methods, .. } => {
-                // An empty list also is what the library gives when the connection has ended.
+                // The library also returns an empty list when the connection has ended.
                 if handle.is_closed() {
                     return Err(russh::Error::Disconnect.into());
                 }

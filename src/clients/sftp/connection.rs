@@ -1,5 +1,4 @@
-//! From nothing to a logged-in SFTP session: TCP, SSH and the server's key, login, subsystem; each
-//! with its time limit.
+//! Opens a logged-in SFTP session: TCP, SSH and the server's key, login, subsystem; each step has its time limit.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -23,11 +22,10 @@ use super::session::SftpSession;
 use super::url::SftpUrl;
 use crate::clients::store::ObjectPlace;
 
-/// Bytes that the server may send ahead: more than all requests on their way ask for, so that it
-/// never waits for us.
+/// Bytes that the server may send ahead: more than all requests in flight ask for, so that it never waits for us.
 const WINDOW_BYTES: u32 = 8 << 20;
-/// Messages of a session that wait to be read: more than the answers on their way, so that the
-/// connection is never kept from reading.
+/// Messages of a session that may wait to be read: more than the answers in flight, so that the connection can always
+/// go on reading.
 const MESSAGES: usize = 1024;
 const PACKET_BYTES: u32 = 65_535;
 
@@ -60,7 +58,7 @@ pub(super) async fn connect(
         let version = loop {
             match channel.wait().await {
                 Some(ChannelMsg::Data { data }) => incoming.extend_from_slice(&data),
-                // Before this, the server may take no data at all.
+                // Before this point the server may refuse data.
                 Some(ChannelMsg::Success) => channel.data_bytes(protocol::init()).await.map_err(broken)?,
                 Some(ChannelMsg::Failure) => {
                     return Err(plain(&at, "the server has no SFTP: it may allow only other uses of SSH"));
@@ -79,7 +77,7 @@ pub(super) async fn connect(
             match protocol::take_version(&mut incoming) {
                 Ok(None) => {}
                 Ok(Some(version)) => break version,
-                // A shell that greets, most likely.
+                // Most likely a shell that prints a greeting.
                 Err(e) => return Err(protocol_error(&at, "the server does not speak SFTP", e)),
             }
         };
@@ -91,7 +89,7 @@ pub(super) async fn connect(
     .await
 }
 
-/// Connects and takes the server's key for right. Where fingerprints are pinned, a server with several
+/// Connects and accepts the server's key. Where fingerprints are pinned, a server with several
 /// keys may show one after the other.
 async fn handshake(
     url: &SftpUrl,
@@ -112,7 +110,7 @@ async fn handshake(
                 .map_err(|source| SftpError::Unreachable { at: at.clone(), source })
         })
         .await?;
-        // Requests are small: each would wait for the answer to the one before.
+        // Requests are small: with Nagle's algorithm, each would wait for the answer to the one before.
         stream.set_nodelay(true).map_err(|source| SftpError::Unreachable { at: at.clone(), source })?;
         let farewell = Farewell::default();
         let refused = Arc::new(Mutex::new(None));
@@ -129,7 +127,7 @@ async fn handshake(
         let error = match error {
             GuardError::Refused(Refusal::NotEntered(error)) => return Err(error),
             GuardError::Refused(Refusal::Key(problem)) => SftpError::HostKey { at: at.clone(), problem },
-            // It has no further key.
+            // The server has no other key.
             GuardError::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. })
                 if first_refusal.is_some() =>
             {
@@ -154,7 +152,7 @@ fn config(limits: &SftpLimits, algorithms: Vec<Algorithm>) -> Config {
         preferred: Preferred { key: Cow::Owned(algorithms), ..Preferred::DEFAULT },
         keepalive_interval: Some(limits.keepalive),
         keepalive_max: limits.keepalive_max,
-        // The last resort, for a connection that nobody waits for any more.
+        // The last resort, for a connection that nothing waits for any more.
         inactivity_timeout: Some(limits.idle.max(limits.keepalive) * 2),
         nodelay: true,
         ..Config::default()

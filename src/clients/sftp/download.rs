@@ -1,6 +1,6 @@
-//! A file on its way to the local disk. Many requests are on their way at once, so that the time of a
-//! round trip is not paid for each 32 KiB; answers are written in order. What has been written stays
-//! when the connection breaks: the next one goes on behind it.
+//! Downloading a file to the local disk. Many requests are in flight at once, so that not every 32 KiB costs a round
+//! trip; answers are written in order. What has been written stays when the connection breaks, and the next connection
+//! resumes behind it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,9 +12,9 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use super::protocol::{Attributes, Reply, Request, status};
 use super::session::{Broken, SftpSession, unexpected};
 
-/// Bytes of one request. All servers give so much at once; a longer answer is cut by many.
+/// Bytes of one request. Every server returns this much at once; many cut longer answers short.
 const CHUNK_BYTES: u64 = 32 << 10;
-/// Requests on their way at once.
+/// Requests in flight at once.
 const REQUESTS: usize = 64;
 /// Requests that are sent together: each packet costs a system call at either end.
 const BATCH: usize = 16;
@@ -31,14 +31,14 @@ pub(super) struct Download<'a> {
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
-/// Why a download does not go on.
+/// Why a download stopped.
 #[derive(Debug)]
 pub(super) enum Halt {
     Broken(Broken),
-    /// The file is not the one that was opened first, or changed since.
+    /// The file is not the one that was opened first, or has changed since.
     Changed(String),
     NotAFile,
-    /// The server does not tell the size.
+    /// The server does not report the size.
     NoSize,
     Local(io::Error),
 }
@@ -59,7 +59,7 @@ struct Part {
 
 impl<'a> Download<'a> {
     pub fn new(path: String, file: tokio::fs::File, progress: &'a (dyn Fn(u64) + Sync)) -> Self {
-        // Each write is a trip to another thread.
+        // Buffered, because each write is handed to another thread.
         let file = BufWriter::with_capacity(1 << 20, file);
         Self { path, file, hash: Sha256::new(), size_bytes: 0, first: None, progress }
     }
@@ -85,7 +85,7 @@ impl<'a> Download<'a> {
         same(*self.first.get_or_insert(now), now)?;
         self.read(session, &handle, size_bytes).await?;
         self.file.flush().await.map_err(Halt::Local)?;
-        // What is still being written would otherwise be taken for whole.
+        // Otherwise a file that is still being written would be taken as complete.
         same(now, session.file_attributes(&handle, &self.path).await?)?;
         session.close(&handle).await?;
         Ok(())
@@ -120,7 +120,7 @@ impl<'a> Download<'a> {
             if got == 0 || got > part.size_bytes {
                 return Err(Broken::Unexpected.into());
             }
-            // A server may give less than was asked for.
+            // A server may return less than was asked for.
             let (rest, rest_bytes) = (part.offset + got, part.size_bytes - got);
             part.size_bytes = got;
             part.data = Some(data);

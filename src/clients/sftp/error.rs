@@ -31,7 +31,7 @@ pub enum SftpError {
     Auth { at: ObjectPlace, tried: String, allowed: String, note: Option<&'static str> },
     #[error("{at}: there is no such folder{}", LoginFolder(.login_folder))]
     NoSuchDirectory { at: ObjectPlace, login_folder: Option<String> },
-    /// A file that was listed, most likely, and has gone.
+    /// Most likely a file that was listed and has been removed since.
     #[error("{at}: there is no such file")]
     NoSuchFile { at: ObjectPlace },
     #[error("{at}: access denied: {detail}")]
@@ -39,27 +39,27 @@ pub enum SftpError {
     /// The server says that it cannot give this file.
     #[error("{at}: {detail}")]
     Unreadable { at: ObjectPlace, detail: String },
-    /// The file became another one while it was read.
+    /// The file changed while it was read.
     #[error("{at}: the file changed while it was read ({detail}): it is still being written")]
     Changed { at: ObjectPlace, detail: String },
     #[error("{at}: timed out: {step} within {}", seconds(.limit))]
     Timeout { at: ObjectPlace, step: &'static str, limit: Duration },
-    /// The server does something else than SSH and SFTP say, or shares no algorithm with us.
+    /// The server violates the SSH or SFTP protocol, or shares no algorithm with us.
     #[error("{at}: {detail}")]
     Protocol { at: ObjectPlace, detail: String, source: Option<BoxedError> },
-    /// This machine's files.
+    /// An error of a file on this machine.
     #[error("cannot {operation} {}: {source}", path.display())]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
 }
 
-/// Why a server's key is not taken.
+/// Why a server's key is not accepted.
 #[derive(Debug)]
 pub enum HostKeyProblem {
-    /// No file knows a key of the server.
+    /// No file has a key of the server.
     Unknown { offered: HostKey, looked_in: Vec<PathBuf> },
-    /// The files know other keys of it.
+    /// The files have only other keys of it.
     Changed { offered: HostKey, expected: Vec<KnownKey>, looked_in: Vec<PathBuf> },
-    /// It is none of the pinned ones.
+    /// It is not one of the pinned keys.
     NotPinned { offered: HostKey, expected: Vec<String> },
     /// A file says that it must not be taken any more.
     Revoked { offered: HostKey, place: String },
@@ -76,7 +76,7 @@ pub struct HostKey {
     pub line: String,
 }
 
-/// A key that a file knows.
+/// A key in a file of known hosts.
 #[derive(Clone, Debug)]
 pub struct KnownKey {
     pub fingerprint: String,
@@ -222,7 +222,7 @@ impl fmt::Display for LoginFolder<'_> {
     }
 }
 
-/// A limit as people write it.
+/// A time limit as people write it.
 fn seconds(limit: &Duration) -> String {
     format!("{} s", limit.as_secs_f64())
 }
@@ -237,7 +237,7 @@ pub(super) fn said(text: &str) -> String {
     if text.is_empty() { "(no reason given)".into() } else { text }
 }
 
-/// What may be wrong with a password that a server refuses, without a word of it.
+/// What may be wrong with a password that a server refuses, without revealing any of it.
 pub(super) fn password_note(password: &Secret) -> Option<&'static str> {
     let text = password.reveal();
     (text.trim() != text).then_some(

@@ -1,4 +1,4 @@
-//! Our side of an SSH connection: it looks at the server's key, and knows afterwards how the connection ended.
+//! Our side of an SSH connection: it checks the server's key, and records how the connection ended.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 use super::error::said;
 use super::host_key::{HostKeys, Refusal};
 
-/// What the end of a connection was, for those who find it closed.
+/// How a connection ended, for code that finds it closed.
 pub(super) type Farewell = Arc<Mutex<Option<String>>>;
 
-/// Why a connection ends before it is one.
+/// Why the handshake failed.
 #[derive(Debug)]
 pub(super) enum GuardError {
     Ssh(russh::Error),
@@ -26,7 +26,7 @@ impl From<russh::Error> for GuardError {
     }
 }
 
-/// Looks at the server's key, and remembers how the connection ended.
+/// Checks the server's key, and records how the connection ended.
 pub(super) struct HostGuard {
     pub(super) keys: Arc<HostKeys>,
     /// The kind of the key that was refused, to ask for another one.
@@ -58,9 +58,9 @@ impl Handler for HostGuard {
     }
 }
 
-/// How a connection that is closed ended, in words. To be asked once.
+/// How a closed connection ended, in words. To be called once.
 pub(super) async fn ended(handle: &mut Handle<HostGuard>, farewell: &Farewell) -> String {
-    // Closed is not over: the reason is known a moment later.
+    // The reason becomes known only a moment after the connection is closed.
     let _ = timeout(Duration::from_secs(1), handle).await;
     let reason = farewell.lock().expect("no panic while it is held").clone();
     reason.unwrap_or("the server closed it".into())

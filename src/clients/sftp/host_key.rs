@@ -27,7 +27,7 @@ pub(super) struct HostKeys {
     name: String,
     pins: Vec<Fingerprint>,
     known: Mutex<Vec<Known>>,
-    /// Where it was looked for; the first one takes a key that is new.
+    /// The files that were searched; a new key is added to the first one.
     files: Vec<PathBuf>,
     enters_new: bool,
 }
@@ -45,7 +45,7 @@ struct Known {
 #[derive(Debug)]
 pub(super) enum Refusal {
     Key(Box<HostKeyProblem>),
-    /// A new key should be entered, and could not.
+    /// A new key should have been added to the file, but could not be.
     NotEntered(SftpError),
 }
 
@@ -58,7 +58,7 @@ impl HostKeys {
             (None, Some(home)) => vec![home.join(".ssh/known_hosts"), SYSTEM_FILE.into()],
             (None, None) => vec![SYSTEM_FILE.into()],
         };
-        // A file that is named and not there is a mistake, unless it is about to be made.
+        // A named file that does not exist is a mistake, unless it is about to be created.
         let may_miss =
             options.known_hosts.is_none() || options.trust_on_first_use || !options.host_keys.is_empty();
         let mut known = Vec::new();
@@ -170,7 +170,7 @@ impl Known {
     }
 }
 
-/// A key of RSA has several algorithms, by the hash that signs.
+/// An RSA key has several algorithms, which differ in the hash of the signature.
 fn same_kind(one: &Algorithm, other: &Algorithm) -> bool {
     one == other || matches!((one, other), (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }))
 }
@@ -187,7 +187,7 @@ fn read_lines(path: &Path, text: &str, name: &str, known: &mut Vec<Known>) {
         let (Some(hosts), Some(kind), Some(key)) = (words.next(), words.next(), words.next()) else {
             continue;
         };
-        // A line of an authority would need certificates, which are not asked for.
+        // A line of a certificate authority would need certificates, which are not requested.
         if hosts.starts_with('#') || !matches!(marker, None | Some("@revoked")) || !names(hosts, name) {
             continue;
         }
@@ -225,7 +225,7 @@ fn is_hash_of(pattern: &str, name: &str) -> bool {
 /// A pattern with `*` (any text) and `?` (any character); `[` is a character like others.
 fn is_match(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
-    // Where to go back to: behind the last `*`, and the text that it has not taken yet.
+    // Where to backtrack to: the pattern behind the last `*`, and the text that this `*` has not matched yet.
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         match pattern.get(p) {
@@ -244,7 +244,7 @@ fn is_match(pattern: &[u8], text: &[u8]) -> bool {
     pattern[p..].iter().all(|c| *c == b'*')
 }
 
-/// Adds a line to a file, which is made if it is not there, closed to others.
+/// Adds a line to a file, which is created if needed, readable by its owner only.
 fn append(path: &Path, line: &str) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -260,7 +260,7 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
     }
     text.push_str(line);
     text.push('\n');
-    // At once, so that somebody else's line does not get between.
+    // In one write, so that no line of another process gets in between.
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

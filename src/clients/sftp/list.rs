@@ -10,7 +10,7 @@ const TYPE_MASK: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
-/// What an entry is, as far as the server says.
+/// The type of an entry, as far as the server reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EntryKind {
     File,
@@ -33,7 +33,7 @@ pub(super) async fn list(session: &mut SftpSession, folder: &str, prefix: &str) 
             };
             match (kind(entry), entry.attributes.size_bytes) {
                 (EntryKind::File, Some(_)) => found.files.push(info(prefix, name, entry.attributes)),
-                // Of a link the server gives the link's own size here.
+                // For a link, the size given here is that of the link itself.
                 (EntryKind::Link, _) | (EntryKind::File, None) => links.push(name.to_owned()),
                 (EntryKind::Other, _) => {
                     found.odd.push((format!("{prefix}{name}"), "it is not a regular file"));
@@ -47,7 +47,7 @@ pub(super) async fn list(session: &mut SftpSession, folder: &str, prefix: &str) 
         match session.attributes(&path).await {
             Ok(attributes) if is_file(attributes) => found.files.push(info(prefix, &name, attributes)),
             Ok(_) => found.odd.push((format!("{prefix}{name}"), "it is a link to no regular file")),
-            // Or it has just gone.
+            // Or it has just been removed.
             Err(Broken::Status { .. }) => {
                 let what = "it is a link to nothing, or to a place this user may not enter";
                 found.odd.push((format!("{prefix}{name}"), what));
@@ -62,7 +62,7 @@ pub(super) async fn list(session: &mut SftpSession, folder: &str, prefix: &str) 
     Ok(found)
 }
 
-/// A name that can be the name of a file of ours.
+/// The name as text, if a file of ours can have it.
 fn usable(name: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(name).ok()?;
     let bad = matches!(name, "" | "." | "..") || name.contains('/') || name.chars().any(char::is_control);

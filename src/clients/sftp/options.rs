@@ -12,7 +12,7 @@ use russh::keys::ssh_key::{Fingerprint, HashAlg};
 pub struct SftpOptions {
     pub password: Option<Secret>,
     pub key: Option<KeySource>,
-    /// Of the private key.
+    /// The passphrase of the private key.
     pub passphrase: Option<Secret>,
     /// The file of known hosts; `None`: the user's and the system's.
     pub known_hosts: Option<PathBuf>,
@@ -22,7 +22,7 @@ pub struct SftpOptions {
     pub host_keys: Vec<Fingerprint>,
     /// Enter the key of a server that is not known in the file of known hosts and go on.
     pub trust_on_first_use: bool,
-    /// Only to see what would happen: such a key is not entered, and the server is refused as unknown.
+    /// For a trial: such a key is not added, and the server is refused as unknown.
     pub only_looks: bool,
     pub limits: SftpLimits,
 }
@@ -42,19 +42,19 @@ pub struct Secret(String);
 /// How long each step may take, and how often a connection that breaks off is made again.
 #[derive(Clone, Copy, Debug)]
 pub struct SftpLimits {
-    /// To reach the server; and again to agree on keys with it.
+    /// To reach the server, and as much again for the key exchange.
     pub connect: Duration,
     /// To log in and to open the SFTP session.
     pub login: Duration,
-    /// Without a byte of an answer.
+    /// How long a wait for an answer may bring no byte.
     pub idle: Duration,
-    /// Between the signs of life that are asked for.
+    /// The interval between keepalive requests.
     pub keepalive: Duration,
-    /// Signs of life that may be missed.
+    /// Keepalive answers that may be missed.
     pub keepalive_max: usize,
     /// Attempts to go on after a break without getting much further.
     pub retries: u32,
-    /// Before the first of them; doubled each time.
+    /// The pause before the first of them; doubled each time.
     pub backoff: Duration,
 }
 
@@ -166,7 +166,7 @@ fn fingerprints(text: &str) -> Result<Vec<Fingerprint>, SftpOptionsError> {
     let words = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
     words
         .map(|word| {
-            // Some programs pad it, as base64 is elsewhere.
+            // Some programs pad it, as base64 usually is.
             let fingerprint: Fingerprint =
                 word.trim_end_matches('=').parse().map_err(|_| SftpOptionsError::HostKey)?;
             match fingerprint.algorithm() {

@@ -1,5 +1,5 @@
-//! Requests and answers of one SFTP session. Requests may be on their way together; whoever sends
-//! several reads their answers before anything else is asked.
+//! Requests and answers of one SFTP session. Several requests may be in flight together; their sender must read all
+//! their answers before it asks for anything else.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ pub(super) struct SftpSession {
     farewell: Farewell,
 }
 
-/// Why a request has no answer, or not the one that it is about.
+/// Why a request has no usable answer.
 #[derive(Debug)]
 pub(super) enum Broken {
     /// The connection has ended.
     Lost(String),
-    /// Nothing came for this long.
+    /// Nothing arrived for this long.
     Idle(Duration),
     /// The server said no.
     Status {
@@ -35,12 +35,12 @@ pub(super) enum Broken {
         message: String,
     },
     Malformed(Malformed),
-    /// An answer to something else, or of another kind.
+    /// An answer to another request, or of the wrong kind.
     Unexpected,
 }
 
 impl Broken {
-    /// True: a new connection may do better.
+    /// True: a new connection may help.
     pub fn is_transport(&self) -> bool {
         match self {
             Self::Lost(_) | Self::Idle(_) => true,
@@ -61,23 +61,23 @@ impl SftpSession {
         Self { handle, channel, incoming, outgoing: BytesMut::new(), next_id: 0, idle, farewell }
     }
 
-    /// Is the connection, as far as is known, still there?
+    /// Is the connection still open, as far as is known?
     pub fn is_open(&self) -> bool {
         !self.handle.is_closed()
     }
 
-    /// Opens a file to read; gives its handle.
+    /// Opens a file for reading; returns its handle.
     pub async fn open(&mut self, path: &str) -> Result<Bytes, Broken> {
         self.ask_for_handle(&Request::Open { path }).await
     }
 
-    /// Opens a folder to list; gives its handle.
+    /// Opens a folder for listing; returns its handle.
     pub async fn open_folder(&mut self, path: &str) -> Result<Bytes, Broken> {
         self.ask_for_handle(&Request::OpenFolder { path }).await
     }
 
-    /// What the server tells about an open file; about what its path leads to where it tells nothing
-    /// about open files.
+    /// What the server reports about an open file; if it supports no such request, what it reports about the file's
+    /// path.
     pub async fn file_attributes(&mut self, handle: &[u8], path: &str) -> Result<Attributes, Broken> {
         match self.ask(&Request::FileAttributes { handle }).await? {
             Reply::Attributes(attributes) => Ok(attributes),
@@ -86,7 +86,7 @@ impl SftpSession {
         }
     }
 
-    /// What the server tells about the file that a path leads to.
+    /// What the server reports about the file that a path leads to.
     pub async fn attributes(&mut self, path: &str) -> Result<Attributes, Broken> {
         match self.ask(&Request::Attributes { path }).await? {
             Reply::Attributes(attributes) => Ok(attributes),
@@ -113,7 +113,7 @@ impl SftpSession {
         }
     }
 
-    /// Opens a file, reads its first byte, if it has one, and closes it. False: it is no regular file.
+    /// Opens a file, reads its first byte, if it has one, and closes it. False: it is not a regular file.
     pub async fn first_byte(&mut self, path: &str) -> Result<bool, Broken> {
         let handle = self.open(path).await?;
         let attributes = self.file_attributes(&handle, path).await?;
@@ -128,7 +128,7 @@ impl SftpSession {
         Ok(true)
     }
 
-    /// Closes a handle. That it cannot be closed changes nothing for a reader.
+    /// Closes a handle. A failure to close it does not matter for a reader.
     pub async fn close(&mut self, handle: &[u8]) -> Result<(), Broken> {
         match self.ask(&Request::Close { handle }).await? {
             Reply::Status { .. } => Ok(()),
@@ -136,7 +136,7 @@ impl SftpSession {
         }
     }
 
-    /// Puts a request into the queue; gives the number that its answer will have.
+    /// Puts a request into the queue; returns the number that its answer will have.
     pub fn queue(&mut self, request: &Request<'_>) -> u32 {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
@@ -193,7 +193,7 @@ impl SftpSession {
     }
 }
 
-/// A refusal, or an answer of another kind than the request asks for.
+/// The error for a refusal, or for an answer of the wrong kind.
 pub(super) fn unexpected(reply: Reply) -> Broken {
     match reply {
         Reply::Status { code, message } if code != status::OK => Broken::Status { code, message },

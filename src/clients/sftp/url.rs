@@ -8,22 +8,23 @@ use crate::words::{percent_decoded, percent_encoded};
 
 /// The port of SSH.
 const DEFAULT_PORT: u16 = 22;
-/// What a URL cannot show as it is.
+/// Characters that a URL must percent-encode.
 const UNSHOWN: [char; 5] = ['%', '@', '?', '#', ' '];
-/// What a message is told where a password was found.
+/// The advice of a message about a password in the wrong place.
 const PASSWORD_PLACE: &str = "set the environment variable SFTP_PSWD (or MERGANSER_SFTP_PASSWORD)";
 
 /// A folder on an SFTP server: `sftp://USER@HOST[:PORT]/DIR`.
 ///
-/// `/DIR` is taken from the server's root, `/~/DIR` from the folder that one is in after the login;
-/// without any path it is that folder itself. User and path are percent-encoded where they hold
+/// `/DIR` starts at the server's root, `/~/DIR` at the login folder; without any path it is the login folder itself.
+/// User and path are percent-encoded where they hold
 /// `@`, `:`, `/` (user), `?`, `#` or `%`. The older job's `SFTP_DIR` is taken as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SftpUrl {
     user: String,
     host: String,
     port: u16,
-    /// As the server gets it: from the root with a `/`, else from the login folder; empty: that one.
+    /// As it is sent to the server: absolute with a leading `/`, else relative to the login folder; empty: the login
+    /// folder.
     folder: String,
 }
 
@@ -72,7 +73,7 @@ impl SftpUrl {
             return Err(SftpUrlError::Password);
         }
         if path.contains('@') {
-            // The end of a password with a `/`, most likely; what looks like host and port is its beginning.
+            // Most likely the end of a password that contains a `/`; what looks like host and port is its beginning.
             return Err(if authority.contains(':') { SftpUrlError::Password } else { SftpUrlError::At });
         }
         if path.contains(['?', '#']) {
@@ -172,7 +173,7 @@ impl fmt::Display for SftpUrl {
             write!(f, ":{}", self.port)?;
         }
         match self.folder.strip_prefix('/') {
-            // Or it would be read as the login folder.
+            // Otherwise it would be read as the login folder.
             Some(path) if path == "~" || path.starts_with("~/") => write!(f, "/%7E{}", encode(&path[1..])),
             Some(_) => f.write_str(&encode(&self.folder)),
             None if self.folder.is_empty() => Ok(()),

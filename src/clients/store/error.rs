@@ -8,14 +8,14 @@ use rustix::io::Errno;
 
 use super::url::KeyProblem;
 
-/// The operation of a place at which an object is read for a caller who keeps it.
+/// The name of the operation that reads an object for a caller that keeps it.
 pub(super) const DOWNLOAD: &str = "download";
-/// The operation of a place at which it is only tried whether an object can be read.
+/// The name of the operation that only tests whether an object can be read.
 pub(super) const OPEN: &str = "open";
 
 use crate::clients::BoxedError;
 
-/// What was being done, and to which object.
+/// The operation, and its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectPlace {
     pub operation: &'static str,
@@ -43,17 +43,17 @@ pub enum StoreError {
     /// No such object, bucket or directory.
     #[error("{at}: {detail}")]
     NotFound { at: ObjectPlace, detail: String, source: Option<BoxedError> },
-    /// The credentials (or the user) may not do this, or are not known.
+    /// The credentials (or the user) lack the right to do this, or are unknown.
     #[error("{at}: access denied: {detail}")]
     Denied { at: ObjectPlace, detail: String, source: Option<BoxedError> },
-    /// The bucket is in another region: `region`, where S3 tells it.
+    /// The bucket is in another region: `region`, if S3 names it.
     #[error("{at}: the bucket is in {}", .region.as_deref().unwrap_or("another region"))]
     WrongRegion { at: ObjectPlace, region: Option<String>, source: Option<BoxedError> },
     #[error("{at}: the credentials have expired: {detail}")]
     ExpiredCredentials { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     #[error("{at}: no usable credentials: {detail}")]
     NoCredentials { at: ObjectPlace, detail: String, source: Option<BoxedError> },
-    /// The service could not be reached, or broke off more often than it is asked again.
+    /// The service could not be reached, or the connection broke more often than it is retried.
     #[error("{at}: {detail}")]
     Network { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     #[error("{at}: timed out: {detail}")]
@@ -64,24 +64,24 @@ pub enum StoreError {
     /// Another error of this machine's files.
     #[error("{at}: {detail}")]
     Local { at: ObjectPlace, detail: String, source: Option<BoxedError> },
-    /// The service, or the store itself, does not do this.
+    /// The service, or the store itself, refuses the operation.
     #[error("{at}: refused: {detail}")]
     Refused { at: ObjectPlace, detail: String, source: Option<BoxedError> },
     #[error("{at}: the key is not usable: {problem}")]
     BadKey { at: ObjectPlace, problem: KeyProblem },
-    /// The object became another one while it was read.
+    /// The object changed while it was read.
     #[error("{at}: the object changed while it was read")]
     Changed { at: ObjectPlace, source: Option<BoxedError> },
     /// What arrived is not what was sent.
     #[error("{at}: what arrived is not what was sent: {detail}")]
     Checksum { at: ObjectPlace, detail: String, source: Option<BoxedError> },
-    /// The object is larger than the caller takes.
+    /// The object is larger than the caller allows.
     #[error("{at}: the object is larger than {max_bytes} bytes")]
     TooLarge { at: ObjectPlace, max_bytes: u64 },
 }
 
 impl StoreError {
-    /// What was being done, and to which object.
+    /// The operation, and its object.
     pub fn place(&self) -> &ObjectPlace {
         match self {
             Self::NotFound { at, .. }
@@ -161,7 +161,7 @@ impl StoreError {
         )
     }
 
-    /// True: what the answer to a download says is about the object alone, and others may well come.
+    /// True: the error of a download concerns this object only, and others may well succeed.
     pub fn is_about_object(&self) -> bool {
         if ![DOWNLOAD, OPEN].contains(&self.place().operation) {
             return false;
@@ -169,12 +169,12 @@ impl StoreError {
         let s3 = self.place().url.starts_with("s3:");
         match self {
             Self::NotFound { detail, .. } => !detail.contains("NoSuchBucket"),
-            // Keys that are wrong, a clock that is: these are denied everything.
+            // With wrong keys or a wrong clock, every object is denied.
             Self::Denied { detail, .. } if s3 => {
                 ["AccessDenied", "InvalidObjectState"].iter().any(|code| detail.contains(code))
                     && !detail.contains("Date is too old")
             }
-            // What is damaged on the way would be with others, too.
+            // Damage in transit would affect other objects too.
             Self::Denied { .. } | Self::Changed { .. } => true,
             Self::Local { source: Some(source), .. } => {
                 let error = source.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);

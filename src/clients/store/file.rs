@@ -1,5 +1,5 @@
-//! A store in a directory. An object is written to a temporary file beside it, brought to the disk
-//! and renamed: who reads sees the old object or the new one, never a part.
+//! A store in a directory. An object is written to a temporary file beside it, flushed to the disk and renamed: a
+//! reader sees the old object or the new one, never a part.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -24,7 +24,7 @@ use tree::{info, is_missing, is_public, list, locate};
 
 /// Bytes read or written at once.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Names of files that are not finished; a listing leaves them out.
+/// The prefix of unfinished files' names; a listing leaves them out.
 const TEMP_PREFIX: &str = ".merganser-";
 const TEMP_SUFFIX: &str = ".part";
 
@@ -35,7 +35,7 @@ pub struct FileStore {
     read_only: bool,
 }
 
-/// An object of a directory on its way; removed when dropped.
+/// An unfinished object of a directory; removed when dropped.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     file: BufWriter<tokio::fs::File>,
@@ -83,7 +83,7 @@ impl FileStore {
         }
     }
 
-    /// Reads an object, into a local file if one is given, and tells whether it changed meanwhile.
+    /// Reads an object, into a local file if one is given, and fails if it changed meanwhile.
     pub(super) async fn download(
         &self,
         at: &ObjectPlace,
@@ -113,7 +113,7 @@ impl FileStore {
         if let Some(to) = &mut to {
             to.flush().await.map_err(here)?;
         }
-        // A file that is still being copied in by somebody else would otherwise be taken as whole.
+        // Otherwise a file that somebody else is still copying in would be taken as complete.
         let after = from.metadata().await.map_err(io)?;
         if size_bytes != before.len() || after.modified().ok() != before.modified().ok() {
             return Err(StoreError::Changed { at: at.clone(), source: None });
@@ -148,7 +148,7 @@ impl FileStore {
     async fn open(&self, key: &str) -> io::Result<(tokio::fs::File, fs::Metadata)> {
         let (root, key) = (self.root.clone(), key.to_owned());
         let (file, data) = blocking(move || {
-            // A folder that is gone says nothing about one file.
+            // A missing folder is not an error about one file.
             let path =
                 locate(&root, &key, false).map_err(|e| if root.exists() { e } else { gone(&root, &e) })?;
             // Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
@@ -181,7 +181,7 @@ impl FileStore {
             let path = locate(&root, &key, true)?;
             let (mut file, temp) = create_temp(&path, is_public(&key))?;
             let (size_bytes, copied) = match hashes {
-                // As the system does it best.
+                // The system chooses the fastest way to copy.
                 false => (io::copy(&mut source, &mut file)?, None),
                 true => copy_and_hash(&mut source, &mut file)?,
             };
@@ -196,7 +196,7 @@ impl FileStore {
             return Err(StoreError::other_content(at.clone(), &copied, expected));
         }
         fault::point!("upload.mid_object", io);
-        // A step of its own: when this future is dropped before it, the object does not appear.
+        // A separate step: if this future is dropped before it, the object does not appear.
         blocking(move || publish(temp, &path)).await.map_err(io)?;
         Ok(size_bytes)
     }
@@ -265,19 +265,19 @@ fn create_temp(path: &Path, is_public: bool) -> io::Result<(fs::File, TempPath)>
     let temp = tempfile::Builder::new()
         .prefix(&prefix)
         .suffix(TEMP_SUFFIX)
-        // What is public is as any file that a program makes: what the umask leaves, so that a web server can read it.
+        // A public file gets the usual permissions, as the umask leaves them, so that a web server can read it.
         .permissions(fs::Permissions::from_mode(if is_public { 0o666 } else { private::FILE }))
         .tempfile_in(directory)?;
     match is_public {
         true => private::publish(temp.as_file())?,
         false => temp.as_file().set_permissions(fs::Permissions::from_mode(private::FILE))?,
     }
-    // Tells the living from the dead. Where the file system has no locks, what is dead stays.
+    // The lock shows that the writer is alive. On a file system without locks, files of dead writers stay.
     let _ = temp.as_file().try_lock();
     Ok(temp.into_parts())
 }
 
-/// Removes what processes that were killed have left of an object that they were writing.
+/// Removes partial files of an object left by processes that were killed while writing it.
 fn remove_dead_parts(directory: &Path, prefix: &str) -> io::Result<()> {
     for entry in fs::read_dir(directory)?.flatten() {
         let is_part = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
@@ -310,7 +310,7 @@ fn publish(temp: TempPath, path: &Path) -> io::Result<()> {
     sync_directory(path)
 }
 
-/// Without this a rename may be lost when the machine stops.
+/// Syncs a directory: without this a rename may be lost when the machine stops.
 fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     match fs::File::open(directory)?.sync_all() {

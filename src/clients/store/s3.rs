@@ -1,8 +1,8 @@
 //! A store in an S3 bucket, AWS's own or a compatible one.
 //!
 //! Credentials, region, endpoint and checksum behaviour come from AWS's standard environment and
-//! profile. Every request is tried a few times with growing, jittered pauses; connecting, waiting
-//! for an answer and a stream that stands still each have a limit.
+//! profile. Every request is tried a few times with growing, jittered pauses; connecting, waiting for an answer and a
+//! stalled stream each have a time limit.
 
 mod copy;
 mod download;
@@ -38,7 +38,7 @@ pub use options::{Encryption, Keys, S3Options, S3OptionsError};
 pub(super) use upload::Upload;
 
 const MIB: usize = 1 << 20;
-/// Times that one request is made.
+/// How often one request is tried at most.
 const ATTEMPTS: u32 = 5;
 
 /// A bucket, or the part of it below a prefix.
@@ -81,10 +81,10 @@ impl S3Store {
         };
         let region = match &options.region {
             Some(region) => RegionProviderChain::first_try(Region::new(region.clone())),
-            // Where there is an endpoint of one's own there is no metadata service, and S3-compatible
-            // servers take us-east-1 unless told otherwise.
+            // With a custom endpoint there is no metadata service, and S3-compatible servers expect us-east-1 unless
+            // configured otherwise.
             None if options.endpoint_url.is_some() => environment(),
-            // The SDK's own default chain, of the same three, cannot be given our HTTP client, and panics.
+            // The SDK's own default chain of the same three cannot be given our HTTP client, and panics.
             None => {
                 let with_client = ProviderConfig::without_region().with_http_client(http.clone());
                 environment().or_else(ImdsRegionProvider::builder().configure(&with_client).build())
@@ -100,9 +100,9 @@ impl S3Store {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(10))
-                    // To the answer's head; who sends a body has more, see `upload`.
+                    // Until the answer's head arrives; requests with a body have longer, see `upload`.
                     .operation_attempt_timeout(Duration::from_secs(60))
-                    // The longest of all: connections with another limit are not shared.
+                    // The longest of all limits, because connections with different limits are not shared.
                     .read_timeout(Duration::from_secs(240))
                     .build(),
             )
@@ -195,7 +195,7 @@ impl S3Store {
             })),
             Err(error) => match failure::classify(at.clone(), error) {
                 StoreError::NotFound { .. } => Ok(None),
-                // The answer to a HEAD has no body to say what is wrong: a list has.
+                // The answer to a HEAD has no body that could say what is wrong; that to a list has.
                 vague @ StoreError::Refused { .. } => {
                     let list = self.client.list_objects_v2().bucket(&self.bucket).max_keys(1);
                     Err(match list.prefix(self.full_key(key)).send().await {
@@ -255,7 +255,7 @@ impl S3Store {
 
     pub(super) fn location(&self, key: &str) -> S3Location {
         let region = self.client.config().region().map(ToString::to_string);
-        // Opened with one, if only a guess.
+        // The store was opened with a region, even if only a guess.
         let region = region.unwrap_or_default();
         let kms_key = match &self.encryption {
             Encryption::Kms(key) => key.clone(),
@@ -267,13 +267,13 @@ impl S3Store {
     pub(super) async fn delete(&self, at: &ObjectPlace, key: &str) -> Result<(), StoreError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.full_key(key));
         match request.send().await.map_err(|e| failure::classify(at.clone(), e)) {
-            // AWS answers so only when the bucket is missing; compatible servers may for the object.
+            // AWS answers this only when the bucket is missing; compatible servers may do so for a missing object.
             Err(StoreError::NotFound { detail, .. }) if !detail.contains("NoSuchBucket") => Ok(()),
             result => result.map(drop),
         }
     }
 
-    /// An object that is written piece by piece: 8 MiB being filled, two of them on their way.
+    /// An object that is written piece by piece: one part of 8 MiB is being filled while two are in flight.
     pub(super) fn writer(&self, at: &ObjectPlace, key: &str) -> Upload {
         Upload::new(self, at.clone(), key, 8 * MIB, 2)
     }

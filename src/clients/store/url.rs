@@ -4,14 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// A key longer than this is refused by S3.
+/// S3 refuses keys longer than this.
 const KEY_BYTES_MAX: usize = 1024;
 
 /// Where a store is.
 ///
 /// - `file:PATH`: a directory to read and write; made on the first write. `file:///PATH` is the
-///   same as `file:/PATH`. The path is taken as it is, nothing in it is decoded.
-/// - `dir:PATH`: a directory that is only read and must exist.
+///   same as `file:/PATH`. The path is taken literally; nothing in it is decoded.
+/// - `dir:PATH`: a read-only directory, which must exist.
 /// - `s3://BUCKET/PREFIX`: a bucket, or the part of it below a prefix.
 ///
 /// A URL cannot carry credentials, so `Display` and `Debug` have none to show.
@@ -135,7 +135,7 @@ impl fmt::Display for StoreUrl {
     }
 }
 
-/// Refuses a key that could leave the store or that one of the stores could not hold.
+/// Refuses a key that could lead out of the store, or that one kind of store could not hold.
 pub(super) fn check_key(key: &str) -> Result<(), KeyProblem> {
     if key.is_empty() {
         return Err(KeyProblem::Empty);
@@ -161,7 +161,7 @@ pub(super) fn check_key(key: &str) -> Result<(), KeyProblem> {
 }
 
 /// A folder to list: empty for the whole store, else a key; one `/` at its end is allowed.
-/// Gives it without that `/`.
+/// Returns it without that `/`.
 pub(super) fn check_prefix(prefix: &str) -> Result<&str, KeyProblem> {
     if prefix.is_empty() {
         return Ok("");

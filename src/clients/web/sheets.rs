@@ -1,4 +1,4 @@
-//! Sheets of which each has an address of its own, as a spreadsheet that is published as CSV has one for each of its sheets.
+//! Sheets with an address each. A spreadsheet that is published as CSV has such an address for each of its sheets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,7 +8,7 @@ use super::{BEGINS, WebError, WebFile};
 use crate::clients::http::{Http, HttpError, HttpUrl, HttpUrlError};
 use crate::clients::store::{Downloaded, Listing, ObjectInfo};
 
-/// Where each sheet is, by its name. Who knows an address may read the sheet, so none is shown.
+/// The address of each sheet, by its name. Anybody who knows an address can read the sheet, so none is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SheetUrls(BTreeMap<String, HttpUrl>);
 
@@ -24,10 +24,10 @@ pub enum SheetUrlsError {
 }
 
 impl SheetUrls {
-    /// Reads texts as `FILE=URL`, some of them perhaps together, with blanks between.
+    /// Reads texts of the form `FILE=URL`; one text may hold several, separated by blanks.
     ///
     /// # Errors
-    /// What none is; an address is not repeated.
+    /// Fails if a text has another form; the message repeats no address.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, SheetUrlsError> {
         let mut urls = BTreeMap::new();
         for text in texts.into_iter().flat_map(str::split_whitespace) {
@@ -79,20 +79,20 @@ impl WebSheets {
         Ok(Self { sheets: urls.0.iter().map(open).collect::<Result<_, WebError>>()? })
     }
 
-    /// The sheets; how large each is nobody says before it comes.
+    /// The sheets. Their sizes are not known before they are downloaded.
     pub fn listing(&self) -> Listing {
         let file = |name: &String| ObjectInfo { key: name.clone(), size_bytes: 0, modified: None };
         Listing { files: self.sheets.keys().map(file).collect(), odd: Vec::new() }
     }
 
-    /// Asks for a sheet, and leaves what comes.
+    /// Requests a sheet without reading its content.
     ///
     /// # Errors
-    /// [`WebError`]: it does not come, or something else does.
+    /// [`WebError`] if it does not come, or something else comes instead.
     pub async fn try_open(&self, name: &str) -> Result<(), WebError> {
         let file = self.file(name)?;
         let failed = |source| WebError::Http { at: file.at.clone(), source };
-        // Not for its head: some servers make the sheet when it is asked for, and know no other question.
+        // With GET rather than HEAD: some servers generate the sheet on request, and support nothing else.
         let answer = file.http.fetch("", &[], BEGINS).await.map_err(failed)?;
         answer.refusal().map_or_else(|| file.admit(&answer), |refusal| Err(failed(refusal)))
     }

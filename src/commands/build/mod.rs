@@ -16,11 +16,11 @@ use crate::site::folder::SiteFolder;
 use crate::site::render::Templates;
 use steps::Building;
 
-/// Builds, or says what a build would do, or checks what the last one did.
+/// Builds, or shows what a build would do, or checks the result of the last one.
 ///
 /// # Errors
-/// What is wrong with the site's file, its templates or its folder, before anything runs; a step that failed. The last good
-/// site stays then.
+/// An error in the site's file, its templates or its folder, before anything runs; or the error of a step. The last
+/// good site then stays.
 pub async fn run(args: BuildArgs, report: &Report) -> Result<Exit, Failure> {
     if let Some(folder) = &args.write_templates {
         return Ok(write_templates(folder)?);

@@ -1,5 +1,5 @@
-//! The steps of a build, one after the other. A step of a dataset is what its command would do; which it is, and whether it is
-//! needed, is all that is decided here.
+//! The steps of a build, one after the other. A dataset's step does what its command would do; this file only decides
+//! which step it is and whether it is needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -30,9 +30,9 @@ use crate::site::upload::SiteStore;
 use crate::system::signals::Interrupt;
 use crate::words::{count, sha256};
 
-/// Another one, and every step runs again.
+/// The version of the steps: when it changes, every step runs again.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
-/// What the lock of a build is called, beside those of the datasets: one ledger has one store, and one site in it.
+/// The name of a build's lock, beside those of the datasets: one ledger has one store with one site in it.
 const BUILD: &str = "build";
 
 /// A build under way.
@@ -45,7 +45,7 @@ pub struct Building<'b> {
     report: &'b Report,
     known: SiteState,
     steps: BTreeMap<String, StepState>,
-    /// What tables hold, as far as it was asked since something was loaded into them.
+    /// The fingerprints of tables, as far as they were read since the last load into them.
     prints: Contents,
     loaded: Vec<&'static str>,
     /// A step would run that may change the tables, if this were no dry run.
@@ -54,7 +54,7 @@ pub struct Building<'b> {
 }
 
 impl<'b> Building<'b> {
-    /// A build in which nothing was done yet.
+    /// A build that has not done anything yet.
     pub fn new(
         args: &'b BuildArgs,
         config: &'b BuildConfig,
@@ -71,7 +71,7 @@ impl<'b> Building<'b> {
     /// Does all steps.
     ///
     /// # Errors
-    /// The step that failed; what came before it is done, and the site is the last good one.
+    /// The error of the failed step; the steps before it are done, and the site is the last good one.
     pub async fn build(mut self) -> Result<Exit, Failure> {
         self.all().await.map_err(|mut failure| {
             if !self.loaded.is_empty() && failure.database == Database::Unchanged {
@@ -99,7 +99,7 @@ impl<'b> Building<'b> {
             self.dataset(&CATALOG, sheets(source), words).await?;
         }
         if let Some(words) = self.histories() {
-            // What a service has is not known before it is asked.
+            // The state of a service is not known before it is asked.
             self.dataset(&COMMITS, None, words).await?;
         }
         let as_of = self.config.site.as_of.clone();
@@ -109,7 +109,7 @@ impl<'b> Building<'b> {
         let inputs = self.prints(&read).await?;
         let words = as_of.map(|month| vec!["--as-of".to_owned(), month]).unwrap_or_default();
         self.dataset(&METRICS, Some(inputs), words).await?;
-        // It waited for hours, maybe, and another build has begun since.
+        // It may have waited for hours, and another build may have begun since.
         if lock.as_ref().is_some_and(Ledger::is_closed) {
             return Err(Cause::Refused {
                 message: "the session that kept other builds out was ended: another build may have begun"
@@ -123,7 +123,7 @@ impl<'b> Building<'b> {
         Ok(self.exit)
     }
 
-    /// What these tables hold.
+    /// The fingerprints of these tables.
     async fn prints(&mut self, tables: &[&str]) -> Result<Contents, Cause> {
         let open = tables.iter().copied().filter(|table| !self.prints.contains_key(*table));
         let open: Vec<_> = open.collect();
@@ -133,7 +133,8 @@ impl<'b> Building<'b> {
         Ok(tables.iter().map(|table| ((*table).to_owned(), self.prints[*table].clone())).collect())
     }
 
-    /// The words of the command that loads histories, if they are asked for: those of the projects in the database.
+    /// The arguments of the command that loads the histories of the projects in the database, if histories are asked
+    /// for.
     fn histories(&self) -> Option<Vec<String>> {
         let wanted = self.config.site.histories.as_ref()?;
         let mut words = ["--projects", "catalog", "--source", &wanted.source].map(str::to_owned).to_vec();
@@ -143,7 +144,7 @@ impl<'b> Building<'b> {
         Some(words)
     }
 
-    /// The step of a dataset. `inputs`: what it would read, where that can be known before.
+    /// The step of a dataset. `inputs`: what it would read, if that can be known in advance.
     async fn dataset(
         &mut self,
         dataset: &'static Dataset,
@@ -156,7 +157,7 @@ impl<'b> Building<'b> {
         let outputs = self.prints(&tables).await?;
         let options = &config.processing.options;
         let inputs = inputs.map(|inputs| {
-            // Also what variables of the environment say.
+            // Including those set by environment variables.
             let options = options.iter().map(|(name, value)| (name.clone(), value.to_string()));
             let version = [("program".to_owned(), VERSION.to_owned())];
             inputs.into_iter().chain(options).chain(version).collect::<Contents>()
@@ -198,7 +199,7 @@ impl<'b> Building<'b> {
         Ok(())
     }
 
-    /// What failed and is not put right is missing in the site, whoever loaded the tables.
+    /// Unresolved failed records are missing from the site, whoever loaded the tables.
     async fn missing(&mut self, dataset: &Dataset) -> Result<(), Cause> {
         let database = &self.config.database;
         let reader = Reader::open(self.url, &database.ledger_schema).await?;
@@ -219,7 +220,7 @@ impl<'b> Building<'b> {
         Ok(())
     }
 
-    /// What `merganser run DATASET` would make of these words.
+    /// The configuration of `merganser run DATASET` with these arguments.
     fn run_config(&self, dataset: &str, words: Vec<String>) -> Result<RunConfig, Cause> {
         let (database, store) = (&self.args.database, self.config.store.to_string());
         let url = database.database_url.clone().unwrap_or_default();
@@ -237,24 +238,24 @@ impl<'b> Building<'b> {
         let Command::Run(mut args) = parsed.command else {
             return Err(Cause::usage(format!("{dataset} cannot be run")));
         };
-        // A variable that was set for something else would keep what is new out.
+        // A variable that was set for another purpose would keep new files out.
         args.reprocess = None;
         args.sheet.clear();
         args.store.s3_encryption.clone_from(&self.args.store.s3_encryption);
         RunConfig::from_run(&args)
     }
 
-    /// The site: its files in the place of the old ones, here and in the store.
+    /// The step of the site: replaces the old files, here and in the store.
     async fn site(&mut self, store: &SiteStore) -> Result<(), Cause> {
         const NAME: &str = "site";
-        // The runs before have taken these signals' own meaning from them.
+        // The earlier runs have replaced the default handling of these signals.
         let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
         let prints = self.prints(&site_tables()).await?;
         if self.config.dry_run && prints.values().any(|print| print == NOT_THERE) {
             self.tell(NAME, "would be built", "the tables that it tells of are not there yet");
             return Ok(());
         }
-        // Nobody else puts anything there from now on.
+        // From now on no other build changes the folder.
         let mut build = match self.config.dry_run {
             true => None,
             false => Some(self.folder.begin()?),
@@ -304,7 +305,7 @@ impl<'b> Building<'b> {
         Ok(())
     }
 
-    /// All that the pages are made of, by its content.
+    /// All inputs of the pages, by their content.
     fn site_inputs(&self, tables: Contents) -> Contents {
         let mut inputs = tables;
         let title = &self.config.site.title;
@@ -318,14 +319,14 @@ impl<'b> Building<'b> {
         inputs
     }
 
-    /// The files as the database makes them now, and what they were made of.
+    /// The files as rendered from the current database, and their inputs.
     async fn rendered(&self) -> Result<(Vec<SiteFile>, Contents), Cause> {
         let read = read(self.url, &self.config.database.schema, &site_tables()).await?;
         let files = site::files(&read.facts, &self.config.site.title, self.templates)?;
         Ok((files, self.site_inputs(read.tables)))
     }
 
-    /// Compares the folder with what the database says, and follows every link.
+    /// Compares the folder with the current database, and follows every link.
     async fn check(&self) -> Result<Exit, Cause> {
         let (files, _) = self.rendered().await?;
         let there = self.folder.files()?;
@@ -348,7 +349,7 @@ impl<'b> Building<'b> {
         Ok(Exit::Failed)
     }
 
-    /// A line of a step, with the reason if it was asked for.
+    /// Prints a line for a step, with the reason if that was asked for.
     fn tell(&self, name: &str, what: &str, why: &str) {
         let why = if self.config.explain { format!(": {why}") } else { String::new() };
         say(&format!("{name:<8} {what}{why}\n"));
@@ -375,7 +376,7 @@ fn site_tables() -> Vec<&'static str> {
     CATALOG.own_tables().chain(METRICS.own_tables()).map(|table| table.name).collect()
 }
 
-/// The sheets of a folder by their content; `None`: they are elsewhere, or cannot be read, which the run will tell.
+/// The sheets of a folder by their content; `None`: they are elsewhere, or cannot be read, which the run will report.
 fn sheets(source: &str) -> Option<Contents> {
     let folder = Path::new(source.strip_prefix("dir:")?);
     let mut found = Contents::from([("source".to_owned(), source.to_owned())]);

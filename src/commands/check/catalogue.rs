@@ -1,4 +1,4 @@
-//! What stands in the database's catalogue: a line for each kind of thing, with what to do about it.
+//! Findings in the database's catalogue: a line for each topic, with what to do about it.
 
 use super::{Finding, Probes};
 use crate::catalogue::{self, Remark, ServerState, Topic, Weight};
@@ -7,7 +7,7 @@ use crate::config::RunConfig;
 use crate::error::Cause;
 use crate::schema;
 
-/// Those that are about tables, in the order of their lines, and what is said when there is nothing.
+/// The topics about tables, in the order of their lines, each with the text for no findings.
 const OF_TABLES: [(Topic, &str); 5] = [
     (Topic::Policies, "no row is hidden from us"),
     (Topic::Triggers, "no trigger and no rule of others changes what we write"),
@@ -16,7 +16,7 @@ const OF_TABLES: [(Topic, &str); 5] = [
     (Topic::ForeignKeys, "no other table refers to ours"),
 ];
 
-/// Settings under which a run cannot end. That it only reads is told of the login.
+/// Settings under which a run cannot finish. A read-only server is reported with the login.
 pub(super) fn server(probes: &mut Probes, server: &ServerState) {
     let read_only = server.read_only();
     let remarks = server.remarks().into_iter().filter(|remark| Some(remark) != read_only.as_ref());
@@ -53,7 +53,7 @@ pub(super) async fn tables(probes: &mut Probes, config: &RunConfig, connection: 
     }
 }
 
-/// What others demand of the rows.
+/// Rules that others have put on the rows.
 pub(super) async fn rules(config: &RunConfig, connection: &mut Connection) -> Result<((), Finding), Cause> {
     let failed = |e| postgres::classify(e, "look for rules of others");
     let mut transaction = connection.build_transaction().read_only(false).start().await.map_err(failed)?;
@@ -72,7 +72,7 @@ pub(super) async fn rules(config: &RunConfig, connection: &mut Connection) -> Re
     Ok(((), Finding::warn(found.join("; "), hint)))
 }
 
-/// The remarks on one topic as one line; `well`: what is said if there is none.
+/// The remarks on one topic as one line; `well`: the text if there are none.
 fn finding(remarks: &[Remark], well: &str) -> Finding {
     if remarks.is_empty() {
         return Finding::ok(well);

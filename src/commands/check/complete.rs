@@ -1,5 +1,5 @@
-//! `merganser check DATASET --complete`: is every node of every history there that should be? A history whose source could not be looked
-//! at is not proven, whatever is kept of it.
+//! `merganser check DATASET --complete`: is every node of every history there? A history whose source could not be
+//! checked is not proven, whatever is stored of it.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
 use crate::run::walk::{self, HistoryProof};
 
-/// Proves it, or says what is missing.
+/// Proves that they are complete, or shows what is missing.
 ///
 /// # Errors
 /// A dataset without histories; a database or a service that cannot be asked.

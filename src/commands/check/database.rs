@@ -1,4 +1,5 @@
-//! The database: can we get in, may we do what a run does, are the tables what they should be, is the lock free?
+//! The database: does the login work, does the role have the rights of a run, are the tables as they should be, is the
+//! lock free?
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::{embedded, run, schema, sql};
 
 /// Oldest version that the pipeline's SQL is written for.
 const OLDEST_VERSION: i32 = 140_000;
-/// All that needs a session.
+/// All probes that need a session.
 const LATER: [&str; 12] = [
     "server",
     "ledger",
@@ -41,16 +42,16 @@ fn later(config: &RunConfig) -> Vec<&'static str> {
     LATER.into_iter().chain(own).collect()
 }
 
-/// What the probes of the database give.
+/// The results of the database's probes.
 pub(super) struct DatabaseFound {
     pub probes: Vec<Probe>,
-    /// So far is the server's clock ahead of ours.
+    /// How far the server's clock is ahead of ours.
     pub clock_ahead_seconds: Option<f64>,
     /// The files that are done; `None`: the ledger could not be read.
     pub known: Option<Vec<KnownPart>>,
 }
 
-/// A session, and what the server says of itself.
+/// A session, and the state of the server.
 struct ProbedServer {
     connection: Connection,
     server: ServerState,
@@ -59,7 +60,7 @@ struct ProbedServer {
     clock_ahead_seconds: f64,
 }
 
-/// What the ledger is.
+/// The state of the ledger.
 struct Look {
     /// `None`: there is none yet.
     ledger: Option<Ledger>,
@@ -145,7 +146,7 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
     }
 }
 
-/// Who we are there, over what, and whether it takes what is written.
+/// Reports our role, the kind of connection, and whether the server accepts writes.
 async fn log_in(url: &PgUrl) -> Result<(ProbedServer, Finding), Cause> {
     let failed = |e| postgres::classify(e, "look at the session");
     let connection = postgres::connect(url, "check").await?;
@@ -219,7 +220,7 @@ async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Caus
         }
         false => format!("{name}, version {version}; {done} file(s) done"),
     });
-    // An older ledger has none.
+    // An older ledger has no references.
     let files = if needs_work { Vec::new() } else { ledger.current_reference().await? };
     let reference = files.first().map(|file| file.version.clone());
     Ok((Look { ledger: Some(ledger), known, needs_work, reference }, finding))
@@ -236,10 +237,10 @@ async fn lock(ledger: &Ledger) -> Result<((), Finding), Cause> {
     Ok(((), finding))
 }
 
-/// How `sql/check/rights.pg.sql` ends the name of a right without which a run goes on, and cannot be undone.
+/// The ending that `sql/check/rights.pg.sql` gives the name of a right without which a run works but cannot be undone.
 const FOR_UNDO: &str = ", for before-images";
 
-/// Gives whether temporary tables may be made, which the comparison of the tables needs.
+/// Returns whether temporary tables may be made, which the comparison of the tables needs.
 async fn rights(
     config: &RunConfig,
     connection: &mut Connection,
@@ -297,7 +298,7 @@ async fn rights(
     Ok((may_compare, finding))
 }
 
-/// A transaction with which the limits of its statements end, so that nothing of them stays in a session of a pool.
+/// A transaction to which the limits of its statements are local, so that none of them stays in the session of a pool.
 async fn begin(
     connection: &mut Connection,
     only_reads: bool,
@@ -309,7 +310,7 @@ async fn begin(
     Ok(transaction)
 }
 
-/// The comparison makes its own tables in the session, and takes them back.
+/// The comparison makes its own tables in the session, and rolls them back.
 async fn tables(
     config: &RunConfig,
     connection: &mut Connection,
@@ -341,7 +342,7 @@ async fn tables(
     ))
 }
 
-/// Who is asked what the rows are completed with, and what leaves the house for it.
+/// Reports which services are asked to complete the rows, and which data is sent to them.
 async fn answers(
     config: &RunConfig,
     enrichment: &Enrichment,
@@ -384,7 +385,7 @@ async fn answers(
     Ok(((), Finding::ok(found(names.collect::<Vec<_>>().join(", then ")))))
 }
 
-/// What is installed, and which way the rows would go.
+/// Reports the installed extensions, and which way the rows would go.
 async fn extensions(config: &RunConfig, url: &PgUrl, session: &ProbedServer) -> Result<((), Finding), Cause> {
     let direct = AwsS3::choose(&config.target, url).await?.is_some();
     let version = |name: &str, version: &Option<String>| match version {

@@ -1,12 +1,12 @@
-//! Names of hosts: do they lead to an address?
+//! Host names: can they be resolved?
 
 use std::time::Duration;
 
 use super::{Finding, Probes};
 use crate::error::Cause;
 
-/// Looks the names up, each within what is left of the limit; `None`: none of them leads anywhere. Without names there
-/// is nothing to look up.
+/// Resolves the names, each within the rest of the time limit; `None`: none of them can be resolved. Without names
+/// there is nothing to do.
 pub(super) async fn resolve(
     probes: &mut Probes,
     name: &'static str,
@@ -17,7 +17,7 @@ pub(super) async fn resolve(
         return Some(());
     }
     let names = hosts.iter().map(|(host, _)| host.as_str()).collect::<Vec<_>>().join(", ");
-    // The last one to be given up must be able to say so.
+    // The last lookup must time out early enough to be reported.
     let each = probes.limit.mul_f64(0.9) / hosts.len() as u32;
     let found =
         probes.run(name, &format!("the name service for {names}"), look_up(hosts, variables, each)).await;

@@ -1,4 +1,4 @@
-//! This machine: room for staging, memory, the clock.
+//! This machine: disk space for staging, memory, the clock.
 
 use std::fs;
 use std::io::Write;
@@ -11,16 +11,16 @@ use crate::stages::select::{self, SelectedFile};
 use crate::system::machine;
 use crate::words::size;
 
-/// Staging takes so many times the size of the files of a batch: these, the local store and the CSVs. Measured, see
+/// Staging takes this many times the size of a batch's files: the files, the local store and the CSVs. Measured, see
 /// docs/operations.md.
 const STAGING_FACTOR: u64 = 8;
-/// What a run takes besides DuckDB, generously.
+/// A generous estimate of a run's memory besides DuckDB.
 const OWN_MEMORY_BYTES: u64 = 224 << 20;
-/// Beyond this S3 refuses signatures.
+/// Beyond this difference S3 refuses signatures.
 const CLOCK_FAIL_SECONDS: f64 = 300.0;
 const CLOCK_WARN_SECONDS: f64 = 60.0;
 
-/// `clocks`: names of others, and how far theirs is ahead of ours, where that is known.
+/// `clocks`: names of other machines, and how far their clocks are ahead of ours, if known.
 pub(super) fn probe(
     probes: &mut Probes,
     config: &RunConfig,
@@ -39,7 +39,7 @@ pub(super) fn probe(
 fn disk(config: &RunConfig, files: Option<&[SelectedFile]>) -> Result<Finding, Cause> {
     let folder = &config.processing.work_dir;
     let io = |what: &'static str| Cause::io(format!("{what} {}", folder.display()));
-    // A run makes the folder; a look does not.
+    // A run would make the folder, but a check does not.
     let nearest = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let nearest = if nearest.as_os_str().is_empty() { Path::new(".") } else { nearest };
     let hint = |finding: Finding| Finding {
@@ -86,7 +86,7 @@ fn memory(config: &RunConfig) -> Finding {
     }
 }
 
-/// `None`: nobody told the time.
+/// `None`: no other clock is known.
 fn clock(clocks: &[(&str, Option<f64>)]) -> Option<Finding> {
     let known: Vec<_> = clocks.iter().filter_map(|(name, ahead)| Some((*name, (*ahead)?))).collect();
     let worst = known.iter().map(|(_, ahead)| ahead.abs()).reduce(f64::max)?;

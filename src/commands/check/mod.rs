@@ -1,6 +1,6 @@
-//! Preflight: would a run work? Everything that a run needs is tried, and nothing is changed: the database is asked in
-//! transactions that only read (or are rolled back), and of the store only objects of our own are touched, which are
-//! gone afterwards.
+//! Preflight: would a run work? Tries everything that a run needs and changes nothing: the database is asked in
+//! transactions that are read-only or rolled back, and in the store only our own probe objects are written and then
+//! removed.
 //!
 //! Each probe has a time limit and one result. One that depends on another that failed is skipped: a server that
 //! cannot be reached is one fault, not seven.
@@ -28,12 +28,12 @@ use crate::config::{RunConfig, Selection};
 use crate::error::{Cause, Exit, Failure};
 use crate::words;
 
-/// What became of a probe.
+/// The outcome of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Ok,
-    /// A run works, but somebody should look.
+    /// A run works, but somebody should look at this.
     Warn,
     /// A run would not work.
     Fail,
@@ -41,7 +41,7 @@ pub enum State {
     Skipped,
 }
 
-/// One thing that a run needs.
+/// The probe of one thing that a run needs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Probe {
     pub name: &'static str,
@@ -81,7 +81,7 @@ impl Finding {
 
 impl From<Cause> for Finding {
     fn from(cause: Cause) -> Self {
-        // A message may list things, one a line.
+        // A message may be a list with one item per line.
         let found = cause.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         Self { state: State::Fail, found, hint: cause.hint() }
     }
@@ -98,8 +98,8 @@ impl Probes {
         Self { limit, list: Vec::new() }
     }
 
-    /// Tries something within the limit. What it gives is for the probes that depend on it; `None`: they are to be
-    /// skipped. `waits_for` says who does not answer when time is up.
+    /// Tries something within the time limit. Its result is for the probes that depend on it; `None`: they are to be
+    /// skipped. `waits_for` names what does not answer when the time is up.
     async fn run<T>(
         &mut self,
         name: &'static str,
@@ -125,19 +125,19 @@ impl Probes {
     fn add(&mut self, name: &'static str, finding: Finding, started: Instant) {
         let Finding { state, found, hint } = finding;
         let hint = match state {
-            // What the error itself has no advice for.
+            // The error itself has no advice.
             State::Fail => hint.or_else(|| Some(format!("see `{name}` in docs/operations.md"))),
             _ => hint,
         };
         self.list.push(Probe { name, state, found, hint, duration_ms: words::millis(started) });
     }
 
-    /// What takes no time.
+    /// Adds a finding that takes no time.
     fn note(&mut self, name: &'static str, finding: Finding) {
         self.add(name, finding, Instant::now());
     }
 
-    /// Names what was not tried.
+    /// Adds the names of probes that were not tried.
     fn skip(&mut self, names: &[&'static str], because: &str) {
         for name in names {
             self.note(name, Finding::skipped(format!("not tried: {because}")));
@@ -167,7 +167,7 @@ pub async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     Ok(checked.exit())
 }
 
-/// Looks whether a run with this configuration would work. Never fails: what is wrong is a probe that says so.
+/// Checks whether a run with this configuration would work. Never fails: problems are reported by the probes.
 pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limit: Duration) -> Preflight {
     let mut probes = Probes::new(limit);
     let mut config = match config {
@@ -177,7 +177,7 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
             return Preflight { dataset, works: false, probes: probes.list, is_configured: false };
         }
     };
-    // A look must not enter a server's key, nor take up the time of the probe with attempts.
+    // A check must not store a server's key, nor spend the probe's time on repeated attempts.
     config.from.sftp.only_looks = true;
     config.from.sftp.limits.retries = 0;
     probes.note("configuration", configuration(&config));
@@ -205,7 +205,7 @@ pub async fn check(dataset: &'static str, config: Result<RunConfig, Cause>, limi
     Preflight { dataset, works, probes: probes.list, is_configured: true }
 }
 
-/// What is to be done, and what in it may not be meant.
+/// Reports what the run would do, and settings that may be a mistake.
 fn configuration(config: &RunConfig) -> Finding {
     let database = &config.target.database;
     let own: String =
@@ -244,7 +244,7 @@ impl Preflight {
         }
     }
 
-    /// For a person: a line for each probe, a line with what to do where there is something to do, and the answer.
+    /// The text for a person: a line for each probe, a line with what to do where needed, and the overall answer.
     pub fn render(&self) -> String {
         let mut text = String::new();
         for probe in &self.probes {

@@ -1,4 +1,5 @@
-//! Who is told how a run ended: do the names lead to an address, can the file be written? Nobody is told anything.
+//! The listeners that are told how a run ended: can their names be resolved, can the file be written? Nothing is sent
+//! to them.
 
 use std::path::Path;
 
@@ -12,7 +13,7 @@ const NOTIFY: &str = "notify";
 const METRICS: &str = "metrics";
 const TRACES: &str = "traces";
 
-/// Looks where they are, if there are any.
+/// Checks them, if there are any.
 pub(super) async fn probe(probes: &mut Probes) {
     match notify::quiet_days().and_then(|_| notify::webhook()) {
         Ok(None) => {}
@@ -35,7 +36,7 @@ async fn resolve(probes: &mut Probes, name: &'static str, url: &SecretUrl, varia
     host::resolve(probes, name, &hosts, variable).await;
 }
 
-/// A file appears beside it, and goes.
+/// Makes a file beside it, and removes it.
 fn file(path: &Path) -> Finding {
     match metrics::beside(path) {
         _ if path.is_dir() => Finding::fail(

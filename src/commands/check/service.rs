@@ -1,4 +1,4 @@
-//! The service that a dataset asks: does it know the key, and count what the run would ask for?
+//! The service that a dataset asks: does it accept the key, and does it count what the run would ask for?
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::config::RunConfig;
 use crate::run::gather;
 use crate::words::count;
 
-/// One count; no probe for a run that asks nobody.
+/// Asks for one count. A run that asks no service has no such probe.
 pub(super) async fn probe(config: &RunConfig, limit: Duration) -> Vec<Probe> {
     let mut probes = Probes::new(limit);
     let Some(asked) = config.target.dataset.asked else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! The source: can it be reached and listed, and what of it is new?
+//! The source: can it be reached and listed, and which files are new?
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::ledger::KnownPart;
 use crate::stages::select::{self, SelectedFile};
 use crate::words::{count, size};
 
-/// So many files are opened: each costs a round trip or two.
+/// The most files that are opened: each costs a round trip or two.
 const OPENED_MAX: usize = 30;
 
-/// What the probes of the source give.
+/// The results of the source's probes.
 pub(super) struct SourceFound {
     pub probes: Vec<Probe>,
     /// `None`: it could not be listed.
@@ -31,7 +31,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> SourceFound {
         probes.skip(&["source"], "it is made of tables of the database");
         return SourceFound { probes: probes.list, listing: None };
     }
-    // In S3 it is behind the store's host, or behind one of Amazon's that its listing tells about.
+    // In S3 it is on the store's host, or on one of Amazon's, which the listing checks.
     let (host, variables) = match &config.from.url {
         SourceUrl::Sftp(url) => {
             (Some((url.host().to_owned(), url.port())), "--source, MERGANSER_SOURCE or SFTP_HOST")
@@ -75,7 +75,7 @@ async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {
     }
 }
 
-/// What a run would take; `None`: that is not known.
+/// The files that a run would take; `None`: not known.
 pub(super) fn files(
     probes: &mut Probes,
     config: &RunConfig,
@@ -113,7 +113,7 @@ pub(super) fn files(
     Some(files)
 }
 
-/// Opens what a run would take, without fetching it: the newest files, if there are many.
+/// Opens the files that a run would take, without fetching them; only the newest if there are many.
 pub(super) async fn open(probes: &mut Probes, config: &RunConfig, files: Option<&[SelectedFile]>) {
     let Some(files) = files else {
         probes.skip(&["files open"], "it is not known which files a run would take");
@@ -159,7 +159,7 @@ async fn opened(config: &RunConfig, files: &[SelectedFile]) -> Result<Finding, C
 
 fn finding(config: &RunConfig, files: &[SelectedFile], ours: usize, names: usize) -> Finding {
     let dataset = config.target.dataset.name;
-    // A day of grace, as the guard of the promotion gives: midnight is not everywhere at once.
+    // A day of grace, as in the promotion's guard, because of time zones.
     let tomorrow = Timestamp::now().to_zoned(TimeZone::UTC).date().saturating_add(1.day());
     let dated = files.iter().filter_map(|file| Some((&file.name, file.meaning.run_date?)));
     let future = dated.into_iter().find(|(_, date)| *date > tomorrow);

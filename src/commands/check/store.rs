@@ -1,4 +1,4 @@
-//! The store: can it be listed, written, read and cleared?
+//! The store: can it be listed, and can objects be written, read and deleted?
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use crate::clients::store::{Store, StoreUrl};
 use crate::config::RunConfig;
 use crate::error::Cause;
 
-/// What the objects of the probe hold: nothing that matters, should one stay behind in a public place.
+/// The content of the probe's objects: harmless, in case one stays behind in a public place.
 const CONTENT: &str = "merganser check: this may be removed\n";
 
-/// What the probes of the store give.
+/// The results of the store's probes.
 pub(super) struct StoreFound {
     pub probes: Vec<Probe>,
-    /// So far is the store's clock ahead of ours, where it has one of its own.
+    /// How far the store's clock is ahead of ours, if it has one of its own.
     pub clock_ahead_seconds: Option<f64>,
 }
 
@@ -79,12 +79,12 @@ fn hosts(config: &RunConfig, store: &Store) -> Vec<(String, u16)> {
     };
     let url = url::Url::parse(endpoint).ok();
     let host = url.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
-    // An address of version 6 is in brackets there.
+    // An IPv6 address is in brackets there.
     host.map(|(host, port)| (host.trim_matches(['[', ']']).to_owned(), port)).into_iter().collect()
 }
 
-/// Puts, gets and deletes an object in each place that a run writes to. Each of these has the time limit for itself,
-/// so that the object is removed whatever went wrong before. Gives how far the store's clock is ahead.
+/// Puts, gets and deletes an object in each place that a run writes to. Each of these has the full time limit, so that
+/// the object is removed whatever went wrong before. Returns how far the store's clock is ahead.
 async fn write(probes: &mut Probes, config: &RunConfig, store: &Store) -> Option<f64> {
     let started = Instant::now();
     let folders = if config.target.skip_publish { &["private"][..] } else { &["private", "public"] };
@@ -96,7 +96,7 @@ async fn write(probes: &mut Probes, config: &RunConfig, store: &Store) -> Option
         let tried = round_trip(probes.limit, store, &key).await;
         let removed = within(probes.limit, store, "delete", async { Ok(store.delete(&key).await?) }).await;
         for folder in made {
-            // Only if it is empty: somebody else may use it by now.
+            // Only if it is empty: another process may use it by now.
             let _ = std::fs::remove_dir(folder);
         }
         match (tried, removed) {
@@ -122,7 +122,7 @@ async fn write(probes: &mut Probes, config: &RunConfig, store: &Store) -> Option
     ahead
 }
 
-/// Puts an object and gets it again. Gives how far the store's clock is ahead, if it is not our own.
+/// Puts an object and gets it again. Returns how far the store's clock is ahead, if it is not our own.
 async fn round_trip(limit: Duration, store: &Store, key: &str) -> Result<Option<f64>, Finding> {
     let before = Timestamp::now();
     within(limit, store, "put", async { Ok(store.upload_bytes(key, CONTENT.into()).await?) }).await?;

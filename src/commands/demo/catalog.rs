@@ -1,4 +1,4 @@
-//! The demo of hand-kept sheets: some with errors in them, what is found there, and the same put right.
+//! The demo of hand-kept sheets: sheets with errors, what is found in them, and the corrected sheets.
 
 use std::path::Path;
 
@@ -18,12 +18,12 @@ use crate::run::server::Server;
 use crate::words::count;
 
 const PROJECTS: u32 = 60;
-/// One of each kind.
+/// One error of each kind.
 const ERRORS: u32 = 11;
-/// Letters of a line that is shown.
+/// The longest line that is shown.
 const LINE: usize = 160;
 
-/// Makes sheets with errors, loads them, shows what was found, and loads them again without.
+/// Makes sheets with errors, loads them, shows what was found, and loads them again without errors.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     let sheets = dir.join("sheets");
@@ -73,7 +73,7 @@ fn run_config(place: &DemoPlace, sheets: &Path) -> Result<RunConfig, Cause> {
     Ok(config)
 }
 
-/// What is not put right, as CSV.
+/// The unresolved failed records, as CSV.
 async fn failures(server: &Server, place: &DemoPlace) -> Result<String, Cause> {
     let reader = Reader::open(&server.url, &place.database()?.ledger_schema).await?;
     let filter = FailureFilter { dataset: Some(CATALOG.name.to_owned()), ..FailureFilter::default() };

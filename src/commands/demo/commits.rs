@@ -1,5 +1,5 @@
-//! The demo of histories: repositories with everything strange, a host of this machine that serves them, a budget that ends before
-//! all is there, a force push in between, and the proof.
+//! The demo of histories: repositories with all kinds of oddities, a local host that serves them, a budget that is used
+//! up before everything is there, a force push in between, and the proof.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,17 +22,17 @@ use crate::log::Report;
 use crate::run::server::Server;
 use crate::run::walk;
 
-/// Commits of the largest repository: more than one budget brings.
+/// Commits of the largest repository: more than one budget covers.
 const LARGEST: u32 = 4_000;
 const BUDGET: u64 = 30;
-/// Runs behind the first two at most: one or two bring what is left.
+/// The most runs after the first two: one or two fetch the rest.
 const MOST_RUNS: usize = 10;
-/// What the host of this machine takes as a token, and addresses are hashed under.
+/// The token for the local host, and the secret for hashing addresses.
 const SECRET: &str = "demo";
-/// The repository that somebody pushes to by force.
+/// The repository that gets a force push.
 const PUSHED: &str = "harbour/lighthouse";
 
-/// Serves repositories, takes in their histories in two runs, and shows what is proven then and what to try next.
+/// Serves repositories, loads their histories in two runs, and shows the proof and what to try next.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     say_line!("1. A sample: repositories of git, with everything strange that histories have.");
@@ -80,7 +80,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A host of this machine, for as long as this lives.
+/// A local host that runs as long as this exists.
 struct GitService {
     server: LocalServer,
     holdings: Arc<HostHoldings>,
@@ -129,7 +129,7 @@ fn run_config(
     )
 }
 
-/// Runs, and shows what came of it; gives whether there is more to do.
+/// Runs and shows the result; returns whether there is more to do.
 async fn run_and_show(mut config: RunConfig, report: &Report, server: &Server) -> Result<bool, Failure> {
     config.target.database.url = crate::config::DatabaseUrl::Server(Box::new(server.url.clone()));
     let summary = run::run(config, report).await?;
@@ -137,7 +137,7 @@ async fn run_and_show(mut config: RunConfig, report: &Report, server: &Server) -
     Ok(summary.walked.is_some_and(|walked| walked.more.is_some()))
 }
 
-/// Another commit in the place of the last forty.
+/// Replaces the last forty commits by another one.
 fn push(clones: &Path) -> Result<(), Cause> {
     let repository: PathBuf = clones.join(PUSHED);
     let git = |arguments: &[&str]| {

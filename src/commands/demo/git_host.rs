@@ -1,5 +1,5 @@
-//! A small host of repositories on this machine: the API's answers (`datasets::commits::host`) by HTTP, with a limit by the hour.
-//! For the demo, and for the tests.
+//! A small local host of repositories: serves the API's answers (`datasets::commits::host`) by HTTP, with an hourly
+//! limit. For the demo and the tests.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -17,24 +17,24 @@ use jiff::Timestamp;
 use crate::clients::git::{GitError, GitFolder};
 use crate::datasets::commits::host::{self, GitHost, HostAnswer, HostCall, HostedRepository};
 
-/// What the server gives out.
+/// The data that the server provides.
 pub struct HostHoldings {
     host: Mutex<GitHost>,
     limit: Mutex<HourlyLimit>,
 }
 
-/// So many answers until a time.
+/// The number of answers left until a time.
 #[derive(Clone, Copy, Debug)]
 pub struct HourlyLimit {
     pub limit: u64,
     pub used: u64,
-    /// Seconds after which it begins anew.
+    /// Seconds after which the limit is reset.
     pub window_seconds: i64,
     pub reset: Timestamp,
 }
 
 impl HourlyLimit {
-    /// So many answers in so many seconds.
+    /// `limit` answers in `window_seconds` seconds.
     pub fn new(limit: u64, window_seconds: i64) -> Self {
         Self { limit, used: 0, window_seconds, reset: after(window_seconds) }
     }
@@ -45,17 +45,17 @@ fn after(seconds: i64) -> Timestamp {
 }
 
 impl HostHoldings {
-    /// A host, and how much it gives.
+    /// A host with a limit.
     pub fn new(host: GitHost, limit: HourlyLimit) -> Arc<Self> {
         Arc::new(Self { host: Mutex::new(host), limit: Mutex::new(limit) })
     }
 
-    /// The host, to be changed while it is asked.
+    /// The host, which may be changed while it serves.
     pub fn host(&self) -> MutexGuard<'_, GitHost> {
         self.host.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much it gives.
+    /// The limit.
     pub fn limit(&self) -> MutexGuard<'_, HourlyLimit> {
         self.limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,13 +110,13 @@ async fn api(State(holdings): State<Arc<HostHoldings>>, uri: Uri, headers: Heade
     limited(answer, &mut holdings.limit())
 }
 
-/// What is left of the limit is told with each answer; where nothing is, that is the answer.
+/// Adds the rest of the limit to an answer; if nothing is left, the answer says only that.
 fn limited(answer: HostAnswer, limit: &mut HourlyLimit) -> Response {
     if Timestamp::now() >= limit.reset {
         *limit = HourlyLimit::new(limit.limit, limit.window_seconds);
     }
     let answer = match answer.status {
-        // What is known already costs nothing.
+        // An unchanged answer costs nothing.
         304 => answer,
         _ if limit.used >= limit.limit => host::refusal(403, "API rate limit exceeded"),
         _ => {

@@ -1,5 +1,5 @@
-//! The demo of the graph and the metrics: sheets and histories that are made up, what is reckoned of them, and the graph as a file
-//! that other programs open.
+//! The demo of the graph and the metrics: made-up sheets and histories, what is computed from them, and the graph as a
+//! file for other programs.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ const AS_OF: &str = "2025-10";
 const RANKS: [&str; 8] =
     ["project", ">rank", ">commits", ">authors", ">newcomers", ">bus factor", ">retention", ">growth"];
 
-/// Makes sheets and histories, reckons ranks and metrics, and shows some of them.
+/// Makes sheets and histories, computes ranks and metrics, and shows some of them.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     say_line!("1. Sheets of {PROJECTS} made-up projects.");
@@ -57,7 +57,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Makes the sheets, and says where they are.
+/// Makes the sheets, and prints where they are.
 pub(super) fn made(sheets: &Path) -> Result<(), Cause> {
     let sample = SheetsSample { projects: PROJECTS, errors: 0, seed: 1, out: sheets.to_owned() };
     let written = write_sheets(&sample).map_err(SampleFault::from)?;
@@ -65,7 +65,7 @@ pub(super) fn made(sheets: &Path) -> Result<(), Cause> {
     Ok(())
 }
 
-/// Loads the sheets, and makes up histories of their projects.
+/// Loads the sheets, and makes histories of their projects.
 pub(super) async fn loaded(
     place: &DemoPlace,
     server: &Server,

@@ -1,5 +1,5 @@
-//! The demo of crop statistics: a Quick Stats of this machine, three years from it, one of them again after a revision, and a
-//! map of counties.
+//! The demo of crop statistics: a local Quick Stats, three years from it, one of them again after a revision, and a map
+//! of counties.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,13 +28,13 @@ use crate::words::count;
 
 const FIRST_YEAR: i16 = 2022;
 const LAST_YEAR: i16 = 2024;
-/// The days in the names of the bulk files: as it was, and after the revision.
+/// The days in the names of the bulk files: before and after the revision.
 const DAYS: [jiff::civil::Date; 2] = [jiff::civil::date(2026, 11, 6), jiff::civil::date(2026, 11, 13)];
-/// The smallest limit of an answer: some records of a place cannot be split any further.
+/// The smallest limit of an answer: some records of one place cannot be split any further.
 const SMALLEST_LIMIT: u64 = 500;
-/// So many full answers would hold the sample: enough that years and states must be split.
+/// The sample has as many records as this many full answers: enough that years and states must be split.
 const ANSWERS: u64 = 12;
-/// What the server of this machine takes as a key.
+/// The key that the local server accepts.
 const KEY: &str = "demo";
 
 /// Serves a sample, loads it, loads a year of it again, and shows what is there now and what to try next.
@@ -104,7 +104,7 @@ fn bulk(dir: &Path) -> PathBuf {
     dir.join("quickstats")
 }
 
-/// A Quick Stats of this machine, for as long as this lives.
+/// A local Quick Stats that runs as long as this exists.
 struct Service {
     server: LocalServer,
     holdings: Arc<Holdings>,
@@ -152,7 +152,7 @@ async fn run_and_show(config: RunConfig, report: &Report, server: &Server) -> Re
     Ok(())
 }
 
-/// What a run asked and changed, as the ledger has it.
+/// What a run asked and changed, from the ledger.
 async fn changed(server: &Server, ledger: &str, done: &Summary) -> Result<String, Cause> {
     let failed = |e| postgres::classify(e, "look at the ledger");
     let connection = postgres::connect(&server.url, "demo").await?;

@@ -25,7 +25,7 @@ use crate::words::count;
 const INITIAL_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 7);
 const WEEKLY_RUN_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 14);
 
-/// Makes two extracts, loads them, and shows what is there now and what to try next.
+/// Makes two extracts, loads them, and shows the result and what to try next.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     let source = dir.join("source");

@@ -8,22 +8,23 @@ use crate::config::DatabaseConfig;
 use crate::embedded;
 use crate::error::Cause;
 
-/// A folder for all that a demo makes, and the database that it loads into.
+/// The folder for everything that a demo makes, and the database that it loads into.
 pub struct DemoPlace {
     pub dir: PathBuf,
     pub database_url: String,
 }
 
 impl DemoPlace {
-    /// The folder that was asked for, with its whole path.
+    /// The folder that was asked for, as an absolute path.
     ///
     /// # Errors
-    /// The folder in which we are is gone.
+    /// Fails if the current folder does not exist any more.
     pub fn folder(dir: &Path) -> Result<PathBuf, Cause> {
         std::path::absolute(dir).map_err(Cause::io("find the folder of the demo"))
     }
 
-    /// Notes in the folder, which is there, which database belongs to it; a private one gets its programs if it has none.
+    /// Records in the existing folder which database belongs to it; fetches the programs of a private one if there are
+    /// none.
     ///
     /// # Errors
     /// The note cannot be written, or the programs cannot be fetched.
@@ -38,15 +39,15 @@ impl DemoPlace {
     /// Its store.
     ///
     /// # Errors
-    /// The folder's name cannot stand in an address.
+    /// Fails if the folder's name cannot be part of an address.
     pub fn store(&self) -> Result<StoreUrl, Cause> {
         Ok(format!("file:{}", self.dir.join("store").display()).parse()?)
     }
 
-    /// Its database, with schemas that are called as always.
+    /// Its database, with the default schemas.
     ///
     /// # Errors
-    /// The address that was asked for is none.
+    /// Fails if the given address is not valid.
     pub fn database(&self) -> Result<DatabaseConfig, Cause> {
         Ok(DatabaseConfig {
             url: self.database_url.parse()?,
@@ -56,7 +57,7 @@ impl DemoPlace {
         })
     }
 
-    /// The options by which another command works here.
+    /// The options with which another command uses this demo's data.
     pub fn options(&self) -> String {
         format!("--store file:{}/store --database-url {}", self.dir.display(), self.database_url)
     }

@@ -1,5 +1,5 @@
-//! A small Quick Stats on this machine: the API's answers (`datasets::nass::quickstats`) by HTTP, and a folder of bulk files
-//! beside them, with ETag and byte ranges. For the demo, and for the tests.
+//! A small local Quick Stats: serves the API's answers (`datasets::nass::quickstats`) by HTTP, and a folder of bulk
+//! files with ETag and byte ranges. For the demo and the tests.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -26,7 +26,7 @@ use crate::datasets::nass::bulk::{self, BulkFault};
 use crate::datasets::nass::quickstats::records::StatRecords;
 use crate::datasets::nass::quickstats::{self, ApiAnswer, ApiBody, ApiCall, CallRate, QuickStats};
 
-/// What the server gives out.
+/// The data that the server provides.
 pub struct Holdings {
     api: Mutex<QuickStats>,
     rate: Mutex<Option<CallRate>>,
@@ -36,12 +36,13 @@ pub struct Holdings {
 }
 
 impl Holdings {
-    /// The API's records and manners, and the folder with the bulk files; without a rate, any number of calls is taken.
+    /// The API's records and limits, and the folder with the bulk files; without a rate, any number of calls is
+    /// accepted.
     pub fn new(api: QuickStats, rate: Option<CallRate>, bulk: Option<PathBuf>) -> Arc<Self> {
         Arc::new(Self { api: Mutex::new(api), rate: Mutex::new(rate), bulk, began: Instant::now() })
     }
 
-    /// The API, to be changed while it is asked.
+    /// The API, which may be changed while it serves.
     pub fn api(&self) -> MutexGuard<'_, QuickStats> {
         self.api.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,7 +148,7 @@ async fn bulk_file(State(holdings): State<Arc<Holdings>>, uri: Uri, headers: Hea
     }
 }
 
-/// A file or a part of it. What a part belongs to is told by its ETag: of another one, all is sent.
+/// A file or a part of it. With an `If-Range` other than its ETag, the whole file is sent.
 async fn file(path: &Path, headers: &HeaderMap) -> io::Result<Response> {
     let mut file = tokio::fs::File::open(path).await?;
     let facts = file.metadata().await?;
@@ -223,7 +224,7 @@ fn add(response: &mut Response, name: header::HeaderName, value: &str) {
     response.headers_mut().insert(name, value);
 }
 
-/// A server that is up; it ends when it is dropped, and connections with it.
+/// A running server; when it is dropped, it ends with all its connections.
 pub struct LocalServer {
     port: u16,
     stop: Option<oneshot::Sender<()>>,
@@ -234,7 +235,7 @@ impl LocalServer {
     /// Serves on a free port of the loopback address, on a thread of its own.
     ///
     /// # Errors
-    /// What the system says.
+    /// Any error of the system.
     pub fn start(router: Router) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -258,7 +259,7 @@ impl LocalServer {
         Ok(Self { port, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Its address, without a slash at the end.
+    /// The server's address, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -1,4 +1,5 @@
-//! The demo of the site: sheets and histories that are made up, loaded, counted, and told in pages that need no server.
+//! The demo of the site: made-up sheets and histories are loaded, metrics are computed, and pages are built that need
+//! no server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,11 +13,11 @@ use crate::error::{Cause, Exit, Failure};
 use crate::log::Report;
 use crate::run::server::Server;
 
-/// What the demo's site is made of.
+/// The configuration of the demo's site.
 const SITE: &str = "title = \"A made-up catalog\"\nbase_url = \"https://example.org/catalog\"\nas_of = \"2025-10\"\n\n\
     [catalog]\nsource = \"dir:curated\"\n\n[site]\nout = \"public_html\"\n";
 
-/// Makes sheets and histories, builds a site of them, and says which file to open.
+/// Makes sheets and histories, builds a site from them, and prints which file to open.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     say_line!("1. Sheets of {PROJECTS} made-up projects, and what a site is made of.");

@@ -1,5 +1,5 @@
-//! The demo of jobs: a skewed raw table of companies is cleaned by two workers, one of which is killed; then the cleaning
-//! changes, and another version takes the place of the first.
+//! The demo of jobs: a skewed raw table of companies is cleaned by two workers, one of which is killed; then the
+//! cleaning changes, and another version replaces the first.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,17 +24,17 @@ const FILES: [(&str, &str); 3] = [
     ("companies_clean.pg.sql", include_str!("companies/companies_clean.pg.sql")),
     ("clean.duckdb.sql", include_str!("companies/clean.duckdb.sql")),
 ];
-/// What the second version does otherwise.
+/// What the second version does differently.
 const CHANGE: (&str, &str) = ("upper(regexp_replace", "lower(regexp_replace");
 const ROWS_MIN: u64 = 20_000;
 const WORKERS: usize = 2;
-/// For so long it is waited for a worker that can be killed.
+/// How long to wait for a worker that can be killed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Makes the table and the job, cleans, kills, cleans otherwise, and says what to try next.
+/// Makes the table and the job, cleans, kills a worker, cleans differently, and shows what to try next.
 ///
 /// # Errors
-/// What failed, and whether the database changed.
+/// The error, with the state of the database.
 pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
     let dir = DemoPlace::folder(&args.dir)?;
     private::make_folders(&dir).map_err(Cause::io(format!("make the folder {}", dir.display())))?;
@@ -91,20 +91,20 @@ async fn make_rows(url: &PgUrl, database: &DatabaseConfig, rows: u64) -> Result<
     let rows = rows.to_string();
     let text = sql::render(sql::DEMO_COMPANIES, &[("schema", &database.schema), ("rows", &rows)]);
     connection.batch_execute(&text).await.map_err(|e| postgres::classify(e, "make the raw table"))?;
-    // Outside of the transaction in which the rows were made.
+    // Outside the transaction in which the rows were made.
     let text = sql::render(sql::DEMO_COMPANIES_LOOK, &[("schema", &database.schema)]);
     connection.batch_execute(&text).await.map_err(|e| postgres::classify(e, "make the raw table"))?;
     connection.close().await;
     Ok(())
 }
 
-/// Kills a worker that has a claim, as a machine that is switched off would; gives its process.
+/// Kills a worker that has a claim, as if its machine were switched off; returns its process id.
 async fn kill_one(url: PgUrl, database: DatabaseConfig) -> Option<i32> {
     let connection = postgres::connect(&url, "demo").await.ok()?;
     let text = sql::render(sql::DEMO_WORKER, &[("ledger", &database.ledger_schema)]);
     let start = std::time::Instant::now();
     while start.elapsed() < PATIENCE {
-        // Until somebody has planned, there are no such tables.
+        // Before the job is planned, there are no such tables.
         if let Ok(Some(row)) = connection.query_opt(&text, &[]).await
             && let Ok(pid) = row.try_get::<_, i32>(0)
             && let Some(process) = rustix::process::Pid::from_raw(pid)

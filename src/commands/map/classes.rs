@@ -1,14 +1,14 @@
-//! The classes of a scale: as many areas in each as can be, between bounds that are easily read.
+//! The classes of a scale: about equally many areas in each, with bounds that are easy to read.
 
-/// More cannot be told apart by their colours.
+/// More colours could not be told apart.
 const MOST: usize = 5;
 
-/// Where each class begins, upwards; what is beyond the last is in it.
+/// The lower bound of each class, ascending; the last class is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Classes(Vec<u64>);
 
 impl Classes {
-    /// Classes of these numbers, each with a number in it; none for none.
+    /// Classes of these numbers, none of them empty; no classes for no numbers.
     pub fn of(numbers: &[u64]) -> Self {
         let mut sorted = numbers.to_vec();
         sorted.sort_unstable();
@@ -26,17 +26,18 @@ impl Classes {
         Self(bounds)
     }
 
-    /// The class of a number that the classes were made of, from 0.
+    /// The class, from 0, of one of the numbers from which the classes were made.
     pub fn class(&self, number: u64) -> usize {
         self.0.iter().rposition(|bound| *bound <= number).unwrap_or(0)
     }
 
-    /// The first number of each class and the last one of all but the last class.
+    /// The first number of each class, and the last one of each but the last class.
     pub fn bounds(&self) -> impl Iterator<Item = (u64, Option<u64>)> {
         self.0.iter().enumerate().map(|(class, from)| (*from, self.0.get(class + 1).map(|next| next - 1)))
     }
 
-    /// The colour of a class, of five from pale to strong: few classes are as far from each other as can be.
+    /// The colour of a class, of five from pale to strong; if there are few classes, their colours are as different as
+    /// possible.
     pub fn colour(&self, class: usize) -> usize {
         match self.0.len() {
             0 | 1 => MOST / 2,
@@ -51,7 +52,7 @@ enum Rounded {
     Nearest,
 }
 
-/// A number with one digit that counts, or two where the second is a half or the first a one.
+/// The number rounded to one significant digit, or to two if the second is a 5 or the first a 1.
 fn legible(number: u64, rounded: Rounded) -> u64 {
     const STEPS: [u64; 13] = [10, 12, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 100];
     let mut unit = 1;

@@ -1,4 +1,5 @@
-//! What may be shown. A small number is let go here, before anything is drawn, so that nothing behind this knows it.
+//! Decides what may be shown. Small numbers are dropped here, before anything is drawn, so that no later code knows
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -17,17 +18,18 @@ pub struct Row {
     pub last: Date,
 }
 
-/// The number of an area; none: it is smaller than any that is shown, or zero, which are not told apart.
+/// The number of an area; `None`: it is zero or too small to be shown, which are not distinguished.
 pub type ShownNumber = Option<u64>;
 
-/// Areas with their numbers, and what may be said of all together.
+/// Areas with their numbers, and what may be shown for all of them together.
 ///
-/// Whatever is made of it is a function of the numbers that are shown, so that no sum gives one away that is not: the total
-/// is that of the shown areas alone, the classes are theirs, and how many records have no area is a rough share.
+/// Everything derived from it depends only on the numbers that are shown, so that no sum reveals one that is not: the
+/// total covers only the shown areas, the classes are made from these, and the records without an area are given as a
+/// rough share.
 pub struct MapCounts {
     pub areas: Vec<(MapArea, ShownNumber)>,
     pub classes: Classes,
-    /// Per cent of the records without an area, in steps of five; none: few or none have none.
+    /// The percentage of records without an area, in steps of five; `None`: few or none.
     pub without: Option<u64>,
     pub fewest: u64,
     pub measured: Measured,

@@ -1,4 +1,4 @@
-//! `merganser map`: what is in production, drawn. It reads, in one snapshot, and writes one file.
+//! `merganser map`: draws what is in production. It reads in one snapshot, and writes one file.
 
 mod classes;
 mod counts;
@@ -26,13 +26,13 @@ use crate::words::count;
 use counts::{MapCounts, Row};
 use page::Heading;
 
-/// The run that production is of.
+/// The run that production comes from.
 struct DrawnRun {
     id: String,
     at: Timestamp,
 }
 
-/// Draws a map and says where it is.
+/// Draws a map and prints where it is.
 pub async fn run(args: MapArgs) -> Result<Exit, Failure> {
     let config = MapConfig::from_map(&args)?;
     let server = Server::open(&config.database.url).await?;
@@ -42,10 +42,10 @@ pub async fn run(args: MapArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Writes the file; gives what there is to say about it.
+/// Writes the file; returns a text about it.
 ///
 /// # Errors
-/// [`Cause::Refused`] where there is nothing to draw; the file is then left as it was.
+/// [`Cause::Refused`] if there is nothing to draw; the file is then left as it was.
 pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
     let run = newest_run(config, url).await;
     let shapes = (config.division.shapes)();
@@ -86,7 +86,7 @@ pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
     ))
 }
 
-/// Who may read the tables alone, or has none of our runs, gets a picture all the same.
+/// Without the right to read the ledger, or without a run of ours, the picture is drawn all the same.
 async fn newest_run(config: &MapConfig, url: &PgUrl) -> Option<DrawnRun> {
     match ask_for_run(config, url).await {
         Ok(run) => run,
@@ -172,8 +172,8 @@ fn nothing(config: &MapConfig) -> Cause {
     }
 }
 
-/// The whole file, or none: it takes its place when it is written. Everybody may read it, whatever the umask, as it is made
-/// to be shown.
+/// Writes the whole file or nothing: it is moved to its place when it is complete. Everybody may read it, whatever the
+/// umask, because it is made to be shown.
 fn write(path: &Path, text: &str) -> Result<(), Cause> {
     let what = format!("write {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,5 +1,5 @@
-//! The page around the drawings, and the picture that stands alone. What goes into a template is markup: text is escaped
-//! where it becomes that.
+//! The page around the drawings, and the picture that stands alone. Values for a template are markup already: text is
+//! escaped where it is turned into markup.
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ const COLOURS: &str = include_str!("colours.css");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// What is said around a picture.
+/// The texts around a picture.
 pub struct Heading {
     pub title: String,
     pub days: String,
@@ -30,7 +30,7 @@ pub struct Heading {
 }
 
 impl Heading {
-    /// Of a map of these days.
+    /// The texts for a map of these days.
     pub fn new(config: &MapConfig, (first, last): (Date, Date), run: Option<&DrawnRun>) -> Self {
         let days = match first == last {
             true => day(first),
@@ -56,7 +56,7 @@ fn day(date: Date) -> String {
     date.strftime("%-d %B %Y").to_string()
 }
 
-/// The page: pictures, a table, and what a reader must know.
+/// The page: pictures, a table, and explanations.
 pub fn page(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> String {
     let style = format!("{COLOURS}{STYLE}");
     let note = heading.note.map_or(String::new(), |note| format!("<p class=\"note\">{}</p>", markup(note)));
@@ -216,7 +216,7 @@ fn figures(heading: &Heading, config: &MapConfig, counts: &MapCounts) -> String 
     drawn
 }
 
-/// The areas, the largest numbers first. A circle without a number is left to the line below the table.
+/// The areas, the largest numbers first. Circles without a number are covered by the line below the table.
 fn rows(counts: &MapCounts) -> String {
     let mut listed: Vec<_> =
         counts.areas.iter().filter(|(area, shown)| shown.is_some() || !is_circle(&area.form)).collect();
@@ -257,7 +257,7 @@ fn capital(text: &str) -> String {
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// Lines of at most so many characters, as far as words allow.
+/// Lines of at most `width` characters, as far as the words allow.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -275,7 +275,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Puts values in the places of their names: `{{name}}`. What is put in is not looked at again.
+/// Replaces names (`{{name}}`) by their values. Inserted values are not searched again.
 fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::new();
     let mut rest = template;

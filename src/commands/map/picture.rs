@@ -1,4 +1,4 @@
-//! Shapes as SVG: one drawing a panel, in whole units that fit every screen.
+//! Shapes as SVG: one drawing per panel, in whole units that fit every screen.
 
 use std::fmt::Write as _;
 
@@ -6,22 +6,22 @@ use super::counts::{MapCounts, ShownNumber};
 use crate::dataset::map::{Form, MapArea, Measured, Panel, Point, Rings};
 use crate::words::{count, markup};
 
-/// Units that a panel is wide.
+/// The width of a panel in units.
 const WIDTH: f64 = 6_000.0;
 const MARGIN: f64 = 60.0;
-/// Half the width of a circle in units: of a number that is not shown, and by class.
+/// The radius of a circle in units: for a number that is not shown, and by class.
 const SMALL: u32 = 16;
 const CIRCLES: [u32; 5] = [40, 52, 64, 76, 88];
 
 /// A panel, drawn.
 pub struct Drawing {
-    /// What is inside of the `svg` element.
+    /// The content of the `svg` element.
     pub body: String,
     pub width: u32,
     pub height: u32,
 }
 
-/// Longitude and latitude on a plane: right in its proportions at one latitude, which is enough for a state.
+/// Projects longitude and latitude onto a plane, with correct proportions at one latitude, which is enough for a state.
 struct Projection {
     west: f64,
     north: f64,
@@ -31,7 +31,7 @@ struct Projection {
 }
 
 impl Projection {
-    /// One in which all points fit the width.
+    /// A projection in which all points fit the width.
     fn of(latitude: f64, points: impl Iterator<Item = Point>) -> Self {
         let (mut west, mut east, mut south, mut north) = (i32::MAX, i32::MIN, i32::MAX, i32::MIN);
         for (x, y) in points {
@@ -52,7 +52,7 @@ impl Projection {
         (x.round() as i32, y.round() as i32)
     }
 
-    /// Path data. Each point is rounded by itself, so neighbours that share a line share it here.
+    /// Path data. Each point is rounded on its own, so neighbours that share a line still share it.
     fn path(&self, rings: &Rings) -> String {
         let mut data = String::new();
         for ring in rings {
@@ -75,7 +75,7 @@ impl Projection {
 pub fn draw(panel: &Panel, number: usize, counts: &MapCounts, records: &str) -> Drawing {
     let ground = (panel.ground)();
     let mut areas: Vec<_> = counts.areas.iter().filter(|(area, _)| area.panel == number).collect();
-    // A large number is never covered by a smaller one.
+    // A circle for a large number is never covered by one for a smaller number.
     areas.sort_by_key(|(_, shown)| *shown);
     let of_areas = areas.iter().flat_map(|(area, _)| match &area.form {
         Form::Shape(rings) => rings.concat(),
@@ -129,12 +129,12 @@ fn element(
     }
 }
 
-/// An area and what it lies in, as people read it.
+/// An area and the place it lies in, as people read it.
 pub fn full_name(area: &MapArea) -> String {
     format!("{}, {}", area.name, area.place)
 }
 
-/// A number, or that it is small, or that there is none.
+/// The text for a number: the number itself, or that it is small, or that there is none.
 pub fn number(shown: ShownNumber, counts: &MapCounts) -> String {
     match (shown, counts.measured) {
         (Some(number), Measured::Records) => count(number),
@@ -144,7 +144,7 @@ pub fn number(shown: ShownNumber, counts: &MapCounts) -> String {
     }
 }
 
-/// The colours with what they mean, the smallest numbers first.
+/// The colours and their meanings, the smallest numbers first.
 pub fn legend(counts: &MapCounts) -> Vec<(String, String)> {
     let few = ("few".to_owned(), number(None, counts));
     let classes = counts.classes.bounds().enumerate().map(|(class, (from, to))| {

@@ -1,5 +1,5 @@
-//! A reference becomes the one in use: its files are in the store, and tables of the database are filled anew, in one
-//! transaction. A failure leaves all of it as it was.
+//! Makes a reference the current one: puts its files into the store, and refills tables of the database in one
+//! transaction. A failure leaves everything as it was.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ use crate::{schema, sql, words};
 
 /// The guard of a reference.
 pub const GUARD: &str = "drop";
-/// Per cent of its rows that a table may lose, and how many it may lose anyway.
+/// The percentage of its rows that a table may lose, and the number that it may lose in any case.
 const MAX_DROP: (u64, u64) = (10, 10);
 
 /// A table of the database that was filled.
@@ -33,11 +33,11 @@ struct Filled {
     table: &'static str,
     before: u64,
     rows: u64,
-    /// Of an input of its own.
+    /// It is filled from an optional input.
     is_extra: bool,
 }
 
-/// Puts the files into the store, then makes the reference the one in use, in one transaction.
+/// Puts the files into the store, then makes the reference the current one in one transaction.
 ///
 /// # Errors
 /// [`Cause::Refused`] for a table that is much smaller than before, unless `allow` lets the guard through.
@@ -50,7 +50,7 @@ pub async fn promote(
     let step = context.begin(1, "promote").await?;
     let mut files = Vec::new();
     for kept in &made.kept {
-        // Never over the one in use: the ledger knows its checksum.
+        // Never replaces files of the current reference, whose checksums the ledger has.
         let folder = format!("{}/{}", made.version, context.run_id);
         let key = context.objects().reference(&folder, kept.table.name);
         let size_bytes = context.store.upload(&key, &kept.path).await?;
@@ -68,7 +68,7 @@ pub async fn promote(
     }
     let guards = guarded(allow, shrunk(made, known, &filled));
     if let Some(refusal) = refusal(&guards) {
-        // Its transaction holds the run's row, which the ledger's own connection refers to.
+        // Its transaction locks the run's row, to which the ledger's own connection refers.
         watch.answer("roll back", transaction.rollback()).await?;
         context.ledger.add_guards(1, &json!(guards)).await?;
         return Err(refusal);
@@ -101,7 +101,7 @@ pub async fn promote(
     Ok(())
 }
 
-/// Fills a table of the database anew; makes it where there is none.
+/// Refills a table of the database; makes it if it is missing.
 async fn fill(
     context: &Context,
     transaction: &Transaction<'_>,
@@ -175,7 +175,7 @@ async fn copy(
     Ok(())
 }
 
-/// What tables had before and have now: those that are kept, and those that are filled of an input of their own.
+/// Compares the numbers of rows before and now: of the kept tables, and of those filled from an optional input.
 fn shrunk(made: &Made, known: &[KnownReference], filled: &[Filled]) -> Vec<Guard> {
     let of_kept = made.kept.iter().filter_map(|kept| {
         let before = known.iter().find(|known| known.name == kept.table.name)?;
@@ -197,7 +197,7 @@ fn shrunk(made: &Made, known: &[KnownReference], filled: &[Filled]) -> Vec<Guard
     of_kept.chain(others).map(guard).collect()
 }
 
-/// The guards, with who let a breach through.
+/// The guards, with the user who let a breach through.
 fn guarded(allow: &[String], mut guards: Vec<Guard>) -> Vec<Guard> {
     if allow.iter().any(|name| name == GUARD) {
         let who = format!("{} at {}", machine::user(), machine::host());
@@ -209,7 +209,8 @@ fn guarded(allow: &[String], mut guards: Vec<Guard>) -> Vec<Guard> {
     guards
 }
 
-/// Breaches that nobody let through: a file of a district, or one that was cut between two rows, looks like a whole one.
+/// The error for breaches that nobody let through: a file of one district, or one that was truncated between two rows,
+/// looks complete.
 fn refusal(guards: &[Guard]) -> Option<Cause> {
     let breaches = guards.iter().filter(|guard| guard.stops());
     let breaches: Vec<_> = breaches
@@ -219,7 +220,7 @@ fn refusal(guards: &[Guard]) -> Option<Cause> {
     (!breaches.is_empty()).then(|| Cause::Refused { message: breaches.join("\n    "), hint: Some(hint) })
 }
 
-/// What the server said.
+/// The error of the server.
 fn failed(error: tokio_postgres::Error) -> PgError {
     postgres::classify(error, "fill the reference")
 }

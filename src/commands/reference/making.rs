@@ -1,4 +1,4 @@
-//! What is kept of a reference, made of its files.
+//! Makes the kept tables of a reference from its files.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::run::reference::LocalReference;
 use crate::words::hex;
 use crate::{sql, words};
 
-/// Rows that are new, and rows that are gone.
+/// The numbers of new and removed rows.
 pub type Change = (u64, u64);
 
 /// A table of the reference as a file.
@@ -22,7 +22,7 @@ pub struct KeptTable {
     pub rows: u64,
 }
 
-/// What the scripts made of the files.
+/// The result of the scripts.
 pub struct Made {
     pub version: String,
     pub kept: Vec<KeptTable>,
@@ -31,10 +31,11 @@ pub struct Made {
     pub changes: Vec<(&'static str, Change)>,
 }
 
-/// Makes the tables of the reference, and files of them.
+/// Makes the tables of the reference, and writes them to files.
 ///
 /// # Errors
-/// [`Cause::Refused`] for files that are not of one edition, are older than the reference in use, or have no row for a table.
+/// [`Cause::Refused`] for files of different editions, files older than the current reference, or files without a row
+/// for a table.
 pub fn make(
     reference: &'static Reference,
     duckdb: DuckLimits,
@@ -46,13 +47,13 @@ pub fn make(
     let mut hash = Sha256::new();
     let mut variables = Vec::new();
     for file in &taken {
-        // What is looked up does not depend on the others.
+        // The looked-up data does not depend on the optional inputs.
         if reference.inputs.iter().any(|input| input.name == file.input && !input.is_optional) {
             hash.update(file.sha256.as_bytes());
         }
         variables.extend(file.variables.iter().map(|(name, value)| (*name, value.as_str())));
     }
-    // What is made of the same files in another way is another reference.
+    // The same files processed by other scripts are another reference.
     reference.scripts.iter().for_each(|script| hash.update(script.as_bytes()));
     for script in reference.scripts {
         staging.execute("read the reference", script, &variables).map_err(unreadable)?;
@@ -122,7 +123,7 @@ fn changed(
     Ok(staging.query("compare with the reference in use", &query, read)?.first().copied().unwrap_or_default())
 }
 
-/// Rows of an optional input are all good, or none is taken.
+/// The rows of an optional input are taken only if all of them are good.
 fn no_faults(input: &str, faults: Vec<(String, u64)>) -> Result<(), Cause> {
     if faults.is_empty() {
         return Ok(());
@@ -131,7 +132,7 @@ fn no_faults(input: &str, faults: Vec<(String, u64)>) -> Result<(), Cause> {
     Err(refused(format!("--{input}: {}", faults.collect::<Vec<_>>().join("; "))))
 }
 
-/// An edition before the one in use is taken for a mistake: `20v8` after `26v1`.
+/// An edition older than the current one is considered a mistake: `20v8` after `26v1`.
 fn not_older(edition: &str, before: Option<&LocalReference>) -> Result<(), Cause> {
     let Some(before) = before else { return Ok(()) };
     let parts = |text: &str| {
@@ -149,7 +150,7 @@ fn not_older(edition: &str, before: Option<&LocalReference>) -> Result<(), Cause
     }
 }
 
-/// A file of others that DuckDB cannot read: its own words say where, in their first line.
+/// The error for a file that DuckDB cannot read: the first line of DuckDB's message says where.
 fn unreadable(error: DuckError) -> Cause {
     match error {
         DuckError::Refused { source, .. } => {

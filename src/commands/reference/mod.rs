@@ -1,5 +1,5 @@
-//! Reference: what rows are looked up in is checked, brought into one form, kept in the store, and made the one in use.
-//! A failure leaves the reference in use as it was.
+//! Reference: checks the files that rows are looked up in, converts them to one form, keeps them in the store, and
+//! makes them the current reference. A failure leaves the current reference as it was.
 
 mod filling;
 mod input;
@@ -28,15 +28,15 @@ use crate::words;
 use input::{Taken, refused};
 use making::{Change, make};
 
-/// What became of a reference.
+/// The outcome of loading a reference.
 #[derive(Debug, Default)]
 pub struct Referenced {
     pub version: String,
-    /// The one that was in use before.
+    /// The reference that was current before.
     pub before: Option<String>,
-    /// By table: rows, and what is new and gone, where that is told.
+    /// By table: the number of rows, and of new and removed ones, if known.
     pub tables: Vec<(&'static str, u64, Option<Change>)>,
-    /// Rows that cannot be used, by the reason.
+    /// The number of rows that cannot be used, by reason.
     pub left_out: Vec<(String, u64)>,
 }
 
@@ -57,10 +57,10 @@ impl BorrowMut<Context> for Referencing {
     }
 }
 
-/// Takes a reference in.
+/// Loads a reference.
 ///
 /// # Errors
-/// The one in use stays.
+/// Any error of a step; the current reference stays.
 pub async fn take_in(config: ReferenceConfig, report: &Report) -> Result<Referenced, Failure> {
     let options = config.for_ledger();
     let ReferenceConfig { target, reference, inputs, work_dir, duckdb, allow } = config;
@@ -76,7 +76,7 @@ pub async fn take_in(config: ReferenceConfig, report: &Report) -> Result<Referen
             progress.step("check");
             let context = &this.context;
             let folder = this.workspace.path().join("in-use");
-            // One that is damaged or gone must not keep another from taking its place.
+            // A damaged or missing reference must not prevent its replacement.
             let before = match in_use::current(&context.ledger, &context.store, &folder).await {
                 Ok(before) => before,
                 Err(cause) => {
@@ -110,7 +110,7 @@ pub async fn take_in(config: ReferenceConfig, report: &Report) -> Result<Referen
 }
 
 impl Referencing {
-    /// Brings the files here and looks at them.
+    /// Fetches the files and checks them.
     async fn fetch(
         &self,
         reference: &'static Reference,
@@ -137,7 +137,7 @@ impl Referencing {
     }
 }
 
-/// Where an input is on the local disk; what is somewhere else is brought into the folder.
+/// The local path of an input; one that is elsewhere is downloaded into the folder.
 async fn local(option: &str, from: &str, folder: &Path) -> Result<PathBuf, Cause> {
     let name = from.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
     let name = name.rsplit('/').next().unwrap_or_default();

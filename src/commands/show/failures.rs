@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::{number, word};
 use crate::words::count;
 
-/// Rows of one reason that are shown.
+/// How many records are shown for one reason.
 const SHOWN: usize = 20;
 
-/// Failed records, grouped by reason: those that are not put right first, then the most frequent.
+/// Failed records grouped by reason: unresolved ones first, then the most frequent.
 pub fn failures(rows: &[Value]) -> String {
     let mut groups: BTreeMap<(bool, &str), Vec<&Value>> = BTreeMap::new();
     for row in rows {
@@ -102,7 +102,7 @@ pub fn failures_csv(rows: &[Value]) -> String {
     csv(rows, &COLUMNS.map(|name| (name, name)))
 }
 
-/// What is wrong in sheets, for the people who keep them: as CSV with a header row, in the order of the sheets.
+/// The errors in sheets, for the people who keep them: as CSV with a header row, in the order of the sheets.
 pub fn sheets_csv(rows: &[Value]) -> String {
     const COLUMNS: [(&str, &str); 6] = [
         ("file", "file"),
@@ -119,8 +119,8 @@ pub fn sheets_csv(rows: &[Value]) -> String {
     csv(&rows, &COLUMNS)
 }
 
-/// Columns with their names. Every text is quoted and what is null is not, so that an empty text is not taken for null; the crate
-/// `csv` quotes all cells or only those that need it.
+/// Columns with their names. Every text is quoted and nulls are not, so that an empty text cannot be confused with
+/// null; the crate `csv` quotes either all cells or only those that need it.
 fn csv(rows: &[Value], columns: &[(&str, &str)]) -> String {
     let field = |value: &Value| match value {
         Value::Null => String::new(),
@@ -137,7 +137,7 @@ fn csv(rows: &[Value], columns: &[(&str, &str)]) -> String {
     text
 }
 
-/// One failed record, with what was kept of it.
+/// One failed record, with the copy that was kept of it.
 pub fn failure(row: &Value) -> String {
     let mut text = String::new();
     for name in [

@@ -15,8 +15,8 @@ pub use timings::{shares, timing, timings};
 
 use crate::words::{count, duration, size};
 
-/// The last runs, a line each, what is kept of them, and what to do about them; `open` failed records are not put right, of any
-/// run.
+/// The last runs, one line each, their before-images, and what to do about them; `open`: the number of unresolved
+/// failed records of all runs.
 pub fn runs(runs: &[Value], open: u64, kept: &str) -> String {
     let mut table = TextTable::new(&["run", "kind", "status", "started (UTC)", ">took", ">loaded", ">open"]);
     for run in runs {
@@ -35,12 +35,12 @@ pub fn runs(runs: &[Value], open: u64, kept: &str) -> String {
         None => "No run yet.\n".to_owned(),
         Some(run) => next(run, number(run, "failures_open"), open, true),
     };
-    // What is to be typed next comes last.
+    // The next command comes last.
     let (said, typed) = next.split_at(next.find("Next: ").unwrap_or(next.len()));
     text + said + kept + typed
 }
 
-/// What is kept so that runs can be undone: of how many runs, bytes, and until when.
+/// The before-images: of how many runs, how many bytes, and until when they are kept.
 pub fn before_images((runs, bytes, until): (u64, u64, Option<String>)) -> String {
     match until {
         Some(until) if runs > 0 => format!(
@@ -131,7 +131,7 @@ pub fn run(run: &Value) -> String {
     text + &next(run, open, open, false)
 }
 
-/// What became of tables: their rows before, those inserted, replaced and deleted, and their rows after.
+/// The changes of tables: rows before, inserted, replaced, deleted, and after.
 pub fn table_changes<'t>(changes: impl Iterator<Item = (&'t str, [u64; 5])>) -> TextTable {
     let mut table = TextTable::new(&["table", ">before", ">inserted", ">replaced", ">deleted", ">after"]);
     for (name, numbers) in changes {
@@ -140,7 +140,7 @@ pub fn table_changes<'t>(changes: impl Iterator<Item = (&'t str, [u64; 5])>) -> 
     table
 }
 
-/// A file in every run that took it up.
+/// A file in every run that took it.
 pub fn file(rows: &[Value]) -> String {
     let mut text = String::new();
     for row in rows {
@@ -185,7 +185,7 @@ pub fn origin(rows: &[Value]) -> String {
     text
 }
 
-/// The status of a run; that of a dry run says so.
+/// The status of a run; marks dry runs.
 fn status_of(run: &Value, name: &str) -> String {
     match run["dry_run"].as_bool() {
         Some(true) => format!("{} (dry run)", word(run, name)),
@@ -228,8 +228,8 @@ fn drift(files: &[Value]) -> String {
     if text.is_empty() { text } else { format!("\nElements that no column takes\n{text}") }
 }
 
-/// What became of the database where that is not plain, and what to do. `open` failed records are of this run,
-/// `all` of any; a `list` of runs does not show the error of a run yet.
+/// The state of the database where it is not obvious, and what to do. `open`: failed records of this run, `all`: of all
+/// runs; in a `list` of runs, a run's error is not shown yet.
 fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
     let (id, dataset) = (word(run, "run_id"), word(run, "dataset"));
     let changed = match number(run, "batches_committed") {
@@ -265,7 +265,7 @@ fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
     }
 }
 
-/// Failed records that are open although there is something more urgent.
+/// A note on open failed records when something else is more urgent.
 fn also(open: u64) -> String {
     match open {
         0 => String::new(),
@@ -273,7 +273,7 @@ fn also(open: u64) -> String {
     }
 }
 
-/// How a run of that kind is started again.
+/// The command that starts a run of that kind again.
 fn again(run: &Value) -> String {
     let (kind, dataset) = (word(run, "kind"), word(run, "dataset"));
     let asked = &run["options"]["asked_for"];
@@ -302,7 +302,7 @@ fn took(value: &Value) -> String {
     }
 }
 
-/// A moment to the second, in UTC.
+/// A time to the second, in UTC.
 fn moment(value: &Value, name: &str) -> String {
     word(value, name).get(..19).unwrap_or("-").replace('T', " ")
 }

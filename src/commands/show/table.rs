@@ -5,16 +5,16 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 /// Blanks between two columns.
 const GAP: u16 = 2;
 
-/// A table under way.
+/// A table that is being built.
 pub struct TextTable {
     table: Table,
 }
 
 impl TextTable {
-    /// Begins a table. A heading that starts with `>` is one of numbers, which stand on the right.
+    /// Begins a table. A heading that starts with `>` is for a column of numbers, which is right-aligned.
     pub fn new(headings: &[&str]) -> Self {
         let mut table = Table::new();
-        // Lines are not wrapped: a program may read them, and a person can make the window wider.
+        // Lines are not wrapped: a program may read them, and a person can widen the window.
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(headings.iter().map(|heading| heading.trim_start_matches('>')));
         for (column, heading) in table.column_iter_mut().zip(headings) {
@@ -31,7 +31,7 @@ impl TextTable {
         self.table.add_row(cells.into_iter().map(Into::<String>::into));
     }
 
-    /// The lines, each with so many blanks before it and a line break behind it.
+    /// The lines, each indented by `indent` blanks and ended by a line break.
     pub fn render(&self, indent: usize) -> String {
         let lines = self.table.lines().map(|line| format!("{:indent$}{}\n", "", line.trim_end()));
         lines.collect()

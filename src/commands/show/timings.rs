@@ -1,4 +1,4 @@
-//! What the steps of runs cost: one run step by step, or the last ones beside each other.
+//! The cost of the steps of runs: one run step by step, or the last ones side by side.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -91,7 +91,7 @@ pub fn shares(run: &Value) -> String {
     format!("{} Most of it: {}.", rate(run), steps.join(", "))
 }
 
-/// Records a second over the whole run, where there were enough of them to say so, and its peak memory.
+/// Records per second over the whole run, if there were enough of them, and its peak memory.
 fn rate(run: &Value) -> String {
     let (records, millis) = (number(run, "records_seen"), number(run, "duration_ms").max(1));
     let rate = match records * 1000 / millis {
@@ -101,7 +101,7 @@ fn rate(run: &Value) -> String {
     format!("{} record(s),{rate} {} of memory.", count(records), memory(run))
 }
 
-/// Per cent of the run's time.
+/// The percentage of the run's time.
 fn share(step: &Value, run: &Value) -> f64 {
     100.0 * number(step, "duration_ms") as f64 / number(run, "duration_ms").max(1) as f64
 }

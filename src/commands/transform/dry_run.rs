@@ -1,4 +1,4 @@
-//! `--dry-run`: some groups are read and cleaned, and nothing is written anywhere.
+//! `--dry-run`: reads and cleans some groups, and writes nothing anywhere.
 
 use std::fmt::Write as _;
 
@@ -15,10 +15,10 @@ use crate::transform::session::JobSession;
 use crate::transform::{packing, plan, rows, target};
 use crate::words::count;
 
-/// So many rows are shown.
+/// How many rows are shown.
 const SHOWN: usize = 10;
 
-/// Shows what would come out of the largest, a middle and the smallest group.
+/// Shows the result for the largest, a middle and the smallest group.
 pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result<Exit, Failure> {
     let session = JobSession::open(&server.url, &config.database, "transform").await?;
     let workspace = Workspace::create(&config.worker.work_dir)?;

@@ -23,7 +23,7 @@ use crate::transform::status::{newest, remove, retry, set_state};
 use crate::transform::versions::short;
 use crate::words::count;
 
-/// Carries out what is asked for.
+/// Runs a subcommand.
 pub async fn run(args: TransformArgs, report: &Report) -> Result<Exit, Failure> {
     match args.action {
         TransformAction::Plan(args) => {
@@ -81,7 +81,7 @@ fn read(config: &TransformConfig) -> Result<Job, Cause> {
     Job::read(&config.job, &config.database.schema)
 }
 
-/// The job with the version of what cleans in its hash.
+/// The job, with the version of the cleaning program in its hash.
 fn read_to_clean(config: &TransformConfig) -> Result<Job, Cause> {
     let job = read(config)?;
     let CleanWith::Python { interpreter, .. } = &job.clean.with else { return Ok(job) };
@@ -119,7 +119,7 @@ async fn plan(config: &TransformConfig, job: &Job, server: &Server) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// A person's word on a job.
+/// A person's request for a job.
 #[derive(Clone, Copy)]
 enum Word {
     Pause,

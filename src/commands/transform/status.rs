@@ -14,7 +14,7 @@ use crate::transform::job::Job;
 use crate::transform::session::JobSession;
 use crate::transform::status::{newest, status};
 
-/// Shows it once, or again every second for as long as workers are at it.
+/// Shows it once, or again every second as long as workers are active.
 pub async fn run(
     config: &TransformConfig,
     job: &Job,
@@ -27,13 +27,13 @@ pub async fn run(
         let version = newest(&session, &job.name).await?;
         let found = status(&session, &version).await?;
         let text = match (args.json, args.watch) {
-            // One object a line, for whoever reads them as they come.
+            // One object per line, for a program that reads them as they come.
             (true, true) => format!("{found}\n"),
             (true, false) => pretty(&found),
             (false, _) => show::status(&found),
         };
         if args.watch && !args.json && std::io::stdout().is_terminal() {
-            // Home, and what stood there is cleared.
+            // Moves the cursor home and clears the screen.
             say("\x1b[H\x1b[J");
         }
         say(&text);

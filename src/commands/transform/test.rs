@@ -1,4 +1,4 @@
-//! `merganser transform test`: the sample against the truth.
+//! `merganser transform test`: compares the cleaned sample with the truth.
 
 use std::fmt::Write as _;
 

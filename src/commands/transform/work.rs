@@ -13,7 +13,7 @@ use crate::system::signals::Interrupt;
 use crate::transform::job::Job;
 use crate::transform::work::{self, WorkEnd};
 
-/// Giving claims back may take so long: whoever stops us will not wait for ever.
+/// How long giving claims back may take: a supervisor that stops the process does not wait longer.
 const FAREWELL: Duration = Duration::from_secs(8);
 
 /// Works until nothing is left, or until it is told to stop; then its claims are given back at once.
@@ -34,7 +34,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     Ok(exit(&end))
 }
 
-/// The exit code that goes with an end.
+/// The exit code for the way a worker ended.
 pub fn exit(end: &WorkEnd) -> Exit {
     match end {
         WorkEnd::InPlace { .. } => Exit::Done,

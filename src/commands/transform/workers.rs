@@ -19,7 +19,7 @@ use crate::transform::session::JobSession;
 use crate::transform::status::{newest, status};
 use crate::transform::work::WorkEnd;
 
-/// A worker that died is started again so often; its partitions are poison before.
+/// How often a dead worker is started again; its partitions become poison before that.
 const RESTARTS: usize = 40;
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -91,7 +91,7 @@ pub async fn run(
     end(&session, job, &workers).await
 }
 
-/// What all of them together came to.
+/// The result of all workers together.
 async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Result<Exit, Failure> {
     let version = newest(session, &job.name).await?;
     let found = status(session, &version).await?;
@@ -101,7 +101,7 @@ async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Resu
         "swapped" => WorkEnd::InPlace { old: version.old_table.clone() },
         "paused" => WorkEnd::Paused,
         _ if poison > 0 => WorkEnd::Poison { groups: poison, in_place: version.is_in_place },
-        // A worker has said why.
+        // A worker has reported the reason.
         _ => {
             let codes = workers.iter().filter_map(|worker| worker.code);
             let some_failed = codes.clone().any(|code| code == Exit::SomeFailed as i32);
@@ -112,7 +112,7 @@ async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Resu
     Ok(work::exit(&ended))
 }
 
-/// Starts a worker. The address of the database, which may hold a password, goes by the environment.
+/// Starts a worker. The address of the database, which may hold a password, is passed in the environment.
 fn start(config: &TransformConfig, number: usize) -> Result<Child, Cause> {
     let program = std::env::current_exe().map_err(Cause::io("find this program"))?;
     let worker = &config.worker;
@@ -133,7 +133,7 @@ fn start(config: &TransformConfig, number: usize) -> Result<Child, Cause> {
     }
     command.args(["--schema", &config.database.schema, "--ledger-schema", &config.database.ledger_schema]);
     command.arg("--quiet").env("DATABASE_URL", &config.said.0);
-    // It says on standard output how it ended; we say it once, of all.
+    // A worker prints its end on standard output, but the end of all is printed once, here.
     command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
     command.kill_on_drop(true);
     command.spawn().map_err(Cause::io("start a worker"))

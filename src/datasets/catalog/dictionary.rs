@@ -1,4 +1,4 @@
-//! What the tables and their columns are, for people: comments in the database, and the published dictionary.
+//! Descriptions of the tables and their columns for people: comments in the database, and the published dictionary.
 
 use crate::dataset::derived::Described;
 

@@ -1,4 +1,5 @@
-//! The rows of a sheet as it counts them: the header is row 1, blank rows count, and a cell of several lines is in one row.
+//! The rows of a sheet, numbered as a spreadsheet numbers them: the header is row 1, blank rows count, and a cell of
+//! several lines is in one row.
 
 use std::borrow::Cow;
 
@@ -11,18 +12,18 @@ pub(super) struct GridRow<'a> {
     pub offset_bytes: u64,
     pub text: &'a str,
     pub cells: Vec<Cow<'a, str>>,
-    /// Something stands behind a closing quote.
+    /// There is text after a closing quote.
     pub has_odd_quote: bool,
 }
 
 impl GridRow<'_> {
-    /// Is nothing in it but blanks?
+    /// Does it contain only blanks?
     pub fn is_blank(&self) -> bool {
         self.cells.iter().all(|cell| cell.trim().is_empty())
     }
 }
 
-/// A quote that nobody closes takes all that follows for one cell: the row in which it is.
+/// The row with an unclosed quote, which makes everything after it one cell.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OpenQuote(pub u64);
 
@@ -34,15 +35,15 @@ pub(super) struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    /// Of this text, separated by commas; lines end as they like.
+    /// A reader of comma-separated text; any line ending is accepted.
     pub fn new(text: &'a str) -> Self {
         Self { text, at: 0, number: 0 }
     }
 
-    /// The next row; `None`: there is no more.
+    /// The next row; `None` after the last one.
     ///
     /// # Errors
-    /// [`OpenQuote`]: nothing can be said of what follows.
+    /// [`OpenQuote`]: the rest of the sheet cannot be read.
     pub fn next_row(&mut self) -> Result<Option<GridRow<'a>>, OpenQuote> {
         if self.at >= self.text.len() {
             return Ok(None);
@@ -72,7 +73,7 @@ impl<'a> Grid<'a> {
         Ok(Some(GridRow { number: self.number, offset_bytes: start as u64, text, cells, has_odd_quote }))
     }
 
-    /// A cell up to the comma or the end of the line behind it, and whether something stands behind its closing quote.
+    /// A cell up to the next comma or line end, and whether there is text after its closing quote.
     fn cell(&mut self) -> Result<(Cow<'a, str>, bool), OpenQuote> {
         let rest = &self.text[self.at..];
         let Some(quoted) = rest.strip_prefix('"') else {
@@ -146,7 +147,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// What a writer of CSV writes is read as it was, and nothing breaks it.
+        /// Everything that a CSV writer writes is read back unchanged.
         #[test]
         fn what_is_written_is_read(table in proptest::collection::vec(
             proptest::collection::vec("[a-z\",\\n\u{e9} ]{0,6}", 2..4), 1..5))

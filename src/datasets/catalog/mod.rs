@@ -1,5 +1,5 @@
-//! Sheets that people keep by hand: projects, categories, communities and backers, and what joins them. All of them together
-//! are what the tables hold, and an error in one is found before it spreads.
+//! Sheets that people keep by hand: projects, categories, communities and backers, and the relations between them. The
+//! tables hold the content of all of them together, and an error in one is found before it spreads.
 
 mod dictionary;
 mod grid;
@@ -76,13 +76,13 @@ const fn published(name: &'static str, table: &'static str) -> PublishedTable {
     PublishedTable { name, reach: Reach::Public, table, columns: PublishedColumns::Named, split: None }
 }
 
-/// A sheet's name is always the same; what was posted last under it counts.
+/// A sheet's name is always the same; the last posting of it counts.
 fn file_name(name: &str) -> Option<FileName> {
     let place = sheets::FILES.iter().position(|file| *file == name)?;
     Some(FileName { run_date: None, order_key: place.to_string() })
 }
 
-/// Why a name looks like that of a sheet and is none.
+/// Why a name that looks like that of a sheet is not accepted.
 fn near_name(name: &str) -> Option<&'static str> {
     if sheets::FILES.contains(&name) {
         return None;

@@ -1,4 +1,4 @@
-//! What may have been meant by a word that is none.
+//! Suggestions for unknown words.
 
 use strsim::levenshtein;
 
@@ -20,7 +20,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     near.min().map(|(_, candidate)| candidate)
 }
 
-/// A key made of any text: `Tensor Flow` is `tensor-flow`; `None`: nothing of it can be in one.
+/// A key made from any text: `Tensor Flow` becomes `tensor-flow`; `None`: no character of it can be part of a key.
 pub(super) fn key_of(text: &str) -> Option<String> {
     let mut key = String::new();
     for c in text.to_lowercase().chars() {

@@ -26,10 +26,10 @@ const LINK_SECONDS: &str = "link_seconds";
 const LINK_HOSTS: &str = "link_hosts";
 
 impl CatalogOptions {
-    /// What they mean.
+    /// The options as the ledger keeps them.
     ///
     /// # Errors
-    /// What is wrong, for the person who typed it.
+    /// An error message for the user.
     pub fn read(&self) -> Result<Options, String> {
         let hosts: Vec<_> = self.link_hosts.iter().map(|host| host.trim().to_lowercase()).collect();
         if let Some(odd) = hosts.iter().find(|host| host.is_empty() || host.contains(['/', '*', '@', ' '])) {

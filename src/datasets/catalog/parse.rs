@@ -1,4 +1,4 @@
-//! Reads one sheet: its columns by name, its rows as they are counted there, each cell by the rule of its column.
+//! Reads one sheet: its columns by name, its rows numbered as in the sheet, each cell by the rule of its column.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,18 +15,18 @@ use super::sheets::{SHEETS, Sheet, SheetField};
 use crate::dataset::records::RecordPlace;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown};
 
-/// Bytes of a sheet at most: nobody keeps more by hand.
+/// The largest sheet in bytes: nobody keeps a larger one by hand.
 const SHEET_BYTES: u64 = 64 << 20;
-/// Columns of a sheet at most.
+/// The most columns of a sheet.
 const COLUMNS: usize = 500;
-/// Rows between two words on how far it is.
+/// Rows between two progress reports.
 const SAY_EVERY: u64 = 1_000;
-/// Letters of a value that are kept of a failed record.
+/// How many characters of a failed record's value are kept.
 const VALUE: usize = 500;
-/// Letters of what a further column holds, as an example.
+/// How many characters of an example from an unknown column are kept.
 const EXAMPLE: usize = 60;
 
-/// Parses a sheet; which one it is its name says.
+/// Parses a sheet, which is identified by its name.
 pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let unreadable = |reason: String| ParseError::Unreadable { file: input.name.to_owned(), reason };
     let sheet = SHEETS.iter().find(|sheet| sheet.file == input.name);
@@ -74,10 +74,10 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     Ok(parsed)
 }
 
-/// Bytes of an identity at most: the ledger has an index of them, and nothing refers to a longer one.
+/// The longest identity in bytes: the ledger has an index of them, and nothing refers to a longer one.
 const IDENTITY_BYTES: usize = 2_500;
 
-/// What is wrong with a row, in a column or as a whole.
+/// The fault of a row, in a column or as a whole.
 struct RowFault {
     field: Option<&'static str>,
     value: Option<String>,
@@ -116,7 +116,7 @@ fn read(input: &ParseInput<'_>) -> Result<Vec<u8>, ParseError> {
     Ok(bytes)
 }
 
-/// The text of a sheet, without the mark that some programs put before it.
+/// The text of a sheet, without a byte order mark.
 fn decode(bytes: &[u8]) -> Result<&str, String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("it is UTF-16: save it as CSV in UTF-8".into());
@@ -142,9 +142,9 @@ fn decode(bytes: &[u8]) -> Result<&str, String> {
     }
 }
 
-/// Where the columns of a sheet are.
+/// The positions of a sheet's columns.
 struct SheetHeader {
-    /// Of each field its cell.
+    /// The cell of each field.
     places: Vec<usize>,
     /// Further columns.
     further: Vec<(usize, String)>,
@@ -155,7 +155,7 @@ impl SheetHeader {
     /// Reads the header.
     ///
     /// # Errors
-    /// In words: a column that is missing, with the one that may be meant, or that is there twice.
+    /// A missing column, with a similar one, or a duplicate column; in words.
     fn read(sheet: &Sheet, row: &GridRow<'_>) -> Result<Self, String> {
         let names: Vec<_> = row.cells.iter().map(|cell| cell.trim()).collect();
         if names.len() > COLUMNS {
@@ -202,7 +202,7 @@ impl SheetHeader {
         Ok(self.places.iter().map(|place| &*row.cells[*place]).collect())
     }
 
-    /// Counts what stands in further columns, which are left out.
+    /// Counts the values in unknown columns, which are left out.
     fn count_further(&self, row: &GridRow<'_>, unknown: &mut BTreeMap<String, Unknown>) {
         for (at, name) in &self.further {
             let Some(cell) = row.cells.get(*at).filter(|cell| !cell.trim().is_empty()) else { continue };
@@ -254,7 +254,7 @@ fn refers_to_itself<'a>(sheet: &'static Sheet, cells: &[&'a str]) -> Option<(&'s
         .map(|(field, cell)| (field, *cell))
 }
 
-/// What a row is known by: its sheet and its key, as far as it has one.
+/// The identity of a row: its sheet and its key, as far as it has one.
 fn identity(sheet: &Sheet, cells: &[&str]) -> String {
     format!("{}:{}", sheet.name, cells[..sheet.keys].join(","))
 }

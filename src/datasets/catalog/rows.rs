@@ -1,4 +1,4 @@
-//! Good rows of a sheet, in the columns of its table, and a row of each in the table of all rows.
+//! Writes the good rows of a sheet to its table, and one row for each to the table of all rows.
 
 use jiff::civil::Date;
 
@@ -7,7 +7,7 @@ use crate::dataset::records::{RecordPlace, RecordsWriter};
 use crate::dataset::rows::{RowCell, RowsWriter};
 use crate::dataset::{Sink, SinkClosed};
 
-/// Gathers rows and hands them to a sink in batches.
+/// Collects rows and passes them to a sink in batches.
 pub(super) struct SheetWriter {
     sheet: &'static Sheet,
     all: RowsWriter,
@@ -22,7 +22,7 @@ impl SheetWriter {
         Self { sheet, all, own, records: RecordsWriter::default(), batch_records }
     }
 
-    /// Adds a row: a cell for each field, and its day where it is one.
+    /// Adds a row: a cell for each field, and the parsed day of a day field.
     pub(super) fn add(
         &mut self,
         place: RecordPlace,
@@ -48,7 +48,7 @@ impl SheetWriter {
         Ok(())
     }
 
-    /// Hands on what is gathered.
+    /// Passes on the collected rows.
     pub(super) fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
         self.all.flush(sink)?;
         self.own.flush(sink)?;

@@ -1,4 +1,4 @@
-//! What one cell may hold, and what may have been meant where it holds something else.
+//! The rules for the content of a cell, and suggestions for cells that break them.
 
 use jiff::civil::Date;
 
@@ -6,16 +6,16 @@ use super::near::key_of;
 use super::sheets::{CellRule, SheetField};
 use crate::public_web::is_public;
 
-/// Letters of an address at most.
+/// The longest address.
 const LONGEST_URL: usize = 2000;
-/// Letters of a key or a word at most.
+/// The longest key or word.
 const LONGEST_KEY: usize = 100;
-/// Letters of a name at most.
+/// The longest name.
 const LONGEST_NAME: usize = 300;
-/// Years in which something in a sheet may have begun.
+/// The accepted range of years.
 const YEARS: std::ops::RangeInclusive<i16> = 1950..=2100;
 
-/// What is wrong with a cell.
+/// The fault of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CellFault {
     pub reason: String,
@@ -50,7 +50,7 @@ fn judge(field: &SheetField, cell: &str, own_hosts: &[&str]) -> Result<Option<Da
     plain(field.rule, cell)?;
     match field.rule {
         CellRule::Key | CellRule::Word => key(cell)?,
-        // Whether it is one is seen where all keys are known, with the nearest of them.
+        // Whether the key exists is checked later, when all keys are known, with a suggestion.
         CellRule::Reference => within(cell, LONGEST_KEY)?,
         CellRule::Name => {
             within(cell, LONGEST_NAME)?;
@@ -68,7 +68,7 @@ fn judge(field: &SheetField, cell: &str, own_hosts: &[&str]) -> Result<Option<Da
 /// The day that a cell holds.
 ///
 /// # Errors
-/// It holds none.
+/// Fails if it is not a valid day.
 pub(super) fn date(cell: &str) -> Result<Date, CellFault> {
     let is_shape = cell.len() == 10
         && cell.bytes().enumerate().all(|(at, c)| match at {
@@ -86,7 +86,7 @@ pub(super) fn date(cell: &str) -> Result<Date, CellFault> {
     }
 }
 
-/// What every cell must be: one line without what cannot be seen, no formula, no markup.
+/// Checks what holds for every cell: one line without invisible characters, formulas or markup.
 fn plain(rule: CellRule, cell: &str) -> Result<(), CellFault> {
     let trimmed = cell.trim_matches(is_blank);
     if trimmed.len() != cell.len() {
@@ -317,7 +317,7 @@ fn license(cell: &str) -> Result<(), CellFault> {
     Err(CellFault::new("not a license of the SPDX list", meant))
 }
 
-/// The day that a text in another form can only mean.
+/// The day that a text in another format unambiguously means.
 fn day_meant(cell: &str) -> Option<String> {
     let parts: Vec<_> = cell.split(['-', '/', '.']).collect();
     let numbers: Vec<i16> = parts.iter().map(|part| part.parse().ok()).collect::<Option<_>>()?;
@@ -329,7 +329,7 @@ fn day_meant(cell: &str) -> Option<String> {
         [year] => date(year, 1, 1),
         [year, month] => date(year, month, 1),
         [year, month, day] if year > 31 => date(year, month, day),
-        // One of both is no month.
+        // Only one of the two numbers can be a month.
         [a, b, year] if a > 12 => date(year, b, a),
         [a, b, year] if b > 12 => date(year, a, b),
         [a, b, year] if a == b => date(year, a, b),

@@ -1,20 +1,20 @@
-//! The sheets: their columns, and what a cell of each may hold.
+//! The sheets: their columns and the rules for their cells.
 
 use crate::dataset::CellSource::{Element, RecordId};
 use crate::dataset::{Column, ColumnType, Table};
 
-/// What a cell may hold.
+/// The rule for a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CellRule {
     /// The row's own key: `[a-z0-9][a-z0-9-]*`.
     Key,
-    /// The key of a row of another sheet, or of the same; whether there is one, only SQL over all sheets can see.
+    /// The key of a row of another sheet, or of the same; only SQL over all sheets can check that the row exists.
     Reference,
-    /// A word of the kind that keys are, of no sheet.
+    /// A word with the form of a key that refers to no sheet.
     Word,
-    /// What people read, in one line.
+    /// A name for people, in one line.
     Name,
-    /// What people read.
+    /// A text for people.
     Text,
     Url,
     /// `owner/name` or a URL.
@@ -36,12 +36,12 @@ pub(super) struct SheetField {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sheet {
     pub file: &'static str,
-    /// What a row of it is called by its identity, before the colon.
+    /// The part of a row's identity before the colon.
     pub name: &'static str,
     pub table: Table,
-    /// In the order of the table's columns, behind the identity.
+    /// In the order of the table's columns, after the identity.
     pub fields: &'static [SheetField],
-    /// How many of them, from the first, make the key.
+    /// How many of the first fields make up the key.
     pub keys: usize,
 }
 
@@ -67,7 +67,7 @@ const fn table(name: &'static str, columns: &'static [Column]) -> Table {
     Table { name, element: "", unique: &[], columns }
 }
 
-/// A row for each row of a sheet: which sheet it is of, and what it says.
+/// One row for each row of any sheet: its sheet and its content.
 pub(super) const ROWS: Table = table("catalog_rows", &[ID, text("sheet"), text("content")]);
 
 use CellRule::{Date, Key, License, Name, Reference, Repository, Text, Url, Word};

@@ -1,4 +1,4 @@
-//! What was done in a project or a group, month by month, and the metrics over it.
+//! The monthly work in a project or a group, and the metrics computed from it.
 
 use std::collections::HashSet;
 
@@ -25,8 +25,7 @@ impl std::ops::SubAssign for CommitCounts {
     }
 }
 
-/// A month: the commits of each author, in it and in the twelve months that end with it, and how many authors came for the first
-/// time.
+/// A month: the commits of each author in it and in the twelve months that end with it, and the number of new authors.
 #[derive(Clone, Debug, Default)]
 pub struct MonthOfWork {
     authors: ByCategory<CommitCounts>,
@@ -34,28 +33,28 @@ pub struct MonthOfWork {
     newcomers: u64,
 }
 
-/// What a metric may ask for beside its month: the one that ended a year before.
+/// The other month that a metric may use besides its own: the one a year before.
 const YEAR: usize = 12;
 
-/// Gathers the work of one project or group, month by month, and tells the metrics of each month that is over. It holds a year,
-/// whatever came before.
+/// Collects the work of one project or group month by month, and computes the metrics of each closed month. It keeps
+/// only a year of data.
 #[derive(Debug, Default)]
 pub struct Activity {
     months: ByTime<MonthOfWork>,
     known: HashSet<u32>,
-    /// What is told of the month that is not over.
+    /// The work in the open month.
     open: Vec<(u32, CommitCounts)>,
-    /// By metric, from the first month with a commit on.
+    /// The series of each metric, starting with the first month with a commit.
     series: Vec<MetricSeries>,
 }
 
 impl Activity {
-    /// Adds what an author, by a number, did in the month that is not over.
+    /// Adds the work of an author, given by number, in the open month.
     pub fn add(&mut self, author: u32, counts: CommitCounts) {
         self.open.push((author, counts));
     }
 
-    /// This month is over; each one is, in their order, from the first with a commit on.
+    /// Closes a month. Every month must be closed in order, starting with the first one with a commit.
     pub fn close(&mut self, month: i32) {
         if self.open.is_empty() && self.months.is_empty() {
             return;
@@ -77,13 +76,13 @@ impl Activity {
         self.months.keep(YEAR);
     }
 
-    /// Each metric of the months that are over, in the order of [`METRICS`]; nothing where nothing happened.
+    /// The series of each metric over the closed months, in the order of [`METRICS`]; empty if there was no work.
     pub fn series(&self) -> &[MetricSeries] {
         &self.series
     }
 }
 
-/// All metrics, each defined here alone. Bots are left out, merges are commits, and a commit counts once.
+/// All metrics; this is their only definition. Bots are left out, merges are commits, and a commit counts once.
 pub const METRICS: &[Metric<MonthOfWork>] = &[
     Metric {
         name: "commits",

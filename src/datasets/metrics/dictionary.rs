@@ -1,4 +1,4 @@
-//! What the tables and their columns are, for people.
+//! Descriptions of the tables and their columns for people.
 
 use super::activity::METRICS;
 use crate::dataset::derived::Described;

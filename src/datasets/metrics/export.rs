@@ -1,4 +1,4 @@
-//! The graph as other programs read it: GraphML, or JSON lines as graph databases take them.
+//! The graph in forms for other programs: GraphML, or JSON lines for graph databases.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ pub const NODES: &str = include_str!("../../../sql/metrics/export_nodes.pg.sql")
 /// PostgreSQL: the edges.
 pub const EDGES: &str = include_str!("../../../sql/metrics/export_edges.pg.sql");
 
-/// What is told of a node beside its kind, key and name, in the order of the statement.
+/// The figures of a node besides its kind, key and name, in the order of the statement.
 const FIGURES: [&str; 8] =
     ["pagerank", "commits", "authors", "newcomers", "bus_factor", "merge_share", "retention", "growth"];
 
@@ -29,7 +29,7 @@ pub struct GraphNode {
     pub kind: String,
     pub key: String,
     pub name: String,
-    /// As texts of numbers, in the order of the statement; empty where nothing can be told.
+    /// Numbers as texts, in the order of the statement; `None` if a value is not known.
     pub figures: Vec<Option<String>>,
 }
 
@@ -45,7 +45,7 @@ pub struct GraphEdge {
 }
 
 impl GraphForm {
-    /// What stands before the first node.
+    /// The text before the first node.
     pub fn begin(self) -> String {
         if self == Self::Jsonl {
             return String::new();
@@ -110,7 +110,7 @@ impl GraphForm {
         )
     }
 
-    /// What stands behind the last edge.
+    /// The text after the last edge.
     pub fn end(self) -> &'static str {
         match self {
             Self::Jsonl => "",

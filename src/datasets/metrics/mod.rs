@@ -1,5 +1,5 @@
-//! The graph of projects, categories, communities, backers and people, with ranks, and metrics of their work month by month.
-//! They are made of tables of the database: of the sheets and of the histories.
+//! The graph of projects, categories, communities, backers and people, with ranks and monthly metrics of their work. It
+//! is made from tables of the database: those of the sheets and of the histories.
 
 mod activity;
 mod dictionary;
@@ -18,7 +18,7 @@ use crate::dataset::{
 /// The one input.
 const INPUT: &str = "graph.csv";
 
-/// What makes the tables that are read.
+/// The hint about the command that makes the tables that are read.
 const BY_CATALOG: &str = "merganser run catalog makes it";
 const BY_HISTORIES: &str = "merganser run commits makes it";
 

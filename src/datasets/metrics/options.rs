@@ -15,10 +15,10 @@ pub struct MetricsOptions {
 const AS_OF: &str = "as_of";
 
 impl MetricsOptions {
-    /// What they mean on this day.
+    /// The options as the ledger keeps them, with defaults for this day.
     ///
     /// # Errors
-    /// What is wrong, for the person who typed it.
+    /// An error message for the user.
     pub fn read(&self, today: Date) -> Result<Options, String> {
         let month = match &self.as_of {
             Some(text) => match month(text)? {
@@ -31,14 +31,14 @@ impl MetricsOptions {
     }
 }
 
-/// The first day of a month that is typed.
+/// The first day of a typed month.
 fn month(text: &str) -> Result<Date, String> {
     let is_shape = text.len() == 7 && text.as_bytes()[4] == b'-';
     let day = format!("{text}-01").parse::<Date>().ok().filter(|_| is_shape);
     day.ok_or_else(|| format!("--as-of {text}: not a month as YYYY-MM"))
 }
 
-/// What the scripts may name of the options.
+/// The scripts' variables made from the options.
 pub(super) fn variables(options: &Options) -> Vec<(&'static str, String)> {
     let as_of = options.get(AS_OF).and_then(serde_json::Value::as_str);
     vec![(AS_OF, as_of.unwrap_or("1970-01-01").to_owned())]

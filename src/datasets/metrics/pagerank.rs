@@ -1,11 +1,12 @@
-//! PageRank over compact arrays: directed, weighted, parallel edges add up.
+//! PageRank over compact arrays: edges are directed and weighted, and parallel edges are summed.
 
-/// Where a walk goes on at an edge, and does not jump anywhere.
+/// The probability that a random walk follows an edge instead of jumping to any node.
 pub const DAMPING: f64 = 0.85;
-/// The difference for each node at which two rounds are the same. It is the common libraries' rule, too, and so the rounds are
-/// as many as theirs: with fewer or more of them, a large graph would differ from theirs by more than the tolerance says.
+/// The difference per node below which two rounds count as equal. The common libraries use the same rule, so the number
+/// of rounds is the same as theirs: with fewer or more rounds, the ranks of a large graph would differ from theirs by
+/// more than the tolerance.
 pub const TOLERANCE: f64 = 1e-12;
-/// Rounds at most: at this damping, a hundred and seventy are enough.
+/// The most rounds: with this damping, a hundred and seventy are enough.
 const ROUNDS: usize = 1000;
 
 /// An edge by the numbers of its nodes.
@@ -17,7 +18,7 @@ pub struct WeightedEdge {
     pub weight: f64,
 }
 
-/// The rank of each of so many nodes; they add up to 1. A node without edges that lead on sends its walks anywhere.
+/// The rank of each of `nodes` nodes; the sum is 1. From a node without outgoing edges, a walk jumps to any node.
 pub fn ranks(nodes: usize, edges: &[WeightedEdge]) -> Vec<f64> {
     if nodes == 0 {
         return Vec::new();
@@ -78,7 +79,7 @@ mod tests {
         let circle = ranks(3, &[edge(0, 1, 1.0), edge(1, 2, 5.0), edge(2, 0, 1.0)]);
         assert!(circle.iter().all(|rank| (rank - 1.0 / 3.0).abs() < 1e-12), "{circle:?}");
         let star = ranks(3, &[edge(0, 2, 1.0), edge(1, 2, 1.0)]);
-        // RankedNode 2 leads nowhere: x = (0.15 + 0.85 y) / 3 for the others, y = x + 0.85 * 2 x.
+        // Node 2 has no outgoing edges: x = (0.15 + 0.85 y) / 3 for the others, y = x + 0.85 * 2 x.
         let x = 0.15 / (3.0 - 0.85 * 2.7);
         assert!((star[0] - x).abs() < 1e-10 && (star[2] - 2.7 * x).abs() < 1e-10, "{star:?}");
         assert_eq!(ranks(0, &[]), Vec::<f64>::new());

@@ -1,4 +1,4 @@
-//! From nodes, edges and work, as the database's tables tell of them, to ranks, metrics and the rows of both.
+//! Computes ranks and metrics from the nodes, edges and work in the database's tables, and writes the rows of both.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -30,7 +30,7 @@ impl RankedNode {
     }
 }
 
-/// An edge, with its kind, by the number of that.
+/// An edge, with the number of its kind.
 struct Edge {
     kind: usize,
     ends: WeightedEdge,
@@ -67,7 +67,7 @@ impl Graph {
     }
 }
 
-/// Reads the one input, whose lines come in their sections.
+/// Reads the one input, whose lines are grouped in sections.
 pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let failed = |source| ParseError::Io { file: input.name.to_owned(), source };
     let file = File::open(input.path).map_err(failed)?;
@@ -83,7 +83,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     while let Some(line) = lines.next(2)? {
         let (from, to) =
             (graph.number(line.kind(), line.key()), graph.number(line.other_kind(), line.other_key()));
-        // The sheets were checked: an edge leads from a node to a node.
+        // The sheets were checked, so both ends of an edge are nodes.
         let (Some(from), Some(to), Some(weight)) = (from, to, line.amount()) else {
             return Err(lines.broken());
         };
@@ -109,7 +109,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     })
 }
 
-/// What was done at each node, month by month; `told` is told how many months are over.
+/// Reads the monthly work at each node; calls `told` with the number of closed months.
 fn read_work(
     lines: &mut InputLines<'_>,
     graph: &Graph,
@@ -135,7 +135,7 @@ fn read_work(
             return Err(lines.broken());
         };
         let first = *open.get_or_insert(month);
-        // Month after month, and none after the last.
+        // Months must be in order, and none may be after the last one.
         if month < first || month > as_of {
             return Err(lines.broken());
         }
@@ -162,7 +162,7 @@ struct InputLines<'a> {
     reader: csv::Reader<BufReader<File>>,
     name: &'a str,
     line: StringRecord,
-    /// The line is read, and nobody has taken it yet.
+    /// The line is read but not taken yet.
     is_read: bool,
 }
 
@@ -185,7 +185,7 @@ impl InputLines<'_> {
         Ok(Some(InputLine(&self.line)))
     }
 
-    /// What the database told makes no sense.
+    /// The error for an inconsistent input.
     fn broken(&self) -> ParseError {
         let line = self.line.position().map_or(0, csv::Position::line);
         ParseError::Unreadable {
@@ -241,11 +241,11 @@ impl<'a> InputLine<'a> {
     }
 }
 
-/// Writes all that is told of each node, once.
+/// Writes the rows of each node, once.
 struct GraphWriter<'a> {
     graph: &'a Graph,
     ranks: Vec<f64>,
-    /// The edges, those of one node behind each other.
+    /// The edges, grouped by node.
     edges: Vec<&'a Edge>,
     as_of: i32,
     file_no: u32,
@@ -273,7 +273,7 @@ impl<'a> GraphWriter<'a> {
         }
     }
 
-    /// Hands on what is gathered.
+    /// Passes on the collected rows.
     fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), ParseError> {
         self.nodes.flush(sink)?;
         self.outgoing.flush(sink)?;
@@ -284,7 +284,7 @@ impl<'a> GraphWriter<'a> {
         Ok(())
     }
 
-    /// Writes all that is told of a node.
+    /// Writes the rows of a node.
     fn finish(
         &mut self,
         number: usize,

@@ -1,8 +1,8 @@
-//! The four types that metrics are made of, and nothing more: a series, its aggregates by time, by category, a metric over them.
+//! The four types that metrics are made of: a series, aggregates by time and by category, and a metric over these.
 
 use jiff::civil::Date;
 
-/// A stretch of time, counted: each has the number after that of the one before.
+/// A kind of period. Periods are numbered consecutively.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
     Month,
@@ -22,7 +22,7 @@ impl Period {
         }
     }
 
-    /// The first day of a period; `None`: out of the calendar.
+    /// The first day of a period; `None`: outside the calendar.
     pub fn first_day(self, number: i32) -> Option<Date> {
         match self {
             Self::Month => {
@@ -45,7 +45,7 @@ fn days(from: Date, to: Date) -> i32 {
     from.until(to).map(|span| span.get_days()).unwrap_or_default()
 }
 
-/// A value, or none, for each period from a first one on, without a hole.
+/// A value or `None` for each period from the first one on, without gaps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricSeries {
     pub first: i32,
@@ -64,7 +64,7 @@ impl MetricSeries {
     }
 }
 
-/// What happened, by time: something for each period from the first on; nothing where nothing happened.
+/// Aggregates by time: one for each period from the first on, with the default value where nothing happened.
 #[derive(Clone, Debug, Default)]
 pub struct ByTime<T> {
     first: i32,
@@ -72,7 +72,7 @@ pub struct ByTime<T> {
 }
 
 impl<T: Default> ByTime<T> {
-    /// What happened in a period, to add to it; what is before the first one moves that.
+    /// The aggregate of a period, to add to; an earlier period becomes the first one.
     pub fn at(&mut self, period: i32) -> &mut T {
         if self.buckets.is_empty() {
             self.first = period;
@@ -89,7 +89,7 @@ impl<T: Default> ByTime<T> {
         &mut self.buckets[at]
     }
 
-    /// Forgets what is more than so many periods behind the last one; what happens there later is not kept.
+    /// Drops periods more than `last` periods before the last one; what is added there later is not kept.
     pub fn keep(&mut self, last: usize) {
         let old = self.buckets.len().saturating_sub(last);
         drop(self.buckets.drain(..old));
@@ -101,24 +101,25 @@ impl<T: Default> ByTime<T> {
         self.buckets.len()
     }
 
-    /// Has nothing happened?
+    /// Are there no periods?
     pub fn is_empty(&self) -> bool {
         self.buckets.is_empty()
     }
 
-    /// Those of so many periods that end `back` periods before one; fewer where the first is among them.
+    /// The aggregates of `length` periods that end `back` periods before `at`; fewer if the window begins before the
+    /// first period.
     pub fn window(&self, at: usize, back: usize, length: usize) -> &[T] {
         let end = (at + 1).saturating_sub(back);
         &self.buckets[end.saturating_sub(length)..end]
     }
 }
 
-/// How much there is of each category, which is a number here.
+/// The amount of each category, which is a number here.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ByCategory<T>(Vec<(u32, T)>);
 
 impl<T: Clone + Default + std::ops::AddAssign> FromIterator<(u32, T)> for ByCategory<T> {
-    /// Amounts in any order; those of one category are added up.
+    /// Amounts in any order; those of the same category are summed.
     fn from_iter<I: IntoIterator<Item = (u32, T)>>(amounts: I) -> Self {
         let mut every: Vec<_> = amounts.into_iter().collect();
         every.sort_by_key(|(category, _)| *category);
@@ -134,7 +135,8 @@ impl<T: Clone + Default + std::ops::AddAssign> FromIterator<(u32, T)> for ByCate
 }
 
 impl<T: Clone + Default + PartialEq + std::ops::AddAssign + std::ops::SubAssign> ByCategory<T> {
-    /// With those of another, and without those of a third, which are among both; categories of which nothing is left go.
+    /// Adds the amounts of `come` and subtracts those of `gone`, which must be contained in the sum; categories without
+    /// any amount left are removed.
     pub fn moved_on(&self, come: &Self, gone: &Self) -> Self {
         let mut moved = Vec::with_capacity(self.0.len() + come.0.len());
         let (mut own, mut come, mut gone) =
@@ -167,7 +169,7 @@ impl<T> ByCategory<T> {
         self.0.len()
     }
 
-    /// Is there none?
+    /// Are there no categories?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -182,20 +184,20 @@ impl<T> ByCategory<T> {
         self.0.iter().map(|(_, amount)| amount)
     }
 
-    /// How many categories of these are among the others.
+    /// The number of these categories that are also in the other.
     pub fn common(&self, others: &Self) -> usize {
         let is_there = |category: &u32| others.0.binary_search_by_key(category, |(known, _)| *known).is_ok();
         self.0.iter().filter(|(category, _)| is_there(category)).count()
     }
 }
 
-/// A number that is told of each period of what happened.
+/// A number that is computed for each period.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric<T: 'static> {
     pub name: &'static str,
-    /// What a reader sees.
+    /// The description for readers.
     pub sentence: &'static str,
-    /// Of the period at this place; `None`: nothing can be told.
+    /// Computes the value for the period at this position; `None`: there is no value.
     pub value: fn(&ByTime<T>, usize) -> Option<f64>,
 }
 

@@ -16,7 +16,8 @@ const fn table(name: &'static str, columns: &'static [Column]) -> Table {
     Table { name, element: "", unique: &[], columns }
 }
 
-/// A row a node. Behind its month are the metrics of that month, in their order, then a checksum of all that is told of it.
+/// One row per node. After its month come the metrics of that month, in their order, then a checksum of everything
+/// about the node.
 pub(super) const NODES: Table = table(
     "graph_nodes",
     &[

@@ -1,5 +1,6 @@
-//! A street line as people type it, taken apart: house number and street in one spelling, so that two of them can be
-//! compared. What is not understood stays as it is, and then agrees with nothing: better no place than a wrong one.
+//! Splits a street line as people type it into house number and street, each in a normalised spelling, so that two of
+//! them can be compared. A part that is not understood stays as it is, and then matches nothing: no place is better
+//! than a wrong one.
 
 use super::street::{ENDS, is_kind, street};
 
@@ -8,7 +9,7 @@ use super::street::{ENDS, is_kind, street};
 pub(super) struct HouseNumber {
     /// `25`, `35-12`, `111A`, `65 1/2`, `25 REAR`.
     pub(super) text: String,
-    /// It is two numbers with a hyphen: one number in Queens, elsewhere a range.
+    /// The position of a hyphen between two numbers: a single number in Queens, elsewhere a range.
     pub(super) hyphen: Option<usize>,
 }
 
@@ -42,7 +43,7 @@ pub(super) struct StreetLine {
     pub(super) street: Vec<String>,
 }
 
-/// Why there is nothing to look for.
+/// Why the address cannot be looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NoLine {
     Empty,
@@ -51,14 +52,14 @@ pub(super) enum NoLine {
     NoStreet(HouseNumber),
 }
 
-/// Letters of a street's name; PAD has at most 32.
+/// The longest name of a street; PAD has at most 32 characters.
 const LONGEST: usize = 60;
 
 impl StreetLine {
     /// Reads the two lines of an address. The second may be the street where the first is none.
     ///
     /// # Errors
-    /// Where they hold no house number with a street.
+    /// Fails if they contain no house number with a street.
     pub(super) fn read(street1: Option<&str>, street2: Option<&str>) -> Result<Self, NoLine> {
         let (first, second) = (street1.unwrap_or_default(), street2.unwrap_or_default());
         let found = match one_line(first) {
@@ -102,7 +103,7 @@ fn one_line(text: &str) -> Result<StreetLine, NoLine> {
     if street.is_empty() { Err(NoLine::NoStreet(number)) } else { Ok(StreetLine { number, street }) }
 }
 
-/// Capitals, without what is not meant to be read; of several addresses the first.
+/// In capitals, without decoration; the first of several addresses.
 fn tidy(text: &str) -> String {
     let text = text.replace('½', " 1/2 ").replace(['–', '—'], "-").to_uppercase();
     let text = AKA.iter().fold(text, |text, aka| text.replace(aka, " AKA "));
@@ -142,7 +143,7 @@ fn tidy(text: &str) -> String {
     kept.join(" ")
 }
 
-/// Before another address of the same building.
+/// Words before another address of the same building.
 const AKA: [&str; 4] = ["(AKA)", "(A/K/A)", "A/K/A", "A.K.A."];
 
 fn is_box(text: &str) -> bool {

@@ -1,5 +1,5 @@
-//! The ZIP around a document: exactly one XML file, as large as the archive says, with the right
-//! checksum. Whatever else is true of an archive makes it unreadable as a whole.
+//! The ZIP around a document: exactly one XML file, as large as the archive says, with the right checksum. Any other
+//! archive is unreadable as a whole.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -13,9 +13,8 @@ use zip::result::ZipError;
 use super::value;
 use crate::dataset::{Limits, ParseError};
 
-/// Opens the archive and gives its document to `read`, which must read it to its end: only then
-/// are size and checksum known to be right. `read` also gets the document's size in bytes. Names in the archive are
-/// compared, never used as paths.
+/// Opens the archive and passes its document to `read`, which must read it to its end: only then are size and checksum
+/// verified. `read` also gets the document's size in bytes. Names in the archive are compared, never used as paths.
 ///
 /// Fails with [`ParseError::Io`] when the disk fails and with [`ParseError::Unreadable`] when the
 /// archive is not what it should be.
@@ -42,12 +41,12 @@ pub(super) fn with_document<T>(
         return Err(unreadable(path, format!("its XML file is packed as {method}, which is not read here")));
     }
     let (declared, packed) = (entry.size(), entry.compressed_size());
-    // What an archive says of itself would otherwise be its own limit.
+    // Otherwise the archive's own claims would be its only limit.
     if packed > archive_bytes {
         let reason = format!("its XML file declares {packed} packed bytes in an archive of {archive_bytes}");
         return Err(unreadable(path, reason));
     }
-    // A small document may be as repetitive as it likes: reading it costs little.
+    // A small document may have any compression ratio: reading it costs little.
     let most =
         limits.unpacked_ratio.saturating_mul(packed).max(limits.ratio_free_bytes).min(limits.unpacked_bytes);
     if declared > most {
@@ -69,7 +68,7 @@ pub(super) fn stream_error(path: &Path, source: io::Error) -> ParseError {
     unreadable(path, format!("the archive is damaged: {source}"))
 }
 
-/// The error for a file of which nothing can be used.
+/// The error for an unusable file.
 pub(super) fn unreadable(path: &Path, reason: impl Into<String>) -> ParseError {
     ParseError::Unreadable { file: shown(path), reason: reason.into() }
 }
@@ -85,7 +84,7 @@ impl Read for Document<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let bytes = self.entry.read(into)?;
         self.unpacked += bytes as u64;
-        // The declared size was held against the limits, so it stands for all of them.
+        // The declared size was checked against the limits, so it stands for all of them.
         if self.unpacked > self.declared {
             return Err(invalid(format!("its XML file is larger than the declared {} bytes", self.declared)));
         }
@@ -97,7 +96,7 @@ impl Read for Document<'_> {
     }
 }
 
-/// A file of which only so many bytes may be read.
+/// A file with a limit of bytes that may be read.
 struct Bounded {
     file: BufReader<File>,
     left: Rc<Cell<u64>>,
@@ -125,7 +124,7 @@ fn invalid(reason: String) -> io::Error {
 
 /// The position of the one XML file.
 fn only_document<R: Read + io::Seek>(archive: &ZipArchive<R>) -> Result<usize, String> {
-    // The archive's list keeps one of several entries with the same name: which, is not for us to guess.
+    // The archive's list keeps only one of several entries with the same name, and we cannot know which.
     if archive.has_duplicate_names() {
         return Err("holds several files of the same name".to_owned());
     }
@@ -152,7 +151,7 @@ fn only_document<R: Read + io::Seek>(archive: &ZipArchive<R>) -> Result<usize, S
     }
 }
 
-/// Whether an entry describes another one and is no file of its own: macOS adds such.
+/// Whether an entry only describes another one, as those that macOS adds.
 fn is_of_the_packer(name: &[u8]) -> bool {
     let mut parts = name.split(|byte| matches!(byte, b'/' | b'\\'));
     let is_own = |part: &[u8]| part.starts_with(b"._");

@@ -1,5 +1,5 @@
-//! Cases on their way from the splitter to the parser: gathered in blocks, each case with its place in the document
-//! and what is declared around it.
+//! Cases on their way from the splitter to the parser: collected in blocks, each case with its place in the document
+//! and the declarations around it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::dataset::Limits;
 pub(super) const BLOCK_BYTES: usize = 512 << 10;
 /// Bytes of the document after which a block is sent even if it holds little.
 const BLOCK_EVERY_BYTES: u64 = 8 << 20;
-/// Bytes of a case that is too large which are kept to find its identity in.
+/// How many bytes of an oversized case are kept to find its identity in.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
 
 /// Cases that follow each other in the document.
@@ -52,7 +52,7 @@ pub(super) enum ItemKind {
     Break(String),
 }
 
-/// Nobody takes the blocks.
+/// The receiver of the blocks is gone.
 #[derive(Debug)]
 pub(super) struct Closed;
 
@@ -73,7 +73,7 @@ pub(super) struct Out<'l, F> {
 }
 
 impl<F: FnMut(Block) -> bool> Out<'_, F> {
-    /// Counts a case that begins, and gives the place where it is kept if it is wanted.
+    /// Counts a case that begins, and returns the place where it is kept if it is wanted.
     pub fn start_case(&mut self) -> Keep<'_> {
         self.ordinal += 1;
         let head = self.limits.fragment_bytes.max(HEAD_BYTES).min(self.limits.record_bytes);

@@ -5,13 +5,13 @@ use super::plan::Plan;
 /// A value, or where its text is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Cell<'a> {
-    /// No element came.
+    /// There was no element.
     Unset,
-    /// An element came without a value.
+    /// There was an element without a value.
     Null,
-    /// Text as it stands in the document.
+    /// Text exactly as in the document.
     Text(&'a str),
-    /// Text that had to be put together, by its place in [`Case::arena`].
+    /// Text that had to be assembled, by its place in [`Case::arena`].
     Arena(usize, usize),
     Date(i32),
     Timestamp(i64),
@@ -56,7 +56,7 @@ impl<'a> Case<'a> {
         Self { tables: tables.collect(), ..Self::default() }
     }
 
-    /// Forgets what was read, and keeps the memory.
+    /// Clears the case but keeps the allocated memory.
     pub fn clear(&mut self) {
         self.record_id.clear();
         self.items.clear();

@@ -1,7 +1,8 @@
-//! The batch geocoder of the Census Bureau: many addresses a request, answered by places on streets, with the tract.
+//! The batch geocoder of the Census Bureau: many addresses per request, answered with places on streets and their
+//! tracts.
 //!
-//! Answers come in any order and are known by the id that we gave. A place is interpolated along a street's range of
-//! numbers: it is a point, and no building lot.
+//! Answers come in any order and are identified by our id. A place is interpolated along a street's range of numbers,
+//! so it is a point, not a building lot.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -33,7 +34,7 @@ const BENCHMARK: &str = "Public_AR_Current";
 /// The tracts of 2010, as the column `ct` has them.
 const VINTAGE: &str = "Census2010_Current";
 
-/// Letters in lower case are in no line that is sent.
+/// No line that is sent contains lower-case letters.
 const BOUNDARY: &str = "merganser-part-of-form";
 
 /// Longitudes and latitudes of the state.
@@ -76,7 +77,7 @@ fn failed(question: &Question, why: &str) -> Answer {
 }
 
 impl StateAddress {
-    /// The number that is asked for: of a range the low one.
+    /// The number that is asked for: the low one of a range.
     fn number(&self) -> &str {
         let is_queens = self.locality.boroughs().is_ok_and(|boroughs| boroughs.contains(&Borough::Queens));
         if is_queens { &self.line.number.text } else { self.line.number.low() }
@@ -89,7 +90,7 @@ impl StateAddress {
         format!("{} {},{city},NY,{zip}", self.number(), self.line.street.join(" "))
     }
 
-    /// The id of a row is made of what it says, so that an answer to another row cannot pass for its.
+    /// The id of a row is a hash of its content, so that the answer to another row cannot be mistaken for its own.
     fn id(row: &str) -> String {
         let hash = Sha256::digest(row);
         let head = hash.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
@@ -132,7 +133,7 @@ fn read(questions: &[Question], bytes: &[u8]) -> Result<Reading, Unreadable> {
         if !asked.contains_key(&row[0]) {
             continue;
         }
-        // Two rows of one id that differ: neither is believed.
+        // If two rows with the same id differ, neither is trusted.
         found
             .entry(row[0].clone())
             .and_modify(|known| *known = known.take().filter(|known| *known == outcome))
@@ -179,7 +180,7 @@ struct Matched {
 }
 
 impl RowOutcome {
-    /// `None`: it is no whole row of an answer.
+    /// `None`: it is not a complete row of an answer.
     fn read(row: &[String]) -> Option<Self> {
         match (row.len(), row.get(2)?.as_str()) {
             (3, "No_Match") => Some(RowOutcome::NoMatch),
@@ -231,7 +232,7 @@ impl Matched {
         })
     }
 
-    /// Is it where the address says? Its own word `Exact` is not taken for it.
+    /// Does the place match the address? The service's own `Exact` is not relied on.
     fn decide(&self, address: &StateAddress) -> Located {
         let (line, locality) = (&address.line, &address.locality);
         let (longitude, latitude) = self.point;
@@ -294,7 +295,7 @@ fn tract(code: &str) -> Option<String> {
     })
 }
 
-/// The cells of a CSV line; `None`: it is not whole.
+/// The cells of a CSV line; `None`: it is incomplete.
 fn cells(line: &str) -> Option<Vec<String>> {
     let (mut cells, mut cell, mut rest) = (Vec::new(), String::new(), line.chars().peekable());
     loop {

@@ -1,4 +1,4 @@
-//! What is made of the court extract's tables: a summary of each case, and views that may be public.
+//! Tables and views derived from the court extract: a summary of each case, and views that may be public.
 
 use super::filings::{ATOMS, DAYS, PLACE_DAYS, PLACES, ZONE_DAYS};
 use crate::dataset::CellSource::Made;
@@ -6,7 +6,7 @@ use crate::dataset::ColumnType::*;
 use crate::dataset::derived::{Derived, DerivedKind};
 use crate::dataset::{Column, ColumnType, Table};
 
-/// What the promotion makes, each after what it is made of.
+/// What the promotion makes, each after those it is made from.
 pub const DERIVED: &[Derived] = &[
     SUMMARY,
     LOTS,
@@ -21,7 +21,7 @@ pub const DERIVED: &[Derived] = &[
     ATOMS,
 ];
 
-/// One row a case, for people who analyse.
+/// One row per case, for analysts.
 const SUMMARY: Derived = Derived {
     table: table(
         "oca_case_summary",
@@ -65,7 +65,7 @@ const SUMMARY: Derived = Derived {
     make: include_str!("../../../sql/oca/10_summary.pg.sql"),
 };
 
-/// Tax lots of the city: how many people live on one, and in which districts it lies. The reference load fills it.
+/// Tax lots of the city: the number of residents, and the districts a lot lies in. The reference load fills it.
 pub const LOTS: Derived = Derived {
     table: table(
         "oca_lots",

@@ -1,4 +1,4 @@
-//! What the tables, the views and their columns are, in a sentence each: their comments in the database, and the published
+//! A description in one sentence of each table, view and column, for comments in the database and the published
 //! dictionary.
 
 use crate::dataset::derived::Described;

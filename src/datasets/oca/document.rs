@@ -22,13 +22,13 @@ const CASE: &str = "Index";
 /// Element that may stand between the root and the cases.
 const CASES: &str = "Indexes";
 const RUN_DATE: &str = "RunDate";
-/// What an extract has directly below its root; a document with none of them is something else.
+/// Elements that an extract has directly below its root; a document with none of them is not an extract.
 const BELOW_ROOT: &[&str] =
     &["Sender", "Recipient", "ExtractType", "FilingDateFrom", "FilingDateTo", RUN_DATE, CASES, CASE];
 /// Bytes of one tag or text around the cases.
 const TOKEN_BYTES: u64 = 1 << 20;
 
-/// What a document was, once it is read.
+/// The summary of a document that was read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Split {
     pub records_seen: u64,
@@ -120,7 +120,7 @@ struct Splitter<'l, R, F> {
     cases: Option<Owned>,
     root: Option<String>,
     root_namespace: Owned,
-    /// Something that belongs to an extract was seen below the root.
+    /// An element of an extract was seen below the root.
     known: bool,
     /// Text of the first run date.
     run_date: Option<String>,
@@ -227,7 +227,7 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
                 Event::Text(text) if in_run_date => self.run_date.get_or_insert_default().push_str(&text),
                 Event::CData(text) if in_run_date => self.run_date.get_or_insert_default().push_str(&text),
                 Event::GeneralRef(name) if in_run_date => {
-                    // What cannot be resolved is no date either.
+                    // A reference that cannot be resolved is not part of a date either.
                     let text = self.run_date.get_or_insert_default();
                     value::push_reference(text, &name).unwrap_or_else(|_| text.push('&'));
                 }
@@ -272,8 +272,9 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
         place && local == CASE
     }
 
-    /// Whether an element with a case's name is somebody else's: its namespace is not that of the element `Indexes`
-    /// around it, or, where there is none, not that of the first case. The root's says nothing: it may be an envelope.
+    /// Whether an element with a case's name is foreign: its namespace differs from that of the element `Indexes`
+    /// around it, or, without that, from that of the first case. The root's namespace does not count: it may be an
+    /// envelope.
     fn is_foreign(&mut self, name: &str) -> bool {
         let namespace = self.scope.of_name(name.as_bytes());
         if namespace == Namespace::None {
@@ -367,7 +368,7 @@ impl<R: Read, F: FnMut(Block) -> bool> Splitter<'_, R, F> {
     }
 }
 
-/// What writers leave behind the end of a file: blanks, and what fills its last block.
+/// Bytes that writers leave after the end of a file: blanks, and the padding of its last block.
 fn is_padding(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, 0 | 0x1A)
 }

@@ -1,4 +1,4 @@
-//! Texts become the values of columns, and the first bad one the reason why its case fails.
+//! Converts texts to the values of columns; the first bad one is the reason why its case fails.
 
 use super::cells::{Case, Cell};
 use super::plan::{Field, Plan, RECORD_ID, join};
@@ -33,11 +33,11 @@ pub(super) struct Walk<'c, 'a> {
     pub is_marked: bool,
     pub is_delete: bool,
     pub has_id: bool,
-    /// The first thing that was wrong. Reading goes on after it: the identity or a delete may follow.
+    /// The first fault. Reading goes on after it: the identity or a delete may follow.
     pub fault: Option<Fault>,
 }
 
-/// The text of a field, or why it cannot be taken and what it is.
+/// The text of a field, or the reason why it is not accepted, together with the text.
 pub(super) type TextResult<'a> = Result<Cell<'a>, (TextFault, String)>;
 
 impl<'a> Walk<'_, 'a> {
@@ -78,7 +78,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// Notes what is wrong, if it is the first.
+    /// Records the fault if it is the first one.
     #[cold]
     fn fail(&mut self, table: usize, field: String, value: &str, reason: impl ToString) {
         if self.fault.is_some() {

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use crate::dataset::FileName;
 
 /// Reads `LandlordTenant.Initial.FiledInYYYY.YYYY-MM-DD.zip` or `LandlordTenant.Incr.YYYY-MM-DD.zip`
-/// (a bare name, no directories); `None` for any other name and for a date that is none. Files
+/// (a bare name, no directories); `None` for any other name and for an invalid date. Files
 /// count by run date, on one date the initial extracts before the incremental one (rule 4).
 pub fn file_name(name: &str) -> Option<FileName> {
     let stem = name.strip_prefix("LandlordTenant.")?.strip_suffix(".zip")?;
@@ -21,8 +21,8 @@ pub fn file_name(name: &str) -> Option<FileName> {
     Some(FileName { run_date: Some(run_date), order_key: format!("{run_date}/{rank}") })
 }
 
-/// Why a name that looks like one of the feed's is none: a copy, a correction, another spelling. `None` for the feed's
-/// own names, and for those of something else.
+/// Why a name that looks like one of the feed's is not accepted: a copy, a correction, another spelling. `None` for the
+/// feed's own names and for unrelated ones.
 pub fn near_name(name: &str) -> Option<&'static str> {
     let letters: String = name.chars().filter(char::is_ascii_alphabetic).collect();
     if file_name(name).is_some() || !letters.to_ascii_lowercase().contains("landlordtenant") {
@@ -54,7 +54,7 @@ pub(super) fn date_of(text: &str) -> Option<Date> {
     Date::new(year, month as i8, day as i8).ok()
 }
 
-/// A number of exactly so many digits.
+/// A number of exactly `digits` digits.
 fn number(text: &str, digits: usize) -> Option<i16> {
     (text.len() == digits && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }

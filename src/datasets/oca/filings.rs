@@ -1,4 +1,4 @@
-//! What the server tells of the court extract: cases by the day on which they were filed, by postal code and by kind.
+//! The court extract's data for the server: cases by filing date, postal code and kind.
 
 use super::map;
 use crate::dataset::CellSource::Made;
@@ -8,12 +8,12 @@ use crate::dataset::map::{Form, Point, Rings};
 use crate::dataset::served::{Served, SumPlace, Sums};
 use crate::dataset::{Column, Table};
 
-/// Few cases are people that somebody knows.
+/// A small number of cases could identify people.
 const FEWEST: u32 = 10;
-/// Weeks and not a year: a Monday is compared with a Monday.
+/// Whole weeks instead of a year, so that a Monday is compared with a Monday.
 const EARLIER_DAYS: u16 = 364;
 
-/// What `merganser serve` can tell.
+/// The data for `merganser serve`.
 pub(super) const SERVED: Served = Served {
     places: PLACES.table.name,
     place_days: PLACE_DAYS.table.name,
@@ -76,7 +76,7 @@ const fn made(name: &'static str, kind: ColumnType) -> Column {
 /// Digits of a postal code that make a zone outside the city, where an area has few cases.
 const ZONE_DIGITS: usize = 3;
 
-/// The postal codes of the state. In the city each lies in the middle of its ZIP area, which is its zone.
+/// The postal codes of the state. In the city, each is at the centre of its ZIP area, which is its zone.
 fn places() -> Vec<SumPlace> {
     let mut places = Vec::new();
     for area in map::zips() {

@@ -1,5 +1,5 @@
-//! One case becomes rows: its bytes are read as XML once, and every element that a column names
-//! puts its value into a cell.
+//! Turns one case into rows: its bytes are read as XML once, and every element that a column names puts its value into
+//! a cell.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,14 +25,14 @@ const NIL_DELETE: &str = "its Delete is nil: it says neither that the case is de
 pub(super) enum Verdict {
     /// Its rows are in the [`Case`].
     Live,
-    /// Its identity is in the [`Case`]; it has no rows. `has_data`: something stood beside the delete.
+    /// Its identity is in the [`Case`]; it has no rows. `has_data`: it had other data besides the delete.
     Delete {
         has_data: bool,
     },
     Failed(Fault),
 }
 
-/// Reads cases; remembers only what was not known.
+/// Reads cases; between cases it remembers only unknown elements.
 pub(super) struct Flattener<'p> {
     plan: &'p Plan,
     names: Names,
@@ -46,7 +46,7 @@ impl<'p> Flattener<'p> {
         Self { plan, names: Names::default(), limits, left: Leftovers::new(plan, limits.depth) }
     }
 
-    /// What no column took.
+    /// The elements that no column takes.
     pub fn unknown(self) -> BTreeMap<String, Unknown> {
         self.left.unknown
     }
@@ -85,7 +85,7 @@ impl<'p> Flattener<'p> {
         let mut walk =
             Walk { plan: self.plan, case, is_marked, is_delete: false, has_id: false, fault: None };
         let mut reader = Reader::from_reader(bytes);
-        // Between elements nearly every text is a line break and what indents the next line: no event is made of it.
+        // Between elements, nearly every text is a line break and indentation, for which no event is made.
         reader.config_mut().trim_text_start = true;
         if let Err(stop) = self.walk(&mut reader, &mut walk) {
             let (error, at) = match stop {
@@ -97,7 +97,7 @@ impl<'p> Flattener<'p> {
             let field = Some(&self.left.path).filter(|path| !path.is_empty()).cloned();
             let reason = format!("{error} (byte {at} of the record)");
             walk.fault.get_or_insert(Fault { field, ..Fault::of_case(reason) });
-            // What decides the case's fate may come after the place where reading stopped.
+            // The identity or a delete may come after the place where reading stopped.
             let rescued = rescue(bytes, around);
             walk.is_delete |= rescued.is_delete;
             if walk.case.record_id.is_empty() {
@@ -107,7 +107,7 @@ impl<'p> Flattener<'p> {
         let Walk { is_delete, fault, .. } = walk;
         match fault {
             fault if is_delete && !case.record_id.is_empty() => {
-                // What cannot be read is not nothing.
+                // Unreadable content counts as data.
                 Verdict::Delete { has_data: fault.is_some() || case.has_data() }
             }
             Some(fault) => Verdict::Failed(fault),
@@ -265,7 +265,7 @@ impl<'p> Flattener<'p> {
         }
     }
 
-    /// Reads what stands in a `Delete`, which deletes whatever it is.
+    /// Reads the content of a `Delete`, which deletes whatever it contains.
     fn delete<'a>(
         &mut self,
         reader: &mut Reader<&'a [u8]>,

@@ -1,4 +1,4 @@
-//! Where an address is: the questions, who answers them, and what is done with the answers.
+//! Geocoding: the questions about addresses, the ways to answer them, and the use of the answers.
 
 use super::census::CENSUS;
 use super::geosearch::GEOSEARCH;
@@ -56,7 +56,7 @@ pub(super) const GEOCODE: Enrichment = Enrichment {
     },
 };
 
-/// The way of a name; none of `none`.
+/// The way with this name; `None` for `none`.
 fn way(name: &str) -> Option<&'static Way> {
     WAYS.iter().find(|way| way.name == name)
 }

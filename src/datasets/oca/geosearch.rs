@@ -1,8 +1,8 @@
-//! The city's GeoSearch, version 2: one address a request, answered by building lots.
+//! The city's GeoSearch, version 2: one address per request, answered with building lots.
 //!
-//! It never misses: to a street that is none, and to a number that the street has not, it gives a real but wrong lot, with
-//! the same confidence as a true one. So several candidates are asked for, and one counts only if house number, street
-//! and borough are those that were typed, and all that count are one lot.
+//! It always finds something: for a street that does not exist, or a number that the street does not have, it returns a
+//! real but wrong lot with the same confidence as a right one. So several candidates are requested. A candidate counts
+//! only if its house number, street and borough are the typed ones, and all that count must be the same lot.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub const GEOSEARCH: Ask = Ask {
     failed,
 };
 
-/// Candidates that are asked for.
+/// How many candidates are requested.
 const CANDIDATES: usize = 10;
 
 /// Longitudes and latitudes of the city, with some water around it.
@@ -61,7 +61,7 @@ fn pass(question: &Question) -> Option<Answer> {
     address(question).err().map(|located| located.answer(question))
 }
 
-/// What is asked for: number, street, borough and postal code, and nothing else of the address.
+/// The text of the request: number, street, borough and postal code, and nothing else of the address.
 fn text(address: &CityAddress) -> String {
     let is_queens = address.boroughs.contains(&Borough::Queens);
     let number = if is_queens { &address.line.number.text } else { address.line.number.low() };
@@ -130,7 +130,7 @@ struct PadAddendum {
     version: Option<String>,
 }
 
-/// A building lot at an address, as the service gives it.
+/// A building lot at an address, as the service returns it.
 struct Candidate {
     number: String,
     feature: Feature,
@@ -138,7 +138,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// `None`: it is no address, or not in the city, or no building lot.
+    /// `None`: it is not an address, not in the city, or not a building lot.
     fn read(feature: serde_json::Value) -> Option<Self> {
         let feature: Feature = serde_json::from_value(feature).ok()?;
         let borough = Borough::of_city(&feature.properties.borough.to_uppercase())?;
@@ -163,7 +163,7 @@ impl Candidate {
         self.feature.properties.postalcode.as_deref().filter(|zip| !zip.is_empty())
     }
 
-    /// The number of the building; none: a placeholder that ends in six zeros.
+    /// The number of the building; `None` for a placeholder that ends in six zeros.
     fn bin(&self) -> Option<&str> {
         let bin = self.feature.properties.addendum.pad.bin.as_deref()?;
         let is_number = bin.len() == 7 && bin.chars().all(|c| c.is_ascii_digit());
@@ -195,7 +195,7 @@ fn bare(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }
 
-/// What the candidates say of the address.
+/// Decides the location of the address from the candidates.
 fn decide(address: &CityAddress, candidates: &[Candidate]) -> Located {
     let line = Some(&address.line);
     let on_street: Vec<_> = candidates

@@ -1,5 +1,5 @@
-//! What no column takes: elements of others or of no use, values in attributes, texts among elements. It never fails a
-//! case; it is counted by its path, so that a change of the feed is seen.
+//! Content that no column takes: foreign or unused elements, values in attributes, texts between elements. It never
+//! fails a case; it is counted by its path, so that a change of the feed is noticed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,17 +13,17 @@ use super::stop::{DECLARATION, NO_END, Stop};
 use super::value;
 use crate::dataset::Unknown;
 
-/// Paths of unknown elements that are told apart; the rest is counted under [`OTHER_PATHS`].
+/// How many paths of unknown elements are counted separately; the rest is counted under [`OTHER_PATHS`].
 const MAX_UNKNOWN: usize = 1_000;
 const OTHER_PATHS: &str = "(other elements)";
 /// Characters of a path in a report.
 const MAX_PATH_CHARS: usize = 300;
 /// The path of text among elements.
 pub(super) const TEXT: &str = "text()";
-/// Counts, and the place of whoever reads.
+/// The counts, and the current position of the reader.
 pub(super) struct Leftovers<'p> {
     pub unknown: BTreeMap<String, Unknown>,
-    /// Where reading is, for who says why it stopped.
+    /// The current path, for messages about why reading stopped.
     pub path: String,
     plan: &'p Plan,
     /// Elements whose texts must not be kept anywhere.
@@ -32,13 +32,13 @@ pub(super) struct Leftovers<'p> {
 }
 
 impl<'p> Leftovers<'p> {
-    /// Nothing yet.
+    /// Empty counts.
     pub fn new(plan: &'p Plan, max_depth: usize) -> Self {
         let dropped = plan.dropped();
         Self { unknown: BTreeMap::new(), path: String::new(), plan, dropped, max_depth }
     }
 
-    /// Passes over an element that says of itself that it has no value. What stands in it all the same is counted.
+    /// Skips an element that is marked as nil. Any content in it is counted all the same.
     pub fn nil(
         &mut self,
         reader: &mut Reader<&[u8]>,
@@ -70,7 +70,7 @@ impl<'p> Leftovers<'p> {
     /// Counts text that stands where only elements should.
     #[inline]
     pub fn stray(&mut self, holder: Option<usize>, text: &str) {
-        // Nearly always: an indented document.
+        // Nearly always the case, in an indented document.
         if value::are_blanks(text) {
             return;
         }
@@ -96,7 +96,7 @@ impl<'p> Leftovers<'p> {
         Ok(())
     }
 
-    /// Counts what no column takes.
+    /// Counts content that no column takes.
     pub fn count(&mut self, holder: &str, name: &str, suffix: &str, example: &str) {
         self.set_path(holder, name);
         self.path.push_str(suffix);
@@ -117,7 +117,7 @@ impl<'p> Leftovers<'p> {
         }
     }
 
-    /// Skips the element whose tag was just read, and gives the first text in it that is not blank and may be kept.
+    /// Skips the element whose tag was just read, and returns the first text in it that is not blank and may be kept.
     pub fn skip<'a>(
         &mut self,
         reader: &mut Reader<&'a [u8]>,

@@ -1,4 +1,4 @@
-//! Boroughs and the state: what the city, state and postal code of an address say of where it is.
+//! Boroughs and the state: the location of an address according to its city, state and postal code.
 
 /// A borough of New York City, by its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ impl Borough {
         }
     }
 
-    /// The first digit of its lots.
+    /// The first digit of its lot numbers.
     pub(super) fn digit(self) -> char {
         char::from(b'0' + self as u8)
     }
@@ -41,7 +41,7 @@ impl Borough {
         }
     }
 
-    /// The borough that a city's name means beyond doubt; `NEW YORK` means none: it is used for all five.
+    /// The borough that a city's name clearly means; `None` for `NEW YORK`, which is used for all five.
     pub(super) fn of_city(city: &str) -> Option<Self> {
         let city = city.strip_prefix("THE ").unwrap_or(city);
         match city {
@@ -57,7 +57,7 @@ impl Borough {
     }
 }
 
-/// What Queens is called in addresses. Places that Nassau County has, too, are not among them.
+/// Names used for Queens in addresses, without those of places that Nassau County has too.
 const QUEENS_PLACES: &[&str] = &[
     "QUEENS",
     "QUEENS COUNTY",
@@ -130,7 +130,7 @@ pub(super) enum NotInTown {
 }
 
 impl Town {
-    /// What the three fields say.
+    /// Reads the three fields.
     pub(super) fn read(city: Option<&str>, state: Option<&str>, postal_code: Option<&str>) -> Self {
         let state = state.map(clean).unwrap_or_default();
         let is_other_state = !matches!(state.as_str(), "" | "NY" | "N Y" | "NEW YORK");
@@ -161,20 +161,20 @@ impl Town {
             (Some(named), Some(of_zip)) if !of_zip.contains(&named) => Err(NotInTown::Contradiction),
             (Some(named), _) => Ok(vec![named]),
             (None, Some(of_zip)) => Ok(of_zip.to_vec()),
-            // By custom Manhattan.
+            // By convention Manhattan.
             (None, None) if is_new_york => Ok(vec![Manhattan]),
             (None, None) => Err(NotInTown::Outside),
         }
     }
 
-    /// Could the city's name be that of another place, so that only the postal code speaks for the city?
+    /// Could the city's name be that of another place, so that only the postal code indicates the city?
     pub(super) fn hangs_on_the_zip(&self) -> bool {
         self.city
             .as_deref()
             .is_some_and(|city| Borough::of_city(city).is_none() && !city.starts_with("NEW YORK"))
     }
 
-    /// May the city be called so, too?
+    /// May the city have this name too?
     pub(super) fn is_called(&self, other: &str) -> bool {
         let other = clean(other);
         let Some(city) = self.city.as_deref() else { return true };
@@ -200,7 +200,7 @@ fn is_of_the_state(zip: &str) -> bool {
     matches!(zip, "00501" | "00544" | "06390") || ("100".."150").contains(&&zip[..3])
 }
 
-/// The boroughs of a postal code; none: it is not the city's.
+/// The boroughs of a postal code; empty: it is not in the city.
 pub(super) fn of_zip(zip: &str) -> &'static [Borough] {
     match zip {
         // Marble Hill is Manhattan's and has a code of the Bronx.

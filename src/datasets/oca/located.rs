@@ -1,4 +1,4 @@
-//! What is known of where an address is, as cells of the columns that geocoding fills.
+//! The location of an address, as cells of the columns that geocoding fills.
 
 use super::address::{HouseNumber, NoLine, StreetLine};
 use super::locality::Borough;
@@ -28,20 +28,20 @@ pub const COLUMNS: [&str; 20] = [
     "zip_code",
 ];
 
-/// Why an address is not looked for whose city and postal code do not go together.
+/// Why an address is not looked up if its city and postal code contradict each other.
 pub(super) const CONTRADICTION: &str = "city and postal code are in different boroughs";
 
-/// What came of looking for an address.
+/// The result of looking up an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum GeoStatus {
     /// One building lot, or one place on a street.
     Match,
-    /// Several, and nothing decides.
+    /// Several, and nothing decides between them.
     Tie,
-    /// No house number, or none that the street has.
+    /// No house number, or one that the street does not have.
     NoNumber,
     NoStreet,
-    /// Outside what the service knows, or outside the state.
+    /// Outside the area of the service, or outside the state.
     Outside,
     NoLine,
     /// The service gave no answer.
@@ -68,7 +68,7 @@ impl GeoStatus {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Located {
     pub(super) status: GeoStatus,
-    /// As typed, taken apart.
+    /// As typed, after splitting.
     pub(super) house_number: Option<String>,
     pub(super) street_name: Option<String>,
     /// As the service writes them.
@@ -86,7 +86,7 @@ pub(super) struct Located {
 }
 
 impl Located {
-    /// No place, and why; `line`: the address as far as it could be taken apart.
+    /// No location, with the reason; `line`: the address as far as it could be split.
     pub(super) fn nowhere(status: GeoStatus, line: Option<&StreetLine>, why: impl Into<String>) -> Self {
         Self { status, msg: Some(why.into()), ..Self::default() }.of(line)
     }

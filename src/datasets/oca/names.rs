@@ -1,5 +1,5 @@
-//! Which names count: namespaces as XML declares them. An element of a case counts when it is in the case's own
-//! namespace or in none; what somebody else put beside it, under whatever prefix, does not.
+//! Decides which names count, by XML namespaces. An element of a case counts if it is in the case's own namespace or in
+//! none; a foreign element, under whatever prefix, does not.
 //!
 //! Tags are read as bytes and leniently: a case that is not well formed must still be named, and a delete found.
 
@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 /// The namespace of `nil`.
 const XSI: &[u8] = b"http://www.w3.org/2001/XMLSchema-instance";
-/// Declarations that may be in force at one place: each may be looked at for every name.
+/// The most declarations that may be in force at one place: each may be compared with every name.
 const MAX_DECLARATIONS: usize = 1_000;
 
-/// More declarations than anybody needs.
+/// There are too many declarations.
 #[derive(Debug, thiserror::Error)]
 #[error("more than {MAX_DECLARATIONS} namespaces are declared around one element")]
 pub(super) struct TooMany;
@@ -219,7 +219,7 @@ impl Names {
         self.last.1
     }
 
-    /// What is remembered of names is true of other declarations.
+    /// Clears the remembered names, which belong to other declarations.
     fn refresh(&mut self) {
         self.plain = self.scope.of(b"").counts_in(&self.case);
         // No name has an empty prefix and a colon but one like `:a`, which is none.
@@ -272,7 +272,7 @@ fn declared_prefix(attribute: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What stands before the colon of a name; empty: nothing does.
+/// The part of a name before the colon; empty if there is none.
 fn prefix_of(name: &[u8]) -> &[u8] {
     memchr::memchr(b':', name).map_or(b"", |at| &name[..at])
 }

@@ -140,7 +140,7 @@ impl<'p> Intake<'p> {
         })
     }
 
-    /// A record that was not even cut out whole.
+    /// A record that could not be cut out completely.
     fn broken(
         &mut self,
         item: &Item,

@@ -1,4 +1,4 @@
-//! Which element goes where: the tables turned into a tree of elements, made once per file.
+//! Which element goes where: a tree of elements made from the tables, once per file.
 
 use crate::dataset::{CellSource, Column, ColumnType, Table};
 
@@ -63,7 +63,7 @@ pub(super) enum Child {
     Field(Field),
     RecordId,
     Delete,
-    /// Known, and not wanted.
+    /// Known but not wanted.
     Dropped,
 }
 
@@ -119,7 +119,7 @@ impl Plan {
         plan
     }
 
-    /// Elements that are known and not wanted.
+    /// Elements that are known but not wanted.
     pub fn dropped(&self) -> Vec<&'static str> {
         let children = self.nodes.iter().flat_map(|node| &node.children);
         children.filter(|(_, child)| matches!(child, Child::Dropped)).map(|(name, _)| *name).collect()

@@ -7,7 +7,7 @@ use super::names::{Names, Scope, attribute_names, local_name};
 use super::plan::{DELETE, RECORD_ID};
 use super::value;
 
-/// Bytes of an identity that are still one; the feed's have 64.
+/// The longest identity in bytes; the feed's have 64.
 pub(super) const MAX_ID_BYTES: usize = 500;
 
 /// What was found in a broken case.
@@ -37,7 +37,7 @@ pub(super) fn rescue(case: &[u8], around: &Arc<Scope>) -> Rescued {
         let tag = &rest[1..end - 1];
         rest = &rest[end..];
         if let Some(name) = tag.strip_prefix(b"/") {
-            // A tag that closes nothing is passed over; one that was left open is closed by its parent's.
+            // A tag that closes nothing is skipped; an element that was left open is closed by its parent's tag.
             if let Some(level) = open.iter().rposition(|opened| *opened == name.trim_ascii_end()) {
                 open.truncate(level);
             }
@@ -71,8 +71,8 @@ pub(super) fn rescue(case: &[u8], around: &Arc<Scope>) -> Rescued {
 }
 
 /// The bytes of a case, however broken, without what is inside of elements of these local names, or in their
-/// attributes, or in attributes of these names. Where a tag has no end, nobody can tell what the rest is, and it goes
-/// too.
+/// attributes, or in attributes of these names. After a tag without an end, the rest cannot be interpreted and is left
+/// out too.
 pub(super) fn without(case: &[u8], names: &[&str]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(case.len());
     // The element whose inside is left out.

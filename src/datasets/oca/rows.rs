@@ -18,7 +18,7 @@ use crate::dataset::{ColumnType, RowBatch, Sink, SinkClosed};
 /// Bytes, roughly, that the batches may hold before they are handed on.
 const FLUSH_BYTES: usize = 8 << 20;
 
-/// Gathers cases and hands them to a sink in batches.
+/// Collects cases and passes them to a sink in batches.
 pub(super) struct Writer<'p> {
     plan: &'p Plan,
     tables: Vec<TableWriter>,
@@ -48,7 +48,7 @@ enum ColumnWriter {
 }
 
 impl<'p> Writer<'p> {
-    /// A writer that hands on batches of so many records.
+    /// A writer that passes on batches of `batch_records` records.
     pub fn new(plan: &'p Plan, batch_records: usize) -> Self {
         let record_no = || Field::new("record_no", DataType::Int64, false);
         let tables = plan.tables.iter().map(|table| {
@@ -127,7 +127,7 @@ impl<'p> Writer<'p> {
         self.flush_if_full(sink)
     }
 
-    /// Hands on what is gathered.
+    /// Passes on the collected rows.
     pub fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
         self.bytes = 0;
         for (table, planned) in self.tables.iter_mut().zip(&self.plan.tables) {

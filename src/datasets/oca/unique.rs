@@ -1,4 +1,4 @@
-//! Values that must occur once in a case: whoever loads the public files relies on them.
+//! Values that must occur only once in a case: people who load the public files rely on that.
 
 use super::cells::{Case, Cell};
 use super::fields::Fault;

@@ -100,7 +100,7 @@ pub(super) fn push_reference(arena: &mut String, name: &str) -> Result<(), TextF
     Ok(())
 }
 
-/// What is wrong with the XML, without the crate's own headings.
+/// The error in the XML, without the crate's own headings.
 pub(super) fn xml_reason(error: &quick_xml::Error) -> String {
     match error {
         quick_xml::Error::Io(error) => error.to_string(),
@@ -215,7 +215,7 @@ mod tests {
         }
     }
 
-    /// Every day from 0001 to 9999 agrees with a calendar that somebody else wrote.
+    /// Every day from 0001 to 9999 agrees with an independent calendar.
     #[test]
     fn dates_agree_with_jiff() {
         let epoch = jiff::civil::date(1970, 1, 1);
@@ -247,7 +247,7 @@ mod tests {
             proptest::prop_assert_eq!(timestamp(&text), Some(seconds * 1_000_000 + micros), "{}", text);
         }
 
-        /// What is taken is what others read, too; whatever it is, it does not panic.
+        /// Accepted values are the same as those that other parsers read; no input panics.
         #[test]
         fn what_is_taken_has_one_meaning(text in "[0-9T:.+Z -]{0,30}|[0-9]{4}-[01][0-9]-[0-3][0-9]|\\PC{0,20}") {
             if let Some(days) = date(&text) {

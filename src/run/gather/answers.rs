@@ -1,4 +1,4 @@
-//! Answers in the archive: put there as they come, packed, and found again.
+//! Answers in the archive: written there as they arrive, compressed, and found again.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -17,9 +17,9 @@ use crate::dataset::slice::Slice;
 use crate::error::Cause;
 use crate::objects::Objects;
 
-/// Packed bytes that are handed on at once.
+/// How many compressed bytes are handed on at once.
 const CHUNK: usize = 256 << 10;
-/// Bytes of what says what an answer was asked for.
+/// The largest size of the object that says what an answer was asked for, in bytes.
 const ASKED_BYTES: u64 = 1 << 20;
 const AT_ONCE: usize = 16;
 
@@ -31,18 +31,18 @@ pub(super) struct Answers<'a> {
 }
 
 impl Answers<'_> {
-    /// What the archive has.
+    /// The answers in the archive.
     pub(super) async fn known(&self) -> Result<Vec<AskedPart>, Cause> {
         self.read(|_| true).await
     }
 
-    /// What parts of the archive were asked for; those of which nobody says it are left out.
+    /// What these parts of the archive were asked for; parts for which that is not recorded are left out.
     pub(super) async fn asked_for(&self, names: &[String]) -> Result<Vec<AskedPart>, Cause> {
         let keys: HashSet<_> = names.iter().map(|name| self.objects.asked_for(name)).collect();
         self.read(|key| keys.contains(key)).await
     }
 
-    /// What is said in those objects whose keys are wanted.
+    /// The contents of the objects whose keys are wanted.
     async fn read(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<AskedPart>, Cause> {
         let mut objects = self.store.list_names(&self.objects.asked()).await?;
         objects.retain(|object| is_wanted(&object.key));
@@ -50,14 +50,14 @@ impl Answers<'_> {
         for some in objects.chunks(AT_ONCE) {
             let read = some.iter().map(|object| self.store.read_bytes(&object.key, ASKED_BYTES));
             for bytes in try_join_all(read).await? {
-                // What somebody put there is not ours.
+                // An object that somebody else put there is ignored.
                 known.extend(serde_json::from_slice::<AskedPart>(&bytes).ok());
             }
         }
         Ok(known)
     }
 
-    /// Puts an answer into the archive as it comes. One that breaks off, or is none, leaves nothing there.
+    /// Writes an answer into the archive as it arrives. One that breaks off, or is not valid, leaves nothing there.
     pub(super) async fn keep(&self, slice: &Slice, answer: &mut Answering) -> Result<AskedPart, Unanswered> {
         let asked_at = Timestamp::now();
         let name = (self.asked.part_name)(slice, asked_at);
@@ -71,7 +71,7 @@ impl Answers<'_> {
         }
     }
 
-    /// Puts an answer without records into the archive, which nobody was asked for.
+    /// Writes an answer without records into the archive, for which no request was needed.
     pub(super) async fn keep_nothing(&self, slice: &Slice) -> Result<AskedPart, Cause> {
         let asked_at = Timestamp::now();
         let name = (self.asked.part_name)(slice, asked_at);
@@ -112,7 +112,7 @@ impl Answers<'_> {
         }
     }
 
-    /// Makes the answer appear, and behind it what it was asked for: without that it counts for nothing.
+    /// Makes the answer appear, and then the object that says what it was asked for, without which it does not count.
     async fn finish(
         &self,
         (slice, name, asked_at): (&Slice, &str, Timestamp),
@@ -158,7 +158,8 @@ impl Packed {
     }
 }
 
-/// Counts the records of a table as it comes: lines, without the first. A line break in quotes is none.
+/// Counts the records of a CSV as it arrives: its lines except the first. A line break inside quotes does not end a
+/// line.
 #[derive(Debug, Default)]
 struct CsvLines {
     lines: u64,

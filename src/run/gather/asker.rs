@@ -1,4 +1,4 @@
-//! One request after the other, as often as the service bears, and again where another try may be answered.
+//! Sends one request after the other, at the rate that the service allows, and retries transient failures.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use crate::dataset::asked::{AskRefusal, Asked, GetRequest, Manners};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
 
-/// How long it is waited for the beginning of an answer: a large one is put together first.
+/// How long to wait for an answer to begin: the service prepares all of a large one first.
 const BEGINS: Duration = Duration::from_secs(180);
 const SMALL_BYTES: usize = 8 << 20;
-/// Of what is no success, so much is read to find out what it is.
+/// How many bytes of an unsuccessful answer are read to find out its reason.
 const REFUSAL_BYTES: usize = 4 << 10;
-/// Tries of one request.
+/// How often one request is tried.
 const TRIES: u32 = 12;
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ pub(super) enum Unanswered {
         why: String,
         not_before: Duration,
     },
-    /// This cannot be asked, or not in this way.
+    /// The service does not answer this request, or not in this form.
     Refused(AskRefusal, u16),
     Failed(Cause),
 }
@@ -62,23 +62,23 @@ impl ServiceAsker {
         Ok(Self { asked, http, secret, rate: Rate::new(manners, Instant::now()), tries: TRIES, requests: 0 })
     }
 
-    /// How long so many requests take.
+    /// How long this many requests take.
     pub(super) fn duration(&self, requests: u64) -> Duration {
         self.rate.duration(requests)
     }
 
-    /// How many records there are of something.
+    /// The number of records of a slice.
     pub(super) async fn count(&mut self, slice: &Slice) -> Result<u64, Cause> {
         let what = format!("how many records there are of {slice}");
         match self.small(&(self.asked.count)(slice), &what, self.asked.read_count).await? {
             Ok(records) => Ok(records),
-            // It says that there is nothing in the same words as that it does not understand.
+            // The service's answer for "nothing found" is the same as for a request that it does not understand.
             Err(AskRefusal::Nothing) => Ok(0),
             Err(refusal) => Err(self.refused(&what, refusal)),
         }
     }
 
-    /// The service does not take a request; `what` it was for.
+    /// The error for a request that the service refuses; `what` says what it was for.
     pub(super) fn refused(&self, what: &str, refusal: AskRefusal) -> Cause {
         Cause::Refused {
             message: format!("{} refuses {what} ({refusal:?})", self.asked.service),
@@ -86,7 +86,7 @@ impl ServiceAsker {
         }
     }
 
-    /// Asks for something small; `read` says what it means, or that it is no such answer.
+    /// Sends a request with a small answer; `read` interprets it, or says that it is not valid.
     pub(super) async fn small<T>(
         &mut self,
         request: &GetRequest,
@@ -104,10 +104,10 @@ impl ServiceAsker {
         .await
     }
 
-    /// Asks, and has the answer taken by `take`, again and again where that may help.
+    /// Sends a request and passes the answer to `take`; tries again as long as that may help.
     ///
     /// # Errors
-    /// Where no try was answered, or the service does not know the secret.
+    /// Fails if no try was answered, or if the service rejects the secret.
     pub(super) async fn patiently<T>(
         &mut self,
         request: &GetRequest,
@@ -155,7 +155,7 @@ impl ServiceAsker {
         }
     }
 
-    /// Sends a request when its turn has come; gives an answer that is a success.
+    /// Sends a request as soon as the rate allows; returns a successful answer.
     async fn once(&mut self, request: &GetRequest) -> Result<Answering, Unanswered> {
         loop {
             match self.rate.take(Instant::now()) {

@@ -1,4 +1,4 @@
-//! The plan of a run that asks, kept in the ledger piece by piece: a run that was cut off is told again what it was told.
+//! The plan of a run that asks, kept in the ledger piece by piece, so that a run that was interrupted can be resumed.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,21 +9,21 @@ use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::words;
 
-/// What is told stands together in pieces of so many: each of them is written anew with whatever is added to it.
+/// How many words of the plan a piece holds: the last piece is rewritten with each word that is added to it.
 const PIECE: usize = 32;
 
-/// A plan, and what of it the ledger has.
+/// A plan, and the part of it that is in the ledger.
 pub(super) struct KeptPlan<'a> {
     context: &'a RunContext,
     pub plan: Box<dyn AskPlan>,
     key: String,
-    /// The number of the piece that is written.
+    /// The number of the piece that is being written.
     number: usize,
     piece: Vec<PlanWord>,
 }
 
 impl<'a> KeptPlan<'a> {
-    /// Begins a plan, or goes on with the one that a run has left which did not end. A dry run neither reads nor keeps one.
+    /// Begins a plan, or continues the one of an unfinished run. A dry run neither reads nor keeps one.
     pub(super) async fn open(
         context: &'a RunContext,
         asked: &Asked,
@@ -51,7 +51,7 @@ impl<'a> KeptPlan<'a> {
         Ok(Self { context, plan, key, number, piece: Vec::new() })
     }
 
-    /// Tells the plan, when the ledger has it.
+    /// Adds a word to the ledger, then to the plan.
     pub(super) async fn tell(&mut self, told: PlanWord) -> Result<(), Cause> {
         if self.piece.len() >= PIECE {
             self.piece.clear();
@@ -66,7 +66,7 @@ impl<'a> KeptPlan<'a> {
     }
 }
 
-/// What pieces say; `None`: there is no plan, or one that cannot be read.
+/// The plan in these pieces; `None`: there is none, or it cannot be read.
 fn read(pieces: &[Value]) -> Option<SavedPlan> {
     let (begun, rest) = pieces.split_first()?;
     let told = rest.iter().map(|piece| serde_json::from_value::<Vec<PlanWord>>(piece.clone()));
@@ -74,9 +74,9 @@ fn read(pieces: &[Value]) -> Option<SavedPlan> {
     Some(SavedPlan { begun: begun.clone(), told: told.concat() })
 }
 
-/// A plan belongs to what is wanted, and to the service that counts.
+/// The key of a plan: what is wanted, and the service that is asked.
 pub(super) fn key(context: &RunContext, asked: &Asked, asking: &AskingConfig) -> String {
     let base = (asked.manners)(&context.processing.options).base;
-    // It is the key of a table, and what is wanted may be long.
+    // Hashed, because it is the key of a table, and the list of what is wanted may be long.
     format!("{base} {}", words::sha256(json!(asking.want).to_string()))
 }

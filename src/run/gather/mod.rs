@@ -1,8 +1,9 @@
-//! Gather: what a dataset's service is asked for, as answers in the archive. The dataset's plan says what is counted and what is
-//! fetched; here it is sent, kept, and entered in the ledger before the next request goes.
+//! Gather: asks a dataset's service and keeps the answers in the archive. The dataset's plan decides what is counted
+//! and what is fetched; this stage sends each request, keeps the answer, and records it in the ledger before it sends
+//! the next one.
 //!
-//! A run that is cut off goes on where it was: what came is in the archive, and what was counted is in the ledger. Nothing of
-//! production changes here.
+//! An interrupted run resumes where it was: the answers are in the archive, and the counts are in the ledger. Nothing
+//! of production changes here.
 
 mod answers;
 mod asker;
@@ -27,7 +28,7 @@ use crate::ledger::ArchivedPart;
 use crate::run::context::RunContext;
 use crate::{fault, words};
 
-/// What a service gave to what the run asks for.
+/// The answers of a service to the run's requests.
 #[derive(Debug)]
 pub struct Gathered {
     parts: Vec<PlannedPart>,
@@ -38,17 +39,17 @@ pub struct Gathered {
 /// What asking takes, or took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GatheredPlan {
-    /// The plan as a tree, a line each.
+    /// The plan as a tree, one line per entry.
     pub tree: Vec<String>,
     /// Requests that were sent.
     pub requests: u64,
     /// Those of them that asked for records.
     pub data_requests: u64,
-    /// Requests for records that were not sent: a dry run sends none.
+    /// Requests for records that were not sent, because a dry run sends none.
     pub unsent: u64,
-    /// How long those take, at least.
+    /// How long those would take, at least.
     pub unsent_for: Duration,
-    /// Where files are that are taken instead, and how many requests would be needed otherwise.
+    /// The location of files that are taken instead, and how many requests would be needed otherwise.
     pub files: Option<(String, u64)>,
 }
 
@@ -63,13 +64,13 @@ impl Gathered {
         &self.plan
     }
 
-    /// Is it only a plan, since a dry run fetches nothing?
+    /// Is it only a plan, because a dry run fetches nothing?
     pub fn is_planned(&self) -> bool {
         self.is_planned
     }
 }
 
-/// Asks the dataset's service for what the run wants; `None`: the run asks nobody.
+/// Asks the dataset's service for what the run wants; `None`: the run asks no service.
 pub async fn gather(context: &RunContext) -> Result<Option<Gathered>, Cause> {
     let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else {
         return Ok(None);
@@ -113,10 +114,10 @@ pub async fn gather(context: &RunContext) -> Result<Option<Gathered>, Cause> {
     Ok(Some(Gathered { parts, plan, is_planned }))
 }
 
-/// Asks once how many records there are of what is wanted, to see whether it can be asked.
+/// Asks once for the number of wanted records, to see whether the service can be used.
 ///
 /// # Errors
-/// What a run would meet.
+/// The error that a run would get.
 pub async fn try_count(
     asked: &'static Asked,
     asking: &AskingConfig,
@@ -128,7 +129,8 @@ pub async fn try_count(
     asker.count(&asking.want).await
 }
 
-/// What was gathered is in production: the plan is of no use any more. What is committed does not fail for want of this.
+/// Removes the plan once everything gathered is in production. A failure here does not fail the run, whose data is
+/// committed.
 pub async fn forget(context: &RunContext) {
     let (Some(asking), Some(asked)) = (&context.from.asking, context.dataset().asked) else { return };
     if context.target.dry_run {
@@ -142,17 +144,17 @@ pub async fn forget(context: &RunContext) {
     }
 }
 
-/// What the parts of the archive with these names were asked for; those of which nobody says it are left out.
+/// What the parts of the archive with these names were asked for; parts for which that is not recorded are left out.
 pub async fn asked_for(context: &RunContext, names: &[String]) -> Result<Vec<AskedPart>, Cause> {
     let Some(asked) = context.dataset().asked else { return Ok(Vec::new()) };
     let answers = Answers { asked, store: &context.store, objects: context.objects() };
     answers.asked_for(names).await
 }
 
-/// With what gathering ends.
+/// The outcome of gathering.
 enum GatherEnd {
     Parts(Vec<PlannedPart>),
-    /// Files are taken instead of so many requests.
+    /// Files are taken instead of this many requests.
     Files(SourceUrl, u64),
 }
 
@@ -173,7 +175,7 @@ impl<'a> Gathering<'a> {
         secret: &ApiSecret,
     ) -> Result<Self, Cause> {
         let answers = Answers { asked, store: &context.store, objects: context.objects() };
-        // What came of an answer that was undone was not wanted: it is asked for anew.
+        // An answer whose result was undone is asked for again.
         let undone = context.ledger.known_parts().await?.into_iter().filter(|known| known.is_undone);
         let undone: HashSet<_> = undone.map(|known| known.name).collect();
         let mut archived = answers.known().await?;
@@ -190,7 +192,7 @@ impl<'a> Gathering<'a> {
         Ok(Self { context, asked, answers, asker, kept, data_requests: 0 })
     }
 
-    /// Does what the plan says until it is done, or `files` are to be taken instead.
+    /// Follows the plan until it is done, or until it turns out that `files` are to be taken instead.
     async fn run(&mut self, files: Option<&(SourceUrl, u64)>) -> Result<GatherEnd, Cause> {
         let mut files = files;
         loop {
@@ -256,7 +258,7 @@ impl<'a> Gathering<'a> {
         let read = |bytes: &[u8]| (self.asked.read_list)(&column, bytes);
         let values = match self.asker.small(&request, &what, read).await? {
             Ok(values) => values,
-            // It lists none of this column; counts must do.
+            // The service lists no values of this column, so counts must do.
             Err(AskRefusal::Nothing) => Vec::new(),
             Err(refusal) => return Err(self.asker.refused(&what, refusal)),
         };
@@ -281,7 +283,7 @@ impl<'a> Gathering<'a> {
                 );
                 Ok(PlanWord::Limited(limit))
             }
-            // There were some when they were counted.
+            // There were records when they were counted.
             Err(AskRefusal::Nothing) => {
                 let part = self.answers.keep_nothing(slice).await?;
                 self.came(part).await
@@ -290,7 +292,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// An answer is in the archive, and the ledger learns of it.
+    /// Records an answer in the ledger that is now in the archive.
     async fn came(&self, part: AskedPart) -> Result<PlanWord, Cause> {
         fault::point!("gather.archived");
         let meaning = (self.context.dataset().file_name)(&part.name);

@@ -1,11 +1,11 @@
-//! How often a service may be asked: a bucket that fills at the rate, and no more than so many in any window of time.
+//! The rate limit of a service: a token bucket that fills at the rate, and a maximum of requests in any window of time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::dataset::asked::Manners;
 
-/// Requests that may be sent.
+/// The state of the rate limit.
 #[derive(Debug)]
 pub(super) struct Rate {
     per_second: f64,
@@ -30,7 +30,7 @@ impl Rate {
         }
     }
 
-    /// How long a request must wait that would be sent now; zero: it counts as sent.
+    /// How long a request must wait before it may be sent; zero: it may be sent now and is counted as sent.
     pub(super) fn take(&mut self, now: Instant) -> Duration {
         let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
         self.full = (self.full + passed * self.per_second).min(self.burst);
@@ -51,7 +51,7 @@ impl Rate {
         Duration::ZERO
     }
 
-    /// How long so many requests take, from a full bucket on.
+    /// How long this many requests take, starting with a full bucket.
     pub(super) fn duration(&self, requests: u64) -> Duration {
         let waiting = (requests as f64 - self.burst).max(0.0);
         Duration::from_secs_f64(waiting / self.per_second)
@@ -66,7 +66,7 @@ mod tests {
         Manners { base: String::new(), per_minute, burst, window, max_age_days: 30 }
     }
 
-    /// Sends as early as it may; gives the seconds at which it did.
+    /// Sends each request as early as allowed; returns the times, in seconds.
     fn sent(mut rate: Rate, start: Instant, requests: usize) -> Vec<f64> {
         let mut now = start;
         let mut sent = Vec::new();

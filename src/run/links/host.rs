@@ -1,4 +1,4 @@
-//! One host that is asked: one question after the other with a pause between, and no more where it does not answer.
+//! Asks one host: one request after the other with a pause in between, and no more once it stops answering.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use url::Url;
 
 use crate::clients::links::{LinkClient, LinkSaid, Looked};
 
-/// Between two questions to one host.
+/// The pause between two requests to one host.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The pause where a host asks for one and does not say how long, and the longest that is waited.
+/// The pause if a host asks for one without saying how long, and the longest one that is made.
 const BUSY: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
-/// How often one question is sent to a host that asks to be left alone.
+/// How often one request is sent to a host that asks for a pause.
 const TRIES: u32 = 3;
 /// Addresses in a row without an answer after which a host is not asked any more.
 const UNANSWERED: u32 = 2;
@@ -20,17 +20,17 @@ const UNANSWERED: u32 = 2;
 /// What is known of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LinkState {
-    /// Somebody is there, perhaps at another address by now.
+    /// The address answers, perhaps after a permanent move to another one.
     There(Option<String>),
-    /// Nobody is there; why, in words for people.
+    /// The address is dead; the reason, for people.
     Dead(String),
-    /// There is no such host, if names can be looked up at all.
+    /// There is no such host, provided that name resolution works at all.
     NoHost(String),
-    /// It cannot be told now; why.
+    /// Its state is not known now; the reason.
     Unknown(String),
 }
 
-/// An address as it stands in its row, and as it is asked.
+/// An address as it is in its row, and as it is requested.
 #[derive(Clone, Debug)]
 pub(super) struct LinkAddress {
     pub text: String,
@@ -38,13 +38,13 @@ pub(super) struct LinkAddress {
 }
 
 impl LinkAddress {
-    /// The name of its host, if it is one.
+    /// The host's name, unless it is an IP address.
     pub fn domain(&self) -> Option<&str> {
         self.url.domain()
     }
 }
 
-/// The addresses of each host, in order. What is no address has failed already.
+/// The addresses of each host, in order. Texts that are not addresses have failed before.
 pub(super) fn by_host(open: Vec<String>) -> BTreeMap<String, VecDeque<LinkAddress>> {
     let mut hosts = BTreeMap::<String, VecDeque<LinkAddress>>::new();
     for text in open {
@@ -67,17 +67,17 @@ pub(super) struct HostQueue {
     gave_up: Option<String>,
 }
 
-/// What follows from what was found.
+/// What to do next after a result.
 enum NextLook {
     Done(LinkState),
-    /// The host wants to be left alone for so long.
+    /// The host asks for a pause of this length.
     Later(Duration, String),
     /// It does not answer.
     Silent(String),
 }
 
 impl HostQueue {
-    /// The addresses of a host, of which none is asked after the deadline.
+    /// The addresses of a host. None is requested after the deadline.
     pub fn new(client: &LinkClient, addresses: VecDeque<LinkAddress>, deadline: Instant) -> Self {
         let not_before = Instant::now();
         Self { client: client.clone(), addresses, deadline, not_before, unanswered: 0, gave_up: None }
@@ -128,9 +128,10 @@ impl HostQueue {
     }
 }
 
-/// What an address is, by what was found there. Whoever refuses an answer is there; only who says that there is nothing is dead.
+/// The state of an address after a request. A host that refuses to answer is there; an address is dead only if the host
+/// says that nothing is there.
 fn next(url: &Url, looked: &Looked) -> NextLook {
-    // Also of another's scheme, host or path: a redirect is part of what a person sees.
+    // Also if scheme, host or path differ: a redirect is part of what a person sees.
     let lead = match looked.at == *url {
         true => String::new(),
         false => format!("it leads to {}, and there ", short(looked.at.as_str())),
@@ -157,7 +158,7 @@ fn next(url: &Url, looked: &Looked) -> NextLook {
     }
 }
 
-/// The beginning of an address that somebody else made up.
+/// The beginning of an address, which may have any length.
 fn short(url: &str) -> String {
     const LETTERS: usize = 200;
     match url.char_indices().nth(LETTERS) {

@@ -1,5 +1,6 @@
-//! Looking at the addresses in staged rows, politely: a host is asked one question after the other with a pause between, few hosts
-//! at once, and what an address said counts for a while. That somebody is away fails nothing; that nobody is there is told.
+//! Checks the addresses in staged rows, politely: each host gets one request after the other with a pause in between,
+//! only few hosts are asked at once, and a result stays valid for a while. An unreachable address fails nothing; a dead
+//! one is reported.
 
 mod host;
 
@@ -25,24 +26,25 @@ use crate::words::{count, sha256};
 
 use host::{HostQueue, LinkAddress, LinkState, by_host};
 
-/// Hosts that are asked at once.
+/// How many hosts are asked at once.
 const HOSTS: usize = 8;
-/// Hours for which it counts that somebody is there, and that nobody is: a site that is mended is to be seen the next day.
+/// How many hours a result stays valid, for addresses that answer and for dead ones: a repaired site should be noticed
+/// the next day.
 const THERE_HOURS: i64 = 30 * 24;
 const DEAD_HOURS: i64 = 20;
-/// Answers that are remembered at once.
+/// How many results are stored at once.
 const REMEMBERED: usize = 50;
-/// Keys that the memory is asked for at once.
+/// How many keys the memory is asked for at once.
 const KEYS: usize = 10_000;
-/// Hosts that a warning names, and addresses of a kind that the ledger keeps of a run.
+/// How many hosts a warning names, and how many addresses of each kind the ledger keeps for a run.
 const NAMED: usize = 5;
 const KEPT: usize = 200;
 
-/// What is remembered of an enrichment is remembered of addresses by these names.
+/// The names under which results are stored in the memory of enrichments.
 const MEMORY: &str = "links";
 const WAY: (&str, &str) = ("http", "1");
 
-/// As it is remembered.
+/// A result as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct KeptLook {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,15 +54,15 @@ struct KeptLook {
     at: Timestamp,
 }
 
-/// What looking has found.
+/// The results of a check.
 #[derive(Clone, Debug, Default)]
 pub struct LinkTally {
     pub addresses: usize,
     pub remembered: usize,
     pub dead: BTreeMap<String, String>,
-    /// Where each is now.
+    /// The new address of each.
     moved: BTreeMap<String, String>,
-    /// Why it cannot be told.
+    /// Why the state of each is not known.
     unknown: BTreeMap<String, String>,
 }
 
@@ -70,7 +72,7 @@ impl LinkTally {
         format!("{} addresses, {} of them dead", count(self.addresses as u64), count(self.dead.len() as u64))
     }
 
-    /// What the ledger keeps of it: the addresses themselves are for it alone.
+    /// The details for the ledger, the only place that gets the addresses themselves.
     pub fn for_ledger(&self) -> Value {
         let some =
             |all: &BTreeMap<String, String>| all.clone().into_iter().take(KEPT).collect::<BTreeMap<_, _>>();
@@ -95,7 +97,7 @@ impl LinkTally {
         of.insert(url.to_owned(), said);
     }
 
-    /// Says what fails nothing, and at which hosts.
+    /// Warns of problems that do not fail the run, and names their hosts.
     fn warn(&self, context: &RunContext) {
         let run_id = context.run_id;
         let all = [
@@ -123,17 +125,17 @@ fn hosts<'a>(urls: impl Iterator<Item = &'a String>) -> String {
     named.chain(more.map(|more| format!("and {more} more"))).collect::<Vec<_>>().join(", ")
 }
 
-/// How the run looks at addresses; `None`: it does not.
+/// How the run checks addresses; `None`: it does not.
 pub fn plan(context: &RunContext) -> Option<(&'static Links, LinksPlan)> {
     let links = context.dataset().links?;
     Some((links, (links.plan)(&context.processing.options)?))
 }
 
-/// Looks at the addresses of what is staged, and puts those at which nobody is into their table. `is_again`: the same rows come
-/// once more, and what is remembered must do.
+/// Checks the addresses of the staged rows, and puts the dead ones into their table. `is_again`: the same rows were
+/// checked before, and only remembered results are used.
 ///
 /// # Errors
-/// Of the staging store and the ledger.
+/// Any error of the staging store or the ledger.
 pub async fn look(
     context: &RunContext,
     mut staging: Staging,
@@ -172,7 +174,7 @@ fn note(staging: &mut Staging, links: &Links, dead: &BTreeMap<String, String>) -
     load.commit().map(|_| ())
 }
 
-/// Takes what is remembered and new enough; gives the other addresses. `there` gets those at which somebody was.
+/// Takes remembered results that are still valid; returns the other addresses. `there` gets those that answered.
 async fn recall(
     ledger: &Ledger,
     urls: Vec<String>,
@@ -203,7 +205,7 @@ async fn recall(
 }
 
 impl KeptLook {
-    /// What is remembered, if it still counts.
+    /// A remembered result, if it is still valid.
     fn read(answer: &serde_json::Map<String, Value>, now: Timestamp) -> Option<LinkState> {
         let kept: Self = serde_json::from_value(Value::Object(answer.clone())).ok()?;
         let hours = now.duration_since(kept.at).as_hours();
@@ -214,7 +216,7 @@ impl KeptLook {
         (0..most).contains(&hours).then_some(state)
     }
 
-    /// What is worth being remembered.
+    /// The entry for a result that is worth remembering.
     fn of(state: &LinkState, at: Timestamp) -> Option<serde_json::Map<String, Value>> {
         let (dead, moved_to) = match state {
             LinkState::There(moved_to) => (None, moved_to.clone()),
@@ -228,7 +230,7 @@ impl KeptLook {
     }
 }
 
-/// Asks for what is open, and remembers what is said at once.
+/// Requests the open addresses, and stores each result at once.
 async fn ask(
     context: &RunContext,
     plan: &LinksPlan,
@@ -270,13 +272,14 @@ async fn ask(
     take(context, waiting, tally).await
 }
 
-/// Does this answer show that names of the public web can be looked up? A name of one's own network says nothing of them.
+/// Does this result show that names of the public web can be resolved? A name in the own network proves nothing about
+/// that.
 fn shows_names(own_hosts: &[String], address: &LinkAddress, state: &LinkState) -> bool {
     matches!(state, LinkState::There(_) | LinkState::Dead(_))
         && address.domain().is_some_and(|name| !own_hosts.iter().any(|own| own == name))
 }
 
-/// Where no name is known at all, it is not the addresses that are wrong.
+/// If no name can be resolved at all, the addresses are not at fault.
 fn without_host(why: String, knows_names: bool) -> LinkState {
     match knows_names {
         true => LinkState::Dead(why),
@@ -284,7 +287,7 @@ fn without_host(why: String, knows_names: bool) -> LinkState {
     }
 }
 
-/// Counts what was found, and remembers what lasts of it.
+/// Counts the results, and stores those that stay valid.
 async fn take(
     context: &RunContext,
     found: Vec<(LinkAddress, LinkState)>,

@@ -1,5 +1,5 @@
-//! Answers in the archive: one object each while a run asks, packed on its own, and joined when it is over. What is joined is
-//! closed: nobody writes to it any more, and the ledger has its checksum.
+//! Answers in the archive: while a run asks, each is a compressed object of its own; at its end they are joined. Joined
+//! parts are closed: nothing is written to them any more, and the ledger has their checksums.
 
 use std::collections::HashSet;
 use std::io::{self, Read as _};
@@ -19,9 +19,9 @@ use crate::ledger::ArchivedPart;
 use crate::objects::Objects;
 use crate::run::context::{Context, RunContext};
 
-/// Bytes of one packed answer at most.
+/// The largest compressed answer, in bytes.
 const ANSWER_BYTES: u64 = 64 << 20;
-/// Bytes of what is closed, roughly.
+/// The approximate size of a closed part, in bytes.
 const CLOSED_BYTES: u64 = 32 << 20;
 const LEVEL: i32 = 3;
 
@@ -40,7 +40,7 @@ struct OpenAnswer {
     size_bytes: u64,
 }
 
-/// The line of an answer.
+/// An answer as a line.
 pub(super) fn line(history: i64, url: &str, answer: &WalkAnswer, body: &[u8]) -> String {
     let head = json!({
         "history": history,
@@ -50,40 +50,40 @@ pub(super) fn line(history: i64, url: &str, answer: &WalkAnswer, body: &[u8]) ->
         "link": answer.link,
         "fetched_at": answer.at.to_string(),
     });
-    // The body stands as it came: a line break in JSON is never part of a text.
+    // The body is kept as it came, except that line breaks become blanks: in JSON they are never part of a string.
     let body = std::str::from_utf8(body).ok().filter(|_| !answer.body.is_null()).unwrap_or("null");
     let body: String = body.chars().map(|c| if c == '\n' || c == '\r' { ' ' } else { c }).collect();
     let head = head.to_string();
     format!("{},\"body\":{body}}}\n", head.trim_end_matches('}'))
 }
 
-/// The line of a word of ours.
+/// A note of ours as a line.
 pub(super) fn note_line(history: i64, note: &serde_json::Value) -> String {
     format!("{}\n", json!({ "history": history, "note": note, "fetched_at": Timestamp::now().to_string() }))
 }
 
-/// Packs lines as they are in the archive.
+/// Compresses lines for the archive.
 ///
 /// # Errors
-/// Hardly any: of memory.
+/// Only an error of the compression library, such as too little memory.
 pub fn packed(text: &str) -> Result<Vec<u8>, Cause> {
     zstd::encode_all(text.as_bytes(), LEVEL).map_err(Cause::io("pack an answer"))
 }
 
-/// Unpacks lines of the archive.
+/// Decompresses lines of the archive.
 ///
 /// # Errors
-/// What is damaged.
+/// Fails if the data is damaged.
 pub fn unpacked(packed: &[u8]) -> io::Result<String> {
     let mut text = String::new();
     zstd::Decoder::new(packed)?.read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// The keys of all answers in the archive; of what is closed its name, too.
+/// The keys of all answers in the archive, and the names of those that are closed parts.
 ///
 /// # Errors
-/// What the store says.
+/// Any error of the store.
 pub async fn answers_of(context: &Context) -> Result<Vec<(String, Option<String>)>, Cause> {
     let mut keys = Vec::new();
     for ObjectInfo { key, .. } in context.store.list_names(&context.objects().archive()).await? {
@@ -106,7 +106,7 @@ impl WalkAnswers<'_> {
         self.context.objects()
     }
 
-    /// Keeps a line. It is there, whole, when this succeeds.
+    /// Writes a line to the archive. It is there, complete, when this succeeds.
     pub(super) async fn keep(&self, history: i64, line: &str) -> Result<(), Cause> {
         let packed = packed(line)?;
         let key = self.objects().open(history, Timestamp::now().as_microsecond());
@@ -126,7 +126,7 @@ impl WalkAnswers<'_> {
         Ok(open)
     }
 
-    /// The lines that no run has promoted: those that are open, and those of closed parts that are not done.
+    /// The lines that no run has promoted: open ones, and those of closed parts that are not done.
     pub(super) async fn unpromoted(&self, mut each: impl FnMut(&str)) -> Result<(), Cause> {
         let known = self.context.ledger.known_parts().await?;
         let done: HashSet<_> = known
@@ -148,15 +148,15 @@ impl WalkAnswers<'_> {
             let packed = self.store().read_bytes(&key, ANSWER_BYTES + CLOSED_BYTES).await?;
             match unpacked(&packed) {
                 Ok(text) => text.lines().for_each(&mut each),
-                // It is said when it is loaded; what it held is asked for again.
+                // Loading it will report the error; its content is asked for again.
                 Err(_) => tracing::warn!(run_id = %self.context.run_id, "{key} cannot be read"),
             }
         }
         Ok(())
     }
 
-    /// Joins what is open: per history, split by the day of fetching and by size. A run that is killed meanwhile leaves an
-    /// answer twice, which does no harm.
+    /// Joins the open answers of each history, split by the day of fetching and by size. A run that is killed meanwhile
+    /// may leave an answer twice, which does no harm.
     pub(super) async fn close(&self) -> Result<usize, Cause> {
         let mut closed = 0;
         let open = self.open().await?;
@@ -180,7 +180,7 @@ impl WalkAnswers<'_> {
     async fn join(&self, answers: &[OpenAnswer], name: String) -> Result<(), Cause> {
         let mut writer = self.store().writer(&self.objects().raw(&name)).await?;
         for answer in answers {
-            // Packed texts behind each other are a packed text.
+            // Concatenated compressed texts are a valid compressed text.
             let packed = match self.store().read_bytes(&answer.key, ANSWER_BYTES).await {
                 Ok(packed) => packed,
                 Err(error) => {

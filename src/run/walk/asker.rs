@@ -1,4 +1,5 @@
-//! Requests to a service that gives so many answers an hour: each is counted, and what it says about waiting is obeyed.
+//! Requests to a service with an hourly limit: each is counted, and the service's instructions about waiting are
+//! obeyed.
 
 use std::time::Duration;
 
@@ -12,24 +13,24 @@ use crate::config::WalkingConfig;
 use crate::dataset::walked::{HistoryFeed, WalkAnswer, WalkAsk};
 use crate::error::Cause;
 
-/// How long it is waited for the beginning of an answer.
+/// How long to wait for an answer to begin.
 const BEGINS: Duration = Duration::from_secs(60);
-/// Bytes of an answer at most.
+/// The largest answer, in bytes.
 const ANSWER_BYTES: usize = 64 << 20;
-/// How often a request is sent again that was not answered.
+/// How often an unanswered request is sent again.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const REDIRECTS: u32 = 5;
-/// What is waited at least where a service says no more than that it was too much; it doubles.
+/// The shortest wait if a service only says that there were too many requests; it doubles.
 const SECONDARY: Duration = Duration::from_secs(60);
-/// So often in a row at most.
+/// The most such waits in a row.
 const SECONDARY_WAITS: u32 = 6;
 
-/// Answers an hour, if the service says nothing of it.
+/// Answers an hour, if the service does not state its limit.
 const HOURLY: u64 = 5_000;
 
-/// Requests, and what is known of when they may be sent.
+/// Sends requests, and knows when the next may be sent.
 pub(super) struct WalkAsker {
     walked: &'static HistoryFeed,
     http: Http,
@@ -38,20 +39,20 @@ pub(super) struct WalkAsker {
     pub sent: u64,
     /// Answers an hour.
     pub hourly: u64,
-    /// Nothing is to be sent before.
+    /// Nothing may be sent before this time.
     pub not_before: Option<Timestamp>,
     refusals: u32,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 pub(super) enum WalkAsked {
-    /// An answer; and its body as it came, for the archive.
+    /// An answer, and its body as it came, for the archive.
     Answer(WalkAnswer, Vec<u8>),
-    /// Nothing is to be sent before `not_before`.
+    /// Nothing may be sent before `not_before`.
     Wait,
     /// The budget is used up.
     Spent,
-    /// There is no answer to this, and others may have one: why.
+    /// There is no answer to this request, but others may have one; the reason.
     Skip(String),
 }
 
@@ -79,10 +80,10 @@ impl WalkAsker {
         })
     }
 
-    /// Sends a request, again and again where that may help.
+    /// Sends a request, and tries again as long as that may help.
     ///
     /// # Errors
-    /// Where the service does not know the token.
+    /// Fails if the service rejects the token.
     pub(super) async fn ask(&mut self, ask: &WalkAsk) -> Result<WalkAsked, Cause> {
         let (mut url, mut tries, mut redirects) = (ask.url.clone(), 0, 0);
         loop {
@@ -119,7 +120,7 @@ impl WalkAsker {
         }
     }
 
-    /// How long nothing is to be sent; where that is longer than one waits, until when.
+    /// How long to wait before the next request; if that exceeds `longest`, until when nothing may be sent.
     pub(super) fn pause(&self, longest: Duration) -> Result<Duration, Timestamp> {
         let until = self.not_before.unwrap_or_else(Timestamp::now);
         let pause = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
@@ -154,7 +155,7 @@ impl WalkAsker {
         let read = serde_json::from_slice::<Value>(&body);
         match status {
             401 => Err(self.unknown()),
-            // That one is closed to everybody is no word on how much we ask.
+            // That this repository is closed to everybody has nothing to do with how much we ask.
             403 if answer.retry_after.is_none() && read.as_ref().is_ok_and(self.walked.is_closed) => {
                 Ok(Ok((
                     WalkAnswer { status, etag: None, link: None, body: Value::Null, at: Timestamp::now() },
@@ -177,7 +178,7 @@ impl WalkAsker {
         }
     }
 
-    /// The service says how much it gives, and when it gives again.
+    /// Takes note of the limit that the service states, and of when it is reset.
     fn note_limits(&mut self, answer: &Answering) {
         let number = |name: &str| answer.header(name)?.trim().parse::<i64>().ok();
         if let Some(limit) = number("x-ratelimit-limit").filter(|limit| *limit > 0) {
@@ -191,7 +192,7 @@ impl WalkAsker {
         }
     }
 
-    /// 403 and 429 alike: what is said of waiting comes first, then the limit by the hour, then a while.
+    /// Handles 403 and 429 alike: an explicit wait comes first, then the hourly limit, then a default wait.
     fn too_much(&mut self, answer: &Answering, body: &[u8]) -> WalkMiss {
         let now = Timestamp::now();
         let is_limit =
@@ -207,7 +208,8 @@ impl WalkAsker {
                 )));
             }
             let wait = answer.retry_after.unwrap_or(SECONDARY * 2_u32.pow(self.refusals - 1));
-            // "At once", or a moment that our clock has behind it, would be asked again and again.
+            // Without a minimum, a wait of zero, or until a time that our clock has already passed, would repeat the
+            // request endlessly.
             self.not_before = now.checked_add(wait.max(Duration::from_secs(1))).ok();
         }
         warn!(

@@ -1,4 +1,4 @@
-//! Which histories are wanted, where a table of the database says it.
+//! The list of wanted histories, if a table of the database holds it.
 
 use crate::clients::postgres::{self, PgUrl};
 use crate::config::SourceConfig;
@@ -8,10 +8,10 @@ use crate::error::Cause;
 use crate::schema::has_table;
 use crate::sql;
 
-/// Reads the list, if the options say that a table has it, and names the histories in it to whatever they come from.
+/// Reads the list, if the options name a table for it, and passes its histories on to their source.
 ///
 /// # Errors
-/// A table that is not there, with what makes it; one that names none; any error of the database.
+/// A table that does not exist, with the command that makes it; one that names no history; any error of the database.
 pub async fn take_list(
     walked: Option<&HistoryFeed>,
     (database, schema): (&PgUrl, &str),

@@ -1,8 +1,9 @@
-//! Walk: histories of a service, from their heads to their roots, as answers in the archive. The dataset's walk says what is asked;
-//! here it is sent, kept, and entered in the ledger before the next request goes.
+//! Walk: asks a service for histories, from their heads to their roots, and keeps the answers in the archive. The
+//! dataset's walk decides what is asked; this stage sends each request, keeps the answer, and records it in the ledger
+//! before it sends the next one.
 //!
-//! A run that is cut off, or whose budget is used up, is gone on with where it was: what came is in the archive, and where the
-//! walk was is in the ledger. Nothing of production changes here.
+//! A run that is interrupted, or whose budget is used up, can be resumed where it was: the answers are in the archive,
+//! and the position of the walk is in the ledger. Nothing of production changes here.
 
 mod answers;
 mod asker;
@@ -31,12 +32,12 @@ use crate::run::context::RunContext;
 use crate::schema::has_table;
 use crate::{fault, sql, words};
 
-/// What asking took, and what is left.
+/// The cost of asking, and what is left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WalkedSoFar {
     pub histories: usize,
     pub requests: u64,
-    /// `None`: all is there.
+    /// `None`: everything is there.
     pub more: Option<MoreToDo>,
 }
 
@@ -45,9 +46,9 @@ pub struct WalkedSoFar {
 pub struct MoreToDo {
     /// About so many requests are left.
     pub requests: u64,
-    /// The service gives so many answers an hour.
+    /// The service's limit of answers per hour.
     pub hourly: u64,
-    /// It gives none before.
+    /// The service gives no answers before this time.
     pub until: Option<Timestamp>,
 }
 
@@ -77,23 +78,23 @@ impl WalkedSoFar {
     }
 }
 
-/// What the ledger keeps of a walk: it goes on, it came to its end, there was no answer.
+/// The states of a walk in the ledger: unfinished, finished, not answered.
 const OPEN: &str = "open";
 const DONE: &str = "done";
 const SKIPPED: &str = "skipped";
-/// For so many microseconds a history that was whole is as good as looked at: a day.
+/// How long a complete history does not need another look, in microseconds: a day.
 const FRESH_US: i64 = 24 * 3600 * 1_000_000;
 
 /// Why a walk through one history ended.
 enum WalkEnd {
     Done,
-    /// There is no answer, and others may have one.
+    /// There is no answer for this one, but others may have one.
     Skipped,
-    /// The budget is used up, or it would have to be waited for too long.
+    /// The budget is used up, or the wait would be too long.
     Stopped(Option<Timestamp>),
 }
 
-/// Walks through the histories that the run wants; `None`: it asks nobody. A dry run asks nobody either.
+/// Walks through the histories that the run wants; `None`: it asks no service. A dry run does not ask either.
 pub async fn walk(context: &RunContext) -> Result<Option<WalkedSoFar>, Cause> {
     let (Some(walked), Some(walking)) = (context.dataset().walked, &context.from.walking) else {
         return Ok(None);
@@ -104,7 +105,7 @@ pub async fn walk(context: &RunContext) -> Result<Option<WalkedSoFar>, Cause> {
     let step = context.begin(0, "walk").await?;
     let mut walker = Walker::open(context, walked, walking).await?;
     let more = walker.histories().await;
-    // What came is closed, however this ends.
+    // The answers are closed, however the walk ends.
     let closed = walker.answers.close().await?;
     let more = more?;
     let so_far = WalkedSoFar { histories: walking.histories.len(), requests: walker.asker.sent, more };
@@ -124,7 +125,7 @@ struct Walker<'a> {
     answers: WalkAnswers<'a>,
     nodes: KeptNodes,
     connection: Connection,
-    /// Production has tables to look into.
+    /// The production tables exist.
     has_production: bool,
 }
 
@@ -146,7 +147,7 @@ impl<'a> Walker<'a> {
         Ok(Self { context, walked, walking, asker, answers, nodes, connection, has_production })
     }
 
-    /// Walks through all of them: the one that was cut off first, then those that were looked at longest ago.
+    /// Walks through all of them: the interrupted one first, then those whose last look is longest ago.
     async fn histories(&mut self) -> Result<Option<MoreToDo>, Cause> {
         let mut ahead = Vec::new();
         let began = Timestamp::now();
@@ -164,14 +165,15 @@ impl<'a> Walker<'a> {
         let mut stopped = None;
         let mut names: HashMap<i64, String> = HashMap::new();
         for (_, _, name, cursor, is_fresh) in ahead {
-            // What was whole a moment ago is looked at if there is a request for it, and is nothing that is left.
+            // A history that was complete recently is checked again if the budget allows, but does not count as left to
+            // do.
             let looked_at = u64::from(!is_fresh);
             if stopped.is_some() {
                 left += looked_at;
                 continue;
             }
             let mut walk = (self.walked.walk)(options, &name, cursor.as_ref(), Timestamp::now());
-            // Asked for once: under which of its names makes no difference.
+            // A history is asked for once, whichever of its names is used.
             let end = match names.contains_key(&walk.history()) {
                 true => WalkEnd::Done,
                 false => self.history(&name, walk.as_mut()).await?,
@@ -198,7 +200,7 @@ impl<'a> Walker<'a> {
         Ok((left > 0).then_some(MoreToDo { requests: left, hourly: self.asker.hourly, until }))
     }
 
-    /// Does what the walk says until it is over.
+    /// Follows the walk of one history to its end.
     async fn history(&mut self, name: &str, walk: &mut dyn HistoryWalk) -> Result<WalkEnd, Cause> {
         let mut is_asked = false;
         loop {
@@ -207,7 +209,7 @@ impl<'a> Walker<'a> {
                 WalkStep::Ask(ask) => match self.ask(name, walk, &ask).await? {
                     WalkEnd::Done => is_asked = true,
                     end => {
-                        // One that was only to be looked at again stays what it was.
+                        // A history that was only to be checked again keeps its state.
                         let state = if matches!(end, WalkEnd::Stopped(_)) { OPEN } else { SKIPPED };
                         if is_asked || state == SKIPPED {
                             self.save(name, walk, state).await?;
@@ -236,7 +238,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Asks, and has answer and successor kept before anything else is asked.
+    /// Sends a request, and keeps the answer and the next position before anything else is sent.
     async fn ask(&mut self, name: &str, walk: &mut dyn HistoryWalk, ask: &WalkAsk) -> Result<WalkEnd, Cause> {
         loop {
             match self.asker.ask(ask).await? {
@@ -279,7 +281,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Where the walk is, in the ledger.
+    /// Saves the position of the walk in the ledger.
     async fn save(&self, name: &str, walk: &dyn HistoryWalk, state: &str) -> Result<(), Cause> {
         let cursor = json!({
             "walk": walk.cursor(),
@@ -294,7 +296,7 @@ impl<'a> Walker<'a> {
         self.context.ledger.save_plan(&wait_key(self.walking), 0, &json!({ "until_us": until })).await
     }
 
-    /// Those of some nodes that are kept.
+    /// Those of these nodes that are kept.
     async fn known(&self, history: i64, ids: Vec<String>) -> Result<Vec<String>, Cause> {
         let (mut known, others): (Vec<_>, Vec<_>) =
             ids.into_iter().partition(|id| self.nodes.has(history, id));
@@ -302,7 +304,7 @@ impl<'a> Walker<'a> {
         Ok(known)
     }
 
-    /// Nodes that kept ones lead to, and that are not kept.
+    /// Nodes that kept nodes lead to but that are not kept themselves.
     async fn missing(&self, history: i64) -> Result<Vec<String>, Cause> {
         let mut missing = self.in_production(self.walked.missing, &[&history]).await?;
         missing.retain(|id| !self.nodes.has(history, id));
@@ -330,22 +332,22 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// Under what the ledger keeps where a walk is.
+/// The ledger's key for the position of a walk.
 fn cursor_key(name: &str) -> String {
     format!("walk {}", name.to_lowercase())
 }
 
-/// Under what it keeps until when nothing may be asked.
+/// The ledger's key for the time until which nothing may be asked.
 fn wait_key(walking: &WalkingConfig) -> String {
     format!("wait {}", walking.base)
 }
 
-/// Until when, in what the ledger keeps.
+/// The time until which nothing may be asked, from the ledger's value.
 fn wait_of(saved: &Value) -> Option<Timestamp> {
     Timestamp::from_microsecond(saved.get("until_us")?.as_i64()?).ok()
 }
 
-/// The walk in what the ledger keeps.
+/// The position of a walk, from the ledger's value.
 fn cursor_of(saved: &Value) -> Option<&Value> {
     saved.get("walk")
 }

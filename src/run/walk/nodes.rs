@@ -1,12 +1,13 @@
-//! What of a history is kept and not yet in production: nodes of answers in the archive that no run has promoted.
+//! The nodes of a history that are kept but not yet in production: those of answers in the archive that no run has
+//! promoted.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::dataset::walked::WalkedNode;
 
-/// Nodes of answers, by history. Of those that are kept a hash of 128 bits stays, of those that are missing their names: memory
-/// goes by what a run may fetch, and not by how long a history is.
+/// Nodes of answers, by history. A kept node takes a hash of 128 bits, a missing one its name: memory depends on how
+/// much a run may fetch, not on how long a history is.
 pub(super) struct KeptNodes {
     histories: HashMap<i64, HistoryNodes>,
     hashers: [RandomState; 2],
@@ -40,7 +41,7 @@ impl KeptNodes {
         self.histories.get(&history).is_some_and(|nodes| nodes.kept.contains(&self.hash(id)))
     }
 
-    /// What they lead to and is not among them.
+    /// Nodes that they lead to but that are not among them.
     pub(super) fn missing(&self, history: i64) -> Vec<String> {
         let nodes = self.histories.get(&history);
         nodes.into_iter().flat_map(|nodes| nodes.missing.iter().cloned()).collect()

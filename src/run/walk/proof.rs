@@ -1,5 +1,5 @@
-//! Proof: is what is kept of histories complete? The source is asked what its heads are, production what it misses. What could not be
-//! looked at is said, and is not proven.
+//! Proof: are the stored histories complete? The source is asked for its heads, production for what is missing. What
+//! could not be checked is reported as not proven.
 
 use std::collections::HashSet;
 
@@ -17,24 +17,24 @@ use crate::dataset::walked::{HistoryFeed, HistoryWalk, WalkStep, WalkWord};
 use crate::error::Cause;
 use crate::{sql, words};
 
-/// Nodes that production is asked for at once.
+/// How many nodes production is asked for at once.
 const CHUNK: usize = 10_000;
 const OPERATION: &str = "prove that all is there";
 
-/// What was found of one history.
+/// The result for one history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryProof {
     pub name: String,
-    /// What is there, in words.
+    /// What exists, in words.
     pub found: String,
-    /// What is missing or wrong, in words; none: what was looked at is complete.
+    /// What is missing or wrong, in words; empty: everything that was checked is complete.
     pub faults: Vec<String>,
-    /// Why its source could not be looked at, in words: of its heads of now nothing is proven.
+    /// Why its source could not be checked, in words: then nothing is proven about its current heads.
     pub unseen: Option<String>,
 }
 
 impl HistoryProof {
-    /// Is all of it there, by its heads of now?
+    /// Is the whole history there, according to its current heads?
     pub fn is_complete(&self) -> bool {
         self.faults.is_empty() && self.unseen.is_none()
     }
@@ -43,12 +43,12 @@ impl HistoryProof {
 /// A history at its source.
 struct SourceHistory {
     name: String,
-    /// The numbers that its rows may have, the surest first.
+    /// The numbers that its rows may have, the most likely first.
     numbers: Vec<i64>,
     sight: SourceSight,
 }
 
-/// What is seen of it there.
+/// What can be seen of it at the source.
 enum SourceSight {
     Heads(Vec<String>),
     /// The name of the part that is its clone.
@@ -56,7 +56,7 @@ enum SourceSight {
     Unseen(String),
 }
 
-/// What production says of one history.
+/// What production knows about one history.
 struct KeptHistory {
     history: i64,
     name: String,
@@ -68,7 +68,7 @@ struct KeptHistory {
 /// Proves each history that the configuration names, or all; `None`: the dataset has no histories.
 ///
 /// # Errors
-/// Where the database or the service cannot be asked.
+/// Fails if the database or the service cannot be asked.
 pub async fn prove(config: &RunConfig, database: &PgUrl) -> Result<Option<Vec<HistoryProof>>, Cause> {
     let Some(walked) = config.target.dataset.walked else { return Ok(None) };
     let connection = postgres::connect(database, "prove").await?;
@@ -90,7 +90,7 @@ pub async fn prove(config: &RunConfig, database: &PgUrl) -> Result<Option<Vec<Hi
             proofs.push(HistoryProof { name, faults, unseen, ..HistoryProof::default() });
             continue;
         };
-        // Two names of the list may be one history.
+        // Two names of the list may mean the same history.
         if !proven.insert(kept[at].history) {
             continue;
         }
@@ -109,7 +109,8 @@ pub async fn prove(config: &RunConfig, database: &PgUrl) -> Result<Option<Vec<Hi
         }
         proofs.push(std::mem::take(&mut one.proof));
     }
-    // Where not all were asked for, the others are here for their name: one from a clone and one from a host have two numbers.
+    // If only some were asked for, the others are here because of their name: a history from a clone and the same one
+    // from a host have different numbers.
     let why =
         if is_all { "there is no clone of it in the folder" } else { "another history has its name now" };
     let rest = kept.into_iter().filter(|one| !proven.contains(&one.history));
@@ -136,14 +137,14 @@ impl Prover<'_> {
         Ok(watch.answer(OPERATION, self.connection.query(&statement, values)).await?)
     }
 
-    /// What the ledger keeps under a key.
+    /// The ledger's value of a key.
     async fn saved(&self, key: &str) -> Result<Option<Value>, Cause> {
         let (dataset, schema) = (self.config.target.dataset.name, &self.config.target.database.schema);
         let rows = self.rows(sql::LEDGER_SAVED_PLAN, &[&dataset, schema, &key]).await?;
         Ok(rows.first().and_then(|row| row.try_get(0).ok()))
     }
 
-    /// What production says of itself.
+    /// The histories in production.
     async fn kept(&self, seen: &[SourceHistory], is_all: bool) -> Result<Vec<KeptHistory>, Cause> {
         let names: Vec<_> = seen.iter().map(|one| one.name.to_lowercase()).collect();
         let names = Some(names).filter(|_| !is_all);
@@ -183,7 +184,7 @@ impl Prover<'_> {
         Ok(kept.map_err(|e| postgres::classify(e, OPERATION))?)
     }
 
-    /// Those of some nodes that are not there, and how many of the others have a mark.
+    /// Those of these nodes that are missing, and how many of the others have a mark.
     async fn absent(&self, history: i64, ids: &[String]) -> Result<(Vec<String>, usize), Cause> {
         let (mut absent, mut marked) = (Vec::new(), 0);
         for some in ids.chunks(CHUNK) {
@@ -198,7 +199,7 @@ impl Prover<'_> {
         Ok((absent, marked))
     }
 
-    /// Asks the service for the heads alone.
+    /// Asks the service for the heads only.
     async fn ask_all(&self, walking: &WalkingConfig) -> Result<Vec<SourceHistory>, Cause> {
         let mut asker = WalkAsker::new(self.walked, walking)?;
         asker.not_before = self.saved(&wait_key(walking)).await?.as_ref().and_then(wait_of);
@@ -208,7 +209,7 @@ impl Prover<'_> {
             let saved = self.saved(&cursor_key(name)).await?;
             let cursor = saved.as_ref().and_then(cursor_of);
             let mut walk = (self.walked.walk)(options, name, cursor, Timestamp::now());
-            // Where the walk is counts for nothing; what is known of the heads does.
+            // The position of the walk is ignored, but what is known of the heads counts.
             walk.look_again();
             let sight = ask(&mut asker, walking, walk.as_mut()).await?;
             let numbers = vec![walk.history(), (self.walked.number)(options, name)];
@@ -217,7 +218,7 @@ impl Prover<'_> {
         Ok(seen)
     }
 
-    /// The clones of a folder, and those that are wanted and cannot be read.
+    /// The clones of a folder, and those that are wanted but cannot be read.
     async fn list(&self, folder: &GitFolder) -> Result<Vec<SourceHistory>, Cause> {
         let listing = folder.listing().await?;
         let readable = listing.files.into_iter().map(|part| (part.key.clone(), SourceSight::Clone(part.key)));
@@ -230,7 +231,7 @@ impl Prover<'_> {
         Ok(seen.collect())
     }
 
-    /// Holds the heads of now against what is there.
+    /// Compares the current heads with what is there.
     async fn judge_heads(&self, kept: &mut KeptHistory, mut heads: Vec<String>) -> Result<(), Cause> {
         heads.sort_unstable();
         heads.dedup();
@@ -254,7 +255,7 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Holds all nodes of a clone against what is there.
+    /// Compares all nodes of a clone with what is there.
     async fn judge_clone(&self, kept: &mut KeptHistory, folder: &GitFolder, part: &str) -> Result<(), Cause> {
         let (_, ids) = match folder.ids(part).await {
             Ok(read) => read,
@@ -283,7 +284,7 @@ impl Prover<'_> {
     }
 }
 
-/// The heads of a history now, or why there is no word on them.
+/// The current heads of a history, or why they are not known.
 async fn ask(
     asker: &mut WalkAsker,
     walking: &WalkingConfig,
@@ -310,7 +311,7 @@ async fn ask(
             WalkStep::Note(_) => walk.tell(WalkWord::Noted),
             // The first nodes that a walk asks for are its heads.
             WalkStep::Known(heads) => return Ok(SourceSight::Heads(heads)),
-            // It ends without any: there are none, or it was refused.
+            // The walk ends without any heads: there are none, or the request was refused.
             WalkStep::Missing | WalkStep::Done => {
                 return Ok(walk
                     .complaint()

@@ -1,4 +1,4 @@
-//! What is written, linked, taken away and refused.
+//! What is written, linked, removed and refused.
 
 use super::*;
 
@@ -80,7 +80,7 @@ fn what_a_killed_build_has_left_is_in_nobodys_way() {
     fs::rename(&out, &old).unwrap();
     SiteFolder::open(&out).unwrap();
     assert_eq!(fs::read_to_string(out.join("a.html")).unwrap(), "new");
-    // And behind the second one, before the old site was gone.
+    // And after the second one, before the old site was removed.
     fs::create_dir(&old).unwrap();
     fs::write(old.join(MARKER), "{").unwrap();
     put(&SiteFolder::open(&out).unwrap(), &[("a.html", "newer")]);
@@ -105,7 +105,7 @@ fn one_build_at_a_time_has_a_folder() {
     let new = files(&[("a.html", "a")]);
     let change = SiteChange::between(&Contents::new(), &new);
     build.put(&new, &change, &SiteState::default()).unwrap();
-    // What is put is the other's until it has done all that is to be done with it.
+    // A new folder belongs to the other build until that build has finished with it.
     let mut other = folder.begin().unwrap();
     let newer = files(&[("a.html", "b")]);
     let busy = other.put(&newer, &SiteChange::between(&Contents::new(), &newer), &SiteState::default());

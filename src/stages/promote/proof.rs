@@ -1,7 +1,7 @@
-//! What the server did is held against what was meant: each insert, update and delete by its number of rows and, where
-//! somebody else put a trigger, a rule, a row policy or a child table on a table, by the rows themselves.
+//! Compares what the server did with what was intended: each insert, update and delete by its number of rows, and the
+//! rows themselves where somebody else put a trigger, a rule, a row policy or a child table on a table.
 //!
-//! A table with nothing of that kind cannot do anything else than what a statement says, so it costs no look at rows.
+//! On a table without any of these, a statement does exactly what it says, so its rows need not be compared.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ const LEDGER: [&str; 7] =
 
 const HINT: &str = "take it off, or have it leave alone what merganser writes, then run again; nothing was kept of this batch";
 
-/// What stands on the tables that the promotion writes to.
+/// The objects attached to the tables that the promotion writes to.
 #[derive(Debug)]
 pub(super) struct Attached {
     production: Vec<Attachment>,
     ledger: Vec<Attachment>,
 }
 
-/// How many rows a statement had to change, and did.
+/// How many rows a statement was to change, and how many it did change.
 #[derive(Debug)]
 pub(super) struct Count {
     pub table: String,
@@ -50,14 +50,14 @@ impl Attached {
         schema::describe(things, table)
     }
 
-    /// The tables of production on which something stands.
+    /// The production tables with attached objects.
     fn tables(&self) -> Vec<&str> {
         let mut tables: Vec<_> = self.production.iter().map(|thing| thing.table.as_str()).collect();
         tables.dedup();
         tables
     }
 
-    /// What differs, and what stands there.
+    /// The error for these differences, with the attached objects.
     fn refusal(&self, differences: &[(String, String)]) -> Cause {
         let lines =
             differences.iter().map(|(table, what)| format!("{table}: {what}; {}", self.describe(table)));
@@ -86,7 +86,7 @@ impl Count {
 }
 
 impl Transfer<'_> {
-    /// Looks what stands on the tables, before anything is written.
+    /// Finds the objects attached to the tables, before anything is written.
     pub(super) async fn look_for_attached(&self) -> Result<Attached, Cause> {
         let database = &self.context.target.database;
         let names: Vec<_> = self.context.dataset().table_names().collect();
@@ -98,7 +98,7 @@ impl Transfer<'_> {
         Ok(self.watch.answers("look what stands on the tables", looked).await?)
     }
 
-    /// How many rows each table has before anything is changed.
+    /// The number of rows of each table before anything is changed.
     pub(super) async fn rows_before(&self) -> Result<BTreeMap<&'static str, i64>, Cause> {
         let operation = "find out how many rows there are";
         let (dataset, schema) = (self.context.dataset(), &self.context.target.database.schema);
@@ -108,7 +108,7 @@ impl Transfer<'_> {
             remembered.collect::<Result<_, tokio_postgres::Error>>().map_err(|e| failed(e, operation))?;
         let mut before = BTreeMap::new();
         for table in dataset.table_names() {
-            // A table that is replaced as a whole is read as a whole anyway.
+            // A table that is replaced completely is read completely anyway.
             let rows = remembered.get(table).filter(|_| !dataset.is_replaced() || dataset.is_sliced());
             let rows = rows.map_or_else(|| "null".into(), i64::to_string);
             let text = self.render_with(sql::PROMOTE_BEFORE, table, &[("remembered", &rows)]);
@@ -118,10 +118,10 @@ impl Transfer<'_> {
         Ok(before)
     }
 
-    /// Holds the numbers of rows against the plan: these, and those that the scripts have noted.
+    /// Compares the numbers of rows with the plan: these, and those that the scripts have noted.
     ///
     /// # Errors
-    /// [`Cause::Refused`], which names each table, both numbers and what stands on it; the caller rolls back.
+    /// [`Cause::Refused`], which names each table, both numbers and the attached objects; the caller rolls back.
     pub(super) async fn hold_counts(&self, attached: &Attached, counts: Vec<Count>) -> Result<(), Cause> {
         let operation = "hold the numbers of rows against the plan";
         let mut different = counts;
@@ -145,18 +145,18 @@ impl Transfer<'_> {
         Err(attached.refusal(&different))
     }
 
-    /// Compares our own columns of the batch's records with what was staged, in the tables on which something stands. Deferred
-    /// triggers must have been called.
+    /// Compares our own columns of the batch's records with the staged rows, in the tables with attached objects.
+    /// Deferred triggers must have run before.
     ///
     /// # Errors
-    /// [`Cause::Refused`], which names each table that differs and what stands on it; the caller rolls back.
+    /// [`Cause::Refused`], which names each table that differs and the attached objects; the caller rolls back.
     pub(super) async fn verify(&self, attached: &Attached) -> Result<(), Cause> {
         let dataset = self.context.dataset();
         let mut different = Vec::new();
         for table in attached.tables() {
             let (script, name) = match dataset.replaced_tables().any(|known| known.name == table) {
                 true => (sql::PROMOTE_VERIFY, Some(table)),
-                // They are held by their numbers.
+                // These are checked by their numbers only.
                 false if self.is_undo => continue,
                 false => match dataset.tombstones() {
                     Some(tombstones) => (tombstones.check, None),
@@ -174,7 +174,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Table and difference, in words; of a script that looks at one table, or names those that it looked at.
+    /// Table and difference, in words, from a script that checks one table or names the tables that it checked.
     async fn differences(
         &self,
         script: &str,

@@ -1,8 +1,8 @@
-//! Records that the database refuses: who they are is found in a transaction that is always rolled back; then they are
-//! failed records, and the rest of the batch is taken once more.
+//! Records that the database refuses: they are identified in a transaction that is always rolled back. Then they become
+//! failed records, and the rest of the batch is processed again.
 //!
-//! In: [`Loaded`], and what a promotion failed of. Out: [`Refused`], or the reason for which the run ends. Production is as it
-//! was, whatever happens here; the ledger has the failed records as soon as they are known.
+//! In: [`Loaded`], and the error of the promotion. Out: [`Refused`], or the error that ends the run. Production stays
+//! as it was, whatever happens here; the ledger has the failed records as soon as they are known.
 
 mod breach;
 mod probe;
@@ -25,10 +25,10 @@ use crate::{fault, sql};
 use breach::Breach;
 use probe::Search;
 
-/// Failed records that go to the ledger in one statement.
+/// How many failed records go to the ledger in one statement.
 const CHUNK: usize = 200;
 
-/// The files of a batch, to be taken once more without the records that the database refuses.
+/// The files of a batch, to be processed again without the records that the database refuses.
 #[derive(Debug)]
 pub struct Refused {
     rest: Fetched,
@@ -36,7 +36,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// How many records are left out, of those that were good before.
+    /// How many records that had passed the checks are left out.
     pub fn records(&self) -> u64 {
         self.records
     }
@@ -54,12 +54,12 @@ struct Offender {
     part_id: i64,
     ordinal: i64,
     offset_bytes: i64,
-    /// False: it is deleted.
+    /// False: the record is deleted.
     is_winner: bool,
     breach: Breach,
 }
 
-/// How many records of the run may fail.
+/// The limit of failed records of the run.
 #[derive(Clone, Copy, Debug)]
 struct Budget {
     records: i64,
@@ -69,7 +69,7 @@ struct Budget {
 }
 
 impl Budget {
-    /// So many more, and one: to find more than that is in vain.
+    /// How many more may fail, plus one: finding more would be useless.
     fn limit(&self) -> usize {
         match self.is_without_end {
             true => usize::MAX,
@@ -78,10 +78,10 @@ impl Budget {
     }
 }
 
-/// Is this a promotion that the database refused for what a record holds?
+/// Did the database refuse the promotion because of a record's content?
 pub(super) fn is_refusal(context: &RunContext, cause: &Cause) -> bool {
     let Cause::Postgres(error) = cause else { return false };
-    // In the ledger and in the catalogue, it is no record that is wrong.
+    // In the ledger and in the catalogue, the fault is not in a record.
     let ledger = &context.target.database.ledger_schema;
     breach::server(error).is_some_and(|server| {
         let schema = server.schema.as_deref().unwrap_or_default();
@@ -90,8 +90,8 @@ pub(super) fn is_refusal(context: &RunContext, cause: &Cause) -> bool {
     })
 }
 
-/// Finds the records that the database refuses and enters them in the ledger; `cause` is what the promotion failed of, which
-/// is rolled back.
+/// Finds the records that the database refuses and adds them to the ledger; `cause` is the error of the promotion,
+/// which is rolled back.
 ///
 /// # Errors
 /// `cause` itself if no record explains it; [`Cause::DeleteRefused`]; [`Cause::Refused`] if there are more than may
@@ -151,7 +151,7 @@ pub(super) async fn find(
     Ok(Refused { rest: fetched.without(&places), records })
 }
 
-/// What refuses them, each with the number of its records, the most frequent first.
+/// The reasons of the refusals, each with the number of its records, the most frequent first.
 fn reasons(offenders: &[Offender]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for offender in offenders {
@@ -162,7 +162,7 @@ fn reasons(offenders: &[Offender]) -> String {
     counts.iter().map(|(reason, count)| format!("{reason} ({count})")).collect::<Vec<_>>().join(", ")
 }
 
-/// The guard `failures`, which need not look at the result: there will be none.
+/// The breached guard `failures`, without looking at the result: there will be none.
 fn breached(budget: &Budget, offenders: &[Offender], reasons: &str) -> Guard {
     let failed = budget.failed + offenders.len() as i64;
     Guard {
@@ -175,7 +175,8 @@ fn breached(budget: &Budget, offenders: &[Offender], reasons: &str) -> Guard {
     }
 }
 
-/// They stay noted, whatever becomes of the run. What the server tells of a value is not kept: it may be private.
+/// They stay in the ledger whatever becomes of the run. Values in the server's message are not kept: they may be
+/// private.
 async fn enter(context: &RunContext, offenders: &[Offender]) -> Result<(), Cause> {
     let rows: Vec<_> = offenders
         .iter()
@@ -199,7 +200,7 @@ async fn enter(context: &RunContext, offenders: &[Offender]) -> Result<(), Cause
 }
 
 impl Transfer<'_> {
-    /// What the guard `failures` will allow.
+    /// The number that the guard `failures` will allow.
     async fn budget(&self) -> Result<Budget, Cause> {
         let operation = "read the budget of failed records";
         let rows = self.query(sql::REFUSED_BUDGET, "", &[], operation).await?;

@@ -1,5 +1,5 @@
-//! What a promotion of slices replaces: what the run asked for, or what its parts are of; without what could not be read, and
-//! without what a newer part has said.
+//! What a promotion of slices replaces: the slices that the run asked for, or those of its parts, except those that
+//! could not be read or that a newer part has replaced.
 
 use serde_json::json;
 
@@ -12,11 +12,11 @@ use crate::sql;
 /// The slices of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Slices {
-    /// Whether a row is in what is replaced, as SQL.
+    /// The SQL condition for the rows that are replaced.
     pub condition: String,
-    /// The parts whose word counts, with their slices.
+    /// The parts that count, with their slices.
     parts: Vec<(i64, Slice)>,
-    /// What is replaced, but for what is kept.
+    /// The slices that are replaced, except what is kept.
     replaced: Vec<Slice>,
     kept: Vec<Slice>,
 }
@@ -29,12 +29,12 @@ struct SliceOrigin {
 }
 
 impl Transfer<'_> {
-    /// Decides what is replaced, and enters it in the transaction's own tables.
+    /// Decides what is replaced, and writes it to the transaction's own tables.
     pub(super) async fn find_slices(&self, files: &[FetchedFile]) -> Result<Slices, Cause> {
         let origins = self.slice_origins().await?;
         let mut slices = Slices { kept: self.unread_slices().await?, ..Slices::default() };
         for file in files {
-            // What nobody asked for in particular is of the whole table.
+            // A part that is not an answer covers the whole table.
             let slice = file.asked.as_ref().map(|asked| asked.slice.clone()).unwrap_or_default();
             let order = (file.meaning.order_key.clone(), file.name.clone());
             let newer = origins.iter().find(|origin| origin.order > order && origin.slice.overlaps(&slice));
@@ -92,7 +92,7 @@ impl Transfer<'_> {
         Ok(slices.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
     }
 
-    /// The ledger remembers which parts the slices are what they say, and settles what others said of them before.
+    /// Records in the ledger which parts the slices now come from, and settles failures of earlier parts for them.
     pub(super) async fn note_slices(&self, slices: &Slices) -> Result<(), Cause> {
         let operation = "write the ledger";
         self.run(sql::PROMOTE_SLICE_COUNTED, "", operation).await?;
@@ -123,7 +123,7 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    /// How many rows the slices had.
+    /// The number of rows that the slices had.
     pub(super) async fn slice_rows(&self) -> Result<i64, Cause> {
         let operation = "count the rows that are replaced";
         let rows = self.query(sql::PROMOTE_SLICE_BEFORE, "", &[], operation).await?;

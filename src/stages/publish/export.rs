@@ -1,6 +1,7 @@
-//! CSVs that the database writes to the store itself, into the run's own private folder. From there S3 copies the objects to
-//! their places when all of them are whole: so they get the headers and the encryption of everything else (what the database
-//! writes is encrypted with a key that the public has not), and the database's role needs no right on a public path.
+//! CSVs that the database writes to the store itself, into the run's own private folder. From there S3 copies the
+//! objects to their places once all of them are complete. In this way they get the same headers and encryption as
+//! everything else (objects written by the database are encrypted with a key that the public does not have), and the
+//! database's role needs no right on a public path.
 
 use tokio_postgres::Transaction;
 
@@ -12,7 +13,7 @@ use crate::error::Cause;
 use crate::run::aws_s3::Direction;
 use crate::run::context::Context;
 
-/// S3 copies no larger object at once.
+/// The largest object that S3 copies in one request.
 const S3_COPY_BYTES_MAX: u64 = 5 << 30;
 
 /// Where the database puts its CSVs first.
@@ -20,14 +21,15 @@ fn exports_folder(context: &Context) -> String {
     format!("{}/exports", context.staging_prefix(1))
 }
 
-/// Has the database write a CSV; `None`: it cannot, or it wrote what S3 cannot put into place, and the caller copies.
+/// Has the database write a CSV; `None`: it cannot, or S3 cannot copy the result to its place, and the caller copies
+/// the rows itself.
 pub(super) async fn export(
     context: &Context,
     snapshot: &mut Transaction<'_>,
     watch: &Watch,
     csv: &'static PublishedTable,
 ) -> Result<Option<Object>, Cause> {
-    // Other forms are made of what comes here.
+    // Other forms are made from rows that come through this program.
     if csv.split.is_some()
         || csv.reach == Reach::Public && context.target.publishing.forms != [PublishedForm::Csv]
     {
@@ -43,7 +45,7 @@ pub(super) async fn export(
     let names = plan::names(context, csv);
     let schema = &context.target.database.schema;
     let from = Columns { schema, table: csv.table, names: names.as_deref() };
-    // A failure must not end the snapshot, from which the rows are taken the other way then.
+    // A failure must not end the snapshot, from which the rows are then read the other way.
     let savepoint = snapshot.savepoint("export").await.map_err(failed)?;
     let doing = context.report.doing("publish", Vec::new());
     let watch = watch.clone().showing(doing.shower());
@@ -80,8 +82,8 @@ pub(super) async fn export(
     }))
 }
 
-/// Takes the checksums of what the database has written and will be public (from the objects as they are: the
-/// database gives none), then has S3 copy all of it to its places.
+/// Computes the checksums of the objects that the database has written for publication (by reading them, since the
+/// database reports none), then has S3 copy all of them to their places.
 pub(super) async fn put_into_place(context: &Context, objects: &mut [Object]) -> Result<(), Cause> {
     for object in objects.iter_mut().filter(|object| object.table.reach == Reach::Public) {
         if let Some(exported) = &object.exported {
@@ -97,8 +99,8 @@ pub(super) async fn put_into_place(context: &Context, objects: &mut [Object]) ->
     Ok(())
 }
 
-/// Removes what the database has written, parts of split objects too. What cannot be removed is private, as all of
-/// the run's folder.
+/// Removes the objects that the database has written, including parts of split ones. Any that cannot be removed are
+/// private, like the whole folder of the run.
 pub(super) async fn remove_exports(context: &Context) {
     let folder = exports_folder(context);
     let removed = async {

@@ -1,4 +1,4 @@
-//! One table, or one slice of it, in all the forms in which it is published: the rows come once.
+//! Writes one table, or one slice of it, in all the forms in which it is published, from a single pass over the rows.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,23 +19,23 @@ use crate::fault;
 use crate::run::context::Context;
 use crate::system::background::blocking;
 
-/// Bytes of a local file that are read at once.
+/// How many bytes of a local file are read at once.
 const CHUNK: usize = 1 << 20;
 
-/// What is written in one or several forms.
+/// A table or slice that is written in one or several forms.
 #[derive(Clone)]
 pub(super) struct Publishing {
     pub table: &'static PublishedTable,
-    /// Of which value of the split column; `None`: it is not split.
+    /// The value of the split column; `None`: the table is not split.
     pub value: Option<Option<i64>>,
     /// In order, CSV first.
     pub forms: Vec<PublishedForm>,
-    /// The types of the columns, where a form has types.
+    /// The types of the columns, if a form has types.
     pub typed: Option<Typed>,
 }
 
 impl Publishing {
-    /// A CSV and nothing else.
+    /// A CSV only.
     pub(super) fn csv(table: &'static PublishedTable) -> Self {
         Self { table, value: None, forms: vec![PublishedForm::Csv], typed: None }
     }
@@ -64,14 +64,14 @@ impl Publishing {
     }
 }
 
-/// A CSV on its way, packed.
+/// A CSV that is being compressed.
 struct Packing {
     to: ObjectWriter,
     encoder: GzEncoder<Vec<u8>>,
 }
 
 impl Packing {
-    /// Packs on a thread that may be busy.
+    /// Compresses on a blocking thread.
     async fn take(self, bytes: Bytes) -> Result<Self, Cause> {
         let Self { mut to, mut encoder } = self;
         let packed = blocking(move || {
@@ -95,7 +95,7 @@ impl Packing {
     }
 }
 
-/// A CSV on the local disk, of which another form is made.
+/// A CSV on the local disk, from which another form is made.
 struct Local {
     file: BufWriter<File>,
     path: PathBuf,
@@ -119,8 +119,8 @@ impl Local {
     }
 }
 
-/// Writes all forms of the rows that come; they get into their places when it is their turn. `workshop`: where a form is made
-/// that cannot be written as the rows come.
+/// Writes all forms of the arriving rows; they are put into their places when it is their turn. `workshop`: where forms
+/// are made that cannot be written row by row.
 pub(super) async fn write(
     context: &Context,
     workshop: Option<&Workshop>,
@@ -183,7 +183,8 @@ async fn finish(
     turn.comes().await;
     fault::point!("publish.mid_object");
     let mut objects = Vec::new();
-    // One that lost the lock while it stood still must not put old objects over those of another run: asked before each.
+    // A run that lost the lock during a pause must not replace another run's objects with old ones, so the lock is
+    // checked before each.
     if let Some(csv) = csv {
         context.ledger.confirm().await?;
         objects.push(publishing.object(context, PublishedForm::Csv, rows, csv.finish().await?));
@@ -204,7 +205,7 @@ async fn finish(
     Ok(objects)
 }
 
-/// Copies a local file to its place; the file goes.
+/// Moves a local file to its place.
 async fn upload(context: &Context, key: &str, path: &Path) -> Result<Written, Cause> {
     let failed = || Cause::io(format!("read {}", path.display()));
     let mut file = File::open(path).await.map_err(failed())?;

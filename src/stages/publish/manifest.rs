@@ -1,4 +1,4 @@
-//! What is written beside the published tables: the manifest, and a badge.
+//! Files beside the published tables: the manifest and a badge.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::dataset::Reach;
 use crate::error::Cause;
 use crate::run::context::Context;
 
-/// What a reader needs to tell a consistent set of files: it names only public ones.
+/// The manifest, by which a reader recognises a consistent set of files. It names only public ones.
 pub(super) fn manifest(context: &Context, newest: Option<&str>, objects: &[Object]) -> Value {
     let public = objects.iter().filter(|object| object.table.reach == Reach::Public);
     let mut manifest = json!({
@@ -40,15 +40,15 @@ fn file(object: &Object) -> Value {
     file
 }
 
-/// Removes what is public still, and that the manifest does not name any more: forms that nobody asks for now, slices of which
-/// there are no rows. What was deleted for ever would stay in them.
+/// Removes public objects that the manifest no longer names: forms that are no longer wanted, and slices without rows.
+/// Otherwise permanently deleted data would stay in them.
 pub(super) async fn sweep(context: &Context, objects: &[Object]) -> Result<(), Cause> {
     let published = context.dataset().published;
     let public: Vec<_> = published.iter().filter(|table| table.reach == Reach::Public).collect();
     let named: HashSet<_> = objects.iter().map(|object| object.key.as_str()).collect();
     let folder = context.objects().public_folder();
     let listed = match context.store.list_names(&folder).await {
-        // All is published: an answer that was damaged on its way is worth a second question.
+        // Everything is published, so a damaged answer is worth a second request.
         Err(error) if !matches!(error, StoreError::Denied { .. }) => {
             tracing::warn!(run_id = %context.run_id, "the list of what is public is asked for again: {error}");
             context.store.list_names(&folder).await
@@ -57,7 +57,7 @@ pub(super) async fn sweep(context: &Context, objects: &[Object]) -> Result<(), C
     };
     for object in listed? {
         let name = object.key.rsplit('/').next().unwrap_or_default();
-        // A table that cannot be published has an empty CSV meanwhile.
+        // A table that cannot be published now has an empty CSV meanwhile.
         let stays = public.iter().any(|table| table.split.is_none() && table.name == name);
         if named.contains(object.key.as_str()) || stays || !public.iter().any(|table| table.may_be(name)) {
             continue;

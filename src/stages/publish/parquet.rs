@@ -1,4 +1,4 @@
-//! The columns of a CSV with their types, as Parquet, by DuckDB.
+//! Converts a CSV to Parquet with typed columns, using DuckDB.
 
 use std::path::{Path, PathBuf};
 
@@ -15,21 +15,21 @@ use crate::sql;
 use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
 
-/// Digits that a decimal number can have.
+/// The most digits of a decimal number.
 const DIGITS: i32 = 38;
-/// A number of so many digits is kept in eight bytes.
+/// A number of up to this many digits fits into eight bytes.
 const SMALL: i32 = 18;
-/// Bytes of a line that DuckDB always takes.
+/// The length of a line, in bytes, that DuckDB always accepts.
 const LINE: u64 = 2 << 20;
 
-/// The columns of a table, with what DuckDB makes of their texts.
+/// The columns of a table, with the expressions that convert their texts.
 #[derive(Clone, Debug)]
 pub(super) struct Typed(Vec<(&'static str, String)>);
 
-/// The types of a table's columns: those of the dataset, and of numbers as many digits as they have.
+/// The types of a table's columns: those of the dataset, with as many digits as the numbers have.
 ///
 /// # Errors
-/// [`Cause::Refused`] where a number has more digits than any type takes, or is none.
+/// [`Cause::Refused`] if a number has more digits than any type holds, or is not a number.
 pub(super) async fn typed(
     context: &Context,
     snapshot: &Transaction<'_>,
@@ -58,7 +58,7 @@ pub(super) async fn typed(
     Ok(Typed(typed))
 }
 
-/// How many digits the numbers of a column have, and how many of them behind the point.
+/// How many digits the numbers of a column have, and how many of them are behind the decimal point.
 async fn digits(
     context: &Context,
     snapshot: &Transaction<'_>,
@@ -89,11 +89,11 @@ async fn digits(
     Ok((if whole + scale > SMALL { DIGITS } else { SMALL }, scale))
 }
 
-/// Where Parquet is made: a folder that goes with this.
+/// The folder in which Parquet is made; removed when this is dropped.
 pub(super) struct Workshop {
     folder: Workspace,
     limits: DuckLimits,
-    /// There is memory for one at a time.
+    /// The memory suffices for one at a time.
     bench: Mutex<()>,
 }
 
@@ -113,7 +113,7 @@ impl Workshop {
         self.folder.path()
     }
 
-    /// Makes the Parquet of a CSV of so many rows, beside it; the CSV goes.
+    /// Makes the Parquet of a CSV with `rows` rows, beside it; removes the CSV.
     pub(super) async fn make(&self, typed: Typed, csv: PathBuf, rows: u64) -> Result<PathBuf, Cause> {
         let _one = self.bench.lock().await;
         let limits = self.limits;
@@ -135,7 +135,7 @@ impl Workshop {
     }
 }
 
-/// Gives how many rows the Parquet has.
+/// Converts a CSV; returns the number of rows of the Parquet.
 fn convert(csv: &Path, parquet: &Path, Typed(typed): &Typed, limits: DuckLimits) -> Result<u64, Cause> {
     let (csv_path, parquet_path) = (csv.to_string_lossy(), parquet.to_string_lossy());
     let texts: Vec<_> = typed.iter().map(|(name, _)| format!("{}: 'varchar'", sql::literal(name))).collect();
@@ -158,7 +158,8 @@ fn convert(csv: &Path, parquet: &Path, Typed(typed): &Typed, limits: DuckLimits)
     Ok(counted?.into_iter().sum())
 }
 
-/// Bytes of the longest row, quoted line breaks in it or not: no row is longer than the distance of two ends of rows.
+/// The length of the longest row in bytes, including quoted line breaks, as the longest distance between two ends of
+/// rows.
 fn longest_line(csv: &Path) -> std::io::Result<u64> {
     use std::io::Read;
     let (mut file, mut buffer) = (std::fs::File::open(csv)?, vec![0; 1 << 20]);
@@ -170,7 +171,7 @@ fn longest_line(csv: &Path) -> std::io::Result<u64> {
         }
         let mut from = 0;
         for at in memchr::memchr2_iter(b'"', b'\n', &buffer[..n]) {
-            // A doubled quote opens what it closes.
+            // A doubled quote closes and opens again, so toggling is right.
             if buffer[at] == b'"' {
                 quoted = !quoted;
             } else if !quoted {

@@ -1,5 +1,5 @@
-//! How the rows of what is published are asked for: in one statement, or a large table in ranges of its blocks, whose answers
-//! are the bytes of the one statement, in the order in which the table has its rows.
+//! How published rows are queried: in one statement, or for a large table in ranges of its blocks. The answers of the
+//! ranges together are the same bytes as that of the one statement, in the physical order of the table.
 
 use std::collections::HashMap;
 
@@ -10,22 +10,22 @@ use crate::dataset::{Column, PublishedColumns, PublishedTable, SplitBy};
 use crate::run::context::Context;
 use crate::sql;
 
-/// Blocks of one range: of 8 KiB each. An answer fits into what may wait, and costs far more than its statement.
+/// How many blocks of 8 KiB a range has. Its answer fits into the buffer, and costs far more than the statement itself.
 const RANGE_BLOCKS: i64 = 1024;
 /// No block has this number.
 const BEHIND_ALL: i64 = u32::MAX as i64;
 
-/// How a table keeps its rows.
+/// How a table stores its rows.
 pub(super) struct Storage {
-    /// In other tables.
+    /// It is partitioned.
     has_parts: bool,
     /// All its columns, as a list of identifiers.
     columns: String,
-    /// 0: ranges of them cannot be taken.
+    /// 0: it cannot be read in ranges.
     blocks: i64,
 }
 
-/// How the dataset's tables keep their rows, by name.
+/// How the dataset's tables store their rows, by name.
 pub(super) async fn storage(
     context: &Context,
     snapshot: &Transaction<'_>,
@@ -45,7 +45,7 @@ pub(super) async fn storage(
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// The names of a published table's columns; `None`: all that it has in production.
+/// The names of a published table's columns; `None`: all columns of the production table.
 pub(super) fn names(context: &Context, table: &PublishedTable) -> Option<Vec<&'static str>> {
     match table.columns {
         PublishedColumns::All => None,
@@ -87,7 +87,7 @@ pub(super) fn sorted(
     (table, split): (&PublishedTable, SplitBy),
     value: Option<Option<i64>>,
 ) -> String {
-    // By their bytes, whatever the database sorts by.
+    // By bytes, whatever the database's collation.
     let order: Vec<_> =
         split.order.iter().map(|name| format!("{} collate \"C\"", sql::identifier(name))).collect();
     let script = if value.is_some() { sql::PUBLISH_COPY_SLICE } else { sql::PUBLISH_COPY_SORTED };
@@ -102,8 +102,8 @@ pub(super) fn sorted(
     sql::render(script, &variables)
 }
 
-/// The statements whose answers, one behind the other, are the CSV of a whole table. Plain COPY is the fastest; a query is only for what it
-/// cannot take whole.
+/// The statements whose concatenated answers are the CSV of a whole table. A plain COPY is the fastest; queries are
+/// used only where it cannot be.
 pub(super) fn statements(
     context: &Context,
     csv: &PublishedTable,
@@ -126,7 +126,8 @@ pub(super) fn statements(
             let columns = named.unwrap_or_else(all);
             let range = |first: i64| {
                 let next = first + RANGE_BLOCKS;
-                // Rows that this snapshot sees are in no block that came later; the last range is open all the same.
+                // Blocks that were added later hold no rows that this snapshot sees; the last range is open all the
+                // same.
                 let next = if next < blocks { next } else { BEHIND_ALL };
                 let variables = [
                     ("schema", schema.as_str()),
@@ -145,7 +146,7 @@ pub(super) fn statements(
     }
 }
 
-/// What gives the dictionary of the dataset.
+/// The query for the dataset's dictionary.
 pub(super) fn dictionary(context: &Context) -> String {
     let said = context.dataset().said().to_string();
     let variables = [("schema", context.target.database.schema.as_str()), ("dictionary", &said)];

@@ -1,11 +1,11 @@
-//! Rows from several connections into objects: the answers of many statements, asked beside each other, come out in their
-//! order. So one large table takes all connections as well as many small ones do.
+//! Rows from several connections into objects: many statements run in parallel, and their answers come out in order. In
+//! this way one large table uses all connections as well as many small ones do.
 //!
 //! A statement's answer waits in a bounded buffer until those before it are written. Statements are taken in order, and only
-//! as many as may wait: so the first that is not written is always under way, and nobody waits for ever.
+//! as many as may wait: so the first one that is not written is always under way, and there is no deadlock.
 //!
-//! Each connection has a thread with a runtime of its own. The server sends eight KiB at a time; to hand each of them from one
-//! thread to another cost more processor time than all else together.
+//! Each connection has a thread with a runtime of its own. The server sends 8 KiB at a time; handing each of these from
+//! one thread to another took more processor time than everything else together.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -25,37 +25,37 @@ use crate::clients::postgres::{PgError, Watch};
 use crate::error::Cause;
 use crate::system::background::blocking;
 
-/// Connections that read beside each other. In a pool of sessions a run has room for six: the ledger's, the one whose snapshot
-/// they see, and one each that looks after these are the others.
+/// How many connections read in parallel. A run may use six sessions of a pool: the others are the ledger's, the one
+/// whose snapshot they see, and one that watches each of these two.
 const CONNECTIONS: usize = 2;
-/// Bytes that are collected before they go on.
+/// How many bytes are collected before they are passed on.
 const CHUNK: usize = 1 << 20;
-/// Chunks of one answer that may wait.
+/// How many chunks of one answer may wait.
 const WAITING: usize = 8;
 
 /// A statement's answer, in pieces.
 #[derive(Debug)]
 enum Copied {
     Bytes(Bytes),
-    /// It is whole, and had so many lines.
+    /// The answer is complete, with this many lines.
     End(u64),
 }
 
-/// A statement to ask, and who waits for its answer.
+/// A statement to run, and the receiver of its answer.
 struct Copying {
     operation: String,
     statement: String,
     to: Sender<Copied>,
 }
 
-/// What is to be asked.
+/// The statements to run.
 struct Copyings {
     questions: Mutex<VecDeque<Copying>>,
-    /// As many as may be under way or wait to be written.
+    /// Limits how many answers are under way or wait to be written.
     window: Semaphore,
 }
 
-/// Tells the threads when nobody waits for them any more.
+/// Tells the threads when nothing waits for them any more.
 struct Closing(Arc<Copyings>);
 
 impl Drop for Closing {
@@ -64,23 +64,23 @@ impl Drop for Closing {
     }
 }
 
-/// What one object is made of: the answers of its statements, one behind the other.
+/// The content of one object: the answers of its statements, one after the other.
 pub(super) struct CopiedLines {
     answers: Vec<Receiver<Copied>>,
     queue: Arc<Copyings>,
-    /// The object before is in its place.
+    /// Signals that the object before is in its place.
     before: oneshot::Receiver<()>,
     done: oneshot::Sender<()>,
 }
 
-/// The turn of an object to get into its place: not before those that come first.
+/// The turn of an object to be put into its place: after all those before it.
 pub(super) struct Turn {
     before: oneshot::Receiver<()>,
     done: oneshot::Sender<()>,
 }
 
 impl CopiedLines {
-    /// Gives every chunk to `take`, in order; in the end how many lines there were, and the object's turn.
+    /// Passes every chunk to `take`, in order; returns the number of lines, and the object's turn.
     pub(super) async fn drain(
         mut self,
         mut take: impl AsyncFnMut(Bytes) -> Result<(), Cause>,
@@ -91,7 +91,7 @@ impl CopiedLines {
                 match answer.recv().await {
                     Some(Copied::Bytes(bytes)) => take(bytes).await?,
                     Some(Copied::End(counted)) => break lines += counted,
-                    // Its connection failed, and says why; half an answer is none.
+                    // Its connection failed and reports the error; half an answer must not be used.
                     None => std::future::pending::<()>().await,
                 }
             }
@@ -105,19 +105,20 @@ impl Turn {
     /// Waits for it.
     pub(super) async fn comes(&mut self) {
         if (&mut self.before).await.is_err() {
-            // The one before failed, and says why.
+            // The one before failed and reports the error.
             std::future::pending::<()>().await;
         }
     }
 
-    /// The object is in its place.
+    /// Marks the object as being in its place.
     pub(super) fn end(self) {
         let _ = self.done.send(());
     }
 }
 
-/// Asks the statements of each object; `write` makes an object of their answers. Several objects are under way at once; their
-/// turns come in their order, as do the results. Without others who see the snapshot, the first connection asks all.
+/// Runs the statements of each object; `write` makes an object from their answers. Several objects are under way at
+/// once; their turns and the results come in order. If no other connection can share the snapshot, the first one runs
+/// all statements.
 pub(super) async fn relay<T, O, W: Future<Output = Result<O, Cause>>>(
     first: (&Client, &Watch),
     shared: Option<&Shared>,
@@ -153,7 +154,7 @@ pub(super) async fn relay<T, O, W: Future<Output = Result<O, Cause>>>(
     Ok(written)
 }
 
-/// All questions, in order, and what becomes of each object's.
+/// All statements in order, and the receivers of each object's answers.
 fn enqueue<T>(objects: Vec<(T, String, Vec<String>)>) -> (Arc<Copyings>, Vec<(T, CopiedLines)>) {
     let mut questions = VecDeque::new();
     let (first, mut before) = oneshot::channel();
@@ -178,7 +179,7 @@ fn enqueue<T>(objects: Vec<(T, String, Vec<String>)>) -> (Arc<Copyings>, Vec<(T,
     (queue, objects)
 }
 
-/// A thread: a connection of its own on the snapshot, if it can be had, and all that it asks.
+/// A thread: opens its own connection to the snapshot, if possible, and runs statements on it.
 fn follow(shared: &Shared, begun: oneshot::Sender<()>, queue: &Copyings) -> Result<(), Cause> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Cause::io("start a runtime"))?.block_on(async {
@@ -196,9 +197,9 @@ fn follow(shared: &Shared, begun: oneshot::Sender<()>, queue: &Copyings) -> Resu
     })
 }
 
-/// Asks the next statement until none is left, or nobody waits for it.
+/// Runs the next statement until none is left, or nothing waits for an answer.
 async fn read(client: &Client, watch: &Watch, queue: &Copyings) -> Result<(), Cause> {
-    // Given back when the answer is written.
+    // Released when the answer is written.
     while let Ok(permit) = queue.window.acquire().await {
         let next = queue.questions.lock().expect("nobody panics with the queue").pop_front();
         let Some(Copying { operation, statement, to }) = next else { return Ok(()) };
@@ -222,7 +223,7 @@ async fn ask(
     loop {
         let more = watch.answer(operation, gather(lines.as_mut(), &mut chunk, &mut count)).await?;
         if chunk.len() >= CHUNK || !more {
-            // Who does not take it is gone, which the caller sees.
+            // If the receiver is gone, the caller notices it.
             let _ = to.send(Copied::Bytes(chunk.split().freeze())).await;
         }
         if !more {
@@ -232,7 +233,8 @@ async fn ask(
     }
 }
 
-/// Takes what has come, up to a chunk. The server sends a message a row, the header included. False: that was all.
+/// Collects what has arrived, up to a chunk. The server sends one message per row, including the header. False: the
+/// answer is complete.
 async fn gather(
     mut lines: Pin<&mut CopyOutStream>,
     chunk: &mut BytesMut,

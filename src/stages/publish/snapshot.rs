@@ -1,4 +1,4 @@
-//! One view of the database for several connections: what one of them reads belongs to what the others read.
+//! One snapshot of the database for several connections, so that the rows they read are consistent.
 
 use tokio_postgres::{IsolationLevel, Transaction};
 
@@ -8,16 +8,16 @@ use crate::sql;
 
 const OPEN: &str = "open a snapshot";
 
-/// What another connection needs to see what the first one sees.
+/// What another connection needs to see the same snapshot.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     url: PgUrl,
-    /// What begins its transaction.
+    /// The script that begins its transaction.
     script: String,
 }
 
-/// Begins what others may see, too; gives the name by which they do. It is asked for at once: the server gives none in a
-/// savepoint, and one that was rolled back to is open still.
+/// Begins a snapshot that other connections can share; returns its name. The name is requested at once, because the
+/// server gives none inside a savepoint, and a savepoint stays open after a rollback to it.
 pub(super) async fn begin<'a>(
     connection: &'a mut Connection,
     watch: &Watch,
@@ -29,7 +29,8 @@ pub(super) async fn begin<'a>(
     Ok((first, name))
 }
 
-/// From here on it reads. Amazon does not say that its function works in a transaction that only reads.
+/// From here on the transaction only reads. Amazon does not document that its function works in a read-only
+/// transaction.
 pub(super) async fn settle(context: &Context, first: &Transaction<'_>, watch: &Watch) -> Result<(), PgError> {
     if context.aws_s3.is_none() {
         watch.answer(OPEN, first.batch_execute(sql::PUBLISH_READ_ONLY)).await?;
@@ -37,7 +38,8 @@ pub(super) async fn settle(context: &Context, first: &Transaction<'_>, watch: &W
     watch.answer(OPEN, first.batch_execute(sql::PUBLISH_ORDER)).await
 }
 
-/// Keeps the tables as they are, and lets others see them; `None`: the role may not, which is no reason not to read.
+/// Locks the tables against changes of their structure, and lets others share the snapshot; `None`: the role lacks the
+/// right, and reading goes on without it.
 ///
 /// # Errors
 /// If the connection fails.
@@ -70,10 +72,10 @@ pub(super) async fn share(
 }
 
 impl Shared {
-    /// Opens a connection that sees it, for as long as the first one is in its transaction.
+    /// Opens a connection that sees the snapshot, for as long as the first one is in its transaction.
     ///
     /// # Errors
-    /// Where the server gives no connection, or somebody is about to change one of the tables.
+    /// Fails if the server gives no connection, or if somebody is about to change one of the tables.
     pub(super) async fn follow(&self) -> Result<Connection, PgError> {
         let connection = postgres::connect(&self.url, "publish").await?;
         connection.watch().answer(OPEN, connection.batch_execute(&self.script)).await?;

@@ -1,5 +1,5 @@
-//! Of a dataset that asks a service: which answers of the archive, or which bulk files, a run takes, and what each is the answer
-//! to.
+//! For a dataset that asks a service: which answers of the archive, or which bulk files, a run takes, and which request
+//! each answers.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -36,7 +36,7 @@ pub(super) fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<Selecte
     }
 }
 
-/// Takes the newest file of each content, for what is wanted of it.
+/// Takes the newest file of each content, with the slices that are wanted from it.
 pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
     let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else { return Ok(()) };
     let mut undone = context.ledger.known_parts().await?;
@@ -65,7 +65,8 @@ pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile
     }
 }
 
-/// What the parts of the archive were asked for. One of which nobody says it, or of which a newer one tells, too, is not taken.
+/// Adds to the parts of the archive what they were asked for. A part for which that is not recorded, or that a newer
+/// one covers, is not taken.
 pub(super) async fn say_what_was_asked(
     context: &RunContext,
     files: &mut Vec<SelectedFile>,
@@ -75,7 +76,7 @@ pub(super) async fn say_what_was_asked(
     let mut known: HashMap<_, _> = known.into_iter().map(|part| (part.name.clone(), part)).collect();
     let mut newer: Vec<Slice> = Vec::new();
     let mut left_out = Vec::new();
-    // The newest first, which they are sorted by.
+    // The newest first: they are sorted by age.
     for file in files.iter_mut().rev() {
         match known.remove(&file.name) {
             Some(part) if !newer.iter().any(|slice| slice.overlaps(&part.slice)) => {

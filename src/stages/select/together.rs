@@ -1,15 +1,15 @@
-//! Parts that are taken together: all of them, or none.
+//! Parts that are taken together: all of them or none.
 
 use super::{Posting, SelectedFile, shorten};
 use crate::error::Cause;
 use crate::run::context::RunContext;
 use crate::run::links;
 
-/// All parts of a dataset whose parts are taken together, as the source has them; `None`: they are not. `near` are names that
-/// may have been meant, each with why they are none.
+/// All parts from the source, for a dataset whose parts are taken together; `None`: they are not. `near` are similar
+/// names, each with the reason why it is not a part.
 ///
 /// # Errors
-/// [`Cause::Refused`], if one is missing; what it would say must not be lost.
+/// [`Cause::Refused`] if one is missing, because its content must not be lost.
 pub(super) fn whole(
     context: &RunContext,
     files: &[SelectedFile],
@@ -34,7 +34,8 @@ pub(super) fn whole(
     })
 }
 
-/// Has each compared with what was loaded last, whatever its size and its time: a table that is saved again may keep both.
+/// Marks each part for comparison with the one that was loaded last, whatever its size and time: a changed table may
+/// keep both.
 pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile]) -> Result<(), Cause> {
     let known = context.ledger.known_parts().await?;
     let mut undone = Vec::new();
@@ -48,7 +49,7 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
         let (part_id, sha256) = (known.part_id, known.sha256.clone());
         file.known = sha256.map(|sha256| Posting { part_id, sha256 });
     }
-    // What the addresses in them say may have changed since; but what was undone does not come back by that.
+    // The state of the addresses in them may have changed since, but that does not bring back undone files.
     if undone.is_empty() && links::plan(context).is_some() {
         files.iter_mut().for_each(|file| file.known = None);
         return Ok(());

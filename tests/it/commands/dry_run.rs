@@ -57,7 +57,7 @@ async fn a_dry_run_says_what_the_real_run_does_and_does_nothing() {
         from etl.runs r order by started_at desc limit 1";
     assert_eq!(pipeline.one(run).await, "rolled_back t pending 8");
 
-    // What the dry run has listed is there for who asks for it, and nobody else.
+    // The failed records of the dry run are shown only on request.
     let dry_id =
         pipeline.one("select run_id from etl.runs where dry_run order by started_at desc limit 1").await;
     pipeline.other(&["failures"]).await.exits(0).says("No failed records.");

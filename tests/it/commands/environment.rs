@@ -126,7 +126,7 @@ fn wrong_values_are_refused_before_anything_is_tried() {
     }
 }
 
-/// Passed over, a password or a pinned key would be missing without a word.
+/// If it were ignored, a password or a pinned key would silently be missing.
 #[test]
 fn a_value_that_is_not_text_is_named_by_its_variable() {
     use std::ffi::OsStr;

@@ -111,7 +111,7 @@ async fn failures_are_grouped_and_those_that_are_open_come_first() {
         .says("without id")
         .says(&format!("{FILE} record 3 at byte "));
 
-    // One is settled by a later file: it comes last, for who asks.
+    // One is settled by a later file: it comes last, and only on request.
     pipeline.put(Extract::weekly("2024-01-15").case("bad 1", "").case("bad 4", BAD));
     pipeline.run().await.exits(3);
     let ids = run_ids(&pipeline).await;

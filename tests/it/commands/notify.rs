@@ -1,4 +1,4 @@
-//! A run that did not end well is told to a webhook: a receiver of this machine, which takes it, fails, or stands still.
+//! A run that did not end well notifies a webhook: a local receiver, which accepts the message, fails, or hangs.
 
 use std::time::{Duration, Instant};
 

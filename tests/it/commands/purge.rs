@@ -193,7 +193,7 @@ async fn a_purge_that_cannot_be_done_changes_nothing() {
     ran.says("The database is unchanged.");
     let pipeline = haunted("purge refused").await;
     let before = pipeline.tables("public").await;
-    // Somebody who lets nothing go: what is left is found before the commit.
+    // The table keeps rows that are deleted: what is left is found before the commit.
     pipeline
         .execute(
             "create function keep() returns trigger language plpgsql as $$ begin return null; end $$;

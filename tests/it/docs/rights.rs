@@ -135,7 +135,7 @@ async fn the_rights_for_new_tables_are_enough() {
 async fn the_rights_for_existing_tables_are_enough_and_needed() {
     let court = Court::with_tables("rights_old").await;
     court.live().await;
-    // Only who owns a table can add a key to it.
+    // Only the owner of a table can add a key to it.
     court.pipeline.execute("alter table public.oca_metadata drop constraint oca_metadata_pkey").await;
     court.command(&["adopt", "oca", "--fix"], 1).await.says("must be owner").says("is unchanged");
     court.pipeline.execute("alter table public.oca_metadata add primary key (indexnumberid)").await;

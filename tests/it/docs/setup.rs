@@ -65,7 +65,7 @@ fn a_server_that_serves_somebody_is_not_exchanged_without_a_word() {
     ] {
         assert!(text.contains(words), "no {words:?} in\n{text}");
     }
-    // Whoever wants it, or whose server does not run, or who gets new packages only, is let through.
+    // Setup goes on if the user allows the upgrade, if the server does not run, or if only new packages are added.
     let down = "15 main 5432 down postgres /var/lib/postgresql/15/main /log\n";
     for (simulated, clusters, upgrade, told) in
         [(UPGRADE, online, "yes", true), (UPGRADE, down, "", true), (NEW, online, "", false)]

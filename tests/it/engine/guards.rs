@@ -7,7 +7,7 @@ use crate::support::ssh;
 
 const BAD: &str = "<FiledDate>soon</FiledDate>";
 
-/// So many cases, each with this inside.
+/// This many cases, each with this content.
 fn cases(extract: Extract, count: usize, inside: &str) -> Extract {
     (0..count).fold(extract, |extract, number| extract.case(&format!("case {number:03}"), inside))
 }
@@ -87,7 +87,7 @@ async fn a_table_that_would_lose_many_rows() {
     pipeline.put(delete("2024-01-15", 21, 38));
     pipeline.run().await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_index").await, "162");
-    // Half of it, by somebody who says so.
+    // Half of it, deleted by somebody who lets the guard through by name.
     pipeline.put(delete("2024-01-22", 38, 119));
     refused(&pipeline, &[], "drop oca_index").await;
     pipeline.run_with(&["--allow", "drop"]).await.exits(0);

@@ -1,4 +1,4 @@
-//! What the ledger's tables hold, column by column; how they are made and upgraded; who may share them.
+//! The content of the ledger's tables, column by column; how they are created and upgraded; who may share them.
 
 use std::fs;
 
@@ -103,7 +103,7 @@ async fn every_column_of_a_failed_record_is_true() {
             "t|LandlordTenant.Incr.2024-01-08.zip|bad|6|{offset}|oca_index|FiledDate|soon|not a date (YYYY-MM-DD)|{fragment}|t|-|-"
         )
     );
-    // A fragment is capped; whoever wants none has none.
+    // A fragment is truncated; with the option, none is kept.
     let long = format!("{BAD}<FirstPaper>{}</FirstPaper>", "é".repeat(20_000));
     pipeline.put(Extract::weekly("2024-01-15").case("long", &long));
     pipeline.run().await.exits(3);
@@ -271,7 +271,7 @@ async fn a_break_of_the_document_is_in_the_ledger() {
     assert_eq!(pipeline.one(file).await, expected);
     let failed = "select concat_ws('|', record_id, ordinal, reason like 'the document breaks off: %') from etl.failed_records";
     assert_eq!(pipeline.one(failed).await, "cut|2|t");
-    // Posted again and whole: the break is mended.
+    // Posted again, complete: the break is resolved.
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")).case("cut", &marked("1")));
     pipeline.run().await.exits(0);
     let settled = "select concat_ws(' ', resolution, resolved_by = (select run_id from etl.runs order by started_at desc limit 1))
@@ -279,7 +279,8 @@ async fn a_break_of_the_document_is_in_the_ledger() {
     assert_eq!(pipeline.one(settled).await, "loaded t");
 }
 
-/// Who comes second is told who is at it, since when and from where, whatever he wanted; looking is always possible.
+/// A second command is told who holds the lock, since when and from where, whatever it wanted to do; reading is always
+/// possible.
 #[tokio::test]
 async fn two_operators_at_once() {
     let pipeline = Pipeline::new("two operators").await;

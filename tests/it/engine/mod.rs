@@ -1,4 +1,4 @@
-//! What a run does with any dataset, held against the court extract: selection to publication, ledger, code and SQL.
+//! What a run does with any dataset, tested with the court extract: selection to publication, ledger, code and SQL.
 
 mod catalogue;
 mod forms;

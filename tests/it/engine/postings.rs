@@ -12,7 +12,7 @@ use crate::support::pipeline::Pipeline;
 
 const NAME: &str = "LandlordTenant.Incr.2024-01-08.zip";
 
-/// A posting of the week: whole, of the same size whatever its mark.
+/// A posting of the week: complete, and of the same size whatever its mark.
 fn whole(mark: &str) -> Vec<u8> {
     let extract = Extract::weekly("2024-01-08").case("a", &marked(mark)).case("b", &marked(mark));
     zip(&[(DOCUMENT, extract.document().as_bytes()), ("padding.txt", &[b' '; 1000])], Stored)
@@ -146,7 +146,7 @@ async fn the_newest_posting_of_a_name_counts() {
     assert_eq!(marks(&pipeline, "a").await, "2");
     assert!(archived(&pipeline) == whole("2"));
     pipeline.run().await.exits(0).says("Nothing new");
-    // What a reprocess reads has the archive's time, which says nothing.
+    // Files that a reprocess reads have the archive's time, which proves nothing.
     pipeline.other(&["reprocess", "oca", "*", "--force"]).await.exits(0);
     pipeline.run().await.exits(0).says("Nothing new");
     assert_eq!(pipeline.one(FETCHED).await, "0");

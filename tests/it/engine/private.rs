@@ -13,7 +13,7 @@ use crate::support;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// A pipeline whose folders others can get to.
+/// A pipeline whose folders are reachable for others.
 async fn pipeline(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
     fs::set_permissions(pipeline.folder(), Permissions::from_mode(0o755)).unwrap();

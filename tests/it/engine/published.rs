@@ -1,4 +1,4 @@
-//! What is published over several connections is what one connection gives: every byte, and of one moment.
+//! Publishing over several connections gives the same as over one: every byte, from one snapshot.
 
 use std::process::Command;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ const READERS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(1);
 const HOLD_UP: Duration = Duration::from_secs(2);
 
-/// So many rows in every table, all with the same mark.
+/// This many rows in every table, all with the same mark.
 pub fn case(mark: &str, rows: usize) -> String {
     let several = |list: &str, row: &str, inside: &str| {
         let rows: String =
@@ -128,7 +128,7 @@ async fn readers_see_the_old_state_or_the_new() {
     let patient = pipeline.database.client().await;
     patient.batch_execute("begin isolation level repeatable read").await.unwrap();
     assert_eq!(ask(&patient).await, old);
-    // Somebody holds a row that the promotion must replace: it stands still in its middle.
+    // Somebody locks a row that the promotion must replace, so the promotion hangs in the middle.
     let holder = pipeline.database.client().await;
     holder
         .batch_execute("begin; select from oca_motions where indexnumberid = 'case 20' for update")
@@ -174,7 +174,7 @@ async fn readers_see_the_old_state_or_the_new() {
     }
 }
 
-/// What is published is one state, too, even if the tables change while it is written.
+/// The published files show one state too, even if the tables change while they are written.
 #[tokio::test]
 async fn published_files_are_of_one_snapshot() {
     let pipeline = Pipeline::new("snapshot").await;

@@ -84,7 +84,7 @@ async fn what_is_deleted_is_counted_as_what_it_is() {
         .says("3 records: 1 loaded, 0 failed, 0 superseded, 2 deleted");
 }
 
-/// A pipeline whose next run waits in its promotion, and what holds it up.
+/// A pipeline whose next run waits in its promotion, and the lock that holds it up.
 async fn held_up(hint: &str) -> (Pipeline, Client) {
     let pipeline = Pipeline::new(hint).await;
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("old")));
@@ -227,7 +227,7 @@ async fn a_batch_that_fails_leaves_the_batches_before_it() {
     let files = "select string_agg(status, ' ' order by part_id) from etl.parts";
     assert_eq!(pipeline.one(files).await, "done done pending");
     assert_eq!(pipeline.objects().remove("public/oca_index.csv"), published, "nothing is published half-way");
-    // What stopped it is gone: the next run goes on where this one stopped.
+    // The obstacle is gone: the next run continues where this one stopped.
     pipeline.execute("drop trigger refuse on oca_warrants").await;
     let ran = pipeline.run().await.exits(0);
     assert_eq!(ran.count("files"), 2);

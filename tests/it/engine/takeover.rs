@@ -55,7 +55,7 @@ async fn existing_rows_follow_the_rules() {
         from etl.table_changes where table_name in ('oca_index', 'oca_parties', 'oca_metadata') order by 1";
     let expected = ["oca_index 4 1 1 1 4", "oca_metadata 5 1 3 0 6", "oca_parties 8 1 1 3 6"];
     assert_eq!(pipeline.column(change).await, expected);
-    // What is published is the whole of it, history included; what geocoding gave stays private.
+    // Everything is published, history included, except the results of geocoding, which stay private.
     let addresses = pipeline.csv("public/oca_addresses.csv");
     assert_eq!(addresses.columns, ["indexnumberid", "city", "state", "postalcode"]);
     assert_eq!(addresses.rows.len(), 2);

@@ -23,7 +23,7 @@ async fn statuses(pipeline: &Pipeline) -> Vec<String> {
         .await
 }
 
-/// The run has loaded what it could, and says what is to be done.
+/// The run has loaded what it could, and says what to do.
 async fn is_partial(pipeline: &Pipeline, ran: Ran, failed: usize) {
     let ran = ran.exits(3).says(OUTSTANDING).says(&format!("{failed} file(s) could not be read"));
     assert_eq!(ran.finished()["files"].as_u64(), Some(1 + failed as u64));

@@ -20,7 +20,8 @@ fn hasty(pipeline: &Pipeline) -> String {
     }
 }
 
-/// A pipeline whose next run waits in its promotion, who holds it up, and how he is to be named.
+/// A pipeline whose next run waits in its promotion, the session that holds it up, and the expected name of that
+/// session.
 async fn held_up(hint: &str) -> (Pipeline, Client, String) {
     let pipeline = Pipeline::new(hint).await;
     pipeline.put(Extract::weekly("2024-01-01").case("a", ""));
@@ -69,7 +70,7 @@ async fn a_statement_that_waits_for_a_lock_names_who_holds_it() {
     assert_eq!(pipeline.one("select count(*) from oca_index").await, "2");
 }
 
-/// A row that somebody has changed and not committed: what is waited for is the end of his transaction.
+/// A row that somebody has changed but not committed: the run waits for the end of that transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_that_waits_for_a_row_names_its_table() {
     let (pipeline, holder, named) = held_up("waits for a row").await;
@@ -120,7 +121,7 @@ async fn a_promotion_shows_on_a_terminal_what_it_does() {
     looked_at(&pipeline, LOCK).await;
     holder.batch_execute("commit").await.expect("it lets go");
     let ran = Ran::new(run.await.expect("the run is over")).exits(0);
-    // The line stands there while the statement waits, is drawn anew with the time, and tells the reason.
+    // The line stays while the statement waits, is redrawn with the elapsed time, and shows the reason.
     let shown = "replace rows of oca_parties (4 of 13, ";
     assert!(ran.stdout.matches(shown).count() > 3, "{}", ran.stdout);
     ran.says(&format!(" rows): waiting for a lock on public.oca_parties, {named}"));

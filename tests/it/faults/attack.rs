@@ -28,7 +28,7 @@ pub enum Fault {
     Restart,
 }
 
-/// Where a run is broken, and what is there then.
+/// Where a run is broken, and the state then.
 #[derive(Clone, Debug)]
 pub struct Attack {
     pub fault: Fault,
@@ -154,7 +154,7 @@ pub struct Crash {
 }
 
 impl Crash {
-    /// For so many runs and the one who restarts it.
+    /// For this number of runs, and for the session that restarts the server.
     pub fn of(runs: usize) -> Self {
         Self { arrived: tokio::sync::Barrier::new(runs + 1), over: tokio::sync::Barrier::new(runs + 1) }
     }

@@ -1,4 +1,5 @@
-//! The hard case: the connection breaks while COMMIT is under way. The ledger says what happened; nobody guesses.
+//! The hard case: the connection breaks while COMMIT is under way. The ledger shows what happened, so nothing is
+//! guessed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ async fn a_commit_that_never_arrived_did_not_take_place() {
     }
 }
 
-/// Who is told to stop meanwhile waits for the answer: what is said of the database must be true.
+/// A run that is told to stop meanwhile waits for the answer: its report about the database must be true.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn told_to_stop_while_it_commits() {
     let world = Arc::new(World::make(cluster().await).await);

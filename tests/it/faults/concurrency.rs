@@ -129,7 +129,7 @@ async fn first_runs_at_once_make_one_ledger() {
     assert_eq!(pipeline.one("select count(*) - max(version) from etl.migrations").await, "0");
 }
 
-/// A migration of the ledger waits for nobody's run, and a run for no longer than the migration.
+/// A migration of the ledger does not wait for runs, and a run waits no longer than the migration takes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_beside_a_migration() {
     let world = world().await;

@@ -25,7 +25,8 @@ fn server_port(pipeline: &Pipeline) -> u16 {
     url.rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()?.parse().ok()).expect("a port")
 }
 
-/// Every connection goes dead after so many bytes, without a word: bytes are taken and none come. TCP sees nothing.
+/// Every connection goes dead after a number of bytes, silently: bytes are accepted but none arrive. TCP does not
+/// notice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_half_open_connection_ends_in_time() {
     let world = world().await;
@@ -77,7 +78,7 @@ async fn a_server_far_away() {
     world.is_whole(&pipeline).await;
 }
 
-/// What is set for the role is for people: the program's own sessions have limits of their own.
+/// The role's settings are for people: the program's own sessions have their own limits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_of_the_role_do_not_break_a_run() {
     let world = world().await;
@@ -101,7 +102,8 @@ async fn limits_of_the_role_do_not_break_a_run() {
     assert_eq!(pipeline.one("select count(*) from etl.steps where status = 'running'").await, "0");
 }
 
-/// Somebody holds a lock on a table. The run waits for a bounded time and names who; meanwhile nobody who reads waits.
+/// Somebody holds a lock on a table. The run waits for a bounded time and names the holder; meanwhile readers do not
+/// wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_that_somebody_holds_is_waited_for_and_named() {
     let world = world().await;

@@ -122,7 +122,7 @@ async fn an_undo_is_broken_at_every_point() {
     assert!(broken.len() > 40, "{}", broken.len());
 }
 
-/// Somebody who asks one question over all tables, all the time.
+/// A reader that runs one query over all tables, all the time.
 struct Reader {
     done: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,

@@ -54,7 +54,7 @@ impl World {
         let pipeline = Pipeline::on(TestDatabase::copy(cluster, "merganser", "faults").await);
         pipeline.put(several(Extract::weekly("2024-01-01"), 0..CASES, "old", 2));
         pipeline.run().await.exits(0);
-        // Of which a record of the first batch is found out only by trying.
+        // With a record in the first batch whose refusal is found only by trying.
         let unique = "create unique index one_refused on oca_parties (role) where role = 'refused'";
         pipeline.execute(unique).await;
         let before = fingerprint(&pipeline.database.client().await).await;
@@ -122,7 +122,7 @@ impl World {
         number.unwrap_or_else(|| panic!("a mixture:\n{found}\nand not one of\n{}", self.states.join("\n\n")))
     }
 
-    /// Production, ledger and public files are what an undisturbed run makes of them, and nothing else is left.
+    /// Production, ledger and public files are as after an undisturbed run, and nothing else is left.
     pub async fn is_whole(&self, pipeline: &Pipeline) {
         self.is_loaded(pipeline).await;
         let running = "select count(*) from etl.runs where status = 'running'";
@@ -211,7 +211,7 @@ impl World {
     }
 }
 
-/// Somebody who asks one question all the time.
+/// A reader that runs one query all the time.
 pub struct Reader {
     done: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<Vec<usize>>,
@@ -303,7 +303,7 @@ fn public(pipeline: &Pipeline) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// A file that somebody is writing still, who may live.
+/// A file that a process, which may be alive, is still writing.
 fn is_unfinished(key: &str) -> bool {
     key.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
 }
@@ -325,7 +325,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Runs until nobody else is in the way: the sessions of a process that was killed go a moment later.
+/// Runs again until no other session is in the way: the sessions of a killed process end a moment later.
 pub async fn run_again(pipeline: &Pipeline) -> Ran {
     for _ in 0..100 {
         let ran = pipeline.start(&[]).await.expect("the run is over");

@@ -18,7 +18,7 @@ use crate::support;
 /// An ordinary user's home with the wheel installed into a virtual environment, and nothing else to run.
 struct Home {
     folder: TempDir,
-    /// Who that is; none: whoever runs the tests.
+    /// The user; `None`: the user who runs the tests.
     user: Option<(u32, u32)>,
 }
 
@@ -187,7 +187,7 @@ fn the_program_looks_beside_itself_alone_and_says_what_it_was_built_of() {
     for library in ["DuckDB v1.", "aws-sdk-s3 ", "tokio-postgres ", "rustc "] {
         assert!(said.contains(library), "{library} is not in: {said}");
     }
-    // Without its library it is the loader who complains: nothing else was found on this machine.
+    // Without its library, the loader reports the error: no other library was found on this machine.
     fs::remove_file(home.path().join("venv/bin/libduckdb.so")).expect("it is beside it");
     let alone = home.merganser().arg("--version").output().expect("it is started");
     assert_eq!(alone.status.code(), Some(127), "{}", words(&alone));

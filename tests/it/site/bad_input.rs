@@ -88,7 +88,7 @@ async fn two_keys_that_make_one_file_are_named() {
     assert_eq!(world.files(), before, "the last good site stays");
 }
 
-/// Whoever has no sheets in the database yet is told so.
+/// Without sheets in the database, the error says so.
 #[tokio::test]
 async fn a_site_of_nothing_is_refused() {
     let pipeline = Pipeline::new("site nothing").await;

@@ -39,7 +39,7 @@ async fn whoever_looks_sees_the_old_site_or_the_new_one() {
     assert!(number > 7, "{number}");
 }
 
-/// Whoever has no folder any more knows of the first build what the store knows of it, which has no site yet.
+/// Without its folder, a build knows only what the store recorded of the first build, which has no site yet.
 #[tokio::test]
 async fn a_first_site_whose_upload_broke_off_is_put_whole_by_a_build_without_its_folder() {
     let world = World::new("site first upload", 12).await;
@@ -113,7 +113,7 @@ async fn two_builds_at_once_leave_one_site() {
     std::fs::remove_file(&held).unwrap();
     first.await.unwrap().exits(0);
     assert!(world.page("index.html").contains("Second"));
-    // Whoever puts something into the store meanwhile is noticed, and the next build puts all of it.
+    // An object that somebody puts into the store meanwhile is noticed, and the next build uploads everything.
     world.site_with("Birds & <colours>", "Third");
     let first = world.pipeline.start_other(&["build", &file], &[("FAULTS", &point("site.before_removal"))]);
     until_held().await;

@@ -19,7 +19,7 @@ pub struct World {
 }
 
 impl World {
-    /// A catalog of so many projects with histories; nothing is built yet.
+    /// A catalog of this many projects with histories; nothing is built yet.
     pub async fn new(hint: &str, projects: u32) -> Self {
         Self::on(Pipeline::new(hint).await, projects).await
     }

@@ -1,4 +1,4 @@
-//! A proxy in front of PostgreSQL that knows one word: COMMIT. What becomes of it is the test's choice.
+//! A proxy in front of PostgreSQL that recognises only COMMIT; the test chooses what happens to it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,21 +9,21 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// The message as the driver sends it.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
-/// The connection that is meant says this of itself when it begins.
+/// The intended connection identifies itself by this text at its start.
 const WHOSE: &[u8] = b"merganser promote";
 
-/// What becomes of the first COMMIT of a promotion.
+/// What happens to the first COMMIT of a promotion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It never arrives: both ends are closed.
     Lost,
     /// It arrives; its answer does not, and the client's end is closed.
     Unanswered,
-    /// The client's end is closed at once; the server gets it so much later.
+    /// The client's end is closed at once; the server gets it after this delay.
     Late(Duration),
     /// As before, but instead of the COMMIT the server gets the end of its connection.
     LateAndLost(Duration),
-    /// It arrives; the answer comes so much later.
+    /// It arrives; the answer is delayed by this time.
     Slow(Duration),
 }
 
@@ -50,7 +50,7 @@ impl CommitProxy {
         Self { port: own_port, met }
     }
 
-    /// Has the COMMIT come by?
+    /// Has the COMMIT been seen?
     pub fn met(&self) -> bool {
         self.met.load(Ordering::SeqCst)
     }

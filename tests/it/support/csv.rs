@@ -14,7 +14,7 @@ impl Csv {
     /// Reads a file with a header row.
     ///
     /// # Panics
-    /// When the text is not CSV, or a row has not as many cells as the header.
+    /// If the text is not CSV, or a row does not have as many cells as the header.
     pub fn parse(text: &str) -> Self {
         let mut rows = rows(text).into_iter();
         let header = rows.next().expect("a header row");

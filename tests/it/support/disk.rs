@@ -1,11 +1,11 @@
-//! Disks that are small or only readable, which one process alone sees.
+//! Small or read-only disks that only one process sees.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::pipeline::{Pipeline, Ran};
 
-/// What a file system of a test's own takes: a private view of what is mounted, which goes with the process.
+/// What a test needs for its own file system: a private mount namespace, which ends with the process.
 fn namespace() -> Option<Vec<&'static str>> {
     [vec!["unshare", "--mount"], vec!["unshare", "--map-root-user", "--mount"]].into_iter().find(|words| {
         let mut probe = Command::new(words[0]);

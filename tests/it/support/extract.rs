@@ -48,12 +48,12 @@ impl Extract {
         self
     }
 
-    /// Makes the zip so many bytes larger.
+    /// Makes the zip this many bytes larger.
     pub fn padded(self, padding: usize) -> Self {
         Self { padding, ..self }
     }
 
-    /// What the feed would call the zip.
+    /// The name that the feed would give the zip.
     pub fn file_name(&self) -> String {
         match self.year {
             Some(year) => format!("LandlordTenant.Initial.FiledIn{year}.{}.zip", self.run_date),

@@ -1,4 +1,4 @@
-//! A server of this machine that hands out files by name, and knows how often each was asked for.
+//! A local server that serves files by name, and counts how often each was requested.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -22,7 +22,7 @@ struct State {
 }
 
 impl FileServer {
-    /// Serves these files; of those in `cut` the connection breaks half way.
+    /// Serves these files; for those in `cut` the connection breaks half way.
     pub fn start(files: impl IntoIterator<Item = (&'static str, Vec<u8>)>, cut: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();

@@ -1,5 +1,5 @@
-//! An HTTP proxy in front of the S3 server that answers, cuts, shortens, damages and delays as it is told, and keeps
-//! what it was asked. Each connection carries one request.
+//! An HTTP proxy in front of the S3 server that answers, cuts, truncates, damages and delays as instructed, and logs
+//! the requests. Each connection carries one request.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -9,32 +9,32 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The server is not asked; the answer has this status, and an error of this code as its body.
     Answer(u16, &'static str),
-    /// Both ends are closed after so many bytes of what is sent.
+    /// Both ends are closed after this many bytes of the request's body.
     CutRequest(usize),
-    /// The byte at this place of what is sent becomes another one.
+    /// The byte at this position of the request's body is changed.
     FlipRequest(usize),
-    /// The server does as it is told, and its answer does not arrive.
+    /// The server carries out the request, but its answer does not arrive.
     LoseAnswer,
-    /// The connection ends after so many bytes of the answer's body.
+    /// The connection ends after this many bytes of the answer's body.
     CutBody(usize),
-    /// The answer's body has only so many bytes, and says so.
+    /// The answer's body has only this many bytes, and announces that length.
     ShortBody(usize),
-    /// The byte at this place of the answer's body becomes another one.
+    /// The byte at this position of the answer's body is changed.
     FlipBody(usize),
-    /// The answer comes so much later.
+    /// The answer is delayed by this time.
     Delay(Duration),
-    /// After so many bytes of what is sent nothing is taken any more.
+    /// After this many bytes of the request's body, nothing more is read.
     HangRequest(usize),
-    /// After so many bytes of the answer's body nothing comes any more.
+    /// After this many bytes of the answer's body, nothing more is sent.
     HangBody(usize),
 }
 
-/// A request that came by.
+/// A request that was seen.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub method: String,
@@ -95,7 +95,7 @@ impl Fire {
             while let Ok((client, _)) = listener.accept().await {
                 let (state, server, tls) = (shared.clone(), server.clone(), tls.clone());
                 tokio::spawn(async move {
-                    // Who breaks off is none of the proxy's business.
+                    // A client that breaks off is not an error of the proxy.
                     let _ = match tls {
                         None => pass(&state, client, &server).await,
                         Some(tls) => match tls.accept(client).await {
@@ -115,7 +115,7 @@ impl Fire {
         self.state.lock().expect("nobody panicked").rules.push(rule);
     }
 
-    /// Every request meets a fault when it comes for the first time, of those that can befall it the next.
+    /// Every request meets a fault when it comes for the first time: the next one of those that apply to it.
     pub fn strike_each_once(&self, faults: &[Fault]) {
         self.state.lock().expect("nobody panicked").turns = faults.to_vec();
     }
@@ -158,7 +158,7 @@ impl Fault {
 }
 
 impl State {
-    /// Enters a request; gives its fault.
+    /// Logs a request; returns its fault.
     fn meet(&mut self, mut seen: Seen) -> Option<Fault> {
         let rule = self
             .rules

@@ -1,6 +1,6 @@
-//! A server of this machine that answers as GeoSearch and the Census' batch geocoder do, and in the ways in which they
-//! fail. It knows every address; the lot and the place that it gives follow from the address, so that a test can tell a
-//! right answer from a wrong one.
+//! A local server that answers like GeoSearch and the Census' batch geocoder, and fails in the same ways. It knows
+//! every address; the lot and the place in its answer are derived from the address, so that a test can tell a right
+//! answer from a wrong one.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
     Good,
-    /// Each answer takes so long.
+    /// Each answer takes this long.
     Slow(Duration),
     /// Every request fails with this status.
     Failing(u16),
@@ -24,19 +24,20 @@ pub enum Mode {
     Flaky,
     /// Requests with an address in Poison Street fail with this status.
     Poison(u16),
-    /// So many requests are one too many, and get 429 with this `Retry-After`.
+    /// Requests beyond this number get 429 with this `Retry-After`.
     TooMany(u32, String),
-    /// The answer ends in its middle, and nothing says so.
+    /// The answer ends in the middle, without any sign of it.
     HalfJson,
     /// A page for people, with status 200.
     Html,
     /// Rows and candidates in another order.
     Shuffled,
-    /// Half of the rows have ids of somebody else, GeoSearch answers another question; each with a place that is wrong.
+    /// Half of the rows have the ids of other requests, and GeoSearch answers another question; each with a wrong
+    /// place.
     ForeignIds,
     /// The connection breaks in the middle of the answer.
     Cut,
-    /// Nobody is found the first time he is asked for.
+    /// An address is not found the first time it is asked for.
     Fickle,
     /// Every request is sent on to this address.
     Elsewhere(String),
@@ -100,7 +101,7 @@ impl GeocoderServer {
         self.state.requests.load(Ordering::SeqCst)
     }
 
-    /// Requests that were under way at the same time, at most.
+    /// The largest number of requests that were under way at the same time.
     pub fn most_at_once(&self) -> u32 {
         self.state.most_at_once.load(Ordering::SeqCst)
     }
@@ -110,7 +111,7 @@ impl GeocoderServer {
         self.state.asked.lock().expect("no panic while it is held").clone()
     }
 
-    /// From now on it behaves so.
+    /// From now on it behaves in this way.
     pub fn set(&self, mode: Mode) {
         *self.state.mode.lock().expect("no panic while it is held") = mode;
     }
@@ -120,7 +121,7 @@ impl GeocoderServer {
         self.state.last.store(request, Ordering::SeqCst);
     }
 
-    /// Kills it: connections break, and nobody answers any more.
+    /// Kills it: connections break, and there are no more answers.
     pub fn stop(&self) {
         self.state.stop();
         // The thread that waits for connections sees it.
@@ -178,7 +179,7 @@ impl State {
         if let Mode::Slow(time) = mode {
             wait(client, time);
         }
-        // Whoever has the first byte of the answer may ask the next question before this thread goes on.
+        // A client that has the first byte of the answer may send the next request before this thread goes on.
         self.under_way.fetch_sub(1, Ordering::SeqCst);
         if number < self.last.load(Ordering::SeqCst) {
             self.answer(client, &line, &body, number, mode);

@@ -1,5 +1,5 @@
-//! A host of repositories of this machine (`commands::demo::git_host`) in the ways in which the real one fails, with a log of what
-//! it was asked.
+//! A local host of repositories (`commands::demo::git_host`) that fails in the same ways as the real one, with a log of
+//! the requests.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -13,12 +13,12 @@ use merganser::commands::demo::git_host::{HostHoldings, HourlyLimit, router};
 use merganser::commands::demo::quickstats::LocalServer;
 use merganser::datasets::commits::host::GitHost;
 
-/// How a request is answered otherwise than well.
+/// The ways in which a request may fail.
 #[derive(Clone, Debug)]
 pub enum HostTrouble {
     /// With this status, and these headers.
     Status(u16, Vec<(&'static str, String)>),
-    /// Half of the answer, and nothing says so.
+    /// Half of the answer, without any sign of it.
     Half,
 }
 
@@ -83,7 +83,7 @@ async fn pass(script: &Script, request: Request, next: Next) -> Response {
     let number = script.log.lock().unwrap().len() + 1;
     let troubles = script.troubles.lock().unwrap().clone();
     let trouble = troubles.into_iter().find(|(at, _)| *at == number).map(|(_, trouble)| trouble);
-    // What is on its way counts, whatever comes back.
+    // A request counts once it is sent, whatever the answer is.
     script.log.lock().unwrap().push(HostAsked {
         path: uri.path().to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),

@@ -93,7 +93,7 @@ pub fn server_dir() -> TempDir {
     dir.prefix("merganser-test-").permissions(private).tempdir().expect("a temporary folder")
 }
 
-/// A name that no other test of this process has: the hint and a number.
+/// A name that is unique among the tests of this process: the hint and a number.
 fn unique(hint: &str, separator: char) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);

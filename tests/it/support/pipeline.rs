@@ -27,7 +27,7 @@ pub struct Pipeline {
     envs: Vec<(String, String)>,
 }
 
-/// A run that is over.
+/// A finished run.
 #[derive(Debug)]
 pub struct Ran {
     pub code: i32,
@@ -271,14 +271,14 @@ impl Ran {
         }
     }
 
-    /// The run must have ended with this exit code.
+    /// Asserts that the run ended with this exit code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "exit code\n{}\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// What was said must hold this.
+    /// The output must contain this.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         let said = self.stdout.contains(text) || self.stderr.contains(text) || self.failure().contains(text);
@@ -299,7 +299,7 @@ impl Ran {
         self.finished()[name].as_u64().unwrap_or_else(|| panic!("no {name} in {}", self.finished()))
     }
 
-    /// All that the event of the failure says, field by field; empty if there is none.
+    /// All fields of the failure's event; empty if there is none.
     pub fn failure(&self) -> String {
         let Some(error) = self.events.iter().rfind(|event| event["level"] == "ERROR") else {
             return String::new();

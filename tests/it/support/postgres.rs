@@ -12,7 +12,7 @@ pub struct TestCluster {
     _janitor: Janitor,
 }
 
-/// Starts the cluster, or gives the one that runs.
+/// Starts the cluster, or returns the running one.
 pub async fn cluster() -> &'static TestCluster {
     static CLUSTER: OnceCell<TestCluster> = OnceCell::const_new();
     CLUSTER
@@ -56,7 +56,7 @@ pub async fn database(name_hint: &str) -> TestDatabase {
     copy_of("merganser", name_hint).await
 }
 
-/// The private cluster of this process, for what one database is not enough for.
+/// The private cluster of this process, for tests that need more than one database.
 pub async fn shared() -> &'static Embedded {
     &cluster().await.embedded
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy that hangs or cuts connections after so many bytes from the server, or is far away.
+//! A TCP proxy that hangs or cuts connections after a number of bytes from the server, or adds latency.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -28,9 +28,9 @@ pub struct Proxy {
 struct State {
     fault: Fault,
     after_bytes: u64,
-    /// What comes from the server comes so much later.
+    /// The delay of bytes from the server.
     delay: Duration,
-    /// Connections that the fault still is for.
+    /// How many further connections meet the fault.
     faults: AtomicU32,
     connections: AtomicU32,
     /// Bytes from the server that were passed on, over all connections.

@@ -1,5 +1,5 @@
-//! A Quick Stats of this machine (`commands::demo::quickstats`) in the ways in which the real one fails, with a log of what
-//! it was asked.
+//! A local Quick Stats (`commands::demo::quickstats`) that fails in the same ways as the real one, with a log of the
+//! requests.
 
 use std::convert::Infallible;
 use std::io;
@@ -28,14 +28,14 @@ pub enum Kind {
     Other,
 }
 
-/// How a request is answered otherwise than well.
+/// The ways in which a request may fail.
 #[derive(Clone)]
 pub enum Trouble {
     /// A page for people with status 200, where data was due.
     Html,
-    /// The answer ends in the middle of a record, and nothing says so.
+    /// The answer ends in the middle of a record, without any sign of it.
     Half,
-    /// The answer ends behind a record, and nothing says so.
+    /// The answer ends after a record, without any sign of it.
     Truncated,
     /// The connection breaks in the middle of the answer.
     Cut,
@@ -43,7 +43,7 @@ pub enum Trouble {
     Failing(u16),
     /// 429 with an HTML page, and with this `Retry-After`.
     TooMany(Option<&'static str>),
-    /// The answer takes so long to begin.
+    /// The answer takes this long to begin.
     Slow(Duration),
     /// From this request on, these are the records.
     Becomes(Arc<StatRecords>),
@@ -113,7 +113,7 @@ impl QuickStatsServer {
         format!("{}/datasets/", self.server.url())
     }
 
-    /// Changes records and manners while it is up.
+    /// Changes records and limits while it runs.
     pub fn change(&self, change: impl FnOnce(&mut QuickStats)) {
         change(&mut self.holdings.api());
     }
@@ -128,7 +128,7 @@ impl QuickStatsServer {
         self.script.planned.lock().unwrap().clear();
     }
 
-    /// All that was asked.
+    /// All requests so far.
     pub fn log(&self) -> Vec<Asked> {
         self.script.log.lock().unwrap().clone()
     }
@@ -138,7 +138,7 @@ impl QuickStatsServer {
         self.script.log.lock().unwrap().iter().filter(|asked| asked.kind == kind).count()
     }
 
-    /// Forgets what was asked; numbers begin anew.
+    /// Clears the log; the numbers start again.
     pub fn forget(&self) {
         self.script.log.lock().unwrap().clear();
     }
@@ -185,7 +185,7 @@ async fn pass(script: &Script, holdings: &Holdings, mut request: Request, next: 
         }
     };
     asked.status = response.status().as_u16();
-    // Somebody may have had it forgotten meanwhile.
+    // The log may have been cleared meanwhile.
     if let Some(entry) = script.log.lock().unwrap().get_mut(at) {
         entry.status = asked.status;
     }

@@ -3,7 +3,7 @@ use tokio_postgres::{Config, NoTls};
 
 use super::*;
 
-/// An error as tokio-postgres makes it of a server's answer.
+/// An error as tokio-postgres makes it from a server's answer.
 async fn server_error(fields: &[(char, &str)]) -> tokio_postgres::Error {
     let (near, mut far) = tokio::io::duplex(4096);
     let mut body = Vec::new();

@@ -86,7 +86,7 @@ fn modes_and_authorities_together_mean_what_libpq_says() {
         let parsed = url(&format!("postgresql://h/db?{options}"));
         assert_eq!((parsed.ssl_mode(), parsed.root_cert()), (mode, &root), "{options}");
     }
-    // Between this machine and itself there is nobody.
+    // Nobody can listen in on a connection within this machine.
     for local in ["localhost", "127.0.0.1", "[::1]", "%2Frun%2Fpostgresql", "localhost,127.0.0.2"] {
         assert_eq!(url(&format!("postgresql://{local}/db")).ssl_mode(), M::Prefer, "{local}");
     }

@@ -84,7 +84,7 @@ fn a_revoked_key_is_refused_even_if_it_is_known_or_pinned() {
         };
         assert_eq!(place, "/kh:2");
     }
-    // The key of an authority is no key of the server.
+    // The key of a certificate authority is not a key of the server.
     assert!(matches!(problem(&with("host", &lines, &[]), OTHER), HostKeyProblem::Changed { .. }));
 }
 

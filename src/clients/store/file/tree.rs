@@ -1,4 +1,4 @@
-//! The folders of a store in a directory: where a key is, what is made on the way there, what is in a folder.
+//! The folders of a store in a directory: finding a key's path, creating folders on the way, listing.
 
 use std::fs;
 use std::io;
@@ -10,13 +10,13 @@ use super::{TEMP_PREFIX, TEMP_SUFFIX};
 use crate::clients::store::{Listing, ObjectInfo};
 use crate::system::private;
 
-/// Is an object there for everybody? All others are their owner's alone.
+/// May everybody read the object? All others are readable by their owner only.
 pub(super) fn is_public(key: &str) -> bool {
     key.starts_with("public/")
 }
 
-/// The path of a (checked) key below the root, every directory on the way being inside the root;
-/// `create` makes what is missing of them.
+/// The path of a (checked) key below the root, after a check that every directory on the way is inside the root;
+/// `create` makes missing ones.
 pub(super) fn locate(root: &Path, key: &str, create: bool) -> io::Result<PathBuf> {
     if create {
         make_root(root)?;
@@ -43,7 +43,7 @@ pub(super) fn locate(root: &Path, key: &str, create: bool) -> io::Result<PathBuf
     Ok(path)
 }
 
-/// Makes the root, and what is missing above it: others go through it to what is public.
+/// Creates the root and missing directories above it, open to other users, who pass through it to public objects.
 fn make_root(root: &Path) -> io::Result<()> {
     let missing: Vec<_> =
         root.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
@@ -74,8 +74,8 @@ pub(super) fn info(key: String, data: &fs::Metadata) -> ObjectInfo {
 }
 
 /// The files below a folder, by key. Links to files count as files; links to directories are not
-/// followed (they may lead out, or round in a circle); pipes, sockets and devices are left out. What is
-/// directly in the folder and no file is listed apart.
+/// followed (they may lead out, or round in a circle); pipes, sockets and devices are left out. Entries directly in the
+/// folder that are not files are listed separately.
 pub(super) fn list(root: &Path, folder: &str, deep: bool, must_exist: bool) -> io::Result<Listing> {
     let mut found = Listing::default();
     let root = match root.canonicalize() {
@@ -89,7 +89,7 @@ pub(super) fn list(root: &Path, folder: &str, deep: bool, must_exist: bool) -> i
         } else {
             let found = locate(&root, &folder, false).and_then(|path| inside(&root, &path));
             match found.and_then(fs::read_dir) {
-                // A folder without objects is no error in S3 either; and it may go while we look.
+                // A folder without objects is no error in S3 either, and it may be removed while we look.
                 Err(e) if is_missing(&e) => continue,
                 entries => entries?,
             }
@@ -116,7 +116,7 @@ pub(super) fn list(root: &Path, folder: &str, deep: bool, must_exist: bool) -> i
                 Ok(data) if data.is_dir() => found.odd.push((key, "it is a link to a folder")),
                 Ok(_) => found.odd.push((key, "it is not a regular file")),
                 Err(e) if is_missing(&e) || e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-                    // Unless it has just gone.
+                    // Unless it has just been removed.
                     if fs::symlink_metadata(entry.path()).is_ok() {
                         found.odd.push((key, "it is a link to nothing"));
                     }

@@ -19,7 +19,7 @@ const COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 pub(super) async fn copy(store: &S3Store, at: &ObjectPlace, from: &str, to: &str) -> Result<(), StoreError> {
     let target = Target::new(store, at.clone(), to);
     let source = format!("{}/{}", target.bucket, encoded(&store.full_key(from)));
-    // The answer comes when the copy is whole; it may take minutes, in which S3 says little.
+    // The answer comes when the copy is complete. That may take minutes, in which S3 sends little.
     let timeouts =
         TimeoutConfig::builder().read_timeout(COPY_TIMEOUT).operation_attempt_timeout(COPY_TIMEOUT);
     let patience = aws_sdk_s3::config::Config::builder()

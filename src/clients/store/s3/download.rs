@@ -1,4 +1,4 @@
-//! Reading objects of S3. A body that breaks off is taken up where it broke, a few times.
+//! Reading objects of S3. A broken body is resumed where it broke, a few times.
 
 use std::io::SeekFrom;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::clients::store::Downloaded;
 use crate::clients::store::error::{ObjectPlace, StoreError};
 use crate::words::hex;
 
-/// Times in a row that a download may break without [`PROGRESS_BYTES`] having come.
+/// How often in a row a download may break before [`PROGRESS_BYTES`] have arrived.
 const BREAKS: u32 = 5;
 const PROGRESS_BYTES: u64 = 8 << 20;
-/// Before the first time that it is taken up again, and at most.
+/// The pause before it is resumed for the first time, and the longest one.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
-/// A body that gives nothing for so long is broken, whatever the SDK thinks.
+/// A body that sends nothing for this long counts as broken, whatever the SDK thinks.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl S3Store {
@@ -45,7 +45,7 @@ impl S3Store {
             let resumed =
                 answer.content_range().is_some_and(|r| r.starts_with(&format!("bytes {size_bytes}-")));
             if size_bytes > 0 && !resumed {
-                // The server sends the whole again.
+                // The server sends the whole object again.
                 rewind(&mut to).await.map_err(here)?;
                 (hash, size_bytes, counted) = (Sha256::new(), 0, 0);
             }
@@ -105,7 +105,7 @@ impl S3Store {
         }
     }
 
-    /// What was noted of an object's content when it was made.
+    /// The checksum that was stored with an object when it was made.
     pub(in crate::clients::store) async fn known_sha256(
         &self,
         at: &ObjectPlace,
@@ -114,7 +114,7 @@ impl S3Store {
         let asked = self.client.head_object().bucket(&self.bucket).key(self.full_key(key)).send().await;
         match asked.map_err(|e| failure::classify(at.clone(), e)) {
             Ok(head) => Ok(head.metadata().and_then(|known| known.get(upload::SHA256)).cloned()),
-            // Whoever looks closer says what it is.
+            // The read that follows reports the exact error.
             Err(StoreError::NotFound { .. } | StoreError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }

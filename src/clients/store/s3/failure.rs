@@ -1,5 +1,5 @@
-//! From the SDK's errors to those of the store. The raw response is left behind: S3's answer to an
-//! expired or unknown token repeats the token.
+//! Translates the SDK's errors into those of the store. The raw response is dropped: S3's answer to an expired or
+//! unknown token repeats the token.
 
 use std::error::Error;
 use std::time::Duration;
@@ -79,7 +79,7 @@ fn answered(at: ObjectPlace, answer: S3Answer, source: BoxedError) -> StoreError
         ("InvalidToken" | "InvalidAccessKeyId" | "SignatureDoesNotMatch", _) | (_, 401 | 403) => {
             StoreError::Denied { at, detail, source }
         }
-        // S3 may begin its answer before it knows the end: then the status is 200, and the body holds the error.
+        // S3 may begin its answer before it knows the outcome: then the status is 200, and the body holds the error.
         ("SlowDown" | "RequestTimeout" | "Throttling" | "InternalError" | "ServiceUnavailable", _)
         | (_, 429 | 500..=599) => StoreError::Network { at, detail, source },
         ("", 200..=299) => {
@@ -119,7 +119,7 @@ fn unanswered(at: ObjectPlace, timed_out: bool, status: Option<u16>, source: Box
         return StoreError::Network { at, detail: cut.to_string(), source: Some(source) };
     }
     match status {
-        // An answer that is not S3's, such as a proxy's page.
+        // An answer that does not come from S3, such as a proxy's page.
         Some(status) => {
             let detail = format!("not an answer of S3 (HTTP status {status}): {detail}");
             StoreError::Network { at, detail, source: Some(source) }
@@ -149,7 +149,7 @@ pub(super) fn body(at: ObjectPlace, error: ByteStreamError) -> StoreError {
     StoreError::Network { at, detail, source: Some(Box::new(error)) }
 }
 
-/// The error for a body that gives nothing.
+/// The error for a stalled body.
 pub(super) fn stalled(at: ObjectPlace, after: Duration) -> StoreError {
     StoreError::Timeout { at, detail: format!("nothing came for {} s", after.as_secs()), source: None }
 }

@@ -10,9 +10,9 @@ pub struct S3Options {
     /// A server other than AWS (`http://` or `https://`).
     pub endpoint_url: Option<String>,
     pub region: Option<String>,
-    /// Bucket in the path instead of the host name; `None`: if there is an endpoint of one's own.
+    /// Put the bucket into the path instead of the host name; `None`: only with a custom endpoint.
     pub path_style: Option<bool>,
-    /// Instead of the default chain; for tests.
+    /// Credentials to use instead of the default chain; for tests.
     pub credentials: Option<Keys>,
     /// Certificates (PEM) to trust beside those of the system.
     pub ca_bundle: Option<PathBuf>,
@@ -36,10 +36,10 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// Encryption at rest that S3 is asked for.
+/// The encryption at rest that S3 is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Encryption {
-    /// What the bucket does by itself.
+    /// The bucket's own default.
     #[default]
     None,
     Aes256,

@@ -11,7 +11,7 @@ use crate::clients::store::{Keys, S3Options, Store, StoreError};
 /// What the server does with the request of that number.
 #[derive(Clone, Copy)]
 enum Act {
-    /// Sends so many bytes of what was asked for and hangs up.
+    /// Sends this many of the requested bytes and hangs up.
     Break(usize),
     /// Sends all that was asked for.
     Whole,
@@ -22,7 +22,7 @@ enum Act {
 
 type Requests = Arc<Mutex<Vec<String>>>;
 
-/// Serves one object and gives the store to read it from and the requests' heads (in lower case).
+/// Serves one object; returns the store to read it from and the requests' heads (in lower case).
 async fn serve(content: Vec<u8>, acts: Vec<Act>) -> (Store, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

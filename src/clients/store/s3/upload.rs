@@ -1,5 +1,5 @@
-//! Writing an object to S3: one request if it is small, else a multipart upload whose parts go out
-//! while the next one is filled. An upload that is dropped is aborted: S3 shows nothing of it.
+//! Writing an object to S3: one request if it is small, else a multipart upload whose parts are sent while the next one
+//! is filled. An upload that is dropped is aborted: S3 shows nothing of it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{Encryption, MIB, S3Store, failure};
 use crate::clients::store::error::{ObjectPlace, StoreError};
 
-/// S3 takes no more parts of one object.
+/// The most parts that S3 accepts for one object.
 const PARTS_MAX: u64 = 10_000;
 /// Metadata of an object that came in parts: which upload made it.
 const MADE_BY: &str = "merganser-upload";
@@ -23,11 +23,11 @@ pub(super) const SHA256: &str = "merganser-sha256";
 /// Part size of an upload from a file; a file up to this goes out in one request.
 const FILE_PART_BYTES: usize = 16 * MIB;
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
-/// What an answer may take when all of a body is sent, and the line that a body must get through at the least: the
-/// SDK counts from the request on, and does not notice that a body stands still.
+/// How long an answer may take after the whole body is sent, and the slowest line that a body must get through: the SDK
+/// counts from the start of the request, and does not notice a stalled body.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const BYTES_PER_MS_MIN: u64 = 100;
-/// S3 puts the parts of an object together.
+/// How long S3 may take to put the parts of an object together.
 const COMPLETE_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// An object on its way to S3. Holds `parts in flight + 1` parts in memory.
@@ -37,7 +37,7 @@ pub(in crate::clients::store) struct Upload {
     part_bytes: usize,
     in_flight_max: usize,
     buffer: BytesMut,
-    /// Set when the first part goes out.
+    /// Set when the first part is sent.
     multipart: Option<Multipart>,
 }
 
@@ -50,8 +50,8 @@ pub(super) struct Target {
     pub(super) content_type: &'static str,
     pub(super) cache_control: Option<String>,
     encryption: Encryption,
-    /// Checksum of the parts. The SDK adds one to each part by itself, but S3 wants to be told when
-    /// the upload is created: else it (or Garage, at the end) takes the parts' checksums for wrong.
+    /// Checksum of the parts. The SDK adds one to each part by itself, but S3 must be told the algorithm when the
+    /// upload is created: otherwise it (or Garage, at the end) rejects the parts' checksums.
     checksum: Option<ChecksumAlgorithm>,
     sha256: Option<String>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Target {
 #[derive(Debug)]
 struct Multipart {
     id: String,
-    /// Ours, to know the object by: S3's own id is gone when the object is there.
+    /// Our own id, to recognise the object by: S3's upload id no longer exists once the object does.
     made_by: String,
     parts_sent: i32,
     in_flight: JoinSet<Result<CompletedPart, StoreError>>,
@@ -92,7 +92,7 @@ impl Upload {
 
     pub(in crate::clients::store) async fn write(&mut self, mut data: &[u8]) -> Result<(), StoreError> {
         while !data.is_empty() {
-            // Only when more comes: an object of just one part goes out in one request.
+            // Only when more data follows: an object of just one part is sent in one request.
             if self.buffer.len() >= self.part_bytes {
                 self.send_part().await?;
             }
@@ -148,14 +148,14 @@ impl Upload {
         upload.done.sort_unstable_by_key(CompletedPart::part_number);
         let completed = self.target.complete(&upload.id, std::mem::take(&mut upload.done)).await;
         match completed {
-            // It is asked again when its answer was lost on the way; by then there is no upload any more.
+            // The request is repeated if its answer was lost; by then the upload no longer exists.
             Err(StoreError::NotFound { .. }) if self.target.is_made_by(&upload.made_by).await => Ok(()),
             completed => completed,
         }
     }
 
-    /// Stops what is on its way and has S3 forget it. A failure is logged: all that it leaves is
-    /// parts that nobody sees, which a rule of the bucket should clear away.
+    /// Stops the parts in flight and has S3 discard the upload. A failure is only logged: it leaves nothing but
+    /// invisible parts, which a lifecycle rule of the bucket should remove.
     pub(in crate::clients::store) async fn abort(mut self) {
         if let Some(upload) = self.multipart.take() {
             upload.abort(self.target.clone()).await;
@@ -186,7 +186,7 @@ impl Multipart {
     }
 
     async fn abort(mut self, target: Target) {
-        // A part that arrives after the abort would be kept, and paid for.
+        // A part that arrives after the abort would be kept, and billed.
         self.in_flight.shutdown().await;
         let request = target
             .client
@@ -203,7 +203,7 @@ impl Multipart {
     }
 }
 
-/// What a request may take until its answer begins.
+/// How long a request may wait until its answer begins.
 fn patience(limit: Duration) -> Builder {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limit).build();
     aws_sdk_s3::config::Config::builder().timeout_config(timeouts)
@@ -334,7 +334,7 @@ impl Target {
     }
 }
 
-/// What browsers are told about an object, by its extension.
+/// The media type of an object, by its extension.
 fn content_type(key: &str) -> &'static str {
     match key.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "html" => "text/html; charset=utf-8",

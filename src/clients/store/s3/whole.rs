@@ -1,5 +1,5 @@
-//! Answers in XML must be whole. Nothing else vouches for the length of a list: cut off, it is still XML to the SDK, and
-//! files would be missing without a word.
+//! Answers in XML must be complete. Nothing else guarantees the length of a list: the SDK accepts a truncated one, and
+//! files would be missing silently.
 
 use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -9,7 +9,7 @@ use aws_sdk_s3::error::BoxError;
 #[derive(Debug)]
 pub(super) struct WholeAnswers;
 
-/// An answer is not whole.
+/// An answer is truncated.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is cut: its XML ends too early")]
 pub(super) struct Cut;
@@ -26,7 +26,7 @@ impl Intercept for WholeAnswers {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response();
-        // An object's own bytes are not read yet, and an error is one however it ends.
+        // An object's own bytes are not read yet, and an error remains an error even if truncated.
         match response.body().bytes() {
             Some(body) if response.status().is_success() && !is_whole(body) => Err(Cut.into()),
             _ => Ok(()),
@@ -34,8 +34,8 @@ impl Intercept for WholeAnswers {
     }
 }
 
-/// Does the element that is closed at the end begin the document? It has no namesake inside. What is no XML is not
-/// judged here.
+/// Is the element that is closed at the end the one that begins the document? No element inside has the same name.
+/// Anything that is not XML is accepted here.
 fn is_whole(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     if !body.starts_with(b"<") {
@@ -51,7 +51,7 @@ fn is_whole(body: &[u8]) -> bool {
         None => false,
         Some(last) => match last.strip_prefix(b"/") {
             Some(name) => root[1..].starts_with(name.trim_ascii()),
-            // An element without content, and nothing beside it.
+            // A single empty element and nothing else.
             None => last.ends_with(b"/") && root.len() == last.len() + 2,
         },
     }

@@ -58,7 +58,7 @@ fn all_that_is_wrong_with_a_row_is_told() {
     let (parsed, taken) = parsed("links.csv", text.as_bytes()).unwrap();
     assert_eq!(parsed.records_failed, 1);
     let fields: Vec<_> = taken.failed.iter().map(|failed| failed.field.as_deref().unwrap()).collect();
-    // A reference is looked at where all keys are known.
+    // A reference is checked later, when all keys are known.
     assert_eq!(fields, ["kind", "url"]);
     assert!(
         taken

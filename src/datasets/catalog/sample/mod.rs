@@ -17,7 +17,7 @@ pub use self::args::SheetsArgs;
 use self::planting::{Planted, plant};
 use super::sheets::SHEETS;
 
-/// What a sample shall hold.
+/// The options of a sample.
 #[derive(Clone, Debug)]
 pub struct SheetsSample {
     pub projects: u32,
@@ -31,7 +31,7 @@ pub struct SheetsSample {
 /// What was written.
 #[derive(Clone, Debug)]
 pub struct SheetsWritten {
-    /// The sheets, and behind them the list of what was planted.
+    /// The sheets, followed by the list of planted errors.
     pub files: Vec<PathBuf>,
     pub rows: u64,
     pub planted: u64,
@@ -78,7 +78,7 @@ const BACKERS: [(&str, &str); 3] =
     [("company", "Works"), ("foundation", "Foundation"), ("university", "University")];
 const LINKS: [&str; 3] = ["docs", "forum", "chat"];
 
-/// Draws numbers; the same options give the same ones for good.
+/// Draws numbers; the same options give the same numbers in every version.
 pub(super) struct SheetDice(Pcg32);
 
 impl SheetDice {
@@ -95,7 +95,7 @@ impl SheetDice {
 /// Writes the sheets.
 ///
 /// # Errors
-/// More errors than fit; a file that cannot be written.
+/// More errors than there are rows for; a file that cannot be written.
 pub fn write_sheets(sample: &SheetsSample) -> Result<SheetsWritten, SheetsSampleError> {
     let SheetsSample { projects, errors, seed, out } = sample;
     if u64::from(*errors) * 3 > u64::from(*projects) {

@@ -8,7 +8,7 @@ use super::{SheetDice, SheetRows};
 /// An error that was planted.
 pub(super) struct Planted {
     sheet: usize,
-    /// As the sheet counts.
+    /// The row number as the sheet counts.
     row: usize,
     column: &'static str,
     value: String,
@@ -23,17 +23,17 @@ impl Planted {
     }
 }
 
-/// How a cell, or a row, becomes a wrong one.
+/// How an error is planted in a cell or a row.
 enum Mistake {
     /// The cell of this field becomes another.
     Cell(usize, fn(&str) -> String),
-    /// The row comes once more, at the end.
+    /// The row is repeated at the end.
     Twice,
-    /// A row comes at the end that is almost the same.
+    /// An almost identical row is added at the end.
     Alike,
 }
 
-/// The sheet, what is done there, and what it is called.
+/// The sheet, the mistake, and its name.
 const WAYS: &[(usize, Mistake, &str)] = &[
     (3, Mistake::Cell(4, |_| "Apache 2.0".into()), "a license that is not in the list"),
     (3, Mistake::Cell(5, |day| day.replace('-', "/")), "a date in another form"),
@@ -48,7 +48,7 @@ const WAYS: &[(usize, Mistake, &str)] = &[
     (7, Mistake::Cell(0, |_| String::new()), "a key that is missing"),
 ];
 
-/// Plants so many errors; they begin with one of each kind.
+/// Plants `errors` errors, first one of each kind.
 pub(super) fn plant(sheets: &mut [SheetRows], errors: usize, lot: &mut SheetDice) -> Vec<Planted> {
     let mut taken = BTreeSet::new();
     let before: Vec<_> = sheets.iter().map(Vec::len).collect();

@@ -26,7 +26,7 @@ proptest! {
         prop_assert_eq!(Period::Month.first_day(Period::Month.of(day)).unwrap().day(), 1);
     }
 
-    /// Whatever the order, each period has what happened in it, and those in which nothing did are there.
+    /// Whatever the order, each period has what was added to it, and empty periods exist too.
     #[test]
     fn aggregates_by_time_lose_nothing_and_have_no_hole(events in prop::collection::vec((-40i32..40, 1u64..5), 1..40)) {
         let mut by_time = ByTime::<u64>::default();
@@ -41,13 +41,13 @@ proptest! {
         for (at, period) in (first..=last).enumerate() {
             let amount = model.get(&period).copied().unwrap_or_default();
             prop_assert_eq!(by_time.window(at, 0, 1), &[amount]);
-            // A window is of its periods, also where it begins before the first.
+            // A window has its periods even if it begins before the first one.
             let sum: u64 = model.range(period - 14..=period - 3).map(|(_, amount)| amount).sum();
             prop_assert_eq!(by_time.window(at, 3, 12).iter().sum::<u64>(), sum);
         }
     }
 
-    /// What is forgotten changes nothing of what is asked later.
+    /// Dropped periods do not change later results.
     #[test]
     fn what_is_kept_is_what_it_was(amounts in prop::collection::vec(0u64..5, 1..40), kept in 12usize..20) {
         let (mut whole, mut short) = (ByTime::<u64>::default(), ByTime::<u64>::default());
@@ -78,7 +78,7 @@ proptest! {
         prop_assert_eq!(sum.categories().collect::<Vec<_>>(), model.keys().copied().collect::<Vec<_>>());
         prop_assert_eq!(sum.common(&sum), sum.len());
         prop_assert_eq!(sum.common(&first), first.len());
-        // What has come goes again, and leaves nothing behind.
+        // What was added is subtracted again and leaves nothing behind.
         prop_assert_eq!(sum.moved_on(&none, &first).moved_on(&none, &third), second);
     }
 }

@@ -55,7 +55,7 @@ use self::xml::{Calendar, Xml};
 
 pub use self::city::{LEAST_LOTS, MOST_LOTS, SampleReference};
 
-/// What an extract shall hold.
+/// The options of an extract.
 #[derive(Clone, Debug)]
 pub struct SampleOptions {
     /// Live cases, the broken ones included.
@@ -238,7 +238,7 @@ fn pack(file: &File, options: &SampleOptions, city: Option<(City, Truth)>) -> zi
             zip.write_all(&chunk)?;
             xml_bytes += chunk.len() as u64;
             chunk.clear();
-            // When the maker has ended nobody needs it any more.
+            // When the maker has ended, the chunk is no longer needed.
             let _ = empty.try_send(chunk);
         }
         zip.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -271,7 +271,7 @@ impl Outlet {
 fn make(options: &SampleOptions, outlet: &Outlet, city: Option<(City, Truth)>) -> io::Result<()> {
     let mut writer = writer(options);
     writer.city = city;
-    // Where nobody packs it any more, the packing's own error says why.
+    // If the packing thread has ended, its own error says why.
     let _ = make_cases(options, outlet, &mut writer);
     writer.city.map_or(Ok(()), |(_, truth)| truth.finish())
 }

@@ -1,4 +1,4 @@
-//! What refuses a record: a table and its constraint, and nothing of the record's values.
+//! The reason why a record is refused: a table and its constraint, and none of the record's values.
 
 use tokio_postgres::types::ToSql;
 
@@ -7,18 +7,18 @@ use crate::clients::postgres::{PgError, ServerError};
 use crate::error::Cause;
 use crate::sql;
 
-/// Of foreign keys; the second where it says `restrict`, from PostgreSQL 18 on.
+/// The codes of foreign keys; the second for `restrict`, from PostgreSQL 18 on.
 const FOREIGN_KEY: [&str; 2] = ["23503", "23001"];
 
 /// A constraint that is broken.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Breach {
-    /// The production table; `None`: the server does not say.
+    /// The production table; `None`: the server does not name it.
     pub ours: Option<String>,
-    /// The table that the server names: a partition, perhaps, or one that a trigger writes to.
+    /// The table that the server names, which may be a partition or one that a trigger writes to.
     pub table: Option<String>,
     pub constraint: Option<String>,
-    /// Of a NOT NULL.
+    /// The column of a NOT NULL constraint.
     pub column: Option<String>,
     pub code: String,
 }
@@ -37,7 +37,7 @@ impl Breach {
     }
 }
 
-/// What the server says, if it says that a constraint is broken.
+/// The server's error, if it reports a violated constraint.
 pub(super) fn server(error: &PgError) -> Option<&ServerError> {
     error.failure()?.server().filter(|server| server.code.starts_with("23"))
 }
@@ -81,11 +81,11 @@ impl Transfer<'_> {
         })
     }
 
-    /// Gives the error back, unless somebody else's foreign key refers to rows that must go: that is never the fault of
-    /// a record, for which it would be left out, and stay in production.
+    /// Returns the error, unless somebody else's foreign key refers to rows that must be deleted. That is never the
+    /// fault of a record: leaving it out would keep it in production.
     ///
     /// # Errors
-    /// [`Cause::DeleteRefused`] then. Either way, the server names the table that has the foreign key.
+    /// [`Cause::DeleteRefused`] in that case. The server always names the table that has the foreign key.
     pub(super) async fn unless_delete(&self, error: PgError) -> Result<PgError, Cause> {
         let Some(server) = server(&error).filter(|server| FOREIGN_KEY.contains(&server.code.as_str())) else {
             return Ok(error);

@@ -1,5 +1,5 @@
-//! The search: what one expression can tell is asked of all rows at once; for the rest the merge is tried with ever smaller
-//! parts of the batch. All of it is rolled back.
+//! The search: constraints that an expression can check are tested on all rows at once; for the others the merge is
+//! tried with ever smaller parts of the batch. All of it is rolled back.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,25 +15,25 @@ use crate::{fault, sql};
 
 const SEARCH: &str = "look for the records that the database refuses";
 
-/// What is tried with a part of the batch.
+/// The script that is tried with a part of the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
-    /// The dataset's plan, which writes to tables of its own; undone each time.
+    /// The dataset's plan, which writes to its own tables; rolled back each time.
     Plan,
-    /// The merge; what passes stays, so that the next part is held against it.
+    /// The merge; a part that passes stays, so that the next part is checked against it.
     Merge,
 }
 
 /// A search under way, in a transaction of its own.
 pub(super) struct Search<'a> {
     transfer: &'a Transfer<'a>,
-    /// Records of the batch; there are no more identities than that.
+    /// The number of records of the batch; there are no more identities than that.
     records: u64,
     /// How many offenders are enough.
     limit: usize,
 }
 
-/// Positions of records, in the order in which they count.
+/// A range of positions of records, in the order in which they count.
 type Span = Range<u64>;
 
 impl<'a> Search<'a> {
@@ -41,8 +41,8 @@ impl<'a> Search<'a> {
         Self { transfer, records, limit }
     }
 
-    /// The records that the database refuses, in their order, and no more than are enough. Not always all: one that
-    /// counts when a later one is out is found the next time. None: no record explains the refusal.
+    /// The records that the database refuses, in order, up to the limit. Not always all of them: a record that counts
+    /// only once a later one is left out is found the next time. Empty: no record explains the refusal.
     pub async fn offenders(&self, tables: &Comparison) -> Result<Vec<Offender>, Cause> {
         let Self { transfer, .. } = self;
         let table = transfer.context.dataset().parent().name;
@@ -60,7 +60,7 @@ impl<'a> Search<'a> {
         self.by_halves(Attempt::Merge).await
     }
 
-    /// What a row's own values decide, in one statement a table.
+    /// Finds violations that depend only on a row's own values, with one statement per table.
     async fn by_expressions(&self) -> Result<Vec<Offender>, Cause> {
         let mut found = BTreeMap::new();
         for table in self.transfer.context.dataset().tables {
@@ -75,7 +75,7 @@ impl<'a> Search<'a> {
         Ok(offenders)
     }
 
-    /// The records with a row of this table that breaks a constraint which asks for its staged columns alone.
+    /// The records with a row of this table that violates a constraint on staged columns only.
     async fn broken_in(&self, table: &Table) -> Result<Vec<(u64, Breach)>, Cause> {
         let (transfer, schema) = (self.transfer, &self.transfer.context.target.database.schema);
         let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
@@ -98,7 +98,7 @@ impl<'a> Search<'a> {
         if breaches.is_empty() {
             return Ok(Vec::new());
         }
-        // One that is enough may be each in another table.
+        // The limit applies per table, because all offenders may be in the same one.
         let limit = self.limit.min(i64::MAX as usize).to_string();
         let special = [("conditions", conditions.join(", ")), ("limit", limit)];
         let special = special.each_ref().map(|(name, text)| (*name, text.as_str()));
@@ -106,7 +106,7 @@ impl<'a> Search<'a> {
         self.execute("savepoint expressions").await?;
         let rows = match transfer.watch.answer(SEARCH, transfer.transaction.query(&text, &[])).await {
             Ok(rows) => rows,
-            // An expression that fails says nothing of a record: the merge itself will tell.
+            // A failing expression proves nothing about a record: the merge itself will.
             Err(error) if error.failure().is_some_and(|failure| failure.server().is_some()) => {
                 tracing::debug!(
                     table = table.name,
@@ -126,7 +126,8 @@ impl<'a> Search<'a> {
         found.map_err(|e| failed(e, SEARCH).into())
     }
 
-    /// The merge begins with it: a row that goes must not stand in the way of another record's.
+    /// Removes the old rows, as the merge does first: a row that is to be deleted must not conflict with another
+    /// record's.
     async fn remove_old_rows(&self) -> Result<(), Cause> {
         let transfer = self.transfer;
         let (parent, children) = self.tables();
@@ -140,13 +141,13 @@ impl<'a> Search<'a> {
         }
         match self.attempt(&(text + sql::REFUSED_LOOK), true).await? {
             None => Ok(()),
-            // A delete that is refused is never a failed record.
+            // A refused delete is never a failed record.
             Some(error) => Err(error.into()),
         }
     }
 
-    /// Tries halves of halves until each record that is refused stands alone. Parts come in the order of the files, so
-    /// that of two records that exclude each other the later fails.
+    /// Bisects until each refused record is isolated. Parts are tried in the order of the files, so that of two
+    /// conflicting records the later one fails.
     async fn by_halves(&self, attempt: Attempt) -> Result<Vec<Offender>, Cause> {
         let mut found: Vec<(u64, Offender)> = Vec::new();
         let mut parts = halves(1..self.records + 1);
@@ -162,7 +163,7 @@ impl<'a> Search<'a> {
                 Some(offender) if offender.is_winner || attempt == Attempt::Merge => {
                     found.push((part.start, offender));
                 }
-                // Of a record that is deleted, or of none: nothing that could be left out.
+                // The error belongs to a deleted record or to none, so nothing can be left out.
                 _ => return Err(error.into()),
             }
             if found.len() >= self.limit {
@@ -175,8 +176,9 @@ impl<'a> Search<'a> {
         Ok(found.into_iter().map(|(_, offender)| offender).collect())
     }
 
-    /// Of these, the ones that do not pass either when all others have: one may have stood against a value that a later
-    /// record gives up. If all pass now, the order of the merge is what refuses them, and it stays as it is.
+    /// Those of the found records that still fail after all others have passed: one may have conflicted with a value
+    /// that a later record gives up. If all pass now, the order of the merge is the reason, and the result stays as it
+    /// is.
     async fn still_refused(&self, mut found: Vec<(u64, Offender)>) -> Result<Vec<(u64, Offender)>, Cause> {
         let mut still = Vec::new();
         for (position, _) in &found {
@@ -210,8 +212,8 @@ impl<'a> Search<'a> {
         self.attempt(&(text + sql::REFUSED_LOOK), attempt == Attempt::Merge).await
     }
 
-    /// Tries a script in a savepoint, and keeps what it did if it passes and is to be kept. Gives the error of a constraint
-    /// that is broken.
+    /// Tries a script in a savepoint, and keeps its effect if it passes and `is_kept`. Returns the error of a violated
+    /// constraint.
     async fn attempt(&self, script: &str, is_kept: bool) -> Result<Option<PgError>, Cause> {
         let transfer = self.transfer;
         self.execute("savepoint attempt").await?;
@@ -257,7 +259,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Both halves, the first one last: it is taken first. Of one record, itself.
+/// Both halves, the first one last, because it is taken first. For a single record, itself.
 fn halves(part: Span) -> Vec<Span> {
     match (part.end - part.start) / 2 {
         0 => vec![part],

@@ -300,7 +300,7 @@ async fn row_policies_that_apply_to_the_role_are_refused() {
              create policy mine on oca_index using (status = 'old')"
         ))
         .await;
-    // Who owns the table sees all of it.
+    // The owner of the table sees all of it.
     line(&pipeline, "policies", 0).await.is("ok", &[]);
     let url = pipeline.database.url_as(&role);
     let pipeline = pipeline.with("--database-url", url);

@@ -55,7 +55,7 @@ async fn newest(pipeline: &Pipeline) -> String {
     pipeline.one("select run_id::text from etl.runs order by started_at desc limit 1").await
 }
 
-/// Who types the same twice, or tries it first, means the same run.
+/// Typing the same command twice, or trying it as a dry run first, means the same run.
 #[tokio::test]
 async fn last_is_the_last_that_has_loaded_something() {
     let (pipeline, run) = two_weeks("undo last").await;

@@ -183,7 +183,7 @@ async fn a_first_load_goes_only_if_that_is_let_through() {
     assert_eq!(pipeline.one("select count(*) from etl.record_origins").await, "0");
 }
 
-/// A tombstone holds for ever, whoever set it: before the run, in it and since.
+/// A tombstone is permanent, whether it was set before the run, in it or since.
 #[tokio::test]
 async fn no_sealed_case_comes_back() {
     let pipeline = Pipeline::new("undo sealed").await;

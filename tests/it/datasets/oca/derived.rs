@@ -81,7 +81,7 @@ fn told(id: &str, status: &str, appearances: usize) -> String {
     )
 }
 
-/// All zeros, of a case of which nothing is known.
+/// All zeros, for a case about which nothing is known.
 fn nothing(id: &str) -> String {
     format!("{id}|0/0|0/0|0|0|0/0|0/0/0")
 }
@@ -148,7 +148,7 @@ async fn a_production_without_a_summary_gets_the_whole_of_it_at_once() {
     assert_eq!(change(&pipeline).await, "3 0 1 0 3");
     assert_eq!(summary(&pipeline).await, [expected[0].clone(), expected[1].clone(), nothing("untouched")]);
 
-    // Whoever doubts it drops it: the next promotion makes it anew, with who may read it as the schema says.
+    // If somebody drops it, the next promotion makes it again, with the schema's default privileges.
     pipeline.execute("drop table oca_case_summary").await;
     let ran = pipeline.other(&["check", "oca"]).await.exits(0);
     ran.says("oca_case_summary is not there yet: the next promotion makes it");
@@ -407,7 +407,7 @@ async fn an_older_view_is_never_published_and_its_readers_stay() {
     }
     assert!(!pipeline.csv("public/oca_addresses_with_bbl.csv").columns.contains(&"street1".to_owned()));
 
-    // A view that is as it should be is not written again, and who reads it does not wait.
+    // A correct view is not written again, so its readers do not wait.
     let written = "select string_agg(oid || ' ' || xmin, ', ' order by relname) from pg_class
         where relnamespace = 'public'::regnamespace and relkind = 'v'";
     let before = pipeline.one(written).await;

@@ -1,4 +1,4 @@
-//! Geocoding on the whole path: who is asked what, what is remembered, and what becomes of the rows.
+//! Geocoding from end to end: which services are asked what, what is remembered, and what becomes of the rows.
 
 use crate::support::extract::Extract;
 use crate::support::geocoder::{GeocoderServer, Mode, truth};

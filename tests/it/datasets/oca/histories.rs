@@ -22,7 +22,7 @@ use model::{File, Model, Order, Record, Word};
 
 /// Histories of a usual run of the tests.
 const HISTORIES: u32 = 40;
-/// Two files that are so much larger do not fit into one batch of 1 MiB.
+/// Two files that are this much larger do not fit into one batch of 1 MiB.
 const PADDING_BYTES: usize = 700 << 10;
 
 /// What happens between two looks at the tables.

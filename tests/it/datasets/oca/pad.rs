@@ -216,7 +216,7 @@ fn each_way_of_typing_is_the_right_lot_or_none() {
         let (expected, is_lot) = (&cells[4], cells[4].chars().all(|c| c.is_ascii_digit()));
         let right = match is_lot {
             true => found.status == "match" && found.bbl.as_ref() == Some(expected),
-            // Who reads it learns why.
+            // The table says why.
             false => {
                 let is_said = found.msg.is_some() || found.status == "no_line";
                 found.status == *expected && found.bbl.is_none() && found.lat.is_none() && is_said

@@ -325,7 +325,7 @@ async fn what_is_not_a_whole_edition_is_refused_and_the_one_in_use_stays() {
         assert_eq!(pipeline.one(IN_USE).await, in_use, "{path}");
     }
     take(&pipeline, &pad, &pluto, &["--allow", "orphans"]).await.exits(2).says("no guard `orphans`");
-    // What is meant to be smaller is taken, and the ledger says who let it through.
+    // A reference that is smaller on purpose is accepted, and the ledger says who let it through.
     take(&pipeline, &pad, &city.path("half.csv"), &["--allow", "drop"]).await.exits(0);
     assert_ne!(pipeline.one(IN_USE).await, in_use);
     let allowed = "select string_agg(distinct subject, ',') from etl.guards

@@ -211,7 +211,7 @@ async fn a_case_without_id_and_xml_that_breaks_off_are_failed_records() {
     assert_eq!(pipeline.column("select indexnumberid from oca_index order by 1").await, ["a", "b", "c"]);
 }
 
-/// What those who load the public files rely on.
+/// The properties that users of the public files rely on.
 #[tokio::test]
 async fn a_case_that_repeats_a_sequence_is_a_failed_record() {
     let pipeline = Pipeline::new("sequences").await;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What runs by itself: an SQL file, or a part of one that joins several.
+/// A piece that runs by itself: an SQL file, or a part of a file with several.
 pub struct Piece {
     /// Below `sql/`: `oca/5_keys.pg.sql`; of a part `load/load:copy`, folder, file and part.
     pub name: String,

@@ -19,7 +19,7 @@ const FUNCTIONS: &str = "
     create function public.log() returns trigger language plpgsql as
         $$ begin insert into public.log values (tg_op); return coalesce(new, old); end $$;";
 
-/// What somebody puts on a table, and what the run says of it.
+/// An object that somebody puts on a table, and the message of the run about it.
 struct Thing {
     put: &'static str,
     take_off: &'static str,
@@ -281,7 +281,7 @@ async fn rows_that_somebody_deleted_are_not_counted_for_ever() {
     let ran = pipeline.run().await.exits(0);
     assert!(!ran.stderr.contains("the ledger reckoned with"), "{}", ran.stderr);
     assert_eq!(pipeline.one(before).await, "16 31");
-    // What is not published is not counted, and nothing is forgotten.
+    // A table that is not published is not counted, and its last count is kept.
     pipeline.put(Extract::weekly("2024-03-25").case("newest", &parties(1)));
     pipeline.run_with(&["--skip-publish"]).await.exits(0);
     pipeline.put(Extract::weekly("2024-04-01").case("last", &parties(1)));

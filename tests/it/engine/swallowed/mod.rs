@@ -1,5 +1,5 @@
-//! The database does something else than it is told, and raises no error: the run sees it, keeps nothing, and says what
-//! stands on which table.
+//! The database does not do what a statement says, and raises no error: the run notices, rolls back, and names the
+//! objects attached to each table.
 
 mod counts;
 mod policies;
@@ -9,7 +9,7 @@ mod settings;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// So many parties.
+/// The number of parties.
 fn parties(count: usize) -> String {
     format!("<Parties>{}</Parties>", "<Party><Role>Petitioner</Role></Party>".repeat(count))
 }

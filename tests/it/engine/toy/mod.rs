@@ -121,7 +121,7 @@ async fn what_the_sheet_does_not_name_goes_and_a_failed_row_stays() {
     assert_eq!(pipeline.one(open).await, "b loaded");
 }
 
-/// Nobody knows which row it was: so none goes.
+/// It is not known which row it was, so none is deleted.
 #[tokio::test]
 async fn while_a_failed_record_has_no_key_no_row_goes() {
     let pipeline = Pipeline::new("toy keyless").await;
@@ -220,7 +220,7 @@ async fn a_record_that_the_database_refuses_is_a_failed_one_here_too() {
     assert_eq!(rows(&pipeline).await, "a:one:11 b:two:2 c:three:3");
 }
 
-/// What gets lost between the sheet and the database would be taken for what is gone.
+/// Rows that get lost between the sheet and the database would be taken for deleted ones.
 #[tokio::test]
 async fn what_is_lost_on_the_way_stops_the_run() {
     let pipeline = Pipeline::new("toy lost").await;

@@ -80,7 +80,7 @@ fn file_name(name: &str) -> Option<FileName> {
     Some(FileName { run_date, order_key: day.to_owned() })
 }
 
-/// One line is one record; what has not three cells, or no number, is a failed one.
+/// One line is one record; a line without three cells, or without a number, is a failed record.
 fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let file = input.path.display().to_string();
     let text =
