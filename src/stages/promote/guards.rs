@@ -36,9 +36,13 @@ pub(super) fn refusal(breaches: &[&Guard]) -> Cause {
         .map(|guard| format!("guard {}: {} (allowed: {})", guard.label(), guard.found, guard.threshold));
     let mut names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
     names.dedup();
+    let what = match names[..] {
+        ["failures"] => "merganser failures lists what failed",
+        _ => "look at it with --dry-run",
+    };
     Cause::Refused {
         message: lines.collect::<Vec<_>>().join("\n    "),
-        hint: Some(format!("look at it with --dry-run; if it is right: --allow {}", names.join(","))),
+        hint: Some(format!("{what}; if it is right: --allow {}", names.join(","))),
     }
 }
 

@@ -63,7 +63,7 @@ async fn a_template_with_an_error_is_told_by_file_and_line() {
     put("project.html", "{% include \"_name.html\" %}");
     put("_name.html", "<p>\n{{ nothing }}");
     world.build(&[]).await.exits(2).says("templates/_name.html:2: ");
-    put("_name.html", "<p>{{ title }}</p>");
+    put("_name.html", "<title>{{ title }}</title>");
     world.build(&[]).await.exits(0);
     put("projects.html", "");
     world.build(&[]).await.exits(2).says("did you mean project.html?");

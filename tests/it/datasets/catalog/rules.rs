@@ -36,14 +36,7 @@ const CASES: &[Case] = &[
         "not an address",
         "https://go.example.org",
     ),
-    (
-        "backers.csv",
-        "big,\"=HYPERLINK(\"\"x\"\")\",company,",
-        "name",
-        "=HYPERLINK(\"x\")",
-        "formula",
-        "HYPERLINK(\"x\")",
-    ),
+    ("backers.csv", "big,\"=HYPERLINK(\"\"x\"\")\",company,", "name", "=HYPERLINK(\"x\")", "formula", ""),
     (
         "backers.csv",
         "a-c-m-e,ACME,company,",
