@@ -1,6 +1,7 @@
 //! What is special to histories.
 
 mod api;
+mod bucket;
 mod clones;
 mod demo;
 mod joined;
