@@ -1,7 +1,8 @@
 -- Purpose: mark the commits that no head reaches any more, take the mark from those that are reached again, and enter new identities.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :"schema" with the tables and their keys; pg_temp.told_repositories: repository_id of those that the batch tells of;
---          git_removed_people; pg_temp.completed: record_id of the commits that it loads; :'run_id'.
+--          git_removed_people; pg_temp.completed: record_id of the commits that it loads; :'removed_names', those of 8_alone that
+--          somebody has who was taken out; :'run_id'.
 -- Outputs: git_commits.unreachable_since_run; rows of git_identities; commits and trailers without those of git_removed_people. A
 --          history of which a commit is still missing is not judged: what is not reached may be reached by that one.
 
@@ -104,8 +105,9 @@ set author_name = '', author_email_hash = null
 from pg_temp.completed
 where exists (select from :"schema".git_removed_people)
     and known.record_id = completed.record_id
-    and coalesce(known.author_email_hash, 'name ' || encode(sha256(convert_to(known.author_name, 'UTF8')), 'hex')) in (
-        select email_hash from :"schema".git_removed_people
+    and (
+        known.author_email_hash in (select email_hash from :"schema".git_removed_people)
+        or known.author_email_hash is null and known.author_name = any (:'removed_names'::text[])
     );
 
 update :"schema".git_commits as known
@@ -113,8 +115,9 @@ set committer_name = '', committer_email_hash = null
 from pg_temp.completed
 where exists (select from :"schema".git_removed_people)
     and known.record_id = completed.record_id
-    and coalesce(known.committer_email_hash, 'name ' || encode(sha256(convert_to(known.committer_name, 'UTF8')), 'hex')) in (
-        select email_hash from :"schema".git_removed_people
+    and (
+        known.committer_email_hash in (select email_hash from :"schema".git_removed_people)
+        or known.committer_email_hash is null and known.committer_name = any (:'removed_names'::text[])
     );
 
 update :"schema".git_trailers as known
@@ -122,8 +125,10 @@ set value = '…', person_name = null, person_email_hash = null
 from pg_temp.completed
 where exists (select from :"schema".git_removed_people)
     and known.record_id = completed.record_id
-    and coalesce(known.person_email_hash, 'name ' || encode(sha256(convert_to(coalesce(known.person_name, known.value), 'UTF8')), 'hex')) in (
-        select email_hash from :"schema".git_removed_people
+    and (
+        known.person_email_hash in (select email_hash from :"schema".git_removed_people)
+        or known.person_email_hash is null
+        and coalesce(known.person_name, known.value) = any (:'removed_names'::text[])
     );
 
 -- What a person has put right stays. Names are few, however many commits have them: they are hashed, where a union would sort all.

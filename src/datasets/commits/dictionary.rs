@@ -92,7 +92,7 @@ pub(super) const DICTIONARY: &[Described] = &[
         about: "People who were taken out, and whom no run brings back",
         columns: &[(
             "email_hash",
-            "the hash of an address; or, behind the word name, the SHA-256 of a name that stands without one",
+            "the hash of an address; or, behind the word keyed-name, that of a name that stands without one",
         )],
     },
     Described {
