@@ -9,4 +9,5 @@ mod odd;
 mod people;
 mod proof;
 mod troubles;
+mod words;
 mod world;
