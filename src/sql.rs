@@ -700,6 +700,12 @@ fn quoted_end(text: &str, quote: char) -> usize {
     text[1..].find(quote).map_or(text.len(), |end| end + 2)
 }
 
+/// Texts as PostgreSQL writes an array of them.
+pub fn array_of(texts: &[&str]) -> String {
+    let quoted = texts.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -725,6 +731,12 @@ mod tests {
         assert_eq!(gist(all[2]), "create index on t (a)");
         assert_eq!(gist(all[0]), "select ';', \";\"");
         assert!(gist(&"x".repeat(100)).ends_with('…'));
+    }
+
+    #[test]
+    fn an_array_holds_any_text() {
+        assert_eq!(array_of(&[]), "{}");
+        assert_eq!(array_of(&["a", "b, {c}", "d\"e\\f"]), r#"{"a","b, {c}","d\"e\\f"}"#);
     }
 
     #[test]

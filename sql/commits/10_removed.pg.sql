@@ -2,7 +2,7 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
 -- Outputs: git_removed_people, without rows; one that is there is left as it is. A hash is an address's; or, behind the word
---          `name `, the SHA-256 of a name as it stands where there is no address.
+--          `keyed-name `, that of a name as it stands where there is no address, under the user's key.
 create table if not exists :"schema".git_removed_people (
     email_hash text
 );

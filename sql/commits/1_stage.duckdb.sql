@@ -56,5 +56,7 @@ create table git_repositories (
     seen_at timestamp,
     default_branch varchar,
     head_names varchar[],
-    head_shas varchar[]
+    head_shas varchar[],
+    moved_from varchar,
+    moved_at timestamp
 );

@@ -52,5 +52,7 @@ create table if not exists :"schema".git_repositories (
     seen_at timestamp,
     default_branch text,
     head_names text[],
-    head_shas text[]
+    head_shas text[],
+    moved_from text,
+    moved_at timestamp
 );

@@ -55,10 +55,17 @@ analyze pg_temp.plan;
 create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 
 create temp table told on commit drop as
-with latest as (
+with word as (
+    -- What was seen before what is known says nothing new, though a part of then is read again beside a newer one.
+    select staged.*, staged.ctid as place, known.full_name as known_name
+    from :"staging".git_repositories as staged
+        left join :"schema".git_repositories as known on known.record_id = staged.record_id
+    where known.record_id is null or staged.seen_at >= known.seen_at
+),
+latest as (
     select distinct on (record_id) *
-    from :"staging".git_repositories
-    order by record_id, seen_at desc, ctid desc
+    from word
+    order by record_id, seen_at desc, place desc
 ),
 -- What the last word leaves open, an earlier one of the batch may say: one that is gone by now had heads when its commits came.
 heads as (
@@ -74,14 +81,31 @@ before as (
         (array_agg(word.default_branch order by word.seen_at desc) filter (where word.default_branch is not null))[1]
             as default_branch,
         max(word.seen_at) filter (where word.state is distinct from latest.state) as otherwise_at
-    from :"staging".git_repositories as word join latest using (record_id)
+    from word join latest using (record_id)
     group by word.record_id
 ),
 since as (
     select word.record_id, min(word.state_since) as state_since
-    from :"staging".git_repositories as word join before using (record_id)
+    from word join before using (record_id)
     where before.otherwise_at is null or word.seen_at > before.otherwise_at
     group by word.record_id
+),
+named as (
+    -- Of a repository that is new to us, the list may have the name of before.
+    select
+        record_id,
+        seen_at,
+        place,
+        full_name,
+        coalesce(lag(full_name) over (partition by record_id order by seen_at, place), known_name, moved_from) as name_before
+    from word
+),
+moved as (
+    -- Hosts do not tell capitals from small letters.
+    select distinct on (record_id) record_id, name_before as moved_from, seen_at as moved_at
+    from named
+    where lower(full_name) <> lower(name_before)
+    order by record_id, seen_at desc, place desc
 )
 select
     latest.record_id,
@@ -100,14 +124,15 @@ select
         as head_names,
     case when heads.seen_at >= known.seen_at or known.head_shas is null then heads.head_shas else known.head_shas end
         as head_shas,
+    case when moved.record_id is null then known.moved_from else moved.moved_from end as moved_from,
+    case when moved.record_id is null then known.moved_at else moved.moved_at end as moved_at,
     known.record_id is not null as is_known
 from latest
     join before using (record_id)
     left join since using (record_id)
     left join heads using (record_id)
-    left join :"schema".git_repositories as known using (record_id)
--- What was fetched earlier says nothing new of now.
-where known.record_id is null or latest.seen_at >= known.seen_at;
+    left join moved using (record_id)
+    left join :"schema".git_repositories as known using (record_id);
 
 create temp table told_repositories on commit drop as
 select repository_id from pg_temp.told
@@ -123,17 +148,21 @@ with updated as (
         seen_at = told.seen_at,
         default_branch = told.default_branch,
         head_names = told.head_names,
-        head_shas = told.head_shas
+        head_shas = told.head_shas,
+        moved_from = told.moved_from,
+        moved_at = told.moved_at
     from pg_temp.told
     where told.is_known and repository.record_id = told.record_id
     returning 1
 ),
 inserted as (
     insert into :"schema".git_repositories (
-        record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, head_names, head_shas
+        record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, head_names, head_shas,
+        moved_from, moved_at
     )
     select
-        record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, head_names, head_shas
+        record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, head_names, head_shas,
+        moved_from, moved_at
     from pg_temp.told
     where not is_known
     order by record_id

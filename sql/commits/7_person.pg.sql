@@ -1,10 +1,11 @@
 -- Purpose: take a person out of the tables: names, and hashes of addresses. The commits stay, so that histories stay whole.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction
--- Inputs:  :'hashes', hashes of the person's addresses, and :'names', what the person is called, as arrays; :"schema" with the
---          tables. A name counts where it stands without an address: with another address it is somebody else's.
+-- Inputs:  :'hashes', hashes of the person's addresses, :'names', what the person is called, and :'name_hashes', the names as
+--          git_removed_people is to have them, as arrays; :"schema" with the tables; :"ledger".undo_images. A name counts where it stands without an address:
+--          with another address it is somebody else's.
 -- Outputs: pg_temp.purged: table_name, with what of it in brackets where no row went, and rows; pg_temp.sealed_records: record_id of
 --          the commits, of which no before-image may stay; git_removed_people has the hashes, so that no later run brings the person
---          back: of a name it is `name `, and the SHA-256.
+--          back.
 create temp table purged (table_name text, rows bigint) on commit drop;
 
 create temp table removed on commit drop as
@@ -68,6 +69,60 @@ with changed as (
 insert into pg_temp.purged (table_name, rows)
 select 'git_trailers (people)', count(*) from changed;
 
+-- What metrics has made of them calls people by name, and so do its before-images: another dataset's tables, which may not be there. A
+-- person is known there by a hash of what git_identities says, and what was a node of a person goes with the next metrics.
+create temp table graph_person on commit drop as
+select distinct left(md5('person ' || known_as), 16) as key
+from (
+    select email_hash from pg_temp.removed
+    union
+    select name from pg_temp.removed_name
+    union
+    select person
+    from :"schema".git_identities
+    where email_hash in (select email_hash from pg_temp.removed)
+        or email_hash = '' and name in (select name from pg_temp.removed_name)
+) as person (known_as);
+
+create temp table graph_nodes_at on commit drop as
+select 'graph_nodes' as table_name, to_regclass(format('%I.graph_nodes', :'schema')) as place
+union all
+select image.image, to_regclass(format('%I.%I', :'ledger', image.image))
+from :"ledger".undo_images as image
+where image.dataset = 'metrics' and image.target_schema = :'schema' and image.table_name = 'graph_nodes';
+
+do $$
+declare
+    named record;
+    changed bigint;
+    still bigint;
+begin
+    for named in select table_name, place from pg_temp.graph_nodes_at where place is not null loop
+        execute format(
+            $sql$
+            update %s
+            set name = ''
+            where kind = 'person' and name <> '' and key in (select key from pg_temp.graph_person)
+            $sql$,
+            named.place
+        );
+        get diagnostics changed = row_count;
+        execute format(
+            $sql$
+            select count(*)
+            from %s
+            where kind = 'person' and name <> '' and key in (select key from pg_temp.graph_person)
+            $sql$,
+            named.place
+        ) into still;
+        if still > 0 then
+            raise exception '% still has % row(s) with the name of the person', named.place, still;
+        end if;
+        insert into pg_temp.purged (table_name, rows) values (named.table_name || ' (names)', changed);
+    end loop;
+end
+$$;
+
 with gone as (
     delete from :"schema".git_identities
     where email_hash in (select email_hash from pg_temp.removed)
@@ -80,7 +135,7 @@ select 'git_identities', count(*) from gone;
 with hashed as (
     select email_hash from pg_temp.removed
     union
-    select 'name ' || encode(sha256(convert_to(name, 'UTF8')), 'hex') from pg_temp.removed_name
+    select unnest(:'name_hashes'::text[])
 )
 insert into :"schema".git_removed_people (email_hash)
 select email_hash

@@ -4,4 +4,4 @@
 -- Outputs: the SHAs of those that are, and whether each is without a mark.
 select sha, unreachable_since_run is null as is_unmarked
 from :"schema".git_commits
-where repository_id = $1::bigint and sha = any ($2::text[]);
+where record_id = any (select $1::bigint || ':' || wanted.sha from unnest($2::text[]) as wanted (sha));

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
-use self::person::{Removed, array_of};
+use self::person::Removed;
 use crate::cli::PurgeArgs;
 use crate::clients::postgres;
 use crate::clients::postgres::PgError;
@@ -178,7 +178,10 @@ async fn delete_and_verify(
     removed: Option<&Removed>,
 ) -> Result<Vec<(String, i64)>, Cause> {
     let (hashes, names) = removed.map(|removed| (removed.hashes(), removed.names())).unwrap_or_default();
-    let (hashes_array, names_array) = (array_of(&hashes), array_of(&names));
+    let name_hashes = removed.map(Removed::name_hashes).unwrap_or_default();
+    let name_hashes: Vec<_> = name_hashes.iter().map(String::as_str).collect();
+    let [hashes_array, names_array, name_hashes] =
+        [&hashes, &names, &name_hashes].map(|texts| sql::array_of(texts));
     let (dataset, database, run_id) =
         (context.dataset(), &context.target.database, context.run_id.to_string());
     let served = dataset.served.map(Served::variables).unwrap_or_default();
@@ -193,6 +196,7 @@ async fn delete_and_verify(
             ("key", dataset.key()),
             ("hashes", &hashes_array),
             ("names", &names_array),
+            ("name_hashes", &name_hashes),
             ("batch", "0"),
         ];
         sql::render(script, &[special, &variables, &served].concat())
@@ -218,6 +222,9 @@ async fn delete_and_verify(
     let mut attached = schema::attached(transaction, &database.schema, &tables).await?;
     attached.extend(schema::attached(transaction, &database.ledger_schema, &LEDGER).await?);
     let Some(tombstones) = dataset.tombstones() else { return Err(nothing_is_deleted(dataset)) };
+    if let Some(removed) = removed {
+        removed.rekey_names(transaction, &database.schema).await?;
+    }
     let purge = removed.map_or(tombstones.purge, |removed| removed.removal.purge);
     let purged = transaction.batch_execute(&render(purge, "")).await;
     purged.map_err(|error| schema::explain(failed(error), &attached))?;

@@ -72,7 +72,7 @@ impl ProcessingConfig {
             batch_records: args.batch_records as usize,
             batch_bytes: args.batch_mib << 20,
             work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
-            duckdb: duck_limits(args.duckdb_memory_mib),
+            duckdb: duck_limits(args.duckdb_memory_mib.or(dataset.walked.map(|_| LEAST_MIB))),
             limits,
             fail_fast: args.fail_fast,
             max_failures: args.max_failures.as_deref().map_or(Ok(FailureBudget::default()), str::parse)?,
@@ -104,9 +104,14 @@ pub(super) fn parse_secret(dataset: &Dataset) -> Result<Option<ApiSecret>, Cause
     }
 }
 
+/// What DuckDB needs. Histories get no more: they are staged as they come and read once, and what does not fit is written to disk in as
+/// little time.
+const LEAST_MIB: u64 = 96;
+
 /// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
 pub(super) fn duck_limits(memory_mib: Option<u64>) -> DuckLimits {
-    let memory_mib = memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(96, 136));
+    let memory_mib =
+        memory_mib.unwrap_or_else(|| ((machine::memory_bytes() / 4) >> 20).clamp(LEAST_MIB, 136));
     DuckLimits { memory_mib, threads: machine::cpus().min(4) }
 }
 

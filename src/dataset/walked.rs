@@ -78,11 +78,21 @@ pub struct PersonRemoval {
     pub known_as: fn(&str, &str) -> String,
     /// PostgreSQL: by which pairs of a hash and a name the tables know the person $1; a text is empty where there is none.
     pub known: &'static str,
-    /// PostgreSQL: takes out the person with the hashes :'hashes' and the names :'names'; `pg_temp.purged` and
-    /// `pg_temp.sealed_records` as of a purge.
+    /// PostgreSQL: takes out the person with the hashes :'hashes' and the names :'names', which it remembers as :'name_hashes';
+    /// `pg_temp.purged` and `pg_temp.sealed_records` as of a purge.
     pub purge: &'static str,
     /// PostgreSQL: what is left of the person with the hashes $1 and the names $2; no row is a pass.
     pub proof: &'static str,
+    /// PostgreSQL: the names that were taken out, as hashes.
+    pub removed_names: &'static str,
+    /// The hash by which the tables know that a name was taken out, under the secret.
+    pub hash_name: fn(&str, &str) -> String,
+    /// The same of a hash without the secret, as an earlier program kept it; `None`: it is under the secret.
+    pub rekeyed_name: fn(&str, &str) -> Option<String>,
+    /// PostgreSQL: the hashes $2 take the place of $1; gives how many went, and how many are there.
+    pub rekey_names: &'static str,
+    /// PostgreSQL: names that stand without an address in the records `pg_temp.completed`, if one was taken out.
+    pub names_alone: &'static str,
     /// A line of an answer without this person; `None`: it does not name one.
     pub without: fn(&str, &KnownPerson, &str) -> Option<String>,
 }

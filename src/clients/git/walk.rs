@@ -74,6 +74,10 @@ pub(super) fn ids(at: &str, path: &Path, heads: &CloneHeads) -> Result<Vec<Strin
     Ok(ids)
 }
 
+/// After so many commits a clone is opened anew. Its packs are mapped into memory, and what was read of them stays there for as long
+/// as they are: of a history of a million commits that is more than all else that a run needs.
+const REOPENED_AFTER: usize = 50_000;
+
 /// Hands on every commit that the heads lead to, once. In memory are the SHAs that were seen.
 ///
 /// # Errors
@@ -90,7 +94,9 @@ fn each_commit(
         sha: sha.to_owned(),
         detail,
     };
-    let repository = open(path).map_err(|error| unread("clone", "", error.to_string()))?;
+    let opened = || open(path).map_err(|error| unread("clone", "", error.to_string()));
+    let mut repository = opened()?;
+    let mut read = 0;
     let mut seen = HashSet::default();
     let mut ahead = Vec::new();
     for (_, sha) in heads.heads.iter().rev() {
@@ -101,6 +107,12 @@ fn each_commit(
         }
     }
     while let Some(id) = ahead.pop() {
+        read += 1;
+        if read % REOPENED_AFTER == 0 {
+            // The old one goes first.
+            drop(repository);
+            repository = opened()?;
+        }
         let bad = |detail: String| unread("commit", &id.to_string(), detail);
         let object = repository.find_object(id).map_err(|error| bad(error.to_string()))?;
         if object.kind != Kind::Commit {

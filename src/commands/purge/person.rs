@@ -1,6 +1,7 @@
 //! A person is taken out of histories: of the answers in the archive here, of the tables in the transaction of the purge.
 
 use bytes::Bytes;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
 use crate::clients::postgres;
@@ -10,6 +11,7 @@ use crate::error::Cause;
 use crate::run::context::Context;
 use crate::run::walk::{answers_of, packed, unpacked};
 use crate::sql;
+use crate::stages::promote;
 use crate::words::sha256;
 
 /// A person, and how one is taken out.
@@ -60,6 +62,20 @@ impl Removed {
     /// The hashes, in order.
     pub fn hashes(&self) -> Vec<&str> {
         sorted(self.person.hashes.iter())
+    }
+
+    /// The names as the tables are to remember that they were taken out.
+    pub fn name_hashes(&self) -> Vec<String> {
+        let hash = |name| (self.removal.hash_name)(name, self.secret.reveal());
+        self.names().into_iter().map(hash).collect()
+    }
+
+    /// Puts under the key what an earlier program has kept of names.
+    ///
+    /// # Errors
+    /// Any error of the database.
+    pub async fn rekey_names(&self, transaction: &Transaction<'_>, schema: &str) -> Result<(), Cause> {
+        promote::removed_names(transaction, &self.removal, (schema, &self.secret)).await.map(drop)
     }
 
     /// The names, in order.
@@ -126,21 +142,4 @@ fn sorted<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
     let mut texts: Vec<_> = texts.map(String::as_str).collect();
     texts.sort_unstable();
     texts
-}
-
-/// Texts as PostgreSQL writes an array of them.
-pub fn array_of(texts: &[&str]) -> String {
-    let quoted = texts.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
-    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_array_holds_any_text() {
-        assert_eq!(array_of(&[]), "{}");
-        assert_eq!(array_of(&["a", "b, {c}", "d\"e\\f"]), r#"{"a","b, {c}","d\"e\\f"}"#);
-    }
 }

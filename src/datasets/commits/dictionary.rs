@@ -75,6 +75,8 @@ pub(super) const DICTIONARY: &[Described] = &[
             ("default_branch", "the branch that is checked out by itself"),
             ("head_names", "names of the branches whose histories are kept"),
             ("head_shas", "their commits, in the same order"),
+            ("moved_from", "what it was called before full_name; empty: it has not moved since it is known"),
+            ("moved_at", "when it was first found to be called full_name, where it had another name before"),
         ],
     },
     Described {
@@ -92,7 +94,7 @@ pub(super) const DICTIONARY: &[Described] = &[
         about: "People who were taken out, and whom no run brings back",
         columns: &[(
             "email_hash",
-            "the hash of an address; or, behind the word name, the SHA-256 of a name that stands without one",
+            "the hash of an address; or, behind the word keyed-name, that of a name that stands without one",
         )],
     },
     Described {

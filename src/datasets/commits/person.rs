@@ -2,8 +2,9 @@
 //! it stands without an address.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use super::email::{EmailHasher, name_and_address, replace_addresses, without_addresses};
+use super::email::{EmailHasher, hex, name_and_address, replace_addresses, without_addresses};
 use super::trailer::trailer;
 use crate::dataset::walked::KnownPerson;
 
@@ -30,6 +31,23 @@ pub(super) fn known_as(text: &str, key: &str) -> String {
     let hash =
         EmailHasher::new(Some(key)).filter(|_| text.contains('@')).and_then(|hasher| hasher.hash(text));
     hash.unwrap_or_else(|| text.trim().to_owned())
+}
+
+/// What stands before the hash of a name, as an earlier program made it: without the key.
+const PLAIN_NAME: &str = "name ";
+/// And under the key. A plain hash of a name tells the name to anybody who has a list of names.
+const KEYED_NAME: &str = "keyed-name ";
+
+/// By what the tables know that a name was taken out.
+pub(super) fn hash_name(name: &str, key: &str) -> String {
+    let plain = format!("{PLAIN_NAME}{}", hex(&Sha256::digest(name)));
+    rekeyed_name(&plain, key).expect("a key is not empty")
+}
+
+/// The same of a plain hash; `None`: it is none.
+pub(super) fn rekeyed_name(hash: &str, key: &str) -> Option<String> {
+    let hasher = EmailHasher::new(Some(key)).filter(|_| hash.starts_with(PLAIN_NAME))?;
+    Some(format!("{KEYED_NAME}{}", hasher.hash(hash)?))
 }
 
 /// A line of the archive without this person; `None`: it does not name the person.
@@ -105,6 +123,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_hash_of_a_name_is_under_the_key_whoever_made_it() {
+        // sha256sum of the name.
+        let plain = "name 14c64d9a395d3a912318ac49cd8256335038b319c8317ab92c36c5e8eadada61";
+        let hash = hash_name("Ada Byron", "key");
+        assert_eq!(rekeyed_name(plain, "key"), Some(hash.clone()));
+        assert_ne!(hash, hash_name("Ada Byron", "other"));
+        assert_eq!(rekeyed_name(&hash, "key"), None);
+        assert!(hash.starts_with(KEYED_NAME) && hash.len() == KEYED_NAME.len() + 64);
+    }
 
     #[test]
     fn a_person_is_taken_out_wherever_the_address_is() {

@@ -245,6 +245,9 @@ impl<'a> GitWriter<'a> {
         let column = |of: fn(&(String, String)) -> &str| {
             note.heads.as_ref().map(|heads| heads.iter().map(of).collect::<Vec<_>>())
         };
+        // The list has the name of before; the promotion knows by what name we had it.
+        let listed = Some(note.listed.as_str()).filter(|listed| !listed.is_empty());
+        let moved_from = listed.filter(|listed| !listed.eq_ignore_ascii_case(&note.full_name));
         self.repositories.add(
             record_no,
             [
@@ -258,6 +261,8 @@ impl<'a> GitWriter<'a> {
                 GitCell::Text(note.default_branch.as_deref()),
                 GitCell::Texts(column(|head| head.0.as_str())),
                 GitCell::Texts(column(|head| head.1.as_str())),
+                GitCell::Text(moved_from),
+                GitCell::Time(moved_from.map(|_| note.seen_us)),
             ],
         );
     }

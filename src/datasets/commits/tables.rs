@@ -75,6 +75,8 @@ pub const REPOSITORIES: Table = table(
         made("default_branch", Text),
         made("head_names", TextArray),
         made("head_shas", TextArray),
+        made("moved_from", Text),
+        made("moved_at", Timestamp),
     ],
 );
 
@@ -97,8 +99,17 @@ pub const PUBLIC: &[&str] = &[
 ];
 
 /// The columns of repositories that everybody may read.
-pub const PUBLIC_REPOSITORIES: &[&str] =
-    &["repository_id", "full_name", "project", "state", "state_since", "seen_at", "default_branch"];
+pub const PUBLIC_REPOSITORIES: &[&str] = &[
+    "repository_id",
+    "full_name",
+    "project",
+    "state",
+    "state_since",
+    "seen_at",
+    "default_branch",
+    "moved_from",
+    "moved_at",
+];
 
 /// Who is who: a row for each name and address that commits name, which a person may correct.
 const IDENTITIES: Derived = Derived {

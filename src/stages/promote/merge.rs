@@ -50,7 +50,10 @@ impl Transfer<'_> {
         self.make_keys(new).await?;
         if let Some(script) = dataset.scripts.complete {
             self.run(sql::PROMOTE_COMPLETED, "", "complete the rows").await?;
-            self.run(script, "", "complete the rows").await?;
+            let names = self.names_to_leave_out().await?;
+            let names = sql::array_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            let text = self.render_with(script, "", &[("removed_names", &names)]);
+            self.watch.answer("complete the rows", self.transaction.batch_execute(&text)).await?;
         }
         self.end_sums(summing, attached).await?;
         self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await

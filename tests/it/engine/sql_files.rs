@@ -74,6 +74,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("dataset", "oca"),
     ("hashes", "{}"),
     ("names", "{}"),
+    ("name_hashes", "{}"),
+    ("removed_names", "{}"),
     ("record", "case"),
     ("records", "oca_records"),
     ("is_replaced", "false"),
@@ -285,6 +287,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "commits/6_promote.pg.sql", "");
     run(&mut session, "commits/6_kept.pg.sql", "");
     run(&mut session, "promote/derive:completed", "");
+    run(&mut session, "commits/8_alone.pg.sql", "");
     run(&mut session, "commits/8_reached.pg.sql", "");
     run(&mut session, "commits/6_sealed.pg.sql", "");
     run(&mut session, "commits/7_purge.pg.sql", "");

@@ -75,6 +75,19 @@ async fn the_catalog_names_the_projects_and_metrics_count_their_commits() {
     pipeline.execute("update git_identities set person = 'ada' where name = 'Ada Byron'").await;
     pipeline.other(&["run", "metrics"]).await.exits(0);
     assert_eq!(pipeline.one(people).await, "1");
+    // Who is taken out of histories is not named in the graph any more, nor in what is kept to undo it.
+    let kept = "select image from etl.undo_images where dataset = 'metrics' and table_name = 'graph_nodes'";
+    let image = pipeline.one(kept).await;
+    let in_images = format!("select count(*) from etl.{image} where name = 'Ada Byron'");
+    assert_ne!(pipeline.one(&in_images).await, "0");
+    let purged = pipeline.other(&["purge", "commits", "--person", "ada"]).await.exits(0);
+    purged.says("graph_nodes (names): the person is taken out of 1 row(s)");
+    assert_eq!(pipeline.one(people).await, "0");
+    assert_eq!(pipeline.one(&in_images).await, "0");
+    let others = "select (count(*) > 1)::text from graph_nodes where kind = 'person' and name <> ''";
+    assert_eq!(pipeline.one(others).await, "true");
+    pipeline.other(&["run", "metrics"]).await.exits(0);
+    assert_eq!(pipeline.one(people).await, "0");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What is special to histories.
 
 mod api;
+mod bucket;
 mod clones;
 mod demo;
 mod joined;
@@ -8,4 +9,5 @@ mod odd;
 mod people;
 mod proof;
 mod troubles;
+mod words;
 mod world;
