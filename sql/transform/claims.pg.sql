@@ -90,6 +90,23 @@ order by partition_no, part_no;
 --          counted on: a sleeper's commit is refused from now on.
 -- Inputs:  $1 version_id, $2 losses that make a group poison; :"ledger".
 -- Outputs: the groups: group_no, losses.
+-- Once and not for each group of the version, which is how the server would do a subquery that locks.
+with late as materialized (
+    select running.group_no
+    from :"ledger".transform_groups as running
+        join :"ledger".transform_workers as worker using (worker_id)
+    where running.version_id = $1
+        and running.status = 'running'
+        and worker.lease_until < clock_timestamp()
+        -- Looked at first, and mostly false: while somebody holds an old snapshot, a look for running groups passes the dead
+        -- entries of all claims that there were.
+        and exists (
+            select
+            from :"ledger".transform_workers as late
+            where late.version_id = $1 and late.lease_until < clock_timestamp()
+        )
+    for update of running skip locked
+)
 update :"ledger".transform_groups as lost
 set status = case when lost.losses + 1 >= $2 then 'poison' else 'waiting' end,
     position = lost.position + 1000000000,
@@ -98,16 +115,8 @@ set status = case when lost.losses + 1 >= $2 then 'poison' else 'waiting' end,
     error = 'its worker was lost: the lease ran out',
     worker_id = null,
     finished_at = clock_timestamp()
-where lost.version_id = $1
-    and lost.group_no in (
-        select running.group_no
-        from :"ledger".transform_groups as running
-            join :"ledger".transform_workers as worker using (worker_id)
-        where running.version_id = $1
-            and running.status = 'running'
-            and worker.lease_until < clock_timestamp()
-        for update of running skip locked
-    )
+from late
+where lost.version_id = $1 and lost.group_no = late.group_no
 returning lost.group_no, lost.losses;
 
 -- part: end_sessions  (statement)

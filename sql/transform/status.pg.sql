@@ -3,7 +3,9 @@
 -- Inputs:  $1 version_id; :"ledger".
 -- Outputs: one row: a JSON object with job, version, hash, state, table, partitions, ranges (null without buckets), rows, workers, rows_per_s, eta_s, started, ended,
 --          largest, slowest and poison partitions. A partition in parts counts once. The speed is what a worker has done in its
---          time, times the workers there are: a pause does not change it.
+--          time, times the workers there are: a pause does not change it. The time that is left is reckoned by what a partition
+--          costs and what a row does, because the largest partitions are done first and many small ones take longer; null as
+--          long as it is not known.
 with version as (
     select * from :"ledger".transform_versions where version_id = $1
 ),
@@ -41,8 +43,7 @@ counted as (
         coalesce(sum(rows_out) filter (where status = 'done'), 0) as rows_out,
         coalesce(sum(greatest(rows_in - rows_out, 0)) filter (where status = 'done'), 0) as rows_dropped,
         coalesce(sum(greatest(rows_out - rows_in, 0)) filter (where status = 'done'), 0) as rows_made,
-        coalesce(sum(rows_planned) filter (where status = 'poison'), 0) as rows_failed,
-        coalesce(sum(rows_planned) filter (where status not in ('done', 'poison')), 0) as rows_left
+        coalesce(sum(rows_planned) filter (where status = 'poison'), 0) as rows_failed
     from partition
 ),
 worked as (
@@ -76,6 +77,91 @@ speed as (
             then (worked.rows / worked.seconds * workers.alive)::double precision
         end as rows_per_s
     from version, worked, workers
+),
+timed as (
+    select
+        groups.status,
+        members.partitions,
+        groups.rows_planned::double precision as rows,
+        case
+            when groups.status = 'done' then extract(epoch from groups.finished_at - groups.claimed_at)
+            when groups.status = 'running' then extract(epoch from clock_timestamp() - groups.claimed_at)
+            else 0
+        end::double precision as seconds
+    from :"ledger".transform_groups as groups
+        join (
+            select group_no, count(*)::double precision as partitions
+            from :"ledger".transform_partitions
+            where version_id = $1
+            group by group_no
+        ) as members on members.group_no = groups.group_no
+    where groups.version_id = $1 and groups.kind = 'partitions' and groups.status in ('waiting', 'running', 'done')
+),
+summed as (
+    select sum(partitions) as partitions, nullif(sum(rows), 0) as rows, sum(seconds) as seconds
+    from timed
+    where status = 'done'
+),
+-- Least squares. Each group weighs as much as it is small, and so all groups together are to take as long as they did.
+squares as (
+    select
+        sum(weight * partitions * partitions) as pp,
+        sum(weight * partitions * rows) as pr,
+        sum(weight * rows * rows) as rr,
+        sum(weight * partitions * seconds) as ps,
+        sum(weight * rows * seconds) as rs
+    from (
+        select
+            timed.*,
+            1 / (timed.partitions / summed.partitions + coalesce(timed.rows / summed.rows, 0)) as weight
+        from timed, summed
+        where timed.status = 'done'
+    ) as weighed
+),
+solved as (
+    select
+        (ps * rr - rs * pr) / nullif(divisor, 0) as per_partition,
+        (rs * pp - ps * pr) / nullif(divisor, 0) as per_row
+    -- As good as nothing: all groups had as many partitions for their rows, and say only what both cost together.
+    from (
+        select squares.*, case when pp * rr - pr * pr > 1e-9 * pp * rr then pp * rr - pr * pr end as divisor
+        from squares
+    ) as squares
+),
+-- Nothing costs less than nothing.
+cost as (
+    select
+        case
+            when summed.rows is null or solved.per_row < 0 then summed.seconds / summed.partitions
+            when solved.per_partition > 0 then solved.per_partition
+            else 0
+        end as per_partition,
+        case
+            when summed.rows is null or solved.per_row < 0 then 0
+            when solved.per_partition > 0 then solved.per_row
+            else summed.seconds / summed.rows
+        end as per_row
+    from solved, summed
+),
+-- The largest group that is left may take longer than all others take together, with many workers. As long as no group of
+-- several partitions is done, although there are some, nobody knows what they cost.
+time_left as (
+    select
+        case when speed.rows_per_s > 0 and coalesce(bool_or(timed.is_done) filter (where timed.partitions > 1), true)
+            then coalesce(greatest(sum(timed.left_s) / workers.alive, max(timed.left_s)), 0)
+        end as seconds
+    from workers
+        cross join speed
+        left join (
+            select
+                timed.partitions,
+                timed.status = 'done' as is_done,
+                case when timed.status = 'done' then 0
+                    else greatest(cost.per_partition * timed.partitions + cost.per_row * timed.rows - timed.seconds, 0)
+                end as left_s
+            from timed, cost
+        ) as timed on true
+    group by workers.alive, speed.rows_per_s
 )
 select jsonb_build_object(
     'job', version.job,
@@ -109,7 +195,7 @@ select jsonb_build_object(
         'made', counted.rows_made, 'failed', counted.rows_failed
     ),
     'rows_per_s', round(speed.rows_per_s::numeric, 1),
-    'eta_s', case when speed.rows_per_s > 0 then round((counted.rows_left / speed.rows_per_s)::numeric, 1) end,
+    'eta_s', round(time_left.seconds::numeric, 1),
     'largest', (
         select coalesce(jsonb_agg(jsonb_build_object('key', key, 'rows', rows_planned, 'status', status)), '[]')
         from (select * from partition order by rows_planned desc, partition_no limit 5) as largest
@@ -141,4 +227,4 @@ select jsonb_build_object(
         from (select * from partition where status = 'poison' order by partition_no limit 20) as poison
     )
 ) as status
-from version, counted, worked, workers, speed, ranges;
+from version, counted, worked, workers, speed, time_left, ranges;

@@ -77,6 +77,12 @@ select $1, partition_no, part_no, key, group_no, rows_planned
 from unnest($2::integer[], $3::integer[], $4::text[], $5::integer[], $6::bigint[])
     as planned (partition_no, part_no, key, group_no, rows_planned);
 
+-- part: look_at_plan  (script)
+-- Purpose: let the server know what is in a plan, before workers ask for its groups one by one.
+-- Inputs:  :"ledger".
+-- Outputs: statistics.
+analyze :"ledger".transform_groups, :"ledger".transform_partitions;
+
 -- part: set_state  (statement)
 -- Purpose: pause, resume or drop a version.
 -- Inputs:  $1 version_id, $2 the state that it must be in, $3 the one that it gets; :"ledger".

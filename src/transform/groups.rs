@@ -95,6 +95,22 @@ pub fn lead(groups: Vec<Group>) -> Vec<Group> {
     leading
 }
 
+/// Puts two packed groups among the first, before and behind the largest: one with as many partitions as most have, and one with more.
+/// What a partition costs beside its rows is known after them, and with it the time that is left; large groups say nothing of it.
+pub fn scout(groups: &mut Vec<Group>) {
+    let members = |groups: &[Group], at: usize| groups[at].members.len();
+    let mut packed: Vec<usize> = (0..groups.len()).filter(|at| members(groups, *at) > 1).collect();
+    packed.sort_by_key(|at| members(groups, *at));
+    let (usual, many) = (packed.get(packed.len() / 2), packed.get(packed.len() * 3 / 4));
+    let (Some(&usual), Some(&many)) = (usual, many) else { return };
+    let mut scouts = vec![groups[usual].clone()];
+    scouts.extend((many != usual).then(|| groups[many].clone()));
+    groups.retain(|group| !scouts.contains(group));
+    for (scout, place) in scouts.into_iter().zip([0, 2]) {
+        groups.insert(place.min(groups.len()), scout);
+    }
+}
+
 fn sort(groups: &mut [Group]) {
     groups.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.members.cmp(&b.members)));
 }
@@ -143,6 +159,25 @@ mod tests {
         assert_eq!(pack(&[], 100), []);
         let many = pack(&partitions(&vec![0; 5000]), 100);
         assert_eq!(many.iter().map(|group| group.members.len()).collect::<Vec<_>>(), [2000, 2000, 1000]);
+    }
+
+    #[test]
+    fn packed_groups_are_among_the_first_and_the_others_stay_in_order() {
+        let mut groups = pack(&partitions(&[500, 300, 100, 50, 49, 40, 30, 20, 5, 4, 3, 2, 1]), 100);
+        let before = groups.clone();
+        let sizes = |groups: &[Group]| groups.iter().map(|group| group.members.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(&groups), [1, 1, 1, 2, 5, 3]);
+        scout(&mut groups);
+        assert_eq!(sizes(&groups), [3, 1, 5, 1, 1, 2]);
+        assert_eq!(groups[1], before[0], "the largest waits for one group at most");
+        sort(&mut groups);
+        assert_eq!(groups, before, "none is lost or twice");
+        let mut few = pack(&partitions(&[500, 60, 40]), 100);
+        scout(&mut few);
+        assert_eq!(sizes(&few), [2, 1]);
+        let mut single = pack(&partitions(&[500, 300]), 100);
+        scout(&mut single);
+        assert_eq!(sizes(&single), [1, 1]);
     }
 
     #[test]

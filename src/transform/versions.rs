@@ -161,6 +161,7 @@ pub async fn write(session: &JobSession, new: &NewVersion<'_>) -> Result<(), Cau
         first += planned.ranges.len() as i32;
     }
     add(session, new.version_id, new.groups, new.partitions, (first, 0)).await?;
+    session.run(NOTE, &session.text(sql::TRANSFORM_LOOK_AT_PLAN)).await?;
     Ok(())
 }
 

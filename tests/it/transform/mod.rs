@@ -8,6 +8,7 @@ mod pandas;
 mod python;
 mod runs;
 mod throttle;
+mod time_left;
 mod together;
 mod versions;
 mod world;

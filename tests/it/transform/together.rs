@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use merganser::sql;
+
 use super::world::{World, until};
 
 fn signal(child: &std::process::Child, signal: Signal) {
@@ -231,4 +233,67 @@ async fn a_sleeper_in_the_middle_of_the_swap_is_put_aside() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let old = "select count(*) from pg_tables where tablename like 'companies_clean\\_\\_%'";
     assert_eq!(world.one(old).await, "1");
+}
+
+/// Claims, ends and looks for lost workers take as long at the end of a version as at its beginning, also while somebody holds an old
+/// snapshot, so that nothing of the dead versions of rows goes.
+#[tokio::test]
+async fn no_claim_costs_more_because_of_the_claims_before_it() {
+    let world = World::new("transform_old_snapshot", 4_000).await;
+    world.client.batch_execute("update companies_raw set zip_code = id::text").await.unwrap();
+    world.edit("job.toml", "group_rows = 400", "group_rows = 1");
+    world.expect(0, &["plan"]);
+    let holder = world.database.client().await;
+    holder
+        .batch_execute("begin isolation level repeatable read; select count(*) from companies_raw")
+        .await
+        .unwrap();
+    let worked = "
+        insert into etl.transform_workers (worker_id, version_id, host, process_id, program, lease_seconds, lease_until)
+        select gen_random_uuid(), version_id, 'here', 1, '0', 600, clock_timestamp() + interval '1 hour' from etl.transform_versions;
+        do $$
+        declare
+            worker uuid := (select worker_id from etl.transform_workers);
+        begin
+            for group_at in 1..3500 loop
+                update etl.transform_groups set status = 'running', token = 1, worker_id = worker where group_no = group_at;
+                update etl.transform_groups set status = 'done' where group_no = group_at;
+            end loop;
+            update etl.transform_groups set status = 'running', token = 1, worker_id = worker where group_no = 3501;
+        end
+        $$";
+    world.client.batch_execute(worked).await.unwrap();
+    let version = world.one("select version_id from etl.transform_versions").await;
+    let worker = world.one("select worker_id from etl.transform_workers").await;
+    let version = format!("'{version}'::uuid");
+    let statements: [(&str, &str, &[&str]); 5] = [
+        ("claim", sql::TRANSFORM_CLAIM, &[&version, &format!("'{worker}'::uuid"), "3501", "'partitions'"]),
+        ("members", sql::TRANSFORM_MEMBERS, &[&version, "3501"]),
+        ("take over", sql::TRANSFORM_TAKE_OVER, &[&version, "5"]),
+        ("fence", sql::TRANSFORM_FENCE, &[&version, "3501", "1"]),
+        ("done", sql::TRANSFORM_GROUP_DONE, &[&version, "3501", "1", "1", "1", "1", "1", "1"]),
+    ];
+    for (name, statement, values) in statements {
+        let pages = world.pages(statement, values).await;
+        assert!(pages < 60, "{name}: {pages} pages");
+    }
+    // A worker that has ended: the running groups are looked through, once.
+    let ended = "insert into etl.transform_workers (worker_id, version_id, host, process_id, program, lease_seconds, lease_until)
+        select gen_random_uuid(), version_id, 'here', 2, '0', 600, clock_timestamp() from etl.transform_versions";
+    world.client.batch_execute(ended).await.unwrap();
+    let pages = world.pages(sql::TRANSFORM_TAKE_OVER, &[&version, "5"]).await;
+    assert!(pages < 1_000, "take over: {pages} pages");
+}
+
+impl World {
+    /// How many pages a statement of the ledger looks at.
+    async fn pages(&self, statement: &str, values: &[&str]) -> i64 {
+        let mut text = sql::render(statement, &[("ledger", "etl")]);
+        for (at, value) in values.iter().enumerate().rev() {
+            text = text.replace(&format!("${}", at + 1), value);
+        }
+        let explained = format!("explain (analyze, buffers, format json) {text}");
+        let plan: serde_json::Value = self.client.query_one(&explained, &[]).await.unwrap().get(0);
+        plan[0]["Plan"]["Shared Hit Blocks"].as_i64().unwrap()
+    }
 }

@@ -174,7 +174,8 @@ impl PlanWalk {
         let is_all =
             !dimension.may_leave_rest() || first.is_some() || self.rests.get(&dimension) == Some(&false);
         let rest_of = records.saturating_sub(first.as_ref().map_or(0, |first| first.records));
-        let all = (values.clone(), rest_of, is_all);
+        // All years are known: they are what is asked for.
+        let all = (values.clone(), rest_of, (is_all, dimension == Dimension::Year));
         let left = self.resolve(slice, dimension, all, &mut atoms, &mut over).await?;
         let limit = self.know(|known| known.limit);
         let mut sum = 0;
@@ -232,12 +233,12 @@ impl PlanWalk {
     }
 
     /// Counts values together until each group fits into a request; single ones that do not are put into `over`. Gives how
-    /// many records are of none of them.
+    /// many records are of none of them: none if these are all values (`is_all`), which may be a guess (or `is_certain`).
     fn resolve<'a>(
         &'a mut self,
         slice: &'a Slice,
         dimension: Dimension,
-        (mut values, mut records, is_all): (Vec<String>, u64, bool),
+        (mut values, mut records, (is_all, is_certain)): (Vec<String>, u64, (bool, bool)),
         atoms: &'a mut Vec<Atom>,
         over: &'a mut Vec<Atom>,
     ) -> Walked<'a, u64> {
@@ -247,9 +248,10 @@ impl PlanWalk {
                 if records <= limit || values.len() == 1 {
                     let all = narrow(slice, dimension, &values);
                     // What was counted of all that is left counts; else, where nothing else can be left, it is what the others
-                    // left, which an answer proves.
+                    // left, which an answer proves. What is over gets no answer, and is taken for that only where it is certain.
+                    let is_known = is_certain || is_all && records <= limit;
                     let found = match self.know(|known| known.count_of(&all)) {
-                        None if records > limit || !is_all => self.count(&all).await,
+                        None if !is_known => self.count(&all).await,
                         counted => counted.unwrap_or(records),
                     };
                     self.weights.learn(dimension, &within, &values, found);
@@ -272,7 +274,8 @@ impl PlanWalk {
                 values.retain(|value| !some.contains(value));
                 records = records.saturating_sub(found);
                 if found > limit && some.len() > 1 {
-                    records += self.resolve(slice, dimension, (some, found, true), atoms, over).await?;
+                    records +=
+                        self.resolve(slice, dimension, (some, found, (true, true)), atoms, over).await?;
                     continue;
                 }
                 let atom = Atom { values: some, records: found };
