@@ -104,8 +104,8 @@ pub(super) fn parse_secret(dataset: &Dataset) -> Result<Option<ApiSecret>, Cause
     }
 }
 
-/// What DuckDB needs. Histories get no more: they are staged as they come and read once, and what does not fit is written to disk in as
-/// little time.
+/// What DuckDB needs. Histories get no more: they are staged as they come and read once, so that a larger cache would only fill, and
+/// what does not fit goes to disk.
 const LEAST_MIB: u64 = 96;
 
 /// DuckDB gets a quarter of the memory there is, at least what it needs and no more than helps.
