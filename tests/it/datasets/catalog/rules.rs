@@ -62,7 +62,7 @@ const CASES: &[Case] = &[
         "description",
         "<script>alert(1)</script>",
         "markup",
-        "alert(1)",
+        "",
     ),
     ("projects.csv", "p5,P5 ,,py,MIT,,", "name", "P5 ", "blanks", "P5"),
     ("projects.csv", "p6,“P6”,,py,MIT,,", "name", "“P6”", "odd quotes", "P6"),
