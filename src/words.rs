@@ -95,9 +95,23 @@ pub fn percent_decoded(text: &str) -> Option<String> {
         .map(Cow::into_owned)
 }
 
+/// The cells of the first line of a CSV, without a mark of its encoding.
+pub fn csv_cells(text: &str) -> Vec<String> {
+    let mut cells = csv::StringRecord::new();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    reader.read_record(&mut cells).expect("a text is read, and one record is as long as itself");
+    cells.iter().map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_line_of_a_csv_is_taken_apart() {
+        assert_eq!(csv_cells("\u{feff}\"a, b\",c,\"d\"\"e\"\r\n1,2,3\r\n"), ["a, b", "c", "d\"e"]);
+        assert!(csv_cells("").is_empty());
+    }
 
     #[test]
     fn base64_is_padded() {

@@ -2,8 +2,13 @@
 //!
 //! The server's key is verified before anything else is said ([`HostKeyProblem`] says what to do if
 //! it is not known); every step has a time limit; a connection that breaks is made again a few times,
-//! and a download goes on where it stood. The protocol itself is in `protocol`, on a channel of the
-//! SSH library.
+//! and a download goes on where it stood.
+//!
+//! The protocol itself is in `protocol` and `session`, on a channel of the SSH library. The crate
+//! `russh-sftp` 3.0.1 was tried in their place. It holds handles and names as text, so a handle that is
+//! not UTF-8 goes back to the server as another one. It cannot read a status code of a later version, a
+//! status without a message, or attributes with extensions. After such an answer its session ends with
+//! the same error as after a broken connection, which would be tried again.
 
 mod auth;
 mod connection;

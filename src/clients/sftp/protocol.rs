@@ -243,6 +243,8 @@ fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn packet(packet_type: u8, body: &[u8]) -> BytesMut {
@@ -308,5 +310,20 @@ mod tests {
         assert_eq!(take_reply(&mut endless), Err(Malformed::TooLong(u32::MAX as usize)));
         assert_eq!(take_version(&mut packet(2, &[0, 0, 0, 3, 0, 0, 0, 1, b'x'])), Ok(Some(3)));
         assert_eq!(take_version(&mut packet(101, &[0, 0, 0, 3])), Err(Malformed::Type(101)));
+    }
+
+    proptest! {
+        /// Lengths and counts are small numbers mostly, so that the bytes behind them are looked at, too.
+        #[test]
+        fn no_bytes_of_a_server_end_the_program(
+            packet_type in 100_u8..=106,
+            body in prop::collection::vec(prop_oneof![4 => 0_u8..3, 1 => any::<u8>()], 0..120),
+        ) {
+            let mut incoming = packet(packet_type, &body);
+            incoming.put_slice(b"next");
+            let taken = take_reply(&mut incoming);
+            prop_assert_ne!(&taken, &Ok(None));
+            prop_assert_eq!(incoming.as_ref(), b"next");
+        }
     }
 }

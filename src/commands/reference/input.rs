@@ -9,6 +9,7 @@ use zip::ZipArchive;
 use crate::dataset::reference::{ReferenceColumn, ReferenceFile, ReferenceInput};
 use crate::error::Cause;
 use crate::system::cache::checksum;
+use crate::words::csv_cells;
 
 /// Bytes of a header at most.
 const HEADER_BYTES: u64 = 64 << 10;
@@ -123,7 +124,7 @@ fn look_at(input: &ReferenceInput, file: &ReferenceFile, path: &Path) -> Result<
     if header.trim().is_empty() {
         return Err(refused(format!("{what} is empty")));
     }
-    let found = columns(&header);
+    let found = csv_cells(&header);
     let mut variables = vec![(file.variable, path.display().to_string())];
     let mut lacking = Vec::new();
     for column in file.columns {
@@ -146,12 +147,6 @@ fn look_at(input: &ReferenceInput, file: &ReferenceFile, path: &Path) -> Result<
 
 fn called(column: &ReferenceColumn) -> String {
     column.names.join(" or ")
-}
-
-/// The names of a header line: fields in quotes or without.
-fn columns(header: &str) -> Vec<String> {
-    let header = header.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
-    header.split(',').map(|name| name.trim_matches('"').to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -185,6 +180,8 @@ mod tests {
     fn what_is_wrong_with_a_file_is_said() {
         assert_eq!(said(b"").unwrap_err(), "a.txt is empty");
         assert_eq!(said(b"x,tract\n1,2\n").unwrap_err(), "a.txt has no column lot or tax lot");
+        // A comma in quotes is a part of the name.
+        assert_eq!(said(b"\"a,lot\",x\n1,2\n").unwrap_err(), "a.txt has no column lot or tax lot");
         let folder = tempfile::tempdir().unwrap();
         let cause = take(&INPUT, folder.path(), folder.path()).unwrap_err().to_string();
         assert!(cause.starts_with("there is no a.txt in "), "{cause}");

@@ -12,6 +12,7 @@ use super::{Transfer, failed};
 use crate::dataset::Dataset;
 use crate::error::Cause;
 use crate::sql;
+use crate::words::csv_cells;
 
 /// Differences that are shown.
 const SHOWN: usize = 10;
@@ -69,9 +70,9 @@ impl Transfer<'_> {
         let mut file = BufReader::with_capacity(1 << 18, tokio::fs::File::open(path).await.map_err(io())?);
         let mut header = String::new();
         file.read_line(&mut header).await.map_err(io())?;
-        let names: Vec<_> = header.trim().split(',').map(|name| name.trim_matches('"')).collect();
+        let names = csv_cells(&header);
         let key = self.context.dataset().key();
-        if !names.contains(&key) {
+        if !names.iter().any(|name| name == key) {
             return Err(Cause::Usage {
                 message: format!("{} has no column {key} in its first line", path.display()),
                 hint: Some("a CSV of truth has a header row, as the published ones have".into()),

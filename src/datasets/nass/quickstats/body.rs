@@ -143,16 +143,8 @@ impl Iterator for RowsBody {
 }
 
 fn add_quoted(out: &mut Vec<u8>, fields: [&str; COLUMNS.len()]) {
-    for (at, field) in fields.into_iter().enumerate() {
-        out.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
-        if field.contains('"') {
-            out.extend_from_slice(field.replace('"', "\"\"").as_bytes());
-        } else {
-            out.extend_from_slice(field.as_bytes());
-        }
-        out.push(b'"');
-    }
-    out.push(b'\n');
+    let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(out);
+    writer.write_record(fields).and_then(|()| Ok(writer.flush()?)).expect("memory takes every text");
 }
 
 /// The fields by name, in the order of bytes.

@@ -6,7 +6,6 @@ use std::path::Path;
 use super::super::part_file;
 use super::places::{BOROUGHS, TRACT_DEGREES, TRACTS_A_SIDE, borough_of, corner, geoid, tract};
 use super::streets::{House, Lot, Shape, Street, bin};
-use super::truth::write_row;
 use super::{City, LOTS_PER_STREET};
 
 /// The edition that the lots say they are of.
@@ -203,7 +202,7 @@ const BILLING_COLUMNS: [&str; 23] = [
 
 /// A row a lot; units of a condominium are a range of lots that one is billed for.
 fn billing(city: &City, out: &mut dyn Write) -> io::Result<()> {
-    write_row(out, &BILLING_COLUMNS)?;
+    writeln!(out, "{}", BILLING_COLUMNS.join(","))?;
     city.each_street(|street| {
         city.each_lot(street, |lot, _| {
             let (boro, block, number) =
@@ -244,7 +243,7 @@ const LOT_COLUMNS: [&str; 17] = [
 
 /// A row a lot, but for some that are missing.
 fn lots(city: &City, out: &mut dyn Write) -> io::Result<()> {
-    write_row(out, &LOT_COLUMNS)?;
+    writeln!(out, "{}", LOT_COLUMNS.join(","))?;
     city.each_street(|street| {
         let (borough, tract) = (borough_of(street.boro), tract(street.at));
         let (south, west) = corner(street.boro, tract);
@@ -278,7 +277,8 @@ fn lots(city: &City, out: &mut dyn Write) -> io::Result<()> {
 
 /// Squares, with the columns of the city's file of census tracts.
 fn tracts(out: &mut dyn Write) -> io::Result<()> {
-    write_row(out, &["the_geom", "CTLabel", "BoroCode", "BoroName", "CT2020", "BoroCT2020", "GEOID"])?;
+    let mut out = csv::Writer::from_writer(out);
+    out.write_record(["the_geom", "CTLabel", "BoroCode", "BoroName", "CT2020", "BoroCT2020", "GEOID"])?;
     const NAMES: [&str; 5] = ["Manhattan", "Bronx", "Brooklyn", "Queens", "Staten Island"];
     for (borough, name) in BOROUGHS.iter().zip(NAMES) {
         for tract in 0..TRACTS_A_SIDE * TRACTS_A_SIDE {
@@ -291,10 +291,11 @@ fn tracts(out: &mut dyn Write) -> io::Result<()> {
             );
             let (boro, label) = (borough.boro.to_string(), (tract + 1).to_string());
             let its = format!("{boro}{number}");
-            write_row(out, &[&geometry, &label, &boro, name, &number, &its, &geoid(borough.boro, tract)])?;
+            let geoid = geoid(borough.boro, tract);
+            out.write_record([geometry.as_str(), &label, &boro, name, &number, &its, &geoid])?;
         }
     }
-    Ok(())
+    out.flush()
 }
 
 #[cfg(test)]

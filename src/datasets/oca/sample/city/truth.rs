@@ -1,21 +1,21 @@
 //! What is true of each address of a sample, in a file of its own.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 
 use super::typed::Typed;
 
 /// A CSV with a row an address: how it is typed, and what must come out.
 pub(in super::super) struct Truth {
-    out: BufWriter<File>,
+    out: csv::Writer<File>,
     /// What went wrong first; nothing is written after it.
-    failed: Option<io::Error>,
+    failed: Option<csv::Error>,
 }
 
 impl Truth {
     /// A file with its header.
     pub(in super::super) fn new(file: File) -> Self {
-        let mut truth = Self { out: BufWriter::new(file), failed: None };
+        let mut truth = Self { out: csv::Writer::from_writer(file), failed: None };
         truth.write(&[
             "indexnumberid",
             "kind",
@@ -43,29 +43,15 @@ impl Truth {
 
     fn write(&mut self, cells: &[&str]) {
         if self.failed.is_none() {
-            self.failed = write_row(&mut self.out, cells).err();
+            self.failed = self.out.write_record(cells).err();
         }
     }
 
     /// Whether all of it was written.
     pub(in super::super) fn finish(mut self) -> io::Result<()> {
         match self.failed {
-            Some(error) => Err(error),
+            Some(error) => Err(error.into()),
             None => self.out.flush(),
         }
     }
-}
-
-/// One row of a CSV; a cell with a comma or a quote stands in quotes.
-pub(super) fn write_row(out: &mut (impl Write + ?Sized), cells: &[&str]) -> io::Result<()> {
-    for (at, cell) in cells.iter().enumerate() {
-        if at > 0 {
-            out.write_all(b",")?;
-        }
-        match cell.contains([',', '"']) {
-            true => write!(out, "\"{}\"", cell.replace('"', "\"\""))?,
-            false => out.write_all(cell.as_bytes())?,
-        }
-    }
-    out.write_all(b"\n")
 }
