@@ -2,19 +2,27 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :"schema".datapoint_days, datapoint_place_days and datapoint_zone_days; pg_temp.moved (6_promote.pg.sql);
 --          pg_temp.completed.
--- Outputs: the zones of datapoint_place_days, null where no place has the postcode any more; datapoint_zone_days, made anew;
---          pg_temp.atom_months, the months whose pieces are to be chosen anew (sums/sums.pg.sql).
-update :"schema".datapoint_place_days as rollup
-set zone = moved.zone
-from pg_temp.moved
-where moved.postcode = rollup.postcode and rollup.zone is distinct from moved.zone;
+-- Outputs: the zones of datapoint_place_days, null where no place has the postcode any more; where any were others, datapoint_zone_days, made
+--          anew; pg_temp.rezoned, how many were; pg_temp.atom_months, the months whose pieces are to be chosen anew (sums/sums.pg.sql).
+create temp table rezoned (rows bigint) on commit drop;
 
-delete from :"schema".datapoint_zone_days where exists (select from pg_temp.moved);
+-- What this batch brings has its zone already, so of places that are only new there is nothing to do.
+with updated as (
+    update :"schema".datapoint_place_days as rollup
+    set zone = moved.zone
+    from pg_temp.moved
+    where moved.postcode = rollup.postcode and rollup.zone is distinct from moved.zone
+    returning 1
+)
+insert into pg_temp.rezoned (rows)
+select count(*) from updated having count(*) > 0;
+
+delete from :"schema".datapoint_zone_days where exists (select from pg_temp.rezoned);
 
 insert into :"schema".datapoint_zone_days (date, zone, sbi, hits, delta)
 select date, zone, sbi, sum(hits), case when count(*) = count(delta) then sum(delta) end
 from :"schema".datapoint_place_days
-where zone is not null and exists (select from pg_temp.moved)
+where zone is not null and exists (select from pg_temp.rezoned)
 group by date, zone, sbi
 order by date, zone, sbi;
 
@@ -23,4 +31,4 @@ select distinct date_trunc('month', record_id)::date as month from pg_temp.compl
 union
 select distinct date_trunc('month', date)::date
 from :"schema".datapoint_days
-where exists (select from pg_temp.moved);
+where exists (select from pg_temp.rezoned);

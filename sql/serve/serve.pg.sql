@@ -1,5 +1,8 @@
 -- Purpose: what a question to the server needs, each answer from one snapshot.
 -- Engine:  PostgreSQL 14 and later
+--          Days of places are asked for three times: as a list, from the first on, and up to the last. A plan for any list reads all months;
+--          only comparisons leave months out before they are read. Two that make a range are taken for so few rows that zones would be
+--          compared row by row instead of being found in the index, so the second is not written as one.
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/serve/serve.pg.sql
 
 -- part: session  (script)
@@ -17,6 +20,8 @@ set enable_mergejoin = off;
 -- Many rows are few sums.
 set enable_sort = off;
 set work_mem = '32MB';
+-- What was switched off counts as so expensive that each answer would be compiled first.
+set jit = off;
 
 -- part: listen  (script)
 -- Purpose: be told of every commit of a run.
@@ -90,6 +95,8 @@ inside as (
     select date, sbi, hits, delta
     from :"schema".:"place_days"
     where date = any ($1::date[])
+        and date >= ($1::date[])[1]
+        and (date <= ($1::date[])[cardinality($1)] or date = ($1::date[])[1])
         and zone = any ($3::text[])
         and ($5::text is null or sbi = $5::text)
         and postcode in (select postcode from asked)
@@ -113,11 +120,17 @@ with asked as materialized (
 inside as (
     select postcode, hits, delta
     from :"schema".:"place_days"
-    where date = any ($1::date[]) and zone = any ($2::text[]) and ($5::text is null or sbi = $5::text)
+    where date = any ($1::date[])
+        and date >= ($1::date[])[1]
+        and (date <= ($1::date[])[cardinality($1)] or date = ($1::date[])[1])
+        and zone = any ($2::text[])
+        and ($5::text is null or sbi = $5::text)
     union all
     select postcode, hits, delta
     from :"schema".:"place_days"
     where date = any ($1::date[])
+        and date >= ($1::date[])[1]
+        and (date <= ($1::date[])[cardinality($1)] or date = ($1::date[])[1])
         and zone = any ($3::text[])
         and ($5::text is null or sbi = $5::text)
         and postcode in (select postcode from asked)
@@ -159,11 +172,18 @@ with asked as materialized (
 inside as (
     select postcode, hits, delta
     from :"schema".:"place_days"
-    where date = any ($1::date[]) and zone = any ($2::text[])
+    where date = any ($1::date[])
+        and date >= ($1::date[])[1]
+        and (date <= ($1::date[])[cardinality($1)] or date = ($1::date[])[1])
+        and zone = any ($2::text[])
     union all
     select postcode, hits, delta
     from :"schema".:"place_days"
-    where date = any ($1::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked)
+    where date = any ($1::date[])
+        and date >= ($1::date[])[1]
+        and (date <= ($1::date[])[cardinality($1)] or date = ($1::date[])[1])
+        and zone = any ($3::text[])
+        and postcode in (select postcode from asked)
     union all
     select postcode, hits, delta
     from :"schema".:"place_months"

@@ -426,6 +426,9 @@ pub struct ServeArgs {
     /// by place. A dataset about people goes below its own number only where it is named [default: the dataset's]
     #[arg(long, env = "MERGANSER_MIN_COUNT", value_name = "[DATASET=]N", value_delimiter = ',')]
     pub min_count: Vec<MinCount>,
+    /// A file with outlines of zones, which the map shows: polygons as GeoJSON, with the zone in `properties.zone`
+    #[arg(long, env = "MERGANSER_ZONES", value_name = "FILE.geojson")]
+    pub zones: Option<PathBuf>,
     /// Most connections to the database at once
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub connections: u16,

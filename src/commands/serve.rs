@@ -1,6 +1,7 @@
 //! `merganser serve`: what has been loaded, for people and programs, until it is told to stop.
 
-use std::io;
+use std::io::{self, Read};
+use std::path::Path;
 
 use tokio::net::TcpListener;
 
@@ -11,13 +12,13 @@ use crate::config::ServeConfig;
 use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
-use crate::serve::{Serving, serve};
+use crate::serve::{OUTLINES_MOST_BYTES, Outlines, OutlinesFault, Serving, serve};
 use crate::system::signals::Interrupt;
 
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// An address that cannot be listened on, a private database that does not start. A database that cannot be reached is none:
+/// An address that cannot be listened on, outlines that cannot be taken, a private database that does not start. A database that cannot be reached is none:
 /// the server waits for it.
 pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let config = ServeConfig::from_serve(&args)?;
@@ -31,8 +32,9 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
 /// Serves a database that is there.
 ///
 /// # Errors
-/// An address that cannot be listened on.
+/// An address that cannot be listened on, outlines that cannot be taken.
 pub async fn listen(config: &ServeConfig, url: &PgUrl) -> Result<(), Cause> {
+    let outlines = config.zones.as_deref().map(outlines).transpose()?.unwrap_or_default();
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| unlistened(config, error))?;
     let address = listener.local_addr().map_err(Cause::io("look where the server listens"))?;
@@ -45,9 +47,28 @@ pub async fn listen(config: &ServeConfig, url: &PgUrl) -> Result<(), Cause> {
         limits: config.limits,
         dates_most: config.dates_most,
         min_counts: config.min_counts.clone(),
+        outlines,
     };
     serve(serving, listener, interrupt.arrives()).await;
     Ok(())
+}
+
+/// Reads the outlines of zones.
+fn outlines(path: &Path) -> Result<Outlines, Cause> {
+    let refused = |fault: &str| Cause::Refused {
+        message: format!("{}: the outlines cannot be taken: {fault}", path.display()),
+        hint: Some("mend the file, or leave --zones out: the map does without".into()),
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(Cause::io(format!("open {}", path.display())))?;
+    let read = file.take(OUTLINES_MOST_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(Cause::io(format!("read {}", path.display())))?;
+    if bytes.len() as u64 > OUTLINES_MOST_BYTES {
+        return Err(refused(
+            "it is larger than 4 MiB, which each browser would have to take: make the outlines coarser",
+        ));
+    }
+    Outlines::read(&bytes).map_err(|fault: OutlinesFault| refused(&fault.to_string()))
 }
 
 fn unlistened(config: &ServeConfig, error: io::Error) -> Cause {

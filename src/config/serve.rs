@@ -1,6 +1,7 @@
 //! The configuration of `merganser serve`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::DatabaseConfig;
@@ -17,6 +18,8 @@ pub struct ServeConfig {
     pub limits: PoolLimits,
     pub dates_most: usize,
     pub min_counts: Vec<MinCount>,
+    /// A file with outlines of zones.
+    pub zones: Option<PathBuf>,
 }
 
 impl ServeConfig {
@@ -32,6 +35,7 @@ impl ServeConfig {
             },
             dates_most: args.max_days.into(),
             min_counts: args.min_count.clone(),
+            zones: args.zones.clone(),
         })
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt as _;
 use jiff::civil::Date;
 use serde::Serialize;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Statement, Transaction};
 
@@ -121,10 +122,12 @@ pub async fn answer(
     // What lies within a branch is not packed.
     let months = texts.months.as_ref().filter(|_| question.sbi.is_none());
     let month_statements = match months {
-        Some(MonthTexts { cells, points }) => {
-            reader.prepare(&[cells, points]).await?;
-            Some([cells, points].map(|text| reader.prepared(text)))
-        }
+        Some(MonthTexts { cells, points }) => match reader.prepare(&[cells, points]).await {
+            Ok(()) => Some([cells, points].map(|text| reader.prepared(text))),
+            // An older program has promoted, which packed nothing: the days say the same.
+            Err(error) if is_undefined(&error) => None,
+            Err(error) => return Err(error),
+        },
         None => None,
     };
     let transaction = snapshot(reader).await?;
@@ -301,6 +304,11 @@ pub async fn offered(
     let mut days = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Date>, _>>()?;
     days.reverse();
     Ok(Some((run_id, days)))
+}
+
+/// Is there no such table?
+fn is_undefined(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::UNDEFINED_TABLE)
 }
 
 async fn snapshot(reader: &mut PoolReader) -> Result<Transaction<'_>, tokio_postgres::Error> {

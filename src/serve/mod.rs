@@ -9,6 +9,7 @@ mod current;
 mod listening;
 mod metrics;
 mod months;
+mod outlines;
 mod page;
 mod places;
 mod pool;
@@ -44,6 +45,7 @@ use crate::dataset::Dataset;
 use crate::dataset::served::MinCount;
 use crate::words::hex;
 
+pub use self::outlines::{OUTLINES_MOST_BYTES, Outlines, OutlinesFault};
 pub use self::pool::PoolLimits;
 
 /// What a browser may do with the page: use what this server gives, and nothing else.
@@ -69,6 +71,8 @@ pub struct Serving {
     pub dates_most: usize,
     /// The hits that whatever is told must have, where that is another number than the dataset's.
     pub min_counts: Vec<MinCount>,
+    /// Of zones, for the map.
+    pub outlines: Outlines,
 }
 
 /// What all answers share.
@@ -80,6 +84,7 @@ struct ServeState {
     places: Vec<Mutex<Option<KnownPlaces>>>,
     metrics: ServeMetrics,
     dates_most: usize,
+    outlines: Outlines,
 }
 
 impl ServeState {
@@ -108,7 +113,8 @@ pub async fn serve(serving: Serving, listener: TcpListener, stop: impl Future<Ou
     let following = tokio::spawn(current::follow(pool.clone(), texts.clone(), told));
     let places = texts.iter().map(|_| Mutex::default()).collect();
     let metrics = ServeMetrics::default();
-    let shared = ServeState { pool, texts, current, places, metrics, dates_most: serving.dates_most };
+    let (dates_most, outlines) = (serving.dates_most, serving.outlines);
+    let shared = ServeState { pool, texts, current, places, metrics, dates_most, outlines };
     listening::listen(listener, router(Arc::new(shared)), stop).await;
     following.abort();
 }
@@ -161,6 +167,7 @@ async fn api(State(shared): State<Arc<ServeState>>, request: Request) -> Respons
             "openapi.json" => page::openapi(),
             "datasets" => datasets(&shared).await,
             "places" => completions(&shared, uri.query()).await,
+            "zones" => outlined(&shared.outlines, &headers),
             _ => match PlaceQuestion::read(&rest, uri.query(), shared.dates_most) {
                 Ok(question) => ask(&shared, question, &headers).await,
                 Err(Some(fault)) => refused(StatusCode::BAD_REQUEST, &fault),
@@ -218,7 +225,7 @@ async fn ask(shared: &Arc<ServeState>, question: PlaceQuestion, headers: &Header
         Ok(Done::Asked(Answered::NoSuchPlace)) => {
             refused(StatusCode::BAD_REQUEST, &AskFault::new("postcode", "no place has this postcode"))
         }
-        Ok(_) => busy("nothing is loaded yet", 30),
+        Ok(_) => nothing(texts),
         Err(response) => *response,
     }
 }
@@ -276,6 +283,17 @@ async fn completions(shared: &Arc<ServeState>, query: Option<&str>) -> Response 
     json(StatusCode::OK, &found)
 }
 
+/// Outlines of zones; they stay the same while the server runs.
+fn outlined(outlines: &Outlines, headers: &HeaderMap) -> Response {
+    let tag = hashed(outlines.text());
+    match is_known_to(headers, &tag) {
+        true => reply::unchanged(&tag),
+        false => {
+            reply::with_tag(text(StatusCode::OK, "application/geo+json", outlines.text().to_owned()), &tag)
+        }
+    }
+}
+
 /// What a connection is taken for.
 #[derive(Debug)]
 enum ServeJob {
@@ -328,7 +346,7 @@ async fn perform(shared: &Arc<ServeState>, at: usize, job: ServeJob) -> Result<D
         if !done.as_ref().err().is_some_and(is_lost) {
             shared.pool.put(taken);
         }
-        let done = done.map_err(|error| Box::new(failed(&error)))?;
+        let done = done.map_err(|error| Box::new(failed(&error, &shared.texts[at])))?;
         *shared.places[at].lock().unwrap_or_else(PoisonError::into_inner) = places;
         Ok(done)
     });
@@ -353,9 +371,15 @@ fn no_connection(shared: &ServeState, error: &Busy) -> Response {
     }
 }
 
-fn failed(error: &PgError) -> Response {
+/// Nothing is loaded, or an older program did that, which made nothing to be served.
+fn nothing(texts: &ServedTexts) -> Response {
+    let name = texts.dataset.name;
+    busy(&format!("nothing of {name} is loaded yet that can be served: `merganser run {name}` does that"), 30)
+}
+
+fn failed(error: &PgError, texts: &ServedTexts) -> Response {
     if current::is_missing(error) {
-        return busy("nothing is loaded yet", 30);
+        return nothing(texts);
     }
     if error.sqlstate() == Some(QUERY_CANCELED) {
         return busy("the answer took too long: ask for fewer days, or a smaller radius", 5);

@@ -4,6 +4,8 @@
 //! channel to the thread that owns the store. A file is one transaction there: one that cannot be read
 //! leaves no row. A failure changes nothing but the ledger.
 
+mod parquet;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -163,8 +165,15 @@ impl Work {
         file: &FetchedFile,
     ) -> Result<Result<Parsed, String>, Cause> {
         let processing = &self.processing;
+        let csv = match parquet::is_parquet(&file.name) {
+            false => None,
+            true => match parquet::as_csv(staging, &file.path)? {
+                Ok(csv) => Some(csv),
+                Err(reason) => return Ok(Err(format!("{}: {reason}", file.name))),
+            },
+        };
         let input = ParseInput {
-            path: &file.path,
+            path: csv.as_deref().unwrap_or(&file.path),
             name: &file.name,
             tables: self.dataset.tables,
             file_no: file.file_no,

@@ -56,7 +56,8 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         );
         let limits = PoolLimits { connections: 4, waiting: 64, limit: LIMIT };
         let listen = args.listen;
-        let config = ServeConfig { database, listen, limits, dates_most: 3_660, min_counts: Vec::new() };
+        let (dates_most, min_counts, zones) = (3_660, Vec::new(), None);
+        let config = ServeConfig { database, listen, limits, dates_most, min_counts, zones };
         Ok::<_, Failure>(serve::listen(&config, &server.url).await?)
     }
     .await;

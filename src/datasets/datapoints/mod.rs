@@ -99,7 +99,7 @@ const SERVED: Served = Served {
 /// The places of the postcodes.
 const PLACES_FILE: &str = "places.csv";
 /// What names of files with points end in.
-const ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".csv.zst"];
+const ENDINGS: [&str; 4] = [".csv", ".csv.gz", ".csv.zst", ".parquet"];
 
 /// `places.csv`, which is read before all others, and `datapoints*` with one of the endings, which count in the order of their
 /// names.
@@ -117,9 +117,9 @@ fn near_name(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     let is_near = lower.starts_with("datapoints") || lower.starts_with("places");
     match is_near && file_name(name).is_none() {
-        true => {
-            Some("files are called datapoints*.csv, .csv.gz or .csv.zst, and places.csv, in small letters")
-        }
+        true => Some(
+            "files are called datapoints*.csv, .csv.gz, .csv.zst or .parquet, and places.csv, in small letters",
+        ),
         false => None,
     }
 }
@@ -133,6 +133,7 @@ mod tests {
         let order = |name: &str| file_name(name).map(|name| name.order_key);
         assert!(order("places.csv") < order("datapoints.csv"));
         assert!(order("datapoints-2013-01.csv.gz") < order("datapoints-2013-02.csv"));
+        assert!(order("datapoints.parquet").is_some());
         assert_eq!(order("datapoints.txt"), None);
         assert_eq!(order("other.csv"), None);
         assert!(near_name("datapoints.csv").is_none() && near_name("places.csv").is_none());

@@ -8,7 +8,7 @@ const share = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDig
 const signed = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' });
 const dayOf = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' });
 const day = (date) => dayOf.format(new Date(`${date}T00:00:00Z`));
-const state = { datasets: [], answer: null, asking: 0, map: null, layer: null, csv: null };
+const state = { datasets: [], answer: null, asking: 0, map: null, layer: null, outlines: null, borders: null, csv: null };
 
 // A problem in words; the server has a sentence for each.
 class Problem extends Error {}
@@ -135,7 +135,12 @@ function draw(answer) {
     state.map.setView(centre, 12);
     state.layer = L.featureGroup().addTo(state.map);
   }
-  const colour = getComputedStyle(document.body).getPropertyValue('--bar').trim();
+  const colourOf = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+  const colour = colourOf('--bar');
+  if (state.outlines && !state.borders) {
+    state.borders = L.geoJSON(state.outlines, { interactive: false }).addTo(state.map).bringToBack();
+  }
+  state.borders?.setStyle({ color: colourOf('--quiet'), weight: 1, opacity: 0.6, fill: false });
   state.layer.clearLayers();
   const circle = L.circle(centre, { radius: answer.radius_km * 1000, color: colour, weight: 2, fill: false });
   state.layer.addLayer(circle);
@@ -213,6 +218,14 @@ function days() {
   [form.from.value, form.to.value] = least ? lastWholeMonth(loaded.at(-1)) : [loaded[0], loaded.at(-1)];
 }
 
+// The map does without them as well.
+async function borders() {
+  const found = await fetched('/api/zones').catch(() => null);
+  if (!found?.features.length) return;
+  state.outlines = found;
+  if (state.answer) draw(state.answer);
+}
+
 function km() {
   at('km').textContent = `${number.format(form.radius.value)} km`;
 }
@@ -253,6 +266,7 @@ async function begin() {
   for (const name of ['postcode', 'from', 'to', 'radius']) if (given.get(name)) form[name].value = given.get(name);
   km();
   ask();
+  borders();
 }
 
 begin();

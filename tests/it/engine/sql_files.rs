@@ -535,6 +535,7 @@ const IN_DUCKDB: &[&str] = &[
     "staged/enrichment:answered",
     "staged/staged:array_literal",
     "staged/staged:records",
+    "staged/parquet.duckdb.sql",
     "oca/3_export.duckdb.sql",
     "nass/3_export.duckdb.sql",
     "commits/3_export.duckdb.sql",
@@ -624,6 +625,12 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
             variables.extend([table, ("before", before.as_str())]);
             let counts = staging.query(name, &sql::render(text, &variables), |row| row.get::<_, i64>(0));
             assert_eq!(counts.unwrap(), [0], "{name}");
+        } else if name == "staged/parquet.duckdb.sql" {
+            let parquet = path("given.parquet");
+            staging.run(name, &format!("copy (select 1 as a) to '{parquet}' (format parquet)")).unwrap();
+            let csv = path("given.csv.zst");
+            staging.execute(name, text, &[("parquet", &parquet), ("csv", &csv)]).unwrap();
+            assert_eq!(zstd::decode_all(fs::File::open(csv).unwrap()).unwrap(), b"a\n1\n");
         } else if name.starts_with("publish/parquet:") {
             let (csv, parquet) = (path("published.csv"), path("published.parquet"));
             fs::write(&csv, "a\n").unwrap();

@@ -11,11 +11,22 @@ use crate::support::tools;
 #[tokio::test]
 async fn the_page_tells_what_the_api_tells_by_keyboard_on_a_phone_and_at_a_desk() {
     let pipeline = loaded("serve browser", "20000", "1500").await;
-    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    let folder = tempfile::tempdir().unwrap();
+    let zones = folder.path().join("zones.geojson");
+    let boxes = "select json_build_object('type', 'FeatureCollection', 'features', json_agg(json_build_object(
+            'type', 'Feature', 'properties', json_build_object('zone', zone), 'geometry', json_build_object(
+                'type', 'Polygon', 'coordinates', json_build_array(json_build_array(
+                    json_build_array(west, south), json_build_array(east, south), json_build_array(east, north),
+                    json_build_array(west, north), json_build_array(west, south)))))))::text
+        from (select zone, min(lon) as west, max(lon) as east, min(lat) as south, max(lat) as north
+            from datapoint_places group by zone) as box";
+    std::fs::write(&zones, pipeline.one(boxes).await).unwrap();
+    let serving =
+        Serving::start(&pipeline.database.url(), &["--zones", zones.to_str().unwrap()]).await.ready().await;
+    let outlined = pipeline.one("select count(distinct zone) from datapoint_places").await;
     let middle =
         "select postcode from datapoint_places order by abs(lat - 52.3728) + abs(lon - 4.8936) limit 1";
     let postcode = pipeline.one(middle).await;
-    let folder = tempfile::tempdir().unwrap();
     // MERGANSER_TEST_SCREENSHOTS keeps the pictures, for people to look at.
     let pictures =
         std::env::var_os("MERGANSER_TEST_SCREENSHOTS").map_or(folder.path().to_owned(), PathBuf::from);
@@ -42,6 +53,7 @@ async fn the_page_tells_what_the_api_tells_by_keyboard_on_a_phone_and_at_a_desk(
             (&look["scrolls"], &look["same"], &look["focused"]),
             (&json!(false), &json!(true), &json!("postcode"))
         );
+        assert_eq!(look["outlined"].to_string(), outlined, "{look:#}");
         assert!(look["first"].as_u64().unwrap() < 500_000, "{look:#}");
         assert!(look["offered"].as_str().unwrap().starts_with(&postcode[..3]), "{look:#}");
         for (step, radius) in [("typed", "1"), ("wider", "4")] {

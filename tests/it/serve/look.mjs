@@ -64,6 +64,9 @@ for (const [width, height] of [[390, 844], [1280, 900]]) {
     for (let step = 0; step < 6; step++) await page.keyboard.press('ArrowRight');
     await page.waitForFunction(() => new URLSearchParams(location.search).get('radius') === '4');
     const wider = await compared(page);
+    // On a canvas nothing is an element.
+    await page.waitForFunction(() => state.borders);
+    const outlined = await page.evaluate(() => state.borders.getLayers().length);
     await page.screenshot({ path: join(screenshots, `${width}-${colorScheme}.png`), fullPage: true });
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#csv')]);
     const lines = readFileSync(await download.path(), 'utf8').trimEnd().split('\r\n');
@@ -82,7 +85,7 @@ for (const [width, height] of [[390, 844], [1280, 900]]) {
     await page.waitForFunction(() => document.getElementById('wrong').textContent);
     const wrong = await page.locator('#wrong').textContent();
     console.log(JSON.stringify({ width, colorScheme, said: said.filter((text) => !text.includes('400')), elsewhere, usable, first,
-      focused, offered, typed, wider, csv: lines.length, violations, scrolls, same: other.words === wider.words, wrong }));
+      focused, offered, typed, wider, outlined, csv: lines.length, violations, scrolls, same: other.words === wider.words, wrong }));
     await context.close();
   }
 }

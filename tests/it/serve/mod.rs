@@ -3,6 +3,7 @@
 mod browser;
 mod filings;
 mod numbers;
+mod odd;
 mod privacy;
 mod refusals;
 mod storms;

@@ -25,7 +25,8 @@ async fn each_fault_has_a_sentence_and_a_field() {
         (format!("{good}/1e9"), 400, "radius"),
         (format!("{good}/101"), 400, "radius"),
         (format!("{good}/1;select%20pg_sleep(9)"), 400, "radius"),
-        (format!("{good}?sbi=1'%20union%20select%201"), 400, "sbi"),
+        (format!("{good}?sbi=%00"), 400, "sbi"),
+        (format!("{good}?sbi="), 400, "sbi"),
         (format!("{good}?dataset=pg_catalog"), 400, "dataset"),
         (format!("{good}?dataset=x'%20--"), 400, "dataset"),
         (format!("{good}?x=1"), 400, "query"),
@@ -45,6 +46,8 @@ async fn each_fault_has_a_sentence_and_a_field() {
         assert_eq!(said["field"], field, "{shown}: {said}");
         assert!(said["error"].as_str().is_some_and(|said| said.len() > 10), "{shown}: {said}");
     }
+    let unknown = serving.get(&format!("{good}?sbi=1'%20union%20select%201")).await.json();
+    assert_eq!(unknown["stats"], serde_json::json!([]), "any branch may be asked for, also one that is none");
     assert_eq!(serving.get(&good).await.status, 200, "and it is there still");
     let posted = serving
         .send(
@@ -59,7 +62,7 @@ async fn each_fault_has_a_sentence_and_a_field() {
     let health = serving.get("/healthz").await;
     assert_eq!((health.status, health.body.as_str()), (200, "ok\n"));
     let metrics = serving.get("/metrics").await;
-    assert!(metrics.body.contains("merganser_serve_responses_total{status=\"200\"} 1\n"), "{}", metrics.body);
+    assert!(metrics.body.contains("merganser_serve_responses_total{status=\"200\"} 2\n"), "{}", metrics.body);
     assert!(metrics.body.contains("merganser_serve_responses_total{status=\"500\"} 0\n"), "{}", metrics.body);
     let (code, log) = serving.stop().await;
     assert_eq!(code, 0, "{log}");
