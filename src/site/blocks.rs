@@ -18,7 +18,7 @@ pub(super) struct LostBlock {
 
 /// What of a template counts here.
 #[derive(Default)]
-struct Outline<'a> {
+struct TemplateBlocks<'a> {
     extends: Option<&'a str>,
     /// Blocks and their lines; the first ones are not inside of another.
     outer: Vec<(&'a str, usize)>,
@@ -51,8 +51,8 @@ pub(super) fn lost<'a>(templates: impl Iterator<Item = (&'a str, &'a str)>) -> O
     None
 }
 
-fn outline(text: &str) -> Outline<'_> {
-    let mut outline = Outline::default();
+fn outline(text: &str) -> TemplateBlocks<'_> {
+    let mut outline = TemplateBlocks::default();
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(found) = text[at..].find("{%").map(|found| at + found) {
         let comment = text[at..].find("{#").map(|found| at + found).filter(|comment| *comment < found);

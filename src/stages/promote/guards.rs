@@ -37,7 +37,7 @@ pub(super) fn refusal(breaches: &[&Guard]) -> Cause {
     let mut names: Vec<_> = breaches.iter().map(|guard| guard.name.as_str()).collect();
     names.dedup();
     let what = match names[..] {
-        ["failures"] => "merganser failures lists what failed",
+        ["failures"] => "merganser failures lists what failed, --dry-run what would change",
         _ => "look at it with --dry-run",
     };
     Cause::Refused {
