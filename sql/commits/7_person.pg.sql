@@ -102,7 +102,11 @@ begin
             $sql$
             update %s
             set name = ''
-            where kind = 'person' and name <> '' and key in (select key from pg_temp.graph_person)
+            where kind = 'person'
+                and name <> ''
+                and (
+                    key in (select key from pg_temp.graph_person) or name in (select name from pg_temp.removed_name)
+                )
             $sql$,
             named.place
         );
@@ -111,7 +115,11 @@ begin
             $sql$
             select count(*)
             from %s
-            where kind = 'person' and name <> '' and key in (select key from pg_temp.graph_person)
+            where kind = 'person'
+                and name <> ''
+                and (
+                    key in (select key from pg_temp.graph_person) or name in (select name from pg_temp.removed_name)
+                )
             $sql$,
             named.place
         ) into still;

@@ -4,6 +4,9 @@
 -- Outputs: their SHAs.
 select distinct parent.parent_sha
 from :"schema".git_parents as parent
-    left join :"schema".git_commits as known
-        on known.repository_id = parent.repository_id and known.sha = parent.parent_sha
-where parent.repository_id = $1::bigint and known.sha is null;
+where parent.repository_id = $1::bigint
+    -- By the key: of a repository that the statistics do not know yet, a join by SHA would compare all with all.
+    and not exists (
+        select from :"schema".git_commits as known
+        where known.record_id = parent.repository_id || ':' || parent.parent_sha
+    );

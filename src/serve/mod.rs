@@ -285,11 +285,11 @@ async fn completions(shared: &Arc<ServeState>, query: Option<&str>) -> Response 
 
 /// Outlines of zones; they stay the same while the server runs.
 fn outlined(outlines: &Outlines, headers: &HeaderMap) -> Response {
-    let tag = hashed(outlines.text());
-    match is_known_to(headers, &tag) {
-        true => reply::unchanged(&tag),
+    match is_known_to(headers, outlines.tag()) {
+        true => reply::unchanged(outlines.tag()),
         false => {
-            reply::with_tag(text(StatusCode::OK, "application/geo+json", outlines.text().to_owned()), &tag)
+            let whole = text(StatusCode::OK, "application/geo+json", outlines.text().clone());
+            reply::with_tag(whole, outlines.tag())
         }
     }
 }

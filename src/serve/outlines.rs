@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use super::hashed;
 
 /// Bytes of such a file at most: each browser takes all of it.
 pub const OUTLINES_MOST_BYTES: u64 = 4 << 20;
@@ -12,7 +15,10 @@ const LONGEST: usize = 40;
 
 /// Outlines as the page takes them: what the file says besides is left out.
 #[derive(Clone, Debug)]
-pub struct Outlines(String);
+pub struct Outlines {
+    text: Bytes,
+    tag: String,
+}
 
 /// What is wrong with a file of outlines, as it completes "the outlines cannot be taken: …".
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +89,18 @@ impl Outlines {
     }
 
     fn of(features: &[Value]) -> Self {
-        Self(json!({"type": "FeatureCollection", "features": features}).to_string())
+        let text = json!({"type": "FeatureCollection", "features": features}).to_string();
+        Self { tag: hashed(&text), text: text.into() }
     }
 
-    /// As GeoJSON.
-    pub fn text(&self) -> &str {
-        &self.0
+    /// As GeoJSON; a clone shares the bytes, so that many who take it need no more memory than one.
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// What tells it from others, for `ETag`.
+    pub fn tag(&self) -> &str {
+        &self.tag
     }
 }
 
@@ -147,7 +159,7 @@ mod tests {
             feature(&json!(101), "Polygon", &json!([ring])),
             feature(&json!("1\u{e9}"), "MultiPolygon", &json!([[ring]]))
         ]);
-        let kept: Value = serde_json::from_str(read(&features).unwrap().text()).unwrap();
+        let kept: Value = serde_json::from_slice(read(&features).unwrap().text()).unwrap();
         assert_eq!(kept["features"][0]["properties"], json!({"zone": "101"}));
         assert_eq!(
             kept["features"][0]["geometry"]["coordinates"],

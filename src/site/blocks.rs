@@ -32,13 +32,20 @@ pub(super) fn lost<'a>(templates: impl Iterator<Item = (&'a str, &'a str)>) -> O
         let Some(extends) = outline.extends else { continue };
         let mut known = Vec::new();
         let mut above = outline.extends;
+        let mut is_known_to_its_end = false;
         // A circle is an error of its own, which rendering tells.
         for _ in 0..outlines.len() {
-            let Some(next) = above.and_then(|name| outlines.get(name)) else { break };
+            let Some(name) = above else {
+                is_known_to_its_end = true;
+                break;
+            };
+            // A parent that a page computes, or that is not there, which rendering tells.
+            let Some(next) = outlines.get(name) else { break };
             known.extend(next.outer.iter().map(|(block, _)| *block).chain(next.inner.iter().copied()));
             above = next.extends;
         }
-        if let Some((block, line)) = outline.outer.iter().find(|(block, _)| !known.contains(block)) {
+        let lost = outline.outer.iter().find(|(block, _)| is_known_to_its_end && !known.contains(block));
+        if let Some((block, line)) = lost {
             return Some(LostBlock {
                 template: (*name).to_owned(),
                 line: *line,
@@ -102,5 +109,6 @@ mod tests {
         let own = "{% extends 'thing.html' %}{% block main %}{% block of_its_own %}{% endblock %}{% endblock %}{% block inner %}{% endblock %}";
         assert_eq!(lost([BASE, THING, ("project.html", own), ("x.html", "{% block y %}")].into_iter()), None);
         assert_eq!(lost([("a.html", "{% extends 'a.html' %}{% block b %}")].into_iter()), None);
+        assert_eq!(lost([BASE, ("a.html", "{% extends layout %}{% block b %}")].into_iter()), None);
     }
 }

@@ -178,7 +178,7 @@ impl Templates {
             let template = environment.get_template(page.template).map_err(|error| self.failed(&error))?;
             let text =
                 template.render(Value::from_serialize(&context)).map_err(|error| self.failed(&error))?;
-            if page.path.ends_with(".html") && !text.contains("<title>") {
+            if page.path.ends_with(".html") && !text.to_ascii_lowercase().contains("<title") {
                 return Err(self.no_page(page));
             }
             Ok(SiteFile::new(&page.path, text))

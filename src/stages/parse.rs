@@ -167,7 +167,7 @@ impl Work {
         let processing = &self.processing;
         let csv = match parquet::is_parquet(&file.name) {
             false => None,
-            true => match parquet::as_csv(staging, &file.path)? {
+            true => match parquet::as_csv(staging, self.dataset.tables, &file.path)? {
                 Ok(csv) => Some(csv),
                 Err(reason) => return Ok(Err(format!("{}: {reason}", file.name))),
             },

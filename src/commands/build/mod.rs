@@ -42,7 +42,13 @@ fn write_templates(folder: &Path) -> Result<Exit, Cause> {
         let path = folder.join(name);
         let failed = || Cause::io(format!("write {}", path.display()));
         match fs::File::create_new(&path) {
-            Ok(mut file) => file.write_all(text.as_bytes()).map_err(failed())?,
+            Ok(mut file) => {
+                if let Err(error) = file.write_all(text.as_bytes()) {
+                    // Half a template would stay for the next time.
+                    let _ = fs::remove_file(&path);
+                    return Err(failed()(error));
+                }
+            }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 say_line!("{} is there already and stays", path.display());
                 continue;
@@ -53,7 +59,7 @@ fn write_templates(folder: &Path) -> Result<Exit, Cause> {
     }
     say_line!(
         "Keep those that you change, and name the folder in the site's file: [site] templates = \"{}\"",
-        folder.display()
+        std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).display()
     );
     Ok(Exit::Done)
 }

@@ -181,9 +181,10 @@ pub fn status(status: &Value) -> String {
             let _ = writeln!(text, "  {} ranges cannot be read: {error}", number(&ranges["poison"]));
         }
     }
-    if let (Some(speed), Some(eta)) = (status["rows_per_s"].as_f64(), status["eta_s"].as_f64()) {
-        let left = duration(Duration::from_secs_f64(eta.max(0.0)));
-        let _ = writeln!(text, "  {} rows a second, about {left} left", count(speed as u64));
+    if let Some(speed) = status["rows_per_s"].as_f64() {
+        let left = status["eta_s"].as_f64().map(|eta| duration(Duration::from_secs_f64(eta.max(0.0))));
+        let left = left.map(|left| format!(", about {left} left")).unwrap_or_default();
+        let _ = writeln!(text, "  {} rows a second{left}", count(speed as u64));
     }
     if let Some(old) = status["old_table"].as_str() {
         let _ = writeln!(text, "  the table before it: {old}");

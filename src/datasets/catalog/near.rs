@@ -5,19 +5,25 @@ use strsim::levenshtein;
 /// Letters that a beginning of a word has at least.
 const BEGINNING: usize = 4;
 
-/// The candidate that is nearest, if one is near enough: a third of its letters may be others, or one is a beginning of the
-/// other.
+/// The most similar candidate, if it is similar enough: up to a third of its letters may differ.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(word);
     let near = candidates.into_iter().filter_map(|candidate| {
         let meant = fold(candidate);
-        let (short, long) = if folded.len() < meant.len() { (&folded, &meant) } else { (&meant, &folded) };
-        // `repo` is a beginning of `repository`.
-        let is_beginning = short.len() >= BEGINNING && long.starts_with(short.as_str());
-        let distance = if is_beginning { 1 } else { levenshtein(&folded, &meant) };
+        let distance = levenshtein(&folded, &meant);
         (distance * 3 <= meant.chars().count().max(3)).then_some((distance, candidate))
     });
     near.min().map(|(_, candidate)| candidate)
+}
+
+/// The candidate of which the word is a beginning of some letters, or which is a beginning of the word: `repo` of `repository`.
+pub(super) fn beginning<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = fold(word);
+    candidates.into_iter().find(|candidate| {
+        let meant = fold(candidate);
+        folded.len().min(meant.len()) >= BEGINNING
+            && (folded.starts_with(&meant) || meant.starts_with(&folded))
+    })
 }
 
 /// A key made from any text: `Tensor Flow` becomes `tensor-flow`; `None`: no character of it can be part of a key.
@@ -50,11 +56,12 @@ mod tests {
             ("licence", Some("license")),
             ("Projects", Some("project")),
             ("repo", None),
-            ("desc", Some("description")),
+            ("desc", None),
             ("descripton", Some("description")),
         ] {
             assert_eq!(nearest(word, names), meant, "{word}");
         }
+        assert_eq!((beginning("desc", names), beginning("de", names)), (Some("description"), None));
         assert_eq!(
             (levenshtein("kitten", "sitting"), levenshtein("", "ab"), levenshtein("ab", "ab")),
             (3, 2, 0)

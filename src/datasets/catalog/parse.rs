@@ -7,7 +7,7 @@ use std::io::Read;
 use jiff::civil::Date;
 
 use super::grid::{Grid, GridRow, OpenQuote};
-use super::near::nearest;
+use super::near::{beginning, nearest};
 use super::options::own_hosts;
 use super::rows::SheetWriter;
 use super::rules;
@@ -181,7 +181,8 @@ impl SheetHeader {
             return Ok(Self { places, further, columns: names.len() });
         }
         let said = missing.iter().map(|name| {
-            let near = nearest(name, further.iter().map(|(_, further)| further.as_str()));
+            let others = || further.iter().map(|(_, further)| further.as_str());
+            let near = nearest(name, others()).or_else(|| beginning(name, others()));
             let near = near.map(|near| format!(" (`{near}` may be meant for it)"));
             format!("the column {name} is missing{}", near.unwrap_or_default())
         });

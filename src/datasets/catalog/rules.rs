@@ -307,14 +307,39 @@ fn license(cell: &str) -> Result<(), CellFault> {
     if spdx::Expression::parse(cell).is_ok() {
         return Ok(());
     }
-    let known = spdx::identifiers::LICENSES.iter().map(|license| license.0);
-    let meant = spdx::imprecise_license_id(cell).map(|(license, _)| license.name);
-    let meant = meant.or_else(|| super::near::nearest(cell, known)).map(|meant| {
-        // GPL-3.0 is not in use any more: it left open what `or later` says.
-        let is_current = spdx::license_id(meant).is_some_and(|license| !license.is_deprecated());
-        if is_current { meant.to_owned() } else { format!("{meant}-only") }
-    });
+    let current = |name: &str| spdx::license_id(name).is_some_and(|license| !license.is_deprecated());
+    let known = spdx::identifiers::LICENSES.iter().map(|license| license.0).filter(|name| current(name));
+    let meant = match cell.to_lowercase().contains("gpl") {
+        true => gnu_license(cell),
+        // It looks at the beginning; of what stands behind it nobody knows what it means.
+        false => spdx::imprecise_license_id(cell)
+            .filter(|(_, letters)| *letters == cell.len())
+            .map(|(license, _)| license.name.to_owned())
+            .or_else(|| super::near::nearest(cell, known).map(str::to_owned)),
+    };
+    let meant = meant.filter(|meant| current(meant));
     Err(CellFault::new("not a license of the SPDX list", meant))
+}
+
+/// A license of the GNU project whose version somebody wrote in another way, with `or later` or without.
+fn gnu_license(cell: &str) -> Option<String> {
+    let said = cell.to_lowercase();
+    let family = if said.contains("agpl") {
+        "AGPL"
+    } else if said.contains("lgpl") {
+        "LGPL"
+    } else {
+        "GPL"
+    };
+    let numbers = |text: &str| {
+        text.split(|c: char| !c.is_ascii_digit() && c != '.')
+            .map(|it| it.trim_matches('.').to_owned())
+            .find(|it| !it.is_empty())
+    };
+    let version = numbers(&said)?;
+    let version = if version.contains('.') { version } else { format!("{version}.0") };
+    let is_later = said.contains('+') || said.contains("lat");
+    Some(format!("{family}-{version}-{}", if is_later { "or-later" } else { "only" }))
 }
 
 /// The day that a text in another format unambiguously means.

@@ -129,7 +129,9 @@ impl PointLines {
         // All lines up to the next mark, or to the end, would be one cell.
         if is_read && self.record.as_slice().contains(&b'\n') {
             let line = self.line;
-            return Err(self.unreadable(&format!("a quotation mark in line {line} has no end on that line")));
+            return Err(self.unreadable(&format!(
+                "a cell in line {line} has more than one line: is the end of a quotation missing?"
+            )));
         }
         Ok(is_read)
     }

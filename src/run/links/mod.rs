@@ -242,12 +242,15 @@ async fn ask(
         operation: "prepare to look at addresses".into(),
         source: std::io::Error::other(source),
     })?;
-    // In another order each time: what stands behind addresses without an answer has its turn in some later run.
+    // In another order each time: what stands behind hosts and addresses without an answer has its turn in some later run.
+    let order = |text: &str| sha256(format!("{} {text}", context.run_id));
     let mut open = open;
-    open.sort_by_cached_key(|text| sha256(format!("{} {text}", context.run_id)));
+    open.sort_by_cached_key(|text| order(text));
     let bar = context.report.records_bar("look at addresses", open.len() as u64);
     let deadline = Instant::now() + Duration::from_secs(plan.seconds);
-    let queues = by_host(open).into_values().map(|addresses| HostQueue::new(&client, addresses, deadline));
+    let mut hosts = Vec::from_iter(by_host(open));
+    hosts.sort_by_cached_key(|(host, _)| order(host));
+    let queues = hosts.into_iter().map(|(_, addresses)| HostQueue::new(&client, addresses, deadline));
     let queues = queues.map(|queue| stream::unfold(queue, HostQueue::next).boxed());
     let mut found = stream::iter(queues).flatten_unordered(HOSTS);
     let (mut waiting, mut nameless, mut knows_names) = (Vec::new(), Vec::new(), false);

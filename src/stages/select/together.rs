@@ -3,7 +3,6 @@
 use super::{Posting, SelectedFile, shorten};
 use crate::error::Cause;
 use crate::run::context::RunContext;
-use crate::run::links;
 
 /// All parts from the source, for a dataset whose parts are taken together; `None`: they are not. `near` are similar
 /// names, each with the reason why it is not a part.
@@ -49,8 +48,10 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
         let (part_id, sha256) = (known.part_id, known.sha256.clone());
         file.known = sha256.map(|sha256| Posting { part_id, sha256 });
     }
-    // The state of the addresses in them may have changed since, but that does not bring back undone files.
-    if undone.is_empty() && links::plan(context).is_some() {
+    // The state of the addresses in them may have changed since, or which of them may stand there, but that does not bring back undone
+    // files.
+    let is_linked = context.dataset().links.is_some() && !context.processing.options.is_empty();
+    if undone.is_empty() && is_linked {
         files.iter_mut().for_each(|file| file.known = None);
         return Ok(());
     }

@@ -627,10 +627,11 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
             assert_eq!(counts.unwrap(), [0], "{name}");
         } else if name == "staged/parquet.duckdb.sql" {
             let parquet = path("given.parquet");
-            staging.run(name, &format!("copy (select 1 as a) to '{parquet}' (format parquet)")).unwrap();
+            let copy = format!("copy (select 1 as a, 2 as b, 3 as \"C\") to '{parquet}' (format parquet)");
+            staging.run(name, &copy).unwrap();
             let csv = path("given.csv.zst");
-            staging.execute(name, text, &[("parquet", &parquet), ("csv", &csv)]).unwrap();
-            assert_eq!(zstd::decode_all(fs::File::open(csv).unwrap()).unwrap(), b"a\n1\n");
+            staging.execute(name, text, &[("parquet", &parquet), ("columns", "a,c"), ("csv", &csv)]).unwrap();
+            assert_eq!(zstd::decode_all(fs::File::open(csv).unwrap()).unwrap(), b"a,C\n1,3\n");
         } else if name.starts_with("publish/parquet:") {
             let (csv, parquet) = (path("published.csv"), path("published.parquet"));
             fs::write(&csv, "a\n").unwrap();

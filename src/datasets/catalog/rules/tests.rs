@@ -135,6 +135,13 @@ fn licenses() {
             ("mit", "not a license", "MIT"),
             ("proprietary thing", "not a license", ""),
             ("GPLv3", "not a license", "GPL-3.0-only"),
+            ("GPLv3+", "not a license", "GPL-3.0-or-later"),
+            ("GPL v3 or later", "not a license", "GPL-3.0-or-later"),
+            ("GPL-2.0-or-latter", "not a license", "GPL-2.0-or-later"),
+            ("LGPLv3", "not a license", "LGPL-3.0-only"),
+            ("GNU GPL v2", "not a license", "GPL-2.0-only"),
+            ("LGPL 2.1", "not a license", "LGPL-2.1-only"),
+            ("GPL", "not a license", ""),
         ],
     );
 }

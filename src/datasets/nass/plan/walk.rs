@@ -248,8 +248,9 @@ impl PlanWalk {
                 if records <= limit || values.len() == 1 {
                     let all = narrow(slice, dimension, &values);
                     // What was counted of all that is left counts; else, where nothing else can be left, it is what the others
-                    // left, which an answer proves. What is over gets no answer, and is taken for that only where it is certain.
-                    let is_known = is_certain || is_all && records <= limit;
+                    // left, which an answer proves. What is over, and none, get no answer, and are taken for that only where it is
+                    // certain.
+                    let is_known = is_certain || is_all && (1..=limit).contains(&records);
                     let found = match self.know(|known| known.count_of(&all)) {
                         None if !is_known => self.count(&all).await,
                         counted => counted.unwrap_or(records),

@@ -28,7 +28,7 @@ async fn loaded(hint: &str) -> Pipeline {
     pipeline
 }
 
-const ROWS: &str = "select 1.5 as weight, '1' as sbi, date '2013-01-01' + (n // 5000)::integer as date, '1011 ab' as postcode,
+const ROWS: &str = "select 1.5 as weight, repeat('one line' || chr(10), 100) as note, '1' as sbi, date '2013-01-01' + (n // 5000)::integer as date, '1011 ab' as postcode,
     case when n % 7 > 0 then 2 end::integer as delta, n as id_activity, 3::utinyint as hits, (n % 24)::tinyint as \"Hour\"
     from range(10000) as numbers (n)";
 
