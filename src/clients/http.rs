@@ -68,7 +68,7 @@ impl std::fmt::Debug for SecretUrl {
 }
 
 impl SecretUrl {
-    /// An address that telemetry (metrics, traces) is sent to. It may be unencrypted even on another machine, such as a
+    /// An address that telemetry is sent to. It may be unencrypted even on another machine, such as a
     /// gateway in the same cluster.
     ///
     /// # Errors

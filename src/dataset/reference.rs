@@ -48,7 +48,7 @@ pub struct ReferenceFile {
 pub struct ReferenceColumn {
     /// The scripts' variable for its name in the file, or `null`; `None`: it has only one name.
     pub variable: Option<&'static str>,
-    /// Its possible names, compared without regard to case.
+    /// Its possible names, compared without regard to capitals.
     pub names: &'static [&'static str],
     /// Some editions lack it.
     pub is_optional: bool,

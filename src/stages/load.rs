@@ -47,7 +47,7 @@ const RECORDS_COLUMNS: [&str; 9] = [
 /// A batch in the staging tables.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The files on the local disk, in case the database refuses one of their records.
+    /// The files on the local disk, which are needed again if the database refuses one of their records.
     fetched: Fetched,
     /// The rows of each staging table.
     rows: Vec<(String, u64)>,

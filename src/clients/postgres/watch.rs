@@ -1,5 +1,5 @@
 //! Waiting for an answer, but not forever: a connection can be lost without any signal (a server that hangs, or a
-//! middlebox that swallows bytes and keeps the connection up), and TCP does not notice all such cases. A statement may
+//! middlebox that swallows bytes and keeps the connection up), and TCP does not always notice it. A statement may
 //! take hours, so elapsed time proves nothing. Another connection asks the server what the session does.
 
 use std::fmt;

@@ -11,7 +11,7 @@ use crate::clients::store::{Store, StoreUrl};
 use crate::config::RunConfig;
 use crate::error::Cause;
 
-/// The content of the probe's objects: harmless, in case one stays behind in a public place.
+/// The content of the probe's objects: harmless, since one may stay behind in a public place.
 const CONTENT: &str = "merganser check: this may be removed\n";
 
 /// The results of the store's probes.

@@ -85,7 +85,7 @@ impl Transfer<'_> {
     /// fault of a record: leaving it out would keep it in production.
     ///
     /// # Errors
-    /// [`Cause::DeleteRefused`] in that case. The server always names the table that has the foreign key.
+    /// [`Cause::DeleteRefused`] for those. The server always names the table that has the foreign key.
     pub(super) async fn unless_delete(&self, error: PgError) -> Result<PgError, Cause> {
         let Some(server) = server(&error).filter(|server| FOREIGN_KEY.contains(&server.code.as_str())) else {
             return Ok(error);
