@@ -139,13 +139,14 @@ async fn what_was_said_counts_for_a_while_and_sheets_that_are_the_same_are_looke
     world.run(&hosts).await.exits(0);
     assert!(site.asked().is_empty());
     assert_eq!(world.pipeline.one("select count(*) from catalog_links").await, "3");
+    // Other hosts may make other rows bad, so the sheets are taken again; nothing in them differs.
     world.run(&hosts).await.exits(0);
     let parts = "select count(*) from etl.parts";
-    assert_eq!(world.pipeline.one(parts).await, "8");
+    assert_eq!(world.pipeline.one(parts).await, "16");
 
     // Not a letter is another, and the row of a dead address goes all the same.
     check(&world, &[]).await.exits(3);
-    assert_eq!(world.pipeline.one(parts).await, "16");
+    assert_eq!(world.pipeline.one(parts).await, "24");
     assert_eq!(world.keys("catalog_links").await.split(' ').count(), 2);
     assert_eq!(world.failures().await.len(), 1);
     let asked = site.lines();
