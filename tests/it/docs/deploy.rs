@@ -16,6 +16,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::documents::files;
+
 /// One object of a manifest.
 enum Object {
     CronJob(Box<CronJob>),
@@ -50,24 +52,10 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder can be read") {
-        let path = entry.expect("a folder can be read").path();
-        match path.is_dir() {
-            true => found.extend(files(&path)),
-            false if path.extension().is_some_and(|extension| extension == "yaml") => found.push(path),
-            false => {}
-        }
-    }
-    found.sort();
-    found
-}
-
 /// Every object of every manifest, with its file.
 fn objects() -> Vec<(PathBuf, Object)> {
     let mut found = Vec::new();
-    for path in files(&root()) {
+    for path in files(&root(), "yaml") {
         let text = fs::read_to_string(&path).expect("a manifest can be read");
         for document in serde_norway::Deserializer::from_str(&text) {
             let value = Value::deserialize(document).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -192,7 +180,7 @@ fn kustomizations_name_files_that_exist_and_leave_none_out() {
     }
     let is_single =
         |path: &PathBuf| path.ends_with("secret.example.yaml") || path.parent().unwrap().ends_with("jobs");
-    let unused: Vec<_> = files(&root())
+    let unused: Vec<_> = files(&root(), "yaml")
         .into_iter()
         .map(|path| fs::canonicalize(path).expect("it exists"))
         .filter(|path| !used.contains(path) && !is_single(path))

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use merganser::cli::Cli;
 
-use super::reference::is_variable;
-
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -24,6 +22,25 @@ pub fn documents() -> Vec<PathBuf> {
     found.sort();
     assert!(found.len() > 5, "{found:?}");
     found
+}
+
+/// The files below a folder whose names have this extension, in order.
+pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder can be read") {
+        let path = entry.expect("a folder can be read").path();
+        match path.is_dir() {
+            true => found.extend(files(&path, extension)),
+            false if path.extension().is_some_and(|its| its == extension) => found.push(path),
+            false => {}
+        }
+    }
+    found.sort();
+    found
+}
+
+pub fn is_variable(text: &str) -> bool {
+    text.len() > 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 pub fn read(path: impl AsRef<Path>) -> String {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use clap::{Arg, Args, Command, CommandFactory};
 use merganser::cli::{self, Cli};
@@ -13,7 +12,7 @@ use merganser::datasets::metrics::options::MetricsOptions;
 use merganser::datasets::nass::options::NassOptions;
 use merganser::datasets::oca::options::{GeocodeOptions, OcaOptions};
 
-use super::documents::{documents, read, root, slug};
+use super::documents::{documents, files, is_variable, read, root, slug};
 
 /// Set: the reference is written, not compared.
 const WRITE: &str = "MERGANSER_TEST_WRITE_DOCS";
@@ -191,7 +190,7 @@ fn the_reference_names_every_other_variable() {
     const PREFIXES: &[&str] =
         &["MERGANSER_", "AWS_", "PGP", "PGSSL", "XDG_", "NO_COLOR", "SFTP_", "KUBERNETES_"];
     let mut names = BTreeSet::new();
-    for path in sources(&root().join("src")) {
+    for path in files(&root().join("src"), "rs") {
         let text = read(&path);
         // What follows the unit tests of a file is not the program.
         let program = text.split("#[cfg(test)]").next().unwrap_or_default();
@@ -208,8 +207,8 @@ fn the_reference_names_every_other_variable() {
 /// The other way round: a variable of ours that a document names is one that something reads.
 #[test]
 fn documents_name_no_variable_that_nobody_reads() {
-    let mut readers: Vec<_> = sources(&root().join("src"));
-    readers.extend(sources(&root().join("tests")));
+    let mut readers: Vec<_> = files(&root().join("src"), "rs");
+    readers.extend(files(&root().join("tests"), "rs"));
     readers.extend(["Makefile", "scripts/setup"].map(|name| root().join(name)));
     let code: String = readers.iter().map(read).collect();
     for document in documents() {
@@ -219,21 +218,4 @@ fn documents_name_no_variable_that_nobody_reads() {
             assert!(code.contains(name), "{}: nothing reads {name}", document.display());
         }
     }
-}
-
-pub fn is_variable(text: &str) -> bool {
-    text.len() > 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder can be read") {
-        let path = entry.expect("a folder can be read").path();
-        match path.is_dir() {
-            true => found.extend(sources(&path)),
-            false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
-            false => {}
-        }
-    }
-    found
 }

@@ -45,7 +45,9 @@ async fn more_failures_than_the_budget() {
     pipeline.run().await.exits(0);
     let extract = cases(Extract::weekly("2024-01-08"), 18, "").case("bad 1", BAD).case("bad 2", BAD);
     pipeline.put(extract);
-    refused(&pipeline, &["--max-failures", "1"], "failures").await;
+    refused(&pipeline, &["--max-failures", "1"], "failures")
+        .await
+        .says("merganser failures lists what failed");
     refused(&pipeline, &["--max-failures", "9%"], "failures").await;
     let expected = ["failures||2 of 20 records failed|at most 1 failed records"];
     assert_eq!(breaches(&pipeline).await, expected);

@@ -58,6 +58,15 @@ async fn a_template_with_an_error_is_told_by_file_and_line() {
     assert!(!world.out().exists());
     put("project.html", "<p>\n{% for x in %}\n");
     world.build(&[]).await.exits(2).says("templates/project.html:2: ");
+    put("project.html", "{% extends \"thing.html\" %}\n{% block mian %}{% endblock %}");
+    world
+        .build(&[])
+        .await
+        .exits(2)
+        .says("templates/project.html:2: thing.html has no block mian")
+        .says("did you mean main?");
+    put("project.html", "");
+    world.build(&[]).await.exits(2).says("would have no <title>");
     put("project.html", "{% include \"_missing.html\" %}");
     world.build(&[]).await.exits(2).says("templates/project.html:1: ").says("_missing.html");
     put("project.html", "{% include \"_name.html\" %}");
@@ -123,4 +132,30 @@ async fn a_disk_of_its_own_a_full_one_and_one_that_is_only_read_are_told() {
         let Some(ran) = mounted(&disk, options, args.clone(), &[]).await else { return };
         ran.exits(1).says(says).says(database);
     }
+}
+
+#[tokio::test]
+async fn the_built_in_templates_can_be_had_and_make_the_same_site() {
+    let world = World::new("site templates written", 12).await;
+    world.build(&[]).await.exits(0);
+    let before = world.files();
+    let folder = world.pipeline.folder().join("templates");
+    let write = ["build", "--write-templates", &folder.display().to_string()];
+    world.pipeline.other(&write).await.exits(0).says("project.html");
+    world.site_with("out = \"public\"", "out = \"public\"\ntemplates = \"templates\"");
+    world.build(&["--dry-run"]).await.exits(0).says("site     would write 0, remove 0");
+    // What somebody has changed stays.
+    fs::write(folder.join("style.css"), "body { color: red }").unwrap();
+    world.pipeline.other(&write).await.exits(0).says("style.css is there already and stays");
+    world.build(&[]).await.exits(0);
+    assert_ne!(world.files(), before);
+    // The steps before it would change the tables that a dry run tells of.
+    let sheet = world.pipeline.source().join("categories.csv");
+    fs::write(&sheet, fs::read_to_string(&sheet).unwrap() + "another,Another,,\n").unwrap();
+    world
+        .build(&["--dry-run"])
+        .await
+        .exits(0)
+        .says("catalog  would run")
+        .says("the steps above may change them");
 }

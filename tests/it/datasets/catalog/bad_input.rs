@@ -37,6 +37,10 @@ async fn a_sheet_that_cannot_be_read_stops_the_run() {
         assert!(ran.stderr.contains(reason), "{name}: {reason}\n{}", ran.stderr);
         ran.exits(1).says("the data loaded last stays");
         assert_eq!(world.keys("catalog_backers").await, "acme fund", "{reason}");
+        assert!(
+            world.failures().await.is_empty(),
+            "{name}: what refers to a sheet that is not there is no fault"
+        );
         world.put(name, good(name));
     }
     world.run(&[]).await.exits(0);

@@ -202,3 +202,16 @@ async fn a_host_that_is_away_stops_nothing() {
     assert_eq!(world.keys("catalog_projects").await, "sled tensorflow");
     check(&world, &["--link-hosts", "http://x"]).await.exits(2).says("not the name of a host");
 }
+
+/// An address for which its host is busy costs no other its look.
+#[tokio::test]
+async fn an_address_that_is_busy_keeps_no_other_from_being_asked() {
+    let world = world("catalog links busy").await;
+    let site = Site::start("127.0.0.1");
+    let busy = SiteReply::Busy { status: 429, retry_after: "1".into(), times: usize::MAX };
+    site.reply("/busy", busy).reply("/gone", SiteReply::Status(404));
+    link(&world, &["/a", "/busy", "/b", "/gone", "/c"].map(|path| site.url(path)));
+    check(&world, &[]).await.exits(3).says("1 address(es) could not be looked at");
+    let failures = world.failures().await;
+    assert!(matches!(&failures[..], [row] if row[3] == site.url("/gone")), "{failures:#?}");
+}
