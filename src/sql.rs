@@ -703,8 +703,9 @@ fn quoted_end(text: &str, quote: char) -> usize {
 }
 
 /// Texts as PostgreSQL writes an array of them.
-pub fn array_of(texts: &[&str]) -> String {
-    let quoted = texts.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+pub fn array_of(texts: &[impl AsRef<str>]) -> String {
+    let escaped = texts.iter().map(|text| text.as_ref().replace('\\', "\\\\").replace('"', "\\\""));
+    let quoted = escaped.map(|text| format!("\"{text}\""));
     format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
@@ -737,7 +738,7 @@ mod tests {
 
     #[test]
     fn an_array_holds_any_text() {
-        assert_eq!(array_of(&[]), "{}");
+        assert_eq!(array_of(&[""; 0]), "{}");
         assert_eq!(array_of(&["a", "b, {c}", "d\"e\\f"]), r#"{"a","b, {c}","d\"e\\f"}"#);
     }
 

@@ -93,36 +93,19 @@ where image.dataset = 'metrics' and image.target_schema = :'schema' and image.ta
 
 do $$
 declare
+    is_named constant text := $sql$
+        kind = 'person'
+        and name <> ''
+        and (key in (select key from pg_temp.graph_person) or name in (select name from pg_temp.removed_name))
+    $sql$;
     named record;
     changed bigint;
     still bigint;
 begin
     for named in select table_name, place from pg_temp.graph_nodes_at where place is not null loop
-        execute format(
-            $sql$
-            update %s
-            set name = ''
-            where kind = 'person'
-                and name <> ''
-                and (
-                    key in (select key from pg_temp.graph_person) or name in (select name from pg_temp.removed_name)
-                )
-            $sql$,
-            named.place
-        );
+        execute format('update %s set name = '''' where %s', named.place, is_named);
         get diagnostics changed = row_count;
-        execute format(
-            $sql$
-            select count(*)
-            from %s
-            where kind = 'person'
-                and name <> ''
-                and (
-                    key in (select key from pg_temp.graph_person) or name in (select name from pg_temp.removed_name)
-                )
-            $sql$,
-            named.place
-        ) into still;
+        execute format('select count(*) from %s where %s', named.place, is_named) into still;
         if still > 0 then
             raise exception '% still has % row(s) with the name of the person', named.place, still;
         end if;

@@ -179,9 +179,8 @@ async fn delete_and_verify(
 ) -> Result<Vec<(String, i64)>, Cause> {
     let (hashes, names) = removed.map(|removed| (removed.hashes(), removed.names())).unwrap_or_default();
     let name_hashes = removed.map(Removed::name_hashes).unwrap_or_default();
-    let name_hashes: Vec<_> = name_hashes.iter().map(String::as_str).collect();
-    let [hashes_array, names_array, name_hashes] =
-        [&hashes, &names, &name_hashes].map(|texts| sql::array_of(texts));
+    let (hashes_array, names_array) = (sql::array_of(&hashes), sql::array_of(&names));
+    let name_hashes = sql::array_of(&name_hashes);
     let (dataset, database, run_id) =
         (context.dataset(), &context.target.database, context.run_id.to_string());
     let served = dataset.served.map(Served::variables).unwrap_or_default();

@@ -27,24 +27,24 @@ struct TemplateBlocks<'a> {
 
 /// The first block of a template that extends another, and which none of those above it has.
 pub(super) fn lost<'a>(templates: impl Iterator<Item = (&'a str, &'a str)>) -> Option<LostBlock> {
-    let outlines: BTreeMap<_, _> = templates.map(|(name, text)| (name, outline(text))).collect();
-    for (name, outline) in &outlines {
-        let Some(extends) = outline.extends else { continue };
+    let templates: BTreeMap<_, _> = templates.map(|(name, text)| (name, blocks_of(text))).collect();
+    for (name, own) in &templates {
+        let Some(extends) = own.extends else { continue };
         let mut known = Vec::new();
-        let mut above = outline.extends;
+        let mut above = own.extends;
         let mut is_known_to_its_end = false;
         // A circle is an error of its own, which rendering tells.
-        for _ in 0..outlines.len() {
+        for _ in 0..templates.len() {
             let Some(name) = above else {
                 is_known_to_its_end = true;
                 break;
             };
             // A parent that a page computes, or that is not there, which rendering tells.
-            let Some(next) = outlines.get(name) else { break };
+            let Some(next) = templates.get(name) else { break };
             known.extend(next.outer.iter().map(|(block, _)| *block).chain(next.inner.iter().copied()));
             above = next.extends;
         }
-        let lost = outline.outer.iter().find(|(block, _)| is_known_to_its_end && !known.contains(block));
+        let lost = own.outer.iter().find(|(block, _)| is_known_to_its_end && !known.contains(block));
         if let Some((block, line)) = lost {
             return Some(LostBlock {
                 template: (*name).to_owned(),
@@ -58,8 +58,8 @@ pub(super) fn lost<'a>(templates: impl Iterator<Item = (&'a str, &'a str)>) -> O
     None
 }
 
-fn outline(text: &str) -> TemplateBlocks<'_> {
-    let mut outline = TemplateBlocks::default();
+fn blocks_of(text: &str) -> TemplateBlocks<'_> {
+    let mut blocks = TemplateBlocks::default();
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(found) = text[at..].find("{%").map(|found| at + found) {
         let comment = text[at..].find("{#").map(|found| at + found).filter(|comment| *comment < found);
@@ -73,12 +73,12 @@ fn outline(text: &str) -> TemplateBlocks<'_> {
         at = found + end + 2;
         let mut words = tag.split_whitespace();
         match (words.next(), words.next()) {
-            (Some("extends"), Some(name)) => outline.extends = Some(name.trim_matches(['"', '\''])),
+            (Some("extends"), Some(name)) => blocks.extends = Some(name.trim_matches(['"', '\''])),
             (Some("block"), Some(block)) => {
                 let line = text[..found].matches('\n').count() + 1;
                 match depth {
-                    0 => outline.outer.push((block, line)),
-                    _ => outline.inner.push(block),
+                    0 => blocks.outer.push((block, line)),
+                    _ => blocks.inner.push(block),
                 }
                 depth += 1;
             }
@@ -86,7 +86,7 @@ fn outline(text: &str) -> TemplateBlocks<'_> {
             _ => {}
         }
     }
-    outline
+    blocks
 }
 
 #[cfg(test)]

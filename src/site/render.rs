@@ -128,7 +128,7 @@ impl Templates {
     fn admit_blocks(&self) -> Result<(), Cause> {
         let all = self.all.iter().map(|one| (one.name.as_str(), one.text.as_str()));
         let Some(lost) = blocks::lost(all) else { return Ok(()) };
-        let place = self.all.iter().find(|one| one.name == lost.template).map_or("", |one| &one.place);
+        let place = self.place(&lost.template);
         Err(Cause::Usage {
             message: format!(
                 "{place}:{}: {} has no block {}, so it would not be shown",
@@ -186,11 +186,15 @@ impl Templates {
         pages.iter().map(one).collect()
     }
 
+    /// Where a template is, for people; one that is not there is called by its name.
+    fn place<'t>(&'t self, name: &'t str) -> &'t str {
+        self.all.iter().find(|one| one.name == name).map_or(name, |one| &one.place)
+    }
+
     /// A template whose page has no title: it is empty, or its parts belong to no page.
     fn no_page(&self, page: &SitePage) -> Cause {
-        let place = self.all.iter().find(|one| one.name == page.template).map_or("", |one| &one.place);
         Cause::Usage {
-            message: format!("{place}: {} would have no <title>", page.path),
+            message: format!("{}: {} would have no <title>", self.place(page.template), page.path),
             hint: Some("begin with {% extends \"base.html\" %}, or write a whole page".into()),
         }
     }
@@ -202,14 +206,11 @@ impl Templates {
         while let Some(next) = std::error::Error::source(inner).and_then(|next| next.downcast_ref()) {
             inner = next;
         }
-        let place = inner.name().map(|name| match self.all.iter().find(|one| one.name == name) {
-            Some(one) => one.place.clone(),
-            None => name.to_owned(),
-        });
+        let place = inner.name().map_or("a template", |name| self.place(name));
         let line = inner.line().map(|line| format!(":{line}")).unwrap_or_default();
         let detail = inner.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
         Cause::Usage {
-            message: format!("{}{line}: {}{detail}", place.as_deref().unwrap_or("a template"), inner.kind()),
+            message: format!("{place}{line}: {}{detail}", inner.kind()),
             hint: Some("docs/site.md says which variables each template has".into()),
         }
     }

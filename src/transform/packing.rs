@@ -36,7 +36,6 @@ pub async fn pack(
         Some(Ok(plan)) => Ok(by_buckets(job, raw, partitions, plan, in_place)),
         other => {
             let split = split_giants(looking, job, raw, partitions, &mut groups, in_place).await?;
-            groups::scout(&mut groups);
             Ok(PackedGroups { groups, split, buckets: None, why_none: other.and_then(Result::err) })
         }
     }
@@ -61,9 +60,7 @@ fn by_buckets(
         groups::split(&mut groups, place, partition.rows, (0, raw.relation.pages.max(1)), group_rows);
         split += 1;
     }
-    let mut groups = groups::lead(groups);
-    groups::scout(&mut groups);
-    PackedGroups { groups, split, buckets: Some(plan), why_none: None }
+    PackedGroups { groups: groups::lead(groups), split, buckets: Some(plan), why_none: None }
 }
 
 /// In place the rows of a partition are replaced at once.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::buckets::BucketPlace;
 use super::clean::{Cleaning, CleaningError};
-use super::groups::{Group, Partition};
+use super::groups::{self, Group, Partition};
 use super::job::{Job, TableName};
 use super::look::RawTable;
 use super::packing::{self, PackedGroups};
@@ -123,8 +123,9 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     let partitions = partitions(looking, &raw, false).await?;
     let store = options.buckets.store.as_ref();
     let wanted = store.map(|_| options.buckets.bucket_mib);
-    let PackedGroups { groups: packed, split, buckets, why_none } =
+    let PackedGroups { groups: mut packed, split, buckets, why_none } =
         packing::pack(looking, job, &raw, &partitions, (wanted, options.in_place)).await?;
+    groups::scout(&mut packed);
     report.split = split;
     report.warnings.extend(why_none.map(|why| format!("the rows cannot be put into buckets: {why}")));
     describe(&mut report, &raw, &partitions, &packed);

@@ -153,9 +153,8 @@ fn script(raw: &RawTable, wanted: &Wanted<'_>) -> String {
 
 /// Keys as the text of an array of PostgreSQL's, and whether NULL is among them.
 pub fn key_list(keys: &[Option<String>]) -> (String, &'static str) {
-    let quote = |key: &String| format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""));
-    let list = keys.iter().flatten().map(quote).collect::<Vec<_>>().join(",");
-    (format!("{{{list}}}"), if keys.contains(&None) { "true" } else { "false" })
+    let known: Vec<_> = keys.iter().flatten().collect();
+    (sql::array_of(&known), if keys.contains(&None) { "true" } else { "false" })
 }
 
 /// The rows of each partition by themselves, in the order of the keys.

@@ -36,8 +36,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
         Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns).map_err(Cause::from)?;
     let together = job.clean.grouped;
     let partitions = plan::partitions(&session, &raw, false).await?;
-    let mut packed = packing::pack(&session, job, &raw, &partitions, (None, config.in_place)).await?.groups;
-    packed.sort_by_key(|group| std::cmp::Reverse(group.rows));
+    let packed = packing::pack(&session, job, &raw, &partitions, (None, config.in_place)).await?.groups;
     // The largest, a middle and the smallest.
     let mut places = vec![0, packed.len() / 2, packed.len().saturating_sub(1)];
     places.dedup();

@@ -324,22 +324,12 @@ fn license(cell: &str) -> Result<(), CellFault> {
 /// A license of the GNU project whose version somebody wrote in another way, with `or later` or without.
 fn gnu_license(cell: &str) -> Option<String> {
     let said = cell.to_lowercase();
-    let family = if said.contains("agpl") {
-        "AGPL"
-    } else if said.contains("lgpl") {
-        "LGPL"
-    } else {
-        "GPL"
-    };
-    let numbers = |text: &str| {
-        text.split(|c: char| !c.is_ascii_digit() && c != '.')
-            .map(|it| it.trim_matches('.').to_owned())
-            .find(|it| !it.is_empty())
-    };
-    let version = numbers(&said)?;
-    let version = if version.contains('.') { version } else { format!("{version}.0") };
+    let family = ["agpl", "lgpl", "gpl"].into_iter().find(|family| said.contains(family))?.to_uppercase();
+    let mut numbers = said.split(|c: char| !c.is_ascii_digit() && c != '.').map(|it| it.trim_matches('.'));
+    let version = numbers.find(|number| !number.is_empty())?;
+    let minor = if version.contains('.') { "" } else { ".0" };
     let is_later = said.contains('+') || said.contains("lat");
-    Some(format!("{family}-{version}-{}", if is_later { "or-later" } else { "only" }))
+    Some(format!("{family}-{version}{minor}-{}", if is_later { "or-later" } else { "only" }))
 }
 
 /// The day that a text in another format unambiguously means.

@@ -3,6 +3,8 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::words::hex;
+
 /// Makes hashes of addresses.
 pub(super) struct EmailHasher(Hmac<Sha256>);
 
@@ -23,13 +25,6 @@ impl EmailHasher {
         mac.update(email.as_bytes());
         Some(hex(&mac.finalize().into_bytes()))
     }
-}
-
-/// Bytes as hexadecimal digits, two each.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// Name and address at the beginning of `NAME <ADDRESS> REST`, and the rest; `None`: there are no such brackets.

@@ -6,13 +6,12 @@ use std::io::{self, BufRead};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::clone::{CloneItem, CloneStream, MAGIC};
-use super::email::hex;
 use super::object;
 use super::project;
 use super::record::{Commit, Signature};
+use crate::words::sha256;
 
 /// Items of a page, if nobody asks for fewer.
 const PAGE: usize = 100;
@@ -289,7 +288,7 @@ fn paged(host: &GitHost, call: &HostCall<'_>, path: &str, all: &[Value]) -> Host
 
 fn with_etag(call: &HostCall<'_>, body: &Value, mut headers: Vec<(&'static str, String)>) -> HostAnswer {
     let body = body.to_string().into_bytes();
-    let etag = format!("W/\"{}\"", hex(&Sha256::digest(&body)));
+    let etag = format!("W/\"{}\"", sha256(&body));
     let is_known = call.etag == Some(etag.as_str());
     headers.push(("etag", etag));
     match is_known {

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::email::hex;
 use super::mailmap::Mailmap;
 use super::project::{self, PROJECTS, projects};
 use crate::dataset::Options;
 use crate::dataset::walked::{ClonesWanted, WalkBudget};
+use crate::words::sha256;
 
 const BRANCHES: &str = "branches";
 const REQUESTS: &str = "requests";
@@ -75,7 +74,7 @@ impl CommitsOptions {
             let text = std::fs::read_to_string(&path).map_err(|error| at(error.to_string()))?;
             Mailmap::read(&text).map_err(at)?;
             options.insert(MAILMAP.to_owned(), path.to_string_lossy().into());
-            options.insert(MAILMAP_SHA256.to_owned(), hex(&Sha256::digest(&text)).into());
+            options.insert(MAILMAP_SHA256.to_owned(), sha256(&text).into());
         }
         if self.commits_projects.as_ref().is_some_and(|list| list.as_os_str() == CATALOG) {
             options.insert(CATALOG.to_owned(), true.into());
@@ -161,7 +160,7 @@ pub(super) fn mailmap(options: &Options) -> io::Result<Mailmap> {
         Some(path) => {
             let text = std::fs::read_to_string(path)?;
             let expected = options.get(MAILMAP_SHA256).and_then(Value::as_str);
-            match expected == Some(hex(&Sha256::digest(&text)).as_str()) {
+            match expected == Some(sha256(&text).as_str()) {
                 true => Mailmap::read(&text).map_err(io::Error::other),
                 false => Err(io::Error::other(format!(
                     "somebody has changed {path} since the run began; a new run takes it as it is now"

@@ -2,11 +2,11 @@
 //! it stands without an address.
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::email::{EmailHasher, hex, name_and_address, replace_addresses, without_addresses};
+use super::email::{EmailHasher, name_and_address, replace_addresses, without_addresses};
 use super::trailer::trailer;
 use crate::dataset::walked::KnownPerson;
+use crate::words::sha256;
 
 /// Whose an address or a name is.
 struct Whose<'a> {
@@ -40,7 +40,7 @@ const KEYED_NAME: &str = "keyed-name ";
 
 /// By what the tables know that a name was taken out.
 pub(super) fn hash_name(name: &str, key: &str) -> String {
-    let plain = format!("{PLAIN_NAME}{}", hex(&Sha256::digest(name)));
+    let plain = format!("{PLAIN_NAME}{}", sha256(name));
     rekeyed_name(&plain, key).expect("a key is not empty")
 }
 

@@ -234,7 +234,7 @@ impl KeptLook {
 async fn ask(
     context: &RunContext,
     plan: &LinksPlan,
-    open: Vec<String>,
+    mut open: Vec<String>,
     there: &[String],
     tally: &mut LinkTally,
 ) -> Result<(), Cause> {
@@ -244,7 +244,6 @@ async fn ask(
     })?;
     // In another order each time: what stands behind hosts and addresses without an answer has its turn in some later run.
     let order = |text: &str| sha256(format!("{} {text}", context.run_id));
-    let mut open = open;
     open.sort_by_cached_key(|text| order(text));
     let bar = context.report.records_bar("look at addresses", open.len() as u64);
     let deadline = Instant::now() + Duration::from_secs(plan.seconds);

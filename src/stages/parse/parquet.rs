@@ -3,7 +3,6 @@
 //! DuckDB reads a group of rows at a time, and only the columns that the dataset takes. A group that does not fit into the store's
 //! memory makes the file unreadable.
 
-use std::fs;
 use std::path::Path;
 
 use tempfile::TempPath;
@@ -39,8 +38,6 @@ pub(super) fn as_csv(
         )),
         // What cannot be written is no fault of the file.
         Err(DuckError::Refused { source, .. }) if !source.to_string().contains(&csv_text) => {
-            // A part of it may have been written.
-            let _ = fs::remove_file(&csv);
             let said = source.to_string();
             let said = said.lines().next().unwrap_or_default().replace(&*parquet_text, "it");
             Ok(Err(format!("it is no Parquet, is damaged, or breaks off: {said}")))

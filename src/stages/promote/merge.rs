@@ -50,10 +50,9 @@ impl Transfer<'_> {
         self.make_keys(new).await?;
         if let Some(script) = dataset.scripts.complete {
             self.run(sql::PROMOTE_COMPLETED, "", "complete the rows").await?;
-            let names = self.names_to_leave_out().await?;
-            let names = sql::array_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            let names = sql::array_of(&self.names_to_leave_out().await?);
             let text = self.render_with(script, "", &[("removed_names", &names)]);
-            self.watch.answer("complete the rows", self.transaction.batch_execute(&text)).await?;
+            self.execute(&text, "complete the rows").await?;
         }
         self.end_sums(summing, attached).await?;
         self.run(sql::PROMOTE_CONSTRAINTS, "", "look at deferred constraints").await
