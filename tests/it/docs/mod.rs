@@ -2,6 +2,8 @@
 
 mod deploy;
 mod documents;
+mod map;
+mod played;
 mod reference;
 pub mod rights;
 mod session;
