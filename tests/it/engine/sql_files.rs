@@ -1,5 +1,5 @@
-//! Every SQL file, and every part of one that joins several, says what it takes, and runs as its header says: a script by
-//! psql with its variables, a statement by `prepare`, and what DuckDB takes in its library. So a person can run what the
+//! Every SQL file, and every part of a file with several, names its inputs and runs as its header says: a script by
+//! psql with its variables, a statement by `prepare`, and DuckDB's in its library. So a person can run by hand what the
 //! program runs.
 
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ fn no_file_and_no_part_is_without_a_use() {
     }
 }
 
-/// The names that the scripts are run with here.
+/// The variables that the scripts get here.
 const VARIABLES: &[(&str, &str)] = &[
     ("schema", "by_hand"),
     ("ledger", "by_hand_etl"),
@@ -160,7 +160,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("sign", "1"),
 ];
 
-/// What psql is given: the lines of a session.
+/// The lines of a psql session.
 struct Session(String);
 
 impl Session {
@@ -168,7 +168,7 @@ impl Session {
         self.0 += &format!("\\set {name} '{}'\n", value.replace('\'', "''"));
     }
 
-    /// A script, for a table.
+    /// Adds a script that runs on a table.
     fn script(&mut self, text: &str, table: &str) {
         self.set("table", table);
         let known = OCA.tables.iter().find(|known| known.name == table);
@@ -190,7 +190,8 @@ impl Session {
     }
 }
 
-/// In the order in which a run takes them, on empty tables. What is not here is a statement of its own.
+/// Runs the scripts in the order of a run, on empty tables. Pieces that are not listed here are statements of their
+/// own.
 #[tokio::test]
 async fn each_file_and_part_runs_as_its_header_says() {
     let pieces = pieces();
@@ -273,7 +274,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     let (parent, children) = OCA.tables.split_first().unwrap();
     run(&mut session, "promote/prepare:before", parent.name);
     run(&mut session, "promote/prepare:identify", "");
-    // The other way of promotion plans in the same places.
+    // The other way to promote makes its plan in the same tables.
     run(&mut session, "promote/replace.pg.sql", parent.name);
     run(&mut session, "promote/slice_origin.pg.sql", "");
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
@@ -283,7 +284,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
         run(&mut session, &format!("promote/slices:slice_{part}"), parent.name);
     }
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.slice_rows;\n";
-    // A merge of another dataset, likewise.
+    // The promotion of another merged dataset does so too.
     run(&mut session, "commits/6_promote.pg.sql", "");
     run(&mut session, "commits/6_kept.pg.sql", "");
     run(&mut session, "promote/derive:completed", "");
@@ -338,7 +339,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "demo/companies.pg.sql", "");
     run(&mut session, "demo/transform:look_at_raw", "");
     session.0 += "create table by_hand.companies_clean (zip_code text, name text, is_largest boolean);\n";
-    // A job whose raw and clean table is the same here.
+    // A job whose raw and clean table are the same here.
     for part in [
         "look:partitions",
         "look:pages",
@@ -429,7 +430,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "undo/undo:kept", "oca_metadata");
     run(&mut session, "undo/undo:ledger", "");
     session.0 += "rollback to savepoint undo;\n";
-    // What is prepared asks for it.
+    // The statements that are prepared below need this.
     run(&mut session, "undo/undo:undoing", "");
     session.set("image", "no_image_oca_metadata");
     run(&mut session, "undo/images:none", "oca_metadata");
@@ -442,10 +443,10 @@ async fn each_file_and_part_runs_as_its_header_says() {
         if piece.is_script() {
             session.script(&piece.text, parent.name);
         } else if piece.name == "ledger/known_files_until_2.pg.sql" {
-            // Of an older ledger; takeover_ledger runs it there.
+            // Needs an older ledger; takeover_ledger runs it on one.
             continue;
         } else if piece.name.starts_with("aws_s3/") {
-            // Amazon's functions are not there; its other half is tested with functions that stand in for them.
+            // Amazon's functions do not exist here. The tests of aws_s3 use functions that stand in for them.
             continue;
         } else {
             session.0 +=
@@ -484,7 +485,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     assert!(output.status.success(), "after {:?}:\n{wrong}", said.lines().last());
 }
 
-/// What DuckDB takes, in the order in which a run takes them.
+/// DuckDB's pieces, in the order in which a run takes them.
 const IN_DUCKDB: &[&str] = &[
     "staged/staged:tables",
     "oca/1_stage.duckdb.sql",
@@ -557,7 +558,7 @@ const IN_DUCKDB: &[&str] = &[
     "transform/clean:clean",
 ];
 
-/// As the program runs them: scripts, queries that give rows, and the statements of the export beside each other.
+/// Runs each as the program does: scripts, queries that return rows, and the statements of the export at the same time.
 #[test]
 fn each_duckdb_file_and_part_runs_on_an_empty_store() {
     let pieces = pieces();
@@ -573,7 +574,7 @@ fn each_duckdb_file_and_part_runs_on_an_empty_store() {
     fs::create_dir(&dir).unwrap();
     let staging = Staging::create(folder.path(), DuckLimits { memory_mib: 256, threads: 2 }).unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    // The files of a reference, without rows.
+    // The reference's files, without rows.
     let header = |columns: &[ReferenceColumn]| {
         let names: Vec<_> = columns.iter().map(|column| column.names[0]).collect();
         format!("{}\n", names.join(","))
