@@ -1,5 +1,5 @@
-//! What stands in the catalogue: each thing that stops a run, or makes it come out otherwise, is a line that says what to
-//! do; doing it is enough; and a run that cannot work is refused at its start.
+//! Findings in the catalogue. Each thing that stops a run or changes its result is a line that says what to do, and
+//! doing it is enough. A run that cannot work is refused at its start.
 
 use std::time::Duration;
 
@@ -35,12 +35,12 @@ async fn runs(pipeline: &Pipeline) {
     assert_eq!((marks(pipeline, "a").await, marks(pipeline, "b").await), ("new".into(), "none".into()));
 }
 
-/// A database of the shared cluster that is made in a way of its own.
+/// A database of the shared cluster, created with these options.
 async fn made(template: &str, hint: &str) -> Pipeline {
     Pipeline::on(TestDatabase::copy(postgres::shared().await, template, hint).await)
 }
 
-/// What a line of the preflight says: its state, what was found, the hint.
+/// A line of the preflight: its state, the finding, the hint.
 #[derive(Debug)]
 struct Line {
     state: String,
@@ -48,7 +48,7 @@ struct Line {
     hint: String,
 }
 
-/// The line of this name, of a check that exits so.
+/// The line with this name, of a check with this exit code.
 async fn line(pipeline: &Pipeline, name: &str, code: i32) -> Line {
     let ran = pipeline.other(&["check", "oca", "--json"]).await.exits(code);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {ran:?}"));
@@ -69,7 +69,7 @@ impl Line {
         self
     }
 
-    /// The statements of the hint: from a word that begins one to its semicolon.
+    /// The statements of the hint: each from its first keyword to its semicolon.
     fn statements(&self) -> String {
         let lines = self.hint.lines().filter_map(|line| {
             let begin =
@@ -83,7 +83,7 @@ impl Line {
     }
 }
 
-/// Nothing was begun: the ledger knows no more runs than before.
+/// Expects that no run began: the ledger has no more runs than before.
 async fn refused(pipeline: &Pipeline, words: &[&str]) -> Ran {
     let count = "select count(*) from etl.runs";
     let before = pipeline.one(count).await;
@@ -115,7 +115,7 @@ async fn an_encoding_that_lacks_characters_is_refused() {
     assert!(ran.code == 0 && ascii.csv("public/oca_index.csv").rows[0][1].as_deref() == Some("Zoë 日本"));
 }
 
-/// Not a standby, but a setting: the hint names whose, and resets it.
+/// The database is no standby, but it has a setting. The hint names where the setting is, and resets it.
 #[tokio::test]
 async fn a_setting_that_only_reads_is_told_apart_from_a_standby() {
     let pipeline = loaded("check read only").await;
@@ -146,7 +146,7 @@ async fn a_setting_that_only_reads_is_told_apart_from_a_standby() {
     runs(&pipeline).await;
 }
 
-/// On a server of its own: its COMMITs stand still.
+/// A server of its own, because its COMMITs hang.
 #[tokio::test]
 async fn a_standby_that_is_not_there_is_said_before_a_commit_waits_for_it() {
     let dir = server_dir();
@@ -160,7 +160,7 @@ async fn a_standby_that_is_not_there_is_said_before_a_commit_waits_for_it() {
     pipeline.put(first_week());
     let words = ["waits for 2 synchronous standby(s), and 0 are connected", "pg_reload_conf()"];
     line(&pipeline, "server", 1).await.is("fail", &words);
-    // A run says so and waits: the standby may come back.
+    // A run says so and waits, because the standby may come back.
     let run = pipeline.start(&[]);
     let waits = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
     for _ in 0..600 {
@@ -203,7 +203,7 @@ async fn a_database_without_plpgsql() {
     pipeline.run().await.exits(0);
 }
 
-/// What `relreplident` is of the tables that have it so.
+/// The tables with this `relreplident`.
 async fn identities(pipeline: &Pipeline, kind: &str) -> Vec<String> {
     let query = format!(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relname like 'oca\\_%'
@@ -212,7 +212,7 @@ async fn identities(pipeline: &Pipeline, kind: &str) -> Vec<String> {
     pipeline.column(&query).await
 }
 
-/// The first run updates its tables before they have keys, and most never have one.
+/// The first run updates its tables before they have keys, and most never have a key.
 #[tokio::test]
 async fn everything_is_published_from_the_beginning() {
     let pipeline = Pipeline::new("check publication").await;
@@ -232,7 +232,7 @@ async fn everything_is_published_from_the_beginning() {
     line(&pipeline, "publications", 0).await.is("ok", &[]);
     runs(&pipeline).await;
 
-    // The same, made by `adopt`.
+    // The same with tables that `adopt` makes.
     let pipeline = Pipeline::new("check publication adopt").await;
     pipeline.execute("create publication everything for all tables").await;
     pipeline.other(&["adopt", "oca", "--fix"]).await.exits(0);
@@ -240,7 +240,7 @@ async fn everything_is_published_from_the_beginning() {
     pipeline.put(first_week());
     pipeline.run().await.exits(0);
     runs(&pipeline).await;
-    // Without a publication nobody pays for it.
+    // Without a publication the tables keep the cheaper default.
     let pipeline = loaded("check no publication").await;
     assert_eq!(identities(&pipeline, "f").await, Vec::<String>::new());
 }
@@ -300,7 +300,7 @@ async fn row_policies_that_apply_to_the_role_are_refused() {
              create policy mine on oca_index using (status = 'old')"
         ))
         .await;
-    // The owner of the table sees all of it.
+    // The owner of the table sees every row.
     line(&pipeline, "policies", 0).await.is("ok", &[]);
     let url = pipeline.database.url_as(&role);
     let pipeline = pipeline.with("--database-url", url);
@@ -386,7 +386,7 @@ async fn rules_of_others_on_our_columns_are_told() {
     assert_eq!(found.found.matches(" has a ").count(), words.len(), "{found:?}");
     pipeline.execute(&found.statements()).await;
     line(&pipeline, "constraints", 0).await.is("ok", &[]);
-    // A type of somebody's own with a rule in it refuses values, too.
+    // A type that somebody made with a rule in it can refuse values too.
     pipeline
         .execute("create domain short as text check (length(value) < 9); alter table oca_index alter court type short")
         .await;
