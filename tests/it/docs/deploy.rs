@@ -1,5 +1,5 @@
-//! The manifests of `deploy/` are what Kubernetes takes, and fit the program: names of variables, arguments, exit
-//! codes, folders. What Kubernetes would drop as unknown is found by writing each object out again.
+//! The manifests of `deploy/` are valid for Kubernetes and fit the program: names of variables, arguments, exit codes,
+//! folders. To find fields that Kubernetes would drop as unknown, each object is written out again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,7 +30,7 @@ enum Object {
     Kustomization(Kustomization),
 }
 
-/// As far as we use it.
+/// The fields of it that we use.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Kustomization {
@@ -81,7 +81,7 @@ fn object(path: &Path, value: Value) -> Object {
     }
 }
 
-/// The value as an object of its type, none of it lost.
+/// The value as an object of its type, with no field lost.
 fn typed<T: DeserializeOwned + Serialize>(path: &Path, value: Value) -> T {
     let object: T =
         serde_json::from_value(value.clone()).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -90,7 +90,7 @@ fn typed<T: DeserializeOwned + Serialize>(path: &Path, value: Value) -> T {
     object
 }
 
-/// Fails if something of `given` is not in `kept`.
+/// Fails if a field of `given` is missing in `kept`.
 fn assert_kept(given: &Value, kept: &Value, at: &str) {
     match (given, kept) {
         (Value::Object(given), Value::Object(kept)) => {
@@ -128,7 +128,7 @@ fn is_work_queue(job: &Job) -> bool {
     job.spec.as_ref().is_some_and(|spec| spec.parallelism > Some(1) && spec.completions.is_none())
 }
 
-/// Those with a single pod, which is the weekly one's.
+/// The jobs with a single pod, which is the same as the weekly run's.
 fn one_off_jobs() -> Vec<Job> {
     single_jobs().into_iter().filter(|job| !is_work_queue(job)).collect()
 }
@@ -188,7 +188,7 @@ fn kustomizations_name_files_that_exist_and_leave_none_out() {
     assert!(unused.is_empty(), "no kustomization uses {unused:?}");
 }
 
-/// Names of variables in the manifests against those that options take, and AWS's own.
+/// Compares the variables in the manifests with those of the options and of AWS.
 #[test]
 fn variables_are_ones_that_the_program_knows() {
     const AWS: &[&str] = &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"];
@@ -217,7 +217,7 @@ fn variables_are_ones_that_the_program_knows() {
             _ => continue,
         };
         for name in names {
-            // A test of its own holds the reference against the sources.
+            // Another test compares the reference with the sources.
             let mut rows = reference.lines().filter(|line| line.starts_with("| "));
             let is_known = known.contains(&name) || rows.any(|row| row.contains(&format!("`{name}`")));
             assert!(is_known, "{}: nothing reads {name}", path.display());
@@ -300,7 +300,7 @@ fn arguments_parse_and_all_jobs_have_the_same_pod() {
     }
 }
 
-/// A second try must not hide that records failed; one that was evicted must be made.
+/// A retry must not hide that records failed, but an evicted pod must be retried.
 #[test]
 fn the_failure_policy_fits_the_exit_codes() {
     let job = &job_specs()[0];
@@ -318,7 +318,7 @@ fn the_failure_policy_fits_the_exit_codes() {
     assert!(pod.termination_grace_period_seconds > Some(15), "clearing up takes as long");
 }
 
-/// What the weekly run's pod may and may not do, the site's may and may not; it has its own arguments and a folder more to read.
+/// The site's pod has the rights of the weekly run's pod. Only its arguments and one more read-only folder differ.
 #[test]
 fn the_site_is_built_by_a_pod_like_the_weekly_one() {
     let found = objects().into_iter().find_map(|(path, object)| match object {
@@ -348,8 +348,8 @@ fn the_site_is_built_by_a_pod_like_the_weekly_one() {
     assert!(args[1].starts_with("/site/"), "{args:?}");
 }
 
-/// A worker that succeeds ends the Job, so the codes of one that did not must never look like success, nor be tried for ever
-/// where a person is needed.
+/// A worker that succeeds ends the Job. So the codes of a failed worker must never look like success, nor be retried
+/// for ever where a person is needed.
 #[test]
 fn the_work_queue_fits_the_exit_codes_of_a_worker() {
     let queues: Vec<_> = single_jobs().into_iter().filter(is_work_queue).collect();
@@ -388,7 +388,7 @@ fn the_weekly_run_is_alone_and_has_a_time_zone() {
     assert_eq!(spec.schedule.split(' ').skip(2).take(2).collect::<Vec<_>>(), ["*", "*"], "every week");
 }
 
-/// What the namespace's policy `restricted` asks for, and no more places to write to than staging.
+/// The namespace's policy `restricted` is satisfied, and staging is the only place to write to.
 #[test]
 fn the_pod_has_no_rights_that_it_does_not_need() {
     let namespace = objects().into_iter().find_map(|(_, object)| match object {
@@ -426,7 +426,7 @@ fn the_pod_has_no_rights_that_it_does_not_need() {
     }
 }
 
-/// The rules go by the names of the program's figures, and use all of them.
+/// The rules use names of the program's figures, and all of them.
 #[test]
 fn the_alert_rules_go_by_figures_that_there_are() {
     let text =
@@ -457,7 +457,7 @@ fn the_alert_rules_go_by_figures_that_there_are() {
     for (name, _) in merganser::commands::metrics::METRICS {
         assert!(
             operations.contains(&format!("`{name}{{dataset")),
-            "docs/operations.md does not tell of {name}"
+            "docs/operations.md does not mention {name}"
         );
     }
 }
@@ -483,7 +483,7 @@ fn the_network_policy_lets_out_what_is_needed() {
         })
         .collect();
     assert_eq!(ports.into_iter().collect::<Vec<_>>(), [22, 53, 443, 5432]);
-    // The kustomization puts the label on the CronJob's pods; one-off jobs have it themselves.
+    // The kustomization adds the label to the CronJob's pods; one-off jobs have it themselves.
     let base = objects().into_iter().find_map(|(path, object)| match object {
         Object::Kustomization(base) if path.ends_with("base/kustomization.yaml") => Some(base),
         _ => None,
