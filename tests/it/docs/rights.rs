@@ -69,7 +69,7 @@ impl Court {
         self.pipeline.execute(&text).await;
     }
 
-    /// Lets the people look who may; also once more, when there are more tables.
+    /// Runs the grants for people who may look; again after more tables exist.
     pub async fn look(&self) {
         let exists = format!("select count(*) from pg_roles where rolname = '{}'", self.oncall);
         if self.pipeline.one(&exists).await == "0" {

@@ -1,4 +1,5 @@
-//! What is made of the tables: the summary of each case, the views that may be public, the comments and the dictionary.
+//! Everything that is derived from the tables: the summary of each case, the views that may be public, the comments and
+//! the dictionary.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use crate::support::csv::Csv;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{DERIVED_CSVS, Pipeline};
 
-/// A case of which every number of the summary can be counted by hand.
+/// A case whose numbers in the summary can all be counted by hand.
 fn story(status: &str, appearances: usize) -> String {
     let party = |role: &str, with: &str| {
         format!("<Party><Role>{role}</Role><RepresentationType>{with}</RepresentationType></Party>")
@@ -38,7 +39,7 @@ fn story(status: &str, appearances: usize) -> String {
     };
     let warrant =
         |sequence: u8, dates: &str| format!("<Warrant><Sequence>{sequence}</Sequence>{dates}</Warrant>");
-    // The first was amended by the second, the third was vacated.
+    // The second judgment amends the first, and the third is vacated.
     let judgments = [
         judgment(1, "", "100.00", &warrant(1, "")),
         judgment(
@@ -81,7 +82,7 @@ fn told(id: &str, status: &str, appearances: usize) -> String {
     )
 }
 
-/// All zeros, for a case about which nothing is known.
+/// The summary of a case about which nothing is known: all zeros.
 fn nothing(id: &str) -> String {
     format!("{id}|0/0|0/0|0|0|0/0|0/0/0")
 }
@@ -108,7 +109,7 @@ async fn the_summary_follows_its_cases() {
     let public = pipeline.csv("public/oca_case_summary.csv");
     assert_eq!(public.rows.len(), 3);
 
-    // A new word on one, a deletion, a new one, one that fails, one that is not touched.
+    // One case has a newer version, one is deleted, one is new, one fails, and one is not touched.
     let second = Extract::weekly("2024-06-10").case("a", &story("Disposed", 3)).delete("c").case("d", "");
     pipeline.put(second.case("b", "<FiledDate>never</FiledDate>"));
     let untouched = "select xmin::text || ctid from oca_case_summary where indexnumberid = 'b'";
@@ -123,10 +124,10 @@ async fn the_summary_follows_its_cases() {
     assert_eq!(change(&pipeline).await, "3 1 1 1 3");
     assert_eq!(pipeline.one(untouched).await, before, "only rows of the batch are written");
 
-    // The old file again changes nothing, and the deleted one stays away.
+    // The old file again changes nothing, and the deleted case stays away.
     pipeline.other(&["reprocess", "oca", "*2024-06-03*", "--force"]).await.exits(0);
     assert_eq!(summary(&pipeline).await, now);
-    // One that a guard stops changes nothing either.
+    // A run that a guard stops changes nothing either.
     pipeline.put(Extract::weekly("2024-06-17").delete("a").delete("b").case("e", ""));
     pipeline.run_with(&["--max-deletes", "1"]).await.exits(1).says("The database is unchanged.");
     assert_eq!(summary(&pipeline).await, now);
@@ -148,11 +149,11 @@ async fn a_production_without_a_summary_gets_the_whole_of_it_at_once() {
     assert_eq!(change(&pipeline).await, "3 0 1 0 3");
     assert_eq!(summary(&pipeline).await, [expected[0].clone(), expected[1].clone(), nothing("untouched")]);
 
-    // If somebody drops it, the next promotion makes it again, with the schema's default privileges.
+    // If somebody drops the summary, the next promotion makes it again, with the schema's default privileges.
     pipeline.execute("drop table oca_case_summary").await;
     let ran = pipeline.other(&["check", "oca"]).await.exits(0);
     ran.says("oca_case_summary is not there yet: the next promotion makes it");
-    // Until then there is none to publish.
+    // Until then there is no summary to publish.
     pipeline.other(&["purge", "oca"]).await.exits(0).says("oca_case_summary.csv is not published");
     pipeline.put(Extract::weekly("2024-03-18").case("untouched", ""));
     pipeline.run().await.exits(0);
@@ -184,7 +185,7 @@ async fn a_summary_that_does_not_follow_is_made_of_all_rows() {
     assert_eq!(summary(&pipeline).await, expected);
     assert_eq!(change(&pipeline).await, "3 0 3 0 3");
 
-    // Rows that somebody took out come back, as soon as the publication has seen that they are gone.
+    // Rows that somebody took out come back once a publication has noticed that they are gone.
     pipeline.execute("delete from oca_case_summary where indexnumberid = 'c'").await;
     pipeline.other(&["purge", "oca"]).await.exits(0);
     pipeline.put(Extract::weekly("2024-06-17").case("d", ""));
@@ -194,7 +195,7 @@ async fn a_summary_that_does_not_follow_is_made_of_all_rows() {
     pipeline.run().await.exits(0);
     assert_eq!(change(&pipeline).await, "4 0 1 0 4");
 
-    // What is left of tables that are gone is nothing to go by.
+    // If the tables were dropped, the summary that is left counts for nothing.
     let tables = "drop table oca_index, oca_causes, oca_addresses, oca_parties, oca_events, oca_appearances,
         oca_appearance_outcomes, oca_motions, oca_decisions, oca_judgments, oca_warrants, oca_metadata cascade";
     pipeline.execute(tables).await;
@@ -210,7 +211,7 @@ async fn comments_wait_for_nobody() {
     pipeline.run().await.exits(0);
     pipeline.execute("comment on table oca_index is 'mine'; comment on table oca_parties is 'mine'").await;
     let client = pipeline.database.client().await;
-    // As a vacuum does, or an index that is made beside the readers.
+    // The lock of a vacuum, or of an index that is built concurrently.
     client.batch_execute("begin; lock table oca_index in share update exclusive mode").await.unwrap();
     pipeline.put(Extract::weekly("2024-06-10").case("b", ""));
     pipeline.run().await.exits(0).says("comments of tables and columns are not set");
@@ -239,7 +240,7 @@ async fn a_summary_of_an_older_shape_is_made_anew_and_keeps_its_readers() {
     let may = format!("select has_table_privilege('{role}', 'oca_case_summary', 'select with grant option')");
     assert_eq!(pipeline.one(&may).await, "t");
 
-    // One that is not ours is never dropped.
+    // A table that is not ours is never dropped.
     let stranger = Pipeline::new("summary stranger").await;
     stranger
         .execute("create table oca_case_summary (mine text); insert into oca_case_summary values ('x')")
@@ -249,7 +250,8 @@ async fn a_summary_of_an_older_shape_is_made_anew_and_keeps_its_readers() {
     assert_eq!(stranger.one("select mine from oca_case_summary").await, "x");
 }
 
-/// Addresses as geocoding leaves them: of a small building and of a large one, with what must not become public in each.
+/// Addresses as geocoding leaves them: of a small building and of a large one, each with values that must not become
+/// public.
 async fn geocoded(pipeline: &Pipeline) {
     let address = |street: &str| {
         format!(
@@ -315,7 +317,7 @@ async fn nothing_finer_than_a_tract_is_public_of_a_small_building() {
     let public = pipeline.csv("public/oca_addresses_public.csv");
     assert_eq!(public.columns.join(","), "indexnumberid,city,state,postalcode");
 
-    // What was planted stands in the private table, and in public nowhere but where the rule lets it.
+    // The private table holds the planted values, and public objects hold them only where the rule allows it.
     let planted = [
         "EVERGREEN",
         "0742",
@@ -347,7 +349,7 @@ async fn nothing_finer_than_a_tract_is_public_of_a_small_building() {
         let is_lot = text.starts_with("3000") && text.len() > 10;
         assert!(is_lot || holds(private), "{text} was not planted");
     }
-    // Of no object that is public did anybody forget to think.
+    // No other public object has addresses.
     let known: BTreeSet<_> = DERIVED_CSVS.iter().map(|name| format!("public/{name}")).collect();
     let others =
         objects.keys().filter(|key| key.starts_with("public/oca_addresses") && !known.contains(*key));
@@ -384,7 +386,7 @@ async fn an_older_view_is_never_published_and_its_readers_stay() {
         .await
         .exits(0)
         .says("the view oca_addresses_public said something else than ours and is replaced");
-    // Its owner's options stay, and what it said can be found again.
+    // The view keeps its owner's options, and its old definition is in the ledger.
     let options =
         "select array_to_string(reloptions, ',') from pg_class where oid = 'oca_addresses_public'::regclass";
     assert_eq!(pipeline.one(options).await, "security_barrier=true");
@@ -400,7 +402,7 @@ async fn an_older_view_is_never_published_and_its_readers_stay() {
         (&other, "column_privilege(ROLE, 'oca_addresses_with_bbl', 'bbl', 'select')", "t"),
         (&other, "column_privilege(ROLE, 'oca_addresses_with_bbl', 'city', 'update')", "t"),
         (&other, "column_privilege(ROLE, 'oca_addresses_with_bbl', 'state', 'select')", "f"),
-        // What comes by itself to everything new is no reason to let more people in.
+        // The default privileges of new objects must not let more people in.
         (&late, "table_privilege(ROLE, 'oca_addresses_with_bbl', 'select')", "f"),
     ] {
         assert_eq!(pipeline.one(&may(role, what)).await, expected, "{role}: {what}");
@@ -421,7 +423,7 @@ async fn an_older_view_is_never_published_and_its_readers_stay() {
     client.batch_execute("commit").await.unwrap();
     assert_eq!(pipeline.one(written).await, before);
 
-    // What others have built on a view is theirs: it stops a run that would have to drop it.
+    // Other people's views on our view belong to them, so a run that would have to drop them stops.
     pipeline
         .execute(
             "drop view oca_addresses_with_bbl; create view oca_addresses_with_bbl as select street1 from oca_addresses;
@@ -432,7 +434,7 @@ async fn an_older_view_is_never_published_and_its_readers_stay() {
     ran.says("public/oca_addresses_with_bbl.csv is not published");
     let left = pipeline.csv("public/oca_addresses_with_bbl.csv");
     assert!(!left.columns.contains(&"street1".to_owned()), "{:?}", left.columns);
-    // Nor is what was there before left to those who read it: cases may be sealed since.
+    // The rows published before do not stay either, because cases may have been sealed since.
     assert_eq!(left.rows.len(), 0);
     pipeline.put(Extract::weekly("2024-03-18").case("untouched", ""));
     let ran = pipeline.run().await.exits(1).says("must be rebuilt, because its columns have changed");
@@ -474,7 +476,7 @@ async fn every_table_view_and_column_is_explained() {
             and coalesce(obj_description(oid, 'pg_class'), '') = ''";
     assert_eq!(pipeline.column(silent).await, Vec::<String>::new());
 
-    // The published dictionary says what the database says, of everything.
+    // The published dictionary has every description that the database has.
     let csv = std::fs::read_to_string(pipeline.store().join("public/data-dictionary.csv")).unwrap();
     let dictionary = Csv::parse(&csv);
     assert_eq!(dictionary.columns, ["table", "column", "type", "description"]);
@@ -492,7 +494,7 @@ async fn every_table_view_and_column_is_explained() {
     let manifest = std::fs::read_to_string(pipeline.store().join("public/manifest.json")).unwrap();
     assert!(manifest.contains("data-dictionary.csv"), "{manifest}");
 
-    // Comments are written when they say something else, and not each week.
+    // Comments are written when they change, not every week.
     let written = "select count(distinct xmin::text) || ' ' || max(xmin::text::bigint) from pg_description
         where objoid in (select oid from pg_class where relname like 'oca\\_%' and relkind in ('r', 'v'))";
     let before = pipeline.one(written).await;

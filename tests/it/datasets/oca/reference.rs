@@ -1,5 +1,5 @@
-//! `merganser reference` on the whole path: a made city's files into the store and the database, and a run that looks its
-//! addresses up in them.
+//! `merganser reference` from end to end: a made-up city's files go into the store and the database, and a run looks
+//! its addresses up in them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::support::extract::Extract;
 use crate::support::files::FileServer;
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// A made city's files.
+/// A made-up city's files.
 struct City {
     dir: PathBuf,
 }
@@ -40,7 +40,7 @@ impl City {
         fs::read_to_string(self.dir.join(name)).unwrap()
     }
 
-    /// A further file, made of one that is there.
+    /// Another file, made from an existing one.
     fn changed(&self, name: &str, new: &str, change: impl FnOnce(String) -> String) -> String {
         fs::write(self.dir.join(new), change(self.text(name))).unwrap();
         self.path(new)
@@ -61,7 +61,7 @@ async fn take(pipeline: &Pipeline, pad: &str, pluto: &str, more: &[&str]) -> Ran
     pipeline.other(&[&["reference", "oca", "--pad", pad, "--pluto", pluto], more].concat()).await
 }
 
-/// What must stay as it is when a reference is refused.
+/// The data that must not change when a reference is refused.
 const IN_USE: &str = "
     select concat_ws('|', (select string_agg(concat_ws(',', version, name, sha256, rows), ';' order by version, name)
         from etl.reference_files),
@@ -90,7 +90,7 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     let taken = take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
     taken.says("is in use").says("There was none before");
 
-    // The ledger has the checksums of what lies in the store, and of what was given.
+    // The ledger has the checksums of the files in the store and of the given files.
     let objects = pipeline.objects();
     let listed = pipeline.rows("select object, sha256 from etl.reference_files order by object").await;
     assert_eq!(listed.len(), 3);
@@ -129,7 +129,7 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     let wrong: Vec<_> = expected.iter().zip(&found).filter(|(expected, found)| expected != found).collect();
     assert!(wrong.is_empty() && expected.len() == found.len(), "{} wrong: {:?}", wrong.len(), wrong.first());
 
-    // By geometry, the tracts are the true ones too, in the view that is published.
+    // The geometries give the right tracts too, in the published view.
     let mut tracts: BTreeMap<(Cell, Cell), u32> = BTreeMap::new();
     for row in &truth.rows {
         *tracts.entry((row[columns[0]].clone(), row[tract].clone())).or_default() += 1;
@@ -141,7 +141,7 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
         assert!(tracts.contains_key(&(row[0].clone(), row[1].clone())), "{row:?}");
     }
 
-    // The same again changes nothing, and keeps the tracts.
+    // The same files again change nothing, and the tracts stay.
     let again = take(&pipeline, &pad, &pluto, &[]).await.exits(0);
     again.says("0 new, 0 gone").says("It was in use before: nothing changed.");
     assert_eq!(pipeline.one("select count(*) from oca_tracts").await, "320");
@@ -162,7 +162,7 @@ const PORTAL: [(&str, &str); 7] = [
     ("bbl", "BBL"),
 ];
 
-/// The portal's dialect: its names, in quotes, numbers with commas and lots without a fraction.
+/// The portal's dialect: its own names, quotes, numbers with commas and lots without a fraction.
 fn as_the_portal_has_it(text: &str) -> String {
     let mut lines = text.lines();
     let names = lines.next().unwrap().split(',').map(|name| {
@@ -173,7 +173,7 @@ fn as_the_portal_has_it(text: &str) -> String {
     for line in lines {
         let cells = line.split(',').enumerate().map(|(at, cell)| match at {
             13 => format!("\"{}\"", cell.trim_end_matches(".00000000")),
-            // Units: some of the portal's numbers have commas.
+            // Some numbers of units have commas in the portal's file.
             11 | 12 if cell.len() > 3 => {
                 format!("\"{},{}\"", &cell[..cell.len() - 3], &cell[cell.len() - 3..])
             }
@@ -206,14 +206,14 @@ async fn the_reference_is_fetched_once() {
     let sums = pipeline.column("select sha256 from etl.reference_files order by sha256").await;
     assert_eq!(kept(), sums);
     assert_eq!(fs::metadata(cache.join("reference")).unwrap().permissions().mode() & 0o777, 0o700);
-    // Without the store's files there is the cache.
+    // Without the store's files, the cache is used.
     let store = pipeline.store().join("private/reference");
     let aside = pipeline.folder().join("aside");
     fs::rename(&store, &aside).unwrap();
     pipeline.put(Extract::weekly("2024-05-13").case("b", address));
     pipeline.run().await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_addresses where status = 'no_street'").await, "2");
-    // Where both are gone, or what is in the cache is something else, it is not taken.
+    // When the store's files are gone and the cache has other bytes, the cache is not used.
     for name in kept() {
         fs::remove_file(cache.join("reference").join(&name)).unwrap();
         fs::write(cache.join("reference").join(&name), b"PAR1 something else PAR1").unwrap();
@@ -229,7 +229,7 @@ async fn the_reference_is_fetched_once() {
 async fn both_dialects_come_over_http_and_the_changes_are_told() {
     let pipeline = Pipeline::new("reference_http").await;
     let city = City::new(&pipeline);
-    // One building of a thousand units or more.
+    // One building has a thousand units or more.
     let ours = city.text("pluto.csv").replacen(",21,22,", ",1700,1701,", 1);
     assert!(ours.contains(",1700,1701,"));
     let theirs = as_the_portal_has_it(&ours);
@@ -237,7 +237,7 @@ async fn both_dialects_come_over_http_and_the_changes_are_told() {
     zip.start_file("pluto_26v1.csv", SimpleFileOptions::default()).unwrap();
     zip.write_all(ours.as_bytes()).unwrap();
     let zipped = zip.finish().unwrap().into_inner();
-    // A lot less, a range more.
+    // One lot less, one range more.
     let mut fewer: Vec<_> = ours.lines().map(str::to_owned).collect();
     fewer.pop();
     let files = [
@@ -325,7 +325,7 @@ async fn what_is_not_a_whole_edition_is_refused_and_the_one_in_use_stays() {
         assert_eq!(pipeline.one(IN_USE).await, in_use, "{path}");
     }
     take(&pipeline, &pad, &pluto, &["--allow", "orphans"]).await.exits(2).says("no guard `orphans`");
-    // A reference that is smaller on purpose is accepted, and the ledger says who let it through.
+    // A reference that is smaller on purpose can be let through, and the ledger says by whom.
     take(&pipeline, &pad, &city.path("half.csv"), &["--allow", "drop"]).await.exits(0);
     assert_ne!(pipeline.one(IN_USE).await, in_use);
     let allowed = "select string_agg(distinct subject, ',') from etl.guards
@@ -345,7 +345,7 @@ async fn tracts_are_valid_shapes_of_the_state_or_none_are_taken() {
     let first = city.text("tracts.csv").lines().nth(1).unwrap().to_owned();
     let with = |name: &str, row: &str| city.changed("tracts.csv", name, |text| text.replacen(&first, row, 1));
     let shape = |text: &str| format!("\"{text}\",1,1,Manhattan,000100,1000100,36061000100");
-    // A bow tie is no area.
+    // A shape that crosses itself has no area.
     let bow = "MULTIPOLYGON (((-74.0 40.75, -73.99 40.76, -73.99 40.75, -74.0 40.76, -74.0 40.75)))";
     let feet = "MULTIPOLYGON (((981219 195373, 983000 195373, 983000 197000, 981219 195373)))";
     let open = "MULTIPOLYGON (((-74.0 40.75, -73.99 40.75, -73.99 40.76, -74.0 40.76)))";
@@ -377,7 +377,7 @@ async fn tracts_are_valid_shapes_of_the_state_or_none_are_taken() {
         ran.says(says);
         assert_eq!(pipeline.one(shapes).await, before, "{path}");
     }
-    // The edition of 2010 has the city's numbers alone, and a polygon is one of one part.
+    // The edition of 2010 has only the city's numbers, and single polygons.
     let older = city.changed("tracts.csv", "older.csv", |text| {
         let text = text.replace("CT2020", "CT2010").replace(",GEOID", "");
         let text = text.replace("MULTIPOLYGON (((", "POLYGON ((").replace(")))", "))");
@@ -402,7 +402,7 @@ async fn tracts_take_postgis() {
     assert_ne!(ran.code, 0);
     ran.says("has no PostGIS").says("create extension postgis");
     take(&pipeline, &pad, &pluto, &[]).await.exits(0);
-    // With PostGIS, the table that is there without a geometry gets it.
+    // Once PostGIS exists, a table without a geometry gets one.
     pipeline.run().await.exits(0);
     pipeline.execute("create extension postgis").await;
     take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
