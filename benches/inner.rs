@@ -75,7 +75,7 @@ impl Sink for Null {
     }
 }
 
-/// Keeps the rows, so that what comes after the parser can be measured without it.
+/// Keeps the rows, so that the steps after the parser can be measured alone.
 #[derive(Default)]
 struct Keep(Vec<RowBatch>);
 

@@ -1,4 +1,4 @@
--- What clean.py does, as a query; raw holds whole ZIP codes, several at once.
+-- Does the same as clean.py, as a query. raw holds several whole ZIP codes at once.
 with told as (
     select
         company_id,

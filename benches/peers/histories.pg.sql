@@ -1,6 +1,7 @@
--- Purpose: made-up histories of commits for the projects of the sheets, a tenth of them forks that hold half of another's commits.
+-- Purpose: made-up histories of commits for the projects of the sheets; a tenth of them are forks with half of
+-- another's commits.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
--- Inputs:  :"schema" with the sheets; :commits, so many for each project.
+-- Inputs:  :"schema" with the sheets; :commits, the number for each project.
 -- Outputs: git_repositories, git_commits, git_parents and git_identities, anew.
 set search_path = :"schema";
 drop table if exists git_repositories, git_commits, git_parents, git_identities;
@@ -28,7 +29,8 @@ insert into git_repositories
 select row_number() over (order by project), repository, 'main', array['main'], array['x']
 from catalog_projects;
 
--- Few authors do most, as everywhere; one commit in five is of somebody of the neighbourhood, who is also elsewhere. Ten years.
+-- A few authors write most commits, as usual. One commit in five is by a person of the neighbourhood, who also works
+-- elsewhere. Ten years.
 insert into git_commits
 select
     repository_id,

@@ -1,4 +1,4 @@
--- Purpose: the metrics of every project, community and category in plain SQL, as one would write them down.
+-- Purpose: the metrics of every project, community and category in plain SQL, as somebody would write it by hand.
 -- Engine:  DuckDB
 -- Inputs:  commits, identities, repositories, projects, categories and project_categories, as PostgreSQL has them; :as_of, the last
 --          month that counts, from year 0.

@@ -40,7 +40,7 @@ def main():
             place = engine().url.render_as_string(hide_password=False)
             df = dd.read_sql_table(SOURCE, place, index_col="company_id", npartitions=WORKERS * 8, columns=RAW[1:])
             df = df.reset_index()
-        # A key that is missing is a partition, too, and a shuffle needs a value to go by.
+        # A missing key is a partition too, and a shuffle needs a value to go by.
         df["grouped_by"] = df["zip_code"].fillna("(none)")
         empty = pd.DataFrame({"company_id": [1], "zip_code": ["1"], "name": ["1"], "founded": ["1"], "revenue": ["1"]})
         meta = clean(empty).iloc[:0]

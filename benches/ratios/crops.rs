@@ -1,8 +1,9 @@
-//! What asking a service costs, and reading its bulk files: requests against full answers, time against the rate, memory against
-//! records, bulk against unpacking and counting, loading against `\copy`.
+//! The cost of asking a service and of reading its bulk files: requests against full answers, time against the rate,
+//! memory against records, bulk files against unpacking and counting, loading against `\copy`.
 //!
-//! The service is one of this machine (`commands::demo::quickstats`) with made-up records, uneven as the real ones. The scale is
-//! of the records, the limit of an answer and the rate together, so that a small one asks as often as a large one.
+//! The service runs on this machine (`commands::demo::quickstats`) and has made-up records, as uneven as the real ones.
+//! The scale applies to the records, the limit of an answer and the rate together, so a small scale asks as often as a
+//! large one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,19 +24,19 @@ use crate::tables::{Ratio, Report};
 /// The argument with which this program counts the lines of its standard input.
 pub const COUNT: &str = "--count-input";
 const KEY: [(&str, &str); 1] = [("NASS_API_KEY", "bench")];
-/// Years of surveys alone, none of which is far over the others.
+/// Years of surveys alone, none of them much larger than the others.
 const YEARS: (i16, i16) = (2013, 2016);
 const ALL_YEARS: (i16, i16) = (2003, 2022);
-/// What keeps less than a twentieth of the bulk files.
+/// A filter that keeps less than a twentieth of the bulk files.
 const FILTER: &str = "commodity_desc=OATS";
 const ROUNDS: usize = 3;
 
-/// How much is measured: 1 is what the real service has.
+/// The scale of the measurement: 1 is the real service's.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale(f64);
 
 impl Scale {
-    /// As `--scale 0.1` says it; 1 if nothing does.
+    /// The value of `--scale 0.1`; 1 without it.
     pub fn named() -> Self {
         let scale = std::env::args().skip_while(|arg| arg != "--scale").nth(1);
         Self(scale.map_or(1.0, |scale| scale.parse().expect("--scale is a number")))
@@ -55,7 +56,7 @@ pub fn measure(bench: &Bench, scale: Scale) -> Report {
     report
 }
 
-/// Bulk files of so many records, which are made unless they are there.
+/// Bulk files of this many records, which are made unless they exist.
 fn files(records: u64, years: (i16, i16)) -> PathBuf {
     let folder = crate::cache().join(format!("facts-{records}-{}-{}", years.0, years.1));
     if !folder.is_dir() {
@@ -68,7 +69,7 @@ fn files(records: u64, years: (i16, i16)) -> PathBuf {
     folder
 }
 
-/// A million records, 50,000 at a time, 16 requests a minute; then the same again, when all is in the archive.
+/// A million records, 50,000 at a time, 16 requests a minute; then the same again with all answers in the archive.
 fn asking(bench: &Bench, report: &mut Report, scale: Scale) {
     let (records, limit, rate) = (scale.of(1e6), scale.of(50_000.0), 16.0 / scale.0);
     eprintln!("asking for {records} records, {limit} at a time, {rate:.1} requests a minute");
@@ -108,7 +109,7 @@ fn asking(bench: &Bench, report: &mut Report, scale: Scale) {
     bench.drop_all(&[run], &[]);
 }
 
-/// Bulk files of which little is wanted, and of which a good part is.
+/// Bulk files from which little is wanted, and bulk files from which a good part is.
 fn bulk(bench: &Bench, report: &mut Report, scale: Scale) {
     let records = scale.of(2e6);
     let folder = files(records, ALL_YEARS);
@@ -154,7 +155,7 @@ fn bulk(bench: &Bench, report: &mut Report, scale: Scale) {
     );
 }
 
-/// The peaks of two loads of which one has ten times the records.
+/// The peaks of two loads, one with ten times the records of the other.
 fn memory(bench: &Bench, report: &mut Report, scale: Scale) {
     let mut peaks = Vec::new();
     for records in [scale.of(1e6), scale.of(1e7)] {
@@ -170,7 +171,7 @@ fn memory(bench: &Bench, report: &mut Report, scale: Scale) {
     report.count("14. peak memory, ten times the records / the records", 1.1, (peaks[1], peaks[0]), "MiB");
 }
 
-/// Seconds that it takes to unpack the files and to have DuckDB count their lines.
+/// The seconds for unpacking the files and counting their lines in DuckDB.
 fn count(folder: &Path, records: u64) -> f64 {
     let counter = std::env::current_exe().expect("this program has a name");
     let mut found = 0;
@@ -193,7 +194,7 @@ fn count(folder: &Path, records: u64) -> f64 {
 /// Counts the lines of a bulk file on the standard input, as `duckdb` would.
 pub fn count_input() {
     let duckdb = duckdb::Connection::open_in_memory().expect("DuckDB opens");
-    // A pipe is read once: nothing may be found out about it beforehand.
+    // A pipe can be read only once, so DuckDB must not sniff it first.
     let columns: Vec<_> = (0..COLUMNS.len()).map(|at| format!("'column{at}': 'VARCHAR'")).collect();
     let count = format!(
         "create table counted as select count(*) as lines from read_csv('/dev/stdin', auto_detect = false, header = true,
@@ -214,7 +215,7 @@ fn make_table(bench: &Bench, schema: &str) {
     }
 }
 
-/// Seconds that `\copy` takes for the CSV of a run into such a table; it holds the same rows then.
+/// The seconds of `\copy` for the CSV of a run into such a table, which then holds the same rows.
 fn copy_in(bench: &Bench, run: &Figures) -> f64 {
     let schema = format!("{}_copied", run.schema);
     make_table(bench, &schema);

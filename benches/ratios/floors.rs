@@ -14,7 +14,7 @@ use quick_xml::events::Event;
 use crate::Inputs;
 use crate::pipeline::{Bench, Copied, Figures, TABLES};
 
-/// CPU seconds that it takes to unzip the files and to read every token of their documents, on one thread.
+/// The CPU seconds for unzipping the files and reading every token of their documents, on one thread.
 pub fn tokenise(input: &Inputs) -> f64 {
     let before = merganser::system::machine::cpu_time();
     let mut events = 0_u64;
@@ -33,8 +33,8 @@ pub fn tokenise(input: &Inputs) -> f64 {
     (merganser::system::machine::cpu_time() - before).as_secs_f64()
 }
 
-/// Seconds that `\copy` takes for the CSVs of a run, one after the other, into empty tables with the same keys
-/// and indexes, durable as those.
+/// The seconds of `\copy` for the CSVs of a run, one after the other, into empty tables with the same keys and indexes
+/// and the same durability.
 pub fn copy_in(bench: &Bench, run: &Figures) -> Copied {
     let schema = format!("{}_copied", run.schema);
     bench.make_tables(&schema);
@@ -60,7 +60,7 @@ pub fn header(csv: &Path) -> String {
     text.lines().next().expect("it has a header").to_owned()
 }
 
-/// Seconds that `COPY … TO STDOUT` takes in one psql after the other for all that a run publishes, into files.
+/// The seconds of `COPY … TO STDOUT` for all that a run publishes, in one psql after the other, into files.
 pub fn copy_out(bench: &Bench, run: &Figures) -> f64 {
     let file = bench.folder.join("copied.csv");
     let mut took = 0.0;

@@ -1,8 +1,8 @@
 //! The cost of the metrics and the graph: the computing part of the run against plain SQL in DuckDB over the same rows,
 //! memory against commits, the time for ranks against a second.
 //!
-//! Both must give the same values, or the benchmark ends. DuckDB has the rows in its own tables when its time begins;
-//! the run reads them from PostgreSQL, and makes the graph as well.
+//! Both must give the same values, or the benchmark ends. DuckDB's time begins with the rows in its own tables; the run
+//! reads them from PostgreSQL, and also makes the graph.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,10 +16,10 @@ use crate::tables::{Ratio, Report};
 
 const PROJECTS: u64 = 500;
 const COMMITS: u64 = 1_000_000;
-/// A run over the same rows has nothing to do: each round counts up to another month.
+/// A second run over the same rows has nothing to do, so each round counts up to another month.
 const MONTHS: [&str; 3] = ["2025-08", "2025-09", "2025-10"];
 const EDGES: u32 = 100_000;
-/// What DuckDB is given, by query.
+/// DuckDB's tables, by query.
 const TABLES: [(&str, &str); 6] = [
     (
         "commits",
@@ -32,7 +32,7 @@ const TABLES: [(&str, &str); 6] = [
     ("project_categories", "select project, category from catalog_project_categories"),
 ];
 
-/// Measures all of it, with so many commits as `--rows` says.
+/// Measures all of it, with as many commits as `--rows` says.
 pub fn measure(bench: &Bench) -> Report {
     let mut report = Report::new(bench);
     let commits = jobs::rows(COMMITS);
@@ -119,7 +119,7 @@ fn counted(month: &str) -> i32 {
     year.parse::<i32>().expect("a year") * 12 + month.parse::<i32>().expect("a month") - 1
 }
 
-/// Seconds that plain SQL takes.
+/// The seconds of plain SQL.
 fn sql(theirs: &duckdb::Connection, month: &str) -> f64 {
     let text = std::fs::read_to_string(peers("metrics.duckdb.sql")).expect("the peer's SQL");
     let text = text.replace(":as_of", &counted(month).to_string());

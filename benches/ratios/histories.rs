@@ -1,5 +1,5 @@
-//! What histories cost that come from a clone: against `git log` of the same fields, and memory against their length. And what a host
-//! is asked, against the budget.
+//! The cost of histories that come from a clone: time against `git log` of the same fields, and memory against length.
+//! And the requests to a host against the budget.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,14 +19,14 @@ use crate::pipeline::{Bench, Figures};
 use crate::tables::{Ratio, Report};
 
 const KEY: [(&str, &str); 1] = [("MERGANSER_EMAIL_KEY", "bench")];
-/// What a row says: git reads the same of each commit.
+/// The fields of a row: git reads the same of each commit.
 const FIELDS: &str = "--format=%H %P%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%s%x00%(trailers:only)";
 const REPOSITORY: &str = "harbour/lighthouse";
-/// Commits that the times are measured with, unless `--rows` names another number.
+/// The number of commits for the times, unless `--rows` names another.
 const COMMITS: u64 = 200_000;
-/// Commits of the histories that memory is measured with; `--rows` names the longest one.
+/// The numbers of commits for the memory; `--rows` names the longest history's.
 const SIZES: [u64; 3] = [10_000, 100_000, 1_000_000];
-/// Commits of the largest repository of a host, and requests that a run may send to it.
+/// The number of commits of a host's largest repository, and of requests that a run may send to it.
 const HOSTED: u64 = 5_000;
 const BUDGET: u64 = 10;
 const ROUNDS: usize = 5;
@@ -40,7 +40,7 @@ pub fn measure(bench: &Bench) -> Report {
     report
 }
 
-/// Clones with so many commits in the largest one, which are made unless they are there, and a list of that one alone.
+/// Clones with this many commits in the largest, which are made unless they exist, and a list of that one alone.
 fn clones(commits: u64) -> (PathBuf, PathBuf) {
     let folder = crate::cache().join(format!("histories-{commits}"));
     if !folder.is_dir() {
@@ -91,8 +91,8 @@ fn times(bench: &Bench, report: &mut Report, commits: u64) {
     report.ratio("32. a clone to staged rows, fetch + parse / `git log` of the same fields", 3.0, &staged);
 }
 
-/// The peaks of loads of which each has about ten times the commits, the public files included. The shortest history does not fill the
-/// store's memory; from the next one on it is full, and no more may be needed.
+/// The peaks of loads, each with about ten times the commits of the one before, public files included. The shortest
+/// history does not fill the store's memory; from the next one on it is full, and no more may be needed.
 fn memory(bench: &Bench, report: &mut Report) {
     let mut peaks = Vec::new();
     for commits in [SIZES[0], SIZES[1], crate::jobs::rows(SIZES[2])] {
@@ -108,7 +108,7 @@ fn memory(bench: &Bench, report: &mut Report) {
     }
 }
 
-/// What a host gets of runs with a budget, until nothing is left: never more than that.
+/// The requests of runs with a budget, until nothing is left: no run sends more than its budget.
 fn requests(bench: &Bench, report: &mut Report) {
     let (folder, list) = clones(HOSTED);
     let text = fs::read_to_string(&list).expect("the list is there");
@@ -159,7 +159,7 @@ fn requests(bench: &Bench, report: &mut Report) {
     bench.drop_all(&[run], &[]);
 }
 
-/// Runs git in the largest clone, and gives what it says, if that is piped.
+/// Runs git in the largest clone, and returns its output if that is piped.
 fn git(folder: &Path, arguments: &[&str], out: Stdio) -> String {
     let git = Command::new("git")
         .args(["-c", "safe.directory=*", "--no-replace-objects"])

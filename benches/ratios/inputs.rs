@@ -25,12 +25,12 @@ impl Inputs {
         Self { cases, files, week: None }
     }
 
-    /// The extract of one week: 5,000 cases, of which 60 % are known to a history, and 50 deletes.
+    /// The extract of one week: 5,000 cases, of which a history has 60 %, and 50 deletes.
     pub fn week(number: usize) -> Self {
         Self { cases: 5_000, files: 1, week: Some(number) }
     }
 
-    /// The folder with the files, which are made unless they are there.
+    /// The folder with the files, which are made unless they exist.
     pub fn folder(&self) -> PathBuf {
         let name = match self.week {
             None => format!("history-{}-{}", self.cases, self.files),

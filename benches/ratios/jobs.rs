@@ -1,4 +1,4 @@
-//! Jobs that clean a table in partitions: their folder, their raw table, and the real program that does them.
+//! Jobs that clean a table in partitions: their folder, their raw table, and the real program that runs them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::pipeline::Bench;
 
-/// Where the peers and the cleaning are.
+/// The folder of the peers and the cleaning.
 pub const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
 /// The demo's job, whose clean table is the same.
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/commands/demo/companies");
@@ -21,13 +21,13 @@ pub struct JobBench<'b> {
     folder: PathBuf,
 }
 
-/// So many rows as `--rows` says, or else this many.
+/// The number of rows: that of `--rows`, or else this one.
 pub fn rows(otherwise: u64) -> u64 {
     let rows = std::env::args().skip_while(|arg| arg != "--rows").nth(1);
     rows.map_or(otherwise, |rows| rows.parse().expect("--rows is a number"))
 }
 
-/// The Python that others clean by.
+/// The Python of the peers.
 pub fn python() -> PathBuf {
     let home = crate::cache().parent().expect("a folder").join("peers/bin/python");
     assert!(home.is_file(), "no Python at {}: run scripts/setup bench", home.display());
@@ -49,7 +49,7 @@ impl<'b> JobBench<'b> {
         self.bench.psql(&["-c", "vacuum analyze public.companies_raw"]);
     }
 
-    /// Makes another raw table of the same rows, which lie anywhere.
+    /// Makes another raw table of the same rows, in random order.
     pub fn scatter(&self, name: &str) {
         self.bench.psql(&["-c", &format!("drop table if exists {name}")]);
         let make =
@@ -58,7 +58,7 @@ impl<'b> JobBench<'b> {
         self.bench.psql(&["-c", &format!("vacuum analyze {name}")]);
     }
 
-    /// Makes a job of this name that cleans `table`, by SQL or by pandas; `more` stands in its section on the source.
+    /// Makes a job of this name that cleans `table`, by SQL or by pandas; `more` is added to its section on the source.
     pub fn job(&self, name: &str, table: &str, by_pandas: bool, more: &str) -> PathBuf {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder).expect("a folder for the job");
@@ -79,7 +79,7 @@ impl<'b> JobBench<'b> {
         folder
     }
 
-    /// `merganser transform …`, to be started.
+    /// `merganser transform …`, not yet started.
     pub fn command(&self, action: &str, job: &Path, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_merganser"));
         command.args(["transform", action]).arg(job).args(more).args(["--quiet", "--database-url"]);
@@ -87,7 +87,8 @@ impl<'b> JobBench<'b> {
         command
     }
 
-    /// Does a job with all workers; gives the seconds of the whole command, its plan and the start of its processes among them.
+    /// Runs a job with all workers, and returns the seconds of the whole command, including its plan and the start of
+    /// its processes.
     pub fn run(&self, job: &Path, more: &[&str]) -> f64 {
         let workers = self.workers.to_string();
         let started = Instant::now();
@@ -97,7 +98,7 @@ impl<'b> JobBench<'b> {
         took
     }
 
-    /// Does all partitions of a job whose table cannot take its place: somebody has an old snapshot.
+    /// Runs all partitions of a job whose table cannot be swapped in, because somebody has an old snapshot.
     pub fn run_without_swap(&self, job: &Path, name: &str) {
         let workers = self.workers.to_string();
         let ended = self.command("run", job, &["--workers", &workers, "--swap-wait", "1"]).status();
@@ -115,7 +116,7 @@ impl<'b> JobBench<'b> {
         serde_json::from_slice(&output.stdout).ok()
     }
 
-    /// Runs a peer's script over `source` into a table that is made for it; gives its seconds.
+    /// Runs a peer's script over `source` into a table made for it, and returns its seconds.
     pub fn script(&self, script: &str, (source, target): (&str, &str), envs: &[(&str, &str)]) -> f64 {
         let create = Path::new(DEMO).join("companies_clean.pg.sql").display().to_string();
         self.bench.psql(&["-c", &format!("drop table if exists {target}")]);
@@ -143,7 +144,7 @@ impl<'b> JobBench<'b> {
         assert_eq!(sum(one), sum(other), "{one} and {other} hold the same");
     }
 
-    /// A number that a query gives.
+    /// A number from a query.
     pub fn number(&self, query: &str) -> f64 {
         let said = self.bench.psql(&["-At", "-c", query]);
         said.parse().unwrap_or_else(|_| panic!("{query}: {said}"))

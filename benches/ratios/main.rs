@@ -1,12 +1,12 @@
 //! The pipeline against the speed of its parts, as ratios within one run on one machine.
 //!
 //! Every round measures the floors and the pipeline in turn, on the same files and the same private PostgreSQL, and
-//! compares what both loaded: nothing is measured that is not right. `make bench` writes the table into
-//! docs/performance.md; `make bench-full` adds the whole history. `--crops` measures what a dataset costs that asks a service
-//! (crops.rs), at the scale that `--scale` names; `--commits` what histories cost that come from clones (histories.rs),
-//! `--transform` jobs that clean a table in partitions (transform.rs), and `--peers` the same beside others (peers.rs), and
-//! `--graph` metrics and ranks (graph.rs), `--site` a static site of them (site.rs), and `--serve` the server (serve.rs), all with so
-//! many rows as `--rows` says.
+//! compares what both loaded, so no figure comes from a wrong result. `make bench` writes the table into
+//! docs/performance.md; `make bench-full` adds the whole history. Other options measure other things: `--crops` a
+//! dataset that asks a service (crops.rs), at the scale that `--scale` names; `--commits` histories from clones
+//! (histories.rs); `--transform` jobs that clean a table in partitions (transform.rs); `--peers` the same in other
+//! engines (peers.rs); `--graph` metrics and ranks (graph.rs); `--site` a static site of them (site.rs); `--serve` the
+//! server (serve.rs). These have as many rows as `--rows` says.
 
 mod crops;
 mod floors;
@@ -28,22 +28,22 @@ use merganser::embedded::Cluster;
 use pipeline::Bench;
 use tables::{Ratio, Report};
 
-/// What is measured.
+/// The subject of the measurement.
 struct Plan {
-    /// Heading in docs/performance.md, between whose marks the tables stand.
+    /// The heading in docs/performance.md, and the name of the marks between which the tables stand.
     name: &'static str,
     rounds: usize,
-    /// Cases of the file for the inner ratios.
+    /// The number of cases of the file for the inner ratios.
     cases: u64,
-    /// Cases of the small and of the large production that weekly files meet.
+    /// The numbers of cases of the small and the large production for weekly files.
     productions: [Inputs; 2],
 }
 
-/// The server tells what claims cost.
+/// The server counts the time of the claims.
 const STATEMENTS: &[(&str, &str)] = &[("shared_preload_libraries", "pg_stat_statements")];
 
-/// What is measured by itself where its name is an option, with settings of the server. Its table stands between the marks of that
-/// name.
+/// Measurements with an option of the same name, with settings of the server. The table of each stands between the
+/// marks with its name.
 const AREAS: [Area; 7] = [
     ("crops", &[], |bench| crops::measure(bench, crops::Scale::named())),
     ("commits", &[], histories::measure),
@@ -88,23 +88,23 @@ fn main() {
     println!("written to {}", out.display());
 }
 
-/// Where inputs are kept between benchmarks.
+/// The folder that keeps inputs between benchmarks.
 fn cache() -> PathBuf {
     let cache = std::env::var_os("MERGANSER_CACHE").map(PathBuf::from);
     let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/merganser");
     cache.unwrap_or_else(home).join("bench")
 }
 
-/// Measures on a private PostgreSQL that is made for it.
+/// Measures on a private PostgreSQL made for it.
 async fn on_cluster(settings: &[(&str, &str)], measure: impl FnOnce(&Bench) -> Report) -> Report {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cluster = Cluster::at(folder.path().join("postgres"))
         .setting("shared_buffers", "512MB")
         .setting("max_wal_size", "4GB")
-        // A checkpoint in the middle of one measurement and not of the next says nothing about either.
+        // A checkpoint during one measurement and not during the next would distort both.
         .setting("checkpoint_timeout", "30min");
     let cluster = settings.iter().fold(cluster, |cluster, (name, value)| cluster.setting(name, value));
-    // Java knows no other way.
+    // Java can connect only this way.
     let cluster = cluster.tcp(!settings.is_empty());
     let server = cluster.start().await.expect("the private PostgreSQL starts");
     let report = measure(&Bench::new(&server, folder.path()));

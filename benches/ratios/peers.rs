@@ -1,4 +1,5 @@
-//! The same function of pandas in Dask and in Spark: over the raw table, and over the buckets that Merganser has put its rows into.
+//! The same pandas function in Dask and in Spark: over the raw table, and over the buckets that Merganser made of its
+//! rows.
 
 use std::fs;
 
@@ -53,7 +54,7 @@ pub fn measure(bench: &Bench) -> Report {
     report
 }
 
-/// Buckets of the raw table that stay; gives a file with the names of theirs that count.
+/// Keeps the buckets of the raw table; returns a file with the names of those that count.
 fn buckets(jobs: &JobBench) -> String {
     let store = jobs.bench.folder.join("buckets");
     let job = jobs.job("in_buckets", "scattered_raw", false, "");

@@ -1,4 +1,4 @@
-//! Runs the real program, and reads from its ledger what each step took.
+//! Runs the real program, and reads the cost of each step from its ledger.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub struct Copied {
 /// A finished run.
 pub struct Figures {
     pub schema: String,
-    /// As `merganser status RUN --timings --json` gives it.
+    /// The output of `merganser status RUN --timings --json`.
     pub timings: Value,
     /// Seconds of the whole process.
     wall: f64,
@@ -80,7 +80,7 @@ impl Bench {
         Self { url, folder: folder.to_owned() }
     }
 
-    /// Where the database is.
+    /// The database's URL.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -91,7 +91,7 @@ impl Bench {
         self.run(input, schema)
     }
 
-    /// Loads into tables that are there, empty and with all their keys.
+    /// Loads into existing tables, empty and with all their keys.
     pub fn load_empty_tables(&self, input: &Inputs, schema: &str) -> Figures {
         self.make_tables(schema);
         self.run(input, schema)
@@ -116,8 +116,8 @@ impl Bench {
         self.process(schema, &["run", "oca", "--source", &source], &[])
     }
 
-    /// Runs the real program with these words, into a schema, a ledger and a store of the schema's name; with variables of its
-    /// environment.
+    /// Runs the real program with these words, into a schema, a ledger and a store with the schema's name, and with
+    /// these environment variables.
     pub fn process(&self, schema: &str, words: &[&str], envs: &[(&str, &str)]) -> Figures {
         let store = format!("file:{}", self.folder.join(schema).display());
         let (ledger, work) = (format!("{schema}_etl"), self.folder.join("work"));
@@ -141,12 +141,12 @@ impl Bench {
         Figures { schema: schema.to_owned(), timings, wall }
     }
 
-    /// The staging CSVs of a run, those of the production tables, parents first.
+    /// The staging CSVs of a run, for the production tables, parents first.
     pub fn staging_csvs(&self, run: &Figures) -> Vec<(&'static str, PathBuf)> {
         self.csvs_of(run, "private/runs", &TABLES)
     }
 
-    /// The same of these tables, in the folder of the store where runs stage.
+    /// The same for these tables, in the folder of the store where runs stage.
     pub fn csvs_of(
         &self,
         run: &Figures,
@@ -190,14 +190,14 @@ impl Bench {
         self.psql(&["-c", "checkpoint"]);
     }
 
-    /// Runs psql and gives its standard output; the benchmark ends where it fails.
+    /// Runs psql and returns its standard output; the benchmark ends if it fails.
     pub fn psql(&self, args: &[&str]) -> String {
         let output = self.psql_command(args).output().expect("psql runs");
         assert!(output.status.success(), "psql {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// psql with these arguments, to be started.
+    /// psql with these arguments, not yet started.
     pub fn psql_command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("psql");
         command.args([&self.url, "-X", "-q", "-v", "ON_ERROR_STOP=1"]).args(args).stdin(Stdio::null());

@@ -1,13 +1,10 @@
-//! What the server costs: answers beside the bare SQL of the same, many clients at once, while a promotion commits, with ten times the
-//! rows; and what loading costs against `\copy` into the same partitions and indexes.
+//! The cost of the server: answers beside the same in plain SQL, many clients at once, during a promotion, with ten
+//! times the rows; and the cost of loading against `\copy` into the same partitions and indexes.
 //!
-//! The client is plain: a connection a question. What it is told is compared with what the bare SQL says.
+//! The client is plain, with a connection for each question. Its answers are compared with the plain SQL's.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -20,17 +17,21 @@ use crate::jobs;
 use crate::pipeline::{Bench, Figures};
 use crate::tables::{Ratio, Report};
 
+mod client;
+
+use client::Serving;
+
 const POINTS: u64 = 20_000_000;
 const PLACES: u64 = 33_791;
 const CLIENTS: usize = 8;
 const QUESTIONS: usize = 800;
-/// Of questions that one client asks, the median counts.
+/// The questions of one client, of which the median counts.
 const ALONE: usize = 21;
-/// What the files hold; the first two are the parts of the months, the others are in one piece.
+/// The content of the files; the first two are the parts of the months, the others are in one piece.
 const TABLES: [&str; 5] =
     ["datapoints", "datapoint_place_days", "datapoint_zone_days", "datapoint_days", "datapoint_places"];
 
-/// Measures all of it, with so many points as `--rows` says.
+/// Measures all of it, with as many points as `--rows` says.
 pub fn measure(bench: &Bench) -> Report {
     let mut report = Report::new(bench);
     let rows = jobs::rows(POINTS);
@@ -45,7 +46,7 @@ pub fn measure(bench: &Bench) -> Report {
         let city = City::new(bench, schema);
         let serving = Serving::start(bench, schema);
         let questions: Vec<_> = (0..QUESTIONS).map(|at| city.day(at, 10)).collect();
-        // Once, so that what is read from the disk is read.
+        // A first time, so that everything is read from the disk.
         together(&serving, &questions);
         let mut seconds = together(&serving, &questions);
         tails.push(percentile(&mut seconds, 0.99));
@@ -82,7 +83,7 @@ fn load(bench: &Bench, schema: &str, rows: u64) -> Figures {
     run
 }
 
-/// What loading costs beside `\copy` of the same rows into the same partitions and indexes.
+/// The cost of loading beside `\copy` of the same rows into the same partitions and indexes.
 fn loading(bench: &Bench, report: &mut Report, run: &Figures) {
     let ours = run.wall("load") + run.wall("promote");
     let csvs = bench.csvs_of(run, "private/datapoints/runs", &TABLES);
@@ -166,7 +167,7 @@ fn answers(
             seconds
         });
         promote_again(bench, city);
-        // So that somebody asks the new run, too.
+        // Several times, so that questions also meet the new run.
         std::thread::sleep(std::time::Duration::from_secs(2));
         over.store(true, Ordering::Relaxed);
         asking.join().expect("the clients end")
@@ -179,7 +180,7 @@ fn answers(
     report.ratio("10 km, a day, p99 at 8 clients: while a promotion runs / else", 2.0, &[ratio]);
 }
 
-/// A month comes again, as other files.
+/// Loads a month again, from other files.
 fn promote_again(bench: &Bench, city: &City) {
     let folder = bench.folder.join("again");
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -206,7 +207,7 @@ struct Asked {
     cut_postcodes: Vec<String>,
 }
 
-/// Where postcodes are.
+/// The places of postcodes.
 struct City {
     schema: String,
     places: Vec<(String, f64, f64, String)>,
@@ -238,7 +239,7 @@ impl City {
         format!("/api/{postcode}/{dates}/{km}")
     }
 
-    /// A place and a day, other ones for other numbers.
+    /// A place and a day, which depend on the number.
     fn day(&self, number: usize, km: u32) -> Asked {
         let (postcode, lat, lon, _) = &self.places[number * 7_919 % self.places.len()];
         let date = format!("2013-{:02}-{:02}", 1 + number % 11, 1 + number * 5 % 28);
@@ -268,7 +269,7 @@ fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
     2.0 * 6371.0088 * (half(a.0, b.0) + across).sqrt().min(1.0).asin()
 }
 
-/// Seconds at p99 of the statements that an answer is made of, prepared, each client over its own connection.
+/// The seconds at p99 of the statements of an answer, prepared, with a connection for each client.
 fn bare(bench: &Bench, city: &City, questions: &[Asked]) -> f64 {
     let served = DATAPOINTS.served.expect("it is served");
     let tables = served.tables();
@@ -300,12 +301,12 @@ fn bare(bench: &Bench, city: &City, questions: &[Asked]) -> f64 {
             seconds.split_off(seconds.len() / 2)
         })
     };
-    // Each begins with a connection that knows nothing yet, which is not the server's state.
+    // A new connection has empty caches, unlike the server's.
     let mut seconds = divided(questions, |questions| client(&[&questions[..], &questions[..]].concat()));
     percentile(&mut seconds, 0.99)
 }
 
-/// Has all clients work at once, each on its share.
+/// Lets all clients work at once, each on its share.
 fn divided<T: Send>(questions: &[Asked], client: impl Fn(Vec<&Asked>) -> Vec<T> + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
@@ -319,15 +320,15 @@ fn divided<T: Send>(questions: &[Asked], client: impl Fn(Vec<&Asked>) -> Vec<T> 
     })
 }
 
-/// Seconds of each question.
+/// The seconds of each question.
 fn together(serving: &Serving, questions: &[Asked]) -> Vec<f64> {
     divided(questions, |own| own.into_iter().map(|asked| serving.get(&asked.path, "").seconds).collect())
 }
 
-/// What was told, by the number of the question and the run.
+/// The answers, by the number of the question and the run.
 type SeenAnswers = BTreeMap<(usize, String), String>;
 
-/// The same, until it is over; what a run says to a question is always the same.
+/// The same until it is over. A run must always give the same answer to a question.
 fn watched(
     serving: &Serving,
     questions: &[Asked],
@@ -351,68 +352,4 @@ fn watched(
 fn percentile(seconds: &mut [f64], part: f64) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[((seconds.len() - 1) as f64 * part).round() as usize]
-}
-
-/// The real server, until it is dropped.
-struct Serving {
-    address: String,
-    process: Child,
-}
-
-/// What came back.
-struct Told {
-    seconds: f64,
-    tag: String,
-    is_unchanged: bool,
-    body: String,
-}
-
-impl Serving {
-    fn start(bench: &Bench, schema: &str) -> Self {
-        let ledger = format!("{schema}_etl");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_merganser"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--database-url", bench.url()])
-            .args(["--schema", schema, "--ledger-schema", &ledger, "--connections", "8"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("merganser runs");
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("it is a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
-        let address = line.trim().trim_start_matches("http://").trim_end_matches('/').to_owned();
-        let serving = Self { address, process };
-        while serving.ask("/readyz", "").0 != 200 {
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        serving
-    }
-
-    /// Status, head and body.
-    fn ask(&self, path: &str, head: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("the server listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n");
-        stream.write_all(request.as_bytes()).expect("the server reads");
-        let mut text = String::new();
-        stream.read_to_string(&mut text).expect("the server answers");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, head.to_owned(), body.to_owned())
-    }
-
-    fn get(&self, path: &str, head: &str) -> Told {
-        let started = Instant::now();
-        let (status, head, body) = self.ask(path, head);
-        let seconds = started.elapsed().as_secs_f64();
-        assert!(status == 200 || status == 304, "{path}: {status} {body}");
-        let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap_or_default().to_owned();
-        Told { seconds, tag, is_unchanged: status == 304, body }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

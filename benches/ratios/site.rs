@@ -1,7 +1,8 @@
-//! What a site costs: the whole build, its pages, a build that has nothing to do, and one in which a single value changed.
+//! The cost of a site: the whole build, its pages, a build with nothing to do, and a build after a single value
+//! changed.
 //!
-//! Every figure is of the whole command, from its start to its end: the tables' checksums and the store are in it.
-//! Written files are counted in the folder; the build's own report does not count.
+//! Every figure covers the whole command from start to end, including the checksums of tables and the store. The
+//! written files are counted in the folder, not taken from the build's own report.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,14 +20,14 @@ use crate::tables::{Ratio, Report};
 const COMMITS: u64 = 1_000_000;
 const ROUNDS: usize = 3;
 const SCHEMA: &str = "site";
-/// Bytes of a page, and milliseconds until it can be read.
+/// Limits for a page: bytes, and milliseconds until it can be read.
 const PAGE_BYTES: f64 = 150_000.0;
 const READABLE_MS: f64 = 500.0;
 
-/// The files of a site, by path: what each holds.
+/// The files of a site: content by path.
 type Held = BTreeMap<String, String>;
 
-/// Measures all of it, over so many commits as `--rows` says.
+/// Measures all of it, over as many commits as `--rows` says.
 pub fn measure(bench: &Bench) -> Report {
     let mut report = Report::new(bench);
     let commits = jobs::rows(COMMITS);
@@ -39,7 +40,7 @@ pub fn measure(bench: &Bench) -> Report {
     for round in 1..=ROUNDS {
         eprintln!("round {round} of {ROUNDS}: {pages} pages, then nothing, then one value");
         let before = files(&out);
-        // Every page has the title.
+        // The title is on every page.
         let seconds = build(bench, &format!("Round {round}"));
         assert_eq!(differing(&before, &files(&out)), pages, "each page is written, and no download");
         all.push(Ratio { value: seconds, floor: pages as f64 / 500.0 });
@@ -62,7 +63,7 @@ pub fn measure(bench: &Bench) -> Report {
     report
 }
 
-/// Builds a site of this title; gives the seconds of the whole command.
+/// Builds a site with this title, and returns the seconds of the whole command.
 fn build(bench: &Bench, title: &str) -> f64 {
     let file = bench.folder.join("site.toml");
     let sheets = bench.folder.join(format!("sheets-{SCHEMA}"));
@@ -98,7 +99,7 @@ fn change(bench: &Bench) {
     ]);
 }
 
-/// Every file of the site with what it holds, the note of the build left out.
+/// Every file of the site with its content, without the build's note.
 fn files(out: &Path) -> Held {
     let (mut found, mut folders) = (Held::new(), vec![out.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -117,13 +118,13 @@ fn files(out: &Path) -> Held {
     found
 }
 
-/// How many files differ.
+/// The number of files that differ.
 fn differing(before: &Held, after: &Held) -> usize {
     assert_eq!(before.len(), after.len(), "the same files");
     after.iter().filter(|(path, held)| before.get(*path) != Some(*held)).count()
 }
 
-/// The page with the most bytes, and how many.
+/// The largest page, and its bytes.
 fn largest(out: &Path) -> (String, u64) {
     let pages = files(out).into_keys().filter(|path| path.ends_with(".html"));
     let sized = pages.map(|path| (fs::metadata(out.join(&path)).expect("a page").len(), path));
@@ -131,7 +132,8 @@ fn largest(out: &Path) -> (String, u64) {
     (path, bytes)
 }
 
-/// Milliseconds until the slowest of some pages can be read; `None`: there is no browser here (`scripts/setup test` brings it).
+/// The milliseconds until the slowest of some pages can be read; `None` without a browser (`scripts/setup test`
+/// installs it).
 fn opened(out: &Path, largest: &str) -> Option<f64> {
     let cache = crate::cache();
     let tools = fs::read_dir(cache.parent()?).ok()?.flatten().map(|entry| entry.path());

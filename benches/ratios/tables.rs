@@ -7,18 +7,18 @@ use std::process::Command;
 
 use crate::pipeline::{Bench, Figures};
 
-/// A measurement and its floor, both of one round.
+/// A measurement and its floor, both from one round.
 #[derive(Clone, Copy, Debug)]
 pub struct Ratio {
     pub value: f64,
     pub floor: f64,
 }
 
-/// What was measured.
+/// The subject of the measurement.
 pub struct Report {
     machine: Vec<String>,
     ratios: String,
-    /// By what was loaded: the runs of all rounds.
+    /// The runs of all rounds, by their input.
     stages: Vec<(String, Vec<Vec<Stage>>)>,
 }
 
@@ -32,7 +32,7 @@ struct Stage {
 }
 
 impl Report {
-    /// An empty report; the machine is asked what it is.
+    /// An empty report, with the facts of the machine.
     pub fn new(bench: &Bench) -> Self {
         let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
@@ -86,7 +86,7 @@ impl Report {
         let _ = writeln!(self.ratios, "| {name} | 384 MiB | {mib:.0} MiB | | | {holds} |");
     }
 
-    /// A share, and how large it may be; `of` says what of what.
+    /// A share, and its limit; `of` says which share of what.
     pub fn share(&mut self, name: &str, most: f64, (found, of): (f64, f64), unit: &str) {
         let holds = if found <= most * of { "yes" } else { "**no**" };
         let share = found / of;
@@ -96,7 +96,7 @@ impl Report {
         );
     }
 
-    /// Something that is counted, and how many of it there may be for each of something else.
+    /// A count, and its limit for each unit of something else.
     pub fn count(&mut self, name: &str, most: f64, (found, of): (f64, f64), unit: &str) {
         let holds = if found <= most * of { "yes" } else { "**no**" };
         let ratio = if of > 0.0 { format!("{:.2}", found / of) } else { "-".into() };
@@ -122,7 +122,7 @@ impl Report {
         }
     }
 
-    /// Parts of a job, over all its workers: seconds of them together, rows, bytes.
+    /// The parts of a job, summed over all its workers: seconds, rows, bytes.
     pub fn parts(&mut self, name: &str, parts: &[(&str, f64, f64, f64)]) {
         let stage = |(name, seconds, rows, bytes): &(&str, f64, f64, f64)| Stage {
             name: (*name).to_owned(),
@@ -165,7 +165,7 @@ impl Report {
         text
     }
 
-    /// Puts the report between the marks of that name in the document.
+    /// Puts the report between the marks with that name in the document.
     pub fn write(&self, document: &Path, name: &str) {
         let text = fs::read_to_string(document).expect("docs/performance.md can be read");
         let (begin, end) = (format!("<!-- begin {name} -->"), format!("<!-- end {name} -->"));
@@ -195,7 +195,7 @@ fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// What a program says on its first line.
+/// The first line of a program's output.
 fn said(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();

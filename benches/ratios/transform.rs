@@ -1,7 +1,7 @@
-//! Jobs that clean a table in partitions, against the way in which people do them: `read_sql`, pandas and COPY for each ZIP code,
-//! with as many processes. Then how evenly workers share the work, what claims cost while somebody holds an old
-//! snapshot, whether the remaining time is estimated correctly, memory, and pages read of a table that lies in another
-//! order than its key.
+//! Jobs that clean a table in partitions, against the usual way: `read_sql`, pandas and COPY for each ZIP code, with
+//! the same number of processes. Also measured: how evenly workers share the work, what claims cost while an old
+//! snapshot is held, whether the remaining time is estimated correctly, memory, and the pages read of a table in
+//! another order than its key.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use crate::tables::{Ratio, Report};
 
 const ROWS: u64 = 1_000_000;
 const ROUNDS: usize = 3;
-/// Of the whole command, for all workers.
+/// The whole command, with all workers.
 const MEMORY_MIB: u64 = 1_600;
-/// Partitions of the table that claims are measured with.
+/// The number of partitions of the table for the claims.
 const PARTITIONS: u64 = 40_000;
 
 /// Measures all of it.
@@ -29,7 +29,7 @@ pub fn measure(bench: &Bench) -> Report {
     report
 }
 
-/// The same work, by as many processes.
+/// The same work with the same number of processes.
 fn own_way(jobs: &JobBench, report: &mut Report) {
     let (mut by_sql, mut by_pandas) = (Vec::new(), Vec::new());
     let memory = ["--memory", &MEMORY_MIB.to_string()];
@@ -53,7 +53,7 @@ fn own_way(jobs: &JobBench, report: &mut Report) {
     report.ratio("16. a job by pandas, the whole command / the job's own way", 1.0 / 4.0, &by_pandas);
 }
 
-/// From the first claim to the last end, and the largest memory of a worker.
+/// The time from the first claim to the last end, and the largest memory of a worker.
 fn shared(jobs: &JobBench, report: &mut Report, name: &str) {
     let of = |what: &str| {
         jobs.number(&format!(
@@ -77,7 +77,7 @@ fn shared(jobs: &JobBench, report: &mut Report, name: &str) {
     report.share(&format!("18. {name}: peak memory of a worker / its share"), 1.0, (peak, share), "MiB");
 }
 
-/// What the parts of a job took, of all workers together.
+/// The time of the parts of a job, summed over all workers.
 fn parts(jobs: &JobBench, report: &mut Report, name: &str) {
     let sum = |what: &str, kind: &str| {
         jobs.number(&format!(
@@ -98,7 +98,7 @@ fn parts(jobs: &JobBench, report: &mut Report, name: &str) {
     report.parts(&format!("the job {name}, all workers together"), &parts);
 }
 
-/// What `status` says after a tenth, against what came.
+/// The estimate of `status` after a tenth, against the real time.
 fn time_left(jobs: &JobBench, report: &mut Report) {
     eprintln!("the time that is left, after a tenth");
     let job = jobs.job("time_left", "companies_raw", true, "group_rows = 5000");
@@ -132,7 +132,7 @@ fn time_left(jobs: &JobBench, report: &mut Report) {
     jobs.forget("time_left");
 }
 
-/// Pages of a table that lies anywhere: with buckets, and the times of both ways.
+/// Pages of a table in random order, with buckets, and the times of both ways.
 fn scattered(jobs: &JobBench, report: &mut Report) {
     jobs.scatter("scattered_raw");
     let correlation = jobs.number(
@@ -171,7 +171,7 @@ fn scattered(jobs: &JobBench, report: &mut Report) {
     report.ratio("22. by buckets / by key, where all pages are in memory", f64::INFINITY, &times);
 }
 
-/// A counter, when it does not move any more.
+/// Reads a counter until it stands still.
 fn settled(count: impl Fn() -> f64) -> f64 {
     let mut last = -1.0;
     loop {
@@ -184,7 +184,7 @@ fn settled(count: impl Fn() -> f64) -> f64 {
     }
 }
 
-/// What claims cost of the workers' time, with as many partitions as there are ZIP codes, and a snapshot that is held open.
+/// The share of claims in the workers' time, with as many partitions as there are ZIP codes, and an open snapshot.
 fn claims(jobs: &JobBench, report: &mut Report, rows: u64) {
     let partitions = PARTITIONS.min(rows / 25);
     eprintln!("{partitions} partitions, an old snapshot");

@@ -2,10 +2,10 @@ use merganser::dataset::ParseError;
 
 use crate::parse::{LIMITS, parse};
 
-/// Any file in the place of an archive: it is read within the limits, or refused with a reason.
+/// Any file instead of an archive: it is read within the limits, or refused with a reason.
 ///
 /// # Panics
-/// If that is not so.
+/// If it is neither.
 pub fn archive(data: &[u8]) {
     match parse(data, 2, 1000).1 {
         Ok(parsed) => {

@@ -15,25 +15,25 @@ use tempfile::TempDir;
 #[path = "../../tests/it/support/csv.rs"]
 mod reader;
 
-/// Inputs after which the store is made anew: rows that were deleted take space until then.
+/// The store is made anew after this many inputs, because deleted rows take space until then.
 const INPUTS: usize = 200;
 
-/// A store with its tables, and how often it was used.
+/// A store with its tables, and the number of its uses.
 struct Store {
     staging: Staging,
     folder: TempDir,
     uses: usize,
 }
 
-/// Not a thread's own: that would be dropped while the process ends, when DuckDB's library is gone already.
+/// Not a thread-local value: that would be dropped while the process ends, after DuckDB's library is gone.
 static STORE: Mutex<Option<Store>> = Mutex::new(None);
 
 /// Any texts and arrays, through the export: a reader of PostgreSQL's CSV and of its array literals gets the same back.
 ///
 /// # Panics
-/// If that is not so.
+/// If the texts differ.
 pub fn csv(data: &[u8]) {
-    // Text cannot hold a NUL, so it parts the cells: three a row. One that is missing is NULL.
+    // Text cannot hold a NUL, so a NUL separates the cells, three in a row of the table. A missing cell is NULL.
     let text: Vec<_> = data.split(|byte| *byte == 0).map(|cell| std::str::from_utf8(cell).ok()).collect();
     let rows: Vec<[Option<&str>; 3]> =
         text.chunks(3).map(|cells| [0, 1, 2].map(|at| cells.get(at).copied().flatten())).collect();
@@ -60,7 +60,7 @@ pub fn close() {
     *STORE.lock().expect("no input has failed") = None;
 }
 
-/// The array that a cell stands for: its lines, those without a text for NULL.
+/// The array of a cell: its lines, with NULL for those without a text.
 fn array(cell: Option<&str>) -> Option<Vec<Option<String>>> {
     let lines = cell?.split('\n');
     Some(lines.map(|line| (line != "\u{FFFD}").then(|| line.to_owned())).collect())
@@ -111,7 +111,7 @@ fn events(rows: &[[Option<&str>; 3]]) -> RecordBatch {
         .expect("columns")
 }
 
-/// The elements of an array literal, read as PostgreSQL's `array_in` does, but for the blanks between them.
+/// The elements of an array literal, read as PostgreSQL's `array_in` does, except for blanks between them.
 fn elements(literal: &str) -> Vec<Option<String>> {
     let mut rest = literal.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).expect("braces");
     let mut elements = Vec::new();

@@ -7,10 +7,10 @@ use zip::write::SimpleFileOptions;
 
 use crate::parse::{LIMITS, Written, parse};
 
-/// Any document: no case is lost silently, none is loaded by half, and what is asked for does not change what is read.
+/// Any document: no case is lost silently, none is loaded in part, and the options do not change which cases are good.
 ///
 /// # Panics
-/// If that is not so.
+/// If one of these is broken.
 pub fn document(data: &[u8]) {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(Stored);
@@ -26,8 +26,8 @@ pub fn document(data: &[u8]) {
     };
     accounted(data, &full, &parsed);
 
-    // Without street lines, and written in one piece: the same cases are good, and those whose only fault is in a
-    // street line that nobody looks at.
+    // Without street lines, and written in one piece: the same cases are good, plus those whose only fault is in a
+    // street line, which is not read here.
     let (less, again) = parse(&bytes, 1, 1000);
     let again = again.expect("it was readable");
     accounted(data, &less, &again);
@@ -45,7 +45,7 @@ pub fn document(data: &[u8]) {
     assert_eq!(places(&less), places(&full));
 }
 
-/// Every case that began is good or failed, once, and only good ones that live have rows.
+/// Every case is good or failed, exactly once, and only good live cases have rows.
 fn accounted(data: &[u8], written: &Written, parsed: &Parsed) {
     assert_eq!(parsed.document_bytes, data.len() as u64);
     assert_eq!(parsed.records_failed, written.failed.len() as u64);
@@ -69,7 +69,7 @@ fn accounted(data: &[u8], written: &Written, parsed: &Parsed) {
     written.failed.iter().for_each(|record| bounded(data, record));
 }
 
-/// What is kept of a failed record is small, and its place is where it says.
+/// Little is kept of a failed record, and its offset is right.
 fn bounded(data: &[u8], record: &FailedRecord) {
     assert!(!record.reason.is_empty() && record.reason.len() < 2000, "{record:?}");
     assert!(record.offset_bytes <= data.len() as u64, "{record:?}");

@@ -1,5 +1,5 @@
-//! What reads bytes from outside, with what must be true of it whatever the bytes are. `fuzz_targets/` hands these
-//! functions to libFuzzer; the test below gives them the corpora that are kept.
+//! The code that reads bytes from outside, with properties that must hold for any bytes. `fuzz_targets/` hands these
+//! functions to libFuzzer; the test below runs them on the corpora in the repository.
 
 mod archive;
 mod csv;
@@ -17,7 +17,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// Runs every file of a target's corpus. Each has a name that says what it is for.
+    /// Runs every file of a target's corpus. The name of each file says what it is for.
     fn replay(target: &str, run: fn(&[u8])) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         let mut files = 0;

@@ -3,10 +3,10 @@ use merganser::datasets::oca::OCA;
 use merganser::sql;
 use merganser::stages::select::of_dataset;
 
-/// Any names, a line each: only those of the feed are taken, in one form, and in the order in which they count.
+/// Any names, one on each line: only names of the feed are taken, in one form, and in the order in which they count.
 ///
 /// # Panics
-/// If that is not so.
+/// If one of these is broken.
 pub fn name(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let objects =

@@ -1,4 +1,4 @@
-//! One file through the parser, from memory, with bounds that a small input can reach.
+//! One file through the parser, from memory, with limits that a small input can reach.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,13 +24,13 @@ pub const LIMITS: Limits = Limits {
     fragment_bytes: 200,
 };
 
-/// What the parser wrote.
+/// The output of the parser.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// The numbers of the records that the rows of a table belong to, as they came.
+    /// The record numbers of a table's rows, in order of arrival.
     pub rows: BTreeMap<&'static str, Vec<i64>>,
     pub failed: Vec<FailedRecord>,
-    /// Rows of the level that must not be stored which are there all the same.
+    /// The number of rows that must not be stored at this level but were.
     pub streets: usize,
 }
 
@@ -58,7 +58,7 @@ impl Sink for Written {
 
 /// Parses the bytes of a file.
 pub fn parse(bytes: &[u8], level: u8, batch_records: usize) -> (Written, Result<Parsed, ParseError>) {
-    // A file that is nowhere: nothing is left behind by a process that libFuzzer ends.
+    // A file that exists nowhere, so a process that libFuzzer ends leaves nothing behind.
     let mut file = File::from(memfd_create("fuzz", MemfdFlags::CLOEXEC).expect("memory"));
     file.write_all(bytes).expect("memory");
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());

@@ -1,4 +1,5 @@
-//! Taking over: tables of another shape are refused, what they lack is listed and added, an archive that is there is done.
+//! `adopt` takes over existing tables: it refuses tables of another shape, lists and adds what they lack, and enters
+//! archived files as done.
 
 use std::fs;
 
@@ -7,7 +8,7 @@ use crate::engine::takeover::{PRODUCTION, production};
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, TABLES};
 
-/// Everything that the twelve tables of a schema have in keys, foreign keys and indexes, whatever their names.
+/// The keys, foreign keys and indexes of all twelve tables of a schema, whatever their names.
 async fn keys(pipeline: &Pipeline, schema: &str) -> Vec<String> {
     let constraints = format!(
         "select replace(conrelid::regclass || ' ' || pg_get_constraintdef(pg_constraint.oid), '{schema}.', '')
@@ -21,7 +22,7 @@ async fn keys(pipeline: &Pipeline, schema: &str) -> Vec<String> {
     [pipeline.column(&constraints).await, pipeline.column(&indexes).await].concat()
 }
 
-/// Production without any key, as a program may leave it that makes tables anew.
+/// A production without any key, as a program may leave it that makes tables anew.
 fn keyless() -> String {
     let indexes = PRODUCTION.lines().filter(|line| !line.starts_with("create index on oca_"));
     let text: String = indexes.flat_map(|line| [line, "\n"]).collect();
@@ -109,7 +110,7 @@ fn statements(stdout: &str) -> Vec<&str> {
 async fn what_is_missing_is_listed_with_its_sql_and_added_when_asked_for() {
     let pipeline = Pipeline::new("adopt keys").await;
     pipeline.execute(&keyless()).await;
-    // One that does not delete with its parent, and one that was never proven.
+    // One foreign key does not delete with its parent, and one was never validated.
     pipeline
         .execute(
             "alter table oca_index add primary key (indexnumberid);
@@ -134,7 +135,7 @@ async fn what_is_missing_is_listed_with_its_sql_and_added_when_asked_for() {
     }
     assert!(!shown.stdout.contains("create index on public.oca_motions"), "{}", shown.stdout);
     assert_eq!(keys(&pipeline, "public").await, before, "nothing is added unasked");
-    // A run says it too, and goes on.
+    // A run says the same and goes on.
     pipeline.put(Extract::weekly("2024-03-04").case("older", &marked("new")));
     let ran = pipeline.run().await.exits(0).says("oca_metadata primary key (indexnumberid)");
     assert!(ran.events.iter().any(|event| event["level"] == "WARN"), "{}", ran.stderr);
@@ -144,7 +145,7 @@ async fn what_is_missing_is_listed_with_its_sql_and_added_when_asked_for() {
     pipeline
         .execute("drop index oca_causes_amount_indexnumberid_idx, oca_parties_indexnumberid_idx, courts")
         .await;
-    // The same as tables have that the run makes itself.
+    // Now the tables have what tables that a run makes have.
     pipeline.run_with(&["--schema", "fresh"]).await.exits(0);
     let lack = pipeline.other(&["adopt", "oca", "--schema", "fresh"]).await.exits(0);
     assert!(lack.stdout.contains("20 tables, nothing is missing"), "{}", lack.stdout);
@@ -208,13 +209,13 @@ async fn rows_that_stand_in_the_way_of_a_key_are_counted_and_a_run_lives_with_th
         .says("oca_parties foreign key (indexnumberid) to oca_index: 1 row(s) whose parent is not there");
     assert_eq!(keys(&pipeline, "public").await, before, "all or nothing");
 
-    // Order safety holds by the latest of what is known of a case.
+    // The order of files goes by the latest date known of a case.
     pipeline
         .put(Extract::weekly("2023-06-15").case("older", &marked("late")).case("untouched", &marked("new")));
     let ran = pipeline.run().await.exits(0);
     assert_eq!((ran.count("records_loaded"), ran.count("records_superseded")), (1, 1));
     pipeline.put(Extract::weekly("2024-03-04").case("older", &marked("new")).delete("untouched"));
-    // A case that stands there twice is a question for a person.
+    // A person must decide about a case that is there twice.
     pipeline.run().await.exits(1).says("guard duplicates oca_index");
     let ran = pipeline.run_with(&["--allow", "duplicates"]).await.exits(0);
     assert_eq!((ran.count("records_loaded"), ran.count("records_deleted")), (1, 1));
@@ -276,7 +277,7 @@ async fn what_lies_in_the_archive_is_done() {
     }
     let files = "select concat_ws(' ', name, status, as_of, order_key, coalesce(records_seen::text, '-'))
         from etl.parts order by part_id";
-    // A rehearsal changes nothing.
+    // A dry run changes nothing.
     let dry = pipeline.other(&["adopt", "oca", "--dry-run"]).await.exits(0);
     assert!(dry.stdout.contains("A dry run, rolled back."), "{}", dry.stdout);
     assert_eq!(pipeline.column(files).await, Vec::<String>::new());
@@ -303,7 +304,7 @@ async fn what_lies_in_the_archive_is_done() {
     assert_eq!(pipeline.column(files).await, entered);
     pipeline.other(&["status", &old[1]]).await.exits(0);
 
-    // The next run takes what is new alone.
+    // The next run takes only what is new.
     let ran = pipeline.run().await.exits(0);
     assert_eq!((ran.count("files"), ran.count("records_loaded")), (1, 1));
     assert_eq!(marks(&pipeline, "older").await, "next");
@@ -314,7 +315,7 @@ async fn what_lies_in_the_archive_is_done() {
     let known = pipeline.other(&["adopt", "oca"]).await.exits(0);
     assert!(known.stdout.contains("0 are entered as done and 4 were known before"), "{}", known.stdout);
 
-    // An adopted file that is processed again takes the place of nothing that is newer, and deletes for good.
+    // Reprocessing an adopted file does not replace anything newer, and its deletions are permanent.
     let ran = pipeline.other(&["reprocess", "oca", "*2023*", "--force"]).await.exits(0);
     assert_eq!((ran.count("records_superseded"), ran.count("records_deleted")), (1, 1));
     assert_eq!(marks(&pipeline, "older").await, "next");
@@ -334,7 +335,7 @@ async fn files_that_the_ledger_knows_are_left_to_it() {
     let pipeline = Pipeline::new("adopt known").await;
     pipeline.put(Extract::weekly("2024-03-04").case("a", &marked("1")));
     pipeline.run().await.exits(0);
-    // This one is archived, and then its promotion fails.
+    // This file is archived, and then its promotion fails.
     pipeline.execute("alter table oca_index add constraint no_b check (indexnumberid <> 'b')").await;
     pipeline.put(Extract::weekly("2024-02-26").case("b", &marked("1")));
     pipeline.run_with(&["--fail-fast"]).await.exits(1);
@@ -364,7 +365,7 @@ async fn an_empty_database_has_processed_nothing() {
     assert!(adopted.stdout.contains("Made in schema public: oca_index, oca_causes,"), "{}", adopted.stdout);
     assert!(adopted.stdout.contains("none of them is done"), "{}", adopted.stdout);
     assert_eq!(pipeline.tables("public").await.len(), TABLES.len());
-    // Unless somebody knows better.
+    // With `--until`, the operator says up to which date files are done.
     let adopted = pipeline.other(&["adopt", "oca", "--until", "2024-03-03"]).await.exits(0);
     assert!(adopted.stdout.contains("0 are entered as done"), "{}", adopted.stdout);
     let ran = pipeline.other(&["reprocess", "oca", "*"]).await.exits(0);

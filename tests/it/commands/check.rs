@@ -1,4 +1,4 @@
-//! `merganser check`: the real binary against real servers, one of which is wrong at a time.
+//! `merganser check`: the real program against real servers, of which one at a time is at fault.
 
 mod catalogue;
 mod database;
@@ -30,7 +30,7 @@ const FIRST: [&str; 8] = [
     "database host",
     "database",
 ];
-/// Those that depend on the database.
+/// The probes that depend on the database.
 const OF_DATABASE: [&str; 15] = [
     "server",
     "ledger",
@@ -48,7 +48,7 @@ const OF_DATABASE: [&str; 15] = [
     "files",
     "files open",
 ];
-/// Those of the machine.
+/// The probes of the machine.
 const OF_MACHINE: [&str; 3] = ["disk", "memory", "clock"];
 
 /// All probes, in the order in which they are shown.
@@ -64,7 +64,7 @@ pub struct Tonight {
     pub env: BTreeMap<String, String>,
 }
 
-/// What a check said.
+/// The output and the report of a check.
 #[derive(Debug)]
 struct Seen {
     ran: Ran,
@@ -101,7 +101,7 @@ impl Tonight {
         Self { pipeline, server, bucket, env }
     }
 
-    /// The same with a week that is done and one that is new.
+    /// The same with a week that is loaded and one that is new.
     async fn with_weeks(hint: &str) -> Self {
         let tonight = Self::new(hint).await;
         Extract::weekly("2026-11-07").case("a", "").put(&tonight.server.files);
@@ -118,7 +118,7 @@ impl Tonight {
         ran.await.expect("the command is over")
     }
 
-    /// Checks with some variables set otherwise. Database and bucket must be as before, and no secret be shown.
+    /// Checks with some variables changed. The database and the bucket must not change, and no secret may be shown.
     async fn check(&self, changed: &[(&str, &str)]) -> Seen {
         self.check_with(&[], changed).await
     }
@@ -149,7 +149,7 @@ impl Tonight {
             .collect()
     }
 
-    /// The whole catalogue, and what the ledger and the tables hold.
+    /// The whole catalogue of the database, and the rows of the ledger and of the tables.
     async fn database(&self) -> Vec<Vec<Vec<Cell>>> {
         let mut found = Vec::new();
         for query in [
@@ -170,7 +170,7 @@ impl Tonight {
 }
 
 impl Seen {
-    /// The exit code must be this, and say the same as the report.
+    /// Expects this exit code, and a report that agrees with it.
     #[track_caller]
     fn exits(self, code: i32) -> Self {
         assert_eq!(
@@ -192,7 +192,7 @@ impl Seen {
         found.unwrap_or_else(|| panic!("no probe {name} in {:#}", self.report))
     }
 
-    /// The probe must be in this state, and say this, in what was found or in the hint.
+    /// Expects the probe in this state, with these words in its finding or its hint.
     #[track_caller]
     fn is(self, name: &str, state: &str, words: &[&str]) -> Self {
         let probe = self.probe(name);
@@ -207,7 +207,7 @@ impl Seen {
         self
     }
 
-    /// Every probe but these must be well, or be in this state.
+    /// Expects these probes in this state, and no failure or warning but the one that was tested for.
     #[track_caller]
     fn others(self, state: &str, names: &[&str]) -> Self {
         for probe in self.probes() {
@@ -219,7 +219,7 @@ impl Seen {
         self
     }
 
-    /// Only this probe is not well; these were skipped for it.
+    /// Expects this probe alone to be bad, and these to be skipped because of it.
     #[track_caller]
     fn only(self, name: &str, state: &str, words: &[&str], skipped: &[&str]) -> Self {
         let bad: Vec<_> =
@@ -274,7 +274,7 @@ async fn a_setting_that_cannot_be_used_is_said_before_anything_is_tried() {
         let seen = tonight.check(&[(name, value)]).await.exits(2).is("configuration", "fail", &[word]);
         assert_eq!(seen.probes().count(), 1, "{:#}", seen.report);
     }
-    // What the command line's own parser finds never gets that far.
+    // The parser of the command line reports its own errors, without a report.
     let wrong =
         tonight.command(&["check", "oca", "--json"], &[("MERGANSER_BATCH_MIB", "sesame")]).await.exits(2);
     assert!(wrong.stdout.is_empty() && wrong.stderr.contains("MERGANSER_BATCH_MIB"), "{wrong:?}");
@@ -297,7 +297,7 @@ async fn what_may_have_been_forgotten_is_said() {
     );
 }
 
-/// However far an answer has come, a probe ends in time; the next one does not hang with it.
+/// A probe ends in time, however far an answer has come, and the next one does not hang.
 async fn ends_in_time(tonight: &Tonight, changed: &[(&str, &str)], limit: u64) -> Seen {
     let started = Instant::now();
     let seen = tonight.check_with(&["--timeout", "1"], changed).await;

@@ -1,5 +1,4 @@
-//! A change looked at before it happens: the dry run says what the real run does then, and does none of it; CSVs of truth
-//! are compared inside the transaction.
+//! A dry run says what the real run will do, and does none of it. CSVs of truth are compared inside the transaction.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +18,7 @@ async fn a_dry_run_says_what_the_real_run_does_and_does_nothing() {
     let pipeline = Pipeline::new("dry run").await;
     let first = Extract::weekly("2024-01-01").case("kept", &marked("1")).case("changed", &marked("1"));
     pipeline.put(first.case("gone", &marked("1")));
-    // On an empty database, too: not even the tables are made.
+    // This holds on an empty database too: not even the tables are made.
     let dry = pipeline.run_with(&["--dry-run"]).await.exits(0);
     assert_eq!(dry.count("records_loaded"), 3);
     assert_eq!(pipeline.one("select to_regclass('oca_index')").await, "NULL");
@@ -109,7 +108,7 @@ async fn tables_that_differ_from_the_truth_are_rolled_back() {
     let name = extract.file_name();
     fs::write(pipeline.source().join(&name), extract.bytes()).unwrap();
     let golden = ["--golden", truth.as_str()];
-    // One value of one row, one row too few, one too many.
+    // One value of one row differs, one row is missing, one row is too many.
     let index = fs::read_to_string(folder.join("oca_index.csv")).unwrap();
     fs::write(folder.join("oca_index.csv"), index.replace("c,,,,,,1,", "c,,,,,,2,")).unwrap();
     let parties = fs::read_to_string(folder.join("oca_parties.csv")).unwrap();
@@ -130,7 +129,7 @@ async fn tables_that_differ_from_the_truth_are_rolled_back() {
         pipeline.one("select options ->> 'golden' from etl.runs where status = 'completed'").await,
         truth
     );
-    // A comparison with nothing would always pass.
+    // A comparison with no files would always pass.
     let empty = pipeline.folder().join("empty");
     fs::create_dir(&empty).unwrap();
     let ran = pipeline.run_with(&["--golden", &empty.display().to_string()]).await.exits(2);

@@ -1,4 +1,4 @@
-//! Options by environment variable, and what is wrong usage.
+//! Options from environment variables, and wrong usage.
 
 use crate::support;
 use crate::support::extract::Extract;
@@ -8,7 +8,7 @@ fn variables<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Takes every option away and sets the variables of the environment in their places.
+/// Removes every option and sets the environment's variables in their place.
 fn by_environment(pipeline: Pipeline) -> Pipeline {
     let set = variables([
         ("DATABASE_URL", pipeline.database.url()),
@@ -126,7 +126,7 @@ fn wrong_values_are_refused_before_anything_is_tried() {
     }
 }
 
-/// If it were ignored, a password or a pinned key would silently be missing.
+/// If such a variable were ignored, a password or a pinned key would be missing without a message.
 #[test]
 fn a_value_that_is_not_text_is_named_by_its_variable() {
     use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! Looking: `status` and `failures`, for people and for machines, with what to do next.
+//! `status` and `failures`, for people and for machines, and what they say to do next.
 
 use serde_json::Value;
 
@@ -111,7 +111,7 @@ async fn failures_are_grouped_and_those_that_are_open_come_first() {
         .says("without id")
         .says(&format!("{FILE} record 3 at byte "));
 
-    // One is settled by a later file: it comes last, and only on request.
+    // A failure that a later file settled comes last, and only on request.
     pipeline.put(Extract::weekly("2024-01-15").case("bad 1", "").case("bad 4", BAD));
     pipeline.run().await.exits(3);
     let ids = run_ids(&pipeline).await;
@@ -189,7 +189,7 @@ async fn elements_never_seen_before_are_news_once() {
         .says("has Novel 1 time(s)");
 }
 
-/// One batch is committed, with failures; the next one fails; then all goes well.
+/// One batch is committed with failures, the next run fails, and then everything succeeds.
 #[tokio::test]
 async fn after_a_failure_the_next_run_ends_well_and_what_is_open_is_still_named() {
     let pipeline = Pipeline::new("status after").await.with("--batch-mib", "1");
@@ -225,10 +225,10 @@ async fn after_a_failure_the_next_run_ends_well_and_what_is_open_is_still_named(
         .await
         .exits(0)
         .says(&format!("Next: merganser failures --run {done} lists 1 that are open."));
-    // Each failed record is open once.
+    // Each failed record is open only once.
     let one = pipeline.other(&["status", &failed]).await.exits(0);
     one.says("Failed records: 1 open, 0 settled, 1 failed again later and are listed there");
-    // A run that finds nothing new is no sign that all is well.
+    // A run that finds nothing new does not hide the open failures.
     pipeline.run().await.exits(0).says("Nothing new");
     pipeline.other(&["status"]).await.exits(0).says("Next: merganser failures lists 2 that are open.");
     pipeline.put(Extract::weekly("2024-01-15").case("bad", "").case("worse", ""));

@@ -1,4 +1,4 @@
-//! Maps: what they count, what they never tell, and how they look in a browser.
+//! Maps: what they count, what they never show, and how they look in a browser.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -37,7 +37,7 @@ async fn january(hint: &str) -> Pipeline {
     let mut extract = Extract::weekly("2024-02-05");
     for number in 0..30 {
         let warrant = (number < 11).then_some("2024-02-01");
-        // Some have two addresses in the same area.
+        // Some cases have two addresses in the same area.
         let codes: &[&str] = if number < 5 { &["10451", "10451-1234"] } else { &["10451"] };
         extract = case(extract, &format!("bronx {number}"), codes, 1 + number % 15, warrant);
     }
@@ -98,7 +98,7 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
     assert!(ran.stdout.starts_with(&format!("{}\n3 ZIP code areas", path.display())), "{}", ran.stdout);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
     assert_eq!(numbers(&text), pairs(&[("10451", "30"), ("14201", "25"), ("11226", "12")]));
-    // 176 shapes without a number, of the city; the circles without one share a line.
+    // The city has 176 shapes without a number; the circles without one share a line.
     assert_eq!(rows(&text).len(), 178);
     assert!(text.contains(
         "<p>1,611 other ZIP code areas that the map has as small circles: fewer than 10 each.</p>"
@@ -111,7 +111,7 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
     assert!(text.contains("1 January 2024 to 20 January 2024"));
     let run = pipeline.one("select run_id from etl.runs").await;
     assert!(text.contains(&format!("Data of run {run}")));
-    // An area with nine and one with none are told in the same words.
+    // The title of an area with nine cases is worded like that of an area with none.
     for key in ["10002", "10003"] {
         assert!(text.contains(&format!("<title>{key}, Manhattan: fewer than 10 cases</title>")));
     }
@@ -122,7 +122,7 @@ async fn a_map_counts_each_case_once_in_an_area_and_lets_small_numbers_go() {
     let out = pipeline.folder().join("map.html").display().to_string();
     let none = pipeline.other(&["map", "oca", "--by", "tract", "--out", &out]).await.exits(1);
     none.says("all cases that count here have no geocoded address").says("merganser backfill oca geocode");
-    // What a geocoder found counts before the postal code.
+    // A geocoded place counts before the postal code.
     pipeline
         .execute("update oca_addresses set boro = 'BRONX', ct = '63' where postalcode like '10002%'")
         .await;
@@ -147,7 +147,7 @@ async fn a_map_of_some_days_or_of_another_measure() {
     assert_eq!(numbers(&text), pairs(&[("10451", "11")]));
     assert!(text.contains("<p class=\"days\">1 February 2024</p>"));
 
-    // A person gets to know what there is.
+    // The message says which days there are.
     let out = pipeline.folder().join("map.html").display().to_string();
     let ran =
         pipeline.other(&["map", "oca", "--by", "zip", "--measure", "sales", "--out", &out]).await.exits(2);
@@ -178,7 +178,7 @@ async fn a_map_of_nothing_says_so() {
     pipeline.run().await.exits(0);
     pipeline.other(&words).await.exits(1).says("so there is nothing to draw").says("merganser status");
     assert!(!Path::new(&out).exists());
-    // One case is drawn as no number at all.
+    // A single case is drawn like no case at all.
     pipeline.put(case(Extract::weekly("2024-01-08"), "b", &["10451"], 3, None));
     pipeline.run().await.exits(0);
     let text = map(&pipeline, "map.html", &["--by", "zip"]).await.text;
@@ -206,7 +206,7 @@ async fn who_may_read_the_tables_alone_gets_a_map_without_a_run() {
         text.starts_with("<?xml") && text.contains("<desc id=\"description\">67 cases in 3 ZIP code areas")
     );
     assert!(text.contains("<title>10451, Bronx: 30 cases</title>") && !text.contains("<script"));
-    // Well-formed, as any viewer needs it.
+    // The SVG is well-formed, so any viewer can show it.
     let mut xml = quick_xml::Reader::from_str(&text);
     while !matches!(xml.read_event().unwrap(), quick_xml::events::Event::Eof) {}
     postgres::connect(&url).await.batch_execute("select from public.oca_index").await.unwrap();

@@ -60,7 +60,7 @@ async fn a_file_that_both_parsers_read() {
     pipeline
         .put(Extract::weekly("2024-03-04").case("good", "").case("bad", "<FiledDate>2024-13-45</FiledDate>"));
     run(&["--dry-run"]).await.exits(3);
-    assert!(!path.exists(), "a rehearsal is told to nobody");
+    assert!(!path.exists(), "a dry run writes no figures");
     run(&[]).await.exits(3);
     let first = read(&path);
     assert_eq!(first["merganser_run_exit_code{dataset=oca}"], 3.0);
@@ -81,7 +81,7 @@ async fn a_file_that_both_parsers_read() {
         assert!(!text.contains(private), "{text}");
     }
 
-    // Nothing new is a success, too.
+    // A run with nothing new is a success too.
     run(&[]).await.exits(0);
     assert_eq!(read(&path)["merganser_run_exit_code{dataset=oca}"], 0.0);
     let nowhere = run(&["--database-url", "postgresql://127.0.0.1:1/x"]).await.exits(1);
@@ -140,7 +140,7 @@ async fn a_gateway_gets_what_the_run_knows_and_no_more() {
     let pushed = read(&file);
     assert_eq!(pushed["merganser_run_exit_code{dataset=oca}"], 0.0);
     assert!(pushed.contains_key("merganser_last_success_timestamp_seconds{dataset=oca}"));
-    // What is not pushed stays at the gateway as it was.
+    // A figure that is not pushed stays at the gateway.
     let extra = ["--database-url", "postgresql://127.0.0.1:1/x"];
     pipeline.start_with(&extra, &envs).await.expect("it ends").exits(1);
     fs::write(&file, &receiver.told()[2].body).expect("it can be written");

@@ -1,4 +1,4 @@
-//! What a person types beside a plain run: the commands, their options and variables, and what they print.
+//! The commands besides a plain run, their options and variables, and what they print.
 
 mod adopt;
 pub mod check;

@@ -1,4 +1,4 @@
-//! A run that did not end well notifies a webhook: a local receiver, which accepts the message, fails, or hangs.
+//! A run that does not end well notifies a webhook: a local receiver, which accepts the message, fails, or hangs.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::receiver::{Receiver, Reply};
 
 const PATH: &str = "/services/planted?sig=planted";
 
-/// What it was told so far.
+/// The messages that the receiver got so far.
 fn messages(receiver: &Receiver) -> Vec<Value> {
     let told = receiver.told();
     for message in &told {
@@ -35,7 +35,7 @@ async fn whoever_should_know_is_told_what_to_type() {
     let receiver = Receiver::start(&[Reply::Status(204)]);
     pipeline.put(Extract::weekly("2024-03-04").case("good", ""));
     told(&pipeline, &receiver, &[]).await.exits(0);
-    // Nothing new.
+    // A run with nothing new sends no message.
     told(&pipeline, &receiver, &[]).await.exits(0);
     assert_eq!(messages(&receiver), Vec::<Value>::new());
 
@@ -60,7 +60,7 @@ async fn whoever_should_know_is_told_what_to_type() {
         told_of["database"].as_str().expect("words").starts_with("Committed: 1 cases loaded"),
         "{told_of}"
     );
-    // The value that is wrong is in the ledger, which not everybody reads.
+    // The wrong value is in the ledger alone, which not everybody may read.
     assert!(!told_of.to_string().contains("2024-13-45"), "{told_of}");
 
     pipeline.put(Extract::weekly("2024-03-18").case("good", ""));
@@ -71,7 +71,7 @@ async fn whoever_should_know_is_told_what_to_type() {
     assert_eq!(told_of["database"], "The database is unchanged.");
     assert!(told_of["reason"].as_str().expect("words").contains("oca_warrants"), "{told_of}");
 
-    // Where nobody can enter it into a ledger.
+    // The message is sent even when the run cannot be entered into a ledger.
     let nowhere = Pipeline::new("notify nowhere").await.with("--database-url", "postgresql://127.0.0.1:1/x");
     told(&nowhere, &receiver, &[]).await.exits(1);
     let told_of = messages(&receiver).pop().expect("told");
@@ -113,7 +113,7 @@ async fn what_was_published_in_part_or_was_stopped_is_told_and_a_wait_is_not() {
     assert!(!told_of.to_string().contains("other secret"), "{told_of}");
     pipeline.execute("drop trigger loud on oca_index").await;
 
-    // It waits for a lock when it is told to stop; meanwhile another one finds the dataset's lock taken.
+    // The run is told to stop while it waits for a lock; meanwhile another run finds the dataset's lock taken.
     let client = pipeline.database.client().await;
     client.batch_execute("begin; lock table oca_index in access exclusive mode").await.expect("it is locked");
     pipeline.put(Extract::weekly("2024-03-25").case("good", ""));
@@ -179,7 +179,7 @@ async fn that_nothing_new_comes_is_told_once_a_day() {
     assert_eq!(messages(&receiver).len(), 1);
     quiet("11").await.exits(0);
     assert_eq!(messages(&receiver).len(), 2);
-    // Something new ends it.
+    // A new file ends the message.
     earlier(1).await;
     pipeline.put(Extract::weekly("2024-03-11").case("new", ""));
     told(&pipeline, &receiver, &[]).await.exits(0);

@@ -1,4 +1,4 @@
-//! The environment of the job that came before: its variables alone, as its secret and its manifest have them.
+//! The environment of the earlier job: only its variables, as its secret and its manifest have them.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ impl Job {
         Self { pipeline, env }
     }
 
-    /// The one command that the job has, with some variables set otherwise.
+    /// Runs the job's one command, with some variables changed.
     async fn run(&self, changed: &[(&str, &str)]) -> Ran {
         self.command(&["run", "oca"], changed).await
     }
@@ -98,7 +98,7 @@ async fn the_variables_alone_make_a_run() {
     for key in ["refactor/private/LandlordTenant.Incr.2024-01-08.zip", "refactor/public/oca_index.csv"] {
         assert!(keys.iter().any(|known| known == key), "no {key} in {keys:?}");
     }
-    // Its other schema and prefix are another database and bucket.
+    // Another schema and another prefix in the same database and bucket.
     let elsewhere = [("DB_SCHEMA", "refactor"), ("S3_PREFIX", ""), ("SKIP_PUBLIC_PUBLISH", "True")];
     job.run(&elsewhere).await.exits(0);
     assert_eq!(job.pipeline.one("select count(*) from refactor.oca_index").await, "1");
@@ -114,7 +114,7 @@ async fn a_glob_turns_the_run_to_the_archive() {
     job.run(&[]).await.exits(0);
     job.pipeline.put(Extract::weekly("2024-01-15").case("b", &marked("1")));
     let glob = ("REPROCESS_GLOB", "LandlordTenant.Incr.2024-*.zip");
-    // What is done is left alone; and nothing new is taken, which is said.
+    // Files that are done are left alone, new files are not taken, and the run says so.
     let ran = job.run(&[glob]).await.exits(0).says("REPROCESS_GLOB");
     assert_eq!((ran.count("files"), marks(&job.pipeline, "b").await), (0, "none".into()));
     for (force, files) in [("false", 0), ("No", 0), ("0", 0), ("", 0), ("true", 1), ("YES", 1), ("1", 1)] {
@@ -123,7 +123,7 @@ async fn a_glob_turns_the_run_to_the_archive() {
     }
     let kinds = "select string_agg(distinct kind, ' ' order by kind) from etl.runs";
     assert_eq!(job.pipeline.one(kinds).await, "reprocess run");
-    // Without the glob, force is about nothing.
+    // Without the glob, force has no effect.
     let ran = job.run(&[("FORCE_REPROCESS", "true")]).await.exits(0);
     assert_eq!((ran.count("files"), marks(&job.pipeline, "b").await), (1, "1".into()));
     job.run(&[("REPROCESS_GLOB", "*1999*")]).await.exits(1).says("no file of").says("*1999*");
@@ -141,7 +141,7 @@ async fn a_switch_means_what_it_says() {
     let ran = job.run(&[("PARSE_FAIL_FAST", "false"), ("SKIP_PUBLIC_PUBLISH", "yes")]).await.exits(3);
     assert_eq!((ran.count("records_loaded"), ran.count("records_failed")), (1, 1));
     assert!(!job.keys().await.iter().any(|key| key.contains("public/")));
-    // The next run makes up for it.
+    // The next run publishes.
     job.run(&[("SKIP_PUBLIC_PUBLISH", "false")]).await.exits(0);
     assert!(job.keys().await.iter().any(|key| key == "refactor/public/oca_index.csv"));
 }
@@ -180,7 +180,7 @@ async fn a_value_that_cannot_be_honoured_is_named_by_its_variable() {
         "{}",
         typed.stderr
     );
-    // An option wins over its variable, and a variable of no use to a command does not disturb it.
+    // An option wins over its variable, and a variable that a command does not use does no harm.
     job.command(&["run", "oca", "--level", "2", "--batch-records", "9"], &[("MODE", "3")]).await.exits(0);
     job.command(&["status"], &[("FORCE_REPROCESS", "sesame"), ("MODE", "3")]).await.exits(0);
 }

@@ -1,4 +1,4 @@
-//! What is left of sealed cases, wherever it may be, goes, and is proved to have gone.
+//! A purge removes everything that is left of sealed cases, and proves that it is gone.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::datasets::oca::rules::{marked, rows_of};
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, TABLES};
 
-/// What is searched for: no other value holds it.
+/// The value that is searched for; no other value contains it.
 const SEALED: &str = "sealed-case";
 
 /// The tables, and the columns of the ledger, that hold the sealed case's values.
@@ -42,7 +42,7 @@ async fn places(pipeline: &Pipeline) -> Vec<String> {
             places.push(format!("etl_staging.{table}"));
         }
     }
-    // The archive keeps the zips as they came; they are packed here.
+    // The archive keeps the zips as they came, and their content is compressed.
     let objects = pipeline.objects().into_iter().filter(|(key, _)| !key.ends_with("oca_metadata.csv"));
     places.extend(objects.filter(|(_, bytes)| String::from_utf8_lossy(bytes).contains(SEALED)).map(
         |(key, _)| {
@@ -73,7 +73,7 @@ async fn haunted(hint: &str) -> Pipeline {
     pipeline.put(Extract::weekly("2024-01-08").delete(SEALED).case("bad", &bad).case("other", ""));
     pipeline.run().await.exits(3);
     assert_eq!(rows_of(&pipeline, SEALED).await, 0);
-    // What is derived of it came back, too, and nothing ties it to its case.
+    // The derived rows came back too, and no key ties them to their case.
     pipeline
         .execute("alter table oca_case_summary drop constraint oca_case_summary_indexnumberid_fkey")
         .await;
@@ -90,7 +90,7 @@ async fn haunted(hint: &str) -> Pipeline {
              select dataset, target_schema, '{SEALED}', part_id, ordinal from etl.record_origins where record_id = 'kept'"
         ))
         .await;
-    // It is published again.
+    // The case is published again.
     pipeline.put(Extract::weekly("2024-01-15").case("new", ""));
     pipeline.run().await.exits(0);
     pipeline
@@ -138,7 +138,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     dry.says("oca_warrants: 1 row(s)").says("private/runs: ").says("The database is unchanged.");
     assert_eq!(pipeline.tables("public").await, tables);
     assert_eq!(pipeline.objects(), objects);
-    // What dead runs have left in the staging schema goes when any run begins.
+    // Any run removes at its start what dead runs left in the staging schema.
     let staged = |place: &String| place.starts_with("etl_staging.");
     assert_eq!(
         places(&pipeline).await,
@@ -168,7 +168,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     let failed = "select concat_ws(' ', resolution, (select kind from etl.runs where run_id = resolved_by)) from etl.failed_records";
     assert_eq!(pipeline.one(failed).await, "deleted purge");
 
-    // The ledger says what went, and a person is told that all is well.
+    // The ledger has what was removed, and a person reads that all is well.
     let change = "select concat_ws(' ', table_name, rows_before, deleted, rows_after) from etl.table_changes
         join etl.runs using (run_id) where kind = 'purge' and not dry_run and table_name in ('oca_index', 'oca_metadata') order by 1";
     assert_eq!(pipeline.column(change).await, ["oca_index 4 1 3", "oca_metadata 4 0 4"]);
@@ -177,7 +177,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     pipeline.other(&["status"]).await.exits(0).says("Nothing to do for oca.");
     let again = pipeline.other(&["purge", "oca"]).await.exits(0);
     again.says("Nothing was left of deleted cases").says("Verified");
-    // Counts go on from what is there now.
+    // The counts continue from the rows that are there now.
     pipeline.put(Extract::weekly("2024-01-22").case("newer", ""));
     pipeline.run().await.exits(0);
     let change = "select rows_before from etl.table_changes join etl.runs using (run_id)
@@ -185,7 +185,7 @@ async fn a_sealed_case_that_came_back_goes_from_everywhere() {
     assert_eq!(pipeline.one(change).await, "3");
 }
 
-/// A database without this dataset, and a store that cannot be cleared: nothing is done by halves.
+/// A database without this dataset, and a store that cannot be cleared: a purge does all or nothing.
 #[tokio::test]
 async fn a_purge_that_cannot_be_done_changes_nothing() {
     let pipeline = Pipeline::new("purge nothing").await;
@@ -193,7 +193,7 @@ async fn a_purge_that_cannot_be_done_changes_nothing() {
     ran.says("The database is unchanged.");
     let pipeline = haunted("purge refused").await;
     let before = pipeline.tables("public").await;
-    // The table keeps rows that are deleted: what is left is found before the commit.
+    // The table keeps deleted rows, which the purge finds before its commit.
     pipeline
         .execute(
             "create function keep() returns trigger language plpgsql as $$ begin return null; end $$;
@@ -208,7 +208,7 @@ async fn a_purge_that_cannot_be_done_changes_nothing() {
     ran.says("The database is unchanged.");
     assert_eq!(pipeline.tables("public").await, before);
     pipeline.execute("drop trigger keep on oca_warrants").await;
-    // The purge is committed and not published: the next run does it.
+    // The purge is committed but not published; the next run publishes.
     let public = pipeline.store().join("public");
     fs::rename(&public, pipeline.folder().join("aside")).unwrap();
     fs::write(&public, "in the way").unwrap();

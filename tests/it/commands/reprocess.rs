@@ -1,4 +1,4 @@
-//! Files of the archive again: what is skipped, what stays, and names that lead nowhere.
+//! Files of the archive are loaded again: what is skipped, what stays, and patterns that match nothing.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::pipeline::Pipeline;
 const OLD: &str = "LandlordTenant.Incr.2024-01-01.zip";
 const NEW: &str = "LandlordTenant.Incr.2024-01-08.zip";
 
-/// An old file and a newer one, which has a case again and deletes another.
+/// An old file, and a newer one that has one of the old file's cases and deletes another.
 async fn two_weeks(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
     let old = Extract::weekly("2024-01-01").case("again", &marked("old")).case("once", &marked("old"));
@@ -23,7 +23,7 @@ async fn two_weeks(hint: &str) -> Pipeline {
 async fn an_old_file_changes_nothing_that_is_newer() {
     let pipeline = two_weeks("reprocess").await;
     let before = pipeline.tables("public").await;
-    // It is done, without a failure.
+    // The file is done, and no record failed.
     let skipped =
         pipeline.other(&["reprocess", "oca", OLD]).await.exits(0).says("Nothing to do").says("--force");
     assert_eq!(skipped.count("files"), 0);
@@ -41,19 +41,19 @@ async fn an_old_file_changes_nothing_that_is_newer() {
         options ->> 'overwrite_newer') from etl.runs order by started_at desc limit 1";
     assert_eq!(pipeline.one(asked).await, format!("{OLD} true false"));
 
-    // Only an operator who says so gets the old state back; what is sealed stays sealed.
+    // The old state comes back only when an operator asks for it, and sealed cases stay sealed.
     let asked = ["reprocess", "oca", OLD, "--force", "--overwrite-newer"];
     let forced = pipeline.other(&asked).await.exits(0);
     assert_eq!((forced.count("records_loaded"), forced.count("records_superseded")), (2, 0));
     assert_eq!(marks(&pipeline, "again").await, "old");
     assert_eq!(dates(&pipeline, "again").await, "2024-01-01 2024-01-08 -");
     assert_eq!(rows_of(&pipeline, "sealed").await, 0);
-    // The newest word is a file away.
+    // Reprocessing the newer file brings the newest state back.
     pipeline.other(&["reprocess", "oca", "*", "--force"]).await.exits(0);
     assert_eq!(pipeline.tables("public").await, before);
 }
 
-/// A file with a failure is taken without being forced to.
+/// A file with an open failure is taken without --force.
 #[tokio::test]
 async fn a_file_with_an_open_failure_is_taken() {
     let pipeline = two_weeks("reprocess failures").await;
@@ -63,7 +63,7 @@ async fn a_file_with_an_open_failure_is_taken() {
     assert_eq!((ran.count("files"), ran.count("records_loaded"), ran.count("records_failed")), (1, 1, 1));
     let open = "select concat_ws(' ', count(*), count(*) filter (where resolution = 'failed_again')) from etl.failed_records";
     assert_eq!(pipeline.one(open).await, "2 1");
-    // Settled, it is done without a failure.
+    // Once the failure is settled, the file is done.
     pipeline.put(Extract::weekly("2024-01-22").case("bad", ""));
     pipeline.run().await.exits(0);
     pipeline.other(&["reprocess", "oca", "*"]).await.exits(0).says("Nothing to do");
@@ -79,12 +79,12 @@ async fn names_that_lead_nowhere_are_answered_with_those_that_are_there() {
     let ran = pipeline.other(&["reprocess", "oca", "*.2023-*"]).await.exits(1).says("matches *.2023-*");
     ran.says(OLD).says(NEW).says("The database is unchanged.");
     pipeline.other(&["reprocess", "oca", "["]).await.exits(2).says("is not a glob");
-    // A name is not a path.
+    // A pattern is not a path.
     for glob in ["../source/*", "private/*", "/*"] {
         pipeline.other(&["reprocess", "oca", glob]).await.exits(1).says(OLD);
     }
 
-    // In the ledger, and no longer in the archive: all of them, then one of two.
+    // Files that are in the ledger but no longer in the archive: first both, then one of the two.
     fs::remove_file(pipeline.store().join("private").join(OLD)).unwrap();
     let gone = pipeline.other(&["reprocess", "oca", OLD, "--force"]).await.exits(1);
     gone.says(OLD).says("in the ledger, but no longer").says("The database is unchanged.");

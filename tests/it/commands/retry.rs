@@ -1,4 +1,5 @@
-//! Failed records again: with the rule of the parser mended, after their case has moved on, and what cannot be retried.
+//! Failed records are retried: after a rule of the parser was corrected, and after their case has changed. Some cannot
+//! be retried.
 
 use std::fs;
 
@@ -8,7 +9,7 @@ use crate::datasets::oca::rules::{marked, marks, rows_of};
 use crate::support::extract::{DOCUMENT, Extract, zip};
 use crate::support::pipeline::Pipeline;
 
-/// What the older parser refuses and today's takes.
+/// A record that the older parser refuses and today's accepts.
 const MOTIONS: &str =
     "<Motions><Motion><Sequence>1</Sequence></Motion><Motion><Sequence>1</Sequence></Motion></Motions>";
 
@@ -30,7 +31,7 @@ async fn a_retry_reads_the_failed_records_and_no_other() {
     pipeline.put(extract.case("c", "<FiledDate>soon</FiledDate>"));
     let first = pipeline.run_older(&[]).await.exits(3);
     assert_eq!((first.count("records_loaded"), first.count("records_failed")), (1, 4));
-    // What is not retried is not touched.
+    // A retry does not touch other records.
     pipeline.execute("update oca_index set status = 'by hand' where indexnumberid = 'good'").await;
     let first = last_run(&pipeline).await;
 
@@ -43,7 +44,7 @@ async fn a_retry_reads_the_failed_records_and_no_other() {
         last_run(&pipeline).await
     );
 
-    // The rest of that run: one more is good now, two are not and are listed once.
+    // The rest of that run: one more record is good now; two fail again and are listed once.
     let rest = pipeline.other(&["retry", "oca", "--run", &first]).await.exits(3);
     assert_eq!((rest.count("records_loaded"), rest.count("records_failed")), (1, 2));
     let expected = [
@@ -59,7 +60,7 @@ async fn a_retry_reads_the_failed_records_and_no_other() {
     assert_eq!(pipeline.one("select status from oca_index where indexnumberid = 'good'").await, "by hand");
     assert_eq!(pipeline.csv("public/oca_motions.csv").rows.len(), 4);
 
-    // Nothing of that run is open; of the retry, two are. No retry makes a file done that was not.
+    // That run has no open record, and the retry has two. A retry does not turn a file with failures into a done one.
     pipeline.other(&["retry", "oca", "--run", &first]).await.exits(0).says("Nothing to retry");
     pipeline.other(&["retry", "oca", "--record", "2"]).await.exits(0).says("settled already: loaded");
     let files =
@@ -72,7 +73,7 @@ async fn a_retry_reads_the_failed_records_and_no_other() {
     pipeline.run().await.exits(0).says("Nothing new");
 }
 
-/// What a case has become since counts, not what its failed record says.
+/// The present state of a case counts, not the one of its failed record.
 #[tokio::test]
 async fn a_case_that_was_deleted_or_replaced_since_stays_so() {
     let pipeline = Pipeline::new("retry late").await;
@@ -83,10 +84,10 @@ async fn a_case_that_was_deleted_or_replaced_since_stays_so() {
             .fold(Extract::weekly("2024-01-08").case("good", ""), |extract, id| extract.case(id, MOTIONS)),
     );
     pipeline.run_older(&[]).await.exits(3);
-    // A later file settles by itself what it has.
+    // A later file settles the failed records of its cases.
     pipeline.put(Extract::weekly("2024-01-15").delete("deleted").case("newer", &marked("newer")));
     pipeline.run().await.exits(0);
-    // Somebody else has written, too; nobody has told the ledger.
+    // Somebody else changed the tables too, and the ledger does not know.
     pipeline
         .execute(
             "insert into oca_metadata values ('deleted elsewhere', '2024-01-01', '2024-01-01', '2024-01-10'),
@@ -117,7 +118,7 @@ async fn a_case_that_was_deleted_or_replaced_since_stays_so() {
 async fn a_retry_that_is_rehearsed_changes_nothing() {
     let pipeline = Pipeline::new("retry rehearsed").await;
     pipeline.put(Extract::weekly("2024-01-08").case("good", "").case("a", MOTIONS));
-    // What failed in a dry run is no work for anybody.
+    // A failed record of a dry run cannot be retried.
     pipeline.run_older(&["--dry-run"]).await.exits(3);
     assert_eq!(pipeline.one("select count(*) from etl.failed_records").await, "1");
     pipeline.other(&["failures"]).await.exits(0).says("No failed records.");
@@ -153,7 +154,7 @@ async fn what_cannot_be_retried_is_refused_with_a_reason() {
         .says("is of schema public, not of elsewhere")
         .says("--schema public");
 
-    // Its file is no longer in the archive, or another one of that name.
+    // The file is gone from the archive, or another file has its name.
     let archived = pipeline.store().join("private").join(&name);
     let bytes = fs::read(&archived).unwrap();
     fs::remove_file(&archived).unwrap();
@@ -167,7 +168,7 @@ async fn what_cannot_be_retried_is_refused_with_a_reason() {
     assert_eq!(rows_of(&pipeline, "a").await, 0);
     assert_eq!(pipeline.one("select count(*) from etl.failed_records where resolved_at is null").await, "2");
     fs::write(&archived, bytes).unwrap();
-    // The place where a document breaks off is read again, too, and is what it was.
+    // The place where a document breaks off can be retried too, and fails again.
     let ran = retry(&[]).await.exits(3);
     assert_eq!((ran.count("records_loaded"), ran.count("records_failed")), (1, 1));
     assert_eq!(rows_of(&pipeline, "a").await, 3);

@@ -1,5 +1,5 @@
-//! Secrets are planted in every setting that can hold one; then every command runs, well and in each way in which it
-//! can go wrong, as talkative as it can be. No secret may be in anything that is printed, stored or to be seen.
+//! Secrets are planted in every setting that can hold one. Then every command runs, with success and with every kind of
+//! failure, with the most verbose logs. No secret may appear in anything printed, stored or visible to others.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -40,13 +40,13 @@ const COMMANDS: [&[&str]; 15] = [
     &["run", "oca", "--help"],
 ];
 
-/// Variables that are set otherwise.
+/// Variables with other values.
 type Changes = Vec<(&'static str, String)>;
 
 /// The environment of a weekly run with secrets that are known.
 struct Planted {
     tonight: Tonight,
-    /// What must be found nowhere; in lower case.
+    /// Texts that may be found nowhere; in lower case.
     secrets: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ impl Planted {
         let url = tonight.pipeline.database.tcp_url();
         let (_, host) = url.split_once('@').expect("the URL has a password");
         let url = format!("postgresql://{role}:{STEM}%20db%2Fpass%40w%3Ard%25@{host}");
-        // The key that the server lets in, with a passphrase, as a whole text.
+        // The key that the server accepts, with a passphrase, as text.
         let key = tonight.pipeline.folder().join("key");
         fs::copy(tonight.server.dir.join("user_key"), &key).expect("a key can be copied");
         fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
@@ -86,7 +86,7 @@ impl Planted {
         Self { tonight, secrets }
     }
 
-    /// No secret may be in this text.
+    /// Fails if the text has a secret.
     #[track_caller]
     fn search(&self, place: &str, text: &str) {
         let text = text.to_lowercase();
@@ -101,7 +101,7 @@ impl Planted {
         }
     }
 
-    /// Runs a command and searches what it says.
+    /// Runs a command and searches its output.
     async fn run(&self, words: &[&str], changed: &[(&str, &str)]) -> Ran {
         let ran = self.tonight.command(words, changed).await;
         let what = format!("what {words:?} says with {changed:?}");
@@ -138,7 +138,7 @@ impl Planted {
 fn search_folder(folder: &Path, search: &dyn Fn(&str, &str)) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        // What is being removed is looked at the next time.
+        // A file that is being removed is searched the next time.
         let bytes = fs::read(&path).unwrap_or_default();
         search(
             &path.display().to_string(),
@@ -150,7 +150,8 @@ fn search_folder(folder: &Path, search: &dyn Fn(&str, &str)) {
     }
 }
 
-/// Looks at all processes and at the folders of runs, again and again: what it saw of both, and of merganser.
+/// Looks at all processes and at the folders of runs, again and again, and returns everything it saw and what it saw of
+/// merganser.
 fn watch(
     work: std::path::PathBuf,
     over: Arc<AtomicBool>,
@@ -161,7 +162,7 @@ fn watch(
             for process in fs::read_dir("/proc").expect("processes").flatten() {
                 let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
                 let line = String::from_utf8_lossy(&line).replace('\0', " ");
-                // The tests' own way to make a key.
+                // The tests make keys this way themselves.
                 if !line.starts_with("ssh-keygen ") {
                     lines.insert(line);
                 }
@@ -185,11 +186,11 @@ async fn no_secret_is_in_anything_that_is_printed_stored_or_to_be_seen() {
     let over = Arc::new(AtomicBool::new(false));
     let watcher = watch(tonight.pipeline.folder().join("work"), over.clone());
     let mut redacted = 0;
-    // All goes well; the libraries say all that they have to say.
+    // Every command succeeds, and the libraries log as much as they can.
     for (format, log) in [("json", "trace"), ("text", "debug,merganser=trace")] {
         for words in COMMANDS {
             if words[0] == "purge" {
-                // It takes things away.
+                // A purge removes rows and objects, so search before it.
                 planted.search_stored().await;
             }
             let words = [words, &["-vv", "--log-format", format]].concat();
@@ -232,7 +233,7 @@ async fn no_secret_is_in_what_is_said_when_something_is_wrong() {
     fs::write(home.join(".aws/credentials"), profile).unwrap();
     let home = home.display().to_string();
 
-    // Other ways to give the database's password: all is well.
+    // Other ways to give the database's password, all of which work.
     let other_ways = [
         (format!("host={host} port={port} dbname={name} user={role} password='{STEM} db/pass@w:rd%'"), ""),
         (format!("postgresql://{role}@{address}/{name}?password={STEM}%20db%2Fpass%40w%3Ard%25"), ""),
@@ -248,7 +249,7 @@ async fn no_secret_is_in_what_is_said_when_something_is_wrong() {
     let wrong = |text: &str| text.replace("pass%40", "wrong%40");
     let secret = format!("{STEM}{}", "0".repeat(60));
     let token = format!("{STEM}-wrong");
-    // (exit codes, what is changed)
+    // (exit codes, changed variables)
     let broken: Vec<(&[i32], Changes)> = vec![
         (&[1], vec![("DATABASE_URL", wrong(url))]),
         (&[1], vec![("DATABASE_URL", url.replace(port, "1"))]),
@@ -301,7 +302,7 @@ async fn no_secret_is_in_what_is_said_when_something_is_wrong() {
     for (codes, changed) in &broken {
         let changed: Vec<_> = changed.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut bad = 0;
-        // A store that does not answer is asked several times.
+        // The program asks a store several times if it does not answer.
         let most =
             if changed[0] == ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1") { 2 } else { commands.len() };
         for (number, words) in commands.iter().take(most).enumerate() {
@@ -314,7 +315,7 @@ async fn no_secret_is_in_what_is_said_when_something_is_wrong() {
         }
         println!("{bad} of {} commands fail with {:?}", commands.len(), changed[0].0);
     }
-    // S3's answer to a token that has expired repeats it.
+    // S3 repeats an expired token in its answer.
     let fire = Fire::start(&tonight.bucket.endpoint).await;
     let answer = "ExpiredToken</Code><Token-0>pl4nt3d/session+token==</Token-0><Code>";
     for method in ["GET", "PUT"] {

@@ -1,4 +1,4 @@
-//! A run as a trace: a small collector of OpenTelemetry's takes it.
+//! A run as a trace, which a small OpenTelemetry collector receives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,7 +102,7 @@ async fn what_failed_is_seen_and_no_value_of_a_record() {
         (found["fetch"]["status"]["code"].clone(), found["parse"]["status"]["code"].clone()),
         (1.into(), 2.into())
     );
-    // Where there is no ledger, there is a trace.
+    // A trace is sent even when there is no ledger.
     run(&["--database-url", "postgresql://127.0.0.1:1/x"]).await.exits(1);
     assert_eq!(spans(&receiver.told().pop().expect("told").json()).len(), 1);
 
@@ -111,7 +111,7 @@ async fn what_failed_is_seen_and_no_value_of_a_record() {
     let ran = pipeline.start_with(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]).await.expect("it ends");
     drop(ran.exits(3).says("the trace of this run was not taken"));
     assert_eq!(refused.told().len(), 1);
-    // Set for something else that runs here.
+    // Variables that are set for another program on the machine.
     for envs in [
         [("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"), ("OTEL_SDK_DISABLED", "")],
         [("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_SDK_DISABLED", "true")],

@@ -1,4 +1,5 @@
-//! Undo: production as it was before a run; and what is kept for it, of whom and for how long.
+//! Undo restores production as it was before a run. The tests also look at what is kept for that, for whom and for how
+//! long.
 
 mod images;
 mod refusals;

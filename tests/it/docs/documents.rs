@@ -1,4 +1,4 @@
-//! What the documents show is so: command lines parse, JSON is JSON, links lead somewhere.
+//! The examples in the documents are correct: command lines parse, JSON is JSON, links lead somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ fn command_lines_parse() {
     assert!(seen > 3, "only {seen} command lines were found");
 }
 
-/// What is there to be pasted can be pasted. (SQL is run by `rights`.)
+/// Examples in JSON are valid. (`rights` runs the SQL.)
 #[test]
 fn json_is_json() {
     let mut seen = 0;
@@ -81,7 +81,7 @@ fn json_is_json() {
     assert!(seen > 2, "only {seen} blocks were found");
 }
 
-/// The words of `make` that documents name are in the Makefile.
+/// The targets of `make` that documents name are in the Makefile.
 #[test]
 fn words_of_make_exist() {
     let makefile = read("Makefile");
@@ -95,7 +95,7 @@ fn words_of_make_exist() {
     }
 }
 
-/// Lines inside fences, those that end in a backslash joined with the next.
+/// Lines inside fences; a line that ends in a backslash is joined with the next.
 fn fenced_lines(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let (mut inside, mut joins) = (false, false);
@@ -121,7 +121,7 @@ fn fenced_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// The words of a line that runs merganser, as a shell would split it; `None`: it runs something else.
+/// The words of a line that runs merganser, split as by a shell; `None` for other commands.
 fn command_line(line: &str) -> Option<Vec<String>> {
     let line = line.strip_prefix("$ ").unwrap_or(line);
     let mut words = shell_words(line);
@@ -134,7 +134,7 @@ fn command_line(line: &str) -> Option<Vec<String>> {
     (program == "merganser" || program.ends_with("/merganser")).then_some(words)
 }
 
-/// Splits at blanks; quotes and a backslash as in a shell; ends at a comment, pipe, redirection or list.
+/// Splits at blanks, with quotes and backslashes as in a shell; ends at a comment, pipe, redirection or list.
 fn shell_words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut chars = line.chars().peekable();
@@ -149,7 +149,7 @@ fn shell_words(line: &str) -> Vec<String> {
             (None, '\\') => word.get_or_insert_default().extend(chars.next()),
             (None, '#') if word.is_none() => break,
             (None, '|' | '>' | '<' | ';' | '&') => {
-                // `2>` is no word.
+                // `2>` is not a word.
                 word = word.filter(|word| !word.bytes().all(|b| b.is_ascii_digit()));
                 break;
             }

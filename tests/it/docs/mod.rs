@@ -1,4 +1,4 @@
-//! What is written beside the code is true: documents and their props, `deploy/`, `scripts/`.
+//! The files beside the code are correct: documents and their props, `deploy/`, `scripts/`.
 
 mod deploy;
 mod documents;

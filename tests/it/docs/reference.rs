@@ -1,4 +1,5 @@
-//! The reference names every command, option and variable: what can be made from the program's definitions is.
+//! The reference names every command, option and variable. The parts that can be generated come from the program's
+//! definitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,7 +15,7 @@ use merganser::datasets::oca::options::{GeocodeOptions, OcaOptions};
 
 use super::documents::{documents, files, is_variable, read, root, slug};
 
-/// Set: the reference is written, not compared.
+/// With this variable, the reference is written instead of compared.
 const WRITE: &str = "MERGANSER_TEST_WRITE_DOCS";
 const REFERENCE: &str = "docs/reference.md";
 const BEGIN: &str = "<!-- begin: made from the program's own definitions by tests/it/docs/reference.rs -->\n";
@@ -37,11 +38,11 @@ fn the_reference_names_every_command_option_and_variable() {
     }
 }
 
-/// The heading of a group of options, and what adds them to a command.
+/// The heading of a group of options, and the function that adds them to a command.
 type SharedOptions = (&'static str, fn(Command) -> Command);
 
-/// Options that commands share by one definition, and the heading under which they stand once. A group stands before those
-/// that contain it.
+/// Options that commands share by one definition, with the heading under which the reference lists them once. A group
+/// comes before those that contain it.
 const SHARED: &[SharedOptions] = &[
     ("The database", cli::DatabaseArgs::augment_args),
     ("The store", cli::StoreArgs::augment_args),
@@ -56,16 +57,16 @@ const SHARED: &[SharedOptions] = &[
     ("How a version is made", cli::WayArgs::augment_args),
     ("Workers", cli::WorkerArgs::augment_args),
 ];
-/// Two commands that have more options than these word for word share a group that needs a heading.
+/// Two commands that share more options than this, word for word, need a group with a heading.
 const MOST_IN_COMMON: usize = 6;
 
-/// The made part of the reference.
+/// The generated part of the reference.
 fn reference() -> String {
     let mut cli = Cli::command();
     cli.build();
     let shared = shared();
     let mut text = String::new();
-    // Options that are left to each command, by command.
+    // The other options of each command.
     let mut own: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut options = |command: &Command| {
         let mut left: Vec<_> = rows(command.get_arguments().filter(|arg| !arg.is_global_set()));
@@ -92,7 +93,7 @@ fn reference() -> String {
         if !command.has_subcommands() {
             text += &options(command);
         }
-        // What can be asked for differs from dataset to dataset.
+        // The fields that can be geocoded differ from dataset to dataset.
         for inner in command.get_subcommands().filter(shown) {
             let (outer, name) = (command.get_name(), inner.get_name());
             let _ = writeln!(text, "\n### `merganser {outer} {name}`\n\n{}.", about(inner));
@@ -184,7 +185,7 @@ fn rows<'a>(args: impl Iterator<Item = &'a Arg>) -> Vec<String> {
     args.filter(is_shown).map(row).collect()
 }
 
-/// Variables that are no options: found in the sources as literals, and named in the reference.
+/// Variables without an option: the sources have them as literals, and the reference names them.
 #[test]
 fn the_reference_names_every_other_variable() {
     const PREFIXES: &[&str] =
@@ -192,11 +193,11 @@ fn the_reference_names_every_other_variable() {
     let mut names = BTreeSet::new();
     for path in files(&root().join("src"), "rs") {
         let text = read(&path);
-        // What follows the unit tests of a file is not the program.
+        // The text after a file's unit tests is not part of the program.
         let program = text.split("#[cfg(test)]").next().unwrap_or_default();
         names.extend(program.split('"').filter(|part| is_variable(part)).map(str::to_owned));
     }
-    // What ends so is itself the beginning of names.
+    // A literal with this end is only the beginning of names.
     names.retain(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !name.ends_with('_'));
     assert!(names.contains("MERGANSER_EMBEDDED_DIR") && names.contains("AWS_CA_BUNDLE"), "{names:?}");
     let reference = read(REFERENCE);
@@ -204,7 +205,7 @@ fn the_reference_names_every_other_variable() {
     assert!(missing.is_empty(), "{REFERENCE} does not name {missing:?}");
 }
 
-/// The other way round: a variable of ours that a document names is one that something reads.
+/// The reverse: a document names only variables that the program or the tests read.
 #[test]
 fn documents_name_no_variable_that_nobody_reads() {
     let mut readers: Vec<_> = files(&root().join("src"), "rs");

@@ -1,5 +1,5 @@
-//! The rights that docs/operations.md gives are enough, and they are needed: its statements are run as they are,
-//! but for the names of database and roles.
+//! The rights that docs/operations.md grants are enough, and they are needed. Its statements are run unchanged, except
+//! for the names of the database and the roles.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn statements(heading: &str) -> String {
     found.next().unwrap_or_else(|| panic!("the document has no statements {heading}")).to_owned()
 }
 
-/// A database that gives nobody anything, and a pipeline that works in it as the program's role.
+/// A database without any grants, and a pipeline that works in it as the program's role.
 pub struct Court {
     pub pipeline: Pipeline,
     pub role: String,
@@ -40,7 +40,7 @@ impl Court {
         court
     }
 
-    /// One with tables that somebody else owns, and with the rights in them.
+    /// A database with tables that another role owns, and with the document's grants on them.
     pub async fn with_tables(hint: &str) -> Self {
         let court = Self::new(hint).await;
         let client = court.pipeline.database.client().await;
@@ -69,7 +69,7 @@ impl Court {
         self.pipeline.execute(&text).await;
     }
 
-    /// Lets the people look who may; also once more, when there are more tables.
+    /// Runs the grants for people who may look; again after more tables exist.
     pub async fn look(&self) {
         let exists = format!("select count(*) from pg_roles where rolname = '{}'", self.oncall);
         if self.pipeline.one(&exists).await == "0" {
@@ -78,7 +78,7 @@ impl Court {
         self.pipeline.execute(&format!("grant select on all tables in schema etl to {}", self.oncall)).await;
     }
 
-    /// A whole life: new rows, a replacement, a delete, a failed record; and every other command.
+    /// A whole life: new rows, a replacement, a delete, a failed record, and every other command.
     async fn live(&self) {
         let pipeline = &self.pipeline;
         let court = "<Court>Bronx County Civil Court</Court><Parties><Party><Role>Petitioner</Role></Party></Parties>";
@@ -111,7 +111,7 @@ impl Court {
         }
     }
 
-    /// A run that must fail for want of a right, and say so.
+    /// A run that must fail because a right is missing, and say so.
     async fn refused(&self, without: &str, back: &str) {
         self.pipeline.execute(&without.replace("ROLE", &self.role)).await;
         let ran = self.command(&["reprocess", "oca", "*", "--force", "--max-drop", "100"], 1).await;
@@ -155,7 +155,7 @@ async fn the_rights_for_existing_tables_are_enough_and_needed() {
     court.command(&["reprocess", "oca", "*", "--force", "--max-drop", "100"], 3).await;
 }
 
-/// Of tables that belong to somebody else, a run may not take a case's dates out; an undo must.
+/// In tables that belong to another role, a run may not remove a case's dates; an undo must.
 #[tokio::test]
 async fn an_undo_into_existing_tables_needs_one_right_more() {
     let court = Court::with_tables("rights_undo").await;

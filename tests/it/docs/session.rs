@@ -1,5 +1,5 @@
-//! docs/session.md is true: its commands are run in their order, by a shell and on real servers, and what they print is
-//! what the page says, but for run ids, times and places.
+//! docs/session.md is correct: its commands are run in their order, by a shell and on real servers, and their outputs
+//! equal those of the page, except for run ids, times and places.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,13 +10,13 @@ use std::process::{Command, Stdio};
 use crate::support::{Janitor, older_merganser, server_dir};
 
 const PAGE: &str = "docs/session.md";
-/// Set: the outputs are written into the page, not compared.
+/// With this variable, the outputs are written into the page instead of compared.
 const WRITE: &str = "MERGANSER_TEST_WRITE_DOCS";
-/// Where the page plays.
+/// The folder of the page's commands.
 const PLACE: &str = "/tmp/session";
-/// What the host is called in the page.
+/// The name of the host in the page.
 const HOST: &str = "etl-1";
-/// Between the outputs of two blocks.
+/// The separator between the outputs of two blocks.
 const MARK: &str = "--- the end of a block ---";
 
 /// A part of the page.
@@ -63,12 +63,12 @@ fn page(parts: &[Part]) -> String {
     parts.collect()
 }
 
-/// What each block of commands prints, both streams as they come.
+/// The output of each block of commands, both streams in the order in which they come.
 fn play(blocks: &[&str]) -> Vec<String> {
     let folder = server_dir();
     let place = folder.path().join("session");
     let _janitor = Janitor::watch(folder.path(), &place.join("postgres/data/postmaster.pid"), "QUIT");
-    // The server of a root's private cluster runs as somebody else.
+    // The server of root's private cluster runs as another user.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
     let programs = folder.path().join("bin");
     fs::create_dir(&programs).unwrap();
@@ -94,10 +94,10 @@ fn play(blocks: &[&str]) -> Vec<String> {
     outputs
 }
 
-/// Without what may differ from one time to the next: run ids (the same one stays the same), durations, memory, moments.
+/// The text without what differs from run to run: run ids (the same id stays the same), durations, memory, moments.
 fn plain(text: &str, runs: &mut BTreeMap<String, usize>) -> Vec<String> {
     let lines = text.lines().map(|line| {
-        // How fast it was, and what took the most of it.
+        // The speed, and the shares of the steps.
         let line = line
             .split_once(" Most of it: ")
             .map_or(line, |(rate, _)| rate.split_inclusive("record(s),").next().unwrap_or_default());
@@ -122,7 +122,7 @@ fn plain(text: &str, runs: &mut BTreeMap<String, usize>) -> Vec<String> {
                 words.pop();
                 words.push("(moment)".into());
             } else if is_date(bare) && words.last().is_some_and(|last| last == "until") {
-                // For how long something is kept goes by today.
+                // The end of a period of keeping depends on today.
                 words.push("(day)".into());
             } else {
                 words.push(word.into());
@@ -133,7 +133,7 @@ fn plain(text: &str, runs: &mut BTreeMap<String, usize>) -> Vec<String> {
     lines.collect()
 }
 
-/// Does it begin with `YYYY-MM-DD`?
+/// True if the text begins with `YYYY-MM-DD`.
 fn is_date(word: &str) -> bool {
     word.get(..10).is_some_and(|date| date.parse::<jiff::civil::Date>().is_ok())
 }
@@ -155,7 +155,7 @@ fn the_session_of_the_documents_is_true() {
     assert!(build.starts_with("make "), "the first block only builds: {build}");
     let mut said = play(blocks).into_iter();
 
-    // Of each block of commands but the first, what it printed; then the page's own word for it.
+    // The output of each block of commands but the first, and the page's text of it.
     let (mut printed, mut compared) = (String::new(), 0);
     let (mut page_runs, mut real_runs) = (BTreeMap::new(), BTreeMap::new());
     for part in parts.iter_mut().skip_while(|part| !matches!(part, Part::Commands(_))).skip(1) {

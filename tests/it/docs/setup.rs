@@ -1,11 +1,11 @@
-//! `scripts/setup` beside a PostgreSQL that serves somebody, with an apt that only says what it would do.
+//! `scripts/setup` on a machine whose PostgreSQL is serving somebody, with an apt that only says what it would do.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What apt would do, with the server's packages and without.
+/// The actions of apt, with the server's packages and without.
 const UPGRADE: &str = "Inst postgresql-15 [15.3-0] (15.9-0 Debian:12.0/stable [amd64]) []
 Inst postgresql-15-postgis-3 (3.3.2 Debian:12.0/stable [amd64])
 Inst libpq5 [15.3-0] (15.9-0 Debian:12.0/stable [amd64])";
@@ -18,7 +18,7 @@ fn program(folder: &Path, name: &str, script: &str) {
     fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("its mode can be set");
 }
 
-/// Runs the script where PostgreSQL's programs are missing. What would change the system fails or does nothing.
+/// Runs the script where PostgreSQL's programs are missing. Commands that would change the system fail or do nothing.
 fn setup(simulated: &str, clusters: &str, upgrade: &str) -> (Output, bool) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path();
@@ -65,7 +65,7 @@ fn a_server_that_serves_somebody_is_not_exchanged_without_a_word() {
     ] {
         assert!(text.contains(words), "no {words:?} in\n{text}");
     }
-    // Setup goes on if the user allows the upgrade, if the server does not run, or if only new packages are added.
+    // Setup continues if the user allows the upgrade, if the server does not run, or if only new packages are added.
     let down = "15 main 5432 down postgres /var/lib/postgresql/15/main /log\n";
     for (simulated, clusters, upgrade, told) in
         [(UPGRADE, online, "yes", true), (UPGRADE, down, "", true), (NEW, online, "", false)]

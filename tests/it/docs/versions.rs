@@ -1,4 +1,4 @@
-//! One version everywhere: the manifest's is what documents, manifests of `deploy/` and the changelog name.
+//! One version everywhere: the documents, the manifests of `deploy/` and the changelog name that of Cargo.toml.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +33,8 @@ fn images_and_changelog_are_of_this_version() {
     );
 }
 
-/// The short answer is one line, for scripts; the long one says what it was built of, or why that is not known.
+/// The short answer is one line, for scripts. The long answer says what the program was built from, or why that is
+/// unknown.
 #[test]
 fn the_program_says_what_it_was_built_of() {
     let none: [(&str, &str); 0] = [];

@@ -1,4 +1,4 @@
-//! What the code says of the tables is what both engines' catalogues say.
+//! The tables that the code declares are those in the catalogues of both engines.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ fn postgres_type(kind: ColumnType) -> &'static str {
 
 fn duckdb_type(kind: ColumnType) -> &'static str {
     match kind {
-        // Numerics keep the digits that they came with.
+        // A numeric column keeps the digits of the source.
         ColumnType::Text | ColumnType::Numeric => "VARCHAR",
         ColumnType::TextArray => "VARCHAR[]",
         ColumnType::Date => "DATE",
@@ -133,7 +133,7 @@ fn the_exported_columns_are_the_staged_ones() {
     }
 }
 
-/// The rows of a CSV are in the order in which they were staged, without the rows of losers; however many they are.
+/// The rows of a CSV are in the order in which they were staged, without the rows of losers, at any number of rows.
 #[test]
 fn exported_rows_keep_their_order() {
     let folder = tempfile::tempdir().unwrap();
@@ -157,7 +157,7 @@ fn what_is_published_names_columns_of_its_table() {
         let tables: Vec<&Table> = tables.collect();
         for published in dataset.published {
             let table = tables.iter().find(|table| table.name == published.table);
-            let table = table.unwrap_or_else(|| panic!("{} is of no table", published.name));
+            let table = table.unwrap_or_else(|| panic!("{} belongs to no table", published.name));
             if let merganser::dataset::PublishedColumns::Only(names) = published.columns {
                 let known = |name: &&str| table.columns.iter().any(|column| column.name == *name);
                 assert!(names.iter().all(known), "{}", published.name);
@@ -166,7 +166,7 @@ fn what_is_published_names_columns_of_its_table() {
     }
 }
 
-/// Who has a dictionary has one of everything.
+/// A dataset with a dictionary describes every table and every column.
 #[test]
 fn the_dictionary_names_every_column_once() {
     for dataset in DATASETS.iter().filter(|dataset| !dataset.dictionary.is_empty()) {
@@ -177,7 +177,7 @@ fn the_dictionary_names_every_column_once() {
         for (described, name) in dataset.dictionary.iter().zip(expected) {
             let mut tables = dataset.own_tables().chain(dataset.derived.iter().map(|derived| &derived.table));
             let table = tables.find(|table| table.name == name).unwrap();
-            // A geometry is no column that the dataset names.
+            // The dataset declares no geometry column, but the dictionary describes it.
             let said = described.columns.iter().map(|(name, _)| *name).filter(|name| *name != "geom");
             assert!(said.eq(table.columns.iter().map(|column| column.name)), "{name}");
             let texts = described.columns.iter().map(|(_, about)| *about).chain([described.about]);

@@ -1,4 +1,5 @@
-//! What is published in several forms says the same in all of them, cell by cell; and only what is asked for is there.
+//! A table that is published in several forms has the same cells in all of them, and only the forms that were asked for
+//! are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -15,10 +16,10 @@ use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 
 const ALL: &str = "csv,csv.gz,parquet";
-/// No cell is this.
+/// Stands for null; no cell of the test has this value.
 const NONE: &str = "\u{2205}";
 
-/// Cases with what is hard to write and to read.
+/// Cases whose values are hard to write and to read.
 fn odd() -> Extract {
     let odd = |mark: &str, roles: &[&str], amount: &str| {
         let roles: String = roles.iter().map(|role| format!("<Role>{role}</Role>")).collect();
@@ -80,7 +81,7 @@ fn text(column: &Column, is_duckdb: bool) -> String {
     format!("coalesce({text}, '{NONE}')")
 }
 
-/// 1.50 is 1.5.
+/// A number without trailing zeros: 1.50 becomes 1.5.
 fn number(cell: &str) -> &str {
     match cell.contains('.') {
         true => cell.trim_end_matches('0').trim_end_matches('.'),
@@ -111,7 +112,7 @@ fn manifest(pipeline: &Pipeline) -> Value {
     serde_json::from_slice(&pipeline.objects()["public/manifest.json"]).expect("JSON")
 }
 
-/// The names of the public files that are no others' concern.
+/// The names of the public files that hold tables.
 fn files(pipeline: &Pipeline) -> BTreeSet<String> {
     let names =
         pipeline.objects().into_keys().filter_map(|key| Some(key.strip_prefix("public/")?.to_owned()));
@@ -200,7 +201,7 @@ async fn what_is_not_asked_for_any_more_goes_and_what_is_private_stays_it() {
             assert!(!String::from_utf8_lossy(&bytes).contains("Planted St"), "{key}");
         }
     }
-    // Others' files stay.
+    // A file that somebody else put there stays.
     std::fs::write(pipeline.store().join("public/oca_index.xlsx"), "theirs").expect("it can be written");
     for (number, forms) in
         [&[PublishedForm::Csv, PublishedForm::Parquet][..], &[PublishedForm::Csv]].into_iter().enumerate()
@@ -236,7 +237,7 @@ async fn a_number_that_no_form_takes_is_said_and_nothing_is_half_published() {
         drop(ran.says(said));
         assert_eq!(pipeline.objects().remove("public/manifest.json"), before);
     }
-    // CSV takes everything.
+    // CSV takes any number.
     pipeline.run().await.exits(0);
     assert!(pipeline.csv("public/oca_causes.csv").column("amount").contains(&Some("NaN".into())));
 }

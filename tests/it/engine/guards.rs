@@ -1,4 +1,5 @@
-//! The guards before the commit: each is breached once, stands just inside its threshold once, and is let through by name.
+//! The guards before the commit. Each one is breached once, stays just inside its threshold once, and is let through by
+//! name.
 
 use crate::datasets::oca::rules::marked;
 use crate::support::extract::Extract;
@@ -7,7 +8,7 @@ use crate::support::ssh;
 
 const BAD: &str = "<FiledDate>soon</FiledDate>";
 
-/// This many cases, each with this content.
+/// Adds `count` cases, each with this content.
 fn cases(extract: Extract, count: usize, inside: &str) -> Extract {
     (0..count).fold(extract, |extract, number| extract.case(&format!("case {number:03}"), inside))
 }
@@ -16,7 +17,7 @@ fn parties(count: usize) -> String {
     format!("<Parties>{}</Parties>", "<Party><Role>Petitioner</Role></Party>".repeat(count))
 }
 
-/// What the last run that promoted anything, or tried to, found by guards that did not pass.
+/// The breached guards of the last run that promoted or tried to.
 async fn breaches(pipeline: &Pipeline) -> Vec<String> {
     let query = "select concat_ws('|', name, subject, found, threshold, allowed_by) from etl.guards
         where run_id = (select run_id from etl.runs order by started_at desc limit 1) and not passed
@@ -24,7 +25,7 @@ async fn breaches(pipeline: &Pipeline) -> Vec<String> {
     pipeline.column(query).await
 }
 
-/// A breach: nothing is committed, the guard is named, the ledger has it.
+/// Runs into a breach: nothing is committed, the message names the guard, and the ledger has it.
 async fn refused(pipeline: &Pipeline, extra: &[&str], name: &str) -> Ran {
     let (tables, objects) = (pipeline.tables("public").await, pipeline.csv("public/oca_index.csv"));
     let ran = pipeline.run_with(extra).await.exits(1).says("The database is unchanged.");
@@ -61,7 +62,7 @@ async fn more_failures_than_the_budget() {
     );
     let shown = pipeline.other(&["status", "last"]).await.exits(0);
     shown.says(&format!("let through by ada at {host}"));
-    // Just inside.
+    // Just inside the threshold.
     for (date, budget) in [("2024-01-15", "2"), ("2024-01-22", "10%")] {
         pipeline.put(cases(Extract::weekly(date), 18, "").case("bad 1", BAD).case("bad 2", BAD));
         pipeline.run_with(&["--max-failures", budget]).await.exits(3);
@@ -78,7 +79,7 @@ async fn a_table_that_would_lose_many_rows() {
     let delete = |date: &str, from: usize, to: usize| {
         (from..to).fold(Extract::weekly(date), |extract, number| extract.delete(&format!("case {number:03}")))
     };
-    // Ten in a hundred are twenty.
+    // One case more than ten per cent of the 200 cases.
     pipeline.put(delete("2024-01-08", 0, 21));
     refused(&pipeline, &[], "drop oca_index").await;
     let expected = ["oca_case_summary", "oca_index"]
@@ -89,12 +90,12 @@ async fn a_table_that_would_lose_many_rows() {
     pipeline.put(delete("2024-01-15", 21, 38));
     pipeline.run().await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_index").await, "162");
-    // Half of it, deleted by somebody who lets the guard through by name.
+    // Half of the cases, which somebody deletes on purpose and lets through by name.
     pipeline.put(delete("2024-01-22", 38, 119));
     refused(&pipeline, &[], "drop oca_index").await;
     pipeline.run_with(&["--allow", "drop"]).await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_index").await, "81");
-    // Leave was given once, not for ever.
+    // `--allow` counts for one run only.
     pipeline.put(delete("2024-01-29", 119, 160));
     refused(&pipeline, &[], "drop oca_index").await;
 }
@@ -104,7 +105,7 @@ async fn an_extract_that_is_silently_short() {
     let pipeline = Pipeline::new("guard short").await;
     pipeline.put(cases(Extract::weekly("2024-01-01"), 1000, &parties(2)));
     pipeline.run().await.exits(0);
-    // New cases without a single party: nothing is lost, and yet.
+    // The new cases have no parties: no row is lost, but the extract is too short.
     let new = |date: &str, inside: &str| {
         (0..100)
             .fold(Extract::weekly(date), |extract, number| extract.case(&format!("{date} {number}"), inside))
@@ -118,7 +119,7 @@ async fn an_extract_that_is_silently_short() {
     refused(&pipeline, &["--allow", "drop"], "short oca_parties: 11.000 rows a case").await;
     pipeline.put(new("2024-01-08", &parties(10)));
     pipeline.run().await.exits(0);
-    // Too few to tell.
+    // Too few new cases to judge by.
     pipeline.put(cases(Extract::weekly("2024-01-15"), 99, ""));
     pipeline.run().await.exits(0);
     pipeline.put(new("2024-01-22", ""));
@@ -142,7 +143,8 @@ async fn a_run_date_that_cannot_be() {
     pipeline.run_with(&["--allow", "run_date"]).await.exits(0);
     std::fs::remove_file(pipeline.source().join(Extract::weekly(&day(3)).file_name())).unwrap();
 
-    // The sender's server keeps a file for 60 days; what is older cannot come from there. A folder may hold anything.
+    // The sender's server keeps a file for 60 days, so an older date cannot come from there. A folder may hold any
+    // date.
     Extract::weekly(&day(3 - 61)).case("b", "").put(&server.files);
     let feed = ["--source", &server.url()];
     refused(&pipeline, &feed, "run_date LandlordTenant.Incr.").await.says("at most 60 days");
@@ -159,7 +161,7 @@ async fn rows_without_their_case_and_keys_that_are_there_twice() {
     let pipeline = Pipeline::new("guard integrity").await;
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")).case("b", &marked("1")));
     pipeline.run().await.exits(0);
-    // Another case with the appearance of the first: whoever made that, this run must not add to it.
+    // Somebody gave another case the same appearance as the first. The run must not add to that.
     pipeline
         .execute(
             "insert into oca_index (indexnumberid) values ('x');
@@ -173,7 +175,7 @@ async fn rows_without_their_case_and_keys_that_are_there_twice() {
     refused(&pipeline, &[], "duplicates oca_appearances: 1 keys").await;
     pipeline.execute("delete from oca_index where indexnumberid = 'x'").await;
     pipeline.run().await.exits(0);
-    // A case that is there twice, where no key forbids it.
+    // The same case twice, where no key forbids it.
     pipeline
         .execute(
             "alter table oca_index drop constraint oca_index_pkey cascade;
@@ -184,7 +186,7 @@ async fn rows_without_their_case_and_keys_that_are_there_twice() {
     refused(&pipeline, &[], "duplicates oca_index: 1 keys").await;
     pipeline.execute("delete from oca_index where indexnumberid = 'b' and status is null").await;
 
-    // A party whose case got lost on the way into staging.
+    // A party that loses its case on the way into staging.
     pipeline
         .execute(
             "create function lose() returns trigger language plpgsql as

@@ -1,10 +1,10 @@
-//! The arrows between the rooms of the code point down only.
+//! The dependencies between the modules of the code point down only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The stages in the order of a run: one may take what an earlier one gives.
+/// The stages in the order of a run: each may use what an earlier one returns.
 const STAGES: [&str; 10] =
     ["select", "fetch", "parse", "check", "enrich", "export", "upload", "load", "promote", "publish"];
 
@@ -19,7 +19,7 @@ fn rooms(place: &str) -> Vec<Room> {
     rooms_of("src", place)
 }
 
-/// The same of a crate whose root is another folder of the repository.
+/// As [`rooms`], for a crate whose root is another folder of the repository.
 fn rooms_of(root: &str, place: &str) -> Vec<Room> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join(root);
     let mut files = Vec::new();
@@ -50,7 +50,7 @@ fn modules(file: &str) -> Vec<String> {
     modules
 }
 
-/// The paths of the crate that a text names, in `use` lines and elsewhere; neither in comments nor in its tests.
+/// The paths of the crate that a text names, in `use` lines and elsewhere, but not in comments or in its tests.
 fn names(text: &str, modules: &[String]) -> Vec<String> {
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     let code =
@@ -75,7 +75,7 @@ fn names(text: &str, modules: &[String]) -> Vec<String> {
     named
 }
 
-/// The path that opens the text; with braces, all of them: `a::{b::C, d}` is `a::b::C` and `a::d`.
+/// The path at the start of the text; with braces, all of them: `a::{b::C, d}` is `a::b::C` and `a::d`.
 fn expand(text: &str) -> Vec<String> {
     let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
     let (path, rest) = text.split_at(end);
@@ -131,10 +131,10 @@ fn paths_are_found_wherever_they_are_named() {
     assert_eq!(names(text, &modules), expected);
 }
 
-/// A way through the files from one that is on its own way back to itself, if there is one.
+/// A chain of files in which each names the next and the last names the first, if there is one.
 fn cycle(rooms: &[Room]) -> Option<Vec<String>> {
     let files: BTreeSet<String> = rooms.iter().map(|room| modules(&room.file).join("::")).collect();
-    // What is named in a file is a thing in it, or in the longest part of the path that is a file.
+    // A path belongs to the longest part of it that is a file.
     let file_of = |path: &str| {
         let ends = path.match_indices("::").map(|(at, _)| at).chain([path.len()]);
         ends.map(|end| &path[..end]).filter(|part| files.contains(*part)).last().map(str::to_owned)
@@ -191,7 +191,7 @@ fn a_type_name_stands_for_one_thing() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&room.file);
         let text = fs::read_to_string(path).unwrap();
         for line in text.split("#[cfg(test)]\nmod tests").next().unwrap().lines() {
-            // A type of a trait, which stands deeper, has the trait's name for it.
+            // An indented `type` is an associated type, whose name belongs to its trait.
             let is_inner = line.starts_with(' ');
             let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub"));
             let kind = words.next().unwrap_or_default();
@@ -264,8 +264,8 @@ fn what_lies_below_knows_nothing_of_what_lies_above() {
     }
 }
 
-/// Fault points are for tests. Without debug assertions they do not even compile, and nothing that is not a test asks
-/// for them.
+/// Fault points are for tests only. They do not compile without debug assertions, and no build of a release asks for
+/// them.
 #[test]
 fn a_release_has_no_fault_points() {
     let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();

@@ -1,4 +1,5 @@
-//! The content of the ledger's tables, column by column; how they are created and upgraded; who may share them.
+//! The content of the ledger's tables, column by column, how they are created and upgraded, and how several users share
+//! them.
 
 use std::fs;
 
@@ -10,7 +11,7 @@ use crate::support::pipeline::{Pipeline, TABLES};
 
 const BAD: &str = "<Court>Kings</Court><FiledDate>soon</FiledDate>";
 
-/// Two files: the second supersedes, deletes, fails, and knows elements that no column takes.
+/// Two files. The second one supersedes and deletes cases, has a failed record, and has elements that no column takes.
 async fn two_files(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")).case("b", &marked("1")));
@@ -103,7 +104,7 @@ async fn every_column_of_a_failed_record_is_true() {
             "t|LandlordTenant.Incr.2024-01-08.zip|bad|6|{offset}|oca_index|FiledDate|soon|not a date (YYYY-MM-DD)|{fragment}|t|-|-"
         )
     );
-    // A fragment is truncated; with the option, none is kept.
+    // A fragment is truncated; with `--no-fragments`, none is kept.
     let long = format!("{BAD}<FirstPaper>{}</FirstPaper>", "é".repeat(20_000));
     pipeline.put(Extract::weekly("2024-01-15").case("long", &long));
     pipeline.run().await.exits(3);
@@ -197,7 +198,7 @@ async fn a_ledger_that_cannot_be_used_is_left_alone() {
     }
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")));
     pipeline.run().await.exits(0);
-    // Made by a newer version.
+    // A ledger made by a newer version.
     pipeline
         .execute("insert into etl.migrations (version, name, applied_by) values (99, 'later', '9.9.9')")
         .await;
@@ -212,7 +213,7 @@ async fn a_ledger_that_cannot_be_used_is_left_alone() {
     assert_eq!(marks(&pipeline, "a").await, "1");
     assert_eq!(pipeline.one("select count(*) from etl.runs").await, "1");
     pipeline.execute("delete from etl.migrations where version = 99").await;
-    // Somebody without rights to it.
+    // A role without rights to the ledger.
     let role = format!("{}_nobody", pipeline.database.name());
     pipeline.execute(&format!("create role {role} login")).await;
     let url = pipeline.database.url_as(&role);
@@ -222,7 +223,7 @@ async fn a_ledger_that_cannot_be_used_is_left_alone() {
     }
 }
 
-/// One ledger for two schemas: what is done in one is not done in the other, nor failed, nor newer.
+/// Two schemas share one ledger. A file that is done, failed or newer in one of them is not so in the other.
 #[tokio::test]
 async fn two_schemas_share_a_ledger() {
     let pipeline = Pipeline::new("ledger shared").await;
@@ -231,7 +232,7 @@ async fn two_schemas_share_a_ledger() {
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("old")));
     fs::remove_file(pipeline.source().join("LandlordTenant.Incr.2024-01-08.zip")).unwrap();
     let two = pipeline.run_with(&["--schema", "two"]).await.exits(0);
-    assert_eq!(two.count("records_loaded"), 1, "what one has is no reason to supersede");
+    assert_eq!(two.count("records_loaded"), 1, "a record of one schema supersedes none of the other");
     let one = pipeline.run_with(&["--schema", "one"]).await.exits(0);
     assert_eq!(one.count("records_superseded"), 1);
     assert_eq!(
@@ -243,7 +244,7 @@ async fn two_schemas_share_a_ledger() {
     assert_eq!(pipeline.column(origins).await, expected);
     pipeline.other(&["retry", "oca", "--schema", "two"]).await.exits(0).says("Nothing to retry");
     pipeline.other(&["failures", "--json"]).await.exits(0).says("\"target_schema\": \"one\"");
-    // A case that is sealed in one is deleted there alone; the counts of one are no part of the other's.
+    // A case that is sealed in one schema is deleted there alone, and each schema has its own counts.
     pipeline.put(Extract::weekly("2024-01-15").delete("a"));
     pipeline.run_with(&["--schema", "two"]).await.exits(0);
     assert_eq!(
@@ -255,12 +256,12 @@ async fn two_schemas_share_a_ledger() {
     assert_eq!(pipeline.column(change).await, ["one 0 1", "two 0 1", "one 1 1", "two 1 0"]);
 }
 
-/// A document that breaks off: what came before counts, and the place of the break is a failed record.
+/// The document breaks off: the records before the break are loaded, and the break's place is a failed record.
 #[tokio::test]
 async fn a_break_of_the_document_is_in_the_ledger() {
     let pipeline = Pipeline::new("ledger break").await;
     let document = Extract::weekly("2024-01-01").case("a", &marked("1")).case("cut", &marked("1")).document();
-    // In the middle of the second case.
+    // The break is in the middle of the second case.
     let broken = &document[..document.find("cut").unwrap() + 150];
     let archive = zip(&[(DOCUMENT, broken.as_bytes())], Stored);
     let name = pipeline.put_bytes("2024-01-01", &archive);
@@ -271,7 +272,7 @@ async fn a_break_of_the_document_is_in_the_ledger() {
     assert_eq!(pipeline.one(file).await, expected);
     let failed = "select concat_ws('|', record_id, ordinal, reason like 'the document breaks off: %') from etl.failed_records";
     assert_eq!(pipeline.one(failed).await, "cut|2|t");
-    // Posted again, complete: the break is resolved.
+    // The complete file is posted again: the break is resolved.
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")).case("cut", &marked("1")));
     pipeline.run().await.exits(0);
     let settled = "select concat_ws(' ', resolution, resolved_by = (select run_id from etl.runs order by started_at desc limit 1))
@@ -279,8 +280,8 @@ async fn a_break_of_the_document_is_in_the_ledger() {
     assert_eq!(pipeline.one(settled).await, "loaded t");
 }
 
-/// A second command is told who holds the lock, since when and from where, whatever it wanted to do; reading is always
-/// possible.
+/// A second command of any kind is told who holds the lock, since when and from where. Commands that only read work
+/// meanwhile.
 #[tokio::test]
 async fn two_operators_at_once() {
     let pipeline = Pipeline::new("two operators").await;
@@ -309,5 +310,5 @@ async fn two_operators_at_once() {
     first.await.unwrap().exits(3);
     assert_eq!(marks(&pipeline, "a").await, "2");
     let kinds = "select string_agg(kind, ' ') from etl.runs";
-    assert_eq!(pipeline.one(kinds).await, "run run", "who is sent away leaves no trace");
+    assert_eq!(pipeline.one(kinds).await, "run run", "a command that is refused leaves no trace");
 }

@@ -1,5 +1,5 @@
-//! Production tables in parts: partitioned by list, range and hash, and with tables that inherit from them. What is loaded
-//! and published is what ordinary tables give.
+//! Production tables in partitions by list, range and hash, and tables that others inherit from, load and publish the
+//! same as ordinary tables.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn first_week() -> Extract {
         .case("d", &case("Bronx", "2022-07-01", "stays"))
 }
 
-/// One case moves to another court and year, one is as it was, one is deleted, one is new.
+/// One case moves to another court and year, one stays the same, one is deleted, and one is new.
 fn second_week() -> Extract {
     Extract::weekly("2024-01-08")
         .case("a", &case("Kings", "2023-06-01", "new"))
@@ -46,8 +46,8 @@ fn second_week() -> Extract {
         .case("e", &case("Richmond", "1999-01-01", "new"))
 }
 
-/// The statements that make table after table in parts: `by` gives what follows the columns (none: an ordinary table),
-/// `parts` what makes the parts; then what keys are wanted.
+/// The statements that make each table in partitions: `by` gives what follows the columns (none: an ordinary table),
+/// `parts` the statements for the partitions, and then the keys follow.
 fn production(
     by: impl Fn(&str) -> Option<&'static str>,
     parts: impl Fn(&str) -> String,
@@ -116,7 +116,8 @@ async fn two_weeks(pipeline: &Pipeline, between: &str) -> Vec<BTreeMap<String, (
     vec![first, published(pipeline)]
 }
 
-/// What ordinary tables give, and then: a sealed case that somebody brings back goes, and the tables can be taken over.
+/// Compares two weeks with those of ordinary tables. Then a purge takes out a sealed case that somebody brought back,
+/// and `adopt` works.
 async fn is_as_ordinary(hint: &str, tables: &str, between: &str) -> Pipeline {
     let ordinary = Pipeline::new(&format!("{hint} ordinary")).await.with("--level", "2");
     let expected = two_weeks(&ordinary, "").await;
@@ -139,7 +140,7 @@ async fn is_as_ordinary(hint: &str, tables: &str, between: &str) -> Pipeline {
     assert_eq!(rows_of(&pipeline, "c").await, 0);
     assert_eq!(published(&pipeline), expected[1]);
     pipeline.other(&["adopt", "oca", "--fix"]).await.exits(0);
-    // Compared with the truth inside the transaction: only a date differs.
+    // A comparison with the published files inside the transaction finds only a date that differs.
     let truth = pipeline.store().join("public").display().to_string();
     pipeline.put(Extract::weekly("2024-01-15").case("a", &case("Kings", "2023-06-01", "new")));
     pipeline.run_with(&["--golden", &truth]).await.exits(1).says("oca_metadata");
@@ -193,7 +194,7 @@ async fn tables_that_are_partitioned_by_list() {
     );
     adopted
         .says("oca_causes can have no foreign key (indexnumberid) to oca_index: oca_index is partitioned by");
-    // What a key would see to, the guard does: a case that is in two parts.
+    // No key forbids one case in two partitions, so the guard must find it.
     pipeline.execute("insert into oca_index (indexnumberid, court) values ('a', 'Bronx')").await;
     pipeline.put(Extract::weekly("2024-01-22").case("a", "<Status>Active</Status>"));
     pipeline.run().await.exits(1).says("oca_index").says("The database is unchanged.");
@@ -226,7 +227,7 @@ async fn tables_that_are_partitioned_by_range() {
         .says("create table NAME partition of public.oca_causes default;");
 }
 
-/// Rows that somebody has moved into a table that inherits are rows of the table.
+/// Rows that somebody moved into an inheriting table count as rows of the table.
 #[tokio::test]
 async fn tables_from_which_others_inherit() {
     let parts = |table: &str| format!("create table {table}_old () inherits ({table});");

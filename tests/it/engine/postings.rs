@@ -1,4 +1,5 @@
-//! Files that come again under their name: the newest posting counts, and the archive is what was loaded.
+//! A file that comes again under the same name: the newest posting counts, and the archive has the bytes that were
+//! loaded.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -12,13 +13,13 @@ use crate::support::pipeline::Pipeline;
 
 const NAME: &str = "LandlordTenant.Incr.2024-01-08.zip";
 
-/// A posting of the week: complete, and of the same size whatever its mark.
+/// A complete posting of the week. Its size does not depend on the mark.
 fn whole(mark: &str) -> Vec<u8> {
     let extract = Extract::weekly("2024-01-08").case("a", &marked(mark)).case("b", &marked(mark));
     zip(&[(DOCUMENT, extract.document().as_bytes()), ("padding.txt", &[b' '; 1000])], Stored)
 }
 
-/// The same week, of the same size; its document breaks off inside of the second case.
+/// A posting of the same week and size, whose document breaks off inside the second case.
 fn broken() -> Vec<u8> {
     let extract = Extract::weekly("2024-01-08").case("a", &marked("0")).case("b", &marked("0"));
     let document = extract.document();
@@ -33,7 +34,7 @@ fn put(pipeline: &Pipeline, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// Postings beside the archive: name with checksum, and bytes.
+/// The postings beside the archive: name with checksum, and bytes.
 fn aside(pipeline: &Pipeline) -> Vec<(String, Vec<u8>)> {
     let objects = pipeline.objects().into_iter();
     objects
@@ -63,7 +64,7 @@ async fn the_archive_has_the_whole_file_that_came_after_a_broken_one() {
     let sums = "select sha256 from etl.parts where status = 'done'";
     assert_eq!(pipeline.one(sums).await, crate::servers::store_fire::sha256(&archived(&pipeline)));
 
-    // A rebuild from the archive alone, when the sender's file is gone; no glob finds the broken one.
+    // A rebuild from the archive alone, after the sender's file is gone. No glob finds the broken posting.
     fs::remove_file(pipeline.source().join(NAME)).unwrap();
     pipeline.execute("drop table oca_index cascade; drop schema public cascade; create schema public; create extension postgis").await;
     pipeline.execute("drop schema etl, etl_staging cascade").await;
@@ -76,7 +77,7 @@ async fn the_archive_has_the_whole_file_that_came_after_a_broken_one() {
     assert!(aside(&pipeline) == [with_sum(&broken())], "it stays");
 }
 
-/// Whatever stops a run: the archive is what production was made of.
+/// Wherever a run is stopped, the archive has the file that production was made of.
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_posting_takes_its_place_when_it_is_committed() {
@@ -89,7 +90,7 @@ async fn a_posting_takes_its_place_when_it_is_committed() {
         assert!(archived(&pipeline) == whole("1"), "{fault}");
         assert!(aside(&pipeline) == [with_sum(&whole("2"))], "{fault}");
     }
-    // Between the commit and the archive: the next run does it, although nothing is new.
+    // After a kill between the commit and the archive, the next run archives the file although nothing is new.
     pipeline.start_with(&[], &[("FAULTS", "promote.after_commit=kill")]).await.unwrap();
     assert_eq!(marks(&pipeline, "a").await, "2");
     assert!(archived(&pipeline) == whole("1"));
@@ -104,7 +105,7 @@ async fn a_posting_takes_its_place_when_it_is_committed() {
     assert!(archived(&pipeline) == whole("2") && aside(&pipeline).len() == 1);
 }
 
-/// How often the last run fetched.
+/// The number of fetches in the last run.
 const FETCHED: &str = "select count(*) from etl.steps where step = 'fetch'
     and run_id = (select run_id from etl.runs order by started_at desc limit 1)";
 
@@ -135,7 +136,7 @@ async fn the_newest_posting_of_a_name_counts() {
     pipeline.run().await.exits(0).says("Committed");
     assert_eq!(marks(&pipeline, "a").await, "2");
     assert!(archived(&pipeline) == whole("2"));
-    // Another size, and back to the older one: the last word counts.
+    // A posting of another size, and then the older one again: the last posting counts.
     let longer = Extract::weekly("2024-01-08").case("a", &marked("3")).case("b", &marked("3")).padded(5000);
     put(&pipeline, &longer.bytes());
     pipeline.run().await.exits(0);
@@ -146,18 +147,18 @@ async fn the_newest_posting_of_a_name_counts() {
     assert_eq!(marks(&pipeline, "a").await, "2");
     assert!(archived(&pipeline) == whole("2"));
     pipeline.run().await.exits(0).says("Nothing new");
-    // Files that a reprocess reads have the archive's time, which proves nothing.
+    // A reprocess reads the archive's files, whose times say nothing about the source's.
     pipeline.other(&["reprocess", "oca", "*", "--force"]).await.exits(0);
     pipeline.run().await.exits(0).says("Nothing new");
     assert_eq!(pipeline.one(FETCHED).await, "0");
-    // An older ledger knows no times: what has the size is known.
+    // An older ledger has no times: a file of the same size counts as known.
     pipeline.execute("update etl.parts set modified_at = null").await;
     touch(&path, 40);
     pipeline.run().await.exits(0).says("Nothing new");
     assert_eq!(pipeline.one(FETCHED).await, "0");
 }
 
-/// Two ledgers, one store: while a run of one is under way, the purge of the other leaves it its files.
+/// Two ledgers share one store: during a run of one, a purge of the other leaves that run's files alone.
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purge_removes_what_its_own_ledger_knows() {

@@ -1,4 +1,4 @@
-//! What holds street lines is closed to every other user of the machine, and does not stay longer than it has to.
+//! Files and tables with street lines are closed to every other user of the machine, and go as soon as they can.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,7 +13,7 @@ use crate::support;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// A pipeline whose folders are reachable for others.
+/// A pipeline in folders that other users can reach.
 async fn pipeline(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
     fs::set_permissions(pipeline.folder(), Permissions::from_mode(0o755)).unwrap();
@@ -42,7 +42,7 @@ async fn held(file: &Path) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("nobody came by {}", file.display());
+    panic!("the run never reached {}", file.display());
 }
 
 /// Everything below a folder.
@@ -72,7 +72,8 @@ fn is_closed(folder: &Path) {
     }
 }
 
-/// What another user of the machine can read below a folder; `None`: only root can become somebody else.
+/// What another user of the machine can read below a folder; `None` without root, because only root can become another
+/// user.
 fn seen_by_nobody(folder: &Path) -> Option<Vec<String>> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -168,7 +169,7 @@ async fn no_street_line_stays_in_the_staging_tables() {
     pipeline.run().await.exits(0);
     assert_eq!(pipeline.one(STAGED).await, "0");
 
-    // Somebody looks into them: the run is not held up for long, and does not fail.
+    // Somebody reads the staging tables: the run waits only briefly for them, and does not fail.
     pipeline.put(Extract::weekly("2024-01-15").case("b", &marked("1")));
     let file = pipeline.folder().join("held");
     let run =
@@ -181,9 +182,9 @@ async fn no_street_line_stays_in_the_staging_tables() {
     assert_ne!(pipeline.one(STAGED).await, "0");
     reader.batch_execute("commit").await.unwrap();
     pipeline.run().await.exits(0).says("Nothing new");
-    assert_eq!(pipeline.one(STAGED).await, "0", "of a run that ended and could not clear up");
+    assert_eq!(pipeline.one(STAGED).await, "0", "the next run removes what the last one could not");
 
-    // A dead run's.
+    // A run that died leaves them too.
     pipeline.put(Extract::weekly("2024-01-22").case("c", &marked("1")));
     pipeline.start_with(&[], &[("FAULTS", "promote.begin=kill")]).await.unwrap();
     assert_ne!(pipeline.one(STAGED).await, "0");

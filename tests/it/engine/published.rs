@@ -1,4 +1,4 @@
-//! Publishing over several connections gives the same as over one: every byte, from one snapshot.
+//! Publishing over several connections gives the same bytes as over one, from one snapshot.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 
-/// Parties of one case in such a number that they take several ranges of blocks, with gaps between them.
+/// The number of parties of one case: enough to take several ranges of blocks, with gaps between them.
 const LARGE: &str = "
     insert into oca_parties (indexnumberid, role, undertenant, representationtype)
         select 'good', 'Respondent', n::text, repeat(md5(n::text), 16) from generate_series(1, 60000) as n;
@@ -69,7 +69,7 @@ async fn all_connections_see_one_moment() {
         let mut turn = 0;
         while !ended.load(Ordering::Relaxed) {
             turn += 1;
-            // Both or none.
+            // Both changes become visible at once.
             let write = format!(
                 "begin; update oca_parties set representationtype = 't{turn}' where undertenant::int % 50 = 1;
                  update oca_index set status = 't{turn}' where indexnumberid = 'good'; commit"
@@ -87,7 +87,7 @@ async fn all_connections_see_one_moment() {
     seen.extend(pipeline.csv("public/oca_index.csv").column("status").into_iter().flatten());
     assert!(seen.len() > 1000, "{}", seen.len());
     seen.dedup();
-    assert_eq!(seen.len(), 1, "of several moments: {seen:?}");
+    assert_eq!(seen.len(), 1, "from several snapshots: {seen:?}");
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn fewer_connections_are_enough() {
     let url = pipeline.database.url_as(&role);
     let pipeline = large(pipeline.with("--database-url", url)).await;
     pipeline.run_with(&["--skip-publish"]).await.exits(0);
-    // One for the ledger, and one.
+    // One connection for the ledger and one for publishing.
     pipeline.execute(&format!("alter role \"{role}\" connection limit 2")).await;
     drop(pipeline.run().await.exits(0).says("publish goes on over fewer connections"));
     let published = pipeline.objects().remove("public/oca_parties.csv").expect("it is published");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 
-/// Texts, by a name, that break naive CSV, array literals or COPY.
+/// Texts that break naive CSV, array literals or COPY, each with a name.
 pub fn texts() -> BTreeMap<&'static str, String> {
     [
         ("comma", "a,b,,c,"),
@@ -40,10 +40,10 @@ pub fn texts() -> BTreeMap<&'static str, String> {
     .collect()
 }
 
-/// The text as an element's content: a parser must give it back exactly.
+/// The text escaped as an element's content, so that a parser must give it back exactly.
 pub fn escaped(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    // Literal carriage returns are line ends; as references they are kept.
+    // A literal carriage return is a line end; a reference to one is kept.
     text.replace('\r', "&#13;")
 }
 
@@ -86,7 +86,7 @@ async fn texts_in_arrays_come_back_as_they_came() {
     let roles = |texts: &[String]| {
         format!("<FilingParties>{}</FilingParties>", texts.iter().map(role).collect::<String>())
     };
-    // All in one array, and each in one of its own.
+    // All texts in one array, and each in an array of its own.
     let mut events = format!("<Event><EventName>all</EventName>{}</Event>", roles(&texts));
     for (number, text) in texts.iter().enumerate() {
         let roles = roles(std::slice::from_ref(text));
@@ -104,7 +104,7 @@ async fn texts_in_arrays_come_back_as_they_came() {
         let (name, roles): (String, Vec<String>) = (row.get(0), row.get(1));
         assert_eq!(roles, expected(&name), "{name}");
     }
-    // What is published reads as the same arrays where somebody loads it.
+    // The arrays in the published CSV read as the same arrays when somebody loads it.
     let csv = pipeline.csv("public/oca_events.csv");
     for (name, literal) in csv.column("eventname").into_iter().zip(csv.column("filingpartiesroles")) {
         let row = client.query_one("select $1::text::text[]", &[&literal]).await.unwrap();
@@ -113,7 +113,7 @@ async fn texts_in_arrays_come_back_as_they_came() {
     assert_eq!(csv.rows.len(), texts.len() + 1);
 }
 
-/// The published CSVs load into a database by a plain COPY, as those who download them do it.
+/// The published CSVs load into a database by a plain COPY, the way people who download them do it.
 #[tokio::test]
 async fn published_files_load_by_a_plain_copy() {
     let pipeline = Pipeline::new("quoting copy").await;

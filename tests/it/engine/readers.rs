@@ -1,5 +1,4 @@
-//! People who read the tables during a promotion see the old state or the new, never a mixture, and do
-//! not wait.
+//! People who read the tables during a promotion see the old state or the new one, never a mixture, and do not wait.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,11 +12,11 @@ use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, TABLES, rows};
 
 const READERS: usize = 4;
-/// Longer than any answer takes here, much shorter than the promotion is held up.
+/// Longer than any answer takes here, and much shorter than the promotion is held up.
 const PATIENCE: Duration = Duration::from_secs(1);
 const HOLD_UP: Duration = Duration::from_secs(2);
 
-/// This many rows in every table, all with the same mark.
+/// A case with `rows` rows in every table, all with the same mark.
 pub fn case(mark: &str, rows: usize) -> String {
     let several = |list: &str, row: &str, inside: &str| {
         let rows: String =
@@ -51,7 +50,7 @@ pub fn case(mark: &str, rows: usize) -> String {
         + &several("Judgments", "Judgment", &warrants)
 }
 
-/// In which column each table has the mark of a [`case`].
+/// The column that holds the mark of a [`case`] in each table.
 pub const MARKS: [(&str, &str); 11] = [
     ("oca_index", "status"),
     ("oca_causes", "causeofactiontype"),
@@ -66,7 +65,7 @@ pub const MARKS: [(&str, &str); 11] = [
     ("oca_warrants", "returnedreason"),
 ];
 
-/// One statement over all tables: rows and marks of each.
+/// One statement that gives the rows and marks of every table.
 fn question() -> String {
     let mut marks = BTreeMap::from(MARKS);
     marks.insert("oca_metadata", "updatedate::text");
@@ -85,14 +84,14 @@ pub async fn ask(client: &Client) -> String {
     rows(client, &question()).await.swap_remove(0).swap_remove(0).unwrap()
 }
 
-/// What a reader saw: answers and how often, and the longest wait.
+/// The answers of a reader with their numbers, and the longest wait.
 #[derive(Default)]
 struct Seen {
     answers: BTreeMap<String, usize>,
     longest: Duration,
 }
 
-/// Asks all the time until `done`.
+/// Asks again and again until `done`.
 async fn read(client: Client, done: Arc<AtomicBool>) -> Seen {
     let mut seen = Seen::default();
     while !done.load(Ordering::Relaxed) {
@@ -118,17 +117,17 @@ async fn readers_see_the_old_state_or_the_new() {
     let old = ask(&client).await;
     assert!(old.starts_with("oca_index 40 old oca_causes 80 old "), "{old}");
 
-    // Everything changes: other values, more rows, cases that go and cases that come.
+    // Everything changes: values, numbers of rows, cases that go and cases that come.
     let (deleted, kept) = ids.split_at(5);
     let mut new = extract("2024-01-08", "new", 3, kept);
     new = (0..10).fold(new, |new, n| new.case(&format!("new {n}"), &case("new", 3)));
     pipeline.put(deleted.iter().fold(new, |new, id| new.delete(id)));
 
-    // A reader that began before keeps its old world, over several statements.
+    // A reader whose transaction began before sees the old state in several statements.
     let patient = pipeline.database.client().await;
     patient.batch_execute("begin isolation level repeatable read").await.unwrap();
     assert_eq!(ask(&patient).await, old);
-    // Somebody locks a row that the promotion must replace, so the promotion hangs in the middle.
+    // Somebody locks a row that the promotion must replace, so the promotion stops in the middle.
     let holder = pipeline.database.client().await;
     holder
         .batch_execute("begin; select from oca_motions where indexnumberid = 'case 20' for update")
@@ -145,7 +144,7 @@ async fn readers_see_the_old_state_or_the_new() {
     let in_the_middle = "select count(*) from pg_stat_activity where application_name = 'merganser promote'
         and wait_event_type = 'Lock' and datname = current_database()";
     while rows(&client, in_the_middle).await[0][0].as_deref() != Some("1") {
-        assert!(!run.is_finished(), "it was to wait for the row");
+        assert!(!run.is_finished(), "the run did not wait for the row");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let middle = Instant::now();
@@ -181,14 +180,14 @@ async fn published_files_are_of_one_snapshot() {
     pipeline.put(Extract::weekly("2024-01-01").case("a", &case("old", 1)).case("b", &case("old", 1)));
     pipeline.run_with(&["--skip-publish"]).await.exits(0);
     assert!(!pipeline.store().join("public").exists());
-    // The next run finds nothing new and publishes; somebody makes it stand still at its fifth table.
+    // The next run finds nothing new and publishes; somebody makes it wait at its fifth table.
     let holder = pipeline.database.client().await;
     holder.batch_execute("begin; lock table oca_events in access exclusive mode").await.unwrap();
     let run = pipeline.start(&[]);
     let in_the_middle = "select count(*) from pg_stat_activity where application_name = 'merganser publish'
         and wait_event_type = 'Lock' and datname = current_database()";
     while pipeline.one(in_the_middle).await != "1" {
-        assert!(!run.is_finished(), "it was to wait for the table");
+        assert!(!run.is_finished(), "the run did not wait for the table");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // (What cascades to the fifth table would wait for the same lock.)

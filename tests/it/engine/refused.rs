@@ -1,5 +1,5 @@
-//! Records that the database refuses: each kind of constraint that somebody may have put on our tables fails the record
-//! that breaks it, and no other.
+//! Records that the database refuses: a constraint of any kind that somebody put on our tables fails the record that
+//! breaks it, and no other.
 
 mod kinds;
 mod search;
@@ -7,7 +7,7 @@ mod search;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// A value that must be seen nowhere but in the file.
+/// A value that may appear nowhere but in the source file.
 const PRIVATE: &str = "4 Hidden Lane";
 
 fn status(text: &str) -> String {
@@ -18,7 +18,7 @@ fn party(role: &str) -> String {
     format!("<Parties><Party><Role>{role}</Role><PartyType>x</PartyType></Party></Parties>")
 }
 
-/// A production with one case, which a constraint is then put on.
+/// A production with one case, which then gets a constraint.
 async fn pipeline(hint: &str, constraint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
     let inside = format!("{}{}", status("kept"), party("kept"));
@@ -32,7 +32,7 @@ async fn cases(pipeline: &Pipeline) -> Vec<String> {
     pipeline.column("select indexnumberid from oca_index order by 1").await
 }
 
-/// The open failed records of real runs, in words.
+/// The open failed records of real runs, one line each.
 async fn open(pipeline: &Pipeline) -> Vec<String> {
     let query = "select concat_ws('|', record_id, ordinal, table_name, reason, field, value, fragment)
         from etl.failed_records join etl.runs using (run_id)
@@ -40,7 +40,7 @@ async fn open(pipeline: &Pipeline) -> Vec<String> {
     pipeline.column(query).await
 }
 
-/// Nothing of the value is in the ledger or the log.
+/// Neither the ledger nor the log has anything of the value.
 async fn is_discreet(pipeline: &Pipeline, ran: &Ran) {
     assert!(!ran.stderr.contains("Hidden") && !ran.stdout.contains("Hidden"), "{}", ran.stderr);
     let ledger = "select count(*) from (select f::text from etl.failed_records f union all
@@ -80,7 +80,7 @@ async fn a_check_fails_its_record_and_the_older_good_one_counts() {
         "select concat_ws(' ', status, records_seen, records_loaded, records_failed, records_superseded)
         from etl.parts order by part_id desc limit 1";
     assert_eq!(pipeline.one(counts).await, "done_with_failures 6 3 3 0");
-    // Where it is in the document, as for a record that could not be read.
+    // The failed record has its place in the document, as if it could not be read.
     let document = Extract::weekly("2024-01-08")
         .case("a", &party("first"))
         .case("b", &party("good"))
@@ -91,7 +91,7 @@ async fn a_check_fails_its_record_and_the_older_good_one_counts() {
     assert!(document[place..].starts_with("<Index><IndexNumberId>a<"), "{}", &document[place..]);
     assert_eq!(document[place..].matches("<Index>").count(), 1);
 
-    // Shown, refused again, and loaded once the constraint is gone.
+    // The record is shown, refused again, and loaded once the constraint is gone.
     let shown = pipeline.other(&["failures"]).await.exits(0);
     shown.says("2 open: constraint discreet of oca_parties refuses it");
     let ran = pipeline.other(&["retry", "oca"]).await.exits(3);
@@ -118,7 +118,7 @@ async fn a_delete_that_is_refused_stops_the_run() {
         );
         let pipeline = pipeline(&format!("refused delete{deferred}"), &notes).await;
         let before = pipeline.tables("public").await;
-        // A record that is refused, too, does not hide it.
+        // A refused record in the same batch does not hide the refused delete.
         pipeline.execute("alter table oca_index add constraint late check (status = 'kept') not valid").await;
         pipeline.put(Extract::weekly("2024-01-08").case("a", &status("kept")).delete("old"));
         for _ in 0..2 {
@@ -159,7 +159,7 @@ async fn more_than_may_fail_is_a_breach_that_names_the_constraint() {
         let guard = "select concat_ws('|', name, passed, threshold) from etl.guards
             where run_id = (select run_id from etl.runs order by started_at desc limit 1)";
         assert_eq!(pipeline.one(guard).await, "failures|f|at most 3 failed records");
-        assert_eq!(open(&pipeline).await.len(), 4, "those that were found are listed");
+        assert_eq!(open(&pipeline).await.len(), 4, "the records that were found are listed");
         // A dry run says the same.
         let dry = pipeline.run_with(&["--max-failures", "3", "--dry-run"]).await.exits(1);
         dry.says("guard failures: at least 4 of 60 records failed").says(name);
@@ -199,7 +199,7 @@ async fn fail_fast_stops_at_the_first_and_a_dry_run_says_what_the_real_one_does(
     assert_eq!(open(&pipeline).await.len(), 2);
 }
 
-/// The first run of all, whose tables are made by it, and a batch of which nothing is left.
+/// The first run of all, which makes the tables itself, and a batch of which no record is left.
 #[tokio::test]
 async fn the_first_run_and_a_batch_without_a_good_record() {
     let pipeline = Pipeline::new("refused first").await;

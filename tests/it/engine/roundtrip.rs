@@ -1,5 +1,5 @@
-//! Whatever is in the staging store, PostgreSQL gives the same back: through the export and COPY, hundreds of rows at a
-//! time. The store holds more than XML can bring, so that no rule of a parser is needed for it.
+//! PostgreSQL returns what the staging store holds, through the export and COPY, hundreds of rows at a time. The store
+//! holds more than XML can carry, so no rule of a parser gets in the way.
 
 use std::sync::Arc;
 
@@ -36,7 +36,8 @@ struct Row {
     debtors: Option<Vec<Option<String>>>,
 }
 
-/// All of Unicode but NUL, which PostgreSQL has not; and what means something to CSV, COPY or array literals.
+/// All of Unicode except NUL, which PostgreSQL does not take, and characters with a meaning in CSV, COPY or array
+/// literals.
 fn text() -> impl Strategy<Value = String> {
     let special = [
         "\"", "\"\"", "\\", "\\.", "\n\\.\n", ",", "{", "}", "NULL", "\\N", "\n", "\r", "\r\n", "\t", " ",
@@ -117,7 +118,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
         .expect("columns")
 }
 
-/// The CSV that the export makes of the rows.
+/// The CSV that the export writes for the rows.
 fn exported(rows: &[Row]) -> Vec<u8> {
     let folder = server_dir();
     let mut staging =
@@ -143,7 +144,7 @@ async fn copy(client: &Client, csv: Vec<u8>) {
     sink.finish().await.expect("the CSV is good");
 }
 
-/// The number as PostgreSQL shows it: every digit that counts, and the scale.
+/// The number as PostgreSQL shows it: every significant digit, and the scale.
 fn shown(number: &str) -> String {
     let (sign, digits) = match number.strip_prefix('-') {
         Some(digits) => ("-", digits),
@@ -176,7 +177,7 @@ async fn compare(client: &Client, rows: &[Row]) {
     }
 }
 
-/// What PostgreSQL publishes, read by a strict reader of its CSV.
+/// The CSV that PostgreSQL publishes, read by a strict parser.
 async fn published(client: &Client, rows: &[Row]) {
     let query =
         "copy (select judgmenttype, latestjudgmentstatus from oca_judgments order by indexnumberid::int)

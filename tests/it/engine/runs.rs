@@ -1,4 +1,4 @@
-//! Runs as wholes: twice over, two at once, killed and stopped, in several batches, failing half-way.
+//! Whole runs: twice over, two at once, killed and stopped, in several batches, failing half-way.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -62,7 +62,7 @@ async fn a_file_that_is_posted_again_changes_nothing() {
     assert_eq!(pipeline.column(change).await, ["2 0 0", "0 2 0"]);
 }
 
-/// A case may be deleted by several records: what is said of it counts one thing, and says which.
+/// Several records may delete the same case. The messages count one kind of thing and name it.
 #[tokio::test]
 async fn what_is_deleted_is_counted_as_what_it_is() {
     let pipeline = Pipeline::new("counted").await;
@@ -84,7 +84,7 @@ async fn what_is_deleted_is_counted_as_what_it_is() {
         .says("3 records: 1 loaded, 0 failed, 0 superseded, 2 deleted");
 }
 
-/// A pipeline whose next run waits in its promotion, and the lock that holds it up.
+/// A pipeline whose next run waits in its promotion, and the session whose lock holds it up.
 async fn held_up(hint: &str) -> (Pipeline, Client) {
     let pipeline = Pipeline::new(hint).await;
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("old")));
@@ -115,7 +115,7 @@ async fn two_runs_at_once_the_second_names_the_first() {
     let first = pipeline.start(&[]);
     let run_id = promoting(&pipeline).await;
     pipeline.start(&[]).await.unwrap().exits(75).says(&run_id).says("another run of oca is under way");
-    // Elsewhere nobody is in the way.
+    // A run into another schema is not held up.
     let elsewhere = ["--ledger-schema", "other_ledger", "--schema", "other"];
     pipeline.start(&elsewhere).await.unwrap().exits(0);
     holder.batch_execute("commit").await.unwrap();
@@ -158,7 +158,7 @@ async fn a_run_that_is_told_to_stop_stops_and_says_so() {
     kill_process(Pid::from_child(&first), Signal::TERM).unwrap();
     let ran = tokio::task::spawn_blocking(|| Ran::new(first.wait_with_output().unwrap())).await.unwrap();
     let ran = ran.exits(143).says("The database is unchanged.");
-    // Its own statement, which still waits for the lock, must not hold it up.
+    // The run's own statement, which still waits for the lock, must not delay the stop.
     assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
     assert!(!ran.stderr.contains("WARN"), "{}", ran.stderr);
     holder.batch_execute("commit").await.unwrap();
@@ -201,7 +201,7 @@ async fn several_batches_are_several_transactions_of_one_run() {
     assert_eq!(numbers, ["0", "4", "2", "0", "4"]);
 }
 
-/// Makes every promotion fail that brings the case `id`.
+/// Makes every promotion that brings the case `id` fail.
 async fn refuse(pipeline: &Pipeline, table: &str, id: &str) {
     pipeline
         .execute(&format!(
@@ -227,7 +227,7 @@ async fn a_batch_that_fails_leaves_the_batches_before_it() {
     let files = "select string_agg(status, ' ' order by part_id) from etl.parts";
     assert_eq!(pipeline.one(files).await, "done done pending");
     assert_eq!(pipeline.objects().remove("public/oca_index.csv"), published, "nothing is published half-way");
-    // The obstacle is gone: the next run continues where this one stopped.
+    // Without the obstacle, the next run continues where this one stopped.
     pipeline.execute("drop trigger refuse on oca_warrants").await;
     let ran = pipeline.run().await.exits(0);
     assert_eq!(ran.count("files"), 2);
@@ -262,7 +262,7 @@ async fn a_promotion_that_fails_changes_nothing() {
 async fn what_was_not_published_is_published_by_the_next_run() {
     let pipeline = Pipeline::new("publish fails").await;
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")));
-    // A file where a folder must be.
+    // A file stands where a folder must be.
     fs::write(pipeline.store().join("public"), "in the way").unwrap();
     pipeline.run().await.exits(4).says("The data is committed");
     assert_eq!(marks(&pipeline, "a").await, "1");
@@ -290,7 +290,7 @@ async fn any_name_of_a_schema_will_do() {
     assert_eq!(pipeline.one(staging).await, "1");
     let quoted = odd.replace('"', "\"\"");
     assert_eq!(pipeline.column(&format!("select status from \"{quoted}\".oca_index")).await, ["2"]);
-    // Of the table itself: views and other tables of the schema have such a column, too.
+    // The query names the table itself, because views and other tables of the schema have such a column too.
     let addresses = format!("\"{quoted}\".oca_addresses").replace('\'', "''");
     let geom = format!(
         "select count(*) from pg_attribute where attname = 'geom' and attrelid = '{addresses}'::regclass"

@@ -1,4 +1,4 @@
-//! Told to stop, or killed, at several points of a run: what is left, and what the next run makes of it.
+//! A run is told to stop, or killed, at several points: what it leaves, and what the next run does with that.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -11,7 +11,7 @@ use crate::support;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// A pod that is evicted gets 30 seconds; a third of that must do.
+/// A pod that is evicted gets 30 seconds; a run must stop in a third of that.
 const GRACE: Duration = Duration::from_secs(10);
 
 fn spawn(pipeline: &Pipeline) -> Child {
@@ -45,7 +45,7 @@ async fn held_up(pipeline: &Pipeline, purpose: &str) {
     until(pipeline, purpose, &query).await;
 }
 
-/// Tells the run to stop; it must do so in time and in order.
+/// Tells the run to stop, and checks that it does so in time and in order.
 async fn stop(pipeline: &Pipeline, child: Child, signal: Signal) -> Ran {
     let told = Instant::now();
     kill_process(Pid::from_child(&child), signal).unwrap();
@@ -60,7 +60,7 @@ async fn stop(pipeline: &Pipeline, child: Child, signal: Signal) -> Ran {
     ran
 }
 
-/// No staging table, no folder for work, no object that is half written.
+/// No staging table, no work folder and no half-written object is left.
 async fn nothing_is_left(pipeline: &Pipeline) {
     assert_eq!(pipeline.one("select count(*) from pg_tables where schemaname = 'etl_staging'").await, "0");
     assert_eq!(work(pipeline), Vec::<String>::new());
@@ -68,7 +68,7 @@ async fn nothing_is_left(pipeline: &Pipeline) {
     assert_eq!(half, Vec::<String>::new());
 }
 
-/// What is in the folder for work.
+/// The content of the work folder.
 fn work(pipeline: &Pipeline) -> Vec<String> {
     let entries = fs::read_dir(pipeline.folder().join("work")).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -82,7 +82,7 @@ async fn started(hint: &str) -> Pipeline {
     pipeline
 }
 
-/// An extract that takes a while.
+/// An extract that takes a while to read.
 fn big() -> Extract {
     let parties = "<Party><Role>Petitioner</Role><PartyType>Person</PartyType></Party>".repeat(20);
     let inside = format!("{}<Parties>{parties}</Parties>", marked("new"));
@@ -99,7 +99,7 @@ async fn told_to_stop_in_the_middle_of_a_file() {
     for signal in [Signal::TERM, Signal::INT] {
         let child = spawn(&pipeline);
         step(&pipeline, "parse").await;
-        // Into the file, not before it.
+        // The signal comes in the middle of the file, not before it.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let ran = stop(&pipeline, child, signal).await.says("The database is unchanged.");
         let steps = "select string_agg(step, ' ') from etl.steps where status = 'failed'
@@ -111,7 +111,7 @@ async fn told_to_stop_in_the_middle_of_a_file() {
     assert_eq!(ran.count("records_loaded"), 20_001);
 }
 
-/// A run that is told to stop while a step waits for what the last of these statements, an open transaction, holds.
+/// Stops a run while a step waits for an open transaction, which the last of these statements holds.
 async fn stopped_while_held_up(hint: &str, statements: &[&str], step: &str) {
     let pipeline = started(hint).await;
     let before = pipeline.tables("public").await;
@@ -131,7 +131,7 @@ async fn stopped_while_held_up(hint: &str, statements: &[&str], step: &str) {
 
 #[tokio::test]
 async fn told_to_stop_while_the_staging_tables_are_filled() {
-    // The name is taken until this transaction ends, and it is the last but one of the tables.
+    // The open transaction holds the name of the last table but one until it ends.
     let drop = "drop table if exists etl_staging.oca_warrants";
     let take = "begin; create table etl_staging.oca_warrants ()";
     stopped_while_held_up("stop load", &[drop, take], "load").await;
@@ -139,7 +139,7 @@ async fn told_to_stop_while_the_staging_tables_are_filled() {
 
 #[tokio::test]
 async fn told_to_stop_while_the_promotion_waits_for_somebody() {
-    // The staging tables go although the promotion had them.
+    // The staging tables go although the promotion had locked them.
     let lock = "begin; lock table oca_warrants in share mode";
     stopped_while_held_up("stop promote", &[lock], "promote").await;
 }
@@ -176,8 +176,8 @@ async fn what_a_killed_run_leaves_the_next_one_clears() {
     child.wait().unwrap();
     assert_eq!(work(&pipeline).len(), 1);
     assert_ne!(pipeline.one("select count(*) from pg_tables where schemaname = 'etl_staging'").await, "0");
-    // Nothing is new: the file is gone from the source, and what the dead run left has to go all the same. The lock is
-    // held still: the server has seen that the process is gone.
+    // Nothing is new, because the source no longer has the file; the next run must still clear up after the dead one.
+    // The lock is still held, but the server has noticed that the process is gone.
     fs::remove_file(pipeline.source().join("LandlordTenant.Incr.2024-01-08.zip")).unwrap();
     let ran = pipeline.run().await.exits(0).says("Nothing new").says("it is marked as abandoned");
     assert!(ran.events.iter().any(|event| event["level"] == "WARN"), "{}", ran.stderr);
@@ -186,7 +186,7 @@ async fn what_a_killed_run_leaves_the_next_one_clears() {
     assert_eq!(pipeline.one(runs).await, "completed abandoned completed");
     holder.batch_execute("rollback").await.unwrap();
     assert_eq!(marks(&pipeline, "a").await, "old");
-    // The dead run had put the file into the archive.
+    // The dead run had already archived the file.
     let ran = pipeline.other(&["reprocess", "oca", "*2024-01-08*"]).await.exits(0);
     assert_eq!((ran.count("records_loaded"), marks(&pipeline, "a").await), (1, "new".into()));
 }

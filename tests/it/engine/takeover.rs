@@ -1,4 +1,4 @@
-//! A run into a schema that has production data already, made by other hands.
+//! A run into a schema that already has production data from another program.
 
 use crate::datasets::oca::rules::dates;
 use crate::support::csv::Cell;
@@ -6,10 +6,10 @@ use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, TABLES};
 use crate::support::postgres;
 
-/// Production as other hands have made it.
+/// Production data from another program.
 pub const PRODUCTION: &str = include_str!("../fixtures/production.sql");
 
-/// A pipeline into that.
+/// A pipeline into that schema.
 pub async fn production(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
     pipeline.execute(PRODUCTION).await;
@@ -55,7 +55,7 @@ async fn existing_rows_follow_the_rules() {
         from etl.table_changes where table_name in ('oca_index', 'oca_parties', 'oca_metadata') order by 1";
     let expected = ["oca_index 4 1 1 1 4", "oca_metadata 5 1 3 0 6", "oca_parties 8 1 1 3 6"];
     assert_eq!(pipeline.column(change).await, expected);
-    // Everything is published, history included, except the results of geocoding, which stay private.
+    // Everything is published, the earlier data included, except the results of geocoding, which stay private.
     let addresses = pipeline.csv("public/oca_addresses.csv");
     assert_eq!(addresses.columns, ["indexnumberid", "city", "state", "postalcode"]);
     assert_eq!(addresses.rows.len(), 2);
@@ -64,8 +64,8 @@ async fn existing_rows_follow_the_rules() {
     assert_eq!(private.column("lat"), vec![Some("40.690712".to_owned()); 2]);
 }
 
-/// Queries for all that is defined in the schema and is not derived: relations and what they are made of, columns, keys. The
-/// comments on our tables are ours; those on other tables stay.
+/// Queries for everything in the schema that is not derived: relations and their definitions, columns, keys. The
+/// program sets the comments of its own tables; those of other tables stay.
 fn hanging() -> [&'static str; 3] {
     [
         "select concat_ws('|', oid, relname, relkind, relowner, relacl, relfilenode,
@@ -92,7 +92,7 @@ fn hanging() -> [&'static str; 3] {
 async fn what_hangs_on_the_tables_survives() {
     let pipeline = Pipeline::on(postgres::plain_database("takeover views").await);
     pipeline.execute(PRODUCTION).await;
-    // Roles are the whole cluster's: their names must be this test's own.
+    // Roles belong to the whole cluster, so this test needs names of its own.
     let role = format!("{}_reader", pipeline.database.name());
     pipeline
         .execute(&format!(

@@ -1,5 +1,5 @@
-//! A production and a ledger that an older program has left, with the first migration alone or the first two: this one goes
-//! on with them.
+//! A production and a ledger that an older program left, with the first migration alone or the first two: this program
+//! continues them.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +11,9 @@ use crate::datasets::oca::rules::{dates, marked, marks, rows_of};
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 
-/// What the older program left; the file's header tells the story.
+/// What the older program left; the file's header says which commands it had run.
 const LEDGER: &str = include_str!("../fixtures/ledger_of_0001.sql");
-/// The same of the program that knew two migrations.
+/// The same from the program that had two migrations.
 const LEDGER_OF_0002: &str = include_str!("../fixtures/ledger_of_0002.sql");
 
 /// That database, with the archive and the source that belong to it.
@@ -53,7 +53,7 @@ fn fields(list: &Value, names: &[&str]) -> Vec<String> {
 async fn what_an_older_program_entered_is_shown() {
     let pipeline = left_behind("ledger shown").await;
     let before = pipeline.tables("public").await;
-    // Reading changes nothing, so whatever takes the lock brings the ledger up to date.
+    // Commands that read change nothing. Any command that takes the lock upgrades the ledger.
     pipeline.other(&["status"]).await.exits(1).says("the next run brings it up to date");
     pipeline.other(&["purge", "oca", "--dry-run"]).await.exits(0);
     let runs = json(&pipeline, &["status", "--json"]).await;
@@ -103,13 +103,13 @@ async fn the_next_weeks_go_on_from_there() {
     let check = pipeline.other(&["check", "oca"]).await.exits(0);
     let check = check.says("1 of 4 to be taken").says("the last is LandlordTenant.Incr.2024-01-22.zip");
     check.says(&format!("version 1, which the next run brings to {NEWEST}; 3 file(s) done"));
-    // The week that was killed, failed and rehearsed is taken up; what was done is not.
+    // The week that was killed, failed and rehearsed is loaded; the finished ones are not loaded again.
     let ran = pipeline.run().await.exits(3);
     assert_eq!((ran.count("files"), ran.count("records_seen"), ran.count("records_loaded")), (1, 2, 1));
     assert_eq!(cases(&pipeline).await, ["good", "kept", "late", "moved"]);
     pipeline.run().await.exits(0).says("Nothing new");
 
-    // A deletion that the older program entered holds against a file that is older than it, and so does order.
+    // A deletion that the older program entered holds against an older file, and so does the order of the files.
     let older = Extract::weekly("2024-01-10").case("sealed", &marked("back")).case("moved", &marked("back"));
     pipeline.put(older.case("older", ""));
     pipeline.put(Extract::weekly("2024-01-29").case("kept", &marked("new")).case("newest", ""));
@@ -137,7 +137,7 @@ async fn failed_records_of_an_older_program_can_be_retried_and_purged() {
     assert_eq!((ran.count("records_loaded"), ran.count("records_failed")), (0, 3));
     pipeline.other(&["status", "mended"]).await.exits(0).says("LandlordTenant.Incr.2024-01-08.zip");
 
-    // Somebody brings a case back that the older program has deleted.
+    // Somebody brings back a case that the older program had deleted.
     pipeline.execute("insert into oca_index (indexnumberid, status) values ('sealed', 'back')").await;
     let purged = pipeline.other(&["purge", "oca"]).await.exits(0);
     purged.says("oca_index: 1 row(s)").says("Verified: nothing of a deleted case is left");
@@ -146,7 +146,7 @@ async fn failed_records_of_an_older_program_can_be_retried_and_purged() {
     assert_eq!(pipeline.csv("public/oca_motions.csv").rows.len(), 4);
 }
 
-/// The older program's last run died as it promoted, and this one is the first to look.
+/// The older program's last run died during its promotion, and this program is the first to notice.
 #[tokio::test]
 async fn a_run_of_an_older_program_that_died_is_abandoned() {
     let pipeline = left_behind("ledger abandoned").await;
@@ -163,7 +163,7 @@ async fn cases(pipeline: &Pipeline) -> Vec<String> {
     pipeline.column("select indexnumberid from oca_index order by 1").await
 }
 
-/// Every row of the tables that 0003_parts renames, with today's names left out: before and after are the same text.
+/// Every row of the tables that 0003_parts renames, without the new names, so that before and after can be compared.
 async fn entered(pipeline: &Pipeline, [table, id, day, unknown]: [&str; 4]) -> Vec<String> {
     let parts = format!(
         "select concat_ws('|', {id}, run_id, batch, name, source, sha256, size_bytes, {day}, order_key, status, records_seen,
@@ -200,7 +200,7 @@ async fn files_become_parts_and_nothing_else_of_them_changes() {
     let check = pipeline.other(&["check", "oca"]).await.exits(0);
     check.says(&format!("version {NEWEST}; 3 file(s) done"));
 
-    // The words of --json stay.
+    // The fields of --json keep their names.
     let file = json(&pipeline, &["status", "LandlordTenant.Incr.2024-01-15.zip", "--json"]).await;
     let file = fields(&file, &["file_id", "run_date", "kind", "unknown_elements"]);
     assert_eq!(file, [r#"3 2024-01-15 run {"Novelty":{"count":1,"example":"x"}}"#]);
@@ -245,7 +245,7 @@ async fn run_reprocess_and_retry_go_on_with_a_ledger_of_files() {
     );
 }
 
-/// Tables, columns, constraints, indexes and sequences of a ledger that was taken over are called as those of a new one.
+/// Tables, columns, constraints, indexes and sequences of an upgraded ledger have the names of a new ledger's.
 #[tokio::test]
 async fn no_name_in_the_schema_speaks_of_files() {
     let names = "select kind || ' ' || name from (
@@ -269,7 +269,7 @@ async fn no_name_in_the_schema_speaks_of_files() {
         pipeline.other(&["purge", "oca", "--dry-run"]).await.exits(0);
         let found = pipeline.column(names).await;
         let old = ["file", "run_date", "unknown_elements"];
-        // These are files, of a reference and of a bucket, and were never parts.
+        // These hold files of a reference and of a bucket, which were never parts.
         let files = ["reference_files", "transform_bucket_files"];
         let others = found.iter().filter(|name| !files.iter().any(|files| name.contains(files)));
         let left: Vec<_> = others.filter(|name| old.iter().any(|old| name.contains(old))).collect();
@@ -278,7 +278,7 @@ async fn no_name_in_the_schema_speaks_of_files() {
     }
 }
 
-/// The older program is at work still: its tables are not renamed under it.
+/// The older program is still at work, so its tables are not renamed under it.
 #[tokio::test]
 async fn a_ledger_is_not_brought_up_to_date_under_a_run() {
     let pipeline = left_with(LEDGER_OF_0002, "ledger in use").await;

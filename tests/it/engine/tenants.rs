@@ -1,4 +1,4 @@
-//! The engine knows no dataset: it names none, and speaks of records and parts, not of what one dataset calls them.
+//! The engine knows no dataset: it names none, and speaks of records and parts instead of one dataset's words for them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use merganser::dataset::{PublishedColumns, Reach};
 use merganser::datasets;
 
-/// What belongs to one dataset alone, beside the names of the datasets and of their tables.
+/// Words that belong to one dataset alone, besides the names of the datasets and of their tables.
 const WORDS: &[&str] = &["indexnumberid", "case", "cases", "court", "courts", "street", "xml", "zip", "zips"];
 
-/// Files that may say such words, and why.
+/// Files that may use such words, and why.
 const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
     ("src/cli/mod.rs", &["case", "cases", "court", "street"], "options of the one dataset that has a sample"),
     ("src/commands/reference/", &["zip"], "what is published for everybody comes in zips"),
@@ -65,7 +65,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).map(str::to_lowercase)
 }
 
-/// `case` is SQL's word, too, a transaction commits, English has letters in upper and lower case, and Rust's iterators zip.
+/// `case` is also SQL's word, a transaction commits, English has lower case, and Rust's iterators zip.
 fn is_plain(line: &str, word: &str) -> bool {
     let line = line.to_lowercase();
     let others =
@@ -73,7 +73,7 @@ fn is_plain(line: &str, word: &str) -> bool {
     match word {
         "case" => line.trim_end().ends_with("case") || others.iter().any(|said| line.contains(said)),
         "zip" => line.contains(".zip("),
-        // What a transaction does.
+        // A transaction commits.
         "commits" => true,
         _ => false,
     }
@@ -114,7 +114,7 @@ fn the_engine_speaks_of_no_dataset() {
     assert!(found.is_empty(), "{}\n{}", found.len(), found.join("\n"));
 }
 
-/// Datasets share a database and a store, each under a lock of its own: no name may belong to two of them.
+/// Datasets share a database and a store, each under its own lock, so no two of them may own the same name.
 #[test]
 fn datasets_do_not_get_in_each_others_way() {
     let mut seen = std::collections::BTreeMap::new();
@@ -136,10 +136,10 @@ fn datasets_do_not_get_in_each_others_way() {
         );
         for csv in dataset.published {
             let is_private = csv.reach == Reach::Private;
-            // It would lie in the place of a raw file.
+            // A private object of that name would overwrite a raw file.
             assert!(!is_private || (dataset.file_name)(csv.name).is_none(), "{}", csv.name);
             let is_all = matches!(csv.columns, PublishedColumns::All);
-            assert!(is_private || !is_all, "{} publishes what somebody may add", csv.name);
+            assert!(is_private || !is_all, "{} publishes columns that somebody may add", csv.name);
         }
     }
 }

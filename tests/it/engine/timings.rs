@@ -1,4 +1,4 @@
-//! What every step cost is in the ledger, and `status --timings` shows it.
+//! The ledger has the cost of every step, and `status --timings` shows it.
 
 use std::process::Command;
 
@@ -55,7 +55,7 @@ async fn runs_are_shown_beside_each_other() {
     pipeline.other(&["status", "none", "--timings"]).await.exits(2).says("no run `none`");
 }
 
-/// The memory of a run does not follow the cases, and half a gigabyte is a wall that it never meets.
+/// The memory of a run does not depend on the number of cases, and never reaches half a gigabyte.
 #[tokio::test]
 async fn half_a_gigabyte_is_enough() {
     const LIMIT_KIB: &str = "524288";

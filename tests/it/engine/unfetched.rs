@@ -1,4 +1,4 @@
-//! A file that cannot be had is a failed file: the others are loaded, and the next run takes it.
+//! A file that cannot be fetched is a failed file: the others are loaded, and the next run tries it again.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -42,7 +42,7 @@ async fn of_a_folder_on_this_machine() {
     symlink("nowhere", path("2024-01-15")).unwrap();
     symlink(path("2024-01-22"), path("2024-01-22")).unwrap();
     fs::create_dir(pipeline.source().join("another folder")).unwrap();
-    // To root nothing is closed.
+    // Root may read any file.
     let closed = !rustix::process::geteuid().is_root();
     if closed {
         pipeline.put(week("2024-01-29", "late"));
@@ -72,7 +72,7 @@ async fn of_a_folder_on_this_machine() {
     assert_eq!(seen[2], name("2024-01-15") + "it is a link to nothing");
     assert_eq!(seen[3], name("2024-01-22") + "it is a link to nothing");
 
-    // Nothing else is there: not one could be read.
+    // The source has no other files, so no file could be read.
     pipeline.run().await.exits(1).says("no file could be read: ").says("it is a folder");
     fs::remove_dir(path("2024-01-01")).unwrap();
     for date in ["2024-01-15", "2024-01-22"] {
@@ -84,11 +84,11 @@ async fn of_a_folder_on_this_machine() {
     }
     pipeline.run().await.exits(0);
     assert_ne!(marks(&pipeline, "late").await, "none");
-    // A file that is done and has become something else misses nothing.
+    // A file that was loaded and then replaced by something else causes no failure.
     fs::remove_file(path("2024-01-15")).unwrap();
     symlink("nowhere", path("2024-01-15")).unwrap();
     pipeline.run().await.exits(0).says("Nothing new");
-    // The folder itself: nothing can be said of single files.
+    // The folder itself is gone, so single files cannot be judged.
     fs::rename(pipeline.source(), pipeline.folder().join("gone")).unwrap();
     pipeline.run().await.exits(1).says("list dir:");
 }
@@ -112,7 +112,7 @@ async fn a_file_that_is_still_being_written() {
     pipeline.put(week("2024-01-01", "late"));
     pipeline.run().await.exits(0);
     assert_eq!(marks(&pipeline, "late").await, "2024-01-01");
-    // This machine's own trouble is every file's.
+    // Trouble of this machine would affect every file, so the run stops.
     pipeline.put(week("2024-01-15", "new"));
     let ran = pipeline.start_with(&[], &[("FAULTS", "fetch.mid_file=fail")]).await.unwrap();
     ran.exits(1).says("keep a copy of").says("The database is unchanged.");

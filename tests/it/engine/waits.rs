@@ -1,4 +1,4 @@
-//! A statement that waits for somebody says so, and the step that takes longest shows on a terminal what it does.
+//! A statement that waits for somebody says so, and a terminal shows what the longest step is doing.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres::TestDatabase;
 use crate::support::{self, Janitor};
 
-/// With this a statement is looked at after two seconds instead of ten.
+/// This makes the program look at a statement after two seconds instead of ten.
 fn hasty(pipeline: &Pipeline) -> String {
     let url = pipeline.database.url();
     match url.contains("://") {
@@ -20,7 +20,7 @@ fn hasty(pipeline: &Pipeline) -> String {
     }
 }
 
-/// A pipeline whose next run waits in its promotion, the session that holds it up, and the expected name of that
+/// A pipeline whose next run waits in its promotion, the session that holds it up, and how the message names that
 /// session.
 async fn held_up(hint: &str) -> (Pipeline, Client, String) {
     let pipeline = Pipeline::new(hint).await;
@@ -35,7 +35,7 @@ async fn held_up(hint: &str) -> (Pipeline, Client, String) {
     (pipeline, holder, format!("held by session {pid} of merganser (a report)"))
 }
 
-/// Waits until a session of a run waits for this, and then for so long that it was looked at several times.
+/// Waits until a session of a run waits for this, long enough for several looks at it.
 async fn looked_at(pipeline: &Pipeline, wait_event: &str) {
     let waits = format!(
         "select count(*) from pg_stat_activity where datname = current_database() and {wait_event}
@@ -43,11 +43,11 @@ async fn looked_at(pipeline: &Pipeline, wait_event: &str) {
     );
     let deadline = Instant::now() + Duration::from_secs(60);
     while pipeline.one(&waits).await == "0" {
-        assert!(Instant::now() < deadline, "nobody waits");
+        assert!(Instant::now() < deadline, "no session waits");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     tokio::time::sleep(Duration::from_secs(7)).await;
-    assert_ne!(pipeline.one(&waits).await, "0", "it waits still");
+    assert_ne!(pipeline.one(&waits).await, "0", "it still waits");
 }
 
 const LOCK: &str = "wait_event_type = 'Lock'";
@@ -61,7 +61,7 @@ async fn a_statement_that_waits_for_a_lock_names_who_holds_it() {
     holder.batch_execute("commit").await.expect("it lets go");
     let ran = run.await.expect("the run is over").exits(0);
     let waits: Vec<_> = ran.events.iter().filter(|event| event["level"] == "WARN").collect();
-    // Once, however long it takes.
+    // The message comes once, however long the wait.
     assert_eq!(waits.len(), 1, "{}", ran.stderr);
     let said = waits[0]["message"].as_str().expect("a message");
     assert!(said.contains("oca_parties: waiting for a lock on public.oca_parties, "), "{said}");
@@ -70,7 +70,7 @@ async fn a_statement_that_waits_for_a_lock_names_who_holds_it() {
     assert_eq!(pipeline.one("select count(*) from oca_index").await, "2");
 }
 
-/// A row that somebody has changed but not committed: the run waits for the end of that transaction.
+/// Somebody changed a row and did not commit: the run waits for the end of that transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_that_waits_for_a_row_names_its_table() {
     let (pipeline, holder, named) = held_up("waits for a row").await;
@@ -102,7 +102,7 @@ async fn a_commit_that_waits_for_a_standby_says_so() {
     cluster.stop().await.expect("it stops");
 }
 
-/// What a person sees: `script` gives the program a terminal of its own.
+/// The output that a person sees: `script` gives the program a terminal of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promotion_shows_on_a_terminal_what_it_does() {
     let (pipeline, holder, named) = held_up("terminal").await;

@@ -1,4 +1,4 @@
-//! One attack: a run is broken at a point, looked at, and followed by an undisturbed one.
+//! One attack: a run is broken at a point, the result is checked, and an undisturbed run follows.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::world::{STATES, World, run_again};
 use crate::support::pipeline::{Pipeline, Ran, rows};
 use crate::support::postgres;
 
-/// How a run is broken.
+/// The ways to break a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// SIGKILL.
@@ -28,19 +28,20 @@ pub enum Fault {
     Restart,
 }
 
-/// Where a run is broken, and the state then.
+/// The point where a run is broken, and the state after that.
 #[derive(Clone, Debug)]
 pub struct Attack {
     pub fault: Fault,
     pub point: &'static str,
-    /// The how many-th time that the run comes by.
+    /// The run is broken when it reaches the point for the `time`-th time.
     pub time: usize,
-    /// The state that must be there after the break.
+    /// The expected state after the break.
     pub expected: usize,
 }
 
 impl Attack {
-    /// At that time of a point; a trace tells how far the run is there.
+    /// An attack when a run reaches the point for the `time`-th time. The trace of an undisturbed run gives the
+    /// expected state.
     pub fn new(world: &World, fault: Fault, point: &'static str, time: usize) -> Self {
         let places = world.trace().iter().enumerate().filter(|(_, name)| *name == point);
         let place = places.map(|(place, _)| place).nth(time - 1).expect("the run comes by");
@@ -48,7 +49,7 @@ impl Attack {
         Self { fault, point, time, expected }
     }
 
-    /// In words.
+    /// The attack in words.
     pub fn name(&self) -> String {
         format!("{:?} at {}@{}", self.fault, self.point, self.time)
     }
@@ -65,7 +66,7 @@ impl Attack {
         (pipeline.start_with(&[], &[("FAULTS", &faults)]), file)
     }
 
-    /// Breaks a run in a production that nobody else uses, and lets another one follow.
+    /// Breaks a run on its own copy of production, and lets another run follow.
     pub async fn carry_out(&self, world: &Arc<World>, pipeline: &Pipeline, crash: Option<&Crash>) {
         let reader = world.read(pipeline);
         let (run, file) = self.start(pipeline);
@@ -100,7 +101,7 @@ impl Attack {
         reader.saw().await;
     }
 
-    /// What the broken run said of the database is so.
+    /// Checks that the broken run's statement about the database is true.
     fn tells_the_truth(&self, ran: &Ran, state: usize) {
         let codes: &[i32] = match self.fault {
             Fault::Kill => &[-1],
@@ -124,20 +125,20 @@ impl Attack {
     }
 }
 
-/// Waits until a run is held at its point; gives its process id.
+/// Waits until a run is held at its point, and returns its process id.
 pub async fn held<T>(file: &PathBuf, run: &JoinHandle<T>) -> i32 {
     let start = Instant::now();
     loop {
         if let Ok(text) = fs::read_to_string(file) {
             return text.parse().expect("a process id");
         }
-        assert!(!run.is_finished(), "the run ended and was to come by its point");
-        assert!(start.elapsed() < Duration::from_secs(60), "the run does not come by its point");
+        assert!(!run.is_finished(), "the run ended without reaching its point");
+        assert!(start.elapsed() < Duration::from_secs(60), "the run does not reach its point");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Ends the sessions of the run whose application's name is like this.
+/// Ends the sessions of the run whose application name matches.
 pub async fn disconnect(pipeline: &Pipeline, names: &str) {
     let client = pipeline.database.client().await;
     let end = format!(
@@ -154,7 +155,7 @@ pub struct Crash {
 }
 
 impl Crash {
-    /// For this number of runs, and for the session that restarts the server.
+    /// A crash for this number of runs, and for the session that restarts the server.
     pub fn of(runs: usize) -> Self {
         Self { arrived: tokio::sync::Barrier::new(runs + 1), over: tokio::sync::Barrier::new(runs + 1) }
     }
@@ -164,10 +165,10 @@ impl Crash {
         self.over.wait().await;
     }
 
-    /// Waits until all runs are held, and has the database crash and start again.
+    /// Waits until all runs are held, and lets the database crash and start again.
     pub async fn happen<T>(&self, restart: impl AsyncFnOnce() -> T) -> T {
         let all = tokio::time::timeout(Duration::from_secs(120), self.arrived.wait()).await;
-        all.expect("every run comes by its point");
+        all.expect("every run reaches its point");
         let restarted = restart().await;
         self.over.wait().await;
         restarted

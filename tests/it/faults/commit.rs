@@ -1,5 +1,4 @@
-//! The hard case: the connection breaks while COMMIT is under way. The ledger shows what happened, so nothing is
-//! guessed.
+//! The hard case: the connection breaks during COMMIT. The ledger shows what happened, so nothing is guessed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use super::world::{World, run_again};
 use crate::support::commit_proxy::{CommitProxy, Fate};
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// A world of its own run through the proxy; gives what the broken run said and the state behind it.
+/// Runs a world of its own through the proxy, and returns the broken run's output and the state after it.
 async fn broken(world: &Arc<World>, fate: Fate) -> (Pipeline, Ran, usize) {
     let pipeline = world.copy(cluster().await, "commit").await;
     let reader = world.read(&pipeline);
@@ -23,7 +22,7 @@ async fn broken(world: &Arc<World>, fate: Fate) -> (Pipeline, Ran, usize) {
     (pipeline, ran, state)
 }
 
-/// The database's URL with the proxy between.
+/// The database's URL through the proxy.
 async fn through(pipeline: &Pipeline, fate: Fate) -> (String, CommitProxy) {
     let url = pipeline.database.tcp_url();
     let port = url.rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()).expect("a port");
@@ -31,7 +30,7 @@ async fn through(pipeline: &Pipeline, fate: Fate) -> (String, CommitProxy) {
     (url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port)), proxy)
 }
 
-/// It took place: the run learns so, goes on, and its second batch and the public files follow.
+/// The commit happened: the run finds out and goes on with its second batch and the public files.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_is_lost_took_place() {
     let world = Arc::new(World::make(cluster().await).await);
@@ -42,8 +41,8 @@ async fn a_commit_whose_answer_is_lost_took_place() {
     assert_eq!(pipeline.one("select count(*) from etl.runs").await, "2");
 }
 
-/// It did not: the run says so, and the next one does the work. One that is still under way when the ledger is asked does
-/// not arrive any more: the session is ended first.
+/// The commit did not happen: the run says so, and the next run does the work. A COMMIT that is still on its way when
+/// the ledger is asked cannot arrive later, because the session is ended first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_never_arrived_did_not_take_place() {
     let world = Arc::new(World::make(cluster().await).await);
@@ -57,7 +56,8 @@ async fn a_commit_that_never_arrived_did_not_take_place() {
     }
 }
 
-/// A run that is told to stop meanwhile waits for the answer: its report about the database must be true.
+/// A run that is told to stop during the COMMIT waits for the answer, because its report about the database must be
+/// true.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn told_to_stop_while_it_commits() {
     let world = Arc::new(World::make(cluster().await).await);
@@ -73,7 +73,7 @@ async fn told_to_stop_while_it_commits() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // It is committed, and the client waits for the answer.
+    // The transaction is committed, and the client waits for the answer.
     tokio::time::sleep(Duration::from_millis(300)).await;
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it lives");
     let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.expect("no panic");

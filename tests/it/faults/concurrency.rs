@@ -1,4 +1,4 @@
-//! Several at once: runs, other commands, and people who work in the database.
+//! Several processes at once: runs, other commands, and people who work in the database.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ async fn world() -> Arc<World> {
     Arc::new(World::make(cluster().await).await)
 }
 
-/// A run that is held at a point; it goes on when the file is removed.
+/// A run that is held at a point until the file is removed.
 async fn hold(pipeline: &Pipeline, point: &str) -> (JoinHandle<Ran>, PathBuf) {
     let file = pipeline.folder().join(format!("held {point}"));
     let run = pipeline.start_with(&[], &[("FAULTS", &format!("{point}=hold {}", file.display()))]);
@@ -29,7 +29,7 @@ async fn let_go((run, file): (JoinHandle<Ran>, PathBuf)) -> Ran {
     run.await.expect("the run is over")
 }
 
-/// Wherever the first is, the others leave no trace and name it.
+/// At any point of the first run, the others leave no trace and name the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_beside_a_run_and_a_reprocess() {
     let world = world().await;
@@ -51,21 +51,21 @@ async fn cluster_is_tidy(pipeline: Pipeline) {
     pipeline.database.discard(cluster().await).await;
 }
 
-/// The connection that holds the lock dies, and the run does not know it. Another one begins, and both fill the same
+/// The connection that holds the lock dies without the run's knowledge. Another run begins, and both fill the same
 /// staging tables.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_lost_its_lock_spoils_nothing() {
     let world = world().await;
     let pipeline = world.copy(cluster().await, "lost lock").await;
     let reader = world.read(&pipeline);
-    // Both workers have filled one table, or wait to; the rest is to come.
+    // Each worker has filled a table or waits to; the rest is still to come.
     let ghost = hold(&pipeline, "load.table").await;
     disconnect(&pipeline, "merganser ledger").await;
     let second = hold(&pipeline, "promote.begin").await;
     let ran = let_go(ghost).await.exits(1);
     assert!(!ran.failure().contains("not known"), "{}", ran.failure());
     let ran = let_go(second).await;
-    // It may have won, or have seen that its rows are not alone.
+    // The second run may have won, or have noticed rows that are not its own.
     let state = world.state(&pipeline).await;
     assert_eq!((ran.code == 3, ran.code == 1), (state == 2, state == 0), "{}", ran.stderr);
     run_again(&pipeline).await;
@@ -73,7 +73,7 @@ async fn a_run_that_lost_its_lock_spoils_nothing() {
     reader.saw().await;
 }
 
-/// The same in a promotion and while it publishes: the one that was declared dead writes nothing any more.
+/// The same in the promotion and while publishing: the run that was declared dead writes nothing any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_was_declared_dead_writes_nothing() {
     let world = world().await;
@@ -89,12 +89,13 @@ async fn a_run_that_was_declared_dead_writes_nothing() {
         let ran = let_go(ghost).await;
         assert_ne!(ran.code, 0, "{}", ran.stderr);
         world.is_whole(&pipeline).await;
-        assert!(finished(&pipeline) == objects, "it wrote over what the other one published");
+        assert!(finished(&pipeline) == objects, "the dead run overwrote the other's public files");
         reader.saw().await;
     }
 }
 
-/// Rows of the staging tables that are not those that were loaded are not promoted: a server that crashes empties them.
+/// A run does not promote staging tables whose rows are no longer those it loaded, because a server that crashes
+/// empties them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn staging_tables_that_changed_are_refused() {
     let world = world().await;
@@ -114,7 +115,7 @@ async fn staging_tables_that_changed_are_refused() {
     }
 }
 
-/// Several first runs ever, in the same moment: the ledger is made once, one of them works, the others wait or are told.
+/// Several first runs at the same moment: one ledger is made, one of them works, and the others wait or are told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn first_runs_at_once_make_one_ledger() {
     let pipeline = Pipeline::new("first runs").await;
@@ -129,7 +130,7 @@ async fn first_runs_at_once_make_one_ledger() {
     assert_eq!(pipeline.one("select count(*) - max(version) from etl.migrations").await, "0");
 }
 
-/// A migration of the ledger does not wait for runs, and a run waits no longer than the migration takes.
+/// A migration of the ledger does not wait for runs, and a run waits only for the migration.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_beside_a_migration() {
     let world = world().await;
@@ -162,7 +163,7 @@ async fn another_schema_at_the_same_time() {
     assert_ne!(pipeline.one("select count(*) from other.oca_index").await, "0");
 }
 
-/// Somebody keeps the tables in order, and somebody reads for long.
+/// One person maintains the tables while another reads for a long time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_beside_vacuum_full_and_a_long_reader() {
     let world = world().await;
@@ -173,7 +174,8 @@ async fn a_run_beside_vacuum_full_and_a_long_reader() {
     let before: i64 = long.query_one(count, &[]).await.expect("a row").get(0);
     let keeper = pipeline.database.client().await;
     let keeping = tokio::spawn(async move {
-        // Not of the table that the long reader holds: it would wait for him, and everybody behind it.
+        // Not the table that the long reader holds: the statement would wait for that reader, and everybody else for
+        // the statement.
         let tables = ["oca_parties", "oca_events", "oca_warrants", "oca_motions"];
         for table in tables.iter().cycle() {
             let vacuum = keeper.batch_execute(&format!("vacuum full {table}")).await;

@@ -1,4 +1,4 @@
-//! Disks that are full or only readable, and memory that is short.
+//! Disks that are full or read-only, and memory that is short.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ fn work(pipeline: &Pipeline) -> PathBuf {
     pipeline.folder().join("work")
 }
 
-/// Whatever the step: the third file alone has more than a megabyte, the staging store more.
+/// Each size fails in another step: the third file alone is larger than a megabyte, and the staging store is larger
+/// still.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_disk_for_staging_is_full() {
     let world = world().await;
@@ -50,8 +51,8 @@ async fn the_disk_for_staging_is_only_readable() {
     world.is_whole(&pipeline).await;
 }
 
-/// The store's disk is full: while the batch goes up, nothing is promoted; while the public files are written, each
-/// is the old one or the new one.
+/// The store's disk is full. During the upload of a batch, nothing is promoted; during publication, each public file is
+/// the old or the new one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_disk_of_the_store_is_full() {
     let world = world().await;
@@ -86,12 +87,12 @@ async fn memory_is_short() {
     assert_eq!(ran.count("records_loaded"), 4000);
 }
 
-/// The database's own disk is full: its server says so, and what it had is unchanged.
+/// The database's own disk is full: its server says so, and its data is unchanged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_disk_of_the_database_is_full() {
     let world = world().await;
     let pipeline = world.copy(cluster().await, "temp files").await;
-    // For what a statement writes aside, PostgreSQL has a limit; reaching it ends the statement as a full disk does.
+    // PostgreSQL has a limit for temporary files. Reaching it ends the statement as a full disk does.
     let name = pipeline.database.name();
     pipeline
         .execute(&format!(
@@ -104,7 +105,7 @@ async fn the_disk_of_the_database_is_full() {
         .await;
     let ran = pipeline.start(&[]).await.expect("the run is over").exits(1);
     let ran = ran.says("The database is unchanged.").says("temp_file_limit");
-    // The database of the story refuses a record: what looks for it comes to the table first.
+    // A record of this world is refused, so the search for refused records reaches the table first.
     ran.says("look for the records that the database refuses failed");
     assert_eq!(world.state(&pipeline).await, 0);
     pipeline.execute("drop trigger fill on oca_warrants").await;

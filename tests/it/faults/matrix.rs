@@ -1,4 +1,4 @@
-//! Every point, every fault.
+//! Every fault at every point.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,11 +14,11 @@ use crate::support::{self, postgres};
 
 /// Attacks at once.
 const AT_ONCE: usize = 4;
-/// Runs that one crash of the database breaks.
+/// The number of runs that one crash of the database breaks.
 const PER_CRASH: usize = 8;
 
-/// A kill at the first time that a run comes by each point, and at the last; an error at the first; the others inside of
-/// the steps, where something is open.
+/// A kill at the first and the last time a run reaches each point, an error at the first time, and the other faults
+/// inside steps, where a file or a transaction is open.
 fn attacks(world: &World, fault: Fault) -> Vec<Attack> {
     let times = |point: &str| world.trace().iter().filter(|name| *name == point).count();
     let mut attacks = Vec::new();
@@ -73,7 +73,7 @@ async fn every_point_every_fault() {
     report::note("looks", &format!("\nMeanwhile readers looked {looks} times, and saw no mixture.\n\n"));
 }
 
-/// The same with a database that crashes, with all that is on it.
+/// The same with a crash of the whole database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_point_the_database_crashes() {
     const FAULTS: [(Fault, &str); 1] = [(Fault::Restart, "database crashes")];
@@ -89,8 +89,9 @@ async fn every_point_the_database_crashes() {
         for _ in group {
             pipelines.push(world.copy(&cluster, "crash").await);
         }
-        // The log of a copied database has a sequence as it is, not as many values ahead as it may give without
-        // another word in the log: after a crash, PostgreSQL would give them again. Not so after a checkpoint.
+        // A copied database has its sequences in the log with their present value, and PostgreSQL logs a sequence some
+        // values ahead only at its next use after a checkpoint. Without this checkpoint, a crash would hand out values
+        // twice.
         let admin = postgres::connect(&cluster.database_url("postgres")).await;
         admin.batch_execute("checkpoint").await.expect("a checkpoint");
         for (attack, pipeline) in group.iter().cloned().zip(pipelines) {
@@ -103,7 +104,7 @@ async fn every_point_the_database_crashes() {
         }
         cluster = crash
             .happen(async || {
-                // It stops at once; the next start recovers.
+                // The server stops at once, and recovers at its next start.
                 tokio::task::spawn_blocking(|| drop(cluster)).await.expect("it stops");
                 start(dir.path()).await
             })
@@ -123,7 +124,7 @@ async fn every_point_the_database_crashes() {
 }
 
 async fn start(dir: &std::path::Path) -> Embedded {
-    // Commits are in the system's hands when they are answered: what a crash of the server alone leaves.
+    // An answered commit has reached the operating system, which survives a crash of the server alone.
     let settings = [("fsync", "off"), ("max_connections", "100")];
     let cluster =
         settings.iter().fold(Cluster::at(dir), |cluster, (name, value)| cluster.setting(name, value));
@@ -132,6 +133,6 @@ async fn start(dir: &std::path::Path) -> Embedded {
 
 fn all_held(done: Vec<Result<Attack, String>>) -> Vec<Attack> {
     let fallen: Vec<_> = done.iter().filter_map(|attack| attack.as_ref().err()).collect();
-    assert!(fallen.is_empty(), "what fell: {fallen:#?}");
+    assert!(fallen.is_empty(), "attacks that failed: {fallen:#?}");
     done.into_iter().flatten().collect()
 }

@@ -1,4 +1,4 @@
-//! The way to PostgreSQL under fire, and people who are in the way there.
+//! Faults of the network to PostgreSQL, and people who hold locks.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ fn server_port(pipeline: &Pipeline) -> u16 {
     url.rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()?.parse().ok()).expect("a port")
 }
 
-/// Every connection goes dead after a number of bytes, silently: bytes are accepted but none arrive. TCP does not
+/// Every connection goes dead after a number of bytes, silently: bytes are accepted but none arrive, and TCP does not
 /// notice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_half_open_connection_ends_in_time() {
@@ -41,7 +41,7 @@ async fn a_half_open_connection_ends_in_time() {
         assert!(ran.code == 1 || (ran.code, state) == (4, 2), "{} in {state}\n{}", ran.code, ran.stderr);
         let says = ["The database is unchanged.", "1 earlier batch", "committed"][state];
         assert!(ran.failure().contains(says), "{state}: {}", ran.failure());
-        // The server still waits for a client that is gone; the proxy keeps its end open.
+        // The server still waits for the vanished client, because the proxy keeps its end open.
         drop(proxy);
         disconnect(&pipeline, "merganser %").await;
         run_again(&pipeline).await;
@@ -49,7 +49,7 @@ async fn a_half_open_connection_ends_in_time() {
     }
 }
 
-/// Cut at any byte: the run fails, the next one makes up for it.
+/// The connection is cut at any byte: the run fails, and the next one makes up for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_cut() {
     let world = world().await;
@@ -67,7 +67,7 @@ async fn connections_are_cut() {
     }
 }
 
-/// Far away it is slow, and nothing else.
+/// A distant server makes a run slow, with no other effect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_far_away() {
     let world = world().await;
@@ -78,7 +78,7 @@ async fn a_server_far_away() {
     world.is_whole(&pipeline).await;
 }
 
-/// The role's settings are for people: the program's own sessions have their own limits.
+/// The role's limits are meant for people; the program's own sessions set theirs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_of_the_role_do_not_break_a_run() {
     let world = world().await;
@@ -91,7 +91,7 @@ async fn limits_of_the_role_do_not_break_a_run() {
     ] {
         pipeline.execute(&format!("alter database {} set {setting}", pipeline.database.name())).await;
     }
-    // The transaction stands still for longer than any of them, and the connection with the lock is idle.
+    // The transaction waits longer than any of these limits, and the connection with the lock is idle.
     let file = pipeline.folder().join("held");
     let faults = format!("promote.before_commit=hold {}", file.display());
     let run = pipeline.start_with(&[], &[("FAULTS", &faults)]);
@@ -102,8 +102,8 @@ async fn limits_of_the_role_do_not_break_a_run() {
     assert_eq!(pipeline.one("select count(*) from etl.steps where status = 'running'").await, "0");
 }
 
-/// Somebody holds a lock on a table. The run waits for a bounded time and names the holder; meanwhile readers do not
-/// wait.
+/// Somebody holds a lock on a table. The run waits for a limited time and names the holder, and readers do not wait
+/// meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_that_somebody_holds_is_waited_for_and_named() {
     let world = world().await;

@@ -1,5 +1,5 @@
-//! Killed in the middle of a publication with three forms: every object is whole, who compares with the manifest can tell, and
-//! the next run publishes all of them.
+//! A publication in three forms is killed in the middle. Every object is whole, a reader who compares with the manifest
+//! can tell, and the next run publishes all of them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::support::pipeline::Pipeline;
 
 const FORMS: [&str; 2] = ["--publish", "csv,csv.gz,parquet"];
 
-/// The checksums that the manifest names, and those of the objects as they are.
+/// The checksums in the manifest, and those of the objects.
 fn checksums(pipeline: &Pipeline) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let objects = pipeline.objects();
     let manifest: Value = serde_json::from_slice(&objects["public/manifest.json"]).expect("JSON");
@@ -58,7 +58,7 @@ async fn killed_at_any_object_of_three_forms() {
             let new = named.iter().filter(|(name, sha256)| found[*name] != **sha256).count();
             assert_eq!(new > 0, !point.ends_with("mid_object@1"), "{point}: {new} objects are new");
         }
-        // Nothing new, and yet.
+        // A run with nothing new still publishes.
         pipeline.run_with(&FORMS).await.exits(0);
         let (named, found) = checksums(&pipeline);
         assert_eq!(named, found, "after {point}");

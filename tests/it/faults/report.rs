@@ -10,11 +10,11 @@ use merganser::fault::POINTS;
 use super::attack::{Attack, Fault};
 use super::world::STATES;
 
-/// Set: the document is written, not compared.
+/// With this variable, the document is written instead of compared.
 const WRITE: &str = "MERGANSER_TEST_WRITE_DOCS";
 const DOCUMENT: &str = "docs/reliability.md";
 
-/// Compares a made part of the document with the report, or writes it.
+/// Compares a generated part of the document with the report, or writes it.
 pub fn document(part: &str, report: &str) {
     let text = read();
     let (begin, end) = marks(part);
@@ -29,7 +29,7 @@ pub fn document(part: &str, report: &str) {
     }
 }
 
-/// Writes a made part that is another one each time; else only sees that it is there.
+/// Writes a generated part that differs each time, or only checks that it exists.
 pub fn note(part: &str, report: &str) {
     match std::env::var_os(WRITE) {
         Some(_) => document(part, report),
@@ -37,7 +37,7 @@ pub fn note(part: &str, report: &str) {
     }
 }
 
-/// One row a point, one column a fault.
+/// A row for each point, a column for each fault.
 pub fn table(faults: &[(Fault, &str)], done: &[Attack]) -> String {
     let mut text = String::from("\n| point |");
     for (_, words) in faults {

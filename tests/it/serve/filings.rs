@@ -1,4 +1,5 @@
-//! The court's filings: the sums follow the cases through every change, and what the server tells of them is what plain SQL says.
+//! The court's filings: the sums follow the cases through every change, and the server's answers equal those of plain
+//! SQL.
 
 use serde_json::{Value, json};
 
@@ -32,7 +33,7 @@ const PLAIN: &str = "
         select generate_series(first, last, '1 day')::date as date, first from bounds
     )";
 
-/// The sums say what the cases say, to the last row.
+/// Fails if the sums differ from the cases in a single row.
 async fn sums_follow(pipeline: &Pipeline) {
     for (sums, plain) in [
         (
@@ -66,7 +67,7 @@ fn case(day: &str, kind: &str, codes: &[&str]) -> String {
     )
 }
 
-/// Cases of a year and more.
+/// Cases of more than a year.
 fn cases(run_date: &str) -> Extract {
     let mut extract = Extract::weekly(run_date);
     for number in 0..160 {
@@ -87,7 +88,7 @@ async fn last_run(pipeline: &Pipeline) -> String {
     pipeline.one("select run_id from etl.runs order by started_at desc limit 1").await
 }
 
-/// A week in which cases move, come, are sealed, and cannot be counted.
+/// A week in which cases move, arrive, are sealed, or cannot be counted.
 fn week(run_date: &str) -> Extract {
     Extract::weekly(run_date)
         .case("case-0", &case("2023-01-02", "Holdover", &["10002"]))
@@ -119,26 +120,26 @@ async fn the_sums_follow_cases_that_move_are_sealed_and_come_back() {
     pipeline.run().await.exits(0);
     let bad = last_run(&pipeline).await;
     sums_follow(&pipeline).await;
-    assert_eq!(cell(&pipeline, &sealed, "10001").await, "0", "a sealed case leaves");
-    assert_eq!(cell(&pipeline, "2023-01-02", "10001").await, "0", "a case that moves");
+    assert_eq!(cell(&pipeline, &sealed, "10001").await, "0", "a sealed case is no longer counted");
+    assert_eq!(cell(&pipeline, "2023-01-02", "10001").await, "0", "a moved case is no longer counted there");
     assert_eq!(cell(&pipeline, "2023-01-02", "10002").await, "1");
     assert_eq!(cell(&pipeline, "2023-06-30", "10002").await, "1");
     assert_eq!(cell(&pipeline, "2024-05-01", "10003").await, "1", "the first place of several");
     let days = "select min(date) || ' ' || max(date) from oca_filing_days";
-    assert_eq!(pipeline.one(days).await, "2022-03-01 2024-05-13", "what is to come is not loaded");
+    assert_eq!(pipeline.one(days).await, "2022-03-01 2024-05-13", "days to come are not loaded");
     let quiet = pipeline.one("select concat_ws(' ', xmin, ctid) from oca_filing_place_days where date = '2023-01-11' and hits > 0").await;
 
     pipeline.other(&["undo", &bad]).await.exits(0);
     sums_follow(&pipeline).await;
     assert_eq!(pipeline.one(days).await, "2023-01-02 2024-05-06");
-    // Sealed is for ever.
+    // A sealed case never comes back.
     assert_eq!(cell(&pipeline, &sealed, "10001").await, "0");
     pipeline.put(week("2024-05-20"));
     pipeline.run().await.exits(0);
     sums_follow(&pipeline).await;
     let still =
         "select concat_ws(' ', xmin, ctid) from oca_filing_place_days where date = '2023-01-11' and hits > 0";
-    assert_eq!(pipeline.one(still).await, quiet, "what a batch does not change is not written");
+    assert_eq!(pipeline.one(still).await, quiet, "rows that a batch does not change are not written");
 }
 
 #[tokio::test]
@@ -146,7 +147,7 @@ async fn sums_that_do_not_follow_are_made_of_all_cases() {
     let pipeline = Pipeline::new("serve sums anew").await;
     pipeline.put(cases("2024-05-06"));
     pipeline.run().await.exits(0);
-    // An older program has promoted: it says nothing of sums.
+    // An older program has promoted, and left no note about sums.
     pipeline
         .execute(
             "update etl.steps set details = details - 'sums';
@@ -156,25 +157,25 @@ async fn sums_that_do_not_follow_are_made_of_all_cases() {
     pipeline.put(week("2024-05-13"));
     pipeline.run().await.exits(0);
     sums_follow(&pipeline).await;
-    // Somebody changes cases by hand, and a batch brings them again.
+    // Somebody changes cases by hand, and then a batch has them.
     pipeline
         .execute("update oca_index set fileddate = fileddate - 1 where indexnumberid in ('case-0', 'case-2')")
         .await;
     pipeline.put(week("2024-05-20"));
     pipeline.run().await.exits(0).says("less than nothing");
     sums_follow(&pipeline).await;
-    // A place that somebody has moved.
+    // Somebody moves a place into another zone.
     pipeline.execute("update oca_filing_places set zone = 'x' where postcode = '10001'").await;
     pipeline.put(week("2024-05-27"));
     pipeline.run().await.exits(0);
     sums_follow(&pipeline).await;
     assert_eq!(pipeline.one("select count(*) from oca_filing_zone_days where zone = 'x'").await, "0");
-    // And tables that somebody has dropped.
+    // Somebody drops a table.
     pipeline.execute("drop table oca_filing_zone_days").await;
     pipeline.put(week("2024-06-03"));
     pipeline.run().await.exits(0);
     sums_follow(&pipeline).await;
-    // A sealed case that somebody has brought back goes, whether or not it is counted.
+    // A sealed case that somebody brought back is removed, whether or not it was counted.
     pipeline
         .execute(
             "insert into oca_index (indexnumberid, fileddate) values ('case-4', '2023-01-11');
@@ -187,7 +188,7 @@ async fn sums_that_do_not_follow_are_made_of_all_cases() {
     assert_eq!(pipeline.one(change).await, "true");
 }
 
-/// Whoever may know everything asks for it.
+/// Asks with the right to see every number.
 async fn ask(serving: &Serving, path: &str) -> Value {
     let reply = serving.get(path).await;
     assert_eq!(reply.status, 200, "{path}: {reply:?}");
@@ -224,12 +225,13 @@ async fn filings_are_told_with_what_was_a_year_before_as_far_as_it_is_known() {
         let kind = ask(&serving, &format!("/api/10001/{from}..{to}/20?sbi=Holdover")).await;
         assert_eq!(kind["stats"].as_array().unwrap().len(), 1);
     }
-    // The first loaded day is 2023-01-02: what the first of January 2024 is compared with is loaded, the day before not.
+    // The first loaded day is 2023-01-02. The first of January 2024 is compared with it; the day before is compared
+    // with a day that is not loaded.
     let answer = ask(&serving, "/api/10001/2023-12-31..2024-01-02/20").await;
     let deltas: Vec<_> = answer["timeline"].as_array().unwrap().iter().map(|day| &day["delta"]).collect();
     assert!(deltas[0].is_null() && deltas[1].is_i64() && deltas[2].is_i64(), "{answer:#}");
     assert!(answer["stats"].as_array().unwrap().iter().all(|stat| stat["delta"].is_null()), "{answer:#}");
-    // Days that are not loaded are absent, and not 0.
+    // Days that are not loaded are absent, rather than 0.
     for (days, first, last) in [
         ("2024-05-04..2024-05-09", "2024-05-04", "2024-05-06"),
         ("2022-12-30..2023-01-03", "2023-01-02", "2023-01-03"),
@@ -295,7 +297,7 @@ async fn few_filings_are_not_told_unless_somebody_asks_for_that() {
         assert!(month["stats"].as_array().unwrap().iter().all(|stat| stat["delta"].is_null()));
     }
     assert!(told > 20, "many questions are answered: {told}");
-    // March has few, and none of them is told.
+    // March has few filings, and none of them is shown.
     let march = "/api/11222/2024-03-01..2024-03-31/0.5";
     let answer = ask(&serving, march).await;
     assert_eq!(answer["stats"], json!([]), "{answer:#}");

@@ -1,4 +1,4 @@
-//! The server: its numbers against plain SQL, what it refuses, and what it bears.
+//! The server: its numbers against plain SQL, the questions it refuses, and the load it bears.
 
 mod browser;
 mod filings;

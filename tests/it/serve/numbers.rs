@@ -1,4 +1,4 @@
-//! What the server says is what plain SQL over the raw points says.
+//! The server's answers equal those of plain SQL over the raw points.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ select jsonb_build_object(
 )::text
 "#;
 
-/// Numbers that are the same every time.
+/// Random numbers that are the same in every run.
 struct Luck(u64);
 
 impl Luck {
@@ -88,7 +88,7 @@ fn question(luck: &mut Luck, postcodes: &[String]) -> Asked {
     };
     let postcode = postcodes[luck.below(postcodes.len() as u64) as usize].clone();
     let (days, dates) = match luck.below(4) {
-        // A whole month, and some days.
+        // Some questions are about a whole month, others about some days.
         1 => {
             let (first, last) = (luck.below(24), 49 + luck.below(8));
             let days: Vec<_> = (first..=last).map(|number| day(number).to_string()).collect();
@@ -118,7 +118,7 @@ async fn plain(client: &Client, asked: &Asked) -> Value {
     serde_json::from_str(row.get(0)).unwrap()
 }
 
-/// Numbers as numbers: 1 and 1.0 are the same.
+/// Compares values; 1 and 1.0 are the same.
 fn same(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
@@ -136,7 +136,7 @@ async fn thousands_of_random_questions_are_answered_as_plain_sql_does() {
     let questions: u64 = std::env::var("MERGANSER_TEST_QUESTIONS").map_or(2_000, |n| n.parse().unwrap());
     let pipeline = loaded("serve numbers", "20000", "1500").await;
     let postcodes = pipeline.column("select postcode from datapoint_places order by 1").await;
-    // A day of which some deltas are not known.
+    // A day with unknown deltas.
     let lines = postcodes.iter().step_by(3).enumerate().map(|(at, postcode)| {
         let delta = if at % 40 == 0 { String::new() } else { at.to_string() };
         format!("2013-03-01,1,1,{postcode},{at},{delta},{}\n", at % 5)
@@ -191,7 +191,7 @@ async fn an_answer_is_what_the_description_says() {
     let wrong = fits(&answer, &schema("answer"), &description);
     assert_eq!(wrong, None, "{answer:#}");
     assert_eq!(answer["postcode"], postcode);
-    assert_eq!(answer["timeline"].as_array().unwrap().len(), 1, "a day that is there twice counts once");
+    assert_eq!(answer["timeline"].as_array().unwrap().len(), 1, "a day that was loaded twice counts once");
     assert_eq!(answer["run_id"], pipeline.one("select max(run_id::text) from etl.runs").await);
     let datasets = serving.get("/api/datasets").await.json();
     for dataset in datasets.as_array().unwrap() {
@@ -207,13 +207,13 @@ async fn an_answer_is_what_the_description_says() {
     let begun: Vec<String> =
         serde_json::from_value(serving.get(&format!("/api/places?q={}", &lower[..2])).await.json()).unwrap();
     assert!(begun.len() == 10 && begun[0] == postcode, "{begun:?}");
-    // It can fail.
+    // The comparison can fail.
     let mut other = answer.clone();
     other["points"][0]["hits"] = "1".into();
     assert!(fits(&other, &schema("answer"), &description).is_some());
 }
 
-/// Where a value is not what a schema says; as much of JSON Schema as the description uses.
+/// The first place where a value does not fit a schema, with the part of JSON Schema that the description uses.
 fn fits(value: &Value, schema: &Value, all: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         return fits(value, all.pointer(&reference[1..]).expect("it is there"), all);
@@ -268,7 +268,7 @@ async fn what_has_not_changed_is_said_without_the_database_and_a_new_run_is_noti
     let tag = first.header("etag").expect("a tag").to_owned();
     let known = format!("If-None-Match: W/{tag}\r\n");
     {
-        // Whoever asks a table waits.
+        // Any statement on these tables would wait.
         let mut client = pipeline.database.client().await;
         let lock = client.transaction().await.unwrap();
         let tables = "lock table datapoint_places, datapoint_place_days, datapoint_zone_days, etl.runs, etl.steps in access exclusive mode";
@@ -282,7 +282,7 @@ async fn what_has_not_changed_is_said_without_the_database_and_a_new_run_is_noti
     let same = serving
         .get_with(&format!("/api/{}/2013-01-20..2013-03-01/5.0", postcode.to_lowercase()), &known)
         .await;
-    assert_eq!(same.status, 304, "one that is written otherwise has not");
+    assert_eq!(same.status, 304, "the same question in another form has the same tag");
     put_points(&pipeline, "datapoints-z.csv", &format!("2013-03-01,1,1,{postcode},77,7,1\n"));
     load(&pipeline, &[]).await.exits(0);
     let mut changed = serving.get_with(&path, &known).await;
@@ -293,12 +293,12 @@ async fn what_has_not_changed_is_said_without_the_database_and_a_new_run_is_noti
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         changed = serving.get_with(&path, &known).await;
     }
-    assert_eq!(changed.status, 200, "the commit is told");
+    assert_eq!(changed.status, 200, "the server notices the commit");
     assert_eq!(changed.json()["timeline"].as_array().unwrap().last().unwrap()["hits"], 77);
     assert_ne!(changed.json()["run_id"], first.json()["run_id"]);
 }
 
-/// While runs commit, whoever asks gets the numbers of one run, and each run's numbers are always the same.
+/// While runs commit, every answer has the numbers of one run, and a run's numbers are always the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_is_of_two_runs_while_runs_commit() {
     let pipeline = loaded("serve promote", "2000", "200").await;
@@ -323,7 +323,7 @@ async fn no_answer_is_of_two_runs_while_runs_commit() {
                     assert_eq!(stats, sum("points", "hits"), "the points are, too");
                     let run = answer["run_id"].as_str().unwrap().to_owned();
                     let body = seen.entry(run).or_insert_with(|| reply.body.clone());
-                    assert_eq!(*body, reply.body, "a run says one thing");
+                    assert_eq!(*body, reply.body, "a run's answers are all the same");
                 }
                 seen.len()
             })

@@ -1,4 +1,5 @@
-//! What a server may find: branches of any letters, tables that an older program has left, outlines that are none; and what it reads.
+//! Unusual databases: branches with any characters, tables that an older program left, and invalid outlines. And which
+//! rows a question reads.
 
 use merganser::datasets::datapoints::DATAPOINTS;
 use merganser::sql;
@@ -24,7 +25,7 @@ async fn each_branch_that_was_loaded_can_be_asked_for() {
     }
 }
 
-/// Months were packed by a program that came later.
+/// Older programs did not pack months.
 #[tokio::test]
 async fn where_no_month_is_packed_yet_the_days_say_the_same() {
     let pipeline = loaded("serve unpacked", "3000", "200").await;
@@ -37,7 +38,7 @@ async fn where_no_month_is_packed_yet_the_days_say_the_same() {
     let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
     let older = serving.get(&path).await;
     assert_eq!((older.status, &older.body), (200, &packed.body));
-    // The next run packs all of them, and the server takes these from then on.
+    // The next run packs all of them, and from then on the server reads the packed months.
     put_points(&pipeline, "datapoints-z.csv", &format!("2013-03-01,1,1,{postcode},77,7,1\n"));
     load(&pipeline, &[]).await.exits(0);
     assert_eq!(pipeline.one("select count(distinct month) from datapoint_zone_months").await, "3");

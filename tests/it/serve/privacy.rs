@@ -1,4 +1,5 @@
-//! With --min-count, no pair of answers tells of less than that: what lies between two radii, days or branches is nothing or enough.
+//! With --min-count, no two answers together reveal a smaller number: the difference between two radii, days or
+//! branches is zero or large enough.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use crate::datasets::datapoints::world::{load, put, put_points};
 use crate::support::csv::Cell;
 use crate::support::pipeline::Pipeline;
 
-/// What must hold of the pieces, whatever was loaded.
+/// The rules for the pieces of any data.
 pub async fn pieces_are_sound(pipeline: &Pipeline, tables: &str) {
     let none = Vec::<Vec<Cell>>::new();
     let twice = format!(
@@ -28,14 +29,14 @@ pub async fn pieces_are_sound(pipeline: &Pipeline, tables: &str) {
         having case when sum(rollup.hits) >= 10 then sum(rollup.hits) end is distinct from atom.hits
         limit 5"
     );
-    assert_eq!(pipeline.rows(&other).await, none, "a piece is the sum of its days, or says nothing");
+    assert_eq!(pipeline.rows(&other).await, none, "a piece is the sum of its days, or has no number");
     let empty = format!(
         "select * from {tables}_atoms as atom where not exists (
             select from ({loaded}) as rollup
             where atom.zone = rollup.zone and atom.sbi = rollup.sbi and rollup.date between atom.first and atom.last
         ) limit 5"
     );
-    assert_eq!(pipeline.rows(&empty).await, none, "no piece is of nothing");
+    assert_eq!(pipeline.rows(&empty).await, none, "no piece is empty");
     let left = format!(
         "select date, zone, sbi from ({loaded}) as rollup
         where not exists (
@@ -46,7 +47,7 @@ pub async fn pieces_are_sound(pipeline: &Pipeline, tables: &str) {
     assert_eq!(pipeline.rows(&left).await, none, "every hit is in a piece");
 }
 
-/// Of the data points, whose pieces the ledger counts.
+/// Checks the pieces of the data points, which the ledger counts.
 async fn points_are_sound(pipeline: &Pipeline) {
     pieces_are_sound(pipeline, "datapoint").await;
     let change = "select rows_after from etl.table_changes join etl.runs using (run_id)
@@ -54,7 +55,7 @@ async fn points_are_sound(pipeline: &Pipeline) {
     assert_eq!(pipeline.one(change).await, pipeline.one("select count(*) from datapoint_atoms").await);
 }
 
-/// All sums of an answer by what they are of.
+/// All sums of an answer by what they count.
 fn cells(answer: &Value) -> BTreeMap<String, i64> {
     let mut cells = BTreeMap::new();
     let mut total = 0;
@@ -72,7 +73,7 @@ fn cells(answer: &Value) -> BTreeMap<String, i64> {
     cells
 }
 
-/// What one answer says more than another is nothing, or enough.
+/// Fails if the difference between two answers is neither zero nor large enough.
 pub fn differ_by_enough(small: &Value, large: &Value, least: i64, what: &str) {
     let (small, large) = (cells(small), cells(large));
     for (cell, more) in &large {
@@ -113,7 +114,7 @@ async fn no_pair_of_answers_tells_of_few() {
             let whole = "2013-02-01..2013-02-28";
             let base = ask(days(last), radius, "").await;
             told += usize::from(base["stats"] != serde_json::json!([]));
-            // A little farther, a day more, one branch less.
+            // A slightly larger radius, one day more, one branch less.
             for step in [0.05, 0.1, 0.5, 3.0] {
                 let farther = ask(days(last), radius + step, "").await;
                 differ_by_enough(&base, &farther, least, &format!("{postcode} {radius} + {step}"));
@@ -151,7 +152,7 @@ async fn pieces_are_chosen_anew_for_the_months_that_change_and_for_no_other() {
     load(&pipeline, &[]).await.exits(0);
     points_are_sound(&pipeline).await;
     assert_eq!(pipeline.one(january).await, before);
-    // All places are in one zone now.
+    // All places move into one zone.
     let places =
         pipeline.column("select concat_ws(',', postcode, lat, lon, 'x') from datapoint_places").await;
     put(&pipeline, "places.csv", format!("postcode,lat,lon,zone\n{}\n", places.join("\n")));

@@ -1,4 +1,4 @@
-//! What is asked wrongly is refused in a sentence that names the field; nothing of it is in the log.
+//! A wrong question is refused with a sentence that names the field, and no part of it is in the log.
 
 use super::world::{Serving, loaded};
 
@@ -47,8 +47,12 @@ async fn each_fault_has_a_sentence_and_a_field() {
         assert!(said["error"].as_str().is_some_and(|said| said.len() > 10), "{shown}: {said}");
     }
     let unknown = serving.get(&format!("{good}?sbi=1'%20union%20select%201")).await.json();
-    assert_eq!(unknown["stats"], serde_json::json!([]), "any branch may be asked for, also one that is none");
-    assert_eq!(serving.get(&good).await.status, 200, "and it is there still");
+    assert_eq!(
+        unknown["stats"],
+        serde_json::json!([]),
+        "any branch may be asked for, even one that does not exist"
+    );
+    assert_eq!(serving.get(&good).await.status, 200, "the table is still there");
     let posted = serving
         .send(
             format!("POST {good} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")

@@ -1,4 +1,4 @@
-//! What the server bears: a database that goes and comes back, more questions than it can answer, clients that are slow.
+//! What the server survives: a database that goes and comes back, more questions than it can answer, and slow clients.
 
 use std::time::{Duration, Instant};
 
@@ -92,7 +92,7 @@ async fn after_a_restart_of_the_database_it_comes_back_by_itself() {
     }
     assert_eq!((ready, serving.get("/healthz").await.status), (503, 200));
     let unsure = serving.get_with(&path, &format!("If-None-Match: {tag}\r\n")).await;
-    assert_eq!(unsure.status, 503, "nobody knows whether it is so still");
+    assert_eq!(unsure.status, 503, "the server cannot know whether the answer is still true");
     let database = cluster().start().await.unwrap();
     let serving = serving.ready().await;
     let after = serving.get(&path).await;
@@ -120,7 +120,7 @@ async fn it_may_start_before_the_database_and_before_anything_is_loaded() {
     assert_eq!(waiting.get("/api/1011AA/2013-01-20").await.status, 503);
 }
 
-/// Who sends a head slowly, or takes nothing of an answer, is cut off; others are served meanwhile.
+/// A client that sends a head slowly, or reads nothing of an answer, is cut off. Others are served meanwhile.
 #[tokio::test]
 async fn slow_clients_are_cut_off() {
     let pipeline = loaded("serve crawl", "500", "50").await;

@@ -1,4 +1,4 @@
-//! A database with data points, the real server over it, and a client that may be as rude as it likes.
+//! A database with data points, the real server over it, and a client that can misbehave.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::pipeline::Pipeline;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A server that ends with the test.
+/// A server that stops when the test ends.
 pub struct Serving {
     pub address: String,
     pub process: Child,
@@ -69,7 +69,7 @@ impl Serving {
         self.get_with(path, "").await
     }
 
-    /// With more lines of the head, each with its end.
+    /// Gets with more lines in the head, each with its line end.
     pub async fn get_with(&self, path: &str, head: &str) -> Reply {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n").as_bytes())
             .await
@@ -79,7 +79,7 @@ impl Serving {
     pub async fn send(&self, bytes: &[u8]) -> Reply {
         let talk = async {
             let mut stream = TcpStream::connect(&self.address).await.expect("the server listens");
-            // It may refuse before all has come.
+            // The server may refuse before it has read everything.
             let _ = stream.write_all(bytes).await;
             let mut all = Vec::new();
             let _ = stream.read_to_end(&mut all).await;
@@ -91,7 +91,7 @@ impl Serving {
         Reply { status, head: head.to_owned(), body: body.to_owned() }
     }
 
-    /// Tells the server to stop; gives what it has logged.
+    /// Tells the server to stop, and returns its log.
     pub async fn stop(self) -> (i32, String) {
         let pid =
             rustix::process::Pid::from_raw(self.process.id().expect("it runs") as i32).expect("a process");

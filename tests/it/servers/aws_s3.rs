@@ -1,4 +1,4 @@
-//! The database reads and writes the store itself: against functions that stand in for Amazon's and do so really.
+//! The database itself reads and writes the store, through working functions that stand in for Amazon's.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres;
 use crate::support::s3::{self, Bucket};
 
-/// A prefix that has to be quoted in a URL, and not in SQL.
+/// A prefix that must be quoted in a URL but not in SQL.
 const PREFIX: &str = "it's a+b/ü%20";
 
 /// A pipeline whose store is a bucket.
@@ -23,7 +23,7 @@ async fn pipeline(hint: &str) -> (Pipeline, Bucket) {
     (pipeline.with("--store", store).with("--level", "2").env(bucket.env()), bucket)
 }
 
-/// Makes the functions in the pipeline's database and gives them the bucket's keys as their role.
+/// Makes the functions in the pipeline's database, with the bucket's keys as their role.
 async fn install(pipeline: &Pipeline, bucket: &Bucket) {
     pipeline.execute(include_str!("../support/aws_s3.sql")).await;
     let (host, port) = bucket.endpoint.trim_start_matches("http://").split_once(':').unwrap();
@@ -57,7 +57,7 @@ fn second_week() -> Extract {
     Extract::weekly("2024-04-08").case("comma", "<Status>Disposed</Status>").delete("gone")
 }
 
-/// What is below a folder of the store, without the prefix.
+/// The objects below a folder of the store, without the prefix.
 async fn objects(bucket: &Bucket, folder: &str) -> BTreeMap<String, (String, Vec<u8>)> {
     let prefix = format!("{PREFIX}/");
     let objects = bucket.typed_objects().await.into_iter();
@@ -91,7 +91,7 @@ async fn via(pipeline: &Pipeline, step: &str) -> String {
 async fn two_weeks(pipeline: &Pipeline) -> Ran {
     pipeline.put(first_week());
     pipeline.run().await.exits(0);
-    // What somebody added to the table is in the private file; what PostgreSQL makes itself is not.
+    // The private file has a column that somebody added to the table, but not one that PostgreSQL generates.
     let add =
         "alter table oca_addresses add note text default 'x', add made int generated always as (7) stored";
     pipeline.execute(add).await;
@@ -111,7 +111,7 @@ async fn the_result_is_that_of_copy() {
         ("aws_s3".into(), "aws_s3".into())
     );
 
-    // By itself, a server other than Amazon's means copy, whatever the database has.
+    // By default, a server other than Amazon's means copy, whatever functions the database has.
     let (copied, copied_bucket) = pipeline("copy").await;
     install(&copied, &copied_bucket).await;
     two_weeks(&copied).await;
@@ -154,7 +154,7 @@ async fn no_key_is_in_a_statement_or_a_log() {
     let (pipeline, bucket) = pipeline("aws_s3 secrets").await;
     let pipeline = pipeline.with("--load-via", "aws_s3");
     install(&pipeline, &bucket).await;
-    // Statements with their parameters, and the contexts of errors.
+    // The log has statements with their parameters, and the contexts of errors.
     for setting in
         ["log_statement = 'all'", "log_error_verbosity = 'default'", "log_min_error_statement = 'error'"]
     {
@@ -182,14 +182,14 @@ async fn no_key_is_in_a_statement_or_a_log() {
     for (place, text) in places {
         assert!(!text.contains(&bucket.secret_key), "the secret key is in the {place}");
     }
-    // Amazon's library names the access key, which is no secret, among its details; the database is not told it.
+    // Amazon's library names the access key, which is no secret, in its details; the database is never given it.
     for (place, text) in &places[..2] {
         assert!(!text.contains(&bucket.access_key), "the access key is in the {place}");
     }
     assert!(!seen.contains(&bucket.name), "the objects' places are parameters:\n{seen}");
 }
 
-/// An object that is not there, which only happens if somebody removes it in between.
+/// An object is missing, which happens only if somebody removes it in between.
 #[tokio::test]
 async fn a_missing_object_is_named_and_nothing_changes() {
     let (pipeline, bucket) = pipeline("aws_s3 missing").await;
@@ -223,7 +223,7 @@ async fn a_missing_object_is_named_and_nothing_changes() {
     pipeline.run().await.exits(0);
     assert_ne!(pipeline.tables("public").await, tables);
 
-    // The other direction: committed, the files are those of before, and the next run writes them.
+    // The export fails too: the data is committed, the files are those of before, and the next run writes them.
     let files = published(&bucket).await;
     pipeline.execute(&lookup("replace(s3_key, '-oca_warrants.csv', repeat('x', 1024))")).await;
     pipeline.put(Extract::weekly("2024-04-15").case("late", "<Status>Active</Status>"));
@@ -237,7 +237,7 @@ async fn a_missing_object_is_named_and_nothing_changes() {
     assert_ne!(published(&bucket).await, files);
 }
 
-/// A configuration file in which an endpoint looks to us as if it were Amazon's.
+/// A configuration file in which an endpoint looks like Amazon's.
 fn as_at_amazon(pipeline: Pipeline, bucket: &Bucket) -> Pipeline {
     let path = pipeline.folder().join("aws-config");
     fs::write(&path, format!("[default]\nendpoint_url = {}\n", bucket.endpoint)).unwrap();
@@ -254,7 +254,7 @@ async fn by_itself_it_is_used_where_it_works() {
     let pipeline = as_at_amazon(pipeline, &bucket);
     pipeline.put(first_week());
     pipeline.run().await.exits(0);
-    assert_eq!(via(&pipeline, "load").await, "copy", "there is no such extension");
+    assert_eq!(via(&pipeline, "load").await, "copy", "the database does not have the extension");
 
     install(&pipeline, &bucket).await;
     pipeline.put(second_week());
@@ -264,7 +264,7 @@ async fn by_itself_it_is_used_where_it_works() {
         ("aws_s3".into(), "aws_s3".into())
     );
 
-    // Without a role that may read the bucket, a run warns once for each direction and ends as well.
+    // Without a role that may read the bucket, a run warns once for each direction and still succeeds.
     pipeline.execute("update aws_stand_in.role set secret_key = reverse(secret_key)").await;
     pipeline.put(Extract::weekly("2024-04-15").case("late", "<Status>Active</Status>"));
     let ran = pipeline.run().await.exits(0).says("HTTP 403").says("go through the connection instead");

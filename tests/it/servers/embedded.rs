@@ -1,4 +1,4 @@
-//! The private cluster's life: made, shared, left behind by a killed process, started again.
+//! The private cluster: created, shared, left behind by a killed process, started again.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ fn folder() -> Folder {
     Folder { dir, _janitor: janitor }
 }
 
-/// Lets root's server, which runs as another user, through to a cluster deeper in the folder.
+/// Lets root's server, which runs as another user, reach a cluster deeper in the folder.
 fn open_for_passage(dir: &Path) {
     fs::set_permissions(dir, fs::Permissions::from_mode(0o711)).unwrap();
 }
@@ -86,8 +86,8 @@ async fn dropping_it_stops_the_server() {
     assert!(!pid_file(folder.path()).exists());
 }
 
-/// What a killed process leaves: a server that nobody holds a lock for. A process of its own starts
-/// it: this very test, told so by its environment, which then kills itself.
+/// A killed process leaves a server that nobody holds a lock for. Another process starts it: this same test, told by
+/// its environment, which then kills itself.
 #[tokio::test]
 async fn a_server_left_by_a_killed_process_is_used_and_then_stopped() {
     const FOLDER: &str = "MERGANSER_TEST_LEAVE_SERVER_IN";
@@ -99,7 +99,7 @@ async fn a_server_left_by_a_killed_process_is_used_and_then_stopped() {
     let this = "servers::embedded::a_server_left_by_a_killed_process_is_used_and_then_stopped";
     let mut child = Command::new(std::env::current_exe().unwrap());
     let killed = child.args([this, "--exact"]).env(FOLDER, folder.path()).output().unwrap();
-    assert_eq!(killed.status.code(), None, "it was to be killed: {killed:?}");
+    assert_eq!(killed.status.code(), None, "the process did not kill itself: {killed:?}");
 
     let left = pid(folder.path());
     let embedded = quick(folder.path()).start().await.unwrap();
@@ -115,7 +115,7 @@ async fn a_server_that_died_is_started_again() {
     let first = quick(folder.path()).start().await.unwrap();
     let dead = pid(folder.path());
     kill_process(dead, Signal::KILL).unwrap();
-    // Its backends notice, and let go of its shared memory.
+    // The server's backends notice, and release its shared memory.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let second = quick(folder.path()).start().await.unwrap();
     assert_ne!(pid(folder.path()), dead);
@@ -123,7 +123,7 @@ async fn a_server_that_died_is_started_again() {
     connect(&second.url()).await;
     assert!(second.stop().await.unwrap());
 
-    // Its number belongs to somebody else by now: to us.
+    // Another process now has that process id: this one.
     let text =
         format!("{}\n{}\n1\n5432\n/nowhere\n\n1 1\nready\n", std::process::id(), folder.path().display());
     fs::write(pid_file(folder.path()), text).unwrap();
@@ -194,7 +194,7 @@ async fn tcp_asks_for_a_password_and_offers_tls() {
     assert!(!format!("{embedded:?}").contains(&password));
     assert!(tokio_postgres::connect(&url.replace(&password, "guess"), tokio_postgres::NoTls).await.is_err());
 
-    // Without TCP asked for, the one that runs will do; the other way round it will not.
+    // A cluster with TCP serves a user who did not ask for TCP, but not the other way round.
     assert_eq!(quick(&dir).start().await.unwrap().tcp_url("merganser"), None);
     assert!(embedded.stop().await.unwrap());
     let plain = Embedded::start(&dir).await.unwrap();
@@ -203,7 +203,7 @@ async fn tcp_asks_for_a_password_and_offers_tls() {
     assert!(plain.stop().await.unwrap());
 }
 
-/// Root's server runs as another user, who cannot pass through a folder that is closed to all but root.
+/// Root's server runs as another user, who cannot pass through a folder that only root can enter.
 async fn closed_folder_is_named(closed: &Path, dir: &Path) {
     let error = quick(dir).start().await.unwrap_err();
     assert!(matches!(&error, EmbeddedError::Unreachable { blocked, .. } if blocked == closed), "{error:?}");

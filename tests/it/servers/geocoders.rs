@@ -1,5 +1,5 @@
-//! Asking the outside geocoders, in every way in which they fail: each question has one answer, no answer has a wrong
-//! place, few requests are under way at once, and it ends.
+//! Questions to the outside geocoders, which fail in every way: each question gets one answer, no answer has a wrong
+//! place, only a few requests are under way at once, and the asking ends.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,7 +16,7 @@ use merganser::run::ask::{AskTally, Asking, Patience};
 use crate::support::geocoder::{GeocoderServer, Mode, truth};
 
 const LONG: Duration = Duration::from_secs(60);
-/// Pauses for tests: no test waits for half a minute.
+/// Short pauses, so that no test waits for half a minute.
 const PATIENCE: Patience = Patience {
     attempts: 12,
     in_a_row: 10,
@@ -58,7 +58,7 @@ impl Asked {
     }
 }
 
-/// Asks, and holds what came against what is always true.
+/// Asks, and checks what must always be true of the answers.
 async fn ask(ask: &Ask, server: &GeocoderServer, questions: Vec<Question>, budget: Duration) -> Asked {
     let started = Instant::now();
     let http = Http::new(server.url().parse().expect("an address")).expect("a client");
@@ -89,11 +89,11 @@ async fn ask(ask: &Ask, server: &GeocoderServer, questions: Vec<Question>, budge
     }
     assert_eq!(answers.len(), keys.len());
     assert!(keys.iter().all(|key| answers.contains_key(key)));
-    // A client that does not wait for the answer is gone a moment before the server knows.
+    // After a timeout, the client is gone a moment before the server notices.
     let waits = ask.timeout >= Duration::from_secs(1);
     let most = server.most_at_once();
     assert!(!waits || most as usize <= ask.in_flight, "{most} at once");
-    // The server counts those that it has read, over all of its time.
+    // The tally counts the requests of all batches.
     assert!(asking.tally().misses <= asking.tally().requests);
     Asked { answers, tally: asking.tally().clone(), time: started.elapsed() }
 }
@@ -106,7 +106,7 @@ async fn right_answers_come_and_few_requests_are_under_way() {
     let server = GeocoderServer::start(Mode::Good);
     let asked = ask(&GEOSEARCH, &server, bronx(40), LONG).await;
     assert_eq!((asked.count("match"), asked.tally.requests, asked.tally.misses), (40, 40, 0));
-    assert_eq!(server.most_at_once(), 4, "they are asked beside each other");
+    assert_eq!(server.most_at_once(), 4, "requests run at the same time");
     assert!(
         server.asked().contains(&"7 EAST 193 STREET, BRONX, NY 10458".to_owned()),
         "{:?}",
@@ -147,7 +147,7 @@ async fn what_does_not_exist_has_no_place() {
     let server = GeocoderServer::start(Mode::Good);
     let asked = ask(&CENSUS, &server, questions, LONG).await;
     assert_eq!((asked.count("match"), asked.count("tie"), asked.count("no_line")), (0, 1, 1));
-    assert_eq!(asked.tally.requests, 3, "what has no match is asked three times");
+    assert_eq!(asked.tally.requests, 3, "a question without a match is asked three times");
 }
 
 #[tokio::test]
@@ -171,13 +171,13 @@ async fn a_service_that_is_broken_costs_some_requests_and_nothing_else() {
         assert!(asked.time < Duration::from_secs(10), "{mode:?}: {:?}", asked.time);
         let server = GeocoderServer::start(mode.clone());
         let asked = ask(&SMALL, &server, buffalo(100), LONG).await;
-        // Half of a batch's answer is whole rows, which are good.
+        // Half of a batch's answer consists of whole rows, which are good.
         let is_half = mode == Mode::HalfJson;
         assert!(asked.count("failed") == 100 || is_half && asked.count("match") > 50, "{mode:?}");
         assert!(asked.tally.requests <= if is_half { 30 } else { 20 }, "{mode:?}: {:?}", asked.tally);
         assert!(asked.time < Duration::from_secs(10), "{mode:?}: {:?}", asked.time);
     }
-    assert_eq!(elsewhere.requests(), 0, "what is asked is for the service that was named");
+    assert_eq!(elsewhere.requests(), 0, "only the service that was named is asked");
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn one_question_that_breaks_the_service_costs_no_other_its_answer() {
 async fn rows_of_somebody_else_are_not_ours() {
     let server = GeocoderServer::start(Mode::ForeignIds);
     let asked = ask(&SMALL, &server, buffalo(80), LONG).await;
-    // Of each batch half is answered, and three times the rest is asked for.
+    // Half of each batch is answered, and the rest is asked for three times.
     assert!(asked.count("match") >= 60, "{}", asked.count("match"));
     assert_eq!(asked.count("match") + asked.count("failed"), 80);
     let server = GeocoderServer::start(Mode::ForeignIds);
@@ -232,7 +232,7 @@ async fn a_service_that_asks_for_a_pause_gets_it() {
         let time = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
         time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     };
-    // A date is cut to its second.
+    // A date has whole seconds only.
     for (after, at_least_ms) in
         [(Box::new(|| "1".to_owned()) as Box<dyn Fn() -> String>, 1000), (Box::new(in_two_seconds), 900)]
     {
@@ -241,7 +241,7 @@ async fn a_service_that_asks_for_a_pause_gets_it() {
         assert_eq!(asked.count("match"), 8);
         assert!(asked.time >= Duration::from_millis(at_least_ms), "{:?}", asked.time);
     }
-    // It asks for more time than there is.
+    // The service asks for a longer pause than there is time.
     let server = GeocoderServer::start(Mode::TooMany(100, "3600".into()));
     let asked = ask(&GEOSEARCH, &server, bronx(8), LONG).await;
     assert_eq!((asked.count("failed"), asked.tally.requests), (8, 4));
@@ -256,7 +256,7 @@ async fn when_the_time_is_over_nothing_more_is_asked() {
     assert_eq!(asked.count("match") + asked.count("failed"), 200);
     assert!(asked.time < Duration::from_secs(5), "{:?}", asked.time);
     assert!(asked.tally.gave_up.is_some());
-    // One that never answers is waited for as long as a request may take.
+    // A service that never answers is waited for as long as one request may take.
     let server = GeocoderServer::start(Mode::Slow(LONG));
     let hasty = Ask { timeout: Duration::from_millis(200), ..GEOSEARCH };
     let asked = ask(&hasty, &server, bronx(3), LONG).await;
@@ -271,10 +271,10 @@ async fn a_service_that_dies_in_the_middle_leaves_what_it_has_said() {
     let asked = ask(&SMALL, &server, buffalo(100), LONG).await;
     assert!((20..=30).contains(&asked.count("match")), "{}", asked.count("match"));
     assert_eq!(asked.count("match") + asked.count("failed"), 100);
-    // Nobody is there at all.
+    // No server is listening at all.
     let asked = ask(&SMALL, &server, buffalo(100), LONG).await;
     assert_eq!(asked.count("failed"), 100);
-    // Another run, when it is well again: what failed is found.
+    // Another run, when the service works again, finds what failed.
     let server = GeocoderServer::start(Mode::Failing(502));
     assert_eq!(ask(&SMALL, &server, buffalo(100), LONG).await.count("failed"), 100);
     server.set(Mode::Good);
@@ -306,7 +306,7 @@ async fn no_address_is_logged_and_no_reason_repeats_one() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    // While there is one subscriber alone, a test on another thread decides for all whether a line is wanted.
+    // With only one subscriber, a test on another thread decides for all whether a line is wanted.
     let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let guard = tracing::subscriber::set_default(subscriber);
     let mut messages = String::new();

@@ -1,4 +1,4 @@
-//! The servers that a run talks to, real ones: getting in, what they refuse, how they break.
+//! The real servers that a run talks to: logging in, refusals, and how they break.
 
 mod aws_s3;
 mod embedded;

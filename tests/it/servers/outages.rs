@@ -1,5 +1,5 @@
-//! Things break in the middle of a run: a database that restarts, a disk that is full. The run says so, nothing is
-//! half done, and the next one is fine.
+//! Things break in the middle of a run: a database restarts, a disk is full. The run says so, no work is left half
+//! done, and the next run succeeds.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres::{self, TestDatabase};
 use crate::support::{self, Janitor};
 
-/// A year of cases, enough that a run takes a while.
+/// A year of cases, enough for a run to take a while.
 fn offer_many(pipeline: &Pipeline, cases: &str) {
     let out = pipeline.source().display().to_string();
     let words =
@@ -47,7 +47,7 @@ async fn a_database_that_restarts_in_the_middle() {
         drop(watcher);
         assert!(cluster.stop().await.expect("the cluster stops"));
         cluster = start().await.expect("the cluster starts again");
-        // Elsewhere, as it happens: a run finds nothing at the old address.
+        // The new cluster has another address, so the run finds no server at the old one.
         pipeline.database = TestDatabase::of(&cluster, "merganser");
         pipeline = pipeline.with("--database-url", TestDatabase::of(&cluster, "merganser").url());
         let ran = run.await.expect("the run is over").exits(1);
@@ -70,7 +70,8 @@ async fn a_disk_that_is_full() {
     let packed: u64 =
         fs::read_dir(pipeline.source()).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
     let small: &[&str] = &["--duckdb-memory-mib", "32"];
-    // Not enough for the zip itself; for the zip and not what the local store spills; for the zip and not the CSVs.
+    // Too little for the zip itself; enough for the zip but not for what the local store spills; enough for the zip but
+    // not for the CSVs.
     for (what, size, more) in
         [("fetch", packed / 2, &[][..]), ("parse", packed + packed / 2, small), ("export", packed * 2, &[])]
     {

@@ -1,5 +1,5 @@
-//! Poolers between a run and its database, by a real PgBouncer: one that keeps a session for its client will do, any
-//! other is refused before anything is set.
+//! Poolers between a run and its database, with a real PgBouncer: one that keeps a session for its client works, and
+//! any other is refused before the run sets anything.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::pgbouncer::PgBouncer;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres;
 
-/// Settings that a session has because somebody has set them, without those that PgBouncer sets itself.
+/// Settings that somebody set in the session, without those that PgBouncer sets itself.
 const SET: &str = "select count(*) from pg_settings where source = 'session' and name not in
     ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings', 'IntervalStyle')";
 
@@ -31,7 +31,7 @@ async fn check(url: &str, pipeline: &Pipeline) -> Ran {
     Ran::new(output.expect("the merganser binary runs"))
 }
 
-/// Several sessions of the pool at once: all that it has, if it has no more.
+/// Several sessions of the pool at once: all of them, if it has no more.
 async fn sessions(url: &str) -> Vec<Client> {
     let mut clients = Vec::new();
     for _ in 0..8 {
@@ -42,7 +42,7 @@ async fn sessions(url: &str) -> Vec<Client> {
     clients
 }
 
-/// Nothing of ours is in any session of the pool, and nobody holds a lock of ours.
+/// No session of the pool has a setting of the program's, and no session holds its lock.
 async fn is_clean(pipeline: &Pipeline, url: &str) {
     for client in sessions(url).await {
         let set = client.simple_query(SET).await.expect("an answer");
@@ -60,7 +60,7 @@ async fn is_clean(pipeline: &Pipeline, url: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_of_sessions_works_and_gets_them_back_as_they_were() {
-    // The second resets nothing by itself.
+    // The second pooler resets nothing by itself.
     for settings in ["pool_mode = session", "pool_mode = session\nserver_reset_query ="] {
         let pipeline = pipeline("pool of sessions").await;
         let bouncer = PgBouncer::start(&pipeline.database, settings);
@@ -83,7 +83,7 @@ async fn a_pool_of_sessions_works_and_gets_them_back_as_they_were() {
     }
 }
 
-/// Others at work by way of the same pool, each statement in a transaction of its own.
+/// Other clients work through the same pool, each statement in a transaction of its own.
 fn busy(url: &str) -> Vec<JoinHandle<()>> {
     let work = |url: String| async move {
         let client = postgres::connect(&url).await;

@@ -1,4 +1,4 @@
-//! How far an index is that the server builds is shown while it is built.
+//! The progress of an index that the server builds is shown.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ async fn how_far_an_index_is_is_shown() {
     let connection = postgres::connect(&url, "test").await.expect("it connects");
     let rows = "create table public.slow (text text); insert into public.slow select md5(n::text) || repeat('x', n % 50) from generate_series(1, 2000) as n";
     connection.batch_execute(rows).await.expect("rows");
-    // A function that takes its time for each row.
+    // This function takes a while for each row.
     let slow = "create function public.slowly(text) returns text immutable language plpgsql as $$
         begin perform pg_sleep(0.0001); return $1; end $$";
     connection.batch_execute(slow).await.expect("a function");

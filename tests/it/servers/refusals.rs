@@ -1,4 +1,4 @@
-//! Stores and databases that refuse: a clear error, and the database as it was.
+//! Stores and databases that refuse: the error is clear, and the database is unchanged.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,13 +19,13 @@ async fn pipeline(hint: &str) -> Pipeline {
 async fn a_store_that_cannot_be_written() {
     let pipeline = pipeline("store refuses").await;
     let before = pipeline.tables("public").await;
-    // A file where the store's folder must be: nobody can write there, not even root.
+    // A file stands where the store's folder must be, so even root cannot write there.
     let file = pipeline.folder().join("file");
     fs::write(&file, "").unwrap();
     let store = format!("file:{}", file.display());
     let ran = pipeline.run_with(&["--store", &store]).await.exits(1);
     ran.says(&store).says("The database is unchanged.").says("upload");
-    // A folder that is read-only: root may write there all the same.
+    // A read-only folder, in which root may still write.
     if !rustix::process::geteuid().is_root() {
         fs::set_permissions(pipeline.store(), fs::Permissions::from_mode(0o555)).unwrap();
         pipeline.run().await.exits(1).says("right to read and write").says("The database is unchanged.");
@@ -49,13 +49,13 @@ async fn a_source_that_is_not_there_or_empty() {
         .exits(1)
         .says("nowhere")
         .says("The database is unchanged.");
-    // Nothing of this dataset there: nothing new, and a word about it.
+    // The folder has no file of this dataset: nothing new, and a message about it.
     fs::write(pipeline.source().join("notes.txt"), "").unwrap();
     pipeline.run().await.exits(0).says("has no file of oca");
     assert_eq!(pipeline.one("select to_regclass('oca_index')").await, "NULL");
 }
 
-/// The URL of a login role without any right, and its name.
+/// The URL of a login role without any right, and the role's name.
 async fn role(pipeline: &Pipeline) -> (String, String) {
     let role = format!("{}_role", pipeline.database.name());
     pipeline.execute(&format!("create role {role} login password 'open sesame'")).await;
@@ -69,11 +69,11 @@ async fn a_database_user_without_rights() {
     let pipeline = pipeline("no rights").await;
     let before = pipeline.tables("public").await;
     let (url, role) = role(&pipeline).await;
-    // No right to the ledger.
+    // The role has no right to the ledger.
     let ran = pipeline.run_with(&["--database-url", &url]).await.exits(1);
     let ran = ran.says("permission denied").says("42501").says("The database is unchanged.");
     assert!(!ran.stderr.contains("sesame") && !ran.stdout.contains("sesame"), "{}", ran.stderr);
-    // The ledger and staging, but no more than reading in production.
+    // The role has the ledger and staging, but may only read production.
     let database = pipeline.database.name();
     pipeline
         .execute(&format!(
@@ -86,7 +86,7 @@ async fn a_database_user_without_rights() {
     let ran = pipeline.run_with(&["--database-url", &url]).await.exits(1);
     ran.says("promote").says("42501").says("The database is unchanged.");
     assert_eq!(pipeline.tables("public").await, before);
-    // What a run needs, and nothing more: neither ownership nor the right to create.
+    // The role has what a run needs and no more: neither ownership nor the right to create.
     pipeline.execute(&format!("grant insert, update, delete on all tables in schema public to {role}")).await;
     pipeline.run_with(&["--database-url", &url]).await.exits(0);
     assert_eq!(pipeline.column("select indexnumberid from oca_index").await, ["b"]);
@@ -102,7 +102,7 @@ async fn a_database_that_lets_nobody_in() {
     assert!(!ran.stderr.contains("guess-guess"), "{}", ran.stderr);
     let missing = format!("{url}_missing");
     pipeline.run_with(&["--database-url", &missing]).await.exits(1).says("3D000").says("_missing");
-    // A port that nobody listens on.
+    // A port on which no server listens.
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let closed = format!("postgresql://me:secret-secret@127.0.0.1:{port}/db");
     let ran =

@@ -1,4 +1,4 @@
-//! Source and store on a real S3 server, over HTTP with signatures checked.
+//! Source and store on a real S3 server, over HTTP with checked signatures.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ async fn a_run_from_s3_to_s3() {
 async fn several_batches_and_large_objects() {
     let bucket = s3::bucket("batches").await;
     let pipeline = pipeline("s3 batches", &bucket).await.with("--batch-mib", "1");
-    // The last one is larger than a part of a multipart upload.
+    // The last file is larger than a part of a multipart upload.
     let files = [("2024-01-01", 700 << 10), ("2024-01-08", 700 << 10), ("2024-01-15", 20 << 20)];
     for (date, padding) in files {
         let extract = Extract::weekly(date).case(date, &marked(date)).case("all", &marked(date));
@@ -152,7 +152,7 @@ async fn a_bucket_in_another_region_is_told_with_its_region() {
 #[tokio::test]
 async fn files_are_found_among_thousands_of_other_names() {
     let bucket = s3::bucket("thousands").await;
-    // More than one answer lists, before and after ours.
+    // More than one page of a list comes before and after our names.
     let names = (0..1_200)
         .map(|number| format!("oca/incoming/{}{number:05}.log", if number % 2 == 0 { "A" } else { "Z" }));
     let puts = names.map(|name| async {

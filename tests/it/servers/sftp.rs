@@ -1,4 +1,4 @@
-//! SFTP sources against real OpenSSH servers: getting in, listing, downloading, and what goes wrong.
+//! SFTP sources on real OpenSSH servers: logging in, listing, downloading, and errors.
 
 mod breaks;
 mod end_to_end;
@@ -29,7 +29,7 @@ fn open_at(server: &SshServer, port: u16, options: &SftpOptions) -> Sftp {
     Sftp::open(&server.url_at(port).parse().unwrap(), options).unwrap()
 }
 
-/// Bytes that repeat nowhere.
+/// Bytes without repetition.
 fn noise(size_bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(size_bytes + 8);
@@ -47,7 +47,7 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Downloads into a folder that is gone afterwards; gives the content.
+/// Downloads into a temporary folder, and returns the content.
 async fn fetch(sftp: &Sftp, name: &str) -> Result<Vec<u8>, SftpError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("got");
@@ -87,7 +87,7 @@ async fn files_are_listed_and_downloaded_over_one_connection() {
     let gone = fetch(&sftp, "gone.zip").await.unwrap_err();
     assert!(matches!(gone, SftpError::NoSuchFile { .. }), "{gone}");
     assert!(gone.to_string().ends_with("/files/gone.zip failed: there is no such file"), "{gone}");
-    // A folder can be opened like a file, and not be read.
+    // A folder can be opened like a file, but not read.
     fs::create_dir(server.files.join("folder")).unwrap();
     let folder = fetch(&sftp, "folder").await.unwrap_err();
     assert!(folder.to_string().ends_with("it is not a file"), "{folder}");
@@ -148,7 +148,7 @@ async fn a_folder_that_is_missing_or_closed_is_told_apart() {
 async fn a_path_from_the_login_folder_is_taken_from_there() {
     let server = ssh::server();
     server.put("a.zip", b"1");
-    // The login folder of these servers is the root, where the user's own does not exist.
+    // The login folder of these servers is the root, if the user's own folder does not exist.
     let relative = server.files.display().to_string();
     let login_folder = {
         let sftp = open(&server);

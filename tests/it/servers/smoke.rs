@@ -1,4 +1,4 @@
-//! The servers of `support` come up and do what the other tests take for granted.
+//! The servers of `support` start and do what the other tests take for granted.
 
 use crate::support::{self, postgres, s3};
 
@@ -14,7 +14,7 @@ async fn each_test_has_a_database_of_its_own() {
     };
     assert_eq!(count(one.client().await).await, 1);
     assert_eq!(count(other.client().await).await, 0);
-    // The same database, the other way in.
+    // The same database over the other connection.
     assert_eq!(count(postgres::connect(&one.tcp_url()).await).await, 1);
     let row = postgres::connect(&one.url()).await.query_one("select st_astext(st_point(1, 2))", &[]).await;
     let row = row.unwrap();
@@ -42,7 +42,7 @@ fn the_binary_runs() {
     assert!(said.status.success(), "{said:?}");
 }
 
-/// A machine that vanishes must not hold the lock for as long as the server's system is patient.
+/// A machine that vanishes must not hold the lock for as long as the server's system would wait.
 #[tokio::test]
 async fn the_server_looks_for_clients_that_are_gone() {
     let database = postgres::database("keepalives").await;
@@ -50,7 +50,7 @@ async fn the_server_looks_for_clients_that_are_gone() {
         "select current_setting('tcp_keepalives_idle') || '/' || current_setting('tcp_keepalives_interval')
         || '/' || current_setting('tcp_keepalives_count')";
     for (url, expected) in [(database.tcp_url(), "30/10/3"), (database.url(), "0/0/0")] {
-        let url = url.parse().expect("the URL is one");
+        let url = url.parse().expect("a valid URL");
         let connection = merganser::clients::postgres::connect(&url, "test").await.expect("a connection");
         let row = connection.query_one(asked, &[]).await.expect("an answer");
         assert_eq!(row.get::<_, String>(0), expected);

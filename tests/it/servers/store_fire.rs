@@ -1,4 +1,5 @@
-//! The store under fire: a proxy in front of the S3 server answers that it is busy, cuts, shortens, damages, delays.
+//! The store under fire: a proxy in front of the S3 server answers that it is busy, and cuts, shortens, damages or
+//! delays requests and answers.
 
 mod client;
 mod one_file;
@@ -15,7 +16,7 @@ use crate::support::fire::{Fire, Seen};
 use crate::support::pipeline::Pipeline;
 use crate::support::s3::{self, Bucket};
 
-/// Where the sender puts its files.
+/// The folder for the sender's files.
 const SOURCE: &str = "from the court/weekly";
 
 /// A pipeline whose source and store are in a bucket, behind the proxy.
@@ -43,7 +44,7 @@ impl Place {
         self.bucket.put(&format!("{SOURCE}/{}", extract.file_name()), extract.bytes()).await;
     }
 
-    /// The same in parts and without checksums, as other programs may do it.
+    /// The same in parts and without checksums, as other programs may upload.
     async fn put_in_parts(&self, extract: &Extract) {
         let (client, bucket) = (self.bucket.client(), &self.bucket.name);
         let key = format!("{SOURCE}/{}", extract.file_name());
@@ -66,7 +67,7 @@ impl Place {
         ours.filter(|(key, _)| key.starts_with("public/")).collect()
     }
 
-    /// What a careful reader asks: are the public files those that the manifest names?
+    /// A careful reader's check: the public files are those that the manifest names.
     async fn is_consistent(&self) -> bool {
         let public = self.public().await;
         let manifest: Value = serde_json::from_slice(&public["public/manifest.json"]).unwrap();

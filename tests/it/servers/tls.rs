@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL: the certificate is looked at as sslmode asks for it. TLS to S3: always.
+//! TLS to PostgreSQL: the certificate is checked as sslmode asks. TLS to S3: it is always checked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,14 +23,14 @@ fn openssl(dir: &Path, args: &str) {
     assert!(said.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&said.stderr));
 }
 
-/// Makes an authority and gives the file of its certificate.
+/// Makes an authority, and returns the file of its certificate.
 fn authority(dir: &Path, name: &str) -> PathBuf {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(dir, &format!("req -x509 {key} -days 2 -subj /CN={name} -keyout {name}.key -out {name}.crt"));
     dir.join(format!("{name}.crt"))
 }
 
-/// Makes a certificate for the name `localhost` and nothing else, signed by the authority `name`.
+/// Makes a certificate for the name `localhost` alone, signed by the authority `name`.
 fn certificate(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(dir, &format!("req {key} -subj /CN=localhost -keyout server.key -out server.csr"));
@@ -44,7 +44,7 @@ fn certificate(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
 async fn the_servers_certificate_is_checked() {
     let folder = crate::support::server_dir();
     let dir = folder.path();
-    // Root's server runs as another user, who must be able to pass.
+    // Root's server runs as another user, who must be able to enter the folder.
     fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
     let (ours, theirs) = (authority(dir, "ours"), authority(dir, "theirs"));
     let (certificate, key) = certificate(dir, "ours");
@@ -84,7 +84,7 @@ async fn the_servers_certificate_is_checked() {
         match refusal {
             Some(words) => {
                 ran.exits(1).says(words).says("The database is unchanged.");
-                assert_eq!(connections().len(), good, "{mode}{root}: nobody got in");
+                assert_eq!(connections().len(), good, "{mode}{root}: no connection was made");
             }
             None => {
                 ran.exits(0);
@@ -95,7 +95,7 @@ async fn the_servers_certificate_is_checked() {
         }
     }
     assert_eq!(pipeline.column("select indexnumberid from oca_index").await, ["a"]);
-    // The environment says it, too.
+    // An environment variable sets it too.
     let root = ("PGSSLROOTCERT".to_owned(), theirs.display().to_string());
     let pipeline = pipeline.env([("PGSSLMODE".to_owned(), "verify-full".to_owned()), root]);
     pipeline.run_with(&["--database-url", &name]).await.exits(1).says("certificate");
@@ -136,7 +136,7 @@ async fn a_store_whose_certificate_nobody_vouches_for_is_refused() {
     let pipeline = Pipeline::new("s3 tls").await.env(bucket.env());
     let pipeline = pipeline.with("--store", format!("s3://{}/oca", bucket.name));
     pipeline.put(Extract::weekly("2024-01-01").case("a", ""));
-    // (address, authority, is it let through)
+    // (address, authority, is it accepted)
     let cases = [
         (&fire.endpoint, None, false),
         (&fire.endpoint, Some(&theirs), false),

@@ -1,4 +1,4 @@
-//! What is wrong is said before anything runs, with the place and what to do.
+//! Errors are reported before anything runs, with the place and what to do.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -20,7 +20,7 @@ async fn a_site_that_cannot_be_built_is_refused_before_anything_runs() {
     world.pipeline.other(&["build", &missing]).await.exits(2).says("cannot be read");
     world.site_with("[site]", "[commits]\nsource = \"dir:clones\"\n[site]");
     world.build(&[]).await.exits(2).says("--source of commits is the address of a service");
-    // A folder with something of somebody's in it.
+    // A folder that has somebody else's file in it.
     world.site_with("as_of", "as_of");
     fs::create_dir(world.out()).unwrap();
     fs::write(world.out().join("thesis.txt"), "years of work").unwrap();
@@ -144,12 +144,12 @@ async fn the_built_in_templates_can_be_had_and_make_the_same_site() {
     world.pipeline.other(&write).await.exits(0).says("project.html");
     world.site_with("out = \"public\"", "out = \"public\"\ntemplates = \"templates\"");
     world.build(&["--dry-run"]).await.exits(0).says("site     would write 0, remove 0");
-    // What somebody has changed stays.
+    // A template that somebody has changed stays.
     fs::write(folder.join("style.css"), "body { color: red }").unwrap();
     world.pipeline.other(&write).await.exits(0).says("style.css is there already and stays");
     world.build(&[]).await.exits(0);
     assert_ne!(world.files(), before);
-    // The steps before it would change the tables that a dry run tells of.
+    // The steps before would change the tables, so the dry run cannot know.
     let sheet = world.pipeline.source().join("categories.csv");
     fs::write(&sheet, fs::read_to_string(&sheet).unwrap() + "another,Another,,\n").unwrap();
     world

@@ -1,4 +1,4 @@
-//! The site in headless Chromium, from the disk, as a person opens it who was sent the folder.
+//! The site in headless Chromium, opened from the disk by a person who was sent the folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

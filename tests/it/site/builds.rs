@@ -1,4 +1,4 @@
-//! What a build writes, and what it leaves alone.
+//! Which files a build writes, and which it leaves alone.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use super::world::{MARKER, World, read};
 use crate::support::pipeline::Pipeline;
 use crate::support::s3;
 
-/// Files of `after` that are others than in `before`.
+/// The files of the site whose inodes differ from `inodes`.
 fn changed(before: &World, inodes: &std::collections::BTreeMap<String, u64>) -> BTreeSet<String> {
     let after = before.inodes();
     let others = after.iter().filter(|(path, inode)| inodes.get(*path) != Some(inode));
@@ -28,13 +28,13 @@ async fn a_second_build_does_nothing_and_one_metric_changes_its_pages_alone() {
     assert!(first.len() > 50, "{:?}", first.keys());
     let folder = fs::metadata(world.out()).unwrap();
     assert_eq!(folder.permissions().mode() & 0o755, 0o755, "a web server may read it");
-    // Nothing.
+    // Nothing changed.
     let ran = world.build(&["--explain"]).await.exits(0);
     let ran = ran.says("catalog  as it was").says("metrics  as it was").says("site     0 written, 0 removed");
     ran.says("store    0 written, 0 removed");
     assert_eq!(world.files(), first);
     assert_eq!(fs::metadata(world.out()).unwrap().ino(), folder.ino(), "the folder is the same one");
-    // One number of a month that is over.
+    // One number of a past month changes.
     let inodes = world.inodes();
     let key = world.pipeline.one("select max(key) from site_metrics where kind = 'project'").await;
     let change = format!(
@@ -46,14 +46,14 @@ async fn a_second_build_does_nothing_and_one_metric_changes_its_pages_alone() {
     ran.says("metrics  nothing new: not as the last build left it: site_metrics");
     let page = format!("projects/{key}.html");
     assert_eq!(changed(&world, &inodes), BTreeSet::from(["data/metrics.csv".to_owned(), page.clone()]));
-    // And the store has what the folder has.
+    // The store has the same files as the folder.
     let stored = world.pipeline.store().join("public/site");
     let mut files = world.files();
     files.remove(MARKER);
     assert_eq!(read(&stored), files);
     assert_ne!(files[&page], first[&page]);
     fs::write(stored.join("robots.txt"), "User-agent: *").unwrap();
-    // A project that goes takes its page with it, and nothing leads there any more.
+    // The page of a removed project goes, and no link leads to it any more.
     let projects = world.pipeline.source().join("projects.csv");
     for name in ["projects", "project_categories", "project_backers", "project_dependencies", "links"] {
         let sheet = world.pipeline.source().join(format!("{name}.csv"));
@@ -66,11 +66,11 @@ async fn a_second_build_does_nothing_and_one_metric_changes_its_pages_alone() {
     world.build(&["--explain"]).await.exits(0).says(&format!("removed {page}")).says("projects.csv");
     world.build(&["--check"]).await.exits(0).says("every link leads somewhere");
     assert!(!stored.join(&page).exists());
-    // What somebody else has put beside it stays.
+    // A file that somebody else has put there stays.
     assert_eq!(fs::read_to_string(stored.join("robots.txt")).unwrap(), "User-agent: *");
 }
 
-/// A row that failed is missing in the site for as long as it is not put right, whether or not its step runs.
+/// The site lacks a row that failed until the row is put right, and every build says so, whether or not its step runs.
 #[tokio::test]
 async fn a_build_says_that_rows_failed_until_they_are_put_right() {
     let world = World::new("site failures", 24).await;
@@ -81,7 +81,7 @@ async fn a_build_says_that_rows_failed_until_they_are_put_right() {
     world.build(&[]).await.exits(3).says("catalog  loaded").says(missing);
     world.build(&[]).await.exits(3).says("catalog  as it was").says(missing);
     world.build(&["--dry-run"]).await.exits(3).says("catalog  as it was").says(missing);
-    // Another reason to run, and nothing new in the sheets: it is known that they failed.
+    // The step runs for another reason with the same sheets, and still says that rows failed.
     world.pipeline.execute("update catalog_links set url = url || '#top' where project = (select min(project) from catalog_links)").await;
     world.build(&[]).await.exits(3).says(missing);
     fs::write(&links, good).unwrap();
@@ -89,7 +89,7 @@ async fn a_build_says_that_rows_failed_until_they_are_put_right() {
     assert!(!ran.stdout.contains("failed"), "{}", ran.stdout);
 }
 
-/// What a variable says of a run counts, as what the file says.
+/// An option from a variable counts as much as one from the file.
 #[tokio::test]
 async fn options_of_a_step_are_among_its_inputs() {
     let world = World::new("site options", 12).await;
@@ -104,7 +104,7 @@ async fn options_of_a_step_are_among_its_inputs() {
     let other = other.await.unwrap().exits(0);
     other.says("metrics  loaded: not as the last build read it: as_of").says("catalog  as it was");
     assert!(world.page("index.html").contains("Numbers as of October 2025"));
-    // What addresses say is not known before they are asked.
+    // The content of addresses is known only after they were asked.
     let asked = world.pipeline.start_other(
         &["build", &world.file(), "--explain"],
         &[("MERGANSER_AS_OF", "2025-10"), ("MERGANSER_CHECK_LINKS", "yes"), ("MERGANSER_LINK_SECONDS", "1")],
@@ -134,7 +134,7 @@ async fn the_same_inputs_make_the_same_bytes_wherever_and_whenever() {
     let page = world.page("projects.html");
     assert!(page.contains("Numbers as of October 2025") && page.contains("Inputs <code>"), "{page}");
     assert!(page.contains("Birds &amp; &lt;colours&gt;"), "{page}");
-    // Rows that lie elsewhere in the tables are the same rows.
+    // Rows in another order in the tables are the same rows.
     world.pipeline.execute("update catalog_projects set name = name").await;
     world.pipeline.execute("vacuum full catalog_projects").await;
     world.build(&["--explain"]).await.exits(0).says("site     0 written");
@@ -157,7 +157,7 @@ async fn a_check_finds_what_is_not_as_the_inputs_make_it() {
     let ran = world.build(&["--explain"]).await.exits(0);
     ran.says("not as the last build left it: methods.html, projects/gone.html, sitemap.xml");
     world.build(&["--check"]).await.exits(0);
-    // A template of one's own that leads nowhere.
+    // A template of the user's own that links to nowhere.
     let templates = world.pipeline.folder().join("templates");
     fs::create_dir(&templates).unwrap();
     fs::write(
@@ -231,7 +231,7 @@ async fn a_bucket_gets_what_changed_with_types_and_how_long_it_may_be_kept() {
         bucket.client().head_object().bucket(&bucket.name).key("all/public/site/index.html").send().await;
     let written = index.unwrap();
     assert_eq!(written.cache_control(), Some("public, max-age=300, must-revalidate"));
-    // A machine that has no folder yet, as a pod: the store knows what the last build knew.
+    // A machine without the folder, such as a pod: the store has what the last build knew.
     std::fs::remove_dir_all(world.out()).unwrap();
     let ran = world.build(&["--explain"]).await.exits(0);
     ran.says("catalog  as it was").says("metrics  as it was").says("store    0 written, 0 removed");

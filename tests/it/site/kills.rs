@@ -1,4 +1,4 @@
-//! A build that is killed anywhere leaves the old site or the new one, and the next build ends it.
+//! A build that is killed at any point leaves the old site or the new one, and the next build completes it.
 
 use merganser::fault::SITE_POINTS;
 
@@ -9,7 +9,7 @@ async fn whoever_looks_sees_the_old_site_or_the_new_one() {
     let world = World::new("site kills", 12).await;
     world.build(&[]).await.exits(0);
     let mut number = 0;
-    // Where folders can be exchanged, none moves aside; that has a test of its own.
+    // The folders are exchanged in one step, so the old folder never moves aside. Another test does that.
     for point in SITE_POINTS.iter().filter(|point| **point != "site.aside") {
         for time in [1, 7] {
             if time > 1 && !["site.file", "site.object"].contains(point) {
@@ -39,7 +39,7 @@ async fn whoever_looks_sees_the_old_site_or_the_new_one() {
     assert!(number > 7, "{number}");
 }
 
-/// Without its folder, a build knows only what the store recorded of the first build, which has no site yet.
+/// Without its folder, a build knows only what the store has of the first build, which had stored no site yet.
 #[tokio::test]
 async fn a_first_site_whose_upload_broke_off_is_put_whole_by_a_build_without_its_folder() {
     let world = World::new("site first upload", 12).await;
@@ -70,7 +70,7 @@ async fn where_two_folders_cannot_be_exchanged_the_old_one_moves_aside() {
     assert!(second != old && world.page("index.html").contains("Second"));
     let beside = ["public.next", "public.old"].map(|name| world.pipeline.folder().join(name));
     assert!(beside.iter().all(|folder| !folder.exists()));
-    // Killed in that moment, and right behind it: there is the old site again, or the new one.
+    // The build is killed at that moment, or right after it: the next build restores the old site or has the new one.
     for (point, is_there) in [("site.aside", false), ("site.exchanged", true)] {
         title(point);
         let faults = format!("site.exchange=fail\n{point}=kill");
@@ -81,7 +81,7 @@ async fn where_two_folders_cannot_be_exchanged_the_old_one_moves_aside() {
         assert!(world.page("index.html").contains(point), "{point}");
         assert!(beside.iter().all(|folder| !folder.exists()), "{point}");
     }
-    // Of a build that is killed where folders can be exchanged, what it had moved aside is in nobody's way either.
+    // A folder moved aside by a build that was killed does not disturb a later build where folders can be exchanged.
     std::fs::create_dir(&beside[1]).unwrap();
     std::fs::copy(world.out().join(MARKER), beside[1].join(MARKER)).unwrap();
     title("Last");
@@ -89,7 +89,7 @@ async fn where_two_folders_cannot_be_exchanged_the_old_one_moves_aside() {
     assert!(world.page("index.html").contains("Last") && !beside[1].exists());
 }
 
-/// Two builds at once: of one ledger, of two ledgers with one folder, and of two with one store.
+/// Two builds at once: with one ledger, with two ledgers and one folder, and with two ledgers and one store.
 #[tokio::test]
 async fn two_builds_at_once_leave_one_site() {
     let world = World::new("site together", 12).await;
@@ -113,7 +113,7 @@ async fn two_builds_at_once_leave_one_site() {
     std::fs::remove_file(&held).unwrap();
     first.await.unwrap().exits(0);
     assert!(world.page("index.html").contains("Second"));
-    // An object that somebody puts into the store meanwhile is noticed, and the next build uploads everything.
+    // The next build notices an object that somebody put into the store meanwhile, and uploads everything.
     world.site_with("Birds & <colours>", "Third");
     let first = world.pipeline.start_other(&["build", &file], &[("FAULTS", &point("site.before_removal"))]);
     until_held().await;
@@ -143,7 +143,7 @@ async fn a_step_that_fails_leaves_the_last_good_site() {
         assert_eq!(world.files(), old);
         assert!(!world.pipeline.folder().join("public.next").exists(), "{point}");
     }
-    // A guard stops a run, and is let through where somebody says so.
+    // A guard stops a run until it is let through by name.
     let links = world.pipeline.source().join("links.csv");
     let sheet = std::fs::read(&links).unwrap();
     std::fs::write(&links, "project,kind,url\n").unwrap();

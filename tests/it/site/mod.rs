@@ -1,4 +1,4 @@
-//! A site, built by the real program of a real database.
+//! A site that the real program builds from a real database.
 
 mod bad_input;
 mod browser;

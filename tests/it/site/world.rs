@@ -1,4 +1,4 @@
-//! Sheets, histories and a site.toml, and the real program between them.
+//! Sheets, histories and a site.toml, which the real program builds.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ impl World {
         Self::on(Pipeline::new(hint).await, projects).await
     }
 
-    /// The same with a pipeline that is there.
+    /// The same on an existing pipeline.
     pub async fn on(pipeline: Pipeline, projects: u32) -> Self {
         let world = Self { pipeline };
         let out = world.pipeline.source().display().to_string();
@@ -41,13 +41,13 @@ impl World {
         fs::write(self.pipeline.folder().join("site.toml"), text).unwrap();
     }
 
-    /// Writes site.toml with something else in it.
+    /// Writes site.toml with one text replaced.
     pub fn site_with(&self, from: &str, to: &str) {
         assert!(SITE.contains(from), "{from}");
         self.site(&SITE.replace(from, to));
     }
 
-    /// Where site.toml is.
+    /// The path of site.toml.
     pub fn file(&self) -> String {
         self.pipeline.folder().join("site.toml").display().to_string()
     }
@@ -56,7 +56,7 @@ impl World {
         self.pipeline.other(&[&["build", &self.file()], extra].concat()).await
     }
 
-    /// The same with variables of the environment.
+    /// The same with environment variables.
     pub async fn build_in(&self, envs: &[(&str, &str)]) -> Ran {
         self.pipeline.start_other(&["build", &self.file()], envs).await.unwrap()
     }
@@ -76,7 +76,7 @@ impl World {
         read.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// Every file's number on the disk.
+    /// The inode of every file.
     pub fn inodes(&self) -> BTreeMap<String, u64> {
         let inode = |path: &String| fs::metadata(self.out().join(path)).unwrap().ino();
         self.files().into_keys().map(|path| (path.clone(), inode(&path))).collect()

@@ -1,4 +1,4 @@
-//! What people write into a job, and what their tables are like.
+//! Wrong jobs, and tables that a job cannot clean.
 
 use super::world::World;
 
@@ -97,7 +97,7 @@ async fn what_cannot_be_is_refused_by_the_plan_and_changes_nothing() {
         &["carried unchanged, byte for byte"],
     )
     .await;
-    // Nothing was left behind by any of them.
+    // None of them left anything behind.
     let left = "select count(*) from pg_tables where schemaname = 'public'";
     assert_eq!(world.one(left).await, "1");
     assert_eq!(world.one("select count(*) from etl.transform_versions").await, "0");

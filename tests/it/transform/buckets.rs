@@ -1,5 +1,5 @@
-//! A table that lies in another order than its key is read once, into buckets; workers die meanwhile, files are damaged, rows
-//! change, and the clean table is what the cleaning in one piece makes.
+//! A raw table in another order than its key is read once, into buckets. Workers die, files are damaged and rows change
+//! meanwhile, and the clean table still equals the one that cleaning in one piece makes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ const ROWS: u32 = 60_000;
 const TABLE: &str = "kinds (k int, a smallint, b integer, c bigint, d real, e double precision, f numeric(20, 5), g numeric,
     h date, i time, j timestamp, l timestamptz, m bytea, n varchar(5), o char(4), p boolean, q uuid, r jsonb, s text[])";
 
-/// A raw table that lies anywhere, and a folder for the buckets.
+/// A raw table in random order, and a folder for the buckets.
 struct Scattered {
     world: World,
     store: tempfile::TempDir,
@@ -25,10 +25,10 @@ impl Scattered {
     async fn new(hint: &str) -> Self {
         let mut world = World::new(hint, ROWS).await;
         world.run("alter table companies_raw set (autovacuum_enabled = false)").await;
-        // The servers of tests commit without waiting: rows are seen to be old when the log is on the disk.
+        // The servers of tests commit without waiting. Rows count as old once the log is on the disk.
         world.run("checkpoint").await;
         world.run("vacuum analyze companies_raw").await;
-        // What a session has read is counted at its end, if not before.
+        // PostgreSQL counts the reads of a session at its end at the latest.
         world.client = world.database.client().await;
         Self { world, store: tempfile::tempdir().unwrap() }
     }
@@ -48,7 +48,7 @@ impl Scattered {
         self.world.expect(code, &self.words(words, &url))
     }
 
-    /// A worker that is killed at a fault point.
+    /// Runs a worker that is killed at a fault point.
     fn dies(&self, words: &[&str], fault: &str) {
         let url = self.url();
         let words = self.words(words, &url);
@@ -74,7 +74,7 @@ impl Scattered {
         serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap()
     }
 
-    /// The files that are there must be those that the manifest names, and hold all rows.
+    /// The files must be those that the manifest names, and hold all rows.
     fn assert_files_are_those_of_the_manifest(&self) {
         let manifest = self.manifest();
         let named: BTreeSet<PathBuf> = manifest["files"]
@@ -125,16 +125,16 @@ async fn rows_that_lie_anywhere_are_read_once() {
     assert!(
         status["ranges"]["total"].as_i64() > Some(3) && status["ranges"]["done"] == status["ranges"]["total"]
     );
-    // Nothing is left in the store.
+    // No file is left in the store.
     assert_eq!(scattered.files(), Vec::<PathBuf>::new());
-    // By the key a page is read for each row.
+    // Reading by the key takes a page for each row.
     world.edit("clean.duckdb.sql", "1 as version", "2 as version");
     let before = settled(world, read).await;
     world.expect(0, &["work"]);
     assert!((settled(world, read).await - before) / pages > 5.0);
 }
 
-/// The counters of a table, when they do not move any more.
+/// Reads the counters of a table until they stand still.
 async fn settled(world: &World, query: &str) -> f64 {
     let mut last = -1.0;
     loop {
@@ -155,12 +155,12 @@ async fn files_of_dead_workers_are_never_read() {
     for point in points {
         scattered.dies(&["work", "--lease", "1", "--keep-buckets"], point);
     }
-    assert!(scattered.parquets().len() > 3, "the dead have left files");
+    assert!(scattered.parquets().len() > 3, "the dead workers left files");
     let said = scattered.expect(0, &["work", "--lease", "1", "--keep-buckets"]);
     assert!(said.contains("was taken from a worker"), "{said}");
     scattered.world.assert_whole().await;
     scattered.assert_files_are_those_of_the_manifest();
-    // They stay until `drop`.
+    // The files stay until `drop`.
     assert!(scattered.expect(0, &["work"]).contains("is in place"));
     assert!(!scattered.parquets().is_empty());
     assert!(scattered.expect(0, &["drop"]).contains("object(s) of buckets"));
@@ -187,7 +187,7 @@ async fn a_partition_that_is_not_as_it_was_planned_is_read_by_its_key() {
 #[tokio::test]
 async fn a_bucket_that_is_damaged_is_not_believed() {
     let scattered = Scattered::new("buckets_damaged").await;
-    // All ranges are in the buckets when it dies.
+    // All ranges are in the buckets when the worker dies.
     scattered.dies(&["work", "--lease", "1"], "transform.claimed@1");
     let files = scattered.parquets();
     let half = fs::read(&files[0]).unwrap();
@@ -294,7 +294,7 @@ async fn a_store_in_s3_does_the_same_and_another_one_is_refused() {
     run(0, &["plan", "--store", &url, "--bucket-mib", "1"]);
     let said = run(1, &["work", "--store", &scattered.url()]);
     assert!(said.contains(&format!("into buckets in {url}, not in file:")), "{said}");
-    // The plan's word on the store is enough.
+    // The plan knows the store, so the workers need no option.
     run(0, &["run", "--workers", "2"]);
     world.assert_whole().await;
     assert_eq!(world.status()["ranges"]["poison"], 0);
@@ -302,7 +302,7 @@ async fn a_store_in_s3_does_the_same_and_another_one_is_refused() {
     assert_eq!(world.one(left).await, "0");
 }
 
-/// A store that is away costs no partition: each would fare alike.
+/// A store that is away fails no partition, because every partition would fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_away_for_a_while_is_waited_for() {
     let scattered = Scattered::new("buckets_away").await;
@@ -330,7 +330,7 @@ async fn a_store_that_is_away_for_a_while_is_waited_for() {
     assert!(said.matches("the store does not answer, and is asked again").count() >= 4, "{said}");
     assert_eq!(world.one(failed).await, "0");
     world.assert_whole().await;
-    // One that says no is not waited for, and costs no partition either.
+    // A store that denies access is not waited for, and fails no partition either.
     world.edit("clean.duckdb.sql", "1 as version", "2 as version");
     run(0, &["plan", "--store", &url, "--bucket-mib", "1"]);
     fire.strike("PUT", ".parquet", Fault::Answer(403, "AccessDenied"), 1);
@@ -348,7 +348,7 @@ async fn a_machine_that_does_not_see_the_store_is_told() {
     fs::remove_dir_all(scattered.store.path().join("private")).unwrap();
     let said = scattered.expect(1, &["work"]);
     assert!(said.contains("is not to be seen from this machine"), "{said}");
-    // Another version of the cleaning is planned without it.
+    // Another version of the cleaning is planned without a store.
     scattered.world.edit("clean.duckdb.sql", "1 as version", "1 as version -- again");
     scattered.world.expect(0, &["work", "--anew"]);
     scattered.world.assert_whole().await;

@@ -1,4 +1,4 @@
-//! The same workers, started by an engine of others: the code is that of `docs/engines.md`.
+//! The same workers, started by another engine with the code of `docs/engines.md`.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -12,7 +12,7 @@ use super::world::{World, until};
 use crate::support::ssh::free_port;
 use crate::support::tools;
 
-/// A process with all that it starts; it goes with the test.
+/// A process with all its children, which ends with the test.
 struct Group(Child);
 
 impl Group {
@@ -65,7 +65,7 @@ async fn dask_starts_workers_and_replaces_one_that_is_killed() {
         engine(&[&["worker", scheduler.as_str()], place.as_slice()].concat(), faults)
     };
     let held = place.join("held");
-    // It has a claim, and stands still.
+    // The second worker has a claim and stands still.
     let (_one, mut other) = (worker(""), worker(&format!("transform.claimed@2=hold {}", held.display())));
     let code = block("python").replace("os.environ[\"JOB\"]]", "os.environ[\"JOB\"], \"--lease\", \"2\"]");
     assert!(code.contains("--lease"), "{code}");

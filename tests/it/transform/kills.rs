@@ -1,5 +1,5 @@
-//! Workers are killed at random while a reader looks, version after version: nothing is lost, nothing is there twice, and nobody
-//! sees two versions mixed. `MERGANSER_TEST_KILLS=500` for as many as that.
+//! Workers are killed at random while a reader looks, version after version. No row is lost or doubled, and nobody sees
+//! two versions mixed. `MERGANSER_TEST_KILLS=500` sets the number of kills.
 
 use std::process::Child;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::support::postgres::{TestDatabase, connect};
 const WORKERS: usize = 3;
 const ROWS: u32 = 20_000;
 const LEASE: &str = "1";
-/// Kills without the variable.
+/// The number of kills without the variable.
 const KILLS: u32 = 24;
-/// After so many kills the server is restarted once.
+/// The server is restarted once, after this many kills.
 const RESTART: u32 = 40;
 
-/// What happens to a worker.
+/// The ways to stop a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Death {
     Kill,
@@ -49,7 +49,7 @@ fn signal(child: &Child, signal: Signal) {
     let _ = kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal);
 }
 
-/// Looks at the clean table all the time; ends with what it saw that must not be.
+/// Looks at the clean table all the time, and ends with an error when it sees something wrong.
 fn reader(url: String, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<Result<u64, String>> {
     tokio::spawn(async move {
         let mut looks = 0;
@@ -59,7 +59,7 @@ fn reader(url: String, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<Result<
                 continue;
             };
             tokio::spawn(connection);
-            // In every other look all of a transaction sees one snapshot.
+            // Every other transaction sees one snapshot in all its statements.
             let mode = if looks % 2 == 0 { "read committed" } else { "repeatable read" };
             let look = async {
                 client.batch_execute(&format!("begin isolation level {mode}")).await?;
@@ -91,7 +91,7 @@ async fn workers_that_die_lose_and_double_nothing() {
     deaths(false).await;
 }
 
-/// They read the raw table into buckets first.
+/// The same with workers that first read the raw table into buckets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_die_over_buckets_lose_and_double_nothing() {
     deaths(true).await;
@@ -132,7 +132,7 @@ async fn deaths(over_buckets: bool) {
         let mut sleepers: Vec<(Child, std::time::Instant)> = Vec::new();
         loop {
             tokio::time::sleep(Duration::from_millis(150 + u64::from(random.next_u32() % 450))).await;
-            // Whoever has slept past the lease wakes up.
+            // A worker that has slept past its lease wakes up.
             for at in (0..sleepers.len()).rev() {
                 if sleepers[at].1.elapsed() > Duration::from_secs(4) {
                     let (sleeper, _) = sleepers.remove(at);
@@ -146,7 +146,7 @@ async fn deaths(over_buckets: bool) {
                     let worker = workers.remove(at);
                     let output = worker.wait_with_output().unwrap();
                     let log = String::from_utf8_lossy(&output.stderr).into_owned();
-                    // One that found no server at its start ends, and whoever starts workers starts it again.
+                    // A worker that finds no server at its start ends, and whatever started it starts it again.
                     if status.code() == Some(1) && restarts > 0 && log.contains("connecting to") {
                         workers.push(start(&world));
                         continue;
@@ -158,7 +158,7 @@ async fn deaths(over_buckets: bool) {
             if workers.is_empty() && sleepers.is_empty() {
                 break;
             }
-            // The version is in place, or dying would only make it later.
+            // Once the version is in place, more deaths would only delay the end.
             if !ended.is_empty() || dead >= kills || workers.is_empty() {
                 continue;
             }
@@ -175,7 +175,7 @@ async fn deaths(over_buckets: bool) {
                     signal(&workers[at], Signal::TERM);
                     let output = workers.remove(at).wait_with_output().unwrap();
                     let code = output.status.code();
-                    // It may have ended a moment before, or not have come so far as to know what a signal is.
+                    // The worker may have ended just before, or not yet handle signals.
                     let log = String::from_utf8_lossy(&output.stderr).into_owned();
                     assert!([Some(143), Some(0), None].contains(&code), "seed {seed}: {code:?} {log}");
                     workers.push(start(&world));
@@ -220,7 +220,7 @@ async fn deaths(over_buckets: bool) {
     let looks = reader.await.unwrap().unwrap_or_else(|seen| panic!("seed {seed}: a reader saw {seen}"));
     assert!(looks > 10, "{looks}");
     let lost = world.one("select sum(losses) from etl.transform_groups").await;
-    assert!(kills < 100 || lost != "0", "nobody died with a claim");
+    assert!(kills < 100 || lost != "0", "no worker died with a claim");
     println!(
         "{dead} deaths (kill, terminate, sleep, cut: {counts:?}), {restarts} restarts, {version} versions, {lost} claims taken \
          over, {looks} looks"

@@ -1,4 +1,4 @@
-//! Jobs that clean a table in partitions: what a person types, what workers do together, and what comes of it when they die.
+//! Jobs that clean a table in partitions: the commands, workers that work together, and workers that die.
 
 mod bad_input;
 mod buckets;

@@ -1,11 +1,11 @@
-//! Jobs that clean by a function of pandas.
+//! Jobs that clean with a pandas function.
 
 use std::fs;
 
 use super::world::World;
 use crate::support::tools;
 
-/// What `World`'s query does.
+/// Does the same as `World`'s query.
 const CLEAN: &str = r#"
 import pandas as pd
 
@@ -35,7 +35,7 @@ async fn a_function_of_pandas_makes_the_same_table_as_one_piece() {
     assert!(world.expect(0, &["plan"]).contains("companies"));
     let said = world.expect(0, &["work"]);
     world.assert_whole().await;
-    // What it prints goes to the log, with the partition's name.
+    // The function's output goes to the log, with the partition's name.
     assert!(said.contains("the function printed: cleaned"), "{said}");
     assert_eq!(world.status()["state"], "swapped");
 }
@@ -49,7 +49,7 @@ async fn a_partition_that_the_function_cannot_clean_is_poison_and_the_others_go_
     assert!(said.contains("no such place"), "{said}");
     let status = world.status();
     assert_eq!(status["partitions"]["poison"], 1, "{status}");
-    // Its words and where it happened are kept.
+    // The ledger keeps the message of the exception and its place.
     let error = world.one("select max(error) from etl.transform_groups where status = 'poison'").await;
     assert!(error.contains("ValueError: no such place") && error.contains("clean.py\", line"), "{error}");
     assert_eq!(world.one("select to_regclass('companies_clean') is null").await, "true");
@@ -83,7 +83,7 @@ async fn a_partition_that_needs_more_memory_gets_the_double_when_it_is_alone() {
         &format!("    if len(df) and df['zip_code'].iloc[0] == ' 10001':\n        {harm}\n    df = df["),
     );
     pandas(&world, &code);
-    // Half of it is Python's: less than what is held, and the double is more.
+    // Python's share is half of the memory: less than the function holds, while the double is more.
     let said = world.expect(0, &["work", "--memory", "800"]);
     assert!(said.contains("of memory, and 419.43 MB are its share"), "{said}");
     world.assert_whole().await;

@@ -1,4 +1,4 @@
-//! A cleaning function in a real Python with a real pandas: what it sees, what comes back, and how it fails.
+//! A cleaning function in a real Python with a real pandas: what it receives, what it returns, and how it fails.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::support::tools;
 
 const PLENTY: u64 = 4 << 30;
 
-/// A table of one partition: names, types of PostgreSQL, values.
+/// A table of one partition: names, PostgreSQL types, values.
 struct Rows(Vec<(&'static str, &'static str, ArrayRef)>);
 
 impl Rows {
@@ -71,7 +71,7 @@ async fn clean(rows: &Rows, target: &[(&str, &str)], code: &str) -> Result<Clean
     cleaned
 }
 
-/// Every value as text, a column each, by name.
+/// All values as texts, by the column's name.
 fn shown(cleaned: &Cleaned) -> BTreeMap<String, Vec<Option<String>>> {
     let mut columns = BTreeMap::<String, Vec<Option<String>>>::new();
     for batch in &cleaned.rows {
@@ -93,7 +93,7 @@ fn shown(cleaned: &Cleaned) -> BTreeMap<String, Vec<Option<String>>> {
 fn raised(result: Result<Cleaned, PythonError>) -> (String, String) {
     match result {
         Err(error @ PythonError::Raised { .. }) => (error.to_string(), error.traceback().to_owned()),
-        other => panic!("an exception was to be: {other:?}"),
+        other => panic!("expected an exception: {other:?}"),
     }
 }
 
@@ -273,7 +273,7 @@ async fn a_process_that_dies_says_how() {
     let leave = "import os\n\ndef clean(df):\n    os._exit(7)\n";
     let said = clean(&two(), &[("id", "bigint")], leave).await.unwrap_err().to_string();
     assert!(said.contains("exit code 7"), "{said}");
-    // What the kernel does in a container whose memory is full.
+    // The kernel kills the process this way in a container whose memory is full.
     let killed = "import os\n\ndef clean(df):\n    os.kill(os.getpid(), 9)\n";
     assert!(matches!(clean(&two(), &[], killed).await, Err(PythonError::Memory { .. })));
 }
@@ -351,5 +351,5 @@ async fn a_worker_that_gives_up_leaves_nobody_behind_who_goes_on() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("process {pid} works on");
+    panic!("process {pid} still works");
 }

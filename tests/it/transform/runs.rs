@@ -1,4 +1,4 @@
-//! From a raw table to a clean one, and what is said on the way.
+//! From a raw table to a clean one, and the messages on the way.
 
 use super::world::World;
 
@@ -14,7 +14,7 @@ async fn the_clean_table_is_what_the_cleaning_in_one_piece_makes() {
         "{said}"
     );
     assert!(!said.contains("warning: no index"), "{said}");
-    // A plan changes nothing but the ledger, and the second one says that there is one.
+    // A plan changes only the ledger, and a second plan says that there is one.
     assert_eq!(
         world.one("select count(*) from pg_tables where tablename like 'companies_clean%'").await,
         "0"
@@ -35,7 +35,7 @@ async fn the_clean_table_is_what_the_cleaning_in_one_piece_makes() {
     assert_eq!(figure("in") + figure("made"), figure("out") + figure("dropped") + figure("failed"));
     let text = world.expect(0, &["status"]);
     assert!(text.contains("swapped") && text.contains("largest:") && text.contains("slowest:"), "{text}");
-    // Each partition is in the ledger, with what it cost.
+    // The ledger has each partition, with its cost.
     let counted = "select count(*) from etl.transform_partitions as p join etl.transform_groups as g using (version_id, group_no)
         where g.attempts = 1 and g.bytes_in > 0 and g.finished_at >= g.claimed_at and g.peak_memory_bytes > 0
             and p.rows_in = p.rows_planned and g.error is null";
@@ -50,7 +50,7 @@ async fn the_clean_table_is_what_the_cleaning_in_one_piece_makes() {
 async fn one_partition_at_a_time_comes_to_the_same() {
     let world = World::new("transform_single", 3_000).await;
     world.edit("job.toml", "[clean]\n", "[clean]\ngrouped = false\n");
-    // It may look across rows as it likes.
+    // With one partition at a time, the query may look across all rows of it.
     world.edit("clean.duckdb.sql", "partition by zip_code order by id", "order by id");
     world.expect(0, &["run", "--workers", "1"]);
     world.assert_whole().await;
@@ -89,7 +89,7 @@ async fn a_poison_partition_stops_nobody_and_is_not_success() {
     assert_eq!(partitions["done"].as_i64().unwrap() + 1, partitions["total"].as_i64().unwrap());
     assert_eq!(world.one("select to_regclass('companies_clean') is null").await, "true");
     assert_eq!(status["rows"]["failed"], poison[0]["rows"]);
-    // A person may let it be tried again.
+    // An operator may have it tried again.
     assert!(world.expect(0, &["retry"]).contains("1 poison group(s) wait again"));
     world.expect(3, &["work"]);
 }
@@ -183,7 +183,7 @@ async fn a_sample_is_held_against_its_truth() {
     assert!(said.contains("3 difference(s)") && said.contains("`7`: name is `FIRM 7"), "{said}");
     assert!(said.contains("`14`: founded is NULL, and should be `2000-01-01`"), "{said}");
     assert!(said.contains("`9`: 1 row(s) that should not be"), "{said}");
-    // A CSV that says less; in quotes stands an empty text, without them NULL.
+    // A truth with fewer columns. A quoted empty cell is an empty text; an unquoted one is NULL.
     world.run("delete from companies_sample where id not in (3, 333)").await;
     world.run("insert into companies_sample select * from companies_raw where id = 333").await;
     world.put("truth.csv", "id,zip_code,revenue\n333,\"\",3.33\n3,00015,0.03\n");
@@ -193,7 +193,7 @@ async fn a_sample_is_held_against_its_truth() {
     assert!(world.expect(1, &["test"]).contains("there is no row (`333`, NULL, `3.33`)"));
     world.put("truth.csv", "id,zpi_code\n333,\n");
     assert!(world.expect(1, &["test"]).contains("did you mean `zip_code`?"));
-    // Nothing is left of it.
+    // `test` leaves nothing behind.
     assert_eq!(
         world.one("select count(*) from pg_tables where tablename like 'companies_clean%'").await,
         "0"

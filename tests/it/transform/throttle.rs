@@ -1,4 +1,4 @@
-//! A worker that waits for a replica: a real one, which streams, and whose replay is paused.
+//! A worker waits for a replica: a real, streaming one whose replay is paused.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
@@ -14,7 +14,7 @@ use super::world::{World, until};
 use crate::support;
 use crate::support::postgres::{TestDatabase, connect};
 
-/// A server of PostgreSQL's that follows another one.
+/// A PostgreSQL server that follows another one.
 struct Replica {
     process: Child,
     client: Client,
@@ -27,7 +27,7 @@ impl Drop for Replica {
     }
 }
 
-/// A program of the server's, run by the user that the server is run by.
+/// A program of PostgreSQL's, run by the server's own user.
 fn program(name: &str, data: &Path) -> Command {
     let owner = fs::metadata(data).unwrap();
     let mut command = Command::new(bin_folder().join(name));
@@ -44,7 +44,7 @@ fn bin_folder() -> std::path::PathBuf {
     named.into()
 }
 
-/// Copies the primary whose folder this is, and lets the copy follow it.
+/// Copies the primary that has this folder, and lets the copy follow it.
 async fn follow(dir: &Path, admin: &Client) -> Replica {
     let hba = dir.join("pg_hba.conf");
     let text = fs::read_to_string(&hba).unwrap();
@@ -86,7 +86,7 @@ async fn a_worker_waits_for_a_replica_that_is_behind() {
     };
     until(streams).await;
     let world = World::on(TestDatabase::of(&cluster, "throttle"), 5_000).await;
-    // Without a limit nobody waits, nor with a replica that follows.
+    // Without a limit a worker never waits, and neither does it when the replica keeps up.
     assert!(!world.expect(0, &["work", "--throttle", "3"]).contains("behind"));
     world.edit("clean.duckdb.sql", "1 as version", "2 as version");
     replica.client.batch_execute("select pg_wal_replay_pause()").await.unwrap();
@@ -98,7 +98,7 @@ async fn a_worker_waits_for_a_replica_that_is_behind() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     let done = "select count(*) from etl.transform_groups join etl.transform_versions using (version_id)
         where state = 'open' and attempts > 0";
-    assert_eq!(world.one(done).await, "0", "it waits before it claims");
+    assert_eq!(world.one(done).await, "0", "a worker waits before it claims");
     replica.client.batch_execute("select pg_wal_replay_resume()").await.unwrap();
     let output = worker.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

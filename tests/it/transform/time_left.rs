@@ -1,22 +1,22 @@
-//! Whether the time that is left is told rightly, over made-up costs: the ledger of a real plan is filled as if workers had been at it.
+//! The estimate of the time left, over made-up costs: the ledger of a real plan is filled as if workers had been at it.
 
 use super::world::World;
 
-/// What a partition and what a row takes, in seconds; how many workers there are.
+/// The seconds that a partition and a row take, and the number of workers.
 struct Costs {
     partition_s: f64,
     row_s: f64,
     workers: usize,
 }
 
-/// A group as the plan has it.
+/// A group of the plan.
 struct Planned {
     group_no: i32,
     rows: f64,
     partitions: f64,
 }
 
-/// When each group begins and ends, each taken by the first worker that is free; a measurement is off by up to a tenth.
+/// The start and the end of each group, which the first free worker takes; a measurement is off by up to a tenth.
 fn schedule(groups: &[Planned], costs: &Costs) -> Vec<(f64, f64)> {
     let mut free = vec![0.0; costs.workers];
     let timed = groups.iter().enumerate().map(|(at, group)| {
@@ -43,7 +43,8 @@ impl World {
         rows.iter().map(planned).collect()
     }
 
-    /// What is told when a tenth of the rows is done, or as soon after it as something is, and what comes then.
+    /// The estimate when a tenth of the rows is done (or at the first estimate after that), and the time that it really
+    /// takes.
     async fn after_a_tenth(&self, groups: &[Planned], costs: &Costs) -> (f64, f64) {
         let times = schedule(groups, costs);
         let end = times.iter().map(|(_, end)| *end).fold(0.0, f64::max);
@@ -64,10 +65,10 @@ impl World {
             }
             assert_eq!(packed, 0, "a group of several partitions was done: {status}");
         }
-        panic!("nothing is ever told")
+        panic!("no estimate is ever shown")
     }
 
-    /// The ledger as it is when workers have been at it for so long.
+    /// Puts the ledger into the state after so much work.
     async fn stand_at(&self, now: f64, groups: &[Planned], times: &[(f64, f64)], workers: usize) {
         self.client
             .batch_execute(
@@ -101,7 +102,7 @@ impl World {
     }
 }
 
-/// The largest partitions are done first: what they took says nothing of the many small ones behind them.
+/// The largest partitions are done first, and their times do not predict those of the many small ones.
 #[tokio::test]
 async fn the_time_left_is_told_within_a_fifth_after_a_tenth() {
     let world = World::new("transform_time_left", 20_000).await;
@@ -118,7 +119,7 @@ async fn the_time_left_is_told_within_a_fifth_after_a_tenth() {
             let (told, came) = world.after_a_tenth(&groups, &Costs { partition_s, row_s, workers }).await;
             assert!(
                 (told - came).abs() <= came / 5.0,
-                "{partition_s} s a partition, {row_s} s a row, {workers} workers: {told:.1} s were told, {came:.1} s came"
+                "{partition_s} s a partition, {row_s} s a row, {workers} workers: {told:.1} s were estimated, {came:.1} s passed"
             );
         }
     }

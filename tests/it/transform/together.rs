@@ -1,4 +1,4 @@
-//! Several workers, several jobs, and what a worker finds that was away for too long.
+//! Several workers, several jobs, and a worker that was away for too long.
 
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,8 @@ async fn a_sleeper_before_its_commit_is_refused_by_its_token() {
         world.start(&["work", "--lease", "1"], &format!("transform.cleaned@2=hold {}", hold.display()));
     until(|| async { hold.exists() }).await;
     signal(&sleeper, Signal::STOP);
-    // Its session is ended with its lease; without the right to do that, the token alone must do.
+    // The worker's session is ended together with its lease. Without the right to end it, the token alone must stop the
+    // worker.
     world.run("create or replace function public.nothing() returns int language sql as 'select 1'").await;
     world.expect(0, &["work", "--lease", "1"]);
     signal(&sleeper, Signal::CONT);
@@ -159,7 +160,7 @@ async fn two_jobs_and_a_plan_go_on_beside_each_other() {
     assert_eq!(world.differing("others_clean", super::world::IN_ONE_PIECE).await, "0 too many, 0 missing");
 }
 
-/// A worker of a text of the job that was superseded meanwhile stops at its next claim.
+/// A worker of an older text of the job, which was superseded meanwhile, stops at its next claim.
 #[tokio::test]
 async fn the_older_of_two_workers_refuses_to_go_on() {
     let world = World::new("transform_upgrade", 3_000).await;
@@ -174,7 +175,7 @@ async fn the_older_of_two_workers_refuses_to_go_on() {
     assert_eq!(output.status.code(), Some(1), "{log}");
     assert!(log.contains("is not made any more"), "{log}");
     assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
-    // What it has left goes with drop.
+    // `drop` removes what that worker left.
     assert!(world.expect(0, &["drop"]).contains("Removed: public.companies_clean__"));
     assert_eq!(
         world.one("select count(*) from pg_tables where tablename like 'companies_clean%'").await,
@@ -182,7 +183,7 @@ async fn the_older_of_two_workers_refuses_to_go_on() {
     );
 }
 
-/// How far it is can be seen while workers are at it, from another program.
+/// Another program can see the progress while workers are at it.
 #[tokio::test]
 async fn status_shows_what_is_going_on() {
     let world = World::new("transform_status", 4_000).await;
@@ -209,7 +210,7 @@ async fn status_shows_what_is_going_on() {
     assert_eq!((seen.status.code(), &last["state"]), (Some(0), &"swapped".into()));
 }
 
-/// A worker that sleeps while two tables change places holds nobody up for longer than its lease.
+/// A worker that sleeps while it exchanges two tables holds others up for its lease at most.
 #[tokio::test]
 async fn a_sleeper_in_the_middle_of_the_swap_is_put_aside() {
     let world = World::new("transform_swap_sleeper", 1_000).await;
@@ -235,8 +236,8 @@ async fn a_sleeper_in_the_middle_of_the_swap_is_put_aside() {
     assert_eq!(world.one(old).await, "1");
 }
 
-/// Claims, ends and looks for lost workers take as long at the end of a version as at its beginning, also while somebody holds an old
-/// snapshot, so that nothing of the dead versions of rows goes.
+/// Claims, ends and the search for lost workers cost the same at the end of a version as at its beginning, even while
+/// an old snapshot keeps dead versions of rows from being removed.
 #[tokio::test]
 async fn no_claim_costs_more_because_of_the_claims_before_it() {
     let world = World::new("transform_old_snapshot", 4_000).await;
@@ -277,7 +278,7 @@ async fn no_claim_costs_more_because_of_the_claims_before_it() {
         let pages = world.pages(statement, values).await;
         assert!(pages < 60, "{name}: {pages} pages");
     }
-    // A worker that has ended: the running groups are looked through, once.
+    // Another worker ended, so the running groups are searched once.
     let ended = "insert into etl.transform_workers (worker_id, version_id, host, process_id, program, lease_seconds, lease_until)
         select gen_random_uuid(), version_id, 'here', 2, '0', 600, clock_timestamp() from etl.transform_versions";
     world.client.batch_execute(ended).await.unwrap();
@@ -286,7 +287,7 @@ async fn no_claim_costs_more_because_of_the_claims_before_it() {
 }
 
 impl World {
-    /// How many pages a statement of the ledger looks at.
+    /// The number of pages that a statement of the ledger reads.
     async fn pages(&self, statement: &str, values: &[&str]) -> i64 {
         let mut text = sql::render(statement, &[("ledger", "etl")]);
         for (at, value) in values.iter().enumerate().rev() {

@@ -1,4 +1,4 @@
-//! Versions of the clean table: built beside the old one, and put into its place for all at once.
+//! Versions of the clean table: each is built beside the old one, and replaces it for everybody at once.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn another_cleaning_takes_the_place_with_views_grants_and_comments() {
     let truth = IN_ONE_PIECE.replace(", 1\n", ", 2\n");
     assert_eq!(world.differing("companies_clean", &truth).await, "0 too many, 0 missing");
     assert_ne!(world.one("select 'companies_clean'::regclass::oid").await, first);
-    // Views read the new table, and so do views of views.
+    // Views read the new table, and so do views on views.
     let reads = "select string_agg(distinct refobjid::regclass::text, ' ' order by refobjid::regclass::text)
         from pg_depend join pg_rewrite on pg_rewrite.oid = objid
         where ev_class in ('named'::regclass, 'zips'::regclass) and refclassid = 'pg_class'::regclass
@@ -47,7 +47,7 @@ async fn another_cleaning_takes_the_place_with_views_grants_and_comments() {
     assert_eq!(world.one(comments).await, "clean; isn't it, upper case");
     let public = "select attacl::text from pg_attribute where attrelid = 'companies_clean'::regclass and attname = 'name'";
     assert!(world.one(public).await.contains("=r/"));
-    // The old one stays until somebody drops it.
+    // The old table stays until somebody drops it.
     let old = "select count(*) from pg_tables where tablename like 'companies_clean\\_\\_%'";
     assert_eq!(world.one(old).await, "1");
     assert!(world.expect(0, &["drop"]).contains("Removed: public.companies_clean__"));
@@ -85,7 +85,7 @@ async fn a_reader_who_would_see_holes_is_waited_for_and_a_busy_table_is_not_stoo
     assert_eq!(world.status()["state"], "stopped");
     assert_eq!(world.one("select min(version) from companies_clean").await, "1");
     reader.batch_execute("commit").await.unwrap();
-    // Without a snapshot, but with a lock: the swap takes it at once or not at all.
+    // A session without a snapshot holds a lock: the swap gets its own lock at once or gives up.
     reader.batch_execute("begin; lock table companies_clean in access share mode").await.unwrap();
     let worker = world.start(&["work", "--swap-wait", "60"], "");
     for _ in 0..20 {
@@ -133,7 +133,7 @@ async fn a_version_that_is_dropped_leaves_nothing_and_its_workers_stop() {
     assert_eq!(world.one(begun).await, "0");
     std::fs::remove_file(&hold).unwrap();
     assert_eq!(worker.wait().unwrap().code(), Some(1));
-    // It may be begun again.
+    // The version may be begun again.
     world.expect(0, &["work"]);
     world.assert_whole().await;
 }
@@ -147,7 +147,7 @@ async fn a_source_that_changes_is_not_taken_for_what_was_read() {
     assert!(said.contains("is in place"), "what was changed before it was read is read: {said}");
     world.assert_whole().await;
 
-    // What changes after it was read: the second worker holds before its commit.
+    // Rows change after they were read: the second worker holds before its commit.
     world.edit("clean.duckdb.sql", "1 as version", "2 as version");
     let hold = world.folder.path().join("hold");
     let worker = world.start(&["work"], &format!("transform.finished@2=hold {}", hold.display()));
@@ -160,7 +160,7 @@ async fn a_source_that_changes_is_not_taken_for_what_was_read() {
     assert!(said.contains("have changed since they were read"), "{said}");
     assert_eq!(world.one("select min(version) from companies_clean").await, "1");
 
-    // With a column that says so they are done again, with new partitions and without those that are gone.
+    // With a column that shows changes, the changed partitions are done again, new ones are added and removed ones go.
     world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nchanged = \"seen\"\n");
     let hold = world.folder.path().join("hold");
     let worker = world.start(&["work"], &format!("transform.finished@3=hold {}", hold.display()));

@@ -1,4 +1,4 @@
-//! A job in a folder, and a skewed raw table.
+//! A job in a folder, and a raw table with very uneven partitions.
 
 use std::process::{Child, Output, Stdio};
 
@@ -25,13 +25,13 @@ const CREATE: &str = "create table :\"schema\".:\"table\" (\n\
     seen timestamptz, rank bigint, version integer not null\n);\n\
     create index on :\"schema\".:\"table\" (zip_code);\n";
 
-/// Looks across the rows of a partition, drops some and keeps what cannot be read as NULL.
+/// Looks across the rows of a partition, drops some rows, and turns values that cannot be read into NULL.
 const CLEAN: &str = "select id, zip_code, trim(zip_code) as zip, upper(trim(name)) as name,\n\
     try_cast(founded as date) as founded, revenue, seen,\n\
     row_number() over (partition by zip_code order by id) as rank, 1 as version\n\
     from raw where name is not null;\n";
 
-/// The same in one statement of PostgreSQL.
+/// The same in one PostgreSQL statement.
 pub const IN_ONE_PIECE: &str = "select id, zip_code, btrim(zip_code), upper(btrim(name)),\n\
     case when founded ~ '^\\d{4}-' then founded::date end, revenue, seen,\n\
     row_number() over (partition by zip_code order by id), 1\n\
@@ -65,12 +65,12 @@ pub struct World {
 }
 
 impl World {
-    /// With so many raw rows.
+    /// With this many raw rows.
     pub async fn new(hint: &str, rows: u32) -> Self {
         Self::on(postgres::plain_database(hint).await, rows).await
     }
 
-    /// The same in a database that is there.
+    /// The same in an existing database.
     pub async fn on(database: TestDatabase, rows: u32) -> Self {
         let client = database.client().await;
         client.batch_execute(&RAW.replace("ROWS", &rows.to_string())).await.expect("a raw table");
@@ -105,14 +105,14 @@ impl World {
         merganser(self.args(words), [("DATABASE_URL", self.database.url())])
     }
 
-    /// The same, started, with faults.
+    /// The same, started in the background, with faults.
     pub fn start(&self, words: &[&str], faults: &str) -> Child {
         let envs = [("DATABASE_URL", self.database.url()), ("FAULTS", faults.to_owned())];
         let mut command = command(self.args(words), envs);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
     }
 
-    /// Runs a command that must end with this exit code; gives what it says on both outputs.
+    /// Runs a command that must end with this exit code, and returns both its outputs.
     pub fn expect(&self, code: i32, words: &[&str]) -> String {
         let output = self.transform(words);
         let said =
@@ -145,7 +145,7 @@ impl World {
         self.client.batch_execute(text).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
     }
 
-    /// Rows that the clean table has and the cleaning in one piece has not, and the other way round.
+    /// The numbers of rows that only the clean table has and that only the cleaning in one piece has.
     pub async fn differing(&self, table: &str, in_one_piece: &str) -> String {
         let count = format!(
             "select (select count(*) from (select * from {table} except all ({in_one_piece})) as a)
@@ -154,13 +154,13 @@ impl World {
         self.one(&count).await
     }
 
-    /// The clean table must be what the cleaning in one piece makes.
+    /// The clean table must equal the one that cleaning in one piece makes.
     pub async fn assert_whole(&self) {
         assert_eq!(self.differing("companies_clean", IN_ONE_PIECE).await, "0 too many, 0 missing");
     }
 }
 
-/// Waits until something is so, a minute at most.
+/// Waits until something is true, for at most a minute.
 pub async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
     for _ in 0..600 {
         if is_so().await {
@@ -168,5 +168,5 @@ pub async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    panic!("it did not come to that in a minute");
+    panic!("it was not true within a minute");
 }

@@ -1,4 +1,4 @@
-//! The database is wrong.
+//! Faults of the database.
 
 use super::{OF_DATABASE, Tonight, ends_in_time};
 use crate::support::pipeline::Pipeline;
@@ -36,7 +36,7 @@ async fn a_database_that_is_down_or_lets_nobody_in() {
     }
 }
 
-/// The right that a run lacks is named with the statement that grants it; granted, it is enough.
+/// A missing right is named with the statement that grants it, and that grant is enough.
 #[tokio::test]
 async fn a_role_without_rights_is_told_what_to_ask_for() {
     let tonight = Tonight::with_weeks("check rights").await;
@@ -51,7 +51,7 @@ async fn a_role_without_rights_is_told_what_to_ask_for() {
     let url = pipeline.database.url_as(&role);
     let as_role = [("DATABASE_URL", url.as_str())];
 
-    // Tables and ledger are there, and belong to somebody else: first the ledger has to be readable at all.
+    // The tables and the ledger belong to another role; the ledger must be readable first.
     let seen = tonight.check(&as_role).await.exits(1);
     let seen = seen.is("rights", "fail", &["temporary on database", "belong to merganser"]);
     let seen = seen.is("ledger", "fail", &["42501"]).is("tables", "skipped", &["temporary"]);
@@ -61,7 +61,7 @@ async fn a_role_without_rights_is_told_what_to_ask_for() {
     tonight.command(&["run", "oca"], &as_role).await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_index").await, "2");
 
-    // Another schema, where nothing is.
+    // Another schema, which does not exist yet.
     let new = [as_role[0], ("DB_SCHEMA", "elsewhere"), ("MERGANSER_LEDGER_SCHEMA", "other")];
     let seen = tonight.check(&new).await.exits(1).only("rights", "fail", &["create on database"], &[]);
     grant(pipeline, &seen).await;

@@ -1,4 +1,4 @@
-//! This machine is wrong.
+//! Faults of this machine.
 
 use std::fs::{self, File};
 use std::process::Command;
@@ -16,7 +16,7 @@ async fn a_folder_for_staging_that_cannot_be_written_to() {
         let seen = tonight.check(&[("MERGANSER_WORK_DIR", &folder)]).await.exits(1);
         seen.only("disk", "fail", &[&folder, "--work-dir"], &[]);
     }
-    // A run makes it; a look does not.
+    // A run creates the folder; a check does not.
     let new = tonight.pipeline.folder().join("new/work");
     tonight.check(&[("MERGANSER_WORK_DIR", new.to_str().unwrap())]).await.exits(0).is(
         "disk",
@@ -29,14 +29,14 @@ async fn a_folder_for_staging_that_cannot_be_written_to() {
 #[tokio::test]
 async fn a_disk_that_is_too_small_for_a_batch() {
     let tonight = Tonight::new("check disk").await;
-    // It has a size, and takes no room.
+    // The file has a size but takes no room.
     let name = Extract::weekly("2026-11-14").file_name();
     File::create(tonight.server.files.join(name)).unwrap().set_len(6 << 40).unwrap();
     let seen = tonight.check(&[]).await.exits(1);
     seen.only("disk", "fail", &["the largest batch needs some 52", "TB", "--batch-mib"], &[]);
 }
 
-/// A library that makes a program see another time; `None`: there is no compiler for it.
+/// A library that makes a program see another time; `None` without a compiler for it.
 fn other_clock(tonight: &Tonight) -> Option<String> {
     let (source, library) =
         (tonight.pipeline.folder().join("clock.c"), tonight.pipeline.folder().join("clock.so"));
@@ -57,7 +57,7 @@ async fn a_clock_that_is_wrong() {
     seen.only("clock", "warn", &["the database's is 120 s behind ours", "the store's is 1"], &[]);
     let seen = tonight.check(&clock("-900")).await.exits(1);
     seen.only("clock", "fail", &["the database's is 900 s ahead of ours", "set this machine's clock"], &[]);
-    // So far away that the store refuses the signature.
+    // The clock is so wrong that the store refuses the signature.
     let seen = tonight.check(&clock("-200000")).await.exits(1);
     seen.is("clock", "fail", &["200000 s"]).is(
         "store",

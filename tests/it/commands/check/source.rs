@@ -1,4 +1,4 @@
-//! The source is wrong.
+//! Faults of the source.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,12 +46,12 @@ async fn a_host_key_that_is_not_known_or_another_one() {
     assert!(text.stdout.contains("\nskip  files ") && text.stdout.contains(line.trim()), "{}", text.stdout);
     assert!(text.stdout.ends_with("A run of oca would not work: source.\n"), "{}", text.stdout);
 
-    // A run would enter it; a look does not.
+    // A run would store the key; a check does not.
     let seen = tonight.check_with(&["--sftp-trust-on-first-use"], &[unknown]).await.exits(0);
     seen.only("source", "warn", &[&offered, "a run would trust it"], &["files", "files open"]);
     assert!(!tonight.pipeline.folder().join("home/.ssh").exists());
 
-    // A file that is named and is to be made: what works in a run must not fail in a look.
+    // A known_hosts file that does not exist yet: a run makes it, so a check must not fail because of it.
     let known_hosts = tonight.pipeline.folder().join("keys/known_hosts");
     let named = [unknown, ("MERGANSER_SFTP_KNOWN_HOSTS", known_hosts.to_str().unwrap())];
     let seen = tonight.check_with(&["--sftp-trust-on-first-use"], &named).await.exits(0);
@@ -70,7 +70,7 @@ async fn a_host_key_that_is_not_known_or_another_one() {
 #[tokio::test]
 async fn a_name_that_leads_nowhere() {
     let tonight = Tonight::with_weeks("check names").await;
-    // A label of more than 63 letters is refused without asking anybody.
+    // A label of more than 63 letters is refused without a query to any server.
     let name = format!("{}.invalid", "x".repeat(64));
     let seen = tonight.check(&[("SFTP_HOST", &name)]).await.exits(1);
     seen.only("source host", "fail", &[&name, "SFTP_HOST"], &["source", "files", "files open"]);
@@ -93,7 +93,7 @@ async fn a_server_that_hangs_is_given_up() {
         let seen = ends_in_time(&tonight, &[("SFTP_HOST", &host)], 10).await.exits(1);
         seen.only("source", "fail", &["within 1 s"], &["files", "files open"]);
     }
-    // One that breaks is not asked again and again.
+    // A connection that breaks is not tried again and again.
     let proxy = Proxy::start(tonight.server.port, Fault::Cut, 2_500, u32::MAX).await;
     let host = format!("127.0.0.1:{}", proxy.port);
     tonight.check(&[("SFTP_HOST", &host)]).await.exits(1).is("source", "fail", &["the connection broke"]);

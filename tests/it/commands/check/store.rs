@@ -1,4 +1,4 @@
-//! The store is wrong.
+//! Faults of the store.
 
 use std::net::TcpListener;
 
@@ -38,7 +38,8 @@ async fn a_store_that_only_reads() {
 async fn whatever_hangs_nothing_stays_behind() {
     let tonight = Tonight::with_weeks("check store hangs").await;
     let port = tonight.bucket.endpoint.rsplit_once(':').unwrap().1.parse().unwrap();
-    // In the list, the put, the get or the delete, as it comes; then another connection is made.
+    // The store hangs during the list, the put, the get or the delete, depending on the bytes. Then a new connection
+    // works.
     let mut failed = Vec::new();
     for after_bytes in (1..2_400).step_by(300) {
         let proxy = Proxy::start(port, Fault::Hang, after_bytes, 1).await;
@@ -53,7 +54,7 @@ async fn whatever_hangs_nothing_stays_behind() {
     for step in ["put: no answer", "get: no answer"] {
         assert!(failed.iter().any(|found| found.contains(step)), "never in {step}: {failed:?}");
     }
-    // Connections are made there, and nobody answers.
+    // This port accepts connections and never answers.
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let seen = ends_in_time(&tonight, &[("AWS_ENDPOINT_URL_S3", &endpoint)], 10).await.exits(1);

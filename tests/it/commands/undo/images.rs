@@ -1,4 +1,4 @@
-//! Before-images: which rows are kept, as what, for how long, and who sees them.
+//! Before-images: which rows are kept, with which values, for how long, and who may see them.
 
 use crate::docs::rights::Court;
 use crate::engine::readers::case;
@@ -19,7 +19,7 @@ pub async fn images(pipeline: &Pipeline, table: &str) -> Vec<String> {
     rows
 }
 
-/// How many before-images there are, of all tables.
+/// The number of before-images of all tables.
 pub async fn count(pipeline: &Pipeline) -> usize {
     let mut rows = 0;
     for table in TABLES {
@@ -28,7 +28,7 @@ pub async fn count(pipeline: &Pipeline) -> usize {
     rows
 }
 
-/// Two cases, of which a second week says something else.
+/// Two cases, both of which a second week changes.
 async fn two_weeks(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
     pipeline.put(Extract::weekly("2024-01-08").case("a", &case("one", 2)).case("b", &case("one", 1)));
@@ -41,7 +41,7 @@ async fn two_weeks(hint: &str) -> Pipeline {
 async fn what_a_run_replaces_is_kept_as_it_was_and_a_first_load_keeps_nothing() {
     let pipeline = two_weeks("images kept").await;
     assert_eq!(pipeline.one("select count(*) from etl.undo_images").await, "0");
-    // A column of somebody's, and a value by hand, are rows' own, too.
+    // A column that somebody added and a value set by hand are kept too.
     pipeline.execute("alter table oca_parties add column note text default 'by hand'").await;
     pipeline.execute("update oca_addresses set bbl = '1000010001' where indexnumberid = 'a'").await;
     let mut before = Vec::new();
@@ -95,7 +95,7 @@ async fn before_images_go_when_their_days_are_over() {
     let days = "select round(extract(epoch from kept_until - promoted_at) / 86400)
         from etl.undo_batches order by undo_no desc limit 1";
     assert_eq!(pipeline.one(days).await, "1");
-    // Of case a alone, as the second week had it: its rows, and oca_metadata.
+    // Only case a is kept, as the second week had it: its rows, and oca_metadata.
     assert_eq!(images(&pipeline, "oca_parties").await.len(), 3);
     assert_eq!(images(&pipeline, "oca_metadata").await.len(), 1);
     assert_eq!(pipeline.one("select count(*) from etl.undo_records").await, "1");
@@ -105,7 +105,7 @@ async fn before_images_go_when_their_days_are_over() {
     assert_eq!(count(&pipeline).await, 0, "0 keeps none");
 }
 
-/// Nothing of a case that is deleted for ever stays, whichever run deletes it, or a person.
+/// Nothing of a permanently deleted case stays, whether a run or a person deletes it.
 #[tokio::test]
 async fn of_a_deleted_record_no_before_image_stays() {
     let pipeline = two_weeks("images sealed").await;
@@ -124,11 +124,15 @@ async fn of_a_deleted_record_no_before_image_stays() {
     assert!(of("a").await > 0 && of("b").await > 0 && of("c").await > 0);
     pipeline.put(Extract::weekly("2024-01-29").delete("a"));
     pipeline.run().await.exits(0);
-    assert_eq!(of("a").await, 0, "neither of older runs nor of the one that deletes it");
+    assert_eq!(
+        of("a").await,
+        0,
+        "no image is left, neither of older runs nor of the one that deletes the case"
+    );
     assert!(of("b").await > 0 && of("c").await > 0);
     let listed = "select count(*) from etl.undo_records where record_id = 'a' and had_rows";
     assert_eq!(pipeline.one(listed).await, "0");
-    // By hand, and then by purge.
+    // A deletion by hand, and then a purge.
     pipeline.execute("update oca_metadata set deletedate = '2024-01-30' where indexnumberid = 'b'").await;
     pipeline.other(&["purge", "oca", "--dry-run"]).await.exits(0).says("before-images");
     assert!(of("b").await > 0);
@@ -137,7 +141,7 @@ async fn of_a_deleted_record_no_before_image_stays() {
     assert!(of("c").await > 0);
 }
 
-/// Whatever is granted on all tables of the ledger, now or by default.
+/// Grants on all tables of the ledger, present and future, do not open them.
 #[tokio::test]
 async fn nobody_but_the_ledgers_owner_sees_them() {
     let court = Court::new("images private").await;
@@ -160,14 +164,14 @@ async fn nobody_but_the_ledgers_owner_sees_them() {
     court.look().await;
     let seen: Vec<Vec<Cell>> = crate::support::pipeline::rows(&client, &look).await;
     assert!(seen.is_empty(), "nor does a grant on all tables: {seen:?}");
-    // Somebody else's table of before-images could not be emptied.
+    // The program could not empty a table of before-images that another role owns.
     let owner = format!("alter table etl.{image} owner to merganser");
     pipeline.execute(&owner).await;
     put("2024-01-22", "three");
     pipeline.run().await.exits(1).says("belongs to another role").says("is unchanged");
 }
 
-/// Where only somebody else may make tables of the ledger, a run goes on, and says that it cannot be undone.
+/// A role that may not make tables in the ledger can run, and the run says that it cannot be undone.
 #[tokio::test]
 async fn without_the_right_to_make_tables_nothing_is_kept() {
     let pipeline = two_weeks("images no right").await;

@@ -1,4 +1,4 @@
-//! What cannot be undone, and what is said of it.
+//! Runs that cannot be undone, and the messages about them.
 
 use super::weeks::{everything, last_run};
 use crate::engine::readers::case;
@@ -22,15 +22,15 @@ async fn two_weeks(hint: &str) -> (Pipeline, String) {
 #[tokio::test]
 async fn what_a_later_run_changed_is_named_and_the_same_again_is_no_change() {
     let (pipeline, run) = two_weeks("undo changed").await;
-    // Rows, origin and metadata are what they were.
+    // Rows, origins and metadata are the same as before.
     pipeline.other(&["reprocess", "oca", "*", "--force"]).await.exits(0);
     let again = last_run(&pipeline).await;
     pipeline.other(&["undo", &run, "--dry-run"]).await.exits(0);
-    // A case that the run does not know is nobody's business.
+    // A case that the run did not touch does not stop the undo.
     pipeline.put(Extract::weekly("2024-01-22").case("z", &case("three", 1)));
     pipeline.run().await.exits(0);
     pipeline.other(&["undo", &run, "--dry-run"]).await.exits(0);
-    // The same rows from a later file: origin and metadata are others.
+    // A later file has the same rows, but origin and metadata differ.
     pipeline.put(Extract::weekly("2024-01-29").case("a", &case("two", 2)).case("b", &case("three", 1)));
     pipeline.run().await.exits(0);
     let later = last_run(&pipeline).await;
@@ -43,9 +43,9 @@ async fn what_a_later_run_changed_is_named_and_the_same_again_is_no_change() {
     let marks =
         "select string_agg(indexnumberid || ':' || status, ' ' order by indexnumberid) from oca_index";
     assert_eq!(pipeline.one(marks).await, "a:one b:one c:one z:three");
-    // The same bytes, whichever run took them: nobody takes them again.
+    // A file with the same bytes is not taken again, whichever run took it before.
     let open = format!("select count(*) from etl.parts where run_id = '{again}' and status <> 'undone'");
-    assert_eq!(pipeline.one(&open).await, "1", "of the first week");
+    assert_eq!(pipeline.one(&open).await, "1", "the first week's part stays");
     pipeline.run().await.exits(0).says("was undone");
     assert_eq!(pipeline.one(marks).await, "a:one b:one c:one z:three");
 }
@@ -88,7 +88,8 @@ async fn what_is_not_kept_is_refused_and_what_is_none_is_wrong_usage() {
     pipeline.run_with(&["--keep-undo", "0"]).await.exits(0);
     pipeline.other(&["status"]).await.exits(0).says("Before-images of 2 run(s) take ");
     pipeline.other(&["undo", "last"]).await.exits(1).says("no before-images").says("is unchanged");
-    // And nobody knows whether that run changed what the one before it did: what it touched counts as changed.
+    // Without images nobody can tell whether that run changed the earlier run's cases, so all that it touched count as
+    // changed.
     pipeline.other(&["undo", &run]).await.exits(1).says("1 case(s)");
     pipeline
         .execute(

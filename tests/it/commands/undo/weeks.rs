@@ -1,4 +1,4 @@
-//! A week that should not have been loaded is taken back: rows, metadata, origins, files, failed records.
+//! A week that was loaded by mistake is undone: rows, metadata, origins, files and failed records.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::support::csv::Cell;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, rows};
 
-/// All that an undo must bring back: the tables, what is derived of them, and what the ledger says that later files go by.
+/// All that an undo must restore: the tables, the derived tables, and the ledger's data about later files.
 pub async fn everything(pipeline: &Pipeline) -> BTreeMap<String, Vec<Vec<Cell>>> {
     let mut all = pipeline.tables("public").await;
     let client = pipeline.database.client().await;
@@ -39,8 +39,8 @@ async fn parts(pipeline: &Pipeline, run: &str) -> Vec<String> {
     pipeline.column(&query).await
 }
 
-/// Three cases, one with a failed record, and a bad week: it changes one, brings one, settles the failure, seals one, and has
-/// failures of its own.
+/// Three cases, one with a failed record, and a bad week that changes one case, adds one, settles the failure, seals
+/// one, and has failures of its own.
 async fn bad_week(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
     let week = Extract::weekly("2024-01-08").case("a", &case("one", 2)).case("b", &case("one", 1));
@@ -83,7 +83,7 @@ async fn a_week_is_taken_back_and_brought_again() {
     let published = pipeline.csv("public/oca_index.csv");
     assert_eq!(published.rows.len(), 3, "the public files are written anew");
 
-    // No run takes the file again, and says so.
+    // No run takes the file again, and the run says so.
     pipeline.run().await.exits(0).says("was undone").says("--force takes it");
     pipeline.other(&["reprocess", "oca", "*"]).await.exits(3).says("was undone");
     let undo = "select run_id::text from etl.runs where kind = 'undo' and not dry_run order by started_at desc limit 1";
@@ -114,12 +114,12 @@ async fn an_undo_can_be_undone_and_that_too() {
         }
         assert_eq!(parts(&pipeline, &run).await, status);
     }
-    // The run itself, too, after all that.
+    // After all that, the run itself can be undone too.
     pipeline.other(&["undo", &run]).await.exits(0);
     assert!(everything(&pipeline).await == before);
 }
 
-/// As if the run had never been.
+/// Later files load as if the undone run had never been.
 #[tokio::test]
 async fn later_files_load_as_if_it_had_never_been() {
     let pipeline = bad_week("undo later").await;
@@ -127,16 +127,16 @@ async fn later_files_load_as_if_it_had_never_been() {
     pipeline.run().await.exits(3);
     let run = last_run(&pipeline).await;
     pipeline.other(&["undo", &run]).await.exits(0);
-    // Older than the week that was undone, and newer than all else.
+    // This file is older than the undone week and newer than everything else.
     pipeline.put(Extract::weekly("2024-01-12").case("a", &case("three", 1)).case("c", &case("three", 2)));
     pipeline.run().await.exits(0);
     let marks =
         "select string_agg(indexnumberid || ':' || status, ' ' order by indexnumberid) from oca_index";
     assert_eq!(pipeline.one(marks).await, "a:three b:one c:three d:one");
-    // By force, the file that was undone, whose word is newer.
+    // The undone file, by force: it is newer.
     pipeline.other(&["reprocess", "oca", "*2024-01-15*", "--force"]).await.exits(3);
     assert_eq!(pipeline.one(marks).await, "a:two b:one c:two d:one f:two");
-    // Another posting of it comes by itself.
+    // Another posting of the file is taken without force.
     let pipeline = bad_week("undo posted").await;
     put_bad(&pipeline);
     pipeline.run().await.exits(3);
@@ -146,7 +146,7 @@ async fn later_files_load_as_if_it_had_never_been() {
     assert_eq!(pipeline.one(marks).await, "a:four b:one d:one");
 }
 
-/// As of a run: what is committed is said, and the next run publishes.
+/// As in a run, the message says that the undo is committed, and the next run publishes.
 #[tokio::test]
 async fn an_undo_that_cannot_publish_is_committed_and_says_so() {
     let pipeline = bad_week("undo unpublished").await;
@@ -191,7 +191,7 @@ async fn no_sealed_case_comes_back() {
     let week = ["q", "r", "s"].into_iter().fold(week, |week, id| week.case(id, &case("one", 1)));
     pipeline.put(week);
     pipeline.run().await.exits(0);
-    // q is sealed in it, s after it.
+    // The bad week seals q; the week after it seals s.
     let bad = Extract::weekly("2024-01-15").case("p", &case("two", 1)).delete("q").case("r", &case("two", 2));
     pipeline.put(bad.case("s", &case("two", 2)).case("t", &case("two", 1)));
     pipeline.run().await.exits(0);
@@ -217,7 +217,7 @@ async fn no_sealed_case_comes_back() {
     pipeline.other(&["purge", "oca"]).await.exits(0).says("Nothing was left");
 }
 
-/// Every batch of a run, of one that was killed, too; and several runs at once.
+/// All batches of a run, also of a killed one, and several runs at once.
 #[tokio::test]
 async fn all_batches_and_several_runs_go_at_once() {
     let pipeline = bad_week("undo batches").await.with("--batch-mib", "1");
@@ -237,7 +237,7 @@ async fn all_batches_and_several_runs_go_at_once() {
     let second = last_run(&pipeline).await;
     assert!(first != second);
     pipeline.other(&["undo", &first]).await.exits(1).says(&second).says("is unchanged");
-    // In whichever order they are named.
+    // The order in which the runs are named does not matter.
     pipeline.other(&["undo", &first, &second, &first]).await.exits(0);
     let found = everything(&pipeline).await;
     for (name, rows) in &before {
@@ -245,7 +245,7 @@ async fn all_batches_and_several_runs_go_at_once() {
     }
 }
 
-/// A column that somebody added since gets its default; one that is gone stops it.
+/// A column that somebody added since gets its default; a column that is gone stops the undo.
 #[tokio::test]
 async fn columns_of_others_come_back_and_gone_ones_stop_it() {
     let pipeline = bad_week("undo columns").await;
@@ -268,7 +268,7 @@ async fn columns_of_others_come_back_and_gone_ones_stop_it() {
     assert_eq!(pipeline.one("select twice from oca_index where indexnumberid = 'a'").await, "oneone");
 }
 
-/// Of a file that was read in parts alone, nothing but those records is taken back, and the failed ones are open again.
+/// A retry reads only some records of a file. Undoing it takes back only those, and opens the failed records again.
 #[tokio::test]
 async fn a_retry_is_taken_back() {
     const MOTIONS: &str =
@@ -286,14 +286,14 @@ async fn a_retry_is_taken_back() {
         .says("0 case(s) as they were, 1 case(s) gone");
     assert!(everything(&pipeline).await == before);
     let ran = pipeline.run().await.exits(0);
-    assert!(!ran.stderr.contains("was undone"), "the file itself was not: {}", ran.stderr);
+    assert!(!ran.stderr.contains("was undone"), "the file itself was not undone: {}", ran.stderr);
     pipeline.other(&["retry", "oca"]).await.exits(0);
     let found = everything(&pipeline).await;
     assert_eq!(found["oca_motions"], after["oca_motions"]);
     assert!(found["open failures"].is_empty());
 }
 
-/// A run and the undo that brought it back, both at once: as before the run.
+/// A run and the undo of its undo, undone together, give the state before the run.
 #[tokio::test]
 async fn a_run_and_the_undo_that_brought_it_back_go_together() {
     let pipeline = bad_week("undo both").await;

@@ -1,4 +1,4 @@
-//! What is no sheet stops the run, and the data loaded last stays.
+//! A file that is no sheet stops the run, and the data loaded last stays.
 
 use std::fs;
 
@@ -37,10 +37,7 @@ async fn a_sheet_that_cannot_be_read_stops_the_run() {
         assert!(ran.stderr.contains(reason), "{name}: {reason}\n{}", ran.stderr);
         ran.exits(1).says("the data loaded last stays");
         assert_eq!(world.keys("catalog_backers").await, "acme fund", "{reason}");
-        assert!(
-            world.failures().await.is_empty(),
-            "{name}: what refers to a sheet that is not there is no fault"
-        );
+        assert!(world.failures().await.is_empty(), "{name}: a reference into a missing sheet is no fault");
         world.put(name, good(name));
     }
     world.run(&[]).await.exits(0);
@@ -62,7 +59,7 @@ async fn a_sheet_that_is_missing_stops_the_run_and_the_near_one_is_named() {
     assert_eq!(world.pipeline.one("select count(*) from etl.runs where status = 'failed'").await, "2");
 }
 
-/// A mark before the text, columns in another order, further ones, blank rows and lines that end as on Windows.
+/// A byte-order mark, columns in another order, additional columns, blank rows, and lines that end as on Windows.
 #[tokio::test]
 async fn what_programs_make_of_a_good_sheet_is_good() {
     let world = World::new("catalog odd").await;
@@ -71,7 +68,7 @@ async fn what_programs_make_of_a_good_sheet_is_good() {
     assert_eq!(world.keys("catalog_backers").await, "acme fund");
     let unknown = "select unknown -> 'notes' ->> 'count' from etl.parts where name = 'backers.csv'";
     assert_eq!(world.pipeline.one(unknown).await, "1");
-    // Headers alone are sheets, of nothing.
+    // Sheets with a header alone are empty sheets.
     for (name, text) in super::world::GOOD {
         world.put(name, text.lines().next().unwrap());
     }

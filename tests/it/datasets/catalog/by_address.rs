@@ -1,10 +1,10 @@
-//! Sheets of which each has an address of its own, as a published spreadsheet gives them.
+//! Sheets with an address each, as for a published spreadsheet.
 
 use super::world::{GOOD, World, good};
 use crate::support::pipeline::Pipeline;
 use crate::support::site::{Site, SiteReply};
 
-/// A site with the good sheets, each behind a redirect to another host, and the words that name them.
+/// A site with the good sheets, each behind a redirect to another host, and the options that name them.
 fn published(docs: &Site, files: &Site) -> Vec<String> {
     let sheet = |(at, (name, text)): (usize, &(&'static str, &'static str))| {
         let path = format!("/e/long-secret/pub?gid={at}&output=csv");
@@ -27,9 +27,13 @@ async fn each_sheet_may_have_an_address_of_its_own() {
     assert_eq!(world.keys("catalog_projects").await, "numpy sled tensorflow");
     for table in ["parts", "runs", "steps"] {
         let shown = format!("select count(*) from etl.{table} as told where told::text like '%long-secret%'");
-        assert_eq!(world.pipeline.one(&shown).await, "0", "who knows an address may read the sheet: {table}");
+        assert_eq!(
+            world.pipeline.one(&shown).await,
+            "0",
+            "an address gives anybody the right to read the sheet: {table}"
+        );
     }
-    // From the environment, all in one, and the same is nothing new.
+    // From one variable of the environment, and the same sheets are nothing new.
     let all = sheets.join("\n ");
     let again = world.pipeline.start_other(&["run", "catalog"], &[("MERGANSER_SHEETS", &all)]);
     again.await.unwrap().exits(0);
@@ -41,7 +45,8 @@ async fn each_sheet_may_have_an_address_of_its_own() {
     let checked = [&["check", "catalog"][..], &words].concat();
     world.pipeline.other(&checked).await.exits(0);
 
-    // A page where a sheet was due, elsewhere or there, and a way out of the encrypted or the own.
+    // A page instead of a sheet, at another host or at this one, and redirects from HTTPS to HTTP or to an internal
+    // address.
     let cases = [
         (
             "/2",

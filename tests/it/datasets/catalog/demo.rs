@@ -1,4 +1,4 @@
-//! `merganser demo catalog`: every planted error is shown, what is put right is loaded, and what it proposes works.
+//! `merganser demo catalog`: every planted error is shown, corrected rows are loaded, and the proposals work.
 
 use super::world::World;
 use crate::support::csv::Csv;

@@ -1,4 +1,5 @@
-//! `--check-links`: who is there, who is not, what cannot be told, and how politely that is asked.
+//! `--check-links`: addresses that work, addresses that are dead, addresses that cannot be checked, and how politely
+//! the program asks.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use super::world::{World, good};
 use crate::support::pipeline::Ran;
 use crate::support::site::{Site, SiteReply};
 
-/// Good sheets without an address of anybody else.
+/// Good sheets without addresses of other people.
 async fn world(hint: &str) -> World {
     let world = World::new(hint).await;
     for (name, address) in [
@@ -98,16 +99,16 @@ async fn only_addresses_at_which_nobody_is_fail_their_rows() {
     }
     assert!(
         strange.asked().is_empty(),
-        "nobody asks who is not named, nor is led there: {:?}",
+        "a host that is not named is never asked, not even after a redirect: {:?}",
         strange.lines()
     );
 
-    // One at a time with a pause, without a word too many.
+    // One request at a time with a pause between them, and no unnecessary header.
     for site in [&one, &two] {
         let asked = site.asked();
         let heads: Vec<_> =
             asked.iter().filter(|asked| asked.method == "HEAD" && asked.path != "/loop").collect();
-        // What another host has led to comes when it comes.
+        // Requests that another host redirected here may come at any time.
         let own = heads.iter().filter(|asked| asked.path != "/new-place" && asked.path != "/gone");
         let own: Vec<_> = own.collect();
         for pair in own.windows(2) {
@@ -124,7 +125,7 @@ async fn only_addresses_at_which_nobody_is_fail_their_rows() {
     let busy: Vec<_> = two.asked().into_iter().filter(|asked| asked.path == "/busy").collect();
     assert!(
         busy[1].at.duration_since(busy[0].at) >= Duration::from_millis(1900),
-        "it is waited as was asked"
+        "the pause was shorter than the host asked for"
     );
 }
 
@@ -135,16 +136,16 @@ async fn what_was_said_counts_for_a_while_and_sheets_that_are_the_same_are_looke
     site.reply("/gone", SiteReply::Status(404)).reply("/broken", SiteReply::Status(500));
     link(&world, &["/there", "/gone", "/broken"].map(|path| site.url(path)));
     let hosts = ["--link-hosts", "127.0.0.1"];
-    // Whoever does not ask for it asks nobody.
+    // Without the option no address is asked.
     world.run(&hosts).await.exits(0);
     assert!(site.asked().is_empty());
     assert_eq!(world.pipeline.one("select count(*) from catalog_links").await, "3");
-    // Other hosts may make other rows bad, so the sheets are taken again; nothing in them differs.
+    // Other hosts may make other rows bad, so the sheets are loaded again, without a difference.
     world.run(&hosts).await.exits(0);
     let parts = "select count(*) from etl.parts";
     assert_eq!(world.pipeline.one(parts).await, "16");
 
-    // Not a letter is another, and the row of a dead address goes all the same.
+    // The sheets are the same bytes, and the row of a dead address still goes.
     check(&world, &[]).await.exits(3);
     assert_eq!(world.pipeline.one(parts).await, "24");
     assert_eq!(world.keys("catalog_links").await.split(' ').count(), 2);
@@ -152,13 +153,13 @@ async fn what_was_said_counts_for_a_while_and_sheets_that_are_the_same_are_looke
     let asked = site.lines();
     assert_eq!(asked.iter().filter(|line| line.ends_with("/gone")).count(), 2, "{asked:?}");
 
-    // Only what could not be told is asked again; what was found dead is so still.
+    // Only addresses that could not be checked are asked again; a dead address stays dead.
     check(&world, &[]).await.exits(3);
     let again = site.lines()[asked.len()..].to_vec();
     assert!(again.iter().all(|line| line.ends_with("/broken")) && !again.is_empty(), "{again:?}");
     assert_eq!(world.failures().await.len(), 1);
 
-    // A site that is mended is seen the next day.
+    // A repaired site is noticed the next day.
     site.reply("/gone", SiteReply::Status(200));
     world
         .pipeline
@@ -173,7 +174,8 @@ async fn what_was_said_counts_for_a_while_and_sheets_that_are_the_same_are_looke
     assert_eq!(world.keys("catalog_links").await.split(' ').count(), 3);
 }
 
-/// A host that does not answer is left alone soon, and stops nothing; a project that is gone takes with it what refers to it.
+/// A host that does not answer is soon left alone, and stops nothing. A project that is gone takes the rows that refer
+/// to it with it.
 #[tokio::test]
 async fn a_host_that_is_away_stops_nothing() {
     let world = world("catalog links away").await;
@@ -203,7 +205,7 @@ async fn a_host_that_is_away_stops_nothing() {
     check(&world, &["--link-hosts", "http://x"]).await.exits(2).says("not the name of a host");
 }
 
-/// An address for which its host is busy costs no other its look.
+/// An address whose host is busy does not keep others from being checked.
 #[tokio::test]
 async fn an_address_that_is_busy_keeps_no_other_from_being_asked() {
     let world = world("catalog links busy").await;

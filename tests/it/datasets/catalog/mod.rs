@@ -1,5 +1,5 @@
-//! The hand-kept sheets: each rule with a sheet that breaks it, replacement as a whole, what cannot be read, addresses at which
-//! nobody is.
+//! The hand-kept sheets: each rule with a sheet that breaks it, replacement of all sheets together, unreadable files,
+//! and dead addresses.
 
 mod bad_input;
 mod by_address;

@@ -1,8 +1,8 @@
-//! Each rule with a sheet that breaks it: file, row, column, value, and what may have been meant.
+//! Each rule with a sheet that breaks it: file, row, column, value, and the value that was probably meant.
 
 use super::world::World;
 
-/// A line behind a good sheet, and what is said of it: column, value, part of the reason, suggestion.
+/// A line to add to a good sheet, and its failure: column, value, part of the reason, suggestion.
 type Case = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
 
 const CASES: &[Case] = &[
@@ -150,7 +150,7 @@ async fn each_rule_names_the_cell_and_what_may_be_meant() {
     let mut lines = std::collections::BTreeMap::<&str, Vec<&str>>::new();
     for (file, line, column, value, reason, suggestion) in CASES {
         let lines = lines.entry(file).or_default();
-        // A blank row, which counts, and is no row of anything.
+        // A blank row, which counts as a row but holds nothing.
         if lines.is_empty() {
             lines.push("");
         }
@@ -158,7 +158,7 @@ async fn each_rule_names_the_cell_and_what_may_be_meant() {
         let row = super::world::good(file).lines().count() + lines.len();
         expected.push((*file, row.to_string(), *column, *value, *reason, *suggestion));
     }
-    // Of one name, and no look-alike: it is within another.
+    // Categories with the same name under different parents are not look-alikes.
     lines.get_mut("categories.csv").unwrap().push("other-storage,Storage,ml,");
     for (file, lines) in lines {
         world.put_with(file, &format!("{}\n", lines.join("\n")));
@@ -176,13 +176,13 @@ async fn each_rule_names_the_cell_and_what_may_be_meant() {
         });
         failures.swap_remove(at);
     }
-    assert_eq!(failures, Vec::<[String; 6]>::new(), "nothing else is wrong");
-    assert_eq!(world.keys("catalog_projects").await, "numpy sled tensorflow", "what is good is loaded");
+    assert_eq!(failures, Vec::<[String; 6]>::new(), "there are other failures");
+    assert_eq!(world.keys("catalog_projects").await, "numpy sled tensorflow", "good rows are loaded");
     assert_eq!(world.keys("catalog_categories").await, "data ml other-storage storage");
     assert_eq!(world.keys("catalog_links").await.split(' ').count(), 1);
 }
 
-/// The program plants errors, and finds each of them where it said.
+/// Every error that the program plants in a sample is found at its place.
 #[tokio::test]
 async fn what_a_sample_plants_is_found() {
     let world = World::new("catalog sample").await;
@@ -203,7 +203,7 @@ async fn what_a_sample_plants_is_found() {
     }
     let direct = failures.iter().filter(|found| !found[4].contains("is not loaded")).count();
     assert_eq!(direct, 44, "{failures:#?}");
-    // Without errors nothing is found.
+    // Without planted errors, no failure is found.
     let args = ["sample", "catalog", "--projects", "200", "--out", &out];
     world.pipeline.other(&args).await.exits(0);
     world.run(&["--allow", "drop"]).await.exits(0);

@@ -1,4 +1,4 @@
-//! All sheets are replaced together, and only what differs is touched.
+//! All sheets are replaced together, and only rows that differ are touched.
 
 use std::fs;
 use std::time::SystemTime;
@@ -72,14 +72,14 @@ async fn what_no_sheet_names_any_more_goes_and_comes_back_by_an_undo() {
     assert_eq!(world.keys("catalog_links").await, "numpy,docs,https");
     let learns = "select description from catalog_projects where project = 'tensorflow'";
     assert_eq!(world.pipeline.one(learns).await, "Learns");
-    // What was undone does not come by itself.
+    // The undone sheets are not loaded again without force.
     world.run(&[]).await.exits(0).says("was undone");
     assert_eq!(world.pipeline.one(learns).await, "Learns");
     world.pipeline.other(&["reprocess", "catalog", "*.csv", "--force"]).await.exits(0);
     assert_eq!(world.pipeline.one(learns).await, "Learns and learns");
 }
 
-/// The row that is bad now goes, with what refers to it; what failed is open until it is put right.
+/// A row that has become bad goes, with the rows that refer to it. The failures stay open until it is put right.
 #[tokio::test]
 async fn a_bad_row_goes_and_comes_back_when_it_is_put_right() {
     let world = World::new("catalog failed").await;
@@ -110,7 +110,7 @@ async fn with_more_failures_than_are_allowed_the_last_good_state_stays() {
     world.run(&["--max-failures", "3"]).await.exits(1).says("guard failures");
     assert_eq!(world.keys("catalog_projects").await, "numpy sled tensorflow");
     assert_eq!(world.keys("catalog_links").await.split(' ').count(), 1);
-    assert_eq!(world.failures().await.len(), 4, "they are told all the same");
+    assert_eq!(world.failures().await.len(), 4, "the failures are still reported");
     world.run(&["--max-failures", "4"]).await.exits(1).says("guard drop");
     world.run(&["--max-failures", "4", "--allow", "drop"]).await.exits(3);
     assert_eq!(world.keys("catalog_projects").await, "numpy sled");

@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::csv::Csv;
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// Good sheets, small enough to be read at a glance.
+/// Good sheets, small enough to read at a glance.
 pub const GOOD: [(&str, &str); 8] = [
     (
         "categories.csv",
@@ -34,7 +34,7 @@ pub struct World {
 }
 
 impl World {
-    /// With the good sheets in its source.
+    /// A pipeline with the good sheets in its source.
     pub async fn new(hint: &str) -> Self {
         let world = Self { pipeline: Pipeline::new(hint).await };
         for (name, text) in GOOD {
@@ -48,7 +48,7 @@ impl World {
         fs::write(self.pipeline.source().join(name), text).unwrap();
     }
 
-    /// Puts a good sheet with more lines behind it.
+    /// Puts a good sheet with more lines after it.
     pub fn put_with(&self, name: &str, lines: &str) {
         self.put(name, format!("{}{lines}", good(name)));
     }
@@ -57,7 +57,7 @@ impl World {
         self.pipeline.other(&[&["run", "catalog"], extra].concat()).await
     }
 
-    /// What is told to the people who keep the sheets: file, row, column, value, reason, suggestion.
+    /// The report for the people who keep the sheets: file, row, column, value, reason, suggestion.
     pub async fn failures(&self) -> Vec<[String; 6]> {
         let ran = self.pipeline.other(&["failures", "--csv", "--dataset", "catalog"]).await.exits(0);
         let csv = Csv::parse(&ran.stdout);

@@ -1,4 +1,4 @@
-//! What is loaded, replaced and left alone.
+//! Which days are loaded, replaced and left alone.
 
 use std::io::Write as _;
 
@@ -36,7 +36,7 @@ async fn a_sample_becomes_tables_in_months_with_exact_rollups() {
     let changes = "select string_agg(table_name || ' ' || inserted, ', ' order by table_name)
         from etl.table_changes where table_name in ('datapoints', 'datapoint_days', 'datapoint_places')";
     assert_eq!(pipeline.one(changes).await, "datapoint_days 40, datapoint_places 900, datapoints 6000");
-    // Nothing is new.
+    // The second run finds nothing new.
     load(&pipeline, &[]).await.exits(0);
     assert_eq!(pipeline.one("select count(*) from etl.table_changes where rows_before > 0").await, "0");
 }
@@ -73,7 +73,7 @@ async fn a_file_replaces_the_days_that_occur_in_it_and_no_other() {
     let change = "select concat_ws(' ', inserted, replaced, deleted) from etl.table_changes join etl.runs using (run_id)
         where table_name = 'datapoints' order by started_at desc limit 1";
     assert_eq!(pipeline.one(change).await, "1 1 1");
-    // What is posted again under an earlier name is new all the same.
+    // A file posted under an earlier name is still the newest posting.
     put_points(&pipeline, "datapoints-1.csv", "2013-01-31,3,1,1021AA,4,,1\n");
     load(&pipeline, &[]).await.exits(0);
     assert_eq!(days(&pipeline).await, "2013-01-31 4, 2013-02-01 7, 2013-02-02 1");
@@ -89,7 +89,7 @@ async fn on_a_replay_the_later_name_wins() {
     pipeline.other(&["reprocess", "datapoints", "datapoints-1.csv", "--force"]).await.exits(0);
     assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 2");
     rollups_follow(&pipeline).await;
-    // Also of one batch, and of several.
+    // The same in one batch, and in several.
     for batch in [&[][..], &["--batch-mib", "1"]] {
         pipeline.execute("update datapoint_days set hits = 0").await;
         let words = [&["reprocess", "datapoints", "*", "--force"], batch].concat();
@@ -128,7 +128,7 @@ async fn where_a_place_moves_to_another_zone_the_rollups_follow() {
     load(&pipeline, &[]).await.exits(0);
     let zones = "select string_agg(zone || ' ' || hits, ', ' order by zone) from datapoint_zone_days";
     assert_eq!(pipeline.one(zones).await, "101 3, 102 4");
-    // One moves, one goes, one is new.
+    // One place moves, one goes, one is new.
     put(
         &pipeline,
         "places.csv",
@@ -140,7 +140,7 @@ async fn where_a_place_moves_to_another_zone_the_rollups_follow() {
     let change = "select concat_ws(' ', inserted, replaced, deleted) from etl.table_changes join etl.runs using (run_id)
         where table_name = 'datapoint_places' order by started_at desc limit 1";
     assert_eq!(pipeline.one(change).await, "1 1 1");
-    // Points of a later run need no places.csv beside them.
+    // Points of a later run need no places.csv with them.
     put_points(&pipeline, "datapoints-2.csv", "2013-01-02,1,1,1031AA,8,1,1\n");
     load(&pipeline, &[]).await.exits(0);
     assert_eq!(pipeline.one(zones).await, "102 6, 103 8");
@@ -155,7 +155,7 @@ async fn no_run_is_undone_and_it_is_said_so() {
     load(&pipeline, &[]).await.exits(0);
     pipeline.other(&["undo", "last"]).await.exits(1).says("no before-images");
     assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 2, 2013-02-01 9");
-    // What was there before comes back from the archive.
+    // The archive brings the earlier state back.
     pipeline
         .other(&["reprocess", "datapoints", "datapoints-1.csv", "--force", "--overwrite-newer"])
         .await

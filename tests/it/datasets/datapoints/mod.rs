@@ -1,4 +1,4 @@
-//! Data points: days that files replace, rollups that are never stale, and what cannot be taken.
+//! Data points: files replace days, rollups are never stale, and some files cannot be loaded.
 
 mod loading;
 mod parquet;

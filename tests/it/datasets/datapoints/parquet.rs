@@ -1,4 +1,4 @@
-//! Files of Parquet: the same rows and the same faults as files of CSV have.
+//! Parquet files give the same rows and the same faults as CSV files.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use merganser::clients::duckdb::{DuckLimits, Staging};
 use super::world::{days, load, put, rollups_follow, with_places};
 use crate::support::pipeline::Pipeline;
 
-/// Puts what a query of DuckDB gives into the source, with few rows in a group.
+/// Puts the result of a DuckDB query into the source, with few rows in a group.
 fn put_parquet(pipeline: &Pipeline, name: &str, query: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Staging::create(folder.path(), DuckLimits { memory_mib: 256, threads: 1 }).expect("a store");
@@ -16,7 +16,7 @@ fn put_parquet(pipeline: &Pipeline, name: &str, query: &str) {
     store.run("write Parquet", &copy).expect("it can be written");
 }
 
-/// Of a year before, so that it is seen that it stays.
+/// A point of an earlier year, which must stay.
 async fn loaded(hint: &str) -> Pipeline {
     let pipeline = with_places(hint).await;
     put(
@@ -41,7 +41,7 @@ async fn rows_come_in_groups_their_columns_in_any_order() {
     let sums = "select concat_ws(' ', count(*), sum(id_activity), count(delta), min(postcode), max(hour)) from datapoints";
     assert_eq!(pipeline.one(sums).await, "10000 49995000 8571 1011AB 23");
     rollups_follow(&pipeline).await;
-    // It is read again from the archive, too.
+    // The archived file can be read again.
     pipeline.other(&["reprocess", "datapoints", "datapoints-1.parquet", "--force"]).await.exits(0);
     assert_eq!(pipeline.one(sums).await, "10000 49995000 8571 1011AB 23");
 }
@@ -53,7 +53,7 @@ async fn one_that_is_damaged_replaces_none_of_its_days() {
     let path = |name: &str| pipeline.source().join(name);
     let whole = fs::read(path("datapoints-1.parquet")).expect("it is there");
     fs::write(path("datapoints-1.parquet"), &whole[..whole.len() / 2]).expect("it can be written");
-    // The end says what a Parquet holds; here it is whole, and what is in the middle is not.
+    // A Parquet file describes itself at its end. Here the end is whole, and the middle is not.
     let mut torn = whole.clone();
     let middle = whole.len() / 2;
     torn[middle - 2_000..middle].fill(0xff);
@@ -64,7 +64,7 @@ async fn one_that_is_damaged_replaces_none_of_its_days() {
     let said = "select count(*) from etl.parts where name like '%.parquet' and error like '%no Parquet%'";
     assert_eq!(pipeline.one(said).await, "4");
     let paths = "select count(*) from etl.parts where error like '%.raw%'";
-    assert_eq!(pipeline.one(paths).await, "0", "nobody is shown where this machine keeps its files");
+    assert_eq!(pipeline.one(paths).await, "0", "the message does not show this machine's paths");
     assert_eq!(days(&pipeline).await, "2013-01-01 1");
     rollups_follow(&pipeline).await;
 }

@@ -1,4 +1,4 @@
-//! Files that cannot be taken, or only in part: what is there stays, and somebody is told.
+//! Files that cannot be loaded, or only in part: earlier data stays, and the message says why.
 
 use std::io::Write as _;
 
@@ -15,7 +15,7 @@ async fn reasons(pipeline: &Pipeline) -> Vec<String> {
         .await
 }
 
-/// A day is there already.
+/// A pipeline with one day loaded.
 async fn loaded(hint: &str) -> Pipeline {
     let pipeline = with_places(hint).await;
     put_points(&pipeline, "datapoints-0.csv", "2013-01-01,1,1,1011AA,1,1,1\n");
@@ -43,7 +43,7 @@ async fn nor_does_it_help_that_they_are_of_two_batches() {
     put_points(&pipeline, "datapoints-2.csv", "2013-01-02,1,1,1011AA,6,1,1\n");
     let run = load(&pipeline, &["--batch-mib", "1"]).await.exits(1);
     run.says("the day 2013-01-02 is in two new files, datapoints-1.csv and datapoints-2.csv");
-    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 300000", "what came first is there");
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 300000", "the first batch was loaded");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn a_line_that_cannot_be_taken_is_a_failed_record_and_the_others_are_loade
         ]
     );
     rollups_follow(&pipeline).await;
-    // The place comes later, and the failed records are tried again.
+    // The place is added later, and the failed records are retried.
     put(&pipeline, "places.csv", format!("{}9999ZZ,52,4,999\n", super::world::PLACES));
     load(&pipeline, &[]).await.exits(0);
     pipeline.other(&["retry", "datapoints"]).await;
@@ -139,7 +139,7 @@ async fn places_that_cannot_be_taken_are_failed_records() {
         reasons(&pipeline).await.iter().map(|said| said.split(' ').nth(2).unwrap().to_owned()).collect();
     assert_eq!(fields, ["lat", "lat", "zone", "postcode", "postcode"]);
     assert_eq!(days(&pipeline).await, "2013-01-02 1");
-    // A line that cannot be read takes no place away that is known.
+    // A line that cannot be read does not remove a known place.
     put(&pipeline, "places.csv", "zone,lat,lon,postcode\n1,52,x,1011AA\n2,52,4,1011AE\n");
     load(&pipeline, &["--max-failures", "100%"]).await;
     assert_eq!(

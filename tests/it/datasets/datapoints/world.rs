@@ -1,4 +1,4 @@
-//! A pipeline of data points, and what must hold of it whatever was loaded.
+//! A pipeline of data points, and rules that hold for any data.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub fn sample(folder: &Path, args: &[&str]) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-/// The rollups say what the points say, to the last row.
+/// Fails if the rollups differ from the points in a single row.
 pub async fn rollups_follow(pipeline: &Pipeline) {
     for (rollup, points) in [
         (

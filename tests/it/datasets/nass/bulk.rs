@@ -1,4 +1,4 @@
-//! The other way to the same records: bulk files, from a folder or by HTTP, whatever happens to them on the way.
+//! Bulk files give the same records, from a folder or by HTTP, whatever happens to them on the way.
 
 use std::fs;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ async fn world(hint: &str, all: &StatRecords) -> World {
 }
 
 impl World {
-    /// A run over these years that reads the bulk files of the server.
+    /// A run over these years that reads the server's bulk files.
     async fn by_http(&self, more: &[&str]) -> Ran {
         let url = self.server.bulk_url();
         let bulk = ["--via", "bulk", "--bulk-url", url.as_str()];
         self.run("2014", "2015", &[&bulk[..], more].concat()).await
     }
 
-    /// No cell of one table differs from the other.
+    /// Fails if a cell of one table differs from the other's.
     async fn are_the_same(&self, table: &str) {
         let differs = format!(
             "select count(*) from ((table nass_facts except all table {table})
@@ -34,19 +34,19 @@ impl World {
         assert_eq!(self.pipeline.one(&differs).await, "0");
     }
 
-    /// The ranges that were asked for of bulk files, with what was answered.
+    /// The ranges of bulk files that were asked for, with the answers' codes.
     fn ranges(&self) -> Vec<(Option<String>, u16)> {
         let asked = self.server.log().into_iter().filter(|asked| asked.kind == Kind::Bulk);
         asked.map(|asked| (asked.range, asked.status)).collect()
     }
 }
 
-/// Not one cell differs, and the API is not asked.
+/// Every cell is the same, and the API is not asked.
 #[tokio::test]
 async fn bulk_files_give_the_same_rows_from_a_folder_and_by_http() {
     let all = records(2013..=2015, 300);
     let world = world("nass bulk", &all).await;
-    // An older one, and one that repeats what the sectors have, are not read.
+    // An older file, and one that repeats what the sectors have, are not read.
     world.write_bulk("crops", "2025-01-02", &records(2001..=2014, 10));
     fs::write(world.bulk().join("qs.census2022_20260102.txt.gz"), packed(&lines(&all))).unwrap();
     let url = format!("dir:{}", world.bulk().display());
@@ -81,7 +81,7 @@ async fn a_download_that_breaks_off_goes_on_where_it_was() {
         range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap()
     };
     assert!(begin(1) > 0 && begin(1) < begin(3) && begin(3) < size, "{ranges:?} of {size}");
-    assert_eq!(begin(2), begin(3), "nothing came of the one that failed");
+    assert_eq!(begin(2), begin(3), "the failed request gave no bytes");
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_file_that_changes_between_two_ranges_begins_anew() {
     assert_eq!(world.ranges().last().unwrap(), &(None, 200));
 }
 
-/// A server without ranges and ETags: what broke off begins anew, and is not put together of two halves.
+/// Without ranges and ETags, a broken download begins again, and is never joined from two halves.
 #[tokio::test]
 async fn a_server_without_ranges_gives_the_same_rows() {
     let world = world("nass bulk plain", &records(2014..=2015, 300)).await;
@@ -108,7 +108,7 @@ async fn a_server_without_ranges_gives_the_same_rows() {
     world.holds(2014..=2015).await;
 }
 
-/// What is no whole bulk file changes nothing, and what is wrong is said.
+/// A file that is no whole bulk file changes nothing, and the message says what is wrong.
 #[tokio::test]
 async fn a_bulk_file_that_is_none_changes_nothing() {
     let all = records(2014..=2015, 100);
@@ -142,7 +142,8 @@ async fn a_bulk_file_that_is_none_changes_nothing() {
     world.holds(2014..=2015).await;
 }
 
-/// A mark of the encoding, small letters, a line with 38 columns: what can be read is read, and the line is a failed record.
+/// A byte-order mark, small letters, and a line with 38 columns: readable lines are loaded, and the short line is a
+/// failed record.
 #[tokio::test]
 async fn a_bulk_file_with_flaws_is_read_but_for_them() {
     let all = records(2014..=2015, 100);
@@ -157,13 +158,13 @@ async fn a_bulk_file_with_flaws_is_read_but_for_them() {
     let short = format!("{header}\n{}\n{behind}", line.rsplit_once('\t').unwrap().0);
     world.write_lines("crops", DAY, short.as_bytes());
     world.by_http(&[]).await.exits(3);
-    // Nobody knows which row that was: it stays.
+    // Nobody can say which row the failed line was, so the old row stays.
     world.holds(2014..=2015).await;
     let failed = "select ordinal || ' ' || reason from etl.failed_records where resolved_at is null";
     assert_eq!(world.pipeline.one(failed).await, "1 it has 38 columns, and the header has 39");
 }
 
-/// Many requests: the bulk files are taken, and it is said.
+/// For many requests, the run takes the bulk files and says so.
 #[tokio::test]
 async fn by_itself_a_run_takes_the_bulk_files_where_it_would_ask_for_long() {
     let all = records(2014..=2015, 400);
@@ -189,7 +190,7 @@ async fn by_itself_a_run_takes_the_bulk_files_where_it_would_ask_for_long() {
     world.server.forget();
     run("2014", "2000", &[]).await.exits(0);
     assert!(world.server.calls(Kind::Data) > 0 && world.server.calls(Kind::Bulk) == 0);
-    // What is in the archive need not be asked for.
+    // Answers in the archive need no request.
     world.server.forget();
     run("2014", "2000", &[]).await.exits(0);
     assert_eq!(world.server.calls(Kind::Data) + world.server.calls(Kind::Bulk), 0);

@@ -1,4 +1,4 @@
-//! `merganser demo nass`: what it loads, what it says of it, and that what it proposes works.
+//! `merganser demo nass`: what it loads, what it says about that, and that its proposals work.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ async fn the_demo_loads_three_years_and_one_of_them_again_and_what_it_proposes_w
     let words = ["demo", "nass", "--records", "12000", "--dir", dir.to_str().unwrap()];
     let ran = pipeline.other(&words).await.exits(0);
 
-    // The years before as they were, the last one as it is after the revision, every cell.
+    // The earlier years as they were, the last one after its revision, cell by cell.
     let [before, revised] =
         ["before", "revised"].map(|name| read_bulk(&dir.join("quickstats").join(name)).unwrap());
     assert_eq!((before.len(), revised.len()), (12_000, 12_000));
@@ -29,7 +29,7 @@ async fn the_demo_loads_three_years_and_one_of_them_again_and_what_it_proposes_w
     let differ = differ.filter(|row| before.fields(*row) != revised.fields(*row)).count();
     assert!(differ > 10, "{differ}");
 
-    // It was split, and the ledger's counts are shown.
+    // The requests were split, and the ledger's counts are shown.
     let parts =
         pipeline.column("select count(*) from etl.parts group by run_id order by count(*) desc").await;
     assert!(parts.len() == 2 && parts[0].parse::<u32>().unwrap() > 12, "{parts:?}");
@@ -67,7 +67,7 @@ async fn the_demo_loads_three_years_and_one_of_them_again_and_what_it_proposes_w
     assert_eq!(pipeline.one(differs).await, "0");
 }
 
-/// Runs what the demo proposes, but for what needs a key.
+/// Runs the demo's proposals, except those that need a key.
 fn try_proposals(ran: &Ran, dir: &Path) -> Vec<String> {
     let (_, proposals) = ran.stdout.split_once("What to try next:\n").unwrap();
     let tool = env!("CARGO_BIN_EXE_merganser");

@@ -1,4 +1,4 @@
-//! The map of counties: the figure of each, and none where nothing is told.
+//! The map of counties: the figure of each, and no figure where none is published.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,7 +30,7 @@ async fn world(folder: &TempDir) -> World {
     World::new("nass map", read_bulk(folder.path()).unwrap(), 2_000).await
 }
 
-/// What the survey says of a year's corn, by county: value or code.
+/// The survey's figures for a year's corn, by county: value or code.
 fn told(records: &StatRecords) -> BTreeMap<String, String> {
     let wanted = [
         ("short_desc", "CORN, GRAIN - YIELD, MEASURED IN BU / ACRE"),
@@ -61,7 +61,7 @@ async fn a_county_has_its_figure_and_what_is_withheld_is_not_zero() {
     let (figures, codes): (Vec<_>, Vec<_>) = told.iter().partition(|(_, value)| !value.starts_with('('));
     assert!(figures.len() > 1_000 && codes.len() > 20, "{} {}", figures.len(), codes.len());
 
-    // Forecasts, classes of farms, the census and combined counties are in the table, too.
+    // The table also has forecasts, classes of farms, the census and combined counties.
     world.run("2021", "2022", &["--filter", "commodity_desc=CORN"]).await.exits(0);
     let out = folder.path().join("map.svg");
     let words = ["map", "nass", "--by", "county", "--measure", "corn-yield", "--since", "2021-01-01"];
@@ -121,7 +121,7 @@ async fn of_several_years_the_median_and_of_two_sources_the_survey() {
     assert!(said.ends_with("2 counties with a figure of 1 January 2020 to 31 December 2022\n"), "{said}");
     let page = fs::read_to_string(&out).unwrap();
     assert!(page.contains("<title>Story, Iowa: 180.5 bushels an acre</title>"));
-    // A name that it had before, and a zero that was published.
+    // A county under its earlier code, with a published zero.
     assert!(page.contains("<title>Oglala Lakota, South Dakota: 0.0 bushels an acre</title>"));
     assert!(page.contains("<title>Los Angeles, California: no figure</title>"));
     assert!(page.contains("2 counties have a figure.") && page.contains("the median is shown"));
@@ -139,7 +139,7 @@ async fn of_several_years_the_median_and_of_two_sources_the_survey() {
         .says("no name of a table");
 }
 
-/// Whatever county NASS named in eleven years is on the map, but for what it combines.
+/// The map has every county that NASS named in eleven years, except combined ones.
 #[test]
 fn every_county_of_the_real_values_is_on_the_map() {
     let Some(path) = real("counties.csv") else { return };

@@ -1,4 +1,4 @@
-//! What is special to Quick Stats.
+//! The tests of Quick Stats.
 
 mod bulk;
 mod demo;

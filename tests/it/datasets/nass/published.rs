@@ -1,4 +1,4 @@
-//! One CSV and one Parquet for each year, which together are the table.
+//! Each year has one CSV and one Parquet, and together they are the table.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ async fn each_year_has_its_files_in_which_a_county_is_together() {
         assert_eq!(csv.column("year").len().to_string(), count);
         assert!(csv.column("year").iter().all(|cell| cell.as_deref() == Some(&year.to_string())));
         total += csv.column("year").len();
-        // Each county, and none of them, is in one place.
+        // The rows of each county are together, and so are those without a county.
         let mut counties = csv.column("fips");
         counties.dedup();
         let different: BTreeSet<_> = counties.iter().cloned().collect();
@@ -57,7 +57,7 @@ async fn each_year_has_its_files_in_which_a_county_is_together() {
     }
     assert_eq!(total.to_string(), world.pipeline.one("select count(*) from nass_facts").await);
 
-    // A year without rows has no files, nor has what was published as a whole.
+    // A year without rows has no files, and the files of the whole table are gone.
     world.pipeline.execute("delete from nass_facts where year = 2014").await;
     let whole = world.pipeline.store().join("public/nass/nass_facts.csv");
     std::fs::write(&whole, "from before\n").expect("it can be written");

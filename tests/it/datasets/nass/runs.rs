@@ -1,4 +1,5 @@
-//! Whole runs against a service on the loopback address: record by record the same out as in, whatever happens between.
+//! Whole runs against a service on the loopback address: the table equals the service's records, whatever happens
+//! meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +32,7 @@ async fn what_is_asked_for_becomes_rows_and_a_second_run_asks_for_no_record() {
     world.run("2014", "2016", &[]).await.exits(0);
     assert_eq!(world.server.calls(Kind::Data), 0, "{:?}", world.server.log());
     assert_eq!(world.pipeline.one(versions).await, before, "rows that are the same are not written");
-    // Other years come beside them.
+    // Other years are added.
     world.run("2013", "2014", &[]).await.exits(0);
     world.holds(2013..=2016).await;
 }
@@ -64,7 +65,7 @@ async fn a_revision_replaces_what_it_says_and_nothing_else() {
     assert_eq!(world.pipeline.one(change).await, "0 1 1");
 }
 
-/// Everything that can go wrong on the way, and the rows are the same.
+/// Everything that can go wrong with requests happens, and the rows are the same.
 #[tokio::test]
 async fn trouble_on_the_way_changes_nothing_of_the_rows() {
     let world = World::new("nass trouble", records(2014..=2015, 600), 2_000).await;
@@ -80,8 +81,8 @@ async fn trouble_on_the_way_changes_nothing_of_the_rows() {
     world.holds(2014..=2015).await;
 }
 
-/// Killed when each of its requests is on its way, then run again: nothing is lost, nothing is there twice, and only the request
-/// that was on its way is sent again.
+/// The run is killed during each of its requests and started again. No record is lost or doubled, and only the request
+/// that was under way is sent again.
 #[tokio::test]
 async fn a_run_that_is_killed_goes_on_where_it_was() {
     let whole = World::new("nass unkilled", records(2014..=2015, 400), 2_000).await;
@@ -148,7 +149,7 @@ async fn two_runs_over_overlapping_years_at_once_are_one_after_the_other() {
     world.holds(2013..=2016).await;
 }
 
-/// The service has nothing of a year any more, and the table has.
+/// The service no longer has a year that the table has.
 #[tokio::test]
 async fn nothing_where_rows_stand_meets_the_guard() {
     let world = World::new("nass nothing", records(2014..=2015, 100), 2_000).await;
@@ -172,7 +173,7 @@ async fn a_dry_run_shows_the_plan_and_asks_for_no_record() {
     assert!(ran.stdout.contains("more for records, which takes at least"), "{}", ran.stdout);
     assert!(!world.pipeline.store().join("private/nass").exists());
     world.run("2014", "2015", &[]).await.exits(0);
-    // All is there now: the exact change is shown.
+    // The archive has all answers now, so the exact change is shown.
     let ran = world.run("2014", "2015", &["--dry-run"]).await.exits(0);
     assert!(ran.stdout.contains("A dry run, rolled back"), "{}", ran.stdout);
 }
@@ -188,7 +189,8 @@ async fn the_archive_is_processed_again_without_a_request() {
     assert_eq!(world.server.log(), []);
 }
 
-/// Another table is a target of its own: it is not touched by a run into the first, and asks for nothing that is archived.
+/// Another table is a target of its own: a run into the first does not touch it, and it asks for nothing that is
+/// archived.
 #[tokio::test]
 async fn another_table_is_a_target_of_its_own() {
     let world = World::new("nass table", records(2014..=2015, 300), 2_000).await;
@@ -233,7 +235,7 @@ async fn a_check_tries_the_key_with_one_count() {
     let ran = world.pipeline.other(&words).await;
     assert!(ran.stdout.contains("knows the key, and counts 150 records of year = 2014"), "{}", ran.stdout);
     assert_eq!((world.server.calls(Kind::Count), world.server.log().len()), (1, 1));
-    // Nobody has to know yet what he wants.
+    // The check works before anybody has chosen years.
     let ran = world.pipeline.other(&["check", "nass", "--api-url", &url]).await;
     assert!(ran.stdout.contains("knows the key, and counts 0 records of state_alpha = RI"), "{}", ran.stdout);
     world.server.change(|api| api.key = Some("another".into()));
@@ -246,7 +248,8 @@ async fn a_check_tries_the_key_with_one_count() {
     assert_ne!(ran.code, 0);
 }
 
-/// What cannot be read, and what is said in two ways, fails and leaves its old row; what is there twice counts once.
+/// Records that cannot be read, and records with two versions, fail and keep their old row; a repeated record counts
+/// once.
 #[tokio::test]
 async fn bad_and_double_records_are_told_apart() {
     let world = World::new("nass bad", records(2014..=2014, 100), 2_000).await;
@@ -266,7 +269,7 @@ async fn bad_and_double_records_are_told_apart() {
             fields[value] = figure.unwrap_or(fields[value]);
             records.push(&fields);
         };
-        // The same twice, another figure under the same key, a figure that is none.
+        // A repeated record, another figure under the same key, and a figure that is no number.
         copy(&mut records, 3, None);
         copy(&mut records, 5, Some("987,654"));
         records.set(7, value, "about ten");
@@ -291,7 +294,7 @@ async fn bad_and_double_records_are_told_apart() {
     );
 }
 
-/// A constraint that somebody put on the table: the record fails, its row stays, and the others are taken.
+/// A constraint that somebody put on the table: the record fails, its row stays, and the others are loaded.
 #[tokio::test]
 async fn a_record_that_the_database_refuses_keeps_its_row() {
     let world = World::new("nass refusal", records(2014..=2014, 100), 2_000).await;
@@ -312,7 +315,7 @@ async fn a_record_that_the_database_refuses_keeps_its_row() {
     );
 }
 
-/// Four years of the 308,121 values, with a limit that forces states.
+/// Four years of the 308,121 values, with a limit that forces a split into states.
 #[tokio::test]
 async fn the_real_values_come_out_as_they_went_in() {
     let Some(values) = real_values() else { return };
@@ -327,7 +330,7 @@ async fn the_real_values_come_out_as_they_went_in() {
     assert!(data * 10 <= full * 13 && all <= full * 3, "{data} and {all} requests for {full} full answers");
 }
 
-/// In no log line, no error, no object and no row of the ledger.
+/// No log line, error, object or row of the ledger has the key.
 #[tokio::test]
 async fn the_key_is_shown_nowhere() {
     let world = World::new("nass key", records(2014..=2014, 100), 2_000).await;

@@ -1,5 +1,5 @@
-//! The server that stands for Quick Stats in the tests: what it answers by HTTP, and the ways in which it fails. Held against
-//! real answers, where they are at hand.
+//! The server that stands for Quick Stats in the tests: its answers by HTTP, and the ways in which it fails. They are
+//! compared with real answers, if those are available.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -18,7 +18,7 @@ use crate::support::nass_values::{cells, real, real_values};
 use crate::support::quickstats::{Kind, QuickStatsServer, Trouble};
 
 fn client() -> Client {
-    // Somebody else in this process may have been first.
+    // Another test of this process may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().user_agent("test").build().unwrap()
 }
@@ -111,7 +111,7 @@ async fn it_fails_in_the_ways_of_the_real_one() {
     let begun = std::time::Instant::now();
     assert_eq!(ask().await.text().await.unwrap(), whole);
     assert!(begun.elapsed() >= Duration::from_millis(300));
-    // A count, and then there are fewer.
+    // A count, and after that fewer records.
     assert_eq!(text(&server, "/get_counts/?").await, r#"{"count":900}"#);
     assert_eq!(ask().await.text().await.unwrap().lines().count(), 601);
     assert_eq!(text(&server, "/get_counts/?").await, r#"{"count":600}"#);
@@ -179,7 +179,7 @@ async fn bulk_files_come_whole_and_in_parts_and_say_which_they_are() {
     assert_eq!(missing.status(), StatusCode::NOT_FOUND);
     assert_eq!(server.log().iter().filter(|asked| asked.range.is_some()).count(), 5);
 
-    // Another content is another file.
+    // Other content means another file.
     bulk::pack(&records(100), "CROPS", fs::File::create(&path).unwrap()).unwrap();
     let (status, headers, _) = ask(&[("if-none-match", &etag)]).await;
     assert!(status == 200 && headers["etag"].to_str().unwrap() != etag);
@@ -293,7 +293,7 @@ async fn a_sample_is_what_the_server_gives_out() {
     assert!(ran.status.success(), "{stderr}");
     assert_eq!(stdout.lines().count(), 5, "a file a sector: {stdout}");
     assert!(stderr.contains("3,000 records; "), "{stderr}");
-    // What repeats others is not counted, and neither is an older file.
+    // A file that repeats others is not counted, and neither is an older one.
     let crops = folder.path().join("qs.crops_20260102.txt.gz");
     for name in ["qs.census2022_20260102.txt.gz", "qs.crops_20251231.txt.gz"] {
         fs::copy(&crops, folder.path().join(name)).unwrap();

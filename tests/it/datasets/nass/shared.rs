@@ -1,9 +1,9 @@
-//! What runs share: answers of the archive that hold more than is wanted, and runs at once.
+//! What runs share: answers in the archive that hold more than a run wants, and runs at the same time.
 
 use super::world::{World, records};
 use crate::support::quickstats::Kind;
 
-/// A part of one large answer is taken from the archive: one count says that nothing changed.
+/// A part of a larger answer is taken from the archive, after one count shows that nothing changed.
 #[tokio::test]
 async fn what_lies_in_one_larger_answer_is_taken_from_it() {
     let world = World::new("nass larger", records(2013..=2015, 100), 2_000).await;
@@ -17,22 +17,22 @@ async fn what_lies_in_one_larger_answer_is_taken_from_it() {
         "select concat_ws(' ', expected_records, records_seen, records_loaded, slice::text like '%2014%')
         from etl.parts order by part_id desc limit 1";
     assert_eq!(world.pipeline.one(counted).await, "498 498 498 t");
-    // Another year of the same answer comes beside it, and nothing of the first goes.
+    // Another year of the same answer is added, and nothing of the first goes.
     world.run("2015", "2015", &[]).await.exits(0);
     world.holds(2014..=2015).await;
-    // The large part itself is processed again as what it was asked for.
+    // The large part is processed again with the filter that it was fetched for.
     world.server.forget();
     world.pipeline.execute("delete from all_years where year = 2013").await;
     world.pipeline.other(&["reprocess", "nass", "2013*", "--force", "--table", "all_years"]).await.exits(0);
     assert_eq!(world.pipeline.one("select count(*) from all_years").await, "1494");
     assert_eq!(world.server.log(), []);
-    // It was revised, and its count says so.
+    // The year was revised, as its count shows.
     world.server.change(|api| api.records = std::sync::Arc::new(records(2013..=2015, 103)));
     world.run("2014", "2014", &[]).await.exits(0);
     assert_eq!(world.server.calls(Kind::Data), 1);
 }
 
-/// Two tables have locks of their own: overlapping years are gathered at once, into one archive.
+/// Two tables have locks of their own: overlapping years are fetched at the same time, into one archive.
 #[tokio::test]
 async fn two_tables_are_filled_at_once_from_one_archive() {
     let world = World::new("nass at once", records(2013..=2016, 300), 1_000).await;
@@ -50,7 +50,8 @@ async fn two_tables_are_filled_at_once_from_one_archive() {
     assert_eq!(world.server.calls(Kind::Data), 0);
 }
 
-/// A value that is not there is refused before any record is asked for; each list and each count is a call.
+/// A value that does not exist is refused before any record is asked for, with one call for its list and one for the
+/// count.
 #[tokio::test]
 async fn a_value_that_is_not_there_is_refused_with_what_is_near() {
     let world = World::new("nass values", records(2014..=2014, 30), 2_000).await;
@@ -70,13 +71,14 @@ async fn a_value_that_is_not_there_is_refused_with_what_is_near() {
         world.pipeline.one("select string_agg(distinct commodity_desc, ' ') from nass_facts").await,
         "CORN"
     );
-    // It is in the archive: nobody is asked whether there is such a value.
+    // The answer is in the archive, so the service is not asked whether the value exists.
     world.server.forget();
     world.run("2014", "2014", &["--filter", "commodity_desc=corn"]).await.exits(0);
     assert_eq!(world.server.calls(Kind::Values), 0);
 }
 
-/// So few records an answer that a county and year cannot be split any further: the part is named, and nothing is fetched for nothing.
+/// One answer holds so few records that a county and year cannot be split further: the message names the part, and
+/// nothing is fetched in vain.
 #[tokio::test]
 async fn what_cannot_be_split_is_named() {
     let world = World::new("nass unsplittable", records(2014..=2014, 300), 10).await;

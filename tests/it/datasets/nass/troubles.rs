@@ -1,4 +1,4 @@
-//! Runs that are killed, meet an error or a full disk while the service is asked.
+//! Runs that are killed, or meet an error or a full disk, while they ask the service.
 
 use merganser::fault::ASKING_POINTS;
 
@@ -13,7 +13,7 @@ async fn world(hint: &str) -> World {
     World::new(hint, records(2014..=2015, 300), 500).await
 }
 
-/// The requests of a run that nothing happens to.
+/// The requests of an undisturbed run.
 async fn requests() -> usize {
     let world = world("nass undisturbed").await;
     world.run("2014", "2015", &[]).await.exits(0);
@@ -21,15 +21,15 @@ async fn requests() -> usize {
     world.server.log().len()
 }
 
-/// Killed at each point, each time that it comes by there, until nothing is left to be asked: no record is lost or there twice,
-/// and what was on its way alone is asked for again.
+/// The run is killed each time it reaches each point, until nothing is left to ask. No record is lost or doubled, and
+/// only the requests that were under way are repeated.
 #[tokio::test]
 async fn a_run_that_is_killed_at_every_point_goes_on_where_it_was() {
     let enough = requests().await;
     for point in ASKING_POINTS {
         let world = world("nass killed at").await;
         let mut kills = 0;
-        // The first time that a run comes by is before it did anything.
+        // At its first time, the run has done nothing yet.
         while world.run_broken("2014", "2015", &format!("{point}@2=kill")).await.code != 0 {
             kills += 1;
             assert!(kills < MOST_RUNS, "{point}");
@@ -61,7 +61,7 @@ async fn an_error_while_the_service_is_asked_leaves_the_database_as_it_was() {
     }
 }
 
-/// The disk of the archive, and the one that a run works on: what came before is not lost, and the next run goes on.
+/// The archive's disk is full, and then the run's working disk. Earlier answers are not lost, and the next run goes on.
 #[tokio::test]
 async fn a_full_disk_changes_nothing() {
     let world = world("nass disk").await;
@@ -87,7 +87,7 @@ async fn a_full_disk_changes_nothing() {
     world.holds(2014..=2015).await;
 }
 
-/// The plan cannot be removed: the run is committed all the same, and says so.
+/// The plan cannot be removed: the run is committed anyway, and says so.
 #[tokio::test]
 async fn a_plan_that_cannot_be_forgotten_is_no_failure() {
     let world = world("nass unforgotten").await;

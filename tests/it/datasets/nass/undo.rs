@@ -1,4 +1,4 @@
-//! A revision that should not have been taken is taken back, slice by slice.
+//! A revision that was loaded by mistake is undone, slice by slice.
 
 use std::sync::Arc;
 
@@ -37,13 +37,13 @@ async fn slices_come_back_and_other_slices_are_not_touched() {
     let run = last(&world).await;
     let (after, origins_after) = (rows(&world).await, origins(&world).await);
     assert!(before != after && origins_before != origins_after);
-    // Another year is nobody's business.
+    // A run of another year does not matter.
     world.run("2013", "2013", &[]).await.exits(0);
     let other = last(&world).await;
     let undone = world.pipeline.other(&["undo", &run]).await.exits(0);
     let undone = undone.says("2 fact(s) as they were, 0 fact(s) gone that were not there");
     drop(undone);
-    // In the forms that the dataset has, which an undo publishes as a run does.
+    // An undo publishes in all forms of the dataset, as a run does.
     let manifest = world.pipeline.objects()["public/nass/manifest.json"].clone();
     assert!(String::from_utf8(manifest).unwrap().contains("nass_facts-2015.parquet"));
     assert!(world.pipeline.objects().contains_key("public/nass/nass_facts-2015.parquet"));
@@ -59,13 +59,13 @@ async fn slices_come_back_and_other_slices_are_not_touched() {
     world.pipeline.other(&["undo", &undo]).await.exits(0);
     assert_eq!(rows(&world).await, after);
     assert_eq!(origins(&world).await, origins_after);
-    // What was undone is in the archive, and nobody takes it from there: the service is asked anew.
+    // The undone answers are in the archive but are not taken from there: the service is asked again.
     world.pipeline.other(&["undo", &run]).await.exits(0);
     assert_eq!(rows(&world).await, before);
     world.server.forget();
     world.run("2014", "2015", &[]).await.exits(0).says("was undone");
     assert!(world.server.calls(Kind::Data) > 0, "{:?}", world.server.log());
-    // What the service says now is asked for anew, and stands in the way of an undo of what was before.
+    // The service's present answer is loaded, which prevents an undo of the run before.
     let first = "select run_id::text from etl.runs where kind = 'run' order by started_at limit 1";
     let first = world.pipeline.one(first).await;
     world.run("2015", "2015", &["--max-age", "0"]).await.exits(0);

@@ -1,4 +1,4 @@
-//! A service, a database and a store of a test's own.
+//! A test's own service, database and store.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::support::merganser;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::quickstats::QuickStatsServer;
 
-/// The key of the tests, which must be nowhere.
+/// The tests' key, which may appear nowhere.
 pub const KEY: &str = "a-key-that-nobody-may-see-5D41402A";
 
 /// A service with these records and a folder of bulk files, a database and a store.
@@ -52,7 +52,7 @@ impl World {
         ]
     }
 
-    /// Where the bulk files are.
+    /// The folder of the bulk files.
     pub fn bulk(&self) -> &Path {
         self.bulk.path()
     }
@@ -69,7 +69,7 @@ impl World {
         path
     }
 
-    /// All words of a run over these years, with more options, where the pipeline does not add its own.
+    /// All words of a run over these years, with more options, for a pipeline that does not add its own.
     pub fn all_words(&self, from: &str, to: &str, more: &[&str]) -> Vec<String> {
         let url = self.server.api_url();
         let folder = |name: &str| self.pipeline.folder().join(name).display().to_string();
@@ -80,7 +80,7 @@ impl World {
         words.map(str::to_owned).collect()
     }
 
-    /// A run over these years at one of whose fault points something happens.
+    /// A run over these years with a fault at one of its points.
     pub async fn run_broken(&self, from: &str, to: &str, fault: &str) -> Ran {
         let words = self.all_words(from, to, &[]);
         let envs = [("NASS_API_KEY", KEY.to_owned()), ("FAULTS", fault.to_owned())];
@@ -95,7 +95,7 @@ impl World {
         self.pipeline.other(&words).await
     }
 
-    /// The records of these years are the rows of the table, every cell, and no other row is there.
+    /// Checks that the records of these years are the rows of the table, cell by cell, and that no other row is there.
     pub async fn holds(&self, years: std::ops::RangeInclusive<i32>) {
         let mut api = None;
         self.server.change(|quick_stats| api = Some(quick_stats.records.clone()));
@@ -123,7 +123,7 @@ pub fn packed(bytes: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-/// These records are the rows of the table, every cell, and no other row is there.
+/// Checks that these records are the rows of the table, cell by cell, and that no other row is there.
 pub async fn holds<'a>(pipeline: &Pipeline, records: impl Iterator<Item = Fields<'a>>) {
     let expected: BTreeSet<String> = records.map(|fields| line(&fields)).collect();
     let cell = |name: &&str| match *name {
@@ -151,8 +151,8 @@ fn line(fields: &Fields<'_>) -> String {
     cells.collect::<Vec<_>>().join("|")
 }
 
-/// Years of some uneven states: state and district rows, counties, one combined row a district, suppressed figures, a
-/// forecast beside the final one.
+/// Years of some uneven states: rows of states and districts, counties, one combined row for each district, suppressed
+/// figures, and a forecast beside the final figure.
 pub fn records(years: std::ops::RangeInclusive<i32>, a_state: usize) -> StatRecords {
     let mut records = StatRecords::default();
     for year in years {

@@ -1,4 +1,4 @@
-//! Bad input: each kind gives a clear error that names file and place, and nothing else is lost.
+//! Bad input: each kind causes a clear error that names file and place, and everything else is loaded.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,15 +15,15 @@ fn document(cases: &str) -> String {
     Extract::weekly("2024-01-01").raw(cases).document()
 }
 
-/// Where the archive's list of files begins.
+/// The place where the archive's list of files begins.
 fn central(archive: &[u8]) -> usize {
     archive.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").expect("a list of files")
 }
 
-/// Changes a field of the only file of an archive, in its own header and in the list of files; `at` is
-/// its place in the header.
+/// Changes a field of the only file of an archive, in the file's own header and in the list of files; `at` is its place
+/// in the header.
 fn set_field(archive: &mut [u8], at: usize, bytes: &[u8]) {
-    // The list's entries have two bytes more before what both have.
+    // An entry of the list has two more bytes before the fields that both have.
     for start in [at, central(archive) + 2 + at] {
         archive[start..start + bytes.len()].copy_from_slice(bytes);
     }
@@ -90,7 +90,7 @@ fn unreadable() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ]
 }
 
-/// The run date of the unreadable file of that number.
+/// The run date of the unreadable file with that number.
 fn date(number: usize) -> String {
     format!("2024-03-{:02}", number + 1)
 }
@@ -115,14 +115,14 @@ async fn an_unreadable_file_gives_nothing_and_the_others_go_on() {
         assert_eq!(status, "failed", "{what}");
         assert!(error.starts_with(&format!("{name}: ")) && error.contains(reason), "{what}: {error}");
         assert!(ran.stderr.contains(&name), "{what} is named in the log");
-        // It is kept, apart from the archive: the sender deletes its own.
+        // The unreadable file is kept beside the archive, because the sender deletes its own.
         let kept = pipeline.objects().remove(&format!("private/unreadable/{name}"));
         assert!(kept.as_ref() == Some(bytes), "{what} is kept");
     }
     let status = "select status from etl.runs";
     assert_eq!(pipeline.column(status).await, ["completed_with_failures"]);
 
-    // They are not done: a good file of the same name is taken by the next run.
+    // The files are not done: the next run takes a good file with the same name.
     pipeline.put(Extract::weekly(&date(0)).case("good 3", &marked("3")));
     for number in 1..files.len() {
         fs::remove_file(pipeline.source().join(format!("LandlordTenant.Incr.{}.zip", date(number)))).unwrap();
@@ -206,7 +206,7 @@ async fn a_broken_case_fails_alone() {
     }
 }
 
-/// Writes a document with one case whose text is so large, without ever having it in memory.
+/// Writes a document with one case of such a large text, without ever having it in memory.
 fn put_large_text(pipeline: &Pipeline, size: usize) {
     let text = document(
         "<Index><IndexNumberId>before</IndexNumberId></Index>\
@@ -247,7 +247,7 @@ async fn a_huge_text_fails_its_case_with_memory_flat() {
 async fn fail_fast_stops_before_any_promotion() {
     let pipeline = Pipeline::new("fail fast").await.with("--batch-mib", "1");
     let fast = ["--fail-fast"];
-    // The bad record is in the last of three files that would have been three batches.
+    // The bad record is in the last of three files, which would have been three batches.
     pipeline.put(Extract::weekly("2024-01-01").case("a", "").padded(700 << 10));
     pipeline.put(Extract::weekly("2024-01-08").case("b", "").padded(700 << 10));
     let bad = "<FiledDate>2024-02-30</FiledDate>";
@@ -260,12 +260,12 @@ async fn fail_fast_stops_before_any_promotion() {
     let name = pipeline.put_bytes("2024-01-15", b"not a zip");
     pipeline.run_with(&fast).await.exits(1).says(&name).says("The database is unchanged.");
     assert_eq!(pipeline.one("select to_regclass('oca_index')").await, "NULL");
-    // What only a look at the whole case shows.
+    // This fault shows only when the whole case is looked at.
     let twice = "<Decisions><Decision><Sequence>1</Sequence></Decision><Decision><Sequence>1</Sequence></Decision></Decisions>";
     pipeline.put(Extract::weekly("2024-01-15").case("twice", twice));
     pipeline.run_with(&fast).await.exits(1).says("more than once");
     assert_eq!(pipeline.one("select to_regclass('oca_index')").await, "NULL");
-    // The same files without a fault go through.
+    // Without the fault, the same files are loaded.
     pipeline.put(Extract::weekly("2024-01-15").case("c", "").padded(700 << 10));
     pipeline.run_with(&fast).await.exits(0);
     assert_eq!(pipeline.column("select indexnumberid from oca_index order by 1").await, ["a", "b", "c"]);

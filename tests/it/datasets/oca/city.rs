@@ -1,4 +1,4 @@
-//! The address directory against a made city: every way of typing, with the truth beside it.
+//! The address directory against a made-up city: every way of typing, together with the truth.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,7 +14,7 @@ use merganser::sql;
 
 use super::lookup::{look_up, write_reference};
 
-/// PLUTO's columns as the city's planning department names them.
+/// PLUTO's columns with the names of the city's planning department.
 const LOTS: [(&str, &str); 14] = [
     ("bbl", "bbl"),
     ("cd", "cd"),
@@ -32,21 +32,22 @@ const LOTS: [(&str, &str); 14] = [
     ("version", "version"),
 ];
 
-/// What came of one way of typing.
+/// The result for one way of typing.
 struct Kind {
     name: String,
     lines: i64,
-    /// Of the lines, those that have a lot.
+    /// The number of lines that have a lot.
     lots: i64,
     found: i64,
-    /// Lots and buildings that are not the right ones, also of lines that have none.
+    /// The number of wrong lots and buildings, including those for lines that have none.
     wrong: i64,
-    /// Answers with another status than the right one.
+    /// The number of answers with a wrong status.
     others: i64,
     example: Option<String>,
 }
 
-/// Runs the reference's own scripts over a made city, asks for every address of an extract, and compares with the truth.
+/// Runs the reference's own scripts over a made-up city, asks for every address of an extract, and compares with the
+/// truth.
 fn answered(cases: u64, lots: u64, seed: u64) -> Vec<Kind> {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
@@ -99,11 +100,11 @@ fn ask(staging: &Staging, dir: &Path, truth: &str) {
         select row_no::varchar as key, street1, street2, city, state, postalcode from truth;";
     staging.execute("put the questions", questions, &[("truth", truth)]).unwrap();
     let files: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_str())).collect();
-    // Several portions, which meet the same streets.
+    // Several portions, which look up the same streets.
     look_up(staging, &files, 2_000);
 }
 
-/// Makes the reference's files of a city's.
+/// Makes the reference's files from a city's.
 fn reference(staging: &Staging, dir: &Path) -> Vec<(&'static str, String)> {
     let path = |name: &str| dir.join(name).display().to_string();
     let (addresses, billing, pluto) = (path("bobaadr.txt"), path("bobabbl.txt"), path("pluto.csv"));
@@ -112,10 +113,10 @@ fn reference(staging: &Staging, dir: &Path) -> Vec<(&'static str, String)> {
     write_reference(staging, &variables, dir)
 }
 
-/// What is no plain line with one range: told apart.
+/// Lines that are no plain line with one range are counted separately.
 const APART: [&str; 3] = ["also known as", "place name", "typed range"];
 
-/// Holds the figures against their limits; gives the table of them.
+/// Compares the figures with their limits, and returns the table of them.
 fn figures(kinds: &[Kind]) -> String {
     let mut table = String::from(
         "| way of typing | lines | with a lot | found | wrong lot or building | precision | recall |\n",
@@ -155,9 +156,9 @@ fn figures(kinds: &[Kind]) -> String {
 fn no_lot_of_a_made_city_is_wrong_and_nearly_all_are_found() {
     let kinds = answered(6_000, 4_000, 11);
     figures(&kinds);
-    assert!(kinds.len() >= 25, "every way of typing is there: {}", kinds.len());
+    assert!(kinds.len() >= 25, "not every way of typing was generated: {}", kinds.len());
     let others: i64 = kinds.iter().map(|kind| kind.others).sum();
-    assert_eq!(others, 0, "every line has the status that is true of it");
+    assert_eq!(others, 0, "a line has a wrong status");
 }
 
 /// `cargo test --test it -- --ignored --nocapture the_figures_of_a_hundred_thousand`
@@ -167,7 +168,7 @@ fn the_figures_of_a_hundred_thousand_addresses() {
     println!("{}", figures(&answered(102_000, 100_000, 6)));
 }
 
-/// What a look-up needs of each file.
+/// The columns that a look-up needs of each file.
 const DIRECTORY_COUNTS: &str = "count(boro), count(block), count(lot), count(bin), count(lhnd), count(lhns), count(hhnd), count(hhns), \
     count(scboro), count(stname), count(addrtype), count(parity), count(zipcode)";
 const ADDRESS_COUNTS: &str =
@@ -175,11 +176,11 @@ const ADDRESS_COUNTS: &str =
 
 /// `cargo test --test it -- --ignored --nocapture a_million_addresses`
 ///
-/// In one process: DuckDB reads of the directory and the addresses, both CSV, the columns that are needed to look one up in the
-/// other, and counts what they hold; then the scripts look the addresses up. Both with the limits of a run: one thread,
-/// and memory that spills. Beside it the time in which DuckDB counts the rows and reads no value.
+/// In one process: DuckDB reads the columns that a look-up needs from the directory and the addresses, both CSV, and
+/// counts their values; then the scripts look the addresses up. Both have a run's limits: one thread, and memory that
+/// spills. For comparison, the time in which DuckDB counts the rows without reading a value.
 #[test]
-#[ignore = "takes some minutes; what it tells is in docs/performance.md"]
+#[ignore = "takes some minutes; its figures are in docs/performance.md"]
 fn a_million_addresses_against_a_million_ranges() {
     let folder = tempfile::tempdir().unwrap();
     let kept = std::env::var_os("MERGANSER_TEST_CITY").map(std::path::PathBuf::from);
@@ -229,7 +230,7 @@ fn a_million_addresses_against_a_million_ranges() {
         assert_eq!(answers.unwrap(), [1_000_000], "one answer for each question");
         time
     };
-    // The least that a run takes by itself.
+    // The least memory that a run takes.
     println!("with 96 MiB: {:.2} s", looked_up(96));
     let mut ratios = Vec::new();
     for _ in 0..3 {

@@ -1,10 +1,11 @@
-//! Geocoding from end to end: which services are asked what, what is remembered, and what becomes of the rows.
+//! Geocoding from end to end: which services are asked which questions, which answers are remembered, and how the rows
+//! change.
 
 use crate::support::extract::Extract;
 use crate::support::geocoder::{GeocoderServer, Mode, truth};
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// All that is asked of production here.
+/// Everything that these tests check in production.
 const PLACES: &str = "select concat_ws('|', indexnumberid, status, bbl) from oca_addresses order by 1";
 
 /// A level 2 case with one address in the Bronx.
@@ -20,7 +21,7 @@ fn lot(number: u32) -> String {
     truth(&format!("{number} EAST 193 STREET"), "BRONX").bbl
 }
 
-/// A week with so many cases, each at an address of its own, numbered from `first`.
+/// A week with this many cases, each at an address of its own, numbered from `first`.
 fn week(run_date: &str, first: u32, cases: u32) -> Extract {
     let numbers = first..first + cases;
     numbers.fold(Extract::weekly(run_date), |week, number| week.case(&format!("c{number}"), &address(number)))
@@ -39,7 +40,7 @@ async fn backfill(pipeline: &Pipeline, extra: &[&str]) -> Ran {
 async fn an_address_is_asked_once_and_remembered() {
     let server = GeocoderServer::start(Mode::Good);
     let pipeline = pipeline(&server).await;
-    // Blanks and capitals are not another address.
+    // Other blanks and capitals do not make another address.
     let same = address(1).replace("East 193rd St", "EAST  193RD st ");
     pipeline.put(week("2024-05-06", 1, 3).case("same", &same));
     pipeline.run().await.exits(0);
@@ -53,20 +54,20 @@ async fn an_address_is_asked_once_and_remembered() {
     let geom = "select count(*) from oca_addresses
         where st_distance(geom, st_setsrid(st_makepoint(lon, lat), 4326)) < 1e-9 and st_srid(geom) = 4326";
     assert_eq!(pipeline.one(geom).await, "4");
-    // A case that comes again, and a new one at a known address, ask nobody.
+    // A case that comes again, and a new case at a known address, cause no question.
     pipeline.put(week("2024-05-13", 2, 1).case("new", &address(3)));
     pipeline.run().await.exits(0);
     assert_eq!(server.requests(), requests);
     let names = [("c1", 1), ("c2", 2), ("c3", 3), ("new", 3), ("same", 1)];
     assert_eq!(pipeline.column(PLACES).await, expected(&names));
-    // Nor does a run without geocoding: what is known stays known.
+    // A run without geocoding asks nothing either, and known places stay.
     pipeline.put(week("2024-05-20", 1, 2));
     pipeline.run_with(&["--geocode", "none"]).await.exits(0);
     assert_eq!(server.requests(), requests);
     assert_eq!(pipeline.column(PLACES).await, expected(&names));
 }
 
-/// The run goes on without; the next backfill completes, and touches no other column.
+/// The run goes on without the geocoder. The next backfill fills in the places, and touches no other column.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_geocoder_that_is_down_costs_no_row() {
     let server = GeocoderServer::start(Mode::Failing(500));
@@ -76,7 +77,7 @@ async fn a_geocoder_that_is_down_costs_no_row() {
     assert_eq!(pipeline.one("select count(*) from oca_addresses where status = 'failed'").await, "5");
     assert_eq!(pipeline.one("select count(*) from oca_addresses where lat is not null").await, "0");
     assert_eq!(pipeline.one("select count(*) from etl.answers").await, "0");
-    // Nothing is better where nobody answers.
+    // A backfill does not help while the service is down.
     backfill(&pipeline, &[]).await.exits(3).says("failed").says("It stopped there");
     server.set(Mode::Good);
     let others = "select md5(string_agg(concat_ws('|', indexnumberid, street1, city, state, postalcode), ',' order by indexnumberid))
@@ -93,7 +94,7 @@ async fn a_geocoder_that_is_down_costs_no_row() {
     let requests = server.requests();
     backfill(&pipeline, &[]).await.exits(0).says("0 of 0 open address");
     assert_eq!(server.requests(), requests);
-    // The public files follow; the steps are in the ledger.
+    // The public files follow, and the ledger has the steps.
     let steps = "select count(*) from etl.steps join etl.runs using (run_id)
         where kind = 'backfill' and step = 'promote' and steps.status = 'completed' and rows > 0";
     assert_eq!(pipeline.one(steps).await, "2");
@@ -111,7 +112,7 @@ async fn a_backfill_takes_only_cases_from_a_day_on() {
     assert_eq!(pipeline.column(PLACES).await, [format!("new|match|{}", lot(2)), "old".into()]);
 }
 
-/// What a backfill has found since is no loss that nobody hears of.
+/// An undo that would lose what a backfill has found since is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backfill_stands_in_the_way_of_an_undo() {
     let server = GeocoderServer::start(Mode::Good);
@@ -129,7 +130,7 @@ async fn a_backfill_stands_in_the_way_of_an_undo() {
     pipeline.other(&["undo", "last"]).await.exits(1).says("no before-images");
 }
 
-/// What was answered is paid for: a promotion that is rolled back does not lose it.
+/// Answers cost money: they survive a promotion that is rolled back.
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_survive_a_promotion_that_is_rolled_back() {
@@ -144,7 +145,7 @@ async fn answers_survive_a_promotion_that_is_rolled_back() {
     assert_eq!(pipeline.one("select count(*) from oca_addresses where status = 'match'").await, "4");
 }
 
-/// The same of a backfill that is killed: what it had asked is not asked again.
+/// A backfill that is killed does not ask its questions again.
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backfill_that_is_killed_goes_on() {
@@ -163,7 +164,7 @@ async fn a_backfill_that_is_killed_goes_on() {
     assert_eq!(pipeline.one("select count(*) from oca_addresses where status = 'match'").await, "4");
 }
 
-/// A case that was sealed, in this batch or before, is nobody's business: its addresses leave the house no more.
+/// The addresses of a sealed case are sent to nobody, whether it was sealed in this batch or before.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_asked_about_a_sealed_case() {
     let server = GeocoderServer::start(Mode::Good);
@@ -172,7 +173,8 @@ async fn nobody_is_asked_about_a_sealed_case() {
     pipeline.run().await.exits(0);
     pipeline.put(Extract::weekly("2024-05-13").delete("c1"));
     pipeline.run_with(&["--max-deletes", "100%"]).await.exits(0);
-    // It comes again, at another address, beside a new case; so does one that this very batch seals in a later file.
+    // The sealed case comes again at another address, beside a new case and a case that a later file of this batch
+    // seals.
     pipeline.put(
         Extract::weekly("2024-05-20")
             .case("c1", &address(41))
@@ -219,7 +221,7 @@ async fn a_share_of_lots_can_be_required() {
     );
 }
 
-/// Nothing finer than the published columns is anywhere but in the private tables.
+/// Only the private tables have anything finer than the published columns.
 #[tokio::test(flavor = "multi_thread")]
 async fn street_lines_stay_private() {
     let server = GeocoderServer::start(Mode::Flaky);

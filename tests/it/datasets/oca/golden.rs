@@ -1,4 +1,4 @@
-//! A golden extract, written by hand, against the CSVs and tables that the facts say it becomes.
+//! A golden extract, written by hand, against the CSVs and tables that it must become.
 
 use std::fs;
 use std::path::PathBuf;

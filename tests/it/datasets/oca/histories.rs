@@ -1,8 +1,9 @@
-//! Rules 1 to 5, 8 and 9 of the court extract, over random histories: files in any order, posted again, broken off, taken
-//! from the archive again, alone or several at once, tried again. After each step every table is what a plain model in memory says.
+//! Rules 1 to 5, 8 and 9 of the court extract, over random histories: files in any order, posted again, broken off,
+//! reprocessed from the archive, alone or several at once, and retried. After each step every table must equal that of
+//! a plain model in memory.
 //!
-//! `PROPTEST_CASES=500` takes more histories, `PROPTEST_RNG_SEED` those of another time. A history that failed is kept in
-//! `histories.regressions` and tried first from then on.
+//! `PROPTEST_CASES=500` tries more histories, `PROPTEST_RNG_SEED` those of another run. A history that failed is kept
+//! in `histories.regressions` and tried first from then on.
 
 mod model;
 
@@ -20,21 +21,21 @@ use crate::support::pipeline::Pipeline;
 use crate::support::postgres;
 use model::{File, Model, Order, Record, Word};
 
-/// Histories of a usual run of the tests.
+/// The number of histories in a usual run of the tests.
 const HISTORIES: u32 = 40;
-/// Two files that are this much larger do not fit into one batch of 1 MiB.
+/// Two files with this much padding do not fit into one batch of 1 MiB.
 const PADDING_BYTES: usize = 700 << 10;
 
-/// What happens between two looks at the tables.
+/// A step between two comparisons of the tables.
 #[derive(Clone, Debug)]
 enum Step {
-    /// The sender posts files, and a run takes what is new; `apart`: each is a batch of its own.
+    /// The sender posts files, and a run loads them; `apart`: each is a batch of its own.
     Post { files: Vec<File>, apart: bool },
-    /// One file of the archive (or all) is taken again.
+    /// One file of the archive (or all) is processed again.
     Again { file: Option<Index>, overwrite_newer: bool },
-    /// The last runs, so many, are taken back; or, if that was done just now, brought again.
+    /// This many of the last runs are undone, or, right after an undo, that undo is undone.
     Undo { runs: usize },
-    /// Something that must change no table: failed records fail again, a dry run is rolled back.
+    /// A step that must change no table: failed records fail again, or a dry run is rolled back.
     Idle(&'static [&'static str]),
 }
 
@@ -73,7 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A file as it was posted: its place in the history makes what its cases say unlike all others.
+/// A posted file. Its place in the history gives its cases values that no other file has.
 #[derive(Clone)]
 struct Posted {
     file: File,
@@ -113,32 +114,32 @@ fn name(case: u8) -> String {
     format!("case {case}")
 }
 
-/// The pipeline and, beside it, what must be true of it.
+/// The pipeline, and the model that it must agree with.
 struct World {
     pipeline: Pipeline,
     model: Model,
     source: BTreeMap<String, Posted>,
     archive: BTreeMap<String, Posted>,
-    /// Names and content (SHA-256) of the files that are not taken again: of each name the newest posting counts.
+    /// Names and content (SHA-256) of the files that are not taken again: the newest posting of each name counts.
     done: BTreeMap<String, String>,
-    /// The numbers of a case's appearances, by case and how many there are.
+    /// The numbers of a case's appearances, by case and count.
     numbers: BTreeMap<(String, usize), String>,
-    /// The runs that are not undone, each with what was before it and the files that it took.
+    /// The runs that are not undone, each with the state before it and the files that it took.
     runs: Vec<Taken>,
     undone: Option<TakenBack>,
     has_undone: bool,
 }
 
-/// What was taken back just now, and what was there then.
+/// The runs that the last step undid, with the state before that.
 struct TakenBack {
-    /// The undo's own run.
+    /// The id of the undo's own run.
     run_id: String,
     runs: Vec<Taken>,
     model: Model,
     done: BTreeMap<String, String>,
 }
 
-/// A run that was committed.
+/// A committed run.
 struct Taken {
     run_id: String,
     before: Model,
@@ -198,7 +199,8 @@ impl World {
             Step::Undo { runs } => self.undo(*runs).await,
             Step::Idle(words) => {
                 let ran = self.pipeline.other(words).await;
-                // What failed in a posting that is back by an undo cannot be read again: the archive has the later one.
+                // An undo can bring back a posting's failed records, which cannot be read again once the archive has a
+                // later posting.
                 let is_replaced =
                     self.has_undone && ran.stderr.contains("no longer as it was in the archive");
                 assert!([0, 3].contains(&ran.code) || is_replaced, "{}\n{}", ran.stdout, ran.stderr);
@@ -207,7 +209,7 @@ impl World {
         self.compare().await;
     }
 
-    /// Takes the last runs back, or brings back what was taken back just now.
+    /// Undoes the last runs, or undoes the last undo.
     async fn undo(&mut self, runs: usize) {
         let last = "select run_id::text from etl.runs where kind = 'undo' order by started_at desc limit 1";
         let allow = ["--skip-publish", "--allow", "drop,short,deletes"];
@@ -225,7 +227,7 @@ impl World {
         self.pipeline.other(&[&words[..], &allow].concat()).await.exits(0);
         let (model, done) = (self.model.clone(), self.done.clone());
         self.model.undo(&first.before);
-        // Nobody takes them again, whole or not.
+        // Runs do not take these files again, whole or not.
         for taken in &taken {
             self.done.extend(taken.files.clone());
         }
@@ -252,7 +254,7 @@ impl World {
         }
     }
 
-    /// Every table is what the model says.
+    /// Compares every table with the model's.
     async fn compare(&mut self) {
         if self.pipeline.one("select to_regclass('oca_index')").await == "NULL" {
             assert_eq!(self.model.metadata(), Vec::<String>::new());
@@ -273,7 +275,7 @@ impl World {
         self.compare_numbers().await;
     }
 
-    /// Rule 8.
+    /// Rule 8: numbers of appearances stay the same.
     async fn compare_numbers(&mut self) {
         let of = |table: &str| {
             format!(
@@ -294,7 +296,7 @@ impl World {
     }
 }
 
-/// Whatever is new in the files, what failed in them is said.
+/// Failures in new files are reported, whichever records count.
 fn exit_code(taken: &BTreeMap<String, Posted>) -> i32 {
     if taken.values().any(|posted| posted.file.has_failures()) { 3 } else { 0 }
 }
@@ -303,7 +305,7 @@ fn exit_code(taken: &BTreeMap<String, Posted>) -> i32 {
 fn every_history_ends_as_the_rules_say() {
     let asked = std::env::var("PROPTEST_CASES").is_ok();
     let mut config = Config {
-        // A step takes a second: what is found must not be made smaller for hours.
+        // A step takes a second, so shrinking a failure must not take hours.
         max_shrink_time: 180_000,
         max_shrink_iters: u32::MAX,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
@@ -328,7 +330,7 @@ fn every_history_ends_as_the_rules_say() {
             for (number, step) in steps.iter().enumerate() {
                 world.step(number, step).await;
             }
-            // Hundreds of them would fill the disk.
+            // Hundreds of databases would fill the disk.
             let drop = format!("drop database {} with (force)", world.pipeline.database.name());
             admin.batch_execute(&drop).await.expect("nobody else uses it");
         });

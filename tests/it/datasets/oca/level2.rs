@@ -1,4 +1,4 @@
-//! The two access levels: street lines are for the private side alone.
+//! The two access levels: street lines belong to the private side alone.
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
@@ -22,7 +22,7 @@ fn extract() -> Extract {
 /// Objects of the store that hold any of the street lines.
 fn objects_with_streets(pipeline: &Pipeline) -> Vec<String> {
     let holds = |bytes: &[u8], street: &str| {
-        // As it is, and as CSV quotes it.
+        // As plain text, and as CSV quotes it.
         [street.to_owned(), street.replace('"', "\"\"")]
             .iter()
             .any(|text| bytes.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes())))
@@ -34,7 +34,7 @@ fn objects_with_streets(pipeline: &Pipeline) -> Vec<String> {
         .collect()
 }
 
-/// Columns of any table, the ledger's and the staging tables too, that hold any of the street lines.
+/// Columns of any table, including the ledger's and the staging tables, that hold any of the street lines.
 async fn columns_with_streets(pipeline: &Pipeline) -> Vec<String> {
     let tables = "select format('%I.%I', nspname, relname)
         from pg_class join pg_namespace on pg_namespace.oid = relnamespace
@@ -80,7 +80,7 @@ async fn level_2_keeps_street_lines_on_the_private_side() {
 #[tokio::test]
 async fn level_1_keeps_no_street_line_of_a_level_2_file() {
     let pipeline = Pipeline::new("level 1").await;
-    // Failed records, which the ledger keeps a copy of, hold street lines too.
+    // Failed records, of which the ledger keeps a copy, hold street lines too.
     let street = format!("<PropertyAddresses><PropertyAddress><Street1>{}</Street1>", STREETS[0]);
     let rest = "<City>Queens</City></PropertyAddress></PropertyAddresses>";
     let bad_date = format!("<FiledDate>soon</FiledDate>{street}{rest}");
@@ -97,11 +97,11 @@ async fn level_1_keeps_no_street_line_of_a_level_2_file() {
     assert_eq!(pipeline.one(streets).await, "0");
     assert_eq!(objects_with_streets(&pipeline), Vec::<String>::new());
     assert_eq!(columns_with_streets(&pipeline).await, Vec::<String>::new());
-    // It is no surprise either: nothing warns of elements that no column takes.
+    // Street lines are expected, so no warning about unknown elements appears.
     assert!(!ran.stderr.contains("Street1") && !ran.stdout.contains("Street1"), "{}", ran.stderr);
 }
 
-/// What geocoding adds is private, too: the columns are there before it is.
+/// The results of geocoding are private too, and their columns exist before geocoding does.
 #[tokio::test]
 async fn what_identifies_a_building_is_not_published() {
     let pipeline = Pipeline::new("geocoded").await.with("--level", "2");
@@ -126,7 +126,7 @@ async fn what_identifies_a_building_is_not_published() {
     }
 }
 
-/// Not even to somebody who asks for every detail.
+/// Not even the most verbose log has it.
 #[tokio::test]
 async fn a_failed_record_is_not_in_the_log() {
     let pipeline = Pipeline::new("details").await.with("--level", "2");

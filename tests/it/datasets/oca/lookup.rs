@@ -1,4 +1,5 @@
-//! The directory's own scripts, run as the program runs them: they make a reference's files, and answer questions from these.
+//! The directory's own scripts, run as the program runs them: they make a reference's files, and answer questions from
+//! these.
 
 use std::path::Path;
 use std::time::Instant;
@@ -9,7 +10,7 @@ use merganser::datasets::oca::OCA;
 use merganser::run::answered::{open_questions, portions};
 use merganser::sql;
 
-/// Makes the reference's tables and writes their files into a folder; gives name and file of each.
+/// Makes the reference's tables and writes their files into a folder; returns the name and the file of each.
 pub fn write_reference(
     staging: &Staging,
     variables: &[(&str, &str)],
@@ -29,7 +30,8 @@ pub fn write_reference(
     files
 }
 
-/// Answers `questions`, so many at once, into a new table `answers`, as the engine does; tells the seconds of each script.
+/// Answers `questions`, this many at a time, into a new table `answers`, as the engine does, and prints the seconds of
+/// each script.
 pub fn look_up(staging: &Staging, files: &[(&str, &str)], portion: u64) -> Vec<f64> {
     let enrichment = OCA.enrichment.unwrap();
     let way = enrichment.ways.iter().find(|way| way.name == "pad").unwrap();

@@ -1,4 +1,4 @@
-//! The court extract: its rules, its feed, its golden files, the levels of access to it.
+//! The court extract: its rules, its feed, its golden files, and the access levels.
 
 mod bad_input;
 mod city;

@@ -1,5 +1,5 @@
-//! The address directory: typed lines against small directories, every way of typing with its decoys. A wrong lot is worse
-//! than none.
+//! The address directory: typed lines against small directories, every way of typing with similar wrong addresses. A
+//! wrong lot is worse than none.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use merganser::sql;
 
 use super::lookup::{look_up, write_reference};
 
-/// Real buildings, where they are at hand.
+/// Real buildings, if their files are available.
 const BUILDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/geo/hpd_registrations.csv");
 
 /// One range of a small directory.
@@ -36,7 +36,7 @@ impl Range {
     }
 }
 
-/// A line as it is typed, and what it is.
+/// A line as somebody types it, and the right answer.
 struct Line {
     street1: Option<String>,
     street2: Option<String>,
@@ -53,7 +53,7 @@ struct Found {
     msg: Option<String>,
 }
 
-/// Cells without commas, or in quotes.
+/// Splits a line of CSV into its cells.
 fn cells(line: &str) -> Vec<String> {
     let (mut cells, mut quoted) = (vec![String::new()], false);
     for c in line.chars() {
@@ -70,7 +70,7 @@ fn rows(path: &Path) -> Vec<Vec<String>> {
     fs::read_to_string(path).unwrap().lines().skip(1).map(cells).collect()
 }
 
-/// A house number as the directory sorts it.
+/// A house number in the directory's sortable form.
 fn sorted(shown: &str) -> String {
     if shown.is_empty() {
         return String::new();
@@ -87,7 +87,7 @@ fn sorted(shown: &str) -> String {
     }
 }
 
-/// Runs the reference's own scripts over a small directory, asks, and gives the answers in order.
+/// Runs the reference's own scripts over a small directory, asks, and returns the answers in order.
 fn answers(ranges: &[Range], billing: &[[u64; 5]], lots: &[u64], lines: &[Line]) -> Vec<Found> {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -161,7 +161,7 @@ fn answers(ranges: &[Range], billing: &[[u64; 5]], lots: &[u64], lines: &[Line])
         });
         writeln!(script, "insert into questions values {};", values.collect::<Vec<_>>().join(",\n")).unwrap();
     }
-    // Rendered text is put in as one variable: the lines hold colons and quotes.
+    // Rendered text is inserted as one variable, because the lines hold colons and quotes.
     staging.execute("put the questions", ":script", &[("script", &script)]).unwrap();
     let files: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_str())).collect();
     look_up(&staging, &files, portion(staging.memory_mib()));
@@ -180,7 +180,7 @@ fn answers(ranges: &[Range], billing: &[[u64; 5]], lots: &[u64], lines: &[Line])
     found
 }
 
-/// Control characters are written as `<11>`, a value that is not there as `<null>`.
+/// Control characters are written as `<11>`, a missing value as `<null>`.
 fn typed(cell: &str) -> Option<String> {
     if cell == "<null>" {
         return None;
@@ -208,7 +208,7 @@ fn each_way_of_typing_is_the_right_lot_or_none() {
         .collect();
     let mut lots: Vec<_> = ranges.iter().filter(|r| r.lot < 1001).map(Range::bbl).collect();
     lots.push(1_000_047_501);
-    // PLUTO lacks one of the lots: it keeps its number.
+    // PLUTO lacks one of the lots, which keeps its number.
     lots.retain(|bbl| *bbl != 2_000_960_001);
     let found = answers(&ranges, &[[1, 4, 1001, 1100, 7501]], &lots, &typed);
     let mut wrong = Vec::new();
@@ -216,7 +216,7 @@ fn each_way_of_typing_is_the_right_lot_or_none() {
         let (expected, is_lot) = (&cells[4], cells[4].chars().all(|c| c.is_ascii_digit()));
         let right = match is_lot {
             true => found.status == "match" && found.bbl.as_ref() == Some(expected),
-            // The table says why.
+            // The table gives the reason.
             false => {
                 let is_said = found.msg.is_some() || found.status == "no_line";
                 found.status == *expected && found.bbl.is_none() && found.lat.is_none() && is_said
@@ -263,7 +263,7 @@ fn ordinal(number: u32) -> &'static str {
     }
 }
 
-/// A street in the ways in which people write it.
+/// A street in the spellings that people use.
 fn spellings(street: &str) -> Vec<String> {
     let with = |change: &dyn Fn(&str) -> String| street.split(' ').map(change).collect::<Vec<_>>().join(" ");
     let ordinals = |word: &str| match word.parse::<u32>() {
@@ -340,7 +340,7 @@ fn real_buildings_are_found_in_every_spelling_and_never_the_decoys() {
             zip: zip.into(),
             ..real.clone()
         };
-        // The other side of the street, the neighbour, the same street elsewhere.
+        // Wrong addresses: the other side of the street, the neighbour, the same street elsewhere.
         if parity != 0 {
             ranges.push(decoy(boro, 11, next(1), zip));
         }

@@ -1,11 +1,11 @@
-//! `merganser reference` on the whole path: a made city's files into the store and the database, and a run that looks its
-//! addresses up in them.
+//! `merganser reference` from end to end: a made-up city's files go into the store and the database, and a run looks
+//! its addresses up in them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::civil::date;
 use merganser::datasets::oca::sample::{
@@ -19,7 +19,9 @@ use crate::support::extract::Extract;
 use crate::support::files::FileServer;
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// A made city's files.
+mod refused;
+
+/// A made-up city's files.
 struct City {
     dir: PathBuf,
 }
@@ -40,7 +42,7 @@ impl City {
         fs::read_to_string(self.dir.join(name)).unwrap()
     }
 
-    /// A further file, made of one that is there.
+    /// Another file, made from an existing one.
     fn changed(&self, name: &str, new: &str, change: impl FnOnce(String) -> String) -> String {
         fs::write(self.dir.join(new), change(self.text(name))).unwrap();
         self.path(new)
@@ -61,7 +63,7 @@ async fn take(pipeline: &Pipeline, pad: &str, pluto: &str, more: &[&str]) -> Ran
     pipeline.other(&[&["reference", "oca", "--pad", pad, "--pluto", pluto], more].concat()).await
 }
 
-/// What must stay as it is when a reference is refused.
+/// The data that must not change when a reference is refused.
 const IN_USE: &str = "
     select concat_ws('|', (select string_agg(concat_ws(',', version, name, sha256, rows), ';' order by version, name)
         from etl.reference_files),
@@ -90,7 +92,7 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     let taken = take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
     taken.says("is in use").says("There was none before");
 
-    // The ledger has the checksums of what lies in the store, and of what was given.
+    // The ledger has the checksums of the files in the store and of the given files.
     let objects = pipeline.objects();
     let listed = pipeline.rows("select object, sha256 from etl.reference_files order by object").await;
     assert_eq!(listed.len(), 3);
@@ -129,7 +131,7 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     let wrong: Vec<_> = expected.iter().zip(&found).filter(|(expected, found)| expected != found).collect();
     assert!(wrong.is_empty() && expected.len() == found.len(), "{} wrong: {:?}", wrong.len(), wrong.first());
 
-    // By geometry, the tracts are the true ones too, in the view that is published.
+    // The geometries give the right tracts too, in the published view.
     let mut tracts: BTreeMap<(Cell, Cell), u32> = BTreeMap::new();
     for row in &truth.rows {
         *tracts.entry((row[columns[0]].clone(), row[tract].clone())).or_default() += 1;
@@ -141,7 +143,7 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
         assert!(tracts.contains_key(&(row[0].clone(), row[1].clone())), "{row:?}");
     }
 
-    // The same again changes nothing, and keeps the tracts.
+    // The same files again change nothing, and the tracts stay.
     let again = take(&pipeline, &pad, &pluto, &[]).await.exits(0);
     again.says("0 new, 0 gone").says("It was in use before: nothing changed.");
     assert_eq!(pipeline.one("select count(*) from oca_tracts").await, "320");
@@ -162,7 +164,7 @@ const PORTAL: [(&str, &str); 7] = [
     ("bbl", "BBL"),
 ];
 
-/// The portal's dialect: its names, in quotes, numbers with commas and lots without a fraction.
+/// The portal's dialect: its own names, quotes, numbers with commas and lots without a fraction.
 fn as_the_portal_has_it(text: &str) -> String {
     let mut lines = text.lines();
     let names = lines.next().unwrap().split(',').map(|name| {
@@ -173,7 +175,7 @@ fn as_the_portal_has_it(text: &str) -> String {
     for line in lines {
         let cells = line.split(',').enumerate().map(|(at, cell)| match at {
             13 => format!("\"{}\"", cell.trim_end_matches(".00000000")),
-            // Units: some of the portal's numbers have commas.
+            // Some numbers of units have commas in the portal's file.
             11 | 12 if cell.len() > 3 => {
                 format!("\"{},{}\"", &cell[..cell.len() - 3], &cell[cell.len() - 3..])
             }
@@ -206,14 +208,14 @@ async fn the_reference_is_fetched_once() {
     let sums = pipeline.column("select sha256 from etl.reference_files order by sha256").await;
     assert_eq!(kept(), sums);
     assert_eq!(fs::metadata(cache.join("reference")).unwrap().permissions().mode() & 0o777, 0o700);
-    // Without the store's files there is the cache.
+    // Without the store's files, the cache is used.
     let store = pipeline.store().join("private/reference");
     let aside = pipeline.folder().join("aside");
     fs::rename(&store, &aside).unwrap();
     pipeline.put(Extract::weekly("2024-05-13").case("b", address));
     pipeline.run().await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_addresses where status = 'no_street'").await, "2");
-    // Where both are gone, or what is in the cache is something else, it is not taken.
+    // When the store's files are gone and the cache has other bytes, the cache is not used.
     for name in kept() {
         fs::remove_file(cache.join("reference").join(&name)).unwrap();
         fs::write(cache.join("reference").join(&name), b"PAR1 something else PAR1").unwrap();
@@ -229,7 +231,7 @@ async fn the_reference_is_fetched_once() {
 async fn both_dialects_come_over_http_and_the_changes_are_told() {
     let pipeline = Pipeline::new("reference_http").await;
     let city = City::new(&pipeline);
-    // One building of a thousand units or more.
+    // One building has a thousand units or more.
     let ours = city.text("pluto.csv").replacen(",21,22,", ",1700,1701,", 1);
     assert!(ours.contains(",1700,1701,"));
     let theirs = as_the_portal_has_it(&ours);
@@ -237,7 +239,7 @@ async fn both_dialects_come_over_http_and_the_changes_are_told() {
     zip.start_file("pluto_26v1.csv", SimpleFileOptions::default()).unwrap();
     zip.write_all(ours.as_bytes()).unwrap();
     let zipped = zip.finish().unwrap().into_inner();
-    // A lot less, a range more.
+    // One lot less, one range more.
     let mut fewer: Vec<_> = ours.lines().map(str::to_owned).collect();
     fewer.pop();
     let files = [
@@ -263,148 +265,4 @@ async fn both_dialects_come_over_http_and_the_changes_are_told() {
     let absent = take(&pipeline, &server.url("none.zip"), &pluto, &[]).await;
     assert_ne!(absent.code, 0, "{}", absent.stdout);
     assert_eq!(pipeline.one(IN_USE).await, in_use);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_a_whole_edition_is_refused_and_the_one_in_use_stays() {
-    let pipeline = Pipeline::new("reference_refused").await;
-    let city = City::new(&pipeline);
-    let (pad, pluto) = (city.path(""), city.path("pluto.csv"));
-    take(&pipeline, &pad, &pluto, &[]).await.exits(0);
-    let in_use = pipeline.one(IN_USE).await;
-    let lines = |text: &str, some: usize| text.lines().take(some).collect::<Vec<_>>().join("\n") + "\n";
-    let all = city.text("pluto.csv").lines().count();
-    let pad_of = |name: &str, change: &dyn Fn(String) -> String| {
-        let dir = pipeline.folder().join(name);
-        fs::create_dir(&dir).unwrap();
-        fs::copy(Path::new(&city.path("bobabbl.txt")), dir.join("bobabbl.txt")).unwrap();
-        fs::write(dir.join("bobaadr.txt"), change(city.text("bobaadr.txt"))).unwrap();
-        dir.display().to_string()
-    };
-    let zip = city.pad_zip();
-    fs::write(city.path("cut.zip"), &zip[..zip.len() / 2]).unwrap();
-    let plutos = [
-        (city.changed("pluto.csv", "half.csv", |text| lines(&text, all / 2)), "guard drop lots"),
-        (
-            city.changed("pluto.csv", "no_units.csv", |text| text.replacen("unitsres", "units", 1)),
-            "no column unitsres",
-        ),
-        (
-            city.changed("pluto.csv", "older.csv", |text| text.replace("26v1", "25v3")),
-            "older than the reference in use",
-        ),
-        (
-            city.changed("pluto.csv", "mixed.csv", |text| text.replacen("26v1", "26v2", 40)),
-            "several editions",
-        ),
-        (city.changed("pluto.csv", "empty.csv", |_| String::new()), "empty"),
-        (city.changed("pluto.csv", "header.csv", |text| lines(&text, 1)), "have no rows"),
-        (
-            city.changed("pluto.csv", "cut.csv", |text| text[..text.len() / 2].to_owned() + ",\"26"),
-            "broken off",
-        ),
-        (city.path("none.csv"), "there is no"),
-    ];
-    for (path, says) in plutos {
-        let ran = take(&pipeline, &pad, &path, &[]).await;
-        assert_ne!(ran.code, 0, "{path} is taken: {}", ran.stdout);
-        ran.says(says);
-        assert_eq!(pipeline.one(IN_USE).await, in_use, "{path}");
-    }
-    let pads = [
-        (city.path("cut.zip"), "may have broken off"),
-        (pad_of("no_zip", &|text| text.replacen("zipcode", "zip", 1)), "no column zipcode"),
-        (pad_of("half", &|text| lines(&text, text.lines().count() / 2)), "guard drop ranges"),
-        (pad_of("nothing", &|_| String::new()), "empty"),
-        (pad_of("mid_quote", &|text| text[..text.len() / 3 * 2].to_owned() + "\n\"1"), "broken off"),
-    ];
-    for (path, says) in pads {
-        let ran = take(&pipeline, &path, &pluto, &[]).await;
-        assert_ne!(ran.code, 0, "{path} is taken: {}", ran.stdout);
-        ran.says(says);
-        assert_eq!(pipeline.one(IN_USE).await, in_use, "{path}");
-    }
-    take(&pipeline, &pad, &pluto, &["--allow", "orphans"]).await.exits(2).says("no guard `orphans`");
-    // A reference that is smaller on purpose is accepted, and the ledger says who let it through.
-    take(&pipeline, &pad, &city.path("half.csv"), &["--allow", "drop"]).await.exits(0);
-    assert_ne!(pipeline.one(IN_USE).await, in_use);
-    let allowed = "select string_agg(distinct subject, ',') from etl.guards
-        where name = 'drop' and not passed and allowed_by is not null";
-    assert_eq!(pipeline.one(allowed).await, "lots");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tracts_are_valid_shapes_of_the_state_or_none_are_taken() {
-    let pipeline = Pipeline::new("reference_tracts").await;
-    let city = City::new(&pipeline);
-    let (pad, pluto, tracts) = (city.path(""), city.path("pluto.csv"), city.path("tracts.csv"));
-    take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
-    let shapes = "select concat_ws('|', count(*), md5(string_agg(concat(geoid, countyfp, st_astext(geom)), ';' order by geoid)))
-        from oca_tracts";
-    let before = pipeline.one(shapes).await;
-    let first = city.text("tracts.csv").lines().nth(1).unwrap().to_owned();
-    let with = |name: &str, row: &str| city.changed("tracts.csv", name, |text| text.replacen(&first, row, 1));
-    let shape = |text: &str| format!("\"{text}\",1,1,Manhattan,000100,1000100,36061000100");
-    // A bow tie is no area.
-    let bow = "MULTIPOLYGON (((-74.0 40.75, -73.99 40.76, -73.99 40.75, -74.0 40.76, -74.0 40.75)))";
-    let feet = "MULTIPOLYGON (((981219 195373, 983000 195373, 983000 197000, 981219 195373)))";
-    let open = "MULTIPOLYGON (((-74.0 40.75, -73.99 40.75, -73.99 40.76, -74.0 40.76)))";
-    let away = "MULTIPOLYGON (((-74.0 40.75, -73.99 40.75, 12.0 51.0, -74.0 40.75)))";
-    let cases = [
-        (with("bow.csv", &shape(bow)), "a shape that is not valid"),
-        (with("feet.csv", &shape(feet)), "not in the state, in degrees"),
-        (with("open.csv", &shape(open)), "no shape that can be read"),
-        (with("away.csv", &shape(away)), "does not lie in the state"),
-        (with("cut.csv", &shape("MULTIPOLYGON (((-74.0 40.75, -73.99")), "no polygon"),
-        (with("point.csv", &shape("POINT (-74.0 40.75)")), "no polygon"),
-        (with("number.csv", &first.replace("36061000100", "61000100")), "no number of a tract"),
-        (with("twice.csv", &first.replace("36061000100", "36061000200")), "there twice"),
-        (
-            city.changed("tracts.csv", "no_shape.csv", |text| text.replacen("the_geom", "shape", 1)),
-            "no column the_geom",
-        ),
-        (
-            city.changed("tracts.csv", "few.csv", |text| {
-                text.lines().take(100).collect::<Vec<_>>().join("\n") + "\n"
-            }),
-            "guard drop oca_tracts",
-        ),
-        (city.changed("tracts.csv", "none.csv", |_| String::new()), "empty"),
-    ];
-    for (path, says) in cases {
-        let ran = take(&pipeline, &pad, &pluto, &["--tracts", &path]).await;
-        assert_ne!(ran.code, 0, "{path} is taken: {}", ran.stdout);
-        ran.says(says);
-        assert_eq!(pipeline.one(shapes).await, before, "{path}");
-    }
-    // The edition of 2010 has the city's numbers alone, and a polygon is one of one part.
-    let older = city.changed("tracts.csv", "older.csv", |text| {
-        let text = text.replace("CT2020", "CT2010").replace(",GEOID", "");
-        let text = text.replace("MULTIPOLYGON (((", "POLYGON ((").replace(")))", "))");
-        text.lines()
-            .map(|line| match line.rsplit_once(",36") {
-                Some((rest, _)) => format!("{rest}\n"),
-                None => format!("{line}\n"),
-            })
-            .collect()
-    });
-    take(&pipeline, &pad, &pluto, &["--tracts", &older]).await.exits(0);
-    assert_eq!(pipeline.one(shapes).await, before);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tracts_take_postgis() {
-    let pipeline = Pipeline::new("reference_no_postgis").await;
-    pipeline.execute("drop extension if exists postgis cascade").await;
-    let city = City::new(&pipeline);
-    let (pad, pluto, tracts) = (city.path(""), city.path("pluto.csv"), city.path("tracts.csv"));
-    let ran = take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await;
-    assert_ne!(ran.code, 0);
-    ran.says("has no PostGIS").says("create extension postgis");
-    take(&pipeline, &pad, &pluto, &[]).await.exits(0);
-    // With PostGIS, the table that is there without a geometry gets it.
-    pipeline.run().await.exits(0);
-    pipeline.execute("create extension postgis").await;
-    take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
-    assert_eq!(pipeline.one("select count(*) from oca_tracts where st_isvalid(geom)").await, "320");
 }

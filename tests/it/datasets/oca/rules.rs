@@ -1,9 +1,9 @@
-//! Rules 1 to 5 of the court extract: which word on a case counts. Files in, tables and CSVs out.
+//! Rules 1 to 5 of the court extract: which version of a case counts. Files go in, tables and CSVs come out.
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 
-/// A case of which one value says where it came from, with one row in each of some tables.
+/// A case with a value that says where it came from, and one row in each of some tables.
 pub fn marked(mark: &str) -> String {
     format!(
         "<Status>{mark}</Status>\
@@ -17,7 +17,7 @@ pub fn marked(mark: &str) -> String {
     )
 }
 
-/// Every mark of a case, over all tables that have one.
+/// All marks of a case, from every table that has one.
 pub async fn marks(pipeline: &Pipeline, id: &str) -> String {
     let query = format!(
         "select coalesce(string_agg(distinct mark, '+' order by mark), 'none') from (
@@ -87,17 +87,17 @@ async fn a_case_replaces_every_row_of_that_case_and_no_other() {
         };
         assert_eq!(of_b(rows), of_b(&after[table]), "{table}");
     }
-    // What a case has lost is gone from what is published, too.
+    // Rows that the case no longer has are gone from the public files too.
     assert_eq!(pipeline.csv("public/oca_warrants.csv").column("indexnumberid"), [Some("b".to_owned())]);
 }
 
-/// Rule 2.
+/// Rule 2: a deleted case never comes back.
 #[tokio::test]
 async fn a_deleted_case_goes_and_never_comes_back() {
     let pipeline = Pipeline::new("rule 2").await;
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("1")).case("b", &marked("1")));
     pipeline.run().await.exits(0);
-    // Two extracts say so, and one of them knows a case that nobody has seen.
+    // Two extracts delete the case, and one of them deletes a case that was never loaded.
     pipeline.put(Extract::weekly("2024-01-08").case("b", &marked("2")).delete("a").delete("never seen"));
     pipeline.put(Extract::weekly("2024-01-15").delete("a"));
     let ran = pipeline.run().await.exits(0);
@@ -106,7 +106,7 @@ async fn a_deleted_case_goes_and_never_comes_back() {
     assert_eq!(dates(&pipeline, "a").await, "2024-01-01 2024-01-01 2024-01-08");
     assert_eq!(dates(&pipeline, "never seen").await, "2024-01-08 - 2024-01-08");
 
-    // Later files, an earlier one, and those that it was deleted in once more: none brings it back.
+    // No file brings the cases back: later files, an earlier one, and the files that deleted them, posted again.
     pipeline.put(Extract::weekly("2024-01-22").case("a", &marked("3")).case("never seen", &marked("3")));
     pipeline.put(Extract::weekly("2023-12-01").case("a", &marked("0")).case("never seen", &marked("0")));
     pipeline.put(Extract::weekly("2024-01-01").case("a", &marked("again")).case("c", &marked("1")));
@@ -121,7 +121,7 @@ async fn a_deleted_case_goes_and_never_comes_back() {
         assert!(!is_csv || !text.contains("\na,") && !text.contains("never seen"), "{key}:\n{text}");
     }
 
-    // An even earlier delete is the one that counts.
+    // An even earlier delete counts.
     pipeline.put(Extract::weekly("2023-11-01").delete("a"));
     pipeline.run().await.exits(0);
     assert_eq!(dates(&pipeline, "a").await, "2023-11-01 2024-01-22 2023-11-01");
@@ -134,7 +134,7 @@ async fn a_delete_beats_everything_in_the_same_run() {
     let same_file =
         Extract::weekly("2024-01-08").case("a", &marked("1")).delete("a").delete("b").case("b", &marked("1"));
     pipeline.put(same_file.case("kept", &marked("1")));
-    // Deleted in an older file than the one that has it, and the other way round.
+    // One case is deleted in an older file than the one that has it, another in a newer file.
     pipeline.put(Extract::weekly("2024-01-01").delete("c").case("d", &marked("0")));
     pipeline.put(Extract::weekly("2024-01-15").case("c", &marked("2")).delete("d"));
     let ran = pipeline.run().await.exits(0);
@@ -157,7 +157,7 @@ async fn metadata_has_the_first_the_latest_and_the_deletes_date() {
     assert_eq!(dates(&pipeline, "a").await, "2024-02-05 2024-02-19 -");
     assert_eq!(dates(&pipeline, "b").await, "2024-02-05 2024-02-05 -");
     assert_eq!(dates(&pipeline, "c").await, "2024-02-05 2024-02-05 2024-02-19");
-    // One file late, one earlier than all, one new.
+    // One file is late, one earlier than all others, one new.
     pipeline.put(Extract::weekly("2024-02-12").case("a", "").case("b", ""));
     pipeline.put(Extract::initial(2024, "2024-01-01").case("a", ""));
     pipeline.put(Extract::weekly("2024-02-26").case("d", ""));
@@ -174,7 +174,7 @@ async fn metadata_has_the_first_the_latest_and_the_deletes_date() {
 #[tokio::test]
 async fn the_last_word_of_a_run_wins() {
     let pipeline = Pipeline::new("rule 4").await;
-    // Whatever the names' alphabetical order, dates decide; on one date the initial extract is older.
+    // Dates decide, whatever the names' alphabetical order. On the same date the initial extract is older.
     pipeline.put(Extract::initial(2023, "2024-01-15").case("a", &marked("initial")).case("b", &marked("i")));
     pipeline.put(Extract::weekly("2024-01-15").case("a", &marked("weekly")).case("c", &marked("w")));
     pipeline.put(Extract::weekly("2024-01-08").case("b", &marked("older")).case("c", &marked("older")));
@@ -196,14 +196,14 @@ async fn the_last_word_of_a_run_wins() {
     assert_eq!(pipeline.column(files).await, expected, "files are taken in the order in which they count");
 }
 
-/// Rule 5.
+/// Rule 5: an older file does not replace newer data.
 #[tokio::test]
 async fn a_late_file_never_overwrites_what_is_newer() {
     let pipeline = Pipeline::new("rule 5").await;
     pipeline.put(Extract::weekly("2024-01-15").case("a", &marked("new")).case("b", &marked("new")));
     pipeline.run().await.exits(0);
     pipeline.put(Extract::weekly("2024-01-08").case("a", &marked("late")).case("c", &marked("late")));
-    // The same run date: an initial extract is older than an incremental one.
+    // On the same run date, an initial extract is older than an incremental one.
     pipeline.put(
         Extract::initial(2024, "2024-01-15").case("b", &marked("initial")).case("d", &marked("initial")),
     );
@@ -212,13 +212,13 @@ async fn a_late_file_never_overwrites_what_is_newer() {
     for (id, mark) in [("a", "new"), ("b", "new"), ("c", "late"), ("d", "initial")] {
         assert_eq!(marks(&pipeline, id).await, mark, "{id}");
     }
-    // The other way round on the same date: the incremental one is the later word.
+    // In the other order on the same date, the incremental extract is the newer one.
     pipeline.put(Extract::initial(2024, "2024-01-22").case("a", &marked("initial")));
     pipeline.run().await.exits(0);
     pipeline.put(Extract::weekly("2024-01-22").case("a", &marked("weekly")));
     pipeline.run().await.exits(0);
     assert_eq!(marks(&pipeline, "a").await, "weekly");
-    // Posted again under the same name with other content: it is as new as what is there.
+    // A file posted again under the same name with other content is as new as what was loaded.
     pipeline.put(Extract::weekly("2024-01-22").case("a", &marked("weekly, posted again")));
     pipeline.run().await.exits(0);
     assert_eq!(marks(&pipeline, "a").await, "weekly, posted again");

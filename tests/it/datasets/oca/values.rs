@@ -1,4 +1,4 @@
-//! Rules 6 to 9 of the court extract: what becomes of values, and of cases that cannot be loaded.
+//! Rules 6 to 9 of the court extract: how values are read, and which cases cannot be loaded.
 
 use zip::CompressionMethod::Deflated;
 
@@ -46,7 +46,7 @@ async fn typed_values_are_trimmed_and_exact_and_empty_is_null() {
     assert!(published.contains(&Some("0.00".into())) && published.contains(&None), "{published:?}");
 }
 
-/// Rule 6: what does not parse fails its whole case, and no other.
+/// Rule 6: a value that does not parse fails its whole case, and no other.
 #[tokio::test]
 async fn a_bad_value_fails_its_whole_case_and_no_other() {
     let pipeline = Pipeline::new("rule 6 bad").await;
@@ -61,7 +61,7 @@ async fn a_bad_value_fails_its_whole_case_and_no_other() {
         .case("boolean", &judgment("<WithPossession>yes</WithPossession>"))
         .case("date-time", &judgment("<EnteredDateTime>2024-03-01</EnteredDateTime>"))
         .case("int", &judgment("<Sequence>1.0</Sequence>"))
-        // Its older version stays.
+        // The older version of the case stays.
         .case("known", &field("<DisposedDate>soon</DisposedDate>"))
         .case("good 2", &marked("good"));
     pipeline.put(bad);
@@ -83,7 +83,7 @@ async fn a_bad_value_fails_its_whole_case_and_no_other() {
         "known|7|oca_index|DisposedDate|soon",
     ];
     assert_eq!(pipeline.column(failed).await, expected.map(|line| format!("{line}|{name}")));
-    // The place leads to the record, and the fragment is the record.
+    // The offset leads to the record, and the fragment is the record.
     let document = Extract::weekly("2024-03-11").document();
     let start: usize = pipeline
         .one("select offset_bytes from etl.failed_records where record_id = 'date'")
@@ -95,7 +95,7 @@ async fn a_bad_value_fails_its_whole_case_and_no_other() {
     let fragment = pipeline.one("select fragment from etl.failed_records where record_id = 'int'").await;
     let case = judgment("<Sequence>1.0</Sequence>");
     assert_eq!(fragment, format!("<Index><IndexNumberId>int</IndexNumberId>{case}</Index>"));
-    // Put right later: loaded, and the ledger's failure is closed.
+    // A corrected record is loaded, and the failure in the ledger is closed.
     pipeline.put(Extract::weekly("2024-03-18").case("date", &marked("right")));
     pipeline.run().await.exits(0);
     assert_eq!(marks(&pipeline, "date").await, "right");
@@ -157,7 +157,7 @@ async fn appearance_numbers_are_unique_and_the_same_on_every_run() {
     let ids = "select count(distinct appearanceid) || ' of ' || count(*) || ' from ' ||
                    (min(appearanceid) > 0)::text from oca_appearances";
     let mut answers = Vec::new();
-    // Another place in the file, other neighbours, another database: the numbers are the same.
+    // With another place in the file, other neighbours and another database, the numbers are the same.
     for order in [["a", "b", "c"], ["c", "b", "a"]] {
         let pipeline = Pipeline::new("rule 8").await;
         let extract = order
@@ -169,7 +169,7 @@ async fn appearance_numbers_are_unique_and_the_same_on_every_run() {
         let answer = pipeline.column(query).await;
         assert!(answer[2].starts_with("a a2 ") && answer[2].ends_with(" a20,a21"), "{answer:?}");
         answers.push(answer);
-        // And again, from the same file posted with one case more.
+        // And once more, after the file is posted again with one case more.
         let more = order.iter().fold(Extract::weekly("2024-01-01").case("0", ""), |extract, id| {
             extract.case(id, &appearances(id))
         });
@@ -204,14 +204,14 @@ async fn a_case_without_id_and_xml_that_breaks_off_are_failed_records() {
     let failed = pipeline.column(failed).await;
     assert_eq!(failed[..2], ["2|-|no IndexNumberId", "3|-|no IndexNumberId"]);
     assert!(failed[2].starts_with("5|c|the document breaks off"), "{failed:?}");
-    // The file is not complete, so it is not done: the next run takes it up again, whole.
+    // The file is not complete, so it is not done: the next run takes the whole file again.
     whole.put(&pipeline.source());
     let ran = pipeline.run().await.exits(3);
     assert_eq!((ran.count("files_incomplete"), ran.count("records_failed")), (0, 2));
     assert_eq!(pipeline.column("select indexnumberid from oca_index order by 1").await, ["a", "b", "c"]);
 }
 
-/// The properties that users of the public files rely on.
+/// Properties that users of the public files rely on.
 #[tokio::test]
 async fn a_case_that_repeats_a_sequence_is_a_failed_record() {
     let pipeline = Pipeline::new("sequences").await;
@@ -227,9 +227,9 @@ async fn a_case_that_repeats_a_sequence_is_a_failed_record() {
         .case("decisions", &decisions([1, 1]))
         .case("judgments", &judgments([judgment(2, ""), judgment(2, "")]))
         .case("warrants", &judgments([judgment(1, &warrants(["1", "1"])), judgment(2, "")]))
-        // Two faults are one failed record.
+        // Two faults make one failed record.
         .case("both", &(decisions([3, 3]) + &judgments([judgment(4, ""), judgment(4, "")])))
-        // The same number elsewhere is no fault.
+        // The same number in another table is no fault.
         .case("good", &(decisions([1, 2])
             + &judgments([judgment(1, &warrants(["1", "2"])), judgment(2, &warrants(["1", "01"]))])))
         .case("motions", "<Motions><Motion><Sequence>1</Sequence></Motion><Motion><Sequence>1</Sequence></Motion></Motions>")

@@ -1,5 +1,5 @@
-//! What XML writers, packers and people with a keyboard do to files of the feed, through the whole pipeline: what is not
-//! taken is said, and no case is sealed by it.
+//! Variations that XML writers, packers and manual edits cause in files of the feed, through the whole pipeline. The
+//! run reports what it does not take, and seals no case because of it.
 
 use std::fs;
 
@@ -9,13 +9,13 @@ use crate::datasets::oca::rules::{marked, marks};
 use crate::support::extract::{DOCUMENT, Extract, zip};
 use crate::support::pipeline::{Pipeline, Ran};
 
-/// The messages of warnings.
+/// The messages of the warnings.
 fn warnings(ran: &Ran) -> Vec<&str> {
     let warnings = ran.events.iter().filter(|event| event["level"] == "WARN");
     warnings.filter_map(|event| event["message"].as_str()).collect()
 }
 
-/// So many cases with this inside.
+/// This many cases with this content.
 fn cases(extract: Extract, count: usize, inside: &str) -> Extract {
     (0..count).fold(extract, |extract, number| extract.case(&format!("case {number:03}"), inside))
 }
@@ -32,7 +32,7 @@ async fn nothing_but_a_delete_seals_a_case() {
     let ran = pipeline.run().await.exits(3);
     assert_eq!(pipeline.one("select count(*) from oca_metadata where deletedate is not null").await, "0");
     assert_eq!(pipeline.one("select status from oca_index where indexnumberid = 'foreign'").await, "2");
-    // The failed record leaves its case as it was.
+    // The case of the failed record is unchanged.
     assert_eq!(pipeline.one("select count(*) from oca_index where indexnumberid = 'nil'").await, "1");
     let failed = "select concat_ws('|', record_id, field, reason like '%nil%') from etl.failed_records";
     assert_eq!(pipeline.column(failed).await, ["nil|Delete|t"]);
@@ -59,10 +59,10 @@ async fn data_beside_a_delete_is_a_warning_once_a_run() {
     assert!(!ran.stderr.contains("beside it"), "{}", ran.stderr);
 }
 
-/// Sealed cases never come back: nothing may seal a flood of them unasked.
+/// Sealing is permanent, so a flood of deletes is not accepted without an option.
 #[tokio::test]
 async fn a_flood_of_deletes_waits_for_somebody() {
-    // Data beside each delete is what a defect looks like, whatever production holds.
+    // Data beside each delete looks like a defect, whatever production holds.
     let pipeline = Pipeline::new("flood of deletes").await;
     pipeline.put(cases(Extract::weekly("2024-01-01"), 120, "<Status>Active</Status><Delete/>"));
     let said = "guard deletes: 120 of 120 cases are newly sealed";
@@ -70,11 +70,11 @@ async fn a_flood_of_deletes_waits_for_somebody() {
     ran.says("The database is unchanged.");
     assert_eq!(pipeline.one("select to_regclass('oca_metadata')").await, "NULL");
     assert_eq!(pipeline.one("select passed from etl.guards where name = 'deletes'").await, "f");
-    // Nothing to lose: what the ordinary ones are in an empty production.
+    // Plain deletes in an empty production have nothing to lose.
     pipeline.put(cases(Extract::weekly("2024-01-01"), 120, "<Delete/>"));
     pipeline.run().await.exits(0);
     assert_eq!(pipeline.one("select count(*) from oca_metadata where deletedate is not null").await, "120");
-    // Sealed before: they lose nothing any more.
+    // These cases are sealed already, so they lose nothing more.
     pipeline.put(cases(Extract::weekly("2024-01-08"), 120, "<Status>Active</Status><Delete/>"));
     pipeline.run().await.exits(0);
 }
@@ -94,7 +94,7 @@ async fn as_many_deletes_as_are_allowed() {
     });
     pipeline.put(all);
     pipeline.run().await.exits(0);
-    // Nine are never a flood; of two hundred cases twenty may go; one more may not.
+    // Nine deletes are never a flood; of two hundred cases twenty may go, and twenty-one may not.
     pipeline.put(more(Extract::weekly("2024-01-08"), "a", 9));
     pipeline.run().await.exits(0);
     pipeline.put(more(named("2024-01-15", "new", 180, ""), "b", 20));
@@ -110,7 +110,7 @@ async fn as_many_deletes_as_are_allowed() {
     let allowed = "select allowed_by is not null from etl.guards where name = 'deletes' and not passed
         order by run_id desc limit 1";
     assert_eq!(pipeline.one(allowed).await, "t");
-    // Live and sealed in one batch: each of the cases that production holds counts once.
+    // Some cases are live and sealed in one batch. Each case that production holds counts once.
     pipeline.put(more(named("2024-01-29", "d", 60, &marked("2")), "d", 7));
     pipeline.run().await.exits(0);
     pipeline.put(more(named("2024-02-05", "e", 60, &marked("2")), "e", 10));
@@ -134,7 +134,7 @@ async fn a_file_without_a_case_is_a_warning_where_production_is_full() {
     let file = "select status || '|' || error from etl.parts order by part_id desc limit 1";
     assert_eq!(pipeline.one(file).await, format!("done|{warning}"));
     pipeline.other(&["status", "last"]).await.exits(0).says("holds no case");
-    // It is done: the next run does not take it again.
+    // The file is done: the next run does not take it again.
     assert_eq!(pipeline.run().await.exits(0).count("files"), 0);
 }
 

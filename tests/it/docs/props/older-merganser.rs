@@ -1,7 +1,7 @@
-//! The program as it was when a rule of its parser was wrong, for docs/session.md: it took the `sequence` of a motion
-//! for unique within a case, which it should be and in the source is not. Everything else is today's.
+//! The program with an earlier, wrong rule in its parser, for docs/session.md: it took the `sequence` of a motion for
+//! unique within a case, which is not true in the source. Everything else is today's.
 //!
-//! Only `run` is there.
+//! It has only the command `run`.
 
 use std::process::ExitCode;
 
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     run::process(config, &report).into()
 }
 
-/// The dataset with the rule that was wrong. What is made here is needed until the process ends.
+/// The dataset with the wrong rule. What is allocated here is needed until the process ends.
 fn older(dataset: &Dataset) -> &'static Dataset {
     let rule = |table: &Table| match table.name {
         "oca_motions" => Table { unique: &["sequence"], ..*table },

@@ -1,9 +1,10 @@
-//! Every kind of constraint, and what else refuses a row.
+//! Every kind of constraint, and other ways to refuse a row.
 
 use super::{PRIVATE, cases, is_discreet, open, party, pipeline, status};
 use crate::support::extract::Extract;
 
-/// Each with the statement that makes it, and the words of the failed record. Of these three, the first two cases pass.
+/// Each entry has the statement that makes the constraint, and the message of the failed record. The first two of the
+/// three cases pass.
 #[tokio::test]
 async fn each_kind_of_constraint_on_a_rows_own_values() {
     for (hint, constraint, inside, table, reason) in [
@@ -38,7 +39,7 @@ async fn each_kind_of_constraint_on_a_rows_own_values() {
             "constraint late of oca_index refuses it",
         ),
         (
-            // Its value is known to the server alone.
+            // Only the server knows the value of that column.
             "their own column",
             "alter table oca_index add owner text default 'us', add constraint theirs check (owner || status <> 'usbad')",
             status("bad"),
@@ -46,7 +47,7 @@ async fn each_kind_of_constraint_on_a_rows_own_values() {
             "constraint theirs of oca_index refuses it",
         ),
         (
-            // The trigger fills a column of theirs before the constraint looks; one of ours it may not change.
+            // The trigger fills a foreign column before the constraint is checked. It may not change one of ours.
             "a trigger before",
             "alter table oca_index add owner text;
              create function mend() returns trigger language plpgsql as $$
@@ -69,7 +70,7 @@ async fn each_kind_of_constraint_on_a_rows_own_values() {
     }
 }
 
-/// A row that is not loaded at all breaks the expression itself.
+/// The expression fails on a row that is not loaded at all.
 #[tokio::test]
 async fn an_expression_that_cannot_be_tried_on_all_rows() {
     let constraint = "alter table oca_index add constraint fraught check (1 / (length(status) - 6) <> 1)";
@@ -127,7 +128,7 @@ async fn exclusion_foreign_keys_partitions_triggers_and_deferred_constraints() {
             "the database refuses it (SQLSTATE 23000)",
         ),
         (
-            // It is no delete that is refused, although the key is not on a table of ours.
+            // The refused statement is an insert, although the key is on a table that is not ours.
             "trigger with a key",
             "create table roles (role text primary key); insert into roles values ('kept'), ('good'), ('newer');
              create table audit (role text constraint known references roles);
@@ -151,7 +152,7 @@ async fn exclusion_foreign_keys_partitions_triggers_and_deferred_constraints() {
     }
 }
 
-/// Tables that the plan keeps itself are no exception.
+/// Tables that the plan itself maintains are no exception.
 #[tokio::test]
 async fn a_constraint_on_the_metadata() {
     let constraint = "alter table oca_metadata add constraint odd check (indexnumberid <> 'bad')";
@@ -160,7 +161,7 @@ async fn a_constraint_on_the_metadata() {
     pipeline.run().await.exits(3);
     assert_eq!(open(&pipeline).await, ["bad|2|oca_metadata|constraint odd of oca_metadata refuses it"]);
     assert_eq!(cases(&pipeline).await, ["a", "c", "old"]);
-    // Here it is a delete that is refused.
+    // A delete is refused here.
     pipeline.put(Extract::weekly("2024-01-15").delete("bad").case("d", ""));
     pipeline.run().await.exits(1).says("constraint odd").says("The database is unchanged.");
     assert_eq!(cases(&pipeline).await, ["a", "c", "old"]);

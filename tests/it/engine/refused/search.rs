@@ -9,7 +9,8 @@ use crate::support::extract::Extract;
 async fn of_two_cases_with_one_value_the_later_fails() {
     let unique = "alter table oca_index add constraint one_status unique (status)";
     let pipeline = pipeline("refused unique", unique).await;
-    // Against production, within a file, and across files of a batch; the one that has it may take it anew.
+    // The same value in production, within a file and across files of a batch. The record that has it may load it
+    // again.
     pipeline.put(
         Extract::weekly("2024-01-08")
             .case("production", &status("kept"))
@@ -25,13 +26,13 @@ async fn of_two_cases_with_one_value_the_later_fails() {
     let reason = "oca_index|constraint one_status of oca_index refuses it";
     let expected = ["production|1", "twice|4", "across|1"].map(|place| format!("{place}|{reason}"));
     assert_eq!(open(&pipeline).await, expected);
-    // Its value is free when the other one is deleted.
+    // The value is free once the other record is deleted.
     pipeline.put(Extract::weekly("2024-01-22").delete("a").case("again", &status("a")));
     pipeline.run_with(&["--allow", "drop"]).await.exits(0);
     assert_eq!(cases(&pipeline).await, ["again", "b", "d", "old"]);
 }
 
-/// A row that goes in the same batch does not stand in the way of another record's.
+/// A row that goes in the same batch does not stand in the way of another record's row.
 #[tokio::test]
 async fn a_value_that_another_record_gives_up_is_free() {
     let unique = "alter table oca_parties add constraint one_role unique (role);
@@ -50,7 +51,8 @@ async fn a_value_that_another_record_gives_up_is_free() {
     assert_eq!(cases(&pipeline).await, ["fine", "old", "takes"]);
 }
 
-/// When the later record is out, an older one of its case counts, which may be refused, too; and there may be two kinds.
+/// When the later record fails, the older record of the same case counts. It may be refused too, by another kind of
+/// constraint.
 #[tokio::test]
 async fn what_is_refused_the_second_time_is_left_out_then() {
     let constraint = "alter table oca_parties add constraint odd check (role not like 'bad%');
@@ -66,7 +68,7 @@ async fn what_is_refused_the_second_time_is_left_out_then() {
     assert_eq!(pipeline.one(roles).await, "a good, b x, d d, old kept");
 }
 
-/// However many there are: one statement a table.
+/// One statement per table finds them all, whatever their number.
 #[cfg(feature = "failpoints")]
 #[tokio::test]
 async fn what_a_rows_own_values_decide_is_not_searched_for() {
@@ -97,7 +99,7 @@ async fn thousands_of_cases_with_a_handful_of_offenders() {
     assert!(duration < Duration::from_secs(60), "{duration:?}");
 }
 
-/// Killed, or broken, in the middle of the search: nothing of it stays, and the next run does it again.
+/// A search that is killed or fails leaves nothing behind, and the next run repeats it.
 #[cfg(feature = "failpoints")]
 #[tokio::test]
 async fn a_search_that_is_broken_leaves_nothing() {
@@ -127,7 +129,7 @@ async fn a_search_that_is_broken_leaves_nothing() {
             assert_eq!(pipeline.one(left).await, "0", "{point} {action}");
         }
     }
-    // The sessions of a process that was killed go a moment later.
+    // The sessions of a killed process end a moment later.
     let mut code = 75;
     while code == 75 {
         code = pipeline.start(&[]).await.unwrap().code;

@@ -1,4 +1,4 @@
-//! The SQL files, cut into their parts, and what the headers say.
+//! The SQL files, cut into their parts, with the content of their headers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// A piece that runs by itself: an SQL file, or a part of a file with several.
 pub struct Piece {
-    /// Below `sql/`: `oca/5_keys.pg.sql`; of a part `load/load:copy`, folder, file and part.
+    /// The path below `sql/`: `oca/5_keys.pg.sql`. For a part, `load/load:copy`: folder, file and part.
     pub name: String,
     /// The file, below `sql/`.
     pub file: String,
     pub text: String,
-    /// Key of the header -> its text; a part has the engine of its file.
+    /// Key of the header -> its text. A part has the engine of its file.
     pub header: BTreeMap<String, String>,
 }
 
@@ -28,7 +28,10 @@ impl Piece {
         }
         let keys: Vec<_> = of_file.keys().map(String::as_str).collect();
         assert_eq!(keys, ["By hand", "Engine", "Purpose"], "{file}");
-        assert!(head.lines().all(|line| line.is_empty() || line.starts_with("--")), "{file}: SQL of no part");
+        assert!(
+            head.lines().all(|line| line.is_empty() || line.starts_with("--")),
+            "{file}: SQL outside a part"
+        );
         assert_eq!(of_file["By hand"], format!("sed -n '/^-- part: NAME /,/^-- part:/p' sql/{file}"));
         parts
     }
@@ -68,7 +71,7 @@ impl Piece {
         self.header["Engine"].contains("a script (psql -v)")
     }
 
-    /// What stands in for the reader: `$1`, `:name`, `:"name"` and `:'name'`.
+    /// The placeholders that the reader fills in: `$1`, `:name`, `:"name"` and `:'name'`.
     pub fn inputs(&self) -> BTreeSet<String> {
         let mut inputs = BTreeSet::new();
         let code = self.text.lines().filter(|line| !line.trim_start().starts_with("--"));

@@ -19,7 +19,7 @@ const FUNCTIONS: &str = "
     create function public.log() returns trigger language plpgsql as
         $$ begin insert into public.log values (tg_op); return coalesce(new, old); end $$;";
 
-/// An object that somebody puts on a table, and the message of the run about it.
+/// An object that somebody puts on a table, and the run's message about it.
 struct Thing {
     put: &'static str,
     take_off: &'static str,
@@ -38,7 +38,7 @@ async fn each_is_refused(pipeline: &Pipeline, things: &[Thing]) {
     }
 }
 
-/// The two weeks came through.
+/// Both weeks were loaded.
 async fn passes(pipeline: &Pipeline) {
     pipeline.run_with(&["--max-drop", "100"]).await.exits(0);
     assert_eq!(pipeline.column("select indexnumberid from oca_index order by 1").await, ["a", "c"]);
@@ -134,7 +134,7 @@ async fn rows_that_a_rule_swallows() {
     passes(&pipeline).await;
 }
 
-/// The server's numbers are right, and the rows are not.
+/// The server's counts are right, but the rows are wrong.
 #[tokio::test]
 async fn contents_that_are_wrong_behind_right_numbers() {
     let pipeline = Pipeline::new("wrong contents").await;
@@ -230,7 +230,7 @@ async fn what_the_ledger_does_not_keep() {
     pipeline.run().await.exits(3);
 }
 
-/// What only looks on is let be.
+/// Objects that only watch do not stop a run.
 #[tokio::test]
 async fn an_audit_is_no_offence() {
     let pipeline = Pipeline::new("audit").await;
@@ -254,7 +254,7 @@ async fn an_audit_is_no_offence() {
     passes(&pipeline).await;
     assert_eq!(pipeline.one("select count(*) from log").await, (3 + 3 + 4).to_string());
     assert_eq!(pipeline.one("select count(note) from oca_parties").await, "4");
-    // A case that stays out is not compared.
+    // A case that is not promoted is not compared.
     pipeline.put(Extract::weekly("2024-02-05").case("a", &parties(5)));
     passes(&pipeline).await;
 }
@@ -281,7 +281,7 @@ async fn rows_that_somebody_deleted_are_not_counted_for_ever() {
     let ran = pipeline.run().await.exits(0);
     assert!(!ran.stderr.contains("the ledger reckoned with"), "{}", ran.stderr);
     assert_eq!(pipeline.one(before).await, "16 31");
-    // A table that is not published is not counted, and its last count is kept.
+    // A table that is not published is not counted and keeps its last count.
     pipeline.put(Extract::weekly("2024-03-25").case("newest", &parties(1)));
     pipeline.run_with(&["--skip-publish"]).await.exits(0);
     pipeline.put(Extract::weekly("2024-04-01").case("last", &parties(1)));

@@ -1,5 +1,5 @@
-//! The database does not do what a statement says, and raises no error: the run notices, rolls back, and names the
-//! objects attached to each table.
+//! The database does something else than a statement says, and raises no error. The run notices, rolls back, and names
+//! the objects attached to each table.
 
 mod counts;
 mod policies;
@@ -22,7 +22,7 @@ async fn two_weeks(pipeline: &Pipeline) {
     pipeline.put(Extract::weekly("2024-03-11").case("a", &parties(3)).delete("b").case("c", &parties(1)));
 }
 
-/// A run that must keep nothing, and say all this.
+/// Runs and expects that nothing is kept and that the output has all of this.
 async fn refused(pipeline: &Pipeline, says: &[&str]) -> Ran {
     let ledger = "select string_agg(name || ' ' || status, ', ' order by name)
             filter (where status in ('done', 'done_with_failures', 'incomplete', 'retried'))

@@ -1,4 +1,4 @@
-//! Row policies, for a role with the rights of docs/operations.md: what is hidden is an error and never an empty answer.
+//! Row policies, for a role with the rights in docs/operations.md: hidden rows cause an error, never an empty answer.
 
 use super::{refused, two_weeks};
 use crate::docs::rights::Court;
@@ -25,7 +25,7 @@ async fn rows_that_a_policy_hides_stop_run_and_purge() {
             ))
             .await;
     }
-    // Without a policy, the table is shut; with one that lets the program see all, it still may hide from others.
+    // Without a policy the table is closed. A policy that shows the program every row may still hide some from others.
     pipeline.execute("alter table public.oca_causes enable row level security").await;
     refused(pipeline, &["oca_causes", HINT]).await;
     pipeline.execute(&format!("alter role {} bypassrls", court.role)).await;

@@ -1,4 +1,4 @@
-//! A purge says "Verified" of what it has read again, when all that could still happen has happened.
+//! A purge says "Verified" only after it has read the rows again, when deferred triggers have run.
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;

@@ -1,11 +1,11 @@
-//! Settings that change what a statement means, set on the database: ours are in force.
+//! Settings of the database that change the meaning of a statement: the program's own values are in force.
 
 use merganser::clients::postgres::{PgUrl, connect};
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 
-/// A setting, what somebody has set, and what has to be in force.
+/// A setting, the value that somebody has set, and the value that must be in force.
 const SETTINGS: [(&str, &str, &str); 11] = [
     ("row_security", "on", "off"),
     ("array_nulls", "off", "on"),
@@ -37,19 +37,19 @@ async fn settings_of_others_do_not_count() {
         assert_eq!(row.get::<_, String>(1), theirs, "{setting}");
         assert_eq!(row.get::<_, String>(0), ours, "{setting}");
     }
-    // A role without a text, among others.
+    // An array with a null and a text.
     let event = "<Events><Event><FilingParties><FilingParty><Role/></FilingParty>\
                  <FilingParty><Role>Respondent</Role></FilingParty></FilingParties></Event></Events>";
     pipeline.put(Extract::weekly("2024-03-04").case("a", event));
     pipeline.run().await.exits(0);
     let roles = "select concat_ws(' ', cardinality(filingpartiesroles), filingpartiesroles[1] is null) from oca_events";
     assert_eq!(pipeline.one(roles).await, "2 t");
-    // What somebody asks of a server's disk beyond that is left as it is.
+    // A stronger setting than the program's is left as it is.
     pipeline.execute(&format!("alter database {name} set synchronous_commit = 'remote_write'")).await;
     let connection = connect(&url, "test").await.unwrap();
     let row = connection.query_one("select current_setting('synchronous_commit')", &[]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), "remote_write");
-    // An intention, and no accident.
+    // This setting is set on purpose, so the run stops.
     pipeline.put(Extract::weekly("2024-03-11").case("b", ""));
     let read_only = format!("alter database {name} set default_transaction_read_only = on");
     pipeline.execute(&read_only).await;

@@ -1,5 +1,5 @@
-//! A second dataset on the engine, which names none: a sheet that is replaced whole, through a list of its own. Every test
-//! runs it against a real database, by the functions that the commands call.
+//! A second dataset on the engine: a sheet that is replaced whole, in a list of its own. Every test runs it against a
+//! real database, through the functions that the commands call.
 
 mod rates;
 mod undo;
@@ -16,7 +16,7 @@ use merganser::log::Report;
 use self::rates::RATES;
 use crate::support::pipeline::Pipeline;
 
-/// The sheet in the source as it is now.
+/// Puts the sheet into the source.
 fn put(pipeline: &Pipeline, lines: &str) {
     put_as(pipeline, "rates.csv", lines);
 }
@@ -25,7 +25,7 @@ fn put_as(pipeline: &Pipeline, name: &str, lines: &str) {
     fs::write(pipeline.source().join(name), format!("code,title,amount\n{lines}")).unwrap();
 }
 
-/// Its export loses a row.
+/// A dataset whose export loses a row.
 const LOSES_A_ROW: Dataset = Dataset {
     scripts: Scripts {
         export: "copy (select code, title, amount from rates where code <> 'b' order by record_no)
@@ -35,7 +35,7 @@ const LOSES_A_ROW: Dataset = Dataset {
     ..RATES
 };
 
-/// Its parser has seen a record more than it gives.
+/// A dataset whose parser counts one record more than it returns.
 const LOSES_A_RECORD: Dataset = Dataset {
     parse: |input, sink| {
         let parsed = (RATES.parse)(input, sink)?;
@@ -62,7 +62,7 @@ fn load(pipeline: &Pipeline) -> Result<Summary, Failure> {
     run(config(pipeline))
 }
 
-/// A run in this process, on a stack as large as a process' own.
+/// A run in this process, on a stack as large as the program's own.
 fn run(config: RunConfig) -> Result<Summary, Failure> {
     let work = move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -121,7 +121,7 @@ async fn what_the_sheet_does_not_name_goes_and_a_failed_row_stays() {
     assert_eq!(pipeline.one(open).await, "b loaded");
 }
 
-/// It is not known which row it was, so none is deleted.
+/// Nobody can say which row the failed record was, so no row is deleted.
 #[tokio::test]
 async fn while_a_failed_record_has_no_key_no_row_goes() {
     let pipeline = Pipeline::new("toy keyless").await;
@@ -150,7 +150,7 @@ async fn of_two_lines_with_one_key_of_which_one_fails_neither_counts() {
 #[tokio::test]
 async fn the_newest_sheet_counts_and_an_older_one_changes_nothing() {
     let pipeline = Pipeline::new("toy order").await;
-    // Both in one run: what failed in the older one keeps no row of the newer.
+    // Both sheets in one run: a record that failed in the older one keeps no row in the newer.
     put_as(&pipeline, "rates-2026-11-01.csv", "a,one,1\nb,two,many\nc,three,3\n");
     put_as(&pipeline, "rates-2026-11-08.csv", "a,one,2\nd,four,4\n");
     let summary = load(&pipeline).unwrap();
@@ -168,7 +168,7 @@ async fn the_newest_sheet_counts_and_an_older_one_changes_nothing() {
     assert!(manifest.contains(r#""newest_run_date": "2026-11-08""#), "{manifest}");
 }
 
-/// A digit more or less in every key, and all rows are others: as many come as go.
+/// Every key has a digit more or less, so all rows are new: as many come as go.
 #[tokio::test]
 async fn rows_that_go_are_counted_whatever_comes_in_their_place() {
     let pipeline = Pipeline::new("toy drop").await;
@@ -205,7 +205,7 @@ async fn an_empty_or_unreadable_sheet_loses_nothing() {
     assert_eq!(pipeline.one("select count(*) from rates").await, "1");
 }
 
-/// A CHECK that somebody put on the table: the record fails, its row stays, and the others are taken.
+/// Somebody put a CHECK on the table: the record fails, its row stays, and the others are loaded.
 #[tokio::test]
 async fn a_record_that_the_database_refuses_is_a_failed_one_here_too() {
     let pipeline = Pipeline::new("toy refused").await;
@@ -220,7 +220,7 @@ async fn a_record_that_the_database_refuses_is_a_failed_one_here_too() {
     assert_eq!(rows(&pipeline).await, "a:one:11 b:two:2 c:three:3");
 }
 
-/// Rows that get lost between the sheet and the database would be taken for deleted ones.
+/// A row that got lost between the sheet and the database would look deleted.
 #[tokio::test]
 async fn what_is_lost_on_the_way_stops_the_run() {
     let pipeline = Pipeline::new("toy lost").await;

@@ -1,5 +1,5 @@
-//! The dataset of docs/adding-a-dataset.md: a sheet of rates (`code,title,amount`), replaced whole. Its file is its history:
-//! the name stays, and what it says now counts.
+//! The dataset of docs/adding-a-dataset.md: a sheet of rates (`code,title,amount`), replaced whole. The file keeps its
+//! name, and its newest content counts.
 
 use std::fs;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A sheet that should not have been posted is taken back.
+//! A sheet that was posted by mistake is undone.
 
 use merganser::commands;
 use merganser::commands::undo::UndoneRuns;
@@ -22,7 +22,7 @@ async fn last(pipeline: &Pipeline) -> String {
     pipeline.one("select run_id::text from etl.runs order by started_at desc limit 1").await
 }
 
-/// The part that the table is what it says.
+/// The part that the table's content comes from.
 async fn origin(pipeline: &Pipeline) -> String {
     let origin = "select concat_ws(' ', slice, part_id, loaded_at) from etl.slice_origins";
     pipeline.column(origin).await.join(";")
@@ -57,7 +57,7 @@ async fn a_sheet_is_taken_back_and_brought_again() {
     let second = last(&pipeline).await;
     undo(&pipeline, &[&second], &[]).unwrap();
     assert_eq!(rows(&pipeline).await, before);
-    // One that is older than the one that was undone, and newer than what is there.
+    // A sheet that is older than the undone one and newer than the table's.
     put_as(&pipeline, "rates-2026-11-05.csv", "a,one,5\nb,two,2\nc,three,3\n");
     load(&pipeline).unwrap();
     assert_eq!(rows(&pipeline).await, "a:one:5 b:two:2 c:three:3");
@@ -72,7 +72,7 @@ async fn a_later_sheet_stands_in_the_way_and_an_empty_table_is_let_through_by_na
     put_as(&pipeline, "rates-2026-11-08.csv", "a,one,1\nb,two,2\nc,three,3\n");
     load(&pipeline).unwrap();
     let second = last(&pipeline).await;
-    // Not a row of the first sheet was changed, but they are what the second one says.
+    // No row of the first sheet was changed, but the table now says what the second sheet says.
     let error = undo(&pipeline, &[&first], &["drop"]).expect_err("a later sheet").to_string();
     assert!(error.contains(&format!("run {second}: 2 rate(s)")), "{error}");
     let error = undo(&pipeline, &[&first, &second], &[]).expect_err("a guard").to_string();

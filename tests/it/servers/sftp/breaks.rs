@@ -23,7 +23,7 @@ async fn a_download_that_is_cut_goes_on_where_it_stood() {
     let got = fetch(&sftp, "a.zip").await.unwrap();
     assert_eq!(sha256(&got), sha256(&content));
     assert_eq!(proxy.connections(), 3);
-    // Each break costs no more than the requests that were on their way.
+    // Each break costs at most the requests that were under way.
     let passed = proxy.bytes();
     println!("{passed} bytes came for a file of {}", content.len());
     assert!(passed < (content.len() + 5 * MIB) as u64, "{passed}");
@@ -40,7 +40,7 @@ async fn a_connection_that_always_breaks_is_given_up() {
     assert!(matches!(error, SftpError::Lost { .. }), "{error}");
     println!("{error}");
     assert!(error.is_transient());
-    // The count begins again when a MiB has come; four MiB are not reached by quarters.
+    // The count restarts after each MiB; with breaks at every quarter, four MiB never arrive.
     assert!((3..20).contains(&proxy.connections()), "{}", proxy.connections());
 }
 
@@ -58,7 +58,7 @@ async fn a_server_that_hangs_in_a_file_is_an_error_within_the_limit() {
     assert!(error.to_string().ends_with("timed out: no byte came within 0.7 s"), "{error}");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 
-    // The missing signs of life are noticed too, if they are looked for more often.
+    // A shorter interval between signs of life also finds the hang.
     options.limits.idle = Duration::from_secs(60);
     options.limits.keepalive = Duration::from_millis(200);
     let started = Instant::now();
@@ -175,7 +175,7 @@ async fn the_time_of_a_round_trip_is_not_paid_for_each_request() {
     sftp.list_names("").await.unwrap();
     let started = Instant::now();
     assert_eq!(fetch(&sftp, "a.zip").await.unwrap().len(), 8 * MIB);
-    // One after the other, 256 requests of 32 KiB take ten seconds.
+    // One after the other, 256 requests of 32 KiB would take ten seconds.
     println!("8 MiB in {:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }

@@ -1,4 +1,4 @@
-//! `merganser run` with an SFTP source: the real binary, a real server, a real database.
+//! `merganser run` with an SFTP source: the real program, a real server, a real database.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::ssh::{self, Login, Setup, SshServer};
 
 const UNCHANGED: &str = "The database is unchanged.";
 
-/// A pipeline whose source has to be given, with a home folder of its own and these variables.
+/// A pipeline whose source must be given, with a home folder of its own and these variables.
 async fn pipeline(hint: &str, envs: &[(&str, &str)]) -> Pipeline {
     let pipeline = Pipeline::new(hint).await.without("--source");
     let home = pipeline.folder().join("home");
@@ -18,7 +18,7 @@ async fn pipeline(hint: &str, envs: &[(&str, &str)]) -> Pipeline {
     pipeline.env(home.into_iter().chain(envs))
 }
 
-/// Offers an extract of two cases, and something else.
+/// Offers an extract of two cases, and another file.
 fn offer(server: &SshServer) {
     Extract::weekly("2026-11-14").case(&"a".repeat(64), "").case(&"b".repeat(64), "").put(&server.files);
     server.put("readme.txt", b"not ours");

@@ -1,4 +1,4 @@
-//! Getting in: the server's key and ours.
+//! Logging in: the server's key and ours.
 
 use std::fs;
 use std::net::TcpListener;
@@ -44,7 +44,7 @@ async fn keys_of_all_kinds_and_with_a_passphrase_get_in() {
         open_with(&server, &options).list_names("").await.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let text = fs::read_to_string(server.dir.join("locked")).unwrap();
-    // As a file of environment variables may hold it, in one line.
+    // On one line, as a file of environment variables may hold it.
     for text in [text.clone(), text.replace('\n', "\\n"), text.replace('\n', " "), text.replace('\n', "\r\n")]
     {
         let key = Some(KeySource::Text(text.as_str().into()));
@@ -109,7 +109,7 @@ async fn a_server_that_is_not_known_is_not_trusted() {
     let line = server.known_hosts_at(server.port).trim().to_owned();
     assert!(hint.contains(&format!("add this line to {}:\n    {line}\n", known_hosts.display())), "{hint}");
     assert!(hint.contains(&format!("MERGANSER_SFTP_HOST_KEY={offered}")), "{hint}");
-    // The line does it.
+    // With the line that the hint shows, the login works.
     fs::write(&known_hosts, line).unwrap();
     open_with(&server, &options).list_names("").await.unwrap();
     let missing = SftpOptions { known_hosts: Some("/no/such/file".into()), ..server.options() };
@@ -202,7 +202,7 @@ async fn what_is_no_ssh_server_is_told_within_the_limit() {
     assert!(matches!(closed, SftpError::Unreachable { .. }), "{closed}");
     assert!(closed.to_string().contains("Connection refused"), "{closed}");
 
-    // Its queue takes connections, and nobody answers.
+    // The port accepts connections and never answers.
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let started = Instant::now();
     let error = failure(open_at(&server, silent.local_addr().unwrap().port(), &options)).await;

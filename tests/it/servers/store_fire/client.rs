@@ -1,4 +1,4 @@
-//! The store's client alone: how often it asks, what it sends, what it takes for good and what it leaves behind.
+//! The store's client alone: how often it asks, what it sends, what it accepts, and what it leaves behind.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::support::fire::{Fault, Fire, Seen};
 use crate::support::s3::{self, Bucket};
 
 const MIB: usize = 1 << 20;
-/// Attempts that a request gets.
+/// The attempts for a request.
 const ATTEMPTS: usize = 5;
 const SLOW_DOWN: Fault = Fault::Answer(503, "SlowDown");
 const BROKEN: Fault = Fault::Answer(500, "InternalError");
@@ -43,7 +43,7 @@ impl Place {
         Self { bucket, fire, store, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A local file with bytes that no two places share for long.
+    /// A local file whose bytes repeat only over long distances.
     fn file(&self, size: usize) -> std::path::PathBuf {
         let path = self.folder.path().join("file");
         fs::write(&path, content(size)).unwrap();
@@ -94,7 +94,7 @@ async fn a_busy_server_is_asked_again_a_few_times_with_growing_and_uneven_pauses
     }
     let attempts = ["a", "b", "c", "d"].map(|key| place.fire.asked("PUT", &format!("court/{key}")));
     assert_eq!(attempts.clone().map(|seen| seen.len()), [2, 3, ATTEMPTS, ATTEMPTS]);
-    // At most 1, 2, 4 and 8 s, of which chance takes a part, so that many clients do not come back at once.
+    // At most 1, 2, 4 and 8 s, shortened at random so that many clients do not come back at once.
     let pauses = attempts.map(|seen| pauses(&seen));
     for waited in &pauses {
         for (pause, most) in waited.iter().zip([1, 2, 4, 8]) {
@@ -130,7 +130,7 @@ async fn what_breaks_on_the_way_there_is_sent_again() {
     assert!(objects["court/small"] == content(1000) && objects["court/lost"] == content(1000));
     assert!(objects["court/large"] == content(20 * MIB));
     assert_eq!(place.unfinished().await, Vec::<String>::new());
-    // Each of them was sent with a checksum that the server holds against what it gets.
+    // Each of them was sent with a checksum, which the server compares.
     for seen in place.fire.seen().iter().filter(|seen| seen.method == "PUT") {
         assert!(seen.header("x-amz-checksum-crc32").is_some_and(|sum| sum.len() == 8), "{seen:?}");
     }
@@ -161,14 +161,14 @@ async fn what_is_damaged_or_cut_on_the_way_here_is_read_again_and_never_taken() 
         assert!(place.download("zip").await.unwrap() == content(300_000), "{fault:?}");
         let seen = place.fire.asked("GET", "court/zip");
         assert_eq!(seen.len(), 2, "{fault:?}");
-        // What is sound is kept; after damage nothing is.
+        // Sound bytes are kept after a cut; after damage none are.
         let range = seen[1].header("range");
         assert_eq!(range, (fault == Fault::CutBody(200_000)).then_some("bytes=200000-"), "{fault:?}");
         place.fire.heal();
         place.fire.strike("GET", "court/zip", fault, 1);
         assert!(place.store.read_bytes("zip", 1 << 20).await.unwrap() == content(300_000), "{fault:?}");
     }
-    // Always: an error, after as many attempts, and nothing is left on the disk.
+    // Damage every time: an error after the last attempt, and no file is left on the disk.
     fs::remove_file(place.folder.path().join("got")).unwrap();
     place.fire.heal();
     place.fire.strike("GET", "court/zip", Fault::FlipBody(200_000), 99);
@@ -178,7 +178,7 @@ async fn what_is_damaged_or_cut_on_the_way_here_is_read_again_and_never_taken() 
     assert!(matches!(error, StoreError::Checksum { .. }), "{error:?}");
     assert_eq!(place.fire.asked("GET", "court/zip").len(), 6);
     assert!(started.elapsed() < Duration::from_secs(30));
-    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 1, "the file that was sent");
+    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 1, "only the file that was sent is left");
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn a_list_that_is_cut_is_asked_for_again() {
         assert_eq!(listed.map(|list| list.len()).map_err(|e| e.to_string()), Ok(1), "{fault:?}");
         assert_eq!(place.fire.seen().len(), 2, "{fault:?}");
     }
-    // A part of it that claims to be all is never a shorter list, wherever it ends.
+    // A truncated answer that claims to be complete never becomes a shorter list, wherever it ends.
     place.upload("a/c", 10).await.unwrap();
     let mut refused = 0;
     for length in (0..2000).step_by(9) {
@@ -240,7 +240,7 @@ async fn a_list_that_is_cut_is_asked_for_again() {
 #[tokio::test]
 async fn an_upload_in_parts_that_fails_leaves_nothing() {
     let place = Place::new("fire parts").await;
-    // The last one answers 200, and the body says that it went wrong: S3 does so.
+    // The last answer has status 200 and an error in its body, as S3 may send it.
     let cases = [
         ("PUT", "partNumber=1&", Fault::Answer(403, "AccessDenied"), 1),
         ("PUT", "partNumber=2&", BROKEN, 99),
@@ -274,7 +274,7 @@ async fn a_completion_whose_answer_is_lost_has_taken_place() {
     place.upload("large", 20 * MIB).await.unwrap();
     assert_eq!(place.fire.asked("POST", "?uploadId").len(), 2);
     assert!(place.bucket.objects().await["court/large"] == content(20 * MIB));
-    // An upload that has vanished is no success, whatever object was there before.
+    // A vanished upload is no success, whatever object was there before.
     place.fire.strike("POST", "?uploadId", gone, 99);
     let error = place.upload("large", 20 * MIB).await.unwrap_err();
     assert!(

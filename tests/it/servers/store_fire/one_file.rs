@@ -1,4 +1,4 @@
-//! One object that S3 does not give, and an archive in S3 that holds other bytes than were loaded.
+//! An object that S3 does not give, and an archive in S3 that holds other bytes than were loaded.
 
 use super::{Place, sha256};
 use crate::datasets::oca::rules::{marked, marks};
@@ -30,7 +30,7 @@ async fn an_object_that_is_denied_or_gone_does_not_stop_the_others() {
         place.pipeline.run().await.exits(0);
         assert_eq!(marks(&place.pipeline, "late").await, "1");
     }
-    // What is said of the keys is said of every file; and so is a connection that does not come about.
+    // An error about the keys concerns every file, and so does a connection that cannot be made.
     let place = place("all objects").await;
     for (status, code) in [(403, "InvalidAccessKeyId"), (404, "NoSuchBucket"), (400, "ExpiredToken")] {
         place.fire.strike("GET", LATE, Fault::Answer(status, code), 1000);
@@ -52,7 +52,7 @@ async fn the_archive_in_s3_is_compared_by_checksum() {
     let objects = place.bucket.objects().await;
     assert!(objects[&key] == whole);
     assert!(objects[&format!("oca/private/postings/{GOOD}.{}", sha256(&other))] == other);
-    // What we archive ourselves need not be read to be known: here after a run that died before its commit.
+    // Objects that this program archived need not be read to be compared, here after a run that died before its commit.
     place.put(Extract::weekly("2024-01-15").case("new", &marked("1"))).await;
     place
         .pipeline

@@ -1,5 +1,5 @@
-//! Publication that breaks at each object: a reader who holds the files against the manifest can tell, and the next
-//! run puts it right.
+//! Publication breaks at each object. A reader who compares the files with the manifest can tell, and the next run
+//! repairs it.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ async fn a_publication_that_breaks_at_any_object_can_be_told_and_is_made_up_for(
     let mut count = 0;
     let mut put_week = async || {
         count += 1;
-        // Another content in every file, each time.
+        // Every file gets other content each time.
         let extract = Extract::weekly(&week.to_string());
         place.put(extract.case(&count.to_string(), &case(&format!("week {count}"), count))).await;
         week = week.checked_add(jiff::Span::new().days(7)).unwrap();
@@ -31,9 +31,9 @@ async fn a_publication_that_breaks_at_any_object_can_be_told_and_is_made_up_for(
         TABLES.len() + DERIVED_CSVS.len() + 3,
         "each once: {keys:?}"
     );
-    // The dictionary says the same every week.
+    // The dictionary is the same every week.
     let changing: Vec<_> = keys.iter().filter(|key| !key.ends_with("data-dictionary.csv")).collect();
-    // Not tried again, so that the test need not wait.
+    // An answer that is not retried, so the test need not wait.
     for (position, key) in keys.iter().enumerate() {
         let old = place.public().await;
         assert!(place.is_consistent().await);
@@ -47,7 +47,7 @@ async fn a_publication_that_breaks_at_any_object_can_be_told_and_is_made_up_for(
             let is_new = now[other] != old[other];
             assert_eq!(is_new, before < position, "{other}, when {key} broke");
         }
-        // With the first one, all is still as it was.
+        // If the first object breaks, every file is still the old one.
         assert_eq!(place.is_consistent().await, position == 0, "{key}");
         place.fire.heal();
         place.pipeline.run().await.exits(0);

@@ -14,13 +14,13 @@ const MANIFEST: &str = "public/manifest.json";
 const SLOW_DOWN: Fault = Fault::Answer(503, "SlowDown");
 const BROKEN: Fault = Fault::Answer(500, "InternalError");
 
-/// A week that brings a case, replaces one and deletes one.
+/// A week that adds a case, replaces one and deletes one.
 fn next_week() -> Extract {
     let week = Extract::weekly("2024-01-08");
     week.case("new", &case("second", 2)).case("stays", &case("second", 1)).delete("goes")
 }
 
-/// A place where a week is in production, and the next ones wait.
+/// A place where a week is in production, and the next weeks wait.
 async fn place(hint: &str) -> Place {
     let place = Place::new(hint).await;
     let week = Extract::weekly("2024-01-01");
@@ -40,7 +40,7 @@ async fn when_every_request_goes_wrong_once_the_run_does_not() {
     calm.pipeline.run().await.exits(0);
     let place = place("fire everywhere").await;
     place.fire.strike_each_once(&[
-        // Lists come first, and a damaged one is not asked for again.
+        // Lists come first, and a damaged list is not asked for again.
         SLOW_DOWN,
         BROKEN,
         Fault::FlipBody(20),
@@ -60,7 +60,7 @@ async fn when_every_request_goes_wrong_once_the_run_does_not() {
     let ran = run.await.unwrap().exits(0);
     let new = place.public().await;
     for look in &looks {
-        // The manifest comes before the tables in a look. When it is the new one, they are.
+        // Each look reads the manifest before the tables. If the manifest is new, so are the tables.
         let is_new = look[MANIFEST] == new[MANIFEST];
         for (key, bytes) in look.iter().filter(|(key, _)| key.ends_with(".csv")) {
             assert!(
@@ -91,7 +91,7 @@ async fn when_every_request_goes_wrong_once_the_run_does_not() {
     assert_eq!(place.unfinished().await, Vec::<String>::new());
 }
 
-/// What goes wrong for good: (method, part of the target, fault, exit code, what the message says).
+/// Permanent errors: (method, part of the target, fault, exit code, words of the message).
 const FOR_GOOD: [(&str, &str, Fault, i32, &str); 9] = [
     ("GET", "list-type=2", SLOW_DOWN, 1, "list s3://"),
     ("GET", "list-type=2", Fault::ShortBody(150), 1, "the answer is cut"),
@@ -137,8 +137,8 @@ async fn what_goes_wrong_for_good_is_said_in_time_and_the_next_run_is_as_if_noth
     .await;
 }
 
-/// The sender's zips may be there without a checksum, and those that came in parts have none that a reader can use:
-/// then it is the zip's own that tells.
+/// The sender's zips may lack a checksum, and zips that came in parts have none that a reader can use. Then the zip's
+/// own checksum shows the damage.
 #[tokio::test]
 async fn damage_without_a_checksum_of_the_store_never_becomes_rows() {
     let place = Place::new("fire no checksum").await;
@@ -162,7 +162,7 @@ async fn damage_without_a_checksum_of_the_store_never_becomes_rows() {
         place.pipeline.one("select status from oca_index where indexnumberid = 'large'").await,
         "third"
     );
-    // The same when it is read from the archive.
+    // The same when the file is read from the archive.
     let tables = place.pipeline.tables("public").await;
     place.fire.strike("GET", "private/LandlordTenant.Incr.2024-01-15", Fault::FlipBody(at), 99);
     let again = ["reprocess", "oca", "*2024-01-15*", "--force", "--overwrite-newer"];

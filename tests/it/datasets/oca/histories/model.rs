@@ -20,21 +20,21 @@ impl Order {
 pub struct File {
     pub order: Order,
     pub records: Vec<Record>,
-    /// The document ends behind the last record.
+    /// The document ends after the last record.
     pub breaks_off: bool,
 }
 
-/// A word on a case, or on none.
+/// A record of a case, or of none.
 #[derive(Clone, Debug)]
 pub struct Record {
     pub case: Option<u8>,
     pub word: Word,
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Word {
-    /// The whole case, with so many rows in each table.
+    /// The whole case, with this many rows in each table.
     Live {
         rows: usize,
     },
@@ -46,26 +46,26 @@ pub enum Word {
 }
 
 impl File {
-    /// Rule 9: is anything of it a failed record?
+    /// Rule 9: whether any record of it fails.
     pub fn has_failures(&self) -> bool {
         self.breaks_off || self.records.iter().any(|record| record.good().is_none())
     }
 }
 
 impl Record {
-    /// Rules 6 and 9: what fails says nothing.
+    /// Rules 6 and 9: a failed record changes nothing.
     fn good(&self) -> Option<(u8, &Word)> {
         self.case.map(|case| (case, &self.word)).filter(|(_, word)| **word != Word::Bad)
     }
 }
 
-/// What the database is to know of a case.
+/// What the database must have of a case.
 #[derive(Clone, Debug)]
 struct Known {
     initial: u8,
     update: Option<u8>,
     delete: Option<u8>,
-    /// Its rows, by where they came from, and how many a table has.
+    /// The mark of its rows, and the number of rows in each table.
     rows: Option<(Order, String, usize)>,
 }
 
@@ -80,7 +80,7 @@ impl Model {
     pub fn take(&mut self, files: &[(&File, &str)], overwrite_newer: bool) {
         let mut files = files.to_vec();
         files.sort_by_key(|(file, _)| file.order);
-        // Rule 4: of one run the last word counts.
+        // Rule 4: within a run, the last record of a case counts.
         let mut last = BTreeMap::new();
         let held: BTreeMap<_, _> = self.cases.iter().map(|(case, known)| (*case, known.update)).collect();
         for (file, mark) in files {
@@ -102,7 +102,7 @@ impl Model {
         }
         for (case, rows) in last {
             let known = self.cases.get_mut(&case).expect("it was just seen");
-            // Rule 5; on one run date an initial extract is the older one.
+            // Rule 5; on the same run date an initial extract is older.
             let is_late = held.get(&case).copied().flatten() > Some(rows.0.week)
                 || known.rows.as_ref().is_some_and(|(order, ..)| *order > rows.0);
             if overwrite_newer || !is_late {
@@ -116,7 +116,7 @@ impl Model {
         }
     }
 
-    /// What was there before runs that are taken back, but for what is deleted for ever since.
+    /// The state before runs that are undone, except for cases that were deleted permanently since.
     pub fn undo(&mut self, before: &Model) {
         let sealed = self.cases.iter().filter(|(_, known)| known.delete.is_some());
         let sealed: Vec<_> = sealed.map(|(case, known)| (*case, known.clone())).collect();
