@@ -181,7 +181,7 @@ fn join(
         counted => Err(BucketError::Damaged {
             bucket,
             words: format!(
-                "{} rows are in it, and {rows} were written",
+                "it has {} rows, but {rows} were written",
                 counted.copied().unwrap_or_default()
             ),
         }),
