@@ -1,44 +1,41 @@
-//! One worker: it claims a group, reads, cleans and commits it, until nothing is left; then the version takes its place.
+//! A worker: claims, reads, cleans and commits groups until nothing is left, then puts the version in place.
+
+mod group;
+mod outage;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::buckets::{self, FillError};
-use super::claim::{Claim, Heart, WorkerId};
+use self::outage::{OUTAGE, is_outage};
+use super::buckets;
+use super::claim::{Heart, WorkerId};
 use super::clean::Cleaning;
 use super::complete::{self, Completed};
-use super::finish::{self, CleanTable, Cost, FinishError, Finished};
+use super::finish::{self, CleanTable};
 use super::job::{Job, TableName};
 use super::look::RawTable;
 use super::plan::{self, PlanOptions};
-use super::read;
-use super::rows::{self, CleanColumns, CleanRows};
+use super::rows::CleanColumns;
 use super::session::JobSession;
-use super::source::{RowSource, RowSourceError};
+use super::source::RowSource;
 use super::target;
 use super::versions::{self, Version};
 use crate::clients::postgres::{PgError, PgUrl};
-use crate::clients::store::StoreError;
 use crate::config::TransformConfig;
 use crate::error::{Cause, Database, Failure};
-use crate::fault;
-use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
-use crate::words::millis;
 
-/// Between two looks whether others have ended.
+/// The pause between two checks whether other workers have ended.
 const PAUSE: Duration = Duration::from_millis(500);
-/// For so long a server or a store that is gone is waited for.
-const OUTAGE: Duration = Duration::from_secs(300);
-/// Partitions that change again and again while they are done again.
+/// The most times that changed partitions are done again.
 const ROUNDS: usize = 5;
 
-/// How the work of a worker ended.
+/// The result of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkEnd {
-    /// The version is in place. The name of the table before it, if this worker put it there.
+    /// The version is in place. `old` is the new name of the table before it, if this worker did the swap.
     InPlace {
         old: Option<String>,
     },
@@ -55,7 +52,7 @@ pub enum WorkEnd {
     Paused,
 }
 
-/// A worker with all that it needs for the next group.
+/// A worker and everything it needs for the next group.
 struct Worker<'w> {
     config: &'w TransformConfig,
     url: &'w PgUrl,
@@ -67,7 +64,7 @@ struct Worker<'w> {
     raw: Arc<RawTable>,
     clean: Arc<CleanColumns>,
     table: CleanTable,
-    /// Not there while it works on another thread.
+    /// `None` while it is in use on another thread.
     cleaning: Option<Cleaning>,
     source: RowSource,
     behind: i64,
@@ -78,10 +75,10 @@ struct Worker<'w> {
     workspace: Workspace,
 }
 
-/// Works until nothing is left to claim. Plans the job if nobody has.
+/// Works until nothing is left to claim; plans the job first if necessary.
 ///
 /// # Errors
-/// What stands in the way of a plan; a version that was superseded or dropped; a server that is gone for minutes.
+/// An obstacle to the plan, a version that was superseded or dropped, or a server that does not answer for minutes.
 pub async fn work(
     config: &TransformConfig,
     url: &PgUrl,
@@ -111,7 +108,7 @@ pub async fn work(
                         "the buckets are not needed any more, and are not all removed: {error}; the next plan removes them"
                     );
                 }
-                // It has no claims any more; only the ledger would not say that it has ended.
+                // The worker has no claims any more; the ledger would only lack the note that it has ended.
                 if let Err(error) = open.id.leave(&open.session, true).await {
                     tracing::debug!("the end of the worker was not noted: {error}");
                 }
@@ -125,7 +122,7 @@ pub async fn work(
                 open.wait_for_store(&error).await.map_err(failed)?;
             }
             Err(error) => {
-                // The claims would wait for the lease to run out.
+                // Without this the claims would wait until the lease runs out.
                 let _ = open.id.leave(&open.session, true).await;
                 return Err(failed(error));
             }
@@ -133,7 +130,8 @@ pub async fn work(
     }
 }
 
-/// Makes a worker ready; a connection that is lost meanwhile is made anew, but a server that was never there is not waited for.
+/// Prepares a worker. If the connection is lost meanwhile, it is made again; but a server that could never be reached is not
+/// waited for.
 async fn begin<'w>(
     config: &'w TransformConfig,
     url: &'w PgUrl,
@@ -157,25 +155,11 @@ async fn begin<'w>(
     }
 }
 
-/// Gives the claims of a worker back that is told to stop, over a new connection: its own is in the middle of something.
+/// Gives back the claims of a worker that is told to stop. This needs a new connection, because the worker's own is busy.
 pub async fn leave(config: &TransformConfig, url: &PgUrl, worker: Uuid) -> Result<(), Cause> {
     let session = JobSession::open(url, &config.database, "transform").await?;
     WorkerId { worker, version: Uuid::nil() }.leave(&session, true).await?;
     Ok(())
-}
-
-/// May it work again in a moment?
-fn is_outage(error: &PgError) -> bool {
-    matches!(error, PgError::ConnectionLost(_) | PgError::Unreachable(_) | PgError::TooMany(_))
-}
-
-/// Is it no word on a group: would each fare like this one?
-fn is_of_all(cause: &Cause) -> bool {
-    match cause {
-        Cause::Postgres(error) => is_outage(error),
-        Cause::Store(_) => true,
-        _ => false,
-    }
 }
 
 impl<'w> Worker<'w> {
@@ -205,13 +189,13 @@ impl<'w> Worker<'w> {
         }
         let name = TableName { schema: version.target_schema.clone(), table: version.version_table.clone() };
         let id = WorkerId { worker, version: version.version_id };
-        // Before any table is looked at: a lost worker may hold one, and is put aside by the heartbeat of others.
+        // Before looking at any table: a lost worker may hold a lock on one, and the heartbeats of others remove it.
         id.enlist(&session, &other, config.worker.lease).await?;
         let heart = Heart::start(url.clone(), config.database.clone(), id, config.worker.lease);
         let raw = RawTable::look(&other, job, &job.source.table).await?;
         let source = RowSource::open(&session, job, &version, &config.buckets).await?;
         let Some(clean) = target::made(&session, job, &version, &name, &id).await? else {
-            // Others have ended it meanwhile.
+            // Other workers have ended the version in the meantime.
             return match id.open(&session).await?.state.as_str() {
                 "swapped" => Ok(Err(WorkEnd::InPlace { old: None })),
                 _ => Err(given_up(job, &version)),
@@ -241,7 +225,7 @@ impl<'w> Worker<'w> {
         }))
     }
 
-    /// The next group, or what there is to do without one; `Some`: the worker ends.
+    /// Does the next group, or other necessary work if there is none; `Some`: the worker ends.
     async fn step(&mut self) -> Result<Option<WorkEnd>, Cause> {
         if let Some(limit) = self.config.worker.throttle {
             finish::throttle(&self.session, limit).await?;
@@ -257,7 +241,7 @@ impl<'w> Worker<'w> {
             return Ok(None);
         }
         if self.behind > 0 {
-            // What failed or was given back meanwhile lies before.
+            // Groups before this position may have failed or been given back in the meantime.
             self.behind = 0;
             return Ok(None);
         }
@@ -322,181 +306,9 @@ impl<'w> Worker<'w> {
             }
         }
     }
-
-    async fn group(&mut self, claim: &Claim) -> Result<(), Cause> {
-        fault::point!("transform.claimed");
-        if claim.losses > 1 && claim.members.len() > 1 {
-            // It may be one of them that its workers were lost of.
-            return self.fail(claim, "its workers were lost").await;
-        }
-        let keys = claim.keys();
-        let start = Instant::now();
-        let limits = self.config.worker.bucket();
-        let work = (self.workspace.path(), limits);
-        let found = self.source.read(&self.session, &self.id, &self.raw, claim, work).await;
-        let found = match found.map_err(RowSourceError::server) {
-            Ok(found) => found,
-            Err(Ok(cause)) if is_of_all(&cause) => return Err(cause),
-            Err(Ok(cause)) => return self.fail(claim, &cause.to_string()).await,
-            Err(Err(error)) => return self.fail(claim, &error.to_string()).await,
-        };
-        self.storeless_since = None;
-        fault::point!("transform.read");
-        let read_ms = millis(start);
-        let start = Instant::now();
-        let cleaned = self.clean(claim, keys, found.batches).await?;
-        let rows = match cleaned {
-            Ok(rows) => rows,
-            Err(words) => return self.fail(claim, &words).await,
-        };
-        fault::point!("transform.cleaned");
-        let beside_bytes = self.cleaning.as_ref().map_or(0, Cleaning::beside_bytes);
-        let cost = Cost { bytes_in: found.bytes, read_ms, clean_ms: millis(start), beside_bytes };
-        self.commit(claim, &rows, &found.counted, cost).await
-    }
-
-    /// Reads pages of the raw table into buckets.
-    async fn range(&mut self, claim: &Claim) -> Result<(), Cause> {
-        fault::point!("transform.range_claimed");
-        let work = (self.workspace.path(), self.config.worker.duckdb());
-        let filled = match self.source.fill(&self.session, &self.raw, claim, work).await {
-            Ok(filled) => filled,
-            Err(FillError::Postgres(error)) if is_outage(&error) => return Err(error.into()),
-            Err(FillError::Store(error)) => return Err(error.into()),
-            Err(error) => return self.fail(claim, &error.to_string()).await,
-        };
-        self.storeless_since = None;
-        let ended = self.source.commit(&self.session, &self.id, claim, &filled).await;
-        let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
-        fault::point!("transform.range_finished");
-        let (range, files) = (claim.group_no, filled.0.files.len());
-        match finished {
-            Finished::Done => tracing::debug!(range, files, "range {range} is in the buckets"),
-            Finished::Lost => tracing::warn!(range, "range {range}: another worker holds the claim by now"),
-        }
-        Ok(())
-    }
-
-    /// What became of a claim whose transaction has ended; `None`: it was rolled back.
-    async fn settled(
-        &mut self,
-        claim: &Claim,
-        ended: Result<Finished, FinishError>,
-    ) -> Result<Option<Finished>, Cause> {
-        match ended {
-            Ok(finished) => Ok(Some(finished)),
-            Err(FinishError::Postgres(error)) if is_outage(&error) => {
-                // The answer to a commit may have been lost with the connection.
-                self.reconnect(error).await?;
-                Ok(finish::outcome(&self.session, &self.id, claim).await?)
-            }
-            Err(error) => {
-                self.fail(claim, &error.to_string()).await?;
-                Ok(None)
-            }
-        }
-    }
-
-    async fn clean(
-        &mut self,
-        claim: &Claim,
-        keys: Vec<Option<String>>,
-        batches: Vec<arrow::record_batch::RecordBatch>,
-    ) -> Result<Result<CleanRows, String>, Cause> {
-        let mut cleaning = self.cleaning.take().expect("it comes back from each group");
-        let (together, clean, raw) = (self.job.clean.grouped, self.clean.clone(), self.raw.clone());
-        // What failed and is alone now may have failed for its memory.
-        let share = if claim.failures > 0 && keys.len() == 1 { 2 } else { 1 };
-        let memory_mib = self.config.worker.duckdb().memory_mib * share;
-        let (cleaning, cleaned) = blocking(move || {
-            let given = cleaning.give(memory_mib);
-            let cleaned = given
-                .map_err(rows::GroupError::from)
-                .and_then(|()| rows::clean(&mut cleaning, together, &clean, &raw, &keys, &batches));
-            (cleaning, cleaned.map_err(|error| error.to_string()))
-        })
-        .await?;
-        self.cleaning = Some(cleaning);
-        Ok(cleaned)
-    }
-
-    async fn commit(
-        &mut self,
-        claim: &Claim,
-        rows: &CleanRows,
-        counted: &[read::Counted],
-        cost: Cost,
-    ) -> Result<(), Cause> {
-        let into = (&self.table, &*self.raw);
-        let ended = finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await;
-        let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
-        fault::point!("transform.finished");
-        let (group, name) = (claim.group_no, rows::name(&claim.keys()));
-        match finished {
-            Finished::Done => tracing::debug!(group, rows = rows.encoded.rows, "{name} is done"),
-            Finished::Lost => {
-                tracing::warn!(group, "{name}: another worker holds the claim by now; nothing was written");
-            }
-        }
-        Ok(())
-    }
-
-    async fn fail(&mut self, claim: &Claim, words: &str) -> Result<(), Cause> {
-        let then = finish::fail(&self.session, &self.id, claim, words).await?;
-        let group = claim.group_no;
-        let name = match claim.is_range {
-            true => format!("range {group}"),
-            false => rows::name(&claim.keys()),
-        };
-        tracing::warn!(group, attempt = claim.attempts, "{name}: {words}: {then}");
-        Ok(())
-    }
-
-    /// Is the store gone for less time than it is waited for?
-    fn awaits_store(&mut self) -> bool {
-        self.storeless_since.get_or_insert_with(Instant::now).elapsed() < OUTAGE
-    }
-
-    /// Gives back what it had claimed, and waits a moment.
-    async fn wait_for_store(&mut self, error: &StoreError) -> Result<(), Cause> {
-        tracing::warn!("the store does not answer, and is asked again: {error}");
-        match self.id.leave(&self.session, false).await {
-            Err(lost) if is_outage(&lost) => self.reconnect(lost).await?,
-            given => given?,
-        }
-        tokio::time::sleep(PAUSE * 4).await;
-        Ok(())
-    }
-
-    /// Connects anew, ends the session that was lost, and gives back what it had claimed.
-    async fn reconnect(&mut self, error: PgError) -> Result<(), Cause> {
-        tracing::warn!("the connection was lost, and is made again: {error}");
-        let start = Instant::now();
-        let (mut last, mut pause) = (error, PAUSE);
-        while start.elapsed() < OUTAGE {
-            match self.connect_anew().await {
-                Ok(()) => return Ok(()),
-                Err(Cause::Postgres(error)) if is_outage(&error) => last = error,
-                Err(error) => return Err(error),
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
-        Err(last.into())
-    }
-
-    async fn connect_anew(&mut self) -> Result<(), Cause> {
-        let session = JobSession::open(self.url, &self.config.database, "transform").await?;
-        self.session.watch.end_session(&session.connection).await?;
-        self.other.watch.end_session(&session.connection).await?;
-        let other = JobSession::open(self.url, &self.config.database, "transform").await?;
-        (self.session, self.other) = (session, other);
-        self.id.enlist(&self.session, &self.other, self.config.worker.lease).await?;
-        Ok(self.id.leave(&self.session, false).await?)
-    }
 }
 
-/// The error of a worker whose version is not made any more.
+/// The error of a worker whose version is no longer made.
 fn given_up(job: &Job, version: &Version) -> Cause {
     Cause::Refused {
         message: format!(

@@ -1,9 +1,9 @@
-//! The cells of a place: a postcode, where it is, and its zone.
+//! Validates the cells of a place: a postcode, its coordinates and its zone.
 
 use super::point::PointFlaw;
 use crate::dataset::served::plain_postcode;
 
-/// A good place; its degrees as they came.
+/// A valid place; its coordinates are kept as they were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ZonedPlace {
     pub postcode: String,
@@ -12,17 +12,17 @@ pub(super) struct ZonedPlace {
     pub zone: String,
 }
 
-/// The columns of places.csv, in the order in which [`ZonedPlace::read`] takes them.
+/// The columns of places.csv, in the order in which [`ZonedPlace::read`] expects them.
 pub(super) const COLUMNS: [&str; 4] = ["postcode", "lat", "lon", "zone"];
 
-/// Letters of a zone at most.
+/// The most characters in the name of a zone.
 const LONGEST: usize = 40;
 
 impl ZonedPlace {
-    /// Reads cells, `None` where one is no text.
+    /// Validates cells; `cell` returns `None` for a cell that is not valid text.
     ///
     /// # Errors
-    /// The first cell that cannot be taken.
+    /// The first invalid cell.
     pub(super) fn read<'a>(cell: impl Fn(usize) -> Option<&'a str>) -> Result<Self, PointFlaw> {
         let flaw = |at: usize, reason: &str| PointFlaw {
             field: COLUMNS[at],
@@ -36,7 +36,7 @@ impl ZonedPlace {
             let value = text.parse::<f64>().ok().filter(|value| is_plain && (-most..=most).contains(value));
             match value {
                 Some(_) => Ok(text.to_owned()),
-                None => Err(flaw(at, &format!("it is no number of degrees from -{most} to {most}"))),
+                None => Err(flaw(at, &format!("it is not a number of degrees from -{most} to {most}"))),
             }
         };
         let zone = text(3)?;
@@ -46,7 +46,7 @@ impl ZonedPlace {
             lon: degrees(2, 180.0)?,
             zone: match zone.is_empty() || zone.chars().count() > LONGEST {
                 false => zone.to_owned(),
-                true => return Err(flaw(3, "it is no zone: 1 to 40 letters")),
+                true => return Err(flaw(3, "it is not a zone, which has 1 to 40 characters")),
             },
         })
     }

@@ -1,18 +1,21 @@
-//! Makes bulk files like those of Quick Stats: for demonstrations, tests and benchmarks.
+//! Makes bulk files like those of Quick Stats, for demonstrations, tests and benchmarks.
 //!
-//! In: how many records, a seed, years. Out: a packed file for each sector; each appears under its name when it is complete.
+//! In: the number of records, a seed, years. Out: a packed file for each sector; each appears under its name when it is
+//! complete.
 //!
 //! # Which records there are
-//! Each sector, year, source and place has its share of the records by its weight: a census year has some five times as many
-//! as another, California more than Nevada, the first county of a state more than the last. A place's records are some of all pairs of a series and a domain or time that it can have, none of them twice, so
-//! that no two records have the same key. Most of them are the same ones in each place and year: first the headlines (yields
-//! of corn, say), then one statistic of one commodity by all its domains, which a small limit cannot split any further.
+//! Each sector, year, source and place has a share of the records according to its weight: a census year has some five times as
+//! many as another, California more than Nevada, the first county of a state more than the last. The records of a place are a
+//! selection from all pairs of a series and a domain or time. No pair is taken twice, so no two records have the same key. Most
+//! pairs are the same in each place and year: first the headlines (such as yields of corn), then one statistic of one commodity
+//! in all its domains, which a small limit cannot split any further.
 //!
 //! A revision changes the values and the load times of a fiftieth of the records, and adds and removes none.
 
 mod args;
 mod catalogue;
 mod details;
+mod maker;
 mod places;
 mod values;
 mod year;
@@ -20,33 +23,29 @@ mod year;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use jiff::civil::Date;
 
 pub use self::args::RecordsArgs;
-use self::catalogue::{Asker, SeriesItem, Telling};
-use self::details::SeriesDetail;
-use self::places::{PlaceOf, StatPlace};
-use self::values::{Dice, add_cv, add_value, code, mixed};
-use self::year::SampleYear;
-use super::bulk::{SECTORS, add_blanks, add_header, file_name, packer};
+use self::maker::Maker;
+use super::bulk::{SECTORS, file_name, packer};
 
-/// What a sample shall hold.
+/// The options of a sample.
 #[derive(Clone, Debug)]
 pub struct RecordsSample {
-    /// Records of all sectors together.
+    /// The number of records in all sectors together.
     pub records: u64,
     /// The same options give the same bytes.
     pub seed: u64,
     /// The first and the last year.
     pub years: (i16, i16),
-    /// How many revisions the records went through.
+    /// How often the records were revised.
     pub revision: u16,
     /// The day in the names of the files.
     pub day: Date,
-    /// The folder for the files; made if it is missing.
+    /// The folder for the files; it is created if it is missing.
     pub out: PathBuf,
 }
 
@@ -55,12 +54,12 @@ pub struct RecordsSample {
 pub struct SectorFile {
     pub path: PathBuf,
     pub records: u64,
-    /// Its size, and that of what is packed in it.
+    /// The size of the file, and of its unpacked content.
     pub packed_bytes: u64,
     pub text_bytes: u64,
 }
 
-/// Why no sample was written.
+/// The reasons why no sample was written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsSampleError {
     #[error("no such sample can be made: {0}")]
@@ -69,10 +68,11 @@ pub enum RecordsSampleError {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// Writes a file for each sector, in place of one that is there.
+/// Writes a file for each sector; existing ones are replaced. Takes two threads and some ten megabytes, whatever the number of
+/// records.
 ///
-/// Fails when the options make no sense or a file cannot be written; files of earlier sectors may have appeared then. Takes
-/// two threads and some ten megabytes, however many the records.
+/// # Errors
+/// The options are not valid, or a file cannot be written; files of earlier sectors may have been written before.
 pub fn write_records(options: &RecordsSample) -> Result<Vec<SectorFile>, RecordsSampleError> {
     let maker = Maker::new(options)?;
     let failed = |path: &Path, source| RecordsSampleError::Io { path: path.to_owned(), source };
@@ -85,7 +85,7 @@ pub fn write_records(options: &RecordsSample) -> Result<Vec<SectorFile>, Records
     Ok(files)
 }
 
-/// Bytes that go from the thread that makes the lines to the one that packs them.
+/// The bytes of a chunk for the packing thread, and how many chunks may wait.
 const CHUNK_BYTES: usize = 256 << 10;
 const CHUNKS: usize = 8;
 
@@ -93,12 +93,12 @@ fn write_sector(maker: &Maker<'_>, sector: usize, path: &Path) -> io::Result<Sec
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".sample-").suffix(".part");
-    // Temporary files are private to their owner; a sample is to be served by other accounts too.
+    // Temporary files are private to their owner, but a sample should be readable for other accounts, too.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let part = builder.tempfile_in(folder)?;
     let (sender, chunks) = sync_channel::<Vec<u8>>(CHUNKS);
-    // The receiver is moved in, so that a failure here ends the other thread too.
+    // The receiver is moved in, so that a failure here ends the other thread as well.
     let (records, text_bytes) = thread::scope(move |scope| -> io::Result<(u64, u64)> {
         let made = scope.spawn(move || maker.make(sector, &sender));
         let mut packer = packer(io::BufWriter::with_capacity(CHUNK_BYTES, part.as_file()));
@@ -112,294 +112,6 @@ fn write_sector(maker: &Maker<'_>, sector: usize, path: &Path) -> io::Result<Sec
         Ok((made.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), text_bytes))
     })?;
     Ok(SectorFile { path: path.to_owned(), records, packed_bytes: fs::metadata(path)?.len(), text_bytes })
-}
-
-/// A source, as the files name it.
-const SOURCES: [&str; 2] = ["CENSUS", "SURVEY"];
-const IS_CENSUS: usize = 0;
-
-/// A series and one of the details of its telling.
-type Pair = (u16, u16);
-
-/// The pairs that a place can have, those first that most places have; so many of them are never left out.
-#[derive(Default)]
-struct Choice {
-    pairs: Vec<Pair>,
-    first: usize,
-}
-
-/// All that the lines are made of.
-struct Maker<'a> {
-    options: &'a RecordsSample,
-    items: Vec<SeriesItem>,
-    /// The first fields of each series, by source.
-    heads: [Vec<String>; 2],
-    /// Details by source, telling and smallness, as [`Maker::details_of`] finds them.
-    census: Vec<SeriesDetail>,
-    survey: Vec<[Vec<SeriesDetail>; 2]>,
-    /// By sector, source and smallness.
-    choices: Vec<[[Choice; 2]; 2]>,
-    places: Vec<StatPlace>,
-    /// By sector and source: the places that can have anything of it.
-    told: Vec<[Vec<u32>; 2]>,
-    /// The sums of the weights of the sectors before each sector, and of all of them.
-    weights: Vec<u128>,
-}
-
-const TELLINGS: [Telling; 6] = [
-    Telling::Forecast,
-    Telling::Yearly,
-    Telling::Weekly,
-    Telling::Monthly,
-    Telling::Stock,
-    Telling::Chemical,
-];
-
-/// So many of a place's records, in quarters and at most, are the first ones that it can have.
-const FIRST_QUARTERS: u64 = 3;
-const FIRST_MOST: u64 = 400;
-
-/// A sector, year, source and place: what the records are shared out to.
-struct Share {
-    year: i16,
-    source: usize,
-    place: usize,
-    records: u64,
-}
-
-impl<'a> Maker<'a> {
-    fn new(options: &'a RecordsSample) -> Result<Self, RecordsSampleError> {
-        let refuse = |why: String| Err(RecordsSampleError::Options(why));
-        let (first, last) = options.years;
-        if first > last || first < 1850 || last > 2100 {
-            return refuse(format!("the years go from 1850 to 2100, and not from {first} to {last}"));
-        }
-        let items = catalogue::series();
-        let heads = SOURCES.map(|source| items.iter().map(|item| item.fields(source)).collect());
-        let survey = TELLINGS
-            .iter()
-            .map(|telling| [true, false].map(|is_small| details::of_survey(*telling, is_small)));
-        let mut maker = Self {
-            options,
-            heads,
-            census: details::of_census(),
-            survey: survey.collect(),
-            choices: Vec::new(),
-            places: places::places(),
-            told: Vec::new(),
-            weights: vec![0],
-            items,
-        };
-        maker.choices = SECTORS.iter().map(|(sector, _)| maker.choices_of(sector)).collect();
-        maker.told =
-            (0..SECTORS.len()).map(|sector| [0, 1].map(|source| maker.places_of(sector, source))).collect();
-        for sector in 0..SECTORS.len() {
-            let sum = maker.weight_of(sector) + maker.weights[sector];
-            maker.weights.push(sum);
-        }
-        let room: u64 =
-            (0..SECTORS.len()).flat_map(|sector| maker.shares(sector)).map(|share| share.records).sum();
-        match room.cmp(&options.records) {
-            std::cmp::Ordering::Less => refuse(format!(
-                "{} records are more than these years have room for; {room} are not",
-                options.records
-            )),
-            _ => Ok(maker),
-        }
-    }
-
-    fn choices_of(&self, sector: &str) -> [[Choice; 2]; 2] {
-        [0, 1].map(|source| [true, false].map(|is_small| self.choice(sector, source, is_small)))
-    }
-
-    /// What a place can have of a sector.
-    fn choice(&self, sector: &str, source: usize, is_small: bool) -> Choice {
-        let is_told = |item: &SeriesItem| match item.asker {
-            Asker::Both => true,
-            Asker::Census => source == IS_CENSUS,
-            Asker::Survey => source != IS_CENSUS,
-        };
-        let told: Vec<_> = self
-            .items
-            .iter()
-            .enumerate()
-            .filter(|(_, item)| item.sector == sector && is_told(item))
-            .collect();
-        let Some((_, lead)) = told.get(1) else { return Choice::default() };
-        let rank = |item: &SeriesItem, detail: usize| match detail {
-            0 if item.is_headline => 0,
-            // A forecast comes with the final figure.
-            _ if item.is_headline && source != IS_CENSUS && !is_small => 0,
-            _ if item.commodity == lead.commodity && item.statistic == lead.statistic => 1,
-            _ => 2,
-        };
-        let mut ranked = Vec::new();
-        for (at, item) in told {
-            for detail in 0..self.details_of(item, source, is_small).len() {
-                ranked.push((rank(item, detail), (at as u16, detail as u16)));
-            }
-        }
-        // Within a rank they keep the order of the catalogue.
-        ranked.sort_by_key(|(rank, _)| *rank);
-        let first = ranked.iter().filter(|(rank, _)| *rank < 2).count();
-        Choice { pairs: ranked.into_iter().map(|(_, pair)| pair).collect(), first }
-    }
-
-    fn details_of(&self, item: &SeriesItem, source: usize, is_small: bool) -> &[SeriesDetail] {
-        if source == IS_CENSUS {
-            return &self.census;
-        }
-        let at = TELLINGS.iter().position(|telling| *telling == item.telling).expect("all are listed");
-        &self.survey[at][usize::from(!is_small)]
-    }
-
-    fn choice_of(&self, sector: usize, source: usize, place: &StatPlace) -> &Choice {
-        &self.choices[sector][source][usize::from(!place.is_small)]
-    }
-
-    fn places_of(&self, sector: usize, source: usize) -> Vec<u32> {
-        let is_told = |place: &StatPlace| match place.of {
-            None => true,
-            Some(PlaceOf::Census) => source == IS_CENSUS,
-            Some(PlaceOf::Survey) => source != IS_CENSUS,
-        };
-        let has =
-            |place: &StatPlace| is_told(place) && !self.choice_of(sector, source, place).pairs.is_empty();
-        (0..).zip(&self.places).filter(|(_, place)| has(place)).map(|(at, _)| at).collect()
-    }
-
-    /// The years and sources that have records, with their weights in a sector.
-    fn sources(&self, sector: usize) -> impl Iterator<Item = (i16, usize, u64)> + use<> {
-        const OF_SECTORS: [u64; SECTORS.len()] = [20, 46, 8, 22, 4];
-        let (first, last) = self.options.years;
-        (first..=last).flat_map(move |year| {
-            let is_census = year % 5 == 2 && year > 1996;
-            let of_survey = 150 + 5 * u64::from((year - 2000).clamp(0, 40).unsigned_abs());
-            let census = is_census.then_some((year, IS_CENSUS, 1_000 * OF_SECTORS[sector]));
-            census.into_iter().chain([(year, 1 - IS_CENSUS, of_survey * OF_SECTORS[sector])])
-        })
-    }
-
-    fn weight_of(&self, sector: usize) -> u128 {
-        let of_places = |source: usize| -> u64 {
-            self.told[sector][source].iter().map(|place| self.places[*place as usize].weight).sum()
-        };
-        let of_places = [0, 1].map(of_places).map(u128::from);
-        self.sources(sector).map(|(_, source, weight)| u128::from(weight) * of_places[source]).sum()
-    }
-
-    /// The shares of a sector, in their order. What one cannot hold goes to the next of the sector.
-    fn shares(&self, sector: usize) -> impl Iterator<Item = Share> + use<'_> {
-        let (records, all) = (u128::from(self.options.records), self.weights[SECTORS.len()].max(1));
-        let (mut weight, mut due) = (self.weights[sector], 0);
-        let mut before = records * weight / all;
-        let places = self.sources(sector).flat_map(move |(year, source, of_source)| {
-            self.told[sector][source].iter().map(move |place| (year, source, of_source, *place as usize))
-        });
-        places.map(move |(year, source, of_source, place)| {
-            let of_place = &self.places[place];
-            weight += u128::from(of_source) * u128::from(of_place.weight);
-            let until = records * weight / all;
-            due += (until - before) as u64;
-            before = until;
-            let records = due.min(self.choice_of(sector, source, of_place).pairs.len() as u64);
-            due -= records;
-            Share { year, source, place, records }
-        })
-    }
-
-    /// Makes the lines of a sector; gives the number of its records.
-    fn make(&self, sector: usize, chunks: &SyncSender<Vec<u8>>) -> u64 {
-        let mut out = Vec::with_capacity(CHUNK_BYTES * 5 / 4);
-        add_header(&mut out);
-        let mut records = 0;
-        let mut year = SampleYear::default();
-        for share in self.shares(sector) {
-            if year.number != share.year {
-                year = SampleYear::new(share.year, self.options.revision);
-            }
-            self.add(&mut out, sector, &share, &year);
-            records += share.records;
-            if out.len() >= CHUNK_BYTES {
-                let chunk = std::mem::replace(&mut out, Vec::with_capacity(CHUNK_BYTES * 5 / 4));
-                if chunks.send(chunk).is_err() {
-                    // The packing thread has ended; its own error says why.
-                    return records;
-                }
-            }
-        }
-        // As above.
-        let _ = chunks.send(out);
-        records
-    }
-
-    /// Adds the records of a share: the first ones that it can have, and some of the others, evenly.
-    fn add(&self, out: &mut Vec<u8>, sector: usize, share: &Share, year: &SampleYear) {
-        let place = &self.places[share.place];
-        let choice = self.choice_of(sector, share.source, place);
-        let others = (choice.pairs.len() - choice.first) as u64;
-        let least = share.records.saturating_sub(others);
-        let wanted = (share.records * FIRST_QUARTERS).div_ceil(4).min(FIRST_MOST).max(least);
-        let first = wanted.min(choice.first as u64);
-        let rest = share.records - first;
-        let turned = mixed(&[self.options.seed, share.year.unsigned_abs().into(), share.place as u64]);
-        let others_at = |nth: u64| {
-            let at = (u128::from(nth) * u128::from(others) / u128::from(rest)) as u64;
-            choice.first + ((at + turned % others) % others) as usize
-        };
-        for at in (0..first as usize).chain((0..rest).map(others_at)) {
-            self.add_line(out, share, choice.pairs[at], year);
-        }
-    }
-
-    fn add_line(&self, out: &mut Vec<u8>, share: &Share, (item, detail): Pair, year: &SampleYear) {
-        let place = &self.places[share.place];
-        let series = &self.items[usize::from(item)];
-        let details = self.details_of(series, share.source, place.is_small);
-        let detail_number = detail;
-        let detail = &details[usize::from(detail)];
-        let is_census = share.source == IS_CENSUS;
-        let week_ending = year.weeks.get(usize::from(detail.week)).map_or("", String::as_str);
-        let record = [
-            self.options.seed,
-            share.source as u64,
-            share.place as u64,
-            share.year.unsigned_abs().into(),
-            u64::from(item) << 16 | u64::from(detail_number),
-        ];
-        let record = mixed(&record);
-        let revised =
-            (1..=self.options.revision).rev().find(|at| mixed(&[record, (*at).into()]).is_multiple_of(50));
-        let load_time = match revised {
-            None => &year.loaded[share.source][usize::from(record.to_le_bytes()[0]) % 4],
-            Some(at) => &year.revised[usize::from(at) - 1],
-        };
-        for field in [
-            &self.heads[share.source][usize::from(item)],
-            &detail.domain,
-            &place.fields,
-            &year.text,
-            &detail.time,
-            week_ending,
-            load_time,
-        ] {
-            out.extend_from_slice(field.as_bytes());
-            out.push(b'\t');
-        }
-        // What is suppressed stays so, whatever its value would be.
-        let suppressed = code(place, is_census, &mut Dice::new(&[record]));
-        let mut dice = Dice::new(&[record, revised.unwrap_or(0).into()]);
-        match suppressed {
-            Some(code) => {
-                add_blanks(out, code);
-                out.extend_from_slice(code.as_bytes());
-            }
-            None => add_value(out, series, place, share.year, &mut dice),
-        }
-        out.push(b'\t');
-        add_cv(out, suppressed, is_census, &mut dice);
-        out.push(b'\n');
-    }
 }
 
 #[cfg(test)]
