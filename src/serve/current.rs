@@ -65,7 +65,9 @@ async fn attend(
     let is_told = match reader.connection.batch_execute(sql::SERVE_LISTEN).await {
         Ok(()) => true,
         Err(error) => {
-            tracing::info!("the server sends no notifications here ({error}), so the ledger is asked every second");
+            tracing::info!(
+                "the server sends no notifications here ({error}), so the ledger is asked every second"
+            );
             false
         }
     };

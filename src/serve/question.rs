@@ -89,7 +89,8 @@ impl PlaceQuestion {
 
 /// A postcode in capitals and without blanks, if the text can be one.
 pub fn read_postcode(text: &str) -> Result<String, AskFault> {
-    let fault = || AskFault::new("postcode", "this is not a postcode: it has letters and digits, as in 1234AB");
+    let fault =
+        || AskFault::new("postcode", "this is not a postcode: it has letters and digits, as in 1234AB");
     plain_postcode(text).ok_or_else(fault)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use clap::{CommandFactory, Parser};
+use k8s_openapi::api::core::v1::PodSpec;
 use merganser::cli::Cli;
 use merganser::error::Exit;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Other people's triggers, rules, keys and tables that touch the dataset's tables.
 
-use super::{line, loaded};
+use super::{line, loaded, runs};
 
 #[tokio::test]
 async fn triggers_and_rules_are_told() {

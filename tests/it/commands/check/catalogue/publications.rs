@@ -1,6 +1,6 @@
 //! Publications for replication, which need keys or a replica identity.
 
-use super::{first_week, line, loaded, refused, runs};
+use super::{first_week, line, loaded, refused, runs, second_week};
 use crate::support::pipeline::Pipeline;
 
 /// The tables with this `relreplident`.
