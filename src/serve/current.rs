@@ -1,4 +1,5 @@
-//! Which run production shows: the database sends a notification when a run commits, and is asked regularly in case none comes.
+//! Which run production shows: the database sends a notification when a run commits. It is also asked regularly, because a
+//! notification can be lost.
 
 use std::convert::Infallible;
 use std::sync::Arc;
