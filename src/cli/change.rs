@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use super::shared::{DatabaseArgs, LoadVia, StoreArgs, dataset, switch};
-use crate::dataset::{Dataset, PublishedForm};
+use super::shared::{DatabaseArgs, MovingArgs, StoreArgs, dataset};
+use crate::dataset::Dataset;
 use crate::datasets;
 
 /// What a dataset's rows can be completed with, by name.
@@ -24,24 +24,14 @@ pub struct PurgeArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// How the public CSVs get from the database into the store
-    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
-    pub load_via: LoadVia,
-    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
-    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
-    pub work_dir: Option<PathBuf>,
     /// For histories: remove this person from the tables and the archive; an e-mail address, or the person's value in the tables
     #[arg(long, value_name = "PERSON")]
     pub person: Option<String>,
     /// Show what would be removed, and roll back
     #[arg(long)]
     pub dry_run: bool,
-    /// Forms of the public files; csv is always one of them [default: csv, and the dataset's own further forms]
-    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
-    pub publish: Vec<PublishedForm>,
-    /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
-    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
-    pub skip_publish: bool,
+    #[command(flatten)]
+    pub moving: MovingArgs,
 }
 
 #[derive(Args)]
@@ -63,18 +53,8 @@ pub struct UndoArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// How the public CSVs get from the database into the store
-    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
-    pub load_via: LoadVia,
-    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
-    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
-    pub work_dir: Option<PathBuf>,
-    /// Forms of the public files; csv is always one of them [default: csv, and the dataset's own further forms]
-    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
-    pub publish: Vec<PublishedForm>,
-    /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
-    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
-    pub skip_publish: bool,
+    #[command(flatten)]
+    pub moving: MovingArgs,
 }
 
 #[derive(Args)]
@@ -116,19 +96,9 @@ pub struct BackfillArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// How the public CSVs get from the database into the store
-    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
-    pub load_via: LoadVia,
-    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
-    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
-    pub work_dir: Option<PathBuf>,
     /// Show what would change, and roll back; no outside service is asked
     #[arg(long)]
     pub dry_run: bool,
-    /// Forms of the public files; csv is always one of them [default: csv, and the dataset's own further forms]
-    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
-    pub publish: Vec<PublishedForm>,
-    /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
-    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
-    pub skip_publish: bool,
+    #[command(flatten)]
+    pub moving: MovingArgs,
 }

@@ -24,8 +24,8 @@ use crate::datasets::metrics::export::GraphForm;
 use crate::datasets::samples::{DemoSizes, SampleOf};
 
 pub use change::{BackfillArgs, PurgeArgs, ReferenceArgs, UndoArgs};
-pub use run::{AdoptArgs, CheckArgs, Processing, ReprocessArgs, RetryArgs, RunArgs};
-pub use shared::{DatabaseArgs, LoadVia, StoreArgs};
+pub use run::{AdoptArgs, CheckArgs, FilesArgs, Processing, ReprocessArgs, RetryArgs, RunArgs};
+pub use shared::{DatabaseArgs, LoadVia, MovingArgs, StoreArgs};
 pub use transform::{
     BucketArgs, JobArgs, JobStatusArgs, JobTestArgs, PlanArgs, TransformAction, TransformArgs, WayArgs,
     WorkArgs, WorkerArgs, WorkersArgs,

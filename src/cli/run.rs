@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::{DatabaseArgs, LoadVia, StoreArgs, dataset, switch};
-use crate::dataset::{Dataset, PublishedForm};
+use super::shared::{DatabaseArgs, MovingArgs, StoreArgs, dataset, switch};
+use crate::dataset::Dataset;
 use crate::datasets;
 
 #[derive(Args)]
@@ -13,21 +13,8 @@ pub struct RunArgs {
     /// The dataset
     #[arg(value_parser = dataset())]
     pub dataset: &'static Dataset,
-    /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX; for histories, https://HOST of an API, or git:DIR
-    #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL", hide_env_values = true)]
-    pub source: Option<String>,
-    /// The address of one hand-kept sheet, instead of --source: projects.csv=https://…; repeat it for each sheet, or separate them by blanks
-    #[arg(long, env = "MERGANSER_SHEETS", value_name = "FILE=URL", hide_env_values = true)]
-    pub sheet: Vec<String>,
-    /// Process files of the archive whose names match instead of new files, as `merganser reprocess` does
-    #[arg(long, env = "REPROCESS_GLOB", value_name = "GLOB")]
-    pub reprocess: Option<String>,
-    /// With --reprocess: include files that are done without a failure
-    #[arg(long, env = "FORCE_REPROCESS", value_parser = switch())]
-    pub force: bool,
-    /// Add the key of an unknown SFTP server to the file of known hosts, and go on
-    #[arg(long, env = "MERGANSER_SFTP_TRUST_ON_FIRST_USE", value_parser = switch())]
-    pub sftp_trust_on_first_use: bool,
+    #[command(flatten)]
+    pub files: FilesArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
@@ -77,6 +64,26 @@ pub struct RetryArgs {
     pub processing: Processing,
 }
 
+/// Which files a run takes.
+#[derive(Args)]
+pub struct FilesArgs {
+    /// Where new files come from: sftp://USER@HOST/DIR, dir:PATH or s3://BUCKET/PREFIX; for histories, https://HOST of an API, or git:DIR
+    #[arg(long, env = "MERGANSER_SOURCE", value_name = "URL", hide_env_values = true)]
+    pub source: Option<String>,
+    /// The address of one hand-kept sheet, instead of --source: projects.csv=https://…; repeat it for each sheet, or separate them by blanks
+    #[arg(long, env = "MERGANSER_SHEETS", value_name = "FILE=URL", hide_env_values = true)]
+    pub sheet: Vec<String>,
+    /// Process files of the archive whose names match instead of new files, as `merganser reprocess` does
+    #[arg(long, env = "REPROCESS_GLOB", value_name = "GLOB")]
+    pub reprocess: Option<String>,
+    /// With --reprocess: include files that are done without a failure
+    #[arg(long, env = "FORCE_REPROCESS", value_parser = switch())]
+    pub force: bool,
+    /// Add the key of an unknown SFTP server to the file of known hosts, and go on
+    #[arg(long, env = "MERGANSER_SFTP_TRUST_ON_FIRST_USE", value_parser = switch())]
+    pub sftp_trust_on_first_use: bool,
+}
+
 /// The same command line and environment as the run that is asked about.
 #[derive(Args)]
 pub struct CheckArgs {
@@ -121,16 +128,10 @@ pub struct Processing {
     #[arg(long, env = "MERGANSER_BATCH_RECORDS", default_value_t = 2000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub batch_records: u32,
-    /// How CSVs get from the store into the database, and the public ones back
-    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
-    pub load_via: LoadVia,
     /// MiB of packed files that are promoted together; the rest follows in further transactions
     #[arg(long, env = "MERGANSER_BATCH_MIB", default_value_t = 256, value_name = "MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub batch_mib: u64,
-    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
-    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
-    pub work_dir: Option<PathBuf>,
     /// MiB that DuckDB may use before it spills to disk [default: depends on the memory there is]
     #[arg(long, env = "MERGANSER_DUCKDB_MEMORY_MIB", value_name = "MIB")]
     pub duckdb_memory_mib: Option<u64>,
@@ -159,12 +160,8 @@ pub struct Processing {
     /// Compare the tables with the CSVs in DIR before the commit; a difference rolls back
     #[arg(long, value_name = "DIR")]
     pub golden: Option<PathBuf>,
-    /// Forms of the public files; csv is always one of them [default: csv, and the dataset's own further forms]
-    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
-    pub publish: Vec<PublishedForm>,
-    /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
-    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
-    pub skip_publish: bool,
+    #[command(flatten)]
+    pub moving: MovingArgs,
     /// Keep no copy of failed records in the ledger
     #[arg(long, env = "MERGANSER_NO_FRAGMENTS", value_parser = switch())]
     pub no_fragments: bool,

@@ -1,9 +1,11 @@
 //! What several commands share: a dataset, the database, the store.
 
+use std::path::PathBuf;
+
 use clap::builder::{BoolishValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, PublishedForm};
 use crate::datasets;
 
 /// The datasets that this program knows, by name.
@@ -40,6 +42,23 @@ pub struct StoreArgs {
     /// Server-side encryption for what is written to S3: AES256, aws:kms or aws:kms:KEY-ID
     #[arg(long, env = "MERGANSER_S3_ENCRYPTION", value_name = "KIND")]
     pub s3_encryption: Option<String>,
+}
+
+/// How rows and files move between the database, the store and this machine.
+#[derive(Args)]
+pub struct MovingArgs {
+    /// How CSVs get from the store into the database, and the public ones back
+    #[arg(long, env = "MERGANSER_LOAD_VIA", default_value = "auto", value_name = "WAY")]
+    pub load_via: LoadVia,
+    /// Folder for staging; the run makes a folder of its own in it and removes it [default: the system's]
+    #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
+    /// Forms of the public files; csv is always one of them [default: csv, and the dataset's own further forms]
+    #[arg(long, env = "MERGANSER_PUBLISH", value_name = "FORM", value_delimiter = ',')]
+    pub publish: Vec<PublishedForm>,
+    /// Do not write the public files (also: SKIP_PUBLIC_PUBLISH)
+    #[arg(long, env = "MERGANSER_SKIP_PUBLISH", value_parser = switch())]
+    pub skip_publish: bool,
 }
 
 /// How rows get from the store into the database and back.

@@ -43,7 +43,7 @@ pub fn run(cli: Cli) -> Exit {
     let report = Report::start(&cli.output, matches!(cli.command, Command::Demo(_)));
     let result = match cli.command {
         Command::Run(args) => {
-            run::warn_of_reprocessing(args.reprocess.as_deref());
+            run::warn_of_reprocessing(args.files.reprocess.as_deref());
             return run::process(RunConfig::from_run(&args), &report);
         }
         Command::Reprocess(args) => return run::process(RunConfig::from_reprocess(&args), &report),

@@ -32,7 +32,7 @@ impl BackfillConfig {
     /// Validates the arguments of `merganser backfill`.
     pub fn from_backfill(args: &cli::BackfillArgs) -> Result<Self, Cause> {
         let what = (Kind::Backfill, args.dataset);
-        let target = TargetConfig::new(what, &args.database, &args.store, args.load_via)?;
+        let target = TargetConfig::new(what, &args.database, &args.store, args.moving.load_via)?;
         let enrichment = args.dataset.enrichment.as_ref().filter(|known| known.name == args.enrichment);
         let enrichment = enrichment.ok_or_else(|| {
             Cause::usage(format!(
@@ -43,15 +43,19 @@ impl BackfillConfig {
         Ok(Self {
             target: TargetConfig {
                 dry_run: args.dry_run,
-                skip_publish: args.skip_publish,
-                publishing: PublishingConfig::new(args.dataset, &args.publish, args.work_dir.as_ref())?,
+                skip_publish: args.moving.skip_publish,
+                publishing: PublishingConfig::new(
+                    args.dataset,
+                    &args.moving.publish,
+                    args.moving.work_dir.as_ref(),
+                )?,
                 ..target
             },
             enrichment,
             options: args.own.of(args.dataset).map_err(Cause::usage)?,
             since: args.since,
             limit: args.limit,
-            work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
+            work_dir: args.moving.work_dir.clone().unwrap_or_else(std::env::temp_dir),
             duckdb: ProcessingConfig::default().duckdb,
         })
     }

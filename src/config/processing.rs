@@ -71,7 +71,7 @@ impl ProcessingConfig {
             parse_secret: parse_secret(dataset)?,
             batch_records: args.batch_records as usize,
             batch_bytes: args.batch_mib << 20,
-            work_dir: args.work_dir.clone().unwrap_or_else(std::env::temp_dir),
+            work_dir: args.moving.work_dir.clone().unwrap_or_else(std::env::temp_dir),
             duckdb: duck_limits(args.duckdb_memory_mib.or(dataset.walked.map(|_| LEAST_MIB))),
             limits,
             fail_fast: args.fail_fast,

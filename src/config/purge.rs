@@ -22,9 +22,10 @@ impl PurgeConfig {
     /// Validates the arguments of `merganser purge`.
     pub fn from_purge(args: &cli::PurgeArgs) -> Result<Self, Cause> {
         let what = (Kind::Purge, args.dataset);
-        let target = TargetConfig::new(what, &args.database, &args.store, args.load_via)?;
-        let publishing = PublishingConfig::new(args.dataset, &args.publish, args.work_dir.as_ref())?;
-        let (dry_run, skip_publish) = (args.dry_run, args.skip_publish);
+        let target = TargetConfig::new(what, &args.database, &args.store, args.moving.load_via)?;
+        let publishing =
+            PublishingConfig::new(args.dataset, &args.moving.publish, args.moving.work_dir.as_ref())?;
+        let (dry_run, skip_publish) = (args.dry_run, args.moving.skip_publish);
         let person = args.person.as_deref().map(|person| person_of(args.dataset, person)).transpose()?;
         Ok(Self { target: TargetConfig { dry_run, skip_publish, publishing, ..target }, person })
     }

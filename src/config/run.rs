@@ -38,9 +38,9 @@ impl RunConfig {
     }
 
     fn from_run_or_check(args: &cli::RunArgs, is_look: bool) -> Result<Self, Cause> {
-        if let Some(glob) = &args.reprocess {
+        if let Some(glob) = &args.files.reprocess {
             has_archive(args.dataset)?;
-            let selection = archived(glob, args.force)?;
+            let selection = archived(glob, args.files.force)?;
             let what = (Kind::Reprocess, args.dataset);
             return Self::archived(what, selection, &args.database, &args.store, &args.processing);
         }
@@ -51,8 +51,8 @@ impl RunConfig {
             let what = (Kind::Run, args.dataset);
             return Self::archived(what, Selection::Tables, &args.database, &args.store, &args.processing);
         }
-        let url = match &args.source {
-            _ if args.dataset.has_sheets && !args.sheet.is_empty() => SourceUrl::Sheets(sheets(args)?),
+        let url = match &args.files.source {
+            _ if args.dataset.has_sheets && !args.files.sheet.is_empty() => SourceUrl::Sheets(sheets(args)?),
             Some(text) if is_service(args, text) => return Self::from_walked(args, text),
             Some(text) if args.dataset.has_sheets => SourceUrl::of_files(text)?,
             Some(text) => source(args, text)?,
@@ -76,7 +76,7 @@ impl RunConfig {
         let processing = ProcessingConfig::new(target.dataset, &args.processing)?;
         let mut from = SourceConfig::new(url, Selection::New);
         if from.url.is_feed() {
-            from.sftp = SftpOptions::from_env(&environment, args.sftp_trust_on_first_use)?;
+            from.sftp = SftpOptions::from_env(&environment, args.files.sftp_trust_on_first_use)?;
         }
         Ok(Self { target, from, processing })
     }
@@ -277,12 +277,12 @@ fn source(args: &cli::RunArgs, text: &str) -> Result<SourceUrl, Cause> {
 
 /// The address of each sheet of a dataset: all of them and no others.
 fn sheets(args: &cli::RunArgs) -> Result<SheetUrls, Cause> {
-    if args.source.is_some() {
+    if args.files.source.is_some() {
         return Err(Cause::usage(
             "--source (MERGANSER_SOURCE) says where all sheets are, --sheet (MERGANSER_SHEETS) where each is: give one of both",
         ));
     }
-    let urls = SheetUrls::parse(args.sheet.iter().map(String::as_str));
+    let urls = SheetUrls::parse(args.files.sheet.iter().map(String::as_str));
     let urls = urls.map_err(|error| super::refused("--sheet (MERGANSER_SHEETS)", error))?;
     let parts = args.dataset.together().unwrap_or_default();
     let unknown: Vec<_> = urls.names().filter(|name| !parts.contains(name)).collect();
@@ -319,11 +319,11 @@ fn target(
 ) -> Result<TargetConfig, Cause> {
     let (kind, dataset) = what;
     let (schema, dataset) = args.own.table(dataset).map_err(Cause::usage)?.unwrap_or((None, dataset));
-    let mut target = TargetConfig::new((kind, dataset), database, store, args.load_via)?;
+    let mut target = TargetConfig::new((kind, dataset), database, store, args.moving.load_via)?;
     if let Some(schema) = schema {
         target.database.schema = schema;
     }
-    let mut publishing = PublishingConfig::new(dataset, &args.publish, args.work_dir.as_ref())?;
+    let mut publishing = PublishingConfig::new(dataset, &args.moving.publish, args.moving.work_dir.as_ref())?;
     publishing.duckdb = duck_limits(args.duckdb_memory_mib);
-    Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, publishing, ..target })
+    Ok(TargetConfig { dry_run: args.dry_run, skip_publish: args.moving.skip_publish, publishing, ..target })
 }

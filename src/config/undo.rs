@@ -34,10 +34,11 @@ impl UndoConfig {
     /// Validates the arguments of `merganser undo`.
     pub fn from_undo(args: &cli::UndoArgs) -> Result<Self, Cause> {
         let known = datasets::ALL.to_vec();
-        let target = TargetConfig::new((Kind::Undo, known[0]), &args.database, &args.store, args.load_via)?;
-        let target = TargetConfig { dry_run: args.dry_run, skip_publish: args.skip_publish, ..target };
+        let target =
+            TargetConfig::new((Kind::Undo, known[0]), &args.database, &args.store, args.moving.load_via)?;
+        let target = TargetConfig { dry_run: args.dry_run, skip_publish: args.moving.skip_publish, ..target };
         let (runs, allow) = (args.runs.clone(), args.allow.clone());
-        let (forms, work_dir) = (args.publish.clone(), args.work_dir.clone());
+        let (forms, work_dir) = (args.moving.publish.clone(), args.moving.work_dir.clone());
         // Wrong ones are reported before anything is opened.
         PublishingConfig::new(known[0], &forms, work_dir.as_ref())?;
         Ok(Self { runs, allow, keep_undo: args.keep_undo, known, forms, work_dir, target })

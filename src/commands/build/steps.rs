@@ -239,8 +239,8 @@ impl<'b> Building<'b> {
             return Err(Cause::usage(format!("{dataset} cannot be run")));
         };
         // A variable that was set for another purpose would keep new files out.
-        args.reprocess = None;
-        args.sheet.clear();
+        args.files.reprocess = None;
+        args.files.sheet.clear();
         args.store.s3_encryption.clone_from(&self.args.store.s3_encryption);
         RunConfig::from_run(&args)
     }

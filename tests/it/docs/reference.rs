@@ -46,6 +46,8 @@ type SharedOptions = (&'static str, fn(Command) -> Command);
 const SHARED: &[SharedOptions] = &[
     ("The database", cli::DatabaseArgs::augment_args),
     ("The store", cli::StoreArgs::augment_args),
+    ("Files and public files", cli::MovingArgs::augment_args),
+    ("Which files a run takes", cli::FilesArgs::augment_args),
     ("Geocoding", GeocodeOptions::augment_args),
     ("Options of `oca`", OcaOptions::augment_args),
     ("Options of `nass`", NassOptions::augment_args),
@@ -58,7 +60,7 @@ const SHARED: &[SharedOptions] = &[
     ("Workers", cli::WorkerArgs::augment_args),
 ];
 /// Two commands that share more options than this, word for word, need a group with a heading.
-const MOST_IN_COMMON: usize = 6;
+const MOST_IN_COMMON: usize = 3;
 
 /// The generated part of the reference.
 fn reference() -> String {
