@@ -401,6 +401,7 @@ pub const TRANSFORM_TAKE_OVER: &str = part(file::TRANSFORM_CLAIMS, "take_over");
 pub const TRANSFORM_END_SESSIONS: &str = part(file::TRANSFORM_CLAIMS, "end_sessions");
 pub const TRANSFORM_OPEN_GROUPS: &str = part(file::TRANSFORM_CLAIMS, "open_groups");
 pub const TRANSFORM_FENCE: &str = part(file::TRANSFORM_FINISHING, "fence");
+pub const TRANSFORM_FENCE_VERSION: &str = part(file::TRANSFORM_FINISHING, "fence_version");
 pub const TRANSFORM_OUTCOME: &str = part(file::TRANSFORM_FINISHING, "outcome");
 pub const TRANSFORM_REMOVE: &str = part(file::TRANSFORM_FINISHING, "remove");
 pub const TRANSFORM_WRITE: &str = part(file::TRANSFORM_FINISHING, "write");

@@ -5,8 +5,7 @@
 -- part: fence  (statement, inside the transaction that writes the rows)
 -- Purpose: prove that the claim is still the newest, and that the version is still being made.
 -- Inputs:  $1 version_id, $2 group_no, $3 token; :"ledger".
--- Outputs: one row if so. It stays locked until the end of the transaction, and no other version can be planned before: two
---          versions that replace partitions in place would mix them.
+-- Outputs: one row if so. It stays locked until the end of the transaction.
 select groups.group_no
 from :"ledger".transform_groups as groups
     join :"ledger".transform_versions as version on version.version_id = groups.version_id
@@ -17,8 +16,19 @@ where groups.version_id = $1
     -- the dead entries of all earlier claims while a session holds an old snapshot. The same holds for all statements below.
     and groups.status || '' = 'running'
     and version.state in ('open', 'paused')
-for update of groups
-for share of version;
+for update of groups;
+
+-- part: fence_version  (statement, at the end of the transaction that writes the rows)
+-- Purpose: prove once more that the version is still being made. Rows have been written since the first look, which may take
+--          minutes, and a lock that was held all that time would keep a pause, a plan and a drop waiting, for as long as workers
+--          overlap.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: one row if so. It stays locked until the end of the transaction, so that no other version can be planned before: two
+--          versions that replace partitions in place would mix them.
+select version_id
+from :"ledger".transform_versions
+where version_id = $1 and state in ('open', 'paused')
+for share;
 
 -- part: outcome  (statement, on a new connection)
 -- Purpose: find out whether a commit without an answer succeeded.

@@ -139,11 +139,11 @@ impl Wire {
     }
 }
 
-/// The columns as an Arrow schema. The metadata of each field holds PostgreSQL's name of the type (`pg_type`), so that a
-/// numeric which is transferred as text can be recognised.
+/// The columns as an Arrow schema. The metadata of each field holds PostgreSQL's name of the base type (`pg_type`), without a
+/// modifier and for a domain the type below it, so that a numeric which is transferred as text can be recognised.
 pub fn schema(columns: &[PgColumn]) -> SchemaRef {
     let field = |column: &PgColumn| {
-        let metadata = [(PG_TYPE.to_owned(), column.written.clone())].into();
+        let metadata = [(PG_TYPE.to_owned(), column.base.clone())].into();
         Field::new(&column.name, column.wire().arrow(), true).with_metadata(metadata)
     };
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))

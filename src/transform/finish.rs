@@ -122,7 +122,7 @@ pub async fn fence(session: &JobSession, worker: &WorkerId, claim: &Claim) -> Re
     row.map(|_| ()).ok_or(FinishError::Lost)
 }
 
-/// Records that a group or a range is done; must be the last statement in the transaction.
+/// Records that a group or a range is done, if its version is still being made; must come last in the transaction.
 pub async fn done(
     session: &JobSession,
     worker: &WorkerId,
@@ -130,6 +130,11 @@ pub async fn done(
     cost: Cost,
     write_ms: u64,
 ) -> Result<(), FinishError> {
+    let version =
+        session.maybe("look at the version", sql::TRANSFORM_FENCE_VERSION, &[&worker.version]).await?;
+    if version.is_none() {
+        return Err(FinishError::Lost);
+    }
     let peak = machine::peak_memory_bytes().map(|bytes| (bytes + cost.beside_bytes) as i64);
     let values: [&(dyn ToSql + Sync); 8] = [
         &worker.version,

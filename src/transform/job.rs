@@ -129,7 +129,7 @@ impl Job {
             None => None,
         };
         let mut job = Self { folder, name, source, target, clean, test, hash: String::new() };
-        job.hash = hash::of(&job, text)?;
+        job.hash = hash::of(&job, text, default_schema)?;
         Ok(job)
     }
 
@@ -371,6 +371,10 @@ mod tests {
         let before = hash();
         fs::write(dir.path().join("helper.py"), "x = 2").unwrap();
         assert_ne!(before, hash());
+        assert_ne!(
+            Job::parse(dir.path().into(), JOB, "other").unwrap().hash,
+            Job::parse(dir.path().into(), JOB, "public").unwrap().hash
+        );
         assert_ne!(parse(JOB).unwrap().with_pandas("2").hash, parse(JOB).unwrap().with_pandas("3").hash);
     }
 

@@ -29,6 +29,9 @@ pub enum CleaningError {
     /// The cleaning failed; the text goes into the ledger. It may be tried with other rows.
     #[error("{0}")]
     Failed(String),
+    /// This machine cannot clean any rows: the interpreter is not there.
+    #[error("{0}")]
+    Machine(String),
     /// The cleaning exceeded its memory limit; the rows may be tried again alone, with a higher limit.
     #[error("the cleaning took more than its share of the memory: {words}")]
     Memory { words: String },

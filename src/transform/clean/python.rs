@@ -140,6 +140,7 @@ impl From<PythonError> for CleaningError {
         let words = error.to_string();
         match error {
             PythonError::Memory { .. } => Self::Memory { words },
+            PythonError::NotStarted { .. } => Self::Machine(words),
             _ if error.traceback().is_empty() => Self::Failed(words),
             _ => Self::Failed(format!("{words}\n{}", error.traceback().trim_end())),
         }

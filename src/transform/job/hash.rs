@@ -9,9 +9,9 @@ use super::{CleanWith, Job, Truth};
 use crate::error::Cause;
 use crate::words::{hex, sha256};
 
-/// The hash of a job whose file holds `text`. A function in Python may import any file of the folder, so all Python files in it
+/// The hash of a job whose file holds `text`; `default_schema` is for names without one. A function in Python may import any file of the folder, so all Python files in it
 /// count.
-pub(super) fn of(job: &Job, text: &str) -> Result<String, Cause> {
+pub(super) fn of(job: &Job, text: &str, default_schema: &str) -> Result<String, Cause> {
     let mut hash = Sha256::new();
     let mut add = |name: &str, bytes: &[u8]| {
         // The lengths are included, so that bytes cannot move from one part to the next without a change of the hash.
@@ -21,6 +21,10 @@ pub(super) fn of(job: &Job, text: &str) -> Result<String, Cause> {
         }
     };
     add("job", text.as_bytes());
+    // Names without a schema stand for other tables where another one is the default.
+    if default_schema != "public" {
+        add("schema", default_schema.as_bytes());
+    }
     add("create", job.target.create.as_bytes());
     match &job.clean.with {
         CleanWith::Sql { query, .. } => add("sql", query.as_bytes()),

@@ -25,12 +25,23 @@ impl Said {
         let state = Arc::new(Mutex::new(Heard::default()));
         let shared = state.clone();
         tokio::spawn(async move {
-            let mut lines = BufReader::new(stream);
+            let mut stream = BufReader::new(stream);
             let mut line = Vec::new();
-            while lines.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
-                hear(&mut lock(&shared), &line);
-                line.clear();
+            while let Ok(bytes) = stream.fill_buf().await
+                && !bytes.is_empty()
+            {
+                // A progress bar returns to the start of its line, and may never end it.
+                for byte in bytes {
+                    match byte {
+                        b'\n' | b'\r' => hear(&mut lock(&shared), &std::mem::take(&mut line)),
+                        _ if line.len() < LONGEST * 4 => line.push(*byte),
+                        _ => {}
+                    }
+                }
+                let read = bytes.len();
+                stream.consume(read);
             }
+            hear(&mut lock(&shared), &line);
         });
         Self(state)
     }

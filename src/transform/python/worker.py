@@ -98,10 +98,50 @@ def imported(folder):
     return sorted(found)
 
 
+class ArrivedJson:
+    """The JSON texts of a partition, so that a value which the function leaves as it was goes back digit by digit: a number in
+    JSON may have more digits than a float, and a text may look like a number."""
+
+    def __init__(self):
+        self.texts = {}
+
+    def objects(self, text):
+        value = json.loads(text)
+        key = json.dumps(value)
+        known = self.texts.setdefault(key, text)
+        if known != text and exact(known) != exact(text):
+            # Two numbers that are one as floats.
+            self.texts[key] = None
+        return value
+
+    def text_of(self, value, name, row):
+        try:
+            key = json.dumps(value, default=str, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise Refused(f"{name} of row {row} cannot be JSON: {error}") from None
+        if key in self.texts:
+            if self.texts[key] is None:
+                raise Refused(f"{name} of row {row} has a number with more digits than a float holds: make the column a text in the source")
+            return self.texts[key]
+        if isinstance(value, str):
+            try:
+                json.loads(value)
+                return value
+            except ValueError:
+                pass
+        return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def exact(text):
+    import decimal
+
+    return json.loads(text, parse_float=decimal.Decimal)
+
+
 # --- from Arrow to the function ---------------------------------------------------------------------
 
 
-def frame_of(table, types):
+def frame_of(table, types, arrived):
     """The same frame as from `pandas.read_sql`, except for integers with NULL (`Int64`), numerics (`Decimal`) and times with
     a zone (`datetime64[us, UTC]`)."""
     import decimal
@@ -116,15 +156,15 @@ def frame_of(table, types):
         if kind in BITS:
             column = column.cast(pyarrow.int64())
             columns[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get if column.null_count else None)
-        elif kind.startswith("numeric"):
+        elif kind == "numeric":
             values = [None if value is None else decimal.Decimal(str(value)) for value in column.to_pylist()]
             columns[name] = pandas.Series(values, dtype=object)
         elif kind in ("json", "jsonb"):
-            values = [None if value is None else json.loads(value) for value in column.to_pylist()]
+            values = [None if value is None else arrived.objects(value) for value in column.to_pylist()]
             columns[name] = pandas.Series(values, dtype=object)
         elif kind == "timestamp with time zone":
             columns[name] = column.cast(pyarrow.timestamp("us", "UTC")).to_pandas()
-        elif kind.startswith("timestamp"):
+        elif kind == "timestamp without time zone":
             columns[name] = column.cast(pyarrow.timestamp("us")).to_pandas()
         else:
             columns[name] = column.to_pandas()
@@ -134,7 +174,7 @@ def frame_of(table, types):
 # --- from the function to Arrow ---------------------------------------------------------------------
 
 
-def table_of(frame, types):
+def table_of(frame, types, arrived):
     """An Arrow table of the frame, with the types of the target; an error names the column and the row of a value that does
     not fit."""
     import pandas
@@ -151,16 +191,17 @@ def table_of(frame, types):
     columns = {}
     for name in names:
         try:
-            columns[name] = column_of(frame[name], name, types.get(name, "text"))
+            columns[name] = column_of(frame[name], name, types.get(name, "text"), arrived)
         except (pyarrow.ArrowException, OverflowError, UnicodeError) as error:
             raise Refused(f"{name} does not fit into {types.get(name, 'text')}: {error}") from None
     return pyarrow.table(columns)
 
 
 BITS = {"smallint": 15, "integer": 31, "bigint": 63}
+ZONES = {"timestamp with time zone": True, "timestamp without time zone": False}
 
 
-def column_of(series, name, kind):
+def column_of(series, name, kind, arrived):
     import pandas
     import pyarrow
 
@@ -176,18 +217,16 @@ def column_of(series, name, kind):
         return pyarrow.array(series, pyarrow.float64(), from_pandas=True)
     if kind == "boolean" and pandas.api.types.is_bool_dtype(series.dtype):
         return pyarrow.array(series, pyarrow.bool_(), from_pandas=True)
-    if kind.startswith("timestamp") and pandas.api.types.is_datetime64_any_dtype(series.dtype):
-        if (series.dt.tz is not None) != (kind == "timestamp with time zone"):
-            zone = "has a time zone" if series.dt.tz is not None else "has no time zone"
-            raise Refused(f"{name} {zone}, and the target's is {kind}")
+    if kind in ZONES and pandas.api.types.is_datetime64_any_dtype(series.dtype):
+        check_zone(series.dt.tz, name, kind)
         values = pyarrow.array(series, from_pandas=True)
         return values.cast(pyarrow.timestamp("us", "UTC" if series.dt.tz is not None else None))
     if kind.startswith(("text", "character")) and not kind.endswith("[]") and pandas.api.types.infer_dtype(series) in ("string", "empty"):
         return pyarrow.array(series, pyarrow.string(), from_pandas=True)
-    return pyarrow.array([text_of(value, name, row, kind) for row, value in enumerate(series)], pyarrow.string())
+    return pyarrow.array([text_of(value, name, row, kind, arrived) for row, value in enumerate(series)], pyarrow.string())
 
 
-def text_of(value, name, row, kind):
+def text_of(value, name, row, kind, arrived):
     """A value in PostgreSQL's text form; None for a missing value."""
     import datetime
 
@@ -198,7 +237,7 @@ def text_of(value, name, row, kind):
     if is_missing(value):
         return None
     if kind in ("json", "jsonb"):
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        return arrived.text_of(value, name, row)
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -214,11 +253,13 @@ def text_of(value, name, row, kind):
     if isinstance(value, bytes):
         return "\\x" + value.hex()
     if isinstance(value, datetime.datetime):
+        if kind in ZONES:
+            check_zone(value.tzinfo, f"{name} of row {row}", kind)
         if kind == "date" and value.time() != datetime.time():
             raise Refused(f"{name} of row {row} is {value}, and the target's is date")
         return str(value.date()) if kind == "date" else value.isoformat(sep=" ")
     if isinstance(value, (list, tuple, set, numpy.ndarray)) and kind.endswith("[]"):
-        return array_text(value, name, row, kind)
+        return array_text(value, name, row, kind, arrived)
     if isinstance(value, (list, tuple, set, dict, numpy.ndarray)):
         raise Refused(f"{name} of row {row} is a {type(value).__name__}, and the target's is {kind}")
     return str(value)
@@ -229,14 +270,21 @@ def check_range(value, name, kind):
         raise Refused(f"{name} has the value {value}, which does not fit into {kind}")
 
 
-def array_text(values, name, row, kind):
+def check_zone(zone, name, kind):
+    """PostgreSQL would drop a zone that its column does not take, and guess one that is not there."""
+    if (zone is not None) != ZONES[kind]:
+        has = "a" if zone is not None else "no"
+        raise Refused(f"{name} has {has} time zone, and the target's is {kind}")
+
+
+def array_text(values, name, row, kind, arrived):
     """An array of any number of dimensions in PostgreSQL's text form."""
     items = []
     for value in values:
         if isinstance(value, (list, tuple, set)) or type(value).__name__ == "ndarray":
-            items.append(array_text(value, name, row, kind))
+            items.append(array_text(value, name, row, kind, arrived))
             continue
-        text = text_of(value, name, row, kind.removesuffix("[]"))
+        text = text_of(value, name, row, kind.removesuffix("[]"), arrived)
         items.append("NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
     return "{" + ",".join(items) + "}"
 
@@ -256,9 +304,10 @@ def clean(function, header, body, types):
     import pyarrow
 
     table = pyarrow.ipc.open_stream(body).read_all()
-    frame = frame_of(table, types["source"])
+    arrived = ArrivedJson()
+    frame = frame_of(table, types["source"], arrived)
     del table
-    made = table_of(function(frame), types["target"])
+    made = table_of(function(frame), types["target"], arrived)
     sink = pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, made.schema) as writer:
         writer.write_table(made)

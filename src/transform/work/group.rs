@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use super::super::buckets::FillError;
 use super::super::claim::Claim;
-use super::super::clean::Cleaning;
+use super::super::clean::{Cleaning, CleaningError};
 use super::super::finish::{self, Cost, FinishError, Finished};
 use super::super::read;
-use super::super::rows::{self, CleanRows};
+use super::super::rows::{self, CleanRows, GroupError};
 use super::super::source::RowSourceError;
 use super::Worker;
-use super::outage::is_outage;
+use super::outage::{is_outage, is_refusal};
 use crate::error::Cause;
 use crate::fault;
 use crate::system::background::blocking;
@@ -19,7 +19,7 @@ use crate::words::millis;
 /// Whether the cause affects all groups rather than a single one.
 fn is_of_all(cause: &Cause) -> bool {
     match cause {
-        Cause::Postgres(error) => is_outage(error),
+        Cause::Postgres(error) => is_outage(error) || is_refusal(error),
         Cause::Store(_) => true,
         _ => false,
     }
@@ -64,7 +64,9 @@ impl Worker<'_> {
         let work = (self.workspace.path(), self.config.worker.duckdb());
         let filled = match self.source.fill(&self.session, &self.raw, claim, work).await {
             Ok(filled) => filled,
-            Err(FillError::Postgres(error)) if is_outage(&error) => return Err(error.into()),
+            Err(FillError::Postgres(error)) if is_outage(&error) || is_refusal(&error) => {
+                return Err(error.into());
+            }
             Err(FillError::Store(error)) => return Err(error.into()),
             Err(error) => return self.fail(claim, &error.to_string()).await,
         };
@@ -93,6 +95,7 @@ impl Worker<'_> {
                 self.reconnect(error).await?;
                 Ok(finish::outcome(&self.session, &self.id, claim).await?)
             }
+            Err(FinishError::Postgres(error)) if is_refusal(&error) => Err(error.into()),
             Err(error) => {
                 self.fail(claim, &error.to_string()).await?;
                 Ok(None)
@@ -116,11 +119,14 @@ impl Worker<'_> {
             let cleaned = given
                 .map_err(rows::GroupError::from)
                 .and_then(|()| rows::clean(&mut cleaning, together, &clean, &raw, &keys, &batches));
-            (cleaning, cleaned.map_err(|error| error.to_string()))
+            (cleaning, cleaned)
         })
         .await?;
         self.cleaning = Some(cleaning);
-        Ok(cleaned)
+        match cleaned {
+            Err(GroupError::Cleaning(error @ CleaningError::Machine(_))) => Err(error.into()),
+            cleaned => Ok(cleaned.map_err(|error| error.to_string())),
+        }
     }
 
     async fn commit(

@@ -16,6 +16,11 @@ pub(super) fn is_outage(error: &PgError) -> bool {
     matches!(error, PgError::ConnectionLost(_) | PgError::Unreachable(_) | PgError::TooMany(_))
 }
 
+/// Whether the server would refuse any group as it refuses this one, until a person changes something.
+pub(super) fn is_refusal(error: &PgError) -> bool {
+    matches!(error, PgError::DiskFull(_) | PgError::ReadOnly(_) | PgError::Rights(_))
+}
+
 impl Worker<'_> {
     /// Whether the store has been away for less than the time that it is waited for.
     pub(super) fn awaits_store(&mut self) -> bool {

@@ -67,7 +67,7 @@ async fn dask_starts_workers_and_replaces_one_that_is_killed() {
     let held = place.join("held");
     // The second worker has a claim and stands still.
     let (_one, mut other) = (worker(""), worker(&format!("transform.claimed@2=hold {}", held.display())));
-    let code = block("python").replace("os.environ[\"JOB\"]]", "os.environ[\"JOB\"], \"--lease\", \"2\"]");
+    let code = block("python").replace("\"1500\"]", "\"1500\", \"--lease\", \"2\"]");
     assert!(code.contains("--lease"), "{code}");
     let code = code.replace("\nworkers = ", "\nclient.wait_for_workers(2)\nworkers = ");
     let mut client = Command::new(&python)

@@ -1,6 +1,7 @@
 //! Jobs that clean with a pandas function.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::world::World;
 use crate::support::tools;
@@ -38,6 +39,31 @@ async fn a_function_of_pandas_makes_the_same_table_as_one_piece() {
     // The function's output goes to the log, with the partition's name.
     assert!(said.contains("the function printed: cleaned"), "{said}");
     assert_eq!(world.status()["state"], "swapped");
+}
+
+/// A frame has the type below a domain, and no modifier changes what a type is.
+#[tokio::test]
+async fn domains_and_modifiers_change_no_value() {
+    let world = World::new("transform_domains", 2_000).await;
+    let more = "create domain code as bigint;
+        alter table companies_raw add column code code, add column moment timestamptz(3);
+        update companies_raw set code = 8123456789012345678 + id, moment = seen where id % 3 <> 0;";
+    world.client.batch_execute(more).await.unwrap();
+    world.edit(
+        "companies_clean.pg.sql",
+        "version integer not null",
+        "version integer not null, code bigint, moment timestamptz(3)",
+    );
+    let code = CLEAN.replace(
+        "    print(",
+        "    assert str(df['code'].dtype) in ('Int64', 'int64', 'object') and str(df['moment'].dtype) == 'datetime64[us, UTC]'\n    print(",
+    );
+    pandas(&world, &code);
+    world.expect(0, &["run", "--workers", "1"]);
+    let differ = "select count(*) from companies_clean join companies_raw as raw using (id)
+        where (companies_clean.code, companies_clean.moment) is distinct from (raw.code::bigint, raw.moment)";
+    assert_eq!(world.one(differ).await, "0");
+    assert_eq!(world.one("select count(code) > 1000 from companies_clean").await, "true");
 }
 
 #[tokio::test]
@@ -87,6 +113,34 @@ async fn a_partition_that_needs_more_memory_gets_the_double_when_it_is_alone() {
     let said = world.expect(0, &["work", "--memory", "800"]);
     assert!(said.contains("of memory, and 419.43 MB are its share"), "{said}");
     world.assert_whole().await;
+}
+
+/// A machine that has lost its Python cleans nothing, and that is no fault of the partitions.
+#[tokio::test]
+async fn an_interpreter_that_is_gone_ends_the_worker_and_poisons_nothing() {
+    let world = World::new("transform_gone", 3_000).await;
+    let wrapper = world.folder.path().join("python");
+    let start = format!("#!/bin/sh\nexec {} \"$@\"\n", tools::python().display());
+    let put = || {
+        world.put("python", &start);
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    put();
+    let gone = format!(
+        "    if len(df) and df['zip_code'].iloc[0] == ' 10001':\n        import os\n        os.remove('{0}') if os.path.exists('{0}') else None\n        os._exit(1)\n    df = df[",
+        wrapper.display()
+    );
+    pandas(&world, &CLEAN.replace("    df = df[", &gone));
+    world.edit("job.toml", &tools::python().display().to_string(), &wrapper.display().to_string());
+    let said = world.expect(1, &["work"]);
+    assert!(said.contains("cannot start") && said.contains("/python"), "{said}");
+    let status = world.status();
+    assert_eq!(
+        (&status["partitions"]["poison"], &status["partitions"]["running"]),
+        (&0.into(), &0.into()),
+        "{status}"
+    );
+    assert!(status["partitions"]["waiting"].as_i64() > Some(0), "{status}");
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ async fn the_frame_has_the_types_that_read_sql_gives_but_for_three() {
     let rows = Rows(vec![
         ("whole", "integer", numbers(&[Some(1), Some(2)])),
         ("holes", "bigint", numbers(&[Some(8_123_456_789_012_345_678), None])),
-        ("price", "numeric(20,4)", texts(&[Some("12345678901234.5678"), None])),
+        ("price", "numeric", texts(&[Some("12345678901234.5678"), None])),
         ("share", "double precision", Arc::new(Float64Array::from(vec![Some(0.5), None]))),
         ("name", "text", texts(&[Some(""), None])),
         ("yes", "boolean", Arc::new(BooleanArray::from(vec![Some(true), None]))),
@@ -162,6 +162,7 @@ async fn what_comes_back_fits_the_target_or_is_named() {
         ("kind", "text"),
         ("code", "text"),
         ("at", "timestamp with time zone"),
+        ("local", "timestamp without time zone"),
     ];
     let code = r#"
 import datetime, decimal
@@ -197,6 +198,16 @@ def clean(df):
         ("df['count'] = [2**31, 1, 2]; return df", "which does not fit into integer"),
         ("df['day'] = [datetime.datetime(2024, 1, 1, 9)] * 3; return df", "and the target's is date"),
         ("df['at'] = [datetime.datetime(2024, 1, 1)] * 3; return df", "at has no time zone"),
+        (
+            "utc = datetime.timezone.utc; days = [datetime.datetime(2024, 1, 1, tzinfo=utc), datetime.datetime(2024, 1, 1), None]; \
+             import pandas; return df.assign(at=pandas.Series(days, dtype=object))",
+            "at of row 1 has no time zone, and the target's is timestamp with time zone",
+        ),
+        (
+            "utc = datetime.timezone.utc; day = datetime.datetime(2024, 1, 1, tzinfo=utc); \
+             import pandas; return df.assign(local=pandas.Series([None, day, None], dtype=object))",
+            "local of row 1 has a time zone, and the target's is timestamp without time zone",
+        ),
         ("df['kind'] = [{}] * 3; return df", "kind of row 0 is a dict, and the target's is text"),
         ("df.columns = ['id', 'id']; return df", "the frame has the column id twice"),
         ("df.columns = [1, 2]; return df", "the frame has a column 1, which is no text"),
@@ -206,6 +217,55 @@ def clean(df):
         let (error, _) = raised(clean(&two(), &target, &code).await);
         assert!(error.contains(words), "{line}: {error}");
     }
+}
+
+/// What the function leaves as it was goes back digit by digit.
+#[tokio::test]
+async fn json_and_arrays_pass_through_unchanged() {
+    let json = [
+        r#""5""#,
+        r#""abc""#,
+        "12345678901234567.891",
+        "1.10",
+        r#"{"b": 1.10, "a": [null, "7"]}"#,
+        "true",
+        "[]",
+    ];
+    let whole = |texts_of: &[&str]| texts(&texts_of.iter().map(|text| Some(*text)).collect::<Vec<_>>());
+    let numbers = ["{1.50,NULL}"; 7];
+    let times = ["{\"2024-01-01 00:00:00\"}"; 7];
+    let rows = Rows(vec![
+        ("more", "jsonb", whole(&json)),
+        ("sums", "numeric[]", whole(&numbers)),
+        ("days", "timestamp without time zone[]", whole(&times)),
+        ("at", "timestamp with time zone[]", whole(&times)),
+    ]);
+    let target: Vec<_> = rows.0.iter().map(|(name, kind, _)| (*name, *kind)).collect();
+    let code = "def clean(df):\n    assert df.more[0] == '5' and df.more[4]['a'] == [None, '7']\n    return df.iloc[::-1]\n";
+    let shown = shown(&clean(&rows, &target, code).await.unwrap());
+    let value =
+        |column: &str| shown[column].iter().rev().map(|value| value.as_deref().unwrap()).collect::<Vec<_>>();
+    assert_eq!(value("more"), json);
+    assert_eq!(value("sums"), numbers);
+    assert_eq!(value("days"), times);
+    assert_eq!(value("at"), times);
+
+    // What the function makes is JSON: a text that is JSON already, or any other value.
+    let code =
+        "def clean(df):\n    return df.assign(more=['{\"a\": 1}', 'plain', {'n': 2}, 3, None, [4], True])\n";
+    let made = shown_of(&rows, &target, code).await;
+    let made: Vec<_> = made["more"].iter().map(Option::as_deref).collect();
+    let expected = [r#"{"a": 1}"#, r#""plain""#, r#"{"n": 2}"#, "3", "[4]", "true"];
+    assert_eq!(made.iter().flatten().copied().collect::<Vec<_>>(), expected);
+    assert_eq!(made[4], None);
+
+    let close = Rows(vec![("more", "jsonb", whole(&["0.1", "0.10000000000000000001"]))]);
+    let (error, _) = raised(clean(&close, &[("more", "jsonb")], "def clean(df):\n    return df\n").await);
+    assert!(error.contains("more of row 0 has a number with more digits than a float holds"), "{error}");
+}
+
+async fn shown_of(rows: &Rows, target: &[(&str, &str)], code: &str) -> BTreeMap<String, Vec<Option<String>>> {
+    shown(&clean(rows, target, code).await.unwrap())
 }
 
 #[tokio::test]
@@ -320,6 +380,14 @@ async fn what_is_missing_is_said_before_the_first_partition() {
     assert!(made.unwrap().success());
     let (said, _) = start(&|function| function.interpreter = bare.path().join("bin/python"), code).await;
     assert!(said.contains("has no pandas") && said.contains("-m pip install pandas pyarrow"), "{said}");
+}
+
+/// A progress bar ends no line, or ends it by going back to its start.
+#[tokio::test]
+async fn a_line_without_an_end_is_not_kept() {
+    let code = "def clean(df):\n    for n in range(2_000):\n        print('x' * 10_000, end='')\n    print('\\r half done', end='\\r')\n    raise ValueError('here')\n";
+    let (error, _) = raised(clean(&two(), &[("id", "bigint")], code).await);
+    assert!(error.contains("here"), "{error}");
 }
 
 #[tokio::test]

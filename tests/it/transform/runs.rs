@@ -94,6 +94,35 @@ async fn a_poison_partition_stops_nobody_and_is_not_success() {
     world.expect(3, &["work"]);
 }
 
+/// A full disk of the server is no fault of the partitions: the worker says so and ends, and nothing is poison.
+#[tokio::test]
+async fn a_server_that_takes_no_rows_poisons_nothing() {
+    let world = World::new("transform_full", 4_000).await;
+    let full = "create table disk (is_full boolean);
+        insert into disk values (true);
+        create function keep() returns trigger language plpgsql as $$
+        begin
+            if (select is_full from public.disk) and new.zip = '00007' then
+                raise exception 'could not extend file' using errcode = '53100';
+            end if;
+            return new;
+        end $$;";
+    world.run(full).await;
+    world.edit(
+        "companies_clean.pg.sql",
+        "create index on",
+        "create trigger keep before insert on :\"schema\".:\"table\" for each row execute function public.keep();\ncreate index on",
+    );
+    let said = world.expect(1, &["work"]);
+    assert!(said.contains("could not extend file"), "{said}");
+    let partitions = &world.status()["partitions"];
+    assert_eq!((&partitions["poison"], &partitions["running"]), (&0.into(), &0.into()), "{partitions}");
+    assert_eq!(world.one("select max(failures) from etl.transform_groups").await, "0");
+    world.run("update disk set is_full = false").await;
+    world.expect(0, &["work"]);
+    world.assert_whole().await;
+}
+
 #[tokio::test]
 async fn a_job_is_paused_and_goes_on() {
     let world = World::new("transform_pause", 2_000).await;
