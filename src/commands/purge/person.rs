@@ -27,7 +27,7 @@ impl Removed {
     /// Finds all by which the tables know a person.
     ///
     /// # Errors
-    /// One whom they do not know; any error of the database.
+    /// A secret under which they keep nobody; one whom they do not know; any error of the database.
     pub async fn find(
         context: &Context,
         removal: PersonRemoval,
@@ -36,7 +36,10 @@ impl Removed {
         let operation = "look for the person";
         let known_as = (removal.known_as)(person, secret.reveal());
         let connection = postgres::connect(&context.database, "purge").await?;
-        let statement = sql::render(removal.known, &[("schema", &context.target.database.schema)]);
+        let schema = context.target.database.schema.as_str();
+        let admitted = promote::admit_secret(&*connection, &removal, (schema, &secret));
+        connection.watch().answers(operation, admitted).await?;
+        let statement = sql::render(removal.known, &[("schema", schema)]);
         let values: [&(dyn ToSql + Sync); 1] = [&known_as];
         let rows = connection.watch().answer(operation, connection.query(&statement, &values)).await?;
         let is_known = !rows.is_empty();
@@ -70,7 +73,7 @@ impl Removed {
         self.names().into_iter().map(hash).collect()
     }
 
-    /// Puts under the key what an earlier program has kept of names.
+    /// Keeps by what the key is recognised, and puts under it what an earlier program has kept of names.
     ///
     /// # Errors
     /// Any error of the database.

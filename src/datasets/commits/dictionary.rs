@@ -91,10 +91,11 @@ pub(super) const DICTIONARY: &[Described] = &[
     },
     Described {
         table: "git_removed_people",
-        about: "People who were taken out, and whom no run brings back",
+        about: "People who were taken out, and whom no run brings back; and a check of the key",
         columns: &[(
             "email_hash",
-            "the hash of an address; or, behind the word keyed-name, that of a name that stands without one",
+            "the hash of an address; or, behind the word keyed-name, that of a name that stands without one; \
+             or, behind the word key, what the key is recognised by",
         )],
     },
     Described {
