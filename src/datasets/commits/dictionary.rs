@@ -77,6 +77,10 @@ pub(super) const DICTIONARY: &[Described] = &[
             ("head_shas", "their commits, in the same order"),
             ("moved_from", "what it was called before full_name; empty: it has not moved since it is known"),
             ("moved_at", "when it was first found to be called full_name, where it had another name before"),
+            (
+                "is_named_by_host",
+                "full_name is what the host said, and not only what the folder of a clone is called",
+            ),
         ],
     },
     Described {
