@@ -83,6 +83,8 @@ pub struct PersonRemoval {
     pub purge: &'static str,
     /// PostgreSQL: what is left of the person with the hashes $1 and the names $2; no row is a pass.
     pub proof: &'static str,
+    /// Other datasets whose tables name people: the purge takes them out there, too, and none of their runs may be under way.
+    pub beside: &'static [&'static str],
     /// How the secret is recognised: under another one nobody is.
     pub secret: KeptSecret,
     /// PostgreSQL: the names that were taken out, as hashes.

@@ -145,6 +145,7 @@ const WALKED: HistoryFeed = HistoryFeed {
         known: include_str!("../../../sql/commits/7_person_known.pg.sql"),
         purge: include_str!("../../../sql/commits/7_person.pg.sql"),
         proof: include_str!("../../../sql/commits/7_person_left.pg.sql"),
+        beside: &["metrics"],
         secret: KeptSecret {
             variable: EMAIL_KEY,
             hash: person::hash_of_key,

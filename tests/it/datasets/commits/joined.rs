@@ -90,6 +90,60 @@ async fn the_catalog_names_the_projects_and_metrics_count_their_commits() {
     assert_eq!(pipeline.one(people).await, "0");
 }
 
+/// The catalog, histories of it, and the graph of both.
+async fn world_with_graph(hint: &str) -> GitWorld {
+    let world = GitWorld::new(hint, 300).await;
+    write_sheets(&world);
+    let sheets = format!("dir:{}", world.pipeline.source().display());
+    world.pipeline.other(&["run", "catalog", "--source", &sheets]).await.exits(0);
+    world.pipeline.other(&["run", "commits", "--projects", "catalog"]).await.exits(0);
+    world.pipeline.other(&["run", "metrics"]).await.exits(0);
+    world
+}
+
+/// What such a run has read names the person still.
+#[tokio::test]
+async fn a_purge_does_not_begin_while_a_run_of_metrics_is_under_way() {
+    let world = world_with_graph("commits_beside").await;
+    let pipeline = &world.pipeline;
+    let held = pipeline.folder().join("held");
+    let fault = format!("promote.begin=hold {}", held.display());
+    pipeline.execute("update graph_nodes set name = ''").await;
+    let people = "select count(*) from graph_nodes where kind = 'person' and name = 'Ada Byron'";
+    let metrics = pipeline.start_other(&["run", "metrics", "--as-of", "2025-10"], &[("FAULTS", &fault)]);
+    while !held.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let purge = ["purge", "commits", "--person", "ada@example.org"];
+    let authors = "select count(*) from git_commits where author_name = 'Ada Byron'";
+    let before = pipeline.one(authors).await;
+    pipeline.other(&purge).await.exits(75).says("another run of metrics is under way");
+    assert_eq!(pipeline.one(authors).await, before);
+    fs::remove_file(&held).unwrap();
+    metrics.await.unwrap().exits(0);
+    assert_ne!(pipeline.one(people).await, "0");
+    let named = pipeline.one(people).await.parse::<u32>().unwrap();
+    pipeline.other(&purge).await.exits(0);
+    assert_eq!(
+        pipeline.one(people).await.parse::<u32>().unwrap(),
+        named - 1,
+        "who has another address stays"
+    );
+    // And nothing of metrics begins while a purge is under way.
+    let fault = format!("publish.begin=hold {}", held.display());
+    let purge = ["purge", "commits", "--person", "ada@work.example.com"];
+    let purging = pipeline.start_other(&purge, &[("FAULTS", &fault)]);
+    while !held.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    pipeline.other(&["run", "metrics"]).await.exits(75).says("another run of metrics is under way");
+    fs::remove_file(&held).unwrap();
+    purging.await.unwrap().exits(0);
+    assert_eq!(pipeline.one(people).await, "0");
+    pipeline.other(&["run", "metrics"]).await.exits(0);
+    assert_eq!(pipeline.one(people).await, "0");
+}
+
 #[tokio::test]
 async fn a_build_of_a_site_loads_the_histories_of_its_projects() {
     let world = GitWorld::new("commits_built", 300).await;
