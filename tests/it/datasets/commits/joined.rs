@@ -144,6 +144,29 @@ async fn a_purge_does_not_begin_while_a_run_of_metrics_is_under_way() {
     assert_eq!(pipeline.one(people).await, "0");
 }
 
+/// A node shows one of its person's names, which may be what somebody else is called.
+#[tokio::test]
+async fn the_node_of_another_person_keeps_its_name_though_it_is_the_same() {
+    let world = world_with_graph("commits_namesake").await;
+    let pipeline = &world.pipeline;
+    // The one name of Ada Byron that stands without an address, a namesake has in the graph; of a node that is of nobody any more,
+    // the name says whose it was.
+    let ben =
+        "(select left(md5('person ' || person), 16) from git_identities where name = 'Ben Okri' limit 1)";
+    pipeline.execute("update git_identities set person = 'ada' where name = 'Ada Byron'").await;
+    pipeline
+        .execute(&format!(
+            "update graph_nodes set name = 'Ada Byron' where key = {ben};
+             insert into graph_nodes (kind, key, name, record_id) values ('person', 'before', 'Ada Byron', 'person:before')"
+        ))
+        .await;
+    let purged = pipeline.other(&["purge", "commits", "--person", "ada"]).await.exits(0);
+    purged.says("graph_nodes (names): the person is taken out of 3 row(s)");
+    let left =
+        format!("select count(*) || ' ' || bool_and(key = {ben}) from graph_nodes where name = 'Ada Byron'");
+    assert_eq!(pipeline.one(&left).await, "1 true");
+}
+
 #[tokio::test]
 async fn a_build_of_a_site_loads_the_histories_of_its_projects() {
     let world = GitWorld::new("commits_built", 300).await;
