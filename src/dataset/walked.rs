@@ -213,6 +213,8 @@ pub trait HistoryWalk: Send {
     fn look_again(&mut self);
     /// What is next; the same until it is told something.
     fn next(&mut self) -> WalkStep;
+    /// Does an answer to what is next bring nothing that was not noted before? It is not kept again.
+    fn is_repeated(&self, answer: &WalkAnswer) -> bool;
     /// What was next is done.
     fn tell(&mut self, word: WalkWord);
     /// The number of the history, as far as it is known.
