@@ -18,6 +18,7 @@ use crate::{archive, fault};
 pub async fn run(context: &RunContext, progress: &mut Progress) -> Result<RunOutcome, Cause> {
     let (target, processing) = (&context.target, &context.processing);
     progress.step("select");
+    promote::admit(context).await?;
     if !target.dry_run {
         archive::repair(&context.store, context.objects(), &context.ledger).await?;
     }

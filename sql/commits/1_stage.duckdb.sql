@@ -58,5 +58,6 @@ create table git_repositories (
     head_names varchar[],
     head_shas varchar[],
     moved_from varchar,
-    moved_at timestamp
+    moved_at timestamp,
+    is_named_by_host boolean
 );

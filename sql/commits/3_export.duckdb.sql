@@ -28,7 +28,7 @@ copy (
 copy (
     select
         record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch,
-        array_literal(head_names) as head_names, array_literal(head_shas) as head_shas, moved_from, moved_at
+        array_literal(head_names) as head_names, array_literal(head_shas) as head_shas, moved_from, moved_at, is_named_by_host
     from git_repositories
     order by record_no, seen_at
 ) to (:'dir' || '/git_repositories.csv') (format csv, header, nullstr '');

@@ -54,5 +54,6 @@ create table if not exists :"schema".git_repositories (
     head_names text[],
     head_shas text[],
     moved_from text,
-    moved_at timestamp
+    moved_at timestamp,
+    is_named_by_host boolean
 );

@@ -55,12 +55,28 @@ analyze pg_temp.plan;
 create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 
 create temp table told on commit drop as
-with word as (
-    -- What was seen before what is known says nothing new, though a part of then is read again beside a newer one.
-    select staged.*, staged.ctid as place, known.full_name as known_name
+with said as (
+    -- What was seen before what is known says nothing new, though a part of then is read again beside a newer one. In a row of an
+    -- earlier program only the number tells whether a host has named it.
+    select
+        staged.*,
+        staged.ctid as place,
+        known.full_name as known_name,
+        coalesce(
+            known.record_id is not null and coalesce(known.is_named_by_host, known.repository_id > 0)
+                or bool_or(staged.is_named_by_host) over (partition by staged.record_id),
+            false
+        ) as host_names
     from :"staging".git_repositories as staged
         left join :"schema".git_repositories as known on known.record_id = staged.record_id
     where known.record_id is null or staged.seen_at >= known.seen_at
+),
+word as (
+    -- A clone is called what its folder is called: that names nothing that a host has named.
+    select
+        said.*,
+        case when said.is_named_by_host or not said.host_names then said.full_name end as own_name
+    from said
 ),
 latest as (
     select distinct on (record_id) *
@@ -80,6 +96,8 @@ before as (
         (array_agg(word.project order by word.seen_at desc) filter (where word.project is not null))[1] as project,
         (array_agg(word.default_branch order by word.seen_at desc) filter (where word.default_branch is not null))[1]
             as default_branch,
+        (array_agg(word.own_name order by word.seen_at desc, word.place desc) filter (where word.own_name is not null))[1]
+            as full_name,
         max(word.seen_at) filter (where word.state is distinct from latest.state) as otherwise_at
     from word join latest using (record_id)
     group by word.record_id
@@ -96,9 +114,10 @@ named as (
         record_id,
         seen_at,
         place,
-        full_name,
-        coalesce(lag(full_name) over (partition by record_id order by seen_at, place), known_name, moved_from) as name_before
+        own_name as full_name,
+        coalesce(lag(own_name) over (partition by record_id order by seen_at, place), known_name, moved_from) as name_before
     from word
+    where own_name is not null
 ),
 moved as (
     -- Hosts do not tell capitals from small letters.
@@ -110,7 +129,7 @@ moved as (
 select
     latest.record_id,
     latest.repository_id,
-    coalesce(latest.full_name, known.full_name) as full_name,
+    coalesce(before.full_name, known.full_name) as full_name,
     coalesce(before.project, known.project) as project,
     latest.state,
     case
@@ -126,6 +145,7 @@ select
         as head_shas,
     case when moved.record_id is null then known.moved_from else moved.moved_from end as moved_from,
     case when moved.record_id is null then known.moved_at else moved.moved_at end as moved_at,
+    latest.host_names as is_named_by_host,
     known.record_id is not null as is_known
 from latest
     join before using (record_id)
@@ -150,7 +170,8 @@ with updated as (
         head_names = told.head_names,
         head_shas = told.head_shas,
         moved_from = told.moved_from,
-        moved_at = told.moved_at
+        moved_at = told.moved_at,
+        is_named_by_host = told.is_named_by_host
     from pg_temp.told
     where told.is_known and repository.record_id = told.record_id
     returning 1
@@ -158,11 +179,11 @@ with updated as (
 inserted as (
     insert into :"schema".git_repositories (
         record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, head_names, head_shas,
-        moved_from, moved_at
+        moved_from, moved_at, is_named_by_host
     )
     select
         record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, head_names, head_shas,
-        moved_from, moved_at
+        moved_from, moved_at, is_named_by_host
     from pg_temp.told
     where not is_known
     order by record_id

@@ -84,6 +84,18 @@ from (
         or email_hash = '' and name in (select name from pg_temp.removed_name)
 ) as person (known_as);
 
+-- And who else there is: the name of such a node is that person's, whoever else has it. A node of nobody, as it is after somebody has
+-- put an identity right, goes by its name.
+create temp table graph_other on commit drop as
+select distinct left(md5('person ' || person.known_as), 16) as key
+from :"schema".git_identities as identity
+    cross join lateral (
+        values (identity.person), (nullif(identity.email_hash, '')), (case when identity.email_hash = '' then identity.name end)
+    ) as person (known_as)
+where person.known_as is not null
+    and identity.email_hash not in (select email_hash from pg_temp.removed)
+    and not (identity.email_hash = '' and identity.name in (select name from pg_temp.removed_name));
+
 create temp table graph_nodes_at on commit drop as
 select 'graph_nodes' as table_name, to_regclass(format('%I.graph_nodes', :'schema')) as place
 union all
@@ -96,7 +108,10 @@ declare
     is_named constant text := $sql$
         kind = 'person'
         and name <> ''
-        and (key in (select key from pg_temp.graph_person) or name in (select name from pg_temp.removed_name))
+        and (
+            key in (select key from pg_temp.graph_person)
+            or name in (select name from pg_temp.removed_name) and key not in (select key from pg_temp.graph_other)
+        )
     $sql$;
     named record;
     changed bigint;

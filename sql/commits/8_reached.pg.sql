@@ -117,7 +117,7 @@ reset enable_seqscan;
 update :"schema".git_commits as known
 set author_name = '', author_email_hash = null
 from pg_temp.completed
-where exists (select from :"schema".git_removed_people)
+where exists (select from :"schema".git_removed_people where email_hash not like 'key %')
     and known.record_id = completed.record_id
     and (
         known.author_email_hash in (select email_hash from :"schema".git_removed_people)
@@ -127,7 +127,7 @@ where exists (select from :"schema".git_removed_people)
 update :"schema".git_commits as known
 set committer_name = '', committer_email_hash = null
 from pg_temp.completed
-where exists (select from :"schema".git_removed_people)
+where exists (select from :"schema".git_removed_people where email_hash not like 'key %')
     and known.record_id = completed.record_id
     and (
         known.committer_email_hash in (select email_hash from :"schema".git_removed_people)
@@ -137,7 +137,7 @@ where exists (select from :"schema".git_removed_people)
 update :"schema".git_trailers as known
 set value = '…', person_name = null, person_email_hash = null
 from pg_temp.completed
-where exists (select from :"schema".git_removed_people)
+where exists (select from :"schema".git_removed_people where email_hash not like 'key %')
     and known.record_id = completed.record_id
     and (
         known.person_email_hash in (select email_hash from :"schema".git_removed_people)

@@ -83,6 +83,10 @@ pub struct PersonRemoval {
     pub purge: &'static str,
     /// PostgreSQL: what is left of the person with the hashes $1 and the names $2; no row is a pass.
     pub proof: &'static str,
+    /// Other datasets whose tables name people: the purge takes them out there, too, and none of their runs may be under way.
+    pub beside: &'static [&'static str],
+    /// How the secret is recognised: under another one nobody is.
+    pub secret: KeptSecret,
     /// PostgreSQL: the names that were taken out, as hashes.
     pub removed_names: &'static str,
     /// The hash by which the tables know that a name was taken out, under the secret.
@@ -95,6 +99,21 @@ pub struct PersonRemoval {
     pub names_alone: &'static str,
     /// A line of an answer without this person; `None`: it does not name one.
     pub without: fn(&str, &KnownPerson, &str) -> Option<String>,
+}
+
+/// What a schema keeps of the secret of a parser, to tell whether it is the same.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptSecret {
+    /// The variable of the environment that holds it.
+    pub variable: &'static str,
+    /// By what the secret is recognised, without giving it away.
+    pub hash: fn(&str) -> String,
+    /// The table that has it.
+    pub table: &'static str,
+    /// PostgreSQL: the hash that is kept, or no row.
+    pub kept: &'static str,
+    /// PostgreSQL: keeps the hash $1.
+    pub keep: &'static str,
 }
 
 /// By what a person is known.
@@ -194,6 +213,8 @@ pub trait HistoryWalk: Send {
     fn look_again(&mut self);
     /// What is next; the same until it is told something.
     fn next(&mut self) -> WalkStep;
+    /// Does an answer to what is next bring nothing that was not noted before? It is not kept again.
+    fn is_repeated(&self, answer: &WalkAnswer) -> bool;
     /// What was next is done.
     fn tell(&mut self, word: WalkWord);
     /// The number of the history, as far as it is known.

@@ -126,8 +126,7 @@ impl Ledger {
 
     /// Marks runs that died without recording their end, then begins a new one. Returns the runs that were marked.
     pub async fn begin_run(&mut self, run: &NewRun) -> Result<Vec<Uuid>, Cause> {
-        let rows = self.all("mark abandoned runs", sql::LEDGER_ABANDON, &[&self.dataset]).await?;
-        let abandoned = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?;
+        let abandoned = self.abandon().await?;
         self.execute(
             "begin the run",
             sql::LEDGER_BEGIN_RUN,
@@ -145,6 +144,13 @@ impl Ledger {
         .await?;
         self.run_id = run.run_id;
         Ok(abandoned)
+    }
+
+    /// Marks runs that were killed, which may promote nothing any more; waits for a promotion of theirs that is under way. Only the
+    /// holder of the lock may do this.
+    pub async fn abandon(&self) -> Result<Vec<Uuid>, Cause> {
+        let rows = self.all("mark abandoned runs", sql::LEDGER_ABANDON, &[&self.dataset]).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
     }
 
     /// Ends the run.

@@ -50,7 +50,7 @@ pub(super) fn write(at: &str, path: &Path, heads: &CloneHeads, to: &Path) -> Res
     });
     writeln!(out, "merganser clone 1\n{header}").map_err(unwritten)?;
     let mut count = 0_u64;
-    each_commit(at, path, heads, |id, data| {
+    each_commit(at, path, heads, REOPENED_AFTER, |id, data| {
         count += 1;
         writeln!(out, "{id} {}", data.len())
             .and_then(|()| out.write_all(data))
@@ -67,7 +67,7 @@ pub(super) fn write(at: &str, path: &Path, heads: &CloneHeads, to: &Path) -> Res
 /// As of [`each_commit`].
 pub(super) fn ids(at: &str, path: &Path, heads: &CloneHeads) -> Result<Vec<String>, GitError> {
     let mut ids = Vec::new();
-    each_commit(at, path, heads, |id, _| {
+    each_commit(at, path, heads, REOPENED_AFTER, |id, _| {
         ids.push(id.to_string());
         Ok(())
     })?;
@@ -86,6 +86,7 @@ fn each_commit(
     at: &str,
     path: &Path,
     heads: &CloneHeads,
+    reopened_after: usize,
     mut each: impl FnMut(ObjectId, &[u8]) -> Result<(), GitError>,
 ) -> Result<(), GitError> {
     let unread = |what: &'static str, sha: &str, detail: String| GitError::Object {
@@ -108,7 +109,7 @@ fn each_commit(
     }
     while let Some(id) = ahead.pop() {
         read += 1;
-        if read % REOPENED_AFTER == 0 {
+        if read % reopened_after == 0 {
             // The old one goes first.
             drop(repository);
             repository = opened()?;
@@ -149,4 +150,74 @@ fn parents(data: &[u8]) -> impl Iterator<Item = Result<ObjectId, String>> {
     header.filter_map(|line| line.strip_prefix(b"parent ")).map(|hex| {
         ObjectId::from_hex(hex).map_err(|error| format!("it names a parent that is none: {error}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn git(folder: &Path, arguments: &[&str]) -> String {
+        let said = Command::new("git")
+            .args(["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "gc.auto=0"])
+            .args(arguments)
+            .current_dir(folder)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .expect("git is there");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8(said.stdout).unwrap()
+    }
+
+    /// A clone of so many commits in a line.
+    fn clone_of(commits: usize) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        git(folder.path(), &["init", "--quiet", "clone"]);
+        let path = folder.path().join("clone");
+        for number in 0..commits {
+            git(&path, &["commit", "--quiet", "--allow-empty", "-m", &format!("Commit {number}")]);
+        }
+        folder
+    }
+
+    #[test]
+    fn a_clone_that_is_opened_anew_on_the_way_is_read_to_its_end() {
+        let folder = clone_of(7);
+        let path = folder.path().join("clone");
+        let heads = CloneHeads::read(&path, false).unwrap();
+        let expected = git(&path, &["rev-list", "HEAD"]);
+        for reopened_after in [1, 2, 3, 7, 8] {
+            let mut ids = Vec::new();
+            let walked = each_commit("a/b", &path, &heads, reopened_after, |id, _| {
+                ids.push(id.to_string());
+                if ids.len() == 2 {
+                    // What it had open goes.
+                    git(&path, &["repack", "-a", "-d", "--quiet"]);
+                    git(&path, &["prune-packed", "--quiet"]);
+                }
+                Ok(())
+            });
+            walked.unwrap();
+            assert_eq!(ids.join("\n"), expected.trim_end(), "{reopened_after}");
+        }
+    }
+
+    #[test]
+    fn a_clone_that_is_gone_when_it_is_opened_anew_is_an_error() {
+        let folder = clone_of(5);
+        let path = folder.path().join("clone");
+        let heads = CloneHeads::read(&path, false).unwrap();
+        let mut read = 0;
+        let walked = each_commit("a/b", &path, &heads, 3, |_, _| {
+            read += 1;
+            if read == 2 {
+                std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+            }
+            Ok(())
+        });
+        assert!(matches!(walked, Err(GitError::Object { what: "clone", .. })), "{walked:?}");
+        assert_eq!(read, 2);
+    }
 }

@@ -8,6 +8,7 @@ use crate::clients::postgres;
 use crate::config::ApiSecret;
 use crate::dataset::walked::{KnownPerson, PersonRemoval};
 use crate::error::Cause;
+use crate::ledger::Ledger;
 use crate::run::context::Context;
 use crate::run::walk::{answers_of, packed, unpacked};
 use crate::sql;
@@ -21,13 +22,16 @@ pub struct Removed {
     /// The tables name the person.
     is_known: bool,
     secret: ApiSecret,
+    /// What such a run has read names the person still, so none may be under way until the purge is over.
+    _beside: Vec<Ledger>,
 }
 
 impl Removed {
     /// Finds all by which the tables know a person.
     ///
     /// # Errors
-    /// One whom they do not know; any error of the database.
+    /// A secret under which they keep nobody; one whom they do not know; [`Cause::Locked`] if a run of a dataset beside is under way;
+    /// any error of the database.
     pub async fn find(
         context: &Context,
         removal: PersonRemoval,
@@ -36,7 +40,10 @@ impl Removed {
         let operation = "look for the person";
         let known_as = (removal.known_as)(person, secret.reveal());
         let connection = postgres::connect(&context.database, "purge").await?;
-        let statement = sql::render(removal.known, &[("schema", &context.target.database.schema)]);
+        let schema = context.target.database.schema.as_str();
+        let admitted = promote::admit_secret(&*connection, &removal, (schema, &secret));
+        connection.watch().answers(operation, admitted).await?;
+        let statement = sql::render(removal.known, &[("schema", schema)]);
         let values: [&(dyn ToSql + Sync); 1] = [&known_as];
         let rows = connection.watch().answer(operation, connection.query(&statement, &values)).await?;
         let is_known = !rows.is_empty();
@@ -56,7 +63,13 @@ impl Removed {
                 hint: Some("--person takes an address, or what the tables call the person".into()),
             });
         }
-        Ok(Self { removal, person: found, is_known, secret })
+        let mut beside = Vec::new();
+        for dataset in removal.beside {
+            let ledger = Ledger::open(&context.database, &context.target.database, dataset).await?;
+            ledger.abandon().await?;
+            beside.push(ledger);
+        }
+        Ok(Self { removal, person: found, is_known, secret, _beside: beside })
     }
 
     /// The hashes, in order.
@@ -70,7 +83,7 @@ impl Removed {
         self.names().into_iter().map(hash).collect()
     }
 
-    /// Puts under the key what an earlier program has kept of names.
+    /// Keeps by what the key is recognised, and puts under it what an earlier program has kept of names.
     ///
     /// # Errors
     /// Any error of the database.

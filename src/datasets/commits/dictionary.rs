@@ -77,6 +77,10 @@ pub(super) const DICTIONARY: &[Described] = &[
             ("head_shas", "their commits, in the same order"),
             ("moved_from", "what it was called before full_name; empty: it has not moved since it is known"),
             ("moved_at", "when it was first found to be called full_name, where it had another name before"),
+            (
+                "is_named_by_host",
+                "full_name is what the host said, and not only what the folder of a clone is called",
+            ),
         ],
     },
     Described {
@@ -91,10 +95,11 @@ pub(super) const DICTIONARY: &[Described] = &[
     },
     Described {
         table: "git_removed_people",
-        about: "People who were taken out, and whom no run brings back",
+        about: "People who were taken out, and whom no run brings back; and a check of the key",
         columns: &[(
             "email_hash",
-            "the hash of an address; or, behind the word keyed-name, that of a name that stands without one",
+            "the hash of an address; or, behind the word keyed-name, that of a name that stands without one; \
+             or, behind the word key, what the key is recognised by",
         )],
     },
     Described {

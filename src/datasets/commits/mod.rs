@@ -22,7 +22,7 @@ mod walk;
 
 use jiff::Timestamp;
 
-use crate::dataset::walked::{HistoryFeed, HistoryList, ParseSecret, PersonRemoval};
+use crate::dataset::walked::{HistoryFeed, HistoryList, KeptSecret, ParseSecret, PersonRemoval};
 use crate::dataset::{
     Dataset, FileName, Promotion, PublishedColumns, PublishedForm, PublishedTable, Reach, Scripts, SplitBy,
     Tombstones,
@@ -32,6 +32,9 @@ use crate::dataset::{
 const CLONE: &str = ".clone";
 /// What the name of a part of answers ends in.
 const ANSWERS: &str = ".ndjson.zst";
+
+/// The variable that holds the key of the hashes of addresses and names.
+const EMAIL_KEY: &str = "MERGANSER_EMAIL_KEY";
 
 /// The dataset `commits`.
 pub const COMMITS: Dataset = Dataset {
@@ -118,7 +121,7 @@ const WALKED: HistoryFeed = HistoryFeed {
     accept: "application/vnd.github+json",
     is_closed: answer::is_closed,
     parse_secret: ParseSecret {
-        variable: "MERGANSER_EMAIL_KEY",
+        variable: EMAIL_KEY,
         purpose: "addresses are kept as hashes under a key of yours",
         whence: "make one once, keep it, and use the same for every run: openssl rand -hex 32",
     },
@@ -142,6 +145,14 @@ const WALKED: HistoryFeed = HistoryFeed {
         known: include_str!("../../../sql/commits/7_person_known.pg.sql"),
         purge: include_str!("../../../sql/commits/7_person.pg.sql"),
         proof: include_str!("../../../sql/commits/7_person_left.pg.sql"),
+        beside: &["metrics"],
+        secret: KeptSecret {
+            variable: EMAIL_KEY,
+            hash: person::hash_of_key,
+            kept: include_str!("../../../sql/commits/7_key.pg.sql"),
+            keep: include_str!("../../../sql/commits/7_key_kept.pg.sql"),
+            table: "git_removed_people",
+        },
         removed_names: include_str!("../../../sql/commits/7_removed_names.pg.sql"),
         hash_name: person::hash_name,
         rekeyed_name: person::rekeyed_name,

@@ -85,7 +85,7 @@ impl GitParser<'_> {
             heads: Some(header.heads),
         };
         let place = RecordPlace::new(input.file_no, 0, 0);
-        self.writer.repository(place.record_no, repository_id, &note, project.as_ref());
+        self.writer.repository(place.record_no, repository_id, &note, false, project.as_ref());
         self.parsed.complete = loop {
             let offset_bytes = stream.bytes;
             match stream.next().map_err(|source| failed(input, source))? {
@@ -145,7 +145,7 @@ impl GitParser<'_> {
                 |project: &&Project| project.is_of(&note.full_name) || project.is_of(&note.listed);
             let project = self.projects.iter().find(is_listed).cloned();
             let place = RecordPlace::new(self.input.file_no, self.ordinal, offset_bytes);
-            self.writer.repository(place.record_no, history, &note, project.as_ref());
+            self.writer.repository(place.record_no, history, &note, true, project.as_ref());
             return Ok(());
         }
         let page = (answer.status == 200).then(|| commits(&answer.body)).flatten();

@@ -50,6 +50,12 @@ pub(super) fn rekeyed_name(hash: &str, key: &str) -> Option<String> {
     Some(format!("{KEYED_NAME}{}", hasher.hash(hash)?))
 }
 
+/// By what the tables recognise the key. The word is no address and no hash of a name, so that nothing else has this hash.
+pub(super) fn hash_of_key(key: &str) -> String {
+    let hash = EmailHasher::new(Some(key)).and_then(|hasher| hasher.hash("the key of this schema"));
+    format!("key {}", hash.expect("a key is not empty"))
+}
+
 /// A line of the archive without this person; `None`: it does not name the person.
 pub(super) fn without(line: &str, person: &KnownPerson, key: &str) -> Option<String> {
     let whose = Whose { person, hasher: EmailHasher::new(Some(key))? };

@@ -239,6 +239,7 @@ impl<'a> GitWriter<'a> {
         record_no: i64,
         repository_id: i64,
         note: &RepositoryNote,
+        is_named_by_host: bool,
         project: Option<&Project>,
     ) {
         let record_id = repository_id.to_string();
@@ -263,6 +264,7 @@ impl<'a> GitWriter<'a> {
                 GitCell::Texts(column(|head| head.1.as_str())),
                 GitCell::Text(moved_from),
                 GitCell::Time(moved_from.map(|_| note.seen_us)),
+                GitCell::Flag(Some(is_named_by_host)),
             ],
         );
     }

@@ -77,6 +77,7 @@ pub const REPOSITORIES: Table = table(
         made("head_shas", TextArray),
         made("moved_from", Text),
         made("moved_at", Timestamp),
+        made("is_named_by_host", Boolean),
     ],
 );
 

@@ -161,15 +161,10 @@ impl RepositoryWalk {
     /// What a refusal means. It is later than what was said before in the same walk.
     fn refused(&mut self, answer: &WalkAnswer) {
         self.now = self.now.max(answer.at);
-        match answer.status {
-            404 | 410 => self.ends_as("gone"),
-            403 | 451 => self.ends_as("blocked"),
-            409 => {
-                self.cursor.pages.clear();
-                self.ends_as("empty");
-            }
-            _ => self.ends_as("refused"),
+        if answer.status == 409 {
+            self.cursor.pages.clear();
         }
+        self.ends_as(state_of(answer.status));
     }
 
     fn details(&mut self, answer: &WalkAnswer) {
@@ -333,7 +328,23 @@ impl RepositoryWalk {
     }
 }
 
+/// What a refusal says of a repository.
+fn state_of(status: u16) -> &'static str {
+    match status {
+        404 | 410 => "gone",
+        403 | 451 => "blocked",
+        409 => "empty",
+        _ => "refused",
+    }
+}
+
 impl HistoryWalk for RepositoryWalk {
+    fn is_repeated(&self, answer: &WalkAnswer) -> bool {
+        let is_noted = |noted: &RepositoryNote| noted.state == state_of(answer.status);
+        let is_refusal = matches!(self.stage, Stage::Details | Stage::Heads { .. }) && answer.status >= 400;
+        answer.status == 304 || is_refusal && self.cursor.noted.as_ref().is_some_and(is_noted)
+    }
+
     fn look_again(&mut self) {
         (self.cursor.pages_looked, self.cursor.is_looked) = (0, false);
         if let (Some(id), true) = (self.cursor.id, self.stage != Stage::Details) {

@@ -244,7 +244,7 @@ impl<'a> Walker<'a> {
             match self.asker.ask(ask).await? {
                 WalkAsked::Answer(answer, body) => {
                     fault::point!("walk.answered");
-                    let is_news = answer.status != 304;
+                    let is_news = !walk.is_repeated(&answer);
                     walk.tell(WalkWord::Answer(answer.clone()));
                     if is_news {
                         let line = line(walk.history(), &ask.url, &answer, &body);

@@ -137,3 +137,28 @@ async fn what_is_not_promoted_is_gone_on_with_and_a_force_push_is_seen() {
     let marked = "select count(*) from git_commits where unreachable_since_run is not null";
     assert_ne!(asking.one(marked).await, "0");
 }
+
+#[tokio::test]
+async fn what_is_empty_or_gone_still_brings_nothing_to_load() {
+    let world = GitWorld::new("commits_still_empty", 100).await;
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_still_empty_host", &server).await;
+    world.ask(&asking, &[]).await.exits(0);
+    server.holdings.host().refused = [(9002, 404), (9004, 451)].into();
+    world.ask(&asking, &[]).await.exits(0);
+    let states =
+        "select string_agg(repository_id || ' ' || state, ', ' order by repository_id) from git_repositories";
+    let before = "9001 active, 9002 gone, 9003 empty, 9004 blocked, 9005 active";
+    assert_eq!(asking.one(states).await, before);
+    let parts = "select count(*) from etl.parts";
+    let of_first = asking.one(parts).await;
+    server.take_log();
+    world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
+    assert_eq!(server.take_log().len(), 5, "each is looked at");
+    assert_eq!(asking.one(parts).await, of_first);
+    assert_eq!(asking.one(states).await, before);
+    // What changes is news.
+    server.holdings.host().refused = [(9003, 451)].into();
+    world.ask(&asking, &[]).await.exits(0);
+    assert_eq!(asking.one(states).await, "9001 active, 9002 active, 9003 blocked, 9004 active, 9005 active");
+}

@@ -90,6 +90,83 @@ async fn the_catalog_names_the_projects_and_metrics_count_their_commits() {
     assert_eq!(pipeline.one(people).await, "0");
 }
 
+/// The catalog, histories of it, and the graph of both.
+async fn world_with_graph(hint: &str) -> GitWorld {
+    let world = GitWorld::new(hint, 300).await;
+    write_sheets(&world);
+    let sheets = format!("dir:{}", world.pipeline.source().display());
+    world.pipeline.other(&["run", "catalog", "--source", &sheets]).await.exits(0);
+    world.pipeline.other(&["run", "commits", "--projects", "catalog"]).await.exits(0);
+    world.pipeline.other(&["run", "metrics"]).await.exits(0);
+    world
+}
+
+/// What such a run has read names the person still.
+#[tokio::test]
+async fn a_purge_does_not_begin_while_a_run_of_metrics_is_under_way() {
+    let world = world_with_graph("commits_beside").await;
+    let pipeline = &world.pipeline;
+    let held = pipeline.folder().join("held");
+    let fault = format!("promote.begin=hold {}", held.display());
+    pipeline.execute("update graph_nodes set name = ''").await;
+    let people = "select count(*) from graph_nodes where kind = 'person' and name = 'Ada Byron'";
+    let metrics = pipeline.start_other(&["run", "metrics", "--as-of", "2025-10"], &[("FAULTS", &fault)]);
+    while !held.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let purge = ["purge", "commits", "--person", "ada@example.org"];
+    let authors = "select count(*) from git_commits where author_name = 'Ada Byron'";
+    let before = pipeline.one(authors).await;
+    pipeline.other(&purge).await.exits(75).says("another run of metrics is under way");
+    assert_eq!(pipeline.one(authors).await, before);
+    fs::remove_file(&held).unwrap();
+    metrics.await.unwrap().exits(0);
+    assert_ne!(pipeline.one(people).await, "0");
+    let named = pipeline.one(people).await.parse::<u32>().unwrap();
+    pipeline.other(&purge).await.exits(0);
+    assert_eq!(
+        pipeline.one(people).await.parse::<u32>().unwrap(),
+        named - 1,
+        "who has another address stays"
+    );
+    // And nothing of metrics begins while a purge is under way.
+    let fault = format!("publish.begin=hold {}", held.display());
+    let purge = ["purge", "commits", "--person", "ada@work.example.com"];
+    let purging = pipeline.start_other(&purge, &[("FAULTS", &fault)]);
+    while !held.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    pipeline.other(&["run", "metrics"]).await.exits(75).says("another run of metrics is under way");
+    fs::remove_file(&held).unwrap();
+    purging.await.unwrap().exits(0);
+    assert_eq!(pipeline.one(people).await, "0");
+    pipeline.other(&["run", "metrics"]).await.exits(0);
+    assert_eq!(pipeline.one(people).await, "0");
+}
+
+/// A node shows one of its person's names, which may be what somebody else is called.
+#[tokio::test]
+async fn the_node_of_another_person_keeps_its_name_though_it_is_the_same() {
+    let world = world_with_graph("commits_namesake").await;
+    let pipeline = &world.pipeline;
+    // The one name of Ada Byron that stands without an address, a namesake has in the graph; of a node that is of nobody any more,
+    // the name says whose it was.
+    let ben =
+        "(select left(md5('person ' || person), 16) from git_identities where name = 'Ben Okri' limit 1)";
+    pipeline.execute("update git_identities set person = 'ada' where name = 'Ada Byron'").await;
+    pipeline
+        .execute(&format!(
+            "update graph_nodes set name = 'Ada Byron' where key = {ben};
+             insert into graph_nodes (kind, key, name, record_id) values ('person', 'before', 'Ada Byron', 'person:before')"
+        ))
+        .await;
+    let purged = pipeline.other(&["purge", "commits", "--person", "ada"]).await.exits(0);
+    purged.says("graph_nodes (names): the person is taken out of 3 row(s)");
+    let left =
+        format!("select count(*) || ' ' || bool_and(key = {ben}) from graph_nodes where name = 'Ada Byron'");
+    assert_eq!(pipeline.one(&left).await, "1 true");
+}
+
 #[tokio::test]
 async fn a_build_of_a_site_loads_the_histories_of_its_projects() {
     let world = GitWorld::new("commits_built", 300).await;

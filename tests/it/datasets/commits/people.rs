@@ -112,7 +112,60 @@ async fn whom_somebody_has_put_together_is_taken_out_by_any_address() {
     asking.other(&["purge", "commits", "--person", "ada@work.example.com"]).await.exits(0);
     assert!(!is_named(&asking).await);
     assert_eq!(
-        asking.one("select count(*) from git_removed_people where email_hash not like 'keyed-name %'").await,
+        asking.one("select count(*) from git_removed_people where email_hash !~ '^(keyed-name|key) '").await,
         "2"
     );
+}
+
+const OTHER_KEY: [(&str, &str); 1] = [("MERGANSER_EMAIL_KEY", "another-key")];
+const KEY_CHECKS: &str = "select count(*) from git_removed_people where email_hash like 'key %'";
+
+/// Under another key nobody is recognised, so that people who were removed would be back, and a purge would find nobody.
+#[tokio::test]
+async fn another_key_or_none_is_refused_before_anything_changes() {
+    let world = GitWorld::new("commits_other_key", 250).await;
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_other_key_host", &server).await;
+    world.ask(&asking, &[]).await.exits(0);
+    assert_eq!(asking.one(KEY_CHECKS).await, "1");
+    let list = world.list();
+    let run = ["run", "commits", "--projects", &list];
+    let reprocess = ["reprocess", "commits", "*", "--force", "--projects", &list];
+    let retry = ["retry", "commits", "--projects", &list];
+    let purge = ["purge", "commits", "--person", "ada@example.org"];
+    let commands = [&run[..], &reprocess[..], &retry[..], &purge[..]];
+    // Somebody whom the tables know is not taken for somebody whom only the archive names.
+    let known = "select count(*) from git_commits where author_name = 'Ada Byron'";
+    let before = asking.one(known).await;
+    refused(&asking, &purge, &OTHER_KEY).await;
+    assert_eq!(asking.one(known).await, before);
+    asking.other(&purge).await.exits(0);
+    let people = "select string_agg(email_hash, ' ' order by email_hash) from git_removed_people";
+    let removed = asking.one(people).await;
+    let commits = "select md5(string_agg(c::text, ' ' order by record_id)) from git_commits as c";
+    let before = asking.one(commits).await;
+    server.take_log();
+    for words in commands {
+        refused(&asking, words, &OTHER_KEY).await;
+        let none = asking.start_other(words, &[("MERGANSER_EMAIL_KEY", "")]).await.unwrap();
+        none.exits(2).says("MERGANSER_EMAIL_KEY is not set");
+    }
+    assert_eq!(server.take_log().len(), 0, "nothing is asked for that could not be loaded");
+    assert_eq!(asking.one(commits).await, before);
+    assert_eq!(asking.one(people).await, removed);
+    // An earlier program kept no check of the key: the next run does.
+    asking.execute("delete from git_removed_people where email_hash like 'key %'").await;
+    asking.other(&reprocess).await.exits(0);
+    assert_eq!(asking.one(people).await, removed);
+    refused(&asking, &run, &OTHER_KEY).await;
+    asking.execute("delete from git_removed_people where email_hash like 'key %'").await;
+    asking.other(&["purge", "commits", "--person", "ben@example.org"]).await.exits(0);
+    assert_eq!(asking.one(KEY_CHECKS).await, "1");
+}
+
+async fn refused(asking: &Pipeline, words: &[&str], key: &[(&str, &str)]) {
+    let ran = asking.start_other(words, key).await.unwrap().exits(1);
+    ran.says("MERGANSER_EMAIL_KEY is another key")
+        .says("database is unchanged")
+        .says("export MERGANSER_EMAIL_KEY=");
 }

@@ -54,6 +54,41 @@ async fn a_repository_that_moved_says_when_and_from_where() {
     assert!(text.contains("moved_from") && text.contains("harbour/lighthouse"), "{text}");
 }
 
+/// A clone is called what its folder is called, which a person chose or forgot to change.
+#[tokio::test]
+async fn the_folder_of_a_clone_renames_nothing_that_a_host_has_named() {
+    let world = GitWorld::new("commits_folder", 150).await;
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_folder_host", &server).await;
+    {
+        let mut host = server.holdings.host();
+        host.renamed.insert("harbour/lighthouse".into(), 9001);
+        let moved = host.repositories.iter_mut().find(|repository| repository.id == 9001).unwrap();
+        moved.full_name = "harbour/beacon".into();
+    }
+    world.ask(&asking, &[]).await.exits(0);
+    let all = "select concat_ws(' ', full_name, moved_from, moved_at) from git_repositories where repository_id = 9001";
+    let before = asking.one(all).await;
+    assert_eq!(asking.one(LIGHTHOUSE).await, "harbour/beacon harbour/lighthouse t");
+    let tree = world.git("harbour/lighthouse", &["rev-parse", "main^{tree}"]);
+    let next = world.git("harbour/lighthouse", &["commit-tree", "-m", "Next", "-p", "main", &tree]);
+    world.git("harbour/lighthouse", &["update-ref", "refs/heads/main", &next]);
+    let (list, clones) = (world.list(), format!("git:{}", world.clones().display()));
+    asking.other(&["run", "commits", "--projects", &list, "--source", &clones]).await.exits(0);
+    assert_eq!(asking.one(all).await, before);
+    let heads = "select head_shas[1] from git_repositories where repository_id = 9001";
+    assert_eq!(asking.one(heads).await, next, "all else that the clone says counts");
+    // Where no host has said anything, the folder is all there is.
+    world.run(&[]).await.exits(0);
+    assert_eq!(world.pipeline.one(LIGHTHOUSE).await, "harbour/lighthouse f");
+    std::fs::rename(world.clones().join("harbour/lighthouse"), world.clones().join("harbour/beacon"))
+        .unwrap();
+    let text = std::fs::read_to_string(&list).unwrap().replace("harbour/lighthouse", "harbour/beacon");
+    std::fs::write(&list, text).unwrap();
+    world.run(&[]).await.exits(0);
+    assert_eq!(world.pipeline.one(LIGHTHOUSE).await, "harbour/beacon harbour/lighthouse t");
+}
+
 #[tokio::test]
 async fn what_was_said_before_does_not_come_back_when_it_is_read_again() {
     let world = GitWorld::new("commits_words", 100).await;
@@ -73,11 +108,12 @@ async fn what_was_said_before_does_not_come_back_when_it_is_read_again() {
             state_since = '2026-03-01', seen_at = '2026-03-01', moved_from = 'harbour/lighthouse', moved_at = '2026-02-01'
         where repository_id = 9001;";
     let words = "insert into read_again.git_repositories
-            (record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, moved_from, moved_at)
+            (record_id, repository_id, full_name, project, state, state_since, seen_at, default_branch, moved_from, moved_at,
+             is_named_by_host)
         values
-            ('9001', 9001, 'harbour/lighthouse', 'Then', 'archived', '2025-01-01', '2025-01-01', 'main', null, null),
-            ('9001', 9001, 'harbour/lighthouse', 'Then', 'gone', '2025-06-01', '2025-06-01', 'main', null, null),
-            ('9001', 9001, 'harbour/beacon', null, 'archived', '2026-04-01', '2026-04-01', null, 'harbour/lighthouse', '2026-04-01');";
+            ('9001', 9001, 'harbour/lighthouse', 'Then', 'archived', '2025-01-01', '2025-01-01', 'main', null, null, true),
+            ('9001', 9001, 'harbour/lighthouse', 'Then', 'gone', '2025-06-01', '2025-06-01', 'main', null, null, true),
+            ('9001', 9001, 'harbour/beacon', null, 'archived', '2026-04-01', '2026-04-01', null, 'harbour/lighthouse', '2026-04-01', true);";
     let tables = script(COMMITS.scripts.tables, "read_again");
     let promotion = script(plan, "public");
     pipeline.execute(&format!("begin; {staged} {tables} {words} {promotion} commit;")).await;
