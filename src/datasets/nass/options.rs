@@ -23,6 +23,20 @@ const RATE: f64 = 16.0;
 /// The most requests per minute that `--api-rate` accepts, for a service of one's own.
 const FASTEST: f64 = 100_000.0;
 const MAX_AGE_DAYS: u32 = 30;
+/// Columns of codes, and how many digits each of their codes has.
+const CODES: [(&str, usize); 11] = [
+    ("state_ansi", 2),
+    ("state_fips_code", 2),
+    ("asd_code", 2),
+    ("county_ansi", 3),
+    ("county_code", 3),
+    ("zip_5", 5),
+    ("watershed_code", 8),
+    ("congr_district_code", 2),
+    ("country_code", 4),
+    ("begin_code", 2),
+    ("end_code", 2),
+];
 /// There are no records before this year.
 const FIRST_YEAR: i16 = 1850;
 
@@ -199,6 +213,16 @@ fn test(text: &str) -> Result<SliceTest, String> {
     if value.is_empty() {
         return Err(format!("--filter {text}: it names no value"));
     }
+    let is_order = !matches!(
+        how,
+        Comparator::In | Comparator::NotIn | Comparator::Like | Comparator::NotLike
+    );
+    // The service compares codes as numbers, we compare them as texts: of so many digits, that is the same.
+    if let Some((_, digits)) = CODES.iter().find(|(code, _)| is_order && *code == column)
+        && (value.len() != *digits || !value.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        return Err(format!("--filter {text}: each {column} has {digits} digits, leading zeros among them"));
+    }
     Ok(SliceTest::text(&column, how, vec![value]))
 }
 
@@ -214,12 +238,17 @@ fn known(column: &str, value: &str) -> Result<String, String> {
     };
     match all.contains(&value.as_str()) {
         true => Ok(value),
-        false => Err(format!("{column} is never {value}{}", or_near(&value, all.iter().copied()))),
+        false => Err(never(column, &value, all.iter().copied())),
     }
 }
 
+/// What is said of a value that a column does not have.
+pub(super) fn never<'a>(column: &str, value: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    format!("{column} is never {value}{}", or_near(value, known))
+}
+
 /// `; near to it: a, b`, or nothing.
-pub(super) fn or_near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+fn or_near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     match near(name, known) {
         near if near.is_empty() => String::new(),
         near => format!("; near to it: {}", near.join(", ")),
@@ -271,6 +300,17 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
         {
             Some(known) => known.values.extend(test.values),
             None => joined.push(test),
+        }
+    }
+    for (at, test) in joined.iter().enumerate() {
+        if joined[..at].iter().any(|known| (&known.column, known.how) == (&test.column, test.how)) {
+            return Err(Misasked {
+                message: format!("--filter compares {} in the same way more than once", test.column),
+                hint: Some(
+                    "give one of them: the service would take records that pass any of them, not all".into(),
+                ),
+                is_missing: false,
+            });
         }
     }
     for mut test in joined {

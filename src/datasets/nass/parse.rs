@@ -6,18 +6,22 @@ use std::io::{BufRead, BufReader, Read};
 use csv::{ByteRecord, ReaderBuilder};
 use sha2::{Digest, Sha256};
 
-use super::columns::NATURAL_KEY;
+use super::columns::{COLUMNS, NATURAL_KEY, SECTOR, YEAR};
 use super::facts::{CV, FACTS, VALUE, field, fields};
 use super::rows::{Fact, FactsWriter};
+use super::sought::Search;
 use super::unpack::Unpacking;
 use super::value::{self, Figure};
 use crate::dataset::records::RecordPlace;
+use crate::dataset::slice::{Slice, SliceTest};
 use crate::dataset::{CellSource, FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown};
 
 /// The number of records between two reports of progress.
 const SAY_EVERY: u64 = 5_000;
 /// The characters that are kept of a failed value.
 const VALUE_CHARS: usize = 500;
+/// What looks like a year. A country's code has four digits, too.
+const YEARS: std::ops::RangeInclusive<i32> = 1800..=2200;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -51,8 +55,11 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
         _ => return Err(unreadable("it has no header line")),
     }
     let (header, unknown) = Header::of(&record).map_err(|reason| unreadable(&reason))?;
+    let wanted = wanted(input.slice, &header, is_bulk);
     let mut parser = Parser {
         input,
+        search: if is_bulk { Search::of(&wanted) } else { Search::default() },
+        wanted,
         header,
         key: NATURAL_KEY.iter().filter_map(|name| place(name)).collect(),
         value: place(VALUE).unwrap_or_default(),
@@ -79,6 +86,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     }
     parser.writer.flush(sink)?;
     parser.parsed.document_bytes = reader.position().byte();
+    parser.parsed.unseen = parser.search.unseen();
     Ok(parser.parsed)
 }
 
@@ -115,7 +123,10 @@ impl Header {
 struct Parser<'a> {
     input: &'a ParseInput<'a>,
     header: Header,
-    /// The places of the key's fields.
+    /// The places of columns in a line, with tests of what stands there: lines that do not pass are skipped.
+    wanted: Vec<(usize, &'a SliceTest)>,
+    search: Search,
+    /// The places of the key among the fields.
     key: Vec<usize>,
     value: usize,
     cv: usize,
@@ -126,7 +137,20 @@ struct Parser<'a> {
     parsed: Parsed,
 }
 
-/// A fault in a record.
+/// What decides whether a line of a file is skipped. All of a bulk file is of one sector, so a line of another one is an
+/// error, not one that is skipped.
+fn wanted<'a>(slice: Option<&'a Slice>, header: &Header, is_bulk: bool) -> Vec<(usize, &'a SliceTest)> {
+    let tests = slice.into_iter().flat_map(|slice| &slice.tests);
+    let tests = tests.filter(|test| !is_bulk || test.column != COLUMNS[SECTOR]);
+    tests.filter_map(|test| Some((*header.places.get(place(&test.column)?)?, test))).collect()
+}
+
+/// A cell of a line, without a look at what is no text in it.
+pub(super) fn text_of(record: &ByteRecord, at: usize) -> &str {
+    std::str::from_utf8(record.get(at).unwrap_or_default()).unwrap_or_default()
+}
+
+/// What is wrong with a record.
 struct FactFlaw {
     field: Option<&'static str>,
     value: Option<String>,
@@ -136,6 +160,7 @@ struct FactFlaw {
 impl Parser<'_> {
     fn record(&mut self, record: &ByteRecord, sink: &mut dyn Sink) -> Result<(), ParseError> {
         self.lines += 1;
+        self.search.see(record);
         if self.holds_more && !self.is_wanted(record) {
             return Ok(());
         }
@@ -169,14 +194,25 @@ impl Parser<'_> {
 
     /// Whether a line is wanted, if the file holds more. A line that cannot be judged is.
     fn is_wanted(&self, record: &ByteRecord) -> bool {
-        let Some(slice) = self.input.slice.filter(|_| record.len() == self.header.columns) else {
-            return true;
+        match record.len() == self.header.columns {
+            true => self.wanted.iter().all(|(at, test)| test.passes(text_of(record, *at))),
+            false => !self.is_of_other_years(record),
+        }
+    }
+
+    /// Is it certain that a line with too few or too many columns is of no year that is wanted? Its year stands as far from its
+    /// place as there are too few or too many before it. Nothing else there looks like a year.
+    fn is_of_other_years(&self, record: &ByteRecord) -> bool {
+        let years = || self.wanted.iter().filter(|(_, test)| test.column == COLUMNS[YEAR]);
+        let Some((at, _)) = years().next() else { return false };
+        let off = self.header.columns.abs_diff(record.len());
+        let cells = match record.len() < self.header.columns {
+            true => at.saturating_sub(off)..=*at,
+            false => *at..=at + off,
         };
-        slice.tests.iter().all(|test| {
-            let cell =
-                place(&test.column).and_then(|at| self.header.places.get(at)).and_then(|at| record.get(*at));
-            test.passes(std::str::from_utf8(cell.unwrap_or_default()).unwrap_or_default())
-        })
+        let cells = cells.map(|at| text_of(record, at).trim());
+        let mut found = cells.filter(|cell| value::year(cell).is_some_and(|year| YEARS.contains(&year))).peekable();
+        found.peek().is_some() && found.all(|year| !years().all(|(_, test)| test.passes(year)))
     }
 
     /// The cells of a line, in the order of the fields.

@@ -30,6 +30,12 @@ fn what_is_wanted_is_years_and_filters() {
         slice.to_string(),
         "agg_level_desc = COUNTY, commodity_desc in CORN OATS, state_alpha not AL, year <= 2015, year >= 2005"
     );
+    let bounds = ["county_code__GE=010", "county_code__LE=099", "class_desc__LIKE=A", "class_desc__LIKE=B"];
+    assert!(want(&typed("2012", "2012", &bounds, &[]).read().unwrap()).is_ok());
+    for twice in [["class_desc__NE=A", "class_desc__ne=B"], ["zip_5__GE=01000", "zip_5__GE=02000"]] {
+        let refused = want(&typed("2012", "2012", &twice, &[]).read().unwrap()).unwrap_err();
+        assert!(refused.message.contains("in the same way more than once"), "{}", refused.message);
+    }
     let one = want(&typed("2012", "2012", &[], &[]).read().unwrap()).unwrap();
     assert_eq!(one.to_string(), "year = 2012");
     assert_eq!(manners(&Options::new()).window, (300, 90));
@@ -65,6 +71,8 @@ fn what_cannot_be_asked_is_refused_with_what_is_near() {
         (typed("2005", "2005", &["state_alpha=ALA"], &[]), "never ALA; near to it: AL"),
         (typed("2005", "2005", &["year=2007"], &[]), "--from and --to"),
         (typed("2005", "2005", &["commodity_desc"], &[]), "COLUMN=VALUE"),
+        (typed("2005", "2005", &["county_code__GE=10"], &[]), "each county_code has 3 digits"),
+        (typed("2005", "2005", &["asd_code__LT=1O"], &[]), "each asd_code has 2 digits"),
         (typed("2005", "2005", &[], &["COUNTIES"]), "near to it: COUNTY"),
     ] {
         let error = options.read().unwrap_err();

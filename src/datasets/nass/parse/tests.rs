@@ -6,8 +6,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
-use crate::dataset::slice::{Comparator, Slice, SliceTest};
-use crate::dataset::{Limits, Options, RowBatch, SinkClosed};
+use crate::dataset::slice::Comparator;
+use crate::dataset::{Limits, Options, RowBatch, SinkClosed, Unseen};
 
 const LINE: &str = "\"CENSUS\",\"CROPS\",\"FIELD CROPS\",\"CORN\",\"ALL CLASSES\",\"IRRIGATED, ENTIRE CROP\",\"GRAIN\",\"YIELD\",\"BU / ACRE\",\
     \"CORN, GRAIN\",\"TOTAL\",\"NOT SPECIFIED\",\"COUNTY\",\"51\",\"51\",\"VA\",\"VIRGINIA\",\"10\",\"\",\"003\",\"003\",\"X\",\"\",\"\",\
@@ -158,6 +158,72 @@ fn a_record_that_was_not_asked_for_fails() {
     let (parsed, taken) = read(answer(&[LINE, &LINE.replace("\"VA\"", "\"NC\"")]).as_bytes(), Some(&slice));
     assert_eq!((parsed.unwrap().records_failed, taken.rows), (1, 1));
     assert!(taken.failed[0].reason.contains("not asked for: state_alpha = VA"), "{}", taken.failed[0].reason);
+}
+
+/// Others are skipped, but a line of another sector is in the wrong file, and nobody else would ever tell of it.
+#[test]
+fn of_a_bulk_file_a_line_of_another_sector_fails() {
+    let text = |column: &str, value: &str| SliceTest::text(column, Comparator::In, vec![value.into()]);
+    let slice = Slice::default().and(text("state_alpha", "VA")).and(text("sector_desc", "CROPS"));
+    let lines = [LINE, &LINE.replace("\"VA\"", "\"NC\""), &LINE.replace("\"CROPS\"", "\"ECONOMICS\"")];
+    let (parsed, taken) = read(bulk(&lines).as_bytes(), Some(&slice));
+    let parsed = parsed.unwrap();
+    assert_eq!((parsed.records_seen, parsed.records_failed, taken.rows), (2, 1, 1));
+    let failed = &taken.failed[0];
+    assert_eq!((failed.reason.as_str(), failed.ordinal), ("it was not asked for: sector_desc = CROPS", 3));
+    assert!(failed.record_id.is_some());
+}
+
+/// Which row a line with a column too few or too many means, nobody knows. But its year tells that it is none of those.
+#[test]
+fn a_line_of_another_length_is_skipped_where_its_year_is_not_wanted() {
+    let year = |how, year: &str| SliceTest::number("year", how, vec![year.into()]);
+    let slice = |from: &str, to: &str| {
+        Slice::default().and(year(Comparator::AtLeast, from)).and(year(Comparator::AtMost, to))
+    };
+    let shorter = LINE.replace("\"0.6\"", "").trim_end().trim_end_matches(',').to_owned() + "\n";
+    let before = LINE.replace("\"CROPS\",", "");
+    let longer = LINE.replace("\"CROPS\",", "\"CROPS\",\"\",");
+    for line in [&shorter, &before, &longer] {
+        for (slice, failed) in [(slice("2010", "2014"), 1), (slice("2013", "2015"), 0), (slice("1990", "2011"), 0)] {
+            let (parsed, taken) = read(bulk(&[LINE, line]).as_bytes(), Some(&slice));
+            let parsed = parsed.unwrap();
+            assert_eq!((parsed.records_failed, taken.rows as u64), (failed, failed), "{line} {slice}");
+        }
+    }
+    // Without a year, it may be any.
+    let broken = LINE.split(",\"VA\"").next().unwrap().to_owned() + "\n";
+    let (parsed, taken) = read(bulk(&[&broken]).as_bytes(), Some(&slice("2013", "2015")));
+    assert_eq!((parsed.unwrap().records_failed, taken.failed[0].record_id.is_none()), (1, true));
+}
+
+#[test]
+fn a_value_that_no_line_of_a_bulk_file_has_is_told_with_those_that_there_are() {
+    let text = |column: &str, values: &[&str]| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        SliceTest::text(column, Comparator::In, values)
+    };
+    let slice = Slice::default()
+        .and(text("commodity_desc", &["CORN", "CRON"]))
+        .and(text("class_desc", &["ALL CLASSES"]))
+        .and(SliceTest::text("util_practice_desc", Comparator::NotIn, vec!["SILAG".into()]))
+        .and(text("state_alpha", &["NC"]));
+    let lines = [LINE, &LINE.replace("\"CORN\"", "\"OATS\""), LINE];
+    let (parsed, _) = read(bulk(&lines).as_bytes(), Some(&slice));
+    let mut unseen = parsed.unwrap().unseen;
+    unseen.iter_mut().for_each(|unseen| unseen.others.sort());
+    let said = |column: &str, value: &str, others: &[&str]| Unseen {
+        column: column.into(),
+        values: vec![value.into()],
+        others: others.iter().map(|other| (*other).to_owned()).collect(),
+    };
+    let expected = [
+        said("commodity_desc", "CRON", &["CORN", "OATS"]),
+        said("util_practice_desc", "SILAG", &["GRAIN"]),
+    ];
+    assert_eq!(unseen, expected);
+    let (parsed, _) = read(answer(&lines).as_bytes(), Some(&slice));
+    assert!(parsed.unwrap().unseen.is_empty(), "the plan of the service has looked them up");
 }
 
 #[test]

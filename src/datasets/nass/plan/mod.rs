@@ -29,7 +29,7 @@ use self::walk::PlanWalk;
 use crate::dataset::asked::{AskPlan, PlanInput, PlanStep, PlanWord, PlannedPart};
 use crate::dataset::slice::Slice;
 
-pub(super) use values::{LEVELS, SECTORS, SOURCES, STATES};
+pub(super) use values::{LEVELS, SECTORS, SOURCES, STATES, is_listed};
 
 /// A plan that began longer ago is not continued.
 const BEGUN_HOURS: i64 = 24;
@@ -190,8 +190,9 @@ impl AskPlan for CountPlan {
         let state = self.state();
         let knowledge = &state.knowledge;
         let records = knowledge.count_of(&knowledge.want)?;
-        let rest = records.saturating_sub(knowledge.archived_records());
-        Some((rest as f64 / knowledge.limit as f64 * CALLS).ceil() as u64)
+        let (archived, counts) = knowledge.archived_records();
+        let rest = records.saturating_sub(archived);
+        Some((rest as f64 / knowledge.limit as f64 * CALLS).ceil() as u64 + counts)
     }
 
     fn tree(&self) -> Vec<String> {

@@ -1,15 +1,17 @@
 //! The plan against a set of records in memory.
 
 mod again;
+mod archived;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use self::archived::days_later;
 use super::super::{feed, options};
 use super::*;
 use crate::dataset::Options;
 use crate::dataset::asked::{AskedPart, PlannedPart, SavedPlan};
-use crate::dataset::slice::SliceTest;
+use crate::dataset::slice::{Comparator, SliceTest};
 
 /// A number of records with the same cells.
 struct Kind {
@@ -375,10 +377,15 @@ fn a_plan_says_early_what_it_needs() {
     let parts = records.run(&mut *plan).unwrap();
     let calls = records.counts.get() + records.fetches.get();
     assert!(calls * 2 > needs && calls < needs * 2, "{calls} calls, and {needs} were expected");
-    let archived = parts.into_iter().filter_map(|part| part.part).collect();
+    let archived = parts.iter().filter_map(|part| part.part.clone()).collect();
     let mut again = begin(&options(2013, 2013, 8_000), archived, None, true);
     again.tell(records.answer(&step, 0).unwrap());
     assert_eq!(again.needs(), Some(0));
+    // What is older is counted first.
+    let count = parts.len() as u64;
+    let mut later = begin(&options(2013, 2013, 8_000), days_later(parts, 3), None, true);
+    later.tell(records.answer(&step, 0).unwrap());
+    assert_eq!(later.needs(), Some(count));
 }
 
 #[test]
@@ -423,4 +430,19 @@ fn few_are_asked_where_a_state_is_over_and_some_records_are_of_none() {
     records.forget();
     records.run(&mut *begin(&options, archived, None, true)).unwrap();
     assert_eq!(records.fetches.get(), 0);
+}
+
+/// The service takes a name that comes twice for "or", so a bound of the filters and one of the plan become one.
+#[test]
+fn a_bound_of_the_filters_and_one_of_the_plan_are_one() {
+    use super::slices::{beside, gaps};
+    let states = |how, value: &str| SliceTest::text("state_alpha", how, vec![value.into()]);
+    let slice = Slice::default().and(states(Comparator::Above, "IA"));
+    let state = values::Dimension::State;
+    assert_eq!(beside(&slice, state, Comparator::Above, "TX").to_string(), "state_alpha > TX");
+    assert_eq!(beside(&slice, state, Comparator::Above, "AL").to_string(), "state_alpha > IA");
+    for gap in gaps(&slice, state, &["KS".to_owned(), "TX".to_owned()]) {
+        let hows: HashSet<_> = gap.tests.iter().map(|test| test.how).collect();
+        assert_eq!(hows.len(), gap.tests.len(), "{gap}");
+    }
 }

@@ -70,8 +70,8 @@ const COUNTIES: &str = include_str!("counties.tsv");
 /// The code for combined counties of a district.
 const COMBINED: &str = "998";
 
-/// Whether a column has so few values that they are known here and checked before anything is asked.
-pub(super) fn is_listed(column: &str) -> bool {
+/// Has a column so few values that they are known here? They are looked at before anything is asked.
+pub(in super::super) fn is_listed(column: &str) -> bool {
     ["year", "agg_level_desc", "source_desc", "sector_desc", "state_alpha"].contains(&column)
 }
 

@@ -3,13 +3,17 @@
 use std::fs;
 use std::sync::Arc;
 
+use merganser::datasets::nass::bulk::{self, SECTORS};
+use merganser::datasets::nass::columns::{SECTOR, YEAR, position};
 use merganser::datasets::nass::quickstats::records::StatRecords;
 
 use super::world::{World, lines, packed, records};
+use crate::support::nass_values::real_values;
 use crate::support::pipeline::Ran;
 use crate::support::quickstats::{Kind, Trouble};
 
 const DAY: &str = "2026-01-02";
+const CROPS: &str = "sector_desc=CROPS";
 
 async fn world(hint: &str, all: &StatRecords) -> World {
     let world = World::new(hint, all.clone(), 2_000).await;
@@ -18,10 +22,10 @@ async fn world(hint: &str, all: &StatRecords) -> World {
 }
 
 impl World {
-    /// A run over these years that reads the server's bulk files.
+    /// A run over these years that reads the bulk file of the server's only sector.
     async fn by_http(&self, more: &[&str]) -> Ran {
         let url = self.server.bulk_url();
-        let bulk = ["--via", "bulk", "--bulk-url", url.as_str()];
+        let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", CROPS];
         self.run("2014", "2015", &[&bulk[..], more].concat()).await
     }
 
@@ -51,7 +55,7 @@ async fn bulk_files_give_the_same_rows_from_a_folder_and_by_http() {
     fs::write(world.bulk().join("qs.census2022_20260102.txt.gz"), packed(&lines(&all))).unwrap();
     let url = format!("dir:{}", world.bulk().display());
     let corn = ["--filter", "commodity_desc=CORN"];
-    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--table", "from_folder"];
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--table", "from_folder", "--filter", CROPS];
     world.run("2014", "2015", &[&bulk[..], &corn].concat()).await.exits(0);
     assert_eq!(world.server.log(), []);
     world.by_http(&[&["--table", "by_http"][..], &corn].concat()).await.exits(0);
@@ -132,9 +136,9 @@ async fn a_bulk_file_that_is_none_changes_nothing() {
     }
     fs::remove_file(&path).unwrap();
     let ran = world.by_http(&[]).await.exits(1);
-    assert!(ran.stderr.contains("has no bulk file of nass"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("has no bulk file of crops"), "{}", ran.stderr);
     let nowhere = format!("{}nowhere/", world.server.bulk_url());
-    let ran = world.run("2014", "2015", &["--via", "bulk", "--bulk-url", &nowhere]).await.exits(1);
+    let ran = world.run("2014", "2015", &["--via", "bulk", "--bulk-url", &nowhere, "--filter", CROPS]).await.exits(1);
     assert!(ran.stderr.contains("HTTP 404") && ran.stderr.contains("with a browser"), "{}", ran.stderr);
     let ran =
         world.run("2014", "2015", &["--via", "bulk", "--bulk-url", "http://example.org/"]).await.exits(2);
@@ -164,7 +168,172 @@ async fn a_bulk_file_with_flaws_is_read_but_for_them() {
     assert_eq!(world.pipeline.one(failed).await, "1 it has 38 columns, and the header has 39");
 }
 
-/// For many requests, the run takes the bulk files and says so.
+/// Each sector has a file of its own, and not all are of one day. One that is missing is no reason to delete what came of it,
+/// and one that has not changed is none to leave the others as they were.
+#[tokio::test]
+async fn every_sector_comes_from_its_file_and_none_may_be_missing() {
+    let (all, revised) = (sectors(100), sectors(103));
+    let world = World::new("nass sectors", all.clone(), 2_000).await;
+    let write = |day: &str, records: &StatRecords, sectors: &[(&str, &str)]| {
+        for (sector, name) in sectors {
+            let path = world.bulk().join(bulk::file_name(name, day.parse().unwrap()));
+            bulk::pack(records, sector, fs::File::create(path).unwrap()).unwrap();
+        }
+    };
+    let (crops, environmental) = (&SECTORS[1..2], &SECTORS[4..]);
+    write(DAY, &all, &SECTORS[..4]);
+    write("2026-01-01", &all, environmental);
+    let url = format!("dir:{}", world.bulk().display());
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str()];
+    world.run("2014", "2015", &bulk).await.exits(0);
+    world.holds(2014..=2015).await;
+    let count = "select count(*) from nass_facts where sector_desc = 'ENVIRONMENTAL'";
+    let before = world.pipeline.one(count).await;
+    assert_ne!(before, "0");
+
+    // A newer file of one sector alone.
+    write("2026-01-05", &revised, crops);
+    world.run("2014", "2015", &bulk).await.exits(0);
+    let newer = "select count(*) from nass_facts where sector_desc = 'CROPS'";
+    let (crops_rows, others) = (world.pipeline.one(newer).await, world.pipeline.one(count).await);
+    assert_eq!(others, before);
+    let of_crops = (0..revised.len()).filter(|row| revised.field(*row, SECTOR) == "CROPS").count();
+    assert_eq!(crops_rows, of_crops.to_string());
+
+    // The same files again mend what somebody has deleted, also where another file is newer.
+    world.pipeline.execute("delete from nass_facts where sector_desc = 'ENVIRONMENTAL'").await;
+    world.run("2014", "2015", &bulk).await.exits(0);
+    assert_eq!(world.pipeline.one(count).await, before);
+
+    fs::remove_file(world.bulk().join("qs.environmental_20260101.txt.gz")).unwrap();
+    let ran = world.run("2014", "2015", &bulk).await.exits(1);
+    for words in ["has no bulk file of environmental", "--filter sector_desc=CROPS", "database is unchanged"] {
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+    assert_eq!(world.pipeline.one(count).await, before);
+    world.run("2014", "2015", &[&bulk[..], &["--filter", CROPS]].concat()).await.exits(0);
+    assert_eq!(world.pipeline.one(count).await, before);
+}
+
+/// As by the API: what is misspelt is refused, and no row goes. What one file of several has is enough.
+#[tokio::test]
+async fn a_value_that_no_bulk_file_has_is_refused_with_what_is_near() {
+    let mut all = sectors(100);
+    let (sector, commodity) = (SECTOR, position("commodity_desc").unwrap());
+    for row in 0..all.len() {
+        if all.field(row, sector) == "ENVIRONMENTAL" {
+            all.set(row, commodity, "WATER");
+        }
+    }
+    let world = World::new("nass bulk values", all.clone(), 2_000).await;
+    for (sector, name) in SECTORS {
+        let path = world.bulk().join(bulk::file_name(name, DAY.parse().unwrap()));
+        bulk::pack(&all, sector, fs::File::create(path).unwrap()).unwrap();
+    }
+    let url = format!("dir:{}", world.bulk().display());
+    let run = async |filter: &str| {
+        let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", filter];
+        world.run("2014", "2015", &bulk).await
+    };
+    run("commodity_desc=WATER").await.exits(0);
+    let rows = "select count(*) from nass_facts";
+    let before = world.pipeline.one(rows).await;
+    assert_ne!(before, "0");
+    for (filter, words) in [
+        ("commodity_desc=CRON", "commodity_desc is never CRON; near to it: CORN"),
+        ("commodity_desc=WATTER", "commodity_desc is never WATTER; near to it: WATER"),
+        ("commodity_desc__NE=OAT", "commodity_desc is never OAT; near to it: OATS"),
+        ("class_desc=NOTHING LIKE IT", "class_desc is never NOTHING LIKE IT"),
+    ] {
+        let ran = run(filter).await.exits(2);
+        assert!(ran.stderr.contains(words) && ran.stderr.contains("unchanged"), "{}", ran.stderr);
+        assert_eq!(world.pipeline.one(rows).await, before);
+    }
+}
+
+/// Records of all sectors, one after the other.
+fn sectors(a_state: usize) -> StatRecords {
+    let mut all = records(2014..=2015, a_state);
+    for row in 0..all.len() {
+        all.set(row, SECTOR, SECTORS[row % SECTORS.len()].0);
+    }
+    all
+}
+
+/// A file whose rows were taken back is not taken again, nor is an older one in its place.
+#[tokio::test]
+async fn a_bulk_file_that_was_undone_is_not_replaced_by_an_older_one() {
+    let all = records(2014..=2015, 100);
+    let world = world("nass bulk undone", &all).await;
+    world.write_bulk("crops", "2025-12-30", &records(2014..=2015, 90));
+    world.by_http(&[]).await.exits(0);
+    let run = world.pipeline.one("select run_id from etl.runs").await;
+    world.pipeline.other(&["undo", &run, "--allow", "drop"]).await.exits(0);
+    let ran = world.by_http(&[]).await.exits(1);
+    assert!(ran.stderr.contains("what came of qs.crops_20260102.txt.gz was undone"), "{}", ran.stderr);
+    assert_eq!(world.pipeline.one("select count(*) from nass_facts").await, "0");
+    world.write_bulk("crops", "2026-01-03", &all);
+    world.by_http(&[]).await.exits(0);
+    world.holds(2014..=2015).await;
+}
+
+/// A line without a key may be any row of its sector: none of these is deleted, and that is said. Rows of other sectors are,
+/// and a line of another year is no reason to keep any.
+#[tokio::test]
+async fn a_line_that_may_be_any_row_keeps_those_of_its_sector_and_says_so() {
+    let all = sectors(100);
+    let world = World::new("nass bulk doubt", all.clone(), 2_000).await;
+    let file = |name: &str| world.bulk().join(bulk::file_name(name, DAY.parse().unwrap()));
+    let write = |gone: usize, damage: Option<&str>| {
+        for (sector, name) in SECTORS {
+            let rows = (0..all.len()).filter(|row| all.field(*row, SECTOR) == sector);
+            let mut some = StatRecords::default();
+            rows.skip(gone).for_each(|row| some.push(&all.fields(row)));
+            let mut text = lines(&some);
+            if let Some(year) = damage.filter(|_| name == "crops") {
+                let mut cells = [""; 39];
+                cells[YEAR] = year;
+                text.extend(cells[..38].join("\t").bytes().chain(*b"\n"));
+            }
+            fs::write(file(name), packed(&text)).unwrap();
+        }
+    };
+    let url = format!("dir:{}", world.bulk().display());
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str()];
+    let counts = "select count(*) filter (where sector_desc = 'CROPS') || ' ' || count(*) filter (where sector_desc = 'ECONOMICS')
+        from nass_facts";
+    write(0, None);
+    world.run("2014", "2015", &bulk).await.exits(0);
+    assert_eq!(world.pipeline.one(counts).await, "199 199");
+    write(2, Some("2015"));
+    let ran = world.run("2014", "2015", &bulk).await.exits(3);
+    assert!(ran.stderr.contains("2 row(s) that no fact names any more are not deleted"), "{}", ran.stderr);
+    assert_eq!(world.pipeline.one(counts).await, "199 197");
+    let run = world.pipeline.one("select run_id from etl.runs order by started_at desc limit 1").await;
+    let status = world.pipeline.other(&["status", &run]).await.exits(0);
+    assert!(status.stdout.contains("2 row(s) stay that no record names"), "{}", status.stdout);
+    write(3, Some("1999"));
+    let ran = world.run("2014", "2015", &bulk).await.exits(0);
+    assert!(!ran.stderr.contains("not deleted"), "{}", ran.stderr);
+    assert_eq!(world.pipeline.one(counts).await, "196 196");
+}
+
+/// Two years of the 308,121 values, by both ways.
+#[tokio::test]
+async fn the_real_values_are_the_same_by_both_ways() {
+    let Some(values) = real_values() else { return };
+    let world = World::new("nass real bulk", values.clone(), 50_000).await;
+    world.write_bulk("crops", DAY, &values);
+    let url = format!("dir:{}", world.bulk().display());
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", CROPS, "--table", "by_bulk"];
+    world.run("2009", "2010", &bulk).await.exits(0);
+    world.run("2009", "2010", &["--api-limit", "50000"]).await.exits(0);
+    world.holds(2009..=2010).await;
+    world.are_the_same("by_bulk").await;
+    assert_ne!(world.pipeline.one("select count(*) from by_bulk").await, "0");
+}
+
+/// Many requests: the bulk files are taken, and it is said.
 #[tokio::test]
 async fn by_itself_a_run_takes_the_bulk_files_where_it_would_ask_for_long() {
     let all = records(2014..=2015, 400);
@@ -175,6 +344,7 @@ async fn by_itself_a_run_takes_the_bulk_files_where_it_would_ask_for_long() {
     let run = async |from: &str, limit: &'static str, more: &[&str]| {
         let api = world.server.api_url();
         let words = ["run", "nass", "--from", from, "--to", "2015", "--api-url", &api, "--api-rate", "60000"];
+        let words = [&words[..], &["--filter", CROPS]].concat();
         let auto = auto(limit);
         let words: Vec<&str> =
             words.into_iter().chain(auto.iter().map(String::as_str)).chain(more.iter().copied()).collect();

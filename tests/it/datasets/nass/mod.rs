@@ -2,8 +2,10 @@
 
 mod bulk;
 mod demo;
+mod golden;
 mod map;
 mod published;
+mod rate;
 mod runs;
 mod server;
 mod shared;

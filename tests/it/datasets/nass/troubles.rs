@@ -43,7 +43,7 @@ async fn a_run_that_is_killed_at_every_point_goes_on_where_it_was() {
         let data = log.iter().filter(|asked| asked.kind == Kind::Data && asked.status == 200).count();
         let parts = world.pipeline.one("select count(*) from etl.parts where status = 'done'").await;
         assert_eq!(data.to_string(), parts, "{point}: an answer that came is not asked for again");
-        assert_eq!(world.pipeline.one("select count(*) from etl.plans").await, "0");
+        assert_eq!(world.pipeline.one("select count(*) from etl.plans where want not like 'rate %'").await, "0");
     }
 }
 
@@ -67,7 +67,7 @@ async fn a_full_disk_changes_nothing() {
     let world = world("nass disk").await;
     world.write_bulk("crops", "2026-01-02", &records(2014..=2015, 300));
     let url = world.server.bulk_url();
-    let bulk = ["--via", "bulk", "--bulk-url", url.as_str()];
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", "sector_desc=CROPS"];
     for (folder, size, more) in
         [("store/private", "20k", &[][..]), ("work", "8k", &[]), ("work", "8k", &bulk), ("work", "300k", &[])]
     {

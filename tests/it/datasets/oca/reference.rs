@@ -21,8 +21,6 @@ use crate::support::sha256;
 
 mod refused;
 
-mod refused;
-
 /// A made-up city's files.
 struct City {
     dir: PathBuf,
