@@ -36,6 +36,11 @@ pub struct MinCount {
 }
 
 impl MinCount {
+    /// The dataset that it names; `None`: it is for all of them.
+    pub fn dataset(&self) -> Option<&str> {
+        self.dataset.as_deref()
+    }
+
     /// The value for a dataset with this default. A setting that does not name a dataset about people never shows more
     /// detail of it than its default: with two datasets, the setting may be meant for the other one.
     pub fn of(dataset: &str, own: u32, said: &[Self]) -> u32 {
