@@ -81,11 +81,6 @@ impl PointLines {
         Ok(lines)
     }
 
-    /// Does the header name a column?
-    pub(super) fn has(&self, column: &str) -> bool {
-        self.names.iter().any(|name| name == column)
-    }
-
     /// Finds the columns that are wanted; gives those that nobody wants.
     ///
     /// # Errors

@@ -24,13 +24,13 @@ const BATCH_ROWS: usize = 20_000;
 /// The position of the first day; a file has fewer lines.
 const FIRST_DAY: u64 = 1 << 31;
 
-/// Reads a file; its header says of what it is.
+/// Reads a file; its name says of what it is, because a file of points may have any columns besides its own.
 ///
 /// A retry of single lines reads the file as a whole: a day is replaced by all of its lines, and those that were good before are
 /// good again.
 pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let lines = PointLines::open(input)?;
-    match lines.has("lat") || lines.has("lon") {
+    match input.name == place::FILE {
         true => places(input, lines, sink),
         false => points(input, lines, sink),
     }

@@ -47,6 +47,22 @@ async fn nor_does_it_help_that_they_are_of_two_batches() {
 }
 
 #[tokio::test]
+async fn a_name_says_of_what_a_file_is_and_a_column_does_not() {
+    let pipeline = loaded("points columns").await;
+    put(
+        &pipeline,
+        "datapoints-1.csv",
+        "date,hour,id_activity,postcode,hits,delta,sbi,lat,lon,zone\n2013-01-02,1,1,1011AA,5,1,1,52,4,x\n",
+    );
+    load(&pipeline, &[]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 5");
+    assert_eq!(pipeline.one("select count(*) from datapoint_places").await, "3", "the places are as they were");
+    put(&pipeline, "places.csv", "date,postcode,lat,lon,zone\n2013-01-02,1011AA,52.37,4.89,101\n");
+    load(&pipeline, &["--allow", "drop"]).await.exits(0);
+    assert_eq!(pipeline.one("select count(*) from datapoint_places").await, "1");
+}
+
+#[tokio::test]
 async fn a_file_that_breaks_off_replaces_none_of_its_days() {
     let pipeline = loaded("points broken").await;
     let lines: String =
