@@ -104,6 +104,22 @@ async fn a_name_says_of_what_a_file_is_and_a_column_does_not() {
 }
 
 #[tokio::test]
+async fn a_failed_line_of_a_place_takes_no_points_with_it() {
+    let pipeline = loaded("points place").await;
+    put(
+        &pipeline,
+        "places.csv",
+        "postcode,lat,lon,zone\n1011AA,52.37,4.89,101\n1011AB,north,4.891,101\n1021AA,52.38,4.9,102\n",
+    );
+    put_points(&pipeline, "datapoints-1.csv", "2013-01-02,1,1,1011AA,1,1,1\n2013-01-02,1,1,1011AB,2,1,1\n");
+    load(&pipeline, &["--max-failures", "100%"]).await;
+    assert_eq!(reasons(&pipeline).await.len(), 1, "{:?}", reasons(&pipeline).await);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 3");
+    assert_eq!(pipeline.one("select count(*) from datapoint_places").await, "3");
+    rollups_follow(&pipeline).await;
+}
+
+#[tokio::test]
 async fn a_file_that_breaks_off_replaces_none_of_its_days() {
     let pipeline = loaded("points broken").await;
     let lines: String =
