@@ -245,6 +245,8 @@ async fn protected(
     let (mut totals, mut suppressed) =
         (Totals::new(loaded.days.iter().map(|day| (*day, None))), Suppressed::default());
     let (mut sums, mut lacking): (BTreeMap<String, Sum>, BTreeSet<String>) = Default::default();
+    // Days that a piece has which is not of that day alone.
+    let mut is_covered = vec![false; loaded.days.len()];
     while let Some(row) = rows.try_next().await? {
         let (zone, first, last): (String, Date, Date) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let (sbi, hits): (String, Option<i64>) = (row.try_get(3)?, row.try_get(4)?);
@@ -252,6 +254,11 @@ async fn protected(
         let before = |day: Date| question.dates.partition_point(|date| *date < day);
         let within = (question.dates.partition_point(|date| *date <= last) - before(first)) as i64;
         let days = last.duration_since(first).as_hours() / 24 + 1;
+        if days > 1 || hits.is_none() {
+            let start = loaded.days.partition_point(|date| *date < first);
+            let end = loaded.days.partition_point(|date| *date <= last);
+            is_covered[start..end].fill(true);
+        }
         match hits {
             _ if within == 0 => {}
             Some(hits) if within == days => {
@@ -273,6 +280,12 @@ async fn protected(
     suppressed.zones = lacking.len();
     let inside = places.within(centre, question.radius_km).places;
     let mut answer = PlaceAnswer { suppressed, ..begun(totals, question, centre, inside) };
+    // Nothing is said of a day with hits in weeks or months alone, or perhaps with none: 0 would be wrong. This says no more than
+    // `suppressed`, which counts these pieces for each single day.
+    for moment in &mut answer.timeline {
+        let is_untold = loaded.days.binary_search(&moment.date).is_ok_and(|at| is_covered[at]);
+        moment.hits = moment.hits.filter(|hits| *hits > 0 || !is_untold);
+    }
     let area = |zone: &ServedZone| {
         let (hits, delta) = *sums.get(&zone.name)?;
         Some(AreaSum { postcode: zone.name.clone(), lat: zone.lat, lon: zone.lon, hits, delta })

@@ -18,7 +18,8 @@ pub struct Stat {
 #[derive(Debug, Serialize)]
 pub struct Moment {
     pub date: Date,
-    pub hits: i64,
+    /// Null: there are some that may not be told by day, or none.
+    pub hits: Option<i64>,
     pub delta: Option<i64>,
 }
 
@@ -80,7 +81,7 @@ impl Totals {
     pub fn timeline(&self) -> Vec<Moment> {
         self.days
             .iter()
-            .map(|(date, (hits, delta))| Moment { date: *date, hits: *hits, delta: *delta })
+            .map(|(date, (hits, delta))| Moment { date: *date, hits: Some(*hits), delta: *delta })
             .collect()
     }
 }

@@ -104,23 +104,28 @@ function bars(timeline, several) {
     Object.entries(values).forEach(([key, value]) => node.setAttribute(key, value));
     return node;
   };
-  const most = Math.max(1, ...timeline.map((moment) => moment.hits));
-  const largest = timeline.reduce((best, moment) => (moment.hits > best.hits ? moment : best));
+  const told = timeline.filter((moment) => moment.hits !== null);
+  const most = Math.max(1, ...told.map((moment) => moment.hits));
+  const largest = told.reduce((best, moment) => (best && best.hits >= moment.hits ? best : moment), null);
+  const untold = timeline.length - told.length;
+  const without = untold ? `; ${untold === 1 ? 'one day is' : `${number.format(untold)} days are`} not shown` : '';
   const picture = svg('svg', {
     viewBox: `0 0 ${timeline.length} 100`, preserveAspectRatio: 'none', role: 'img',
-    'aria-label': `${timeline.length} days; the most on ${day(largest.date)}: ${number.format(largest.hits)} ${several}`,
+    'aria-label': `${timeline.length} days${largest ? `; the most on ${day(largest.date)}: ${number.format(largest.hits)} ${several}` : ''}${without}`,
   });
   timeline.forEach((moment, place) => {
-    const height = (moment.hits / most) * 100;
-    const bar = svg('rect', { x: place + 0.1, y: 100 - height, width: 0.8, height });
+    const isTold = moment.hits !== null;
+    const height = isTold ? (moment.hits / most) * 100 : 100;
+    const bar = svg('rect', { x: place + 0.1, y: 100 - height, width: 0.8, height, class: isTold ? 'told' : 'untold' });
     const title = svg('title', {});
-    title.textContent = `${day(moment.date)}: ${number.format(moment.hits)}`;
+    title.textContent = `${day(moment.date)}: ${isTold ? number.format(moment.hits) : 'not shown'}`;
     bar.append(title);
     picture.append(bar);
   });
   const ends = document.createElement('div');
   ends.className = 'ends';
-  for (const text of [day(timeline[0].date), `most: ${number.format(largest.hits)}`, day(timeline.at(-1).date)]) {
+  const middle = `${largest ? `most: ${number.format(largest.hits)}` : ''}${without}`.replace(/^; /, '');
+  for (const text of [day(timeline[0].date), middle, day(timeline.at(-1).date)]) {
     const end = document.createElement('span');
     end.textContent = text;
     ends.append(end);
