@@ -205,13 +205,61 @@ limit $6::bigint;
 
 -- part: atoms  (statement)
 -- Purpose: the pieces of some zones that have a day in a range.
--- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null: all, $5 the hits that a piece must have; :"schema".:"atoms".
--- Outputs: zone, first, last, sbi, hits (null: fewer).
-select
-    zone,
-    first,
-    last,
-    sbi,
-    case when hits >= $5::bigint then hits end as hits
+-- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null: all; :"schema".:"atoms".
+-- Outputs: zone, first, last, sbi, hits (null: fewer than the load asks of a piece).
+select zone, first, last, sbi, hits
 from :"schema".:"atoms"
 where zone = any ($1::text[]) and last >= $2::date and first <= $3::date and ($4::text is null or sbi = $4::text);
+
+-- part: larger_atoms  (statement)
+-- Purpose: the pieces of some zones that have a day in the months of a range, of more hits each than the load asks of a piece. They are
+--          made of the load's pieces month by month in the same way as these of days, so they do not depend on the question.
+-- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null: all, $5 the hits that a piece must have; :"schema".:"atoms".
+-- Outputs: zone, first, last, sbi, hits (null: a month with fewer).
+with piece as (
+    select
+        zone,
+        sbi,
+        first,
+        last,
+        coalesce(hits, 0) as hits,
+        date_trunc('month', first)::date as month,
+        greatest(date_trunc('week', first)::date, date_trunc('month', first)::date) as week
+    from :"schema".:"atoms"
+    where zone = any ($1::text[])
+        and first >= date_trunc('month', $2::date)::date
+        and first < (date_trunc('month', $3::date) + interval '1 month')::date
+        and ($4::text is null or sbi = $4::text)
+),
+week as (
+    select zone, sbi, month, week, sum(hits)::bigint as hits, min(hits) as least
+    from piece
+    group by zone, sbi, month, week
+),
+month as (
+    select zone, sbi, month, sum(hits)::bigint as hits, min(hits) as least_week
+    from week
+    group by zone, sbi, month
+)
+select piece.zone, piece.first, piece.last, piece.sbi, piece.hits
+from piece
+    join week using (zone, sbi, month, week)
+    join month using (zone, sbi, month)
+where month.least_week >= $5::bigint and week.least >= $5::bigint
+union all
+select
+    week.zone,
+    week.week,
+    least(
+        (date_trunc('week', week.week) + interval '6 days')::date,
+        (week.month + interval '1 month - 1 day')::date
+    ),
+    week.sbi,
+    week.hits
+from week join month using (zone, sbi, month)
+where month.least_week >= $5::bigint and week.least < $5::bigint
+union all
+select
+    zone, month, (month + interval '1 month - 1 day')::date, sbi, case when hits >= $5::bigint then hits end
+from month
+where least_week < $5::bigint;

@@ -241,7 +241,9 @@ async fn protected(
     let names: Vec<_> = zones.iter().map(|zone| zone.name.as_str()).collect();
     let (first, last) = (question.dates.first(), question.dates.last());
     let asked: [&(dyn ToSql + Sync); 5] = [&names, &first, &last, &question.sbi, &least];
-    let mut rows = pin!(transaction.query_raw(atoms, asked).await?);
+    // The load's own pieces need no number.
+    let asked = &asked[..atoms.params().len()];
+    let mut rows = pin!(transaction.query_raw(atoms, asked.iter().copied()).await?);
     let (mut totals, mut suppressed) =
         (Totals::new(loaded.days.iter().map(|day| (*day, None))), Suppressed::default());
     let (mut sums, mut lacking): (BTreeMap<String, Sum>, BTreeSet<String>) = Default::default();

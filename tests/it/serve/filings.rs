@@ -300,6 +300,9 @@ async fn few_filings_are_not_told_unless_somebody_asks_for_that() {
     let answer = ask(&serving, march).await;
     assert_eq!(answer["stats"], json!([]), "{answer:#}");
     let open = Serving::start(&pipeline.database.url(), &["--min-count", "oca=1"]).await.ready().await;
+    let told = ask(&open, "/api/datasets").await;
+    let told = told.as_array().unwrap().iter().find(|known| known["dataset"] == "oca").unwrap();
+    assert_eq!(told["min_count"], 10, "what is in force is told, and not what was asked for");
     assert_ne!(ask(&open, "/api/10001/2024-02-01..2024-02-29/0.5").await["stats"], json!([]));
     let exact = Serving::start(&pipeline.database.url(), &["--min-count", "oca=0"]).await.ready().await;
     let all = ask(&exact, "/api/10001/2024-01-01..2024-03-04/50").await;

@@ -1,6 +1,6 @@
 //! With --min-count, no pair of answers tells of less than that: what lies between two radii, days or branches is nothing or enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -140,6 +140,23 @@ async fn no_pair_of_answers_tells_of_few() {
             );
         }
         assert!(told > 60, "most questions are answered: {told}");
+        // Nothing is thrown away of which a month has enough, and no day tells by what is left out that it has few.
+        let all = serving.get(&format!("/api/{}/2013-02-01..2013-02-28/100", postcodes[0])).await.json();
+        let sum: i64 =
+            all["stats"].as_array().unwrap().iter().map(|stat| stat["total"].as_i64().unwrap()).sum();
+        let plain = format!(
+            "select sum(hits) from (
+                select sum(hits) as hits from datapoint_zone_days where date between '2013-02-01' and '2013-02-28'
+                group by zone, sbi having sum(hits) >= {least}
+            ) as month"
+        );
+        assert_eq!(sum.to_string(), pipeline.one(&plain).await, "{least}");
+        let mut small = BTreeSet::new();
+        for day in 1..=28 {
+            let one = serving.get(&format!("/api/{}/2013-02-{day:02}/100", postcodes[0])).await.json();
+            small.insert(one["suppressed"]["small"].as_i64().unwrap());
+        }
+        assert_eq!(small.len(), 1, "{small:?}");
     }
 }
 
