@@ -67,7 +67,7 @@ fn case(day: &str, kind: &str, codes: &[&str]) -> String {
 }
 
 /// Cases of a year and more.
-fn cases(run_date: &str) -> Extract {
+pub fn cases(run_date: &str) -> Extract {
     let mut extract = Extract::weekly(run_date);
     for number in 0..160 {
         let day = jiff::civil::date(2023, 1, 2).saturating_add(jiff::Span::new().days(number * 3));
