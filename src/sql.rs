@@ -70,6 +70,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0008_transform", include_str!("../sql/ledger/migrations/0008_transform.pg.sql")),
     ("0009_suggestions", include_str!("../sql/ledger/migrations/0009_suggestions.pg.sql")),
     ("0010_buckets", include_str!("../sql/ledger/migrations/0010_buckets.pg.sql")),
+    ("0011_step_numbers", include_str!("../sql/ledger/migrations/0011_step_numbers.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).

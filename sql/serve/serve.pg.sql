@@ -42,16 +42,24 @@ where namespace.nspname = $2::text and class.relname = any ($1::text[]);
 -- Inputs:  $1 dataset, $2 schema; :"ledger"; :'schema' and :'days'.
 -- Outputs: its id, and what its newest commit is known by: a run commits batch by batch; or no row, also where an older program has
 --          committed, which made nothing to be served.
-select runs.run_id::text as run_id, concat_ws(' ', runs.run_id, extract(epoch from steps.finished_at)) as version
-from :"ledger".steps join :"ledger".runs on runs.run_id = steps.run_id
-where runs.dataset = $1
-    and runs.target_schema = $2
-    and not runs.dry_run
-    and steps.step in ('promote', 'purge')
-    and steps.status = 'completed'
-    and to_regclass(format('%I.%I', :'schema', :'days')) is not null
-order by steps.finished_at desc, runs.run_id desc
-limit 1;
+-- Not the clock decides which is the newest: it may have been set back. A ledger that an older program has left has no number of a step;
+-- then the column's name means the one outside, and the clock decides.
+select newest.run_id, newest.version
+from (select null::bigint as step_no) as older
+    cross join lateral (
+        select
+            runs.run_id::text as run_id,
+            concat_ws(' ', runs.run_id, extract(epoch from steps.finished_at)) as version
+        from :"ledger".steps join :"ledger".runs on runs.run_id = steps.run_id
+        where runs.dataset = $1
+            and runs.target_schema = $2
+            and not runs.dry_run
+            and steps.step in ('promote', 'purge')
+            and steps.status = 'completed'
+            and to_regclass(format('%I.%I', :'schema', :'days')) is not null
+        order by step_no desc, steps.finished_at desc, runs.run_id desc
+        limit 1
+    ) as newest;
 
 -- part: places  (statement)
 -- Purpose: all places.

@@ -19,7 +19,7 @@ select coalesce(
             and runs.kind not in ('backfill', 'reference')
             and steps.step in ('promote', 'purge')
             and steps.status = 'completed'
-        order by steps.finished_at desc, runs.run_id desc, steps.batch desc
+        order by steps.step_no desc
         limit 1
     ),
     true

@@ -296,6 +296,15 @@ async fn what_has_not_changed_is_said_without_the_database_and_a_new_run_is_noti
     assert_eq!(changed.status, 200, "the commit is told");
     assert_eq!(changed.json()["timeline"].as_array().unwrap().last().unwrap()["hits"], 77);
     assert_ne!(changed.json()["run_id"], first.json()["run_id"]);
+    // The clock was set back before the last run.
+    let newest = changed.json()["run_id"].as_str().unwrap().to_owned();
+    let back = "update etl.steps set finished_at = finished_at - interval '1 day' where run_id = ";
+    pipeline.execute(&format!("{back} '{newest}'")).await;
+    assert_eq!(serving.get(&path).await.json()["run_id"], newest.as_str());
+    // An older program has left a ledger in which no step has a number.
+    pipeline.execute("alter table etl.steps drop column step_no").await;
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    assert_eq!(serving.get(&path).await.json()["run_id"], first.json()["run_id"]);
 }
 
 /// While runs commit, whoever asks gets the numbers of one run, and each run's numbers are always the same.
