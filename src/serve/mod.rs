@@ -40,6 +40,7 @@ use self::pool::{Busy, Pool, TakenReader};
 use self::question::{AskFault, PlaceQuestion, read_postcode};
 use self::reply::{json, refused, text};
 use self::texts::ServedTexts;
+use self::totals::BRANCHES_MOST;
 use crate::clients::postgres::{PgError, PgUrl, classify};
 use crate::dataset::Dataset;
 use crate::dataset::served::MinCount;
@@ -224,6 +225,12 @@ async fn ask(shared: &Arc<ServeState>, question: PlaceQuestion, headers: &Header
         }
         Ok(Done::Asked(Answered::NoSuchPlace)) => {
             refused(StatusCode::BAD_REQUEST, &AskFault::new("postcode", "no place has this postcode"))
+        }
+        Ok(Done::Asked(Answered::TooManyBranches)) => {
+            let what = format!(
+                "more than {BRANCHES_MOST} branches: ask for one of them, or for fewer places or days"
+            );
+            refused(StatusCode::BAD_REQUEST, &AskFault::new("sbi", what))
         }
         Ok(_) => nothing(texts),
         Err(response) => *response,

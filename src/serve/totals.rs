@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
+/// Branches of an answer at most.
+pub const BRANCHES_MOST: usize = 10_000;
+
 /// A branch over all days.
 #[derive(Debug, Serialize)]
 pub struct Stat {
@@ -56,6 +59,11 @@ impl Totals {
         if let Some(date) = date {
             self.add_day(date, sum);
         }
+    }
+
+    /// More branches than an answer may have?
+    pub fn are_too_many(&self) -> bool {
+        self.stats.len() > BRANCHES_MOST
     }
 
     pub fn add_branch(&mut self, sbi: String, sum: Sum) {
