@@ -18,6 +18,7 @@ mod reply;
 mod texts;
 mod totals;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ use axum::routing::get;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -54,8 +55,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// Another program may answer otherwise.
 const PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("BUILT_FROM"));
-/// How long a question may take altogether.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// A question may wait for a connection, for its being made, and for an answer, each as long as a statement may take.
+const ANSWER_LIMITS: u32 = 3;
 /// What a statement ends with that takes too long.
 const QUERY_CANCELED: &str = "57014";
 /// Postcodes that are offered while somebody types.
@@ -176,7 +177,8 @@ async fn api(State(shared): State<Arc<ServeState>>, request: Request) -> Respons
             },
         }
     };
-    let response = match tokio::time::timeout(ANSWER_LIMIT, answered).await {
+    let limit = shared.pool.limit() * ANSWER_LIMITS;
+    let response = match tokio::time::timeout(limit, answered).await {
         Ok(response) => response,
         Err(_) => busy("the answer took too long", 5),
     };
@@ -337,17 +339,41 @@ impl ServeJob {
     }
 }
 
-/// Does a job to its end even if nobody waits for it any more: so a connection goes back to the pool clean. On a connection that
-/// was lost while it lay there it is done once more.
+/// Does a job on a connection of the pool. When nobody waits for it any more, the statement is cancelled and the connection goes: it is
+/// not clean. On a connection that was lost while it lay there the job is done once more.
 async fn perform(shared: &Arc<ServeState>, at: usize, job: ServeJob) -> Result<Done, Box<Response>> {
     let shared = shared.clone();
-    let done = tokio::spawn(async move {
-        let mut taken = shared.pool.take().await.map_err(|error| Box::new(no_connection(&shared, &error)))?;
+    let (mut waiting, answer) = oneshot::channel();
+    tokio::spawn(async move {
+        let Some(done) = perform_for(&shared, at, &job, &mut waiting).await else { return };
+        // Whoever has gone meanwhile is not told.
+        let _ = waiting.send(done);
+    });
+    answer.await.unwrap_or_else(|_| Err(Box::new(busy("the server ends, or has a defect", 5))))
+}
+
+/// The same; `None`: nobody waits for it any more.
+async fn perform_for(
+    shared: &ServeState,
+    at: usize,
+    job: &ServeJob,
+    waiting: &mut oneshot::Sender<Result<Done, Box<Response>>>,
+) -> Option<Result<Done, Box<Response>>> {
+    let taken = tokio::select! {
+        taken = shared.pool.take() => taken,
+        () = waiting.closed() => return None,
+    };
+    let mut taken = match taken {
+        Ok(taken) => taken,
+        Err(error) => return Some(Err(Box::new(no_connection(shared, &error)))),
+    };
+    let canceller = taken.reader.connection.canceller();
+    let mut performed = pin!(async {
         let mut places = shared.known_places(at);
         let mut done = job.perform(&mut taken, &shared.texts[at], &mut places).await;
         if taken.is_used && done.as_ref().err().is_some_and(is_lost) {
             taken =
-                shared.pool.renew(taken).await.map_err(|error| Box::new(no_connection(&shared, &error)))?;
+                shared.pool.renew(taken).await.map_err(|error| Box::new(no_connection(shared, &error)))?;
             done = job.perform(&mut taken, &shared.texts[at], &mut places).await;
         }
         if !done.as_ref().err().is_some_and(is_lost) {
@@ -357,7 +383,15 @@ async fn perform(shared: &Arc<ServeState>, at: usize, job: ServeJob) -> Result<D
         *shared.places[at].lock().unwrap_or_else(PoisonError::into_inner) = places;
         Ok(done)
     });
-    done.await.unwrap_or_else(|_| Err(Box::new(busy("the server ends, or has a defect", 5))))
+    tokio::select! {
+        done = &mut performed => Some(done),
+        () = waiting.closed() => {
+            if let Err(error) = canceller.await {
+                tracing::debug!("a statement nobody waits for goes on: {error}");
+            }
+            None
+        }
+    }
 }
 
 fn is_lost(error: &PgError) -> bool {

@@ -125,6 +125,11 @@ impl Pool {
         }
     }
 
+    /// How long a question may wait, and a statement take.
+    pub fn limit(&self) -> Duration {
+        self.limits.limit
+    }
+
     /// Connections that are at work, and questions that wait for one.
     pub fn load(&self) -> (usize, usize) {
         let PoolLimits { connections, waiting, .. } = self.limits;

@@ -66,6 +66,35 @@ async fn a_statement_that_takes_too_long_is_given_up_and_the_connection_is_good_
 }
 
 #[tokio::test]
+async fn who_goes_away_leaves_no_statement_behind() {
+    let pipeline = loaded("serve gone", "500", "50").await;
+    let limits = ["--connections", "1", "--timeout", "60"];
+    let serving = Serving::start(&pipeline.database.url(), &limits).await.ready().await;
+    let path = question(&pipeline).await;
+    let mut client = pipeline.database.client().await;
+    let lock = client.transaction().await.unwrap();
+    lock.batch_execute("lock table datapoint_place_days in access exclusive mode").await.unwrap();
+    let waiting = "select count(*) from pg_stat_activity
+        where application_name = 'merganser serve' and wait_event_type = 'Lock'";
+    let count = async |wanted: &str| {
+        for _ in 0..100 {
+            if pipeline.one(waiting).await == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("not {wanted} statement(s) within ten seconds");
+    };
+    let mut stream = TcpStream::connect(&serving.address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    count("1").await;
+    drop(stream);
+    count("0").await;
+    lock.rollback().await.unwrap();
+    assert_eq!(serving.get(&path).await.status, 200, "the place in the pool is free again");
+}
+
+#[tokio::test]
 async fn after_a_restart_of_the_database_it_comes_back_by_itself() {
     let folder = crate::support::server_dir();
     let cluster = || Cluster::at(folder.path()).setting("fsync", "off").tcp(false);
