@@ -59,9 +59,6 @@ async fn attend(
     (is_lost, is_warned): (&mut bool, &mut bool),
 ) -> Result<Infallible, PgError> {
     let reader = pool.connect().await?;
-    if !std::mem::replace(is_warned, true) {
-        warn_of_rights(&reader, texts).await;
-    }
     let is_told = match reader.connection.batch_execute(sql::SERVE_LISTEN).await {
         Ok(()) => true,
         Err(error) => {
@@ -76,6 +73,11 @@ async fn attend(
         for text in texts {
             let version = newest_commit(&reader, text).await?;
             found.push(Current { version, known_until: Some(Instant::now() + every + 2 * ASK_EVERY) });
+        }
+        // Before anything is loaded there is no table to have rights on.
+        if !*is_warned && found.iter().any(|current: &Current| current.version.is_some()) {
+            *is_warned = true;
+            warn_of_rights(&reader, texts).await;
         }
         if std::mem::take(is_lost) {
             tracing::info!("the database is there again");

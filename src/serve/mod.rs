@@ -130,10 +130,12 @@ fn router(shared: Arc<ServeState>) -> Router {
         .route("/healthz", get(|| async { text(StatusCode::OK, "text/plain", "ok\n") }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .fallback(|| async {
+        .fallback(|State(shared): State<Arc<ServeState>>| async move {
+            shared.metrics.answered(404, Duration::ZERO);
             refused(StatusCode::NOT_FOUND, &AskFault::new("path", "there is no such page"))
         })
-        .method_not_allowed_fallback(|| async {
+        .method_not_allowed_fallback(|State(shared): State<Arc<ServeState>>| async move {
+            shared.metrics.answered(405, Duration::ZERO);
             refused(StatusCode::METHOD_NOT_ALLOWED, &AskFault::new("method", "only GET is answered here"))
         })
         .with_state(shared.clone())
@@ -240,12 +242,16 @@ async fn ask(shared: &Arc<ServeState>, question: PlaceQuestion, headers: &Header
 }
 
 async fn datasets(shared: &Arc<ServeState>) -> Response {
-    let mut all = Vec::new();
+    let (mut all, mut unasked) = (Vec::new(), None);
     for (at, texts) in shared.texts.iter().enumerate() {
         let (run_id, days) = match perform(shared, at, ServeJob::Offer).await {
             Ok(Done::Offered(offered)) => offered.unzip(),
             Ok(Done::Asked(_)) => (None, None),
-            Err(response) => return *response,
+            // The others can be offered all the same.
+            Err(response) => {
+                unasked = Some(response);
+                continue;
+            }
         };
         let (one, several) = texts.served.words;
         all.push(serde_json::json!({
@@ -260,7 +266,10 @@ async fn datasets(shared: &Arc<ServeState>) -> Response {
             "min_count": texts.min_count,
         }));
     }
-    json(StatusCode::OK, &all)
+    match unasked.filter(|_| all.is_empty()) {
+        Some(response) => *response,
+        None => json(StatusCode::OK, &all),
+    }
 }
 
 /// Postcodes that begin with what somebody has typed.
@@ -281,7 +290,10 @@ async fn completions(shared: &Arc<ServeState>, query: Option<&str>) -> Response 
         Ok(read) => read,
         Err(fault) => return refused(StatusCode::BAD_REQUEST, &fault),
     };
-    if shared.known_places(at).is_none()
+    // They may be of an earlier run.
+    let newest = shared.current.borrow()[at].version.clone();
+    let known = shared.known_places(at).map(|known| known.0.clone());
+    if (known.is_none() || newest.is_some() && known != newest)
         && let Err(response) = perform(shared, at, ServeJob::Offer).await
     {
         return *response;
@@ -404,7 +416,10 @@ fn no_connection(shared: &ServeState, error: &Busy) -> Response {
             shared.metrics.full();
             busy("too many questions at once", 1)
         }
-        Busy::Slow => busy("too many questions at once", 2),
+        Busy::Slow => {
+            shared.metrics.full();
+            busy("too many questions at once", 2)
+        }
         Busy::Unreachable(error) => {
             tracing::debug!("no connection: {error}");
             busy("the database cannot be reached", 5)

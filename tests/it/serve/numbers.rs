@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 
 use super::world::{Serving, loaded};
-use crate::datasets::datapoints::world::{load, put_points};
+use crate::datasets::datapoints::world::{PLACES, load, put, put_points, with_places};
 
 /// The answer to a question, from the raw points alone: $1 postcode, $2 days, $3 km, $4 a branch or null.
 const PLAIN: &str = r#"
@@ -305,6 +305,26 @@ async fn what_has_not_changed_is_said_without_the_database_and_a_new_run_is_noti
     pipeline.execute("alter table etl.steps drop column step_no").await;
     let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
     assert_eq!(serving.get(&path).await.json()["run_id"], first.json()["run_id"]);
+}
+
+#[tokio::test]
+async fn postcodes_are_offered_as_the_last_run_left_them() {
+    let pipeline = with_places("serve offered").await;
+    put_points(&pipeline, "datapoints.csv", "2013-02-04,1,1,1011AA,12,,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    assert_eq!(serving.get("/api/places?q=1031").await.json(), serde_json::json!([]));
+    put(&pipeline, "places.csv", format!("{PLACES}1031AA,52,4,103\n"));
+    load(&pipeline, &[]).await.exits(0);
+    let mut found = Value::Null;
+    for _ in 0..50 {
+        found = serving.get("/api/places?q=1031").await.json();
+        if found[0] == "1031AA" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(found, serde_json::json!(["1031AA"]));
 }
 
 /// While runs commit, whoever asks gets the numbers of one run, and each run's numbers are always the same.

@@ -64,6 +64,8 @@ async fn each_fault_has_a_sentence_and_a_field() {
     let metrics = serving.get("/metrics").await;
     assert!(metrics.body.contains("merganser_serve_responses_total{status=\"200\"} 2\n"), "{}", metrics.body);
     assert!(metrics.body.contains("merganser_serve_responses_total{status=\"500\"} 0\n"), "{}", metrics.body);
+    assert!(metrics.body.contains("merganser_serve_responses_total{status=\"405\"} 1\n"), "{}", metrics.body);
+    assert!(metrics.body.contains("merganser_serve_responses_total{status=\"404\"} 6\n"), "{}", metrics.body);
     let (code, log) = serving.stop().await;
     assert_eq!(code, 0, "{log}");
     for typed in ["drop table", "passwd", "pg_sleep", "union", "9999ZZ", "2013-02-30"] {

@@ -143,6 +143,9 @@ async fn it_may_start_before_the_database_and_before_anything_is_loaded() {
     sample(&pipeline.source(), &["--rows", "500", "--places", "50", "--days", "40", "--from", "2013-01-15"]);
     load(&pipeline, &[]).await.exits(0);
     assert_eq!(serving.get(&question(&pipeline).await).await.status, 200);
+    // It was asked again which rights the role has, when there was something to have them on.
+    let log = serving.stop().await.1;
+    assert!(log.contains("may write"), "{log}");
     let nowhere = "postgresql://nobody@127.0.0.1:1/none?connect_timeout=2";
     let waiting = Serving::start(nowhere, &["--timeout", "2"]).await;
     assert_eq!(waiting.get("/healthz").await.status, 200);
