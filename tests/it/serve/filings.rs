@@ -264,7 +264,18 @@ async fn few_filings_are_not_told_unless_somebody_asks_for_that() {
     pipeline.put(extract);
     pipeline.run().await.exits(0);
     sums_follow(&pipeline).await;
-    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    // The rights that the document names are enough for all that is asked here.
+    let document = include_str!("../../../docs/serve.md");
+    let grants = document.split("```").flat_map(|block| block.split(';'));
+    let grants: Vec<_> =
+        grants.filter(|grant| grant.trim().starts_with("grant") && !grant.contains("datapoint_")).collect();
+    let grants = grants.join(";").replace("merganser_reader", "filings_reader");
+    pipeline.execute(&format!("create role filings_reader login; {grants}")).await;
+    for table in ["oca_index", "oca_filing_place_days", "oca_filing_zone_days"] {
+        let may = format!("select has_table_privilege('filings_reader', '{table}', 'select')");
+        assert_eq!(pipeline.one(&may).await, "f", "{table}");
+    }
+    let serving = Serving::start(&pipeline.database.url_as("filings_reader"), &[]).await.ready().await;
     let datasets = ask(&serving, "/api/datasets").await;
     let of = |name: &str| {
         datasets.as_array().unwrap().iter().find(|known| known["dataset"] == name).unwrap().clone()
