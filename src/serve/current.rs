@@ -1,4 +1,4 @@
-//! Which run production is of: told by the database when a run commits, and asked for should nobody tell.
+//! Which run production is of: told by the database when a run commits, and asked for each second, should nobody tell.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,9 +12,8 @@ use super::texts::ServedTexts;
 use crate::clients::postgres::{PgError, classify};
 use crate::sql;
 
-/// How often the ledger is asked if nobody tells, and if somebody does.
+/// How often the ledger is asked, also where somebody tells: a pooler between may take the request and never pass anything on.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-const LISTEN_ASK_EVERY: Duration = Duration::from_secs(15);
 
 /// What is known of a dataset's production, and since when.
 #[derive(Clone, Debug, Default)]
@@ -59,20 +58,15 @@ async fn attend(
     (is_lost, is_warned): (&mut bool, &mut bool),
 ) -> Result<Infallible, PgError> {
     let reader = pool.connect().await?;
-    let is_told = match reader.connection.batch_execute(sql::SERVE_LISTEN).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::info!("commits are not told here ({error}): the ledger is asked each second");
-            false
-        }
-    };
+    if let Err(error) = reader.connection.batch_execute(sql::SERVE_LISTEN).await {
+        tracing::info!("commits are not told here ({error}): they are noticed within a second");
+    }
     let bell = reader.connection.notifications();
-    let every = if is_told { LISTEN_ASK_EVERY } else { ASK_EVERY };
     loop {
         let mut found = Vec::new();
         for text in texts {
             let version = newest_commit(&reader, text).await?;
-            found.push(Current { version, known_until: Some(Instant::now() + every + 2 * ASK_EVERY) });
+            found.push(Current { version, known_until: Some(Instant::now() + 3 * ASK_EVERY) });
         }
         // Before anything is loaded there is no table to have rights on.
         if !*is_warned && found.iter().any(|current: &Current| current.version.is_some()) {
@@ -84,8 +78,8 @@ async fn attend(
         }
         told.send_replace(found);
         tokio::select! {
-            _ = timeout(every, bell.notified()) => {}
-            () = closed(&reader) => return Err(PgError::no_answer("wait for commits", every)),
+            _ = timeout(ASK_EVERY, bell.notified()) => {}
+            () = closed(&reader) => return Err(PgError::no_answer("wait for commits", ASK_EVERY)),
         }
     }
 }

@@ -296,6 +296,16 @@ async fn what_has_not_changed_is_said_without_the_database_and_a_new_run_is_noti
     assert_eq!(changed.status, 200, "the commit is told");
     assert_eq!(changed.json()["timeline"].as_array().unwrap().last().unwrap()["hits"], 77);
     assert_ne!(changed.json()["run_id"], first.json()["run_id"]);
+    // Nobody tells of this.
+    let tag = changed.header("etag").expect("a tag").to_owned();
+    pipeline
+        .execute(
+            "update etl.steps set finished_at = finished_at + interval '1 second' where step = 'promote'",
+        )
+        .await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let known = format!("If-None-Match: {tag}\r\n");
+    assert_eq!(serving.get_with(&path, &known).await.status, 200, "it is noticed all the same");
     // The clock was set back before the last run.
     let newest = changed.json()["run_id"].as_str().unwrap().to_owned();
     let back = "update etl.steps set finished_at = finished_at - interval '1 day' where run_id = ";
