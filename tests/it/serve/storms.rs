@@ -1,9 +1,10 @@
 //! What the server bears: a database that goes and comes back, more questions than it can answer, clients that are slow.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use merganser::embedded::Cluster;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::world::{Serving, loaded};
@@ -163,10 +164,49 @@ async fn slow_clients_are_cut_off() {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
         slow.push(stream);
     }
+    // One that asks for much and takes nothing of it: the answers fill what lies between, and then nothing moves.
+    let mut idle = TcpStream::connect(&serving.address).await.unwrap();
+    const ASKED: usize = 200;
+    let asked = "GET /leaflet.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(ASKED);
+    idle.write_all(asked.as_bytes()).await.unwrap();
     assert_eq!(serving.get("/").await.status, 200);
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(20), slow[0].read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "it is cut off");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut taken = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), idle.read_to_end(&mut taken)).await;
+    let whole = serving.get("/leaflet.js").await.body.len() * ASKED;
+    assert!(ended.is_ok() && taken.len() < whole, "it is cut off: {} of {whole} bytes", taken.len());
+}
+
+#[tokio::test]
+async fn the_demo_says_which_address_to_open() {
+    let pipeline = Pipeline::new("serve demo").await;
+    let (url, dir) = (pipeline.database.url(), pipeline.folder().join("demo"));
+    let args =
+        ["demo", "serve", "--points", "2000", "--listen", "127.0.0.1:0", "--database-url", &url, "--dir"];
+    let none: [(&str, &str); 0] = [];
+    let command = crate::support::command(args.into_iter().chain(dir.to_str()), none);
+    let mut command = tokio::process::Command::from(command);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut demo = command.spawn().expect("the merganser binary runs");
+    let mut lines = BufReader::new(demo.stdout.take().expect("it is a pipe")).lines();
+    let (mut postcode, mut address) = (None, None);
+    while address.is_none() {
+        let line = tokio::time::timeout(Duration::from_secs(120), lines.next_line()).await.expect("in time");
+        let line = line.unwrap().expect("an address before it ends");
+        if let Some((_, said)) = line.split_once("a postcode to begin with: ") {
+            postcode = said.split('.').next().map(str::to_owned);
+        }
+        address = line.strip_prefix("http://").map(|address| address.trim_end_matches('/').to_owned());
+    }
+    let serving = Serving { address: address.unwrap(), process: demo }.ready().await;
+    let postcode = postcode.expect("a postcode to begin with");
+    let answer = serving.get(&format!("/api/{postcode}/2026-10-01..2026-10-31/5")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.json()["places"].as_u64().unwrap() > 100, "{answer:?}");
+    assert_eq!(serving.stop().await.0, 0);
 }
 
 #[tokio::test]
@@ -177,7 +217,8 @@ async fn it_reads_only_and_ends_in_order() {
     let (_, grants) = document.split_once("grant usage on schema").expect("the document grants rights");
     let (grants, _) = grants.split_once("```").expect("the grants end");
     let grants: Vec<_> = grants.split(';').filter(|grant| !grant.contains("oca_")).collect();
-    let grants = format!("grant usage on schema{}", grants.join(";")).replace("merganser_reader", "serve_reader");
+    let grants =
+        format!("grant usage on schema{}", grants.join(";")).replace("merganser_reader", "serve_reader");
     pipeline.execute(&format!("create role serve_reader login; {grants}")).await;
     let may = "select has_table_privilege('serve_reader', 'datapoints', 'select')";
     assert_eq!(pipeline.one(may).await, "f");
