@@ -77,6 +77,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0008_transform", include_str!("../sql/ledger/migrations/0008_transform.pg.sql")),
     ("0009_suggestions", include_str!("../sql/ledger/migrations/0009_suggestions.pg.sql")),
     ("0010_buckets", include_str!("../sql/ledger/migrations/0010_buckets.pg.sql")),
+    ("0011_step_numbers", include_str!("../sql/ledger/migrations/0011_step_numbers.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -189,6 +190,7 @@ pub const SERVE_POINTS: &str = part(file::SERVE, "points");
 pub const SERVE_MONTH_CELLS: &str = part(file::SERVE, "month_cells");
 pub const SERVE_MONTH_POINTS: &str = part(file::SERVE, "month_points");
 pub const SERVE_ATOMS: &str = part(file::SERVE, "atoms");
+pub const SERVE_LARGER_ATOMS: &str = part(file::SERVE, "larger_atoms");
 pub const SUMS_PASSED_OVER: &str = part(file::SUMS, "passed_over");
 pub const SUMS_PLACES_DIFFER: &str = part(file::SUMS, "places_differ");
 pub const SUMS_PUT_PLACES: &str = part(file::SUMS, "put_places");

@@ -57,10 +57,13 @@ create table known_datapoint_places (
     zone varchar
 );
 
--- The places of places.csv replace all places that production knows.
+-- What places.csv says takes the place of all that production knows. A line that failed may be of any postcode: then those that the file
+-- does not name stay, as they do in production.
 create view datapoint_places_now as
 select postcode, lat, lon, zone from datapoint_places
 union all
 select postcode, lat, lon, zone
-from known_datapoint_places
-where not exists (select 1 from datapoint_places);
+from known_datapoint_places as known
+where not exists (select 1 from datapoint_places)
+    or exists (select 1 from failed where table_name = 'datapoint_places')
+    and not exists (select 1 from datapoint_places as named where named.postcode = known.postcode);

@@ -1,14 +1,13 @@
 -- Purpose: decide what happens to each day of this batch, create the partitions of new months, and update the places.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
--- Inputs:  :"staging".datapoints_records, one row for each good record; :"staging".datapoint_places, empty unless there is a
---          new file of places; :"schema".datapoint_days, datapoint_places, datapoints and datapoint_place_days; :'schema', the
---          same as a text; :"ledger".record_origins, parts, runs and failed_records; :'overwrite_newer', true only if the
---          operator asks for it; :'run_id'; :"images".:"before_datapoint_places" and :undo_no, for the earlier state of places.
--- Outputs: pg_temp.plan, one row for each day: record_id (a date), action (load or superseded), part_id, ordinal and order_key
---          of the winning record, is_newly_sealed, has_data, is_known and is_changed (always false: no day is deleted
---          permanently, and nothing is kept beside it), told_by (another file of this run with the same day, which is an error)
---          and name; the partitions of the months; datapoint_places, updated; pg_temp.moved, the postcodes whose zone has
---          changed, with the new zone or null; pg_temp.counted, how many rows of the places had to change, and how many did.
+-- Inputs:  :"staging".datapoints_records, one row for each good record; :"staging".datapoint_places, empty unless a new file told
+--          of them; :"schema".datapoint_days, datapoint_places, datapoints and datapoint_place_days; :'schema', the same as a text;
+--          :"ledger".record_origins, parts, runs and failed_records; :'overwrite_newer', true only when the operator asks for it; :'run_id';
+--          :"images".:"before_datapoint_places" and :undo_no, for places as they were.
+-- Outputs: pg_temp.plan, one row a day: record_id (a date), action (load or superseded), part_id, ordinal and order_key of the
+--          winning record, is_newly_sealed, has_data, is_known and is_changed (never: no day is deleted for ever, and nothing is
+--          kept beside it), told_by (another file that is as new, which is an error) and name; the parts of the months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone is
+--          another one now, or none; pg_temp.counted, how many rows of the places had to change, and did.
 create temp table plan on commit drop as
 with seen as (
     select
@@ -23,7 +22,25 @@ known as (
     select
         seen.*,
         file.order_key as known_order_key,
-        case when run.kind = 'run' and file.run_id = :'run_id' and file.name <> own.name then file.name end as told_by,
+        case
+            when run.kind = 'run'
+                and file.name <> own.name
+                and (
+                    file.run_id = :'run_id'
+                    -- The run that loaded the other one has failed over this one, or ended before it came to it: they are as new as each
+                    -- other still.
+                    or exists (
+                        select
+                        from :"ledger".parts as left_over
+                        where left_over.run_id = file.run_id
+                            and left_over.name = own.name
+                            and left_over.sha256 = own.sha256
+                    )
+                    or own.modified_at <= loader.started_at
+                    and loader.status not in ('completed', 'completed_with_failures')
+                )
+                then file.name
+        end as told_by,
         own.name,
         run.kind
     from seen
@@ -36,6 +53,7 @@ known as (
         -- If production was created anew, the ledger remembers days that are no longer there.
         and exists (select from :"schema".datapoint_days as day where day.date = seen.record_id::date)
     left join :"ledger".parts as file on file.part_id = origin.part_id
+    left join :"ledger".runs as loader on loader.run_id = file.run_id
 )
 select
     record_id::date as record_id,
@@ -75,7 +93,8 @@ begin
     -- Conflicts within a batch are found before; these come from another batch of the run.
     for told in select record_id, told_by, plan.name from pg_temp.plan where told_by is not null order by record_id limit 1
     loop
-        raise exception 'the day % is in two new files, % and %: which of them is right?', told.record_id, told.told_by, told.name;
+        raise exception 'the day % is in two new files, % and %: which of them is right? Remove the other one at its source; % counts after `merganser reprocess datapoints %`',
+            told.record_id, told.told_by, told.name, told.name, told.name;
     end loop;
     for name, month in
         select wanted.name, wanted.month

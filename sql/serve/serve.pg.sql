@@ -41,18 +41,26 @@ where namespace.nspname = $2::text and class.relname = any ($1::text[]);
 -- part: run  (statement)
 -- Purpose: find the run that production shows.
 -- Inputs:  $1 dataset, $2 schema; :"ledger"; :'schema' and :'days'.
--- Outputs: the run's id, and a version that identifies its newest commit (a run commits batch by batch). No row if nothing is
---          committed, or only by an older program that made no tables for the server.
-select runs.run_id::text as run_id, concat_ws(' ', runs.run_id, extract(epoch from steps.finished_at)) as version
-from :"ledger".steps join :"ledger".runs on runs.run_id = steps.run_id
-where runs.dataset = $1
-    and runs.target_schema = $2
-    and not runs.dry_run
-    and steps.step in ('promote', 'purge')
-    and steps.status = 'completed'
-    and to_regclass(format('%I.%I', :'schema', :'days')) is not null
-order by steps.finished_at desc, runs.run_id desc
-limit 1;
+-- Outputs: its id, and what its newest commit is known by: a run commits batch by batch; or no row, also where an older program has
+--          committed, which made nothing to be served.
+-- Not the clock decides which is the newest: it may have been set back. A ledger that an older program has left has no number of a step;
+-- then the column's name means the one outside, and the clock decides.
+select newest.run_id, newest.version
+from (select null::bigint as step_no) as older
+    cross join lateral (
+        select
+            runs.run_id::text as run_id,
+            concat_ws(' ', runs.run_id, extract(epoch from steps.finished_at)) as version
+        from :"ledger".steps join :"ledger".runs on runs.run_id = steps.run_id
+        where runs.dataset = $1
+            and runs.target_schema = $2
+            and not runs.dry_run
+            and steps.step in ('promote', 'purge')
+            and steps.status = 'completed'
+            and to_regclass(format('%I.%I', :'schema', :'days')) is not null
+        order by step_no desc, steps.finished_at desc, runs.run_id desc
+        limit 1
+    ) as newest;
 
 -- part: places  (statement)
 -- Purpose: read all places.
@@ -208,15 +216,62 @@ order by sum(hits) desc, postcode collate "C"
 limit $6::bigint;
 
 -- part: atoms  (statement)
--- Purpose: read the pieces of some zones that have a day in a range.
--- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null for all, $5 the minimum number of hits of a piece;
---          :"schema".:"atoms".
--- Outputs: zone, first, last, sbi, hits (null if the piece has fewer than $5).
-select
-    zone,
-    first,
-    last,
-    sbi,
-    case when hits >= $5::bigint then hits end as hits
+-- Purpose: the pieces of some zones that have a day in a range.
+-- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null: all; :"schema".:"atoms".
+-- Outputs: zone, first, last, sbi, hits (null: fewer than the load asks of a piece).
+select zone, first, last, sbi, hits
 from :"schema".:"atoms"
 where zone = any ($1::text[]) and last >= $2::date and first <= $3::date and ($4::text is null or sbi = $4::text);
+
+-- part: larger_atoms  (statement)
+-- Purpose: the pieces of some zones that have a day in the months of a range, of more hits each than the load asks of a piece. They are
+--          made of the load's pieces month by month in the same way as these of days, so they do not depend on the question.
+-- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null: all, $5 the hits that a piece must have; :"schema".:"atoms".
+-- Outputs: zone, first, last, sbi, hits (null: a month with fewer).
+with piece as (
+    select
+        zone,
+        sbi,
+        first,
+        last,
+        coalesce(hits, 0) as hits,
+        date_trunc('month', first)::date as month,
+        greatest(date_trunc('week', first)::date, date_trunc('month', first)::date) as week
+    from :"schema".:"atoms"
+    where zone = any ($1::text[])
+        and first >= date_trunc('month', $2::date)::date
+        and first < (date_trunc('month', $3::date) + interval '1 month')::date
+        and ($4::text is null or sbi = $4::text)
+),
+week as (
+    select zone, sbi, month, week, sum(hits)::bigint as hits, min(hits) as least
+    from piece
+    group by zone, sbi, month, week
+),
+month as (
+    select zone, sbi, month, sum(hits)::bigint as hits, min(hits) as least_week
+    from week
+    group by zone, sbi, month
+)
+select piece.zone, piece.first, piece.last, piece.sbi, piece.hits
+from piece
+    join week using (zone, sbi, month, week)
+    join month using (zone, sbi, month)
+where month.least_week >= $5::bigint and week.least >= $5::bigint
+union all
+select
+    week.zone,
+    week.week,
+    least(
+        (date_trunc('week', week.week) + interval '6 days')::date,
+        (week.month + interval '1 month - 1 day')::date
+    ),
+    week.sbi,
+    week.hits
+from week join month using (zone, sbi, month)
+where month.least_week >= $5::bigint and week.least < $5::bigint
+union all
+select
+    zone, month, (month + interval '1 month - 1 day')::date, sbi, case when hits >= $5::bigint then hits end
+from month
+where least_week < $5::bigint;

@@ -19,7 +19,7 @@ select coalesce(
             and runs.kind not in ('backfill', 'reference')
             and steps.step in ('promote', 'purge')
             and steps.status = 'completed'
-        order by steps.finished_at desc, runs.run_id desc, steps.batch desc
+        order by steps.step_no desc
         limit 1
     ),
     true
@@ -278,9 +278,9 @@ select distinct date_trunc('month', date)::date from come;
 drop table pg_temp.sum_bounds;
 
 -- part: pieces  (script, when the sums are there)
--- Purpose: of the months that changed, choose pieces anew: of zone, days and branch, that share no day, of ten hits or more each, or without
---          hits where a month has fewer.
--- Inputs:  pg_temp.atom_months; :"schema".:"zone_days", :"days" and :"atoms", :'atoms'; :"ledger".table_changes, :'run_id', :batch.
+-- Purpose: of the months that changed, choose pieces anew: of zone, days and branch, that share no day, of :pieces_least hits or more each, or
+--          without hits where a month has fewer.
+-- Inputs:  pg_temp.atom_months; :pieces_least; :"schema".:"zone_days", :"days" and :"atoms", :'atoms'; :"ledger".table_changes, :'run_id', :batch.
 -- Outputs: the pieces of these months; :"ledger".table_changes with their change, where that has a row of the table.
 -- A piece is as short as it can be: the days of a week if each of them that has hits has enough, else the week, else the month.
 -- Weeks end with their month, so a month is the most that a new day can change. What the hits are compared with is of other days,
@@ -329,7 +329,7 @@ piece as (
     from cell
         join week using (zone, sbi, month, week)
         join month using (zone, sbi, month)
-    where month.least_week >= 10 and week.least >= 10
+    where month.least_week >= :pieces_least and week.least >= :pieces_least
     union all
     select
         week.zone,
@@ -341,12 +341,12 @@ piece as (
         week.sbi,
         week.hits
     from week join month using (zone, sbi, month)
-    where month.least_week >= 10 and week.least < 10
+    where month.least_week >= :pieces_least and week.least < :pieces_least
     union all
     select
-        zone, month, (month + interval '1 month - 1 day')::date, sbi, case when hits >= 10 then hits end
+        zone, month, (month + interval '1 month - 1 day')::date, sbi, case when hits >= :pieces_least then hits end
     from month
-    where least_week < 10
+    where least_week < :pieces_least
 ),
 made as (
     insert into :"schema".:"atoms" (zone, first, last, sbi, hits)

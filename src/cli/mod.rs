@@ -195,7 +195,8 @@ pub struct ServeArgs {
     #[arg(long, env = "MERGANSER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     pub listen: std::net::SocketAddr,
     /// The fewest hits that any figure shown may stand for: answers are sums of fixed pieces of zone, days and branch; 0 shows everything,
-    /// by place. A dataset about people goes below its own number only where it is named [default: the dataset's]
+    /// by place, and less than 10 counts as 10. A dataset about people goes below its own number only where it is named [default: the
+    /// dataset's]
     #[arg(long, env = "MERGANSER_MIN_COUNT", value_name = "[DATASET=]N", value_delimiter = ',')]
     pub min_count: Vec<MinCount>,
     /// A file with outlines of zones, which the map shows: polygons as GeoJSON, with the zone in `properties.zone`

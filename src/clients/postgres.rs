@@ -332,11 +332,18 @@ impl Connection {
     /// Asks the server to cancel the running statement. Only the statement itself shows whether there was one and
     /// whether it ended.
     pub async fn cancel(&self) -> Result<(), PgError> {
-        let operation = "cancelling a statement";
-        let token = self.cancel_token();
-        match timeout(CONNECT_TIMEOUT, token.cancel_query(self.tls.0.clone())).await {
-            Ok(result) => result.map_err(|e| classify(e, operation)),
-            Err(_) => Err(too_slow(operation.to_owned(), CONNECT_TIMEOUT)),
+        self.canceller().await
+    }
+
+    /// The same, to be awaited only if it is wanted, while a transaction has the connection.
+    pub fn canceller(&self) -> impl Future<Output = Result<(), PgError>> + Send + use<> {
+        let (token, tls) = (self.cancel_token(), self.tls.0.clone());
+        async move {
+            let operation = "cancelling a statement";
+            match timeout(CONNECT_TIMEOUT, token.cancel_query(tls)).await {
+                Ok(result) => result.map_err(|e| classify(e, operation)),
+                Err(_) => Err(too_slow(operation.to_owned(), CONNECT_TIMEOUT)),
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use super::terminal::say;
 use crate::cli::ServeArgs;
 use crate::clients::postgres::PgUrl;
 use crate::config::ServeConfig;
+use crate::dataset::served::{MinCount, PIECES_LEAST};
 use crate::datasets;
 use crate::error::{Cause, Exit, Failure};
 use crate::run::server::Server;
@@ -37,6 +38,11 @@ pub async fn listen(config: &ServeConfig, url: &PgUrl) -> Result<(), Cause> {
     let outlines = config.zones.as_deref().map(outlines).transpose()?.unwrap_or_default();
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| unlistened(config, error))?;
+    if config.min_counts.iter().any(MinCount::is_raised) {
+        tracing::warn!(
+            "--min-count below {PIECES_LEAST} counts as {PIECES_LEAST}: the load chooses pieces of so many hits"
+        );
+    }
     let address = listener.local_addr().map_err(Cause::io("look where the server listens"))?;
     say(&format!("http://{address}/\n"));
     let serving = Serving {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::DatabaseConfig;
 use crate::cli;
 use crate::dataset::served::MinCount;
+use crate::datasets;
 use crate::error::Cause;
+use crate::fields::near;
 use crate::serve::PoolLimits;
 
 /// Everything that the server needs to know.
@@ -34,8 +36,24 @@ impl ServeConfig {
                 limit: Duration::from_secs(args.timeout),
             },
             dates_most: args.max_days.into(),
-            min_counts: args.min_count.clone(),
+            min_counts: known(&args.min_count)?.to_vec(),
             zones: args.zones.clone(),
         })
+    }
+}
+
+/// Sees that each setting names a dataset that is served: a setting for a misspelt name would protect nobody.
+fn known(said: &[MinCount]) -> Result<&[MinCount], Cause> {
+    let served: Vec<_> =
+        datasets::ALL.iter().filter(|dataset| dataset.served.is_some()).map(|dataset| dataset.name).collect();
+    match said.iter().filter_map(MinCount::dataset).find(|name| !served.contains(name)) {
+        None => Ok(said),
+        Some(unknown) => Err(Cause::Usage {
+            message: format!("--min-count (MERGANSER_MIN_COUNT): no dataset `{unknown}` is served"),
+            hint: Some(match near(unknown, &served) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("these are served: {}", served.join(", ")),
+            }),
+        }),
     }
 }

@@ -28,6 +28,9 @@ pub struct Served {
     pub sums: Option<&'static Sums>,
 }
 
+/// The fewest hits of a piece that a load chooses.
+pub const PIECES_LEAST: u32 = 10;
+
 /// The fewest hits of any figure that is shown, as given by the operator: `N`, or `DATASET=N` for one dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MinCount {
@@ -36,15 +39,31 @@ pub struct MinCount {
 }
 
 impl MinCount {
+    /// The dataset that it names; `None`: it is for all of them.
+    pub fn dataset(&self) -> Option<&str> {
+        self.dataset.as_deref()
+    }
+
     /// The value for a dataset with this default. A setting that does not name a dataset about people never shows more
     /// detail of it than its default: with two datasets, the setting may be meant for the other one.
     pub fn of(dataset: &str, own: u32, said: &[Self]) -> u32 {
         let last = |name: Option<&str>| said.iter().rev().find(|one| one.dataset.as_deref() == name);
         match (last(Some(dataset)), last(None)) {
-            (Some(named), _) => named.least,
-            (None, Some(all)) => all.least.max(own),
+            (Some(named), _) => named.in_force(),
+            (None, Some(all)) => all.in_force().max(own),
             (None, None) => own,
         }
+    }
+
+    /// What the setting comes to: no piece has fewer hits than [`PIECES_LEAST`], so a smaller number would promise what it does not
+    /// keep.
+    fn in_force(&self) -> u32 {
+        if self.is_raised() { PIECES_LEAST } else { self.least }
+    }
+
+    /// Is the setting smaller than what it comes to?
+    pub fn is_raised(&self) -> bool {
+        (1..PIECES_LEAST).contains(&self.least)
     }
 }
 
@@ -113,7 +132,7 @@ impl Served {
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let tables = self.tables().into_iter().map(|(name, table)| (name, table.to_owned()));
         let earlier = self.sums.map(|sums| ("earlier_days", sums.earlier_days.to_string()));
-        tables.chain(earlier).collect()
+        tables.chain(earlier).chain([("pieces_least", PIECES_LEAST.to_string())]).collect()
     }
 }
 
@@ -140,7 +159,7 @@ mod tests {
             (&["0"], 10, 0),
             (&["25"], 25, 25),
             (&["court=0"], 0, 0),
-            (&["5", "court=3"], 3, 5),
+            (&["5", "court=3"], 10, 10),
         ] {
             let said = said(texts);
             assert_eq!((MinCount::of("court", 10, &said), MinCount::of("points", 0, &said)), (court, points));

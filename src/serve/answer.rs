@@ -77,6 +77,7 @@ pub struct Suppressed {
 pub enum Answered {
     PlaceAnswer(Box<PlaceAnswer>),
     NoSuchPlace,
+    TooManyBranches,
     /// No run has committed yet.
     NothingLoaded,
 }
@@ -140,13 +141,14 @@ pub async fn answer(
         Some(_) => find_loaded(&transaction, &loaded, question).await?,
         None => ServedDays { days: question.dates.clone(), ..ServedDays::default() },
     };
-    let mut answer = match texts.min_count {
+    let found = match texts.min_count {
         0 => {
             let statements = Exact { sums: &sums, points: &points, months: month_statements.as_ref() };
             exact(&transaction, statements, &current.1, centre, (question, &loaded)).await?
         }
         least => protected(&transaction, &atoms, &current.1, centre, (question, &loaded, least)).await?,
     };
+    let Some(mut answer) = found else { return Ok(Answered::TooManyBranches) };
     answer.as_of = loaded.as_of;
     transaction.commit().await?;
     let (version, dataset) = (current.0.clone(), texts.dataset.name);
@@ -176,14 +178,14 @@ struct Exact<'a> {
     months: Option<&'a [Statement; 2]>,
 }
 
-/// Exact sums by place.
+/// Exact sums, by place; `None`: of too many branches.
 async fn exact(
     transaction: &Transaction<'_>,
     Exact { sums, points, months }: Exact<'_>,
     places: &Places,
     centre: &ServedPlace,
     (question, loaded): (&PlaceQuestion, &ServedDays),
-) -> Result<PlaceAnswer, tokio_postgres::Error> {
+) -> Result<Option<PlaceAnswer>, tokio_postgres::Error> {
     let within = places.within(centre, question.radius_km);
     let Within { whole, cut, cut_postcodes, .. } = &within;
     let (whole_months, days) = match months {
@@ -191,30 +193,32 @@ async fn exact(
         None => (Vec::new(), loaded.days.clone()),
     };
     let asked: [&(dyn ToSql + Sync); 6] = [&days, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
-    // The statements are sent without waiting in between; one snapshot answers them all.
-    let (sums, points, packed) = match months.filter(|_| !whole_months.is_empty()) {
+    let mut totals = Totals::new(loaded.days.iter().map(|day| (*day, loaded.delta(day))));
+    // Sent one behind the other, answered by one snapshot.
+    let (points, packed) = match months.filter(|_| !whole_months.is_empty()) {
         Some([cells, points]) => {
             let of_months: [&(dyn ToSql + Sync); 6] =
                 [&days, whole, cut, cut_postcodes, &whole_months, &POINTS_MOST];
-            tokio::try_join!(
-                transaction.query(sums, &asked[..5]),
+            let ((), points, packed) = tokio::try_join!(
+                sum_up(transaction, sums, &asked[..5], &mut totals),
                 transaction.query(points, &of_months),
                 months::months(transaction, cells, &whole_months, &within)
-            )?
+            )?;
+            (points, packed)
         }
         None => {
-            let (sums, points) =
-                tokio::try_join!(transaction.query(sums, &asked[..5]), transaction.query(points, &asked))?;
-            (sums, points, months::MonthSums::default())
+            let ((), points) = tokio::try_join!(
+                sum_up(transaction, sums, &asked[..5], &mut totals),
+                transaction.query(points, &asked)
+            )?;
+            (points, months::MonthSums::default())
         }
     };
-    let mut totals = Totals::new(loaded.days.iter().map(|day| (*day, loaded.delta(day))));
-    for row in &sums {
-        let (date, sbi): (Date, String) = (row.try_get(0)?, row.try_get(1)?);
-        totals.add(Some(date), sbi, (row.try_get(2)?, row.try_get(3)?));
-    }
     packed.days().for_each(|(date, sum)| totals.add_day(date, sum));
     packed.branches.into_iter().for_each(|(sbi, sum)| totals.add_branch(sbi, sum));
+    if totals.are_too_many() {
+        return Ok(None);
+    }
     let mut answer = begun(totals, question, centre, within.places);
     if !loaded.is_compared() {
         answer.stats.iter_mut().for_each(|stat| (stat.delta, stat.percentage) = (None, None));
@@ -226,26 +230,48 @@ async fn exact(
         answer.points.push(AreaSum { postcode, lat, lon, hits: row.try_get(1)?, delta });
         answer.points_total = row.try_get(3)?;
     }
-    Ok(answer)
+    Ok(Some(answer))
 }
 
-/// Sums of pieces that were chosen when the data was loaded, whatever the question is. Each piece is in an answer as a whole or
-/// not at all, so no two answers differ by less than one piece.
+/// Adds rows up as they come: there is one for each day and branch.
+async fn sum_up(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    asked: &[&(dyn ToSql + Sync)],
+    totals: &mut Totals,
+) -> Result<(), tokio_postgres::Error> {
+    let mut rows = pin!(transaction.query_raw(statement, asked.iter().copied()).await?);
+    while let Some(row) = rows.try_next().await? {
+        let (date, sbi): (Date, String) = (row.try_get(0)?, row.try_get(1)?);
+        totals.add(Some(date), sbi, (row.try_get(2)?, row.try_get(3)?));
+        if totals.are_too_many() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Sums of pieces that were chosen when they were loaded, whatever is asked: each is in an answer as a whole or not at all, so no
+/// two answers differ by less than one of them. `None`: of too many branches.
 async fn protected(
     transaction: &Transaction<'_>,
     atoms: &Statement,
     places: &Places,
     centre: &ServedPlace,
     (question, loaded, least): (&PlaceQuestion, &ServedDays, i64),
-) -> Result<PlaceAnswer, tokio_postgres::Error> {
+) -> Result<Option<PlaceAnswer>, tokio_postgres::Error> {
     let zones = places.zones_within(centre, question.radius_km);
     let names: Vec<_> = zones.iter().map(|zone| zone.name.as_str()).collect();
     let (first, last) = (question.dates.first(), question.dates.last());
     let asked: [&(dyn ToSql + Sync); 5] = [&names, &first, &last, &question.sbi, &least];
-    let mut rows = pin!(transaction.query_raw(atoms, asked).await?);
+    // The load's own pieces need no number.
+    let asked = &asked[..atoms.params().len()];
+    let mut rows = pin!(transaction.query_raw(atoms, asked.iter().copied()).await?);
     let (mut totals, mut suppressed) =
         (Totals::new(loaded.days.iter().map(|day| (*day, None))), Suppressed::default());
     let (mut sums, mut lacking): (BTreeMap<String, Sum>, BTreeSet<String>) = Default::default();
+    // Days that a piece has which is not of that day alone.
+    let mut is_covered = vec![false; loaded.days.len()];
     while let Some(row) = rows.try_next().await? {
         let (zone, first, last): (String, Date, Date) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let (sbi, hits): (String, Option<i64>) = (row.try_get(3)?, row.try_get(4)?);
@@ -253,6 +279,11 @@ async fn protected(
         let before = |day: Date| question.dates.partition_point(|date| *date < day);
         let within = (question.dates.partition_point(|date| *date <= last) - before(first)) as i64;
         let days = last.duration_since(first).as_hours() / 24 + 1;
+        if days > 1 || hits.is_none() {
+            let start = loaded.days.partition_point(|date| *date < first);
+            let end = loaded.days.partition_point(|date| *date <= last);
+            is_covered[start..end].fill(true);
+        }
         match hits {
             _ if within == 0 => {}
             Some(hits) if within == days => {
@@ -271,9 +302,18 @@ async fn protected(
             }
         }
     }
+    if totals.are_too_many() {
+        return Ok(None);
+    }
     suppressed.zones = lacking.len();
     let inside = places.within(centre, question.radius_km).places;
     let mut answer = PlaceAnswer { suppressed, ..begun(totals, question, centre, inside) };
+    // Nothing is said of a day with hits in weeks or months alone, or perhaps with none: 0 would be wrong. This says no more than
+    // `suppressed`, which counts these pieces for each single day.
+    for moment in &mut answer.timeline {
+        let is_untold = loaded.days.binary_search(&moment.date).is_ok_and(|at| is_covered[at]);
+        moment.hits = moment.hits.filter(|hits| *hits > 0 || !is_untold);
+    }
     let area = |zone: &ServedZone| {
         let (hits, delta) = *sums.get(&zone.name)?;
         Some(AreaSum { postcode: zone.name.clone(), lat: zone.lat, lon: zone.lon, hits, delta })
@@ -282,7 +322,7 @@ async fn protected(
     answer.points.sort_by(|a, b| b.hits.cmp(&a.hits).then_with(|| a.postcode.cmp(&b.postcode)));
     answer.points_total = answer.points.len() as i64;
     answer.points.truncate(POINTS_MOST as usize);
-    Ok(answer)
+    Ok(Some(answer))
 }
 
 /// The last days that are loaded. `known` is replaced as in [`answer`]; `None`: nothing is loaded.

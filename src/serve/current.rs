@@ -1,5 +1,4 @@
-//! Which run production shows: the database sends a notification when a run commits. It is also asked regularly, because a
-//! notification can be lost.
+//! Which run production is of: told by the database when a run commits, and asked for each second, should nobody tell.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,9 +12,8 @@ use super::texts::ServedTexts;
 use crate::clients::postgres::{PgError, classify};
 use crate::sql;
 
-/// How often the ledger is asked without notifications, and with them.
+/// How often the ledger is asked, also where somebody tells: a pooler between may take the request and never pass anything on.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-const LISTEN_ASK_EVERY: Duration = Duration::from_secs(15);
 
 /// The newest known commit of a dataset, and how long that knowledge is good.
 #[derive(Clone, Debug, Default)]
@@ -60,33 +58,28 @@ async fn attend(
     (is_lost, is_warned): (&mut bool, &mut bool),
 ) -> Result<Infallible, PgError> {
     let reader = pool.connect().await?;
-    if !std::mem::replace(is_warned, true) {
-        warn_of_rights(&reader, texts).await;
+    if let Err(error) = reader.connection.batch_execute(sql::SERVE_LISTEN).await {
+        tracing::info!("commits are not told here ({error}): they are noticed within a second");
     }
-    let is_told = match reader.connection.batch_execute(sql::SERVE_LISTEN).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::info!(
-                "the server sends no notifications here ({error}), so the ledger is asked every second"
-            );
-            false
-        }
-    };
     let bell = reader.connection.notifications();
-    let every = if is_told { LISTEN_ASK_EVERY } else { ASK_EVERY };
     loop {
         let mut found = Vec::new();
         for text in texts {
             let version = newest_commit(&reader, text).await?;
-            found.push(Current { version, known_until: Some(Instant::now() + every + 2 * ASK_EVERY) });
+            found.push(Current { version, known_until: Some(Instant::now() + 3 * ASK_EVERY) });
+        }
+        // Before anything is loaded there is no table to have rights on.
+        if !*is_warned && found.iter().any(|current: &Current| current.version.is_some()) {
+            *is_warned = true;
+            warn_of_rights(&reader, texts).await;
         }
         if std::mem::take(is_lost) {
             tracing::info!("the database can be asked again");
         }
         told.send_replace(found);
         tokio::select! {
-            _ = timeout(every, bell.notified()) => {}
-            () = closed(&reader) => return Err(PgError::no_answer("wait for commits", every)),
+            _ = timeout(ASK_EVERY, bell.notified()) => {}
+            () = closed(&reader) => return Err(PgError::no_answer("wait for commits", ASK_EVERY)),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Jobs that need a connection, and the responses when they fail.
 
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 
 use axum::response::Response;
 use jiff::civil::Date;
+use tokio::sync::oneshot;
 
 use super::answer::{self, Answered, KnownPlaces};
 use super::pool::{Busy, TakenReader};
@@ -42,7 +44,7 @@ impl ServeJob {
             Self::Offer => answer::offered(reader, texts, places).await.map(Done::Offered),
         };
         match done.map_err(|error| classify(error, "answer a question")) {
-            // A dataset that was never loaded has no table.
+            // Of a dataset of which nothing was ever loaded there is no table.
             Err(error) if matches!(self, Self::Offer) && current::is_missing(&error) => {
                 Ok(Done::Offered(None))
             }
@@ -51,21 +53,45 @@ impl ServeJob {
     }
 }
 
-/// Does a job to its end even if nobody waits for it any more, so that its connection goes back to the pool clean. If an idle
-/// connection turns out to be lost, the job is done again on a new one.
+/// Does a job on a connection of the pool. When nobody waits for it any more, the statement is cancelled and the connection goes: it is
+/// not clean. On a connection that was lost while it lay there the job is done once more.
 pub(super) async fn perform(
     shared: &Arc<ServeState>,
     at: usize,
     job: ServeJob,
 ) -> Result<Done, Box<Response>> {
     let shared = shared.clone();
-    let done = tokio::spawn(async move {
-        let mut taken = shared.pool.take().await.map_err(|error| Box::new(no_connection(&shared, &error)))?;
+    let (mut waiting, answer) = oneshot::channel();
+    tokio::spawn(async move {
+        let Some(done) = perform_for(&shared, at, &job, &mut waiting).await else { return };
+        // Whoever has gone meanwhile is not told.
+        let _ = waiting.send(done);
+    });
+    answer.await.unwrap_or_else(|_| Err(Box::new(busy("the server ends, or has a defect", 5))))
+}
+
+/// The same; `None`: nobody waits for it any more.
+async fn perform_for(
+    shared: &ServeState,
+    at: usize,
+    job: &ServeJob,
+    waiting: &mut oneshot::Sender<Result<Done, Box<Response>>>,
+) -> Option<Result<Done, Box<Response>>> {
+    let taken = tokio::select! {
+        taken = shared.pool.take() => taken,
+        () = waiting.closed() => return None,
+    };
+    let mut taken = match taken {
+        Ok(taken) => taken,
+        Err(error) => return Some(Err(Box::new(no_connection(shared, &error)))),
+    };
+    let canceller = taken.reader.connection.canceller();
+    let mut performed = pin!(async {
         let mut places = shared.known_places(at);
         let mut done = job.perform(&mut taken, &shared.texts[at], &mut places).await;
         if taken.is_used && done.as_ref().err().is_some_and(is_lost) {
             taken =
-                shared.pool.renew(taken).await.map_err(|error| Box::new(no_connection(&shared, &error)))?;
+                shared.pool.renew(taken).await.map_err(|error| Box::new(no_connection(shared, &error)))?;
             done = job.perform(&mut taken, &shared.texts[at], &mut places).await;
         }
         if !done.as_ref().err().is_some_and(is_lost) {
@@ -75,7 +101,15 @@ pub(super) async fn perform(
         *shared.places[at].lock().unwrap_or_else(PoisonError::into_inner) = places;
         Ok(done)
     });
-    done.await.unwrap_or_else(|_| Err(Box::new(busy("the server is stopping, or has a defect", 5))))
+    tokio::select! {
+        done = &mut performed => Some(done),
+        () = waiting.closed() => {
+            if let Err(error) = canceller.await {
+                tracing::debug!("a statement nobody waits for goes on: {error}");
+            }
+            None
+        }
+    }
 }
 
 fn is_lost(error: &PgError) -> bool {
@@ -88,7 +122,10 @@ fn no_connection(shared: &ServeState, error: &Busy) -> Response {
             shared.metrics.full();
             busy("too many questions at once", 1)
         }
-        Busy::Slow => busy("too many questions at once", 2),
+        Busy::Slow => {
+            shared.metrics.full();
+            busy("too many questions at once", 2)
+        }
         Busy::Unreachable(error) => {
             tracing::debug!("no connection: {error}");
             busy("the database cannot be reached", 5)
@@ -96,10 +133,10 @@ fn no_connection(shared: &ServeState, error: &Busy) -> Response {
     }
 }
 
-/// Nothing is loaded, or an older program loaded it and made no tables for the server.
+/// Nothing is loaded, or an older program did that, which made nothing to be served.
 pub(super) fn nothing(texts: &ServedTexts) -> Response {
     let name = texts.dataset.name;
-    busy(&format!("nothing of {name} that can be served is loaded yet; `merganser run {name}` loads it"), 30)
+    busy(&format!("nothing of {name} is loaded yet that can be served: `merganser run {name}` does that"), 30)
 }
 
 fn failed(error: &PgError, texts: &ServedTexts) -> Response {
@@ -109,7 +146,7 @@ fn failed(error: &PgError, texts: &ServedTexts) -> Response {
     if error.sqlstate() == Some(QUERY_CANCELED) {
         return busy("the answer took too long: ask for fewer days, or a smaller radius", 5);
     }
-    // The server's message may contain a value from the statement, so only the code is logged.
+    // What the server says of a statement may hold a value of it.
     let sqlstate = error.sqlstate().unwrap_or("none");
     tracing::warn!(sqlstate, "a question could not be answered");
     busy("the database did not answer", 5)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Upper ends of the buckets, in seconds.
 const BUCKETS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
-const STATUSES: [u16; 6] = [200, 304, 400, 404, 500, 503];
+const STATUSES: [u16; 7] = [200, 304, 400, 404, 405, 500, 503];
 
 /// Counts since the server started.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl ServeMetrics {
         self.microseconds.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
     }
 
-    /// Counts a question that found pool and queue full.
+    /// Counts a question that found no connection free.
     pub fn full(&self) {
         self.refused_full.fetch_add(1, Ordering::Relaxed);
     }
@@ -58,7 +58,12 @@ impl ServeMetrics {
         let _ = writeln!(text, "merganser_serve_seconds_sum {seconds}\nmerganser_serve_seconds_count {sum}");
         let full = self.refused_full.load(Ordering::Relaxed);
         for (name, kind, help, value) in [
-            ("merganser_serve_refused_total", "counter", "Questions that found pool and queue full.", full),
+            (
+                "merganser_serve_refused_total",
+                "counter",
+                "Questions that found pool and queue full, or waited in vain.",
+                full,
+            ),
             ("merganser_serve_connections_busy", "gauge", "Connections at work.", busy as u64),
             ("merganser_serve_waiting", "gauge", "Questions that wait for a connection.", waiting as u64),
             (

@@ -1,8 +1,8 @@
-//! A read-only server: a page and an API for loaded data, by postcode, date and radius.
+//! A server that reads: a page and an API over what has been loaded, by postcode, date and radius.
 //!
-//! It writes nothing, knows no dataset by name, and answers each question from one snapshot of the database. [`question`] reads
-//! a question and [`answer`] answers it; [`current`] knows which run production shows, so that unchanged answers need no
-//! database.
+//! It writes nothing, knows no dataset by name, and answers each question from one snapshot of the database. What it may be
+//! asked is read in [`question`], answered in [`answer`]; [`current`] knows which run production is of, so that what has not
+//! changed is answered without the database.
 
 mod answer;
 mod current;
@@ -41,6 +41,7 @@ use self::pool::Pool;
 use self::question::{AskFault, PlaceQuestion, read_postcode};
 use self::reply::{json, refused, text};
 use self::texts::ServedTexts;
+use self::totals::BRANCHES_MOST;
 use crate::clients::postgres::PgUrl;
 use crate::dataset::Dataset;
 use crate::dataset::served::MinCount;
@@ -54,12 +55,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// The program's version. It is part of each tag, because another program may give other answers.
 const PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("BUILT_FROM"));
-/// How long an answer may take altogether.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// The number of postcodes that are offered while somebody types.
+/// A question may wait for a connection, for its being made, and for an answer, each as long as a statement may take.
+const ANSWER_LIMITS: u32 = 3;
+/// Postcodes that are offered while somebody types.
 const OFFERED: usize = 10;
 
-/// What the server serves, and its limits.
+/// What is served, and how much of it at once.
 #[derive(Clone, Debug)]
 pub struct Serving {
     pub url: PgUrl,
@@ -68,18 +69,18 @@ pub struct Serving {
     pub ledger_schema: String,
     pub limits: PoolLimits,
     pub dates_most: usize,
-    /// The minimum numbers of hits that may be shown, for datasets whose own number does not apply.
+    /// The hits that whatever is told must have, where that is another number than the dataset's.
     pub min_counts: Vec<MinCount>,
-    /// The outlines of zones, for the map.
+    /// Of zones, for the map.
     pub outlines: Outlines,
 }
 
-/// The state that all answers share.
+/// What all answers share.
 struct ServeState {
     pool: Arc<Pool>,
     texts: Arc<Vec<ServedTexts>>,
     current: watch::Receiver<Vec<Current>>,
-    /// For each dataset, the places of the newest snapshot that was read.
+    /// Of each dataset, the places of the newest snapshot that was seen.
     places: Vec<Mutex<Option<KnownPlaces>>>,
     metrics: ServeMetrics,
     dates_most: usize,
@@ -87,24 +88,24 @@ struct ServeState {
 }
 
 impl ServeState {
-    /// The places of the newest snapshot of a dataset that was read.
+    /// The places of the newest snapshot of a dataset that was seen.
     fn known_places(&self, at: usize) -> Option<KnownPlaces> {
         self.places[at].lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the database can be asked about all datasets.
+    /// Can the database be asked?
     fn is_ready(&self) -> bool {
         self.current.borrow().iter().all(Current::is_known)
     }
 }
 
-/// Serves until `stop` completes, then finishes the answers under way.
+/// Serves until `stop` completes, and answers then what is under way.
 pub async fn serve(serving: Serving, listener: TcpListener, stop: impl Future<Output = ()>) {
     let texts = serving.datasets.iter().filter_map(|dataset| {
         ServedTexts::new(dataset, (&serving.schema, &serving.ledger_schema), &serving.min_counts)
     });
     let mut texts: Vec<_> = texts.collect();
-    // Datasets with protected answers come last, so that nobody sees data about people without asking for it.
+    // Nobody is to be told of people who did not ask for them.
     texts.sort_by_key(|texts| texts.served.min_count);
     let texts = Arc::new(texts);
     let pool = Arc::new(Pool::new(serving.url, serving.limits));
@@ -127,10 +128,12 @@ fn router(shared: Arc<ServeState>) -> Router {
         .route("/healthz", get(|| async { text(StatusCode::OK, "text/plain", "ok\n") }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .fallback(|| async {
+        .fallback(|State(shared): State<Arc<ServeState>>| async move {
+            shared.metrics.answered(404, Duration::ZERO);
             refused(StatusCode::NOT_FOUND, &AskFault::new("path", "there is no such page"))
         })
-        .method_not_allowed_fallback(|| async {
+        .method_not_allowed_fallback(|State(shared): State<Arc<ServeState>>| async move {
+            shared.metrics.answered(405, Duration::ZERO);
             refused(StatusCode::METHOD_NOT_ALLOWED, &AskFault::new("method", "only GET is answered here"))
         })
         .with_state(shared.clone())
@@ -156,7 +159,7 @@ async fn metrics(State(shared): State<Arc<ServeState>>) -> Response {
     text(StatusCode::OK, "text/plain; version=0.0.4", told)
 }
 
-/// Answers everything below `/api/`.
+/// Everything below `/api/`.
 async fn api(State(shared): State<Arc<ServeState>>, request: Request) -> Response {
     let begun = Instant::now();
     let (uri, headers) = (request.uri().clone(), request.headers().clone());
@@ -174,7 +177,8 @@ async fn api(State(shared): State<Arc<ServeState>>, request: Request) -> Respons
             },
         }
     };
-    let response = match tokio::time::timeout(ANSWER_LIMIT, answered).await {
+    let limit = shared.pool.limit() * ANSWER_LIMITS;
+    let response = match tokio::time::timeout(limit, answered).await {
         Ok(response) => response,
         Err(_) => busy("the answer took too long", 5),
     };
@@ -182,14 +186,14 @@ async fn api(State(shared): State<Arc<ServeState>>, request: Request) -> Respons
     response
 }
 
-/// A refusal with status 503, which asks the client to try again after so many seconds.
+/// Try again later.
 fn busy(why: &str, seconds: u64) -> Response {
     let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, &AskFault::new("server", why));
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
-/// The place of the dataset with this name, or of the first dataset that has a run.
+/// The dataset that is asked for, or the first of which there is a run.
 fn find(shared: &ServeState, name: Option<&str>) -> Result<usize, AskFault> {
     let found = match name {
         Some(name) => shared.texts.iter().position(|texts| texts.dataset.name == name),
@@ -224,18 +228,28 @@ async fn ask(shared: &Arc<ServeState>, question: PlaceQuestion, headers: &Header
         Ok(Done::Asked(Answered::NoSuchPlace)) => {
             refused(StatusCode::BAD_REQUEST, &AskFault::new("postcode", "no place has this postcode"))
         }
+        Ok(Done::Asked(Answered::TooManyBranches)) => {
+            let what = format!(
+                "more than {BRANCHES_MOST} branches: ask for one of them, or for fewer places or days"
+            );
+            refused(StatusCode::BAD_REQUEST, &AskFault::new("sbi", what))
+        }
         Ok(_) => nothing(texts),
         Err(response) => *response,
     }
 }
 
 async fn datasets(shared: &Arc<ServeState>) -> Response {
-    let mut all = Vec::new();
+    let (mut all, mut unasked) = (Vec::new(), None);
     for (at, texts) in shared.texts.iter().enumerate() {
         let (run_id, days) = match perform(shared, at, ServeJob::Offer).await {
             Ok(Done::Offered(offered)) => offered.unzip(),
             Ok(Done::Asked(_)) => (None, None),
-            Err(response) => return *response,
+            // The others can be offered all the same.
+            Err(response) => {
+                unasked = Some(response);
+                continue;
+            }
         };
         let (one, several) = texts.served.words;
         all.push(serde_json::json!({
@@ -250,10 +264,13 @@ async fn datasets(shared: &Arc<ServeState>) -> Response {
             "min_count": texts.min_count,
         }));
     }
-    json(StatusCode::OK, &all)
+    match unasked.filter(|_| all.is_empty()) {
+        Some(response) => *response,
+        None => json(StatusCode::OK, &all),
+    }
 }
 
-/// Offers postcodes that begin with the text that somebody has typed.
+/// Postcodes that begin with what somebody has typed.
 async fn completions(shared: &Arc<ServeState>, query: Option<&str>) -> Response {
     let (mut begin, mut dataset) = (String::new(), None);
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -271,7 +288,10 @@ async fn completions(shared: &Arc<ServeState>, query: Option<&str>) -> Response 
         Ok(read) => read,
         Err(fault) => return refused(StatusCode::BAD_REQUEST, &fault),
     };
-    if shared.known_places(at).is_none()
+    // They may be of an earlier run.
+    let newest = shared.current.borrow()[at].version.clone();
+    let known = shared.known_places(at).map(|known| known.0.clone());
+    if (known.is_none() || newest.is_some() && known != newest)
         && let Err(response) = perform(shared, at, ServeJob::Offer).await
     {
         return *response;
@@ -282,7 +302,7 @@ async fn completions(shared: &Arc<ServeState>, query: Option<&str>) -> Response 
     json(StatusCode::OK, &found)
 }
 
-/// The outlines of zones, which stay the same while the server runs.
+/// Outlines of zones; they stay the same while the server runs.
 fn outlined(outlines: &Outlines, headers: &HeaderMap) -> Response {
     match is_known_to(headers, outlines.tag()) {
         true => reply::unchanged(outlines.tag()),
@@ -293,18 +313,18 @@ fn outlined(outlines: &Outlines, headers: &HeaderMap) -> Response {
     }
 }
 
-/// The tag of an answer: it depends on the commit, the minimum number of hits, the question and the program.
+/// What an answer is known by: the run, what may be told, the question and the program.
 fn tag(version: &str, texts: &ServedTexts, question: &PlaceQuestion) -> String {
     let (dataset, least) = (texts.dataset.name, texts.min_count);
     hashed(&format!("{version} {dataset} {least} {} {PROGRAM}", question.canonical()))
 }
 
-/// The tag of a text: a hash in quotation marks, as `ETag` has it.
+/// A tag made of a text.
 fn hashed(text: &str) -> String {
     format!("\"{}\"", hex(&Sha256::digest(text.as_bytes())[..16]))
 }
 
-/// Whether the client already has the answer with this tag.
+/// Has the client the answer with this tag?
 fn is_known_to(headers: &HeaderMap, tag: &str) -> bool {
     let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     given.flat_map(|value| value.split(',')).any(|known| {

@@ -125,7 +125,12 @@ impl Pool {
         }
     }
 
-    /// The number of connections in use, and of questions that wait for one.
+    /// How long a question may wait, and a statement take.
+    pub fn limit(&self) -> Duration {
+        self.limits.limit
+    }
+
+    /// Connections that are at work, and questions that wait for one.
     pub fn load(&self) -> (usize, usize) {
         let PoolLimits { connections, waiting, .. } = self.limits;
         (connections - self.slots.available_permits(), waiting - self.queue.available_permits())

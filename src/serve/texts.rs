@@ -1,7 +1,7 @@
 //! The statements for a dataset, with the names of its tables filled in.
 
 use crate::dataset::Dataset;
-use crate::dataset::served::{MinCount, Served};
+use crate::dataset::served::{MinCount, PIECES_LEAST, Served};
 use crate::sql;
 
 /// The statements for one dataset.
@@ -44,18 +44,22 @@ impl ServedTexts {
         let variables = [("schema", schema), ("ledger", ledger)].into_iter().chain(tables);
         let variables: Vec<_> = variables.chain(months.into_iter().flatten()).collect();
         let text = |script| sql::render(script, &variables);
+        let min_count = MinCount::of(dataset.name, served.min_count, min_counts);
         Some(Self {
             dataset,
             served,
             schema: schema.to_owned(),
-            min_count: MinCount::of(dataset.name, served.min_count, min_counts).into(),
+            min_count: min_count.into(),
             run: text(sql::SERVE_RUN),
             places: text(sql::SERVE_PLACES),
             days: text(sql::SERVE_DAYS),
             loaded: text(sql::SERVE_LOADED),
             sums: text(sql::SERVE_SUMS),
             points: text(sql::SERVE_POINTS),
-            atoms: text(sql::SERVE_ATOMS),
+            atoms: match min_count > PIECES_LEAST {
+                true => text(sql::SERVE_LARGER_ATOMS),
+                false => text(sql::SERVE_ATOMS),
+            },
             months: months.map(|_| MonthTexts {
                 cells: text(sql::SERVE_MONTH_CELLS),
                 points: text(sql::SERVE_MONTH_POINTS),

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
-/// The sum of a branch over all days.
+/// Branches of an answer at most.
+pub const BRANCHES_MOST: usize = 10_000;
+
+/// A branch over all days.
 #[derive(Debug, Serialize)]
 pub struct Stat {
     pub sbi: String,
@@ -18,7 +21,8 @@ pub struct Stat {
 #[derive(Debug, Serialize)]
 pub struct Moment {
     pub date: Date,
-    pub hits: i64,
+    /// Null: there are some that may not be told by day, or none.
+    pub hits: Option<i64>,
     pub delta: Option<i64>,
 }
 
@@ -57,6 +61,11 @@ impl Totals {
         }
     }
 
+    /// More branches than an answer may have?
+    pub fn are_too_many(&self) -> bool {
+        self.stats.len() > BRANCHES_MOST
+    }
+
     pub fn add_branch(&mut self, sbi: String, sum: Sum) {
         add(self.stats.entry(sbi).or_insert((0, Some(0))), sum);
     }
@@ -80,7 +89,7 @@ impl Totals {
     pub fn timeline(&self) -> Vec<Moment> {
         self.days
             .iter()
-            .map(|(date, (hits, delta))| Moment { date: *date, hits: *hits, delta: *delta })
+            .map(|(date, (hits, delta))| Moment { date: *date, hits: Some(*hits), delta: *delta })
             .collect()
     }
 }

@@ -81,12 +81,7 @@ impl PointLines {
         Ok(lines)
     }
 
-    /// Whether the header names a column.
-    pub(super) fn has(&self, column: &str) -> bool {
-        self.names.iter().any(|name| name == column)
-    }
-
-    /// Finds the wanted columns, and returns the names of the others.
+    /// Finds the columns that are wanted; gives those that nobody wants.
     ///
     /// # Errors
     /// The header lacks a wanted column, or names it twice.

@@ -96,9 +96,7 @@ const SERVED: Served = Served {
     sums: None,
 };
 
-/// The file with the places of the postcodes.
-const PLACES_FILE: &str = "places.csv";
-/// The possible endings of files with points.
+/// What names of files with points end in.
 const ENDINGS: [&str; 4] = [".csv", ".csv.gz", ".csv.zst", ".parquet"];
 
 /// Accepts `places.csv`, which is read before all others, and `datapoints*` with one of the endings; these count in the order
@@ -106,7 +104,7 @@ const ENDINGS: [&str; 4] = [".csv", ".csv.gz", ".csv.zst", ".parquet"];
 fn file_name(name: &str) -> Option<FileName> {
     let is_points = name.starts_with("datapoints") && ENDINGS.iter().any(|ending| name.ends_with(ending));
     let order_key = match name {
-        PLACES_FILE => String::new(),
+        place::FILE => String::new(),
         _ if is_points => name.to_owned(),
         _ => return None,
     };

@@ -25,13 +25,13 @@ const BATCH_ROWS: usize = 20_000;
 /// The ordinal of the first day; a file has fewer lines.
 const FIRST_DAY: u64 = 1 << 31;
 
-/// Parses a file; its header says whether it holds points or places.
+/// Reads a file; its name says of what it is, because a file of points may have any columns besides its own.
 ///
 /// A retry of single lines reads the whole file, because a day is replaced by all of its lines; lines that were good before are
 /// good again.
 pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let lines = PointLines::open(input)?;
-    match lines.has("lat") || lines.has("lon") {
+    match input.name == place::FILE {
         true => places(input, lines, sink),
         false => points(input, lines, sink),
     }

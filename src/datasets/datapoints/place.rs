@@ -12,7 +12,9 @@ pub(super) struct ZonedPlace {
     pub zone: String,
 }
 
-/// The columns of places.csv, in the order in which [`ZonedPlace::read`] expects them.
+/// The file with the places of the postcodes.
+pub(super) const FILE: &str = "places.csv";
+/// The columns of places.csv, in the order in which [`ZonedPlace::read`] takes them.
 pub(super) const COLUMNS: [&str; 4] = ["postcode", "lat", "lon", "zone"];
 
 /// The most characters in the name of a zone.

@@ -62,9 +62,9 @@ impl DataPoint {
             postcode: plain_postcode(text(3)?).ok_or_else(|| flaw(3, "it is no postcode"))?,
             hits: count(4)?,
             delta: if text(5)?.is_empty() { None } else { Some(count(5)?) },
-            sbi: match sbi.is_empty() || sbi.len() > LONGEST {
+            sbi: match sbi.is_empty() || sbi.chars().count() > LONGEST {
                 false => sbi.to_owned(),
-                true => return Err(flaw(6, "it is not a branch, which has 1 to 16 bytes")),
+                true => return Err(flaw(6, "it is no branch: 1 to 16 characters")),
             },
         })
     }
@@ -89,6 +89,9 @@ mod tests {
     fn a_point_is_read_and_its_postcode_made_plain() {
         let point = read(["2013-01-01", "12", "1234", "1234 ab", "35", "", "01.1"]).unwrap();
         assert_eq!((point.postcode.as_str(), point.delta, point.sbi.as_str()), ("1234AB", None, "01.1"));
+        let letters = "é".repeat(16);
+        let point = read(["2013-01-01", "12", "1234", "1234 ab", "35", "", &letters]).unwrap();
+        assert_eq!(point.sbi, letters, "characters are counted, and not bytes");
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub fn write_points(args: &PointsArgs) -> Result<PointFiles, PointsSampleError> 
     let example = middle.map(|place| place.postcode.clone()).unwrap_or_default();
     let counts = (places.len() as u64, args.rows);
     let mut written = PointFiles { example, places: counts.0, rows: counts.1, ..PointFiles::default() };
-    let path = args.out.join(super::PLACES_FILE);
+    let path = args.out.join(super::place::FILE);
     write(&mut written, &path, false, |out| {
         writeln!(out, "postcode,lat,lon,zone")?;
         places.iter().try_for_each(|place| {

@@ -213,10 +213,8 @@ fn test(text: &str) -> Result<SliceTest, String> {
     if value.is_empty() {
         return Err(format!("--filter {text}: it names no value"));
     }
-    let is_order = !matches!(
-        how,
-        Comparator::In | Comparator::NotIn | Comparator::Like | Comparator::NotLike
-    );
+    let is_order =
+        !matches!(how, Comparator::In | Comparator::NotIn | Comparator::Like | Comparator::NotLike);
     // The service compares codes as numbers, we compare them as texts: of so many digits, that is the same.
     if let Some((_, digits)) = CODES.iter().find(|(code, _)| is_order && *code == column)
         && (value.len() != *digits || !value.bytes().all(|byte| byte.is_ascii_digit()))

@@ -211,7 +211,8 @@ impl Parser<'_> {
             false => *at..=at + off,
         };
         let cells = cells.map(|at| text_of(record, at).trim());
-        let mut found = cells.filter(|cell| value::year(cell).is_some_and(|year| YEARS.contains(&year))).peekable();
+        let mut found =
+            cells.filter(|cell| value::year(cell).is_some_and(|year| YEARS.contains(&year))).peekable();
         found.peek().is_some() && found.all(|year| !years().all(|(_, test)| test.passes(year)))
     }
 

@@ -8,7 +8,7 @@ const share = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDig
 const signed = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' });
 const dayOf = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' });
 const day = (date) => dayOf.format(new Date(`${date}T00:00:00Z`));
-const state = { datasets: [], answer: null, asking: 0, map: null, layer: null, outlines: null, borders: null, csv: null };
+const state = { datasets: [], given: {}, unloaded: null, answer: null, asking: 0, map: null, layer: null, outlines: null, borders: null, csv: null };
 
 // A problem in words, usually a sentence from the server.
 class Problem extends Error {}
@@ -33,10 +33,16 @@ function dataset() {
   return state.datasets.find((known) => known.dataset === form.dataset.value) ?? state.datasets[0];
 }
 
+// What the address says and a field cannot hold (2013-02-30, 0.1 km) is asked as it is, until somebody changes the field: the server
+// answers it, or has a sentence for it.
+function valueOf(name) {
+  return state.given[name] ?? form[name].value;
+}
+
 function wanted() {
   return new URLSearchParams({
     postcode: form.postcode.value.trim().toUpperCase().replaceAll(' ', ''),
-    from: form.from.value, to: form.to.value, radius: form.radius.value, dataset: form.dataset.value,
+    from: valueOf('from'), to: valueOf('to'), radius: valueOf('radius'), dataset: form.dataset.value,
   });
 }
 
@@ -76,7 +82,9 @@ function show(answer, from, to) {
     stat.percentage === null ? '' : signed.format(stat.percentage)])));
   at('points').replaceChildren(...answer.points.map((point) => row([point.postcode, number.format(point.hits), counted(point.delta)])));
   at('cut').textContent = answer.truncated ? `The first ${number.format(answer.points.length)} of ${number.format(answer.points_total)}.` : '';
-  at('run').textContent = `Run ${answer.run_id}; loaded up to ${day(dataset().days.at(-1) ?? to)}.`;
+  // The days that are offered may be of another run.
+  const last = dataset().run_id === answer.run_id ? dataset().days.at(-1) : undefined;
+  at('run').textContent = `Run ${answer.run_id}${last ? `; loaded up to ${day(last)}` : ''}.`;
   bars(answer.timeline, several);
   at('hint').hidden = true;
   at('told').hidden = false;
@@ -99,28 +107,39 @@ function leftOut({ zones, small, cut, undated }) {
 }
 
 function bars(timeline, several) {
+  if (!timeline.length) {
+    const none = document.createElement('p');
+    none.textContent = 'None of these days is loaded, so nothing is known of them.';
+    at('timeline').replaceChildren(none);
+    return;
+  }
   const svg = (name, values) => {
     const node = document.createElementNS('http://www.w3.org/2000/svg', name);
     Object.entries(values).forEach(([key, value]) => node.setAttribute(key, value));
     return node;
   };
-  const most = Math.max(1, ...timeline.map((moment) => moment.hits));
-  const largest = timeline.reduce((best, moment) => (moment.hits > best.hits ? moment : best));
+  const told = timeline.filter((moment) => moment.hits !== null);
+  const most = Math.max(1, ...told.map((moment) => moment.hits));
+  const largest = told.reduce((best, moment) => (best && best.hits >= moment.hits ? best : moment), null);
+  const untold = timeline.length - told.length;
+  const without = untold ? `; ${untold === 1 ? 'one day is' : `${number.format(untold)} days are`} not shown` : '';
   const picture = svg('svg', {
     viewBox: `0 0 ${timeline.length} 100`, preserveAspectRatio: 'none', role: 'img',
-    'aria-label': `${timeline.length} days; the most on ${day(largest.date)}: ${number.format(largest.hits)} ${several}`,
+    'aria-label': `${timeline.length} days${largest ? `; the most on ${day(largest.date)}: ${number.format(largest.hits)} ${several}` : ''}${without}`,
   });
   timeline.forEach((moment, place) => {
-    const height = (moment.hits / most) * 100;
-    const bar = svg('rect', { x: place + 0.1, y: 100 - height, width: 0.8, height });
+    const isTold = moment.hits !== null;
+    const height = isTold ? (moment.hits / most) * 100 : 100;
+    const bar = svg('rect', { x: place + 0.1, y: 100 - height, width: 0.8, height, class: isTold ? 'told' : 'untold' });
     const title = svg('title', {});
-    title.textContent = `${day(moment.date)}: ${number.format(moment.hits)}`;
+    title.textContent = `${day(moment.date)}: ${isTold ? number.format(moment.hits) : 'not shown'}`;
     bar.append(title);
     picture.append(bar);
   });
   const ends = document.createElement('div');
   ends.className = 'ends';
-  for (const text of [day(timeline[0].date), `most: ${number.format(largest.hits)}`, day(timeline.at(-1).date)]) {
+  const middle = `${largest ? `most: ${number.format(largest.hits)}` : ''}${without}`.replace(/^; /, '');
+  for (const text of [day(timeline[0].date), middle, day(timeline.at(-1).date)]) {
     const end = document.createElement('span');
     end.textContent = text;
     ends.append(end);
@@ -148,15 +167,25 @@ function draw(answer) {
   for (const point of answer.points) {
     const size = 1.5 + 5 * Math.sqrt(point.hits / most);
     const dot = L.circleMarker([point.lat, point.lon], { radius: size, color: colour, weight: 1, fillOpacity: 0.5 });
-    dot.bindTooltip(`${point.postcode}: ${number.format(point.hits)}`);
+    // A name may hold anything, and a text would be taken for HTML.
+    const label = document.createElement('span');
+    label.textContent = `${point.postcode}: ${number.format(point.hits)}`;
+    dot.bindTooltip(label);
     state.layer.addLayer(dot);
   }
   state.map.invalidateSize();
   state.map.fitBounds(circle.getBounds(), { animate: false });
 }
 
+// A cell of the CSV. What a program of sheets would take for a formula begins with a quotation mark.
+function cell(value) {
+  if (typeof value === 'number') return String(value);
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
 function offer(answer) {
-  const lines = answer.points.map((point) => [point.postcode, point.lat, point.lon, point.hits, point.delta ?? ''].join(','));
+  const lines = answer.points.map((point) => [point.postcode, point.lat, point.lon, point.hits, point.delta ?? ''].map(cell).join(','));
   const text = ['postcode,lat,lon,hits,delta', ...lines, ''].join('\r\n');
   if (state.csv) URL.revokeObjectURL(state.csv);
   state.csv = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
@@ -168,13 +197,23 @@ async function ask() {
   at('wrong').textContent = '';
   const asked = wanted();
   const [postcode, from, to] = ['postcode', 'from', 'to'].map((name) => asked.get(name));
-  if (!postcode || !from || !to) return;
   const turn = ++state.asking;
+  const lacks = state.unloaded ? `No data called “${state.unloaded}” is loaded here: choose other data, then Show.`
+    : postcode && !(from && to) ? 'Choose a first and a last day.' : '';
+  if (!postcode || lacks) {
+    if (document.body.hasAttribute('aria-busy')) document.body.setAttribute('aria-busy', 'false');
+    at('told').hidden = true;
+    at('hint').hidden = Boolean(lacks);
+    at('wrong').textContent = lacks;
+    return;
+  }
   history.replaceState(null, '', `?${asked}`);
   document.body.setAttribute('aria-busy', 'true');
   try {
     const path = [postcode, from === to ? from : `${from}..${to}`, asked.get('radius')].map(encodeURIComponent).join('/');
     const answer = await fetched(`/api/${path}?dataset=${encodeURIComponent(asked.get('dataset'))}`);
+    // A run has committed since the page was loaded.
+    if (answer.run_id !== dataset().run_id) await learn();
     if (turn !== state.asking) return;
     state.answer = answer;
     show(answer, from, to);
@@ -186,6 +225,10 @@ async function ask() {
   } finally {
     if (turn === state.asking) document.body.setAttribute('aria-busy', 'false');
   }
+}
+
+async function learn() {
+  state.datasets = (await fetched('/api/datasets')).filter((known) => known.run_id);
 }
 
 async function complete() {
@@ -215,6 +258,8 @@ function lastWholeMonth(last) {
 function days() {
   const { days: loaded = [], min_count: least } = dataset() ?? {};
   if (!loaded.length) return;
+  delete state.given.from;
+  delete state.given.to;
   [form.from.value, form.to.value] = least ? lastWholeMonth(loaded.at(-1)) : [loaded[0], loaded.at(-1)];
 }
 
@@ -227,27 +272,31 @@ async function borders() {
 }
 
 function km() {
-  at('km').textContent = `${number.format(form.radius.value)} km`;
+  const radius = valueOf('radius');
+  at('km').textContent = `${Number.isNaN(Number(radius)) ? radius : number.format(radius)} km`;
 }
 
 async function begin() {
   form.addEventListener('submit', (event) => {
     event.preventDefault();
+    state.unloaded = null;
     ask();
   });
   form.postcode.addEventListener('input', later(complete, 150));
   form.postcode.addEventListener('change', ask);
+  for (const name of ['from', 'to', 'radius']) form[name].addEventListener('input', () => delete state.given[name]);
   form.radius.addEventListener('input', km);
   form.radius.addEventListener('input', later(ask, 250));
   form.from.addEventListener('change', ask);
   form.to.addEventListener('change', ask);
   form.dataset.addEventListener('change', () => {
+    state.unloaded = null;
     days();
     ask();
   });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => state.answer && draw(state.answer));
   try {
-    state.datasets = (await fetched('/api/datasets')).filter((known) => known.run_id);
+    await learn();
   } catch (problem) {
     at('wrong').textContent = problem.message;
     return;
@@ -261,9 +310,17 @@ async function begin() {
   form.dataset.closest('p').hidden = state.datasets.length < 2;
   const given = new URLSearchParams(location.search);
   if (given.has('dataset')) form.dataset.value = given.get('dataset');
-  if (!form.dataset.value) form.dataset.selectedIndex = 0;
+  if (!form.dataset.value) {
+    state.unloaded = given.get('dataset');
+    form.dataset.selectedIndex = 0;
+    form.dataset.closest('p').hidden = false;
+  }
   days();
-  for (const name of ['postcode', 'from', 'to', 'radius']) if (given.get(name)) form[name].value = given.get(name);
+  for (const name of ['postcode', 'from', 'to', 'radius']) {
+    if (!given.get(name)) continue;
+    form[name].value = given.get(name);
+    if (name !== 'postcode' && form[name].value !== given.get(name)) state.given[name] = given.get(name);
+  }
   km();
   ask();
   borders();

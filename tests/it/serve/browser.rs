@@ -1,9 +1,17 @@
 //! The page in headless Chromium: what people see is what the API says.
 
-use serde_json::json;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
+
+use super::filings::cases;
 use super::world::{Serving, loaded};
+use crate::datasets::datapoints::world::{load, put, put_points};
 use crate::support::browser::looks;
+use crate::support::pipeline::Pipeline;
+use crate::support::tools;
 
 #[tokio::test]
 async fn the_page_tells_what_the_api_tells_by_keyboard_on_a_phone_and_at_a_desk() {
@@ -60,4 +68,87 @@ async fn the_page_tells_what_the_api_tells_by_keyboard_on_a_phone_and_at_a_desk(
         assert_eq!(look["csv"].as_u64().unwrap(), 1 + look["wider"]["points"].as_u64().unwrap());
         assert_eq!(look["wrong"], "No place has this postcode.");
     }
+}
+
+/// What the page shows at each of these addresses.
+async fn shown(serving: &Serving, queries: &[&str]) -> Vec<Value> {
+    let addresses: Vec<_> =
+        queries.iter().map(|query| format!("http://{}/?{query}\n", serving.address)).collect();
+    let mut command = Command::new("node");
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/serve/ask.mjs"))
+        .arg(tools::tool("browser", "playwright_version"))
+        .arg("/usr/bin/chromium");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let looked = tokio::task::spawn_blocking(move || {
+        let mut node = command.spawn().expect("scripts/setup test installs node");
+        node.stdin.take().unwrap().write_all(addresses.concat().as_bytes()).unwrap();
+        node.wait_with_output().unwrap()
+    });
+    let output = looked.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let looks: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(looks.len(), queries.len(), "{said}");
+    assert!(looks.iter().all(|look| look["said"] == json!([])), "{looks:#?}");
+    looks
+}
+
+#[tokio::test]
+async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
+    let pipeline = Pipeline::new("serve addresses").await;
+    pipeline.put(cases("2024-05-06"));
+    pipeline.run().await.exits(0);
+    put(
+        &pipeline,
+        "places.csv",
+        "postcode,lat,lon,zone\n1011AA,52.37,4.89,\"=1+\"\"x\"\"\"\n1021AA,52.38,4.9,<img src=x onerror=alert(1)>\n",
+    );
+    put_points(&pipeline, "datapoints.csv", "2013-02-04,1,1,1011AA,12,,1\n2013-02-05,1,1,1021AA,15,,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    let serving = Serving::start(&pipeline.database.url(), &["--min-count", "10"]).await.ready().await;
+    let looks = shown(
+        &serving,
+        &[
+            "dataset=oca&postcode=10001&from=2024-01-01&to=2024-03-31&radius=75",
+            "dataset=oca&postcode=10001&from=2024-05-07&to=2024-05-09&radius=5",
+            "dataset=oca&postcode=10001&from=2013-02-30&to=2024-05-09&radius=5",
+            "dataset=oca&postcode=10001&from=2024-01-01&to=2024-01-31&radius=101",
+            "dataset=nowhere&postcode=10001&from=2024-01-01&to=2024-03-31&radius=5",
+            "dataset=datapoints&postcode=1011AA&from=2013-02-01&to=2013-02-28&radius=0.1",
+            "dataset=datapoints&postcode=1011AA&from=2013-02-01&to=2013-02-28&radius=100",
+        ],
+    )
+    .await;
+    let [far, late, no_day, too_far, nowhere, near, zones] = &looks[..] else { panic!("{looks:#?}") };
+    let has = |look: &Value, part: &str, text: &str| {
+        assert!(look[part].as_str().is_some_and(|said| said.contains(text)), "{part} {text}: {look:#}");
+    };
+    has(far, "words", "within 75 km of 10001");
+    has(far, "words", "as of May 6, 2024");
+    has(far, "km", "75 km");
+    has(far, "more", "something is left out");
+    has(far, "label", "91 days are not shown");
+    has(far, "run", "loaded up to May 6, 2024");
+    assert_eq!(
+        (&far["untold"], &far["bars"], &far["datasets"]),
+        (&json!(91), &json!(91), &json!(2)),
+        "{far:#}"
+    );
+    has(far, "cleared", "Choose a first and a last day.");
+    has(late, "timeline", "None of these days is loaded");
+    has(late, "words", "0 filings within 5 km");
+    has(no_day, "wrong", "2013-02-30 is no day of the calendar.");
+    has(too_far, "wrong", "at most 100");
+    has(nowhere, "wrong", "No data called “nowhere” is loaded here");
+    assert_eq!((&no_day["told"], &nowhere["told"]), (&json!(false), &json!(false)));
+    has(near, "words", "12 hits within 0.1 km of 1011AA");
+    has(zones, "words", "27 hits within 100 km");
+    assert_eq!(zones["images"], 0, "a name is a text: {zones:#}");
+    let csv: Vec<_> = zones["csv"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(
+        csv[1..],
+        ["<img src=x onerror=alert(1)>,52.38,4.9,15,", "\"'=1+\"\"x\"\"\",52.37,4.89,12,"],
+        "{zones:#}"
+    );
 }

@@ -67,8 +67,8 @@ fn case(day: &str, kind: &str, codes: &[&str]) -> String {
     )
 }
 
-/// Cases of more than a year.
-fn cases(run_date: &str) -> Extract {
+/// Cases of a year and more.
+pub fn cases(run_date: &str) -> Extract {
     let mut extract = Extract::weekly(run_date);
     for number in 0..160 {
         let day = jiff::civil::date(2023, 1, 2).saturating_add(jiff::Span::new().days(number * 3));
@@ -266,7 +266,18 @@ async fn few_filings_are_not_told_unless_somebody_asks_for_that() {
     pipeline.put(extract);
     pipeline.run().await.exits(0);
     sums_follow(&pipeline).await;
-    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    // The rights that the document names are enough for all that is asked here.
+    let document = include_str!("../../../docs/serve.md");
+    let grants = document.split("```").flat_map(|block| block.split(';'));
+    let grants: Vec<_> =
+        grants.filter(|grant| grant.trim().starts_with("grant") && !grant.contains("datapoint_")).collect();
+    let grants = grants.join(";").replace("merganser_reader", "filings_reader");
+    pipeline.execute(&format!("create role filings_reader login; {grants}")).await;
+    for table in ["oca_index", "oca_filing_place_days", "oca_filing_zone_days"] {
+        let may = format!("select has_table_privilege('filings_reader', '{table}', 'select')");
+        assert_eq!(pipeline.one(&may).await, "f", "{table}");
+    }
+    let serving = Serving::start(&pipeline.database.url_as("filings_reader"), &[]).await.ready().await;
     let datasets = ask(&serving, "/api/datasets").await;
     let of = |name: &str| {
         datasets.as_array().unwrap().iter().find(|known| known["dataset"] == name).unwrap().clone()
@@ -302,6 +313,9 @@ async fn few_filings_are_not_told_unless_somebody_asks_for_that() {
     let answer = ask(&serving, march).await;
     assert_eq!(answer["stats"], json!([]), "{answer:#}");
     let open = Serving::start(&pipeline.database.url(), &["--min-count", "oca=1"]).await.ready().await;
+    let told = ask(&open, "/api/datasets").await;
+    let told = told.as_array().unwrap().iter().find(|known| known["dataset"] == "oca").unwrap();
+    assert_eq!(told["min_count"], 10, "what is in force is told, and not what was asked for");
     assert_ne!(ask(&open, "/api/10001/2024-02-01..2024-02-29/0.5").await["stats"], json!([]));
     let exact = Serving::start(&pipeline.database.url(), &["--min-count", "oca=0"]).await.ready().await;
     let all = ask(&exact, "/api/10001/2024-01-01..2024-03-04/50").await;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 
 use super::world::{Serving, loaded};
-use crate::datasets::datapoints::world::{load, put_points};
+use crate::datasets::datapoints::world::{PLACES, load, put, put_points, with_places};
 
 /// The answer to a question, from the raw points alone: $1 postcode, $2 days, $3 km, $4 a branch or null.
 const PLAIN: &str = r#"
@@ -296,6 +296,45 @@ async fn what_has_not_changed_is_said_without_the_database_and_a_new_run_is_noti
     assert_eq!(changed.status, 200, "the server notices the commit");
     assert_eq!(changed.json()["timeline"].as_array().unwrap().last().unwrap()["hits"], 77);
     assert_ne!(changed.json()["run_id"], first.json()["run_id"]);
+    // Nobody tells of this.
+    let tag = changed.header("etag").expect("a tag").to_owned();
+    pipeline
+        .execute(
+            "update etl.steps set finished_at = finished_at + interval '1 second' where step = 'promote'",
+        )
+        .await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let known = format!("If-None-Match: {tag}\r\n");
+    assert_eq!(serving.get_with(&path, &known).await.status, 200, "it is noticed all the same");
+    // The clock was set back before the last run.
+    let newest = changed.json()["run_id"].as_str().unwrap().to_owned();
+    let back = "update etl.steps set finished_at = finished_at - interval '1 day' where run_id = ";
+    pipeline.execute(&format!("{back} '{newest}'")).await;
+    assert_eq!(serving.get(&path).await.json()["run_id"], newest.as_str());
+    // An older program has left a ledger in which no step has a number.
+    pipeline.execute("alter table etl.steps drop column step_no").await;
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    assert_eq!(serving.get(&path).await.json()["run_id"], first.json()["run_id"]);
+}
+
+#[tokio::test]
+async fn postcodes_are_offered_as_the_last_run_left_them() {
+    let pipeline = with_places("serve offered").await;
+    put_points(&pipeline, "datapoints.csv", "2013-02-04,1,1,1011AA,12,,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    assert_eq!(serving.get("/api/places?q=1031").await.json(), serde_json::json!([]));
+    put(&pipeline, "places.csv", format!("{PLACES}1031AA,52,4,103\n"));
+    load(&pipeline, &[]).await.exits(0);
+    let mut found = Value::Null;
+    for _ in 0..50 {
+        found = serving.get("/api/places?q=1031").await.json();
+        if found[0] == "1031AA" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(found, serde_json::json!(["1031AA"]));
 }
 
 /// While runs commit, every answer has the numbers of one run, and a run's numbers are always the same.

@@ -25,7 +25,28 @@ async fn each_branch_that_was_loaded_can_be_asked_for() {
     }
 }
 
-/// Older programs did not pack months.
+#[tokio::test]
+async fn more_branches_than_an_answer_may_have_are_refused_in_words() {
+    let pipeline = loaded("serve many branches", "500", "50").await;
+    let postcode = pipeline.one("select min(postcode) from datapoint_places").await;
+    let lines = |day: &str, count: usize| -> String {
+        (0..count).map(|at| format!("{day},1,1,{postcode},1,,branch {at}\n")).collect()
+    };
+    let text = lines("2013-03-01", 10_001) + &lines("2013-03-02", 10_000);
+    put_points(&pipeline, "datapoints-z.csv", &text);
+    load(&pipeline, &[]).await.exits(0);
+    let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
+    for days in ["2013-03-01", "2013-03-01..2013-03-31"] {
+        let refused = serving.get(&format!("/api/{postcode}/{days}")).await;
+        assert_eq!((refused.status, refused.json()["field"].clone()), (400, "sbi".into()), "{days}");
+    }
+    let most = serving.get(&format!("/api/{postcode}/2013-03-02")).await.json();
+    assert_eq!(most["stats"].as_array().unwrap().len(), 10_000);
+    let one = serving.get(&format!("/api/{postcode}/2013-03-01?sbi=branch%207")).await.json();
+    assert_eq!(one["stats"][0]["total"], 1, "{one}");
+}
+
+/// Months were packed by a program that came later.
 #[tokio::test]
 async fn where_no_month_is_packed_yet_the_days_say_the_same() {
     let pipeline = loaded("serve unpacked", "3000", "200").await;

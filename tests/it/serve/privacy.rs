@@ -1,12 +1,12 @@
 //! With --min-count, no two answers together reveal a smaller number: the difference between two radii, days or
 //! branches is zero or large enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::world::{Serving, loaded};
-use crate::datasets::datapoints::world::{load, put, put_points};
+use crate::datasets::datapoints::world::{load, put, put_points, with_places};
 use crate::support::csv::Cell;
 use crate::support::pipeline::Pipeline;
 
@@ -64,7 +64,10 @@ fn cells(answer: &Value) -> BTreeMap<String, i64> {
         total += stat["total"].as_i64().unwrap();
     }
     for moment in answer["timeline"].as_array().unwrap() {
-        cells.insert(format!("day {}", moment["date"]), moment["hits"].as_i64().unwrap());
+        // Null: nothing is told of the day.
+        if let Some(hits) = moment["hits"].as_i64() {
+            cells.insert(format!("day {}", moment["date"]), hits);
+        }
     }
     for point in answer["points"].as_array().unwrap() {
         cells.insert(format!("zone {}", point["postcode"]), point["hits"].as_i64().unwrap());
@@ -100,7 +103,7 @@ async fn no_pair_of_answers_tells_of_few() {
             .await
             .ready()
             .await;
-        let mut told = 0;
+        let (mut told, mut zones) = (0, BTreeMap::new());
         for number in 0..120_usize {
             let postcode = &postcodes[number * 37 % postcodes.len()];
             let radius = 0.3 + (number * 29 % 31) as f64 / 10.0;
@@ -123,6 +126,11 @@ async fn no_pair_of_answers_tells_of_few() {
             differ_by_enough(&base, &longer, least, &format!("{postcode} a day after {last}"));
             let month = ask(whole.into(), radius, "").await;
             differ_by_enough(&base, &month, least, &format!("{postcode} a month"));
+            // From whichever centre: a zone is told as a whole, so two centres share whole zones.
+            for zone in month["points"].as_array().unwrap() {
+                let known = zones.entry(zone["postcode"].to_string()).or_insert(zone["hits"].clone());
+                assert_eq!(*known, zone["hits"], "{zone}");
+            }
             for sbi in ["1", "7", "20"] {
                 let one = ask(whole.into(), radius, &format!("?sbi={sbi}")).await;
                 differ_by_enough(&one, &month, least, &format!("{postcode} without {sbi}"));
@@ -133,6 +141,60 @@ async fn no_pair_of_answers_tells_of_few() {
             );
         }
         assert!(told > 60, "most questions are answered: {told}");
+        // Nothing is thrown away of which a month has enough, and no day tells by what is left out that it has few.
+        let all = serving.get(&format!("/api/{}/2013-02-01..2013-02-28/100", postcodes[0])).await.json();
+        let sum: i64 =
+            all["stats"].as_array().unwrap().iter().map(|stat| stat["total"].as_i64().unwrap()).sum();
+        let plain = format!(
+            "select sum(hits) from (
+                select sum(hits) as hits from datapoint_zone_days where date between '2013-02-01' and '2013-02-28'
+                group by zone, sbi having sum(hits) >= {least}
+            ) as month"
+        );
+        assert_eq!(sum.to_string(), pipeline.one(&plain).await, "{least}");
+        let mut small = BTreeSet::new();
+        for day in 1..=28 {
+            let one = serving.get(&format!("/api/{}/2013-02-{day:02}/100", postcodes[0])).await.json();
+            small.insert(one["suppressed"]["small"].as_i64().unwrap());
+        }
+        assert_eq!(small.len(), 1, "{small:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_day_of_which_nothing_is_told_is_null_and_a_day_without_hits_is_nothing() {
+    let pipeline = with_places("serve untold").await;
+    put_points(
+        &pipeline,
+        "datapoints.csv",
+        "2013-02-04,1,1,1011AA,12,,1\n2013-02-06,1,1,1011AB,15,,1\n2013-02-12,1,1,1021AA,3,,1\n\
+         2013-02-13,1,1,1021AA,9,,1\n2013-03-05,1,1,1011AA,4,,1\n",
+    );
+    load(&pipeline, &[]).await.exits(0);
+    let serving = Serving::start(&pipeline.database.url(), &["--min-count", "10"]).await.ready().await;
+    let answer = serving.get("/api/1011AA/2013-02-01..2013-03-31/50").await.json();
+    let told: BTreeMap<_, _> = answer["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|moment| (moment["date"].as_str().unwrap().to_owned(), moment["hits"].as_i64()))
+        .collect();
+    assert_eq!(told.len(), 28 + 31);
+    for (date, hits) in &told {
+        // A week, and a month that has too few.
+        let is_untold = ("2013-02-11"..="2013-02-17").contains(&date.as_str()) || date.starts_with("2013-03");
+        let expected = match date.as_str() {
+            "2013-02-04" => Some(12),
+            "2013-02-06" => Some(15),
+            _ if is_untold => None,
+            _ => Some(0),
+        };
+        assert_eq!(*hits, expected, "{date}");
+        // That says no more than the counts of what is left out.
+        let day = serving.get(&format!("/api/1011AA/{date}/50")).await.json();
+        let left: i64 =
+            ["small", "cut", "undated"].iter().map(|of| day["suppressed"][of].as_i64().unwrap()).sum();
+        assert_eq!(day["timeline"][0]["hits"].is_null(), left > 0, "{day}");
     }
 }
 

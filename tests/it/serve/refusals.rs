@@ -68,6 +68,8 @@ async fn each_fault_has_a_sentence_and_a_field() {
     let metrics = serving.get("/metrics").await;
     assert!(metrics.body.contains("merganser_serve_responses_total{status=\"200\"} 2\n"), "{}", metrics.body);
     assert!(metrics.body.contains("merganser_serve_responses_total{status=\"500\"} 0\n"), "{}", metrics.body);
+    assert!(metrics.body.contains("merganser_serve_responses_total{status=\"405\"} 1\n"), "{}", metrics.body);
+    assert!(metrics.body.contains("merganser_serve_responses_total{status=\"404\"} 6\n"), "{}", metrics.body);
     let (code, log) = serving.stop().await;
     assert_eq!(code, 0, "{log}");
     for typed in ["drop table", "passwd", "pg_sleep", "union", "9999ZZ", "2013-02-30"] {
@@ -88,4 +90,23 @@ async fn every_answer_says_what_a_browser_may_do() {
     let page = serving.get("/").await;
     let tag = page.header("etag").expect("a tag").to_owned();
     assert_eq!(serving.get_with("/", &format!("If-None-Match: {tag}\r\n")).await.status, 304);
+}
+
+#[tokio::test]
+async fn a_least_number_for_a_dataset_that_is_not_served_is_refused() {
+    let none: [(&str, &str); 0] = [];
+    let args = ["serve", "--database-url", "postgresql://127.0.0.1:1/x"];
+    for (said, hint) in [
+        ("datapoint=25", "did you mean `datapoints`?"),
+        ("10,datapoints=5,nass=0", "these are served: oca, datapoints"),
+    ] {
+        for ran in [
+            crate::support::merganser(args.into_iter().chain(["--min-count", said]), none),
+            crate::support::merganser(args, [("MERGANSER_MIN_COUNT", said)]),
+        ] {
+            let text = String::from_utf8_lossy(&ran.stderr);
+            assert_eq!(ran.status.code(), Some(2), "{text}");
+            assert!(text.contains("MERGANSER_MIN_COUNT") && text.contains(hint), "{text}");
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! The server survives a database that goes and comes back, more questions than it can answer, and slow clients.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use merganser::embedded::Cluster;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::world::{Serving, loaded};
@@ -66,6 +67,35 @@ async fn a_statement_that_takes_too_long_is_given_up_and_the_connection_is_good_
 }
 
 #[tokio::test]
+async fn who_goes_away_leaves_no_statement_behind() {
+    let pipeline = loaded("serve gone", "500", "50").await;
+    let limits = ["--connections", "1", "--timeout", "60"];
+    let serving = Serving::start(&pipeline.database.url(), &limits).await.ready().await;
+    let path = question(&pipeline).await;
+    let mut client = pipeline.database.client().await;
+    let lock = client.transaction().await.unwrap();
+    lock.batch_execute("lock table datapoint_place_days in access exclusive mode").await.unwrap();
+    let waiting = "select count(*) from pg_stat_activity
+        where application_name = 'merganser serve' and wait_event_type = 'Lock'";
+    let count = async |wanted: &str| {
+        for _ in 0..100 {
+            if pipeline.one(waiting).await == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("not {wanted} statement(s) within ten seconds");
+    };
+    let mut stream = TcpStream::connect(&serving.address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    count("1").await;
+    drop(stream);
+    count("0").await;
+    lock.rollback().await.unwrap();
+    assert_eq!(serving.get(&path).await.status, 200, "the place in the pool is free again");
+}
+
+#[tokio::test]
 async fn after_a_restart_of_the_database_it_comes_back_by_itself() {
     let folder = crate::support::server_dir();
     let cluster = || Cluster::at(folder.path()).setting("fsync", "off").tcp(false);
@@ -114,6 +144,9 @@ async fn it_may_start_before_the_database_and_before_anything_is_loaded() {
     sample(&pipeline.source(), &["--rows", "500", "--places", "50", "--days", "40", "--from", "2013-01-15"]);
     load(&pipeline, &[]).await.exits(0);
     assert_eq!(serving.get(&question(&pipeline).await).await.status, 200);
+    // It was asked again which rights the role has, when there was something to have them on.
+    let log = serving.stop().await.1;
+    assert!(log.contains("may write"), "{log}");
     let nowhere = "postgresql://nobody@127.0.0.1:1/none?connect_timeout=2";
     let waiting = Serving::start(nowhere, &["--timeout", "2"]).await;
     assert_eq!(waiting.get("/healthz").await.status, 200);
@@ -131,21 +164,64 @@ async fn slow_clients_are_cut_off() {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
         slow.push(stream);
     }
+    // One that asks for much and takes nothing of it: the answers fill what lies between, and then nothing moves.
+    let mut idle = TcpStream::connect(&serving.address).await.unwrap();
+    const ASKED: usize = 200;
+    let asked = "GET /leaflet.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(ASKED);
+    idle.write_all(asked.as_bytes()).await.unwrap();
     assert_eq!(serving.get("/").await.status, 200);
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(20), slow[0].read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "it is cut off");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut taken = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), idle.read_to_end(&mut taken)).await;
+    let whole = serving.get("/leaflet.js").await.body.len() * ASKED;
+    assert!(ended.is_ok() && taken.len() < whole, "it is cut off: {} of {whole} bytes", taken.len());
+}
+
+#[tokio::test]
+async fn the_demo_says_which_address_to_open() {
+    let pipeline = Pipeline::new("serve demo").await;
+    let (url, dir) = (pipeline.database.url(), pipeline.folder().join("demo"));
+    let args =
+        ["demo", "serve", "--points", "2000", "--listen", "127.0.0.1:0", "--database-url", &url, "--dir"];
+    let none: [(&str, &str); 0] = [];
+    let command = crate::support::command(args.into_iter().chain(dir.to_str()), none);
+    let mut command = tokio::process::Command::from(command);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut demo = command.spawn().expect("the merganser binary runs");
+    let mut lines = BufReader::new(demo.stdout.take().expect("it is a pipe")).lines();
+    let (mut postcode, mut address) = (None, None);
+    while address.is_none() {
+        let line = tokio::time::timeout(Duration::from_secs(120), lines.next_line()).await.expect("in time");
+        let line = line.unwrap().expect("an address before it ends");
+        if let Some((_, said)) = line.split_once("a postcode to begin with: ") {
+            postcode = said.split('.').next().map(str::to_owned);
+        }
+        address = line.strip_prefix("http://").map(|address| address.trim_end_matches('/').to_owned());
+    }
+    let serving = Serving { address: address.unwrap(), process: demo }.ready().await;
+    let postcode = postcode.expect("a postcode to begin with");
+    let answer = serving.get(&format!("/api/{postcode}/2026-10-01..2026-10-31/5")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.json()["places"].as_u64().unwrap() > 100, "{answer:?}");
+    assert_eq!(serving.stop().await.0, 0);
 }
 
 #[tokio::test]
 async fn it_reads_only_and_ends_in_order() {
     let pipeline = loaded("serve stop", "500", "50").await;
-    pipeline
-        .execute(
-            "create role serve_reader login; grant usage on schema public, etl to serve_reader;
-             grant select on all tables in schema public, etl to serve_reader;",
-        )
-        .await;
+    // The rights that the document names are enough, and read no point.
+    let document = include_str!("../../../docs/serve.md");
+    let (_, grants) = document.split_once("grant usage on schema").expect("the document grants rights");
+    let (grants, _) = grants.split_once("```").expect("the grants end");
+    let grants: Vec<_> = grants.split(';').filter(|grant| !grant.contains("oca_")).collect();
+    let grants =
+        format!("grant usage on schema{}", grants.join(";")).replace("merganser_reader", "serve_reader");
+    pipeline.execute(&format!("create role serve_reader login; {grants}")).await;
+    let may = "select has_table_privilege('serve_reader', 'datapoints', 'select')";
+    assert_eq!(pipeline.one(may).await, "f");
     let serving =
         Serving::start(&pipeline.database.url_as("serve_reader"), &["--timeout", "20"]).await.ready().await;
     let path = question(&pipeline).await;

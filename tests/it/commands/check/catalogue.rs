@@ -13,7 +13,6 @@ use crate::support::{Janitor, server_dir, waiting};
 mod objects;
 mod publications;
 
-
 /// A pipeline with a week that is loaded.
 async fn loaded(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;

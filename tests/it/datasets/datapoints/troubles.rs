@@ -43,7 +43,80 @@ async fn nor_does_it_help_that_they_are_of_two_batches() {
     put_points(&pipeline, "datapoints-2.csv", "2013-01-02,1,1,1011AA,6,1,1\n");
     let run = load(&pipeline, &["--batch-mib", "1"]).await.exits(1);
     run.says("the day 2013-01-02 is in two new files, datapoints-1.csv and datapoints-2.csv");
-    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 300000", "the first batch was loaded");
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 300000", "what came first is there");
+    // The next run does not decide it, nor does one after that.
+    for _ in 0..2 {
+        load(&pipeline, &[])
+            .await
+            .exits(1)
+            .says("the day 2013-01-02 is in two new files, datapoints-1.csv and datapoints-2.csv");
+        assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 300000");
+    }
+    // A person does.
+    pipeline.other(&["reprocess", "datapoints", "datapoints-2.csv", "--allow", "drop"]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 6");
+    rollups_follow(&pipeline).await;
+    load(&pipeline, &[]).await.exits(0);
+    put_points(&pipeline, "datapoints-3.csv", "2013-01-02,1,1,1011AA,7,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 7", "what comes later is newer");
+}
+
+#[tokio::test]
+async fn nor_that_the_run_ended_before_it_came_to_the_second() {
+    let pipeline = loaded("points ended").await;
+    put_points(&pipeline, "datapoints-1.csv", "2013-01-02,1,1,1011AA,5,1,1\n");
+    load(&pipeline, &[]).await.exits(0);
+    // As if the run had been killed, and the second file had been there already.
+    pipeline.execute("update etl.runs set status = 'abandoned'").await;
+    put_points(&pipeline, "datapoints-2.csv", "2013-01-02,1,1,1011AA,6,1,1\n");
+    let file = std::fs::File::options().write(true).open(pipeline.source().join("datapoints-2.csv")).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3_600)).unwrap();
+    load(&pipeline, &[])
+        .await
+        .exits(1)
+        .says("the day 2013-01-02 is in two new files, datapoints-1.csv and datapoints-2.csv");
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 5");
+    // Posted anew, it is newer.
+    file.set_modified(std::time::SystemTime::now()).unwrap();
+    load(&pipeline, &[]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 6");
+}
+
+#[tokio::test]
+async fn a_name_says_of_what_a_file_is_and_a_column_does_not() {
+    let pipeline = loaded("points columns").await;
+    put(
+        &pipeline,
+        "datapoints-1.csv",
+        "date,hour,id_activity,postcode,hits,delta,sbi,lat,lon,zone\n2013-01-02,1,1,1011AA,5,1,1,52,4,x\n",
+    );
+    load(&pipeline, &[]).await.exits(0);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 5");
+    assert_eq!(
+        pipeline.one("select count(*) from datapoint_places").await,
+        "3",
+        "the places are as they were"
+    );
+    put(&pipeline, "places.csv", "date,postcode,lat,lon,zone\n2013-01-02,1011AA,52.37,4.89,101\n");
+    load(&pipeline, &["--allow", "drop"]).await.exits(0);
+    assert_eq!(pipeline.one("select count(*) from datapoint_places").await, "1");
+}
+
+#[tokio::test]
+async fn a_failed_line_of_a_place_takes_no_points_with_it() {
+    let pipeline = loaded("points place").await;
+    put(
+        &pipeline,
+        "places.csv",
+        "postcode,lat,lon,zone\n1011AA,52.37,4.89,101\n1011AB,north,4.891,101\n1021AA,52.38,4.9,102\n",
+    );
+    put_points(&pipeline, "datapoints-1.csv", "2013-01-02,1,1,1011AA,1,1,1\n2013-01-02,1,1,1011AB,2,1,1\n");
+    load(&pipeline, &["--max-failures", "100%"]).await;
+    assert_eq!(reasons(&pipeline).await.len(), 1, "{:?}", reasons(&pipeline).await);
+    assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 3");
+    assert_eq!(pipeline.one("select count(*) from datapoint_places").await, "3");
+    rollups_follow(&pipeline).await;
 }
 
 #[tokio::test]

@@ -138,7 +138,10 @@ async fn a_bulk_file_that_is_none_changes_nothing() {
     let ran = world.by_http(&[]).await.exits(1);
     assert!(ran.stderr.contains("has no bulk file of crops"), "{}", ran.stderr);
     let nowhere = format!("{}nowhere/", world.server.bulk_url());
-    let ran = world.run("2014", "2015", &["--via", "bulk", "--bulk-url", &nowhere, "--filter", CROPS]).await.exits(1);
+    let ran = world
+        .run("2014", "2015", &["--via", "bulk", "--bulk-url", &nowhere, "--filter", CROPS])
+        .await
+        .exits(1);
     assert!(ran.stderr.contains("HTTP 404") && ran.stderr.contains("with a browser"), "{}", ran.stderr);
     let ran =
         world.run("2014", "2015", &["--via", "bulk", "--bulk-url", "http://example.org/"]).await.exits(2);
@@ -207,7 +210,8 @@ async fn every_sector_comes_from_its_file_and_none_may_be_missing() {
 
     fs::remove_file(world.bulk().join("qs.environmental_20260101.txt.gz")).unwrap();
     let ran = world.run("2014", "2015", &bulk).await.exits(1);
-    for words in ["has no bulk file of environmental", "--filter sector_desc=CROPS", "database is unchanged"] {
+    for words in ["has no bulk file of environmental", "--filter sector_desc=CROPS", "database is unchanged"]
+    {
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
     }
     assert_eq!(world.pipeline.one(count).await, before);

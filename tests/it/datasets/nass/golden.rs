@@ -56,7 +56,10 @@ async fn a_retry_takes_failed_records_from_the_archive() {
     let world = World::new("nass retry", super::world::records(2014..=2014, 100), 2_000).await;
     world.run("2014", "2014", &[]).await.exits(0);
     world.pipeline.execute("create table before as select * from nass_facts; truncate nass_facts").await;
-    world.pipeline.execute("alter table nass_facts add constraint small check (value <> 9 or state_alpha <> 'TX')").await;
+    world
+        .pipeline
+        .execute("alter table nass_facts add constraint small check (value <> 9 or state_alpha <> 'TX')")
+        .await;
     world.run("2014", "2014", &[]).await.exits(3);
     let open = "select count(*) from etl.failed_records where resolved_at is null";
     let failed = world.pipeline.one(open).await;

@@ -92,6 +92,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("place_months", "datapoint_place_months"),
     ("zone_months", "datapoint_zone_months"),
     ("earlier_days", "364"),
+    ("pieces_least", "10"),
     ("newest", "2026-10-01"),
     ("sign", "1"),
 ];
