@@ -30,7 +30,7 @@ pub struct Notice {
     /// The state of the database, in a sentence.
     database: String,
     /// What to type next.
-    next: Option<String>,
+    next: String,
 }
 
 /// The webhook from the environment; `None`: no notification is sent.
@@ -78,7 +78,7 @@ impl Notice {
             exit,
             reason,
             database: failure.database_sentence(),
-            next: status.or_else(|| failure.cause.hint()),
+            next: status.unwrap_or_else(|| failure.hint()),
         })
     }
 
@@ -91,7 +91,7 @@ impl Notice {
                 exit: Exit::Done,
                 reason: format!("nothing new for {days} days"),
                 database: "The database is unchanged.".into(),
-                next: Some(format!("merganser check {}", done.dataset)),
+                next: format!("merganser check {}", done.dataset),
             });
         }
         if done.dry_run || !is_told(done.exit()) {
@@ -104,7 +104,7 @@ impl Notice {
             exit: done.exit(),
             reason,
             database: summary::outcome(done),
-            next: Some(next),
+            next,
         })
     }
 
@@ -123,10 +123,10 @@ impl Notice {
     /// The message: `text` is what Slack and Mattermost show, the rest is for programs.
     fn message(&self) -> Value {
         let (dataset, code, reason) = (&self.dataset, self.exit as u8, &self.reason);
-        let mut text = format!("merganser, {dataset}: {reason} (exit code {code}).\n{}", self.database);
-        if let Some(next) = &self.next {
-            text += &format!("\nNext: {next}");
-        }
+        let text = format!(
+            "merganser, {dataset}: {reason} (exit code {code}).\n{}\nNext: {}",
+            self.database, self.next
+        );
         json!({
             "text": text,
             "run_id": self.run_id,

@@ -40,7 +40,7 @@ fn show(failure: &Failure, report: &Report) {
             step = failure.step,
             exit_code = failure.exit() as u8,
             database = failure.database_sentence(),
-            hint = failure.cause.hint(),
+            hint = failure.hint(),
             causes = failure.chain().join(": "),
             "{}",
             failure.cause

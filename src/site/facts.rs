@@ -287,7 +287,10 @@ fn since(day: &str) -> String {
 
 fn number(text: &str, what: &str) -> Result<f64, Cause> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    number.ok_or_else(|| Cause::Refused { message: format!("{what}: {text:?} is no number"), hint: None })
+    number.ok_or_else(|| Cause::Refused {
+        message: format!("{what}: {text:?} is not a number"),
+        hint: Some("make the metrics anew: merganser run metrics".into()),
+    })
 }
 
 /// The number of a month of `YYYY-MM`.

@@ -60,7 +60,8 @@ impl SiteStore {
     pub async fn put(&self, files: &[SiteFile], state: &SiteState) -> Result<SiteChange, Cause> {
         if files.is_empty() {
             let message = "a site without a file is not put into the store".to_owned();
-            return Err(Cause::Refused { message, hint: None });
+            let hint = Some("run the same command again; if it fails again, report this message".into());
+            return Err(Cause::Refused { message, hint });
         }
         let known = self.state().await?.unwrap_or_default();
         let listed = self.store.list(SITE).await;

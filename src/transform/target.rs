@@ -125,8 +125,8 @@ pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Resul
     match look::relation(session, version).await? {
         Some(relation) if relation.kind == 'r' => Ok(()),
         Some(relation) => Err(Cause::Refused {
-            message: format!("{file} makes {} and no table", kind(relation.kind)),
-            hint: None,
+            message: format!("{file} makes {} instead of a table", kind(relation.kind)),
+            hint: Some("write `create table` in it".into()),
         }),
         None => Err(Cause::Refused {
             message: format!("{file} does not make the table that it is told to make"),

@@ -48,9 +48,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     );
     for group in places.iter().filter_map(|place| packed.get(*place)) {
         let keys: Vec<_> = group.members.iter().map(|(place, _)| partitions[*place].key.clone()).collect();
-        let found = read::read(&session, &raw, &Wanted { keys: &keys, pages: group.pages })
-            .await
-            .map_err(|error| Cause::Refused { message: error.to_string(), hint: None })?;
+        let found = read::read(&session, &raw, &Wanted { keys: &keys, pages: group.pages }).await?;
         let cleaned = tokio::task::block_in_place(|| {
             rows::clean(&mut cleaning, together, &clean, &raw, &keys, &found.batches)
         });

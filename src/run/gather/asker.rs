@@ -56,9 +56,7 @@ impl ServiceAsker {
     pub(super) fn new(asked: &'static Asked, manners: &Manners, secret: ApiSecret) -> Result<Self, Cause> {
         let base =
             manners.base.parse().map_err(|error| Cause::usage(format!("{}: {error}", manners.base)))?;
-        let refused =
-            |error: &dyn std::fmt::Display| Cause::Refused { message: error.to_string(), hint: None };
-        let http = Http::new(base).map_err(|error| refused(&error))?;
+        let http = Http::new(base)?;
         Ok(Self { asked, http, secret, rate: Rate::new(manners, Instant::now()), tries: TRIES, requests: 0 })
     }
 

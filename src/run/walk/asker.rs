@@ -66,8 +66,7 @@ impl WalkAsker {
     /// # Errors
     /// If TLS cannot be prepared.
     pub(super) fn new(walked: &'static HistoryFeed, walking: &WalkingConfig) -> Result<Self, Cause> {
-        let http = Http::unled(walking.base.clone())
-            .map_err(|error| Cause::Refused { message: error.to_string(), hint: None })?;
+        let http = Http::unled(walking.base.clone())?;
         Ok(Self {
             walked,
             http,

@@ -62,7 +62,10 @@ pub async fn undo(
                 "schema {schema} has no table of {}: nothing to undo there",
                 context.dataset().name
             ),
-            hint: None,
+            hint: Some(format!(
+                "if the tables were removed, load the archive again: merganser reprocess {} '*' --force",
+                context.dataset().name
+            )),
         });
     }
     let mut undoing = Transfer::new((context, processing, None), BATCH, &transaction, &watch);

@@ -101,7 +101,13 @@ impl Cleaning {
 /// Of a cleaning that cannot begin; what it says of rows is for the ledger.
 impl From<CleaningError> for Cause {
     fn from(error: CleaningError) -> Self {
-        Self::Refused { message: format!("the cleaning cannot be: {error}"), hint: None }
+        let hint = match error {
+            CleaningError::Failed(_) => "correct [clean] of the job, then run the same command again",
+            CleaningError::Memory { .. } => {
+                "give it more with --memory, or make the groups smaller: [source] group_rows"
+            }
+        };
+        Self::Refused { message: format!("the cleaning cannot begin: {error}"), hint: Some(hint.into()) }
     }
 }
 
