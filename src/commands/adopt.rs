@@ -14,7 +14,7 @@ use crate::clients::postgres::{self, PgError};
 use crate::clients::store::{ObjectInfo, Store, StoreError, StoreUrl};
 use crate::config::AdoptConfig;
 use crate::dataset::{Dataset, FileName, Reach};
-use crate::error::{Cause, Exit, Failure};
+use crate::error::{Cause, END, Exit, Failure};
 use crate::log::Report;
 use crate::objects::{self, Objects};
 use crate::run::context::Context;
@@ -68,7 +68,7 @@ pub async fn adopt(config: AdoptConfig, report: &Report) -> Result<Adopted, Fail
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("adopt");
             let step = context.begin(0, "adopt").await?;
-            let adopted = take_over(context, &config).await?;
+            let adopted = take_over(context, &config, progress).await?;
             let what = format!(
                 "{} file(s) entered as done, {} known; the tables {} {} thing(s)",
                 adopted.entered.len(),
@@ -90,15 +90,19 @@ pub async fn adopt(config: AdoptConfig, report: &Report) -> Result<Adopted, Fail
     Ok(adopted)
 }
 
-async fn take_over(context: &Context, config: &AdoptConfig) -> Result<Adopted, Cause> {
+async fn take_over(
+    context: &Context,
+    config: &AdoptConfig,
+    progress: &mut Progress,
+) -> Result<Adopted, Cause> {
     let dataset = context.dataset();
     let archive = Store::open(&config.archive, &config.target.s3).await?;
     let files = archived(dataset, archive.list_names("").await?);
     let strangers = strangers(&context.store, dataset).await?;
     let mut connection = postgres::connect(&context.database, "adopt").await?;
     let watch = connection.watch();
+    let mut transaction = watch.answer("begin", connection.transaction()).await?;
     let work = async {
-        let mut transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
         let limit = format!("set local lock_timeout = '{LOCK_TIMEOUT}'");
         transaction.batch_execute(&limit).await.map_err(|e| failed(e, "begin"))?;
         let lock = context.ledger.lock_name();
@@ -122,15 +126,10 @@ async fn take_over(context: &Context, config: &AdoptConfig) -> Result<Adopted, C
             until.is_some_and(|until| file.meaning.run_date.is_none_or(|date| date <= until))
         });
         let entered = enter(context, &config.archive, &transaction, &old).await?;
-        let dry_run = context.target.dry_run;
-        match dry_run {
-            true => transaction.rollback().await.map_err(|e| failed(e, "roll back"))?,
-            false => transaction.commit().await.map_err(|e| failed(e, "commit"))?,
-        }
         Ok::<_, Cause>(Adopted {
             schema: context.target.database.schema.clone(),
             archive: config.archive.to_string(),
-            dry_run,
+            dry_run: context.target.dry_run,
             fixed: config.fix,
             tables: found.tables(),
             is_empty: found.is_empty(),
@@ -144,7 +143,16 @@ async fn take_over(context: &Context, config: &AdoptConfig) -> Result<Adopted, C
             strangers,
         })
     };
-    watch.answers("adopt", work).await
+    let adopted = watch.answers("adopt", work).await?;
+    if adopted.dry_run {
+        watch.answer("roll back", transaction.rollback()).await?;
+        return Ok(adopted);
+    }
+    // An interruption waits for it: the report about the database must be true.
+    let _committing = context.committing.lock().await;
+    watch.answer("commit", transaction.commit()).await.map_err(Cause::of_commit)?;
+    progress.step(END);
+    Ok(adopted)
 }
 
 /// The files of the dataset among the objects of the archive, in the order in which they count.
