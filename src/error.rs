@@ -293,7 +293,7 @@ impl Failure {
             let _ = writeln!(text, "  where: run {run_id}");
         }
         let _ = writeln!(text, "{}", self.database_sentence());
-        let _ = writeln!(text, "hint: {}", self.hint());
+        let _ = writeln!(text, "Next: {}", self.hint());
         text
     }
 

@@ -70,7 +70,7 @@ pub async fn adopt(config: AdoptConfig, report: &Report) -> Result<Adopted, Fail
             let step = context.begin(0, "adopt").await?;
             let adopted = take_over(context, &config, progress).await?;
             let what = format!(
-                "{} file(s) entered as done, {} known; the tables {} {} thing(s)",
+                "{} file(s) entered as done, {} known; the tables {} {} addition(s)",
                 adopted.entered.len(),
                 adopted.known,
                 if adopted.fixed { "got" } else { "lack" },
@@ -282,10 +282,10 @@ impl Adopted {
         if !self.strangers.is_empty() {
             let _ = writeln!(
                 text,
-                "Look at {}: merganser does not write them, so they grow old, and what an older program put on the \
-                 public side may hold {}. Remove what nobody needs.",
+                "Look at {}: merganser does not write them, so they are never updated, and what an older program \
+                 put on the public side may hold {}. Remove those that are not needed.",
                 shorten(&self.strangers),
-                dataset.private.unwrap_or("what nobody has looked at")
+                dataset.private.unwrap_or("what was never checked")
             );
         }
         if self.dry_run {
@@ -326,7 +326,7 @@ impl Adopted {
             for (addition, _) in &self.additions {
                 let _ = writeln!(text, "  {}", addition.statement);
             }
-            text.push_str("Runs go on without it, slower, and nothing but them keeps the rows together.\n");
+            text.push_str("Runs go on without it, but slower, and only they keep the rows together.\n");
         }
     }
 

@@ -41,7 +41,7 @@ pub fn webhook() -> Result<Option<SecretUrl>, Cause> {
     let Some(text) = config::environment(VARIABLE) else { return Ok(None) };
     let refused = |_| Cause::Usage {
         message: format!("{VARIABLE} is not the address of a webhook"),
-        hint: Some("it begins with https:// (http:// only on this machine)".into()),
+        hint: Some("give an address that begins with https:// (http:// only on this machine)".into()),
     };
     text.parse().map(Some).map_err(refused)
 }
@@ -54,7 +54,7 @@ pub fn quiet_days() -> Result<Option<u32>, Cause> {
     let Some(text) = config::environment(QUIET) else { return Ok(Some(QUIET_DAYS)) };
     let refused = |_| Cause::Usage {
         message: format!("{QUIET} is not a number of days"),
-        hint: Some(format!("{QUIET_DAYS}, if it is not given; 0: no notice is sent")),
+        hint: Some(format!("give a number such as {QUIET_DAYS}, the default; 0 sends no notice")),
     };
     text.trim().parse().map(|days| Some(days).filter(|days| *days > 0)).map_err(refused)
 }
@@ -115,7 +115,7 @@ impl Notice {
         if let Err(why) = deliver(webhook, &[], message).await {
             tracing::warn!(
                 run_id = self.run_id,
-                "the webhook in {VARIABLE} was not told how this run ended: {why}"
+                "the end of this run could not be sent to the webhook in {VARIABLE}: {why}"
             );
         }
     }

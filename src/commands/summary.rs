@@ -115,8 +115,8 @@ fn failures(summary: &Summary) -> String {
     let outstanding = match summary.failures.files {
         0 => String::new(),
         _ => format!(
-            "What these files delete is outstanding: such {}s stay visible until a run has loaded them; the next one \
-             tries.\n",
+            "The {}s that these files delete stay visible until a run has loaded the files; the next run tries \
+             again.\n",
             summary.record
         ),
     };

@@ -139,11 +139,12 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
     if dataset.is_some_and(|dataset| dataset.walked.is_some()) {
         return Err(Cause::Refused {
             message: format!(
-                "runs of {} are not undone: what the commits of others lead to would be missing",
+                "runs of {} cannot be undone: commits of other runs refer to theirs",
                 run.dataset
             ),
             hint: Some(
-                "the next run marks what no head leads to any more, and takes the mark away again".into(),
+                "run again: it marks what no head leads to any more, and removes marks that are out of date"
+                    .into(),
             ),
         });
     }
@@ -169,7 +170,7 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
              --keep-undo was 0"
         ),
     };
-    Err(Cause::Refused { message, hint: Some("a backup of the database has what was there".into()) })
+    Err(Cause::Refused { message, hint: Some("restore what was there from a backup of the database".into()) })
 }
 
 /// `merganser undo`.
@@ -200,7 +201,7 @@ pub fn render(done: &UndoneRuns) -> String {
         );
     }
     let what = format!(
-        "{} {record}(s) as they were, {} {record}(s) gone that were not there; {} file(s) undone",
+        "{} {record}(s) restored, {} {record}(s) removed; {} file(s) undone",
         count(undone.restored),
         count(undone.vanished),
         count(undone.files)

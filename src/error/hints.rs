@@ -26,17 +26,17 @@ impl Cause {
             Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
             Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
             Cause::DeleteRefused { constraint, table, .. } => Some(format!(
-                "what the source deleted stays visible until then: delete the rows of {table} that refer to it, or make \
-                 {constraint} `on delete cascade`; then run again"
+                "delete the rows of {table} that refer to them, or make {constraint} `on delete cascade`, then run \
+                 again; what the source deleted stays visible until then"
             )),
             Cause::Record { .. } => Some(FAIL_FAST.into()),
-            Cause::Locked { .. } => Some("wait for it; its lock goes when its process ends".into()),
+            Cause::Locked { .. } => Some("wait until it has ended, then run the same command again".into()),
             Cause::Io { source, .. } if source.kind() == ErrorKind::StorageFull => {
                 Some(SPACE.into())
             }
             Cause::Duck(DuckError::DiskFull { .. }) => Some(SPACE.into()),
             Cause::Duck(DuckError::OutOfMemory { .. }) => {
-                Some("--duckdb-memory-mib N gives it more than it took by itself".into())
+                Some("give it more memory with --duckdb-memory-mib N".into())
             }
             Cause::Duck(DuckError::Refused { .. }) => Some(
                 "run the same command again; if it fails again, report this message with the output of merganser \

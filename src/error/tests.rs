@@ -115,7 +115,7 @@ fn every_failure_says_what_changed_and_what_is_next() {
                 let (sentence, hint) = (failure.database_sentence(), failure.hint());
                 assert!(told.iter().any(|words| sentence.contains(words)), "{text}");
                 assert!(lines.contains(&sentence.as_str()), "{text}");
-                assert_eq!(lines.last(), Some(&format!("hint: {hint}").as_str()), "{text}");
+                assert_eq!(lines.last(), Some(&format!("Next: {hint}").as_str()), "{text}");
                 assert!(!hint.is_empty(), "{text}");
             }
         }

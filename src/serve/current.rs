@@ -65,7 +65,9 @@ async fn attend(
     let is_told = match reader.connection.batch_execute(sql::SERVE_LISTEN).await {
         Ok(()) => true,
         Err(error) => {
-            tracing::info!("commits are not told here ({error}): the ledger is asked each second");
+            tracing::info!(
+                "the server gets no notice of commits ({error}), so it asks the ledger every second"
+            );
             false
         }
     };
@@ -78,7 +80,7 @@ async fn attend(
             found.push(Current { version, known_until: Some(Instant::now() + every + 2 * ASK_EVERY) });
         }
         if std::mem::take(is_lost) {
-            tracing::info!("the database is there again");
+            tracing::info!("the database answers again");
         }
         told.send_replace(found);
         tokio::select! {

@@ -89,7 +89,7 @@ impl PlaceQuestion {
 
 /// A postcode in capitals and without blanks, if it can be one.
 pub fn read_postcode(text: &str) -> Result<String, AskFault> {
-    let fault = || AskFault::new("postcode", "this is no postcode: letters and digits, as in 1234AB");
+    let fault = || AskFault::new("postcode", "this is not a postcode: letters and digits, as in 1234AB");
     plain_postcode(text).ok_or_else(fault)
 }
 
@@ -142,7 +142,7 @@ fn read_day(text: &str) -> Result<Date, AskFault> {
             "days are written 2013-01-31, several with ; between them, a range as 2013-01-01..2013-01-31",
         ));
     }
-    text.parse().map_err(|_| AskFault::new("date", format!("{text} is no day of the calendar")))
+    text.parse().map_err(|_| AskFault::new("date", format!("{text} is not a day of the calendar")))
 }
 
 fn read_radius(text: &str) -> Result<f64, AskFault> {

@@ -112,7 +112,7 @@ impl SiteStore {
             return Err(Cause::Refused {
                 message: "another build has put a site into the store at the same time".to_owned(),
                 hint: Some(
-                    "a store is for one ledger and one site: build again when the other is over".into(),
+                    "a store is for one ledger and one site: build again when the other has ended".into(),
                 ),
             });
         }

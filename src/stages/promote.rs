@@ -212,7 +212,7 @@ async fn conclude(
         watch.answer("roll back", transaction.rollback()).await?;
         context.ledger.add_guards(batch, &json!(guards)).await?;
         context.ledger.add_changes(batch, &json!(changes)).await?;
-        step.done(&format!("{what}; rolled back: a dry run"), rows as u64, 0, json!({})).await?;
+        step.done(&format!("{what}; a dry run, rolled back"), rows as u64, 0, json!({})).await?;
     } else {
         let _committing =
             commit(context, (batch, watch), transaction, (rows, &step.details(details))).await?;

@@ -299,7 +299,7 @@ fn say_undone(context: &RunContext, names: Vec<String>) {
     if let Some(first) = names.first() {
         tracing::warn!(
             run_id = %context.run_id,
-            "not taken, since what came of it was undone: {}; merganser reprocess {} {first} --force takes it",
+            "not taken, since its data was undone: {}; merganser reprocess {} {first} --force takes it",
             shorten(&names),
             context.dataset().name
         );
@@ -326,8 +326,8 @@ async fn only_matching(
         return Err(Cause::Refused {
             message: format!("no file of {} matches {}", context.url(), glob.glob()),
             hint: Some(match all.len() {
-                0 => "the archive has no files yet".into(),
-                count => format!("there are {count}: {}", shorten(&all)),
+                0 => "run without a pattern first: the archive has no files yet".into(),
+                count => format!("choose from {count}: {}", shorten(&all)),
             }),
         });
     }

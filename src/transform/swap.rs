@@ -96,8 +96,7 @@ pub async fn swap(
                             limit.as_secs()
                         ),
                         hint: Some(
-                            "look into pg_locks who holds it; then start a worker again: it only swaps"
-                                .into(),
+                            "pg_locks shows who holds it; start a worker again then: it only swaps".into(),
                         ),
                     });
                 }

@@ -147,7 +147,7 @@ fn known(columns: &[String], clean: &CleanColumns, whose: &str) -> Result<(), Ca
             message: format!("{whose} has a column `{column}`, which the clean table does not have"),
             hint: Some(match super::job::near(column, &names) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its columns: {}", names.join(", ")),
+                None => format!("choose from its columns: {}", names.join(", ")),
             }),
         }),
     }
@@ -191,7 +191,7 @@ fn compare(made: &TableCells, truth: &TableCells, key: &[String]) -> Result<Test
         .map(|name| {
             truth.columns.iter().position(|column| column == name).ok_or_else(|| Cause::Refused {
                 message: format!("[test] key names `{name}`, which the truth does not have"),
-                hint: Some(format!("name some of its columns: {}", truth.columns.join(", "))),
+                hint: Some(format!("name some of choose from its columns: {}", truth.columns.join(", "))),
             })
         })
         .collect::<Result<Vec<_>, _>>()?;

@@ -114,7 +114,7 @@ impl<'b> Building<'b> {
             return Err(Cause::Refused {
                 message: "the session that kept other builds out was ended: another build may have begun"
                     .into(),
-                hint: Some("build again: steps whose inputs are as they were are not done again".into()),
+                hint: Some("build again: steps with unchanged inputs are not repeated".into()),
             }
             .into());
         }
@@ -164,10 +164,10 @@ impl<'b> Building<'b> {
         });
         let asks = dataset.links.is_some_and(|links| (links.plan)(options).is_some());
         let why = match &inputs {
-            _ if asks => Some("what the addresses in it say is known when they are asked".into()),
+            _ if asks => Some("what is at its addresses is known only when they are requested".into()),
             Some(inputs) => reason(self.known.steps.get(name), inputs, &outputs),
             None => Some(
-                "what its source holds is known when it is asked; what is the same is not loaded again"
+                "what its source holds is known only when it is read; unchanged parts are not loaded again"
                     .into(),
             ),
         };
@@ -252,7 +252,7 @@ impl<'b> Building<'b> {
         let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
         let prints = self.prints(&site_tables()).await?;
         if self.config.dry_run && prints.values().any(|print| print == NOT_THERE) {
-            self.tell(NAME, "would be built", "the tables that it tells of are not there yet");
+            self.tell(NAME, "would be built", "its tables are not there yet");
             return Ok(());
         }
         // From now on no other build changes the folder.
@@ -281,7 +281,7 @@ impl<'b> Building<'b> {
         let why = why.unwrap_or_else(|| "its inputs and its files are as the last build left them".into());
         let Some(build) = &mut build else {
             let [written, removed, same] = counts(&change);
-            let what = format!("would write {written}, remove {removed} and leave {same} as they are");
+            let what = format!("would write {written}, remove {removed} and leave {same} unchanged");
             self.tell(NAME, &what, &why);
             if self.would_load {
                 say("         This is of the tables as they are now; the steps above may change them.\n");
@@ -334,7 +334,7 @@ impl<'b> Building<'b> {
         let change = SiteChange::between(&there, &files);
         let mut found: Vec<_> = broken(&files);
         found.extend(change.written.iter().map(|path| match there.contains_key(path) {
-            true => format!("{path}: it is not what its inputs make now"),
+            true => format!("{path}: it differs from what its inputs make now"),
             false => format!("{path}: it is not there"),
         }));
         found.extend(change.removed.iter().map(|path| format!("{path}: no input accounts for it")));
@@ -365,7 +365,7 @@ impl<'b> Building<'b> {
 
 fn told(change: &SiteChange) -> String {
     let [written, removed, same] = counts(change);
-    format!("{written} written, {removed} removed, {same} as they were")
+    format!("{written} written, {removed} removed, {same} unchanged")
 }
 
 fn counts(change: &SiteChange) -> [String; 3] {

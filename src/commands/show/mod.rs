@@ -246,13 +246,13 @@ fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
     match word(run, "status") {
         "running" => "It is still running.\n".into(),
         "failed" if list => format!("{changed}\nNext: merganser status {id}\n{}", also(all)),
-        "failed" => format!("{changed}\nNext: mend the cause, then {}.\n", again(run)),
+        "failed" => format!("{changed}\nNext: remove the cause, then {}.\n", again(run)),
         "interrupted" | "abandoned" => {
             let also = if list { also(all) } else { String::new() };
             format!("{changed}\nNext: {}; it goes on where this one stopped.\n{also}", again(run))
         }
         "rolled_back" => {
-            format!("A dry run: the database is unchanged.\n{}", failures.unwrap_or_default())
+            format!("A dry run, rolled back. The database is unchanged.\n{}", failures.unwrap_or_default())
         }
         _ if number(run, "files_failed") > 0 && list => format!("Next: merganser status {id}\n"),
         _ if number(run, "files_failed") > 0 => {

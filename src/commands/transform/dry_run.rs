@@ -41,7 +41,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     let mut places = vec![0, packed.len() / 2, packed.len().saturating_sub(1)];
     places.dedup();
     let mut text = format!(
-        "Dry run of {}: {} of {} groups, nothing is written.\n",
+        "A dry run of {}, {} of {} groups. The database is unchanged.\n",
         job.name,
         places.len().min(packed.len()),
         count(packed.len() as u64)

@@ -93,7 +93,7 @@ pub async fn undo(
     let findings = undoing.findings(records).await?;
     let record = context.dataset().record;
     let what = format!(
-        "{} {record}s as they were, {} {record}s gone that were not there",
+        "{} {record}s restored, {} {record}s removed",
         words::count(undone.restored),
         words::count(undone.vanished)
     );
@@ -174,7 +174,7 @@ impl Transfer<'_> {
             |runs: &mut dyn Iterator<Item = &Uuid>| runs.map(Uuid::to_string).collect::<Vec<_>>().join(" ");
         Err(Cause::Refused {
             message: format!(
-                "later runs have changed {record}s that are to be as they were:\n    {}",
+                "later runs have changed {record}s that this would restore:\n    {}",
                 lines.collect::<Vec<_>>().join("\n    ")
             ),
             hint: Some(format!(
@@ -391,7 +391,7 @@ impl Transfer<'_> {
                 words::count(lost as u64),
                 record = self.context.dataset().record
             ),
-            hint: Some("a backup of the database has what was there".into()),
+            hint: Some("restore what was there from a backup of the database".into()),
         })
     }
 

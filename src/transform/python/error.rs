@@ -15,7 +15,7 @@ pub enum PythonError {
     #[error("{error}")]
     Raised { error: String, traceback: String },
     /// It was ended because it had more memory than it may.
-    #[error("it took {} of memory, and {} are its share", words::size(*.peak_bytes), words::size(*.limit_bytes))]
+    #[error("it took {} of memory, and its share is {}", words::size(*.peak_bytes), words::size(*.limit_bytes))]
     Memory { limit_bytes: u64, peak_bytes: u64 },
     /// We ended it, or the kernel did: whoever kills it, kills it for its memory.
     #[error("the Python process was killed")]
@@ -23,7 +23,7 @@ pub enum PythonError {
     /// It ended by itself.
     #[error("the Python process is gone: {how}")]
     Lost { how: String },
-    #[error("the Python process said something that is no answer")]
+    #[error("the Python process sent something that is not an answer")]
     NotAnAnswer { source: serde_json::Error },
     #[error("the rows cannot be handed to Python, or taken from it")]
     Arrow {

@@ -104,8 +104,9 @@ async fn failures_are_grouped_and_those_that_are_open_come_first() {
     assert_eq!(heads[0], "2 open: not a date (YYYY-MM-DD)");
     assert!(heads[1..3].iter().all(|line| line.starts_with("1 open: ")), "{heads:?}");
     assert!(
-        heads[3]
-            .starts_with("Next: merganser failures --show ID; when the cause is mended: merganser retry oca")
+        heads[3].starts_with(
+            "Next: merganser failures --show ID; when the cause is removed: merganser retry oca"
+        )
     );
     said.says("bad 1 oca_index FiledDate = \"soon\"")
         .says("without id")
@@ -214,7 +215,7 @@ async fn after_a_failure_the_next_run_ends_well_and_what_is_open_is_still_named(
         .await
         .exits(0)
         .says("1 batch(es) of it are committed and whole.");
-    let one = one.says("Next: mend the cause, then merganser run oca.").says("Failed records: 2 open");
+    let one = one.says("Next: remove the cause, then merganser run oca.").says("Failed records: 2 open");
     one.says("not this one").says("LandlordTenant.Incr.2024-01-08.zip                   pending");
 
     pipeline.execute("drop trigger refuse on oca_warrants").await;

@@ -152,7 +152,11 @@ async fn a_run_of_an_older_program_that_died_is_abandoned() {
     let pipeline = left_behind("ledger abandoned").await;
     let died = "update etl.runs set status = 'running', finished_at = null where status = 'abandoned'";
     pipeline.execute(died).await;
-    pipeline.run().await.exits(3).says("01a21522-0a0f-77af-b792-36c82500e294 ended without saying so");
+    pipeline
+        .run()
+        .await
+        .exits(3)
+        .says("01a21522-0a0f-77af-b792-36c82500e294 ended without an entry in the ledger");
     let runs = json(&pipeline, &["status", "--json"]).await;
     assert_eq!(fields(&runs, &["status"])[..2], ["completed_with_failures", "rolled_back"]);
     assert_eq!(fields(&runs, &["status"])[3], "abandoned");

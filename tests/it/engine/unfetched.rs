@@ -8,7 +8,7 @@ use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::ssh::{self, SshServer};
 
-const OUTSTANDING: &str = "What these files delete is outstanding: such cases stay visible";
+const OUTSTANDING: &str = "The cases that these files delete stay visible";
 
 fn week(date: &str, id: &str) -> Extract {
     Extract::weekly(date).case(id, &marked(date)).delete(&format!("sealed {id}"))

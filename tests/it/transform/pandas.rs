@@ -85,7 +85,7 @@ async fn a_partition_that_needs_more_memory_gets_the_double_when_it_is_alone() {
     pandas(&world, &code);
     // Half of it is Python's: less than what is held, and the double is more.
     let said = world.expect(0, &["work", "--memory", "800"]);
-    assert!(said.contains("of memory, and 419.43 MB are its share"), "{said}");
+    assert!(said.contains("of memory, and its share is 419.43 MB"), "{said}");
     world.assert_whole().await;
 }
 

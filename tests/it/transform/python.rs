@@ -199,7 +199,7 @@ def clean(df):
         ("df['at'] = [datetime.datetime(2024, 1, 1)] * 3; return df", "at has no time zone"),
         ("df['kind'] = [{}] * 3; return df", "kind of row 0 is a dict, and the target's is text"),
         ("df.columns = ['id', 'id']; return df", "the frame has the column id twice"),
-        ("df.columns = [1, 2]; return df", "the frame has a column 1, which is no text"),
+        ("df.columns = [1, 2]; return df", "the frame has a column 1, which is not a text"),
         ("return None", "the function gave NoneType, and a DataFrame is wanted"),
     ] {
         let code = format!("import datetime\n\ndef clean(df):\n    {line}\n");

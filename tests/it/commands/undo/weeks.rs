@@ -66,13 +66,11 @@ async fn a_week_is_taken_back_and_brought_again() {
     assert!(before != after);
 
     let dry = pipeline.other(&["undo", &run, "--dry-run"]).await.exits(0);
-    let dry = dry.says(
-        "A dry run, rolled back: 1 case(s) as they were, 2 case(s) gone that were not there; 1 file(s)",
-    );
+    let dry = dry.says("A dry run, rolled back: 1 case(s) restored, 2 case(s) removed; 1 file(s)");
     assert!(!dry.stdout.contains("by hand"), "{}", dry.stdout);
     assert!(everything(&pipeline).await == after);
 
-    pipeline.other(&["undo", &run]).await.exits(0).says("Committed: 1 case(s) as they were, 2 case(s) gone");
+    pipeline.other(&["undo", &run]).await.exits(0).says("Committed: 1 case(s) restored, 2 case(s) removed");
     let found = everything(&pipeline).await;
     for (name, rows) in &before {
         assert_eq!(&found[name], rows, "{name}");
@@ -206,7 +204,7 @@ async fn no_sealed_case_comes_back() {
         .other(&["undo", &run, "--allow", "drop"])
         .await
         .exits(0)
-        .says("1 case(s) as they were, 0 case(s) gone");
+        .says("1 case(s) restored, 0 case(s) removed");
     assert_eq!(pipeline.column("select indexnumberid || status from oca_index order by 1").await, ["rone"]);
     assert_eq!(pipeline.column("select indexnumberid from oca_case_summary order by 1").await, ["r"]);
     assert_eq!(pipeline.rows(sealed).await, metadata);
@@ -283,7 +281,7 @@ async fn a_retry_is_taken_back() {
         .other(&["undo", "last", "--allow", "drop"])
         .await
         .exits(0)
-        .says("0 case(s) as they were, 1 case(s) gone");
+        .says("0 case(s) restored, 1 case(s) removed");
     assert!(everything(&pipeline).await == before);
     let ran = pipeline.run().await.exits(0);
     assert!(!ran.stderr.contains("was undone"), "the file itself was not: {}", ran.stderr);

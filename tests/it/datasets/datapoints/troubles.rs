@@ -97,9 +97,9 @@ async fn a_line_that_cannot_be_taken_is_a_failed_record_and_the_others_are_loade
     assert_eq!(
         reasons(&pipeline).await,
         [
-            "datapoints-1.csv 2 date 2013-02-30 it is no day (YYYY-MM-DD)",
+            "datapoints-1.csv 2 date 2013-02-30 it is not a day (YYYY-MM-DD)",
             "datapoints-1.csv 3 postcode 9999ZZ no place has this postcode",
-            "datapoints-1.csv 4 hits many it is no whole number",
+            "datapoints-1.csv 4 hits many it is not a whole number",
             "datapoints-1.csv 6 it has 6 columns, and the header has 7",
             "datapoints-1.csv 7 postcode 9999ZZ no place has this postcode",
             "datapoints-1.csv 1 date 2013-01-03 all lines of the day 2013-01-03 failed",
