@@ -17,6 +17,7 @@ use crate::clients::web::WebError;
 use crate::dataset::ParseError;
 use crate::datasets::samples::SampleFault;
 use crate::embedded::EmbeddedError;
+use crate::words::counted;
 
 /// How a command ended; the process' exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,8 +325,10 @@ impl Failure {
                 "The work of this run is done and committed; only its end is missing in the ledger.".into()
             }
             Database::Committed { batches } => format!(
-                "{batches} earlier batch(es) of this run are committed and whole; the failed one changed nothing. \
-                 The next run goes on there."
+                "{} of this run {} committed and whole; the failed one changed nothing. \
+                 The next run goes on there.",
+                counted(*batches as u64, "earlier batch"),
+                if *batches == 1 { "is" } else { "are" }
             ),
             Database::Partitions { in_place } => format!(
                 "Partitions that are done are committed, and the next worker goes on there; the clean table {}.",

@@ -23,7 +23,7 @@ use crate::run::opened::Opened;
 use crate::run::progress::Progress;
 use crate::schema::{self, Addition, Comparison};
 use crate::sql;
-use crate::words::count;
+use crate::words::{count, counted};
 
 /// How long a statement waits for somebody else's lock. Who waits for us waits as long at most, and a little.
 const LOCK_TIMEOUT: &str = "10s";
@@ -70,11 +70,11 @@ pub async fn adopt(config: AdoptConfig, report: &Report) -> Result<Adopted, Fail
             let step = context.begin(0, "adopt").await?;
             let adopted = take_over(context, &config, progress).await?;
             let what = format!(
-                "{} file(s) entered as done, {} known; the tables {} {} addition(s)",
-                adopted.entered.len(),
+                "{} entered as done, {} known; the tables {} {}",
+                counted(adopted.entered.len() as u64, "file"),
                 adopted.known,
                 if adopted.fixed { "got" } else { "lack" },
-                adopted.additions.len() + adopted.tables_made.len()
+                counted((adopted.additions.len() + adopted.tables_made.len()) as u64, "addition")
             );
             let details = json!({
                 "known": adopted.known,
@@ -332,7 +332,7 @@ impl Adopted {
 
     fn render_files(&self, text: &mut String, dataset: &Dataset) {
         let total = self.known + self.entered.len() + self.newer.len();
-        let _ = write!(text, "{}: {} file(s) of {}", self.archive, count(total as u64), dataset.name);
+        let _ = write!(text, "{}: {} of {}", self.archive, counted(total as u64, "file"), dataset.name);
         let _ = match (&self.until, total) {
             (_, 0) => writeln!(text, "."),
             (Some(until), _) => writeln!(

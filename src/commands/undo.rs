@@ -18,7 +18,7 @@ use crate::run::progress::Progress;
 use crate::run::server::Server;
 use crate::stages::promote::{self, Guard, Sample, TableChange, Undone};
 use crate::stages::publish;
-use crate::words::count;
+use crate::words::counted;
 
 /// A finished undo, for its caller.
 #[derive(Debug)]
@@ -196,15 +196,15 @@ pub fn render(done: &UndoneRuns) -> String {
     for (table, rows) in &undone.edited {
         let _ = writeln!(
             text,
-            "{table}: {} row(s) were written by hand since, or restored from a dump; that is lost",
-            count(*rows)
+            "{table}: {} written by hand since, or restored from a dump; that is lost",
+            counted(*rows, "row")
         );
     }
     let what = format!(
-        "{} {record}(s) restored, {} {record}(s) removed; {} file(s) undone",
-        count(undone.restored),
-        count(undone.vanished),
-        count(undone.files)
+        "{} restored, {} removed; {} undone",
+        counted(undone.restored, record),
+        counted(undone.vanished, record),
+        counted(undone.files, "file")
     );
     if done.dry_run {
         let refused = summary::would_be_refused("undo", &done.guards);

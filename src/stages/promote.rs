@@ -171,11 +171,11 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
     }
     let findings = promotion.findings(records).await?;
     let what = format!(
-        "{} {record}s loaded, {} record(s) superseded, {} record(s) of deleted {record}s",
-        words::count(records.loaded),
-        words::count(records.superseded),
-        words::count(records.deleted),
-        record = context.dataset().record
+        "{} loaded, {} superseded, {} of deleted {}",
+        words::counted(records.loaded, context.dataset().record),
+        words::counted(records.superseded, "record"),
+        words::counted(records.deleted, "record"),
+        words::plural(context.dataset().record)
     );
     let mut details = Map::new();
     if !replaced_views.is_empty() {

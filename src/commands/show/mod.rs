@@ -13,7 +13,7 @@ pub use failures::{failure, failures, failures_csv, sheets_csv};
 pub use table::TextTable;
 pub use timings::{shares, timing, timings};
 
-use crate::words::{count, duration, size};
+use crate::words::{count, counted, duration, size};
 
 /// The last runs, one line each, their before-images, and what to do about them; `open`: the number of unresolved
 /// failed records of all runs.
@@ -44,8 +44,8 @@ pub fn runs(runs: &[Value], open: u64, kept: &str) -> String {
 pub fn before_images((runs, bytes, until): (u64, u64, Option<String>)) -> String {
     match until {
         Some(until) if runs > 0 => format!(
-            "Before-images of {} run(s) take {}, the last until {until}; merganser undo RUN takes a run back.\n",
-            count(runs),
+            "Before-images of {} take {}, the last until {until}; merganser undo RUN takes a run back.\n",
+            counted(runs, "run"),
             size(bytes)
         ),
         _ => String::new(),
@@ -219,9 +219,9 @@ fn drift(files: &[Value]) -> String {
             let example = seen["example"].as_str().unwrap_or_default();
             let _ = writeln!(
                 text,
-                "  {} has {path} {} time(s), for example {example:?}",
+                "  {} has {path} {}, for example {example:?}",
                 word(file, "name"),
-                number(seen, "count")
+                counted(number(seen, "count"), "time")
             );
         }
     }
@@ -234,7 +234,8 @@ fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
     let (id, dataset) = (word(run, "run_id"), word(run, "dataset"));
     let changed = match number(run, "batches_committed") {
         0 => "It left the database unchanged.".to_owned(),
-        batches => format!("{batches} batch(es) of it are committed and whole."),
+        1 => "1 batch of it is committed and whole.".to_owned(),
+        batches => format!("{} of it are committed and whole.", counted(batches, "batch")),
     };
     let failures = match (open, all) {
         (0, 0) => None,

@@ -93,9 +93,9 @@ pub async fn undo(
     let findings = undoing.findings(records).await?;
     let record = context.dataset().record;
     let what = format!(
-        "{} {record}s restored, {} {record}s removed",
-        words::count(undone.restored),
-        words::count(undone.vanished)
+        "{} restored, {} removed",
+        words::counted(undone.restored, record),
+        words::counted(undone.vanished, record)
     );
     let mut details = Map::from_iter([("undone".into(), json!(runs)), ("counts".into(), json!(undone))]);
     if !replaced_views.is_empty() {
@@ -169,7 +169,7 @@ impl Transfer<'_> {
         let record = self.context.dataset().record;
         let lines = changed
             .iter()
-            .map(|(run_id, records)| format!("run {run_id}: {} {record}(s)", words::count(*records as u64)));
+            .map(|(run_id, records)| format!("run {run_id}: {}", words::counted(*records as u64, record)));
         let ids =
             |runs: &mut dyn Iterator<Item = &Uuid>| runs.map(Uuid::to_string).collect::<Vec<_>>().join(" ");
         Err(Cause::Refused {
@@ -352,15 +352,16 @@ impl Transfer<'_> {
             if rows > 0 && !others.is_empty() {
                 return Err(Cause::Refused {
                     message: format!(
-                        "{} row(s) that would come back have what {}.{} has no more, or as another type: {}",
-                        words::count(rows as u64),
+                        "{}.{} lacks columns, or has them with another type, in which {} to restore have values: {}",
                         database.schema,
                         table.name,
+                        words::counted(rows as u64, "row"),
                         others.join(", ")
                     ),
                     hint: Some(format!(
-                        "alter table {}.{} so that it has these columns as they were, undo, then alter it back",
-                        database.schema, table.name
+                        "alter table {}.{} so that it has these columns as \\d {}.{image} in psql shows them, undo, then \
+                         alter it back",
+                        database.schema, table.name, database.ledger_schema
                     )),
                 });
             }

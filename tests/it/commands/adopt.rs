@@ -285,7 +285,7 @@ async fn what_lies_in_the_archive_is_done() {
     assert!(
         adopted
             .stdout
-            .contains("4 file(s) of oca; up to 2024-12-30, 3 are entered as done and 0 were known before."),
+            .contains("4 files of oca; up to 2024-12-30, 3 are entered as done and 0 were known before."),
         "{}",
         adopted.stdout
     );

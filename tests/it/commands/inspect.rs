@@ -179,15 +179,11 @@ async fn elements_never_seen_before_are_news_once() {
         first.events.iter().find(|event| event["elements"] == 2).expect("a warning at the end of the run");
     assert_eq!(warning["level"], "WARN");
     let shown = pipeline.other(&["status", "last"]).await.exits(0).says("Elements that no column takes");
-    shown.says("LandlordTenant.Incr.2024-01-01.zip has Parties/Party/Mood 2 time(s), for example \"calm\"");
+    shown.says("LandlordTenant.Incr.2024-01-01.zip has Parties/Party/Mood 2 times, for example \"calm\"");
     pipeline.put(Extract::weekly("2024-01-08").case("a", judge).case("c", "<Novel/>"));
     let second = pipeline.run().await.exits(0).says("Novel (1)");
     assert!(!second.stderr.contains("Mood"), "it is known by now: {}", second.stderr);
-    pipeline
-        .other(&["status", "LandlordTenant.Incr.2024-01-08.zip"])
-        .await
-        .exits(0)
-        .says("has Novel 1 time(s)");
+    pipeline.other(&["status", "LandlordTenant.Incr.2024-01-08.zip"]).await.exits(0).says("has Novel 1 time");
 }
 
 /// One batch is committed, with failures; the next one fails; then all goes well.
@@ -207,14 +203,11 @@ async fn after_a_failure_the_next_run_ends_well_and_what_is_open_is_still_named(
         .await;
     pipeline.run().await.exits(1).says("1 earlier batch");
     let failed = run_ids(&pipeline).await.remove(0);
-    let list = pipeline.other(&["status"]).await.exits(0).says("1 batch(es) of it are committed and whole.");
+    let list = pipeline.other(&["status"]).await.exits(0).says("1 batch of it is committed and whole.");
     list.says(&format!("Next: merganser status {failed}"))
         .says("Open failed records: 2; merganser failures lists them.");
-    let one = pipeline
-        .other(&["status", &failed])
-        .await
-        .exits(0)
-        .says("1 batch(es) of it are committed and whole.");
+    let one =
+        pipeline.other(&["status", &failed]).await.exits(0).says("1 batch of it is committed and whole.");
     let one = one.says("Next: remove the cause, then merganser run oca.").says("Failed records: 2 open");
     one.says("not this one").says("LandlordTenant.Incr.2024-01-08.zip                   pending");
 

@@ -48,7 +48,7 @@ async fn whoever_should_know_is_told_what_to_type() {
     let run = told_of["run_id"].as_str().expect("a run").to_owned();
     let expected = [
         ("dataset", "oca".to_owned()),
-        ("reason", "1 record(s) failed, 0 file(s) could not be read, 0 broke off".into()),
+        ("reason", "1 record failed, 0 files could not be read, 0 broke off".into()),
         ("next", format!("merganser failures --run {run}")),
     ];
     for (field, value) in expected {
@@ -57,7 +57,7 @@ async fn whoever_should_know_is_told_what_to_type() {
     }
     assert_eq!(told_of["exit_code"], 3);
     assert!(
-        told_of["database"].as_str().expect("words").starts_with("Committed: 1 cases loaded"),
+        told_of["database"].as_str().expect("words").starts_with("Committed: 1 case loaded"),
         "{told_of}"
     );
     // The value that is wrong is in the ledger, which not everybody reads.

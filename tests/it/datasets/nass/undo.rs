@@ -41,7 +41,7 @@ async fn slices_come_back_and_other_slices_are_not_touched() {
     world.run("2013", "2013", &[]).await.exits(0);
     let other = last(&world).await;
     let undone = world.pipeline.other(&["undo", &run]).await.exits(0);
-    let undone = undone.says("2 fact(s) restored, 0 fact(s) removed");
+    let undone = undone.says("2 facts restored, 0 facts removed");
     drop(undone);
     // In the forms that the dataset has, which an undo publishes as a run does.
     let manifest = world.pipeline.objects()["public/nass/manifest.json"].clone();
