@@ -60,6 +60,11 @@ pub fn size(bytes: u64) -> String {
     indicatif::DecimalBytes(bytes).to_string()
 }
 
+/// The line of a step: its name in a column of its own, then what it did.
+pub fn step_line(step: &str, what: &str) -> String {
+    format!("{step:<8} {what}")
+}
+
 /// Milliseconds since `start`.
 pub fn millis(start: Instant) -> u64 {
     start.elapsed().as_millis() as u64

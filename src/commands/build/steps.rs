@@ -28,7 +28,7 @@ use crate::site::render::{SiteFile, Templates};
 use crate::site::state::{Contents, SiteState, StepState, reason};
 use crate::site::upload::SiteStore;
 use crate::system::signals::Interrupt;
-use crate::words::{count, sha256};
+use crate::words::{count, counted, sha256, step_line};
 
 /// The version of the steps: when it changes, every step runs again.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
@@ -211,10 +211,8 @@ impl<'b> Building<'b> {
             self.exit = Exit::SomeFailed;
         }
         say(&format!(
-            "{:<8} {} {}(s) failed and are not in the site: merganser failures --dataset {}\n",
-            "",
-            count(failures),
-            dataset.record,
+            "{} failed and not in the site: merganser failures --dataset {}\n",
+            step_line("", &counted(failures, dataset.record)),
             dataset.name
         ));
         Ok(())
@@ -352,7 +350,7 @@ impl<'b> Building<'b> {
     /// Prints a line for a step, with the reason if that was asked for.
     fn tell(&self, name: &str, what: &str, why: &str) {
         let why = if self.config.explain { format!(": {why}") } else { String::new() };
-        say(&format!("{name:<8} {what}{why}\n"));
+        say(&(step_line(name, &format!("{what}{why}")) + "\n"));
     }
 
     fn list(&self, change: &SiteChange) {

@@ -87,9 +87,8 @@ pub fn run(run: &Value) -> String {
         ]);
     }
     text += &format!("\nSteps\n{}\nFiles\n", steps.render(2));
-    for file in list(run, "files") {
-        text += &file_line(file);
-    }
+    text += &files_of_run(list(run, "files")).render(2);
+    text += &errors(list(run, "files"));
     let changes = list(run, "table_changes");
     if !changes.is_empty() {
         let changes = changes.iter().map(|change| {
@@ -142,19 +141,22 @@ pub fn table_changes<'t>(changes: impl Iterator<Item = (&'t str, [u64; 5])>) -> 
 
 /// A file in every run that took it.
 pub fn file(rows: &[Value]) -> String {
-    let mut text = String::new();
+    let mut table = TextTable::new(
+        &[&["started (UTC)", "kind", "run", "schema", "run's status", "status"], &OF_RECORDS[..]].concat(),
+    );
     for row in rows {
-        let _ = writeln!(
-            text,
-            "{} {} {} into schema {}: {}",
+        let run = [
             moment(row, "started_at"),
-            word(row, "kind"),
-            word(row, "run_id"),
-            word(row, "target_schema"),
-            status_of(row, "run_status")
-        );
-        text += &file_line(row);
+            word(row, "kind").to_owned(),
+            word(row, "run_id").to_owned(),
+            word(row, "target_schema").to_owned(),
+            status_of(row, "run_status"),
+            word(row, "status").to_owned(),
+        ];
+        table.row(run.into_iter().chain(records(row)));
     }
+    let name = rows.first().map_or("", |row| word(row, "name"));
+    let mut text = format!("{name}\n{}{}", table.render(2), errors(rows));
     if let Some(newest) = rows.first() {
         text += &drift(std::slice::from_ref(newest));
         let open: u64 = rows.iter().map(|row| number(row, "failures_open")).sum();
@@ -194,21 +196,27 @@ fn status_of(run: &Value, name: &str) -> String {
     }
 }
 
-fn file_line(file: &Value) -> String {
-    let mut text = format!(
-        "  {:<52} {:<19} {} records: {} loaded, {} failed, {} superseded, {} deleted\n",
-        word(file, "name"),
-        word(file, "status"),
-        count(number(file, "records_seen")),
-        count(number(file, "records_loaded")),
-        count(number(file, "records_failed")),
-        count(number(file, "records_superseded")),
-        count(number(file, "records_deleted"))
-    );
-    if let Some(error) = file["error"].as_str() {
-        let _ = writeln!(text, "    {error}");
+/// What became of the records of a file: the headings of [`records`].
+const OF_RECORDS: [&str; 5] = [">records", ">loaded", ">failed", ">superseded", ">deleted"];
+
+fn records(file: &Value) -> [String; 5] {
+    ["seen", "loaded", "failed", "superseded", "deleted"]
+        .map(|what| count(number(file, &format!("records_{what}"))))
+}
+
+fn files_of_run(files: &[Value]) -> TextTable {
+    let mut table = TextTable::new(&[&["file", "status"], &OF_RECORDS[..]].concat());
+    for file in files {
+        let own = ["name", "status"].map(|name| word(file, name).to_owned());
+        table.row(own.into_iter().chain(records(file)));
     }
-    text
+    table
+}
+
+/// Why files could not be read, a line each.
+fn errors(files: &[Value]) -> String {
+    let errors = files.iter().filter_map(|file| Some((word(file, "name"), file["error"].as_str()?)));
+    errors.map(|(name, error)| format!("  {name}: {error}\n")).collect()
 }
 
 /// Elements that no column takes.

@@ -73,12 +73,11 @@ async fn what_an_older_program_entered_is_shown() {
     );
     let first = "01a21521-aac6-71a2-88e3-51d41264c01d";
     let one = pipeline.other(&["status", first]).await.exits(0);
-    one.says("LandlordTenant.Incr.2024-01-08.zip")
-        .says("4 records: 1 loaded, 3 failed, 0 superseded, 0 deleted");
+    assert_eq!(one.row("LandlordTenant.Incr.2024-01-08.zip")[2..], ["4", "1", "3", "0", "0"]);
     pipeline.other(&["status", "01a21521-dc2d"]).await.exits(0).says("Novelty");
     pipeline.other(&["status", "01a21522-1cff"]).await.exits(0).says("1 of 2 records failed");
     let file = pipeline.other(&["status", "LandlordTenant.Incr.2024-01-15.zip"]).await.exits(0);
-    file.says("2024-01-15").says("1 loaded");
+    file.says("2024-01-15").says("loaded");
     pipeline.other(&["status", "moved"]).await.exits(0).says("LandlordTenant.Incr.2024-01-15.zip");
 
     let open = json(&pipeline, &["failures", "--json"]).await;

@@ -77,7 +77,7 @@ async fn a_build_says_that_rows_failed_until_they_are_put_right() {
     let links = world.pipeline.source().join("links.csv");
     let good = fs::read_to_string(&links).unwrap();
     fs::write(&links, format!("{good}no-such-bird,docs,https://docs.example.org\n")).unwrap();
-    let missing = "1 row(s) failed and are not in the site: merganser failures --dataset catalog";
+    let missing = "1 row failed and not in the site: merganser failures --dataset catalog";
     world.build(&[]).await.exits(3).says("catalog  loaded").says(missing);
     world.build(&[]).await.exits(3).says("catalog  as it was").says(missing);
     world.build(&["--dry-run"]).await.exits(3).says("catalog  as it was").says(missing);
