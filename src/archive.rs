@@ -86,7 +86,7 @@ pub async fn repair(store: &Store, objects: Objects, ledger: &Ledger) -> Result<
             continue;
         }
         match put_in_place(store, objects, name, sha256, None).await {
-            Ok(()) => tracing::info!("the archive has the posting of {name} now that was loaded last"),
+            Ok(()) => tracing::info!("the archive now has the posting of {name} that was loaded last"),
             Err(error) => warn(objects, name, &error),
         }
     }

@@ -1,10 +1,13 @@
 //! Errors as a person reads them: what failed, where, whether the database changed, what to do next.
 
+mod hints;
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::clients::duckdb::DuckError;
 use crate::clients::git::GitError;
+use crate::clients::http::HttpSetupError;
 use crate::clients::postgres::aws_s3::AwsS3Error;
 use crate::clients::postgres::{PgError, PgUrlError};
 use crate::clients::sftp::{SftpError, SftpOptionsError, SftpUrlError};
@@ -14,6 +17,7 @@ use crate::clients::web::WebError;
 use crate::dataset::ParseError;
 use crate::datasets::samples::SampleFault;
 use crate::embedded::EmbeddedError;
+use crate::words::counted;
 
 /// How a command ended; the process' exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,9 +121,6 @@ impl From<crate::fault::Struck> for Cause {
 /// The step in which a run has done its work and only has to record that in the ledger.
 pub const END: &str = "end";
 
-const SPACE: &str =
-    "free some space, name another folder with --work-dir, or make batches smaller with --batch-mib";
-
 /// What to do about a run that stops at the first failure.
 pub const FAIL_FAST: &str = "without --fail-fast the rest is loaded and the ledger lists what failed";
 
@@ -146,6 +147,14 @@ impl Cause {
         move |source| Cause::Io { operation, source }
     }
 
+    /// An error of COMMIT: if the connection is lost, it is not known whether it took place.
+    pub fn of_commit(error: PgError) -> Cause {
+        match error {
+            source @ PgError::ConnectionLost(_) => Cause::CommitUnknown { source },
+            error => error.into(),
+        }
+    }
+
     /// The caller asked for something that is not possible.
     pub fn usage(message: impl Into<String>) -> Cause {
         Cause::Usage { message: message.into(), hint: None }
@@ -155,41 +164,6 @@ impl Cause {
     fn setting(error: impl std::fmt::Display) -> Cause {
         Cause::Usage { message: error.to_string(), hint: None }
     }
-
-    /// What to do about it, where we know.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Cause::Postgres(error) => error.hint(),
-            Cause::AwsS3(_) => Some(
-                "the database reaches S3 with a role of its own: see that it has one that may read and write \
-                 there (docs/aws_s3.md), or take --load-via copy"
-                    .into(),
-            ),
-            Cause::Store(error) => error.hint(),
-            Cause::Sftp(error) => error.hint(),
-            Cause::Web(error) => error.hint(),
-            Cause::Git(error) => error.hint(),
-            Cause::Embedded(error) => error.hint(),
-            Cause::Usage { hint, .. } | Cause::Refused { hint, .. } => hint.clone(),
-            Cause::CommitUnknown { .. } => Some("when the database answers again: merganser status".into()),
-            Cause::DeleteRefused { constraint, table, .. } => Some(format!(
-                "what the source deleted stays visible until then: delete the rows of {table} that refer to it, or make \
-                 {constraint} `on delete cascade`; then run again"
-            )),
-            Cause::Record { .. } => Some(FAIL_FAST.into()),
-            Cause::Locked { .. } => Some("wait for it; its lock goes when its process ends".into()),
-            Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-                Some(SPACE.into())
-            }
-            Cause::Duck(DuckError::DiskFull { .. }) => Some(SPACE.into()),
-            Cause::Duck(DuckError::OutOfMemory { .. }) => {
-                Some("--duckdb-memory-mib N gives it more than it took by itself".into())
-            }
-            Cause::Parse(_) | Cause::Sample(_) | Cause::Duck(_) | Cause::Io { .. } | Cause::Interrupted => {
-                None
-            }
-        }
-    }
 }
 
 impl From<AwsS3Error> for Cause {
@@ -197,6 +171,18 @@ impl From<AwsS3Error> for Cause {
         match error {
             AwsS3Error::Other(error) => Self::Postgres(error),
             error => Self::AwsS3(error),
+        }
+    }
+}
+
+impl From<HttpSetupError> for Cause {
+    fn from(error: HttpSetupError) -> Self {
+        Self::Refused {
+            message: error.to_string(),
+            hint: Some(
+                "see that this machine has certificates (the package ca-certificates), then run the same command again"
+                    .into(),
+            ),
         }
     }
 }
@@ -307,23 +293,28 @@ impl Failure {
         if let Some(run_id) = self.run_id {
             let _ = writeln!(text, "  where: run {run_id}");
         }
-        let is_usage = matches!(*self.cause, Cause::Usage { .. });
-        let _ = match (is_usage, &self.database) {
-            (true, Database::Unchanged) => writeln!(text, "Nothing was done."),
-            _ => writeln!(text, "{}", self.database_sentence()),
-        };
-        let hint = self.cause.hint().unwrap_or_else(|| match self.run_id {
-            Some(run_id) => format!("merganser status {run_id}"),
-            None if is_usage => "merganser help COMMAND says what a command takes".to_owned(),
-            None => "mend the cause, then type the same again".to_owned(),
-        });
-        let _ = writeln!(text, "hint: {hint}");
+        let _ = writeln!(text, "{}", self.database_sentence());
+        let _ = writeln!(text, "Next: {}", self.hint());
         text
+    }
+
+    /// What to type next, in a line.
+    pub fn hint(&self) -> String {
+        self.cause.hint().unwrap_or_else(|| match (self.run_id, &*self.cause) {
+            (Some(run_id), _) => format!("merganser status {run_id}"),
+            (None, Cause::Usage { .. }) => "merganser help COMMAND says what a command takes".to_owned(),
+            (None, _) => "remove the cause, then run the same command again".to_owned(),
+        })
+    }
+
+    fn is_usage(&self) -> bool {
+        matches!(*self.cause, Cause::Usage { .. })
     }
 
     /// Whether the database changed, in one sentence.
     pub fn database_sentence(&self) -> String {
         match &self.database {
+            Database::Unchanged if self.is_usage() => "Nothing was done.".into(),
             Database::Unchanged => "The database is unchanged.".into(),
             Database::Committed { .. } if self.step == Some("publish") => {
                 "The data is committed; the public files are still those of an earlier run, or some of them. \
@@ -331,12 +322,13 @@ impl Failure {
                     .into()
             }
             Database::Committed { .. } if self.step == Some(END) => {
-                "The data is committed, and the public files are written; only the ledger does not say so of the run."
-                    .into()
+                "The work of this run is done and committed; only its end is missing in the ledger.".into()
             }
             Database::Committed { batches } => format!(
-                "{batches} earlier batch(es) of this run are committed and whole; the failed one changed nothing. \
-                 The next run goes on there."
+                "{} of this run {} committed and whole; the failed one changed nothing. \
+                 The next run goes on there.",
+                counted(*batches as u64, "earlier batch"),
+                if *batches == 1 { "is" } else { "are" }
             ),
             Database::Partitions { in_place } => format!(
                 "Partitions that are done are committed, and the next worker goes on there; the clean table {}.",
@@ -358,41 +350,9 @@ impl Failure {
 pub fn partitions_shown(in_place: bool) -> &'static str {
     match in_place {
         true => "has new partitions beside old ones",
-        false => "is as it was",
+        false => "is unchanged",
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cause, Database, Failure};
-
-    /// Whatever fails: what failed, whether anything changed, and what to type next.
-    #[test]
-    fn every_failure_says_what_changed_and_what_is_next() {
-        let refused = || Cause::Refused { message: "the file is empty".into(), hint: None };
-        let states = [
-            Database::Unchanged,
-            Database::Committed { batches: 1 },
-            Database::Partitions { in_place: false },
-            Database::Steps { loaded: vec!["catalog"] },
-            Database::Unknown,
-        ];
-        for database in states {
-            for run_id in [None, Some(uuid::Uuid::nil())] {
-                for cause in [refused(), Cause::usage("no such column"), Cause::Interrupted] {
-                    let failure =
-                        Failure { step: None, run_id, cause: Box::new(cause), database: database.clone() };
-                    let text = failure.render();
-                    let lines: Vec<_> = text.lines().collect();
-                    assert!(lines[0].starts_with("error: "), "{text}");
-                    let told = match database {
-                        Database::Unchanged => ["Nothing was done.", "The database is unchanged."].as_slice(),
-                        _ => &["committed"],
-                    };
-                    assert!(told.iter().any(|words| text.contains(words)), "{text}");
-                    assert!(lines.last().is_some_and(|line| line.starts_with("hint: ")), "{text}");
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -34,7 +34,7 @@ impl TomlFields {
                 message: format!("{file}: {place} has no field `{unknown}`"),
                 hint: Some(match near(unknown, known) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("its fields: {}", known.join(", ")),
+                    None => format!("choose from its fields: {}", known.join(", ")),
                 }),
             });
         }

@@ -3,8 +3,8 @@
 //! [`etl`] tells one run as a story; [`stages`] has a file for each of its steps; [`dataset`] says what is
 //! special to one source of data, [`datasets`] lists them.
 
-// `println!` panics when the reader of a result has gone (`| head`), so commands::terminal writes results.
-#![warn(clippy::print_stdout)]
+// `println!` and `eprintln!` panic when their reader has gone (`| head`), so commands::terminal writes.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod archive;
 pub mod catalogue;

@@ -35,9 +35,34 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// A number of things as people read it: `1 record`, `1,300,000 records`.
+pub fn counted(number: u64, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{} {}", count(number), plural(noun)),
+    }
+}
+
+/// Several of a thing: `records`, `batches`, `histories`.
+pub fn plural(noun: &str) -> String {
+    match noun {
+        _ if ["s", "x", "ch", "sh"].iter().any(|end| noun.ends_with(end)) => format!("{noun}es"),
+        _ if ["ay", "ey", "oy"].iter().any(|end| noun.ends_with(end)) => format!("{noun}s"),
+        _ => match noun.strip_suffix('y') {
+            Some(stem) => format!("{stem}ies"),
+            None => format!("{noun}s"),
+        },
+    }
+}
+
 /// A size as people read it: `3.4 MB`.
 pub fn size(bytes: u64) -> String {
     indicatif::DecimalBytes(bytes).to_string()
+}
+
+/// The line of a step: its name in a column of its own, then what it did.
+pub fn step_line(step: &str, what: &str) -> String {
+    format!("{step:<8} {what}")
 }
 
 /// Milliseconds since `start`.
@@ -128,6 +153,8 @@ mod tests {
     #[test]
     fn numbers_and_durations_read_well() {
         assert_eq!((count(0), count(999), count(1_300_000)), ("0".into(), "999".into(), "1,300,000".into()));
+        assert_eq!([0, 1, 2_000].map(|n| counted(n, "record")), ["0 records", "1 record", "2,000 records"]);
+        assert_eq!(["batch", "day", "history"].map(plural), ["batches", "days", "histories"]);
         assert_eq!(duration(Duration::from_millis(840)), "840 ms");
         assert_eq!(duration(Duration::from_secs(245)), "4 min 05 s");
     }

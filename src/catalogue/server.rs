@@ -76,7 +76,7 @@ impl ServerState {
                 "ask who runs the server; RDS makes a database that has no room left read only".into(),
             ),
         };
-        let found = format!("transactions only read: default_transaction_read_only is set for {whose}");
+        let found = format!("transactions are read-only: default_transaction_read_only is set for {whose}");
         Some(Remark::new(Topic::Server, Weight::Refusal, found, hint))
     }
 

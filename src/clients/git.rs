@@ -50,7 +50,7 @@ pub enum GitError {
     Folder { folder: PathBuf, source: io::Error },
     #[error("{at}: {problem}")]
     Clone { at: String, problem: CloneProblem },
-    #[error("{at}: its heads are others than when the folder was listed")]
+    #[error("{at}: its heads have changed since the folder was listed")]
     Changed { at: String },
     #[error("{at}: {what} {sha} cannot be read: {detail}")]
     Object { at: String, what: &'static str, sha: String, detail: String },
@@ -96,8 +96,11 @@ impl GitError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Folder { .. } => "--source git:DIR names a folder with clones at OWNER/NAME",
-            Self::Changed { .. } => "somebody fetched into it meanwhile; the next run reads it as it is then",
-            Self::Object { .. } => "git fsck looks at the clone; a fresh one is whole",
+            Self::Changed { .. } => {
+                "run again: somebody fetched into it meanwhile, and the next run reads it as it \
+                                     is then"
+            }
+            Self::Object { .. } => "check the clone with git fsck, or make a fresh one",
             Self::Local { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "make room on this machine's disk, or name another with --work-dir"
             }

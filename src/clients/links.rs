@@ -143,7 +143,7 @@ impl LinkClient {
     /// May this address be asked? Host names are not resolved here: the resolver checks the addresses that it finds.
     fn admit(&self, at: &Url) -> Result<(), LinkSaid> {
         if !["http", "https"].contains(&at.scheme()) {
-            return Err(LinkSaid::Astray("it leads to what is no address of the web"));
+            return Err(LinkSaid::Astray("it leads to something that is not an address of the web"));
         }
         if !at.username().is_empty() || at.password().is_some() {
             return Err(LinkSaid::Astray("it leads to an address with a name or a password in it"));

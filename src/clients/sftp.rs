@@ -166,7 +166,7 @@ impl Sftp {
                     return Err(SftpError::Unreadable { at, detail: "it is not a file".into() });
                 }
                 Err(Halt::NoSize) => {
-                    let detail = "the server does not tell the file's size".into();
+                    let detail = "the server does not say how large the file is".into();
                     return Err(SftpError::Unreadable { at, detail });
                 }
                 Err(Halt::Local(error)) => return Err(io(error)),

@@ -14,7 +14,7 @@ use crate::clients::postgres::{self, PgError};
 use crate::clients::store::{ObjectInfo, Store, StoreError, StoreUrl};
 use crate::config::AdoptConfig;
 use crate::dataset::{Dataset, FileName, Reach};
-use crate::error::{Cause, Exit, Failure};
+use crate::error::{Cause, END, Exit, Failure};
 use crate::log::Report;
 use crate::objects::{self, Objects};
 use crate::run::context::Context;
@@ -23,7 +23,7 @@ use crate::run::opened::Opened;
 use crate::run::progress::Progress;
 use crate::schema::{self, Addition, Comparison};
 use crate::sql;
-use crate::words::count;
+use crate::words::{count, counted};
 
 /// How long a statement waits for somebody else's lock. Who waits for us waits as long at most, and a little.
 const LOCK_TIMEOUT: &str = "10s";
@@ -68,13 +68,13 @@ pub async fn adopt(config: AdoptConfig, report: &Report) -> Result<Adopted, Fail
         .run(async |context: &Context, progress: &mut Progress| {
             progress.step("adopt");
             let step = context.begin(0, "adopt").await?;
-            let adopted = take_over(context, &config).await?;
+            let adopted = take_over(context, &config, progress).await?;
             let what = format!(
-                "{} file(s) entered as done, {} known; the tables {} {} thing(s)",
-                adopted.entered.len(),
+                "{} entered as done, {} known; the tables {} {}",
+                counted(adopted.entered.len() as u64, "file"),
                 adopted.known,
                 if adopted.fixed { "got" } else { "lack" },
-                adopted.additions.len() + adopted.tables_made.len()
+                counted((adopted.additions.len() + adopted.tables_made.len()) as u64, "addition")
             );
             let details = json!({
                 "known": adopted.known,
@@ -90,15 +90,19 @@ pub async fn adopt(config: AdoptConfig, report: &Report) -> Result<Adopted, Fail
     Ok(adopted)
 }
 
-async fn take_over(context: &Context, config: &AdoptConfig) -> Result<Adopted, Cause> {
+async fn take_over(
+    context: &Context,
+    config: &AdoptConfig,
+    progress: &mut Progress,
+) -> Result<Adopted, Cause> {
     let dataset = context.dataset();
     let archive = Store::open(&config.archive, &config.target.s3).await?;
     let files = archived(dataset, archive.list_names("").await?);
     let strangers = strangers(&context.store, dataset).await?;
     let mut connection = postgres::connect(&context.database, "adopt").await?;
     let watch = connection.watch();
+    let mut transaction = watch.answer("begin", connection.transaction()).await?;
     let work = async {
-        let mut transaction = connection.transaction().await.map_err(|e| failed(e, "begin"))?;
         let limit = format!("set local lock_timeout = '{LOCK_TIMEOUT}'");
         transaction.batch_execute(&limit).await.map_err(|e| failed(e, "begin"))?;
         let lock = context.ledger.lock_name();
@@ -122,15 +126,10 @@ async fn take_over(context: &Context, config: &AdoptConfig) -> Result<Adopted, C
             until.is_some_and(|until| file.meaning.run_date.is_none_or(|date| date <= until))
         });
         let entered = enter(context, &config.archive, &transaction, &old).await?;
-        let dry_run = context.target.dry_run;
-        match dry_run {
-            true => transaction.rollback().await.map_err(|e| failed(e, "roll back"))?,
-            false => transaction.commit().await.map_err(|e| failed(e, "commit"))?,
-        }
         Ok::<_, Cause>(Adopted {
             schema: context.target.database.schema.clone(),
             archive: config.archive.to_string(),
-            dry_run,
+            dry_run: context.target.dry_run,
             fixed: config.fix,
             tables: found.tables(),
             is_empty: found.is_empty(),
@@ -144,7 +143,16 @@ async fn take_over(context: &Context, config: &AdoptConfig) -> Result<Adopted, C
             strangers,
         })
     };
-    watch.answers("adopt", work).await
+    let adopted = watch.answers("adopt", work).await?;
+    if adopted.dry_run {
+        watch.answer("roll back", transaction.rollback()).await?;
+        return Ok(adopted);
+    }
+    // An interruption waits for it: the report about the database must be true.
+    let _committing = context.committing.lock().await;
+    watch.answer("commit", transaction.commit()).await.map_err(Cause::of_commit)?;
+    progress.step(END);
+    Ok(adopted)
 }
 
 /// The files of the dataset among the objects of the archive, in the order in which they count.
@@ -274,10 +282,10 @@ impl Adopted {
         if !self.strangers.is_empty() {
             let _ = writeln!(
                 text,
-                "Look at {}: merganser does not write them, so they grow old, and what an older program put on the \
-                 public side may hold {}. Remove what nobody needs.",
+                "Look at {}: merganser does not write them, so they are never updated, and what an older program \
+                 put on the public side may hold {}. Remove those that are not needed.",
                 shorten(&self.strangers),
-                dataset.private.unwrap_or("what nobody has looked at")
+                dataset.private.unwrap_or("what was never checked")
             );
         }
         if self.dry_run {
@@ -318,13 +326,13 @@ impl Adopted {
             for (addition, _) in &self.additions {
                 let _ = writeln!(text, "  {}", addition.statement);
             }
-            text.push_str("Runs go on without it, slower, and nothing but them keeps the rows together.\n");
+            text.push_str("Runs go on without it, but slower, and only they keep the rows together.\n");
         }
     }
 
     fn render_files(&self, text: &mut String, dataset: &Dataset) {
         let total = self.known + self.entered.len() + self.newer.len();
-        let _ = write!(text, "{}: {} file(s) of {}", self.archive, count(total as u64), dataset.name);
+        let _ = write!(text, "{}: {} of {}", self.archive, counted(total as u64, "file"), dataset.name);
         let _ = match (&self.until, total) {
             (_, 0) => writeln!(text, "."),
             (Some(until), _) => writeln!(

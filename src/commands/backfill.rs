@@ -112,7 +112,10 @@ async fn open(
         Enriching::open((&context.ledger, &context.store), enrichment, options, workspace.path()).await?;
     if enriching.asks_nobody() {
         return Err(Cause::Refused {
-            message: format!("nobody is asked {}: there is nothing to fill in", enrichment.about),
+            message: format!(
+                "no lookup is configured to say {}: there is nothing to fill in",
+                enrichment.about
+            ),
             hint: Some(enrichment.hint.into()),
         });
     }
@@ -269,11 +272,13 @@ impl Backfilling {
             let attached = schema::attached(&transaction, schema, &[enrichment.backfill.table]).await?;
             return Err(Cause::Refused {
                 message: format!(
-                    "{others} of {rows} row(s) of {} do not say what was written to them; {}",
+                    "{others} of {rows} row(s) of {} do not hold what was written to them; {}",
                     enrichment.backfill.table,
                     schema::describe(&attached, enrichment.backfill.table)
                 ),
-                hint: Some("take it off, or have it let these rows be, then run the backfill again".into()),
+                hint: Some(
+                    "remove it, or make it leave these rows alone, then run the backfill again".into(),
+                ),
             });
         }
         let what =
@@ -288,7 +293,7 @@ impl Backfilling {
         }
         if context.target.dry_run {
             watch.answer("roll back", transaction.rollback()).await?;
-            step.done(&format!("{what}; rolled back: a dry run"), changed, 0, details).await?;
+            step.done(&format!("{what}; a dry run, rolled back"), changed, 0, details).await?;
             return Ok(changed);
         }
         let _committing = commit(context, (batch, watch), transaction, (changed as i64, &details)).await?;
@@ -348,7 +353,7 @@ pub async fn run(args: BackfillArgs, report: &Report) -> Result<Exit, Failure> {
     }
     say_line!("{table}: {} row(s){would} changed", words::count(done.rows));
     if let Some(why) = &done.gave_up {
-        say_line!("It stopped there: {why}. Type the same again to go on.");
+        say_line!("It stopped there: {why}.");
     }
     if done.dry_run {
         say_line!("A dry run, rolled back. The database is unchanged.");

@@ -1,7 +1,7 @@
 //! `merganser graph export`: the graph of the database, for other programs. It reads, in one snapshot.
 
 use std::fs::Permissions;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::pin::pin;
@@ -11,6 +11,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::cli::{GraphAction, GraphArgs, GraphExportArgs};
 use crate::clients::postgres::{self, PgError, PgUrl, Watch};
+use crate::commands::terminal::{writer, written};
 use crate::config::DatabaseConfig;
 use crate::datasets::metrics::export::{EDGES, GraphEdge, GraphNode, NODES};
 use crate::error::{Cause, Exit, Failure};
@@ -41,13 +42,9 @@ async fn export(args: &GraphExportArgs, config: &DatabaseConfig, url: &PgUrl) ->
     }
     match &args.out {
         None => {
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            let written = write(args, config, (&transaction, &watch), &mut out).await;
-            match written.and_then(|_| out.flush().map_err(Cause::io("write the graph"))) {
-                // A reader that has closed the pipe has seen enough.
-                Err(Cause::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {}
-                other => other?,
-            }
+            let mut out = writer();
+            let graph = write(args, config, (&transaction, &watch), &mut out).await;
+            written(graph.and_then(|_| out.flush().map_err(Cause::io("write the graph"))))?;
         }
         Some(path) => {
             let (nodes, edges) = write_file(args, config, (&transaction, &watch), path).await?;

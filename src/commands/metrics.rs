@@ -78,7 +78,7 @@ impl MetricsTarget {
             Self::Gateway(url) => push(url, figures).await,
         };
         if let Err(why) = written {
-            tracing::warn!("the figures of this run are not where {VARIABLE} wants them: {why}");
+            tracing::warn!("the figures of this run could not be sent to the place in {VARIABLE}: {why}");
         }
     }
 }

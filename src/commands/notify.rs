@@ -30,7 +30,7 @@ pub struct Notice {
     /// The state of the database, in a sentence.
     database: String,
     /// What to type next.
-    next: Option<String>,
+    next: String,
 }
 
 /// The webhook from the environment; `None`: no notification is sent.
@@ -41,7 +41,7 @@ pub fn webhook() -> Result<Option<SecretUrl>, Cause> {
     let Some(text) = config::environment(VARIABLE) else { return Ok(None) };
     let refused = |_| Cause::Usage {
         message: format!("{VARIABLE} is not the address of a webhook"),
-        hint: Some("it begins with https:// (http:// only on this machine)".into()),
+        hint: Some("give an address that begins with https:// (http:// only on this machine)".into()),
     };
     text.parse().map(Some).map_err(refused)
 }
@@ -54,7 +54,7 @@ pub fn quiet_days() -> Result<Option<u32>, Cause> {
     let Some(text) = config::environment(QUIET) else { return Ok(Some(QUIET_DAYS)) };
     let refused = |_| Cause::Usage {
         message: format!("{QUIET} is not a number of days"),
-        hint: Some(format!("{QUIET_DAYS}, if it is not given; 0: no notice is sent")),
+        hint: Some(format!("give a number such as {QUIET_DAYS}, the default; 0 sends no notice")),
     };
     text.trim().parse().map(|days| Some(days).filter(|days| *days > 0)).map_err(refused)
 }
@@ -78,7 +78,7 @@ impl Notice {
             exit,
             reason,
             database: failure.database_sentence(),
-            next: status.or_else(|| failure.cause.hint()),
+            next: status.unwrap_or_else(|| failure.hint()),
         })
     }
 
@@ -91,7 +91,7 @@ impl Notice {
                 exit: Exit::Done,
                 reason: format!("nothing new for {days} days"),
                 database: "The database is unchanged.".into(),
-                next: Some(format!("merganser check {}", done.dataset)),
+                next: format!("merganser check {}", done.dataset),
             });
         }
         if done.dry_run || !is_told(done.exit()) {
@@ -104,7 +104,7 @@ impl Notice {
             exit: done.exit(),
             reason,
             database: summary::outcome(done),
-            next: Some(next),
+            next,
         })
     }
 
@@ -115,7 +115,7 @@ impl Notice {
         if let Err(why) = deliver(webhook, &[], message).await {
             tracing::warn!(
                 run_id = self.run_id,
-                "the webhook in {VARIABLE} was not told how this run ended: {why}"
+                "the end of this run could not be sent to the webhook in {VARIABLE}: {why}"
             );
         }
     }
@@ -123,10 +123,10 @@ impl Notice {
     /// The message: `text` is what Slack and Mattermost show, the rest is for programs.
     fn message(&self) -> Value {
         let (dataset, code, reason) = (&self.dataset, self.exit as u8, &self.reason);
-        let mut text = format!("merganser, {dataset}: {reason} (exit code {code}).\n{}", self.database);
-        if let Some(next) = &self.next {
-            text += &format!("\nNext: {next}");
-        }
+        let text = format!(
+            "merganser, {dataset}: {reason} (exit code {code}).\n{}\nNext: {}",
+            self.database, self.next
+        );
         json!({
             "text": text,
             "run_id": self.run_id,

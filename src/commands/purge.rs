@@ -50,7 +50,7 @@ pub struct Purged {
 const LEDGER: [&str; 5] = ["answers", "failed_records", "parts", "record_origins", "runs"];
 
 fn nothing_is_deleted(dataset: &Dataset) -> Cause {
-    Cause::usage(format!("{} knows no deletion that holds for ever: there is nothing to purge", dataset.name))
+    Cause::usage(format!("{} has no permanent deletions: there is nothing to purge", dataset.name))
 }
 
 /// Takes out what earlier runs have staged, deletes in one transaction, verifies that nothing is left before the commit,
@@ -111,7 +111,7 @@ async fn clear_runs(context: &Context) -> Result<(usize, BTreeMap<String, usize>
         None => Ok((own.len(), foreign)),
         Some(left) => Err(Cause::Refused {
             message: format!("{} is still there", context.store.url().object(left)),
-            hint: Some("is another program writing to this store?".into()),
+            hint: Some("stop other programs that write to this store, then purge again".into()),
         }),
     }
 }
@@ -155,7 +155,7 @@ async fn delete(
     }
     if context.target.dry_run {
         transaction.rollback().await.map_err(failed)?;
-        step.done(&format!("{what}; rolled back: a dry run"), total as u64, 0, details).await?;
+        step.done(&format!("{what}; a dry run, rolled back"), total as u64, 0, details).await?;
         return Ok(rows);
     }
     // The step's own row commits with the deletion: it is what makes the next run publish if this one cannot.
@@ -274,7 +274,7 @@ async fn delete_and_verify(
     if !lines.is_empty() {
         return Err(Cause::Refused {
             message: lines.join("\n    "),
-            hint: Some("take it off, or have it let these rows go, then purge again".into()),
+            hint: Some("remove it, or make it let these rows be deleted, then purge again".into()),
         });
     }
     if !context.target.dry_run {
@@ -318,7 +318,10 @@ pub async fn run(args: PurgeArgs, report: &Report) -> Result<Exit, Failure> {
         say_line!("{table}: {rows} row(s) of deleted {record}s {went}");
     }
     if purged.objects > 0 {
-        say_line!("{runs}: {} object(s) of earlier runs, as {record}s were then, {went}", purged.objects);
+        say_line!(
+            "{runs}: {} object(s) of earlier runs, with {record}s as they were then, {went}",
+            purged.objects
+        );
     }
     if !purged.foreign.is_empty() {
         let objects: usize = purged.foreign.values().sum();
@@ -354,7 +357,7 @@ fn say_of_person(purged: &Purged) {
     }
     say_line!("Archive: {} object(s) rewritten without the person.", purged.rewritten);
     if !purged.names.is_empty() {
-        say_line!("Also counted where no address stands beside it: {}", purged.names.join(", "));
+        say_line!("Also taken for the person where no address is given: {}", purged.names.join(", "));
     }
     match purged.dry_run {
         true => say_line!("A dry run, rolled back. The database and the archive are unchanged."),

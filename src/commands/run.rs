@@ -155,8 +155,8 @@ fn finished(report: &Report, summary: &Summary) {
         tracing::warn!(
             run_id = %summary.run_id,
             records = summary.deleted_with_data,
-            "{} {}(s) came as a delete and with data beside it: the delete counts; an ordinary one carries \
-             nothing else, so ask the sender if they are meant",
+            "{} {}(s) came as a delete with data beside it, which is not loaded; ordinary deletes carry no data, so \
+             ask the sender whether these are meant",
             words::count(summary.deleted_with_data),
             summary.record
         );

@@ -62,8 +62,8 @@ pub async fn listen(config: &ServeConfig, url: &PgUrl) -> Result<(), Cause> {
 /// Reads the outlines of zones from a file.
 fn outlines(path: &Path) -> Result<Outlines, Cause> {
     let refused = |fault: &str| Cause::Refused {
-        message: format!("{}: the outlines cannot be taken: {fault}", path.display()),
-        hint: Some("mend the file, or leave --zones out: the map does without".into()),
+        message: format!("{}: the outlines cannot be used: {fault}", path.display()),
+        hint: Some("correct the file, or leave --zones out: the map works without it".into()),
     };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(Cause::io(format!("open {}", path.display())))?;

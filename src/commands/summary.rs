@@ -18,7 +18,7 @@ use crate::run::gather::GatheredPlan;
 use crate::run::progress::RunOutcome;
 use crate::run::walk::WalkedSoFar;
 use crate::stages::promote::Guard;
-use crate::words::{count, duration};
+use crate::words::{count, counted, duration, plural};
 
 /// A finished run, for its caller.
 #[derive(Debug)]
@@ -115,9 +115,9 @@ fn failures(summary: &Summary) -> String {
     let outstanding = match summary.failures.files {
         0 => String::new(),
         _ => format!(
-            "What these files delete is outstanding: such {}s stay visible until a run has loaded them; the next one \
-             tries.\n",
-            summary.record
+            "The {} that these files delete stay visible until a run has loaded the files; the next run tries \
+             again.\n",
+            plural(summary.record)
         ),
     };
     let (what, command) = what_failed(summary);
@@ -132,9 +132,9 @@ pub fn what_failed(summary: &Summary) -> (String, String) {
         _ => format!("merganser failures --run {}", summary.run_id),
     };
     let what = format!(
-        "{} record(s) failed, {} file(s) could not be read, {} broke off",
-        count(failures.records),
-        failures.files,
+        "{} failed, {} could not be read, {} broke off",
+        counted(failures.records as u64, "record"),
+        counted(failures.files as u64, "file"),
         failures.incomplete_files
     );
     (what, command)
@@ -153,7 +153,7 @@ fn asking(plan: &GatheredPlan) -> String {
     }
     let _ = writeln!(
         text,
-        "\n{} request(s) were sent to plan; the run sends {} more for records, which takes at least {}.",
+        "\nRequests sent to plan: {}; the run sends {} more for records, which takes at least {}.",
         plan.requests,
         plan.unsent,
         duration(plan.unsent_for)
@@ -184,13 +184,12 @@ pub(super) fn check(guard: &Guard) -> String {
 pub fn outcome(summary: &Summary) -> String {
     let records = summary.records;
     let counts = format!(
-        "{} {}s loaded from {} file(s); {} record(s) superseded, {} record(s) of deleted {}s",
-        count(records.loaded),
-        summary.record,
-        summary.files,
-        count(records.superseded),
-        count(records.deleted),
-        summary.record
+        "{} loaded from {}; {} superseded, {} of deleted {}",
+        counted(records.loaded, summary.record),
+        counted(summary.files as u64, "file"),
+        counted(records.superseded, "record"),
+        counted(records.deleted, "record"),
+        plural(summary.record)
     );
     match (summary.outcome, summary.dry_run) {
         (RunOutcome::NothingNew, _) => {

@@ -1,7 +1,7 @@
 //! The end of every command: its result on standard output, its failure on standard error, its exit code.
 
 use std::future::Future;
-use std::io::Write;
+use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 
 use crate::clients::postgres;
 use crate::error::{Cause, Exit, Failure};
@@ -32,6 +32,19 @@ macro_rules! say_line {
 }
 pub(crate) use say_line;
 
+/// Standard output for what is too long for one text; give what came of it to [`written`].
+pub fn writer() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::new(std::io::stdout().lock())
+}
+
+/// The result of writing to a [`writer`]: a reader that has closed the pipe (`| head`) has seen enough.
+pub fn written(result: Result<(), Cause>) -> Result<(), Cause> {
+    match result {
+        Err(Cause::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
 /// A failure, for a person or as one event.
 fn show(failure: &Failure, report: &Report) {
     if report.is_json() {
@@ -40,13 +53,14 @@ fn show(failure: &Failure, report: &Report) {
             step = failure.step,
             exit_code = failure.exit() as u8,
             database = failure.database_sentence(),
-            hint = failure.cause.hint(),
+            hint = failure.hint(),
             causes = failure.chain().join(": "),
             "{}",
             failure.cause
         );
     } else {
-        eprint!("{}", failure.render());
+        // Not `eprint!`, which would panic if the reader has closed the pipe.
+        let _ = std::io::stderr().write_all(failure.render().as_bytes());
     }
 }
 

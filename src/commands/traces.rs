@@ -91,7 +91,10 @@ impl Collector {
         let bytes = trace.message(&self.service).to_string().into_bytes();
         let posted = Posted { content_type: "application/json".into(), bytes };
         if let Err(why) = deliver(&self.url, &self.headers, posted).await {
-            tracing::warn!("the trace of this run was not taken where {} says: {why}", self.variable);
+            tracing::warn!(
+                "the trace of this run could not be sent to the address in {}: {why}",
+                self.variable
+            );
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::run::progress::Progress;
 use crate::run::server::Server;
 use crate::stages::promote::{self, Guard, Sample, TableChange, Undone};
 use crate::stages::publish;
-use crate::words::count;
+use crate::words::counted;
 
 /// A finished undo, for its caller.
 #[derive(Debug)]
@@ -139,11 +139,12 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
     if dataset.is_some_and(|dataset| dataset.walked.is_some()) {
         return Err(Cause::Refused {
             message: format!(
-                "runs of {} are not undone: what the commits of others lead to would be missing",
+                "runs of {} cannot be undone: commits of other runs refer to theirs",
                 run.dataset
             ),
             hint: Some(
-                "the next run marks what no head leads to any more, and takes the mark away again".into(),
+                "run again: it marks what no head leads to any more, and removes marks that are out of date"
+                    .into(),
             ),
         });
     }
@@ -169,7 +170,7 @@ fn admit(run: &RunToUndo) -> Result<(), Cause> {
              --keep-undo was 0"
         ),
     };
-    Err(Cause::Refused { message, hint: Some("a backup of the database has what was there".into()) })
+    Err(Cause::Refused { message, hint: Some("restore what was there from a backup of the database".into()) })
 }
 
 /// `merganser undo`.
@@ -195,15 +196,15 @@ pub fn render(done: &UndoneRuns) -> String {
     for (table, rows) in &undone.edited {
         let _ = writeln!(
             text,
-            "{table}: {} row(s) were written by hand since, or restored from a dump; that is lost",
-            count(*rows)
+            "{table}: {} written by hand since, or restored from a dump; that is lost",
+            counted(*rows, "row")
         );
     }
     let what = format!(
-        "{} {record}(s) as they were, {} {record}(s) gone that were not there; {} file(s) undone",
-        count(undone.restored),
-        count(undone.vanished),
-        count(undone.files)
+        "{} restored, {} removed; {} undone",
+        counted(undone.restored, record),
+        counted(undone.vanished, record),
+        counted(undone.files, "file")
     );
     if done.dry_run {
         let refused = summary::would_be_refused("undo", &done.guards);

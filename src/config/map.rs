@@ -71,7 +71,7 @@ impl MapConfig {
             _ => {
                 return Err(Cause::Usage {
                     message: format!("--out {}: what should it be?", args.out.display()),
-                    hint: Some("a name that ends in .html is a page, in .svg the picture alone".into()),
+                    hint: Some("name it .html for a page, .svg for the picture alone".into()),
                 });
             }
         };

@@ -51,6 +51,6 @@ fn refused(setting: &str, error: impl std::fmt::Display) -> Cause {
 fn missing(what: &str, option: &str, variable: &str) -> Cause {
     Cause::Usage {
         message: format!("{what} is not given"),
-        hint: Some(format!("{option}, or the environment variable {variable}")),
+        hint: Some(format!("give {option}, or set {variable}")),
     }
 }

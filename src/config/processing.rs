@@ -122,7 +122,7 @@ pub(super) fn known_guards(dataset: &Dataset, allow: &[String]) -> Result<(), Ca
         None => Ok(()),
         Some(unknown) => Err(Cause::Usage {
             message: format!("--allow: {} has no guard `{unknown}`", dataset.name),
-            hint: Some(format!("its guards: {}", guards.join(", "))),
+            hint: Some(format!("choose from its guards: {}", guards.join(", "))),
         }),
     }
 }

@@ -46,7 +46,7 @@ fn person_of(dataset: &Dataset, person: &str) -> Result<(String, PersonRemoval, 
         return Err(Cause::usage(format!("--person: {} has no histories of people", dataset.name)));
     };
     if person.trim().is_empty() {
-        return Err(Cause::usage("--person names nobody: an address, or what the tables call the person"));
+        return Err(Cause::usage("--person is empty: give an address, or what the tables call the person"));
     }
     Ok((person.trim().to_owned(), walked.person, secret))
 }

@@ -290,10 +290,10 @@ fn sheets(args: &cli::RunArgs) -> Result<SheetUrls, Cause> {
         parts.iter().filter(|part| urls.names().all(|name| name != **part)).copied().collect();
     let message = match (unknown.is_empty(), missing.is_empty()) {
         (true, true) => return Ok(urls),
-        (false, _) => format!("--sheet: {} is no sheet of {}", unknown.join(", "), args.dataset.name),
+        (false, _) => format!("--sheet: {} is not a sheet of {}", unknown.join(", "), args.dataset.name),
         (true, false) => format!("--sheet: no address is given for {}", missing.join(", ")),
     };
-    Err(Cause::Usage { message, hint: Some(format!("all of them are taken together: {}", parts.join(", "))) })
+    Err(Cause::Usage { message, hint: Some(format!("give all of them: {}", parts.join(", "))) })
 }
 
 /// Fails if the dataset has no archive to take files from again.
@@ -302,10 +302,7 @@ fn has_archive(dataset: &Dataset) -> Result<(), Cause> {
         return Ok(());
     }
     Err(Cause::Usage {
-        message: format!(
-            "{} is made of tables of the database, and nothing of it is in an archive",
-            dataset.name
-        ),
+        message: format!("{} is made from tables of the database, and has no archive", dataset.name),
         hint: Some(format!("merganser run {} rebuilds it from the tables as they are now", dataset.name)),
     })
 }

@@ -160,7 +160,7 @@ impl AskingConfig {
         let variable = asked.secret.variable;
         let Some(secret) = secret_of(variable) else {
             return Err(Cause::Usage {
-                message: format!("{} is asked with a key, and {variable} is not set", asked.service),
+                message: format!("{} needs a key, and {variable} is not set", asked.service),
                 hint: Some(format!("{}; then: export {variable}=…", asked.secret.whence)),
             });
         };

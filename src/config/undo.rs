@@ -74,7 +74,7 @@ impl UndoConfig {
     pub fn aimed(&self, dataset: &str, schema: &str) -> Result<TargetConfig, Cause> {
         let named = |known: &&'static Dataset| datasets::of_family(known, dataset);
         let Some(dataset) = self.known.iter().find_map(named) else {
-            return Err(Cause::usage(format!("this merganser knows no dataset {dataset}")));
+            return Err(Cause::usage(format!("this version of merganser has no dataset {dataset}")));
         };
         known_guards(dataset, &self.allow)?;
         let database = DatabaseConfig { schema: schema.to_owned(), ..self.target.database.clone() };

@@ -27,7 +27,8 @@ impl Dataset {
             && name.len() <= LONGEST;
         if !is_name {
             return Err(format!(
-                "`{name}` is no name of a table here: it has small letters, digits and _, begins with a letter, and is at most \
+                "`{name}` cannot be the name of a table here: a name has small letters, digits and _, begins with a \
+                 letter, and is at most \
                  {LONGEST} long"
             ));
         }

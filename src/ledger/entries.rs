@@ -172,9 +172,9 @@ pub fn confirm_written(table: &str, expected: u64, found: u64) -> Result<(), Cau
     }
     Err(Cause::Refused {
         message: format!(
-            "the database did something else than it was told: of {expected} row(s) that were written into the \
-             ledger's {table}, the server reports {found}"
+            "a trigger or rule changed what was written: of {expected} row(s) for the ledger's {table}, the server \
+             reports {found}"
         ),
-        hint: Some("look for a trigger or a rule on that table, take it off, then run again".into()),
+        hint: Some("remove the trigger or rule on that table, then run again".into()),
     })
 }

@@ -107,7 +107,7 @@ fn refuse_newer(version: i32, ledger: &str) -> Result<(), Cause> {
     }
     Err(Cause::Refused {
         message: format!(
-            "the ledger `{ledger}` is of version {version}; this merganser {} knows {} at most",
+            "the ledger `{ledger}` is of version {version}; this merganser {} supports {} at most",
             env!("CARGO_PKG_VERSION"),
             NEWEST
         ),

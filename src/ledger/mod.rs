@@ -351,7 +351,7 @@ pub fn only_run(name: &str, ids: Vec<Uuid>) -> Result<Option<Uuid>, Cause> {
         several => Err(Cause::Usage {
             message: format!("`{name}` fits several runs"),
             hint: Some(format!(
-                "such as {}",
+                "name one of them in full: {}",
                 several.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ")
             )),
         }),

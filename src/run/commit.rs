@@ -36,7 +36,7 @@ pub async fn commit<'c>(
     let written = watch.answer("write the ledger", transaction.execute(&note, &values)).await?;
     confirm_written("steps", 1, written)?;
     let values: [&(dyn ToSql + Sync); 1] = [&context.target.dataset.name];
-    watch.answer("tell of the commit", transaction.execute(sql::LEDGER_NOTIFY, &values)).await?;
+    watch.answer("announce the commit", transaction.execute(sql::LEDGER_NOTIFY, &values)).await?;
     fault::point!("promote.before_commit");
     let committing = context.committing.lock().await;
     if let Err(error) = watch.answer("commit", transaction.commit()).await {

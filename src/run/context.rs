@@ -191,8 +191,8 @@ impl Step<'_> {
             bytes,
             duration_ms = words::millis(self.started),
             peak_memory_bytes = machine::peak_memory_bytes(),
-            "{:<8} {what} ({})",
-            self.name,
+            "{} ({})",
+            words::step_line(self.name, what),
             words::duration(self.started.elapsed())
         );
     }

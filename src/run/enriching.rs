@@ -298,7 +298,7 @@ impl Enriching {
         *left = left.saturating_sub(started.elapsed());
         if let Some(why) = &cost.gave_up {
             tracing::warn!(
-                "{name} is not asked any more: {why}; what it was not asked stays open, and is asked again"
+                "{name} gets no more requests in this run: {why}; the open questions are asked in a later run"
             );
         }
         if asked > 0 {

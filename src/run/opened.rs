@@ -139,7 +139,7 @@ async fn begin<C: BorrowMut<Context>>(mut opened: C, options: Value) -> Result<C
     };
     let abandoned = context.ledger.begin_run(&new).await?;
     for run_id in &abandoned {
-        tracing::warn!("run {run_id} ended without saying so; it is marked as abandoned");
+        tracing::warn!("run {run_id} ended without an entry in the ledger; it is marked as abandoned");
     }
     match abandoned.is_empty() {
         // A run that could not clear up after itself may have left some too.
@@ -211,9 +211,9 @@ async fn fail(context: &Context, progress: &Progress, cause: Cause, committing: 
     match tokio::time::timeout(CLEAR_UP_LIMIT, noted).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!("the run could not clear up behind itself: {error}; the next load does");
+            tracing::warn!("the run could not clean up after itself: {error}; the next load does it");
         }
-        Err(_) => tracing::warn!("the run could not clear up behind itself in time; the next load does"),
+        Err(_) => tracing::warn!("the run could not clean up after itself in time; the next load does it"),
     }
     failure
 }

@@ -29,7 +29,7 @@ pub async fn attached(
     schema: &str,
     tables: &[&str],
 ) -> Result<Vec<Attachment>, PgError> {
-    let failed = |e| postgres::classify(e, "look what stands on the tables");
+    let failed = |e| postgres::classify(e, "list triggers and rules");
     let rows = client.query(sql::SCHEMA_ATTACHED, &[&schema, &tables]).await.map_err(failed)?;
     let read = |row: &tokio_postgres::Row| {
         Ok(Attachment {
@@ -53,8 +53,8 @@ pub fn describe(attachments: &[Attachment], table: &str) -> String {
     });
     let words: Vec<_> = words.collect();
     match words.is_empty() {
-        true => format!("nothing stands on {table} that is not ours"),
-        false => format!("on {table} stands {}", words.join("; ")),
+        true => format!("{table} has no trigger or rule of others"),
+        false => format!("{table} has {}", words.join("; ")),
     }
 }
 

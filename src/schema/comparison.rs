@@ -133,7 +133,7 @@ impl Comparison {
                 self.remarks.push(format!("{table}.{name} is in another position, which does not matter"));
             }
             (None, Some(found)) if column.needs_value => self.differences.push(format!(
-                "{table}.{name} ({found}) is not one of ours and has no default: no row without it is taken"
+                "{table}.{name} ({found}) is not one of ours and has no default: rows without it are refused"
             )),
             _ => {}
         }

@@ -68,11 +68,11 @@ impl View {
         let place = format!("{}.{}", sql::identifier(schema), sql::identifier(name));
         let (message, hint) = match (self.state, &self.stranger) {
             (ViewState::NoView, _) => (
-                format!("{schema}.{name} is no view"),
+                format!("{schema}.{name} is not a view"),
                 "give it another name; the next run makes the view".into(),
             ),
             (ViewState::Replaceable | ViewState::Other, Some(owner)) => (
-                format!("the view {schema}.{name} says something else than ours, and belongs to {owner}"),
+                format!("the view {schema}.{name} differs from merganser's, and belongs to {owner}"),
                 format!("alter view {place} owner to {};", sql::identifier(&self.me)),
             ),
             _ => return Ok(()),

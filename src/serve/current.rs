@@ -59,7 +59,7 @@ async fn attend(
 ) -> Result<Infallible, PgError> {
     let reader = pool.connect().await?;
     if let Err(error) = reader.connection.batch_execute(sql::SERVE_LISTEN).await {
-        tracing::info!("commits are not told here ({error}): they are noticed within a second");
+        tracing::info!("the server gets no notice of commits ({error}), so it asks the ledger every second");
     }
     let bell = reader.connection.notifications();
     loop {
@@ -74,7 +74,7 @@ async fn attend(
             warn_of_rights(&reader, texts).await;
         }
         if std::mem::take(is_lost) {
-            tracing::info!("the database can be asked again");
+            tracing::info!("the database answers again");
         }
         told.send_replace(found);
         tokio::select! {

@@ -136,7 +136,7 @@ fn no_connection(shared: &ServeState, error: &Busy) -> Response {
 /// Nothing is loaded, or an older program did that, which made nothing to be served.
 pub(super) fn nothing(texts: &ServedTexts) -> Response {
     let name = texts.dataset.name;
-    busy(&format!("nothing of {name} is loaded yet that can be served: `merganser run {name}` does that"), 30)
+    busy(&format!("nothing of {name} that can be served is loaded yet: `merganser run {name}` loads it"), 30)
 }
 
 fn failed(error: &PgError, texts: &ServedTexts) -> Response {

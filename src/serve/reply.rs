@@ -18,7 +18,7 @@ pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Body>
 
 /// A response with a value as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    let body = serde_json::to_string(value).expect("what is served has no keys that are no texts");
+    let body = serde_json::to_string(value).expect("every key of what is served is a text");
     text(status, "application/json", body)
 }
 

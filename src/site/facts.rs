@@ -213,7 +213,7 @@ impl SiteFacts {
                     text(0),
                     text(1)
                 ),
-                hint: Some("the next run of metrics computes them again from the tables".into()),
+                hint: Some("merganser run metrics computes them again from the tables".into()),
             });
         }
         self.last_month = self.last_month.max(Some(last));
@@ -230,7 +230,7 @@ impl SiteFacts {
             return Err(Cause::Refused {
                 message: format!("the key {key:?} of a {} cannot be the name of a page", kind.one()),
                 hint: Some(
-                    "a key is of letters, digits, -, _ and . and begins with a letter or digit".into(),
+                    "change the key: letters, digits, -, _ and ., with a letter or digit first".into(),
                 ),
             });
         }
@@ -287,7 +287,10 @@ fn since(day: &str) -> String {
 
 fn number(text: &str, what: &str) -> Result<f64, Cause> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    number.ok_or_else(|| Cause::Refused { message: format!("{what}: {text:?} is no number"), hint: None })
+    number.ok_or_else(|| Cause::Refused {
+        message: format!("{what}: {text:?} is not a number"),
+        hint: Some("make the metrics anew: merganser run metrics".into()),
+    })
 }
 
 /// The number of a month of `YYYY-MM`.

@@ -85,7 +85,7 @@ impl SiteFolder {
             && fs::metadata(above).map_err(io)?.dev() != here.dev()
         {
             let hint = format!("[site] out = \"{}\", a folder in it", folder.out.join("site").display());
-            return Err(refused(out, "is a disk of its own, and no folder can change places with it", &hint));
+            return Err(refused(out, "is a mount point, which no folder can replace", &hint));
         }
         Ok(folder)
     }
@@ -194,7 +194,7 @@ impl Drop for SiteBuild<'_> {
         if !self.is_put
             && let Err(error) = remove(&self.folder.next)
         {
-            tracing::warn!("{} is left, until the next build: {error}", self.folder.next.display());
+            tracing::warn!("{} stays until the next build: {error}", self.folder.next.display());
         }
     }
 }
@@ -301,7 +301,7 @@ fn owned(place: &Path) -> Result<(), Cause> {
         true => Ok(()),
         false => Err(refused(
             place,
-            "holds something that no build has put there, and a build would take it away",
+            "holds files that no build has written, and a build would remove them",
             "[site] out names a folder that is empty, or not there yet",
         )),
     }
@@ -368,7 +368,7 @@ pub fn distinct(files: &[SiteFile]) -> Result<(), Cause> {
                     "{other} and {} are one file where upper and lower letters count as the same",
                     file.path
                 ),
-                hint: Some("one of the two keys must change in its sheet".into()),
+                hint: Some("change one of the two keys in its sheet".into()),
             });
         }
     }

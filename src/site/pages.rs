@@ -49,7 +49,7 @@ pub struct SitePage {
 
 /// The downloads: paths and descriptions.
 pub const DOWNLOADS: [(&str, &str); 2] = [
-    ("data/projects.csv", "The projects with what is told of them, and the metrics of the last month"),
+    ("data/projects.csv", "The projects with their data, and the metrics of the last month"),
     ("data/metrics.csv", "All metrics of projects, categories and communities, month by month"),
 ];
 

@@ -25,13 +25,13 @@ pub struct SiteRead {
 /// # Errors
 /// [`Cause::Refused`] if one of the tables is missing; any error of the server.
 pub async fn read(url: &PgUrl, schema: &str, tables: &[&str]) -> Result<SiteRead, Cause> {
-    let what = "read what the site tells";
+    let what = "read what the site shows";
     let mut connection = postgres::connect(url, "site").await?;
     let (transaction, watch) = connection.snapshot().await?;
     let printed = prints(&transaction, &watch, schema, tables).await?;
     if let Some((missing, _)) = printed.iter().find(|(_, print)| print.is_none()) {
         return Err(Cause::Refused {
-            message: format!("schema {schema} has no table {missing}: there is nothing to tell yet"),
+            message: format!("schema {schema} has no table {missing}: there is nothing to show yet"),
             hint: Some(
                 "site.toml names where the sheets are: [catalog] source; another schema: --schema".into(),
             ),

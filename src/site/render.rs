@@ -108,7 +108,7 @@ impl Templates {
         for (inner, end) in [(&style, "</style"), (&script, "</script")] {
             if inner.text.to_lowercase().contains(end) {
                 return Err(Cause::usage(format!(
-                    "{}: it stands inside of a page and cannot hold `{end}`",
+                    "{}: it is put inside a page and cannot hold `{end}`",
                     inner.place
                 )));
             }
@@ -211,7 +211,7 @@ impl Templates {
         let detail = inner.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
         Cause::Usage {
             message: format!("{place}{line}: {}{detail}", inner.kind()),
-            hint: Some("docs/site.md says which variables each template has".into()),
+            hint: Some("see docs/site.md for the variables of each template".into()),
         }
     }
 }
@@ -238,8 +238,11 @@ fn own_templates(folder: &Path) -> Result<Vec<TemplateText>, Cause> {
             return Err(Cause::Usage {
                 message: format!("{}: no page is made by a template of this name", path.display()),
                 hint: Some(match near(&name, &known) {
-                    Some(near) => format!("did you mean {near}? One that others take in begins with _"),
-                    None => format!("templates: {}; one that others take in begins with _", known.join(", ")),
+                    Some(near) => format!("did you mean {near}? One that others include begins with _"),
+                    None => format!(
+                        "choose from these templates: {}; one that others include begins with _",
+                        known.join(", ")
+                    ),
                 }),
             });
         }

@@ -43,7 +43,7 @@ impl SiteSettings {
     pub fn read(file: &Path) -> Result<Self, Cause> {
         let text = fs::read_to_string(file).map_err(|error| Cause::Usage {
             message: format!("{} cannot be read: {error}", file.display()),
-            hint: Some("docs/site.md shows what a site.toml says".into()),
+            hint: Some("see docs/site.md for what a site.toml says".into()),
         })?;
         let file = std::path::absolute(file).map_err(Cause::io("find site.toml"))?;
         Self::parse(file.parent().unwrap_or(Path::new("/")), &text)

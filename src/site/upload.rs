@@ -60,7 +60,8 @@ impl SiteStore {
     pub async fn put(&self, files: &[SiteFile], state: &SiteState) -> Result<SiteChange, Cause> {
         if files.is_empty() {
             let message = "a site without a file is not put into the store".to_owned();
-            return Err(Cause::Refused { message, hint: None });
+            let hint = Some("run the same command again; if it fails again, report this message".into());
+            return Err(Cause::Refused { message, hint });
         }
         let known = self.state().await?.unwrap_or_default();
         let listed = self.store.list(SITE).await;
@@ -111,7 +112,7 @@ impl SiteStore {
             return Err(Cause::Refused {
                 message: "another build has put a site into the store at the same time".to_owned(),
                 hint: Some(
-                    "a store is for one ledger and one site: build again when the other is over".into(),
+                    "a store is for one ledger and one site: build again when the other has ended".into(),
                 ),
             });
         }

@@ -78,7 +78,10 @@ impl Checked {
             return Ok(());
         }
         Err(Cause::Refused {
-            message: format!("what is taken together cannot be read:\n    {}", self.reasons.join("\n    ")),
+            message: format!(
+                "files that are loaded together cannot be read:\n    {}",
+                self.reasons.join("\n    ")
+            ),
             hint: Some("correct it at its source, then run again; the data loaded last stays".into()),
         })
     }
@@ -290,7 +293,11 @@ fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
                 "{} has {} record(s), and {staged} are staged or failed: nothing of it is loaded",
                 file.fetched.name, parsed.records_seen
             ),
-            hint: Some("a record was lost on its way, which is a defect: report it, with the file".into()),
+            hint: Some(
+                "report this with the file: a record was lost on its way, which is a defect of \
+                        merganser"
+                    .into(),
+            ),
         }),
         _ => Ok(()),
     }
@@ -386,6 +393,7 @@ fn warn_of(context: &RunContext, file: &StagedFile) {
     let (run_id, name) = (context.run_id, &file.fetched.name);
     let named = file.fetched.meaning.run_date;
     if let Some(date) = parsed.run_date.filter(|date| named.is_some_and(|named| named != *date)) {
-        tracing::warn!(%run_id, file = name, "{name} says of itself that its run date is {date}; its name counts");
+        tracing::warn!(%run_id, file = name, "{name}: the run date inside the file is {date}; the one in its name \
+                                              is used");
     }
 }

@@ -129,7 +129,7 @@ pub fn find_winners(staging: &Staging, dataset: &Dataset) -> Result<(), DuckErro
 fn said(enriching: &Enriching, tally: &Tally) -> String {
     let enrichment = enriching.enrichment();
     if enriching.asks_nobody() && tally.questions == 0 {
-        return format!("nobody is asked {}", enrichment.about);
+        return format!("no lookup is configured to say {}", enrichment.about);
     }
     let found: Vec<_> =
         tally.found.iter().map(|(status, count)| format!("{status} {}", words::count(*count))).collect();

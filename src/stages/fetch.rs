@@ -165,7 +165,10 @@ async fn bring(
     file_no: u32,
 ) -> Result<Result<Brought, String>, Cause> {
     if let Some(problem) = file.problem {
-        let cause = Cause::Refused { message: format!("{}: {problem}", file.name), hint: None };
+        let cause = Cause::Refused {
+            message: format!("{}: {problem}", file.name),
+            hint: Some("put it right in the source, then run again".into()),
+        };
         return cannot_fetch(context, batch, &file, cause).await;
     }
     // The name comes from outside and never becomes a path.

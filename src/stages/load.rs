@@ -141,7 +141,7 @@ pub async fn analyze(context: &Context, tables: &[String]) {
         Ok::<_, Cause>(())
     };
     if let Err(error) = analyzed.await {
-        tracing::debug!(run_id = %context.run_id, "the planner could not be told what changed: {error}");
+        tracing::debug!(run_id = %context.run_id, "the planner's statistics could not be updated: {error}");
     }
 }
 

@@ -204,7 +204,7 @@ impl Work {
         match parsed {
             // What is missing would be taken for what is gone.
             Ok(Ok(parsed)) if self.dataset.is_replaced() && !parsed.complete => {
-                Ok(Err(format!("{}: it breaks off, and the table must not lose what is missing", file.name)))
+                Ok(Err(format!("{}: it breaks off, so the table would lose the missing rows", file.name)))
             }
             Ok(Ok(parsed)) => {
                 for ordinal in &file.refused {

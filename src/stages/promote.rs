@@ -171,11 +171,11 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
     }
     let findings = promotion.findings(records).await?;
     let what = format!(
-        "{} {record}s loaded, {} record(s) superseded, {} record(s) of deleted {record}s",
-        words::count(records.loaded),
-        words::count(records.superseded),
-        words::count(records.deleted),
-        record = context.dataset().record
+        "{} loaded, {} superseded, {} of deleted {}",
+        words::counted(records.loaded, context.dataset().record),
+        words::counted(records.superseded, "record"),
+        words::counted(records.deleted, "record"),
+        words::plural(context.dataset().record)
     );
     let mut details = Map::new();
     if !replaced_views.is_empty() {
@@ -216,7 +216,7 @@ async fn conclude(
         watch.answer("roll back", transaction.rollback()).await?;
         context.ledger.add_guards(batch, &json!(guards)).await?;
         context.ledger.add_changes(batch, &json!(changes)).await?;
-        step.done(&format!("{what}; rolled back: a dry run"), rows as u64, 0, json!({})).await?;
+        step.done(&format!("{what}; a dry run, rolled back"), rows as u64, 0, json!({})).await?;
     } else {
         let _committing =
             commit(context, (batch, watch), transaction, (rows, &step.details(details))).await?;

@@ -296,8 +296,8 @@ async fn warn_of_others(context: &Context, counted: &BTreeMap<&str, u64>) -> Res
             table,
             rows = found,
             rows_remembered = expected,
-            "{table} has {} row(s), and the ledger reckoned with {}: somebody else wrote to it; from now on the ledger \
-             reckons with what is there",
+            "{table} has {} row(s), and the ledger expected {}: somebody else wrote to it; the ledger now has the \
+             number that is there",
             words::count(*found),
             words::count(*expected as u64)
         );

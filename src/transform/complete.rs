@@ -159,5 +159,5 @@ async fn remove_leftovers(
         ("version_id", &version),
     ];
     let text = session.text_with(sql::TRANSFORM_LEFTOVERS, &variables);
-    session.run("remove what the source has no more", &text).await
+    session.run("remove what is no longer in the source", &text).await
 }

@@ -184,7 +184,7 @@ fn target(
     if table == source.table {
         return Err(Cause::Usage {
             message: format!("{JOB_FILE}: source and target are the same table, {table}"),
-            hint: Some("the clean rows go into a table of their own".into()),
+            hint: Some("give the clean rows a table of their own".into()),
         });
     }
     let create_file = fields.text("create")?;
@@ -214,7 +214,7 @@ fn clean(mut fields: TomlFields, folder: &Path) -> Result<JobCleaning, Cause> {
         (Some(_), Some(_)) | (None, None) => {
             return Err(Cause::Usage {
                 message: format!("{JOB_FILE}: [clean] needs one of sql and python"),
-                hint: Some("sql = \"clean.duckdb.sql\", or python = \"clean.py:clean\"".into()),
+                hint: Some("write sql = \"clean.duckdb.sql\", or python = \"clean.py:clean\"".into()),
             });
         }
     };

@@ -113,7 +113,7 @@ impl RawTable {
             column(&there, changed, table, "changed")?;
             if !"rpm".contains(relation.kind) {
                 return Err(Cause::Refused {
-                    message: format!("changes of {table} cannot be seen: it is no table"),
+                    message: format!("changes of {table} cannot be seen: it is not a table"),
                     hint: Some("name the table itself as the source, or leave `changed` out".into()),
                 });
             }
@@ -184,7 +184,7 @@ fn column<'c>(
         message: format!("{table} has no column `{name}`, which `{field}` names"),
         hint: Some(match super::job::near(name, &names) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its columns: {}", names.join(", ")),
+            None => format!("choose from its columns: {}", names.join(", ")),
         }),
     })
 }
@@ -202,7 +202,7 @@ fn check_key(key: &PgColumn, is_deterministic: bool, table: &TableName) -> Resul
             "the column {} of {table} {problem}: it cannot be a key, whose values must be equal exactly where their texts are",
             key.name
         ),
-        hint: Some(format!("a key is of one of these types: {}", KEY_TYPES.join(", "))),
+        hint: Some(format!("choose a key of one of these types: {}", KEY_TYPES.join(", "))),
     })
 }
 

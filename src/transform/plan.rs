@@ -258,8 +258,7 @@ async fn try_sample(
         return Ok(());
     }
     let start = Instant::now();
-    let failed = |error: read::ReadError| Cause::Refused { message: error.to_string(), hint: None };
-    let found = read::read(looking, raw, &Wanted { keys: &keys, pages: None }).await.map_err(failed)?;
+    let found = read::read(looking, raw, &Wanted { keys: &keys, pages: None }).await?;
     let together = job.clean.grouped;
     let cleaned = tokio::task::block_in_place(|| {
         let cleaned = rows::clean(cleaning, together, clean, raw, &keys, &found.batches)?;

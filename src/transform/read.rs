@@ -13,6 +13,7 @@ use super::encode::{EncodeError, KeyPlaces};
 use super::look::RawTable;
 use super::session::JobSession;
 use crate::clients::postgres::{self, PgError};
+use crate::error::Cause;
 use crate::sql;
 
 /// A column name that no table has. The column is removed before the rows are cleaned.
@@ -54,6 +55,19 @@ pub enum ReadError {
     Encode(#[from] EncodeError),
     #[error("the server gave a row of another partition than it was asked for")]
     Stray,
+}
+
+impl From<ReadError> for Cause {
+    fn from(error: ReadError) -> Self {
+        let hint = match error {
+            ReadError::Postgres(error) => return error.into(),
+            ReadError::Decode { .. } | ReadError::Encode(_) => {
+                "make a view that casts this column to text, and name the view in [source] table"
+            }
+            ReadError::Stray => "reindex the raw table, then run the same command again",
+        };
+        Cause::Refused { message: error.to_string(), hint: Some(hint.into()) }
+    }
 }
 
 /// Reads all rows of these partitions.

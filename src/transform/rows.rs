@@ -71,7 +71,7 @@ impl CleanColumns {
             match out.fields().iter().position(|field| field.name() == &column.name) {
                 Some(_) if column.is_generated => {
                     return Err(format!(
-                        "the clean table makes `{}` by itself: the cleaning may not give it",
+                        "the clean table generates `{}`: the cleaning must not give it",
                         column.name
                     ));
                 }

@@ -13,7 +13,7 @@ pub async fn status(session: &JobSession, version: &Version) -> Result<Value, Ca
     let row = session.maybe("look how far it is", sql::TRANSFORM_STATUS, &[&version.version_id]).await?;
     let row = row.ok_or_else(|| Cause::Refused {
         message: "the version was removed from the ledger meanwhile".into(),
-        hint: None,
+        hint: Some("merganser transform plan JOB plans it again".into()),
     })?;
     Ok(row.try_get(0).map_err(decode)?)
 }

@@ -81,7 +81,7 @@ pub async fn look(
     let columns: Vec<PgColumn> = columns.into_iter().map(|(column, _)| column).collect();
     let key = columns.iter().find(|column| column.name == job.target.key).ok_or_else(|| Cause::Refused {
         message: format!("the clean table has no column `{}`, its key", job.target.key),
-        hint: Some("[target] key names the column that carries the source's key unchanged".into()),
+        hint: Some("name in [target] key the column that carries the source's key unchanged".into()),
     })?;
     if key.base != raw.key().base {
         return Err(Cause::Refused {
@@ -126,11 +126,11 @@ pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Resul
     match look::relation(session, version).await? {
         Some(relation) if relation.kind == 'r' => Ok(()),
         Some(relation) => Err(Cause::Refused {
-            message: format!("{file} makes {} and no table", kind(relation.kind)),
-            hint: None,
+            message: format!("{file} makes {} instead of a table", kind(relation.kind)),
+            hint: Some("write `create table` in it".into()),
         }),
         None => Err(Cause::Refused {
-            message: format!("{file} does not make the table that it is told to make"),
+            message: format!("{file} does not create the table of the version"),
             hint: Some("write :\"schema\".:\"table\" where its name belongs: they stand for the version that is built".into()),
         }),
     }

@@ -63,10 +63,11 @@ pub async fn test(
     let raw = RawTable::look(session, job, &test.source).await?;
     let partitions = plan::partitions(session, &raw, false).await?;
     let keys: Vec<_> = partitions.into_iter().map(|partition| partition.key).collect();
-    let refused = |words: String| Cause::Refused { message: words, hint: None };
-    let found = read::read(session, &raw, &Wanted { keys: &keys, pages: None })
-        .await
-        .map_err(|error| refused(error.to_string()))?;
+    let refused = |message: String| Cause::Refused {
+        message,
+        hint: Some("correct [clean] of the job or the script in [target] create, then test again".into()),
+    };
+    let found = read::read(session, &raw, &Wanted { keys: &keys, pages: None }).await?;
     let name = TableName {
         schema: job.target.table.schema.clone(),
         table: format!(
@@ -124,7 +125,7 @@ async fn truth(
     let mut reader = csv::Reader::from_reader(text.as_slice());
     let header = reader.headers().map_err(|error| Cause::Refused {
         message: format!("{shown} has no header that can be read: {error}"),
-        hint: None,
+        hint: Some("make it a CSV in UTF-8 whose first line names the columns".into()),
     })?;
     let header: Vec<_> = header.iter().map(str::to_owned).collect();
     known(&header, clean, &shown)?;
@@ -146,7 +147,7 @@ fn known(columns: &[String], clean: &CleanColumns, whose: &str) -> Result<(), Ca
             message: format!("{whose} has a column `{column}`, which the clean table does not have"),
             hint: Some(match super::job::near(column, &names) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its columns: {}", names.join(", ")),
+                None => format!("choose from its columns: {}", names.join(", ")),
             }),
         }),
     }
@@ -190,7 +191,7 @@ fn compare(made: &TableCells, truth: &TableCells, key: &[String]) -> Result<Test
         .map(|name| {
             truth.columns.iter().position(|column| column == name).ok_or_else(|| Cause::Refused {
                 message: format!("[test] key names `{name}`, which the truth does not have"),
-                hint: None,
+                hint: Some(format!("name some of choose from its columns: {}", truth.columns.join(", "))),
             })
         })
         .collect::<Result<Vec<_>, _>>()?;

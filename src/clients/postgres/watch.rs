@@ -224,7 +224,7 @@ impl Watch {
             let what: Option<String> = row.try_get(1).map_err(failed)?;
             let holder: Option<String> = row.try_get(2).map_err(failed)?;
             Ok::<_, PgError>(match (waits_for_us, what) {
-                (true, _) => Sight::Silent("the server waits for us, and we for it: bytes were lost".into()),
+                (true, _) => Sight::Silent("the connection hangs: bytes were lost".into()),
                 (false, Some(what)) => Sight::HeldUp(Wait { what, holder }),
                 (false, None) => Sight::AtWork,
             })

@@ -214,8 +214,8 @@ impl Identity {
         });
         LoginFailure::Refused(SftpError::Auth {
             at: at.clone(),
-            tried: names(tried, "nothing that we have"),
-            allowed: names(allowed, "no method that we know"),
+            tried: names(tried, "none of the configured methods"),
+            allowed: names(allowed, "no method that merganser has"),
             note,
         })
     }

@@ -177,10 +177,11 @@ fn handshake_error(at: &ObjectPlace, error: russh::Error) -> SftpError {
     match error {
         E::IO(_) | E::HUP | E::Disconnect => SftpError::Lost {
             at: at.clone(),
-            detail: "closed before any login: the server may be busy, let in known addresses only, or be none of SSH"
+            detail: "closed before any login: the server may be busy or let in known addresses only, or it is not \
+                     an SSH server"
                 .into(),
         },
-        E::Version => protocol_error(at, "what answers there is no SSH server", error),
+        E::Version => protocol_error(at, "what answers there is not an SSH server", error),
         E::NoCommonAlgo { kind, ref theirs, .. } => {
             let kind = match kind {
                 AlgorithmKind::Kex => "key exchange",

@@ -108,7 +108,7 @@ impl SftpError {
             }
             Self::NoSuchFile { .. } => "it was there when the folder was listed: run again",
             Self::Denied { .. } => "ask the sender for the right to read there, or check the folder's name",
-            Self::Changed { .. } => "nothing to do: the next run takes it",
+            Self::Changed { .. } => "wait for the next run, which takes it",
             Self::Lost { .. } | Self::Timeout { .. } => {
                 "run again; if it stays so, check the network and ask the sender about the server"
             }
@@ -176,7 +176,7 @@ impl fmt::Display for HostKeyProblem {
             Self::Unknown { offered, looked_in } => {
                 let files: Vec<_> = looked_in.iter().map(|path| path.display().to_string()).collect();
                 let files = if files.is_empty() { "there is no file".into() } else { files.join(" and ") };
-                write!(f, "the server is not known: expected is no key ({files}), offered is {offered}")
+                write!(f, "the server is not known: no key is expected ({files}), offered is {offered}")
             }
             Self::Changed { offered, expected, .. } => {
                 let expected: Vec<_> = expected.iter().map(KnownKey::to_string).collect();

@@ -28,7 +28,7 @@ use crate::site::render::{SiteFile, Templates};
 use crate::site::state::{Contents, SiteState, StepState, reason};
 use crate::site::upload::SiteStore;
 use crate::system::signals::Interrupt;
-use crate::words::{count, sha256};
+use crate::words::{count, counted, sha256, step_line};
 
 /// The version of the steps: when it changes, every step runs again.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
@@ -114,7 +114,7 @@ impl<'b> Building<'b> {
             return Err(Cause::Refused {
                 message: "the session that kept other builds out was ended: another build may have begun"
                     .into(),
-                hint: Some("build again: steps whose inputs are as they were are not done again".into()),
+                hint: Some("build again: steps with unchanged inputs are not repeated".into()),
             }
             .into());
         }
@@ -164,10 +164,10 @@ impl<'b> Building<'b> {
         });
         let asks = dataset.links.is_some_and(|links| (links.plan)(options).is_some());
         let why = match &inputs {
-            _ if asks => Some("what the addresses in it say is known when they are asked".into()),
+            _ if asks => Some("what is at its addresses is known only when they are requested".into()),
             Some(inputs) => reason(self.known.steps.get(name), inputs, &outputs),
             None => Some(
-                "what its source holds is known when it is asked; what is the same is not loaded again"
+                "what its source holds is known only when it is read; unchanged parts are not loaded again"
                     .into(),
             ),
         };
@@ -211,10 +211,8 @@ impl<'b> Building<'b> {
             self.exit = Exit::SomeFailed;
         }
         say(&format!(
-            "{:<8} {} {}(s) failed and are not in the site: merganser failures --dataset {}\n",
-            "",
-            count(failures),
-            dataset.record,
+            "{} failed and not in the site: merganser failures --dataset {}\n",
+            step_line("", &counted(failures, dataset.record)),
             dataset.name
         ));
         Ok(())
@@ -252,7 +250,7 @@ impl<'b> Building<'b> {
         let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
         let prints = self.prints(&site_tables()).await?;
         if self.config.dry_run && prints.values().any(|print| print == NOT_THERE) {
-            self.tell(NAME, "would be built", "the tables that it tells of are not there yet");
+            self.tell(NAME, "would be built", "its tables are not there yet");
             return Ok(());
         }
         // From now on no other build changes the folder.
@@ -281,7 +279,7 @@ impl<'b> Building<'b> {
         let why = why.unwrap_or_else(|| "its inputs and its files are as the last build left them".into());
         let Some(build) = &mut build else {
             let [written, removed, same] = counts(&change);
-            let what = format!("would write {written}, remove {removed} and leave {same} as they are");
+            let what = format!("would write {written}, remove {removed} and leave {same} unchanged");
             self.tell(NAME, &what, &why);
             if self.would_load {
                 say("         This is of the tables as they are now; the steps above may change them.\n");
@@ -334,7 +332,7 @@ impl<'b> Building<'b> {
         let change = SiteChange::between(&there, &files);
         let mut found: Vec<_> = broken(&files);
         found.extend(change.written.iter().map(|path| match there.contains_key(path) {
-            true => format!("{path}: it is not what its inputs make now"),
+            true => format!("{path}: it differs from what its inputs make now"),
             false => format!("{path}: it is not there"),
         }));
         found.extend(change.removed.iter().map(|path| format!("{path}: no input accounts for it")));
@@ -352,7 +350,7 @@ impl<'b> Building<'b> {
     /// Prints a line for a step, with the reason if that was asked for.
     fn tell(&self, name: &str, what: &str, why: &str) {
         let why = if self.config.explain { format!(": {why}") } else { String::new() };
-        say(&format!("{name:<8} {what}{why}\n"));
+        say(&(step_line(name, &format!("{what}{why}")) + "\n"));
     }
 
     fn list(&self, change: &SiteChange) {
@@ -365,7 +363,7 @@ impl<'b> Building<'b> {
 
 fn told(change: &SiteChange) -> String {
     let [written, removed, same] = counts(change);
-    format!("{written} written, {removed} removed, {same} as they were")
+    format!("{written} written, {removed} removed, {same} unchanged")
 }
 
 fn counts(change: &SiteChange) -> [String; 3] {

@@ -20,7 +20,7 @@ const OF_TABLES: [(Topic, &str); 5] = [
 pub(super) fn server(probes: &mut Probes, server: &ServerState) {
     let read_only = server.read_only();
     let remarks = server.remarks().into_iter().filter(|remark| Some(remark) != read_only.as_ref());
-    let well = format!("{}, and a COMMIT waits for nobody who is not there", server.encoding_name());
+    let well = format!("{}, and no commit waits for an absent standby", server.encoding_name());
     probes.note(Topic::Server.name(), finding(&remarks.collect::<Vec<_>>(), &well));
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn rules(config: &RunConfig, connection: &mut Connection) -> Re
         schema::rules(&mut transaction, config.target.dataset, &config.target.database.schema).await?;
     transaction.rollback().await.map_err(failed)?;
     if rules.is_empty() {
-        return Ok(((), Finding::ok("nobody but us demands anything of the rows")));
+        return Ok(((), Finding::ok("no constraint of others is on the tables")));
     }
     let found: Vec<_> = rules.iter().map(|rule| format!("{} has a {}", rule.table, rule.what)).collect();
     let statements: Vec<_> = rules.iter().map(|rule| rule.statement.as_str()).collect();

@@ -23,7 +23,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     server.close().await;
     let Some(proofs) = proved? else {
         let dataset = config.target.dataset.name;
-        return Err(Cause::usage(format!("{dataset} has no histories of which --complete could tell")).into());
+        return Err(Cause::usage(format!("--complete checks only histories, and {dataset} has none")).into());
     };
     let is_complete = !proofs.is_empty() && proofs.iter().all(HistoryProof::is_complete);
     say(&if args.json { as_json(&proofs, is_complete) } else { render(&proofs, is_complete) });
@@ -59,7 +59,7 @@ fn render(proofs: &[HistoryProof], is_complete: bool) -> String {
         };
         let _ = writeln!(text, "{state:<4}  {}: {}", proof.name, proof.found);
         if let Some(why) = &proof.unseen {
-            let _ = writeln!(text, "      not looked at: {why}");
+            let _ = writeln!(text, "      not checked: {why}");
         }
         for fault in &proof.faults {
             let _ = writeln!(text, "      {fault}");
@@ -68,13 +68,13 @@ fn render(proofs: &[HistoryProof], is_complete: bool) -> String {
     let unseen = proofs.iter().filter(|proof| proof.unseen.is_some()).count();
     let is_faultless = proofs.iter().all(|proof| proof.faults.is_empty());
     text += match (is_complete, proofs.is_empty(), is_faultless) {
-        (true, ..) => "All is there: every head, every parent, and no mark is wrong.",
-        (false, true, _) => "There is no history of which anything could be proven.",
-        (false, false, true) => "Not proven: what was looked at is all there.",
-        (false, false, false) => "Not all is there; a run asks for what is missing.",
+        (true, ..) => "Complete: every head and every parent is there, and no mark is wrong.",
+        (false, true, _) => "There is no history to check.",
+        (false, false, true) => "Not proven: everything that could be checked is there.",
+        (false, false, false) => "Incomplete; the next run requests what is missing.",
     };
     if unseen > 0 {
-        let _ = write!(text, " {unseen} of {} histories could not be looked at.", proofs.len());
+        let _ = write!(text, " {unseen} of {} histories could not be checked.", proofs.len());
     }
     text.push('\n');
     text

@@ -66,7 +66,7 @@ pub(super) async fn probe(config: &RunConfig, limit: Duration) -> DatabaseFound 
         if !embedded::exists(&folder) {
             probes.note(
                 "database",
-                Finding::ok(format!("a private one, which a run makes in {}", folder.display())),
+                Finding::ok(format!("a private one, which a run creates in {}", folder.display())),
             );
             found.known = Some(Vec::new());
             return DatabaseFound { probes: probes.list, ..found };
@@ -217,7 +217,7 @@ async fn rights(
     }
     let (names, statements): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
     let may_compare = !names.iter().any(|name| name.starts_with("temporary "));
-    let hint = format!("have somebody run who may:\n{}", statements.join("\n"));
+    let hint = format!("have somebody with the rights run:\n{}", statements.join("\n"));
     let (is_for_undo_alone, names) = (names.iter().all(|name| name.ends_with(FOR_UNDO)), names.join(", "));
     let finding = match is_for_undo_alone {
         true => Finding::warn(
@@ -293,24 +293,27 @@ async fn answers(
     let about = enrichment.about;
     let ways = match &plan.ways {
         Some(ways) if ways.is_empty() => {
-            return Ok(((), Finding::ok(found(format!("nobody is asked {about}, as is typed")))));
+            return Ok(((), Finding::ok(found(format!("the lookup that says {about} is switched off")))));
         }
         Some(ways) => ways.clone(),
         None if reference.is_none() => {
-            let what = format!("nobody says {about}, but what is remembered counts ({})", enrichment.hint);
+            let what = format!(
+                "no lookup is configured to say {about}; remembered answers are used ({})",
+                enrichment.hint
+            );
             return Ok(((), Finding::ok(found(what))));
         }
         None => enrichment.ways.iter().filter(|way| way.is_reference()).collect(),
     };
     if reference.is_none() && ways.iter().any(|way| way.is_reference()) {
-        let what = format!("{} is asked for, and has nothing to say {about}", ways[0].name);
+        let what = format!("{} is chosen to say {about}, and has no reference", ways[0].name);
         return Ok(((), Finding::fail(found(what), enrichment.hint)));
     }
     let names = ways.iter().map(|way| match way.how {
-        How::Reference { .. } => format!("{} looks it up, and nothing leaves the house", way.name),
+        How::Reference { .. } => format!("{} looks it up, and no request is sent", way.name),
         How::Ask(ask) => {
             let base = plan.bases.iter().find(|(name, _)| *name == ask.name).map(|(_, base)| base.as_str());
-            format!("{} is sent what it is asked, at {}", way.name, base.unwrap_or(ask.base))
+            format!("{} receives the questions at {}", way.name, base.unwrap_or(ask.base))
         }
     });
     Ok(((), Finding::ok(found(names.collect::<Vec<_>>().join(", then ")))))

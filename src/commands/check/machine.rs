@@ -32,7 +32,7 @@ pub(super) fn probe(
     probes.note("memory", memory(config));
     match clock(clocks) {
         Some(finding) => probes.note("clock", finding),
-        None => probes.skip(&["clock"], "neither the database nor the store told the time"),
+        None => probes.skip(&["clock"], "neither the database nor the store gave its time"),
     }
 }
 

@@ -257,7 +257,7 @@ impl Preflight {
             };
             let _ = writeln!(text, "{state:<4}  {:<15} {}", probe.name, probe.found);
             if let Some(hint) = &probe.hint {
-                let _ = writeln!(text, "      hint: {}", hint.replace('\n', "\n      "));
+                let _ = writeln!(text, "      Next: {}", hint.replace('\n', "\n      "));
             }
         }
         let failed: Vec<_> = self.probes.iter().filter(|p| p.state == State::Fail).map(|p| p.name).collect();

@@ -51,7 +51,8 @@ pub(super) async fn log_in(url: &PgUrl) -> Result<(ProbedServer, Finding), Cause
     let finding = if let Some(remark) = read_only {
         Finding::fail(format!("{words}; {}", remark.found), remark.hint)
     } else if is_standby || is_read_only {
-        let what = if is_standby { "it is a standby and only reads" } else { "its transactions only read" };
+        let what =
+            if is_standby { "it is a standby, which is read-only" } else { "its transactions are read-only" };
         Finding::fail(
             format!("{words}; {what}"),
             "connect to the primary server: target_session_attrs=read-write finds it",

@@ -56,7 +56,7 @@ async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {
         Ok(listing) => {
             let how = match &config.from.url {
                 SourceUrl::Sftp(url) => {
-                    format!("the key of {} is known, {} is let in", url.known_hosts_name(), url.user())
+                    format!("the key of {} is known, and {} can log in", url.known_hosts_name(), url.user())
                 }
                 SourceUrl::Store(url) => format!("{url} can be listed"),
                 SourceUrl::Web(url) => format!("{url} can be listed"),
@@ -69,7 +69,7 @@ async fn list(config: &RunConfig) -> Result<(Option<Listing>, Finding), Cause> {
         Err(SourceError::Sftp(SftpError::HostKey { at, problem }))
             if config.from.sftp.trust_on_first_use && matches!(*problem, HostKeyProblem::Unknown { .. }) =>
         {
-            Ok((None, Finding::warn(format!("{at}: {problem}"), "a run would trust it and enter it")))
+            Ok((None, Finding::warn(format!("{at}: {problem}"), "a run would accept it and remember it")))
         }
         Err(error) => Err(error.into()),
     }

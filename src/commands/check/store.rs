@@ -130,8 +130,8 @@ async fn round_trip(limit: Duration, store: &Store, key: &str) -> Result<Option<
     let bytes = within(limit, store, "get", async { Ok(store.read_bytes(key, 1000).await?) }).await?;
     if bytes != CONTENT {
         return Err(Finding::fail(
-            format!("{} gives back something else than was put", store.url().object(key)),
-            "something between us and the store changes objects: a proxy, or a rule of the bucket",
+            format!("{} returns other bytes than were stored", store.url().object(key)),
+            "a proxy or a rule of the bucket changes objects on their way",
         ));
     }
     let head = within(limit, store, "look at", async { Ok(store.head(key).await?) }).await?;

@@ -41,7 +41,7 @@ pub async fn demo(args: &DemoArgs, report: &Report) -> Result<Exit, Failure> {
         say_line!("3. The run: a graph of projects, groups, backers and people, its ranks, and metrics up to {AS_OF}.");
         let done = run::run(config(&place)?, report).await?;
         say_line!("\n{}", summary::render(&done));
-        say_line!("4. The projects that much leads to, and what {AS_OF} tells of them:");
+        say_line!("4. The projects with the highest rank, and their metrics of {AS_OF}:");
         let url = &server.url;
         let schema = &place.database()?.schema;
         say_line!("{}", look(url, schema, sql::DEMO_RANKS, &RANKS).await?);

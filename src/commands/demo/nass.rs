@@ -162,7 +162,8 @@ async fn changed(server: &Server, ledger: &str, done: &Summary) -> Result<String
     let number = |at: usize| row.try_get::<_, i64>(at).map(|number| count(number as u64)).map_err(failed);
     let requests = done.plan.as_ref().map_or(0, |plan| plan.requests);
     Ok(format!(
-        "   The ledger: {} answers with {} records, for {} requests in all. Of {} rows that were there, {} were replaced and\n   \
+        "   The ledger: {} answers with {} records, for {} requests in all. Before, {} rows were there: {} were \
+         replaced and\n   \
          {} deleted; {} came, and {} are there.\n",
         number(0)?,
         number(1)?,

@@ -57,7 +57,7 @@ pub async fn draw(config: &MapConfig, url: &PgUrl) -> Result<String, Cause> {
     if rows.iter().all(|row| row.area.is_none()) {
         return Err(Cause::Refused {
             message: format!(
-                "all {} that count here {}, so there is nothing to draw; {} is as it was",
+                "all {} that count here {}, so there is nothing to draw; {} is unchanged",
                 config.map.records,
                 config.division.without,
                 config.out.display()
@@ -163,7 +163,7 @@ fn nothing(config: &MapConfig) -> Cause {
     };
     Cause::Refused {
         message: format!(
-            "schema {} has none of these{days}, so there is nothing to draw: {}; {} is as it was",
+            "schema {} has none of these{days}, so there is nothing to draw: {}; {} is unchanged",
             config.database.schema,
             config.measure.about,
             config.out.display()

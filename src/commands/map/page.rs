@@ -37,7 +37,7 @@ impl Heading {
             false => format!("{} to {}", day(first), day(last)),
         };
         let run = match run {
-            None => "The ledger names no run that these data are of.".to_owned(),
+            None => "The ledger has no run for these data.".to_owned(),
             Some(run) => {
                 let at = run.at.to_zoned(TimeZone::UTC).date();
                 format!("Data of run {} of {}.", run.id, day(at))

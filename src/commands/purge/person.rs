@@ -107,7 +107,10 @@ impl Removed {
         for (key, name) in answers_of(context).await? {
             let bytes = context.store.read_bytes(&key, u64::MAX).await?;
             let Ok(text) = unpacked(&bytes) else {
-                return Err(Cause::Refused { message: format!("{key} cannot be read"), hint: None });
+                return Err(Cause::Refused {
+                    message: format!("{key} cannot be read"),
+                    hint: Some("put it back from a copy, then purge again".into()),
+                });
             };
             let Some(text) = self.without(&text) else { continue };
             rewritten += 1;

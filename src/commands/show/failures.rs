@@ -74,7 +74,7 @@ fn next(rows: &[Value]) -> String {
         (Some(true), _) => {
             format!("{look}; they failed in a dry run, and a real run will list them again.\n")
         }
-        (_, dataset) => format!("{look}; when the cause is mended: merganser retry {dataset}\n"),
+        (_, dataset) => format!("{look}; when the cause is removed: merganser retry {dataset}\n"),
     }
 }
 

@@ -13,7 +13,7 @@ pub use failures::{failure, failures, failures_csv, sheets_csv};
 pub use table::TextTable;
 pub use timings::{shares, timing, timings};
 
-use crate::words::{count, duration, size};
+use crate::words::{count, counted, duration, size};
 
 /// The last runs, one line each, their before-images, and what to do about them; `open`: the number of unresolved
 /// failed records of all runs.
@@ -44,8 +44,8 @@ pub fn runs(runs: &[Value], open: u64, kept: &str) -> String {
 pub fn before_images((runs, bytes, until): (u64, u64, Option<String>)) -> String {
     match until {
         Some(until) if runs > 0 => format!(
-            "Before-images of {} run(s) take {}, the last until {until}; merganser undo RUN takes a run back.\n",
-            count(runs),
+            "Before-images of {} take {}, the last until {until}; merganser undo RUN takes a run back.\n",
+            counted(runs, "run"),
             size(bytes)
         ),
         _ => String::new(),
@@ -87,9 +87,8 @@ pub fn run(run: &Value) -> String {
         ]);
     }
     text += &format!("\nSteps\n{}\nFiles\n", steps.render(2));
-    for file in list(run, "files") {
-        text += &file_line(file);
-    }
+    text += &files_of_run(list(run, "files")).render(2);
+    text += &errors(list(run, "files"));
     let changes = list(run, "table_changes");
     if !changes.is_empty() {
         let changes = changes.iter().map(|change| {
@@ -151,19 +150,22 @@ pub fn table_changes<'t>(changes: impl Iterator<Item = (&'t str, [u64; 5])>) -> 
 
 /// A file in every run that took it.
 pub fn file(rows: &[Value]) -> String {
-    let mut text = String::new();
+    let mut table = TextTable::new(
+        &[&["started (UTC)", "kind", "run", "schema", "run's status", "status"], &OF_RECORDS[..]].concat(),
+    );
     for row in rows {
-        let _ = writeln!(
-            text,
-            "{} {} {} into schema {}: {}",
+        let run = [
             moment(row, "started_at"),
-            word(row, "kind"),
-            word(row, "run_id"),
-            word(row, "target_schema"),
-            status_of(row, "run_status")
-        );
-        text += &file_line(row);
+            word(row, "kind").to_owned(),
+            word(row, "run_id").to_owned(),
+            word(row, "target_schema").to_owned(),
+            status_of(row, "run_status"),
+            word(row, "status").to_owned(),
+        ];
+        table.row(run.into_iter().chain(records(row)));
     }
+    let name = rows.first().map_or("", |row| word(row, "name"));
+    let mut text = format!("{name}\n{}{}", table.render(2), errors(rows));
     if let Some(newest) = rows.first() {
         text += &drift(std::slice::from_ref(newest));
         let open: u64 = rows.iter().map(|row| number(row, "failures_open")).sum();
@@ -203,21 +205,27 @@ fn status_of(run: &Value, name: &str) -> String {
     }
 }
 
-fn file_line(file: &Value) -> String {
-    let mut text = format!(
-        "  {:<52} {:<19} {} records: {} loaded, {} failed, {} superseded, {} deleted\n",
-        word(file, "name"),
-        word(file, "status"),
-        count(number(file, "records_seen")),
-        count(number(file, "records_loaded")),
-        count(number(file, "records_failed")),
-        count(number(file, "records_superseded")),
-        count(number(file, "records_deleted"))
-    );
-    if let Some(error) = file["error"].as_str() {
-        let _ = writeln!(text, "    {error}");
+/// What became of the records of a file: the headings of [`records`].
+const OF_RECORDS: [&str; 5] = [">records", ">loaded", ">failed", ">superseded", ">deleted"];
+
+fn records(file: &Value) -> [String; 5] {
+    ["seen", "loaded", "failed", "superseded", "deleted"]
+        .map(|what| count(number(file, &format!("records_{what}"))))
+}
+
+fn files_of_run(files: &[Value]) -> TextTable {
+    let mut table = TextTable::new(&[&["file", "status"], &OF_RECORDS[..]].concat());
+    for file in files {
+        let own = ["name", "status"].map(|name| word(file, name).to_owned());
+        table.row(own.into_iter().chain(records(file)));
     }
-    text
+    table
+}
+
+/// Why files could not be read, a line each.
+fn errors(files: &[Value]) -> String {
+    let errors = files.iter().filter_map(|file| Some((word(file, "name"), file["error"].as_str()?)));
+    errors.map(|(name, error)| format!("  {name}: {error}\n")).collect()
 }
 
 /// Elements that no column takes.
@@ -228,9 +236,9 @@ fn drift(files: &[Value]) -> String {
             let example = seen["example"].as_str().unwrap_or_default();
             let _ = writeln!(
                 text,
-                "  {} has {path} {} time(s), for example {example:?}",
+                "  {} has {path} {}, for example {example:?}",
                 word(file, "name"),
-                number(seen, "count")
+                counted(number(seen, "count"), "time")
             );
         }
     }
@@ -243,7 +251,8 @@ fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
     let (id, dataset) = (word(run, "run_id"), word(run, "dataset"));
     let changed = match number(run, "batches_committed") {
         0 => "It left the database unchanged.".to_owned(),
-        batches => format!("{batches} batch(es) of it are committed and whole."),
+        1 => "1 batch of it is committed and whole.".to_owned(),
+        batches => format!("{} of it are committed and whole.", counted(batches, "batch")),
     };
     let failures = match (open, all) {
         (0, 0) => None,
@@ -255,13 +264,13 @@ fn next(run: &Value, open: u64, all: u64, list: bool) -> String {
     match word(run, "status") {
         "running" => "It is still running.\n".into(),
         "failed" if list => format!("{changed}\nNext: merganser status {id}\n{}", also(all)),
-        "failed" => format!("{changed}\nNext: mend the cause, then {}.\n", again(run)),
+        "failed" => format!("{changed}\nNext: remove the cause, then {}.\n", again(run)),
         "interrupted" | "abandoned" => {
             let also = if list { also(all) } else { String::new() };
             format!("{changed}\nNext: {}; it goes on where this one stopped.\n{also}", again(run))
         }
         "rolled_back" => {
-            format!("A dry run: the database is unchanged.\n{}", failures.unwrap_or_default())
+            format!("A dry run, rolled back. The database is unchanged.\n{}", failures.unwrap_or_default())
         }
         _ if number(run, "files_failed") > 0 && list => format!("Next: merganser status {id}\n"),
         _ if number(run, "files_failed") > 0 => {

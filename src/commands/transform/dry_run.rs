@@ -41,16 +41,14 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     let mut places = vec![0, packed.len() / 2, packed.len().saturating_sub(1)];
     places.dedup();
     let mut text = format!(
-        "Dry run of {}: {} of {} groups, nothing is written.\n",
+        "A dry run of {}, {} of {} groups. The database is unchanged.\n",
         job.name,
         places.len().min(packed.len()),
         count(packed.len() as u64)
     );
     for group in places.iter().filter_map(|place| packed.get(*place)) {
         let keys: Vec<_> = group.members.iter().map(|(place, _)| partitions[*place].key.clone()).collect();
-        let found = read::read(&session, &raw, &Wanted { keys: &keys, pages: group.pages })
-            .await
-            .map_err(|error| Cause::Refused { message: error.to_string(), hint: None })?;
+        let found = read::read(&session, &raw, &Wanted { keys: &keys, pages: group.pages }).await?;
         let cleaned = tokio::task::block_in_place(|| {
             rows::clean(&mut cleaning, together, &clean, &raw, &keys, &found.batches)
         });

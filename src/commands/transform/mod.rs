@@ -88,7 +88,7 @@ fn read_to_clean(config: &TransformConfig) -> Result<Job, Cause> {
     let major = pandas_major(interpreter.as_deref(), &job.folder).map_err(|error| Cause::Refused {
         message: error.to_string(),
         hint: Some(
-            "what pandas does is part of a version: a job by Python is planned where its pandas is; [clean] interpreter \
+            "plan it where its pandas is installed, whose version is part of the job's; [clean] interpreter \
              names the Python that has it"
                 .into(),
         ),

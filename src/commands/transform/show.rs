@@ -134,6 +134,20 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
     }
 }
 
+/// The end of a worker that was told to stop, two lines; were its claims given back?
+pub fn stopped(job: &Job, given_back: bool) -> String {
+    let claims = match given_back {
+        true => "those under way are free for other workers",
+        false => "those under way are free for other workers when their lease runs out",
+    };
+    format!(
+        "{}, version {} is stopped: partitions that are done are committed; {claims}.\nNext: merganser transform work {} goes on\n",
+        job.name,
+        short(&job.hash),
+        job.folder.display()
+    )
+}
+
 /// How far a version is, several lines.
 pub fn status(status: &Value) -> String {
     let number = |value: &Value| count(value.as_f64().unwrap_or(0.0).max(0.0) as u64);

@@ -18,7 +18,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     let wanted = job.test.as_ref().ok_or_else(|| Cause::Usage {
         message: "the job has no section [test]".into(),
         hint: Some(
-            "source = \"…\" is a small table, truth = \"…\" a table or a CSV of what comes out of it".into(),
+            "write source = \"…\", a small table, and truth = \"…\", a table or a CSV of what comes out of it".into(),
         ),
     })?;
     let session = JobSession::open(&server.url, &config.database, "transform").await?;

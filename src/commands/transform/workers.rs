@@ -58,7 +58,8 @@ pub async fn run(
             () = tokio::time::sleep(LOOK) => {}
             () = interrupt.arrives() => {
                 bar.finish_and_clear();
-                stop(&mut workers).await;
+                let given_back = stop(&mut workers).await;
+                say(&show::stopped(job, given_back));
                 return Ok(Exit::Interrupted);
             }
         }
@@ -139,15 +140,17 @@ fn start(config: &TransformConfig, number: usize) -> Result<Child, Cause> {
     command.spawn().map_err(Cause::io("start a worker"))
 }
 
-/// Tells all workers to give their claims back, and waits for them.
-async fn stop(workers: &mut [WorkerProcess]) {
+/// Tells all workers to give their claims back, and waits for them; did all of them end?
+async fn stop(workers: &mut [WorkerProcess]) -> bool {
     for worker in workers.iter().filter(|worker| worker.code.is_none()) {
         let id = worker.child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32));
         if let Some(id) = id {
             let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
         }
     }
+    let mut all_ended = true;
     for worker in workers.iter_mut() {
-        let _ = tokio::time::timeout(Duration::from_secs(15), worker.child.wait()).await;
+        all_ended &= tokio::time::timeout(Duration::from_secs(15), worker.child.wait()).await.is_ok();
     }
+    all_ended
 }

@@ -125,7 +125,7 @@ fn plain(rule: CellRule, cell: &str) -> Result<(), CellFault> {
     if matches!(rule, CellRule::Url | CellRule::Repository)
         && let Some(letter) = cell.chars().find(|c| ['"', '<', '>', '\\'].contains(c))
     {
-        return Err(CellFault::new(format!("{letter} must not stand in an address"), None));
+        return Err(CellFault::new(format!("{letter} is not allowed in an address"), None));
     }
     let is_quote = |c: char| matches!(c, '“' | '”' | '„' | '«' | '»' | '‘' | '‚');
     let is_wrapped = cell.len() > 1 && cell.starts_with('"') && cell.ends_with('"');

@@ -75,7 +75,10 @@ pub(super) const DICTIONARY: &[Described] = &[
             ("default_branch", "the branch that is checked out by itself"),
             ("head_names", "names of the branches whose histories are kept"),
             ("head_shas", "their commits, in the same order"),
-            ("moved_from", "what it was called before full_name; empty: it has not moved since it is known"),
+            (
+                "moved_from",
+                "what it was called before full_name; empty: it was never renamed since it is known",
+            ),
             ("moved_at", "when it was first found to be called full_name, where it had another name before"),
             (
                 "is_named_by_host",
@@ -114,7 +117,7 @@ pub(super) const DICTIONARY: &[Described] = &[
     },
     Described {
         table: "git_co_authors",
-        about: "Who wrote commits together with their authors, by trailers",
+        about: "People who wrote commits together with their authors, by trailers",
         columns: &[
             REPOSITORY,
             SHA,

@@ -123,7 +123,7 @@ impl GitParser<'_> {
             let offset_bytes = self.parsed.document_bytes;
             self.parsed.document_bytes += line.len() as u64;
             let Ok(answer) = serde_json::from_str::<ArchivedLine>(&line) else {
-                let reason = "a line is no answer of a host".to_owned();
+                let reason = "a line is not an answer of a host".to_owned();
                 self.fail(None, reason, offset_bytes, sink)?;
                 continue;
             };

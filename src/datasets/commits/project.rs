@@ -115,7 +115,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Project>, String> {
             None => None,
             Some(text) => {
                 let number = text.parse::<i64>().ok().filter(|number| *number > 0);
-                Some(number.ok_or_else(|| at(format!("`{text}` is no number of a repository")))?)
+                Some(number.ok_or_else(|| at(format!("`{text}` is not the number of a repository")))?)
             }
         };
         if let Some(before) = lines.insert(repository.to_lowercase(), line) {
@@ -148,7 +148,7 @@ fn full_name(text: &str) -> Result<String, String> {
     };
     match path.split_once('/') {
         Some((owner, name)) if is_name(owner) && is_name(name) => Ok(path.to_owned()),
-        _ => Err(format!("`{text}` is no repository: OWNER/NAME, or its address")),
+        _ => Err(format!("`{text}` is not a repository: OWNER/NAME, or its address")),
     }
 }
 
@@ -161,7 +161,7 @@ fn on_host<'a>(text: &str, parts: Option<(&str, &'a str)>) -> Result<&'a str, St
         Some((host, _)) => {
             Err(format!("`{text}` is at {host}, and only repositories of {HOST} are known by their address"))
         }
-        None => Err(format!("`{text}` is no address of a repository")),
+        None => Err(format!("`{text}` is not the address of a repository")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::dataset::derived::Described;
 
-const DATE: (&str, &str) = ("date", "The day that is told of");
+const DATE: (&str, &str) = ("date", "The day of the counts");
 const SBI: (&str, &str) = ("sbi", "The branch: a code of the standard classification of businesses");
 const HITS: (&str, &str) = ("hits", "The sum of the hits");
 const DELTA: (&str, &str) =
@@ -57,7 +57,7 @@ pub(super) const DICTIONARY: &[Described] = &[
     },
     Described {
         table: "datapoint_atoms",
-        about: "Pieces of zone, days and branch that are large enough to be told of; no two share a day",
+        about: "Pieces of zone, days and branch that are large enough to be shown; no two share a day",
         columns: &[
             ("zone", "The zone"),
             ("first", "The first day of the piece: a day, a week within a month, or a month"),

@@ -43,7 +43,7 @@ impl ZonedPlace {
         };
         let zone = text(3)?;
         Ok(Self {
-            postcode: plain_postcode(text(0)?).ok_or_else(|| flaw(0, "it is no postcode"))?,
+            postcode: plain_postcode(text(0)?).ok_or_else(|| flaw(0, "it is not a postcode"))?,
             lat: degrees(1, 90.0)?,
             lon: degrees(2, 180.0)?,
             zone: match zone.is_empty() || zone.chars().count() > LONGEST {

@@ -43,7 +43,7 @@ impl DataPoint {
         };
         let text = |at: usize| cell(at).ok_or_else(|| flaw(at, "it is not text in UTF-8"));
         let number = |at: usize, what: &str| -> Result<i64, PointFlaw> {
-            text(at)?.parse().map_err(|_| flaw(at, &format!("it is no {what}")))
+            text(at)?.parse().map_err(|_| flaw(at, &format!("it is not a {what}")))
         };
         let count = |at: usize| -> Result<i32, PointFlaw> {
             let number = number(at, "whole number")?;
@@ -56,15 +56,15 @@ impl DataPoint {
         let hour = i32::try_from(hour).ok().filter(|hour| (0..24).contains(hour));
         let sbi = text(6)?;
         Ok(Self {
-            date: day(text(0)?).ok_or_else(|| flaw(0, "it is no day (YYYY-MM-DD)"))?,
-            hour: hour.ok_or_else(|| flaw(1, "it is no hour from 0 to 23"))?,
+            date: day(text(0)?).ok_or_else(|| flaw(0, "it is not a day (YYYY-MM-DD)"))?,
+            hour: hour.ok_or_else(|| flaw(1, "it is not an hour from 0 to 23"))?,
             id_activity: number(2, "whole number")?,
-            postcode: plain_postcode(text(3)?).ok_or_else(|| flaw(3, "it is no postcode"))?,
+            postcode: plain_postcode(text(3)?).ok_or_else(|| flaw(3, "it is not a postcode"))?,
             hits: count(4)?,
             delta: if text(5)?.is_empty() { None } else { Some(count(5)?) },
             sbi: match sbi.is_empty() || sbi.chars().count() > LONGEST {
                 false => sbi.to_owned(),
-                true => return Err(flaw(6, "it is no branch: 1 to 16 characters")),
+                true => return Err(flaw(6, "it is not a branch: 1 to 16 characters")),
             },
         })
     }

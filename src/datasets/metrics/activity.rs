@@ -111,7 +111,8 @@ pub const METRICS: &[Metric<MonthOfWork>] = &[
     },
     Metric {
         name: "retention",
-        sentence: "Of the authors of the twelve months that ended a year before, the share who are authors in the twelve months that end with this one; empty if there were none",
+        sentence: "The share of the authors of the twelve months that ended a year before who are also authors in \
+                   the twelve months that end with this one; empty if there were none",
         value: |months, at| {
             retention(&months.window(at, YEAR, 1).first()?.year, &months.window(at, 0, 1)[0].year)
         },

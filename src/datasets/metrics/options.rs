@@ -23,7 +23,7 @@ impl MetricsOptions {
         let month = match &self.as_of {
             Some(text) => match month(text)? {
                 month if month <= today => month,
-                _ => return Err(format!("--as-of {text}: this month has not come yet")),
+                _ => return Err(format!("--as-of {text}: this month is in the future")),
             },
             None => today.first_of_month().yesterday().map_err(|error| error.to_string())?.first_of_month(),
         };

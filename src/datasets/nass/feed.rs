@@ -128,7 +128,7 @@ pub(super) fn begins(bytes: &[u8]) -> Result<(), &'static str> {
     match start.chars().next() {
         None => Err("is empty"),
         Some('<') => Err("is a web page"),
-        Some('{' | '[') => Err("is no table, but JSON"),
+        Some('{' | '[') => Err("is JSON instead of a table"),
         _ if fields().any(|name| start.trim_start_matches('"').starts_with(&name.to_ascii_lowercase())) => {
             Ok(())
         }

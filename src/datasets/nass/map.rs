@@ -18,8 +18,8 @@ const ELSEWHERE: [(&str, &str); 5] = [
 /// Former codes of counties, and the codes that replaced them.
 const FORMER: [(&str, &str); 2] = [("02270", "02158"), ("46113", "46102")];
 
-const WITHHELD: &str = "A county without a figure is not one with zero: nothing was published of it, or it is withheld. Of \
-                        several years the median is shown.";
+const WITHHELD: &str = "A county without a figure is not one with zero: nothing was published of it, or it is \
+                        withheld. If there are several years, their median is shown.";
 const YIELD: Measured = Measured::Figure { unit: "bushels an acre", about: WITHHELD };
 const AREA: Measured = Measured::Figure { unit: "acres", about: WITHHELD };
 

@@ -115,7 +115,7 @@ impl Header {
         let places: Result<Vec<_>, _> = fields().map(place).collect();
         match places {
             Ok(places) => Ok((Self { columns: record.len(), places }, unknown)),
-            Err(name) => Err(format!("its first line names no column {name}: it is no table of facts")),
+            Err(name) => Err(format!("its first line names no column {name}: it is not a table of facts")),
         }
     }
 }
@@ -250,7 +250,7 @@ impl Parser<'_> {
         let bad = |name: &'static str, what: &str| FactFlaw {
             field: Some(name),
             value: Some(of(texts, name).chars().take(VALUE_CHARS).collect()),
-            reason: format!("it is no {what}"),
+            reason: format!("it is not a {what}"),
         };
         let mut cells = Vec::with_capacity(FACTS.columns.len());
         let mut next = texts.iter();

@@ -104,7 +104,7 @@ pub const DICTIONARY: &[Described] = &[
             ("fileddate", "The day it was filed"),
             ("feetype", "What became of the fee: Collected, Exempted, Waived by Judge"),
             ("filingpartiesroles", "The roles of those who filed it"),
-            ("answertype", "Of an answer: Oral or Written"),
+            ("answertype", "For an answer: Oral or Written"),
         ],
     },
     Described {
@@ -193,7 +193,7 @@ pub const DICTIONARY: &[Described] = &[
             ("executionstayeddays", "Days for which its execution is stayed"),
             ("marshalrequestdate", "The day the marshal asked for it"),
             ("marshalrequestrevieweddate", "The day that request was reviewed"),
-            ("enforcementagency", "Who executes it, such as a marshal of the city"),
+            ("enforcementagency", "The officer who executes it, such as a marshal of the city"),
             ("enforcementofficerdocketnumber", "The officer's docket number"),
             ("propertiesonwarrantcities", "Cities of the properties on it"),
             ("propertiesonwarrantstates", "States of the properties on it"),
@@ -372,7 +372,7 @@ pub const DICTIONARY: &[Described] = &[
     },
     Described {
         table: "oca_filing_atoms",
-        about: "Pieces of zone, days and kind of case that are large enough to be told of; no two share a day",
+        about: "Pieces of zone, days and kind of case that are large enough to be shown; no two share a day",
         columns: &[
             ZONE,
             ("first", "The first day of the piece: a day, a week within a month, or a month"),

@@ -60,9 +60,7 @@ impl ServiceAsker<'_> {
     pub(super) fn new(asked: &'static Asked, manners: Manners, secret: ApiSecret) -> Result<Self, Cause> {
         let base =
             manners.base.parse().map_err(|error| Cause::usage(format!("{}: {error}", manners.base)))?;
-        let refused =
-            |error: &dyn std::fmt::Display| Cause::Refused { message: error.to_string(), hint: None };
-        let http = Http::new(base).map_err(|error| refused(&error))?;
+        let http = Http::new(base)?;
         let rate = Rate::new(&manners, Instant::now());
         Ok(Self { asked, http, secret, rate, manners, of_all: None, tries: TRIES, requests: 0 })
     }

@@ -183,7 +183,7 @@ impl<'a> Gathering<'a> {
         if !undone.is_empty() {
             tracing::info!(
                 run_id = %context.run_id,
-                "{} answer(s) of the archive are not taken, since what came of them was undone",
+                "{} answer(s) of the archive are not taken, since their data was undone",
                 undone.len()
             );
         }
@@ -217,7 +217,7 @@ impl<'a> Gathering<'a> {
                 PlanStep::Fetch { slice, records } => self.fetch(&slice, records).await?,
                 PlanStep::Done(parts) => return Ok(GatherEnd::Parts(parts)),
                 PlanStep::Refuse(message) => {
-                    let hint = Some("fewer years, or a --filter, make it smaller".into());
+                    let hint = Some("ask for fewer years, or give a --filter".into());
                     return Err(Cause::Refused { message, hint });
                 }
                 PlanStep::Misasked(message) => {

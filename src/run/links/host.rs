@@ -95,7 +95,7 @@ impl HostQueue {
         while self.gave_up.is_none() {
             tokio::time::sleep_until(self.not_before.into()).await;
             if Instant::now() >= self.deadline {
-                self.gave_up = Some("the time for addresses was over".into());
+                self.gave_up = Some("the time for checking addresses ran out".into());
                 break;
             }
             let looked = self.client.look(url).await;
@@ -138,9 +138,9 @@ fn next(url: &Url, looked: &Looked) -> NextLook {
     };
     let said = |what: &str| format!("{lead}{what}");
     match &looked.said {
-        LinkSaid::Status { status: status @ (404 | 410), .. } => {
-            NextLook::Done(LinkState::Dead(said(&format!("nobody is at this address (HTTP {status})"))))
-        }
+        LinkSaid::Status { status: status @ (404 | 410), .. } => NextLook::Done(LinkState::Dead(said(
+            &format!("there is no page at this address (HTTP {status})"),
+        ))),
         LinkSaid::Status { status: status @ (429 | 503), retry_after } => {
             NextLook::Later(retry_after.unwrap_or(BUSY), said(&format!("the host is busy (HTTP {status})")))
         }
@@ -212,6 +212,9 @@ mod tests {
         let (here, now) = ("https://a.example/x", "https://b.example/y");
         assert_eq!(state(here, now, status(200)), LinkState::There(Some(now.into())));
         let LinkState::Dead(why) = state(here, now, status(404)) else { panic!("nobody is there") };
-        assert_eq!(why, "it leads to https://b.example/y, and there nobody is at this address (HTTP 404)");
+        assert_eq!(
+            why,
+            "it leads to https://b.example/y, and there there is no page at this address (HTTP 404)"
+        );
     }
 }

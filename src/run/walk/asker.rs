@@ -66,8 +66,7 @@ impl WalkAsker {
     /// # Errors
     /// If TLS cannot be prepared.
     pub(super) fn new(walked: &'static HistoryFeed, walking: &WalkingConfig) -> Result<Self, Cause> {
-        let http = Http::unled(walking.base.clone())
-            .map_err(|error| Cause::Refused { message: error.to_string(), hint: None })?;
+        let http = Http::unled(walking.base.clone())?;
         Ok(Self {
             walked,
             http,
@@ -164,7 +163,7 @@ impl WalkAsker {
             }
             403 | 429 => Ok(Err(self.too_much(&answer, &body))),
             500..=599 => Ok(Err(WalkMiss::Again(format!("HTTP {status}")))),
-            200 if read.is_err() => Ok(Err(WalkMiss::Again("the answer is no JSON, or half of it".into()))),
+            200 if read.is_err() => Ok(Err(WalkMiss::Again("the answer is not JSON, or is cut off".into()))),
             _ => Ok(Ok((
                 WalkAnswer {
                     status,
@@ -204,7 +203,7 @@ impl WalkAsker {
                 self.refusals = 0;
                 let said = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
                 return WalkMiss::Done(WalkAsked::Skip(format!(
-                    "it is refused, however long one waits: {said}"
+                    "it is refused however long the run waits: {said}"
                 )));
             }
             let wait = answer.retry_after.unwrap_or(SECONDARY * 2_u32.pow(self.refusals - 1));

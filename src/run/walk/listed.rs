@@ -38,7 +38,10 @@ pub async fn take_list(
     let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
     let rows = rows.collect::<Result<Vec<_>, tokio_postgres::Error>>();
     let rows = rows.map_err(|e| postgres::classify(e, operation))?;
-    let refused = |message| Cause::Refused { message, hint: None };
+    let refused = |message| Cause::Refused {
+        message,
+        hint: Some(format!("put {schema}.{table} right, then run again")),
+    };
     for left_out in (list.add)(options, rows).map_err(refused)? {
         tracing::warn!("{schema}.{table}: {left_out}");
     }

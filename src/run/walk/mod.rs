@@ -61,7 +61,8 @@ impl MoreToDo {
             words::count(self.requests)
         );
         if let Some(until) = self.until {
-            text += &format!("; the service gives none before {}", until.strftime("%Y-%m-%d %H:%M:%S UTC"));
+            text +=
+                &format!("; the service takes no request before {}", until.strftime("%Y-%m-%d %H:%M:%S UTC"));
         }
         text
     }

@@ -111,8 +111,7 @@ pub async fn prove(config: &RunConfig, database: &PgUrl) -> Result<Option<Vec<Hi
     }
     // If only some were asked for, the others are here because of their name: a history from a clone and the same one
     // from a host have different numbers.
-    let why =
-        if is_all { "there is no clone of it in the folder" } else { "another history has its name now" };
+    let why = if is_all { "the folder has no clone of it" } else { "another history has its name now" };
     let rest = kept.into_iter().filter(|one| !proven.contains(&one.history));
     proofs.extend(rest.map(|one| HistoryProof { unseen: Some(why.into()), ..one.proof }));
     Ok(Some(proofs))
@@ -158,16 +157,16 @@ impl Prover<'_> {
             let heads: Option<Vec<String>> = row.try_get(9)?;
             let mut faults = Vec::new();
             if missing > 0 {
-                faults.push(format!("{missing} named and not there: {} …", some.join(", ")));
+                faults.push(format!("{missing} named but missing: {} …", some.join(", ")));
             }
             if unreached > 0 {
-                faults.push(format!("{unreached} without a mark that no head reaches"));
+                faults.push(format!("{unreached} that no head reaches, without a mark"));
             }
             if reached > 0 {
-                faults.push(format!("{reached} with a mark that a head reaches"));
+                faults.push(format!("{reached} that a head reaches, with a mark"));
             }
             if heads.is_none() {
-                faults.push("no run was told its heads".into());
+                faults.push("no run has seen its heads".into());
             }
             let marked = commits - unmarked;
             let found = format!("{state}, {} there, {} of them marked", words::count(commits as u64), marked);
@@ -238,7 +237,7 @@ impl Prover<'_> {
         let (absent, _) = self.absent(kept.history, &heads).await?;
         if !absent.is_empty() {
             kept.proof.faults.push(format!(
-                "{} head(s) of now not there: {}",
+                "{} current head(s) missing: {}",
                 absent.len(),
                 absent.join(", ")
             ));
@@ -247,10 +246,7 @@ impl Prover<'_> {
         told.sort_unstable();
         told.dedup();
         if kept.heads.is_some() && told != heads {
-            kept.proof.faults.push(
-                "its heads are others than when a run was last told them: what has a mark is to be judged anew"
-                    .into(),
-            );
+            kept.proof.faults.push("its heads have changed since the last run, which set the marks".into());
         }
         Ok(())
     }
@@ -268,7 +264,7 @@ impl Prover<'_> {
         let (absent, marked) = self.absent(kept.history, &ids).await?;
         if !absent.is_empty() {
             let some: Vec<_> = absent.iter().take(3).map(String::as_str).collect();
-            kept.proof.faults.push(format!("{} of the clone not there: {} …", absent.len(), some.join(", ")));
+            kept.proof.faults.push(format!("{} of the clone missing: {} …", absent.len(), some.join(", ")));
         }
         if marked > 0 {
             kept.proof.faults.push(format!("{marked} of the clone with a mark"));
@@ -303,7 +299,7 @@ async fn ask(
                     Err(until) => {
                         let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
                         return Ok(SourceSight::Unseen(format!(
-                            "the service gives no answer before {until}"
+                            "the service takes no request before {until}"
                         )));
                     }
                 },

@@ -40,7 +40,7 @@ pub(super) fn as_csv(
         Err(DuckError::Refused { source, .. }) if !source.to_string().contains(&csv_text) => {
             let said = source.to_string();
             let said = said.lines().next().unwrap_or_default().replace(&*parquet_text, "it");
-            Ok(Err(format!("it is no Parquet, is damaged, or breaks off: {said}")))
+            Ok(Err(format!("it is not Parquet, is damaged, or breaks off: {said}")))
         }
         Err(error) => Err(error.into()),
     }

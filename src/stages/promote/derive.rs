@@ -89,7 +89,7 @@ impl Transfer<'_> {
         before: &BTreeMap<&'static str, i64>,
         new: &New,
     ) -> Result<Vec<&'static str>, Cause> {
-        let (dataset, operation) = (self.context.dataset(), "look whether what is derived follows");
+        let (dataset, operation) = (self.context.dataset(), "look whether what is derived is up to date");
         let derived = dataset.derived_tables().map(|derived| derived.table.name);
         let there: Vec<_> = derived.filter(|name| !new.derived.contains(name)).collect();
         if there.is_empty() {
@@ -133,11 +133,12 @@ impl Transfer<'_> {
         let why = match new.derived.contains(&name) {
             true => "is new",
             false => {
-                "did not follow from the other tables (an older program promoted without it, or somebody wrote to one)"
+                "was out of date (an older program promoted without it, or somebody wrote to a table that it is \
+                 made of)"
             }
         };
         if !new.tables {
-            tracing::info!(run_id = %self.context.run_id, table = name, rows, "{name} {why}: it is made of all rows");
+            tracing::info!(run_id = %self.context.run_id, table = name, rows, "{name} {why}: it is made from all rows");
         }
         Ok(rows)
     }
@@ -195,8 +196,8 @@ impl Transfer<'_> {
                 run_id = %self.context.run_id,
                 view = name,
                 definition,
-                "the view {name} said something else than ours and is {}; what it said is kept in the ledger, in the \
-                 details of this run's step promote",
+                "the view {name} differed from merganser's and is {}; its old definition is kept in the ledger, in \
+                 the details of this run's step promote",
                 if found.state == ViewState::Other { "rebuilt, because its columns have changed" } else { "replaced" }
             );
         }

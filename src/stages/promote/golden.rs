@@ -54,7 +54,7 @@ impl Transfer<'_> {
                     folder.display(),
                     differences.join("\n    ")
                 ),
-                hint: Some("rolled back; mend the parser or the truth".into()),
+                hint: Some("rolled back; correct the parser or the truth".into()),
             });
         }
         let compared = truths.len();
@@ -75,7 +75,7 @@ impl Transfer<'_> {
         if !names.iter().any(|name| name == key) {
             return Err(Cause::Usage {
                 message: format!("{} has no column {key} in its first line", path.display()),
-                hint: Some("a CSV of truth has a header row, as the published ones have".into()),
+                hint: Some("give the CSV a header row, as the published ones have".into()),
             });
         }
         let list = |column: fn(String) -> String| {

@@ -168,8 +168,8 @@ fn not_ours(context: &Context, image: &str) -> Cause {
     let ledger = &context.target.database.ledger_schema;
     Cause::Refused {
         message: format!(
-            "{ledger}.{image} belongs to another role, and holds rows as they were before a run: nobody but its owner can \
-             take out what is deleted for ever"
+            "{ledger}.{image} belongs to another role, and holds rows as they were before a run: only its owner can \
+             remove what is deleted for ever"
         ),
         hint: Some(format!(
             "run as that role, or have an administrator run: alter table {}.{} owner to …;",
@@ -220,7 +220,7 @@ pub async fn expire(context: &Context) {
     }
     let expired = async {
         let mut connection = postgres::connect(&context.database, "expire").await?;
-        let operation = "take out before-images whose time is over";
+        let operation = "remove expired before-images";
         let transaction = connection.transaction().await.map_err(|e| failed(e, operation))?;
         let lock = context.ledger.lock_name();
         let locked = transaction.execute(sql::LEDGER_LOCK_PROMOTION, &[&lock]).await;
@@ -243,7 +243,7 @@ pub async fn expire(context: &Context) {
     if let Err(error) = expired.await {
         tracing::warn!(
             run_id = %context.run_id,
-            "before-images whose time is over could not be taken out: {error}; the next run does it"
+            "expired before-images could not be removed: {error}; the next run does it"
         );
     }
 }

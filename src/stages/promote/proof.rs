@@ -15,7 +15,8 @@ use crate::sql;
 const LEDGER: [&str; 7] =
     ["parts", "failed_records", "record_origins", "slice_origins", "table_changes", "guards", "steps"];
 
-const HINT: &str = "take it off, or have it leave alone what merganser writes, then run again; nothing was kept of this batch";
+const HINT: &str = "remove it, or make it leave alone what merganser writes, then run again; nothing of this batch \
+                    was kept";
 
 /// The objects attached to the tables that the promotion writes to.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Attached {
             differences.iter().map(|(table, what)| format!("{table}: {what}; {}", self.describe(table)));
         Cause::Refused {
             message: format!(
-                "the database did something else than it was told:\n    {}",
+                "a trigger or rule changed what was written:\n    {}",
                 lines.collect::<Vec<_>>().join("\n    ")
             ),
             hint: Some(HINT.into()),
@@ -95,7 +96,7 @@ impl Transfer<'_> {
             let production = look(&database.schema, &names).await?;
             Ok::<_, PgError>(Attached { production, ledger: look(&database.ledger_schema, &LEDGER).await? })
         };
-        Ok(self.watch.answers("look what stands on the tables", looked).await?)
+        Ok(self.watch.answers("list triggers and rules", looked).await?)
     }
 
     /// The number of rows of each table before anything is changed.

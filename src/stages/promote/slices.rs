@@ -47,7 +47,7 @@ impl Transfer<'_> {
                     tracing::info!(
                         run_id = %self.context.run_id,
                         file = file.name,
-                        "{}: what it tells of came from {}, which is newer: nothing of it changes", file.name, newer.order.1
+                        "{}: not loaded; its records already came from the newer {}", file.name, newer.order.1
                     );
                     slices.kept.push(slice);
                 }

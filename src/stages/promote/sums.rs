@@ -67,7 +67,7 @@ impl Transfer<'_> {
         let Some((served, sums)) = self.served().and_then(|served| Some((served, served.sums?))) else {
             return Ok(None);
         };
-        let operation = "look whether the sums follow";
+        let operation = "look whether the sums are up to date";
         self.run(sql::SUMS_BEGIN, "", operation).await?;
         let places = ToldPlaces::new(sums);
         let others = self.is_so(sql::SUMS_PLACES_DIFFER, &places.values(), operation).await?;
@@ -87,8 +87,8 @@ impl Transfer<'_> {
         } else if !new.tables {
             tracing::info!(
                 run_id = %self.context.run_id,
-                "the sums by day and place are made of all records: they are new, or did not follow (an older program \
-                 promoted without them, or places are others)"
+                "the sums by day and place are made anew from all records: they are new or out of date (an older \
+                 program promoted without them, or places have changed)"
             );
         }
         Ok(Some(Summing { sums, is_whole }))
@@ -111,7 +111,8 @@ impl Transfer<'_> {
                     tracing::warn!(
                         run_id = %self.context.run_id,
                         table = served.place_days,
-                        "sums of {} were less than nothing: somebody changed records by hand; they are made of all records",
+                        "sums of {} were negative, because somebody changed records by hand; they are made anew \
+                         from all records",
                         served.place_days
                     );
                 }
@@ -128,7 +129,7 @@ impl Transfer<'_> {
             self.execute(&self.render_with(sql::SUMS_DAYS, "", &[("newest", &newest)]), operation).await?;
             self.hold_counts(attached, Vec::new()).await?;
         }
-        self.run(sql::SUMS_PIECES, "", "choose the pieces that are told of").await?;
+        self.run(sql::SUMS_PIECES, "", "choose the pieces that are shown").await?;
         Ok(())
     }
 
@@ -177,10 +178,10 @@ pub async fn sum_anew(
         None => Ok(()),
         Some(row) => Err(Cause::Refused {
             message: format!(
-                "the database did something else than it was told with {}: something stands on that table",
+                "a trigger or rule changed what was written to {}",
                 row.try_get::<_, String>(0).map_err(failed)?
             ),
-            hint: Some("take it off, then purge again".into()),
+            hint: Some("remove the trigger or rule on that table, then purge again".into()),
         }),
     }
 }

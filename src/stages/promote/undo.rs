@@ -62,7 +62,10 @@ pub async fn undo(
                 "schema {schema} has no table of {}: nothing to undo there",
                 context.dataset().name
             ),
-            hint: None,
+            hint: Some(format!(
+                "if the tables were removed, load the archive again: merganser reprocess {} '*' --force",
+                context.dataset().name
+            )),
         });
     }
     let mut undoing = Transfer::new((context, processing, None), BATCH, &transaction, &watch);
@@ -90,9 +93,9 @@ pub async fn undo(
     let findings = undoing.findings(records).await?;
     let record = context.dataset().record;
     let what = format!(
-        "{} {record}s as they were, {} {record}s gone that were not there",
-        words::count(undone.restored),
-        words::count(undone.vanished)
+        "{} restored, {} removed",
+        words::counted(undone.restored, record),
+        words::counted(undone.vanished, record)
     );
     let mut details = Map::from_iter([("undone".into(), json!(runs)), ("counts".into(), json!(undone))]);
     if !replaced_views.is_empty() {
@@ -166,12 +169,12 @@ impl Transfer<'_> {
         let record = self.context.dataset().record;
         let lines = changed
             .iter()
-            .map(|(run_id, records)| format!("run {run_id}: {} {record}(s)", words::count(*records as u64)));
+            .map(|(run_id, records)| format!("run {run_id}: {}", words::counted(*records as u64, record)));
         let ids =
             |runs: &mut dyn Iterator<Item = &Uuid>| runs.map(Uuid::to_string).collect::<Vec<_>>().join(" ");
         Err(Cause::Refused {
             message: format!(
-                "later runs have changed {record}s that are to be as they were:\n    {}",
+                "later runs have changed {record}s that this would restore:\n    {}",
                 lines.collect::<Vec<_>>().join("\n    ")
             ),
             hint: Some(format!(
@@ -349,15 +352,16 @@ impl Transfer<'_> {
             if rows > 0 && !others.is_empty() {
                 return Err(Cause::Refused {
                     message: format!(
-                        "{} row(s) that would come back have what {}.{} has no more, or as another type: {}",
-                        words::count(rows as u64),
+                        "{}.{} lacks columns, or has them with another type, in which {} to restore have values: {}",
                         database.schema,
                         table.name,
+                        words::counted(rows as u64, "row"),
                         others.join(", ")
                     ),
                     hint: Some(format!(
-                        "alter table {}.{} so that it has these columns as they were, undo, then alter it back",
-                        database.schema, table.name
+                        "alter table {}.{} so that it has these columns as \\d {}.{image} in psql shows them, undo, then \
+                         alter it back",
+                        database.schema, table.name, database.ledger_schema
                     )),
                 });
             }
@@ -388,7 +392,7 @@ impl Transfer<'_> {
                 words::count(lost as u64),
                 record = self.context.dataset().record
             ),
-            hint: Some("a backup of the database has what was there".into()),
+            hint: Some("restore what was there from a backup of the database".into()),
         })
     }
 

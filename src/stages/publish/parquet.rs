@@ -75,7 +75,7 @@ async fn digits(
     let (whole, scale, odd): (i32, i32, bool) = read().map_err(|e| postgres::classify(e, &*operation))?;
     if odd || whole + scale > DIGITS {
         let why = match odd {
-            true => "numbers that are infinite or none".to_owned(),
+            true => "infinite numbers or NaN".to_owned(),
             false => format!("numbers of {} digits, {scale} of them behind the point", whole + scale),
         };
         return Err(Cause::Refused {
@@ -83,7 +83,7 @@ async fn digits(
                 "{}.{} holds {why}: no decimal type of Parquet takes them",
                 table.table, column.name
             ),
-            hint: Some("leave parquet out of --publish (MERGANSER_PUBLISH), or mend the numbers".into()),
+            hint: Some("leave parquet out of --publish (MERGANSER_PUBLISH), or correct the numbers".into()),
         });
     }
     Ok((if whole + scale > SMALL { DIGITS } else { SMALL }, scale))

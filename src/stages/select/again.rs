@@ -29,8 +29,8 @@ pub(super) async fn only_matching(
         return Err(Cause::Refused {
             message: format!("no file of {} matches {}", context.url(), glob.glob()),
             hint: Some(match all.len() {
-                0 => "the archive has no files yet".into(),
-                count => format!("there are {count}: {}", shorten(&all)),
+                0 => "run without a pattern first: the archive has no files yet".into(),
+                count => format!("choose from {count}: {}", shorten(&all)),
             }),
         });
     }

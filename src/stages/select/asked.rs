@@ -119,7 +119,8 @@ pub(super) async fn say_what_was_asked(
     if !left_out.is_empty() {
         tracing::warn!(
             run_id = %context.run_id,
-            "not taken, because newer parts cover the same records, or because it is not known what they were asked for: {}",
+            "not taken, because newer parts cover the same records, or because it is not known which request they \
+             answer: {}",
             shorten(&left_out)
         );
     }

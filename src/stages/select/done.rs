@@ -95,7 +95,7 @@ pub(super) fn say_undone(context: &RunContext, names: Vec<String>) {
     if let Some(first) = names.first() {
         tracing::warn!(
             run_id = %context.run_id,
-            "not taken, since what came of it was undone: {}; merganser reprocess {} {first} --force takes it",
+            "not taken, since its data was undone: {}; merganser reprocess {} {first} --force takes it",
             shorten(&names),
             context.dataset().name
         );

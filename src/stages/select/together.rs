@@ -29,7 +29,7 @@ pub(super) fn whole(
     };
     Err(Cause::Refused {
         message: format!("{} has no {}{meant}", context.url(), missing.join(", ")),
-        hint: Some(format!("all of them are taken together: {}", parts.join(", "))),
+        hint: Some(format!("put all of them there: {}", parts.join(", "))),
     })
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn to_compare(context: &RunContext, files: &mut [SelectedFile])
         };
         tracing::warn!(
             run_id = %context.run_id,
-            "what came of {} was undone: it is not taken unless something has changed since; {how}",
+            "not taken unless it has changed since, because its data was undone: {}; {how}",
             shorten(&undone)
         );
     }

@@ -71,7 +71,7 @@ impl BucketPlan {
     /// The reason, in words, why this table cannot be read into buckets.
     pub fn new(raw: &RawTable, bucket_mib: Option<u64>) -> Result<Self, String> {
         if raw.relation.kind != 'r' {
-            return Err(format!("{} is no plain table: it has no pages to read it by", raw.table));
+            return Err(format!("{} is not a plain table, so it cannot be read by pages", raw.table));
         }
         let mut names: Vec<String> = raw.columns.iter().map(|column| column.name.to_lowercase()).collect();
         names.sort_unstable();
@@ -149,10 +149,8 @@ impl BucketPlace {
         match seen {
             Ok(Ok(())) => Ok(()),
             Ok(Err(StoreError::NotFound { .. })) => Err(Cause::Refused {
-                message: format!("{} is not to be seen from this machine", self.store.url().object(&key)),
-                hint: Some(
-                    "a store that several machines work with is in S3, or a folder that all of them have at the same place".into(),
-                ),
+                message: format!("{} cannot be seen from this machine", self.store.url().object(&key)),
+                hint: Some("name a store in S3, or a folder that all machines have at the same place".into()),
             }),
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(Cause::Refused {

@@ -105,7 +105,14 @@ impl Cleaning {
 /// For a cleaning that cannot be prepared; errors about rows go into the ledger instead.
 impl From<CleaningError> for Cause {
     fn from(error: CleaningError) -> Self {
-        Self::Refused { message: format!("the cleaning cannot be prepared: {error}"), hint: None }
+        let hint = match error {
+            CleaningError::Failed(_) => "correct [clean] of the job, then run the same command again",
+            CleaningError::Machine(_) => "correct this machine, then run the same command again",
+            CleaningError::Memory { .. } => {
+                "give it more with --memory, or make the groups smaller: [source] group_rows"
+            }
+        };
+        Self::Refused { message: format!("the cleaning cannot begin: {error}"), hint: Some(hint.into()) }
     }
 }
 

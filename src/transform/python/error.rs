@@ -15,7 +15,7 @@ pub enum PythonError {
     #[error("{error}")]
     Raised { error: String, traceback: String },
     /// The process was ended because it exceeded its memory limit.
-    #[error("it took {} of memory, and {} are its share", words::size(*.peak_bytes), words::size(*.limit_bytes))]
+    #[error("it took {} of memory, and its share is {}", words::size(*.peak_bytes), words::size(*.limit_bytes))]
     Memory { limit_bytes: u64, peak_bytes: u64 },
     /// The process was killed, by us or by the kernel, which kills a process when memory runs out.
     #[error("the Python process was killed")]
@@ -23,7 +23,7 @@ pub enum PythonError {
     /// The process ended by itself.
     #[error("the Python process is gone: {how}")]
     Lost { how: String },
-    #[error("the Python process said something that is no answer")]
+    #[error("the Python process sent something that is not an answer")]
     NotAnAnswer { source: serde_json::Error },
     #[error("the rows cannot be handed to Python, or taken from it")]
     Arrow {

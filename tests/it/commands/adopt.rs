@@ -286,7 +286,7 @@ async fn what_lies_in_the_archive_is_done() {
     assert!(
         adopted
             .stdout
-            .contains("4 file(s) of oca; up to 2024-12-30, 3 are entered as done and 0 were known before."),
+            .contains("4 files of oca; up to 2024-12-30, 3 are entered as done and 0 were known before."),
         "{}",
         adopted.stdout
     );
@@ -398,4 +398,24 @@ async fn whoever_holds_a_table_is_waited_for_a_while_only() {
     holder.batch_execute("rollback").await.unwrap();
     assert_eq!(keys(&pipeline, "public").await, before);
     pipeline.other(&["adopt", "oca", "--fix"]).await.exits(0);
+}
+
+/// The transaction is committed, and then the ledger refuses the end of the step.
+#[tokio::test]
+async fn an_adoption_that_fails_after_its_commit_says_that_it_is_committed() {
+    let pipeline = production("adopt ledger").await;
+    // The first command makes the ledger.
+    pipeline.other(&["adopt", "oca", "--dry-run"]).await.exits(0);
+    pipeline
+        .execute(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
+             create trigger refuse before update on etl.steps for each row
+                 when (new.step = 'adopt' and new.status = 'completed') execute function refuse()",
+        )
+        .await;
+    let ran = pipeline.other(&["adopt", "oca", "--fix"]).await.exits(1);
+    ran.says("done and committed").says("not today");
+    pipeline.execute("drop trigger refuse on etl.steps").await;
+    let after = pipeline.other(&["adopt", "oca", "--dry-run"]).await;
+    assert!(after.stdout.contains("nothing is missing"), "{}", after.stdout);
 }

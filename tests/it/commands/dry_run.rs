@@ -66,7 +66,7 @@ async fn a_dry_run_says_what_the_real_run_does_and_does_nothing() {
         .await
         .exits(0)
         .says("rolled_back (dry run)")
-        .says("A dry run: the database is unchanged.");
+        .says("A dry run, rolled back. The database is unchanged.");
 
     let real = pipeline.run().await.exits(3);
     assert_eq!(changes(&dry), changes(&real));

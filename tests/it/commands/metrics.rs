@@ -101,7 +101,7 @@ async fn a_file_that_cannot_be_written_changes_nothing() {
     pipeline.put(Extract::weekly("2024-03-04").case("good", ""));
     let missing = pipeline.folder().join("no/such/folder/x.prom").display().to_string();
     let ran = pipeline.start_with(&[], &[("MERGANSER_METRICS", &missing)]).await.expect("it ends").exits(0);
-    drop(ran.says("the figures of this run are not where MERGANSER_METRICS wants them"));
+    drop(ran.says("the figures of this run could not be sent to the place in MERGANSER_METRICS"));
     let check = pipeline.other(&["check", "oca"]).await;
     assert!(!check.stdout.contains("ok    metrics"), "{}", check.stdout);
     let pipeline = pipeline.env([("MERGANSER_METRICS".into(), missing)]);

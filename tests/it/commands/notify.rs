@@ -49,7 +49,7 @@ async fn whoever_should_know_is_told_what_to_type() {
     let run = told_of["run_id"].as_str().expect("a run").to_owned();
     let expected = [
         ("dataset", "oca".to_owned()),
-        ("reason", "1 record(s) failed, 0 file(s) could not be read, 0 broke off".into()),
+        ("reason", "1 record failed, 0 files could not be read, 0 broke off".into()),
         ("next", format!("merganser failures --run {run}")),
     ];
     for (field, value) in expected {
@@ -58,7 +58,7 @@ async fn whoever_should_know_is_told_what_to_type() {
     }
     assert_eq!(told_of["exit_code"], 3);
     assert!(
-        told_of["database"].as_str().expect("words").starts_with("Committed: 1 cases loaded"),
+        told_of["database"].as_str().expect("words").starts_with("Committed: 1 case loaded"),
         "{told_of}"
     );
     // The wrong value is in the ledger alone, which not everybody may read.
@@ -196,26 +196,35 @@ async fn a_webhook_that_does_not_answer_changes_nothing() {
     for (replies, tries, said) in [
         (&[Reply::Status(500), Reply::TooMany(1), Reply::Status(200)][..], 3, ""),
         (&[silence, Reply::Status(200)], 2, ""),
-        (&[Reply::Status(503)], 3, "was not told how this run ended: the service answered with HTTP 503"),
+        (
+            &[Reply::Status(503)],
+            3,
+            "could not be sent to the webhook in MERGANSER_NOTIFY: the service answered with \
+                                    HTTP 503",
+        ),
         (
             &[Reply::Status(404)],
             1,
-            "was not told how this run ended: the service refused the request with HTTP 404",
+            "could not be sent to the webhook in MERGANSER_NOTIFY: the service refused the request with HTTP 404",
         ),
         (
             &[Reply::Elsewhere],
             1,
-            "was not told how this run ended: the service leads to another place (HTTP 307)",
+            "could not be sent to the webhook in MERGANSER_NOTIFY: the service leads to another place (HTTP 307)",
         ),
-        (&[silence], 3, "was not told how this run ended: no answer within 5 s"),
-        (&[Reply::TooMany(3600)], 1, "was not told how this run ended: no answer within 20 s"),
+        (&[silence], 3, "could not be sent to the webhook in MERGANSER_NOTIFY: no answer within 5 s"),
+        (
+            &[Reply::TooMany(3600)],
+            1,
+            "could not be sent to the webhook in MERGANSER_NOTIFY: no answer within 20 s",
+        ),
     ] {
         let receiver = Receiver::start(replies);
         let began = Instant::now();
         let ran = told(&pipeline, &receiver, &["--reprocess", "*"]).await.exits(3);
         assert!(began.elapsed() < Duration::from_secs(60), "{replies:?} took {:?}", began.elapsed());
         assert_eq!(messages(&receiver).len(), tries, "{replies:?}");
-        assert_eq!(ran.stderr.contains("was not told"), !said.is_empty(), "{replies:?}: {}", ran.stderr);
+        assert_eq!(ran.stderr.contains("could not be sent"), !said.is_empty(), "{replies:?}: {}", ran.stderr);
         drop(ran.says(said));
     }
 }

@@ -72,7 +72,10 @@ async fn a_file_with_an_open_failure_is_taken() {
 #[tokio::test]
 async fn names_that_lead_nowhere_are_answered_with_those_that_are_there() {
     let pipeline = Pipeline::new("reprocess names").await;
-    let none = pipeline.other(&["reprocess", "oca", "*"]).await.exits(1).says("the archive has no files yet");
+    let none = pipeline.other(&["reprocess", "oca", "*"]).await.exits(1).says(
+        "run without a pattern first: the \
+                                 archive has no files yet",
+    );
     none.says("The database is unchanged.");
     let pipeline = two_weeks("reprocess names").await;
     let before = pipeline.tables("public").await;

@@ -109,7 +109,7 @@ async fn what_failed_is_seen_and_no_value_of_a_record() {
     let refused = Receiver::start(&[Reply::Status(404)]);
     let url = refused.url("");
     let ran = pipeline.start_with(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]).await.expect("it ends");
-    drop(ran.exits(3).says("the trace of this run was not taken"));
+    drop(ran.exits(3).says("the trace of this run could not be sent"));
     assert_eq!(refused.told().len(), 1);
     // Variables that are set for another program on the machine.
     for envs in [

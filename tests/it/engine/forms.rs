@@ -219,7 +219,7 @@ async fn a_number_that_no_form_takes_is_said_and_nothing_is_half_published() {
     let before = pipeline.objects().remove("public/manifest.json");
     for (number, wrong, said) in [
         (1, "12345678901234567890123456789012345678.12", "numbers of 41 digits, 3 of them"),
-        (2, "NaN", "numbers that are infinite or none"),
+        (2, "NaN", "infinite numbers or NaN"),
     ] {
         pipeline.put(Extract::weekly(&format!("2024-03-1{number}")).case("more", ""));
         pipeline

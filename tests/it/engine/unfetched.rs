@@ -3,12 +3,14 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use merganser::words::counted;
+
 use crate::datasets::oca::rules::{marked, marks};
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::ssh::{self, SshServer};
 
-const OUTSTANDING: &str = "What these files delete is outstanding: such cases stay visible";
+const OUTSTANDING: &str = "The cases that these files delete stay visible";
 
 fn week(date: &str, id: &str) -> Extract {
     Extract::weekly(date).case(id, &marked(date)).delete(&format!("sealed {id}"))
@@ -25,7 +27,8 @@ async fn statuses(pipeline: &Pipeline) -> Vec<String> {
 
 /// The run has loaded what it could, and says what to do.
 async fn is_partial(pipeline: &Pipeline, ran: Ran, failed: usize) {
-    let ran = ran.exits(3).says(OUTSTANDING).says(&format!("{failed} file(s) could not be read"));
+    let ran =
+        ran.exits(3).says(OUTSTANDING).says(&format!("{} could not be read", counted(failed as u64, "file")));
     assert_eq!(ran.finished()["files"].as_u64(), Some(1 + failed as u64));
     assert_eq!(marks(pipeline, "good").await, "2024-01-08");
     let run = "select status from etl.runs order by started_at desc limit 1";

@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::attack::cluster;
 use super::world::{World, run_again, world};
+use crate::engine::takeover::production;
 use crate::support::commit_proxy::{CommitProxy, Fate};
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::waiting::until;
@@ -78,4 +79,16 @@ async fn told_to_stop_while_it_commits() {
     ran.says("1 earlier batch");
     run_again(&pipeline).await.exits(0);
     world.is_whole(&pipeline).await;
+}
+
+/// An adoption has no entry in the ledger that would show whether it was committed, so it says that this is not known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adoption_whose_commit_is_not_answered() {
+    let pipeline = production("adopt commit").await;
+    let (url, proxy) = through(&pipeline, Fate::Unanswered).await;
+    let ran = pipeline.other(&["adopt", "oca", "--fix", "--database-url", &url]).await.exits(1);
+    assert!(proxy.met(), "{}", ran.stderr);
+    ran.says("It is not known whether the database committed");
+    // It did.
+    pipeline.other(&["adopt", "oca"]).await.exits(0).says("nothing is missing");
 }

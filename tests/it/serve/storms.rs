@@ -140,7 +140,7 @@ async fn it_may_start_before_the_database_and_before_anything_is_loaded() {
     let serving = Serving::start(&pipeline.database.url(), &[]).await.ready().await;
     let early = serving.get("/api/1011AA/2013-01-20").await;
     assert_eq!(early.status, 503, "{early:?}");
-    assert!(early.body.contains("`merganser run datapoints` does that"));
+    assert!(early.body.contains("`merganser run datapoints` loads it"));
     sample(&pipeline.source(), &["--rows", "500", "--places", "50", "--days", "40", "--from", "2013-01-15"]);
     load(&pipeline, &[]).await.exits(0);
     assert_eq!(serving.get(&question(&pipeline).await).await.status, 200);

@@ -24,11 +24,11 @@ async fn a_site_that_cannot_be_built_is_refused_before_anything_runs() {
     world.site_with("as_of", "as_of");
     fs::create_dir(world.out()).unwrap();
     fs::write(world.out().join("thesis.txt"), "years of work").unwrap();
-    world.build(&[]).await.exits(1).says("no build has put there").says("out names a folder");
+    world.build(&[]).await.exits(1).says("no build has written").says("out names a folder");
     assert_eq!(world.files().len(), 1);
     fs::remove_dir_all(world.out()).unwrap();
     fs::write(world.out(), "a file").unwrap();
-    world.build(&[]).await.exits(1).says("no build has put there");
+    world.build(&[]).await.exits(1).says("no build has written");
     fs::remove_file(world.out()).unwrap();
     world.site_with("\"public\"", "\"/\"");
     world.build(&[]).await.exits(1).says("names no folder");
@@ -118,7 +118,7 @@ async fn a_disk_of_its_own_a_full_one_and_one_that_is_only_read_are_told() {
     let args =
         ["build", &world.file(), "--database-url", &url, "--store", &store].map(str::to_owned).to_vec();
     let said = [
-        ("\"disk\"", "size=1m", "is a disk of its own", "The database is unchanged."),
+        ("\"disk\"", "size=1m", "is a mount point", "The database is unchanged."),
         (
             "\"disk/public\"",
             "size=64k",

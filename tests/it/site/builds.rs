@@ -77,7 +77,7 @@ async fn a_build_says_that_rows_failed_until_they_are_put_right() {
     let links = world.pipeline.source().join("links.csv");
     let good = fs::read_to_string(&links).unwrap();
     fs::write(&links, format!("{good}no-such-bird,docs,https://docs.example.org\n")).unwrap();
-    let missing = "1 row(s) failed and are not in the site: merganser failures --dataset catalog";
+    let missing = "1 row failed and not in the site: merganser failures --dataset catalog";
     world.build(&[]).await.exits(3).says("catalog  loaded").says(missing);
     world.build(&[]).await.exits(3).says("catalog  as it was").says(missing);
     world.build(&["--dry-run"]).await.exits(3).says("catalog  as it was").says(missing);
@@ -109,7 +109,7 @@ async fn options_of_a_step_are_among_its_inputs() {
         &["build", &world.file(), "--explain"],
         &[("MERGANSER_AS_OF", "2025-10"), ("MERGANSER_CHECK_LINKS", "yes"), ("MERGANSER_LINK_SECONDS", "1")],
     );
-    asked.await.unwrap().exits(0).says("what the addresses in it say is known when they are asked");
+    asked.await.unwrap().exits(0).says("what is at its addresses is known only when they are requested");
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn a_check_finds_what_is_not_as_the_inputs_make_it() {
     let before = world.files();
     let ran = world.build(&["--check"]).await.exits(1);
     let ran = ran.says("projects/gone.html: no input accounts for it").says("sitemap.xml: it is not there");
-    ran.says("methods.html: it is not what its inputs make now");
+    ran.says("methods.html: it differs from what its inputs make now");
     assert_eq!(world.files(), before, "a check changes nothing");
     let ran = world.build(&["--explain"]).await.exits(0);
     ran.says("not as the last build left it: methods.html, projects/gone.html, sitemap.xml");

@@ -9,8 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// The message as the driver sends it.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
-/// The intended connection identifies itself by this text at its start.
-const WHOSE: &[u8] = b"merganser promote";
+/// The intended connections identify themselves by one of these texts at their start.
+const WHOSE: [&[u8]; 2] = [b"merganser promote", b"merganser adopt"];
 
 /// What happens to the first COMMIT of a promotion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ async fn pass(met: Arc<AtomicBool>, fate: Fate, mut client: TcpStream, mut serve
             read = client.read(&mut up) => {
                 let Ok(n @ 1..) = read else { return };
                 let bytes = &up[..n];
-                is_meant |= contains(bytes, WHOSE);
+                is_meant |= WHOSE.iter().any(|name| contains(bytes, name));
                 if is_meant && contains(bytes, COMMIT) && !met.swap(true, Ordering::SeqCst) {
                     return meet(fate, bytes, client, server).await;
                 }

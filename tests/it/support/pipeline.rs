@@ -286,6 +286,13 @@ impl Ran {
         self
     }
 
+    /// The cells of the first line of a table that begins with this.
+    #[track_caller]
+    pub fn row(&self, begin: &str) -> Vec<&str> {
+        let line = self.stdout.lines().map(str::trim).find(|line| line.starts_with(begin));
+        line.unwrap_or_else(|| panic!("no row {begin}\n{}", self.stdout)).split_whitespace().collect()
+    }
+
     /// The last event of a run that did not fail.
     #[track_caller]
     pub fn finished(&self) -> &Value {

@@ -111,7 +111,7 @@ async fn a_partition_that_needs_more_memory_gets_the_double_when_it_is_alone() {
     pandas(&world, &code);
     // Python's share is half of the memory: less than the function holds, while the double is more.
     let said = world.expect(0, &["work", "--memory", "800"]);
-    assert!(said.contains("of memory, and 419.43 MB are its share"), "{said}");
+    assert!(said.contains("of memory, and its share is 419.43 MB"), "{said}");
     world.assert_whole().await;
 }
 

@@ -210,7 +210,7 @@ def clean(df):
         ),
         ("df['kind'] = [{}] * 3; return df", "kind of row 0 is a dict, and the target's is text"),
         ("df.columns = ['id', 'id']; return df", "the frame has the column id twice"),
-        ("df.columns = [1, 2]; return df", "the frame has a column 1, which is no text"),
+        ("df.columns = [1, 2]; return df", "the frame has a column 1, which is not a text"),
         ("return None", "the function gave NoneType, and a DataFrame is wanted"),
     ] {
         let code = format!("import datetime\n\ndef clean(df):\n    {line}\n");

@@ -116,6 +116,9 @@ async fn a_worker_that_is_told_to_stop_gives_its_claim_back_at_once() {
     signal(&worker, Signal::TERM);
     let output = worker.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("partitions that are done are committed"), "{said}");
+    assert!(said.contains("Next: merganser transform work"), "{said}");
     assert_eq!(world.one("select count(*) from etl.transform_groups where status = 'running'").await, "0");
     assert_eq!(world.one("select count(*) from etl.transform_workers where ended_at is null").await, "0");
     assert_eq!(world.status()["state"], "stopped");

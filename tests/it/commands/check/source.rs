@@ -39,7 +39,7 @@ async fn a_host_key_that_is_not_known_or_another_one() {
     seen.only("source", "fail", &words, &["files", "files open"]);
     let text = tonight.command(&["check", "oca"], &[unknown]).await.exits(1);
     assert!(
-        text.stdout.contains("\nFAIL  source ") && text.stdout.contains("\n      hint: ask"),
+        text.stdout.contains("\nFAIL  source ") && text.stdout.contains("\n      Next: ask"),
         "{}",
         text.stdout
     );
@@ -48,14 +48,14 @@ async fn a_host_key_that_is_not_known_or_another_one() {
 
     // A run would store the key; a check does not.
     let seen = tonight.check_with(&["--sftp-trust-on-first-use"], &[unknown]).await.exits(0);
-    seen.only("source", "warn", &[&offered, "a run would trust it"], &["files", "files open"]);
+    seen.only("source", "warn", &[&offered, "a run would accept it"], &["files", "files open"]);
     assert!(!tonight.pipeline.folder().join("home/.ssh").exists());
 
     // A known_hosts file that does not exist yet: a run makes it, so a check must not fail because of it.
     let known_hosts = tonight.pipeline.folder().join("keys/known_hosts");
     let named = [unknown, ("MERGANSER_SFTP_KNOWN_HOSTS", known_hosts.to_str().unwrap())];
     let seen = tonight.check_with(&["--sftp-trust-on-first-use"], &named).await.exits(0);
-    seen.only("source", "warn", &[&offered, "a run would trust it"], &["files", "files open"]);
+    seen.only("source", "warn", &[&offered, "a run would accept it"], &["files", "files open"]);
     assert!(!known_hosts.exists());
     tonight.command(&["run", "oca", "--sftp-trust-on-first-use"], &named).await.exits(0);
     assert!(known_hosts.exists());

@@ -36,7 +36,7 @@ async fn what_a_later_run_changed_is_named_and_the_same_again_is_no_change() {
     let later = last_run(&pipeline).await;
     let before = everything(&pipeline).await;
     let refused = pipeline.other(&["undo", &run]).await.exits(1).says("is unchanged");
-    assert!(refused.failure().contains(&format!("run {later}: 2 case(s)")), "{}", refused.failure());
+    assert!(refused.failure().contains(&format!("run {later}: 2 cases")), "{}", refused.failure());
     assert!(!refused.failure().contains(&again), "{}", refused.failure());
     assert!(everything(&pipeline).await == before);
     pipeline.other(&["undo", &run, &later]).await.exits(0);
@@ -86,11 +86,11 @@ async fn what_is_not_kept_is_refused_and_what_is_none_is_wrong_usage() {
     pipeline.other(&["undo", &newest(&pipeline).await]).await.exits(2).says("purge, which cannot be undone");
     pipeline.put(Extract::weekly("2024-02-05").case("a", &case("three", 1)));
     pipeline.run_with(&["--keep-undo", "0"]).await.exits(0);
-    pipeline.other(&["status"]).await.exits(0).says("Before-images of 2 run(s) take ");
+    pipeline.other(&["status"]).await.exits(0).says("Before-images of 2 runs take ");
     pipeline.other(&["undo", "last"]).await.exits(1).says("no before-images").says("is unchanged");
     // Without images nobody can tell whether that run changed the earlier run's cases, so all that it touched count as
     // changed.
-    pipeline.other(&["undo", &run]).await.exits(1).says("1 case(s)");
+    pipeline.other(&["undo", &run]).await.exits(1).says("1 case");
     pipeline
         .execute(
             "update etl.undo_batches set kept_until = now() - interval '1 day' where kept_until is not null",
@@ -110,10 +110,9 @@ async fn what_was_written_by_hand_since_is_counted() {
     let added = "insert into oca_causes (indexnumberid, causeofactiontype) values ('c', 'mine')";
     pipeline.execute(added).await;
     let dry = pipeline.other(&["undo", &run, "--dry-run"]).await.exits(0);
-    let dry = dry.says("oca_index: 2 row(s) were written by hand");
-    let dry = dry.says("oca_metadata: 1 row(s) were written by hand");
-    let dry =
-        dry.says("oca_parties: 2 row(s) were written by hand").says("oca_causes: 1 row(s) were written");
+    let dry = dry.says("oca_index: 2 rows written by hand");
+    let dry = dry.says("oca_metadata: 1 row written by hand");
+    let dry = dry.says("oca_parties: 2 rows written by hand").says("oca_causes: 1 row written");
     assert_eq!(dry.stdout.matches("by hand").count(), 4, "{}", dry.stdout);
     pipeline.other(&["undo", &run]).await.exits(0);
     let marks =

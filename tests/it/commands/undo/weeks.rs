@@ -66,13 +66,11 @@ async fn a_week_is_taken_back_and_brought_again() {
     assert!(before != after);
 
     let dry = pipeline.other(&["undo", &run, "--dry-run"]).await.exits(0);
-    let dry = dry.says(
-        "A dry run, rolled back: 1 case(s) as they were, 2 case(s) gone that were not there; 1 file(s)",
-    );
+    let dry = dry.says("A dry run, rolled back: 1 case restored, 2 cases removed; 1 file");
     assert!(!dry.stdout.contains("by hand"), "{}", dry.stdout);
     assert!(everything(&pipeline).await == after);
 
-    pipeline.other(&["undo", &run]).await.exits(0).says("Committed: 1 case(s) as they were, 2 case(s) gone");
+    pipeline.other(&["undo", &run]).await.exits(0).says("Committed: 1 case restored, 2 cases removed");
     let found = everything(&pipeline).await;
     for (name, rows) in &before {
         assert_eq!(&found[name], rows, "{name}");
@@ -206,7 +204,7 @@ async fn no_sealed_case_comes_back() {
         .other(&["undo", &run, "--allow", "drop"])
         .await
         .exits(0)
-        .says("1 case(s) as they were, 0 case(s) gone");
+        .says("1 case restored, 0 cases removed");
     assert_eq!(pipeline.column("select indexnumberid || status from oca_index order by 1").await, ["rone"]);
     assert_eq!(pipeline.column("select indexnumberid from oca_case_summary order by 1").await, ["r"]);
     assert_eq!(pipeline.rows(sealed).await, metadata);
@@ -256,7 +254,7 @@ async fn columns_of_others_come_back_and_gone_ones_stop_it() {
     let run = last_run(&pipeline).await;
     pipeline.execute("alter table oca_parties add column since text default 'new'").await;
     pipeline.execute("alter table oca_parties rename column note to remark").await;
-    pipeline.other(&["undo", &run]).await.exits(1).says("public.oca_parties has no more").says("note");
+    pipeline.other(&["undo", &run]).await.exits(1).says("public.oca_parties lacks columns").says("note");
     pipeline.execute("alter table oca_parties rename column remark to note").await;
     pipeline.execute("alter table oca_index add column number bigint generated always as identity").await;
     pipeline
@@ -283,7 +281,7 @@ async fn a_retry_is_taken_back() {
         .other(&["undo", "last", "--allow", "drop"])
         .await
         .exits(0)
-        .says("0 case(s) as they were, 1 case(s) gone");
+        .says("0 cases restored, 1 case removed");
     assert!(everything(&pipeline).await == before);
     let ran = pipeline.run().await.exits(0);
     assert!(!ran.stderr.contains("was undone"), "the file itself was not undone: {}", ran.stderr);

@@ -59,7 +59,7 @@ async fn what_a_force_push_leaves_behind_is_marked_until_it_is_reached_again() {
     let by = pipeline.one("select max(unreachable_since_run) from git_commits").await;
     assert_eq!(run.finished()["run_id"].as_str(), Some(by.as_str()));
     let undo = pipeline.other(&["undo", "last"]).await.exits(1);
-    undo.says("are not undone").says("the next run marks what no head leads to");
+    undo.says("cannot be undone").says("it marks what no head leads to");
     // One more commit changes no mark.
     let next = world.git(name, &["commit-tree", "-m", "Next", "-p", &other, &tree]);
     world.git(name, &["update-ref", "refs/heads/main", &next]);
@@ -197,5 +197,5 @@ async fn a_hundred_thousand_commits_are_all_there() {
     assert!(found.len() > 90_000 && found == expected, "{} of {}", found.len(), expected.len());
     let list = world.list();
     let proof = ["check", "commits", "--complete", "--projects", &list];
-    world.pipeline.other(&proof).await.exits(0).says("All is there");
+    world.pipeline.other(&proof).await.exits(0).says("Complete: every head");
 }

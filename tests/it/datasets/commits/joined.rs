@@ -45,7 +45,7 @@ async fn the_catalog_names_the_projects_and_metrics_count_their_commits() {
         "select string_agg(project || ' ' || full_name, ', ' order by project) from git_repositories";
     assert_eq!(pipeline.one(projects).await, "lamp harbour/lighthouse, odd harbour/oddities");
     let proof = ["check", "commits", "--complete", "--projects", "catalog"];
-    pipeline.other(&proof).await.exits(0).says("All is there");
+    pipeline.other(&proof).await.exits(0).says("Complete: every head");
     pipeline.other(&["run", "metrics"]).await.exits(0);
     let value = |key: &'static str, metric: &'static str| async move {
         let query = format!(

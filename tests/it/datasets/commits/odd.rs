@@ -103,7 +103,7 @@ async fn a_clone_that_changes_between_two_looks_is_read_another_time() {
     let to = world.pipeline.folder().join("read");
     let error = folder.download(&listing.files[0].key, &to, &|_| ()).await.unwrap_err();
     assert!(error.is_about_file(), "the others go on");
-    assert!(error.to_string().contains("harbour/lighthouse: its heads are others than when"), "{error}");
+    assert!(error.to_string().contains("harbour/lighthouse: its heads have changed"), "{error}");
 }
 
 #[tokio::test]

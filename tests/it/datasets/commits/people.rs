@@ -61,7 +61,7 @@ async fn a_person_is_taken_out_everywhere_and_does_not_come_back() {
     assert_eq!(asking.one(commits).await, before, "histories stay whole");
     let list = world.list();
     let proof = ["check", "commits", "--complete", "--projects", &list];
-    asking.other(&proof).await.exits(0).says("All is there");
+    asking.other(&proof).await.exits(0).says("Complete: every head");
     // The checksums are those of what was written, and what was written says the same.
     let nameless = "select count(*) from git_commits where author_name = ''";
     let purged = asking.one(nameless).await;

@@ -23,7 +23,7 @@ async fn what_is_missing_is_said_and_what_is_whole_is_proven() {
         world.run(&[]).await.exits(0);
         let said = proves(&world, pipeline, 0).await;
         assert!(
-            said.contains("ok    harbour/lighthouse: active, ") && said.contains("All is there"),
+            said.contains("ok    harbour/lighthouse: active, ") && said.contains("Complete: every head"),
             "{said}"
         );
         for (harm, mend, expected) in [
@@ -32,18 +32,18 @@ async fn what_is_missing_is_said_and_what_is_whole_is_proven() {
                     select min(sha) from git_commits where repository_id = 9001);
                 delete from git_commits where (repository_id, sha) in (select repository_id, sha from kept)",
                 "insert into git_commits select * from kept; drop table kept",
-                "1 named and not there",
+                "1 named but missing",
             ),
             (
                 "update git_commits set unreachable_since_run = 'x' where sha = (
                     select min(sha) from git_commits where repository_id = 9001)",
                 "update git_commits set unreachable_since_run = null",
-                "1 with a mark that a head reaches",
+                "1 that a head reaches, with a mark",
             ),
             (
                 "insert into git_commits (record_id, repository_id, sha) values ('9001:x', 9001, 'x')",
                 "delete from git_commits where sha = 'x'",
-                "1 without a mark that no head reaches",
+                "1 that no head reaches, without a mark",
             ),
         ] {
             pipeline.execute(harm).await;
@@ -62,9 +62,9 @@ async fn what_is_missing_is_said_and_what_is_whole_is_proven() {
     world.git(name, &["update-ref", "refs/heads/main", &next]);
     server.holdings.host().repositories = world.host().await.repositories;
     let said = proves(&world, &asking, 1).await;
-    assert!(said.contains(&format!("1 head(s) of now not there: {next}")), "{said}");
+    assert!(said.contains(&format!("1 current head(s) missing: {next}")), "{said}");
     let said = proves(&world, &world.pipeline, 1).await;
-    assert!(said.contains(&format!("1 of the clone not there: {next}")), "{said}");
+    assert!(said.contains(&format!("1 of the clone missing: {next}")), "{said}");
 }
 
 #[tokio::test]
@@ -85,11 +85,11 @@ async fn what_could_not_be_looked_at_is_not_proven() {
     let refused = said(&asking, &[]).await;
     for expected in [
         "SKIP  harbour/oddities: active, ",
-        "not looked at: harbour/oddities is gone",
-        "not looked at: harbour/detached is blocked",
-        "not looked at: harbour/replaced is blocked",
+        "not checked: harbour/oddities is gone",
+        "not checked: harbour/detached is blocked",
+        "not checked: harbour/replaced is blocked",
         "ok    harbour/lighthouse: active, ",
-        "Not proven: what was looked at is all there. 3 of 5 histories could not be looked at.",
+        "Not proven: everything that could be checked is there. 3 of 5 histories could not be checked.",
     ] {
         assert!(refused.contains(expected), "{expected}\n{refused}");
     }
@@ -99,11 +99,11 @@ async fn what_could_not_be_looked_at_is_not_proven() {
     assert_eq!(unseen.iter().filter(|history| history["not_looked_at"].is_string()).count(), 3, "{as_json}");
     server.holdings.host().refused.clear();
     let spent = said(&asking, &["--requests", "2"]).await;
-    assert_eq!(spent.matches("not looked at: the budget of requests is used up").count(), 3, "{spent}");
+    assert_eq!(spent.matches("not checked: the budget of requests is used up").count(), 3, "{spent}");
     server.take_log();
     server.trouble(2, HostTrouble::Status(429, vec![("retry-after", "3600".into())]));
     let limited = said(&asking, &["--max-wait", "1s"]).await;
-    assert_eq!(limited.matches("not looked at: the service gives no answer before").count(), 4, "{limited}");
+    assert_eq!(limited.matches("not checked: the service takes no request before").count(), 4, "{limited}");
     assert_eq!(server.take_log().len(), 2);
     proves(&world, &asking, 0).await;
     // A repository that was renamed is the same, whether or not a run has asked for it by the name of before.
@@ -119,14 +119,14 @@ async fn what_could_not_be_looked_at_is_not_proven() {
     std::fs::write(&list, before.replace("harbour/lighthouse,9001", "harbour/beacon,9001")).unwrap();
     let clones = said(&world.pipeline, &[]).await;
     for expected in [
-        "not looked at: it is a shallow clone",
-        "not looked at: the folder has no such clone",
-        "Not proven: what was looked at is all there. 2 of 5 histories could not be looked at.",
+        "not checked: it is a shallow clone",
+        "not checked: the folder has no such clone",
+        "Not proven: everything that could be checked is there. 2 of 5 histories could not be checked.",
     ] {
         assert!(clones.contains(expected), "{expected}\n{clones}");
     }
     let all = world.pipeline.other(&["check", "commits", "--complete"]).await.exits(1).stdout;
-    assert!(all.contains("not looked at: there is no clone of it in the folder"), "{all}");
+    assert!(all.contains("not checked: the folder has no clone of it"), "{all}");
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn heads_that_were_put_back_are_told_from_those_that_are_proven() {
     world.git("harbour/lighthouse", &["update-ref", "refs/heads/main", "main~3"]);
     server.holdings.host().repositories = world.host().await.repositories;
     let said = proves(&world, &asking, 1).await;
-    assert!(said.contains("its heads are others than when a run was last told them"), "{said}");
+    assert!(said.contains("its heads have changed since the last run"), "{said}");
     let said = proves(&world, &world.pipeline, 1).await;
     assert!(said.contains("without a mark, and the clone has"), "{said}");
     world.ask(&asking, &[]).await.exits(0);

@@ -20,16 +20,16 @@ async fn limits_are_waited_for_or_end_the_run() {
     }
     // What is long ends the run, and the next one knows it.
     server.trouble(1, HostTrouble::Status(429, vec![("retry-after", "3600".into())]));
-    world.ask(&asking, &["--max-wait", "1s"]).await.exits(0).says("the service gives none before");
+    world.ask(&asking, &["--max-wait", "1s"]).await.exits(0).says("the service takes no request before");
     assert_eq!(server.take_log().len(), 1);
-    world.ask(&asking, &["--max-wait", "1s"]).await.exits(0).says("the service gives none before");
+    world.ask(&asking, &["--max-wait", "1s"]).await.exits(0).says("the service takes no request before");
     assert_eq!(server.take_log().len(), 0);
     // Time passes.
     let forget = "delete from etl.plans where want like 'wait %'";
     asking.execute(forget).await;
     // Where nothing is said of how long, it is a minute.
     server.trouble(1, HostTrouble::Status(403, Vec::new()));
-    world.ask(&asking, &["--max-wait", "59s"]).await.exits(0).says("the service gives none before");
+    world.ask(&asking, &["--max-wait", "59s"]).await.exits(0).says("the service takes no request before");
     assert_eq!(server.take_log().len(), 1);
     asking.execute(forget).await;
     // The limit of the hour is told before it is reached.
@@ -39,7 +39,7 @@ async fn limits_are_waited_for_or_end_the_run() {
         limit.reset = jiff::Timestamp::now().checked_add(Duration::from_secs(3600)).unwrap();
         limit.window_seconds = 3600;
     }
-    world.ask(&asking, &["--max-wait", "1s"]).await.exits(0).says("the service gives none before");
+    world.ask(&asking, &["--max-wait", "1s"]).await.exits(0).says("the service takes no request before");
     let log = server.take_log();
     assert!(log.iter().all(|asked| asked.status != 403), "{log:#?}");
     server.holdings.limit().limit = 5_000;
@@ -100,7 +100,7 @@ async fn a_host_that_says_at_once_again_and_again_is_left_after_a_while() {
         server.trouble(number, HostTrouble::Status(429, vec![("retry-after", "0".into())]));
     }
     let ran = world.ask(&asking, &["--requests", "60"]).await.exits(0).says("more to do");
-    assert!(ran.stderr.contains("it is refused, however long one waits"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it is refused however long the run waits"), "{}", ran.stderr);
     let asked = server.take_log().len();
     assert!((2..=8).contains(&asked), "{asked}");
     world.ask(&asking, &[]).await.exits(0).says("nothing more to do");

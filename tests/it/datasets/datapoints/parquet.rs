@@ -60,7 +60,7 @@ async fn one_that_is_damaged_replaces_none_of_its_days() {
     fs::write(path("datapoints-2.parquet"), torn).expect("it can be written");
     put(&pipeline, "datapoints-3.parquet", "date,hour,id_activity,postcode,hits,delta,sbi\n");
     put(&pipeline, "datapoints-4.parquet", "");
-    load(&pipeline, &[]).await.exits(1).says("it is no Parquet, is damaged, or breaks off");
+    load(&pipeline, &[]).await.exits(1).says("it is not Parquet, is damaged, or breaks off");
     let said = "select count(*) from etl.parts where name like '%.parquet' and error like '%no Parquet%'";
     assert_eq!(pipeline.one(said).await, "4");
     let paths = "select count(*) from etl.parts where error like '%.raw%'";
@@ -97,11 +97,11 @@ async fn a_missing_column_is_named_and_a_type_that_does_not_fit_is_a_failed_reco
     assert_eq!(
         pipeline.column(reasons).await,
         [
-            "datapoints-1.parquet 3 date 2013-02-30 it is no day (YYYY-MM-DD)",
-            "datapoints-1.parquet 4 hour 24 it is no hour from 0 to 23",
-            "datapoints-1.parquet 5 postcode  it is no postcode",
-            "datapoints-1.parquet 6 hits 1.5 it is no whole number",
-            "datapoints-2.parquet 2 date 2013-01-03 00:00:01 it is no day (YYYY-MM-DD)",
+            "datapoints-1.parquet 3 date 2013-02-30 it is not a day (YYYY-MM-DD)",
+            "datapoints-1.parquet 4 hour 24 it is not an hour from 0 to 23",
+            "datapoints-1.parquet 5 postcode  it is not a postcode",
+            "datapoints-1.parquet 6 hits 1.5 it is not a whole number",
+            "datapoints-2.parquet 2 date 2013-01-03 00:00:01 it is not a day (YYYY-MM-DD)",
         ]
     );
     rollups_follow(&pipeline).await;

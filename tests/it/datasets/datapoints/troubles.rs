@@ -28,7 +28,7 @@ async fn two_new_files_that_share_a_day_are_an_error_that_names_it() {
     let pipeline = loaded("points shared").await;
     put_points(&pipeline, "datapoints-1.csv", "2013-01-01,1,1,1011AA,5,1,1\n2013-01-02,1,1,1011AA,5,1,1\n");
     put_points(&pipeline, "datapoints-2.csv", "2013-01-01,1,1,1011AA,6,1,1\n2013-01-03,1,1,1011AA,6,1,1\n");
-    load(&pipeline, &[]).await.says("2 record(s) failed");
+    load(&pipeline, &[]).await.says("2 records failed");
     pipeline.other(&["failures"]).await.says("the day 2013-01-01 is also in datapoints-2.csv");
     pipeline.other(&["failures"]).await.says("the day 2013-01-01 is also in datapoints-1.csv");
     assert_eq!(days(&pipeline).await, "2013-01-01 1, 2013-01-02 5, 2013-01-03 6", "the day stays as it is");
@@ -170,9 +170,9 @@ async fn a_line_that_cannot_be_taken_is_a_failed_record_and_the_others_are_loade
     assert_eq!(
         reasons(&pipeline).await,
         [
-            "datapoints-1.csv 2 date 2013-02-30 it is no day (YYYY-MM-DD)",
+            "datapoints-1.csv 2 date 2013-02-30 it is not a day (YYYY-MM-DD)",
             "datapoints-1.csv 3 postcode 9999ZZ no place has this postcode",
-            "datapoints-1.csv 4 hits many it is no whole number",
+            "datapoints-1.csv 4 hits many it is not a whole number",
             "datapoints-1.csv 6 it has 6 columns, and the header has 7",
             "datapoints-1.csv 7 postcode 9999ZZ no place has this postcode",
             "datapoints-1.csv 1 date 2013-01-03 all lines of the day 2013-01-03 failed",

@@ -31,10 +31,7 @@ async fn metrics_are_known_by_the_content_of_their_tables() {
     assert_eq!(world.value(&project, "commits", "2025-11").await, "1");
     assert_eq!(world.value(&project, "commits", "2025-12").await, "0");
     assert_eq!(world.value(&project, "merge_share", "2025-12").await, "NULL");
-    assert!(
-        !world.pipeline.store().join("private/metrics/graph.csv").exists(),
-        "nothing of it is in an archive"
-    );
+    assert!(!world.pipeline.store().join("private/metrics/graph.csv").exists(), "has no archive");
     let secret = "select count(*) from graph_nodes where record_id like '%' || md5('address 20') || '%'";
     assert_eq!(world.pipeline.one(secret).await, "0");
     world.pipeline.other(&["undo", "last"]).await.exits(0);
@@ -48,7 +45,7 @@ async fn what_is_missing_is_said_and_nothing_can_be_taken_again() {
     let ran = pipeline.other(&["run", "metrics"]).await.exits(1);
     ran.says("there is no public.catalog_projects").says("merganser run catalog makes it");
     for command in [&["reprocess", "metrics", "*"][..], &["retry", "metrics"]] {
-        pipeline.other(command).await.exits(2).says("nothing of it is in an archive");
+        pipeline.other(command).await.exits(2).says("has no archive");
     }
     pipeline.other(&["run", "metrics", "--as-of", "2025-13"]).await.exits(2).says("not a month as YYYY-MM");
     let url = pipeline.database.url();

@@ -36,7 +36,7 @@ async fn the_demo_loads_three_years_and_one_of_them_again_and_what_it_proposes_w
     for said in [
         format!("The ledger: {} answers with 12,000 records", parts[0]),
         format!(
-            "Of 12,000 rows that were there, {differ} were replaced and\n   0 deleted; 0 came, and 12,000 are there."
+            "Before, 12,000 rows were there: {differ} were replaced and\n   0 deleted; 0 came, and 12,000 are there."
         ),
         "   county  ".to_owned(),
         dir.join("corn.svg").display().to_string(),

@@ -136,7 +136,7 @@ async fn of_several_years_the_median_and_of_two_sources_the_survey() {
         .other(&[&words[..], &["corn-yield", "--table", "No Name"]].concat())
         .await
         .exits(2)
-        .says("no name of a table");
+        .says("cannot be the name of a table");
 }
 
 /// The map has every county that NASS named in eleven years, except combined ones.

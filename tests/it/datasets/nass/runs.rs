@@ -211,9 +211,15 @@ async fn another_table_is_a_target_of_its_own() {
     let objects: Vec<_> =
         world.pipeline.objects().into_keys().filter(|key| key.ends_with("manifest.json")).collect();
     assert_eq!(objects, ["public/nass/facts_data/manifest.json", "public/nass/manifest.json"]);
-    for (table, words) in
-        [("No Name", "no name of a table"), ("a-b", "no name of a table"), (".x", "no schema before the dot")]
-    {
+    for (table, words) in [
+        ("No Name", "cannot be the name of a table"),
+        ("a-b", "cannot be the name of a table"),
+        (
+            ".x",
+            "no schema \
+           before the dot",
+        ),
+    ] {
         let ran = world.run("2014", "2014", &["--table", table]).await.exits(2);
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
     }

@@ -88,7 +88,10 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     let (pad, pluto, tracts) = (city.path(""), city.path("pluto.csv"), city.path("tracts.csv"));
     let before = pipeline.other(&["check", "oca", "--geocode", "pad,census"]).await;
     before.says("no reference: pad is asked for").says("merganser reference oca makes a reference");
-    pipeline.other(&["check", "oca"]).await.says("no reference: nobody says where the addresses are");
+    pipeline.other(&["check", "oca"]).await.says(
+        "no reference: no lookup is configured to say where the addresses \
+                      are",
+    );
     let taken = take(&pipeline, &pad, &pluto, &["--tracts", &tracts]).await.exits(0);
     taken.says("is in use").says("There was none before");
 
@@ -115,7 +118,7 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     );
     assert_eq!(pipeline.one("select count(*) from oca_tracts where st_isvalid(geom)").await, "320");
 
-    pipeline.other(&["check", "oca"]).await.says("reference 26v1-").says("nothing leaves the house");
+    pipeline.other(&["check", "oca"]).await.says("reference 26v1-").says("no request is sent");
     pipeline.run().await.exits(0);
     let truth = Csv::parse(&city.text("truth.csv"));
     let place = |name: &str| truth.columns.iter().position(|column| column == name).unwrap();

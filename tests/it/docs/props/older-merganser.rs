@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let Command::Run(args) = &cli.command else {
-        eprintln!("error: older-merganser knows `run` only\nhint: merganser has all commands");
+        eprintln!("error: older-merganser knows `run` only\nNext: merganser has all commands");
         return ExitCode::from(2);
     };
     let report = Report::start(&cli.output, false);

@@ -3,7 +3,7 @@
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 
-const LEFT: &str = "oca_index still has 1 row(s) of deleted cases; on oca_index stands ";
+const LEFT: &str = "oca_index still has 1 row(s) of deleted cases; oca_index has ";
 
 #[tokio::test]
 async fn a_purge_believes_nobody() {
@@ -36,7 +36,7 @@ async fn a_purge_believes_nobody() {
         for words in [vec!["purge", "oca"], vec!["purge", "oca", "--dry-run"]] {
             let ran = pipeline.other(&words).await.exits(1).says("The database is unchanged.");
             let ran = match kind {
-                "rule" => ran.says("SQLSTATE 0A000").says("on oca_index stands rule no ("),
+                "rule" => ran.says("SQLSTATE 0A000").says("oca_index has rule no ("),
                 _ => ran.says(&format!("{LEFT}{kind} no (")),
             };
             assert!(!ran.stdout.contains("Verified"), "{}", ran.stdout);

@@ -74,7 +74,7 @@ async fn a_later_sheet_stands_in_the_way_and_an_empty_table_is_let_through_by_na
     let second = last(&pipeline).await;
     // No row of the first sheet was changed, but the table now says what the second sheet says.
     let error = undo(&pipeline, &[&first], &["drop"]).expect_err("a later sheet").to_string();
-    assert!(error.contains(&format!("run {second}: 2 rate(s)")), "{error}");
+    assert!(error.contains(&format!("run {second}: 2 rates")), "{error}");
     let error = undo(&pipeline, &[&first, &second], &[]).expect_err("a guard").to_string();
     assert!(error.contains("guard drop rates"), "{error}");
     assert_eq!(rows(&pipeline).await, "a:one:1 b:two:2 c:three:3");

@@ -133,7 +133,7 @@ async fn a_file_that_grows_or_shrinks_while_it_is_read_is_left_to_the_next_run()
         let error = sftp.download("a.zip", &dir.path().join("got"), &once).await.unwrap_err();
         assert!(matches!(error, SftpError::Changed { .. }), "{what}: {error}");
         assert!(error.to_string().contains("still being written"), "{error}");
-        assert_eq!(error.hint().unwrap(), "nothing to do: the next run takes it");
+        assert_eq!(error.hint().unwrap(), "wait for the next run, which takes it");
         println!("{error}");
     }
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);

@@ -90,7 +90,10 @@ async fn a_key_that_is_not_let_in_is_an_auth_error_with_what_is_allowed() {
     assert!(error.hint().unwrap().contains("MERGANSER_SFTP_KEY"));
     let options = SftpOptions { key: None, password: Some("sesame".into()), ..server.options() };
     let error = failure(open_with(&server, &options)).await;
-    assert!(matches!(&error, SftpError::Auth { tried, .. } if tried == "nothing that we have"), "{error}");
+    assert!(
+        matches!(&error, SftpError::Auth { tried, .. } if tried == "none of the configured methods"),
+        "{error}"
+    );
     let shown = format!("{error} {error:?} {:?} {options:?}", error.hint());
     assert!(shown.contains("set MERGANSER_SFTP_KEY") && !shown.contains("sesame"), "{shown}");
 }
@@ -220,7 +223,7 @@ async fn what_is_no_ssh_server_is_told_within_the_limit() {
     });
     let error = failure(open_at(&server, port, &options)).await;
     assert!(matches!(error, SftpError::Lost { .. }), "{error}");
-    assert!(error.to_string().contains("or be none of SSH"), "{error}");
+    assert!(error.to_string().contains("or it is not an SSH server"), "{error}");
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ async fn the_summary_follows_its_cases() {
 async fn a_production_without_a_summary_gets_the_whole_of_it_at_once() {
     let pipeline = production("summary takeover").await;
     pipeline.put(Extract::weekly("2024-03-04").case("older", &story("Active", 1)).delete("deleted"));
-    let ran = pipeline.run().await.exits(0).says("oca_case_summary is new: it is made of all rows");
+    let ran = pipeline.run().await.exits(0).says("oca_case_summary is new: it is made from all rows");
     drop(ran);
     let as_it_was =
         |id: &str| format!("{id}|Kings County Civil Court|Brooklyn|as it was|1/0|1/0|1|0|1/0|800.00|0/0/0");
@@ -174,8 +174,8 @@ async fn a_summary_that_does_not_follow_is_made_of_all_rows() {
         .await;
     pipeline.put(Extract::weekly("2024-06-10").case("b", &story("Active", 1)));
     let ran = pipeline.run_with(&["--dry-run"]).await.exits(0);
-    drop(ran.says("oca_case_summary did not follow"));
-    pipeline.run().await.exits(0).says("oca_case_summary did not follow");
+    drop(ran.says("oca_case_summary was out of date"));
+    pipeline.run().await.exits(0).says("oca_case_summary was out of date");
     let expected = [told("a", "Disposed", 2), told("b", "Active", 1), nothing("c")];
     assert_eq!(summary(&pipeline).await, expected);
     assert_eq!(change(&pipeline).await, "3 0 3 0 3");
@@ -184,7 +184,7 @@ async fn a_summary_that_does_not_follow_is_made_of_all_rows() {
     pipeline.execute("delete from oca_case_summary where indexnumberid = 'c'").await;
     pipeline.other(&["purge", "oca"]).await.exits(0);
     pipeline.put(Extract::weekly("2024-06-17").case("d", ""));
-    pipeline.run().await.exits(0).says("oca_case_summary did not follow");
+    pipeline.run().await.exits(0).says("oca_case_summary was out of date");
     assert_eq!(summary(&pipeline).await, [&expected[..], &[nothing("d")]].concat());
     pipeline.put(Extract::weekly("2024-06-24").case("d", &story("Active", 1)));
     pipeline.run().await.exits(0);

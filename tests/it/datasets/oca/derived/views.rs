@@ -141,7 +141,7 @@ async fn an_older_view_is_never_published_and_its_readers_stay() {
         .run()
         .await
         .exits(0)
-        .says("the view oca_addresses_public said something else than ours and is replaced");
+        .says("the view oca_addresses_public differed from merganser's and is replaced");
     // The view keeps its owner's options, and its old definition is in the ledger.
     let options =
         "select array_to_string(reloptions, ',') from pg_class where oid = 'oca_addresses_public'::regclass";
