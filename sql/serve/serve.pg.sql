@@ -1,36 +1,37 @@
--- Purpose: what a question to the server needs, each answer from one snapshot.
+-- Purpose: the statements of the server; each answer comes from one snapshot.
 -- Engine:  PostgreSQL 14 and later
---          Days of places are asked for three times: as a list, from the first on, and up to the last. A plan for any list reads all months;
---          only comparisons leave months out before they are read. Two that make a range are taken for so few rows that zones would be
---          compared row by row instead of being found in the index, so the second is not written as one.
+--          Days of places are restricted three times: by a list, from its first day on, and up to its last. With the list
+--          alone, a plan for any list reads all months; only comparisons let the planner leave out months before they are read.
+--          For two comparisons that form a range it expects so few rows that it would compare zones row by row instead of using
+--          the index, so the second one is not written as part of a range.
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/serve/serve.pg.sql
 
 -- part: session  (script)
--- Purpose: a session that reads, and not for ever. Plans do not depend on how many places a question has: those that do flip
---          between seconds and minutes.
--- Inputs:  :limit_ms, for a statement.
--- Outputs: the settings.
+-- Purpose: make a session read-only and limit its statements. The plans must not depend on how many places a question has: such
+--          plans vary between seconds and minutes.
+-- Inputs:  :limit_ms, the limit for a statement in milliseconds.
+-- Outputs: none; settings of the session change.
 set default_transaction_read_only = on;
 set statement_timeout = :limit_ms;
 set idle_in_transaction_session_timeout = :limit_ms;
 set plan_cache_mode = force_generic_plan;
--- A list of thousands is taken for ten by such a plan, and a loop over it would be chosen.
+-- A generic plan expects ten values in a list of thousands, and would choose a nested loop over it.
 set enable_nestloop = off;
 set enable_mergejoin = off;
--- Many rows are few sums.
+-- Many rows become few sums, so hashing is better than sorting.
 set enable_sort = off;
 set work_mem = '32MB';
--- What was switched off counts as so expensive that each answer would be compiled first.
+-- The planner adds a large cost for what is switched off, so each answer would be compiled first.
 set jit = off;
 
 -- part: listen  (script)
--- Purpose: be told of every commit of a run.
+-- Purpose: receive a notification of every commit of a run.
 -- Inputs:  none.
 -- Outputs: notifications; an error on a standby.
 listen merganser;
 
 -- part: may_write  (statement)
--- Purpose: may this role write to what it serves?
+-- Purpose: find out whether this role may write to the tables that are served.
 -- Inputs:  $1 names of tables, $2 their schema.
 -- Outputs: true or false.
 select coalesce(bool_or(has_table_privilege(class.oid, 'insert, update, delete, truncate')), false) as may_write
@@ -38,10 +39,10 @@ from pg_class as class join pg_namespace as namespace on namespace.oid = class.r
 where namespace.nspname = $2::text and class.relname = any ($1::text[]);
 
 -- part: run  (statement)
--- Purpose: the run that production is of.
+-- Purpose: find the run that production shows.
 -- Inputs:  $1 dataset, $2 schema; :"ledger"; :'schema' and :'days'.
--- Outputs: its id, and what its newest commit is known by: a run commits batch by batch; or no row, also where an older program has
---          committed, which made nothing to be served.
+-- Outputs: the run's id, and a version that identifies its newest commit (a run commits batch by batch). No row if nothing is
+--          committed, or only by an older program that made no tables for the server.
 select runs.run_id::text as run_id, concat_ws(' ', runs.run_id, extract(epoch from steps.finished_at)) as version
 from :"ledger".steps join :"ledger".runs on runs.run_id = steps.run_id
 where runs.dataset = $1
@@ -54,7 +55,7 @@ order by steps.finished_at desc, runs.run_id desc
 limit 1;
 
 -- part: places  (statement)
--- Purpose: all places.
+-- Purpose: read all places.
 -- Inputs:  :"schema".:"places".
 -- Outputs: postcode, lat, lon and zone, in the order of the postcodes.
 select postcode, lat::float8 as lat, lon::float8 as lon, zone
@@ -62,16 +63,17 @@ from :"schema".:"places"
 order by postcode collate "C";
 
 -- part: days  (statement)
--- Purpose: the last days that are loaded.
--- Inputs:  $1 how many; :"schema".:"days".
+-- Purpose: list the last days that are loaded.
+-- Inputs:  $1 the number of days; :"schema".:"days".
 -- Outputs: date, the newest first.
 select date from :"schema".:"days" order by date desc limit $1::bigint;
 
 -- part: loaded  (statement)
--- Purpose: of which days something can be told, where records come late: what is not loaded is not known, and not nothing.
+-- Purpose: find out which days have an answer, for datasets whose records come late: a day that is not loaded is unknown, not
+--          empty.
 -- Inputs:  $1 days; :"schema".:"days".
--- Outputs: as_of, the last day that is loaded, or null; loaded, those of the days that are; compared, those of them of which is known
---          what they are compared with; all ascending.
+-- Outputs: as_of, the last day that is loaded, or null; loaded, the given days that are loaded; compared, those of them whose
+--          earlier hits are known. The days are ascending.
 select
     (select max(date) from :"schema".:"days") as as_of,
     array(select date from :"schema".:"days" where date = any ($1::date[]) order by date) as loaded,
@@ -80,10 +82,11 @@ select
     ) as compared;
 
 -- part: sums  (statement)
--- Purpose: what happened in some zones and places, by day and branch. Zones that are wholly inside come from the smaller table.
--- Inputs:  $1 days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are, $5 a branch, or null:
---          all; :"schema".:"zone_days" and :"place_days".
--- Outputs: date, sbi, hits, delta; the delta of a sum is null where one of its rows has none.
+-- Purpose: sum up hits in some zones and places by day and branch. Zones that lie completely within the radius come from the
+--          smaller table.
+-- Inputs:  $1 days, $2 zones completely within the radius, $3 zones partly within it, $4 the postcodes of the latter that are
+--          within it, $5 a branch, or null for all; :"schema".:"zone_days" and :"place_days".
+-- Outputs: date, sbi, hits, delta; the delta of a sum is null if one of its rows has none.
 with asked as materialized (
     select postcode from unnest($4::text[]) as given (postcode)
 ),
@@ -110,10 +113,10 @@ from inside
 group by date, sbi;
 
 -- part: points  (statement)
--- Purpose: the places with the most hits.
--- Inputs:  $1 days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are, $5 a branch, or null:
---          all, $6 how many places; :"schema".:"place_days".
--- Outputs: postcode, hits, delta, total: how many places have a row.
+-- Purpose: find the places with the most hits.
+-- Inputs:  $1 days, $2 zones completely within the radius, $3 zones partly within it, $4 the postcodes of the latter that are
+--          within it, $5 a branch, or null for all, $6 the most places to return; :"schema".:"place_days".
+-- Outputs: postcode, hits, delta, total (the number of places that have a row).
 with asked as materialized (
     select postcode from unnest($4::text[]) as given (postcode)
 ),
@@ -146,10 +149,10 @@ order by sum(hits) desc, postcode collate "C"
 limit $6::bigint;
 
 -- part: month_cells  (statement)
--- Purpose: what happened in some zones and places in whole months, packed: a row a zone or place and month.
--- Inputs:  $1 months, by their first days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are;
---          :"schema".:"zone_months" and :"place_months".
--- Outputs: month, cells: a line for each day and branch, with day of the month, hits, delta or nothing, branch.
+-- Purpose: read packed hits in some zones and places for whole months: a row for each zone or place and month.
+-- Inputs:  $1 months, given by their first days, $2 zones completely within the radius, $3 zones partly within it, $4 the
+--          postcodes of the latter that are within it; :"schema".:"zone_months" and :"place_months".
+-- Outputs: month, cells: a line for each day and branch, with the day of the month, hits, delta (or nothing) and branch.
 with asked as materialized (
     select postcode from unnest($4::text[]) as given (postcode)
 )
@@ -162,10 +165,11 @@ from :"schema".:"place_months"
 where month = any ($1::date[]) and zone = any ($3::text[]) and postcode in (select postcode from asked);
 
 -- part: month_points  (statement)
--- Purpose: the places with the most hits, of days and of whole months.
--- Inputs:  $1 days, $2 zones that are wholly inside, $3 zones that are not, $4 the postcodes of these that are, $5 months, by their first
---          days, $6 how many places; :"schema".:"place_days" and :"place_months".
--- Outputs: postcode, hits, delta, total: how many places have a row.
+-- Purpose: find the places with the most hits, in days and in whole months.
+-- Inputs:  $1 days, $2 zones completely within the radius, $3 zones partly within it, $4 the postcodes of the latter that are
+--          within it, $5 months, given by their first days, $6 the most places to return; :"schema".:"place_days" and
+--          :"place_months".
+-- Outputs: postcode, hits, delta, total (the number of places that have a row).
 with asked as materialized (
     select postcode from unnest($4::text[]) as given (postcode)
 ),
@@ -204,9 +208,10 @@ order by sum(hits) desc, postcode collate "C"
 limit $6::bigint;
 
 -- part: atoms  (statement)
--- Purpose: the pieces of some zones that have a day in a range.
--- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null: all, $5 the hits that a piece must have; :"schema".:"atoms".
--- Outputs: zone, first, last, sbi, hits (null: fewer).
+-- Purpose: read the pieces of some zones that have a day in a range.
+-- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null for all, $5 the least hits of a piece;
+--          :"schema".:"atoms".
+-- Outputs: zone, first, last, sbi, hits (null if the piece has fewer than $5).
 select
     zone,
     first,

@@ -1,4 +1,4 @@
-//! `merganser serve`: what has been loaded, for people and programs, until it is told to stop.
+//! `merganser serve`: serves loaded data to people and programs until it is told to stop.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,8 +18,8 @@ use crate::system::signals::Interrupt;
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// An address that cannot be listened on, outlines that cannot be taken, a private database that does not start. A database that cannot be reached is none:
-/// the server waits for it.
+/// The address cannot be listened on, the outlines cannot be used, or the private database does not start. A database that
+/// cannot be reached is not an error: the server waits for it.
 pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     let config = ServeConfig::from_serve(&args)?;
     let server = Server::open(&config.database.url).await?;
@@ -29,10 +29,10 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Serves a database that is there.
+/// Serves the database at `url` until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// An address that cannot be listened on, outlines that cannot be taken.
+/// The address cannot be listened on, or the outlines cannot be used.
 pub async fn listen(config: &ServeConfig, url: &PgUrl) -> Result<(), Cause> {
     let outlines = config.zones.as_deref().map(outlines).transpose()?.unwrap_or_default();
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
@@ -53,7 +53,7 @@ pub async fn listen(config: &ServeConfig, url: &PgUrl) -> Result<(), Cause> {
     Ok(())
 }
 
-/// Reads the outlines of zones.
+/// Reads the outlines of zones from a file.
 fn outlines(path: &Path) -> Result<Outlines, Cause> {
     let refused = |fault: &str| Cause::Refused {
         message: format!("{}: the outlines cannot be taken: {fault}", path.display()),

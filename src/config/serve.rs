@@ -10,7 +10,7 @@ use crate::dataset::served::MinCount;
 use crate::error::Cause;
 use crate::serve::PoolLimits;
 
-/// All that the server needs to know.
+/// Everything that the server needs to know.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
     pub database: DatabaseConfig,
@@ -18,7 +18,7 @@ pub struct ServeConfig {
     pub limits: PoolLimits,
     pub dates_most: usize,
     pub min_counts: Vec<MinCount>,
-    /// A file with outlines of zones.
+    /// A GeoJSON file with outlines of zones.
     pub zones: Option<PathBuf>,
 }
 

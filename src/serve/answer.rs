@@ -1,4 +1,4 @@
-//! The answer to a question, from one snapshot of the database.
+//! The answer to a question, read from one snapshot of the database.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -18,16 +18,16 @@ use super::question::PlaceQuestion;
 use super::texts::{MonthTexts, ServedTexts};
 use super::totals::{Moment, Stat, Sum, Totals, add};
 
-/// Places of an answer at most.
+/// The most places that an answer lists.
 const POINTS_MOST: i64 = 1_000;
-/// Days that a page offers.
+/// The number of days that the page offers.
 const DAYS_OFFERED: i64 = 30;
 
-/// What is asked for, in the order in which it is read.
+/// The answer to a question; its fields are written to JSON in this order.
 #[derive(Debug, Serialize)]
 pub struct PlaceAnswer {
     pub run_id: String,
-    /// What the commit is known by.
+    /// Identifies the commit that the answer was read from.
     #[serde(skip)]
     pub version: String,
     pub dataset: &'static str,
@@ -36,20 +36,20 @@ pub struct PlaceAnswer {
     pub lon: f64,
     pub radius_km: f64,
     pub dates: Vec<Date>,
-    /// The last day of which anything is known, where records come late; later days are not in the timeline.
+    /// The last day that is loaded, for datasets whose records come late; the timeline has no later days.
     pub as_of: Option<Date>,
-    /// How many lie within the radius.
+    /// The number of places within the radius.
     pub places: usize,
     pub stats: Vec<Stat>,
     pub timeline: Vec<Moment>,
     pub points: Vec<AreaSum>,
-    /// How many have a row.
+    /// The number of places that have a row; `points` lists at most the first thousand of them.
     pub points_total: i64,
     pub truncated: bool,
     pub suppressed: Suppressed,
 }
 
-/// A place over all days and branches.
+/// The sum of a place, or of a zone if answers are protected, over all days and branches.
 #[derive(Debug, Serialize)]
 pub struct AreaSum {
     pub postcode: String,
@@ -59,20 +59,20 @@ pub struct AreaSum {
     pub delta: Option<i64>,
 }
 
-/// What was left out so that nobody can be told from it: of exact answers nothing.
+/// The pieces that were left out so that nobody can be identified; all zero for exact answers.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Suppressed {
-    /// Zones of which something is left out.
+    /// The number of zones with at least one piece left out.
     pub zones: usize,
-    /// Pieces that have too few hits.
+    /// The number of pieces with too few hits.
     pub small: usize,
-    /// Pieces that reach beyond the days that were asked for.
+    /// The number of pieces that reach beyond the days of the question.
     pub cut: usize,
-    /// Pieces of several days, which the timeline cannot show.
+    /// The number of pieces that cover several days, which the timeline cannot show.
     pub undated: usize,
 }
 
-/// What became of a question.
+/// The outcome of a question.
 #[derive(Debug)]
 pub enum Answered {
     PlaceAnswer(Box<PlaceAnswer>),
@@ -81,35 +81,36 @@ pub enum Answered {
     NothingLoaded,
 }
 
-/// The places of a dataset at a commit.
+/// The places of a dataset, with the version of the commit that they were read from.
 pub type KnownPlaces = Arc<(String, Places)>;
 
-/// The days of which something can be told.
+/// The days of a question for which there is an answer.
 #[derive(Clone, Debug, Default)]
 struct ServedDays {
     as_of: Option<Date>,
-    /// Those that were asked for and are loaded.
+    /// The days that are both in the question and loaded.
     days: Vec<Date>,
-    /// Those of them of which is known what they are compared with; `None`: each row says that itself.
+    /// Those of `days` whose earlier hits, with which they are compared, are known. `None`: each row says so itself.
     compared: Option<BTreeSet<Date>>,
 }
 
 impl ServedDays {
-    /// Is it known of all days what they are compared with?
+    /// Whether the earlier hits are known for all days.
     fn is_compared(&self) -> bool {
         self.compared.as_ref().is_none_or(|compared| compared.len() == self.days.len())
     }
 
-    /// What a day without a row is compared with.
+    /// The delta of a day without a row: 0 if its earlier hits are known.
     fn delta(&self, day: &Date) -> Option<i64> {
         self.compared.as_ref().is_none_or(|compared| compared.contains(day)).then_some(0)
     }
 }
 
-/// Answers from one snapshot; `known` are the places of an earlier one, and are brought up to date.
+/// Answers a question from one snapshot. `known` holds the places of an earlier snapshot; it is replaced if production has
+/// changed.
 ///
 /// # Errors
-/// What the server says.
+/// Any error of the server.
 pub async fn answer(
     reader: &mut PoolReader,
     texts: &ServedTexts,
@@ -119,12 +120,12 @@ pub async fn answer(
     let asked = [&texts.run, &texts.places, &texts.loaded, &texts.sums, &texts.points, &texts.atoms];
     reader.prepare(&asked.map(String::as_str)).await?;
     let [run, places, loaded, sums, points, atoms] = asked.map(|text| reader.prepared(text));
-    // What lies within a branch is not packed.
+    // The packed rows hold all branches, so a question about one branch cannot use them.
     let months = texts.months.as_ref().filter(|_| question.sbi.is_none());
     let month_statements = match months {
         Some(MonthTexts { cells, points }) => match reader.prepare(&[cells, points]).await {
             Ok(()) => Some([cells, points].map(|text| reader.prepared(text))),
-            // An older program has promoted, which packed nothing: the days say the same.
+            // An older program has promoted and made no packed tables; the sums by day say the same.
             Err(error) if is_undefined(&error) => None,
             Err(error) => return Err(error),
         },
@@ -167,15 +168,15 @@ async fn find_loaded(
     })
 }
 
-/// What exact sums are asked by.
+/// The statements for exact sums.
 struct Exact<'a> {
     sums: &'a Statement,
     points: &'a Statement,
-    /// Cells and points of whole months, where these may be taken.
+    /// The statements for cells and points of whole months, if the question may use them.
     months: Option<&'a [Statement; 2]>,
 }
 
-/// Exact sums, by place.
+/// Exact sums by place.
 async fn exact(
     transaction: &Transaction<'_>,
     Exact { sums, points, months }: Exact<'_>,
@@ -190,7 +191,7 @@ async fn exact(
         None => (Vec::new(), loaded.days.clone()),
     };
     let asked: [&(dyn ToSql + Sync); 6] = [&days, whole, cut, cut_postcodes, &question.sbi, &POINTS_MOST];
-    // Sent one behind the other, answered by one snapshot.
+    // The statements are sent without waiting in between; one snapshot answers them all.
     let (sums, points, packed) = match months.filter(|_| !whole_months.is_empty()) {
         Some([cells, points]) => {
             let of_months: [&(dyn ToSql + Sync); 6] =
@@ -228,8 +229,8 @@ async fn exact(
     Ok(answer)
 }
 
-/// Sums of pieces that were chosen when they were loaded, whatever is asked: each is in an answer as a whole or not at all, so no
-/// two answers differ by less than one of them.
+/// Sums of pieces that were chosen when the data was loaded, whatever the question is. Each piece is in an answer as a whole or
+/// not at all, so no two answers differ by less than one piece.
 async fn protected(
     transaction: &Transaction<'_>,
     atoms: &Statement,
@@ -248,7 +249,7 @@ async fn protected(
     while let Some(row) = rows.try_next().await? {
         let (zone, first, last): (String, Date, Date) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let (sbi, hits): (String, Option<i64>) = (row.try_get(3)?, row.try_get(4)?);
-        // They are in order, and each is there once.
+        // The dates are in ascending order, and each occurs once.
         let before = |day: Date| question.dates.partition_point(|date| *date < day);
         let within = (question.dates.partition_point(|date| *date <= last) - before(first)) as i64;
         let days = last.duration_since(first).as_hours() / 24 + 1;
@@ -284,10 +285,10 @@ async fn protected(
     Ok(answer)
 }
 
-/// The last days that are loaded, and the places, brought up to date.
+/// The last days that are loaded. `known` is replaced as in [`answer`]; `None`: nothing is loaded.
 ///
 /// # Errors
-/// What the server says.
+/// Any error of the server.
 pub async fn offered(
     reader: &mut PoolReader,
     texts: &ServedTexts,
@@ -306,7 +307,7 @@ pub async fn offered(
     Ok(Some((run_id, days)))
 }
 
-/// Is there no such table?
+/// Whether the error says that a table does not exist.
 fn is_undefined(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::UNDEFINED_TABLE)
 }
@@ -316,7 +317,7 @@ async fn snapshot(reader: &mut PoolReader) -> Result<Transaction<'_>, tokio_post
     transaction.isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await
 }
 
-/// The run that a snapshot is of, and its places; `None`: nothing is loaded.
+/// The run that the snapshot shows, and its places; `None`: nothing is loaded.
 async fn opened(
     transaction: &Transaction<'_>,
     [run, places]: [&Statement; 2],
@@ -349,7 +350,7 @@ async fn read_places(
     Ok(Places::new(rows.iter().map(place).collect::<Result<_, tokio_postgres::Error>>()?))
 }
 
-/// An answer without points, and without its run.
+/// An answer without points and without its run.
 fn begun(totals: Totals, question: &PlaceQuestion, centre: &ServedPlace, places: usize) -> PlaceAnswer {
     PlaceAnswer {
         run_id: String::new(),

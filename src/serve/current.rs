@@ -1,4 +1,4 @@
-//! Which run production is of: told by the database when a run commits, and asked for should nobody tell.
+//! Which run production shows: the database sends a notification when a run commits, and is asked regularly if none comes.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,32 +12,32 @@ use super::texts::ServedTexts;
 use crate::clients::postgres::{PgError, classify};
 use crate::sql;
 
-/// How often the ledger is asked if nobody tells, and if somebody does.
+/// How often the ledger is asked without notifications, and with them.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 const LISTEN_ASK_EVERY: Duration = Duration::from_secs(15);
 
-/// What is known of a dataset's production, and since when.
+/// The newest known commit of a dataset, and how long that knowledge is good.
 #[derive(Clone, Debug, Default)]
 pub struct Current {
-    /// The commit, as the ledger knows it.
+    /// The commit as the ledger identifies it; `None`: nothing is loaded.
     pub version: Option<String>,
-    /// Until then it may be believed; `None`: the database cannot be asked.
+    /// Until when `version` may be trusted; `None`: the database cannot be asked.
     pub known_until: Option<Instant>,
 }
 
 impl Current {
-    /// The commit, if that is known for sure enough to answer by.
+    /// The commit, if it may still be trusted, so that an answer can rely on it.
     pub fn sure(&self) -> Option<&str> {
         self.version.as_deref().filter(|_| self.is_known())
     }
 
-    /// Was the database there when it was last asked?
+    /// Whether the database answered recently enough.
     pub fn is_known(&self) -> bool {
         self.known_until.is_some_and(|until| until > Instant::now())
     }
 }
 
-/// Follows the runs of some datasets, until it is aborted.
+/// Follows the runs of the given datasets; never ends by itself.
 pub async fn follow(pool: Arc<Pool>, texts: Arc<Vec<ServedTexts>>, told: watch::Sender<Vec<Current>>) {
     let (mut is_lost, mut is_warned) = (false, false);
     loop {
@@ -51,7 +51,7 @@ pub async fn follow(pool: Arc<Pool>, texts: Arc<Vec<ServedTexts>>, told: watch::
     }
 }
 
-/// Asks over one connection, for as long as it lasts.
+/// Asks over one connection, for as long as the connection lasts.
 async fn attend(
     pool: &Pool,
     texts: &[ServedTexts],
@@ -88,7 +88,7 @@ async fn attend(
     }
 }
 
-/// Says if the role could write: the sessions do not, but a role that cannot is better.
+/// Warns if the role may write: the sessions are read-only, but a role without the right is safer.
 async fn warn_of_rights(reader: &PoolReader, texts: &[ServedTexts]) {
     for text in texts {
         let tables = text.served.tables().map(|(_, table)| table);
@@ -116,14 +116,14 @@ async fn newest_commit(reader: &PoolReader, texts: &ServedTexts) -> Result<Optio
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&texts.dataset.name, &texts.schema];
     let row = match reader.connection.query_opt(&texts.run, &values).await.map_err(failed) {
         Ok(row) => row,
-        // No ledger yet: nothing is loaded.
+        // The ledger does not exist yet, so nothing is loaded.
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
     row.map(|row| row.try_get(1)).transpose().map_err(failed)
 }
 
-/// Is there no such table, or schema?
+/// Whether the error says that a table or a schema does not exist.
 pub(super) fn is_missing(error: &PgError) -> bool {
     error.sqlstate().is_some_and(|code| ["42P01", "3F000"].contains(&code))
 }

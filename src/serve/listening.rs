@@ -1,4 +1,4 @@
-//! Connections of clients: bounded in number, in the size of what they send, and in how slow they may be.
+//! Connections of clients, limited in their number, in the size of a request and in how slowly a client may read or write.
 
 use std::io;
 use std::pin::Pin;
@@ -15,17 +15,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-/// Clients at once.
+/// The most clients at once.
 const CLIENTS: usize = 1_024;
-/// Bytes of a request's head; a larger one is refused with 431.
+/// The most bytes in the head of a request; a larger one is refused with 431.
 const HEAD_BYTES: usize = 64 << 10;
-/// How long a client may take to send a head, and to take anything of an answer.
+/// How long a client may take to send a head, and how long it may go without taking any part of an answer.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
-/// How long answers that are under way may take when the server is told to stop.
+/// How long answers under way may take after the server is told to stop.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` completes; what is under way is answered then.
+/// Serves until `stop` completes, then finishes the answers under way.
 pub async fn listen(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let clients = Arc::new(Semaphore::new(CLIENTS));
@@ -41,7 +41,7 @@ pub async fn listen(listener: TcpListener, router: Router, stop: impl Future<Out
             (slot, accepted) = accepted => match accepted {
                 Ok((stream, _)) => (slot, stream),
                 Err(error) => {
-                    // Too many open files, say: others end meanwhile.
+                    // The cause may be too many open files: other clients will leave in the meantime.
                     tracing::warn!("a client cannot be let in: {error}");
                     sleep(Duration::from_millis(100)).await;
                     continue;
@@ -56,7 +56,7 @@ pub async fn listen(listener: TcpListener, router: Router, stop: impl Future<Out
             .serve_connection(TokioIo::new(Client::new(stream)), TowerToHyperService::new(router.clone()));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A client that goes away, or is too slow, is no fault of ours.
+            // A client that goes away or is too slow is not an error of the server.
             let _ = connection.await;
             drop(slot);
         });
@@ -65,7 +65,7 @@ pub async fn listen(listener: TcpListener, router: Router, stop: impl Future<Out
     let _ = timeout(END_LIMIT, graceful.shutdown()).await;
 }
 
-/// A client that is cut off when it takes nothing of an answer for a while.
+/// The stream of a client. Writing fails when the client takes no bytes of an answer for [`WRITE_LIMIT`].
 struct Client {
     stream: TcpStream,
     limit: Pin<Box<Sleep>>,
@@ -77,7 +77,7 @@ impl Client {
         Self { stream, limit: Box::pin(sleep(WRITE_LIMIT)), is_waiting: false }
     }
 
-    /// The limit begins when a write has to wait, and ends when it goes on.
+    /// The limit begins when a write has to wait, and ends when the write goes on.
     fn limited<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.is_waiting = false;

@@ -1,4 +1,4 @@
-//! What Prometheus is told.
+//! Metrics for Prometheus.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,11 +8,12 @@ use std::time::Duration;
 const BUCKETS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 const STATUSES: [u16; 6] = [200, 304, 400, 404, 500, 503];
 
-/// Counts since the start.
+/// Counts since the server started.
 #[derive(Debug, Default)]
 pub struct ServeMetrics {
     statuses: [AtomicU64; STATUSES.len()],
-    /// Of answers by the API: how many took at most so long, each in one bucket; the last is beyond all.
+    /// The number of answers of the API by how long they took, each counted in one bucket; the last bucket is for those beyond
+    /// all limits.
     buckets: [AtomicU64; BUCKETS.len() + 1],
     microseconds: AtomicU64,
     refused_full: AtomicU64,
@@ -34,7 +35,7 @@ impl ServeMetrics {
         self.refused_full.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// In Prometheus' text format.
+    /// The metrics in Prometheus' text format.
     pub fn text(&self, (busy, waiting): (usize, usize), is_ready: bool) -> String {
         let mut text = String::new();
         let head = |text: &mut String, name: &str, kind: &str, help: &str| {

@@ -1,8 +1,8 @@
-//! A server that reads: a page and an API over what has been loaded, by postcode, date and radius.
+//! A read-only server: a page and an API for loaded data, by postcode, date and radius.
 //!
-//! It writes nothing, knows no dataset by name, and answers each question from one snapshot of the database. What it may be
-//! asked is read in [`question`], answered in [`answer`]; [`current`] knows which run production is of, so that what has not
-//! changed is answered without the database.
+//! It writes nothing, knows no dataset by name, and answers each question from one snapshot of the database. [`question`] reads
+//! a question and [`answer`] answers it; [`current`] knows which run production shows, so that unchanged answers need no
+//! database.
 
 mod answer;
 mod current;
@@ -48,19 +48,19 @@ use crate::words::hex;
 pub use self::outlines::{OUTLINES_MOST_BYTES, Outlines, OutlinesFault};
 pub use self::pool::PoolLimits;
 
-/// What a browser may do with the page: use what this server gives, and nothing else.
+/// The content security policy: a browser may use only what this server provides.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-/// Another program may answer otherwise.
+/// The program's version. It is part of each tag, because another program may give other answers.
 const PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("BUILT_FROM"));
-/// How long a question may take altogether.
+/// How long an answer may take altogether.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// What a statement ends with that takes too long.
+/// The SQLSTATE of a statement that is cancelled because it takes too long.
 const QUERY_CANCELED: &str = "57014";
-/// Postcodes that are offered while somebody types.
+/// The number of postcodes that are offered while somebody types.
 const OFFERED: usize = 10;
 
-/// What is served, and how much of it at once.
+/// What the server serves, and its limits.
 #[derive(Clone, Debug)]
 pub struct Serving {
     pub url: PgUrl,
@@ -69,18 +69,18 @@ pub struct Serving {
     pub ledger_schema: String,
     pub limits: PoolLimits,
     pub dates_most: usize,
-    /// The hits that whatever is told must have, where that is another number than the dataset's.
+    /// The least hits of a dataset that may be shown, where they differ from the dataset's own number.
     pub min_counts: Vec<MinCount>,
-    /// Of zones, for the map.
+    /// The outlines of zones, for the map.
     pub outlines: Outlines,
 }
 
-/// What all answers share.
+/// The state that all answers share.
 struct ServeState {
     pool: Arc<Pool>,
     texts: Arc<Vec<ServedTexts>>,
     current: watch::Receiver<Vec<Current>>,
-    /// Of each dataset, the places of the newest snapshot that was seen.
+    /// For each dataset, the places of the newest snapshot that was read.
     places: Vec<Mutex<Option<KnownPlaces>>>,
     metrics: ServeMetrics,
     dates_most: usize,
@@ -88,24 +88,24 @@ struct ServeState {
 }
 
 impl ServeState {
-    /// The places of the newest snapshot of a dataset that was seen.
+    /// The places of the newest snapshot of a dataset that was read.
     fn known_places(&self, at: usize) -> Option<KnownPlaces> {
         self.places[at].lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Can the database be asked?
+    /// Whether the database can be asked about all datasets.
     fn is_ready(&self) -> bool {
         self.current.borrow().iter().all(Current::is_known)
     }
 }
 
-/// Serves until `stop` completes, and answers then what is under way.
+/// Serves until `stop` completes, then finishes the answers under way.
 pub async fn serve(serving: Serving, listener: TcpListener, stop: impl Future<Output = ()>) {
     let texts = serving.datasets.iter().filter_map(|dataset| {
         ServedTexts::new(dataset, (&serving.schema, &serving.ledger_schema), &serving.min_counts)
     });
     let mut texts: Vec<_> = texts.collect();
-    // Nobody is to be told of people who did not ask for them.
+    // Datasets with protected answers come last, so that nobody sees data about people without asking for it.
     texts.sort_by_key(|texts| texts.served.min_count);
     let texts = Arc::new(texts);
     let pool = Arc::new(Pool::new(serving.url, serving.limits));
@@ -157,7 +157,7 @@ async fn metrics(State(shared): State<Arc<ServeState>>) -> Response {
     text(StatusCode::OK, "text/plain; version=0.0.4", told)
 }
 
-/// Everything below `/api/`.
+/// Answers everything below `/api/`.
 async fn api(State(shared): State<Arc<ServeState>>, request: Request) -> Response {
     let begun = Instant::now();
     let (uri, headers) = (request.uri().clone(), request.headers().clone());
@@ -183,14 +183,14 @@ async fn api(State(shared): State<Arc<ServeState>>, request: Request) -> Respons
     response
 }
 
-/// Try again later.
+/// A refusal with status 503, which asks the client to try again after so many seconds.
 fn busy(why: &str, seconds: u64) -> Response {
     let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, &AskFault::new("server", why));
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
-/// The dataset that is asked for, or the first of which there is a run.
+/// The place of the dataset with this name, or of the first dataset that has a run.
 fn find(shared: &ServeState, name: Option<&str>) -> Result<usize, AskFault> {
     let found = match name {
         Some(name) => shared.texts.iter().position(|texts| texts.dataset.name == name),
@@ -254,7 +254,7 @@ async fn datasets(shared: &Arc<ServeState>) -> Response {
     json(StatusCode::OK, &all)
 }
 
-/// Postcodes that begin with what somebody has typed.
+/// Offers postcodes that begin with the text that somebody has typed.
 async fn completions(shared: &Arc<ServeState>, query: Option<&str>) -> Response {
     let (mut begin, mut dataset) = (String::new(), None);
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -283,7 +283,7 @@ async fn completions(shared: &Arc<ServeState>, query: Option<&str>) -> Response 
     json(StatusCode::OK, &found)
 }
 
-/// Outlines of zones; they stay the same while the server runs.
+/// The outlines of zones, which stay the same while the server runs.
 fn outlined(outlines: &Outlines, headers: &HeaderMap) -> Response {
     match is_known_to(headers, outlines.tag()) {
         true => reply::unchanged(outlines.tag()),
@@ -294,14 +294,14 @@ fn outlined(outlines: &Outlines, headers: &HeaderMap) -> Response {
     }
 }
 
-/// What a connection is taken for.
+/// A job that needs a connection.
 #[derive(Debug)]
 enum ServeJob {
     Ask(PlaceQuestion),
     Offer,
 }
 
-/// What came of it.
+/// The result of a job.
 #[derive(Debug)]
 enum Done {
     Asked(Answered),
@@ -321,7 +321,7 @@ impl ServeJob {
             Self::Offer => answer::offered(reader, texts, places).await.map(Done::Offered),
         };
         match done.map_err(|error| classify(error, "answer a question")) {
-            // Of a dataset of which nothing was ever loaded there is no table.
+            // A dataset that was never loaded has no table.
             Err(error) if matches!(self, Self::Offer) && current::is_missing(&error) => {
                 Ok(Done::Offered(None))
             }
@@ -330,8 +330,8 @@ impl ServeJob {
     }
 }
 
-/// Does a job to its end even if nobody waits for it any more: so a connection goes back to the pool clean. On a connection that
-/// was lost while it lay there it is done once more.
+/// Does a job to its end even if nobody waits for it any more, so that its connection goes back to the pool clean. If an idle
+/// connection turns out to be lost, the job is done again on a new one.
 async fn perform(shared: &Arc<ServeState>, at: usize, job: ServeJob) -> Result<Done, Box<Response>> {
     let shared = shared.clone();
     let done = tokio::spawn(async move {
@@ -371,7 +371,7 @@ fn no_connection(shared: &ServeState, error: &Busy) -> Response {
     }
 }
 
-/// Nothing is loaded, or an older program did that, which made nothing to be served.
+/// Nothing is loaded, or an older program loaded it and made no tables for the server.
 fn nothing(texts: &ServedTexts) -> Response {
     let name = texts.dataset.name;
     busy(&format!("nothing of {name} is loaded yet that can be served: `merganser run {name}` does that"), 30)
@@ -384,24 +384,24 @@ fn failed(error: &PgError, texts: &ServedTexts) -> Response {
     if error.sqlstate() == Some(QUERY_CANCELED) {
         return busy("the answer took too long: ask for fewer days, or a smaller radius", 5);
     }
-    // What the server says of a statement may hold a value of it.
+    // The server's message may contain a value from the statement, so only the code is logged.
     let sqlstate = error.sqlstate().unwrap_or("none");
     tracing::warn!(sqlstate, "a question could not be answered");
     busy("the database did not answer", 5)
 }
 
-/// What an answer is known by: the run, what may be told, the question and the program.
+/// The tag of an answer: it depends on the commit, the least hits that may be shown, the question and the program.
 fn tag(version: &str, texts: &ServedTexts, question: &PlaceQuestion) -> String {
     let (dataset, least) = (texts.dataset.name, texts.min_count);
     hashed(&format!("{version} {dataset} {least} {} {PROGRAM}", question.canonical()))
 }
 
-/// A tag made of a text.
+/// The tag of a text: a hash in quotation marks, as `ETag` has it.
 fn hashed(text: &str) -> String {
     format!("\"{}\"", hex(&Sha256::digest(text.as_bytes())[..16]))
 }
 
-/// Has the client the answer with this tag?
+/// Whether the client already has the answer with this tag.
 fn is_known_to(headers: &HeaderMap, tag: &str) -> bool {
     let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     given.flat_map(|value| value.split(',')).any(|known| {

@@ -1,5 +1,5 @@
-//! Whole months in packed rows: what many days of many places come to is added up here, from a row a place and month, which is several
-//! times faster than by the database from a row a place, day and branch.
+//! Adds up whole months from packed rows, one for each place and month. This is several times faster than letting the database
+//! add up a row for each place, day and branch.
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
@@ -16,13 +16,13 @@ use super::totals::{Sum, add};
 /// Sums by day and by branch.
 #[derive(Debug, Default)]
 pub struct MonthSums {
-    /// By the first day of the month and the day of it, from 0.
+    /// For the first day of each month, the sums of its days; the first day is at 0.
     days: BTreeMap<Date, [Option<Sum>; 31]>,
     pub branches: HashMap<String, Sum>,
 }
 
 impl MonthSums {
-    /// Days with a row.
+    /// The days that have a row.
     pub fn days(&self) -> impl Iterator<Item = (Date, Sum)> {
         self.days.iter().flat_map(|(month, days)| {
             let dated = (0_i64..).zip(days).map(|(after, sum)| (month.saturating_add(after.days()), *sum));
@@ -30,7 +30,7 @@ impl MonthSums {
         })
     }
 
-    /// Takes in a row's lines: day of the month, hits, delta or nothing, branch.
+    /// Adds the lines of a packed row, each with the day of the month, hits, delta (or nothing) and branch.
     fn unpack(&mut self, month: Date, cells: &str) {
         let days = self.days.entry(month).or_default();
         for line in cells.split('\n') {
@@ -52,7 +52,7 @@ impl MonthSums {
     }
 }
 
-/// The months, by their first days, of which all days are among these, and the other days. Days are in order, and each is there once.
+/// Splits days into whole months, given by their first days, and the other days. `days` are in ascending order, each once.
 pub fn whole_months(days: &[Date]) -> (Vec<Date>, Vec<Date>) {
     let (mut months, mut others) = (Vec::new(), Vec::new());
     let mut at = 0;
@@ -70,10 +70,10 @@ pub fn whole_months(days: &[Date]) -> (Vec<Date>, Vec<Date>) {
     (months, others)
 }
 
-/// Adds up what lies within a radius in whole months.
+/// Adds up what lies within a radius in whole months, given by their first days.
 ///
 /// # Errors
-/// What the server says.
+/// Any error of the server.
 pub async fn months(
     transaction: &Transaction<'_>,
     statement: &Statement,

@@ -1,4 +1,4 @@
-//! Outlines of zones for the map: a file of GeoJSON that whoever serves names, checked before the server listens.
+//! Outlines of zones for the map, from a GeoJSON file that the operator names. The file is checked before the server listens.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use super::hashed;
 
-/// Bytes of such a file at most: each browser takes all of it.
+/// The most bytes of such a file: each browser loads all of it.
 pub const OUTLINES_MOST_BYTES: u64 = 4 << 20;
-/// Letters of a zone at most.
+/// The most characters in the name of a zone.
 const LONGEST: usize = 40;
 
-/// Outlines as the page takes them: what the file says besides is left out.
+/// Outlines as the page needs them; everything else in the file is left out.
 #[derive(Clone, Debug)]
 pub struct Outlines {
     text: Bytes,
     tag: String,
 }
 
-/// What is wrong with a file of outlines, as it completes "the outlines cannot be taken: …".
+/// A fault in a file of outlines, in words that complete "the outlines cannot be taken: …".
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct OutlinesFault(String);
@@ -48,11 +48,12 @@ enum OutlineShape {
     MultiPolygon(Vec<Vec<Ring>>),
 }
 
-/// Longitude and latitude in degrees, perhaps with a height, again and again, the last as the first.
+/// A closed ring of positions, each with longitude and latitude in degrees and perhaps a height; the last is the same as the
+/// first.
 type Ring = Vec<Vec<f64>>;
 
 impl Default for Outlines {
-    /// None at all.
+    /// No outlines.
     fn default() -> Self {
         Self::of(&[])
     }
@@ -62,7 +63,7 @@ impl Outlines {
     /// Reads a `FeatureCollection` of polygons, each with its zone in `properties.zone`.
     ///
     /// # Errors
-    /// The first feature that cannot be taken, and why.
+    /// Names the first feature that cannot be used, and why.
     pub fn read(bytes: &[u8]) -> Result<Self, OutlinesFault> {
         let collection: OutlineFile = serde_json::from_slice(bytes)
             .map_err(|error| OutlinesFault(format!("it is no FeatureCollection of GeoJSON: {error}")))?;
@@ -93,18 +94,18 @@ impl Outlines {
         Self { tag: hashed(&text), text: text.into() }
     }
 
-    /// As GeoJSON; a clone shares the bytes, so that many who take it need no more memory than one.
+    /// The outlines as GeoJSON. Clones share the bytes, so many clients at once need no more memory than one.
     pub fn text(&self) -> &Bytes {
         &self.text
     }
 
-    /// What tells it from others, for `ETag`.
+    /// The tag of the outlines, for `ETag`.
     pub fn tag(&self) -> &str {
         &self.tag
     }
 }
 
-/// Programs that make such files write 101 as a number as easily.
+/// The name of a zone. Programs that make such files may also write 101 as a number.
 fn zone(value: &Value) -> Option<String> {
     let zone = match value {
         Value::String(text) => text.trim().to_owned(),
@@ -123,7 +124,7 @@ impl OutlineShape {
     }
 }
 
-/// Leaves longitude and latitude alone.
+/// Keeps only longitude and latitude, and checks them.
 fn plain(ring: &mut Ring) -> Result<(), &'static str> {
     if ring.len() < 4 || ring.first() != ring.last() {
         return Err("a ring has four positions or more, and ends where it begins");

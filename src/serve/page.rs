@@ -1,4 +1,4 @@
-//! The page and what it is made of, in the program: it needs no other host.
+//! The page and its files, built into the program, so that the page needs no other host.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(super) fn routes(router: Router<Arc<ServeState>>) -> Router<Arc<ServeState>>
     })
 }
 
-/// What the API can be asked, for programs.
+/// The description of the API for programs.
 pub(super) fn openapi() -> Response {
     text(StatusCode::OK, "application/json", include_str!("openapi.json"))
 }

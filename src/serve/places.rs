@@ -1,31 +1,31 @@
-//! Places in memory: which of them lie within a radius, and which zones lie in it wholly.
+//! Places in memory: which of them lie within a radius, and which zones lie completely within it.
 
 use std::collections::HashMap;
 
-/// The sphere on which distances are measured, in km.
+/// The radius in km of the sphere on which distances are measured.
 const EARTH_KM: f64 = 6371.0088;
 
-/// Where a postcode is.
+/// The location of a postcode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServedPlace {
     pub postcode: String,
-    /// Degrees.
+    /// Latitude, like `lon` in degrees.
     pub lat: f64,
     pub lon: f64,
     pub zone: String,
 }
 
-/// All places of a dataset, as they were when a run had committed.
+/// All places of a dataset, as of one commit.
 #[derive(Debug, Default)]
 pub struct Places {
-    /// In the order of the postcodes.
+    /// Sorted by postcode.
     places: Vec<ServedPlace>,
-    /// Numbers of places, from the south to the north.
+    /// Indices of `places`, from south to north.
     by_lat: Vec<u32>,
     zones: HashMap<String, ServedZone>,
 }
 
-/// A zone: it lies where its places lie in the middle.
+/// A zone; `lat` and `lon` are the means of those of its places.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServedZone {
     pub name: String,
@@ -34,19 +34,19 @@ pub struct ServedZone {
     places: usize,
 }
 
-/// What lies within a radius.
+/// The places and zones within a radius.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Within {
     pub places: usize,
-    /// Zones of which every place lies within.
+    /// Zones that lie within the radius with all their places.
     pub whole: Vec<String>,
-    /// Zones of which some places do, and these places.
+    /// Zones that lie within it with some of their places, and those places.
     pub cut: Vec<String>,
     pub cut_postcodes: Vec<String>,
 }
 
 impl Places {
-    /// Of places with postcodes that are all different.
+    /// Takes places whose postcodes are all different.
     pub fn new(mut places: Vec<ServedPlace>) -> Self {
         places.sort_by(|a, b| a.postcode.cmp(&b.postcode));
         let mut by_lat: Vec<_> = (0..places.len() as u32).collect();
@@ -66,13 +66,13 @@ impl Places {
         Self { places, by_lat, zones }
     }
 
-    /// The place of a postcode, in capitals and without a blank.
+    /// The place of a postcode, which is given in capitals and without blanks.
     pub fn find(&self, postcode: &str) -> Option<&ServedPlace> {
         let found = self.places.binary_search_by(|place| place.postcode.as_str().cmp(postcode));
         found.ok().map(|at| &self.places[at])
     }
 
-    /// The first places whose postcodes begin with a text.
+    /// The first places whose postcodes begin with `text`, at most `most`.
     pub fn beginning(&self, text: &str, most: usize) -> &[ServedPlace] {
         let start = self.places.partition_point(|place| place.postcode.as_str() < text);
         let some = &self.places[start..(start + most).min(self.places.len())];
@@ -80,9 +80,9 @@ impl Places {
         &some[..end]
     }
 
-    /// What lies within so many km of a place, by great circle, the limit included.
+    /// The places within `radius_km` of a place, measured along a great circle; a place exactly at the limit is included.
     pub fn within(&self, centre: &ServedPlace, radius_km: f64) -> Within {
-        // A little more than the radius: which of them are inside is measured.
+        // The band is slightly wider than the radius; the distance to each place in it is measured.
         let band = (radius_km / EARTH_KM).to_degrees() + 1e-6;
         let lat = |number: &u32| self.places[*number as usize].lat;
         let first = self.by_lat.partition_point(|number| lat(number) < centre.lat - band);
@@ -106,7 +106,7 @@ impl Places {
         within
     }
 
-    /// The zones whose middle lies within so many km of a place: each is inside or outside as a whole.
+    /// The zones whose mean position lies within `radius_km` of a place: each zone is inside or outside as a whole.
     pub fn zones_within(&self, centre: &ServedPlace, radius_km: f64) -> Vec<ServedZone> {
         let is_inside =
             |zone: &&ServedZone| distance_km((centre.lat, centre.lon), (zone.lat, zone.lon)) <= radius_km;
@@ -119,7 +119,7 @@ impl Places {
     }
 }
 
-/// The way between two points, in degrees of latitude and longitude, along a great circle.
+/// The great-circle distance in km between two points, each a latitude and a longitude in degrees.
 fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
     let (lat_a, lat_b) = (a.0.to_radians(), b.0.to_radians());
     let half = |from: f64, to: f64| ((to - from) / 2.0).sin().powi(2);

@@ -1,5 +1,5 @@
-//! A bounded pool of connections that read, and a bounded queue before it. Whoever finds both full is told at once: an answer
-//! that comes when nobody waits for it any more helps nobody.
+//! A bounded pool of read-only connections, with a bounded queue before it. If both are full, the client is told at once: an
+//! answer that comes after the client has given up helps nobody.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use tokio_postgres::Statement;
 use crate::clients::postgres::{self, Connection, PgError, PgUrl, classify};
 use crate::sql;
 
-/// How large pool and queue are, and how long a question may wait, and a statement take.
+/// The sizes of pool and queue, and the limit for waiting in the queue, connecting and each statement.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
     pub connections: usize,
@@ -20,34 +20,34 @@ pub struct PoolLimits {
     pub limit: Duration,
 }
 
-/// The pool.
+/// A pool of connections.
 #[derive(Debug)]
 pub struct Pool {
     url: PgUrl,
     limits: PoolLimits,
     slots: Arc<Semaphore>,
-    /// Places for those who wait.
+    /// Permits for the questions that wait for a connection.
     queue: Semaphore,
     idle: Mutex<Vec<PoolReader>>,
 }
 
-/// A connection with what it has prepared.
+/// A connection and the statements that are prepared on it.
 #[derive(Debug)]
 pub struct PoolReader {
     pub connection: Connection,
     prepared: HashMap<String, Statement>,
 }
 
-/// A connection for one answer, and its place in the pool.
+/// A connection that is in use for one answer, and its slot in the pool.
 #[derive(Debug)]
 pub struct TakenReader {
     pub reader: PoolReader,
-    /// It was at work before, so the server may have gone meanwhile.
+    /// The connection was used before, so the server may have gone in the meantime.
     pub is_used: bool,
     slot: OwnedSemaphorePermit,
 }
 
-/// Why there is no connection.
+/// The reasons why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum Busy {
     #[error("too many questions are waiting already")]
@@ -65,10 +65,10 @@ impl Pool {
         Self { url, limits, slots, queue: Semaphore::new(limits.waiting), idle: Mutex::default() }
     }
 
-    /// Takes a connection, and waits a while for one.
+    /// Takes a connection, and waits for one if necessary.
     ///
     /// # Errors
-    /// [`Busy`]: why there is none.
+    /// [`Busy`] says why there is none.
     pub async fn take(&self) -> Result<TakenReader, Busy> {
         let slot = self.slot().await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -79,7 +79,7 @@ impl Pool {
         Ok(TakenReader { reader, is_used: false, slot })
     }
 
-    /// Puts a connection back that has answered and is in no transaction.
+    /// Returns a connection, which must not be in a transaction.
     pub fn put(&self, taken: TakenReader) {
         let TakenReader { reader, slot, .. } = taken;
         if !reader.connection.is_closed() {
@@ -88,21 +88,21 @@ impl Pool {
         drop(slot);
     }
 
-    /// A new connection in the place of one that was lost.
+    /// Replaces a lost connection by a new one.
     ///
     /// # Errors
-    /// Why the database cannot be reached.
+    /// The database cannot be reached.
     pub async fn renew(&self, taken: TakenReader) -> Result<TakenReader, Busy> {
-        // The others are as old.
+        // The other idle connections are as old, so they are probably lost, too.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let reader = self.connect().await?;
         Ok(TakenReader { reader, is_used: false, slot: taken.slot })
     }
 
-    /// A connection beside the pool, with the same settings.
+    /// Makes a connection outside the pool, with the same settings.
     ///
     /// # Errors
-    /// Why the database cannot be reached.
+    /// The database cannot be reached.
     pub async fn connect(&self) -> Result<PoolReader, PgError> {
         let operation = "set up a connection that reads";
         let connect = postgres::connect(&self.url, "serve");
@@ -125,7 +125,7 @@ impl Pool {
         }
     }
 
-    /// Connections that are at work, and questions that wait for one.
+    /// The number of connections in use, and of questions that wait for one.
     pub fn load(&self) -> (usize, usize) {
         let PoolLimits { connections, waiting, .. } = self.limits;
         (connections - self.slots.available_permits(), waiting - self.queue.available_permits())
@@ -133,10 +133,10 @@ impl Pool {
 }
 
 impl PoolReader {
-    /// Prepares statements that this connection does not know yet.
+    /// Prepares those statements that are not yet prepared on this connection.
     ///
     /// # Errors
-    /// What the server says, of a table that is not there for one.
+    /// Any error of the server, for example that a table does not exist.
     pub async fn prepare(&mut self, texts: &[&str]) -> Result<(), tokio_postgres::Error> {
         for text in texts {
             if !self.prepared.contains_key(*text) {
@@ -147,10 +147,10 @@ impl PoolReader {
         Ok(())
     }
 
-    /// A statement that was prepared.
+    /// The prepared statement for a text.
     ///
     /// # Panics
-    /// If it was not.
+    /// If the text was not prepared before.
     pub fn prepared(&self, text: &str) -> Statement {
         self.prepared.get(text).expect("prepared before it is asked for").clone()
     }

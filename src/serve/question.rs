@@ -1,4 +1,4 @@
-//! What is asked, read from an address: `/api/{postcode}/{dates}/{radius}?sbi=…&dataset=…`.
+//! Reads a question from an address: `/api/{postcode}/{dates}/{radius}?sbi=…&dataset=…`.
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -6,22 +6,22 @@ use jiff::civil::Date;
 use crate::dataset::served::plain_postcode;
 use crate::words::percent_decoded;
 
-/// The farthest that a radius may reach, in km; how far it does if nobody says.
+/// The largest radius in km, and the one that applies if none is given.
 const RADIUS_MOST_KM: f64 = 100.0;
 const RADIUS_KM: f64 = 1.0;
-/// A question that makes sense, whether or not there is such a postcode.
+/// A valid question, whether or not there is such a postcode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlaceQuestion {
-    /// In capitals, without a blank.
+    /// In capitals and without blanks.
     pub postcode: String,
-    /// Ascending, none twice.
+    /// In ascending order, each once.
     pub dates: Vec<Date>,
     pub radius_km: f64,
     pub sbi: Option<String>,
     pub dataset: Option<String>,
 }
 
-/// What is wrong with a question: the field, and a sentence that does not repeat what was typed, unless it is a day.
+/// A fault in a question: the field, and a message that repeats nothing of the input except days.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct AskFault {
     pub error: String,
@@ -35,10 +35,10 @@ impl AskFault {
 }
 
 impl PlaceQuestion {
-    /// Reads the segments behind `/api/` and what follows the question mark.
+    /// Reads the path after `/api/` and the query; `dates_most` is the most days that a question may have.
     ///
     /// # Errors
-    /// `None`: there is no such page; else what is wrong.
+    /// `None` if there is no such page; otherwise the fault.
     pub fn read(path: &str, query: Option<&str>, dates_most: usize) -> Result<Self, Option<AskFault>> {
         let segments: Vec<_> = path.split('/').collect();
         let (postcode, dates, radius) = match segments[..] {
@@ -78,22 +78,22 @@ impl PlaceQuestion {
         Ok(question)
     }
 
-    /// The question in one form, however it was typed.
+    /// The question in a canonical form: the same for two ways to write one question.
     pub fn canonical(&self) -> String {
         let dates: Vec<_> = self.dates.iter().map(ToString::to_string).collect();
-        // As they are quoted, no branch reads like another one with a dataset behind it.
+        // The debug form quotes the values, so that a branch cannot be mistaken for another branch followed by a dataset.
         let (sbi, dataset) = (&self.sbi, &self.dataset);
         format!("{}/{}/{}?{sbi:?}&{dataset:?}", self.postcode, dates.join(";"), self.radius_km)
     }
 }
 
-/// A postcode in capitals and without blanks, if it can be one.
+/// A postcode in capitals and without blanks, if the text can be one.
 pub fn read_postcode(text: &str) -> Result<String, AskFault> {
     let fault = || AskFault::new("postcode", "this is no postcode: letters and digits, as in 1234AB");
     plain_postcode(text).ok_or_else(fault)
 }
 
-/// A branch, or the name of a dataset: any text that a database can hold, since nobody knows what data will say.
+/// The name of a branch or of a dataset: any text that a database can hold, because names come from the data.
 fn word(field: &'static str, text: &str) -> Result<String, AskFault> {
     match text.is_empty() || text.contains('\0') {
         false => Ok(text.to_owned()),
@@ -113,7 +113,7 @@ fn read_dates(text: &str, most: usize) -> Result<Vec<Date>, AskFault> {
             return Err(AskFault::new("date", format!("{first}..{last} ends before it begins")));
         }
         let days = last.duration_since(first).as_hours() / 24 + 1;
-        // What is there twice counts once, but not without limit.
+        // A day that is given twice counts once, but the list must not grow without limit.
         if usize::try_from(days).map_or(true, |days| days > most) || dates.len() > 10 * most {
             return Err(too_many());
         }

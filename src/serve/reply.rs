@@ -1,4 +1,4 @@
-//! Answers as HTTP has them.
+//! HTTP responses.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::question::AskFault;
 
-/// Any text.
+/// A response with a text.
 pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -16,23 +16,23 @@ pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Body>
     response
 }
 
-/// A value as JSON.
+/// A response with a value as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     let body = serde_json::to_string(value).expect("what is served has no keys that are no texts");
     text(status, "application/json", body)
 }
 
-/// What is wrong, and where.
+/// A response that says which field of a question is wrong, and why.
 pub(super) fn refused(status: StatusCode, fault: &AskFault) -> Response {
     json(status, fault)
 }
 
-/// An answer that may be kept, and is asked about again.
+/// A response that a client may keep if it asks each time whether it is still valid.
 pub(super) fn tagged(tag: &str, value: &impl Serialize) -> Response {
     with_tag(json(StatusCode::OK, value), tag)
 }
 
-/// What the client has is what it would get.
+/// A response with status 304: the client already has the answer.
 pub(super) fn unchanged(tag: &str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -40,7 +40,7 @@ pub(super) fn unchanged(tag: &str) -> Response {
     with_tag(response, tag)
 }
 
-/// The same, with its tag.
+/// Adds a tag to a response.
 pub(super) fn with_tag(mut response: Response, tag: &str) -> Response {
     if let Ok(tag) = HeaderValue::from_str(tag) {
         response.headers_mut().insert(header::ETAG, tag);

@@ -1,16 +1,16 @@
-//! The statements of a dataset, with the names of its tables in them.
+//! The statements for a dataset, with the names of its tables filled in.
 
 use crate::dataset::Dataset;
 use crate::dataset::served::{MinCount, Served};
 use crate::sql;
 
-/// What is asked of one dataset.
+/// The statements for one dataset.
 #[derive(Clone, Debug)]
 pub struct ServedTexts {
     pub dataset: &'static Dataset,
     pub served: &'static Served,
     pub schema: String,
-    /// The hits that whatever is told must have; 0: everything is told, by place.
+    /// The least hits of a sum that may be shown; 0: everything is shown, by place.
     pub min_count: i64,
     pub run: String,
     pub places: String,
@@ -19,11 +19,11 @@ pub struct ServedTexts {
     pub sums: String,
     pub points: String,
     pub atoms: String,
-    /// Where there are tables of whole months.
+    /// The statements for whole months, if the dataset has tables of them.
     pub months: Option<MonthTexts>,
 }
 
-/// What is asked of whole months.
+/// The statements for whole months.
 #[derive(Clone, Debug)]
 pub struct MonthTexts {
     pub cells: String,
@@ -31,8 +31,7 @@ pub struct MonthTexts {
 }
 
 impl ServedTexts {
-    /// Of a dataset that can be served; `None`: it cannot.
-    /// `min_counts`: other numbers than the datasets' own.
+    /// The statements of a dataset; `None` if it is not served. `min_counts` holds numbers that replace those of the datasets.
     pub fn new(
         dataset: &'static Dataset,
         (schema, ledger): (&str, &str),

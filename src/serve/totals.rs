@@ -1,11 +1,11 @@
-//! Sums by branch and by day, and what is said of them.
+//! Sums by branch and by day.
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use serde::Serialize;
 
-/// A branch over all days.
+/// The sum of a branch over all days.
 #[derive(Debug, Serialize)]
 pub struct Stat {
     pub sbi: String,
@@ -14,7 +14,7 @@ pub struct Stat {
     pub percentage: Option<f64>,
 }
 
-/// A day over all branches.
+/// The sum of a day over all branches.
 #[derive(Debug, Serialize)]
 pub struct Moment {
     pub date: Date,
@@ -22,15 +22,15 @@ pub struct Moment {
     pub delta: Option<i64>,
 }
 
-/// A total against what it is compared with, as an unrounded fraction.
+/// The change of a total since the hits that it is compared with (`delta`), as an unrounded fraction.
 fn percentage(total: i64, delta: Option<i64>) -> Option<f64> {
     delta.map(|delta| if delta == 0 { 0.0 } else { (total - delta) as f64 / delta as f64 })
 }
 
-/// Hits, and what they are compared with.
+/// Hits, and the hits that they are compared with, if these are known.
 pub type Sum = (i64, Option<i64>);
 
-/// Where one delta is not known, that of the sum is not.
+/// Adds to a sum. If either delta is unknown, so is the delta of the sum.
 pub fn add(sum: &mut Sum, (hits, delta): Sum) {
     *sum = (sum.0 + hits, sum.1.zip(delta).map(|(sum, delta)| sum + delta));
 }
@@ -43,13 +43,13 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Nothing, on each of these days, and what to compare it with.
+    /// Begins with no hits on these days; the second value of each is its delta.
     pub fn new(days: impl Iterator<Item = (Date, Option<i64>)>) -> Self {
         let days = days.map(|(date, delta)| (date, (0, delta)));
         Self { stats: BTreeMap::new(), days: days.collect() }
     }
 
-    /// Adds what is of a branch, and of a day, if of one alone.
+    /// Adds to the sum of a branch and, if the hits belong to a single day, to the sum of that day.
     pub fn add(&mut self, date: Option<Date>, sbi: String, sum: Sum) {
         self.add_branch(sbi, sum);
         if let Some(date) = date {
@@ -65,7 +65,7 @@ impl Totals {
         add(self.days.entry(date).or_insert((0, Some(0))), sum);
     }
 
-    /// The branches, in order.
+    /// The sums by branch, in alphabetical order.
     pub fn stats(&self) -> Vec<Stat> {
         let stat = |(sbi, (total, delta)): (&String, &Sum)| Stat {
             sbi: sbi.clone(),
@@ -76,7 +76,7 @@ impl Totals {
         self.stats.iter().map(stat).collect()
     }
 
-    /// The days, ascending.
+    /// The sums by day, ascending.
     pub fn timeline(&self) -> Vec<Moment> {
         self.days
             .iter()

@@ -1,5 +1,5 @@
 'use strict';
-// The page: a form, its answer in words, bars, a map and tables. What is asked stands in the address, so it can be shared.
+// The page: a form, and its answer in words, bars, a map and tables. The question is in the address, so it can be shared.
 
 const at = (id) => document.getElementById(id);
 const form = at('ask');
@@ -10,7 +10,7 @@ const dayOf = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'long', yea
 const day = (date) => dayOf.format(new Date(`${date}T00:00:00Z`));
 const state = { datasets: [], answer: null, asking: 0, map: null, layer: null, outlines: null, borders: null, csv: null };
 
-// A problem in words; the server has a sentence for each.
+// A problem in words, usually a sentence from the server.
 class Problem extends Error {}
 
 async function fetched(path) {
@@ -62,7 +62,7 @@ function change(total, delta) {
 
 function show(answer, from, to) {
   const { one, several, compared_with: before } = dataset();
-  // Not of the timeline: where few must not be told of, weeks and months are in no day.
+  // The totals do not come from the timeline: in protected answers, pieces of weeks and months belong to no day.
   const total = answer.stats.reduce((sum, stat) => sum + stat.total, 0);
   const delta = answer.stats.reduce((sum, stat) => (sum === null || stat.delta === null ? null : sum + stat.delta), 0);
   const compared = change(total, delta);
@@ -84,13 +84,13 @@ function show(answer, from, to) {
   offer(answer);
 }
 
-// What is not there yet is not nothing.
+// Days that are not loaded yet are unknown, not empty.
 function late({ as_of: last }) {
   const { comes_late: isLate, several } = dataset();
   return isLate && last ? ` More ${several} of the weeks before ${day(last)} may still be loaded.` : '';
 }
 
-// So that nobody can be told from the numbers.
+// Says what was left out so that nobody can be identified.
 function leftOut({ zones, small, cut, undated }) {
   const whole = undated ? ` ${number.format(undated)} numbers are of whole weeks or months: they are in the totals, and in no day.` : '';
   if (!small && !cut) return whole;
@@ -203,7 +203,7 @@ function later(work, wait) {
   };
 }
 
-// Where few must not be told of, much is told of whole months alone.
+// In protected answers, much is available for whole months only.
 function lastWholeMonth(last) {
   const next = new Date(`${last}T00:00:00Z`);
   next.setUTCDate(next.getUTCDate() + 1);
@@ -218,7 +218,7 @@ function days() {
   [form.from.value, form.to.value] = least ? lastWholeMonth(loaded.at(-1)) : [loaded[0], loaded.at(-1)];
 }
 
-// The map does without them as well.
+// The map works without them.
 async function borders() {
   const found = await fetched('/api/zones').catch(() => null);
   if (!found?.features.length) return;
