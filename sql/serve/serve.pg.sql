@@ -209,7 +209,7 @@ limit $6::bigint;
 
 -- part: atoms  (statement)
 -- Purpose: read the pieces of some zones that have a day in a range.
--- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null for all, $5 the least hits of a piece;
+-- Inputs:  $1 zones, $2 the first and $3 the last day, $4 a branch, or null for all, $5 the minimum number of hits of a piece;
 --          :"schema".:"atoms".
 -- Outputs: zone, first, last, sbi, hits (null if the piece has fewer than $5).
 select

@@ -1,11 +1,11 @@
--- Purpose: raw rows are read by ranges of pages into buckets, and partitions are cleaned from there.
+-- Purpose: read raw rows by ranges of pages into buckets, and clean partitions from there.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/buckets.pg.sql
 
 -- part: range  (script)
--- Purpose: all rows that lie in some pages.
--- Inputs:  :"schema", :"table", :expressions (what of a row is wanted), :condition (the job's, in brackets); :first_page, :end_page,
---          which is not among them.
+-- Purpose: read all rows in some pages.
+-- Inputs:  :"schema", :"table", :expressions (the values to read from a row), :condition (the job's, in parentheses);
+--          :first_page and :end_page, the page after the last one.
 -- Outputs: the rows, in PostgreSQL's binary format.
 copy (
     select :expressions
@@ -14,7 +14,7 @@ copy (
 ) to stdout (format binary);
 
 -- part: claim_near  (statement)
--- Purpose: take the next group of a bucket that this worker has on its disk, as long as the version is open.
+-- Purpose: claim the next group of a bucket that this worker has on its disk, as long as the version is open.
 -- Inputs:  $1 version_id, $2 worker_id, $3 bucket_no; :"ledger".
 -- Outputs: at most one row: group_no, position, token, attempts, failures, first_page, end_page, is_written, losses, kind, bucket_no.
 update :"ledger".transform_groups
@@ -42,22 +42,22 @@ where version_id = $1
 returning group_no, position, token, attempts, failures, first_page, end_page, is_written, losses, kind, bucket_no;
 
 -- part: add_files  (statement)
--- Purpose: the files of a range count from now on; inside the transaction that ends it.
+-- Purpose: make the files of a range count; inside the transaction that ends the range.
 -- Inputs:  $1 version_id, $2 group_no, $3 token, $4 bucket_nos, $5 rows, $6 sizes in bytes, $7 checksums; :"ledger".
--- Outputs: their rows.
+-- Outputs: the files' rows in the ledger.
 insert into :"ledger".transform_bucket_files (version_id, group_no, token, bucket_no, rows, size_bytes, sha256)
 select $1, $2, $3, bucket_no, rows, size_bytes, sha256
 from unnest($4::integer[], $5::bigint[], $6::bigint[], $7::text[]) as written (bucket_no, rows, size_bytes, sha256);
 
 -- part: skipped  (statement)
--- Purpose: rows of a range that are in no bucket; inside the transaction that ends it.
--- Inputs:  $1 version_id, $2 group_no, $3 how many; :"ledger".
--- Outputs: the range knows.
+-- Purpose: record how many rows of a range are in no bucket; inside the transaction that ends the range.
+-- Inputs:  $1 version_id, $2 group_no, $3 the number of rows; :"ledger".
+-- Outputs: the number in the range's row.
 update :"ledger".transform_groups set rows_skipped = $3 where version_id = $1 and group_no = $2;
 
 -- part: files  (statement)
--- Purpose: the files that count.
--- Inputs:  $1 version_id, $2 bucket_no (null: of all buckets); :"ledger".
+-- Purpose: list the files that count.
+-- Inputs:  $1 version_id, $2 bucket_no (null: all buckets); :"ledger".
 -- Outputs: a row each, in order: bucket_no, group_no, token, rows, size_bytes, sha256.
 select bucket_no, group_no, token, rows, size_bytes, sha256
 from :"ledger".transform_bucket_files
@@ -65,7 +65,7 @@ where version_id = $1 and ($2::integer is null or bucket_no = $2)
 order by bucket_no, group_no;
 
 -- part: gaps  (statement)
--- Purpose: ranges of which some rows are in no bucket.
+-- Purpose: list the ranges with rows that are in no bucket.
 -- Inputs:  $1 version_id; :"ledger".
 -- Outputs: a row each: first_page, end_page.
 select first_page, end_page
@@ -74,9 +74,9 @@ where version_id = $1 and kind = 'range' and rows_skipped > 0
 order by first_page;
 
 -- part: filled  (statement)
--- Purpose: all ranges are in the buckets: partitions may be claimed.
+-- Purpose: record that all ranges are in the buckets, so that partitions may be claimed.
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: its row, if nobody was faster.
+-- Outputs: the version's row, if no other worker was faster.
 update :"ledger".transform_versions
 set filled_at = clock_timestamp()
 where version_id = $1
@@ -89,7 +89,7 @@ where version_id = $1
 returning version_id;
 
 -- part: place  (statement)
--- Purpose: where are the buckets of a version?
+-- Purpose: find the buckets of a version.
 -- Inputs:  $1 version_id; :"ledger".
 -- Outputs: one row: buckets, bucket_store, is_filled.
 select buckets, bucket_store, filled_at is not null as is_filled
@@ -97,8 +97,8 @@ from :"ledger".transform_versions
 where version_id = $1;
 
 -- part: left  (statement)
--- Purpose: buckets that nobody needs any more: of versions that are given up, or in place and do not keep them.
--- Inputs:  $1 job, $2 those that were to stay, too; :"ledger".
+-- Purpose: find buckets that are no longer needed: of versions that are given up, or that are in place and do not keep them.
+-- Inputs:  $1 job, $2 whether to include buckets that were to be kept; :"ledger".
 -- Outputs: a row each: version_id, bucket_store.
 select version_id, bucket_store
 from :"ledger".transform_versions
@@ -109,9 +109,9 @@ where job = $1
 order by planned_at;
 
 -- part: removed  (statement)
--- Purpose: the buckets of a version are gone from the store.
+-- Purpose: record that the buckets of a version are removed from the store.
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: the ledger knows none any more.
+-- Outputs: the ledger lists no files and no store for the version.
 with gone as (
     delete from :"ledger".transform_bucket_files where version_id = $1
 )

@@ -1,12 +1,13 @@
--- Purpose: workers claim groups of partitions, and lose them.
+-- Purpose: how workers claim groups of partitions, and lose them.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/claims.pg.sql
 
 -- part: enlist  (statement)
--- Purpose: a worker begins, or has got another session.
--- Inputs:  $1 worker_id, $2 version_id, $3 host, $4 process id, $5 version of the program, $6 lease in seconds, $7 process id of
---          the session that writes, $8 when it began, as text, $9 and $10 the same of the session that swaps; :"ledger".
--- Outputs: its row.
+-- Purpose: register a worker, or its new sessions.
+-- Inputs:  $1 worker_id, $2 version_id, $3 host, $4 process id, $5 version of the program, $6 lease in seconds, $7 process id
+--          of the session that writes, $8 when that session began, as text, $9 and $10 the same of the session that swaps;
+--          :"ledger".
+-- Outputs: the worker's row.
 insert into :"ledger".transform_workers (
     worker_id, version_id, host, process_id, program, lease_seconds, lease_until, session_id, session_begin, second_id,
     second_begin
@@ -20,17 +21,17 @@ set lease_until = excluded.lease_until,
     second_begin = excluded.second_begin;
 
 -- part: beat  (statement)
--- Purpose: a worker lives.
+-- Purpose: show that a worker is alive.
 -- Inputs:  $1 worker_id; :"ledger".
--- Outputs: its lease begins anew.
+-- Outputs: its lease is extended.
 update :"ledger".transform_workers
 set lease_until = clock_timestamp() + make_interval(secs => lease_seconds)
 where worker_id = $1;
 
 -- part: leave  (statement)
--- Purpose: a worker gives its claims back: it ends in order, or has lost its session and begins anew.
--- Inputs:  $1 worker_id, $2 does it end; :"ledger".
--- Outputs: released, how many claims wait again; the attempt does not count.
+-- Purpose: give back a worker's claims, because it ends normally or has lost its session and starts again.
+-- Inputs:  $1 worker_id, $2 whether the worker ends; :"ledger".
+-- Outputs: released, the number of claims that wait again; these attempts do not count.
 with left_behind as (
     update :"ledger".transform_groups
     set status = 'waiting', token = token + 1, attempts = attempts - 1, worker_id = null
@@ -45,9 +46,9 @@ where worker_id = $1
 returning (select count(*) from left_behind) as released;
 
 -- part: claim  (statement)
--- Purpose: take the next group, as long as the version is open.
--- Inputs:  $1 version_id, $2 worker_id, $3 the position of the last claim: what lies before was taken, and its dead rows are not
---          looked at again; $4 kind: partitions, or ranges of pages that are read into buckets; :"ledger".
+-- Purpose: claim the next group, as long as the version is open.
+-- Inputs:  $1 version_id, $2 worker_id, $3 the position of the last claim: earlier groups are taken, so their dead rows need
+--          not be looked at again; $4 kind: partitions, or ranges of pages to read into buckets; :"ledger".
 -- Outputs: at most one row: group_no, position, token, attempts, failures, first_page, end_page, is_written, losses, kind, bucket_no.
 update :"ledger".transform_groups
 set status = 'running',
@@ -77,7 +78,7 @@ where version_id = $1
 returning group_no, position, token, attempts, failures, first_page, end_page, is_written, losses, kind, bucket_no;
 
 -- part: members  (statement)
--- Purpose: the partitions of a group.
+-- Purpose: list the partitions of a group.
 -- Inputs:  $1 version_id, $2 group_no; :"ledger".
 -- Outputs: a row each: partition_no, part_no, key, rows_planned.
 select partition_no, part_no, key, rows_planned
@@ -86,11 +87,11 @@ where version_id = $1 and group_no = $2
 order by partition_no, part_no;
 
 -- part: take_over  (statement)
--- Purpose: the claims of workers whose lease is over wait again, or are poison after too many such losses. Their tokens are
---          counted on: a sleeper's commit is refused from now on.
--- Inputs:  $1 version_id, $2 losses that make a group poison; :"ledger".
+-- Purpose: release the claims of workers whose lease has run out: their groups wait again, or become poison after too many such
+--          losses. Their tokens are increased, so that a worker which only slept cannot commit.
+-- Inputs:  $1 version_id, $2 the losses that make a group poison; :"ledger".
 -- Outputs: the groups: group_no, losses.
--- Once and not for each group of the version, which is how the server would do a subquery that locks.
+-- Materialized, because the server would run a subquery that locks once for each group of the version.
 with late as materialized (
     select running.group_no
     from :"ledger".transform_groups as running
@@ -98,8 +99,8 @@ with late as materialized (
     where running.version_id = $1
         and running.status = 'running'
         and worker.lease_until < clock_timestamp()
-        -- Looked at first, and mostly false: while somebody holds an old snapshot, a look for running groups passes the dead
-        -- entries of all claims that there were.
+        -- This condition is checked first and mostly false. While a session holds an old snapshot, a search for running groups
+        -- must pass the dead index entries of all earlier claims.
         and exists (
             select
             from :"ledger".transform_workers as late
@@ -120,10 +121,10 @@ where lost.version_id = $1 and lost.group_no = late.group_no
 returning lost.group_no, lost.losses;
 
 -- part: end_sessions  (statement)
--- Purpose: end the sessions of workers whose lease is over: one that sleeps in the middle of its commit holds the row that says
---          so, and one that sleeps while two tables change places holds all readers up.
+-- Purpose: end the sessions of workers whose lease has run out. A session that sleeps in the middle of its commit holds the
+--          group's row, and one that sleeps while two tables are swapped blocks all readers.
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: how many.
+-- Outputs: the number of sessions.
 select count(pg_terminate_backend(session.pid))
 from :"ledger".transform_workers as worker
     join pg_stat_activity as session
@@ -135,9 +136,9 @@ where worker.version_id = $1
     and session.usename = current_user;
 
 -- part: open_groups  (statement)
--- Purpose: what is left to do? As long as not all ranges are in the buckets: of the ranges.
+-- Purpose: count what is left to do: ranges until all of them are in the buckets, then groups of partitions.
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: one row: state of the version, waiting, running, poison, is_filling: ranges are read into buckets.
+-- Outputs: one row: state of the version, waiting, running, poison, is_filling (ranges are being read into buckets).
 select
     version.state,
     count(*) filter (where groups.status = 'waiting') as waiting,

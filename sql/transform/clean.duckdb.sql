@@ -1,23 +1,23 @@
--- Purpose: raw rows of whole partitions, and the query of a job that cleans them.
+-- Purpose: hold the raw rows of whole partitions, and clean them by the query of a job.
 -- Engine:  DuckDB
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/clean.duckdb.sql
 
 -- part: raw  (script)
--- Purpose: an empty table for raw rows.
+-- Purpose: create an empty table for raw rows.
 -- Inputs:  :raw_columns, names and types.
 -- Outputs: raw.
 create or replace table raw (:raw_columns);
 
 -- part: cleaned  (script, after raw)
--- Purpose: take the query of a job.
--- Inputs:  :query, the text of the job's author; raw.
--- Outputs: cleaned, which asks the query anew each time.
+-- Purpose: make a view of the job's query.
+-- Inputs:  :query, written by the job's author; raw.
+-- Outputs: cleaned, which runs the query each time it is read.
 create or replace view cleaned as (
 :query
 );
 
 -- part: clean  (query, after cleaned)
--- Purpose: the clean rows.
+-- Purpose: read the clean rows.
 -- Inputs:  raw, cleaned.
--- Outputs: what the query says of raw.
+-- Outputs: the result of the query over raw.
 select * from cleaned

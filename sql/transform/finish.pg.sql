@@ -1,48 +1,48 @@
--- Purpose: a group ends: its rows and its row in the ledger are committed together, or it has failed.
+-- Purpose: end a group: commit its rows and its row in the ledger together, or record that it has failed.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/finish.pg.sql
 
 -- part: fence  (statement, inside the transaction that writes the rows)
--- Purpose: proof that the claim is still the newest, and that the version is still made.
+-- Purpose: prove that the claim is still the newest, and that the version is still being made.
 -- Inputs:  $1 version_id, $2 group_no, $3 token; :"ledger".
--- Outputs: one row if it is; it stays locked until the end of the transaction, and no other version is planned until then: two that
---          replace partitions in place would mix them.
+-- Outputs: one row if so. It stays locked until the end of the transaction, and no other version can be planned before: two
+--          versions that replace partitions in place would mix them.
 select groups.group_no
 from :"ledger".transform_groups as groups
     join :"ledger".transform_versions as version on version.version_id = groups.version_id
 where groups.version_id = $1
     and groups.group_no = $2
     and groups.token = $3
-    -- Compared as an expression: else the server goes through the index of running groups instead of the key, and there are
-    -- the dead entries of all claims as long as somebody holds an old snapshot. So it is with all statements below.
+    -- Compared as an expression: otherwise the server searches the index of running groups instead of the key, and must pass
+    -- the dead entries of all earlier claims while a session holds an old snapshot. The same holds for all statements below.
     and groups.status || '' = 'running'
     and version.state in ('open', 'paused')
 for update of groups
 for share of version;
 
 -- part: outcome  (statement, on a new connection)
--- Purpose: what became of a commit of which no answer came?
+-- Purpose: find out whether a commit without an answer succeeded.
 -- Inputs:  $1 version_id, $2 group_no; :"ledger".
 -- Outputs: one row: token, status.
 select token, status from :"ledger".transform_groups where version_id = $1 and group_no = $2;
 
 -- part: remove  (script)
--- Purpose: the rows of partitions that were written before.
--- Inputs:  :"schema", :"table", :"key", :key_type, :'keys' (an array's text), :'with_null' (true or false).
--- Outputs: they are gone.
+-- Purpose: delete the rows of partitions that were written before.
+-- Inputs:  :"schema", :"table", :"key", :key_type, :'keys' (the text of an array), :'with_null' (true or false).
+-- Outputs: none; the rows are deleted.
 delete from :"schema".:"table"
 where :"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null);
 
 -- part: write  (script)
--- Purpose: the clean rows of a group.
+-- Purpose: write the clean rows of a group.
 -- Inputs:  :"schema", :"table", :columns.
--- Outputs: what the client sends.
+-- Outputs: the rows that the client sends, in the table.
 copy :"schema".:"table" (:columns) from stdin;
 
 -- part: partitions  (statement)
--- Purpose: what was counted of each partition.
+-- Purpose: record the counts of each partition.
 -- Inputs:  $1 version_id, $2 partition_nos, $3 part_nos, $4 rows in, $5 rows out, $6 fingerprints; :"ledger".
--- Outputs: their rows.
+-- Outputs: the partitions' rows.
 update :"ledger".transform_partitions as part
 set rows_in = counted.rows_in, rows_out = counted.rows_out, fingerprint = counted.fingerprint
 from unnest($2::integer[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[])
@@ -52,7 +52,7 @@ where part.version_id = $1
     and part.part_no = counted.part_no;
 
 -- part: done  (statement)
--- Purpose: the group is done.
+-- Purpose: record that the group is done.
 -- Inputs:  $1 version_id, $2 group_no, $3 token, $4 bytes read, $5 read_ms, $6 clean_ms, $7 write_ms, $8 peak_memory_bytes;
 --          :"ledger".
 -- Outputs: one row, if the token is the newest.
@@ -69,9 +69,9 @@ set status = 'done',
 where version_id = $1 and group_no = $2 and token = $3 and status || '' = 'running';
 
 -- part: failed  (statement)
--- Purpose: an attempt ended in an error: the group is tried again behind all others, or is poison.
--- Inputs:  $1 version_id, $2 group_no, $3 token, $4 the error, $5 failures that make it poison; :"ledger".
--- Outputs: the row, if the token is the newest: status.
+-- Purpose: record that an attempt failed: the group is tried again after all others, or becomes poison.
+-- Inputs:  $1 version_id, $2 group_no, $3 token, $4 the error, $5 the failures that make it poison; :"ledger".
+-- Outputs: status, if the token is the newest.
 update :"ledger".transform_groups
 set status = case when failures + 1 >= $5 then 'poison' else 'waiting' end,
     position = position + 1000000000,
@@ -83,7 +83,8 @@ where version_id = $1 and group_no = $2 and token = $3 and status || '' = 'runni
 returning status;
 
 -- part: split  (statement)
--- Purpose: of a group that failed, each partition becomes a group of its own: the good ones are not lost with the bad one.
+-- Purpose: split a group that failed, so that each of its partitions becomes a group of its own: the good ones are not lost
+--          with the bad one.
 -- Inputs:  $1 version_id, $2 group_no, $3 token, $4 the error; :"ledger".
 -- Outputs: the new groups; none if the token is not the newest.
 with old as (
@@ -97,7 +98,7 @@ numbered as (
         part.partition_no,
         part.part_no,
         part.rows_planned,
-        -- Numbers of groups are counted from 1 by the plan; the ones from here on are those of the partitions.
+        -- The plan numbers groups from 1 on; numbers above 1000000000 belong to groups of single partitions.
         1000000000 + part.partition_no as new_no
     from :"ledger".transform_partitions as part, old
     where part.version_id = $1 and part.group_no = $2

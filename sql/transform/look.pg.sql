@@ -1,12 +1,12 @@
--- Purpose: look at the tables of a job, before anything is planned.
+-- Purpose: inspect the tables of a job before anything is planned.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/look.pg.sql
 
 -- part: relation  (statement)
--- Purpose: is the table there, what is it, and may we use it?
+-- Purpose: find out whether a table exists, of what kind it is, and what this role may do with it.
 -- Inputs:  $1 schema, $2 table.
--- Outputs: at most one row: kind; may_read; is_owner, or may act as the owner; owner; pages; size_bytes with indexes;
---          has_row_security.
+-- Outputs: at most one row: kind; may_read; is_owner, true also if this role may act as the owner; owner; pages; size_bytes
+--          with indexes; has_row_security.
 select
     class.relkind::text as kind,
     has_table_privilege(class.oid, 'select') as may_read,
@@ -19,10 +19,10 @@ from pg_class as class join pg_namespace as namespace on namespace.oid = class.r
 where namespace.nspname = $1 and class.relname = $2 and class.relkind in ('r', 'p', 'v', 'm', 'f');
 
 -- part: columns  (statement)
--- Purpose: the columns of a table.
+-- Purpose: list the columns of a table.
 -- Inputs:  $1 schema, $2 table.
--- Outputs: a row each, in order: name; base, the type below a domain; written; modifier; not_null; has_default; is_generated;
---          is_deterministic: texts that differ are different.
+-- Outputs: a row each, in order: name; base, the base type of a domain; written, the type in full; modifier; not_null;
+--          has_default; is_generated; is_deterministic, whether different texts are always different.
 with recursive known as (
     select
         attribute.attnum,
@@ -62,10 +62,10 @@ from known
 order by known.attnum;
 
 -- part: key  (statement)
--- Purpose: how the rows lie by a column.
+-- Purpose: find out how the rows are ordered with regard to a column.
 -- Inputs:  $1 schema, $2 table, $3 column.
--- Outputs: one row: index_name, an index that begins with the column (null: none); correlation, of the order on the disk with the
---          column's (null: not analysed).
+-- Outputs: one row: index_name, an index that begins with the column (null: none); correlation of the order on disk with the
+--          order of the column (null: not analysed).
 select
     (
         select pg_class.relname::text
@@ -88,9 +88,9 @@ select
     ) as correlation;
 
 -- part: partitions  (script)
--- Purpose: the partitions of a table: the values of its key.
--- Inputs:  :"schema", :"table", :"key", :condition (the job's, in brackets), :written (an expression: the transaction that
---          wrote a row, as a number).
+-- Purpose: list the partitions of a table, which are the values of its key.
+-- Inputs:  :"schema", :"table", :"key", :condition (the job's, in parentheses), :written (an expression for the transaction
+--          that wrote a row, as a number).
 -- Outputs: a row each, the largest first: key as text; rows; fingerprint, the sum of the transactions as text.
 with partition as (
     select :"key"::text as key, count(*) as rows, coalesce(sum(:written), 0)::text as fingerprint
@@ -101,9 +101,9 @@ with partition as (
 select key, rows, fingerprint from partition order by rows desc, key collate "C" nulls first;
 
 -- part: pages  (script)
--- Purpose: where a giant partition lies.
+-- Purpose: find the pages of a giant partition.
 -- Inputs:  :"schema", :"table", :"key", :key_type, :'keys', :'with_null', :condition.
--- Outputs: one row: its first page, and the one behind its last.
+-- Outputs: one row: its first page, and the page after its last.
 select
     min((ctid::text::point)[0])::bigint as first_page,
     max((ctid::text::point)[0])::bigint + 1 as end_page
@@ -111,10 +111,10 @@ from :"schema".:"table"
 where (:"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null)) and :condition;
 
 -- part: changes  (statement)
--- Purpose: has somebody written to the source?
+-- Purpose: find out whether the source was written to.
 -- Inputs:  $1 schema, $2 table.
--- Outputs: one row: a number that is another one when rows were inserted, updated or deleted, or moved into another file (vacuum
---          full, cluster), its parts' included.
+-- Outputs: one row: a number that differs after rows were inserted, updated or deleted, or moved into another file (vacuum
+--          full, cluster). The table's partitions and children are included.
 with recursive tree as (
     select format('%I.%I', $1::text, $2::text)::regclass::oid as part_oid
     union all
@@ -125,7 +125,7 @@ select coalesce(sum(pg_stat_get_tuples_inserted(part_oid) + pg_stat_get_tuples_u
 from tree;
 
 -- part: obstacles  (statement)
--- Purpose: what depends on the target that a table in its place would not have?
+-- Purpose: list what depends on the target and would not depend on a table in its place.
 -- Inputs:  $1 schema, $2 table.
 -- Outputs: a row each: kind (materialised view, rule, foreign key, function, child), name.
 with target as (
@@ -168,7 +168,7 @@ from target join pg_inherits on inhparent = target.oid
 order by kind, name;
 
 -- part: rights  (statement)
--- Purpose: may a table be made in this schema?
+-- Purpose: find out whether this role may create a table in a schema.
 -- Inputs:  $1 schema.
 -- Outputs: at most one row: may_create.
 select has_schema_privilege(oid, 'create') as may_create from pg_namespace where nspname = $1;

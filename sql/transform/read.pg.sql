@@ -1,11 +1,11 @@
--- Purpose: raw rows go out.
+-- Purpose: read raw rows.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/read.pg.sql
 
 -- part: by_key  (script)
--- Purpose: all rows of some partitions.
--- Inputs:  :"schema", :"table", :expressions (what of a row is wanted), :"key", :key_type, :'keys' (an array's text),
---          :'with_null' (true or false), :condition (the job's, in brackets).
+-- Purpose: read all rows of some partitions.
+-- Inputs:  :"schema", :"table", :expressions (the values to read from a row), :"key", :key_type, :'keys' (the text of an
+--          array), :'with_null' (true or false), :condition (the job's, in parentheses).
 -- Outputs: the rows, in PostgreSQL's binary format.
 copy (
     select :expressions
@@ -14,9 +14,9 @@ copy (
 ) to stdout (format binary);
 
 -- part: by_pages  (script)
--- Purpose: those rows of one partition that lie in some pages.
--- Inputs:  :"schema", :"table", :expressions, :"key", :key_type, :'keys', :'with_null', :condition; :first_page, :end_page, which
---          is not among them.
+-- Purpose: read the rows of one partition that lie in some pages.
+-- Inputs:  :"schema", :"table", :expressions, :"key", :key_type, :'keys', :'with_null', :condition; :first_page and :end_page,
+--          the page after the last one.
 -- Outputs: the rows, in PostgreSQL's binary format.
 copy (
     select :expressions

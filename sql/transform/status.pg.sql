@@ -1,11 +1,11 @@
--- Purpose: how far is a version?
+-- Purpose: report the progress of a version.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: one row: a JSON object with job, version, hash, state, table, partitions, ranges (null without buckets), rows, workers, rows_per_s, eta_s, started, ended,
---          largest, slowest and poison partitions. A partition in parts counts once. The speed is what a worker has done in its
---          time, times the workers there are: a pause does not change it. The time that is left is reckoned by what a partition
---          costs and what a row does, because the largest partitions are done first and many small ones take longer; null as
---          long as it is not known.
+-- Outputs: one row: a JSON object with job, version, hash, state, table, partitions, ranges (null without buckets), rows,
+--          workers, rows_per_s, eta_s, started, ended, largest, slowest and poison partitions. A partition in parts counts
+--          once. The speed is the rows that a worker has done per second of work, times the current number of workers; a pause
+--          does not change it. The time left is estimated from the cost of a partition and the cost of a row, because the
+--          largest partitions are done first and many small ones take longer; it is null as long as it is unknown.
 with version as (
     select * from :"ledger".transform_versions where version_id = $1
 ),
@@ -102,7 +102,8 @@ summed as (
     from timed
     where status = 'done'
 ),
--- Least squares. Each group weighs as much as it is small, and so all groups together are to take as long as they did.
+-- Least squares. The weight of a group is larger the smaller the group is, so that the estimate for all groups together equals
+-- the time they took.
 squares as (
     select
         sum(weight * partitions * partitions) as pp,
@@ -122,13 +123,13 @@ solved as (
     select
         (ps * rr - rs * pr) / nullif(divisor, 0) as per_partition,
         (rs * pp - ps * pr) / nullif(divisor, 0) as per_row
-    -- As good as nothing: all groups had as many partitions for their rows, and say only what both cost together.
+    -- If nearly all groups have as many partitions for their rows, they only show what both cost together.
     from (
         select squares.*, case when pp * rr - pr * pr > 1e-9 * pp * rr then pp * rr - pr * pr end as divisor
         from squares
     ) as squares
 ),
--- Nothing costs less than nothing.
+-- A cost cannot be negative.
 cost as (
     select
         case
@@ -143,8 +144,8 @@ cost as (
         end as per_row
     from solved, summed
 ),
--- The largest group that is left may take longer than all others take together, with many workers. As long as no group of
--- several partitions is done, although there are some, nobody knows what they cost.
+-- With many workers, the largest group left may take longer than all others together. If there are groups of several partitions
+-- and none of them is done, the cost of a partition is unknown.
 time_left as (
     select
         case when speed.rows_per_s > 0 and coalesce(bool_or(timed.is_done) filter (where timed.partitions > 1), true)

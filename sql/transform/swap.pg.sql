@@ -1,9 +1,9 @@
--- Purpose: a version takes its place.
+-- Purpose: put a version in place.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/swap.pg.sql
 
 -- part: counted  (statement)
--- Purpose: what was read of each partition.
+-- Purpose: read the counts of each partition as it was read.
 -- Inputs:  $1 version_id; :"ledger".
 -- Outputs: a row each: partition_no, key, rows, fingerprint.
 select
@@ -17,16 +17,16 @@ group by partition_no
 order by partition_no;
 
 -- part: now  (statement)
--- Purpose: the server's time, to compare its sessions with.
+-- Purpose: read the server's time, to compare its sessions with.
 -- Inputs:  none.
 -- Outputs: one row: the time as text.
 select clock_timestamp()::text as now;
 
 -- part: readers  (statement)
--- Purpose: who has a snapshot that is older than the last partition, and would see holes in the version?
--- Inputs:  $1 when all partitions were done, as text; $2 the name of the job's lock (see lock_job): workers that have it or wait for
---          it read nothing.
--- Outputs: a row each, in words.
+-- Purpose: find sessions with a snapshot older than the last partition, which would see holes in the version.
+-- Inputs:  $1 the time when all partitions were done, as text; $2 the name of the job's lock (see lock_job): workers that hold
+--          it or wait for it read nothing.
+-- Outputs: a row each: a description of the session.
 with key as (
     select hashtextextended($2, 2) as value
 )
@@ -47,9 +47,10 @@ where datname = current_database()
 order by xact_start, pid;
 
 -- part: views  (statement, inside the transaction)
--- Purpose: views that read the table that is replaced.
+-- Purpose: list the views that read the table to be replaced.
 -- Inputs:  $1 schema, $2 table.
--- Outputs: a row each: schema, name, the statement that makes it again, the same after it was dropped, comment (null: none).
+-- Outputs: a row each: schema, name, the statement that replaces the view, the statement that creates it after it was dropped,
+--          comment (null: none).
 select
     namespace.nspname::text as schema,
     class.relname::text as name,
@@ -74,9 +75,9 @@ where class.relkind = 'v'
 order by namespace.nspname, class.relname;
 
 -- part: comments  (statement, inside the transaction)
--- Purpose: the comments of a table and its columns.
+-- Purpose: list the comments of a table and its columns.
 -- Inputs:  $1 schema, $2 table.
--- Outputs: a row each: column_name (null: the table), the statement that sets it.
+-- Outputs: a row each: column_name (null: the table), the statement that sets the comment.
 select
     attribute.attname::text as column_name,
     case when description.objsubid = 0
@@ -93,33 +94,33 @@ where namespace.nspname = $1 and class.relname = $2 and (description.objsubid = 
 order by description.objsubid;
 
 -- part: lock_table  (script, inside the transaction)
--- Purpose: the table for us alone, at once or not at all: whoever waits for it stands in front of all readers.
+-- Purpose: lock the table exclusively, at once or not at all: a session that waits for the lock blocks all readers.
 -- Inputs:  :"schema", :"table".
 -- Outputs: the lock.
 lock table :"schema".:"table" in access exclusive mode nowait;
 
 -- part: rename  (script, inside the transaction)
--- Purpose: give a table another name.
+-- Purpose: rename a table.
 -- Inputs:  :"schema", :"table", :"name".
--- Outputs: the table under that name.
+-- Outputs: the table under its new name.
 alter table :"schema".:"table" rename to :"name";
 
 -- part: drop_view  (script, inside the transaction)
--- Purpose: a view goes, because its columns are of other types now.
+-- Purpose: drop a view whose columns have other types now.
 -- Inputs:  :"schema", :"table".
--- Outputs: it is gone.
+-- Outputs: none; the view is dropped.
 drop view :"schema".:"table";
 
 -- part: comment_view  (script, inside the transaction)
--- Purpose: the comment of a view that was made again.
+-- Purpose: restore the comment of a view that was created again.
 -- Inputs:  :"schema", :"table", :'comment'.
 -- Outputs: the comment.
 comment on view :"schema".:"table" is :'comment';
 
 -- part: leftovers  (script, inside the transaction)
--- Purpose: rows of the clean table whose partition the source has no more.
+-- Purpose: delete rows of the clean table whose partition is no longer in the source.
 -- Inputs:  :"schema", :"table", :"key", :'version_id'; :"ledger".
--- Outputs: they are gone.
+-- Outputs: none; the rows are deleted.
 delete from :"schema".:"table"
 where :"key" is not null and :"key"::text not in (
         select key from :"ledger".transform_partitions where version_id = :'version_id' and key is not null
@@ -129,15 +130,15 @@ where :"key" is not null and :"key"::text not in (
     );
 
 -- part: look_at_rows  (script)
--- Purpose: let the server know what is in a table, before anybody asks it.
+-- Purpose: collect statistics of a table before it is read.
 -- Inputs:  :"schema", :"table".
--- Outputs: its statistics.
+-- Outputs: the table's statistics.
 analyze :"schema".:"table";
 
 -- part: left_tables  (statement)
--- Purpose: tables of a job's versions that are not in place: replaced ones, and those that were given up.
+-- Purpose: list the tables of a job's versions that are not in place, because they were replaced or given up.
 -- Inputs:  $1 job; :"ledger".
--- Outputs: a row each that is there: schema, table, version_id, is_old: it was in place once.
+-- Outputs: a row for each table that exists: schema, table, version_id, is_old (it was in place once).
 select place.schema_name, place.table_name, place.version_id, place.is_old
 from (
     select target_schema as schema_name, old_table as table_name, version_id, true as is_old
@@ -159,13 +160,13 @@ and not exists (
 order by place.table_name;
 
 -- part: drop_table  (script)
--- Purpose: a table that is not needed any more.
+-- Purpose: drop a table that is no longer needed.
 -- Inputs:  :"schema", :"table".
--- Outputs: it is gone.
+-- Outputs: none; the table is dropped.
 drop table if exists :"schema".:"table";
 
 -- part: lag  (statement)
--- Purpose: how far behind is the slowest replica?
+-- Purpose: find out how far the slowest replica is behind.
 -- Inputs:  none.
 -- Outputs: one row: seconds; 0 without replicas.
 select coalesce(max(extract(epoch from replay_lag)), 0)::double precision as seconds from pg_stat_replication;

@@ -1,15 +1,15 @@
--- Purpose: versions of jobs: planned, made, in place, dropped.
+-- Purpose: the versions of jobs: planned, being made, in place, dropped.
 -- Engine:  PostgreSQL 14 and later
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/versions.pg.sql
 
 -- part: lock_job  (statement, inside a transaction)
--- Purpose: one at a time plans a job, makes its table or lets it take its place.
+-- Purpose: ensure that only one session at a time plans a job, creates its table or puts it in place.
 -- Inputs:  $1 the lock's name.
 -- Outputs: the lock, until the end of the transaction.
 select pg_advisory_xact_lock(hashtextextended($1, 2));
 
 -- part: newest  (statement)
--- Purpose: the version of a job that counts: the one that is being made, else the one in place.
+-- Purpose: find the current version of a job: the one that is being made, else the one in place.
 -- Inputs:  $1 job; :"ledger".
 -- Outputs: at most one row: version_id, hash, state, version_table, target_schema, target_table, is_in_place, old_table, plan,
 --          planned_at as text.
@@ -22,15 +22,15 @@ order by state in ('open', 'paused') desc, planned_at desc
 limit 1;
 
 -- part: known  (statement)
--- Purpose: was this cleaning planned before, and what became of it?
+-- Purpose: find out whether this cleaning was planned before, and what became of it.
 -- Inputs:  $1 job, $2 hash; :"ledger".
--- Outputs: the newest such version, as a row: state.
+-- Outputs: the state of the newest such version.
 select state from :"ledger".transform_versions where job = $1 and hash = $2 order by planned_at desc limit 1;
 
 -- part: supersede  (statement)
--- Purpose: another version takes the place of the one that is being made.
+-- Purpose: supersede the version that is being made by another.
 -- Inputs:  $1 job; :"ledger".
--- Outputs: that one is superseded, and its run ends with it.
+-- Outputs: that version is superseded, and its run is ended.
 with old as (
     update :"ledger".transform_versions set state = 'superseded'
     where job = $1 and state in ('open', 'paused')
@@ -42,10 +42,10 @@ from old
 where run.run_id = old.version_id;
 
 -- part: begin  (statement)
--- Purpose: a version is planned.
--- Inputs:  $1 version_id, $2 job, $3 hash, $4 source, $5 target schema, $6 target table, $7 version table, $8 in place, $9 type of
---          the key, $10 the plan, $11 host, $12 version of the program, $13 buckets (null: none), $14 the store that they go to,
---          $15 do they stay; :"ledger".
+-- Purpose: record a planned version.
+-- Inputs:  $1 version_id, $2 job, $3 hash, $4 source, $5 target schema, $6 target table, $7 version table, $8 in place, $9 type
+--          of the key, $10 the plan, $11 host, $12 version of the program, $13 buckets (null: none), $14 the store that holds
+--          them, $15 whether they are kept; :"ledger".
 -- Outputs: a run and a version.
 with run as (
     insert into :"ledger".runs (run_id, dataset, target_schema, kind, options, versions, host)
@@ -60,39 +60,40 @@ insert into :"ledger".transform_versions (
 select run_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $13, $14, $15 from run;
 
 -- part: add_groups  (statement)
--- Purpose: the groups of a version, the first one to be claimed first.
--- Inputs:  $1 version_id, $2 group_nos, $3 rows, $4 first pages, $5 end pages, $6 bucket_nos, $7 kind of all; :"ledger".
--- Outputs: their rows.
+-- Purpose: add the groups of a version, in the order in which they are to be claimed.
+-- Inputs:  $1 version_id, $2 group_nos, $3 rows, $4 first pages, $5 end pages, $6 bucket_nos, $7 the kind of all of them;
+--          :"ledger".
+-- Outputs: the groups' rows.
 insert into :"ledger".transform_groups (version_id, group_no, position, rows_planned, first_page, end_page, bucket_no, kind)
 select $1, group_no, group_no, rows_planned, first_page, end_page, bucket_no, $7
 from unnest($2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::integer[])
     as planned (group_no, rows_planned, first_page, end_page, bucket_no);
 
 -- part: add_partitions  (statement)
--- Purpose: the partitions of a version.
+-- Purpose: add the partitions of a version.
 -- Inputs:  $1 version_id, $2 partition_nos, $3 part_nos, $4 keys, $5 group_nos, $6 rows; :"ledger".
--- Outputs: their rows.
+-- Outputs: the partitions' rows.
 insert into :"ledger".transform_partitions (version_id, partition_no, part_no, key, group_no, rows_planned)
 select $1, partition_no, part_no, key, group_no, rows_planned
 from unnest($2::integer[], $3::integer[], $4::text[], $5::integer[], $6::bigint[])
     as planned (partition_no, part_no, key, group_no, rows_planned);
 
 -- part: look_at_plan  (script)
--- Purpose: let the server know what is in a plan, before workers ask for its groups one by one.
+-- Purpose: collect statistics of a plan before workers look up its groups one by one.
 -- Inputs:  :"ledger".
 -- Outputs: statistics.
 analyze :"ledger".transform_groups, :"ledger".transform_partitions;
 
 -- part: set_state  (statement)
 -- Purpose: pause, resume or drop a version.
--- Inputs:  $1 version_id, $2 the state that it must be in, $3 the one that it gets; :"ledger".
--- Outputs: its row, if it was in that state.
+-- Inputs:  $1 version_id, $2 the state that it must have, $3 its new state; :"ledger".
+-- Outputs: its row, if it had that state.
 update :"ledger".transform_versions set state = $3 where version_id = $1 and state = $2 returning version_id;
 
 -- part: give_up  (statement)
--- Purpose: a version is not made any more.
+-- Purpose: give up a version.
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: its row; its run ends.
+-- Outputs: its row; its run is ended.
 with ended as (
     update :"ledger".runs
     set status = 'interrupted', finished_at = clock_timestamp(), error = 'it was dropped'
@@ -104,33 +105,33 @@ where version_id = $1 and state in ('open', 'paused')
 returning version_id;
 
 -- part: retry  (statement)
--- Purpose: poison groups are tried again.
+-- Purpose: let poison groups be tried again.
 -- Inputs:  $1 version_id; :"ledger".
--- Outputs: how many.
+-- Outputs: the number of groups.
 update :"ledger".transform_groups
 set status = 'waiting', losses = 0, failures = 0, error = null
 where version_id = $1 and status = 'poison';
 
 -- part: whole_again  (statement, before members_again)
--- Purpose: of partitions that are done again, one row is left each: a giant one is not split any more.
+-- Purpose: keep only one row of each partition that is done again, because a giant is not split any more.
 -- Inputs:  $1 version_id, $2 partition_nos; :"ledger".
--- Outputs: the rows of their further parts are gone.
+-- Outputs: none; the rows of further parts are deleted.
 delete from :"ledger".transform_partitions
 where version_id = $1 and partition_no = any ($2::integer[]) and part_no > 0;
 
 -- part: members_again  (statement, before groups_again)
--- Purpose: partitions that are done again are groups of their own.
+-- Purpose: make each partition that is done again a group of its own.
 -- Inputs:  $1 version_id, $2 partition_nos, $3 rows; :"ledger".
--- Outputs: their rows.
+-- Outputs: the partitions' rows.
 update :"ledger".transform_partitions as part
 set group_no = 1000000000 + part.partition_no, rows_planned = changed.rows_planned
 from unnest($2::integer[], $3::bigint[]) as changed (partition_no, rows_planned)
 where part.version_id = $1 and part.partition_no = changed.partition_no;
 
 -- part: groups_again  (statement)
--- Purpose: these groups wait.
+-- Purpose: make these groups wait again.
 -- Inputs:  $1 version_id, $2 partition_nos, $3 rows; :"ledger".
--- Outputs: their rows.
+-- Outputs: the groups' rows.
 insert into :"ledger".transform_groups (version_id, group_no, position, rows_planned, is_written)
 select $1, 1000000000 + changed.partition_no, 1000000000 + changed.partition_no, changed.rows_planned, true
 from unnest($2::integer[], $3::bigint[]) as changed (partition_no, rows_planned)
@@ -139,9 +140,9 @@ set status = 'waiting', rows_planned = excluded.rows_planned, is_written = true,
     bucket_no = null;
 
 -- part: swapped  (statement)
--- Purpose: a version is in place, and its run has ended; the one that was before is not in place any more.
--- Inputs:  $1 version_id, $2 where the table before it is now (null: there was none); :"ledger".
--- Outputs: its row, if the version was open; nothing is changed else: somebody has paused it.
+-- Purpose: record that a version is in place and its run has ended, and that the version before it is not in place any more.
+-- Inputs:  $1 version_id, $2 the new name of the table before it (null: there was none); :"ledger".
+-- Outputs: its row, if the version was open. Otherwise somebody has paused it, and nothing is changed.
 with marked as (
     update :"ledger".transform_versions
     set state = 'swapped', swapped_at = clock_timestamp(), old_table = $2

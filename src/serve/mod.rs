@@ -69,7 +69,7 @@ pub struct Serving {
     pub ledger_schema: String,
     pub limits: PoolLimits,
     pub dates_most: usize,
-    /// The least hits of a dataset that may be shown, where they differ from the dataset's own number.
+    /// The minimum numbers of hits that may be shown, for datasets whose own number does not apply.
     pub min_counts: Vec<MinCount>,
     /// The outlines of zones, for the map.
     pub outlines: Outlines,
@@ -390,7 +390,7 @@ fn failed(error: &PgError, texts: &ServedTexts) -> Response {
     busy("the database did not answer", 5)
 }
 
-/// The tag of an answer: it depends on the commit, the least hits that may be shown, the question and the program.
+/// The tag of an answer: it depends on the commit, the minimum number of hits, the question and the program.
 fn tag(version: &str, texts: &ServedTexts, question: &PlaceQuestion) -> String {
     let (dataset, least) = (texts.dataset.name, texts.min_count);
     hashed(&format!("{version} {dataset} {least} {} {PROGRAM}", question.canonical()))

@@ -10,7 +10,7 @@ pub struct ServedTexts {
     pub dataset: &'static Dataset,
     pub served: &'static Served,
     pub schema: String,
-    /// The least hits of a sum that may be shown; 0: everything is shown, by place.
+    /// The minimum number of hits of a sum that may be shown; 0: everything is shown, by place.
     pub min_count: i64,
     pub run: String,
     pub places: String,

@@ -1,4 +1,5 @@
-//! Claims: a worker takes a group with one short statement and has it until it commits, gives it back, or its lease runs out.
+//! Claims: a worker takes a group with one short statement and holds it until it commits the group, gives it back, or its lease
+//! runs out.
 
 use std::time::Duration;
 
@@ -12,65 +13,65 @@ use crate::error::Cause;
 use crate::sql;
 use crate::system::machine;
 
-/// A group whose workers were lost so often is not tried again: it may be what they died of.
+/// A group whose workers were lost this often is not tried again, because it may be the cause.
 const LOSSES: i32 = 5;
-/// A group that failed so often is poison.
+/// A group that failed this often becomes poison.
 pub const FAILURES: i32 = 3;
 const CLAIM: &str = "claim a group";
-/// How often at least a worker looks for claims of lost ones.
+/// The longest pause between two searches for claims of lost workers.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// A worker: never the same twice, whatever its host or process is called.
+/// Identifies a worker. No two workers share an id, even if host and process id are the same.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerId {
     pub worker: Uuid,
     pub version: Uuid,
 }
 
-/// A group that this worker has.
+/// A group that a worker has claimed.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub group_no: i32,
     pub position: i64,
-    /// Whoever commits the group must have the newest.
+    /// Increases with each claim. A worker can commit the group only with the newest token.
     pub token: i64,
     pub attempts: i32,
     pub failures: i32,
     pub pages: Option<(i64, i64)>,
-    /// Rows of it were committed before.
+    /// Rows of the group were committed before.
     pub is_written: bool,
-    /// How often its worker was lost.
+    /// How often a worker of this group was lost.
     pub losses: i32,
-    /// Pages are read into buckets; it has no partitions then.
+    /// The claim is a range of pages to read into buckets; then it has no partitions.
     pub is_range: bool,
-    /// Where its partitions are read from, if not by their key.
+    /// The bucket to read the partitions from; `None`: they are read by key.
     pub bucket: Option<i32>,
-    /// Its partitions: number, part and key.
+    /// The partitions of the group: number, part and key.
     pub members: Vec<(i32, i32, Option<String>)>,
-    /// How many rows the plan found in each.
+    /// The number of rows of each partition according to the plan.
     pub planned: Vec<u64>,
 }
 
 impl Claim {
-    /// The keys of its partitions.
+    /// The keys of the group's partitions.
     pub fn keys(&self) -> Vec<Option<String>> {
         self.members.iter().map(|(_, _, key)| key.clone()).collect()
     }
 }
 
-/// What is left of a version.
+/// The number of groups of a version that are not done.
 #[derive(Clone, Debug)]
 pub struct Open {
     pub state: String,
     pub waiting: i64,
     pub running: i64,
     pub poison: i64,
-    /// Ranges are read into buckets, and these are their numbers.
+    /// Ranges are still being read into buckets, and the numbers are those of ranges.
     pub is_filling: bool,
 }
 
 impl WorkerId {
-    /// Enters the worker, or the sessions that it has got now.
+    /// Registers the worker, or its new sessions after a reconnect.
     pub async fn enlist(
         &self,
         session: &JobSession,
@@ -93,13 +94,13 @@ impl WorkerId {
         session.execute("enter the worker", sql::TRANSFORM_ENLIST, &values).await.map(drop)
     }
 
-    /// Gives all claims back; with `ends` the worker says that it has ended.
+    /// Gives all claims back; with `ends` the worker is also marked as ended.
     pub async fn leave(&self, session: &JobSession, ends: bool) -> Result<(), PgError> {
         session.execute("give claims back", sql::TRANSFORM_LEAVE, &[&self.worker, &ends]).await.map(drop)
     }
 
-    /// Takes the next group of partitions behind a position, or the next range of pages that is read into buckets; `None`: there
-    /// is none, or the version is not open.
+    /// Claims the next group of partitions after a position, or the next range of pages to read into buckets. `None`: there is
+    /// none, or the version is not open.
     pub async fn claim(
         &self,
         session: &JobSession,
@@ -113,7 +114,7 @@ impl WorkerId {
         self.claimed(session, row).await
     }
 
-    /// Takes the next group of a bucket that is at hand.
+    /// Claims the next group of a bucket that is on the worker's disk.
     pub async fn claim_near(&self, session: &JobSession, bucket: i32) -> Result<Option<Claim>, PgError> {
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&self.version, &self.worker, &bucket];
         let row = session.maybe(CLAIM, sql::BUCKETS_CLAIM_NEAR, &values).await?;
@@ -155,7 +156,7 @@ impl WorkerId {
         Ok(Some(claim))
     }
 
-    /// What is left to do.
+    /// Counts the groups that are not done.
     pub async fn open(&self, session: &JobSession) -> Result<Open, PgError> {
         let row = session.maybe("look what is left", sql::TRANSFORM_OPEN_GROUPS, &[&self.version]).await?;
         let Some(row) = row else {
@@ -175,7 +176,7 @@ impl WorkerId {
     }
 }
 
-/// The heartbeat of a worker; it ends when this is dropped.
+/// The heartbeat of a worker; it ends when this value is dropped.
 pub struct Heart(JoinHandle<()>);
 
 impl Drop for Heart {
@@ -185,8 +186,8 @@ impl Drop for Heart {
 }
 
 impl Heart {
-    /// Begins to beat, over a connection of its own: the worker's may be busy with rows for long. With each beat it takes the
-    /// claims of lost workers from them.
+    /// Starts the heartbeat on a connection of its own, because the worker's may be busy with rows for a long time. Each beat
+    /// also takes claims from lost workers.
     pub fn start(url: PgUrl, database: DatabaseConfig, worker: WorkerId, lease: Duration) -> Self {
         let pause = (lease / 4).clamp(Duration::from_millis(250), LOOK);
         Self(tokio::spawn(async move {

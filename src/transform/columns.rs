@@ -1,33 +1,34 @@
-//! Columns of PostgreSQL, as Arrow and DuckDB have them.
+//! Columns of PostgreSQL and their types in Arrow and DuckDB.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-/// Times with a zone are in this one.
+/// The time zone of all times with a zone.
 pub const UTC: &str = "UTC";
-/// The key of a field's metadata under which PostgreSQL's name of its type stands.
+/// The key in a field's metadata for PostgreSQL's name of the type.
 pub const PG_TYPE: &str = "pg_type";
-/// As many digits fit into 128 bits.
+/// The number of decimal digits that fit into 128 bits.
 const DECIMAL_DIGITS: i32 = 38;
 
-/// A column of a table, as the catalogue tells it.
+/// A column of a table, as the catalogue describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PgColumn {
     pub name: String,
-    /// The type below a domain, without its modifier: `numeric`, `text`.
+    /// The type without its modifier, and the base type instead of a domain: `numeric`, `text`.
     pub base: String,
-    /// The type as it is written: `numeric(10,2)`, `character varying(5)`.
+    /// The type in full: `numeric(10,2)`, `character varying(5)`.
     pub written: String,
-    /// What stands in brackets behind the type, as the catalogue has it; -1: nothing.
+    /// The type modifier from the catalogue; -1: none.
     pub modifier: i32,
     pub not_null: bool,
-    /// It has a value by itself, or may have none but its own.
+    /// The column has a default or is an identity column.
     pub has_default: bool,
+    /// The column is computed, or an identity column that accepts no value.
     pub is_generated: bool,
 }
 
-/// How a value goes over the connection, and what it is in Arrow.
+/// How a value is transferred over the connection, and hence its type in Arrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
     Bool,
@@ -36,26 +37,26 @@ pub enum Wire {
     Int64,
     Float32,
     Float64,
-    /// Digits in all, and behind the point.
+    /// The number of digits, and how many of them follow the point.
     Decimal(u8, i8),
     Date,
     Time,
     Timestamp,
     TimestampUtc,
     Bytes,
-    /// As it is.
+    /// A text, transferred unchanged.
     Text,
-    /// The server makes a text of it: there is nothing of its kind elsewhere, or not with all its digits.
+    /// The server converts the value to text, because no other type holds it, or holds all its digits.
     AsText,
-    /// Where a row lies: its page, and its place there in the lowest 16 bits.
+    /// The position of a row: the page, and in the lowest 16 bits its place on the page.
     RowId,
 }
 
-/// The name that a column of `ctid` has for its type: no type of PostgreSQL's is called so.
+/// The type name that marks a column of `ctid`; PostgreSQL has no type of this name.
 const ROW_ID: &str = "ctid";
 
 impl PgColumn {
-    /// A number that goes with each row, and that the table has not as a column.
+    /// A number that is read with each row and is not a column of the table.
     pub fn beside(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -68,12 +69,12 @@ impl PgColumn {
         }
     }
 
-    /// Where a row lies.
+    /// The position of a row, as a column.
     pub fn row_id(name: &str) -> Self {
         Self { base: ROW_ID.into(), ..Self::beside(name) }
     }
 
-    /// How this column is read.
+    /// How this column is transferred.
     pub fn wire(&self) -> Wire {
         match self.base.as_str() {
             "boolean" => Wire::Bool,
@@ -94,7 +95,7 @@ impl PgColumn {
         }
     }
 
-    /// A numeric without a precision may have more digits than any other type: it comes as a text.
+    /// A numeric without a precision may have more digits than any other type, so it is transferred as text.
     fn decimal(&self) -> Wire {
         let (digits, scale) = ((self.modifier - 4) >> 16 & 0xffff, (self.modifier - 4) & 0x7ff);
         match self.modifier >= 4 && digits <= DECIMAL_DIGITS && scale <= digits {
@@ -103,15 +104,15 @@ impl PgColumn {
         }
     }
 
-    /// Blanks at the end of a value mean nothing.
+    /// Whether blanks at the end of a value are insignificant.
     pub fn is_padded(&self) -> bool {
         self.base == "character"
     }
 
-    /// The type without its modifier, to cast a text to.
+    /// The type without its modifier, for a cast from text.
     pub fn cast(&self) -> &str {
         match self.base.as_str() {
-            // `character` alone would be one of a single letter.
+            // `character` alone would mean a single letter.
             "character" => "bpchar",
             base => base,
         }
@@ -138,8 +139,8 @@ impl Wire {
     }
 }
 
-/// The columns as a schema of Arrow; each field's metadata says what PostgreSQL calls the type (`pg_type`), so that a numeric
-/// that comes as a text is known as one.
+/// The columns as an Arrow schema. The metadata of each field holds PostgreSQL's name of the type (`pg_type`), so that a
+/// numeric which is transferred as text can be recognised.
 pub fn schema(columns: &[PgColumn]) -> SchemaRef {
     let field = |column: &PgColumn| {
         let metadata = [(PG_TYPE.to_owned(), column.written.clone())].into();
@@ -148,7 +149,7 @@ pub fn schema(columns: &[PgColumn]) -> SchemaRef {
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-/// What DuckDB calls a type that [`schema`] gives.
+/// DuckDB's name for a type that [`schema`] uses.
 pub fn duck_type(kind: &DataType) -> String {
     match kind {
         DataType::Boolean => "boolean".into(),

@@ -1,4 +1,4 @@
-//! The end of a version: all partitions are done. The source is looked at once more, then the version takes its place.
+//! Completes a version after all partitions are done: checks the source once more, then puts the version in place.
 
 use std::collections::HashMap;
 
@@ -16,30 +16,31 @@ use crate::config::WorkerConfig;
 use crate::error::Cause;
 use crate::sql;
 
-/// What became of the end.
+/// The result of completing a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Completed {
-    /// The version is in place; the table that was there before has this name.
+    /// The version is in place; `old` is the new name of the table that was there before.
     Swapped { old: Option<String> },
-    /// Partitions have changed since they were read, and wait again.
+    /// Partitions have changed since they were read, and wait to be done again.
     Again { partitions: usize },
-    /// They have, and the job does not say that they may be done again.
+    /// Partitions have changed, and the job does not allow doing them again.
     Changed { partitions: usize, example: String },
-    /// Somebody else was faster, or something waits again.
+    /// Another worker was faster, or a group waits again.
     NotYet,
 }
 
-/// Partitions that are not any more as they were read.
+/// Partitions that differ from what was read.
 #[derive(Debug, Default)]
 struct Differing {
-    /// Number, rows now, key.
+    /// For each, the number, its current rows and the key.
     known: Vec<(i32, i64, Option<String>)>,
     new: Vec<Partition>,
-    /// The number behind the last one.
+    /// The first unused partition number.
     next: i32,
 }
 
-/// Ends a version of which all groups are done. `other` is a second connection: the swap is short, the lock of the job is not.
+/// Completes a version whose groups are all done. The first session holds the job's lock throughout; `other` runs the swap in a
+/// short transaction of its own.
 pub async fn complete(
     (session, other): (&JobSession, &mut JobSession),
     worker: &WorkerId,
@@ -77,8 +78,8 @@ pub async fn complete(
         .await
 }
 
-/// What has changed since it was read; `None`: nothing. Without `changed` the server's counters are believed where they have
-/// not moved; they are lost when a server crashes, and then, too, all rows are looked at.
+/// The partitions that have changed since they were read; `None`: none have. If the job has no `changed` column, unchanged
+/// counters of the server count as proof. A crash of the server resets the counters; then all rows are counted.
 async fn differing(
     session: &JobSession,
     worker: &WorkerId,
@@ -108,7 +109,7 @@ async fn differing(
             None => differing.new.push(now),
         }
     }
-    // What is left is not there any more.
+    // The partitions that remain in `read` are no longer in the source.
     let gone = read.into_iter().filter(|(_, (_, (rows, _)))| *rows > 0);
     differing.known.extend(gone.map(|(key, (number, _))| (number, 0, key)));
     Ok((!differing.known.is_empty() || !differing.new.is_empty()).then_some(differing))
@@ -133,7 +134,7 @@ async fn changed(
     session.execute(what, sql::TRANSFORM_WHOLE_AGAIN, &[&worker.version, &numbers]).await?;
     session.execute(what, sql::TRANSFORM_MEMBERS_AGAIN, &[&worker.version, &numbers, &rows]).await?;
     session.execute(what, sql::TRANSFORM_GROUPS_AGAIN, &[&worker.version, &numbers, &rows]).await?;
-    // Each new one is a group by itself, numbered as one that was split off.
+    // Each new partition becomes a group of its own, numbered like groups that were split off.
     let groups: Vec<Group> = differing
         .new
         .iter()

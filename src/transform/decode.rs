@@ -1,4 +1,4 @@
-//! Rows as PostgreSQL sends them (`copy … to stdout (format binary)`), made into batches of Arrow.
+//! Decodes rows in PostgreSQL's binary format (`copy … to stdout (format binary)`) into Arrow batches.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use arrow::record_batch::RecordBatch;
 use super::columns::{PgColumn, UTC, Wire, schema};
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
-/// So many rows are one batch.
+/// The number of rows in a batch.
 const BATCH_ROWS: usize = 65_536;
-/// So many bytes of one batch: the offsets in a column of texts have 32 bits.
+/// The most bytes in a batch: the offsets in a column of texts have 32 bits.
 const BATCH_BYTES: usize = 256 << 20;
-/// Days, and microseconds, from 1970 to 2000, where PostgreSQL begins to count.
+/// The days, and the microseconds, between 1970-01-01 and 2000-01-01, where PostgreSQL begins to count.
 const DAYS_2000: i32 = 10_957;
 const MICROS_2000: i64 = 946_684_800_000_000;
 
-/// A value or a message that cannot be taken.
+/// The reasons why bytes cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     #[error("column {column}: {problem}")]
@@ -31,27 +31,27 @@ pub enum DecodeError {
     Malformed,
 }
 
-/// Takes messages, gives batches.
+/// Takes the messages of a copy and makes batches of their rows.
 pub struct Decoder {
     batch_rows: usize,
-    /// Where it is not an error if a value cannot be taken: the row is left out.
+    /// If set, rows with a value that cannot be decoded are left out; otherwise such a value is an error.
     skips: Option<Skips>,
     columns: Vec<PgColumn>,
     schema: SchemaRef,
     builders: Vec<CellBuilder>,
     held: Held,
     batches: Vec<RecordBatch>,
-    /// The beginning of a row whose rest has not come.
+    /// The beginning of a row that has not arrived completely.
     pending: Vec<u8>,
     is_begun: bool,
     is_ended: bool,
     pub bytes: u64,
 }
 
-/// Rows that are left out.
+/// Counts the rows that are left out.
 #[derive(Default)]
 struct Skips {
-    /// Of the batch that is being made, which rows stay.
+    /// For each row of the current batch, whether it stays.
     stays: Vec<bool>,
     rows: u64,
 }
@@ -62,17 +62,17 @@ struct Held {
     bytes: usize,
 }
 
-/// What one look into the bytes finds.
+/// What is found at the beginning of some bytes.
 enum Found {
-    /// A row, and where the next thing begins.
+    /// A whole row, and the offset of what follows it.
     Row(usize),
     End,
-    /// More bytes are needed.
+    /// An incomplete row: more bytes are needed.
     Part,
 }
 
 impl Decoder {
-    /// For rows of these columns.
+    /// A decoder for rows of these columns.
     pub fn new(columns: &[PgColumn]) -> Self {
         Self {
             batch_rows: BATCH_ROWS,
@@ -89,29 +89,29 @@ impl Decoder {
         }
     }
 
-    /// The same in batches of so many rows, without the rows of which a value cannot be taken.
+    /// A decoder that makes batches of `batch_rows` rows, and leaves out rows with a value that cannot be decoded.
     pub fn skipping(columns: &[PgColumn], batch_rows: usize) -> Self {
         Self { batch_rows, skips: Some(Skips::default()), ..Self::new(columns) }
     }
 
-    /// The batches that are whole by now.
+    /// Takes the batches that are complete.
     pub fn whole(&mut self) -> Vec<RecordBatch> {
         std::mem::take(&mut self.batches)
     }
 
-    /// How many rows were left out.
+    /// The number of rows that were left out.
     pub fn skipped(&self) -> u64 {
         self.skips.as_ref().map_or(0, |skips| skips.rows)
     }
 
-    /// Takes the next bytes.
+    /// Decodes the next bytes.
     ///
     /// # Errors
-    /// A value that has no counterpart; bytes that are no rows of these columns.
+    /// A value has no counterpart in Arrow, or the bytes are not rows of these columns.
     pub fn take(&mut self, message: &[u8]) -> Result<(), DecodeError> {
         self.bytes += message.len() as u64;
         let pending = std::mem::take(&mut self.pending);
-        // Most messages are one whole row.
+        // Most messages are one whole row, so they need no copy.
         let joined = (!pending.is_empty()).then(|| [pending.as_slice(), message].concat());
         let mut rest = joined.as_deref().unwrap_or(message);
         if !self.is_begun {
@@ -135,19 +135,19 @@ impl Decoder {
         Ok(())
     }
 
-    /// All rows.
+    /// The batches that were not taken yet, after all bytes have arrived.
     ///
     /// # Errors
-    /// The end did not come.
+    /// The end of the copy has not arrived.
     pub fn finish(mut self) -> Result<Vec<RecordBatch>, DecodeError> {
         self.end()?;
         Ok(self.batches)
     }
 
-    /// No more will come: all rows are in batches.
+    /// Completes the last batch after all bytes have arrived.
     ///
     /// # Errors
-    /// The end did not come.
+    /// The end of the copy has not arrived.
     pub fn end(&mut self) -> Result<(), DecodeError> {
         if !self.is_ended {
             return Err(DecodeError::Malformed);
@@ -176,7 +176,7 @@ impl Decoder {
             at += value.map_or(0, <[u8]>::len);
             match cells.add(value) {
                 Ok(()) => {}
-                // The cell is needed all the same: each column has as many.
+                // A NULL takes the place of the value, because all columns need the same number of cells.
                 Err(_) if self.skips.is_some() => {
                     stays = false;
                     cells.add(None).expect("NULL is of every type");
@@ -210,7 +210,7 @@ impl Decoder {
     }
 }
 
-/// Where the rows begin; `None`: the head has not come whole.
+/// The offset of the first row; `None`: the header has not arrived completely.
 fn begin(bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
     let head = SIGNATURE.len() + 8;
     if bytes.len() < head {
@@ -224,7 +224,7 @@ fn begin(bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
     Ok((bytes.len() >= head + extension).then_some(head + extension))
 }
 
-/// Where a row ends; `None`: it has not come whole.
+/// The offset of the end of a row; `None`: the row has not arrived completely.
 fn row_end(bytes: &[u8], fields: usize) -> Result<Option<usize>, DecodeError> {
     let mut at = 2;
     for _ in 0..fields {
@@ -242,7 +242,7 @@ fn length(bytes: &[u8], at: usize) -> Option<i32> {
     bytes.get(at..)?.first_chunk::<4>().map(|word| i32::from_be_bytes(*word))
 }
 
-/// The cells of one column.
+/// Builds the cells of a column.
 enum CellBuilder {
     Bool(BooleanBuilder),
     Int16(Int16Builder),
@@ -346,13 +346,13 @@ impl CellBuilder {
     }
 }
 
-/// A page of 32 bits, and a place in it of 16.
+/// Packs a page of 32 bits and a place of 16 bits into one number.
 fn row_id(value: &[u8]) -> Result<i64, &'static str> {
     let [a, b, c, d, e, f] = number(value)?;
     Ok(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
 }
 
-/// PostgreSQL's `infinity` stays what it is: DuckDB has it, too, at the ends of the numbers.
+/// PostgreSQL's `infinity` is kept: DuckDB represents it by the largest and smallest numbers, too.
 fn date(value: &[u8]) -> Result<i32, &'static str> {
     match i32::from_be_bytes(number(value)?) {
         i32::MAX => Ok(i32::MAX),
@@ -369,7 +369,7 @@ fn timestamp(value: &[u8]) -> Result<i64, &'static str> {
     }
 }
 
-/// Groups of four digits, the first of which counts 10,000 to the power of `weight`.
+/// Decodes groups of four digits. The first group counts multiples of 10,000 to the power of `weight`.
 fn decimal(value: &[u8], scale: i8) -> Result<i128, &'static str> {
     const NONE: &str = "NaN or infinity, which a decimal number elsewhere cannot be";
     const LARGE: &str = "a number with more digits than its type has";
@@ -386,7 +386,7 @@ fn decimal(value: &[u8], scale: i8) -> Result<i128, &'static str> {
             Ok(power) if power > 38 && digit != 0 => return Err(LARGE),
             Ok(power) if digit != 0 => digit.checked_mul(10_i128.pow(power)).ok_or(LARGE)?,
             Ok(_) => 0,
-            // The last group may reach beyond the scale with zeros.
+            // The last group may extend beyond the scale with zeros.
             Err(_) => digit / 10_i128.pow(power.unsigned_abs().min(38)),
         };
         sum = sum.checked_add(part).ok_or(LARGE)?;

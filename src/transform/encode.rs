@@ -1,4 +1,4 @@
-//! Batches of Arrow made into the text that `copy … from stdin` takes, and the keys in them told apart.
+//! Encodes Arrow batches as text for `copy … from stdin`, and finds the partition of each row by its key.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use arrow::datatypes::{
 };
 use arrow::record_batch::RecordBatch;
 
-/// A column that has no counterpart in PostgreSQL's text.
+/// A column whose type has no counterpart in PostgreSQL's text format.
 #[derive(Debug, thiserror::Error)]
 #[error("column {column} is of a kind that cannot be written ({kind}): make it a text")]
 pub struct EncodeError {
@@ -30,7 +30,7 @@ pub struct Encoded {
     pub rows: u64,
 }
 
-/// Adds the columns of a batch, at these places, to a text for COPY.
+/// Appends some columns of a batch to a text for COPY. `places` are the columns' places in the batch.
 pub fn encode(batch: &RecordBatch, places: &[usize], out: &mut Encoded) -> Result<(), EncodeError> {
     let columns = places.iter().map(|place| written(batch, *place)).collect::<Result<Vec<_>, _>>()?;
     for row in 0..batch.num_rows() {
@@ -46,17 +46,17 @@ pub fn encode(batch: &RecordBatch, places: &[usize], out: &mut Encoded) -> Resul
     Ok(())
 }
 
-/// The partitions of a group by their keys, to count rows by.
+/// The partitions of a group by their keys.
 pub struct KeyPlaces {
-    /// By the key as COPY writes it.
+    /// Keyed by the text that COPY would have.
     places: HashMap<String, usize>,
     none: Option<usize>,
-    /// Blanks at the end of a key mean nothing.
+    /// Whether blanks at the end of a key are insignificant.
     is_padded: bool,
 }
 
 impl KeyPlaces {
-    /// Of these keys, in this order.
+    /// The places are the positions of the keys in this order.
     pub fn new<'k>(keys: impl IntoIterator<Item = Option<&'k str>>, is_padded: bool) -> Self {
         let (mut places, mut none) = (HashMap::new(), None);
         for (place, key) in keys.into_iter().enumerate() {
@@ -72,18 +72,19 @@ impl KeyPlaces {
         Self { places, none, is_padded }
     }
 
-    /// The place of a partition by its key as COPY writes it.
+    /// The place of a partition by its key in COPY's text.
     fn place(&self, key: Option<&str>) -> Option<usize> {
         key.map_or(self.none, |key| self.places.get(key).copied())
     }
 
-    /// The place of the partition of each row of a batch, by the column at `column`; `None`: of no partition.
+    /// For each row of a batch, the place of its partition, according to the key in column `column`; `None`: no partition has
+    /// this key.
     pub fn places(&self, batch: &RecordBatch, column: usize) -> Result<Vec<Option<usize>>, EncodeError> {
         each_key(batch, column, self.is_padded, |key| self.place(key))
     }
 }
 
-/// What `of` makes of the key of each row of a batch, as COPY writes it.
+/// Calls `of` with the key of each row in COPY's text, and collects the results.
 fn each_key<T>(
     batch: &RecordBatch,
     column: usize,
@@ -103,8 +104,8 @@ fn each_key<T>(
     Ok((0..batch.num_rows()).map(each).collect())
 }
 
-/// A number of 63 bits for a key, the same on every machine and in every version of this program that reads the same buckets.
-/// Blanks at the end of a padded key mean nothing: it comes without them, as PostgreSQL's text of it does.
+/// A hash of 63 bits for a key. It must never change, because every machine and version of this program that reads the same
+/// buckets must agree. A padded key is given without blanks at its end, as PostgreSQL casts it to text.
 pub fn key_hash(key: Option<&str>) -> i64 {
     let Some(key) = key else { return hash_of(None) };
     let mut text = String::new();
@@ -112,13 +113,13 @@ pub fn key_hash(key: Option<&str>) -> i64 {
     hash_of(Some(&text))
 }
 
-/// The same of each row of a batch, by the column at `column`.
+/// The hash of each row's key, which is in column `column`.
 pub fn key_hashes(batch: &RecordBatch, column: usize, is_padded: bool) -> Result<Vec<i64>, EncodeError> {
     each_key(batch, column, is_padded, hash_of)
 }
 
-/// FNV-1a, whose bits are then mixed: keys that differ in their last letter alone would lie beside each other. NULL has a byte
-/// before it that no text has.
+/// FNV-1a with its bits mixed: otherwise keys that differ only in the last letter would have neighbouring hashes. NULL is
+/// hashed as a text that begins with a control character, so that it differs from a key `NULL`.
 fn hash_of(written: Option<&str>) -> i64 {
     let bytes = written.unwrap_or("\u{1}NULL").as_bytes();
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -128,7 +129,7 @@ fn hash_of(written: Option<&str>) -> i64 {
     ((mixed ^ mixed >> 33) >> 1) as i64
 }
 
-/// A value as COPY writes it, to be shown.
+/// A value in COPY's text, for messages.
 pub fn shown(batch: &RecordBatch, column: usize, row: usize) -> String {
     let mut text = String::new();
     match written(batch, column) {
@@ -143,7 +144,7 @@ pub fn shown(batch: &RecordBatch, column: usize, row: usize) -> String {
     text
 }
 
-/// A column that can be written.
+/// A column and how its values are written.
 struct WritableColumn {
     array: ArrayRef,
     kind: WrittenAs,
@@ -181,7 +182,7 @@ fn written(batch: &RecordBatch, place: usize) -> Result<WritableColumn, EncodeEr
         column: batch.schema().field(place).name().clone(),
         kind: kind.to_string(),
     };
-    // What is only another way to store a value becomes the one that is written here.
+    // Types that only store the same value differently are cast to a type that is handled below.
     let simple = match array.data_type() {
         DataType::Dictionary(_, value) => Some((**value).clone()),
         DataType::Timestamp(TimeUnit::Microsecond, _) => None,
@@ -275,7 +276,7 @@ fn escaped(text: &str, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// A text as COPY takes it.
+/// Escapes a text for COPY.
 pub fn escape(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '\n', '\r', '\t']) {
@@ -308,7 +309,7 @@ fn decimal(value: i128, scale: i8, out: &mut String) -> std::fmt::Result {
     }
 }
 
-/// A day after 1970-01-01, with `more` behind it. At the ends of the numbers is infinity.
+/// Writes the date that is `days` after 1970-01-01, followed by `more`. `end` and `-end` stand for infinity.
 fn day(days: i64, end: i64, more: &str, out: &mut String) -> std::fmt::Result {
     if days.abs() == end {
         return write!(out, "{}infinity", if days < 0 { "-" } else { "" });
@@ -316,13 +317,13 @@ fn day(days: i64, end: i64, more: &str, out: &mut String) -> std::fmt::Result {
     let (year, month, date) = civil(days);
     match year > 0 {
         true => write!(out, "{year:04}-{month:02}-{date:02}{more}"),
-        // There is no year 0: before the year 1 is the year 1 BC.
+        // There is no year 0: the year before 1 is 1 BC.
         false => write!(out, "{:04}-{month:02}-{date:02}{more} BC", 1 - year),
     }
 }
 
-/// Year, month and day in the calendar of today, carried back for ever. The year begins in March here, so that a leap day is
-/// its last; 400 of them have 146,097 days.
+/// Year, month and day in the Gregorian calendar, also before its introduction. Years begin in March here, so that the leap day
+/// is the last day; 400 years have 146,097 days.
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let (era, day) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));

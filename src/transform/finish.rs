@@ -1,4 +1,5 @@
-//! The end of a group: its clean rows and its row of the ledger in one transaction, behind its token; or its failure.
+//! Ends a group: commits its clean rows and its row in the ledger in one transaction, guarded by the token; or records its
+//! failure.
 
 use std::time::Duration;
 
@@ -18,49 +19,49 @@ use crate::sql;
 use crate::system::machine;
 use crate::words::millis;
 
-/// Bytes that go to the server at once.
+/// The bytes that are sent to the server at once.
 const CHUNK: usize = 256 << 10;
-/// An error of the ledger has so many characters at most: a traceback may be long.
+/// The most characters of an error in the ledger: a traceback may be long.
 const ERROR_CHARS: usize = 8_000;
 
-/// Where a version's rows go.
+/// The table that a version's rows go into.
 #[derive(Clone, Debug)]
 pub struct CleanTable {
     pub table: TableName,
     pub key: String,
-    /// Rows of others may be there: the table is the target itself.
+    /// The table is the target itself, so it may already hold rows of these partitions.
     pub is_in_place: bool,
 }
 
-/// What a group cost.
+/// The cost of a group.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
     pub bytes_in: u64,
     pub read_ms: u64,
     pub clean_ms: u64,
-    /// Memory of what cleans, where that is another process.
+    /// The memory of the cleaning if it runs in another process.
     pub beside_bytes: u64,
 }
 
-/// How a group ended.
+/// The result of ending a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
     Done,
-    /// Somebody else has the claim: nothing was written.
+    /// Another worker has the claim: nothing was written.
     Lost,
 }
 
-/// Why a group could not be committed.
+/// The reasons why a group could not be committed.
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
     #[error(transparent)]
     Postgres(#[from] PgError),
     #[error("another worker holds the claim by now")]
     Lost,
-    /// A trigger takes rows away, for one.
+    /// For example, a trigger discards rows.
     #[error("{sent} rows were sent, and the clean table took {taken}: does a trigger leave some out?")]
     Short { sent: u64, taken: u64 },
-    /// A test has it fail.
+    /// A test made it fail.
     #[cfg(feature = "failpoints")]
     #[error("{0}")]
     Struck(std::io::Error),
@@ -76,7 +77,7 @@ impl From<fault::Struck> for FinishError {
 /// Commits a group.
 ///
 /// # Errors
-/// What the server refuses; nothing was written then. After a connection that broke, [`outcome`] tells what became of it.
+/// Any error of the server; then nothing was written. If the connection broke, [`outcome`] says whether the commit succeeded.
 pub async fn finish(
     session: &JobSession,
     worker: &WorkerId,
@@ -114,14 +115,14 @@ pub async fn finish(
     ended(session.transaction(&what, written).await)
 }
 
-/// Holds the claim against the newest one; inside a transaction, first of all.
+/// Checks that the claim has the newest token; must be the first statement in the transaction.
 pub async fn fence(session: &JobSession, worker: &WorkerId, claim: &Claim) -> Result<(), FinishError> {
     let values: [&(dyn ToSql + Sync); 3] = [&worker.version, &claim.group_no, &claim.token];
     let row = session.maybe("look at the claim", sql::TRANSFORM_FENCE, &values).await?;
     row.map(|_| ()).ok_or(FinishError::Lost)
 }
 
-/// Notes that a group, or a range, is done; inside a transaction, last of all.
+/// Records that a group or a range is done; must be the last statement in the transaction.
 pub async fn done(
     session: &JobSession,
     worker: &WorkerId,
@@ -146,7 +147,7 @@ pub async fn done(
     }
 }
 
-/// How a transaction ended that began with [`fence`].
+/// The result of a transaction that began with [`fence`].
 pub fn ended(transaction: Result<(), FinishError>) -> Result<Finished, FinishError> {
     match transaction {
         Ok(()) => Ok(Finished::Done),
@@ -173,7 +174,7 @@ async fn remove(
     session.run("remove what was written before", &sql::render(sql::TRANSFORM_REMOVE, &variables)).await
 }
 
-/// Writes clean rows; inside a transaction.
+/// Writes clean rows; must be called inside a transaction.
 pub async fn write(
     session: &JobSession,
     table: &CleanTable,
@@ -199,8 +200,8 @@ pub async fn write(
     }
 }
 
-/// What became of a commit of which no answer came, asked over a new connection; `None`: it was rolled back, and the claim is
-/// ours still. The lost session was ended before.
+/// Finds out over a new connection whether a commit without an answer succeeded; `None`: it was rolled back, and the claim is
+/// still valid. The lost session must have been ended before.
 pub async fn outcome(
     session: &JobSession,
     worker: &WorkerId,
@@ -217,8 +218,8 @@ pub async fn outcome(
     })
 }
 
-/// Notes that a group failed. One of several partitions is taken apart, so that the good ones are not lost with the bad
-/// one; a single one waits for its next attempt, or is poison.
+/// Records that a group failed. A group of several partitions is split, so that the good ones are not lost with the bad one; a
+/// single partition waits for its next attempt, or becomes poison.
 pub async fn fail(
     session: &JobSession,
     worker: &WorkerId,
@@ -251,7 +252,7 @@ pub async fn fail(
     })
 }
 
-/// Waits while a replica is further behind than it may be.
+/// Waits while a replica lags more than `limit`.
 pub async fn throttle(session: &JobSession, limit: Duration) -> Result<(), PgError> {
     let mut is_said = false;
     loop {

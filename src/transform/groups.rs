@@ -1,32 +1,33 @@
-//! Partitions packed into groups: what a worker claims at once.
+//! Packs partitions into groups; a group is what a worker claims at once.
 
-/// A group has so many partitions at most: all their keys stand in one statement.
+/// The most partitions in a group, because one statement holds all their keys.
 const GROUP_PARTITIONS: usize = 2_000;
-/// A partition with so many times the rows of a group is a giant.
+/// A partition with more than so many times the rows of a group is a giant.
 const GIANT: u64 = 10;
 
 /// A partition as the plan finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// As text; `None` is a key, too.
+    /// The key as text; `None` (NULL) is a key as well.
     pub key: Option<String>,
     pub rows: u64,
     pub fingerprint: String,
 }
 
-/// Some partitions, by their places, or pages of one.
+/// Some partitions, or some pages of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
-    /// The place of a partition, and the number of its part.
+    /// The place of each partition in the plan's list, and the number of its part.
     pub members: Vec<(usize, i32)>,
     pub rows: u64,
     pub pages: Option<(i64, i64)>,
-    /// Where its rows are, if they are not read by their key.
+    /// The bucket with the rows; `None`: they are read by key.
     pub bucket: Option<i32>,
 }
 
-/// Packs partitions, which come largest first: what is large is a group by itself, the rest is put together up to `group_rows`
-/// rows. The groups come largest first, so that no large one begins when all others are at their end.
+/// Packs partitions, which must be sorted from largest to smallest. Large partitions are groups by themselves, the others are
+/// combined up to `group_rows` rows. The result is sorted in the same way, so that no large group begins when all others are
+/// nearly done.
 pub fn pack(partitions: &[Partition], group_rows: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (place, partition) in partitions.iter().enumerate() {
@@ -47,8 +48,8 @@ pub fn pack(partitions: &[Partition], group_rows: u64) -> Vec<Group> {
     groups
 }
 
-/// Packs partitions so that each group lies in one bucket, and those packed together have hashes beside each other: in a
-/// bucket's file their rows lie together, too. `hashes` are those of the partitions.
+/// Packs partitions so that each group lies in one bucket and combines partitions with neighbouring hashes, because their rows
+/// lie together in the bucket's file. `hashes` are the hashes of the partitions' keys.
 pub fn pack_buckets(partitions: &[Partition], hashes: &[i64], buckets: i32, group_rows: u64) -> Vec<Group> {
     let bucket = |place: usize| bucket_of(hashes[place], buckets);
     let mut places: Vec<usize> = (0..partitions.len()).collect();
@@ -58,7 +59,7 @@ pub fn pack_buckets(partitions: &[Partition], hashes: &[i64], buckets: i32, grou
     for place in places {
         let rows = partitions[place].rows;
         let alone = Group { members: vec![(place, 0)], rows, pages: None, bucket: Some(bucket(place)) };
-        // What is large is a group by itself, and those around it stay together.
+        // A large partition is a group by itself, and its neighbours stay together.
         if rows >= group_rows {
             groups.push(alone);
             continue;
@@ -81,12 +82,12 @@ pub fn pack_buckets(partitions: &[Partition], hashes: &[i64], buckets: i32, grou
     groups
 }
 
-/// Which of so many buckets a key of this hash is in.
+/// The bucket of a key with this hash.
 pub fn bucket_of(hash: i64, buckets: i32) -> i32 {
     (hash % i64::from(buckets.max(1))) as i32
 }
 
-/// Puts the largest group of each bucket before all others: each worker begins with a bucket of its own, and stays with it.
+/// Moves the largest group of each bucket to the front: each worker begins with a bucket of its own and stays with it.
 pub fn lead(groups: Vec<Group>) -> Vec<Group> {
     let mut seen = std::collections::HashSet::new();
     let (mut leading, rest): (Vec<_>, Vec<_>) =
@@ -95,8 +96,9 @@ pub fn lead(groups: Vec<Group>) -> Vec<Group> {
     leading
 }
 
-/// Puts two packed groups among the first, before and behind the largest: one with as many partitions as most have, and one with more.
-/// What a partition costs beside its rows is known after them, and with it the time that is left; large groups say nothing of it.
+/// Moves two groups of several partitions to the front, before and behind the largest group: one with as many partitions as
+/// most groups have, and one with more. They show how much time a partition takes besides its rows, and with it the time that
+/// is left; large groups do not show it.
 pub fn scout(groups: &mut Vec<Group>) {
     let members = |groups: &[Group], at: usize| groups[at].members.len();
     let mut packed: Vec<usize> = (0..groups.len()).filter(|at| members(groups, *at) > 1).collect();
@@ -115,12 +117,12 @@ fn sort(groups: &mut [Group]) {
     groups.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.members.cmp(&b.members)));
 }
 
-/// Is it so large that it is worth being split?
+/// Whether a partition is large enough to be split.
 pub fn is_giant(partition: &Partition, group_rows: u64) -> bool {
     partition.rows > group_rows.saturating_mul(GIANT)
 }
 
-/// Splits the group of a giant by the pages that it lies in, in parts of about `group_rows` times ten rows.
+/// Splits the group of a giant into ranges of its pages, in parts of about ten times `group_rows` rows.
 pub fn split(groups: &mut Vec<Group>, place: usize, rows: u64, pages: (i64, i64), group_rows: u64) {
     let (first, end) = pages;
     let parts = rows.div_ceil(group_rows.saturating_mul(GIANT)).min((end - first).max(1) as u64) as i64;

@@ -1,4 +1,4 @@
-//! A job as its folder says it: `job.toml`, the cleaning, and the script that makes the clean table.
+//! A job as described by its folder: `job.toml`, the cleaning, and the script that creates the clean table.
 
 mod hash;
 
@@ -9,16 +9,16 @@ use crate::error::Cause;
 use crate::fields::TomlFields;
 pub use crate::fields::near;
 
-/// The name of the job's file in its folder.
+/// The name of the job file in the folder.
 pub const JOB_FILE: &str = "job.toml";
-/// A version's table is called like the target, with this and the beginning of the job's hash behind it.
+/// Separates the target's name from the beginning of the hash in the name of a version's table.
 const VERSION_MARK: &str = "__";
-/// PostgreSQL cuts what is longer, and would then not find it.
+/// The most bytes in a name: PostgreSQL truncates longer names, and the table would not be found.
 const NAME_BYTES: usize = 63;
-/// So many digits of the hash are in a name.
+/// The digits of the hash in a table's name.
 const HASH_DIGITS: usize = 8;
 
-/// A job, read and checked for itself; whether the database has what it names is seen by the plan.
+/// A job that was read and checked by itself; the plan checks whether the database has what the job names.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub folder: PathBuf,
@@ -27,7 +27,7 @@ pub struct Job {
     pub target: JobTarget,
     pub clean: JobCleaning,
     pub test: Option<JobTest>,
-    /// Of the job file and all that it names: SHA-256, 64 hexadecimal digits.
+    /// SHA-256 of the job file and the files it names, as 64 hexadecimal digits.
     pub hash: String,
 }
 
@@ -38,13 +38,13 @@ pub struct TableName {
     pub table: String,
 }
 
-/// Where the raw rows are.
+/// The source of the raw rows.
 #[derive(Clone, Debug)]
 pub struct JobSource {
     pub table: TableName,
-    /// `None`: all.
+    /// `None`: all columns.
     pub columns: Option<Vec<String>>,
-    /// SQL of the job's author.
+    /// A condition in SQL, written by the job's author.
     pub condition: Option<String>,
     pub key: String,
     pub group_rows: u64,
@@ -52,45 +52,45 @@ pub struct JobSource {
     pub changed: Option<String>,
 }
 
-/// Where the clean rows go.
+/// The table for the clean rows.
 #[derive(Clone, Debug)]
 pub struct JobTarget {
     pub table: TableName,
-    /// The script that makes the table of a version; `:"schema"` and `:"table"` stand for it.
+    /// The script that creates a version's table; `:"schema"` and `:"table"` stand for its name.
     pub create: String,
     pub create_file: String,
     pub key: String,
 }
 
-/// How rows are cleaned.
+/// The kind of cleaning and its limits.
 #[derive(Clone, Debug)]
 pub struct JobCleaning {
     pub with: CleanWith,
-    /// SQL may see several whole partitions at once.
+    /// Whether a query in SQL may see several whole partitions at once.
     pub grouped: bool,
-    /// Each row is cleaned by itself: a giant partition may be split.
+    /// Whether each row is cleaned by itself, so that a giant partition may be split.
     pub row_wise: bool,
 }
 
-/// The cleaning itself.
+/// A cleaning.
 #[derive(Clone, Debug)]
 pub enum CleanWith {
-    /// A query over `raw`.
+    /// A query over the table `raw`.
     Sql { file: String, query: String },
-    /// A function from a pandas DataFrame to one.
+    /// A function that takes a pandas DataFrame and returns one.
     Python { file: String, function: String, interpreter: Option<String> },
 }
 
-/// A small table and what the cleaning must make of it.
+/// A small table and the expected result of cleaning it.
 #[derive(Clone, Debug)]
 pub struct JobTest {
     pub source: TableName,
     pub truth: Truth,
-    /// Rows are compared one by one by these columns; empty: as a multiset.
+    /// The columns by which rows are matched; empty: the rows are compared as a multiset.
     pub key: Vec<String>,
 }
 
-/// What is true.
+/// The expected result of a test.
 #[derive(Clone, Debug)]
 pub enum Truth {
     Table(TableName),
@@ -98,10 +98,10 @@ pub enum Truth {
 }
 
 impl Job {
-    /// Reads a job: `place` is its folder, or the file in it. `default_schema` is that of tables without one.
+    /// Reads a job. `place` is its folder, or the job file in it; `default_schema` is for table names without a schema.
     ///
     /// # Errors
-    /// [`Cause::Usage`] with the section, the field and what is near it.
+    /// [`Cause::Usage`] with the section, the field and, for a misspelt name, the closest known one.
     pub fn read(place: &Path, default_schema: &str) -> Result<Self, Cause> {
         let folder = match place.file_name().is_some_and(|name| name == JOB_FILE) {
             true => place.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new(".")),
@@ -133,12 +133,12 @@ impl Job {
         Ok(job)
     }
 
-    /// The table of this version before it takes its place.
+    /// The name of this version's table before it is put in place.
     pub fn version_table(&self) -> String {
         format!("{}{VERSION_MARK}{}", self.target.table.table, &self.hash[..HASH_DIGITS])
     }
 
-    /// With the major version of pandas in the hash: it is part of what a cleaning by pandas does.
+    /// Includes the major version of pandas in the hash, because the result of a cleaning in pandas depends on it.
     pub fn with_pandas(mut self, major: &str) -> Self {
         self.hash = hash::and(&self.hash, &format!("pandas {major}"));
         self
@@ -262,10 +262,10 @@ fn read_text(folder: &Path, file: &str, hint: &str) -> Result<String, Cause> {
 }
 
 impl TableName {
-    /// `schema.table`, or `table` in the schema that is given; a name with a dot in it stands in double quotes.
+    /// Parses `schema.table`, or `table` in the default schema. A name with a dot in it must be in double quotes.
     ///
     /// # Errors
-    /// [`Cause::Usage`] if it is none.
+    /// [`Cause::Usage`] if the text is not the name of a table.
     pub fn parse(text: &str, default_schema: &str) -> Result<Self, Cause> {
         let mut parts = vec![String::new()];
         let (mut quoted, mut rest) = (false, text.trim().chars().peekable());

@@ -1,4 +1,4 @@
-//! The tables of a job, as they are. It reads, and changes nothing.
+//! Reads the properties of a job's tables; changes nothing.
 
 use super::columns::PgColumn;
 use super::job::{Job, TableName};
@@ -7,7 +7,7 @@ use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::sql;
 
-/// Types whose values have one text each, and are equal where their texts are: what a key may be of.
+/// Types whose values are equal exactly when their texts are: a key must be of such a type.
 const KEY_TYPES: [&str; 10] = [
     "text",
     "character varying",
@@ -21,13 +21,13 @@ const KEY_TYPES: [&str; 10] = [
     "timestamp with time zone",
 ];
 
-/// What tells, of each row that is read, which transaction wrote it; it goes before the row is cleaned.
+/// The expression for the transaction that wrote a row. Its column is removed before the row is cleaned.
 pub const WRITTEN: &str = "xmin::text::bigint";
 
-/// Rows whose order has less to do with the key than this lie in another one.
+/// Below this correlation with the key, rows count as stored in another order.
 const ORDERED: f64 = 0.5;
 
-/// A table as the catalogue knows it.
+/// A table as the catalogue describes it.
 #[derive(Clone, Debug)]
 pub struct Relation {
     pub kind: char,
@@ -39,23 +39,24 @@ pub struct Relation {
     pub has_row_security: bool,
 }
 
-/// The source as it is read.
+/// The source table and how it is read.
 #[derive(Clone, Debug)]
 pub struct RawTable {
     pub table: TableName,
     pub relation: Relation,
-    /// The columns that the cleaning sees.
+    /// The columns that the cleaning gets.
     pub columns: Vec<PgColumn>,
-    /// The key's place among them.
+    /// The place of the key in `columns`.
     pub key: usize,
-    /// In brackets.
+    /// The job's condition, in parentheses.
     pub condition: String,
-    /// An index that begins with the key.
+    /// The name of an index that begins with the key.
     pub index: Option<String>,
+    /// The correlation between the order of the rows on disk and the key, from -1 to 1; `None`: the table was not analysed.
     pub correlation: Option<f64>,
 }
 
-/// Looks at a table; `None`: it is not there.
+/// Reads the properties of a table; `None`: there is no such table.
 pub async fn relation(session: &JobSession, name: &TableName) -> Result<Option<Relation>, PgError> {
     let what = format!("look at {name}");
     let row = session.maybe(&what, sql::TRANSFORM_RELATION, &[&name.schema, &name.table]).await?;
@@ -73,7 +74,7 @@ pub async fn relation(session: &JobSession, name: &TableName) -> Result<Option<R
     relation.transpose().map_err(decode)
 }
 
-/// The columns of a table, in order, each with whether texts that differ are different in it.
+/// The columns of a table, in order. The second value says whether different texts are always different in the column.
 pub async fn columns(session: &JobSession, name: &TableName) -> Result<Vec<(PgColumn, bool)>, PgError> {
     let what = format!("look at the columns of {name}");
     let rows = session.all(&what, sql::TRANSFORM_COLUMNS, &[&name.schema, &name.table]).await?;
@@ -93,10 +94,10 @@ pub async fn columns(session: &JobSession, name: &TableName) -> Result<Vec<(PgCo
 }
 
 impl RawTable {
-    /// Looks at the source of a job, or at another table that has its columns.
+    /// Reads the properties of a job's source, or of another table that has its columns.
     ///
     /// # Errors
-    /// [`Cause::Refused`] for what is not there, may not be read or cannot be a key.
+    /// [`Cause::Refused`] if something is missing, may not be read or cannot be a key.
     pub async fn look(session: &JobSession, job: &Job, table: &TableName) -> Result<Self, Cause> {
         let relation = relation(session, table).await?.ok_or_else(|| missing_table(table))?;
         if !relation.may_read {
@@ -126,7 +127,7 @@ impl RawTable {
                 }
             }
         }
-        // Partitions are told apart by it.
+        // The key is read in any case, because it identifies the partitions.
         let place = wanted.iter().position(|column| column.name == job.source.key);
         let key_place = place.unwrap_or(wanted.len());
         if place.is_none() {
@@ -156,17 +157,17 @@ impl RawTable {
         &self.columns[self.key]
     }
 
-    /// Do the rows lie so that reading a partition by its key costs a page for each row, or the whole table?
+    /// Whether reading a partition by its key costs a page for each row, or a pass over the whole table.
     pub fn is_scattered(&self) -> bool {
         self.index.is_none() || self.correlation.is_some_and(|correlation| correlation.abs() < ORDERED)
     }
 
-    /// Can it be seen which transaction wrote a row?
+    /// Whether the table records which transaction wrote a row.
     pub fn is_table(&self) -> bool {
         "rpm".contains(self.relation.kind)
     }
 
-    /// The expression of the transaction that wrote a row.
+    /// The expression for the transaction that wrote a row; 0 if the table does not record it.
     pub fn written(&self) -> &'static str {
         if self.is_table() { WRITTEN } else { "0::bigint" }
     }
@@ -189,7 +190,7 @@ fn column<'c>(
 }
 
 /// # Errors
-/// A type in which two values are equal and their texts are not, or the other way round.
+/// The type is one in which equal values may have different texts, or different values the same text.
 fn check_key(key: &PgColumn, is_deterministic: bool, table: &TableName) -> Result<(), Cause> {
     let problem = match (KEY_TYPES.contains(&key.base.as_str()), is_deterministic) {
         (true, true) => return Ok(()),
@@ -205,7 +206,7 @@ fn check_key(key: &PgColumn, is_deterministic: bool, table: &TableName) -> Resul
     })
 }
 
-/// The error for a table that is not there.
+/// The error for a missing table.
 pub fn missing_table(name: &TableName) -> Cause {
     Cause::Refused {
         message: format!("there is no table {name}"),

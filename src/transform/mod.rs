@@ -1,8 +1,9 @@
-//! The second flow: a large raw table becomes a clean one, a partition at a time, by any number of workers.
+//! The second flow: any number of workers clean a large raw table, partition by partition, into a new table.
 //!
-//! A job ([`job`]) is a folder. Each text of it is a version of the clean table, built beside the one that is in place. The
-//! ledger holds its partitions, packed into groups; a worker claims a group, reads its rows, cleans them ([`clean`]) and
-//! writes them in one transaction together with the group's row. Whoever commits has a token that is still the newest.
+//! A job ([`job`]) is a folder. Each text of a job is a version of the clean table, which is built beside the table in place.
+//! The ledger holds the partitions of a version, packed into groups. A worker claims a group, reads its rows, cleans them
+//! ([`clean`]) and writes them in one transaction together with the group's row in the ledger. The commit succeeds only if the
+//! claim's token is still the newest.
 
 pub mod buckets;
 pub mod claim;

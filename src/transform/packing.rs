@@ -1,4 +1,4 @@
-//! How a plan packs partitions into groups: by size alone, or by the buckets that their rows are put into.
+//! Packs the partitions of a plan into groups: by size alone, or by buckets.
 
 use super::buckets::BucketPlan;
 use super::encode::key_hash;
@@ -10,19 +10,19 @@ use super::session::{JobSession, decode};
 use crate::error::Cause;
 use crate::sql;
 
-/// Groups, and the buckets that they are read from.
+/// Packed groups, and the buckets that they are read from.
 #[derive(Debug)]
 pub struct PackedGroups {
     pub groups: Vec<Group>,
-    /// Partitions that were split.
+    /// The number of partitions that were split.
     pub split: u64,
     pub buckets: Option<BucketPlan>,
-    /// Why the rows cannot be put into buckets, although that is wanted.
+    /// The reason why the rows cannot be put into buckets although the command asks for it.
     pub why_none: Option<String>,
 }
 
-/// Packs partitions, which come largest first, into groups. `wanted`: there is a store, and so many MiB of the table are to be in
-/// a bucket; buckets are made where the rows lie in another order than the key.
+/// Packs partitions, which must be sorted from largest to smallest. `wanted` is set if there is a store; it holds the MiB of
+/// the table per bucket, if given. Buckets are made only if the rows are not stored in the order of the key.
 pub async fn pack(
     looking: &JobSession,
     job: &Job,
@@ -56,19 +56,19 @@ fn by_buckets(
         if !may_split(job, in_place) || !groups::is_giant(partition, group_rows) {
             break;
         }
-        // It lies anywhere.
+        // The rows of a giant may lie on any page.
         groups::split(&mut groups, place, partition.rows, (0, raw.relation.pages.max(1)), group_rows);
         split += 1;
     }
     PackedGroups { groups: groups::lead(groups), split, buckets: Some(plan), why_none: None }
 }
 
-/// In place the rows of a partition are replaced at once.
+/// A giant is not split in place, because the rows of a partition are replaced in one transaction.
 fn may_split(job: &Job, in_place: bool) -> bool {
     job.clean.row_wise && !in_place
 }
 
-/// Splits what is giant, where each row is cleaned by itself; gives how many were split.
+/// Splits giants if each row is cleaned by itself; returns how many were split.
 async fn split_giants(
     looking: &JobSession,
     job: &Job,

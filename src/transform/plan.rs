@@ -1,5 +1,5 @@
-//! The plan of a version: the job's tables are looked at, its cleaning is tried, and the partitions go into the ledger. Nothing
-//! else is changed.
+//! Plans a version: inspects the job's tables, tries its cleaning, and enters the partitions into the ledger. Nothing else is
+//! changed.
 
 use std::path::Path;
 use std::time::Instant;
@@ -24,20 +24,20 @@ use crate::config::{BucketConfig, TransformConfig};
 use crate::error::Cause;
 use crate::sql;
 
-/// A sample of rows that lie anywhere is of such a part of the pages, but of so many rows at least.
+/// If rows are stored in another order than the key, a sample may read one page in so many, but may have at least so many rows.
 const SAMPLE_PAGES: u64 = 25;
 const SAMPLE_ROWS: u64 = 100;
-/// Bytes that a row takes in a table beside its values.
+/// The bytes of a row in a table besides its values.
 const ROW_HEADER: f64 = 28.0;
 
-/// What a plan says.
+/// The findings of a plan.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PlanReport {
     pub rows: u64,
     pub partitions: u64,
     pub groups: u64,
     pub largest: Vec<(Option<String>, u64)>,
-    /// Rows without a key, with an empty one, and keys with blanks around them.
+    /// The rows without a key and those with an empty one, and the keys with blanks around them.
     pub null_rows: u64,
     pub empty_rows: u64,
     pub padded: Vec<String>,
@@ -46,32 +46,33 @@ pub struct PlanReport {
     pub index: Option<String>,
     pub correlation: Option<f64>,
     pub split: u64,
-    /// Buckets, and ranges that are read into them; none of both if partitions are read by their key.
+    /// The numbers of buckets and of ranges that are read into them; both are 0 if partitions are read by key.
     pub buckets: i32,
     pub ranges: u64,
     pub store: Option<String>,
     pub sample_rows: u64,
     pub rows_per_s: Option<f64>,
     pub expected_s: Option<f64>,
-    /// The version that is built, and the log of its writing.
+    /// The estimated size of the version's table, and of the write-ahead log for it.
     pub version_bytes: Option<u64>,
     pub wal_bytes: Option<u64>,
     pub old_bytes: i64,
-    /// What the server had counted of changes of the source before it was looked at.
+    /// The server's counter of changes of the source before the plan read it.
     pub changes: i64,
     pub warnings: Vec<String>,
 }
 
-/// Gives the version that works on this text of the job; plans it if there is none. The second value: it was planned now.
+/// Returns the version for this text of the job, and plans it if there is none. The second value says whether it was planned
+/// now.
 ///
 /// # Errors
-/// [`Cause::Refused`] with what stands in the way; nothing is changed then.
+/// [`Cause::Refused`] with the obstacle; then nothing is changed.
 pub async fn ensure(
     session: &JobSession,
     job: &Job,
     options: &PlanOptions<'_>,
 ) -> Result<(Version, bool), Cause> {
-    // Whoever has the lock may sleep: it is asked for only where it is needed.
+    // The holder of the lock may be asleep, so the lock is taken only if a plan is needed.
     if let Some(version) = versions::current(session, job, options.anew).await? {
         return Ok((version, false));
     }
@@ -89,11 +90,11 @@ pub async fn ensure(
         .await
 }
 
-/// How a version is to be made.
+/// The options of a plan.
 pub struct PlanOptions<'o> {
     pub in_place: bool,
     pub anew: bool,
-    /// Another connection, which looks: its snapshot is not kept while the ledger is written.
+    /// A second connection for reading tables, so that no snapshot is held while the ledger is written.
     pub looking: &'o JobSession,
     pub folder: &'o Path,
     pub limits: DuckLimits,
@@ -101,7 +102,7 @@ pub struct PlanOptions<'o> {
 }
 
 impl<'o> PlanOptions<'o> {
-    /// As a command says it; `folder` is for what does not fit into memory.
+    /// The options that a command gives; `folder` is for what does not fit into memory.
     pub fn new(config: &'o TransformConfig, looking: &'o JobSession, folder: &'o Path) -> Self {
         let TransformConfig { in_place, anew, worker, buckets, .. } = config;
         Self { in_place: *in_place, anew: *anew, looking, folder, limits: worker.duckdb(), buckets }
@@ -163,7 +164,7 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     versions::write(session, &new).await
 }
 
-/// The name of the version's table. One of that name that is there is left from a version that was given up.
+/// The name for the version's table. A table of this name is probably left from a version that was given up.
 async fn free_name(looking: &JobSession, job: &Job) -> Result<String, Cause> {
     let name = job.version_table();
     let table = TableName { schema: job.target.table.schema.clone(), table: name.clone() };
@@ -178,7 +179,7 @@ async fn free_name(looking: &JobSession, job: &Job) -> Result<String, Cause> {
     }
 }
 
-/// Finds errors of the cleaning without any row, and columns that do not match.
+/// Tries the cleaning on no rows, which finds its errors and columns that do not match.
 fn try_cleaning(
     job: &Job,
     options: &PlanOptions<'_>,
@@ -192,14 +193,14 @@ fn try_cleaning(
     Ok(cleaning)
 }
 
-/// What the server has counted of changes so far.
+/// The server's counter of changes of the source.
 pub async fn changes(session: &JobSession, raw: &RawTable) -> Result<i64, Cause> {
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&raw.table.schema, &raw.table.table];
     let row = session.maybe("look for changes of the source", sql::TRANSFORM_CHANGES, &values).await?;
     Ok(row.map(|row| row.try_get(0)).transpose().map_err(decode)?.unwrap_or(0))
 }
 
-/// All partitions, the largest first. Without fingerprints an index on the key may be all that the server reads.
+/// All partitions, from largest to smallest. Without fingerprints the server may need to read only an index on the key.
 pub async fn partitions(
     session: &JobSession,
     raw: &RawTable,
@@ -237,7 +238,7 @@ fn describe(report: &mut PlanReport, raw: &RawTable, partitions: &[Partition], p
     (report.index, report.correlation) = (raw.index.clone(), raw.correlation);
 }
 
-/// Cleans some partitions, together and one by one: a difference says that the cleaning looks across partitions.
+/// Cleans some partitions, first together and then one by one: if the results differ, the cleaning looks across partitions.
 async fn try_sample(
     looking: &JobSession,
     job: &Job,
@@ -247,7 +248,7 @@ async fn try_sample(
     partitions: &[Partition],
     report: &mut PlanReport,
 ) -> Result<(), Cause> {
-    // Of rows that lie anywhere, each costs a page.
+    // If the rows are stored in another order than the key, each costs a page.
     let rows = match raw.is_scattered() && raw.is_table() {
         true => job.source.group_rows.min((raw.relation.pages as u64 / SAMPLE_PAGES).max(SAMPLE_ROWS)),
         false => job.source.group_rows,
@@ -269,7 +270,7 @@ async fn try_sample(
         };
         Ok::<_, rows::GroupError>((cleaned, seconds, difference))
     });
-    // A sample that cannot be cleaned is no reason to refuse: its partitions fail, and the others go on.
+    // A sample that cannot be cleaned does not stop the plan: its partitions will fail, and the others can be done.
     let (cleaned, seconds, difference) = match cleaned {
         Ok(cleaned) => cleaned,
         Err(error) => {
@@ -297,7 +298,7 @@ async fn try_sample(
         let version_bytes = (row_bytes * report.rows as f64) as u64;
         (report.version_bytes, report.wal_bytes) = (Some(version_bytes), Some(version_bytes));
         if seconds > 0.0 {
-            // Writing takes about as long as reading and cleaning.
+            // Writing takes about as long as reading and cleaning together.
             let rows_per_s = read as f64 / seconds / 2.0;
             (report.rows_per_s, report.expected_s) =
                 (Some(rows_per_s), Some(report.rows as f64 / rows_per_s));

@@ -1,4 +1,4 @@
-//! Raw rows of partitions, out of PostgreSQL into batches of Arrow.
+//! Reads the raw rows of partitions from PostgreSQL into Arrow batches.
 
 use std::pin::pin;
 
@@ -15,35 +15,35 @@ use super::session::JobSession;
 use crate::clients::postgres::{self, PgError};
 use crate::sql;
 
-/// The name of a column that no table has: it goes before the rows are cleaned.
+/// A column name that no table has. The column is removed before the rows are cleaned.
 const WRITTEN_BY: &str = "\u{1}written_by";
 
-/// Which rows are read together.
+/// The rows to read.
 #[derive(Clone, Debug)]
 pub struct Wanted<'w> {
     pub keys: &'w [Option<String>],
-    /// The first page, and the one behind the last.
+    /// The first page, and the one after the last.
     pub pages: Option<(i64, i64)>,
 }
 
-/// Rows of several partitions, as they came.
+/// The raw rows of several partitions.
 #[derive(Debug)]
 pub struct RawRows {
     pub batches: Vec<RecordBatch>,
-    /// Of each key that was asked for.
+    /// The counts for each key in `keys`.
     pub counted: Vec<Counted>,
     pub bytes: u64,
 }
 
-/// What was read of one partition.
+/// The counts for one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     pub rows: u64,
-    /// The sum of the transactions that wrote the rows.
+    /// The sum of the ids of the transactions that wrote the rows.
     pub written: i128,
 }
 
-/// Why rows could not be read.
+/// The reasons why rows could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error(transparent)]
@@ -106,14 +106,14 @@ fn without_last(batch: &RecordBatch) -> RecordBatch {
     batch.project(&columns).expect("these columns are there")
 }
 
-/// Columns, those as texts that have no counterpart, and the transaction that wrote the row.
+/// The expressions to select: the columns (as text if their type has no counterpart), and the transaction that wrote the row.
 pub fn expressions(raw: &RawTable) -> String {
     let column = |column: &PgColumn| {
         let name = sql::identifier(&column.name);
         match column.wire() {
             Wire::AsText => format!("{name}::text"),
             Wire::RowId => name,
-            // A domain is not sent as what lies below it.
+            // The cast is needed because the server does not send a domain as its base type.
             _ => format!("{name}::{}", cast(column)),
         }
     };
@@ -151,13 +151,13 @@ fn script(raw: &RawTable, wanted: &Wanted<'_>) -> String {
     }
 }
 
-/// Keys as the text of an array of PostgreSQL's, and whether NULL is among them.
+/// The keys as the text of a PostgreSQL array, and whether NULL is among them.
 pub fn key_list(keys: &[Option<String>]) -> (String, &'static str) {
     let known: Vec<_> = keys.iter().flatten().collect();
     (sql::array_of(&known), if keys.contains(&None) { "true" } else { "false" })
 }
 
-/// The rows of each partition by themselves, in the order of the keys.
+/// Splits rows by partition; the result is in the order of the keys.
 pub fn apart(
     batches: &[RecordBatch],
     keys: &[Option<String>],

@@ -1,4 +1,5 @@
-//! Clean rows of a group: their columns matched by name with the table's, counted by partition, and as COPY takes them.
+//! The clean rows of a group: their columns are matched by name with the table's, their number is counted by partition, and
+//! they are encoded for COPY.
 
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
@@ -10,27 +11,27 @@ use super::job::near;
 use super::look::RawTable;
 use super::read::{ReadError, apart};
 
-/// So many values are shown of rows that went astray.
+/// The number of keys that an error about unexpected rows quotes.
 const SHOWN: usize = 3;
 
-/// The clean table's columns, and which of them carries the key.
+/// The columns of the clean table, and the name of its key.
 #[derive(Clone, Debug)]
 pub struct CleanColumns {
     pub columns: Vec<PgColumn>,
     pub key: String,
 }
 
-/// The rows of a group, ready to be written.
+/// The clean rows of a group, ready to be written.
 #[derive(Clone, Debug, Default)]
 pub struct CleanRows {
     pub encoded: Encoded,
-    /// The columns of the rows, in their order.
+    /// The names of the columns in `encoded`, in order.
     pub columns: Vec<String>,
-    /// Of each partition.
+    /// The number of rows of each partition.
     pub rows_out: Vec<u64>,
 }
 
-/// Why a group could not be cleaned, in words for the ledger.
+/// The reasons why a group could not be cleaned, in words for the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum GroupError {
     #[error(transparent)]
@@ -39,16 +40,16 @@ pub enum GroupError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// Rows that the table cannot take, or of another partition.
+    /// Rows that do not fit the table, or that belong to another partition.
     #[error("{0}")]
     Rows(String),
 }
 
 impl CleanColumns {
-    /// The places of the columns that are written, in the order of the table's columns, each with its name.
+    /// The columns to write, in the order of the table, each with its place in `out` and its name.
     ///
     /// # Errors
-    /// In words: a column that the table has not, or one of the table's that must have a value and is not there.
+    /// In words: the table does not have a column of `out`, or `out` lacks a column that must have a value.
     pub fn matched(&self, out: &Schema) -> Result<Vec<(usize, String)>, String> {
         let known: Vec<_> = self.columns.iter().map(|column| column.name.as_str()).collect();
         for (place, field) in out.fields().iter().enumerate() {
@@ -94,8 +95,8 @@ impl CleanColumns {
     }
 }
 
-/// Cleans the rows of a group: together if the cleaning may see several partitions at once, else one partition after the
-/// other. It blocks.
+/// Cleans the rows of a group: all at once if the cleaning may see several partitions, otherwise one partition after the other.
+/// This call blocks.
 pub fn clean(
     cleaning: &mut Cleaning,
     together: bool,
@@ -120,7 +121,7 @@ pub fn clean(
 }
 
 impl CleanRows {
-    /// Takes what came out; `only`: all of it must be of this partition.
+    /// Adds clean rows; with `only` all of them must belong to this partition.
     fn take(
         &mut self,
         out: &[RecordBatch],
@@ -164,7 +165,7 @@ impl CleanRows {
     }
 }
 
-/// A key as it is shown.
+/// A key for messages.
 pub fn shown_key(key: Option<&str>) -> String {
     match key {
         None => "NULL".into(),
@@ -172,7 +173,7 @@ pub fn shown_key(key: Option<&str>) -> String {
     }
 }
 
-/// The partitions of a group in a few words.
+/// A short description of the partitions of a group.
 pub fn name(keys: &[Option<String>]) -> String {
     let first = keys.first().map_or_else(String::new, |key| shown_key(key.as_deref()));
     match keys.len() {

@@ -1,4 +1,4 @@
-//! Some partitions to try the cleaning on, before anything is written.
+//! Picks partitions for trying the cleaning before anything is written.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,11 @@ use super::look::RawTable;
 use super::read::apart;
 use super::rows::{self, CleanColumns, CleanRows, GroupError};
 
-/// So many partitions are tried.
+/// The most partitions to try.
 const PARTITIONS: usize = 8;
 
-/// Some partitions of all sizes that have no more rows than a group has: the middle ones, and those without a key.
+/// Picks partitions of all sizes that together have at most `group_rows` rows; partitions without a key or with a blank one
+/// come first.
 pub fn pick(partitions: &[Partition], group_rows: u64) -> Vec<Option<String>> {
     let fitting: Vec<_> = partitions.iter().filter(|partition| partition.rows <= group_rows).collect();
     let mut picked: Vec<&Partition> = Vec::new();
@@ -28,15 +29,15 @@ pub fn pick(partitions: &[Partition], group_rows: u64) -> Vec<Option<String>> {
             picked.push(partition);
         }
     }
-    // A table of giants alone: the smallest of them.
+    // If all partitions are larger than that, the smallest is taken.
     if picked.is_empty() {
         picked.extend(partitions.last());
     }
     picked.into_iter().map(|partition| partition.key.clone()).collect()
 }
 
-/// The first partition that comes out otherwise when it is cleaned by itself; `Some(None)` is the one without a key. Rows
-/// count as often as they are there, in any order.
+/// The key of the first partition that has a different result when it is cleaned by itself; `Some(None)` is the partition
+/// without a key. Rows are compared as a multiset.
 pub fn difference(
     cleaning: &mut Cleaning,
     target: &CleanColumns,
@@ -58,7 +59,7 @@ pub fn difference(
             }
         }
     }
-    // What is left came out of nothing that one partition has.
+    // Rows that remain come from no partition by itself.
     let is_left = lines.values().any(|count| *count > 0);
     Ok(if is_left { keys.last().cloned() } else { None })
 }

@@ -1,4 +1,4 @@
-//! A connection that works for a job, and the ledger's place in it.
+//! A database connection for a job, with the name of the ledger's schema.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -10,18 +10,18 @@ use crate::error::Cause;
 use crate::ledger;
 use crate::sql;
 
-/// A connection, and how to ask over it.
+/// A connection with the watch that limits the wait for answers.
 pub struct JobSession {
     pub connection: Connection,
     pub watch: Watch,
     ledger: String,
 }
 
-/// Parameters of a statement.
+/// The parameters of a statement.
 pub type Values<'v> = [&'v (dyn ToSql + Sync)];
 
 impl JobSession {
-    /// Connects.
+    /// Connects to the database.
     pub async fn open(url: &PgUrl, database: &DatabaseConfig, purpose: &str) -> Result<Self, Cause> {
         let connection = postgres::connect(url, purpose).await?;
         let watch = connection.watch();
@@ -31,7 +31,7 @@ impl JobSession {
     /// Connects, and brings the ledger's tables up to date.
     ///
     /// # Errors
-    /// A server on which nothing can end; a ledger of a newer version; any database error.
+    /// The server cannot be used, the ledger belongs to a newer version, or any other database error.
     pub async fn open_ledger(url: &PgUrl, database: &DatabaseConfig) -> Result<Self, Cause> {
         let mut session = Self::open(url, database, "transform").await?;
         let watch = session.watch.clone();
@@ -41,29 +41,29 @@ impl JobSession {
         Ok(session)
     }
 
-    /// A script or statement with the ledger's schema put in.
+    /// Fills the ledger's schema into a script or statement.
     pub fn text(&self, script: &str) -> String {
         sql::render(script, &[("ledger", &self.ledger)])
     }
 
-    /// A script with the ledger's schema and other variables put in.
+    /// Fills the ledger's schema and other variables into a script.
     pub fn text_with(&self, script: &str, variables: &[(&str, &str)]) -> String {
         sql::render(script, &[variables, &[("ledger", self.ledger.as_str())]].concat())
     }
 
-    /// A statement without rows; gives how many it changed.
+    /// Runs a statement and returns the number of rows that it changed.
     pub async fn execute(&self, what: &str, statement: &str, values: &Values<'_>) -> Result<u64, PgError> {
         let text = self.text(statement);
         self.watch.answer(what, self.connection.execute(&text, values)).await
     }
 
-    /// All rows of a statement.
+    /// Returns all rows of a statement.
     pub async fn all(&self, what: &str, statement: &str, values: &Values<'_>) -> Result<Vec<Row>, PgError> {
         let text = self.text(statement);
         self.watch.answer(what, self.connection.query(&text, values)).await
     }
 
-    /// The row of a statement, if it has one.
+    /// Returns the row of a statement, or `None` if it returns none.
     pub async fn maybe(
         &self,
         what: &str,
@@ -74,22 +74,21 @@ impl JobSession {
         self.watch.answer(what, self.connection.query_opt(&text, values)).await
     }
 
-    /// Does some work in one transaction: all of it, or nothing.
+    /// Runs some work in a transaction: commits it, or rolls it back if the work fails.
     pub async fn transaction<T, E: From<PgError>>(
         &self,
         what: &str,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         self.run(what, "begin").await?;
-        // On the heap: some of it is whole commands.
+        // On the heap, because the future may be as large as a whole command.
         match Box::pin(work).await {
             Ok(value) => {
                 self.run(what, "commit").await?;
                 Ok(value)
             }
             Err(error) => {
-                // A connection that is lost rolls back by itself, and locks are lost with it: what else went wrong may
-                // come of that.
+                // A lost connection rolls back by itself and loses its locks, so it may be the cause of the other error.
                 match self.run(what, "rollback").await {
                     Err(lost) if self.connection.is_closed() => Err(lost.into()),
                     _ => Err(error),
@@ -98,18 +97,18 @@ impl JobSession {
         }
     }
 
-    /// Runs text as it is, of one statement or several.
+    /// Runs one or several statements without parameters.
     pub async fn run(&self, what: &str, text: &str) -> Result<(), PgError> {
         self.watch.answer(what, self.connection.batch_execute(text)).await
     }
 
-    /// All rows of a query that was put together already.
+    /// Returns all rows of a statement that needs nothing filled in.
     pub async fn query(&self, what: &str, text: &str) -> Result<Vec<Row>, PgError> {
         self.watch.answer(what, self.connection.query(text, &[])).await
     }
 }
 
-/// An answer of another shape than our own statement asks for.
+/// An answer that does not have the shape that our statement asks for.
 pub fn decode(error: tokio_postgres::Error) -> PgError {
     postgres::classify(error, "read an answer about the job")
 }

@@ -1,4 +1,4 @@
-//! Where a worker's rows come from: the raw table, by the key, or the buckets that the raw table was read into.
+//! The source of a worker's rows: the raw table, read by key, or the buckets that the table was read into.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -19,18 +19,18 @@ use crate::config::BucketConfig;
 use crate::error::Cause;
 use crate::words::millis;
 
-/// Where rows come from.
+/// Reads rows for a worker.
 pub struct RowSource {
     place: Option<BucketPlace>,
-    /// The bucket that is at hand.
+    /// The bucket on the local disk.
     bucket: Option<LocalBucket>,
-    /// Buckets of which a file is missing, or is not what was written.
+    /// Buckets with a file that is missing or differs from what was written.
     damaged: HashSet<i32>,
-    /// Ranges are read into buckets; partitions come afterwards.
+    /// Ranges are still being read into buckets; partitions come afterwards.
     pub is_filling: bool,
 }
 
-/// Why rows could not be read.
+/// The reasons why rows could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RowSourceError {
     #[error(transparent)]
@@ -40,7 +40,7 @@ pub enum RowSourceError {
 }
 
 impl RowSourceError {
-    /// What the database or the store said, if it is theirs.
+    /// The error of the database or the store, if it is one; otherwise the error itself.
     pub fn server(self) -> Result<Cause, Self> {
         match self {
             Self::Read(ReadError::Postgres(error)) | Self::Bucket(BucketError::Postgres(error)) => {
@@ -53,7 +53,7 @@ impl RowSourceError {
 }
 
 impl RowSource {
-    /// Of a version.
+    /// Opens the source of a version.
     pub async fn open(
         session: &JobSession,
         job: &Job,
@@ -66,7 +66,7 @@ impl RowSource {
         Ok(Self { place, bucket: None, damaged: HashSet::new(), is_filling })
     }
 
-    /// The next claim of a worker: of the bucket that it has at hand, as long as there is one.
+    /// Claims the next group, of the bucket on the local disk as long as it has one.
     pub async fn claim(
         &mut self,
         worker: &WorkerId,
@@ -82,12 +82,12 @@ impl RowSource {
         worker.claim(session, behind, self.is_filling).await
     }
 
-    /// Was the last claim out of the order of all claims, because its bucket is at hand?
+    /// Whether the last claim was out of order, because it belongs to the bucket on the local disk.
     pub fn is_near(&self) -> bool {
         self.bucket.is_some()
     }
 
-    /// The rows of a group of partitions.
+    /// Reads the rows of a group of partitions.
     pub async fn read(
         &mut self,
         session: &JobSession,
@@ -116,13 +116,13 @@ impl RowSource {
                 }
             }
         };
-        // One that could not be read is not at hand any more: what is left of it may be nothing.
+        // After an error the bucket is dropped, because it may be incomplete.
         let found = bucket.read(raw, claim).await?;
         self.bucket = Some(bucket);
         Ok(completed(session, raw, claim, &keys, found).await?)
     }
 
-    /// Reads a range and puts its rows into buckets; they count when [`Self::commit`] has said so.
+    /// Reads a range and puts its rows into buckets; they do not count until [`Self::commit`] succeeds.
     pub async fn fill(
         &self,
         session: &JobSession,
@@ -136,7 +136,7 @@ impl RowSource {
         Ok((range, cost))
     }
 
-    /// Ends a range.
+    /// Commits a range.
     pub async fn commit(
         &self,
         session: &JobSession,
@@ -151,7 +151,7 @@ impl RowSource {
         Ok(finished)
     }
 
-    /// All ranges are done: partitions may be claimed.
+    /// Ends filling after all ranges are done, so that partitions may be claimed.
     pub async fn end_filling(&self, session: &JobSession, worker: &WorkerId) -> Result<(), Cause> {
         buckets::end_filling(session, worker.version, self.place()).await
     }
@@ -161,7 +161,7 @@ impl RowSource {
     }
 }
 
-/// Reads partitions by their key that are not in the bucket as the plan found them in the table.
+/// Reads by key those partitions that differ in the bucket from what the plan found in the table.
 async fn completed(
     session: &JobSession,
     raw: &RawTable,

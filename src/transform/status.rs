@@ -1,4 +1,4 @@
-//! How far a version is, and a person's word on it: pause, go on, try again, drop.
+//! The progress of a version, and commands for it: pause, resume, retry, drop.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::versions::{self, Version};
 use crate::error::Cause;
 use crate::sql;
 
-/// How far a version is: a JSON object.
+/// The progress of a version, as a JSON object.
 pub async fn status(session: &JobSession, version: &Version) -> Result<Value, Cause> {
     let row = session.maybe("look how far it is", sql::TRANSFORM_STATUS, &[&version.version_id]).await?;
     let row = row.ok_or_else(|| Cause::Refused {
@@ -29,7 +29,7 @@ pub async fn newest(session: &JobSession, job: &str) -> Result<Version, Cause> {
     })
 }
 
-/// Workers end after the groups that they are at (`to` is `paused`), or may go on (`open`).
+/// Pauses a version (`to` is `paused`), so that workers end after their current groups, or resumes it (`open`).
 ///
 /// # Errors
 /// [`Cause::Refused`] if the version is in another state.
@@ -45,13 +45,13 @@ pub async fn set_state(session: &JobSession, version: &Version, to: &str) -> Res
     }
 }
 
-/// Poison partitions wait again; gives how many groups.
+/// Makes poison partitions wait again; returns the number of groups.
 pub async fn retry(session: &JobSession, version: &Version) -> Result<u64, Cause> {
     Ok(session.execute("try again", sql::TRANSFORM_RETRY, &[&version.version_id]).await?)
 }
 
-/// Gives up the version that is being made, if there is one; else removes the tables that versions in place have left
-/// behind. Gives the tables that went.
+/// Gives up the version that is being made, if there is one; otherwise removes the tables that earlier versions have left
+/// behind. Returns the names of the dropped tables.
 pub async fn remove(session: &JobSession, job: &str) -> Result<Vec<String>, Cause> {
     let lock = versions::lock_name(session, job);
     session
@@ -70,7 +70,7 @@ pub async fn remove(session: &JobSession, job: &str) -> Result<Vec<String>, Caus
                     table: row.try_get(1).map_err(decode)?,
                 };
                 let is_old: bool = row.try_get(3).map_err(decode)?;
-                // The one that was in place stays as long as another is being made.
+                // The table that was in place before is kept while another version is being made.
                 if is_old && is_open {
                     continue;
                 }

@@ -1,5 +1,5 @@
-//! A version takes its place for all readers at once: the old table gets another name, the new one gets the target's, and the
-//! views that read it are made again, in one short transaction that waits for nobody.
+//! Puts a version in place for all readers at once: one short transaction, which waits for no lock, renames the old table and
+//! the new one and recreates the views that read them.
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,11 @@ use crate::fault;
 use crate::schema::Grants;
 use crate::sql;
 
-/// Between two attempts.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
-/// What the server says when a lock is not free at once.
+/// The SQLSTATE of a lock that is not available at once.
 const NOT_FREE: &str = "55P03";
-/// What it says of a view whose columns would be others.
+/// The SQLSTATE of a view that cannot be replaced because its columns would change.
 const OTHER_COLUMNS: &str = "42P16";
 
 /// A view that reads the table.
@@ -32,10 +32,11 @@ struct DependentView {
     comment: Option<String>,
 }
 
-/// Waits until nobody has a snapshot any more in which the last partitions are not there: he would see holes. `lock` is the job's.
+/// Waits until no session has a snapshot that lacks the last partitions, because such a session would see holes in the new
+/// table. `lock` is the job's lock.
 ///
 /// # Errors
-/// [`Cause::Refused`] after `limit`, with who it is.
+/// [`Cause::Refused`] after `limit`, with the session that is in the way.
 pub async fn wait_for_readers(session: &JobSession, lock: &str, limit: Duration) -> Result<(), Cause> {
     let start = Instant::now();
     let row = session.maybe("ask for the time", sql::TRANSFORM_NOW, &[]).await?;
@@ -67,16 +68,16 @@ pub async fn wait_for_readers(session: &JobSession, lock: &str, limit: Duration)
     }
 }
 
-/// A version is in its place.
+/// The result of a swap.
 pub struct Swapped {
-    /// The name of the table that was there before.
+    /// The new name of the table that was there before.
     pub old: Option<String>,
 }
 
-/// Puts a version into its place; `None`: somebody has paused it meanwhile.
+/// Puts a version in place; `None`: somebody has paused it in the meantime.
 ///
 /// # Errors
-/// [`Cause::Refused`] if the locks are not free within `limit`; what the server refuses. All is as it was then.
+/// [`Cause::Refused`] if the locks do not become available within `limit`, or any error of the server. Then nothing is changed.
 pub async fn swap(
     session: &mut JobSession,
     version: &Version,
@@ -145,7 +146,7 @@ async fn attempt(
     watch.answers("swap the tables", work).await
 }
 
-/// The old table makes room for the new one; gives its new name.
+/// Renames the old table and the new one; returns the new name of the old one.
 async fn replace(
     transaction: &Transaction<'_>,
     from: &TableName,
@@ -163,7 +164,7 @@ async fn replace(
     let comments =
         transaction.query(sql::TRANSFORM_COMMENTS, &[&target.schema, &target.table]).await.map_err(failed)?;
     let digits = version_id.simple().to_string();
-    // Its own end: the beginning of an id is the time.
+    // The last digits of the id, because the first ones are the time.
     let old = format!("{}__{}", target.table, &digits[digits.len() - 8..]);
     rename(transaction, target, &old).await?;
     rename(transaction, from, &target.table).await?;
@@ -198,8 +199,8 @@ async fn views(transaction: &Transaction<'_>, target: &TableName) -> Result<Vec<
     rows.iter().map(view).collect::<Result<_, tokio_postgres::Error>>().map_err(failed)
 }
 
-/// A view with the same columns is replaced, and keeps all that is on it. With others it is dropped and made, and gets its
-/// grants and its comment again.
+/// Recreates a view. If its columns are the same, it is replaced and keeps everything that depends on it. Otherwise it is
+/// dropped and created, and its grants and its comment are restored.
 async fn make_again(transaction: &Transaction<'_>, view: &DependentView) -> Result<(), Cause> {
     let failed = |error| postgres::classify(error, format!("make the view {} again", view.place).as_str());
     transaction.batch_execute("savepoint view").await.map_err(failed)?;
@@ -224,7 +225,7 @@ async fn make_again(transaction: &Transaction<'_>, view: &DependentView) -> Resu
 }
 
 async fn rename(transaction: &Transaction<'_>, table: &TableName, name: &str) -> Result<(), PgError> {
-    // Nobody but us knows the new table, and the old one is locked: it does not wait.
+    // This waits for nobody: no other session knows the new table, and the old one is locked.
     run(transaction, sql::TRANSFORM_RENAME, table, &[("name", name)]).await
 }
 

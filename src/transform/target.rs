@@ -1,4 +1,4 @@
-//! The clean table: whether a version of it can be made and take its place, and how it is made.
+//! The clean table: checks whether a version of it can be made and put in place, and makes it.
 
 use super::claim::WorkerId;
 use super::columns::PgColumn;
@@ -11,10 +11,10 @@ use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::sql;
 
-/// How long the making of a table waits for locks on what it refers to.
+/// Limits how long creating a table waits for locks on other tables that it refers to.
 const LOCK_TIMEOUT: &str = "set local lock_timeout = '5s'";
 
-/// The script of a job that makes the table of a version.
+/// The script that creates the table of a version.
 pub fn create_script(job: &Job, table: &TableName) -> String {
     job.target
         .create
@@ -24,10 +24,11 @@ pub fn create_script(job: &Job, table: &TableName) -> String {
         .replace(":'table'", &sql::literal(&table.table))
 }
 
-/// Looks whether the clean table can be made or filled, and gives its columns. What is made on trial is rolled back.
+/// Checks whether the clean table can be created or filled, and returns its columns. The table that is created for this is
+/// rolled back.
 ///
 /// # Errors
-/// [`Cause::Refused`] with all that stands in the way.
+/// [`Cause::Refused`] with all obstacles.
 pub async fn look(
     session: &JobSession,
     job: &Job,
@@ -96,7 +97,7 @@ pub async fn look(
     Ok(CleanColumns { columns, key: job.target.key.clone() })
 }
 
-/// What was found in a transaction that is rolled back in any case.
+/// A result from inside a transaction that is always rolled back.
 struct Tried(Result<Vec<(PgColumn, bool)>, Cause>);
 
 impl From<PgError> for Tried {
@@ -114,10 +115,10 @@ async fn make_and_look(
     Ok(look::columns(session, version).await?)
 }
 
-/// Makes the table of a version; inside a transaction.
+/// Creates the table of a version; must be called inside a transaction.
 ///
 /// # Errors
-/// What the server says of the script; [`Cause::Refused`] if the script made something else.
+/// Any error of the script, or [`Cause::Refused`] if the script created something else.
 pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Result<(), Cause> {
     let file = &job.target.create_file;
     session.run("limit the wait for locks", LOCK_TIMEOUT).await?;
@@ -172,7 +173,7 @@ async fn refuse_obstacles(session: &JobSession, name: &TableName) -> Result<(), 
     })
 }
 
-/// The columns of a version's table that is there.
+/// The columns of a version's existing table.
 pub async fn columns(session: &JobSession, job: &Job, table: &TableName) -> Result<CleanColumns, Cause> {
     if look::relation(session, table).await?.is_none() {
         return Err(missing_table(table));
@@ -191,8 +192,8 @@ fn kind(kind: char) -> &'static str {
     }
 }
 
-/// The columns of a version's table, which is made if no other worker has; `None`: the version is not open any more, and its
-/// table has another name, or is gone.
+/// The columns of a version's table, which is created if no other worker has done so. `None`: the version is no longer open,
+/// and its table was renamed or dropped.
 pub async fn made(
     session: &JobSession,
     job: &Job,
@@ -200,7 +201,7 @@ pub async fn made(
     name: &TableName,
     id: &WorkerId,
 ) -> Result<Option<CleanColumns>, Cause> {
-    // Whoever has the lock may sleep: it is asked for only where it is needed.
+    // The holder of the lock may be asleep, so the lock is taken only if the table must be created.
     let is_there = look::relation(session, name).await?.is_some();
     if is_there && id.open(session).await?.state == "open" {
         let columns = columns(session, job, name).await;

@@ -1,5 +1,5 @@
-//! The sample of a job, cleaned, held against its truth. The rows go into tables of a transaction that is rolled back: the
-//! server makes of both sides what it would make of them in earnest.
+//! Cleans the sample of a job and compares it with the truth. Both sides are stored in tables of a transaction that is rolled
+//! back, so that the server converts them exactly as in a real run.
 
 use std::collections::HashMap;
 
@@ -18,30 +18,30 @@ use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::sql;
 
-/// Floats that differ by no more are the same, in their size's proportion.
+/// The tolerance for comparing floats, relative to the larger one but never below this value itself.
 const TOLERANCE: f64 = 1e-9;
-/// So many differences are kept.
+/// The most differences that are kept in words.
 const KEPT: usize = 20;
 
-/// What a test found.
+/// The result of a test.
 #[derive(Clone, Debug, Default)]
 pub struct Tested {
     pub rows: usize,
     pub truth_rows: usize,
-    /// In words, the first ones.
+    /// The first differences, in words.
     pub differences: Vec<String>,
-    /// All that there are.
+    /// The number of all differences.
     pub count: usize,
 }
 
-/// A table's cells.
+/// The cells of a table as text.
 struct TableCells {
     columns: Vec<String>,
     is_float: Vec<bool>,
     rows: Vec<Vec<Option<String>>>,
 }
 
-/// What came of a transaction that is rolled back in any case.
+/// A result from inside a transaction that is always rolled back.
 struct RolledBack(Result<Tested, Cause>);
 
 impl From<PgError> for RolledBack {
@@ -50,10 +50,10 @@ impl From<PgError> for RolledBack {
     }
 }
 
-/// Cleans the sample and compares.
+/// Cleans the sample and compares the result with the truth.
 ///
 /// # Errors
-/// A sample that cannot be cleaned, columns that one side has not, any database error. Nothing is changed in any case.
+/// The sample cannot be cleaned, one side lacks a column, or any database error. Nothing is changed in any case.
 pub async fn test(
     session: &JobSession,
     job: &Job,
@@ -137,7 +137,7 @@ async fn truth(
 }
 
 /// # Errors
-/// A column that the clean table has not.
+/// The clean table does not have one of the columns.
 fn known(columns: &[String], clean: &CleanColumns, whose: &str) -> Result<(), Cause> {
     let names: Vec<_> = clean.columns.iter().map(|column| column.name.as_str()).collect();
     match columns.iter().find(|column| !names.contains(&column.as_str())) {
@@ -182,7 +182,7 @@ async fn cells(
     Ok(TableCells { columns: columns.to_vec(), is_float: columns.iter().map(is_float).collect(), rows })
 }
 
-/// Holds the rows against each other: by the columns of `key`, or as a multiset.
+/// Compares the rows: matched by the columns of `key`, or as a multiset.
 fn compare(made: &TableCells, truth: &TableCells, key: &[String]) -> Result<Tested, Cause> {
     let mut tested = Tested { rows: made.rows.len(), truth_rows: truth.rows.len(), ..Tested::default() };
     let places = key
@@ -245,7 +245,7 @@ fn as_multiset(made: &TableCells, truth: &TableCells, tested: &mut Tested) {
     };
     let row =
         |row: &[Option<String>]| row.iter().map(|cell| shown(cell.as_ref())).collect::<Vec<_>>().join(", ");
-    // What is the same to the letter goes first; the rest is little, or wrong.
+    // Identical rows are removed first; the few that remain are compared with tolerance.
     let mut counted: HashMap<&Vec<Option<String>>, usize> = HashMap::new();
     for row in &made.rows {
         *counted.entry(row).or_default() += 1;

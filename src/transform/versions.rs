@@ -1,4 +1,4 @@
-//! Versions of a job in the ledger.
+//! The versions of a job in the ledger.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -11,12 +11,12 @@ use crate::error::Cause;
 use crate::sql;
 use crate::system::machine;
 
-/// So many rows go to the ledger with one statement.
+/// The rows that are sent to the ledger with one statement.
 const CHUNK: usize = 5_000;
 
 const NOTE: &str = "note the plan";
 
-/// A version as the ledger knows it.
+/// A version as the ledger describes it.
 #[derive(Clone, Debug)]
 pub struct Version {
     pub version_id: Uuid,
@@ -32,18 +32,18 @@ pub struct Version {
 }
 
 impl Version {
-    /// Is somebody making it, or could somebody?
+    /// Whether the version is being made or could be continued.
     pub fn is_open(&self) -> bool {
         self.state == "open" || self.state == "paused"
     }
 
-    /// Something that the plan found.
+    /// A finding of the plan.
     pub fn planned(&self, name: &str) -> &Value {
         &self.plan[name]
     }
 }
 
-/// The version of a job that counts: the one that is being made, else the one in place. `None`: there is neither.
+/// The current version of a job: the one that is being made, else the one in place. `None`: there is neither.
 pub async fn newest(session: &JobSession, job: &str) -> Result<Option<Version>, PgError> {
     let row = session.maybe("look up the job", sql::TRANSFORM_NEWEST, &[&job]).await?;
     let version = row.map(|row| {
@@ -63,7 +63,7 @@ pub async fn newest(session: &JobSession, job: &str) -> Result<Option<Version>, 
     version.transpose().map_err(decode)
 }
 
-/// What the ledger has of this text of a job; `None`: it needs a plan.
+/// The version for this text of a job; `None`: it must be planned.
 ///
 /// # Errors
 /// [`Cause::Refused`] if a newer text of the job was planned since.
@@ -75,7 +75,7 @@ pub async fn current(session: &JobSession, job: &Job, anew: bool) -> Result<Opti
     }
     let known = session.maybe("look up the job", sql::TRANSFORM_KNOWN, &[&job.name, &job.hash]).await?;
     let known: Option<String> = known.map(|row| row.try_get(0)).transpose().map_err(decode)?;
-    // One that somebody dropped is no older one.
+    // A dropped version does not count as an older one.
     if anew || known.is_none_or(|state| state == "dropped") {
         return Ok(None);
     }
@@ -92,17 +92,17 @@ pub async fn current(session: &JobSession, job: &Job, anew: bool) -> Result<Opti
     })
 }
 
-/// The lock under which a job is planned, its table made and put into place.
+/// The name of the lock for planning a job, creating its table and putting it in place.
 pub fn lock_name(session: &JobSession, job: &str) -> String {
     session.text(&format!(":\"ledger\"/transform/{job}"))
 }
 
-/// The beginning of a hash, as it is shown.
+/// The beginning of a hash, for messages.
 pub fn short(hash: &str) -> &str {
     hash.get(..8).unwrap_or(hash)
 }
 
-/// What a plan writes.
+/// A version to write.
 #[derive(Debug)]
 pub struct NewVersion<'n> {
     pub version_id: Uuid,
@@ -113,11 +113,11 @@ pub struct NewVersion<'n> {
     pub plan: &'n Value,
     pub partitions: &'n [Partition],
     pub groups: &'n [Group],
-    /// None: partitions are read by their key.
+    /// `None`: partitions are read by key.
     pub buckets: Option<PlannedBuckets<'n>>,
 }
 
-/// The buckets of a version that is planned.
+/// The buckets of a planned version.
 #[derive(Clone, Copy, Debug)]
 pub struct PlannedBuckets<'n> {
     pub buckets: i32,
@@ -126,7 +126,8 @@ pub struct PlannedBuckets<'n> {
     pub keeps: bool,
 }
 
-/// Writes a version with its groups and partitions; the one that was being made is superseded. Inside a transaction.
+/// Writes a version with its groups and partitions, and supersedes the version that was being made. Must be called inside a
+/// transaction.
 pub async fn write(session: &JobSession, new: &NewVersion<'_>) -> Result<(), Cause> {
     let job = new.job;
     session.execute(NOTE, sql::TRANSFORM_SUPERSEDE, &[&job.name]).await?;
@@ -190,7 +191,7 @@ async fn add_groups(
     Ok(())
 }
 
-/// Adds groups with their partitions, which are numbered on from these numbers.
+/// Adds groups with their partitions, numbered from the given numbers on.
 pub async fn add(
     session: &JobSession,
     version_id: Uuid,

@@ -1,4 +1,4 @@
-//! One worker: it claims a group, reads, cleans and commits it, until nothing is left; then the version takes its place.
+//! A worker: claims, reads, cleans and commits groups until nothing is left, then puts the version in place.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,17 +28,17 @@ use crate::system::background::blocking;
 use crate::system::workspace::Workspace;
 use crate::words::millis;
 
-/// Between two looks whether others have ended.
+/// The pause between two checks whether other workers have ended.
 const PAUSE: Duration = Duration::from_millis(500);
-/// For so long a server or a store that is gone is waited for.
+/// How long a worker waits for a server or a store that does not answer.
 const OUTAGE: Duration = Duration::from_secs(300);
-/// Partitions that change again and again while they are done again.
+/// The most times that changed partitions are done again.
 const ROUNDS: usize = 5;
 
-/// How the work of a worker ended.
+/// The result of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkEnd {
-    /// The version is in place. The name of the table before it, if this worker put it there.
+    /// The version is in place. `old` is the new name of the table before it, if this worker did the swap.
     InPlace {
         old: Option<String>,
     },
@@ -55,7 +55,7 @@ pub enum WorkEnd {
     Paused,
 }
 
-/// A worker with all that it needs for the next group.
+/// A worker and everything it needs for the next group.
 struct Worker<'w> {
     config: &'w TransformConfig,
     url: &'w PgUrl,
@@ -67,7 +67,7 @@ struct Worker<'w> {
     raw: Arc<RawTable>,
     clean: Arc<CleanColumns>,
     table: CleanTable,
-    /// Not there while it works on another thread.
+    /// `None` while it is in use on another thread.
     cleaning: Option<Cleaning>,
     source: RowSource,
     behind: i64,
@@ -78,10 +78,10 @@ struct Worker<'w> {
     workspace: Workspace,
 }
 
-/// Works until nothing is left to claim. Plans the job if nobody has.
+/// Works until nothing is left to claim; plans the job first if necessary.
 ///
 /// # Errors
-/// What stands in the way of a plan; a version that was superseded or dropped; a server that is gone for minutes.
+/// An obstacle to the plan, a version that was superseded or dropped, or a server that does not answer for minutes.
 pub async fn work(
     config: &TransformConfig,
     url: &PgUrl,
@@ -111,7 +111,7 @@ pub async fn work(
                         "the buckets are not needed any more, and are not all removed: {error}; the next plan removes them"
                     );
                 }
-                // It has no claims any more; only the ledger would not say that it has ended.
+                // The worker has no claims any more; the ledger would only lack the note that it has ended.
                 if let Err(error) = open.id.leave(&open.session, true).await {
                     tracing::debug!("the end of the worker was not noted: {error}");
                 }
@@ -125,7 +125,7 @@ pub async fn work(
                 open.wait_for_store(&error).await.map_err(failed)?;
             }
             Err(error) => {
-                // The claims would wait for the lease to run out.
+                // Without this the claims would wait until the lease runs out.
                 let _ = open.id.leave(&open.session, true).await;
                 return Err(failed(error));
             }
@@ -133,7 +133,8 @@ pub async fn work(
     }
 }
 
-/// Makes a worker ready; a connection that is lost meanwhile is made anew, but a server that was never there is not waited for.
+/// Prepares a worker. If the connection is lost meanwhile, it is made again; but a server that could never be reached is not
+/// waited for.
 async fn begin<'w>(
     config: &'w TransformConfig,
     url: &'w PgUrl,
@@ -157,19 +158,19 @@ async fn begin<'w>(
     }
 }
 
-/// Gives the claims of a worker back that is told to stop, over a new connection: its own is in the middle of something.
+/// Gives back the claims of a worker that is told to stop. This needs a new connection, because the worker's own is busy.
 pub async fn leave(config: &TransformConfig, url: &PgUrl, worker: Uuid) -> Result<(), Cause> {
     let session = JobSession::open(url, &config.database, "transform").await?;
     WorkerId { worker, version: Uuid::nil() }.leave(&session, true).await?;
     Ok(())
 }
 
-/// May it work again in a moment?
+/// Whether the error may go away by itself.
 fn is_outage(error: &PgError) -> bool {
     matches!(error, PgError::ConnectionLost(_) | PgError::Unreachable(_) | PgError::TooMany(_))
 }
 
-/// Is it no word on a group: would each fare like this one?
+/// Whether the cause affects all groups rather than a single one.
 fn is_of_all(cause: &Cause) -> bool {
     match cause {
         Cause::Postgres(error) => is_outage(error),
@@ -205,13 +206,13 @@ impl<'w> Worker<'w> {
         }
         let name = TableName { schema: version.target_schema.clone(), table: version.version_table.clone() };
         let id = WorkerId { worker, version: version.version_id };
-        // Before any table is looked at: a lost worker may hold one, and is put aside by the heartbeat of others.
+        // Before looking at any table: a lost worker may hold a lock on one, and the heartbeats of others remove it.
         id.enlist(&session, &other, config.worker.lease).await?;
         let heart = Heart::start(url.clone(), config.database.clone(), id, config.worker.lease);
         let raw = RawTable::look(&other, job, &job.source.table).await?;
         let source = RowSource::open(&session, job, &version, &config.buckets).await?;
         let Some(clean) = target::made(&session, job, &version, &name, &id).await? else {
-            // Others have ended it meanwhile.
+            // Other workers have ended the version in the meantime.
             return match id.open(&session).await?.state.as_str() {
                 "swapped" => Ok(Err(WorkEnd::InPlace { old: None })),
                 _ => Err(given_up(job, &version)),
@@ -241,7 +242,7 @@ impl<'w> Worker<'w> {
         }))
     }
 
-    /// The next group, or what there is to do without one; `Some`: the worker ends.
+    /// Does the next group, or other necessary work if there is none; `Some`: the worker ends.
     async fn step(&mut self) -> Result<Option<WorkEnd>, Cause> {
         if let Some(limit) = self.config.worker.throttle {
             finish::throttle(&self.session, limit).await?;
@@ -257,7 +258,7 @@ impl<'w> Worker<'w> {
             return Ok(None);
         }
         if self.behind > 0 {
-            // What failed or was given back meanwhile lies before.
+            // Groups before this position may have failed or been given back in the meantime.
             self.behind = 0;
             return Ok(None);
         }
@@ -326,7 +327,7 @@ impl<'w> Worker<'w> {
     async fn group(&mut self, claim: &Claim) -> Result<(), Cause> {
         fault::point!("transform.claimed");
         if claim.losses > 1 && claim.members.len() > 1 {
-            // It may be one of them that its workers were lost of.
+            // One of these partitions may be the reason why workers were lost.
             return self.fail(claim, "its workers were lost").await;
         }
         let keys = claim.keys();
@@ -355,7 +356,7 @@ impl<'w> Worker<'w> {
         self.commit(claim, &rows, &found.counted, cost).await
     }
 
-    /// Reads pages of the raw table into buckets.
+    /// Reads a range of pages of the raw table into buckets.
     async fn range(&mut self, claim: &Claim) -> Result<(), Cause> {
         fault::point!("transform.range_claimed");
         let work = (self.workspace.path(), self.config.worker.duckdb());
@@ -377,7 +378,7 @@ impl<'w> Worker<'w> {
         Ok(())
     }
 
-    /// What became of a claim whose transaction has ended; `None`: it was rolled back.
+    /// The result of a claim's transaction; `None`: it was rolled back.
     async fn settled(
         &mut self,
         claim: &Claim,
@@ -386,7 +387,7 @@ impl<'w> Worker<'w> {
         match ended {
             Ok(finished) => Ok(Some(finished)),
             Err(FinishError::Postgres(error)) if is_outage(&error) => {
-                // The answer to a commit may have been lost with the connection.
+                // The commit may have succeeded although the connection was lost.
                 self.reconnect(error).await?;
                 Ok(finish::outcome(&self.session, &self.id, claim).await?)
             }
@@ -405,7 +406,7 @@ impl<'w> Worker<'w> {
     ) -> Result<Result<CleanRows, String>, Cause> {
         let mut cleaning = self.cleaning.take().expect("it comes back from each group");
         let (together, clean, raw) = (self.job.clean.grouped, self.clean.clone(), self.raw.clone());
-        // What failed and is alone now may have failed for its memory.
+        // A partition that has failed and is alone now may have failed for lack of memory.
         let share = if claim.failures > 0 && keys.len() == 1 { 2 } else { 1 };
         let memory_mib = self.config.worker.duckdb().memory_mib * share;
         let (cleaning, cleaned) = blocking(move || {
@@ -452,12 +453,12 @@ impl<'w> Worker<'w> {
         Ok(())
     }
 
-    /// Is the store gone for less time than it is waited for?
+    /// Whether the store has been away for less than the time that it is waited for.
     fn awaits_store(&mut self) -> bool {
         self.storeless_since.get_or_insert_with(Instant::now).elapsed() < OUTAGE
     }
 
-    /// Gives back what it had claimed, and waits a moment.
+    /// Gives back the claims, and waits a moment.
     async fn wait_for_store(&mut self, error: &StoreError) -> Result<(), Cause> {
         tracing::warn!("the store does not answer, and is asked again: {error}");
         match self.id.leave(&self.session, false).await {
@@ -468,7 +469,7 @@ impl<'w> Worker<'w> {
         Ok(())
     }
 
-    /// Connects anew, ends the session that was lost, and gives back what it had claimed.
+    /// Reconnects, ends the lost session, and gives back the claims.
     async fn reconnect(&mut self, error: PgError) -> Result<(), Cause> {
         tracing::warn!("the connection was lost, and is made again: {error}");
         let start = Instant::now();
@@ -496,7 +497,7 @@ impl<'w> Worker<'w> {
     }
 }
 
-/// The error of a worker whose version is not made any more.
+/// The error of a worker whose version is no longer made.
 fn given_up(job: &Job, version: &Version) -> Cause {
     Cause::Refused {
         message: format!(

@@ -1,4 +1,4 @@
-//! A range of pages is read, and its rows go into a file for each bucket.
+//! Fills buckets: reads a range of pages and writes its rows into one file for each bucket.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -28,11 +28,11 @@ use crate::transform::look::RawTable;
 use crate::transform::read::expressions;
 use crate::transform::session::JobSession;
 
-/// Rows of one batch, and batches that go to DuckDB at once.
+/// The rows of a batch, and the batches that are appended to DuckDB at once.
 const BATCH_ROWS: usize = 8_192;
 const BATCHES: usize = 4;
 
-/// A file of a range, in the store.
+/// A file of a range in the store.
 #[derive(Clone, Debug)]
 pub struct RangeFile {
     pub bucket: i32,
@@ -41,16 +41,16 @@ pub struct RangeFile {
     pub sha256: String,
 }
 
-/// What a range became.
+/// The result of reading a range.
 #[derive(Debug)]
 pub struct FilledRange {
     pub files: Vec<RangeFile>,
-    /// Rows of which a value cannot be read: they are in no file, and their partition is read by its key.
+    /// Rows with a value that cannot be read. They are in no file; their partitions are read by key.
     pub skipped: u64,
     pub bytes: u64,
 }
 
-/// Why a range could not be put into buckets.
+/// The reasons why a range could not be put into buckets.
 #[derive(Debug, thiserror::Error)]
 pub enum FillError {
     #[error(transparent)]
@@ -83,7 +83,7 @@ impl From<fault::Struck> for FillError {
     }
 }
 
-/// Reads a range and puts its files into the store. They count when [`commit`] has said so.
+/// Reads a range and puts its files into the store. The files do not count until [`commit`] has committed.
 pub async fn fill(
     session: &JobSession,
     claim: &Claim,
@@ -118,7 +118,7 @@ fn duck_columns(raw: &RawTable) -> String {
     schema(&raw.columns).fields().iter().map(column).collect::<Vec<_>>().join(", ")
 }
 
-/// Reads the rows into DuckDB, which spills them; gives how many were left out, and the bytes that came.
+/// Reads the rows into DuckDB, which spills to disk; also returns how many rows were left out, and the bytes received.
 async fn take(
     session: &JobSession,
     claim: &Claim,
@@ -180,7 +180,7 @@ async fn append(
     .await?
 }
 
-/// The rows with the hash of the key and the number of the bucket behind them.
+/// Adds two columns to the rows: the hash of the key and the number of the bucket.
 fn with_bucket(
     batch: &RecordBatch,
     (key, is_padded): (usize, bool),
@@ -197,7 +197,7 @@ fn with_bucket(
     Ok(rows.expect("each row has a hash and a bucket"))
 }
 
-/// Writes a file for each bucket; blocks.
+/// Writes a file for each bucket; this call blocks.
 fn write(staging: &Staging, folder: &Path) -> Result<Vec<(RangeFile, PathBuf)>, FillError> {
     staging.run("sort the rows of a range", sql::BUCKETS_SORTED)?;
     let counts: Vec<(i32, i64)> = staging
@@ -228,10 +228,11 @@ async fn upload(
     Ok(file)
 }
 
-/// Ends a range: its files count from now on, if the claim is still the newest.
+/// Commits a range if the claim is still the newest: its files count from then on.
 ///
 /// # Errors
-/// What the server refuses; no file counts then. After a connection that broke, [`crate::transform::finish::outcome`] tells.
+/// Any error of the server; then no file counts. If the connection broke, [`crate::transform::finish::outcome`] says whether
+/// the commit succeeded.
 pub async fn commit(
     session: &JobSession,
     worker: &WorkerId,
@@ -263,7 +264,8 @@ pub async fn commit(
     finish::ended(session.transaction(what, committed).await)
 }
 
-/// Removes the files of a range that somebody else has by now. What is not removed goes when the buckets are filled.
+/// Removes the files of a range that another worker has claimed in the meantime. Files that cannot be removed are deleted when
+/// filling ends.
 pub async fn take_back(place: &BucketPlace, claim: &Claim, range: &FilledRange) {
     for file in &range.files {
         let key = place.objects.file(file.bucket, claim.group_no, claim.token);

@@ -1,4 +1,5 @@
-//! A bucket on the local disk: its files in one, in which the rows of partitions that are cleaned together lie together.
+//! A bucket on the local disk: its files are joined into one, in which the rows of partitions that are cleaned together lie
+//! together.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -23,10 +24,10 @@ use crate::transform::look::RawTable;
 use crate::transform::read::{Counted, RawRows};
 use crate::transform::session::{JobSession, decode};
 
-/// Why a bucket cannot be read, split by what is to be done.
+/// The reasons why a bucket cannot be read, split by what the caller can do.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
-    /// A file is not there, or is not what was written: partitions are read by their key.
+    /// A file is missing, or differs from what was written: the partitions are read by key instead.
     #[error("bucket {bucket} is damaged: {words}")]
     Damaged { bucket: i32, words: String },
     #[error(transparent)]
@@ -47,26 +48,26 @@ impl From<Cause> for BucketError {
     }
 }
 
-/// A bucket that is at hand.
+/// A bucket on the local disk.
 pub struct LocalBucket {
     pub bucket: i32,
-    /// Not there while it works on another thread; none for a bucket without rows.
+    /// `None` while it is in use on another thread, and for a bucket without rows.
     staging: Option<Staging>,
     parquet: PathBuf,
-    /// Pages of ranges of which some rows are in no bucket.
+    /// The page ranges with rows that are in no bucket.
     gaps: Vec<(i64, i64)>,
     _folder: tempfile::TempDir,
 }
 
-/// Rows of partitions out of a bucket.
+/// The rows of some partitions from a bucket.
 pub struct BucketRows {
     pub rows: RawRows,
-    /// The places of partitions that are not as the plan found them: they are to be read by their key, and are not among the rows.
+    /// The places of partitions that differ from what the plan found. They must be read by key; `rows` does not contain them.
     pub differing: Vec<usize>,
 }
 
 impl LocalBucket {
-    /// Brings a bucket here; `folder` is the worker's.
+    /// Downloads a bucket into the worker's `folder`.
     pub async fn fetch(
         session: &JobSession,
         version: Uuid,
@@ -96,7 +97,7 @@ impl LocalBucket {
         Ok(Self { bucket, staging, parquet, gaps, _folder: folder })
     }
 
-    /// The rows of a group's partitions.
+    /// The rows of the partitions of a group.
     pub async fn read(&mut self, raw: &RawTable, claim: &Claim) -> Result<BucketRows, BucketError> {
         let keys = claim.keys();
         let pages = claim.pages.unwrap_or((0, NO_PAGE));
@@ -156,7 +157,7 @@ async fn download(place: &BucketPlace, file: &CountedFile, folder: &Path) -> Res
     }
 }
 
-/// Makes one file of all; blocks.
+/// Joins all files into one; this call blocks.
 fn join(
     folder: &Path,
     limits: DuckLimits,
@@ -187,7 +188,7 @@ fn join(
     }
 }
 
-/// Counts the rows of each partition, and takes those out that are not as the plan found them.
+/// Counts the rows of each partition, and leaves out those that differ from what the plan found.
 fn told_apart(
     raw: &RawTable,
     claim: &Claim,
@@ -216,7 +217,7 @@ fn told_apart(
         bytes += batch.get_array_memory_size() as u64;
         rows.push((raw_columns(batch, raw), places));
     }
-    // How many rows of a giant lie in some pages nobody has counted.
+    // The plan did not count the rows of a giant by pages, so the number cannot be compared.
     let differs = |place: &usize| {
         doubled.contains(place)
             || claim.pages.is_none() && claim.planned.get(*place) != Some(&counted[*place].rows)
@@ -234,7 +235,7 @@ fn told_apart(
     Ok(BucketRows { rows: RawRows { batches, counted, bytes }, differing })
 }
 
-/// The raw table's columns alone, each as the database would have sent it.
+/// The columns of the raw table only, each with the type that the database would have sent.
 fn raw_columns(batch: &RecordBatch, raw: &RawTable) -> RecordBatch {
     let schema = schema(&raw.columns);
     let column = |(place, field): (usize, &std::sync::Arc<arrow::datatypes::Field>)| {

@@ -1,8 +1,9 @@
-//! Buckets: where a raw table lies in another order than its key, its rows are read once, by ranges of pages, into Parquet
-//! files in the store, told apart by the key, and partitions are cleaned from there.
+//! Buckets, for raw tables whose rows are not stored in the order of their key. The table is read once, by ranges of pages,
+//! into Parquet files in the store, divided by a hash of the key; partitions are then cleaned from these files.
 //!
-//! A range is claimed as a group of partitions is. Its files have the claim's token in their names, and count when the ledger
-//! says so, in the transaction that ends the range: what a dead worker has left is in nobody's way, and goes later.
+//! Ranges are claimed like groups of partitions. The files of a range have the claim's token in their names, and they count
+//! only when the ledger says so, in the transaction that ends the range. So the files of a dead worker do no harm, and are
+//! removed later.
 
 mod fill;
 mod local;
@@ -28,34 +29,34 @@ pub use fill::{FillError, FilledRange, commit, fill, take_back};
 pub use local::{BucketError, BucketRows, LocalBucket};
 pub use remove::{end_filling, remove_left};
 
-/// Columns of ours in the files begin so.
+/// The prefix of our own columns in the files.
 const OURS: &str = "_merganser_";
-/// The transaction that wrote a row, where it lay, and the hash of its key.
+/// The transaction that wrote a row, where the row lay, the hash of its key, and the number of its bucket.
 const WRITTEN_BY: &str = "_merganser_written_by";
 const ROW_ID: &str = "_merganser_row_id";
 const KEY_HASH: &str = "_merganser_key_hash";
 const BUCKET_NO: &str = "_merganser_bucket_no";
-/// Of nearly every server.
+/// The page size of nearly all servers.
 const PAGE_BYTES: u64 = 8_192;
-/// The page behind the last one that a table may have.
+/// One more than the highest page number of a table.
 const NO_PAGE: i64 = u32::MAX as i64;
-/// The table's bytes in a bucket, and in a range, if nothing else is said; of a large table more, so that there are at most
-/// so many of both.
+/// The default MiB of the table per bucket and per range. For a large table both are larger, so that there are at most [`MOST`]
+/// of each.
 const BUCKET_MIB: u64 = 256;
 const MOST: u64 = 600;
-/// Objects that go to the store, or come from it, beside each other.
+/// The number of simultaneous transfers to or from the store.
 const BESIDE: usize = 8;
-/// The store may be asked for one of the version's objects so long before a worker says that it does not see it.
+/// How long the store is asked for an object of the version before a worker reports that it cannot see it.
 const SIGHT: Duration = Duration::from_secs(60);
 
-/// Ranges and buckets as a plan makes them.
+/// The ranges and the number of buckets of a plan.
 #[derive(Clone, Debug)]
 pub struct BucketPlan {
     pub buckets: i32,
     pub ranges: Vec<Group>,
 }
 
-/// The buckets of a version.
+/// The buckets of a version and the store that holds them.
 #[derive(Clone, Debug)]
 pub struct BucketPlace {
     pub store: Store,
@@ -64,10 +65,10 @@ pub struct BucketPlace {
 }
 
 impl BucketPlan {
-    /// How a table's rows go into buckets.
+    /// Plans buckets for a table. `bucket_mib` is the size of the table's part in a bucket.
     ///
     /// # Errors
-    /// In words, why they cannot.
+    /// The reason, in words, why this table cannot be read into buckets.
     pub fn new(raw: &RawTable, bucket_mib: Option<u64>) -> Result<Self, String> {
         if raw.relation.kind != 'r' {
             return Err(format!("{} is no plain table: it has no pages to read it by", raw.table));
@@ -88,7 +89,7 @@ impl BucketPlan {
     }
 }
 
-/// The pages of a table in so many ranges; the last one has those that come to the table later.
+/// Divides the pages of a table into so many ranges; the last one includes pages that the table gets later.
 fn ranges(pages: i64, parts: i64) -> Vec<Group> {
     let at = |part: i64| if part == parts { NO_PAGE } else { pages * part / parts };
     let range = |part: i64| Group { pages: Some((at(part), at(part + 1))), ..Group::default() };
@@ -96,7 +97,7 @@ fn ranges(pages: i64, parts: i64) -> Vec<Group> {
 }
 
 impl BucketPlace {
-    /// Leaves something in the store by which those know it who work on a version that is planned now.
+    /// Writes an object by which workers recognise the store of a version that is planned now.
     pub async fn make(
         (store, s3): (&StoreUrl, &S3Options),
         job: &Job,
@@ -109,11 +110,11 @@ impl BucketPlace {
         Ok(())
     }
 
-    /// Opens the buckets of a version; `None`: it has none. The second value: all rows are in them. `said` is the store that the
-    /// command names.
+    /// Opens the buckets of a version; `None`: it has none. The second value says whether all rows are in them. `said` is the
+    /// store that the command names.
     ///
     /// # Errors
-    /// Another store than the one that the version was planned with; one in which the version is not to be seen.
+    /// The command names another store than the plan, or the store does not show the version's objects.
     pub async fn open(
         session: &JobSession,
         job: &Job,
@@ -140,7 +141,8 @@ impl BucketPlace {
     }
 
     /// # Errors
-    /// The version's objects are not to be seen here: partitions would be read by their key, a page for each row.
+    /// The version's objects cannot be seen from here. Without this check partitions would be read by key, which costs a page
+    /// for each row.
     async fn see(&self) -> Result<(), Cause> {
         let key = self.objects.planned();
         let seen = tokio::time::timeout(SIGHT, self.store.try_open(&key)).await;
@@ -161,12 +163,12 @@ impl BucketPlace {
     }
 }
 
-/// What goes with each raw row in the files, behind its own columns.
+/// The columns that follow the table's own in the files.
 fn beside() -> [PgColumn; 2] {
     [PgColumn::beside(WRITTEN_BY), PgColumn::row_id(ROW_ID)]
 }
 
-/// The files that count: bucket, range, token, rows, bytes, checksum.
+/// The files that count.
 async fn files(
     session: &JobSession,
     version: uuid::Uuid,

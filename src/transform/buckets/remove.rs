@@ -1,4 +1,4 @@
-//! The end of filling, and the end of buckets: what does not count goes.
+//! Removes files: those that do not count when filling ends, and all of them when the buckets are no longer needed.
 
 use std::collections::HashSet;
 
@@ -14,8 +14,8 @@ use crate::objects::BucketObjects;
 use crate::sql;
 use crate::transform::session::{JobSession, decode};
 
-/// All ranges are in the buckets: removes what does not count, names what does in a manifest, and lets partitions be claimed.
-/// Several workers may do so at once.
+/// Called when all ranges are in the buckets: removes files that do not count, writes a manifest of the others, and allows
+/// partitions to be claimed. Several workers may call this at once.
 pub async fn end_filling(session: &JobSession, version: Uuid, place: &BucketPlace) -> Result<(), Cause> {
     let files = files(session, version, None).await?;
     let key = |file: &super::CountedFile| place.objects.file(file.bucket, file.range, file.token);
@@ -37,7 +37,8 @@ pub async fn end_filling(session: &JobSession, version: Uuid, place: &BucketPlac
     Ok(())
 }
 
-/// Removes the buckets of a job's versions that nobody needs any more; `also_kept`: those that were to stay, too.
+/// Removes the buckets of a job's versions that are no longer needed, and with `also_kept` also those that were to be kept.
+/// Returns the number of objects that were removed.
 pub async fn remove_left(
     session: &JobSession,
     job: &str,
@@ -58,7 +59,7 @@ pub async fn remove_left(
     Ok(removed)
 }
 
-/// In a directory: the folders, and what dead workers had begun to write, which is no object.
+/// Removes the folders of a store in a directory, and unfinished files of dead workers, which are not objects.
 fn remove_folder(store: &Store, folder: &str) -> Result<(), Cause> {
     let StoreUrl::Directory { path, .. } = store.url() else { return Ok(()) };
     let path = path.join(folder);

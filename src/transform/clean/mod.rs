@@ -1,5 +1,5 @@
-//! The cleaning: rows of whole partitions in, rows out, or an error in words. Everything that reads, claims and writes is the
-//! same for every way to clean; this is all that differs.
+//! The cleaning: takes the rows of whole partitions and returns clean rows, or an error in words. Reading, claiming and writing
+//! are the same for every kind of cleaning; only this module differs.
 
 mod python;
 mod sql;
@@ -16,31 +16,31 @@ use crate::error::Cause;
 pub use python::{PythonCleaning, pandas_major};
 pub use sql::SqlCleaning;
 
-/// A way to clean, ready for the next rows. It blocks, and belongs to one thread at a time.
+/// A cleaning that is ready for rows. Its methods block, and only one thread may use it at a time.
 pub enum Cleaning {
     Sql(SqlCleaning),
-    /// Boxed: it is far larger.
+    /// In a box, because it is far larger than the other variant.
     Python(Box<PythonCleaning>),
 }
 
-/// Why rows could not be cleaned.
+/// The reasons why rows could not be cleaned.
 #[derive(Debug, thiserror::Error)]
 pub enum CleaningError {
-    /// The cleaning itself failed; the words are for the ledger. The next rows may be tried.
+    /// The cleaning failed; the text goes into the ledger. It may be tried with other rows.
     #[error("{0}")]
     Failed(String),
-    /// It took more memory than its share: these rows may be tried alone, with more.
+    /// The cleaning exceeded its memory limit; the rows may be tried again alone, with a higher limit.
     #[error("the cleaning took more than its share of the memory: {words}")]
     Memory { words: String },
 }
 
 impl Cleaning {
-    /// Makes a job's way to clean ready and tries it on no rows: what can be wrong with it by itself is found here. `folder` is
-    /// for what does not fit into memory; `raw` and `target` are the columns of the raw table and of the clean one. Call it where
-    /// a thread may block.
+    /// Prepares a job's cleaning and tries it on no rows, which finds faults that do not depend on data. `folder` is for what
+    /// does not fit into memory; `raw` and `target` are the columns of the raw and of the clean table. Call this where a thread
+    /// may block.
     ///
     /// # Errors
-    /// In words: a file that has an error, a function that is not there, a program that is missing.
+    /// In words, for example that a file has an error, or that a function or a program is missing.
     pub fn open(
         job: &Job,
         folder: &Path,
@@ -59,7 +59,7 @@ impl Cleaning {
         }
     }
 
-    /// Lets it take so much memory from now on.
+    /// Sets the memory limit for the following calls.
     pub fn give(&mut self, memory_mib: u64) -> Result<(), CleaningError> {
         match self {
             Self::Sql(cleaning) => cleaning.give(memory_mib),
@@ -70,7 +70,7 @@ impl Cleaning {
         }
     }
 
-    /// The columns that come out, found without any row.
+    /// The columns of the clean rows, found by cleaning no rows.
     pub fn columns(&mut self) -> Result<SchemaRef, CleaningError> {
         match self {
             Self::Sql(cleaning) => cleaning.columns(),
@@ -78,7 +78,7 @@ impl Cleaning {
         }
     }
 
-    /// The largest size in bytes so far of a process that it keeps beside this one.
+    /// The peak size in bytes of a process that the cleaning uses besides this one; 0 without such a process.
     pub fn beside_bytes(&self) -> u64 {
         match self {
             Self::Sql(_) => 0,
@@ -86,9 +86,10 @@ impl Cleaning {
         }
     }
 
-    /// Cleans the rows of whole partitions: all rows of each, and no others. `name` says in the log which they are.
+    /// Cleans the rows of whole partitions: `rows` must hold all rows of each, and no others. `name` identifies them in the
+    /// log.
     ///
-    /// The batches of rows out have one schema, whose columns are told by name; there may be none of them.
+    /// All batches in the result have the same schema; columns are identified by name. The result may be empty.
     pub fn clean(&mut self, name: &str, rows: &[RecordBatch]) -> Result<Vec<RecordBatch>, CleaningError> {
         tracing::debug!(partition = name, "clean {name}");
         match self {
@@ -98,7 +99,7 @@ impl Cleaning {
     }
 }
 
-/// Of a cleaning that cannot begin; what it says of rows is for the ledger.
+/// For a cleaning that cannot be prepared; errors about rows go into the ledger instead.
 impl From<CleaningError> for Cause {
     fn from(error: CleaningError) -> Self {
         Self::Refused { message: format!("the cleaning cannot be: {error}"), hint: None }

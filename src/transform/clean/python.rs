@@ -1,4 +1,4 @@
-//! Cleaning by Python: a process holds the function of the job's author, and gets one whole partition at a time.
+//! Cleaning in Python: a process loads the function of the job's author and gets one whole partition at a time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,27 +12,27 @@ use super::CleaningError;
 use crate::transform::columns::PG_TYPE;
 use crate::transform::python::{Function, Python, PythonError};
 
-/// A process that has cleaned so many partitions makes way for a fresh one: what a function leaves behind does not add up.
+/// The process is replaced after so many partitions, so that memory which the function leaks does not add up.
 const PARTITIONS: u64 = 1_000;
 
-/// A Python process with the function.
+/// A Python process with the function of a job.
 pub struct PythonCleaning {
     function: Function,
     memory_bytes: u64,
     schema: SchemaRef,
-    /// `None`: the next partition starts one.
+    /// `None`: a process is started for the next partition.
     python: Option<Python>,
     runtime: Handle,
     peak_bytes: u64,
 }
 
 impl PythonCleaning {
-    /// Starts Python and loads `function` of `file`, a path in `folder`. `interpreter`: as the job says it, else that of
-    /// the virtual environment, else `python3`. `schema` is that of the raw rows, `target` that of the clean ones.
-    /// Call it on a thread that may block, within a runtime.
+    /// Starts Python and loads `function` from `file`, a path in `folder`. `interpreter` is the job's own; without one, the
+    /// interpreter of the virtual environment is used, otherwise `python3`. `schema` is the schema of the raw rows, `target`
+    /// that of the clean ones. Call this on a thread that may block, within a runtime.
     ///
     /// # Errors
-    /// In words: Python or pandas is missing, the file has an error, there is no such function.
+    /// In words: Python or pandas is missing, the file has an error, or there is no such function.
     pub fn open(
         (folder, file, function): (&Path, &str, &str),
         interpreter: Option<&str>,
@@ -55,22 +55,22 @@ impl PythonCleaning {
         Ok(Self { function, memory_bytes, schema, python, runtime, peak_bytes: 0 })
     }
 
-    /// Lets the process have so many bytes from now on.
+    /// Sets the memory limit of the process in bytes.
     pub fn give(&mut self, memory_bytes: u64) {
         self.memory_bytes = memory_bytes;
     }
 
-    /// The clean rows of the raw ones of one partition; `name` stands before what the function prints.
+    /// Cleans the raw rows of one partition. `name` precedes in the log what the function prints.
     pub fn clean(&mut self, name: &str, rows: &[RecordBatch]) -> Result<Vec<RecordBatch>, CleaningError> {
         self.ask(name, rows).map(|(_, rows)| rows)
     }
 
-    /// The columns that come out of no rows.
+    /// The columns of the result for no rows.
     pub fn columns(&mut self) -> Result<SchemaRef, CleaningError> {
         self.ask("no rows", &[]).map(|(schema, _)| schema)
     }
 
-    /// Largest resident size of the process in bytes, as far as it has been looked at.
+    /// The largest resident size of the process in bytes that was seen.
     pub fn peak_bytes(&self) -> u64 {
         self.peak_bytes
     }
@@ -107,11 +107,11 @@ impl PythonCleaning {
     }
 }
 
-/// The first number of the version of pandas that a job's function runs with: another one may clean otherwise. Nothing is
-/// imported for it.
+/// The major version of pandas that a job's function runs with, because another one may clean differently. Nothing is imported
+/// to find it.
 ///
 /// # Errors
-/// In words, if there is no Python or it has no pandas.
+/// In words, if there is no Python or it does not have pandas.
 pub fn pandas_major(interpreter: Option<&str>, folder: &Path) -> Result<String, CleaningError> {
     let interpreter = interpreter_of(interpreter, folder);
     let code = "import importlib.metadata as m; print(m.version('pandas'))";
@@ -130,7 +130,7 @@ pub fn pandas_major(interpreter: Option<&str>, folder: &Path) -> Result<String, 
     }
 }
 
-/// Waits, on a thread that may block.
+/// Waits for a future on a thread that may block.
 fn wait<T>(runtime: &Handle, work: impl Future<Output = T>) -> T {
     tokio::task::block_in_place(|| runtime.block_on(work))
 }
@@ -146,7 +146,7 @@ impl From<PythonError> for CleaningError {
     }
 }
 
-/// What PostgreSQL calls the types of a schema's columns.
+/// PostgreSQL's names for the types of a schema's columns.
 fn types(schema: &SchemaRef) -> BTreeMap<String, String> {
     let named = |name: &str| name.to_owned();
     let kind =
@@ -154,7 +154,7 @@ fn types(schema: &SchemaRef) -> BTreeMap<String, String> {
     schema.fields().iter().map(|field| (named(field.name()), kind(field))).collect()
 }
 
-/// The Python to run. One with a slash is a file, relative to the job's folder.
+/// The Python to run. A name with a slash is a file, relative to the job's folder.
 fn interpreter_of(said: Option<&str>, folder: &Path) -> PathBuf {
     match (said, std::env::var_os("VIRTUAL_ENV")) {
         (Some(said), _) if said.contains('/') => folder.join(said),

@@ -1,4 +1,4 @@
-//! Cleaning by SQL: a DuckDB in this process holds the table `raw`, and a query of the job's author makes the clean rows.
+//! Cleaning in SQL: DuckDB in this process holds the table `raw`, and a query of the job's author makes the clean rows.
 
 use std::path::Path;
 
@@ -10,15 +10,15 @@ use crate::clients::duckdb::{DuckLimits, Staging};
 use crate::sql;
 use crate::transform::columns::duck_type;
 
-/// A DuckDB with the query.
+/// A DuckDB database with the job's query.
 pub struct SqlCleaning {
     staging: Staging,
-    /// What makes an empty `raw`.
+    /// The script that creates an empty table `raw`.
     raw: String,
 }
 
 impl SqlCleaning {
-    /// Opens a DuckDB that spills into `folder` and tries the query on no rows: errors of syntax and of names are found here.
+    /// Opens DuckDB, which spills to `folder`, and tries the query on no rows, which finds errors of syntax and of names.
     /// `schema` is that of the raw rows.
     pub fn open(
         folder: &Path,
@@ -33,18 +33,18 @@ impl SqlCleaning {
         let columns = schema.fields().iter().map(column).collect::<Vec<_>>().join(", ");
         let raw = sql::render(sql::TRANSFORM_RAW, &[("raw_columns", &columns)]);
         staging.run("make the table raw", &raw)?;
-        // It is bound to `raw` whenever it is asked.
+        // The view is resolved again for each query, so it always reads the current `raw`.
         let script = sql::render(sql::TRANSFORM_CLEANED, &[("query", one_query(query))]);
         staging.run("take the cleaning's query", &script)?;
         Ok(Self { staging, raw })
     }
 
-    /// Lets DuckDB take so much memory from now on.
+    /// Sets DuckDB's memory limit in MiB.
     pub fn give(&mut self, memory_mib: u64) -> Result<(), CleaningError> {
         Ok(self.staging.give(memory_mib)?)
     }
 
-    /// The clean rows of these raw ones.
+    /// Cleans raw rows.
     pub fn clean(&mut self, rows: &[RecordBatch]) -> Result<Vec<RecordBatch>, CleaningError> {
         self.staging.run("empty the table raw", &self.raw)?;
         let mut load = self.staging.load()?;
@@ -55,13 +55,13 @@ impl SqlCleaning {
         Ok(self.staging.batches("clean", sql::TRANSFORM_CLEAN)?)
     }
 
-    /// The columns that come out.
+    /// The columns of the clean rows.
     pub fn columns(&mut self) -> Result<SchemaRef, CleaningError> {
         Ok(self.staging.schema("clean no rows", sql::TRANSFORM_CLEAN)?)
     }
 }
 
-/// A query without the semicolon and the lines of comments behind it: it is put into a larger one.
+/// The query without a semicolon and lines of comments at its end, because it is inserted into a larger one.
 fn one_query(text: &str) -> &str {
     let text = text.trim_end();
     let last = text.rfind('\n').map_or(0, |at| at + 1);

@@ -1,4 +1,4 @@
-//! What a version is told by: the job's file and all that it names.
+//! The hash that identifies a version: of the job file and everything that it names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use super::{CleanWith, Job, Truth};
 use crate::error::Cause;
 use crate::words::{hex, sha256};
 
-/// The hash of a job whose file holds `text`. A cleaning in Python may import anything of its folder: all of its Python files
+/// The hash of a job whose file holds `text`. A function in Python may import any file of the folder, so all Python files in it
 /// count.
 pub(super) fn of(job: &Job, text: &str) -> Result<String, Cause> {
     let mut hash = Sha256::new();
     let mut add = |name: &str, bytes: &[u8]| {
-        // With their lengths, so that no text passes into the next.
+        // The lengths are included, so that bytes cannot move from one part to the next without a change of the hash.
         for part in [name.as_bytes(), bytes] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
@@ -32,13 +32,13 @@ pub(super) fn of(job: &Job, text: &str) -> Result<String, Cause> {
         }
     }
     if let Some(Truth::Csv(path)) = job.test.as_ref().map(|test| &test.truth) {
-        // One that is not there is the test's affair.
+        // The test reports a missing file.
         add("truth", &fs::read(path).unwrap_or_default());
     }
     Ok(hex(&hash.finalize()))
 }
 
-/// A hash with something more in it.
+/// A hash combined with another text.
 pub(super) fn and(hash: &str, more: &str) -> String {
     sha256(format!("{hash}\n{more}"))
 }

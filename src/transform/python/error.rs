@@ -1,4 +1,4 @@
-//! Why a partition has not been cleaned.
+//! Errors of the Python process.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use crate::words;
 
-/// A partition that was not cleaned, or a process that cannot clean.
+/// The reasons why a partition was not cleaned.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
     #[error("cannot start {}: {source}", .interpreter.display())]
     NotStarted { interpreter: PathBuf, source: std::io::Error },
-    /// The function says no; the process goes on.
+    /// The function raised an exception; the process continues.
     #[error("{error}")]
     Raised { error: String, traceback: String },
-    /// It was ended because it had more memory than it may.
+    /// The process was ended because it exceeded its memory limit.
     #[error("it took {} of memory, and {} are its share", words::size(*.peak_bytes), words::size(*.limit_bytes))]
     Memory { limit_bytes: u64, peak_bytes: u64 },
-    /// We ended it, or the kernel did: whoever kills it, kills it for its memory.
+    /// The process was killed, by us or by the kernel, which kills a process when memory runs out.
     #[error("the Python process was killed")]
     Killed,
-    /// It ended by itself.
+    /// The process ended by itself.
     #[error("the Python process is gone: {how}")]
     Lost { how: String },
     #[error("the Python process said something that is no answer")]
@@ -32,7 +32,7 @@ pub enum PythonError {
     },
 }
 
-/// The signal that nobody can catch.
+/// The signal that a process cannot catch.
 const SIGKILL: i32 = 9;
 
 impl PythonError {
@@ -40,12 +40,12 @@ impl PythonError {
         Self::NotAnAnswer { source }
     }
 
-    /// Is a new process needed?
+    /// Whether a new process is needed.
     pub fn is_dead(&self) -> bool {
         !matches!(self, Self::Raised { .. })
     }
 
-    /// Where in the function it happened, with the lines of its files; empty if it is no exception.
+    /// The traceback through the function's own files; empty if there was no exception.
     pub fn traceback(&self) -> &str {
         match self {
             Self::Raised { traceback, .. } => traceback,
@@ -54,13 +54,13 @@ impl PythonError {
     }
 }
 
-/// What became of a process whose streams are at their end.
+/// The reason why a process has closed its streams.
 pub(super) async fn ended(
     process: &mut tokio::process::Child,
     error: std::io::Error,
     last_line: String,
 ) -> PythonError {
-    // The streams can be closed before the process is.
+    // The streams can be closed before the process has ended.
     let status = tokio::time::timeout(Duration::from_secs(5), process.wait()).await;
     let how = match status {
         Ok(Ok(status)) => match (status.signal(), status.code()) {

@@ -1,14 +1,14 @@
-//! How much memory a process has, looked at often enough to end it before the machine suffers.
+//! Watches the memory of a process, often enough to end it before the whole machine suffers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::system::machine;
 
-/// A process can fill a gigabyte in the time between two looks at most.
+/// The pause between two readings; a process can allocate at most about a gigabyte in this time.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Looks at one process.
+/// Watches one process.
 pub struct Resident {
     pid: u32,
     limit_bytes: u64,
@@ -16,21 +16,21 @@ pub struct Resident {
 }
 
 impl Resident {
-    /// Begins with the present size.
+    /// Starts with the current size.
     pub fn begin(pid: u32, limit_bytes: u64) -> Self {
         let watch = Self { pid, limit_bytes, peak_bytes: AtomicU64::new(0) };
         watch.look();
         watch
     }
 
-    /// Ends when the process is larger than the limit.
+    /// Completes when the process exceeds the limit.
     pub async fn passed(&self) {
         while self.look() <= self.limit_bytes {
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    /// The largest size seen so far.
+    /// The largest size in bytes seen so far.
     pub fn peak_bytes(&self) -> u64 {
         self.look();
         self.peak_bytes.load(Ordering::Relaxed)

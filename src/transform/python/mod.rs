@@ -1,8 +1,8 @@
-//! A cleaning function in Python, run by one process that a worker keeps: whole partitions go in as Arrow, and what the
-//! function makes of them comes back as Arrow.
+//! Runs a cleaning function in a Python process that a worker keeps. Whole partitions are sent to it as Arrow, and the clean
+//! rows come back as Arrow.
 //!
-//! The process is `worker.py`. It ends when its standard input does, so it never outlives its worker. What it prints goes
-//! to the log. It gets so much memory and no more ([`memory`]).
+//! The process runs `worker.py`. It ends when its standard input is closed, so it never outlives its worker. Its output goes to
+//! the log. Its memory is limited ([`memory`]).
 
 mod error;
 mod memory;
@@ -28,40 +28,41 @@ use self::said::Said;
 
 const WORKER: &str = include_str!("worker.py");
 
-/// A function of a Python file, and what runs it.
+/// A function in a Python file, and the interpreter that runs it.
 #[derive(Clone, Debug)]
 pub struct Function {
     pub interpreter: PathBuf,
-    /// The job's folder: other files of it can be imported.
+    /// The job's folder; its other files can be imported.
     pub folder: PathBuf,
-    /// The file's name without `.py`.
+    /// The name of the file without `.py`.
     pub module: String,
     pub function: String,
-    /// Names of columns with their types, as PostgreSQL's `format_type` says them.
+    /// The types of the raw columns by name, as PostgreSQL's `format_type` writes them.
     pub source: BTreeMap<String, String>,
+    /// The same of the clean columns.
     pub target: BTreeMap<String, String>,
 }
 
-/// What runs a function, and what it was loaded from.
+/// The versions that a function runs with, and the files it was loaded from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Versions {
     pub python: String,
     pub pandas: String,
     pub pyarrow: String,
-    /// Files of the job's folder, relative to it.
+    /// Imported files of the job's folder, relative to it.
     files: Vec<String>,
 }
 
-/// What a function made of one partition.
+/// The result of cleaning one partition.
 #[derive(Debug)]
 pub struct Cleaned {
     pub rows: Vec<RecordBatch>,
     pub schema: SchemaRef,
-    /// Largest resident size in bytes while it worked.
+    /// The largest resident size of the process in bytes while it cleaned.
     pub peak_bytes: u64,
 }
 
-/// A running process with the function loaded.
+/// A running process that has loaded the function.
 pub struct Python {
     process: tokio::process::Child,
     input: ChildStdin,
@@ -80,7 +81,7 @@ struct AnswerHeader {
 }
 
 impl Python {
-    /// Starts the process and loads the function. Takes seconds: pandas is imported.
+    /// Starts the process and loads the function. This takes seconds, because it imports pandas.
     pub async fn start(function: &Function) -> Result<Self, PythonError> {
         let mut process = Command::new(&function.interpreter)
             .args(["-c", WORKER])
@@ -89,7 +90,7 @@ impl Python {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C on the terminal is the worker's to hear.
+            // Ctrl-C on the terminal must reach only the worker.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -114,8 +115,9 @@ impl Python {
         Ok(python)
     }
 
-    /// Cleans one whole partition within `memory_bytes`; `name` stands before what the function prints. After an error of
-    /// the function's the process goes on; after [`PythonError::is_dead`] it is of no use any more.
+    /// Cleans one whole partition within `memory_bytes`; `name` precedes in the log what the function prints. The process
+    /// continues after an exception of the function; after an error for which [`PythonError::is_dead`] is true it must be
+    /// replaced.
     pub async fn clean(
         &mut self,
         name: &str,
@@ -143,17 +145,17 @@ impl Python {
         Ok(Cleaned { rows, schema, peak_bytes })
     }
 
-    /// Of Python and what the function is given.
+    /// The versions of Python and of the libraries.
     pub fn versions(&self) -> &Versions {
         &self.versions
     }
 
-    /// Files of the job's folder that it was loaded from, relative to it.
+    /// The files of the job's folder that were imported, relative to it.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.versions.files.iter().map(Path::new)
     }
 
-    /// Partitions that it has cleaned.
+    /// The number of partitions that the process has cleaned.
     pub fn partitions(&self) -> u64 {
         self.partitions
     }
@@ -168,7 +170,7 @@ impl Python {
         self.process.wait().await.ok();
     }
 
-    /// Sends a frame and waits for the answer to it.
+    /// Sends a packet and waits for the answer.
     async fn ask(&mut self, frame: Packet) -> Result<(serde_json::Value, Vec<u8>), PythonError> {
         let exchanged = async {
             packets::write(&mut self.input, frame).await?;

@@ -1,4 +1,5 @@
-//! What goes between a worker and its Python process: a header in JSON and a body, an Arrow stream, each behind its length.
+//! The packets between a worker and its Python process: a JSON header and a body in Arrow's stream format, each preceded by its
+//! length.
 
 use std::io::{Error, ErrorKind};
 
@@ -10,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::PythonError;
 
-/// Headers are a traceback at most.
+/// The most bytes of a header, which is a traceback at worst.
 const LARGEST_HEADER: u32 = 1 << 20;
 
 pub struct Packet {
@@ -18,7 +19,7 @@ pub struct Packet {
     pub body: Vec<u8>,
 }
 
-/// Sends a frame.
+/// Sends a packet.
 pub async fn write(stream: &mut (impl AsyncWriteExt + Unpin), frame: Packet) -> std::io::Result<()> {
     let header = serde_json::to_vec(&frame.header)?;
     stream.write_u32_le(header.len() as u32).await?;
@@ -28,7 +29,7 @@ pub async fn write(stream: &mut (impl AsyncWriteExt + Unpin), frame: Packet) -> 
     stream.flush().await
 }
 
-/// Receives a frame.
+/// Receives a packet.
 pub async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> std::io::Result<Packet> {
     let length = stream.read_u32_le().await?;
     if length > LARGEST_HEADER {
@@ -37,7 +38,7 @@ pub async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> std::io::Result<P
     let mut header = vec![0; length as usize];
     stream.read_exact(&mut header).await?;
     let length = stream.read_u64_le().await?;
-    // It grows as bytes come, so a wrong length takes no memory.
+    // The buffer grows as bytes arrive, so a wrong length allocates no memory.
     let mut body = Vec::new();
     stream.take(length).read_to_end(&mut body).await?;
     if body.len() as u64 != length {
@@ -46,7 +47,7 @@ pub async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> std::io::Result<P
     Ok(Packet { header: serde_json::from_slice(&header)?, body })
 }
 
-/// Record batches as an Arrow stream.
+/// Encodes record batches in Arrow's stream format.
 pub fn encode(schema: &SchemaRef, rows: &[RecordBatch]) -> Result<Vec<u8>, PythonError> {
     let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
     for batch in rows {
@@ -55,7 +56,7 @@ pub fn encode(schema: &SchemaRef, rows: &[RecordBatch]) -> Result<Vec<u8>, Pytho
     Ok(writer.into_inner()?)
 }
 
-/// The record batches of an Arrow stream.
+/// Decodes record batches from Arrow's stream format.
 pub fn decode(stream: Vec<u8>) -> Result<(SchemaRef, Vec<RecordBatch>), PythonError> {
     let reader = StreamReader::try_new(std::io::Cursor::new(stream), None)?;
     let schema = reader.schema();

@@ -1,15 +1,15 @@
-//! What a function prints: a line each in the log, with the partition's name, and not without end.
+//! Logs what a function prints: line by line, with the partition's name, up to a limit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-/// Lines of one partition that go to the log; of the rest only the number does.
+/// The most lines of a partition that are logged; the others are only counted.
 const SHOWN: u64 = 20;
-/// A line may be a whole frame that somebody printed.
+/// The most characters of a line: somebody may print a whole data frame.
 const LONGEST: usize = 500;
 
-/// Listens to a process.
+/// Reads the output of a process.
 pub struct Said(Arc<Mutex<Heard>>);
 
 #[derive(Default)]
@@ -20,7 +20,7 @@ struct Heard {
 }
 
 impl Said {
-    /// Reads the stream to its end, in the background.
+    /// Reads the stream to its end in the background.
     pub fn listen(stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let state = Arc::new(Mutex::new(Heard::default()));
         let shared = state.clone();
@@ -35,12 +35,12 @@ impl Said {
         Self(state)
     }
 
-    /// From now on it speaks of this partition.
+    /// Assigns the following lines to this partition.
     pub fn begin(&self, partition: &str) {
         *lock(&self.0) = Heard { partition: partition.to_owned(), ..Heard::default() };
     }
 
-    /// Says how much was left out.
+    /// Logs how many lines were left out.
     pub fn end(&self, partition: &str) {
         let lines = lock(&self.0).lines;
         if lines > SHOWN {
