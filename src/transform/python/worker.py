@@ -1,9 +1,9 @@
-# Runs one cleaning function, partition after partition, for the program that started it.
+# Runs a cleaning function, partition after partition, for the program that started this process.
 #
-# Standard input and output carry frames: the length of a JSON header (4 bytes, little endian), the header, the length of a
-# body (8 bytes), the body, an Arrow stream. The first frame says what to load; each further one is a partition. Whatever the
-# function prints goes to standard error. When standard input ends, so does this process, whatever it is doing: nobody waits
-# for what it makes.
+# Packets are exchanged over standard input and output: the length of a JSON header (4 bytes, little endian), the header, the
+# length of a body (8 bytes) and the body, in Arrow's stream format. The first packet says what to load; each further one is a
+# partition. The function's own output goes to standard error. When standard input is closed, the process exits at once, even in
+# the middle of a partition, because nobody waits for the result.
 
 import importlib
 import json
@@ -19,7 +19,7 @@ requests = queue.SimpleQueue()
 
 
 def take_streams():
-    """Keeps both streams for frames alone, and gives the function others: nothing to read, and the log to write to."""
+    """Reserves both streams for packets. The function gets an empty input, and its output goes to the log."""
     frames_in, frames_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -31,7 +31,7 @@ def take_streams():
 
 
 def read_requests(frames_in):
-    """Hands requests to the main thread; ends the process when there can be no more."""
+    """Hands requests to the main thread; ends the process when standard input is closed."""
     try:
         while length := frames_in.read(4):
             header = json.loads(frames_in.read(struct.unpack("<I", length)[0]))
@@ -51,11 +51,11 @@ def answer(frames_out, header, body=b""):
 
 
 class Refused(Exception):
-    """What is said in one sentence, without a traceback."""
+    """An error that is reported in one sentence, without a traceback."""
 
 
 def describe(error):
-    """What an exception says, and where in the user's files it happened: our own frames say nothing to a reader."""
+    """The message of an exception, and its traceback in the user's files, without the lines of this file."""
     if isinstance(error, Refused):
         return {"error": str(error), "traceback": ""}
     frames = error.__traceback__
@@ -67,7 +67,7 @@ def describe(error):
 
 
 def load(start):
-    """The function, after its module was imported from the job's folder."""
+    """Imports the module from the job's folder; returns the function and the versions of the libraries."""
     try:
         import pandas
     except ImportError as error:
@@ -88,7 +88,7 @@ def load(start):
 
 
 def imported(folder):
-    """Files of the folder that are imported, relative to it."""
+    """The imported files of the folder, relative to it."""
     folder = os.path.realpath(folder)
     found = set()
     for module in list(sys.modules.values()):
@@ -98,12 +98,12 @@ def imported(folder):
     return sorted(found)
 
 
-# --- what the function sees ------------------------------------------------------------------------
+# --- from Arrow to the function ---------------------------------------------------------------------
 
 
 def frame_of(table, types):
-    """The frame that `pandas.read_sql` gives, but for integers with NULL (`Int64`), numerics (`Decimal`) and times with a
-    zone (`datetime64[us, UTC]`)."""
+    """The same frame as from `pandas.read_sql`, except for integers with NULL (`Int64`), numerics (`Decimal`) and times with
+    a zone (`datetime64[us, UTC]`)."""
     import decimal
 
     import pandas
@@ -131,11 +131,12 @@ def frame_of(table, types):
     return pandas.DataFrame(columns, index=frame.index, columns=table.column_names)
 
 
-# --- what comes back -------------------------------------------------------------------------------
+# --- from the function to Arrow ---------------------------------------------------------------------
 
 
 def table_of(frame, types):
-    """An Arrow table of the frame, each column as the target has it; what does not fit is named by column and row."""
+    """An Arrow table of the frame, with the types of the target; an error names the column and the row of a value that does
+    not fit."""
     import pandas
     import pyarrow
 
@@ -187,7 +188,7 @@ def column_of(series, name, kind):
 
 
 def text_of(value, name, row, kind):
-    """A value as PostgreSQL reads it; None for what is missing."""
+    """A value in PostgreSQL's text form; None for a missing value."""
     import datetime
 
     import numpy
@@ -229,7 +230,7 @@ def check_range(value, name, kind):
 
 
 def array_text(values, name, row, kind):
-    """An array as PostgreSQL writes it, of one dimension or more."""
+    """An array of any number of dimensions in PostgreSQL's text form."""
     items = []
     for value in values:
         if isinstance(value, (list, tuple, set)) or type(value).__name__ == "ndarray":
@@ -279,7 +280,7 @@ def main():
         header, body = requests.get()
         try:
             said, made = clean(function, header, body, start["types"])
-        # Not only errors: a function that calls sys.exit has not cleaned its partition either.
+        # BaseException, because a function that calls sys.exit has not cleaned its partition either.
         except BaseException as error:
             said, made = describe(error), b""
         del body
