@@ -251,6 +251,7 @@ fn what_lies_below_knows_nothing_of_what_lies_above() {
     let rules = [
         ("clients", [above.as_slice(), &["dataset", "datasets", "ledger", "config"]].concat()),
         ("sql.rs", [above.as_slice(), &["datasets", "ledger", "config", "clients"]].concat()),
+        ("sql", [above.as_slice(), &["datasets", "ledger", "config", "clients"]].concat()),
         ("ledger", [above.as_slice(), &["datasets"]].concat()),
         ("embedded", [above.as_slice(), &["dataset", "datasets", "ledger", "config", "clients"]].concat()),
         ("transform", ["stages", "etl", "run", "cli", "commands", "dataset", "datasets"].to_vec()),
