@@ -2,12 +2,11 @@
 //!
 //! In: the source's listing and the ledger's done files. Out: [`Selected`]. A failure changes nothing.
 
+mod again;
 mod asked;
+mod done;
 mod together;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-use globset::GlobMatcher;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -16,10 +15,14 @@ use crate::config::Selection;
 use crate::dataset::slice::Slice;
 use crate::dataset::{Dataset, FileName};
 use crate::error::Cause;
-use crate::ledger::KnownPart;
+use crate::fault;
 use crate::run::context::RunContext;
 use crate::run::gather::Gathered;
-use crate::{fault, words};
+
+use again::{only_failed, only_matching};
+use done::only_new;
+
+pub use done::{leave_out_archived, leave_out_done};
 
 /// The files to process, in the order in which they count.
 #[derive(Debug)]
@@ -217,223 +220,6 @@ pub fn add_odd(dataset: &Dataset, files: &mut Vec<SelectedFile>, odd: Vec<(Strin
     sort(files);
 }
 
-/// Of parts with the same order, which are states of one history, keeps the one that was taken last: the source may
-/// have an earlier state again, which production no longer has.
-fn only_last(dataset: &Dataset, known: &mut Vec<KnownPart>) {
-    let key = |part: &KnownPart| (dataset.file_name)(&part.name).map(|meaning| meaning.order_key);
-    let mut last: HashMap<Option<String>, i64> = HashMap::new();
-    for part in known.iter() {
-        let id = last.entry(key(part)).or_insert(part.part_id);
-        *id = part.part_id.max(*id);
-    }
-    known.retain(|part| last.get(&key(part)) == Some(&part.part_id));
-}
-
-/// Leaves out files that are done, by the newest posting of each name. A file of another size was posted again and is
-/// taken; order safety decides about its records. A file of the same size with another time of change may have been
-/// posted again: it is fetched and compared.
-pub fn leave_out_done(files: &mut Vec<SelectedFile>, known: Vec<KnownPart>) {
-    let known: HashMap<_, _> = known.into_iter().map(|file| (file.name.clone(), file)).collect();
-    files.retain_mut(|file| {
-        let Some(known) = known.get(&file.name).filter(|known| known.is_done) else { return true };
-        if file.problem.is_some() {
-            return false;
-        }
-        if known.size_bytes != file.size_bytes {
-            return true;
-        }
-        let (Some(before), Some(now), Some(sha256)) = (known.modified, file.modified, &known.sha256) else {
-            return false;
-        };
-        // The ledger keeps microseconds.
-        if before.as_microsecond() == now.as_microsecond() {
-            return false;
-        }
-        file.known = Some(Posting { part_id: known.part_id, sha256: sha256.clone() });
-        true
-    });
-}
-
-/// Leaves out files of the archive that are done. Times do not count, because they are the archive's own.
-pub fn leave_out_archived(files: &mut Vec<SelectedFile>, known: &[KnownPart]) {
-    files.retain(|file| {
-        !known
-            .iter()
-            .any(|known| known.is_done && known.name == file.name && known.size_bytes == file.size_bytes)
-    });
-}
-
-/// Leaves out files that are done, and logs it if none is left.
-async fn only_new(context: &RunContext, files: &mut Vec<SelectedFile>, names: usize) -> Result<(), Cause> {
-    if files.is_empty() {
-        tracing::warn!(
-            run_id = %context.run_id,
-            "{} has no file of {} among {} names",
-            context.url(), context.dataset().name, words::count(names as u64)
-        );
-    }
-    let mut known = context.ledger.known_parts().await?;
-    let undone = undone(files, &known);
-    if context.dataset().walked.is_some() {
-        only_last(context.dataset(), &mut known);
-    }
-    leave_out_done(files, known);
-    // A file that may have been posted again is compared first.
-    say_undone(context, undone.into_iter().filter(|name| !is_taken(files, name)).collect());
-    Ok(())
-}
-
-/// Names of these files whose last posting was undone.
-fn undone(files: &[SelectedFile], known: &[KnownPart]) -> Vec<String> {
-    let undone: HashSet<_> = known.iter().filter(|known| known.is_undone).map(|known| &known.name).collect();
-    files.iter().map(|file| &file.name).filter(|name| undone.contains(name)).cloned().collect()
-}
-
-/// Is a file taken for processing, not only for comparison?
-fn is_taken(files: &[SelectedFile], name: &str) -> bool {
-    files.iter().any(|file| file.name == name && file.known.is_none())
-}
-
-/// Warns of undone files: somebody who waits for one must know that it is not taken again by itself.
-fn say_undone(context: &RunContext, names: Vec<String>) {
-    if let Some(first) = names.first() {
-        tracing::warn!(
-            run_id = %context.run_id,
-            "not taken, since what came of it was undone: {}; merganser reprocess {} {first} --force takes it",
-            shorten(&names),
-            context.dataset().name
-        );
-    }
-}
-
-/// Takes the files whose names match, those without a failure only if `force`.
-async fn only_matching(
-    context: &RunContext,
-    files: &mut Vec<SelectedFile>,
-    glob: &GlobMatcher,
-    force: bool,
-) -> Result<(), Cause> {
-    let all: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
-    let known: Vec<_> = context.ledger.known_parts().await?.into_iter().filter(|file| file.is_done).collect();
-    let gone: BTreeSet<_> = known.iter().map(|file| file.name.clone()).collect();
-    let gone = gone.into_iter().filter(|name| glob.is_match(name) && !all.contains(name));
-    let gone: Vec<_> = gone.collect();
-    files.retain(|file| glob.is_match(&file.name));
-    if !gone.is_empty() {
-        no_longer_there(context, &gone, files.is_empty(), "it is not processed again")?;
-    }
-    if files.is_empty() {
-        return Err(Cause::Refused {
-            message: format!("no file of {} matches {}", context.url(), glob.glob()),
-            hint: Some(match all.len() {
-                0 => "the archive has no files yet".into(),
-                count => format!("there are {count}: {}", shorten(&all)),
-            }),
-        });
-    }
-    if force {
-        return Ok(());
-    }
-    let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
-    let undone = undone(files, &known);
-    // Failures in an older posting of an undone file are open again, but do not bring the file back.
-    let clean: Vec<_> = known.into_iter().filter(|file| file.is_undone || !file.has_failures).collect();
-    leave_out_archived(files, &clean);
-    let taken: HashSet<_> = files.iter().map(|file| &file.name).collect();
-    let skipped: Vec<_> =
-        names.into_iter().filter(|name| !taken.contains(name) && !undone.contains(name)).collect();
-    say_undone(context, undone.iter().filter(|name| !taken.contains(name)).cloned().collect());
-    if !skipped.is_empty() {
-        tracing::info!(
-            run_id = %context.run_id,
-            "{} file(s) are done without a failure and skipped, see --force: {}",
-            skipped.len(),
-            shorten(&skipped)
-        );
-    }
-    Ok(())
-}
-
-/// Takes the unresolved failed records.
-async fn only_failed(
-    context: &RunContext,
-    files: &mut Vec<SelectedFile>,
-    run: Option<&str>,
-    record: Option<i64>,
-) -> Result<(), Cause> {
-    let run = match run {
-        Some(name) => Some(context.ledger.run_named(name).await?),
-        None => None,
-    };
-    if let Some(record) = record {
-        may_be_retried(context, record).await?;
-    }
-    // A place is only valid in a file of that name and size.
-    let mut places: BTreeMap<(String, u64), Vec<u64>> = BTreeMap::new();
-    for place in context.ledger.unresolved(run, record).await? {
-        places.entry((place.file, place.size_bytes)).or_default().push(place.ordinal);
-    }
-    files.retain_mut(|file| match places.remove(&(file.name.clone(), file.size_bytes)) {
-        Some(ordinals) => {
-            // Single records would replace everything.
-            if !context.dataset().is_replaced() {
-                file.only_ordinals = ordinals;
-            }
-            true
-        }
-        None => false,
-    });
-    let missing: Vec<_> = places.into_keys().map(|(name, _)| name).collect();
-    if !missing.is_empty() {
-        no_longer_there(context, &missing, files.is_empty(), "its failed records stay as they are")?;
-    }
-    Ok(())
-}
-
-/// Refuses a number that is not a failed record, or a record that cannot be read on its own; warns if it is settled
-/// already.
-async fn may_be_retried(context: &RunContext, record: i64) -> Result<(), Cause> {
-    let Some(known) = context.ledger.failed_record(record).await? else {
-        return Err(Cause::Usage {
-            message: format!("the ledger knows no failed record {record} of {}", context.dataset().name),
-            hint: Some("merganser failures lists them".into()),
-        });
-    };
-    let schema = &context.target.database.schema;
-    if let Some(resolution) = &known.resolution {
-        tracing::info!(run_id = %context.run_id, "failed record {record} is settled already: {resolution}");
-    } else if known.target_schema != *schema {
-        return Err(Cause::Usage {
-            message: format!("failed record {record} is of schema {}, not of {schema}", known.target_schema),
-            hint: Some(format!("--schema {}", known.target_schema)),
-        });
-    } else if known.ordinal == 0 {
-        return Err(Cause::Refused {
-            message: format!(
-                "failed record {record} is where {} breaks off: no record to try again",
-                known.file
-            ),
-            hint: Some(format!("merganser reprocess {} {}", context.dataset().name, known.file)),
-        });
-    }
-    Ok(())
-}
-
-/// Handles files that the ledger knows but that the archive lacks, or has with other content: an error if there are no
-/// others.
-fn no_longer_there(context: &RunContext, names: &[String], all: bool, meanwhile: &str) -> Result<(), Cause> {
-    let message = format!(
-        "{} is in the ledger, but no longer as it was in the archive {}",
-        shorten(names),
-        context.url()
-    );
-    if all {
-        return Err(Cause::Refused { message, hint: Some("put it back there, then try again".into()) });
-    }
-    tracing::warn!(run_id = %context.run_id, "{message}: {meanwhile}");
-    Ok(())
-}
-
 /// Some of the names.
 fn shorten(names: &[String]) -> String {
     let shown = names.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -444,7 +230,7 @@ fn shorten(names: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn selected(sizes: &[u64]) -> Selected {
+    pub(super) fn selected(sizes: &[u64]) -> Selected {
         let files = sizes.iter().enumerate().map(|(number, size)| SelectedFile {
             name: number.to_string(),
             size_bytes: *size,
@@ -456,39 +242,6 @@ mod tests {
             problem: None,
         });
         Selected { files: files.collect() }
-    }
-
-    #[test]
-    fn the_newest_posting_is_compared_when_its_time_is_another() {
-        let time = |microsecond| Timestamp::from_microsecond(microsecond).ok();
-        let file =
-            |size_bytes, modified| SelectedFile { modified, ..selected(&[size_bytes]).files.remove(0) };
-        let known = |is_done, modified, sha256: Option<&str>| KnownPart {
-            part_id: 7,
-            name: "0".into(),
-            size_bytes: 10,
-            sha256: sha256.map(str::to_owned),
-            modified,
-            is_done,
-            has_failures: false,
-            is_undone: false,
-        };
-        let taken = |file: SelectedFile, known: KnownPart| {
-            let mut files = vec![file];
-            leave_out_done(&mut files, vec![known]);
-            files.pop().map(|file| file.known.map(|posting| posting.part_id))
-        };
-        let done = || known(true, time(5), Some("a"));
-        assert_eq!(taken(file(10, time(5)), done()), None);
-        assert_eq!(taken(file(10, None), done()), None, "the source tells no time");
-        assert_eq!(taken(file(10, time(6)), known(true, None, Some("a"))), None, "an older ledger");
-        assert_eq!(taken(file(10, time(6)), known(true, time(5), None)), None, "nobody has read it");
-        assert_eq!(taken(file(10, time(6)), done()), Some(Some(7)));
-        assert_eq!(taken(file(11, time(5)), done()), Some(None));
-        assert_eq!(taken(file(10, time(5)), known(false, time(5), Some("a"))), Some(None), "it broke off");
-        let odd = SelectedFile { problem: Some("it is a folder"), ..file(0, None) };
-        assert_eq!(taken(odd.clone(), known(false, None, None)), Some(None));
-        assert_eq!(taken(odd, done()), None, "it is done: nothing is missing");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{AskedFor, SelectedFile, leave_out_archived, say_undone, shorten};
+use super::done::{leave_out_archived, say_undone};
+use super::{AskedFor, SelectedFile, shorten};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
 use crate::run::context::RunContext;
@@ -41,7 +42,7 @@ pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile
     let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else { return Ok(()) };
     let mut undone = context.ledger.known_parts().await?;
     undone.retain(|known| known.is_undone);
-    say_undone(context, super::undone(files, &undone));
+    say_undone(context, super::done::undone(files, &undone));
     leave_out_archived(files, &undone);
     let mut seen = BTreeSet::new();
     let mut taken = Vec::new();
