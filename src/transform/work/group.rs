@@ -1,0 +1,157 @@
+//! What a worker does with a claim: reads, cleans and commits a group, or reads a range into buckets.
+
+use std::time::Instant;
+
+use super::super::buckets::FillError;
+use super::super::claim::Claim;
+use super::super::clean::Cleaning;
+use super::super::finish::{self, Cost, FinishError, Finished};
+use super::super::read;
+use super::super::rows::{self, CleanRows};
+use super::super::source::RowSourceError;
+use super::Worker;
+use super::outage::is_outage;
+use crate::error::Cause;
+use crate::fault;
+use crate::system::background::blocking;
+use crate::words::millis;
+
+/// Whether the cause affects all groups rather than a single one.
+fn is_of_all(cause: &Cause) -> bool {
+    match cause {
+        Cause::Postgres(error) => is_outage(error),
+        Cause::Store(_) => true,
+        _ => false,
+    }
+}
+
+impl Worker<'_> {
+    pub(super) async fn group(&mut self, claim: &Claim) -> Result<(), Cause> {
+        fault::point!("transform.claimed");
+        if claim.losses > 1 && claim.members.len() > 1 {
+            // One of these partitions may be the reason why workers were lost.
+            return self.fail(claim, "its workers were lost").await;
+        }
+        let keys = claim.keys();
+        let start = Instant::now();
+        let limits = self.config.worker.bucket();
+        let work = (self.workspace.path(), limits);
+        let found = self.source.read(&self.session, &self.id, &self.raw, claim, work).await;
+        let found = match found.map_err(RowSourceError::server) {
+            Ok(found) => found,
+            Err(Ok(cause)) if is_of_all(&cause) => return Err(cause),
+            Err(Ok(cause)) => return self.fail(claim, &cause.to_string()).await,
+            Err(Err(error)) => return self.fail(claim, &error.to_string()).await,
+        };
+        self.storeless_since = None;
+        fault::point!("transform.read");
+        let read_ms = millis(start);
+        let start = Instant::now();
+        let cleaned = self.clean(claim, keys, found.batches).await?;
+        let rows = match cleaned {
+            Ok(rows) => rows,
+            Err(words) => return self.fail(claim, &words).await,
+        };
+        fault::point!("transform.cleaned");
+        let beside_bytes = self.cleaning.as_ref().map_or(0, Cleaning::beside_bytes);
+        let cost = Cost { bytes_in: found.bytes, read_ms, clean_ms: millis(start), beside_bytes };
+        self.commit(claim, &rows, &found.counted, cost).await
+    }
+
+    /// Reads a range of pages of the raw table into buckets.
+    pub(super) async fn range(&mut self, claim: &Claim) -> Result<(), Cause> {
+        fault::point!("transform.range_claimed");
+        let work = (self.workspace.path(), self.config.worker.duckdb());
+        let filled = match self.source.fill(&self.session, &self.raw, claim, work).await {
+            Ok(filled) => filled,
+            Err(FillError::Postgres(error)) if is_outage(&error) => return Err(error.into()),
+            Err(FillError::Store(error)) => return Err(error.into()),
+            Err(error) => return self.fail(claim, &error.to_string()).await,
+        };
+        self.storeless_since = None;
+        let ended = self.source.commit(&self.session, &self.id, claim, &filled).await;
+        let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
+        fault::point!("transform.range_finished");
+        let (range, files) = (claim.group_no, filled.0.files.len());
+        match finished {
+            Finished::Done => tracing::debug!(range, files, "range {range} is in the buckets"),
+            Finished::Lost => tracing::warn!(range, "range {range}: another worker holds the claim by now"),
+        }
+        Ok(())
+    }
+
+    /// The result of a claim's transaction; `None`: it was rolled back.
+    async fn settled(
+        &mut self,
+        claim: &Claim,
+        ended: Result<Finished, FinishError>,
+    ) -> Result<Option<Finished>, Cause> {
+        match ended {
+            Ok(finished) => Ok(Some(finished)),
+            Err(FinishError::Postgres(error)) if is_outage(&error) => {
+                // The commit may have succeeded although the connection was lost.
+                self.reconnect(error).await?;
+                Ok(finish::outcome(&self.session, &self.id, claim).await?)
+            }
+            Err(error) => {
+                self.fail(claim, &error.to_string()).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn clean(
+        &mut self,
+        claim: &Claim,
+        keys: Vec<Option<String>>,
+        batches: Vec<arrow::record_batch::RecordBatch>,
+    ) -> Result<Result<CleanRows, String>, Cause> {
+        let mut cleaning = self.cleaning.take().expect("it comes back from each group");
+        let (together, clean, raw) = (self.job.clean.grouped, self.clean.clone(), self.raw.clone());
+        // A partition that has failed and is alone now may have failed for lack of memory.
+        let share = if claim.failures > 0 && keys.len() == 1 { 2 } else { 1 };
+        let memory_mib = self.config.worker.duckdb().memory_mib * share;
+        let (cleaning, cleaned) = blocking(move || {
+            let given = cleaning.give(memory_mib);
+            let cleaned = given
+                .map_err(rows::GroupError::from)
+                .and_then(|()| rows::clean(&mut cleaning, together, &clean, &raw, &keys, &batches));
+            (cleaning, cleaned.map_err(|error| error.to_string()))
+        })
+        .await?;
+        self.cleaning = Some(cleaning);
+        Ok(cleaned)
+    }
+
+    async fn commit(
+        &mut self,
+        claim: &Claim,
+        rows: &CleanRows,
+        counted: &[read::Counted],
+        cost: Cost,
+    ) -> Result<(), Cause> {
+        let into = (&self.table, &*self.raw);
+        let ended = finish::finish(&self.session, &self.id, claim, into, rows, counted, cost).await;
+        let Some(finished) = self.settled(claim, ended).await? else { return Ok(()) };
+        fault::point!("transform.finished");
+        let (group, name) = (claim.group_no, rows::name(&claim.keys()));
+        match finished {
+            Finished::Done => tracing::debug!(group, rows = rows.encoded.rows, "{name} is done"),
+            Finished::Lost => {
+                tracing::warn!(group, "{name}: another worker holds the claim by now; nothing was written");
+            }
+        }
+        Ok(())
+    }
+
+    async fn fail(&mut self, claim: &Claim, words: &str) -> Result<(), Cause> {
+        let then = finish::fail(&self.session, &self.id, claim, words).await?;
+        let group = claim.group_no;
+        let name = match claim.is_range {
+            true => format!("range {group}"),
+            false => rows::name(&claim.keys()),
+        };
+        tracing::warn!(group, attempt = claim.attempts, "{name}: {words}: {then}");
+        Ok(())
+    }
+}

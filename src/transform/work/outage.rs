@@ -1,0 +1,62 @@
+//! What a worker does while the server or the store does not answer.
+
+use std::time::{Duration, Instant};
+
+use super::super::session::JobSession;
+use super::{PAUSE, Worker};
+use crate::clients::postgres::PgError;
+use crate::clients::store::StoreError;
+use crate::error::Cause;
+
+/// How long a worker waits for a server or a store that does not answer.
+pub(super) const OUTAGE: Duration = Duration::from_secs(300);
+
+/// Whether the error may go away by itself.
+pub(super) fn is_outage(error: &PgError) -> bool {
+    matches!(error, PgError::ConnectionLost(_) | PgError::Unreachable(_) | PgError::TooMany(_))
+}
+
+impl Worker<'_> {
+    /// Whether the store has been away for less than the time that it is waited for.
+    pub(super) fn awaits_store(&mut self) -> bool {
+        self.storeless_since.get_or_insert_with(Instant::now).elapsed() < OUTAGE
+    }
+
+    /// Gives back the claims, and waits a moment.
+    pub(super) async fn wait_for_store(&mut self, error: &StoreError) -> Result<(), Cause> {
+        tracing::warn!("the store does not answer, and is asked again: {error}");
+        match self.id.leave(&self.session, false).await {
+            Err(lost) if is_outage(&lost) => self.reconnect(lost).await?,
+            given => given?,
+        }
+        tokio::time::sleep(PAUSE * 4).await;
+        Ok(())
+    }
+
+    /// Reconnects, ends the lost session, and gives back the claims.
+    pub(super) async fn reconnect(&mut self, error: PgError) -> Result<(), Cause> {
+        tracing::warn!("the connection was lost, and is made again: {error}");
+        let start = Instant::now();
+        let (mut last, mut pause) = (error, PAUSE);
+        while start.elapsed() < OUTAGE {
+            match self.connect_anew().await {
+                Ok(()) => return Ok(()),
+                Err(Cause::Postgres(error)) if is_outage(&error) => last = error,
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+        Err(last.into())
+    }
+
+    async fn connect_anew(&mut self) -> Result<(), Cause> {
+        let session = JobSession::open(self.url, &self.config.database, "transform").await?;
+        self.session.watch.end_session(&session.connection).await?;
+        self.other.watch.end_session(&session.connection).await?;
+        let other = JobSession::open(self.url, &self.config.database, "transform").await?;
+        (self.session, self.other) = (session, other);
+        self.id.enlist(&self.session, &self.other, self.config.worker.lease).await?;
+        Ok(self.id.leave(&self.session, false).await?)
+    }
+}
