@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 
+use super::session::{ProbedServer, get, log_in};
 use super::{Finding, Probe, Probes, catalogue, host};
-use crate::catalogue::{ServerState, server};
-use crate::clients::postgres;
-use crate::clients::postgres::{Connection, PgError, PgUrl, SslMode};
+use crate::clients::postgres::{self, Connection, PgError, PgUrl};
 use crate::config::{DatabaseUrl, LoadVia, RunConfig};
 use crate::dataset::enrichment::{Enrichment, How};
 use crate::error::Cause;
@@ -18,8 +16,6 @@ use crate::ledger::{KnownPart, Ledger, NEWEST};
 use crate::run::aws_s3::AwsS3;
 use crate::{embedded, run, schema, sql};
 
-/// Oldest version that the pipeline's SQL is written for.
-const OLDEST_VERSION: i32 = 140_000;
 /// All probes that need a session.
 const LATER: [&str; 12] = [
     "server",
@@ -49,15 +45,6 @@ pub(super) struct DatabaseFound {
     pub clock_ahead_seconds: Option<f64>,
     /// The files that are done; `None`: the ledger could not be read.
     pub known: Option<Vec<KnownPart>>,
-}
-
-/// A session, and the state of the server.
-struct ProbedServer {
-    connection: Connection,
-    server: ServerState,
-    postgis: Option<String>,
-    aws_s3: Option<String>,
-    clock_ahead_seconds: f64,
 }
 
 /// The state of the ledger.
@@ -144,62 +131,6 @@ async fn look_around(probes: &mut Probes, config: &RunConfig, url: &PgUrl, found
     if let Some(enrichment) = &config.target.dataset.enrichment {
         probes.run(enrichment.name, &target, answers(config, enrichment, version.as_deref(), &session)).await;
     }
-}
-
-/// Reports our role, the kind of connection, and whether the server accepts writes.
-async fn log_in(url: &PgUrl) -> Result<(ProbedServer, Finding), Cause> {
-    let failed = |e| postgres::classify(e, "look at the session");
-    let connection = postgres::connect(url, "check").await?;
-    let of_server = server(&*connection).await?;
-    let before = Timestamp::now();
-    let row = connection.query_one(sql::CHECK_SESSION, &[]).await.map_err(failed)?;
-    let after = Timestamp::now();
-
-    let (version, number, user): (String, i32, String) = (get(&row, 0)?, get(&row, 1)?, get(&row, 2)?);
-    let tls: Option<String> = get(&row, 3)?;
-    let (is_standby, is_read_only): (bool, bool) = (get(&row, 4)?, get(&row, 5)?);
-    let server: f64 = get(&row, 6)?;
-    let ours = (before.as_millisecond() + after.as_millisecond()) as f64 / 2000.0;
-    let (postgis, aws_s3) = (get(&row, 7)?, get(&row, 8)?);
-    let way = if connection.is_pooled() { ", by way of a pooler that keeps sessions," } else { "" };
-    let read_only = of_server.read_only();
-    let session =
-        ProbedServer { connection, server: of_server, postgis, aws_s3, clock_ahead_seconds: server - ours };
-
-    let is_verified = url.ssl_mode() >= SslMode::VerifyCa;
-    let encryption = match (&tls, is_verified) {
-        (Some(tls), true) => format!("{tls}, the server's certificate is verified"),
-        (Some(tls), false) => format!("{tls}, the server's certificate is not verified"),
-        (None, _) => "no TLS".into(),
-    };
-    let words = format!("PostgreSQL {version} at {}{way} lets {user} in; {encryption}", url.target());
-    let finding = if let Some(remark) = read_only {
-        Finding::fail(format!("{words}; {}", remark.found), remark.hint)
-    } else if is_standby || is_read_only {
-        let what = if is_standby { "it is a standby and only reads" } else { "its transactions only read" };
-        Finding::fail(
-            format!("{words}; {what}"),
-            "connect to the primary server: target_session_attrs=read-write finds it",
-        )
-    } else if number < OLDEST_VERSION {
-        Finding::fail(format!("{words}; that is too old"), "PostgreSQL 14 or later is needed")
-    } else if is_far(url) && !(tls.is_some() && is_verified) {
-        Finding::warn(
-            words,
-            "sslmode=verify-full with sslrootcert keeps the password and the rows from others",
-        )
-    } else {
-        Finding::ok(words)
-    };
-    Ok((session, finding))
-}
-
-/// Is there a network between us and a server?
-fn is_far(url: &PgUrl) -> bool {
-    let is_loopback = |host: &str| {
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    };
-    url.network_hosts().iter().any(|(host, _)| !is_loopback(host))
 }
 
 async fn ledger(config: &RunConfig, url: &PgUrl) -> Result<(Look, Finding), Cause> {
@@ -407,8 +338,4 @@ async fn extensions(config: &RunConfig, url: &PgUrl, session: &ProbedServer) -> 
         version("aws_s3", &session.aws_s3)
     );
     Ok(((), Finding::ok(found)))
-}
-
-fn get<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, PgError> {
-    row.try_get(at).map_err(|e| postgres::classify(e, "read the server's answer"))
 }

@@ -12,6 +12,7 @@ mod host;
 mod machine;
 mod notify;
 mod service;
+mod session;
 mod source;
 mod store;
 
