@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufReader;
 
@@ -10,7 +10,7 @@ use crate::datasets::nass::bulk::unpack;
 use crate::datasets::nass::columns::{LOAD_TIME, NATURAL_KEY, SECTOR, VALUE, YEAR, position};
 use crate::datasets::nass::quickstats::records::StatRecords;
 
-fn options(records: u64, out: &Path) -> RecordsSample {
+pub(super) fn options(records: u64, out: &Path) -> RecordsSample {
     let out = out.to_owned();
     RecordsSample { records, seed: 1, years: (2000, 2024), revision: 0, day: date(2026, 1, 2), out }
 }
@@ -140,33 +140,4 @@ fn what_cannot_be_made_is_refused_before_a_file_is() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     assert!(refused(options(9, &file)).starts_with("cannot write"));
-}
-
-/// With a limit of 2,000 there must be years, states and counties to split by; with one of 100 there is what cannot be.
-#[test]
-fn records_are_spread_unevenly() {
-    let out = PathBuf::new();
-    let options = options(200_000, &out);
-    let maker = Maker::new(&options).unwrap();
-    let (mut years, mut states, mut counties) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut series = BTreeSet::new();
-    for sector in 0..SECTORS.len() {
-        for share in maker.shares(sector) {
-            let fields: Vec<_> = maker.places[share.place].fields.split('\t').collect();
-            *years.entry(share.year).or_insert(0) += share.records;
-            *states.entry((share.year, fields[3])).or_insert(0) += share.records;
-            if fields[0] == "COUNTY" {
-                *counties.entry((share.year, fields[3])).or_insert(0) += share.records;
-            }
-            if share.year == 2022 && fields[0] == "COUNTY" && sector == 1 && share.records > 150 {
-                series.insert(fields[17]);
-            }
-        }
-    }
-    assert_eq!(years.values().sum::<u64>(), 200_000);
-    assert!(years[&2022] > 4 * years[&2021] && years[&2021] > 4_000, "{years:?}");
-    let [most, least] = ["CA", "RI"].map(|state| states[&(2022, state)]);
-    assert!(most > 4_000 && least < 300, "{most} {least}");
-    assert!(counties[&(2022, "CA")] > 2_000, "{}", counties[&(2022, "CA")]);
-    assert!(!series.is_empty(), "a county with more than a hundred records of one statistic");
 }
