@@ -1,8 +1,9 @@
--- Purpose: whole months by place and by zone: a year of ten thousand places is too many days to be added up while somebody waits.
+-- Purpose: create the tables of whole months by place and by zone: to add up a year of ten thousand places day by day would
+--          take too long while somebody waits.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
--- Outputs: the two tables with their keys, without rows; existing ones are left as they are. The index of the places answers for their
---          totals without a look into the table.
+-- Outputs: the two tables with their keys, without rows; existing ones are left as they are. The index of the places holds
+--          their totals, so that these are read without the table.
 create table if not exists :"schema".datapoint_place_months (
     month date,
     zone text,

@@ -1,9 +1,9 @@
--- Purpose: data points and places in the local staging store of one run.
+-- Purpose: create the tables for data points and places in the local staging store of one run.
 -- Engine:  DuckDB
 -- Inputs:  none; the parser appends to datapoints and datapoint_places, the columns in this order.
--- Outputs: datapoints, a row's number its line; datapoint_places; known_datapoint_places, which the engine fills with
---          production's; datapoint_places_now, the places that count in this batch; datapoint_days,
---          datapoint_place_days and datapoint_zone_days, which stay empty: the export makes them of the points.
+-- Outputs: datapoints, whose record numbers are those of the lines; datapoint_places; known_datapoint_places, which the engine
+--          fills from production; datapoint_places_now, the places that apply to this batch; datapoint_days,
+--          datapoint_place_days and datapoint_zone_days, which stay empty, because the export computes them from the points.
 create table datapoint_days (
     record_no bigint not null,
     date date,
@@ -57,7 +57,7 @@ create table known_datapoint_places (
     zone varchar
 );
 
--- What places.csv says takes the place of all that production knows.
+-- The places of places.csv replace all places that production knows.
 create view datapoint_places_now as
 select postcode, lat, lon, zone from datapoint_places
 union all

@@ -1,8 +1,9 @@
--- Purpose: find what the parser, which sees one line at a time, cannot: a postcode without a place, a day that two new files tell
---          of, a day of which no line is left.
+-- Purpose: find faults that the parser, which sees one line at a time, cannot find: a postcode without a place, a day that is
+--          in two new files, a day without a good line.
 -- Engine:  DuckDB
--- Inputs:  datapoints, datapoint_places_now, records, files, failed; :is_new: the files are, and none is read again.
--- Outputs: the offending lines and days, added to failed; none is a pass.
+-- Inputs:  datapoints, datapoint_places_now, records, files, failed; :is_new, whether the files are new, so that none is read
+--          again.
+-- Outputs: the offending lines and days, added to failed; if none is added, the check has passed.
 insert into failed
 select
     points.record_no,
@@ -21,7 +22,8 @@ from datapoints as points
 where points.postcode not in (select postcode from datapoint_places_now)
 order by points.record_no;
 
--- Nobody knows which of them is right, so the day stays as it is. Of what is read again, the later name is.
+-- It is unknown which of two new files is right, so the day stays as it is. Among files that are read again, the later name is
+-- right.
 insert into failed
 with told as (
     select records.record_no, records.record_id, files.file_no, files.order_key as name

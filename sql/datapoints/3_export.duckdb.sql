@@ -1,9 +1,9 @@
 -- Purpose: write points, days, rollups and places as CSV for PostgreSQL.
 -- Engine:  DuckDB
--- Inputs:  datapoints, datapoint_places, datapoint_places_now, records, failed, losers; :'dir', the folder that takes the files.
+-- Inputs:  datapoints, datapoint_places, datapoint_places_now, records, failed, losers; :'dir', the folder for the files.
 -- Outputs: datapoint_days.csv, datapoints.csv, datapoint_place_days.csv, datapoint_zone_days.csv and datapoint_places.csv, each
---          with a header row. Points are in the order of date and place, so that a day lies together on the disk. Where one
---          delta of several is not known, that of their sum is not.
+--          with a header row. Points are ordered by date and place, so that a day is stored together on disk. If one of several
+--          deltas is unknown, so is their sum.
 copy (
     with kept as (
         select points.*
@@ -37,7 +37,7 @@ copy (
     order by date, postcode, sbi, hour, id_activity, record_no
 ) to (:'dir' || '/datapoints.csv') (format csv, header, nullstr '');
 
--- Summed before zones come to it, which takes less memory.
+-- The sums are made before the join with the zones, which takes less memory.
 copy (
     select sums.date, places.zone, sums.postcode, sums.sbi, sums.hits, sums.delta
     from (

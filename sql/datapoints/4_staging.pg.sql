@@ -1,4 +1,4 @@
--- Purpose: the same tables in staging, in one piece: the rows of a batch are read once.
+-- Purpose: create the same tables in staging, without partitions, because the rows of a batch are read once.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
 -- Outputs: the tables; existing ones are left as they are.

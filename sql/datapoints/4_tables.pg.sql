@@ -1,8 +1,9 @@
--- Purpose: data points, days, places and rollups, in production: points and the rollup of places in a part for each month.
+-- Purpose: create the production tables of data points, days, places and rollups; points and the rollup of places are
+--          partitioned by month.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
--- Outputs: the tables, without a part; existing ones are left as they are. The promotion makes a month's parts before it fills
---          them (6_promote.pg.sql).
+-- Outputs: the tables, without a partition; existing ones are left as they are. The promotion creates the partitions of a month
+--          before it fills them (6_promote.pg.sql).
 create table if not exists :"schema".datapoint_days (
     date date,
     points bigint,

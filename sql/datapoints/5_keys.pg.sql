@@ -1,8 +1,8 @@
--- Purpose: keys and indexes of data points, places and rollups.
+-- Purpose: add keys and indexes to data points, places and rollups.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema".datapoint_days, datapoints, datapoint_place_days, datapoint_zone_days, datapoint_places, datapoint_atoms
--- Outputs: keys; for points and the rollup of places a small index of the days as they lie on the disk (BRIN), and one that
---          answers for the places of a day without a look into the table. Parts that are made later get them by themselves.
+-- Outputs: the keys; for points and the rollup of places a small index of the days by their order on disk (BRIN), and one from
+--          which the places of a day are read without the table. Partitions that are created later get them automatically.
 alter table :"schema".datapoint_days add primary key (date);
 alter table :"schema".datapoint_places add primary key (postcode);
 create index datapoints_date_idx on :"schema".datapoints using brin (date) with (pages_per_range = 32);

@@ -1,8 +1,8 @@
--- Purpose: does datapoint_places say what the newest file says?
--- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, last: only if something stands on it that is
---          not ours
+-- Purpose: check that datapoint_places holds what the newest file says.
+-- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, at its end; only if the table
+--          has a trigger or a rule that is not ours
 -- Inputs:  :"schema".datapoint_places, :"staging".datapoint_places.
--- Outputs: one row a table with a difference: table_name; missing and unexpected, numbers of places.
+-- Outputs: one row for each table that differs: table_name; missing and unexpected, numbers of places.
 with missing as (
     select postcode, lat, lon, zone from :"staging".datapoint_places
     except

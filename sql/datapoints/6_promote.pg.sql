@@ -1,13 +1,14 @@
--- Purpose: decide what becomes of every day of this batch, make the parts of new months, and take on the places.
+-- Purpose: decide what happens to each day of this batch, create the partitions of new months, and update the places.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion
--- Inputs:  :"staging".datapoints_records, one row for each good record; :"staging".datapoint_places, empty unless a new file told
---          of them; :"schema".datapoint_days, datapoint_places, datapoints and datapoint_place_days; :'schema', the same as a text;
---          :"ledger".record_origins, parts, runs and failed_records; :'overwrite_newer', true only when the operator asks for it; :'run_id';
---          :"images".:"before_datapoint_places" and :undo_no, for places as they were.
--- Outputs: pg_temp.plan, one row a day: record_id (a date), action (load or superseded), part_id, ordinal and order_key of the
---          winning record, is_newly_sealed, has_data, is_known and is_changed (never: no day is deleted for ever, and nothing is
---          kept beside it), told_by (another file of this run, which is an error) and name; the parts of the months; datapoint_places up to date; pg_temp.moved, the postcodes whose zone is
---          another one now, or none; pg_temp.counted, how many rows of the places had to change, and did.
+-- Inputs:  :"staging".datapoints_records, one row for each good record; :"staging".datapoint_places, empty unless there is a
+--          new file of places; :"schema".datapoint_days, datapoint_places, datapoints and datapoint_place_days; :'schema', the
+--          same as a text; :"ledger".record_origins, parts, runs and failed_records; :'overwrite_newer', true only if the
+--          operator asks for it; :'run_id'; :"images".:"before_datapoint_places" and :undo_no, for the earlier state of places.
+-- Outputs: pg_temp.plan, one row for each day: record_id (a date), action (load or superseded), part_id, ordinal and order_key
+--          of the winning record, is_newly_sealed, has_data, is_known and is_changed (always false: no day is deleted
+--          permanently, and nothing is kept beside it), told_by (another file of this run with the same day, which is an error)
+--          and name; the partitions of the months; datapoint_places, updated; pg_temp.moved, the postcodes whose zone has
+--          changed, with the new zone or null; pg_temp.counted, how many rows of the places had to change, and how many did.
 create temp table plan on commit drop as
 with seen as (
     select
@@ -32,7 +33,7 @@ known as (
         on origin.dataset = 'datapoints'
         and origin.target_schema = :'schema'
         and origin.record_id = seen.record_id
-        -- Where production was made anew, the ledger remembers what is no longer there.
+        -- If production was created anew, the ledger remembers days that are no longer there.
         and exists (select from :"schema".datapoint_days as day where day.date = seen.record_id::date)
     left join :"ledger".parts as file on file.part_id = origin.part_id
 )
@@ -48,7 +49,7 @@ select
     told_by,
     name,
     case
-        -- What is new replaces what is there. Of what is read again, the later name wins.
+        -- A new file replaces existing days. Among files that are read again, the later name wins.
         when kind = 'run' or :'overwrite_newer'::boolean then 'load'
         when known_order_key collate "C" > order_key then 'superseded'
         else 'load'
@@ -59,10 +60,10 @@ analyze pg_temp.plan;
 
 create temp table counted (table_name text, change text, expected bigint, found bigint) on commit drop;
 
--- (A "do" block sees no psql variables, so it reads settings.)
+-- A "do" block cannot read psql variables, so it reads a setting.
 select set_config('merganser.schema', :'schema', true);
 
--- A month's part is made by itself and put in: who reads the table need not wait for that.
+-- A partition is created as a separate table and then attached, so that readers of the table need not wait for the creation.
 do $$
 declare
     schema text := current_setting('merganser.schema');
@@ -71,7 +72,7 @@ declare
     month date;
     told record;
 begin
-    -- Those of one batch are found before; these came in another one.
+    -- Conflicts within a batch are found before; these come from another batch of the run.
     for told in select record_id, told_by, plan.name from pg_temp.plan where told_by is not null order by record_id limit 1
     loop
         raise exception 'the day % is in two new files, % and %: which of them is right?', told.record_id, told.told_by, told.name;
@@ -103,7 +104,7 @@ begin
 end
 $$;
 
--- A line that could not be read may be of any of them: then those that the file does not name stay as they are.
+-- If a line of places.csv could not be read, it may be the line of any place, so places that the file does not name are kept.
 insert into :"staging".datapoint_places (postcode, lat, lon, zone)
 select postcode, lat, lon, zone
 from :"schema".datapoint_places as places
@@ -121,7 +122,7 @@ where exists (select from :"staging".datapoint_places) and new.zone is distinct 
 
 analyze pg_temp.moved;
 
--- The file says all there is to say of the places.
+-- The file is the complete list of places.
 with old as materialized (
     select places.*
     from :"schema".datapoint_places as places
@@ -138,7 +139,7 @@ updated as (
     set lat = staged.lat, lon = staged.lon, zone = staged.zone
     from :"staging".datapoint_places as staged
     where staged.postcode = places.postcode
-        -- Asked for first: a row that this statement has changed is locked, and read, no more.
+        -- Evaluated first, because a row that this statement has changed cannot be locked and read any more.
         and (select count(*) from kept) >= 0
         and (places.lat, places.lon, places.zone) is distinct from (staged.lat, staged.lon, staged.zone)
     returning 1

@@ -1,4 +1,4 @@
--- Purpose: the days that are deleted for ever: there are none.
+-- Purpose: list the days that are deleted permanently: there are none.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  none.
 -- Outputs: pg_temp.sealed_records: record_id.

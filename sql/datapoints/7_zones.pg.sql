@@ -1,12 +1,13 @@
--- Purpose: where places are in other zones now, the rollups follow; and which months changed.
+-- Purpose: update the rollups of places that have moved to other zones, and list the months that have changed.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after the merge
 -- Inputs:  :"schema".datapoint_days, datapoint_place_days and datapoint_zone_days; pg_temp.moved (6_promote.pg.sql);
 --          pg_temp.completed.
--- Outputs: the zones of datapoint_place_days, null where no place has the postcode any more; where any were others, datapoint_zone_days, made
---          anew; pg_temp.rezoned, how many were; pg_temp.atom_months, the months whose pieces are to be chosen anew (sums/sums.pg.sql).
+-- Outputs: the zones of datapoint_place_days, null for postcodes without a place; datapoint_zone_days, computed anew if any
+--          zone has changed; pg_temp.rezoned, the number of changed rows; pg_temp.atom_months, the months whose pieces must be
+--          chosen anew (sums/sums.pg.sql).
 create temp table rezoned (rows bigint) on commit drop;
 
--- What this batch brings has its zone already, so of places that are only new there is nothing to do.
+-- The rows of this batch have their zones already, so new places need no update.
 with updated as (
     update :"schema".datapoint_place_days as rollup
     set zone = moved.zone

@@ -1,8 +1,8 @@
--- Purpose: the months that changed are packed anew: of a place or a zone, a line for each day and branch.
+-- Purpose: pack the months that have changed anew: for each place or zone, a line for each day and branch.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), inside the transaction of the promotion, after 7_zones.pg.sql
 -- Inputs:  :"schema".datapoint_days, datapoint_place_days and datapoint_zone_days; pg_temp.atom_months.
--- Outputs: :"schema".datapoint_place_months and datapoint_zone_months, of these months; of all where there was none. A line is day of the
---          month, hits, delta (nothing: not known) and branch, with commas.
+-- Outputs: :"schema".datapoint_place_months and datapoint_zone_months for these months, or for all if a table was empty. A line
+--          has the day of the month, hits, delta (nothing if unknown) and branch, separated by commas.
 create temp table packed_months on commit drop as
 select month from pg_temp.atom_months
 union

@@ -1,4 +1,4 @@
--- Purpose: take out what should have been gone: no day is deleted for ever, so there is nothing.
+-- Purpose: remove what should have been deleted: nothing, because no day is deleted permanently.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v), in one transaction
 -- Inputs:  none.
 -- Outputs: pg_temp.purged, empty.

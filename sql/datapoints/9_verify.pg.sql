@@ -1,5 +1,5 @@
--- Purpose: what is left of deleted days: there are none.
+-- Purpose: list the remains of deleted days: there are none.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  none.
--- Outputs: table_name and rows that are left: no row.
+-- Outputs: table_name and the number of rows left; always no row.
 select null::text as table_name, 0::bigint as rows where false;

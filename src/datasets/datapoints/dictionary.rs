@@ -1,4 +1,4 @@
-//! What the tables and their columns are.
+//! Descriptions of the tables and their columns.
 
 use crate::dataset::derived::Described;
 
@@ -15,7 +15,7 @@ const CELLS: (&str, &str) = (
 );
 const POSTCODE: (&str, &str) = ("postcode", "The postcode, in capitals and without a space");
 
-/// In the order of the dataset's tables.
+/// One entry for each of the dataset's tables.
 pub(super) const DICTIONARY: &[Described] = &[
     Described {
         table: "datapoint_days",

@@ -1,4 +1,4 @@
-//! A file as lines of named cells: the columns in any order, and whether it was read to its end.
+//! Reads a file as lines of named cells: the columns may be in any order, and a file that was cut off is noticed.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -16,25 +16,25 @@ pub(super) struct PointLines {
     reader: Reader<Watched>,
     ends: Rc<Cell<Ends>>,
     file: String,
-    /// Where each wanted column is.
+    /// The place of each wanted column.
     places: Vec<usize>,
-    /// The header, in small letters.
+    /// The cells of the header, in lower case.
     names: Vec<String>,
-    /// The line that is read, from 1; the header is line 1.
+    /// The number of the current line; the header is line 1.
     line: u64,
     record: ByteRecord,
-    /// Bytes of the unpacked file at most.
+    /// The most bytes that the unpacked file may have.
     most_bytes: u64,
 }
 
-/// What is known of the bytes that were read.
+/// What is known about the bytes that were read.
 #[derive(Clone, Copy, Default)]
 struct Ends {
     bytes: u64,
     last: u8,
 }
 
-/// Counts the bytes that pass, and keeps the last.
+/// Counts the bytes that are read, and keeps the last one.
 struct Watched {
     inner: Box<dyn Read>,
     ends: Rc<Cell<Ends>>,
@@ -55,7 +55,7 @@ impl PointLines {
     /// Opens a file and reads its header.
     ///
     /// # Errors
-    /// A file that cannot be read, or is empty.
+    /// The file cannot be read, or is empty.
     pub(super) fn open(input: &ParseInput<'_>) -> Result<Self, ParseError> {
         let file = input.path.display().to_string();
         let inner =
@@ -81,15 +81,15 @@ impl PointLines {
         Ok(lines)
     }
 
-    /// Does the header name a column?
+    /// Whether the header names a column.
     pub(super) fn has(&self, column: &str) -> bool {
         self.names.iter().any(|name| name == column)
     }
 
-    /// Finds the columns that are wanted; gives those that nobody wants.
+    /// Finds the wanted columns, and returns the names of the others.
     ///
     /// # Errors
-    /// A header that lacks one, or names one twice.
+    /// The header lacks a wanted column, or names it twice.
     pub(super) fn want(&mut self, wanted: &[&'static str]) -> Result<Vec<String>, ParseError> {
         for wanted in wanted {
             let mut found = self.names.iter().enumerate().filter(|(_, name)| name == wanted);
@@ -102,10 +102,10 @@ impl PointLines {
         Ok(self.names.iter().filter(|name| !wanted.contains(&name.as_str())).cloned().collect())
     }
 
-    /// Reads the next line; false: there is none.
+    /// Reads the next line; returns false at the end of the file.
     ///
     /// # Errors
-    /// A file that is damaged, or breaks off: then nothing of it counts, because the last day would be half.
+    /// The file is damaged or was cut off. Then nothing of it counts, because its last day would be incomplete.
     pub(super) fn advance(&mut self) -> Result<bool, ParseError> {
         let is_read = self.read()?;
         if !is_read && self.ends.get().last != b'\n' {
@@ -119,14 +119,14 @@ impl PointLines {
         let is_read = self.reader.read_byte_record(&mut self.record).map_err(|error| {
             self.unreadable(&format!("it is damaged, or breaks off, after line {}: {error}", self.line - 1))
         })?;
-        // What is cut off here looks like an end of the file.
+        // A file that is cut off at the limit would look as if it ended there.
         if self.ends.get().bytes > self.most_bytes {
             let most = self.most_bytes;
             return Err(
                 self.unreadable(&format!("unpacked it is larger than {most} bytes: split it by days"))
             );
         }
-        // All lines up to the next mark, or to the end, would be one cell.
+        // A missing end of a quotation would put all lines up to the next quotation mark, or to the end, into one cell.
         if is_read && self.record.as_slice().contains(&b'\n') {
             let line = self.line;
             return Err(self.unreadable(&format!(
@@ -136,28 +136,28 @@ impl PointLines {
         Ok(is_read)
     }
 
-    /// The line that was read, from 1.
+    /// The number of the current line, from 1.
     pub(super) fn line(&self) -> u64 {
         self.line
     }
 
-    /// Its first byte in the unpacked file.
+    /// The offset of its first byte in the unpacked file.
     pub(super) fn offset_bytes(&self) -> u64 {
         self.record.position().map_or(0, csv::Position::byte)
     }
 
-    /// How many unpacked bytes were read.
+    /// The number of unpacked bytes read so far.
     pub(super) fn bytes(&self) -> u64 {
         self.ends.get().bytes
     }
 
-    /// How many cells the line lacks or has too many, in words; none: as many as the header.
+    /// A description of the fault if the line does not have as many cells as the header; otherwise `None`.
     pub(super) fn misfit(&self) -> Option<String> {
         let (found, wanted) = (self.record.len(), self.names.len());
         (found != wanted).then(|| format!("it has {found} columns, and the header has {wanted}"))
     }
 
-    /// The cell of a wanted column without the blanks around it; `None`: it is no text.
+    /// The cell of a wanted column without surrounding blanks; `None`: it is not valid text.
     pub(super) fn cell(&self, wanted: usize) -> Option<&str> {
         let bytes = self.record.get(*self.places.get(wanted)?)?;
         let text = std::str::from_utf8(bytes).ok()?;

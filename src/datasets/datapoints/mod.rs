@@ -1,4 +1,4 @@
-//! Daily counts by place: hits of an activity in a branch at a postcode, and what they were a year before.
+//! Daily counts by place: hits of an activity in a branch at a postcode, and the hits that they are compared with.
 //!
 //! A record is a day: a file replaces every day that occurs in it.
 
@@ -70,7 +70,7 @@ pub const DATAPOINTS: Dataset = Dataset {
     has_demo: true,
     inputs: &[],
     served: Some(&SERVED),
-    // The points themselves are served, and too many to be written anew each night.
+    // The points are served by `merganser serve`; writing all of them anew each night would be too much.
     published: &[PublishedTable {
         name: "datapoint_days.csv",
         reach: Reach::Public,
@@ -82,7 +82,7 @@ pub const DATAPOINTS: Dataset = Dataset {
     notice: None,
 };
 
-/// What the server tells of it.
+/// What the server offers of this dataset.
 const SERVED: Served = Served {
     places: tables::PLACES.name,
     place_days: tables::PLACE_DAYS.name,
@@ -96,13 +96,13 @@ const SERVED: Served = Served {
     sums: None,
 };
 
-/// The places of the postcodes.
+/// The file with the places of the postcodes.
 const PLACES_FILE: &str = "places.csv";
-/// What names of files with points end in.
+/// The possible endings of files with points.
 const ENDINGS: [&str; 4] = [".csv", ".csv.gz", ".csv.zst", ".parquet"];
 
-/// `places.csv`, which is read before all others, and `datapoints*` with one of the endings, which count in the order of their
-/// names.
+/// Accepts `places.csv`, which is read before all others, and `datapoints*` with one of the endings; these count in the order
+/// of their names.
 fn file_name(name: &str) -> Option<FileName> {
     let is_points = name.starts_with("datapoints") && ENDINGS.iter().any(|ending| name.ends_with(ending));
     let order_key = match name {

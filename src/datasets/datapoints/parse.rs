@@ -1,6 +1,7 @@
-//! A file of points, or of places, as a stream of lines into rows.
+//! Parses a file of points or of places into rows, line by line.
 //!
-//! A row's number is its line. A day's record has a number beyond those of all lines: its place among the days of the file.
+//! The record number of a row is that of its line. The record of a day has a number beyond those of all lines: it counts the
+//! days of the file.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -17,16 +18,16 @@ use crate::dataset::records::{RecordPlace, RecordsWriter};
 use crate::dataset::rows::days_since_1970;
 use crate::dataset::{FailedRecord, ParseError, ParseInput, Parsed, RowBatch, Sink, SinkClosed, Unknown};
 
-/// PointLines between two words on how far the parser is.
+/// The number of lines between two reports of progress.
 const SAY_EVERY: u64 = 20_000;
-/// Rows that are handed on at once: a point is small.
+/// The most rows in a batch; points are small.
 const BATCH_ROWS: usize = 20_000;
-/// The position of the first day; a file has fewer lines.
+/// The ordinal of the first day; a file has fewer lines.
 const FIRST_DAY: u64 = 1 << 31;
 
-/// Reads a file; its header says of what it is.
+/// Parses a file; its header says whether it holds points or places.
 ///
-/// A retry of single lines reads the file as a whole: a day is replaced by all of its lines, and those that were good before are
+/// A retry of single lines reads the whole file, because a day is replaced by all of its lines; lines that were good before are
 /// good again.
 pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let lines = PointLines::open(input)?;
@@ -39,7 +40,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
 fn points(input: &ParseInput<'_>, mut lines: PointLines, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let mut parsed = begun(lines.want(&point::COLUMNS)?);
     let mut rows = PointRows::default();
-    // The first byte of each day, and its place among the days.
+    // For each day, its position among the days of the file and the offset of its first line.
     let mut days: BTreeMap<Date, (u64, u64)> = BTreeMap::new();
     while lines.advance()? {
         match fitting(&lines).and_then(|()| DataPoint::read(|at| lines.cell(at))) {
@@ -119,13 +120,13 @@ fn places(input: &ParseInput<'_>, mut lines: PointLines, sink: &mut dyn Sink) ->
     Ok(parsed)
 }
 
-/// Nothing yet, but columns that nobody wants.
+/// An empty result that lists the unwanted columns.
 fn begun(unknown: Vec<String>) -> Parsed {
     let unknown = unknown.into_iter().map(|name| (name, Unknown { count: 1, example: String::new() }));
     Parsed { complete: true, unknown: unknown.collect(), ..Parsed::default() }
 }
 
-/// A line with cells too few or too many has its columns elsewhere: what they say is of no account.
+/// A line with too few or too many cells may have its values in the wrong columns, so none of them is used.
 fn fitting(lines: &PointLines) -> Result<(), PointFlaw> {
     match lines.misfit() {
         Some(reason) => Err(PointFlaw { reason, ..PointFlaw::default() }),
@@ -156,7 +157,7 @@ fn fail(
     })
 }
 
-/// Gathers points.
+/// Collects points for a batch.
 #[derive(Default)]
 struct PointRows {
     record_no: Int64Builder,
@@ -183,7 +184,7 @@ impl PointRows {
         self.count += 1;
     }
 
-    /// Hands on what is gathered.
+    /// Returns the collected points as a batch.
     fn finish(&mut self) -> RowBatch {
         self.count = 0;
         let columns: [(&str, ArrayRef); 8] = [

@@ -1,9 +1,9 @@
-//! The cells of a place: a postcode, where it is, and its zone.
+//! Validates the cells of a place: a postcode, its coordinates and its zone.
 
 use super::point::PointFlaw;
 use crate::dataset::served::plain_postcode;
 
-/// A good place; its degrees as they came.
+/// A valid place; its coordinates are kept as they were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ZonedPlace {
     pub postcode: String,
@@ -12,17 +12,17 @@ pub(super) struct ZonedPlace {
     pub zone: String,
 }
 
-/// The columns of places.csv, in the order in which [`ZonedPlace::read`] takes them.
+/// The columns of places.csv, in the order in which [`ZonedPlace::read`] expects them.
 pub(super) const COLUMNS: [&str; 4] = ["postcode", "lat", "lon", "zone"];
 
-/// Letters of a zone at most.
+/// The most characters in the name of a zone.
 const LONGEST: usize = 40;
 
 impl ZonedPlace {
-    /// Reads cells, `None` where one is no text.
+    /// Validates cells; `cell` returns `None` for a cell that is not valid text.
     ///
     /// # Errors
-    /// The first cell that cannot be taken.
+    /// The first invalid cell.
     pub(super) fn read<'a>(cell: impl Fn(usize) -> Option<&'a str>) -> Result<Self, PointFlaw> {
         let flaw = |at: usize, reason: &str| PointFlaw {
             field: COLUMNS[at],

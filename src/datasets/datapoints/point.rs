@@ -1,13 +1,13 @@
-//! The cells of a data point: what each must be.
+//! Validates the cells of a data point.
 
 use jiff::civil::Date;
 
 use crate::dataset::served::plain_postcode;
 
-/// Letters of a postcode at most, and of a branch.
+/// The most bytes of a branch.
 const LONGEST: usize = 16;
 
-/// A good data point.
+/// A valid data point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DataPoint {
     pub date: Date,
@@ -19,10 +19,10 @@ pub(super) struct DataPoint {
     pub sbi: String,
 }
 
-/// The columns of a file of points, in the order in which [`DataPoint::read`] takes them.
+/// The columns of a file of points, in the order in which [`DataPoint::read`] expects them.
 pub(super) const COLUMNS: [&str; 7] = ["date", "hour", "id_activity", "postcode", "hits", "delta", "sbi"];
 
-/// Which cell is wrong, what it says and why.
+/// An invalid cell: its column, its value and the reason.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PointFlaw {
     pub field: &'static str,
@@ -31,10 +31,10 @@ pub(super) struct PointFlaw {
 }
 
 impl DataPoint {
-    /// Reads cells, `None` where one is no text.
+    /// Validates cells; `cell` returns `None` for a cell that is not valid text.
     ///
     /// # Errors
-    /// The first cell that cannot be taken.
+    /// The first invalid cell.
     pub(super) fn read<'a>(cell: impl Fn(usize) -> Option<&'a str>) -> Result<Self, PointFlaw> {
         let flaw = |at: usize, reason: &str| PointFlaw {
             field: COLUMNS[at],
@@ -70,10 +70,10 @@ impl DataPoint {
     }
 }
 
-/// A day as files write it.
+/// A day in the form YYYY-MM-DD.
 fn day(text: &str) -> Option<Date> {
     let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    // The year 0 is none to PostgreSQL.
+    // PostgreSQL has no year 0.
     text.parse().ok().filter(|day: &Date| is_plain && day.year() > 0)
 }
 

@@ -1,5 +1,5 @@
-//! Makes places and data points: for demonstrations, tests and benchmarks. The density is Amsterdam's: 10,000 postcodes within
-//! 10 km.
+//! Makes places and data points for demonstrations, tests and benchmarks. The density is that of Amsterdam: 10,000 postcodes
+//! within 10 km.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -10,20 +10,20 @@ use flate2::write::GzEncoder;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
-/// The middle of the places, in degrees.
+/// The centre of the places, in degrees.
 const LAT: f64 = 52.3728;
 const LON: f64 = 4.8936;
-/// Degrees of latitude in a kilometre.
+/// Degrees of latitude per kilometre.
 const DEGREES_A_KM: f64 = 1.0 / 111.195;
-/// So many places lie within `DENSE_KM`.
+/// The number of places within [`DENSE_KM`] of the centre.
 const DENSE: f64 = 10_000.0;
 const DENSE_KM: f64 = 10.0;
-/// Places of a zone: postcodes that share three digits.
+/// The most places in a zone: those whose postcodes share three digits.
 const ZONE_PLACES: u64 = 6_760;
 const ZONES: u64 = 900;
 const BRANCHES: u64 = 21;
 
-/// What `merganser sample datapoints` can be asked for.
+/// The arguments of `merganser sample datapoints`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct PointsArgs {
     /// Data points of all days together
@@ -49,11 +49,11 @@ pub struct PointsArgs {
     pub plain: bool,
 }
 
-/// What was written.
+/// The files that were written, and their counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PointFiles {
     pub files: Vec<PathBuf>,
-    /// A postcode in the middle.
+    /// A postcode near the centre.
     pub example: String,
     pub places: u64,
     pub rows: u64,
@@ -61,7 +61,7 @@ pub struct PointFiles {
     pub packed_bytes: u64,
 }
 
-/// Why no sample was written.
+/// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {source}")]
 pub struct PointsSampleError {
@@ -69,10 +69,10 @@ pub struct PointsSampleError {
     source: io::Error,
 }
 
-/// Writes places.csv and a file for each month, in place of those that are there.
+/// Writes places.csv and a file for each month; existing ones are replaced.
 ///
 /// # Errors
-/// A file that cannot be written; others may have appeared then.
+/// A file cannot be written; others may have been written before.
 pub fn write_points(args: &PointsArgs) -> Result<PointFiles, PointsSampleError> {
     let failed = |path: &Path, source| PointsSampleError { path: path.to_owned(), source };
     fs::create_dir_all(&args.out).map_err(|error| failed(&args.out, error))?;
@@ -104,7 +104,7 @@ pub fn write_points(args: &PointsArgs) -> Result<PointFiles, PointsSampleError> 
     Ok(written)
 }
 
-/// Writes a file under another name, and gives it its own when it is whole.
+/// Writes a file under a temporary name, and renames it when it is complete.
 fn write(
     written: &mut PointFiles,
     path: &Path,
@@ -127,7 +127,7 @@ fn write(
     Ok(())
 }
 
-/// A file, packed or not.
+/// A file that may be packed.
 trait PackedFile: Write {
     fn end(self: Box<Self>) -> io::Result<()>;
 }
@@ -167,17 +167,17 @@ struct MadePlace {
     lon: f64,
 }
 
-/// Places in a disc, those of a zone in one square of it.
+/// Makes places in a disc; the places of a zone lie in one square of it.
 fn places(count: u64, dice: &mut PointDice) -> Vec<MadePlace> {
     let km = DENSE_KM * (count as f64 / DENSE).sqrt();
-    // Squares of 2 km or more: a zone has some 130 places, and there are three digits for all of them.
+    // The squares have sides of 2 km or more: a zone then has some 130 places, and three digits are enough for all zones.
     let side_km = (2.0 * km / (ZONES as f64).sqrt().floor()).max(2.0);
     let across = (2.0 * km / side_km).ceil() as u64 + 1;
     let mut taken = std::collections::BTreeMap::new();
     let mut places = Vec::new();
     while (places.len() as u64) < count {
         let (x, y) = (dice.unit() * 2.0 * km - km, dice.unit() * 2.0 * km - km);
-        // `hypot` asks for a newer glibc than the wheel does.
+        // Not `hypot`, which needs a newer glibc than the wheel allows.
         if x * x + y * y > km * km {
             continue;
         }
@@ -208,13 +208,13 @@ fn points(
     while day <= last {
         let number = day.duration_since(args.from).as_hours() as u64 / 24;
         let days = u64::from(args.days);
-        // The rows of the first so many days, less those of the days before.
+        // The rows of all days up to this one, less those of the days before.
         let rows = args.rows * (number + 1) / days - args.rows * number / days;
         for _ in 0..rows {
             let place = &places[dice.below(places.len() as u64) as usize];
             let hits = 1 + dice.below(7) * dice.below(7);
             let delta = (hits + dice.below(5)).saturating_sub(dice.below(5));
-            // The first branches have the most.
+            // The first branches get the most hits.
             let most = dice.below(BRANCHES);
             let branch = 1 + dice.below(1 + most);
             let (hour, activity) = (dice.below(24), 1_000 + dice.below(9_000));
@@ -225,7 +225,7 @@ fn points(
     Ok(())
 }
 
-/// SplitMix64: the same numbers everywhere.
+/// SplitMix64, which gives the same numbers on every machine.
 struct PointDice(u64);
 
 impl PointDice {

@@ -1,4 +1,4 @@
-//! The tables: days, points, what is summed of them, and places.
+//! The tables: days, points, their sums, and places.
 
 use crate::dataset::CellSource::{Element, Made, RecordId};
 use crate::dataset::derived::{Derived, DerivedKind};
@@ -10,7 +10,7 @@ const SBI: Column = Column::new("sbi", ColumnType::Text, Made);
 const HITS: Column = Column::new("hits", ColumnType::BigInt, Made);
 const DELTA: Column = Column::new("delta", ColumnType::BigInt, Made);
 
-/// A row a day.
+/// One row for each day.
 pub const DAYS: Table = Table {
     name: "datapoint_days",
     element: "",
@@ -18,7 +18,7 @@ pub const DAYS: Table = Table {
     columns: &[DATE, Column::new("points", ColumnType::BigInt, Made), HITS, DELTA],
 };
 
-/// A row a line of a file.
+/// One row for each line of a file.
 pub const POINTS: Table = Table {
     name: "datapoints",
     element: "",
@@ -46,7 +46,7 @@ pub const PLACE_DAYS: Table = Table {
 pub const ZONE_DAYS: Table =
     Table { name: "datapoint_zone_days", element: "", unique: &[], columns: &[DATE, ZONE, SBI, HITS, DELTA] };
 
-/// Where postcodes are.
+/// The coordinates and zones of postcodes.
 pub const PLACES: Table = Table {
     name: "datapoint_places",
     element: "",
@@ -59,7 +59,7 @@ pub const PLACES: Table = Table {
     ],
 };
 
-/// Pieces of zone, days and branch that are large enough to be told of: they share no day.
+/// Pieces of zone, days and branch that are large enough to be shown; no two of them share a day.
 pub const ATOMS: Table = Table {
     name: "datapoint_atoms",
     element: "",
@@ -76,13 +76,13 @@ pub const ATOMS: Table = Table {
 const MONTH: Column = Column::new("month", ColumnType::Date, Made);
 const CELLS: Column = Column::new("cells", ColumnType::Text, Made);
 
-/// Whole months by place, packed.
+/// Sums by whole month and place, packed.
 pub const PLACE_MONTHS: Derived = packed(
     "datapoint_place_months",
     &[MONTH, ZONE, Column::new("postcode", ColumnType::Text, Made), HITS, DELTA, CELLS],
 );
 
-/// Whole months by zone, packed.
+/// Sums by whole month and zone, packed.
 pub const ZONE_MONTHS: Derived = packed("datapoint_zone_months", &[MONTH, ZONE, CELLS]);
 
 const fn packed(name: &'static str, columns: &'static [Column]) -> Derived {

@@ -1,4 +1,4 @@
-//! The bytes of a file, packed or not.
+//! Unpacks the bytes of a file if it is packed.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,10 +10,10 @@ const BUFFER_BYTES: usize = 256 << 10;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Opens a file. What is packed is known by its first bytes, whatever it is called.
+/// Opens a file. Packed files are recognised by their first bytes, whatever their names are.
 ///
 /// # Errors
-/// A file that cannot be opened or read. One that is packed and breaks off is an error where it does.
+/// The file cannot be opened or read. If packed data was cut off, the reader returns an error at that place.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     let mut packed = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
     let start = packed.fill_buf()?;
