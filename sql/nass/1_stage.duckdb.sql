@@ -1,8 +1,8 @@
--- Purpose: the facts in the local staging store of one run.
+-- Purpose: create the table for facts in the local staging store of one run.
 -- Engine:  DuckDB
 -- Inputs:  none; the parser appends rows, the columns in this order.
--- Outputs: nass_facts; files, records and failed are the engine's.
--- Figures are text: they keep the digits and the scale that they came with.
+-- Outputs: nass_facts; the tables files, records and failed are the engine's. Figures are stored as text, so that they keep
+--          their digits and their scale.
 create table nass_facts (
     record_no bigint not null,
     source_desc varchar,

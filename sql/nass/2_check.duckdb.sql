@@ -1,10 +1,10 @@
--- Purpose: find what the parser, which sees one record at a time, cannot: a key under which two records say different things.
+-- Purpose: find a fault that the parser, which sees one record at a time, cannot find: different records with the same key.
 -- Engine:  DuckDB
 -- Inputs:  nass_facts, records, failed.
--- Outputs: the offending records, added to failed; none is a pass. Nobody knows which of them is right, so none is loaded. What
---          is the same in every column is no offence: it counts once.
+-- Outputs: the offending records, added to failed; if none is added, the check has passed. It is unknown which of them is
+--          right, so none is loaded. Records that are the same in every column are no fault and count once.
 insert into failed by name
--- First the few keys that are there twice: what is compared must fit into memory, and the rest need not be compared.
+-- Keys that occur twice are few and are found first: the comparison must fit into memory, and other records need none.
 with twice as materialized (
     select record_id from nass_facts group by record_id having count(*) > 1
 ),

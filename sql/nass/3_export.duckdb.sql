@@ -1,8 +1,8 @@
 -- Purpose: write the facts as CSV for PostgreSQL.
 -- Engine:  DuckDB
--- Inputs:  nass_facts, losers; :'dir', the folder that takes the file.
--- Outputs: nass_facts.csv, with a header row; the records as they were staged, which is their order: a sort of all columns
---          would not fit into the memory of the store.
+-- Inputs:  nass_facts, losers; :'dir', the folder for the file.
+-- Outputs: nass_facts.csv, with a header row. The records keep the order in which they were staged, because a sort by all
+--          columns would not fit into the memory of the staging store.
 copy (
     select
         source_desc, sector_desc, group_desc, commodity_desc, class_desc, prodn_practice_desc,

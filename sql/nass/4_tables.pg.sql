@@ -1,4 +1,4 @@
--- Purpose: the facts, in production and, without keys, in staging.
+-- Purpose: create the table of facts, in production and, without keys, in staging.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema"
 -- Outputs: the table; an existing one is left as it is.

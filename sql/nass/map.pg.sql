@@ -1,10 +1,10 @@
--- Purpose: the figure of each county, by what is told; of several years the median.
+-- Purpose: find the figure of each county for a measure; over several years it is the median.
 -- Engine:  PostgreSQL 14 and later; a statement (prepare)
--- Inputs:  $1 what is told (corn-yield, soybean-yield, wheat-yield, corn-area, soybean-area, wheat-area, cattle); $2 by
---          what (county); $3 first and $4 last day, or null, of which the years count; $5 codes of areas and $6 the area
---          that each means; the table nass_facts of :"schema".
--- Outputs: area, n (the figure in tenths of its unit), first, last. A county without a figure has no row: what is withheld is
---          not zero.
+-- Inputs:  $1 the measure (corn-yield, soybean-yield, wheat-yield, corn-area, soybean-area, wheat-area, cattle); $2 the
+--          division (county); $3 first and $4 last day, or null, of which only the years matter; $5 codes of areas and $6 the
+--          area of each code; the table nass_facts of :"schema".
+-- Outputs: area, n (the figure in tenths of its unit), first, last. A county without a figure has no row, because a withheld
+--          figure is not zero.
 with told (measure, division, short_desc, reference_period_desc) as (
     values
         ('corn-yield', 'county', 'CORN, GRAIN - YIELD, MEASURED IN BU / ACRE', 'YEAR'),
@@ -19,7 +19,7 @@ code as (
     select known.code, known.area
     from unnest($5::text[], $6::text[]) as known (code, area)
 ),
--- A survey and a census may both tell of a year; the survey does so every year.
+-- Both a survey and a census may have a figure for a year; the survey's is taken, because it exists for every year.
 figure as (
     select distinct on (facts.fips, facts.year) facts.fips, facts.year, facts.value
     from told

@@ -1,4 +1,4 @@
-//! The bulk files: a sector each, tab-separated without quotes, the names of the columns in capitals, packed with gzip.
+//! The bulk files: one for each sector, tab-separated without quotes, with column names in capitals, packed with gzip.
 
 use std::io::{BufRead, Write};
 
@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use super::columns::{COLUMNS, Fields, SECTOR, VALUE};
 use super::quickstats::records::StatRecords;
 
-/// The sectors, and what their files are called.
+/// The sectors, and their names in file names.
 pub const SECTORS: [(&str, &str); 5] = [
     ("ANIMALS & PRODUCTS", "animals_products"),
     ("CROPS", "crops"),
@@ -18,10 +18,10 @@ pub const SECTORS: [(&str, &str); 5] = [
     ("ENVIRONMENTAL", "environmental"),
 ];
 
-/// The width to which a code such as `(D)` is padded with blanks, in the bulk files and in what the API answers.
+/// The width to which codes such as `(D)` are padded with blanks, both in bulk files and in answers of the API.
 const CODE_WIDTH: usize = 20;
 
-/// Why a text is no bulk file.
+/// The reasons why a text is not a bulk file.
 #[derive(Debug, thiserror::Error)]
 pub enum BulkFault {
     #[error("line 1 does not name the 39 columns")]
@@ -32,12 +32,12 @@ pub enum BulkFault {
     Read(#[from] std::io::Error),
 }
 
-/// `qs.crops_20260102.txt.gz`: the file of a sector (its second name) of a day.
+/// The name of a sector's file of a day: `qs.crops_20260102.txt.gz`. `sector` is the second name in [`SECTORS`].
 pub fn file_name(sector: &str, day: Date) -> String {
     format!("qs.{sector}_{:04}{:02}{:02}.txt.gz", day.year(), day.month(), day.day())
 }
 
-/// Adds the line with the columns' names.
+/// Adds the line with the names of the columns.
 pub fn add_header(out: &mut Vec<u8>) {
     out.extend_from_slice(header().as_bytes());
     out.push(b'\n');
@@ -62,8 +62,8 @@ pub fn add_line(out: &mut Vec<u8>, fields: &Fields<'_>) {
     out.push(b'\n');
 }
 
-/// The newest file of each sector among these names, in the order of the sectors. Others, such as `qs.census2022…`, repeat
-/// what is in them.
+/// The newest file of each sector among these names, in the order of the sectors. Other files, such as `qs.census2022…`, repeat
+/// records of these.
 pub fn newest(names: &[String]) -> Vec<&str> {
     let newest = |(_, sector): &(&str, &str)| {
         let day = |name: &&String| {
@@ -75,22 +75,22 @@ pub fn newest(names: &[String]) -> Vec<&str> {
     SECTORS.iter().filter_map(newest).map(String::as_str).collect()
 }
 
-/// Adds the blanks that stand before a code; a number has none.
+/// Adds the blanks that precede a code; a number has none.
 pub fn add_blanks(out: &mut Vec<u8>, value: &str) {
     if value.starts_with('(') {
         out.resize(out.len() + CODE_WIDTH.saturating_sub(value.len()), b' ');
     }
 }
 
-/// A stream that packs what is written to it as the bulk files are packed.
+/// A stream that packs what is written to it, as bulk files are packed.
 pub fn packer<W: Write>(out: W) -> GzEncoder<W> {
     GzEncoder::new(out, Compression::fast())
 }
 
-/// Writes the file of one sector (its first name), packed.
+/// Writes the packed file of a sector, given by its first name in [`SECTORS`].
 ///
 /// # Errors
-/// What the stream says.
+/// Any error of the stream.
 pub fn pack<W: Write>(records: &StatRecords, sector: &str, out: W) -> std::io::Result<()> {
     let mut packer = packer(out);
     let mut lines = Vec::new();
@@ -108,10 +108,10 @@ pub fn pack<W: Write>(records: &StatRecords, sector: &str, out: W) -> std::io::R
     packer.finish()?.flush()
 }
 
-/// Adds the records of a bulk file, unpacked, to others.
+/// Adds the records of an unpacked bulk file to others.
 ///
 /// # Errors
-/// [`BulkFault`]; what stood before the fault has been added.
+/// [`BulkFault`]; the records before the fault have been added.
 pub fn unpack(mut text: impl BufRead, records: &mut StatRecords) -> Result<(), BulkFault> {
     let mut line = String::new();
     text.read_line(&mut line)?;

@@ -1,6 +1,6 @@
-//! The 39 columns of a record, in the order of the CSV and of the bulk files.
+//! The 39 columns of a record, in the order of the CSV answers and of the bulk files.
 
-/// The columns as the API names them.
+/// The names of the columns in the API.
 pub const COLUMNS: [&str; 39] = [
     "source_desc",
     "sector_desc",
@@ -43,7 +43,7 @@ pub const COLUMNS: [&str; 39] = [
     "CV (%)",
 ];
 
-/// The columns that make a record unlike every other one; an empty field counts as equal to an empty one.
+/// The columns that identify a record; two empty fields count as equal.
 pub const NATURAL_KEY: [&str; 26] = [
     "source_desc",
     "sector_desc",
@@ -73,7 +73,7 @@ pub const NATURAL_KEY: [&str; 26] = [
     "week_ending",
 ];
 
-/// Where some of them stand.
+/// The places of some columns.
 pub const SECTOR: usize = 1;
 pub const YEAR: usize = 30;
 pub const WEEK_ENDING: usize = 35;
@@ -83,7 +83,7 @@ pub const VALUE: usize = 37;
 /// The fields of one record.
 pub type Fields<'a> = [&'a str; COLUMNS.len()];
 
-/// The place of a column that the API knows by this name.
+/// The place of the column with this name in the API.
 pub fn position(name: &str) -> Option<usize> {
     COLUMNS.iter().position(|column| *column == name)
 }

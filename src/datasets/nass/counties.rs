@@ -1,9 +1,9 @@
-//! States and counties with their codes, and where they lie. Names and shapes are those of map/README.md.
+//! States and counties with their codes and locations. map/README.md says where names and shapes come from.
 
-/// A line for each county of the states and of Puerto Rico and the islands: its code, its name, its rings.
+/// A line for each county of the states, of Puerto Rico and of the islands: its code, its name, its rings.
 pub(super) const COUNTIES: &str = include_str!("map/county.tsv");
 
-/// Code, letters and name of a state, and a weight that goes by how much there is to tell of it.
+/// Code, abbreviation and name of each state, and a weight that grows with the number of its records.
 pub(super) const STATES: [(&str, &str, &str, u32); 51] = [
     ("01", "AL", "ALABAMA", 2),
     ("02", "AK", "ALASKA", 1),
@@ -61,15 +61,15 @@ pub(super) const STATES: [(&str, &str, &str, u32); 51] = [
 /// A county.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct County {
-    /// Five digits, the state's two in front.
+    /// Five digits; the first two are the state's.
     pub(super) fips: &'static str,
-    /// As the Census Bureau writes it: `Doña Ana`.
+    /// The name as the Census Bureau writes it: `Doña Ana`.
     pub(super) name: &'static str,
-    /// Its borders, as the map has them; empty: it is not on the map.
+    /// The borders as the map draws them; empty: the county is not on the map.
     pub(super) rings: &'static str,
 }
 
-/// All counties, in the order of their codes.
+/// All counties, ordered by their codes.
 pub(super) fn counties() -> impl Iterator<Item = County> {
     COUNTIES.lines().filter_map(|line| {
         let mut cells = line.split('\t');
@@ -78,7 +78,7 @@ pub(super) fn counties() -> impl Iterator<Item = County> {
     })
 }
 
-/// A name as Quick Stats writes it: capitals of ASCII, neither apostrophes nor dots.
+/// The name as Quick Stats writes it: in ASCII capitals, without apostrophes and dots.
 pub(super) fn plain(name: &str) -> String {
     let chars = name.chars().filter(|c| !['\'', '.'].contains(c));
     let ascii = chars.map(|c| match c {

@@ -1,4 +1,4 @@
-//! What the table and its columns are, for people: comments in the database, and the published dictionary.
+//! Descriptions of the table and its columns, for comments in the database and the published dictionary.
 
 use super::facts::FACTS;
 use crate::dataset::derived::Described;

@@ -1,19 +1,19 @@
-//! The columns of a fact: what the service names them, their types, which of them make its key.
+//! The columns of a fact: their names in the service, their types, and which of them identify it.
 
 use super::columns::{self, COLUMNS};
 use crate::dataset::CellSource::{Element, Made, RecordId};
 use crate::dataset::{Column, ColumnType, Table};
 
-/// What the service calls a figure, and its uncertainty, which are no names of columns.
+/// The service's names for a figure and its uncertainty, which are not names of columns here.
 pub(super) const VALUE: &str = COLUMNS[columns::VALUE];
 pub(super) const CV: &str = COLUMNS[columns::VALUE + 1];
-/// The same in the bulk files.
+/// The name of the uncertainty in the bulk files.
 pub(super) const CV_IN_BULK: &str = "CV_%";
 
-/// What is made of the fields, behind them.
+/// The number of computed columns after the fields.
 const MADE: usize = 4;
 
-/// The facts, one row each: the fields in the order of the service, each figure with its code behind it, and what is made of them.
+/// The table of facts: the fields in the order of the service, each figure followed by its code, then the computed columns.
 pub(super) const FACTS: Table = Table { name: "nass_facts", element: "", unique: &[], columns: &columns() };
 
 const fn columns() -> [Column; COLUMNS.len() + MADE] {
@@ -38,12 +38,12 @@ const fn columns() -> [Column; COLUMNS.len() + MADE] {
     all
 }
 
-/// The names of the 39 fields, as the service sends them.
+/// The names of the 39 fields in the service.
 pub(super) fn fields() -> impl Iterator<Item = &'static str> {
     COLUMNS.into_iter()
 }
 
-/// The field of a header's cell, upper or lower case.
+/// The field of a cell in a header, in upper or lower case.
 pub(super) fn field(header: &str) -> Option<&'static str> {
     let header = header.trim();
     if header.eq_ignore_ascii_case(CV_IN_BULK) {
@@ -52,7 +52,7 @@ pub(super) fn field(header: &str) -> Option<&'static str> {
     fields().find(|name| name.eq_ignore_ascii_case(header))
 }
 
-/// The fields by which records can be filtered: all but the figures.
+/// The fields by which records can be filtered: all except the figures and the load time.
 pub(super) fn filters() -> impl Iterator<Item = &'static str> {
     fields().filter(|name| ![VALUE, CV, "load_time"].contains(name))
 }

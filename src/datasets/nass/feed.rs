@@ -1,4 +1,4 @@
-//! How the service is spoken with: requests and answers as values.
+//! The protocol of the service: requests and answers as values.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::dataset::FileName;
 use crate::dataset::asked::{AskRefusal, Asked, AskedSecret, GetRequest};
 use crate::dataset::slice::{Comparator, Slice};
 
-/// Answers that are asked for.
+/// How the dataset asks the service.
 pub(super) const QUICK_STATS: Asked = Asked {
     service: "Quick Stats",
     secret: AskedSecret {
@@ -19,7 +19,7 @@ pub(super) const QUICK_STATS: Asked = Asked {
         parameter: "key",
         whence: "https://quickstats.nass.usda.gov/api sends one by e-mail, free of charge",
     },
-    // 50,000 records are some 25 MB.
+    // 50,000 records have some 25 MB.
     answer_bytes: 512 << 20,
     manners: options::manners,
     want: options::want,
@@ -52,7 +52,7 @@ pub(super) const QUICK_STATS: Asked = Asked {
     part_name,
 };
 
-/// The header of an answer, and nothing behind it.
+/// An answer without records: the header alone.
 const NOTHING: &str = "\"source_desc\",\"sector_desc\",\"group_desc\",\"commodity_desc\",\"class_desc\",\"prodn_practice_desc\",\
     \"util_practice_desc\",\"statisticcat_desc\",\"unit_desc\",\"short_desc\",\"domain_desc\",\"domaincat_desc\",\
     \"agg_level_desc\",\"state_ansi\",\"state_fips_code\",\"state_alpha\",\"state_name\",\"asd_code\",\"asd_desc\",\
@@ -60,7 +60,7 @@ const NOTHING: &str = "\"source_desc\",\"sector_desc\",\"group_desc\",\"commodit
     \"congr_district_code\",\"country_code\",\"country_name\",\"location_desc\",\"year\",\"freq_desc\",\"begin_code\",\
     \"end_code\",\"reference_period_desc\",\"week_ending\",\"load_time\",\"Value\",\"CV (%)\"\n";
 
-/// A slice as names and values; several values of one name are "or".
+/// A slice as parameters of a request; several values of one name mean "or".
 fn query(slice: &Slice) -> Vec<(String, String)> {
     let pairs = slice.tests.iter().flat_map(|test| {
         let suffix = match test.how {
@@ -78,14 +78,14 @@ fn query(slice: &Slice) -> Vec<(String, String)> {
     pairs.collect()
 }
 
-/// `{"count": 913274}`, the number also as a text.
+/// Reads `{"count": 913274}`, in which the number may also be a text.
 fn read_count(answer: &[u8]) -> Option<u64> {
     let answer: Value = serde_json::from_slice(answer).ok()?;
     let count = answer.get("count")?;
     count.as_u64().or_else(|| count.as_str()?.trim().replace(',', "").parse().ok())
 }
 
-/// `{"state_alpha":["AK","AL"]}`.
+/// Reads `{"state_alpha":["AK","AL"]}`.
 fn read_list(column: &str, answer: &[u8]) -> Option<Vec<String>> {
     let answer: Value = serde_json::from_slice(answer).ok()?;
     let values = answer.get(column)?.as_array()?;
@@ -105,7 +105,7 @@ fn refusal(status: u16, answer: &[u8]) -> AskRefusal {
     }
 }
 
-/// The number in `exceeds limit=50000`, with blanks or without.
+/// Reads the number in `exceeds limit=50000`, with or without blanks.
 fn limit(text: &str) -> Option<u64> {
     let (_, rest) = text.split_once("limit")?;
     let rest = rest.trim_start().strip_prefix('=')?.trim_start();
@@ -114,7 +114,7 @@ fn limit(text: &str) -> Option<u64> {
     digits.parse().ok().filter(|limit| *limit > 0)
 }
 
-/// An answer begins with the names of its columns.
+/// Checks that an answer begins with the names of its columns.
 pub(super) fn begins(bytes: &[u8]) -> Result<(), &'static str> {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]).to_ascii_lowercase();
     let start = start.trim_start_matches('\u{feff}').trim_start();
@@ -129,7 +129,8 @@ pub(super) fn begins(bytes: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// `2012-AL+3-1a2b3c4d.20261126T102030Z.csv.gz`: years and states for people, a checksum of all that was asked, and when.
+/// The name of an archived answer, such as `2012-AL+3-1a2b3c4d.20261126T102030Z.csv.gz`: years and states for people, a
+/// checksum of the whole request, and the time of the request.
 fn part_name(slice: &Slice, asked_at: Timestamp) -> String {
     let some = |column: &str| {
         let test = slice.tests.iter().find(|test| test.column == column && test.how == Comparator::In)?;
@@ -153,14 +154,14 @@ fn part_name(slice: &Slice, asked_at: Timestamp) -> String {
     format!("{}-{checksum}.{}.csv.gz", told.join("-"), asked_at.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-/// The sector of a bulk file: `crops` of `qs.crops_20260102.txt.gz`. Those of the census repeat what these hold.
+/// The sector of a bulk file: `crops` in `qs.crops_20260102.txt.gz`. Files of the census repeat records of these.
 fn content(name: &str) -> Option<&str> {
     let (sector, day) = name.strip_prefix("qs.")?.strip_suffix(".txt.gz")?.rsplit_once('_')?;
     let is_day = day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit());
     (is_day && bulk::SECTORS.iter().any(|(_, known)| *known == sector)).then_some(sector)
 }
 
-/// What the name of a part, or of a bulk file, says.
+/// The meaning of the name of an archived answer or a bulk file.
 pub(super) fn file_name(name: &str) -> Option<FileName> {
     if content(name).is_some() {
         let day = name.strip_suffix(".txt.gz")?.get(name.len() - 15..)?;

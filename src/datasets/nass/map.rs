@@ -1,12 +1,12 @@
-//! Pictures of crop statistics: the figure of each county.
+//! Maps of crop statistics: the figure of each county.
 
 use super::counties::{STATES, counties};
 use crate::dataset::map::{Division, Form, MapArea, MapOf, Measure, Measured, Panel, Rings, rings};
 
-// Made by scripts/county-shapes; map/README.md says of what.
+// Made by scripts/county-shapes; map/README.md says from which data.
 const OUTLINES: &str = include_str!("map/state.tsv");
 
-/// What is on no map of the mainland, and is no state.
+/// Areas that are on no map of the mainland and are not states.
 const ELSEWHERE: [(&str, &str); 5] = [
     ("60", "American Samoa"),
     ("66", "Guam"),
@@ -15,7 +15,7 @@ const ELSEWHERE: [(&str, &str); 5] = [
     ("78", "U.S. Virgin Islands"),
 ];
 
-/// Codes that counties had before they got another name, and the ones that they have now.
+/// Former codes of counties, and the codes that replaced them.
 const FORMER: [(&str, &str); 2] = [("02270", "02158"), ("46113", "46102")];
 
 const WITHHELD: &str = "A county without a figure is not one with zero: nothing was published of it, or it is withheld. Of \
@@ -23,7 +23,7 @@ const WITHHELD: &str = "A county without a figure is not one with zero: nothing 
 const YIELD: Measured = Measured::Figure { unit: "bushels an acre", about: WITHHELD };
 const AREA: Measured = Measured::Figure { unit: "acres", about: WITHHELD };
 
-/// Pictures of crop statistics.
+/// Maps of crop statistics.
 pub const MAP: MapOf = MapOf {
     divisions: &[Division {
         name: "county",
@@ -78,7 +78,7 @@ pub const MAP: MapOf = MapOf {
 
 const UNITED_STATES: Panel = Panel {
     title: "Counties of the United States",
-    // Its shapes are projected already.
+    // The shapes are projected already.
     latitude: 0.0,
     labels: &[],
     ground: Vec::new,
@@ -103,7 +103,7 @@ fn shapes() -> Vec<MapArea> {
     counties().map(area).collect()
 }
 
-/// A city that is too small for a ring is a circle.
+/// A city too small for a ring is drawn as a circle.
 fn form(rings: Rings) -> Form {
     match rings.as_slice() {
         [ring] if ring.len() == 1 => Form::Circle(ring[0]),
@@ -111,7 +111,7 @@ fn form(rings: Rings) -> Form {
     }
 }
 
-/// The name of a state, as people read it.
+/// The name of a state for people.
 fn state(code: &str) -> &'static str {
     let drawn = OUTLINES.lines().find_map(|line| {
         let mut cells = line.split('\t');
@@ -143,7 +143,7 @@ mod tests {
             match &area.form {
                 Form::Shape(rings) => {
                     assert!(rings.iter().all(|ring| ring.len() > 2), "{}", area.key);
-                    // The Aleutians reach beyond the edge.
+                    // The Aleutians extend beyond the edge.
                     let is_there = |(east, north): &(i32, i32)| {
                         (-600..=9_750).contains(east) && (-6_100..=0).contains(north)
                     };

@@ -1,4 +1,4 @@
-//! USDA's Quick Stats: figures of farming since 1850, asked from a service that gives so many at a time.
+//! USDA's Quick Stats: figures of farming since 1850, requested from a service that limits the records of an answer.
 
 pub mod bulk;
 pub mod columns;
@@ -64,7 +64,7 @@ pub const NASS: Dataset = Dataset {
         reach: Reach::Public,
         table: "nass_facts",
         columns: PublishedColumns::Named,
-        // A file for each year, in which the rows of a county are together.
+        // One file for each year, in which the rows of a county are together.
         split: Some(SplitBy {
             column: "year",
             order: &["fips", "state_alpha", "commodity_desc", "short_desc", "domaincat_desc", "record_id"],

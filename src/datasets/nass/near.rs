@@ -1,8 +1,8 @@
-//! Names that somebody may have meant.
+//! Suggests known names for a misspelt one.
 
 use strsim::osa_distance;
 
-/// Up to three of the known names that are near to one that is not known, the nearest first.
+/// Up to three known names that are similar to `name`, the most similar first.
 pub(super) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let name = name.to_ascii_lowercase();
     let mut found: Vec<_> = known

@@ -1,4 +1,4 @@
-//! The options of the facts alone: which years, which of them, and how the service is asked.
+//! The options of this dataset: which years and which records are wanted, and how the service is asked.
 
 use std::ops::RangeInclusive;
 
@@ -11,22 +11,22 @@ use crate::dataset::Options;
 use crate::dataset::asked::{FilesInstead, Manners, Misasked};
 use crate::dataset::slice::{Comparator, Slice, SliceTest};
 
-/// The service.
+/// The address of the service.
 const API: &str = "https://quickstats.nass.usda.gov/api";
 /// The folder of the bulk files.
 const BULK: &str = "https://www.nass.usda.gov/datasets/";
-/// So many requests take longer than the bulk files do.
+/// With more requests than this, the bulk files are faster.
 const MANY_CALLS: u64 = 100;
-/// Records of one answer.
+/// The most records in one answer.
 const LIMIT: u64 = 50_000;
 const RATE: f64 = 16.0;
-/// Requests a minute at most, of a service of one's own.
+/// The most requests per minute that `--api-rate` accepts, for a service of one's own.
 const FASTEST: f64 = 100_000.0;
 const MAX_AGE_DAYS: u32 = 30;
-/// Before that, nobody counted.
+/// There are no records before this year.
 const FIRST_YEAR: i16 = 1850;
 
-/// As they are typed.
+/// The options as they are typed.
 #[derive(clap::Args, Clone, Debug)]
 pub struct NassOptions {
     /// nass: the first year
@@ -68,10 +68,10 @@ pub struct NassOptions {
 }
 
 impl NassOptions {
-    /// What they mean; what is not typed is left out.
+    /// Validates the options; those that are not given are left out of the result.
     ///
     /// # Errors
-    /// What is wrong, for the person who typed it.
+    /// A message for the person who typed them.
     pub fn read(&self) -> Result<Options, String> {
         let mut options = Options::new();
         for (name, text) in [("from", &self.nass_from), ("to", &self.nass_to)] {
@@ -133,7 +133,7 @@ impl NassOptions {
         }
     }
 
-    /// Where the bulk files are, if the run may take them.
+    /// The folder of the bulk files, if the run may take them.
     fn bulk_url(&self) -> Result<Option<String>, String> {
         let via = self.via()?;
         match self.nass_bulk_url.as_deref().map(str::trim) {
@@ -142,7 +142,7 @@ impl NassOptions {
             }
             _ if via == "api" => Ok(None),
             Some(url) => Ok(Some(url.to_owned())),
-            // Files of NASS say nothing of what another service has.
+            // The files of NASS say nothing about the records of another service.
             None if via == "auto" && self.nass_api_url.is_some() => Ok(None),
             None => Ok(Some(BULK.to_owned())),
         }
@@ -159,7 +159,7 @@ fn year(option: &str, text: &str) -> Result<i16, String> {
     }
 }
 
-/// A filter as the service writes it, but with one value: `commodity_desc__LIKE=CORN%`.
+/// Parses a filter in the notation of the service, with one value: `commodity_desc__LIKE=CORN%`.
 fn test(text: &str) -> Result<SliceTest, String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err(format!("--filter {text}: it is COLUMN=VALUE, as in commodity_desc=CORN"));
@@ -202,7 +202,7 @@ fn test(text: &str) -> Result<SliceTest, String> {
     Ok(SliceTest::text(&column, how, vec![value]))
 }
 
-/// A value in the letters of the service; of columns with few values it must be one of them.
+/// A value in the service's capitals; for a column with few values it must be one of them.
 fn known(column: &str, value: &str) -> Result<String, String> {
     let value = value.trim().to_uppercase();
     let all = match column {
@@ -226,7 +226,7 @@ pub(super) fn or_near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     }
 }
 
-/// All that the run asks for.
+/// The slice of all records that the run wants.
 pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
     let misasked = |message: String| Misasked { message, hint: None, is_missing: false };
     let number = |name: &str| options.get(name).and_then(Value::as_i64);
@@ -263,7 +263,7 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
     tests.extend(
         levels.into_iter().map(|level| SliceTest::text("agg_level_desc", Comparator::In, vec![level])),
     );
-    // Several of one name are "or", as for the service.
+    // Several values for one column mean "or", as in the service.
     let mut joined: Vec<SliceTest> = Vec::new();
     for test in tests {
         let is_list = [Comparator::In, Comparator::Like].contains(&test.how);
@@ -281,14 +281,14 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
     Ok(slice)
 }
 
-/// A state and a year that have little.
+/// A state and a year with few records.
 pub(super) fn trial() -> Slice {
     let state = SliceTest::text("state_alpha", Comparator::In, vec!["RI".into()]);
     Slice::default().and(state).and(SliceTest::number("year", Comparator::In, vec!["2016".into()]))
 }
 
-/// The options of a run over these years, from a service that gives `limit` records at a time and can be asked as fast as we can;
-/// answers in the archive are good for `max_age` days.
+/// The options of a run over these years against a service that returns `limit` records at a time and accepts requests as fast
+/// as we can send them. Archived answers are reused for `max_age` days.
 pub fn of_service((from, to): (i16, i16), url: &str, limit: u64, max_age: u32) -> Options {
     Options::from_iter([
         ("from".to_owned(), from.into()),
@@ -300,7 +300,7 @@ pub fn of_service((from, to): (i16, i16), url: &str, limit: u64, max_age: u32) -
     ])
 }
 
-/// Whether the run takes the bulk files instead of asking.
+/// Whether the run takes the bulk files instead of asking the service.
 pub(super) fn files(options: &Options) -> FilesInstead {
     let text = |name: &str| options.get(name).and_then(Value::as_str).map(str::to_owned);
     match (text("bulk_url"), text("via").as_deref()) {
@@ -317,18 +317,19 @@ pub(super) fn years(options: &Options) -> RangeInclusive<i64> {
     from..=number("to").unwrap_or(from)
 }
 
-/// How many records an answer has at most.
+/// The most records in an answer.
 pub(super) fn limit(options: &Options) -> u64 {
     options.get("api_limit").and_then(Value::as_u64).unwrap_or(LIMIT)
 }
 
-/// For how long an answer is as good as a new one.
+/// For how many days an archived answer can replace a new one.
 pub(super) fn max_age_days(options: &Options) -> u32 {
     let days = options.get("max_age").and_then(Value::as_u64);
     days.and_then(|days| u32::try_from(days).ok()).unwrap_or(MAX_AGE_DAYS)
 }
 
-/// Where the service is and how often it may be asked. Beyond the rate that it bears, the window bears as much more.
+/// The address of the service and the rate of requests. A window may have as many requests as the rate allows, and a burst
+/// more.
 pub(super) fn manners(options: &Options) -> Manners {
     let per_minute = options.get("api_rate").and_then(Value::as_f64).unwrap_or(RATE);
     let burst = 10;

@@ -1,4 +1,4 @@
-//! One answer of the service, or one bulk file, as a stream of lines into rows.
+//! Parses an answer of the service or a bulk file, line by line.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -14,14 +14,14 @@ use super::value::{self, Figure};
 use crate::dataset::records::RecordPlace;
 use crate::dataset::{CellSource, FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown};
 
-/// Records between two words on how far the parser is.
+/// The number of records between two reports of progress.
 const SAY_EVERY: u64 = 5_000;
-/// What a failed value is cut to.
+/// The characters that are kept of a failed value.
 const VALUE_CHARS: usize = 500;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a file: packed or not, with commas and quotes or tabs and none, with a mark of its encoding or without.
+/// Parses a file, which may be packed, may use commas with quotes or tabs without, and may begin with a byte order mark.
 pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parsed, ParseError> {
     let file = input.path.display().to_string();
     let io = |source| ParseError::Io { file: file.clone(), source };
@@ -66,7 +66,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
         match reader.read_byte_record(&mut record) {
             Ok(true) => {}
             Ok(false) => break,
-            // Packed data that breaks off, or is damaged: what came before is good.
+            // Packed data was cut off or is damaged: the records before are good.
             Err(_) => {
                 parser.parsed.complete = false;
                 break;
@@ -82,7 +82,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     Ok(parser.parsed)
 }
 
-/// Where each field stands in a line.
+/// The place of each field in a line.
 struct Header {
     columns: usize,
     /// In the order of `fields`.
@@ -91,7 +91,7 @@ struct Header {
 
 impl Header {
     /// # Errors
-    /// What is missing of the fields.
+    /// The missing fields.
     fn of(record: &ByteRecord) -> Result<(Self, std::collections::BTreeMap<String, Unknown>), String> {
         let mut unknown = std::collections::BTreeMap::new();
         let mut found: Vec<Option<&str>> = Vec::new();
@@ -115,18 +115,18 @@ impl Header {
 struct Parser<'a> {
     input: &'a ParseInput<'a>,
     header: Header,
-    /// The places of the key among the fields.
+    /// The places of the key's fields.
     key: Vec<usize>,
     value: usize,
     cv: usize,
-    /// The file holds more than what is wanted.
+    /// The file holds more records than are wanted.
     holds_more: bool,
     lines: u64,
     writer: FactsWriter,
     parsed: Parsed,
 }
 
-/// What is wrong with a record.
+/// A fault in a record.
 struct FactFlaw {
     field: Option<&'static str>,
     value: Option<String>,
@@ -167,7 +167,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Is a line wanted of a file that holds more? Where nobody can tell, it is.
+    /// Whether a line is wanted, if the file holds more. A line that cannot be judged is.
     fn is_wanted(&self, record: &ByteRecord) -> bool {
         let Some(slice) = self.input.slice.filter(|_| record.len() == self.header.columns) else {
             return true;
@@ -198,7 +198,7 @@ impl Parser<'_> {
         self.header.places.iter().zip(fields()).map(cell).collect()
     }
 
-    /// A cell for each column of the table, and the record's key.
+    /// The cells for the columns of the table, and the record's key.
     fn cells<'r>(&self, texts: &[&'r str]) -> Result<(Vec<Fact<'r>>, String), FactFlaw> {
         if let Some(slice) = self.input.slice
             && let Some(test) = slice.broken(|column| of(texts, column))
@@ -231,7 +231,7 @@ impl Parser<'_> {
                 });
                 continue;
             };
-            // The columns that are fields are in the order of these.
+            // The columns that are fields are in this order.
             let text = next.next().copied().unwrap_or_default();
             cells.push(match name {
                 VALUE => number(&value),
@@ -247,7 +247,7 @@ impl Parser<'_> {
         Ok((cells, id))
     }
 
-    /// The key of a record: 16 bytes of a hash of what makes it the one that it is, as 32 hex digits.
+    /// The key of a record: 16 bytes of a hash of the identifying columns, as 32 hexadecimal digits.
     fn record_id(&self, texts: &[&str]) -> String {
         let mut hash = Sha256::new();
         for at in &self.key {

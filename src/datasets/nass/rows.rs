@@ -1,4 +1,4 @@
-//! Good records as Arrow batches, in the columns of the table.
+//! Good records as Arrow batches with the columns of the table.
 
 use std::sync::Arc;
 
@@ -30,14 +30,14 @@ enum Builder {
     Time(TimestampMicrosecondBuilder),
 }
 
-/// Gathers records and hands them to a sink in batches.
+/// Collects records and passes them to a sink in batches.
 pub(super) struct FactsWriter {
     schema: SchemaRef,
     record_no: Int64Builder,
     columns: Vec<Builder>,
     records: RecordsWriter,
     batch_records: usize,
-    /// The table, by the name that it has in this run.
+    /// The table's name in this run.
     table: &'static str,
 }
 
@@ -67,7 +67,7 @@ impl FactsWriter {
         }
     }
 
-    /// Adds a record: a cell for each column of the table.
+    /// Adds a record, with a cell for each column of the table.
     pub(super) fn add(
         &mut self,
         place: RecordPlace,
@@ -96,7 +96,7 @@ impl FactsWriter {
         Ok(())
     }
 
-    /// Hands on what is gathered.
+    /// Passes the collected records to the sink.
     pub(super) fn flush(&mut self, sink: &mut dyn Sink) -> Result<(), SinkClosed> {
         if self.records.rows() == 0 {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A packed file, unpacked on a thread of its own: who reads the lines need not wait for the bytes.
+//! Unpacks a file on a separate thread, so that reading lines need not wait for unpacking.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -6,25 +6,25 @@ use std::thread;
 
 use flate2::bufread::MultiGzDecoder;
 
-/// Bytes that are handed on at once, and how many such pieces may wait.
+/// The bytes of a piece, and how many pieces may wait to be read.
 const PIECE_BYTES: usize = 256 << 10;
 const PIECES: usize = 4;
 
-/// What comes out of a packed file. The thread ends when this is dropped.
+/// The unpacked bytes of a file. The thread ends when this is dropped.
 pub(super) struct Unpacking {
     pieces: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
-    /// Bytes of the piece that were read.
+    /// The bytes of the piece that were read.
     read: usize,
-    /// The thread has said that nothing comes any more. One that is gone without a word has not unpacked all.
+    /// The thread has reported the end. If it disappears without that report, the data is incomplete.
     is_over: bool,
 }
 
 impl Unpacking {
-    /// Begins to unpack.
+    /// Starts to unpack.
     ///
     /// # Errors
-    /// Where no thread can be had.
+    /// No thread can be started.
     pub(super) fn begin(packed: impl BufRead + Send + 'static) -> io::Result<Self> {
         let (sender, pieces) = sync_channel(PIECES);
         thread::Builder::new().name("unpack".into()).spawn(move || unpack(packed, &sender))?;
@@ -32,7 +32,7 @@ impl Unpacking {
     }
 }
 
-/// Sends pieces, and an empty one behind the last; stops when nobody wants them any more. What is damaged ends with its error.
+/// Sends the pieces, and an empty one after the last; stops when nobody reads them any more. Damaged data ends with its error.
 fn unpack(packed: impl BufRead, sender: &SyncSender<io::Result<Vec<u8>>>) {
     let mut unpacked = MultiGzDecoder::new(packed);
     loop {
@@ -41,7 +41,7 @@ fn unpack(packed: impl BufRead, sender: &SyncSender<io::Result<Vec<u8>>>) {
         let is_over = piece.is_empty() || read.is_err();
         let is_sent = piece.is_empty() && read.is_err() || sender.send(Ok(piece)).is_ok();
         if let (Err(error), true) = (read, is_sent) {
-            // Whoever does not wait for it needs no word.
+            // A reader that is gone needs no error.
             let _ = sender.send(Err(error));
         }
         if is_over || !is_sent {
@@ -100,7 +100,7 @@ mod tests {
         let half = whole[..whole.len() / 2].to_vec();
         let error = Unpacking::begin(Cursor::new(half)).unwrap().read_to_end(&mut out);
         assert!(error.is_err() && !out.is_empty() && bytes.starts_with(&out));
-        // Nobody reads it to its end.
+        // The reader is dropped before the end.
         let mut first = [0; 10];
         Unpacking::begin(Cursor::new(whole)).unwrap().read_exact(&mut first).unwrap();
         assert_eq!(first, bytes[..10]);
@@ -109,7 +109,7 @@ mod tests {
         assert!(none.is_empty());
     }
 
-    /// Bytes, and then a fault of ours.
+    /// Some bytes, then a panic.
     struct Panicking(Cursor<Vec<u8>>);
 
     impl Read for Panicking {

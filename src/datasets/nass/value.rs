@@ -1,17 +1,17 @@
-//! The cells of a record that are no plain texts: figures with their codes, days, times, the code of a county.
+//! Parses cells that are not plain texts: figures with their codes, days, times, the code of a county.
 
 use std::fmt::Write as _;
 
-/// A figure as it is kept: digits, or the code that stands in their place.
+/// A figure: its digits, or the code that replaces them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Figure {
     Empty,
     Number(String),
-    /// Why there is no number, as the source writes it: `(D)`.
+    /// The source's reason why there is no number: `(D)`.
     Code(String),
 }
 
-/// Reads `16,231,930`, `-0.5`, or `                 (D)`; `None`: it is neither.
+/// Parses `16,231,930`, `-0.5`, or `                 (D)`; `None`: the text is neither a number nor a code.
 pub(super) fn figure(text: &str) -> Option<Figure> {
     let text = text.trim();
     if text.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn figure(text: &str) -> Option<Figure> {
     number(text).map(Figure::Number)
 }
 
-/// A number without its thousands separators, which must be where they belong.
+/// A number without its thousands separators, which must be in the right places.
 fn number(text: &str) -> Option<String> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => ("-", rest),
@@ -56,26 +56,26 @@ fn number(text: &str) -> Option<String> {
     })
 }
 
-/// A year, as a number or a text.
+/// A year of four digits.
 pub(super) fn year(text: &str) -> Option<i32> {
     let text = text.trim();
     (text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// Days since 1970 of `2012-06-03`.
+/// The days from 1970-01-01 to a date such as `2012-06-03`.
 pub(super) fn day(text: &str) -> Option<i32> {
     let day: jiff::civil::Date = text.trim().parse().ok()?;
     let epoch = jiff::civil::date(1970, 1, 1);
     Some(epoch.until(day).ok()?.get_days())
 }
 
-/// Microseconds since 1970 of `2012-12-31 00:00:00`, with a fraction or without.
+/// The microseconds from 1970-01-01 to a time such as `2012-12-31 00:00:00`, with or without a fraction.
 pub(super) fn time(text: &str) -> Option<i64> {
     let time: jiff::civil::DateTime = text.trim().parse().ok()?;
     Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond())
 }
 
-/// The code of a real county, five digits: what is put together from several has none, and no state has 98 or 99.
+/// The code of a real county, five digits. Combined counties have no such code, and no state has 98 or 99.
 pub(super) fn fips(state: &str, county: &str, county_ansi: &str) -> Option<String> {
     let is_code = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_real = is_code(state, 2)
@@ -86,7 +86,7 @@ pub(super) fn fips(state: &str, county: &str, county_ansi: &str) -> Option<Strin
     is_real.then(|| format!("{state}{county}"))
 }
 
-/// Bytes as hexadecimal digits, two each.
+/// Bytes as hexadecimal digits, two for each.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a String cannot fail.

@@ -1,4 +1,4 @@
-//! What is read of answers and bulk lines, good and bad.
+//! Answers and lines of bulk files, good and bad.
 
 use std::io::Write;
 
@@ -80,7 +80,7 @@ fn answer(lines: &[&str]) -> String {
     header() + &lines.concat()
 }
 
-/// The same as a bulk file has it.
+/// The same records as a bulk file.
 fn bulk(lines: &[&str]) -> String {
     let tabs = |line: &str| {
         let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line.as_bytes());

@@ -1,5 +1,5 @@
-//! What the archive has of a slice: parts that are all of it, or one that holds it and more. And what need not be looked up,
-//! since answers with it are there.
+//! Finds answers in the archive for a slice: parts that together are the slice, or one larger part that contains it. Also finds
+//! values that need no check because the archive has answers with them.
 
 use super::super::options::or_near;
 use super::WalkState;
@@ -10,8 +10,8 @@ use crate::dataset::asked::{AskedPart, PlanStep, PlannedPart};
 use crate::dataset::slice::{Comparator, Slice, SliceTest};
 
 impl PlanWalk {
-    /// Parts of the archive that are all of a slice, with their counts: theirs if they add up to what is counted now, else
-    /// each counted anew, if it seems that only some changed.
+    /// Parts of the archive that together are all of a slice, with their counts. The archived counts are used if they add up to
+    /// the current count; otherwise each part is counted again, if it seems that only some of them changed.
     pub(super) async fn cover(&self, slice: &Slice, records: u64) -> Option<Vec<(Slice, u64)>> {
         let (cover, limit) = self.know(|known| (known.cover(slice, records), known.limit));
         let sum: u64 = cover.iter().map(|(_, records)| records).sum();
@@ -35,8 +35,8 @@ impl PlanWalk {
         (fits && sum == records).then_some(counted)
     }
 
-    /// Takes a part of the archive that holds a slice and more, if nothing of it changed: what is not wanted of it is left out
-    /// as it is read.
+    /// Uses a part of the archive that contains a slice and more, if none of it has changed: records outside the slice are
+    /// skipped when the part is read.
     pub(super) async fn is_within_archived(&mut self, slice: &Slice, records: u64) -> bool {
         let larger = self.know(|known| {
             let holds = |part: &&AskedPart| {
@@ -48,7 +48,7 @@ impl PlanWalk {
         if self.count(&part.slice).await != part.records {
             return false;
         }
-        // One part is read once: what is wanted of it must be one slice.
+        // A part is read only once, so everything wanted from it must be one slice.
         let mut state = WalkState::of(&self.state);
         let is_it =
             |planned: &PlannedPart| planned.part.as_ref().is_some_and(|known| known.name == part.name);
@@ -65,10 +65,10 @@ impl PlanWalk {
         true
     }
 
-    /// Sees that the values of the filters are there at all: a name that is misspelt finds nothing, and says nothing.
+    /// Checks that the values of the filters exist: a misspelt value finds nothing, without an error.
     ///
     /// # Errors
-    /// [`PlanStep::Misasked`] names the first that is not, and what is near to it.
+    /// [`PlanStep::Misasked`] names the first value that does not exist, and similar ones.
     pub(super) async fn find_values(&self, want: &Slice) -> Result<(), PlanStep> {
         let is_looked_up = |test: &&SliceTest| {
             matches!(test.how, Comparator::In | Comparator::NotIn) && !is_listed(&test.column)

@@ -1,22 +1,22 @@
-//! Parts of the archive that together are all of a slice.
+//! Finds parts of the archive that together are all of a slice.
 
 use super::knowledge::Knowledge;
 use crate::dataset::asked::AskedPart;
 use crate::dataset::slice::Slice;
 
-/// Of so many parts that overlap each other, every choice is looked at; of more, the newest are taken.
+/// Up to this many overlapping parts, every choice is tried; with more, the newest are taken.
 const TANGLE: usize = 16;
 
 impl Knowledge {
-    /// Parts that lie within a slice of so many records and do not overlap, with their counts. If some of them are all of it,
-    /// these; else the newest.
+    /// Parts that lie within a slice of `records` records and do not overlap, with their counts: parts that are all of the
+    /// slice if there are such, otherwise the newest.
     pub(super) fn cover(&self, slice: &Slice, records: u64) -> Vec<(Slice, u64)> {
         let within: Vec<_> =
             self.known.iter().filter(|part| part.records > 0 && part.slice.is_within(slice)).collect();
         let newest = newest(&within);
         let cover = match sum(&newest) == records {
             true => newest,
-            // Runs at once, or over other years, have cut what is there in different ways.
+            // Simultaneous runs, or runs over other years, have split the records in different ways.
             false => Some(most(&within)).filter(|most| sum(most) == records).unwrap_or(newest),
         };
         cover.into_iter().map(|part| (part.slice.clone(), part.records)).collect()
@@ -31,7 +31,7 @@ fn overlaps(part: &AskedPart, others: &[&AskedPart]) -> bool {
     others.iter().any(|other| other.slice.overlaps(&part.slice))
 }
 
-/// Parts that do not overlap, one after the other in their order.
+/// Parts that do not overlap, taken in their order.
 fn newest<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
     let mut taken: Vec<&AskedPart> = Vec::new();
     for part in parts {
@@ -42,12 +42,12 @@ fn newest<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
     taken
 }
 
-/// Parts that do not overlap and have as many records as can be.
+/// The parts that do not overlap and have the most records.
 fn most<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
     let mut left = parts.to_vec();
     let mut taken = Vec::new();
     while let Some(first) = left.pop() {
-        // All that hang together with it.
+        // All parts that are connected to it by overlaps.
         let mut tangle = vec![first];
         let mut at = 0;
         while let Some(part) = tangle.get(at).copied() {
@@ -62,7 +62,7 @@ fn most<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
     taken
 }
 
-/// The same of a few: with the first of them, or without.
+/// The same for a few parts: tries with and without the first.
 fn best<'a>(parts: &[&'a AskedPart]) -> Vec<&'a AskedPart> {
     let Some((first, rest)) = parts.split_first() else { return Vec::new() };
     let apart: Vec<_> = rest.iter().copied().filter(|part| !part.slice.overlaps(&first.slice)).collect();

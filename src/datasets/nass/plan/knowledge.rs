@@ -1,4 +1,4 @@
-//! What a plan knows: what was counted, listed and fetched, and what the archive has.
+//! The knowledge of a plan: counts, lists, fetched parts, and the parts in the archive.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,26 +8,26 @@ use super::{Terms, values};
 use crate::dataset::asked::AskedPart;
 use crate::dataset::slice::{Comparator, Slice};
 
-/// All that is known.
+/// The knowledge of a plan.
 #[derive(Debug)]
 pub(super) struct Knowledge {
     pub want: Slice,
     pub years: Vec<String>,
     pub limit: u64,
-    /// False: what would be fetched is planned.
+    /// False in a dry run, which only plans what would be fetched.
     pub fetches: bool,
-    /// Of the archive, what tells of something that is wanted, the newest first.
+    /// The parts of the archive that tell something about the wanted slice, the newest first.
     pub known: Vec<AskedPart>,
-    /// Which of them are young enough, by what they were asked for: the newest.
+    /// For each request, the place in `known` of the newest part that is young enough.
     fresh: HashMap<Slice, usize>,
-    /// What was put into the archive since the plan began.
+    /// The parts that were put into the archive since the plan began.
     later: HashMap<Slice, AskedPart>,
     counts: HashMap<Slice, CountOf>,
-    /// What this run has fetched.
+    /// The parts that this run has fetched.
     fetched: HashMap<Slice, AskedPart>,
-    /// Slices of which another number came than was counted, and how often.
+    /// How often the answer for a slice had another number of records than was counted.
     doubted: HashMap<Slice, u32>,
-    /// Values of columns, as the service lists them.
+    /// The values of columns, as the service lists them.
     lists: BTreeMap<String, Vec<String>>,
 }
 
@@ -38,8 +38,8 @@ struct CountOf {
 }
 
 impl Knowledge {
-    /// What is known of the archive when a plan for something begins, or began (its parts the newest first), and what was put
-    /// there since.
+    /// The knowledge at the beginning of a plan, or of a plan that is continued. `known` are the parts of the archive when it
+    /// began, the newest first; `later` were added since.
     pub(super) fn new(
         (want, began): (Slice, Timestamp),
         terms: Terms,
@@ -71,7 +71,7 @@ impl Knowledge {
         self.counts.get(slice).map(|count| count.records)
     }
 
-    /// What a second count said.
+    /// The result of a second count.
     pub(super) fn counted_again(&self, slice: &Slice) -> Option<u64> {
         let count = self.counts.get(slice)?;
         (count.asked > 1).then_some(count.records)
@@ -81,7 +81,7 @@ impl Knowledge {
         self.lists.get(column)
     }
 
-    /// The answer to a request: of this run, or young enough.
+    /// The answer to a request: fetched by this run, or young enough.
     pub(super) fn part_of(&self, slice: &Slice) -> Option<&AskedPart> {
         let came = self.fetched.get(slice).or_else(|| self.later.get(slice));
         came.or_else(|| self.fresh.get(slice).map(|at| &self.known[*at]))
@@ -96,12 +96,12 @@ impl Knowledge {
             .map(|(_, part)| part)
     }
 
-    /// How often another number came than was counted.
+    /// How often the answer for a slice had another number of records than was counted.
     pub(super) fn doubts(&self, slice: &Slice) -> u32 {
         self.doubted.get(slice).copied().unwrap_or_default()
     }
 
-    /// How many records of what is wanted need not be fetched, as far as can be told.
+    /// An estimate of how many wanted records need not be fetched.
     pub(super) fn archived_records(&self) -> u64 {
         let mut taken: Vec<&AskedPart> = Vec::new();
         for part in self.fetched.values().chain(self.fresh()) {
@@ -114,14 +114,14 @@ impl Knowledge {
         taken.iter().map(|part| part.records).sum()
     }
 
-    /// Values of a column that somebody has found to be there: answers with them are in the archive.
+    /// Values of a column that are known to exist, because the archive has answers with them.
     pub(super) fn seen_values(&self, column: &str) -> HashSet<&str> {
         let tests = self.known.iter().filter(|part| part.records > 0).flat_map(|part| &part.slice.tests);
         let tests = tests.filter(|test| test.column == column && test.how == Comparator::In);
         tests.flat_map(|test| test.values.iter().map(String::as_str)).collect()
     }
 
-    /// True of this, and of what follows: what the walk relied on still holds.
+    /// Records a count. Returns true if everything that the walk relied on still holds; so do the following functions.
     pub(super) fn counted(&mut self, slice: Slice, records: u64) -> bool {
         let count = self.counts.entry(slice).or_insert(CountOf { records, asked: 0 });
         count.records = records;
@@ -134,12 +134,12 @@ impl Knowledge {
         true
     }
 
-    /// A part came, and so many records were meant.
+    /// Records a fetched part; `meant` is the expected number of records.
     pub(super) fn fetched(&mut self, part: AskedPart, meant: Option<u64>) -> bool {
         let is_meant = meant == Some(part.records);
         if !is_meant {
             *self.doubted.entry(part.slice.clone()).or_default() += 1;
-            // What was counted of it is not believed any more.
+            // The earlier count of this slice is no longer trusted.
             self.counts.remove(&part.slice);
         }
         self.fetched.insert(part.slice.clone(), part);
@@ -152,7 +152,7 @@ impl Knowledge {
     }
 }
 
-/// Is a part as good as a new one? A census is not revised.
+/// Whether a part can replace a new answer. A census is not revised.
 fn is_fresh(part: &AskedPart, began: Timestamp, max_age_days: u32) -> bool {
     if max_age_days == 0 {
         return false;

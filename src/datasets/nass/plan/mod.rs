@@ -1,9 +1,9 @@
-//! What is counted and what is fetched, so that no answer is over the limit: a value that is told what came and says what is
-//! next.
+//! Plans which slices to count and which to fetch, so that no answer exceeds the limit. A plan is a value: it is told each
+//! result, and says what comes next.
 //!
-//! The plan is one walk over all that is wanted (`walk.rs`), which stops where something must be asked, and goes on there when it
-//! is told. Where what it relied on is no longer true (another number came than was counted, the limit is lower), it walks anew
-//! over what is known.
+//! The plan is one walk over all that is wanted (`walk.rs`). The walk stops where something must be asked, and continues when
+//! it gets the result. If something that it relied on is no longer true (an answer had another number of records than was
+//! counted, or the limit is lower), it starts again with the knowledge that it has.
 
 mod archived;
 mod cover;
@@ -31,33 +31,33 @@ use crate::dataset::slice::Slice;
 
 pub(super) use values::{LEVELS, SECTORS, SOURCES, STATES};
 
-/// What was begun longer ago is not gone on with.
+/// A plan that began longer ago is not continued.
 const BEGUN_HOURS: i64 = 24;
-/// Requests for an answer's worth of records, counts among them.
+/// The estimated number of requests per full answer, including counts.
 const CALLS: f64 = 2.6;
 
-/// What a plan must know of a run's options.
+/// The options of a run that a plan needs.
 pub(super) struct Terms {
     pub years: Vec<String>,
-    /// Records of one answer.
+    /// The most records in one answer.
     pub limit: u64,
     pub max_age_days: u32,
 }
 
-/// How a plan began, as it is kept.
+/// The beginning of a plan, as it is saved.
 #[derive(Debug, Serialize, Deserialize)]
 struct Begun {
     want: Slice,
     at: Timestamp,
-    /// The names of the parts of the archive that it knew of.
+    /// The names of the parts in the archive when it began.
     known: Vec<String>,
 }
 
-/// What the walk and the plan both have at hand.
+/// The state that the walk and the plan share.
 #[derive(Debug)]
 struct WalkState {
     knowledge: Knowledge,
-    /// What the walk waits for.
+    /// The step whose result the walk waits for.
     waits_for: Option<PlanStep>,
     parts: Vec<PlannedPart>,
     tree: Vec<String>,
@@ -65,17 +65,17 @@ struct WalkState {
 
 type Walking = Pin<Box<dyn Future<Output = Result<(), PlanStep>> + Send>>;
 
-/// A plan under way.
+/// A plan in progress.
 struct CountPlan {
     state: Arc<Mutex<WalkState>>,
     begun: Begun,
-    /// `None`: the walk begins, anew or for the first time.
+    /// `None`: the walk starts, for the first time or again.
     walking: Option<Walking>,
-    /// What is next, unless something was told since.
+    /// The next step, if no result has come since it was given.
     step: Option<PlanStep>,
 }
 
-/// Begins, or goes on where a run was that did not end.
+/// Begins a plan, or continues that of a run that did not finish.
 pub(super) fn plan(input: PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
     let is_recent = |begun: &Begun| {
         let age = input.now.duration_since(begun.at);
@@ -88,7 +88,8 @@ pub(super) fn plan(input: PlanInput<'_>, terms: Terms) -> Box<dyn AskPlan> {
     let there: HashSet<_> = input.archived.iter().map(|part| part.name.clone()).collect();
     let mut known = input.archived;
     known.retain(|part| part.slice.overlaps(input.want));
-    // What the earlier run fetched comes in its turn, as it is told; what it did not come to say lies ready.
+    // Parts that the earlier run fetched are replayed with its other results; those that it could not report any more are kept
+    // at hand.
     let later = saved.as_ref().map_or_else(Vec::new, |(begun, told)| {
         let came = told.iter().filter_map(|told| match told {
             PlanWord::Fetched(part) => Some(&part.name),
@@ -174,7 +175,7 @@ impl AskPlan for CountPlan {
             PlanWord::Limited(records) => knowledge.limited(records),
         };
         drop(state);
-        // A walk that has come to an end has nowhere to go on from.
+        // A walk that has ended cannot be continued.
         let is_over = matches!(asked, Some(PlanStep::Done(_) | PlanStep::Refuse(_) | PlanStep::Misasked(_)));
         if !goes_on || is_over {
             self.walk_anew();

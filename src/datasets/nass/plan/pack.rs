@@ -1,4 +1,4 @@
-//! Which values are counted together, and which are asked for together.
+//! Decides which values are counted together, and which are fetched together.
 
 /// Values that were counted together.
 #[derive(Clone, Debug)]
@@ -7,14 +7,14 @@ pub(super) struct Atom {
     pub records: u64,
 }
 
-/// Of values that nobody has counted yet, about two requests full are counted together. The halves cost one more count, since the
-/// second is what the first leaves, and where a guess is wrong, one of them is seldom over. (One request at a time would be over
-/// every other time, or half empty.)
+/// The requests' worth of records to count together, for values that were not counted yet. If the group is too large, its
+/// halves cost only one more count, because the second is what the first leaves, and after a wrong guess seldom more than one
+/// of them is too large. (Groups of one request's worth would be too large every other time, or half empty.)
 const PAIR: f64 = 1.8;
-/// A request is planned this full where the numbers are guessed.
+/// How full a request is planned if the numbers are guessed.
 pub(super) const FILLED: f64 = 0.95;
 
-/// Of so many records, how many are to be counted together? `is_known`: each of the values was counted before, in another year.
+/// How many of `records` records to count together. `is_known`: each of the values was counted before, in another year.
 pub(super) fn together(records: u64, limit: u64, is_known: bool) -> f64 {
     let (records, limit) = (records as f64, limit as f64);
     match is_known {
@@ -24,7 +24,7 @@ pub(super) fn together(records: u64, limit: u64, is_known: bool) -> f64 {
     }
 }
 
-/// Values, one at least and never all, that together have at most about so many records, the largest first.
+/// Chooses values that together have at most about `most` records, the largest first: at least one, and never all.
 pub(super) fn choose(values: &[String], spread: &[f64], most: f64) -> Vec<String> {
     let mut order: Vec<_> = (0..values.len()).collect();
     order.sort_by(|a, b| spread[*b].total_cmp(&spread[*a]).then(values[*a].cmp(&values[*b])));
@@ -38,7 +38,7 @@ pub(super) fn choose(values: &[String], spread: &[f64], most: f64) -> Vec<String
     some
 }
 
-/// Puts counted values together into as few requests as fit, the largest first.
+/// Packs counted values into as few requests as possible, the largest first.
 pub(super) fn pack(mut atoms: Vec<Atom>, limit: u64) -> Vec<Atom> {
     atoms.retain(|atom| atom.records > 0);
     atoms.sort_by(|a, b| b.records.cmp(&a.records).then(a.values.cmp(&b.values)));

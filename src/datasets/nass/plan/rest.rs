@@ -1,5 +1,5 @@
-//! What the known values of a column do not add up to: records of no value (an empty cell stands before every other), and of
-//! values that nobody knew of. It is a part, too.
+//! Plans the rest: records that belong to none of the known values of a column, because the value is empty (and sorts before
+//! all others) or was not known.
 
 use super::pack::FILLED;
 use super::slices::{allowed, beside, gaps, narrow, within};
@@ -8,17 +8,17 @@ use super::walk::PlanWalk;
 use crate::dataset::asked::PlanStep;
 use crate::dataset::slice::{Comparator, Slice};
 
-/// The first values of a column, with what stands before them.
+/// The first values of a column, together with everything that sorts before them.
 pub(super) struct FirstValues {
     pub slice: Slice,
     pub records: u64,
-    /// The last of them.
+    /// The last of these values.
     pub last: String,
 }
 
 impl PlanWalk {
-    /// Takes the first of the sorted values, where something is known to stand before them: all up to the last of these is asked
-    /// for together, since what is of no value would be a request of its own otherwise.
+    /// Takes the first of the sorted values together with everything before them, if something is known to sort before them.
+    /// Otherwise records without a value would need a request of their own.
     pub(super) async fn first_values(
         &mut self,
         slice: &Slice,
@@ -34,7 +34,7 @@ impl PlanWalk {
         let full = self.know(|known| known.limit) as f64 * FILLED;
         let spread = self.weights.spread(dimension, &within, values, records);
         let (mut sum, mut taken) = (0.0, 0);
-        // Half full at least, and over only with one that is large.
+        // The group is at least half full, and exceeds the limit only if it includes a large value.
         while taken + 1 < values.len() && sum < full && (sum < full / 2.0 || sum + spread[taken] <= full) {
             sum += spread[taken];
             taken += 1;
@@ -47,9 +47,9 @@ impl PlanWalk {
         Some(FirstValues { slice, records, last })
     }
 
-    /// Plans what is of none of the values that are known, which are sorted; `has_first`: what
-    /// stands before the first of them was asked for with it. So many records there are, and so many have been
-    /// found; gives how many more are.
+    /// Plans the records that have none of the known values, which must be sorted. `has_first`: everything before the first
+    /// value is already planned together with it. `records` is the number of all records, `found` the number already planned;
+    /// returns how many more are planned.
     pub(super) async fn remainder(
         &mut self,
         slice: &Slice,
@@ -68,7 +68,7 @@ impl PlanWalk {
             self.rests.insert(dimension, between > 0);
             found += self.node(&before, between, rest).await?;
         }
-        // Values that nobody knew of, as the service lists them; its list may be cut short.
+        // Values that were not known, from the service's list, which may be cut short.
         if found < records && dimension != Dimension::Year {
             let is_new = |value: &String| known.first() < Some(value) && !known.contains(value);
             let others: Vec<_> = self.listed(dimension.column()).await.into_iter().filter(is_new).collect();
@@ -81,8 +81,8 @@ impl PlanWalk {
                 known.sort();
             }
         }
-        // What is between the values that are known: of a name that is repeated, one that must differ is enough, so "none of
-        // these" cannot be asked.
+        // The gaps between known values. A request cannot exclude several values, because conditions on one column are joined
+        // by "or".
         for gap in gaps(slice, dimension, &known) {
             if found >= records {
                 break;
@@ -90,7 +90,7 @@ impl PlanWalk {
             let between = self.count(&gap).await;
             found += self.node(&gap, between, rest).await?;
         }
-        // It may have changed meanwhile.
+        // The number may have changed in the meantime.
         if found < records {
             records = self.recount(slice).await;
         }
@@ -103,7 +103,7 @@ impl PlanWalk {
         }
     }
 
-    /// What a second count says.
+    /// The result of a second count.
     async fn recount(&self, slice: &Slice) -> u64 {
         self.learn(PlanStep::Count(slice.clone()), |known| known.counted_again(slice)).await
     }

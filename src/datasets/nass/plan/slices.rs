@@ -1,4 +1,4 @@
-//! Slices of a slice: fewer values of a column, and what is between the values.
+//! Makes slices of a slice: fewer values of a column, and the gaps between values.
 
 use super::values::{Dimension, OF_CENSUS_YEAR, OF_YEAR, is_census};
 use crate::dataset::slice::{Comparator, Slice, SliceTest};
@@ -7,20 +7,20 @@ pub(super) fn of_year(year: &str) -> &'static [Dimension] {
     if is_census(year) { OF_CENSUS_YEAR } else { OF_YEAR }
 }
 
-/// The values of a column that a slice is of; `None`: it says nothing of them.
+/// The values of a column to which a slice is limited; `None`: it is not limited.
 pub(super) fn values_of(slice: &Slice, dimension: Dimension) -> Option<Vec<String>> {
     let test =
         slice.tests.iter().find(|test| test.column == dimension.column() && test.how == Comparator::In)?;
     Some(test.values.clone())
 }
 
-/// Values without those that the slice's other tests keep out.
+/// The values that the other tests of the slice allow.
 pub(super) fn allowed(slice: &Slice, dimension: Dimension, values: Vec<String>) -> Vec<String> {
     let tests = || slice.tests.iter().filter(|test| test.column == dimension.column());
     values.into_iter().filter(|value| tests().all(|test| test.passes(value))).collect()
 }
 
-/// A slice of fewer values of a column.
+/// The slice limited to some values of a column.
 pub(super) fn narrow(slice: &Slice, dimension: Dimension, values: &[String]) -> Slice {
     let column = dimension.column();
     let is_number = dimension == Dimension::Year;
@@ -32,7 +32,7 @@ pub(super) fn narrow(slice: &Slice, dimension: Dimension, values: &[String]) -> 
     Slice { tests }.and(test)
 }
 
-/// A slice before a value, behind it or up to it.
+/// The part of a slice before a value, after it or up to it, according to `how`.
 pub(super) fn beside(slice: &Slice, dimension: Dimension, how: Comparator, value: &str) -> Slice {
     slice.and(SliceTest {
         column: dimension.column().to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn beside(slice: &Slice, dimension: Dimension, how: Comparator, value
     })
 }
 
-/// A slice behind the last of the values of a column, and between each two of them, which are sorted.
+/// The parts of a slice between each two of the sorted values of a column, and after the last one.
 pub(super) fn gaps(slice: &Slice, dimension: Dimension, values: &[String]) -> Vec<Slice> {
     let behind = values.last().map(|last| beside(slice, dimension, Comparator::Above, last));
     let between = values.iter().zip(values.iter().skip(1)).map(|(low, high)| {
@@ -52,7 +52,7 @@ pub(super) fn gaps(slice: &Slice, dimension: Dimension, values: &[String]) -> Ve
     behind.into_iter().chain(between).collect()
 }
 
-/// What a spread over a column is learned within: a census has other states than a survey.
+/// The context in which the distribution over a column is learned: a census has other states than a survey.
 pub(super) fn within(slice: &Slice, dimension: Dimension) -> String {
     let columns = match dimension {
         Dimension::County => &[Dimension::State][..],
@@ -65,7 +65,7 @@ pub(super) fn within(slice: &Slice, dimension: Dimension) -> String {
     told.collect::<Vec<_>>().join("/")
 }
 
-/// The rows of either of two slices that differ in the values of one column alone; `None`: they differ in more.
+/// The union of two slices that differ only in the values of one column; `None`: they differ in more.
 pub(super) fn union(a: &Slice, b: &Slice) -> Option<Slice> {
     let only = |a: &Slice, b: &Slice| -> Vec<SliceTest> {
         a.tests.iter().filter(|test| !b.tests.contains(test)).cloned().collect()

@@ -11,7 +11,7 @@ use crate::dataset::Options;
 use crate::dataset::asked::{AskedPart, PlannedPart, SavedPlan};
 use crate::dataset::slice::SliceTest;
 
-/// So many records of one kind.
+/// A number of records with the same cells.
 struct Kind {
     cells: [(&'static str, String); 7],
     records: u64,
@@ -20,14 +20,14 @@ struct Kind {
 /// A service in memory.
 struct Records {
     kinds: Vec<Kind>,
-    /// Which kinds are of a year and a state.
+    /// The kinds of a year and a state.
     places: BTreeMap<[String; 2], Vec<usize>>,
     counts: Cell<u64>,
     fetches: Cell<u64>,
     counted: RefCell<Vec<Slice>>,
-    /// By so much the first count is off.
+    /// The error of the first count.
     first_off: Cell<i64>,
-    /// What its lists leave out.
+    /// The value that its lists leave out.
     unlisted: &'static str,
 }
 
@@ -66,7 +66,7 @@ impl Records {
             .sum()
     }
 
-    /// What the service says to a step; `None`: the plan is over.
+    /// The service's answer to a step; `None`: the plan is over.
     fn answer(&self, step: &PlanStep, number: u64) -> Option<PlanWord> {
         let more = |calls: &Cell<u64>| calls.set(calls.get() + 1);
         Some(match step {
@@ -104,7 +104,7 @@ impl Records {
         values
     }
 
-    /// Does what the plan says.
+    /// Does every step of a plan.
     fn run(&self, plan: &mut dyn AskPlan) -> Result<Vec<PlannedPart>, String> {
         for number in 0..20_000 {
             let step = plan.next();
@@ -134,7 +134,7 @@ fn part(slice: &Slice, records: u64, asked_at: Timestamp, number: u64) -> AskedP
     }
 }
 
-/// A number that is the same for the same words, from 0 to 1.
+/// A number from 0 to 1 that depends only on the words.
 fn noise(words: &str) -> f64 {
     let hash = words.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -145,7 +145,7 @@ fn noise(words: &str) -> f64 {
     (hash >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// Years of uneven states, three levels, some counties; about `a_state` records a state and year.
+/// Years with uneven states, three levels and some counties; about `a_state` records for a state and year.
 fn uneven(years: std::ops::RangeInclusive<i32>, a_state: f64) -> Vec<Kind> {
     let mut kinds = Vec::new();
     for year in years {
@@ -201,7 +201,7 @@ fn begin(
     (feed::QUICK_STATS.plan)(PlanInput { options, want: &want, archived, saved, now: now(), fetches })
 }
 
-/// Every record is in exactly one part, and no part is over the limit.
+/// Asserts that every record is in exactly one part, and that no part exceeds the limit.
 fn holds_all(records: &Records, want: &Slice, parts: &[PlannedPart], limit: u64) {
     for kind in records.kinds.iter().filter(|kind| kind.records > 0) {
         let is_in = |slice: &Slice| {
@@ -239,7 +239,7 @@ fn nothing_at_all_is_a_part_without_records() {
     assert_eq!((parts.len(), parts[0].records), (1, 0));
 }
 
-/// Calls at most three times, and requests for records at most 1.3 times what full answers would need.
+/// The plan makes at most three times the calls that full answers would need, and fetches at most 1.3 times as often.
 #[test]
 fn few_are_asked_and_answers_are_full() {
     for (years, a_state, limit) in [
@@ -264,7 +264,7 @@ fn few_are_asked_and_answers_are_full() {
     }
 }
 
-/// Two years that are over: what the first has is counted, and what the second has is what the first leaves.
+/// Two years exceed the limit: the first is counted, and the second is what the first leaves.
 #[test]
 fn what_the_others_leave_is_not_counted() {
     let records = Records::new(uneven(2014..=2015, 900.0));
@@ -279,7 +279,7 @@ fn what_the_others_leave_is_not_counted() {
     assert_eq!(counted.iter().filter(|slice| year(slice)).count(), 1, "{counted:?}");
 }
 
-/// It changes between the counts: what is left is wrong then, and found out.
+/// The number changes between the counts, so that the difference is wrong; this is noticed.
 #[test]
 fn what_the_others_leave_is_counted_where_it_does_not_add_up() {
     for off in [-7, 7] {
@@ -310,7 +310,7 @@ fn what_cannot_be_split_is_named() {
     assert!(error.contains("cannot be split further") && error.contains("county_code = 003"), "{error}");
 }
 
-/// A state that no list has, and a year in which it is the rest.
+/// One state is in no list, and in one year it is the rest.
 #[test]
 fn what_the_known_values_do_not_add_up_to_is_a_part() {
     let mut kinds = uneven(2013..=2013, 600.0);
@@ -358,7 +358,7 @@ fn a_value_that_is_not_there_is_refused_with_what_is_near() {
     let error = run(&records, &["group_desc__NE=FIELD CORPS"]).unwrap_err();
     assert_eq!(error, "group_desc is never FIELD CORPS; near to it: FIELD CROPS");
     assert_eq!(run(&records, &["commodity_desc=CORN"]).unwrap().len(), 1);
-    // The list was cut short, and the value is there.
+    // The list was cut short, and the value exists.
     records.unlisted = "CORN";
     assert_eq!(run(&records, &["commodity_desc=CORN"]).unwrap().len(), 1);
     assert_eq!((records.counts.get(), records.fetches.get()), (3, 1));
@@ -391,7 +391,8 @@ fn more_than_a_thousand_parts_are_no_trouble() {
     assert_eq!(sum, records.count(&options::want(&options).unwrap()));
 }
 
-/// One state is over each year, and a little is of no state: that comes with the first states, not as a request of its own.
+/// One state exceeds the limit in each year, and a few records have no state: they come with the first states instead of a
+/// request of their own.
 #[test]
 fn few_are_asked_where_a_state_is_over_and_some_records_are_of_none() {
     let mut kinds = uneven(2013..=2016, 900.0);
@@ -417,7 +418,7 @@ fn few_are_asked_where_a_state_is_over_and_some_records_are_of_none() {
     assert!(full >= 10 && fetches * 10 <= full * 13 && calls <= full * 3, "{full} {fetches} {calls}");
     let of_none = parts.iter().filter(|part| part.slice.to_string().contains("state_alpha < "));
     assert_eq!(of_none.count(), 1, "in the first year alone it is a request of its own");
-    // What is cached so is found again.
+    // The same parts are found again in the archive.
     let archived: Vec<_> = parts.into_iter().filter_map(|part| part.part).collect();
     records.forget();
     records.run(&mut *begin(&options, archived, None, true)).unwrap();

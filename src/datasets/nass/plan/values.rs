@@ -1,9 +1,9 @@
-//! The values of the columns by which a request is split, and what is guessed of them before anything is counted.
+//! The values of the columns by which a request is split, and estimates of their records before anything is counted.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// How a request is split, one after the other.
+/// The columns by which a request is split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Dimension {
     Year,
@@ -16,7 +16,7 @@ pub(super) enum Dimension {
     Category,
 }
 
-/// For what is more than one year.
+/// For slices of more than one year.
 pub(super) const YEARS: &[Dimension] = &[Dimension::Year];
 /// For one year. A state that is over is taken by level first, since district and state rows have no county.
 pub(super) const OF_YEAR: &[Dimension] = &[
@@ -28,7 +28,7 @@ pub(super) const OF_YEAR: &[Dimension] = &[
     Dimension::Commodity,
     Dimension::Category,
 ];
-/// For a year of the census, which has far more.
+/// For a year of the census, which has far more records.
 pub(super) const OF_CENSUS_YEAR: &[Dimension] = &[
     Dimension::Source,
     Dimension::State,
@@ -56,7 +56,7 @@ pub(in super::super) const LEVELS: &[&str] = &[
     "INTERNATIONAL",
     "AMERICAN INDIAN RESERVATION",
 ];
-/// Two letters each; `US` is the nation, `OT` what is of no state.
+/// Two letters each; `US` is the nation, `OT` stands for no state.
 pub(in super::super) const STATES: &[&str] = &[
     "AK", "AL", "AR", "AS", "AZ", "CA", "CO", "CT", "DC", "DE", "FL", "GA", "GU", "HI", "IA", "ID", "IL",
     "IN", "KS", "KY", "LA", "MA", "MD", "ME", "MI", "MN", "MO", "MP", "MS", "MT", "NC", "ND", "NE", "NH",
@@ -67,10 +67,10 @@ pub(in super::super) const STATES: &[&str] = &[
 /// The counties of each state, by their codes.
 const COUNTIES: &str = include_str!("counties.tsv");
 
-/// What is put together from several counties of a district.
+/// The code for combined counties of a district.
 const COMBINED: &str = "998";
 
-/// Has a column so few values that they are known here? They are looked at before anything is asked.
+/// Whether a column has so few values that they are known here and checked before anything is asked.
 pub(super) fn is_listed(column: &str) -> bool {
     ["year", "agg_level_desc", "source_desc", "sector_desc", "state_alpha"].contains(&column)
 }
@@ -89,12 +89,12 @@ impl Dimension {
         }
     }
 
-    /// May there be records of none of its values, or of one that nobody knows? What is of no state, for one.
+    /// Whether there may be records with none of the known values, such as records without a state.
     pub(super) fn may_leave_rest(self) -> bool {
         matches!(self, Self::State | Self::County)
     }
 
-    /// Its values, where they are known beforehand; `state` is the one that the request is of.
+    /// The values of the column if they are known beforehand; `state` is the state of the request.
     pub(super) fn values(self, state: Option<&str>) -> Option<Vec<String>> {
         let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
         match self {
@@ -106,7 +106,7 @@ impl Dimension {
         }
     }
 
-    /// How many records a value has, compared with the others, before anything is known.
+    /// An estimate of the records of a value relative to others, before anything is known.
     pub(super) fn guess(self, value: &str) -> f64 {
         match self {
             Self::Year if is_census(value) => 3.0,
@@ -128,13 +128,13 @@ impl Dimension {
     }
 }
 
-/// Years of the census of agriculture end in 2 or 7.
+/// The census of agriculture covers years that end in 2 or 7.
 pub(super) fn is_census(year: &str) -> bool {
     year.ends_with(['2', '7'])
 }
 
-/// The codes of a state's counties: those that are known, the odd numbers between them, which a list may lack, and
-/// what is combined.
+/// The codes of a state's counties: the known ones, the odd numbers between them, which may be missing from the list, and the
+/// code for combined counties.
 fn counties(state: &str) -> Vec<String> {
     let known = known_counties(state);
     let last =

@@ -1,5 +1,5 @@
-//! One walk over all that is wanted: it waits where something must be counted or fetched, and ends with all parts. The same
-//! knowledge gives the same walk, so nothing but the knowledge has to be kept.
+//! One walk over all that is wanted: it waits where something must be counted or fetched, and ends with all parts. It depends
+//! only on the knowledge, so only the knowledge has to be kept.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -15,20 +15,20 @@ use super::weights::Weights;
 use crate::dataset::asked::{AskedPart, PlanStep, PlannedPart};
 use crate::dataset::slice::Slice;
 
-/// The level whose rows are by far the most.
+/// The level with by far the most rows.
 const COUNTY: &str = "COUNTY";
-/// So few values are taken one by one where they are over together.
+/// If so few values exceed the limit together, they are taken one by one.
 const FEW: usize = 4;
-/// How often a count may change under our eyes.
+/// How often a count may change during the plan.
 const DOUBTS: u32 = 4;
 
-/// What a walk waits for; the error is a step with which it ends early.
+/// The result of a part of the walk; the error is a step that ends the walk early.
 pub(super) type Walked<'a, T> = Pin<Box<dyn Future<Output = Result<T, PlanStep>> + Send + 'a>>;
 
 pub(super) struct PlanWalk {
     pub(super) state: Arc<Mutex<WalkState>>,
     pub(super) weights: Weights,
-    /// By what was split before: had its values left something, which stands before the first of them (an empty cell does)?
+    /// For each column split before, whether there were records before the first value (an empty cell sorts there).
     pub(super) rests: HashMap<Dimension, bool>,
     depth: usize,
 }
@@ -49,7 +49,7 @@ impl PlanWalk {
     /// Walks over all that is wanted.
     ///
     /// # Errors
-    /// The step with which the plan ends: what is wanted cannot be had.
+    /// The step that ends the plan: what is wanted cannot be had.
     pub(super) async fn all(mut self) -> Result<(), PlanStep> {
         let (want, years) = self.know(|known| (known.want.clone(), known.years.clone()));
         self.find_values(&want).await?;
@@ -69,7 +69,7 @@ impl PlanWalk {
         ask(&WalkState::of(&self.state).knowledge)
     }
 
-    /// Waits until something is known; meanwhile the plan's next step is the one that makes it so.
+    /// Waits until something is known; until then the plan's next step is `step`, which finds it out.
     pub(super) async fn learn<T>(&self, step: PlanStep, known: impl Fn(&Knowledge) -> Option<T>) -> T {
         std::future::poll_fn(|_| {
             let mut state = WalkState::of(&self.state);
@@ -84,7 +84,7 @@ impl PlanWalk {
         .await
     }
 
-    /// What is counted of a slice.
+    /// The number of records of a slice.
     pub(super) async fn count(&self, slice: &Slice) -> u64 {
         self.learn(PlanStep::Count(slice.clone()), |known| known.count_of(slice)).await
     }
@@ -94,7 +94,7 @@ impl PlanWalk {
         self.learn(PlanStep::List(column.to_owned()), |known| known.list_of(column).cloned()).await
     }
 
-    /// Plans a slice of so many records; gives how many its parts have.
+    /// Plans a slice of so many records; returns how many records its parts have.
     pub(super) fn node<'a>(
         &'a mut self,
         slice: &'a Slice,
@@ -140,7 +140,7 @@ impl PlanWalk {
         })
     }
 
-    /// The values of a column by which a slice can be split; `None`: it cannot be by this one.
+    /// The values of a column by which a slice can be split; `None`: it cannot be split by this column.
     async fn values(&self, slice: &Slice, dimension: Dimension) -> Option<Vec<String>> {
         let state = values_of(slice, Dimension::State).filter(|states| states.len() == 1);
         let values = match values_of(slice, dimension) {
@@ -149,7 +149,7 @@ impl PlanWalk {
             None => {
                 match dimension.values(state.as_ref().and_then(|states| states.first()).map(String::as_str)) {
                     Some(values) => values,
-                    // A county's number says nothing without its state.
+                    // The code of a county is only meaningful within a state.
                     None if dimension == Dimension::County => return None,
                     None => self.listed(dimension.column()).await,
                 }
@@ -158,7 +158,7 @@ impl PlanWalk {
         Some(allowed(slice, dimension, values))
     }
 
-    /// Plans a slice that is over by the values of a column: values are counted together and packed together.
+    /// Plans a slice that exceeds the limit: counts groups of values of a column, and packs them into requests.
     async fn split(
         &mut self,
         slice: &Slice,
@@ -174,7 +174,7 @@ impl PlanWalk {
         let is_all =
             !dimension.may_leave_rest() || first.is_some() || self.rests.get(&dimension) == Some(&false);
         let rest_of = records.saturating_sub(first.as_ref().map_or(0, |first| first.records));
-        // All years are known: they are what is asked for.
+        // The years are known completely, because they are the ones that are wanted.
         let all = (values.clone(), rest_of, (is_all, dimension == Dimension::Year));
         let left = self.resolve(slice, dimension, all, &mut atoms, &mut over).await?;
         let limit = self.know(|known| known.limit);
@@ -187,7 +187,7 @@ impl PlanWalk {
         for atom in pack(atoms, limit) {
             let part = narrow(slice, dimension, &atom.values);
             let found = match self.know(|known| known.count_of(&part)) {
-                // There came more while nobody looked.
+                // The number has grown in the meantime.
                 Some(records) if records > limit => self.node(&part, records, dimensions).await?,
                 _ => self.part(&part, atom.records).await?,
             };
@@ -195,7 +195,7 @@ impl PlanWalk {
             sum += found;
         }
         if dimension == Dimension::State && over.len() > 1 && rest.first() == Some(&Dimension::Level) {
-            // Together, so that what is small in each of them fills a request.
+            // Handled together, so that small values from each of them can fill a request.
             let together: u64 = over.iter().map(|atom| atom.records).sum();
             let values: Vec<_> = over.iter().flat_map(|atom| atom.values.clone()).collect();
             let all = narrow(slice, dimension, &values);
@@ -203,7 +203,7 @@ impl PlanWalk {
             let has_counties =
                 values_of(slice, level).is_none_or(|levels| levels.iter().any(|known| known == COUNTY));
             if has_counties && self.count(&narrow(&all, level, &[COUNTY.to_owned()])).await == together {
-                // Nothing in them is small: each is known already, and goes by its counties.
+                // None of them has small values: each of the next values is known already, so continue with the counties.
                 let rest = rest.get(2..).unwrap_or_default();
                 for atom in over {
                     sum += self.node(&narrow(slice, dimension, &atom.values), atom.records, rest).await?;
@@ -232,8 +232,9 @@ impl PlanWalk {
         Ok(sum)
     }
 
-    /// Counts values together until each group fits into a request; single ones that do not are put into `over`. Gives how
-    /// many records are of none of them: none if these are all values (`is_all`), which may be a guess (or `is_certain`).
+    /// Counts groups of values until each fits into a request; single values that do not fit are added to `over`. Returns how
+    /// many records have none of the values; this is 0 if these are all values (`is_all`), which may be a guess, or certain
+    /// (`is_certain`).
     fn resolve<'a>(
         &'a mut self,
         slice: &'a Slice,
@@ -247,9 +248,9 @@ impl PlanWalk {
             while !values.is_empty() {
                 if records <= limit || values.len() == 1 {
                     let all = narrow(slice, dimension, &values);
-                    // What was counted of all that is left counts; else, where nothing else can be left, it is what the others
-                    // left, which an answer proves. What is over, and none, get no answer, and are taken for that only where it is
-                    // certain.
+                    // If the remaining values were counted together, that count is used. Otherwise, if nothing else can be
+                    // left, the number is what the others leave, and the answer will prove it. Values with too many records, or
+                    // with none, get no answer that could prove it, so for them it is used only if it is certain.
                     let is_known = is_certain || is_all && (1..=limit).contains(&records);
                     let found = match self.know(|known| known.count_of(&all)) {
                         None if !is_known => self.count(&all).await,
@@ -267,7 +268,7 @@ impl PlanWalk {
                 let spread = self.weights.spread(dimension, &within, &values, records);
                 let is_known = self.weights.knows(dimension, &within, &values);
                 let is_few = is_all && values.len() <= FEW;
-                // Of a few that are over together, the largest alone is.
+                // If a few exceed the limit together, only the largest is counted alone.
                 let most = if is_few { 0.0 } else { together(records, limit, is_known) };
                 let some = choose(&values, &spread, most);
                 let found = self.count(&narrow(slice, dimension, &some)).await;
@@ -290,9 +291,9 @@ impl PlanWalk {
         })
     }
 
-    /// A request, or what the archive has of it; gives how many records it has.
+    /// Plans a request, or takes its answer from the archive; returns its number of records.
     async fn part(&mut self, slice: &Slice, records: u64) -> Result<u64, PlanStep> {
-        // Counted again because it did not have what was meant.
+        // The slice may have been counted again, because the answer did not have the expected number.
         let records = self.know(|known| known.count_of(slice)).unwrap_or(records);
         let (found, doubts, fetches) =
             self.know(|known| (known.part_of(slice).cloned(), known.doubts(slice), known.fetches));

@@ -1,21 +1,20 @@
-//! What is guessed of the records behind each value of a column: from what was counted of others, an earlier year among
-//! them.
+//! Estimates how many records each value of a column has, from earlier counts, including those of an earlier year.
 
 use std::collections::BTreeMap;
 
 use super::values::Dimension;
 
-/// What no value falls below: one that had nothing may have something now.
+/// The smallest weight: a value that had no records may have some now.
 const LEAST: f64 = 0.01;
 
-/// For each column and what it was counted within, the weight of each value. Only their ratios say something.
+/// For each column and context, the weight of each value. Only ratios within a context are meaningful.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Weights {
     known: BTreeMap<(String, String), BTreeMap<String, f64>>,
 }
 
 impl Weights {
-    /// How the records of a request are spread over some values, as far as can be told; the sum is `total`.
+    /// The estimated distribution of a request's records over some values; the sum is `total`.
     pub(super) fn spread(
         &self,
         dimension: Dimension,
@@ -28,7 +27,7 @@ impl Weights {
         weights.iter().map(|weight| weight / sum.max(LEAST) * total as f64).collect()
     }
 
-    /// What was counted of a column within this; else within anything.
+    /// The weights of a column in this context, or in any context.
     fn known(&self, dimension: Dimension, within: &str) -> Option<&BTreeMap<String, f64>> {
         let of = |within: &str| self.known.get(&(dimension.column().to_owned(), within.to_owned()));
         of(within).or_else(|| of(""))
@@ -36,7 +35,7 @@ impl Weights {
 
     fn weights(&self, dimension: Dimension, within: &str, values: &[String]) -> Vec<f64> {
         let known = self.known(dimension, within);
-        // What was counted of others says how much a guess is worth.
+        // The counts of other values show how much a guess is worth.
         let worth = known.map_or(1.0, |known| {
             let guessed: f64 = known.keys().map(|value| dimension.guess(value)).sum();
             known.values().sum::<f64>() / guessed.max(LEAST)
@@ -48,13 +47,13 @@ impl Weights {
         values.iter().map(weight).collect()
     }
 
-    /// Was each of these values counted before, if only together with others?
+    /// Whether each of these values was counted before, alone or together with others.
     pub(super) fn knows(&self, dimension: Dimension, within: &str, values: &[String]) -> bool {
         let known = self.known(dimension, within);
         known.is_some_and(|known| values.iter().all(|value| known.contains_key(value)))
     }
 
-    /// These values together had so many records.
+    /// Records that these values together had so many records.
     pub(super) fn learn(&mut self, dimension: Dimension, within: &str, values: &[String], records: u64) {
         let weights = self.weights(dimension, within, values);
         let sum: f64 = weights.iter().sum();

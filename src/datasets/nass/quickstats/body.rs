@@ -1,4 +1,4 @@
-//! Records as the API writes them: CSV, JSON or XML, a piece at a time.
+//! Records in the formats of the API: CSV, JSON or XML, one piece at a time.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::records::StatRecords;
 use crate::datasets::nass::bulk::add_blanks;
 use crate::datasets::nass::columns::{COLUMNS, LOAD_TIME, VALUE, YEAR};
 
-/// What records are written in.
+/// The format of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatFormat {
     Csv,
@@ -15,16 +15,16 @@ pub enum StatFormat {
     Xml,
 }
 
-/// How the API has written some fields at different times.
+/// How the API has written some fields over the years.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldManners {
-    /// `year` is a number in JSON, as since 2020; otherwise it is text.
+    /// `year` is a number in JSON, as it has been since 2020; otherwise it is text.
     pub has_year_as_number: bool,
     /// `load_time` ends in `.000`, as it does now.
     pub has_milliseconds: bool,
 }
 
-/// The pieces of an answer with records.
+/// An answer with records, in pieces.
 #[derive(Clone, Debug)]
 pub struct RowsBody {
     records: Arc<StatRecords>,
@@ -147,7 +147,7 @@ fn add_quoted(out: &mut Vec<u8>, fields: [&str; COLUMNS.len()]) {
     writer.write_record(fields).and_then(|()| Ok(writer.flush()?)).expect("memory takes every text");
 }
 
-/// The fields by name, in the order of bytes.
+/// Adds the fields ordered by the bytes of their names.
 fn add_items(out: &mut Vec<u8>, fields: &[&str], number: usize) {
     let mut items: Vec<_> = COLUMNS.iter().zip(fields).collect();
     items.sort_unstable();

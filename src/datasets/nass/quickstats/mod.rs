@@ -1,8 +1,8 @@
-//! The Quick Stats API as a function: a request in, the answer that the real one gives out. Tests and the demo put a server
-//! around it.
+//! The Quick Stats API as a function: it takes a request and returns the answer that the real API would give. Tests and the
+//! demo put a server around it.
 //!
-//! Written after the API's documents and after answers that people published; where the two say nothing, it does what makes
-//! life harder for a client.
+//! It follows the API's documents and published answers; where neither says anything, it behaves in the way that is harder for
+//! a client.
 
 mod body;
 mod query;
@@ -21,32 +21,32 @@ use super::columns::position;
 /// The limit of the real API: the most records in one answer.
 pub const API_LIMIT: usize = 50_000;
 
-/// What there is, and how it is given.
+/// The records of the API, and how it answers.
 #[derive(Clone, Debug)]
 pub struct QuickStats {
     pub records: Arc<StatRecords>,
-    /// The one key that is taken; none: every key is, but there must be one.
+    /// The only valid key; `None`: any key is valid, but there must be one.
     pub key: Option<String>,
     /// The most records in one answer.
     pub limit: usize,
-    /// The number of `get_counts` comes as text.
+    /// `get_counts` returns its number as text.
     pub has_count_as_text: bool,
-    /// The limit is named with blanks around the sign, as the documents have it.
+    /// The message about the limit has blanks around the equals sign, as in the documents.
     pub has_blanks_in_limit: bool,
     pub manners: FieldManners,
 }
 
-/// A call.
+/// A call of the API.
 #[derive(Clone, Copy, Debug)]
 pub struct ApiCall<'a> {
-    /// What stands behind the base: `/get_counts/`.
+    /// The path after the base address: `/get_counts/`.
     pub path: &'a str,
-    /// What stands behind the `?`.
+    /// The query after the `?`.
     pub query: &'a str,
     pub user_agent: Option<&'a str>,
 }
 
-/// What comes back.
+/// The answer to a call.
 #[derive(Clone, Debug)]
 pub struct ApiAnswer {
     pub status: u16,
@@ -61,14 +61,14 @@ pub enum ApiBody {
     Rows(RowsBody),
 }
 
-/// The longest path and query that is read: what web servers take if nobody sets it otherwise.
+/// The longest path and query that is accepted; most web servers have this limit by default.
 const LONGEST_BYTES: usize = 8_000;
 
 const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=UTF-8";
 
 impl QuickStats {
-    /// The API as it is today, over these records.
+    /// The API as it is today, with these records.
     pub fn new(records: StatRecords) -> Self {
         Self {
             records: Arc::new(records),
@@ -109,7 +109,7 @@ pub fn answer(api: &QuickStats, call: &ApiCall<'_>) -> ApiAnswer {
     }
 }
 
-/// What comes when there were too many calls: a page for people, where a client waits for data.
+/// The answer to too many calls: a page for people instead of the data that a client expects.
 pub fn too_many() -> ApiAnswer {
     page(429, "Too Many Requests", "You have sent too many requests in a given amount of time.")
 }
@@ -140,7 +140,7 @@ fn records(api: &QuickStats, query: &StatQuery) -> ApiAnswer {
     ApiAnswer { status: 200, content_type, body }
 }
 
-/// The values of one column. The API looks at no filter here.
+/// The values of one column. The API ignores filters here.
 fn values(api: &QuickStats, query: &StatQuery) -> ApiAnswer {
     let Some((name, column)) = query.param.as_deref().and_then(|name| Some((name, position(name)?))) else {
         return error(400, "bad request - invalid query");
@@ -166,7 +166,7 @@ fn text(status: u16, content_type: &'static str, text: String) -> ApiAnswer {
 }
 
 impl ApiBody {
-    /// All of it in one piece.
+    /// The whole body in one piece.
     pub fn bytes(self) -> Vec<u8> {
         match self {
             Self::Text(text) => text.into_bytes(),

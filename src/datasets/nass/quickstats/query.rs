@@ -1,7 +1,7 @@
-//! What a request asks for: `state_alpha=CA&state_alpha=NV&year__GE=2010`.
+//! Parses a request such as `state_alpha=CA&state_alpha=NV&year__GE=2010`.
 //!
-//! The same name several times means any of the values, different names mean all of them. What is neither a column nor a
-//! column with an operator is passed over in silence, as the API does: who misspells a name gets too much.
+//! Several values for one name mean any of them; different names must all hold. Like the API, it silently ignores parameters
+//! that are neither a column nor a column with an operator, so a misspelt name returns too many records.
 
 use std::cmp::Ordering;
 
@@ -9,18 +9,18 @@ use url::form_urlencoded;
 
 use crate::datasets::nass::columns::position;
 
-/// A request's parameters.
+/// The parameters of a request.
 #[derive(Clone, Debug, Default)]
 pub struct StatQuery {
     pub key: Option<String>,
-    /// `CSV`, `JSON` or `XML`, as it was written.
+    /// `CSV`, `JSON` or `XML`, in the case in which it was written.
     pub format: Option<String>,
-    /// The column of which the values are asked.
+    /// The column whose values are requested.
     pub param: Option<String>,
     pub(super) conditions: Vec<StatCondition>,
 }
 
-/// What one column must be.
+/// A condition on one column.
 #[derive(Clone, Debug)]
 pub(super) struct StatCondition {
     pub(super) column: usize,
@@ -51,7 +51,7 @@ const OPERATORS: [(&str, StatOperator); 7] = [
 ];
 
 impl StatQuery {
-    /// Reads what stands behind the `?` of an address.
+    /// Parses the query of an address.
     pub fn read(text: &str) -> Self {
         let mut query = Self::default();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
@@ -60,7 +60,7 @@ impl StatQuery {
                 "key" => query.key = Some(value),
                 "format" => query.format = Some(value),
                 "param" => query.param = Some(value),
-                // A name without a value asks for nothing.
+                // A name without a value sets no condition.
                 _ if value.is_empty() => {}
                 name => query.add(name, value),
             }
@@ -86,7 +86,7 @@ impl StatQuery {
 }
 
 impl StatCondition {
-    /// Is a field what this condition wants?
+    /// Whether a field fulfils the condition.
     pub(super) fn passes(&self, field: &str) -> bool {
         self.values.iter().any(|value| {
             let order = || compare(field, value);
@@ -104,7 +104,7 @@ impl StatCondition {
     }
 }
 
-/// Numbers as numbers, everything else as text.
+/// Compares two numbers as numbers, and everything else as text.
 fn compare(field: &str, value: &str) -> Ordering {
     let number = |text: &str| text.replace(',', "").parse::<f64>().ok();
     match (number(field), number(value)) {
@@ -113,7 +113,7 @@ fn compare(field: &str, value: &str) -> Ordering {
     }
 }
 
-/// `%` stands for any text; without one, the pattern may stand anywhere.
+/// `%` stands for any text; a pattern without one may occur anywhere.
 fn is_like(field: &str, pattern: &str) -> bool {
     if !pattern.contains('%') {
         return field.contains(pattern);

@@ -1,9 +1,9 @@
-//! How many calls the API takes in a while. A call that is refused counts, too.
+//! Limits the number of calls in a period. A refused call counts as well.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The calls of the last while.
+/// The recent calls.
 #[derive(Clone, Debug)]
 pub struct CallRate {
     calls: usize,
@@ -12,12 +12,12 @@ pub struct CallRate {
 }
 
 impl CallRate {
-    /// At most so many calls in any window.
+    /// Allows at most `calls` calls in any period of length `window`.
     pub fn new(calls: usize, window: Duration) -> Self {
         Self { calls, window, times: VecDeque::new() }
     }
 
-    /// Takes a call into account; `now` is the time since any fixed moment. False: it is one too many.
+    /// Counts a call; `now` is the time since some fixed moment. Returns false if there were too many.
     pub fn admit(&mut self, now: Duration) -> bool {
         while self.times.front().is_some_and(|first| *first + self.window <= now) {
             self.times.pop_front();
@@ -35,7 +35,7 @@ mod tests {
     fn a_window_takes_so_many_and_forgets_them() {
         let mut rate = CallRate::new(3, Duration::from_secs(10));
         let admitted = [0, 1, 2, 3, 9, 11, 14].map(|at| rate.admit(Duration::from_secs(at)));
-        // At 11 those of 2, 3 and 9 are still there; at 14 those of 9 and 11.
+        // At 11 the calls at 2, 3 and 9 still count; at 14 those at 9 and 11.
         assert_eq!(admitted, [true, true, true, false, false, false, true]);
     }
 }

@@ -1,11 +1,11 @@
-//! Records in memory, a column beside the other, each text of a column once.
+//! Records in memory, stored by column, with each distinct text of a column stored once.
 
 use std::collections::HashMap;
 
 use super::query::StatQuery;
 use crate::datasets::nass::columns::{COLUMNS, Fields};
 
-/// A set of records; 156 bytes each, and their different texts.
+/// A set of records. It takes 156 bytes for each, besides the distinct texts.
 #[derive(Clone, Debug)]
 pub struct StatRecords {
     columns: Vec<TextColumn>,
@@ -48,28 +48,28 @@ impl StatRecords {
     /// Changes a field of a record.
     ///
     /// # Panics
-    /// When there is no such record or column.
+    /// If there is no such record or column.
     pub fn set(&mut self, row: usize, column: usize, text: &str) {
         let column = &mut self.columns[column];
         column.of_rows[row] = column.number(text);
     }
 
-    /// Takes a record out; the ones after it move up.
+    /// Removes a record; later ones move up.
     ///
     /// # Panics
-    /// When there is no such record.
+    /// If there is no such record.
     pub fn remove(&mut self, row: usize) {
         for column in &mut self.columns {
             column.of_rows.remove(row);
         }
     }
 
-    /// How many there are.
+    /// The number of records.
     pub fn len(&self) -> usize {
         self.columns[0].of_rows.len()
     }
 
-    /// Are there none?
+    /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -77,7 +77,7 @@ impl StatRecords {
     /// A field of a record.
     ///
     /// # Panics
-    /// When there is no such record or column.
+    /// If there is no such record or column.
     pub fn field(&self, row: usize, column: usize) -> &str {
         let column = &self.columns[column];
         &column.texts[column.of_rows[row] as usize]
@@ -86,12 +86,12 @@ impl StatRecords {
     /// All fields of a record.
     ///
     /// # Panics
-    /// When there is no such record.
+    /// If there is no such record.
     pub fn fields(&self, row: usize) -> Fields<'_> {
         std::array::from_fn(|column| self.field(row, column))
     }
 
-    /// The rows that a query means, in their order.
+    /// The rows that fulfil a query, in order.
     pub fn rows(&self, query: &StatQuery) -> Vec<u32> {
         let all = 0..u32::try_from(self.len()).expect("a row has a number of 32 bits");
         let mut rows: Option<Vec<u32>> = None;
@@ -107,7 +107,7 @@ impl StatRecords {
         rows.unwrap_or_else(|| all.collect())
     }
 
-    /// The different texts of a column that some record has, sorted, without the empty one.
+    /// The distinct texts of a column that some record has, sorted, without the empty one.
     pub fn texts(&self, column: usize) -> Vec<&str> {
         let column = &self.columns[column];
         let mut is_used = vec![false; column.texts.len()];

@@ -29,7 +29,7 @@ fn record(changes: &[(&'static str, &'static str)]) -> Fields<'static> {
     fields
 }
 
-/// Virginia in 2012 and 2013, Nevada withheld in 2012, and a county of it with a large number in 2014.
+/// Virginia in 2012 and 2013, Nevada with a withheld figure in 2012, and a county of Nevada with a large number in 2014.
 fn api() -> QuickStats {
     let mut records = StatRecords::default();
     let nevada = [("state_alpha", "NV"), ("state_name", "NEVADA")];
@@ -65,7 +65,7 @@ fn filters_of_one_name_add_up_and_of_several_names_narrow() {
         ("state_alpha=nv", 0),
         ("class_desc=%22A%22%20%26%20%3CB%3E", 1),
         ("county_code=001", 1),
-        // A name without a value asks for nothing.
+        // A name without a value sets no condition.
         ("county_code=", 4),
     ] {
         assert_eq!(count(query), expected, "{query}");
@@ -84,7 +84,7 @@ fn operators_stand_behind_the_name() {
         ("state_name__LIKE=NE%25", 2),
         ("state_name__LIKE=GIN", 2),
         ("state_name__NOT_LIKE=GIN", 2),
-        // Any of the two: nothing is unlike both.
+        // The values are joined by "or", so every record differs from one of them.
         ("year__NE=2012&year__NE=2013", 4),
         ("Value__GT=1000", 1),
     ] {

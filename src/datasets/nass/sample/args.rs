@@ -1,4 +1,4 @@
-//! What `merganser sample nass` can be asked for.
+//! The arguments of `merganser sample nass`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::RecordsSample;
 
-/// The arguments, as they are typed.
+/// The arguments as they are typed.
 #[derive(clap::Args, Clone, Debug)]
 pub struct RecordsArgs {
     /// Records of all sectors together
@@ -33,7 +33,7 @@ pub struct RecordsArgs {
 }
 
 impl RecordsArgs {
-    /// What the sample shall hold.
+    /// The options for a sample.
     pub fn options(self, today: Date) -> RecordsSample {
         RecordsSample {
             records: self.records,

@@ -1,21 +1,21 @@
-//! What a sample tells of: commodities with their classes, practices and measures, a sector each. Names as Quick Stats has
-//! them, and a small part of what there is.
+//! The content of a sample: commodities with their classes, practices and measures, by sector. The names are those of Quick
+//! Stats, and a small part of them.
 
-/// When a measure is told, and split by what.
+/// How often a measure is reported, and how it is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Telling {
-    /// Once a year; a survey forecasts it four times before.
+    /// Once a year; a survey also forecasts it four times before.
     Forecast,
     Yearly,
     Weekly,
     Monthly,
-    /// The first day of January and of July.
+    /// On the first day of January and of July.
     Stock,
     /// Once a year, by substance.
     Chemical,
 }
 
-/// Who asks for it.
+/// Whether a census, a survey or both report a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
     Both,
@@ -26,7 +26,7 @@ pub(super) enum Asker {
 use Asker::{Both, Census, Survey};
 use Telling::{Chemical, Forecast, Monthly, Stock, Weekly, Yearly};
 
-/// Statistic category, unit, when it is told, and by whom.
+/// Statistic category, unit, how often it is reported, and by whom.
 type Told = (&'static str, &'static str, Telling, Asker);
 
 struct Family {
@@ -38,11 +38,11 @@ struct Family {
     told: &'static [Told],
 }
 
-/// One series, without its domain, place and time.
+/// A series, without its domain, place and time.
 #[derive(Clone, Debug)]
 pub(super) struct SeriesItem {
     pub(super) sector: &'static str,
-    /// The fields behind the source up to the unit, a tab between them.
+    /// The fields after the source up to the unit, separated by tabs.
     key: String,
     short_desc: String,
     pub(super) statistic: &'static str,
@@ -50,7 +50,7 @@ pub(super) struct SeriesItem {
     pub(super) telling: Telling,
     pub(super) asker: Asker,
     pub(super) commodity: &'static str,
-    /// Of the few that a county is most likely to have.
+    /// Whether the series is one of the few that most counties have.
     pub(super) is_headline: bool,
 }
 
@@ -291,7 +291,7 @@ const FAMILIES: &[Family] = &[
     },
 ];
 
-/// Every series, those of one sector in the order of their weight.
+/// All series; those of a sector are ordered by their weight.
 pub(super) fn series() -> Vec<SeriesItem> {
     let mut items = Vec::new();
     for family in FAMILIES {
@@ -313,7 +313,7 @@ pub(super) fn series() -> Vec<SeriesItem> {
     items
 }
 
-/// Progress and prices are told of the whole alone.
+/// Progress and prices are reported for the whole only.
 fn is_divided((_, _, telling, _): &Told) -> bool {
     !matches!(telling, Weekly | Monthly)
 }

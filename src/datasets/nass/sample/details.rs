@@ -1,13 +1,13 @@
-//! Domains and times of a series: what one place and year can have of it.
+//! The domains and times of a series that a place can have in a year.
 
 use super::catalogue::Telling;
 
-/// One domain category and one time.
+/// A domain category and a time.
 #[derive(Clone, Debug)]
 pub(super) struct SeriesDetail {
-    /// Domain and its category, a tab between them.
+    /// Domain and category, separated by a tab.
     pub(super) domain: String,
-    /// Frequency, begin, end and period, a tab between them.
+    /// Frequency, begin, end and period, separated by tabs.
     pub(super) time: String,
     /// The week of the year; 0: none.
     pub(super) week: u8,
@@ -117,7 +117,7 @@ const CHEMICALS: &[(&str, &[&str])] = &[
     ("FERTILIZER", &["NITROGEN", "PHOSPHATE", "POTASH", "SULFUR"]),
 ];
 
-/// What a census tells: every domain, once.
+/// The details of a census: every domain once.
 pub(super) fn of_census() -> Vec<SeriesDetail> {
     let total = SeriesDetail { domain: TOTAL.to_owned(), time: YEAR.to_owned(), week: 0 };
     [total].into_iter().chain(by_domain(DOMAINS)).collect()
@@ -133,7 +133,7 @@ fn by_domain(domains: &'static [(&str, &[&str])]) -> impl Iterator<Item = Series
     })
 }
 
-/// What a survey tells: of a county (or the like) less than of a state.
+/// The details of a survey, which has fewer for a county or similar place than for a state.
 pub(super) fn of_survey(telling: Telling, is_small: bool) -> Vec<SeriesDetail> {
     let at = |time: String| SeriesDetail { domain: TOTAL.to_owned(), time, week: 0 };
     let year = || at(YEAR.to_owned());

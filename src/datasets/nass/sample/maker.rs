@@ -10,35 +10,35 @@ use super::values::{Dice, add_cv, add_value, code, mixed};
 use super::year::SampleYear;
 use super::{CHUNK_BYTES, RecordsSample, RecordsSampleError};
 
-/// A source, as the files name it.
+/// The sources, as the files name them.
 const SOURCES: [&str; 2] = ["CENSUS", "SURVEY"];
 const IS_CENSUS: usize = 0;
 
-/// A series and one of the details of its telling.
+/// The places of a series and of one of its details.
 type Pair = (u16, u16);
 
-/// The pairs that a place can have, those first that most places have; so many of them are never left out.
+/// The pairs that a place can have. The first `first` of them are those that most places have.
 #[derive(Default)]
 struct Choice {
     pairs: Vec<Pair>,
     first: usize,
 }
 
-/// All that the lines are made of.
+/// Everything from which the lines are made.
 pub(super) struct Maker<'a> {
     options: &'a RecordsSample,
     items: Vec<SeriesItem>,
     /// The first fields of each series, by source.
     heads: [Vec<String>; 2],
-    /// Details by source, telling and smallness, as [`Maker::details_of`] finds them.
+    /// Details by source, kind of report and size of place; see [`Maker::details_of`].
     census: Vec<SeriesDetail>,
     survey: Vec<[Vec<SeriesDetail>; 2]>,
-    /// By sector, source and smallness.
+    /// By sector, source and size of place.
     choices: Vec<[[Choice; 2]; 2]>,
     places: Vec<StatPlace>,
-    /// By sector and source: the places that can have anything of it.
+    /// By sector and source, the places that can have records.
     told: Vec<[Vec<u32>; 2]>,
-    /// The sums of the weights of the sectors before each sector, and of all of them.
+    /// The sums of the weights of all sectors before each sector, and the sum of all.
     weights: Vec<u128>,
 }
 
@@ -51,11 +51,11 @@ const TELLINGS: [Telling; 6] = [
     Telling::Chemical,
 ];
 
-/// So many of a place's records, in quarters and at most, are the first ones that it can have.
+/// How many quarters of a place's records are taken from the first pairs, and how many records at most.
 const FIRST_QUARTERS: u64 = 3;
 const FIRST_MOST: u64 = 400;
 
-/// A sector, year, source and place: what the records are shared out to.
+/// The records of a sector, year, source and place.
 struct Share {
     year: i16,
     source: usize,
@@ -108,7 +108,7 @@ impl<'a> Maker<'a> {
         [0, 1].map(|source| [true, false].map(|is_small| self.choice(sector, source, is_small)))
     }
 
-    /// What a place can have of a sector.
+    /// The pairs that a place can have in a sector.
     fn choice(&self, sector: &str, source: usize, is_small: bool) -> Choice {
         let is_told = |item: &SeriesItem| match item.asker {
             Asker::Both => true,
@@ -124,7 +124,7 @@ impl<'a> Maker<'a> {
         let Some((_, lead)) = told.get(1) else { return Choice::default() };
         let rank = |item: &SeriesItem, detail: usize| match detail {
             0 if item.is_headline => 0,
-            // A forecast comes with the final figure.
+            // A forecast belongs to the final figure.
             _ if item.is_headline && source != IS_CENSUS && !is_small => 0,
             _ if item.commodity == lead.commodity && item.statistic == lead.statistic => 1,
             _ => 2,
@@ -135,7 +135,7 @@ impl<'a> Maker<'a> {
                 ranked.push((rank(item, detail), (at as u16, detail as u16)));
             }
         }
-        // Within a rank they keep the order of the catalogue.
+        // A stable sort: within a rank the order of the catalogue is kept.
         ranked.sort_by_key(|(rank, _)| *rank);
         let first = ranked.iter().filter(|(rank, _)| *rank < 2).count();
         Choice { pairs: ranked.into_iter().map(|(_, pair)| pair).collect(), first }
@@ -164,7 +164,7 @@ impl<'a> Maker<'a> {
         (0..).zip(&self.places).filter(|(_, place)| has(place)).map(|(at, _)| at).collect()
     }
 
-    /// The years and sources that have records, with their weights in a sector.
+    /// The years and sources with records, and their weights in a sector.
     fn sources(&self, sector: usize) -> impl Iterator<Item = (i16, usize, u64)> + use<> {
         const OF_SECTORS: [u64; SECTORS.len()] = [20, 46, 8, 22, 4];
         let (first, last) = self.options.years;
@@ -184,7 +184,7 @@ impl<'a> Maker<'a> {
         self.sources(sector).map(|(_, source, weight)| u128::from(weight) * of_places[source]).sum()
     }
 
-    /// The shares of a sector, in their order. What one cannot hold goes to the next of the sector.
+    /// The shares of a sector, in order. Records that do not fit into one share go to the next.
     fn shares(&self, sector: usize) -> impl Iterator<Item = Share> + use<'_> {
         let (records, all) = (u128::from(self.options.records), self.weights[SECTORS.len()].max(1));
         let (mut weight, mut due) = (self.weights[sector], 0);
@@ -204,7 +204,7 @@ impl<'a> Maker<'a> {
         })
     }
 
-    /// Makes the lines of a sector; gives the number of its records.
+    /// Makes the lines of a sector; returns the number of its records.
     pub(super) fn make(&self, sector: usize, chunks: &SyncSender<Vec<u8>>) -> u64 {
         let mut out = Vec::with_capacity(CHUNK_BYTES * 5 / 4);
         add_header(&mut out);
@@ -224,12 +224,12 @@ impl<'a> Maker<'a> {
                 }
             }
         }
-        // As above.
+        // If this fails, the packing thread has ended, as above.
         let _ = chunks.send(out);
         records
     }
 
-    /// Adds the records of a share: the first ones that it can have, and some of the others, evenly.
+    /// Adds the records of a share: some of the first pairs, and an even selection of the others.
     fn add(&self, out: &mut Vec<u8>, sector: usize, share: &Share, year: &SampleYear) {
         let place = &self.places[share.place];
         let choice = self.choice_of(sector, share.source, place);
@@ -282,7 +282,7 @@ impl<'a> Maker<'a> {
             out.extend_from_slice(field.as_bytes());
             out.push(b'\t');
         }
-        // What is suppressed stays so, whatever its value would be.
+        // A suppressed value stays suppressed in all revisions.
         let suppressed = code(place, is_census, &mut Dice::new(&[record]));
         let mut dice = Dice::new(&[record, revised.unwrap_or(0).into()]);
         match suppressed {

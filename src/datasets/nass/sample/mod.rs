@@ -1,12 +1,14 @@
-//! Makes bulk files like those of Quick Stats: for demonstrations, tests and benchmarks.
+//! Makes bulk files like those of Quick Stats, for demonstrations, tests and benchmarks.
 //!
-//! In: how many records, a seed, years. Out: a packed file for each sector; each appears under its name when it is complete.
+//! In: the number of records, a seed, years. Out: a packed file for each sector; each appears under its name when it is
+//! complete.
 //!
 //! # Which records there are
-//! Each sector, year, source and place has its share of the records by its weight: a census year has some five times as many
-//! as another, California more than Nevada, the first county of a state more than the last. A place's records are some of all pairs of a series and a domain or time that it can have, none of them twice, so
-//! that no two records have the same key. Most of them are the same ones in each place and year: first the headlines (yields
-//! of corn, say), then one statistic of one commodity by all its domains, which a small limit cannot split any further.
+//! Each sector, year, source and place has a share of the records according to its weight: a census year has some five times as
+//! many as another, California more than Nevada, the first county of a state more than the last. The records of a place are a
+//! selection from all pairs of a series and a domain or time. No pair is taken twice, so no two records have the same key. Most
+//! pairs are the same in each place and year: first the headlines (such as yields of corn), then one statistic of one commodity
+//! in all its domains, which a small limit cannot split any further.
 //!
 //! A revision changes the values and the load times of a fiftieth of the records, and adds and removes none.
 
@@ -30,20 +32,20 @@ pub use self::args::RecordsArgs;
 use self::maker::Maker;
 use super::bulk::{SECTORS, file_name, packer};
 
-/// What a sample shall hold.
+/// The options of a sample.
 #[derive(Clone, Debug)]
 pub struct RecordsSample {
-    /// Records of all sectors together.
+    /// The number of records in all sectors together.
     pub records: u64,
     /// The same options give the same bytes.
     pub seed: u64,
     /// The first and the last year.
     pub years: (i16, i16),
-    /// How many revisions the records went through.
+    /// How often the records were revised.
     pub revision: u16,
     /// The day in the names of the files.
     pub day: Date,
-    /// The folder for the files; made if it is missing.
+    /// The folder for the files; it is created if it is missing.
     pub out: PathBuf,
 }
 
@@ -52,12 +54,12 @@ pub struct RecordsSample {
 pub struct SectorFile {
     pub path: PathBuf,
     pub records: u64,
-    /// Its size, and that of what is packed in it.
+    /// The size of the file, and of its unpacked content.
     pub packed_bytes: u64,
     pub text_bytes: u64,
 }
 
-/// Why no sample was written.
+/// The reasons why no sample was written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsSampleError {
     #[error("no such sample can be made: {0}")]
@@ -66,10 +68,11 @@ pub enum RecordsSampleError {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// Writes a file for each sector, in place of one that is there.
+/// Writes a file for each sector; existing ones are replaced. Takes two threads and some ten megabytes, whatever the number of
+/// records.
 ///
-/// Fails when the options make no sense or a file cannot be written; files of earlier sectors may have appeared then. Takes
-/// two threads and some ten megabytes, however many the records.
+/// # Errors
+/// The options are not valid, or a file cannot be written; files of earlier sectors may have been written before.
 pub fn write_records(options: &RecordsSample) -> Result<Vec<SectorFile>, RecordsSampleError> {
     let maker = Maker::new(options)?;
     let failed = |path: &Path, source| RecordsSampleError::Io { path: path.to_owned(), source };
@@ -82,7 +85,7 @@ pub fn write_records(options: &RecordsSample) -> Result<Vec<SectorFile>, Records
     Ok(files)
 }
 
-/// Bytes that go from the thread that makes the lines to the one that packs them.
+/// The bytes of a chunk for the packing thread, and how many chunks may wait.
 const CHUNK_BYTES: usize = 256 << 10;
 const CHUNKS: usize = 8;
 
@@ -90,12 +93,12 @@ fn write_sector(maker: &Maker<'_>, sector: usize, path: &Path) -> io::Result<Sec
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".sample-").suffix(".part");
-    // Temporary files are private to their owner; a sample is to be served by other accounts too.
+    // Temporary files are private to their owner, but a sample should be readable for other accounts, too.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let part = builder.tempfile_in(folder)?;
     let (sender, chunks) = sync_channel::<Vec<u8>>(CHUNKS);
-    // The receiver is moved in, so that a failure here ends the other thread too.
+    // The receiver is moved in, so that a failure here ends the other thread as well.
     let (records, text_bytes) = thread::scope(move |scope| -> io::Result<(u64, u64)> {
         let made = scope.spawn(move || maker.make(sector, &sender));
         let mut packer = packer(io::BufWriter::with_capacity(CHUNK_BYTES, part.as_file()));

@@ -1,20 +1,20 @@
-//! The places of a sample: the nation, states, districts, counties and all that is neither.
+//! The places of a sample: the nation, states, districts, counties and other areas.
 
 use crate::datasets::nass::counties::{STATES, counties, plain};
 
 /// A place, with the fields that name it.
 #[derive(Clone, Debug)]
 pub(super) struct StatPlace {
-    /// The fields from the level up to the location, a tab between them.
+    /// The fields from the level to the location, separated by tabs.
     pub(super) fields: String,
     pub(super) weight: u64,
-    /// A county or the like: less is told of it than of a state.
+    /// A county or similar place, which has fewer records than a state.
     pub(super) is_small: bool,
-    /// What a census or a survey alone tells of; `None`: both do.
+    /// The only source that reports on the place; `None`: both do.
     pub(super) of: Option<PlaceOf>,
-    /// Several places as one, of which nothing needs to be withheld.
+    /// Several places reported as one, whose figures need not be withheld.
     pub(super) is_combined: bool,
-    /// How good the land is for corn, in per cent.
+    /// The quality of the land for corn, in per cent.
     pub(super) fertility: u64,
 }
 
@@ -24,11 +24,11 @@ pub(super) enum PlaceOf {
     Survey,
 }
 
-/// The fields that name a place; those that are not named are empty.
+/// The fields that name a place; unused ones are empty.
 #[derive(Clone, Default)]
 struct Named<'a> {
     level: &'a str,
-    /// Code, letters and name.
+    /// Code, abbreviation and name.
     state: [&'a str; 3],
     /// Code and name.
     district: [&'a str; 2],
@@ -47,7 +47,7 @@ impl Named<'_> {
     fn fields(&self) -> String {
         let [state, letters, state_name] = self.state;
         let [county, county_name] = self.county;
-        // ANSI knows neither the nation nor counties that are combined.
+        // ANSI has no codes for the nation and for combined counties.
         let state_ansi = if state < "90" { state } else { "" };
         let county_ansi = if county == COMBINED[0] { "" } else { county };
         let [watershed, watershed_name] = self.watershed;
@@ -80,7 +80,7 @@ impl Named<'_> {
 const HERE: [&str; 2] = ["9000", "UNITED STATES"];
 const COMBINED: [&str; 2] = ["998", "OTHER (COMBINED) COUNTIES"];
 
-/// Districts as they lie: from the north-west to the south-east.
+/// The districts of a state, from the north-west to the south-east.
 const DISTRICTS: [[&str; 2]; 9] = [
     ["10", "NORTHWEST"],
     ["20", "NORTH CENTRAL"],
@@ -113,10 +113,10 @@ const WATERSHEDS: [[&str; 2]; 12] = [
 
 const COUNTRIES: [[&str; 2]; 3] = [["1220", "CANADA"], ["2010", "MEXICO"], ["1000", "WORLD"]];
 
-/// Weights are parts of a thousand of a state's weight, and these parts of it.
+/// Weights are given in these parts of a thousandth of a state's weight.
 const PART: u64 = 1_000;
 
-/// All places, those of a state together.
+/// All places; those of a state are together.
 pub(super) fn places() -> Vec<StatPlace> {
     let nation = Named {
         level: "NATIONAL",
@@ -159,7 +159,7 @@ fn small(named: &Named<'_>, weight: u64, of: Option<PlaceOf>) -> StatPlace {
     StatPlace { fields: named.fields(), weight, is_small: true, of, is_combined: false, fertility: 80 }
 }
 
-/// A county with its place in its state.
+/// A county and its location in its state.
 struct Seated {
     code: &'static str,
     name: String,
@@ -191,7 +191,7 @@ fn of_state(state: [&'static str; 3], weight: u64, places: &mut Vec<StatPlace>) 
             ..small(&named, 40 * weight / districts, Some(PlaceOf::Survey))
         });
     }
-    // The first of them has the most, and the last ones little.
+    // The first county has the largest share; the last ones have little.
     let share = |rank: usize| (if rank == 0 { 3 } else { 1 }) * 100_000 / (rank as u64 + 8);
     let shares: u64 = (0..seated.len()).map(share).sum();
     for (rank, county) in seated.iter().enumerate() {
@@ -210,7 +210,7 @@ fn of_state(state: [&'static str; 3], weight: u64, places: &mut Vec<StatPlace>) 
     parts_of_state(&base, weight, places);
 }
 
-/// What a state has beside its counties.
+/// Adds the parts of a state other than its counties.
 fn parts_of_state(base: &Named<'_>, weight: u64, places: &mut Vec<StatPlace>) {
     let [code, _, name] = base.state;
     for number in 1..4 {
@@ -241,7 +241,7 @@ fn parts_of_state(base: &Named<'_>, weight: u64, places: &mut Vec<StatPlace>) {
     }
 }
 
-/// The counties of a state; their districts are the ninths of its map.
+/// The counties of a state; the districts are the ninths of its map.
 fn seated(state: &str) -> Vec<Seated> {
     let counties: Vec<_> = counties().filter(|county| county.fips.starts_with(state)).collect();
     let middles: Vec<_> = counties.iter().map(|county| middle(county.rings)).collect();
@@ -262,7 +262,7 @@ fn seated(state: &str) -> Vec<Seated> {
     seated.collect()
 }
 
-/// The mean of the corners of its largest ring.
+/// The mean of the corners of the largest ring.
 fn middle(rings: &str) -> (i64, i64) {
     let ring = rings.split(';').next().unwrap_or_default();
     let numbers: Vec<i64> = ring.split(' ').filter_map(|number| number.parse().ok()).collect();

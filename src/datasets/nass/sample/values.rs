@@ -1,12 +1,12 @@
-//! The numbers of a sample. All of them follow from the record and the seed, so that a record is the same whatever else the
-//! sample holds.
+//! The numbers of a sample. They depend only on the record and the seed, so a record is the same whatever else the sample
+//! holds.
 
 use std::io::Write as _;
 
 use super::catalogue::SeriesItem;
 use super::places::StatPlace;
 
-/// A number that looks like chance, of a few others (SplitMix64).
+/// A pseudo-random number made from several others (SplitMix64).
 pub(super) fn mixed(numbers: &[u64]) -> u64 {
     numbers.iter().fold(0x9e37_79b9_7f4a_7c15, |state, number| {
         let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -16,7 +16,7 @@ pub(super) fn mixed(numbers: &[u64]) -> u64 {
     })
 }
 
-/// Draws from the bits of one number.
+/// Draws pseudo-random numbers from a seed.
 pub(super) struct Dice(u64);
 
 impl Dice {
@@ -24,26 +24,26 @@ impl Dice {
         Self(mixed(numbers))
     }
 
-    /// From 0 to `bound` - 1.
+    /// A number from 0 to `bound` - 1.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = mixed(&[self.0]);
         ((u128::from(self.0) * u128::from(bound)) >> 64) as u64
     }
 
-    /// True in so many of a thousand draws.
+    /// True with a probability of so many thousandths.
     fn chance(&mut self, thousandths: u64) -> bool {
         self.below(1_000) < thousandths
     }
 }
 
-/// What is suppressed, of a thousand: of a census' small places, and of a survey's.
+/// The thousandths of figures that are suppressed: for small places of a census, and in a survey.
 const IN_CENSUS: [(&str, u64); 3] = [("(D)", 140), ("(Z)", 15), ("(X)", 5)];
 const IN_SURVEY: [(&str, u64); 4] = [("(D)", 20), ("(NA)", 12), ("(S)", 12), ("(Z)", 4)];
 
-/// The code in the place of a value, if there is one.
+/// The code that replaces a value, if it is suppressed.
 pub(super) fn code(place: &StatPlace, is_census: bool, dice: &mut Dice) -> Option<&'static str> {
     let codes: &[_] = if is_census { &IN_CENSUS } else { &IN_SURVEY };
-    // Less is withheld where there is more of it.
+    // Combined places withhold fewer figures.
     let bound = if place.is_combined { 10_000 } else { 1_000 };
     let mut left = dice.below(bound);
     for (code, thousandths) in codes {
@@ -55,12 +55,12 @@ pub(super) fn code(place: &StatPlace, is_census: bool, dice: &mut Dice) -> Optio
     None
 }
 
-/// Adds a value as Quick Stats writes it.
+/// Adds a value in the notation of Quick Stats.
 pub(super) fn add_value(out: &mut Vec<u8>, item: &SeriesItem, place: &StatPlace, year: i16, dice: &mut Dice) {
     let many = if place.is_small { 1 } else { 40 };
     match (item.statistic, item.unit) {
         ("YIELD", unit) => {
-            // In tenths; what is best where corn is, and better every year.
+            // In tenths: the value on the best land, which grows every year.
             let best = match unit {
                 "BU / ACRE" => match item.commodity {
                     "CORN" => 1_550,
@@ -93,7 +93,7 @@ pub(super) fn add_value(out: &mut Vec<u8>, item: &SeriesItem, place: &StatPlace,
 
 /// Adds the coefficient of variation: a number, a code, or nothing.
 pub(super) fn add_cv(out: &mut Vec<u8>, value_code: Option<&str>, is_census: bool, dice: &mut Dice) {
-    // Surveys seldom say it.
+    // Surveys seldom have one.
     if !is_census && !dice.chance(60) {
         return;
     }
@@ -110,7 +110,7 @@ pub(super) fn add_cv(out: &mut Vec<u8>, value_code: Option<&str>, is_census: boo
     }
 }
 
-/// Adds a number with commas between its thousands.
+/// Adds a number with commas between thousands.
 fn add_grouped(out: &mut Vec<u8>, number: u64) {
     if number < 1_000 {
         let _ = write!(out, "{number}");

@@ -1,4 +1,4 @@
-//! What all records of a year say of time.
+//! The texts about time that all records of a year share.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday, date};
@@ -8,14 +8,14 @@ use jiff::civil::{Date, Weekday, date};
 pub(super) struct SampleYear {
     pub(super) number: i16,
     pub(super) text: String,
-    /// The Sundays that end its weeks, from the first week on; the one before them is empty.
+    /// The Sundays that end its weeks, beginning with the first week; the entry before it is empty.
     pub(super) weeks: Vec<String>,
-    /// When its records were loaded, by source.
+    /// The load times of its records, by source.
     pub(super) loaded: [Vec<String>; 2],
     pub(super) revised: Vec<String>,
 }
 
-/// The day after which every revision comes.
+/// The day after which all revisions come.
 const REVISIONS: Date = date(2025, 6, 2);
 
 impl SampleYear {
@@ -26,7 +26,7 @@ impl SampleYear {
             _ => new_year.nth_weekday(1, Weekday::Sunday).unwrap_or(new_year),
         };
         let weeks = (0..52_i32).map(|week| first.saturating_add((week * 7).days()).to_string());
-        // A census takes its time; a survey comes in the year after.
+        // A census is loaded two years later, a survey in the following year or shortly after.
         let at = |years: i16, month: i8, day: i8, time: &str| {
             let year = (number + years).min(2025);
             format!("{year}-{month:02}-{day:02} {time}")

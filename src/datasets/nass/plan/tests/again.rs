@@ -42,7 +42,7 @@ fn a_revision_that_changes_a_count_is_fetched_and_little_else() {
     holds_all(&records, &options::want(&options).unwrap(), &parts, 2_000);
 }
 
-/// Killed at every step, and gone on with from what was saved: no step is done twice.
+/// The plan is stopped at every step and continued from what was saved; no step is done twice.
 #[test]
 fn a_plan_goes_on_where_it_was_saved() {
     let records = Records::new(uneven(2008..=2008, 300.0));
@@ -70,7 +70,8 @@ fn a_plan_goes_on_where_it_was_saved() {
     assert_eq!(slices(&resumed), slices(&parts));
 }
 
-/// What comes is less than was counted, since a record went meanwhile: the count is asked again, and that is that.
+/// An answer has fewer records than were counted, because one was removed in the meantime: the count is repeated, and the plan
+/// goes on.
 #[test]
 fn a_count_that_changes_before_the_answer_is_asked_again() {
     let mut records = Records::new(uneven(2008..=2008, 300.0));
@@ -100,7 +101,7 @@ fn a_smaller_limit_that_the_service_names_makes_the_plan_anew() {
     holds_all(&records, &options::want(&options).unwrap(), &parts, 2_000);
 }
 
-/// Of a part that holds more, what is wanted is taken, if nothing of it changed.
+/// A slice is taken from a larger archived part, if nothing in that part has changed.
 #[test]
 fn what_lies_in_one_larger_part_is_not_asked_for() {
     let mut records = Records::new(uneven(2005..=2008, 300.0));
@@ -114,7 +115,7 @@ fn what_lies_in_one_larger_part_is_not_asked_for() {
     assert_eq!((records.counts.get(), records.fetches.get()), (2, 0));
     holds_all(&records, &options::want(&two).unwrap(), &parts, 500_000);
     assert_eq!(parts[0].part.as_ref().unwrap().slice, archived[0].slice);
-    // Where it is split, all that is wanted of the part is one slice.
+    // If the slice is split, everything wanted from the part must be one slice.
     let wider = options(2007, 2010, 3_000_000);
     let mut more = uneven(2005..=2010, 300.0);
     more.retain(|kind| kind.records > 0);
@@ -122,7 +123,7 @@ fn what_lies_in_one_larger_part_is_not_asked_for() {
     let parts = more.run(&mut *begin(&wider, archived.clone(), None, true)).unwrap();
     assert!(more.fetches.get() > 0);
     holds_all(&more, &options::want(&wider).unwrap(), &parts, 3_000_000);
-    // It was revised.
+    // The records were revised.
     records.kinds.iter_mut().find(|kind| kind.cells[0].1 == "2005" && kind.records > 3).unwrap().records -= 1;
     records.forget();
     let parts = records.run(&mut *begin(&two, archived, None, true)).unwrap();
@@ -130,7 +131,7 @@ fn what_lies_in_one_larger_part_is_not_asked_for() {
     holds_all(&records, &options::want(&two).unwrap(), &parts, 500_000);
 }
 
-/// Two runs over overlapping years have cut them in different ways, and at once.
+/// Two runs over overlapping years have split them in different ways at the same time.
 #[test]
 fn parts_that_were_cut_in_different_ways_are_put_together() {
     let records = Records::new(uneven(2005..=2006, 300.0));

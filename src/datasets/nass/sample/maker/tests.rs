@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use super::super::tests::options;
 use super::*;
 
-/// With a limit of 2,000 there must be years, states and counties to split by; with one of 100 there is what cannot be.
+/// With a limit of 2,000 there must be years, states and counties to split by; with one of 100 some slices must be impossible
+/// to split.
 #[test]
 fn records_are_spread_unevenly() {
     let out = PathBuf::new();
