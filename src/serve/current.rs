@@ -44,7 +44,7 @@ pub async fn follow(pool: Arc<Pool>, texts: Arc<Vec<ServedTexts>>, told: watch::
         let Err(error) = attend(&pool, &texts, &told, (&mut is_lost, &mut is_warned)).await;
         told.send_modify(|all| all.iter_mut().for_each(|current| current.known_until = None));
         if !is_lost {
-            tracing::warn!("the database cannot be asked: {error}; trying again each second");
+            tracing::warn!("the database cannot be asked: {error}; trying again every second");
         }
         is_lost = true;
         sleep(ASK_EVERY).await;
@@ -65,7 +65,9 @@ async fn attend(
     let is_told = match reader.connection.batch_execute(sql::SERVE_LISTEN).await {
         Ok(()) => true,
         Err(error) => {
-            tracing::info!("commits are not told here ({error}): the ledger is asked each second");
+            tracing::info!(
+                "the server sends no notifications here ({error}), so the ledger is asked every second"
+            );
             false
         }
     };
@@ -78,7 +80,7 @@ async fn attend(
             found.push(Current { version, known_until: Some(Instant::now() + every + 2 * ASK_EVERY) });
         }
         if std::mem::take(is_lost) {
-            tracing::info!("the database is there again");
+            tracing::info!("the database can be asked again");
         }
         told.send_replace(found);
         tokio::select! {
@@ -96,7 +98,7 @@ async fn warn_of_rights(reader: &PoolReader, texts: &[ServedTexts]) {
             reader.connection.query_one(sql::SERVE_MAY_WRITE, &[&tables.as_slice(), &text.schema]).await;
         if row.and_then(|row| row.try_get(0)).unwrap_or(false) {
             tracing::warn!(
-                "this role may write to what it serves: one that may only read is safer (docs/serve.md)"
+                "this role may write to the tables that are served; a role that may only read them is safer (docs/serve.md)"
             );
             return;
         }

@@ -75,7 +75,7 @@ pub(super) async fn perform(
         *shared.places[at].lock().unwrap_or_else(PoisonError::into_inner) = places;
         Ok(done)
     });
-    done.await.unwrap_or_else(|_| Err(Box::new(busy("the server ends, or has a defect", 5))))
+    done.await.unwrap_or_else(|_| Err(Box::new(busy("the server is stopping, or has a defect", 5))))
 }
 
 fn is_lost(error: &PgError) -> bool {
@@ -99,7 +99,7 @@ fn no_connection(shared: &ServeState, error: &Busy) -> Response {
 /// Nothing is loaded, or an older program loaded it and made no tables for the server.
 pub(super) fn nothing(texts: &ServedTexts) -> Response {
     let name = texts.dataset.name;
-    busy(&format!("nothing of {name} is loaded yet that can be served: `merganser run {name}` does that"), 30)
+    busy(&format!("nothing of {name} that can be served is loaded yet; `merganser run {name}` loads it"), 30)
 }
 
 fn failed(error: &PgError, texts: &ServedTexts) -> Response {

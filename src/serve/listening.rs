@@ -42,7 +42,7 @@ pub async fn listen(listener: TcpListener, router: Router, stop: impl Future<Out
                 Ok((stream, _)) => (slot, stream),
                 Err(error) => {
                     // The cause may be too many open files: other clients will leave in the meantime.
-                    tracing::warn!("a client cannot be let in: {error}");
+                    tracing::warn!("cannot accept a client: {error}");
                     sleep(Duration::from_millis(100)).await;
                     continue;
                 }

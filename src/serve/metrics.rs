@@ -46,7 +46,7 @@ impl ServeMetrics {
             let count = count.load(Ordering::Relaxed);
             let _ = writeln!(text, "merganser_serve_responses_total{{status=\"{status}\"}} {count}");
         }
-        head(&mut text, "merganser_serve_seconds", "histogram", "How long answers took.");
+        head(&mut text, "merganser_serve_seconds", "histogram", "The time that answers took.");
         let mut sum = 0;
         for (end, count) in
             BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]).zip(&self.buckets)
@@ -61,7 +61,12 @@ impl ServeMetrics {
             ("merganser_serve_refused_total", "counter", "Questions that found pool and queue full.", full),
             ("merganser_serve_connections_busy", "gauge", "Connections at work.", busy as u64),
             ("merganser_serve_waiting", "gauge", "Questions that wait for a connection.", waiting as u64),
-            ("merganser_serve_ready", "gauge", "Can the database be asked?", u64::from(is_ready)),
+            (
+                "merganser_serve_ready",
+                "gauge",
+                "1 if the database can be asked, otherwise 0.",
+                u64::from(is_ready),
+            ),
         ] {
             head(&mut text, name, kind, help);
             let _ = writeln!(text, "{name} {value}");

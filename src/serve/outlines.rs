@@ -66,14 +66,14 @@ impl Outlines {
     /// Names the first feature that cannot be used, and why.
     pub fn read(bytes: &[u8]) -> Result<Self, OutlinesFault> {
         let collection: OutlineFile = serde_json::from_slice(bytes)
-            .map_err(|error| OutlinesFault(format!("it is no FeatureCollection of GeoJSON: {error}")))?;
+            .map_err(|error| OutlinesFault(format!("it is not a FeatureCollection of GeoJSON: {error}")))?;
         let (mut zones, mut features) = (BTreeSet::new(), Vec::new());
         for (at, value) in collection.features.into_iter().enumerate() {
             let fault = |why: &str| OutlinesFault(format!("feature {}: {why}", at + 1));
             let mut outline: Outline =
                 serde_json::from_value(value).map_err(|error| fault(&error.to_string()))?;
             let zone = zone(&outline.properties.zone)
-                .ok_or_else(|| fault("its zone is no text of 1 to 40 letters"))?;
+                .ok_or_else(|| fault("its zone is not a text of 1 to 40 characters"))?;
             for ring in outline.geometry.rings() {
                 plain(ring).map_err(|why| fault(&format!("zone {zone}: {why}")))?;
             }

@@ -89,7 +89,8 @@ impl PlaceQuestion {
 
 /// A postcode in capitals and without blanks, if the text can be one.
 pub fn read_postcode(text: &str) -> Result<String, AskFault> {
-    let fault = || AskFault::new("postcode", "this is no postcode: letters and digits, as in 1234AB");
+    let fault =
+        || AskFault::new("postcode", "this is not a postcode: it has letters and digits, as in 1234AB");
     plain_postcode(text).ok_or_else(fault)
 }
 
@@ -97,7 +98,7 @@ pub fn read_postcode(text: &str) -> Result<String, AskFault> {
 fn word(field: &'static str, text: &str) -> Result<String, AskFault> {
     match text.is_empty() || text.contains('\0') {
         false => Ok(text.to_owned()),
-        true => Err(AskFault::new(field, "it is empty, or has a character that no text has")),
+        true => Err(AskFault::new(field, "it is empty, or has a NUL character")),
     }
 }
 
@@ -142,7 +143,7 @@ fn read_day(text: &str) -> Result<Date, AskFault> {
             "days are written 2013-01-31, several with ; between them, a range as 2013-01-01..2013-01-31",
         ));
     }
-    text.parse().map_err(|_| AskFault::new("date", format!("{text} is no day of the calendar")))
+    text.parse().map_err(|_| AskFault::new("date", format!("{text} is not a day of the calendar")))
 }
 
 fn read_radius(text: &str) -> Result<f64, AskFault> {

@@ -60,7 +60,7 @@ pub async fn wait_for_readers(session: &JobSession, lock: &str, limit: Duration)
         }
         if said.as_ref() != Some(&reader) {
             tracing::info!(
-                "all partitions are done; waiting for {reader}, who would see holes in the new table"
+                "all partitions are done; waiting for {reader}, which would see holes in the new table"
             );
             said = Some(reader);
         }
@@ -97,7 +97,7 @@ pub async fn swap(
                             limit.as_secs()
                         ),
                         hint: Some(
-                            "look into pg_locks who holds it; then start a worker again: it only swaps"
+                            "find the session that holds it in pg_locks, then start a worker again: it only swaps"
                                 .into(),
                         ),
                     });

@@ -29,7 +29,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     })
     .await?;
     let mut text = format!(
-        "{}: {} rows from {}, held against {} of the truth: ",
+        "{}: {} rows from {}, compared with {} of the truth: ",
         job.name,
         count(tested.rows as u64),
         wanted.source,

@@ -36,7 +36,7 @@ impl ZonedPlace {
             let value = text.parse::<f64>().ok().filter(|value| is_plain && (-most..=most).contains(value));
             match value {
                 Some(_) => Ok(text.to_owned()),
-                None => Err(flaw(at, &format!("it is no number of degrees from -{most} to {most}"))),
+                None => Err(flaw(at, &format!("it is not a number of degrees from -{most} to {most}"))),
             }
         };
         let zone = text(3)?;
@@ -46,7 +46,7 @@ impl ZonedPlace {
             lon: degrees(2, 180.0)?,
             zone: match zone.is_empty() || zone.chars().count() > LONGEST {
                 false => zone.to_owned(),
-                true => return Err(flaw(3, "it is no zone: 1 to 40 letters")),
+                true => return Err(flaw(3, "it is not a zone, which has 1 to 40 characters")),
             },
         })
     }

@@ -64,7 +64,7 @@ impl DataPoint {
             delta: if text(5)?.is_empty() { None } else { Some(count(5)?) },
             sbi: match sbi.is_empty() || sbi.len() > LONGEST {
                 false => sbi.to_owned(),
-                true => return Err(flaw(6, "it is no branch: 1 to 16 letters")),
+                true => return Err(flaw(6, "it is not a branch, which has 1 to 16 bytes")),
             },
         })
     }

@@ -92,10 +92,10 @@ function late({ as_of: last }) {
 
 // Says what was left out so that nobody can be identified.
 function leftOut({ zones, small, cut, undated }) {
-  const whole = undated ? ` ${number.format(undated)} numbers are of whole weeks or months: they are in the totals, and in no day.` : '';
+  const whole = undated ? ` ${number.format(undated)} numbers are for whole weeks or months: they are in the totals, but in no day.` : '';
   if (!small && !cut) return whole;
-  return ` Of ${number.format(zones)} zones something is left out: ${number.format(small)} numbers are too small to be told,`
-    + ` ${number.format(cut)} are of weeks or months that reach beyond these days.${whole}`;
+  return ` Something is left out in ${number.format(zones)} zones: ${number.format(small)} numbers are too small to be shown,`
+    + ` ${number.format(cut)} are for weeks or months that reach beyond these days.${whole}`;
 }
 
 function bars(timeline, several) {

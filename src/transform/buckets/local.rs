@@ -180,10 +180,7 @@ fn join(
         Some(counted) if *counted == rows => Ok(staging),
         counted => Err(BucketError::Damaged {
             bucket,
-            words: format!(
-                "{} rows are in it, and {rows} were written",
-                counted.copied().unwrap_or_default()
-            ),
+            words: format!("it has {} rows, but {rows} were written", counted.copied().unwrap_or_default()),
         }),
     }
 }

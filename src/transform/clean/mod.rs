@@ -102,7 +102,7 @@ impl Cleaning {
 /// For a cleaning that cannot be prepared; errors about rows go into the ledger instead.
 impl From<CleaningError> for Cause {
     fn from(error: CleaningError) -> Self {
-        Self::Refused { message: format!("the cleaning cannot be: {error}"), hint: None }
+        Self::Refused { message: format!("the cleaning cannot be prepared: {error}"), hint: None }
     }
 }
 

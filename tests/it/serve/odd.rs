@@ -68,7 +68,7 @@ async fn outlines_of_zones_are_served_and_what_is_none_stops_the_server() {
     assert_eq!(serving.get_with("/api/zones", &tag).await.status, 304);
     for (text, says) in [
         (polygon(152.0).to_string(), "zone 101: a position is a longitude and a latitude in degrees"),
-        ("{}".into(), "no FeatureCollection"),
+        ("{}".into(), "not a FeatureCollection"),
         (" ".repeat(5 << 20), "larger than 4 MiB"),
     ] {
         std::fs::write(&zones, text).unwrap();
