@@ -30,10 +30,10 @@ pub const UNUSED_NAMES: &[&str] = &[
     "PARSE_WRITE_BATCH_SIZE",
 ];
 
-/// Reads the command line and, for what it leaves open, the environment.
+/// Reads the command line and, for options that it does not give, the environment.
 ///
 /// # Errors
-/// What clap finds wrong; asking for help or the version is such an error, too. A value of the environment is never shown.
+/// Any error of clap; a request for help or for the version is one as well. Values of the environment are never shown.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
     let words: Vec<_> = words.into_iter().collect();
     let older = older_names(&|name| std::env::var_os(name))?;
@@ -43,7 +43,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
         command = command.long_version(&*version::text().leak());
     }
     let matches = command.try_get_matches_from_mut(&words);
-    // Whoever asks for help gets it.
+    // A request for help is always answered.
     if !matches.as_ref().is_err_and(|error| !error.use_stderr())
         && let Some(name) = not_text(&command, std::env::vars_os())
     {
@@ -54,8 +54,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// A variable that we, or the libraries for us, read as text, and that holds something else: it would be passed over
-/// as if it were unset. A folder's name may be what it likes.
+/// A variable that we or our libraries read as text, but whose value is not text: it would be ignored as if it were unset. The
+/// name of a folder may be any bytes.
 fn not_text(command: &Command, variables: impl Iterator<Item = (OsString, OsString)>) -> Option<String> {
     const PREFIXES: [&str; 4] = ["MERGANSER_", "SFTP_", "AWS_", "PG"];
     const FOLDERS: [&str; 2] = ["MERGANSER_WORK_DIR", "MERGANSER_EMBEDDED_DIR"];
@@ -96,7 +96,7 @@ fn with_older_names(command: Command, used: &[(&'static str, &'static str)]) -> 
     })
 }
 
-/// A value of the environment is complained about by the name of its variable; the value may be a secret.
+/// Names the variable in the error about a value from the environment, because the value may be a secret.
 fn name_the_variable(command: &mut Command, words: &[OsString], error: Error) -> Error {
     match complaint(command, words, &error) {
         Some(message) => command.error(ErrorKind::ValueValidation, message),
@@ -127,7 +127,7 @@ fn complaint(command: &Command, words: &[OsString], error: &Error) -> Option<Str
     Some(format!("the variable {}, for {name}: {reason}", variable.to_string_lossy()))
 }
 
-/// Is the option on the command line itself?
+/// Whether the option is on the command line itself.
 fn is_typed(arg: &Arg, words: &[OsString]) -> bool {
     let Some(long) = arg.get_long() else { return true };
     let long = format!("--{long}");

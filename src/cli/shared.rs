@@ -74,7 +74,8 @@ pub enum LoadVia {
     AwsS3,
 }
 
-/// What the variable of a switch takes: true, yes, on or 1, and their contraries, in any case. People write all of these.
+/// The values of a switch's variable: true, yes, on or 1, and their opposites, in upper or lower case. People write all of
+/// these.
 pub(super) fn switch() -> BoolishValueParser {
     BoolishValueParser::new()
 }

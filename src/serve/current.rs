@@ -1,4 +1,8 @@
+<<<<<<< ours
 //! Which run production is of: told by the database when a run commits, and asked for each second, should nobody tell.
+=======
+//! Which run production shows: the database sends a notification when a run commits, and is asked regularly if none comes.
+>>>>>>> theirs
 
 use std::convert::Infallible;
 use std::sync::Arc;

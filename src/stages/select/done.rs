@@ -9,8 +9,8 @@ use crate::ledger::KnownPart;
 use crate::run::context::RunContext;
 use crate::words;
 
-/// Of parts with the same order, which are states of one history, keeps the one that was taken last: the source may
-/// have an earlier state again, which production no longer has.
+/// Among parts with the same order, which are states of one history, keeps the one that was taken last: the source may have
+/// returned to an earlier state, which production no longer has.
 fn only_last(dataset: &Dataset, known: &mut Vec<KnownPart>) {
     let key = |part: &KnownPart| (dataset.file_name)(&part.name).map(|meaning| meaning.order_key);
     let mut last: HashMap<Option<String>, i64> = HashMap::new();
@@ -85,7 +85,7 @@ pub(super) fn undone(files: &[SelectedFile], known: &[KnownPart]) -> Vec<String>
     files.iter().map(|file| &file.name).filter(|name| undone.contains(name)).cloned().collect()
 }
 
-/// Is a file taken for processing, not only for comparison?
+/// Whether a file is taken for processing, not only for comparison.
 fn is_taken(files: &[SelectedFile], name: &str) -> bool {
     files.iter().any(|file| file.name == name && file.known.is_none())
 }
