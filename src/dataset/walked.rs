@@ -205,6 +205,8 @@ pub enum WalkWord {
     /// Nodes, as they were asked for.
     Nodes(Vec<String>),
     Noted,
+    /// The address is of another service, which is not asked.
+    Nowhere,
 }
 
 /// A walk under way: told what came, it says what is next. It is a value without I/O.
