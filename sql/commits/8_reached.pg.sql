@@ -11,10 +11,12 @@
 analyze pg_temp.told_repositories;
 
 -- Tables that have just been filled look small to a planner, and a loop over their rows would not end; and to sort the commits of a long
--- history takes several times as long as to hash them. The numbers stand in an array, so that indexes lead to those repositories alone.
+-- history takes several times as long as to hash them. The numbers stand in an array, so that indexes lead to those repositories alone;
+-- where the last look of the planner saw few repositories, it would read all rows and hold each against every number.
 set local work_mem = '64MB';
 set local enable_nestloop = off;
 set local enable_mergejoin = off;
+set local enable_seqscan = off;
 
 create temp table loose on commit drop as
 with head as materialized (
@@ -49,7 +51,6 @@ analyze pg_temp.loose;
 -- One step of a walk finds its few parents by their index; a plan that reads all of them at each step would not end.
 set local enable_nestloop = on;
 set local enable_hashjoin = off;
-set local enable_seqscan = off;
 
 create temp table reached on commit drop as
 with recursive reached as (
@@ -64,7 +65,6 @@ select repository_id, record_id from reached;
 
 set local enable_nestloop = off;
 set local enable_hashjoin = on;
-set local enable_seqscan = on;
 
 analyze pg_temp.reached;
 

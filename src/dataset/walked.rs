@@ -86,15 +86,11 @@ pub struct PersonRemoval {
     pub purge: &'static str,
     /// PostgreSQL: the remains of the person with the hashes $1 and the names $2; no row is a pass.
     pub proof: &'static str,
-<<<<<<< ours
     /// Other datasets whose tables name people: the purge takes them out there, too, and none of their runs may be under way.
     pub beside: &'static [&'static str],
     /// How the secret is recognised: under another one nobody is.
     pub secret: KeptSecret,
-    /// PostgreSQL: the names that were taken out, as hashes.
-=======
     /// PostgreSQL: the hashes of the removed names.
->>>>>>> theirs
     pub removed_names: &'static str,
     /// The hash under the secret by which the tables know that a name was removed.
     pub hash_name: fn(&str, &str) -> String,
@@ -108,13 +104,12 @@ pub struct PersonRemoval {
     pub without: fn(&str, &KnownPerson, &str) -> Option<String>,
 }
 
-<<<<<<< ours
-/// What a schema keeps of the secret of a parser, to tell whether it is the same.
+/// What a schema keeps of a parser's secret, to tell whether the same one is used again.
 #[derive(Clone, Copy, Debug)]
 pub struct KeptSecret {
     /// The variable of the environment that holds it.
     pub variable: &'static str,
-    /// By what the secret is recognised, without giving it away.
+    /// Makes the hash that identifies the secret without revealing it.
     pub hash: fn(&str) -> String,
     /// The table that has it.
     pub table: &'static str,
@@ -124,10 +119,7 @@ pub struct KeptSecret {
     pub keep: &'static str,
 }
 
-/// By what a person is known.
-=======
 /// The values by which a person is known.
->>>>>>> theirs
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownPerson {
     /// Hashes of addresses.
@@ -216,6 +208,8 @@ pub enum WalkWord {
     /// The nodes that were asked for.
     Nodes(Vec<String>),
     Noted,
+    /// The address is of another service, which is not asked.
+    Nowhere,
 }
 
 /// A walk in progress: it is told each result, and says what comes next. It is a value without I/O.
@@ -224,13 +218,9 @@ pub trait HistoryWalk: Send {
     fn look_again(&mut self);
     /// The next step; the same until a result is reported.
     fn next(&mut self) -> WalkStep;
-<<<<<<< ours
     /// Does an answer to what is next bring nothing that was not noted before? It is not kept again.
     fn is_repeated(&self, answer: &WalkAnswer) -> bool;
-    /// What was next is done.
-=======
     /// Reports the result of the step.
->>>>>>> theirs
     fn tell(&mut self, word: WalkWord);
     /// The number of the history, if known.
     fn history(&self) -> i64;

@@ -1,8 +1,5 @@
-<<<<<<< ours
-//! Which run production is of: told by the database when a run commits, and asked for each second, should nobody tell.
-=======
-//! Which run production shows: the database sends a notification when a run commits, and is asked regularly if none comes.
->>>>>>> theirs
+//! Which run production shows: the database sends a notification when a run commits. It is also asked every second, because a
+//! notification can be lost.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -404,6 +404,15 @@ impl HistoryWalk for RepositoryWalk {
             (Stage::Page { from, is_head, .. }, WalkWord::Answer(answer)) => {
                 self.page(from.as_deref(), is_head, &answer);
             }
+            // An address of before, of another host: what it led to is found otherwise.
+            (Stage::Page { .. }, WalkWord::Nowhere) => {
+                self.cursor.next = None;
+                self.turn_to_page();
+            }
+            (Stage::Heads { .. }, WalkWord::Nowhere) => {
+                self.cursor.pages.clear();
+                self.ends_as("refused");
+            }
             (Stage::FindParents(parents), WalkWord::Nodes(known)) => {
                 self.add_missing(parents, &known);
                 self.turn_to_page();

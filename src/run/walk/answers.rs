@@ -163,13 +163,7 @@ impl WalkAnswers<'_> {
         let now = Timestamp::now();
         let mut rest = &open[..];
         while let Some(first) = rest.first() {
-            let mut bytes = 0;
-            let together = rest.iter().take_while(|answer| {
-                let fits = bytes == 0 || bytes + answer.size_bytes <= CLOSED_BYTES;
-                bytes += answer.size_bytes;
-                fits && answer.history == first.history && day(answer.at_us) == day(first.at_us)
-            });
-            let (these, others) = rest.split_at(together.count());
+            let (these, others) = rest.split_at(together(rest));
             self.join(these, (self.walked.part_name)(first.history, now, closed)).await?;
             closed += 1;
             rest = others;
@@ -215,6 +209,19 @@ impl WalkAnswers<'_> {
     }
 }
 
+/// How many of these belong together, from the first on: answers of one history and day that are not too large for one part.
+fn together(answers: &[OpenAnswer]) -> usize {
+    let (mut bytes, first) = (0, answers.first());
+    let is_together = |answer: &&OpenAnswer| {
+        let fits = bytes == 0 || bytes + answer.size_bytes <= CLOSED_BYTES;
+        bytes += answer.size_bytes;
+        let is_like =
+            |first: &OpenAnswer| answer.history == first.history && day(answer.at_us) == day(first.at_us);
+        fits && first.is_some_and(is_like)
+    };
+    answers.iter().take_while(is_together).count()
+}
+
 fn day(at_us: i64) -> Option<jiff::civil::Date> {
     Some(Timestamp::from_microsecond(at_us).ok()?.to_zoned(TimeZone::UTC).date())
 }
@@ -222,6 +229,33 @@ fn day(at_us: i64) -> Option<jiff::civil::Date> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_split_by_history_by_the_day_of_fetching_and_by_size() {
+        const DAY: i64 = 24 * 3600 * 1_000_000;
+        let answer = |(history, at_us, size_bytes): (i64, i64, u64)| OpenAnswer {
+            key: String::new(),
+            history,
+            at_us,
+            size_bytes,
+        };
+        let open = [
+            (1, 5, 10),
+            (1, DAY - 1, 10),
+            (1, DAY, 10),
+            (1, DAY + 1, CLOSED_BYTES - 10),
+            (1, DAY + 2, 1),
+            (2, DAY + 3, CLOSED_BYTES + 1),
+            (2, DAY + 4, 1),
+        ];
+        let open: Vec<_> = open.map(answer).into();
+        let (mut rest, mut parts) = (&open[..], Vec::new());
+        while !rest.is_empty() {
+            parts.push(together(rest));
+            rest = &rest[together(rest)..];
+        }
+        assert_eq!(parts, [2, 2, 1, 1, 1], "an answer that is larger than a part is one alone");
+    }
 
     #[test]
     fn a_line_has_the_body_as_it_came() {

@@ -52,6 +52,8 @@ pub(super) enum WalkAsked {
     Wait,
     /// The budget is used up.
     Spent,
+    /// The address is of another service, which is not asked.
+    Nowhere,
     /// There is no answer to this request, but others may have one; the reason.
     Skip(String),
 }
@@ -60,6 +62,7 @@ enum WalkMiss {
     Again(String),
     Done(WalkAsked),
     Elsewhere(String),
+    Outside,
 }
 
 impl WalkAsker {
@@ -103,6 +106,8 @@ impl WalkAsker {
                     url = to;
                     continue;
                 }
+                Err(WalkMiss::Outside) if redirects == 0 => return Ok(WalkAsked::Nowhere),
+                Err(WalkMiss::Outside) => return Ok(WalkAsked::Skip("it leads to another host".into())),
                 Err(WalkMiss::Elsewhere(_)) => {
                     return Ok(WalkAsked::Skip("it leads from one place to the next".into()));
                 }
@@ -137,9 +142,7 @@ impl WalkAsker {
         self.sent += 1;
         let mut answer = match self.http.get_at(url, &headers, BEGINS).await {
             Ok(answer) => answer,
-            Err(HttpError::Elsewhere { .. }) => {
-                return Ok(Err(WalkMiss::Done(WalkAsked::Skip("it leads to another host".into()))));
-            }
+            Err(HttpError::Elsewhere { .. }) => return Ok(Err(WalkMiss::Outside)),
             Err(error) => return Ok(Err(WalkMiss::Again(error.to_string()))),
         };
         self.note_limits(&answer);

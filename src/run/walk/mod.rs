@@ -259,6 +259,11 @@ impl<'a> Walker<'a> {
                     }
                     return Ok(WalkEnd::Done);
                 }
+                WalkAsked::Nowhere => {
+                    walk.tell(WalkWord::Nowhere);
+                    self.save(name, walk, OPEN).await?;
+                    return Ok(WalkEnd::Done);
+                }
                 WalkAsked::Spent => {
                     return Ok(WalkEnd::Stopped(
                         self.asker.not_before.filter(|until| *until > Timestamp::now()),

@@ -290,6 +290,7 @@ async fn ask(
         match walk.next() {
             WalkStep::Ask(what) => match asker.ask(&what).await? {
                 WalkAsked::Answer(answer, _) => walk.tell(WalkWord::Answer(answer)),
+                WalkAsked::Nowhere => walk.tell(WalkWord::Nowhere),
                 WalkAsked::Spent => {
                     return Ok(SourceSight::Unseen("the budget of requests is used up".into()));
                 }

@@ -18,6 +18,8 @@ use merganser::datasets::commits::host::GitHost;
 pub enum HostTrouble {
     /// With this status, and these headers.
     Status(u16, Vec<(&'static str, String)>),
+    /// With another header `link`.
+    Link(&'static str),
     /// Half of the answer, without any sign of it.
     Half,
 }
@@ -98,6 +100,11 @@ async fn pass(script: &Script, request: Request, next: Next) -> Response {
             for (name, value) in headers {
                 response.headers_mut().insert(name, value.parse().unwrap());
             }
+            response
+        }
+        Some(HostTrouble::Link(link)) => {
+            let mut response = next.run(request).await;
+            response.headers_mut().insert(header::LINK, link.parse().unwrap());
             response
         }
         Some(HostTrouble::Half) => {

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use merganser::datasets::commits::COMMITS;
+use merganser::sql;
+
 use super::world::{GitWorld, KEY};
 
 #[tokio::test]
@@ -69,6 +72,21 @@ async fn what_a_force_push_leaves_behind_is_marked_until_it_is_reached_again() {
     world.run(&[]).await.exits(0);
     world.holds(name, &["HEAD"]).await;
     assert_eq!(pipeline.one(marked).await, "2 1");
+}
+
+/// However many repositories there are, and whatever the planner thinks of them, those of the batch are read alone, by their numbers.
+#[tokio::test]
+async fn to_mark_what_no_head_reaches_no_other_history_is_read() {
+    let world = GitWorld::new("commits_marks", 100).await;
+    world.run(&[]).await.exits(0);
+    let complete = COMMITS.scripts.complete.expect("marks are set");
+    let (marks, _) = complete.split_once("-- Who was taken out").expect("then people are left out");
+    let marks = sql::render(marks, &[("schema", "public"), ("run_id", "x")]);
+    let told = "begin; create temp table told_repositories as select 9001::bigint as repository_id;";
+    let client = world.pipeline.database.client().await;
+    client.batch_execute(&format!("analyze git_commits; analyze git_parents; {told} {marks}")).await.unwrap();
+    let read = "select sum(seq_scan)::bigint from pg_stat_xact_user_tables where relname in ('git_commits', 'git_parents')";
+    assert_eq!(client.query_one(read, &[]).await.unwrap().get::<_, i64>(0), 0);
 }
 
 #[tokio::test]

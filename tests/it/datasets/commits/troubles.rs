@@ -106,6 +106,29 @@ async fn a_host_that_says_at_once_again_and_again_is_left_after_a_while() {
     world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
 }
 
+/// The token is this host's, and so is what a run asks.
+#[tokio::test]
+async fn a_next_page_at_another_host_is_not_asked_for_and_what_it_had_is_found_otherwise() {
+    let world = GitWorld::new("commits_elsewhere", 350).await;
+    world.run(&[]).await.exits(0);
+    let server = world.server().await;
+    let asking = GitWorld::asking("commits_elsewhere_host", &server).await;
+    let list = std::fs::read_to_string(world.list()).unwrap();
+    std::fs::write(world.list(), "project,repository,repository_id\nLighthouse,harbour/lighthouse,9001\n")
+        .unwrap();
+    // The details, the heads, and the first page.
+    server.trouble(3, HostTrouble::Link("<https://example.org/x?page=2>; rel=\"next\""));
+    world.ask(&asking, &["--requests", "4"]).await.exits(0).says("more to do");
+    // What an earlier run has kept is of another host now, as after a move.
+    let elsewhere =
+        "update etl.plans set state = jsonb_set(state, '{walk,next}', '\"https://example.org/y\"')
+        where state ? 'walk'";
+    asking.execute(elsewhere).await;
+    std::fs::write(world.list(), list).unwrap();
+    world.ask(&asking, &[]).await.exits(0).says("nothing more to do");
+    assert_eq!(histories(&asking).await, histories(&world.pipeline).await);
+}
+
 #[tokio::test]
 async fn heads_of_one_that_goes_away_in_the_same_run_are_kept() {
     let world = GitWorld::new("commits_went", 350).await;
