@@ -53,6 +53,10 @@ pub enum Database {
     Committed {
         batches: usize,
     },
+    /// Objects of the archive, with their checksums in the ledger, that were changed before the failure; no table was.
+    Rewritten {
+        objects: usize,
+    },
     /// Partitions that this worker or others committed before.
     Partitions {
         in_place: bool,
@@ -329,6 +333,10 @@ impl Failure {
                  The next run goes on there.",
                 counted(*batches as u64, "earlier batch"),
                 if *batches == 1 { "is" } else { "are" }
+            ),
+            Database::Rewritten { objects } => format!(
+                "The tables are unchanged; {} of the archive rewritten already. The same command does the rest.",
+                counted(*objects as u64, "object")
             ),
             Database::Partitions { in_place } => format!(
                 "Partitions that are done are committed, and the next worker goes on there; the clean table {}.",

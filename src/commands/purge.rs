@@ -10,13 +10,12 @@ use tokio_postgres::types::ToSql;
 
 use self::person::Removed;
 use crate::cli::PurgeArgs;
-use crate::clients::postgres;
-use crate::clients::postgres::PgError;
+use crate::clients::postgres::{self, PgError};
 use crate::commands::terminal::say_line;
 use crate::config::PurgeConfig;
 use crate::dataset::Dataset;
 use crate::dataset::served::Served;
-use crate::error::{Cause, Exit, Failure};
+use crate::error::{Cause, END, Exit, Failure};
 use crate::ledger::confirm_written;
 use crate::log::Report;
 use crate::objects::Objects;
@@ -78,16 +77,17 @@ pub async fn purge(config: PurgeConfig, report: &Report) -> Result<Purged, Failu
             };
             let (objects, foreign) = clear_runs(context).await?;
             let rewritten = match &removed {
-                Some(removed) => removed.rewrite(context).await?,
+                Some(removed) => removed.rewrite(context, &mut progress.rewritten).await?,
                 None => 0,
             };
             let rows = delete(context, objects, removed.as_ref()).await?;
+            progress.step(END);
             let names = removed.iter().flat_map(Removed::names).map(str::to_owned).collect();
             let dry_run = context.target.dry_run;
             let published = !dry_run && !context.target.skip_publish;
             if published {
                 progress.step("publish");
-                publish::publish(context).await?;
+                progress.published(publish::publish(context).await?);
             }
             Ok(Purged { rows, objects, rewritten, names, foreign, published, dry_run })
         })
@@ -164,10 +164,7 @@ async fn delete(
     let database = &context.target.database;
     let note = sql::render(sql::LEDGER_FINISH_STEP, &[("ledger", &database.ledger_schema)]);
     confirm_written("steps", 1, transaction.execute(&note, &values).await.map_err(failed)?)?;
-    watch.answer("commit the purge", transaction.commit()).await.map_err(|error| match error {
-        source @ PgError::ConnectionLost(_) => Cause::CommitUnknown { source },
-        error => error.into(),
-    })?;
+    watch.answer("commit the purge", transaction.commit()).await.map_err(Cause::of_commit)?;
     step.say(&what, total as u64, 0);
     Ok(rows)
 }

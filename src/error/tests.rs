@@ -96,6 +96,7 @@ fn every_failure_says_what_changed_and_what_is_next() {
         (Some("promote"), Database::Committed { batches: 1 }),
         (Some("publish"), Database::Committed { batches: 1 }),
         (Some(END), Database::Committed { batches: 0 }),
+        (Some("purge"), Database::Rewritten { objects: 2 }),
         (None, Database::Partitions { in_place: false }),
         (None, Database::Steps { loaded: vec!["catalog"] }),
         (None, Database::Unknown),
@@ -109,6 +110,7 @@ fn every_failure_says_what_changed_and_what_is_next() {
                 assert!(lines[0].starts_with("error: "), "{text}");
                 let told = match database {
                     Database::Unchanged => ["Nothing was done.", "The database is unchanged."].as_slice(),
+                    Database::Rewritten { .. } => &["The tables are unchanged; 2 objects"],
                     _ => &["committed"],
                 };
                 // The event in JSON has these two as its fields.

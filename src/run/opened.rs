@@ -192,7 +192,10 @@ async fn fail(context: &Context, progress: &Progress, cause: Cause, committing: 
     let database = match (&cause, progress.batches) {
         _ if committing => Database::Unknown,
         (Cause::CommitUnknown { .. }, _) => Database::Unknown,
-        (_, 0) if ![Some("publish"), Some(END)].contains(&progress.step) => Database::Unchanged,
+        (_, 0) if ![Some("publish"), Some(END)].contains(&progress.step) => match progress.rewritten {
+            0 => Database::Unchanged,
+            objects => Database::Rewritten { objects },
+        },
         (_, _) if context.target.dry_run => Database::Unchanged,
         (_, batches) => Database::Committed { batches },
     };

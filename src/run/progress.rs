@@ -36,6 +36,8 @@ pub struct Progress {
     pub guards: Vec<Guard>,
     pub samples: Vec<Sample>,
     pub batches: usize,
+    /// Objects of the archive that were changed before the transaction.
+    pub rewritten: usize,
     pub new_elements: BTreeMap<String, u64>,
     pub deleted_with_data: u64,
     pub published: Option<Published>,

@@ -96,13 +96,14 @@ impl Removed {
         sorted(self.person.names.iter())
     }
 
-    /// Rewrites the answers that name the person; gives the number of objects. What is closed gets its new checksum before it is
-    /// written: a purge that is cut off between is done again, and writes the same.
+    /// Rewrites the answers that name the person; gives the number of objects, and counts in `done` those that are changed
+    /// already. What is closed gets its new checksum before it is written: a purge that is cut off between is done again, and
+    /// writes the same.
     ///
     /// # Errors
     /// A person whom neither tables nor answers name; a part that somebody has changed since it was closed; any error of store or
     /// ledger.
-    pub async fn rewrite(&self, context: &Context) -> Result<usize, Cause> {
+    pub async fn rewrite(&self, context: &Context, done: &mut usize) -> Result<usize, Cause> {
         let mut rewritten = 0;
         for (key, name) in answers_of(context).await? {
             let bytes = context.store.read_bytes(&key, u64::MAX).await?;
@@ -118,6 +119,7 @@ impl Removed {
                 continue;
             }
             let new = packed(&text)?;
+            *done += 1;
             if let Some(name) = name {
                 let (before, after) = (sha256(&bytes), sha256(&new));
                 let closed = context.ledger.closed_sha256(&name).await?;

@@ -55,8 +55,8 @@ pub(super) const DICTIONARY: &[Described] = &[
             REPOSITORY,
             SHA,
             ("position", "its place among the trailers of the commit, from 0"),
-            ("token", "what stands before the colon, as it is written"),
-            ("value", "what stands behind it, without addresses; empty if it is a person"),
+            ("token", "the text before the colon, as it is written"),
+            ("value", "the text behind it, without addresses; empty if it is a person"),
             ("person_name", "the name, where the value is a person"),
             ("person_email_hash", "the hash of the person's address"),
         ],
@@ -75,10 +75,7 @@ pub(super) const DICTIONARY: &[Described] = &[
             ("default_branch", "the branch that is checked out by itself"),
             ("head_names", "names of the branches whose histories are kept"),
             ("head_shas", "their commits, in the same order"),
-            (
-                "moved_from",
-                "what it was called before full_name; empty: it was never renamed since it is known",
-            ),
+            ("moved_from", "what it was called before full_name; empty: no renaming is known"),
             ("moved_at", "when it was first found to be called full_name, where it had another name before"),
             (
                 "is_named_by_host",
