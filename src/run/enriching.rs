@@ -16,7 +16,9 @@ use crate::dataset::enrichment::{Enrichment, EnrichmentPlan, How, Way};
 use crate::error::Cause;
 use crate::ledger::{KnownAnswer, Ledger};
 use crate::log::Report;
-use crate::run::answered::{answers, append, open_questions, portion, portions, questions, run_script};
+use crate::run::answered::{
+    answers, append, name_ways, open_questions, portion, portions, questions, run_script,
+};
 use crate::run::ask::{AskTally, Asking, Patience};
 use crate::run::reference;
 use crate::sql;
@@ -39,7 +41,7 @@ pub struct Enriching {
 /// A way that is asked.
 struct Chosen {
     way: &'static Way,
-    /// Its edition: answers of another edition do not count.
+    /// Its edition: what it answered in another one is asked anew.
     version: String,
     /// The service, if it is one.
     http: Option<Http>,
@@ -49,7 +51,7 @@ struct Chosen {
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     pub questions: u64,
-    /// How many were answered from memory.
+    /// Of how many the memory knows something.
     pub remembered: u64,
     /// How many each way answered.
     pub asked: BTreeMap<&'static str, u64>,
@@ -167,17 +169,13 @@ impl Enriching {
             return Ok((staging, Tally::default()));
         }
         staging = run_script(staging, "find the questions", enrichment.questions, Vec::new()).await?;
+        let ways =
+            self.ways.iter().map(|chosen| (chosen.way.name, chosen.version.clone())).collect::<Vec<_>>();
+        staging = blocking(move || name_ways(&mut staging, &ways).map(|()| staging)).await??;
         let mut tally = Tally::default();
-        if self.ways.is_empty() {
-            (staging, tally.remembered) = self.recall(ledger, staging, "all_questions", None).await?;
-        }
+        (staging, tally.remembered) = self.recall(ledger, staging).await?;
         for chosen in &self.ways {
             let open = vec![("way".to_owned(), chosen.way.name.to_owned())];
-            staging = run_script(staging, "find open questions", enrichment.open, open.clone()).await?;
-            let edition = Some((chosen.way.name, chosen.version.as_str()));
-            let known;
-            (staging, known) = self.recall(ledger, staging, "questions", edition).await?;
-            tally.remembered += known;
             staging = run_script(staging, "find open questions", enrichment.open, open).await?;
             staging = match chosen.way.how {
                 How::Reference { open, scripts, close, .. } => {
@@ -192,12 +190,6 @@ impl Enriching {
                     self.ask(ledger, dry_run, staging, (chosen, ask), report, &mut tally).await?
                 }
             };
-        }
-        // The answer that no service gives now may be known from an earlier edition.
-        if tally.services.values().any(|cost| cost.misses > 0 || cost.gave_up.is_some()) {
-            let status = vec![("status".to_owned(), enrichment.columns[0].to_owned())];
-            staging = run_script(staging, "find open questions", sql::STAGED_UNANSWERED, status).await?;
-            (staging, _) = self.recall(ledger, staging, "questions", None).await?;
         }
         staging = run_script(staging, "put the answers to their rows", enrichment.apply, Vec::new()).await?;
         let status = enrichment.columns[0];
@@ -322,6 +314,7 @@ impl Enriching {
         ledger.remember_answers(enrichment.name, (name, &chosen.version), &lasting).await?;
         let known = answers.into_iter().map(|answer| KnownAnswer {
             way: name.to_owned(),
+            version: None,
             answer: enrichment.cells(&answer),
             key: answer.key,
         });
@@ -329,27 +322,23 @@ impl Enriching {
         Ok(blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??)
     }
 
-    /// Takes the remembered answers to the questions in a table; returns their number.
-    async fn recall(
-        &self,
-        ledger: &Ledger,
-        mut staging: Staging,
-        table: &'static str,
-        way: Option<(&str, &str)>,
-    ) -> Result<(Staging, u64), Cause> {
+    /// Takes all that is remembered of the questions, of whatever way and edition; returns the number of questions of which
+    /// something is.
+    async fn recall(&self, ledger: &Ledger, mut staging: Staging) -> Result<(Staging, u64), Cause> {
         let enrichment = self.enrichment;
         let (mut after, mut recalled) = (String::new(), 0);
         loop {
             let last = after.clone();
-            let read =
-                blocking(move || questions(&staging, enrichment, table, &last).map(|read| (staging, read)));
+            let read = blocking(move || {
+                questions(&staging, enrichment, "all_questions", &last).map(|read| (staging, read))
+            });
             let rows;
             (staging, rows) = read.await??;
             let Some(question) = rows.last() else { return Ok((staging, recalled)) };
             after = question.key.clone();
             let keys: Vec<_> = rows.into_iter().map(|question| question.key).collect();
-            let known = ledger.known_answers(enrichment.name, &keys, way).await?;
-            recalled += known.len() as u64;
+            let known = ledger.known_answers(enrichment.name, &keys, None).await?;
+            recalled += known.chunk_by(|one, next| one.key == next.key).count() as u64;
             staging = blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??;
         }
     }
