@@ -84,6 +84,7 @@ settled as (
             and (
                 given.bbl is not null
                 or given.status in ('tie', 'no_line')
+                or (asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside')
                 or (given.lat is not null and asked.way = 'census')
             )
         )

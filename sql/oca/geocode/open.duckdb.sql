@@ -18,6 +18,8 @@ with settled as (
             and (
                 given.bbl is not null
                 or given.status in ('tie', 'no_line')
+                -- GeoSearch knows the city alone, and the directory knows best what is not in it.
+                or (asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside')
                 -- The Census knows points, too, and no lots.
                 or (given.lat is not null and asked.way = 'census')
             )

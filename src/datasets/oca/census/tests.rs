@@ -106,6 +106,9 @@ fn a_match_that_is_another_place_is_none() {
     assert_eq!(status(no_zip, &kenmore), "no_street");
     let brooklyn = matched("Exact", "100 GRANT ST, NEW YORK, NY, 10003", "-73.98,40.73", "047");
     assert_eq!(status(["100 Grant St", "", "New York", "NY", "10003"], &brooklyn), "no_street");
+    let broadway = matched("Exact", "100 BROADWAY, NEW YORK, NY, 10005", "-74.01,40.71", "061");
+    assert_eq!(status(["100 Broadway", "", "Manhatan", "NY", "10005"], &broadway), "match");
+    assert_eq!(status(["100 Broadway", "", "Hicksville", "NY", "10005"], &broadway), "no_street");
     let queens = matched("Non_Exact", "35-12 73RD ST, FLUSHING, NY, 11372", "-73.89,40.75", "081");
     assert_eq!(status(["35-12 73 street", "", "Queens", "NY", "11372"], &queens), "match");
 }

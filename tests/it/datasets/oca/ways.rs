@@ -177,3 +177,29 @@ async fn a_backfill_with_another_way_takes_no_lot_away() {
     assert_eq!(pipeline.column(PLACES).await, newer);
     assert_eq!(pipeline.one(OTHERS).await, others);
 }
+
+/// A city that is none of New York's is outside, whatever its postal code says; one that is mistyped is what it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_city_that_nobody_knows_is_no_place_of_the_city() {
+    let (geosearch, census) = (GeocoderServer::start(Mode::Good), GeocoderServer::start(Mode::Good));
+    let pipeline = pipeline("ways_city", &geosearch, &census).await;
+    let broadway = |city: &str, zip: &str| address("100 Broadway", city, zip);
+    pipeline.put(
+        Extract::weekly("2024-05-06")
+            .case("hicksville", &broadway("Hicksville", "10005"))
+            .case("manhatan", &broadway("Manhatan", "10005"))
+            .case("wall", &broadway("Financial District", "10005"))
+            .case("brookln", &broadway("Brookln", "10005")),
+    );
+    pipeline.run_with(&["--geocode", "pad,geosearch"]).await.exits(0);
+    let found =
+        ["brookln|tie|f", "hicksville|outside|f", "manhatan|match|1000460100|t", "wall|match|1000460100|t"];
+    assert_eq!(pipeline.column(PLACES).await, found);
+    // GeoSearch knows no more of it, and alone it does not guess either.
+    assert_eq!(geosearch.requests(), 0);
+    pipeline.execute("truncate etl.answers").await;
+    pipeline.put(Extract::weekly("2024-05-13").case("hicksville", &broadway("Hicksville", "10005")));
+    pipeline.run_with(&["--geocode", "geosearch"]).await.exits(0);
+    assert_eq!(pipeline.column(PLACES).await[1], "hicksville|outside|f");
+    assert_eq!(geosearch.requests(), 0);
+}
