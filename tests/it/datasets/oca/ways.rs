@@ -178,6 +178,23 @@ async fn a_backfill_with_another_way_takes_no_lot_away() {
     assert_eq!(pipeline.one(OTHERS).await, others);
 }
 
+/// Counted are the addresses in the city, and of these the ones with a lot: a point is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_outside_the_city_counts_for_no_share() {
+    let (geosearch, census) = (GeocoderServer::start(Mode::Good), GeocoderServer::start(Mode::Good));
+    let pipeline = pipeline("ways_guard", &geosearch, &census).await.with("--geocode-required", "60%");
+    let mut week = three("2024-05-06").case("none", &address("", "Bronx", "10458"));
+    for number in 1..=8 {
+        week = week.case(&format!("u{number}"), &address(&format!("{number} Grant St"), "Buffalo", "14213"));
+    }
+    let twice = address("2 Twice Street", "Buffalo", "14213");
+    pipeline.put(week.case("twice", &twice).case("jersey", &address("1 Grove St", "Jersey City", "07302")));
+    let ran = pipeline.run_with(&["--geocode", "pad,census"]).await.exits(1);
+    ran.says("guard geocode oca_addresses").says("1 of 2");
+    pipeline.run_with(&["--geocode", "pad,census", "--geocode-required", "50%"]).await.exits(0);
+    assert_eq!(pipeline.one("select count(*) from oca_addresses where status = 'match'").await, "11");
+}
+
 /// A city that is none of New York's is outside, whatever its postal code says; one that is mistyped is what it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_city_that_nobody_knows_is_no_place_of_the_city() {
