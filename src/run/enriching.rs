@@ -70,7 +70,10 @@ impl Tally {
             self.found.iter().map(|(status, count)| (status.clone(), json!(count))).collect();
         let services = self.services.iter().map(|(name, cost)| {
             let cost = json!({
-                "requests": cost.requests, "without_answer": cost.misses, "gave_up": cost.gave_up,
+                "requests": cost.requests,
+                "without_answer": cost.misses,
+                "failed": cost.failed,
+                "gave_up": cost.gave_up,
             });
             ((*name).to_owned(), cost)
         });
@@ -281,6 +284,7 @@ impl Enriching {
             bar.finish_and_clear();
             cost.requests += asking.tally().requests;
             cost.misses += asking.tally().misses;
+            cost.failed += asking.tally().failed;
             if let Some(why) = &asking.tally().gave_up {
                 cost.gave_up.get_or_insert_with(|| why.clone());
                 // The ways that follow are not asked either.

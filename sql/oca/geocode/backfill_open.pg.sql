@@ -13,8 +13,8 @@ as $$
         when bbl is not null then 1
         when lat is not null then 2
         when status = 'tie' then 3
-        when status is null or status = 'failed' then 4
-        else 5
+        when status is null or status = 'failed' then 5
+        else 4
     end
 $$;
 

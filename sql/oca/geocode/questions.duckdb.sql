@@ -85,13 +85,14 @@ where answers.rowid not in (
     where older.version is not null and newer.version is null and newer.status <> 'failed'
 );
 
--- A building lot is better than a point on a street, and a point than none.
+-- A building lot is better than a point on a street, and a point than none. What another way has said is more than that a
+-- service did not answer, which is asked again all the same.
 create macro answer_rank(status, bbl, lat) as case
     when bbl is not null then 1
     when lat is not null then 2
     when status = 'tie' then 3
-    when status is null or status = 'failed' then 4
-    else 5
+    when status is null or status = 'failed' then 5
+    else 4
 end;
 
 -- Of what is equally good, the first way that is named counts, then what was answered last.

@@ -178,6 +178,29 @@ async fn a_backfill_with_another_way_takes_no_lot_away() {
     assert_eq!(pipeline.one(OTHERS).await, others);
 }
 
+/// What the directory has said stays visible where the next service is down, and that one is asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_down_hides_nothing_and_is_asked_again() {
+    let (geosearch, census) = (GeocoderServer::start(Mode::Good), GeocoderServer::start(Mode::Failing(500)));
+    let pipeline = pipeline("ways_down", &geosearch, &census).await.with("--geocode-seconds", "2");
+    pipeline.put(three("2024-05-06"));
+    pipeline.run_with(&["--geocode", "pad,census"]).await.exits(0);
+    let said = ["known|match|2030000007|t", "new|no_number|f", "upstate|outside|f"];
+    assert_eq!(pipeline.column(PLACES).await, said);
+    let failed = "select details #>> '{services,census,failed}' from etl.steps where step = 'enrich'
+        order by started_at desc limit 1";
+    assert_eq!(pipeline.one(failed).await, "2");
+    // With the case that comes again, and by a backfill.
+    census.set(Mode::Good);
+    let again = address("99 East 193rd St", "Bronx", "10458");
+    pipeline.put(Extract::weekly("2024-05-13").case("new", &again));
+    pipeline.run_with(&["--geocode", "pad,census"]).await.exits(0);
+    let places = pipeline.column(PLACES).await;
+    assert_eq!(places, ["known|match|2030000007|t", "new|match|t", "upstate|outside|f"]);
+    backfill(&pipeline, "census").await.exits(0).says("1 of 1 open address");
+    assert_eq!(pipeline.column(PLACES).await[2], "upstate|match|t");
+}
+
 /// Counted are the addresses in the city, and of these the ones with a lot: a point is none.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_outside_the_city_counts_for_no_share() {
