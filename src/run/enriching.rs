@@ -36,6 +36,8 @@ pub struct Enriching {
     reference: Vec<(String, String)>,
     /// The time left for outside services.
     left: Mutex<Duration>,
+    /// Why services are not asked any more in this run, by their names.
+    given_up: Mutex<BTreeMap<&'static str, String>>,
 }
 
 /// A way that is asked.
@@ -133,7 +135,7 @@ impl Enriching {
         let files = reference.map(|reference| reference.files).unwrap_or_default();
         let reference = files.into_iter().map(|(name, path)| (name, path.display().to_string())).collect();
         let left = Mutex::new(Duration::from_secs(plan.seconds));
-        Ok(Self { enrichment, ways, reference, left })
+        Ok(Self { enrichment, ways, reference, left, given_up: Mutex::default() })
     }
 
     /// What it answers.
@@ -247,7 +249,8 @@ impl Enriching {
         let (enrichment, name) = (self.enrichment, chosen.way.name);
         let mut left = self.left.lock().await;
         let started = Instant::now();
-        let mut deadline = started + *left;
+        let deadline = started + *left;
+        let before = self.given_up.lock().await.get(name).cloned();
         let (mut asked, mut cost, mut after) = (0, AskTally::default(), String::new());
         loop {
             let last = after.clone();
@@ -265,6 +268,10 @@ impl Enriching {
             asked += open.len() as u64;
             let bar = report.records_bar(&format!("ask {name}"), open.len() as u64);
             let mut asking = Asking::new(ask, http, open, deadline, Patience::default());
+            // Nobody waits again for a service that has failed so often.
+            if let Some(why) = before.as_ref().or(cost.gave_up.as_ref()) {
+                asking.give_up(why.clone());
+            }
             let mut waiting = Vec::new();
             loop {
                 let next = asking.next().await;
@@ -285,17 +292,15 @@ impl Enriching {
             cost.requests += asking.tally().requests;
             cost.misses += asking.tally().misses;
             cost.failed += asking.tally().failed;
-            if let Some(why) = &asking.tally().gave_up {
-                cost.gave_up.get_or_insert_with(|| why.clone());
-                // The ways that follow are not asked either.
-                deadline = Instant::now();
-            }
+            cost.gave_up = asking.tally().gave_up.clone();
         }
         *left = left.saturating_sub(started.elapsed());
-        if let Some(why) = &cost.gave_up {
+        if let Some(why) = cost.gave_up.as_ref().filter(|_| before.is_none()) {
             tracing::warn!(
-                "{name} is not asked any more: {why}; what it was not asked stays open, and is asked again"
+                "{name} is not asked any more in this run: {why}; what it was not asked stays open, and is asked again. \
+                 Other services are asked within the time that is left"
             );
+            self.given_up.lock().await.insert(name, why.clone());
         }
         if asked > 0 {
             tally.asked.insert(name, asked);

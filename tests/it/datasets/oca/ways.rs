@@ -201,6 +201,26 @@ async fn a_service_that_is_down_hides_nothing_and_is_asked_again() {
     assert_eq!(pipeline.column(PLACES).await[2], "upstate|match|t");
 }
 
+/// A service that was given up in one batch is not waited for in the next one, and the others go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_given_up_is_given_up_for_the_run() {
+    let busy = GeocoderServer::start(Mode::TooMany(1000, "3600".into()));
+    let census = GeocoderServer::start(Mode::Good);
+    let pipeline = pipeline("ways_given_up", &busy, &census).await.with("--batch-mib", "1");
+    let week = |run_date: &str, name: &str, number: u32| {
+        let street = format!("{number} East 193rd St");
+        Extract::weekly(run_date).case(name, &address(&street, "Bronx", "10458")).padded(2 << 20)
+    };
+    pipeline.put(week("2024-05-06", "a", 98)).put(week("2024-05-13", "b", 99));
+    let ran = pipeline.run_with(&["--geocode", "pad,geosearch,census"]).await.exits(0);
+    assert_eq!(pipeline.one("select count(*) from etl.steps where step = 'enrich'").await, "2");
+    assert_eq!(busy.requests(), 1);
+    assert_eq!(sorted(census.asked()), ["98 EAST 193 STREET", "99 EAST 193 STREET"]);
+    assert_eq!(pipeline.column(PLACES).await, ["a|match|t", "b|match|t"]);
+    let told = "geosearch is not asked any more in this run";
+    assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.stderr);
+}
+
 /// Counted are the addresses in the city, and of these the ones with a lot: a point is none.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_outside_the_city_counts_for_no_share() {
