@@ -68,7 +68,7 @@ fn rows_are_known_by_their_ids_in_any_order() {
         ("lon", "-73.98658"),
         ("ct", "50"),
         ("bbl", ""),
-        ("msg2", "census Exact"),
+        ("msg2", "census Exact, block 360610050001002"),
         ("zip_code", "10003"),
     ] {
         assert_eq!(cell(answer, column), expected, "{column}");
@@ -161,6 +161,26 @@ fn what_is_not_worth_asking_is_not_asked() {
     ] {
         assert_eq!(passed(fields).as_deref(), Some(expected), "{fields:?}");
     }
+}
+
+/// The number of a tract is unique in its county alone: where no borough stands beside it, it is whole.
+#[test]
+fn a_tract_outside_the_city_says_its_county() {
+    let typed = question("k", ["100 Grant Street", "", "Buffalo", "NY", "14213"]);
+    let cells = |geography: &str| {
+        let row = format!(
+            "\"{}\",\"\",\"Match\",\"Exact\",\"100 GRANT ST, BUFFALO, NY, 14213\",\"-78.88,42.92\",\"1\",\"L\",{geography}",
+            id(&typed)
+        );
+        let reading = read(std::slice::from_ref(&typed), row.as_bytes()).unwrap();
+        ["ct", "boro", "msg2"].map(|column| cell(&reading.answers[0], column))
+    };
+    let buffalo = ["36029022602", "", "census Exact, block 360290226021002"];
+    assert_eq!(cells("\"36\",\"029\",\"022602\",\"1002\""), buffalo);
+    assert_eq!(cells("\"36\",\"029\",\"022602\",\"\""), ["36029022602", "", "census Exact"]);
+    // A tract of a county that is not said, or of another state, is none.
+    assert_eq!(cells("\"36\",\"\",\"022602\",\"1002\""), ["", "", "census Exact"]);
+    assert_eq!(cells("\"42\",\"029\",\"022602\",\"1002\""), ["", "", "census Exact"]);
 }
 
 #[test]
