@@ -263,3 +263,54 @@ async fn a_city_that_nobody_knows_is_no_place_of_the_city() {
     assert_eq!(pipeline.column(PLACES).await[1], "hicksville|outside|f");
     assert_eq!(geosearch.requests(), 0);
 }
+
+/// Nothing finer than the published columns is anywhere but in the private tables and objects: with the directory and the
+/// Census, in a run, a backfill, a map and a reference, whatever the log is asked to tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn street_lines_stay_private_on_every_way() {
+    let (geosearch, census) = (GeocoderServer::start(Mode::Good), GeocoderServer::start(Mode::Flaky));
+    let pipeline = pipeline("ways_private", &geosearch, &census).await;
+    let trace = pipeline.env([("MERGANSER_LOG".into(), "trace".into())]);
+    let planted = address("742 Evergreen Terrace", "Buffalo", "14213");
+    let lost = address("31 Nowhere Lane", "Bronx", "10458");
+    trace.put(three("2024-05-06").case("planted", &planted).case("lost", &lost));
+    let ran = trace.run_with(&["--geocode", "pad,census"]).await.exits(0);
+    assert!(census.asked().iter().any(|line| line.contains("EVERGREEN")), "{:?}", census.asked());
+    trace.execute("update etl.answers set version = 'an older one'").await;
+    let back = backfill(&trace, "pad,geosearch,census").await.exits(0);
+    let again = take_reference(&trace, 4000, 1..=41).await;
+    let mut said = vec![ran, back, again];
+    for by in ["zip", "tract", "borough"] {
+        let page = trace.folder().join(format!("{by}.html")).display().to_string();
+        said.push(trace.other(&["map", "oca", "--by", by, "--out", &page]).await.exits(0));
+        let page = fs::read_to_string(page).unwrap().to_uppercase();
+        assert!(!holds(&page), "{by}");
+    }
+    for ran in said {
+        let (out, error) = (ran.stdout.to_uppercase(), ran.stderr.to_uppercase());
+        assert!(!holds(&out) && !holds(&error), "{out}\n{error}");
+    }
+    for (key, bytes) in trace.objects() {
+        let text = String::from_utf8_lossy(&bytes).to_uppercase();
+        assert!(!key.starts_with("public/") || !holds(&text), "{key}");
+    }
+    let tables = "select format('%I.%I', nspname, relname)
+        from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+        where relkind in ('r', 'm') and nspname not in ('pg_catalog', 'information_schema') order by 1";
+    let mut found = Vec::new();
+    for table in trace.column(tables).await {
+        let pattern = PLANTED.join("|");
+        if trace.one(&format!("select count(*) from {table} as t where t::text ~* '{pattern}'")).await != "0"
+        {
+            found.push(table);
+        }
+    }
+    assert_eq!(found, ["etl.answers", "public.oca_addresses"], "the private tables, and no others");
+}
+
+/// What is in the street lines here and in the answers to them, in capitals.
+const PLANTED: [&str; 6] = ["EVERGREEN", "NOWHERE LANE", "193RD", "193 STREET", "GRANT ST", "2030000007"];
+
+fn holds(text: &str) -> bool {
+    PLANTED.iter().any(|planted| text.contains(planted))
+}
