@@ -6,10 +6,11 @@
 //! (crops.rs), at the scale that `--scale` names; `--commits` what histories cost that come from clones (histories.rs),
 //! `--transform` jobs that clean a table in partitions (transform.rs), and `--peers` the same beside others (peers.rs), and
 //! `--graph` metrics and ranks (graph.rs), `--site` a static site of them (site.rs), and `--serve` the server (serve.rs), all with so
-//! many rows as `--rows` says.
+//! many rows as `--rows` says. `--geocode` measures what a weekly run pays for looking addresses up (geocode.rs).
 
 mod crops;
 mod floors;
+mod geocode;
 mod graph;
 mod histories;
 mod inputs;
@@ -44,9 +45,10 @@ const STATEMENTS: &[(&str, &str)] = &[("shared_preload_libraries", "pg_stat_stat
 
 /// What is measured by itself where its name is an option, with settings of the server. Its table stands between the marks of that
 /// name.
-const AREAS: [Area; 7] = [
+const AREAS: [Area; 8] = [
     ("crops", &[], |bench| crops::measure(bench, crops::Scale::named())),
     ("commits", &[], histories::measure),
+    ("geocode", &[], geocode::measure),
     ("graph", &[], graph::measure),
     ("site", &[], site::measure),
     ("serve", &[], serve::measure),
