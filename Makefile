@@ -68,6 +68,7 @@ bench: build ## measure the pipeline against its floors (some minutes), write do
 	cargo bench --locked --bench ratios
 	cargo bench --locked --bench ratios -- --crops --scale 0.1
 	cargo bench --locked --bench ratios -- --commits
+	cargo bench --locked --bench ratios -- --geocode
 	cargo bench --locked --bench ratios -- --graph
 	cargo bench --locked --bench ratios -- --site
 	cargo bench --locked --bench ratios -- --serve --rows 2000000

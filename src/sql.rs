@@ -162,7 +162,6 @@ pub const STAGED_QUESTIONS: &str = part(file::ENRICHMENT, "questions");
 pub const STAGED_OPEN: &str = part(file::ENRICHMENT, "open");
 pub const STAGED_LIVE_RECORDS: &str = part(file::ENRICHMENT, "records");
 pub const STAGED_ANSWERS: &str = part(file::ENRICHMENT, "answers");
-pub const STAGED_UNANSWERED: &str = part(file::ENRICHMENT, "unanswered");
 pub const STAGED_ANSWERED: &str = part(file::ENRICHMENT, "answered");
 pub const STAGED_PARQUET: &str = include_str!("../sql/staged/parquet.duckdb.sql");
 pub const STAGED_LINKS: &str = include_str!("../sql/staged/links.duckdb.sql");

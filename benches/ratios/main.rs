@@ -6,10 +6,12 @@
 //! dataset that asks a service (crops.rs), at the scale that `--scale` names; `--commits` histories from clones
 //! (histories.rs); `--transform` jobs that clean a table in partitions (transform.rs); `--peers` the same in other
 //! engines (peers.rs); `--graph` metrics and ranks (graph.rs); `--site` a static site of them (site.rs); `--serve` the
-//! server (serve.rs). These have as many rows as `--rows` says.
+//! server (serve.rs). These have as many rows as `--rows` says. `--geocode` measures what a weekly run pays for looking
+//! addresses up (geocode.rs).
 
 mod crops;
 mod floors;
+mod geocode;
 mod graph;
 mod histories;
 mod inputs;
@@ -44,9 +46,10 @@ const STATEMENTS: &[(&str, &str)] = &[("shared_preload_libraries", "pg_stat_stat
 
 /// Measurements with an option of the same name, with settings of the server. The table of each stands between the
 /// marks with its name.
-const AREAS: [Area; 7] = [
+const AREAS: [Area; 8] = [
     ("crops", &[], |bench| crops::measure(bench, crops::Scale::named())),
     ("commits", &[], histories::measure),
+    ("geocode", &[], geocode::measure),
     ("graph", &[], graph::measure),
     ("site", &[], site::measure),
     ("serve", &[], serve::measure),

@@ -11,8 +11,8 @@ select exists (select from :"ledger".answers where dataset = $1 and enrichment =
 -- part: known  (statement)
 -- Purpose: the stored answers to these questions.
 -- Inputs:  $1 dataset, $2 enrichment, $3 keys, $4 way and $5 version of it, or null: any way; :"ledger".
--- Outputs: key, way and answer, as text.
-select key, way, answer::text
+-- Outputs: key, way, version and answer, as text.
+select key, way, version, answer::text
 from :"ledger".answers
 where dataset = $1
     and enrichment = $2

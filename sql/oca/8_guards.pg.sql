@@ -82,12 +82,23 @@ duplicates as (
         join :"staging".oca_appearances as staged using (appearanceid)
     where known.indexnumberid <> staged.indexnumberid
 ),
--- An address outside the city, or without a street line, cannot have a lot.
+-- An address outside the city, or without a street line, cannot have a lot. The Census knows places outside the city, too:
+-- with a point, its answer names a borough or it is not here; without one, the postal code says what it can.
 geocoded as (
     select
-        count(*) filter (where status = 'match') as found,
-        count(*) filter (where coalesce(status, '') not in ('outside', 'no_line')) as wanted
+        count(*) filter (where bbl is not null) as found,
+        count(*) as wanted
     from :"staging".oca_addresses
+    where coalesce(status, '') not in ('outside', 'no_line')
+        and (
+            bbl is not null
+            or boro is not null
+            or borough_code is not null
+            or (
+                coalesce(status, '') <> 'match'
+                and btrim(coalesce(postalcode, '')) !~ '^(?!10[0-4]|11[1-46]|1100[45])[0-9]{5}'
+            )
+        )
 ),
 findings as (
     select name, subject, 'no row without its case' as threshold, rows || ' rows' as found, false as passed

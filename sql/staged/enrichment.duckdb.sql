@@ -20,9 +20,9 @@ limit :limit;
 select count(*) from questions;
 
 -- part: answers  (query)
--- Purpose: some answers of an enrichment, in the order of their keys: the best one for each question, or those of one
---          way to the open questions.
--- Inputs:  best_answers, answers, questions; :'way', empty for the best; :columns, a list of quoted columns; :'after', the
+-- Purpose: some answers of an enrichment, in the order of their keys: the best one for each question, or those that one
+--          way has given now.
+-- Inputs:  best_answers, answers; :'way', empty for the best; :columns, a list of quoted columns; :'after', the
 --          last key that was read; :limit.
 -- Outputs: key and the columns.
 with wanted as (
@@ -30,7 +30,7 @@ with wanted as (
     union all
     select key, :columns
     from answers
-    where way = :'way' and key in (select key from questions)
+    where way = :'way' and version is null
 )
 select key, :columns
 from wanted
@@ -46,16 +46,6 @@ select coalesce(:"status", 'no answer'), count(*)
 from all_questions left join best_answers using (key)
 group by 1
 order by 2 desc, 1;
-
--- part: unanswered  (script)
--- Purpose: the questions that a service was asked but did not answer.
--- Inputs:  all_questions, best_answers; :"status", its first column.
--- Outputs: questions.
-create or replace table questions as
-select all_questions.*
-from all_questions join best_answers using (key)
-where best_answers.:"status" = 'failed'
-order by key;
 
 -- part: records  (query)
 -- Purpose: some of the live records that are to be loaded, in the order of their identities.

@@ -13,15 +13,16 @@ pub struct Enrichment {
     pub about: &'static str,
     /// The word for the subject of a question, as people read it: `address`.
     pub question: &'static str,
-    /// Makes `all_questions` (`key` and the fields), empty `answers` (`key`, `way` and the columns, all text), and
-    /// `best_answers`, a view of them without `way`, one row a key.
+    /// Makes `all_questions` (`key` and the fields), empty `answers` (`key`, `way`, `version` and the columns, all text;
+    /// the version of remembered answers alone), empty `ways` (`way` and `version`), and `best_answers`, a view of the
+    /// answers without way and version, one row a key.
     pub questions: &'static str,
     /// PostgreSQL: which of the records $1 are permanently deleted. If an outside service may be asked, they are in the
     /// table `sealed` of the staging store before `questions` runs.
     pub sealed: &'static str,
     /// The fields of a question, in the order of `all_questions`, after the key.
     pub fields: &'static [&'static str],
-    /// The columns of an answer, in the order of `answers`, after `key` and `way`. The first is its status.
+    /// The columns of an answer, in the order of `answers`, after `key`, `way` and `version`. The first is its status.
     pub columns: &'static [&'static str],
     /// Leaves in `questions` those that `:'way'` is still to be asked.
     pub open: &'static str,
@@ -74,7 +75,7 @@ pub enum How {
         scripts: &'static [&'static str],
         /// Removes everything that was made.
         close: &'static str,
-        /// The edition of the scripts' rules: answers of other editions do not count.
+        /// The edition of the scripts' rules: what was answered by another one is looked up again.
         rules: &'static str,
     },
     /// By an outside service.

@@ -13,6 +13,8 @@ pub struct KnownAnswer {
     pub key: String,
     /// Who answered.
     pub way: String,
+    /// The edition of who answered; `None`: the current one.
+    pub version: Option<String>,
     /// By column; nulls are left out.
     pub answer: Map<String, Value>,
 }
@@ -36,9 +38,9 @@ impl Ledger {
         let values: [&(dyn ToSql + Sync); 5] = [&self.dataset, &enrichment, &keys, &way, &version];
         let rows = self.all("look for answers", sql::LEDGER_KNOWN_ANSWERS, &values).await?;
         let read = |row: &tokio_postgres::Row| {
-            let answer: String = row.try_get(2)?;
+            let answer: String = row.try_get(3)?;
             let answer: Map<String, Value> = serde_json::from_str(&answer).unwrap_or_default();
-            Ok(KnownAnswer { key: row.try_get(0)?, way: row.try_get(1)?, answer })
+            Ok(KnownAnswer { key: row.try_get(0)?, way: row.try_get(1)?, version: row.try_get(2)?, answer })
         };
         let known: Vec<_> =
             rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)?;

@@ -72,7 +72,7 @@ pub fn questions(
     })
 }
 
-/// The next answers after a key: those of one way to the open questions, or (without a way) the best of all.
+/// The next answers after a key: those that one way has given now, or (without a way) the best of all.
 pub fn answers(
     staging: &Staging,
     enrichment: &Enrichment,
@@ -94,6 +94,18 @@ pub fn answers(
     })
 }
 
+/// Says in the staging store which ways are named, with their editions, in their order.
+pub fn name_ways(staging: &mut Staging, ways: &[(&str, String)]) -> Result<(), DuckError> {
+    if ways.is_empty() {
+        return Ok(());
+    }
+    let way = StringArray::from_iter_values(ways.iter().map(|(way, _)| way));
+    let version = StringArray::from_iter_values(ways.iter().map(|(_, version)| version));
+    let mut load = staging.load()?;
+    load.append_texts("ways", vec![("way", way), ("version", version)])?;
+    load.commit().map(|_| ())
+}
+
 /// Adds answers to those of the staging store.
 pub fn append(
     staging: &mut Staging,
@@ -102,11 +114,12 @@ pub fn append(
 ) -> Result<(), DuckError> {
     let key = StringArray::from_iter_values(known.iter().map(|known| &known.key));
     let way = StringArray::from_iter_values(known.iter().map(|known| &known.way));
+    let version = known.iter().map(|known| known.version.as_deref()).collect();
     let said = enrichment.columns.iter().map(|name| {
         let cells = known.iter().map(|known| known.answer.get(*name).and_then(Value::as_str));
         (*name, cells.collect::<StringArray>())
     });
-    let columns = [("key", key), ("way", way)].into_iter().chain(said).collect();
+    let columns = [("key", key), ("way", way), ("version", version)].into_iter().chain(said).collect();
     let mut load = staging.load()?;
     load.append_texts("answers", columns)?;
     load.commit().map(|_| ())

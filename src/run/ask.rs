@@ -47,6 +47,8 @@ pub struct AskTally {
     pub requests: u64,
     /// Those of them without a readable answer.
     pub misses: u64,
+    /// Questions to which the service gave no final answer.
+    pub failed: u64,
     /// Why asking stopped, for people.
     pub gave_up: Option<String>,
 }
@@ -135,6 +137,11 @@ impl Asking {
         };
         asking.pack(open, 1);
         asking
+    }
+
+    /// Asks nothing: all questions get their answers at once, and those that need the service have none.
+    pub fn give_up(&mut self, why: String) {
+        self.tally.gave_up = Some(why);
     }
 
     /// The cost so far.
@@ -305,6 +312,7 @@ impl Asking {
 
     /// The answer to a question that is given up: that of an earlier try, or why there is none.
     fn without(&mut self, question: &Question, why: &str) -> Answer {
+        self.tally.failed += 1;
         match self.known.remove(&question.key) {
             Some(known) => Answer { lasting: false, ..known },
             None => Answer { lasting: false, ..(self.ask.failed)(question, why) },

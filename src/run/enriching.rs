@@ -16,7 +16,9 @@ use crate::dataset::enrichment::{Enrichment, EnrichmentPlan, How, Way};
 use crate::error::Cause;
 use crate::ledger::{KnownAnswer, Ledger};
 use crate::log::Report;
-use crate::run::answered::{answers, append, open_questions, portion, portions, questions, run_script};
+use crate::run::answered::{
+    answers, append, name_ways, open_questions, portion, portions, questions, run_script,
+};
 use crate::run::ask::{AskTally, Asking, Patience};
 use crate::run::reference;
 use crate::sql;
@@ -34,12 +36,14 @@ pub struct Enriching {
     reference: Vec<(String, String)>,
     /// The time left for outside services.
     left: Mutex<Duration>,
+    /// Why services are not asked any more in this run, by their names.
+    given_up: Mutex<BTreeMap<&'static str, String>>,
 }
 
 /// A way that is asked.
 struct Chosen {
     way: &'static Way,
-    /// Its edition: answers of another edition do not count.
+    /// Its edition: what it answered in another one is asked anew.
     version: String,
     /// The service, if it is one.
     http: Option<Http>,
@@ -49,7 +53,7 @@ struct Chosen {
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     pub questions: u64,
-    /// How many were answered from memory.
+    /// Of how many the memory knows something.
     pub remembered: u64,
     /// How many each way answered.
     pub asked: BTreeMap<&'static str, u64>,
@@ -68,7 +72,10 @@ impl Tally {
             self.found.iter().map(|(status, count)| (status.clone(), json!(count))).collect();
         let services = self.services.iter().map(|(name, cost)| {
             let cost = json!({
-                "requests": cost.requests, "without_answer": cost.misses, "gave_up": cost.gave_up,
+                "requests": cost.requests,
+                "without_answer": cost.misses,
+                "failed": cost.failed,
+                "gave_up": cost.gave_up,
             });
             ((*name).to_owned(), cost)
         });
@@ -128,7 +135,7 @@ impl Enriching {
         let files = reference.map(|reference| reference.files).unwrap_or_default();
         let reference = files.into_iter().map(|(name, path)| (name, path.display().to_string())).collect();
         let left = Mutex::new(Duration::from_secs(plan.seconds));
-        Ok(Self { enrichment, ways, reference, left })
+        Ok(Self { enrichment, ways, reference, left, given_up: Mutex::default() })
     }
 
     /// What it answers.
@@ -167,17 +174,13 @@ impl Enriching {
             return Ok((staging, Tally::default()));
         }
         staging = run_script(staging, "find the questions", enrichment.questions, Vec::new()).await?;
+        let ways =
+            self.ways.iter().map(|chosen| (chosen.way.name, chosen.version.clone())).collect::<Vec<_>>();
+        staging = blocking(move || name_ways(&mut staging, &ways).map(|()| staging)).await??;
         let mut tally = Tally::default();
-        if self.ways.is_empty() {
-            (staging, tally.remembered) = self.recall(ledger, staging, "all_questions", None).await?;
-        }
+        (staging, tally.remembered) = self.recall(ledger, staging).await?;
         for chosen in &self.ways {
             let open = vec![("way".to_owned(), chosen.way.name.to_owned())];
-            staging = run_script(staging, "find open questions", enrichment.open, open.clone()).await?;
-            let edition = Some((chosen.way.name, chosen.version.as_str()));
-            let known;
-            (staging, known) = self.recall(ledger, staging, "questions", edition).await?;
-            tally.remembered += known;
             staging = run_script(staging, "find open questions", enrichment.open, open).await?;
             staging = match chosen.way.how {
                 How::Reference { open, scripts, close, .. } => {
@@ -192,12 +195,6 @@ impl Enriching {
                     self.ask(ledger, dry_run, staging, (chosen, ask), report, &mut tally).await?
                 }
             };
-        }
-        // The answer that no service gives now may be known from an earlier edition.
-        if tally.services.values().any(|cost| cost.misses > 0 || cost.gave_up.is_some()) {
-            let status = vec![("status".to_owned(), enrichment.columns[0].to_owned())];
-            staging = run_script(staging, "find open questions", sql::STAGED_UNANSWERED, status).await?;
-            (staging, _) = self.recall(ledger, staging, "questions", None).await?;
         }
         staging = run_script(staging, "put the answers to their rows", enrichment.apply, Vec::new()).await?;
         let status = enrichment.columns[0];
@@ -252,7 +249,8 @@ impl Enriching {
         let (enrichment, name) = (self.enrichment, chosen.way.name);
         let mut left = self.left.lock().await;
         let started = Instant::now();
-        let mut deadline = started + *left;
+        let deadline = started + *left;
+        let before = self.given_up.lock().await.get(name).cloned();
         let (mut asked, mut cost, mut after) = (0, AskTally::default(), String::new());
         loop {
             let last = after.clone();
@@ -270,6 +268,10 @@ impl Enriching {
             asked += open.len() as u64;
             let bar = report.records_bar(&format!("ask {name}"), open.len() as u64);
             let mut asking = Asking::new(ask, http, open, deadline, Patience::default());
+            // Nobody waits again for a service that has failed so often.
+            if let Some(why) = before.as_ref().or(cost.gave_up.as_ref()) {
+                asking.give_up(why.clone());
+            }
             let mut waiting = Vec::new();
             loop {
                 let next = asking.next().await;
@@ -289,17 +291,16 @@ impl Enriching {
             bar.finish_and_clear();
             cost.requests += asking.tally().requests;
             cost.misses += asking.tally().misses;
-            if let Some(why) = &asking.tally().gave_up {
-                cost.gave_up.get_or_insert_with(|| why.clone());
-                // The ways that follow are not asked either.
-                deadline = Instant::now();
-            }
+            cost.failed += asking.tally().failed;
+            cost.gave_up = asking.tally().gave_up.clone();
         }
         *left = left.saturating_sub(started.elapsed());
-        if let Some(why) = &cost.gave_up {
+        if let Some(why) = cost.gave_up.as_ref().filter(|_| before.is_none()) {
             tracing::warn!(
-                "{name} gets no more requests in this run: {why}; the open questions are asked in a later run"
+                "{name} gets no more requests in this run: {why}; its open questions are asked again in a later run; other services \
+                 are asked within the time that is left"
             );
+            self.given_up.lock().await.insert(name, why.clone());
         }
         if asked > 0 {
             tally.asked.insert(name, asked);
@@ -322,6 +323,7 @@ impl Enriching {
         ledger.remember_answers(enrichment.name, (name, &chosen.version), &lasting).await?;
         let known = answers.into_iter().map(|answer| KnownAnswer {
             way: name.to_owned(),
+            version: None,
             answer: enrichment.cells(&answer),
             key: answer.key,
         });
@@ -329,27 +331,23 @@ impl Enriching {
         Ok(blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??)
     }
 
-    /// Takes the remembered answers to the questions in a table; returns their number.
-    async fn recall(
-        &self,
-        ledger: &Ledger,
-        mut staging: Staging,
-        table: &'static str,
-        way: Option<(&str, &str)>,
-    ) -> Result<(Staging, u64), Cause> {
+    /// Takes all that is remembered of the questions, of whatever way and edition; returns the number of questions of which
+    /// something is.
+    async fn recall(&self, ledger: &Ledger, mut staging: Staging) -> Result<(Staging, u64), Cause> {
         let enrichment = self.enrichment;
         let (mut after, mut recalled) = (String::new(), 0);
         loop {
             let last = after.clone();
-            let read =
-                blocking(move || questions(&staging, enrichment, table, &last).map(|read| (staging, read)));
+            let read = blocking(move || {
+                questions(&staging, enrichment, "all_questions", &last).map(|read| (staging, read))
+            });
             let rows;
             (staging, rows) = read.await??;
             let Some(question) = rows.last() else { return Ok((staging, recalled)) };
             after = question.key.clone();
             let keys: Vec<_> = rows.into_iter().map(|question| question.key).collect();
-            let known = ledger.known_answers(enrichment.name, &keys, way).await?;
-            recalled += known.len() as u64;
+            let known = ledger.known_answers(enrichment.name, &keys, None).await?;
+            recalled += known.chunk_by(|one, next| one.key == next.key).count() as u64;
             staging = blocking(move || append(&mut staging, enrichment, &known).map(|()| staging)).await??;
         }
     }

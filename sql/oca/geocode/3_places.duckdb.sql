@@ -2,9 +2,9 @@
 -- Engine:  DuckDB
 -- Inputs:  the table questions, of which the rows :from to :to are the portion; the tables of 2_reference.
 -- Outputs: the view questioned: the questions of the portion by number, q, with the number of their place, for one look; the
---          table places, one a city, state and postal code: zip (0: none that can be read), verdict (inside, outside or
---          unplaced), city_borough and zip_borough (0: not said), is_wide and needs_zip; the table place_boroughs, where
---          to look.
+--          table places, one a city, state and postal code: zip (0: none that can be read), verdict (inside, outside,
+--          foreign: its city is none of New York's, or unplaced), city_borough and zip_borough (0: not said), is_wide and
+--          needs_zip; the table place_boroughs, where to look.
 
 -- Nine digits say no more than the first five.
 create or replace macro zip_code(text) as case
@@ -34,34 +34,80 @@ create or replace table places as
 with typed as (
     select
         place,
-        trim(regexp_replace(upper(city), '[^A-Z,/]+', ' ', 'g')) as city,
+        trim(regexp_replace(replace(replace(upper(city), '''', ''), '’', ''), '[^A-Z,/]+', ' ', 'g')) as city,
         trim(regexp_replace(upper(state), '[^A-Z]+', ' ', 'g')) as state,
         zip
     from place_texts
 ),
 -- `Jamaica, Queens` says two things, which may not contradict each other.
 parts as (
-    select distinct place, trim(regexp_replace(trim(part), '( NEW YORK| NY| N Y| NYC)$', '')) as part
+    select distinct place, part
     from (
-        select place, unnest(regexp_split_to_array(city, '[,/]')) as part
-        from typed
+        select
+            place,
+            case when part = 'EAST NEW YORK' then part
+                else city_name(regexp_replace(part, '( NEW YORK| NY| N Y| NYC| USA| U S A| US)+$', ''))
+            end as part
+        from (
+            select
+                place,
+                trim(unnest(regexp_split_to_array(
+                    regexp_replace(
+                        regexp_replace(city, '^(THE|CITY OF|BOROUGH OF) ', ''),
+                        '([A-Z]{3}) (QUEENS|BROOKLYN|BRONX|MANHATTAN|STATEN ISLAND)$', '\1,\2'),
+                    '[,/]'))) as part
+            from typed
+        )
     )
-    where trim(part) not in ('', 'NY', 'N Y', 'UNKNOWN', 'NA', 'N A')
+    where length(part) > 1 and part not in ('NY', 'N Y', 'USA', 'U S A', 'UNKNOWN', 'NA', 'N A', 'NONE')
+),
+unknown_parts as (
+    select distinct part from parts where part not in (select city from known_cities)
+),
+-- What is mistyped: one letter of a name of at least five, two of a long one or of a borough's. If two boroughs are as near,
+-- it is none.
+near_parts as (
+    select part, min(city) as city
+    from (
+        select unknown_parts.part, known.city, known.borough
+        from unknown_parts
+        join known_cities as known
+            on known.borough > 0
+            and abs(length(known.city) - length(unknown_parts.part)) <= 2
+            and damerau_levenshtein(known.city, unknown_parts.part) <= case
+                when length(known.city) >= 10 or known.city in ('BROOKLYN', 'MANHATTAN', 'NEW YORK') then 2
+                when length(known.city) >= 5 then 1
+                else 0
+            end
+        qualify rank() over (
+            partition by unknown_parts.part order by damerau_levenshtein(known.city, unknown_parts.part)
+        ) = 1
+    )
+    group by part
+    having count(distinct borough) = 1
+),
+named as (
+    select parts.place, coalesce(near_parts.city, parts.part) as name, near_parts.city is not null as is_near
+    from parts left join near_parts using (part)
 ),
 cities as (
     select
-        parts.place,
+        named.place,
         bool_or(known.borough = 0) as is_elsewhere,
-        bool_or(known.borough is null) as is_unknown,
+        -- No name of the city is among them, and one that nobody knows.
+        bool_or(known.city is null) and not bool_or(known.city is not null and not is_wide) as is_foreign,
+        bool_or(known.borough is null or is_near) as is_unsure,
         -- New York is a borough when nothing else is said.
         count(distinct known.borough) filter (where known.borough > 0 and not is_wide) as boroughs,
         max(known.borough) filter (where known.borough > 0 and not is_wide) as narrow,
-        max(known.borough) filter (where known.borough > 0) as borough,
+        max(known.borough) filter (where known.borough > 0 and not is_near) as borough,
         bool_and(is_wide) as is_wide,
         max(known.zone) as zone
-    from (select *, part in ('NEW YORK', 'NEW YORK CITY', 'NYC', 'N Y C') as is_wide from parts) as parts
-    left join known_cities as known on known.city = parts.part
-    group by parts.place
+    from (
+        select *, name in ('NEW YORK', 'NEW YORK CITY', 'NYC', 'N Y C', 'NY CITY') as is_wide from named
+    ) as named
+    left join known_cities as known on known.city = named.name
+    group by named.place
 ),
 zipped as (
     select
@@ -89,7 +135,7 @@ select
     end as city_borough,
     coalesce(cities.is_wide, false) as is_wide,
     -- Nothing but the postal code says that it is here.
-    coalesce(cities.is_unknown, true) or zipped.zip > 0 and zipped.zip_borough = 0 as needs_zip,
+    coalesce(cities.is_unsure, true) or zipped.zip > 0 and zipped.zip_borough = 0 as needs_zip,
     coalesce(cities.boroughs, 0) > 1
     or coalesce(cities.boroughs, 0) = 1 and not cities.is_wide and zipped.zip_borough > 0
         and cities.narrow <> zipped.zip_borough
@@ -102,6 +148,9 @@ select
             then 'outside'
         when zipped.zip > 0 and zipped.zip_borough = 0 and not (zipped.is_known and cities.narrow is not null)
             then 'outside'
+        -- A postal code alone is mistyped as easily as a city.
+        when cities.is_foreign and zipped.zip_borough > 0 then 'foreign'
+        when cities.is_foreign then 'unplaced'
         when zipped.zip_borough > 0 then 'inside'
         when cities.borough is null then 'unplaced'
         else 'inside'

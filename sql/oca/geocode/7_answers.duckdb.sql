@@ -16,7 +16,7 @@ with texts as (
 )
 select texts.q, min(known.borough) as low, max(known.borough) as high
 from texts
-join known_cities as known on known.city = texts.part
+join known_cities as known on known.city = city_name(texts.part)
 where known.city not in ('NEW YORK', 'NEW YORK CITY', 'NYC')
 group by texts.q;
 
@@ -116,7 +116,9 @@ select
     case shown.status
         when 'no_line' then null
         when 'outside' then case shown.verdict
-            when 'unplaced' then 'neither city nor postal code is one of New York City' else 'not in New York City' end
+            when 'unplaced' then 'neither city nor postal code is one of New York City'
+            when 'foreign' then 'the city is none of New York City, but the postal code is'
+            else 'not in New York City' end
         when 'tie' then case
             when shown.is_contradictory then 'city and postal code are of two boroughs'
             when shown.is_tied then 'several lots have this address'

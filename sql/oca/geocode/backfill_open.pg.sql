@@ -2,9 +2,22 @@
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
 -- Inputs:  :"schema" of production, :"ledger", :'dataset' and :'enrichment', their names in the ledger; :'ways', a JSON array of
 --          {"way", "version"} in the order of asking, :'since', a date as text or nothing: cases filed from then on.
--- Outputs: the temporary tables open_rows (record_id, key and the fields of a question) and answers, which takes those of
---          a batch; the temporary function address_key, which makes the key as questions.duckdb.sql does.
--- A way that comes later is asked where no earlier one has settled the address.
+-- Outputs: the temporary tables open_rows (record_id, key, the fields of a question, and is_outdated: its place is what a
+--          named way said in an older edition, and may not say again) and answers, which takes those of a batch; the
+--          temporary function answer_rank, which ranks answers as questions.duckdb.sql does.
+-- A way is asked where open.duckdb.sql would ask it. A lot that nobody remembers, of another program, is no worse.
+create or replace function pg_temp.answer_rank(status text, bbl text, lat real) returns integer
+language sql immutable parallel safe
+as $$
+    select case
+        when bbl is not null then 1
+        when lat is not null then 2
+        when status = 'tie' then 3
+        when status is null or status = 'failed' then 5
+        else 4
+    end
+$$;
+
 create temporary table open_rows on commit preserve rows as
 with ways as (
     select number, way ->> 'way' as way, way ->> 'version' as version
@@ -40,42 +53,91 @@ addresses as (
             where metadata.indexnumberid = address.indexnumberid and metadata.deletedate is not null
         )
 ),
--- What is remembered of these ways in these editions: the best of each address.
 remembered as (
-    select distinct on (answers.key) answers.key, answers.answer
-    from :"ledger".answers join ways on ways.way = answers.way and ways.version = answers.version
-    where answers.dataset = :'dataset' and answers.enrichment = :'enrichment'
-    order by
+    select
         answers.key,
-        case answers.answer ->> 'status' when 'match' then 1 when 'tie' then 2 else 3 end,
-        ways.number
+        answers.way,
+        ways.number,
+        answers.version is not distinct from ways.version as is_current,
+        answers.answered_at,
+        answers.answer ->> 'status' as status,
+        answers.answer ->> 'bbl' as bbl,
+        answers.answer ->> 'bin' as bin,
+        (answers.answer ->> 'lat')::real as lat,
+        (answers.answer ->> 'lon')::real as lon
+    from :"ledger".answers left join ways on ways.way = answers.way
+    where answers.dataset = :'dataset' and answers.enrichment = :'enrichment' and answers.answer <> '{}'
+),
+best as (
+    select distinct on (key) key, status, bbl, bin, lat, lon
+    from remembered
+    order by key, pg_temp.answer_rank(status, bbl, lat), number, answered_at desc, way
+),
+settled as (
+    select given.key, array_agg(distinct asked.way) as ways
+    from remembered as given cross join ways as asked
+    where (given.way = asked.way and given.is_current)
+        or (given.is_current and given.number < asked.number and given.status in ('match', 'tie', 'no_line'))
+        or (
+            asked.way <> 'pad'
+            and given.way <> asked.way
+            and (
+                given.bbl is not null
+                or given.status in ('tie', 'no_line')
+                or (asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside')
+                or (given.lat is not null and asked.way = 'census')
+            )
+        )
+    group by given.key
+),
+known as (
+    select key, array_agg(way) as ways from remembered group by key
+),
+outdated as (
+    select key, array_agg(concat_ws('|', bbl, lat, lon)) as places
+    from remembered
+    where number is not null and not is_current and status = 'match'
+    group by key
 )
-select record_id, addresses.key, street1, street2, city, state, postalcode
-from addresses left join remembered on remembered.key = addresses.key
-where status is null
-    or status = 'failed'
+select
+    record_id,
+    addresses.key,
+    street1,
+    street2,
+    city,
+    state,
+    postalcode,
+    coalesce(
+        concat_ws('|', addresses.bbl, addresses.lat, addresses.lon) = any (outdated.places), false
+    ) as is_outdated
+from addresses
+left join best on best.key = addresses.key
+left join settled on settled.key = addresses.key
+left join known on known.key = addresses.key
+left join outdated on outdated.key = addresses.key
+where addresses.status is null
+    or addresses.status = 'failed'
     -- It is remembered, and does not stand there: a run that asked it for another case, a backfill that was killed.
     or (
-        remembered.answer is not null
-        and (status, bbl, bin, lat, lon) is distinct from (
-            answer ->> 'status', answer ->> 'bbl', answer ->> 'bin', (answer ->> 'lat')::real,
-            (answer ->> 'lon')::real
+        best.key is not null
+        and (addresses.status, addresses.bbl, addresses.bin, addresses.lat, addresses.lon) is distinct from (
+            best.status, best.bbl, best.bin, best.lat, best.lon
         )
         -- A place that is known is kept where no better one is (backfill_take.pg.sql).
-        and (answer ->> 'status' = 'match' or lat is null)
+        and (
+            (addresses.bbl is null and addresses.lat is null)
+            or pg_temp.answer_rank(best.status, best.bbl, best.lat)
+            <= pg_temp.answer_rank(addresses.status, addresses.bbl, addresses.lat)
+        )
     )
     or exists (
         select
-        from ways
-        where (number = 1 or addresses.status not in ('match', 'tie', 'no_line'))
-            and not exists (
-                select
-                from :"ledger".answers
-                where answers.dataset = :'dataset'
-                    and answers.enrichment = :'enrichment'
-                    and answers.key = addresses.key
-                    and answers.way = ways.way
-                    and answers.version = ways.version
+        from ways as asked
+        where asked.way <> all (coalesce(settled.ways, '{}'))
+            and (
+                asked.way = 'pad'
+                or addresses.bbl is null
+                or asked.way = any (coalesce(known.ways, '{}'))
             )
     );
 

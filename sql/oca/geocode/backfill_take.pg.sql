@@ -1,7 +1,7 @@
 -- Purpose: put the answers of a backfill's batch to the addresses of production, and to no other column.
 -- Engine:  PostgreSQL 14 and later; a script (psql -v)
--- Inputs:  :"schema" of production; pg_temp.open_rows and pg_temp.address_key of backfill_open.pg.sql; pg_temp.answers, one a
---          key, all as text.
+-- Inputs:  :"schema" of production; pg_temp.open_rows and pg_temp.answer_rank of backfill_open.pg.sql; pg_temp.address_key;
+--          pg_temp.answers, one a key, all as text.
 -- Outputs: rows of oca_addresses that say something else now; the last statement counts them.
 update :"schema".oca_addresses as address
 set
@@ -31,8 +31,14 @@ where open_rows.key = answer.key
     and pg_temp.address_key(
         address.street1, address.street2, address.city, address.state, address.postalcode
     ) = answer.key
-    -- A service that does not answer, or knows no better, takes no place away that is known.
-    and (answer.status = 'match' or address.lat is null)
+    -- A service that does not answer, or knows no better, takes no place away that is known, and a point takes no lot away;
+    -- but whoever said a place may take it back.
+    and (
+        open_rows.is_outdated
+        or (address.bbl is null and address.lat is null)
+        or pg_temp.answer_rank(answer.status, answer.bbl, answer.lat::real)
+        <= pg_temp.answer_rank(address.status, address.bbl, address.lat)
+    )
     and (answer.status <> 'failed' or coalesce(address.status, 'failed') = 'failed')
     and (
         address.status, address.house_number, address.street_name, address.borough_code, address.place_name,

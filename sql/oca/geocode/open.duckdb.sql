@@ -1,16 +1,31 @@
 -- Purpose: what one way of answering is still to be asked.
 -- Engine:  DuckDB
--- Inputs:  all_questions and answers; :'way'.
--- Outputs: questions (key, street1, street2, city, state, postalcode): those that no way has settled and this one has not
---          answered. Where several lots are as good, asking further would only hide it; where there is no line,
---          nobody knows more.
+-- Inputs:  all_questions, ways and valid_answers; :'way'.
+-- Outputs: questions (key, street1, street2, city, state, postalcode): those that this way has not answered in its edition
+--          and no way before it has settled. Where several lots are as good, asking further would only hide it; where
+--          there is no line, nobody knows more. An outside service is asked only about what no other way, named or
+--          not, is known to have settled, in whatever edition: a lot is better than its answer could be.
 create or replace table questions as
+with settled as (
+    select given.key
+    from valid_answers as given
+    join ways as asked on asked.way = :'way'
+    where (given.way = asked.way and given.is_current)
+        or (given.is_current and given.number < asked.rowid and given.status in ('match', 'tie', 'no_line'))
+        or (
+            asked.way <> 'pad'
+            and given.way <> asked.way
+            and (
+                given.bbl is not null
+                or given.status in ('tie', 'no_line')
+                -- GeoSearch knows the city alone, and the directory knows best what is not in it.
+                or (asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside')
+                -- The Census knows points, too, and no lots.
+                or (given.lat is not null and asked.way = 'census')
+            )
+        )
+)
 select key, street1, street2, city, state, postalcode
 from all_questions
-where not exists (
-    select 1
-    from answers
-    where answers.key = all_questions.key
-        and (answers.way = :'way' or answers.status in ('match', 'tie', 'no_line'))
-)
+where key not in (select key from settled)
 order by key;

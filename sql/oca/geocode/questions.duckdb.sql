@@ -1,9 +1,10 @@
 -- Purpose: the questions of a batch: its addresses, each distinct one once.
 -- Engine:  DuckDB
 -- Inputs:  oca_addresses of the staging store, losers, records and sealed of sql/staged.
--- Outputs: all_questions (key, street1, street2, city, state, postalcode), an empty table of answers (key, way and
---          the columns of oca_addresses that are not in the extract, all as text), best_answers (a view of them: one
---          a key), and the macros that make the key. address_key.pg.sql makes the same key.
+-- Outputs: all_questions (key, street1, street2, city, state, postalcode); an empty table of answers (key, way, version and
+--          the columns of oca_addresses that are not in the extract, all as text); ways (way, version), empty: those that
+--          are named, in their order; the views valid_answers, of them those that count, and best_answers, one a key;
+--          and the macros that make the key. address_key.pg.sql makes the same key, backfill_open.pg.sql the same rank.
 
 -- Small and capital letters of ASCII alone are the same, as are kinds and numbers of blanks: both engines agree on that.
 create macro key_text(line) as translate(
@@ -37,9 +38,16 @@ where record_no not in (select record_no from losers)
     and record_no not in (select record_no from records join sealed using (record_id))
 group by 1;
 
+create table ways (
+    way varchar not null,
+    version varchar not null
+);
+
 create table answers (
     key varchar not null,
     way varchar not null,
+    -- The edition of an answer that was remembered; null: it was given in this run.
+    version varchar,
     status varchar,
     house_number varchar,
     street_name varchar,
@@ -62,13 +70,39 @@ create table answers (
     zip_code varchar
 );
 
--- One building lot is better than several, and what went wrong must be tried again; of the others the first counts.
+-- What a way said in an earlier edition counts until it says something now. Answers of ways that are not named count, too.
+create view valid_answers as
+select
+    answers.*,
+    answers.rowid as row_no,
+    ways.rowid as number,
+    answers.version is null or coalesce(answers.version = ways.version, false) as is_current
+from answers left join ways using (way)
+where answers.rowid not in (
+    select older.rowid
+    from answers as older
+    join answers as newer using (key, way)
+    where older.version is not null and newer.version is null and newer.status <> 'failed'
+);
+
+-- A building lot is better than a point on a street, and a point than none. What another way has said is more than that a
+-- service did not answer, which is asked again all the same.
+create macro answer_rank(status, bbl, lat) as case
+    when bbl is not null then 1
+    when lat is not null then 2
+    when status = 'tie' then 3
+    when status is null or status = 'failed' then 5
+    else 4
+end;
+
+-- Of what is equally good, the first way that is named counts, then what was answered last.
 create view best_answers as
-select answers.* exclude (way)
-from answers
+select valid_answers.* exclude (way, version, row_no, number, is_current)
+from valid_answers
 qualify row_number() over (
     partition by key
     order by
-        case status when 'match' then 1 when 'tie' then 2 when 'failed' then 3 else 4 end,
-        answers.rowid
+        answer_rank(status, bbl, lat),
+        number nulls last,
+        row_no
 ) = 1;

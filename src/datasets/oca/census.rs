@@ -18,7 +18,7 @@ use crate::dataset::ask::{Answer, Ask, Question, Reading, RequestBody, Unreadabl
 pub const CENSUS: Ask = Ask {
     name: "census",
     base: "https://geocoding.geo.census.gov",
-    version: "census Public_AR_Current Census2010_Current, rules 1",
+    version: "census Public_AR_Current Census2010_Current, rules 2",
     per_request: 500,
     in_flight: 2,
     timeout: Duration::from_secs(120),
@@ -175,8 +175,12 @@ struct Matched {
     state: String,
     zip: String,
     point: (f64, f64),
+    /// Three digits, of the state of New York.
     county: Option<String>,
+    /// Six digits.
     tract: Option<String>,
+    /// Four digits.
+    block: Option<String>,
 }
 
 impl RowOutcome {
@@ -229,6 +233,7 @@ impl Matched {
             point,
             county: place(9, 3).filter(|_| row.get(8).is_some_and(|state| state == "36")),
             tract: place(10, 6),
+            block: place(11, 4),
         })
     }
 
@@ -250,7 +255,9 @@ impl Matched {
         let borough = self.county.as_deref().and_then(Borough::of_county);
         let is_in_borough = match (&self.county, locality.boroughs()) {
             (Some(_), Ok(boroughs)) => borough.is_some_and(|borough| boroughs.contains(&borough)),
-            _ => true,
+            // The city says that it is none of the boroughs.
+            (_, Err(_)) => borough.is_none(),
+            (None, Ok(_)) => true,
         };
         if !is_in_state {
             return nowhere(GeoStatus::Outside, "state");
@@ -271,18 +278,35 @@ impl Matched {
         if !is_in_borough {
             return nowhere(GeoStatus::NoStreet, "borough");
         }
+        let (ct, block) = self.tract_and_block(borough);
+        let is_exact = if self.is_exact { "Exact" } else { "Non_Exact" };
         Located {
             status: GeoStatus::Match,
             sname: Some(self.sname.clone()),
             hnum: Some(self.hnum.clone()),
             boro: borough,
             point: Some(self.point),
-            ct: self.tract.as_deref().and_then(tract),
-            msg2: Some(format!("census {}", if self.is_exact { "Exact" } else { "Non_Exact" })),
+            ct,
+            msg2: Some(match block {
+                Some(block) => format!("census {is_exact}, block {block}"),
+                None => format!("census {is_exact}"),
+            }),
             zip_code: Some(self.zip.clone()).filter(|zip| !zip.is_empty()),
             ..Located::default()
         }
         .of(Some(line))
+    }
+}
+
+impl Matched {
+    /// The tract, and the block by the Census' fifteen digits. The number of a tract is unique in its county alone: with a
+    /// borough beside it the tract is written as the city does, elsewhere by the Census' eleven digits.
+    fn tract_and_block(&self, borough: Option<Borough>) -> (Option<String>, Option<String>) {
+        let (Some(county), Some(code)) = (&self.county, &self.tract) else { return (None, None) };
+        let whole = format!("36{county}{code}");
+        let block = self.block.as_ref().map(|block| format!("{whole}{block}"));
+        let ct = if borough.is_some() { tract(code) } else { Some(whole) };
+        (ct, block)
     }
 }
 

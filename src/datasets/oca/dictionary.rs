@@ -73,7 +73,10 @@ pub const DICTIONARY: &[Described] = &[
             ("bin", "Building identification number of the city"),
             ("bbl", "Tax lot of the city: borough, five digits of the block, four of the lot"),
             ("cd", "Community district"),
-            ("ct", "Census tract"),
+            (
+                "ct",
+                "Census tract of 2010: its number in the borough, or outside the city the Census' eleven digits",
+            ),
             ("council", "City council district"),
             ("grc", "Return code of the older geocoder"),
             ("grc2", "Second return code of the older geocoder"),

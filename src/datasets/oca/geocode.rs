@@ -22,7 +22,7 @@ const PAD: How = How::Reference {
         include_str!("../../../sql/oca/geocode/8_take.duckdb.sql"),
     ],
     close: include_str!("../../../sql/oca/geocode/9_close.duckdb.sql"),
-    rules: "2",
+    rules: "3",
 };
 
 const WAYS: &[Way] = &[

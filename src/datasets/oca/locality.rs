@@ -1,5 +1,7 @@
 //! Boroughs and the state: the location of an address according to its city, state and postal code.
 
+use strsim::osa_distance;
+
 /// A borough of New York City, by its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Borough {
@@ -110,6 +112,27 @@ const QUEENS_PLACES: &[&str] = &[
     "WOODSIDE",
 ];
 
+/// Names that are used for all five boroughs.
+const NEW_YORK: [&str; 5] = ["NEW YORK", "NEW YORK CITY", "NYC", "N Y C", "NY"];
+
+/// The name that a mistyped city has, by the directory's rule (`3_places.duckdb.sql`): one letter of a name of at least
+/// five is wrong, or two of a long one or of a borough's; and no other borough's name is as near.
+fn near(city: &str) -> Option<&'static str> {
+    let boroughs = ["MANHATTAN", "BRONX", "BROOKLYN", "STATEN ISLAND", "NEW YORK"];
+    let distances = boroughs.iter().chain(QUEENS_PLACES).map(|name| (osa_distance(name, city), *name));
+    let is_near = |(distance, name): &(usize, &str)| match name.len() {
+        _ if matches!(*name, "BROOKLYN" | "MANHATTAN" | "NEW YORK") => *distance <= 2,
+        10.. => *distance <= 2,
+        5.. => *distance <= 1,
+        _ => false,
+    };
+    let near: Vec<_> = distances.filter(is_near).collect();
+    let least = near.iter().map(|(distance, _)| *distance).min()?;
+    let mut nearest = near.into_iter().filter(|(distance, _)| *distance == least).map(|(_, name)| name);
+    let first = nearest.next()?;
+    nearest.all(|name| Borough::of_city(name) == Borough::of_city(first)).then_some(first)
+}
+
 /// City, state and postal code of an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Town {
@@ -148,22 +171,26 @@ impl Town {
     /// The boroughs in which an address can be, in the order of trying.
     ///
     /// # Errors
-    /// [`NotInTown`]: in none. A postal code outside the city counts, even beside a city's name inside; one inside
-    /// counts beside a name that nobody knows, which may be mistyped.
+    /// [`NotInTown`]: in none. A postal code outside the city counts, even beside a city's name inside; one inside does
+    /// not count beside a name that is none of the city's, but beside one that is nearly one, which is mistyped.
     pub(super) fn boroughs(&self) -> Result<Vec<Borough>, NotInTown> {
-        let city = self.city.as_deref().unwrap_or_default();
+        let typed = self.city.as_deref().unwrap_or_default();
+        let is_known = Borough::of_city(typed).is_some() || NEW_YORK.contains(&typed);
+        let near = Some(typed).filter(|typed| !is_known && !typed.is_empty()).and_then(near);
+        let city = near.unwrap_or(typed);
         let named = Borough::of_city(city);
-        let is_new_york = matches!(city, "NEW YORK" | "NEW YORK CITY" | "NYC" | "NY");
+        let is_new_york = NEW_YORK.contains(&city);
         let of_zip = self.zip.as_deref().map(of_zip);
         match (named, of_zip) {
             _ if self.is_outside_the_state() => Err(NotInTown::Outside),
             (_, Some([])) => Err(NotInTown::Outside),
+            (_, None) if near.is_some() => Err(NotInTown::Outside),
             (Some(named), Some(of_zip)) if !of_zip.contains(&named) => Err(NotInTown::Contradiction),
             (Some(named), _) => Ok(vec![named]),
-            (None, Some(of_zip)) => Ok(of_zip.to_vec()),
+            (None, Some(of_zip)) if is_new_york || city.is_empty() => Ok(of_zip.to_vec()),
             // By convention Manhattan.
             (None, None) if is_new_york => Ok(vec![Manhattan]),
-            (None, None) => Err(NotInTown::Outside),
+            (None, _) => Err(NotInTown::Outside),
         }
     }
 
@@ -235,9 +262,18 @@ mod tests {
         assert_eq!(boroughs("Brokolyn", "11201"), Ok(vec![Brooklyn]), "mistyped");
         assert_eq!(boroughs("Marble Hill", "10463"), Ok(vec![Manhattan]));
         assert_eq!(boroughs("Bronx", "10463"), Ok(vec![Bronx]));
+        assert_eq!(boroughs("New Yrok", "11201"), Ok(vec![Brooklyn]));
         assert_eq!(boroughs("Bronx", "11201"), Err(NotInTown::Contradiction));
-        for (city, zip) in [("Yonkers", "10701"), ("Brooklyn", "14213"), ("Buffalo", ""), ("", "1"), ("", "")]
-        {
+        assert_eq!(boroughs("Brookln", "10005"), Err(NotInTown::Contradiction));
+        for (city, zip) in [
+            ("Yonkers", "10701"),
+            ("Brooklyn", "14213"),
+            ("Buffalo", ""),
+            ("", "1"),
+            ("", ""),
+            ("Hicksville", "10005"),
+            ("Brookln", ""),
+        ] {
             assert_eq!(boroughs(city, zip), Err(NotInTown::Outside), "{city} {zip}");
         }
         let jersey = Town::read(Some("Brooklyn"), Some("NJ"), Some("11201"));

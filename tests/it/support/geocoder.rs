@@ -280,8 +280,10 @@ impl State {
                 let number = if line.starts_with("99999 ") { "1 " } else { "" };
                 format!(
                     "{echo},\"Match\",\"Exact\",\"{number}{line}, {city}, NY, {zip}\",\"{},{}\",\"59653655\",\"R\",\
-                     \"36\",\"029\",\"005000\",\"1002\"\n",
-                    truth.longitude, truth.latitude
+                     \"36\",\"{}\",\"005000\",\"1002\"\n",
+                    truth.longitude,
+                    truth.latitude,
+                    county(zip)
                 )
             });
         }
@@ -289,6 +291,16 @@ impl State {
             answers.reverse();
         }
         answers.concat()
+    }
+}
+
+/// The county of a postal code: one of the city's, or else Erie.
+fn county(zip: &str) -> &'static str {
+    match zip.get(..3) {
+        Some("100") => "061",
+        Some("104") => "005",
+        Some("112") => "047",
+        _ => "029",
     }
 }
 

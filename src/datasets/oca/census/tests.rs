@@ -68,7 +68,7 @@ fn rows_are_known_by_their_ids_in_any_order() {
         ("lon", "-73.98658"),
         ("ct", "50"),
         ("bbl", ""),
-        ("msg2", "census Exact"),
+        ("msg2", "census Exact, block 360610050001002"),
         ("zip_code", "10003"),
     ] {
         assert_eq!(cell(answer, column), expected, "{column}");
@@ -106,6 +106,9 @@ fn a_match_that_is_another_place_is_none() {
     assert_eq!(status(no_zip, &kenmore), "no_street");
     let brooklyn = matched("Exact", "100 GRANT ST, NEW YORK, NY, 10003", "-73.98,40.73", "047");
     assert_eq!(status(["100 Grant St", "", "New York", "NY", "10003"], &brooklyn), "no_street");
+    let broadway = matched("Exact", "100 BROADWAY, NEW YORK, NY, 10005", "-74.01,40.71", "061");
+    assert_eq!(status(["100 Broadway", "", "Manhatan", "NY", "10005"], &broadway), "match");
+    assert_eq!(status(["100 Broadway", "", "Hicksville", "NY", "10005"], &broadway), "no_street");
     let queens = matched("Non_Exact", "35-12 73RD ST, FLUSHING, NY, 11372", "-73.89,40.75", "081");
     assert_eq!(status(["35-12 73 street", "", "Queens", "NY", "11372"], &queens), "match");
 }
@@ -158,6 +161,26 @@ fn what_is_not_worth_asking_is_not_asked() {
     ] {
         assert_eq!(passed(fields).as_deref(), Some(expected), "{fields:?}");
     }
+}
+
+/// The number of a tract is unique in its county alone: where no borough stands beside it, it is whole.
+#[test]
+fn a_tract_outside_the_city_says_its_county() {
+    let typed = question("k", ["100 Grant Street", "", "Buffalo", "NY", "14213"]);
+    let cells = |geography: &str| {
+        let row = format!(
+            "\"{}\",\"\",\"Match\",\"Exact\",\"100 GRANT ST, BUFFALO, NY, 14213\",\"-78.88,42.92\",\"1\",\"L\",{geography}",
+            id(&typed)
+        );
+        let reading = read(std::slice::from_ref(&typed), row.as_bytes()).unwrap();
+        ["ct", "boro", "msg2"].map(|column| cell(&reading.answers[0], column))
+    };
+    let buffalo = ["36029022602", "", "census Exact, block 360290226021002"];
+    assert_eq!(cells("\"36\",\"029\",\"022602\",\"1002\""), buffalo);
+    assert_eq!(cells("\"36\",\"029\",\"022602\",\"\""), ["36029022602", "", "census Exact"]);
+    // A tract of a county that is not said, or of another state, is none.
+    assert_eq!(cells("\"36\",\"\",\"022602\",\"1002\""), ["", "", "census Exact"]);
+    assert_eq!(cells("\"42\",\"029\",\"022602\",\"1002\""), ["", "", "census Exact"]);
 }
 
 #[test]

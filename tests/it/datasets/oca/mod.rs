@@ -12,4 +12,5 @@ mod pad;
 mod reference;
 pub mod rules;
 mod values;
+mod ways;
 mod writers;
