@@ -12,6 +12,9 @@ use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres::{self, TestDatabase};
 use crate::support::{Janitor, server_dir};
 
+mod objects;
+mod publications;
+
 /// A pipeline with a week that is loaded.
 async fn loaded(hint: &str) -> Pipeline {
     let pipeline = Pipeline::new(hint).await;
@@ -203,84 +206,6 @@ async fn a_database_without_plpgsql() {
     pipeline.run().await.exits(0);
 }
 
-/// The tables with this `relreplident`.
-async fn identities(pipeline: &Pipeline, kind: &str) -> Vec<String> {
-    let query = format!(
-        "select relname from pg_class where relnamespace = 'public'::regnamespace and relname like 'oca\\_%'
-         and relkind = 'r' and relreplident = '{kind}' order by 1"
-    );
-    pipeline.column(&query).await
-}
-
-/// The first run updates its tables before they have keys, and most never have a key.
-#[tokio::test]
-async fn everything_is_published_from_the_beginning() {
-    let pipeline = Pipeline::new("check publication").await;
-    pipeline.execute("create publication everything for all tables").await;
-    line(&pipeline, "publications", 0).await.is("ok", &[]);
-    pipeline.put(first_week());
-    pipeline.run().await.exits(0);
-    let sums = ["atoms", "days", "place_days", "places", "zone_days"].map(|of| format!("oca_filing_{of}"));
-    let mut keyed: Vec<_> = ["oca_case_summary", "oca_index", "oca_lots", "oca_metadata", "oca_tracts"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(sums)
-        .collect();
-    keyed.sort();
-    assert_eq!(identities(&pipeline, "d").await, keyed);
-    assert_eq!(identities(&pipeline, "f").await.len(), 10);
-    line(&pipeline, "publications", 0).await.is("ok", &[]);
-    runs(&pipeline).await;
-
-    // The same with tables that `adopt` makes.
-    let pipeline = Pipeline::new("check publication adopt").await;
-    pipeline.execute("create publication everything for all tables").await;
-    pipeline.other(&["adopt", "oca", "--fix"]).await.exits(0);
-    assert_eq!(identities(&pipeline, "f").await.len(), 10);
-    pipeline.put(first_week());
-    pipeline.run().await.exits(0);
-    runs(&pipeline).await;
-    // Without a publication the tables keep the cheaper default.
-    let pipeline = loaded("check no publication").await;
-    assert_eq!(identities(&pipeline, "f").await, Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn tables_that_are_published_later_are_refused_before_anything_is_done() {
-    let pipeline = loaded("check published later").await;
-    pipeline
-        .execute(
-            "alter table etl.record_origins replica identity nothing;
-             create table parted (like oca_parties) partition by list (role);
-             create table parted_1 partition of parted default; insert into parted select * from oca_parties;
-             drop table oca_parties; alter table parted rename to oca_parties;
-             create publication part for table oca_parties, oca_index, oca_metadata, etl.record_origins;
-             create publication inserts for table oca_motions with (publish = 'insert, truncate')",
-        )
-        .await;
-    let found = line(&pipeline, "publications", 1).await;
-    let words = ["public.parted_1 is published (part)", "etl.record_origins is published (part)"];
-    let found = found.is("fail", &words);
-    assert!(
-        !["oca_index", "oca_metadata", "oca_motions"].iter().any(|t| found.found.contains(t)),
-        "{found:?}"
-    );
-    pipeline.put(second_week());
-    let hint = "alter table public.parted_1 replica identity full;";
-    refused(&pipeline, &[words[0], words[1], hint]).await;
-    assert_eq!(found.statements().matches(';').count(), 2);
-    pipeline.execute(&found.statements()).await;
-    line(&pipeline, "publications", 0).await.is("ok", &[]);
-    if pipeline.one("select current_setting('server_version_num')::int >= 150000").await == "t" {
-        let by_rows = "alter table oca_events replica identity full;
-            create publication by_rows for table oca_events where (eventname <> '')";
-        pipeline.execute(by_rows).await;
-        let words = ["by_rows publishes only some rows of public.oca_events", "replica identity"];
-        line(&pipeline, "publications", 0).await.is("warn", &words);
-    }
-    runs(&pipeline).await;
-}
-
 #[tokio::test]
 async fn row_policies_that_apply_to_the_role_are_refused() {
     let pipeline = loaded("check policies").await;
@@ -312,106 +237,5 @@ async fn row_policies_that_apply_to_the_role_are_refused() {
     pipeline.other(&["purge", "oca"]).await.exits(1).says("bypassrls");
     pipeline.execute(&found.statements()).await;
     line(&pipeline, "policies", 0).await.is("ok", &[]);
-    runs(&pipeline).await;
-}
-
-#[tokio::test]
-async fn triggers_and_rules_are_told() {
-    let pipeline = loaded("check triggers").await;
-    pipeline
-        .execute(
-            "create function nothing() returns trigger language plpgsql as $$ begin return new; end $$;
-             create trigger \"It's\" before insert on oca_parties for each row execute function nothing();
-             create rule keep as on delete to oca_motions do also select 1",
-        )
-        .await;
-    let found = line(&pipeline, "triggers", 0).await;
-    let words = ["trigger It's on oca_parties", "rule keep on oca_motions", "rolls back what differs"];
-    pipeline.execute(&found.is("warn", &words).statements()).await;
-    line(&pipeline, "triggers", 0).await.is("ok", &[]);
-    runs(&pipeline).await;
-}
-
-#[tokio::test]
-async fn foreign_keys_of_others_are_told() {
-    let pipeline = loaded("check foreign keys").await;
-    pipeline
-        .execute(
-            "create table notes (id text references oca_index, about text references oca_index on delete cascade);
-             create table \"Seen\" (id text references oca_metadata on delete set null); create index on notes (about)",
-        )
-        .await;
-    let found = line(&pipeline, "foreign keys", 0).await;
-    let words = [
-        "public.notes refers to oca_index: its rows keep ours from being deleted: the run stops at the first that it \
-         has to delete; no index finds them",
-        "public.notes refers to oca_index: its rows are deleted with ours; public.notes",
-        "public.\"Seen\" refers to oca_metadata: its rows lose what they refer to",
-        "alter table public.notes drop constraint notes_id_fkey;",
-    ];
-    pipeline.execute(&found.is("warn", &words).statements()).await;
-    line(&pipeline, "foreign keys", 0).await.is("ok", &[]);
-    runs(&pipeline).await;
-}
-
-#[tokio::test]
-async fn rules_of_others_on_our_columns_are_told() {
-    let pipeline = loaded("check rules").await;
-    line(&pipeline, "constraints", 0).await.is("ok", &[]);
-    pipeline
-        .execute(
-            "create extension if not exists btree_gist;
-             alter table oca_index alter status set not null, add check (status <> 'never'),
-                 add column other text not null default '', add column filed_year int
-                     generated always as (extract(year from fileddate)) stored, add check (other <> 'x');
-             alter table oca_parties add unique (indexnumberid, role), add column id bigint generated always as identity
-                 primary key;
-             alter table oca_events add exclude using gist (indexnumberid with =, fileddate with =);
-             create unique index on oca_motions (upper(motiontype))",
-        )
-        .await;
-    let found = line(&pipeline, "constraints", 0).await;
-    let words = [
-        "oca_index has a not null on status",
-        "oca_index has a constraint oca_index_status_check, CHECK ((status <> 'never'::text))",
-        "oca_index has a column filed_year, which the server computes",
-        "oca_parties has a unique index oca_parties_indexnumberid_role_key on (indexnumberid, role)",
-        "oca_events has a constraint oca_events_indexnumberid_fileddate_excl, EXCLUDE",
-        "oca_motions has a unique index oca_motions_upper_idx on (…)",
-    ];
-    let found = found.is("warn", &words);
-    for word in ["not null on indexnumberid", "other", "(id)", "oca_index_pkey"] {
-        assert!(!found.found.contains(word), "{word} in {found:?}");
-    }
-    assert_eq!(found.found.matches(" has a ").count(), words.len(), "{found:?}");
-    pipeline.execute(&found.statements()).await;
-    line(&pipeline, "constraints", 0).await.is("ok", &[]);
-    // A type that somebody made with a rule in it can refuse values too.
-    pipeline
-        .execute("create domain short as text check (length(value) < 9); alter table oca_index alter court type short")
-        .await;
-    let found = line(&pipeline, "constraints", 0).await;
-    let found = found.is("warn", &["oca_index has a type public.short on court, a domain"]);
-    pipeline.execute(&found.statements()).await;
-    line(&pipeline, "constraints", 0).await.is("ok", &[]);
-}
-
-#[tokio::test]
-async fn tables_that_are_parts_of_others() {
-    let pipeline = loaded("check parts").await;
-    pipeline
-        .execute(
-            "create table motions (like oca_motions); alter table oca_motions inherit motions;
-             create table oca_index_old () inherits (oca_index)",
-        )
-        .await;
-    let found = line(&pipeline, "partitions", 0).await;
-    let words = [
-        "oca_motions is a part of public.motions",
-        "alter table oca_motions no inherit public.motions;",
-        "1 table(s) inherit from oca_index",
-        "does not find rows of the tables that inherit from oca_index",
-    ];
-    found.is("warn", &words);
     runs(&pipeline).await;
 }
