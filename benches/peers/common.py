@@ -1,4 +1,4 @@
-"""What the peers share: where the database is, and how clean rows are written."""
+"""Shared by the peers: the place of the database, and the way to write clean rows."""
 
 import io
 import os
@@ -18,7 +18,7 @@ def parts():
 
 
 def engine():
-    """What pandas reads by."""
+    """The engine that pandas reads with."""
     import sqlalchemy
 
     host, port, user, password, database = parts()
@@ -27,7 +27,7 @@ def engine():
 
 
 def write(connection, df):
-    """Clean rows by COPY, out of a CSV in memory: the fastest that pandas has."""
+    """Writes clean rows by COPY from a CSV in memory, the fastest way that pandas has."""
     rows = io.StringIO()
     df.to_csv(rows, index=False, header=False, columns=COLUMNS, na_rep="\\N")
     rows.seek(0)

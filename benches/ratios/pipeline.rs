@@ -31,7 +31,7 @@ pub struct Bench {
     pub folder: PathBuf,
 }
 
-/// What `\copy` loaded.
+/// A schema that `\copy` loaded.
 pub struct Copied {
     pub schema: String,
     /// Seconds.

@@ -3,15 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support;
+use crate::support::browser::looks;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres;
-use crate::support::tools;
 
 /// A case of a postal code, filed on a day in January 2024, with a warrant if one is given.
 fn case(extract: Extract, id: &str, codes: &[&str], day: u32, warrant: Option<&str>) -> Extract {
@@ -216,27 +215,8 @@ async fn who_may_read_the_tables_alone_gets_a_map_without_a_run() {
 async fn the_page_is_good_in_a_browser_on_a_phone_and_at_a_desk() {
     let pipeline = january("map browser").await;
     let path = map(&pipeline, "map.html", &["--by", "zip"]).await.path;
-    let folder = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/commands/map/look.mjs");
-    let mut command = Command::new("node");
-    command
-        .arg(script)
-        .arg(tools::tool("browser", "playwright_version"))
-        .arg("/usr/bin/chromium")
-        .arg(&path)
-        .arg(folder.path())
-        .arg("10451");
-    let output =
-        tokio::task::spawn_blocking(move || command.output().expect("scripts/setup test installs node"));
-    let output = output.await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "scripts/setup test?\n{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let looks: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(looks.len(), 5, "{said}");
+    let looks = looks("commands/map/look.mjs", &path, "10451").await;
+    assert_eq!(looks.len(), 5, "{looks:#?}");
     for look in &looks[..4] {
         for nothing in ["said", "requests", "violations"] {
             assert_eq!(look[nothing], Value::Array(Vec::new()), "{nothing}: {look:#}");

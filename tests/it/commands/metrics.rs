@@ -32,7 +32,7 @@ def read(parse):
 print(json.dumps([read(plain), read(open_metrics)]))
 ";
 
-/// What both parsers read.
+/// The samples that both parsers read.
 fn read(path: &std::path::Path) -> BTreeMap<String, f64> {
     let output = Command::new("python3")
         .args(["-c", READ])

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::receiver::{Receiver, Reply};
+use crate::support::waiting;
 
 const PATH: &str = "/services/planted?sig=planted";
 
@@ -124,11 +125,7 @@ async fn what_was_published_in_part_or_was_stopped_is_told_and_a_wait_is_not() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("it runs");
-    let waits = "select count(*) from pg_stat_activity where application_name = 'merganser promote' and wait_event_type = 'Lock'
-        and datname = current_database()";
-    while pipeline.one(waits).await == "0" {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    waiting::for_lock(&pipeline, "promote").await;
     let before = messages(&receiver).len();
     told(&pipeline, &receiver, &[]).await.exits(75);
     assert_eq!(messages(&receiver).len(), before);

@@ -173,7 +173,7 @@ async fn a_value_that_cannot_be_honoured_is_named_by_its_variable() {
         assert!(ran.stderr.contains(name), "{name}={value}\n{}", ran.stderr);
         assert!(!ran.stderr.contains("sesame") && !ran.stderr.contains("ses@me"), "{name}\n{}", ran.stderr);
     }
-    // What is typed is shown as it was typed.
+    // A value on the command line is shown as it was typed.
     let typed = job.command(&["run", "oca", "--batch-mib", "many"], &[]).await.exits(2);
     assert!(
         typed.stderr.contains("'many'") && !typed.stderr.contains("MERGANSER_BATCH_MIB"),

@@ -330,7 +330,7 @@ async fn no_secret_is_in_what_is_said_when_something_is_wrong() {
     planted.search_stored().await;
 }
 
-/// What a panic could show of the configuration.
+/// A panic could print the configuration.
 #[test]
 fn a_configuration_can_be_printed() {
     let url = format!("postgresql://me:{STEM}%2F@h/db?password={STEM}&options=-c%20a.b%3D{STEM}");

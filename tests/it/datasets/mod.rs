@@ -1,4 +1,4 @@
-//! What is special to one source of data, a folder each.
+//! The tests of each source of data, a folder each.
 
 pub mod catalog;
 pub mod commits;

@@ -28,7 +28,8 @@ fn postgres_type(kind: ColumnType) -> &'static str {
     }
 }
 
-fn duckdb_type(kind: ColumnType) -> &'static str {
+/// The type of a column in DuckDB.
+pub(super) fn duckdb_type(kind: ColumnType) -> &'static str {
     match kind {
         // A numeric column keeps the digits of the source.
         ColumnType::Text | ColumnType::Numeric => "VARCHAR",

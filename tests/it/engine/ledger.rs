@@ -8,6 +8,7 @@ use zip::CompressionMethod::Stored;
 use crate::datasets::oca::rules::{marked, marks};
 use crate::support::extract::{DOCUMENT, Extract, zip};
 use crate::support::pipeline::{Pipeline, TABLES};
+use crate::support::{sha256, waiting};
 
 const BAD: &str = "<Court>Kings</Court><FiledDate>soon</FiledDate>";
 
@@ -79,11 +80,6 @@ async fn every_column_of_a_run_a_step_and_a_file_is_true() {
     let expected =
         serde_json::json!({ "Judge": {"count": 2, "example": "A"}, "Mood": {"count": 1, "example": "good"} });
     assert_eq!(unknown, expected);
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test]
@@ -294,12 +290,7 @@ async fn two_operators_at_once() {
     let running = "select run_id || ' from host ' || host || ' as ' || db_user || ' since '
             || to_char(runs.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"')
         from etl.runs join etl.steps using (run_id) where runs.status = 'running' and step = 'promote'";
-    let who = loop {
-        match pipeline.column(running).await.pop() {
-            Some(who) => break who,
-            None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-        }
-    };
+    let who = waiting::row(&pipeline, running).await;
     for words in [&["retry", "oca"][..], &["reprocess", "oca", "*"], &["purge", "oca"], &["adopt", "oca"]] {
         let ran = pipeline.other(words).await.exits(75).says(&format!("run {who}"));
         ran.says("another run of oca is under way").says("wait for it").says("The database is unchanged.");

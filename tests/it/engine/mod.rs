@@ -1,4 +1,4 @@
-//! What a run does with any dataset, tested with the court extract: selection to publication, ledger, code and SQL.
+//! A run of any dataset, tested with the court extract: selection to publication, ledger, code and SQL.
 
 mod catalogue;
 mod forms;

@@ -9,7 +9,10 @@ use zip::CompressionMethod::Stored;
 
 use crate::datasets::oca::rules::{marked, marks};
 use crate::support::extract::{DOCUMENT, Extract, zip};
+#[cfg(feature = "failpoints")]
+use crate::support::held::{hold, let_go};
 use crate::support::pipeline::Pipeline;
+use crate::support::sha256;
 
 const NAME: &str = "LandlordTenant.Incr.2024-01-08.zip";
 
@@ -47,7 +50,7 @@ fn archived(pipeline: &Pipeline) -> Vec<u8> {
 }
 
 fn with_sum(bytes: &[u8]) -> (String, Vec<u8>) {
-    (format!("{NAME}.{}", crate::servers::store_fire::sha256(bytes)), bytes.to_vec())
+    (format!("{NAME}.{}", sha256(bytes)), bytes.to_vec())
 }
 
 #[tokio::test]
@@ -62,7 +65,7 @@ async fn the_archive_has_the_whole_file_that_came_after_a_broken_one() {
     assert!(archived(&pipeline) == whole("1"), "the archive keeps the broken bytes");
     assert!(aside(&pipeline) == [with_sum(&broken())]);
     let sums = "select sha256 from etl.parts where status = 'done'";
-    assert_eq!(pipeline.one(sums).await, crate::servers::store_fire::sha256(&archived(&pipeline)));
+    assert_eq!(pipeline.one(sums).await, sha256(&archived(&pipeline)));
 
     // A rebuild from the archive alone, after the sender's file is gone. No glob finds the broken posting.
     fs::remove_file(pipeline.source().join(NAME)).unwrap();
@@ -165,12 +168,8 @@ async fn a_purge_removes_what_its_own_ledger_knows() {
     let pipeline = Pipeline::new("purge two ledgers").await;
     put(&pipeline, &whole("1"));
     pipeline.run().await.exits(0);
-    let file = pipeline.folder().join("held");
     let elsewhere = ["--ledger-schema", "other_ledger", "--schema", "other"];
-    let run = pipeline.start_with(&elsewhere, &[("FAULTS", &format!("load.begin=hold {}", file.display()))]);
-    while !file.exists() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let run = hold(&pipeline, &elsewhere, "load.begin").await;
     let other = pipeline.one("select run_id from other_ledger.runs").await;
     let staged = || {
         let keys = pipeline.objects().into_keys();
@@ -187,7 +186,6 @@ async fn a_purge_removes_what_its_own_ledger_knows() {
         ran.says(&said);
     }
     assert_eq!(staged(), (theirs, Vec::new()));
-    fs::remove_file(&file).unwrap();
-    run.await.unwrap().exits(0);
+    let_go(run).await.exits(0);
     assert!(pipeline.store().join("private").join(NAME).exists(), "the archive stays");
 }

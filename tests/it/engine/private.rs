@@ -4,13 +4,15 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::Command;
+use tokio::task::JoinHandle;
 
 use crate::datasets::oca::rules::marked;
 use crate::support;
 use crate::support::extract::Extract;
+#[cfg(feature = "failpoints")]
+use crate::support::held::{held, hold, let_go};
 use crate::support::pipeline::{Pipeline, Ran};
 
 /// A pipeline in folders that other users can reach.
@@ -21,28 +23,13 @@ async fn pipeline(hint: &str) -> Pipeline {
 }
 
 /// Starts a run with this umask.
-fn start(pipeline: &Pipeline, umask: &str, extra: &[&str], faults: &str) -> Child {
+fn start(pipeline: &Pipeline, umask: &str, extra: &[&str], faults: &str) -> JoinHandle<Ran> {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &format!("umask {umask} && exec \"$@\""), "sh", env!("CARGO_BIN_EXE_merganser")]);
     command.args(pipeline.args(extra)).env_clear().env("FAULTS", faults);
     command.envs(["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    command.spawn().unwrap()
-}
-
-async fn end(child: Child) -> Ran {
-    Ran::new(child.wait_with_output().await.unwrap())
-}
-
-/// Waits until a run is held.
-async fn held(file: &Path) {
-    for _ in 0..6000 {
-        if file.exists() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the run never reached {}", file.display());
+    tokio::spawn(async move { Ran::new(command.output().await.unwrap()) })
 }
 
 /// Everything below a folder.
@@ -61,7 +48,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
 }
 
-/// Nobody else has any right to what is below a folder.
+/// Fails if anybody else has a right to a file or folder below this one.
 #[track_caller]
 fn is_closed(folder: &Path) {
     let all = below(folder);
@@ -72,8 +59,8 @@ fn is_closed(folder: &Path) {
     }
 }
 
-/// What another user of the machine can read below a folder; `None` without root, because only root can become another
-/// user.
+/// The files below a folder that another user of the machine can read; `None` without root, because only root can become
+/// another user.
 fn seen_by_nobody(folder: &Path) -> Option<Vec<String>> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -102,14 +89,14 @@ async fn nobody_else_reads_what_a_run_makes() {
             ["--duckdb-memory-mib", "48", "--ledger-schema", &schema, "--schema", &format!("p{umask}")];
         let run = start(&pipeline, umask, &options, &faults);
         let work = pipeline.folder().join("work");
-        held(&parsed).await;
+        held(&parsed, &run).await;
         is_closed(&work);
         let spilled =
             below(&work).iter().any(|path| path.is_file() && path.parent().unwrap().ends_with("spill"));
         assert!(spilled, "DuckDB did not spill: {:?}", below(&work));
         assert_eq!(seen_by_nobody(&work).unwrap_or_default(), Vec::<String>::new());
         fs::remove_file(&parsed).unwrap();
-        held(&exported).await;
+        held(&exported, &run).await;
         is_closed(&work);
         assert!(
             below(&work).iter().any(|path| path.ends_with("csv/oca_addresses.csv")),
@@ -118,7 +105,7 @@ async fn nobody_else_reads_what_a_run_makes() {
         );
         assert_eq!(seen_by_nobody(&work).unwrap_or_default(), Vec::<String>::new());
         fs::remove_file(&exported).unwrap();
-        let ran = end(run).await.exits(0);
+        let ran = run.await.unwrap().exits(0);
         assert!(!ran.stderr.contains("can get into"), "{}", ran.stderr);
 
         let (private, public) = (pipeline.store().join("private"), pipeline.store().join("public"));
@@ -171,14 +158,10 @@ async fn no_street_line_stays_in_the_staging_tables() {
 
     // Somebody reads the staging tables: the run waits only briefly for them, and does not fail.
     pipeline.put(Extract::weekly("2024-01-15").case("b", &marked("1")));
-    let file = pipeline.folder().join("held");
-    let run =
-        pipeline.start_with(&[], &[("FAULTS", &format!("promote.after_commit=hold {}", file.display()))]);
-    held(&file).await;
+    let run = hold(&pipeline, &[], "promote.after_commit").await;
     let reader = pipeline.database.client().await;
     reader.batch_execute("begin; select from etl_staging.oca_addresses").await.unwrap();
-    fs::remove_file(&file).unwrap();
-    run.await.unwrap().exits(0).says("could not be removed, and hold street lines");
+    let_go(run).await.exits(0).says("could not be removed, and hold street lines");
     assert_ne!(pipeline.one(STAGED).await, "0");
     reader.batch_execute("commit").await.unwrap();
     pipeline.run().await.exits(0).says("Nothing new");

@@ -10,6 +10,7 @@ use tokio_postgres::Client;
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, TABLES, rows};
+use crate::support::waiting;
 
 const READERS: usize = 4;
 /// Longer than any answer takes here, and much shorter than the promotion is held up.
@@ -141,12 +142,7 @@ async fn readers_see_the_old_state_or_the_new() {
         readers.push(tokio::spawn(read(client, done.clone())));
     }
     let run = pipeline.start(&[]);
-    let in_the_middle = "select count(*) from pg_stat_activity where application_name = 'merganser promote'
-        and wait_event_type = 'Lock' and datname = current_database()";
-    while rows(&client, in_the_middle).await[0][0].as_deref() != Some("1") {
-        assert!(!run.is_finished(), "the run did not wait for the row");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    waiting::for_lock(&pipeline, "promote").await;
     let middle = Instant::now();
     while middle.elapsed() < HOLD_UP {
         assert_eq!(ask(&client).await, old);
@@ -184,12 +180,7 @@ async fn published_files_are_of_one_snapshot() {
     let holder = pipeline.database.client().await;
     holder.batch_execute("begin; lock table oca_events in access exclusive mode").await.unwrap();
     let run = pipeline.start(&[]);
-    let in_the_middle = "select count(*) from pg_stat_activity where application_name = 'merganser publish'
-        and wait_event_type = 'Lock' and datname = current_database()";
-    while pipeline.one(in_the_middle).await != "1" {
-        assert!(!run.is_finished(), "the run did not wait for the table");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    waiting::for_lock(&pipeline, "publish").await;
     // (What cascades to the fifth table would wait for the same lock.)
     pipeline.execute("delete from oca_judgments; delete from oca_warrants; delete from oca_metadata").await;
     holder.batch_execute("commit").await.unwrap();

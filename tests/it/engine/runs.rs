@@ -11,6 +11,7 @@ use crate::datasets::oca::rules::{marked, marks};
 use crate::support;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
+use crate::support::waiting;
 
 #[tokio::test]
 async fn a_second_run_changes_nothing() {
@@ -100,13 +101,7 @@ async fn promoting(pipeline: &Pipeline) -> String {
     let waits = "select run_id from etl.runs where status = 'running' and exists (
         select from pg_stat_activity where application_name = 'merganser promote' and wait_event_type = 'Lock'
             and datname = current_database())";
-    for _ in 0..600 {
-        if let [run_id] = pipeline.column(waits).await.as_slice() {
-            return run_id.clone();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("no run waits in its promotion");
+    waiting::row(pipeline, waits).await
 }
 
 #[tokio::test]

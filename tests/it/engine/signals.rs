@@ -10,6 +10,7 @@ use crate::datasets::oca::rules::{marked, marks};
 use crate::support;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
+use crate::support::waiting;
 
 /// A pod that is evicted gets 30 seconds; a run must stop in a third of that.
 const GRACE: Duration = Duration::from_secs(10);
@@ -20,29 +21,10 @@ fn spawn(pipeline: &Pipeline) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits until the query gives a row.
-async fn until(pipeline: &Pipeline, what: &str, query: &str) {
-    let client = pipeline.database.client().await;
-    let start = Instant::now();
-    while support::pipeline::rows(&client, query).await.is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
 /// Waits until a step of the newest run is under way.
 async fn step(pipeline: &Pipeline, step: &str) {
-    let query = format!("select from etl.steps where step = '{step}' and status = 'running'");
-    until(pipeline, step, &query).await;
-}
-
-/// Waits until a connection of the run waits for a lock.
-async fn held_up(pipeline: &Pipeline, purpose: &str) {
-    let query = format!(
-        "select from pg_stat_activity where application_name = 'merganser {purpose}'
-             and wait_event_type = 'Lock' and datname = current_database()"
-    );
-    until(pipeline, purpose, &query).await;
+    let query = format!("select step from etl.steps where step = '{step}' and status = 'running'");
+    waiting::row(pipeline, &query).await;
 }
 
 /// Tells the run to stop, and checks that it does so in time and in order.
@@ -121,7 +103,7 @@ async fn stopped_while_held_up(hint: &str, statements: &[&str], step: &str) {
         holder.batch_execute(statement).await.unwrap();
     }
     let child = spawn(&pipeline);
-    held_up(&pipeline, step).await;
+    waiting::for_lock(&pipeline, step).await;
     stop(&pipeline, child, Signal::TERM).await.says("The database is unchanged.");
     holder.batch_execute("rollback").await.unwrap();
     assert_eq!(pipeline.tables("public").await, before);
@@ -153,7 +135,7 @@ async fn told_to_stop_while_it_publishes() {
     let holder = pipeline.database.client().await;
     holder.batch_execute("begin; lock table oca_warrants in access exclusive mode").await.unwrap();
     let child = spawn(&pipeline);
-    held_up(&pipeline, "publish").await;
+    waiting::for_lock(&pipeline, "publish").await;
     stop(&pipeline, child, Signal::TERM).await.says("The data is committed");
     holder.batch_execute("rollback").await.unwrap();
     let objects = pipeline.objects();
@@ -171,7 +153,7 @@ async fn what_a_killed_run_leaves_the_next_one_clears() {
     let holder = pipeline.database.client().await;
     holder.batch_execute("begin; lock table oca_warrants in share mode").await.unwrap();
     let mut child = spawn(&pipeline);
-    held_up(&pipeline, "promote").await;
+    waiting::for_lock(&pipeline, "promote").await;
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(work(&pipeline).len(), 1);

@@ -11,9 +11,9 @@ use crate::datasets::oca::rules::{dates, marked, marks, rows_of};
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
 
-/// What the older program left; the file's header says which commands it had run.
+/// The database that the older program left; the file's header says which commands it had run.
 const LEDGER: &str = include_str!("../fixtures/ledger_of_0001.sql");
-/// The same from the program that had two migrations.
+/// The database of the program that had two migrations.
 const LEDGER_OF_0002: &str = include_str!("../fixtures/ledger_of_0002.sql");
 
 /// That database, with the archive and the source that belong to it.

@@ -97,17 +97,15 @@ async fn of_a_folder_on_this_machine() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_still_being_written() {
     use std::io::Write;
+
+    use crate::support::held::{hold, let_go};
+
     let pipeline = Pipeline::new("unfetched grows").await;
     pipeline.put(week("2024-01-01", "late")).put(week("2024-01-08", "good"));
-    let held = pipeline.folder().join("held");
-    let run = pipeline.start_with(&[], &[("FAULTS", &format!("fetch.mid_file=hold {}", held.display()))]);
-    while !held.exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let run = hold(&pipeline, &[], "fetch.mid_file").await;
     let path = pipeline.source().join("LandlordTenant.Incr.2024-01-01.zip");
     fs::File::options().append(true).open(path).unwrap().write_all(b"more").unwrap();
-    fs::remove_file(held).unwrap();
-    let ran = run.await.unwrap().says("changed while it was read");
+    let ran = let_go(run).await.says("changed while it was read");
     is_partial(&pipeline, ran, 1).await;
     pipeline.put(week("2024-01-01", "late"));
     pipeline.run().await.exits(0);

@@ -1,7 +1,7 @@
 //! A statement that waits for somebody says so, and a terminal shows what the longest step is doing.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use merganser::embedded::Cluster;
 use tokio_postgres::Client;
@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres::TestDatabase;
-use crate::support::{self, Janitor};
+use crate::support::{self, Janitor, waiting};
 
 /// This makes the program look at a statement after two seconds instead of ten.
 fn hasty(pipeline: &Pipeline) -> String {
@@ -38,16 +38,12 @@ async fn held_up(hint: &str) -> (Pipeline, Client, String) {
 /// Waits until a session of a run waits for this, long enough for several looks at it.
 async fn looked_at(pipeline: &Pipeline, wait_event: &str) {
     let waits = format!(
-        "select count(*) from pg_stat_activity where datname = current_database() and {wait_event}
+        "from pg_stat_activity where datname = current_database() and {wait_event}
             and application_name like 'merganser %'"
     );
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while pipeline.one(&waits).await == "0" {
-        assert!(Instant::now() < deadline, "no session waits");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    waiting::row(pipeline, &format!("select pid {waits}")).await;
     tokio::time::sleep(Duration::from_secs(7)).await;
-    assert_ne!(pipeline.one(&waits).await, "0", "it still waits");
+    assert_ne!(pipeline.one(&format!("select count(*) {waits}")).await, "0", "it still waits");
 }
 
 const LOCK: &str = "wait_event_type = 'Lock'";

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::JoinHandle;
 
 use super::world::{STATES, World, run_again};
+use crate::support::held::held;
 use crate::support::pipeline::{Pipeline, Ran, rows};
 use crate::support::postgres;
 
@@ -122,19 +123,6 @@ impl Attack {
             };
             assert!(is_right, "{} in state {}: {said}", self.name(), STATES[state]);
         }
-    }
-}
-
-/// Waits until a run is held at its point, and returns its process id.
-pub async fn held<T>(file: &PathBuf, run: &JoinHandle<T>) -> i32 {
-    let start = Instant::now();
-    loop {
-        if let Ok(text) = fs::read_to_string(file) {
-            return text.parse().expect("a process id");
-        }
-        assert!(!run.is_finished(), "the run ended without reaching its point");
-        assert!(start.elapsed() < Duration::from_secs(60), "the run does not reach its point");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

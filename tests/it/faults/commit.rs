@@ -6,9 +6,10 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::attack::cluster;
-use super::world::{World, run_again};
+use super::world::{World, run_again, world};
 use crate::support::commit_proxy::{CommitProxy, Fate};
 use crate::support::pipeline::{Pipeline, Ran};
+use crate::support::waiting::until;
 
 /// Runs a world of its own through the proxy, and returns the broken run's output and the state after it.
 async fn broken(world: &Arc<World>, fate: Fate) -> (Pipeline, Ran, usize) {
@@ -33,7 +34,7 @@ async fn through(pipeline: &Pipeline, fate: Fate) -> (String, CommitProxy) {
 /// The commit happened: the run finds out and goes on with its second batch and the public files.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_is_lost_took_place() {
-    let world = Arc::new(World::make(cluster().await).await);
+    let world = world().await;
     let (pipeline, ran, state) = broken(&world, Fate::Unanswered).await;
     assert_eq!((ran.code, state), (3, 2), "{}", ran.stderr);
     ran.says("asking the ledger");
@@ -45,7 +46,7 @@ async fn a_commit_whose_answer_is_lost_took_place() {
 /// the ledger is asked cannot arrive later, because the session is ended first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_never_arrived_did_not_take_place() {
-    let world = Arc::new(World::make(cluster().await).await);
+    let world = world().await;
     let late = Duration::from_millis(1500);
     for fate in [Fate::Lost, Fate::Late(late), Fate::LateAndLost(late)] {
         let (pipeline, ran, state) = broken(&world, fate).await;
@@ -60,19 +61,14 @@ async fn a_commit_that_never_arrived_did_not_take_place() {
 /// true.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn told_to_stop_while_it_commits() {
-    let world = Arc::new(World::make(cluster().await).await);
+    let world = world().await;
     let pipeline = world.copy(cluster().await, "commit").await;
     let (url, proxy) = through(&pipeline, Fate::Slow(Duration::from_millis(1500))).await;
     let none: [(&str, &str); 0] = [];
     let mut command = crate::support::command(pipeline.args(&["--database-url", &url]), none);
     let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = child.spawn().expect("the merganser binary runs");
-    for _ in 0..6000 {
-        if proxy.met() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the commit reaches the proxy", async || proxy.met()).await;
     // The transaction is committed, and the client waits for the answer.
     tokio::time::sleep(Duration::from_millis(300)).await;
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it lives");

@@ -1,33 +1,12 @@
 //! Several processes at once: runs, other commands, and people who work in the database.
 
-use std::fs;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-
-use super::attack::{cluster, disconnect, held};
-use super::world::{World, finished, run_again};
+use super::attack::{cluster, disconnect};
+use super::world::{finished, run_again, world};
 use crate::support::extract::Extract;
-use crate::support::pipeline::{Pipeline, Ran};
-
-async fn world() -> Arc<World> {
-    Arc::new(World::make(cluster().await).await)
-}
-
-/// A run that is held at a point until the file is removed.
-async fn hold(pipeline: &Pipeline, point: &str) -> (JoinHandle<Ran>, PathBuf) {
-    let file = pipeline.folder().join(format!("held {point}"));
-    let run = pipeline.start_with(&[], &[("FAULTS", &format!("{point}=hold {}", file.display()))]);
-    held(&file, &run).await;
-    (run, file)
-}
-
-async fn let_go((run, file): (JoinHandle<Ran>, PathBuf)) -> Ran {
-    fs::remove_file(file).expect("it can go on");
-    run.await.expect("the run is over")
-}
+use crate::support::held::{hold, let_go};
+use crate::support::pipeline::Pipeline;
 
 /// At any point of the first run, the others leave no trace and name the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +14,7 @@ async fn a_run_beside_a_run_and_a_reprocess() {
     let world = world().await;
     for point in ["select.begin", "load.mid_copy", "promote.before_commit", "publish.object"] {
         let pipeline = world.copy(cluster().await, "beside").await;
-        let first = hold(&pipeline, point).await;
+        let first = hold(&pipeline, &[], point).await;
         let run_id = pipeline.one("select run_id from etl.runs where status = 'running'").await;
         pipeline.start(&[]).await.expect("the run is over").exits(75).says(&run_id);
         pipeline.other(&["reprocess", "oca", "*"]).await.exits(75).says(&run_id);
@@ -59,9 +38,9 @@ async fn a_run_that_lost_its_lock_spoils_nothing() {
     let pipeline = world.copy(cluster().await, "lost lock").await;
     let reader = world.read(&pipeline);
     // Each worker has filled a table or waits to; the rest is still to come.
-    let ghost = hold(&pipeline, "load.table").await;
+    let ghost = hold(&pipeline, &[], "load.table").await;
     disconnect(&pipeline, "merganser ledger").await;
-    let second = hold(&pipeline, "promote.begin").await;
+    let second = hold(&pipeline, &[], "promote.begin").await;
     let ran = let_go(ghost).await.exits(1);
     assert!(!ran.failure().contains("not known"), "{}", ran.failure());
     let ran = let_go(second).await;
@@ -80,7 +59,7 @@ async fn a_run_that_was_declared_dead_writes_nothing() {
     for (point, state) in [("promote.begin", 0), ("publish.object", 2)] {
         let pipeline = world.copy(cluster().await, "declared dead").await;
         let reader = world.read(&pipeline);
-        let ghost = hold(&pipeline, point).await;
+        let ghost = hold(&pipeline, &[], point).await;
         disconnect(&pipeline, "merganser ledger").await;
         assert_eq!(world.state(&pipeline).await, state);
         run_again(&pipeline).await;
@@ -105,7 +84,7 @@ async fn staging_tables_that_changed_are_refused() {
         "insert into etl_staging.oca_parties select * from etl_staging.oca_parties limit 1",
     ] {
         let pipeline = world.copy(cluster().await, "staging").await;
-        let run = hold(&pipeline, "promote.begin").await;
+        let run = hold(&pipeline, &[], "promote.begin").await;
         pipeline.execute(change).await;
         let ran = let_go(run).await.exits(1).says("The database is unchanged.");
         ran.says("the staging table oca_");
@@ -154,7 +133,7 @@ async fn a_run_beside_a_migration() {
 async fn another_schema_at_the_same_time() {
     let world = world().await;
     let pipeline = world.copy(cluster().await, "schemas").await;
-    let first = hold(&pipeline, "promote.before_commit").await;
+    let first = hold(&pipeline, &[], "promote.before_commit").await;
     let elsewhere = ["--schema", "other", "--ledger-schema", "other_etl", "--skip-publish"];
     pipeline.start(&elsewhere).await.expect("the run is over").exits(3);
     assert_eq!(world.state(&pipeline).await, 0);

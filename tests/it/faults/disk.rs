@@ -1,17 +1,12 @@
 //! Disks that are full or read-only, and memory that is short.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::attack::cluster;
-use super::world::{World, run_again};
+use super::world::{run_again, world};
 use crate::support;
 use crate::support::disk::run_mounted;
 use crate::support::pipeline::Pipeline;
-
-async fn world() -> Arc<World> {
-    Arc::new(World::make(cluster().await).await)
-}
 
 fn work(pipeline: &Pipeline) -> PathBuf {
     pipeline.folder().join("work")

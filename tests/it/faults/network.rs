@@ -1,16 +1,12 @@
 //! Faults of the network to PostgreSQL, and people who hold locks.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::attack::{cluster, disconnect, held};
-use super::world::{World, run_again};
+use super::attack::{cluster, disconnect};
+use super::world::{run_again, world};
+use crate::support::held::{hold, let_go};
 use crate::support::pipeline::Pipeline;
 use crate::support::proxy::{Fault, Proxy};
-
-async fn world() -> Arc<World> {
-    Arc::new(World::make(cluster().await).await)
-}
 
 /// The database's URL over TCP, with another port and more options.
 fn url(pipeline: &Pipeline, port: Option<u16>, options: &str) -> String {
@@ -92,13 +88,9 @@ async fn limits_of_the_role_do_not_break_a_run() {
         pipeline.execute(&format!("alter database {} set {setting}", pipeline.database.name())).await;
     }
     // The transaction waits longer than any of these limits, and the connection with the lock is idle.
-    let file = pipeline.folder().join("held");
-    let faults = format!("promote.before_commit=hold {}", file.display());
-    let run = pipeline.start_with(&[], &[("FAULTS", &faults)]);
-    held(&file, &run).await;
+    let run = hold(&pipeline, &[], "promote.before_commit").await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    std::fs::remove_file(&file).expect("it can go on");
-    run.await.expect("the run is over").exits(3);
+    let_go(run).await.exits(3);
     assert_eq!(pipeline.one("select count(*) from etl.steps where status = 'running'").await, "0");
 }
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::support::extract::Extract;
 use crate::support::pipeline::Pipeline;
+use crate::support::sha256;
 
 const FORMS: [&str; 2] = ["--publish", "csv,csv.gz,parquet"];
 
@@ -19,7 +19,7 @@ fn checksums(pipeline: &Pipeline) -> (BTreeMap<String, String>, BTreeMap<String,
     for file in manifest["files"].as_array().expect("a list") {
         let name = file["name"].as_str().expect("a name").to_owned();
         let bytes = &objects[&format!("public/{name}")];
-        found.insert(name.clone(), Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect());
+        found.insert(name.clone(), sha256(bytes));
         named.insert(name, file["sha256"].as_str().expect("a checksum").to_owned());
     }
     (named, found)

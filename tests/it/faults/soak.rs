@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::attack::{cluster, disconnect};
 use super::report;
-use super::world::{STATES, World, run_again};
+use super::world::{STATES, World, run_again, world};
 use crate::support;
 
 /// The number of productions that are attacked at once.
@@ -81,7 +81,7 @@ async fn soak_all(seconds: u64, limit: usize) -> String {
     let seed = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_secs());
     let seed = std::env::var("MERGANSER_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(seed);
     println!("soak: MERGANSER_TEST_SEED={seed}");
-    let world = Arc::new(World::make(cluster().await).await);
+    let world = world().await;
     let until = Instant::now() + Duration::from_secs(seconds);
     let tasks: Vec<_> = (0..AT_ONCE)
         .map(|n| tokio::spawn(soak(world.clone(), seed + n as u64, until, limit / AT_ONCE)))

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
-use super::attack::{cluster, disconnect, held};
+use super::attack::{cluster, disconnect};
 use crate::commands::undo::weeks::{everything, last_run};
 use crate::engine::readers::{ask, case};
 use crate::support::extract::Extract;
+use crate::support::held::held;
 use crate::support::pipeline::Pipeline;
 use crate::support::postgres::TestDatabase;
 

@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 
 use merganser::embedded::Embedded;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::attack::cluster;
 use crate::engine::readers::case;
-use crate::support;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran, TABLES};
 use crate::support::postgres::TestDatabase;
+use crate::support::{self, Janitor};
 
 /// The number of cases in production at first.
 const CASES: usize = 24;
@@ -42,6 +43,19 @@ pub struct World {
     pub duration: Duration,
     /// The looks of all readers.
     pub looks: AtomicU32,
+}
+
+/// The world on the shared cluster, made once for all tests that only copy it.
+pub async fn world() -> Arc<World> {
+    static WORLD: OnceCell<(Arc<World>, Janitor)> = OnceCell::const_new();
+    let (world, _) = WORLD
+        .get_or_init(async || {
+            let world = World::make(cluster().await).await;
+            let janitor = Janitor::watch(world.folder.path(), Path::new("/dev/null"), "TERM");
+            (Arc::new(world), janitor)
+        })
+        .await;
+    world.clone()
 }
 
 impl World {
@@ -168,7 +182,7 @@ impl World {
             let name = file["name"].as_str().expect("a name");
             let bytes = &objects[&format!("public/{name}")];
             assert_eq!(file["size_bytes"], bytes.len(), "{name}");
-            assert_eq!(file["sha256"], hex(&Sha256::digest(bytes)), "{name}");
+            assert_eq!(file["sha256"], support::sha256(bytes), "{name}");
             // The dictionary comes from the program's code, not from a table.
             if name == "data-dictionary.csv" {
                 continue;
@@ -277,10 +291,6 @@ async fn fingerprint(client: &Client) -> String {
 async fn one(client: &Client, query: &str) -> String {
     let mut rows = support::pipeline::rows(client, query).await;
     rows.swap_remove(0).swap_remove(0).unwrap_or_else(|| "NULL".into())
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn literal(value: &Value) -> String {

@@ -1,4 +1,4 @@
-//! What is released: the wheel, the archive, the image, and the version that the program in them reports.
+//! The wheel, the archive and the image that are released, and the version that the program in them reports.
 //!
 //! The tests here pack their own program, without debug information, with the scripts that make a release. With
 //! `MERGANSER_TEST_DIST`, they try that folder of `make dist` instead: `make test-dist`.

@@ -9,7 +9,6 @@ use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{built, cache, is_release, is_root, not_tested, root, succeed, words};
@@ -128,10 +127,7 @@ fn linked_crates() -> BTreeSet<String> {
 }
 
 fn sum(path: &Path) -> String {
-    Sha256::digest(fs::read(path).expect("a file can be read"))
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    support::sha256(&fs::read(path).expect("a file can be read"))
 }
 
 /// The only file below a folder whose name ends so.

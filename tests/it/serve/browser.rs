@@ -1,12 +1,9 @@
 //! The page in headless Chromium: what people see is what the API says.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::world::{Serving, loaded};
-use crate::support::tools;
+use crate::support::browser::looks;
 
 #[tokio::test]
 async fn the_page_tells_what_the_api_tells_by_keyboard_on_a_phone_and_at_a_desk() {
@@ -27,24 +24,8 @@ async fn the_page_tells_what_the_api_tells_by_keyboard_on_a_phone_and_at_a_desk(
     let middle =
         "select postcode from datapoint_places order by abs(lat - 52.3728) + abs(lon - 4.8936) limit 1";
     let postcode = pipeline.one(middle).await;
-    // MERGANSER_TEST_SCREENSHOTS keeps the pictures, for people to look at.
-    let pictures =
-        std::env::var_os("MERGANSER_TEST_SCREENSHOTS").map_or(folder.path().to_owned(), PathBuf::from);
-    let mut command = Command::new("node");
-    command
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/serve/look.mjs"))
-        .arg(tools::tool("browser", "playwright_version"))
-        .arg("/usr/bin/chromium")
-        .arg(format!("http://{}/", serving.address))
-        .arg(&pictures)
-        .arg(&postcode);
-    let output =
-        tokio::task::spawn_blocking(move || command.output().expect("scripts/setup test installs node"));
-    let output = output.await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let looks: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(looks.len(), 4, "{said}");
+    let looks = looks("serve/look.mjs", format!("http://{}/", serving.address), &postcode).await;
+    assert_eq!(looks.len(), 4, "{looks:#?}");
     for look in looks {
         for nothing in ["said", "elsewhere", "violations"] {
             assert_eq!(look[nothing], json!([]), "{nothing}: {look:#}");

@@ -1,20 +1,13 @@
 // Uses the page in headless Chromium as people do: types, picks, drags, by mouse and by keyboard alone, on a phone and at a desk.
 // node look.mjs MODULES CHROMIUM URL SCREENSHOTS POSTCODE: one line of JSON a look.
-import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [modules, chromiumPath, url, screenshots, postcode] = process.argv.slice(2);
-const require = createRequire(join(modules, 'node_modules', 'here.js'));
-const { chromium } = require('playwright-core');
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const browser = await chromium.launch({
-  executablePath: chromiumPath,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
+import { barriers, browser } from '../support/browser.mjs';
 
-// What the page says, and what the API says to the same question.
+const [, , url, screenshots, postcode] = process.argv.slice(2);
+
+// The page's numbers, and the API's for the same question.
 async function compared(page) {
   await page.waitForFunction(() => document.body.getAttribute('aria-busy') === 'false');
   return page.evaluate(async () => {
@@ -64,19 +57,15 @@ for (const [width, height] of [[390, 844], [1280, 900]]) {
     for (let step = 0; step < 6; step++) await page.keyboard.press('ArrowRight');
     await page.waitForFunction(() => new URLSearchParams(location.search).get('radius') === '4');
     const wider = await compared(page);
-    // On a canvas nothing is an element.
+    // A canvas has no elements.
     await page.waitForFunction(() => state.borders);
     const outlined = await page.evaluate(() => state.borders.getLayers().length);
     await page.screenshot({ path: join(screenshots, `${width}-${colorScheme}.png`), fullPage: true });
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#csv')]);
     const lines = readFileSync(await download.path(), 'utf8').trimEnd().split('\r\n');
-    await page.evaluate(axe);
-    const violations = await page.evaluate(async () => {
-      const found = (await window.axe.run()).violations;
-      return found.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(' ')}`);
-    });
+    const violations = await barriers(page);
     const scrolls = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
-    // Whoever is given the address sees the same.
+    // A person who is given the address sees the same.
     const shared = await context.newPage();
     await shared.goto(page.url());
     const other = await compared(shared);

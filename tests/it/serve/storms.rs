@@ -1,4 +1,4 @@
-//! What the server survives: a database that goes and comes back, more questions than it can answer, and slow clients.
+//! The server survives a database that goes and comes back, more questions than it can answer, and slow clients.
 
 use std::time::{Duration, Instant};
 

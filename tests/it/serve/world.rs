@@ -19,7 +19,7 @@ pub struct Serving {
     pub process: Child,
 }
 
-/// What the server answered.
+/// An answer of the server.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,

@@ -2,7 +2,7 @@
 //! done, and the next run succeeds.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use merganser::embedded::Cluster;
 
@@ -10,7 +10,7 @@ use crate::support::disk::run_mounted;
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres::{self, TestDatabase};
-use crate::support::{self, Janitor};
+use crate::support::{self, Janitor, waiting};
 
 /// A year of cases, enough for a run to take a while.
 fn offer_many(pipeline: &Pipeline, cases: &str) {
@@ -35,16 +35,10 @@ async fn a_database_that_restarts_in_the_middle() {
     for step in ["parse", "load", "promote"] {
         let run = pipeline.start(&[]);
         let under_way = format!(
-            "select count(*) from etl.steps join etl.runs using (run_id)
+            "select step from etl.steps join etl.runs using (run_id)
              where step = '{step}' and steps.status = 'running' and runs.status = 'running'"
         );
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let watcher = pipeline.database.client().await;
-        while watcher.query_one(&under_way, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-            assert!(Instant::now() < deadline && !run.is_finished(), "{step} never came");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        drop(watcher);
+        waiting::row(&pipeline, &under_way).await;
         assert!(cluster.stop().await.expect("the cluster stops"));
         cluster = start().await.expect("the cluster starts again");
         // The new cluster has another address, so the run finds no server at the old one.

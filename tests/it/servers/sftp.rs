@@ -10,9 +10,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Instant;
 
 use merganser::clients::sftp::{Sftp, SftpError, SftpOptions};
-use sha2::{Digest, Sha256};
 
 use crate::support::proxy::{Fault, Proxy};
+use crate::support::sha256;
 use crate::support::ssh::{self, SshServer};
 
 /// Opens the server's folder.
@@ -41,10 +41,6 @@ fn noise(size_bytes: usize) -> Vec<u8> {
     }
     bytes.truncate(size_bytes);
     bytes
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Downloads into a temporary folder, and returns the content.

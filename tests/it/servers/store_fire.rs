@@ -15,6 +15,7 @@ use crate::support::extract::Extract;
 use crate::support::fire::{Fire, Seen};
 use crate::support::pipeline::Pipeline;
 use crate::support::s3::{self, Bucket};
+use crate::support::sha256;
 
 /// The folder for the sender's files.
 const SOURCE: &str = "from the court/weekly";
@@ -88,12 +89,6 @@ impl Place {
 async fn unfinished(bucket: &Bucket) -> Vec<String> {
     let listed = bucket.client().list_multipart_uploads().bucket(&bucket.name).send().await;
     listed.unwrap().uploads().iter().filter_map(|upload| upload.key().map(str::to_owned)).collect()
-}
-
-/// 64 hex digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The key of a request for an object of the store.

@@ -1,12 +1,9 @@
 //! The site in headless Chromium, opened from the disk by a person who was sent the folder.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::world::World;
-use crate::support::tools;
+use crate::support::browser::looks;
 
 #[tokio::test]
 async fn every_page_is_fit_for_a_phone_and_a_desk_and_the_search_for_a_keyboard() {
@@ -15,26 +12,9 @@ async fn every_page_is_fit_for_a_phone_and_a_desk_and_the_search_for_a_keyboard(
     let pages = world.files().into_iter().filter(|(path, _)| path.ends_with(".html"));
     let pages: Vec<_> = pages.map(|(path, bytes)| (path, bytes.len())).collect();
     assert!(pages.iter().all(|(_, bytes)| *bytes < 150_000), "{pages:?}");
-    let folder = tempfile::tempdir().unwrap();
-    // MERGANSER_TEST_SCREENSHOTS keeps the pictures, for people to look at.
-    let pictures =
-        std::env::var_os("MERGANSER_TEST_SCREENSHOTS").map_or(folder.path().to_owned(), PathBuf::from);
     let name = world.pipeline.one("select max(name) from catalog_projects").await;
-    let mut command = Command::new("node");
-    command
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/site/look.mjs"))
-        .arg(tools::tool("browser", "playwright_version"))
-        .arg("/usr/bin/chromium")
-        .arg(world.out())
-        .arg(&pictures)
-        .arg(&name);
-    let output =
-        tokio::task::spawn_blocking(move || command.output().expect("scripts/setup test installs node"));
-    let output = output.await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let looks: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(looks.len(), 4, "{said}");
+    let looks = looks("site/look.mjs", world.out(), &name).await;
+    assert_eq!(looks.len(), 4, "{looks:#?}");
     for look in looks {
         for nothing in ["said", "elsewhere", "violations", "wide"] {
             assert_eq!(look[nothing], json!([]), "{nothing}: {look:#}");

@@ -3,6 +3,7 @@
 use merganser::fault::SITE_POINTS;
 
 use super::world::{MARKER, World, read};
+use crate::support::held::held;
 
 #[tokio::test]
 async fn whoever_looks_sees_the_old_site_or_the_new_one() {
@@ -95,35 +96,30 @@ async fn two_builds_at_once_leave_one_site() {
     let world = World::new("site together", 12).await;
     world.build(&[]).await.exits(0);
     world.site_with("Birds & <colours>", "Second");
-    let held = world.pipeline.folder().join("held");
-    let point = |point: &str| format!("{point}=hold {}", held.display());
-    let until_held = async || {
-        while !held.exists() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
+    let at = world.pipeline.folder().join("held");
+    let point = |point: &str| format!("{point}=hold {}", at.display());
     let file = world.file();
     let first = world.pipeline.start_other(&["build", &file], &[("FAULTS", &point("site.before_exchange"))]);
-    until_held().await;
+    held(&at, &first).await;
     world.build(&[]).await.exits(75).says("another run of build is under way");
     let other = |store: &str| format!("file:{}", world.pipeline.folder().join(store).display());
     let one_folder =
         world.pipeline.other(&["build", &file, "--ledger-schema", "other", "--store", &other("other")]).await;
     one_folder.exits(1).says("another build is writing").says("wait for it");
-    std::fs::remove_file(&held).unwrap();
+    std::fs::remove_file(&at).unwrap();
     first.await.unwrap().exits(0);
     assert!(world.page("index.html").contains("Second"));
     // The next build notices an object that somebody put into the store meanwhile, and uploads everything.
     world.site_with("Birds & <colours>", "Third");
     let first = world.pipeline.start_other(&["build", &file], &[("FAULTS", &point("site.before_removal"))]);
-    until_held().await;
+    held(&at, &first).await;
     let text = std::fs::read_to_string(&file).unwrap();
     let elsewhere = world.pipeline.folder().join("elsewhere.toml");
     std::fs::write(&elsewhere, text.replace("\"public\"", "\"elsewhere\"").replace("Third", "Fourth"))
         .unwrap();
     let elsewhere = elsewhere.display().to_string();
     world.pipeline.other(&["build", &elsewhere, "--ledger-schema", "other"]).await.exits(0);
-    std::fs::remove_file(&held).unwrap();
+    std::fs::remove_file(&at).unwrap();
     first.await.unwrap().exits(1).says("another build has put a site into the store at the same time");
     world.build(&[]).await.exits(0);
     let mut files = world.files();

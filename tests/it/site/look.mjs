@@ -1,19 +1,11 @@
 // Looks at every page of a site in headless Chromium, from the disk, on a phone and at a desk, follows every link, and uses the
 // search by keyboard. node look.mjs MODULES CHROMIUM FOLDER SCREENSHOTS NAME: one line of JSON a look.
-import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [modules, chromiumPath, folder, screenshots, name] = process.argv.slice(2);
-const require = createRequire(join(modules, 'node_modules', 'here.js'));
-const { chromium } = require('playwright-core');
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-const browser = await chromium.launch({
-  executablePath: chromiumPath,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
+import { barriers, browser } from '../support/browser.mjs';
+
+const [, , folder, screenshots, name] = process.argv.slice(2);
 const root = pathToFileURL(folder).href + '/';
 
 for (const [width, height] of [[360, 740], [1280, 900]]) {
@@ -45,15 +37,12 @@ for (const [width, height] of [[360, 740], [1280, 900]]) {
       if (seen.scrolls) wide.push(url);
       scripts += seen.scripts;
       charts = Math.max(charts, seen.charts);
-      // Of each template the first few: what axe looks at is the same in the others.
+      // The first few pages of each template: the others have the same structure.
       const kind = url.slice(root.length).replace(/\/.*/, '/');
       const times = [...looked].filter((one) => one.startsWith(kind)).length;
       if (times < 2) {
         looked.add(kind + times);
-        // Not as a script of the page, which its policy would refuse.
-        await page.evaluate(axe);
-        const found = await page.evaluate(async () => (await window.axe.run()).violations
-          .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(' ')}`));
+        const found = await barriers(page);
         violations.push(...found.map((text) => `${url}: ${text}`));
         if (times === 0) await page.screenshot({ path: join(screenshots, `${kind.replace('/', '')}-${width}-${colorScheme}.png`), fullPage: true });
       }

@@ -1,5 +1,6 @@
 //! The real servers that the tests use, each started once per test process, and the real binary.
 
+pub mod browser;
 #[cfg(feature = "failpoints")]
 pub mod commit_proxy;
 pub mod csv;
@@ -9,6 +10,8 @@ pub mod files;
 pub mod fire;
 pub mod geocoder;
 pub mod git_host;
+#[cfg(feature = "failpoints")]
+pub mod held;
 pub mod nass_values;
 pub mod pgbouncer;
 pub mod pipeline;
@@ -20,6 +23,7 @@ pub mod s3;
 pub mod site;
 pub mod ssh;
 pub mod tools;
+pub mod waiting;
 
 use std::ffi::OsStr;
 use std::fs::Permissions;
@@ -30,6 +34,7 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// Runs the merganser binary with these arguments and, apart from PATH and HOME, only these
@@ -91,6 +96,11 @@ pub fn server_dir() -> TempDir {
     let private = Permissions::from_mode(0o700);
     let mut dir = tempfile::Builder::new();
     dir.prefix("merganser-test-").permissions(private).tempdir().expect("a temporary folder")
+}
+
+/// The SHA-256 of the bytes, as 64 hex digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A name that is unique among the tests of this process: the hint and a number.

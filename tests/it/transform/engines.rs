@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::world::{World, until};
+use super::world::World;
 use crate::support::ssh::free_port;
 use crate::support::tools;
+use crate::support::waiting::until;
 
 /// A process with all its children, which ends with the test.
 struct Group(Child);
@@ -77,7 +78,7 @@ async fn dask_starts_workers_and_replaces_one_that_is_killed() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("Python runs");
-    until(async || held.exists()).await;
+    until("a worker is held", async || held.exists()).await;
     other.kill();
     let ended = tokio::task::spawn_blocking(move || {
         let status = client.wait().unwrap();

@@ -10,9 +10,10 @@ use std::time::Duration;
 use merganser::embedded::Cluster;
 use tokio_postgres::Client;
 
-use super::world::{World, until};
+use super::world::World;
 use crate::support;
 use crate::support::postgres::{TestDatabase, connect};
+use crate::support::waiting::until;
 
 /// A PostgreSQL server that follows another one.
 struct Replica {
@@ -68,7 +69,8 @@ async fn follow(dir: &Path, admin: &Client) -> Replica {
     server.args(["-c", &format!("unix_socket_directories={}", socket.display()), "-c", "fsync=off"]);
     let process = server.stderr(Stdio::null()).spawn().unwrap();
     let url = format!("host={} port=5432 user=merganser dbname=postgres", socket.display());
-    until(|| async { tokio_postgres::connect(&url, tokio_postgres::NoTls).await.is_ok() }).await;
+    until("the replica answers", async || tokio_postgres::connect(&url, tokio_postgres::NoTls).await.is_ok())
+        .await;
     Replica { process, client: connect(&url).await }
 }
 
@@ -80,11 +82,11 @@ async fn a_worker_waits_for_a_replica_that_is_behind() {
     let admin = connect(&cluster.database_url("postgres")).await;
     admin.batch_execute("create database throttle").await.unwrap();
     let replica = follow(dir.path(), &admin).await;
-    let streams = || async {
+    let streams = async || {
         let query = "select count(*) from pg_stat_replication where state = 'streaming'";
         admin.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 1
     };
-    until(streams).await;
+    until("the replica streams", streams).await;
     let world = World::on(TestDatabase::of(&cluster, "throttle"), 5_000).await;
     // Without a limit a worker never waits, and neither does it when the replica keeps up.
     assert!(!world.expect(0, &["work", "--throttle", "3"]).contains("behind"));
@@ -94,7 +96,7 @@ async fn a_worker_waits_for_a_replica_that_is_behind() {
     tokio::time::sleep(Duration::from_secs(6)).await;
     let worker = world.start(&["work", "--throttle", "3"], "");
     let planned = "select count(*) from etl.transform_versions where state = 'open'";
-    until(|| async { world.one(planned).await == "1" }).await;
+    until("the version is planned", async || world.one(planned).await == "1").await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     let done = "select count(*) from etl.transform_groups join etl.transform_versions using (version_id)
         where state = 'open' and attempts > 0";

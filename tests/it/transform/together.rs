@@ -6,7 +6,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use merganser::sql;
 
-use super::world::{World, until};
+use super::world::World;
+use crate::support::waiting::until;
 
 fn signal(child: &std::process::Child, signal: Signal) {
     kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
@@ -18,7 +19,7 @@ async fn a_claim_of_a_dead_worker_is_taken_over_in_time() {
     let hold = world.folder.path().join("hold");
     let mut dead =
         world.start(&["work", "--lease", "2"], &format!("transform.cleaned@2=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     let other = world.start(&["work", "--lease", "2"], "");
     signal(&dead, Signal::KILL);
     dead.wait().unwrap();
@@ -42,7 +43,7 @@ async fn a_sleeper_that_wakes_in_the_middle_of_its_commit_commits_nothing() {
     let hold = world.folder.path().join("hold");
     let faults = format!("transform.before_commit@2=hold {}", hold.display());
     let sleeper = world.start(&["work", "--lease", "1"], &faults);
-    until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     signal(&sleeper, Signal::STOP);
     let said = world.expect(0, &["work", "--lease", "1"]);
     assert!(said.contains("was taken from a worker"), "{said}");
@@ -72,7 +73,7 @@ async fn a_sleeper_before_its_commit_is_refused_by_its_token() {
     let hold = world.folder.path().join("hold");
     let sleeper =
         world.start(&["work", "--lease", "1"], &format!("transform.cleaned@2=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     signal(&sleeper, Signal::STOP);
     // The worker's session is ended together with its lease. Without the right to end it, the token alone must stop the
     // worker.
@@ -91,7 +92,7 @@ async fn a_connection_that_is_cut_at_the_commit_loses_and_doubles_nothing() {
     let world = World::new("transform_cut", 2_000).await;
     let hold = world.folder.path().join("hold");
     let worker = world.start(&["work"], &format!("transform.before_commit@3=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     world.run("select pg_terminate_backend(session_id) from etl.transform_workers").await;
     std::fs::remove_file(&hold).unwrap();
     let output = worker.wait_with_output().unwrap();
@@ -110,7 +111,7 @@ async fn a_worker_that_is_told_to_stop_gives_its_claim_back_at_once() {
     let world = World::new("transform_term", 2_000).await;
     let hold = world.folder.path().join("hold");
     let worker = world.start(&["work"], &format!("transform.cleaned@2=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     assert_eq!(world.one("select count(*) from etl.transform_groups where status = 'running'").await, "1");
     signal(&worker, Signal::TERM);
     let output = worker.wait_with_output().unwrap();
@@ -149,7 +150,7 @@ async fn two_jobs_and_a_plan_go_on_beside_each_other() {
     }
     let hold = world.folder.path().join("hold");
     let first = world.start(&["work"], &format!("transform.read@2=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     assert!(world.expect(0, &["plan"]).contains("was planned at"));
     let args = ["transform", "work", &other.path().display().to_string()].map(str::to_owned);
     let output = crate::support::merganser(args, [("DATABASE_URL", world.database.url())]);
@@ -166,7 +167,7 @@ async fn the_older_of_two_workers_refuses_to_go_on() {
     let world = World::new("transform_upgrade", 3_000).await;
     let hold = world.folder.path().join("hold");
     let older = world.start(&["work"], &format!("transform.read@2=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     world.edit("clean.duckdb.sql", "1 as version", "2 as version");
     world.expect(0, &["work"]);
     std::fs::remove_file(&hold).unwrap();
@@ -189,7 +190,7 @@ async fn status_shows_what_is_going_on() {
     let world = World::new("transform_status", 4_000).await;
     let hold = world.folder.path().join("hold");
     let worker = world.start(&["work"], &format!("transform.read@4=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     let status = world.status();
     assert_eq!((&status["state"], &status["workers"]), (&"running".into(), &1.into()), "{status}");
     let partitions = &status["partitions"];
@@ -219,7 +220,7 @@ async fn a_sleeper_in_the_middle_of_the_swap_is_put_aside() {
     let hold = world.folder.path().join("hold");
     let sleeper =
         world.start(&["work", "--lease", "1"], &format!("transform.swapping=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     signal(&sleeper, Signal::STOP);
     let other = world.start(&["work", "--lease", "1"], "");
     let looked = Instant::now();

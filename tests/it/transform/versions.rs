@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::world::{IN_ONE_PIECE, World};
+use crate::support::waiting::until;
 
 #[tokio::test]
 async fn another_cleaning_takes_the_place_with_views_grants_and_comments() {
@@ -127,7 +128,7 @@ async fn a_version_that_is_dropped_leaves_nothing_and_its_workers_stop() {
     let hold = world.folder.path().join("hold");
     let mut worker = world.start(&["work"], &format!("transform.cleaned@2=hold {}", hold.display()));
     let begun = "select count(*) from pg_tables where tablename like 'companies_clean\\_\\_%'";
-    crate::transform::world::until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     assert_eq!(world.one(begun).await, "1");
     assert!(world.expect(0, &["drop"]).contains("Removed:"));
     assert_eq!(world.one(begun).await, "0");
@@ -151,7 +152,7 @@ async fn a_source_that_changes_is_not_taken_for_what_was_read() {
     world.edit("clean.duckdb.sql", "1 as version", "2 as version");
     let hold = world.folder.path().join("hold");
     let worker = world.start(&["work"], &format!("transform.finished@2=hold {}", hold.display()));
-    crate::transform::world::until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     world.run("update companies_raw set name = 'even later'; select pg_sleep(1.2); select 1").await;
     std::fs::remove_file(&hold).unwrap();
     let output = worker.wait_with_output().unwrap();
@@ -164,7 +165,7 @@ async fn a_source_that_changes_is_not_taken_for_what_was_read() {
     world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nchanged = \"seen\"\n");
     let hold = world.folder.path().join("hold");
     let worker = world.start(&["work"], &format!("transform.finished@3=hold {}", hold.display()));
-    crate::transform::world::until(|| async { hold.exists() }).await;
+    until("a worker is held", async || hold.exists()).await;
     world
         .run(
             "update companies_raw set name = 'last' where id % 3 = 0;

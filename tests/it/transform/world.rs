@@ -159,14 +159,3 @@ impl World {
         assert_eq!(self.differing("companies_clean", IN_ONE_PIECE).await, "0 too many, 0 missing");
     }
 }
-
-/// Waits until something is true, for at most a minute.
-pub async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
-    for _ in 0..600 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    panic!("it was not true within a minute");
-}

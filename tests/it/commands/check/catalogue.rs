@@ -1,8 +1,6 @@
 //! Findings in the catalogue. Each thing that stops a run or changes its result is a line that says what to do, and
 //! doing it is enough. A run that cannot work is refused at its start.
 
-use std::time::Duration;
-
 use merganser::embedded::Cluster;
 use serde_json::Value;
 
@@ -10,7 +8,7 @@ use crate::datasets::oca::rules::{marked, marks};
 use crate::support::extract::Extract;
 use crate::support::pipeline::{Pipeline, Ran};
 use crate::support::postgres::{self, TestDatabase};
-use crate::support::{Janitor, server_dir};
+use crate::support::{Janitor, server_dir, waiting};
 
 mod objects;
 mod publications;
@@ -165,13 +163,7 @@ async fn a_standby_that_is_not_there_is_said_before_a_commit_waits_for_it() {
     line(&pipeline, "server", 1).await.is("fail", &words);
     // A run says so and waits, because the standby may come back.
     let run = pipeline.start(&[]);
-    let waits = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
-    for _ in 0..600 {
-        if admin.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    waiting::row(&pipeline, "select pid from pg_stat_activity where wait_event = 'SyncRep'").await;
     admin.batch_execute(&set("")).await.unwrap();
     admin.batch_execute("select pg_reload_conf()").await.unwrap();
     let ran = run.await.unwrap().exits(0).says(words[0]);

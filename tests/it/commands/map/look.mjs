@@ -1,20 +1,11 @@
 // Opens a page in headless Chromium, without a network, as people do: on a phone and at a desk, by day and by night.
 // node look.mjs MODULES CHROMIUM PAGE SCREENSHOTS KEY: one line of JSON a look. KEY is the area that is pointed at.
-import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [modules, chromiumPath, file, screenshots, key] = process.argv.slice(2);
-const require = createRequire(join(modules, 'node_modules', 'here.js'));
-const { chromium } = require('playwright-core');
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+import { barriers, browser } from '../../support/browser.mjs';
 
-const browser = await chromium.launch({
-  executablePath: chromiumPath,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
+const [, , file, screenshots, key] = process.argv.slice(2);
 const url = pathToFileURL(file).href;
 
 for (const [width, height] of [[390, 844], [1280, 900]]) {
@@ -47,11 +38,7 @@ for (const [width, height] of [[390, 844], [1280, 900]]) {
     await page.locator('#find').fill(key);
     const found = await page.locator('#found').textContent();
     await page.locator('#find').fill('');
-    await page.evaluate(axe);
-    const violations = await page.evaluate(async () => {
-      const { violations } = await window.axe.run();
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(' ')}`);
-    });
+    const violations = await barriers(page);
     const { scrolls, sheet } = await page.evaluate(() => ({
       scrolls: document.documentElement.scrollWidth > document.documentElement.clientWidth,
       sheet: getComputedStyle(document.body).backgroundColor,

@@ -1,4 +1,4 @@
-//! What runs share: answers in the archive that hold more than a run wants, and runs at the same time.
+//! Answers in the archive that hold more than a run wants, and runs at the same time.
 
 use super::world::{World, records};
 use crate::support::quickstats::Kind;

@@ -15,10 +15,9 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestRunner}
 use zip::CompressionMethod::{Deflated, Stored};
 
 use crate::engine::readers::{MARKS, case};
-use crate::servers::store_fire::sha256;
 use crate::support::extract::{DOCUMENT, Extract, zip};
 use crate::support::pipeline::Pipeline;
-use crate::support::postgres;
+use crate::support::{postgres, sha256};
 use model::{File, Model, Order, Record, Word};
 
 /// The number of histories in a usual run of the tests.

@@ -11,13 +11,13 @@ use jiff::civil::date;
 use merganser::datasets::oca::sample::{
     LEAST_LOTS, SampleOptions, SampleReference, write_addresses, write_sample_with_reference,
 };
-use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 
 use crate::support::csv::{Cell, Csv};
 use crate::support::extract::Extract;
 use crate::support::files::FileServer;
 use crate::support::pipeline::{Pipeline, Ran};
+use crate::support::sha256;
 
 mod refused;
 
@@ -97,13 +97,13 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     let listed = pipeline.rows("select object, sha256 from etl.reference_files order by object").await;
     assert_eq!(listed.len(), 3);
     for row in listed {
-        let [Some(object), Some(sha256)] = &row[..] else { panic!("{row:?}") };
-        assert_eq!(&hex(&objects[object]), sha256, "{object}");
+        let [Some(object), Some(sum)] = &row[..] else { panic!("{row:?}") };
+        assert_eq!(&sha256(&objects[object]), sum, "{object}");
     }
     let given = "select count(*) from etl.steps, jsonb_array_elements(details -> 'files') as file
         where step = 'fetch' and file ->> 'sha256' = any ($$";
     let sums: Vec<_> = ["bobaadr.txt", "bobabbl.txt", "pluto.csv", "tracts.csv"]
-        .map(|name| hex(city.text(name).as_bytes()))
+        .map(|name| sha256(city.text(name).as_bytes()))
         .into();
     let given = format!("{}{{{}}}$$)", given, sums.join(","));
     assert_eq!(pipeline.one(&given).await, "4");
@@ -147,10 +147,6 @@ async fn addresses_are_looked_up_in_what_was_taken_in() {
     let again = take(&pipeline, &pad, &pluto, &[]).await.exits(0);
     again.says("0 new, 0 gone").says("It was in use before: nothing changed.");
     assert_eq!(pipeline.one("select count(*) from oca_tracts").await, "320");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The open-data portal's names for the planning department's columns.

@@ -306,7 +306,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     }
     session.0 += "rollback;\n";
     let database = postgres::database("sql_files").await;
-    // What another connection sees.
+    // The snapshot belongs to another connection.
     let other = database.client().await;
     other.batch_execute("begin isolation level repeatable read").await.unwrap();
     let exported = other.query_one(&text("publish/publish:export_snapshot"), &[]).await.unwrap();

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use merganser::clients::sftp::SftpError;
 
-use super::{fetch, noise, open, open_at, sha256};
+use super::{fetch, noise, open, open_at};
 use crate::support::proxy::{Fault, Proxy};
+use crate::support::sha256;
 use crate::support::ssh;
 
 const MIB: usize = 1 << 20;

@@ -1,9 +1,10 @@
 //! An object that S3 does not give, and an archive in S3 that holds other bytes than were loaded.
 
-use super::{Place, sha256};
+use super::Place;
 use crate::datasets::oca::rules::{marked, marks};
 use crate::support::extract::Extract;
 use crate::support::fire::Fault;
+use crate::support::sha256;
 
 const LATE: &str = "LandlordTenant.Incr.2024-01-01.zip";
 const GOOD: &str = "LandlordTenant.Incr.2024-01-08.zip";

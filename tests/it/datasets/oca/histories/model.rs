@@ -59,7 +59,7 @@ impl Record {
     }
 }
 
-/// What the database must have of a case.
+/// The expected content of the database for a case.
 #[derive(Clone, Debug)]
 struct Known {
     initial: u8,
