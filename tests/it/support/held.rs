@@ -30,7 +30,7 @@ pub async fn held<T>(file: &Path, run: &JoinHandle<T>) -> i32 {
             return text.parse().expect("a process id");
         }
         assert!(!run.is_finished(), "the run ended without reaching its point");
-        assert!(start.elapsed() < Duration::from_secs(60), "the run does not reach its point");
+        assert!(start.elapsed() < Duration::from_secs(180), "the run does not reach its point");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

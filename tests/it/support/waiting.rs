@@ -1,17 +1,17 @@
-//! Waiting for what another process does, for a minute at most.
+//! Waiting for what another process does, for three minutes at most: other processes may need this machine too.
 
 use std::time::{Duration, Instant};
 
 use super::pipeline::{Pipeline, rows};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until something is true.
 pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let start = Instant::now();
     while !is_so().await {
-        assert!(start.elapsed() < PATIENCE, "not within a minute: {what}");
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -24,7 +24,7 @@ pub async fn row(pipeline: &Pipeline, query: &str) -> String {
         if let Some(row) = rows(&client, query).await.into_iter().next() {
             return row.into_iter().next().flatten().unwrap_or_default();
         }
-        assert!(start.elapsed() < PATIENCE, "no row within a minute: {query}");
+        assert!(start.elapsed() < PATIENCE, "waited in vain for a row: {query}");
         tokio::time::sleep(PAUSE).await;
     }
 }
