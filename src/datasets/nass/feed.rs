@@ -171,9 +171,7 @@ fn content(name: &str) -> Option<&str> {
 fn contents(want: &Slice) -> Vec<(&'static str, Slice)> {
     let needed = |(sector, file): &(&str, &'static str)| {
         let mut tests = want.tests.iter().filter(|test| test.column == SECTOR_NAME);
-        let slice = || {
-            want.and(SliceTest::text(SECTOR_NAME, Comparator::In, vec![(*sector).to_owned()]))
-        };
+        let slice = || want.and(SliceTest::text(SECTOR_NAME, Comparator::In, vec![(*sector).to_owned()]));
         tests.all(|test| test.passes(sector)).then(|| (*file, slice()))
     };
     bulk::SECTORS.iter().filter_map(needed).collect()

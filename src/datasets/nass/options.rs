@@ -213,10 +213,8 @@ fn test(text: &str) -> Result<SliceTest, String> {
     if value.is_empty() {
         return Err(format!("--filter {text}: it names no value"));
     }
-    let is_order = !matches!(
-        how,
-        Comparator::In | Comparator::NotIn | Comparator::Like | Comparator::NotLike
-    );
+    let is_order =
+        !matches!(how, Comparator::In | Comparator::NotIn | Comparator::Like | Comparator::NotLike);
     // The service compares codes as numbers, we compare them as texts: of so many digits, that is the same.
     if let Some((_, digits)) = CODES.iter().find(|(code, _)| is_order && *code == column)
         && (value.len() != *digits || !value.bytes().all(|byte| byte.is_ascii_digit()))
@@ -415,7 +413,8 @@ mod tests {
             slice.to_string(),
             "agg_level_desc = COUNTY, commodity_desc in CORN OATS, state_alpha not AL, year <= 2015, year >= 2005"
         );
-        let bounds = ["county_code__GE=010", "county_code__LE=099", "class_desc__LIKE=A", "class_desc__LIKE=B"];
+        let bounds =
+            ["county_code__GE=010", "county_code__LE=099", "class_desc__LIKE=A", "class_desc__LIKE=B"];
         assert!(want(&typed("2012", "2012", &bounds, &[]).read().unwrap()).is_ok());
         for twice in [["class_desc__NE=A", "class_desc__ne=B"], ["zip_5__GE=01000", "zip_5__GE=02000"]] {
             let refused = want(&typed("2012", "2012", &twice, &[]).read().unwrap()).unwrap_err();

@@ -58,7 +58,8 @@ impl Transfer<'_> {
         let asking = self.from.and_then(|from| from.asking.as_ref());
         slices.told = asking.map_or_else(of_parts, |asking| vec![asking.want.clone()]);
         // Counts prove that answers are all of what was asked for. A file proves nothing about what no file holds.
-        let is_counted = files.iter().all(|file| file.asked.as_ref().is_some_and(|asked| asked.records.is_some()));
+        let is_counted =
+            files.iter().all(|file| file.asked.as_ref().is_some_and(|asked| asked.records.is_some()));
         slices.replaced = if is_counted { slices.told.clone() } else { of_parts() };
         let (replaced, kept): (Vec<_>, Vec<_>) =
             (slices.replaced.iter().collect(), slices.kept.iter().collect());

@@ -62,7 +62,10 @@ pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile
     if !missing.is_empty() {
         return Err(Cause::Refused {
             message: format!("{folder} has no bulk file of {}", missing.join(", ")),
-            hint: Some(format!("see that the folder is the right one and complete, or {}", asked.fewer_contents)),
+            hint: Some(format!(
+                "see that the folder is the right one and complete, or {}",
+                asked.fewer_contents
+            )),
         });
     }
     if files.is_empty() {

@@ -185,7 +185,9 @@ fn a_line_of_another_length_is_skipped_where_its_year_is_not_wanted() {
     let before = LINE.replace("\"CROPS\",", "");
     let longer = LINE.replace("\"CROPS\",", "\"CROPS\",\"\",");
     for line in [&shorter, &before, &longer] {
-        for (slice, failed) in [(slice("2010", "2014"), 1), (slice("2013", "2015"), 0), (slice("1990", "2011"), 0)] {
+        for (slice, failed) in
+            [(slice("2010", "2014"), 1), (slice("2013", "2015"), 0), (slice("1990", "2011"), 0)]
+        {
             let (parsed, taken) = read(bulk(&[LINE, line]).as_bytes(), Some(&slice));
             let parsed = parsed.unwrap();
             assert_eq!((parsed.records_failed, taken.rows as u64), (failed, failed), "{line} {slice}");
@@ -217,10 +219,8 @@ fn a_value_that_no_line_of_a_bulk_file_has_is_told_with_those_that_there_are() {
         values: vec![value.into()],
         others: others.iter().map(|other| (*other).to_owned()).collect(),
     };
-    let expected = [
-        said("commodity_desc", "CRON", &["CORN", "OATS"]),
-        said("util_practice_desc", "SILAG", &["GRAIN"]),
-    ];
+    let expected =
+        [said("commodity_desc", "CRON", &["CORN", "OATS"]), said("util_practice_desc", "SILAG", &["GRAIN"])];
     assert_eq!(unseen, expected);
     let (parsed, _) = read(answer(&lines).as_bytes(), Some(&slice));
     assert!(parsed.unwrap().unseen.is_empty(), "the plan of the service has looked them up");

@@ -33,9 +33,10 @@ async fn the_golden_records_become_the_golden_rows() {
     let golden = ["--golden", truth.as_str()];
     let url = world.server.bulk_url();
     let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", "sector_desc=CROPS"];
-    world.run("2012", "2012", &golden).await.exits(0);
-    world.pipeline.execute("truncate nass_facts").await;
+    // An answer of today is newer than the file, so the file comes first.
     world.run("2012", "2012", &[&bulk[..], &golden].concat()).await.exits(0);
+    world.pipeline.execute("truncate nass_facts").await;
+    world.run("2012", "2012", &golden).await.exits(0);
     assert_eq!(world.pipeline.one("select count(*) from nass_facts").await, "6");
 
     // One cell that is not as in the truth, and nothing is committed.
@@ -46,7 +47,9 @@ async fn the_golden_records_become_the_golden_rows() {
     world.pipeline.execute("truncate nass_facts").await;
     let other = other.display().to_string();
     let ran = world.run("2012", "2012", &["--golden", &other]).await.exits(1);
-    assert!(ran.stderr.contains("value: \"104.7\" in truth, \"104.6\" here"), "{}", ran.stderr);
+    let is_told =
+        ["1 row(s) differ from the truth", "104.7", "104.6"].iter().all(|words| ran.stderr.contains(words));
+    assert!(is_told, "{}", ran.stderr);
     assert_eq!(world.pipeline.one("select count(*) from nass_facts").await, "0");
 }
 
@@ -56,7 +59,10 @@ async fn a_retry_takes_failed_records_from_the_archive() {
     let world = World::new("nass retry", super::world::records(2014..=2014, 100), 2_000).await;
     world.run("2014", "2014", &[]).await.exits(0);
     world.pipeline.execute("create table before as select * from nass_facts; truncate nass_facts").await;
-    world.pipeline.execute("alter table nass_facts add constraint small check (value <> 9 or state_alpha <> 'TX')").await;
+    world
+        .pipeline
+        .execute("alter table nass_facts add constraint small check (value <> 9 or state_alpha <> 'TX')")
+        .await;
     world.run("2014", "2014", &[]).await.exits(3);
     let open = "select count(*) from etl.failed_records where resolved_at is null";
     let failed = world.pipeline.one(open).await;

@@ -15,14 +15,15 @@ impl World {
 /// each other.
 #[tokio::test]
 async fn runs_after_each_other_and_at_once_keep_to_the_rate_together() {
-    let world = World::with_rate("nass rate", records(2013..=2016, 60), 200, Some((18, Duration::from_secs(10)))).await;
+    let world =
+        World::with_rate("nass rate", records(2013..=2016, 60), 200, Some((18, Duration::from_secs(10))))
+            .await;
     let rate = ["--api-rate", "45"];
     let began = Instant::now();
     world.run("2013", "2013", &rate).await.exits(0);
     world.run("2014", "2014", &rate).await.exits(0);
     let other = [&rate[..], &["--table", "others"]].concat();
-    let (one, two) =
-        tokio::join!(world.run("2015", "2015", &rate), world.run("2016", "2016", &other));
+    let (one, two) = tokio::join!(world.run("2015", "2015", &rate), world.run("2016", "2016", &other));
     one.exits(0);
     two.exits(0);
     let (sent, seconds) = (world.server.log().len(), began.elapsed().as_secs_f64());
@@ -37,7 +38,8 @@ async fn runs_after_each_other_and_at_once_keep_to_the_rate_together() {
 async fn what_a_slower_rate_has_spent_does_not_hold_up_a_faster_one() {
     let world = World::new("nass rate before", records(2014..=2014, 30), 2_000).await;
     world.run("2014", "2014", &["--api-rate", "0.1"]).await.exits(0);
-    let far = "update etl.plans set state = jsonb_set(state, '{borne}', to_jsonb((state ->> 'borne')::bigint * 2))
+    let far =
+        "update etl.plans set state = jsonb_set(state, '{borne}', to_jsonb((state ->> 'borne')::bigint * 2))
         where want like 'rate %'";
     world.pipeline.execute(far).await;
     let began = Instant::now();
@@ -49,7 +51,9 @@ async fn what_a_slower_rate_has_spent_does_not_hold_up_a_faster_one() {
 /// A burst of refusals, each a page for people: they are waited out, and count as requests.
 #[tokio::test]
 async fn a_service_that_bears_less_than_it_is_asked_gets_its_pauses() {
-    let world = World::with_rate("nass burst", records(2014..=2014, 60), 200, Some((6, Duration::from_secs(4)))).await;
+    let world =
+        World::with_rate("nass burst", records(2014..=2014, 60), 200, Some((6, Duration::from_secs(4))))
+            .await;
     world.run("2014", "2014", &[]).await.exits(0);
     assert!(world.refused() > 0, "{:?}", world.server.log());
     world.holds(2014..=2014).await;

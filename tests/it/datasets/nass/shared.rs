@@ -105,9 +105,14 @@ async fn bounds_mean_the_same_for_the_service_the_records_and_the_table() {
         (&["county_code__GE=021", "county_code__LE=041"][..], "county_code between '021' and '041'"),
         (&["county_code__LT=005"], "coalesce(county_code, '') < '005'"),
         (&["state_alpha__GT=CA"], "state_alpha > 'CA'"),
-        (&["asd_code__GE=30", "state_alpha__NE=TX", "county_code__NE=998"],
-            "asd_code >= '30' and state_alpha <> 'TX' and county_code is distinct from '998'"),
-        (&["class_desc__NOT_LIKE=%1%", "county_code__GT=050"], "class_desc not like '%1%' and county_code > '050'"),
+        (
+            &["asd_code__GE=30", "state_alpha__NE=TX", "county_code__NE=998"],
+            "asd_code >= '30' and state_alpha <> 'TX' and county_code is distinct from '998'",
+        ),
+        (
+            &["class_desc__NOT_LIKE=%1%", "county_code__GT=050"],
+            "class_desc not like '%1%' and county_code > '050'",
+        ),
     ] {
         let filters: Vec<_> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
         for _ in 0..2 {
@@ -129,7 +134,10 @@ async fn bounds_mean_the_same_for_the_service_the_records_and_the_table() {
 async fn what_the_service_takes_in_another_way_is_refused_before_it_is_asked() {
     let world = World::new("nass twice", records(2014..=2014, 10), 2_000).await;
     for (filters, words) in [
-        (["commodity_desc__NE=CORN", "commodity_desc__NE=OATS"], "compares commodity_desc in the same way more than once"),
+        (
+            ["commodity_desc__NE=CORN", "commodity_desc__NE=OATS"],
+            "compares commodity_desc in the same way more than once",
+        ),
         (["county_code__GE=10", "county_code__LE=20"], "each county_code has 3 digits"),
     ] {
         let filters: Vec<_> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();

@@ -59,7 +59,8 @@ fn an_answer_that_is_of_a_census_alone_does_not_grow_old() {
     let records = Records::new(uneven(2012..=2012, 900.0));
     let options = options(2012, 2012, 2_000);
     let archived = days_later(records.run(&mut *begin(&options, Vec::new(), None, true)).unwrap(), 4_000);
-    let censuses = archived.iter().filter(|part| part.slice.to_string().contains("source_desc = CENSUS")).count();
+    let censuses =
+        archived.iter().filter(|part| part.slice.to_string().contains("source_desc = CENSUS")).count();
     assert!(censuses > 3 && censuses < archived.len(), "{censuses} of {}", archived.len());
     records.forget();
     records.run(&mut *begin(&options, archived.clone(), None, true)).unwrap();
