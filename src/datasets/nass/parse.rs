@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::columns::{COLUMNS, NATURAL_KEY, SECTOR, YEAR};
 use super::facts::{CV, FACTS, VALUE, field, fields};
 use super::rows::{Fact, FactsWriter};
-use super::sought::Search;
+use super::sought::{ValueSearch, text_of};
 use super::unpack::Unpacking;
 use super::value::{self, Figure};
 use crate::dataset::records::RecordPlace;
@@ -58,7 +58,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     let wanted = wanted(input.slice, &header, is_bulk);
     let mut parser = Parser {
         input,
-        search: if is_bulk { Search::of(&wanted) } else { Search::default() },
+        search: if is_bulk { ValueSearch::of(&wanted) } else { ValueSearch::default() },
         wanted,
         header,
         key: NATURAL_KEY.iter().filter_map(|name| place(name)).collect(),
@@ -125,7 +125,7 @@ struct Parser<'a> {
     header: Header,
     /// The places of columns in a line, with tests of what stands there: lines that do not pass are skipped.
     wanted: Vec<(usize, &'a SliceTest)>,
-    search: Search,
+    search: ValueSearch,
     /// The places of the key among the fields.
     key: Vec<usize>,
     value: usize,
@@ -143,11 +143,6 @@ fn wanted<'a>(slice: Option<&'a Slice>, header: &Header, is_bulk: bool) -> Vec<(
     let tests = slice.into_iter().flat_map(|slice| &slice.tests);
     let tests = tests.filter(|test| !is_bulk || test.column != COLUMNS[SECTOR]);
     tests.filter_map(|test| Some((*header.places.get(place(&test.column)?)?, test))).collect()
-}
-
-/// A cell of a line, without a look at what is no text in it.
-pub(super) fn text_of(record: &ByteRecord, at: usize) -> &str {
-    std::str::from_utf8(record.get(at).unwrap_or_default()).unwrap_or_default()
 }
 
 /// What is wrong with a record.

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 
 use csv::ByteRecord;
 
-use super::parse::text_of;
 use super::plan::is_listed;
 use crate::dataset::Unseen;
 use crate::dataset::slice::{Comparator, SliceTest};
@@ -15,7 +14,7 @@ const MOST: usize = 20_000;
 
 /// What is still looked for.
 #[derive(Default)]
-pub(super) struct Search {
+pub(super) struct ValueSearch {
     columns: Vec<SoughtColumn>,
 }
 
@@ -29,7 +28,7 @@ struct SoughtColumn {
     others: HashSet<String>,
 }
 
-impl Search {
+impl ValueSearch {
     /// Looks for the values of these tests, each with the place of its column in a line. What is in a built-in list was looked
     /// up before.
     pub(super) fn of(tests: &[(usize, &SliceTest)]) -> Self {
@@ -73,4 +72,9 @@ impl Search {
             })
             .collect()
     }
+}
+
+/// A cell of a line, without a look at what is no text in it.
+pub(super) fn text_of(record: &ByteRecord, at: usize) -> &str {
+    std::str::from_utf8(record.get(at).unwrap_or_default()).unwrap_or_default()
 }

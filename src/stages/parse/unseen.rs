@@ -25,8 +25,9 @@ pub(super) fn admit(dataset: &Dataset, files: &[StagedFile]) -> Result<(), Cause
 }
 
 /// What a file has in the place of a value; `None`: it has the value.
-fn others<'a>(parsed: &'a Parsed, column: &str, value: &String) -> Option<Vec<&'a str>> {
+fn others<'a>(parsed: &'a Parsed, column: &str, value: &str) -> Option<Vec<&'a str>> {
     let mut unseen = parsed.unseen.iter();
-    let unseen = unseen.find(|unseen| unseen.column == column && unseen.values.contains(value))?;
+    let unseen =
+        unseen.find(|unseen| unseen.column == column && unseen.values.iter().any(|known| known == value))?;
     Some(unseen.others.iter().map(String::as_str).collect())
 }

@@ -33,9 +33,10 @@ async fn the_golden_records_become_the_golden_rows() {
     let golden = ["--golden", truth.as_str()];
     let url = world.server.bulk_url();
     let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", "sector_desc=CROPS"];
-    world.run("2012", "2012", &golden).await.exits(0);
-    world.pipeline.execute("truncate nass_facts").await;
+    // An answer of today is newer than the file, so the file comes first.
     world.run("2012", "2012", &[&bulk[..], &golden].concat()).await.exits(0);
+    world.pipeline.execute("truncate nass_facts").await;
+    world.run("2012", "2012", &golden).await.exits(0);
     assert_eq!(world.pipeline.one("select count(*) from nass_facts").await, "6");
 
     // One cell that is not as in the truth, and nothing is committed.
@@ -46,7 +47,9 @@ async fn the_golden_records_become_the_golden_rows() {
     world.pipeline.execute("truncate nass_facts").await;
     let other = other.display().to_string();
     let ran = world.run("2012", "2012", &["--golden", &other]).await.exits(1);
-    assert!(ran.stderr.contains("value: \"104.7\" in truth, \"104.6\" here"), "{}", ran.stderr);
+    let is_told =
+        ["1 row(s) differ from the truth", "104.7", "104.6"].iter().all(|words| ran.stderr.contains(words));
+    assert!(is_told, "{}", ran.stderr);
     assert_eq!(world.pipeline.one("select count(*) from nass_facts").await, "0");
 }
 
