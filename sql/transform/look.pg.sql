@@ -167,6 +167,36 @@ select 'child', inhrelid::regclass::text
 from target join pg_inherits on inhparent = target.oid
 order by kind, name;
 
+-- part: obstacles_in_place  (statement)
+-- Purpose: list what makes a delete do less or more than it says, so that partitions cannot be replaced in a table.
+-- Inputs:  $1 schema, $2 table.
+-- Outputs: a row each: kind (rule, trigger, foreign key, row security), name.
+with target as (
+    select class.oid
+    from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = $1 and class.relname = $2
+)
+select 'rule' as kind, rule.rulename::text as name
+from target join pg_rewrite as rule on rule.ev_class = target.oid
+union all
+select 'trigger', trigger.tgname::text
+from target join pg_trigger as trigger on trigger.tgrelid = target.oid
+where not trigger.tgisinternal
+    and trigger.tgenabled in ('O', 'A')
+    -- Before (2) each row (1) of a delete (8): it may return nothing, and the row stays. A trigger that leaves out new rows is
+    -- found when they are counted.
+    and trigger.tgtype & 11 = 11
+union all
+select 'foreign key', conname::text || ' of ' || conrelid::regclass::text
+from target join pg_constraint on confrelid = target.oid and contype = 'f'
+-- One that is looked at when the rows are there again, at the commit, is no obstacle.
+where confdeltype in ('c', 'n', 'd', 'r') or conrelid <> target.oid and not condeferred
+union all
+select 'row security', 'for ' || current_user
+from target
+where row_security_active(target.oid)
+order by kind, name;
+
 -- part: rights  (statement)
 -- Purpose: find out whether this role may create a table in a schema.
 -- Inputs:  $1 schema.

@@ -27,6 +27,16 @@ limit 1;
 -- Outputs: the state of the newest such version.
 select state from :"ledger".transform_versions where job = $1 and hash = $2 order by planned_at desc limit 1;
 
+-- part: other_job  (statement)
+-- Purpose: find another job that has the same table as its target.
+-- Inputs:  $1 job, $2 target schema, $3 target table; :"ledger".
+-- Outputs: at most one row: its name.
+select job
+from :"ledger".transform_versions
+where job <> $1 and target_schema = $2 and target_table = $3 and state in ('open', 'paused', 'swapped')
+order by planned_at desc
+limit 1;
+
 -- part: supersede  (statement)
 -- Purpose: supersede the version that is being made by another.
 -- Inputs:  $1 job; :"ledger".

@@ -116,6 +116,9 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
         true => job.target.table.table.clone(),
         false => free_name(looking, job).await?,
     };
+    if options.in_place && job.source.condition.is_none() {
+        versions::refuse_other_job(session, job).await?;
+    }
     let table = TableName { schema: job.target.table.schema.clone(), table: version_table.clone() };
     let clean = target::look(looking, job, &raw, &table, options.in_place).await?;
     let mut cleaning = try_cleaning(job, options, &raw, &clean)?;

@@ -4,6 +4,7 @@ use super::claim::WorkerId;
 use super::columns::PgColumn;
 use super::job::{Job, TableName};
 use super::look::{self, RawTable, missing_table};
+use super::obstacles;
 use super::rows::CleanColumns;
 use super::session::{JobSession, decode};
 use super::versions::{self, Version};
@@ -63,7 +64,10 @@ pub async fn look(
                 )),
             });
         }
-        (_, true) => look::columns(session, name).await?,
+        (_, true) => {
+            obstacles::refuse_in_place(session, name).await?;
+            look::columns(session, name).await?
+        }
         (there, false) => {
             if there.is_some() {
                 refuse_obstacles(session, name).await?;

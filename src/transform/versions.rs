@@ -92,6 +92,26 @@ pub async fn current(session: &JobSession, job: &Job, anew: bool) -> Result<Opti
     })
 }
 
+/// # Errors
+/// [`Cause::Refused`] if another job has the same target: a job without a condition that replaces partitions in place removes
+/// the rows of all partitions that its source does not have, which are those of the other job.
+pub async fn refuse_other_job(session: &JobSession, job: &Job) -> Result<(), Cause> {
+    let target = &job.target.table;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&job.name, &target.schema, &target.table];
+    let row = session.maybe("look for another job", sql::TRANSFORM_OTHER_JOB, &values).await?;
+    let other: Option<String> = row.map(|row| row.try_get(0)).transpose().map_err(decode)?;
+    let Some(other) = other else { return Ok(()) };
+    Err(Cause::Refused {
+        message: format!(
+            "{target} is the target of the job {other}, too: in place, {} would remove the rows that {other} has put there",
+            job.name
+        ),
+        hint: Some(format!(
+            "give each job a [source] where of its own, or a target of its own; if it is the same job, name it {other} again"
+        )),
+    })
+}
+
 /// The name of the lock for planning a job, creating its table and putting it in place.
 pub fn lock_name(session: &JobSession, job: &str) -> String {
     session.text(&format!(":\"ledger\"/transform/{job}"))

@@ -345,6 +345,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
         "read:by_key",
         "read:by_pages",
         "buckets:range",
+        "finish:lock_rows",
         "finish:remove",
         "finish:write",
     ] {

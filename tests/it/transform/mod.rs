@@ -3,6 +3,7 @@
 mod bad_input;
 mod buckets;
 mod engines;
+mod in_place;
 mod kills;
 mod pandas;
 mod python;
