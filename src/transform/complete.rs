@@ -42,7 +42,7 @@ struct Differing {
 /// Completes a version whose groups are all done. The first session holds the job's lock throughout; `other` runs the swap in a
 /// short transaction of its own.
 pub async fn complete(
-    (session, other): (&JobSession, &mut JobSession),
+    (session, other): (&JobSession, &JobSession),
     worker: &WorkerId,
     job: &Job,
     version: &Version,

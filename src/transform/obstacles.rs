@@ -1,4 +1,4 @@
-//! What stands in the way of replacing the partitions in a table: asked by the plan, and once more in the transaction
+//! What stands in the way of replacing a table, or the partitions in it: asked by the plan, and once more in the transaction
 //! that writes, because somebody may have made it since.
 
 use tokio_postgres::types::ToSql;
@@ -9,9 +9,43 @@ use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::sql;
 
+/// What depends on a table and would not depend on `version` in its place, a line for each.
+async fn to_swap(
+    session: &JobSession,
+    target: &TableName,
+    version: &TableName,
+) -> Result<Vec<String>, PgError> {
+    let values: [&(dyn ToSql + Sync); 3] = [&target.schema, &target.table, &version.table];
+    lines(session, sql::TRANSFORM_OBSTACLES, &values).await
+}
+
 /// What makes a delete from a table do less or more than it says, a line for each.
 pub async fn in_place(session: &JobSession, table: &TableName) -> Result<Vec<String>, PgError> {
     lines(session, sql::TRANSFORM_OBSTACLES_IN_PLACE, &[&table.schema, &table.table]).await
+}
+
+/// # Errors
+/// [`Cause::Refused`] if something would be left behind by a table that takes the place of `target`.
+pub async fn refuse_to_swap(
+    session: &JobSession,
+    target: &TableName,
+    version: &TableName,
+) -> Result<(), Cause> {
+    let found = to_swap(session, target, version).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(Cause::Refused {
+        message: format!(
+            "a table that takes the place of {target} would leave behind what depends on it:\n    {}",
+            found.join("\n    ")
+        ),
+        hint: Some(
+            "let the script make what belongs to the table, drop the rest and make it again afterwards; or replace the \
+             partitions with --in-place"
+                .into(),
+        ),
+    })
 }
 
 /// # Errors

@@ -120,7 +120,7 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
         versions::refuse_other_job(session, job).await?;
     }
     let table = TableName { schema: job.target.table.schema.clone(), table: version_table.clone() };
-    let clean = target::look(looking, job, &raw, &table, options.in_place).await?;
+    let (clean, untried) = target::look(looking, job, &raw, &table, options.in_place).await?;
     let mut cleaning = try_cleaning(job, options, &raw, &clean)?;
 
     let mut report = PlanReport { changes: changes(looking, &raw).await?, ..PlanReport::default() };
@@ -131,6 +131,7 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
         packing::pack(looking, job, &raw, &partitions, (wanted, options.in_place)).await?;
     groups::scout(&mut packed);
     report.split = split;
+    report.warnings.extend(untried);
     report.warnings.extend(why_none.map(|why| format!("the rows cannot be put into buckets: {why}")));
     describe(&mut report, &raw, &partitions, &packed);
     let url = store.map(ToString::to_string).unwrap_or_default();

@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::groups::{Group, Partition};
-use super::job::Job;
+use super::job::{Job, TableName};
 use super::session::{JobSession, decode};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
@@ -90,6 +90,12 @@ pub async fn current(session: &JobSession, job: &Job, anew: bool) -> Result<Opti
         ),
         hint: Some("bring the folder up to date; to go back to this cleaning: --anew".into()),
     })
+}
+
+/// A name for a table beside the target, with the last digits of an id: the first ones are the time.
+pub fn numbered_name(target: &TableName, id: Uuid) -> String {
+    let digits = id.simple().to_string();
+    format!("{}__{}", target.table, &digits[digits.len() - 8..])
 }
 
 /// # Errors

@@ -30,7 +30,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
             table: format!("{}__dry", job.target.table.table),
         },
     };
-    let clean = target::look(&session, job, &raw, &name, config.in_place).await?;
+    let (clean, _) = target::look(&session, job, &raw, &name, config.in_place).await?;
     let columns = (raw.columns.as_slice(), clean.columns.as_slice());
     let mut cleaning =
         Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns).map_err(Cause::from)?;

@@ -357,6 +357,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
         "test:cells",
         "swap:leftovers",
         "swap:look_at_rows",
+        "swap:lock_version",
         "swap:lock_table",
     ] {
         run(&mut session, &format!("transform/{part}"), parent.name);

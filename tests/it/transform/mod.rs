@@ -8,6 +8,7 @@ mod kills;
 mod pandas;
 mod python;
 mod runs;
+mod swaps;
 mod throttle;
 mod time_left;
 mod together;
