@@ -14,7 +14,7 @@ use super::groups::{self, Group, Partition};
 use super::job::{Job, TableName};
 use super::look::RawTable;
 use super::packing::{self, PackedGroups};
-use super::read::{self, Wanted};
+use super::read::ReadError;
 use super::rows::{self, CleanColumns, shown_key};
 use super::session::{JobSession, decode};
 use super::versions::{self, NewVersion, PlannedBuckets, Version};
@@ -257,13 +257,14 @@ async fn try_sample(
         true => job.source.group_rows.min((raw.relation.pages as u64 / SAMPLE_PAGES).max(SAMPLE_ROWS)),
         false => job.source.group_rows,
     };
-    let keys = sample::pick(partitions, rows);
-    if keys.is_empty() {
+    let picked = sample::pick(partitions, rows);
+    if picked.is_empty() {
         return Ok(());
     }
+    let keys: Vec<_> = picked.iter().map(|picked| picked.key.clone()).collect();
     let start = Instant::now();
-    let failed = |error: read::ReadError| Cause::Refused { message: error.to_string(), hint: None };
-    let found = read::read(looking, raw, &Wanted { keys: &keys, pages: None }).await.map_err(failed)?;
+    let failed = |error: ReadError| Cause::Refused { message: error.to_string(), hint: None };
+    let found = sample::read(looking, raw, &picked).await.map_err(failed)?;
     let together = job.clean.grouped;
     let cleaned = tokio::task::block_in_place(|| {
         let cleaned = rows::clean(cleaning, together, clean, raw, &keys, &found.batches)?;
@@ -278,7 +279,13 @@ async fn try_sample(
     let (cleaned, seconds, difference) = match cleaned {
         Ok(cleaned) => cleaned,
         Err(error) => {
-            report.warnings.push(format!("the sample ({}) cannot be cleaned: {error}", rows::name(&keys)));
+            let unknown = match together {
+                true => "; whether it looks across partitions is not known",
+                false => "",
+            };
+            report
+                .warnings
+                .push(format!("the sample ({}) cannot be cleaned: {error}{unknown}", rows::name(&keys)));
             return Ok(());
         }
     };

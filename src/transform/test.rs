@@ -64,7 +64,7 @@ pub async fn test(
     let partitions = plan::partitions(session, &raw, false).await?;
     let keys: Vec<_> = partitions.into_iter().map(|partition| partition.key).collect();
     let refused = |words: String| Cause::Refused { message: words, hint: None };
-    let found = read::read(session, &raw, &Wanted { keys: &keys, pages: None })
+    let found = read::read(session, &raw, &Wanted::all(&keys, None))
         .await
         .map_err(|error| refused(error.to_string()))?;
     let name = TableName {

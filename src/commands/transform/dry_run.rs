@@ -48,7 +48,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     );
     for group in places.iter().filter_map(|place| packed.get(*place)) {
         let keys: Vec<_> = group.members.iter().map(|(place, _)| partitions[*place].key.clone()).collect();
-        let found = read::read(&session, &raw, &Wanted { keys: &keys, pages: group.pages })
+        let found = read::read(&session, &raw, &Wanted::all(&keys, group.pages))
             .await
             .map_err(|error| Cause::Refused { message: error.to_string(), hint: None })?;
         let cleaned = tokio::task::block_in_place(|| {

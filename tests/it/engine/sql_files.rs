@@ -339,6 +339,7 @@ async fn each_file_and_part_runs_as_its_header_says() {
     run(&mut session, "demo/transform:look_at_raw", "");
     session.0 += "create table by_hand.companies_clean (zip_code text, name text, is_largest boolean);\n";
     // A job whose raw and clean table is the same here.
+    session.set("limit", "all");
     for part in [
         "look:partitions",
         "look:pages",

@@ -216,6 +216,24 @@ async fn a_trigger_that_leaves_rows_out_is_found() {
 }
 
 #[tokio::test]
+async fn a_cleaning_that_looks_across_partitions_is_refused_however_large_they_are() {
+    let world = World::new("transform_across", 3_000).await;
+    // No two partitions fit into the sample of a table without an index.
+    world
+        .run("drop index companies_raw_zip_code_idx; update companies_raw set zip_code = (id % 3)::text")
+        .await;
+    world.edit("clean.duckdb.sql", "partition by zip_code order by id", "order by id");
+    let said = world.expect(1, &["plan"]);
+    assert!(said.contains("different rows for the partition"), "{said}");
+    world.edit("clean.duckdb.sql", "order by id", "partition by zip_code order by id");
+    world.expect(0, &["plan"]);
+    // What could not be tried is said.
+    world.edit("clean.duckdb.sql", "upper(trim(name))", "(name || 'x')::integer::text");
+    let said = world.expect(0, &["plan"]);
+    assert!(said.contains("whether it looks across partitions is not known"), "{said}");
+}
+
+#[tokio::test]
 async fn a_target_key_that_does_not_hold_the_sources_is_refused() {
     let world = World::new("transform_key_type", 500).await;
     world
