@@ -36,12 +36,27 @@ for share;
 -- Outputs: one row: token, status.
 select token, status from :"ledger".transform_groups where version_id = $1 and group_no = $2;
 
+-- part: lock_rows  (script, inside the transaction that deletes)
+-- Purpose: take the lock of a delete before it, so that nobody makes a rule, a trigger or a foreign key meanwhile.
+-- Inputs:  :"schema", :"table".
+-- Outputs: the lock.
+lock table :"schema".:"table" in row exclusive mode;
+
 -- part: remove  (script)
 -- Purpose: delete the rows of partitions that were written before.
 -- Inputs:  :"schema", :"table", :"key", :key_type, :'keys' (the text of an array), :'with_null' (true or false).
--- Outputs: none; the rows are deleted.
-delete from :"schema".:"table"
-where :"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null);
+-- Outputs: one row: the rows that were there; the rows that were deleted.
+with there as (
+    select count(*) as rows
+    from :"schema".:"table"
+    where :"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null)
+),
+gone as (
+    delete from :"schema".:"table"
+    where :"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null)
+    returning 1
+)
+select there.rows as rows_there, (select count(*) from gone) as rows_gone from there;
 
 -- part: write  (script)
 -- Purpose: write the clean rows of a group.

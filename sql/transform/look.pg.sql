@@ -126,12 +126,19 @@ from tree;
 
 -- part: obstacles  (statement)
 -- Purpose: list what depends on the target and would not depend on a table in its place.
--- Inputs:  $1 schema, $2 table.
--- Outputs: a row each: kind (materialised view, rule, foreign key, function, child), name.
+-- Inputs:  $1 schema, $2 table, $3 the table that takes its place.
+-- Outputs: a row each: kind (materialised view, view, rule, foreign key, function, child, part of, publication, policy, row
+--          security), name.
 with target as (
-    select class.oid, class.reltype
+    select class.oid, class.reltype, class.relrowsecurity, class.relforcerowsecurity
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
     where namespace.nspname = $1 and class.relname = $2
+),
+-- Missing while the plan has not made it: then it has neither policies nor row security.
+version as (
+    select class.oid, class.relrowsecurity, class.relforcerowsecurity
+    from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = $1 and class.relname = $3
 ),
 readers as (
     select distinct rule.ev_class
@@ -143,6 +150,10 @@ readers as (
 select 'materialised view' as kind, class.oid::regclass::text as name
 from readers join pg_class as class on class.oid = readers.ev_class
 where class.relkind = 'm'
+union all
+select 'view', class.oid::regclass::text || ' of ' || pg_get_userbyid(class.relowner)
+from readers join pg_class as class on class.oid = readers.ev_class
+where class.relkind = 'v' and not pg_has_role(class.relowner, 'usage')
 union all
 select 'rule', rule.rulename::text
 from target join pg_rewrite as rule on rule.ev_class = target.oid
@@ -165,6 +176,63 @@ from target
 union all
 select 'child', inhrelid::regclass::text
 from target join pg_inherits on inhparent = target.oid
+union all
+select 'part of', inhparent::regclass::text
+from target join pg_inherits on inhrelid = target.oid
+union all
+-- A publication of all tables is not among them: it holds the new table as well.
+select 'publication', publication.pubname::text
+from target
+    join pg_publication_rel on pg_publication_rel.prrelid = target.oid
+    join pg_publication as publication on publication.oid = pg_publication_rel.prpubid
+union all
+select distinct 'policy', policy.polname::text || ' of ' || policy.polrelid::regclass::text
+from target
+    join pg_depend on pg_depend.refobjid = target.oid and pg_depend.refclassid = 'pg_class'::regclass
+        and pg_depend.classid = 'pg_policy'::regclass
+    join pg_policy as policy on policy.oid = pg_depend.objid and policy.polrelid <> target.oid
+union all
+-- What the script makes for the new table stays; the rest would be gone, and rows could be seen that were hidden.
+select 'policy', policy.polname::text || ' that the script does not make'
+from target join pg_policy as policy on policy.polrelid = target.oid
+where not exists (
+    select from version join pg_policy as own on own.polrelid = version.oid where own.polname = policy.polname
+)
+union all
+select 'row security', 'that the script does not switch on'
+from target left join version on true
+where target.relrowsecurity and not coalesce(version.relrowsecurity, false)
+    or target.relforcerowsecurity and not coalesce(version.relforcerowsecurity, false)
+order by kind, name;
+
+-- part: obstacles_in_place  (statement)
+-- Purpose: list what makes a delete do less or more than it says, so that partitions cannot be replaced in a table.
+-- Inputs:  $1 schema, $2 table.
+-- Outputs: a row each: kind (rule, trigger, foreign key, row security), name.
+with target as (
+    select class.oid
+    from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = $1 and class.relname = $2
+)
+select 'rule' as kind, rule.rulename::text as name
+from target join pg_rewrite as rule on rule.ev_class = target.oid
+union all
+select 'trigger', trigger.tgname::text
+from target join pg_trigger as trigger on trigger.tgrelid = target.oid
+where not trigger.tgisinternal
+    and trigger.tgenabled in ('O', 'A')
+    -- Before (2) each row (1) of a delete (8): it may return nothing, and the row stays. A trigger that leaves out new rows is
+    -- found when they are counted.
+    and trigger.tgtype & 11 = 11
+union all
+select 'foreign key', conname::text || ' of ' || conrelid::regclass::text
+from target join pg_constraint on confrelid = target.oid and contype = 'f'
+-- One that is looked at when the rows are there again, at the commit, is no obstacle.
+where confdeltype in ('c', 'n', 'd', 'r') or conrelid <> target.oid and not condeferred
+union all
+select 'row security', 'for ' || current_user
+from target
+where row_security_active(target.oid)
 order by kind, name;
 
 -- part: rights  (statement)

@@ -3,14 +3,15 @@
 -- By hand: sed -n '/^-- part: NAME /,/^-- part:/p' sql/transform/read.pg.sql
 
 -- part: by_key  (script)
--- Purpose: read all rows of some partitions.
+-- Purpose: read rows of some partitions.
 -- Inputs:  :"schema", :"table", :expressions (the values to read from a row), :"key", :key_type, :'keys' (the text of an
---          array), :'with_null' (true or false), :condition (the job's, in parentheses).
+--          array), :'with_null' (true or false), :condition (the job's, in parentheses), :limit (a number of rows, or all).
 -- Outputs: the rows, in PostgreSQL's binary format.
 copy (
     select :expressions
     from :"schema".:"table"
     where (:"key" = any (cast(:'keys' as :key_type[])) or (:'with_null'::boolean and :"key" is null)) and :condition
+    limit :limit
 ) to stdout (format binary);
 
 -- part: by_pages  (script)

@@ -74,24 +74,63 @@ where class.relkind = 'v'
     )
 order by namespace.nspname, class.relname;
 
--- part: comments  (statement, inside the transaction)
--- Purpose: list the comments of a table and its columns.
--- Inputs:  $1 schema, $2 table.
--- Outputs: a row each: column_name (null: the table), the statement that sets the comment.
+-- part: carried  (statement, inside the transaction)
+-- Purpose: list what the table in place has and the script did not say for the new one: comments of the table and its columns,
+--          and storage parameters.
+-- Inputs:  $1 schema, $2 table, $3 the new table, which has this name only until it is in place.
+-- Outputs: a row each: column_name (null: the table), the statement for the new table when it is in place.
+with relation as (
+    select class.oid, class.relname, class.reloptions
+    from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = $1
+),
+there as (
+    select oid, reloptions from relation where relname = $2
+),
+coming as (
+    select oid, reloptions from relation where relname = $3
+),
+comments as (
+    select attribute.attname::text as column_name, description.description
+    from there
+        join pg_description as description on description.objoid = there.oid and description.classoid = 'pg_class'::regclass
+        left join pg_attribute as attribute
+            on attribute.attrelid = there.oid and attribute.attnum = description.objsubid and not attribute.attisdropped
+            and description.objsubid > 0
+    where description.objsubid = 0 or attribute.attname is not null
+),
+said as (
+    select attribute.attname::text as column_name
+    from coming
+        join pg_description as description on description.objoid = coming.oid and description.classoid = 'pg_class'::regclass
+        left join pg_attribute as attribute
+            on attribute.attrelid = coming.oid and attribute.attnum = description.objsubid and description.objsubid > 0
+)
 select
-    attribute.attname::text as column_name,
-    case when description.objsubid = 0
-        then format('comment on table %I.%I is %L', namespace.nspname, class.relname, description.description)
-        else format('comment on column %I.%I.%I is %L', namespace.nspname, class.relname, attribute.attname, description.description)
-    end as set_it
-from pg_class as class
-    join pg_namespace as namespace on namespace.oid = class.relnamespace
-    join pg_description as description on description.objoid = class.oid and description.classoid = 'pg_class'::regclass
-    left join pg_attribute as attribute
-        on attribute.attrelid = class.oid and attribute.attnum = description.objsubid and not attribute.attisdropped
-        and description.objsubid > 0
-where namespace.nspname = $1 and class.relname = $2 and (description.objsubid = 0 or attribute.attname is not null)
-order by description.objsubid;
+    column_name,
+    case when column_name is null
+        then format('comment on table %I.%I is %L', $1::text, $2::text, description)
+        else format('comment on column %I.%I.%I is %L', $1::text, $2::text, column_name, description)
+    end as statement
+from comments
+where not exists (select from said where said.column_name is not distinct from comments.column_name)
+union all
+select null, format('alter table %I.%I set (%I = %L)', $1::text, $2::text, parameter.option_name, parameter.option_value)
+from there cross join pg_options_to_table(there.reloptions) as parameter
+where not exists (
+    select from coming cross join pg_options_to_table(coming.reloptions) as own where own.option_name = parameter.option_name
+)
+order by column_name nulls first, statement;
+
+-- part: lock_version  (script, inside the transaction)
+-- Purpose: lock the new table exclusively, before the old one. Only a session that reads the new table by its own name could
+--          stand behind this lock. It is waited for a little longer than a deadlock is looked for: only then does a vacuum of
+--          the server's own give way. Whatever else the transaction locks must be free nearly at once.
+-- Inputs:  :"schema", :"table".
+-- Outputs: the lock.
+set local lock_timeout = '2s';
+lock table :"schema".:"table" in access exclusive mode;
+set local lock_timeout = '10ms';
 
 -- part: lock_table  (script, inside the transaction)
 -- Purpose: lock the table exclusively, at once or not at all: a session that waits for the lock blocks all readers.

@@ -27,6 +27,35 @@ limit 1;
 -- Outputs: the state of the newest such version.
 select state from :"ledger".transform_versions where job = $1 and hash = $2 order by planned_at desc limit 1;
 
+-- part: goes_on  (statement)
+-- Purpose: find out whether something is left to do in a version that is being made.
+-- Inputs:  $1 version_id; :"ledger".
+-- Outputs: one row: whether groups wait or run, or nobody has begun.
+select
+    exists (
+        select from :"ledger".transform_groups where version_id = $1 and status in ('waiting', 'running')
+    )
+    or not exists (select from :"ledger".transform_groups where version_id = $1 and attempts > 0) as goes_on;
+
+-- part: is_ours  (statement)
+-- Purpose: find out whether a table is of a version of this job that was never in place.
+-- Inputs:  $1 job, $2 schema, $3 table; :"ledger".
+-- Outputs: one row if so.
+select version_table
+from :"ledger".transform_versions
+where job = $1 and target_schema = $2 and version_table = $3 and swapped_at is null and not is_in_place
+limit 1;
+
+-- part: other_job  (statement)
+-- Purpose: find another job that has the same table as its target.
+-- Inputs:  $1 job, $2 target schema, $3 target table; :"ledger".
+-- Outputs: at most one row: its name.
+select job
+from :"ledger".transform_versions
+where job <> $1 and target_schema = $2 and target_table = $3 and state in ('open', 'paused', 'swapped')
+order by planned_at desc
+limit 1;
+
 -- part: supersede  (statement)
 -- Purpose: supersede the version that is being made by another.
 -- Inputs:  $1 job; :"ledger".

@@ -70,7 +70,8 @@ pub struct WayArgs {
     /// Replace the partitions of the clean table one by one, instead of building a table that takes its place
     #[arg(long)]
     pub in_place: bool,
-    /// Make the version again even though this cleaning has been finished before
+    /// Make the version again even though this cleaning is in place, or ended before it was; `plan` also replaces the plan of a
+    /// version that is being made
     #[arg(long)]
     pub anew: bool,
     /// MiB of the table per bucket, which is also how much is read into buckets at once [default: 256, more for a large table]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tokio_postgres::Transaction;
+use tokio_postgres::{GenericClient, Transaction};
 
 use crate::clients::postgres::{self, PgError};
 use crate::dataset::Dataset;
@@ -126,15 +126,18 @@ struct Grant {
     column: Option<String>,
     grant: String,
     revoke: String,
+    /// Each new table of the schema gets it.
+    is_default: bool,
 }
 
 impl Grants {
     /// Reads them, including the owner. Empty if the relation does not exist.
-    pub async fn of(transaction: &Transaction<'_>, schema: &str, name: &str) -> Result<Self, PgError> {
+    pub async fn of(client: &impl GenericClient, schema: &str, name: &str) -> Result<Self, PgError> {
         let failed = |e| postgres::classify(e, format!("read who may read {name}").as_str());
-        let rows = transaction.query(sql::SCHEMA_GRANTS, &[&schema, &name]).await.map_err(failed)?;
+        let rows = client.query(sql::SCHEMA_GRANTS, &[&schema, &name]).await.map_err(failed)?;
         let read = |row: &tokio_postgres::Row| {
-            Ok(Grant { column: row.try_get(0)?, grant: row.try_get(1)?, revoke: row.try_get(2)? })
+            let (column, grant, revoke) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            Ok(Grant { column, grant, revoke, is_default: row.try_get(3)? })
         };
         let grants = rows.iter().map(read).collect::<Result<_, tokio_postgres::Error>>();
         Ok(Self(grants.map_err(failed)?))
@@ -147,12 +150,28 @@ impl Grants {
 
     /// The same; `has` tells whether a column exists.
     pub fn restore_for(&self, there: &Self, has: impl Fn(&str) -> bool) -> String {
+        // The schema's default privileges may grant more than there was before.
+        self.turned(there, has, |_| true)
+    }
+
+    /// The statements that add these rights to those in `there`, which somebody gave on purpose; only what the schema's default
+    /// privileges gave is revoked. `has` tells whether a column exists.
+    pub fn add_to(&self, there: &Self, has: impl Fn(&str) -> bool) -> String {
+        self.turned(there, has, |grant| grant.is_default)
+    }
+
+    fn turned(
+        &self,
+        there: &Self,
+        has: impl Fn(&str) -> bool,
+        may_revoke: impl Fn(&Grant) -> bool,
+    ) -> String {
         let known = |grant: &&Grant| grant.column.as_deref().is_none_or(&has);
         let missing = |of: &Self, from: &Self| -> Vec<Grant> {
             of.0.iter().filter(|grant| !from.0.contains(grant)).filter(known).cloned().collect()
         };
-        // The schema's default privileges may grant more than there was before.
-        let revoked = missing(there, self).into_iter().map(|grant| grant.revoke);
+        let revoked =
+            missing(there, self).into_iter().filter(|grant| may_revoke(grant)).map(|grant| grant.revoke);
         let granted = missing(self, there).into_iter().map(|grant| grant.grant);
         revoked.chain(granted).collect::<Vec<_>>().join("\n")
     }

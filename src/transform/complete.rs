@@ -7,11 +7,11 @@ use super::finish::CleanTable;
 use super::groups::{Group, Partition};
 use super::job::Job;
 use super::look::RawTable;
+use super::obstacles;
 use super::rows::shown_key;
 use super::session::{JobSession, decode};
 use super::versions::{self, Version};
 use super::{plan, swap};
-use crate::clients::postgres::PgError;
 use crate::config::WorkerConfig;
 use crate::error::Cause;
 use crate::sql;
@@ -42,7 +42,7 @@ struct Differing {
 /// Completes a version whose groups are all done. The first session holds the job's lock throughout; `other` runs the swap in a
 /// short transaction of its own.
 pub async fn complete(
-    (session, other): (&JobSession, &mut JobSession),
+    (session, other): (&JobSession, &JobSession),
     worker: &WorkerId,
     job: &Job,
     version: &Version,
@@ -66,7 +66,10 @@ pub async fn complete(
                 if session.maybe("note the end", sql::TRANSFORM_SWAPPED, &values).await?.is_none() {
                     return Ok(Completed::NotYet);
                 }
-                remove_leftovers(session, worker, table).await?;
+                // A job with a condition knows nothing of the partitions that the condition leaves out.
+                if job.source.condition.is_none() {
+                    remove_leftovers(session, worker, table).await?;
+                }
                 return Ok(Completed::Swapped { old: None });
             }
             let analyze = [("schema", table.table.schema.as_str()), ("table", &table.table.table)];
@@ -146,11 +149,7 @@ async fn changed(
     Ok(Completed::Again { partitions })
 }
 
-async fn remove_leftovers(
-    session: &JobSession,
-    worker: &WorkerId,
-    table: &CleanTable,
-) -> Result<(), PgError> {
+async fn remove_leftovers(session: &JobSession, worker: &WorkerId, table: &CleanTable) -> Result<(), Cause> {
     let version = worker.version.to_string();
     let variables = [
         ("schema", table.table.schema.as_str()),
@@ -158,6 +157,9 @@ async fn remove_leftovers(
         ("key", &table.key),
         ("version_id", &version),
     ];
-    let text = session.text_with(sql::TRANSFORM_LEFTOVERS, &variables);
-    session.run("remove what is no longer in the source", &text).await
+    let what = "remove what is no longer in the source";
+    session.run(what, &sql::render(sql::TRANSFORM_LOCK_ROWS, &variables)).await?;
+    obstacles::refuse_in_place(session, &table.table).await?;
+    session.run(what, &session.text_with(sql::TRANSFORM_LEFTOVERS, &variables)).await?;
+    Ok(())
 }

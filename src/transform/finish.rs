@@ -10,6 +10,7 @@ use tokio_postgres::types::ToSql;
 use super::claim::{Claim, FAILURES, WorkerId};
 use super::job::TableName;
 use super::look::RawTable;
+use super::obstacles;
 use super::read::{Counted, key_list};
 use super::rows::CleanRows;
 use super::session::{JobSession, decode};
@@ -61,6 +62,12 @@ pub enum FinishError {
     /// For example, a trigger discards rows.
     #[error("{sent} rows were sent, and the clean table took {taken}: does a trigger leave some out?")]
     Short { sent: u64, taken: u64 },
+    /// For example, a trigger keeps rows.
+    #[error("of {there} rows of these partitions, {} did not go: does a trigger keep them?", .there - .gone)]
+    Kept { there: i64, gone: i64 },
+    /// Made since the plan: a delete would do something else than it says.
+    #[error("the partitions of {table} cannot be replaced in place: {}", .found.join(", "))]
+    Obstacle { table: TableName, found: Vec<String> },
     /// A test made it fail.
     #[cfg(feature = "failpoints")]
     #[error("{0}")]
@@ -166,7 +173,7 @@ async fn remove(
     table: &CleanTable,
     raw: &RawTable,
     keys: &[Option<String>],
-) -> Result<(), PgError> {
+) -> Result<(), FinishError> {
     let (keys, with_null) = key_list(keys);
     let variables = [
         ("schema", table.table.schema.as_str()),
@@ -176,7 +183,22 @@ async fn remove(
         ("keys", &keys),
         ("with_null", with_null),
     ];
-    session.run("remove what was written before", &sql::render(sql::TRANSFORM_REMOVE, &variables)).await
+    let what = "remove what was written before";
+    if table.is_in_place {
+        // With the delete's lock, which keeps anybody from making an obstacle before the commit.
+        session.run(what, &sql::render(sql::TRANSFORM_LOCK_ROWS, &variables)).await?;
+        let found = obstacles::in_place(session, &table.table).await?;
+        if !found.is_empty() {
+            return Err(FinishError::Obstacle { table: table.table.clone(), found });
+        }
+    }
+    for row in session.query(what, &sql::render(sql::TRANSFORM_REMOVE, &variables)).await? {
+        let (there, gone): (i64, i64) = (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
+        if there != gone {
+            return Err(FinishError::Kept { there, gone });
+        }
+    }
+    Ok(())
 }
 
 /// Writes clean rows; must be called inside a transaction.

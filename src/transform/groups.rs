@@ -4,6 +4,8 @@
 const GROUP_PARTITIONS: usize = 2_000;
 /// A partition with more than so many times the rows of a group is a giant.
 const GIANT: u64 = 10;
+/// One more than the highest page number of a table.
+pub const NO_PAGE: i64 = u32::MAX as i64;
 
 /// A partition as the plan finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,14 +124,15 @@ pub fn is_giant(partition: &Partition, group_rows: u64) -> bool {
     partition.rows > group_rows.saturating_mul(GIANT)
 }
 
-/// Splits the group of a giant into ranges of its pages, in parts of about ten times `group_rows` rows.
+/// Splits the group of a giant into ranges of its pages, in parts of about ten times `group_rows` rows. The last one includes
+/// pages that the table gets later.
 pub fn split(groups: &mut Vec<Group>, place: usize, rows: u64, pages: (i64, i64), group_rows: u64) {
     let (first, end) = pages;
     let parts = rows.div_ceil(group_rows.saturating_mul(GIANT)).min((end - first).max(1) as u64) as i64;
     let bucket = groups.iter().find(|group| group.members == [(place, 0)]).and_then(|group| group.bucket);
     groups.retain(|group| group.members != [(place, 0)]);
     for part in 0..parts {
-        let at = |part: i64| first + (end - first) * part / parts;
+        let at = |part: i64| if part == parts { NO_PAGE } else { first + (end - first) * part / parts };
         groups.push(Group {
             members: vec![(place, part as i32)],
             rows: rows / parts as u64,
@@ -210,7 +213,7 @@ mod tests {
         split(&mut groups, 0, 5000, (7, 30), 100);
         let mut pages: Vec<_> = groups.iter().filter_map(|group| group.pages).collect();
         pages.sort_unstable();
-        assert_eq!((pages.len(), pages[0].0, pages[4].1), (5, 7, 30));
+        assert_eq!((pages.len(), pages[0].0, pages[4]), (5, 7, (25, NO_PAGE)));
         assert!(pages.windows(2).all(|two| two[0].1 == two[1].0));
         assert_eq!(groups.len(), 6);
     }

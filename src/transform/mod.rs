@@ -16,6 +16,7 @@ pub mod finish;
 pub mod groups;
 pub mod job;
 pub mod look;
+pub mod obstacles;
 pub mod packing;
 pub mod plan;
 pub mod python;

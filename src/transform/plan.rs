@@ -14,10 +14,9 @@ use super::groups::{self, Group, Partition};
 use super::job::{Job, TableName};
 use super::look::RawTable;
 use super::packing::{self, PackedGroups};
-use super::read::{self, Wanted};
 use super::rows::{self, CleanColumns, shown_key};
 use super::session::{JobSession, decode};
-use super::versions::{self, NewVersion, PlannedBuckets, Version};
+use super::versions::{self, Again, NewVersion, PlannedBuckets, Version};
 use super::{sample, target};
 use crate::clients::duckdb::DuckLimits;
 use crate::config::{BucketConfig, TransformConfig};
@@ -73,27 +72,33 @@ pub async fn ensure(
     options: &PlanOptions<'_>,
 ) -> Result<(Version, bool), Cause> {
     // The holder of the lock may be asleep, so the lock is taken only if a plan is needed.
-    if let Some(version) = versions::current(session, job, options.anew).await? {
+    if let Some(version) = versions::current(session, job, options.again).await? {
         return Ok((version, false));
     }
     let lock = versions::lock_name(session, &job.name);
-    session
+    let mut given_up = None;
+    let planned: Result<_, Cause> = session
         .transaction("plan the job", async {
             session.execute("wait for another plan of the job", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
-            if let Some(version) = versions::current(session, job, options.anew).await? {
+            if let Some(version) = versions::current(session, job, options.again).await? {
                 return Ok((version, false));
             }
+            given_up = versions::newest(session, &job.name).await?.filter(Version::is_open);
             plan(session, job, options).await?;
             let planned = versions::newest(session, &job.name).await?;
             Ok((planned.expect("it was just written"), true))
         })
-        .await
+        .await;
+    if let (Ok(_), Some(version)) = (&planned, given_up) {
+        versions::drop_table(session, job, &version).await;
+    }
+    planned
 }
 
 /// The options of a plan.
 pub struct PlanOptions<'o> {
     pub in_place: bool,
-    pub anew: bool,
+    pub again: Again,
     /// A second connection for reading tables, so that no snapshot is held while the ledger is written.
     pub looking: &'o JobSession,
     pub folder: &'o Path,
@@ -105,7 +110,8 @@ impl<'o> PlanOptions<'o> {
     /// The options that a command gives; `folder` is for what does not fit into memory.
     pub fn new(config: &'o TransformConfig, looking: &'o JobSession, folder: &'o Path) -> Self {
         let TransformConfig { in_place, anew, worker, buckets, .. } = config;
-        Self { in_place: *in_place, anew: *anew, looking, folder, limits: worker.duckdb(), buckets }
+        let again = if *anew { Again::Ended } else { Again::Never };
+        Self { in_place: *in_place, again, looking, folder, limits: worker.duckdb(), buckets }
     }
 }
 
@@ -114,10 +120,13 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     let raw = RawTable::look(looking, job, &job.source.table).await?;
     let version_table = match options.in_place {
         true => job.target.table.table.clone(),
-        false => free_name(looking, job).await?,
+        false => free_name((session, looking), job).await?,
     };
+    if options.in_place && job.source.condition.is_none() {
+        versions::refuse_other_job(session, job).await?;
+    }
     let table = TableName { schema: job.target.table.schema.clone(), table: version_table.clone() };
-    let clean = target::look(looking, job, &raw, &table, options.in_place).await?;
+    let (clean, untried) = target::look(looking, job, &raw, &table, options.in_place).await?;
     let mut cleaning = try_cleaning(job, options, &raw, &clean)?;
 
     let mut report = PlanReport { changes: changes(looking, &raw).await?, ..PlanReport::default() };
@@ -128,6 +137,7 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
         packing::pack(looking, job, &raw, &partitions, (wanted, options.in_place)).await?;
     groups::scout(&mut packed);
     report.split = split;
+    report.warnings.extend(untried);
     report.warnings.extend(why_none.map(|why| format!("the rows cannot be put into buckets: {why}")));
     describe(&mut report, &raw, &partitions, &packed);
     let url = store.map(ToString::to_string).unwrap_or_default();
@@ -164,19 +174,21 @@ async fn plan(session: &JobSession, job: &Job, options: &PlanOptions<'_>) -> Res
     versions::write(session, &new).await
 }
 
-/// The name for the version's table. A table of this name is probably left from a version that was given up.
-async fn free_name(looking: &JobSession, job: &Job) -> Result<String, Cause> {
+/// The name for the version's table. If an earlier plan of this cleaning has left a table of the usual name, it gets one of its
+/// own.
+async fn free_name((session, looking): (&JobSession, &JobSession), job: &Job) -> Result<String, Cause> {
     let name = job.version_table();
     let table = TableName { schema: job.target.table.schema.clone(), table: name.clone() };
-    match super::look::relation(looking, &table).await? {
-        None => Ok(name),
-        Some(_) => Err(Cause::Refused {
-            message: format!(
-                "there is a table {table} already: an earlier attempt at this version, or somebody else's"
-            ),
-            hint: Some(format!("merganser transform drop {} removes what is ours", job.folder.display())),
-        }),
+    if super::look::relation(looking, &table).await?.is_none() {
+        return Ok(name);
     }
+    if versions::is_ours(session, job, &table).await? {
+        return Ok(versions::numbered_name(&job.target.table, Uuid::now_v7()));
+    }
+    Err(Cause::Refused {
+        message: format!("there is a table {table} already, which is not of this job"),
+        hint: Some(format!("alter table {table} rename to …; or drop it")),
+    })
 }
 
 /// Tries the cleaning on no rows, which finds its errors and columns that do not match.
@@ -253,12 +265,13 @@ async fn try_sample(
         true => job.source.group_rows.min((raw.relation.pages as u64 / SAMPLE_PAGES).max(SAMPLE_ROWS)),
         false => job.source.group_rows,
     };
-    let keys = sample::pick(partitions, rows);
-    if keys.is_empty() {
+    let picked = sample::pick(partitions, rows);
+    if picked.is_empty() {
         return Ok(());
     }
+    let keys: Vec<_> = picked.iter().map(|picked| picked.key.clone()).collect();
     let start = Instant::now();
-    let found = read::read(looking, raw, &Wanted { keys: &keys, pages: None }).await?;
+    let found = sample::read(looking, raw, &picked).await?;
     let together = job.clean.grouped;
     let cleaned = tokio::task::block_in_place(|| {
         let cleaned = rows::clean(cleaning, together, clean, raw, &keys, &found.batches)?;
@@ -273,7 +286,13 @@ async fn try_sample(
     let (cleaned, seconds, difference) = match cleaned {
         Ok(cleaned) => cleaned,
         Err(error) => {
-            report.warnings.push(format!("the sample ({}) cannot be cleaned: {error}", rows::name(&keys)));
+            let unknown = match together {
+                true => "; whether it looks across partitions is not known",
+                false => "",
+            };
+            report
+                .warnings
+                .push(format!("the sample ({}) cannot be cleaned: {error}{unknown}", rows::name(&keys)));
             return Ok(());
         }
     };

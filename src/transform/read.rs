@@ -25,6 +25,15 @@ pub struct Wanted<'w> {
     pub keys: &'w [Option<String>],
     /// The first page, and the one after the last.
     pub pages: Option<(i64, i64)>,
+    /// The most rows to read by key; `None`: all.
+    pub limit: Option<u64>,
+}
+
+impl<'w> Wanted<'w> {
+    /// All rows of these partitions, or those of one that are in these pages.
+    pub fn all(keys: &'w [Option<String>], pages: Option<(i64, i64)>) -> Self {
+        Self { keys, pages, limit: None }
+    }
 }
 
 /// The raw rows of several partitions.
@@ -70,7 +79,7 @@ impl From<ReadError> for Cause {
     }
 }
 
-/// Reads all rows of these partitions.
+/// Reads rows of these partitions.
 pub async fn read(session: &JobSession, raw: &RawTable, wanted: &Wanted<'_>) -> Result<RawRows, ReadError> {
     let text = script(raw, wanted);
     let (batches, bytes) = copy(session, raw, &text).await?;
@@ -156,6 +165,8 @@ fn script(raw: &RawTable, wanted: &Wanted<'_>) -> String {
         ("with_null", with_null),
         ("condition", &raw.condition),
     ];
+    let limit = wanted.limit.map_or("all".to_owned(), |limit| limit.to_string());
+    variables.push(("limit", &limit));
     match &pages {
         None => sql::render(sql::TRANSFORM_READ_BY_KEY, &variables),
         Some((first, end)) => {

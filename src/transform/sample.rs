@@ -7,15 +7,25 @@ use arrow::record_batch::RecordBatch;
 use super::clean::Cleaning;
 use super::groups::Partition;
 use super::look::RawTable;
-use super::read::apart;
+use super::read::{self, RawRows, ReadError, Wanted, apart};
 use super::rows::{self, CleanColumns, CleanRows, GroupError};
+use super::session::JobSession;
 
 /// The most partitions to try.
 const PARTITIONS: usize = 8;
 
+/// A partition of the sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picked {
+    pub key: Option<String>,
+    /// The most rows to read; `None`: all.
+    pub limit: Option<u64>,
+}
+
 /// Picks partitions of all sizes that together have at most `group_rows` rows; partitions without a key or with a blank one
-/// come first.
-pub fn pick(partitions: &[Partition], group_rows: u64) -> Vec<Option<String>> {
+/// come first. Whether the cleaning looks across partitions shows only where there are two: if no two fit, the smallest two are
+/// taken, and as many rows of each as do.
+pub fn pick(partitions: &[Partition], group_rows: u64) -> Vec<Picked> {
     let fitting: Vec<_> = partitions.iter().filter(|partition| partition.rows <= group_rows).collect();
     let mut picked: Vec<&Partition> = Vec::new();
     let odd =
@@ -29,11 +39,37 @@ pub fn pick(partitions: &[Partition], group_rows: u64) -> Vec<Option<String>> {
             picked.push(partition);
         }
     }
-    // If all partitions are larger than that, the smallest is taken.
-    if picked.is_empty() {
-        picked.extend(partitions.last());
+    if picked.len() >= 2 {
+        return picked
+            .into_iter()
+            .map(|partition| Picked { key: partition.key.clone(), limit: None })
+            .collect();
     }
-    picked.into_iter().map(|partition| partition.key.clone()).collect()
+    let smallest = partitions.iter().rev().take(2);
+    let each = (group_rows / 2).max(1);
+    smallest
+        .map(|partition| Picked {
+            key: partition.key.clone(),
+            limit: (partition.rows > each).then_some(each),
+        })
+        .collect()
+}
+
+/// Reads the rows of picked partitions.
+pub async fn read(looking: &JobSession, raw: &RawTable, picked: &[Picked]) -> Result<RawRows, ReadError> {
+    let keys: Vec<_> = picked.iter().map(|picked| picked.key.clone()).collect();
+    if picked.iter().all(|picked| picked.limit.is_none()) {
+        return read::read(looking, raw, &Wanted::all(&keys, None)).await;
+    }
+    let mut all = RawRows { batches: Vec::new(), counted: Vec::new(), bytes: 0 };
+    for (picked, key) in picked.iter().zip(&keys) {
+        let wanted = Wanted { keys: std::slice::from_ref(key), pages: None, limit: picked.limit };
+        let found = read::read(looking, raw, &wanted).await?;
+        all.batches.extend(found.batches);
+        all.counted.extend(found.counted);
+        all.bytes += found.bytes;
+    }
+    Ok(all)
 }
 
 /// The key of the first partition that has a different result when it is cleaned by itself; `Some(None)` is the partition
@@ -78,10 +114,18 @@ mod tests {
         let mut partitions = vec![partition(Some("giant"), 1000)];
         partitions.extend((0..40).map(|number| partition(Some(&number.to_string()), 40 - number)));
         partitions.extend([partition(Some(""), 1), partition(None, 1)]);
+        let keys = |picked: &[Picked]| picked.iter().map(|one| one.key.clone()).collect::<Vec<_>>();
         let picked = pick(&partitions, 100);
-        assert!(picked.contains(&None) && picked.contains(&Some(String::new())));
-        assert!(picked.len() > 2 && picked.len() <= PARTITIONS && !picked.contains(&Some("giant".into())));
-        assert_eq!(pick(&partitions[..1], 100), [Some("giant".to_owned())]);
+        let picked_keys = keys(&picked);
+        assert!(picked_keys.contains(&None) && picked_keys.contains(&Some(String::new())));
+        assert!(picked.len() > 2 && picked.len() <= PARTITIONS);
+        assert!(!picked_keys.contains(&Some("giant".into())) && picked.iter().all(|one| one.limit.is_none()));
+        // Two, however large they are.
+        let large = [partition(Some("a"), 900), partition(Some("b"), 800), partition(Some("c"), 70)];
+        let picked = pick(&large, 100);
+        assert_eq!(keys(&picked), [Some("c".to_owned()), Some("b".to_owned())]);
+        assert_eq!(picked.iter().map(|one| one.limit).collect::<Vec<_>>(), [Some(50), Some(50)]);
+        assert_eq!(keys(&pick(&partitions[..1], 100)), [Some("giant".to_owned())]);
         assert!(pick(&[], 100).is_empty());
     }
 }

@@ -97,7 +97,7 @@ impl RowSource {
         (folder, limits): (&Path, DuckLimits),
     ) -> Result<RawRows, RowSourceError> {
         let keys = claim.keys();
-        let by_key = Wanted { keys: &keys, pages: claim.pages };
+        let by_key = Wanted::all(&keys, claim.pages);
         let place = self.place.as_ref().zip(claim.bucket);
         let Some((place, number)) = place.filter(|(_, number)| !self.damaged.contains(number)) else {
             return Ok(read::read(session, raw, &by_key).await?);
@@ -181,7 +181,7 @@ async fn completed(
         name(&again),
         raw.table
     );
-    let by_key = read::read(session, raw, &Wanted { keys: &again, pages: claim.pages }).await?;
+    let by_key = read::read(session, raw, &Wanted::all(&again, claim.pages)).await?;
     rows.batches.extend(by_key.batches);
     rows.bytes += by_key.bytes;
     for (place, counted) in differing.into_iter().zip(by_key.counted) {

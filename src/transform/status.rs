@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::job::TableName;
+use super::job::{Job, TableName};
 use super::session::{JobSession, decode};
 use super::versions::{self, Version};
 use crate::error::Cause;
@@ -22,10 +22,10 @@ pub async fn status(session: &JobSession, version: &Version) -> Result<Value, Ca
 ///
 /// # Errors
 /// [`Cause::Refused`] if there is neither.
-pub async fn newest(session: &JobSession, job: &str) -> Result<Version, Cause> {
-    versions::newest(session, job).await?.ok_or_else(|| Cause::Refused {
-        message: format!("no version of the job {job} is planned"),
-        hint: Some("merganser transform plan JOB".into()),
+pub async fn newest(session: &JobSession, job: &Job) -> Result<Version, Cause> {
+    versions::newest(session, &job.name).await?.ok_or_else(|| Cause::Refused {
+        message: format!("no version of the job {} is planned", job.name),
+        hint: Some(format!("merganser transform plan {}", job.folder.display())),
     })
 }
 
@@ -33,14 +33,14 @@ pub async fn newest(session: &JobSession, job: &str) -> Result<Version, Cause> {
 ///
 /// # Errors
 /// [`Cause::Refused`] if the version is in another state.
-pub async fn set_state(session: &JobSession, version: &Version, to: &str) -> Result<(), Cause> {
+pub async fn set_state(session: &JobSession, job: &Job, version: &Version, to: &str) -> Result<(), Cause> {
     let from = if to == "paused" { "open" } else { "paused" };
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&version.version_id, &from, &to];
     match session.maybe("note it", sql::TRANSFORM_SET_STATE, &values).await? {
         Some(_) => Ok(()),
         None => Err(Cause::Refused {
             message: format!("version {} is {}, not {from}", versions::short(&version.hash), version.state),
-            hint: Some("merganser transform status JOB".into()),
+            hint: Some(format!("merganser transform status {}", job.folder.display())),
         }),
     }
 }

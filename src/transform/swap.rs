@@ -1,17 +1,18 @@
-//! Puts a version in place for all readers at once: one short transaction, which waits for no lock, renames the old table and
-//! the new one and recreates the views that read them.
+//! Puts a version in place for all readers at once: one short transaction renames the old table and the new one and recreates
+//! the views that read them. It waits for a lock only where no reader of the clean table stands behind it.
 
 use std::time::{Duration, Instant};
 
-use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::finish::CleanTable;
 use super::job::TableName;
 use super::look;
+use super::obstacles;
 use super::session::{JobSession, decode};
-use super::versions::Version;
-use crate::clients::postgres::{self, PgError};
+use super::versions::{Version, numbered_name};
+use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::fault;
 use crate::schema::Grants;
@@ -19,10 +20,14 @@ use crate::sql;
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The SQLSTATE of a lock that is not available at once.
+/// The SQLSTATE of a lock that is not available in time.
 const NOT_FREE: &str = "55P03";
 /// The SQLSTATE of a view that cannot be replaced because its columns would change.
 const OTHER_COLUMNS: &str = "42P16";
+/// The classes of the SQLSTATEs of a view that cannot be made: its text does not fit the new table, something depends on it, it
+/// cannot be written like this.
+const CANNOT_BE_MADE: [&str; 3] = ["42", "2B", "0A"];
+const SWAP: &str = "swap the tables";
 
 /// A view that reads the table.
 struct DependentView {
@@ -77,33 +82,35 @@ pub struct Swapped {
 /// Puts a version in place; `None`: somebody has paused it in the meantime.
 ///
 /// # Errors
-/// [`Cause::Refused`] if the locks do not become available within `limit`, or any error of the server. Then nothing is changed.
+/// [`Cause::Refused`] if the locks do not become available within `limit`, if something depends on the old table that would not
+/// depend on the new one, or any error of the server. Then nothing is changed.
 pub async fn swap(
-    session: &mut JobSession,
+    session: &JobSession,
     version: &Version,
     table: &CleanTable,
     limit: Duration,
 ) -> Result<Option<Swapped>, Cause> {
     let target = TableName { schema: version.target_schema.clone(), table: version.target_table.clone() };
+    let from = &table.table;
     let start = Instant::now();
     let mut is_said = false;
     loop {
-        match attempt(session, version, &table.table, &target).await {
+        match session.transaction(SWAP, attempt(session, version, from, &target)).await {
             Err(Cause::Postgres(error)) if error.sqlstate() == Some(NOT_FREE) => {
                 if start.elapsed() >= limit {
                     return Err(Cause::Refused {
                         message: format!(
-                            "all partitions are done, but {target} was not free for a moment within {} s",
+                            "all partitions are done, but {target} and {from} were not free for a moment within {} s",
                             limit.as_secs()
                         ),
                         hint: Some(
-                            "find the session that holds it in pg_locks, then start a worker again: it only swaps"
+                            "find the session that holds one in pg_locks, then start a worker again: it only swaps"
                                 .into(),
                         ),
                     });
                 }
                 if !is_said {
-                    tracing::info!("waiting until no session uses {target}");
+                    tracing::info!("waiting until no session uses {target} or {from}");
                     is_said = true;
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -114,80 +121,82 @@ pub async fn swap(
 }
 
 async fn attempt(
-    session: &mut JobSession,
+    session: &JobSession,
     version: &Version,
     from: &TableName,
     target: &TableName,
 ) -> Result<Option<Swapped>, Cause> {
+    run(session, sql::TRANSFORM_LOCK_VERSION, from, &[]).await?;
     let there = look::relation(session, target).await?.is_some();
-    let columns: Vec<String> =
-        look::columns(session, from).await?.into_iter().map(|(column, _)| column.name).collect();
-    let mark = session.text(sql::TRANSFORM_SWAPPED);
-    let watch = session.watch.clone();
-    let work = async {
-        let failed = |error| postgres::classify(error, "swap the tables");
-        let transaction = session.connection.transaction().await.map_err(failed)?;
-        let old = match there {
-            true => Some(replace(&transaction, from, target, &columns, version.version_id).await?),
-            false => {
-                rename(&transaction, from, &target.table).await?;
-                None
-            }
-        };
-        fault::point!("transform.swapping");
-        let swapped = transaction.query_opt(&mark, &[&version.version_id, &old]).await.map_err(failed)?;
-        if swapped.is_none() {
-            transaction.rollback().await.map_err(failed)?;
-            return Ok(None);
-        }
-        transaction.commit().await.map_err(failed)?;
-        Ok(Some(Swapped { old }))
-    };
-    watch.answers("swap the tables", work).await
+    if there {
+        run(session, sql::TRANSFORM_LOCK_TABLE, target, &[]).await?;
+    }
+    let old = there.then(|| numbered_name(target, version.version_id));
+    let values: [&(dyn ToSql + Sync); 2] = [&version.version_id, &old];
+    if session.maybe("note the swap", sql::TRANSFORM_SWAPPED, &values).await?.is_none() {
+        return Ok(None);
+    }
+    match &old {
+        Some(old) => replace(session, from, target, old).await?,
+        None => rename(session, from, &target.table).await?,
+    }
+    fault::point!("transform.swapping");
+    Ok(Some(Swapped { old }))
 }
 
-/// Renames the old table and the new one; returns the new name of the old one.
-async fn replace(
-    transaction: &Transaction<'_>,
-    from: &TableName,
-    target: &TableName,
-    columns: &[String],
-    version_id: Uuid,
-) -> Result<String, Cause> {
-    let failed = |error| postgres::classify(error, "swap the tables");
-    run(transaction, sql::TRANSFORM_LOCK_TABLE, target, &[]).await?;
-    let views = views(transaction, target).await?;
-    for view in &views {
-        run(transaction, sql::TRANSFORM_LOCK_TABLE, &view.place, &[]).await?;
+/// Tries the swap; must be called in a transaction that is rolled back. `false`: the table was not free, so it was not tried.
+///
+/// # Errors
+/// The reason why a version could not be put in place.
+pub async fn rehearse(session: &JobSession, from: &TableName, target: &TableName) -> Result<bool, Cause> {
+    let tried = async {
+        run(session, sql::TRANSFORM_LOCK_VERSION, from, &[]).await?;
+        run(session, sql::TRANSFORM_LOCK_TABLE, target, &[]).await?;
+        replace(session, from, target, &numbered_name(target, Uuid::now_v7())).await
+    };
+    match tried.await {
+        Err(Cause::Postgres(error)) if error.sqlstate() == Some(NOT_FREE) => Ok(false),
+        other => other.map(|()| true),
     }
-    let grants = Grants::of(transaction, &target.schema, &target.table).await?;
-    let comments =
-        transaction.query(sql::TRANSFORM_COMMENTS, &[&target.schema, &target.table]).await.map_err(failed)?;
-    let digits = version_id.simple().to_string();
-    // The last digits of the id, because the first ones are the time.
-    let old = format!("{}__{}", target.table, &digits[digits.len() - 8..]);
-    rename(transaction, target, &old).await?;
-    rename(transaction, from, &target.table).await?;
-    for view in &views {
-        make_again(transaction, view).await?;
-    }
-    let now = Grants::of(transaction, &target.schema, &target.table).await?;
+}
+
+/// Renames the old table, which gets the name `old`, and the new one. Both are locked: so are the views that read the old one
+/// against everybody who would change them, because that takes a lock on the table as well.
+async fn replace(session: &JobSession, from: &TableName, target: &TableName, old: &str) -> Result<(), Cause> {
+    // Somebody may have made one since the plan.
+    obstacles::refuse_to_swap(session, target, from).await?;
+    let views = views(session, target).await?;
+    let grants = grants(session, target).await?;
+    let columns: Vec<String> =
+        look::columns(session, from).await?.into_iter().map(|(column, _)| column.name).collect();
     let has = |name: &str| columns.iter().any(|column| column == name);
-    transaction.batch_execute(&grants.restore_for(&now, has)).await.map_err(failed)?;
-    for row in comments {
+    let mut statements = Vec::new();
+    let values: [&(dyn ToSql + Sync); 3] = [&target.schema, &target.table, &from.table];
+    for row in session.all(SWAP, sql::TRANSFORM_CARRIED, &values).await? {
         let (column, statement): (Option<String>, String) =
             (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
         if column.is_none_or(|name| has(&name)) {
-            transaction.batch_execute(&statement).await.map_err(failed)?;
+            statements.push(statement);
         }
     }
-    Ok(old)
+    rename(session, target, old).await?;
+    rename(session, from, &target.table).await?;
+    for view in &views {
+        make_again(session, view).await?;
+    }
+    let now = self::grants(session, target).await?;
+    statements.push(grants.add_to(&now, has));
+    session.run(SWAP, &statements.join(";\n")).await?;
+    Ok(())
 }
 
-async fn views(transaction: &Transaction<'_>, target: &TableName) -> Result<Vec<DependentView>, PgError> {
-    let failed = |error| postgres::classify(error, "look for views of the clean table");
-    let rows =
-        transaction.query(sql::TRANSFORM_VIEWS, &[&target.schema, &target.table]).await.map_err(failed)?;
+async fn grants(session: &JobSession, place: &TableName) -> Result<Grants, PgError> {
+    session.watch.answers(SWAP, Grants::of(&*session.connection, &place.schema, &place.table)).await
+}
+
+async fn views(session: &JobSession, target: &TableName) -> Result<Vec<DependentView>, PgError> {
+    let what = "look for views of the clean table";
+    let rows = session.all(what, sql::TRANSFORM_VIEWS, &[&target.schema, &target.table]).await?;
     let view = |row: &tokio_postgres::Row| {
         Ok(DependentView {
             place: TableName { schema: row.try_get(0)?, table: row.try_get(1)? },
@@ -196,50 +205,49 @@ async fn views(transaction: &Transaction<'_>, target: &TableName) -> Result<Vec<
             comment: row.try_get(4)?,
         })
     };
-    rows.iter().map(view).collect::<Result<_, tokio_postgres::Error>>().map_err(failed)
+    rows.iter().map(view).collect::<Result<_, tokio_postgres::Error>>().map_err(decode)
 }
 
 /// Recreates a view. If its columns are the same, it is replaced and keeps everything that depends on it. Otherwise it is
-/// dropped and created, and its grants and its comment are restored.
-async fn make_again(transaction: &Transaction<'_>, view: &DependentView) -> Result<(), Cause> {
-    let failed = |error| postgres::classify(error, format!("make the view {} again", view.place).as_str());
-    transaction.batch_execute("savepoint view").await.map_err(failed)?;
-    match transaction.batch_execute(&view.replace).await.map_err(failed) {
-        Ok(()) => {
-            transaction.batch_execute("release savepoint view").await.map_err(failed)?;
-            return Ok(());
-        }
+/// dropped and created, and its owner, its grants and its comment are restored.
+async fn make_again(session: &JobSession, view: &DependentView) -> Result<(), Cause> {
+    let what = format!("make the view {} again", view.place);
+    let failed = |error: PgError| match error.sqlstate() {
+        Some(state) if CANNOT_BE_MADE.iter().any(|class| state.starts_with(class)) => Cause::Refused {
+            message: format!("the view {} does not fit the new table: {error}", view.place),
+            hint: Some("drop it, and make it again afterwards".into()),
+        },
+        _ => error.into(),
+    };
+    session.run(&what, "savepoint view").await?;
+    match session.run(&what, &view.replace).await {
+        Ok(()) => return Ok(session.run(&what, "release savepoint view").await?),
         Err(error) if error.sqlstate() == Some(OTHER_COLUMNS) => {}
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(failed(error)),
     }
-    transaction.batch_execute("rollback to savepoint view").await.map_err(failed)?;
-    let grants = Grants::of(transaction, &view.place.schema, &view.place.table).await?;
-    run(transaction, sql::TRANSFORM_DROP_VIEW, &view.place, &[]).await?;
-    transaction.batch_execute(&view.make).await.map_err(failed)?;
-    let now = Grants::of(transaction, &view.place.schema, &view.place.table).await?;
-    transaction.batch_execute(&grants.restore_for(&now, |_| true)).await.map_err(failed)?;
+    session.run(&what, "rollback to savepoint view").await?;
+    let grants = grants(session, &view.place).await?;
+    run(session, sql::TRANSFORM_DROP_VIEW, &view.place, &[]).await.map_err(failed)?;
+    session.run(&what, &view.make).await.map_err(failed)?;
+    let now = self::grants(session, &view.place).await?;
+    session.run(&what, &grants.restore_for(&now, |_| true)).await?;
     if let Some(comment) = &view.comment {
-        run(transaction, sql::TRANSFORM_COMMENT_VIEW, &view.place, &[("comment", comment)]).await?;
+        run(session, sql::TRANSFORM_COMMENT_VIEW, &view.place, &[("comment", comment)]).await?;
     }
     Ok(())
 }
 
-async fn rename(transaction: &Transaction<'_>, table: &TableName, name: &str) -> Result<(), PgError> {
-    // This waits for nobody: no other session knows the new table, and the old one is locked.
-    run(transaction, sql::TRANSFORM_RENAME, table, &[("name", name)]).await
+async fn rename(session: &JobSession, table: &TableName, name: &str) -> Result<(), PgError> {
+    run(session, sql::TRANSFORM_RENAME, table, &[("name", name)]).await
 }
 
 async fn run(
-    transaction: &Transaction<'_>,
+    session: &JobSession,
     script: &str,
     table: &TableName,
     more: &[(&str, &str)],
 ) -> Result<(), PgError> {
     let mut variables = vec![("schema", table.schema.as_str()), ("table", table.table.as_str())];
     variables.extend(more);
-    let text = sql::render(script, &variables);
-    transaction
-        .batch_execute(&text)
-        .await
-        .map_err(|e| postgres::classify(e, format!("swap {table}").as_str()))
+    session.run(&format!("swap {table}"), &sql::render(script, &variables)).await
 }

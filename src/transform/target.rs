@@ -4,8 +4,10 @@ use super::claim::WorkerId;
 use super::columns::PgColumn;
 use super::job::{Job, TableName};
 use super::look::{self, RawTable, missing_table};
+use super::obstacles;
 use super::rows::CleanColumns;
 use super::session::{JobSession, decode};
+use super::swap;
 use super::versions::{self, Version};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
@@ -13,6 +15,9 @@ use crate::sql;
 
 /// Limits how long creating a table waits for locks on other tables that it refers to.
 const LOCK_TIMEOUT: &str = "set local lock_timeout = '5s'";
+
+/// The SQLSTATEs of a name that a table, an index or another object has already.
+const TAKEN: [&str; 2] = ["42P07", "42710"];
 
 /// The script that creates the table of a version.
 pub fn create_script(job: &Job, table: &TableName) -> String {
@@ -24,8 +29,8 @@ pub fn create_script(job: &Job, table: &TableName) -> String {
         .replace(":'table'", &sql::literal(&table.table))
 }
 
-/// Checks whether the clean table can be created or filled, and returns its columns. The table that is created for this is
-/// rolled back.
+/// Checks whether the clean table can be created or filled and put in place, and returns its columns and, in words, what could
+/// not be tried. The table that is created for this is rolled back.
 ///
 /// # Errors
 /// [`Cause::Refused`] with all obstacles.
@@ -35,8 +40,9 @@ pub async fn look(
     raw: &RawTable,
     version: &TableName,
     in_place: bool,
-) -> Result<CleanColumns, Cause> {
+) -> Result<(CleanColumns, Option<String>), Cause> {
     let name = &job.target.table;
+    let mut untried = None;
     let there = look::relation(session, name).await?;
     let columns = match (&there, in_place) {
         (None, true) => {
@@ -63,42 +69,69 @@ pub async fn look(
                 )),
             });
         }
-        (_, true) => look::columns(session, name).await?,
+        (_, true) => {
+            obstacles::refuse_in_place(session, name).await?;
+            look::columns(session, name).await?
+        }
         (there, false) => {
-            if there.is_some() {
-                refuse_obstacles(session, name).await?;
-            }
             refuse_schema(session, name).await?;
+            let replaced = there.as_ref().map(|_| name);
             let tried: Result<_, Cause> = session
                 .transaction("try the script that makes the clean table", async {
-                    Err::<(), _>(Tried(make_and_look(session, job, version).await))
+                    Err::<(), _>(Tried(make_and_look(session, job, version, replaced).await))
                 })
                 .await
                 .map_or_else(|Tried(found)| found, |()| unreachable!("it is always rolled back"));
-            tried?
+            let (columns, is_tried) = tried?;
+            untried = (!is_tried).then(|| {
+                format!("{name} is in use: whether its views fit the new table was not tried, and the swap may refuse it")
+            });
+            columns
         }
     };
+    let key =
+        columns.iter().find(|(column, _)| column.name == job.target.key).ok_or_else(|| Cause::Refused {
+            message: format!("the clean table has no column `{}`, its key", job.target.key),
+            hint: Some("[target] key names the column that carries the source's key unchanged".into()),
+        })?;
+    check_key(key, raw)?;
     let columns: Vec<PgColumn> = columns.into_iter().map(|(column, _)| column).collect();
-    let key = columns.iter().find(|column| column.name == job.target.key).ok_or_else(|| Cause::Refused {
-        message: format!("the clean table has no column `{}`, its key", job.target.key),
-        hint: Some("name in [target] key the column that carries the source's key unchanged".into()),
-    })?;
-    if key.base != raw.key().base {
-        return Err(Cause::Refused {
-            message: format!(
-                "the key is {} in {}, and {} in the clean table: it must be carried unchanged, byte for byte",
-                raw.key().written,
-                raw.table,
-                key.written
-            ),
-            hint: Some("give it the same type, and put what is cleaned of it into another column".into()),
-        });
+    Ok((CleanColumns { columns, key: job.target.key.clone() }, untried))
+}
+
+/// # Errors
+/// The target's key would not hold each key of the source unchanged, or could not be found by it.
+fn check_key((key, is_deterministic): &(PgColumn, bool), raw: &RawTable) -> Result<(), Cause> {
+    let source = raw.key();
+    let problem = if key.base != source.base {
+        format!("{} in the clean table", key.written)
+    } else if !is_deterministic {
+        "in the clean table of a collation in which different texts are equal".into()
+    } else if width(key) < width(source) {
+        format!("{} in the clean table, which is narrower", key.written)
+    } else {
+        return Ok(());
+    };
+    Err(Cause::Refused {
+        message: format!(
+            "the key is {} in {}, and {problem}: it must be carried unchanged, byte for byte",
+            source.written, raw.table
+        ),
+        hint: Some("give it the same type, and put what is cleaned of it into another column".into()),
+    })
+}
+
+/// How many characters, or digits of a second, fit into a column.
+fn width(column: &PgColumn) -> i32 {
+    match column.modifier {
+        0.. => column.modifier,
+        _ if column.base.starts_with("timestamp") => 6,
+        _ => i32::MAX,
     }
-    Ok(CleanColumns { columns, key: job.target.key.clone() })
 }
 
 /// A result from inside a transaction that is always rolled back.
-struct Tried(Result<Vec<(PgColumn, bool)>, Cause>);
+struct Tried(Result<(Vec<(PgColumn, bool)>, bool), Cause>);
 
 impl From<PgError> for Tried {
     fn from(error: PgError) -> Self {
@@ -106,13 +139,19 @@ impl From<PgError> for Tried {
     }
 }
 
+/// Makes the version's table and tries to put it into the place of `replaced`; the second value says whether that was possible.
 async fn make_and_look(
     session: &JobSession,
     job: &Job,
     version: &TableName,
-) -> Result<Vec<(PgColumn, bool)>, Cause> {
+    replaced: Option<&TableName>,
+) -> Result<(Vec<(PgColumn, bool)>, bool), Cause> {
     make(session, job, version).await?;
-    Ok(look::columns(session, version).await?)
+    let columns = look::columns(session, version).await?;
+    let Some(target) = replaced else { return Ok((columns, true)) };
+    // Before the table must be free.
+    obstacles::refuse_to_swap(session, target, version).await?;
+    Ok((columns, swap::rehearse(session, version, target).await?))
 }
 
 /// Creates the table of a version; must be called inside a transaction.
@@ -122,7 +161,18 @@ async fn make_and_look(
 pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Result<(), Cause> {
     let file = &job.target.create_file;
     session.run("limit the wait for locks", LOCK_TIMEOUT).await?;
-    session.run(&format!("run {file}"), &create_script(job, version)).await?;
+    let ran = session.run(&format!("run {file}"), &create_script(job, version)).await;
+    ran.map_err(|error| match error.sqlstate() {
+        Some(state) if TAKEN.contains(&state) => Cause::Refused {
+            message: error.to_string(),
+            hint: Some(
+                "if it is an index or a constraint, the table in place has it under the same name: leave the name out, and the \
+                 server gives each version its own"
+                    .into(),
+            ),
+        },
+        _ => error.into(),
+    })?;
     match look::relation(session, version).await? {
         Some(relation) if relation.kind == 'r' => Ok(()),
         Some(relation) => Err(Cause::Refused {
@@ -148,29 +198,6 @@ async fn refuse_schema(session: &JobSession, name: &TableName) -> Result<(), Cau
         ),
     };
     Err(Cause::Refused { message, hint: Some(hint) })
-}
-
-async fn refuse_obstacles(session: &JobSession, name: &TableName) -> Result<(), Cause> {
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&name.schema, &name.table];
-    let rows = session.all("look what depends on the clean table", sql::TRANSFORM_OBSTACLES, &values).await?;
-    let mut found = Vec::new();
-    for row in rows {
-        let (kind, name): (String, String) =
-            (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);
-        found.push(format!("{kind} {name}"));
-    }
-    if found.is_empty() {
-        return Ok(());
-    }
-    Err(Cause::Refused {
-        message: format!(
-            "a table that takes the place of {name} would leave behind what depends on it:\n    {}",
-            found.join("\n    ")
-        ),
-        hint: Some(
-            "drop them and make them again afterwards, or replace the partitions with --in-place".into(),
-        ),
-    })
 }
 
 /// The columns of a version's existing table.

@@ -67,7 +67,7 @@ pub async fn test(
         message,
         hint: Some("correct [clean] of the job or the script in [target] create, then test again".into()),
     };
-    let found = read::read(session, &raw, &Wanted { keys: &keys, pages: None }).await?;
+    let found = read::read(session, &raw, &Wanted::all(&keys, None)).await?;
     let name = TableName {
         schema: job.target.table.schema.clone(),
         table: format!(

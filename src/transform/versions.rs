@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::groups::{Group, Partition};
-use super::job::Job;
+use super::job::{Job, TableName};
 use super::session::{JobSession, decode};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
@@ -63,20 +63,36 @@ pub async fn newest(session: &JobSession, job: &str) -> Result<Option<Version>, 
     version.transpose().map_err(decode)
 }
 
+/// Which versions of the same text are planned again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// None: what is being made goes on, and what is in place stays.
+    Never,
+    /// One that is in place, or in which nothing is left to do although it is not: partitions are poison, or the source was
+    /// changed. Of several workers that are told so, one plans, and the others go on with its plan.
+    Ended,
+    /// Each.
+    Always,
+}
+
 /// The version for this text of a job; `None`: it must be planned.
 ///
 /// # Errors
 /// [`Cause::Refused`] if a newer text of the job was planned since.
-pub async fn current(session: &JobSession, job: &Job, anew: bool) -> Result<Option<Version>, Cause> {
+pub async fn current(session: &JobSession, job: &Job, again: Again) -> Result<Option<Version>, Cause> {
     let Some(newest) = newest(session, &job.name).await? else { return Ok(None) };
     if newest.hash == job.hash {
-        let is_there = newest.is_open() || newest.state == "swapped" && !anew;
+        let is_there = match again {
+            Again::Never => true,
+            Again::Ended => newest.is_open() && goes_on(session, &newest).await?,
+            Again::Always => false,
+        };
         return Ok(is_there.then_some(newest));
     }
     let known = session.maybe("look up the job", sql::TRANSFORM_KNOWN, &[&job.name, &job.hash]).await?;
     let known: Option<String> = known.map(|row| row.try_get(0)).transpose().map_err(decode)?;
     // A dropped version does not count as an older one.
-    if anew || known.is_none_or(|state| state == "dropped") {
+    if again != Again::Never || known.is_none_or(|state| state == "dropped") {
         return Ok(None);
     }
     Err(Cause::Refused {
@@ -89,6 +105,67 @@ pub async fn current(session: &JobSession, job: &Job, anew: bool) -> Result<Opti
             short(&job.hash)
         ),
         hint: Some("bring the folder up to date; to go back to this cleaning: --anew".into()),
+    })
+}
+
+/// Whether a table is of a version of this job that was never in place.
+pub async fn is_ours(session: &JobSession, job: &Job, table: &TableName) -> Result<bool, PgError> {
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&job.name, &table.schema, &table.table];
+    Ok(session.maybe("look whose table it is", sql::TRANSFORM_IS_OURS, &values).await?.is_some())
+}
+
+/// A name for a table beside the target, with the last digits of an id: the first ones are the time.
+pub fn numbered_name(target: &TableName, id: Uuid) -> String {
+    let digits = id.simple().to_string();
+    format!("{}__{}", target.table, &digits[digits.len() - 8..])
+}
+
+/// Drops the table of a version that was given up for another one; nobody can write into it any more. If that fails, it is left
+/// to `drop`.
+pub async fn drop_table(session: &JobSession, job: &Job, version: &Version) {
+    if version.is_in_place {
+        return;
+    }
+    let table = TableName { schema: version.target_schema.clone(), table: version.version_table.clone() };
+    let variables = [("schema", table.schema.as_str()), ("table", &table.table)];
+    let dropped: Result<(), PgError> = session
+        .transaction("drop a table", async {
+            session.run("limit the wait for locks", "set local lock_timeout = '5s'").await?;
+            session.run(&format!("drop {table}"), &sql::render(sql::TRANSFORM_DROP_TABLE, &variables)).await
+        })
+        .await;
+    if let Err(error) = dropped {
+        tracing::warn!(
+            "the table of the version before is left: {error}; when this version is in place, merganser transform drop {} removes it",
+            job.folder.display()
+        );
+    }
+}
+
+/// Whether something is left to do in a version.
+async fn goes_on(session: &JobSession, version: &Version) -> Result<bool, Cause> {
+    let row =
+        session.maybe("look what is left to do", sql::TRANSFORM_GOES_ON, &[&version.version_id]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose().map_err(decode)?.unwrap_or(false))
+}
+
+/// # Errors
+/// [`Cause::Refused`] if another job has the same target: a job without a condition that replaces partitions in place removes
+/// the rows of all partitions that its source does not have, which are those of the other job.
+pub async fn refuse_other_job(session: &JobSession, job: &Job) -> Result<(), Cause> {
+    let target = &job.target.table;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&job.name, &target.schema, &target.table];
+    let row = session.maybe("look for another job", sql::TRANSFORM_OTHER_JOB, &values).await?;
+    let other: Option<String> = row.map(|row| row.try_get(0)).transpose().map_err(decode)?;
+    let Some(other) = other else { return Ok(()) };
+    Err(Cause::Refused {
+        message: format!(
+            "{target} is the target of the job {other}, too: in place, {} would remove the rows that {other} has put there",
+            job.name
+        ),
+        hint: Some(format!(
+            "give each job a [source] where of its own, or a target of its own; if it is the same job, name it {other} again"
+        )),
     })
 }
 

@@ -272,7 +272,7 @@ impl<'w> Worker<'w> {
 
     async fn complete(&mut self) -> Result<Option<WorkEnd>, Cause> {
         let completed = complete::complete(
-            (&self.session, &mut self.other),
+            (&self.session, &self.other),
             &self.id,
             self.job,
             &self.version,

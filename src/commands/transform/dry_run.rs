@@ -30,7 +30,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
             table: format!("{}__dry", job.target.table.table),
         },
     };
-    let clean = target::look(&session, job, &raw, &name, config.in_place).await?;
+    let (clean, _) = target::look(&session, job, &raw, &name, config.in_place).await?;
     let columns = (raw.columns.as_slice(), clean.columns.as_slice());
     let mut cleaning =
         Cleaning::open(job, workspace.path(), config.worker.duckdb(), columns).map_err(Cause::from)?;
@@ -48,7 +48,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     );
     for group in places.iter().filter_map(|place| packed.get(*place)) {
         let keys: Vec<_> = group.members.iter().map(|(place, _)| partitions[*place].key.clone()).collect();
-        let found = read::read(&session, &raw, &Wanted { keys: &keys, pages: group.pages }).await?;
+        let found = read::read(&session, &raw, &Wanted::all(&keys, group.pages)).await?;
         let cleaned = tokio::task::block_in_place(|| {
             rows::clean(&mut cleaning, together, &clean, &raw, &keys, &found.batches)
         });

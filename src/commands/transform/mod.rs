@@ -20,7 +20,7 @@ use crate::transform::job::{CleanWith, Job};
 use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
 use crate::transform::status::{newest, remove, retry, set_state};
-use crate::transform::versions::short;
+use crate::transform::versions::{Again, short};
 use crate::words::count;
 
 /// Runs a subcommand.
@@ -110,7 +110,10 @@ async fn plan(config: &TransformConfig, job: &Job, server: &Server) -> Result<Ex
     let session = JobSession::open_ledger(&server.url, &config.database).await?;
     let looking = JobSession::open(&server.url, &config.database, "transform").await?;
     let workspace = Workspace::create(&config.worker.work_dir)?;
-    let options = PlanOptions::new(config, &looking, workspace.path());
+    let mut options = PlanOptions::new(config, &looking, workspace.path());
+    if config.anew {
+        options.again = Again::Always;
+    }
     let (version, is_new) = plan::ensure(&session, job, &options).await?;
     say(&show::plan(job, &version, is_new));
     if let Err(error) = remove_left(&session, &job.name, &config.buckets.s3, false).await {
@@ -132,15 +135,15 @@ async fn control(args: &JobArgs, word: Word) -> Result<Exit, Failure> {
     let job = read(&config)?;
     with_server(&config, async |server| {
         let session = JobSession::open_ledger(&server.url, &config.database).await?;
-        let version = newest(&session, &job.name).await?;
+        let version = newest(&session, &job).await?;
         let name = format!("{}, version {}", job.name, short(&version.hash));
         let said = match word {
             Word::Pause => {
-                set_state(&session, &version, "paused").await?;
+                set_state(&session, &job, &version, "paused").await?;
                 format!("{name} is paused: workers end after the groups that they are at.\n")
             }
             Word::Resume => {
-                set_state(&session, &version, "open").await?;
+                set_state(&session, &job, &version, "open").await?;
                 format!("{name} goes on when workers are started.\n")
             }
             Word::Retry => {

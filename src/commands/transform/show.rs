@@ -121,12 +121,14 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
             job.folder.display()
         ),
         WorkEnd::Changed { partitions, example, in_place } => format!(
-            "{name}, version {hash}: {} partition(s) of {} have changed since they were read ({example}, for one); {} {}. With \
-             [source] changed they are done again.\n",
+            "{name}, version {hash}: {} partition(s) of {} have changed since they were read ({example}, for one); {} {}. \
+             merganser transform work {}{} --anew reads the table again; with [source] changed only such partitions are done again.\n",
             count(*partitions as u64),
             job.source.table,
             job.target.table,
-            partitions_shown(*in_place)
+            partitions_shown(*in_place),
+            job.folder.display(),
+            if *in_place { " --in-place" } else { "" }
         ),
         WorkEnd::Paused => {
             format!("{name}, version {hash} is paused; merganser transform resume {}\n", job.folder.display())

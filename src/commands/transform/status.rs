@@ -24,7 +24,7 @@ pub async fn run(
     let session = JobSession::open(&server.url, &config.database, "status").await?;
     ledger::is_usable(&session.connection, &config.database.ledger_schema).await?;
     loop {
-        let version = newest(&session, &job.name).await?;
+        let version = newest(&session, job).await?;
         let found = status(&session, &version).await?;
         let text = match (args.json, args.watch) {
             // One object per line, for a program that reads them as they come.

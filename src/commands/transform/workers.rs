@@ -78,7 +78,7 @@ pub async fn run(
             }
         }
         if std::io::stderr().is_terminal()
-            && let Ok(version) = newest(&session, &job.name).await
+            && let Ok(version) = newest(&session, job).await
             && let Ok(found) = status(&session, &version).await
         {
             let figure = |value: &serde_json::Value| value.as_f64().unwrap_or(0.0) as u64;
@@ -94,7 +94,7 @@ pub async fn run(
 
 /// The result of all workers together.
 async fn end(session: &JobSession, job: &Job, workers: &[WorkerProcess]) -> Result<Exit, Failure> {
-    let version = newest(session, &job.name).await?;
+    let version = newest(session, job).await?;
     let found = status(session, &version).await?;
     say(&show::status(&found));
     let poison: i64 = ["partitions", "ranges"].iter().filter_map(|of| found[*of]["poison"].as_i64()).sum();

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::columns::PgColumn;
-use super::groups::Group;
+use super::groups::{Group, NO_PAGE};
 use super::job::Job;
 use super::look::RawTable;
 use super::session::{JobSession, decode};
@@ -38,8 +38,6 @@ const KEY_HASH: &str = "_merganser_key_hash";
 const BUCKET_NO: &str = "_merganser_bucket_no";
 /// The page size of nearly all servers.
 const PAGE_BYTES: u64 = 8_192;
-/// One more than the highest page number of a table.
-const NO_PAGE: i64 = u32::MAX as i64;
 /// The default MiB of the table per bucket and per range. For a large table both are larger, so that there are at most [`MOST`]
 /// of each.
 const BUCKET_MIB: u64 = 256;

@@ -214,3 +214,54 @@ async fn a_trigger_that_leaves_rows_out_is_found() {
     let error = world.status()["poison"][0]["error"].as_str().unwrap().to_owned();
     assert!(error.contains("does a trigger leave some out?"), "{error}");
 }
+
+#[tokio::test]
+async fn a_cleaning_that_looks_across_partitions_is_refused_however_large_they_are() {
+    let world = World::new("transform_across", 3_000).await;
+    // No two partitions fit into the sample of a table without an index.
+    world
+        .run("drop index companies_raw_zip_code_idx; update companies_raw set zip_code = (id % 3)::text")
+        .await;
+    world.edit("clean.duckdb.sql", "partition by zip_code order by id", "order by id");
+    let said = world.expect(1, &["plan"]);
+    assert!(said.contains("different rows for the partition"), "{said}");
+    world.edit("clean.duckdb.sql", "order by id", "partition by zip_code order by id");
+    world.expect(0, &["plan"]);
+    // What could not be tried is said.
+    world.edit("clean.duckdb.sql", "upper(trim(name))", "(name || 'x')::integer::text");
+    let said = world.expect(0, &["plan"]);
+    assert!(said.contains("whether it looks across partitions is not known"), "{said}");
+}
+
+#[tokio::test]
+async fn a_target_key_that_does_not_hold_the_sources_is_refused() {
+    let world = World::new("transform_key_type", 500).await;
+    world
+        .run(
+            "create collation nd (provider = icu, locale = 'und', deterministic = false);
+            alter table companies_raw alter zip_code type varchar(10)",
+        )
+        .await;
+    let types = [
+        ("varchar(10)", None),
+        ("varchar(5)", Some("narrower")),
+        ("varchar(10) collate public.nd", Some("different texts are equal")),
+        ("varchar", None),
+    ];
+    let script = std::fs::read_to_string(world.folder.path().join("companies_clean.pg.sql")).unwrap();
+    for (kind, words) in types {
+        world.put("companies_clean.pg.sql", &script.replace("zip_code text", &format!("zip_code {kind}")));
+        let said = world.expect(i32::from(words.is_some()), &["plan"]);
+        assert!(words.is_none_or(|words| said.contains(words)), "{kind}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_names_an_index_is_told_why_the_second_version_fails() {
+    let world = World::new("transform_named", 500).await;
+    world.edit("companies_clean.pg.sql", "create index on", "create index by_zip on");
+    world.expect(0, &["work"]);
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    let said = world.expect(1, &["plan"]);
+    assert!(said.contains("by_zip") && said.contains("leave the name"), "{said}");
+}

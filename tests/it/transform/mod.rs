@@ -3,10 +3,12 @@
 mod bad_input;
 mod buckets;
 mod engines;
+mod in_place;
 mod kills;
 mod pandas;
 mod python;
 mod runs;
+mod swaps;
 mod throttle;
 mod time_left;
 mod together;

@@ -123,6 +123,19 @@ async fn an_older_folder_is_refused_and_a_newer_one_supersedes_it() {
 }
 
 #[tokio::test]
+async fn a_plan_is_made_anew_while_nobody_has_begun() {
+    let world = World::new("transform_anew", 1_000).await;
+    world.expect(0, &["plan"]);
+    world.run("insert into companies_raw (id, zip_code, name) values (900001, 'new', 'x')").await;
+    assert!(world.expect(0, &["plan"]).contains("was planned at"));
+    assert!(world.expect(0, &["plan", "--anew"]).contains("is planned."));
+    world.expect(0, &["work", "--anew"]);
+    world.assert_whole().await;
+    // The first of the two workers' plan counts.
+    assert_eq!(world.one("select count(*) from etl.transform_versions").await, "2");
+}
+
+#[tokio::test]
 async fn a_version_that_is_dropped_leaves_nothing_and_its_workers_stop() {
     let world = World::new("transform_drop", 3_000).await;
     let hold = world.folder.path().join("hold");
@@ -160,6 +173,12 @@ async fn a_source_that_changes_is_not_taken_for_what_was_read() {
     assert_eq!(output.status.code(), Some(3), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("have changed since they were read"), "{said}");
     assert_eq!(world.one("select min(version) from companies_clean").await, "1");
+    // Nothing is left to do in this version, so another one is made.
+    assert!(said.contains("--anew"), "{said}");
+    world.expect(3, &["work"]);
+    world.expect(0, &["work", "--anew"]);
+    let truth = IN_ONE_PIECE.replace(", 1\n", ", 2\n");
+    assert_eq!(world.differing("companies_clean", &truth).await, "0 too many, 0 missing");
 
     // With a column that shows changes, the changed partitions are done again, new ones are added and removed ones go.
     world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nchanged = \"seen\"\n");

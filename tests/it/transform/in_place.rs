@@ -1,0 +1,132 @@
+//! Partitions that are replaced in the clean table itself: what would eat rows is refused, and what was not asked for stays.
+
+use super::world::World;
+use crate::support::waiting::until;
+use crate::support::merganser;
+
+/// A job whose clean table is in place, and a cleaning that differs from it.
+async fn in_place(hint: &str) -> World {
+    let world = World::new(hint, 300).await;
+    world.expect(0, &["work"]);
+    world.edit("clean.duckdb.sql", "1 as version", "2 as version");
+    world
+}
+
+/// Things that make a delete do less or more than it says.
+const EATERS: [(&str, &str, &str); 3] = [
+    (
+        "create rule r as on delete to companies_clean do instead nothing",
+        "drop rule r on companies_clean",
+        "rule r",
+    ),
+    (
+        "create table child (id bigint references companies_clean on delete cascade)",
+        "drop table child",
+        "foreign key child_id_fkey of public.child",
+    ),
+    (
+        "create or replace function keep() returns trigger language plpgsql as 'begin return null; end';
+        create trigger t before delete on companies_clean for each row execute function keep()",
+        "drop trigger t on companies_clean",
+        "trigger t",
+    ),
+];
+
+#[tokio::test]
+async fn what_would_eat_rows_is_refused_by_the_plan_and_by_each_commit() {
+    let world = in_place("transform_eaters").await;
+    let all = "select md5(string_agg(c::text, ',' order by id)) from companies_clean as c";
+    let before = world.one(all).await;
+    for (make, drop, words) in EATERS {
+        world.run(make).await;
+        let said = world.expect(1, &["work", "--in-place"]);
+        assert!(said.contains(words), "no `{words}` in: {said}");
+        world.run(drop).await;
+    }
+    // The same, made after the plan.
+    world.expect(0, &["plan", "--in-place"]);
+    for (make, drop, words) in EATERS {
+        world.run(make).await;
+        world.expect(3, &["work"]);
+        let error = world.status()["poison"][0]["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(words), "no `{words}` in: {error}");
+        assert_eq!(world.one(all).await, before, "{make}");
+        world.run(drop).await;
+        world.expect(0, &["retry"]);
+    }
+    world.expect(0, &["work"]);
+    assert_eq!(
+        world.one("select count(distinct version) || ' ' || min(version) from companies_clean").await,
+        "1 2"
+    );
+}
+
+#[tokio::test]
+async fn a_role_that_row_policies_bind_does_not_replace_partitions() {
+    let world = in_place("transform_policies").await;
+    let role = format!("worker_{}", world.database.name());
+    world
+        .run(&format!(
+            "create role {role} login;
+            do $$ begin execute format('grant %I to {role}', current_user); end $$;
+            alter table companies_clean enable row level security;
+            alter table companies_clean force row level security"
+        ))
+        .await;
+    let args = ["transform", "plan", &world.folder.path().display().to_string(), "--in-place"];
+    let output = merganser(args.map(str::to_owned), [("DATABASE_URL", world.database.url_as(&role))]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("row security"), "{said}");
+    world.run(&format!("drop owned by {role}; drop role {role}")).await;
+}
+
+#[tokio::test]
+async fn rows_that_do_not_go_fail_the_partition_that_is_done_again() {
+    let world = World::new("transform_stay", 1_000).await;
+    world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nchanged = \"seen\"\n");
+    world.edit(
+        "companies_clean.pg.sql",
+        "create index on",
+        "create or replace function public.keep() returns trigger language plpgsql as 'begin return null; end';\n\
+         create trigger t before delete on :\"schema\".:\"table\" for each row execute function public.keep();\n\
+         create index on",
+    );
+    let hold = world.folder.path().join("hold");
+    let worker = world.start(&["work"], &format!("transform.finished@2=hold {}", hold.display()));
+    until(|| async { hold.exists() }).await;
+    world.run("update companies_raw set name = 'later'").await;
+    std::fs::remove_file(&hold).unwrap();
+    let output = worker.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    let error = world.status()["poison"][0]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("did not go"), "{error}");
+}
+
+#[tokio::test]
+async fn a_condition_in_place_leaves_alone_what_it_does_not_cover() {
+    let world = in_place("transform_covers").await;
+    let others = "select count(*) || ' ' || max(version) from companies_clean where zip_code >= '00100' or zip_code is null";
+    let before = world.one(others).await;
+    assert!(!before.starts_with("0 "), "{before}");
+    world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nwhere = \"zip_code < '00100'\"\n");
+    world.expect(0, &["work", "--in-place"]);
+    assert_eq!(world.one(others).await, before);
+    assert_eq!(world.one("select min(version) from companies_clean where zip_code < '00100'").await, "2");
+}
+
+#[tokio::test]
+async fn another_job_does_not_delete_what_the_first_wrote_into_its_table() {
+    let world = in_place("transform_two_in_place").await;
+    world.expect(0, &["work", "--in-place"]);
+    let rows = world.one("select count(*) from companies_clean").await;
+    world.run("create table others_raw as select * from companies_raw where false").await;
+    world.edit("job.toml", "name = \"companies\"", "name = \"others\"");
+    world.edit("job.toml", "companies_raw", "others_raw");
+    let said = world.expect(1, &["work", "--in-place"]);
+    assert!(said.contains("the job companies"), "{said}");
+    assert_eq!(world.one("select count(*) from companies_clean").await, rows);
+    // Each with its own part of the table.
+    world.edit("job.toml", "key = \"zip_code\"\n", "key = \"zip_code\"\nwhere = \"zip_code like 'x%'\"\n");
+    world.expect(0, &["work", "--in-place"]);
+    assert_eq!(world.one("select count(*) from companies_clean").await, rows);
+}
