@@ -1,8 +1,8 @@
 //! Partitions that are replaced in the clean table itself: what would eat rows is refused, and what was not asked for stays.
 
 use super::world::World;
-use crate::support::waiting::until;
 use crate::support::merganser;
+use crate::support::waiting::until;
 
 /// A job whose clean table is in place, and a cleaning that differs from it.
 async fn in_place(hint: &str) -> World {
@@ -93,7 +93,7 @@ async fn rows_that_do_not_go_fail_the_partition_that_is_done_again() {
     );
     let hold = world.folder.path().join("hold");
     let worker = world.start(&["work"], &format!("transform.finished@2=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("the worker holds", async || hold.exists()).await;
     world.run("update companies_raw set name = 'later'").await;
     std::fs::remove_file(&hold).unwrap();
     let output = worker.wait_with_output().unwrap();

@@ -21,12 +21,15 @@ async fn a_session_that_reads_the_version_keeps_nobody_from_the_table() {
     let hold = world.folder.path().join("hold");
     let worker =
         world.start(&["work", "--swap-wait", "60"], &format!("transform.cleaned@2=hold {}", hold.display()));
-    until(|| async { hold.exists() }).await;
+    until("the worker holds", async || hold.exists()).await;
     let table = world.one("select version_table from etl.transform_versions where state = 'open'").await;
     let reader = world.database.client().await;
     reader.batch_execute(&format!("begin; lock table {table} in access share mode")).await.unwrap();
     std::fs::remove_file(&hold).unwrap();
-    until(|| async { world.status()["partitions"]["done"] == world.status()["partitions"]["total"] }).await;
+    until("all is done", async || {
+        world.status()["partitions"]["done"] == world.status()["partitions"]["total"]
+    })
+    .await;
     for _ in 0..40 {
         let query = world.client.query("select count(*) from companies_clean", &[]);
         tokio::time::timeout(Duration::from_secs(2), query).await.expect("readers do not wait").unwrap();
