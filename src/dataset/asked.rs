@@ -30,6 +30,11 @@ pub struct Asked {
     pub files: fn(&Options) -> FilesInstead,
     /// The kind of content of such a file, by its name: of several files with the same kind, the newest counts.
     pub content: fn(&str) -> Option<&str>,
+    /// The kinds of content that a slice is spread over, with what each of them has of it: a run that takes files needs
+    /// one of each kind.
+    pub contents: fn(&Slice) -> Vec<(&'static str, Slice)>,
+    /// What to do if such a file is missing and not wanted, worded to complete "…, or ".
+    pub fewer_contents: &'static str,
     /// Begins a plan, or resumes that of an earlier run.
     pub plan: fn(PlanInput<'_>) -> Box<dyn AskPlan>,
     pub count: fn(&Slice) -> GetRequest,

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::columns::{COLUMNS, SECTOR};
 use super::facts::fields;
 use super::plan::Terms;
 use super::{bulk, options, plan, value};
 use crate::dataset::FileName;
 use crate::dataset::asked::{AskRefusal, Asked, AskedSecret, GetRequest};
-use crate::dataset::slice::{Comparator, Slice};
+use crate::dataset::slice::{Comparator, Slice, SliceTest};
 
 /// Answers that are asked for.
 pub(super) const QUICK_STATS: Asked = Asked {
@@ -26,6 +27,8 @@ pub(super) const QUICK_STATS: Asked = Asked {
     trial: options::trial,
     files: options::files,
     content,
+    contents,
+    fewer_contents: "name the sectors that are there: --filter sector_desc=CROPS",
     plan: |input| {
         let terms = Terms {
             years: options::years(input.options).map(|year| year.to_string()).collect(),
@@ -51,6 +54,9 @@ pub(super) const QUICK_STATS: Asked = Asked {
     nothing: NOTHING,
     part_name,
 };
+
+/// The column that a bulk file has one value of.
+const SECTOR_NAME: &str = COLUMNS[SECTOR];
 
 /// The header of an answer, and nothing behind it.
 const NOTHING: &str = "\"source_desc\",\"sector_desc\",\"group_desc\",\"commodity_desc\",\"class_desc\",\"prodn_practice_desc\",\
@@ -160,6 +166,16 @@ fn content(name: &str) -> Option<&str> {
     (is_day && bulk::SECTORS.iter().any(|(_, known)| *known == sector)).then_some(sector)
 }
 
+/// The sectors' files that a slice needs, unless its filters leave a sector out, and what each file has of the slice.
+fn contents(want: &Slice) -> Vec<(&'static str, Slice)> {
+    let needed = |(sector, file): &(&str, &'static str)| {
+        let mut tests = want.tests.iter().filter(|test| test.column == SECTOR_NAME);
+        let slice = || want.and(SliceTest::text(SECTOR_NAME, Comparator::In, vec![(*sector).to_owned()]));
+        tests.all(|test| test.passes(sector)).then(|| (*file, slice()))
+    };
+    bulk::SECTORS.iter().filter_map(needed).collect()
+}
+
 /// What the name of a part, or of a bulk file, says.
 pub(super) fn file_name(name: &str) -> Option<FileName> {
     if content(name).is_some() {
@@ -182,7 +198,6 @@ pub(super) fn file_name(name: &str) -> Option<FileName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::slice::SliceTest;
 
     #[test]
     fn a_count_comes_as_a_number_or_as_a_text() {
@@ -241,6 +256,12 @@ mod tests {
             ("20260102", Some("animals_products"))
         );
         assert_eq!(file_name("qs.census2022_20260102.txt.gz"), None);
+        let needed = |slice: &Slice| contents(slice).into_iter().map(|(file, _)| file).collect::<Vec<_>>();
+        assert_eq!(needed(&slice).len(), 5);
+        let crops = slice.and(SliceTest::text("sector_desc", Comparator::In, vec!["CROPS".into()]));
+        assert_eq!(contents(&crops), [("crops", crops.clone())]);
+        let others = slice.and(SliceTest::text("sector_desc", Comparator::Like, vec!["E%".into()]));
+        assert_eq!(needed(&others), ["economics", "environmental"]);
         assert_eq!(query(&slice)[0], ("state_alpha".to_owned(), "AL".to_owned()));
     }
 }

@@ -6,12 +6,13 @@ use std::io::{BufRead, BufReader, Read};
 use csv::{ByteRecord, ReaderBuilder};
 use sha2::{Digest, Sha256};
 
-use super::columns::NATURAL_KEY;
+use super::columns::{COLUMNS, NATURAL_KEY, SECTOR};
 use super::facts::{CV, FACTS, VALUE, field, fields};
 use super::rows::{Fact, FactsWriter};
 use super::unpack::Unpacking;
 use super::value::{self, Figure};
 use crate::dataset::records::RecordPlace;
+use crate::dataset::slice::{Slice, SliceTest};
 use crate::dataset::{CellSource, FailedRecord, ParseError, ParseInput, Parsed, Sink, Unknown};
 
 /// Records between two words on how far the parser is.
@@ -53,6 +54,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     let (header, unknown) = Header::of(&record).map_err(|reason| unreadable(&reason))?;
     let mut parser = Parser {
         input,
+        wanted: wanted(input.slice, &header, is_bulk),
         header,
         key: NATURAL_KEY.iter().filter_map(|name| place(name)).collect(),
         value: place(VALUE).unwrap_or_default(),
@@ -115,6 +117,8 @@ impl Header {
 struct Parser<'a> {
     input: &'a ParseInput<'a>,
     header: Header,
+    /// The places of columns in a line, with tests of what stands there: lines that do not pass are skipped.
+    wanted: Vec<(usize, &'a SliceTest)>,
     /// The places of the key among the fields.
     key: Vec<usize>,
     value: usize,
@@ -124,6 +128,19 @@ struct Parser<'a> {
     lines: u64,
     writer: FactsWriter,
     parsed: Parsed,
+}
+
+/// What decides whether a line of a file is skipped. All of a bulk file is of one sector, so a line of another one is an
+/// error, not one that is skipped.
+fn wanted<'a>(slice: Option<&'a Slice>, header: &Header, is_bulk: bool) -> Vec<(usize, &'a SliceTest)> {
+    let tests = slice.into_iter().flat_map(|slice| &slice.tests);
+    let tests = tests.filter(|test| !is_bulk || test.column != COLUMNS[SECTOR]);
+    tests.filter_map(|test| Some((*header.places.get(place(&test.column)?)?, test))).collect()
+}
+
+/// A cell of a line, without a look at what is no text in it.
+fn text_of(record: &ByteRecord, at: usize) -> &str {
+    std::str::from_utf8(record.get(at).unwrap_or_default()).unwrap_or_default()
 }
 
 /// What is wrong with a record.
@@ -169,14 +186,8 @@ impl Parser<'_> {
 
     /// Is a line wanted of a file that holds more? Where nobody can tell, it is.
     fn is_wanted(&self, record: &ByteRecord) -> bool {
-        let Some(slice) = self.input.slice.filter(|_| record.len() == self.header.columns) else {
-            return true;
-        };
-        slice.tests.iter().all(|test| {
-            let cell =
-                place(&test.column).and_then(|at| self.header.places.get(at)).and_then(|at| record.get(*at));
-            test.passes(std::str::from_utf8(cell.unwrap_or_default()).unwrap_or_default())
-        })
+        record.len() != self.header.columns
+            || self.wanted.iter().all(|(at, test)| test.passes(text_of(record, *at)))
     }
 
     /// The cells of a line, in the order of the fields.

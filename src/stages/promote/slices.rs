@@ -18,6 +18,8 @@ pub(super) struct Slices {
     parts: Vec<(i64, Slice)>,
     /// The slices that are replaced, except what is kept.
     replaced: Vec<Slice>,
+    /// What the parts tell of together, if all of them count.
+    told: Vec<Slice>,
     kept: Vec<Slice>,
 }
 
@@ -50,10 +52,13 @@ impl Transfer<'_> {
                 None => slices.parts.push((file.part_id, slice)),
             }
         }
-        slices.replaced = match self.from.and_then(|from| from.asking.as_ref()) {
-            Some(asking) => vec![asking.want.clone()],
-            None => slices.parts.iter().map(|(_, slice)| slice.clone()).collect(),
-        };
+        let of_parts = || slices.parts.iter().map(|(_, slice)| slice.clone()).collect::<Vec<_>>();
+        let asking = self.from.and_then(|from| from.asking.as_ref());
+        slices.told = asking.map_or_else(of_parts, |asking| vec![asking.want.clone()]);
+        // Counts prove that answers are all of what was asked for. A file proves nothing about what no file holds.
+        let is_counted =
+            files.iter().all(|file| file.asked.as_ref().is_some_and(|asked| asked.records.is_some()));
+        slices.replaced = if is_counted { slices.told.clone() } else { of_parts() };
         let (replaced, kept): (Vec<_>, Vec<_>) =
             (slices.replaced.iter().collect(), slices.kept.iter().collect());
         let values = [sql::slice_values(&replaced), sql::slice_values(&kept)];
@@ -97,7 +102,7 @@ impl Transfer<'_> {
         let operation = "write the ledger";
         self.run(sql::PROMOTE_SLICE_COUNTED, "", operation).await?;
         let is_replaced =
-            |slice: &Slice| slices.kept.is_empty() && slices.replaced.iter().any(|all| slice.is_within(all));
+            |slice: &Slice| slices.kept.is_empty() && slices.told.iter().any(|all| slice.is_within(all));
         let (dataset, schema) = (self.context.dataset().name, &self.context.target.database.schema);
         let gone: Vec<_> =
             self.slice_origins().await?.into_iter().filter(|known| is_replaced(&known.slice)).collect();

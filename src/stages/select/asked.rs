@@ -1,9 +1,9 @@
 //! For a dataset that asks a service: which answers of the archive, or which bulk files, a run takes, and which request
 //! each answers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use super::{AskedFor, SelectedFile, leave_out_archived, say_undone, shorten};
+use super::{AskedFor, SelectedFile, leave_out_archived, shorten};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
 use crate::run::context::RunContext;
@@ -36,31 +36,59 @@ pub(super) fn only_gathered(gathered: Option<&Gathered>, files: &mut Vec<Selecte
     }
 }
 
-/// Takes the newest file of each content, with the slices that are wanted from it.
+/// Takes the newest file of each kind of content that is wanted, with what it has of the slice. What is missing would be
+/// taken for what is gone, so all of them must be there.
 pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
     let (Some(asked), Some(asking)) = (context.dataset().asked, &context.from.asking) else { return Ok(()) };
-    let mut undone = context.ledger.known_parts().await?;
-    undone.retain(|known| known.is_undone);
-    say_undone(context, super::undone(files, &undone));
-    leave_out_archived(files, &undone);
-    let mut seen = BTreeSet::new();
-    let mut taken = Vec::new();
+    let mut newest = HashMap::new();
     // They are sorted by their day.
-    while let Some(mut file) = files.pop() {
-        if let Some(content) = (asked.content)(&file.name)
-            && seen.insert(content.to_owned())
-        {
-            file.asked = Some(AskedFor { slice: asking.want.clone(), records: None, holds_more: true });
-            taken.push(file);
+    for file in files.drain(..) {
+        if let Some(content) = (asked.content)(&file.name) {
+            newest.insert(content.to_owned(), file);
         }
     }
-    taken.reverse();
-    *files = taken;
-    match files.is_empty() {
-        false => Ok(()),
-        true => Err(Cause::Refused {
-            message: format!("{} has no bulk file of {}", context.url(), context.dataset().family()),
-            hint: Some("nothing of production is touched; see that the folder is the right one".into()),
+    let mut missing = Vec::new();
+    for (content, slice) in (asked.contents)(&asking.want) {
+        match newest.remove(content) {
+            Some(mut file) => {
+                file.asked = Some(AskedFor { slice, records: None, holds_more: true });
+                files.push(file);
+            }
+            None => missing.push(content),
+        }
+    }
+    super::sort(files);
+    let folder = context.url();
+    if !missing.is_empty() {
+        return Err(Cause::Refused {
+            message: format!("{folder} has no bulk file of {}", missing.join(", ")),
+            hint: Some(format!(
+                "see that the folder is the right one and complete, or {}",
+                asked.fewer_contents
+            )),
+        });
+    }
+    if files.is_empty() {
+        return Err(Cause::Usage {
+            message: "the filters leave nothing of what the bulk files hold".into(),
+            hint: None,
+        });
+    }
+    admit_undone(context, files).await
+}
+
+/// Refuses files whose result was undone: an older one in their place would be taken for what is true now.
+async fn admit_undone(context: &RunContext, files: &mut Vec<SelectedFile>) -> Result<(), Cause> {
+    let mut undone = context.ledger.known_parts().await?;
+    undone.retain(|known| known.is_undone);
+    let names = super::undone(files, &undone);
+    let wanted = files.len();
+    leave_out_archived(files, &undone);
+    match files.len() == wanted {
+        true => Ok(()),
+        false => Err(Cause::Refused {
+            message: format!("what came of {} was undone, and no newer file is there", shorten(&names)),
+            hint: Some("run again when there is one; --via api asks the service instead".into()),
         }),
     }
 }

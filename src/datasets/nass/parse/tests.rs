@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
-use crate::dataset::slice::{Comparator, Slice, SliceTest};
+use crate::dataset::slice::Comparator;
 use crate::dataset::{Limits, Options, RowBatch, SinkClosed};
 
 const LINE: &str = "\"CENSUS\",\"CROPS\",\"FIELD CROPS\",\"CORN\",\"ALL CLASSES\",\"IRRIGATED, ENTIRE CROP\",\"GRAIN\",\"YIELD\",\"BU / ACRE\",\
@@ -158,6 +158,20 @@ fn a_record_that_was_not_asked_for_fails() {
     let (parsed, taken) = read(answer(&[LINE, &LINE.replace("\"VA\"", "\"NC\"")]).as_bytes(), Some(&slice));
     assert_eq!((parsed.unwrap().records_failed, taken.rows), (1, 1));
     assert!(taken.failed[0].reason.contains("not asked for: state_alpha = VA"), "{}", taken.failed[0].reason);
+}
+
+/// Others are skipped, but a line of another sector is in the wrong file, and nobody else would ever tell of it.
+#[test]
+fn of_a_bulk_file_a_line_of_another_sector_fails() {
+    let text = |column: &str, value: &str| SliceTest::text(column, Comparator::In, vec![value.into()]);
+    let slice = Slice::default().and(text("state_alpha", "VA")).and(text("sector_desc", "CROPS"));
+    let lines = [LINE, &LINE.replace("\"VA\"", "\"NC\""), &LINE.replace("\"CROPS\"", "\"ECONOMICS\"")];
+    let (parsed, taken) = read(bulk(&lines).as_bytes(), Some(&slice));
+    let parsed = parsed.unwrap();
+    assert_eq!((parsed.records_seen, parsed.records_failed, taken.rows), (2, 1, 1));
+    let failed = &taken.failed[0];
+    assert_eq!((failed.reason.as_str(), failed.ordinal), ("it was not asked for: sector_desc = CROPS", 3));
+    assert!(failed.record_id.is_some());
 }
 
 #[test]

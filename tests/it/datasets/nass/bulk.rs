@@ -3,6 +3,8 @@
 use std::fs;
 use std::sync::Arc;
 
+use merganser::datasets::nass::bulk::{self, SECTORS};
+use merganser::datasets::nass::columns::{SECTOR, VALUE};
 use merganser::datasets::nass::quickstats::records::StatRecords;
 
 use super::world::{World, lines, packed, records};
@@ -10,6 +12,7 @@ use crate::support::pipeline::Ran;
 use crate::support::quickstats::{Kind, Trouble};
 
 const DAY: &str = "2026-01-02";
+const CROPS: &str = "sector_desc=CROPS";
 
 async fn world(hint: &str, all: &StatRecords) -> World {
     let world = World::new(hint, all.clone(), 2_000).await;
@@ -18,10 +21,10 @@ async fn world(hint: &str, all: &StatRecords) -> World {
 }
 
 impl World {
-    /// A run over these years that reads the bulk files of the server.
+    /// A run over these years that reads the bulk file of the server's only sector.
     async fn by_http(&self, more: &[&str]) -> Ran {
         let url = self.server.bulk_url();
-        let bulk = ["--via", "bulk", "--bulk-url", url.as_str()];
+        let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", CROPS];
         self.run("2014", "2015", &[&bulk[..], more].concat()).await
     }
 
@@ -51,7 +54,7 @@ async fn bulk_files_give_the_same_rows_from_a_folder_and_by_http() {
     fs::write(world.bulk().join("qs.census2022_20260102.txt.gz"), packed(&lines(&all))).unwrap();
     let url = format!("dir:{}", world.bulk().display());
     let corn = ["--filter", "commodity_desc=CORN"];
-    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--table", "from_folder"];
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--table", "from_folder", "--filter", CROPS];
     world.run("2014", "2015", &[&bulk[..], &corn].concat()).await.exits(0);
     assert_eq!(world.server.log(), []);
     world.by_http(&[&["--table", "by_http"][..], &corn].concat()).await.exits(0);
@@ -132,9 +135,12 @@ async fn a_bulk_file_that_is_none_changes_nothing() {
     }
     fs::remove_file(&path).unwrap();
     let ran = world.by_http(&[]).await.exits(1);
-    assert!(ran.stderr.contains("has no bulk file of nass"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("has no bulk file of crops"), "{}", ran.stderr);
     let nowhere = format!("{}nowhere/", world.server.bulk_url());
-    let ran = world.run("2014", "2015", &["--via", "bulk", "--bulk-url", &nowhere]).await.exits(1);
+    let ran = world
+        .run("2014", "2015", &["--via", "bulk", "--bulk-url", &nowhere, "--filter", CROPS])
+        .await
+        .exits(1);
     assert!(ran.stderr.contains("HTTP 404") && ran.stderr.contains("with a browser"), "{}", ran.stderr);
     let ran =
         world.run("2014", "2015", &["--via", "bulk", "--bulk-url", "http://example.org/"]).await.exits(2);
@@ -163,6 +169,82 @@ async fn a_bulk_file_with_flaws_is_read_but_for_them() {
     assert_eq!(world.pipeline.one(failed).await, "1 it has 38 columns, and the header has 39");
 }
 
+/// Each sector has a file of its own, and not all are of one day. One that is missing is no reason to delete what came of it,
+/// and one that has not changed is none to leave the others as they were.
+#[tokio::test]
+async fn every_sector_comes_from_its_file_and_none_may_be_missing() {
+    let all = sectors(100);
+    let mut revised = all.clone();
+    let first = (0..all.len()).find(|row| all.field(*row, SECTOR) == "CROPS").unwrap();
+    revised.set(first, VALUE, "77,777");
+    // One record goes.
+    revised.remove(first + SECTORS.len());
+    let world = World::new("nass sectors", all.clone(), 2_000).await;
+    let write = |day: &str, records: &StatRecords, sectors: &[(&str, &str)]| {
+        for (sector, name) in sectors {
+            let path = world.bulk().join(bulk::file_name(name, day.parse().unwrap()));
+            bulk::pack(records, sector, fs::File::create(path).unwrap()).unwrap();
+        }
+    };
+    let (crops, environmental) = (&SECTORS[1..2], &SECTORS[4..]);
+    write(DAY, &all, &SECTORS[..4]);
+    write("2026-01-01", &all, environmental);
+    let url = format!("dir:{}", world.bulk().display());
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str()];
+    world.run("2014", "2015", &bulk).await.exits(0);
+    world.holds(2014..=2015).await;
+    let count = "select count(*) from nass_facts where sector_desc = 'ENVIRONMENTAL'";
+    let before = world.pipeline.one(count).await;
+    assert_ne!(before, "0");
+
+    // A newer file of one sector alone.
+    write("2026-01-05", &revised, crops);
+    world.server.change(|api| api.records = Arc::new(revised));
+    world.run("2014", "2015", &bulk).await.exits(0);
+    world.holds(2014..=2015).await;
+
+    // The same files again mend what somebody has deleted, also where another file is newer.
+    world.pipeline.execute("delete from nass_facts where sector_desc = 'ENVIRONMENTAL'").await;
+    world.run("2014", "2015", &bulk).await.exits(0);
+    world.holds(2014..=2015).await;
+
+    fs::remove_file(world.bulk().join("qs.environmental_20260101.txt.gz")).unwrap();
+    let ran = world.run("2014", "2015", &bulk).await.exits(1);
+    for words in ["has no bulk file of environmental", "--filter sector_desc=CROPS", "database is unchanged"]
+    {
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+    assert_eq!(world.pipeline.one(count).await, before);
+    world.run("2014", "2015", &[&bulk[..], &["--filter", CROPS]].concat()).await.exits(0);
+    assert_eq!(world.pipeline.one(count).await, before);
+}
+
+/// Records of all sectors, one after the other.
+fn sectors(a_state: usize) -> StatRecords {
+    let mut all = records(2014..=2015, a_state);
+    for row in 0..all.len() {
+        all.set(row, SECTOR, SECTORS[row % SECTORS.len()].0);
+    }
+    all
+}
+
+/// A file whose rows were taken back is not taken again, nor is an older one in its place.
+#[tokio::test]
+async fn a_bulk_file_that_was_undone_is_not_replaced_by_an_older_one() {
+    let all = records(2014..=2015, 100);
+    let world = world("nass bulk undone", &all).await;
+    world.write_bulk("crops", "2025-12-30", &records(2014..=2015, 90));
+    world.by_http(&[]).await.exits(0);
+    let run = world.pipeline.one("select run_id from etl.runs").await;
+    world.pipeline.other(&["undo", &run, "--allow", "drop"]).await.exits(0);
+    let ran = world.by_http(&[]).await.exits(1);
+    assert!(ran.stderr.contains("what came of qs.crops_20260102.txt.gz was undone"), "{}", ran.stderr);
+    assert_eq!(world.pipeline.one("select count(*) from nass_facts").await, "0");
+    world.write_bulk("crops", "2026-01-03", &all);
+    world.by_http(&[]).await.exits(0);
+    world.holds(2014..=2015).await;
+}
+
 /// Many requests: the bulk files are taken, and it is said.
 #[tokio::test]
 async fn by_itself_a_run_takes_the_bulk_files_where_it_would_ask_for_long() {
@@ -174,6 +256,7 @@ async fn by_itself_a_run_takes_the_bulk_files_where_it_would_ask_for_long() {
     let run = async |from: &str, limit: &'static str, more: &[&str]| {
         let api = world.server.api_url();
         let words = ["run", "nass", "--from", from, "--to", "2015", "--api-url", &api, "--api-rate", "60000"];
+        let words = [&words[..], &["--filter", CROPS]].concat();
         let auto = auto(limit);
         let words: Vec<&str> =
             words.into_iter().chain(auto.iter().map(String::as_str)).chain(more.iter().copied()).collect();
