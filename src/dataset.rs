@@ -437,6 +437,18 @@ pub struct Parsed {
     pub document_bytes: u64,
     /// Elements, attributes and texts that no column names: path below the record -> count and one example.
     pub unknown: BTreeMap<String, Unknown>,
+    /// Values that the slice of a file names and no record of the file has. An answer has none: the plan of a service looks
+    /// them up.
+    pub unseen: Vec<Unseen>,
+}
+
+/// Values of a column that a filter names and no record has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unseen {
+    pub column: String,
+    pub values: Vec<String>,
+    /// What the records have there instead, or some of it.
+    pub others: Vec<String>,
 }
 
 /// How often something occurred that the dataset does not name.

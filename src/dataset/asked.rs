@@ -35,6 +35,8 @@ pub struct Asked {
     pub contents: fn(&Slice) -> Vec<(&'static str, Slice)>,
     /// What to do if such a file is missing and not wanted, worded to complete "…, or ".
     pub fewer_contents: &'static str,
+    /// Says that a column never has a value that a filter names, with those of its values that may have been meant.
+    pub never: fn(&str, &str, &[&str]) -> String,
     /// Begins a plan, or resumes that of an earlier run.
     pub plan: fn(PlanInput<'_>) -> Box<dyn AskPlan>,
     pub count: fn(&Slice) -> GetRequest,

@@ -5,6 +5,7 @@
 //! leaves no row. A failure changes nothing but the ledger.
 
 mod parquet;
+mod unseen;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,6 +78,7 @@ pub async fn parse(context: &RunContext, fetched: Fetched) -> Result<Staged, Cau
         abandoned: awaited.watch(),
     };
     let staged = blocking(move || work.files(fetched)).await??;
+    unseen::admit(context.dataset(), &staged.files)?;
     finish(step, &staged, context).await?;
     fault::point!("parse.end");
     Ok(staged)

@@ -29,6 +29,7 @@ pub(super) const QUICK_STATS: Asked = Asked {
     content,
     contents,
     fewer_contents: "name the sectors that are there: --filter sector_desc=CROPS",
+    never: |column, value, others| options::never(column, value, others.iter().copied()),
     plan: |input| {
         let terms = Terms {
             years: options::years(input.options).map(|year| year.to_string()).collect(),

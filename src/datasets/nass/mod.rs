@@ -14,6 +14,7 @@ mod plan;
 pub mod quickstats;
 mod rows;
 pub mod sample;
+mod sought;
 mod unpack;
 mod value;
 

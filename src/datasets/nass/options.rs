@@ -214,12 +214,17 @@ fn known(column: &str, value: &str) -> Result<String, String> {
     };
     match all.contains(&value.as_str()) {
         true => Ok(value),
-        false => Err(format!("{column} is never {value}{}", or_near(&value, all.iter().copied()))),
+        false => Err(never(column, &value, all.iter().copied())),
     }
 }
 
+/// What is said of a value that a column does not have.
+pub(super) fn never<'a>(column: &str, value: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    format!("{column} is never {value}{}", or_near(value, known))
+}
+
 /// `; near to it: a, b`, or nothing.
-pub(super) fn or_near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+fn or_near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     match near(name, known) {
         near if near.is_empty() => String::new(),
         near => format!("; near to it: {}", near.join(", ")),

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::columns::{COLUMNS, NATURAL_KEY, SECTOR};
 use super::facts::{CV, FACTS, VALUE, field, fields};
 use super::rows::{Fact, FactsWriter};
+use super::sought::{ValueSearch, text_of};
 use super::unpack::Unpacking;
 use super::value::{self, Figure};
 use crate::dataset::records::RecordPlace;
@@ -52,9 +53,11 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
         _ => return Err(unreadable("it has no header line")),
     }
     let (header, unknown) = Header::of(&record).map_err(|reason| unreadable(&reason))?;
+    let wanted = wanted(input.slice, &header, is_bulk);
     let mut parser = Parser {
         input,
-        wanted: wanted(input.slice, &header, is_bulk),
+        search: if is_bulk { ValueSearch::of(&wanted) } else { ValueSearch::default() },
+        wanted,
         header,
         key: NATURAL_KEY.iter().filter_map(|name| place(name)).collect(),
         value: place(VALUE).unwrap_or_default(),
@@ -81,6 +84,7 @@ pub(super) fn parse(input: &ParseInput<'_>, sink: &mut dyn Sink) -> Result<Parse
     }
     parser.writer.flush(sink)?;
     parser.parsed.document_bytes = reader.position().byte();
+    parser.parsed.unseen = parser.search.unseen();
     Ok(parser.parsed)
 }
 
@@ -119,6 +123,7 @@ struct Parser<'a> {
     header: Header,
     /// The places of columns in a line, with tests of what stands there: lines that do not pass are skipped.
     wanted: Vec<(usize, &'a SliceTest)>,
+    search: ValueSearch,
     /// The places of the key among the fields.
     key: Vec<usize>,
     value: usize,
@@ -138,11 +143,6 @@ fn wanted<'a>(slice: Option<&'a Slice>, header: &Header, is_bulk: bool) -> Vec<(
     tests.filter_map(|test| Some((*header.places.get(place(&test.column)?)?, test))).collect()
 }
 
-/// A cell of a line, without a look at what is no text in it.
-fn text_of(record: &ByteRecord, at: usize) -> &str {
-    std::str::from_utf8(record.get(at).unwrap_or_default()).unwrap_or_default()
-}
-
 /// What is wrong with a record.
 struct FactFlaw {
     field: Option<&'static str>,
@@ -153,6 +153,7 @@ struct FactFlaw {
 impl Parser<'_> {
     fn record(&mut self, record: &ByteRecord, sink: &mut dyn Sink) -> Result<(), ParseError> {
         self.lines += 1;
+        self.search.see(record);
         if self.holds_more && !self.is_wanted(record) {
             return Ok(());
         }

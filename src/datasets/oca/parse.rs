@@ -164,6 +164,7 @@ impl<'p> Intake<'p> {
             complete: split.complete,
             document_bytes: split.document_bytes,
             unknown: self.flattener.unknown(),
+            unseen: Vec::new(),
         })
     }
 }

@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 
 use super::*;
 use crate::dataset::slice::Comparator;
-use crate::dataset::{Limits, Options, RowBatch, SinkClosed};
+use crate::dataset::{Limits, Options, RowBatch, SinkClosed, Unseen};
 
 const LINE: &str = "\"CENSUS\",\"CROPS\",\"FIELD CROPS\",\"CORN\",\"ALL CLASSES\",\"IRRIGATED, ENTIRE CROP\",\"GRAIN\",\"YIELD\",\"BU / ACRE\",\
     \"CORN, GRAIN\",\"TOTAL\",\"NOT SPECIFIED\",\"COUNTY\",\"51\",\"51\",\"VA\",\"VIRGINIA\",\"10\",\"\",\"003\",\"003\",\"X\",\"\",\"\",\
@@ -172,6 +172,33 @@ fn of_a_bulk_file_a_line_of_another_sector_fails() {
     let failed = &taken.failed[0];
     assert_eq!((failed.reason.as_str(), failed.ordinal), ("it was not asked for: sector_desc = CROPS", 3));
     assert!(failed.record_id.is_some());
+}
+
+#[test]
+fn a_value_that_no_line_of_a_bulk_file_has_is_told_with_those_that_there_are() {
+    let text = |column: &str, values: &[&str]| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        SliceTest::text(column, Comparator::In, values)
+    };
+    let slice = Slice::default()
+        .and(text("commodity_desc", &["CORN", "CRON"]))
+        .and(text("class_desc", &["ALL CLASSES"]))
+        .and(SliceTest::text("util_practice_desc", Comparator::NotIn, vec!["SILAG".into()]))
+        .and(text("state_alpha", &["NC"]));
+    let lines = [LINE, &LINE.replace("\"CORN\"", "\"OATS\""), LINE];
+    let (parsed, _) = read(bulk(&lines).as_bytes(), Some(&slice));
+    let mut unseen = parsed.unwrap().unseen;
+    unseen.iter_mut().for_each(|unseen| unseen.others.sort());
+    let said = |column: &str, value: &str, others: &[&str]| Unseen {
+        column: column.into(),
+        values: vec![value.into()],
+        others: others.iter().map(|other| (*other).to_owned()).collect(),
+    };
+    let expected =
+        [said("commodity_desc", "CRON", &["CORN", "OATS"]), said("util_practice_desc", "SILAG", &["GRAIN"])];
+    assert_eq!(unseen, expected);
+    let (parsed, _) = read(answer(&lines).as_bytes(), Some(&slice));
+    assert!(parsed.unwrap().unseen.is_empty(), "the plan of the service has looked them up");
 }
 
 #[test]

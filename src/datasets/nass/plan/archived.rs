@@ -1,7 +1,7 @@
 //! What the archive has of a slice: parts that are all of it, or one that holds it and more. And what need not be looked up,
 //! since answers with it are there.
 
-use super::super::options::or_near;
+use super::super::options::never;
 use super::WalkState;
 use super::slices::union;
 use super::values::is_listed;
@@ -86,8 +86,8 @@ impl PlanWalk {
                 // The list may be cut short.
                 let alone = SliceTest { how: Comparator::In, values: vec![value.clone()], ..test.clone() };
                 if self.count(&Slice::default().and(alone)).await == 0 {
-                    let near = or_near(&value, listed.iter().map(String::as_str));
-                    return Err(PlanStep::Misasked(format!("{} is never {value}{near}", test.column)));
+                    let listed = listed.iter().map(String::as_str);
+                    return Err(PlanStep::Misasked(never(&test.column, &value, listed)));
                 }
             }
         }

@@ -29,7 +29,7 @@ use self::walk::PlanWalk;
 use crate::dataset::asked::{AskPlan, PlanInput, PlanStep, PlanWord, PlannedPart};
 use crate::dataset::slice::Slice;
 
-pub(super) use values::{LEVELS, SECTORS, SOURCES, STATES};
+pub(super) use values::{LEVELS, SECTORS, SOURCES, STATES, is_listed};
 
 /// What was begun longer ago is not gone on with.
 const BEGUN_HOURS: i64 = 24;

@@ -71,7 +71,7 @@ const COUNTIES: &str = include_str!("counties.tsv");
 const COMBINED: &str = "998";
 
 /// Has a column so few values that they are known here? They are looked at before anything is asked.
-pub(super) fn is_listed(column: &str) -> bool {
+pub(in super::super) fn is_listed(column: &str) -> bool {
     ["year", "agg_level_desc", "source_desc", "sector_desc", "state_alpha"].contains(&column)
 }
 

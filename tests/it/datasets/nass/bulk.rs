@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use merganser::datasets::nass::bulk::{self, SECTORS};
-use merganser::datasets::nass::columns::{SECTOR, VALUE};
+use merganser::datasets::nass::columns::{SECTOR, VALUE, position};
 use merganser::datasets::nass::quickstats::records::StatRecords;
 
 use super::world::{World, lines, packed, records};
@@ -217,6 +217,42 @@ async fn every_sector_comes_from_its_file_and_none_may_be_missing() {
     assert_eq!(world.pipeline.one(count).await, before);
     world.run("2014", "2015", &[&bulk[..], &["--filter", CROPS]].concat()).await.exits(0);
     assert_eq!(world.pipeline.one(count).await, before);
+}
+
+/// As by the API: what is misspelt is refused, and no row goes. What one file of several has is enough.
+#[tokio::test]
+async fn a_value_that_no_bulk_file_has_is_refused_with_what_is_near() {
+    let mut all = sectors(100);
+    let (sector, commodity) = (SECTOR, position("commodity_desc").unwrap());
+    for row in 0..all.len() {
+        if all.field(row, sector) == "ENVIRONMENTAL" {
+            all.set(row, commodity, "WATER");
+        }
+    }
+    let world = World::new("nass bulk values", all.clone(), 2_000).await;
+    for (sector, name) in SECTORS {
+        let path = world.bulk().join(bulk::file_name(name, DAY.parse().unwrap()));
+        bulk::pack(&all, sector, fs::File::create(path).unwrap()).unwrap();
+    }
+    let url = format!("dir:{}", world.bulk().display());
+    let run = async |filter: &str| {
+        let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", filter];
+        world.run("2014", "2015", &bulk).await
+    };
+    run("commodity_desc=WATER").await.exits(0);
+    let rows = "select count(*) from nass_facts";
+    let before = world.pipeline.one(rows).await;
+    assert_ne!(before, "0");
+    for (filter, words) in [
+        ("commodity_desc=CRON", "commodity_desc is never CRON; near to it: CORN"),
+        ("commodity_desc=WATTER", "commodity_desc is never WATTER; near to it: WATER"),
+        ("commodity_desc__NE=OAT", "commodity_desc is never OAT; near to it: OATS"),
+        ("class_desc=NOTHING LIKE IT", "class_desc is never NOTHING LIKE IT"),
+    ] {
+        let ran = run(filter).await.exits(2);
+        assert!(ran.stderr.contains(words) && ran.stderr.contains("unchanged"), "{}", ran.stderr);
+        assert_eq!(world.pipeline.one(rows).await, before);
+    }
 }
 
 /// Records of all sectors, one after the other.
