@@ -23,6 +23,20 @@ const RATE: f64 = 16.0;
 /// Requests a minute at most, of a service of one's own.
 const FASTEST: f64 = 100_000.0;
 const MAX_AGE_DAYS: u32 = 30;
+/// Columns of codes, and how many digits each of their codes has.
+const CODES: [(&str, usize); 11] = [
+    ("state_ansi", 2),
+    ("state_fips_code", 2),
+    ("asd_code", 2),
+    ("county_ansi", 3),
+    ("county_code", 3),
+    ("zip_5", 5),
+    ("watershed_code", 8),
+    ("congr_district_code", 2),
+    ("country_code", 4),
+    ("begin_code", 2),
+    ("end_code", 2),
+];
 /// Before that, nobody counted.
 const FIRST_YEAR: i16 = 1850;
 
@@ -199,6 +213,14 @@ fn test(text: &str) -> Result<SliceTest, String> {
     if value.is_empty() {
         return Err(format!("--filter {text}: it names no value"));
     }
+    let is_order =
+        !matches!(how, Comparator::In | Comparator::NotIn | Comparator::Like | Comparator::NotLike);
+    // The service compares codes as numbers, we compare them as texts: of so many digits, that is the same.
+    if let Some((_, digits)) = CODES.iter().find(|(code, _)| is_order && *code == column)
+        && (value.len() != *digits || !value.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        return Err(format!("--filter {text}: each {column} has {digits} digits, leading zeros among them"));
+    }
     Ok(SliceTest::text(&column, how, vec![value]))
 }
 
@@ -276,6 +298,17 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
         {
             Some(known) => known.values.extend(test.values),
             None => joined.push(test),
+        }
+    }
+    for (at, test) in joined.iter().enumerate() {
+        if joined[..at].iter().any(|known| (&known.column, known.how) == (&test.column, test.how)) {
+            return Err(Misasked {
+                message: format!("--filter compares {} in the same way more than once", test.column),
+                hint: Some(
+                    "give one of them: the service would take records that pass any of them, not all".into(),
+                ),
+                is_missing: false,
+            });
         }
     }
     for mut test in joined {
@@ -380,6 +413,13 @@ mod tests {
             slice.to_string(),
             "agg_level_desc = COUNTY, commodity_desc in CORN OATS, state_alpha not AL, year <= 2015, year >= 2005"
         );
+        let bounds =
+            ["county_code__GE=010", "county_code__LE=099", "class_desc__LIKE=A", "class_desc__LIKE=B"];
+        assert!(want(&typed("2012", "2012", &bounds, &[]).read().unwrap()).is_ok());
+        for twice in [["class_desc__NE=A", "class_desc__ne=B"], ["zip_5__GE=01000", "zip_5__GE=02000"]] {
+            let refused = want(&typed("2012", "2012", &twice, &[]).read().unwrap()).unwrap_err();
+            assert!(refused.message.contains("in the same way more than once"), "{}", refused.message);
+        }
         let one = want(&typed("2012", "2012", &[], &[]).read().unwrap()).unwrap();
         assert_eq!(one.to_string(), "year = 2012");
         assert_eq!(manners(&Options::new()).window, (300, 90));
@@ -415,6 +455,8 @@ mod tests {
             (typed("2005", "2005", &["state_alpha=ALA"], &[]), "never ALA; near to it: AL"),
             (typed("2005", "2005", &["year=2007"], &[]), "--from and --to"),
             (typed("2005", "2005", &["commodity_desc"], &[]), "COLUMN=VALUE"),
+            (typed("2005", "2005", &["county_code__GE=10"], &[]), "each county_code has 3 digits"),
+            (typed("2005", "2005", &["asd_code__LT=1O"], &[]), "each asd_code has 2 digits"),
             (typed("2005", "2005", &[], &["COUNTIES"]), "near to it: COUNTY"),
         ] {
             let error = options.read().unwrap_err();

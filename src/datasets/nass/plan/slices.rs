@@ -32,9 +32,18 @@ pub(super) fn narrow(slice: &Slice, dimension: Dimension, values: &[String]) -> 
     Slice { tests }.and(test)
 }
 
-/// A slice before a value, behind it or up to it.
+/// A slice before a value, behind it or up to it. Of two bounds on one side the narrower counts: the service would take what
+/// is within either of them.
 pub(super) fn beside(slice: &Slice, dimension: Dimension, how: Comparator, value: &str) -> Slice {
-    slice.and(SliceTest {
+    let is_bound = |test: &&SliceTest| test.column == dimension.column() && test.how == how;
+    let mut tests = slice.tests.clone();
+    if let Some(known) = slice.tests.iter().find(is_bound) {
+        if !known.passes(value) {
+            return slice.clone();
+        }
+        tests.retain(|test| test != known);
+    }
+    Slice { tests }.and(SliceTest {
         column: dimension.column().to_owned(),
         is_number: dimension == Dimension::Year,
         how,

@@ -7,7 +7,7 @@ use super::super::{feed, options};
 use super::*;
 use crate::dataset::Options;
 use crate::dataset::asked::{AskedPart, PlannedPart, SavedPlan};
-use crate::dataset::slice::SliceTest;
+use crate::dataset::slice::{Comparator, SliceTest};
 
 /// So many records of one kind.
 struct Kind {
@@ -573,4 +573,19 @@ fn few_are_asked_where_a_state_is_over_and_some_records_are_of_none() {
     records.forget();
     records.run(&mut *begin(&options, archived, None, true)).unwrap();
     assert_eq!(records.fetches.get(), 0);
+}
+
+/// The service takes a name that comes twice for "or", so a bound of the filters and one of the plan become one.
+#[test]
+fn a_bound_of_the_filters_and_one_of_the_plan_are_one() {
+    use super::slices::{beside, gaps};
+    let states = |how, value: &str| SliceTest::text("state_alpha", how, vec![value.into()]);
+    let slice = Slice::default().and(states(Comparator::Above, "IA"));
+    let state = values::Dimension::State;
+    assert_eq!(beside(&slice, state, Comparator::Above, "TX").to_string(), "state_alpha > TX");
+    assert_eq!(beside(&slice, state, Comparator::Above, "AL").to_string(), "state_alpha > IA");
+    for gap in gaps(&slice, state, &["KS".to_owned(), "TX".to_owned()]) {
+        let hows: HashSet<_> = gap.tests.iter().map(|test| test.how).collect();
+        assert_eq!(hows.len(), gap.tests.len(), "{gap}");
+    }
 }

@@ -90,3 +90,61 @@ async fn what_cannot_be_split_is_named() {
         assert!(ran.stderr.contains(words), "no {words} in {}", ran.stderr);
     }
 }
+
+/// What is compared is the same for the service, for a record and for the rows that are replaced, so both ways give equal rows,
+/// also where a second run replaces them.
+#[tokio::test]
+async fn bounds_mean_the_same_for_the_service_the_records_and_the_table() {
+    let all = records(2014..=2014, 300);
+    let world = World::new("nass bounds", all.clone(), 500).await;
+    world.write_bulk("crops", "2026-01-02", &all);
+    let url = world.server.bulk_url();
+    let crops = ["--filter", "sector_desc=CROPS"];
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--table", "by_bulk"];
+    for (filters, expected) in [
+        (&["county_code__GE=021", "county_code__LE=041"][..], "county_code between '021' and '041'"),
+        (&["county_code__LT=005"], "coalesce(county_code, '') < '005'"),
+        (&["state_alpha__GT=CA"], "state_alpha > 'CA'"),
+        (
+            &["asd_code__GE=30", "state_alpha__NE=TX", "county_code__NE=998"],
+            "asd_code >= '30' and state_alpha <> 'TX' and county_code is distinct from '998'",
+        ),
+        (
+            &["class_desc__NOT_LIKE=%1%", "county_code__GT=050"],
+            "class_desc not like '%1%' and county_code > '050'",
+        ),
+    ] {
+        let filters: Vec<_> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
+        for _ in 0..2 {
+            world.run("2014", "2014", &filters).await.exits(0);
+            world.run("2014", "2014", &[&bulk[..], &crops, &filters].concat()).await.exits(0);
+        }
+        let counts = "select (select count(*) from nass_facts where not (EXPECTED)) || ' ' || (select count(*) from
+            (select * from nass_facts except select * from by_bulk) as a) || ' ' || (select count(*) from
+            (select * from by_bulk except select * from nass_facts) as b) || ' ' || ((select count(*) from nass_facts) > 0)";
+        let counts = counts.replace("EXPECTED", expected);
+        assert_eq!(world.pipeline.one(&counts).await, "0 0 0 true", "{filters:?}");
+        world.pipeline.execute("truncate nass_facts, by_bulk").await;
+        let told = world.pipeline.one("select count(*) from etl.parts where status like '%fail%'").await;
+        assert_eq!(told, "0", "{filters:?}: a record that was not asked for came");
+    }
+}
+
+#[tokio::test]
+async fn what_the_service_takes_in_another_way_is_refused_before_it_is_asked() {
+    let world = World::new("nass twice", records(2014..=2014, 10), 2_000).await;
+    for (filters, words) in [
+        (
+            ["commodity_desc__NE=CORN", "commodity_desc__NE=OATS"],
+            "compares commodity_desc in the same way more than once",
+        ),
+        (["county_code__GE=10", "county_code__LE=20"], "each county_code has 3 digits"),
+    ] {
+        let filters: Vec<_> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
+        for via in ["api", "bulk"] {
+            let ran = world.run("2014", "2014", &[&filters[..], &["--via", via]].concat()).await.exits(2);
+            assert!(ran.stderr.contains(words), "{}", ran.stderr);
+        }
+    }
+    assert_eq!(world.server.log(), []);
+}
