@@ -3,6 +3,7 @@
 
 use super::super::options::never;
 use super::WalkState;
+use super::cover::Covering;
 use super::slices::union;
 use super::values::is_listed;
 use super::walk::PlanWalk;
@@ -10,29 +11,35 @@ use crate::dataset::asked::{AskedPart, PlanStep, PlannedPart};
 use crate::dataset::slice::{Comparator, Slice, SliceTest};
 
 impl PlanWalk {
-    /// Parts of the archive that are all of a slice, with their counts: theirs if they add up to what is counted now, else
-    /// each counted anew, if it seems that only some changed.
+    /// Parts of the archive that are all of a slice, with their counts. One that is older than a day is counted by itself, since
+    /// revisions of several parts may cancel each other out; a younger one is believed, unless what is counted of all does not
+    /// add up.
     pub(super) async fn cover(&self, slice: &Slice, records: u64) -> Option<Vec<(Slice, u64)>> {
-        let (cover, limit) = self.know(|known| (known.cover(slice, records), known.limit));
-        let sum: u64 = cover.iter().map(|(_, records)| records).sum();
-        if cover.is_empty() || cover.iter().any(|(_, records)| *records > limit) {
+        let (mut cover, limit) = self.know(|known| (known.cover(slice, records), known.limit));
+        let sum = |cover: &[Covering]| cover.iter().map(|part| part.records).sum::<u64>();
+        let before = sum(&cover);
+        if cover.is_empty() || cover.iter().any(|part| part.records > limit) {
             return None;
         }
-        if sum == records {
-            return Some(cover);
-        }
-        if cover.len() < 2 || sum.abs_diff(records) * 5 > records {
+        // Where only some changed, it is not far off.
+        if before != records && (cover.len() < 2 || before.abs_diff(records) * 5 > records) {
             return None;
         }
-        let mut counted = Vec::new();
-        for (part, _) in cover {
-            let found = self.count(&part).await;
-            counted.push((part, found));
+        if before == records {
+            for part in cover.iter_mut().filter(|part| part.is_aged) {
+                part.records = self.count(&part.slice).await;
+            }
         }
-        let fits = counted.iter().all(|(_, found)| *found <= limit);
-        let sum: u64 = counted.iter().map(|(_, found)| found).sum();
-        counted.retain(|(_, found)| *found > 0);
-        (fits && sum == records).then_some(counted)
+        if sum(&cover) != records {
+            for part in &mut cover {
+                part.records = self.count(&part.slice).await;
+            }
+        }
+        if sum(&cover) != records || cover.iter().any(|part| part.records > limit) {
+            return None;
+        }
+        let there = cover.into_iter().filter(|part| part.records > 0);
+        Some(there.map(|part| (part.slice, part.records)).collect())
     }
 
     /// Takes a part of the archive that holds a slice and more, if nothing of it changed: what is not wanted of it is left out

@@ -7,10 +7,18 @@ use crate::dataset::slice::Slice;
 /// Of so many parts that overlap each other, every choice is looked at; of more, the newest are taken.
 const TANGLE: usize = 16;
 
+/// A part of the archive that covers some of a slice.
+pub(super) struct Covering {
+    pub slice: Slice,
+    pub records: u64,
+    /// What it has was counted so long ago that it may have changed.
+    pub is_aged: bool,
+}
+
 impl Knowledge {
     /// Parts that lie within a slice of so many records and do not overlap, with their counts. If some of them are all of it,
     /// these; else the newest.
-    pub(super) fn cover(&self, slice: &Slice, records: u64) -> Vec<(Slice, u64)> {
+    pub(super) fn cover(&self, slice: &Slice, records: u64) -> Vec<Covering> {
         let within: Vec<_> =
             self.known.iter().filter(|part| part.records > 0 && part.slice.is_within(slice)).collect();
         let newest = newest(&within);
@@ -19,7 +27,12 @@ impl Knowledge {
             // Runs at once, or over other years, have cut what is there in different ways.
             false => Some(most(&within)).filter(|most| sum(most) == records).unwrap_or(newest),
         };
-        cover.into_iter().map(|part| (part.slice.clone(), part.records)).collect()
+        let covering = |part: &AskedPart| Covering {
+            slice: part.slice.clone(),
+            records: part.records,
+            is_aged: self.is_aged(part),
+        };
+        cover.into_iter().map(covering).collect()
     }
 }
 

@@ -8,10 +8,15 @@ use super::{Terms, values};
 use crate::dataset::asked::AskedPart;
 use crate::dataset::slice::{Comparator, Slice};
 
+/// For so long what an answer has is what is there.
+const BELIEVED: SignedDuration = SignedDuration::from_hours(24);
+
 /// All that is known.
 #[derive(Debug)]
 pub(super) struct Knowledge {
     pub want: Slice,
+    /// When the plan began.
+    began: Timestamp,
     pub years: Vec<String>,
     pub limit: u64,
     /// False: what would be fetched is planned.
@@ -54,6 +59,7 @@ impl Knowledge {
         }
         Self {
             want,
+            began,
             years: terms.years,
             limit: terms.limit,
             fetches,
@@ -101,8 +107,14 @@ impl Knowledge {
         self.doubted.get(slice).copied().unwrap_or_default()
     }
 
-    /// How many records of what is wanted need not be fetched, as far as can be told.
-    pub(super) fn archived_records(&self) -> u64 {
+    /// Is an answer of the archive young enough to be taken, but not so young that what it has is believed without a count?
+    pub(super) fn is_aged(&self, part: &AskedPart) -> bool {
+        let is_taken = self.part_of(&part.slice).is_some_and(|known| known.name == part.name);
+        is_taken && self.began.duration_since(part.asked_at) >= BELIEVED
+    }
+
+    /// How many records of what is wanted need not be fetched, as far as can be told, and how many counts that takes.
+    pub(super) fn archived_records(&self) -> (u64, u64) {
         let mut taken: Vec<&AskedPart> = Vec::new();
         for part in self.fetched.values().chain(self.fresh()) {
             if part.slice.is_within(&self.want)
@@ -111,7 +123,8 @@ impl Knowledge {
                 taken.push(part);
             }
         }
-        taken.iter().map(|part| part.records).sum()
+        let aged = taken.iter().filter(|part| self.is_aged(part) && part.slice != self.want).count() as u64;
+        (taken.iter().map(|part| part.records).sum(), aged)
     }
 
     /// Values of a column that somebody has found to be there: answers with them are in the archive.
@@ -152,7 +165,7 @@ impl Knowledge {
     }
 }
 
-/// Is a part as good as a new one? A census is not revised.
+/// Is a part as good as a new one? A census is not revised; what holds surveys of the same year as well may be.
 fn is_fresh(part: &AskedPart, began: Timestamp, max_age_days: u32) -> bool {
     if max_age_days == 0 {
         return false;

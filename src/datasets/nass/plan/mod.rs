@@ -189,8 +189,9 @@ impl AskPlan for CountPlan {
         let state = self.state();
         let knowledge = &state.knowledge;
         let records = knowledge.count_of(&knowledge.want)?;
-        let rest = records.saturating_sub(knowledge.archived_records());
-        Some((rest as f64 / knowledge.limit as f64 * CALLS).ceil() as u64)
+        let (archived, counts) = knowledge.archived_records();
+        let rest = records.saturating_sub(archived);
+        Some((rest as f64 / knowledge.limit as f64 * CALLS).ceil() as u64 + counts)
     }
 
     fn tree(&self) -> Vec<String> {

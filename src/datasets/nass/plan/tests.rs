@@ -1,8 +1,11 @@
 //! The plan against a set of records in memory.
 
+mod archived;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+use self::archived::days_later;
 use super::super::{feed, options};
 use super::*;
 use crate::dataset::Options;
@@ -501,10 +504,15 @@ fn a_plan_says_early_what_it_needs() {
     let parts = records.run(&mut *plan).unwrap();
     let calls = records.counts.get() + records.fetches.get();
     assert!(calls * 2 > needs && calls < needs * 2, "{calls} calls, and {needs} were expected");
-    let archived = parts.into_iter().filter_map(|part| part.part).collect();
+    let archived = parts.iter().filter_map(|part| part.part.clone()).collect();
     let mut again = begin(&options(2013, 2013, 8_000), archived, None, true);
     again.tell(records.answer(&step, 0).unwrap());
     assert_eq!(again.needs(), Some(0));
+    // What is older is counted first.
+    let count = parts.len() as u64;
+    let mut later = begin(&options(2013, 2013, 8_000), days_later(parts, 3), None, true);
+    later.tell(records.answer(&step, 0).unwrap());
+    assert_eq!(later.needs(), Some(count));
 }
 
 #[test]
