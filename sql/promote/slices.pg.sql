@@ -37,25 +37,30 @@ where slice_origins.dataset = $1 and slice_origins.target_schema = $2;
 -- Outputs: slices, as JSON.
 select slice::text from :"ledger".parts where run_id = $1 and batch = $2 and status = 'failed' and slice is not null;
 
+-- part: slice_doubted  (statement)
+-- Purpose: which parts have failed records of which nobody knows whose row they mean?
+-- Inputs:  $1 part_ids; :"ledger".
+-- Outputs: part_id.
+select distinct part_id from :"ledger".failed_records where part_id = any($1::bigint[]) and record_id is null;
+
 -- part: slice_plan  (script)
 -- Purpose: decide for each record and for each row of the slices what becomes of it; only rows that differ are touched.
 -- Inputs:  :"staging".:"records"; :"staging".:"table" and :"schema".:"table", known by :"key", a text; :texts, their columns as
---          texts; :in_slices, which rows of production are in the slices; pg_temp.slice_tests and replacing; :"ledger".failed_records.
+--          texts; :in_slices, which rows of production are in the slices; :in_doubt, which of them a failed record without a key may
+--          mean; pg_temp.slice_tests and replacing; :"ledger".failed_records.
 -- Outputs: pg_temp.plan, one row a record: record_id, action (load, same, superseded or delete), part_id, ordinal and order_key of
 --          the winning record, is_newly_sealed and has_data (never); pg_temp.slice_rows, how many rows of the slices are there;
---          pg_temp.counted, whether each record that is to be loaded has its row.
+--          pg_temp.slice_in_doubt, how many of them stay because of such a failed record; pg_temp.counted, whether each record that is to be loaded has its row.
 create temp table slice_there on commit drop as
-select :"key" as record_id, array[:texts] as content, true as is_in
+select :"key" as record_id, array[:texts] as content, true as is_in, :in_doubt as is_in_doubt
 from :"schema".:"table"
 where :in_slices
 union all
 -- What was in another slice until now is the same record still.
-select :"key", array[:texts], false
+select :"key", array[:texts], false, false
 from :"schema".:"table"
 where not (:in_slices)
     and :"key" in (select record_id from :"staging".:"records" where is_winner);
-
-create temp table slice_rows on commit drop as select count(*) as rows from pg_temp.slice_there where is_in;
 
 create temp table plan on commit drop as
 with staged as (
@@ -94,7 +99,7 @@ decided as (
             when staged.is_winner then 'load'
             when there.record_id is null or not there.is_in then 'superseded'
             -- Nobody knows which row that one was.
-            when exists (select from failed where record_id is null) then 'superseded'
+            when there.is_in_doubt then 'superseded'
             else 'delete'
         end as action,
         staged.record_id is not null as is_staged
@@ -107,6 +112,20 @@ decided as (
 select record_id, part_id, ordinal, order_key, false as is_newly_sealed, false as has_data, action
 from decided
 where is_staged or action = 'delete';
+
+create temp table slice_rows on commit drop as select count(*) as rows from pg_temp.slice_there where is_in;
+
+create temp table slice_in_doubt on commit drop as
+select count(*) as rows
+from pg_temp.slice_there as there
+where there.is_in
+    and there.is_in_doubt
+    and not exists (select from :"staging".:"records" as staged where staged.record_id = there.record_id)
+    and not exists (
+        select
+        from :"ledger".failed_records as failed
+        where failed.part_id in (select part_id from pg_temp.replacing) and failed.record_id = there.record_id
+    );
 
 drop table pg_temp.slice_there;
 
@@ -140,6 +159,12 @@ where run_id = :'run_id' and batch = :batch and status in ('done', 'done_with_fa
 -- Inputs:  pg_temp.slice_rows.
 -- Outputs: one row: rows.
 select rows from pg_temp.slice_rows;
+
+-- part: slice_in_doubt  (script, after slice_plan)
+-- Purpose: how many rows that no record names stay, because a failed record may mean them?
+-- Inputs:  pg_temp.slice_in_doubt.
+-- Outputs: one row: rows.
+select rows from pg_temp.slice_in_doubt;
 
 -- part: slice_note  (statement, after slice_plan)
 -- Purpose: the ledger remembers which part a slice is what it says.

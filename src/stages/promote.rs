@@ -181,6 +181,10 @@ pub async fn promote(context: &RunContext, loaded: Loaded) -> Result<Outcome, Ca
     if !replaced_views.is_empty() {
         details.insert("replaced_views".into(), replaced_views.into());
     }
+    let in_doubt = promotion.rows_in_doubt().await?;
+    if in_doubt > 0 {
+        details.insert("rows_in_doubt".into(), in_doubt.into());
+    }
     sums::note(context.dataset(), &mut details);
     conclude(context, (batch, &watch), transaction, step, findings, (&what, details.into()))
         .await

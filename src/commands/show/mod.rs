@@ -115,6 +115,15 @@ pub fn run(run: &Value) -> String {
             word(guard, "threshold")
         );
     }
+    let in_doubt: i64 =
+        list(run, "steps").iter().filter_map(|step| step["details"]["rows_in_doubt"].as_i64()).sum();
+    if in_doubt > 0 {
+        let rows = count(in_doubt as u64);
+        let _ = writeln!(
+            text,
+            "\n{rows} row(s) stay that no record names: a failed record has no key and may be one of them"
+        );
+    }
     text += &drift(list(run, "files"));
     let failures = &run["failures"];
     let open = number(failures, "open");

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use csv::{ByteRecord, ReaderBuilder};
 use sha2::{Digest, Sha256};
 
-use super::columns::{COLUMNS, NATURAL_KEY, SECTOR};
+use super::columns::{COLUMNS, NATURAL_KEY, SECTOR, YEAR};
 use super::facts::{CV, FACTS, VALUE, field, fields};
 use super::rows::{Fact, FactsWriter};
 use super::sought::{ValueSearch, text_of};
@@ -20,6 +20,8 @@ use crate::dataset::{CellSource, FailedRecord, ParseError, ParseInput, Parsed, S
 const SAY_EVERY: u64 = 5_000;
 /// What a failed value is cut to.
 const VALUE_CHARS: usize = 500;
+/// What looks like a year. A country's code has four digits, too.
+const YEARS: std::ops::RangeInclusive<i32> = 1800..=2200;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -187,8 +189,26 @@ impl Parser<'_> {
 
     /// Is a line wanted of a file that holds more? Where nobody can tell, it is.
     fn is_wanted(&self, record: &ByteRecord) -> bool {
-        record.len() != self.header.columns
-            || self.wanted.iter().all(|(at, test)| test.passes(text_of(record, *at)))
+        match record.len() == self.header.columns {
+            true => self.wanted.iter().all(|(at, test)| test.passes(text_of(record, *at))),
+            false => !self.is_of_other_years(record),
+        }
+    }
+
+    /// Is it certain that a line with too few or too many columns is of no year that is wanted? Its year stands as far from its
+    /// place as there are too few or too many before it. Nothing else there looks like a year.
+    fn is_of_other_years(&self, record: &ByteRecord) -> bool {
+        let years = || self.wanted.iter().filter(|(_, test)| test.column == COLUMNS[YEAR]);
+        let Some((at, _)) = years().next() else { return false };
+        let off = self.header.columns.abs_diff(record.len());
+        let cells = match record.len() < self.header.columns {
+            true => at.saturating_sub(off)..=*at,
+            false => *at..=at + off,
+        };
+        let cells = cells.map(|at| text_of(record, at).trim());
+        let mut found =
+            cells.filter(|cell| value::year(cell).is_some_and(|year| YEARS.contains(&year))).peekable();
+        found.peek().is_some() && found.all(|year| !years().all(|(_, test)| test.passes(year)))
     }
 
     /// The cells of a line, in the order of the fields.

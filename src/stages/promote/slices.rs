@@ -14,6 +14,8 @@ use crate::sql;
 pub(super) struct Slices {
     /// The SQL condition for the rows that are replaced.
     pub condition: String,
+    /// The SQL condition for the rows that a failed record without a key may mean.
+    pub doubted: String,
     /// The parts that count, with their slices.
     parts: Vec<(i64, Slice)>,
     /// The slices that are replaced, except what is kept.
@@ -61,9 +63,12 @@ impl Transfer<'_> {
         slices.replaced = if is_counted { slices.told.clone() } else { of_parts() };
         let (replaced, kept): (Vec<_>, Vec<_>) =
             (slices.replaced.iter().collect(), slices.kept.iter().collect());
-        let values = [sql::slice_values(&replaced), sql::slice_values(&kept)];
+        let doubted = self.doubted(&slices.parts).await?;
+        let values = [&replaced, &kept, &doubted].map(|slices| sql::slice_values(slices));
+        let before = [0, values[0].len(), values[0].len() + values[1].len()];
         slices.condition =
-            format!("({} and not {})", sql::in_slices(&replaced, 0), sql::in_slices(&kept, values[0].len()));
+            format!("({} and not {})", sql::in_slices(&replaced, 0), sql::in_slices(&kept, before[1]));
+        slices.doubted = sql::in_slices(&doubted, before[2]);
         let operation = "enter what is replaced";
         self.run(sql::PROMOTE_SLICE_TABLES, "", operation).await?;
         let values = json!(values.concat()).to_string();
@@ -71,6 +76,37 @@ impl Transfer<'_> {
         let parts: Vec<_> = slices.parts.iter().map(|(part_id, _)| *part_id).collect();
         self.query(sql::PROMOTE_SLICE_PARTS, "", &[&parts], operation).await?;
         Ok(slices)
+    }
+
+    /// The slices of those parts of which nobody knows all the rows that they tell of.
+    async fn doubted<'a>(&self, of: &'a [(i64, Slice)]) -> Result<Vec<&'a Slice>, Cause> {
+        let operation = "look for failed records without a key";
+        let parts: Vec<_> = of.iter().map(|(part_id, _)| *part_id).collect();
+        let rows = self.query(sql::PROMOTE_SLICE_DOUBTED, "", &[&parts], operation).await?;
+        let found = rows.iter().map(|row| row.try_get::<_, i64>(0));
+        let found = found.collect::<Result<Vec<_>, _>>().map_err(|e| failed(e, operation))?;
+        Ok(of.iter().filter(|(part_id, _)| found.contains(part_id)).map(|(_, slice)| slice).collect())
+    }
+
+    /// How many rows that no record names stay, because a record that could not be read may mean them. Warns of them.
+    pub(super) async fn rows_in_doubt(&self) -> Result<i64, Cause> {
+        if self.slices.as_ref().is_none_or(|slices| slices.doubted == sql::in_slices(&[], 0)) {
+            return Ok(0);
+        }
+        let operation = "count the rows that may be meant";
+        let rows = self.query(sql::PROMOTE_SLICE_IN_DOUBT, "", &[], operation).await?;
+        let rows: i64 = rows[0].try_get(0).map_err(|e| failed(e, operation))?;
+        if rows > 0 {
+            let run_id = self.context.run_id;
+            tracing::warn!(
+                run_id = %run_id,
+                rows,
+                "{rows} row(s) that no {record} names any more are not deleted: a failed {record} has no key and may be one of \
+                 them (merganser failures --run {run_id})",
+                record = self.context.dataset().record
+            );
+        }
+        Ok(rows)
     }
 
     async fn slice_origins(&self) -> Result<Vec<SliceOrigin>, Cause> {

@@ -292,6 +292,7 @@ impl Transfer<'_> {
             ("is_undo", &self.is_undo.to_string()),
             ("overriding", if self.is_undo { "overriding system value" } else { "" }),
             ("in_slices", self.slices.as_ref().map_or("false", |slices| slices.condition.as_str())),
+            ("in_doubt", self.slices.as_ref().map_or("false", |slices| slices.doubted.as_str())),
             ("slice_rows", "null"),
             ("run_id", &context.run_id.to_string()),
             ("batch", &self.batch.to_string()),

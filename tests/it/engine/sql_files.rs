@@ -93,6 +93,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("undo_no", "1"),
     ("image", "before_oca_index"),
     ("in_slices", "false"),
+    ("in_doubt", "false"),
     ("slice_rows", "null"),
     ("kept", "oca_metadata"),
     ("run_id", "00000000-0000-7000-8000-000000000000"),
@@ -279,10 +280,10 @@ async fn each_file_and_part_runs_as_its_header_says() {
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
     run(&mut session, "promote/replace_all.pg.sql", parent.name);
     session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.replacing;\n";
-    for part in ["tables", "plan", "before", "counted"] {
+    for part in ["tables", "plan", "before", "in_doubt", "counted"] {
         run(&mut session, &format!("promote/slices:slice_{part}"), parent.name);
     }
-    session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.slice_rows;\n";
+    session.0 += "drop table pg_temp.plan, pg_temp.counted, pg_temp.slice_rows, pg_temp.slice_in_doubt;\n";
     // A merge of another dataset, likewise.
     run(&mut session, "commits/6_promote.pg.sql", "");
     run(&mut session, "commits/6_kept.pg.sql", "");

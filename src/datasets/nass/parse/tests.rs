@@ -174,6 +174,31 @@ fn of_a_bulk_file_a_line_of_another_sector_fails() {
     assert!(failed.record_id.is_some());
 }
 
+/// Which row a line with a column too few or too many means, nobody knows. But its year tells that it is none of those.
+#[test]
+fn a_line_of_another_length_is_skipped_where_its_year_is_not_wanted() {
+    let year = |how, year: &str| SliceTest::number("year", how, vec![year.into()]);
+    let slice = |from: &str, to: &str| {
+        Slice::default().and(year(Comparator::AtLeast, from)).and(year(Comparator::AtMost, to))
+    };
+    let shorter = LINE.replace("\"0.6\"", "").trim_end().trim_end_matches(',').to_owned() + "\n";
+    let before = LINE.replace("\"CROPS\",", "");
+    let longer = LINE.replace("\"CROPS\",", "\"CROPS\",\"\",");
+    for line in [&shorter, &before, &longer] {
+        for (slice, failed) in
+            [(slice("2010", "2014"), 1), (slice("2013", "2015"), 0), (slice("1990", "2011"), 0)]
+        {
+            let (parsed, taken) = read(bulk(&[LINE, line]).as_bytes(), Some(&slice));
+            let parsed = parsed.unwrap();
+            assert_eq!((parsed.records_failed, taken.rows as u64), (failed, failed), "{line} {slice}");
+        }
+    }
+    // Without a year, it may be any.
+    let broken = LINE.split(",\"VA\"").next().unwrap().to_owned() + "\n";
+    let (parsed, taken) = read(bulk(&[&broken]).as_bytes(), Some(&slice("2013", "2015")));
+    assert_eq!((parsed.unwrap().records_failed, taken.failed[0].record_id.is_none()), (1, true));
+}
+
 #[test]
 fn a_value_that_no_line_of_a_bulk_file_has_is_told_with_those_that_there_are() {
     let text = |column: &str, values: &[&str]| {

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use merganser::datasets::nass::bulk::{self, SECTORS};
-use merganser::datasets::nass::columns::{SECTOR, VALUE, position};
+use merganser::datasets::nass::columns::{SECTOR, VALUE, YEAR, position};
 use merganser::datasets::nass::quickstats::records::StatRecords;
 
 use super::world::{World, lines, packed, records};
@@ -279,6 +279,47 @@ async fn a_bulk_file_that_was_undone_is_not_replaced_by_an_older_one() {
     world.write_bulk("crops", "2026-01-03", &all);
     world.by_http(&[]).await.exits(0);
     world.holds(2014..=2015).await;
+}
+
+/// A line without a key may be any row of its sector: none of these is deleted, and that is said. Rows of other sectors are,
+/// and a line of another year is no reason to keep any.
+#[tokio::test]
+async fn a_line_that_may_be_any_row_keeps_those_of_its_sector_and_says_so() {
+    let all = sectors(100);
+    let world = World::new("nass bulk doubt", all.clone(), 2_000).await;
+    let file = |name: &str| world.bulk().join(bulk::file_name(name, DAY.parse().unwrap()));
+    let write = |gone: usize, damage: Option<&str>| {
+        for (sector, name) in SECTORS {
+            let rows = (0..all.len()).filter(|row| all.field(*row, SECTOR) == sector);
+            let mut some = StatRecords::default();
+            rows.skip(gone).for_each(|row| some.push(&all.fields(row)));
+            let mut text = lines(&some);
+            if let Some(year) = damage.filter(|_| name == "crops") {
+                let mut cells = [""; 39];
+                cells[YEAR] = year;
+                text.extend(cells[..38].join("\t").bytes().chain(*b"\n"));
+            }
+            fs::write(file(name), packed(&text)).unwrap();
+        }
+    };
+    let url = format!("dir:{}", world.bulk().display());
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str()];
+    let counts = "select count(*) filter (where sector_desc = 'CROPS') || ' ' || count(*) filter (where sector_desc = 'ECONOMICS')
+        from nass_facts";
+    write(0, None);
+    world.run("2014", "2015", &bulk).await.exits(0);
+    assert_eq!(world.pipeline.one(counts).await, "199 199");
+    write(2, Some("2015"));
+    let ran = world.run("2014", "2015", &bulk).await.exits(3);
+    assert!(ran.stderr.contains("2 row(s) that no fact names any more are not deleted"), "{}", ran.stderr);
+    assert_eq!(world.pipeline.one(counts).await, "199 197");
+    let run = world.pipeline.one("select run_id from etl.runs order by started_at desc limit 1").await;
+    let status = world.pipeline.other(&["status", &run]).await.exits(0);
+    assert!(status.stdout.contains("2 row(s) stay that no record names"), "{}", status.stdout);
+    write(3, Some("1999"));
+    let ran = world.run("2014", "2015", &bulk).await.exits(0);
+    assert!(!ran.stderr.contains("not deleted"), "{}", ran.stderr);
+    assert_eq!(world.pipeline.one(counts).await, "196 196");
 }
 
 /// Many requests: the bulk files are taken, and it is said.
