@@ -98,6 +98,7 @@ pub const LEDGER_CLOSED: &str = part(file::LEDGER_PARTS, "closed");
 pub const LEDGER_REWRITTEN: &str = part(file::LEDGER_PARTS, "rewritten");
 pub const LEDGER_SAVE_PLAN: &str = part(file::LEDGER_PARTS, "save_plan");
 pub const LEDGER_SAVED_PLAN: &str = part(file::LEDGER_PARTS, "saved_plan");
+pub const LEDGER_CLAIM_REQUEST: &str = part(file::LEDGER_PARTS, "claim_request");
 pub const LEDGER_FORGET_PLAN: &str = part(file::LEDGER_PARTS, "forget_plan");
 pub const LEDGER_ADD_PART: &str = part(file::LEDGER_PARTS, "add_part");
 pub const LEDGER_ADOPT_PARTS: &str = part(file::LEDGER_PARTS, "adopt_parts");

@@ -76,6 +76,39 @@ order by want collate "C";
 delete from :"ledger".plans
 where dataset = $1 and target_schema = $2 and starts_with(want, $3 || ' ');
 
+-- part: claim_request  (statement)
+-- Purpose: count a request to a service that bears so many in a while, whoever sends it; or say how long it has to wait. The time
+--          at which all requests so far are borne is kept, which is a bucket that empties at the rate: it bounds every window.
+-- Inputs:  $1 dataset, $2 the service, $3 how many microseconds a request costs, $4 how many requests may be ahead of their time;
+--          :"ledger".
+-- Outputs: one row of plans, of no schema; the microseconds to wait, 0 if the request is counted.
+insert into :"ledger".plans as known (dataset, target_schema, want, state)
+select $1, '', $2, jsonb_build_object('now', now.us, 'borne', now.us + $3, 'wait', 0)
+from (select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us) as now
+on conflict (dataset, target_schema, want) do update
+set saved_at = clock_timestamp(),
+    state = (
+        select case
+            when claim.wait <= 0
+                then jsonb_build_object('now', claim.us, 'borne', greatest(claim.borne, claim.us) + $3, 'wait', 0)
+            else jsonb_build_object('now', claim.us, 'borne', claim.borne, 'wait', claim.wait)
+        end
+        from (
+            select last.us, last.borne, last.borne - (last.us + ($4::bigint - 1) * $3) as wait
+            from (
+                select
+                    (excluded.state ->> 'now')::bigint as us,
+                    -- What a slower rate has put further ahead, or a clock that was wrong, holds nobody up for longer than a
+                    -- full bucket does.
+                    least(
+                        (known.state ->> 'borne')::bigint,
+                        (excluded.state ->> 'now')::bigint + $4::bigint * $3
+                    ) as borne
+            ) as last
+        ) as claim
+    )
+returning (state ->> 'wait')::bigint;
+
 -- part: adopt_parts  (statement)
 -- Purpose: enter files that were processed before the ledger existed.
 -- Inputs:  $1 run_id, $2 where they are, $3 a JSON array of files, as text; :"ledger".

@@ -1,6 +1,8 @@
 //! What a run asks of a service, in the ledger: the answers that arrived, and the plan, so that a later run can
 //! continue it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 
@@ -55,6 +57,23 @@ impl Ledger {
         let values: [&(dyn ToSql + Sync); 3] = [&self.dataset, &self.database.schema, &want];
         let rows = self.all("look for a plan", sql::LEDGER_SAVED_PLAN, &values).await?;
         Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(decode)?)
+    }
+
+    /// Counts a request to a service that bears `per_minute` of them, and a few ahead of their time, by all runs of this
+    /// ledger together; otherwise says how long it has to wait before it is tried again.
+    pub async fn claim_request(
+        &self,
+        (family, service): (&str, &str),
+        per_minute: f64,
+        burst: u32,
+    ) -> Result<Duration, Cause> {
+        let cost_us = (60e6 / per_minute).ceil() as i64;
+        let key = format!("rate {service}");
+        let values: [&(dyn ToSql + Sync); 4] = [&family, &key, &cost_us, &i64::from(burst.max(1))];
+        let rows = self.all("count a request", sql::LEDGER_CLAIM_REQUEST, &values).await?;
+        confirm_written("plans", 1, rows.len() as u64)?;
+        let wait_us: i64 = rows[0].try_get(0).map_err(decode)?;
+        Ok(Duration::from_micros(wait_us.max(0) as u64))
     }
 
     /// Removes the plan for what is wanted, once that is complete.

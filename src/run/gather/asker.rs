@@ -11,6 +11,7 @@ use crate::config::ApiSecret;
 use crate::dataset::asked::{AskRefusal, Asked, GetRequest, Manners};
 use crate::dataset::slice::Slice;
 use crate::error::Cause;
+use crate::run::context::RunContext;
 
 /// How long to wait for an answer to begin: the service prepares all of a large one first.
 const BEGINS: Duration = Duration::from_secs(180);
@@ -42,24 +43,28 @@ impl From<HttpError> for Unanswered {
 }
 
 /// A service that is asked.
-pub(super) struct ServiceAsker {
+pub(super) struct ServiceAsker<'a> {
     asked: &'static Asked,
     http: Http,
     secret: ApiSecret,
     rate: Rate,
+    manners: Manners,
+    /// The run whose ledger counts the requests of all runs; `None`: this process counts its own.
+    pub of_all: Option<&'a RunContext>,
     /// How often a request is sent before it is given up.
     pub tries: u32,
     pub requests: u64,
 }
 
-impl ServiceAsker {
-    pub(super) fn new(asked: &'static Asked, manners: &Manners, secret: ApiSecret) -> Result<Self, Cause> {
+impl ServiceAsker<'_> {
+    pub(super) fn new(asked: &'static Asked, manners: Manners, secret: ApiSecret) -> Result<Self, Cause> {
         let base =
             manners.base.parse().map_err(|error| Cause::usage(format!("{}: {error}", manners.base)))?;
         let refused =
             |error: &dyn std::fmt::Display| Cause::Refused { message: error.to_string(), hint: None };
         let http = Http::new(base).map_err(|error| refused(&error))?;
-        Ok(Self { asked, http, secret, rate: Rate::new(manners, Instant::now()), tries: TRIES, requests: 0 })
+        let rate = Rate::new(&manners, Instant::now());
+        Ok(Self { asked, http, secret, rate, manners, of_all: None, tries: TRIES, requests: 0 })
     }
 
     /// How long this many requests take.
@@ -163,6 +168,12 @@ impl ServiceAsker {
                 wait => tokio::time::sleep(wait).await,
             }
         }
+        loop {
+            match self.claim().await.map_err(Unanswered::Failed)? {
+                Duration::ZERO => break,
+                wait => tokio::time::sleep(wait).await,
+            }
+        }
         self.requests += 1;
         let secret = (self.asked.secret.parameter, self.secret.reveal());
         let query = request.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -180,6 +191,14 @@ impl ServiceAsker {
             }),
             refusal => Err(Unanswered::Refused(refusal, status)),
         }
+    }
+
+    /// Counts a request in the ledger, where a run that was cut off has counted its own, and another one at the same time does;
+    /// or says how long to wait.
+    async fn claim(&self) -> Result<Duration, Cause> {
+        let Some(context) = self.of_all else { return Ok(Duration::ZERO) };
+        let Manners { base, per_minute, burst, .. } = &self.manners;
+        context.ledger.claim_request((context.dataset().family(), base), *per_minute, *burst).await
     }
 
     fn unknown(&self, status: u16) -> Cause {

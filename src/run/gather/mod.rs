@@ -124,7 +124,7 @@ pub async fn try_count(
     options: &Options,
 ) -> Result<u64, Cause> {
     let Some(secret) = &asking.secret else { return Ok(0) };
-    let mut asker = ServiceAsker::new(asked, &(asked.manners)(options), secret.clone())?;
+    let mut asker = ServiceAsker::new(asked, (asked.manners)(options), secret.clone())?;
     asker.tries = 1;
     asker.count(&asking.want).await
 }
@@ -162,7 +162,7 @@ struct Gathering<'a> {
     context: &'a RunContext,
     asked: &'static Asked,
     answers: Answers<'a>,
-    asker: ServiceAsker,
+    asker: ServiceAsker<'a>,
     kept: KeptPlan<'a>,
     data_requests: u64,
 }
@@ -188,7 +188,9 @@ impl<'a> Gathering<'a> {
             );
         }
         let kept = KeptPlan::open(context, asked, asking, archived).await?;
-        let asker = ServiceAsker::new(asked, &(asked.manners)(&context.processing.options), secret.clone())?;
+        let manners = (asked.manners)(&context.processing.options);
+        let mut asker = ServiceAsker::new(asked, manners, secret.clone())?;
+        asker.of_all = Some(context);
         Ok(Self { context, asked, answers, asker, kept, data_requests: 0 })
     }
 

@@ -4,6 +4,7 @@ mod bulk;
 mod demo;
 mod map;
 mod published;
+mod rate;
 mod runs;
 mod server;
 mod shared;

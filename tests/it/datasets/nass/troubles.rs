@@ -43,7 +43,10 @@ async fn a_run_that_is_killed_at_every_point_goes_on_where_it_was() {
         let data = log.iter().filter(|asked| asked.kind == Kind::Data && asked.status == 200).count();
         let parts = world.pipeline.one("select count(*) from etl.parts where status = 'done'").await;
         assert_eq!(data.to_string(), parts, "{point}: an answer that came is not asked for again");
-        assert_eq!(world.pipeline.one("select count(*) from etl.plans").await, "0");
+        assert_eq!(
+            world.pipeline.one("select count(*) from etl.plans where want not like 'rate %'").await,
+            "0"
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use merganser::datasets::nass::bulk;
 use merganser::datasets::nass::columns::{COLUMNS, Fields, position};
@@ -26,10 +27,20 @@ pub struct World {
 
 impl World {
     pub async fn new(hint: &str, records: StatRecords, limit: usize) -> Self {
+        Self::with_rate(hint, records, limit, None).await
+    }
+
+    /// A service that bears so many requests in a while, and answers more with 429 and a page.
+    pub async fn with_rate(
+        hint: &str,
+        records: StatRecords,
+        limit: usize,
+        rate: Option<(usize, Duration)>,
+    ) -> Self {
         let bulk = tempfile::tempdir().unwrap();
         let mut api = QuickStats::new(records);
         (api.limit, api.key) = (limit, Some(KEY.into()));
-        let server = QuickStatsServer::with(api, None, Some(bulk.path()));
+        let server = QuickStatsServer::with(api, rate, Some(bulk.path()));
         let pipeline = Pipeline::new(hint).await.env([("NASS_API_KEY".to_owned(), KEY.to_owned())]);
         Self { server, pipeline, bulk }
     }
@@ -91,7 +102,12 @@ impl World {
     /// A run over these years, with more options.
     pub async fn run(&self, from: &str, to: &str, more: &[&str]) -> Ran {
         let url = self.server.api_url();
-        let words = [self.words(from, to, &url), more.to_vec()].concat();
+        let mut own = self.words(from, to, &url);
+        if more.contains(&"--api-rate") {
+            let at = own.iter().position(|word| *word == "--api-rate").unwrap();
+            own.drain(at..at + 2);
+        }
+        let words = [own, more.to_vec()].concat();
         self.pipeline.other(&words).await
     }
 
