@@ -8,6 +8,7 @@ use merganser::datasets::nass::columns::{SECTOR, VALUE, YEAR, position};
 use merganser::datasets::nass::quickstats::records::StatRecords;
 
 use super::world::{World, lines, packed, records};
+use crate::support::nass_values::real_values;
 use crate::support::pipeline::Ran;
 use crate::support::quickstats::{Kind, Trouble};
 
@@ -320,6 +321,21 @@ async fn a_line_that_may_be_any_row_keeps_those_of_its_sector_and_says_so() {
     let ran = world.run("2014", "2015", &bulk).await.exits(0);
     assert!(!ran.stderr.contains("not deleted"), "{}", ran.stderr);
     assert_eq!(world.pipeline.one(counts).await, "196 196");
+}
+
+/// Two years of the 308,121 values, by both ways.
+#[tokio::test]
+async fn the_real_values_are_the_same_by_both_ways() {
+    let Some(values) = real_values() else { return };
+    let world = World::new("nass real bulk", values.clone(), 50_000).await;
+    world.write_bulk("crops", DAY, &values);
+    let url = format!("dir:{}", world.bulk().display());
+    let bulk = ["--via", "bulk", "--bulk-url", url.as_str(), "--filter", CROPS, "--table", "by_bulk"];
+    world.run("2009", "2010", &bulk).await.exits(0);
+    world.run("2009", "2010", &["--api-limit", "50000"]).await.exits(0);
+    world.holds(2009..=2010).await;
+    world.are_the_same("by_bulk").await;
+    assert_ne!(world.pipeline.one("select count(*) from by_bulk").await, "0");
 }
 
 /// Many requests: the bulk files are taken, and it is said.

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod demo;
+mod golden;
 mod map;
 mod published;
 mod rate;

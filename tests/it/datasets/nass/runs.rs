@@ -9,6 +9,7 @@ use merganser::datasets::nass::quickstats::records::StatRecords;
 use super::world::{KEY, World, records};
 use crate::support::nass_values::real_values;
 use crate::support::quickstats::{Kind, Trouble};
+use crate::support::receiver::{Receiver, Reply};
 
 #[tokio::test]
 async fn what_is_asked_for_becomes_rows_and_a_second_run_asks_for_no_record() {
@@ -348,6 +349,37 @@ async fn the_key_is_shown_nowhere() {
             .one(&format!("select count(*) from etl.{table} as t where t::text like '%{KEY}%'"))
             .await;
         assert_eq!(found, "0", "{table}");
+    }
+}
+
+/// Not in what is logged when everything is, and not in a trace that another program takes, also where a request fails.
+#[tokio::test]
+async fn the_key_is_in_no_trace() {
+    let world = World::new("nass key trace", records(2014..=2014, 100), 2_000).await;
+    world.server.trouble(Kind::Count, 1..=1, Trouble::Failing(503));
+    world.server.trouble(Kind::Data, 1..=1, Trouble::Cut);
+    let receiver = Receiver::start(&[Reply::Status(200)]);
+    let url = receiver.url("/otlp/");
+    let api = world.server.api_url();
+    let words = [&world.words("2014", "2014", &api)[..], &["-vv"]].concat();
+    for format in ["text", "json"] {
+        let envs = [
+            ("MERGANSER_LOG", "trace"),
+            ("RUST_LOG", "trace"),
+            ("RUST_BACKTRACE", "full"),
+            ("MERGANSER_LOG_FORMAT", format),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+        ];
+        let ran = world.pipeline.start_other(&words, &envs).await.unwrap().exits(0);
+        // What the libraries say is there, too.
+        assert!(ran.stderr.contains("starting new connection"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains(KEY) && !ran.stdout.contains(KEY), "{format}");
+    }
+    let told = receiver.told();
+    assert!(!told.is_empty());
+    for message in told {
+        let headers = format!("{:?}", message.headers);
+        assert!(!message.body.contains(KEY) && !headers.contains(KEY), "{}", message.body);
     }
 }
 

@@ -102,12 +102,12 @@ impl World {
     /// A run over these years, with more options.
     pub async fn run(&self, from: &str, to: &str, more: &[&str]) -> Ran {
         let url = self.server.api_url();
-        let mut own = self.words(from, to, &url);
-        if more.contains(&"--api-rate") {
-            let at = own.iter().position(|word| *word == "--api-rate").unwrap();
-            own.drain(at..at + 2);
+        let mut words = self.words(from, to, &url);
+        for option in ["--api-rate", "--api-limit"].iter().filter(|option| more.contains(option)) {
+            let at = words.iter().position(|word| word == option).unwrap();
+            words.drain(at..at + 2);
         }
-        let words = [own, more.to_vec()].concat();
+        words.extend(more);
         self.pipeline.other(&words).await
     }
 
