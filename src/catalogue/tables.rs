@@ -89,7 +89,7 @@ async fn triggers(
             Weight::Warning,
             format!("{kind} {name} on {table}: it may change, keep or bring back what a run writes"),
             format!(
-                "a run compares what came of it with what it wrote, and rolls back what differs; if it is in the way: \
+                "a run compares the rows with what it wrote, and rolls back if they differ; if it is in the way: \
                  {statement}"
             ),
         ))

@@ -200,7 +200,7 @@ pub enum HttpError {
     /// The same request would be refused again.
     #[error("the service refused the request with HTTP {status}")]
     Refused { status: u16 },
-    #[error("the service leads to another place (HTTP {status})")]
+    #[error("the service redirects to another address (HTTP {status})")]
     Elsewhere { status: u16 },
     #[error("the answer is larger than {} KiB", .max_bytes / 1024)]
     TooLarge { max_bytes: usize },

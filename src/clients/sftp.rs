@@ -291,7 +291,7 @@ fn broken_error(at: &ObjectPlace, broken: Broken) -> SftpError {
             detail: "the server does not keep to the protocol".into(),
             source: Some(Box::new(malformed)),
         },
-        Broken::Unexpected => protocol_error(at, "the server answers something else than was asked"),
+        Broken::Unexpected => protocol_error(at, "the server's answer does not fit the request"),
     }
 }
 

@@ -47,11 +47,11 @@ pub struct WebFolder {
 pub enum WebError {
     #[error("{at}: {source}")]
     Http { at: String, source: HttpError },
-    #[error("{at} has become another file {CHANGES} times while it was read")]
+    #[error("{at} changed {CHANGES} times while it was read")]
     Changing { at: String },
-    #[error("{at}: what came has {came} bytes, and the server announced {announced}")]
+    #[error("{at}: {came} bytes came, and the server announced {announced}")]
     Short { at: String, came: u64, announced: u64 },
-    #[error("{at}: a page of the web comes ({content_type}) instead of a sheet: does it need a login?")]
+    #[error("{at}: the server sent a web page ({content_type}) instead of a sheet: does it need a login?")]
     Page { at: String, content_type: String },
     #[error("write {}", .path.display())]
     Local { path: PathBuf, source: io::Error },

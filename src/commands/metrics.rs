@@ -64,7 +64,9 @@ impl MetricsTarget {
         }
         let refused = |_| Cause::Usage {
             message: format!("{VARIABLE} is neither a file nor the address of a push gateway"),
-            hint: Some("/var/lib/node_exporter/merganser.prom, or http://HOST:9091".into()),
+            hint: Some(
+                "give a file such as /var/lib/node_exporter/merganser.prom, or http://HOST:9091".into(),
+            ),
         };
         SecretUrl::in_the_clear(&text).map(|url| Some(Self::Gateway(url))).map_err(refused)
     }

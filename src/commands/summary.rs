@@ -133,7 +133,7 @@ pub fn what_failed(summary: &Summary) -> (String, String) {
     };
     let what = format!(
         "{} failed, {} could not be read, {} broke off",
-        counted(failures.records as u64, "record"),
+        counted(failures.records, "record"),
         counted(failures.files as u64, "file"),
         failures.incomplete_files
     );

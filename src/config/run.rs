@@ -58,14 +58,14 @@ impl RunConfig {
             Some(text) => source(args, text)?,
             None if args.dataset.walked.is_some() => {
                 return Err(missing(
-                    "where histories come from",
+                    "the source of histories",
                     "--source https://HOST of a service, or git:DIR, a folder with clones",
                     "MERGANSER_SOURCE",
                 ));
             }
             None => SftpUrl::from_env(&environment)?.map(SourceUrl::Sftp).ok_or_else(|| {
                 missing(
-                    "where new files come from",
+                    "the source of new files",
                     "--source sftp://USER@HOST/DIR (or dir:PATH, s3://BUCKET/PREFIX)",
                     "MERGANSER_SOURCE, or SFTP_HOST with SFTP_USER and SFTP_DIR",
                 )

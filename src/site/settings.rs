@@ -91,7 +91,7 @@ fn base_url(text: &str) -> Result<String, Cause> {
         Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
         None => Err(Cause::Usage {
             message: format!("{SITE_FILE}: base_url {text:?} is not the address of a site"),
-            hint: Some("https://HOST/FOLDER, without a query".into()),
+            hint: Some("write https://HOST/FOLDER, without a query".into()),
         }),
     }
 }

@@ -147,6 +147,6 @@ fn hash(data: &[u8]) -> Vec<u8> {
 fn parents(data: &[u8]) -> impl Iterator<Item = Result<ObjectId, String>> {
     let header = data.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
     header.filter_map(|line| line.strip_prefix(b"parent ")).map(|hex| {
-        ObjectId::from_hex(hex).map_err(|error| format!("it names a parent that is none: {error}"))
+        ObjectId::from_hex(hex).map_err(|error| format!("it names a parent that cannot be read: {error}"))
     })
 }

@@ -193,7 +193,7 @@ fn handshake_error(at: &ObjectPlace, error: russh::Error) -> SftpError {
             let detail = format!("no {kind} algorithm in common; the server has {}", said(&theirs.join(", ")));
             plain(at, &detail)
         }
-        error => protocol_error(at, "SSH cannot be spoken with the server", error),
+        error => protocol_error(at, "no SSH connection with the server is possible", error),
     }
 }
 

@@ -151,7 +151,7 @@ fn same(before: Attributes, after: Attributes) -> Result<(), Halt> {
                 |size: Option<u64>| size.map_or("an unknown number of".into(), |size| size.to_string());
             Err(Halt::Changed(format!("from {} to {} bytes", bytes(before), bytes(after))))
         }
-        _ if before.modified != after.modified => Err(Halt::Changed("its time of change is another".into())),
+        _ if before.modified != after.modified => Err(Halt::Changed("its modification time changed".into())),
         _ => Ok(()),
     }
 }

@@ -43,7 +43,7 @@ pub enum SftpUrlError {
     NoUser,
     #[error("{0} is not a user name: it is empty or has a control character")]
     User(&'static str),
-    #[error("{0} names no host, or one that cannot be: write NAME, NAME:PORT, ADDRESS:PORT or [IPV6]:PORT")]
+    #[error("{0} names no host, or not a valid one: write NAME, NAME:PORT, ADDRESS:PORT or [IPV6]:PORT")]
     Host(&'static str),
     #[error("{0} has a port that is not a number from 1 to 65535")]
     Port(&'static str),

@@ -216,7 +216,12 @@ fn files_of_run(files: &[Value]) -> TextTable {
 /// Why files could not be read, a line each.
 fn errors(files: &[Value]) -> String {
     let errors = files.iter().filter_map(|file| Some((word(file, "name"), file["error"].as_str()?)));
-    errors.map(|(name, error)| format!("  {name}: {error}\n")).collect()
+    errors
+        .map(|(name, error)| match error.contains(name) {
+            true => format!("  {error}\n"),
+            false => format!("  {name}: {error}\n"),
+        })
+        .collect()
 }
 
 /// Elements that no column takes.

@@ -141,7 +141,7 @@ pub fn stopped(job: &Job, given_back: bool) -> String {
         false => "those under way are free for other workers when their lease runs out",
     };
     format!(
-        "{}, version {} is stopped: partitions that are done are committed; {claims}.\nNext: merganser transform work {} goes on\n",
+        "{}, version {}: the work has stopped; partitions that are done are committed; {claims}.\nNext: merganser transform work {} goes on\n",
         job.name,
         short(&job.hash),
         job.folder.display()

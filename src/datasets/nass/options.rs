@@ -232,7 +232,7 @@ pub(super) fn want(options: &Options) -> Result<Slice, Misasked> {
     let number = |name: &str| options.get(name).and_then(Value::as_i64);
     let Some(from) = number("from") else {
         return Err(Misasked {
-            message: "which years is not given".into(),
+            message: "the years are not given".into(),
             hint: Some("--from 2005 --to 2015".into()),
             is_missing: true,
         });

@@ -138,9 +138,9 @@ fn next(url: &Url, looked: &Looked) -> NextLook {
     };
     let said = |what: &str| format!("{lead}{what}");
     match &looked.said {
-        LinkSaid::Status { status: status @ (404 | 410), .. } => NextLook::Done(LinkState::Dead(said(
-            &format!("there is no page at this address (HTTP {status})"),
-        ))),
+        LinkSaid::Status { status: status @ (404 | 410), .. } => {
+            NextLook::Done(LinkState::Dead(said(&format!("no page is at this address (HTTP {status})"))))
+        }
         LinkSaid::Status { status: status @ (429 | 503), retry_after } => {
             NextLook::Later(retry_after.unwrap_or(BUSY), said(&format!("the host is busy (HTTP {status})")))
         }
@@ -212,9 +212,6 @@ mod tests {
         let (here, now) = ("https://a.example/x", "https://b.example/y");
         assert_eq!(state(here, now, status(200)), LinkState::There(Some(now.into())));
         let LinkState::Dead(why) = state(here, now, status(404)) else { panic!("nobody is there") };
-        assert_eq!(
-            why,
-            "it leads to https://b.example/y, and there there is no page at this address (HTTP 404)"
-        );
+        assert_eq!(why, "it leads to https://b.example/y, and there no page is at this address (HTTP 404)");
     }
 }

@@ -48,7 +48,7 @@ fn a_folder_that_is_not_ours_is_refused_and_stays() {
         SiteFolder::open(&out).expect("one that is empty is as good as none");
         fs::write(theirs.join("thesis.txt"), "years of work").unwrap();
         let error = SiteFolder::open(&out).unwrap_err();
-        assert!(error.to_string().contains("no build has put there"), "{error}");
+        assert!(error.to_string().contains("no build has written"), "{error}");
         assert!(theirs.join("thesis.txt").exists());
         fs::remove_dir_all(theirs).unwrap();
     }

@@ -27,7 +27,7 @@ pub fn truths(dataset: &Dataset, folder: &Path) -> Result<Vec<(&'static str, Pat
     if truths.is_empty() {
         return Err(Cause::Usage {
             message: format!("--golden: {} has no CSV that is named like a table", folder.display()),
-            hint: Some("TABLE.csv: any of the published ones will do".into()),
+            hint: Some("name it TABLE.csv: any of the published ones will do".into()),
         });
     }
     Ok(truths)

@@ -213,7 +213,8 @@ async fn a_webhook_that_does_not_answer_changes_nothing() {
         (
             &[Reply::Elsewhere],
             1,
-            "could not be sent to the webhook in MERGANSER_NOTIFY: the service leads to another place (HTTP 307)",
+            "could not be sent to the webhook in MERGANSER_NOTIFY: the service redirects to another address (HTTP \
+             307)",
         ),
         (&[silence], 3, "could not be sent to the webhook in MERGANSER_NOTIFY: no answer within 5 s"),
         (

@@ -5,6 +5,7 @@ mod forms;
 mod guards;
 mod layers;
 mod ledger;
+mod messages;
 pub mod partitioned;
 mod postings;
 mod private;

@@ -105,7 +105,7 @@ fn addresses() {
             ("https://[::1]/", "not on the public internet", ""),
             ("https://127.1/", "not on the public internet", ""),
             ("https://2130706433/", "not on the public internet", ""),
-            ("https://example.org/\"><script>", "must not stand in an address", ""),
+            ("https://example.org/\"><script>", "is not allowed in an address", ""),
         ],
     );
     good(CellRule::Url, &["http://10.0.0.7/x", "https://8.8.8.8/"]);

@@ -46,7 +46,7 @@ async fn each_sheet_may_have_an_address_of_its_own() {
         (
             "/2",
             SiteReply::To(302, files.url("/login")),
-            "a page of the web comes (text/html; charset=utf-8) instead of a sheet",
+            "the server sent a web page (text/html; charset=utf-8) instead of a sheet",
         ),
         (
             "/2",
@@ -54,7 +54,11 @@ async fn each_sheet_may_have_an_address_of_its_own() {
             "a page of the web and not a sheet",
         ),
         ("/2", SiteReply::Status(404), "HTTP 404"),
-        ("/2", SiteReply::To(302, "http://192.0.2.1/elsewhere".into()), "leads to another place (HTTP 302)"),
+        (
+            "/2",
+            SiteReply::To(302, "http://192.0.2.1/elsewhere".into()),
+            "redirects to another address (HTTP 302)",
+        ),
     ];
     files.reply("/login", SiteReply::File("text/html; charset=utf-8", "<html>Sign in</html>".into()));
     for (path, reply, reason) in cases {

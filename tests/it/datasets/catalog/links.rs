@@ -74,7 +74,7 @@ async fn only_addresses_at_which_nobody_is_fail_their_rows() {
         let at = dead.iter().position(|url| url == value).unwrap();
         assert_eq!(*row, (there.len() + told.len() + strangers.len() + at + 2).to_string());
         let status = if value.contains("dropped") { "HTTP 410" } else { "HTTP 404" };
-        assert!(reason.contains("there is no page at this address") && reason.contains(status), "{reason}");
+        assert!(reason.contains("no page is at this address") && reason.contains(status), "{reason}");
         assert_eq!(
             reason.contains(&format!("it leads to {}", one.url("/gone"))),
             value.contains("leads-away")
@@ -192,7 +192,7 @@ async fn a_host_that_is_away_stops_nothing() {
     world.put("links.csv", "project,kind,url\n");
     check(&world, &["--allow", "drop"]).await.exits(3);
     let failures = world.failures().await;
-    let dead: Vec<_> = failures.iter().filter(|failure| failure[4].contains("there is no page")).collect();
+    let dead: Vec<_> = failures.iter().filter(|failure| failure[4].contains("no page is at")).collect();
     assert!(
         matches!(dead[..], [row] if row[2] == "repository" && row[5].ends_with("leave the cell empty")),
         "{failures:#?}"

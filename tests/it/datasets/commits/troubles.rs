@@ -168,7 +168,7 @@ async fn addresses_and_lists_that_make_no_sense_are_refused() {
     let asking = GitWorld::asking("commits_no_list", &server).await;
     asking.other(&["run", "commits"]).await.exits(2).says("--projects FILE.csv names them");
     let nowhere = GitWorld::empty("commits_nowhere").await.pipeline.without("--source");
-    nowhere.other(&["run", "commits"]).await.exits(2).says("where histories come from is not given");
+    nowhere.other(&["run", "commits"]).await.exits(2).says("the source of histories is not given");
     let no_key = asking.env([("MERGANSER_EMAIL_KEY".to_owned(), String::new())]);
     world.ask(&no_key, &[]).await.exits(2).says("MERGANSER_EMAIL_KEY is not set");
 }
