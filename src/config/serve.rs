@@ -52,7 +52,7 @@ fn known(said: &[MinCount]) -> Result<&[MinCount], Cause> {
             message: format!("--min-count (MERGANSER_MIN_COUNT): no dataset `{unknown}` is served"),
             hint: Some(match near(unknown, &served) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("these are served: {}", served.join(", ")),
+                None => format!("name one of these: {}", served.join(", ")),
             }),
         }),
     }

@@ -92,7 +92,7 @@ pub async fn look(
     let key =
         columns.iter().find(|(column, _)| column.name == job.target.key).ok_or_else(|| Cause::Refused {
             message: format!("the clean table has no column `{}`, its key", job.target.key),
-            hint: Some("[target] key names the column that carries the source's key unchanged".into()),
+            hint: Some("name in [target] key the column that carries the source's key unchanged".into()),
         })?;
     check_key(key, raw)?;
     let columns: Vec<PgColumn> = columns.into_iter().map(|(column, _)| column).collect();

@@ -43,7 +43,7 @@ fn disk(config: &RunConfig, files: Option<&[SelectedFile]>) -> Result<Finding, C
     let nearest = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let nearest = if nearest.as_os_str().is_empty() { Path::new(".") } else { nearest };
     let hint = |finding: Finding| Finding {
-        hint: finding.hint.or_else(|| Some("name a folder that this user can write to: --work-dir".into())),
+        hint: Some("name a folder that this user can write to: --work-dir".into()),
         ..finding
     };
     let written = tempfile::tempfile_in(nearest).and_then(|mut file| file.write_all(&[0; 64 << 10]));

@@ -71,7 +71,7 @@ pub(super) async fn only_bulk(context: &RunContext, files: &mut Vec<SelectedFile
     if files.is_empty() {
         return Err(Cause::Usage {
             message: "the filters leave nothing of what the bulk files hold".into(),
-            hint: None,
+            hint: Some("remove or widen a --filter, then run again".into()),
         });
     }
     admit_undone(context, files).await
@@ -87,7 +87,7 @@ async fn admit_undone(context: &RunContext, files: &mut Vec<SelectedFile>) -> Re
     match files.len() == wanted {
         true => Ok(()),
         false => Err(Cause::Refused {
-            message: format!("what came of {} was undone, and no newer file is there", shorten(&names)),
+            message: format!("the data of {} was undone, and no newer file is there", shorten(&names)),
             hint: Some("run again when there is one; --via api asks the service instead".into()),
         }),
     }

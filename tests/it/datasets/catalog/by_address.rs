@@ -89,7 +89,7 @@ async fn all_of_them_are_named_and_nothing_else() {
     run(&sheets[..6]).await.says("no address is given for project_dependencies.csv, links.csv");
     run(&[&sheets[..], &["people.csv=https://docs.example.org/p".into()]].concat())
         .await
-        .says("people.csv is no sheet");
+        .says("people.csv is not a sheet");
     run(&[&sheets[..], &sheets[..1]].concat()).await.says("categories.csv is given twice");
     run(&["https://docs.example.org/pub?output=csv".into()]).await.says("FILE=URL");
     run(&["links.csv=http://docs.example.org/".into()]).await.says("https://");

@@ -61,7 +61,7 @@ async fn one_that_is_damaged_replaces_none_of_its_days() {
     put(&pipeline, "datapoints-3.parquet", "date,hour,id_activity,postcode,hits,delta,sbi\n");
     put(&pipeline, "datapoints-4.parquet", "");
     load(&pipeline, &[]).await.exits(1).says("it is not Parquet, is damaged, or breaks off");
-    let said = "select count(*) from etl.parts where name like '%.parquet' and error like '%no Parquet%'";
+    let said = "select count(*) from etl.parts where name like '%.parquet' and error like '%not Parquet%'";
     assert_eq!(pipeline.one(said).await, "4");
     let paths = "select count(*) from etl.parts where error like '%.raw%'";
     assert_eq!(pipeline.one(paths).await, "0", "the message does not show this machine's paths");

@@ -13,7 +13,7 @@ async fn triggers_and_rules_are_told() {
         )
         .await;
     let found = line(&pipeline, "triggers", 0).await;
-    let words = ["trigger It's on oca_parties", "rule keep on oca_motions", "rolls back what differs"];
+    let words = ["trigger It's on oca_parties", "rule keep on oca_motions", "rolls back if they differ"];
     pipeline.execute(&found.is("warn", &words).statements()).await;
     line(&pipeline, "triggers", 0).await.is("ok", &[]);
     runs(&pipeline).await;
