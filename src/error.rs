@@ -318,7 +318,7 @@ impl Failure {
     /// Whether the database changed, in one sentence.
     pub fn database_sentence(&self) -> String {
         match &self.database {
-            Database::Unchanged if self.is_usage() => "Nothing was done.".into(),
+            Database::Unchanged if self.is_usage() && self.run_id.is_none() => "Nothing was done.".into(),
             Database::Unchanged => "The database is unchanged.".into(),
             Database::Committed { .. } if self.step == Some("publish") => {
                 "The data is committed; the public files are still those of an earlier run, or some of them. \

@@ -208,7 +208,7 @@ order by kind, name;
 -- part: obstacles_in_place  (statement)
 -- Purpose: list what makes a delete do less or more than it says, so that partitions cannot be replaced in a table.
 -- Inputs:  $1 schema, $2 table.
--- Outputs: a row each: kind (rule, trigger, foreign key, row security), name.
+-- Outputs: a row each: kind (rule, child, trigger, foreign key, row security), name.
 with target as (
     select class.oid
     from pg_class as class join pg_namespace as namespace on namespace.oid = class.relnamespace
@@ -216,6 +216,12 @@ with target as (
 )
 select 'rule' as kind, rule.rulename::text as name
 from target join pg_rewrite as rule on rule.ev_class = target.oid
+union all
+-- A delete from the table takes rows of these, too, and new rows go into the table alone.
+select 'child', inherits.inhrelid::regclass::text
+from target
+    join pg_inherits as inherits on inherits.inhparent = target.oid
+    join pg_class as child on child.oid = inherits.inhrelid and not child.relispartition
 union all
 select 'trigger', trigger.tgname::text
 from target join pg_trigger as trigger on trigger.tgrelid = target.oid

@@ -354,6 +354,7 @@ pub async fn run(args: BackfillArgs, report: &Report) -> Result<Exit, Failure> {
     say_line!("{table}: {} row(s){would} changed", words::count(done.rows));
     if let Some(why) = &done.gave_up {
         say_line!("It stopped there: {why}.");
+        say_line!("Next: run the same command again; it goes on there.");
     }
     if done.dry_run {
         say_line!("A dry run, rolled back. The database is unchanged.");

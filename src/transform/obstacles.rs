@@ -42,7 +42,7 @@ pub async fn refuse_to_swap(
         ),
         hint: Some(
             "let the script make what belongs to the table, drop the rest and make it again afterwards; or replace the \
-             partitions with --in-place"
+             partitions: merganser transform plan JOB --anew --in-place"
                 .into(),
         ),
     })
@@ -55,13 +55,18 @@ pub async fn refuse_in_place(session: &JobSession, table: &TableName) -> Result<
     if found.is_empty() {
         return Ok(());
     }
-    Err(Cause::Refused {
+    Err(refusal_in_place(table, &found))
+}
+
+/// What is said of these obstacles.
+pub fn refusal_in_place(table: &TableName, found: &[String]) -> Cause {
+    Cause::Refused {
         message: format!(
             "the partitions of {table} cannot be replaced in place, because a delete would do less or more than it says:\n    {}",
             found.join("\n    ")
         ),
-        hint: Some("drop them, and make them again afterwards".into()),
-    })
+        hint: Some("drop them, start again, and make them again afterwards".into()),
+    }
 }
 
 async fn lines(

@@ -89,7 +89,10 @@ pub async fn ensure(
             Ok((planned.expect("it was just written"), true))
         })
         .await;
-    if let (Ok(_), Some(version)) = (&planned, given_up) {
+    if let (Ok((new, _)), Some(version)) = (&planned, given_up)
+        // Where the old one was never made, the new one has its name.
+        && version.version_table != new.version_table
+    {
         versions::drop_table(session, job, &version).await;
     }
     planned

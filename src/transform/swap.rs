@@ -58,7 +58,7 @@ pub async fn wait_for_readers(session: &JobSession, lock: &str, limit: Duration)
                     limit.as_secs()
                 ),
                 hint: Some(
-                    "when it has ended, or with a longer --swap-wait, start a worker again: it only swaps"
+                    "when it has ended, or with a longer --swap-wait, start a worker again without --anew: it only swaps"
                         .into(),
                 ),
             });
@@ -104,7 +104,7 @@ pub async fn swap(
                             limit.as_secs()
                         ),
                         hint: Some(
-                            "find the session that holds one in pg_locks, then start a worker again: it only swaps"
+                            "find the session that holds one in pg_locks, then start a worker again without --anew: it only swaps"
                                 .into(),
                         ),
                     });

@@ -191,7 +191,7 @@ fn compare(made: &TableCells, truth: &TableCells, key: &[String]) -> Result<Test
         .map(|name| {
             truth.columns.iter().position(|column| column == name).ok_or_else(|| Cause::Refused {
                 message: format!("[test] key names `{name}`, which the truth does not have"),
-                hint: Some(format!("name some of choose from its columns: {}", truth.columns.join(", "))),
+                hint: Some(format!("choose from its columns: {}", truth.columns.join(", "))),
             })
         })
         .collect::<Result<Vec<_>, _>>()?;

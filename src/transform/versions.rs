@@ -164,7 +164,7 @@ pub async fn refuse_other_job(session: &JobSession, job: &Job) -> Result<(), Cau
             job.name
         ),
         hint: Some(format!(
-            "give each job a [source] where of its own, or a target of its own; if it is the same job, name it {other} again"
+            "give each job a target of its own, or a [source] where of its own by the key alone (a partition is replaced as a whole); if it is the same job, name it {other} again"
         )),
     })
 }

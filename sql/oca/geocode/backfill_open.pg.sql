@@ -84,7 +84,15 @@ settled as (
             and (
                 given.bbl is not null
                 or given.status in ('tie', 'no_line')
-                or (asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside')
+                or (
+                    asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside'
+                    -- What GeoSearch has said by older rules, it takes back itself, and sends nothing for it.
+                    and not exists (
+                        select
+                        from remembered as own
+                        where own.key = given.key and own.way = asked.way and not own.is_current
+                    )
+                )
                 or (given.lat is not null and asked.way = 'census')
             )
         )

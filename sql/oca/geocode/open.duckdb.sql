@@ -19,7 +19,15 @@ with settled as (
                 given.bbl is not null
                 or given.status in ('tie', 'no_line')
                 -- GeoSearch knows the city alone, and the directory knows best what is not in it.
-                or (asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside')
+                or (
+                    asked.way = 'geosearch' and given.way = 'pad' and given.status = 'outside'
+                    -- What GeoSearch has said by older rules, it takes back itself, and sends nothing for it.
+                    and not exists (
+                        select 1
+                        from valid_answers as own
+                        where own.key = given.key and own.way = asked.way and not own.is_current
+                    )
+                )
                 -- The Census knows points, too, and no lots.
                 or (given.lat is not null and asked.way = 'census')
             )

@@ -18,7 +18,7 @@ use crate::dataset::ask::{Answer, Ask, Question, Reading, RequestBody, Unreadabl
 pub const CENSUS: Ask = Ask {
     name: "census",
     base: "https://geocoding.geo.census.gov",
-    version: "census Public_AR_Current Census2010_Current, rules 2",
+    version: "census Public_AR_Current Census2010_Current, rules 3",
     per_request: 500,
     in_flight: 2,
     timeout: Duration::from_secs(120),

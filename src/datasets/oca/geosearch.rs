@@ -17,7 +17,7 @@ use crate::dataset::ask::{Answer, Ask, Question, Reading, Unreadable, WebRequest
 pub const GEOSEARCH: Ask = Ask {
     name: "geosearch",
     base: "https://geosearch.planninglabs.nyc",
-    version: "geosearch v2, rules 1",
+    version: "geosearch v2, rules 2",
     per_request: 1,
     in_flight: 4,
     timeout: Duration::from_secs(20),

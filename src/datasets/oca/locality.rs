@@ -47,12 +47,13 @@ impl Borough {
     pub(super) fn of_city(city: &str) -> Option<Self> {
         let city = city.strip_prefix("THE ").unwrap_or(city);
         match city {
-            "MANHATTAN" | "HARLEM" | "MARBLE HILL" | "ROOSEVELT ISLAND" | "NEW YORK COUNTY" => {
-                Some(Manhattan)
-            }
+            "MANHATTAN" | "HARLEM" | "EAST HARLEM" | "WASHINGTON HEIGHTS" | "MARBLE HILL"
+            | "ROOSEVELT ISLAND" | "NEW YORK COUNTY" => Some(Manhattan),
             "BRONX" | "BX" | "BRONX COUNTY" | "RIVERDALE" | "CITY ISLAND" => Some(Bronx),
-            "BROOKLYN" | "KINGS" | "BK" | "BKLYN" | "KINGS COUNTY" => Some(Brooklyn),
-            "STATEN ISLAND" | "SI" | "RICHMOND" | "RICHMOND COUNTY" => Some(StatenIsland),
+            "BROOKLYN" | "KINGS" | "BK" | "BKLYN" | "BKLN" | "KINGS COUNTY" | "CONEY ISLAND" => {
+                Some(Brooklyn)
+            }
+            "STATEN ISLAND" | "SI" | "S I" | "RICHMOND" | "RICHMOND COUNTY" => Some(StatenIsland),
             _ if QUEENS_PLACES.contains(&city) => Some(Queens),
             _ => None,
         }
@@ -64,7 +65,23 @@ const QUEENS_PLACES: &[&str] = &[
     "QUEENS",
     "QUEENS COUNTY",
     "QN",
+    "QNS",
+    "LIC",
+    "L I C",
+    "L I CITY",
     "ARVERNE",
+    "BAYSIDE HILLS",
+    "BEECHHURST",
+    "BELLE HARBOR",
+    "BELLEROSE MANOR",
+    "EDGEMERE",
+    "HOLLIS HILLS",
+    "JAMAICA ESTATES",
+    "KEW GARDENS HILLS",
+    "MALBA",
+    "NEPONSIT",
+    "POMONOK",
+    "ROCKAWAY POINT",
     "ASTORIA",
     "BAYSIDE",
     "BREEZY POINT",
@@ -113,7 +130,202 @@ const QUEENS_PLACES: &[&str] = &[
 ];
 
 /// Names that are used for all five boroughs.
-const NEW_YORK: [&str; 5] = ["NEW YORK", "NEW YORK CITY", "NYC", "N Y C", "NY"];
+const NEW_YORK: [&str; 6] = ["NEW YORK", "NEW YORK CITY", "NYC", "N Y C", "NY CITY", "NY"];
+
+/// What is typed behind a city's name and says no more than the state does.
+const STATES: [&str; 6] = [" NEW YORK", " NY", " N Y", " NYC", " USA", " US"];
+
+/// Neighbourhoods, by the directory's own list (`2_reference.duckdb.sql`): other places may have their names, so they are in the
+/// city if the postal code is.
+const NEIGHBOURHOODS: &[&str] = &[
+    "ADDISLEIGH PARK",
+    "ALLERTON",
+    "ANNADALE",
+    "ARDEN HEIGHTS",
+    "ARLINGTON",
+    "AUBURNDALE",
+    "BATH BEACH",
+    "BATTERY PARK CITY",
+    "BAY RIDGE",
+    "BAY TERRACE",
+    "BAYCHESTER",
+    "BAYSWATER",
+    "BED STUY",
+    "BEDFORD PARK",
+    "BEDFORD STUYVESANT",
+    "BELLEROSE",
+    "BELMONT",
+    "BENSONHURST",
+    "BERGEN BEACH",
+    "BOERUM HILL",
+    "BORO PARK",
+    "BOROUGH PARK",
+    "BRIGHTON BEACH",
+    "BROOKLYN HEIGHTS",
+    "BROWNSVILLE",
+    "BULLS HEAD",
+    "BUSHWICK",
+    "CANARSIE",
+    "CARROLL GARDENS",
+    "CASTLE HILL",
+    "CASTLETON",
+    "CHARLESTON",
+    "CHELSEA",
+    "CHINATOWN",
+    "CLIFTON",
+    "CLINTON HILL",
+    "CO OP CITY",
+    "COBBLE HILL",
+    "COOP CITY",
+    "COUNTRY CLUB",
+    "CROTONA PARK",
+    "CROWN HEIGHTS",
+    "CYPRESS HILLS",
+    "DONGAN HILLS",
+    "DUMBO",
+    "DYKER HEIGHTS",
+    "EAST FLATBUSH",
+    "EAST NEW YORK",
+    "EAST VILLAGE",
+    "EAST WILLIAMSBURG",
+    "EDENWALD",
+    "ELTINGVILLE",
+    "EMERSON HILL",
+    "FINANCIAL DISTRICT",
+    "FLATBUSH",
+    "FLATLANDS",
+    "FORDHAM",
+    "FORT GREENE",
+    "FORT HAMILTON",
+    "FRESH POND",
+    "GERRITSEN BEACH",
+    "GOVERNORS ISLAND",
+    "GOWANUS",
+    "GRAMERCY",
+    "GRAMERCY PARK",
+    "GRANITEVILLE",
+    "GRANT CITY",
+    "GRASMERE",
+    "GRAVESEND",
+    "GREAT KILLS",
+    "GREENPOINT",
+    "GREENWICH VILLAGE",
+    "GRYMES HILL",
+    "HAMILTON BEACH",
+    "HAMILTON HEIGHTS",
+    "HELLS KITCHEN",
+    "HIGHBRIDGE",
+    "HILLCREST",
+    "HILLSIDE",
+    "HOLLISWOOD",
+    "HUGUENOT",
+    "HUNTS POINT",
+    "INWOOD",
+    "JAMAICA HILLS",
+    "KENSINGTON",
+    "KINGSBRIDGE",
+    "KIPS BAY",
+    "LEFRAK CITY",
+    "LENOX HILL",
+    "LINDEN HILL",
+    "LINDENWOOD",
+    "LITTLE ITALY",
+    "LONGWOOD",
+    "LOWER EAST SIDE",
+    "MANHATTAN BEACH",
+    "MANHATTANVILLE",
+    "MARINE PARK",
+    "MARINERS HARBOR",
+    "MELROSE",
+    "MIDLAND BEACH",
+    "MIDTOWN",
+    "MIDWOOD",
+    "MILL BASIN",
+    "MORNINGSIDE",
+    "MORNINGSIDE HEIGHTS",
+    "MORRIS HEIGHTS",
+    "MORRIS PARK",
+    "MORRISANIA",
+    "MOTT HAVEN",
+    "MOUNT HOPE",
+    "MURRAY HILL",
+    "NEW BRIGHTON",
+    "NEW DORP",
+    "NEW SPRINGVILLE",
+    "NOHO",
+    "NOLITA",
+    "NORTH CORONA",
+    "NORWOOD",
+    "OAKWOOD",
+    "OCEAN HILL",
+    "PARK SLOPE",
+    "PARKCHESTER",
+    "PELHAM BAY",
+    "PELHAM PARKWAY",
+    "PLEASANT PLAINS",
+    "PORT MORRIS",
+    "PORT RICHMOND",
+    "PRINCES BAY",
+    "PROSPECT HEIGHTS",
+    "RANDALLS ISLAND",
+    "RAVENSWOOD",
+    "RED HOOK",
+    "RICHMONDTOWN",
+    "ROCHDALE",
+    "ROCHDALE VILLAGE",
+    "ROCKAWAY",
+    "ROCKAWAYS",
+    "ROSEBANK",
+    "ROSSVILLE",
+    "ROXBURY",
+    "SAINT GEORGE",
+    "SEA GATE",
+    "SHEEPSHEAD BAY",
+    "SILVER LAKE",
+    "SOHO",
+    "SOUNDVIEW",
+    "SOUTH BEACH",
+    "SOUTH JAMAICA",
+    "SPANISH HARLEM",
+    "SPRING CREEK",
+    "SPUYTEN DUYVIL",
+    "STAPLETON",
+    "STARRETT CITY",
+    "STEINWAY",
+    "STUYVESANT TOWN",
+    "SUGAR HILL",
+    "SUNSET PARK",
+    "THROGGS NECK",
+    "THROGS NECK",
+    "TODT HILL",
+    "TOMPKINSVILLE",
+    "TOTTENVILLE",
+    "TRAVIS",
+    "TREMONT",
+    "TRIBECA",
+    "TUDOR CITY",
+    "UNIVERSITY HEIGHTS",
+    "UPPER EAST SIDE",
+    "UPPER WEST SIDE",
+    "UTOPIA",
+    "VAN NEST",
+    "VINEGAR HILL",
+    "WAKEFIELD",
+    "WALL STREET",
+    "WARDS ISLAND",
+    "WAVE CREST",
+    "WEST BRIGHTON",
+    "WEST FARMS",
+    "WEST VILLAGE",
+    "WESTCHESTER SQUARE",
+    "WESTERLEIGH",
+    "WILLIAMSBRIDGE",
+    "WILLIAMSBURG",
+    "WILLOWBROOK",
+    "WINDSOR TERRACE",
+    "WOODLAWN",
+    "YORKVILLE",
+];
 
 /// The name that a mistyped city has, by the directory's rule (`3_places.duckdb.sql`): one letter of a name of at least
 /// five is wrong, or two of a long one or of a borough's; and no other borough's name is as near.
@@ -174,8 +386,9 @@ impl Town {
     /// [`NotInTown`]: in none. A postal code outside the city counts, even beside a city's name inside; one inside does
     /// not count beside a name that is none of the city's, but beside one that is nearly one, which is mistyped.
     pub(super) fn boroughs(&self) -> Result<Vec<Borough>, NotInTown> {
-        let typed = self.city.as_deref().unwrap_or_default();
-        let is_known = Borough::of_city(typed).is_some() || NEW_YORK.contains(&typed);
+        let typed = without_state(self.city.as_deref().unwrap_or_default());
+        let is_known =
+            NEIGHBOURHOODS.contains(&typed) || Borough::of_city(typed).is_some() || NEW_YORK.contains(&typed);
         let near = Some(typed).filter(|typed| !is_known && !typed.is_empty()).and_then(near);
         let city = near.unwrap_or(typed);
         let named = Borough::of_city(city);
@@ -187,7 +400,9 @@ impl Town {
             (_, None) if near.is_some() => Err(NotInTown::Outside),
             (Some(named), Some(of_zip)) if !of_zip.contains(&named) => Err(NotInTown::Contradiction),
             (Some(named), _) => Ok(vec![named]),
-            (None, Some(of_zip)) if is_new_york || city.is_empty() => Ok(of_zip.to_vec()),
+            (None, Some(of_zip)) if is_new_york || city.is_empty() || NEIGHBOURHOODS.contains(&city) => {
+                Ok(of_zip.to_vec())
+            }
             // By convention Manhattan.
             (None, None) if is_new_york => Ok(vec![Manhattan]),
             (None, _) => Err(NotInTown::Outside),
@@ -212,6 +427,17 @@ impl Town {
         let plain = |city: &str| city.replace("SAINT ", "ST ").replace("MOUNT ", "MT ").replace(' ', "");
         plain(city) == plain(&other)
             || borough(city).is_some_and(|borough_| borough(&other) == Some(borough_))
+    }
+}
+
+/// A city's name without the state behind it; `East New York` is one.
+fn without_state(city: &str) -> &str {
+    if city == "EAST NEW YORK" || NEW_YORK.contains(&city) {
+        return city;
+    }
+    match STATES.iter().find_map(|state| city.strip_suffix(state)) {
+        Some(shorter) => without_state(shorter),
+        None => city,
     }
 }
 
@@ -250,6 +476,31 @@ mod tests {
 
     fn boroughs(city: &str, zip: &str) -> Result<Vec<Borough>, NotInTown> {
         Town::read(Some(city), Some("NY"), Some(zip)).boroughs()
+    }
+
+    /// The directory and the services mean the same by a city's name.
+    #[test]
+    fn names_are_those_of_the_directory() {
+        let text = include_str!("../../../sql/oca/geocode/2_reference.duckdb.sql");
+        let (cities, rest) = text.split_once(") as known (city, borough, zone)").unwrap();
+        let mut seen = 0;
+        for known in cities.split("('").skip(1) {
+            let Some((name, rest)) = known.split_once("', ") else { continue };
+            let Some(code) = rest.chars().next().and_then(|digit| digit.to_digit(10)) else { continue };
+            let borough = Borough::of_city(name).map(|borough| borough as u32);
+            assert!(borough == Some(code) || NEW_YORK.contains(&name), "{name}: {borough:?}, {code}");
+            seen += 1;
+        }
+        assert!(seen > 80, "only {seen} names");
+        let (_, rest) = rest.split_once("unnest([").unwrap();
+        let (list, _) = rest.split_once("])").unwrap();
+        let names: Vec<_> = list.split('\'').skip(1).step_by(2).collect();
+        assert_eq!(names, NEIGHBOURHOODS);
+        assert_eq!(boroughs("Bushwick", "11237"), Ok(vec![Brooklyn]));
+        assert_eq!(boroughs("Brooklyn NY", "11237"), Ok(vec![Brooklyn]));
+        assert_eq!(boroughs("New York NY", "10001"), Ok(vec![Manhattan]));
+        assert_eq!(boroughs("Bay Ridge", ""), Err(NotInTown::Outside));
+        assert_eq!(boroughs("Hicksville", "10005"), Err(NotInTown::Outside));
     }
 
     #[test]

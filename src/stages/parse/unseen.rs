@@ -1,5 +1,7 @@
 //! Values of a filter that no record of any file has: what is asked for is misspelt, and nothing of it may be replaced by nothing.
 
+use std::collections::BTreeSet;
+
 use super::StagedFile;
 use crate::dataset::{Dataset, Parsed};
 use crate::error::Cause;
@@ -14,8 +16,9 @@ pub(super) fn admit(dataset: &Dataset, files: &[StagedFile]) -> Result<(), Cause
         for value in &unseen.values {
             let others = read.iter().map(|parsed| others(parsed, &unseen.column, value));
             if let Some(others) = others.collect::<Option<Vec<_>>>() {
+                let others: BTreeSet<_> = others.into_iter().flatten().collect();
                 return Err(Cause::Usage {
-                    message: (asked.never)(&unseen.column, value, &others.concat()),
+                    message: (asked.never)(&unseen.column, value, &Vec::from_iter(others)),
                     hint: Some("put the filter right and run again".into()),
                 });
             }

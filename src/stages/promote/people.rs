@@ -40,7 +40,10 @@ pub async fn admit_secret(
                      is recognised, and who was removed would be back"
                 ),
                 hint: Some(format!(
-                    "export {variable}=… with the key of before; a new key needs tables of its own: --schema NAME"
+                    "export {variable}=… with the key of before; a new key needs tables of its own: --schema NAME. If the \
+                     key that is kept is the wrong one, delete its row from {schema}.{}, the one that begins with `key`, and \
+                     run with the right one",
+                    removal.secret.table
                 )),
             });
         }

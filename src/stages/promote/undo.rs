@@ -62,10 +62,16 @@ pub async fn undo(
                 "schema {schema} has no table of {}: nothing to undo there",
                 context.dataset().name
             ),
-            hint: Some(format!(
-                "if the tables were removed, load the archive again: merganser reprocess {} '*' --force",
-                context.dataset().name
-            )),
+            hint: Some(match context.dataset().inputs {
+                [] => format!(
+                    "if the tables were removed, load the archive again: merganser reprocess {} '*' --force",
+                    context.dataset().name
+                ),
+                _ => format!(
+                    "if the tables were removed, make them again: merganser run {}",
+                    context.dataset().name
+                ),
+            }),
         });
     }
     let mut undoing = Transfer::new((context, processing, None), BATCH, &transaction, &watch);

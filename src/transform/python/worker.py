@@ -109,7 +109,7 @@ class ArrivedJson:
         value = json.loads(text)
         key = json.dumps(value)
         known = self.texts.setdefault(key, text)
-        if known != text and exact(known) != exact(text):
+        if known is not None and known != text and exact(known) != exact(text):
             # Two numbers that are one as floats.
             self.texts[key] = None
         return value
@@ -125,11 +125,16 @@ class ArrivedJson:
             return self.texts[key]
         if isinstance(value, str):
             try:
-                json.loads(value)
+                json.loads(value, parse_constant=no_json)
                 return value
             except ValueError:
                 pass
         return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def no_json(constant):
+    """Python reads `NaN` and `Infinity`, which are not JSON."""
+    raise ValueError(constant)
 
 
 def exact(text):
@@ -185,7 +190,7 @@ def table_of(frame, types, arrived):
     names = list(frame.columns)
     for name in names:
         if not isinstance(name, str):
-            raise Refused(f"the frame has a column {name!r}, which is no text")
+            raise Refused(f"the frame has a column {name!r}, which is not a text")
         if names.count(name) > 1:
             raise Refused(f"the frame has the column {name} twice")
     columns = {}

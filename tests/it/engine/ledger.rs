@@ -293,7 +293,9 @@ async fn two_operators_at_once() {
     let who = waiting::row(&pipeline, running).await;
     for words in [&["retry", "oca"][..], &["reprocess", "oca", "*"], &["purge", "oca"], &["adopt", "oca"]] {
         let ran = pipeline.other(words).await.exits(75).says(&format!("run {who}"));
-        ran.says("another run of oca is under way").says("wait for it").says("The database is unchanged.");
+        ran.says("another run of oca is under way")
+            .says("wait until it has ended")
+            .says("The database is unchanged.");
     }
     pipeline.other(&["status"]).await.exits(0).says("It is still running.");
     pipeline.other(&["failures"]).await.exits(0).says("1 open");

@@ -127,7 +127,7 @@ async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
     has(far, "words", "within 75 km of 10001");
     has(far, "words", "as of May 6, 2024");
     has(far, "km", "75 km");
-    has(far, "more", "something is left out");
+    has(far, "more", "Something is left out");
     has(far, "label", "91 days are not shown");
     has(far, "run", "loaded up to May 6, 2024");
     assert_eq!(
@@ -138,7 +138,7 @@ async fn an_address_is_answered_as_it_is_or_it_is_said_why_not() {
     has(far, "cleared", "Choose a first and a last day.");
     has(late, "timeline", "None of these days is loaded");
     has(late, "words", "0 filings within 5 km");
-    has(no_day, "wrong", "2013-02-30 is no day of the calendar.");
+    has(no_day, "wrong", "2013-02-30 is not a day of the calendar.");
     has(too_far, "wrong", "at most 100");
     has(nowhere, "wrong", "No data called “nowhere” is loaded here");
     assert_eq!((&no_day["told"], &nowhere["told"]), (&json!(false), &json!(false)));

@@ -98,7 +98,7 @@ async fn a_least_number_for_a_dataset_that_is_not_served_is_refused() {
     let args = ["serve", "--database-url", "postgresql://127.0.0.1:1/x"];
     for (said, hint) in [
         ("datapoint=25", "did you mean `datapoints`?"),
-        ("10,datapoints=5,nass=0", "these are served: oca, datapoints"),
+        ("10,datapoints=5,nass=0", "name one of these: oca, datapoints"),
     ] {
         for ran in [
             crate::support::merganser(args.into_iter().chain(["--min-count", said]), none),

@@ -259,7 +259,11 @@ async fn json_and_arrays_pass_through_unchanged() {
     assert_eq!(made.iter().flatten().copied().collect::<Vec<_>>(), expected);
     assert_eq!(made[4], None);
 
-    let close = Rows(vec![("more", "jsonb", whole(&["0.1", "0.10000000000000000001"]))]);
+    let code = "def clean(df):\n    return df.assign(more='NaN')\n";
+    let made = shown_of(&rows, &target, code).await;
+    assert_eq!(made["more"][0].as_deref(), Some("\"NaN\""));
+
+    let close = Rows(vec![("more", "jsonb", whole(&["0.1", "0.10000000000000000001", "0.1"]))]);
     let (error, _) = raised(clean(&close, &[("more", "jsonb")], "def clean(df):\n    return df\n").await);
     assert!(error.contains("more of row 0 has a number with more digits than a float holds"), "{error}");
 }

@@ -276,7 +276,7 @@ async fn a_bulk_file_that_was_undone_is_not_replaced_by_an_older_one() {
     let run = world.pipeline.one("select run_id from etl.runs").await;
     world.pipeline.other(&["undo", &run, "--allow", "drop"]).await.exits(0);
     let ran = world.by_http(&[]).await.exits(1);
-    assert!(ran.stderr.contains("what came of qs.crops_20260102.txt.gz was undone"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the data of qs.crops_20260102.txt.gz was undone"), "{}", ran.stderr);
     assert_eq!(world.pipeline.one("select count(*) from nass_facts").await, "0");
     world.write_bulk("crops", "2026-01-03", &all);
     world.by_http(&[]).await.exits(0);

@@ -124,7 +124,7 @@ async fn of_several_years_the_median_and_of_two_sources_the_survey() {
     // A county under its earlier code, with a published zero.
     assert!(page.contains("<title>Oglala Lakota, South Dakota: 0.0 bushels an acre</title>"));
     assert!(page.contains("<title>Los Angeles, California: no figure</title>"));
-    assert!(page.contains("2 counties have a figure.") && page.contains("the median is shown"));
+    assert!(page.contains("2 counties have a figure.") && page.contains("their median is shown"));
     assert!(page.contains("Bushels an acre in one county"));
     pipeline.other(&[&words[..], &["soybean-yield"]].concat()).await.exits(1).says("nothing to draw");
     pipeline.execute("create schema figures; alter table nass_facts rename to facts_data").await;

@@ -217,7 +217,7 @@ async fn a_service_that_is_given_up_is_given_up_for_the_run() {
     assert_eq!(busy.requests(), 1);
     assert_eq!(sorted(census.asked()), ["98 EAST 193 STREET", "99 EAST 193 STREET"]);
     assert_eq!(pipeline.column(PLACES).await, ["a|match|t", "b|match|t"]);
-    let told = "geosearch is not asked any more in this run";
+    let told = "geosearch gets no more requests in this run";
     assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.stderr);
 }
 
