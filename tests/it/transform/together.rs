@@ -179,8 +179,7 @@ async fn the_older_of_two_workers_refuses_to_go_on() {
     assert_eq!(output.status.code(), Some(1), "{log}");
     assert!(log.contains("is not made any more"), "{log}");
     assert_eq!(world.one("select min(version) || ' ' || max(version) from companies_clean").await, "2 2");
-    // `drop` removes what that worker left.
-    assert!(world.expect(0, &["drop"]).contains("Removed: public.companies_clean__"));
+    // The plan of the newer text has removed what that worker left.
     assert_eq!(
         world.one("select count(*) from pg_tables where tablename like 'companies_clean%'").await,
         "1"
