@@ -4,7 +4,9 @@
 MERGANSER_CACHE ?= $(HOME)/.cache/merganser
 DUCKDB_LIB_DIR ?= $(MERGANSER_CACHE)/libduckdb-1.5.6
 CARGO_TARGET_DIR ?= $(MERGANSER_CACHE)/target
-export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR
+# Tests wait for servers now and then: one more at once than there are processors.
+RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
+export MERGANSER_CACHE DUCKDB_LIB_DIR CARGO_TARGET_DIR RUST_TEST_THREADS
 
 .PHONY: help build demo dist image session test test-dist compare soak fuzz deny bench bench-full bench-peers
 
