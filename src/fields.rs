@@ -32,10 +32,7 @@ impl TomlFields {
         if let Some(unknown) = table.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(Cause::Usage {
                 message: format!("{file}: {place} has no field `{unknown}`"),
-                hint: Some(match near(unknown, known) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("choose from its fields: {}", known.join(", ")),
-                }),
+                hint: Some(meant(unknown, known, "choose from its fields")),
             });
         }
         Ok(Self { file, section: place.into(), table })
@@ -127,6 +124,14 @@ impl TomlFields {
 
     fn wrong(&self, name: &str, what: &str) -> Cause {
         Cause::usage(format!("{}: {} {name} must be {what}", self.file, self.section))
+    }
+}
+
+/// What to type in the place of an unknown name: the known one that is near, or else, after the words `otherwise`, all of them.
+pub fn meant(name: &str, known: &[&str], otherwise: &str) -> String {
+    match near(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("{otherwise}: {}", known.join(", ")),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli;
 use crate::dataset::served::MinCount;
 use crate::datasets;
 use crate::error::Cause;
-use crate::fields::near;
+use crate::fields::meant;
 use crate::serve::PoolLimits;
 
 /// Everything that the server needs to know.
@@ -50,10 +50,7 @@ fn known(said: &[MinCount]) -> Result<&[MinCount], Cause> {
         None => Ok(said),
         Some(unknown) => Err(Cause::Usage {
             message: format!("--min-count (MERGANSER_MIN_COUNT): no dataset `{unknown}` is served"),
-            hint: Some(match near(unknown, &served) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("name one of these: {}", served.join(", ")),
-            }),
+            hint: Some(meant(unknown, &served, "name one of these")),
         }),
     }
 }

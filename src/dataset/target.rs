@@ -28,8 +28,7 @@ impl Dataset {
         if !is_name {
             return Err(format!(
                 "`{name}` cannot be the name of a table here: a name has small letters, digits and _, begins with a \
-                 letter, and is at most \
-                 {LONGEST} long"
+                 letter, and is at most {LONGEST} long"
             ));
         }
         if name == own.name {

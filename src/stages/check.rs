@@ -294,8 +294,7 @@ fn confirm_staged(file: &StagedFile, staged: u64) -> Result<(), Cause> {
                 file.fetched.name, parsed.records_seen
             ),
             hint: Some(
-                "report this with the file: a record was lost on its way, which is a defect of \
-                        merganser"
+                "report this with the file: a record was lost on its way, which is a defect of merganser"
                     .into(),
             ),
         }),
@@ -393,7 +392,6 @@ fn warn_of(context: &RunContext, file: &StagedFile) {
     let (run_id, name) = (context.run_id, &file.fetched.name);
     let named = file.fetched.meaning.run_date;
     if let Some(date) = parsed.run_date.filter(|date| named.is_some_and(|named| named != *date)) {
-        tracing::warn!(%run_id, file = name, "{name}: the run date inside the file is {date}; the one in its name \
-                                              is used");
+        tracing::warn!(%run_id, file = name, "{name}: the run date inside the file is {date}; the one in its name is used");
     }
 }

@@ -15,6 +15,7 @@ use super::read::{Counted, key_list};
 use super::rows::CleanRows;
 use super::session::{JobSession, decode};
 use crate::clients::postgres::PgError;
+use crate::error::Cause;
 use crate::fault;
 use crate::sql;
 use crate::system::machine;
@@ -65,13 +66,22 @@ pub enum FinishError {
     /// For example, a trigger keeps rows.
     #[error("of {there} rows of these partitions, {} did not go: does a trigger keep them?", .there - .gone)]
     Kept { there: i64, gone: i64 },
-    /// Made since the plan: a delete would do something else than it says.
-    #[error("the partitions of {table} cannot be replaced in place: {}", .found.join(", "))]
-    Obstacle { table: TableName, found: Vec<String> },
+    /// Made since the plan: a delete would do something else than it says, to each group.
+    #[error(transparent)]
+    Refused(Box<Cause>),
     /// A test made it fail.
     #[cfg(feature = "failpoints")]
     #[error("{0}")]
     Struck(std::io::Error),
+}
+
+impl From<Cause> for FinishError {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Postgres(error) => Self::Postgres(error),
+            cause => Self::Refused(Box::new(cause)),
+        }
+    }
 }
 
 #[cfg(feature = "failpoints")]
@@ -187,10 +197,7 @@ async fn remove(
     if table.is_in_place {
         // With the delete's lock, which keeps anybody from making an obstacle before the commit.
         session.run(what, &sql::render(sql::TRANSFORM_LOCK_ROWS, &variables)).await?;
-        let found = obstacles::in_place(session, &table.table).await?;
-        if !found.is_empty() {
-            return Err(FinishError::Obstacle { table: table.table.clone(), found });
-        }
+        obstacles::refuse_in_place(session, &table.table).await?;
     }
     for row in session.query(what, &sql::render(sql::TRANSFORM_REMOVE, &variables)).await? {
         let (there, gone): (i64, i64) = (row.try_get(0).map_err(decode)?, row.try_get(1).map_err(decode)?);

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Cause;
 use crate::fields::TomlFields;
-pub use crate::fields::near;
 
 /// The name of the job file in the folder.
 pub const JOB_FILE: &str = "job.toml";

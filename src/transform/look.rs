@@ -5,6 +5,7 @@ use super::job::{Job, TableName};
 use super::session::{JobSession, decode};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
+use crate::fields::meant;
 use crate::sql;
 
 /// Types whose values are equal exactly when their texts are: a key must be of such a type.
@@ -182,10 +183,7 @@ fn column<'c>(
     let names: Vec<_> = there.iter().map(|(column, _)| column.name.as_str()).collect();
     there.iter().find(|(column, _)| column.name == name).ok_or_else(|| Cause::Refused {
         message: format!("{table} has no column `{name}`, which `{field}` names"),
-        hint: Some(match super::job::near(name, &names) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("choose from its columns: {}", names.join(", ")),
-        }),
+        hint: Some(meant(name, &names, "choose from its columns")),
     })
 }
 

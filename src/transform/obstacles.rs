@@ -20,7 +20,7 @@ async fn to_swap(
 }
 
 /// What makes a delete from a table do less or more than it says, a line for each.
-pub async fn in_place(session: &JobSession, table: &TableName) -> Result<Vec<String>, PgError> {
+async fn in_place(session: &JobSession, table: &TableName) -> Result<Vec<String>, PgError> {
     lines(session, sql::TRANSFORM_OBSTACLES_IN_PLACE, &[&table.schema, &table.table]).await
 }
 
@@ -55,18 +55,13 @@ pub async fn refuse_in_place(session: &JobSession, table: &TableName) -> Result<
     if found.is_empty() {
         return Ok(());
     }
-    Err(refusal_in_place(table, &found))
-}
-
-/// What is said of these obstacles.
-pub fn refusal_in_place(table: &TableName, found: &[String]) -> Cause {
-    Cause::Refused {
+    Err(Cause::Refused {
         message: format!(
             "the partitions of {table} cannot be replaced in place, because a delete would do less or more than it says:\n    {}",
             found.join("\n    ")
         ),
         hint: Some("drop them, start again, and make them again afterwards".into()),
-    }
+    })
 }
 
 async fn lines(

@@ -7,9 +7,9 @@ use arrow::record_batch::RecordBatch;
 use super::clean::{Cleaning, CleaningError};
 use super::columns::PgColumn;
 use super::encode::{self, EncodeError, Encoded, KeyPlaces};
-use super::job::near;
 use super::look::RawTable;
 use super::read::{ReadError, apart};
+use crate::fields::near;
 
 /// The number of keys that an error about unexpected rows quotes.
 const SHOWN: usize = 3;

@@ -74,6 +74,11 @@ impl JobSession {
         self.watch.answer(what, self.connection.query_opt(&text, values)).await
     }
 
+    /// Limits how many seconds each statement of this transaction waits for a lock.
+    pub async fn limit_lock_wait(&self, seconds: u32) -> Result<(), PgError> {
+        self.run("limit the wait for locks", &format!("set local lock_timeout = '{seconds}s'")).await
+    }
+
     /// Runs some work in a transaction: commits it, or rolls it back if the work fails.
     pub async fn transaction<T, E: From<PgError>>(
         &self,

@@ -56,7 +56,7 @@ pub async fn remove(session: &JobSession, job: &str) -> Result<Vec<String>, Caus
     let lock = versions::lock_name(session, job);
     session
         .transaction("remove what is not needed", async {
-            session.run("limit the wait for locks", "set local lock_timeout = '10s'").await?;
+            session.limit_lock_wait(10).await?;
             session.execute("wait for a worker", sql::TRANSFORM_LOCK_JOB, &[&lock]).await?;
             let open = versions::newest(session, job).await?.filter(Version::is_open);
             let is_open = open.is_some();
@@ -74,10 +74,7 @@ pub async fn remove(session: &JobSession, job: &str) -> Result<Vec<String>, Caus
                 if is_old && is_open {
                     continue;
                 }
-                let variables = [("schema", table.schema.as_str()), ("table", &table.table)];
-                session
-                    .run(&format!("drop {table}"), &sql::render(sql::TRANSFORM_DROP_TABLE, &variables))
-                    .await?;
+                versions::drop_now(session, &table).await?;
                 removed.push(table.to_string());
             }
             Ok(removed)

@@ -13,8 +13,8 @@ use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::sql;
 
-/// Limits how long creating a table waits for locks on other tables that it refers to.
-const LOCK_TIMEOUT: &str = "set local lock_timeout = '5s'";
+/// How many seconds creating a table waits for locks on other tables that it refers to.
+const LOCK_WAIT: u32 = 5;
 
 /// The SQLSTATEs of a name that a table, an index or another object has already.
 const TAKEN: [&str; 2] = ["42P07", "42710"];
@@ -160,7 +160,7 @@ async fn make_and_look(
 /// Any error of the script, or [`Cause::Refused`] if the script created something else.
 pub async fn make(session: &JobSession, job: &Job, version: &TableName) -> Result<(), Cause> {
     let file = &job.target.create_file;
-    session.run("limit the wait for locks", LOCK_TIMEOUT).await?;
+    session.limit_lock_wait(LOCK_WAIT).await?;
     let ran = session.run(&format!("run {file}"), &create_script(job, version)).await;
     ran.map_err(|error| match error.sqlstate() {
         Some(state) if TAKEN.contains(&state) => Cause::Refused {

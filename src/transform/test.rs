@@ -16,6 +16,7 @@ use super::session::JobSession;
 use super::{plan, target};
 use crate::clients::postgres::PgError;
 use crate::error::Cause;
+use crate::fields::meant;
 use crate::sql;
 
 /// The tolerance for comparing floats, relative to the larger one but never below this value itself.
@@ -145,10 +146,7 @@ fn known(columns: &[String], clean: &CleanColumns, whose: &str) -> Result<(), Ca
         None => Ok(()),
         Some(column) => Err(Cause::Refused {
             message: format!("{whose} has a column `{column}`, which the clean table does not have"),
-            hint: Some(match super::job::near(column, &names) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("choose from its columns: {}", names.join(", ")),
-            }),
+            hint: Some(meant(column, &names, "choose from its columns")),
         }),
     }
 }

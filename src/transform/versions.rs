@@ -127,11 +127,10 @@ pub async fn drop_table(session: &JobSession, job: &Job, version: &Version) {
         return;
     }
     let table = TableName { schema: version.target_schema.clone(), table: version.version_table.clone() };
-    let variables = [("schema", table.schema.as_str()), ("table", &table.table)];
     let dropped: Result<(), PgError> = session
         .transaction("drop a table", async {
-            session.run("limit the wait for locks", "set local lock_timeout = '5s'").await?;
-            session.run(&format!("drop {table}"), &sql::render(sql::TRANSFORM_DROP_TABLE, &variables)).await
+            session.limit_lock_wait(5).await?;
+            drop_now(session, &table).await
         })
         .await;
     if let Err(error) = dropped {
@@ -140,6 +139,12 @@ pub async fn drop_table(session: &JobSession, job: &Job, version: &Version) {
             job.folder.display()
         );
     }
+}
+
+/// Drops a table of a version.
+pub async fn drop_now(session: &JobSession, table: &TableName) -> Result<(), PgError> {
+    let variables = [("schema", table.schema.as_str()), ("table", &table.table)];
+    session.run(&format!("drop {table}"), &sql::render(sql::TRANSFORM_DROP_TABLE, &variables)).await
 }
 
 /// Whether something is left to do in a version.

@@ -2,8 +2,8 @@
 --          each time: as tables they would be spilled and read back, which takes longer.
 -- Engine:  DuckDB
 -- Inputs:  :'ranges' and :'streets', Parquet files of the reference; the macros of 1_words.
--- Outputs: the macro city_name() and known_cities; streets; zip_boroughs; street_zips, the postal codes of a street;
---          line_streets and known_rests, what is known of typed streets, as yet nothing.
+-- Outputs: the macros city_name() and is_wide_city(), and known_cities; streets; zip_boroughs; street_zips, the postal codes
+--          of a street; line_streets and known_rests, what is known of typed streets, as yet nothing.
 
 -- A city's name in one spelling: `S Ozone Pk` is `SOUTH OZONE PARK`.
 create or replace macro city_name(text) as regexp_replace(regexp_replace(regexp_replace(
@@ -14,6 +14,9 @@ create or replace macro city_name(text) as regexp_replace(regexp_replace(regexp_
     '^(S|SO) ([A-Z]{3})', 'SOUTH \2'),
     '^E ([A-Z]{3})', 'EAST \1'),
     '^ST ', 'SAINT ');
+
+-- Is it a name that is used for all five boroughs?
+create or replace macro is_wide_city(name) as name in ('NEW YORK', 'NEW YORK CITY', 'NYC', 'N Y C', 'NY CITY');
 
 -- The names of boroughs and of Queens' post offices, which say the borough.
 create or replace table known_cities as

@@ -104,7 +104,7 @@ cities as (
         bool_and(is_wide) as is_wide,
         max(known.zone) as zone
     from (
-        select *, name in ('NEW YORK', 'NEW YORK CITY', 'NYC', 'N Y C', 'NY CITY') as is_wide from named
+        select *, is_wide_city(name) as is_wide from named
     ) as named
     left join known_cities as known on known.city = named.name
     group by named.place

@@ -17,7 +17,7 @@ with texts as (
 select texts.q, min(known.borough) as low, max(known.borough) as high
 from texts
 join known_cities as known on known.city = city_name(texts.part)
-where known.city not in ('NEW YORK', 'NEW YORK CITY', 'NYC', 'N Y C', 'NY CITY')
+where not is_wide_city(known.city)
 group by texts.q;
 
 -- Of lines without a lot: is the text a street, or a place?

@@ -46,11 +46,9 @@ pub(super) async fn list(session: &mut SftpSession, folder: &str, prefix: &str) 
         let path = if folder.ends_with('/') { format!("{folder}{name}") } else { format!("{folder}/{name}") };
         match session.attributes(&path).await {
             Ok(attributes) if is_file(attributes) => found.files.push(info(prefix, &name, attributes)),
-            Ok(_) => found.odd.push((
-                format!("{prefix}{name}"),
-                "it is a link to something that is not a regular \
-                                              file",
-            )),
+            Ok(_) => found
+                .odd
+                .push((format!("{prefix}{name}"), "it is a link to something that is not a regular file")),
             // Or it has just been removed.
             Err(Broken::Status { .. }) => {
                 let what = "it is a link to nothing, or to a place this user may not enter";

@@ -57,7 +57,7 @@ pub(super) const QUICK_STATS: Asked = Asked {
 };
 
 /// The column that a bulk file has one value of.
-pub(super) const SECTOR_NAME: &str = COLUMNS[SECTOR];
+const SECTOR_NAME: &str = COLUMNS[SECTOR];
 
 /// The header of an answer, and nothing behind it.
 const NOTHING: &str = "\"source_desc\",\"sector_desc\",\"group_desc\",\"commodity_desc\",\"class_desc\",\"prodn_practice_desc\",\

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 
 use csv::ByteRecord;
 
-use super::feed::SECTOR_NAME;
 use super::plan::is_listed;
 use crate::dataset::Unseen;
 use crate::dataset::slice::{Comparator, SliceTest};
@@ -31,12 +30,10 @@ struct SoughtColumn {
 
 impl ValueSearch {
     /// Looks for the values of these tests, each with the place of its column in a line. What is in a built-in list was looked
-    /// up before. What is to be left out is not looked for in the files of some sectors: another one may have it.
+    /// up before.
     pub(super) fn of(tests: &[(usize, &SliceTest)]) -> Self {
-        let are_all_read = !tests.iter().any(|(_, test)| test.column == SECTOR_NAME);
         let is_sought = |test: &SliceTest| {
-            let counts = test.how == Comparator::In || test.how == Comparator::NotIn && are_all_read;
-            counts && !is_listed(&test.column)
+            matches!(test.how, Comparator::In | Comparator::NotIn) && !is_listed(&test.column)
         };
         let columns = tests.iter().filter(|(_, test)| is_sought(test)).map(|(at, test)| SoughtColumn {
             name: test.column.clone(),

@@ -492,6 +492,10 @@ mod tests {
             seen += 1;
         }
         assert!(seen > 80, "only {seen} names");
+        let (_, wide) = text.split_once("is_wide_city(name) as name in (").unwrap();
+        let wide: Vec<_> = wide.split_once(')').unwrap().0.split('\'').skip(1).step_by(2).collect();
+        // Nothing but the state is no city's name to the directory.
+        assert_eq!([&wide[..], &["NY"]].concat(), NEW_YORK);
         let (_, rest) = rest.split_once("unnest([").unwrap();
         let (list, _) = rest.split_once("])").unwrap();
         let names: Vec<_> = list.split('\'').skip(1).step_by(2).collect();

@@ -6,7 +6,6 @@ use super::super::buckets::FillError;
 use super::super::claim::Claim;
 use super::super::clean::{Cleaning, CleaningError};
 use super::super::finish::{self, Cost, FinishError, Finished};
-use super::super::obstacles;
 use super::super::read;
 use super::super::rows::{self, CleanRows, GroupError};
 use super::super::source::RowSourceError;
@@ -97,8 +96,7 @@ impl Worker<'_> {
                 Ok(finish::outcome(&self.session, &self.id, claim).await?)
             }
             Err(FinishError::Postgres(error)) if is_refusal(&error) => Err(error.into()),
-            // Every group meets it.
-            Err(FinishError::Obstacle { table, found }) => Err(obstacles::refusal_in_place(&table, &found)),
+            Err(FinishError::Refused(cause)) => Err(*cause),
             Err(error) => {
                 self.fail(claim, &error.to_string()).await?;
                 Ok(None)
