@@ -78,6 +78,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0009_suggestions", include_str!("../sql/ledger/migrations/0009_suggestions.pg.sql")),
     ("0010_buckets", include_str!("../sql/ledger/migrations/0010_buckets.pg.sql")),
     ("0011_step_numbers", include_str!("../sql/ledger/migrations/0011_step_numbers.pg.sql")),
+    ("0012_earlier_answers", include_str!("../sql/ledger/migrations/0012_earlier_answers.pg.sql")),
 ];
 
 // The ledger's statements; their parameters are PostgreSQL's own ($1, …).
@@ -398,6 +399,7 @@ pub const REFUSED_PLACE: &str = part(file::REFUSED, "place");
 
 pub const TRANSFORM_ENLIST: &str = part(file::TRANSFORM_CLAIMS, "enlist");
 pub const TRANSFORM_BEAT: &str = part(file::TRANSFORM_CLAIMS, "beat");
+pub const TRANSFORM_HELD: &str = part(file::TRANSFORM_CLAIMS, "held");
 pub const TRANSFORM_LEAVE: &str = part(file::TRANSFORM_CLAIMS, "leave");
 pub const TRANSFORM_CLAIM: &str = part(file::TRANSFORM_CLAIMS, "claim");
 pub const TRANSFORM_MEMBERS: &str = part(file::TRANSFORM_CLAIMS, "members");

@@ -22,7 +22,7 @@ where dataset = $1
 order by key, answered_at desc, way;
 
 -- part: remember  (statement)
--- Purpose: store answers; a later one replaces an earlier one.
+-- Purpose: store answers; a later one replaces an earlier one, which is kept beside it if it differs and an older edition gave it.
 -- Inputs:  $1 dataset, $2 enrichment, $3 way, $4 its version, $5 run_id, $6 a JSON array of {"key", "answer"}, as text;
 --          :"ledger".
 -- Outputs: rows of answers.
@@ -30,7 +30,14 @@ insert into :"ledger".answers (dataset, enrichment, key, way, version, answer, r
 select $1, $2, given.key, $3, $4, given.answer, $5
 from jsonb_to_recordset($6::text::jsonb) as given (key text, answer jsonb)
 on conflict (dataset, enrichment, key, way) do update
-set version = excluded.version,
+set earlier = case
+        when answers.version = excluded.version
+            or answers.answer = excluded.answer
+            or exists (select from jsonb_array_elements(answers.earlier) as one (answer) where one.answer = answers.answer)
+            then answers.earlier
+        else answers.earlier || answers.answer
+    end,
+    version = excluded.version,
     answer = excluded.answer,
     run_id = excluded.run_id,
     answered_at = clock_timestamp();

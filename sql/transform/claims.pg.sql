@@ -86,6 +86,17 @@ from :"ledger".transform_partitions
 where version_id = $1 and group_no = $2
 order by partition_no, part_no;
 
+-- part: held  (statement)
+-- Purpose: list the groups that a worker holds.
+-- Inputs:  $1 worker_id; :"ledger".
+-- Outputs: a row each, as claim has them, and version_id.
+select
+    group_no, position, token, attempts, failures, first_page, end_page, is_written, losses, kind, bucket_no, version_id
+from :"ledger".transform_groups
+where version_id = (select version_id from :"ledger".transform_workers where worker_id = $1)
+    and worker_id = $1
+    and status = 'running';
+
 -- part: take_over  (statement)
 -- Purpose: release the claims of workers whose lease has run out: their groups wait again, or become poison after too many such
 --          losses. Their tokens are increased, so that a worker which only slept cannot commit.

@@ -176,6 +176,19 @@ impl WorkerId {
     }
 }
 
+/// The groups that a worker holds, each with its version.
+pub async fn held(session: &JobSession, worker: Uuid) -> Result<Vec<(Uuid, Claim)>, PgError> {
+    let mut held = Vec::new();
+    for row in session.all("look what the worker holds", sql::TRANSFORM_HELD, &[&worker]).await? {
+        let version = row.try_get("version_id").map_err(decode)?;
+        let id = WorkerId { worker, version };
+        if let Some(claim) = id.claimed(session, Some(row)).await? {
+            held.push((version, claim));
+        }
+    }
+    Ok(held)
+}
+
 /// The heartbeat of a worker; it ends when this value is dropped.
 pub struct Heart(JoinHandle<()>);
 

@@ -101,11 +101,20 @@ settled as (
 known as (
     select key, array_agg(way) as ways from remembered group by key
 ),
-outdated as (
-    select key, array_agg(concat_ws('|', bbl, lat, lon)) as places
+-- The places that named ways gave in older editions, whether or not they have been asked again since.
+older as (
+    select key, bbl, lat, lon
     from remembered
     where number is not null and not is_current and status = 'match'
-    group by key
+    union all
+    select answers.key, one.answer ->> 'bbl', (one.answer ->> 'lat')::real, (one.answer ->> 'lon')::real
+    from :"ledger".answers join ways using (way) cross join jsonb_array_elements(answers.earlier) as one (answer)
+    where answers.dataset = :'dataset'
+        and answers.enrichment = :'enrichment'
+        and one.answer ->> 'status' = 'match'
+),
+outdated as (
+    select key, array_agg(concat_ws('|', bbl, lat, lon)) as places from older group by key
 )
 select
     record_id,
@@ -115,14 +124,18 @@ select
     city,
     state,
     postalcode,
-    coalesce(
-        concat_ws('|', addresses.bbl, addresses.lat, addresses.lon) = any (outdated.places), false
-    ) as is_outdated
+    place.is_outdated
 from addresses
 left join best on best.key = addresses.key
 left join settled on settled.key = addresses.key
 left join known on known.key = addresses.key
 left join outdated on outdated.key = addresses.key
+cross join lateral (
+    select
+        coalesce(
+            concat_ws('|', addresses.bbl, addresses.lat, addresses.lon) = any (outdated.places), false
+        ) as is_outdated
+) as place
 where addresses.status is null
     or addresses.status = 'failed'
     -- It is remembered, and does not stand there: a run that asked it for another case, a backfill that was killed.
@@ -134,6 +147,7 @@ where addresses.status is null
         -- A place that is known is kept where no better one is (backfill_take.pg.sql).
         and (
             (addresses.bbl is null and addresses.lat is null)
+            or (place.is_outdated and best.status <> 'failed')
             or pg_temp.answer_rank(best.status, best.bbl, best.lat)
             <= pg_temp.answer_rank(addresses.status, addresses.bbl, addresses.lat)
         )

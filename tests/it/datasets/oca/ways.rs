@@ -178,6 +178,29 @@ async fn a_backfill_with_another_way_takes_no_lot_away() {
     assert_eq!(pipeline.one(OTHERS).await, others);
 }
 
+/// A run that asks for an address again overwrites what was remembered of it; the older rows are still found.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_was_taken_back_goes_from_older_rows_too() {
+    let (geosearch, census) = (GeocoderServer::start(Mode::Good), GeocoderServer::start(Mode::Good));
+    let pipeline = pipeline("ways_taken_back", &geosearch, &census).await;
+    let same = address("7 East 193rd St", "Bronx", "10458");
+    pipeline.put(Extract::weekly("2024-05-06").case("older", &same));
+    pipeline.run_with(&["--geocode", "pad"]).await.exits(0);
+    // Two editions later, the number is no more; the run between them has seen the second one.
+    take_reference(&pipeline, 4000, 1..=40).await;
+    pipeline.put(Extract::weekly("2024-05-13").case("newer", &same));
+    pipeline.run_with(&["--geocode", "pad"]).await.exits(0);
+    take_reference(&pipeline, 5000, 8..=50).await;
+    pipeline.put(Extract::weekly("2024-05-20").case("newest", &same));
+    pipeline.run_with(&["--geocode", "pad"]).await.exits(0);
+    let before = ["newer|match|2040000007|t", "newest|no_number|f", "older|match|2030000007|t"];
+    assert_eq!(pipeline.column(PLACES).await, before);
+    backfill(&pipeline, "pad").await.exits(0).says("1 of 1 open address, in 2 rows");
+    let after = ["newer|no_number|f", "newest|no_number|f", "older|no_number|f"];
+    assert_eq!(pipeline.column(PLACES).await, after);
+    backfill(&pipeline, "pad").await.exits(0).says("0 of 0 open address");
+}
+
 /// What the directory has said stays visible where the next service is down, and that one is asked again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_down_hides_nothing_and_is_asked_again() {
