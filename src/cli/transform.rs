@@ -89,7 +89,7 @@ pub struct WorkerArgs {
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub lease: u32,
     /// MiB for all workers of this command together [default: three quarters of the memory there is]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(256..))]
     pub memory: Option<u64>,
     /// Folder for what does not fit into memory; the worker makes a folder of its own in it and removes it [default: the system's]
     #[arg(long, env = "MERGANSER_WORK_DIR", value_name = "DIR")]

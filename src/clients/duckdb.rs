@@ -101,8 +101,8 @@ impl Staging {
         execute(&self.connection, operation, script, variables)
     }
 
-    /// Runs independent statements on as many threads as the store may use, and `after` behind each. A statement that
-    /// ran out of memory beside others is run again by itself.
+    /// Runs statements that make a table in their order, then the others, which are independent, on as many threads as the
+    /// store may use, and `after` behind each of these. One that ran out of memory beside others is run again by itself.
     pub fn execute_each<E: From<DuckError> + Send>(
         &self,
         operation: &str,
@@ -110,6 +110,11 @@ impl Staging {
         variables: &[(&str, &str)],
         after: impl Fn() -> Result<(), E> + Sync,
     ) -> Result<(), E> {
+        let (makers, statements): (Vec<&str>, Vec<&str>) =
+            statements.iter().partition(|statement| makes_table(statement));
+        for statement in makers {
+            execute(&self.connection, operation, statement, variables)?;
+        }
         let (next, alone) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let is_shared = self.limits.threads > 1;
         let work = |connection: &Connection| -> Result<(), E> {
@@ -170,6 +175,19 @@ impl Staging {
         rows().map_err(|source| cannot(operation, source))
     }
 
+    /// Runs a query and hands its rows on chunk by chunk, so that they are not in memory twice; an error of `each` ends it.
+    pub fn each<E>(
+        &self,
+        operation: &str,
+        query: &str,
+        each: impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<Result<(), E>, DuckError> {
+        let rows = || -> duckdb::Result<_> {
+            Ok(self.connection.prepare(query)?.query_arrow([])?.try_for_each(each))
+        };
+        rows().map_err(|source| cannot(operation, source))
+    }
+
     /// Runs a query and returns only its columns.
     pub fn schema(&self, operation: &str, query: &str) -> Result<SchemaRef, DuckError> {
         let schema = || -> duckdb::Result<SchemaRef> {
@@ -183,6 +201,12 @@ impl Staging {
         self.execute("begin a transaction", "begin transaction", &[])?;
         Ok(Load { connection: &self.connection, appenders: HashMap::new(), rows: 0, open: true })
     }
+}
+
+/// Whether the first word behind a statement's comments is `create`.
+fn makes_table(statement: &str) -> bool {
+    let mut lines = statement.lines().map(str::trim_start).filter(|line| !line.starts_with("--"));
+    lines.find(|line| !line.is_empty()).is_some_and(|line| line.starts_with("create "))
 }
 
 fn execute(

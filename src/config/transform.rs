@@ -13,6 +13,8 @@ use crate::system::machine;
 
 /// The divisor for DuckDB's share of a worker's memory; the rest is for the rows on their way in and out.
 const DUCKDB_SHARE: u64 = 2;
+/// The least memory of a worker in MiB: half of it is what the program takes without any rows.
+pub const LEAST_WORKER_MIB: u64 = 256;
 
 /// The settings of a job besides its folder.
 #[derive(Clone, Debug)]
@@ -106,12 +108,18 @@ impl WorkerConfig {
 
     /// DuckDB's limits for reading rows from a bucket; the cleaning has its own besides.
     pub fn bucket(&self) -> DuckLimits {
-        DuckLimits { memory_mib: (self.memory_mib / DUCKDB_SHARE / 2).max(64), threads: 1 }
+        DuckLimits { memory_mib: self.memory_mib / DUCKDB_SHARE / 2, threads: 1 }
     }
 
-    /// DuckDB's limits within this worker's memory.
+    /// DuckDB's limits within this worker's memory. A process that cleans beside the worker gets as much.
     pub fn duckdb(&self) -> DuckLimits {
-        DuckLimits { memory_mib: (self.memory_mib / DUCKDB_SHARE).max(64), threads: 1 }
+        DuckLimits { memory_mib: self.memory_mib / DUCKDB_SHARE, threads: 1 }
+    }
+
+    /// What this process may take in bytes: all of a worker's memory, or what a process beside it leaves.
+    pub fn resident_bytes(&self, has_process_beside: bool) -> u64 {
+        let beside_mib = if has_process_beside { self.duckdb().memory_mib } else { 0 };
+        (self.memory_mib - beside_mib) << 20
     }
 }
 
@@ -167,13 +175,20 @@ fn absolute(store: StoreUrl) -> StoreUrl {
     }
 }
 
-/// How many workers a command starts: a number, or one for each processor.
+/// How many workers a command starts: a number, or `auto`: one for each processor, and no more than there is memory for.
 ///
 /// # Errors
-/// [`Cause::Usage`] if it is neither.
-pub fn workers(text: &str) -> Result<usize, Cause> {
+/// It is neither, or so many do not fit into `memory_mib`.
+pub fn workers(text: &str, memory_mib: u64) -> Result<usize, Cause> {
+    let fitting = (memory_mib / LEAST_WORKER_MIB).max(1) as usize;
     match (text, text.parse()) {
-        ("auto", _) => Ok(machine::cpus()),
+        ("auto", _) => Ok(machine::cpus().min(fitting)),
+        (_, Ok(number)) if (1..=256).contains(&number) && number > fitting => Err(Cause::Refused {
+            message: format!(
+                "{number} workers with {memory_mib} MiB in all are too many: each needs at least {LEAST_WORKER_MIB}"
+            ),
+            hint: Some(format!("--workers {fitting}, or --memory {}", number as u64 * LEAST_WORKER_MIB)),
+        }),
         (_, Ok(number @ 1..=256)) => Ok(number),
         _ => Err(Cause::usage(format!("--workers takes a number from 1 to 256, or auto, not `{text}`"))),
     }

@@ -15,6 +15,7 @@ use arrow::datatypes::{
     UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::record_batch::RecordBatch;
+use data_encoding::HEXLOWER;
 
 pub use keys::{KeyPlaces, key_hash, key_hashes};
 
@@ -215,7 +216,7 @@ pub fn escape(text: &str, out: &mut String) {
 
 fn bytes(value: &[u8], out: &mut String) -> std::fmt::Result {
     out.push_str("\\\\x");
-    value.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    HEXLOWER.encode_write(value, out)
 }
 
 fn decimal(value: i128, scale: i8, out: &mut String) -> std::fmt::Result {

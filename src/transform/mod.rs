@@ -21,6 +21,7 @@ pub mod packing;
 pub mod plan;
 pub mod python;
 pub mod read;
+pub mod resident;
 pub mod rows;
 pub mod sample;
 pub mod session;

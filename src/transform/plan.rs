@@ -277,7 +277,7 @@ async fn try_sample(
     let found = sample::read(looking, raw, &picked).await?;
     let together = job.clean.grouped;
     let cleaned = tokio::task::block_in_place(|| {
-        let cleaned = rows::clean(cleaning, together, clean, raw, &keys, &found.batches)?;
+        let cleaned = rows::clean(cleaning, together, clean, raw, &keys, found.batches.clone())?;
         let seconds = start.elapsed().as_secs_f64();
         let difference = match together && keys.len() > 1 {
             true => sample::difference(cleaning, clean, raw, &keys, &found.batches, &cleaned)?,

@@ -9,7 +9,8 @@ use super::columns::PgColumn;
 use super::encode::{self, EncodeError, Encoded, KeyPlaces};
 use super::look::RawTable;
 use super::read::{ReadError, apart};
-use crate::fields::near;
+use crate::fields::meant;
+use crate::words;
 
 /// The number of keys that an error about unexpected rows quotes.
 const SHOWN: usize = 3;
@@ -55,11 +56,9 @@ impl CleanColumns {
         for (place, field) in out.fields().iter().enumerate() {
             let name = field.name();
             if !known.contains(&name.as_str()) {
-                let near =
-                    near(name, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 return Err(format!(
-                    "the cleaning returns a column `{name}`, which the clean table does not have (it has {}){near}",
-                    known.join(", ")
+                    "the cleaning returns a column `{name}`, which the clean table does not have; {}",
+                    meant(name, &known, "it has")
                 ));
             }
             if out.fields().iter().take(place).any(|other| other.name() == name) {
@@ -103,19 +102,20 @@ pub fn clean(
     target: &CleanColumns,
     raw: &RawTable,
     keys: &[Option<String>],
-    batches: &[RecordBatch],
+    batches: Vec<RecordBatch>,
 ) -> Result<CleanRows, GroupError> {
     let mut rows = CleanRows { rows_out: vec![0; keys.len()], ..CleanRows::default() };
     let known = KeyPlaces::new(keys.iter().map(Option::as_deref), raw.key().is_padded());
     let name = name(keys);
     if together || keys.len() == 1 {
-        let out = cleaning.clean(&name, batches)?;
-        rows.take(&out, target, &known, None)?;
+        cleaning.clean(&name, batches, |batch| rows.take(&batch, target, &known, None))?;
         return Ok(rows);
     }
-    for (place, batches) in apart(batches, keys, raw)?.iter().enumerate() {
-        let out = cleaning.clean(&shown_key(keys[place].as_deref()), batches)?;
-        rows.take(&out, target, &known, Some(place))?;
+    let partitions = apart(&batches, keys, raw)?;
+    drop(batches);
+    for (place, batches) in partitions.into_iter().enumerate() {
+        let name = shown_key(keys[place].as_deref());
+        cleaning.clean(&name, batches, |batch| rows.take(&batch, target, &known, Some(place)))?;
     }
     Ok(rows)
 }
@@ -124,44 +124,43 @@ impl CleanRows {
     /// Adds clean rows; with `only` all of them must belong to this partition.
     fn take(
         &mut self,
-        out: &[RecordBatch],
+        batch: &RecordBatch,
         target: &CleanColumns,
         known: &KeyPlaces,
         only: Option<usize>,
     ) -> Result<(), GroupError> {
-        for batch in out.iter().filter(|batch| batch.num_rows() > 0) {
-            let matched = target.matched(&batch.schema()).map_err(GroupError::Rows)?;
-            let (places, names): (Vec<_>, Vec<_>) = matched.into_iter().unzip();
-            if self.columns.is_empty() {
-                self.columns = names;
-            } else if self.columns != names {
-                return Err(GroupError::Rows(
-                    "the cleaning gives other columns for some partitions than for others".into(),
-                ));
-            }
-            let key =
-                batch.schema().index_of(&target.key).expect("the key is among the columns that matched");
-            let mut astray = Vec::new();
-            for (row, place) in known.places(batch, key)?.into_iter().enumerate() {
-                match place.filter(|place| only.is_none_or(|only| only == *place)) {
-                    Some(place) => self.rows_out[place] += 1,
-                    None => astray.push(row),
-                }
-            }
-            if !astray.is_empty() {
-                let shown: Vec<_> =
-                    astray.iter().take(SHOWN).map(|row| encode::shown(batch, key, *row)).collect();
-                return Err(GroupError::Rows(format!(
-                    "{} row(s) came out with a key that no row went in with: {} is {}; a key that is cleaned goes into another \
-                     column",
-                    astray.len(),
-                    target.key,
-                    shown.join(", ")
-                )));
-            }
-            encode::encode(batch, &places, &mut self.encoded)?;
+        if batch.num_rows() == 0 {
+            return Ok(());
         }
-        Ok(())
+        let matched = target.matched(&batch.schema()).map_err(GroupError::Rows)?;
+        let (places, names): (Vec<_>, Vec<_>) = matched.into_iter().unzip();
+        if self.columns.is_empty() {
+            self.columns = names;
+        } else if self.columns != names {
+            return Err(GroupError::Rows(
+                "the cleaning gives other columns for some partitions than for others".into(),
+            ));
+        }
+        let key = batch.schema().index_of(&target.key).expect("the key is among the columns that matched");
+        let mut astray = Vec::new();
+        for (row, place) in known.places(batch, key)?.into_iter().enumerate() {
+            match place.filter(|place| only.is_none_or(|only| only == *place)) {
+                Some(place) => self.rows_out[place] += 1,
+                None => astray.push(row),
+            }
+        }
+        if !astray.is_empty() {
+            let shown: Vec<_> =
+                astray.iter().take(SHOWN).map(|row| encode::shown(batch, key, *row)).collect();
+            return Err(GroupError::Rows(format!(
+                "{} came out with a key that no row went in with: {} is {}; a key that is cleaned goes \
+                 into another column",
+                words::counted(astray.len() as u64, "row"),
+                target.key,
+                shown.join(", ")
+            )));
+        }
+        Ok(encode::encode(batch, &places, &mut self.encoded)?)
     }
 }
 

@@ -87,7 +87,7 @@ pub fn difference(
         *lines.entry(line).or_default() += 1;
     }
     for (key, batches) in keys.iter().zip(apart(batches, keys, raw)?) {
-        let alone = rows::clean(cleaning, true, target, raw, std::slice::from_ref(key), &batches)?;
+        let alone = rows::clean(cleaning, true, target, raw, std::slice::from_ref(key), batches)?;
         for line in alone.encoded.text.lines() {
             match lines.get_mut(line).filter(|count| **count > 0) {
                 Some(count) => *count -= 1,

@@ -18,6 +18,7 @@ use crate::clients::postgres::PgError;
 use crate::error::Cause;
 use crate::fields::meant;
 use crate::sql;
+use crate::words::counted;
 
 /// The tolerance for comparing floats, relative to the larger one but never below this value itself.
 const TOLERANCE: f64 = 1e-9;
@@ -85,7 +86,7 @@ pub async fn test(
                 let mut cleaning = open(&raw, &clean)?;
                 let together = job.clean.grouped;
                 let cleaned = tokio::task::block_in_place(|| {
-                    rows::clean(&mut cleaning, together, &clean, &raw, &keys, &found.batches)
+                    rows::clean(&mut cleaning, together, &clean, &raw, &keys, found.batches)
                 });
                 let cleaned =
                     cleaned.map_err(|error| refused(format!("the sample cannot be cleaned: {error}")))?;
@@ -231,7 +232,7 @@ fn by_key(made: &TableCells, truth: &TableCells, places: &[usize], tested: &mut 
     let mut left: Vec<_> = known.into_iter().filter(|(_, rows)| !rows.is_empty()).collect();
     left.sort();
     for (key, rows) in left {
-        tested.differ(format!("{}: {} row(s) that should not be", shown(&key), rows.len()));
+        tested.differ(format!("{}: {} that should not be", shown(&key), counted(rows.len() as u64, "row")));
     }
 }
 
@@ -332,6 +333,6 @@ mod tests {
         let two = [[Some("a"), Some("1")], [Some("a"), Some("1")]];
         assert_eq!(differences(&one, &two, &[]), ["there is no row (`a`, `1`)"]);
         assert_eq!(differences(&two, &one, &[]), ["there is a row that should not be (`a`, `1`)"]);
-        assert_eq!(differences(&two, &one, &["k"]), ["`a`: 1 row(s) that should not be"]);
+        assert_eq!(differences(&two, &one, &["k"]), ["`a`: 1 row that should not be"]);
     }
 }

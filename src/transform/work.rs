@@ -1,6 +1,7 @@
 //! A worker: claims, reads, cleans and commits groups until nothing is left, then puts the version in place.
 
 mod group;
+mod memory;
 mod outage;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+pub use self::memory::{pass, watch};
 use self::outage::{OUTAGE, is_outage};
 use super::buckets;
 use super::claim::{Heart, WorkerId};
@@ -17,6 +19,7 @@ use super::finish::{self, CleanTable};
 use super::job::{Job, TableName};
 use super::look::RawTable;
 use super::plan::{self, PlanOptions};
+use super::resident::Resident;
 use super::rows::CleanColumns;
 use super::session::JobSession;
 use super::source::RowSource;
@@ -66,6 +69,8 @@ struct Worker<'w> {
     table: CleanTable,
     /// `None` while it is in use on another thread.
     cleaning: Option<Cleaning>,
+    /// Watches this process.
+    resident: &'w Resident,
     source: RowSource,
     behind: i64,
     rounds: usize,
@@ -75,7 +80,8 @@ struct Worker<'w> {
     workspace: Workspace,
 }
 
-/// Works until nothing is left to claim; plans the job first if necessary.
+/// Works until nothing is left to claim; plans the job first if necessary. The limit of `resident` ([`watch`]) is set for each
+/// group; the caller ends the worker when it is passed ([`pass`]).
 ///
 /// # Errors
 /// An obstacle to the plan, a version that was superseded or dropped, or a server that does not answer for minutes.
@@ -84,8 +90,9 @@ pub async fn work(
     url: &PgUrl,
     job: &Job,
     worker: Uuid,
+    resident: &Resident,
 ) -> Result<WorkEnd, Failure> {
-    let mut open = match begin(config, url, job, worker).await? {
+    let mut open = match begin((config, url, job), worker, resident).await? {
         Ok(open) => open,
         Err(end) => return Ok(end),
     };
@@ -133,15 +140,14 @@ pub async fn work(
 /// Prepares a worker. If the connection is lost meanwhile, it is made again; but a server that could never be reached is not
 /// waited for.
 async fn begin<'w>(
-    config: &'w TransformConfig,
-    url: &'w PgUrl,
-    job: &'w Job,
+    of: (&'w TransformConfig, &'w PgUrl, &'w Job),
     worker: Uuid,
+    resident: &'w Resident,
 ) -> Result<Result<Worker<'w>, WorkEnd>, Cause> {
     let start = Instant::now();
     let mut was_there = false;
     loop {
-        match Worker::open(config, url, job, worker).await {
+        match Worker::open(of, worker, resident).await {
             Err(Cause::Postgres(error)) if is_outage(&error) && start.elapsed() < OUTAGE => {
                 was_there |= matches!(error, PgError::ConnectionLost(_));
                 if !was_there {
@@ -164,10 +170,9 @@ pub async fn leave(config: &TransformConfig, url: &PgUrl, worker: Uuid) -> Resul
 
 impl<'w> Worker<'w> {
     async fn open(
-        config: &'w TransformConfig,
-        url: &'w PgUrl,
-        job: &'w Job,
+        (config, url, job): (&'w TransformConfig, &'w PgUrl, &'w Job),
         worker: Uuid,
+        resident: &'w Resident,
     ) -> Result<Result<Self, WorkEnd>, Cause> {
         let workspace = Workspace::create(&config.worker.work_dir)?;
         let session = JobSession::open_ledger(url, &config.database).await?;
@@ -216,6 +221,7 @@ impl<'w> Worker<'w> {
             clean: Arc::new(clean),
             table,
             cleaning: Some(cleaning),
+            resident,
             source,
             behind: 0,
             rounds: 0,
@@ -292,15 +298,17 @@ impl<'w> Worker<'w> {
                 if self.rounds >= ROUNDS {
                     return Err(Cause::Refused {
                         message: format!(
-                            "{} changes faster than it is cleaned: {partitions} partition(s) have changed again",
-                            self.raw.table
+                            "{} changes faster than it is cleaned: {} changed again",
+                            self.raw.table,
+                            crate::words::counted(partitions as u64, "partition")
                         ),
                         hint: Some("start a worker again when less is written to it".into()),
                     });
                 }
                 tracing::info!(
                     partitions,
-                    "{partitions} partition(s) have changed since they were read, and are done again"
+                    "{} changed since the table was read; another round begins",
+                    crate::words::counted(partitions as u64, "partition")
                 );
                 Ok(None)
             }

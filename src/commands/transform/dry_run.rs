@@ -50,7 +50,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
         let keys: Vec<_> = group.members.iter().map(|(place, _)| partitions[*place].key.clone()).collect();
         let found = read::read(&session, &raw, &Wanted::all(&keys, group.pages)).await?;
         let cleaned = tokio::task::block_in_place(|| {
-            rows::clean(&mut cleaning, together, &clean, &raw, &keys, &found.batches)
+            rows::clean(&mut cleaning, together, &clean, &raw, &keys, found.batches)
         });
         let read: u64 = found.counted.iter().map(|counted| counted.rows).sum();
         let _ = write!(text, "{}: {} rows in, ", rows::name(&keys), count(read));

@@ -21,7 +21,7 @@ use crate::transform::plan::{self, PlanOptions};
 use crate::transform::session::JobSession;
 use crate::transform::status::{newest, remove, retry, set_state};
 use crate::transform::versions::{Again, short};
-use crate::words::count;
+use crate::words::counted;
 
 /// Runs a subcommand.
 pub async fn run(args: TransformArgs, report: &Report) -> Result<Exit, Failure> {
@@ -43,7 +43,7 @@ pub async fn run(args: TransformArgs, report: &Report) -> Result<Exit, Failure> 
         TransformAction::Run(args) => {
             let config = TransformConfig::from_work(&args.work)?;
             let job = read_to_clean(&config)?;
-            let number = crate::config::workers(&args.workers)?;
+            let number = crate::config::workers(&args.workers, config.worker.memory_mib)?;
             with_server(&config, async |server| match config.worker.dry_run {
                 true => dry_run::run(&config, &job, server).await,
                 false => workers::run(&config, &job, server, number, report).await,
@@ -148,7 +148,7 @@ async fn control(args: &JobArgs, word: Word) -> Result<Exit, Failure> {
             }
             Word::Retry => {
                 let groups = retry(&session, &version).await?;
-                format!("{name}: {} poison group(s) wait again.\n", count(groups))
+                format!("{name}: {} waiting again.\n", counted(groups, "poison group"))
             }
         };
         say(&said);
@@ -165,7 +165,7 @@ async fn drop_tables(args: &JobArgs) -> Result<Exit, Failure> {
         let mut removed = remove(&session, &job.name).await?;
         let objects = remove_left(&session, &job.name, &config.buckets.s3, true).await?;
         if objects > 0 {
-            removed.push(format!("{} object(s) of buckets", count(objects)));
+            removed.push(format!("{} of buckets", counted(objects, "object")));
         }
         say(&match removed.is_empty() {
             true => format!("{}: there was nothing to remove.\n", job.name),

@@ -10,7 +10,7 @@ use crate::transform::job::Job;
 use crate::transform::rows::shown_key;
 use crate::transform::versions::{Version, short};
 use crate::transform::work::WorkEnd;
-use crate::words::{count, duration, size};
+use crate::words::{count, counted, duration, size};
 
 /// A plan, several lines.
 pub fn plan(job: &Job, version: &Version, is_new: bool) -> String {
@@ -113,17 +113,17 @@ pub fn end(job: &Job, end: &WorkEnd) -> String {
             format!("{name}, version {hash} is in place as {}.\n", job.target.table)
         }
         WorkEnd::Poison { groups, in_place } => format!(
-            "{name}, version {hash}: {} group(s) failed again and again, and nothing else can be done; {} {}. \
-             merganser transform status {} shows why, retry tries them again.\n",
-            count(*groups as u64),
+            "{name}, version {hash}: {} failed again and again, and nothing else can be done; {} {}. \
+             merganser transform status {} shows why, retry tries again.\n",
+            counted(*groups as u64, "group"),
             job.target.table,
             partitions_shown(*in_place),
             job.folder.display()
         ),
         WorkEnd::Changed { partitions, example, in_place } => format!(
-            "{name}, version {hash}: {} partition(s) of {} have changed since they were read ({example}, for one); {} {}. \
+            "{name}, version {hash}: {} of {} changed since the table was read ({example}, for one); {} {}. \
              merganser transform work {}{} --anew reads the table again; with [source] changed only such partitions are done again.\n",
-            count(*partitions as u64),
+            counted(*partitions as u64, "partition"),
             job.source.table,
             job.target.table,
             partitions_shown(*in_place),
@@ -152,17 +152,18 @@ pub fn stopped(job: &Job, given_back: bool) -> String {
 
 /// How far a version is, several lines.
 pub fn status(status: &Value) -> String {
-    let number = |value: &Value| count(value.as_f64().unwrap_or(0.0).max(0.0) as u64);
+    let whole = |value: &Value| value.as_f64().unwrap_or(0.0).max(0.0) as u64;
+    let number = |value: &Value| count(whole(value));
     let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (partitions, rows) = (&status["partitions"], &status["rows"]);
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{}, version {}: {} ({} worker(s)), {} -> {}",
+        "{}, version {}: {} ({}), {} -> {}",
         text_of(&status["job"]),
         short(&text_of(&status["hash"])),
         text_of(&status["state"]),
-        number(&status["workers"]),
+        counted(whole(&status["workers"]), "worker"),
         text_of(&status["table"]),
         text_of(&status["target"])
     );

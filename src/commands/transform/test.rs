@@ -11,7 +11,7 @@ use crate::transform::clean::Cleaning;
 use crate::transform::job::Job;
 use crate::transform::session::JobSession;
 use crate::transform::test;
-use crate::words::count;
+use crate::words::{count, counted};
 
 /// Shows the first cells that differ; the exit code is 1 then.
 pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result<Exit, Failure> {
@@ -41,7 +41,7 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
         return Ok(Exit::Done);
     }
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{} difference(s).", count(tested.count as u64));
+    let _ = writeln!(text, "{}.", counted(tested.count as u64, "difference"));
     for words in &tested.differences {
         let _ = writeln!(text, "  {words}");
     }

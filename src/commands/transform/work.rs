@@ -1,5 +1,7 @@
 //! `merganser transform work`: one worker.
 
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -20,8 +22,13 @@ const FAREWELL: Duration = Duration::from_secs(8);
 pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result<Exit, Failure> {
     let worker = Uuid::now_v7();
     let mut interrupt = Interrupt::listen().map_err(Cause::io("listen for signals"))?;
+    let resident = work::watch(config, job);
     let end = tokio::select! {
-        end = work::work(config, &server.url, job, worker) => end?,
+        end = work::work(config, &server.url, job, worker, &resident) => end?,
+        () = resident.passed() => {
+            work::pass(config, &server.url, worker, &resident).await?;
+            return Err(anew().into());
+        }
         () = interrupt.arrives() => {
             let left = tokio::time::timeout(FAREWELL, work::leave(config, &server.url, worker)).await;
             if !matches!(left, Ok(Ok(()))) {
@@ -33,6 +40,15 @@ pub async fn run(config: &TransformConfig, job: &Job, server: &Server) -> Result
     };
     say(&show::end(job, &end));
     Ok(exit(&end))
+}
+
+/// Starts this process anew, which is the only way to give all of its memory back; returns only if that is not possible.
+fn anew() -> Cause {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Cause::io("find this program")(error),
+    };
+    Cause::io("start the worker anew")(Command::new(program).args(std::env::args_os().skip(1)).exec())
 }
 
 /// The exit code for the way a worker ended.

@@ -120,7 +120,7 @@ fn start(config: &TransformConfig, number: usize) -> Result<Child, Cause> {
     let mut command = Command::new(program);
     command.args(["transform", "work"]).arg(&config.job);
     command.args(["--lease", &worker.lease.as_secs().to_string()]);
-    command.args(["--memory", &(worker.memory_mib / number as u64).max(64).to_string()]);
+    command.args(["--memory", &(worker.memory_mib / number as u64).to_string()]);
     command.args(["--swap-wait", &worker.swap_wait.as_secs().to_string()]);
     command.arg("--work-dir").arg(&worker.work_dir);
     if let Some(limit) = worker.throttle {

@@ -90,14 +90,19 @@ impl Cleaning {
     }
 
     /// Cleans the rows of whole partitions: `rows` must hold all rows of each, and no others. `name` identifies them in the
-    /// log.
+    /// log. `each` takes the clean rows, batch by batch, so that they are not in memory twice; its error ends the cleaning.
     ///
-    /// All batches in the result have the same schema; columns are identified by name. The result may be empty.
-    pub fn clean(&mut self, name: &str, rows: &[RecordBatch]) -> Result<Vec<RecordBatch>, CleaningError> {
+    /// All batches have the same schema; columns are identified by name. There may be none.
+    pub fn clean<E: From<CleaningError>>(
+        &mut self,
+        name: &str,
+        rows: Vec<RecordBatch>,
+        each: impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
         tracing::debug!(partition = name, "clean {name}");
         match self {
-            Self::Sql(cleaning) => cleaning.clean(rows),
-            Self::Python(cleaning) => cleaning.clean(name, rows),
+            Self::Sql(cleaning) => cleaning.clean(rows, each)?,
+            Self::Python(cleaning) => cleaning.clean(name, rows)?.into_iter().try_for_each(each),
         }
     }
 }

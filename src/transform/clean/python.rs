@@ -61,13 +61,13 @@ impl PythonCleaning {
     }
 
     /// Cleans the raw rows of one partition. `name` precedes in the log what the function prints.
-    pub fn clean(&mut self, name: &str, rows: &[RecordBatch]) -> Result<Vec<RecordBatch>, CleaningError> {
+    pub fn clean(&mut self, name: &str, rows: Vec<RecordBatch>) -> Result<Vec<RecordBatch>, CleaningError> {
         self.ask(name, rows).map(|(_, rows)| rows)
     }
 
     /// The columns of the result for no rows.
     pub fn columns(&mut self) -> Result<SchemaRef, CleaningError> {
-        self.ask("no rows", &[]).map(|(schema, _)| schema)
+        self.ask("no rows", Vec::new()).map(|(schema, _)| schema)
     }
 
     /// The largest resident size of the process in bytes that was seen.
@@ -78,7 +78,7 @@ impl PythonCleaning {
     fn ask(
         &mut self,
         name: &str,
-        rows: &[RecordBatch],
+        rows: Vec<RecordBatch>,
     ) -> Result<(SchemaRef, Vec<RecordBatch>), CleaningError> {
         let runtime = self.runtime.clone();
         let mut python = match self.python.take() {

@@ -44,15 +44,19 @@ impl SqlCleaning {
         Ok(self.staging.give(memory_mib)?)
     }
 
-    /// Cleans raw rows.
-    pub fn clean(&mut self, rows: &[RecordBatch]) -> Result<Vec<RecordBatch>, CleaningError> {
+    /// Cleans raw rows, which are in memory no longer than until DuckDB has them; `each` takes the clean ones.
+    pub fn clean<E>(
+        &mut self,
+        rows: Vec<RecordBatch>,
+        each: impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<Result<(), E>, CleaningError> {
         self.staging.run("empty the table raw", &self.raw)?;
         let mut load = self.staging.load()?;
-        for batch in rows.iter().filter(|batch| batch.num_rows() > 0) {
-            load.append("raw", batch.clone())?;
+        for batch in rows.into_iter().filter(|batch| batch.num_rows() > 0) {
+            load.append("raw", batch)?;
         }
         load.commit()?;
-        Ok(self.staging.batches("clean", sql::TRANSFORM_CLEAN)?)
+        Ok(self.staging.each("clean", sql::TRANSFORM_CLEAN, each)?)
     }
 
     /// The columns of the clean rows.
@@ -94,16 +98,26 @@ mod tests {
         RecordBatch::try_new(schema(), vec![zips, numbers]).unwrap()
     }
 
+    /// The number of clean rows.
+    fn cleaned(cleaning: &mut SqlCleaning, rows: &[RecordBatch]) -> Result<usize, CleaningError> {
+        let mut number = 0;
+        let each = |batch: RecordBatch| {
+            number += batch.num_rows();
+            Ok::<_, CleaningError>(())
+        };
+        cleaning.clean(rows.to_vec(), each)??;
+        Ok(number)
+    }
+
     #[test]
     fn rows_are_cleaned_again_and_again() {
         let folder = tempfile::tempdir().unwrap();
         let query = "select zip, sum(n) as n from raw group by zip -- the sum\n;\n-- of numbers\n";
         let mut cleaning = SqlCleaning::open(folder.path(), LIMITS, query, &schema()).unwrap();
         for _ in 0..3 {
-            let clean = cleaning.clean(&[rows(&[Some("a"), None, Some("a")]), rows(&[])]).unwrap();
-            assert_eq!(clean.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+            assert_eq!(cleaned(&mut cleaning, &[rows(&[Some("a"), None, Some("a")]), rows(&[])]).unwrap(), 2);
         }
-        assert_eq!(cleaning.clean(&[]).unwrap().iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
+        assert_eq!(cleaned(&mut cleaning, &[]).unwrap(), 0);
         assert_eq!(cleaning.columns().unwrap().field(1).name(), "n");
     }
 
@@ -116,7 +130,7 @@ mod tests {
         assert!(words("select nmae from raw").contains("nmae"));
         assert!(words("select 1; select 2").contains("syntax error"));
         let mut cleaning = open("select zip, error(zip) from raw where zip = 'bad'").unwrap();
-        assert!(matches!(cleaning.clean(&[rows(&[Some("bad")])]), Err(CleaningError::Failed(_))));
-        assert!(cleaning.clean(&[rows(&[Some("good")])]).is_ok());
+        assert!(matches!(cleaned(&mut cleaning, &[rows(&[Some("bad")])]), Err(CleaningError::Failed(_))));
+        assert!(cleaned(&mut cleaning, &[rows(&[Some("good")])]).is_ok());
     }
 }

@@ -2,10 +2,9 @@
 //! rows come back as Arrow.
 //!
 //! The process runs `worker.py`. It ends when its standard input is closed, so it never outlives its worker. Its output goes to
-//! the log. Its memory is limited ([`memory`]).
+//! the log. Its memory is limited.
 
 mod error;
-mod memory;
 mod packets;
 mod said;
 
@@ -22,9 +21,9 @@ use serde_json::json;
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use self::error::ended;
-use self::memory::Resident;
 use self::packets::Packet;
 use self::said::Said;
+use super::resident::Resident;
 
 const WORKER: &str = include_str!("worker.py");
 
@@ -121,11 +120,12 @@ impl Python {
     pub async fn clean(
         &mut self,
         name: &str,
-        (schema, rows): (&SchemaRef, &[RecordBatch]),
+        (schema, rows): (&SchemaRef, Vec<RecordBatch>),
         memory_bytes: u64,
     ) -> Result<Cleaned, PythonError> {
         self.said.begin(name);
-        let body = packets::encode(schema, rows)?;
+        let body = packets::encode(schema, &rows)?;
+        drop(rows);
         let frame = Packet { header: json!({ "partition": name }), body };
         let pid = self.process.id().ok_or_else(|| PythonError::Lost { how: "it has ended before".into() })?;
         let watch = Resident::begin(pid, memory_bytes);

@@ -25,6 +25,11 @@ fn is_of_all(cause: &Cause) -> bool {
     }
 }
 
+/// How many times the usual memory a claim is given: what has failed and is alone may have failed for lack of it.
+fn share(claim: &Claim) -> u64 {
+    if claim.failures > 0 && claim.members.len() <= 1 { 2 } else { 1 }
+}
+
 impl Worker<'_> {
     pub(super) async fn group(&mut self, claim: &Claim) -> Result<(), Cause> {
         fault::point!("transform.claimed");
@@ -33,6 +38,7 @@ impl Worker<'_> {
             return self.fail(claim, "its workers were lost").await;
         }
         let keys = claim.keys();
+        self.allow(share(claim));
         let start = Instant::now();
         let limits = self.config.worker.bucket();
         let work = (self.workspace.path(), limits);
@@ -61,6 +67,7 @@ impl Worker<'_> {
     /// Reads a range of pages of the raw table into buckets.
     pub(super) async fn range(&mut self, claim: &Claim) -> Result<(), Cause> {
         fault::point!("transform.range_claimed");
+        self.allow(share(claim));
         let work = (self.workspace.path(), self.config.worker.duckdb());
         let filled = match self.source.fill(&self.session, &self.raw, claim, work).await {
             Ok(filled) => filled,
@@ -112,14 +119,12 @@ impl Worker<'_> {
     ) -> Result<Result<CleanRows, String>, Cause> {
         let mut cleaning = self.cleaning.take().expect("it comes back from each group");
         let (together, clean, raw) = (self.job.clean.grouped, self.clean.clone(), self.raw.clone());
-        // A partition that has failed and is alone now may have failed for lack of memory.
-        let share = if claim.failures > 0 && keys.len() == 1 { 2 } else { 1 };
-        let memory_mib = self.config.worker.duckdb().memory_mib * share;
+        let memory_mib = self.config.worker.duckdb().memory_mib * share(claim);
         let (cleaning, cleaned) = blocking(move || {
             let given = cleaning.give(memory_mib);
             let cleaned = given
                 .map_err(rows::GroupError::from)
-                .and_then(|()| rows::clean(&mut cleaning, together, &clean, &raw, &keys, &batches));
+                .and_then(|()| rows::clean(&mut cleaning, together, &clean, &raw, &keys, batches));
             (cleaning, cleaned)
         })
         .await?;

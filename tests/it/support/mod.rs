@@ -19,6 +19,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod quickstats;
 pub mod receiver;
+pub mod replica;
 pub mod s3;
 pub mod site;
 pub mod ssh;

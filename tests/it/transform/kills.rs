@@ -21,7 +21,7 @@ const LEASE: &str = "1";
 /// The number of kills without the variable.
 const KILLS: u32 = 24;
 /// The server is restarted once, after this many kills.
-const RESTART: u32 = 40;
+const RESTART: u32 = 16;
 
 /// The ways to stop a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

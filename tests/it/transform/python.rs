@@ -66,7 +66,7 @@ async fn clean(rows: &Rows, target: &[(&str, &str)], code: &str) -> Result<Clean
     let folder = tempfile::tempdir().unwrap();
     let mut python = Python::start(&function(folder.path(), rows, target, code)).await?;
     let (schema, batch) = rows.batch();
-    let cleaned = python.clean("10001", (&schema, &[batch]), PLENTY).await;
+    let cleaned = python.clean("10001", (&schema, vec![batch]), PLENTY).await;
     python.stop().await;
     cleaned
 }
@@ -309,13 +309,13 @@ def clean(df):
     assert_eq!(python.files().collect::<Vec<_>>(), [Path::new("clean.py"), Path::new("helper.py")]);
     for (what, words) in [("raise", "ZeroDivisionError"), ("exit", "SystemExit: 3")] {
         let (schema, batch) = one(what).batch();
-        let (error, traceback) = raised(python.clean("1", (&schema, &[batch]), PLENTY).await);
+        let (error, traceback) = raised(python.clean("1", (&schema, vec![batch]), PLENTY).await);
         assert!(error.starts_with(words) && traceback.contains("clean.py\", line"), "{error} {traceback}");
         assert!(!traceback.contains("<string>"), "{traceback}");
     }
     for what in ["", "read"] {
         let (schema, batch) = one(what).batch();
-        let cleaned = python.clean("2", (&schema, &[batch]), PLENTY).await.unwrap();
+        let cleaned = python.clean("2", (&schema, vec![batch]), PLENTY).await.unwrap();
         assert_eq!(shown(&cleaned)["name"], [Some(what.to_owned())]);
         assert!(cleaned.peak_bytes > 10 << 20);
     }
@@ -350,7 +350,7 @@ async fn a_function_that_takes_too_much_memory_is_ended() {
     let mut python = Python::start(&function(folder.path(), &rows, &[], code)).await.unwrap();
     let (schema, batch) = rows.batch();
     let limit = 400 << 20;
-    let error = python.clean("big", (&schema, &[batch]), limit).await.unwrap_err();
+    let error = python.clean("big", (&schema, vec![batch]), limit).await.unwrap_err();
     let PythonError::Memory { limit_bytes, peak_bytes } = error else { panic!("{error}") };
     assert!(limit_bytes == limit && peak_bytes > limit && peak_bytes < 4 * limit, "{peak_bytes}");
 }
@@ -411,7 +411,7 @@ async fn a_worker_that_gives_up_leaves_nobody_behind_who_goes_on() {
     let function = function(folder.path(), &rows, &[], code);
     let (schema, batch) = rows.batch();
     let mut python = Python::start(&function).await.unwrap();
-    let working = python.clean("1", (&schema, std::slice::from_ref(&batch)), PLENTY);
+    let working = python.clean("1", (&schema, vec![batch.clone()]), PLENTY);
     let _ = tokio::time::timeout(Duration::from_secs(5), working).await;
     let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
     drop(python);

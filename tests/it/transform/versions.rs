@@ -171,7 +171,7 @@ async fn a_source_that_changes_is_not_taken_for_what_was_read() {
     let output = worker.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("have changed since they were read"), "{said}");
+    assert!(said.contains("changed since the table was read"), "{said}");
     assert_eq!(world.one("select min(version) from companies_clean").await, "1");
     // Nothing is left to do in this version, so another one is made.
     assert!(said.contains("--anew"), "{said}");

@@ -5,27 +5,37 @@ use std::time::Duration;
 
 use crate::system::machine;
 
-/// The pause between two readings; a process can allocate at most about a gigabyte in this time.
-const LOOK: Duration = Duration::from_millis(50);
+/// The pause between two readings; a process can allocate some hundred megabytes in this time.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Watches one process.
 pub struct Resident {
     pid: u32,
-    limit_bytes: u64,
+    limit_bytes: AtomicU64,
     peak_bytes: AtomicU64,
 }
 
 impl Resident {
     /// Starts with the current size.
     pub fn begin(pid: u32, limit_bytes: u64) -> Self {
-        let watch = Self { pid, limit_bytes, peak_bytes: AtomicU64::new(0) };
+        let watch = Self { pid, limit_bytes: AtomicU64::new(limit_bytes), peak_bytes: AtomicU64::new(0) };
         watch.look();
         watch
     }
 
+    /// Changes the limit.
+    pub fn limit(&self, limit_bytes: u64) {
+        self.limit_bytes.store(limit_bytes, Ordering::Relaxed);
+    }
+
+    /// The limit in bytes.
+    pub fn limit_bytes(&self) -> u64 {
+        self.limit_bytes.load(Ordering::Relaxed)
+    }
+
     /// Completes when the process exceeds the limit.
     pub async fn passed(&self) {
-        while self.look() <= self.limit_bytes {
+        while self.look() <= self.limit_bytes() {
             tokio::time::sleep(LOOK).await;
         }
     }
